@@ -1,0 +1,1 @@
+"""Telltale's core: everything that is not a screen. Never imports streamlit."""

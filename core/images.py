@@ -1,0 +1,110 @@
+"""Untrusted bytes in, a safe uint8 array out."""
+
+import io
+import warnings
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+FORMATS = ("PNG", "JPEG", "WEBP")
+MAX_BYTES = 20 * 2**20
+MAX_PIXELS = 40_000_000
+MAX_SIDE = 16_384
+RESAMPLING = MappingProxyType(
+    {
+        "nearest": Image.Resampling.NEAREST,
+        "box": Image.Resampling.BOX,
+        "bilinear": Image.Resampling.BILINEAR,
+        "hamming": Image.Resampling.HAMMING,
+        "bicubic": Image.Resampling.BICUBIC,
+        "lanczos": Image.Resampling.LANCZOS,
+    }
+)
+
+
+class ImageError(ValueError):
+    """Bytes that are no image we accept; the message says what is wrong and what to do."""
+
+
+def decode(data: bytes, *, formats: tuple[str, ...] = FORMATS) -> NDArray[np.uint8]:
+    """Decode one image of an allowed format.
+
+    The header is checked before a pixel is decoded; EXIF orientation is applied, transparency is laid on white, the
+    first frame of an animation is taken, and 16-bit or CMYK pixels become 8-bit RGB.
+
+    Args:
+        data: the file's bytes.
+        formats: Pillow's names of the formats that may be decoded.
+
+    Returns:
+        uint8 array (height, width, 3).
+
+    Raises:
+        ImageError: empty, too large, truncated, or of a format that is not allowed.
+    """
+    if not data:
+        raise ImageError("The file is empty; choose another image.")
+    if len(data) > MAX_BYTES:
+        raise ImageError(f"The file has {len(data) / 2**20:.0f} MB and at most {MAX_BYTES >> 20} MB are read.")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(io.BytesIO(data), formats=formats) as image:
+                width, height = image.size
+                if max(width, height) > MAX_SIDE or width * height > MAX_PIXELS:
+                    raise ImageError(
+                        f"The image is {width} x {height} pixels; at most {MAX_SIDE} a side and "
+                        f"{MAX_PIXELS // 1_000_000} million in all are read."
+                    )
+                image.seek(0)
+                image.load()
+                return np.asarray(_to_rgb(image))
+    except ImageError:
+        raise
+    except UnidentifiedImageError:
+        names = ", ".join(formats)
+        raise ImageError(f"The file is not an image that can be read here; use one of {names}.") from None
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError):
+        raise ImageError("The image would unpack to far more pixels than are read here; make it smaller.") from None
+    except (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, MemoryError, OverflowError) as error:
+        # Pillow's plugins raise all of these on damaged input
+        raise ImageError(f"The image is damaged and cannot be decoded ({error}); save it anew.") from None
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    try:
+        image = ImageOps.exif_transpose(image)
+    except Exception:  # noqa: BLE001, S110 - broken EXIF is no reason to refuse sound pixels
+        pass
+    if image.mode.startswith("I") or image.mode == "F":
+        # Pillow clips 16-bit grey instead of scaling it
+        values = np.asarray(image, dtype=np.float64)
+        image = Image.fromarray(np.clip(values / (257.0 if values.max(initial=0) > 255 else 1.0), 0, 255).astype(np.uint8))
+    if "A" in image.getbands() or "transparency" in image.info:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, (255, 255, 255, 255)), image)
+    return image.convert("RGB")
+
+
+def resize(image: NDArray[np.uint8], size: int = 32, *, resampling: str = "bicubic") -> NDArray[np.uint8]:
+    """Resize a (height, width, 3) uint8 array to (size, size, 3) with one of `RESAMPLING`'s filters."""
+    if resampling not in RESAMPLING:
+        raise ValueError(f"resampling must be one of {', '.join(RESAMPLING)}, not {resampling!r}")
+    return np.asarray(Image.fromarray(image).resize((size, size), RESAMPLING[resampling]))
+
+
+def crop_square(image: NDArray[np.uint8], *, x: float = 0.5, y: float = 0.5, zoom: float = 1.0) -> NDArray[np.uint8]:
+    """The square crop whose side is the image's shorter side / `zoom`; `x` and `y` (0..1) place it."""
+    height, width = image.shape[:2]
+    side = max(1, round(min(height, width) / max(zoom, 1.0)))
+    left, top = (round(np.clip(t, 0, 1) * (extent - side)) for t, extent in ((x, width), (y, height)))
+    return image[top : top + side, left : left + side]
+
+
+def encode_png(pixels: NDArray[np.uint8], *, scale: int = 1) -> bytes:
+    """PNG bytes of a (height, width, 3 or 4) uint8 array, each pixel enlarged to a crisp scale x scale square."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels.repeat(scale, axis=0).repeat(scale, axis=1)).save(buffer, format="PNG")
+    return buffer.getvalue()

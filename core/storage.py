@@ -1,0 +1,143 @@
+"""Sealed folders: written to a temporary sibling, hashed, renamed, and never edited afterwards.
+
+Detectors, runs and image packs are all such folders. `manifest.json` says what the folder is and holds the sha256 of
+every other file in it; a reader refuses what does not fit, with one sentence that names the file.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+SCHEMA = 1
+MANIFEST = "manifest.json"
+
+
+class ContractError(ValueError):
+    """A folder on disk is not what it should be; the message names the file and says what to do."""
+
+
+def cache_dir() -> Path:
+    """Where packs and checkpoints live: `$TELLTALE_CACHE`, else the user's cache folder. Outlives a fresh checkout."""
+    return Path(os.environ.get("TELLTALE_CACHE") or platformdirs.user_cache_dir("telltale"))
+
+
+def sha256_of(path: Path) -> str:
+    """sha256 of a file's bytes as 64 hex digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_bytes_atomically(path: Path, write: Callable[[Path], None]) -> None:
+    """Let `write` fill a temporary sibling of `path`, then rename it: a reader sees the old file or the whole new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        write(temporary)
+        _sync(temporary)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_folder(
+    path: Path,
+    *,
+    kind: str,
+    manifest: Mapping[str, Any],
+    files: Mapping[str, Callable[[Path], None]],
+    replace: bool = False,
+) -> None:
+    """Write a sealed folder.
+
+    Args:
+        path: the folder to make.
+        kind: what it is, for instance "detector"; a reader asks for it by this word.
+        manifest: JSON-able facts; `schema`, `kind` and `files` are added.
+        files: file name -> function that writes that file at the path it is given.
+        replace: put it in the place of an existing folder instead of refusing.
+
+    Raises:
+        FileExistsError: `path` exists and `replace` is false.
+        OSError: the disk is full or read-only; what had been begun is removed.
+    """
+    if path.exists() and not replace:
+        raise FileExistsError(f"{path} exists already; choose another name or say that it may be replaced")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent))
+    try:
+        temporary.chmod(0o755)
+        for name, write in files.items():
+            write(temporary / name)
+            _sync(temporary / name)
+        hashes = {name: sha256_of(temporary / name) for name in files}
+        sealed = {"schema": SCHEMA, "kind": kind, **manifest, "files": hashes}
+        (temporary / MANIFEST).write_text(json.dumps(sealed, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        _sync(temporary / MANIFEST)
+        if path.exists():
+            old = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".old", dir=path.parent)) / path.name
+            path.rename(old)
+            temporary.rename(path)
+            shutil.rmtree(old.parent)
+        else:
+            temporary.rename(path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def read_manifest(path: Path, kind: str) -> dict[str, Any]:
+    """The manifest of a sealed folder, checked for kind and schema but without hashing its files.
+
+    Raises:
+        ContractError: no folder, no manifest, not JSON, another kind, or another version's schema.
+    """
+    file = path / MANIFEST
+    try:
+        manifest = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ContractError(f"{path} is no {kind}: it has no {MANIFEST}; name a folder that train.py wrote") from None
+    except (UnicodeDecodeError, json.JSONDecodeError):
+        raise ContractError(f"{file} is not readable JSON; restore it or write the {kind} again") from None
+    except OSError as error:
+        raise ContractError(f"{file} cannot be read ({error.strerror}); check the folder and its permissions") from None
+    if not isinstance(manifest, dict) or not isinstance(manifest.get("files"), dict):
+        raise ContractError(f"{file} is not a {kind}'s manifest; restore it or write the {kind} again")
+    if manifest.get("kind") != kind:
+        raise ContractError(f"{file} describes a {manifest.get('kind')}, not a {kind}; name another folder")
+    if manifest.get("schema") != SCHEMA:
+        raise ContractError(
+            f"{file} has schema {manifest.get('schema')} and this version reads {SCHEMA}; write the {kind} again"
+        )
+    return manifest
+
+
+def read_folder(path: Path, kind: str) -> dict[str, Any]:
+    """The manifest of a sealed folder after every file in it was hashed and found whole.
+
+    Raises:
+        ContractError: as `read_manifest`, or a file is missing, changed, or named outside the folder.
+    """
+    manifest = read_manifest(path, kind)
+    for name, digest in manifest["files"].items():
+        file = path / name
+        if Path(name).name != name:
+            raise ContractError(f"{path / MANIFEST} names a file outside its folder ({name!r}); do not use it")
+        if not file.is_file():
+            raise ContractError(f"{file} is missing; restore it or write the {kind} again")
+        if sha256_of(file) != digest:
+            raise ContractError(f"{file} is not the file that was written (its sha256 differs); restore it")
+    return manifest
+
+
+def _sync(path: Path) -> None:
+    # rename is only atomic for data that has reached the disk
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
