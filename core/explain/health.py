@@ -1,0 +1,127 @@
+"""What must be said with an explanation: how much it rests on, and why it shows one colour or nothing at all."""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.explain.results import CamHealth, ClassName, LimeHealth, LimeSettings, OneColour
+from core.perturb import Fill, mask_batch
+
+Margins = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
+FILL_NAMES: dict[Fill, str] = {
+    "mean": "their mean colour",
+    "blur": "a blurred copy",
+    "black": "black",
+    "texture": "their own shuffled texture",
+}
+# one direction holds this share of all movement: "every segment the same way"
+SAME_WAY = 0.9
+# a map whose values differ by less than this share of the largest points nowhere
+FLAT = 0.1
+MAX_PROBES = 64
+
+
+def lime_health(
+    *,
+    settings: LimeSettings,
+    segments: NDArray[np.int32],
+    decisions: NDArray[np.int8],
+    samples: int,
+    distinct: int,
+    r2: float,
+    filled_alone: Callable[[Fill], float] | None,
+) -> LimeHealth:
+    """The health of a LIME explanation.
+
+    Args:
+        settings: how it was made.
+        segments: int32 (32, 32).
+        decisions: int8 (S,), 1, -1 or 0 a segment.
+        samples: drawn so far; `distinct` of them were run.
+        r2: weighted R squared of the surrogate.
+        filled_alone: `movement` for a named fill, asked only where one colour wants a cause; None leaves the question
+            of the fill open.
+    """
+    count = len(decisions)
+    area = float(np.isin(segments, np.flatnonzero(decisions)).mean())
+    cause, sentence = _one_colour(settings, decisions, filled_alone)
+    found = (
+        f"{count} segment{'s' if count > 1 else ''}, {distinct} different versions of the image in {samples} samples; "
+        f"the surrogate explains {max(r2, 0):.0%} of what the detector did, and {area:.0%} of the area is decided."
+    )
+    return LimeHealth(count, samples, distinct, r2, area, cause, f"{found} {sentence}".strip())
+
+
+def _one_colour(
+    settings: LimeSettings, decisions: NDArray[np.int8], filled_alone: Callable[[Fill], float] | None
+) -> tuple[OneColour | None, str]:
+    signs = set(decisions[decisions != 0].tolist())
+    if len(decisions) == 1:
+        return "one segment", (
+            "One colour only: the segmentation found one segment, so there is one number to colour; choose SLIC or the "
+            "grid."
+        )
+    if not signs:
+        return "nothing decided", (
+            "No colour: no segment's effect is both clear of sampling error and worth naming; draw more samples or ask "
+            "for fewer segments."
+        )
+    if len(signs) == 2:
+        return None, ""
+    one_sign = "One colour only: every decided segment speaks the same way"
+    if filled_alone is None:
+        return "one sign", one_sign + "."
+    other: Fill = "texture" if settings.fill != "texture" else "mean"
+    own, elsewhere = filled_alone(settings.fill), filled_alone(other)
+    side = "REAL" if own > 0 else "FAKE"
+    measured = (
+        f"filled one at a time with {FILL_NAMES[settings.fill]}, segments push towards {side} with "
+        f"{_toward(own, own):.0%} of all movement, with {FILL_NAMES[other]} {_toward(elsewhere, own):.0%}"
+    )
+    if abs(own) >= 2 * SAME_WAY - 1 and elsewhere * np.sign(own) < 2 * SAME_WAY - 1:
+        return "fill", f"One colour only, and the fill is the cause: {measured}. Try {FILL_NAMES[other]}."
+    return "one sign", f"{one_sign} ({measured})."
+
+
+def _toward(balance: float, direction: float) -> float:
+    """The share of all movement in one direction, from the balance (-1 to 1) of both."""
+    return 0.5 * (1 + balance * (1 if direction > 0 else -1))
+
+
+def movement(
+    margins: Margins, image: NDArray[np.uint8], segments: NDArray[np.int32], *, fill: Fill, seed: int
+) -> float:
+    """Which way a fill moves the margin when each segment is filled alone.
+
+    Returns:
+        The sum of the movements over the sum of their sizes: 1 where each is towards REAL, -1 where each is towards
+        FAKE.
+    """
+    count = int(segments.max()) + 1
+    chosen = np.unique(np.linspace(0, count - 1, min(count, MAX_PROBES)).round().astype(int))
+    keep = np.ones((len(chosen) + 1, count), bool)
+    keep[np.arange(len(chosen)), chosen] = False
+    found = margins(mask_batch(image, segments, keep=keep, fill=fill, seed=seed)).astype(np.float64)
+    moved = found[:-1] - found[-1]
+    total = np.abs(moved).sum()
+    return float(moved.sum() / total) if total > 0 else 0.0
+
+
+def cam_health(values: NDArray[np.float32], *, signed: bool, toward: ClassName) -> CamHealth:
+    """The health of a class activation map: flat, of one sign, or neither."""
+    largest = float(np.abs(values).max())
+    if largest == 0:
+        return CamHealth(True, True, "The map is zero everywhere: at this stage nothing speaks for the target.")
+    flat = float(np.ptp(values)) < FLAT * largest
+    one_signed = bool((values >= 0).all() or (values <= 0).all())
+    sentences = []
+    if flat:
+        sentences.append("The map is almost the same everywhere, so it points at no place.")
+    if signed and one_signed:
+        other: ClassName = "FAKE" if toward == "REAL" else "REAL"
+        side = toward if values.max() > 0 else other
+        sentences.append(f"Every position speaks for {side}; the map shows only where it does so more.")
+    if not signed:
+        sentences.append(f"This method shows only what speaks for {toward}, never what speaks against it.")
+    return CamHealth(flat, one_signed, " ".join(sentences))

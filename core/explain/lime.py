@@ -1,0 +1,223 @@
+"""LIME on one image: lime's kernel and surrogate on samples that are drawn better and never run twice."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from lime.lime_image import LimeImageExplainer
+from numpy.typing import NDArray
+from sklearn.linear_model import Ridge
+from sklearn.metrics import pairwise_distances
+
+from core.detector import FAKE, REAL, Detector
+from core.explain.health import lime_health, movement
+from core.explain.results import CLASSES, ClassName, ExplanationError, LimeResult, LimeSettings, LimeTarget
+from core.explain.sampling import Samples, balanced_samples, distinct_rows, random_samples, sampling_error
+from core.explain.segmentation import segment
+from core.perturb import Fill, fill_image, mask_batch
+
+FIRST_SAMPLES = 64
+# between two looks at `cancel`
+BATCH = 128
+
+
+class SampledExplainer(LimeImageExplainer):  # type: ignore[misc]
+    """`LimeImageExplainer` whose samples are drawn apart from running them; kernel and surrogate are the package's."""
+
+    def draw(self, settings: LimeSettings, n_segments: int) -> Samples:
+        """The samples of `settings`, in the order in which they are run."""
+        if settings.sampling == "balanced":
+            return balanced_samples(settings.n_samples, n_segments, self.random_state)
+        # explain_instance draws a seed for the segmentation before data_labels draws the samples
+        self.random_state.randint(0, high=1000)
+        return random_samples(settings.n_samples, n_segments, self.random_state)
+
+    def kernel(self, keep: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """float (n,), the weight of each sample by its cosine distance from the first, as `explain_instance` has it."""
+        data = keep.astype(np.int64)
+        return np.asarray(self.base.kernel_fn(pairwise_distances(data, data[:1], metric="cosine").ravel()))
+
+    def surrogate(
+        self, keep: NDArray[np.bool_], values: NDArray[np.float64], *, alpha: float
+    ) -> tuple[NDArray[np.float64], float, float]:
+        """Weights (S,), intercept and weighted R squared of the package's ridge on n samples."""
+        data = keep.astype(np.int64)
+        distances = pairwise_distances(data, data[:1], metric="cosine").ravel()
+        intercept, pairs, score, _ = self.base.explain_instance_with_data(
+            data,
+            values[:, None],
+            distances,
+            0,
+            data.shape[1],
+            feature_selection="none",
+            model_regressor=Ridge(alpha=alpha, fit_intercept=True, random_state=self.random_state),
+        )
+        weights = np.zeros(data.shape[1])
+        for number, weight in pairs:
+            weights[number] = weight
+        return weights, float(intercept), float(score)
+
+
+@dataclass(frozen=True, eq=False)
+class _Job:
+    """One image under one setting, before any sample was run."""
+
+    detector: Detector
+    settings: LimeSettings
+    image: NDArray[np.uint8]
+    segments: NDArray[np.int32]
+    filled: NDArray[np.uint8]
+    explainer: SampledExplainer
+    samples: Samples
+    started: float
+
+
+def explain_lime(
+    detector: Detector,
+    image: NDArray[np.uint8],
+    *,
+    settings: LimeSettings | None = None,
+    cancel: Callable[[], bool] | None = None,
+) -> Iterator[LimeResult]:
+    """Explain one image step by step: the first result after about 64 samples, then one each time they have doubled.
+
+    Args:
+        detector: what to explain.
+        image: uint8 (32, 32, 3).
+        settings: `LimeSettings()` when None.
+        cancel: asked between batches; once it answers True no further sample is run and the iteration ends.
+
+    Yields:
+        Results on 64, 128, ... samples; `complete` marks the last. Fewer where repeated samples make steps pointless.
+
+    Raises:
+        ExplanationError: an image of another shape, more segments than pixels, or a detector whose answer is no number.
+    """
+    job = _prepare(detector, image, settings or LimeSettings())
+    first, inverse = distinct_rows(job.samples.keep)
+    logits = np.zeros((0, 2), np.float64)
+    batch = max(BATCH, detector.batch_size or 0)
+    for stop in _steps(len(job.samples), first):
+        needed = int(np.searchsorted(first, stop))
+        while len(logits) < needed:
+            if cancel is not None and cancel():
+                return
+            rows = first[len(logits) : min(len(logits) + batch, needed)]
+            logits = np.concatenate([logits, _run(job, job.samples.keep[rows])])
+        yield _result(job, logits[inverse[:stop]], distinct=needed)
+
+
+def explain_lime_fully(
+    detector: Detector, image: NDArray[np.uint8], *, settings: LimeSettings | None = None
+) -> LimeResult:
+    """The last result of `explain_lime`."""
+    *_, last = explain_lime(detector, image, settings=settings)
+    return last
+
+
+def target_values(logits: NDArray[np.float64], target: LimeTarget) -> tuple[NDArray[np.float64], ClassName]:
+    """The target in each of n samples, the image itself first, and the class that it speaks for.
+
+    Args:
+        logits: float (n, 2), columns FAKE and REAL.
+        target: see `LimeSettings`.
+    """
+    margins = logits[:, REAL] - logits[:, FAKE]
+    if target == "margin":
+        return margins, "REAL"
+    if target == "probability":
+        predicted = REAL if margins[0] > 0 else FAKE
+        return 0.5 * (1 + np.tanh(margins / 2 * (1 if predicted == REAL else -1))), CLASSES[predicted]
+    return logits[:, CLASSES.index(target)], target
+
+
+def _prepare(detector: Detector, image: NDArray[np.uint8], settings: LimeSettings) -> _Job:
+    started = time.perf_counter()
+    if image.shape != (32, 32, 3) or image.dtype != np.uint8:
+        raise ExplanationError(f"image must be uint8 (32, 32, 3), not {image.dtype} {image.shape}; resize it first")
+    try:
+        segments = segment(image, method=settings.segmentation, n_segments=settings.n_segments)
+    except ValueError as error:
+        raise ExplanationError(str(error)) from None
+    explainer = SampledExplainer(random_state=settings.seed)
+    return _Job(
+        detector,
+        settings,
+        image,
+        segments,
+        fill_image(image, segments, fill=settings.fill, seed=settings.seed),
+        explainer,
+        explainer.draw(settings, int(segments.max()) + 1),
+        started,
+    )
+
+
+def _steps(n_samples: int, first: NDArray[np.int64]) -> list[int]:
+    """Numbers of samples to show a result for: 64, 128, ... as long as each brings samples that were not run before."""
+    steps, stop = [], FIRST_SAMPLES
+    while stop < n_samples and first[-1] >= stop:
+        steps.append(stop)
+        stop *= 2
+    return [*steps, n_samples]
+
+
+def _run(job: _Job, keep: NDArray[np.bool_]) -> NDArray[np.float64]:
+    logits = job.detector.logits(mask_batch(job.image, job.segments, keep=keep, fill=job.filled))
+    if not np.isfinite(logits).all():
+        raise ExplanationError(
+            f"the detector {job.detector.name} answers with numbers that are not finite on versions of this image; "
+            "its weights are damaged, choose another detector"
+        )
+    return logits.astype(np.float64)
+
+
+def _result(job: _Job, logits: NDArray[np.float64], *, distinct: int) -> LimeResult:
+    settings, count = job.settings, len(logits)
+    complete = count == len(job.samples)
+    samples = Samples(job.samples.keep[:count], job.samples.clusters[:count], job.samples.exhaustive and complete)
+    values, toward = target_values(logits, settings.target)
+    alpha = count / 1000
+    weights, intercept, r2 = job.explainer.surrogate(samples.keep, values, alpha=alpha)
+    error = sampling_error(
+        samples, values, kernel=job.explainer.kernel(samples.keep), alpha=alpha, confidence=settings.confidence
+    )
+    least = settings.least_share * abs(values[0])
+    named = (np.abs(weights) > error) & (np.abs(weights) >= least)
+    decisions = np.where(named, np.sign(weights), 0).astype(np.int8)
+    margin = float(logits[0, REAL] - logits[0, FAKE])
+    health = lime_health(
+        settings=settings,
+        segments=job.segments,
+        decisions=decisions,
+        samples=count,
+        distinct=distinct,
+        r2=r2,
+        # the steps before the last are looked at for a moment: not worth two more passes over the segments
+        filled_alone=partial(_filled_alone, job) if complete else None,
+    )
+    return LimeResult(
+        image=job.image,
+        margin=margin,
+        p_real=float(job.detector.p_real(np.array(margin, np.float32))),
+        toward=toward,
+        detector=job.detector.name,
+        detector_sha256=job.detector.sha256,
+        seconds=time.perf_counter() - job.started,
+        settings=settings,
+        segments=job.segments,
+        weights=weights,
+        low=weights - error,
+        high=weights + error,
+        decisions=decisions,
+        least_effect=float(least),
+        value=float(values[0]),
+        intercept=intercept,
+        health=health,
+        complete=complete,
+    )
+
+
+def _filled_alone(job: _Job, fill: Fill) -> float:
+    return movement(job.detector.margins, job.image, job.segments, fill=fill, seed=job.settings.seed)

@@ -1,0 +1,125 @@
+"""Which segments LIME keeps in each sample, and how far the draw of the samples may have moved a weight."""
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.random import RandomState
+from numpy.typing import NDArray
+from scipy import linalg, stats
+
+Sampling = Literal["balanced", "random"]
+SAMPLINGS: tuple[Sampling, ...] = get_args(Sampling)
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """Rows of kept segments, in the order in which they are run; the first keeps every segment.
+
+    Attributes:
+        keep: bool (n, S), True where a sample keeps the segment.
+        clusters: int (n,), rows of one number were drawn together: a sample and its complement. 0 marks rows that every
+            draw has.
+        exhaustive: every combination is there once, so nothing was left to chance.
+    """
+
+    keep: NDArray[np.bool_]
+    clusters: NDArray[np.int64]
+    exhaustive: bool = False
+
+    def __len__(self) -> int:
+        return len(self.keep)
+
+
+def random_samples(n_samples: int, n_segments: int, state: RandomState) -> Samples:
+    """Coin flips: the very samples that `LimeImageExplainer.data_labels` draws from a generator in this state."""
+    keep = state.randint(0, 2, n_samples * n_segments).reshape(n_samples, n_segments).astype(bool)
+    keep[0] = True
+    return Samples(keep, np.arange(n_samples))
+
+
+def balanced_samples(n_samples: int, n_segments: int, state: RandomState) -> Samples:
+    """Samples in complement pairs from randomised Hadamard matrices; every combination once where that is fewer.
+
+    Within a block each segment is kept in half of the samples and each pair of segments in a quarter, exactly, so that
+    neither other segments nor interactions of two of them are mistaken for a segment's own effect. Each block draws its
+    columns, their signs and the order of its rows anew. The first pair is the image itself and everything filled.
+    """
+    if n_segments < 31 and 2**n_segments <= n_samples:
+        codes = np.concatenate([[0], 1 + state.permutation(2 ** (n_segments - 1) - 1)])
+        return _in_pairs((codes[:, None] >> np.arange(n_segments) & 1) == 0, 2**n_segments, exhaustive=True)
+    order = 1 << max(2, (n_segments - 1).bit_length())
+    hadamard = linalg.hadamard(order) > 0
+    pairs: list[NDArray[np.bool_]] = [np.ones((1, n_segments), bool)]
+    while 2 * sum(map(len, pairs)) < n_samples:
+        columns = state.permutation(order)[:n_segments]
+        signs = state.randint(0, 2, n_segments).astype(bool)
+        pairs.append((hadamard[:, columns] ^ signs)[state.permutation(order)])
+    return _in_pairs(np.concatenate(pairs), n_samples)
+
+
+def _in_pairs(keep: NDArray[np.bool_], n_samples: int, *, exhaustive: bool = False) -> Samples:
+    """Each row followed by its complement, cut to `n_samples`."""
+    rows = np.stack([keep, ~keep], axis=1).reshape(-1, keep.shape[1])[:n_samples]
+    return Samples(rows, np.arange(len(rows)) // 2, exhaustive)
+
+
+def distinct_rows(keep: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Where each distinct row first stands, in order, and for every row the position of its like in that list."""
+    packed = np.packbits(keep, axis=1)
+    rows = np.ascontiguousarray(packed).view(np.dtype((np.void, packed.shape[1]))).ravel()
+    _, first, inverse = np.unique(rows, return_index=True, return_inverse=True)
+    rank = np.argsort(np.argsort(first))
+    return np.sort(first), rank[inverse]
+
+
+def sampling_error(
+    samples: Samples,
+    values: NDArray[np.float64],
+    *,
+    kernel: NDArray[np.float64],
+    alpha: float,
+    confidence: float,
+) -> NDArray[np.float64]:
+    """Half width of each weight's confidence interval over other draws of the samples, in closed form.
+
+    The cluster-robust variance of weighted ridge regression with the small-sample correction CR2 (Bell and McCaffrey
+    2002), the clusters being what was drawn together. It is 0 where every combination was run and infinite where there
+    are no more clusters than coefficients.
+
+    Args:
+        samples: n rows.
+        values: float (n,), the target in each sample.
+        kernel: float (n,), the weight of each sample.
+        alpha: of the ridge.
+        confidence: for instance 0.95.
+
+    Returns:
+        float64 (S,).
+    """
+    count = samples.keep.shape[1]
+    if samples.exhaustive:
+        return np.zeros(count)
+    root = np.sqrt(kernel)
+    design = np.column_stack([np.ones(len(samples)), samples.keep]) * root[:, None]
+    penalty = alpha * np.eye(count + 1)
+    penalty[0, 0] = 0
+    solve = np.linalg.inv(design.T @ design + penalty)
+    residuals = values * root - design @ (solve @ (design.T @ (values * root)))
+    drawn = np.flatnonzero(samples.clusters)
+    sizes = np.bincount(samples.clusters[drawn])
+    freedom = np.count_nonzero(sizes) - count
+    if freedom < 1:
+        return np.full(count, np.inf)
+    influence = np.zeros((0, count + 1))
+    for size in np.unique(sizes[sizes > 0]):
+        chosen = drawn[sizes[samples.clusters[drawn]] == size].reshape(-1, size)
+        block = design[chosen]
+        leverage = block @ solve @ block.transpose(0, 2, 1)
+        spread, axes = np.linalg.eigh(np.eye(size) - leverage)
+        # a direction that the fit passes through exactly (spread 0) has no residual to correct
+        factor = np.where(spread > 1e-6, 1 / np.sqrt(np.maximum(spread, 1e-6)), 0)
+        corrected = axes @ (factor[..., None] * (axes.transpose(0, 2, 1) @ residuals[chosen][..., None]))
+        influence = np.concatenate([influence, (block * corrected).sum(axis=1) @ solve])
+    error = np.sqrt((influence**2).sum(axis=0))[1:]
+    return np.asarray(stats.t.ppf(0.5 + confidence / 2, freedom) * error)

@@ -1,0 +1,76 @@
+"""Explanations kept: `.npz` for programs, PNG for slides."""
+
+import json
+from dataclasses import asdict, fields, is_dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.explain.overlay import common_scale, draw_edges, draw_map, draw_overlay, orient
+from core.explain.results import CamResult, LimeResult
+from core.images import encode_png
+from core.palette import Palette
+from core.storage import write_bytes_atomically
+
+SIZE = 384
+Result = LimeResult | CamResult
+
+
+def save_npz(path: Path, result: Result) -> None:
+    """Write every array of a result under its name, and the rest as JSON text under "about"; no pickles.
+
+    Raises:
+        OSError: the folder cannot be written; nothing half-written stays.
+    """
+    named = {field.name: getattr(result, field.name) for field in fields(result)}
+    arrays = {name: value for name, value in named.items() if isinstance(value, np.ndarray)}
+    others = {
+        name: asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
+        for name, value in named.items()
+        if name not in arrays
+    }
+    about = {"kind": type(result).__name__, "verdict": result.verdict, **others}
+
+    def write(temporary: Path) -> None:
+        with temporary.open("wb") as file:
+            arrays["about"] = np.array(json.dumps(about, allow_nan=False))
+            np.savez_compressed(file, allow_pickle=False, **arrays)
+
+    write_bytes_atomically(path, write)
+
+
+def save_png(path: Path, drawn: NDArray[np.uint8]) -> None:
+    """Write a drawing of overlay.py as a PNG file."""
+    write_bytes(path, encode_png(drawn))
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all."""
+
+    def write(temporary: Path) -> None:
+        temporary.write_bytes(data)
+
+    write_bytes_atomically(path, write)
+
+
+def draw_result(
+    result: Result,
+    size: int = SIZE,
+    *,
+    palette: Palette = "class",
+    scale: float | None = None,
+    smooth: bool = False,
+    over_image: bool = True,
+) -> NDArray[np.uint8]:
+    """A result as RGBA (size, size, 4): its map over its image, or alone; segments outlined, undecided ones hatched."""
+    values = orient(result.values, toward=result.toward, verdict=result.verdict, palette=palette)
+    undecided = result.undecided if isinstance(result, LimeResult) else None
+    largest = common_scale([values]) if scale is None else scale
+    if over_image:
+        drawn = draw_overlay(
+            result.image, values, size, scale=largest, palette=palette, smooth=smooth, undecided=undecided
+        )
+    else:
+        drawn = draw_map(values, size, scale=largest, palette=palette, smooth=smooth, undecided=undecided)
+    return draw_edges(drawn, result.segments) if isinstance(result, LimeResult) else drawn

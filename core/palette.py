@@ -1,0 +1,33 @@
+"""The colours that mean something, defined once: charts, borders and maps all take them from here.
+
+Blue and orange are told apart with every kind of colour blindness; they are equally light, so neither class looks
+stronger.
+"""
+
+from typing import Literal, get_args
+
+REAL = "#2b74d6"
+FAKE = "#c25a00"
+CLASS_COLOURS = {"REAL": REAL, "FAKE": FAKE}
+
+# the paper's, for and against the verdict; not told apart with red-green blindness
+FOR = "#1b7f3b"
+AGAINST = "#cc3333"
+
+NEUTRAL = "#f3f3f3"
+UNDECIDED = "#8b9099"
+
+Palette = Literal["class", "paper"]
+PALETTES: tuple[Palette, ...] = get_args(Palette)
+# the colours of the negative and the positive end
+ENDS: dict[Palette, tuple[str, str]] = {"class": (FAKE, REAL), "paper": (AGAINST, FOR)}
+END_LABELS: dict[Palette, tuple[str, str]] = {
+    "class": ("speaks for FAKE", "speaks for REAL"),
+    "paper": ("against the verdict", "for the verdict"),
+}
+
+
+def rgb(colour: str) -> tuple[int, int, int]:
+    """Red, green and blue, 0 to 255, of "#rrggbb"."""
+    red, green, blue = bytes.fromhex(colour.removeprefix("#"))
+    return red, green, blue

@@ -1,0 +1,122 @@
+"""Image and edits in, a batch of edited uint8 images out: the one primitive that every masking explanation stands on.
+
+An edit never touches the image it was given, never leaves 0..255, and is the same again for the same seed.
+"""
+
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+Fill = Literal["mean", "blur", "black", "texture"]
+FILLS: tuple[Fill, ...] = get_args(Fill)
+BLUR_SIGMA = 2.0
+
+
+def fill_image(
+    image: NDArray[np.uint8], segments: NDArray[np.integer], *, fill: Fill, seed: int = 0
+) -> NDArray[np.uint8]:
+    """The image with every segment filled: what `mask_batch` shows wherever a segment is not kept.
+
+    Args:
+        image: uint8 (height, width, 3).
+        segments: integers (height, width) from 0 to S - 1, each of them somewhere.
+        fill: "mean" is the segment's mean colour, cut to whole numbers as the lime package does; "blur" a Gaussian blur
+            of the image with sigma 2 pixels; "black" zeros; "texture" the segment's own texture with shuffled phases,
+            which keeps mean, contrast and local spectrum of each segment and erases what it shows.
+        seed: of the shuffled phases; the other fills are not random.
+
+    Returns:
+        uint8 (height, width, 3).
+
+    Raises:
+        ValueError: arrays of another shape or type, gaps in the numbers of the segments, or an unknown fill.
+    """
+    count = _check(image, segments)
+    if fill == "mean":
+        return np.asarray(_segment_means(image, segments, count)[segments], np.uint8)
+    if fill == "blur":
+        blurred = ndimage.gaussian_filter(image.astype(np.float64), (BLUR_SIGMA, BLUR_SIGMA, 0), mode="reflect")
+        return np.asarray(np.rint(blurred), np.uint8)
+    if fill == "black":
+        return np.zeros_like(image)
+    if fill == "texture":
+        return _shuffled_texture(image, segments, count, seed)
+    raise ValueError(f"fill must be one of {', '.join(FILLS)}, not {fill!r}")
+
+
+def mask_batch(
+    image: NDArray[np.uint8],
+    segments: NDArray[np.integer],
+    *,
+    keep: NDArray[np.bool_],
+    fill: Fill | NDArray[np.uint8] = "mean",
+    seed: int = 0,
+) -> NDArray[np.uint8]:
+    """N versions of one image, each with its own segments filled.
+
+    Args:
+        image: uint8 (height, width, 3).
+        segments: integers (height, width) from 0 to S - 1, each of them somewhere.
+        keep: bool (N, S); where False, that version has that segment filled.
+        fill: a name, see `fill_image`, or a uint8 image like `image` to take the filling from: whoever masks one image
+            batch after batch makes it once.
+        seed: of the "texture" fill.
+
+    Returns:
+        uint8 (N, height, width, 3).
+
+    Raises:
+        ValueError: as `fill_image`, or `keep` is not bool (N, S).
+    """
+    filled = fill_image(image, segments, fill=fill, seed=seed) if isinstance(fill, str) else fill
+    count = _check(image, segments)
+    if filled.shape != image.shape or filled.dtype != np.uint8:
+        raise ValueError(f"fill must be uint8 {image.shape} like the image, not {filled.dtype} {filled.shape}")
+    if keep.ndim != 2 or keep.shape[1] != count or keep.dtype != np.bool_:
+        raise ValueError(f"keep must be bool (N, {count}), a column a segment, not {keep.dtype} {keep.shape}")
+    return np.where(keep[:, segments][..., None], image, filled)
+
+
+def _check(image: NDArray[np.uint8], segments: NDArray[np.integer]) -> int:
+    """The number of segments, after a look at both arrays."""
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
+        raise ValueError(f"image must be uint8 (height, width, 3), not {image.dtype} {image.shape}")
+    if segments.shape != image.shape[:2] or not np.issubdtype(segments.dtype, np.integer):
+        raise ValueError(f"segments must be integers {image.shape[:2]}, not {segments.dtype} {segments.shape}")
+    if segments.min() < 0 or segments.max() >= segments.size or not np.bincount(segments.ravel()).all():
+        raise ValueError("segments must be numbered from 0 without gaps; number them anew with numpy.unique")
+    return int(segments.max()) + 1
+
+
+def _segment_means(values: NDArray[np.generic], segments: NDArray[np.integer], count: int) -> NDArray[np.float64]:
+    """(height, width, C) to the mean of each segment, (S, C)."""
+    flat = segments.ravel()
+    sums = [np.bincount(flat, channel.ravel(), count) for channel in np.moveaxis(values, -1, 0)]
+    return np.stack(sums, axis=1) / np.bincount(flat, minlength=count)[:, None]
+
+
+def _shuffled_texture(
+    image: NDArray[np.uint8], segments: NDArray[np.integer], count: int, seed: int
+) -> NDArray[np.uint8]:
+    """Each segment's deviation from its mean keeps the size of its Fourier coefficients and gets random phases.
+
+    The three channels share the phases, so that the correlation of colours stays too.
+    """
+    means = _segment_means(image, segments, count)
+    deviation = image - means[segments]
+    texture = np.zeros_like(deviation)
+    generator = np.random.default_rng(seed)
+    # 128 segments at a time bound the memory where every pixel is a segment of its own
+    for start in range(0, count, 128):
+        member = segments == np.arange(start, min(start + 128, count))[:, None, None]
+        spectrum = np.fft.rfft2(member[..., None] * deviation, axes=(1, 2))
+        # the phases of white noise are those of a real image
+        noise = np.fft.rfft2(generator.standard_normal(member.shape), axes=(1, 2))
+        shuffled = np.fft.irfft2(spectrum * (noise / np.abs(noise))[..., None], s=image.shape[:2], axes=(1, 2))
+        texture += (member[..., None] * shuffled).sum(axis=0)
+    texture -= _segment_means(texture, segments, count)[segments]
+    had, has = (np.sqrt(_segment_means(values**2, segments, count)) for values in (deviation, texture))
+    scale = np.divide(had, has, out=np.zeros_like(had), where=has > 1e-9)
+    return np.asarray(np.clip(np.rint(means[segments] + texture * scale[segments]), 0, 255), np.uint8)
