@@ -1,0 +1,184 @@
+"""The one training command: fit, test once, precompute, write a detector and a run.
+
+python train.py --data sample                 a small detector on the sample gallery, minutes
+python train.py --data data/cifake            the `swift` recipe on CIFAKE
+python train.py --data cifake.zip --recipe paper --resume
+"""
+
+import argparse
+import sys
+from dataclasses import asdict, fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from core.dataset import CLASSES, DatasetError, ImageSet, check_image_set, load_image_set
+from core.detector import Detector, save_detector
+from core.model_card import model_card
+from core.run import PAPER, ROOT, find_detectors, find_runs, library_versions, read_run, write_run
+from core.storage import ContractError
+from core.training import RECIPES, Recipe, TrainingInterrupted, fit, forget_checkpoint
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Train as the command line says; returns the exit status."""
+    options = parse(arguments)
+    try:
+        train(options)
+    except (DatasetError, TrainingInterrupted, ContractError, FileExistsError, ValueError) as error:
+        print(f"train.py: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"train.py: {error.filename or 'a file'} could not be written ({error.strerror}); "
+              "what was finished is kept, go on with --resume.", file=sys.stderr)  # fmt: skip
+        return 2
+    except KeyboardInterrupt:
+        print("\ntrain.py: stopped; every finished epoch is kept, go on with --resume.", file=sys.stderr)
+        return 130
+    return 0
+
+
+def parse(arguments: list[str] | None) -> argparse.Namespace:
+    """The command line; every field of `Recipe` is an option that overrides it."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", required=True, help="CIFAKE's folder or .zip, 'kaggle', or 'sample'")
+    parser.add_argument("--recipe", choices=RECIPES, help="default: swift, and sample for --data sample")
+    parser.add_argument("--name", help="of the detector; default: the recipe's")
+    parser.add_argument("--out", type=Path, default=ROOT, help="folder that gets detectors/ and runs/")
+    parser.add_argument("--checkpoints", type=Path, help="default: in the user's cache folder")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
+    parser.add_argument("--limit", type=int, help="train on N images and test on N / 5, for a quick try")
+    parser.add_argument("--skip-bad", action="store_true", help="leave out files that are no 32 x 32 image")
+    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
+    parser.add_argument("--restart", action="store_true", help="throw an existing checkpoint away")
+    parser.add_argument("--replace", action="store_true", help="overwrite a detector and run of this name")
+    overrides = parser.add_argument_group("hyper-parameters, in place of the recipe's")
+    for field in fields(Recipe):
+        if field.name == "name":
+            continue
+        kind = type(field.default)
+        action: Any = argparse.BooleanOptionalAction if kind is bool else "store"
+        extra: dict[str, Any] = {} if kind is bool else {"type": kind}
+        overrides.add_argument("--" + field.name.replace("_", "-"), default=None, action=action, **extra)
+    return parser.parse_args(arguments)
+
+
+def train(options: argparse.Namespace) -> None:
+    """Everything from pixels to a verified run."""
+    recipe = recipe_of(options)
+    name = options.name or recipe.name
+    for found, kind in ((options.out / "detectors" / name, "detector"),):
+        if found.exists() and not options.replace:
+            raise FileExistsError(f"{found} exists; choose another --name or pass --replace ({kind})")
+    # a missing test set is found now, but read only after training
+    check_image_set(options.data, "test")
+    train_set = load(options, "train")
+    print(f"{recipe.name}: {len(train_set)} training images, {recipe.epochs} epochs; {settings(recipe)}")
+    with tqdm(total=0, unit=" step", smoothing=0.05, disable=None) as bar:
+        trained = fit(
+            recipe,
+            train_set,
+            device=options.device,
+            resume=options.resume,
+            restart=options.restart,
+            checkpoints=options.checkpoints,
+            report=bar.write,
+            progress=lambda done, total, text: show(bar, done, total, text),
+        )
+    detector = trained.detector
+    detector.manifest = provenance(name, recipe, train_set, trained.history)
+    test_set = load(options, "test")
+    run = test_and_write(options, detector, train_set, test_set)
+    forget_checkpoint(recipe, train_set, checkpoints=options.checkpoints)
+    print_table(read_run(run).manifest["metrics"]["all"])
+    print(f"\nWritten: {options.out / 'detectors' / name} and {run}")
+    print("See it: streamlit run dashboard/app.py")
+
+
+def recipe_of(options: argparse.Namespace) -> Recipe:
+    """The chosen recipe with the command line's overrides."""
+    chosen = options.recipe or ("sample" if options.data == "sample" else "swift")
+    given = {field.name: getattr(options, field.name) for field in fields(Recipe) if field.name != "name"}
+    return replace(RECIPES[chosen], **{key: value for key, value in given.items() if value is not None})
+
+
+def settings(recipe: Recipe) -> str:
+    """The recipe's hyper-parameters in a line."""
+    return ", ".join(f"{key} {value}" for key, value in asdict(recipe).items() if key != "name")
+
+
+def load(options: argparse.Namespace, split: Any) -> ImageSet:
+    """A split with a progress bar, cut to --limit."""
+    with tqdm(total=0, unit=" image", desc=f"reading {split}", leave=False, disable=None) as bar:
+        images = load_image_set(
+            options.data, split, skip_bad=options.skip_bad, progress=lambda done, total: show(bar, done, total, "")
+        )
+    if images.skipped:
+        print(f"{len(images.skipped)} files of {split} were left out, first: {images.skipped[0]}")
+    if options.limit:
+        images = images.limited(options.limit if split == "train" else max(2, options.limit // 5))
+    return images
+
+
+def provenance(name: str, recipe: Recipe, train_set: ImageSet, history: list[dict[str, float]]) -> dict[str, Any]:
+    """What a detector's manifest says of how it came to be."""
+    return {
+        "name": name,
+        "recipe": asdict(recipe),
+        "history": history,
+        "training_set": train_set.name,
+        "training_images": len(train_set),
+        "training_set_fingerprint": train_set.fingerprint,
+        "skipped": list(train_set.skipped),
+        "versions": library_versions(),
+    }
+
+
+def test_and_write(options: argparse.Namespace, detector: Detector, train_set: ImageSet, test_set: ImageSet) -> Path:
+    """The one look at the test set: predictions, maps and metrics, then detector and run on disk."""
+    hashes = frozenset(train_set.rows["sha256"])
+    with tqdm(total=len(test_set), unit=" image", desc="testing", leave=False, disable=None) as bar:
+        run = write_run(
+            options.out,
+            detector,
+            test_set,
+            train_sha256=hashes,
+            ship_images=options.data == "sample",
+            replace=options.replace,
+            progress=lambda done, total: show(bar, done, total, ""),
+        )
+    card = model_card(detector.manifest, read_run(run).manifest)
+    path = options.out / "detectors" / detector.name
+    save_detector(path, detector, model_card=card, replace=options.replace)
+    return run
+
+
+def show(bar: "tqdm[Any]", done: int, total: int, text: str) -> None:
+    """Move a progress bar to `done` of `total`."""
+    bar.total = total
+    bar.set_postfix_str(text, refresh=False)
+    bar.update(done - bar.n)
+
+
+def print_table(metrics: dict[str, Any]) -> None:
+    """A table like the paper's Table 1, with the paper's figures beside ours, and the confusion matrix."""
+    print("\n        precision       recall          F1              images")
+    print("        ours   paper    ours   paper    ours   paper")
+    for label in CLASSES:
+        ours, paper = metrics["per_class"][label], PAPER["per_class"][label]
+        cells = "    ".join(f"{ours[key]:.3f}  {paper[key]:.2f} " for key in ("precision", "recall", "f1"))
+        print(f"{label}    {cells}    {ours['support']}")
+    print(f"accuracy {metrics['accuracy']:.4f} (paper {PAPER['accuracy']}), ", end="")
+    auroc = "none" if metrics["auroc"] is None else f"{metrics['auroc']:.4f}"
+    print(f"AUROC {auroc}, calibration error {metrics['ece']:.4f}")
+    ours, paper = np.array(metrics["confusion"]), PAPER["confusion"]
+    for row, label in enumerate(CLASSES):
+        print(
+            f"true {label}: called FAKE {ours[row, 0]}, called REAL {ours[row, 1]} (paper {paper[row][0]}, {paper[row][1]})"
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
