@@ -11,13 +11,12 @@ from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from tqdm import tqdm
 
 from core.dataset import CLASSES, DatasetError, ImageSet, check_image_set, load_image_set
 from core.detector import Detector, save_detector
 from core.model_card import model_card
-from core.run import PAPER, ROOT, find_detectors, find_runs, library_versions, read_run, write_run
+from core.run import PAPER, ROOT, library_versions, read_run, write_run
 from core.storage import ContractError
 from core.training import RECIPES, Recipe, TrainingInterrupted, fit, forget_checkpoint
 
@@ -69,9 +68,8 @@ def train(options: argparse.Namespace) -> None:
     """Everything from pixels to a verified run."""
     recipe = recipe_of(options)
     name = options.name or recipe.name
-    for found, kind in ((options.out / "detectors" / name, "detector"),):
-        if found.exists() and not options.replace:
-            raise FileExistsError(f"{found} exists; choose another --name or pass --replace ({kind})")
+    if (found := options.out / "detectors" / name).exists() and not options.replace:
+        raise FileExistsError(f"{found} exists; choose another --name or pass --replace")
     # a missing test set is found now, but read only after training
     check_image_set(options.data, "test")
     train_set = load(options, "train")
@@ -173,11 +171,8 @@ def print_table(metrics: dict[str, Any]) -> None:
     print(f"accuracy {metrics['accuracy']:.4f} (paper {PAPER['accuracy']}), ", end="")
     auroc = "none" if metrics["auroc"] is None else f"{metrics['auroc']:.4f}"
     print(f"AUROC {auroc}, calibration error {metrics['ece']:.4f}")
-    ours, paper = np.array(metrics["confusion"]), PAPER["confusion"]
-    for row, label in enumerate(CLASSES):
-        print(
-            f"true {label}: called FAKE {ours[row, 0]}, called REAL {ours[row, 1]} (paper {paper[row][0]}, {paper[row][1]})"
-        )
+    for label, ours, paper in zip(CLASSES, metrics["confusion"], PAPER["confusion"], strict=True):
+        print(f"true {label}: called FAKE {ours[0]}, called REAL {ours[1]} (paper {paper[0]}, {paper[1]})")
 
 
 if __name__ == "__main__":

@@ -265,7 +265,7 @@ def _decode_all(
     rows = _rows(split, kept)
     rows = pd.concat([rows, image_facts(pixels)], axis=1)
     rows["file_bytes"] = np.array([size for _, _, size in kept], np.float32)
-    is_cifake = all(CIFAKE_NAME.fullmatch(entry.name.partition("/")[2]) for entry in entries)
+    is_cifake = all(CIFAKE_NAME.fullmatch(name.partition("/")[2]) for name, _, _ in kept)
     base = base or ("cifake" if is_cifake else "images")
     return ImageSet(f"{base}-{split}", split, pixels, rows, fingerprint_of(split, rows), tuple(skipped))
 

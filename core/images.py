@@ -1,5 +1,6 @@
 """Untrusted bytes in, a safe uint8 array out."""
 
+import contextlib
 import io
 import warnings
 from types import MappingProxyType
@@ -74,10 +75,9 @@ def decode(data: bytes, *, formats: tuple[str, ...] = FORMATS) -> NDArray[np.uin
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
-    try:
+    # broken EXIF, whatever it raises, is no reason to refuse sound pixels
+    with contextlib.suppress(Exception):
         image = ImageOps.exif_transpose(image)
-    except Exception:  # noqa: BLE001, S110 - broken EXIF is no reason to refuse sound pixels
-        pass
     if image.mode.startswith("I") or image.mode == "F":
         # Pillow clips 16-bit grey instead of scaling it
         values = np.asarray(image, dtype=np.float64)

@@ -26,13 +26,15 @@ A ResNet-18 for 32 x 32 pixels (first convolution 3x3 with stride 1, no max-pool
 ## Trained on
 
 {detector["training_images"]} images of `{detector["training_set"]}` (fingerprint
-`{detector["training_set_fingerprint"][:16]}`). Settings: {settings}. {temperature}
+`{detector["training_set_fingerprint"][:16]}`).
+Settings: {settings}. {temperature}
 Weights are float16; everything below was computed with these rounded weights.
 
 ## How it does
 
 On `{run["set"]}`, {metrics["images"]} images, read once after training: accuracy {metrics["accuracy"]:.4f}
-({clean.get("accuracy", float("nan")):.4f} on the {clean["images"]} images that are neither in the training set nor repeated),
+({clean.get("accuracy", float("nan")):.4f} on the {clean["images"]} images that are neither in the training
+set nor repeated),
 calibration error {metrics["ece"]:.4f}.
 
 | class | precision | recall | F1 | images |
@@ -41,7 +43,7 @@ calibration error {metrics["ece"]:.4f}.
 
 ## Not for
 
-- Deciding whether any picture from the world is real. It knows images like its training set, shrunk to 32 x 32 and saved
-  as JPEG the same way. Other generators, other cameras and other resampling change its verdicts.
+- Deciding whether any picture from the world is real. It knows images like its training set, shrunk to 32 x 32
+  and saved as JPEG the same way. Other generators, other cameras and other resampling change its verdicts.
 - Evidence against a person. Its probability is about images drawn as its test set was, not about yours.
 """

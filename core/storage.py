@@ -35,7 +35,7 @@ def sha256_of(path: Path) -> str:
 
 
 def write_bytes_atomically(path: Path, write: Callable[[Path], None]) -> None:
-    """Let `write` fill a temporary sibling of `path`, then rename it: a reader sees the old file or the whole new one."""
+    """Let `write` fill a temporary sibling, then rename it: a reader sees the old file or the whole new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
     os.close(handle)

@@ -23,7 +23,6 @@ from core.dataset import ImageSet
 from core.detector import REAL, Detector, build_network, pick_device, round_to_float16
 from core.storage import cache_dir, write_bytes_atomically
 
-
 # weights move little in five steps, and averaging at every step costs 4 %
 AVERAGE_EVERY = 5
 
@@ -181,7 +180,7 @@ def fit(
     training = _Training(recipe, images, pick_device(device), checkpoints or cache_dir() / "checkpoints")
     if training.file.exists() and not resume and not restart:
         raise TrainingInterrupted(
-            f"A checkpoint of this very training exists ({training.file}); pass --resume to go on or --restart to begin anew."
+            f"There is a checkpoint already ({training.file}); pass --resume to go on or --restart to begin again."
         )
     if resume and training.file.exists():
         training.load()

@@ -1,0 +1,115 @@
+"""What the detector's passes and its training cost, as ratios measured in one run.
+
+python -m tests.benchmarks.detector [--detector swift] [--images 2048]
+"""
+
+import argparse
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torchcam.methods import GradCAM
+
+from core.dataset import ImageSet, fingerprint_of
+from core.detector import Detector, build_network, load_detector
+from core.facts import image_facts
+from core.run import find_detectors
+from core.training import RECIPES, _Training, autocast
+
+
+def best_of(action: Callable[[], object], *, repeats: int = 5) -> float:
+    """Seconds of the fastest of `repeats` runs, after one to warm up."""
+    action()
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        action()
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+def bare_forward(detector: Detector, pixels: np.ndarray, batch_size: int) -> None:
+    """The network as torchvision runs it, batch after batch, and nothing else."""
+    with torch.inference_mode():
+        for start in range(0, len(pixels), batch_size):
+            detector.network(detector.inputs(pixels[start : start + batch_size]))
+
+
+def torchcam_both(detector: Detector, pixels: np.ndarray, batch_size: int) -> None:
+    """torchcam's Grad-CAM on layer4 for both classes, the way its documentation shows."""
+    network = detector.network.requires_grad_(True)
+    try:
+        for start in range(0, len(pixels), batch_size):
+            inputs = detector.inputs(pixels[start : start + batch_size])
+            with GradCAM(network, "layer4") as extractor:
+                scores = network(inputs)
+                for label in (0, 1):
+                    extractor([label] * len(inputs), scores, retain_graph=label == 0)
+    finally:
+        network.requires_grad_(False)
+
+
+def passes(detector: Detector, images: int) -> None:
+    """Print the full pass against a bare forward, and torchcam against the full pass."""
+    pixels = np.random.default_rng(0).integers(0, 256, (images, 32, 32, 3), dtype=np.uint8)
+    for size in (64, 128):
+        bare = best_of(lambda size=size: bare_forward(detector, pixels, size))
+        full = best_of(lambda size=size: detector.full_pass(pixels, batch_size=size))
+        print(f"batch {size}: full pass / bare forward {full / bare:.3f}  ({images / full:.0f} images/s)")
+    few = pixels[: max(64, images // 16)]
+    ours = best_of(lambda: detector.full_pass(few, batch_size=64), repeats=3)
+    batched = best_of(lambda: torchcam_both(detector, few, 64), repeats=3)
+    single = best_of(lambda: torchcam_both(detector, few, 1), repeats=2)
+    print(f"torchcam Grad-CAM of both classes, batches of 64 / our pass {batched / ours:.2f}")
+    print(f"torchcam Grad-CAM of both classes, one by one / our pass {single / ours:.2f}")
+
+
+def random_set(images: int) -> ImageSet:
+    """Random pixels with both labels, enough for timing a training."""
+    import pandas as pd  # noqa: PLC0415 - only here
+
+    pixels = np.random.default_rng(0).integers(0, 256, (images, 32, 32, 3), dtype=np.uint8)
+    rows = pd.DataFrame({"sha256": [f"{index:064x}" for index in range(images)], "label": np.arange(images) % 2})
+    return ImageSet(
+        "random", "train", pixels, pd.concat([rows, image_facts(pixels)], axis=1), fingerprint_of("train", rows)
+    )
+
+
+def epoch(images: int) -> None:
+    """Print an epoch of `swift` against as many bare forward-backward-update steps."""
+    recipe = replace(RECIPES["swift"], epochs=4, validation=0.0)
+    training = _Training(recipe, random_set(images), torch.device("cpu"), Path("unused"))
+    network = build_network(recipe.width, seed=0).to(memory_format=torch.channels_last).train()
+    optimizer = torch.optim.SGD(network.parameters(), 0.01, momentum=0.9, nesterov=True)
+    inputs = torch.rand(recipe.batch_size, 3, 32, 32).to(memory_format=torch.channels_last)
+    labels = torch.randint(0, 2, (recipe.batch_size,))
+
+    def bare() -> None:
+        for _ in range(images // recipe.batch_size):
+            with autocast(recipe, torch.device("cpu")):
+                logits = network(inputs)
+            optimizer.zero_grad()
+            F.cross_entropy(logits.float(), labels).backward()
+            optimizer.step()
+
+    ours, theirs = best_of(lambda: training.run_epoch(None), repeats=3), best_of(bare, repeats=3)
+    print(f"an epoch of swift / as many bare steps {ours / theirs:.3f}  ({images / ours:.0f} images/s)")
+
+
+def main() -> None:
+    """Print all ratios."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--detector", default="swift")
+    parser.add_argument("--images", type=int, default=2048)
+    options = parser.parse_args()
+    print(f"{torch.get_num_threads()} threads, {torch.backends.cpu.get_cpu_capability()}, torch {torch.__version__}")
+    passes(load_detector(find_detectors()[options.detector], device="cpu"), options.images)
+    epoch(options.images // 128 * 128)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,93 @@
+"""Small networks and images, made here, for every test."""
+
+import io
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+if TYPE_CHECKING:
+    from core.detector import Detector
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test reads or writes the user's cache."""
+    monkeypatch.setenv("TELLTALE_CACHE", str(tmp_path_factory.mktemp("cache")))
+
+
+def jpeg(pixels: NDArray[np.uint8], quality: int = 75) -> bytes:
+    """JPEG bytes of (height, width, 3) pixels, as CIFAKE's are."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "JPEG", quality=quality)
+    return buffer.getvalue()
+
+
+def textured(n: int, *, fine: bool, seed: int) -> NDArray[np.uint8]:
+    """uint8 (n, 32, 32, 3): soft blobs, with fine grain on top where `fine`; two classes that a network can learn."""
+    generator = np.random.default_rng(seed)
+    coarse = generator.uniform(60, 200, (n, 4, 4, 3)).repeat(8, axis=1).repeat(8, axis=2)
+    grain = generator.normal(0, 25, (n, 32, 32, 1)) if fine else 0
+    return np.clip(coarse + grain, 0, 255).astype(np.uint8)
+
+
+def write_cifake(root: Path, *, train: int = 40, test: int = 12, seed: int = 0) -> Path:
+    """A folder laid out and named like CIFAKE, `train` and `test` images a class."""
+    for split, n in (("train", train), ("test", test)):
+        for label, fine in (("FAKE", False), ("REAL", True)):
+            folder = root / split / label
+            folder.mkdir(parents=True)
+            pixels = textured(n, fine=fine, seed=seed + (split == "test") * 10 + fine)
+            for index, image in enumerate(pixels):
+                suffix = "" if index % 10 == 0 else f" ({index % 10 + 1})"
+                (folder / f"{index:04d}{suffix}.jpg").write_bytes(jpeg(image))
+    return root
+
+
+@pytest.fixture
+def cifake(tmp_path: Path) -> Path:
+    """A fresh CIFAKE-like folder that the test may damage."""
+    return write_cifake(tmp_path / "cifake")
+
+
+@pytest.fixture
+def tiny_detector() -> "Detector":
+    """A width-8 detector with lively batch-normalisation statistics, so that margins differ between images."""
+    return make_detector()
+
+
+def make_detector(width: int = 8, seed: int = 0, **settings: Any) -> "Detector":
+    """A random detector whose every layer does something."""
+    import torch
+    from torch import nn
+
+    from core.detector import Detector, build_network, round_to_float16
+
+    network = build_network(width, seed=seed)
+    generator = torch.Generator().manual_seed(seed)
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.running_mean.normal_(0, 0.2, generator=generator)
+            module.running_var.uniform_(0.5, 2, generator=generator)
+            module.weight.data.uniform_(0.5, 1.5, generator=generator)
+    round_to_float16(network)
+    return Detector(network, width, **settings)
+
+
+@pytest.fixture
+def pixels() -> NDArray[np.uint8]:
+    """uint8 (24, 32, 32, 3), half with fine grain."""
+    return np.concatenate([textured(12, fine=False, seed=1), textured(12, fine=True, seed=2)])
+
+
+@pytest.fixture
+def real_cifake() -> Path:
+    """Genuine CIFAKE's folder from $TELLTALE_CIFAKE; where it is absent there is nothing to compare with."""
+    folder = os.environ.get("TELLTALE_CIFAKE", "")
+    if not folder:
+        pytest.skip("set TELLTALE_CIFAKE to CIFAKE's folder to run this on the genuine images")
+    return Path(folder)

@@ -1,0 +1,87 @@
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from core.storage import ContractError, read_folder, read_manifest, write_bytes_atomically, write_folder
+
+
+def write(path: Path, text: str = "hello", **options: bool) -> None:
+    files = {"a.txt": lambda file: file.write_text(text)}
+    write_folder(path, kind="thing", manifest={"name": "x"}, files=files, **options)
+
+
+def test_what_is_written_is_read(tmp_path: Path) -> None:
+    write(tmp_path / "t")
+    manifest = read_folder(tmp_path / "t", "thing")
+    assert manifest["name"] == "x"
+    assert manifest["schema"] == 1
+    assert (tmp_path / "t" / "a.txt").read_text() == "hello"
+
+
+def test_existing_folder_is_refused_then_replaced(tmp_path: Path) -> None:
+    write(tmp_path / "t")
+    with pytest.raises(FileExistsError, match="exists already"):
+        write(tmp_path / "t", "new")
+    write(tmp_path / "t", "new", replace=True)
+    assert (tmp_path / "t" / "a.txt").read_text() == "new"
+    assert [p.name for p in tmp_path.iterdir()] == ["t"]
+
+
+def test_failed_write_leaves_the_old_folder_and_no_rest(tmp_path: Path) -> None:
+    write(tmp_path / "t")
+
+    def fail(file: Path) -> None:
+        file.write_text("half")
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space"):
+        write_folder(tmp_path / "t", kind="thing", manifest={}, files={"a.txt": fail}, replace=True)
+    assert (tmp_path / "t" / "a.txt").read_text() == "hello"
+    assert [p.name for p in tmp_path.iterdir()] == ["t"]
+
+
+@pytest.mark.parametrize(
+    ("damage", "sentence"),
+    [
+        (lambda p: (p / "a.txt").write_text("hellO"), r"a\.txt is not the file that was written"),
+        (lambda p: (p / "a.txt").unlink(), r"a\.txt is missing"),
+        (lambda p: (p / "manifest.json").write_text("{"), r"manifest\.json is not readable JSON"),
+        (lambda p: (p / "manifest.json").write_bytes(b"\xff\xfe"), r"manifest\.json is not readable JSON"),
+        (lambda p: (p / "manifest.json").write_text("[]"), r"is not a thing's manifest"),
+        (lambda p: (p / "manifest.json").unlink(), r"is no thing: it has no manifest\.json"),
+        (lambda p: _edit(p, schema=99), "has schema 99 and this version reads 1"),
+        (lambda p: _edit(p, kind="other"), "describes a other, not a thing"),
+        (lambda p: _edit(p, files={"../x": "0"}), "names a file outside its folder"),
+    ],
+)
+def test_damage_is_named(tmp_path: Path, damage: object, sentence: str) -> None:
+    write(tmp_path / "t")
+    damage(tmp_path / "t")  # type: ignore[operator]
+    with pytest.raises(ContractError, match=sentence):
+        read_folder(tmp_path / "t", "thing")
+
+
+def _edit(path: Path, **values: object) -> None:
+    manifest = json.loads((path / "manifest.json").read_text())
+    (path / "manifest.json").write_text(json.dumps(manifest | values))
+
+
+def test_missing_folder(tmp_path: Path) -> None:
+    with pytest.raises(ContractError, match="has no manifest"):
+        read_manifest(tmp_path / "absent", "thing")
+
+
+def test_atomic_file_survives_a_failing_writer(tmp_path: Path) -> None:
+    file = tmp_path / "f"
+    write_bytes_atomically(file, lambda p: p.write_bytes(b"one"))
+
+    def fail(path: Path) -> None:
+        path.write_bytes(b"tw")
+        raise OSError(os.strerror(28))
+
+    with pytest.raises(OSError, match="No space"):
+        write_bytes_atomically(file, fail)
+    assert file.read_bytes() == b"one"
+    assert list(tmp_path.iterdir()) == [file]

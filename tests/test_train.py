@@ -1,0 +1,102 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import train
+from core.detector import load_detector
+from core.run import read_run
+from core.storage import cache_dir
+
+QUICK = ["--width", "4", "--epochs", "2", "--batch-size", "16", "--device", "cpu", "--precision", "float32"]
+
+
+def command(data: Path, out: Path, *more: str) -> list[str]:
+    return ["--data", str(data), "--out", str(out), *QUICK, *more]
+
+
+def test_from_pixels_to_a_run(cifake: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert train.main(command(cifake, tmp_path, "--name", "mine", "--validation", "0.2")) == 0
+    run = read_run(tmp_path / "runs/mine@cifake-test")
+    detector = load_detector(tmp_path / "detectors/mine", device="cpu")
+    assert len(run) == 24
+    assert run.images is None
+    assert run.manifest["detector_sha256"] == detector.sha256
+    assert detector.manifest["recipe"]["epochs"] == 2
+    assert len(detector.manifest["history"]) == 2
+    printed = capsys.readouterr().out
+    assert "FAKE" in printed
+    assert "(paper 9584, 416)" in printed
+    accuracy = run.manifest["metrics"]["all"]["accuracy"]
+    assert f"accuracy {accuracy:.4f} (paper 0.945)" in printed
+    card = (tmp_path / "detectors/mine/README.md").read_text()
+    assert f"accuracy {accuracy:.4f}" in card
+    assert not list((cache_dir() / "checkpoints").iterdir())
+
+
+def test_zip_gives_the_same_predictions(cifake: Path, tmp_path: Path) -> None:
+    from tests.core.test_dataset import zipped
+
+    assert train.main(command(cifake, tmp_path / "a")) == 0
+    assert train.main(command(zipped(cifake), tmp_path / "b")) == 0
+    a, b = (read_run(tmp_path / side / "runs/swift@cifake-test") for side in "ab")
+    assert a.manifest["set_fingerprint"] == b.manifest["set_fingerprint"]
+    np.testing.assert_array_equal(a.predictions["margin"], b.predictions["margin"])
+
+
+def test_an_existing_detector_is_not_overwritten_unasked(
+    cifake: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train.main(command(cifake, tmp_path)) == 0
+    assert train.main(command(cifake, tmp_path)) == 2
+    assert "choose another --name or pass --replace" in capsys.readouterr().err
+    assert train.main(command(cifake, tmp_path, "--replace")) == 0
+
+
+def test_a_missing_test_set_is_found_before_training(
+    cifake: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for file in (cifake / "test/REAL").iterdir():
+        file.unlink()
+    assert train.main(command(cifake, tmp_path)) == 2
+    captured = capsys.readouterr()
+    assert "test/REAL" in captured.err
+    assert "epoch" not in captured.out
+
+
+def test_limit_and_overrides(cifake: Path, tmp_path: Path) -> None:
+    assert train.main(command(cifake, tmp_path, "--limit", "40", "--no-flip", "--shift", "1")) == 0
+    detector = load_detector(tmp_path / "detectors/swift", device="cpu")
+    assert detector.manifest["training_images"] == 40
+    assert detector.manifest["recipe"]["flip"] is False
+    assert len(read_run(tmp_path / "runs/swift@cifake-test-8")) == 8
+
+
+@pytest.mark.parametrize("setting", [["--epochs", "0"], ["--schedule", "sawtooth"]])
+def test_impossible_settings_are_a_sentence(
+    cifake: Path, tmp_path: Path, setting: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train.main([*command(cifake, tmp_path), *setting]) == 2
+    assert f"{setting[0][2:]} cannot be" in capsys.readouterr().err
+
+
+def test_ctrl_c_says_how_to_go_on(
+    cifake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(train, "fit", interrupted)
+    assert train.main(command(cifake, tmp_path)) == 130
+    assert "go on with --resume" in capsys.readouterr().err
+
+
+def test_a_full_disk_is_a_sentence(
+    cifake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device", "weights.safetensors")
+
+    monkeypatch.setattr(train, "save_detector", full)
+    assert train.main(command(cifake, tmp_path)) == 2
+    assert "weights.safetensors could not be written (No space left on device)" in capsys.readouterr().err
