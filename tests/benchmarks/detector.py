@@ -70,7 +70,7 @@ def passes(detector: Detector, images: int) -> None:
 
 def random_set(images: int) -> ImageSet:
     """Random pixels with both labels, enough for timing a training."""
-    import pandas as pd  # noqa: PLC0415 - only here
+    import pandas as pd
 
     pixels = np.random.default_rng(0).integers(0, 256, (images, 32, 32, 3), dtype=np.uint8)
     rows = pd.DataFrame({"sha256": [f"{index:064x}" for index in range(images)], "label": np.arange(images) % 2})

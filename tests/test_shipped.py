@@ -1,0 +1,74 @@
+"""What ships is what it says it is."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.metrics import accuracy_score, f1_score
+
+from core.dataset import load_image_set
+from core.detector import load_detector
+from core.run import ROOT, find_detectors, find_runs, metrics, read_run
+
+SHIPPED = (ROOT / "assets",)
+RUNS = find_runs(SHIPPED)
+ON_CIFAKE = [name for name in RUNS if name.endswith("@cifake-test")]
+
+
+def test_the_sample_and_swift_ship() -> None:
+    assert {"sample", "swift"} <= set(find_detectors(SHIPPED))
+    assert {"sample@sample-test", "swift@sample-test", "swift@cifake-test"} <= set(RUNS)
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_runs_are_whole_and_their_numbers_follow_from_their_predictions(name: str) -> None:
+    run = read_run(RUNS[name])
+    assert run.manifest["metrics"]["all"] == metrics(run.predictions)
+    detector = load_detector(find_detectors(SHIPPED)[run.manifest["detector"]], device="cpu")
+    assert detector.sha256 == run.manifest["detector_sha256"]
+    # maps are float16, hence the tolerance
+    means = np.asarray(run.maps, np.float64).mean(axis=(1, 2)) + run.manifest["bias"]
+    np.testing.assert_allclose(means, run.predictions["margin"], atol=0.02)
+
+
+@pytest.mark.parametrize("name", ON_CIFAKE)
+def test_no_cifake_image_ships(name: str) -> None:
+    assert read_run(RUNS[name]).images is None
+
+
+def test_swift_on_cifake_is_as_good_as_promised() -> None:
+    frame = read_run(RUNS["swift@cifake-test"]).predictions
+    truth, verdict = frame["label"].astype(str), frame["predicted"].astype(str)
+    assert len(frame) == 20_000
+    assert accuracy_score(truth, verdict) >= 0.97
+    assert all(f1_score(truth, verdict, pos_label=label) > 0.965 for label in ("FAKE", "REAL"))
+    assert metrics(frame)["ece"] < 0.01
+
+
+def test_the_sample_run_beats_chance_and_fills_every_cell() -> None:
+    run = read_run(RUNS["sample@sample-test"])
+    assert run.images is not None
+    confusion = np.array(run.manifest["metrics"]["all"]["confusion"])
+    assert confusion.min() >= 10
+    accuracy, n = run.manifest["metrics"]["all"]["accuracy"], len(run)
+    assert accuracy - 1.96 * np.sqrt(accuracy * (1 - accuracy) / n) > 0.5
+
+
+@pytest.mark.parametrize("name", [name for name in RUNS if name.endswith("@sample-test")])
+def test_predictions_on_the_sample_are_recomputed(name: str) -> None:
+    run = read_run(RUNS[name])
+    detector = load_detector(find_detectors(SHIPPED)[run.manifest["detector"]], device="cpu")
+    images = load_image_set("sample", "test")
+    assert images.fingerprint == run.manifest["set_fingerprint"]
+    np.testing.assert_allclose(detector.margins(np.asarray(images.pixels)), run.predictions["margin"], atol=0.01)
+
+
+@pytest.mark.parametrize("name", ON_CIFAKE)
+def test_predictions_on_cifake_are_recomputed(name: str, real_cifake: Path) -> None:
+    run = read_run(RUNS[name])
+    images = load_image_set(real_cifake, "test")
+    assert images.fingerprint == run.manifest["set_fingerprint"]
+    chosen = np.random.default_rng(0).choice(len(images), 500, replace=False)
+    detector = load_detector(find_detectors(SHIPPED)[run.manifest["detector"]], device="cpu")
+    expected = run.predictions["margin"].to_numpy()[chosen]
+    np.testing.assert_allclose(detector.margins(np.asarray(images.pixels[chosen])), expected, atol=0.01)
