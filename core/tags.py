@@ -1,0 +1,103 @@
+"""Tags and notes on images, kept in one small SQLite file."""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pandas as pd
+
+MAX_TEXT = 2000
+MAX_TAG = 40
+
+
+class TagError(ValueError):
+    """A tag or note that is not kept; the message says why."""
+
+
+class Tags:
+    """Tags and notes by image id; safe to use from several threads and processes.
+
+    Args:
+        path: the file, made with its folder when something is first kept.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def add(self, ids: Sequence[str], tag: str) -> None:
+        """Tag images.
+
+        Raises:
+            TagError: the tag is empty, longer than 40 characters, or has a comma, or the file cannot be written.
+        """
+        tag = tag.strip()
+        if not tag or len(tag) > MAX_TAG or "," in tag or not tag.isprintable():
+            raise TagError(f"A tag has 1 to {MAX_TAG} characters and no comma.")
+        with self._open() as connection:
+            connection.executemany("INSERT OR IGNORE INTO tags VALUES (?, ?)", [(id_, tag) for id_ in ids])
+
+    def remove(self, ids: Sequence[str], tag: str) -> None:
+        """Take a tag off images."""
+        with self._open() as connection:
+            connection.executemany("DELETE FROM tags WHERE id = ? AND tag = ?", [(id_, tag) for id_ in ids])
+
+    def note(self, id_: str, text: str) -> None:
+        """Keep a note on an image; an empty one removes it.
+
+        Raises:
+            TagError: the note is longer than 2,000 characters, or the file cannot be written.
+        """
+        text = text.strip()
+        if len(text) > MAX_TEXT:
+            raise TagError(f"A note has at most {MAX_TEXT:,} characters.")
+        with self._open() as connection:
+            connection.execute("DELETE FROM notes WHERE id = ?", (id_,))
+            if text:
+                connection.execute("INSERT INTO notes VALUES (?, ?)", (id_, text))
+
+    def names(self) -> list[str]:
+        """All tags in use, sorted."""
+        return [row[0] for row in self._read("SELECT DISTINCT tag FROM tags ORDER BY tag")]
+
+    def ids(self, tag: str) -> frozenset[str]:
+        """The images that carry a tag."""
+        return frozenset(row[0] for row in self._read("SELECT id FROM tags WHERE tag = ?", tag))
+
+    def of(self, id_: str) -> list[str]:
+        """The tags of one image, sorted."""
+        return [row[0] for row in self._read("SELECT tag FROM tags WHERE id = ? ORDER BY tag", id_)]
+
+    def note_of(self, id_: str) -> str:
+        """The note on one image, "" for none."""
+        return next((row[0] for row in self._read("SELECT text FROM notes WHERE id = ?", id_)), "")
+
+    def frame(self) -> pd.DataFrame:
+        """Everything kept: columns `id`, `tags` (joined by ";") and `note`, a row an image."""
+        tags = pd.DataFrame(self._read("SELECT id, tag FROM tags ORDER BY id, tag"), columns=["id", "tags"])
+        notes = pd.DataFrame(self._read("SELECT id, text FROM notes"), columns=["id", "note"])
+        joined = tags.groupby("id")["tags"].agg(";".join).reset_index()
+        return joined.merge(notes, on="id", how="outer").fillna("").sort_values("id", ignore_index=True)
+
+    def _read(self, query: str, *values: str) -> list[tuple[str, ...]]:
+        if not self.path.exists():
+            return []
+        with self._open() as connection:
+            return connection.execute(query, values).fetchall()
+
+    @contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            connection = sqlite3.connect(self.path, timeout=5)
+        except (OSError, sqlite3.Error) as error:
+            raise TagError(f"{self.path} cannot be opened ({error}); tags are not kept.") from None
+        try:
+            with connection:
+                connection.execute("CREATE TABLE IF NOT EXISTS tags (id TEXT, tag TEXT, PRIMARY KEY (id, tag))")
+                connection.execute("CREATE TABLE IF NOT EXISTS notes (id TEXT PRIMARY KEY, text TEXT)")
+                yield connection
+        except sqlite3.Error as error:
+            raise TagError(f"{self.path} cannot be used ({error}); move it away and tags begin anew.") from None
+        finally:
+            connection.close()

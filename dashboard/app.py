@@ -1,0 +1,33 @@
+"""Telltale in the browser: `streamlit run dashboard/app.py`. Navigation and the run picker, nothing else."""
+
+import sys
+from pathlib import Path
+
+import streamlit as st
+
+# Streamlit puts this file's folder on the path, not the repository's
+if (root := str(Path(__file__).parents[1])) not in sys.path:
+    sys.path.insert(0, root)
+
+from dashboard.sidebar import draw_sidebar  # noqa: E402
+
+st.set_page_config(page_title="Telltale", page_icon=":material/search_insights:", layout="wide")
+page = st.navigation(
+    [
+        st.Page(
+            "views/overview.py",
+            title="Overview",
+            icon=":material/monitoring:",
+            default=True,
+            help="How good the detector is: its numbers, its mistakes, and where they are.",
+        ),
+        st.Page(
+            "views/explore.py",
+            title="Explore",
+            icon=":material/grid_view:",
+            help="Browse the images: filter, sort, compare, tag, and export them.",
+        ),
+    ]
+)
+draw_sidebar()
+page.run()

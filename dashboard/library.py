@@ -1,0 +1,113 @@
+"""The runs, tables and pictures that all visitors share, read once."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+from numpy.typing import NDArray
+
+from core.browse import Filter, browse_table, find_rows
+from core.pictures import Pictures, find_pictures
+from core.run import Run, find_runs, read_run
+from core.storage import MANIFEST, ContractError, cache_dir
+from core.tags import Tags
+from dashboard.shelf import Shelf
+
+
+@dataclass(frozen=True, eq=False)
+class Opened:
+    """A run that is being looked at.
+
+    Attributes:
+        run: as read.
+        table: from `browse_table`, a row an image.
+        rows: the position of each id.
+        map_scale: the margin-map value drawn in full colour, one for the whole run.
+        stamp: changes when the run or its studies do.
+    """
+
+    run: Run
+    table: pd.DataFrame
+    rows: pd.Index
+    map_scale: float
+    stamp: str
+
+    def row_of(self, id_: str) -> int | None:
+        """The position of an image, None where the run has no such id."""
+        return int(self.rows.get_loc(id_)) if id_ in self.rows else None
+
+
+def choose_run() -> str:
+    """The run that the URL names, else the one looked at before, else the first; "" where there is none."""
+    found = find_runs()
+    asked = (st.query_params.get("run"), st.session_state.get("run"))
+    return next((name for name in asked if name in found), next(iter(found), ""))
+
+
+def current() -> Opened:
+    """The run of this session, opened; a page that cannot have one ends here with a sentence."""
+    name = st.session_state.get("run", "")
+    path = find_runs().get(name)
+    if path is None:
+        st.info("There is no run to show yet. Make one with `python train.py --data PATH`, then reload this page.")
+        st.stop()
+    try:
+        return open_run(path)
+    except ContractError as error:
+        st.error(f"{error}.")
+        st.stop()
+
+
+def open_run(path: Path) -> Opened:
+    """Read a run, or take it from memory when nothing in its folder has changed."""
+    studies = sorted((path / "studies").glob("*.parquet"))
+    stamp = " ".join(f"{file.name}:{file.stat().st_mtime_ns}" for file in (path / MANIFEST, *studies))
+    return _open(path, f"{path} {stamp}")
+
+
+@st.cache_resource(max_entries=4, show_spinner="Reading the run")
+def _open(path: Path, stamp: str) -> Opened:
+    run = read_run(path)
+    table = browse_table(run)
+    # a few thousand maps are enough to place the 99th percentile
+    step = max(1, len(run) // 4000)
+    scale = float(np.quantile(np.abs(np.asarray(run.maps[::step], np.float32)), 0.99)) if len(run) else 1.0
+    return Opened(run, table, pd.Index(table["id"]), scale, stamp)
+
+
+def matching(opened: Opened, wanted: Filter) -> NDArray[np.intp]:
+    """Positions of the rows that a filter finds, in its order; remembered for the next page."""
+    everything = Filter(
+        choices=wanted.choices, ranges=wanted.ranges, tag=wanted.tag, name=wanted.name, cut=wanted.cut, sort=wanted.sort
+    )
+    tagged = tags().ids(wanted.tag) if wanted.tag is not None else frozenset()
+    return _matching(opened, opened.stamp, everything, tagged)
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _matching(_opened: Opened, stamp: str, wanted: Filter, tagged: frozenset[str]) -> NDArray[np.intp]:
+    return find_rows(_opened.table, wanted, tagged=tagged)
+
+
+@st.cache_resource(show_spinner=False)
+def shelf() -> Shelf:
+    """The image sets that pictures are taken from."""
+    return Shelf()
+
+
+@st.cache_resource(show_spinner=False)
+def tags() -> Tags:
+    """The tags and notes of this machine."""
+    return Tags(cache_dir() / "tags.sqlite")
+
+
+def pictures(opened: Opened) -> Pictures:
+    """Where the pixels of a run's rows are."""
+    return _pictures(opened, opened.stamp, tuple(found.fingerprint for found in shelf().sets))
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _pictures(_opened: Opened, stamp: str, fingerprints: tuple[str, ...]) -> Pictures:
+    return find_pictures(_opened.run, list(shelf().sets))

@@ -1,0 +1,66 @@
+"""Image sets at hand: attached from a path in a thread of their own, so that no visitor waits for them."""
+
+import threading
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from core.dataset import DatasetError, ImageSet, Split, load_image_set
+from core.run import ROOT
+
+CIFAKE = ROOT / "data" / "cifake"
+
+
+@dataclass(frozen=True)
+class Attaching:
+    """How far an attachment is.
+
+    Attributes:
+        state: "idle" before the first, then "reading", "done" or "failed".
+        done, total: files read; `total` is 0 until it is known.
+        message: one sentence on how it ended.
+    """
+
+    state: Literal["idle", "reading", "done", "failed"] = "idle"
+    done: int = 0
+    total: int = 0
+    message: str = ""
+
+
+class Shelf:
+    """The image sets that runs find their pictures in. Begins with CIFAKE where `data/cifake` holds it."""
+
+    def __init__(self, first: Path = CIFAKE) -> None:
+        self._lock = threading.Lock()
+        self._sets: dict[str, ImageSet] = {}
+        self.status = Attaching()
+        if first.is_dir():
+            self.attach(first)
+
+    @property
+    def sets(self) -> tuple[ImageSet, ...]:
+        """What is attached, the newest last."""
+        with self._lock:
+            return tuple(self._sets.values())
+
+    def attach(self, data: str | Path, split: Split = "test") -> bool:
+        """Begin to read a set; False where one is being read already."""
+        with self._lock:
+            if self.status.state == "reading":
+                return False
+            self.status = Attaching("reading")
+        threading.Thread(target=self._read, args=(data, split), name="attach", daemon=True).start()
+        return True
+
+    def _read(self, data: str | Path, split: Split) -> None:
+        try:
+            found = load_image_set(data, split, skip_bad=True, progress=self._progress)
+        except (DatasetError, OSError) as error:
+            self.status = Attaching("failed", message=str(error))
+            return
+        with self._lock:
+            self._sets[found.fingerprint] = found
+        self.status = Attaching("done", len(found), len(found), f"{len(found):,} images of {found.name} are at hand.")
+
+    def _progress(self, done: int, total: int) -> None:
+        self.status = replace(self.status, done=done, total=total)

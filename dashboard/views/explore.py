@@ -1,0 +1,190 @@
+"""Explore: browse the images."""
+
+from dataclasses import replace
+
+import numpy as np
+import streamlit as st
+
+from core.browse import PAGE_SIZES, page_rows, pages
+from core.facts import FACTS
+from core.tags import TagError
+from dashboard import address, library
+from dashboard.address import Setting
+from dashboard.widgets import filters
+from dashboard.widgets.grid import TILES, image_grid, picks
+from dashboard.widgets.words import heading
+
+MAPS = Setting("maps", "off", choices=("off", "on"))
+TILE = Setting("tile", "medium", choices=tuple(TILES))
+COMPARE = Setting("compare", "off", choices=("off", "on"))
+MAX_PICKED = 60
+
+opened = library.current()
+table = opened.table
+wanted = filters.wanted_rows(opened)
+pictures = library.pictures(opened)
+
+heading(
+    "Browse the images",
+    "Every image of the run with what the detector called it. The border is the verdict: :blue[**blue for REAL**], "
+    ":orange[**orange for FAKE**]; dashed where it is wrong.",
+    "Look for what the mistakes have in common, then open one and ask why.",
+)
+
+left, right = st.columns([2, 3], gap="large", vertical_alignment="center")
+with left:
+    filters.draw_matrix(opened, wanted)
+with right:
+    filters.draw_main(opened, wanted)
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        filters.draw_confidence(opened, wanted)
+        with st.popover("More filters", icon=":material/tune:", width="content"):
+            filters.draw_more(opened, wanted)
+        filters.draw_active(opened, wanted)
+        if filters.is_filtered(wanted):
+            st.button("Show all", type="tertiary", on_click=filters.clear, args=(opened,), key="explore.clear")
+
+positions = library.matching(opened, wanted)
+shown = page_rows(positions, wanted)
+kept = library.tags().frame()
+tags_of = {row.id: row.tags.split(";") for row in kept.itertuples() if row.tags}
+
+
+def set_order() -> None:
+    """The order that was chosen goes to the URL."""
+    filters.change(opened, lambda now: replace(now, sort=st.session_state["explore.sort"], page=1))
+
+
+def set_page() -> None:
+    """The page that was turned to goes to the URL."""
+    filters.change(opened, lambda now: replace(now, page=st.session_state["explore.page"]))
+
+
+def set_per_page() -> None:
+    """The page's size goes to the URL."""
+    filters.change(opened, lambda now: replace(now, per_page=st.session_state["explore.per"] or PAGE_SIZES[0], page=1))
+
+
+def filtered_csv() -> bytes:
+    """The rows that the filter finds, in its order, with tags and notes."""
+    rows = table.iloc[positions].merge(kept, on="id", how="left")
+    return rows.to_csv(index=False).encode()
+
+
+with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+    st.session_state["explore.sort"] = wanted.sort
+    names = filters.sort_names(table)
+    st.selectbox("Order", list(names), format_func=names.get, key="explore.sort", on_change=set_order, width=280)
+    TILE.linked(st.segmented_control, "Size", options=list(TILES), required=True)
+    st.session_state["explore.per"] = wanted.per_page
+    st.segmented_control("A page", PAGE_SIZES, key="explore.per", on_change=set_per_page, required=True)
+    st.session_state["explore.maps"] = MAPS.value == "on"
+    st.toggle(
+        "Lay the map over all",
+        key="explore.maps",
+        on_change=lambda: MAPS.set("on" if st.session_state["explore.maps"] else "off"),
+        help="The margin map: where the detector's evidence lies, blue for REAL and orange for FAKE, on one scale for "
+        "the whole run. It is 4 x 4 values, smoothed.",
+    )
+
+asked = st.query_params.get("pick", "").split(",")
+picked = [id_ for id_ in dict.fromkeys(asked) if id_ in opened.rows][:MAX_PICKED]
+
+
+def take_picks() -> None:
+    """What was selected on this page goes to the URL."""
+    address.put("pick", ",".join(picks(st.session_state["explore.grid"].pick)[:MAX_PICKED]))
+
+
+def add_tag() -> None:
+    """Tag what is selected."""
+    try:
+        library.tags().add(picked, st.session_state["explore.tag_text"] or "")
+    except TagError as error:
+        st.session_state["explore.tag_error"] = str(error)
+    else:
+        st.session_state["explore.tag_text"] = ""
+
+
+if picked:
+    with st.container(border=True):
+        with st.form("explore.tagging", border=False), st.container(horizontal=True, vertical_alignment="bottom"):
+            st.markdown(f"**{len(picked)} selected**", width="content")
+            st.text_input(
+                "Tag",
+                key="explore.tag_text",
+                placeholder="a tag",
+                max_chars=40,
+                label_visibility="collapsed",
+                width=200,
+            )
+            st.form_submit_button("Tag them", icon=":material/sell:", on_click=add_tag)
+        if problem := st.session_state.pop("explore.tag_error", None):
+            st.error(problem)
+        with st.container(horizontal=True):
+            st.session_state["explore.compare"] = COMPARE.value == "on"
+            st.toggle(
+                "Compare them",
+                key="explore.compare",
+                on_change=lambda: COMPARE.set("on" if st.session_state["explore.compare"] else "off"),
+            )
+            st.button("Select none", key="explore.none", type="tertiary", on_click=address.put, args=("pick", None))
+        if COMPARE.value == "on":
+            chosen = np.array([opened.row_of(id_) for id_ in picked], np.intp)
+            for laid, key in ((False, "explore.compared"), (True, "explore.compared_maps")):
+                if id_ := image_grid(
+                    opened, chosen, pictures, key=key, cut=wanted.cut, maps=laid, size="large", tags=tags_of
+                ):
+                    address.go("inspect", run=opened.run.name, wanted=wanted, id=id_)
+            facts = table.iloc[chosen].set_index("name")[["label", "predicted", "margin", "p_real", *FACTS]]
+            st.dataframe(facts, alt="Verdicts and facts of the selected images")
+
+if not len(positions):
+    st.info("No image fits all of these filters. Take one away, or show all.", icon=":material/filter_alt_off:")
+    st.stop()
+
+count = pages(len(positions), wanted.per_page)
+with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+    share = "" if len(positions) == len(table) else f" of {len(table):,}"
+    st.markdown(f"**{len(positions):,}**{share} images", width="content")
+    with st.container(horizontal=True, width="content"):
+        st.download_button(
+            "CSV",
+            filtered_csv,
+            file_name=f"{opened.run.name}.csv",
+            mime="text/csv",
+            icon=":material/download:",
+            help="All rows that the filter finds, with tags and notes.",
+            key="explore.csv",
+        )
+        st.download_button(
+            "Tags",
+            lambda: kept.to_csv(index=False).encode(),
+            file_name="tags.csv",
+            mime="text/csv",
+            icon=":material/sell:",
+            help="Every tag and note on this machine.",
+            key="explore.tags",
+            disabled=kept.empty,
+        )
+    if count > 1:
+        st.session_state["explore.page"] = min(wanted.page, count)
+        st.pagination(count, key="explore.page", on_change=set_page)
+if pictures.found < len(table):
+    st.caption(
+        f"{len(table) - pictures.found:,} pictures are not at hand, since CIFAKE may not be shipped with the run: their "
+        "margin map stands in for them. Attach CIFAKE on the left to see them."
+    )
+if id_ := image_grid(
+    opened,
+    shown,
+    pictures,
+    key="explore.grid",
+    picked=picked,
+    tags=tags_of,
+    cut=wanted.cut,
+    maps=MAPS.value == "on",
+    size=TILE.value,
+    on_pick=take_picks,
+):
+    address.go("inspect", run=opened.run.name, wanted=wanted, id=id_)

@@ -1,0 +1,220 @@
+"""Overview: how good is the detector?"""
+
+import streamlit as st
+
+from core.browse import Filter
+from core.curves import HALF, calibration, class_scores, confidence_histogram, confusion_at, error_by, sweep
+from core.run import PAPER, clean, find_detectors
+from core.storage import ContractError, read_manifest
+from dashboard import address, library
+from dashboard.address import Setting
+from dashboard.widgets import charts
+from dashboard.widgets.bars import rate_bars
+from dashboard.widgets.matrix import confusion_matrix
+from dashboard.widgets.words import heading, percent, section
+
+COUNT = Setting("count", "all", choices=("all", "clean"))
+CUT = Setting("cut", HALF, kind=float, low=0.01, high=0.99)
+COUNT_NAMES = {"all": "All images", "clean": "Without leaks and repeats"}
+
+opened = library.current()
+manifest, run = opened.run.manifest, opened.run.name
+heading(
+    "How good is the detector?",
+    f"What **{manifest['detector']}** says of the {manifest['images']:,} images of **{manifest['set']}**, "
+    "half of them photographs (REAL), half made by an image generator (FAKE).",
+)
+if opened.table.empty:
+    st.info("This run holds no image, so there is nothing to measure; choose another one on the left.")
+    st.stop()
+
+COUNT.linked(
+    st.segmented_control,
+    "Count",
+    options=list(COUNT_NAMES),
+    format_func=COUNT_NAMES.get,
+    required=True,
+    label_visibility="collapsed",
+    help=f"{manifest['leaked']} images were also in the training set (leaks) and {manifest['repeats']} are copies of "
+    "an earlier one (repeats). Without them the numbers say what the detector does on images that it has never seen.",
+)
+rows = opened.table if COUNT.value == "all" else clean(opened.table)
+numbers = manifest["metrics"][COUNT.value]
+base = Filter() if COUNT.value == "all" else Filter().choosing("in_train", ["no"]).choosing("is_repeat", ["no"])
+if rows.empty:
+    st.info("Every image of this run is a leak or a repeat, so nothing is left to count.")
+    st.stop()
+
+
+def headline(label: str, value: float | None, sentence: str, *, paper: float | None = None) -> None:
+    """One number with what it means."""
+    with st.container(border=True, height="stretch", gap="small"):
+        st.metric(label, "none" if value is None else percent(value))
+        st.caption(sentence if value is not None else "It takes images of both classes to say.")
+        if paper is not None:
+            st.caption(f"The paper: {percent(paper)}")
+
+
+recall = {name: scores["recall"] for name, scores in numbers["per_class"].items()}
+is_cifake = manifest["set"].startswith("cifake-test")
+with st.grid(4, min_column_width=210):
+    headline(
+        "Right verdicts",
+        numbers["accuracy"],
+        f"Of 100 images it calls {100 * numbers['accuracy']:.0f} by their right name (accuracy).",
+        paper=PAPER["accuracy"] if is_cifake else None,
+    )
+    headline(
+        "FAKE caught",
+        recall["FAKE"],
+        f"Of 100 generated images {100 * (1 - recall['FAKE']):.0f} pass as photographs (the rest is the recall of FAKE).",
+        paper=PAPER["per_class"]["FAKE"]["recall"] if is_cifake else None,
+    )
+    headline(
+        "REAL trusted",
+        recall["REAL"],
+        f"Of 100 photographs {100 * (1 - recall['REAL']):.0f} are wrongly called FAKE (the rest is the recall of REAL).",
+        paper=PAPER["per_class"]["REAL"]["recall"] if is_cifake else None,
+    )
+    headline(
+        "Pairs told apart",
+        numbers["auroc"],
+        "Shown one image of each class, how often the photograph looks more REAL to it (area under the ROC curve).",
+    )
+
+st.space("small")
+left, right = st.columns([5, 6], gap="large")
+with left:
+    section("Who is taken for what", "Each cell is a button: it opens Explore on exactly those images.")
+    CUT.linked(
+        st.slider,
+        "Say REAL only when at least this sure of it",
+        min_value=0.01,
+        max_value=0.99,
+        step=0.01,
+        format="percent",
+        help="The threshold on p(REAL), the detector's probability that an image is a photograph. At 50 % the verdict "
+        "is whatever is likelier. Raise it to let fewer FAKE images pass, at the price of accusing more REAL ones.",
+    )
+    counts = confusion_at(rows, CUT.value)
+    if cell := confusion_matrix(counts, key="matrix"):
+        truth, said = cell
+        wanted = Filter(cut=CUT.value, choices=base.choices).choosing("label", [truth]).choosing("predicted", [said])
+        address.go("explore", run=run, wanted=wanted)
+    wrong = int(counts[0, 1] + counts[1, 0])
+    st.markdown(
+        f"{wrong:,} of {counts.sum():,} verdicts are wrong: {counts[0, 1]:,} generated images pass as photographs and "
+        f"{counts[1, 0]:,} photographs are called generated."
+    )
+with right:
+    section(
+        "Every threshold at once",
+        "The dot is the threshold on the left. A better detector's curve lies closer to the upper left (ROC) and upper "
+        "right (precision and recall) corner.",
+    )
+    scores = class_scores(counts)
+    if counts.sum(axis=1).all():
+        swept = sweep(rows)
+        caught, accused = scores.loc["FAKE", "recall"], 1 - scores.loc["REAL", "recall"]
+        roc_tab, pr_tab = st.tabs(["ROC", "Precision and recall"])
+        with roc_tab:
+            charts.show(
+                charts.roc(swept, caught=caught, accused=accused),
+                key="roc",
+                alt=f"ROC curve; now {percent(caught)} of FAKE are caught and {percent(accused)} of REAL accused",
+            )
+        with pr_tab:
+            precision = scores.loc["FAKE", "precision"]
+            charts.show(
+                charts.precision_recall(swept, caught=caught, precision=precision, base=counts[0].sum() / counts.sum()),
+                key="pr",
+                alt=f"Precision and recall; now {percent(precision)} precision at {percent(caught)} recall of FAKE",
+            )
+    else:
+        st.info("These images are of one class, and a curve takes both.")
+
+st.space("small")
+left, right = st.columns(2, gap="large")
+with left:
+    section(
+        "Beside the paper",
+        "Precision: of what is called so, how much is so. Recall: of what is so, how much is called so. F1: their "
+        "harmonic mean. At the threshold above.",
+    )
+    table = scores.map(lambda share: f"{share:.3f}")
+    for column in table.columns:
+        table[f"paper {column}"] = [f"{PAPER['per_class'][name][column]:.2f}" for name in table.index]
+    order = [name for column in ("precision", "recall", "f1") for name in (column, f"paper {column}")]
+    st.table(table[order].rename(columns={"f1": "F1", "paper f1": "paper F1"}), border="horizontal")
+    st.caption(
+        "The paper's are from its Table 1, on the 20,000 images of CIFAKE's test set"
+        + (" with a detector of full width." if is_cifake else ": other images than these, so they only orient.")
+    )
+with right:
+    section(
+        "Where it fails",
+        "Share of wrong verdicts by what the image shows. The line through each bar is its 95 % interval: where two "
+        "overlap, the difference may be chance. Dashed: all images. A click shows the wrong ones.",
+    )
+    rates = error_by(rows, "category", cut=CUT.value)
+    if rates.empty:
+        st.info("The images of this set carry no category.")
+    elif category := rate_bars(rates, overall=wrong / counts.sum(), key="categories"):
+        wanted = Filter(cut=CUT.value, choices=base.choices)
+        address.go("explore", run=run, wanted=wanted.choosing("category", [category]).choosing("correct", ["wrong"]))
+
+st.space("small")
+left, right = st.columns(2, gap="large")
+with left:
+    section("How sure it is", "Confidence is the probability given to the verdict, from 50 % (a guess) to 100 %.")
+    histogram = confidence_histogram(rows)
+    charts.show(charts.confidence(histogram), key="confidence", alt="Right and wrong verdicts by confidence")
+    sure = rows[rows["confidence"] >= 0.95]
+    if len(sure):
+        st.markdown(
+            f"Of the {len(sure):,} verdicts that are at least 95 % sure, {percent((sure['correct'] == 'wrong').mean())} "
+            "are wrong."
+        )
+with right:
+    section(
+        "Whether its confidence can be believed",
+        "If it can, verdicts that are 80 % sure are right in 80 of 100 cases: the points lie on the dotted line.",
+    )
+    charts.show(charts.calibration(calibration(rows)), key="calibration", alt="Share of right verdicts by confidence")
+    st.markdown(f"On average confidence and truth are {100 * numbers['ece']:.1f} points apart (calibration error).")
+
+st.space("small")
+left, right = st.columns(2, gap="large")
+detector_path = find_detectors().get(manifest["detector"])
+try:
+    detector = read_manifest(detector_path, "detector") if detector_path else None
+except ContractError:
+    detector = None
+if detector and detector.get("weights_sha256") != manifest["detector_sha256"]:
+    # a detector of the same name that was trained again is another detector
+    detector = None
+with left:
+    section("How it was trained", "Accuracy after each epoch, one pass over the training images.")
+    if detector and detector.get("history"):
+        charts.show(charts.training(detector["history"]), key="training", alt="Accuracy by epoch of training")
+    else:
+        st.caption("The detector that made this run is not among the detectors here, so its training is unknown.")
+with right:
+    section("What this run is", "Enough to make the same run again, and to see that two are the same.")
+    facts = {
+        "Detector": f"{manifest['detector']}, weights `{manifest['detector_sha256'][:16]}`",
+        "Images": f"{manifest['set']}, fingerprint `{manifest['set_fingerprint'][:16]}`",
+        "Made": manifest["created"].replace("T", " ").replace("+00:00", " UTC"),
+        "Left out as unreadable": f"{len(manifest['skipped']):,}",
+        "Leaked from training, repeated": f"{manifest['leaked']:,}, {manifest['repeats']:,}",
+        "Temperature": f"{manifest['temperature']:.3f}: margins are divided by it before they become probabilities",
+        "Versions": ", ".join(f"{library_} {version}" for library_, version in manifest["versions"].items()),
+    }
+    if detector:
+        recipe = detector.get("recipe", {})
+        facts["Network"] = f"ResNet-18, width {detector['width']}, {detector['parameters']:,} weights"
+        facts["Recipe"] = ", ".join(f"{key} {value}" for key, value in recipe.items())
+    st.table(facts, border="horizontal")
+if detector and detector_path:
+    with st.expander("Model card: what this detector is for and what it is not for", icon=":material/description:"):
+        st.markdown((detector_path / "README.md").read_text(encoding="utf-8"))

@@ -1,0 +1,36 @@
+"""Rates with their intervals as bars, each a button."""
+
+import pandas as pd
+
+from dashboard.widgets.component import component, nothing
+
+_mount = component("bars")
+
+
+def rate_bars(rates: pd.DataFrame, *, overall: float, key: str) -> str | None:
+    """Draw the error rates of `core.curves.error_by`.
+
+    Args:
+        rates: columns `value`, `images`, `wrong`, `rate`, `low`, `high`.
+        overall: the rate of all rows together, drawn as a dashed line.
+        key: of the element.
+
+    Returns:
+        The value whose bar was just clicked, or None.
+    """
+    rows = [
+        {
+            "value": str(row.value),
+            "name": str(row.value),
+            "rate": row.rate,
+            "low": row.low,
+            "high": row.high,
+            "text": f"{row.rate:.1%}  ({row.wrong:,} of {row.images:,})",
+            "label": f"{row.value}: {row.rate:.1%} wrong, {row.wrong} of {row.images}, interval {row.low:.1%} to "
+            f"{row.high:.1%}. Show the wrong ones.",
+        }
+        for row in rates.itertuples()
+    ]
+    top = max([overall, *rates["high"]], default=1.0) * 1.02
+    result = _mount(key=key, data={"rows": rows, "top": top, "mean": overall}, on_open_change=nothing)
+    return result.open if result.open in set(rates["value"].astype(str)) else None

@@ -1,0 +1,227 @@
+"""The controls that filter a run: each shows what the URL says and writes to it."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from core.browse import DECIDED, SORTS, Filter, cells, choice_columns, choices_of, range_columns
+from core.facts import FACTS
+from dashboard import address, library
+from dashboard.library import Opened
+from dashboard.widgets.matrix import clicked, confusion_matrix
+
+# what stays when the filter changes
+KEPT = ("run", "tile", "maps", "pick", "compare")
+MAIN = ("label", "predicted", "correct", "category", "confidence")
+CLASS_LABELS = {"FAKE": ":orange[FAKE]", "REAL": ":blue[REAL]"}
+NAMES = {"label": "Is", "predicted": "Called", "correct": "Verdict", "in_train": "Leaks", "is_repeat": "Repeats"}
+HELP = {
+    "in_train": "Leaks: images whose very file was also in the detector's training set.",
+    "is_repeat": "Repeats: copies of a file that comes earlier in this set.",
+    "margin": "logit REAL less logit FAKE: above 0 the verdict is REAL, and the further from 0 the surer.",
+    **FACTS,
+}
+
+
+def wanted_rows(opened: Opened) -> Filter:
+    """The filter that the URL describes."""
+    return Filter.from_params(st.query_params.to_dict(), opened.table)
+
+
+def change(opened: Opened, make: Callable[[Filter], Filter]) -> None:
+    """Put a changed filter into the URL."""
+    address.put_filter(make(wanted_rows(opened)), keep=KEPT)
+
+
+def draw_matrix(opened: Opened, wanted: Filter) -> None:
+    """The confusion matrix of everything but class and outcome; a cell filters, or unfilters, those images."""
+    truth, said = wanted.chosen("label"), wanted.chosen("predicted")
+    pressed = (truth[0], said[0]) if len(truth) == len(said) == 1 else None
+
+    def switch() -> None:
+        cell = clicked(st.session_state["explore.matrix"].open)
+        if cell is not None:
+            chosen = ([], []) if cell == pressed else ([cell[0]], [cell[1]])
+            change(
+                opened,
+                lambda now: now.choosing("label", chosen[0]).choosing("predicted", chosen[1]).choosing("correct", []),
+            )
+
+    tagged = library.tags().ids(wanted.tag) if wanted.tag else frozenset()
+    confusion_matrix(
+        cells(opened.table, wanted, tagged=tagged), key="explore.matrix", pressed=pressed, small=True, on_open=switch
+    )
+
+
+def draw_main(opened: Opened, wanted: Filter) -> None:
+    """Class, verdict, outcome and category."""
+    with st.container(horizontal=True, gap="medium"):
+        for column in DECIDED:
+            _segments(opened, wanted, column)
+    if categories := choices_of(opened.table, "category"):
+        _several(opened, wanted, "category", "Category", categories)
+
+
+def draw_confidence(opened: Opened, wanted: Filter) -> None:
+    """How sure the verdict is."""
+    _range(opened, wanted, "confidence", low=0.5, high=1.0, step=0.01, label="Confidence", format="percent", width=220)
+
+
+def draw_more(opened: Opened, wanted: Filter) -> None:
+    """Everything else: name, tag, leaks, repeats, facts, and what studies add."""
+    table = opened.table
+    with st.container(horizontal=True, gap="medium"):
+        for column in ("in_train", "is_repeat"):
+            _segments(opened, wanted, column)
+    _text(opened, wanted)
+    names = library.tags().names()
+    if names:
+        _single(opened, "tag", "Tag", names, wanted.tag, lambda now, tag: _with(now, tag=tag))
+    numbers = [name for name in range_columns(table) if name != "confidence"]
+    words = [name for name in choice_columns(table) if name not in (*MAIN, "in_train", "is_repeat")]
+    with st.grid(2, min_column_width=200):
+        for column in numbers:
+            values = table[column].to_numpy(np.float64)
+            values = values[np.isfinite(values)]
+            if len(values) and values.min() < values.max():
+                low, high = float(values.min()), float(values.max())
+                _range(opened, wanted, column, low=low, high=high, step=(high - low) / 200, label=_label(column))
+    for column in words:
+        _several(opened, wanted, column, _label(column), choices_of(table, column))
+
+
+def draw_active(opened: Opened, wanted: Filter) -> None:
+    """What is filtered beyond the main row, each a button that takes it away."""
+    removers: list[tuple[str, Callable[[Filter], Filter]]] = []
+    for column, values in wanted.choices:
+        if column not in MAIN:
+            removers.append((f"{_label(column)}: {', '.join(values)}", lambda now, c=column: now.choosing(c, [])))
+    for column, low, high in wanted.ranges:
+        if column not in MAIN:
+            ends = f"{low:.4g}" * np.isfinite(low) + " to " + f"{high:.4g}" * np.isfinite(high)
+            removers.append((f"{_label(column)}: {ends}", lambda now, c=column: now.ranging(c)))
+    if wanted.tag:
+        removers.append((f"tag: {wanted.tag}", lambda now: _with(now, tag=None)))
+    if wanted.name:
+        removers.append((f"name: {wanted.name}", lambda now: _with(now, name=None)))
+    if wanted.cut != Filter().cut:
+        removers.append((f"REAL from {wanted.cut:.0%} on", lambda now: _with(now, cut=Filter().cut)))
+    for number, (text, remove) in enumerate(removers):
+        st.button(text, key=f"explore.remove.{number}", icon=":material/close:", on_click=change, args=(opened, remove))
+
+
+def is_filtered(wanted: Filter) -> bool:
+    """Whether any row may be left out."""
+    return bool(wanted.choices or wanted.ranges or wanted.tag or wanted.name)
+
+
+def clear(opened: Opened) -> None:
+    """Show everything, in the same order."""
+    change(opened, lambda now: Filter(sort=now.sort, per_page=now.per_page))
+
+
+def _with(now: Filter, **changes: Any) -> Filter:
+    return replace(now, page=1, **changes)
+
+
+def _label(column: str) -> str:
+    return NAMES.get(column, column.replace("_", " ").replace(".", ": ").capitalize())
+
+
+def _segments(opened: Opened, wanted: Filter, column: str) -> None:
+    options = choices_of(opened.table, column)
+    chosen = wanted.chosen(column)
+    _single(
+        opened,
+        column,
+        _label(column),
+        options,
+        chosen[0] if len(chosen) == 1 else None,
+        lambda now, value: now.choosing(column, [value] if value else []),
+        segments=True,
+    )
+
+
+def _single(
+    opened: Opened,
+    name: str,
+    label: str,
+    options: list[str],
+    value: str | None,
+    make: Callable[[Filter, Any], Filter],
+    *,
+    segments: bool = False,
+) -> None:
+    key = f"explore.{name}"
+    st.session_state[key] = value
+
+    def take() -> None:
+        change(opened, lambda now: make(now, st.session_state[key]))
+
+    texts = {"yes": "Only", "no": "Without"} | CLASS_LABELS
+    if segments:
+        st.segmented_control(
+            label,
+            options,
+            key=key,
+            on_change=take,
+            help=HELP.get(name),
+            format_func=lambda option: texts.get(option, option),
+        )
+    else:
+        st.selectbox(label, options, key=key, index=None, on_change=take, help=HELP.get(name), placeholder="any")
+
+
+def _several(opened: Opened, wanted: Filter, column: str, label: str, options: list[str]) -> None:
+    key = f"explore.{column}"
+    st.session_state[key] = list(wanted.chosen(column))
+
+    def take() -> None:
+        change(opened, lambda now: now.choosing(column, st.session_state[key]))
+
+    if len(options) <= 12:
+        st.pills(label, options, selection_mode="multi", key=key, on_change=take, wrap=True)
+    else:
+        st.multiselect(label, options, key=key, on_change=take)
+
+
+def _range(
+    opened: Opened, wanted: Filter, column: str, *, low: float, high: float, step: float, label: str, **options: Any
+) -> None:
+    key = f"explore.{column}"
+    found = wanted.within(column)
+    ends = min(max(found[0], low), high), max(min(found[1], high), low)
+    st.session_state[key] = ends
+
+    def take() -> None:
+        # an end that stands at its stop asks for nothing
+        first, last = st.session_state[key]
+        change(
+            opened,
+            lambda now: now.ranging(column, first if first > low else -np.inf, last if last < high else np.inf),
+        )
+
+    st.slider(label, low, high, step=step, key=key, on_change=take, help=HELP.get(column), **options)
+
+
+def _text(opened: Opened, wanted: Filter) -> None:
+    st.session_state["explore.name"] = wanted.name or ""
+
+    def take() -> None:
+        change(opened, lambda now: _with(now, name=st.session_state["explore.name"].strip() or None))
+
+    st.text_input("File name contains", key="explore.name", on_change=take, max_chars=100)
+
+
+def sort_names(table: pd.DataFrame) -> dict[str, str]:
+    """Every order and how it reads."""
+    names = dict(SORTS)
+    for column in range_columns(table):
+        if column != "confidence":
+            names[column] = f"{_label(column).lower()}, low first"
+            names[f"-{column}"] = f"{_label(column).lower()}, high first"
+    return names

@@ -1,0 +1,74 @@
+// Images as buttons, with a box each to select it.
+// data: {tiles: [{id, source, said, truth, wrong, sure, name, label, tags}], picked: [id], tile}
+const make = (tag, className, text) => {
+  const element = document.createElement(tag)
+  element.className = className
+  if (text !== undefined) element.textContent = text
+  return element
+}
+
+const KEYS = { ArrowRight: 1, ArrowLeft: -1, Home: -Infinity, End: Infinity }
+
+export default function ({ data, parentElement, setTriggerValue }) {
+  const root = parentElement.querySelector(".grid")
+  root.style.setProperty("--tile", `${data.tile}px`)
+  const picked = new Set(data.picked)
+  root.classList.toggle("picking", picked.size > 0)
+
+  const draw = (tile) => {
+    const box = make("div", picked.has(tile.id) ? "tile picked" : "tile")
+    box.dataset.id = tile.id
+    const open = make("button", `open ${tile.said} ${tile.wrong ? "wrong" : ""}`)
+    open.type = "button"
+    open.setAttribute("aria-label", tile.label)
+    open.title = tile.name
+    if (tile.source) {
+      const image = make("img", "")
+      image.src = tile.source
+      image.alt = ""
+      open.append(image)
+    } else {
+      open.append(make("div", "none quiet", "picture not at hand"))
+    }
+    open.onclick = () => setTriggerValue("open", tile.id)
+    const caption = make("div", "caption")
+    caption.append(make("span", `chip ${tile.said}`, tile.said), make("span", "", tile.sure))
+    const truth = make("div", "truth")
+    truth.append(make("span", tile.wrong ? "bad" : "", tile.wrong ? `✕ is ${tile.truth}` : `✓ is ${tile.truth}`))
+    truth.append(make("span", "name", [tile.about, ...tile.tags.map((tag) => `#${tag}`)].filter(Boolean).join(" ")))
+    const pick = make("label", "pick")
+    const check = make("input", "")
+    check.type = "checkbox"
+    check.checked = picked.has(tile.id)
+    check.setAttribute("aria-label", `Select ${tile.name}`)
+    check.onchange = () => {
+      check.checked ? picked.add(tile.id) : picked.delete(tile.id)
+      box.classList.toggle("picked", check.checked)
+      root.classList.toggle("picking", picked.size > 0)
+      setTriggerValue("pick", [...picked])
+    }
+    pick.append(check)
+    box.append(open, pick, caption, truth)
+    return box
+  }
+
+  root.onkeydown = (event) => {
+    const tiles = [...root.querySelectorAll(".open")]
+    const at = tiles.indexOf(event.target)
+    if (at < 0) return
+    const columns = getComputedStyle(root).gridTemplateColumns.split(" ").length
+    const step = { ...KEYS, ArrowDown: columns, ArrowUp: -columns }[event.key]
+    if (step !== undefined) {
+      event.preventDefault()
+      tiles[Math.min(tiles.length - 1, Math.max(0, at + step))].focus()
+    } else if (event.key === "x") {
+      event.target.closest(".tile").querySelector("input").click()
+    }
+  }
+
+  const active = parentElement.activeElement
+  const focused = active?.closest(".tile")?.dataset.id
+  const onBox = active?.tagName === "INPUT"
+  root.replaceChildren(...data.tiles.map(draw))
+  if (focused) root.querySelector(`[data-id="${CSS.escape(focused)}"] ${onBox ? "input" : ".open"}`)?.focus()
+}

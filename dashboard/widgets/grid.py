@@ -1,0 +1,90 @@
+"""A page of images: crisp, bordered by their verdict, each a button, each selectable."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.curves import said_real
+from core.pictures import Pictures
+from dashboard.library import Opened
+from dashboard.widgets.component import component, data_url, nothing
+from dashboard.widgets.words import percent
+
+_mount = component("grid")
+TILES = {"small": 96, "medium": 132, "large": 220}
+
+
+def image_grid(
+    opened: Opened,
+    rows: NDArray[np.intp],
+    pictures: Pictures,
+    *,
+    key: str,
+    picked: Sequence[str] = (),
+    tags: Mapping[str, Sequence[str]] | None = None,
+    cut: float = 0.5,
+    maps: bool = False,
+    size: str = "medium",
+    on_pick: Callable[[], None] = nothing,
+) -> str | None:
+    """Draw images.
+
+    Args:
+        opened: the run.
+        rows: positions to show, in this order.
+        pictures: where their pixels are; the map stands in for one that is not at hand.
+        key: of the element.
+        picked: ids shown as selected.
+        tags: the tags of each id.
+        cut: how sure of REAL the detector must be to say REAL, 0 to 1.
+        maps: lay the margin map over every image.
+        size: a key of `TILES`.
+        on_pick: called before the rerun that a selection causes; `picks` reads what was selected.
+
+    Returns:
+        The id that was just opened, or None.
+    """
+    table = opened.table.iloc[rows]
+    called = np.where(said_real(table, cut), "REAL", "FAKE")
+    tiles = []
+    for position, said, row in zip(rows, called, table.itertuples(), strict=True):
+        sure = row.p_real if said == "REAL" else 1 - row.p_real
+        wrong = said != row.label
+        about = row.category if isinstance(row.category, str) else ""
+        tiles.append(
+            {
+                "id": row.id,
+                "source": _source(opened, int(position), pictures, maps),
+                "said": said,
+                "truth": row.label,
+                "wrong": wrong,
+                "sure": percent(sure),
+                "about": about,
+                "name": row.name,
+                "tags": list((tags or {}).get(row.id, ())),
+                "label": f"{row.name}, {about}: called {said} with {sure:.1%}, is {row.label}"
+                f"{', wrong' if wrong else ''}. Open.",
+            }
+        )
+    data = {"tiles": tiles, "picked": list(picked), "tile": TILES[size]}
+    result = _mount(key=key, data=data, on_open_change=nothing, on_pick_change=on_pick)
+    return result.open if isinstance(result.open, str) and result.open in opened.rows else None
+
+
+def picks(value: object) -> list[str]:
+    """The selected ids of a click as the browser sent it."""
+    return [id_ for id_ in value if isinstance(id_, str)][:200] if isinstance(value, list) else []
+
+
+def _source(opened: Opened, row: int, pictures: Pictures, maps: bool) -> str | None:
+    image = pictures.get(row)
+    if image is not None and not maps:
+        return data_url(image)
+    # scikit-image behind the colours is read only where maps are asked for
+    from core.explain.overlay import draw_map, draw_overlay  # noqa: PLC0415
+
+    values = np.asarray(opened.run.maps[row], np.float32)
+    if image is None:
+        return data_url(draw_map(values, len(values), scale=opened.map_scale))
+    return data_url(draw_overlay(image, values, 32, scale=opened.map_scale, smooth=True))

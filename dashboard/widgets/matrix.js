@@ -1,0 +1,41 @@
+// A confusion matrix whose cells are buttons. data: {cells: [{truth, said, count, share, word, label, pressed}], small}
+const make = (tag, className, text) => {
+  const element = document.createElement(tag)
+  element.className = className
+  if (text !== undefined) element.textContent = text
+  return element
+}
+
+const chip = (lead, name) => {
+  const head = make("div", "head")
+  head.append(make("span", "quiet", lead + " "), make("span", `chip ${name}`, name))
+  return head
+}
+
+export default function ({ data, parentElement, setTriggerValue }) {
+  const root = parentElement.querySelector(".matrix")
+  root.className = data.small ? "matrix small" : "matrix"
+  const anyPressed = data.cells.some((cell) => cell.pressed)
+  const names = ["FAKE", "REAL"]
+  const parts = [make("div", ""), ...names.map((name) => chip("called", name))]
+  names.forEach((truth, row) => {
+    const side = chip("is", truth)
+    side.className = "side"
+    parts.push(side)
+    data.cells.slice(2 * row, 2 * row + 2).forEach((cell) => {
+      const button = make("button", `cell ${cell.said} ${cell.truth === cell.said ? "right" : "wrong"}`)
+      if (anyPressed && !cell.pressed) button.classList.add("dim")
+      button.type = "button"
+      button.setAttribute("aria-label", cell.label)
+      button.setAttribute("aria-pressed", String(Boolean(cell.pressed)))
+      button.dataset.cell = `${cell.truth}-${cell.said}`
+      button.style.setProperty("--strength", cell.strength)
+      button.append(make("span", "count", cell.count), make("span", "share", cell.share), make("span", "word", cell.word))
+      button.onclick = () => setTriggerValue("open", { truth: cell.truth, said: cell.said })
+      parts.push(button)
+    })
+  })
+  const focused = parentElement.activeElement?.dataset?.cell
+  root.replaceChildren(...parts)
+  if (focused) root.querySelector(`[data-cell="${focused}"]`)?.focus()
+}
