@@ -68,8 +68,7 @@ def train(options: argparse.Namespace) -> None:
     """Everything from pixels to a verified run."""
     recipe = recipe_of(options)
     name = options.name or recipe.name
-    if (found := options.out / "detectors" / name).exists() and not options.replace:
-        raise FileExistsError(f"{found} exists; choose another --name or pass --replace")
+    refuse_existing(options, name)
     # a missing test set is found now, but read only after training
     check_image_set(options.data, "test")
     train_set = load(options, "train")
@@ -93,6 +92,16 @@ def train(options: argparse.Namespace) -> None:
     print_table(read_run(run).manifest["metrics"]["all"])
     print(f"\nWritten: {options.out / 'detectors' / name} and {run}")
     print("See it: streamlit run dashboard/app.py")
+
+
+def refuse_existing(options: argparse.Namespace, name: str) -> None:
+    """Say before the training, not after it, that something is in the way."""
+    found = [options.out / "detectors" / name]
+    if not options.resume:
+        found += (options.out / "runs").glob(f"{name}@*")
+    for path in found:
+        if path.exists() and not options.replace:
+            raise FileExistsError(f"{path} exists; choose another --name or pass --replace")
 
 
 def recipe_of(options: argparse.Namespace) -> Recipe:
@@ -136,9 +145,20 @@ def provenance(name: str, recipe: Recipe, train_set: ImageSet, history: list[dic
 
 def test_and_write(options: argparse.Namespace, detector: Detector, train_set: ImageSet, test_set: ImageSet) -> Path:
     """The one look at the test set: predictions, maps and metrics, then detector and run on disk."""
+    path = options.out / "runs" / f"{detector.name}@{test_set.name}"
+    if not path.exists() or options.replace or read_run(path).manifest["detector_sha256"] != detector.sha256:
+        path = predict(options, detector, train_set, test_set)
+    # else a training that was stopped between run and detector is being resumed
+    card = model_card(detector.manifest, read_run(path).manifest)
+    save_detector(options.out / "detectors" / detector.name, detector, model_card=card, replace=options.replace)
+    return path
+
+
+def predict(options: argparse.Namespace, detector: Detector, train_set: ImageSet, test_set: ImageSet) -> Path:
+    """The run of a detector on the test set, written."""
     hashes = frozenset(train_set.rows["sha256"])
     with tqdm(total=len(test_set), unit=" image", desc="testing", leave=False, disable=None) as bar:
-        run = write_run(
+        return write_run(
             options.out,
             detector,
             test_set,
@@ -147,10 +167,6 @@ def test_and_write(options: argparse.Namespace, detector: Detector, train_set: I
             replace=options.replace,
             progress=lambda done, total: show(bar, done, total, ""),
         )
-    card = model_card(detector.manifest, read_run(run).manifest)
-    path = options.out / "detectors" / detector.name
-    save_detector(path, detector, model_card=card, replace=options.replace)
-    return run
 
 
 def show(bar: "tqdm[Any]", done: int, total: int, text: str) -> None:

@@ -66,7 +66,7 @@ class ImageSet:
     @property
     def labels(self) -> NDArray[np.uint8]:
         """uint8 (N,), FAKE = 0, REAL = 1."""
-        return self.rows["label"].to_numpy(np.uint8)
+        return np.asarray(self.rows["label"], np.uint8)
 
     def subset(self, indices: NDArray[np.intp], *, name: str | None = None) -> "ImageSet":
         """The images at `indices`, in that order, as a set of its own."""

@@ -24,6 +24,8 @@ from core.storage import ContractError, read_folder, write_folder
 FAKE, REAL = 0, 1
 SIDE = 32
 KIND = "detector"
+# batch normalisation counts its batches; no answer depends on the count, so it is neither kept nor hashed
+COUNTER = "num_batches_tracked"
 Progress = Callable[[int, int], None]
 
 
@@ -130,7 +132,8 @@ class Detector:
 
     def inputs(self, pixels: NDArray[np.uint8] | Tensor) -> Tensor:
         """uint8 (N, 32, 32, 3) to the network's normalised float32 (N, 3, 32, 32), channels_last, on the device."""
-        tensor = torch.from_numpy(np.ascontiguousarray(pixels)) if isinstance(pixels, np.ndarray) else pixels
+        # a copy, because pixels may be a read-only memory map
+        tensor = torch.from_numpy(np.array(pixels)) if isinstance(pixels, np.ndarray) else pixels
         # NHWC seen as NCHW is channels_last already: no copy beyond the conversion
         return (tensor.to(self.device).permute(0, 3, 1, 2).float() - self._shift) * self._scale
 
@@ -210,11 +213,13 @@ class FusedNetwork(nn.Module):
 
     def activations(self, inputs: Tensor) -> Tensor:
         """(N, 3, 32, 32) to layer4's (N, 8 * width, 4, 4)."""
-        return self.blocks(self.stem(inputs))
+        activations: Tensor = self.blocks(self.stem(inputs))
+        return activations
 
     def forward(self, inputs: Tensor) -> Tensor:
         """(N, 3, 32, 32) to logits (N, 2)."""
-        return self.fc(self.activations(inputs).mean(dim=(2, 3)))
+        logits: Tensor = self.fc(self.activations(inputs).mean(dim=(2, 3)))
+        return logits
 
 
 class _FusedBlock(nn.Module):
@@ -226,13 +231,15 @@ class _FusedBlock(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         residual = inputs if self.shortcut is None else self.shortcut(inputs)
-        return self.second(self.first(inputs).relu_()).add_(residual).relu_()
+        output: Tensor = self.second(self.first(inputs).relu_())
+        return output.add_(residual).relu_()
 
 
 def fuse_batch_norm(network: ResNet) -> FusedNetwork:
     """A faster copy of `network` for passes that need neither gradients nor hooks."""
     fused = FusedNetwork(network).eval().requires_grad_(False)
-    return fused.to(memory_format=torch.channels_last)
+    fused.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return fused
 
 
 def measure_batch_size(
@@ -258,6 +265,8 @@ def weights_sha256(network: nn.Module) -> str:
     """sha256 over the names and values of a network's state: equal weights, equal hash, whatever file they were in."""
     digest = hashlib.sha256()
     for name, tensor in sorted(network.state_dict().items()):
+        if name.endswith(COUNTER):
+            continue
         digest.update(name.encode())
         digest.update(tensor.detach().float().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()
@@ -297,7 +306,7 @@ def save_detector(path: Path, detector: Detector, *, model_card: str, replace: b
     tensors = {
         name: (tensor.half() if _is_rounded(tensor, name) else tensor).cpu().contiguous()
         for name, tensor in state.items()
-        if not name.endswith("num_batches_tracked")
+        if not name.endswith(COUNTER)
     }
     manifest = {
         **detector.manifest,
@@ -343,7 +352,7 @@ def load_detector(path: Path, *, device: str = "auto") -> Detector:
         network.load_state_dict({name: tensor.float() for name, tensor in tensors.items()}, strict=False)
     except RuntimeError:
         raise ContractError(f"{file} does not hold the weights of a width-{width} detector; restore it") from None
-    missing = {name for name in network.state_dict() if not name.endswith("num_batches_tracked")} ^ set(tensors)
+    missing = {name for name in network.state_dict() if not name.endswith(COUNTER)} ^ set(tensors)
     if missing:
         raise ContractError(f"{file} lacks or adds {sorted(missing)[0]}; restore it or train the detector again")
     return Detector(network, width, mean, std, temperature, manifest, pick_device(device))  # type: ignore[arg-type]

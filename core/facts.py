@@ -65,4 +65,4 @@ def fine_detail(luma: NDArray[np.float32], *, radius: float = FINE_RADIUS) -> ND
 def frequency_radius(side: int) -> NDArray[np.float64]:
     """Distance from zero frequency, in cycles an image, of each coefficient of a (side, side) FFT."""
     frequency = np.fft.fftfreq(side, 1 / side)
-    return np.hypot(frequency[:, None], frequency[None, :])
+    return np.asarray(np.hypot(frequency[:, None], frequency[None, :]))

@@ -1,11 +1,12 @@
 """A detector's model card: what it was trained on, how it does, what it is not for (Mitchell et al. 2019)."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from core.dataset import CLASSES
 
 
-def model_card(detector: dict[str, Any], run: dict[str, Any]) -> str:
+def model_card(detector: Mapping[str, Any], run: Mapping[str, Any]) -> str:
     """Markdown from a detector's and a run's manifest; every number is read from them."""
     recipe, metrics, clean = detector["recipe"], run["metrics"]["all"], run["metrics"]["clean"]
     rows = "\n".join(

@@ -237,7 +237,7 @@ def _read_array(path: Path, manifest: dict[str, Any], name: str, rows: int) -> N
     if file.name not in manifest["files"]:
         return None
     try:
-        array = np.load(file, mmap_mode="r", allow_pickle=False)
+        array: NDArray[Any] = np.load(file, mmap_mode="r", allow_pickle=False)
     except (ValueError, OSError, EOFError):
         raise ContractError(f"{file} is no plain numpy array; restore it or write the run again") from None
     if len(array) != rows:

@@ -25,6 +25,7 @@ from core.storage import cache_dir, write_bytes_atomically
 
 # weights move little in five steps, and averaging at every step costs 4 %
 AVERAGE_EVERY = 5
+Channels = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
@@ -223,7 +224,7 @@ class _Training:
         self.labels = torch.from_numpy(images.labels.astype(np.int64)).to(device)
         self.train = torch.from_numpy(np.flatnonzero(~held))
         self.held = np.flatnonzero(held)
-        self.mean, self.std = (0.0,) * 3, (1.0,) * 3
+        self.mean, self.std = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
         if recipe.normalise == "dataset":
             self.mean, self.std = channel_statistics(images.pixels[np.flatnonzero(~held)])
         network = build_network(recipe.width, seed=recipe.seed)
@@ -245,7 +246,7 @@ class _Training:
         correct = torch.zeros((), device=self.device)
         seen = 0
         self.network.train()
-        for indices in order.split(recipe.batch_size):
+        for indices in torch.split(order, recipe.batch_size):
             if len(indices) == 1 and len(order) > 1:
                 continue
             loss, logits, labels = self._step(indices, generator)
@@ -279,7 +280,7 @@ class _Training:
             logits = self.network(inputs)
         loss = F.cross_entropy(logits.float(), labels, label_smoothing=recipe.label_smoothing)
         self.optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
         self.step += 1
         if recipe.average and self.step % AVERAGE_EVERY == 0:
@@ -299,7 +300,7 @@ class _Training:
     def _verdicts(self) -> NDArray[np.int64]:
         network, verdicts = self._best().eval(), []
         with torch.inference_mode(), autocast(self.recipe, self.device):
-            for indices in torch.from_numpy(self.held).split(512):
+            for indices in torch.split(torch.from_numpy(self.held), 512):
                 pixels = self.pixels[indices.to(self.device)].permute(0, 3, 1, 2).float()
                 verdicts.append(network((pixels - self._shift) * self._scale).argmax(1).cpu())
         return torch.cat(verdicts).numpy()
@@ -307,7 +308,7 @@ class _Training:
     def finish(self) -> Detector:
         network = self._best().eval()
         round_to_float16(network)
-        detector = Detector(network, self.recipe.width, self.mean, self.std, device=self.device)  # type: ignore[arg-type]
+        detector = Detector(network, self.recipe.width, self.mean, self.std, device=self.device)
         if len(self.held):
             margins = detector.margins(self.pixels[self.held].cpu().numpy())
             detector.temperature = fit_temperature(margins, self.labels[self.held].cpu().numpy())
@@ -408,7 +409,7 @@ def augment(recipe: Recipe, pixels: Tensor, generator: torch.Generator) -> Tenso
     return pixels
 
 
-def channel_statistics(pixels: NDArray[np.uint8], *, chunk: int = 8192) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def channel_statistics(pixels: NDArray[np.uint8], *, chunk: int = 8192) -> tuple[Channels, Channels]:
     """Mean and standard deviation of each channel, in 0..1."""
     total, squares, count = np.zeros(3), np.zeros(3), 0
     for start in range(0, len(pixels), chunk):
@@ -418,7 +419,12 @@ def channel_statistics(pixels: NDArray[np.uint8], *, chunk: int = 8192) -> tuple
         count += len(values)
     mean = total / count
     deviation = np.sqrt(np.maximum(squares / count - mean**2, 1e-12))
-    return tuple(mean.tolist()), tuple(deviation.tolist())
+    return _channels(mean), _channels(deviation)
+
+
+def _channels(values: NDArray[np.float64]) -> Channels:
+    red, green, blue = values.tolist()
+    return red, green, blue
 
 
 def fit_temperature(margins: NDArray[np.float32], labels: NDArray[Any]) -> float:

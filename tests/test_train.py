@@ -100,3 +100,19 @@ def test_a_full_disk_is_a_sentence(
     monkeypatch.setattr(train, "save_detector", full)
     assert train.main(command(cifake, tmp_path)) == 2
     assert "weights.safetensors could not be written (No space left on device)" in capsys.readouterr().err
+
+
+def test_stopped_between_run_and_detector_resumes(
+    cifake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device", "weights.safetensors")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(train, "save_detector", full)
+        assert train.main(command(cifake, tmp_path)) == 2
+    assert train.main(command(cifake, tmp_path)) == 2
+    assert "exists; choose another --name" in capsys.readouterr().err
+    assert train.main(command(cifake, tmp_path, "--resume")) == 0
+    run = read_run(tmp_path / "runs/swift@cifake-test")
+    assert run.manifest["detector_sha256"] == load_detector(tmp_path / "detectors/swift", device="cpu").sha256
