@@ -3,7 +3,7 @@
 An edit never touches the image it was given, never leaves 0..255, and is the same again for the same seed.
 """
 
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,7 @@ def fill_image(
         segments: integers (height, width) from 0 to S - 1, each of them somewhere.
         fill: "mean" is the segment's mean colour, cut to whole numbers as the lime package does; "blur" a Gaussian blur
             of the image with sigma 2 pixels; "black" zeros; "texture" the segment's own texture with shuffled phases,
-            which keeps mean, contrast and local spectrum of each segment and erases what it shows.
+            which keeps the shading, contrast and local spectrum of each segment and erases what it shows.
         seed: of the shuffled phases; the other fills are not random.
 
     Returns:
@@ -90,33 +90,59 @@ def _check(image: NDArray[np.uint8], segments: NDArray[np.integer]) -> int:
     return int(segments.max()) + 1
 
 
-def _segment_means(values: NDArray[np.generic], segments: NDArray[np.integer], count: int) -> NDArray[np.float64]:
+def _segment_means(values: NDArray[Any], segments: NDArray[np.integer], count: int) -> NDArray[np.float64]:
     """(height, width, C) to the mean of each segment, (S, C)."""
     flat = segments.ravel()
-    sums = [np.bincount(flat, channel.ravel(), count) for channel in np.moveaxis(values, -1, 0)]
-    return np.stack(sums, axis=1) / np.bincount(flat, minlength=count)[:, None]
+    sums = np.stack([np.bincount(flat, values[..., c].ravel(), count) for c in range(values.shape[-1])], axis=1)
+    return np.asarray(sums / np.bincount(flat, minlength=count)[:, None], np.float64)
 
 
 def _shuffled_texture(
     image: NDArray[np.uint8], segments: NDArray[np.integer], count: int, seed: int
 ) -> NDArray[np.uint8]:
-    """Each segment's deviation from its mean keeps the size of its Fourier coefficients and gets random phases.
+    """Each segment's deviation from its shading with random Fourier phases and the contrast that each octave had.
 
-    The three channels share the phases, so that the correlation of colours stays too.
+    The three channels share the phases, so that the correlation of colours stays. The cut along the segment's border
+    smears its spectrum; setting the contrast of each octave anew mends that.
     """
-    means = _segment_means(image, segments, count)
-    deviation = image - means[segments]
+    shading = _shading(image, segments, count)
+    deviation = image - shading
     texture = np.zeros_like(deviation)
-    generator = np.random.default_rng(seed)
+    # the phases of white noise are those of a real image; all segments share them, which softens the seams between two
+    noise = np.fft.rfft2(np.random.default_rng(seed).standard_normal(image.shape[:2]))[..., None]
+    phases = np.divide(noise, np.abs(noise), out=np.ones_like(noise), where=np.abs(noise) > 0)
     # 128 segments at a time bound the memory where every pixel is a segment of its own
     for start in range(0, count, 128):
-        member = segments == np.arange(start, min(start + 128, count))[:, None, None]
-        spectrum = np.fft.rfft2(member[..., None] * deviation, axes=(1, 2))
-        # the phases of white noise are those of a real image
-        noise = np.fft.rfft2(generator.standard_normal(member.shape), axes=(1, 2))
-        shuffled = np.fft.irfft2(spectrum * (noise / np.abs(noise))[..., None], s=image.shape[:2], axes=(1, 2))
-        texture += (member[..., None] * shuffled).sum(axis=0)
-    texture -= _segment_means(texture, segments, count)[segments]
-    had, has = (np.sqrt(_segment_means(values**2, segments, count)) for values in (deviation, texture))
-    scale = np.divide(had, has, out=np.zeros_like(had), where=has > 1e-9)
-    return np.asarray(np.clip(np.rint(means[segments] + texture * scale[segments]), 0, 255), np.uint8)
+        member = (segments == np.arange(start, min(start + 128, count))[:, None, None])[..., None]
+        spectrum = np.fft.rfft2(member * deviation, axes=(1, 2))
+        shuffled = np.fft.irfft2(spectrum * phases, s=image.shape[:2], axes=(1, 2)) * member
+        shuffled -= member * shuffled.sum(axis=(1, 2), keepdims=True) / member.sum(axis=(1, 2), keepdims=True)
+        for had, has in zip(_octaves(member * deviation, member), _octaves(shuffled, member), strict=True):
+            contrast, now = (np.sqrt((band**2).sum(axis=(1, 2), keepdims=True)) for band in (had, has))
+            texture += (has * np.divide(contrast, now, out=np.zeros_like(now), where=now > 1e-6)).sum(axis=0)
+    return np.asarray(np.clip(np.rint(shading + texture), 0, 255), np.uint8)
+
+
+def _octaves(values: NDArray[np.float64], member: NDArray[np.bool_]) -> list[NDArray[np.float64]]:
+    """(S, height, width, C) cut into fine, middle and coarse detail, each blurred within its own segment only."""
+    bands, rest = [], values
+    for sigma in (0.7, 1.4):
+        blur = (0, sigma, sigma, 0)
+        share = ndimage.gaussian_filter(member.astype(np.float64), blur, mode="constant")
+        smooth = ndimage.gaussian_filter(rest, blur, mode="constant") / np.maximum(share, 1e-12) * member
+        bands.append(rest - smooth)
+        rest = smooth
+    return [*bands, rest]
+
+
+def _shading(image: NDArray[np.uint8], segments: NDArray[np.integer], count: int) -> NDArray[np.float64]:
+    """The plane through each segment's colours by least squares."""
+    places = np.moveaxis(np.indices(segments.shape).astype(np.float64), 0, -1)
+    places -= _segment_means(places, segments, count)[segments]
+    means = _segment_means(image, segments, count)[segments]
+    moments = _segment_means((places[..., :, None] * places[..., None, :]).reshape(*segments.shape, 4), segments, count)
+    products = _segment_means(
+        (places[..., :, None] * (image - means)[..., None, :]).reshape(*segments.shape, 6), segments, count
+    )
+    slopes = np.linalg.pinv(moments.reshape(-1, 2, 2), hermitian=True) @ products.reshape(-1, 2, 3)
+    return np.asarray(means + np.einsum("yxp,yxpc->yxc", places, slopes[segments]))

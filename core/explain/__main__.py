@@ -17,9 +17,8 @@ from core.explain.segmentation import SEGMENTATIONS
 from core.images import MAX_BYTES, RESAMPLING, crop_square, decode, resize
 from core.palette import PALETTES, Palette
 from core.perturb import FILLS
-from core.storage import ContractError
-
-ROOT = Path(__file__).resolve().parents[2]
+from core.run import find_detectors
+from core.storage import MANIFEST, ContractError
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -57,15 +56,18 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def find_detector(name: str) -> Path:
-    """The folder of a detector: a path as it stands, or a name looked up in `detectors/`, then in `assets/detectors/`.
+    """The folder of a detector: a name in `detectors/` or `assets/detectors/`, or else a folder's own path.
 
     Raises:
         ContractError: there is none of that name.
     """
-    for folder in (Path(name), ROOT / "detectors" / name, ROOT / "assets" / "detectors" / name):
-        if (folder / "manifest.json").is_file():
-            return folder
-    raise ContractError(f"there is no detector {name!r} in detectors/ or assets/detectors/; train one with train.py")
+    known = find_detectors()
+    if name in known:
+        return known[name]
+    if (Path(name) / MANIFEST).is_file():
+        return Path(name)
+    there = ", ".join(known) or "none"
+    raise ContractError(f"there is no detector {name!r} in detectors/ or assets/detectors/; there is {there}")
 
 
 def read_image(path: Path, *, resampling: str = "bicubic") -> tuple[NDArray[np.uint8], list[str]]:

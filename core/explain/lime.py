@@ -6,58 +6,20 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-from lime.lime_image import LimeImageExplainer
 from numpy.typing import NDArray
-from sklearn.linear_model import Ridge
-from sklearn.metrics import pairwise_distances
 
 from core.detector import FAKE, REAL, Detector
 from core.explain.health import lime_health, movement
 from core.explain.results import CLASSES, ClassName, ExplanationError, LimeResult, LimeSettings, LimeTarget
-from core.explain.sampling import Samples, balanced_samples, distinct_rows, random_samples, sampling_error
+from core.explain.sampling import Samples, distinct_rows
 from core.explain.segmentation import segment
+from core.explain.surrogate import Fit, SampledExplainer
+from core.explain.unseen import UnseenFitter
 from core.perturb import Fill, fill_image, mask_batch
 
 FIRST_SAMPLES = 64
 # between two looks at `cancel`
 BATCH = 128
-
-
-class SampledExplainer(LimeImageExplainer):  # type: ignore[misc]
-    """`LimeImageExplainer` whose samples are drawn apart from running them; kernel and surrogate are the package's."""
-
-    def draw(self, settings: LimeSettings, n_segments: int) -> Samples:
-        """The samples of `settings`, in the order in which they are run."""
-        if settings.sampling == "balanced":
-            return balanced_samples(settings.n_samples, n_segments, self.random_state)
-        # explain_instance draws a seed for the segmentation before data_labels draws the samples
-        self.random_state.randint(0, high=1000)
-        return random_samples(settings.n_samples, n_segments, self.random_state)
-
-    def kernel(self, keep: NDArray[np.bool_]) -> NDArray[np.float64]:
-        """float (n,), the weight of each sample by its cosine distance from the first, as `explain_instance` has it."""
-        data = keep.astype(np.int64)
-        return np.asarray(self.base.kernel_fn(pairwise_distances(data, data[:1], metric="cosine").ravel()))
-
-    def surrogate(
-        self, keep: NDArray[np.bool_], values: NDArray[np.float64], *, alpha: float
-    ) -> tuple[NDArray[np.float64], float, float]:
-        """Weights (S,), intercept and weighted R squared of the package's ridge on n samples."""
-        data = keep.astype(np.int64)
-        distances = pairwise_distances(data, data[:1], metric="cosine").ravel()
-        intercept, pairs, score, _ = self.base.explain_instance_with_data(
-            data,
-            values[:, None],
-            distances,
-            0,
-            data.shape[1],
-            feature_selection="none",
-            model_regressor=Ridge(alpha=alpha, fit_intercept=True, random_state=self.random_state),
-        )
-        weights = np.zeros(data.shape[1])
-        for number, weight in pairs:
-            weights[number] = weight
-        return weights, float(intercept), float(score)
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,8 +31,8 @@ class _Job:
     image: NDArray[np.uint8]
     segments: NDArray[np.int32]
     filled: NDArray[np.uint8]
-    explainer: SampledExplainer
     samples: Samples
+    fit: Callable[..., Fit]
     started: float
 
 
@@ -141,15 +103,19 @@ def _prepare(detector: Detector, image: NDArray[np.uint8], settings: LimeSetting
         segments = segment(image, method=settings.segmentation, n_segments=settings.n_segments)
     except ValueError as error:
         raise ExplanationError(str(error)) from None
+    count, balanced = int(segments.max()) + 1, settings.sampling == "balanced"
     explainer = SampledExplainer(random_state=settings.seed)
+    samples = explainer.draw(settings.n_samples, count, balanced=balanced)
+    # coin flips stay the package's to the last digit; where every combination is run there is nothing to guess
+    guessing = balanced and not samples.exhaustive
     return _Job(
         detector,
         settings,
         image,
         segments,
         fill_image(image, segments, fill=settings.fill, seed=settings.seed),
-        explainer,
-        explainer.draw(settings, int(segments.max()) + 1),
+        samples,
+        UnseenFitter(explainer, count).fit if guessing else explainer.fit,
         started,
     )
 
@@ -178,14 +144,10 @@ def _result(job: _Job, logits: NDArray[np.float64], *, distinct: int) -> LimeRes
     complete = count == len(job.samples)
     samples = Samples(job.samples.keep[:count], job.samples.clusters[:count], job.samples.exhaustive and complete)
     values, toward = target_values(logits, settings.target)
-    alpha = count / 1000
-    weights, intercept, r2 = job.explainer.surrogate(samples.keep, values, alpha=alpha)
-    error = sampling_error(
-        samples, values, kernel=job.explainer.kernel(samples.keep), alpha=alpha, confidence=settings.confidence
-    )
+    fit = job.fit(samples, values, confidence=settings.confidence)
     least = settings.least_share * abs(values[0])
-    named = (np.abs(weights) > error) & (np.abs(weights) >= least)
-    decisions = np.where(named, np.sign(weights), 0).astype(np.int8)
+    named = (np.abs(fit.weights) > fit.error) & (np.abs(fit.weights) >= least)
+    decisions = np.where(named, np.sign(fit.weights), 0).astype(np.int8)
     margin = float(logits[0, REAL] - logits[0, FAKE])
     health = lime_health(
         settings=settings,
@@ -193,7 +155,7 @@ def _result(job: _Job, logits: NDArray[np.float64], *, distinct: int) -> LimeRes
         decisions=decisions,
         samples=count,
         distinct=distinct,
-        r2=r2,
+        r2=fit.r2,
         # the steps before the last are looked at for a moment: not worth two more passes over the segments
         filled_alone=partial(_filled_alone, job) if complete else None,
     )
@@ -207,13 +169,13 @@ def _result(job: _Job, logits: NDArray[np.float64], *, distinct: int) -> LimeRes
         seconds=time.perf_counter() - job.started,
         settings=settings,
         segments=job.segments,
-        weights=weights,
-        low=weights - error,
-        high=weights + error,
+        weights=fit.weights,
+        low=fit.weights - fit.error,
+        high=fit.weights + fit.error,
         decisions=decisions,
         least_effect=float(least),
         value=float(values[0]),
-        intercept=intercept,
+        intercept=fit.intercept,
         health=health,
         complete=complete,
     )

@@ -104,16 +104,13 @@ def draw_overlay(
 
 
 def draw_edges(drawn: NDArray[np.uint8], segments: NDArray[np.integer]) -> NDArray[np.uint8]:
-    """A copy of RGBA (size, size, 4) with a thin white line, edged dark, where segments meet."""
-    size = len(drawn)
-    large = _nearest(segments, size)
-    edge = np.zeros((size, size), bool)
+    """A copy of RGBA (size, size, 4) with a thin line, grey enough for light and dark ground, where segments meet."""
+    large = _nearest(segments, len(drawn))
+    edge = np.zeros(large.shape, bool)
     edge[1:] |= large[1:] != large[:-1]
     edge[:, 1:] |= large[:, 1:] != large[:, :-1]
     lined = drawn.copy()
-    lined[:-1][edge[1:]] = (40, 40, 40, 255)
-    lined[:, :-1][edge[:, 1:]] = (40, 40, 40, 255)
-    lined[edge] = (255, 255, 255, 255)
+    lined[edge, :3] = drawn[edge, :3] // 3 + np.array([80, 80, 80], np.uint8)
     return lined
 
 

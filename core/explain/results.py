@@ -25,7 +25,7 @@ CAM_METHODS: dict[CamMethod, bool] = {
     "GradCAMpp": False,
     "ScoreCAM": False,
 }
-MAX_SAMPLES = 20_000
+MAX_SAMPLES = 5000
 
 
 class ExplanationError(ValueError):

@@ -1,4 +1,4 @@
-"""Which segments LIME keeps in each sample, and how far the draw of the samples may have moved a weight."""
+"""Which segments LIME keeps in each sample."""
 
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -6,7 +6,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.random import RandomState
 from numpy.typing import NDArray
-from scipy import linalg, stats
+from scipy import linalg
 
 Sampling = Literal["balanced", "random"]
 SAMPLINGS: tuple[Sampling, ...] = get_args(Sampling)
@@ -71,55 +71,3 @@ def distinct_rows(keep: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[n
     _, first, inverse = np.unique(rows, return_index=True, return_inverse=True)
     rank = np.argsort(np.argsort(first))
     return np.sort(first), rank[inverse]
-
-
-def sampling_error(
-    samples: Samples,
-    values: NDArray[np.float64],
-    *,
-    kernel: NDArray[np.float64],
-    alpha: float,
-    confidence: float,
-) -> NDArray[np.float64]:
-    """Half width of each weight's confidence interval over other draws of the samples, in closed form.
-
-    The cluster-robust variance of weighted ridge regression with the small-sample correction CR2 (Bell and McCaffrey
-    2002), the clusters being what was drawn together. It is 0 where every combination was run and infinite where there
-    are no more clusters than coefficients.
-
-    Args:
-        samples: n rows.
-        values: float (n,), the target in each sample.
-        kernel: float (n,), the weight of each sample.
-        alpha: of the ridge.
-        confidence: for instance 0.95.
-
-    Returns:
-        float64 (S,).
-    """
-    count = samples.keep.shape[1]
-    if samples.exhaustive:
-        return np.zeros(count)
-    root = np.sqrt(kernel)
-    design = np.column_stack([np.ones(len(samples)), samples.keep]) * root[:, None]
-    penalty = alpha * np.eye(count + 1)
-    penalty[0, 0] = 0
-    solve = np.linalg.inv(design.T @ design + penalty)
-    residuals = values * root - design @ (solve @ (design.T @ (values * root)))
-    drawn = np.flatnonzero(samples.clusters)
-    sizes = np.bincount(samples.clusters[drawn])
-    freedom = np.count_nonzero(sizes) - count
-    if freedom < 1:
-        return np.full(count, np.inf)
-    influence = np.zeros((0, count + 1))
-    for size in np.unique(sizes[sizes > 0]):
-        chosen = drawn[sizes[samples.clusters[drawn]] == size].reshape(-1, size)
-        block = design[chosen]
-        leverage = block @ solve @ block.transpose(0, 2, 1)
-        spread, axes = np.linalg.eigh(np.eye(size) - leverage)
-        # a direction that the fit passes through exactly (spread 0) has no residual to correct
-        factor = np.where(spread > 1e-6, 1 / np.sqrt(np.maximum(spread, 1e-6)), 0)
-        corrected = axes @ (factor[..., None] * (axes.transpose(0, 2, 1) @ residuals[chosen][..., None]))
-        influence = np.concatenate([influence, (block * corrected).sum(axis=1) @ solve])
-    error = np.sqrt((influence**2).sum(axis=0))[1:]
-    return np.asarray(stats.t.ppf(0.5 + confidence / 2, freedom) * error)

@@ -1,0 +1,106 @@
+"""How far two maps of one image agree, against what maps of other images would do in its place.
+
+Two maps of this kind agree a little whatever they show: both are smooth and both lean to the middle. Shuffled values
+have neither habit, so the comparison is with the second method's maps of other images in the same cell of the confusion
+matrix.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from scipy.stats import rankdata
+
+TOP = 0.25
+Values = NDArray[np.floating]
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Two maps compared over the S segments of one image.
+
+    Attributes:
+        rank: Spearman's correlation over segments, -1 to 1; NaN where a map is the same everywhere.
+        overlap: share of the first map's top quarter of segments that is in the second's too, 0 to 1.
+        by_chance: the overlap that blind choice gives on average.
+        rank_share, overlap_share: share of the other images' maps that agree with the first map at least as well,
+            counting this one, 0 to 1: small where the agreement is of this image; NaN without other images.
+        others: number of other images.
+    """
+
+    rank: float
+    overlap: float
+    by_chance: float
+    rank_share: float
+    overlap_share: float
+    others: int
+
+
+def agreement(
+    first: Values, second: Values, *, segments: NDArray[np.integer], others: Values | None = None
+) -> Agreement:
+    """Compare two maps of one image, both larger where more speaks for the same thing.
+
+    Args:
+        first: float (h, w), any size, for instance LIME's.
+        second: float (h, w), any size, for instance Grad-CAM's.
+        segments: integers (height, width) from 0 to S - 1: the places that are compared.
+        others: float (M, h, w), the second method's maps of other images in the same cell.
+
+    Raises:
+        ValueError: a map that is not finite, or segments that are not numbered from 0 without gaps.
+    """
+    one, two = segment_values(first[None], segments), segment_values(second[None], segments)
+    count = one.shape[1]
+    rank, overlap = float(_rank(one, two)[0]), float(_overlap(one, two)[0])
+    top = _top_size(count)
+    if others is None or len(others) == 0:
+        return Agreement(rank, overlap, top / count, np.nan, np.nan, 0)
+    rest = segment_values(others, segments)
+    # a map that is the same everywhere agrees with nothing
+    ranks = np.nan_to_num(_rank(one, rest), nan=-1.0)
+    rank_share = _share(ranks, rank) if np.isfinite(rank) else np.nan
+    return Agreement(rank, overlap, top / count, rank_share, _share(_overlap(one, rest), overlap), len(rest))
+
+
+def segment_values(maps: Values, segments: NDArray[np.integer]) -> NDArray[np.float64]:
+    """The mean of each of M maps over each segment, float64 (M, S); maps of another size are interpolated."""
+    height, width = segments.shape
+    counts = np.bincount(segments.ravel())
+    if not np.isfinite(maps).all():
+        raise ValueError("a map to compare has values that are not finite; make it again")
+    if segments.min() < 0 or not counts.all():
+        raise ValueError("segments must be numbered from 0 without gaps; number them anew with numpy.unique")
+    sized = np.stack(
+        [
+            np.asarray(Image.fromarray(one.astype(np.float32)).resize((width, height), Image.Resampling.BILINEAR))
+            for one in maps
+        ]
+    )
+    return np.stack([np.bincount(segments.ravel(), one.ravel()) for one in sized]) / counts
+
+
+def _top_size(count: int) -> int:
+    return max(1, round(TOP * count))
+
+
+def _rank(one: NDArray[np.float64], many: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Spearman's correlation of one row (1, S) with each of M rows, NaN where a row is constant."""
+    ranks = [rankdata(rows, axis=1) - (rows.shape[1] + 1) / 2 for rows in (one, many)]
+    size = np.sqrt((ranks[0] ** 2).sum(axis=1) * (ranks[1] ** 2).sum(axis=1))
+    product = (ranks[0] * ranks[1]).sum(axis=1)
+    return np.asarray(np.divide(product, size, out=np.full(len(many), np.nan), where=size > 0))
+
+
+def _overlap(one: NDArray[np.float64], many: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Share of the top segments of one row (1, S) among those of each of M rows."""
+    top = _top_size(one.shape[1])
+    chosen = np.argsort(-one, axis=1, kind="stable")[:, :top]
+    found = np.argsort(-many, axis=1, kind="stable")[:, :top]
+    return np.asarray((found[:, :, None] == chosen[:, None, :]).any(axis=2).mean(axis=1))
+
+
+def _share(null: NDArray[np.float64], value: float) -> float:
+    """One-sided Monte Carlo p-value: this image counts among those that agree so well."""
+    return float((1 + np.count_nonzero(null >= value)) / (1 + len(null)))

@@ -1,0 +1,121 @@
+"""What the detector would say to samples that were not run, guessed from those that were, with the doubt that remains.
+
+LIME wants the surrogate of all 2^S combinations of S segments and runs a few hundred. A Gaussian process through what
+was run guesses two thousand more; the surrogate is fitted to the guesses, and the process's doubt becomes the weights'
+(Bayesian quadrature: O'Hagan 1991, Rasmussen and Ghahramani 2003).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.random import RandomState
+from numpy.typing import NDArray
+from scipy import linalg, stats
+
+from core.explain.sampling import Samples, balanced_samples
+from core.explain.surrogate import Fit, SampledExplainer, ridge, sampling_error
+
+POPULATION = 2048
+# the samples that the process is tuned on, at least
+TUNED_ON = 128
+REACHES = (0.06, 0.12, 0.25, 0.5, 1.0)
+NOISES = (0.003, 0.01, 0.03, 0.1, 0.3)
+# prior variance of a segment's own effect, in units of the interactions': wide enough not to shrink it
+MAIN_EFFECT = 10.0
+
+
+@dataclass(frozen=True)
+class Process:
+    """A Gaussian process over samples: every segment's own effect, and interactions that fade with their order.
+
+    Attributes:
+        reach: the covariance of interactions falls by e for each `reach` of all segments in which two samples differ;
+            the smaller it is, the more room have interactions of many segments.
+        noise: variance of what it cannot explain, in units of the interactions'.
+    """
+
+    reach: float
+    noise: float
+
+    def covariance(self, first: NDArray[np.bool_], second: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """float (n, m), between samples, without the noise."""
+        count = first.shape[1]
+        agreement = (2.0 * first - 1) @ (2.0 * second - 1).T
+        fading = np.exp(-np.arange(count + 1) / (self.reach * count))
+        # one value for each number of segments that differ: a look-up instead of n * m exponentials
+        table = fading + MAIN_EFFECT * (1 + count - 2.0 * np.arange(count + 1))
+        return np.asarray(table[((count - agreement) / 2).astype(np.intp)])
+
+
+def tune(keep: NDArray[np.bool_], values: NDArray[np.float64]) -> Process:
+    """The process under which the values of n samples, with a mean of 0, are likeliest."""
+    best, found = -np.inf, Process(REACHES[-1], NOISES[-1])
+    for reach in REACHES:
+        spectrum, axes = np.linalg.eigh(Process(reach, 0).covariance(keep, keep))
+        turned = (axes.T @ values) ** 2
+        for noise in NOISES:
+            variances = np.maximum(spectrum, 0) + noise
+            scale = np.mean(turned / variances)
+            likelihood = -np.log(scale) - np.mean(np.log(variances)) if scale > 0 else -np.inf
+            if likelihood > best:
+                best, found = likelihood, Process(reach, noise)
+    return found
+
+
+class UnseenFitter:
+    """Fits the surrogate of one image to guesses; keeps between two fits what does not change.
+
+    Args:
+        explainer: whose surrogate it is.
+        n_segments: of the image.
+    """
+
+    def __init__(self, explainer: SampledExplainer, n_segments: int) -> None:
+        self._explainer = explainer
+        self._population = balanced_samples(POPULATION, n_segments, RandomState(0))
+        self._proximity = explainer.proximity(self._population.keep)
+        design, root, solve = ridge(self._population.keep, self._proximity)
+        self._weights_of = (solve @ (design * root[:, None]).T)[1:]
+        self._tuned: tuple[int, Process] | None = None
+
+    def fit(self, samples: Samples, values: NDArray[np.float64], *, confidence: float) -> Fit:
+        """The surrogate of the population as guessed from n samples.
+
+        Args:
+            samples: that were run; more than segments, or every interval is infinite.
+            values: float (n,), the target in each.
+            confidence: of the intervals.
+        """
+        keep, count = samples.keep, samples.keep.shape[1]
+        mean = float(values.mean())
+        process = self._process(keep, values - mean)
+        factor = linalg.cho_factor(process.covariance(keep, keep) + process.noise * np.eye(len(keep)), lower=True)
+        across = process.covariance(self._population.keep, keep)
+        solved = linalg.cho_solve(factor, values - mean)
+        guesses = mean + across @ solved
+        weights, intercept, _ = self._explainer.surrogate(self._population.keep, guesses)
+        freedom = len(keep) - count - 1
+        if freedom < 1:
+            return Fit(weights, np.full(count, np.inf), intercept, self._r2(samples, values, weights, intercept))
+        before = self._weights_of @ process.covariance(self._population.keep, self._population.keep)
+        known = linalg.solve_triangular(factor[0], (self._weights_of @ across).T, lower=True)
+        doubt = (before * self._weights_of).sum(axis=1) - (known**2).sum(axis=0)
+        scale = (values - mean) @ solved / freedom
+        error = stats.t.ppf(0.5 + confidence / 2, freedom) * np.sqrt(np.maximum(scale * doubt, 0))
+        # the population is itself a draw from all combinations
+        drawn = sampling_error(self._population, guesses, proximity=self._proximity, confidence=confidence)
+        return Fit(weights, np.hypot(error, drawn), intercept, self._r2(samples, values, weights, intercept))
+
+    def _process(self, keep: NDArray[np.bool_], values: NDArray[np.float64]) -> Process:
+        enough = min(len(keep), max(TUNED_ON, 2 * (keep.shape[1] + 1)))
+        if self._tuned is None or self._tuned[0] < enough:
+            self._tuned = enough, tune(keep[:enough], values[:enough])
+        return self._tuned[1]
+
+    def _r2(
+        self, samples: Samples, values: NDArray[np.float64], weights: NDArray[np.float64], intercept: float
+    ) -> float:
+        proximity = self._explainer.proximity(samples.keep)
+        left = np.average((values - intercept - samples.keep @ weights) ** 2, weights=proximity)
+        all_of_it = np.average((values - np.average(values, weights=proximity)) ** 2, weights=proximity)
+        return float(1 - left / all_of_it) if all_of_it > 0 else 0.0
