@@ -1,4 +1,4 @@
-"""The URL is the state: what is filtered, sorted, paged, selected or set is read from it and written to it, nowhere else.
+"""The URL is the state: what is filtered, sorted, paged, selected or set is read from it and written to it alone.
 
 A copied address shows the same view in another browser; whatever in it makes no sense is as if it were not there.
 """

@@ -9,7 +9,7 @@ import streamlit as st
 if (root := str(Path(__file__).parents[1])) not in sys.path:
     sys.path.insert(0, root)
 
-from dashboard.sidebar import draw_sidebar  # noqa: E402
+from dashboard.sidebar import draw_sidebar
 
 st.set_page_config(page_title="Telltale", page_icon=":material/search_insights:", layout="wide")
 page = st.navigation(
@@ -26,6 +26,18 @@ page = st.navigation(
             title="Explore",
             icon=":material/grid_view:",
             help="Browse the images: filter, sort, compare, tag, and export them.",
+        ),
+        st.Page(
+            "views/inspect.py",
+            title="Inspect",
+            icon=":material/troubleshoot:",
+            help="One image: which parts of it the verdict rests on, by Grad-CAM and by LIME.",
+        ),
+        st.Page(
+            "views/upload.py",
+            title="Upload",
+            icon=":material/add_photo_alternate:",
+            help="Your own image: what the detector sees of it, what it calls it, and why.",
         ),
     ]
 )

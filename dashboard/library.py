@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from core.browse import Filter, browse_table, find_rows
 from core.pictures import Pictures, find_pictures
-from core.run import Run, find_runs, read_run
-from core.storage import MANIFEST, ContractError, cache_dir
+from core.run import Run, find_detectors, find_runs, read_run
+from core.storage import MANIFEST, ContractError, cache_dir, read_manifest
 from core.tags import Tags
 from dashboard.shelf import Shelf
 
@@ -111,3 +111,45 @@ def pictures(opened: Opened) -> Pictures:
 @st.cache_resource(max_entries=8, show_spinner=False)
 def _pictures(_opened: Opened, stamp: str, fingerprints: tuple[str, ...]) -> Pictures:
     return find_pictures(_opened.run, list(shelf().sets))
+
+
+def detectors() -> dict[str, tuple[Path, str]]:
+    """The detectors here: name -> (folder, sha256 of the weights)."""
+    found = {}
+    for name, path in find_detectors().items():
+        try:
+            found[name] = path, str(read_manifest(path, "detector").get("weights_sha256", ""))
+        except ContractError:
+            continue
+    return found
+
+
+def study(name: str) -> pd.DataFrame | None:
+    """The table of a study of this session's run, None where there is none or it cannot be read."""
+    path = find_runs().get(st.session_state.get("run", ""))
+    file = path / "studies" / f"{name}.parquet" if path else None
+    if file is None or not file.is_file():
+        return None
+    try:
+        return pd.read_parquet(file)
+    except Exception:  # noqa: BLE001 - pyarrow's errors share no base class below Exception
+        return None
+
+
+def samples(count: int = 12) -> tuple[Opened, NDArray[np.intp]] | None:
+    """Images to begin with, half of each class: from the sample's run, else from this session's; None without pictures."""
+    found = find_runs()
+    names = [name for name in found if name.endswith("@sample-test")] + [st.session_state.get("run", "")]
+    for name in names:
+        try:
+            opened = open_run(found[name])
+        except (KeyError, ContractError):
+            continue
+        shown = pictures(opened).where >= 0
+        rows = [
+            np.flatnonzero(shown & (opened.table["label"] == label).to_numpy())[: count // 2]
+            for label in ("REAL", "FAKE")
+        ]
+        if all(len(half) for half in rows):
+            return opened, np.concatenate(rows)
+    return None

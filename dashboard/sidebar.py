@@ -2,8 +2,12 @@
 
 import streamlit as st
 
+from core.dataset import KAGGLE
 from core.run import find_runs
+from core.storage import ContractError
 from dashboard import address, library
+
+LOCAL = ("localhost", "127.0.0.1", "::1")
 
 
 def draw_sidebar() -> None:
@@ -22,7 +26,12 @@ def draw_sidebar() -> None:
             )
             address.put("run", st.session_state["run"])
         reading = library.shelf().status.state == "reading"
-        st.fragment(_pictures_at_hand, run_every=1.0 if reading else None)()
+        st.fragment(_draw_pictures, run_every=1.0 if reading else None)()
+
+
+def is_local() -> bool:
+    """Whether the server listens to this machine only, so that its visitor may name a path on it."""
+    return st.get_option("server.address") in LOCAL and st.context.ip_address in (None, *LOCAL)
 
 
 def _take_run() -> None:
@@ -30,13 +39,59 @@ def _take_run() -> None:
     st.query_params.from_dict({"run": st.session_state["url.run"]})
 
 
-def _pictures_at_hand() -> None:
+def _draw_pictures() -> None:
     status = library.shelf().status
+    if st.session_state.setdefault("pictures", status) != status and status.state in ("done", "failed"):
+        # the page behind was drawn without these pictures
+        st.session_state["pictures"] = status
+        st.rerun()
     if status.state == "reading":
         share = status.done / status.total if status.total else 0.0
         st.progress(
             share, f"Reading pictures, {status.done:,} of {status.total:,}" if status.total else "Reading pictures"
         )
-    if status.state == "done" and st.session_state.get("pictures") != status:
-        st.session_state["pictures"] = status
-        st.rerun()
+        return
+    _draw_at_hand()
+    if is_local():
+        with st.expander("Attach CIFAKE", icon=":material/attach_file:"):
+            st.text_input(
+                "Folder or .zip on this computer",
+                key="attach.path",
+                placeholder="path to CIFAKE",
+                help="The folder that holds train/ and test/, or the .zip from Kaggle. It is read once and never copied "
+                "into the project; pictures are matched by the hash of their file.",
+            )
+            with st.container(horizontal=True):
+                st.button("Attach", key="attach.go", on_click=_attach_path)
+                st.button(
+                    "From Kaggle",
+                    key="attach.kaggle",
+                    on_click=_attach,
+                    args=("kaggle",),
+                    type="tertiary",
+                    help=f"Downloads {KAGGLE} with kagglehub, where that is installed.",
+                )
+    if status.state == "failed":
+        st.error(status.message)
+
+
+def _draw_at_hand() -> None:
+    path = find_runs().get(st.session_state.get("run", ""))
+    try:
+        opened = library.open_run(path) if path else None
+    except ContractError:
+        # the page says so
+        return
+    if opened is not None:
+        found, total = library.pictures(opened).found, len(opened.run)
+        st.caption("All pictures are at hand." if found == total else f"{found:,} of {total:,} pictures are at hand.")
+
+
+def _attach_path() -> None:
+    if path := st.session_state["attach.path"].strip():
+        _attach(path)
+
+
+def _attach(data: str) -> None:
+    library.shelf().attach(data)
+    st.rerun()

@@ -31,10 +31,10 @@ heading(
     "Look for what the mistakes have in common, then open one and ask why.",
 )
 
-left, right = st.columns([2, 3], gap="large", vertical_alignment="center")
-with left:
+band = st.grid(2, min_column_width=330, gap="large")
+with band.cell():
     filters.draw_matrix(opened, wanted)
-with right:
+with band.cell():
     filters.draw_main(opened, wanted)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         filters.draw_confidence(opened, wanted)
@@ -172,8 +172,8 @@ with st.container(horizontal=True, horizontal_alignment="distribute", vertical_a
         st.pagination(count, key="explore.page", on_change=set_page)
 if pictures.found < len(table):
     st.caption(
-        f"{len(table) - pictures.found:,} pictures are not at hand, since CIFAKE may not be shipped with the run: their "
-        "margin map stands in for them. Attach CIFAKE on the left to see them."
+        f"{len(table) - pictures.found:,} pictures are not at hand, since CIFAKE may not be shipped with the run: "
+        "their margin maps stand in for them. Attach CIFAKE on the left to see them."
     )
 if id_ := image_grid(
     opened,

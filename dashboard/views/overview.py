@@ -57,7 +57,7 @@ def headline(label: str, value: float | None, sentence: str, *, paper: float | N
 
 recall = {name: scores["recall"] for name, scores in numbers["per_class"].items()}
 is_cifake = manifest["set"].startswith("cifake-test")
-with st.grid(4, min_column_width=210):
+with st.grid(4, min_column_width=190):
     headline(
         "Right verdicts",
         numbers["accuracy"],
@@ -67,13 +67,13 @@ with st.grid(4, min_column_width=210):
     headline(
         "FAKE caught",
         recall["FAKE"],
-        f"Of 100 generated images {100 * (1 - recall['FAKE']):.0f} pass as photographs (the rest is the recall of FAKE).",
+        f"Of 100 generated images {100 * recall['FAKE']:.0f} are found out (recall of FAKE); the rest pass.",
         paper=PAPER["per_class"]["FAKE"]["recall"] if is_cifake else None,
     )
     headline(
         "REAL trusted",
         recall["REAL"],
-        f"Of 100 photographs {100 * (1 - recall['REAL']):.0f} are wrongly called FAKE (the rest is the recall of REAL).",
+        f"Of 100 photographs {100 * recall['REAL']:.0f} are left in peace (recall of REAL); the rest are accused.",
         paper=PAPER["per_class"]["REAL"]["recall"] if is_cifake else None,
     )
     headline(
@@ -83,8 +83,8 @@ with st.grid(4, min_column_width=210):
     )
 
 st.space("small")
-left, right = st.columns([5, 6], gap="large")
-with left:
+row = st.grid(2, min_column_width=340, gap="large")
+with row.cell():
     section("Who is taken for what", "Each cell is a button: it opens Explore on exactly those images.")
     CUT.linked(
         st.slider,
@@ -106,7 +106,7 @@ with left:
         f"{wrong:,} of {counts.sum():,} verdicts are wrong: {counts[0, 1]:,} generated images pass as photographs and "
         f"{counts[1, 0]:,} photographs are called generated."
     )
-with right:
+with row.cell():
     section(
         "Every threshold at once",
         "The dot is the threshold on the left. A better detector's curve lies closer to the upper left (ROC) and upper "
@@ -134,8 +134,8 @@ with right:
         st.info("These images are of one class, and a curve takes both.")
 
 st.space("small")
-left, right = st.columns(2, gap="large")
-with left:
+row = st.grid(2, min_column_width=340, gap="large")
+with row.cell():
     section(
         "Beside the paper",
         "Precision: of what is called so, how much is so. Recall: of what is so, how much is called so. F1: their "
@@ -150,7 +150,7 @@ with left:
         "The paper's are from its Table 1, on the 20,000 images of CIFAKE's test set"
         + (" with a detector of full width." if is_cifake else ": other images than these, so they only orient.")
     )
-with right:
+with row.cell():
     section(
         "Where it fails",
         "Share of wrong verdicts by what the image shows. The line through each bar is its 95 % interval: where two "
@@ -164,18 +164,16 @@ with right:
         address.go("explore", run=run, wanted=wanted.choosing("category", [category]).choosing("correct", ["wrong"]))
 
 st.space("small")
-left, right = st.columns(2, gap="large")
-with left:
+row = st.grid(2, min_column_width=340, gap="large")
+with row.cell():
     section("How sure it is", "Confidence is the probability given to the verdict, from 50 % (a guess) to 100 %.")
     histogram = confidence_histogram(rows)
     charts.show(charts.confidence(histogram), key="confidence", alt="Right and wrong verdicts by confidence")
     sure = rows[rows["confidence"] >= 0.95]
     if len(sure):
-        st.markdown(
-            f"Of the {len(sure):,} verdicts that are at least 95 % sure, {percent((sure['correct'] == 'wrong').mean())} "
-            "are wrong."
-        )
-with right:
+        share = percent((sure["correct"] == "wrong").mean())
+        st.markdown(f"Of the {len(sure):,} verdicts that are at least 95 % sure, {share} are wrong.")
+with row.cell():
     section(
         "Whether its confidence can be believed",
         "If it can, verdicts that are 80 % sure are right in 80 of 100 cases: the points lie on the dotted line.",
@@ -184,7 +182,7 @@ with right:
     st.markdown(f"On average confidence and truth are {100 * numbers['ece']:.1f} points apart (calibration error).")
 
 st.space("small")
-left, right = st.columns(2, gap="large")
+row = st.grid(2, min_column_width=340, gap="large")
 detector_path = find_detectors().get(manifest["detector"])
 try:
     detector = read_manifest(detector_path, "detector") if detector_path else None
@@ -193,13 +191,13 @@ except ContractError:
 if detector and detector.get("weights_sha256") != manifest["detector_sha256"]:
     # a detector of the same name that was trained again is another detector
     detector = None
-with left:
+with row.cell():
     section("How it was trained", "Accuracy after each epoch, one pass over the training images.")
     if detector and detector.get("history"):
         charts.show(charts.training(detector["history"]), key="training", alt="Accuracy by epoch of training")
     else:
         st.caption("The detector that made this run is not among the detectors here, so its training is unknown.")
-with right:
+with row.cell():
     section("What this run is", "Enough to make the same run again, and to see that two are the same.")
     facts = {
         "Detector": f"{manifest['detector']}, weights `{manifest['detector_sha256'][:16]}`",

@@ -13,7 +13,7 @@ def heading(title: str, shows: str, conclude: str | None = None) -> None:
         st.markdown(conclude)
 
 
-def section(title: str, explained: str, *, help: str | None = None) -> None:  # noqa: A002 - Streamlit's own name
+def section(title: str, explained: str, *, help: str | None = None) -> None:
     """A part of a page and what it is about."""
     st.subheader(title, anchor=False, help=help)
     st.caption(explained)

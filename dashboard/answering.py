@@ -1,0 +1,44 @@
+"""What the worker's thread does with a question. The only part of the dashboard that reads torch."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.detector import Detector
+from core.explain.gradcam import explain_gradcam, explain_margin_map
+from core.explain.lime import explain_lime
+from core.explain.results import CamSettings, LimeSettings
+from dashboard.worker import Look, Looked
+
+INSTANT = CamSettings()
+
+
+def answer(
+    detector: Detector,
+    pixels: NDArray[np.uint8],
+    settings: Look | CamSettings | LimeSettings,
+    cancel: Callable[[], bool],
+) -> Iterator[tuple[Any, float]]:
+    """Answers, each better than the one before, with the share of the work that is done.
+
+    Args:
+        detector: who is asked.
+        pixels: uint8 (K, 32, 32, 3); explanations are of the first.
+        settings: the question.
+        cancel: asked between batches; True ends the iteration.
+    """
+    if isinstance(settings, Look):
+        found = detector.full_pass(pixels)
+        yield Looked(found.margins, detector.p_real(found.margins), found.maps), 1.0
+    elif settings == INSTANT:
+        yield explain_margin_map(detector, pixels[:1])[0], 1.0
+    elif isinstance(settings, CamSettings):
+        made = explain_gradcam(
+            detector, pixels[:1], stage=settings.stage, method=settings.method, target=settings.target
+        )
+        yield made[0], 1.0
+    else:
+        for result in explain_lime(detector, pixels[0], settings=settings, cancel=cancel):
+            yield result, 1.0 if result.complete else result.health.samples / settings.n_samples

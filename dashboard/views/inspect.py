@@ -1,0 +1,151 @@
+"""Inspect: why this verdict?"""
+
+import numpy as np
+import streamlit as st
+
+from core.browse import place_of
+from core.explain.stored import stored_map
+from core.facts import FACTS
+from core.tags import TagError
+from dashboard import address, library
+from dashboard.address import Setting
+from dashboard.widgets import filters, panels
+from dashboard.widgets.picture import plain_picture
+from dashboard.widgets.words import CLASS_WORDS, heading, percent
+
+opened = library.current()
+table, run = opened.table, opened.run.name
+wanted = filters.wanted_rows(opened)
+positions = library.matching(opened, wanted)
+row = opened.row_of(st.query_params.get("id", ""))
+if row is None:
+    row = int(positions[0]) if len(positions) else 0
+if table.empty:
+    st.info("This run holds no image; choose another one on the left.")
+    st.stop()
+
+found = table.iloc[row]
+place = place_of(positions, row)
+image = library.pictures(opened).get(row)
+known = panels.known_detectors()
+own = next((one for one in known.values() if one.sha256 == opened.run.manifest["detector_sha256"]), None)
+BESIDE = Setting("beside", "", choices=("", *(name for name in known if own is None or name != own.name)))
+
+
+def turn(to: int | None) -> None:
+    """Go to another row of the filter."""
+    if to is not None:
+        address.put("id", table["id"].iloc[to])
+
+
+def keep_note() -> None:
+    """Keep what was written, or say why not."""
+    try:
+        library.tags().note(found["id"], st.session_state["inspect.note"])
+    except TagError as error:
+        st.session_state["inspect.problem"] = str(error)
+
+
+def keep_tags() -> None:
+    """Keep the tags that were chosen."""
+    before, now = set(library.tags().of(found["id"])), set(st.session_state["inspect.tags"])
+    try:
+        for tag in now - before:
+            library.tags().add([found["id"]], tag)
+        for tag in before - now:
+            library.tags().remove([found["id"]], tag)
+    except TagError as error:
+        st.session_state["inspect.problem"] = str(error)
+
+
+verdict, sure = found["predicted"], float(found["confidence"])
+right = found["correct"] == "right"
+heading(
+    "Why this verdict?",
+    "One image, and two methods that say which parts of it the verdict rests on. Where they disagree, trust neither.",
+)
+with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+    if st.button("All images", icon=":material/grid_view:", key="inspect.back"):
+        address.go("explore", run=run, wanted=wanted)
+    st.button(
+        "Previous", icon=":material/chevron_left:", key="inspect.before", on_click=turn, args=(place.before,),
+        disabled=place.before is None, shortcut="P",
+    )  # fmt: skip
+    st.button(
+        "Next", icon=":material/chevron_right:", key="inspect.after", on_click=turn, args=(place.after,),
+        disabled=place.after is None, shortcut="N",
+    )  # fmt: skip
+    here = f"{place.number:,} of {place.of:,}" if place.number else f"not among the {place.of:,} that the filter finds"
+    st.caption(f"{here} · {found['name']}" + (f" · {found['category']}" if isinstance(found["category"], str) else ""))
+
+st.markdown(
+    f"### Called {CLASS_WORDS[verdict]}, {percent(sure)} sure. It is {CLASS_WORDS[found['label']]}"
+    + (", so that is right." if right else ": a mistake."),
+)
+st.caption(
+    f"Margin {found['margin']:+.2f}: above 0 the verdict is REAL, below FAKE, and the further from 0 the surer."
+    + (" This very file was in the detector's training set." if found["in_train"] else "")
+    + (" It is a copy of an earlier file." if found["is_repeat"] else "")
+)
+
+if image is None:
+    st.info(
+        "This image's picture is not at hand, so only the map that the run has kept can be shown. Attach CIFAKE on the "
+        "left to explain it.",
+        icon=":material/hide_image:",
+    )
+    image = np.full((32, 32, 3), 127, np.uint8)
+    stored, subject, asked = stored_map(opened.run, row, image), panels.Subject.of(image, found["name"]), []
+else:
+    stored, subject = stored_map(opened.run, row, image), panels.Subject.of(image, found["name"])
+    asked = [one for one in (own, known.get(BESIDE.value)) if one is not None]
+
+with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+    panels.draw_controls()
+    if len(BESIDE.choices) > 1 and asked:
+        BESIDE.linked(
+            st.selectbox,
+            "Another detector beside it",
+            options=list(BESIDE.choices),
+            format_func=lambda name: name or "none",
+            width=220,
+        )
+
+with st.grid(3, min_column_width=250, gap="large") as grid:
+    with grid.cell():
+        st.markdown("#### The image")
+        st.caption("What the detector is given: 32 x 32 pixels. The frame is the verdict.")
+        if asked or own is None:
+            plain_picture(subject.image, key="inspect.image", alt=f"{found['name']}, called {verdict}.", edge=verdict)
+        for number, detector in enumerate(asked):
+            panels.verdict_line(subject, detector, stored if number == 0 else None)
+        with st.expander("Facts of this image"):
+            st.table(
+                {name.replace("_", " "): f"{found[name]:.4g}" for name in FACTS if name in found}, border="horizontal"
+            )
+        with st.expander(
+            "Tags and note", expanded=bool(library.tags().of(found["id"]) or library.tags().note_of(found["id"]))
+        ):
+            st.session_state["inspect.tags"] = library.tags().of(found["id"])
+            st.multiselect(
+                "Tags",
+                sorted({*library.tags().names(), *st.session_state["inspect.tags"]}),
+                key="inspect.tags",
+                accept_new_options=True,
+                on_change=keep_tags,
+                placeholder="choose or type",
+            )
+            st.session_state["inspect.note"] = library.tags().note_of(found["id"])
+            st.text_area("Note", key="inspect.note", on_change=keep_note, max_chars=2000, height=90)
+            if problem := st.session_state.pop("inspect.problem", None):
+                st.error(problem)
+    if asked:
+        st.fragment(panels.cam_panel)(subject, asked, stored if own else None)
+        st.fragment(panels.lime_panel)(subject, asked)
+    else:
+        with grid.cell():
+            panels.stored_panel(stored)
+if asked:
+    panels.page_row(subject, asked, stored if own else None)
+elif own is None:
+    st.caption("The detector that made this run is not among the detectors here, so nothing new can be asked of it.")

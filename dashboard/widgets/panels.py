@@ -1,0 +1,316 @@
+"""The explanation panels that Inspect and Upload share: Grad-CAM, LIME, each with its controls, health and files.
+
+Each panel is a fragment: moving one of its controls redraws it and nothing else.
+"""
+
+import hashlib
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from core.explain.overlay import common_scale
+from core.explain.results import CamResult, CamSettings, LimeSettings
+from dashboard import library
+from dashboard.widgets import settings as s
+from dashboard.widgets.downloads import Result, page_download, result_downloads
+from dashboard.widgets.picture import explained_picture
+from dashboard.widgets.words import CLASS_WORDS, percent
+from dashboard.worker import Look, Question, Standing, Worker
+
+POLL = 0.4
+
+
+@dataclass(frozen=True)
+class Known:
+    """A detector that can be asked.
+
+    Attributes:
+        name: of its folder.
+        path: its folder.
+        sha256: of its weights.
+    """
+
+    name: str
+    path: Path
+    sha256: str
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """What is explained.
+
+    Attributes:
+        image: uint8 (32, 32, 3).
+        name: for headings and files.
+        sha256: of the pixels.
+    """
+
+    image: NDArray[np.uint8]
+    name: str
+    sha256: str
+
+    @classmethod
+    def of(cls, image: NDArray[np.uint8], name: str) -> "Subject":
+        """The subject that an image is."""
+        return cls(image, name, hashlib.sha256(np.ascontiguousarray(image).tobytes()).hexdigest())
+
+
+@st.cache_resource(show_spinner=False)
+def worker() -> Worker:
+    """The thread that owns the detectors, one for all visitors."""
+    return Worker()
+
+
+def visitor() -> str:
+    """Who asks: one name a session."""
+    return st.session_state.setdefault("visitor", uuid.uuid4().hex)
+
+
+def ask(
+    detector: Known, pixels: NDArray[np.uint8], sha256: str, settings: Look | CamSettings | LimeSettings, *, slot: str
+) -> Standing:
+    """Put a question to the worker, or come back for its answer."""
+    question = Question(detector.path, detector.sha256, sha256, settings)
+    return worker().ask(visitor(), slot, question, pixels)
+
+
+def draw_controls() -> None:
+    """How all maps are drawn."""
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        s.PALETTE.linked(
+            st.selectbox,
+            "Colours",
+            options=list(s.PALETTE_NAMES),
+            format_func=s.PALETTE_NAMES.get,
+            width=330,
+            help="The paper colours by what speaks for or against the verdict; here the colour is the class itself, so "
+            "that blue means REAL on every page.",
+        )
+        s.OPACITY.linked(
+            st.slider, "Opacity of the maps", min_value=0.1, max_value=1.0, step=0.05, format="percent", width=200
+        )
+
+
+def cam_panel(subject: Subject, detectors: Sequence[Known], stored: CamResult | None = None) -> None:
+    """Grad-CAM of one image by one or more detectors; `stored` is the first one's map as the run has kept it."""
+    st.markdown("#### Grad-CAM", help="Gradient-weighted class activation mapping (Selvaraju et al. 2017).")
+    st.caption("Where in the image the network's own features speak for one class or the other.")
+    settings = s.cam_settings()
+    smooth = s.SMOOTH.value == "yes"
+    _answers(subject, detectors, settings, slot="cam", smooth=smooth, stored=stored)
+    s.STAGE.linked(
+        st.select_slider,
+        "Stage of the network",
+        options=list(s.STAGE_NAMES),
+        format_func=s.STAGE_NAMES.get,
+        help="Late stages know the most and see the least sharply: stage 4 has 4 x 4 positions, each of which sees the "
+        "whole image. Early stages are sharp and know little.",
+    )
+    with st.expander("More"):
+        s.METHOD.linked(st.selectbox, "Method", options=list(s.METHOD_NAMES), format_func=s.METHOD_NAMES.get)
+        s.CAM_TARGET.linked(
+            st.segmented_control,
+            "What is explained",
+            options=list(s.TARGET_NAMES),
+            format_func=s.TARGET_NAMES.get,
+            required=True,
+            help="The margin is logit REAL less logit FAKE, the one number that the verdict hangs on. One class alone "
+            "shows only what speaks for it.",
+        )
+        s.SMOOTH.linked(
+            st.segmented_control,
+            "Between positions",
+            options=["no", "yes"],
+            format_func={"no": "as they are", "yes": "blended"}.get,
+            required=True,
+            help="As they are shows that a 4 x 4 map is 4 x 4.",
+        )
+
+
+def lime_panel(subject: Subject, detectors: Sequence[Known]) -> None:
+    """LIME of one image by one or more detectors."""
+    st.markdown("#### LIME", help="Local interpretable model-agnostic explanations (Ribeiro et al. 2016).")
+    st.caption("What happens to the verdict when parts of the image are covered, part by part, many times.")
+    paper = s.PAPER.value == "yes"
+    _answers(subject, detectors, s.lime_settings(), slot="lime", smooth=False)
+    if paper:
+        st.markdown(
+            "**As in the paper.** Its segmentation (quickshift with LIME's defaults) was made for large photographs. On "
+            "32 x 32 pixels it finds one or two segments in most images, so all of the image gets one or two colours, and "
+            "1,000 samples are only two or four different images."
+        )
+    else:
+        s.SEGMENTS.linked(
+            st.slider,
+            "Segments to ask for",
+            min_value=4,
+            max_value=120,
+            step=2,
+            help="Into how many parts the image is cut. SLIC finds about half as many as it is asked for.",
+            disabled=s.SEGMENTATION.value == "quickshift",
+        )
+        s.SAMPLES.linked(
+            st.select_slider,
+            "Samples",
+            options=[64, 128, 256, 512, 1024, 2048],
+            help="How many partly covered versions are tried. More narrow the sampling error and take longer.",
+        )
+    s.PAPER.linked(
+        st.segmented_control,
+        "Settings",
+        options=["no", "yes"],
+        format_func={"no": "adjustable", "yes": "as in the paper"}.get,
+        required=True,
+    )
+    with st.expander("More"):
+        if not paper:
+            s.SEGMENTATION.linked(
+                st.segmented_control,
+                "Cut by",
+                options=list(s.SEGMENTATION_NAMES),
+                format_func=s.SEGMENTATION_NAMES.get,
+                required=True,
+                help="SLIC follows edges, the grid cuts squares, quickshift is LIME's own default.",
+            )
+            s.FILL.linked(
+                st.selectbox,
+                "Cover with",
+                options=list(s.FILL_NAMES),
+                format_func=s.FILL_NAMES.get,
+                help="Covering is not neutral: a flat colour erases fine detail, which this kind of detector takes for "
+                "evidence. Shuffled texture keeps it. A finding that hangs on the cover is about the cover.",
+            )
+            s.LIME_TARGET.linked(
+                st.segmented_control,
+                "What is explained",
+                options=list(s.TARGET_NAMES),
+                format_func=s.TARGET_NAMES.get,
+                required=True,
+            )
+        s.SEED.linked(
+            st.number_input, "Seed", min_value=0, max_value=9999, step=1, help="Of the random samples and the texture."
+        )
+
+
+def _answers(
+    subject: Subject,
+    detectors: Sequence[Known],
+    settings: CamSettings | LimeSettings,
+    *,
+    slot: str,
+    smooth: bool,
+    stored: CamResult | None = None,
+) -> None:
+    """The pictures of a panel, which come back by themselves while they are being made."""
+
+    def stand() -> list[Standing]:
+        known = stored if stored is not None and stored.settings == settings else None
+        return [
+            Standing("done", known, 1.0)
+            if known is not None and known.detector_sha256 == detector.sha256
+            else ask(detector, subject.image[None], subject.sha256, settings, slot=f"{slot}.{detector.name}")
+            for detector in detectors
+        ]
+
+    standings = stand()
+
+    def draw() -> None:
+        now = stand()
+        answers = [standing.answer.values for standing in now if standing.answer is not None]
+        # one scale for what stands side by side
+        scale = common_scale(answers) if len(detectors) > 1 else None
+        for detector, standing in zip(detectors, now, strict=True):
+            if len(detectors) > 1:
+                st.markdown(f"**{detector.name}**")
+            _draw_answer(subject, detector, standing, slot=slot, smooth=smooth, scale=scale)
+        if any(standing.busy for standing in now) != busy:
+            # only a full rerun begins or ends the coming back
+            st.rerun()
+
+    busy = any(standing.busy for standing in standings)
+    st.fragment(draw, run_every=POLL if busy else None)()
+
+
+def _draw_answer(
+    subject: Subject, detector: Known, standing: Standing, *, slot: str, smooth: bool, scale: float | None
+) -> None:
+    key = f"{slot}.{detector.name}"
+    if standing.answer is not None:
+        explained_picture(
+            standing.answer,
+            key=f"{key}.picture",
+            palette=s.PALETTE.value,
+            opacity=s.OPACITY.value,
+            smooth=smooth,
+            scale=scale,
+        )
+        sentence = standing.answer.health.sentence or "Both signs, and not flat: the map points somewhere."
+        st.caption(sentence)
+    elif standing.busy:
+        st.skeleton(height=260)
+    if standing.state == "failed":
+        st.error(standing.message)
+    if standing.state == "waiting":
+        before = f"{standing.place} before you" if standing.place else "you are next"
+        st.progress(0.0, f"Waiting, {before}. The first time takes a few seconds.")
+    if standing.state == "running":
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.progress(standing.share, "Refining" if standing.answer is not None else "Working")
+            st.button("Stop", key=f"{key}.stop", on_click=worker().stop, args=(visitor(), key), type="tertiary")
+    if standing.state in ("stopped", "failed"):
+        st.button(
+            "Go on" if standing.state == "stopped" else "Try again",
+            key=f"{key}.again",
+            on_click=worker().go_on,
+            args=(visitor(), key),
+            icon=":material/play_arrow:",
+        )
+    if standing.state == "done":
+        result_downloads(standing.answer, name=subject.name, key=f"{key}.files", palette=s.PALETTE.value)
+
+
+def known_detectors() -> dict[str, Known]:
+    """The detectors that can be asked, by name."""
+    return {name: Known(name, path, sha) for name, (path, sha) in library.detectors().items()}
+
+
+def verdict_line(subject: Subject, detector: Known, stored: CamResult | None) -> None:
+    """What one detector says of an image, in one line."""
+    answer = stored
+    if answer is None or answer.detector_sha256 != detector.sha256:
+        standing = ask(detector, subject.image[None], subject.sha256, CamSettings(), slot=f"verdict.{detector.name}")
+        answer = standing.answer
+    if answer is None:
+        st.caption(f"**{detector.name}** is being asked")
+        return
+    sure = answer.p_real if answer.verdict == "REAL" else 1 - answer.p_real
+    st.markdown(
+        f"**{detector.name}**: {CLASS_WORDS[answer.verdict]}, {percent(sure)} sure, margin {answer.margin:+.2f}"
+    )
+
+
+def stored_panel(stored: CamResult) -> None:
+    """The map that the run has kept, where nothing else can be had."""
+    st.markdown("#### Grad-CAM")
+    st.caption("The run's own map of stage 4, 4 x 4 positions.")
+    explained_picture(stored, key="stored.picture", palette=s.PALETTE.value, opacity=1.0)
+    st.caption(stored.health.sentence)
+
+
+def page_row(subject: Subject, detectors: Sequence[Known], stored: CamResult | None, notes: Sequence[str] = ()) -> None:
+    """The file that holds everything, once both explanations are there."""
+    results: dict[str, Result] = {}
+    detector = detectors[0]
+    for heading, slot, settings in (("Grad-CAM", "cam", s.cam_settings()), ("LIME", "lime", s.lime_settings())):
+        if stored is not None and stored.settings == settings:
+            results[heading] = stored
+            continue
+        standing = ask(detector, subject.image[None], subject.sha256, settings, slot=f"{slot}.{detector.name}")
+        if standing.state == "done":
+            results[heading] = standing.answer
+    page_download(results, name=subject.name, notes=list(notes), key="page.file", palette=s.PALETTE.value)

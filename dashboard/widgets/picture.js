@@ -1,0 +1,78 @@
+// One crisp picture with its values under the pointer or, after a Tab, under the arrow keys.
+// data: {source, alt, edge, rgb: base64, cells: [[text]] | null, legend: {colours, low, high, left, right, hatch} | null}
+const make = (tag, className, text) => {
+  const element = document.createElement(tag)
+  element.className = className
+  if (text !== undefined) element.textContent = text
+  return element
+}
+
+const SIDE = 32
+
+const legend = (data) => {
+  const bar = make("div", "bar")
+  bar.style.background = `linear-gradient(to right, ${data.colours.join(",")})`
+  const ends = make("div", "ends")
+  ends.append(make("span", "", `${data.low} ${data.left}`), make("span", "quiet", "0"), make("span", "", `${data.right} ${data.high}`))
+  const parts = [bar, ends]
+  if (data.hatch) {
+    const undecided = make("div", "undecided")
+    const hatch = make("span", "hatch")
+    hatch.style.setProperty("--undecided", data.hatch)
+    undecided.append(hatch, document.createTextNode("undecided: within sampling error, or too small to name"))
+    parts.push(undecided)
+  }
+  return parts
+}
+
+export default function ({ data, parentElement }) {
+  const root = parentElement.querySelector(".picture")
+  const bytes = Uint8Array.from(atob(data.rgb), (letter) => letter.charCodeAt(0))
+  const frame = root.querySelector(".frame") ?? make("div", "")
+  frame.className = `frame ${data.edge ?? ""}`
+  frame.tabIndex = 0
+  frame.setAttribute("role", "img")
+  frame.setAttribute("aria-label", `${data.alt} Arrow keys read the values.`)
+  const image = frame.querySelector("img") ?? make("img", "")
+  image.alt = ""
+  image.draggable = false
+  if (image.src !== data.source) image.src = data.source
+  const spot = frame.querySelector(".spot") ?? make("div", "spot")
+  if (!frame.contains(image)) frame.append(image, spot)
+  const value = make("div", "value", data.hint ?? "")
+  value.setAttribute("aria-live", "polite")
+
+  const rows = data.cells?.length ?? SIDE
+  let at = null
+  const show = (x, y) => {
+    at = [Math.min(SIDE - 1, Math.max(0, x)), Math.min(SIDE - 1, Math.max(0, y))]
+    const start = 3 * (SIDE * at[1] + at[0])
+    const [row, column] = [Math.floor((at[1] * rows) / SIDE), Math.floor((at[0] * rows) / SIDE)]
+    const cell = data.cells ? ` · ${data.cells[row][column]}` : ""
+    value.textContent = `${at[0]}, ${at[1]} · rgb ${[...bytes.slice(start, start + 3)].join(" ")}${cell}`
+    const side = 100 / rows
+    Object.assign(spot.style, { display: "block", left: `${column * side}%`, top: `${row * side}%`, width: `${side}%`, height: `${side}%` })
+  }
+  const hide = () => {
+    spot.style.display = "none"
+    value.textContent = data.hint ?? ""
+  }
+  frame.onpointermove = (event) => {
+    const box = frame.getBoundingClientRect()
+    show(Math.floor(((event.clientX - box.left) / box.width) * SIDE), Math.floor(((event.clientY - box.top) / box.height) * SIDE))
+  }
+  frame.onpointerleave = hide
+  frame.onblur = hide
+  frame.onkeydown = (event) => {
+    const step = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowDown: [0, 1], ArrowUp: [0, -1] }[event.key]
+    if (!step) return
+    event.preventDefault()
+    event.stopPropagation()
+    const from = at ?? [SIDE / 2 - 1, SIDE / 2]
+    show(from[0] + step[0], from[1] + step[1])
+  }
+  const kept = frame.isConnected && root.firstChild === frame
+  if (kept) while (root.lastChild !== frame) root.lastChild.remove()
+  else root.replaceChildren(frame)
+  root.append(value, ...(data.legend ? legend(data.legend) : []))
+}

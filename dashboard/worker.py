@@ -1,0 +1,304 @@
+"""One thread owns the detectors. Sessions ask it and come back for the answer; none of them touches a model.
+
+Quick questions (a verdict, one map) go first, even between the batches of a slow one; slow ones (LIME) take turns step by
+step, so that everybody soon has a first result. A question that nobody has asked about for a few seconds is dropped: its
+visitor has left or moved on. Answers are kept by what they depend on, so that asking twice costs nothing.
+"""
+
+import logging
+import os
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.explain.results import CamSettings, LimeSettings
+
+if TYPE_CHECKING:
+    from core.detector import Detector
+
+LEASE = 10.0
+MAX_ANSWERS = 256
+MAX_WAITING = 64
+MAX_DETECTORS = 2
+MAX_ENDED = 1000
+Answer = Any
+Asker = tuple[str, str]
+State = Literal["waiting", "running", "done", "stopped", "failed"]
+
+
+@dataclass(frozen=True)
+class Look:
+    """The question what the detector says of some images: margins, probabilities, margin maps."""
+
+
+@dataclass(frozen=True, eq=False)
+class Looked:
+    """What a detector says of K images.
+
+    Attributes:
+        margins: float32 (K,).
+        p_real: float32 (K,), 0 to 1.
+        maps: float32 (K, 4, 4), signed margin maps.
+    """
+
+    margins: NDArray[np.float32]
+    p_real: NDArray[np.float32]
+    maps: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked; equal questions have one answer.
+
+    Attributes:
+        detector: its folder.
+        detector_sha256: of its weights.
+        images_sha256: of the pixels.
+        settings: `Look()`, or how to explain.
+    """
+
+    detector: Path
+    detector_sha256: str
+    images_sha256: str
+    settings: Look | CamSettings | LimeSettings
+
+    @property
+    def quick(self) -> bool:
+        """Whether it is answered in one go of a few forward passes."""
+        return not isinstance(self.settings, LimeSettings)
+
+
+class Standing(NamedTuple):
+    """How a question stands.
+
+    Attributes:
+        state: "waiting", "running", "done", "stopped" or "failed".
+        answer: the last there is, which a "running" question may still refine; None before the first.
+        share: how much is done, 0 to 1.
+        place: how many questions are before this one.
+        message: one sentence on what went wrong.
+    """
+
+    state: State
+    answer: Answer = None
+    share: float = 0.0
+    place: int = 0
+    message: str = ""
+
+    @property
+    def busy(self) -> bool:
+        """Whether coming back may bring more."""
+        return self.state in ("waiting", "running")
+
+
+@dataclass(eq=False)
+class _Job:
+    question: Question
+    pixels: NDArray[np.uint8]
+    askers: dict[Asker, float] = field(default_factory=dict)
+    steps: Iterator[tuple[Answer, float]] | None = None
+    answer: Answer = None
+    share: float = 0.0
+
+
+class Worker:
+    """The thread, its queue and its answers.
+
+    Args:
+        lease: seconds after which a question that nobody came back for is dropped.
+        clock: for the lease.
+    """
+
+    def __init__(self, *, lease: float = LEASE, clock: Callable[[], float] = time.monotonic) -> None:
+        self._lease, self._clock = lease, clock
+        self._changed = threading.Condition()
+        self._jobs: OrderedDict[Question, _Job] = OrderedDict()
+        self._running: Question | None = None
+        self._asked: dict[Asker, Question] = {}
+        # how a question ended for who asked it, where it has no full answer
+        self._ended: OrderedDict[Asker, Standing] = OrderedDict()
+        self._answers: OrderedDict[Question, Standing] = OrderedDict()
+        self._detectors: OrderedDict[str, Detector] = OrderedDict()
+        self._closed = False
+        self._thread = threading.Thread(target=self._loop, name="detectors", daemon=True)
+        self._thread.start()
+
+    def ask(self, visitor: str, slot: str, question: Question, pixels: NDArray[np.uint8]) -> Standing:
+        """Ask, or come back for the answer.
+
+        Args:
+            visitor: who asks.
+            slot: for which part of the page; asking something else for the same slot drops the question before.
+            question: what is asked.
+            pixels: uint8 (K, 32, 32, 3), the images whose hash the question carries.
+        """
+        asker = (visitor, slot)
+        with self._changed:
+            if self._asked.get(asker) != question:
+                self._leave(asker)
+                self._ended.pop(asker, None)
+                self._asked[asker] = question
+            if question in self._answers:
+                self._answers.move_to_end(question)
+                return self._answers[question]
+            if asker in self._ended:
+                return self._ended[asker]
+            job = self._jobs.get(question)
+            if job is None:
+                if len(self._jobs) >= MAX_WAITING:
+                    return Standing("failed", message="Too many explanations are waiting; try again in a minute.")
+                job = self._jobs[question] = _Job(question, pixels)
+                self._changed.notify_all()
+            job.askers[asker] = self._clock()
+            if self._running == question or job.answer is not None:
+                return Standing("running", job.answer, job.share, self._place(question))
+            return Standing("waiting", None, 0.0, self._place(question))
+
+    def stop(self, visitor: str, slot: str) -> None:
+        """Stop what a slot has asked and keep what there is of the answer."""
+        asker = (visitor, slot)
+        with self._changed:
+            question = self._asked.get(asker)
+            if question is not None and (job := self._jobs.get(question)):
+                self._end(asker, Standing("stopped", job.answer, job.share))
+                job.askers.pop(asker, None)
+
+    def go_on(self, visitor: str, slot: str) -> None:
+        """Let a question that was stopped or has failed be asked again."""
+        with self._changed:
+            self._ended.pop((visitor, slot), None)
+
+    def close(self) -> None:
+        """End the thread after the step it is in."""
+        with self._changed:
+            self._closed = True
+            self._jobs.clear()
+            self._changed.notify_all()
+        self._thread.join()
+
+    @property
+    def waiting(self) -> int:
+        """How many questions are not answered yet."""
+        with self._changed:
+            return len(self._jobs)
+
+    def _end(self, asker: Asker, standing: Standing) -> None:
+        self._ended[asker] = standing
+        while len(self._ended) > MAX_ENDED:
+            self._ended.popitem(last=False)
+
+    def _place(self, question: Question) -> int:
+        return list(self._jobs).index(question)
+
+    def _leave(self, asker: Asker) -> None:
+        before = self._asked.get(asker)
+        if before is not None and (job := self._jobs.get(before)):
+            job.askers.pop(asker, None)
+
+    def _wanted(self, job: _Job) -> bool:
+        """Whether anybody still waits for a job; those whose lease has run out are forgotten. Under the lock."""
+        now = self._clock()
+        for asker in [asker for asker, seen in job.askers.items() if now - seen > self._lease]:
+            del job.askers[asker]
+            self._asked.pop(asker, None)
+        return bool(job.askers)
+
+    def _next(self, *, quick: bool) -> _Job | None:
+        """The job to go on with, quick ones first. Under the lock."""
+        for question in [question for question, job in self._jobs.items() if not self._wanted(job)]:
+            if question != self._running:
+                del self._jobs[question]
+        for question, job in self._jobs.items():
+            if question.quick:
+                return job
+        return None if quick else next(iter(self._jobs.values()), None)
+
+    def _loop(self) -> None:
+        _step_back()
+        while True:
+            with self._changed:
+                while not self._closed and (job := self._next(quick=False)) is None:
+                    self._changed.wait(timeout=self._lease)
+                if self._closed:
+                    return
+                self._running = job.question
+            self._advance(job)
+            with self._changed:
+                self._running = None
+
+    def _advance(self, job: _Job) -> None:
+        """One step of a job; whatever goes wrong is that job's end, not the thread's."""
+        try:
+            if job.steps is None:
+                job.steps = self._start(job)
+            answer, share = next(job.steps, (None, 0.0))
+        except (ValueError, OSError) as error:
+            # what core raises on purpose is a sentence already
+            self._fail(job, f"{str(error).rstrip('.')}.")
+            return
+        except Exception as error:  # the thread must outlive any job
+            logging.getLogger(__name__).exception("A question failed")
+            self._fail(job, f"This could not be computed ({type(error).__name__}).")
+            return
+        with self._changed:
+            if answer is None:
+                # stopped, or nobody waits any more
+                self._jobs.pop(job.question, None)
+                return
+            job.answer, job.share = answer, share
+            if job.question in self._jobs:
+                self._jobs.move_to_end(job.question)
+            if share >= 1:
+                self._jobs.pop(job.question, None)
+                self._answers[job.question] = Standing("done", answer, 1.0)
+                while len(self._answers) > MAX_ANSWERS:
+                    self._answers.popitem(last=False)
+
+    def _fail(self, job: _Job, sentence: str) -> None:
+        with self._changed:
+            self._jobs.pop(job.question, None)
+            for asker in job.askers:
+                self._end(asker, Standing("failed", message=sentence))
+
+    def _start(self, job: _Job) -> Iterator[tuple[Answer, float]]:
+        # torch is read here, in this thread, so that pages which need no detector never wait for it
+        from dashboard.answering import answer  # noqa: PLC0415
+
+        return answer(self._detector(job.question), job.pixels, job.question.settings, lambda: self._between(job))
+
+    def _between(self, job: _Job) -> bool:
+        """Between two batches of a slow job: answer the quick ones that wait; whether to give the slow one up."""
+        while True:
+            with self._changed:
+                waiting = self._next(quick=True)
+                if waiting is None or waiting is job:
+                    return self._closed or not self._wanted(job)
+            self._advance(waiting)
+
+    def _detector(self, question: Question) -> "Detector":
+        from core.detector import load_detector  # noqa: PLC0415
+
+        if question.detector_sha256 not in self._detectors:
+            detector = load_detector(question.detector)
+            if detector.manifest.get("weights_sha256") != question.detector_sha256:
+                raise ValueError(f"{question.detector} has other weights than when this page was opened; reload it")
+            self._detectors[question.detector_sha256] = detector
+            while len(self._detectors) > MAX_DETECTORS:
+                self._detectors.popitem(last=False)
+        self._detectors.move_to_end(question.detector_sha256)
+        return self._detectors[question.detector_sha256]
+
+
+def _step_back() -> None:
+    """Let the pages go before this thread wherever the system can tell threads apart."""
+    try:
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 5)
+    except (AttributeError, OSError):
+        pass
