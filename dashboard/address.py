@@ -46,6 +46,8 @@ class Setting:
             value = self.kind(text)
         except ValueError:
             return self.default
+        if self.choices is None and self.kind is str:
+            return value
         fits = value in self.choices if self.choices is not None else self.low <= value <= self.high
         return value if fits else self.default
 

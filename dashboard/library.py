@@ -87,7 +87,7 @@ def matching(opened: Opened, wanted: Filter) -> NDArray[np.intp]:
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def _matching(_opened: Opened, stamp: str, wanted: Filter, tagged: frozenset[str]) -> NDArray[np.intp]:
+def _matching(_opened: Opened, stamp: str, wanted: Filter, tagged: frozenset[str]) -> NDArray[np.intp]:  # noqa: ARG001
     return find_rows(_opened.table, wanted, tagged=tagged)
 
 
@@ -109,7 +109,7 @@ def pictures(opened: Opened) -> Pictures:
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
-def _pictures(_opened: Opened, stamp: str, fingerprints: tuple[str, ...]) -> Pictures:
+def _pictures(_opened: Opened, stamp: str, fingerprints: tuple[str, ...]) -> Pictures:  # noqa: ARG001 - the key
     return find_pictures(_opened.run, list(shelf().sets))
 
 
@@ -137,7 +137,7 @@ def study(name: str) -> pd.DataFrame | None:
 
 
 def samples(count: int = 12) -> tuple[Opened, NDArray[np.intp]] | None:
-    """Images to begin with, half of each class: from the sample's run, else from this session's; None without pictures."""
+    """Images to begin with, half of each class: from the sample's run, else from this session's; None without any."""
     found = find_runs()
     names = [name for name in found if name.endswith("@sample-test")] + [st.session_state.get("run", "")]
     for name in names:

@@ -58,8 +58,8 @@ def _draw_pictures() -> None:
                 "Folder or .zip on this computer",
                 key="attach.path",
                 placeholder="path to CIFAKE",
-                help="The folder that holds train/ and test/, or the .zip from Kaggle. It is read once and never copied "
-                "into the project; pictures are matched by the hash of their file.",
+                help="The folder that holds train/ and test/, or the .zip from Kaggle. It is read once; pictures are "
+                "matched by the hash of their file.",
             )
             with st.container(horizontal=True):
                 st.button("Attach", key="attach.go", on_click=_attach_path)

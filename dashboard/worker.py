@@ -1,10 +1,11 @@
 """One thread owns the detectors. Sessions ask it and come back for the answer; none of them touches a model.
 
-Quick questions (a verdict, one map) go first, even between the batches of a slow one; slow ones (LIME) take turns step by
-step, so that everybody soon has a first result. A question that nobody has asked about for a few seconds is dropped: its
-visitor has left or moved on. Answers are kept by what they depend on, so that asking twice costs nothing.
+Quick questions (a verdict, one map) go first, even between the batches of a slow one; slow ones (LIME) take turns step
+by step, so that everybody soon has a first result. A question that nobody has asked about for a few seconds is dropped:
+its visitor has left or moved on. Answers are kept by what they depend on, so that asking twice costs nothing.
 """
 
+import contextlib
 import logging
 import os
 import threading
@@ -298,7 +299,5 @@ class Worker:
 
 def _step_back() -> None:
     """Let the pages go before this thread wherever the system can tell threads apart."""
-    try:
+    with contextlib.suppress(AttributeError, OSError):
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 5)
-    except (AttributeError, OSError):
-        pass

@@ -10,6 +10,7 @@ from core.tags import TagError
 from dashboard import address, library
 from dashboard.address import Setting
 from dashboard.widgets import filters, panels
+from dashboard.widgets.agreement import agreement_panel, note_drawn, other_maps
 from dashboard.widgets.picture import plain_picture
 from dashboard.widgets.words import CLASS_WORDS, heading, percent
 
@@ -58,6 +59,7 @@ def keep_tags() -> None:
         st.session_state["inspect.problem"] = str(error)
 
 
+note_drawn()
 verdict, sure = found["predicted"], float(found["confidence"])
 right = found["correct"] == "right"
 heading(
@@ -119,6 +121,11 @@ with st.grid(3, min_column_width=250, gap="large") as grid:
             plain_picture(subject.image, key="inspect.image", alt=f"{found['name']}, called {verdict}.", edge=verdict)
         for number, detector in enumerate(asked):
             panels.verdict_line(subject, detector, stored if number == 0 else None)
+        if asked and own:
+            others = other_maps(opened, verdict=verdict, label=found["label"], row=row)
+            agreement_panel(
+                subject, own, stored, others, whose=f"other images that are {found['label']} and called {verdict}"
+            )
         with st.expander("Facts of this image"):
             st.table(
                 {name.replace("_", " "): f"{found[name]:.4g}" for name in FACTS if name in found}, border="horizontal"

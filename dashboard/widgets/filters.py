@@ -80,7 +80,7 @@ def draw_more(opened: Opened, wanted: Filter) -> None:
     _text(opened, wanted)
     names = library.tags().names()
     if names:
-        _single(opened, "tag", "Tag", names, wanted.tag, lambda now, tag: _with(now, tag=tag))
+        _single(opened, "tag", "Tag", options=names, value=wanted.tag, make=lambda now, tag: _with(now, tag=tag))
     numbers = [name for name in range_columns(table) if name != "confidence"]
     words = [name for name in choice_columns(table) if name not in (*MAIN, "in_train", "is_repeat")]
     with st.grid(2, min_column_width=200):
@@ -139,9 +139,9 @@ def _segments(opened: Opened, wanted: Filter, column: str) -> None:
         opened,
         column,
         _label(column),
-        options,
-        chosen[0] if len(chosen) == 1 else None,
-        lambda now, value: now.choosing(column, [value] if value else []),
+        options=options,
+        value=chosen[0] if len(chosen) == 1 else None,
+        make=lambda now, value: now.choosing(column, [value] if value else []),
         segments=True,
     )
 
@@ -150,10 +150,10 @@ def _single(
     opened: Opened,
     name: str,
     label: str,
+    *,
     options: list[str],
     value: str | None,
     make: Callable[[Filter, Any], Filter],
-    *,
     segments: bool = False,
 ) -> None:
     key = f"explore.{name}"

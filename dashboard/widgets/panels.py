@@ -14,7 +14,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from core.explain.overlay import common_scale
-from core.explain.results import CamResult, CamSettings, LimeSettings
+from core.explain.results import CamResult, CamSettings, LimeResult, LimeSettings
 from dashboard import library
 from dashboard.widgets import settings as s
 from dashboard.widgets.downloads import Result, page_download, result_downloads
@@ -140,9 +140,9 @@ def lime_panel(subject: Subject, detectors: Sequence[Known]) -> None:
     _answers(subject, detectors, s.lime_settings(), slot="lime", smooth=False)
     if paper:
         st.markdown(
-            "**As in the paper.** Its segmentation (quickshift with LIME's defaults) was made for large photographs. On "
-            "32 x 32 pixels it finds one or two segments in most images, so all of the image gets one or two colours, and "
-            "1,000 samples are only two or four different images."
+            "**As in the paper.** Its segmentation (quickshift with LIME's defaults) was made for large photographs. "
+            "On 32 x 32 pixels it finds one or two segments in most images, so all of the image gets one or two "
+            "colours, and 1,000 samples are only two or four different images."
         )
     else:
         s.SEGMENTS.linked(
@@ -228,8 +228,10 @@ def _answers(
             if len(detectors) > 1:
                 st.markdown(f"**{detector.name}**")
             _draw_answer(subject, detector, standing, slot=slot, smooth=smooth, scale=scale)
-        if any(standing.busy for standing in now) != busy:
-            # only a full rerun begins or ends the coming back
+        busy_now = any(standing.busy for standing in now)
+        drawn = st.session_state.get("agreement.drawn")
+        if busy_now != busy or (not busy_now and drawn not in (None, (s.cam_settings(), s.lime_settings()))):
+            # only a full rerun begins or ends the coming back, and draws what compares the panels
             st.rerun()
 
     busy = any(standing.busy for standing in standings)
@@ -302,15 +304,22 @@ def stored_panel(stored: CamResult) -> None:
     st.caption(stored.health.sentence)
 
 
-def page_row(subject: Subject, detectors: Sequence[Known], stored: CamResult | None, notes: Sequence[str] = ()) -> None:
-    """The file that holds everything, once both explanations are there."""
-    results: dict[str, Result] = {}
-    detector = detectors[0]
-    for heading, slot, settings in (("Grad-CAM", "cam", s.cam_settings()), ("LIME", "lime", s.lime_settings())):
+def finished(subject: Subject, detector: Known, stored: CamResult | None) -> tuple[CamResult | None, LimeResult | None]:
+    """Grad-CAM's and LIME's answers for the present settings, None where one is not done."""
+    found = []
+    for slot, settings in (("cam", s.cam_settings()), ("lime", s.lime_settings())):
         if stored is not None and stored.settings == settings:
-            results[heading] = stored
+            found.append(stored)
             continue
         standing = ask(detector, subject.image[None], subject.sha256, settings, slot=f"{slot}.{detector.name}")
-        if standing.state == "done":
-            results[heading] = standing.answer
+        found.append(standing.answer if standing.state == "done" else None)
+    return found[0], found[1]
+
+
+def page_row(subject: Subject, detectors: Sequence[Known], stored: CamResult | None, notes: Sequence[str] = ()) -> None:
+    """The file that holds everything, once both explanations are there."""
+    cam, lime = finished(subject, detectors[0], stored)
+    results: dict[str, Result] = {}
+    if cam is not None and lime is not None:
+        results = {"Grad-CAM": cam, "LIME": lime}
     page_download(results, name=subject.name, notes=list(notes), key="page.file", palette=s.PALETTE.value)

@@ -1,0 +1,92 @@
+"""Whether Grad-CAM and LIME say the same of an image, and whether that is more than two maps would by chance."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from core.explain.agreement import Agreement, agreement
+from core.explain.results import CamResult, CamSettings
+from dashboard.library import Opened
+from dashboard.widgets import panels
+from dashboard.widgets import settings as s
+from dashboard.widgets.panels import Known, Subject
+from dashboard.widgets.words import percent
+
+OTHERS = 200
+BEYOND_CHANCE = 0.05
+
+
+def other_maps(opened: Opened, *, verdict: str, label: str | None, row: int | None) -> NDArray[np.float32]:
+    """float32 (M, 4, 4), the run's margin maps of up to 200 other images with this verdict and, unless None, label."""
+    fits = (opened.table["predicted"] == verdict).to_numpy(bool)
+    if label is not None:
+        fits &= (opened.table["label"] == label).to_numpy(bool)
+    if row is not None:
+        fits[row] = False
+    found = np.flatnonzero(fits)
+    # evenly through the run, so that they are the same ones each time
+    chosen = found[:: max(1, len(found) // OTHERS)][:OTHERS]
+    return np.asarray(opened.run.maps[chosen], np.float32)
+
+
+def agreement_panel(
+    subject: Subject, detector: Known, stored: CamResult | None, others: NDArray[np.float32], *, whose: str
+) -> None:
+    """Draw the comparison, once both explanations are there.
+
+    Args:
+        subject: the image.
+        detector: who was asked.
+        stored: its map as the run has kept it.
+        others: maps of other images to compare chance with.
+        whose: what those images are, for the sentence.
+    """
+    st.markdown("#### Do they agree?")
+    st.caption("Two methods that know nothing of each other. What both say is worth more than what one says.")
+    cam, lime = panels.finished(subject, detector, stored)
+    if cam is None or lime is None:
+        st.caption("This is said once both are there.")
+        return
+    segments = lime.segments
+    if segments.max() == 0:
+        st.markdown("LIME has one segment, so there is nothing to compare place by place.")
+        return
+    same_kind = cam.settings == CamSettings()
+    found = agreement(
+        lime.values * lime.real_sign,
+        cam.values * cam.real_sign,
+        segments=segments,
+        others=others if same_kind else None,
+    )
+    for sentence in sentences(found, whose=whose, same_kind=same_kind):
+        st.markdown(sentence)
+
+
+def sentences(found: Agreement, *, whose: str, same_kind: bool) -> Sequence[str]:
+    """What a comparison comes to, in words."""
+    if math.isnan(found.rank):
+        return ["One of the maps is the same everywhere, so it has no order to compare."]
+    said = [
+        f"Rank correlation over the segments **{found.rank:+.2f}** (1: the same order, 0: none, -1: the reverse). "
+        f"Of the top quarter of LIME's segments Grad-CAM has **{percent(found.overlap, 0)}**; blind choice "
+        f"{percent(found.by_chance, 0)}."
+    ]
+    if not same_kind:
+        return [*said, "How much of that is chance is known for stage 4 and the margin only, which the run has kept."]
+    if not found.others:
+        return [*said, "There are no other images to say how much of that is chance."]
+    beyond = found.rank_share <= BEYOND_CHANCE
+    verdict = "They agree about this image" if beyond else "They agree no more than chance would have it"
+    return [
+        f"**{verdict}.** Of {found.others} {whose}, {percent(found.rank_share, 0)} have a Grad-CAM map that fits this "
+        "LIME map at least as well.",
+        *said,
+    ]
+
+
+def note_drawn() -> None:
+    """Remember which settings the comparison was last drawn for; called where the whole page is drawn."""
+    st.session_state["agreement.drawn"] = s.cam_settings(), s.lime_settings()

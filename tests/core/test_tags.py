@@ -1,0 +1,62 @@
+"""Tags and notes: kept, found, taken away, exported, and safe with many writers and a broken file."""
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from core.tags import MAX_TAG, TagError, Tags
+
+
+@pytest.fixture
+def tags(tmp_path: Path) -> Tags:
+    return Tags(tmp_path / "folder" / "tags.sqlite")
+
+
+def test_reading_makes_no_file(tags: Tags) -> None:
+    assert (tags.names(), tags.of("a"), tags.note_of("a"), len(tags.frame())) == ([], [], "", 0)
+    assert not tags.path.exists()
+
+
+def test_tags_and_notes_survive_and_come_off(tags: Tags) -> None:
+    tags.add(["a", "b"], " odd ")
+    tags.add(["a"], "odd")
+    tags.add(["a"], "halo")
+    tags.note("c", "a note; with\nlines")
+    again = Tags(tags.path)
+    assert again.names() == ["halo", "odd"]
+    assert again.ids("odd") == {"a", "b"}
+    assert again.of("a") == ["halo", "odd"]
+    frame = again.frame()
+    assert frame.to_dict("list") == {"id": ["a", "b", "c"], "tags": ["halo;odd", "odd", ""], "note": ["", "", "a note; with\nlines"]}
+    again.remove(["a"], "odd")
+    again.note("c", " ")
+    assert again.ids("odd") == {"b"}
+    assert again.note_of("c") == ""
+
+
+@pytest.mark.parametrize("tag", ["", "   ", "a,b", "x" * (MAX_TAG + 1), "a\nb"])
+def test_refuses_what_is_no_tag(tags: Tags, tag: str) -> None:
+    with pytest.raises(TagError, match="1 to 40"):
+        tags.add(["a"], tag)
+
+
+def test_a_quote_is_a_character_like_any_other(tags: Tags) -> None:
+    tags.add(["a'); DROP TABLE tags; --"], "it's")
+    assert tags.ids("it's") == {"a'); DROP TABLE tags; --"}
+
+
+def test_many_threads_write_at_once(tags: Tags) -> None:
+    threads = [threading.Thread(target=tags.add, args=([f"i{n}"], "t")) for n in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(tags.ids("t")) == 12
+
+
+def test_a_broken_file_is_one_sentence(tags: Tags) -> None:
+    tags.path.parent.mkdir()
+    tags.path.write_bytes(b"this is no database at all" * 100)
+    with pytest.raises(TagError, match=r"tags\.sqlite cannot be used"):
+        tags.names()
