@@ -117,9 +117,12 @@ def _shuffled_texture(
         spectrum = np.fft.rfft2(member * deviation, axes=(1, 2))
         shuffled = np.fft.irfft2(spectrum * phases, s=image.shape[:2], axes=(1, 2)) * member
         shuffled -= member * shuffled.sum(axis=(1, 2), keepdims=True) / member.sum(axis=(1, 2), keepdims=True)
-        for had, has in zip(_octaves(member * deviation, member), _octaves(shuffled, member), strict=True):
-            contrast, now = (np.sqrt((band**2).sum(axis=(1, 2), keepdims=True)) for band in (had, has))
-            texture += (has * np.divide(contrast, now, out=np.zeros_like(now), where=now > 1e-6)).sum(axis=0)
+        for own, new in zip(_octaves(member * deviation, member), _octaves(shuffled, member), strict=True):
+            want, has = (np.sqrt((band**2).sum(axis=(1, 2), keepdims=True)) for band in (own, new))
+            texture += (new * np.divide(want, has, out=np.zeros_like(has), where=has > 1e-6)).sum(axis=0)
+    # octaves overlap, so their sum wants its contrast set once more
+    want, has = (np.sqrt(_segment_means(values**2, segments, count)) for values in (deviation, texture))
+    texture *= np.divide(want, has, out=np.zeros_like(has), where=has > 1e-6)[segments]
     return np.asarray(np.clip(np.rint(shading + texture), 0, 255), np.uint8)
 
 

@@ -6,6 +6,7 @@ was run guesses two thousand more; the surrogate is fitted to the guesses, and t
 """
 
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 from numpy.random import RandomState
@@ -18,47 +19,52 @@ from core.explain.surrogate import Fit, SampledExplainer, ridge, sampling_error
 POPULATION = 2048
 # the samples that the process is tuned on, at least
 TUNED_ON = 128
-REACHES = (0.06, 0.12, 0.25, 0.5, 1.0)
-NOISES = (0.003, 0.01, 0.03, 0.1, 0.3)
+REACHES = (0.06, 0.25, 1.0)
+PAIRS = (0.0, 0.5, 0.9)
+NOISES = (0.01, 0.03, 0.1, 0.3, 1.0)
 # prior variance of a segment's own effect, in units of the interactions': wide enough not to shrink it
 MAIN_EFFECT = 10.0
 
 
 @dataclass(frozen=True)
 class Process:
-    """A Gaussian process over samples: every segment's own effect, and interactions that fade with their order.
+    """A Gaussian process over samples: every segment's own effect, and interactions of two and of more segments.
 
     Attributes:
         reach: the covariance of interactions falls by e for each `reach` of all segments in which two samples differ;
             the smaller it is, the more room have interactions of many segments.
+        pairs: share of the interactions' variance that is those of two segments and no more, 0 to 1.
         noise: variance of what it cannot explain, in units of the interactions'.
     """
 
     reach: float
+    pairs: float
     noise: float
 
     def covariance(self, first: NDArray[np.bool_], second: NDArray[np.bool_]) -> NDArray[np.float64]:
         """float (n, m), between samples, without the noise."""
         count = first.shape[1]
         agreement = (2.0 * first - 1) @ (2.0 * second - 1).T
-        fading = np.exp(-np.arange(count + 1) / (self.reach * count))
         # one value for each number of segments that differ: a look-up instead of n * m exponentials
-        table = fading + MAIN_EFFECT * (1 + count - 2.0 * np.arange(count + 1))
+        differing = np.arange(count + 1)
+        alike = count - 2.0 * differing
+        fading = np.exp(-differing / (self.reach * count))
+        table = (1 - self.pairs) * fading + self.pairs * (alike / count) ** 2 + MAIN_EFFECT * (1 + alike)
         return np.asarray(table[((count - agreement) / 2).astype(np.intp)])
 
 
 def tune(keep: NDArray[np.bool_], values: NDArray[np.float64]) -> Process:
     """The process under which the values of n samples, with a mean of 0, are likeliest."""
-    best, found = -np.inf, Process(REACHES[-1], NOISES[-1])
-    for reach in REACHES:
-        spectrum, axes = np.linalg.eigh(Process(reach, 0).covariance(keep, keep))
+    best, found = -np.inf, Process(REACHES[-1], PAIRS[-1], NOISES[-1])
+    for reach, pairs in product(REACHES, PAIRS):
+        spectrum, axes = np.linalg.eigh(Process(reach, pairs, 0).covariance(keep, keep))
         turned = (axes.T @ values) ** 2
         for noise in NOISES:
             variances = np.maximum(spectrum, 0) + noise
             scale = np.mean(turned / variances)
             likelihood = -np.log(scale) - np.mean(np.log(variances)) if scale > 0 else -np.inf
             if likelihood > best:
-                best, found = likelihood, Process(reach, noise)
+                best, found = likelihood, Process(reach, pairs, noise)
     return found
 
 
@@ -76,7 +82,7 @@ class UnseenFitter:
         self._proximity = explainer.proximity(self._population.keep)
         design, root, solve = ridge(self._population.keep, self._proximity)
         self._weights_of = (solve @ (design * root[:, None]).T)[1:]
-        self._tuned: tuple[int, Process] | None = None
+        self._tuned: tuple[int, Process, NDArray[np.float64]] | None = None
 
     def fit(self, samples: Samples, values: NDArray[np.float64], *, confidence: float) -> Fit:
         """The surrogate of the population as guessed from n samples.
@@ -88,7 +94,7 @@ class UnseenFitter:
         """
         keep, count = samples.keep, samples.keep.shape[1]
         mean = float(values.mean())
-        process = self._process(keep, values - mean)
+        process, prior = self._process(keep, values - mean)
         factor = linalg.cho_factor(process.covariance(keep, keep) + process.noise * np.eye(len(keep)), lower=True)
         across = process.covariance(self._population.keep, keep)
         solved = linalg.cho_solve(factor, values - mean)
@@ -97,20 +103,23 @@ class UnseenFitter:
         freedom = len(keep) - count - 1
         if freedom < 1:
             return Fit(weights, np.full(count, np.inf), intercept, self._r2(samples, values, weights, intercept))
-        before = self._weights_of @ process.covariance(self._population.keep, self._population.keep)
         known = linalg.solve_triangular(factor[0], (self._weights_of @ across).T, lower=True)
-        doubt = (before * self._weights_of).sum(axis=1) - (known**2).sum(axis=0)
+        doubt = prior - (known**2).sum(axis=0)
         scale = (values - mean) @ solved / freedom
         error = stats.t.ppf(0.5 + confidence / 2, freedom) * np.sqrt(np.maximum(scale * doubt, 0))
         # the population is itself a draw from all combinations
         drawn = sampling_error(self._population, guesses, proximity=self._proximity, confidence=confidence)
         return Fit(weights, np.hypot(error, drawn), intercept, self._r2(samples, values, weights, intercept))
 
-    def _process(self, keep: NDArray[np.bool_], values: NDArray[np.float64]) -> Process:
+    def _process(self, keep: NDArray[np.bool_], values: NDArray[np.float64]) -> tuple[Process, NDArray[np.float64]]:
+        """The process, and under it each weight's variance before any sample was run."""
         enough = min(len(keep), max(TUNED_ON, 2 * (keep.shape[1] + 1)))
         if self._tuned is None or self._tuned[0] < enough:
-            self._tuned = enough, tune(keep[:enough], values[:enough])
-        return self._tuned[1]
+            process = tune(keep[:enough], values[:enough])
+            covariance = process.covariance(self._population.keep, self._population.keep)
+            prior = ((self._weights_of @ covariance) * self._weights_of).sum(axis=1)
+            self._tuned = enough, process, prior
+        return self._tuned[1:]
 
     def _r2(
         self, samples: Samples, values: NDArray[np.float64], weights: NDArray[np.float64], intercept: float
