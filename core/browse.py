@@ -1,7 +1,7 @@
 """Browsing a run: a filter that lives in a URL, and the rows that it finds. Needs no torch.
 
-A filter is what a page shows: which values of which columns, which ranges, which order, which page. Whatever stands in a
-URL that does not fit the table is left out, so that nonsense shows the whole table instead of an error.
+A filter is what a page shows: which values of which columns, which ranges, which order, which page. Whatever in a URL
+does not fit the table is left out, so that nonsense shows the whole table instead of an error.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""An image of any size as the detector would see it, under every filter that could have made it small. Needs no torch."""
+"""An image of any size as the detector sees it, under every filter that could have made it small. Needs no torch."""
 
 from dataclasses import dataclass
 from typing import Literal
