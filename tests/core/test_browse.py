@@ -1,0 +1,235 @@
+"""Filters: what they find against plain pandas, their way through a URL and back, and nonsense."""
+
+import string
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from core.browse import (
+    PAGE_SIZES,
+    Filter,
+    browse_table,
+    cells,
+    choices_of,
+    find_rows,
+    page_rows,
+    pages,
+    place_of,
+    range_columns,
+)
+from core.facts import FACTS
+from core.run import Run
+
+
+def make_run(path: Path, n: int = 400, seed: int = 0) -> Run:
+    """A run of rows only."""
+    generator = np.random.default_rng(seed)
+    is_real = generator.random(n) < 0.5
+    margin = (generator.normal(0, 2, n) + np.where(is_real, 1, -1)).astype(np.float32)
+    frame = pd.DataFrame(
+        {
+            "id": [f"test-{number:016x}" for number in range(n)],
+            "name": [f"{'REAL' if real else 'FAKE'}/{number:04d}.jpg" for number, real in enumerate(is_real)],
+            "label": pd.Categorical.from_codes(is_real.astype(int), ["FAKE", "REAL"]),
+            "predicted": pd.Categorical.from_codes((margin > 0).astype(int), ["FAKE", "REAL"]),
+            "margin": margin,
+            "p_real": (1 / (1 + np.exp(-margin))).astype(np.float32),
+            "logit_fake": -margin / 2,
+            "logit_real": margin / 2,
+            "category": pd.Categorical(generator.choice(["cat", "dog", "ship"], n)),
+            "sha256": [f"{number:064x}" for number in range(n)],
+            "in_train": generator.random(n) < 0.05,
+            "is_repeat": generator.random(n) < 0.05,
+        }
+    )
+    for fact in FACTS:
+        frame[fact] = generator.random(n).astype(np.float32)
+    return Run(path, {"set_fingerprint": "f"}, frame, np.zeros((n, 4, 4), np.float16), None, None)
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    return make_run(tmp_path / "d@s")
+
+
+@pytest.fixture
+def table(run: Run) -> pd.DataFrame:
+    return browse_table(run)
+
+
+def ids(table: pd.DataFrame, wanted: Filter, **options: object) -> set[str]:
+    return set(table["id"].iloc[find_rows(table, wanted, **options)])
+
+
+def test_derived_columns(table: pd.DataFrame) -> None:
+    np.testing.assert_allclose(table["confidence"], np.maximum(table["p_real"], 1 - table["p_real"]))
+    assert ((table["correct"] == "right") == (table["label"] == table["predicted"].astype(table["label"].dtype))).all()
+
+
+def test_choices_ranges_name_and_tag_all_have_to_fit(table: pd.DataFrame) -> None:
+    wanted = (
+        Filter(tag="t", name="real/")
+        .choosing("category", ["cat", "ship"])
+        .choosing("in_train", ["no"])
+        .ranging("confidence", 0.6, 0.95)
+        .ranging("greyness", low=0.2)
+    )
+    tagged = frozenset(table["id"].iloc[::2])
+    expected = table[
+        table["category"].isin(["cat", "ship"])
+        & ~table["in_train"]
+        & table["confidence"].between(0.6, 0.95)
+        & (table["greyness"] >= 0.2)
+        & table["id"].isin(tagged)
+        & table["name"].str.startswith("REAL")
+    ]
+    assert len(expected) > 5
+    assert ids(table, wanted, tagged=tagged) == set(expected["id"])
+
+
+@pytest.mark.parametrize("cut", [0.5, 0.2, 0.9])
+def test_each_cell_counts_what_its_filter_finds(table: pd.DataFrame, cut: float) -> None:
+    wanted = Filter(cut=cut).choosing("category", ["dog"]).choosing("correct", ["wrong"])
+    counts = cells(table, wanted)
+    assert counts.sum() == (table["category"] == "dog").sum()
+    for row, truth in enumerate(("FAKE", "REAL")):
+        for column, said in enumerate(("FAKE", "REAL")):
+            cell = (
+                Filter(cut=cut).choosing("category", ["dog"]).choosing("label", [truth]).choosing("predicted", [said])
+            )
+            assert len(find_rows(table, cell)) == counts[row, column]
+
+
+def test_wrong_at_another_threshold(table: pd.DataFrame) -> None:
+    found = ids(table, Filter(cut=0.9).choosing("correct", ["wrong"]))
+    wrong = (table["p_real"] > 0.9) != (table["label"] == "REAL")
+    assert found == set(table["id"][wrong])
+
+
+def test_most_confidently_wrong_come_first(table: pd.DataFrame) -> None:
+    ordered = table.iloc[find_rows(table, Filter())]
+    wrong = (ordered["correct"] == "wrong").to_numpy()
+    assert wrong.any()
+    assert not wrong[wrong.sum() :].any()
+    for half in (ordered[wrong], ordered[~wrong]):
+        assert half["confidence"].is_monotonic_decreasing
+
+
+@pytest.mark.parametrize(
+    ("sort", "column", "rising"),
+    [
+        ("unsure", "confidence", True),
+        ("sure", "confidence", False),
+        ("-red", "red", False),
+        ("red", "red", True),
+        ("name", "name", True),
+    ],
+)
+def test_orders(table: pd.DataFrame, sort: str, column: str, rising: bool) -> None:
+    values = table[column].iloc[find_rows(table, Filter(sort=sort))]
+    assert len(values) == len(table)
+    assert values.is_monotonic_increasing if rising else values.is_monotonic_decreasing
+
+
+def test_missing_values_come_last_and_fit_no_range(table: pd.DataFrame) -> None:
+    table.loc[:9, "red"] = np.nan
+    for sort in ("red", "-red"):
+        assert table["red"].iloc[find_rows(table, Filter(sort=sort))].isna().to_numpy()[-10:].all()
+    assert len(find_rows(table, Filter().ranging("red", low=0))) == len(table) - 10
+
+
+def test_a_filter_comes_back_from_its_url(table: pd.DataFrame) -> None:
+    wanted = Filter(tag="odd ones", name="0 (2)", cut=0.31, sort="-fine_detail", page=3, per_page=96)
+    wanted = (
+        wanted.choosing("label", ["REAL"]).choosing("is_repeat", ["yes", "no"]).choosing("category", ["ship", "cat"])
+    )
+    wanted = wanted.ranging("brightness", 0.25, 0.5).ranging("confidence", high=0.9)
+    # choosing and ranging turn back to the first page
+    wanted = Filter(**{**{name: getattr(wanted, name) for name in wanted.__dataclass_fields__}, "page": 3})
+    assert Filter.from_params(wanted.to_params(), table) == wanted
+    assert Filter().to_params() == {}
+    assert Filter.from_params({}, table) == Filter()
+
+
+def test_changing_a_filter_turns_to_the_first_page() -> None:
+    assert Filter(page=4).choosing("label", ["REAL"]).page == 1
+    assert Filter(page=4).ranging("red", 1, 2).page == 1
+    assert Filter().choosing("label", ["REAL"]).choosing("label", []) == Filter()
+    assert Filter().ranging("red", 1, 2).ranging("red") == Filter()
+
+
+def test_nonsense_is_as_if_it_were_not_there(table: pd.DataFrame) -> None:
+    params = {"true": "MAYBE", "said": "", "category": "yeti,cat,cat", "leaked": "perhaps"}
+    params |= {"sure": "high", "brightness": "2..1", "red": "nan..inf", "page": "-3", "per": "7", "cut": "1"}
+    params |= {"sort": "drop table", "nothing": "1", "id": "x", "sha256": "y"}
+    assert Filter.from_params(params, table) == Filter().choosing("category", ["cat"])
+
+
+def test_random_text_never_raises(table: pd.DataFrame) -> None:
+    generator = np.random.default_rng(5)
+    keys = [
+        "true",
+        "said",
+        "result",
+        "sure",
+        "leaked",
+        "category",
+        "page",
+        "per",
+        "cut",
+        "sort",
+        "red",
+        "name",
+        "tag",
+        "%00",
+    ]
+    letters = np.array(list(string.printable + "é∞"))
+    for _ in range(300):
+        params = {
+            str(key): "".join(generator.choice(letters, generator.integers(0, 12))) for key in generator.choice(keys, 4)
+        }
+        wanted = Filter.from_params(params, table)
+        page_rows(find_rows(table, wanted), wanted)
+        assert Filter.from_params(wanted.to_params(), table) == wanted
+
+
+def test_pages_cut_the_rows_and_end_at_the_last(table: pd.DataFrame) -> None:
+    positions = np.arange(53)
+    size = PAGE_SIZES[0]
+    parts = [page_rows(positions, Filter(page=page)) for page in range(1, pages(53, size) + 1)]
+    np.testing.assert_array_equal(np.concatenate(parts), positions)
+    np.testing.assert_array_equal(page_rows(positions, Filter(page=999)), parts[-1])
+    assert pages(0, size) == 1
+    assert len(page_rows(positions[:0], Filter(page=2))) == 0
+
+
+def test_the_place_of_a_row_and_its_neighbours() -> None:
+    positions = np.array([7, 3, 9])
+    assert place_of(positions, 7) == place_of(positions, 7)
+    first, middle, last, absent = (place_of(positions, row) for row in (7, 3, 9, 4))
+    assert (first.number, first.before, first.after, first.of) == (1, None, 3, 3)
+    assert (middle.before, middle.after) == (7, 9)
+    assert (last.number, last.after) == (3, None)
+    assert (absent.number, absent.before, absent.after) == (None, None, None)
+
+
+def test_studies_add_their_columns_by_id(run: Run) -> None:
+    folder = run.path / "studies"
+    folder.mkdir(parents=True)
+    study = pd.DataFrame(
+        {"id": run.predictions["id"][::-2], "flips": np.arange(200) / 200, "cue": ["detail", "colour"] * 100}
+    )
+    study["turned"] = study["flips"] > 0.5
+    study["cue"] = study["cue"].astype("category")
+    study.to_parquet(folder / "probes.parquet")
+    pd.DataFrame({"rate": [1.0]}).to_parquet(folder / "summary.parquet")
+    (folder / "broken.parquet").write_bytes(b"no parquet")
+    table = browse_table(run)
+    assert len(table) == len(run)
+    assert "probes.flips" in range_columns(table)
+    assert choices_of(table, "probes.cue") == ["colour", "detail"]
+    assert not any(name.startswith(("summary", "broken")) for name in table.columns)
+    found = ids(table, Filter.from_params({"probes.flips": "0.5..", "probes.cue": "detail"}, table))
+    assert found == set(study["id"][(study["flips"] >= 0.5) & (study["cue"] == "detail")])
