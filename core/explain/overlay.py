@@ -130,7 +130,7 @@ def orient(values: Values, *, toward: str, verdict: str, palette: Palette) -> Va
 
 def common_scale(maps: Iterable[Values]) -> float:
     """The largest size of any value in any of the maps: one scale for panels that stand side by side."""
-    return max((float(np.abs(values).max(initial=0)) for values in maps), default=0.0)
+    return max((float(np.abs(np.nan_to_num(values)).max(initial=0)) for values in maps), default=0.0)
 
 
 def legend(scale: float, *, palette: Palette = "class", unit: str = "margin") -> Legend:
