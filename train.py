@@ -18,7 +18,7 @@ from core.detector import Detector, save_detector
 from core.model_card import model_card
 from core.run import PAPER, ROOT, library_versions, read_run, write_run
 from core.storage import ContractError
-from core.training import RECIPES, Recipe, TrainingInterrupted, fit, forget_checkpoint
+from core.training import RECIPES, Recipe, TrainingInterrupted, fit, forget_checkpoint, precision_on
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -85,7 +85,10 @@ def train(options: argparse.Namespace) -> None:
             progress=lambda done, total, text: show(bar, done, total, text),
         )
     detector = trained.detector
-    detector.manifest = provenance(name, recipe, train_set, trained.history)
+    detector.manifest = {
+        **provenance(name, recipe, train_set, trained.history),
+        "computed_in": f"{precision_on(recipe, detector.device)} on {detector.device.type}",
+    }
     test_set = load(options, "test")
     run = test_and_write(options, detector, train_set, test_set)
     forget_checkpoint(recipe, train_set, checkpoints=options.checkpoints)

@@ -28,7 +28,8 @@ A ResNet-18 for 32 x 32 pixels (first convolution 3x3 with stride 1, no max-pool
 
 {detector["training_images"]} images of `{detector["training_set"]}` (fingerprint
 `{detector["training_set_fingerprint"][:16]}`).
-Settings: {settings}. {temperature}
+Settings: {settings}.
+Computed in {detector["computed_in"]}. {temperature}
 Weights are float16; everything below was computed with these rounded weights.
 
 ## How it does

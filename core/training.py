@@ -377,11 +377,14 @@ def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
 
 
 def autocast(recipe: Recipe, device: torch.device) -> AbstractContextManager[Any]:
-    """bfloat16 where the recipe wants it or the hardware has units for it: elsewhere it is many times slower."""
+    """Autocast in the precision of `precision_on`."""
+    return torch.autocast(device.type, torch.bfloat16) if precision_on(recipe, device) == "bfloat16" else nullcontext()
+
+
+def precision_on(recipe: Recipe, device: torch.device) -> Literal["float32", "bfloat16"]:
+    """What the recipe computes in: with "auto" bfloat16 where the hardware has units for it; else it is far slower."""
     fast = device.type == "cuda" or (device.type == "cpu" and torch.cpu._is_amx_tile_supported())
-    if recipe.precision == "bfloat16" or (recipe.precision == "auto" and fast):
-        return torch.autocast(device.type, torch.bfloat16)
-    return nullcontext()
+    return "bfloat16" if recipe.precision == "bfloat16" or (recipe.precision == "auto" and fast) else "float32"
 
 
 def augment(recipe: Recipe, pixels: Tensor, generator: torch.Generator) -> Tensor:
