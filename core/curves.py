@@ -35,7 +35,7 @@ def said_real(table: pd.DataFrame, cut: float = HALF) -> NDArray[np.bool_]:
     At one half this is the run's own verdict: float32 probabilities round to one half where a margin is not quite 0.
     """
     if cut == HALF:
-        return (table["predicted"] == "REAL").to_numpy(bool)
+        return np.asarray(table["predicted"] == "REAL")
     return np.asarray(table["p_real"].to_numpy() > cut)
 
 
@@ -79,7 +79,7 @@ def sweep(table: pd.DataFrame, *, points: int = MAX_POINTS) -> Sweep:
 
 def confidence_of(p_real: NDArray[np.floating]) -> NDArray[np.float32]:
     """float32 (N,), the probability given to the verdict, 0.5 to 1."""
-    return np.maximum(p_real, 1 - p_real).astype(np.float32)
+    return np.asarray(np.maximum(p_real, 1 - p_real), np.float32)
 
 
 def confidence_histogram(table: pd.DataFrame, *, bins: int = 20) -> pd.DataFrame:

@@ -38,7 +38,7 @@ class Prepared:
 
     def seen(self, name: str) -> NDArray[np.uint8]:
         """uint8 (32, 32, 3) under the named filter, or under the only one."""
-        return self.pixels[self.filters.index(name) if name in self.filters else 0]
+        return np.asarray(self.pixels[self.filters.index(name) if name in self.filters else 0])
 
 
 def prepare(data: bytes, *, x: float = 0.5, y: float = 0.5, zoom: float = 1.0) -> Prepared:
