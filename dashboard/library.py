@@ -1,7 +1,10 @@
 """The runs, tables and pictures that all visitors share, read once."""
 
+import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,7 +13,7 @@ from numpy.typing import NDArray
 
 from core.browse import Filter, browse_table, find_rows
 from core.pictures import Pictures, find_pictures
-from core.run import Run, find_detectors, find_runs, read_run
+from core.run import HOMES, Run, find_detectors, find_runs, read_run
 from core.storage import MANIFEST, ContractError, cache_dir, read_manifest
 from core.tags import Tags
 from dashboard.shelf import Shelf
@@ -39,9 +42,19 @@ class Opened:
         return int(self.rows.get_loc(id_)) if id_ in self.rows else None
 
 
+def homes() -> tuple[Path, ...]:
+    """Where detectors/ and runs/ are: the folder in $TELLTALE_HOME, else the project and what it ships."""
+    return (Path(own),) if (own := os.environ.get("TELLTALE_HOME")) else HOMES
+
+
+def runs() -> dict[str, Path]:
+    """Names and folders of the runs here."""
+    return find_runs(homes())
+
+
 def choose_run() -> str:
     """The run that the URL names, else the one looked at before, else the first; "" where there is none."""
-    found = find_runs()
+    found = runs()
     asked = (st.query_params.get("run"), st.session_state.get("run"))
     return next((name for name in asked if name in found), next(iter(found), ""))
 
@@ -49,7 +62,7 @@ def choose_run() -> str:
 def current() -> Opened:
     """The run of this session, opened; a page that cannot have one ends here with a sentence."""
     name = st.session_state.get("run", "")
-    path = find_runs().get(name)
+    path = runs().get(name)
     if path is None:
         st.info("There is no run to show yet. Make one with `python train.py --data PATH`, then reload this page.")
         st.stop()
@@ -94,7 +107,7 @@ def _matching(_opened: Opened, stamp: str, wanted: Filter, tagged: frozenset[str
 @st.cache_resource(show_spinner=False)
 def shelf() -> Shelf:
     """The image sets that pictures are taken from."""
-    return Shelf()
+    return Shelf(homes()[0] / "data" / "cifake")
 
 
 @st.cache_resource(show_spinner=False)
@@ -113,20 +126,18 @@ def _pictures(_opened: Opened, stamp: str, fingerprints: tuple[str, ...]) -> Pic
     return find_pictures(_opened.run, list(shelf().sets))
 
 
-def detectors() -> dict[str, tuple[Path, str]]:
-    """The detectors here: name -> (folder, sha256 of the weights)."""
+def detectors() -> dict[str, tuple[Path, dict[str, Any]]]:
+    """The detectors here: name -> (folder, manifest)."""
     found = {}
-    for name, path in find_detectors().items():
-        try:
-            found[name] = path, str(read_manifest(path, "detector").get("weights_sha256", ""))
-        except ContractError:
-            continue
+    for name, path in find_detectors(homes()).items():
+        with suppress(ContractError):
+            found[name] = path, read_manifest(path, "detector")
     return found
 
 
 def study(name: str) -> pd.DataFrame | None:
     """The table of a study of this session's run, None where there is none or it cannot be read."""
-    path = find_runs().get(st.session_state.get("run", ""))
+    path = runs().get(st.session_state.get("run", ""))
     file = path / "studies" / f"{name}.parquet" if path else None
     if file is None or not file.is_file():
         return None
@@ -136,9 +147,9 @@ def study(name: str) -> pd.DataFrame | None:
         return None
 
 
-def samples(count: int = 12) -> tuple[Opened, NDArray[np.intp]] | None:
+def samples(count: int = 8) -> tuple[Opened, NDArray[np.intp]] | None:
     """Images to begin with, half of each class: from the sample's run, else from this session's; None without any."""
-    found = find_runs()
+    found = runs()
     names = [name for name in found if name.endswith("@sample-test")] + [st.session_state.get("run", "")]
     for name in names:
         try:

@@ -6,9 +6,6 @@ from pathlib import Path
 from typing import Literal
 
 from core.dataset import DatasetError, ImageSet, Split, load_image_set
-from core.run import ROOT
-
-CIFAKE = ROOT / "data" / "cifake"
 
 
 @dataclass(frozen=True)
@@ -28,9 +25,13 @@ class Attaching:
 
 
 class Shelf:
-    """The image sets that runs find their pictures in. Begins with CIFAKE where `data/cifake` holds it."""
+    """The image sets that runs find their pictures in.
 
-    def __init__(self, first: Path = CIFAKE) -> None:
+    Args:
+        first: a folder that is attached at once where it is there.
+    """
+
+    def __init__(self, first: Path) -> None:
         self._lock = threading.Lock()
         self._sets: dict[str, ImageSet] = {}
         self.status = Attaching()

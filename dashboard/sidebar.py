@@ -3,7 +3,6 @@
 import streamlit as st
 
 from core.dataset import KAGGLE
-from core.run import find_runs
 from core.storage import ContractError
 from dashboard import address, library
 
@@ -12,7 +11,7 @@ LOCAL = ("localhost", "127.0.0.1", "::1")
 
 def draw_sidebar() -> None:
     """Draw the run picker and what pictures are at hand."""
-    found = list(find_runs())
+    found = list(library.runs())
     st.session_state["run"] = library.choose_run()
     with st.sidebar:
         if found:
@@ -76,7 +75,7 @@ def _draw_pictures() -> None:
 
 
 def _draw_at_hand() -> None:
-    path = find_runs().get(st.session_state.get("run", ""))
+    path = library.runs().get(st.session_state.get("run", ""))
     try:
         opened = library.open_run(path) if path else None
     except ContractError:

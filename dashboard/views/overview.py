@@ -4,8 +4,7 @@ import streamlit as st
 
 from core.browse import Filter
 from core.curves import HALF, calibration, class_scores, confidence_histogram, confusion_at, error_by, sweep
-from core.run import PAPER, clean, find_detectors
-from core.storage import ContractError, read_manifest
+from core.run import PAPER, clean
 from dashboard import address, library
 from dashboard.address import Setting
 from dashboard.widgets import charts
@@ -183,14 +182,11 @@ with row.cell():
 
 st.space("small")
 row = st.grid(2, min_column_width=340, gap="large")
-detector_path = find_detectors().get(manifest["detector"])
-try:
-    detector = read_manifest(detector_path, "detector") if detector_path else None
-except ContractError:
-    detector = None
-if detector and detector.get("weights_sha256") != manifest["detector_sha256"]:
-    # a detector of the same name that was trained again is another detector
-    detector = None
+# a detector of the same name that was trained again is another detector
+detector_path, detector = next(
+    (found for found in library.detectors().values() if found[1].get("weights_sha256") == manifest["detector_sha256"]),
+    (None, None),
+)
 with row.cell():
     section("How it was trained", "Accuracy after each epoch, one pass over the training images.")
     if detector and detector.get("history"):

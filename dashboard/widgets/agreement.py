@@ -21,12 +21,11 @@ BEYOND_CHANCE = 0.05
 
 def other_maps(opened: Opened, *, verdict: str, label: str | None, row: int | None) -> NDArray[np.float32]:
     """float32 (M, 4, 4), the run's margin maps of up to 200 other images with this verdict and, unless None, label."""
-    fits = (opened.table["predicted"] == verdict).to_numpy(bool)
+    fits = opened.table["predicted"] == verdict
     if label is not None:
-        fits &= (opened.table["label"] == label).to_numpy(bool)
-    if row is not None:
-        fits[row] = False
+        fits &= opened.table["label"] == label
     found = np.flatnonzero(fits)
+    found = found[found != row]
     # evenly through the run, so that they are the same ones each time
     chosen = found[:: max(1, len(found) // OTHERS)][:OTHERS]
     return np.asarray(opened.run.maps[chosen], np.float32)

@@ -278,7 +278,10 @@ def _draw_answer(
 
 def known_detectors() -> dict[str, Known]:
     """The detectors that can be asked, by name."""
-    return {name: Known(name, path, sha) for name, (path, sha) in library.detectors().items()}
+    return {
+        name: Known(name, path, str(manifest.get("weights_sha256", "")))
+        for name, (path, manifest) in library.detectors().items()
+    }
 
 
 def verdict_line(subject: Subject, detector: Known, stored: CamResult | None) -> None:

@@ -1,0 +1,1 @@
+"""Pages as their visitors find them, without a browser."""

@@ -1,0 +1,94 @@
+"""A home with small runs of a random detector on generated images, made once, and pages opened on it."""
+
+import hashlib
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from core.dataset import CLASSES, ImageSet, fingerprint_of
+from core.detector import FAKE, REAL, round_to_float16, save_detector
+from core.facts import image_facts
+from core.images import encode_png
+from core.run import write_run
+from tests.conftest import make_detector, textured
+
+ROOT = Path(__file__).parents[2]
+Open = Callable[..., AppTest]
+
+
+def image_set(name: str, n: int = 60) -> ImageSet:
+    """`n` images, half of each class, in three categories, with a leak and a repeat to come."""
+    pixels = np.concatenate([textured(n // 2, fine=False, seed=1), textured(n - n // 2, fine=True, seed=2)])
+    labels = np.repeat([FAKE, REAL], [n // 2, n - n // 2]).astype(np.uint8)
+    digests = [hashlib.sha256(encode_png(image)).hexdigest() for image in pixels]
+    rows = pd.DataFrame(
+        {
+            "id": [f"test-{digest[:16]}" for digest in digests],
+            "name": [f"{CLASSES[label]}/{number:04d}.png" for number, label in enumerate(labels)],
+            "label": labels,
+            "category": [("cat", "dog", "ship")[number % 3] for number in range(n)],
+            "sha256": digests,
+            "is_repeat": np.arange(n) == 5,
+        }
+    )
+    rows = pd.concat([rows, image_facts(pixels)], axis=1)
+    rows["file_bytes"] = np.float32(900)
+    return ImageSet(name, "test", pixels, rows, fingerprint_of("test", rows))
+
+
+@pytest.fixture(scope="session")
+def made_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`tiny@seen-test` with pictures, `tiny@blind-test` without, and the detector of both."""
+    home = tmp_path_factory.mktemp("home")
+    detector = make_detector()
+    detector.manifest = {
+        "name": "tiny",
+        "recipe": {"name": "tiny", "epochs": 1},
+        "history": [{"epoch": 1, "loss": 0.5, "train_accuracy": 0.7, "val_accuracy": 0.6}],
+    }
+    margins = detector.margins(image_set("x").pixels)
+    # verdicts of both classes, so that every cell of the confusion matrix can have images
+    detector.network.fc.bias.data[REAL] -= float(np.median(margins))
+    round_to_float16(detector.network)
+    detector = type(detector)(detector.network, detector.width, manifest=detector.manifest)
+    save_detector(home / "detectors" / "tiny", detector, model_card="# Detector `tiny`\n\nFor tests.\n")
+    seen = image_set("seen-test")
+    leak = frozenset(seen.rows["sha256"].iloc[:2])
+    write_run(home, detector, seen, train_sha256=leak, ship_images=True)
+    write_run(home, detector, image_set("blind-test"), train_sha256=leak)
+    return home
+
+
+@pytest.fixture
+def home(made_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy that the test may change, and that the dashboard finds."""
+    path = tmp_path / "home"
+    shutil.copytree(made_home, path)
+    monkeypatch.setenv("TELLTALE_HOME", str(path))
+    st.cache_resource.clear()
+    return path
+
+
+@pytest.fixture
+def open_page(home: Path) -> Open:
+    """A function that opens a page of the app with URL parameters."""
+
+    def opened(page: str = "overview", /, **params: str) -> AppTest:
+        app = AppTest.from_file(str(ROOT / "dashboard" / "app.py"), default_timeout=120)
+        for name, value in params.items():
+            app.query_params[name] = value
+        app.run()
+        if page != "overview":
+            app.switch_page(f"views/{page}.py")
+            for name, value in params.items():
+                app.query_params[name] = value
+            app.run()
+        return app
+
+    return opened

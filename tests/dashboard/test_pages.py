@@ -1,0 +1,194 @@
+"""Every page on a run with pictures, on one without, on an empty filter, on nonsense, and on nothing at all."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core.browse import Filter, browse_table, find_rows
+from core.run import read_run
+from tests.dashboard.conftest import Open
+
+PAGES = ("overview", "explore", "inspect", "upload")
+RUNS = ("tiny@seen-test", "tiny@blind-test")
+
+
+def words(app: AppTest) -> str:
+    """Everything that is written on a page."""
+    kinds = ("title", "markdown", "caption", "info", "error", "warning", "subheader")
+    return "\n".join(element.value for kind in kinds for element in getattr(app, kind))
+
+
+@pytest.mark.parametrize("run", RUNS)
+@pytest.mark.parametrize("page", PAGES)
+def test_opens(open_page: Open, page: str, run: str) -> None:
+    app = open_page(page, run=run)
+    assert not app.exception
+    assert len(app.title) == 1
+    assert not app.error
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_an_empty_filter_is_said(open_page: Open, run: str) -> None:
+    params = {"run": run, "true": "FAKE", "result": "wrong", "said": "FAKE"}
+    app = open_page("explore", **params)
+    assert not app.exception
+    assert "No image fits" in words(app)
+    app = open_page("inspect", **params)
+    assert not app.exception
+    assert "not among the 0 that the filter finds" in words(app)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_nonsense_in_the_url_is_the_default_view(open_page: Open, page: str) -> None:
+    nonsense = {"run": "../../etc", "cut": "9", "count": "x", "true": "<b>", "sure": "..", "sort": "-", "page": "1e99"}
+    nonsense |= {"tile": "huge", "pick": ",,x", "id": "'", "stage": "layer9", "samples": "nan", "seed": "-1"}
+    nonsense |= {"opacity": "inf", "by": "?", "filter": "!", "sample": "x", "beside": "?", "paper": "maybe"}
+    plain, strange = open_page(page), open_page(page, **nonsense)
+    assert not strange.exception
+    assert words(strange) == words(plain)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_without_a_run_the_page_says_how_to_make_one(open_page: Open, home: Path, page: str) -> None:
+    shutil.rmtree(home / "runs")
+    app = open_page(page)
+    assert not app.exception
+    assert "python train.py" in words(app)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_damaged_run_is_one_sentence(open_page: Open, home: Path, page: str) -> None:
+    file = home / "runs" / "tiny@seen-test" / "maps.npy"
+    file.write_bytes(file.read_bytes()[:-1])
+    app = open_page(page, run="tiny@seen-test")
+    assert not app.exception
+    assert [error.value.count(str(file)) for error in app.error] == [1]
+
+
+def test_overview_shows_the_runs_own_numbers(open_page: Open, home: Path) -> None:
+    run = read_run(home / "runs" / "tiny@seen-test")
+    for count in ("all", "clean"):
+        numbers = run.manifest["metrics"][count]
+        app = open_page("overview", run=run.name, count=count)
+        shown = [metric.value for metric in app.metric]
+        expected = [
+            numbers["accuracy"],
+            *(numbers["per_class"][name]["recall"] for name in ("FAKE", "REAL")),
+            numbers["auroc"],
+        ]
+        assert shown == [f"{100 * value:.1f} %" for value in expected]
+
+
+def test_overview_moves_with_the_threshold(open_page: Open, home: Path) -> None:
+    run = read_run(home / "runs" / "tiny@seen-test")
+    app = open_page("overview", run=run.name)
+    app.slider(key="url.cut").set_value(0.9).run()
+    wrong = ((run.predictions["p_real"] > 0.9) != (run.predictions["label"] == "REAL")).sum()
+    assert app.query_params["cut"] == "0.9"
+    assert f"{wrong:,} of 60 verdicts are wrong" in words(app)
+
+
+def test_explore_filters_through_the_url_and_through_its_widgets(open_page: Open, home: Path) -> None:
+    table = browse_table(read_run(home / "runs" / "tiny@seen-test"))
+    app = open_page("explore", run="tiny@seen-test", category="cat,ship")
+    expected = len(find_rows(table, Filter().choosing("category", ["cat", "ship"])))
+    assert f"**{expected}** of 60 images" in words(app)
+    app.segmented_control(key="explore.label").set_value("FAKE").run()
+    assert app.query_params["true"] == "FAKE"
+    expected = len(find_rows(table, Filter().choosing("category", ["cat", "ship"]).choosing("label", ["FAKE"])))
+    assert f"**{expected}** of 60 images" in words(app)
+    app.slider(key="explore.confidence").set_value((0.6, 1.0)).run()
+    assert app.query_params["sure"] == "0.6.."
+    app.button(key="explore.clear").click().run()
+    assert "**60** images" in words(app)
+    assert set(app.query_params) == {"run"}
+
+
+def test_explore_turns_pages_and_keeps_the_order(open_page: Open) -> None:
+    app = open_page("explore", run="tiny@seen-test", sort="-brightness", page="2")
+    assert app.selectbox(key="explore.sort").value == "-brightness"
+    assert app.session_state["explore.page"] == 2
+    app.selectbox(key="explore.sort").set_value("name").run()
+    assert app.query_params["sort"] == "name"
+    assert "page" not in app.query_params
+
+
+def test_explore_tags_what_is_selected(open_page: Open, home: Path) -> None:
+    ids = browse_table(read_run(home / "runs" / "tiny@seen-test"))["id"]
+    app = open_page("explore", run="tiny@seen-test", pick=f"{ids[0]},{ids[3]},nobody")
+    assert "**2 selected**" in words(app)
+    app.text_input(key="explore.tag_text").set_value("odd one")
+    app.form_submit_button[0].click().run()
+    assert not app.exception
+    app = open_page("explore", run="tiny@seen-test", tag="odd one")
+    assert "**2** of 60 images" in words(app)
+    app = open_page("explore", run="tiny@seen-test", pick=ids[0])
+    app.text_input(key="explore.tag_text").set_value("a,b")
+    app.form_submit_button[0].click().run()
+    assert "no comma" in words(app)
+
+
+def test_explore_compares_what_is_selected(open_page: Open, home: Path) -> None:
+    table = browse_table(read_run(home / "runs" / "tiny@seen-test"))
+    app = open_page("explore", run="tiny@seen-test", pick=f"{table['id'][0]},{table['id'][9]}", compare="on")
+    assert app.dataframe[0].value.index.tolist() == [table["name"][0], table["name"][9]]
+
+
+def test_explore_without_pictures_says_so(open_page: Open) -> None:
+    assert "60 pictures are not at hand" in words(open_page("explore", run="tiny@blind-test"))
+    assert "not at hand" not in words(open_page("explore", run="tiny@seen-test"))
+
+
+def test_inspect_says_verdict_truth_and_place(open_page: Open, home: Path) -> None:
+    table = browse_table(read_run(home / "runs" / "tiny@seen-test"))
+    order = find_rows(table, Filter())
+    app = open_page("inspect", run="tiny@seen-test", id=table["id"][order[4]])
+    row = table.iloc[order[4]]
+    text = words(app)
+    assert f"5 of 60 · {row['name']}" in text
+    assert f"Margin {row['margin']:+.2f}" in text
+    app.button(key="inspect.after").click().run()
+    assert app.query_params["id"] == table["id"][order[5]]
+    app.button(key="inspect.before").click().run()
+    app.button(key="inspect.before").click().run()
+    assert f"4 of 60 · {table['name'][order[3]]}" in words(app)
+
+
+def test_inspect_keeps_tags_and_notes(open_page: Open) -> None:
+    app = open_page("inspect", run="tiny@seen-test")
+    app.text_area(key="inspect.note").set_value("ringing at the edge").run()
+    app.multiselect(key="inspect.tags").set_value(["halo"]).run()
+    assert not app.exception
+    again = open_page("inspect", run="tiny@seen-test")
+    assert again.text_area(key="inspect.note").value == "ringing at the edge"
+    assert again.multiselect(key="inspect.tags").value == ["halo"]
+
+
+def test_inspect_without_its_detector_shows_the_runs_map(open_page: Open, home: Path) -> None:
+    shutil.rmtree(home / "detectors")
+    app = open_page("inspect", run="tiny@seen-test")
+    assert not app.exception
+    assert "is not among the detectors here" in words(app)
+
+
+def test_settings_of_an_explanation_are_in_the_url(open_page: Open) -> None:
+    app = open_page("inspect", run="tiny@seen-test", samples="64", segments="12", stage="layer3")
+    assert app.slider(key="url.segments").value == 12
+    app.slider(key="url.segments").set_value(20).run()
+    assert app.query_params["segments"] == "20"
+    assert app.query_params["stage"] == "layer3"
+
+
+def test_a_run_is_chosen_in_the_sidebar_and_drops_the_old_view(open_page: Open) -> None:
+    app = open_page("explore", run="tiny@seen-test", true="REAL")
+    app.selectbox(key="url.run").set_value("tiny@blind-test").run()
+    assert dict(app.query_params) == {"run": "tiny@blind-test"}
+
+
+def test_maps_of_a_run_differ_between_its_images(home: Path) -> None:
+    """The fixture itself: were all maps the same, the tests above could not fail."""
+    maps = np.asarray(read_run(home / "runs" / "tiny@seen-test").maps)
+    assert len({found.tobytes() for found in maps}) == len(maps)

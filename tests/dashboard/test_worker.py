@@ -1,0 +1,299 @@
+"""The thread that owns the detectors: order, turns, cancelling, leases, cache; answers equal to those made alone."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from core.detector import load_detector
+from core.explain.gradcam import explain_gradcam
+from core.explain.lime import explain_lime_fully
+from core.explain.results import CamSettings, LimeSettings
+from dashboard import answering, worker
+from dashboard.worker import Look, Question, Standing, Worker
+from tests.conftest import textured
+
+IMAGE = textured(1, fine=True, seed=9)
+
+
+class Clock:
+    """Time that moves when it is told to."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def desk(clock: Clock) -> Iterator[Worker]:
+    made = Worker(lease=10, clock=clock)
+    yield made
+    made.close()
+
+
+class Script:
+    """Stands in for the detector's answers: each step waits until the test lets it go."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.log: list[tuple[Any, int]] = []
+        self.gates: dict[Any, threading.Semaphore] = {}
+        monkeypatch.setattr(answering, "answer", self.answer)
+        monkeypatch.setattr(Worker, "_detector", lambda _self, _question: None)
+
+    def gate(self, settings: Any) -> threading.Semaphore:
+        return self.gates.setdefault(settings, threading.Semaphore(0))
+
+    def answer(
+        self, _detector: None, pixels: Any, settings: Any, cancel: Callable[[], bool]
+    ) -> Iterator[tuple[Any, float]]:
+        steps = settings.n_samples // 64 if isinstance(settings, LimeSettings) else 1
+        for step in range(1, steps + 1):
+            while not self.gate(settings).acquire(timeout=0.01):
+                if cancel():
+                    return
+            self.log.append((settings, step))
+            yield (settings, step), step / steps
+
+
+@pytest.fixture
+def script(monkeypatch: pytest.MonkeyPatch) -> Script:
+    return Script(monkeypatch)
+
+
+def question(settings: Any, image: str = "image") -> Question:
+    return Question(Path("detector"), "weights", image, settings)
+
+
+def until(found: Callable[[], Standing], what: Callable[[Standing], bool]) -> Standing:
+    """Come back until `what` is so; fails after a minute."""
+    for _ in range(6000):
+        standing = found()
+        if what(standing):
+            return standing
+        time.sleep(0.01)
+    raise AssertionError(f"still {standing}")
+
+
+def lime(n_samples: int = 256, seed: int = 0) -> LimeSettings:
+    return LimeSettings(n_samples=n_samples, seed=seed)
+
+
+def test_refines_step_by_step_and_is_done(desk: Worker, script: Script) -> None:
+    asked = question(lime())
+    for step in (1, 2, 3):
+        script.gate(lime()).release()
+        standing = until(lambda: desk.ask("me", "lime", asked, IMAGE), lambda found, n=step: found.share == n / 4)
+        assert standing.state == "running"
+        assert standing.answer == (lime(), step)
+    script.gate(lime()).release()
+    assert until(lambda: desk.ask("me", "lime", asked, IMAGE), lambda found: found.state == "done").share == 1
+
+
+def test_slow_questions_take_turns(desk: Worker, script: Script) -> None:
+    first, second = lime(seed=1), lime(seed=2)
+    for gate in (first, second):
+        for _ in range(4):
+            script.gate(gate).release()
+    # both are asked before either can move
+    script.gates = {settings: threading.Semaphore(0) for settings in (first, second)}
+    desk.ask("me", "lime", question(first), IMAGE)
+    desk.ask("you", "lime", question(second), IMAGE)
+    for _ in range(4):
+        script.gates[first].release()
+        script.gates[second].release()
+    for visitor, settings in (("me", first), ("you", second)):
+        until(
+            lambda v=visitor, s=settings: desk.ask(v, "lime", question(s), IMAGE), lambda found: found.state == "done"
+        )
+    assert script.log == [(settings, step) for step in (1, 2, 3, 4) for settings in (first, second)]
+
+
+def test_a_quick_question_goes_between_the_batches_of_a_slow_one(desk: Worker, script: Script) -> None:
+    desk.ask("me", "lime", question(lime()), IMAGE)
+    script.gate(Look()).release()
+    # the slow one is in the middle of its first step and stays there
+    standing = until(lambda: desk.ask("you", "look", question(Look()), IMAGE), lambda found: found.state == "done")
+    assert standing.answer == (Look(), 1)
+    assert desk.ask("me", "lime", question(lime()), IMAGE).busy
+
+
+def test_waiting_questions_know_their_place(desk: Worker, script: Script) -> None:
+    for number in range(3):
+        standing = desk.ask(f"v{number}", "lime", question(lime(seed=number)), IMAGE)
+        assert standing.place == number
+
+
+def test_asking_twice_costs_nothing_and_visitors_share(desk: Worker, script: Script) -> None:
+    script.gate(Look()).release()
+    answer = until(lambda: desk.ask("me", "look", question(Look()), IMAGE), lambda found: found.state == "done").answer
+    for visitor in ("me", "you"):
+        assert desk.ask(visitor, "look", question(Look()), IMAGE).answer is answer
+    assert len(script.log) == 1
+
+
+def test_another_image_detector_or_setting_is_another_question(desk: Worker, script: Script) -> None:
+    different = [
+        question(Look()),
+        question(Look(), "other"),
+        Question(Path("detector"), "other", "image", Look()),
+        question(CamSettings()),
+        question(CamSettings(stage="layer3")),
+    ]
+    for _ in range(9):
+        script.gate(Look()).release()
+        script.gate(CamSettings()).release()
+        script.gate(CamSettings(stage="layer3")).release()
+    for number, asked in enumerate(different):
+        until(lambda a=asked, n=number: desk.ask("me", f"slot{n}", a, IMAGE), lambda found: found.state == "done")
+    assert len(script.log) == len(different)
+
+
+def test_a_moved_slider_drops_the_question_before(desk: Worker, script: Script) -> None:
+    desk.ask("me", "lime", question(lime(seed=1)), IMAGE)
+    desk.ask("me", "lime", question(lime(seed=2)), IMAGE)
+    for _ in range(4):
+        script.gate(lime(seed=2)).release()
+    until(lambda: desk.ask("me", "lime", question(lime(seed=2)), IMAGE), lambda found: found.state == "done")
+    assert desk.waiting == 0
+    assert {settings for settings, _ in script.log} == {lime(seed=2)}
+
+
+def test_what_another_visitor_waits_for_is_not_dropped(desk: Worker, script: Script) -> None:
+    desk.ask("me", "lime", question(lime()), IMAGE)
+    desk.ask("you", "lime", question(lime()), IMAGE)
+    desk.stop("me", "lime")
+    for _ in range(4):
+        script.gate(lime()).release()
+    assert until(lambda: desk.ask("you", "lime", question(lime()), IMAGE), lambda found: found.state == "done")
+    # the answer is there by now, so the one who stopped has it too
+    assert desk.ask("me", "lime", question(lime()), IMAGE).state == "done"
+
+
+def test_stop_keeps_what_there_is_and_go_on_begins_again(desk: Worker, script: Script) -> None:
+    script.gate(lime()).release()
+    until(lambda: desk.ask("me", "lime", question(lime()), IMAGE), lambda found: found.share == 0.25)
+    desk.stop("me", "lime")
+    standing = desk.ask("me", "lime", question(lime()), IMAGE)
+    assert (standing.state, standing.answer) == ("stopped", (lime(), 1))
+    until(lambda: Standing("done", share=desk.waiting), lambda found: found.share == 0)
+    desk.go_on("me", "lime")
+    for _ in range(4):
+        script.gate(lime()).release()
+    assert until(lambda: desk.ask("me", "lime", question(lime()), IMAGE), lambda found: found.state == "done")
+
+
+def test_a_visitor_who_leaves_frees_the_job(desk: Worker, script: Script, clock: Clock) -> None:
+    desk.ask("gone", "lime", question(lime(seed=1)), IMAGE)
+    desk.ask("gone", "more", question(lime(seed=2)), IMAGE)
+    clock.now = 9
+    desk.ask("here", "lime", question(lime(seed=3)), IMAGE)
+    clock.now = 11
+    script.gate(lime(seed=3)).release()
+    until(lambda: desk.ask("here", "lime", question(lime(seed=3)), IMAGE), lambda found: found.share == 0.25)
+    assert desk.waiting == 1
+    assert {settings for settings, _ in script.log} == {lime(seed=3)}
+
+
+def test_the_cache_and_the_queue_are_bounded(desk: Worker, script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker, "MAX_ANSWERS", 2)
+    monkeypatch.setattr(worker, "MAX_WAITING", 3)
+    for name in ("a", "b", "c", "a"):
+        script.gate(Look()).release()
+        until(lambda n=name: desk.ask("me", "look", question(Look(), n), IMAGE), lambda found: found.state == "done")
+    assert len(script.log) == 4
+    for number in range(3):
+        assert desk.ask("me", f"slot{number}", question(lime(seed=number)), IMAGE).busy
+    refused = desk.ask("me", "slot3", question(lime(seed=3)), IMAGE)
+    assert (refused.state, refused.message) == ("failed", "Too many explanations are waiting; try again in a minute.")
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (ValueError("the image is odd; use another"), "the image is odd; use another."),
+        (ZeroDivisionError("secret"), "This could not be computed (ZeroDivisionError)."),
+    ],
+)
+def test_a_failure_is_one_sentence_and_the_thread_lives(
+    desk: Worker, monkeypatch: pytest.MonkeyPatch, error: Exception, sentence: str
+) -> None:
+    calls = []
+
+    def answer(*_: Any) -> Iterator[Any]:
+        calls.append(1)
+        if len(calls) == 1:
+            raise error
+        yield "fine", 1.0
+
+    monkeypatch.setattr(answering, "answer", answer)
+    monkeypatch.setattr(Worker, "_detector", lambda _self, _question: None)
+    standing = until(lambda: desk.ask("me", "look", question(Look()), IMAGE), lambda found: not found.busy)
+    assert (standing.state, standing.message) == ("failed", sentence)
+    assert desk.ask("me", "look", question(Look()), IMAGE).state == "failed"
+    desk.go_on("me", "look")
+    assert until(lambda: desk.ask("me", "look", question(Look()), IMAGE), lambda found: not found.busy).answer == "fine"
+
+
+def test_visitors_at_once_get_what_they_would_have_alone(made_home: Path) -> None:
+    folder = made_home / "detectors" / "tiny"
+    detector = load_detector(folder, device="cpu")
+    images = textured(3, fine=True, seed=4)
+    asked = {
+        "a": (0, LimeSettings(n_samples=128, n_segments=20)),
+        "b": (0, LimeSettings(n_samples=192, n_segments=40, seed=3, fill="blur")),
+        "c": (1, CamSettings(stage="layer3")),
+        "d": (1, CamSettings(stage="layer2", target="REAL")),
+        "e": (2, LimeSettings(n_samples=128, segmentation="grid", n_segments=16)),
+        "f": (2, Look()),
+    }
+    desk = Worker(lease=60)
+    try:
+        standings: dict[str, Standing] = {}
+
+        def visit(name: str) -> None:
+            number, settings = asked[name]
+            one = Question(folder, detector.sha256, f"image{number}", settings)
+            standings[name] = until(
+                lambda: desk.ask(name, "slot", one, images[number][None]), lambda found: not found.busy
+            )
+
+        visitors = [threading.Thread(target=visit, args=(name,)) for name in asked]
+        for visitor in visitors:
+            visitor.start()
+        for visitor in visitors:
+            visitor.join()
+    finally:
+        desk.close()
+    for name, (number, settings) in asked.items():
+        assert standings[name].state == "done", standings[name].message
+        answer = standings[name].answer
+        if isinstance(settings, LimeSettings):
+            alone = explain_lime_fully(detector, images[number], settings=settings)
+            np.testing.assert_allclose(answer.weights, alone.weights, atol=1e-5)
+            assert answer.health.sentence == alone.health.sentence
+        elif isinstance(settings, CamSettings):
+            alone = explain_gradcam(detector, images[number][None], stage=settings.stage, target=settings.target)[0]
+            np.testing.assert_allclose(answer.values, alone.values, atol=1e-5)
+        else:
+            np.testing.assert_allclose(answer.margins, detector.margins(images[number][None]), atol=1e-5)
+
+
+def test_weights_that_have_changed_meanwhile_are_said(made_home: Path) -> None:
+    desk = Worker()
+    try:
+        asked = Question(made_home / "detectors" / "tiny", "0" * 64, "image", Look())
+        standing = until(lambda: desk.ask("me", "look", asked, IMAGE), lambda found: not found.busy)
+    finally:
+        desk.close()
+    assert "has other weights than when this page was opened" in standing.message
