@@ -19,7 +19,11 @@ from tests.conftest import make_detector, textured
 
 @pytest.fixture(scope="module")
 def detector() -> Detector:
-    return make_detector(width=2, seed=1)
+    """Random, but loud enough for masks to matter and undecided enough for probabilities to move."""
+    network = make_detector(width=2, seed=1).network
+    network.fc.weight *= 50
+    network.fc.bias[REAL] -= float(np.mean(Detector(network, 2).margins(textured(20, fine=True, seed=9))))
+    return Detector(network, 2)
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +66,7 @@ def test_random_sampling_gives_the_packages_weights_on_50_images(detector: Detec
         settings = LimeSettings(n_samples=120, seed=seed, sampling="random")
         ours = explain_lime_fully(detector, image, settings=settings)
         expected = package_weights(detector, image, n_samples=120, seed=seed, slic=True, probability=False)
-        assert len(expected) == ours.health.segments > 15
+        assert len(expected) == ours.health.segments > 8
         np.testing.assert_allclose(ours.weights, expected, rtol=1e-3, atol=1e-5)
 
 
@@ -77,7 +81,7 @@ def test_the_papers_settings_give_the_packages_weights_on_50_images(
         sizes.append(np.abs(expected).max())
         assert ours.health.distinct <= 2 ** len(expected)
         assert ours.health.samples == 1000
-    assert max(sizes) > 1e-2
+    assert np.median(sizes) > 1e-3
 
 
 def test_steps_grow_and_the_last_is_complete(detector: Detector, image: NDArray[np.uint8]) -> None:
@@ -217,25 +221,27 @@ def test_one_segment_is_named_as_the_cause(detector: Detector, image: NDArray[np
 
 
 def test_a_fill_that_moves_everything_one_way_is_named_as_the_cause(red_detector: Detector) -> None:
-    # red and cyan grain everywhere: flat fills take red away in each segment, shuffled texture here more, there less
-    generator = np.random.default_rng(0)
-    odd = generator.random((32, 32, 1)) < 0.5
-    grain = np.where(odd, (200, 60, 60), (60, 200, 200)).astype(np.uint8)
+    # left: red and cyan grain, which every fill makes less red; right: grey and cyan, which only shuffling makes redder
+    odd = np.random.default_rng(0).random((32, 32, 1)) < 0.5
+    grain = np.where(odd, (180, 80, 80), (80, 180, 180)).astype(np.uint8)
+    grain[:, 16:] = np.where(odd, (130, 130, 130), (30, 230, 230))[:, 16:]
     settings = LimeSettings(segmentation="grid", n_segments=16, n_samples=512)
     result = explain_lime_fully(red_detector, grain, settings=settings)
-    assert set(result.decisions.tolist()) <= {0, 1}
+    np.testing.assert_array_equal(result.decisions[result.segments[:, :16]], 1)
+    np.testing.assert_array_equal(result.decisions[result.segments[:, 16:]], 0)
     assert result.health.one_colour == "fill"
+    assert "the fill is the cause" in result.health.sentence
     assert "shuffled texture" in result.health.sentence
 
 
 def test_weights_of_one_sign_whatever_the_fill_are_not_blamed_on_it(red_detector: Detector) -> None:
-    # plain red squares of different strength on grey: black takes red away and texture leaves each as it is
-    image = np.full((32, 32, 3), 90, np.uint8)
-    image[:16, :16, 0], image[16:, 16:, 0] = 200, 160
-    settings = LimeSettings(segmentation="grid", n_segments=4, fill="black")
-    result = explain_lime_fully(red_detector, image, settings=settings)
-    assert result.health.one_colour in {"one sign", "fill"}
-    assert result.health.r2 > 0.99
+    odd = np.random.default_rng(0).random((32, 32, 1)) < 0.5
+    grain = np.where(odd, (180, 80, 80), (80, 180, 180)).astype(np.uint8)
+    settings = LimeSettings(segmentation="grid", n_segments=16, n_samples=512)
+    result = explain_lime_fully(red_detector, grain, settings=settings)
+    np.testing.assert_array_equal(result.decisions, 1)
+    assert result.health.one_colour == "one sign"
+    assert "every decided segment speaks the same way" in result.health.sentence
 
 
 @pytest.mark.parametrize("segmentation", SEGMENTATIONS)

@@ -1,0 +1,108 @@
+"""How often an explanation shows one colour only: the paper's first complaint about LIME, answered with numbers.
+
+For each setting and verdict: the share of images whose weights all have one sign, as lime draws them; the share whose
+weights are all against the verdict, the paper's "uniformly red"; and the share whose decided segments show one colour
+or none, with the cause that the explanation itself names.
+
+python -m tests.benchmarks.one_colour [--detector swift] [--data data/cifake] [--images 500] [--json FILE]
+
+A JSON file that holds settings of the same detector and images already is added to: settings can be run one by one.
+"""
+
+import argparse
+import json
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.dataset import load_image_set
+from core.detector import Detector, load_detector
+from core.explain.__main__ import find_detector
+from core.explain.lime import explain_lime_fully
+from core.explain.results import LimeResult, LimeSettings
+from core.perturb import FILLS
+from core.stats import wilson_interval
+
+SETTINGS: dict[str, LimeSettings] = {
+    "paper": LimeSettings.paper(),
+    **{f"ours, {fill} fill": LimeSettings(fill=fill) for fill in FILLS},
+}
+CAUSES = ("one segment", "nothing decided", "fill", "one sign")
+
+
+def summary(results: list[LimeResult]) -> dict[str, Any]:
+    """Counts over the explanations of images with one verdict."""
+    signs = [set(np.sign(result.weights).astype(int).tolist()) - {0} for result in results]
+    against = [(np.sign(r.weights) * r.real_sign == (-1 if r.verdict == "REAL" else 1)).all() for r in results]
+    causes = Counter(result.health.one_colour for result in results)
+    return {
+        "images": len(results),
+        "weights_one_sign": sum(len(found) < 2 for found in signs),
+        "all_against_the_verdict": int(sum(against)),
+        "decided_one_colour": sum(causes[cause] for cause in CAUSES),
+        **{f"cause_{cause.replace(' ', '_')}": causes[cause] for cause in CAUSES},
+        "segments_mean": float(np.mean([result.health.segments for result in results])) if results else None,
+        "decided_share_mean": float(np.mean([result.health.decided_share for result in results])) if results else None,
+    }
+
+
+def measure(detector: Detector, images: NDArray[np.uint8], settings: LimeSettings) -> dict[str, dict[str, Any]]:
+    """Verdict -> `summary`, and "both"."""
+    results = [explain_lime_fully(detector, image, settings=settings) for image in images]
+    by_verdict = {name: [result for result in results if result.verdict == name] for name in ("FAKE", "REAL")}
+    return {name: summary(found) for name, found in {**by_verdict, "both": results}.items()}
+
+
+def print_table(name: str, found: dict[str, dict[str, Any]]) -> None:
+    """Three lines of the table."""
+    for verdict, row in found.items():
+        images = row["images"]
+        if not images:
+            continue
+        low, high = wilson_interval(row["decided_one_colour"], images)
+        causes = ", ".join(f"{cause} {row['cause_' + cause.replace(' ', '_')] / images:.1%}" for cause in CAUSES)
+        print(
+            f"{name:<20}{verdict:<6}{images:>5} images   weights of one sign {row['weights_one_sign'] / images:>6.1%}"
+            f"   all against the verdict {row['all_against_the_verdict'] / images:>6.1%}   decided of one colour or "
+            f"none {row['decided_one_colour'] / images:>6.1%} ({low:.1%} to {high:.1%}): {causes}; "
+            f"{row['decided_share_mean']:.0%} of the area decided",
+            flush=True,
+        )
+
+
+def main() -> None:
+    """Measure, print and, if asked, write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--detector", default="swift")
+    parser.add_argument("--data", default="data/cifake")
+    parser.add_argument("--images", type=int, default=500)
+    parser.add_argument("--settings", nargs="+", choices=tuple(SETTINGS), default=list(SETTINGS))
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    detector = load_detector(find_detector(options.detector))
+    chosen = load_image_set(options.data, "test").limited(options.images)
+    report: dict[str, Any] = {
+        "detector": detector.name,
+        "detector_sha256": detector.sha256,
+        "images_fingerprint": chosen.fingerprint,
+        "images": len(chosen),
+        "settings": {},
+    }
+    if options.json and options.json.exists():
+        before = json.loads(options.json.read_text(encoding="utf-8"))
+        if all(before.get(key) == report[key] for key in ("detector_sha256", "images_fingerprint")):
+            report["settings"] = before["settings"]
+    for name in options.settings:
+        found = measure(detector, chosen.pixels, SETTINGS[name])
+        report["settings"][name] = {"lime": asdict(SETTINGS[name]), "by_verdict": found}
+        print_table(name, found)
+        if options.json:
+            options.json.write_text(json.dumps(report, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
