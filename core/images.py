@@ -4,6 +4,7 @@ import contextlib
 import io
 import warnings
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +12,12 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 FORMATS = ("PNG", "JPEG", "WEBP")
 MAX_BYTES = 20 * 2**20
-MAX_PIXELS = 40_000_000
+MAX_PIXELS = 20_000_000
 MAX_SIDE = 16_384
+# a file has this many parts at most; a hostile one makes a reader step through millions
+MAX_PARTS = 10_000
+# a progressive JPEG goes over its pixels once a scan: pixels x scans that are still decoded in time
+MAX_SCANNED = 400_000_000
 RESAMPLING = MappingProxyType(
     {
         "nearest": Image.Resampling.NEAREST,
@@ -49,6 +54,7 @@ def decode(data: bytes, *, formats: tuple[str, ...] = FORMATS) -> NDArray[np.uin
         raise ImageError("The file is empty; choose another image.")
     if len(data) > MAX_BYTES:
         raise ImageError(f"The file has {len(data) / 2**20:.0f} MB and at most {MAX_BYTES >> 20} MB are read.")
+    scans = _check_parts(data)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
@@ -59,6 +65,8 @@ def decode(data: bytes, *, formats: tuple[str, ...] = FORMATS) -> NDArray[np.uin
                         f"The image is {width} x {height} pixels; at most {MAX_SIDE} a side and "
                         f"{MAX_PIXELS // 1_000_000} million in all are read."
                     )
+                if width * height * scans > MAX_SCANNED:
+                    raise ImageError(f"The image is stored in {scans} passes, too many for its size; save it anew.")
                 image.seek(0)
                 image.load()
                 return np.asarray(_to_rgb(image))
@@ -74,20 +82,52 @@ def decode(data: bytes, *, formats: tuple[str, ...] = FORMATS) -> NDArray[np.uin
         raise ImageError(f"The image is damaged and cannot be decoded ({error}); save it anew.") from None
 
 
+def _check_parts(data: bytes) -> int:
+    """The number of scans of a JPEG, 1 of any other format, after a look at how many parts the file has.
+
+    Raises:
+        ImageError: there are so many parts that stepping through them is what the file was made for.
+    """
+    if data.startswith(b"\x89PNG\r\n\x1a\n"):
+        start = 8
+        for _ in range(MAX_PARTS):
+            if start + 8 > len(data):
+                return 1
+            start += 12 + int.from_bytes(data[start : start + 4], "big")
+    elif data.startswith(b"\xff\xd8"):
+        start = 2
+        for _ in range(MAX_PARTS):
+            # a marker is 0xFF and a byte; anything else is padding, which a reader skips one by one
+            if start + 4 > len(data) or data[start : start + 2] == b"\xff\xda":
+                return max(1, data.count(b"\xff\xda", start))
+            is_marker = data[start] == 0xFF and data[start + 1] not in (0x00, 0xFF)
+            start += 2 + max(2, int.from_bytes(data[start + 2 : start + 4], "big")) if is_marker else 1
+    else:
+        return 1
+    raise ImageError("The file has far more parts than an image needs and is not read; save it anew.")
+
+
 def _to_rgb(image: Image.Image) -> Image.Image:
     # broken EXIF, whatever it raises, is no reason to refuse sound pixels
     with contextlib.suppress(Exception):
         image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I") or image.mode == "F":
-        # Pillow clips 16-bit grey instead of scaling it
-        values = np.asarray(image, dtype=np.float64)
-        image = Image.fromarray(
-            np.clip(values / (257.0 if values.max(initial=0) > 255 else 1.0), 0, 255).astype(np.uint8)
-        )
+        image = Image.fromarray(_to_8_bit(np.asarray(image)))
     if "A" in image.getbands() or "transparency" in image.info:
         image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, (255, 255, 255, 255)), image)
+        white = Image.new("RGB", image.size, (255, 255, 255))
+        white.paste(image, mask=image.getchannel("A"))
+        return white
     return image.convert("RGB")
+
+
+def _to_8_bit(values: NDArray[Any]) -> NDArray[np.uint8]:
+    """Grey values scaled to 0..255, where Pillow would clip them; a strip at a time, to spare memory."""
+    scale = 257.0 if values.max(initial=0) > 255 else 1.0
+    scaled = np.empty(values.shape, np.uint8)
+    for start in range(0, len(values), 256):
+        scaled[start : start + 256] = np.clip(values[start : start + 256] / scale, 0, 255)
+    return scaled
 
 
 def resize(image: NDArray[np.uint8], size: int = 32, *, resampling: str = "bicubic") -> NDArray[np.uint8]:

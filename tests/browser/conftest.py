@@ -1,0 +1,38 @@
+"""One server and one browser for all journeys, each journey in a window of its own."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from tests.browser.app import CHROMIUM, PATIENCE, running_app, running_browser
+from tests.dashboard.conftest import made_home
+
+__all__ = ["made_home"]
+
+
+@pytest.fixture(scope="session")
+def address(made_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with running_app(made_home, tmp_path_factory.mktemp("browser-cache")) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    if CHROMIUM is None:
+        pytest.fail("no Chromium: install it, or name it in $CHROMIUM")
+    with running_browser() as found:
+        yield found
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    context = browser.new_context(viewport={"width": 1440, "height": 1000}, accept_downloads=True)
+    made = context.new_page()
+    made.set_default_timeout(PATIENCE)
+    problems: list[str] = []
+    made.on("pageerror", lambda error: problems.append(str(error)))
+    yield made
+    context.close()
+    assert not problems

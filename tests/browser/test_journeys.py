@@ -1,0 +1,233 @@
+"""What a visitor does, in a real browser: by mouse, and all of it by keyboard again."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from core.curves import confusion_at
+from core.run import read_run
+from tests.browser.app import PATIENCE, settle, visit
+
+pytestmark = pytest.mark.browser
+RUN = "tiny@seen-test"
+ACCUSED = "REAL-FAKE"
+FOCUSED = """() => {
+  let found = document.activeElement
+  while (found?.shadowRoot?.activeElement) found = found.shadowRoot.activeElement
+  return [found?.dataset?.cell, found?.getAttribute('aria-label'), found?.innerText].filter(Boolean).join(' ')
+}"""
+
+
+@pytest.fixture(scope="module")
+def accused(made_home: Path) -> int:
+    """How many REAL images the run calls FAKE."""
+    count = int(confusion_at(read_run(made_home / "runs" / RUN).predictions)[1, 0])
+    assert count > 2
+    return count
+
+
+@pytest.fixture
+def photograph(tmp_path: Path) -> Path:
+    rows, columns = np.indices((150, 220))
+    pixels = np.stack([rows, columns, (rows * columns) % 256], axis=2).astype(np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "holiday.jpg")
+    return tmp_path / "holiday.jpg"
+
+
+@pytest.fixture
+def broken(tmp_path: Path) -> Path:
+    (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n and no more")
+    return tmp_path / "broken.png"
+
+
+def tiles(page: Page) -> Locator:
+    return page.locator(".grid .tile")
+
+
+def lime(page: Page) -> Locator:
+    """LIME's picture."""
+    return page.get_by_role("img", name="LIME over the image").locator("img")
+
+
+def tab_to(page: Page, what: str, *, most: int = 150) -> None:
+    """Press Tab until `what` is in the label of what has the focus."""
+    for _ in range(most):
+        if what in page.evaluate(FOCUSED):
+            return
+        page.keyboard.press("Tab")
+    raise AssertionError(f"{most} Tabs never came to {what!r}")
+
+
+def test_from_a_cell_to_an_explanation_to_another_browser(
+    page: Page, browser: Browser, address: str, accused: int
+) -> None:
+    visit(page, f"{address}/?run={RUN}")
+    cell = page.locator(f"[data-cell={ACCUSED}]")
+    expect(cell.locator(".count")).to_have_text(str(accused))
+    cell.click()
+    page.wait_for_url("**/explore**")
+    settle(page)
+    expect(page.get_by_text(f"{accused} of 60 images")).to_be_visible()
+    expect(tiles(page)).to_have_count(min(accused, 24))
+
+    tiles(page).nth(1).locator(".open").click()
+    page.wait_for_url("**/inspect**")
+    settle(page)
+    expect(page.get_by_text(f"2 of {accused}")).to_be_visible()
+    expect(page.get_by_role("img", name="Grad-CAM over the image")).to_be_visible()
+    before = lime(page).get_attribute("src")
+    sentence = page.get_by_text("different versions of the image")
+    first = sentence.inner_text()
+
+    page.get_by_role("slider", name="Segments to ask for").press("ArrowRight")
+    expect(lime(page)).not_to_have_attribute("src", before, timeout=PATIENCE)
+    settle(page)
+    middle = lime(page).get_attribute("src")
+    page.get_by_role("slider", name="Samples").press("ArrowLeft")
+    expect(lime(page)).not_to_have_attribute("src", middle, timeout=PATIENCE)
+    settle(page)
+    after = lime(page).get_attribute("src")
+    assert len({before, middle, after}) == 3
+    assert sentence.inner_text() != first
+
+    with_other = browser.new_context(viewport={"width": 1440, "height": 1000})
+    other = with_other.new_page()
+    visit(other, page.url)
+    assert lime(other).get_attribute("src") == after
+    expect(other.get_by_text(f"2 of {accused}")).to_be_visible()
+    with_other.close()
+
+
+def test_stop_next_and_back(page: Page, address: str, accused: int) -> None:
+    visit(page, f"{address}/inspect?run={RUN}&true=REAL&said=FAKE")
+    expect(page.get_by_text(f"1 of {accused}")).to_be_visible()
+    page.get_by_role("button", name="Next").click()
+    expect(page.get_by_text(f"2 of {accused}")).to_be_visible(timeout=PATIENCE)
+    settle(page)
+    page.go_back()
+    expect(page.get_by_text(f"1 of {accused}")).to_be_visible(timeout=PATIENCE)
+    page.get_by_role("button", name="All images").click()
+    page.wait_for_url("**/explore**")
+    settle(page)
+    assert "true=REAL" in page.url
+    expect(page.get_by_text(f"{accused} of 60 images")).to_be_visible()
+
+
+def test_the_pointer_reads_values(page: Page, address: str) -> None:
+    visit(page, f"{address}/inspect?run={RUN}")
+    picture = page.get_by_role("img", name="Grad-CAM over the image")
+    box = picture.bounding_box()
+    page.mouse.move(box["x"] + box["width"] * 0.01, box["y"] + box["height"] * 0.01)
+    expect(page.get_by_text("0, 0 · rgb").first).to_be_visible()
+    picture.focus()
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_text("16, 15 · rgb").first).to_be_visible()
+
+
+def test_an_upload_is_explained_and_a_broken_one_is_a_sentence(
+    page: Page, address: str, photograph: Path, broken: Path
+) -> None:
+    visit(page, f"{address}/upload?run={RUN}")
+    page.locator("input[type=file]").set_input_files(photograph)
+    expect(page.get_by_text("What the detector sees")).to_be_visible()
+    settle(page)
+    expect(page.get_by_role("img", name="Grad-CAM over the image")).to_be_visible()
+    expect(lime(page)).to_be_visible()
+    expect(
+        page.get_by_role("heading", name="Called").or_(page.get_by_role("heading", name="Undetermined"))
+    ).to_be_visible()
+    expect(page.get_by_text("220 x 150 pixels")).to_be_visible()
+    visit(page, f"{address}/upload?run={RUN}")
+    page.locator("input[type=file]").set_input_files(broken)
+    expect(page.get_by_text("broken.png: The image is damaged")).to_be_visible()
+    assert page.get_by_text("Traceback").count() == 0
+
+
+def test_several_uploads_are_a_table(page: Page, address: str, photograph: Path, broken: Path) -> None:
+    visit(page, f"{address}/upload?run={RUN}")
+    page.locator("input[type=file]").set_input_files([photograph, broken])
+    expect(page.get_by_text("Lowest and highest margin")).to_be_visible()
+    settle(page)
+    expect(page.get_by_test_id("stDataFrame")).to_be_visible()
+
+
+def test_two_tagged_images_are_exported(page: Page, address: str) -> None:
+    visit(page, f"{address}/explore?run={RUN}&sort=name")
+    for number in (0, 3):
+        tiles(page).nth(number).hover()
+        tiles(page).nth(number).locator("input").check()
+        expect(page.get_by_text(f"{1 if number == 0 else 2} selected")).to_be_visible()
+        settle(page)
+    page.get_by_role("textbox", name="Tag").fill("halo")
+    page.get_by_role("button", name="Tag them").click()
+    expect(tiles(page).nth(3).get_by_text("#halo")).to_be_visible(timeout=PATIENCE)
+    settle(page)
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name="Tags", exact=True).click()
+    rows = list(csv.DictReader(Path(waiting.value.path()).read_text(encoding="utf-8").splitlines()))
+    assert sorted(row["id"] for row in rows if row["tags"] == "halo") == sorted(
+        tiles(page).nth(number).get_attribute("data-id") for number in (0, 3)
+    )
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name="CSV").click()
+    rows = list(csv.DictReader(Path(waiting.value.path()).read_text(encoding="utf-8").splitlines()))
+    assert len(rows) == 60
+    assert [row["tags"] for row in rows].count("halo") == 2
+
+
+def test_all_of_it_by_keyboard(page: Page, address: str, accused: int, photograph: Path, broken: Path) -> None:
+    visit(page, f"{address}/?run={RUN}")
+    tab_to(page, ACCUSED)
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/explore**")
+    settle(page)
+    expect(page.get_by_text(f"{accused} of 60 images")).to_be_visible()
+
+    tab_to(page, "called FAKE with")
+    page.keyboard.press("x")
+    expect(page.get_by_text("1 selected")).to_be_visible()
+    settle(page)
+    tab_to(page, "called FAKE with")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("x")
+    expect(page.get_by_text("2 selected")).to_be_visible()
+    settle(page)
+    page.get_by_role("textbox", name="Tag").focus()
+    page.keyboard.type("by hand")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("#by hand")).to_have_count(2, timeout=PATIENCE)
+    settle(page)
+    page.keyboard.press("Tab")
+    tab_to(page, "called FAKE with")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/inspect**")
+    settle(page)
+    before = lime(page).get_attribute("src")
+    tab_to(page, "Segments to ask for")
+    page.keyboard.press("ArrowRight")
+    expect(lime(page)).not_to_have_attribute("src", before, timeout=PATIENCE)
+    settle(page)
+
+    visit(page, f"{address}/upload?run={RUN}")
+    for file, sentence in ((photograph, "What the detector sees"), (broken, "broken.png: The image is damaged")):
+        tab_to(page, "Upload")
+        with page.expect_file_chooser() as waiting:
+            page.locator("[data-testid=stFileUploader] button").first.focus()
+            page.keyboard.press("Enter")
+        waiting.value.set_files(file)
+        expect(page.get_by_text(sentence)).to_be_visible()
+        visit(page, f"{address}/upload?run={RUN}")
+
+
+@pytest.mark.parametrize(
+    "query", ["run=%00&true=%F0%9F&page=-1", "true=" + "A" * 4000, "id=%3Cscript%3E&cut=1e400&pick=%2C%2C"]
+)
+@pytest.mark.parametrize("path", ["", "explore", "inspect", "upload"])
+def test_nonsense_in_the_address(page: Page, address: str, path: str, query: str) -> None:
+    visit(page, f"{address}/{path}?{query}")
+    assert page.get_by_test_id("stException").count() == 0
+    assert page.locator("h1").count() == 1

@@ -1,0 +1,196 @@
+"""Files that an upload may be, made here: what each should become is said beside it."""
+
+import io
+import struct
+import zlib
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, PngImagePlugin
+
+# 8 x 4 blocks of 8 pixels, all four corners different, so that a turned or mirrored image is seen
+BLOCKS = np.array([[[250, 20, 20], [20, 250, 20], [20, 20, 250], [250, 250, 20]]] * 2, np.uint8)
+BLOCKS[1] = BLOCKS[1][::-1] // 2
+PICTURE = BLOCKS.repeat(8, axis=0).repeat(8, axis=1)
+
+
+class Case(NamedTuple):
+    """A file and what it should become.
+
+    Attributes:
+        name: what is wrong with it.
+        data: its bytes.
+        pixels: uint8 (height, width, 3) that it should decode to within `tolerance`; None where it should be refused,
+            or where only its shape is known.
+        shape: (height, width) of what it decodes to; None where it should be refused.
+        tolerance: largest difference of a pixel.
+    """
+
+    name: str
+    data: bytes
+    pixels: NDArray[np.uint8] | None = None
+    shape: tuple[int, int] | None = None
+    tolerance: int = 0
+
+
+def saved(image: Image.Image, kind: str, **options: object) -> bytes:
+    """Bytes of a Pillow image."""
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def chunk(kind: bytes, body: bytes) -> bytes:
+    """A chunk of a PNG."""
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def png(
+    width: int, height: int, *, depth: int = 8, colour: int = 2, extra: bytes = b"", rows: int | None = None
+) -> bytes:
+    """A black PNG written by hand, so that any size can be claimed; `rows` fewer than that may be in it."""
+    channels = {0: 1, 2: 3, 3: 1, 6: 4}[colour]
+    packer = zlib.compressobj(9)
+    row = bytes(1 + width * channels * depth // 8)
+    body = b"".join(packer.compress(row) for _ in range(height if rows is None else rows)) + packer.flush()
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + head + extra + chunk(b"IDAT", body) + chunk(b"IEND", b"")
+
+
+def good(name: str, data: bytes, pixels: NDArray[np.uint8] = PICTURE, tolerance: int = 0) -> Case:
+    """A file whose pixels are known."""
+    return Case(name, data, pixels, pixels.shape[:2], tolerance)
+
+
+def cases() -> Iterator[Case]:
+    """The whole corpus."""
+    yield from damaged()
+    yield from foreign()
+    yield from bombs()
+    yield from unusual()
+    yield from oriented()
+
+
+def damaged() -> Iterator[Case]:
+    """Nothing, half of something, and noise."""
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8))
+    yield Case("empty", b"")
+    yield Case("one byte", b"\x89")
+    yield Case("noise", np.random.default_rng(1).bytes(5000))
+    for kind in ("PNG", "JPEG", "WEBP"):
+        whole = saved(image, kind)
+        for share in (0.1, 0.5, 0.9):
+            yield Case(f"{kind} cut off at {share}", whole[: int(len(whole) * share)])
+        # damage in the middle may still decode to something: either is right, a traceback is not
+        holed = whole[: len(whole) // 2] + b"\0" * 40 + whole[len(whole) // 2 + 40 :]
+        yield Case(f"{kind} with a hole", holed, shape=(64, 64))
+
+
+def foreign() -> Iterator[Case]:
+    """Files of another kind, whatever they are called."""
+    image = Image.fromarray(PICTURE)
+    yield Case("SVG renamed", b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>')
+    yield Case("HTML renamed", b"<!doctype html><html><body><img src=x onerror=alert(1)></body></html>")
+    yield Case("PDF renamed", b"%PDF-1.7\n1 0 obj\n<<>>\nendobj\ntrailer\n<<>>\n%%EOF")
+    yield Case("zip renamed", b"PK\x03\x04" + bytes(200))
+    yield Case("PostScript renamed", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n(x) run\n")
+    for kind in ("GIF", "BMP", "TIFF", "PPM", "ICO", "TGA"):
+        yield Case(f"{kind} renamed", saved(image, kind))
+    yield good("PNG and a zip in one file", saved(image, "PNG") + b"PK\x03\x04" + bytes(500))
+    yield good("PNG and a script in one file", saved(image, "PNG") + b"<script>alert(1)</script>")
+    yield good(
+        "JPEG with a script in its comment",
+        saved(image, "JPEG", quality=100, subsampling=0, comment=b"<script>1</script>"),
+        tolerance=12,
+    )
+
+
+def bombs() -> Iterator[Case]:
+    """Small files that would become large, or that a reader would step through for minutes."""
+    yield Case("PNG that claims 100,000 a side", png(100_000, 100_000, rows=1))
+    yield Case("PNG of 16,384 a side", png(16_384, 16_384))
+    yield Case("PNG of 1 x 20,000", png(1, 20_000))
+    yield Case("PNG of 20,000 x 1", png(20_000, 1))
+    yield Case("more bytes than are read", saved(Image.fromarray(PICTURE), "PNG") + bytes(21 * 2**20))
+    text = chunk(b"zTXt", b"k\0\0" + zlib.compress(bytes(80_000_000), 9))
+    yield Case("PNG with a text that unpacks to 80 MB", png(32, 32, extra=text), shape=(32, 32))
+    yield Case("PNG with 900,000 chunks", png(32, 32, extra=chunk(b"teXt", b"") * 900_000))
+    jpeg = saved(Image.fromarray(PICTURE), "JPEG")
+    yield Case("JPEG with 900,000 segments", jpeg[:2] + b"\xff\xfe\x00\x02" * 900_000 + jpeg[2:])
+    yield Case("JPEG with 15 MB of padding", jpeg[:2] + b"\xff" * 15_000_000 + jpeg[2:])
+    progressive = saved(Image.new("RGB", (4800, 4800), (90, 60, 30)), "JPEG", progressive=True)
+    last = progressive[progressive.rindex(b"\xff\xda") : -2]
+    yield Case("JPEG with 100,000 passes", progressive[:-2] + last * 100_000 + progressive[-2:])
+    # as large as is read at all: these must decode, and in the memory and time that there is
+    side = 4470
+    yield Case("largest colour PNG", png(side, side), shape=(side, side))
+    yield Case("largest PNG with transparency", png(side, side, colour=6), shape=(side, side))
+    yield Case("largest 16-bit grey PNG", png(side, side, depth=16, colour=0), shape=(side, side))
+    yield Case("largest 16-bit colour PNG", png(side, side, depth=16), shape=(side, side))
+    yield Case("largest CMYK JPEG", saved(Image.new("CMYK", (side, side)), "JPEG"), shape=(side, side))
+
+
+def unusual() -> Iterator[Case]:
+    """Sound files that few programs write."""
+    image = Image.fromarray(PICTURE)
+    grey = np.arange(256, dtype=np.uint16).reshape(16, 16)
+    yield good("1 x 1", saved(Image.new("RGB", (1, 1), (9, 8, 7)), "PNG"), np.array([[[9, 8, 7]]], np.uint8))
+    yield good(
+        "16-bit grey", saved(Image.fromarray(grey * 257), "PNG"), grey.astype(np.uint8)[..., None].repeat(3, axis=2)
+    )
+    yield good("CMYK", saved(image.convert("CMYK"), "JPEG", quality=100, subsampling=0), tolerance=12)
+    yield good("palette", saved(image.convert("P", palette=Image.Palette.ADAPTIVE), "PNG"))
+    yield good("one bit", saved(Image.new("1", (4, 4), 1), "PNG"), np.full((4, 4, 3), 255, np.uint8))
+    clear = image.convert("P", palette=Image.Palette.ADAPTIVE)
+    first = int(np.asarray(clear)[0, 0])
+    white = PICTURE.copy()
+    white[np.asarray(clear) == first] = 255
+    yield good("palette with a transparent colour", saved(clear, "PNG", transparency=first), white)
+    half = image.convert("RGBA")
+    half.putalpha(Image.fromarray(np.repeat(np.array([[0, 255]], np.uint8), 16, axis=1).repeat(16, axis=0)))
+    laid = PICTURE.copy()
+    laid[:, :16] = 255
+    yield good("transparent half", saved(half, "PNG"), laid)
+    other = Image.fromarray(255 - PICTURE)
+    for kind in ("PNG", "WEBP"):
+        options = {"lossless": True} if kind == "WEBP" else {}
+        moving = saved(image, kind, save_all=True, append_images=[other] * 20, duration=10, **options)
+        yield good(f"animated {kind}, first frame", moving)
+    yield good("ICC profile of 300 KB", saved(image, "PNG", icc_profile=np.random.default_rng(2).bytes(300_000)))
+    yield Case(
+        "ICC profile of 3 MB",
+        saved(image, "PNG", icc_profile=np.random.default_rng(2).bytes(3_000_000)),
+        PICTURE,
+        (16, 32),
+    )
+    info = PngImagePlugin.PngInfo()
+    info.add_text("Title", "x" * 500_000)
+    yield good("a long title", saved(image, "PNG", pnginfo=info))
+
+
+def oriented() -> Iterator[Case]:
+    """EXIF orientation 1 to 8, what it should come to by hand, and broken EXIF."""
+    image = Image.fromarray(PICTURE)
+    upright = {
+        1: PICTURE,
+        2: PICTURE[:, ::-1],
+        3: PICTURE[::-1, ::-1],
+        4: PICTURE[::-1],
+        5: PICTURE.transpose(1, 0, 2),
+        6: np.rot90(PICTURE, -1),
+        7: PICTURE.transpose(1, 0, 2)[::-1, ::-1],
+        8: np.rot90(PICTURE),
+    }
+    for number, expected in upright.items():
+        exif = Image.Exif()
+        exif[0x0112] = number
+        yield good(f"EXIF orientation {number}", saved(image, "PNG", exif=exif), np.ascontiguousarray(expected))
+    for name, exif in {
+        "orientation 99": b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x63\0\0\0\0\0\0\0",
+        "cut off": b"Exif\0\0II*\0\x08\0\0\0\xff\xff\x12\x01",
+        "noise": b"Exif\0\0" + np.random.default_rng(3).bytes(400),
+        "an IFD that points to itself": b"Exif\0\0II*\0\x08\0\0\0\x01\0\x69\x87\x04\0\x01\0\0\0\x08\0\0\0\x08\0\0\0",
+    }.items():
+        yield good(f"broken EXIF: {name}", saved(image, "JPEG", quality=100, subsampling=0, exif=exif), tolerance=12)
