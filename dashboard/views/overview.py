@@ -1,5 +1,7 @@
 """Overview: how good is the detector?"""
 
+import re
+
 import streamlit as st
 
 from core.browse import Filter
@@ -211,4 +213,6 @@ with row.cell():
     st.table(facts, border="horizontal")
 if detector and detector_path:
     with st.expander("Model card: what this detector is for and what it is not for", icon=":material/description:"):
-        st.markdown((detector_path / "README.md").read_text(encoding="utf-8"))
+        card = (detector_path / "README.md").read_text(encoding="utf-8")
+        # the page has its title already
+        st.markdown(re.sub(r"^#(?=#* )", "###", card, flags=re.MULTILINE))
