@@ -19,12 +19,13 @@ import numpy as np
 import torch
 from diffusers import UNet2DModel
 from numpy.typing import NDArray
+from safetensors import safe_open
 from safetensors.torch import load_file
 
 from assets.sample.crops import Crop, choose_crops, encode_jpeg
 from assets.sample.generator import build_generator, build_scheduler, to_inputs
 from assets.sample.settings import ARCHIVE, MANIFEST, PHOTOGRAPHS, SETTINGS, Settings
-from core.storage import cache_dir, sha256_of, write_bytes_atomically
+from core.storage import cache_dir, sha256_of
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def plan(settings: Settings = SETTINGS) -> tuple[list[Entry], NDArray[np.uint8]]
     cuts = []
     for index, (name, photograph) in enumerate(PHOTOGRAPHS.items()):
         pixels = photograph.read()
-        crops = choose_crops(pixels, settings.crops[photograph.split], seed=settings.seed + index, settings=settings)
+        crops = choose_crops(pixels, settings.crops(photograph.split), seed=settings.seed + index, settings=settings)
         for number, crop in enumerate(crops):
             entries.append(Entry(name, number, crop, settings.seed * 1_000_000 + len(entries)))
             cuts.append(crop.cut(pixels, settings))
@@ -68,6 +69,7 @@ def redraw(
     seeds: list[int],
     *,
     strength: int,
+    stride: int = SETTINGS.stride,
     bf16: bool = False,
     batch_size: int = 100,
 ) -> NDArray[np.uint8]:
@@ -77,7 +79,8 @@ def redraw(
         network: from `build_generator`, trained.
         pixels: uint8 (N, 32, 32, 3).
         seeds: one an image; an image does not depend on the batch it is in.
-        strength: noise level to begin from; all levels below it are stepped through.
+        strength: noise level to begin from.
+        stride: levels between two steps.
         bf16: compute in bfloat16.
         batch_size: images at a time.
 
@@ -85,6 +88,8 @@ def redraw(
         uint8 (N, 32, 32, 3).
     """
     scheduler = build_scheduler()
+    levels = list(range(strength - 1, -1, -stride))
+    scheduler.set_timesteps(timesteps=levels)
     redrawn = []
     for start in range(0, len(pixels), batch_size):
         clean = to_inputs(pixels[start : start + batch_size])
@@ -92,7 +97,7 @@ def redraw(
         noise = torch.stack([torch.randn(clean.shape[1:], generator=generator) for generator in generators])
         sample = scheduler.add_noise(clean, noise, torch.full((len(clean),), strength - 1))
         with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-            for level in reversed(range(strength)):
+            for level in levels:
                 sample = sample.contiguous(memory_format=torch.channels_last)
                 predicted = network(sample, level).sample.float()
                 sample = scheduler.step(predicted, level, sample, generator=generators).prev_sample
@@ -135,13 +140,15 @@ def write_manifest(
 ) -> None:
     """Settings, photographs, versions and hashes, and then a line for each image."""
     packages = ("diffusers", "matplotlib", "numpy", "pillow", "scikit-image", "scikit-learn", "torch")
-    head = {
-        "settings": {**asdict(settings), "crops": dict(settings.crops)},
+    head: dict[str, Any] = {
+        "settings": asdict(settings),
         "photographs": {name: asdict(photograph) for name, photograph in PHOTOGRAPHS.items()},
         "versions": {package: version(package) for package in packages},
         "generator_sha256": sha256_of(weights),
         "archive_sha256": sha256_of(ARCHIVE),
     }
+    with safe_open(weights, "pt") as file:
+        head["generator_training"] = file.metadata()
     rows = []
     for entry in sorted(entries, key=lambda entry: entry.file):
         digest = hashlib.sha256(files[entry.file]).hexdigest()
@@ -164,7 +171,7 @@ def main() -> None:
     redrawn = redraw(network, pixels[fake], seeds, strength=SETTINGS.strength, bf16=arguments.bf16)
     pixels[fake] = match_colours(redrawn, pixels[fake])
     files = {entry.file: encode_jpeg(image) for entry, image in zip(entries, pixels, strict=True)}
-    write_bytes_atomically(ARCHIVE, lambda path: write_archive(path, files))
+    write_archive(ARCHIVE, files)
     write_manifest(MANIFEST, arguments.generator, entries, files, SETTINGS)
     print(f"{len(files)} images, {ARCHIVE.stat().st_size / 1e6:.2f} MB in {ARCHIVE}")
 

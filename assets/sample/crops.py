@@ -59,7 +59,9 @@ def choose_crops(photograph: NDArray[np.uint8], count: int, *, seed: int, settin
             if not crowded and (crop.cut(photograph, settings) @ LUMA).std() >= settings.min_contrast:
                 taken.append(crop)
         if len(taken) < wanted:
-            raise ValueError(f"only {len(taken)} of {wanted} crops of side {side} fit; lower `crops` or `min_contrast`")
+            raise ValueError(
+                f"only {len(taken)} of {wanted} crops of side {side} fit; want fewer or lower `min_contrast`"
+            )
         chosen += taken
     return [chosen[index] for index in generator.permutation(len(chosen))]
 

@@ -1,7 +1,7 @@
 """Every number that the sample was made with, and where its photographs lie in the installed packages."""
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from types import MappingProxyType
@@ -99,10 +99,11 @@ class Settings:
         steps, batch_size, learning_rate: of its training; the rate rises in `warm_up` steps, then falls linearly to 0.
         average: decay of the running average of the weights, which is what is kept.
         sides: crop sides in photograph pixels; each is reduced to 32.
-        crops: images of a photograph, by split; half of them are redrawn.
+        train_crops, test_crops: images of a photograph of that split; half of them are redrawn.
         min_contrast: crops whose reduced luma has a smaller standard deviation, in grey levels, are not taken.
         resampling: filter of the reduction, the same for both classes.
         strength: noise level from which FAKE crops are redrawn; higher keeps less of the crop.
+        stride: levels between two steps of redrawing, a divisor of `strength`.
         quality: of the JPEG files; chroma is halved in both directions (4:2:0) in both classes.
     """
 
@@ -116,11 +117,17 @@ class Settings:
     warm_up: int = 200
     average: float = 0.999
     sides: tuple[int, ...] = (48, 64, 96, 128, 192)
-    crops: MappingProxyType[str, int] = field(default_factory=lambda: MappingProxyType({"train": 400, "test": 200}))
+    train_crops: int = 400
+    test_crops: int = 200
     min_contrast: float = 12.0
     resampling: str = "bicubic"
     strength: int = 150
+    stride: int = 5
     quality: int = 75
+
+    def crops(self, split: str) -> int:
+        """Images of each photograph of a split."""
+        return {"train": self.train_crops, "test": self.test_crops}[split]
 
 
 SETTINGS = Settings()
