@@ -92,7 +92,7 @@ def train(options: argparse.Namespace) -> None:
     test_set = load(options, "test")
     run = test_and_write(options, detector, train_set, test_set)
     forget_checkpoint(recipe, train_set, checkpoints=options.checkpoints)
-    print_table(read_run(run).manifest["metrics"]["all"])
+    print_table(read_run(run).manifest["metrics"]["all"], beside_paper=test_set.name.startswith("cifake"))
     print(f"\nWritten: {options.out / 'detectors' / name} and {run}")
     print("See it: streamlit run dashboard/app.py")
 
@@ -179,19 +179,22 @@ def show(bar: "tqdm[Any]", done: int, total: int, text: str) -> None:
     bar.update(done - bar.n)
 
 
-def print_table(metrics: dict[str, Any]) -> None:
-    """A table like the paper's Table 1, with the paper's figures beside ours, and the confusion matrix."""
-    print("\n        precision       recall          F1              images")
-    print("        ours   paper    ours   paper    ours   paper")
+def print_table(metrics: dict[str, Any], *, beside_paper: bool) -> None:
+    """A table like the paper's Table 1 and the confusion matrix, with the paper's figures where the set is the paper's."""
+
+    def paper(text: object) -> str:
+        return f"(paper {text})" if beside_paper else ""
+
+    print()
     for label in CLASSES:
-        ours, paper = metrics["per_class"][label], PAPER["per_class"][label]
-        cells = "    ".join(f"{ours[key]:.3f}  {paper[key]:.2f} " for key in ("precision", "recall", "f1"))
-        print(f"{label}    {cells}    {ours['support']}")
-    print(f"accuracy {metrics['accuracy']:.4f} (paper {PAPER['accuracy']}), ", end="")
+        ours, theirs = metrics["per_class"][label], PAPER["per_class"][label]
+        keys = ("precision", "recall", "f1")
+        print(label, *(f" {key} {ours[key]:.3f} {paper(theirs[key])}" for key in keys), f" images {ours['support']}")
     auroc = "none" if metrics["auroc"] is None else f"{metrics['auroc']:.4f}"
-    print(f"AUROC {auroc}, calibration error {metrics['ece']:.4f}")
-    for label, ours, paper in zip(CLASSES, metrics["confusion"], PAPER["confusion"], strict=True):
-        print(f"true {label}: called FAKE {ours[0]}, called REAL {ours[1]} (paper {paper[0]}, {paper[1]})")
+    print(f"accuracy {metrics['accuracy']:.4f} {paper(PAPER['accuracy'])}")
+    print(f"AUROC {auroc}  calibration error {metrics['ece']:.4f}")
+    for label, ours, theirs in zip(CLASSES, metrics["confusion"], PAPER["confusion"], strict=True):
+        print(f"true {label}: called FAKE {ours[0]}, called REAL {ours[1]} {paper(f'{theirs[0]}, {theirs[1]}')}")
 
 
 if __name__ == "__main__":

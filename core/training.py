@@ -111,7 +111,7 @@ RECIPES = {
         validation=0.0,
     ),
     "swift": Recipe(name="swift", width=32, epochs=20, shift=2),
-    "sample": Recipe(name="sample", width=16, epochs=24, batch_size=64, learning_rate=0.05, colour=True),
+    "sample": Recipe(name="sample", width=16, epochs=30, batch_size=64, learning_rate=0.02, colour=True),
 }
 
 
