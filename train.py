@@ -180,7 +180,7 @@ def show(bar: "tqdm[Any]", done: int, total: int, text: str) -> None:
 
 
 def print_table(metrics: dict[str, Any], *, beside_paper: bool) -> None:
-    """A table like the paper's Table 1 and the confusion matrix, beside the paper's figures where the set is its own."""
+    """A table like the paper's Table 1 and the confusion matrix, and the paper's figures where the set is its own."""
 
     def paper(text: object) -> str:
         return f"(paper {text})" if beside_paper else ""
