@@ -20,7 +20,9 @@ def table() -> pd.DataFrame:
             "predicted": pd.Categorical(np.where(margin > 0, "REAL", "FAKE"), categories=["FAKE", "REAL"]),
             "p_real": (1 / (1 + np.exp(-margin))).astype(np.float32),
             "margin": margin,
-            "category": pd.Categorical(generator.choice(["cat", "ship", "frog"], 500), categories=["cat", "ship", "frog", "x"]),
+            "category": pd.Categorical(
+                generator.choice(["cat", "ship", "frog"], 500), categories=["cat", "ship", "frog", "x"]
+            ),
         }
     )
 
@@ -49,7 +51,9 @@ def test_sweep_has_the_area_of_scikit_learn_and_its_points(table: pd.DataFrame) 
     area = np.trapezoid(swept.caught, swept.accused)
     assert area == pytest.approx(roc_auc_score(table["label"] == "REAL", table["margin"]), abs=1e-6)
     assert (swept.caught[-1], swept.accused[-1]) == (1, 1)
-    for cut, caught, accused, precision in list(zip(swept.cuts, swept.caught, swept.accused, swept.precision, strict=True))[1::7]:
+    for cut, caught, accused, precision in list(
+        zip(swept.cuts, swept.caught, swept.accused, swept.precision, strict=True)
+    )[1::7]:
         called_fake = table["p_real"].to_numpy(np.float64) <= cut
         is_fake = (table["label"] == "FAKE").to_numpy()
         assert caught == pytest.approx(called_fake[is_fake].mean())

@@ -28,7 +28,11 @@ def test_tags_and_notes_survive_and_come_off(tags: Tags) -> None:
     assert again.ids("odd") == {"a", "b"}
     assert again.of("a") == ["halo", "odd"]
     frame = again.frame()
-    assert frame.to_dict("list") == {"id": ["a", "b", "c"], "tags": ["halo;odd", "odd", ""], "note": ["", "", "a note; with\nlines"]}
+    assert frame.to_dict("list") == {
+        "id": ["a", "b", "c"],
+        "tags": ["halo;odd", "odd", ""],
+        "note": ["", "", "a note; with\nlines"],
+    }
     again.remove(["a"], "odd")
     again.note("c", " ")
     assert again.ids("odd") == {"b"}
