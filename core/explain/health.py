@@ -19,7 +19,8 @@ FILL_NAMES: dict[Fill, str] = {
 SAME_WAY = 0.9
 # a map whose values differ by less than this share of the largest points nowhere
 FLAT = 0.1
-MAX_PROBES = 64
+# so many segments are filled alone to judge a fill; with fewer there is no habit to tell from chance
+MIN_PROBES, MAX_PROBES = 5, 24
 
 
 def lime_health(
@@ -30,7 +31,7 @@ def lime_health(
     samples: int,
     distinct: int,
     r2: float,
-    filled_alone: Callable[[Fill], float] | None,
+    filled_alone: Callable[[Fill, Fill], tuple[float, float]] | None,
 ) -> LimeHealth:
     """The health of a LIME explanation.
 
@@ -40,8 +41,8 @@ def lime_health(
         decisions: int8 (S,), 1, -1 or 0 a segment.
         samples: drawn so far; `distinct` of them were run.
         r2: weighted R squared of the surrogate.
-        filled_alone: `movement` for a named fill, asked only where one colour wants a cause; None leaves the question
-            of the fill open.
+        filled_alone: `movement` for two named fills, asked only where one colour wants a cause; None leaves the
+            question of the fill open.
     """
     count = len(decisions)
     area = float(np.isin(segments, np.flatnonzero(decisions)).mean())
@@ -54,7 +55,9 @@ def lime_health(
 
 
 def _one_colour(
-    settings: LimeSettings, decisions: NDArray[np.int8], filled_alone: Callable[[Fill], float] | None
+    settings: LimeSettings,
+    decisions: NDArray[np.int8],
+    filled_alone: Callable[[Fill, Fill], tuple[float, float]] | None,
 ) -> tuple[OneColour | None, str]:
     signs = set(decisions[decisions != 0].tolist())
     if len(decisions) == 1:
@@ -70,10 +73,12 @@ def _one_colour(
     if len(signs) == 2:
         return None, ""
     one_sign = "One colour only: every decided segment speaks the same way"
+    if len(decisions) < MIN_PROBES:
+        return "one sign", f"{one_sign}, which {len(decisions)} segments often do by chance; ask for more."
     if filled_alone is None:
         return "one sign", one_sign + "."
     other: Fill = "texture" if settings.fill != "texture" else "mean"
-    own, elsewhere = filled_alone(settings.fill), filled_alone(other)
+    own, elsewhere = filled_alone(settings.fill, other)
     side = "REAL" if own > 0 else "FAKE"
     measured = (
         f"filled one at a time with {FILL_NAMES[settings.fill]}, segments push towards {side} with "
@@ -90,22 +95,24 @@ def _toward(balance: float, direction: float) -> float:
 
 
 def movement(
-    margins: Margins, image: NDArray[np.uint8], segments: NDArray[np.int32], *, fill: Fill, seed: int
-) -> float:
-    """Which way a fill moves the margin when each segment is filled alone.
+    margins: Margins, image: NDArray[np.uint8], segments: NDArray[np.int32], *, fills: tuple[Fill, Fill], seed: int
+) -> tuple[float, float]:
+    """Which way each of two fills moves the margin when segments (up to `MAX_PROBES`) are filled one at a time.
 
     Returns:
-        The sum of the movements over the sum of their sizes: 1 where each is towards REAL, -1 where each is towards
-        FAKE.
+        For each fill, the sum of the movements over the sum of their sizes: 1 where each is towards REAL, -1 where each
+        is towards FAKE.
     """
     count = int(segments.max()) + 1
     chosen = np.unique(np.linspace(0, count - 1, min(count, MAX_PROBES)).round().astype(int))
     keep = np.ones((len(chosen) + 1, count), bool)
     keep[np.arange(len(chosen)), chosen] = False
-    found = margins(mask_batch(image, segments, keep=keep, fill=fill, seed=seed)).astype(np.float64)
-    moved = found[:-1] - found[-1]
-    total = np.abs(moved).sum()
-    return float(moved.sum() / total) if total > 0 else 0.0
+    batches = [mask_batch(image, segments, keep=keep, fill=fill, seed=seed) for fill in fills]
+    found = margins(np.concatenate(batches)).astype(np.float64).reshape(2, -1)
+    moved = found[:, :-1] - found[:, -1:]
+    total = np.abs(moved).sum(axis=1)
+    balance = np.divide(moved.sum(axis=1), total, out=np.zeros(2), where=total > 0)
+    return float(balance[0]), float(balance[1])
 
 
 def cam_health(values: NDArray[np.float32], *, signed: bool, toward: ClassName) -> CamHealth:

@@ -57,11 +57,29 @@ def explain_lime(
     Raises:
         ExplanationError: an image of another shape, more segments than pixels, or a detector whose answer is no number.
     """
-    job = _prepare(detector, image, settings or LimeSettings())
+    yield from _explain(detector, image, settings or LimeSettings(), cancel=cancel, stepwise=True)
+
+
+def explain_lime_fully(
+    detector: Detector, image: NDArray[np.uint8], *, settings: LimeSettings | None = None
+) -> LimeResult:
+    """The last result of `explain_lime`, without the cost of those before it."""
+    return next(_explain(detector, image, settings or LimeSettings(), cancel=None, stepwise=False))
+
+
+def _explain(
+    detector: Detector,
+    image: NDArray[np.uint8],
+    settings: LimeSettings,
+    *,
+    cancel: Callable[[], bool] | None,
+    stepwise: bool,
+) -> Iterator[LimeResult]:
+    job = _prepare(detector, image, settings)
     first, inverse = distinct_rows(job.samples.keep)
     logits = np.zeros((0, 2), np.float64)
     batch = max(BATCH, detector.batch_size or 0)
-    for stop in _steps(len(job.samples), first):
+    for stop in _steps(len(job.samples), first) if stepwise else [len(job.samples)]:
         needed = int(np.searchsorted(first, stop))
         while len(logits) < needed:
             if cancel is not None and cancel():
@@ -69,14 +87,6 @@ def explain_lime(
             rows = first[len(logits) : min(len(logits) + batch, needed)]
             logits = np.concatenate([logits, _run(job, job.samples.keep[rows])])
         yield _result(job, logits[inverse[:stop]], distinct=needed)
-
-
-def explain_lime_fully(
-    detector: Detector, image: NDArray[np.uint8], *, settings: LimeSettings | None = None
-) -> LimeResult:
-    """The last result of `explain_lime`."""
-    *_, last = explain_lime(detector, image, settings=settings)
-    return last
 
 
 def target_values(logits: NDArray[np.float64], target: LimeTarget) -> tuple[NDArray[np.float64], ClassName]:
@@ -181,5 +191,5 @@ def _result(job: _Job, logits: NDArray[np.float64], *, distinct: int) -> LimeRes
     )
 
 
-def _filled_alone(job: _Job, fill: Fill) -> float:
-    return movement(job.detector.margins, job.image, job.segments, fill=fill, seed=job.settings.seed)
+def _filled_alone(job: _Job, one: Fill, other: Fill) -> tuple[float, float]:
+    return movement(job.detector.margins, job.image, job.segments, fills=(one, other), seed=job.settings.seed)

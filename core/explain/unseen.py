@@ -5,7 +5,8 @@ was run guesses two thousand more; the surrogate is fitted to the guesses, and t
 (Bayesian quadrature: O'Hagan 1991, Rasmussen and Ghahramani 2003).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import product
 
 import numpy as np
@@ -68,8 +69,40 @@ def tune(keep: NDArray[np.bool_], values: NDArray[np.float64]) -> Process:
     return found
 
 
+@dataclass(frozen=True, eq=False)
+class Population:
+    """The samples that are guessed, for one number of segments.
+
+    Attributes:
+        samples: `POPULATION` balanced samples.
+        proximity: float (n,), their weights in the surrogate.
+        weights_of: float (S, n), what makes the surrogate's weights of the samples' values.
+    """
+
+    samples: Samples
+    proximity: NDArray[np.float64]
+    weights_of: NDArray[np.float64]
+
+
+@lru_cache(maxsize=64)
+def population_of(n_segments: int) -> Population:
+    """The population for so many segments: always the same, so that images share it."""
+    samples = balanced_samples(POPULATION, n_segments, RandomState(0))
+    proximity = SampledExplainer().proximity(samples.keep)
+    design, root, solve = ridge(samples.keep, proximity)
+    return Population(samples, proximity, (solve @ (design * root[:, None]).T)[1:])
+
+
+@lru_cache(maxsize=256)
+def prior_variance(n_segments: int, process: Process) -> NDArray[np.float64]:
+    """float (S,), how far each weight could lie from 0 before any sample was run."""
+    population = population_of(n_segments)
+    covariance = process.covariance(population.samples.keep, population.samples.keep)
+    return np.asarray(((population.weights_of @ covariance) * population.weights_of).sum(axis=1))
+
+
 class UnseenFitter:
-    """Fits the surrogate of one image to guesses; keeps between two fits what does not change.
+    """Fits the surrogate of one image to guesses; tunes the process once and keeps it.
 
     Args:
         explainer: whose surrogate it is.
@@ -78,11 +111,8 @@ class UnseenFitter:
 
     def __init__(self, explainer: SampledExplainer, n_segments: int) -> None:
         self._explainer = explainer
-        self._population = balanced_samples(POPULATION, n_segments, RandomState(0))
-        self._proximity = explainer.proximity(self._population.keep)
-        design, root, solve = ridge(self._population.keep, self._proximity)
-        self._weights_of = (solve @ (design * root[:, None]).T)[1:]
-        self._tuned: tuple[int, Process, NDArray[np.float64]] | None = None
+        self._population = population_of(n_segments)
+        self._tuned: tuple[int, Process] | None = None
 
     def fit(self, samples: Samples, values: NDArray[np.float64], *, confidence: float) -> Fit:
         """The surrogate of the population as guessed from n samples.
@@ -92,34 +122,33 @@ class UnseenFitter:
             values: float (n,), the target in each.
             confidence: of the intervals.
         """
-        keep, count = samples.keep, samples.keep.shape[1]
-        mean = float(values.mean())
-        process, prior = self._process(keep, values - mean)
-        factor = linalg.cho_factor(process.covariance(keep, keep) + process.noise * np.eye(len(keep)), lower=True)
-        across = process.covariance(self._population.keep, keep)
-        solved = linalg.cho_solve(factor, values - mean)
-        guesses = mean + across @ solved
-        weights, intercept, _ = self._explainer.surrogate(self._population.keep, guesses)
-        freedom = len(keep) - count - 1
+        keep, population = samples.keep, self._population
+        centred = values - values.mean()
+        process = self._process(keep, centred)
+        covariance = process.covariance(keep, keep)
+        covariance[np.diag_indices_from(covariance)] += process.noise
+        lower = linalg.cholesky(covariance, lower=True, overwrite_a=True, check_finite=False)
+        across = process.covariance(population.samples.keep, keep)
+        solved = linalg.cho_solve((lower, True), centred, check_finite=False)
+        guesses = values.mean() + across @ solved
+        weights, intercept, _ = self._explainer.surrogate(population.samples.keep, guesses)
+        r2 = self._r2(samples, values, weights, intercept)
+        freedom = len(keep) - keep.shape[1] - 1
         if freedom < 1:
-            return Fit(weights, np.full(count, np.inf), intercept, self._r2(samples, values, weights, intercept))
-        known = linalg.solve_triangular(factor[0], (self._weights_of @ across).T, lower=True)
-        doubt = prior - (known**2).sum(axis=0)
-        scale = (values - mean) @ solved / freedom
+            return Fit(weights, np.full(len(weights), np.inf), intercept, r2)
+        known = linalg.solve_triangular(lower, (population.weights_of @ across).T, lower=True, check_finite=False)
+        doubt = prior_variance(keep.shape[1], replace(process, noise=0.0)) - (known**2).sum(axis=0)
+        scale = centred @ solved / freedom
         error = stats.t.ppf(0.5 + confidence / 2, freedom) * np.sqrt(np.maximum(scale * doubt, 0))
         # the population is itself a draw from all combinations
-        drawn = sampling_error(self._population, guesses, proximity=self._proximity, confidence=confidence)
-        return Fit(weights, np.hypot(error, drawn), intercept, self._r2(samples, values, weights, intercept))
+        drawn = sampling_error(population.samples, guesses, proximity=population.proximity, confidence=confidence)
+        return Fit(weights, np.hypot(error, drawn), intercept, r2)
 
-    def _process(self, keep: NDArray[np.bool_], values: NDArray[np.float64]) -> tuple[Process, NDArray[np.float64]]:
-        """The process, and under it each weight's variance before any sample was run."""
+    def _process(self, keep: NDArray[np.bool_], values: NDArray[np.float64]) -> Process:
         enough = min(len(keep), max(TUNED_ON, 2 * (keep.shape[1] + 1)))
         if self._tuned is None or self._tuned[0] < enough:
-            process = tune(keep[:enough], values[:enough])
-            covariance = process.covariance(self._population.keep, self._population.keep)
-            prior = ((self._weights_of @ covariance) * self._weights_of).sum(axis=1)
-            self._tuned = enough, process, prior
-        return self._tuned[1:]
+            self._tuned = enough, tune(keep[:enough], values[:enough])
+        return self._tuned[1]
 
     def _r2(
         self, samples: Samples, values: NDArray[np.float64], weights: NDArray[np.float64], intercept: float

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
-from lime.lime_image import LimeImageExplainer
+from lime import lime_image
 from lime.wrappers.scikit_image import SegmentationAlgorithm
 from numpy.random import RandomState
 from numpy.typing import NDArray
@@ -60,7 +60,7 @@ def package(detector: Detector, image: NDArray[np.uint8], settings: LimeSettings
         return np.stack([logits[:, FAKE] - logits[:, REAL], logits[:, REAL] - logits[:, FAKE]], axis=1)
 
     slic = SegmentationAlgorithm("slic", n_segments=settings.n_segments, compactness=10, start_label=0)
-    explanation = LimeImageExplainer(random_state=settings.seed).explain_instance(
+    explanation = lime_image.LimeImageExplainer(random_state=settings.seed).explain_instance(
         image,
         probabilities if settings.target == "probability" else margins,
         top_labels=2,
@@ -193,6 +193,8 @@ def main() -> None:
         "--parts", nargs="+", choices=("paper", "slic", "rank", "map"), default=["paper", "slic", "rank", "map"]
     )
     options = parser.parse_args()
+    # a progress bar is no part of what is compared
+    lime_image.tqdm = iter
     detector = load_detector(find_detector(options.detector))
     chosen = load_image_set(options.data, "test").limited(options.images).pixels
     few = load_image_set(options.data, "test").limited(options.package_images, seed=1).pixels

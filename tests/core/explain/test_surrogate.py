@@ -42,13 +42,11 @@ def truth(explainer: SampledExplainer) -> NDArray[np.float64]:
 def fits(explainer: SampledExplainer) -> dict[str, list[Fit]]:
     """Fits of 128 samples each over many draws."""
     found: dict[str, list[Fit]] = {"random": [], "balanced": []}
-    fitter = UnseenFitter(explainer, SEGMENTS)
     for seed in range(SEEDS):
         flips = random_samples(128, SEGMENTS, RandomState(seed))
         found["random"].append(explainer.fit(flips, rough(flips.keep), confidence=0.95))
         pairs = balanced_samples(128, SEGMENTS, RandomState(seed))
-        fresh = UnseenFitter(explainer, SEGMENTS) if seed < 3 else fitter
-        found["balanced"].append(fresh.fit(pairs, rough(pairs.keep), confidence=0.95))
+        found["balanced"].append(UnseenFitter(explainer, SEGMENTS).fit(pairs, rough(pairs.keep), confidence=0.95))
     return found
 
 
