@@ -11,7 +11,7 @@ if (root := str(Path(__file__).parents[1])) not in sys.path:
 
 from dashboard.sidebar import draw_sidebar
 
-st.set_page_config(page_title="Telltale", page_icon=":material/search_insights:", layout="wide")
+st.set_page_config(page_title="Telltale", page_icon=str(Path(__file__).with_name("icon.svg")), layout="wide")
 page = st.navigation(
     [
         st.Page(

@@ -64,11 +64,13 @@ def current() -> Opened:
     name = st.session_state.get("run", "")
     path = runs().get(name)
     if path is None:
+        st.title("There is nothing to look at yet", anchor=False)
         st.info("There is no run to show yet. Make one with `python train.py --data PATH`, then reload this page.")
         st.stop()
     try:
         return open_run(path)
     except ContractError as error:
+        st.title("This run cannot be read", anchor=False)
         st.error(f"{error}.")
         st.stop()
 

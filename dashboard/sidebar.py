@@ -5,6 +5,7 @@ import streamlit as st
 from core.dataset import KAGGLE
 from core.storage import ContractError
 from dashboard import address, library
+from dashboard.widgets.polling import come_back
 
 LOCAL = ("localhost", "127.0.0.1", "::1")
 
@@ -25,7 +26,7 @@ def draw_sidebar() -> None:
             )
             address.put("run", st.session_state["run"])
         reading = library.shelf().status.state == "reading"
-        st.fragment(_draw_pictures, run_every=1.0 if reading else None)()
+        come_back(_draw_pictures, while_busy=reading)
 
 
 def is_local() -> bool:

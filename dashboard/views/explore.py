@@ -153,6 +153,8 @@ with st.container(horizontal=True, horizontal_alignment="distribute", vertical_a
             filtered_csv,
             file_name=f"{opened.run.name}.csv",
             mime="text/csv",
+            # a rerun would take the file away before the browser has fetched it
+            on_click="ignore",
             icon=":material/download:",
             help="All rows that the filter finds, with tags and notes.",
             key="explore.csv",
@@ -162,6 +164,8 @@ with st.container(horizontal=True, horizontal_alignment="distribute", vertical_a
             lambda: kept.to_csv(index=False).encode(),
             file_name="tags.csv",
             mime="text/csv",
+            # a rerun would take the file away before the browser has fetched it
+            on_click="ignore",
             icon=":material/sell:",
             help="Every tag and note on this machine.",
             key="explore.tags",

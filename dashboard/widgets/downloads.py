@@ -24,6 +24,8 @@ def result_downloads(result: Result, *, name: str, key: str, palette: Palette) -
             lambda: encode_png(draw_result(result, SIZE, palette=palette)),
             file_name=f"{stem}.png",
             mime="image/png",
+            # a rerun would take the file away before the browser has fetched it
+            on_click="ignore",
             key=f"{key}.png",
             icon=":material/image:",
             type="tertiary",
@@ -33,6 +35,8 @@ def result_downloads(result: Result, *, name: str, key: str, palette: Palette) -
             lambda: _written(lambda path: save_npz(path, result), ".npz"),
             file_name=f"{stem}.npz",
             mime="application/octet-stream",
+            # a rerun would take the file away before the browser has fetched it
+            on_click="ignore",
             key=f"{key}.npz",
             icon=":material/data_array:",
             type="tertiary",
@@ -49,6 +53,8 @@ def page_download(results: Mapping[str, Result], *, name: str, notes: list[str],
         ),
         file_name=f"{Path(name).stem}-explained.html",
         mime="text/html",
+        # a rerun would take the file away before the browser has fetched it
+        on_click="ignore",
         key=key,
         icon=":material/article:",
         disabled=not results,

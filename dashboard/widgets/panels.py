@@ -19,10 +19,9 @@ from dashboard import library
 from dashboard.widgets import settings as s
 from dashboard.widgets.downloads import Result, page_download, result_downloads
 from dashboard.widgets.picture import explained_picture
+from dashboard.widgets.polling import come_back
 from dashboard.widgets.words import CLASS_WORDS, percent
 from dashboard.worker import Look, Question, Standing, Worker
-
-POLL = 0.4
 
 
 @dataclass(frozen=True)
@@ -235,7 +234,7 @@ def _answers(
             st.rerun()
 
     busy = any(standing.busy for standing in standings)
-    st.fragment(draw, run_every=POLL if busy else None)()
+    come_back(draw, while_busy=busy)
 
 
 def _draw_answer(

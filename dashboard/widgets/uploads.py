@@ -12,6 +12,7 @@ from core.images import ImageError
 from core.upload import DEFAULT_FILTER, Prepared, prepare, settle
 from dashboard.widgets import panels
 from dashboard.widgets.panels import Known
+from dashboard.widgets.polling import come_back
 from dashboard.widgets.words import CLASS_WORDS, percent
 from dashboard.worker import Look, Looked
 
@@ -83,9 +84,9 @@ def draw_table(files: Sequence[UploadedFile], detector: Known) -> None:
             "Lowest and highest margin over the resampling filters: where one is above 0 and the other below, nothing "
             "is determined."
         )
-        _come_back("table", any(row.get("verdict") == "being asked" for row in rows))
+        _end_if_settled("table", any(row.get("verdict") == "being asked" for row in rows))
 
-    st.fragment(draw, run_every=_pause("table"))()
+    come_back(draw, while_busy=bool(st.session_state.get("busy.table")))
 
 
 def _row(file: UploadedFile, detector: Known, *, slot: str) -> dict[str, object]:
@@ -110,14 +111,14 @@ def draw_verdict(ready: Prepared, detector: Known, *, shown: str) -> None:
 
     def draw() -> None:
         found = look(ready, detector, slot="upload")
-        _come_back("upload", found is None)
+        _end_if_settled("upload", found is None)
         if found is None:
             st.markdown("### Asking the detector")
             st.caption("The first time takes a few seconds, while it is being read.")
             return
         _draw_outcome(ready, found, shown)
 
-    st.fragment(draw, run_every=_pause("upload"))()
+    come_back(draw, while_busy=bool(st.session_state.get("busy.upload")))
 
 
 def called(ready: Prepared, detector: Known, *, shown: str) -> str | None:
@@ -156,11 +157,7 @@ def _draw_outcome(ready: Prepared, found: Looked, shown: str) -> None:
         st.table(pd.DataFrame(said).set_index("made small by"), border="horizontal")
 
 
-def _pause(name: str) -> float | None:
-    return panels.POLL if st.session_state.get(f"busy.{name}") else None
-
-
-def _come_back(name: str, busy: bool) -> None:
+def _end_if_settled(name: str, busy: bool) -> None:
     """Begin or end the coming back for an answer, which only a full rerun can."""
     if busy != bool(st.session_state.get(f"busy.{name}")):
         st.session_state[f"busy.{name}"] = busy
