@@ -88,7 +88,7 @@ def against_package(detector: Detector, images: NDArray[np.uint8], settings: Lim
     print(
         f"{name}, {len(images)} images: {np.median(theirs) / np.median(ours):.1f} times faster than the package at its "
         f"batch of 10 ({np.median(theirs):.2f} s and {np.median(ours):.4f} s an image, medians); "
-        f"{np.mean(forwards):.0f} forwards for {settings.n_samples}; weights at most {max(apart):.1e} of the largest apart"
+        f"{np.mean(forwards):.0f} forwards for {settings.n_samples}; weights apart by {max(apart):.1e} of the largest"
     )
 
 
