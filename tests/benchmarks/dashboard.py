@@ -1,0 +1,179 @@
+"""How long a visitor waits: first paint, filters, pages, opening an image, each beside what it may take.
+
+python -m tests.benchmarks.dashboard [--run swift@cifake-test] [--rows 1000000] [--parts paint rows click]
+
+First paint and clicks are measured in Chromium against a server of its own, filters and page turns on the server alone,
+as the time of a whole run of the page.
+"""
+
+import argparse
+import os
+import statistics
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+from playwright.sync_api import Browser, Page
+from streamlit.testing.v1 import AppTest
+
+from core.run import KIND, ROOT, find_runs, read_run
+from core.storage import write_folder
+from tests.browser.app import PATIENCE, running_app, running_browser, settle, visit
+
+PARTS = ("paint", "rows", "click")
+REPEATS = 5
+
+
+def report(what: str, seconds: list[float], allowed: float | None = None) -> None:
+    """One line: median and slowest in seconds, and the median as a share of what is allowed."""
+    middle = statistics.median(seconds)
+    share = "" if allowed is None else f"{middle / allowed:8.2f} of {allowed:g} s"
+    print(f"{what:<58}{middle:8.3f} s   slowest {max(seconds):8.3f} s{share}", flush=True)
+
+
+def seconds_of(action: Callable[[], object]) -> float:
+    """How long a call takes."""
+    start = time.perf_counter()
+    action()
+    return time.perf_counter() - start
+
+
+def synthetic_run(home: Path, source: Path, rows: int) -> str:
+    """Write a run of `rows` rows drawn from a real one's, without pictures; its name."""
+    run = read_run(source)
+    generator = np.random.default_rng(0)
+    chosen = generator.integers(0, len(run), rows)
+    table = run.predictions.iloc[chosen].reset_index(drop=True)
+    table["id"] = [f"test-{number:016x}" for number in range(rows)]
+    table["sha256"] = [f"{number:064x}" for number in range(rows)]
+    maps = np.asarray(run.maps)[chosen]
+    manifest = {key: value for key, value in run.manifest.items() if key not in ("schema", "kind", "files")}
+    manifest |= {"images": rows, "set": f"synthetic-{rows}", "set_fingerprint": "0" * 64}
+    name = f"{manifest['detector']}@synthetic-{rows}"
+    files = {
+        "predictions.parquet": lambda file: table.to_parquet(file, index=False),
+        "maps.npy": lambda file: np.save(file, maps, allow_pickle=False),
+    }
+    write_folder(home / "runs" / name, kind=KIND, manifest=manifest, files=files)
+    return name
+
+
+def first_paint(browser: Browser, run: str) -> None:
+    """From the address to the headline numbers: of a server that has just started, and of one that is warm."""
+    for page_name in ("", "explore"):
+        cold, warm = [], []
+        for _ in range(2):
+            with running_app() as address:
+                for times in (cold, *[warm] * REPEATS):
+                    page = browser.new_page(viewport={"width": 1440, "height": 1000})
+                    target = f"{address}/{page_name}?run={run}"
+
+                    def paint(page: Page = page, target: str = target, inside: str = page_name) -> None:
+                        page.goto(target)
+                        page.wait_for_selector(".tile" if inside else "[data-testid=stMetric]", timeout=PATIENCE)
+
+                    times.append(seconds_of(paint))
+                    page.close()
+        title = page_name or "overview"
+        report(f"{title}: first paint, first visitor of a new server", cold, 3)
+        report(f"{title}: first paint, next visitors", warm, 3)
+
+
+def on_the_server(home: Path, run: str, rows: int) -> None:
+    """A filter that has not been asked for before, and the next page of it, as whole runs of the page."""
+    os.environ["TELLTALE_HOME"] = str(home)
+    st.cache_resource.clear()
+    app = AppTest.from_file(str(ROOT / "dashboard" / "app.py"), default_timeout=600)
+    app.query_params["run"] = run
+    opening = seconds_of(app.run)
+    app.switch_page("views/explore.py").run()
+    filtering, turning = [], []
+    for number in range(REPEATS):
+        low = 0.55 + 0.05 * number
+        app.slider(key="explore.confidence").set_value((low, 1.0))
+        filtering.append(seconds_of(app.run))
+        app.query_params["page"] = "2"
+        turning.append(seconds_of(app.run))
+    assert not app.exception
+    report(f"{rows:,} rows: open the run and draw Overview, once", [opening])
+    report(f"{rows:,} rows: a filter", filtering, 0.3)
+    report(f"{rows:,} rows: the next page", turning, 0.3)
+
+
+def click(browser: Browser, address: str, run: str, *, what: str) -> None:
+    """From a click in Explore to picture, verdict and map in Inspect; and to LIME's first colours."""
+    shown, first, whole = [], [], []
+    page = browser.new_page(viewport={"width": 1440, "height": 1000})
+    page.set_default_timeout(PATIENCE)
+    for number in range(REPEATS):
+        visit(page, f"{address}/explore?run={run}&sort=name")
+        start = time.perf_counter()
+        page.locator(".grid .tile .open").nth(number).click()
+        page.get_by_role("heading", name="Called").wait_for()
+        page.get_by_role("img", name="Grad-CAM over the image").wait_for()
+        shown.append(time.perf_counter() - start)
+        page.get_by_role("img", name="LIME over the image").wait_for()
+        first.append(time.perf_counter() - start)
+        settle(page)
+        whole.append(time.perf_counter() - start)
+    page.close()
+    report(f"{what}: click to picture, verdict and map", shown[1:], 1)
+    report(f"{what}: click to LIME's first colours", first[1:])
+    report(f"{what}: click to LIME's last colours", whole[1:])
+
+
+def keep_explaining(address: str, run: str, stop: threading.Event) -> None:
+    """Another visitor, who asks for one long explanation after another."""
+    with running_browser() as browser:
+        page = browser.new_page()
+        page.set_default_timeout(PATIENCE)
+        seed = 0
+        while not stop.is_set():
+            seed += 1
+            page.goto(f"{address}/inspect?run={run}&samples=2048&segments=120&seed={seed}")
+            # leaving early frees the worker, so the visitor stays
+            page.wait_for_timeout(4000)
+
+
+def clicks(browser: Browser, run: str) -> None:
+    """Opening an image, alone and while another visitor has the detector busy."""
+    with running_app() as address:
+        click(browser, address, run, what="alone")
+        stop = threading.Event()
+        other = threading.Thread(target=keep_explaining, args=(address, run, stop))
+        other.start()
+        time.sleep(8)
+        click(browser, address, run, what="while another explains")
+        stop.set()
+        other.join()
+
+
+def main() -> None:
+    """Measure what was asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--run", default="swift@cifake-test")
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
+    options = parser.parse_args()
+    source = find_runs()[options.run]
+    print(f"{options.run}, {os.cpu_count()} cores, pandas {pd.__version__}, streamlit {st.__version__}")
+    if "rows" in options.parts:
+        with tempfile.TemporaryDirectory() as folder:
+            home = Path(folder)
+            for rows in (20_000, options.rows):
+                on_the_server(home, synthetic_run(home, source, rows), rows)
+        del os.environ["TELLTALE_HOME"]
+    with running_browser() as browser:
+        if "paint" in options.parts:
+            first_paint(browser, options.run)
+        if "click" in options.parts:
+            clicks(browser, options.run)
+
+
+if __name__ == "__main__":
+    main()
