@@ -154,9 +154,24 @@ def _joined(table: pd.DataFrame, file: Path) -> pd.DataFrame:
         return table
     if "id" not in study.columns or not study["id"].is_unique or not study["id"].isin(table["id"]).any():
         return table
-    added = [name for name in study.columns if name != "id" and study[name].dtype != object]
-    found = study.set_index("id")[added].reindex(table["id"]).reset_index(drop=True)
-    return pd.concat([table, found.add_prefix(f"{file.stem}.")], axis=1)
+    found = study.set_index("id").reindex(table["id"]).reset_index(drop=True)
+    columns = {f"{file.stem}.{name}": _filterable(found[name]) for name in found.columns}
+    kept = {name: values for name, values in columns.items() if values is not None}
+    return pd.concat([table, pd.DataFrame(kept)], axis=1)
+
+
+def _filterable(values: pd.Series) -> pd.Series | None:
+    """A study's column as numbers, or as a few named values; None for what is neither."""
+    if values.dropna().isin([True, False]).all() and not pd.api.types.is_numeric_dtype(values):
+        return values.map({True: "yes", False: "no"}).astype("category")
+    if pd.api.types.is_bool_dtype(values) or pd.api.types.is_numeric_dtype(values):
+        return values
+    try:
+        few = 0 < values.nunique() <= MAX_CHOICES
+    except TypeError:
+        # lists and other things that have no order
+        return None
+    return values.astype(str).where(values.notna()).astype("category") if few else None
 
 
 def range_columns(table: pd.DataFrame) -> list[str]:
@@ -175,7 +190,7 @@ def choice_columns(table: pd.DataFrame) -> list[str]:
         name
         for name in table.columns
         if name in (*DECIDED, "category", "in_train", "is_repeat")
-        or ("." in name and name not in range_columns(table) and 0 < table[name].nunique() <= MAX_CHOICES)
+        or ("." in name and isinstance(table[name].dtype, pd.CategoricalDtype | np.dtypes.BoolDType))
     ]
 
 
@@ -187,9 +202,7 @@ def choices_of(table: pd.DataFrame, column: str) -> list[str]:
         return ["yes", "no"]
     if column in ("label", "predicted"):
         return list(CLASSES)
-    if isinstance(table[column].dtype, pd.CategoricalDtype):
-        return [str(value) for value in table[column].cat.categories]
-    return sorted(str(value) for value in table[column].dropna().unique())
+    return [str(value) for value in table[column].cat.categories]
 
 
 def find_rows(
@@ -241,9 +254,7 @@ def _is_one_of(table: pd.DataFrame, column: str, values: Sequence[str], cut: flo
         return np.asarray((asked & (yes in values)) | (~asked & (no in values)))
     if pd.api.types.is_bool_dtype(table[column]):
         return np.asarray(table[column].isin([value == "yes" for value in values]))
-    if isinstance(table[column].dtype, pd.CategoricalDtype):
-        return np.asarray(table[column].isin(values))
-    return np.asarray(table[column].astype(str).isin(values))
+    return np.asarray(table[column].isin(values))
 
 
 def _order(table: pd.DataFrame, wanted: Filter, positions: NDArray[np.intp]) -> NDArray[np.intp]:

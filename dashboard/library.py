@@ -2,7 +2,7 @@
 
 import os
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from core.browse import Filter, browse_table, find_rows
+from core.browse import Filter, browse_table, cells, find_rows, range_columns
 from core.pictures import Pictures, find_pictures
 from core.run import HOMES, Run, find_detectors, find_runs, read_run
 from core.storage import MANIFEST, ContractError, cache_dir, read_manifest
@@ -28,6 +28,7 @@ class Opened:
         table: from `browse_table`, a row an image.
         rows: the position of each id.
         map_scale: the margin-map value drawn in full colour, one for the whole run.
+        extents: the lowest and the highest value of each column that is filtered by a range.
         stamp: changes when the run or its studies do.
     """
 
@@ -35,6 +36,7 @@ class Opened:
     table: pd.DataFrame
     rows: pd.Index
     map_scale: float
+    extents: dict[str, tuple[float, float]]
     stamp: str
 
     def row_of(self, id_: str) -> int | None:
@@ -53,10 +55,21 @@ def runs() -> dict[str, Path]:
 
 
 def choose_run() -> str:
-    """The run that the URL names, else the one looked at before, else the first; "" where there is none."""
+    """The run that the URL names, else the one looked at before, else one that can be shown best; "" without runs."""
     found = runs()
     asked = (st.query_params.get("run"), st.session_state.get("run"))
-    return next((name for name in asked if name in found), next(iter(found), ""))
+    return next((name for name in asked if name in found), None) or max(
+        found, key=lambda name: _worth(found[name]), default=""
+    )
+
+
+def _worth(path: Path) -> tuple[bool, int]:
+    """Whether all pictures of a run are at hand, and how many images it has."""
+    manifest = read_manifest(path, "run")
+    shipped = "images.npy" in manifest["files"]
+    return shipped or manifest.get("set_fingerprint") in {found.fingerprint for found in shelf().sets}, manifest.get(
+        "images", 0
+    )
 
 
 def current() -> Opened:
@@ -89,14 +102,14 @@ def _open(path: Path, stamp: str) -> Opened:
     # a few thousand maps are enough to place the 99th percentile
     step = max(1, len(run) // 4000)
     scale = float(np.quantile(np.abs(np.asarray(run.maps[::step], np.float32)), 0.99)) if len(run) else 1.0
-    return Opened(run, table, pd.Index(table["id"]), scale, stamp)
+    # pandas' own minimum passes over what is missing
+    extents = {name: (float(table[name].min()), float(table[name].max())) for name in range_columns(table)}
+    return Opened(run, table, pd.Index(table["id"]), scale, extents, stamp)
 
 
 def matching(opened: Opened, wanted: Filter) -> NDArray[np.intp]:
     """Positions of the rows that a filter finds, in its order; remembered for the next page."""
-    everything = Filter(
-        choices=wanted.choices, ranges=wanted.ranges, tag=wanted.tag, name=wanted.name, cut=wanted.cut, sort=wanted.sort
-    )
+    everything = replace(wanted, page=1, per_page=Filter.per_page)
     tagged = tags().ids(wanted.tag) if wanted.tag is not None else frozenset()
     return _matching(opened, opened.stamp, everything, tagged)
 
@@ -104,6 +117,18 @@ def matching(opened: Opened, wanted: Filter) -> NDArray[np.intp]:
 @st.cache_resource(max_entries=32, show_spinner=False)
 def _matching(_opened: Opened, stamp: str, wanted: Filter, tagged: frozenset[str]) -> NDArray[np.intp]:  # noqa: ARG001
     return find_rows(_opened.table, wanted, tagged=tagged)
+
+
+def counts(opened: Opened, wanted: Filter) -> NDArray[np.int64]:
+    """The confusion matrix of what a filter finds, whatever it says of class and outcome."""
+    everything = replace(wanted, sort=Filter.sort, page=1, per_page=Filter.per_page)
+    tagged = tags().ids(wanted.tag) if wanted.tag is not None else frozenset()
+    return _counts(opened, opened.stamp, everything, tagged)
+
+
+@st.cache_resource(max_entries=128, show_spinner=False)
+def _counts(_opened: Opened, stamp: str, wanted: Filter, tagged: frozenset[str]) -> NDArray[np.int64]:  # noqa: ARG001
+    return cells(_opened.table, wanted, tagged=tagged)
 
 
 @st.cache_resource(show_spinner=False)

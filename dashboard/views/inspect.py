@@ -113,7 +113,7 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
             width=220,
         )
 
-with st.grid(3, min_column_width=250, gap="large") as grid:
+with st.grid(3, min_column_width=205, gap="large") as grid:
     with grid.cell():
         st.markdown("#### The image")
         st.caption("What the detector is given: 32 x 32 pixels. The frame is the verdict.")

@@ -86,7 +86,7 @@ else:
 note_drawn()
 seen = ready.seen(FILTER.value)
 subject = panels.Subject.of(seen, name)
-with st.grid(3, min_column_width=250, gap="large") as grid:
+with st.grid(3, min_column_width=205, gap="large") as grid:
     if ready.resized:
         with grid.cell():
             st.markdown("#### Your image")
@@ -116,7 +116,7 @@ others = (
     if verdict is not None and detector.sha256 == made_by
     else np.zeros((0, 4, 4), np.float32)
 )
-with st.grid(3, min_column_width=250, gap="large") as grid:
+with st.grid(3, min_column_width=205, gap="large") as grid:
     st.fragment(panels.cam_panel)(subject, [detector])
     st.fragment(panels.lime_panel)(subject, [detector])
     with grid.cell():

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from core.browse import DECIDED, SORTS, Filter, cells, choice_columns, choices_of, range_columns
+from core.browse import DECIDED, SORTS, Filter, choice_columns, choices_of, range_columns
 from core.facts import FACTS
 from dashboard import address, library
 from dashboard.library import Opened
@@ -51,10 +51,7 @@ def draw_matrix(opened: Opened, wanted: Filter) -> None:
                 lambda now: now.choosing("label", chosen[0]).choosing("predicted", chosen[1]).choosing("correct", []),
             )
 
-    tagged = library.tags().ids(wanted.tag) if wanted.tag else frozenset()
-    confusion_matrix(
-        cells(opened.table, wanted, tagged=tagged), key="explore.matrix", pressed=pressed, small=True, on_open=switch
-    )
+    confusion_matrix(library.counts(opened, wanted), key="explore.matrix", pressed=pressed, small=True, on_open=switch)
 
 
 def draw_main(opened: Opened, wanted: Filter) -> None:
@@ -85,10 +82,8 @@ def draw_more(opened: Opened, wanted: Filter) -> None:
     words = [name for name in choice_columns(table) if name not in (*MAIN, "in_train", "is_repeat")]
     with st.grid(2, min_column_width=200):
         for column in numbers:
-            values = table[column].to_numpy(np.float64)
-            values = values[np.isfinite(values)]
-            if len(values) and values.min() < values.max():
-                low, high = float(values.min()), float(values.max())
+            low, high = opened.extents[column]
+            if np.isfinite(high - low) and low < high:
                 _range(opened, wanted, column, low=low, high=high, step=(high - low) / 200, label=_label(column))
     for column in words:
         _several(opened, wanted, column, _label(column), choices_of(table, column))

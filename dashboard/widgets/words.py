@@ -20,5 +20,10 @@ def section(title: str, explained: str, *, help: str | None = None) -> None:
 
 
 def percent(share: float, digits: int = 1) -> str:
-    """0.9608 as "96.1 %"."""
+    """0.9608 as "96.1 %"; what is not quite all or nothing is never written as if it were."""
+    least = 0.5 * 10.0 ** (-digits - 2)
+    if 1 - least <= share < 1:
+        return f"over {1 - 2 * least:.{digits}%}".replace("%", " %")
+    if 0 < share < least:
+        return f"under {2 * least:.{digits}%}".replace("%", " %")
     return f"{share:.{digits}%}".replace("%", " %")

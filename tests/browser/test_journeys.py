@@ -18,10 +18,8 @@ ACCUSED = "REAL-FAKE"
 FOCUSED = """() => {
   let found = document.activeElement
   while (found?.shadowRoot?.activeElement) found = found.shadowRoot.activeElement
-  const ids = found?.getAttribute('aria-labelledby')?.split(' ') ?? []
-  const labels = ids.map((id) => document.getElementById(id)?.innerText)
-  const named = [found?.getAttribute('role'), found?.dataset?.cell, found?.getAttribute('aria-label'), found?.innerText]
-  return [...named, ...labels].filter(Boolean).join(' ')
+  const role = found?.type === 'range' ? 'slider' : found?.getAttribute('role')
+  return [role, found?.dataset?.cell, found?.getAttribute('aria-label'), found?.innerText].filter(Boolean).join(' ')
 }"""
 
 
