@@ -105,8 +105,8 @@ def sampling_error(
 ) -> NDArray[np.float64]:
     """Half width of each weight's confidence interval over other draws of the samples, in closed form.
 
-    The cluster-robust variance of weighted ridge regression with the small-sample correction CR2 (Bell and McCaffrey
-    2002), the clusters being what was drawn together. It is 0 where every combination was run and infinite where there
+    The cluster-robust variance of weighted ridge regression with the small-sample correction CR3 (Bell and McCaffrey
+    2002: what the jackknife over clusters gives), the clusters being what was drawn together. It is 0 where every combination was run and infinite where there
     are no more clusters than coefficients.
 
     Args:
@@ -134,7 +134,7 @@ def sampling_error(
         block = design[chosen]
         spread, axes = np.linalg.eigh(np.eye(size) - block @ solve @ block.transpose(0, 2, 1))
         # a direction that the fit passes through exactly (spread 0) has no residual to correct
-        factor = np.where(spread > 1e-6, 1 / np.sqrt(np.maximum(spread, 1e-6)), 0)
+        factor = np.where(spread > 1e-6, 1 / np.maximum(spread, 1e-6), 0)
         corrected = axes @ (factor[..., None] * (axes.transpose(0, 2, 1) @ residuals[chosen][..., None]))
         variance += (((block * corrected).sum(axis=1) @ solve) ** 2).sum(axis=0)
     return np.asarray(stats.t.ppf(0.5 + confidence / 2, freedom) * np.sqrt(variance[1:]))
