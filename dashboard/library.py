@@ -12,6 +12,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from core.browse import Filter, browse_table, cells, find_rows, range_columns
+from core.dataset import Split
 from core.pictures import Pictures, find_pictures
 from core.run import HOMES, Run, find_detectors, find_runs, read_run
 from core.storage import MANIFEST, ContractError, cache_dir, read_manifest
@@ -66,10 +67,9 @@ def choose_run() -> str:
 def _worth(path: Path) -> tuple[bool, int]:
     """Whether all pictures of a run are at hand, and how many images it has."""
     manifest = read_manifest(path, "run")
-    shipped = "images.npy" in manifest["files"]
-    return shipped or manifest.get("set_fingerprint") in {found.fingerprint for found in shelf().sets}, manifest.get(
-        "images", 0
-    )
+    at_hand = {found.fingerprint for found in shelf().sets}
+    complete = "images.npy" in manifest["files"] or manifest.get("set_fingerprint") in at_hand
+    return complete, manifest.get("images", 0)
 
 
 def current() -> Opened:
@@ -131,10 +131,16 @@ def _counts(_opened: Opened, stamp: str, wanted: Filter, tagged: frozenset[str])
     return cells(_opened.table, wanted, tagged=tagged)
 
 
+def splits() -> tuple[Split, ...]:
+    """The splits of an image set that the runs here are about: "test", and "train" where one is."""
+    sets = [str(read_manifest(path, "run").get("set", "")) for path in runs().values()]
+    return ("test", "train") if any("-train" in name for name in sets) else ("test",)
+
+
 @st.cache_resource(show_spinner=False)
 def shelf() -> Shelf:
     """The image sets that pictures are taken from."""
-    return Shelf(homes()[0] / "data" / "cifake")
+    return Shelf(homes()[0] / "data" / "cifake", splits())
 
 
 @st.cache_resource(show_spinner=False)

@@ -1,6 +1,7 @@
 """Image sets at hand: attached from a path in a thread of their own, so that no visitor waits for them."""
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -29,14 +30,15 @@ class Shelf:
 
     Args:
         first: a folder that is attached at once where it is there.
+        splits: of it.
     """
 
-    def __init__(self, first: Path) -> None:
+    def __init__(self, first: Path, splits: Sequence[Split] = ("test",)) -> None:
         self._lock = threading.Lock()
         self._sets: dict[str, ImageSet] = {}
         self.status = Attaching()
         if first.is_dir():
-            self.attach(first)
+            self.attach(first, splits)
 
     @property
     def sets(self) -> tuple[ImageSet, ...]:
@@ -44,24 +46,25 @@ class Shelf:
         with self._lock:
             return tuple(self._sets.values())
 
-    def attach(self, data: str | Path, split: Split = "test") -> bool:
-        """Begin to read a set; False where one is being read already."""
+    def attach(self, data: str | Path, splits: Sequence[Split] = ("test",)) -> bool:
+        """Begin to read the splits of a set; False where one is being read already."""
         with self._lock:
             if self.status.state == "reading":
                 return False
             self.status = Attaching("reading")
-        threading.Thread(target=self._read, args=(data, split), name="attach", daemon=True).start()
+        threading.Thread(target=self._read, args=(data, splits), name="attach", daemon=True).start()
         return True
 
-    def _read(self, data: str | Path, split: Split) -> None:
-        try:
-            found = load_image_set(data, split, skip_bad=True, progress=self._progress)
-        except (DatasetError, OSError) as error:
-            self.status = Attaching("failed", message=str(error))
-            return
-        with self._lock:
-            self._sets[found.fingerprint] = found
-        self.status = Attaching("done", len(found), len(found), f"{len(found):,} images of {found.name} are at hand.")
+    def _read(self, data: str | Path, splits: Sequence[Split]) -> None:
+        for split in splits:
+            try:
+                found = load_image_set(data, split, skip_bad=True, progress=self._progress)
+            except (DatasetError, OSError) as error:
+                self.status = Attaching("failed", message=str(error))
+                return
+            with self._lock:
+                self._sets[found.fingerprint] = found
+        self.status = Attaching("done", message=f"{found.name} is at hand.")
 
     def _progress(self, done: int, total: int) -> None:
         self.status = replace(self.status, done=done, total=total)

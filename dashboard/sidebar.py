@@ -93,5 +93,5 @@ def _attach_path() -> None:
 
 
 def _attach(data: str) -> None:
-    library.shelf().attach(data)
+    library.shelf().attach(data, library.splits())
     st.rerun()

@@ -300,4 +300,5 @@ class Worker:
 def _step_back() -> None:
     """Let the pages go before this thread wherever the system can tell threads apart."""
     with contextlib.suppress(AttributeError, OSError):
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 5)
+        thread = threading.get_native_id()
+        os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + 5)

@@ -1,6 +1,7 @@
 """Overview: how good is the detector?"""
 
 import re
+from typing import Any
 
 import streamlit as st
 
@@ -18,12 +19,26 @@ COUNT = Setting("count", "all", choices=("all", "clean"))
 CUT = Setting("cut", HALF, kind=float, low=0.01, high=0.99)
 COUNT_NAMES = {"all": "All images", "clean": "Without leaks and repeats"}
 
+
+def conclusion(numbers: dict[str, Any]) -> str | None:
+    """What the numbers come to, in one sentence."""
+    if not numbers["images"]:
+        return None
+    wrong = 100 * (1 - numbers["accuracy"])
+    missed, accused = (1 - numbers["per_class"][name]["recall"] for name in ("FAKE", "REAL"))
+    lean = "lets generated images pass more often than it accuses photographs"
+    if accused > missed:
+        lean = "accuses photographs more often than it lets generated images pass"
+    return f"It is wrong on {wrong:.1f} of 100 images, and {lean}."
+
+
 opened = library.current()
 manifest, run = opened.run.manifest, opened.run.name
 heading(
     "How good is the detector?",
-    f"What **{manifest['detector']}** says of the {manifest['images']:,} images of **{manifest['set']}**, "
-    "half of them photographs (REAL), half made by an image generator (FAKE).",
+    f"What **{manifest['detector']}** says of the {manifest['images']:,} images of **{manifest['set']}**: photographs "
+    "(REAL) and pictures made by an image generator (FAKE).",
+    conclusion(manifest["metrics"][COUNT.value]),
 )
 if opened.table.empty:
     st.info("This run holds no image, so there is nothing to measure; choose another one on the left.")

@@ -1,0 +1,122 @@
+"""Attaching an image set: in the background, one at a time, with its progress and its failures in a sentence."""
+
+import time
+import zipfile
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core.dataset import load_image_set
+from core.run import write_run
+from dashboard import sidebar
+from dashboard.shelf import Attaching, Shelf
+from tests.conftest import make_detector
+from tests.dashboard.conftest import Open
+
+
+def settled(shelf: Shelf) -> Attaching:
+    for _ in range(3000):
+        if shelf.status.state != "reading":
+            return shelf.status
+        time.sleep(0.01)
+    raise AssertionError("still reading")
+
+
+def test_begins_with_what_is_there(cifake: Path, tmp_path: Path) -> None:
+    shelf = Shelf(cifake, ("test", "train"))
+    assert settled(shelf).state == "done"
+    assert [found.split for found in shelf.sets] == ["test", "train"]
+    assert Shelf(tmp_path / "nowhere").status == Attaching()
+
+
+def test_a_zip_is_attached_and_nonsense_is_a_sentence(cifake: Path, tmp_path: Path) -> None:
+    packed = tmp_path / "cifake.zip"
+    with zipfile.ZipFile(packed, "w") as archive:
+        for file in sorted(cifake.rglob("*.jpg")):
+            archive.write(file, file.relative_to(cifake))
+    shelf = Shelf(tmp_path / "nowhere")
+    assert shelf.attach(packed)
+    assert settled(shelf).state == "done"
+    assert len(shelf.sets) == 1
+    (tmp_path / "empty").mkdir()
+    for path in (tmp_path / "missing", Path(__file__), tmp_path / "empty"):
+        assert shelf.attach(path)
+        status = settled(shelf)
+        assert status.state == "failed"
+        assert "\n" not in status.message
+    assert len(shelf.sets) == 1
+
+
+def test_only_one_at_a_time(cifake: Path, tmp_path: Path) -> None:
+    shelf = Shelf(tmp_path / "nowhere")
+    shelf.status = Attaching("reading")
+    assert not shelf.attach(cifake)
+
+
+def attach(app: AppTest, path: Path) -> AppTest:
+    app.text_input(key="attach.path").set_value(str(path))
+    app.button(key="attach.go").click().run()
+    for _ in range(200):
+        if not app.get("progress") or not any("Reading pictures" in found.text for found in app.get("progress")):
+            return app.run()
+        time.sleep(0.05)
+        app.run()
+    raise AssertionError("still reading")
+
+
+@pytest.fixture
+def on_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """AppTest has no client whose address could be looked at."""
+    monkeypatch.setattr(sidebar, "is_local", lambda: True)
+
+
+@pytest.fixture
+def cifake_run(home: Path, cifake: Path) -> str:
+    """A run on the set in `cifake`, without its pictures."""
+    detector = make_detector()
+    detector.manifest = {"name": "tiny"}
+    return write_run(home, detector, load_image_set(cifake, "test")).name
+
+
+@pytest.mark.usefixtures("on_this_machine")
+def test_pictures_appear_once_their_set_is_attached(open_page: Open, cifake_run: str, cifake: Path) -> None:
+    app = open_page("explore", run=cifake_run)
+    assert any("24 pictures are not at hand" in found.value for found in app.caption)
+    app = attach(app, cifake)
+    assert not app.exception
+    assert not any("not at hand" in found.value for found in app.caption)
+    assert any(found.value == "All pictures are at hand." for found in app.caption)
+
+
+@pytest.mark.usefixtures("on_this_machine")
+def test_a_wrong_path_is_a_sentence(open_page: Open, tmp_path: Path) -> None:
+    app = attach(open_page("explore"), tmp_path / "nothing here")
+    assert not app.exception
+    assert any("does not exist" in found.value for found in app.error)
+
+
+@pytest.mark.parametrize(
+    ("bound", "visitor", "local"),
+    [
+        ("localhost", None, True),
+        ("127.0.0.1", "::1", True),
+        ("localhost", "10.0.0.7", False),
+        ("0.0.0.0", None, False),  # noqa: S104
+        (None, None, False),
+    ],
+)
+def test_a_path_is_asked_for_on_this_machine_only(
+    monkeypatch: pytest.MonkeyPatch, bound: str | None, visitor: str | None, local: bool
+) -> None:
+    seen = SimpleNamespace(get_option=lambda _name: bound, context=SimpleNamespace(ip_address=visitor))
+    monkeypatch.setattr(sidebar, "st", seen)
+    assert sidebar.is_local() is local
+
+
+def test_an_open_server_offers_no_path(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sidebar, "is_local", lambda: False)
+    app = open_page("explore")
+    assert not app.exception
+    assert not any(found.key == "attach.path" for found in app.text_input)
