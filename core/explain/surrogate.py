@@ -106,8 +106,8 @@ def sampling_error(
     """Half width of each weight's confidence interval over other draws of the samples, in closed form.
 
     The cluster-robust variance of weighted ridge regression with the small-sample correction CR3 (Bell and McCaffrey
-    2002: what the jackknife over clusters gives), the clusters being what was drawn together. It is 0 where every combination was run and infinite where there
-    are no more clusters than coefficients.
+    2002: what the jackknife over clusters gives), the clusters being what was drawn together. It is 0 where every
+    combination was run and infinite where there are no more clusters than coefficients.
 
     Args:
         samples: n rows.

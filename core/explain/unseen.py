@@ -1,7 +1,7 @@
 """What the detector would say to samples that were not run, guessed from those that were, with the doubt that remains.
 
 LIME wants the surrogate of all 2^S combinations of S segments and runs a few hundred. A Gaussian process through what
-was run guesses two thousand more; the surrogate is fitted to the guesses, and the process's doubt becomes the weights'
+was run guesses a thousand more; the surrogate is fitted to the guesses, and the process's doubt becomes the weights'
 (Bayesian quadrature: O'Hagan 1991, Rasmussen and Ghahramani 2003).
 """
 
@@ -13,11 +13,13 @@ import numpy as np
 from numpy.random import RandomState
 from numpy.typing import NDArray
 from scipy import linalg, stats
+from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
 from core.explain.sampling import Samples, balanced_samples
 from core.explain.surrogate import Fit, SampledExplainer, ridge, sampling_error
 
-POPULATION = 2048
+# at least; and four for each segment
+POPULATION = 1024
 # the samples that the process is tuned on, at least
 TUNED_ON = 128
 REACHES = (0.06, 0.25, 1.0)
@@ -25,6 +27,8 @@ PAIRS = (0.0, 0.5, 0.9)
 NOISES = (0.01, 0.03, 0.1, 0.3, 1.0)
 # prior variance of a segment's own effect, in units of the interactions': wide enough not to shrink it
 MAIN_EFFECT = 10.0
+# torch's threads still spin when they have just run the samples, and a second thread of BLAS would wait for them
+_POOLS = ThreadpoolController()
 
 
 @dataclass(frozen=True)
@@ -45,13 +49,18 @@ class Process:
     def covariance(self, first: NDArray[np.bool_], second: NDArray[np.bool_]) -> NDArray[np.float64]:
         """float (n, m), between samples, without the noise."""
         count = first.shape[1]
-        agreement = (2.0 * first - 1) @ (2.0 * second - 1).T
-        # one value for each number of segments that differ: a look-up instead of n * m exponentials
-        differing = np.arange(count + 1)
-        alike = count - 2.0 * differing
-        fading = np.exp(-differing / (self.reach * count))
-        table = (1 - self.pairs) * fading + self.pairs * (alike / count) ** 2 + MAIN_EFFECT * (1 + alike)
-        return np.asarray(table[((count - agreement) / 2).astype(np.intp)])
+        alike = (2.0 * first - 1) @ (2.0 * second - 1).T
+        total = alike - count
+        total /= 2 * self.reach * count
+        np.exp(total, out=total)
+        total *= 1 - self.pairs
+        # of the rest, pairs * (alike / count)**2 + MAIN_EFFECT * (1 + alike), in place: fresh memory is what costs here
+        total += MAIN_EFFECT
+        rest = alike * (self.pairs / count**2)
+        rest += MAIN_EFFECT
+        rest *= alike
+        total += rest
+        return np.asarray(total)
 
 
 def tune(keep: NDArray[np.bool_], values: NDArray[np.float64]) -> Process:
@@ -74,7 +83,7 @@ class Population:
     """The samples that are guessed, for one number of segments.
 
     Attributes:
-        samples: `POPULATION` balanced samples.
+        samples: balanced.
         proximity: float (n,), their weights in the surrogate.
         weights_of: float (S, n), what makes the surrogate's weights of the samples' values.
     """
@@ -87,7 +96,7 @@ class Population:
 @lru_cache(maxsize=64)
 def population_of(n_segments: int) -> Population:
     """The population for so many segments: always the same, so that images share it."""
-    samples = balanced_samples(POPULATION, n_segments, RandomState(0))
+    samples = balanced_samples(max(POPULATION, 4 * n_segments), n_segments, RandomState(0))
     proximity = SampledExplainer().proximity(samples.keep)
     design, root, solve = ridge(samples.keep, proximity)
     return Population(samples, proximity, (solve @ (design * root[:, None]).T)[1:])
@@ -122,12 +131,17 @@ class UnseenFitter:
             values: float (n,), the target in each.
             confidence: of the intervals.
         """
+        with _POOLS.limit(limits=1, user_api="blas"):
+            return self._fit(samples, values, confidence)
+
+    def _fit(self, samples: Samples, values: NDArray[np.float64], confidence: float) -> Fit:
         keep, population = samples.keep, self._population
         centred = values - values.mean()
         process = self._process(keep, centred)
         covariance = process.covariance(keep, keep)
         covariance[np.diag_indices_from(covariance)] += process.noise
-        lower = linalg.cholesky(covariance, lower=True, overwrite_a=True, check_finite=False)
+        # symmetric, and its transpose is in the order that LAPACK overwrites without a copy
+        lower = linalg.cholesky(covariance.T, lower=True, overwrite_a=True, check_finite=False)
         across = process.covariance(population.samples.keep, keep)
         solved = linalg.cho_solve((lower, True), centred, check_finite=False)
         guesses = values.mean() + across @ solved
