@@ -1,0 +1,104 @@
+"""Ask a study of a run; the answer is written beside the run.
+
+python -m core.studies probes --run swift@cifake-test --data data/cifake
+python -m core.studies --list
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from core.dataset import DatasetError
+from core.run import ROOT, find_detectors, find_runs, read_run
+from core.storage import ContractError
+from core.studies.registry import MODULES, find_study
+from core.studies.runner import Source, run_study
+from core.studies.store import read_study
+from core.studies.study import StudyError
+
+FOLDER = ROOT / "data" / "cifake"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Make the study that the command line asks for; returns the exit status."""
+    options = parse(arguments)
+    if options.list or not options.study:
+        for name in MODULES:
+            print(f"{name:14} {find_study(name).question}")
+        return 0
+    try:
+        make(options)
+    except (StudyError, DatasetError, ContractError) as error:
+        print(f"core.studies: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        what = f"{error.filename or 'a file'} could not be written ({error.strerror})"
+        print(f"core.studies: {what}; finished shards are kept, give the same command again.", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\ncore.studies: stopped; finished shards are kept, give the same command again.", file=sys.stderr)
+        return 130
+    return 0
+
+
+def parse(arguments: list[str] | None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("study", nargs="*", help="names of studies; `--list` shows them")
+    parser.add_argument("--list", action="store_true", help="say which studies there are")
+    parser.add_argument("--run", default="swift@cifake-test", help="name of the run, or its folder")
+    parser.add_argument("--data", help="CIFAKE's folder or .zip, 'kaggle', or 'sample'; default: data/cifake")
+    parser.add_argument("--images", type=int, help="at most N images: every error, and right answers of both classes")
+    parser.add_argument("--seed", type=int, default=0, help="of that choice")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="another parameter of the study"
+    )
+    return parser.parse_args(arguments)
+
+
+def make(options: argparse.Namespace) -> None:
+    """Every study that was named, one after the other, each with one progress bar."""
+    source = find_source(options)
+    for name in options.study:
+        study = find_study(name).with_parameters(dict(map(parse_parameter, options.set)))
+        with tqdm(total=0, unit=" image", smoothing=0.1, disable=None) as bar:
+
+            def show(done: int, total: int, text: str, bar: "tqdm[Any]" = bar) -> None:
+                bar.total = total
+                bar.set_postfix_str(text, refresh=False)
+                bar.update(done - bar.n)
+
+            path = run_study(study, source, images=options.images, seed=options.seed, progress=show)
+        print(f"Written: {path}")
+        for finding in read_study(path).findings:
+            print(f"  {finding.sentence}")
+
+
+def find_source(options: argparse.Namespace) -> Source:
+    """The run, its detector and its images."""
+    found = find_runs()
+    run = found.get(options.run, Path(options.run))
+    made_by = read_run(run).manifest["detector"]
+    detectors = find_detectors((run.parents[1], *(path.parents[1] for path in found.values())))
+    if made_by not in detectors:
+        raise StudyError(f"the detector {made_by} that made {run.name} is not here; there are {', '.join(detectors)}")
+    data = options.data or (str(FOLDER) if FOLDER.is_dir() else None)
+    return Source(run, detectors[made_by], data, options.device)
+
+
+def parse_parameter(text: str) -> tuple[str, Any]:
+    """NAME=VALUE, the value as JSON or else as text."""
+    name, _, value = text.partition("=")
+    try:
+        return name, json.loads(value)
+    except json.JSONDecodeError:
+        return name, value
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,20 @@
+"""The studies that there are, by name. A study's module is read when it is asked for."""
+
+from importlib import import_module
+
+from core.studies.study import Study, StudyError
+
+# name -> the module that holds it as `STUDY`, in the order in which they are best made
+MODULES: dict[str, str] = {}
+
+
+def find_study(name: str) -> Study:
+    """The study of this name.
+
+    Raises:
+        StudyError: there is none.
+    """
+    if name not in MODULES:
+        raise StudyError(f"there is no study {name}; there are {', '.join(MODULES) or 'none'}")
+    study: Study = import_module(MODULES[name]).STUDY
+    return study

@@ -1,0 +1,136 @@
+"""Studies on disk: one parquet file that says what it is, beside the run and never in it. Reading needs no torch.
+
+The file's own metadata holds, as JSON under `telltale`, the question, parameters, hashes of detector and set, and a
+sha256 over the values. A reader refuses a file that was changed, or that belongs to another run.
+"""
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from core.run import Run
+from core.storage import ContractError, write_bytes_atomically
+from core.studies.study import Answer
+
+SCHEMA = 1
+KEY = b"telltale"
+
+
+def study_path(run: Path, name: str) -> Path:
+    """Where the study `name` of a run lies."""
+    return run / "studies" / f"{name}.parquet"
+
+
+def write_study(path: Path, table: pd.DataFrame, about: Mapping[str, Any]) -> None:
+    """Write a study's file, whole or not at all.
+
+    Args:
+        path: from `study_path`.
+        table: columns of numbers, booleans or text.
+        about: JSON-able; `schema` and the sha256 of the values are added. Numbers that are not finite become null.
+    """
+    said = _plain({"schema": SCHEMA, **about})
+    sealed = {**said, "sha256": _digest(table, said)}
+    arrow = pa.Table.from_pandas(table, preserve_index=False)
+    metadata = {**(arrow.schema.metadata or {}), KEY: json.dumps(sealed, allow_nan=False).encode()}
+    arrow = arrow.replace_schema_metadata(metadata)
+    write_bytes_atomically(path, lambda file: pq.write_table(arrow, file, compression="zstd"))
+
+
+def read_study(path: Path, run: Run | None = None) -> Answer:
+    """Read and verify a study.
+
+    Args:
+        path: its file.
+        run: the run that it must belong to; None to take it as it is.
+
+    Raises:
+        ContractError: not a study, changed since it was written, or another run's; the message names the file.
+    """
+    again = "restore it or run `python -m core.studies` again"
+    try:
+        # from an open file: pyarrow takes a path's folders for columns
+        with path.open("rb") as file:
+            arrow = pq.read_table(file)
+        about = json.loads((arrow.schema.metadata or {})[KEY])
+        table = arrow.to_pandas()
+    except FileNotFoundError:
+        raise ContractError(f"{path} is missing; run `python -m core.studies {path.stem}` to make it") from None
+    except KeyError:
+        raise ContractError(f"{path} does not say which study it is; {again}") from None
+    except Exception as error:  # noqa: BLE001 - pyarrow's errors share no base class below Exception
+        raise ContractError(f"{path} is no readable study ({type(error).__name__}); {again}") from None
+    if not isinstance(about, dict) or about.get("schema") != SCHEMA:
+        raise ContractError(f"{path} was written by another version; run `python -m core.studies {path.stem}` again")
+    digest = about.pop("sha256", None)
+    if digest != _digest(table, about):
+        raise ContractError(f"{path} is not the file that was written (its sha256 differs); {again}")
+    if about.get("study") != path.stem:
+        raise ContractError(f"{path} holds the study {about.get('study')}; {again}")
+    if run is not None:
+        for key in ("detector_sha256", "set_fingerprint"):
+            if about.get(key) != run.manifest.get(key):
+                raise ContractError(f"{path} belongs to another run ({key} differs); {again}")
+    return Answer(path, table, about)
+
+
+@dataclass(frozen=True)
+class Found:
+    """The studies of a run.
+
+    Attributes:
+        answers: name -> study.
+        problems: a sentence for each file that was refused.
+    """
+
+    answers: dict[str, Answer] = field(default_factory=dict)
+    problems: tuple[str, ...] = ()
+
+
+def find_studies(run: Run) -> Found:
+    """All studies of a run, by name."""
+    answers, problems = {}, []
+    for file in sorted((run.path / "studies").glob("*.parquet")):
+        try:
+            answers[file.stem] = read_study(file, run)
+        except ContractError as error:
+            problems.append(str(error))
+    return Found(answers, tuple(problems))
+
+
+def _digest(table: pd.DataFrame, about: Mapping[str, Any]) -> str:
+    digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
+    for name in table.columns:
+        digest.update(str(name).encode())
+        # whatever type a column comes back as, equal values have equal hashes
+        values = table[name]
+        if isinstance(values.dtype, pd.CategoricalDtype) or not pd.api.types.is_numeric_dtype(values):
+            digest.update("\0".join(values.astype(object).where(values.notna(), "\1").astype(str)).encode())
+        else:
+            numbers = np.array(values.to_numpy())
+            # parquet does not keep which of its many bit patterns a NaN has
+            numbers[np.isnan(numbers)] = np.nan if numbers.dtype.kind == "f" else 0
+            digest.update(numbers.tobytes())
+    return digest.hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    """`value` as JSON knows it; numbers that are not finite become None."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(one) for key, one in value.items()}
+    if hasattr(value, "_asdict"):
+        return _plain(value._asdict())
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,150 @@
+"""What a study is: a question, the columns of its answer, its control, and the function that computes one shard.
+
+Nothing here computes anything; `runner.py` does, and `store.py` keeps what comes out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from core.run import Run
+
+if TYPE_CHECKING:
+    from core.detector import Detector
+
+Better = Literal["higher", "lower", "neither"]
+# the column that every study of images gets from the runner: how many images of the run a row stands for
+WEIGHT = "weight"
+
+
+class StudyError(ValueError):
+    """A study that cannot be made or read; the message says why and what to do, in one sentence."""
+
+
+@dataclass(frozen=True, eq=False)
+class Context:
+    """What a study is computed from.
+
+    Attributes:
+        run: whose images are studied.
+        detector: the one that made the run.
+        pixels: uint8 (N, 32, 32, 3), the run's images in the order of its rows.
+        data: where CIFAKE is (folder, zip, "kaggle", "sample"), for a study that needs the training images too; None
+            where only the run's own images are at hand.
+        say: called with (share done, what is being done) by a study that is computed in one go.
+    """
+
+    run: Run
+    detector: Detector
+    pixels: NDArray[np.uint8]
+    data: str | None = None
+    say: Callable[[float, str], None] = field(default=lambda _share, _text: None)
+
+
+class Finding(NamedTuple):
+    """One sentence that a study comes to, with its number.
+
+    Attributes:
+        key: a short name by which pages ask for it, unique within the study.
+        sentence: in plain words, with the number and its interval in it.
+        value, low, high: the number and the ends of its 95 % interval; NaN where there is none.
+        images: how many images it rests on.
+    """
+
+    key: str
+    sentence: str
+    value: float = float("nan")
+    low: float = float("nan")
+    high: float = float("nan")
+    images: int = 0
+
+
+Compute = Callable[[Context, NDArray[np.intp], Mapping[str, Any]], pd.DataFrame]
+Conclude = Callable[[Run, pd.DataFrame, Mapping[str, Any]], list[Finding]]
+
+
+@dataclass(frozen=True)
+class Study:
+    """One question asked of a run.
+
+    Attributes:
+        name: of its file, `studies/<name>.parquet`.
+        title: for a heading.
+        question: one sentence that ends in a question mark.
+        columns: column -> plain description with unit and range; every column that `compute` gives but `id`.
+        better: which direction of its main number is good.
+        control: one sentence on what its numbers are compared with.
+        compute: (context, positions, parameters) -> a table that begins with `id`, one row an image in the order of the
+            positions; with `whole`, any table. The same again for the same positions, whatever the other positions are.
+        conclude: (run, table, parameters) -> the findings, worst or most telling first.
+        parameters: JSON-able settings and seeds.
+        version: raised whenever `compute` gives other numbers than before.
+        explore: the columns that the page Explore offers as filters.
+        shard: images that are computed and kept together.
+        whole: asked of the set at once instead of image by image: `compute` gets all positions.
+    """
+
+    name: str
+    title: str
+    question: str
+    columns: Mapping[str, str]
+    better: Better
+    control: str
+    compute: Compute
+    conclude: Conclude = field(default=lambda _run, _table, _parameters: [])
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    version: int = 1
+    explore: tuple[str, ...] = ()
+    shard: int = 256
+    whole: bool = False
+
+    def with_parameters(self, changes: Mapping[str, Any]) -> Study:
+        """The same with other parameters.
+
+        Raises:
+            StudyError: a parameter that it does not have, or a value of another type.
+        """
+        for key, value in changes.items():
+            if key not in self.parameters:
+                known = ", ".join(self.parameters) or "none"
+                raise StudyError(f"the study {self.name} has no parameter {key}; it has {known}")
+            if not isinstance(value, type(self.parameters[key])):
+                kind = type(self.parameters[key]).__name__
+                raise StudyError(f"{key} of the study {self.name} must be a {kind}, not {value!r}")
+        return replace(self, parameters={**self.parameters, **changes})
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """A study as read from its file.
+
+    Attributes:
+        path: its file.
+        table: its rows.
+        about: everything that the file says of itself: `study`, `title`, `question`, `columns`, `better`, `control`,
+            `parameters`, `explore`, `findings`, hashes, versions, `images`, `seconds`.
+    """
+
+    path: Path
+    table: pd.DataFrame
+    about: Mapping[str, Any]
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What it comes to, most telling first."""
+        # what is not finite is null in JSON
+        listed: list[dict[str, Any]] = self.about.get("findings", [])
+        return [
+            Finding(**{key: float("nan") if value is None else value for key, value in one.items()}) for one in listed
+        ]
+
+    def finding(self, key: str) -> Finding | None:
+        """The finding of this key, None where it has none."""
+        return next((one for one in self.findings if one.key == key), None)

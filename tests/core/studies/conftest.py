@@ -1,0 +1,90 @@
+"""A run of a random detector on made images, and small studies of it."""
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.typing import NDArray
+
+from core.dataset import CLASSES, ImageSet, fingerprint_of
+from core.detector import FAKE, REAL, Detector, round_to_float16, save_detector
+from core.facts import image_facts
+from core.run import write_run
+from core.studies.runner import Source
+from core.studies.study import Context, Finding, Study
+from tests.conftest import make_detector, textured
+
+
+def made_set(n: int = 60) -> ImageSet:
+    """`n` images, half of each class, in three categories."""
+    pixels = np.concatenate([textured(n // 2, fine=False, seed=1), textured(n - n // 2, fine=True, seed=2)])
+    labels = np.repeat([FAKE, REAL], [n // 2, n - n // 2]).astype(np.uint8)
+    digests = [hashlib.sha256(image.tobytes()).hexdigest() for image in pixels]
+    rows = pd.DataFrame(
+        {
+            "id": [f"test-{digest[:16]}" for digest in digests],
+            "name": [f"{CLASSES[label]}/{number:04d}.png" for number, label in enumerate(labels)],
+            "label": labels,
+            "category": [("cat", "dog", "ship")[number % 3] for number in range(n)],
+            "sha256": digests,
+            "is_repeat": False,
+        }
+    )
+    rows = pd.concat([rows, image_facts(pixels)], axis=1)
+    rows["file_bytes"] = np.float32(900)
+    return ImageSet("made-test", "test", pixels, rows, fingerprint_of("test", rows))
+
+
+def mixed_detector(pixels: NDArray[np.uint8]) -> Detector:
+    """A random detector that calls half of `pixels` REAL."""
+    detector = make_detector()
+    detector.network.fc.bias.data[REAL] -= float(np.median(detector.margins(pixels)))
+    round_to_float16(detector.network)
+    return Detector(detector.network, detector.width, manifest={"name": "tiny"})
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Source:
+    """Where `tiny@made-test`, 60 images with their pixels, and its detector lie."""
+    images = made_set()
+    detector = mixed_detector(images.pixels)
+    save_detector(tmp_path / "home" / "detectors" / "tiny", detector, model_card="# tiny\n")
+    run = write_run(tmp_path / "home", detector, images, ship_images=True)
+    return Source(run, tmp_path / "home" / "detectors" / "tiny")
+
+
+def brightness(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, Any]) -> pd.DataFrame:
+    """The mean pixel and the detector's margin of each image."""
+    pixels = context.pixels[rows]
+    return pd.DataFrame(
+        {
+            "id": context.run.predictions["id"].to_numpy()[rows],
+            "brightness": pixels.mean(axis=(1, 2, 3)).astype(np.float32) * parameters["scale"],
+            "margin": context.detector.margins(pixels, batch_size=8),
+            "bright": pixels.mean(axis=(1, 2, 3)) > 128,
+            "half": np.where(pixels.mean(axis=(1, 2, 3)) > 128, "bright", None),
+        }
+    )
+
+
+BRIGHTNESS = Study(
+    name="brightness",
+    title="Brightness",
+    question="How bright is each image?",
+    columns={"brightness": "0 to 255", "margin": "of the image", "bright": "above 128", "half": "bright or nothing"},
+    better="neither",
+    control="none",
+    compute=brightness,
+    conclude=lambda run, table, _: [
+        Finding(
+            "mean", f"The mean is {table['brightness'].mean():.1f}.", float(table["brightness"].mean()), images=len(run)
+        )
+    ],
+    parameters={"scale": 1.0},
+    explore=("brightness",),
+    shard=16,
+)

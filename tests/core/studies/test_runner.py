@@ -1,0 +1,182 @@
+"""The runner: which images, in shards, resumed, each once."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.typing import NDArray
+
+from core.run import read_run
+from core.storage import cache_dir
+from core.studies import registry
+from core.studies.__main__ import main
+from core.studies.runner import Source, choose_rows, run_study
+from core.studies.store import read_study
+from core.studies.study import Context, StudyError
+from tests.core.studies.conftest import BRIGHTNESS, brightness
+
+
+def test_all_images_once_in_order_whatever_the_shards(source: Source) -> None:
+    run = read_run(source.run)
+    answers = [read_study(run_study(replace(BRIGHTNESS, shard=shard), source), run).table for shard in (7, 16, 1000)]
+    assert list(answers[0]["id"]) == list(run.predictions["id"])
+    assert np.allclose(answers[0]["margin"], run.predictions["margin"], atol=1e-5)
+    assert (answers[0]["weight"] == 1).all()
+    for other in answers[1:]:
+        pd.testing.assert_frame_equal(answers[0], other, rtol=1e-4, atol=1e-5)
+    assert not list((cache_dir() / "studies").iterdir())
+
+
+def test_the_file_says_what_it_is(source: Source) -> None:
+    run = read_run(source.run)
+    about = read_study(run_study(BRIGHTNESS, source), run).about
+    assert about["question"] == BRIGHTNESS.question
+    assert about["parameters"] == {"scale": 1.0}
+    assert about["detector_sha256"] == run.manifest["detector_sha256"]
+    assert about["explore"] == ["brightness"]
+    assert set(about["columns"]) == {*BRIGHTNESS.columns, "weight"}
+    assert np.sum(about["cells"]) == about["images"] == about["of"] == 60
+    assert about["findings"][0]["low"] is None
+
+
+def test_a_sample_holds_every_error_and_weights_that_count_the_run(source: Source) -> None:
+    run = read_run(source.run)
+    wrong = (run.predictions["label"].astype(str) != run.predictions["predicted"].astype(str)).to_numpy()
+    images = int(wrong.sum()) + 10
+    positions, weights = choose_rows(run, images, seed=1)
+    assert len(positions) == len(set(positions)) == images
+    assert set(np.flatnonzero(wrong)) <= set(positions)
+    assert np.isclose(weights.sum(), len(run))
+    assert (weights[wrong[positions]] == 1).all()
+    labels = run.predictions["label"].astype(str).to_numpy()[positions][~wrong[positions]]
+    assert sorted(np.unique(labels, return_counts=True)[1]) == [5, 5]
+    few, heavy = choose_rows(run, 8, seed=1)
+    assert len(few) == 8
+    assert np.isclose(heavy.sum(), len(run))
+    with pytest.raises(StudyError, match="at least 1"):
+        choose_rows(run, 0)
+
+
+def test_a_stopped_study_goes_on_and_computes_no_image_twice(source: Source) -> None:
+    seen: list[int] = []
+    calls: list[int] = []
+
+    def stops(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, Any]) -> pd.DataFrame:
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        calls.append(1)
+        seen.extend(rows)
+        return brightness(context, rows, parameters)
+
+    def goes_on(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, Any]) -> pd.DataFrame:
+        seen.extend(rows)
+        return brightness(context, rows, parameters)
+
+    with pytest.raises(KeyboardInterrupt):
+        run_study(replace(BRIGHTNESS, compute=stops), source)
+    kept = sorted((cache_dir() / "studies").glob("*/*.parquet"))
+    assert len(kept) == 2
+    # half a shard, as a full disk leaves it, is computed again
+    kept[1].write_bytes(kept[1].read_bytes()[:100])
+    path = run_study(replace(BRIGHTNESS, compute=goes_on), source)
+    assert sorted(seen) == sorted([*range(60), *range(16, 32)])
+    again = read_study(run_study(BRIGHTNESS, source)).table
+    pd.testing.assert_frame_equal(read_study(path).table, again)
+    assert read_study(path).about["seconds"] is not None
+
+
+def test_another_parameter_or_version_takes_no_old_shard(source: Source) -> None:
+    def stops(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, Any]) -> pd.DataFrame:
+        if rows[0] > 0:
+            raise KeyboardInterrupt
+        return brightness(context, rows, parameters)
+
+    with pytest.raises(KeyboardInterrupt):
+        run_study(replace(BRIGHTNESS, compute=stops), source)
+    doubled = read_study(run_study(BRIGHTNESS.with_parameters({"scale": 2.0}), source)).table
+    single = read_study(run_study(BRIGHTNESS, source)).table
+    assert np.allclose(doubled["brightness"], 2 * single["brightness"])
+
+
+@pytest.mark.parametrize(("change", "sentence"), [({"size": 1.0}, "no parameter size"), ({"scale": "a"}, "be a float")])
+def test_a_wrong_parameter_is_named(change: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(StudyError, match=sentence):
+        BRIGHTNESS.with_parameters(change)
+
+
+def test_a_study_that_breaks_its_word_is_not_written(source: Source) -> None:
+    def lacks(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, Any]) -> pd.DataFrame:
+        return brightness(context, rows, parameters).drop(columns="half")
+
+    def turns(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, Any]) -> pd.DataFrame:
+        return brightness(context, rows[::-1], parameters)
+
+    with pytest.raises(StudyError, match="columns that it declares \\(half\\)"):
+        run_study(replace(BRIGHTNESS, compute=lacks), source)
+    with pytest.raises(StudyError, match="in their order"):
+        run_study(replace(BRIGHTNESS, compute=turns, version=2), source)
+    assert not (source.run / "studies" / "brightness.parquet").exists()
+
+
+KILLED = """
+import sys, time
+from pathlib import Path
+from dataclasses import replace
+from core.studies.runner import Source, run_study
+from tests.core.studies.conftest import BRIGHTNESS, brightness
+
+def slow(context, rows, parameters):
+    time.sleep(0.15)
+    return brightness(context, rows, parameters)
+
+run_study(replace(BRIGHTNESS, compute=slow, shard=4), Source(Path(sys.argv[1]), Path(sys.argv[2])))
+"""
+
+
+def test_kill_9_loses_at_most_a_shard(source: Source) -> None:
+    command = [sys.executable, "-c", KILLED, str(source.run), str(source.detector)]
+    process = subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, cwd=Path(__file__).parents[3])
+    try:
+        until = time.monotonic() + 120
+        while len(list((cache_dir() / "studies").glob("*/[0-9]*.parquet"))) < 3 and time.monotonic() < until:
+            time.sleep(0.02)
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    kept = len(list((cache_dir() / "studies").glob("*/[0-9]*.parquet")))
+    assert 3 <= kept < 15
+    seen: list[int] = []
+
+    def counts(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, Any]) -> pd.DataFrame:
+        seen.extend(rows)
+        return brightness(context, rows, parameters)
+
+    path = run_study(replace(BRIGHTNESS, compute=counts, shard=4), source)
+    assert len(seen) == 60 - 4 * kept
+    assert list(read_study(path).table["id"]) == list(read_run(source.run).predictions["id"])
+
+
+def test_the_command(source: Source, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setitem(registry.MODULES, "brightness", "tests.core.studies.conftest")
+    monkeypatch.setattr("tests.core.studies.conftest.STUDY", BRIGHTNESS, raising=False)
+    assert main(["--list"]) == 0
+    assert BRIGHTNESS.question in capsys.readouterr().out
+    assert main(["brightness", "--run", str(source.run), "--set", "scale=2.0", "--images", "20"]) == 0
+    assert "The mean is" in capsys.readouterr().out
+    answer = read_study(source.run / "studies" / "brightness.parquet")
+    assert answer.about["images"] == 20
+    assert answer.about["parameters"] == {"scale": 2.0}
+    assert main(["absent", "--run", str(source.run)]) == 2
+    assert "there is no study absent" in capsys.readouterr().err
+    assert main(["brightness", "--run", str(source.run), "--set", "other=1"]) == 2
+    assert main(["brightness", "--run", str(source.run.parent / "none")]) == 2
+    assert "Traceback" not in capsys.readouterr().err

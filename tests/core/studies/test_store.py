@@ -1,0 +1,104 @@
+"""A study's file: what it gives back, and what it refuses."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+from core.run import read_run
+from core.storage import ContractError
+from core.studies.runner import Source, run_study
+from core.studies.store import find_studies, read_study, study_path, write_study
+from tests.core.studies.conftest import BRIGHTNESS
+
+TABLE = pd.DataFrame(
+    {
+        "id": ["a", "b", "c"],
+        "half": np.array([1, np.nan, -2], np.float16),
+        "whole": np.array([1, 2, 3], np.int8),
+        "yes": [True, False, True],
+        "word": ["x", None, "y"],
+        "kind": pd.Categorical(["p", "q", "p"]),
+    }
+)
+
+
+def test_values_come_back_as_they_were(tmp_path: Path) -> None:
+    path = tmp_path / "s.parquet"
+    write_study(path, TABLE, {"study": "s", "parameters": {"bad": float("nan"), "seeds": (1, 2)}})
+    answer = read_study(path)
+    pd.testing.assert_frame_equal(answer.table, TABLE, check_dtype=False)
+    assert answer.table["half"].dtype == np.float16
+    assert answer.about["parameters"] == {"bad": None, "seeds": [1, 2]}
+
+
+def test_every_flipped_byte_is_refused_or_harmless(tmp_path: Path) -> None:
+    path = tmp_path / "s.parquet"
+    write_study(path, TABLE, {"study": "s", "findings": []})
+    whole, before = path.read_bytes(), read_study(path)
+    generator = np.random.default_rng(0)
+    refused = harmless = 0
+    for place in generator.choice(len(whole), 200, replace=False):
+        damaged = bytearray(whole)
+        damaged[place] ^= 1 << int(generator.integers(8))
+        path.write_bytes(damaged)
+        try:
+            after = read_study(path)
+        except ContractError as error:
+            refused += str(path) in str(error)
+        else:
+            # a byte that says nothing of the values, such as the writer's name or what pandas calls a type
+            pd.testing.assert_frame_equal(after.table, before.table, check_dtype=False, check_categorical=False)
+            assert after.about == before.about
+            harmless += 1
+    assert refused + harmless == 200
+    assert refused > 50
+
+
+def test_what_is_no_study_of_this_run_is_refused(source: Source, tmp_path: Path) -> None:
+    run = read_run(source.run)
+    path = run_study(BRIGHTNESS, source)
+    other = tmp_path / "other.parquet"
+    with pytest.raises(ContractError, match=r"other.parquet is missing"):
+        read_study(other)
+    TABLE.to_parquet(other)
+    with pytest.raises(ContractError, match="does not say which study"):
+        read_study(other)
+    other.write_bytes(b"\x80\x04K\x01.")
+    with pytest.raises(ContractError, match="no readable study"):
+        read_study(other)
+    shutil.copy(path, other)
+    with pytest.raises(ContractError, match="holds the study brightness"):
+        read_study(other)
+    about = {**read_study(path).about, "set_fingerprint": "0" * 64}
+    write_study(path, read_study(path).table, about)
+    with pytest.raises(ContractError, match="another run \\(set_fingerprint differs"):
+        read_study(path, run)
+    found = find_studies(run)
+    assert not found.answers
+    assert len(found.problems) == 1
+
+
+def test_another_version_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "s.parquet"
+    write_study(path, TABLE, {"study": "s"})
+    arrow = pq.read_table(path.open("rb"))
+    metadata = arrow.schema.metadata
+    changed = {**metadata, b"telltale": metadata[b"telltale"].replace(b'"schema": 1', b'"schema": 9')}
+    pq.write_table(arrow.replace_schema_metadata(changed), path)
+    with pytest.raises(ContractError, match="another version"):
+        read_study(path)
+
+
+def test_findings_by_key(source: Source) -> None:
+    run = read_run(source.run)
+    run_study(BRIGHTNESS, source)
+    assert study_path(source.run, "brightness").is_file()
+    finding = find_studies(run).answers["brightness"].finding("mean")
+    assert finding is not None
+    assert np.isnan(finding.low)
+    assert finding.images == 60
+    assert find_studies(run).answers["brightness"].finding("none") is None
