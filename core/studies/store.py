@@ -61,6 +61,7 @@ def read_study(path: Path, run: Run | None = None) -> Answer:
         # from an open file: pyarrow takes a path's folders for columns
         with path.open("rb") as file:
             arrow = pq.read_table(file)
+        arrow.validate(full=True)
         about = json.loads((arrow.schema.metadata or {})[KEY])
         table = arrow.to_pandas()
     except FileNotFoundError:

@@ -141,10 +141,12 @@ class Answer:
         """What it comes to, most telling first."""
         # what is not finite is null in JSON
         listed: list[dict[str, Any]] = self.about.get("findings", [])
-        return [
-            Finding(**{key: float("nan") if value is None else value for key, value in one.items()}) for one in listed
-        ]
+        return [Finding(**{**one, **{key: _number(one[key]) for key in ("value", "low", "high")}}) for one in listed]
 
     def finding(self, key: str) -> Finding | None:
         """The finding of this key, None where it has none."""
         return next((one for one in self.findings if one.key == key), None)
+
+
+def _number(value: float | None) -> float:
+    return float("nan") if value is None else float(value)
