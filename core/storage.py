@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import tempfile
+import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -37,11 +38,13 @@ def sha256_of(path: Path) -> str:
 def write_bytes_atomically(path: Path, write: Callable[[Path], None]) -> None:
     """Let `write` fill a temporary sibling, then rename it: a reader sees the old file or the whole new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    # tempfile would make it the writer's alone; others may read what the umask lets them
+    temporary.touch(exist_ok=False)
+    mode = temporary.stat().st_mode
     try:
         write(temporary)
+        temporary.chmod(mode)
         _sync(temporary)
         temporary.replace(path)
     finally:
@@ -72,11 +75,13 @@ def write_folder(
     if path.exists() and not replace:
         raise FileExistsError(f"{path} exists already; choose another name or say that it may be replaced")
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent))
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    temporary.mkdir()
     try:
-        temporary.chmod(0o755)
         for name, write in files.items():
             write(temporary / name)
+            # safetensors makes its files the writer's alone
+            (temporary / name).chmod(temporary.stat().st_mode & 0o666)
             _sync(temporary / name)
         hashes = {name: sha256_of(temporary / name) for name in files}
         sealed = {"schema": SCHEMA, "kind": kind, **manifest, "files": hashes}

@@ -85,3 +85,22 @@ def test_atomic_file_survives_a_failing_writer(tmp_path: Path) -> None:
         write_bytes_atomically(file, fail)
     assert file.read_bytes() == b"one"
     assert list(tmp_path.iterdir()) == [file]
+
+
+@pytest.mark.parametrize(("umask", "file_mode", "folder_mode"), [(0o022, 0o644, 0o755), (0o027, 0o640, 0o750)])
+def test_what_is_written_may_be_read_as_the_umask_says(
+    tmp_path: Path, umask: int, file_mode: int, folder_mode: int
+) -> None:
+    def closed(file: Path) -> None:
+        # as safetensors does
+        file.write_text("hello")
+        file.chmod(0o600)
+
+    before = os.umask(umask)
+    try:
+        write_folder(tmp_path / "t", kind="thing", manifest={}, files={"a.txt": closed})
+        write_bytes_atomically(tmp_path / "alone.txt", closed)
+    finally:
+        os.umask(before)
+    modes = {name: (tmp_path / name).stat().st_mode & 0o777 for name in ("t", "t/a.txt", "alone.txt")}
+    assert modes == {"t": folder_mode, "t/a.txt": file_mode, "alone.txt": file_mode}
