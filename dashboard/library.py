@@ -17,6 +17,7 @@ from core.pictures import Pictures, find_pictures
 from core.run import HOMES, Run, find_detectors, find_runs, read_run
 from core.storage import MANIFEST, ContractError, cache_dir, read_manifest
 from core.tags import Tags
+from dashboard.sentences import for_visitors
 from dashboard.shelf import Shelf
 
 
@@ -84,7 +85,7 @@ def current() -> Opened:
         return open_run(path)
     except ContractError as error:
         st.title("This run cannot be read", anchor=False)
-        st.error(f"{error}.")
+        st.error(for_visitors(error, homes=homes()))
         st.stop()
 
 

@@ -5,6 +5,7 @@ import streamlit as st
 from core.dataset import KAGGLE
 from core.storage import ContractError
 from dashboard import address, library
+from dashboard.sentences import for_visitors
 from dashboard.widgets.polling import come_back
 
 LOCAL = ("localhost", "127.0.0.1", "::1")
@@ -72,7 +73,7 @@ def _draw_pictures() -> None:
                     help=f"Downloads {KAGGLE} with kagglehub, where that is installed.",
                 )
     if status.state == "failed":
-        st.error(status.message)
+        st.error(for_visitors(status.message, homes=library.homes()))
 
 
 def _draw_at_hand() -> None:

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.explain.results import CamSettings, LimeSettings
+from dashboard.sentences import for_visitors
 
 if TYPE_CHECKING:
     from core.detector import Detector
@@ -242,7 +243,7 @@ class Worker:
             answer, share = next(job.steps, (None, 0.0))
         except (ValueError, OSError) as error:
             # what core raises on purpose is a sentence already
-            self._fail(job, f"{str(error).rstrip('.')}.")
+            self._fail(job, for_visitors(error, homes=(job.question.detector.parent.parent,)))
             return
         except Exception as error:  # the thread must outlive any job
             logging.getLogger(__name__).exception("A question failed")

@@ -10,6 +10,7 @@ from core.facts import FACTS
 from core.tags import TagError
 from dashboard import address, library
 from dashboard.address import Setting
+from dashboard.sentences import for_visitors
 from dashboard.widgets import filters
 from dashboard.widgets.grid import TILES, image_grid, picks
 from dashboard.widgets.words import heading
@@ -101,7 +102,7 @@ def add_tag() -> None:
     try:
         library.tags().add(picked, st.session_state["explore.tag_text"] or "")
     except TagError as error:
-        st.session_state["explore.tag_error"] = str(error)
+        st.session_state["explore.tag_error"] = for_visitors(error)
     else:
         st.session_state["explore.tag_text"] = ""
 

@@ -9,6 +9,7 @@ from core.facts import FACTS
 from core.tags import TagError
 from dashboard import address, library
 from dashboard.address import Setting
+from dashboard.sentences import for_visitors
 from dashboard.widgets import filters, panels
 from dashboard.widgets.agreement import agreement_panel, note_drawn, other_maps
 from dashboard.widgets.picture import plain_picture
@@ -44,7 +45,7 @@ def keep_note() -> None:
     try:
         library.tags().note(found["id"], st.session_state["inspect.note"])
     except TagError as error:
-        st.session_state["inspect.problem"] = str(error)
+        st.session_state["inspect.problem"] = for_visitors(error)
 
 
 def keep_tags() -> None:
@@ -56,7 +57,7 @@ def keep_tags() -> None:
         for tag in before - now:
             library.tags().remove([found["id"]], tag)
     except TagError as error:
-        st.session_state["inspect.problem"] = str(error)
+        st.session_state["inspect.problem"] = for_visitors(error)
 
 
 note_drawn()
