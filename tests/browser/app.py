@@ -56,6 +56,8 @@ def running_app(home: Path | None = None, cache: Path | None = None) -> Iterator
     if cache is not None:
         environment["TELLTALE_CACHE"] = str(cache)
     command = [sys.executable, "-m", "streamlit", "run", "dashboard/app.py", "--server.port", str(port)]
+    # the tests bring their own browser
+    command += ["--server.headless", "true"]
     process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT)
     address = f"http://localhost:{port}"
     try:
