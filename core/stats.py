@@ -1,10 +1,11 @@
-"""Intervals for what is counted."""
+"""Intervals for what is counted and for what is averaged."""
 
 from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import t as student_t
 
 
 class Interval(NamedTuple):
@@ -43,3 +44,63 @@ def wilson_interval(
     low = np.where(k == 0, 0.0, np.clip(middle - half, 0, 1))
     high = np.where(k == n, 1.0, np.clip(middle + half, 0, 1))
     return Interval(low, high)
+
+
+class Estimate(NamedTuple):
+    """A number and the ends of its interval; NaN where nothing is known.
+
+    Attributes:
+        value, low, high: in the unit of what was measured.
+        images: how many images it rests on.
+    """
+
+    value: float
+    low: float
+    high: float
+    images: int
+
+
+def weighted_share(
+    hits: NDArray[np.bool_], weights: NDArray[np.floating] | None = None, *, confidence: float = 0.95
+) -> Estimate:
+    """The share of a stratified sample in which something holds, with Wilson's interval on Kish's effective size.
+
+    Args:
+        hits: bool (N,).
+        weights: (N,) above 0, how many images each row stands for; all alike when None.
+        confidence: see `wilson_interval`.
+    """
+    counted = np.ones(len(hits)) if weights is None else np.asarray(weights, np.float64)
+    if not len(hits):
+        return Estimate(np.nan, 0.0, 1.0, 0)
+    size = counted.sum() ** 2 / (counted**2).sum()
+    share = float(np.average(np.asarray(hits, np.float64), weights=counted))
+    # rounding must not make a share of 1 miss the end
+    successes = size if np.all(hits) else min(share * size, size)
+    low, high = wilson_interval(successes, size, confidence=confidence)  # type: ignore[arg-type]
+    return Estimate(share, float(low), float(high), len(hits))
+
+
+def weighted_mean(
+    values: NDArray[np.floating], weights: NDArray[np.floating] | None = None, *, confidence: float = 0.95
+) -> Estimate:
+    """The mean of a stratified sample with the interval of its linearised variance; values that are NaN are left out.
+
+    Args:
+        values: (N,).
+        weights: (N,) above 0, how many images each row stands for; all alike when None.
+        confidence: between 0 and 1.
+    """
+    numbers = np.asarray(values, np.float64)
+    counted = np.ones(len(numbers)) if weights is None else np.asarray(weights, np.float64)
+    known = np.isfinite(numbers)
+    numbers, counted = numbers[known], counted[known]
+    count = len(numbers)
+    if not count:
+        return Estimate(np.nan, np.nan, np.nan, 0)
+    mean = float(np.average(numbers, weights=counted))
+    if count == 1:
+        return Estimate(mean, np.nan, np.nan, 1)
+    spread = np.sqrt((counted**2 * (numbers - mean) ** 2).sum() * count / (count - 1)) / counted.sum()
+    half = float(student_t.ppf(0.5 + confidence / 2, count - 1) * spread)
+    return Estimate(mean, mean - half, mean + half, count)
