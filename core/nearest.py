@@ -1,0 +1,113 @@
+"""The nearest rows of a table of vectors, exactly: float32 products in blocks, no approximate index. Needs no torch.
+
+Near means a small cosine distance. The direction of a feature vector says which features are there, its length how
+strongly, which is mostly how sure the detector is; and nothing has to be fitted to a set, so that distances to two sets
+can be compared.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+# rows of the base at a time: with a few hundred queries the product stays within a processor's cache
+BLOCK = 4096
+QUERIES = 512
+
+
+class Nearest(NamedTuple):
+    """The nearest rows of each query, nearest first.
+
+    Attributes:
+        rows: intp (Q, k), positions in the base; -1 where it has no more.
+        distances: float32 (Q, k), 1 - cosine, 0 (same direction) to 2; infinite where the base has no more.
+    """
+
+    rows: NDArray[np.intp]
+    distances: NDArray[np.float32]
+
+
+def unit_rows(vectors: NDArray[Any]) -> NDArray[np.float32]:
+    """float32 rows (N, C) of length 1; a row of zeros stays zero, at distance 1 from all others."""
+    found = np.asarray(vectors, np.float32).reshape(len(vectors), -1)
+    lengths = np.sqrt(np.einsum("ij,ij->i", found, found))
+    return np.asarray(found / np.where(lengths > 0, lengths, 1)[:, None], np.float32)
+
+
+def find_nearest(
+    queries: NDArray[Any],
+    base: NDArray[Any],
+    k: int,
+    *,
+    among: NDArray[np.bool_] | None = None,
+    query_codes: NDArray[np.integer] | None = None,
+    base_codes: NDArray[np.integer] | None = None,
+) -> Nearest:
+    """The `k` nearest rows of `base` for each query, by cosine distance.
+
+    Args:
+        queries: (Q, ...), any numbers; what is beyond the first axis is taken as one vector.
+        base: (N, ...) of the same vectors, which may be a memory map; it is read a block at a time.
+        k: how many, from 1.
+        among: bool (N,), the rows that may be found; all when None.
+        query_codes, base_codes: integers (Q,) and (N,): a row whose code is the query's own is not found, as a picture
+            is not its own neighbour.
+
+    Returns:
+        Nearest first, equally near ones in the order of the base. Where more rows than there is room for are equally
+        near, it is not said which of them are found.
+
+    Raises:
+        ValueError: `k` is below 1, or vectors of another length.
+    """
+    if k < 1:
+        raise ValueError(f"k must be at least 1, not {k}")
+    if np.prod(queries.shape[1:]) != np.prod(base.shape[1:]):
+        raise ValueError(f"queries have vectors {queries.shape[1:]} and the base {base.shape[1:]}; give the same ones")
+    parts = []
+    for start in range(0, len(queries), QUERIES):
+        part = slice(start, start + QUERIES)
+        codes = None if query_codes is None or base_codes is None else (query_codes[part], base_codes)
+        parts.append(_nearest(unit_rows(queries[part]), base, k, among, codes))
+    if not parts:
+        return Nearest(np.zeros((0, k), np.intp), np.zeros((0, k), np.float32))
+    return Nearest(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+
+def _nearest(
+    queries: NDArray[np.float32],
+    base: NDArray[Any],
+    k: int,
+    among: NDArray[np.bool_] | None,
+    codes: tuple[NDArray[np.integer], NDArray[np.integer]] | None,
+) -> Nearest:
+    distances = np.full((len(queries), k), np.inf, np.float32)
+    rows = np.full((len(queries), k), -1, np.intp)
+    for start in range(0, len(base), BLOCK):
+        here = slice(start, start + BLOCK)
+        found = 1 - queries @ unit_rows(base[here]).T
+        # rounding may leave a little below zero
+        np.maximum(found, 0, out=found)
+        if among is not None:
+            found[:, ~among[here]] = np.inf
+        if codes is not None:
+            found[codes[0][:, None] == codes[1][here][None]] = np.inf
+        # only queries with anything nearer than what they have are sorted again
+        touched = np.flatnonzero((found < distances[:, -1:]).any(axis=1))
+        if len(touched):
+            distances[touched], rows[touched] = _merge(found[touched], start, distances[touched], rows[touched])
+    rows[np.isinf(distances)] = -1
+    return Nearest(rows, distances)
+
+
+def _merge(
+    found: NDArray[np.float32], start: int, distances: NDArray[np.float32], rows: NDArray[np.intp]
+) -> tuple[NDArray[np.float32], NDArray[np.intp]]:
+    """The k best of those that there were and of a block that begins at row `start`."""
+    k = distances.shape[1]
+    few = min(k, found.shape[1])
+    at = np.argpartition(found, few - 1, axis=1)[:, :few]
+    values = np.concatenate([distances, np.take_along_axis(found, at, axis=1)], axis=1)
+    numbers = np.concatenate([rows, at + start], axis=1)
+    order = np.lexsort((numbers, values), axis=1)[:, :k]
+    return np.take_along_axis(values, order, axis=1), np.take_along_axis(numbers, order, axis=1)
