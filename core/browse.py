@@ -7,7 +7,6 @@ does not fit the table is left out, so that nonsense shows the whole table inste
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -17,9 +16,9 @@ from core.curves import HALF, confidence_of, count_cells, said_real
 from core.dataset import CLASSES
 from core.facts import FACTS
 from core.run import Run
+from core.study_columns import added_by_studies
 
 PAGE_SIZES = (24, 48, 96)
-MAX_CHOICES = 50
 # columns under the names that they have in a URL
 ALIASES = {
     "label": "true",
@@ -136,42 +135,13 @@ class Filter:
 def browse_table(run: Run) -> pd.DataFrame:
     """A run's rows with `confidence` (0.5 to 1), `correct` ("right", "wrong"), and the columns that its studies add.
 
-    A study adds columns where its file has an `id` and one row an image; they are named `<study>.<column>`.
+    A study's columns are named `<study>.<column>`; `core.study_columns` says which there are and what they mean.
     """
     table = run.predictions.reset_index(drop=True)
     right = (table["label"].astype(str) == table["predicted"].astype(str)).to_numpy()
     table["confidence"] = confidence_of(table["p_real"].to_numpy())
     table["correct"] = pd.Categorical.from_codes((~right).astype(np.int8), categories=list(OUTCOMES))
-    for file in sorted((run.path / "studies").glob("*.parquet")):
-        table = _joined(table, file)
-    return table
-
-
-def _joined(table: pd.DataFrame, file: Path) -> pd.DataFrame:
-    try:
-        study = pd.read_parquet(file)
-    except Exception:  # noqa: BLE001 - pyarrow's errors share no base class; a damaged study costs its columns only
-        return table
-    if "id" not in study.columns or not study["id"].is_unique or not study["id"].isin(table["id"]).any():
-        return table
-    found = study.set_index("id").reindex(table["id"]).reset_index(drop=True)
-    columns = {f"{file.stem}.{name}": _filterable(found[name]) for name in found.columns}
-    kept = {name: values for name, values in columns.items() if values is not None}
-    return pd.concat([table, pd.DataFrame(kept)], axis=1)
-
-
-def _filterable(values: pd.Series) -> pd.Series | None:
-    """A study's column as numbers, or as a few named values; None for what is neither."""
-    if values.dropna().isin([True, False]).all() and not pd.api.types.is_numeric_dtype(values):
-        return values.map({True: "yes", False: "no"}).astype("category")
-    if pd.api.types.is_bool_dtype(values) or pd.api.types.is_numeric_dtype(values):
-        return values
-    try:
-        few = 0 < values.nunique() <= MAX_CHOICES
-    except TypeError:
-        # lists and other things that have no order
-        return None
-    return values.astype(str).where(values.notna()).astype("category") if few else None
+    return pd.concat([table, added_by_studies(run.path, table["id"])], axis=1)
 
 
 def range_columns(table: pd.DataFrame) -> list[str]:

@@ -16,6 +16,7 @@ from core.dataset import Split
 from core.pictures import Pictures, find_pictures
 from core.run import HOMES, Run, find_detectors, find_runs, read_run
 from core.storage import MANIFEST, ContractError, cache_dir, read_manifest
+from core.study_columns import StudyColumn, study_columns
 from core.tags import Tags
 from dashboard.sentences import for_visitors
 from dashboard.shelf import Shelf
@@ -30,6 +31,7 @@ class Opened:
         table: from `browse_table`, a row an image.
         rows: the position of each id.
         map_scale: the margin-map value drawn in full colour, one for the whole run.
+        studied: what the columns are that studies have added.
         extents: the lowest and the highest value of each column that is filtered by a range.
         stamp: changes when the run or its studies do.
     """
@@ -38,6 +40,7 @@ class Opened:
     table: pd.DataFrame
     rows: pd.Index
     map_scale: float
+    studied: dict[str, StudyColumn]
     extents: dict[str, tuple[float, float]]
     stamp: str
 
@@ -105,7 +108,7 @@ def _open(path: Path, stamp: str) -> Opened:
     scale = float(np.quantile(np.abs(np.asarray(run.maps[::step], np.float32)), 0.99)) if len(run) else 1.0
     # pandas' own minimum passes over what is missing
     extents = {name: (float(table[name].min()), float(table[name].max())) for name in range_columns(table)}
-    return Opened(run, table, pd.Index(table["id"]), scale, extents, stamp)
+    return Opened(run, table, pd.Index(table["id"]), scale, study_columns(path), extents, stamp)
 
 
 def matching(opened: Opened, wanted: Filter) -> NDArray[np.intp]:

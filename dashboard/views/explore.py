@@ -74,7 +74,7 @@ def filtered_csv() -> bytes:
 
 with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
     st.session_state["explore.sort"] = wanted.sort
-    names = filters.sort_names(table)
+    names = filters.sort_names(opened)
     st.selectbox("Order", list(names), format_func=names.get, key="explore.sort", on_change=set_order, width=280)
     TILE.linked(st.segmented_control, "Size", options=list(TILES), required=True)
     st.session_state["explore.per"] = wanted.per_page

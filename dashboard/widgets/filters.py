@@ -1,14 +1,13 @@
 """The controls that filter a run: each shows what the URL says and writes to it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import streamlit as st
 
-from core.browse import DECIDED, SORTS, Filter, choice_columns, choices_of, range_columns
+from core.browse import DECIDED, SORTS, Filter, choices_of, range_columns
 from core.facts import FACTS
 from dashboard import address, library
 from dashboard.library import Opened
@@ -78,15 +77,17 @@ def draw_more(opened: Opened, wanted: Filter) -> None:
     names = library.tags().names()
     if names:
         _single(opened, "tag", "Tag", options=names, value=wanted.tag, make=lambda now, tag: _with(now, tag=tag))
-    numbers = [name for name in range_columns(table) if name != "confidence"]
-    words = [name for name in choice_columns(table) if name not in (*MAIN, "in_train", "is_repeat")]
-    with st.grid(2, min_column_width=200):
-        for column in numbers:
-            low, high = opened.extents[column]
-            if np.isfinite(high - low) and low < high:
-                _range(opened, wanted, column, low=low, high=high, step=(high - low) / 200, label=_label(column))
-    for column in words:
-        _several(opened, wanted, column, _label(column), choices_of(table, column))
+    own = [name for name in range_columns(table) if name != "confidence" and name not in opened.studied]
+    _ranges(opened, wanted, own)
+    by_study: dict[str, list[str]] = {}
+    for column in (name for name in table.columns if name in opened.studied):
+        by_study.setdefault(opened.studied[column].study, []).append(column)
+    for title, columns in by_study.items():
+        st.markdown(f"**{title}**")
+        _ranges(opened, wanted, [name for name in columns if name in opened.extents])
+        for column in columns:
+            if choices := choices_of(table, column):
+                _several(opened, wanted, column, _label(opened, column), choices)
 
 
 def draw_active(opened: Opened, wanted: Filter) -> None:
@@ -94,11 +95,12 @@ def draw_active(opened: Opened, wanted: Filter) -> None:
     removers: list[tuple[str, Callable[[Filter], Filter]]] = []
     for column, values in wanted.choices:
         if column not in MAIN:
-            removers.append((f"{_label(column)}: {', '.join(values)}", lambda now, c=column: now.choosing(c, [])))
+            removers.append(
+                (f"{_full_label(opened, column)}: {', '.join(values)}", lambda now, c=column: now.choosing(c, []))
+            )
     for column, low, high in wanted.ranges:
         if column not in MAIN:
-            ends = f"{low:.4g}" * np.isfinite(low) + " to " + f"{high:.4g}" * np.isfinite(high)
-            removers.append((f"{_label(column)}: {ends}", lambda now, c=column: now.ranging(c)))
+            removers.append((f"{_full_label(opened, column)} {_ends(low, high)}", lambda now, c=column: now.ranging(c)))
     if wanted.tag:
         removers.append((f"tag: {wanted.tag}", lambda now: _with(now, tag=None)))
     if wanted.name:
@@ -123,8 +125,41 @@ def _with(now: Filter, **changes: Any) -> Filter:
     return replace(now, page=1, **changes)
 
 
-def _label(column: str) -> str:
-    return NAMES.get(column, column.replace("_", " ").replace(".", ": ").capitalize())
+def _label(opened: Opened, column: str) -> str:
+    """What stands over a filter."""
+    if column in opened.studied:
+        return opened.studied[column].label
+    return NAMES.get(column, column.replace("_", " ").capitalize())
+
+
+def _full_label(opened: Opened, column: str) -> str:
+    """The same where nothing around it says which study it is of."""
+    title = f"{opened.studied[column].study}: " if column in opened.studied else ""
+    return title + _label(opened, column).lower() if title else _label(opened, column)
+
+
+def _ends(low: float, high: float) -> str:
+    """A range in words."""
+    if np.isfinite(low) and np.isfinite(high):
+        return f"{low:.4g} to {high:.4g}"
+    return f"from {low:.4g}" if np.isfinite(low) else f"up to {high:.4g}"
+
+
+def _help(opened: Opened, column: str) -> str | None:
+    """What a column is."""
+    return (opened.studied[column].help or None) if column in opened.studied else HELP.get(column)
+
+
+def _ranges(opened: Opened, wanted: Filter, columns: Sequence[str]) -> None:
+    """Sliders, two beside each other; none for a column that has one value only."""
+    spread = [name for name in columns if np.isfinite(np.ptp(opened.extents[name])) and np.ptp(opened.extents[name])]
+    if not spread:
+        return
+    with st.grid(2, min_column_width=200):
+        for column in spread:
+            low, high = opened.extents[column]
+            label = _label(opened, column)
+            _range(opened, wanted, column, low=low, high=high, step=(high - low) / 200, label=label)
 
 
 def _segments(opened: Opened, wanted: Filter, column: str) -> None:
@@ -133,7 +168,7 @@ def _segments(opened: Opened, wanted: Filter, column: str) -> None:
     _single(
         opened,
         column,
-        _label(column),
+        _label(opened, column),
         options=options,
         value=chosen[0] if len(chosen) == 1 else None,
         make=lambda now, value: now.choosing(column, [value] if value else []),
@@ -164,11 +199,11 @@ def _single(
             options,
             key=key,
             on_change=take,
-            help=HELP.get(name),
+            help=_help(opened, name),
             format_func=lambda option: texts.get(option, option),
         )
     else:
-        st.selectbox(label, options, key=key, index=None, on_change=take, help=HELP.get(name), placeholder="any")
+        st.selectbox(label, options, key=key, index=None, on_change=take, help=_help(opened, name), placeholder="any")
 
 
 def _several(opened: Opened, wanted: Filter, column: str, label: str, options: list[str]) -> None:
@@ -179,9 +214,9 @@ def _several(opened: Opened, wanted: Filter, column: str, label: str, options: l
         change(opened, lambda now: now.choosing(column, st.session_state[key]))
 
     if len(options) <= 12:
-        st.pills(label, options, selection_mode="multi", key=key, on_change=take, wrap=True)
+        st.pills(label, options, selection_mode="multi", key=key, on_change=take, wrap=True, help=_help(opened, column))
     else:
-        st.multiselect(label, options, key=key, on_change=take)
+        st.multiselect(label, options, key=key, on_change=take, help=_help(opened, column))
 
 
 def _range(
@@ -200,7 +235,7 @@ def _range(
             lambda now: now.ranging(column, first if first > low else -np.inf, last if last < high else np.inf),
         )
 
-    st.slider(label, low, high, step=step, key=key, on_change=take, help=HELP.get(column), **options)
+    st.slider(label, low, high, step=step, key=key, on_change=take, help=_help(opened, column), **options)
 
 
 def _text(opened: Opened, wanted: Filter) -> None:
@@ -212,11 +247,12 @@ def _text(opened: Opened, wanted: Filter) -> None:
     st.text_input("File name contains", key="explore.name", on_change=take, max_chars=100)
 
 
-def sort_names(table: pd.DataFrame) -> dict[str, str]:
+def sort_names(opened: Opened) -> dict[str, str]:
     """Every order and how it reads."""
     names = dict(SORTS)
-    for column in range_columns(table):
+    for column in range_columns(opened.table):
         if column != "confidence":
-            names[column] = f"{_label(column).lower()}, low first"
-            names[f"-{column}"] = f"{_label(column).lower()}, high first"
+            name = _full_label(opened, column)
+            name = name if column in opened.studied else name.lower()
+            names[column], names[f"-{column}"] = f"{name}, low first", f"{name}, high first"
     return names

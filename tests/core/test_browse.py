@@ -1,10 +1,13 @@
 """Filters: what they find against plain pandas, their way through a URL and back, and nonsense."""
 
+import json
 import string
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from core.browse import (
@@ -21,6 +24,7 @@ from core.browse import (
 )
 from core.facts import FACTS
 from core.run import Run
+from core.study_columns import StudyColumn, study_columns
 
 
 def make_run(path: Path, n: int = 400, seed: int = 0) -> Run:
@@ -233,3 +237,32 @@ def test_studies_add_their_columns_by_id(run: Run) -> None:
     assert not any(name.startswith(("summary", "broken")) for name in table.columns)
     found = ids(table, Filter.from_params({"probes.flips": "0.5..", "probes.cue": "detail"}, table))
     assert found == set(study["id"][(study["flips"] >= 0.5) & (study["cue"] == "detail")])
+    described = study_columns(run.path)
+    assert described["probes.flips"] == StudyColumn("Probes", "Flips", "")
+    assert not any(name.startswith(("summary", "broken")) for name in described)
+
+
+def seal(file: Path, frame: pd.DataFrame, about: dict[str, object]) -> None:
+    """Write a study as `core.studies` does: what it says of itself is in the schema's metadata."""
+    arrow = pa.Table.from_pandas(frame, preserve_index=False)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(arrow.replace_schema_metadata({b"telltale": json.dumps(about).encode()}), file)
+
+
+def test_a_study_says_which_of_its_columns_are_browsed_and_what_they_are(run: Run) -> None:
+    frame = pd.DataFrame({"id": run.predictions["id"]} | {f"c{number}": np.arange(len(run)) for number in range(120)})
+    about = {
+        "title": "What turns it",
+        "explore": ["c7", "c3", "absent"],
+        "columns": {"c3": "flipped share, 0 to 1", "c7": "a description that is much too long to stand over a slider"},
+    }
+    seal(run.path / "studies" / "probes.parquet", frame, about)
+    seal(run.path / "studies" / "quiet.parquet", frame, {"explore": []})
+    seal(run.path / "studies" / "odd.parquet", frame, {"explore": "c3"})
+    table = browse_table(run)
+    assert [name for name in table.columns if "." in name] == ["probes.c3", "probes.c7"]
+    assert table["probes.c3"].tolist() == frame["c3"].tolist()
+    assert study_columns(run.path) == {
+        "probes.c3": StudyColumn("What turns it", "Flipped share", "flipped share, 0 to 1"),
+        "probes.c7": StudyColumn("What turns it", "C7", about["columns"]["c7"]),
+    }

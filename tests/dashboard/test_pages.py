@@ -4,11 +4,13 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.browse import Filter, browse_table, find_rows
 from core.run import read_run
+from tests.core.test_browse import seal
 from tests.dashboard.conftest import Open
 
 PAGES = ("overview", "explore", "inspect", "upload")
@@ -103,9 +105,39 @@ def test_explore_filters_through_the_url_and_through_its_widgets(open_page: Open
     assert f"**{expected}** of 60 images" in words(app)
     app.slider(key="explore.confidence").set_value((0.6, 1.0)).run()
     assert app.query_params["sure"] == "0.6.."
+    fact = app.slider(key="explore.brightness")
+    fact.set_value((fact.min, (fact.min + fact.max) / 2)).run()
+    assert not app.exception
+    assert any(button.label.startswith("Brightness up to ") for button in app.button)
     app.button(key="explore.clear").click().run()
     assert "**60** images" in words(app)
     assert set(app.query_params) == {"run"}
+
+
+def test_explore_offers_what_a_study_says_and_explains_it(open_page: Open, home: Path) -> None:
+    folder = home / "runs" / "tiny@seen-test"
+    rows = browse_table(read_run(folder))
+    frame = pd.DataFrame(
+        {"id": rows["id"], "hidden": range(60), "flips": np.arange(60) / 60, "cue": ["sky", "sea"] * 30}
+    )
+    about = {
+        "title": "What turns it",
+        "explore": ["flips", "cue"],
+        "columns": {"flips": "turned share, 0 to 1", "cue": "strongest cue"},
+    }
+    seal(folder / "studies" / "probes.parquet", frame, about)
+    app = open_page("explore", run="tiny@seen-test")
+    slider = app.slider(key="explore.probes.flips")
+    assert (slider.label, slider.help) == ("Turned share", "turned share, 0 to 1")
+    assert "**What turns it**" in words(app)
+    assert not any(".hidden" in str(element.key) for element in app.slider)
+    low, _ = slider.value
+    slider.set_value((low, 0.5)).run()
+    assert app.query_params["probes.flips"].startswith("..")
+    assert f"**{(frame['flips'] <= 0.5).sum()}** of 60 images" in words(app)
+    assert "What turns it: turned share up to 0.5" in [button.label for button in app.button]
+    app.selectbox(key="explore.sort").set_value("-probes.flips").run()
+    assert not app.exception
 
 
 def test_explore_turns_pages_and_keeps_the_order(open_page: Open) -> None:
