@@ -5,7 +5,9 @@ from importlib import import_module
 from core.studies.study import Study, StudyError
 
 # name -> the module that holds it as `STUDY`, in the order in which they are best made
-MODULES: dict[str, str] = {}
+MODULES: dict[str, str] = {
+    "neighbours": "core.studies.neighbours",
+}
 
 
 def find_study(name: str) -> Study:
