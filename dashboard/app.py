@@ -39,6 +39,12 @@ page = st.navigation(
             icon=":material/add_photo_alternate:",
             help="Your own image: what the detector sees of it, what it calls it, and why.",
         ),
+        st.Page(
+            "views/game.py",
+            title="Game",
+            icon=":material/sports_esports:",
+            help="REAL or AI? Ten images, and your score beside the detector's.",
+        ),
     ]
 )
 draw_sidebar()

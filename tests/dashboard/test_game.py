@@ -1,0 +1,37 @@
+"""The game to its end, on a run with pictures and on one without."""
+
+from pathlib import Path
+
+from core.run import read_run
+from tests.dashboard.conftest import Open
+from tests.dashboard.test_pages import words
+
+
+def test_ten_answers_and_both_scores(open_page: Open, home: Path) -> None:
+    run = read_run(home / "runs" / "tiny@seen-test")
+    app = open_page("game", run=run.name, game="3")
+    for number in range(10):
+        assert f"Image {number + 1} of 10" in app.get("progress")[0].proto.text
+        assert "It is" not in words(app).replace("It is 32 x 32", "")
+        app.button(key="game.real" if number % 2 else "game.fake").click().run()
+        assert not app.exception
+        assert "Right." in words(app) or "Wrong." in words(app)
+        app.button(key="game.next").click().run()
+    table = app.table[0].value
+    truth = {name: name.split("/")[0] for name in table["image"]}
+    assert list(table["it is"]) == list(truth.values())
+    assert len(truth) == 10
+    assert [one.split()[0] for one in table["you said"]] == ["FAKE", "REAL"] * 5
+    said = run.predictions.set_index("name")["predicted"].astype(str)
+    assert [one.split()[0] for one in table["the detector said"]] == [said[name] for name in truth]
+    scores = [int(metric.value.split()[0]) for metric in app.metric]
+    assert scores == [sum("✓" in one for one in table[who]) for who in ("you said", "the detector said")]
+    app.button(key="game.again").click().run()
+    assert app.query_params["game"] == "4"
+    assert "Image 1 of 10" in app.get("progress")[0].proto.text
+
+
+def test_without_pictures_it_says_what_to_do(open_page: Open) -> None:
+    app = open_page("game", run="tiny@blind-test")
+    assert not app.exception
+    assert "Attach CIFAKE" in words(app)
