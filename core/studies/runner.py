@@ -257,7 +257,7 @@ def describe(
         "columns": columns,
         "better": study.better,
         "control": study.control,
-        "parameters": dict(study.parameters),
+        "parameters": {name: value for name, value in study.parameters.items() if name not in study.private},
         "explore": list(study.explore),
         "whole": study.whole,
         "detector": run.manifest["detector"],

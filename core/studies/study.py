@@ -89,6 +89,7 @@ class Study:
         explore: the columns that the page Explore offers as filters.
         shard: images that are computed and kept together.
         whole: asked of the set at once instead of image by image: `compute` gets all positions.
+        private: parameters that name a place on this machine, which the file does not keep.
     """
 
     name: str
@@ -104,6 +105,7 @@ class Study:
     explore: tuple[str, ...] = ()
     shard: int = 256
     whole: bool = False
+    private: tuple[str, ...] = ()
 
     def with_parameters(self, changes: Mapping[str, Any]) -> Study:
         """The same with other parameters.
