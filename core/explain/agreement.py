@@ -27,6 +27,7 @@ class Agreement:
         rank_share, overlap_share: share of the other images' maps that agree with the first map at least as well,
             counting this one, 0 to 1: small where the agreement is of this image; NaN without other images.
         others: number of other images.
+        others_rank, others_overlap: what their maps agree with the first map on average; NaN without other images.
     """
 
     rank: float
@@ -35,6 +36,8 @@ class Agreement:
     rank_share: float
     overlap_share: float
     others: int
+    others_rank: float = np.nan
+    others_overlap: float = np.nan
 
 
 def agreement(
@@ -59,9 +62,29 @@ def agreement(
         return Agreement(rank, overlap, top / count, np.nan, np.nan, 0)
     rest = segment_values(others, segments)
     # a map that is the same everywhere agrees with nothing
-    ranks = np.nan_to_num(_rank(one, rest), nan=-1.0)
+    found = _rank(one, rest)
+    ranks = np.nan_to_num(found, nan=-1.0)
     rank_share = _share(ranks, rank) if np.isfinite(rank) else np.nan
-    return Agreement(rank, overlap, top / count, rank_share, _share(_overlap(one, rest), overlap), len(rest))
+    overlaps = _overlap(one, rest)
+    return Agreement(
+        rank,
+        overlap,
+        top / count,
+        rank_share,
+        _share(overlaps, overlap),
+        len(rest),
+        float(np.nanmean(found)) if np.isfinite(found).any() else np.nan,
+        float(overlaps.mean()),
+    )
+
+
+def rank_correlation(first: Values, second: Values) -> float:
+    """Spearman's correlation of two maps, value by value; NaN where one is the same everywhere.
+
+    Args:
+        first, second: float arrays of one size.
+    """
+    return float(_rank(np.ravel(first)[None].astype(np.float64), np.ravel(second)[None].astype(np.float64))[0])
 
 
 def segment_values(maps: Values, segments: NDArray[np.integer]) -> NDArray[np.float64]:

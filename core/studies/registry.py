@@ -6,7 +6,17 @@ from core.studies.study import Study, StudyError
 
 # name -> the module that holds it as `STUDY`, in the order in which they are best made
 MODULES: dict[str, str] = {
+    "probes": "core.studies.probes",
     "neighbours": "core.studies.neighbours",
+    "transfer": "core.studies.transfer",
+    "faithfulness": "core.studies.faithfulness",
+    "agreement": "core.studies.agreement",
+    "one_colour": "core.studies.one_colour",
+    "stability": "core.studies.stability",
+    "sanity": "core.studies.sanity",
+    "audit": "core.studies.audit",
+    "duplicates": "core.studies.duplicates",
+    "files": "core.studies.files",
 }
 
 

@@ -1,0 +1,93 @@
+"""Do Grad-CAM and LIME name the same places, more than maps of other images would?"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from core.explain.agreement import agreement
+from core.explain.results import LimeSettings
+from core.explain.segmentation import segment
+from core.run import Run
+from core.stats import weighted_mean, weighted_share
+from core.studies.cells import Cells
+from core.studies.groups import groups
+from core.studies.lime_pass import lime_pass
+from core.studies.study import Context, Finding, Study
+from core.studies.trust_summary import between
+
+COLUMNS = {
+    "rank": "rank correlation of LIME and Grad-CAM over the cells of a grid, -1 to 1",
+    "others_rank": "rank correlation of LIME with Grad-CAM of other images of the same cell, mean, -1 to 1",
+    "rank_share": "share of those that agree with LIME as well as this image's own Grad-CAM does, 0 to 1",
+    "overlap": "share of LIME's top quarter of cells that is in Grad-CAM's, 0 to 1; blind choice gives 0.25",
+    "others_overlap": "the same with Grad-CAM of other images, mean, 0 to 1",
+    "overlap_share": "share of those that overlap as much as this image's own, 0 to 1",
+}
+# an image agrees beyond chance where fewer than this share of other images' maps agree as well
+LEVEL = 0.05
+
+
+def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, Any]) -> pd.DataFrame:
+    """The agreement of each image, and of its LIME with other images' Grad-CAM."""
+    cells = Cells(context.run)
+    found = []
+    for row in rows:
+        image = np.asarray(context.pixels[row])
+        lime = lime_pass(context.detector, image, LimeSettings(seed=parameters["lime_seed"]))
+        others = cells.others(int(row), parameters["others"], seed=parameters["seed"])
+        compared = agreement(
+            lime.values,
+            np.asarray(context.run.maps[row], np.float32),
+            segments=segment(image, method="grid", n_segments=parameters["segments"]),
+            others=np.asarray(context.run.maps[others], np.float32),
+        )
+        found.append([getattr(compared, name) for name in COLUMNS])
+    table = pd.DataFrame(found, columns=list(COLUMNS), dtype=np.float32)
+    table.insert(0, "id", context.run.predictions["id"].to_numpy()[rows])
+    return table
+
+
+def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> list[Finding]:
+    """For each verdict: how far they agree, what chance gives, and on how many images the agreement is the image's."""
+    findings = []
+    for group, part, weights in groups(table, run):
+        own, chance = (weighted_mean(part[name].to_numpy(float), weights) for name in ("rank", "others_rank"))
+        more = weighted_mean((part["rank"] - part["others_rank"]).to_numpy(float), weights)
+        findings.append(
+            Finding(
+                f"rank-{group}",
+                f"On {group} verdicts LIME and Grad-CAM of one image correlate by {between(own)}, LIME and Grad-CAM of "
+                f"other images of the same cell by {chance.value:.2f}: {between(more)} more than chance "
+                f"({more.images:,} images).",
+                *more,
+            )
+        )
+        known = part["rank_share"].notna().to_numpy()
+        beyond = weighted_share((part["rank_share"] <= LEVEL).to_numpy()[known], weights[known])
+        findings.append(
+            Finding(
+                f"beyond-{group}",
+                f"On {beyond.value:.0%} ({beyond.low:.0%} to {beyond.high:.0%}) of {group} verdicts the two agree "
+                f"better than 95 % of other images' maps would; chance gives 5 % ({beyond.images:,} images).",
+                *beyond,
+            )
+        )
+    return findings
+
+
+STUDY = Study(
+    name="agreement",
+    title="Agreement",
+    question="Do Grad-CAM and LIME name the same places, more than maps of other images would?",
+    columns=COLUMNS,
+    better="higher",
+    control="Grad-CAM maps of other images of the same cell of the confusion matrix in the place of the image's own.",
+    compute=compute,
+    conclude=conclude,
+    parameters={"others": 100, "segments": 64, "lime_seed": 0, "seed": 0},
+    explore=("rank", "rank_share"),
+    shard=32,
+)

@@ -1,0 +1,50 @@
+"""The cell of the confusion matrix that each image of a run is in, and its neighbours there."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.run import Run
+from core.studies.study import StudyError
+
+
+class Cells:
+    """Cells of a run: the same image always has the same neighbours, whichever others are asked for.
+
+    Args:
+        run: with N images.
+    """
+
+    def __init__(self, run: Run) -> None:
+        label, called = (run.predictions[name].astype(str).to_numpy() == "REAL" for name in ("label", "predicted"))
+        if len(run) < 2:
+            raise StudyError(f"{run.name} has one image only, and nothing to compare it with; make a larger run")
+        self.signs = np.where(called, 1, -1)
+        self._cell = 2 * label + called
+        self._called = called
+
+    def others(self, row: int, count: int, *, seed: int = 0) -> NDArray[np.intp]:
+        """Up to `count` other rows of the same cell, drawn by lot; where it is alone there, of the same verdict or any.
+
+        Args:
+            row: a position in the run.
+            count: how many at most.
+            seed: of the draw, which is another one for each row.
+        """
+        pool = self._pool(row)
+        chosen = np.random.default_rng((seed, row)).permutation(len(pool))[:count]
+        return np.asarray(pool[chosen])
+
+    def references(self, row: int, count: int, *, seed: int = 0) -> NDArray[np.intp]:
+        """Up to `count` other rows of the same cell, the same few for every row of it: for what is dear to compute."""
+        pool = self._pool(row, with_itself=True)
+        chosen = np.asarray(pool[np.random.default_rng(seed).permutation(len(pool))[: count + 1]])
+        return np.asarray(chosen[chosen != row][:count], np.intp)
+
+    def _pool(self, row: int, *, with_itself: bool = False) -> NDArray[np.intp]:
+        everything = np.arange(len(self._cell))
+        for alike in (self._cell == self._cell[row], self._called == self._called[row]):
+            if np.count_nonzero(alike) > 1:
+                break
+        else:
+            alike = np.ones(len(everything), bool)
+        return everything[alike & (with_itself | (everything != row))]
