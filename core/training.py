@@ -48,7 +48,7 @@ class Recipe:
         average: decay a step of an exponential moving average of the weights, which is then the detector; 0 for none.
         normalise: "unit" divides by 255 alone, "dataset" also subtracts mean and divides by deviation of the set.
         validation: share of the training images held out, by file hash, for choosing and for the temperature.
-        precision: "auto" is bfloat16 autocast on GPUs and on CPUs with AMX tiles, float32 elsewhere.
+        precision: "auto" is bfloat16 autocast on GPUs and on CPUs that have it (AVX-512 BF16, AMX), float32 elsewhere.
         seed: of weights, order and augmentation.
     """
 
@@ -383,7 +383,7 @@ def autocast(recipe: Recipe, device: torch.device) -> AbstractContextManager[Any
 
 def precision_on(recipe: Recipe, device: torch.device) -> Literal["float32", "bfloat16"]:
     """What the recipe computes in: with "auto" bfloat16 where the hardware has units for it; else it is far slower."""
-    fast = device.type == "cuda" or (device.type == "cpu" and torch.cpu._is_amx_tile_supported())
+    fast = device.type == "cuda" or (device.type == "cpu" and torch.cpu._is_avx512_bf16_supported())
     return "bfloat16" if recipe.precision == "bfloat16" or (recipe.precision == "auto" and fast) else "float32"
 
 
