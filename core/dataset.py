@@ -5,7 +5,7 @@ import json
 import os
 import re
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -188,6 +188,23 @@ def check_image_set(data: str | Path, split: Split) -> int:
     """The number of files of a split, without reading one; raises DatasetError as `load_image_set` would."""
     with closing(_open(data)) as source:
         return len(_checked_entries(source, data, split))
+
+
+def read_files(data: str | Path, split: Split, names: Iterable[str]) -> Iterator[bytes]:
+    """The bytes of files of a split, b"" for one that is not there or cannot be read.
+
+    Args:
+        data: as for `load_image_set`.
+        split: "train" or "test".
+        names: as in a set's rows, for instance `REAL/0000 (2).jpg`.
+    """
+    with closing(_open(data)) as source:
+        entries = {entry.name: entry for entry in _checked_entries(source, data, split)}
+        for name in names:
+            try:
+                yield _read_small(source, split, entries[name])
+            except (KeyError, ImageError):
+                yield b""
 
 
 def load_image_set(

@@ -36,6 +36,36 @@ class NeighbourError(ValueError):
     """Neighbours that cannot be found; the message says why and what to do, in one sentence."""
 
 
+@dataclass(frozen=True)
+class NeighbourSettings:
+    """The question which images one image is most like to the detector.
+
+    Attributes:
+        data: where CIFAKE is, for the training images and their pictures; None where it is not at hand.
+        run: folder of a run of this detector whose own images are searched where the training images cannot be.
+        leave_out: sha256 of a file that is not to be found, the image's own.
+        prepare: compute the features of the training images where they are not kept yet, which takes minutes.
+        k: how many.
+    """
+
+    data: str | None = None
+    run: Path | None = None
+    leave_out: str | None = None
+    prepare: bool = False
+    k: int = 10
+
+
+@dataclass(frozen=True)
+class Preparing:
+    """What is being done before there is an answer.
+
+    Attributes:
+        text: a few words.
+    """
+
+    text: str
+
+
 @dataclass(frozen=True, eq=False)
 class Reference:
     """The images among which neighbours are looked for.
@@ -225,6 +255,11 @@ def _seal(path: Path, detector_sha256: str, images: ImageSet, whole: Mapping[str
     )
 
 
+def is_sample(manifest: Mapping[str, Any]) -> bool:
+    """Whether a detector was trained on the sample, which is always at hand and small."""
+    return str(manifest.get("training_set", "")).startswith("sample-")
+
+
 def open_training_set(
     manifest: Mapping[str, Any], data: str | None, *, progress: Progress | None = None
 ) -> ImageSet | None:
@@ -240,7 +275,7 @@ def open_training_set(
         NeighbourError: it holds other images than the detector was trained on.
     """
     wanted = manifest.get("training_set_fingerprint")
-    source = "sample" if str(manifest.get("training_set", "")).startswith("sample-") else data
+    source = "sample" if is_sample(manifest) else data
     if wanted is None or source is None:
         return None
     found = load_image_set(source, "train", skip_bad=True, progress=progress)

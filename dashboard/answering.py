@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 from core.detector import Detector
 from core.explain.gradcam import explain_gradcam, explain_margin_map
 from core.explain.lime import explain_lime
-from core.explain.results import CamSettings, LimeSettings
-from dashboard.worker import Look, Looked
+from core.explain.results import CamSettings
+from core.neighbours import NeighbourSettings
+from dashboard.neighbourhood import look_for_neighbours
+from dashboard.worker import Look, Looked, Settings
 
 INSTANT = CamSettings()
 
@@ -18,7 +20,7 @@ INSTANT = CamSettings()
 def answer(
     detector: Detector,
     pixels: NDArray[np.uint8],
-    settings: Look | CamSettings | LimeSettings,
+    settings: Settings,
     cancel: Callable[[], bool],
 ) -> Iterator[tuple[Any, float]]:
     """Answers, each better than the one before, with the share of the work that is done.
@@ -32,6 +34,8 @@ def answer(
     if isinstance(settings, Look):
         found = detector.full_pass(pixels)
         yield Looked(found.margins, detector.p_real(found.margins), found.maps), 1.0
+    elif isinstance(settings, NeighbourSettings):
+        yield from look_for_neighbours(detector, pixels[:1], settings, cancel)
     elif settings == INSTANT:
         yield explain_margin_map(detector, pixels[:1])[0], 1.0
     elif isinstance(settings, CamSettings):

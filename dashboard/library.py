@@ -72,7 +72,9 @@ def _worth(path: Path) -> tuple[bool, int]:
     """Whether all pictures of a run are at hand, and how many images it has."""
     manifest = read_manifest(path, "run")
     at_hand = {found.fingerprint for found in shelf().sets}
-    complete = "images.npy" in manifest["files"] or manifest.get("set_fingerprint") in at_hand
+    # what is still being read is at hand in a moment: the first visitor sees the same run as the next
+    reading = shelf().status.state == "reading"
+    complete = reading or "images.npy" in manifest["files"] or manifest.get("set_fingerprint") in at_hand
     return complete, manifest.get("images", 0)
 
 
@@ -187,17 +189,18 @@ def study(name: str) -> pd.DataFrame | None:
 def samples(count: int = 8) -> tuple[Opened, NDArray[np.intp]] | None:
     """Images to begin with, half of each class: from the sample's run, else from this session's; None without any."""
     found = runs()
-    names = [name for name in found if name.endswith("@sample-test")] + [st.session_state.get("run", "")]
-    for name in names:
+    looked_at = st.session_state.get("run", "")
+    own = f"{looked_at.partition('@')[0]}@sample-test"
+    others = [name for name in found if name.endswith("@sample-test")]
+    for name in (own, *others, looked_at):
         try:
             opened = open_run(found[name])
         except (KeyError, ContractError):
             continue
         shown = pictures(opened).where >= 0
-        rows = [
-            np.flatnonzero(shown & (opened.table["label"] == label).to_numpy())[: count // 2]
-            for label in ("REAL", "FAKE")
-        ]
-        if all(len(half) for half in rows):
-            return opened, np.concatenate(rows)
+        halves = [np.flatnonzero(shown & (opened.table["label"] == label).to_numpy()) for label in ("REAL", "FAKE")]
+        if all(len(half) for half in halves):
+            # evenly through the run, so that they show different things
+            spread = [half[np.linspace(0, len(half) - 1, count // 2).astype(int)] for half in halves]
+            return opened, np.unique(np.concatenate(spread))
     return None

@@ -36,6 +36,7 @@ class Shelf:
     def __init__(self, first: Path, splits: Sequence[Split] = ("test",)) -> None:
         self._lock = threading.Lock()
         self._sets: dict[str, ImageSet] = {}
+        self._source: str | None = None
         self.status = Attaching()
         if first.is_dir():
             self.attach(first, splits)
@@ -45,6 +46,12 @@ class Shelf:
         """What is attached, the newest last."""
         with self._lock:
             return tuple(self._sets.values())
+
+    @property
+    def source(self) -> str | None:
+        """Where the last set that was attached lies, None before there is one."""
+        with self._lock:
+            return self._source
 
     def attach(self, data: str | Path, splits: Sequence[Split] = ("test",)) -> bool:
         """Begin to read the splits of a set; False where one is being read already."""
@@ -64,6 +71,7 @@ class Shelf:
                 return
             with self._lock:
                 self._sets[found.fingerprint] = found
+                self._source = str(data)
         self.status = Attaching("done", message=f"{found.name} is at hand.")
 
     def _progress(self, done: int, total: int) -> None:

@@ -21,6 +21,7 @@ def draw_sidebar() -> None:
             st.selectbox(
                 "Run",
                 found,
+                format_func=lambda name: name.replace("@", " on "),
                 key="url.run",
                 on_change=_take_run,
                 help="A run is one detector's verdicts on one set of images, computed once and never changed.",

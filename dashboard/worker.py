@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.explain.results import CamSettings, LimeSettings
+from core.neighbours import NeighbourSettings
 from dashboard.sentences import for_visitors
 
 if TYPE_CHECKING:
@@ -38,6 +39,9 @@ State = Literal["waiting", "running", "done", "stopped", "failed"]
 @dataclass(frozen=True)
 class Look:
     """The question what the detector says of some images: margins, probabilities, margin maps."""
+
+
+Settings = Look | CamSettings | LimeSettings | NeighbourSettings
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,18 +67,18 @@ class Question:
         detector: its folder.
         detector_sha256: of its weights.
         images_sha256: of the pixels.
-        settings: `Look()`, or how to explain.
+        settings: `Look()`, how to explain, or where to look for neighbours.
     """
 
     detector: Path
     detector_sha256: str
     images_sha256: str
-    settings: Look | CamSettings | LimeSettings
+    settings: Settings
 
     @property
     def quick(self) -> bool:
         """Whether it is answered in one go of a few forward passes."""
-        return not isinstance(self.settings, LimeSettings)
+        return not isinstance(self.settings, LimeSettings | NeighbourSettings)
 
 
 class Standing(NamedTuple):

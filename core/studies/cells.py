@@ -38,7 +38,8 @@ class Cells:
         """Up to `count` other rows of the same cell, the same few for every row of it: for what is dear to compute."""
         pool = self._pool(row, with_itself=True)
         chosen = np.asarray(pool[np.random.default_rng(seed).permutation(len(pool))[: count + 1]])
-        return np.asarray(chosen[chosen != row][:count], np.intp)
+        others: NDArray[np.intp] = chosen[chosen != row]
+        return others[:count]
 
     def _pool(self, row: int, *, with_itself: bool = False) -> NDArray[np.intp]:
         everything = np.arange(len(self._cell))
@@ -47,4 +48,5 @@ class Cells:
                 break
         else:
             alike = np.ones(len(everything), bool)
-        return everything[alike & (with_itself | (everything != row))]
+        found: NDArray[np.intp] = everything[alike & (with_itself | (everything != row))]
+        return found

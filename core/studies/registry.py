@@ -14,6 +14,7 @@ MODULES: dict[str, str] = {
     "one_colour": "core.studies.one_colour",
     "stability": "core.studies.stability",
     "sanity": "core.studies.sanity",
+    "clusters": "core.studies.clusters",
     "audit": "core.studies.audit",
     "duplicates": "core.studies.duplicates",
     "files": "core.studies.files",

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from core.curves import confidence_of
 from core.dataset import CLASSES
 from core.foreign import ForeignError, as_cifake, cut_photographs, read_generators
+from core.neighbours import is_sample
 from core.run import Run
 from core.stats import clustered_share, wilson_interval
 from core.studies.study import Context, Finding, Study, StudyError
@@ -77,8 +78,8 @@ def _generators(context: Context, parameters: Mapping[str, Any]) -> Iterator[dic
 
 def _photographs(context: Context, parameters: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     # a detector of the sample has been trained on crops of its first five photographs
-    of_sample = str(context.detector.manifest.get("training_set", "")).startswith("sample-")
-    cut = cut_photographs(crops=int(parameters["crops"]), split="test" if of_sample else None)
+    split = "test" if is_sample(context.detector.manifest) else None
+    cut = cut_photographs(crops=int(parameters["crops"]), split=split)
     if not cut:
         return
     filters = list(next(iter(cut.values())))

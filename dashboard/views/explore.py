@@ -78,7 +78,7 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
     st.selectbox("Order", list(names), format_func=names.get, key="explore.sort", on_change=set_order, width=280)
     TILE.linked(st.segmented_control, "Size", options=list(TILES), required=True)
     st.session_state["explore.per"] = wanted.per_page
-    st.segmented_control("A page", PAGE_SIZES, key="explore.per", on_change=set_per_page, required=True)
+    st.segmented_control("Per page", PAGE_SIZES, key="explore.per", on_change=set_per_page, required=True)
     st.session_state["explore.maps"] = MAPS.value == "on"
     st.toggle(
         "Lay the map over all",

@@ -73,7 +73,8 @@ def play(number: int) -> None:
                 st.button("REAL: a camera", key="game.real", shortcut="1", on_click=give, args=("REAL",))
                 st.button("FAKE: a generator", key="game.fake", shortcut="2", on_click=give, args=("FAKE",))
             st.caption(
-                "Keys: 1 for REAL, 2 for FAKE, N for the next image. It is 32 x 32 pixels: that is all the detector sees too."
+                "Keys: 1 for REAL, 2 for FAKE, N for the next image. It is 32 x 32 pixels: that is all the detector "
+                "sees too."
             )
             return
         right_ = answers[number] == truth[number]
@@ -110,11 +111,11 @@ def finish() -> None:
             with grid.cell(), st.container(border=True):
                 st.metric(name, f"{one.right} of {one.of}")
                 st.caption(
-                    f"From {one.of} answers, the share right in the long run may be anywhere from {percent(one.low, 0)} "
-                    f"to {percent(one.high, 0)} (95 % interval)."
+                    f"From {one.of} answers, the share right in the long run may be anywhere from "
+                    f"{percent(one.low, 0)} to {percent(one.high, 0)} (95 % interval)."
                 )
     accuracy = opened.run.manifest["metrics"]["all"]["accuracy"]
-    st.caption(f"On all {len(table):,} images of this run the detector is right {percent(accuracy)} of the time.")
+    st.caption(f"On all {len(table):,} images of this run it is right {percent(accuracy)} of the time.")
     answer = np.array(answers)
     st.table(
         {

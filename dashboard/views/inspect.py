@@ -114,45 +114,70 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
             width=220,
         )
 
-with st.grid(3, min_column_width=205, gap="large") as grid:
-    with grid.cell():
-        st.markdown("#### The image")
-        st.caption("What the detector is given: 32 x 32 pixels. The frame is the verdict.")
-        if asked or own is None:
-            plain_picture(subject.image, key="inspect.image", alt=f"{found['name']}, called {verdict}.", edge=verdict)
-        for number, detector in enumerate(asked):
-            panels.verdict_line(subject, detector, stored if number == 0 else None)
-        if asked and own:
-            others = other_maps(opened, verdict=verdict, label=found["label"], row=row)
-            agreement_panel(
-                subject, own, stored, others, whose=f"other images that are {found['label']} and called {verdict}"
-            )
-        with st.expander("Facts of this image"):
-            st.table(
-                {name.replace("_", " "): f"{found[name]:.4g}" for name in FACTS if name in found}, border="horizontal"
-            )
-        with st.expander(
-            "Tags and note", expanded=bool(library.tags().of(found["id"]) or library.tags().note_of(found["id"]))
-        ):
-            st.session_state["inspect.tags"] = library.tags().of(found["id"])
-            st.multiselect(
-                "Tags",
-                sorted({*library.tags().names(), *st.session_state["inspect.tags"]}),
-                key="inspect.tags",
-                accept_new_options=True,
-                on_change=keep_tags,
-                placeholder="choose or type",
-            )
-            st.session_state["inspect.note"] = library.tags().note_of(found["id"])
-            st.text_area("Note", key="inspect.note", on_change=keep_note, max_chars=2000, height=90)
-            if problem := st.session_state.pop("inspect.problem", None):
-                st.error(problem)
-    if asked:
+
+def draw_image() -> None:
+    """The image, and beside another detector what each of them says."""
+    st.markdown("#### The image")
+    st.caption("What the detector is given: 32 x 32 pixels. The frame is the verdict.")
+    if asked or own is None:
+        plain_picture(subject.image, key="inspect.image", alt=f"{found['name']}, called {verdict}.", edge=verdict)
+    for number, detector in enumerate(asked if len(asked) > 1 else ()):
+        panels.verdict_line(subject, detector, stored if number == 0 else None)
+
+
+def draw_agreement() -> None:
+    """Whether the two explanations by the run's own detector agree."""
+    if asked and own:
+        others = other_maps(opened, verdict=verdict, label=found["label"], row=row)
+        whose = f"other images that are {found['label']} and called {verdict}"
+        agreement_panel(subject, own, stored, others, whose=whose, named=len(asked) > 1)
+
+
+def draw_about() -> None:
+    """Facts, tags and note, each folded away."""
+    with st.expander("Facts of this image"):
+        st.table({name.replace("_", " "): f"{found[name]:.4g}" for name in FACTS if name in found}, border="horizontal")
+    tags, note = library.tags().of(found["id"]), library.tags().note_of(found["id"])
+    with st.expander("Tags and note", expanded=bool(tags or note)):
+        st.session_state["inspect.tags"] = tags
+        st.multiselect(
+            "Tags",
+            sorted({*library.tags().names(), *tags}),
+            key="inspect.tags",
+            accept_new_options=True,
+            on_change=keep_tags,
+            placeholder="choose or type",
+        )
+        st.session_state["inspect.note"] = note
+        st.text_area("Note", key="inspect.note", on_change=keep_note, max_chars=2000, height=90)
+        if problem := st.session_state.pop("inspect.problem", None):
+            st.error(problem)
+
+
+if len(asked) > 1:
+    # two detectors take a row of their own, their pictures beside each other under each method
+    with st.grid(3, min_column_width=205, gap="large") as grid:
+        with grid.cell():
+            draw_image()
+        with grid.cell():
+            draw_agreement()
+        with grid.cell():
+            draw_about()
+    with st.grid(2, min_column_width=400, gap="large"):
         st.fragment(panels.cam_panel)(subject, asked, stored if own else None)
         st.fragment(panels.lime_panel)(subject, asked)
-    else:
+else:
+    with st.grid(3, min_column_width=205, gap="large") as grid:
         with grid.cell():
-            panels.stored_panel(stored)
+            draw_image()
+            draw_agreement()
+            draw_about()
+        if asked:
+            st.fragment(panels.cam_panel)(subject, asked, stored if own else None)
+            st.fragment(panels.lime_panel)(subject, asked)
+        else:
+            with grid.cell():
+                panels.stored_panel(stored)
 if asked:
     panels.page_row(subject, asked, stored if own else None)
 elif own is None:

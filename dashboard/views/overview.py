@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+import pandas as pd
 import streamlit as st
 
 from core.browse import Filter
@@ -13,10 +14,11 @@ from dashboard.address import Setting
 from dashboard.widgets import charts
 from dashboard.widgets.bars import rate_bars
 from dashboard.widgets.matrix import confusion_matrix
-from dashboard.widgets.words import heading, percent, section
+from dashboard.widgets.words import CLASS_WORDS, heading, percent, section
 
 COUNT = Setting("count", "all", choices=("all", "clean"))
 CUT = Setting("cut", HALF, kind=float, low=0.01, high=0.99)
+SCORES = {"precision": "Precision", "recall": "Recall", "f1": "F1"}
 COUNT_NAMES = {"all": "All images", "clean": "Without leaks and repeats"}
 
 
@@ -157,11 +159,12 @@ with row.cell():
         "Precision: of what is called so, how much is so. Recall: of what is so, how much is called so. F1: their "
         "harmonic mean. At the threshold above.",
     )
-    table = scores.map(lambda share: f"{share:.3f}")
-    for column in table.columns:
-        table[f"paper {column}"] = [f"{PAPER['per_class'][name][column]:.2f}" for name in table.index]
-    order = [name for column in ("precision", "recall", "f1") for name in (column, f"paper {column}")]
-    st.table(table[order].rename(columns={"f1": "F1", "paper f1": "paper F1"}), border="horizontal")
+    lines = []
+    for name, shares in scores.iterrows():
+        lines.append({"": f"{CLASS_WORDS[name]}, this detector", **{key: f"{shares[key]:.3f}" for key in SCORES}})
+        paper = PAPER["per_class"][name]
+        lines.append({"": f"{CLASS_WORDS[name]}, the paper's", **{key: f"{paper[key]:.2f}" for key in SCORES}})
+    st.table(pd.DataFrame(lines).set_index("").rename(columns=SCORES), border="horizontal")
     st.caption(
         "The paper's are from its Table 1, on the 20,000 images of CIFAKE's test set"
         + (" with a detector of full width." if is_cifake else ": other images than these, so they only orient.")
@@ -224,7 +227,11 @@ with row.cell():
     if detector:
         recipe = detector.get("recipe", {})
         facts["Network"] = f"ResNet-18, width {detector['width']}, {detector['parameters']:,} weights"
-        facts["Recipe"] = ", ".join(f"{key} {value}" for key, value in recipe.items())
+        plain = {True: "yes", False: "no"}
+        facts["Recipe"] = ", ".join(
+            f"{key.replace('_', ' ')} {plain[value] if isinstance(value, bool) else value}"
+            for key, value in recipe.items()
+        )
     st.table(facts, border="horizontal")
 if detector and detector_path:
     with st.expander("Model card: what this detector is for and what it is not for", icon=":material/description:"):

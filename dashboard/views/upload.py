@@ -72,7 +72,8 @@ else:
         st.stop()
     sample_run, rows = samples
     pictures = library.pictures(sample_run)
-    st.markdown("**Or begin with one of these.** The frame is what the detector of that run called it.")
+    called = f"The frame is what **{sample_run.run.manifest['detector']}** called it, dashed where that is wrong."
+    st.markdown(f"**Or begin with one of these.** {called}")
     if id_ := image_grid(sample_run, rows, pictures, key="upload.samples", size="small"):
         address.put("sample", id_)
         st.rerun()

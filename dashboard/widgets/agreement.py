@@ -32,7 +32,13 @@ def other_maps(opened: Opened, *, verdict: str, label: str | None, row: int | No
 
 
 def agreement_panel(
-    subject: Subject, detector: Known, stored: CamResult | None, others: NDArray[np.float32], *, whose: str
+    subject: Subject,
+    detector: Known,
+    stored: CamResult | None,
+    others: NDArray[np.float32],
+    *,
+    whose: str,
+    named: bool = False,
 ) -> None:
     """Draw the comparison, once both explanations are there.
 
@@ -42,9 +48,11 @@ def agreement_panel(
         stored: its map as the run has kept it.
         others: maps of other images to compare chance with.
         whose: what those images are, for the sentence.
+        named: say which detector it is about.
     """
     st.markdown("#### Do they agree?")
-    st.caption("Two methods that know nothing of each other. What both say is worth more than what one says.")
+    by = f" By **{detector.name}**." if named else ""
+    st.caption(f"Two methods that know nothing of each other. What both say is worth more than what one says.{by}")
     cam, lime = panels.finished(subject, detector, stored)
     if cam is None or lime is None:
         st.caption("This is said once both are there.")
@@ -60,8 +68,10 @@ def agreement_panel(
         segments=segments,
         others=others if same_kind else None,
     )
-    for sentence in sentences(found, whose=whose, same_kind=same_kind):
-        st.markdown(sentence)
+    first, *rest = sentences(found, whose=whose, same_kind=same_kind)
+    st.markdown(first)
+    for sentence in rest:
+        st.caption(sentence)
 
 
 def sentences(found: Agreement, *, whose: str, same_kind: bool) -> Sequence[str]:

@@ -8,6 +8,8 @@ const make = (tag, className, text) => {
 
 export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".bars")
+  root.setAttribute("role", "group")
+  root.setAttribute("aria-label", "Error rates, a button for each category.")
   const percent = (share) => `${(100 * share) / data.top}%`
   root.replaceChildren(
     ...data.rows.map((row) => {

@@ -21,7 +21,7 @@ def rate_bars(rates: pd.DataFrame, *, overall: float, key: str) -> str | None:
     rows = [
         {
             "value": str(row.value),
-            "name": str(row.value),
+            "name": str(row.value).replace("_", " "),
             "rate": row.rate,
             "low": row.low,
             "high": row.high,

@@ -11,10 +11,9 @@ from core.curves import Sweep
 from core.palette import FAKE
 
 GREY = "#8b9099"
+HEIGHT = 330
 TEMPLATE = go.layout.Template(
     layout={
-        "margin": {"l": 8, "r": 12, "t": 8, "b": 8},
-        "height": 300,
         "hovermode": "closest",
         "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "title": None},
         "xaxis": {"showgrid": False, "zeroline": False, "automargin": True, "ticks": "outside", "ticklen": 4},
@@ -30,7 +29,9 @@ def show(figure: go.Figure, *, key: str, alt: str) -> None:
 
 
 def _figure(x: str, y: str, **layout: Any) -> go.Figure:
-    figure = go.Figure(layout={"template": TEMPLATE, **layout})
+    # Streamlit's theme has margins of its own, which only the figure's outdo: the last label needs room
+    margin = {"l": 8, "r": 28, "t": 8, "b": 8}
+    figure = go.Figure(layout={"template": TEMPLATE, "margin": margin, "height": HEIGHT, **layout})
     figure.update_xaxes(title=x)
     figure.update_yaxes(title=y)
     return figure

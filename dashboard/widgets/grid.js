@@ -7,20 +7,35 @@ const make = (tag, className, text) => {
   return element
 }
 
+const COLUMNS = [12, 8, 6, 4, 3, 2, 1]
 const KEYS = { ArrowRight: 1, ArrowLeft: -1, Home: -Infinity, End: Infinity }
 
 export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".grid")
+  root.setAttribute("role", "list")
+  root.setAttribute("aria-label", "Images. Arrow keys go from one to the next, Enter opens, X selects.")
   root.style.setProperty("--tile", `${data.tile}px`)
+  // so many columns that a page of 24, 48 or 96 fills its last row
+  const fit = () => {
+    const gap = 14
+    const most = Math.max(1, Math.floor((root.clientWidth + gap) / (data.tile + gap)))
+    root.style.setProperty("--columns", COLUMNS.find((count) => count <= most))
+  }
+  fit()
+  root.watcher?.disconnect()
+  root.watcher = new ResizeObserver(fit)
+  root.watcher.observe(root)
   const picked = new Set(data.picked)
   root.classList.toggle("picking", picked.size > 0)
 
   const draw = (tile) => {
     const box = make("div", picked.has(tile.id) ? "tile picked" : "tile")
     box.dataset.id = tile.id
+    box.setAttribute("role", "listitem")
     const open = make("button", `open ${tile.said} ${tile.wrong ? "wrong" : ""}`)
     open.type = "button"
     open.setAttribute("aria-label", tile.label)
+    open.setAttribute("aria-keyshortcuts", "X")
     open.title = tile.name
     if (tile.source) {
       const image = make("img", "")

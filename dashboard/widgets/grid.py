@@ -51,7 +51,7 @@ def image_grid(
     for position, said, row in zip(rows, called, table.itertuples(), strict=True):
         sure = row.p_real if said == "REAL" else 1 - row.p_real
         wrong = said != row.label
-        about = row.category if isinstance(row.category, str) else ""
+        about = row.category.replace("_", " ") if isinstance(row.category, str) else ""
         tiles.append(
             {
                 "id": row.id,
@@ -59,7 +59,8 @@ def image_grid(
                 "said": said,
                 "truth": row.label,
                 "wrong": wrong,
-                "sure": percent(sure),
+                # a narrow tile has no room for words
+                "sure": percent(sure).replace("over ", ">").replace("under ", "<"),
                 "about": about,
                 "name": row.name,
                 "tags": list((tags or {}).get(row.id, ())),

@@ -14,6 +14,8 @@ const chip = (lead, name) => {
 
 export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".matrix")
+  root.setAttribute("role", "group")
+  root.setAttribute("aria-label", "Confusion matrix: a row for what images are, a column for what they are called.")
   root.className = data.small ? "matrix small" : "matrix"
   const anyPressed = data.cells.some((cell) => cell.pressed)
   const names = ["FAKE", "REAL"]

@@ -223,10 +223,12 @@ def _answers(
         answers = [standing.answer.values for standing in now if standing.answer is not None]
         # one scale for what stands side by side
         scale = common_scale(answers) if len(detectors) > 1 else None
-        for detector, standing in zip(detectors, now, strict=True):
-            if len(detectors) > 1:
-                st.markdown(f"**{detector.name}**")
-            _draw_answer(subject, detector, standing, slot=slot, smooth=smooth, scale=scale)
+        beside = st.columns(len(detectors)) if len(detectors) > 1 else [st.container()]
+        for place, detector, standing in zip(beside, detectors, now, strict=True):
+            with place:
+                if len(detectors) > 1:
+                    st.markdown(f"**{detector.name}**")
+                _draw_answer(subject, detector, standing, slot=slot, smooth=smooth, scale=scale)
         busy_now = any(standing.busy for standing in now)
         drawn = st.session_state.get("agreement.drawn")
         if busy_now != busy or (not busy_now and drawn not in (None, (s.cam_settings(), s.lime_settings()))):

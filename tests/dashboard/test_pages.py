@@ -1,6 +1,7 @@
 """Every page on a run with pictures, on one without, on an empty filter, on nonsense, and on nothing at all."""
 
 import shutil
+import time
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,10 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.browse import Filter, browse_table, find_rows
+from core.detector import save_detector
 from core.run import read_run
+from dashboard.widgets.words import CLASS_WORDS
+from tests.conftest import make_detector
 from tests.core.test_browse import seal
 from tests.dashboard.conftest import Open
 
@@ -21,6 +25,16 @@ def words(app: AppTest) -> str:
     """Everything that is written on a page."""
     kinds = ("title", "markdown", "caption", "info", "error", "warning", "subheader")
     return "\n".join(element.value for kind in kinds for element in getattr(app, kind))
+
+
+def settled(app: AppTest) -> AppTest:
+    """The page once nothing on it is being made any more."""
+    for _ in range(600):
+        app.run()
+        if not app.get("progress") and not app.get("skeleton") and "is being asked" not in words(app):
+            return app
+        time.sleep(0.1)
+    raise AssertionError("the page never came to rest")
 
 
 @pytest.mark.parametrize("run", RUNS)
@@ -225,3 +239,28 @@ def test_maps_of_a_run_differ_between_its_images(home: Path) -> None:
     """The fixture itself: were all maps the same, the tests above could not fail."""
     maps = np.asarray(read_run(home / "runs" / "tiny@seen-test").maps)
     assert len({found.tobytes() for found in maps}) == len(maps)
+
+
+def test_two_detectors_stand_beside_each_other(open_page: Open, home: Path) -> None:
+    """Each with its own verdict and its own maps, as if it had been asked alone."""
+    other = make_detector(seed=7)
+    other.manifest = {"name": "rival"}
+    save_detector(home / "detectors" / "rival", other, model_card="# Detector `rival`\n\nFor tests.\n")
+    run = read_run(home / "runs" / "tiny@seen-test")
+    row = int(find_rows(browse_table(run), Filter())[0])
+    app = settled(open_page("inspect", run=run.name, beside="rival", samples="64"))
+    assert not app.exception
+    assert app.selectbox(key="url.beside").value == "rival"
+    text = words(app)
+    margin = float(other.margins(np.asarray(run.images[[row]]))[0])
+    assert f"**tiny**: {CLASS_WORDS[run.predictions['predicted'][row]]}" in text
+    assert f"**rival**: {CLASS_WORDS['REAL' if margin > 0 else 'FAKE']}" in text
+    assert f"margin {margin:+.2f}" in text
+    assert text.count("**rival**") == 3, "a verdict, a Grad-CAM and a LIME"
+    assert "By **tiny**." in text
+    assert sorted(b.key for b in app.get("download_button")) == [
+        "cam.rival.files.npz", "cam.rival.files.png", "cam.tiny.files.npz", "cam.tiny.files.png",
+        "lime.rival.files.npz", "lime.rival.files.png", "lime.tiny.files.npz", "lime.tiny.files.png", "page.file",
+    ]  # fmt: skip
+    app.selectbox(key="url.beside").set_value("").run()
+    assert "rival" not in words(app)

@@ -1,0 +1,126 @@
+"""Which images the detector takes for the same kind as one image, with their labels."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+import streamlit as st
+
+from core.neighbours import Neighbour, Neighbours, NeighbourSettings
+from dashboard import library
+from dashboard.widgets import panels
+from dashboard.widgets.component import component, data_url
+from dashboard.widgets.panels import Known, Subject
+from dashboard.widgets.polling import come_back
+from dashboard.widgets.words import CLASS_WORDS
+from dashboard.worker import Question, Standing
+
+_mount = component("alike")
+SLOT = "neighbours"
+
+
+def neighbours_panel(
+    subject: Subject, detector: Known, *, run: Path | None = None, leave_out: str | None = None
+) -> None:
+    """Ask for the neighbours of an image and draw them.
+
+    Args:
+        subject: the image.
+        detector: whose features are compared.
+        run: folder of a run by this detector, whose own images are searched where the training images cannot be.
+        leave_out: sha256 of the image's own file in that run.
+    """
+    st.subheader("To the detector this looks like these", anchor=False)
+    st.caption(
+        "The training images whose pooled features, what the network has made of them before it decides, point most "
+        "nearly the same way. The frame is what each of them is. The verdict itself is no part of the comparison."
+    )
+    asked_for = f"neighbours.prepare.{detector.sha256}"
+
+    def stand() -> Standing:
+        prepare = bool(st.session_state.get(asked_for))
+        settings = NeighbourSettings(library.shelf().source, run, leave_out, prepare)
+        question = Question(detector.path, detector.sha256, subject.sha256, settings)
+        return panels.worker().ask(panels.visitor(), SLOT, question, subject.image[None])
+
+    def draw() -> None:
+        now = stand()
+        if now.busy != busy:
+            # only a full rerun begins or ends the coming back
+            st.rerun()
+        if isinstance(now.answer, Neighbours):
+            _draw_found(now.answer)
+            if not now.answer.is_training and library.shelf().source:
+                _offer(asked_for)
+        elif now.busy:
+            st.progress(now.share, now.answer.text if now.answer else "Waiting for the detector")
+            st.button("Stop", key="neighbours.stop", on_click=_stop, args=(asked_for,), type="tertiary")
+        elif now.state == "failed":
+            st.error(now.message)
+            st.button(
+                "Try again", key="neighbours.again", on_click=panels.worker().go_on, args=(panels.visitor(), SLOT)
+            )
+
+    busy = stand().busy
+    come_back(draw, while_busy=busy)
+
+
+def _draw_found(found: Neighbours) -> None:
+    st.markdown(found.sentence)
+    shown = [*found.near, *([found.other] if found.other else [])]
+    if all(one.image is not None for one in shown):
+        apart = None
+        if found.other:
+            apart = {"title": f"The nearest that it calls {found.other.called}", "tile": _tile(found.other)}
+        _mount(key="neighbours.pictures", data={"tiles": [_tile(one) for one in found.near], "apart": apart})
+    else:
+        _draw_names(shown)
+        st.caption("Their pictures are not at hand; attach CIFAKE on the left to see them.")
+    if found.is_training:
+        st.caption(f"The nearest of all {found.candidates:,} training images ({found.name}), searched exactly.")
+    else:
+        st.caption(
+            f"The nearest of {found.candidates:,} images of the run itself ({found.name}), which the detector was not "
+            "trained on: the features of its training images have not been computed here."
+        )
+
+
+def _tile(one: Neighbour) -> dict[str, str]:
+    about = one.category or ""
+    return {
+        "source": data_url(one.image),
+        "label": one.label,
+        "called": one.called,
+        "about": about,
+        "far": f"{one.distance:.3f}",
+        "alt": f"{one.name}, {about or 'no category'}: is {one.label}, called {one.called}, cosine distance "
+        f"{one.distance:.3f}",
+    }
+
+
+def _draw_names(shown: Sequence[Neighbour]) -> None:
+    table = pd.DataFrame(
+        {
+            "image": [one.name for one in shown],
+            "is": [CLASS_WORDS[one.label] for one in shown],
+            "called": [CLASS_WORDS[one.called] for one in shown],
+            "distance": [f"{one.distance:.3f}" for one in shown],
+        }
+    )
+    st.table(table.set_index("image"), border="horizontal")
+
+
+def _offer(asked_for: str) -> None:
+    st.button(
+        "Search the training images",
+        key="neighbours.prepare",
+        icon=":material/search:",
+        on_click=lambda: st.session_state.update({asked_for: True}),
+        help="The detector looks at each of its training images once, which takes minutes; what it saw is kept in the "
+        "cache folder of this machine.",
+    )
+
+
+def _stop(asked_for: str) -> None:
+    st.session_state[asked_for] = False
+    panels.worker().stop(panels.visitor(), SLOT)

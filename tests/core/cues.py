@@ -1,0 +1,148 @@
+"""Detectors that see one thing only, and images in which that thing decides."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from core.facts import image_facts
+from core.run import Run
+
+Pixels = NDArray[np.uint8]
+# cells of 8 pixels whose texture is summed with these signs: the same after any mirroring and turning of the picture
+ORDER = np.outer([1, -1, -1, 1], [1, -1, -1, 1])
+
+
+@dataclass(frozen=True, eq=False)
+class CueDetector:
+    """A detector by hand: `margins` as `core.detector.Detector` has it, computed by a formula."""
+
+    formula: Callable[[NDArray[np.float64]], NDArray[np.float64]]
+    temperature: float = 1.0
+    name: str = "cue"
+    sha256: str = "0" * 64
+
+    def margins(self, pixels: Pixels) -> NDArray[np.float32]:
+        """float32 (N,)."""
+        return self.formula(pixels.astype(np.float64)).astype(np.float32)
+
+    def p_real(self, margins: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Probability of REAL."""
+        return (1 / (1 + np.exp(-np.asarray(margins, np.float64)))).astype(np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class Cue:
+    """One thing that decides.
+
+    Attributes:
+        detector: sees nothing else.
+        pixels: uint8 (N, 32, 32, 3), the first half FAKE.
+    """
+
+    detector: CueDetector
+    pixels: Pixels
+
+    def run(self, path: Path) -> Run:
+        """A run of the detector on the images."""
+        n = len(self.pixels)
+        margin = self.detector.margins(self.pixels)
+        names = ["FAKE", "REAL"]
+        table = pd.DataFrame(
+            {
+                "id": [f"test-{number:04d}" for number in range(n)],
+                "label": pd.Categorical.from_codes(np.arange(n) // (n // 2), names),
+                "predicted": pd.Categorical.from_codes((margin > 0).astype(int), names),
+                "margin": margin,
+                "category": pd.Categorical([("cat", "ship")[number % 2] for number in range(n)]),
+                "is_repeat": False,
+            }
+        )
+        table = pd.concat([table, image_facts(self.pixels)], axis=1)
+        maps = np.zeros((n, 4, 4), np.float16)
+        return Run(path, {"detector": "cue", "set": "made-test"}, table, maps, None, self.pixels)
+
+
+def soft(n: int, seed: int, *, contrast: float, sigma: float = 4.0) -> NDArray[np.float64]:
+    """(n, 32, 32, 3) smooth shading about 128 with so much contrast, each channel its own."""
+    noise = np.random.default_rng(seed).standard_normal((n, 32, 32, 3))
+    smooth = ndimage.gaussian_filter(noise, (0, sigma, sigma, 0), mode="wrap")
+    smooth -= smooth.mean(axis=(1, 2), keepdims=True)
+    return 128 + contrast * smooth / smooth.std(axis=(1, 2), keepdims=True)
+
+
+def band(n: int, seed: int, low: float, high: float) -> NDArray[np.float64]:
+    """(n, 32, 32, 1) noise between two radii of the spectrum, with a standard deviation of 1."""
+    frequency = np.fft.fftfreq(32, 1 / 32)
+    radius = np.hypot(frequency[:, None], frequency)
+    noise = np.random.default_rng(seed).standard_normal((n, 32, 32))
+    kept = np.fft.ifft2(np.fft.fft2(noise) * ((radius > low) & (radius <= high))).real
+    return (kept / kept.std(axis=(1, 2), keepdims=True))[..., None]
+
+
+def pixels_of(values: NDArray[np.float64]) -> Pixels:
+    """Rounded and cut to uint8."""
+    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+
+
+def mean_colour(n: int = 80) -> Cue:
+    """REAL is redder than blue on average, whatever its pattern of colours."""
+    images = soft(n, 1, contrast=35)
+    images[..., 0] += np.repeat([-8, 8], n // 2)[:, None, None]
+    images[..., 2] -= np.repeat([-8, 8], n // 2)[:, None, None]
+    return Cue(CueDetector(lambda x: (x[..., 0] - x[..., 2]).mean(axis=(1, 2)) / 4), pixels_of(images))
+
+
+def ring_energy(n: int = 80) -> Cue:
+    """REAL has detail between 8 and 12 cycles an image."""
+    others = 5 * band(n, 3, 12, 16) + 5 * band(n, 4, 16, 23) + 5 * band(n, 5, 4, 8)
+    amount = np.repeat([1.0, 8.0], n // 2)[:, None, None, None]
+    images = soft(n, 2, contrast=20) + others + amount * band(n, 6, 8, 12)
+    frequency = np.fft.fftfreq(32, 1 / 32)
+    radius = np.hypot(frequency[:, None], frequency)
+    inside = (radius > 8) & (radius <= 12)
+
+    def formula(x: NDArray[np.float64]) -> NDArray[np.float64]:
+        power = (np.abs(np.fft.fft2(x.mean(axis=3))) ** 2 * inside).sum(axis=(1, 2)) / 1024**2
+        return 2 * np.log(np.maximum(power, 1e-6) / 8)
+
+    return Cue(CueDetector(formula), pixels_of(images))
+
+
+def corner(n: int = 80) -> Cue:
+    """REAL has a bright spot of 8 x 8 pixels in the upper left corner."""
+    images = soft(n, 7, contrast=45)
+    images[:, :16, :16] = 110 + 3 * band(n, 8, 8, 16)[:, :16, :16]
+    images[n // 2 :, :8, :8] += 60
+
+    def formula(x: NDArray[np.float64]) -> NDArray[np.float64]:
+        grey = x.mean(axis=3)
+        return (grey[:, :8, :8].mean(axis=(1, 2)) - grey[:, 8:16, 8:16].mean(axis=(1, 2)) - 20) / 8
+
+    return Cue(CueDetector(formula), pixels_of(images))
+
+
+def block_order(n: int = 80) -> Cue:
+    """REAL has its texture in the cells where `ORDER` is positive, FAKE in the others."""
+    sign = np.repeat([-1, 1], n // 2)[:, None, None]
+    cells = (1 + 0.8 * sign * ORDER).repeat(8, axis=1).repeat(8, axis=2)[..., None]
+    images = soft(n, 9, contrast=10) + 14 * cells * band(n, 10, 2.5, 9)
+
+    def formula(x: NDArray[np.float64]) -> NDArray[np.float64]:
+        fine = x.mean(axis=3) - ndimage.gaussian_filter(x.mean(axis=3), (0, 2, 2))
+        power = (fine.reshape(-1, 4, 8, 4, 8) ** 2).mean(axis=(2, 4))
+        return (power * ORDER).sum(axis=(1, 2)) / 100
+
+    return Cue(CueDetector(formula), pixels_of(images))
+
+
+CUES: dict[str, Callable[[], Cue]] = {
+    "mean_colour": mean_colour,
+    "ring": ring_energy,
+    "corner": corner,
+    "block_order": block_order,
+}
