@@ -13,39 +13,43 @@ from dashboard.sidebar import draw_sidebar
 
 st.set_page_config(page_title="Telltale", page_icon=str(Path(__file__).with_name("icon.svg")), layout="wide")
 page = st.navigation(
-    [
-        st.Page(
-            "views/overview.py",
-            title="Overview",
-            icon=":material/monitoring:",
-            default=True,
-            help="How good the detector is: its numbers, its mistakes, and where they are.",
-        ),
-        st.Page(
-            "views/explore.py",
-            title="Explore",
-            icon=":material/grid_view:",
-            help="Browse the images: filter, sort, compare, tag, and export them.",
-        ),
-        st.Page(
-            "views/inspect.py",
-            title="Inspect",
-            icon=":material/troubleshoot:",
-            help="One image: which parts of it the verdict rests on, by Grad-CAM and by LIME.",
-        ),
-        st.Page(
-            "views/upload.py",
-            title="Upload",
-            icon=":material/add_photo_alternate:",
-            help="Your own image: what the detector sees of it, what it calls it, and why.",
-        ),
-        st.Page(
-            "views/game.py",
-            title="Game",
-            icon=":material/sports_esports:",
-            help="REAL or AI? Ten images, and your score beside the detector's.",
-        ),
-    ]
+    {
+        "The detector": [
+            st.Page(
+                "views/overview.py",
+                title="Overview",
+                icon=":material/monitoring:",
+                default=True,
+                help="How good the detector is: its numbers, its mistakes, and where they are.",
+            ),
+            st.Page(
+                "views/explore.py",
+                title="Explore",
+                icon=":material/grid_view:",
+                help="Browse the images: filter, sort, compare, tag, and export them.",
+            ),
+            st.Page(
+                "views/inspect.py",
+                title="Inspect",
+                icon=":material/troubleshoot:",
+                help="One image: which parts of it the verdict rests on, by Grad-CAM and by LIME.",
+            ),
+        ],
+        "Try it": [
+            st.Page(
+                "views/upload.py",
+                title="Upload",
+                icon=":material/add_photo_alternate:",
+                help="Your own image: what the detector sees of it, what it calls it, and why.",
+            ),
+            st.Page(
+                "views/game.py",
+                title="Game",
+                icon=":material/sports_esports:",
+                help="REAL or AI? Ten images, and your score beside the detector's.",
+            ),
+        ],
+    }
 )
 draw_sidebar()
 page.run()
