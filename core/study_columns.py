@@ -5,11 +5,12 @@ what each of them is (`columns`). A file without that adds all of its columns, u
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
@@ -33,18 +34,19 @@ class StudyColumn:
     help: str = ""
 
 
-def added_by_studies(run: Path, ids: pd.Series) -> pd.DataFrame:
+def added_by_studies(run: Path, ids: pd.Series, also: Collection[str] = ()) -> pd.DataFrame:
     """The columns of all studies in `<run>/studies` that have an `id` and one row an image.
 
     Args:
         run: the run's folder.
         ids: of its images, in the order of its rows.
+        also: `<study>.<column>` of columns that are wanted though the study does not offer them.
 
     Returns:
         A row an image in that order, columns named `<study>.<column>`; a missing value where a study left an image out.
     """
     values: dict[str, pd.Series] = {}
-    for file, wanted, _ in _files(run):
+    for file, wanted, _ in _files(run, also):
         try:
             with file.open("rb") as opened:
                 study = pq.read_table(opened, columns=wanted).to_pandas()
@@ -58,17 +60,17 @@ def added_by_studies(run: Path, ids: pd.Series) -> pd.DataFrame:
     return pd.DataFrame(values, index=pd.RangeIndex(len(ids)))
 
 
-def study_columns(run: Path) -> dict[str, StudyColumn]:
+def study_columns(run: Path, also: Collection[str] = ()) -> dict[str, StudyColumn]:
     """What the columns are that `added_by_studies` may add, by their names; reads no values."""
     return {
         f"{file.stem}.{name}": _described(file.stem, name, about)
-        for file, wanted, about in _files(run)
+        for file, wanted, about in _files(run, also)
         for name in wanted
         if name != "id"
     }
 
 
-def _files(run: Path) -> Iterator[tuple[Path, list[str], dict[str, Any]]]:
+def _files(run: Path, also: Collection[str]) -> Iterator[tuple[Path, list[str], dict[str, Any]]]:
     """Each study that has an `id`: its file, the columns to read, and what it says of itself."""
     for file in sorted((run / "studies").glob("*.parquet")):
         try:
@@ -80,7 +82,8 @@ def _files(run: Path) -> Iterator[tuple[Path, list[str], dict[str, Any]]]:
             continue
         explore = about.get("explore", schema.names)
         if "id" in schema.names and isinstance(explore, list):
-            yield file, [name for name in schema.names if name == "id" or name in explore], about
+            wanted = {"id", *explore, *(name.removeprefix(f"{file.stem}.") for name in also)}
+            yield file, [name for name in schema.names if name in wanted], about
 
 
 def _described(study: str, column: str, about: Mapping[str, Any]) -> StudyColumn:
@@ -96,10 +99,11 @@ def _described(study: str, column: str, about: Mapping[str, Any]) -> StudyColumn
 
 def _filterable(values: pd.Series) -> pd.Series | None:
     """A study's column as numbers, or as a few named values; None for what is neither."""
-    if values.dropna().isin([True, False]).all() and not pd.api.types.is_numeric_dtype(values):
+    if pd.api.types.is_numeric_dtype(values):
+        # half floats are for files; much of pandas does not know them
+        return values.astype(np.float32) if values.dtype == np.float16 else values
+    if values.dropna().isin([True, False]).all():
         return values.map({True: "yes", False: "no"}).astype("category")
-    if pd.api.types.is_bool_dtype(values) or pd.api.types.is_numeric_dtype(values):
-        return values
     try:
         few = 0 < values.nunique() <= MAX_CHOICES
     except TypeError:

@@ -16,7 +16,9 @@ from core.dataset import Split
 from core.pictures import Pictures, find_pictures
 from core.run import HOMES, Run, find_detectors, find_runs, read_run
 from core.storage import MANIFEST, ContractError, cache_dir, read_manifest
-from core.study_columns import StudyColumn, study_columns
+from core.studies.store import read_study, study_path
+from core.studies.study import Answer
+from core.study_columns import StudyColumn, added_by_studies, study_columns
 from core.tags import Tags
 from dashboard.sentences import for_visitors
 from dashboard.shelf import Shelf
@@ -87,7 +89,7 @@ def current() -> Opened:
         st.info("There is no run to show yet. Make one with `python train.py --data PATH`, then reload this page.")
         st.stop()
     try:
-        return open_run(path)
+        return _with_linked(open_run(path))
     except ContractError as error:
         st.title("This run cannot be read", anchor=False)
         st.error(for_visitors(error, homes=homes()))
@@ -111,6 +113,43 @@ def _open(path: Path, stamp: str) -> Opened:
     # pandas' own minimum passes over what is missing
     extents = {name: (float(table[name].min()), float(table[name].max())) for name in range_columns(table)}
     return Opened(run, table, pd.Index(table["id"]), scale, study_columns(path), extents, stamp)
+
+
+def _with_linked(opened: Opened) -> Opened:
+    """The same with the columns that the URL names though their study does not offer them: links lead to them."""
+    sort = st.query_params.get("sort", "").removeprefix("-")
+    asked = {name for name in (*st.query_params, sort) if "." in name and name not in opened.table}
+    return _linked(opened, opened.stamp, tuple(sorted(asked))) if asked else opened
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _linked(_opened: Opened, stamp: str, names: tuple[str, ...]) -> Opened:
+    found = added_by_studies(_opened.run.path, _opened.table["id"], names)
+    # whatever else the URL names is nonsense
+    columns = found[[name for name in names if name in found]]
+    extents = {name: (float(columns[name].min()), float(columns[name].max())) for name in range_columns(columns)}
+    return replace(
+        _opened,
+        table=pd.concat([_opened.table, columns], axis=1),
+        studied=study_columns(_opened.run.path, names),
+        extents=_opened.extents | extents,
+        stamp=f"{stamp} {' '.join(columns)}",
+    )
+
+
+def answer(opened: Opened, name: str) -> Answer | None:
+    """A study of a run, verified; None where there is none.
+
+    Raises:
+        ContractError: there is a file, and it is damaged or another run's.
+    """
+    file = study_path(opened.run.path, name)
+    return _answer(opened, f"{file} {file.stat().st_mtime_ns}", name) if file.is_file() else None
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _answer(_opened: Opened, stamp: str, name: str) -> Answer:  # noqa: ARG001 - the key
+    return read_study(study_path(_opened.run.path, name), _opened.run)
 
 
 def matching(opened: Opened, wanted: Filter) -> NDArray[np.intp]:

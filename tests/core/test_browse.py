@@ -24,7 +24,7 @@ from core.browse import (
 )
 from core.facts import FACTS
 from core.run import Run
-from core.study_columns import StudyColumn, study_columns
+from core.study_columns import StudyColumn, added_by_studies, study_columns
 
 
 def make_run(path: Path, n: int = 400, seed: int = 0) -> Run:
@@ -247,6 +247,16 @@ def seal(file: Path, frame: pd.DataFrame, about: dict[str, object]) -> None:
     arrow = pa.Table.from_pandas(frame, preserve_index=False)
     file.parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(arrow.replace_schema_metadata({b"telltale": json.dumps(about).encode()}), file)
+
+
+def test_a_column_that_a_link_names_is_added_though_its_study_does_not_offer_it(run: Run) -> None:
+    frame = pd.DataFrame({"id": run.predictions["id"], "told": 1.0, "after": np.arange(len(run), dtype=np.float16)})
+    seal(run.path / "studies" / "probes.parquet", frame, {"explore": ["told"], "columns": {"after": "margin after it"}})
+    also = ("probes.after", "probes.absent", "other.after", "after")
+    added = added_by_studies(run.path, run.predictions["id"], also)
+    assert list(added.columns) == ["probes.told", "probes.after"]
+    assert study_columns(run.path, also)["probes.after"].label == "Margin after it"
+    assert "probes.after" not in browse_table(run)
 
 
 def test_a_study_says_which_of_its_columns_are_browsed_and_what_they_are(run: Run) -> None:
