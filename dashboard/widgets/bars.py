@@ -3,6 +3,7 @@
 import pandas as pd
 
 from dashboard.widgets.component import component, nothing
+from dashboard.widgets.words import percent
 
 _mount = component("bars")
 
@@ -25,9 +26,9 @@ def rate_bars(rates: pd.DataFrame, *, overall: float, key: str) -> str | None:
             "rate": row.rate,
             "low": row.low,
             "high": row.high,
-            "text": f"{row.rate:.1%}  ({row.wrong:,} of {row.images:,})",
-            "label": f"{row.value}: {row.rate:.1%} wrong, {row.wrong} of {row.images}, interval {row.low:.1%} to "
-            f"{row.high:.1%}. Show the wrong ones.",
+            "text": f"{percent(row.rate)}  ({row.wrong:,} of {row.images:,})",
+            "label": f"{row.value}: {percent(row.rate)} wrong, {row.wrong} of {row.images}, interval "
+            f"{percent(row.low)} to {percent(row.high)}. Show the wrong ones.",
         }
         for row in rates.itertuples()
     ]

@@ -9,7 +9,7 @@ from core.curves import said_real
 from core.pictures import Pictures
 from dashboard.library import Opened
 from dashboard.widgets.component import component, data_url, nothing
-from dashboard.widgets.words import percent
+from dashboard.widgets.words import NO_BREAK, percent
 
 _mount = component("grid")
 TILES = {"small": 96, "medium": 132, "large": 220}
@@ -60,11 +60,11 @@ def image_grid(
                 "truth": row.label,
                 "wrong": wrong,
                 # a narrow tile has no room for words
-                "sure": percent(sure).replace("over ", ">").replace("under ", "<"),
+                "sure": percent(sure).replace(f"over{NO_BREAK}", ">").replace(f"under{NO_BREAK}", "<"),
                 "about": about,
                 "name": row.name,
                 "tags": list((tags or {}).get(row.id, ())),
-                "label": f"{row.name}, {about}: called {said} with {sure:.1%}, is {row.label}"
+                "label": f"{row.name}, {about}: called {said} with {percent(sure)}, is {row.label}"
                 f"{', wrong' if wrong else ''}. Open.",
             }
         )

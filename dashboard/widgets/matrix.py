@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from core.dataset import CLASSES
 from dashboard.widgets.component import component, nothing
+from dashboard.widgets.words import percent
 
 _mount = component("matrix")
 WORDS = {
@@ -56,12 +57,12 @@ def _cell(counts: NDArray[np.int64], row: int, column: int, pressed: tuple[str, 
     truth, said = CLASSES[row], CLASSES[column]
     count, total = int(counts[row, column]), int(counts[row].sum())
     share = count / total if total else 0.0
-    words = f"{count:,} images that are {truth} and were called {said}, {share:.1%} of all {truth}"
+    words = f"{count:,} images that are {truth} and were called {said}, {percent(share)} of all {truth}"
     return {
         "truth": truth,
         "said": said,
         "count": f"{count:,}",
-        "share": f"{share:.1%} of {truth}",
+        "share": f"{percent(share)} of {truth}",
         "word": WORDS[truth, said],
         "label": f"{words}. Show them.",
         "strength": round(0.12 + 0.4 * share, 3),

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+NO_BREAK = "\u00a0"
 CLASS_WORDS = {"REAL": ":blue[**REAL**]", "FAKE": ":orange[**FAKE**]"}
 
 
@@ -20,10 +21,11 @@ def section(title: str, explained: str, *, help: str | None = None) -> None:
 
 
 def percent(share: float, digits: int = 1) -> str:
-    """0.9608 as "96.1 %"; what is not quite all or nothing is never written as if it were."""
+    """0.9608 as "96.1 %", never broken between lines; what is not quite all or nothing is not written as if it were."""
     least = 0.5 * 10.0 ** (-digits - 2)
+    before, shown = "", share
     if 1 - least <= share < 1:
-        return f"over {1 - 2 * least:.{digits}%}".replace("%", " %")
-    if 0 < share < least:
-        return f"under {2 * least:.{digits}%}".replace("%", " %")
-    return f"{share:.{digits}%}".replace("%", " %")
+        before, shown = f"over{NO_BREAK}", 1 - 2 * least
+    elif 0 < share < least:
+        before, shown = f"under{NO_BREAK}", 2 * least
+    return f"{before}{100 * shown:.{digits}f}{NO_BREAK}%"

@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 from core.browse import Filter, browse_table, find_rows
 from core.detector import save_detector
 from core.run import read_run
-from dashboard.widgets.words import CLASS_WORDS
+from dashboard.widgets.words import CLASS_WORDS, NO_BREAK
 from tests.conftest import make_detector
 from tests.core.test_browse import seal
 from tests.dashboard.conftest import Open
@@ -96,7 +96,7 @@ def test_overview_shows_the_runs_own_numbers(open_page: Open, home: Path) -> Non
             *(numbers["per_class"][name]["recall"] for name in ("FAKE", "REAL")),
             numbers["auroc"],
         ]
-        assert shown == [f"{100 * value:.1f} %" for value in expected]
+        assert shown == [f"{100 * value:.1f}{NO_BREAK}%" for value in expected]
 
 
 def test_overview_moves_with_the_threshold(open_page: Open, home: Path) -> None:

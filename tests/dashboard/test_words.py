@@ -2,7 +2,7 @@
 
 import pytest
 
-from dashboard.widgets.words import percent
+from dashboard.widgets.words import NO_BREAK, percent
 
 
 @pytest.mark.parametrize(
@@ -19,4 +19,4 @@ from dashboard.widgets.words import percent
     ],
 )
 def test_percent(share: float, digits: int, text: str) -> None:
-    assert percent(share, digits) == text
+    assert percent(share, digits) == text.replace(" ", NO_BREAK)
