@@ -7,6 +7,7 @@ does not fit the table is left out, so that nonsense shows the whole table inste
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from urllib.parse import unquote
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from core.curves import HALF, confidence_of, count_cells, said_real
 from core.dataset import CLASSES
 from core.facts import FACTS
+from core.places import Area, read_places
 from core.run import Run
 from core.study_columns import added_by_studies
 
@@ -38,7 +40,7 @@ SORTS = {
     "unsure": "least confident first",
     "name": "by file name",
 }
-RESERVED = ("sort", "page", "per", "cut", "tag", "name")
+RESERVED = ("sort", "page", "per", "cut", "tag", "name", "area")
 
 Choices = tuple[tuple[str, tuple[str, ...]], ...]
 Ranges = tuple[tuple[str, float, float], ...]
@@ -53,6 +55,7 @@ class Filter:
         ranges: (column, low, high): rows within both ends; an open end is infinite.
         tag: rows that carry this tag.
         name: rows whose file name holds this text, whatever its case.
+        area: rows that stand in this area of a picture of clusters.
         cut: how sure of REAL the detector must be to say REAL, above 0 and below 1.
         sort: a key of `SORTS`, or a column, with "-" before it for falling values.
         page: counted from 1.
@@ -63,6 +66,7 @@ class Filter:
     ranges: Ranges = ()
     tag: str | None = None
     name: str | None = None
+    area: Area | None = None
     cut: float = HALF
     sort: str = "mistakes"
     page: int = 1
@@ -90,12 +94,13 @@ class Filter:
 
     def to_params(self) -> dict[str, str]:
         """URL parameters, without those that stand at their default."""
-        params = {ALIASES.get(column, column): ",".join(values) for column, values in self.choices}
+        params = {ALIASES.get(column, column): ",".join(map(_escape, values)) for column, values in self.choices}
         params |= {ALIASES.get(column, column): f"{_end(low)}..{_end(high)}" for column, low, high in self.ranges}
         default = Filter()
         named = {
             "tag": self.tag,
             "name": self.name,
+            "area": str(self.area) if self.area else None,
             "cut": f"{self.cut:g}",
             "sort": self.sort,
             "page": str(self.page),
@@ -117,16 +122,19 @@ class Filter:
                     found = found.ranging(column, *ends)
             else:
                 allowed = choices_of(table, column)
-                found = found.choosing(column, [value for value in dict.fromkeys(text.split(",")) if value in allowed])
+                asked = dict.fromkeys(unquote(value) for value in text.split(","))
+                found = found.choosing(column, [value for value in asked if value in allowed])
         sort = params.get("sort", "")
+        area = Area.parse(params.get("area", ""))
         cut = _number(params.get("cut", ""))
         per_page, page = _number(params.get("per", "")), _number(params.get("page", ""))
         return replace(
             found,
             tag=params.get("tag") or None,
             name=params.get("name") or None,
+            area=area if area and {f"{area.space}_x", f"{area.space}_y"} <= set(table.columns) else None,
             cut=cut if cut is not None and 0 < cut < 1 else HALF,
-            sort=sort if sort in SORTS or sort.removeprefix("-") in range_columns(table) else "mistakes",
+            sort=sort if sort in SORTS or sort.removeprefix("-") in sort_columns(table) else "mistakes",
             page=int(page) if page is not None and 1 <= page < 1e9 else 1,
             per_page=int(per_page) if per_page in PAGE_SIZES else PAGE_SIZES[0],
         )
@@ -135,13 +143,15 @@ class Filter:
 def browse_table(run: Run) -> pd.DataFrame:
     """A run's rows with `confidence` (0.5 to 1), `correct` ("right", "wrong"), and the columns that its studies add.
 
-    A study's columns are named `<study>.<column>`; `core.study_columns` says which there are and what they mean.
+    A study's columns are named `<study>.<column>`; `core.study_columns` says which there are and what they mean. Where
+    images stand on the pictures of clusters is in `<space>_x` and `<space>_y`, see `core.places`.
     """
     table = run.predictions.reset_index(drop=True)
     right = (table["label"].astype(str) == table["predicted"].astype(str)).to_numpy()
     table["confidence"] = confidence_of(table["p_real"].to_numpy())
     table["correct"] = pd.Categorical.from_codes((~right).astype(np.int8), categories=list(OUTCOMES))
-    return pd.concat([table, added_by_studies(run.path, table["id"])], axis=1)
+    added = added_by_studies(run.path, table["id"]), read_places(run.path, table["id"])
+    return pd.concat([table, *added], axis=1)
 
 
 def range_columns(table: pd.DataFrame) -> list[str]:
@@ -162,6 +172,11 @@ def choice_columns(table: pd.DataFrame) -> list[str]:
         if name in (*DECIDED, "category", "in_train", "is_repeat")
         or ("." in name and isinstance(table[name].dtype, pd.CategoricalDtype | np.dtypes.BoolDType))
     ]
+
+
+def sort_columns(table: pd.DataFrame) -> list[str]:
+    """The columns that rows can be ordered by: those of numbers, and a study's words."""
+    return [*range_columns(table), *(name for name in choice_columns(table) if "." in name)]
 
 
 def choices_of(table: pd.DataFrame, column: str) -> list[str]:
@@ -211,6 +226,9 @@ def _mask(table: pd.DataFrame, wanted: Filter, tagged: frozenset[str], but: Sequ
         keep &= (numbers >= low) & (numbers <= high)
     if wanted.tag is not None:
         keep &= table["id"].isin(tagged).to_numpy()
+    if wanted.area is not None:
+        across, up = (table[f"{wanted.area.space}_{end}"].to_numpy(np.float64) for end in "xy")
+        keep &= wanted.area.holds(across, up)
     if wanted.name is not None:
         keep &= table["name"].str.contains(wanted.name, case=False, regex=False).to_numpy(bool)
     return keep
@@ -237,8 +255,11 @@ def _order(table: pd.DataFrame, wanted: Filter, positions: NDArray[np.intp]) -> 
             wrong = _is_one_of(table, "correct", ("wrong",), wanted.cut)[positions]
             keys = keys + wrong
         return np.argsort(keys if wanted.sort == "unsure" else -keys, kind="stable")
+    values = table[column]
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        values = values.cat.codes.astype(np.float64).where(values.notna())
     # rows without a value come last either way
-    keys = table[column].to_numpy(np.float64)[positions]
+    keys = values.to_numpy(np.float64)[positions]
     return np.argsort(-keys if wanted.sort.startswith("-") else keys, kind="stable")
 
 
@@ -294,6 +315,11 @@ def _number(text: str) -> float | None:
     except ValueError:
         return None
     return number if math.isfinite(number) else None
+
+
+def _escape(value: str) -> str:
+    """A value that may stand between commas."""
+    return value.replace("%", "%25").replace(",", "%2C")
 
 
 def _end(value: float) -> str:

@@ -103,6 +103,8 @@ def draw_active(opened: Opened, wanted: Filter) -> None:
             removers.append((f"{_full_label(opened, column)} {_ends(low, high)}", lambda now, c=column: now.ranging(c)))
     if wanted.tag:
         removers.append((f"tag: {wanted.tag}", lambda now: _with(now, tag=None)))
+    if wanted.area:
+        removers.append(("an area drawn on Patterns", lambda now: _with(now, area=None)))
     if wanted.name:
         removers.append((f"name: {wanted.name}", lambda now: _with(now, name=None)))
     if wanted.cut != Filter().cut:
@@ -113,7 +115,7 @@ def draw_active(opened: Opened, wanted: Filter) -> None:
 
 def is_filtered(wanted: Filter) -> bool:
     """Whether any row may be left out."""
-    return bool(wanted.choices or wanted.ranges or wanted.tag or wanted.name)
+    return bool(wanted.choices or wanted.ranges or wanted.tag or wanted.name or wanted.area)
 
 
 def clear(opened: Opened) -> None:
@@ -140,6 +142,8 @@ def _full_label(opened: Opened, column: str) -> str:
 
 def _ends(low: float, high: float) -> str:
     """A range in words."""
+    if low == high:
+        return f"is {low:.4g}"
     if np.isfinite(low) and np.isfinite(high):
         return f"{low:.4g} to {high:.4g}"
     return f"from {low:.4g}" if np.isfinite(low) else f"up to {high:.4g}"

@@ -1,0 +1,94 @@
+"""Where images stand on the pictures of the study `clusters`, and areas that are drawn there. Needs no torch."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+# a lasso has hundreds of corners; so many keep its shape, and fit into a URL
+MOST_CORNERS = 60
+
+
+@dataclass(frozen=True)
+class Area:
+    """A polygon on one of the pictures.
+
+    Attributes:
+        space: whose picture: images at columns `<space>_x` and `<space>_y`.
+        corners: (x, y), three or more, in the picture's own units.
+    """
+
+    space: str
+    corners: tuple[tuple[float, float], ...]
+
+    @classmethod
+    def drawn(cls, space: str, x: Sequence[float], y: Sequence[float]) -> "Area | None":
+        """The area of a lasso's corners, or of two opposite corners of a box; None for what encloses nothing."""
+        across, up = list(x), list(y)
+        if len(across) == len(up) == 2:
+            across, up = [across[0], across[1], across[1], across[0]], [up[0], up[0], up[1], up[1]]
+        every = max(1, math.ceil(len(across) / MOST_CORNERS))
+        corners = tuple(zip(map(_rounded, across[::every]), map(_rounded, up[::every]), strict=True))
+        finite = all(math.isfinite(value) for corner in corners for value in corner)
+        return cls(space, corners) if finite and len(set(corners)) > 2 else None
+
+    @classmethod
+    def parse(cls, text: str) -> "Area | None":
+        """The area that `str` wrote, None for anything else."""
+        space, _, listed = text.partition(":")
+        pairs = [pair.split(",") for pair in listed.split(";")]
+        if len(pairs) > MOST_CORNERS or any(len(pair) != 2 for pair in pairs):
+            return None
+        try:
+            return cls.drawn(space, [float(x) for x, _ in pairs], [float(y) for _, y in pairs])
+        except ValueError:
+            return None
+
+    def __str__(self) -> str:
+        return f"{self.space}:" + ";".join(f"{x:g},{y:g}" for x, y in self.corners)
+
+    def holds(self, x: NDArray[np.floating], y: NDArray[np.floating]) -> NDArray[np.bool_]:
+        """bool (N,), which points lie inside, by the even-odd rule; a point that is NaN lies nowhere.
+
+        Args:
+            x, y: (N,).
+        """
+        inside = np.zeros(len(x), bool)
+        for (x1, y1), (x2, y2) in zip(self.corners, (*self.corners[1:], self.corners[0]), strict=True):
+            if y1 != y2:
+                crossed = (y1 > y) != (y2 > y)
+                inside ^= crossed & (x < (x2 - x1) * (y - y1) / (y2 - y1) + x1)
+        return inside
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.4g}")
+
+
+def read_places(run: Path, ids: pd.Series) -> pd.DataFrame:
+    """Where a run's images stand on the pictures of its study `clusters`.
+
+    Args:
+        run: the run's folder.
+        ids: of its images, in the order of its rows.
+
+    Returns:
+        A row an image in that order, float32 columns `<space>_x` and `<space>_y`, NaN where the study left an image
+        out; no column where there is no such study, or it cannot be read.
+    """
+    file = run / "studies" / "clusters.parquet"
+    try:
+        # from an open file: pyarrow takes a path's folders for columns
+        with file.open("rb") as opened:
+            names = pq.read_schema(opened).names
+            wanted = [name for name in names if name.endswith(("_x", "_y"))]
+            study = pq.read_table(opened, columns=["id", *wanted]).to_pandas()
+    except Exception:  # noqa: BLE001 - pyarrow's errors share no base; a damaged study costs its columns only
+        return pd.DataFrame(index=pd.RangeIndex(len(ids)))
+    found = study.drop_duplicates("id").set_index("id").reindex(ids).reset_index(drop=True)
+    return found.astype(np.float32)
