@@ -4,7 +4,7 @@ Every table has a row for each `group` (a verdict, or with `by="cell"` a cell of
 `low` and `high` (its 95 % interval) and `images`; samples are weighted up to the run.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -59,16 +59,16 @@ def curves(table: pd.DataFrame, run: Run, *, by: By = "verdict") -> pd.DataFrame
     """Mean curves of the study `faithfulness`.
 
     Returns:
-        `group`, `method` (a key of `EXPLANATIONS` or `CONTROLS`), `fill`, `direction`, `share` of the image filled
-        (deletion) or shown (insertion), 0 to 1, and the mean margin signed toward the verdict with its interval.
+        `group`, `method`, `name` and `fill` as in `scores`, `direction`, `share` of the image that is filled (deletion)
+        or shown (insertion), 0 to 1, and the mean margin signed toward the verdict with its interval.
     """
     rows = []
     for group, part, weights in groups(table, run, by):
-        for method, fill, direction in _all_curves():
-            found = curve_of(part, direction, method, fill)
-            for step in range(STEPS + 1):
-                about = {"group": group, "method": method, "fill": fill, "direction": direction, "share": step / STEPS}
-                rows.append({**about, **weighted_mean(found[:, step], weights)._asdict()})
+        for fill in (*FILLS, "unseen"):
+            for method, name, direction, found in _all_curves(part, fill):
+                about = {"group": group, "method": method, "name": name, "fill": fill, "direction": direction}
+                for step in range(STEPS + 1):
+                    rows.append({**about, "share": step / STEPS, **weighted_mean(found[:, step], weights)._asdict()})
     return pd.DataFrame(rows)
 
 
@@ -128,8 +128,21 @@ def excess(table: pd.DataFrame, run: Run, *, by: By = "verdict") -> pd.DataFrame
     return pd.DataFrame(rows)
 
 
-def _all_curves() -> list[tuple[str, str, str]]:
-    return [(method, fill, direction) for method in METHODS for fill in FILLS for direction in DIRECTIONS]
+def _all_curves(part: pd.DataFrame, fill: str) -> Iterator[tuple[str, str, str, NDArray[np.float64]]]:
+    """Method, its name, direction and float64 (N, STEPS + 1), reversed controls included."""
+    wanted = UNSEEN if fill == "unseen" else (fill,)
+    for method in METHODS:
+        found = {
+            direction: np.mean([curve_of(part, direction, method, one) for one in wanted], axis=0)
+            for direction in DIRECTIONS
+        }
+        name, opposite = (EXPLANATIONS[method], None) if method in EXPLANATIONS else CONTROLS[method]
+        for direction in DIRECTIONS:
+            yield method, name, direction, found[direction]
+        if opposite is not None:
+            # to fill from the end of an order is to show from its beginning, backwards
+            yield f"{method} reversed", opposite, "deletion", found["insertion"][:, ::-1]
+            yield f"{method} reversed", opposite, "insertion", found["deletion"][:, ::-1]
 
 
 def _scored(part: pd.DataFrame, fill: str) -> dict[str, tuple[str, NDArray[np.float64]]]:
