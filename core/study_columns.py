@@ -5,10 +5,11 @@ what each of them is (`columns`). A file without that adds all of its columns, u
 """
 
 import json
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,7 @@ import pyarrow.parquet as pq
 
 KEY = b"telltale"
 MAX_CHOICES = 50
-MAX_LABEL = 40
+MAX_LABEL = 60
 
 
 @dataclass(frozen=True)
@@ -27,11 +28,33 @@ class StudyColumn:
         study: the study's title.
         label: a few words.
         help: what it is, with its unit and range; "" where the file does not say.
+        question: what the study asks; "" where the file does not say.
     """
 
     study: str
     label: str
     help: str = ""
+    question: str = ""
+
+
+class _File(NamedTuple):
+    """A study that has an `id`: its file, the columns that it offers, its other ones, and what it says of itself."""
+
+    path: Path
+    offered: list[str]
+    others: list[str]
+    about: Mapping[str, Any]
+
+    def described(self, columns: Collection[str]) -> dict[str, StudyColumn]:
+        """What some of its columns are, by the names that they have in a table of a run."""
+        every = {name: _described(self.path.stem, name, self.about) for name in (*self.offered, *self.others)}
+        # a label that several columns have tells none of them apart; their own names do
+        often = Counter(one.label for one in every.values())
+        return {
+            f"{self.path.stem}.{name}": one if often[one.label] == 1 else replace(one, label=_capital(name))
+            for name, one in every.items()
+            if name in columns
+        }
 
 
 def added_by_studies(run: Path, ids: pd.Series, also: Collection[str] = ()) -> pd.DataFrame:
@@ -46,32 +69,36 @@ def added_by_studies(run: Path, ids: pd.Series, also: Collection[str] = ()) -> p
         A row an image in that order, columns named `<study>.<column>`; a missing value where a study left an image out.
     """
     values: dict[str, pd.Series] = {}
-    for file, wanted, _ in _files(run, also):
+    for file in _files(run):
+        asked = [name for name in file.others if f"{file.path.stem}.{name}" in also]
         try:
-            with file.open("rb") as opened:
-                study = pq.read_table(opened, columns=wanted).to_pandas()
+            with file.path.open("rb") as opened:
+                study = pq.read_table(opened, columns=["id", *file.offered, *asked]).to_pandas()
         except Exception:  # noqa: BLE001, S112 - pyarrow's errors share no base; a damaged study costs its columns only
             continue
         if not study["id"].is_unique or not study["id"].isin(ids).any():
             continue
         found = study.set_index("id").reindex(ids).reset_index(drop=True)
-        usable = {f"{file.stem}.{name}": _filterable(found[name]) for name in found.columns}
+        usable = {f"{file.path.stem}.{name}": _usable(found[name], text=name in asked) for name in found.columns}
         values |= {name: column for name, column in usable.items() if column is not None}
     return pd.DataFrame(values, index=pd.RangeIndex(len(ids)))
 
 
 def study_columns(run: Path, also: Collection[str] = ()) -> dict[str, StudyColumn]:
     """What the columns are that `added_by_studies` may add, by their names; reads no values."""
-    return {
-        f"{file.stem}.{name}": _described(file.stem, name, about)
-        for file, wanted, about in _files(run, also)
-        for name in wanted
-        if name != "id"
-    }
+    found: dict[str, StudyColumn] = {}
+    for file in _files(run):
+        asked = [name for name in file.others if f"{file.path.stem}.{name}" in also]
+        found |= file.described({*file.offered, *asked})
+    return found
 
 
-def _files(run: Path, also: Collection[str]) -> Iterator[tuple[Path, list[str], dict[str, Any]]]:
-    """Each study that has an `id`: its file, the columns to read, and what it says of itself."""
+def further_columns(run: Path) -> dict[str, StudyColumn]:
+    """What the columns are that studies have beyond those that they offer; reads no values."""
+    return {name: one for file in _files(run) for name, one in file.described(file.others).items()}
+
+
+def _files(run: Path) -> Iterator[_File]:
     for file in sorted((run / "studies").glob("*.parquet")):
         try:
             # from an open file: pyarrow takes a path's folders for columns
@@ -80,10 +107,11 @@ def _files(run: Path, also: Collection[str]) -> Iterator[tuple[Path, list[str], 
             about: dict[str, Any] = dict(json.loads((schema.metadata or {}).get(KEY, b"{}")))
         except Exception:  # noqa: BLE001, S112 - as above
             continue
-        explore = about.get("explore", schema.names)
+        names = [name for name in schema.names if name != "id"]
+        explore = about.get("explore", names)
         if "id" in schema.names and isinstance(explore, list):
-            wanted = {"id", *explore, *(name.removeprefix(f"{file.stem}.") for name in also)}
-            yield file, [name for name in schema.names if name in wanted], about
+            offered = [name for name in names if name in explore]
+            yield _File(file, offered, [name for name in names if name not in offered], about)
 
 
 def _described(study: str, column: str, about: Mapping[str, Any]) -> StudyColumn:
@@ -92,21 +120,35 @@ def _described(study: str, column: str, about: Mapping[str, Any]) -> StudyColumn
     sentence = str(said.get(column, "")) if isinstance(said, dict) else ""
     # unit and range come after the first comma
     short = sentence.partition(",")[0].partition(";")[0].partition(" (")[0].strip(" .")
-    name = column.replace("_", " ")
-    label = short if 0 < len(short) <= MAX_LABEL else name
-    return StudyColumn(title, label[0].upper() + label[1:], sentence)
+    label = short if 0 < len(short) <= MAX_LABEL else column
+    return StudyColumn(title, _capital(label), sentence, str(about.get("question") or ""))
 
 
-def _filterable(values: pd.Series) -> pd.Series | None:
-    """A study's column as numbers, or as a few named values; None for what is neither."""
-    if pd.api.types.is_numeric_dtype(values):
-        # half floats are for files; much of pandas does not know them
-        return values.astype(np.float32) if values.dtype == np.float16 else values
-    if values.dropna().isin([True, False]).all():
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:].replace("_", " ")
+
+
+def _usable(values: pd.Series, *, text: bool) -> pd.Series | None:
+    """A study's column as numbers or as a few named values; what is neither as text where `text`, else None."""
+    if _is_number(values):
+        # half floats and numbers with a missing value of their own are for files; much of pandas and NumPy stumbles
+        if values.dtype == np.float16:
+            return values.astype(np.float32)
+        return values if isinstance(values.dtype, np.dtype) else values.astype(np.float64)
+    known = values.dropna()
+    if pd.api.types.is_bool_dtype(values) and len(known) == len(values):
+        return values.astype(bool)
+    if len(known) and known.isin([True, False]).all():
         return values.map({True: "yes", False: "no"}).astype("category")
     try:
         few = 0 < values.nunique() <= MAX_CHOICES
     except TypeError:
         # lists and other things that have no order
         return None
-    return values.astype(str).where(values.notna()).astype("category") if few else None
+    written = values.astype(str).where(values.notna())
+    return written.astype("category") if few else written.astype(object) if text else None
+
+
+def _is_number(values: pd.Series) -> bool:
+    numeric = pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_complex_dtype(values)
+    return bool(numeric and not pd.api.types.is_bool_dtype(values))

@@ -24,7 +24,7 @@ from core.browse import (
 )
 from core.facts import FACTS
 from core.run import Run
-from core.study_columns import StudyColumn, added_by_studies, study_columns
+from core.study_columns import StudyColumn, added_by_studies, further_columns, study_columns
 
 
 def make_run(path: Path, n: int = 400, seed: int = 0) -> Run:
@@ -264,7 +264,10 @@ def test_a_study_says_which_of_its_columns_are_browsed_and_what_they_are(run: Ru
     about = {
         "title": "What turns it",
         "explore": ["c7", "c3", "absent"],
-        "columns": {"c3": "flipped share, 0 to 1", "c7": "a description that is much too long to stand over a slider"},
+        "columns": {
+            "c3": "flipped share, 0 to 1",
+            "c7": "a description that is much too long to stand over a slider of a page",
+        },
     }
     seal(run.path / "studies" / "probes.parquet", frame, about)
     seal(run.path / "studies" / "quiet.parquet", frame, {"explore": []})
@@ -276,3 +279,74 @@ def test_a_study_says_which_of_its_columns_are_browsed_and_what_they_are(run: Ru
         "probes.c3": StudyColumn("What turns it", "Flipped share", "flipped share, 0 to 1"),
         "probes.c7": StudyColumn("What turns it", "C7", about["columns"]["c7"]),
     }
+
+
+def test_whatever_a_study_holds_can_be_browsed_or_is_left_out(run: Run) -> None:
+    n = len(run)
+    odd = np.arange(n) % 3 == 0
+    frame = pd.DataFrame(
+        {
+            "id": run.predictions["id"],
+            "counted": pd.array(np.where(odd, None, np.arange(n) % 7), "Int64"),
+            "asked": pd.array(np.where(odd, None, np.arange(n) % 2 == 0), "boolean"),
+            "half": np.where(odd, np.nan, np.arange(n)).astype(np.float16),
+            "words": np.where(odd, None, np.where(np.arange(n) % 2 == 0, "blur, sigma 2", "50 % grey")),
+            "lists": [[1, 2]] * n,
+            "empty": [None] * n,
+            "nothing": np.full(n, np.nan),
+        }
+    )
+    seal(run.path / "studies" / "odd.parquet", frame, {})
+    table = browse_table(run)
+    assert [name for name in table.columns if "." in name] == [
+        f"odd.{name}" for name in ("counted", "asked", "half", "words", "nothing")
+    ]
+    assert {name for name in range_columns(table) if "." in name} == {"odd.counted", "odd.half", "odd.nothing"}
+    assert choices_of(table, "odd.asked") == ["no", "yes"]
+    params = {"odd.counted": "3..", "odd.asked": "yes", "odd.words": "blur%2C sigma 2"}
+    wanted = Filter.from_params(params, table)
+    assert wanted.to_params() == params
+    number = np.arange(n)
+    expected = ~odd & (number % 7 >= 3) & (number % 2 == 0)
+    assert expected.any()
+    assert ids(table, wanted) == set(frame["id"][expected])
+    assert Filter.from_params({"odd.words": "50 %25 grey"}, table).chosen("odd.words") == ("50 % grey",)
+    for sort in ("odd.words", "-odd.words", "odd.counted", "-odd.half", "odd.nothing"):
+        ordered = table[sort.removeprefix("-")].iloc[find_rows(table, Filter.from_params({"sort": sort}, table))]
+        values = ordered.dropna().astype(object)
+        assert values.is_monotonic_decreasing if sort.startswith("-") else values.is_monotonic_increasing
+        assert ordered.isna().to_numpy()[len(values) :].all()
+
+
+def test_columns_that_are_not_offered_are_found_by_name(run: Run) -> None:
+    n = len(run)
+    frame = pd.DataFrame(
+        {"id": run.predictions["id"], "main": np.arange(n), "step_1": np.arange(n), "step_2": np.arange(n)}
+    )
+    frame["near"] = [f"image {number}" for number in range(n)]
+    about = {
+        "title": "Curves",
+        "question": "Where does it fall?",
+        "explore": ["main"],
+        "columns": {
+            "main": "area, 0 to 1",
+            "step_1": "margin, step 1",
+            "step_2": "margin, step 2",
+            "near": "the nearest",
+        },
+    }
+    seal(run.path / "studies" / "curves.parquet", frame, about)
+    assert {name: one.label for name, one in further_columns(run.path).items()} == {
+        "curves.step_1": "Step 1",
+        "curves.step_2": "Step 2",
+        "curves.near": "The nearest",
+    }
+    assert study_columns(run.path)["curves.main"].question == "Where does it fall?"
+    ids_ = run.predictions["id"]
+    assert list(added_by_studies(run.path, ids_)) == ["curves.main"]
+    asked = added_by_studies(run.path, ids_, ["curves.near", "curves.step_2", "curves.absent", "other.step_1"])
+    assert list(asked) == ["curves.main", "curves.step_2", "curves.near"]
+    assert asked["curves.near"].tolist() == frame["near"].tolist()
+    table = pd.concat([browse_table(run), asked[["curves.near"]]], axis=1)
+    assert not choices_of(table, "curves.near")
+    assert "curves.near" not in range_columns(table)
