@@ -59,19 +59,9 @@ def _delong(scores: NDArray[np.float64], is_real: NDArray[np.bool_]) -> tuple[fl
     return float(above.mean()), float(sum(spread))
 
 
-class Rule(NamedTuple):
-    """What the best rule on one fact says of each image, never fitted to that image.
-
-    Attributes:
-        scores: float64 (N,), log odds of REAL: above 0 the rule says REAL.
-        strata: intp (N,), numbers of the groups of images that are alike in the fact.
-    """
-
-    scores: NDArray[np.float64]
-    strata: NDArray[np.intp]
-
-
-def best_rule(values: NDArray[Any], is_real: NDArray[np.bool_], *, folds: int = FOLDS, seed: int = 0) -> Rule:
+def best_rule(
+    values: NDArray[Any], is_real: NDArray[np.bool_], *, folds: int = FOLDS, seed: int = 0
+) -> NDArray[np.float64]:
     """A rule that may use a fact in any way: how often each value was REAL among the other images.
 
     Numbers are put into bins of equal counts first, so that a fact counts too whose middle means one class and whose
@@ -83,17 +73,20 @@ def best_rule(values: NDArray[Any], is_real: NDArray[np.bool_], *, folds: int = 
         is_real: bool (N,), both classes.
         folds: parts, each judged by the rule of the others.
         seed: of the parts.
+
+    Returns:
+        float64 (N,), log odds of REAL, never fitted to the image itself: above 0 the rule says REAL.
     """
     bins = strata_of(values, count=BINS)
     scores = np.zeros(len(bins))
     count = int(bins.max()) + 1
     folds = min(folds, int(np.sum(is_real)), int(np.sum(~is_real)))
     if folds < 2:
-        return Rule(scores, bins)
+        return scores
     for known, asked in StratifiedKFold(folds, shuffle=True, random_state=seed).split(bins, is_real):
         real, fake = (np.bincount(bins[known][chosen], minlength=count) for chosen in (is_real[known], ~is_real[known]))
         scores[asked] = np.log((real + 0.5) / (fake + 0.5))[bins[asked]]
-    return Rule(scores, bins)
+    return scores
 
 
 def strata_of(values: NDArray[Any], *, count: int = STRATA) -> NDArray[np.intp]:

@@ -9,15 +9,19 @@ class FactName:
 
     Attributes:
         title: for a heading.
+        about: what is measured, for whoever meets it first.
         more, less: what images are with a high and with a low value; "" for facts that are words.
         unit: of its values, after a number.
+        alike: how images of one value are alike; the title, small, where "".
         probes: keys of the probes of the study `probes` that change this, for what the detector makes of it.
     """
 
     title: str
+    about: str
     more: str = ""
     less: str = ""
     unit: str = ""
+    alike: str = ""
     probes: tuple[str, ...] = ()
 
     @property
@@ -27,14 +31,32 @@ class FactName:
 
 
 FACT_NAMES = {
-    "brightness": FactName("Brightness", "brighter", "darker", probes=("darker", "brighter")),
-    "contrast": FactName("Contrast", "richer in contrast", "poorer in contrast", probes=("flatter", "harder")),
-    "greyness": FactName("Greyness", "greyer", "more colourful", probes=("fade", "saturate")),
-    "red": FactName("Red", "redder", "less red", probes=("tint",)),
-    "green": FactName("Green", "greener", "less green", probes=("tint",)),
-    "blue": FactName("Blue", "bluer", "less blue", probes=("tint",)),
-    "fine_detail": FactName("Fine detail", "richer in fine detail", "poorer in fine detail", probes=("lowpass",)),
-    "file_bytes": FactName("File size", "larger as files", "smaller as files", " bytes", probes=("jpeg",)),
-    "compression": FactName("Compression", probes=("jpeg",)),
-    "category": FactName("What the image shows"),
-}
+    "brightness": FactName(
+        "Brightness", "mean of all pixels, 0 (black) to 255 (white)", "brighter", "darker",
+        probes=("darker", "brighter"),
+    ),
+    "contrast": FactName(
+        "Contrast", "how far pixels are from the image's mean, in grey levels", "richer in contrast",
+        "poorer in contrast", probes=("flatter", "harder"),
+    ),
+    "greyness": FactName(
+        "Greyness", "1 is grey all over, lower is more colourful", "greyer", "more colourful",
+        probes=("fade", "saturate"),
+    ),
+    "red": FactName("Red", "mean of the red channel, 0 to 255", "redder", "less red", probes=("tint",)),
+    "green": FactName("Green", "mean of the green channel, 0 to 255", "greener", "less green", probes=("tint",)),
+    "blue": FactName("Blue", "mean of the blue channel, 0 to 255", "bluer", "less blue", probes=("tint",)),
+    "fine_detail": FactName(
+        "Fine detail", "share of an image's variation that is finer than 4 pixels, 0 to 1", "richer in fine detail",
+        "poorer in fine detail", probes=("lowpass",),
+    ),
+    "file_bytes": FactName(
+        "File size", "bytes of the file", "larger as files", "smaller as files", " bytes", probes=("jpeg",)
+    ),
+    "compression": FactName(
+        "Compression", "format and quantisation tables of the file", alike="how their files were compressed",
+        probes=("jpeg",),
+    ),
+    "category": FactName("What the image shows", "the set's own categories", alike="what they show"),
+}  # fmt: skip
+LEAK = FactName("Copies of training images", "images of the test that are also, or nearly, in the training set")

@@ -1,4 +1,4 @@
-"""What an audit comes to, in sentences: the fact that tells the classes apart best first. Needs no torch."""
+"""What an audit comes to, in sentences: what tells the classes apart best first. Needs no torch."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,55 +7,88 @@ import numpy as np
 import pandas as pd
 
 from core.run import Run
-from core.studies.audit_names import FACT_NAMES
+from core.studies.audit_names import FACT_NAMES, LEAK
 from core.studies.study import Finding
 
-# how far the low end of an AUROC must be for these words; ten facts at 95 % pass 0.5 by chance
+# how far the low end of an AUROC must be for these words; below the last, ten facts at 95 % may come by chance
 HOW_WELL = ((0.7, "well"), (0.6, "to some degree"), (0.53, "a little"), (0.0, "hardly"))
 HINT = 0.53
 # the same of a rank correlation within a class
-HOW_MUCH = ((0.2, "leans that way"), (0.05, "leans that way a little"), (-1.0, "does not lean that way"))
+HOW_MUCH = ((0.2, "its margin goes with this"), (0.05, "its margin goes with this a little"))
+NO_LEAN = "its margin does not go with this"
+BASELINES = {"spectrum": "the 16 numbers of the radial power spectrum", "facts": "the eight plain facts together"}
 
 
 def conclude(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> list[Finding]:  # noqa: ARG001
-    """Findings `fact.<name>` worst first, then `baseline.<name>`, `lean.<name>` and `training.<kind>`."""
-    facts = table[table["kind"] == "fact"].sort_values("auroc_low", ascending=False, kind="stable")
+    """Findings `fact.<name>` and `leak` worst first; `baseline.<name>`, `lean.<name>`, `ring`, `training.<kind>`."""
+    alone = worst_first(table)
     network = table[table["kind"] == "network"].iloc[0]
-    found = [_about_fact(row) for _, row in facts.iterrows()]
-    found += [_about_baseline(row, network) for _, row in table[table["kind"] == "baseline"].iterrows()]
-    found += [_about_lean(row, network) for _, row in facts.iterrows()]
-    found += [_about_copies(row) for _, row in table[table["kind"] == "copies"].iterrows()]
+    rows = {kind: [row for _, row in table[table["kind"] == kind].iterrows()] for kind in ("baseline", "copies")}
+    found = [about_leak(row) if row["kind"] == "leak" else about_fact(row) for _, row in alone.iterrows()]
+    found += [about_baseline(row, network) for row in rows["baseline"]]
+    found += [about_lean(row, network) for _, row in alone.iterrows()]
+    found += [about_rings(table[table["kind"] == "ring"])]
+    found += [about_copies(row) for row in rows["copies"]]
     return found
 
 
-def _about_fact(row: pd.Series) -> Finding:
+def worst_first(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of facts and of leaks, those that certainly tell most first."""
+    rows = table[table["kind"].isin(["fact", "leak"])]
+    return rows.sort_values("auroc_low", ascending=False, kind="stable").reset_index(drop=True)
+
+
+def how_well(auroc_low: float) -> str:
+    """How well something tells the classes apart, by the low end of its AUROC: "well", ..., "hardly"."""
+    return next(words for least, words in HOW_WELL if auroc_low >= least)
+
+
+def about_fact(row: "pd.Series[Any]") -> Finding:
+    """What a fact alone tells."""
     name = FACT_NAMES[row["name"]]
     images = int(row["images"])
-    if row["count"] == 1:
+    if row["values"] == 1:
         text = f"{name.title} tells nothing: all {images:,} images have the same."
         return Finding(f"fact.{row['name']}", text, 0.5, 0.5, 0.5, images)
-    how_well = next(words for least, words in HOW_WELL if row["auroc_low"] >= least)
     text = (
-        f"{name.title} alone tells REAL from FAKE {how_well}: AUROC {_with_ends(row, 'auroc')}, with shuffled labels "
-        f"{row['shuffled']:.2f}"
+        f"{name.title} alone tells REAL from FAKE {how_well(row['auroc_low'])}: AUROC {_with_ends(row, 'auroc')}, with "
+        f"shuffled labels {row['shuffled']:.2f}"
     )
-    if name.is_number and row["auroc_low"] > HINT:
-        if row["median_real"] == row["median_fake"]:
-            text += "; its medians are equal, its spread is not"
-        else:
-            which = name.more if row["median_real"] > row["median_fake"] else name.less
-            medians = f"median {_number(row['median_real'])} against {_number(row['median_fake'])}{name.unit}"
-            text += f"; REAL images are {which} ({medians})"
-    if np.isfinite(row["carried"]):
-        text += f"; by a rule from the training images {row['carried']:.2f}"
+    if name.is_number and row["auroc_low"] >= HINT:
+        text += f"; {_difference(row)}"
     return Finding(f"fact.{row['name']}", f"{text}.", row["auroc"], row["auroc_low"], row["auroc_high"], images)
 
 
-def _about_baseline(row: pd.Series, network: pd.Series) -> Finding:
-    what = {"spectrum": "the 16 numbers of the radial power spectrum", "facts": "the eight plain facts together"}
-    fitted = f"fitted on {int(row['count']):,} training images" if row["count"] else "cross-validated on this set"
+def _difference(row: "pd.Series[Any]") -> str:
+    name = FACT_NAMES[row["name"]]
+    if row["direct_low"] <= 0.5 <= row["direct_high"]:
+        return "neither class has more of it, but its spread differs"
+    which = name.more if row["direct"] > 0.5 else name.less
+    medians = [f"{_number(row[f'median_{side}'])}{name.unit}" for side in ("real", "fake")]
+    return f"REAL images are {which} (median {medians[0]} against {medians[1]})"
+
+
+def about_leak(row: "pd.Series[Any]") -> Finding:
+    """What one learns who remembers the training images and nothing else."""
+    count, images = int(row["count"]), int(row["images"])
+    if not count:
+        text = (
+            f"{LEAK.title} tell nothing: none of {images:,} images has a copy or near copy among the training images."
+        )
+    else:
+        text = (
+            f"{LEAK.title} alone tell REAL from FAKE {how_well(row['auroc_low'])}: {count:,} of {images:,} images have "
+            f"a copy or near copy there, {int(row['other_class']):,} of them of the other class; whoever remembers "
+            f"those and guesses all others has AUROC {_with_ends(row, 'auroc')}."
+        )
+    return Finding("leak", text, row["auroc"], row["auroc_low"], row["auroc_high"], images)
+
+
+def about_baseline(row: "pd.Series[Any]", network: "pd.Series[Any]") -> Finding:
+    """A regression beside the network."""
+    fitted = f"fitted on {int(row['fitted']):,} training images" if row["fitted"] else "cross-validated on this set"
     text = (
-        f"A logistic regression on {what[row['name']]} ({fitted}) is right on {_percent(row, 'accuracy')} and has "
+        f"A logistic regression on {BASELINES[row['name']]} ({fitted}) is right on {_percent(row, 'accuracy')} and has "
         f"AUROC {_with_ends(row, 'auroc')}, with shuffled labels {row['shuffled']:.2f}; the network is right on "
         f"{_percent(network, 'accuracy')} and has AUROC {_with_ends(network, 'auroc')}."
     )
@@ -63,31 +96,55 @@ def _about_baseline(row: pd.Series, network: pd.Series) -> Finding:
     return Finding(f"baseline.{row['name']}", text, *ends, int(row["images"]))
 
 
-def _about_lean(row: pd.Series, network: pd.Series) -> Finding:
-    key, what = (
-        f"lean.{row['name']}",
-        f"in {FACT_NAMES[row['name']].title[:1].lower()}{FACT_NAMES[row['name']].title[1:]}",
-    )
-    if row["name"] == "category":
-        what = "in what they show"
+def about_lean(row: "pd.Series[Any]", network: "pd.Series[Any]") -> Finding:
+    """What the detector does where a fact, or a copy, cannot help it."""
+    key = "lean.leak" if row["kind"] == "leak" else f"lean.{row['name']}"
+    images = int(row["images"])
+    if row["kind"] == "leak":
+        among = "images that have no copy among the training images"
+    else:
+        name = FACT_NAMES[row["name"]]
+        among = f"images alike in {name.alike or name.title.lower()}"
     if not np.isfinite(row["matched_auroc"]):
-        text = f"No REAL and FAKE images are alike {what}, so nothing shows that the detector uses anything else."
-        return Finding(key, text, images=int(row["images"]))
+        text = f"There are too few {among} in both classes to say whether the detector uses anything else."
+        return Finding(key, text, images=images)
     text = (
-        f"Among images alike {what} the detector's AUROC is {_with_ends(row, 'matched_auroc')}, over all images "
+        f"Among {among} the detector's AUROC is {_with_ends(row, 'matched_auroc')}, over all images "
         f"{_with_ends(network, 'auroc')}"
     )
     if row["matched_auroc_high"] < network["auroc_low"]:
-        text += ", so part of what it can do comes from there"
+        text += ", so part of what it can do goes with that"
     if np.isfinite(row["lean"]):
-        leans = next(words for least, words in HOW_MUCH if row["lean_low"] >= least)
+        words = next((words for least, words in HOW_MUCH if row["lean_low"] >= least), NO_LEAN)
+        if row["lean_high"] <= -HOW_MUCH[1][0]:
+            words = "its margin goes against this"
         ends = _with_ends(row, "lean", 2, ends=", 95 % interval {} to {}")
-        text += f"; within a class it {leans} (rank correlation {ends})"
+        text += f"; within a class {words} (rank correlation {ends})"
     numbers = row["matched_auroc"], row["matched_auroc_low"], row["matched_auroc_high"]
-    return Finding(key, f"{text}.", *numbers, int(row["images"]))
+    return Finding(key, f"{text}.", *numbers, images)
 
 
-def _about_copies(row: pd.Series) -> Finding:
+def about_rings(rings: pd.DataFrame) -> Finding:
+    """The ring of the spectrum whose power differs most between the classes."""
+    best = rings.loc[(rings["direct"] - 0.5).abs().idxmax()]
+    more = "more" if best["direct"] > 0.5 else "less"
+    value, low, high = (100 * end for end in (max(best["direct"], 1 - best["direct"]), *_folded(best)))
+    text = (
+        f"Of the 16 rings of the power spectrum the one at {best['name']} cycles an image differs most: REAL images "
+        f"have {more} power there in {value:.1f} of 100 pairs of one image of each class (95 % interval {low:.1f} to "
+        f"{high:.1f})."
+    )
+    return Finding("ring", text, best["direct"], best["direct_low"], best["direct_high"], int(best["images"]))
+
+
+def _folded(row: "pd.Series[Any]") -> tuple[float, float]:
+    """The ends of a direct AUROC's interval, seen from its larger side."""
+    low, high = float(row["direct_low"]), float(row["direct_high"])
+    return (low, high) if row["direct"] > 0.5 else (1 - high, 1 - low)
+
+
+def about_copies(row: "pd.Series[Any]") -> Finding:
+    """Copies among the training images."""
     count, images = int(row["count"]), int(row["images"])
     words = {
         "training.file": "repeat an earlier one byte for byte",
@@ -99,12 +156,12 @@ def _about_copies(row: pd.Series) -> Finding:
     return Finding(row["name"], text, count / images, images=images)
 
 
-def _with_ends(row: pd.Series, name: str, digits: int = 3, *, ends: str = " (95 % interval {} to {})") -> str:
+def _with_ends(row: "pd.Series[Any]", name: str, digits: int = 3, *, ends: str = " (95 % interval {} to {})") -> str:
     low, high = (f"{row[name + end]:.{digits}f}" for end in ("_low", "_high"))
     return f"{row[name]:.{digits}f}" + ends.format(low, high)
 
 
-def _percent(row: pd.Series, name: str) -> str:
+def _percent(row: "pd.Series[Any]", name: str) -> str:
     return f"{100 * row[name]:.1f} % ({100 * row[f'{name}_low']:.1f} to {100 * row[f'{name}_high']:.1f} %)"
 
 

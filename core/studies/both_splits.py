@@ -27,7 +27,7 @@ class Part:
     Attributes:
         split: "train" or "test".
         pixels: uint8 (N, 32, 32, 3).
-        rows: a row an image: `name`, `sha256`, `is_real`, `category` and the facts of `core.facts.FACTS`.
+        rows: a row an image: `id`, `name`, `sha256`, `is_real`, `category` and the facts of `core.facts.FACTS`.
     """
 
     split: Split
@@ -63,7 +63,7 @@ class Links:
 def own_part(context: Context) -> Part:
     """The run's own images."""
     run = context.run
-    rows = run.predictions[["name", "sha256", "category", *FACTS]].reset_index(drop=True)
+    rows = run.predictions[["id", "name", "sha256", "category", *FACTS]].reset_index(drop=True)
     rows["is_real"] = (run.predictions["label"] == "REAL").to_numpy(bool)
     return Part(_own_split(context), context.pixels, rows)
 
@@ -73,13 +73,14 @@ def training_part(context: Context) -> Part | None:
 
     A run on training images has none either: everything in it would be its own copy.
     """
+    source = source_of(context)
+    if source is None or _own_split(context) == "train":
+        return None
     try:
-        if _own_split(context) == "train" or not _is_source(context):
-            return None
-        found = load_image_set(str(context.data), "train", skip_bad=True)
+        found = load_image_set(source, "train", skip_bad=True)
     except (DatasetError, OSError):
         return None
-    rows = found.rows[["name", "sha256", "category", *FACTS]].reset_index(drop=True)
+    rows = found.rows[["id", "name", "sha256", "category", *FACTS]].reset_index(drop=True)
     return Part("train", found.pixels, rows.assign(is_real=found.labels == CLASSES.index("REAL")))
 
 
@@ -87,27 +88,35 @@ def _own_split(context: Context) -> Split:
     return "train" if "-train" in str(context.run.manifest["set"]) else "test"
 
 
-def _is_source(context: Context) -> bool:
-    """Whether the run's files are those of the set at `context.data`; another set says nothing about them."""
-    if context.data is None:
-        return False
-    found = load_image_set(context.data, _own_split(context), skip_bad=True)
-    return bool(context.run.predictions["sha256"].isin(found.rows["sha256"]).all())
+def source_of(context: Context) -> str | None:
+    """Where the files of the run's images are: the context's `data`, or the sample; None where neither holds them all.
+
+    Another set would say nothing about them.
+    """
+    for data in filter(None, (context.data, "sample")):
+        try:
+            found = load_image_set(data, _own_split(context), skip_bad=True)
+        except (DatasetError, OSError):
+            continue
+        if context.run.predictions["sha256"].isin(found.rows["sha256"]).all():
+            return str(data)
+    return None
 
 
 def compressions(context: Context, part: Part, rows: NDArray[np.intp] | None = None) -> list[str | None]:
     """How the files of a part were compressed, see `compression_of`; None where a file is not at hand or is another.
 
     Args:
-        context: of the study; its `data` holds the files.
+        context: of the study, see `source_of`.
         part: whose files.
         rows: positions of the part, all when None.
     """
     chosen = part.rows if rows is None else part.rows.iloc[rows]
-    if context.data is None:
+    source = source_of(context)
+    if source is None:
         return [None] * len(chosen)
     try:
-        files = list(read_files(context.data, part.split, chosen["name"]))
+        files = list(read_files(source, part.split, chosen["name"]))
     except (DatasetError, OSError):
         return [None] * len(chosen)
     return [
