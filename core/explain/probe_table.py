@@ -93,8 +93,11 @@ def size_column(column: str) -> str:
 
 
 def steps(values: Sequence[float], label: str) -> tuple[Strength, ...]:
-    """Strengths whose keys are their values; `label` is formatted with each."""
-    return tuple(Strength(f"{value:g}", label.format(f"{value:g}"), value) for value in values)
+    """Strengths whose keys are their values; `label` is formatted with each, its last word in the plural."""
+    labels = [label.removesuffix("s") if value == 1 else label for value in values]
+    return tuple(
+        Strength(f"{value:g}", text.format(f"{value:g}"), value) for value, text in zip(values, labels, strict=True)
+    )
 
 
 BANDS: dict[str, tuple[float, float]] = {"16_23": (16, 23), "12_16": (12, 16), "8_12": (8, 12), "4_8": (4, 8)}
@@ -306,7 +309,7 @@ _GEOMETRY = (
     ),
     Probe(
         "shift", "geometry", "Shifted", "The picture moves to the right.",
-        steps((1,), "{} pixel"), lambda batch, by: layout.shifted(batch.pixels, int(by)),
+        steps((1,), "{} pixels"), lambda batch, by: layout.shifted(batch.pixels, int(by)),
         "the exact place of its pixels",
     ),
     Probe(
