@@ -5,6 +5,7 @@ Needs no torch.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,13 @@ from core.studies.study import Answer
 SPACES = {"features": "the detector's features", "maps": "margin maps"}
 MEMBERS = 12
 WORDS = 4
+# mean silhouettes up to these have so clear edges (Kaufman and Rousseeuw 1990, table 4 of chapter 2)
+CLEARNESS = {
+    0.25: "no clear edges, so they are regions rather than kinds",
+    0.50: "weak edges",
+    0.70: "fair edges",
+    1.00: "clear edges",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,26 +35,48 @@ class Card:
 
     Attributes:
         number: its label, 0 is the largest.
-        images: how many it has, `share` of all, 0 to 1.
+        verdict: "FAKE" or "REAL", that of all its images.
+        images: how many it has, `share` of all images, 0 to 1.
         errors: how many of them are called wrongly.
         error_rate: their share with its interval.
-        called_real: share of verdicts that are REAL, 0 to 1.
+        verdict_error_rate: the share of wrong ones among all images of that verdict, 0 to 1: what to compare with.
         members: ids of the most typical, the nearest to the centre first.
-        words: what sets it apart from the other images, most telling first.
+        wrong: ids of those called wrongly, the surest first, as many as there are members.
+        words: what sets it apart from the other images of that verdict, most telling first.
         mean_map: float32 (4, 4), the mean margin map, positive for REAL.
         mean_image: uint8 (32, 32, 3), or None where its pictures are not at hand.
     """
 
     number: int
+    verdict: str
     images: int
     share: float
     errors: int
     error_rate: Estimate
-    called_real: float
+    verdict_error_rate: float
     members: tuple[str, ...]
+    wrong: tuple[str, ...]
     words: tuple[str, ...]
     mean_map: NDArray[np.float32]
     mean_image: NDArray[np.uint8] | None
+
+
+class Clearness(NamedTuple):
+    """How clearly the clusters of one space and verdict are apart.
+
+    Attributes:
+        clusters: how many there are.
+        silhouette: mean silhouette, -1 to 1; NaN with one cluster.
+        shuffled: the same of the control.
+        words: what the silhouette comes to.
+        images: how many it rests on.
+    """
+
+    clusters: int
+    silhouette: float
+    shuffled: float
+    words: str
+    images: int
 
 
 def read_cards(
@@ -67,7 +97,7 @@ def read_cards(
         pictures: the run's, for mean images.
     """
     labels = table[f"{space}_cluster"].to_numpy()
-    positions = pd.Series(np.arange(len(run)), index=run.predictions["id"]).loc[table["id"]].to_numpy()
+    positions = _positions(table, run)
     rows = run.predictions.iloc[positions].reset_index(drop=True)
     words = set_apart(labels, rows, studies=studies or {})
     return [
@@ -88,21 +118,31 @@ def _card(
 ) -> Card:
     inside = np.flatnonzero(table[f"{space}_cluster"].to_numpy() == number)
     mine = positions[inside]
-    rows = run.predictions.iloc[mine]
-    wrong = (rows["label"].astype(str) != rows["predicted"].astype(str)).to_numpy()
-    typical = inside[np.argsort(table[f"{space}_distance"].to_numpy()[inside], kind="stable")[:MEMBERS]]
+    called = run.predictions["predicted"].astype(str).to_numpy()
+    wrong = run.predictions["label"].astype(str).to_numpy() != called
+    verdict = str(called[mine[0]])
+    sure = mine[wrong[mine]]
+    sure = sure[np.argsort(-np.abs(run.predictions["margin"].to_numpy()[sure]), kind="stable")]
+    typical = mine[np.argsort(table[f"{space}_distance"].to_numpy()[inside], kind="stable")]
+    ids = run.predictions["id"].to_numpy()
     return Card(
         number=number,
+        verdict=verdict,
         images=len(inside),
         share=len(inside) / len(table),
-        errors=int(wrong.sum()),
-        error_rate=weighted_share(wrong),
-        called_real=float((rows["predicted"].astype(str) == "REAL").mean()),
-        members=tuple(table["id"].to_numpy()[typical].tolist()),
+        errors=len(sure),
+        error_rate=weighted_share(wrong[mine]),
+        verdict_error_rate=float(wrong[positions[called[positions] == verdict]].mean()),
+        members=tuple(ids[typical[:MEMBERS]].tolist()),
+        wrong=tuple(ids[sure[:MEMBERS]].tolist()),
         words=tuple(text for _, text in words[:WORDS]),
         mean_map=np.asarray(run.maps[mine], np.float32).mean(axis=0),
         mean_image=_mean_image(pictures, mine),
     )
+
+
+def _positions(table: pd.DataFrame, run: Run) -> NDArray[np.intp]:
+    return np.asarray(pd.Series(np.arange(len(run)), index=run.predictions["id"]).loc[table["id"]], np.intp)
 
 
 def _mean_image(pictures: Pictures | None, positions: NDArray[np.intp]) -> NDArray[np.uint8] | None:
@@ -115,19 +155,40 @@ def _mean_image(pictures: Pictures | None, positions: NDArray[np.intp]) -> NDArr
     return np.rint(total / len(places)).astype(np.uint8)
 
 
+def worst_card(cards: list[Card]) -> Card | None:
+    """Of the clusters of one verdict, the one that certainly errs more than the verdict as a whole and most of all.
+
+    None where the interval of none is above the verdict's own rate.
+    """
+    found = max(cards, key=lambda card: card.error_rate.low)
+    return found if found.error_rate.low > found.verdict_error_rate else None
+
+
+def clearness(table: pd.DataFrame, run: Run, space: str, verdict: str) -> Clearness:
+    """How clearly the clusters of one space and verdict are apart, and the control."""
+    called = run.predictions["predicted"].astype(str).to_numpy()[_positions(table, run)]
+    mine = table[called == verdict]
+    own, control = (mine[f"{space}_{key}"].astype(np.float64).dropna() for key in ("silhouette", "shuffled"))
+    value = float(own.mean()) if len(own) else np.nan
+    words = next((words for most, words in CLEARNESS.items() if value <= most), "")
+    shuffled = float(control.mean()) if len(control) else np.nan
+    return Clearness(int(mine[f"{space}_cluster"].nunique()), value, shuffled, words, len(own))
+
+
 def card_table(cards: list[Card]) -> pd.DataFrame:
     """The cards as a table, a row a cluster: a column for each number of `Card` and `words` joined by semicolons."""
     return pd.DataFrame(
         [
             {
                 "number": card.number,
+                "verdict": card.verdict,
                 "images": card.images,
                 "share": card.share,
                 "errors": card.errors,
                 "error_rate": card.error_rate.value,
                 "low": card.error_rate.low,
                 "high": card.error_rate.high,
-                "called_real": card.called_real,
+                "verdict_error_rate": card.verdict_error_rate,
                 "words": "; ".join(card.words),
             }
             for card in cards

@@ -1,4 +1,4 @@
-"""What sets a cluster apart from the other images, in words: verdicts, categories, facts, and columns of other studies.
+"""What sets a cluster apart from the other images of its verdict, in words: categories, facts, and other studies.
 
 Needs no torch.
 """
@@ -6,30 +6,30 @@ Needs no torch.
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.facts import FACTS
 from core.studies.study import WEIGHT, Answer
 
 # size of the effect and the words
 Words = list[tuple[float, str]]
 # a difference of so many standard deviations is worth a word (Cohen 1988: 0.5 is a medium effect)
 LEAST = 0.5
+# and only where it is so many standard errors: with a hundred columns and a dozen clusters, fewer happen by chance
+CERTAIN = 4.0
+# a column of more texts names images rather than kinds
+MOST_TEXTS = 30
+# fact -> words for more and for less of it, and its unit; red, green and blue mostly say again how bright an image is
 FACT_WORDS = {
-    "brightness": ("brighter", "darker"),
-    "contrast": ("more contrast", "less contrast"),
-    "greyness": ("greyer", "more colourful"),
-    "red": ("more red", "less red"),
-    "green": ("more green", "less green"),
-    "blue": ("more blue", "less blue"),
-    "fine_detail": ("more fine detail", "less fine detail"),
-    "file_bytes": ("larger files", "smaller files"),
+    "brightness": ("brighter", "darker", "mean luma, 0 to 255"),
+    "contrast": ("more contrast", "less contrast", "standard deviation of luma"),
+    "greyness": ("greyer", "more colourful", "1 is grey"),
+    "fine_detail": ("more fine detail", "less fine detail", "share of the variance"),
+    "file_bytes": ("larger files", "smaller files", "bytes"),
 }
-# channels of a grey image only say again how bright it is
-SAME_AS_BRIGHTNESS = ("red", "green", "blue")
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,80 +41,121 @@ class _Column:
         weights: float64 (N,).
         tell: the words for the cluster's mean and that of the others.
         share: whether the mean is a share.
+        only_more: less of it than others have is not worth a word.
     """
 
     values: NDArray[np.float64]
     weights: NDArray[np.float64]
     tell: Callable[[float, float], str]
     share: bool
+    only_more: bool = False
 
 
 def set_apart(
     labels: NDArray[np.integer], rows: pd.DataFrame, *, studies: Mapping[str, Answer] | None = None
 ) -> dict[int, Words]:
-    """For each label, what differs between its images and all others by at least a medium effect, largest first.
+    """For each label, what certainly differs from the other images of its verdict by a medium effect, largest first.
 
     Args:
-        labels: (N,).
+        labels: (N,), all images of a label of one verdict.
         rows: N rows of a run's predictions.
         studies: by name; their columns for Explore are looked at on the images that they cover.
     """
     found: dict[int, Words] = {int(number): [] for number in np.unique(labels)}
+    called = rows["predicted"].astype(str).to_numpy()
     for column in [*_own_columns(rows), *_study_columns(rows, studies or {})]:
-        known = np.isfinite(column.values)
+        known = np.isfinite(column.values) & (column.weights > 0)
         for number, words in found.items():
-            sides = [known & (labels == number), known & (labels != number)]
-            if not all(side.any() for side in sides):
-                continue
-            own, rest = (float(np.average(column.values[side], weights=column.weights[side])) for side in sides)
-            effect = _effect(column, own, rest)
-            if effect >= LEAST:
-                words.append((effect, column.tell(own, rest)))
+            inside = labels == number
+            peers = ~inside & (called == called[int(np.argmax(inside))])
+            sides = [_moments(column, known & side) for side in (inside, peers)]
+            effect = _effect(column.share, *sides)
+            if effect >= LEAST and not (column.only_more and sides[0].mean < sides[1].mean):
+                words.append((effect, column.tell(sides[0].mean, sides[1].mean)))
     for words in found.values():
         words.sort(key=lambda one: -one[0])
     return found
 
 
-def _effect(column: _Column, own: float, rest: float) -> float:
-    """Size of Cohen's h for shares, else of the difference in standard deviations of all images."""
-    if column.share:
-        return float(2 * abs(np.arcsin(np.sqrt(min(own, 1.0))) - np.arcsin(np.sqrt(min(rest, 1.0)))))
-    spread = float(np.nanstd(column.values))
-    return abs(own - rest) / spread if spread > 0 else 0.0
+@dataclass(frozen=True)
+class _Moments:
+    """Mean, variance and Kish's effective number of images."""
+
+    mean: float
+    variance: float
+    size: float
+
+
+def _moments(column: _Column, chosen: NDArray[np.bool_]) -> _Moments:
+    values, weights = column.values[chosen], column.weights[chosen]
+    if not len(values):
+        return _Moments(np.nan, np.nan, 0)
+    mean = float(np.average(values, weights=weights))
+    size = float(weights.sum() ** 2 / (weights**2).sum())
+    return _Moments(mean, float(np.average((values - mean) ** 2, weights=weights)), size)
+
+
+def _effect(share: bool, own: _Moments, rest: _Moments) -> float:
+    """Size of Cohen's h for shares, else of his d; 0 where the difference may be chance."""
+    if min(own.size, rest.size) < 2:
+        return 0.0
+    # a share of 0 or 1 in a small cluster is not certain: one image more of each kind (Agresti and Caffo 2000)
+    means = [(side.mean * side.size + 1) / (side.size + 2) if share else side.mean for side in (own, rest)]
+    spread = [mean * (1 - mean) if share else side.variance for mean, side in zip(means, (own, rest), strict=True)]
+    error = np.sqrt(spread[0] / own.size + spread[1] / rest.size)
+    if abs(means[0] - means[1]) <= CERTAIN * error:
+        return 0.0
+    if share:
+        return float(2 * abs(np.subtract(*np.arcsin(np.sqrt(np.clip([own.mean, rest.mean], 0, 1))))))
+    pooled = np.sqrt((own.variance * own.size + rest.variance * rest.size) / (own.size + rest.size))
+    return float(abs(own.mean - rest.mean) / max(pooled, 1e-12))
 
 
 def _own_columns(rows: pd.DataFrame) -> Iterator[_Column]:
-    """Verdict, truth, sureness, categories and facts."""
+    """Sureness, categories and facts."""
     even = np.ones(len(rows))
-    for column, words in {"predicted": "called REAL", "label": "are REAL"}.items():
-        values = (rows[column].astype(str) == "REAL").to_numpy(np.float64)
-        yield _Column(values, even, partial(_tell_share, words), share=True)
     margins = np.abs(rows["margin"].to_numpy(np.float64))
-    yield _Column(margins, even, partial(_tell_number, ("surer", "less sure"), "margin of either sign"), share=False)
-    for category in rows["category"].dropna().unique():
-        values = (rows["category"] == category).to_numpy(np.float64)
-        yield _Column(values, even, partial(_tell_share, str(category)), share=True)
-    for fact, unit in FACTS.items():
-        if fact not in SAME_AS_BRIGHTNESS:
-            values = rows[fact].to_numpy(np.float64)
-            yield _Column(values, even, partial(_tell_number, FACT_WORDS[fact], unit.split(",")[0]), share=False)
+    yield _Column(margins, even, partial(_tell_number, ("surer", "less sure"), "size of the margin"), share=False)
+    yield from _of_texts(rows["category"], even, "")
+    for fact, (more, less, unit) in FACT_WORDS.items():
+        yield _Column(rows[fact].to_numpy(np.float64), even, partial(_tell_number, (more, less), unit), share=False)
 
 
 def _study_columns(rows: pd.DataFrame, studies: Mapping[str, Answer]) -> Iterator[_Column]:
-    """The columns of numbers and booleans that studies of images offer to Explore."""
+    """The columns that studies of images offer to Explore."""
     for name, answer in studies.items():
         if name == "clusters" or "id" not in answer.table or not answer.about.get("explore"):
             continue
         table = answer.table.drop_duplicates("id").set_index("id").reindex(rows["id"])
         weights = table[WEIGHT].fillna(0).to_numpy(np.float64) if WEIGHT in table else np.ones(len(rows))
         for column in answer.about["explore"]:
-            of_truth = pd.api.types.is_bool_dtype(answer.table[column])
-            if not of_truth and not pd.api.types.is_numeric_dtype(answer.table[column]):
-                continue
-            values = pd.to_numeric(table[column].astype(object), errors="coerce").to_numpy(np.float64)
-            said = str(answer.about["columns"][column])
-            tell = partial(_tell_share, said) if of_truth else partial(_tell_number, ("more", "less"), said)
-            yield _Column(values, weights, tell, share=of_truth)
+            yield from _of_study(answer, table[column], weights, said=str(answer.about["columns"][column]))
+
+
+def _of_study(
+    answer: Answer, values: "pd.Series[Any]", weights: NDArray[np.float64], *, said: str
+) -> Iterator[_Column]:
+    kind = answer.table[values.name]
+    # the unit and the range come after the first comma
+    short = said.partition(",")[0].partition(";")[0]
+    numbers = partial(pd.to_numeric, values.astype(object), errors="coerce")
+    if pd.api.types.is_bool_dtype(kind):
+        yield _Column(numbers().to_numpy(np.float64), weights, partial(_tell_share, short), share=True)
+    elif pd.api.types.is_numeric_dtype(kind):
+        tell = partial(_tell_number, ("more", "less"), short)
+        yield _Column(numbers().to_numpy(np.float64), weights, tell, share=False)
+    else:
+        yield from _of_texts(values, weights, f"{short}: ")
+
+
+def _of_texts(values: "pd.Series[Any]", weights: NDArray[np.float64], before: str) -> Iterator[_Column]:
+    """A column of shares for each text; nothing where nearly every image has its own."""
+    texts = values.dropna().unique()
+    for text in sorted(map(str, texts)) if len(texts) <= MOST_TEXTS else ():
+        if text:
+            hit = np.where(values.notna(), values.astype(str) == text, np.nan).astype(np.float64)
+            # of many kinds most are missing somewhere: that says less than which are there
+            yield _Column(hit, weights, partial(_tell_share, f"{before}{text}"), share=True, only_more=True)
 
 
 def _tell_share(words: str, own: float, rest: float) -> str:

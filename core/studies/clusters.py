@@ -1,9 +1,10 @@
-"""Which kinds of images does the detector see? Clusters of its features, and of its margin maps.
+"""Which kinds of images does the detector see? Clusters of its features, and of its margin maps, within each verdict.
 
 k-means on the principal components of the pooled features, and of the maps' shapes (the idea of SpRAy: Lapuschkin et
-al. 2019). The number of clusters is the one with the largest mean silhouette (Rousseeuw 1987) on a subsample. The two
-dimensions for the eye are t-SNE of that subsample; every other image stands among its nearest neighbours there, so that
-the cost beyond k-means does not grow with the run.
+al. 2019). Over both verdicts two clusters would be found, the verdicts; so each is clustered alone. The number of
+clusters is the one whose mean silhouette (Rousseeuw 1987) leads most over that of the control, the same numbers
+shuffled among images. The two dimensions for the eye are t-SNE of a subsample of all images; every other image stands
+among its nearest neighbours there, so that the cost beyond k-means does not grow with the run.
 """
 
 from collections.abc import Mapping
@@ -17,24 +18,29 @@ from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 from sklearn.metrics import silhouette_samples
 from sklearn.neighbors import NearestNeighbors
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from core.run import Run
-from core.studies.cluster_summary import SPACES, read_cards
+from core.studies.cluster_summary import SPACES, clearness, read_cards, worst_card
+from core.studies.groups import VERDICTS
 from core.studies.study import Context, Finding, Study, StudyError
 
 NEAREST = 10
-LEAST = 12
+# a verdict with fewer images stays whole
+LEAST = 24
+# a smaller cluster holds what fits nowhere: it does not count as a kind
+SMALLEST = 5
 
 COLUMNS = {
     f"{space}_{key}": text
     for space, name in SPACES.items()
     for key, text in {
-        "cluster": f"cluster of {name}, 0 is the largest",
+        "cluster": f"cluster by {name}, each of one verdict, 0 is the largest",
         "distance": f"distance from its centre in principal components of {name}",
         "x": f"place on the picture of {name}: near is alike, far apart says nothing",
         "y": "the same, across",
         "silhouette": "how much nearer its own cluster is than the next, -1 to 1; nothing beyond the subsample",
-        "shuffled": "the control: the same of numbers shuffled among images",
+        "shuffled": "the control: the same of numbers shuffled among images of its verdict",
     }.items()
 }
 
@@ -45,139 +51,199 @@ class Clustering(NamedTuple):
     Attributes:
         labels: int (N,), 0 is the largest cluster.
         distances: float (N,), from the cluster's centre.
+        silhouettes, shuffled: float (N,), see `COLUMNS`; NaN beyond the subsample, and where there is one cluster.
     """
 
     labels: NDArray[np.int64]
     distances: NDArray[np.float64]
+    silhouettes: NDArray[np.float64]
+    shuffled: NDArray[np.float64]
 
 
 def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, Any]) -> pd.DataFrame:
     """Clusters and places of every image in both spaces."""
     if len(rows) < LEAST:
         raise StudyError(f"clusters of {len(rows)} images say nothing; ask for at least {LEAST}")
+    verdicts = context.run.predictions["predicted"].astype(str).to_numpy()[rows]
     parts = [pd.DataFrame({"id": context.run.predictions["id"].to_numpy()[rows]})]
-    for number, (space, points) in enumerate(spaces(context, rows).items()):
-        context.say(number / len(SPACES), f"clusters of {SPACES[space]}")
-        parts.append(cluster_space(points, parameters).add_prefix(f"{space}_"))
+    # small products: a second BLAS thread would only wait, and sums in another order make other clusters
+    with threadpool_limits(1):
+        for number, (space, points) in enumerate(spaces(context, rows).items()):
+            context.say(number / len(SPACES), f"clusters by {SPACES[space]}")
+            parts.append(cluster_space(points, verdicts, parameters).add_prefix(f"{space}_"))
     return pd.concat(parts, axis=1)[["id", *COLUMNS]]
 
 
-def spaces(context: Context, rows: NDArray[np.intp]) -> dict[str, NDArray[np.float32]]:
-    """What is clustered: float32 (N, channels) pooled features, and (N, 16) margin maps of length 1."""
+def spaces(context: Context, rows: NDArray[np.intp]) -> dict[str, NDArray[np.float64]]:
+    """What is clustered: float64 (N, channels) pooled features, and (N, 16) margin maps of length 1."""
     stored = context.run.features
     features = context.detector.full_pass(np.asarray(context.pixels[rows])).features if stored is None else stored[rows]
-    maps = np.asarray(context.run.maps[rows], np.float32).reshape(len(rows), -1)
+    maps = np.asarray(context.run.maps[rows], np.float64).reshape(len(rows), -1)
     # the length is how sure the detector is; what is asked for is where it looks
     lengths = np.linalg.norm(maps, axis=1, keepdims=True)
     return {
-        "features": np.asarray(features, np.float32),
+        "features": np.asarray(features, np.float64),
         "maps": np.divide(maps, lengths, out=np.zeros_like(maps), where=lengths > 0),
     }
 
 
-def cluster_space(points: NDArray[np.float32], parameters: Mapping[str, Any]) -> pd.DataFrame:
+def cluster_space(
+    points: NDArray[np.float64], verdicts: NDArray[np.str_], parameters: Mapping[str, Any]
+) -> pd.DataFrame:
     """The columns of one space.
 
     Args:
-        points: float32 (N, D).
+        points: float64 (N, D).
+        verdicts: (N,), "FAKE" or "REAL".
         parameters: of the study.
     """
-    seed = parameters["seed"]
-    count = min(parameters["components"], *points.shape)
-    reduced = np.asarray(PCA(count, random_state=seed).fit_transform(points.astype(np.float64)))
-    generator = np.random.default_rng(seed)
-    some = np.sort(generator.permutation(len(points))[: parameters["subsample"]])
-    number = best_number(reduced[some], largest=parameters["most"], seed=seed)
-    found = cluster(reduced, number, seed=seed)
-    shuffled = np.column_stack([generator.permutation(column) for column in reduced[some].T])
-    silhouettes = np.full((2, len(points)), np.nan)
-    silhouettes[0, some] = _silhouettes(reduced[some], found.labels[some])
-    silhouettes[1, some] = _silhouettes(shuffled, cluster(shuffled, number, seed=seed).labels)
-    places = lay_out(reduced, some, seed=seed)
+    found = np.full((4, len(points)), np.nan)
+    taken = 0
+    for verdict in VERDICTS:
+        mine = np.flatnonzero(verdicts == verdict)
+        if len(mine):
+            one = cluster_verdict(points[mine], parameters)
+            found[:, mine] = one.labels + taken, one.distances, one.silhouettes, one.shuffled
+            taken += one.labels.max() + 1
+    places = lay_out(points, parameters)
     return pd.DataFrame(
         {
-            "cluster": found.labels.astype(np.int8),
-            "distance": found.distances.astype(np.float32),
+            "cluster": by_size(found[0].astype(np.int64)).astype(np.int8),
+            "distance": found[1].astype(np.float32),
             "x": places[:, 0].astype(np.float32),
             "y": places[:, 1].astype(np.float32),
-            "silhouette": silhouettes[0].astype(np.float16),
-            "shuffled": silhouettes[1].astype(np.float16),
+            "silhouette": found[2].astype(np.float16),
+            "shuffled": found[3].astype(np.float16),
         }
     )
 
 
-def best_number(points: NDArray[np.float64], *, largest: int, seed: int) -> int:
-    """The number of clusters, 2 to `largest`, with the largest mean silhouette."""
-    numbers = range(2, max(3, min(largest, len(points) // 5) + 1))
-    means = [_silhouettes(points, cluster(points, number, seed=seed).labels).mean() for number in numbers]
-    return numbers[int(np.argmax(means))]
+def cluster_verdict(points: NDArray[np.float64], parameters: Mapping[str, Any]) -> Clustering:
+    """Clusters of the images of one verdict, as many as lead most over the control.
+
+    Args:
+        points: float64 (N, D).
+        parameters: of the study.
+    """
+    seed, size = parameters["seed"], len(points)
+    reduced = _components(points, parameters)
+    unknown = np.full(size, np.nan)
+    if size < LEAST:
+        return Clustering(np.zeros(size, np.int64), np.linalg.norm(reduced - reduced.mean(0), axis=1), unknown, unknown)
+    some = _some(size, parameters["subsample"], seed)
+    generator = np.random.default_rng(seed)
+    shuffled = np.column_stack([generator.permutation(column) for column in reduced[some].T])
+    own, control = (silhouettes_by_number(what, parameters) for what in (reduced[some], shuffled))
+    number = max(own.keys() & control.keys(), key=lambda count: float(own[count].mean() - control[count].mean()))
+    fitted = _k_means(reduced, number, seed)
+    labels = by_size(fitted.labels_)
+    distances = np.linalg.norm(reduced - fitted.cluster_centers_[fitted.labels_], axis=1)
+    silhouettes = np.stack([unknown, unknown])
+    silhouettes[0, some] = _silhouettes(reduced[some], labels[some])
+    silhouettes[1, some] = control[number]
+    return Clustering(labels, distances, *silhouettes)
 
 
-def cluster(points: NDArray[np.float64], number: int, *, seed: int) -> Clustering:
-    """k-means, the best of four starts; clusters are numbered from the largest down."""
-    fitted = KMeans(number, n_init=4, random_state=seed).fit(points)
-    order = np.argsort(-np.bincount(fitted.labels_, minlength=number), kind="stable")
-    distances = np.linalg.norm(points - fitted.cluster_centers_[fitted.labels_], axis=1)
-    return Clustering(np.argsort(order)[fitted.labels_], distances)
+def silhouettes_by_number(points: NDArray[np.float64], parameters: Mapping[str, Any]) -> dict[int, NDArray[np.float64]]:
+    """Number of clusters -> float (N,), the silhouette of each point in so many.
+
+    From 2 to `most`, and no further than to the first number that leaves a cluster of fewer than `SMALLEST` points.
+    """
+    found: dict[int, NDArray[np.float64]] = {}
+    for number in range(2, parameters["most"] + 1):
+        labels = _k_means(points, number, parameters["seed"]).labels_
+        if found and np.bincount(labels).min() < SMALLEST:
+            break
+        found[number] = _silhouettes(points, labels)
+    return found
 
 
-def lay_out(points: NDArray[np.float64], some: NDArray[np.intp], *, seed: int) -> NDArray[np.float64]:
-    """float64 (N, 2): t-SNE of the points at `some`, and every other at the mean of its nearest among them."""
+def by_size(labels: NDArray[np.integer]) -> NDArray[np.int64]:
+    """The same clusters numbered from the largest down."""
+    order = np.argsort(-np.bincount(labels), kind="stable")
+    return np.asarray(np.argsort(order)[labels], np.int64)
+
+
+def lay_out(points: NDArray[np.float64], parameters: Mapping[str, Any]) -> NDArray[np.float64]:
+    """float64 (N, 2): t-SNE of a subsample, and every other point at the mean of its nearest there."""
+    reduced = _components(points, parameters)
+    some = _some(len(points), parameters["subsample"], parameters["seed"])
     perplexity = min(30.0, (len(some) - 1) / 4)
-    drawn = TSNE(2, perplexity=perplexity, init="pca", random_state=seed).fit_transform(points[some])
-    nearest = NearestNeighbors(n_neighbors=min(NEAREST, len(some))).fit(points[some])
-    distances, found = nearest.kneighbors(points)
+    drawn = TSNE(2, perplexity=perplexity, init="pca", random_state=parameters["seed"]).fit_transform(reduced[some])
+    nearest = NearestNeighbors(n_neighbors=min(NEAREST, len(some))).fit(reduced[some])
+    distances, found = nearest.kneighbors(reduced)
     weights = 1 / np.maximum(distances, 1e-9)
     places = (drawn[found] * weights[..., None]).sum(axis=1) / weights.sum(axis=1, keepdims=True)
     places[some] = drawn
     return np.asarray(places, np.float64)
 
 
-def _silhouettes(points: NDArray[np.float64], labels: NDArray[np.int64]) -> NDArray[np.float64]:
-    if len(np.unique(labels)) < 2:
+def _components(points: NDArray[np.float64], parameters: Mapping[str, Any]) -> NDArray[np.float64]:
+    count = min(parameters["components"], *points.shape)
+    return np.asarray(PCA(count, svd_solver="full").fit_transform(points))
+
+
+def _some(size: int, most: int, seed: int) -> NDArray[np.intp]:
+    return np.sort(np.random.default_rng(seed).permutation(size)[:most])
+
+
+def _k_means(points: NDArray[np.float64], number: int, seed: int) -> KMeans:
+    return KMeans(number, n_init=4, random_state=seed).fit(points)
+
+
+def _silhouettes(points: NDArray[np.float64], labels: NDArray[np.integer]) -> NDArray[np.float64]:
+    if not 1 < len(np.unique(labels)) < len(points):
         return np.zeros(len(points))
     return np.asarray(silhouette_samples(points, labels))
 
 
 def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> list[Finding]:
-    """For each space: how many clusters and how clear they are, and the one with the highest error rate."""
+    """For each space and verdict: the cluster that errs most, how many there are, and how clearly they are apart."""
     findings = []
     for space, name in SPACES.items():
         cards = read_cards(table, run, space)
-        own, chance = (float(np.nanmean(table[f"{space}_{key}"].astype(float))) for key in ("silhouette", "shuffled"))
-        findings.append(
-            Finding(
-                f"number-{space}",
-                f"{name.capitalize()} fall into {len(cards)} clusters, the number with the largest mean silhouette: "
-                f"{own:.2f}, against {chance:.2f} for numbers shuffled among images ({len(table):,} images).",
-                own,
-                images=len(table),
-            )
-        )
-        worst = max(cards, key=lambda card: card.error_rate.low)
-        wrong = sum(card.errors for card in cards)
-        findings.append(
-            Finding(
-                f"worst-{space}",
-                f"Of these, cluster {worst.number} ({worst.images:,} images) has the most errors: "
-                f"{worst.error_rate.value:.1%} ({worst.error_rate.low:.1%} to {worst.error_rate.high:.1%}) against "
-                f"{wrong / len(table):.1%} of all images.",
-                *worst.error_rate,
-            )
-        )
+        for verdict in VERDICTS:
+            mine = [card for card in cards if card.verdict == verdict]
+            if not mine:
+                continue
+            worst = worst_card(mine)
+            if worst is not None:
+                findings.append(
+                    Finding(
+                        f"worst-{space}-{verdict}",
+                        f"By {name}, {verdict} verdicts go wrong most in cluster {worst.number} ({worst.images:,} "
+                        f"images): {worst.error_rate.value:.1%} ({worst.error_rate.low:.1%} to "
+                        f"{worst.error_rate.high:.1%}) are wrong, against {worst.verdict_error_rate:.1%} of all "
+                        f"{verdict} verdicts.",
+                        *worst.error_rate,
+                    )
+                )
+            clear = clearness(table, run, space, verdict)
+            if clear.clusters > 1:
+                findings.append(
+                    Finding(
+                        f"number-{space}-{verdict}",
+                        f"By {name}, {verdict} verdicts fall into {clear.clusters} clusters with {clear.words}: mean "
+                        f"silhouette {clear.silhouette:.2f} of 1, against {clear.shuffled:.2f} for numbers shuffled "
+                        f"among them ({clear.images:,} images).",
+                        clear.silhouette,
+                        images=clear.images,
+                    )
+                )
     return findings
 
 
 STUDY = Study(
     name="clusters",
     title="Clusters",
-    question="Which kinds of images does the detector see, and where does it err?",
+    question="Which kinds of images does the detector see within each verdict, and where does it err?",
     columns=COLUMNS,
     better="neither",
-    control="The same clustering of numbers shuffled among images.",
+    control="The same clustering of numbers shuffled among the images of a verdict.",
     compute=compute,
     conclude=conclude,
-    parameters={"components": 20, "subsample": 4000, "most": 12, "seed": 0},
+    parameters={"components": 20, "subsample": 3000, "most": 12, "seed": 0},
+    version=2,
     explore=("features_cluster", "maps_cluster"),
     whole=True,
 )
