@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from core.detector import Detector
 from core.explain.gradcam import explain_gradcam, explain_margin_map
 from core.explain.lime import explain_lime
+from core.explain.probe_results import ProbeSettings
+from core.explain.probing import explain_probes
 from core.explain.results import CamSettings
 from core.neighbours import NeighbourSettings
 from dashboard.neighbourhood import look_for_neighbours
@@ -27,7 +29,7 @@ def answer(
 
     Args:
         detector: who is asked.
-        pixels: uint8 (K, 32, 32, 3); explanations are of the first.
+        pixels: uint8 (K, 32, 32, 3); explanations are of the first, and probes take the others as donors.
         settings: the question.
         cancel: asked between batches; True ends the iteration.
     """
@@ -36,6 +38,9 @@ def answer(
         yield Looked(found.margins, detector.p_real(found.margins), found.maps), 1.0
     elif isinstance(settings, NeighbourSettings):
         yield from look_for_neighbours(detector, pixels[:1], settings, cancel)
+    elif isinstance(settings, ProbeSettings):
+        for probed in explain_probes(detector, pixels, settings=settings, cancel=cancel):
+            yield probed, probed.done / probed.total
     elif settings == INSTANT:
         yield explain_margin_map(detector, pixels[:1])[0], 1.0
     elif isinstance(settings, CamSettings):

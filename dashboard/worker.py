@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from core.explain.probe_results import ProbeSettings
 from core.explain.results import CamSettings, LimeSettings
 from core.neighbours import NeighbourSettings
 from dashboard.sentences import for_visitors
@@ -41,7 +42,7 @@ class Look:
     """The question what the detector says of some images: margins, probabilities, margin maps."""
 
 
-Settings = Look | CamSettings | LimeSettings | NeighbourSettings
+Settings = Look | CamSettings | LimeSettings | NeighbourSettings | ProbeSettings
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +68,7 @@ class Question:
         detector: its folder.
         detector_sha256: of its weights.
         images_sha256: of the pixels.
-        settings: `Look()`, how to explain, or where to look for neighbours.
+        settings: `Look()`, how to explain or to probe, or where to look for neighbours.
     """
 
     detector: Path
@@ -78,7 +79,7 @@ class Question:
     @property
     def quick(self) -> bool:
         """Whether it is answered in one go of a few forward passes."""
-        return not isinstance(self.settings, LimeSettings | NeighbourSettings)
+        return isinstance(self.settings, Look | CamSettings)
 
 
 class Standing(NamedTuple):
