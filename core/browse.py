@@ -7,6 +7,7 @@ does not fit the table is left out, so that nonsense shows the whole table inste
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 from urllib.parse import unquote
 
 import numpy as np
@@ -188,6 +189,25 @@ def choices_of(table: pd.DataFrame, column: str) -> list[str]:
     if column in ("label", "predicted"):
         return list(CLASSES)
     return [str(value) for value in table[column].cat.categories]
+
+
+class Extent(NamedTuple):
+    """What values a column of numbers has: from `low` to `high`, and whether all are whole; NaN where there is none."""
+
+    low: float
+    high: float
+    whole: bool
+
+
+def extents_of(table: pd.DataFrame) -> dict[str, Extent]:
+    """The extent of each column that is filtered by a range, of its finite values."""
+    found = {}
+    for name in range_columns(table):
+        values = table[name].to_numpy()
+        values = values[np.isfinite(values)]
+        ends = (float(values.min()), float(values.max())) if len(values) else (math.nan, math.nan)
+        found[name] = Extent(*ends, whole=bool(len(values)) and bool((values == np.floor(values)).all()))
+    return found
 
 
 def find_rows(

@@ -11,17 +11,20 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from core.browse import Filter, browse_table, cells, find_rows, range_columns
+from core.browse import Extent, Filter, browse_table, cells, extents_of, find_rows
 from core.dataset import Split
 from core.pictures import Pictures, find_pictures
 from core.run import HOMES, Run, find_detectors, find_runs, read_run
 from core.storage import MANIFEST, ContractError, cache_dir, read_manifest
 from core.studies.store import read_study, study_path
 from core.studies.study import Answer
-from core.study_columns import StudyColumn, added_by_studies, study_columns
+from core.study_columns import StudyColumn, added_by_studies, further_columns, study_columns
 from core.tags import Tags
 from dashboard.sentences import for_visitors
 from dashboard.shelf import Shelf
+
+# columns that one URL may add
+MOST_LINKED = 12
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +37,7 @@ class Opened:
         rows: the position of each id.
         map_scale: the margin-map value drawn in full colour, one for the whole run.
         studied: what the columns are that studies have added.
+        further: what the columns are that studies have beyond those that they offer; a link may name them.
         extents: the lowest and the highest value of each column that is filtered by a range.
         stamp: changes when the run or its studies do.
     """
@@ -43,7 +47,8 @@ class Opened:
     rows: pd.Index
     map_scale: float
     studied: dict[str, StudyColumn]
-    extents: dict[str, tuple[float, float]]
+    further: dict[str, StudyColumn]
+    extents: dict[str, Extent]
     stamp: str
 
     def row_of(self, id_: str) -> int | None:
@@ -110,29 +115,33 @@ def _open(path: Path, stamp: str) -> Opened:
     # a few thousand maps are enough to place the 99th percentile
     step = max(1, len(run) // 4000)
     scale = float(np.quantile(np.abs(np.asarray(run.maps[::step], np.float32)), 0.99)) if len(run) else 1.0
-    # pandas' own minimum passes over what is missing
-    extents = {name: (float(table[name].min()), float(table[name].max())) for name in range_columns(table)}
-    return Opened(run, table, pd.Index(table["id"]), scale, study_columns(path), extents, stamp)
+    return Opened(
+        run, table, pd.Index(table["id"]), scale, study_columns(path), further_columns(path), extents_of(table), stamp
+    )
 
 
 def _with_linked(opened: Opened) -> Opened:
     """The same with the columns that the URL names though their study does not offer them: links lead to them."""
     sort = st.query_params.get("sort", "").removeprefix("-")
-    asked = {name for name in (*st.query_params, sort) if "." in name and name not in opened.table}
-    return _linked(opened, opened.stamp, tuple(sorted(asked))) if asked else opened
+    asked = dict.fromkeys(name for name in (*also(), *st.query_params, sort) if name in opened.further)
+    return _linked(opened, opened.stamp, tuple(sorted([*asked][:MOST_LINKED]))) if asked else opened
+
+
+def also() -> list[str]:
+    """The columns that the URL asks for beyond those that studies offer."""
+    return st.query_params.get("also", "").split(",")
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
 def _linked(_opened: Opened, stamp: str, names: tuple[str, ...]) -> Opened:
     found = added_by_studies(_opened.run.path, _opened.table["id"], names)
-    # whatever else the URL names is nonsense
+    # a column that nothing can be asked of is not there
     columns = found[[name for name in names if name in found]]
-    extents = {name: (float(columns[name].min()), float(columns[name].max())) for name in range_columns(columns)}
     return replace(
         _opened,
         table=pd.concat([_opened.table, columns], axis=1),
         studied=study_columns(_opened.run.path, names),
-        extents=_opened.extents | extents,
+        extents=_opened.extents | extents_of(columns),
         stamp=f"{stamp} {' '.join(columns)}",
     )
 

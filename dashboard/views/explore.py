@@ -1,5 +1,6 @@
 """Explore: browse the images."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -37,13 +38,16 @@ with band.cell():
     filters.draw_matrix(opened, wanted)
 with band.cell():
     filters.draw_main(opened, wanted)
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        filters.draw_confidence(opened, wanted)
-        with st.popover("More filters", icon=":material/tune:", width="content"):
-            filters.draw_more(opened, wanted)
+    filters.draw_confidence(opened, wanted)
+about = "file, looks, and what studies found" if opened.studied or opened.further else "file and looks"
+with st.expander(f"More filters: {about}", icon=":material/tune:", key="explore.more", on_change="rerun") as more:
+    # a closed one costs nothing
+    if more.open:
+        filters.draw_more(opened, wanted)
+if filters.is_filtered(wanted):
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         filters.draw_active(opened, wanted)
-        if filters.is_filtered(wanted):
-            st.button("Show all", type="tertiary", on_click=filters.clear, args=(opened,), key="explore.clear")
+        st.button("Show all", type="tertiary", on_click=filters.clear, args=(opened,), key="explore.clear")
 
 positions = library.matching(opened, wanted)
 shown = page_rows(positions, wanted)
@@ -97,14 +101,35 @@ def take_picks() -> None:
     address.put("pick", ",".join(picks(st.session_state["explore.grid"].pick)[:MAX_PICKED]))
 
 
-def add_tag() -> None:
-    """Tag what is selected."""
+def select_these() -> None:
+    """All of this page are selected beside what is selected already."""
+    address.put("pick", ",".join(dict.fromkeys([*picked, *table["id"].iloc[shown]][:MAX_PICKED])))
+
+
+def change_tag(change: Callable[[list[str], str], None]) -> None:
+    """Put the tag that was written on what is selected, or take it off."""
     try:
-        library.tags().add(picked, st.session_state["explore.tag_text"] or "")
+        change(picked, st.session_state["explore.tag_text"] or "")
     except TagError as error:
         st.session_state["explore.tag_error"] = for_visitors(error)
     else:
         st.session_state["explore.tag_text"] = ""
+
+
+def compare() -> None:
+    """What is selected, as it is and under its map, and in numbers."""
+    chosen = np.array([opened.row_of(id_) for id_ in picked], np.intp)
+    for laid, key in ((False, "explore.compared"), (True, "explore.compared_maps")):
+        st.caption("As they are" if not laid else "Under their margin maps, all on one scale")
+        if id_ := image_grid(opened, chosen, pictures, key=key, cut=wanted.cut, maps=laid, size="large", tags=tags_of):
+            address.go("inspect", run=opened.run.name, wanted=wanted, id=id_)
+    columns = ["label", "predicted", "confidence", "margin", *FACTS, *opened.studied]
+    rows = table.iloc[chosen].set_index("name")
+    st.dataframe(
+        rows[[name for name in columns if name in rows]],
+        column_config={name: filters.label_of(opened, name) for name in columns},
+        alt="Verdicts, facts and what studies say of the selected images",
+    )
 
 
 if picked:
@@ -119,7 +144,12 @@ if picked:
                 label_visibility="collapsed",
                 width=200,
             )
-            st.form_submit_button("Tag them", icon=":material/sell:", on_click=add_tag)
+            st.form_submit_button(
+                "Tag them", icon=":material/sell:", on_click=change_tag, args=(library.tags().add,), key="explore.tag"
+            )
+            st.form_submit_button(
+                "Take it off", type="tertiary", on_click=change_tag, args=(library.tags().remove,), key="explore.untag"
+            )
         if problem := st.session_state.pop("explore.tag_error", None):
             st.error(problem)
         with st.container(horizontal=True):
@@ -131,14 +161,7 @@ if picked:
             )
             st.button("Select none", key="explore.none", type="tertiary", on_click=address.put, args=("pick", None))
         if COMPARE.value == "on":
-            chosen = np.array([opened.row_of(id_) for id_ in picked], np.intp)
-            for laid, key in ((False, "explore.compared"), (True, "explore.compared_maps")):
-                if id_ := image_grid(
-                    opened, chosen, pictures, key=key, cut=wanted.cut, maps=laid, size="large", tags=tags_of
-                ):
-                    address.go("inspect", run=opened.run.name, wanted=wanted, id=id_)
-            facts = table.iloc[chosen].set_index("name")[["label", "predicted", "margin", "p_real", *FACTS]]
-            st.dataframe(facts, alt="Verdicts and facts of the selected images")
+            compare()
 
 if not len(positions):
     st.info("No image fits all of these filters. Take one away, or show all.", icon=":material/filter_alt_off:")
@@ -149,6 +172,13 @@ with st.container(horizontal=True, horizontal_alignment="distribute", vertical_a
     share = "" if len(positions) == len(table) else f" of {len(table):,}"
     st.markdown(f"**{len(positions):,}**{share} images", width="content")
     with st.container(horizontal=True, width="content"):
+        st.button(
+            "Select these",
+            key="explore.these",
+            icon=":material/select_all:",
+            on_click=select_these,
+            help=f"All on this page, to compare or to tag; at most {MAX_PICKED} at a time.",
+        )
         st.download_button(
             "CSV",
             filtered_csv,

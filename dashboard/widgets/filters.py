@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from core.browse import DECIDED, SORTS, Filter, choices_of, range_columns
+from core.browse import DECIDED, SORTS, Extent, Filter, choices_of, sort_columns
 from core.facts import FACTS
 from dashboard import address, library
 from dashboard.library import Opened
 from dashboard.widgets.matrix import clicked, confusion_matrix
 
 # what stays when the filter changes
-KEPT = ("run", "tile", "maps", "pick", "compare")
+KEPT = ("run", "tile", "maps", "pick", "compare", "also")
 MAIN = ("label", "predicted", "correct", "category", "confidence")
 CLASS_LABELS = {"FAKE": ":orange[FAKE]", "REAL": ":blue[REAL]"}
 NAMES = {"label": "Is", "predicted": "Called", "correct": "Verdict", "in_train": "Leaks", "is_repeat": "Repeats"}
@@ -68,26 +68,73 @@ def draw_confidence(opened: Opened, wanted: Filter) -> None:
 
 
 def draw_more(opened: Opened, wanted: Filter) -> None:
-    """Everything else: name, tag, leaks, repeats, facts, and what studies add."""
-    table = opened.table
+    """Everything else: name, tag, leaks, repeats, facts, and what studies add, a tab each."""
+    studies: dict[str, list[str]] = {}
+    for column, one in (opened.studied | opened.further).items():
+        studies.setdefault(one.study, []).append(column)
+    file, facts, *tabs = st.tabs(["The file", "What it looks like", *studies], key="explore.groups")
+    with file:
+        _draw_file(opened, wanted)
+    with facts:
+        own = [name for name in opened.extents if name != "confidence" and name not in opened.studied]
+        _ranges(opened, wanted, own)
+    for tab, columns in zip(tabs, studies.values(), strict=True):
+        with tab:
+            _draw_study(opened, wanted, columns)
+
+
+def _draw_file(opened: Opened, wanted: Filter) -> None:
     with st.container(horizontal=True, gap="medium"):
         for column in ("in_train", "is_repeat"):
             _segments(opened, wanted, column)
-    _text(opened, wanted)
-    names = library.tags().names()
-    if names:
-        _single(opened, "tag", "Tag", options=names, value=wanted.tag, make=lambda now, tag: _with(now, tag=tag))
-    own = [name for name in range_columns(table) if name != "confidence" and name not in opened.studied]
-    _ranges(opened, wanted, own)
-    by_study: dict[str, list[str]] = {}
-    for column in (name for name in table.columns if name in opened.studied):
-        by_study.setdefault(opened.studied[column].study, []).append(column)
-    for title, columns in by_study.items():
-        st.markdown(f"**{title}**")
-        _ranges(opened, wanted, [name for name in columns if name in opened.extents])
-        for column in columns:
-            if choices := choices_of(table, column):
-                _several(opened, wanted, column, _label(opened, column), choices)
+        _text(opened, wanted)
+        names = library.tags().names()
+        if names:
+            _single(opened, "tag", "Tag", options=names, value=wanted.tag, make=lambda now, tag: _with(now, tag=tag))
+
+
+def _draw_study(opened: Opened, wanted: Filter, columns: Sequence[str]) -> None:
+    """What one study adds: what it offers, what the URL asks for beyond that, and a choice of the rest."""
+    shown = [name for name in columns if name in opened.table.columns]
+    first = (opened.studied | opened.further)[columns[0]]
+    known = max((int(opened.table[name].notna().sum()) for name in shown), default=len(opened.table))
+    some = f" Asked of {known:,} of these images; a filter leaves the others out." if known < len(opened.table) else ""
+    if first.question or some:
+        st.caption(first.question + some)
+    for column in shown:
+        if choices := choices_of(opened.table, column):
+            _several(opened, wanted, column, _label(opened, column), choices)
+    _ranges(opened, wanted, [name for name in shown if name in opened.extents])
+    if rest := [name for name in columns if name in opened.further]:
+        _draw_further(opened, rest)
+
+
+def _draw_further(opened: Opened, names: Sequence[str]) -> None:
+    """A choice of the columns of a study that it does not offer by itself."""
+    key = f"explore.also.{names[0].partition('.')[0]}"
+    chosen = [name for name in library.also() if name in names]
+    st.session_state[key] = chosen
+
+    def take() -> None:
+        others = [name for name in library.also() if name in opened.further and name not in names]
+        address.put("also", ",".join([*others, *st.session_state[key]][: library.MOST_LINKED]))
+
+    st.multiselect(
+        "Other columns of this study",
+        names,
+        format_func=lambda name: opened.further[name].label,
+        key=key,
+        on_change=take,
+        placeholder=f"choose of {len(names)}",
+        help="Each becomes a filter here, an order, and a column of the CSV.",
+    )
+    absent = [opened.further[name].label for name in chosen if not _can_be_asked(opened, name)]
+    if absent:
+        st.caption(f"Only in the CSV, for it has too many different values to filter by: {', '.join(absent)}.")
+
+
+def _can_be_asked(opened: Opened, name: str) -> bool:
+    return name in opened.extents or bool(choices_of(opened.table, name))
 
 
 def draw_active(opened: Opened, wanted: Filter) -> None:
@@ -96,11 +143,11 @@ def draw_active(opened: Opened, wanted: Filter) -> None:
     for column, values in wanted.choices:
         if column not in MAIN:
             removers.append(
-                (f"{_full_label(opened, column)}: {', '.join(values)}", lambda now, c=column: now.choosing(c, []))
+                (f"{label_of(opened, column)}: {', '.join(values)}", lambda now, c=column: now.choosing(c, []))
             )
     for column, low, high in wanted.ranges:
         if column not in MAIN:
-            removers.append((f"{_full_label(opened, column)} {_ends(low, high)}", lambda now, c=column: now.ranging(c)))
+            removers.append((f"{label_of(opened, column)} {_ends(low, high)}", lambda now, c=column: now.ranging(c)))
     if wanted.tag:
         removers.append((f"tag: {wanted.tag}", lambda now: _with(now, tag=None)))
     if wanted.area:
@@ -114,8 +161,9 @@ def draw_active(opened: Opened, wanted: Filter) -> None:
 
 
 def is_filtered(wanted: Filter) -> bool:
-    """Whether any row may be left out."""
-    return bool(wanted.choices or wanted.ranges or wanted.tag or wanted.name or wanted.area)
+    """Whether any row may be left out, or called otherwise."""
+    asked = wanted.choices or wanted.ranges or wanted.tag or wanted.name or wanted.area
+    return bool(asked) or wanted.cut != Filter.cut
 
 
 def clear(opened: Opened) -> None:
@@ -134,10 +182,14 @@ def _label(opened: Opened, column: str) -> str:
     return NAMES.get(column, column.replace("_", " ").capitalize())
 
 
-def _full_label(opened: Opened, column: str) -> str:
-    """The same where nothing around it says which study it is of."""
-    title = f"{opened.studied[column].study}: " if column in opened.studied else ""
-    return title + _label(opened, column).lower() if title else _label(opened, column)
+def label_of(opened: Opened, column: str) -> str:
+    """What a column is called where nothing around it says which study it is of."""
+    label = _label(opened, column)
+    if column not in opened.studied:
+        return label
+    # FAKE and LIME stay what they are
+    small = label if label[:2].isupper() else label[:1].lower() + label[1:]
+    return f"{opened.studied[column].study}: {small}"
 
 
 def _ends(low: float, high: float) -> str:
@@ -155,15 +207,23 @@ def _help(opened: Opened, column: str) -> str | None:
 
 
 def _ranges(opened: Opened, wanted: Filter, columns: Sequence[str]) -> None:
-    """Sliders, two beside each other; none for a column that has one value only."""
-    spread = [name for name in columns if np.isfinite(np.ptp(opened.extents[name])) and np.ptp(opened.extents[name])]
+    """Sliders beside each other; none for a column that has one value only."""
+    spread = {name: extent for name in columns if (extent := opened.extents[name]).low < extent.high}
     if not spread:
         return
-    with st.grid(2, min_column_width=200):
-        for column in spread:
-            low, high = opened.extents[column]
+    with st.grid(3, min_column_width=220, gap="medium"):
+        for column, extent in spread.items():
+            step, shown = _step(extent)
             label = _label(opened, column)
-            _range(opened, wanted, column, low=low, high=high, step=(high - low) / 200, label=label)
+            _range(opened, wanted, column, low=extent.low, high=extent.high, step=step, label=label, format=shown)
+
+
+def _step(extent: Extent) -> tuple[float, str]:
+    """How far a slider moves at a time, and how its values are written."""
+    if extent.whole:
+        return max(1.0, float(np.ceil((extent.high - extent.low) / 1000))), "%d"
+    span = extent.high - extent.low
+    return span / 200, f"%.{max(0, 2 - int(np.floor(np.log10(span))))}f"
 
 
 def _segments(opened: Opened, wanted: Filter, column: str) -> None:
@@ -254,9 +314,10 @@ def _text(opened: Opened, wanted: Filter) -> None:
 def sort_names(opened: Opened) -> dict[str, str]:
     """Every order and how it reads."""
     names = dict(SORTS)
-    for column in range_columns(opened.table):
+    for column in sort_columns(opened.table):
         if column != "confidence":
-            name = _full_label(opened, column)
+            name = label_of(opened, column)
             name = name if column in opened.studied else name.lower()
-            names[column], names[f"-{column}"] = f"{name}, low first", f"{name}, high first"
+            ends = ("low first", "high first") if column in opened.extents else ("A to Z", "Z to A")
+            names[column], names[f"-{column}"] = (f"{name}, {end}" for end in ends)
     return names

@@ -16,6 +16,7 @@ from core.browse import (
     browse_table,
     cells,
     choices_of,
+    extents_of,
     find_rows,
     page_rows,
     pages,
@@ -350,3 +351,15 @@ def test_columns_that_are_not_offered_are_found_by_name(run: Run) -> None:
     table = pd.concat([browse_table(run), asked[["curves.near"]]], axis=1)
     assert not choices_of(table, "curves.near")
     assert "curves.near" not in range_columns(table)
+
+
+def test_extents_are_of_what_is_finite(table: pd.DataFrame) -> None:
+    table.loc[:9, "red"] = np.nan
+    table["odd.count"] = np.where(np.arange(len(table)) % 2, np.inf, np.arange(len(table)) % 5)
+    table["odd.nothing"] = np.nan
+    found = extents_of(table)
+    assert set(found) == set(range_columns(table))
+    assert found["red"] == (table["red"].min(), table["red"].max(), False)
+    assert found["odd.count"] == (0, 4, True)
+    assert np.isnan(found["odd.nothing"][:2]).all()
+    assert not found["odd.nothing"].whole

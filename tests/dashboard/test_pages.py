@@ -27,6 +27,12 @@ def words(app: AppTest) -> str:
     return "\n".join(element.value for kind in kinds for element in getattr(app, kind))
 
 
+def with_more_filters(app: AppTest) -> AppTest:
+    """The page with its further filters unfolded."""
+    app.session_state["explore.more"] = True
+    return app.run()
+
+
 def settled(app: AppTest) -> AppTest:
     """The page once nothing on it is being made any more."""
     for _ in range(600):
@@ -119,7 +125,7 @@ def test_explore_filters_through_the_url_and_through_its_widgets(open_page: Open
     assert f"**{expected}** of 60 images" in words(app)
     app.slider(key="explore.confidence").set_value((0.6, 1.0)).run()
     assert app.query_params["sure"] == "0.6.."
-    fact = app.slider(key="explore.brightness")
+    fact = with_more_filters(app).slider(key="explore.brightness")
     fact.set_value((fact.min, (fact.min + fact.max) / 2)).run()
     assert not app.exception
     assert any(button.label.startswith("Brightness up to ") for button in app.button)
@@ -141,9 +147,10 @@ def test_explore_offers_what_a_study_says_and_explains_it(open_page: Open, home:
     }
     seal(folder / "studies" / "probes.parquet", frame, about)
     app = open_page("explore", run="tiny@seen-test")
-    slider = app.slider(key="explore.probes.flips")
+    assert not [element for element in app.slider if "probes" in str(element.key)]
+    slider = with_more_filters(app).slider(key="explore.probes.flips")
     assert (slider.label, slider.help) == ("Turned share", "turned share, 0 to 1")
-    assert "**What turns it**" in words(app)
+    assert "What turns it" in [tab.label for tab in app.tabs]
     assert not any(".hidden" in str(element.key) for element in app.slider)
     low, _ = slider.value
     slider.set_value((low, 0.5)).run()
@@ -152,6 +159,41 @@ def test_explore_offers_what_a_study_says_and_explains_it(open_page: Open, home:
     assert "What turns it: turned share up to 0.5" in [button.label for button in app.button]
     app.selectbox(key="explore.sort").set_value("-probes.flips").run()
     assert not app.exception
+
+
+def test_explore_offers_any_column_of_any_study(open_page: Open, home: Path) -> None:
+    """Those that a study does not put forward are chosen; then they filter, order, and stand in the CSV."""
+    folder = home / "runs" / "tiny@seen-test"
+    ids = browse_table(read_run(folder))["id"]
+    frame = pd.DataFrame({"id": ids, "main": np.arange(60) / 60, "count": np.arange(60) % 7})
+    frame["near"] = [f"image {number}" for number in range(60)]
+    frame["cover"] = pd.Series(np.where(np.arange(60) % 2 == 0, "blur, sigma 2", "grey")).where(np.arange(60) >= 20)
+    about = {
+        "title": "Curves",
+        "question": "Where does the margin fall?",
+        "explore": ["main", "cover"],
+        "columns": {"count": "how many turns, 0 to 6", "near": "the nearest"},
+    }
+    seal(folder / "studies" / "curves.parquet", frame[frame.index < 55], about)
+    app = with_more_filters(open_page("explore", run="tiny@seen-test"))
+    assert "Where does the margin fall? Asked of 55 of these images" in words(app)
+    further = app.multiselect(key="explore.also.curves")
+    assert further.options == ["How many turns", "The nearest"]
+    further.set_value(["curves.count", "curves.near"]).run()
+    assert app.query_params["also"] == "curves.count,curves.near"
+    assert "Only in the CSV, for it has too many different values to filter by: The nearest." in words(app)
+    slider = app.slider(key="explore.curves.count")
+    assert (slider.step, slider.min, slider.max) == (1, 0, 6)
+    slider.set_value((5, 6)).run()
+    app.pills(key="explore.curves.cover").set_value(["blur, sigma 2"]).run()
+    found = frame[(frame["count"] >= 5) & (frame["cover"] == "blur, sigma 2") & (frame.index < 55)]
+    assert f"**{len(found)}** of 60 images" in words(app)
+    app.selectbox(key="explore.sort").set_value("-curves.count").run()
+    assert app.query_params["sort"] == "-curves.count"
+    assert app.query_params["also"] == "curves.count,curves.near"
+    again = open_page("explore", **app.query_params)
+    assert not again.exception
+    assert f"**{len(found)}** of 60 images" in words(again)
 
 
 def test_explore_turns_pages_and_keeps_the_order(open_page: Open) -> None:
@@ -168,14 +210,27 @@ def test_explore_tags_what_is_selected(open_page: Open, home: Path) -> None:
     app = open_page("explore", run="tiny@seen-test", pick=f"{ids[0]},{ids[3]},nobody")
     assert "**2 selected**" in words(app)
     app.text_input(key="explore.tag_text").set_value("odd one")
-    app.form_submit_button[0].click().run()
+    app.form_submit_button(key="explore.tag").click().run()
     assert not app.exception
     app = open_page("explore", run="tiny@seen-test", tag="odd one")
     assert "**2** of 60 images" in words(app)
     app = open_page("explore", run="tiny@seen-test", pick=ids[0])
     app.text_input(key="explore.tag_text").set_value("a,b")
-    app.form_submit_button[0].click().run()
+    app.form_submit_button(key="explore.tag").click().run()
     assert "no comma" in words(app)
+    app.text_input(key="explore.tag_text").set_value("odd one")
+    app.form_submit_button(key="explore.untag").click().run()
+    assert "**1** of 60 images" in words(open_page("explore", run="tiny@seen-test", tag="odd one"))
+
+
+def test_explore_selects_a_whole_page(open_page: Open, home: Path) -> None:
+    table = browse_table(read_run(home / "runs" / "tiny@seen-test"))
+    order = find_rows(table, Filter(sort="name"))
+    last = table["id"][order[-1]]
+    app = open_page("explore", run="tiny@seen-test", sort="name", pick=last)
+    app.button(key="explore.these").click().run()
+    assert app.query_params["pick"].split(",") == [last, *table["id"][order[:24]]]
+    assert "**25 selected**" in words(app)
 
 
 def test_explore_compares_what_is_selected(open_page: Open, home: Path) -> None:
