@@ -156,6 +156,23 @@ def answer(opened: Opened, name: str) -> Answer | None:
     return _answer(opened, f"{file} {file.stat().st_mtime_ns}", name) if file.is_file() else None
 
 
+def answer_by(detector_sha256: str, name: str) -> Answer | None:
+    """A study of any run by a detector, this session's run first; None where there is none.
+
+    Raises:
+        ContractError: as `answer`.
+    """
+    found = runs()
+    own = st.session_state.get("run", "")
+    for run in sorted(found, key=lambda run: run != own):
+        if not study_path(found[run], name).is_file():
+            continue
+        opened = open_run(found[run])
+        if opened.run.manifest["detector_sha256"] == detector_sha256:
+            return answer(opened, name)
+    return None
+
+
 @st.cache_resource(max_entries=16, show_spinner=False)
 def _answer(_opened: Opened, stamp: str, name: str) -> Answer:  # noqa: ARG001 - the key
     return read_study(study_path(_opened.run.path, name), _opened.run)
@@ -220,18 +237,6 @@ def detectors() -> dict[str, tuple[Path, dict[str, Any]]]:
         with suppress(ContractError):
             found[name] = path, read_manifest(path, "detector")
     return found
-
-
-def study(name: str) -> pd.DataFrame | None:
-    """The table of a study of this session's run, None where there is none or it cannot be read."""
-    path = runs().get(st.session_state.get("run", ""))
-    file = path / "studies" / f"{name}.parquet" if path else None
-    if file is None or not file.is_file():
-        return None
-    try:
-        return pd.read_parquet(file)
-    except Exception:  # noqa: BLE001 - pyarrow's errors share no base class below Exception
-        return None
 
 
 def samples(count: int = 8) -> tuple[Opened, NDArray[np.intp]] | None:

@@ -1,6 +1,7 @@
 """Image sets at hand: attached from a path in a thread of their own, so that no visitor waits for them."""
 
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,14 +16,22 @@ class Attaching:
 
     Attributes:
         state: "idle" before the first, then "reading", "done" or "failed".
-        done, total: files read; `total` is 0 until it is known.
+        split: which is being read.
+        done, total: files of it read; `total` is 0 until it is known.
+        seconds_left: how long the rest of it takes at this pace, None until that is known.
         message: one sentence on how it ended.
     """
 
     state: Literal["idle", "reading", "done", "failed"] = "idle"
+    split: str = ""
     done: int = 0
     total: int = 0
+    seconds_left: float | None = None
     message: str = ""
+
+
+class _Stopped(Exception):
+    """Somebody has stopped the reading."""
 
 
 class Shelf:
@@ -37,6 +46,8 @@ class Shelf:
         self._lock = threading.Lock()
         self._sets: dict[str, ImageSet] = {}
         self._source: str | None = None
+        self._stop = threading.Event()
+        self._begun = 0.0
         self.status = Attaching()
         if first.is_dir():
             self.attach(first, splits)
@@ -59,13 +70,23 @@ class Shelf:
             if self.status.state == "reading":
                 return False
             self.status = Attaching("reading")
+            self._stop.clear()
         threading.Thread(target=self._read, args=(data, splits), name="attach", daemon=True).start()
         return True
 
+    def stop(self) -> None:
+        """Give up what is being read, at its next step; splits that are whole stay."""
+        self._stop.set()
+
     def _read(self, data: str | Path, splits: Sequence[Split]) -> None:
         for split in splits:
+            self.status = Attaching("reading", split)
+            self._begun = time.monotonic()
             try:
                 found = load_image_set(data, split, skip_bad=True, progress=self._progress)
+            except _Stopped:
+                self.status = Attaching("idle")
+                return
             except (DatasetError, OSError) as error:
                 self.status = Attaching("failed", message=str(error))
                 return
@@ -75,4 +96,7 @@ class Shelf:
         self.status = Attaching("done", message=f"{found.name} is at hand.")
 
     def _progress(self, done: int, total: int) -> None:
-        self.status = replace(self.status, done=done, total=total)
+        if self._stop.is_set():
+            raise _Stopped
+        left = (time.monotonic() - self._begun) / done * (total - done) if done else None
+        self.status = replace(self.status, done=done, total=total, seconds_left=left)

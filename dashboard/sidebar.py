@@ -7,6 +7,7 @@ from core.storage import ContractError
 from dashboard import address, library
 from dashboard.sentences import for_visitors
 from dashboard.widgets.polling import come_back
+from dashboard.widgets.words import remaining
 
 LOCAL = ("localhost", "127.0.0.1", "::1")
 
@@ -43,15 +44,17 @@ def _take_run() -> None:
 
 def _draw_pictures() -> None:
     status = library.shelf().status
-    if st.session_state.setdefault("pictures", status) != status and status.state in ("done", "failed"):
+    if st.session_state.setdefault("pictures", status) != status and status.state != "reading":
         # the page behind was drawn without these pictures
         st.session_state["pictures"] = status
         st.rerun()
     if status.state == "reading":
         share = status.done / status.total if status.total else 0.0
-        st.progress(
-            share, f"Reading pictures, {status.done:,} of {status.total:,}" if status.total else "Reading pictures"
-        )
+        left = f", {remaining(status.seconds_left)}" if status.seconds_left is not None else ""
+        counted = f", {status.done:,} of {status.total:,}{left}" if status.total else ""
+        st.progress(share, f"Reading pictures{counted}")
+        if is_local():
+            st.button("Stop", key="attach.stop", on_click=library.shelf().stop, type="tertiary")
         return
     _draw_at_hand()
     if is_local():

@@ -22,8 +22,8 @@ heading(
     "Try your own image",
     "Drop an image, see the 32 x 32 pixels that the detector sees of it, and which parts of them the verdict rests on.",
 )
-draw_limits()
 if not known:
+    draw_limits()
     st.info("There is no detector here yet. Make one with `python train.py --data PATH`, then reload this page.")
     st.stop()
 
@@ -32,6 +32,7 @@ own = next((name for name, one in known.items() if one.sha256 == made_by), next(
 BY = Setting("by", own, choices=tuple(known))
 FILTER = Setting("filter", DEFAULT_FILTER, choices=tuple(RESAMPLING))
 SAMPLE = Setting("sample", "")
+draw_limits(known[BY.value].sha256)
 
 left, right = st.columns([3, 1], gap="large", vertical_alignment="bottom")
 with left:

@@ -1,5 +1,7 @@
 """Sentences and numbers as they are written everywhere."""
 
+import math
+
 import streamlit as st
 
 NO_BREAK = "\u00a0"
@@ -29,3 +31,14 @@ def percent(share: float, digits: int = 1) -> str:
     elif 0 < share < least:
         before, shown = f"under{NO_BREAK}", 2 * least
     return f"{before}{100 * shown:.{digits}f}{NO_BREAK}%"
+
+
+def remaining(seconds: float) -> str:
+    """75.2 as "about 1 min 20 s left", no more exact than a guess can be."""
+    if seconds < 1:
+        return "nearly done"
+    if seconds < 60:
+        step = 1 if seconds < 10 else 5
+        return f"about {step * math.ceil(seconds / step)} s left"
+    minutes, rest = divmod(10 * math.ceil(seconds / 10), 60)
+    return f"about {minutes} min{f' {rest} s' if rest and minutes < 10 else ''} left"

@@ -1,7 +1,9 @@
 """Attaching an image set: in the background, one at a time, with its progress and its failures in a sentence."""
 
+import threading
 import time
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -53,6 +55,32 @@ def test_only_one_at_a_time(cifake: Path, tmp_path: Path) -> None:
     shelf = Shelf(tmp_path / "nowhere")
     shelf.status = Attaching("reading")
     assert not shelf.attach(cifake)
+
+
+def test_stopping_keeps_what_is_whole_and_lets_another_begin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first_done, may_go_on = threading.Event(), threading.Event()
+
+    def slowly(data: object, split: str, *, progress: Callable[[int, int], None], **options: object) -> SimpleNamespace:
+        progress(1, 4)
+        if split == "train":
+            first_done.set()
+            assert may_go_on.wait(30)
+            progress(2, 4)
+        return SimpleNamespace(fingerprint=split, name="slow", split=split)
+
+    monkeypatch.setattr("dashboard.shelf.load_image_set", slowly)
+    shelf = Shelf(tmp_path / "nowhere")
+    assert shelf.attach("somewhere", ("test", "train"))
+    assert first_done.wait(30)
+    assert (shelf.status.split, shelf.status.done, shelf.status.total) == ("train", 1, 4)
+    assert shelf.status.seconds_left is not None
+    shelf.stop()
+    may_go_on.set()
+    assert settled(shelf).state == "idle"
+    assert [found.split for found in shelf.sets] == ["test"]
+    assert shelf.attach("somewhere", ("test", "train"))
+    assert settled(shelf).state == "done"
+    assert len(shelf.sets) == 2
 
 
 def attach(app: AppTest, path: Path) -> AppTest:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dashboard.widgets.words import NO_BREAK, percent
+from dashboard.widgets.words import NO_BREAK, percent, remaining
 
 
 @pytest.mark.parametrize(
@@ -20,3 +20,19 @@ from dashboard.widgets.words import NO_BREAK, percent
 )
 def test_percent(share: float, digits: int, text: str) -> None:
     assert percent(share, digits) == text.replace(" ", NO_BREAK)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.3, "nearly done"),
+        (3.2, "about 4 s left"),
+        (41, "about 45 s left"),
+        (59.9, "about 60 s left"),
+        (75.2, "about 1 min 20 s left"),
+        (118, "about 2 min left"),
+        (3601, "about 60 min left"),
+    ],
+)
+def test_remaining(seconds: float, text: str) -> None:
+    assert remaining(seconds) == text
