@@ -127,7 +127,7 @@ def compare() -> None:
     rows = table.iloc[chosen].set_index("name")
     st.dataframe(
         rows[[name for name in columns if name in rows]],
-        column_config={name: filters.label_of(opened, name) for name in columns},
+        column_config={name: filters.full_label(opened, name) for name in columns},
         alt="Verdicts, facts and what studies say of the selected images",
     )
 

@@ -4,13 +4,12 @@ import numpy as np
 import streamlit as st
 
 from core.browse import place_of
+from core.curves import HALF, said_real
 from core.explain.stored import stored_map
-from core.facts import FACTS
-from core.tags import TagError
 from dashboard import address, library
 from dashboard.address import Setting
-from dashboard.sentences import for_visitors
 from dashboard.widgets import filters, panels
+from dashboard.widgets.about import draw_about
 from dashboard.widgets.agreement import agreement_panel, note_drawn, other_maps
 from dashboard.widgets.picture import plain_picture
 from dashboard.widgets.words import CLASS_WORDS, heading, percent
@@ -40,26 +39,6 @@ def turn(to: int | None) -> None:
         address.put("id", table["id"].iloc[to])
 
 
-def keep_note() -> None:
-    """Keep what was written, or say why not."""
-    try:
-        library.tags().note(found["id"], st.session_state["inspect.note"])
-    except TagError as error:
-        st.session_state["inspect.problem"] = for_visitors(error)
-
-
-def keep_tags() -> None:
-    """Keep the tags that were chosen."""
-    before, now = set(library.tags().of(found["id"])), set(st.session_state["inspect.tags"])
-    try:
-        for tag in now - before:
-            library.tags().add([found["id"]], tag)
-        for tag in before - now:
-            library.tags().remove([found["id"]], tag)
-    except TagError as error:
-        st.session_state["inspect.problem"] = for_visitors(error)
-
-
 note_drawn()
 verdict, sure = found["predicted"], float(found["confidence"])
 right = found["correct"] == "right"
@@ -79,16 +58,20 @@ with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         disabled=place.after is None, shortcut="N",
     )  # fmt: skip
     here = f"{place.number:,} of {place.of:,}" if place.number else f"not among the {place.of:,} that the filter finds"
-    st.caption(f"{here} · {found['name']}" + (f" · {found['category']}" if isinstance(found["category"], str) else ""))
+    about = f" · {found['category'].replace('_', ' ')}" if isinstance(found["category"], str) else ""
+    st.caption(f"{here} · {found['name']}{about}")
 
 st.markdown(
     f"### Called {CLASS_WORDS[verdict]}, {percent(sure)} sure. It is {CLASS_WORDS[found['label']]}"
     + (", so that is right." if right else ": a mistake."),
 )
+moved = wanted.cut != HALF
+at_cut = "REAL" if said_real(table.iloc[[row]], wanted.cut)[0] else "FAKE"
 st.caption(
     f"Margin {found['margin']:+.2f}: above 0 the verdict is REAL, below FAKE, and the further from 0 the surer."
     + (" This very file was in the detector's training set." if found["in_train"] else "")
     + (" It is a copy of an earlier file." if found["is_repeat"] else "")
+    + (f" At the threshold of {percent(wanted.cut, 0)} that you came with it is called {at_cut}." if moved else "")
 )
 
 if image is None:
@@ -133,27 +116,6 @@ def draw_agreement() -> None:
         agreement_panel(subject, own, stored, others, whose=whose, named=len(asked) > 1)
 
 
-def draw_about() -> None:
-    """Facts, tags and note, each folded away."""
-    with st.expander("Facts of this image"):
-        st.table({name.replace("_", " "): f"{found[name]:.4g}" for name in FACTS if name in found}, border="horizontal")
-    tags, note = library.tags().of(found["id"]), library.tags().note_of(found["id"])
-    with st.expander("Tags and note", expanded=bool(tags or note)):
-        st.session_state["inspect.tags"] = tags
-        st.multiselect(
-            "Tags",
-            sorted({*library.tags().names(), *tags}),
-            key="inspect.tags",
-            accept_new_options=True,
-            on_change=keep_tags,
-            placeholder="choose or type",
-        )
-        st.session_state["inspect.note"] = note
-        st.text_area("Note", key="inspect.note", on_change=keep_note, max_chars=2000, height=90)
-        if problem := st.session_state.pop("inspect.problem", None):
-            st.error(problem)
-
-
 if len(asked) > 1:
     # two detectors take a row of their own, their pictures beside each other under each method
     with st.grid(3, min_column_width=205, gap="large") as grid:
@@ -162,7 +124,7 @@ if len(asked) > 1:
         with grid.cell():
             draw_agreement()
         with grid.cell():
-            draw_about()
+            draw_about(opened, row)
     with st.grid(2, min_column_width=400, gap="large"):
         st.fragment(panels.cam_panel)(subject, asked, stored if own else None)
         st.fragment(panels.lime_panel)(subject, asked)
@@ -171,7 +133,7 @@ else:
         with grid.cell():
             draw_image()
             draw_agreement()
-            draw_about()
+            draw_about(opened, row)
         if asked:
             st.fragment(panels.cam_panel)(subject, asked, stored if own else None)
             st.fragment(panels.lime_panel)(subject, asked)

@@ -103,7 +103,7 @@ def _draw_study(opened: Opened, wanted: Filter, columns: Sequence[str]) -> None:
         st.caption(first.question + some)
     for column in shown:
         if choices := choices_of(opened.table, column):
-            _several(opened, wanted, column, _label(opened, column), choices)
+            _several(opened, wanted, column, short_label(opened, column), choices)
     _ranges(opened, wanted, [name for name in shown if name in opened.extents])
     if rest := [name for name in columns if name in opened.further]:
         _draw_further(opened, rest)
@@ -143,11 +143,11 @@ def draw_active(opened: Opened, wanted: Filter) -> None:
     for column, values in wanted.choices:
         if column not in MAIN:
             removers.append(
-                (f"{label_of(opened, column)}: {', '.join(values)}", lambda now, c=column: now.choosing(c, []))
+                (f"{full_label(opened, column)}: {', '.join(values)}", lambda now, c=column: now.choosing(c, []))
             )
     for column, low, high in wanted.ranges:
         if column not in MAIN:
-            removers.append((f"{label_of(opened, column)} {_ends(low, high)}", lambda now, c=column: now.ranging(c)))
+            removers.append((f"{full_label(opened, column)} {_ends(low, high)}", lambda now, c=column: now.ranging(c)))
     if wanted.tag:
         removers.append((f"tag: {wanted.tag}", lambda now: _with(now, tag=None)))
     if wanted.area:
@@ -175,16 +175,16 @@ def _with(now: Filter, **changes: Any) -> Filter:
     return replace(now, page=1, **changes)
 
 
-def _label(opened: Opened, column: str) -> str:
+def short_label(opened: Opened, column: str) -> str:
     """What stands over a filter."""
     if column in opened.studied:
         return opened.studied[column].label
     return NAMES.get(column, column.replace("_", " ").capitalize())
 
 
-def label_of(opened: Opened, column: str) -> str:
+def full_label(opened: Opened, column: str) -> str:
     """What a column is called where nothing around it says which study it is of."""
-    label = _label(opened, column)
+    label = short_label(opened, column)
     if column not in opened.studied:
         return label
     # FAKE and LIME stay what they are
@@ -214,7 +214,7 @@ def _ranges(opened: Opened, wanted: Filter, columns: Sequence[str]) -> None:
     with st.grid(3, min_column_width=220, gap="medium"):
         for column, extent in spread.items():
             step, shown = _step(extent)
-            label = _label(opened, column)
+            label = short_label(opened, column)
             _range(opened, wanted, column, low=extent.low, high=extent.high, step=step, label=label, format=shown)
 
 
@@ -232,7 +232,7 @@ def _segments(opened: Opened, wanted: Filter, column: str) -> None:
     _single(
         opened,
         column,
-        _label(opened, column),
+        short_label(opened, column),
         options=options,
         value=chosen[0] if len(chosen) == 1 else None,
         make=lambda now, value: now.choosing(column, [value] if value else []),
@@ -316,7 +316,7 @@ def sort_names(opened: Opened) -> dict[str, str]:
     names = dict(SORTS)
     for column in sort_columns(opened.table):
         if column != "confidence":
-            name = label_of(opened, column)
+            name = full_label(opened, column)
             name = name if column in opened.studied else name.lower()
             ends = ("low first", "high first") if column in opened.extents else ("A to Z", "Z to A")
             names[column], names[f"-{column}"] = (f"{name}, {end}" for end in ends)

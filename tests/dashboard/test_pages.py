@@ -12,6 +12,8 @@ from streamlit.testing.v1 import AppTest
 from core.browse import Filter, browse_table, find_rows
 from core.detector import save_detector
 from core.run import read_run
+from core.studies.store import study_path, write_study
+from core.studies.study import Finding
 from dashboard.widgets.words import CLASS_WORDS, NO_BREAK
 from tests.conftest import make_detector
 from tests.core.test_browse import seal
@@ -269,6 +271,33 @@ def test_inspect_keeps_tags_and_notes(open_page: Open) -> None:
     assert again.multiselect(key="inspect.tags").value == ["halo"]
 
 
+def test_inspect_shows_what_studies_found_of_the_image(open_page: Open, home: Path) -> None:
+    folder = home / "runs" / "tiny@seen-test"
+    ids = browse_table(read_run(folder))["id"]
+    frame = pd.DataFrame({"id": ids, "flips": np.arange(60) / 60, "cue": ["sky", "sea"] * 30})
+    frame["both"] = np.arange(60) % 2 == 0
+    seal(folder / "studies" / "probes.parquet", frame, {"title": "Turns", "columns": {"flips": "turned share, 0 to 1"}})
+    seal(folder / "studies" / "other.parquet", frame[["id", "flips"]].head(10), {"title": "Elsewhere"})
+    app = open_page("inspect", run="tiny@seen-test", id=ids[45])
+    assert not app.exception
+    shown = pd.concat([element.value for element in app.table])
+    assert shown.loc["Turned share"].tolist() == ["0.75", f"75{NO_BREAK}%"]
+    assert shown.loc["Cue"].tolist() == ["sea", ""]
+    assert shown.loc["Both"].tolist() == ["no", ""]
+    assert "They say nothing of this image: Elsewhere." in words(app)
+    assert "They say nothing" not in words(open_page("inspect", run="tiny@seen-test", id=ids[5]))
+
+
+def test_inspect_says_what_another_threshold_makes_of_it(open_page: Open, home: Path) -> None:
+    table = browse_table(read_run(home / "runs" / "tiny@seen-test"))
+    row = table.loc[table["p_real"].idxmin()]
+    cut = float(row["p_real"]) / 2
+    assert 0.001 < cut < 0.25
+    app = open_page("inspect", run="tiny@seen-test", id=row["id"], cut=f"{cut:g}")
+    assert "that you came with it is called REAL." in words(app)
+    assert "that you came with" not in words(open_page("inspect", run="tiny@seen-test", id=row["id"]))
+
+
 def test_inspect_without_its_detector_shows_the_runs_map(open_page: Open, home: Path) -> None:
     shutil.rmtree(home / "detectors")
     app = open_page("inspect", run="tiny@seen-test")
@@ -282,6 +311,32 @@ def test_settings_of_an_explanation_are_in_the_url(open_page: Open) -> None:
     app.slider(key="url.segments").set_value(20).run()
     assert app.query_params["segments"] == "20"
     assert app.query_params["stage"] == "layer3"
+
+
+def test_upload_states_the_rates_that_were_measured_of_the_detector(open_page: Open, home: Path) -> None:
+    """Also where they were measured on another run of it, and not where they are of another detector."""
+    assert "has not been measured" in words(open_page("upload", run="tiny@seen-test"))
+    run = read_run(home / "runs" / "tiny@blind-test")
+    found = Finding("generators", "Of 2,426 pictures most are called REAL.", 0.951, 0.93, 0.97, 2426)
+    about = {
+        "study": "transfer",
+        "findings": [found],
+        "detector_sha256": run.manifest["detector_sha256"],
+        "set_fingerprint": run.manifest["set_fingerprint"],
+    }
+    write_study(study_path(run.path, "transfer"), pd.DataFrame({"kind": ["generator"]}), about)
+    app = open_page("upload", run="tiny@seen-test")
+    assert f"Of 2,426 pictures by other generators it calls **95.1{NO_BREAK}% REAL**" in words(app)
+    assert "Of 2,426 pictures most are called REAL." in words(app)
+    other = make_detector(seed=7)
+    other.manifest = {"name": "rival"}
+    save_detector(home / "detectors" / "rival", other, model_card="# Detector `rival`\n\nFor tests.\n")
+    assert "has not been measured" in words(open_page("upload", run="tiny@seen-test", by="rival"))
+    study_path(run.path, "transfer").write_bytes(b"no study")
+    app = open_page("upload", run="tiny@seen-test")
+    assert not app.exception
+    assert "transfer.parquet is no readable study" in words(app)
+    assert str(home) not in words(app)
 
 
 def test_a_run_is_chosen_in_the_sidebar_and_drops_the_old_view(open_page: Open) -> None:

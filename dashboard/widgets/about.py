@@ -1,0 +1,99 @@
+"""What else is known of one image: its facts, what studies have found, and the visitor's own tags and note."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from core.facts import FACTS
+from core.tags import TagError
+from dashboard import library
+from dashboard.library import Opened
+from dashboard.sentences import for_visitors
+from dashboard.widgets import filters
+from dashboard.widgets.words import percent
+
+
+def draw_about(opened: Opened, row: int) -> None:
+    """Facts, studies, tags and note, each folded away."""
+    with st.expander("Facts of this image"):
+        _draw_values(opened, row, [name for name in FACTS if name in opened.table])
+    if opened.studied:
+        with st.expander("What studies found"):
+            _draw_studies(opened, row)
+    _draw_own(str(opened.table["id"].iloc[row]))
+
+
+def _draw_studies(opened: Opened, row: int) -> None:
+    by_study: dict[str, list[str]] = {}
+    for column, one in opened.studied.items():
+        if column in opened.table:
+            by_study.setdefault(one.study, []).append(column)
+    asked = {
+        title: known
+        for title, columns in by_study.items()
+        if (known := [name for name in columns if not pd.isna(opened.table[name].iloc[row])])
+    }
+    for title, columns in asked.items():
+        st.markdown(f"**{title}**", help=opened.studied[columns[0]].question or None)
+        _draw_values(opened, row, columns)
+    if silent := [title for title in by_study if title not in asked]:
+        st.caption(f"They say nothing of this image: {', '.join(silent)}.")
+
+
+def _draw_values(opened: Opened, row: int, columns: Sequence[str]) -> None:
+    """A line a column: its value here and, for numbers, how many of the other images have a lower one."""
+    lines = {}
+    for name in columns:
+        values = opened.table[name]
+        value = values.iloc[row]
+        shown, below = str(value), ""
+        if name in opened.extents:
+            shown = f"{value:.4g}"
+            known = values.to_numpy()[np.flatnonzero(values.notna())]
+            below = percent(float((known < value).mean()), 0) if len(known) > 1 else ""
+        elif isinstance(value, bool | np.bool_):
+            shown = "yes" if value else "no"
+        lines[filters.short_label(opened, name)] = {"here": shown, "lower": below}
+    st.table(pd.DataFrame(lines).T, border="horizontal")
+    st.caption("Lower: the share of the run's images whose value is lower.")
+
+
+def _draw_own(id_: str) -> None:
+    tags, note = library.tags().of(id_), library.tags().note_of(id_)
+    with st.expander("Tags and note", expanded=bool(tags or note)):
+        st.session_state["inspect.tags"] = tags
+        st.multiselect(
+            "Tags",
+            sorted({*library.tags().names(), *tags}),
+            key="inspect.tags",
+            accept_new_options=True,
+            on_change=_keep_tags,
+            args=(id_,),
+            placeholder="choose or type",
+        )
+        st.session_state["inspect.note"] = note
+        st.text_area("Note", key="inspect.note", on_change=_keep_note, args=(id_,), max_chars=2000, height=90)
+        if problem := st.session_state.pop("inspect.problem", None):
+            st.error(problem)
+
+
+def _keep_note(id_: str) -> None:
+    """Keep what was written, or say why not."""
+    try:
+        library.tags().note(id_, st.session_state["inspect.note"])
+    except TagError as error:
+        st.session_state["inspect.problem"] = for_visitors(error)
+
+
+def _keep_tags(id_: str) -> None:
+    """Keep the tags that were chosen."""
+    before, now = set(library.tags().of(id_)), set(st.session_state["inspect.tags"])
+    try:
+        for tag in now - before:
+            library.tags().add([id_], tag)
+        for tag in before - now:
+            library.tags().remove([id_], tag)
+    except TagError as error:
+        st.session_state["inspect.problem"] = for_visitors(error)
