@@ -1,5 +1,6 @@
 """Every page on a run with pictures, on one without, on an empty filter, on nonsense, and on nothing at all."""
 
+import re
 import shutil
 import time
 from pathlib import Path
@@ -17,9 +18,10 @@ from core.studies.study import Finding
 from dashboard.widgets.words import CLASS_WORDS, NO_BREAK
 from tests.conftest import make_detector
 from tests.core.test_browse import seal
-from tests.dashboard.conftest import Open
+from tests.dashboard.conftest import ROOT, Open
 
-PAGES = ("overview", "explore", "inspect", "upload")
+# all that the navigation leads to
+PAGES = tuple(re.findall(r'"views/(\w+)\.py"', (ROOT / "dashboard" / "app.py").read_text(encoding="utf-8")))
 RUNS = ("tiny@seen-test", "tiny@blind-test")
 
 
@@ -55,14 +57,14 @@ def test_opens(open_page: Open, page: str, run: str) -> None:
 
 
 @pytest.mark.parametrize("run", RUNS)
-def test_an_empty_filter_is_said(open_page: Open, run: str) -> None:
-    params = {"run": run, "true": "FAKE", "result": "wrong", "said": "FAKE"}
-    app = open_page("explore", **params)
+@pytest.mark.parametrize("page", PAGES)
+def test_an_empty_filter(open_page: Open, page: str, run: str) -> None:
+    app = open_page(page, run=run, true="FAKE", result="wrong", said="FAKE")
     assert not app.exception
-    assert "No image fits" in words(app)
-    app = open_page("inspect", **params)
-    assert not app.exception
-    assert "not among the 0 that the filter finds" in words(app)
+    assert len(app.title) == 1
+    assert not app.error
+    said = {"explore": "No image fits", "inspect": "not among the 0 that the filter finds"}
+    assert said.get(page, "") in words(app)
 
 
 @pytest.mark.parametrize("page", PAGES)
