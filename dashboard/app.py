@@ -35,6 +35,27 @@ page = st.navigation(
                 help="One image: which parts of it the verdict rests on, by Grad-CAM and by LIME.",
             ),
         ],
+        "What it reads": [
+            st.Page(
+                "views/evidence.py",
+                title="Evidence",
+                icon=":material/science:",
+                help="What the detector reads: which change of a picture turns its verdict, and how far a verdict "
+                "carries.",
+            ),
+            st.Page(
+                "views/patterns.py",
+                title="Patterns",
+                icon=":material/bubble_chart:",
+                help="Which images the detector treats alike: clusters, where each errs, and what sets it apart.",
+            ),
+            st.Page(
+                "views/trust.py",
+                title="Trust",
+                icon=":material/balance:",
+                help="Whether the explanations can be trusted: measured beside controls that know nothing.",
+            ),
+        ],
         "Try it": [
             st.Page(
                 "views/upload.py",

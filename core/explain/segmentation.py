@@ -3,9 +3,7 @@
 from typing import Literal, get_args
 
 import numpy as np
-from lime.wrappers.scikit_image import SegmentationAlgorithm
 from numpy.typing import NDArray
-from skimage.segmentation import slic
 
 Segmentation = Literal["slic", "grid", "quickshift"]
 SEGMENTATIONS: tuple[Segmentation, ...] = get_args(Segmentation)
@@ -33,12 +31,17 @@ def segment(image: NDArray[np.uint8], *, method: Segmentation = "slic", n_segmen
     if not 1 <= n_segments <= height * width:
         raise ValueError(f"n_segments must be from 1 to the image's {height * width} pixels, not {n_segments}")
     if method == "slic":
+        # pages that read the names of the methods alone wait for neither library
+        from skimage.segmentation import slic  # noqa: PLC0415
+
         found = slic(image, n_segments=n_segments, compactness=10, start_label=0)
     elif method == "grid":
         rows = min(height, max(1, round(np.sqrt(n_segments * height / width))))
         columns = min(width, max(1, round(n_segments / rows)))
         found = np.add.outer(np.arange(height) * rows // height * columns, np.arange(width) * columns // width)
     else:
+        from lime.wrappers.scikit_image import SegmentationAlgorithm  # noqa: PLC0415
+
         found = SegmentationAlgorithm("quickshift", kernel_size=4, max_dist=200, ratio=0.2)(image)
     # lime's loop and ours count segments from 0; quickshift and slic may leave numbers out
     return np.unique(found, return_inverse=True)[1].reshape(height, width).astype(np.int32)

@@ -1,0 +1,109 @@
+"""Evidence: what does the detector read?"""
+
+import streamlit as st
+
+from core.storage import ContractError
+from core.studies.study import Answer
+from dashboard import library
+from dashboard.sentences import for_visitors
+from dashboard.widgets import evidence_probe as one
+from dashboard.widgets.evidence import read_evidence, shown_picture
+from dashboard.widgets.evidence_downloads import evidence_downloads
+from dashboard.widgets.evidence_neighbours import draw_summary
+from dashboard.widgets.evidence_ranking import draw_ranking
+from dashboard.widgets.evidence_transfer import draw_transfer
+from dashboard.widgets.evidence_words import findings
+from dashboard.widgets.words import CLASS_WORDS, heading, section
+
+opened = library.current()
+
+
+def study_of(name: str) -> Answer | None:
+    """A study of the run; where there is none, or one that cannot be read, the page says what to do."""
+    try:
+        answer = library.answer(opened, name)
+    except ContractError as error:
+        st.error(for_visitors(error, homes=library.homes()))
+        return None
+    if answer is None:
+        st.info(
+            f"This run has no such study yet. Make it with `python -m core.studies {name} --run {opened.run.name}`, "
+            "then reload this page.",
+            icon=":material/science:",
+        )
+    return answer
+
+
+heading(
+    "What does the detector read?",
+    "A map says where it looked. An experiment says what it saw: one thing about each picture is changed, its finest "
+    "detail, its colours, its shape, and the detector is asked again.",
+    "**Where the verdict turns, and as much change of something else does not turn it, it rested on that thing.**",
+)
+if opened.table.empty:
+    st.info("This run holds no image, so nothing was asked; choose another one on the left.")
+    st.stop()
+
+probes = study_of("probes")
+if probes is not None and len(probes.table):
+    evidence, shown = read_evidence(opened, probes), shown_picture()
+    findings(probes.findings, first=6)
+
+    st.space("small")
+    section(
+        "Which change turns verdicts most easily",
+        f"{CLASS_WORDS['FAKE']} and {CLASS_WORDS['REAL']} verdicts stand apart, because nearly every change pushes "
+        "towards one of the two. The picture shows an image after the change; a click on it goes to it below.",
+    )
+    asked = draw_ranking(opened, evidence, shown)
+
+    st.space("small")
+    probe_setting = one.probe_setting(evidence)
+    if asked and asked != probe_setting.value:
+        probe_setting.set(asked)
+        st.rerun()
+    st.subheader("See what a change does", anchor=one.ANCHOR)
+    st.caption("One picture under every strength of the change, and under its control, which changes as much else.")
+    probe = one.choose_probe(probe_setting)
+    one.draw_pictures(evidence, shown, probe)
+
+    st.space("small")
+    section(
+        "How verdicts follow as the change grows",
+        f"Share of verdicts that turn, with 95 % intervals: ● {CLASS_WORDS['FAKE']}, ■ {CLASS_WORDS['REAL']}, dashed "
+        "and hollow the control. A cue that matters rises with the change and leaves its control behind.",
+    )
+    one.draw_responses(evidence, probe)
+
+    st.space("small")
+    section(
+        "Whom it turns",
+        "The same by group; dashed the share of all. A group that stands out has pictures that rest on this more than "
+        "others do. A click shows them.",
+    )
+    one.draw_groups(opened, evidence, probe)
+    evidence_downloads(opened, evidence)
+    st.caption(
+        "What this cannot show: a changed picture is one that the detector was never made for, so that a verdict hangs "
+        "on a thing does not say that it would recognise the thing elsewhere. Only what was tried can be found."
+    )
+
+st.space("medium")
+section(
+    "How far a verdict carries",
+    "What it says of pictures that it was not made for: by other image generators, and ordinary photographs that some "
+    "filter made small. Saved as JPEG like its own training images.",
+)
+transfer = study_of("transfer")
+if transfer is not None:
+    draw_transfer(transfer)
+
+st.space("medium")
+section(
+    "What images are like to it",
+    "For each image the training images whose features, what the network has made of them before it decides, are most "
+    "alike, and whether their labels say what the detector says.",
+)
+neighbours = study_of("neighbours")
+if neighbours is not None:
+    draw_summary(opened, neighbours)

@@ -1,0 +1,59 @@
+"""What the page Evidence rests on, as tables to take away."""
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from core.studies.study import Answer
+from dashboard.library import Opened
+from dashboard.widgets.evidence import Evidence
+
+ABOUT = ["id", "name", "label", "predicted", "margin"]
+
+
+def evidence_downloads(opened: Opened, evidence: Evidence) -> None:
+    """Buttons for the rates that the charts draw, and for every image's answers."""
+    with st.container(horizontal=True, gap="small"):
+        _csv(
+            "Rates",
+            lambda: evidence.rates.to_csv(index=False).encode(),
+            name=f"{opened.run.name}-probes-rates.csv",
+            help="Every share with its interval and its control's, the mean change of the margin, and the size of the "
+            "change, by verdict and strength.",
+        )
+        _csv(
+            "Every image",
+            lambda: with_predictions(opened, evidence.answer),
+            name=f"{opened.run.name}-probes.csv",
+            help="A row an image: its margin after every change, and how large that change was.",
+        )
+
+
+def study_download(opened: Opened, answer: Answer) -> None:
+    """A button for the table of a study."""
+    study = str(answer.about["study"])
+    _csv(
+        "CSV",
+        lambda: answer.table.to_csv(index=False).encode(),
+        name=f"{opened.run.name}-{study}.csv",
+        help="The whole table of this study.",
+    )
+
+
+def with_predictions(opened: Opened, answer: Answer) -> bytes:
+    """A study's table beside names, labels and verdicts."""
+    return opened.table[ABOUT].merge(answer.table, on="id").to_csv(index=False).encode()
+
+
+def _csv(label: str, write: Callable[[], bytes], *, name: str, help: str) -> None:
+    st.download_button(
+        label,
+        write,
+        file_name=name,
+        mime="text/csv",
+        # a rerun would take the file away before the browser has fetched it
+        on_click="ignore",
+        icon=":material/download:",
+        key=f"evidence.csv.{name}",
+        help=help,
+    )

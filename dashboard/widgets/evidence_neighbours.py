@@ -1,0 +1,26 @@
+"""What the study of neighbours comes to."""
+
+import streamlit as st
+
+from core.browse import Filter
+from core.studies.study import Answer
+from dashboard import address
+from dashboard.library import Opened
+from dashboard.widgets.evidence_downloads import study_download
+from dashboard.widgets.evidence_words import coloured
+
+
+def draw_summary(opened: Opened, answer: Answer) -> None:
+    """Its sentences, and the way to the images whose neighbours say something else."""
+    for one in answer.findings:
+        st.markdown(f"- {coloured(one.sentence)}")
+    st.caption(
+        "Where neighbours and verdict agree, the verdict is what such images had in training. Raw pixels and labels "
+        "dealt by lot are the controls: what they reach as well has nothing to do with what the network has learned."
+    )
+    with st.container(horizontal=True, gap="small"):
+        if "neighbours.agrees" in opened.table and st.button(
+            "Images whose neighbours disagree", icon=":material/grid_view:", key="evidence.disagree"
+        ):
+            address.go("explore", run=opened.run.name, wanted=Filter().choosing("neighbours.agrees", ["no"]))
+        study_download(opened, answer)

@@ -1,0 +1,171 @@
+"""One probe up close: what it does to a picture, how verdicts follow as it grows, and whom it turns."""
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from core.explain.probe_table import FAMILIES, PROBES, Probe, Strength
+from core.explain.probing import amplified
+from dashboard.address import Setting
+from dashboard.library import Opened
+from dashboard.widgets import charts, evidence_charts
+from dashboard.widgets.evidence import (
+    OTHER,
+    PICTURES,
+    Evidence,
+    Shown,
+    next_picture,
+    open_turned,
+    own_probes,
+    rates_by,
+)
+from dashboard.widgets.evidence_bars import evidence_bars
+from dashboard.widgets.evidence_pictures import Cell, Row, picture_rows
+from dashboard.widgets.evidence_ranking import bar_of
+from dashboard.widgets.words import CLASS_WORDS, percent
+
+# of the heading that names in the ranking lead to
+ANCHOR = "see-it"
+BY = Setting("by", "category", choices=("category", "cell"))
+BY_NAMES = {"category": "What it shows", "cell": "Right and wrong verdicts"}
+
+
+def probe_setting(evidence: Evidence) -> Setting:
+    """The probe that is looked at: the one that turns FAKE verdicts with the least change, unless the URL says."""
+    top = next(iter(evidence.tops.values()))["probe"].iloc[0] if evidence.tops else "lowpass"
+    return Setting("probe", str(top), choices=tuple(probe.key for probe in own_probes()))
+
+
+def choose_probe(setting: Setting) -> Probe:
+    """The select box."""
+    setting.linked(
+        st.selectbox,
+        "The change",
+        options=list(setting.choices or ()),
+        format_func=lambda key: f"{FAMILIES[PROBES[key].family]}: {PROBES[key].title.lower()}",
+        width=420,
+    )
+    return PROBES[setting.value]
+
+
+def draw_pictures(evidence: Evidence, shown: Shown | None, probe: Probe) -> None:
+    """The example under each strength of a probe and of its controls, with what these do to the test set's verdicts."""
+    if shown is None:
+        st.info("No picture is at hand to show it on; attach CIFAKE on the left.", icon=":material/hide_image:")
+        return
+    rows = [_changed(evidence, shown, probe, PROBES[probe.key]), _differences(shown, probe)]
+    rows += [_changed(evidence, shown, probe, PROBES[key]) for key in probe.controls]
+    picture_rows(["as it is", *(strength.label for strength in probe.strengths)], rows, key="evidence.see")
+    known = any(shown.verdict(column) for column in probe.columns)
+    frames = " The frame is what the detector calls each picture." if known else ""
+    st.caption(
+        f"Under the pictures: the share of the test set's FAKE and REAL verdicts that turn.{frames} "
+        f"If the verdict turns here and not under the control, it rested on {probe.means}."
+    )
+    st.button("Another picture", icon=":material/refresh:", on_click=next_picture, key="evidence.next")
+    st.caption(f"From {shown.opened.run.manifest['set']}, {PICTURES} pictures in turn.")
+
+
+def _changed(evidence: Evidence, shown: Shown, probe: Probe, made: Probe) -> Row:
+    """The pictures of a probe, or of one of its controls beside it."""
+    row = shown.opened.table.iloc[shown.example.row]
+    own = made is probe
+    first = None
+    if own:
+        before = shown.example.before(probe)
+        called = OTHER[row["predicted"]] if probe.changes_donor else row["predicted"]
+        first = Cell(before, f"An image called {called}", f"called {called}", edge=called)
+    cells = [_cell(evidence, shown, made, strength) for strength in made.strengths]
+    return Row(made.title if own else f"Control: {made.title.lower()}", made.sentence, [first, *cells])
+
+
+def _cell(evidence: Evidence, shown: Shown, probe: Probe, strength: Strength) -> Cell | None:
+    column = probe.column(strength.key)
+    picture = shown.example.pictures.get(column)
+    if picture is None:
+        return None
+    rates = []
+    for verdict in evidence.tops:
+        rate = evidence.rate(verdict, column)
+        if rate["images"]:
+            ends = f"{percent(rate['low'])} to {percent(rate['high'])}"
+            label = f"{percent(rate['share'])} ({ends}) of {verdict} verdicts turn"
+            rates.append((verdict, percent(rate["share"]), label))
+    called = shown.verdict(column)
+    said = f", now called {called}" if called else ""
+    return Cell(picture, f"The image after {probe.title.lower()}, {strength.label}{said}", "", called, tuple(rates))
+
+
+def _differences(shown: Shown, probe: Probe) -> Row:
+    before, cells = shown.example.before(probe), []
+    for strength in probe.strengths:
+        picture = shown.example.pictures.get(probe.column(strength.key))
+        if picture is None:
+            cells.append(None)
+            continue
+        difference, gain = amplified(picture, before)
+        cells.append(Cell(difference, f"What {strength.label} changed, amplified", f"{gain} times"))
+    return Row("What was changed", "The difference, amplified. Grey is where nothing changed.", [None, *cells])
+
+
+def draw_responses(evidence: Evidence, probe: Probe) -> None:
+    """How verdicts follow as each change of the probe's family grows."""
+    family = [one for one in own_probes() if one.family == probe.family]
+    rates = evidence.rates
+    with st.grid(3, min_column_width=250, gap="medium") as grid:
+        for one in family:
+            with grid.cell():
+                st.markdown(f"**{one.title}**")
+                own = rates[rates["probe"] == one.key]
+                said = [f"{row['verdict']}, {row['strength']}: {percent(row['share'], 0)}" for _, row in own.iterrows()]
+                charts.show(
+                    evidence_charts.response(own),
+                    key=f"evidence.response.{one.key}",
+                    alt=f"Share of verdicts turned by {one.title.lower()}. {'; '.join(said)}",
+                )
+
+
+def draw_groups(opened: Opened, evidence: Evidence, probe: Probe) -> None:
+    """Whom one strength of a probe turns: by what the images show, or by whether the verdict was right."""
+    best = next(iter(evidence.tops.values())).set_index("probe")["column"].get(probe.key, probe.columns[-1])
+    keys = [strength.key for strength in probe.strengths]
+    chosen = Setting("strength", keys[probe.columns.index(best)], choices=tuple(keys))
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        chosen.linked(
+            st.segmented_control,
+            f"{probe.title}: how much",
+            options=keys,
+            format_func={strength.key: strength.label for strength in probe.strengths}.get,
+            required=True,
+        )
+        BY.linked(st.segmented_control, "By", options=list(BY_NAMES), format_func=BY_NAMES.get, required=True)
+    rates = rates_by(evidence, BY.value, probe.key)
+    rates = rates[(rates["column"] == probe.column(chosen.value)) & (rates["images"] > 0)]
+    with st.grid(2, min_column_width=400, gap="large") as grid:
+        for verdict in evidence.tops:
+            with grid.cell():
+                st.markdown(f"#### {CLASS_WORDS[verdict]} verdicts that turn")
+                _draw_group(opened, evidence, verdict, rates[rates["verdict"] == verdict])
+
+
+def _draw_group(opened: Opened, evidence: Evidence, verdict: str, rates: pd.DataFrame) -> None:
+    rates = rates.sort_values("share", ascending=False, kind="stable")
+    column = str(rates["column"].iloc[0]) if len(rates) else ""
+    bars = []
+    for _, row in rates.iterrows():
+        name = row["group"].replace("_", " ")
+        if BY.value == "cell":
+            name = f"is {row['group']}, {'rightly' if row['group'] == verdict else 'wrongly'} called {verdict}"
+        bars.append(bar_of(row, verdict, key=row["group"], name=name, note=f"{row['images']:,} images"))
+    overall = evidence.rate(verdict, column)["share"] if column else np.nan
+    clicked = evidence_bars(
+        bars,
+        key=f"evidence.groups.{verdict}",
+        title=f"Share of {verdict} verdicts that turn, by group",
+        hue=verdict,
+        line=None if np.isnan(overall) else float(overall),
+        opens=True,
+    )
+    if clicked.rate and clicked.rate != "unknown":
+        field = "category" if BY.value == "category" else "label"
+        open_turned(opened, verdict, column, [(field, clicked.rate)])

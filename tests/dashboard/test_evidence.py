@@ -1,0 +1,195 @@
+"""The page Evidence on a run with its studies, without them, with a broken one, and on nonsense in the URL."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from core.browse import Filter, browse_table, find_rows
+from core.detector import load_detector
+from core.explain.probe_table import PROBES
+from core.run import read_run, write_run
+from core.studies import neighbours, probes, transfer
+from core.studies.probe_summary import ranking, read_turns, responses
+from core.studies.runner import Source, run_study
+from core.studies.store import read_study
+from dashboard.widgets.evidence_words import coloured, parts
+from dashboard.widgets.words import percent
+from tests.dashboard.conftest import ROOT, Open, image_set
+from tests.dashboard.test_imports import CODE
+from tests.dashboard.test_pages import words
+
+RUN = "tiny@seen-test"
+
+
+def drawn(app: AppTest, key: str) -> dict[str, Any]:
+    """What one of our own elements is given."""
+    found = [one.proto for one in app.get("bidi_component") if one.proto.id.endswith(f"-{key}")]
+    assert len(found) == 1, [one.proto.id for one in app.get("bidi_component")]
+    return dict(json.loads(found[0].json))
+
+
+@pytest.fixture(scope="module")
+def made_studies(made_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The studies of `tiny@seen-test` that the page shows."""
+    home = tmp_path_factory.mktemp("studied") / "home"
+    shutil.copytree(made_home, home)
+    source = Source(home / "runs" / RUN, home / "detectors" / "tiny", device="cpu")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TELLTALE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        for study in (probes.STUDY, neighbours.STUDY, transfer.STUDY.with_parameters({"crops": 1})):
+            run_study(study, source)
+    return source.run / "studies"
+
+
+@pytest.fixture
+def studies(made_studies: Path, home: Path) -> Path:
+    """The studies in the home that the dashboard finds."""
+    folder = home / "runs" / RUN / "studies"
+    shutil.copytree(made_studies, folder)
+    st.cache_resource.clear()
+    return folder
+
+
+def test_the_page_says_what_the_study_found(open_page: Open, studies: Path) -> None:
+    app = open_page("evidence", run=RUN)
+    assert not app.exception
+    assert not app.error
+    text = words(app)
+    run = read_run(studies.parent)
+    for name in ("probes", "neighbours", "transfer"):
+        for finding in read_study(studies / f"{name}.parquet", run).findings:
+            if finding.key not in ("left_out",):
+                assert coloured(parts(finding.sentence)[0] if name == "probes" else finding.sentence) in text
+
+
+def test_the_rankings_hold_the_rates_of_each_verdict_and_their_controls(open_page: Open, studies: Path) -> None:
+    run = read_run(studies.parent)
+    turns = read_turns(run, read_study(studies / "probes.parquet", run).table)
+    app = open_page("evidence", run=RUN, all="yes", order="most")
+    for verdict in ("FAKE", "REAL"):
+        rows = drawn(app, f"evidence.ranking.{verdict}")["rows"]
+        shares = [row["share"] for row in rows]
+        assert shares == sorted(shares, reverse=True)
+        expected = ranking(turns, verdict=verdict).set_index("column")
+        assert {row["key"] for row in rows} == set(expected.index)
+        for row in rows:
+            found = expected.loc[row["key"]]
+            assert (row["share"], row["low"], row["high"]) == tuple(found[["share", "low", "high"]])
+            control = found["control_share"]
+            assert row["control"] == (None if np.isnan(control) else control)
+            assert percent(found["share"]) == row["number"]
+    first = drawn(open_page("evidence", run=RUN), "evidence.ranking.FAKE")["rows"]
+    assert [row["key"] for row in first] == list(ranking(turns, verdict="FAKE")["column"][:8])
+
+
+def test_a_link_of_a_bar_shows_exactly_the_images_that_turn(open_page: Open, studies: Path) -> None:
+    run = read_run(studies.parent)
+    table = read_study(studies / "probes.parquet", run).table.set_index("id")
+    called = run.predictions.set_index("id")["predicted"]
+    for verdict, ends in (("FAKE", "0.."), ("REAL", "..0")):
+        app = open_page("explore", **{"run": RUN, "said": verdict, "probes.lowpass_8": ends})
+        after = table["lowpass_8"].astype(float) > 0
+        expected = ((called == verdict) & (after != (verdict == "REAL"))).sum()
+        assert not app.exception
+        assert f"**{expected}** of 60 images" in words(app) or (not expected and "No image fits" in words(app))
+
+
+def test_a_probe_is_shown_with_its_controls_and_the_verdicts_that_they_make(open_page: Open, studies: Path) -> None:
+    run = read_run(studies.parent)
+    answer = read_study(studies / "probes.parquet", run)
+    rates = responses(read_turns(run, answer.table)).set_index(["verdict", "column"])
+    app = open_page("evidence", run=RUN, probe="shuffle", picture="3")
+    assert app.selectbox(key="url.probe").value == "shuffle"
+    seen = drawn(app, "evidence.see")
+    probe = PROBES["shuffle"]
+    assert seen["heads"] == ["as it is", *(strength.label for strength in probe.strengths)]
+    titles = [row["title"] for row in seen["rows"]]
+    assert titles == [
+        probe.title, "What was changed", *(f"Control: {PROBES[key].title.lower()}" for key in probe.controls)
+    ]  # fmt: skip
+    for strength, cell in zip(probe.strengths, seen["rows"][0]["cells"][1:], strict=True):
+        shown = {rate["name"]: rate["text"] for rate in cell["rates"]}
+        assert shown == {
+            verdict: percent(rates.loc[(verdict, probe.column(strength.key)), "share"]) for verdict in ("FAKE", "REAL")
+        }
+    frames = {cell["edge"] for row in (seen["rows"][0], *seen["rows"][2:]) for cell in row["cells"] if cell}
+    assert frames <= {"FAKE", "REAL"}
+    app.button(key="evidence.next").click().run()
+    assert app.query_params["picture"] == "4"
+    assert drawn(app, "evidence.see") != seen
+
+
+@pytest.mark.parametrize("by", ["category", "cell"])
+def test_groups_are_those_of_the_run(open_page: Open, studies: Path, by: str) -> None:
+    run = read_run(studies.parent)
+    turns = read_turns(run, read_study(studies / "probes.parquet", run).table)
+    app = open_page("evidence", run=RUN, probe="blur", strength="2", by=by)
+    rates = responses(turns, by=by, probes=("blur",))  # type: ignore[arg-type]
+    for verdict in ("FAKE", "REAL"):
+        expected = rates[(rates["verdict"] == verdict) & (rates["column"] == "blur_2") & (rates["images"] > 0)]
+        rows = {row["key"]: row["share"] for row in drawn(app, f"evidence.groups.{verdict}")["rows"]}
+        assert rows == dict(zip(expected["group"], expected["share"], strict=True))
+
+
+def test_without_studies_the_page_says_how_to_make_them(open_page: Open) -> None:
+    app = open_page("evidence", run=RUN)
+    assert not app.exception
+    for name in ("probes", "transfer", "neighbours"):
+        assert f"python -m core.studies {name} --run {RUN}" in words(app)
+
+
+def test_a_broken_study_is_one_sentence_and_the_rest_stays(open_page: Open, studies: Path, home: Path) -> None:
+    (studies / "probes.parquet").write_bytes(b"PAR1 and nothing else")
+    app = open_page("evidence", run=RUN)
+    assert not app.exception
+    assert len(app.error) == 1
+    assert "probes.parquet is no readable study" in app.error[0].value
+    assert str(home) not in words(app)
+    run = read_run(studies.parent)
+    assert read_study(studies / "neighbours.parquet", run).findings[0].sentence[:20] in words(app).replace("**", "")
+
+
+def test_nonsense_in_the_url_is_the_default_view(open_page: Open, studies: Path) -> None:
+    plain = open_page("evidence", run=RUN)
+    nonsense = {"probe": "lowpass_control", "picture": "99", "order": "<b>", "all": "?", "by": "!", "strength": "nan"}
+    strange = open_page("evidence", run=RUN, **nonsense, **{"probes.absent": "0..", "a.b": "", "sort": "-x.y"})
+    assert not strange.exception
+    assert words(strange) == words(plain)
+    for key in ("evidence.ranking.FAKE", "evidence.see", "evidence.groups.REAL"):
+        assert drawn(strange, key) == drawn(plain, key)
+
+
+def test_a_run_without_pictures_is_shown_on_another_runs(open_page: Open, studies: Path, home: Path) -> None:
+    shutil.copytree(studies, home / "runs" / "tiny@blind-test" / "studies")
+    app = open_page("evidence", run="tiny@blind-test")
+    assert not app.exception
+    assert "No picture is at hand" in words(app)
+    assert drawn(app, "evidence.ranking.FAKE")["rows"][0]["source"] is None
+    write_run(home, load_detector(home / "detectors" / "tiny"), image_set("sample-test"), ship_images=True)
+    app = open_page("evidence", run="tiny@blind-test")
+    assert "From sample-test" in words(app)
+    assert drawn(app, "evidence.ranking.FAKE")["rows"][0]["source"].startswith("data:image/png")
+
+
+def test_the_page_reads_no_torch(studies: Path) -> None:
+    code = CODE.format(switch='app.switch_page("views/evidence.py").run()', title="What does the detector read?")
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=os.environ, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+def test_filters_of_columns_that_are_not_offered_stand_beside_the_others(home: Path, studies: Path) -> None:
+    table = browse_table(read_run(studies.parent))
+    assert "probes.turned_by" in table
+    assert "probes.lowpass_8" not in table
+    assert len(find_rows(table, Filter.from_params({"probes.lowpass_8": "0.."}, table))) == 60
