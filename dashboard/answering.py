@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.detector import Detector
+from core.explain.band_results import BandSettings
+from core.explain.bands import explain_bands
 from core.explain.gradcam import explain_gradcam, explain_margin_map
 from core.explain.lime import explain_lime
 from core.explain.probe_results import ProbeSettings
@@ -41,6 +43,9 @@ def answer(
     elif isinstance(settings, ProbeSettings):
         for probed in explain_probes(detector, pixels, settings=settings, cancel=cancel):
             yield probed, probed.done / probed.total
+    elif isinstance(settings, BandSettings):
+        for weighed in explain_bands(detector, pixels[0], settings=settings, cancel=cancel):
+            yield weighed, 1.0 if weighed.complete else weighed.samples / settings.n_samples
     elif settings == INSTANT:
         yield explain_margin_map(detector, pixels[:1])[0], 1.0
     elif isinstance(settings, CamSettings):

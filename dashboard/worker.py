@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from core.explain.band_results import BandSettings
 from core.explain.probe_results import ProbeSettings
 from core.explain.results import CamSettings, LimeSettings
 from core.neighbours import NeighbourSettings
@@ -42,7 +43,7 @@ class Look:
     """The question what the detector says of some images: margins, probabilities, margin maps."""
 
 
-Settings = Look | CamSettings | LimeSettings | NeighbourSettings | ProbeSettings
+Settings = Look | CamSettings | LimeSettings | NeighbourSettings | ProbeSettings | BandSettings
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,15 +11,12 @@ from numpy.typing import NDArray
 from core.detector import FAKE, REAL, Detector
 from core.explain.health import lime_health, movement
 from core.explain.results import CLASSES, ClassName, ExplanationError, LimeResult, LimeSettings, LimeTarget
-from core.explain.sampling import Samples, distinct_rows
+from core.explain.sampling import Samples
 from core.explain.segmentation import segment
+from core.explain.stepwise import BATCH, first_samples, judge_stepwise
 from core.explain.surrogate import Fit, SampledExplainer
 from core.explain.unseen import UnseenFitter
 from core.perturb import Fill, fill_image, mask_batch
-
-FIRST_SAMPLES = 64
-# between two looks at `cancel`
-BATCH = 128
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,17 +73,11 @@ def _explain(
     stepwise: bool,
 ) -> Iterator[LimeResult]:
     job = _prepare(detector, image, settings)
-    first, inverse = distinct_rows(job.samples.keep)
-    logits = np.zeros((0, 2), np.float64)
     batch = max(BATCH, detector.batch_size or 0)
-    for stop in _steps(len(job.samples), first) if stepwise else [len(job.samples)]:
-        needed = int(np.searchsorted(first, stop))
-        while len(logits) < needed:
-            if cancel is not None and cancel():
-                return
-            rows = first[len(logits) : min(len(logits) + batch, needed)]
-            logits = np.concatenate([logits, _run(job, job.samples.keep[rows])])
-        yield _result(job, logits[inverse[:stop]], distinct=needed)
+    for logits, distinct in judge_stepwise(
+        partial(_run, job), job.samples, batch=batch, cancel=cancel, stepwise=stepwise
+    ):
+        yield _result(job, logits, distinct=distinct)
 
 
 def target_values(logits: NDArray[np.float64], target: LimeTarget) -> tuple[NDArray[np.float64], ClassName]:
@@ -130,15 +121,6 @@ def _prepare(detector: Detector, image: NDArray[np.uint8], settings: LimeSetting
     )
 
 
-def _steps(n_samples: int, first: NDArray[np.int64]) -> list[int]:
-    """Numbers of samples to show a result for: 64, 128, ... as long as each brings samples that were not run before."""
-    steps, stop = [], FIRST_SAMPLES
-    while stop < n_samples and first[-1] >= stop:
-        steps.append(stop)
-        stop *= 2
-    return [*steps, n_samples]
-
-
 def _run(job: _Job, keep: NDArray[np.bool_]) -> NDArray[np.float64]:
     logits = job.detector.logits(mask_batch(job.image, job.segments, keep=keep, fill=job.filled))
     if not np.isfinite(logits).all():
@@ -152,7 +134,7 @@ def _run(job: _Job, keep: NDArray[np.bool_]) -> NDArray[np.float64]:
 def _result(job: _Job, logits: NDArray[np.float64], *, distinct: int) -> LimeResult:
     settings, count = job.settings, len(logits)
     complete = count == len(job.samples)
-    samples = Samples(job.samples.keep[:count], job.samples.clusters[:count], job.samples.exhaustive and complete)
+    samples = first_samples(job.samples, count)
     values, toward = target_values(logits, settings.target)
     fit = job.fit(samples, values, confidence=settings.confidence)
     least = settings.least_share * abs(values[0])

@@ -25,6 +25,7 @@ class CueDetector:
     temperature: float = 1.0
     name: str = "cue"
     sha256: str = "0" * 64
+    batch_size: int | None = None
 
     def margins(self, pixels: Pixels) -> NDArray[np.float32]:
         """float32 (N,)."""
