@@ -1,0 +1,189 @@
+"""The page of a report: what a run, or a selection of it, comes to. One HTML file without script or network."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from core.curves import calibration, class_scores, confusion_at, error_by, sweep
+from core.pictures import Pictures
+from core.report import figures
+from core.report.figures import Drawn
+from core.report.parts import LIMITS, bullets, figure, listed, page, section, table_of
+from core.report.selection import Selection, selection_report
+from core.report.settings import settings
+from core.run import Run
+from core.stats import wilson_interval
+from core.storage import write_bytes_atomically
+from core.studies.probe_summary import ranking, read_turns
+from core.studies.study import Answer
+from core.studies.trust_summary import agreement_summary, excess, one_colour_summary
+
+
+def save_report(
+    path: Path,
+    run: Run,
+    *,
+    detector: Mapping[str, Any] | None = None,
+    answers: Mapping[str, Answer] | None = None,
+    problems: Sequence[str] = (),
+    table: pd.DataFrame | None = None,
+    selection: Selection | None = None,
+    pictures: Pictures | None = None,
+) -> None:
+    """Write the report of a run, or of a selection of its images.
+
+    Args:
+        path: the HTML file, written whole or not at all.
+        run: what is reported.
+        detector: manifest of the detector that made it, for its training and settings.
+        answers: the run's studies (`core.studies.store.find_studies`).
+        problems: sentences about studies that could not be read.
+        table: from `core.browse.browse_table`; needed with a selection.
+        selection: the images it is about; all of them when None.
+        pictures: where the selection's pixels are.
+    """
+    if selection is None:
+        text = run_report(run, detector=detector, answers=answers or {}, problems=problems)
+    else:
+        rows = run.predictions if table is None else table
+        text = selection_report(run, rows, selection, pictures=pictures)
+    write_bytes_atomically(path, lambda file: _write(file, text))
+
+
+def run_report(
+    run: Run, *, detector: Mapping[str, Any] | None, answers: Mapping[str, Answer], problems: Sequence[str] = ()
+) -> str:
+    """The HTML of a whole run; every number is read from the run and its studies."""
+    manifest = run.manifest
+    metrics = manifest["metrics"]["all"]
+    if not metrics["images"]:
+        return page(run, f"{run.name}: a run without images", ["The run holds no image; nothing was measured."], "")
+    body = "".join(
+        [
+            section("How good it is", *_quality(run, detector)),
+            _studies(run, answers, problems),
+            section("What this report cannot say", bullets(LIMITS)),
+            section("Settings and hashes", settings(run, detector, answers)),
+        ]
+    )
+    return page(run, f"{manifest['detector']} on {manifest['set']}", _lead(run, answers), body)
+
+
+def _lead(run: Run, answers: Mapping[str, Answer]) -> list[str]:
+    metrics, manifest = run.manifest["metrics"]["all"], run.manifest
+    wrong = metrics["images"] - round(metrics["accuracy"] * metrics["images"])
+    low, high = wilson_interval(metrics["images"] - wrong, metrics["images"])
+    (_, passed), (accused, _) = metrics["confusion"]
+    lead = [
+        f"It is right on {metrics['accuracy']:.1%} of {metrics['images']:,} images ({low:.1%} to {high:.1%}).",
+        f"{passed:,} generated images pass as photographs; {accused:,} photographs are called generated.",
+        f"{manifest['leaked']:,} of the images were also in its training set and {manifest['repeats']:,} are copies of "
+        "another; " + _without(manifest["metrics"]["clean"]),
+    ]
+    # what each study found first is its most telling
+    first = (found for answer in answers.values() for found in answer.findings[:1])
+    return [html.escape(line) for line in (*lead, *(found.sentence for found in first))]
+
+
+def _without(kept: Mapping[str, Any]) -> str:
+    return f"without them it is right on {kept['accuracy']:.1%}." if kept["images"] else "nothing is left without them."
+
+
+def _quality(run: Run, detector: Mapping[str, Any] | None) -> list[str]:
+    table = run.predictions
+    counts = confusion_at(table)
+    drawn = [
+        figures.confusion(
+            counts, caption="Who is taken for what. A row is what images are, a column what they are called."
+        )
+    ]
+    scores = class_scores(counts)
+    parts = []
+    if counts.sum(axis=1).all():
+        caption = (
+            "What another threshold would give. The nearer the curves come to the upper left (ROC) and upper right "
+            "(precision) corner, the better; the dot is the run's threshold."
+        )
+        drawn.append(
+            figures.curves(
+                sweep(table),
+                caught=scores.loc["FAKE", "recall"],
+                accused=1 - scores.loc["REAL", "recall"],
+                precision=scores.loc["FAKE", "precision"],
+                caption=caption,
+            )
+        )
+    parts.append(table_of(["Class", "Precision", "Recall", "F1"], _score_rows(scores)))
+    caption = "Whether its confidence can be believed: if so, the points lie on the dotted line."
+    drawn.append(figures.calibration(calibration(table), caption=caption))
+    found = error_by(table, "category")
+    if len(found):
+        wrong = float((table["label"].astype(str) != table["predicted"].astype(str)).mean())
+        caption = "Where it fails. The lines are 95 % intervals: where two overlap, the difference may be chance."
+        drawn.append(figures.rates(found, overall=wrong, caption=caption))
+    if detector and detector.get("history"):
+        caption = "How it was trained: right verdicts after each pass over the training images."
+        drawn.append(figures.training(list(detector["history"]), caption=caption))
+    return [figure(drawn[0]), *parts, *map(figure, drawn[1:])]
+
+
+def _score_rows(scores: pd.DataFrame) -> list[list[str]]:
+    return [
+        [str(name), f"{row['precision']:.3f}", f"{row['recall']:.3f}", f"{row['f1']:.3f}"]
+        for name, row in scores.iterrows()
+    ]
+
+
+def _studies(run: Run, answers: Mapping[str, Answer], problems: Sequence[str]) -> str:
+    parts = []
+    for answer in answers.values():
+        about = answer.about
+        parts.append(f"<h3>{html.escape(about['title'])}</h3><p>{html.escape(about['question'])}</p>")
+        parts.append(bullets(found.sentence for found in answer.findings))
+        parts += [figure(drawn) for drawn in _study_figures(run, answer)]
+        parts.append(
+            f'<p class="note">{about["images"]:,} images. Compared with: {html.escape(about["control"])} Settings: '
+            f"{html.escape(listed(about['parameters']))}.</p>"
+        )
+    parts += [f'<p class="note">{html.escape(problem)}</p>' for problem in problems]
+    if not parts:
+        parts.append("<p>No study has been made of this run.</p>")
+    return section("What the studies found", *parts)
+
+
+def _study_figures(run: Run, answer: Answer) -> list[Drawn]:
+    table, name = answer.table, answer.about["study"]
+    if name == "probes":
+        turns = read_turns(run, table, answer.about["parameters"])
+        found = {verdict: ranking(turns, verdict=verdict) for verdict in ("FAKE", "REAL")}
+        caption = (
+            "What turns verdicts: the change that turns the most for its size on top. The upright tick is the control, "
+            "a change of the same size that leaves the named thing alone; what does not pass it says nothing."
+        )
+        return [figures.ranking({key: one for key, one in found.items() if len(one)}, caption=caption)]
+    if name == "faithfulness":
+        found = excess(table, run)
+        found = found[found["fill"] == "unseen"].assign(
+            name=found["method"].map({"gradcam": "Grad-CAM", "lime": "LIME"})
+        )
+        caption = (
+            "How much better each explanation finds what the verdict rests on than the best order that knows nothing "
+            "of it. Right of 0 it is better."
+        )
+        return [figures.estimates(found, unit="excess over the best control, in margins", caption=caption)]
+    if name == "agreement":
+        caption = "Rank correlation between Grad-CAM and LIME, and what maps of other images reach by chance."
+        return [figures.estimates(agreement_summary(table, run), unit="rank correlation", caption=caption)]
+    if name == "one_colour":
+        caption = "How often LIME shows one colour only, under the paper's settings and under ours."
+        return [figures.estimates(one_colour_summary(table, run), unit="share of images", caption=caption, zero=False)]
+    return []
+
+
+def _write(file: Path, text: str) -> None:
+    file.write_text(text, encoding="utf-8")

@@ -1,0 +1,183 @@
+"""Reports: every number against the run, whole charts, nothing that is fetched, bad input in words."""
+
+import base64
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import accuracy_score, precision_score
+
+from core.browse import Filter, browse_table, find_rows
+from core.pictures import find_pictures
+from core.report.__main__ import main
+from core.report.page import save_report
+from core.report.selection import TILES, Selection, describe
+from core.run import Run, read_run
+from core.studies.runner import Source, run_study
+from core.studies.store import find_studies
+from core.studies.study import Context, Finding, Study
+from tests.core.studies.conftest import BRIGHTNESS, source  # noqa: F401 - a fixture
+
+
+class Page(HTMLParser):
+    """What a page holds."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.images: list[dict[str, str | None]] = []
+        self.links: list[str] = []
+        self.tags: list[str] = []
+        self.text = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        found = dict(attrs)
+        if tag == "img":
+            self.images.append(found)
+        self.links += [value for key, value in attrs if key in ("src", "href") and value]
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def written(path: Path) -> Page:
+    """A report as read back."""
+    return Page(path.read_text(encoding="utf-8"))
+
+
+def run_of(found: Source) -> Run:
+    """The run of the fixture."""
+    return read_run(found.run)
+
+
+def svg_texts(image: dict[str, str | None]) -> list[str]:
+    """The words in a chart."""
+    kind, _, data = str(image["src"]).partition("base64,")
+    assert kind == "data:image/svg+xml;"
+    root = ElementTree.fromstring(base64.b64decode(data))  # noqa: S314 - our own
+    return ["".join(node.itertext()) for node in root.iter() if node.tag.endswith("}text")]
+
+
+def test_a_run_in_full(source: Source, tmp_path: Path) -> None:  # noqa: F811
+    run_study(BRIGHTNESS, source)
+    run = run_of(source)
+    found = find_studies(run)
+    history = [{"epoch": 1, "train_accuracy": 0.7, "val_accuracy": 0.6}, {"epoch": 2, "train_accuracy": 0.8}]
+    manifest = {"history": history, "recipe": {"epochs": 2}, "training_set": "made-train"}
+    save_report(tmp_path / "r.html", run, detector=manifest, answers=found.answers, problems=("a file is broken",))
+    page = written(tmp_path / "r.html")
+    truth, said = run.predictions["label"].astype(str), run.predictions["predicted"].astype(str)
+    assert f"right on {accuracy_score(truth, said):.1%} of 60 images" in page.text
+    assert f"{precision_score(truth, said, pos_label='REAL'):.3f}" in page.text
+    for sentence in [finding.sentence for finding in found.answers["brightness"].findings]:
+        assert sentence in page.text
+    assert BRIGHTNESS.question in page.text
+    assert BRIGHTNESS.control in page.text
+    assert "a file is broken" in page.text
+    assert run.manifest["detector_sha256"] in page.text
+    assert run.manifest["set_fingerprint"] in page.text
+    # confusion, curves, calibration, categories, training
+    assert len(page.images) == 5
+    assert all(image["alt"] for image in page.images)
+    counts = [text for text in svg_texts(page.images[0]) if re.fullmatch(r"[\d,]+", text)]
+    assert sorted(map(int, counts)) == sorted(pd.crosstab(truth, said).to_numpy().ravel().tolist())
+    assert {"cat", "dog", "ship"} <= set(svg_texts(page.images[3]))
+
+
+def test_nothing_is_fetched_and_nothing_runs(source: Source, tmp_path: Path) -> None:  # noqa: F811
+    save_report(tmp_path / "r.html", run_of(source))
+    page = written(tmp_path / "r.html")
+    assert "script" not in page.tags
+    assert all(link.startswith("data:") for link in page.links)
+    again = tmp_path / "again.html"
+    save_report(again, run_of(source))
+    assert again.read_bytes() == (tmp_path / "r.html").read_bytes()
+
+
+def test_a_selection_shows_its_images(source: Source, tmp_path: Path) -> None:  # noqa: F811
+    run = run_of(source)
+    table = browse_table(run)
+    wanted = Filter().choosing("label", ["REAL"]).choosing("category", ["cat", "dog"])
+    rows = find_rows(table, wanted)
+    save_report(
+        tmp_path / "s.html",
+        run,
+        table=table,
+        selection=Selection(wanted, rows),
+        pictures=find_pictures(run, []),
+    )
+    page = written(tmp_path / "s.html")
+    chosen = run.predictions.iloc[rows]
+    wrong = int((chosen["predicted"].astype(str) == "FAKE").sum())
+    assert f"{len(rows)} of the run's 60 images fit it. {wrong} of the verdicts" in page.text
+    tiles = [image for image in page.images if str(image["src"]).startswith("data:image/png")]
+    assert len(tiles) == min(len(rows), TILES) == len(rows)
+    assert sum("is REAL" in str(image["alt"]) for image in tiles) == wrong
+    assert "is REAL" in describe(wanted)
+    assert "category cat or dog" in page.text
+
+
+@pytest.mark.parametrize("cut", [0.05, 0.95])
+def test_another_threshold_is_kept(source: Source, tmp_path: Path, cut: float) -> None:  # noqa: F811
+    run = run_of(source)
+    table = browse_table(run)
+    wanted = replace(Filter(), cut=cut)
+    save_report(tmp_path / "s.html", run, table=table, selection=Selection(wanted, find_rows(table, wanted)))
+    called = int((run.predictions["p_real"] > cut).sum())
+    counts = [int(text) for text in svg_texts(written(tmp_path / "s.html").images[0]) if text.isdigit()]
+    assert counts[1] + counts[3] == called
+    assert f"called REAL only from {cut:.0%} on" in written(tmp_path / "s.html").text
+
+
+def test_what_fits_nothing_says_so(source: Source, tmp_path: Path) -> None:  # noqa: F811
+    run = run_of(source)
+    wanted = Filter(name="no such file")
+    save_report(tmp_path / "s.html", run, selection=Selection(wanted, np.array([], np.intp)))
+    page = written(tmp_path / "s.html")
+    assert "No image fits this selection" in page.text
+    assert "no such file" in page.text
+
+
+def test_text_from_files_is_no_markup(source: Source, tmp_path: Path) -> None:  # noqa: F811
+    run = run_of(source)
+    found = Finding("one", "A <b>bold</b> & plain finding.")
+    study = Study(**{**vars(BRIGHTNESS), "title": "<script>alert(1)</script>", "conclude": lambda *_: [found]})
+    run_study(study, source)
+    save_report(tmp_path / "r.html", run, answers=find_studies(run).answers)
+    page = written(tmp_path / "r.html")
+    assert "script" not in page.tags
+    assert "A <b>bold</b> & plain finding." in page.text
+
+
+def test_charts_of_studies(source: Source, tmp_path: Path) -> None:  # noqa: F811
+    run = run_of(source)
+
+    def agree(context: Context, rows: np.ndarray, _: object) -> pd.DataFrame:
+        ids = context.run.predictions["id"].to_numpy()[rows]
+        return pd.DataFrame({"id": ids, "rank": np.float32(0.4), "others_rank": np.float32(0.1)})
+
+    columns = {"rank": "-1 to 1", "others_rank": "-1 to 1"}
+    study = Study("agreement", "Agreement", "Do they?", columns, "higher", "Other images.", agree)
+    run_study(study, source)
+    save_report(tmp_path / "r.html", run, answers=find_studies(run).answers)
+    chart = next(image for image in written(tmp_path / "r.html").images if "rank correlation" in str(image["alt"]))
+    assert "0.4" in str(chart["alt"])
+    assert "FAKE verdicts" in svg_texts(chart)
+
+
+def test_the_command(source: Source, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:  # noqa: F811
+    out = tmp_path / "deep" / "report.html"
+    assert main([str(source.run), "--out", str(out)]) == 0
+    assert "60 images" in written(out).text
+    assert main([str(source.run), "--out", str(out), "--select", "true=REAL"]) == 0
+    assert "30 images of" in written(out).text
+    before = out.read_bytes()
+    assert main(["no-such-run", "--out", str(out)]) == 2
+    assert "there is no run 'no-such-run'" in capsys.readouterr().err
+    assert out.read_bytes() == before
