@@ -9,6 +9,8 @@ import streamlit as st
 from core.browse import Filter
 from core.curves import HALF, calibration, class_scores, confidence_histogram, confusion_at, error_by, sweep
 from core.run import PAPER, clean
+from core.stats import wilson_interval
+from core.storage import MANIFEST
 from dashboard import address, library
 from dashboard.address import Setting
 from dashboard.widgets import charts
@@ -18,6 +20,8 @@ from dashboard.widgets.words import CLASS_WORDS, heading, percent, section
 
 COUNT = Setting("count", "all", choices=("all", "clean"))
 CUT = Setting("cut", HALF, kind=float, low=0.01, high=0.99)
+OF = Setting("of", "all", choices=("all", "FAKE", "REAL"))
+OF_NAMES = {"all": "All images", "FAKE": "FAKE that pass", "REAL": "REAL that are accused"}
 SCORES = {"precision": "Precision", "recall": "Recall", "f1": "F1"}
 COUNT_NAMES = {"all": "All images", "clean": "Without leaks and repeats"}
 
@@ -64,34 +68,48 @@ if rows.empty:
     st.stop()
 
 
-def headline(label: str, value: float | None, sentence: str, *, paper: float | None = None) -> None:
-    """One number with what it means."""
+def headline(
+    label: str,
+    value: float | None,
+    sentence: str,
+    *,
+    counted: tuple[int, int] | None = None,
+    paper: float | None = None,
+) -> None:
+    """One number with what it means; `counted` is how many images of how many it comes from."""
     with st.container(border=True, height="stretch", gap="small"):
         st.metric(label, "none" if value is None else percent(value))
         st.caption(sentence if value is not None else "It takes images of both classes to say.")
+        if counted is not None and counted[1]:
+            low, high = (percent(float(end)) for end in wilson_interval(*counted))
+            st.caption(f"{counted[0]:,} of {counted[1]:,}; 95 % interval {low} to {high}.")
         if paper is not None:
             st.caption(f"The paper: {percent(paper)}")
 
 
 recall = {name: scores["recall"] for name, scores in numbers["per_class"].items()}
+of_fake, of_real = numbers["confusion"]
 is_cifake = manifest["set"].startswith("cifake-test")
 with st.grid(4, min_column_width=190):
     headline(
         "Right verdicts",
         numbers["accuracy"],
         f"Of 100 images it calls {100 * numbers['accuracy']:.0f} by their right name (accuracy).",
+        counted=(of_fake[0] + of_real[1], sum(of_fake) + sum(of_real)),
         paper=PAPER["accuracy"] if is_cifake else None,
     )
     headline(
         "FAKE caught",
         recall["FAKE"],
         f"Of 100 generated images {100 * recall['FAKE']:.0f} are found out (recall of FAKE); the rest pass.",
+        counted=(of_fake[0], sum(of_fake)),
         paper=PAPER["per_class"]["FAKE"]["recall"] if is_cifake else None,
     )
     headline(
         "REAL trusted",
         recall["REAL"],
         f"Of 100 photographs {100 * recall['REAL']:.0f} are left in peace (recall of REAL); the rest are accused.",
+        counted=(of_real[1], sum(of_real)),
         paper=PAPER["per_class"]["REAL"]["recall"] if is_cifake else None,
     )
     headline(
@@ -175,12 +193,22 @@ with row.cell():
         "Share of wrong verdicts by what the image shows. The line through each bar is its 95 % interval: where two "
         "overlap, the difference may be chance. Dashed: all images. A click shows the wrong ones.",
     )
-    rates = error_by(rows, "category", cut=CUT.value)
+    OF.linked(
+        st.segmented_control, "Among", options=list(OF_NAMES), format_func=OF_NAMES.get, required=True,
+        label_visibility="collapsed",
+    )  # fmt: skip
+    asked = base if OF.value == "all" else base.choosing("label", [OF.value])
+    among = rows if OF.value == "all" else rows[rows["label"] == OF.value]
+    rates = error_by(among, "category", cut=CUT.value)
     if rates.empty:
-        st.info("The images of this set carry no category.")
-    elif category := rate_bars(rates, overall=wrong / counts.sum(), key="categories"):
-        wanted = Filter(cut=CUT.value, choices=base.choices)
-        address.go("explore", run=run, wanted=wanted.choosing("category", [category]).choosing("correct", ["wrong"]))
+        st.info("These images carry no category.")
+    else:
+        cells = confusion_at(among, CUT.value)
+        overall = (cells[0, 1] + cells[1, 0]) / max(1, cells.sum())
+        if category := rate_bars(rates, overall=overall, key="categories"):
+            wanted = Filter(cut=CUT.value, choices=asked.choices)
+            wanted = wanted.choosing("category", [category]).choosing("correct", ["wrong"])
+            address.go("explore", run=run, wanted=wanted)
 
 st.space("small")
 row = st.grid(2, min_column_width=340, gap="large")
@@ -233,6 +261,17 @@ with row.cell():
             for key, value in recipe.items()
         )
     st.table(facts, border="horizontal")
+    st.download_button(
+        "All of it as JSON",
+        (opened.run.path / MANIFEST).read_bytes,
+        file_name=f"{run}.json",
+        mime="application/json",
+        on_click="ignore",
+        icon=":material/data_object:",
+        type="tertiary",
+        key="overview.manifest",
+        help="The run's own record: every number above at the run's threshold, hashes, versions.",
+    )
 if detector and detector_path:
     with st.expander("Model card: what this detector is for and what it is not for", icon=":material/description:"):
         card = (detector_path / "README.md").read_text(encoding="utf-8")

@@ -4,10 +4,12 @@ import re
 import shutil
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import binomtest
 from streamlit.testing.v1 import AppTest
 
 from core.browse import Filter, browse_table, find_rows
@@ -15,7 +17,8 @@ from core.detector import save_detector
 from core.run import read_run
 from core.studies.store import study_path, write_study
 from core.studies.study import Finding
-from dashboard.widgets.words import CLASS_WORDS, NO_BREAK
+from dashboard.widgets import bars
+from dashboard.widgets.words import CLASS_WORDS, NO_BREAK, percent
 from tests.conftest import make_detector
 from tests.core.test_browse import seal
 from tests.dashboard.conftest import ROOT, Open
@@ -23,6 +26,11 @@ from tests.dashboard.conftest import ROOT, Open
 # all that the navigation leads to
 PAGES = tuple(re.findall(r'"views/(\w+)\.py"', (ROOT / "dashboard" / "app.py").read_text(encoding="utf-8")))
 RUNS = ("tiny@seen-test", "tiny@blind-test")
+
+
+def proportion(hits: int, trials: int) -> Any:
+    """The interval of a share by SciPy."""
+    return binomtest(hits, trials).proportion_ci(method="wilson")
 
 
 def words(app: AppTest) -> str:
@@ -116,6 +124,29 @@ def test_overview_moves_with_the_threshold(open_page: Open, home: Path) -> None:
     wrong = ((run.predictions["p_real"] > 0.9) != (run.predictions["label"] == "REAL")).sum()
     assert app.query_params["cut"] == "0.9"
     assert f"{wrong:,} of 60 verdicts are wrong" in words(app)
+
+
+@pytest.mark.parametrize("of", ["all", "FAKE", "REAL"])
+def test_overview_counts_mistakes_by_category(
+    open_page: Open, home: Path, monkeypatch: pytest.MonkeyPatch, of: str
+) -> None:
+    table = browse_table(read_run(home / "runs" / "tiny@seen-test"))
+    drawn: list[tuple[pd.DataFrame, float]] = []
+    monkeypatch.setattr(bars, "rate_bars", lambda rates, *, overall, key: drawn.append((rates, overall)))
+    open_page("overview", run="tiny@seen-test", of=of)
+    among = table if of == "all" else table[table["label"] == of]
+    wrong = (among["correct"] == "wrong").groupby(among["category"].astype(str)).mean()
+    rates, overall = drawn[-1]
+    assert dict(zip(rates["value"], rates["rate"], strict=True)) == pytest.approx(wrong.to_dict())
+    assert overall == pytest.approx((among["correct"] == "wrong").mean())
+
+
+def test_overview_gives_every_rate_its_interval(open_page: Open, home: Path) -> None:
+    confusion = read_run(home / "runs" / "tiny@seen-test").manifest["metrics"]["all"]["confusion"]
+    text = words(open_page("overview", run="tiny@seen-test"))
+    for hits, trials in ((confusion[0][0] + confusion[1][1], 60), (confusion[0][0], 30), (confusion[1][1], 30)):
+        interval = proportion(hits, trials)
+        assert f"{hits} of {trials}; 95 % interval {percent(interval.low)} to {percent(interval.high)}." in text
 
 
 def test_explore_filters_through_the_url_and_through_its_widgets(open_page: Open, home: Path) -> None:
