@@ -123,7 +123,8 @@ def _open(path: Path, stamp: str) -> Opened:
 def _with_linked(opened: Opened) -> Opened:
     """The same with the columns that the URL names though their study does not offer them: links lead to them."""
     sort = st.query_params.get("sort", "").removeprefix("-")
-    asked = dict.fromkeys(name for name in (*also(), *st.query_params, sort) if name in opened.further)
+    named = (*also(), *st.query_params, sort, st.query_params.get("colour", ""))
+    asked = dict.fromkeys(name for name in named if name in opened.further)
     return _linked(opened, opened.stamp, tuple(sorted([*asked][:MOST_LINKED]))) if asked else opened
 
 

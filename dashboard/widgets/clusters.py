@@ -1,0 +1,117 @@
+"""A card for each cluster: how large, how often wrong, what it looks like, its most typical images, a way to all."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+from numpy.typing import NDArray
+
+from core.browse import Filter
+from core.explain.overlay import common_scale, draw_image, draw_map
+from core.pictures import Pictures
+from core.storage import ContractError
+from core.studies.cluster_summary import Card, read_cards
+from core.studies.registry import MODULES
+from core.studies.study import Answer
+from dashboard import address, library
+from dashboard.library import Opened
+from dashboard.widgets.grid import image_grid
+from dashboard.widgets.words import CLASS_WORDS, percent
+
+FACE = 116
+TYPICAL = 10
+WRONG = 5
+
+
+def cards_of(opened: Opened, answer: Answer, space: str, pictures: Pictures) -> list[Card]:
+    """The cards of a space, remembered."""
+    return _cards(opened, answer, pictures, f"{opened.stamp} {pictures.source} {pictures.found}", space)
+
+
+@st.cache_resource(max_entries=8, show_spinner="Describing the clusters")
+def _cards(_opened: Opened, _answer: Answer, _pictures: Pictures, stamp: str, space: str) -> list[Card]:  # noqa: ARG001
+    studies = {}
+    for name in MODULES:
+        try:
+            found = library.answer(_opened, name)
+        except ContractError:
+            # its own page says so
+            continue
+        if found is not None:
+            studies[name] = found
+    return read_cards(_answer.table, _opened.run, space, studies=studies, pictures=_pictures)
+
+
+def members(space: str, number: int, *, wrong: bool = False) -> Filter:
+    """Finds the images of a cluster, or those among them that are called wrongly."""
+    found = Filter().ranging(f"clusters.{space}_cluster", number, number)
+    return found.choosing("correct", ["wrong"]) if wrong else found
+
+
+def rates(cards: Sequence[Card]) -> pd.DataFrame:
+    """The cards' error rates as `widgets.bars.rate_bars` draws them."""
+    return pd.DataFrame(
+        {
+            "value": [f"cluster {card.number}" for card in cards],
+            "images": [card.images for card in cards],
+            "wrong": [card.errors for card in cards],
+            "rate": [card.error_rate.value for card in cards],
+            "low": [card.error_rate.low for card in cards],
+            "high": [card.error_rate.high for card in cards],
+        }
+    )
+
+
+def draw_cards(opened: Opened, cards: Sequence[Card], space: str, pictures: Pictures) -> None:
+    """Draw cards in their order, two beside each other where there is room; their maps on one scale."""
+    scale = common_scale([card.mean_map for card in cards])
+    with st.grid(2, min_column_width=420):
+        for card in cards:
+            with st.container(border=True, height="stretch"):
+                _draw_card(opened, card, space, pictures, scale)
+
+
+def _draw_card(opened: Opened, card: Card, space: str, pictures: Pictures, scale: float) -> None:
+    rate, name = card.error_rate, f"{space}.{card.number}"
+    st.subheader(f"Cluster {card.number}", anchor=False)
+    st.markdown(
+        f"**{card.images:,} images** called {CLASS_WORDS[card.verdict]}, {percent(card.share, 0)} of all. "
+        f"**{percent(rate.value)} are wrong** ({percent(rate.low)} to {percent(rate.high)}); of all {card.verdict} "
+        f"verdicts {percent(card.verdict_error_rate)}."
+    )
+    with st.container(horizontal=True, gap="medium"):
+        _draw_faces(card, scale)
+        with st.container(width="stretch", gap=None):
+            if card.words:
+                st.caption(f"Beside other {card.verdict} verdicts")
+                st.markdown("\n".join(f"- {words}" for words in card.words))
+            else:
+                st.caption(f"Nothing that is known sets it apart from other {card.verdict} verdicts by much.")
+    st.caption("Most typical, the nearest to its middle first")
+    _draw_images(opened, card.members[:TYPICAL], pictures, wanted=members(space, card.number), key=f"typical.{name}")
+    if card.wrong:
+        wrong = members(space, card.number, wrong=True)
+        st.caption(f"Wrongly called {card.verdict}, the surest first")
+        _draw_images(opened, card.wrong[:WRONG], pictures, wanted=wrong, key=f"wrong.{name}")
+    with st.container(horizontal=True):
+        if st.button(f"Explore all {card.images:,}", key=f"patterns.all.{name}", icon=":material/grid_view:"):
+            address.go("explore", run=opened.run.name, wanted=members(space, card.number))
+        only = f"Only the {card.errors:,} wrong"
+        if card.errors and st.button(only, key=f"patterns.errors.{name}", type="tertiary"):
+            address.go("explore", run=opened.run.name, wanted=wrong)
+
+
+def _draw_faces(card: Card, scale: float) -> None:
+    """The mean image, where its pictures are at hand, and the mean map."""
+    if card.mean_image is not None:
+        alt = f"Mean image of cluster {card.number}"
+        st.image(draw_image(card.mean_image, FACE), caption="mean image", width=FACE, alt=alt)
+    alt = f"Mean margin map of cluster {card.number}, blue where it speaks for REAL and orange for FAKE"
+    st.image(draw_map(card.mean_map, FACE, scale=scale), caption="mean map", width=FACE, alt=alt)
+
+
+def _draw_images(opened: Opened, ids: Sequence[str], pictures: Pictures, *, wanted: Filter, key: str) -> None:
+    rows: NDArray[np.intp] = np.array([row for id_ in ids if (row := opened.row_of(id_)) is not None], np.intp)
+    if id_ := image_grid(opened, rows, pictures, key=f"patterns.{key}", size="small"):
+        address.go("inspect", run=opened.run.name, wanted=wanted, id=id_)

@@ -1,0 +1,46 @@
+"""Studies of the made runs: clusters as they are, and the studies of explanations with numbers dealt by lot."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from core.studies.registry import find_study
+from core.studies.runner import Source, run_study
+from core.studies.study import Context
+
+TRUST = ("faithfulness", "agreement", "stability", "sanity", "one_colour")
+
+
+def add_studies(home: Path, *names: str, run: str = "tiny@seen-test") -> None:
+    """Write studies beside a run of `home`, through the runner that writes all of them."""
+    source = Source(home / "runs" / run, home / "detectors" / "tiny")
+    for name in names:
+        study = find_study(name)
+        if name in TRUST:
+            # their own tests compute them; here it is the pages that count
+            study = replace(study, compute=_dealt(list(study.columns)))
+        run_study(study, source)
+
+
+def _dealt(columns: list[str]) -> Any:
+    def compute(context: Context, rows: NDArray[np.intp], _parameters: Mapping[str, Any]) -> pd.DataFrame:
+        dealt = {
+            column: _values(column, np.random.default_rng(number).random(len(context.run))[rows])
+            for number, column in enumerate(columns)
+        }
+        return pd.DataFrame({"id": context.run.predictions["id"].to_numpy()[rows], **dealt})
+
+    return compute
+
+
+def _values(column: str, draws: NDArray[np.float64]) -> Any:
+    if column.endswith(("one_sign", "against", "shown_one", "turns")):
+        return draws < 0.3
+    if column == "ours_cause":
+        return np.where(draws < 0.3, "too few segments", "")
+    return (4 * draws - 1 if "_segments" not in column else 10 * draws).astype(np.float32)

@@ -1,0 +1,120 @@
+"""The page Trust: its numbers against the studies' own columns, and what it says where there are none."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core.run import read_run
+from core.stats import weighted_mean, wilson_interval
+from core.studies.store import read_study
+from tests.dashboard.conftest import Open
+from tests.dashboard.studies import TRUST, add_studies
+from tests.dashboard.test_pages import words
+
+RUN = "tiny@seen-test"
+
+
+def study(home: Path, name: str) -> pd.DataFrame:
+    """A study's rows with the verdict of each."""
+    run = read_run(home / "runs" / RUN)
+    answer = read_study(home / "runs" / RUN / "studies" / f"{name}.parquet", run)
+    return answer.table.merge(run.predictions[["id", "label", "predicted"]], on="id")
+
+
+def metrics(app: AppTest) -> list[tuple[str, str]]:
+    return [(metric.label, metric.value) for metric in app.metric]
+
+
+def test_without_studies_each_part_says_what_to_type(open_page: Open) -> None:
+    app = open_page("trust", run=RUN)
+    assert not app.exception
+    assert not app.error
+    said = words(app)
+    for name in TRUST:
+        assert f"`python -m core.studies {name} --run {RUN}`" in said
+    assert ("images with a margin map", "60") in metrics(app)
+    assert not app.get("plotly_chart")
+
+
+def test_the_complaints_are_answered_with_the_studies_own_numbers(open_page: Open, home: Path) -> None:
+    add_studies(home, *TRUST)
+    app = open_page("trust", run=RUN)
+    assert not app.exception
+    said, shown = words(app), metrics(app)
+    colours, agreement = study(home, "one_colour"), study(home, "agreement")
+    for number, verdict in enumerate(("FAKE", "REAL")):
+        mine = colours[colours["predicted"] == verdict]
+        before, after = mine["paper_one_sign"].mean(), mine["ours_shown_one"].mean()
+        assert shown[number][1] == f"{100 * before:.0f}\N{NO-BREAK SPACE}% → {100 * after:.0f}\N{NO-BREAK SPACE}%"
+        low, high = wilson_interval(int(mine["paper_one_sign"].sum()), len(mine))
+        assert f"{100 * float(low):.0f} to {100 * float(high):.0f}" in said
+        ranks = agreement.loc[agreement["predicted"] == verdict, ["rank", "others_rank"]].mean()
+        assert shown[2 + number][1] == f"{ranks['rank']:.2f}, {ranks['others_rank']:.2f}"
+    assert ("images with a margin map", "60") in shown
+    assert ("images with explanations judged", "60") in shown
+    assert "What the detector leans on is named" in said
+
+
+def test_every_study_is_drawn_with_its_controls_concluded_and_limited(open_page: Open, home: Path) -> None:
+    add_studies(home, *TRUST)
+    app = open_page("trust", run=RUN)
+    run = read_run(home / "runs" / RUN)
+    said = words(app).replace(":orange[**", "").replace(":blue[**", "").replace("**]", "")
+    for name in TRUST:
+        answer = read_study(home / "runs" / RUN / "studies" / f"{name}.parquet", run)
+        told = [one.sentence for one in answer.findings if "turn" not in one.key]
+        assert told
+        assert all(sentence in said for sentence in told)
+    assert said.count("What this cannot show") == len(TRUST)
+    charts = app.get("plotly_chart")
+    assert len(charts) == 1 + 2 + 1 + 1 + 2 + 1
+    assert all(chart.proto.alt for chart in charts)
+    # a picture and its table are of the same numbers
+    tables = [frame.value for frame in app.dataframe]
+    agreement = study(home, "agreement")
+    expected = weighted_mean(agreement.loc[agreement["predicted"] == "REAL", "rank"].to_numpy(float))
+    row = tables[1].query("verdict == 'REAL'").iloc[0]
+    assert row[["value", "95 % from", "to", "images"]].tolist() == pytest.approx(expected, rel=1e-5)
+    assert len([button for button in app.get("download_button") if button.key.endswith(".all")]) == len(TRUST)
+
+
+def test_cells_fills_and_measures_are_in_the_url(open_page: Open, home: Path) -> None:
+    add_studies(home, "faithfulness", "agreement")
+    app = open_page("trust", run=RUN, by="cell", filled="mean", measure="score")
+    assert not app.exception
+    assert app.segmented_control(key="url.by").value == "cell"
+    frames = [frame.value for frame in app.dataframe]
+    assert set(frames[0]["verdict"]) == {
+        f"{truth} called {said}" for truth in ("FAKE", "REAL") for said in ("FAKE", "REAL")
+    }
+    assert {"Grad-CAM", "LIME", "chance", "border first"} <= set(frames[0]["what"])
+    app.segmented_control(key="url.measure").set_value("turned").run()
+    assert app.query_params["measure"] == "turned"
+    table = study(home, "faithfulness")
+    mine = table[(table["predicted"] == "REAL") & (table["label"] == "REAL")]
+    row = app.dataframe[0].value.query("verdict == 'REAL called REAL' and what == 'LIME'").iloc[0]
+    assert row["value"] == pytest.approx((mine["deletion_lime_mean_2"] < 0).mean())
+    app.selectbox(key="url.filled").set_value("unseen").run()
+    assert not app.exception
+    assert "Verdicts are counted under one fill" in words(app)
+
+
+def test_nonsense_in_the_url_is_the_default_view(open_page: Open, home: Path) -> None:
+    add_studies(home, *TRUST)
+    nonsense = {"by": "?", "filled": "<b>", "measure": "nan"}
+    plain, strange = open_page("trust", run=RUN), open_page("trust", run=RUN, **nonsense)
+    assert not strange.exception
+    assert words(strange) == words(plain)
+
+
+def test_a_broken_study_is_one_sentence_and_the_others_stay(open_page: Open, home: Path) -> None:
+    add_studies(home, "agreement", "stability")
+    file = home / "runs" / RUN / "studies" / "stability.parquet"
+    file.write_bytes(file.read_bytes()[:-20])
+    app = open_page("trust", run=RUN)
+    assert not app.exception
+    assert [error.value.startswith("tiny@seen-test/studies/stability.parquet is no") for error in app.error] == [True]
+    assert str(home) not in words(app)
+    assert len(app.get("plotly_chart")) == 1
