@@ -50,16 +50,16 @@ def test_without_any_band_the_mean_brightness_is_left(rich: NDArray[np.uint8]) -
 
 
 def test_shuffled_bands_keep_their_spectrum_and_nothing_else(rich: NDArray[np.uint8]) -> None:
-    parts = split_image(rich, fill="shuffled", seed=1)
-    for one, part, fill in zip(BANDS, parts.bands, parts.fills, strict=True):
+    drawn = [split_image(rich, fill="shuffled", seed=seed) for seed in range(20)]
+    for number, (one, part) in enumerate(zip(BANDS, drawn[0].bands, strict=True)):
+        fills = [parts.fills[number] for parts in drawn]
         if one.high == 0:
-            assert (fill == 0).all()
+            assert not np.any(fills)
             continue
-        spectra = [np.abs(np.fft.fft2(values.reshape(32, 32, 3), axes=(0, 1))) for values in (part, fill)]
+        spectra = [np.abs(np.fft.fft2(values.reshape(32, 32, 3), axes=(0, 1))) for values in (part, fills[0])]
         np.testing.assert_allclose(*spectra, atol=0.05 * spectra[0].max())
-        # the innermost ring has too few waves not to look like itself by chance
-        assert one.low == 0 or abs(np.corrcoef(part, fill)[0, 1]) < 0.4
-    assert (split_image(rich, fill="shuffled", seed=2).fills != parts.fills).any()
+        # a few waves may look like themselves by chance, but not with every draw
+        assert abs(np.mean([np.corrcoef(part, fill)[0, 1] for fill in fills])) < 0.25
 
 
 @pytest.mark.parametrize("channel", ["brightness", "colour"])
