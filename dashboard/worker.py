@@ -92,6 +92,7 @@ class Standing(NamedTuple):
         share: how much is done, 0 to 1.
         place: how many questions are before this one.
         message: one sentence on what went wrong.
+        seconds_left: how long the rest of it takes at this pace, None where that is not known.
     """
 
     state: State
@@ -99,6 +100,7 @@ class Standing(NamedTuple):
     share: float = 0.0
     place: int = 0
     message: str = ""
+    seconds_left: float | None = None
 
     @property
     def busy(self) -> bool:
@@ -114,6 +116,7 @@ class _Job:
     steps: Iterator[tuple[Answer, float]] | None = None
     answer: Answer = None
     share: float = 0.0
+    begun: float = 0.0
 
 
 class Worker:
@@ -166,7 +169,8 @@ class Worker:
                 self._changed.notify_all()
             job.askers[asker] = self._clock()
             if self._running == question or job.answer is not None:
-                return Standing("running", job.answer, job.share, self._place(question))
+                left = (self._clock() - job.begun) / job.share * (1 - job.share) if job.share else None
+                return Standing("running", job.answer, job.share, self._place(question), seconds_left=left)
             return Standing("waiting", None, 0.0, self._place(question))
 
     def stop(self, visitor: str, slot: str) -> None:
@@ -245,7 +249,7 @@ class Worker:
         """One step of a job; whatever goes wrong is that job's end, not the thread's."""
         try:
             if job.steps is None:
-                job.steps = self._start(job)
+                job.steps, job.begun = self._start(job), self._clock()
             answer, share = next(job.steps, (None, 0.0))
         except (ValueError, OSError) as error:
             # what core raises on purpose is a sentence already

@@ -20,7 +20,7 @@ from dashboard.widgets import settings as s
 from dashboard.widgets.downloads import Result, page_download, result_downloads
 from dashboard.widgets.picture import explained_picture
 from dashboard.widgets.polling import come_back
-from dashboard.widgets.words import CLASS_WORDS, percent
+from dashboard.widgets.words import CLASS_WORDS, percent, remaining
 from dashboard.worker import Look, Question, Standing, Worker
 
 
@@ -263,7 +263,9 @@ def _draw_answer(
         st.progress(0.0, f"Waiting, {before}. The first time takes a few seconds.")
     if standing.state == "running":
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.progress(standing.share, "Refining" if standing.answer is not None else "Working")
+            doing = "Refining" if standing.answer is not None else "Working"
+            left = f", {remaining(standing.seconds_left)}" if standing.seconds_left is not None else ""
+            st.progress(standing.share, doing + left)
             st.button("Stop", key=f"{key}.stop", on_click=worker().stop, args=(visitor(), key), type="tertiary")
     if standing.state in ("stopped", "failed"):
         st.button(

@@ -100,6 +100,15 @@ def test_refines_step_by_step_and_is_done(desk: Worker, script: Script) -> None:
     assert until(lambda: desk.ask("me", "lime", asked, IMAGE), lambda found: found.state == "done").share == 1
 
 
+def test_what_is_left_is_told_from_the_pace_so_far(desk: Worker, clock: Clock, script: Script) -> None:
+    asked = question(lime())
+    assert desk.ask("me", "lime", asked, IMAGE).seconds_left is None
+    script.gate(lime()).release()
+    until(lambda: desk.ask("me", "lime", asked, IMAGE), lambda found: found.share == 0.25)
+    clock.now += 6
+    assert desk.ask("me", "lime", asked, IMAGE).seconds_left == pytest.approx(18)
+
+
 def test_slow_questions_take_turns(desk: Worker, script: Script) -> None:
     first, second = lime(seed=1), lime(seed=2)
     for gate in (first, second):
