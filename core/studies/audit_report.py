@@ -87,6 +87,24 @@ def _shown(key: str, name: FactName) -> dict[str, Filter]:
     return {}
 
 
+def summary(audit: Answer) -> str:
+    """What an audit comes to, in one sentence."""
+    found = concerns(audit)
+    network = audit.table[audit.table["kind"] == "network"].iloc[0]
+    if not found or not found[0].is_flaw:
+        return "Nothing that was looked at tells REAL from FAKE by itself."
+    worst = found[0]
+    text = (
+        f"{worst.name.title} alone picks the REAL one in {100 * worst.alone.value:.0f} of 100 pairs, the detector in "
+        f"{100 * network['auroc']:.1f}"
+    )
+    if not np.isfinite(worst.without.value):
+        return f"{text}."
+    where = "have no copy" if worst.key == "leak" else "are alike in it"
+    still = "still" if worst.without.high >= network["auroc_low"] else "only"
+    return f"{text}, and {still} in {100 * worst.without.value:.1f} where images {where}."
+
+
 def estimate(row: pd.Series, name: str) -> Estimate:
     """A number of an audit's row with the ends of its interval."""
     value, low, high = (float(row[name + end]) for end in ("", "_low", "_high"))

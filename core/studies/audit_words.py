@@ -51,8 +51,8 @@ def about_fact(row: "pd.Series[Any]") -> Finding:
         text = f"{name.title} tells nothing: all {images:,} images have the same."
         return Finding(f"fact.{row['name']}", text, 0.5, 0.5, 0.5, images)
     text = (
-        f"{name.title} alone tells REAL from FAKE {how_well(row['auroc_low'])}: AUROC {_with_ends(row, 'auroc')}, with "
-        f"shuffled labels {row['shuffled']:.2f}"
+        f"{name.title} alone tells REAL from FAKE {how_well(row['auroc_low'])}: of 100 pairs of one image of each "
+        f"class it picks the REAL one in {_pairs(row, 'auroc')}, with shuffled labels in {100 * row['shuffled']:.1f}"
     )
     if name.is_number and row["auroc_low"] >= HINT:
         text += f"; {_difference(row)}"
@@ -79,7 +79,7 @@ def about_leak(row: "pd.Series[Any]") -> Finding:
         text = (
             f"{LEAK.title} alone tell REAL from FAKE {how_well(row['auroc_low'])}: {count:,} of {images:,} images have "
             f"a copy or near copy there, {int(row['other_class']):,} of them of the other class; whoever remembers "
-            f"those and guesses all others has AUROC {_with_ends(row, 'auroc')}."
+            f"those and guesses all others picks the REAL one of 100 pairs in {_pairs(row, 'auroc')}."
         )
     return Finding("leak", text, row["auroc"], row["auroc_low"], row["auroc_high"], images)
 
@@ -109,8 +109,8 @@ def about_lean(row: "pd.Series[Any]", network: "pd.Series[Any]") -> Finding:
         text = f"There are too few {among} in both classes to say whether the detector uses anything else."
         return Finding(key, text, images=images)
     text = (
-        f"Among {among} the detector's AUROC is {_with_ends(row, 'matched_auroc')}, over all images "
-        f"{_with_ends(network, 'auroc')}"
+        f"Among {among} the detector picks the REAL one of 100 pairs in {_pairs(row, 'matched_auroc')}, over all "
+        f"images in {_pairs(network, 'auroc')}"
     )
     if row["matched_auroc_high"] < network["auroc_low"]:
         text += ", so part of what it can do goes with that"
@@ -159,6 +159,12 @@ def about_copies(row: "pd.Series[Any]") -> Finding:
 def _with_ends(row: "pd.Series[Any]", name: str, digits: int = 3, *, ends: str = " (95 % interval {} to {})") -> str:
     low, high = (f"{row[name + end]:.{digits}f}" for end in ("_low", "_high"))
     return f"{row[name]:.{digits}f}" + ends.format(low, high)
+
+
+def _pairs(row: "pd.Series[Any]", name: str) -> str:
+    """An AUROC as how many of 100 pairs of one image of each class are told apart."""
+    value, low, high = (100 * row[name + end] for end in ("", "_low", "_high"))
+    return f"{value:.1f} (95 % interval {low:.1f} to {high:.1f})"
 
 
 def _percent(row: "pd.Series[Any]", name: str) -> str:
