@@ -30,7 +30,8 @@ SETTLED = """() => {
   const app = document.querySelector('[data-testid=stApp]')
   return app && app.dataset.testScriptState === 'notRunning' && !document.querySelector('[data-stale=true]')
     && !document.querySelector('[data-testid=stSkeleton]')
-    && !/Working|Refining|Waiting, |Asking the detector|being asked|Reading pictures/.test(document.body.innerText)
+    && ![...document.querySelectorAll('button')].some((button) => button.innerText.trim() === 'Stop')
+    && !/Working|Refining|Waiting|Asking the detector|being asked|Reading pictures/.test(document.body.innerText)
 }"""
 
 

@@ -1,50 +1,54 @@
 """Pictures of every page, light and dark, 1440 and 900 pixels wide, from the sample run only.
 
-python -m tests.browser.screenshots [--out assets/screenshots]
+python -m tests.browser.screenshots [--out assets/screenshots] [--pages overview explore]
 """
 
 import argparse
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlencode
 
 from playwright.sync_api import Browser
 
 from core.run import ROOT, find_runs, read_run
 from tests.browser.app import PATIENCE, running_app, running_browser, settle, visit
+from tests.dashboard.conftest import PAGES
 
 RUN = "sample@sample-test"
 THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
-TALLEST = 3200
+WIDTHS = (1440, 900)
+TALLEST = 4000
 
 
-def wrong_image() -> str:
-    """The id of the sample's most confidently wrong image."""
+def parameters() -> dict[str, dict[str, str]]:
+    """What the address of a page says beside the run, where that shows more of the page."""
     frame = read_run(find_runs((ROOT / "assets",))[RUN]).predictions
     wrong = frame[frame["label"].astype(str) != frame["predicted"].astype(str)]
-    return str(wrong.loc[wrong["margin"].abs().idxmax(), "id"])
+    # the image that the detector is most wrong about, and the one that it is surest of
+    worst, surest = (str(rows.loc[rows["margin"].abs().idxmax(), "id"]) for rows in (wrong, frame))
+    return {"inspect": {"id": worst}, "upload": {"sample": surest}}
 
 
-def photograph(browser: Browser, address: str, out: Path) -> None:
+def photograph(
+    browser: Browser, address: str, out: Path, names: Sequence[str], given: Mapping[str, Mapping[str, str]]
+) -> None:
     """Write a picture of each page in each theme and width."""
-    pages = {
-        "overview": f"{address}/?run={RUN}",
-        "explore": f"{address}/explore?run={RUN}",
-        "inspect": f"{address}/inspect?run={RUN}&id={wrong_image()}",
-        "upload": f"{address}/upload?run={RUN}",
-    }
     for theme in THEMES:
-        for width in (1440, 900):
+        for width in WIDTHS:
             page = browser.new_page(viewport={"width": width, "height": 1000}, color_scheme=theme)
             page.set_default_timeout(PATIENCE)
-            for stem, query in pages.items():
-                visit(page, query)
+            for name in names:
+                path = "" if name == PAGES[0] else name
+                visit(page, f"{address}/{path}?{urlencode({'run': RUN, **given.get(name, {})})}")
                 height = page.locator("[data-testid=stMainBlockContainer]").evaluate("element => element.scrollHeight")
                 page.set_viewport_size({"width": width, "height": min(int(height) + 20, TALLEST)})
                 settle(page)
-                page.screenshot(path=out / f"{stem}-{theme}-{width}.png")
+                file = out / f"{name}-{theme}-{width}.png"
+                page.screenshot(path=file)
                 page.set_viewport_size({"width": width, "height": 1000})
-                print(f"{stem}-{theme}-{width}.png")
+                print(file.name, flush=True)
             page.close()
 
 
@@ -52,6 +56,7 @@ def main() -> None:
     """Start a server that sees only what ships, photograph it, stop it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=ROOT / "assets" / "screenshots")
+    parser.add_argument("--pages", nargs="+", choices=PAGES, default=PAGES)
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     with (
@@ -59,7 +64,7 @@ def main() -> None:
         running_app(ROOT / "assets", Path(cache)) as address,
         running_browser() as browser,
     ):
-        photograph(browser, address, options.out)
+        photograph(browser, address, options.out, options.pages, parameters())
 
 
 if __name__ == "__main__":

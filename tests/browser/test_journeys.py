@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from core.curves import confusion_at
 from core.run import read_run
 from tests.browser.app import PATIENCE, settle, visit
+from tests.dashboard.conftest import PAGES
 
 pytestmark = pytest.mark.browser
 RUN = "tiny@seen-test"
@@ -233,7 +234,7 @@ def test_all_of_it_by_keyboard(page: Page, address: str, accused: int, photograp
 @pytest.mark.parametrize(
     "query", ["run=%00&true=%F0%9F&page=-1", "true=" + "A" * 4000, "id=%3Cscript%3E&cut=1e400&pick=%2C%2C"]
 )
-@pytest.mark.parametrize("path", ["", "explore", "inspect", "upload"])
+@pytest.mark.parametrize("path", ["" if name == "overview" else name for name in PAGES])
 def test_nonsense_in_the_address(page: Page, address: str, path: str, query: str) -> None:
     visit(page, f"{address}/{path}?{query}")
     assert page.get_by_test_id("stException").count() == 0

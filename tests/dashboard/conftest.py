@@ -1,6 +1,7 @@
 """A home with small runs of a random detector on generated images, made once, and pages opened on it."""
 
 import hashlib
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +21,8 @@ from tests.conftest import make_detector, textured
 
 ROOT = Path(__file__).parents[2]
 Open = Callable[..., AppTest]
+# all that the navigation leads to, in its order, by the names of their files in dashboard/views/
+PAGES = tuple(re.findall(r'"views/(\w+)\.py"', (ROOT / "dashboard" / "app.py").read_text(encoding="utf-8")))
 
 
 def image_set(name: str, n: int = 60) -> ImageSet:

@@ -1,6 +1,5 @@
 """Every page on a run with pictures, on one without, on an empty filter, on nonsense, and on nothing at all."""
 
-import re
 import shutil
 import time
 from pathlib import Path
@@ -21,10 +20,8 @@ from dashboard.widgets import bars
 from dashboard.widgets.words import CLASS_WORDS, NO_BREAK, percent
 from tests.conftest import make_detector
 from tests.core.test_browse import seal
-from tests.dashboard.conftest import ROOT, Open
+from tests.dashboard.conftest import PAGES, Open
 
-# all that the navigation leads to
-PAGES = tuple(re.findall(r'"views/(\w+)\.py"', (ROOT / "dashboard" / "app.py").read_text(encoding="utf-8")))
 RUNS = ("tiny@seen-test", "tiny@blind-test")
 
 
