@@ -122,6 +122,8 @@ def click(browser: Browser, address: str, run: str, *, what: str) -> None:
         settle(page)
         whole.append(time.perf_counter() - start)
     page.close()
+    # the first one waits for the detector to be read
+    report(f"{what}: first click to picture, verdict and map", shown[:1], 1)
     report(f"{what}: click to picture, verdict and map", shown[1:], 1)
     report(f"{what}: click to LIME's first colours", first[1:])
     report(f"{what}: click to LIME's last colours", whole[1:])
