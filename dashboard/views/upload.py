@@ -32,12 +32,12 @@ own = next((name for name, one in known.items() if one.sha256 == made_by), next(
 BY = Setting("by", own, choices=tuple(known))
 FILTER = Setting("filter", DEFAULT_FILTER, choices=tuple(RESAMPLING))
 SAMPLE = Setting("sample", "")
-draw_limits(known[BY.value].sha256)
+draw_limits(library.detectors()[BY.value][1])
 
 left, right = st.columns([3, 1], gap="large", vertical_alignment="bottom")
 with left:
     files = st.file_uploader(
-        "Images (PNG, JPEG or WebP)",
+        "Images (PNG, JPEG or WebP). Nothing is kept.",
         type=["png", "jpg", "jpeg", "webp"],
         accept_multiple_files=True,
         max_upload_size=MAX_BYTES >> 20,

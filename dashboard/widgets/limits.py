@@ -1,5 +1,8 @@
 """What the detector can know: stated always, with measured rates where they are."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import streamlit as st
 
 from core.storage import ContractError
@@ -16,17 +19,22 @@ RATES = {
 }
 
 
-def draw_limits(detector_sha256: str | None = None) -> None:
-    """The statement, and the rates that the study `transfer` has measured of this detector, where there is one."""
+def draw_limits(detector: Mapping[str, Any] | None = None) -> None:
+    """The statement, and the rates that the study `transfer` has measured where there is one.
+
+    Args:
+        detector: the manifest of the one that is asked; None where there is none.
+    """
     with st.container(border=True):
         st.markdown(
-            "**What this detector can know.** It has seen 32 x 32 photographs of ten kinds of things and the pictures "
-            "that one image generator made of the same things, and nothing else. It was never shown another generator, "
-            "a portrait, a screenshot or a drawing. On those it still says REAL or FAKE, and sounds as sure. Its "
-            "verdict is no evidence about a picture from the world, and none against a person."
+            f"**What this detector can know.** It has seen {_seen(detector)}, and nothing else. It was never shown "
+            "another generator, a portrait, a screenshot or a drawing. On those it still says REAL or FAKE, and sounds "
+            "as sure. Its verdict is no evidence about a picture from the world, and none against a person."
         )
+        if detector is None:
+            return
         try:
-            answer = library.answer_by(detector_sha256, "transfer") if detector_sha256 else None
+            answer = library.answer_by(str(detector.get("weights_sha256")), "transfer")
         except ContractError as error:
             st.caption(for_visitors(error, homes=library.homes()))
             return
@@ -37,6 +45,19 @@ def draw_limits(detector_sha256: str | None = None) -> None:
             )
             return
         _draw_rates(answer)
+
+
+def _seen(detector: Mapping[str, Any] | None) -> str:
+    """What a detector was trained on."""
+    trained_on = str((detector or {}).get("training_set", "cifake-train"))
+    if trained_on.startswith("sample"):
+        return "32 x 32 crops of five photographs and one small generator's redrawings of them"
+    if trained_on.startswith("cifake"):
+        return (
+            "32 x 32 photographs of ten kinds of things and the pictures that one image generator made of the same "
+            "things"
+        )
+    return f"the 32 x 32 images of {trained_on}"
 
 
 def _draw_rates(answer: Answer) -> None:
