@@ -51,8 +51,8 @@ def _draw_values(opened: Opened, row: int, columns: Sequence[str]) -> None:
         shown, below = str(value), ""
         if name in opened.extents:
             shown = f"{value:.4g}"
-            known = values.to_numpy()[np.flatnonzero(values.notna())]
-            below = percent(float((known < value).mean()), 0) if len(known) > 1 else ""
+            known = int(values.notna().sum())
+            below = percent(int((values.to_numpy() < value).sum()) / known, 0) if known > 1 else ""
         elif isinstance(value, bool | np.bool_):
             shown = "yes" if value else "no"
         lines[filters.short_label(opened, name)] = {"here": shown, "lower": below}

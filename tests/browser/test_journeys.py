@@ -182,7 +182,25 @@ def test_two_tagged_images_are_exported(page: Page, address: str) -> None:
     assert [row["tags"] for row in rows].count("halo") == 2
 
 
-def test_all_of_it_by_keyboard(page: Page, address: str, accused: int, photograph: Path, broken: Path) -> None:
+def test_further_filters_unfold_and_are_taken_away(page: Page, address: str) -> None:
+    visit(page, f"{address}/explore?run={RUN}")
+    page.get_by_text("More filters").click()
+    settle(page)
+    page.get_by_role("tab", name="What it looks like").click()
+    slider = page.get_by_role("slider", name="Brightness").first
+    for _ in range(60):
+        slider.press("ArrowRight")
+    removing = page.get_by_role("button", name="Brightness from")
+    expect(removing).to_be_visible()
+    settle(page)
+    assert "brightness=" in page.url
+    assert page.get_by_text("60 images", exact=True).count() == 0
+    removing.click()
+    expect(page.get_by_text("60 images", exact=True)).to_be_visible()
+    assert "brightness=" not in page.url
+
+
+def test_from_a_cell_to_an_explanation_by_keyboard(page: Page, browser: Browser, address: str, accused: int) -> None:
     visit(page, f"{address}/?run={RUN}")
     tab_to(page, ACCUSED)
     page.keyboard.press("Enter")
@@ -204,22 +222,35 @@ def test_all_of_it_by_keyboard(page: Page, address: str, accused: int, photograp
     page.keyboard.press("Enter")
     expect(page.get_by_text("#by hand")).to_have_count(2, timeout=PATIENCE)
     settle(page)
-    page.keyboard.press("Tab")
+    tab_to(page, "Tags")
+    with page.expect_download() as downloading:
+        page.keyboard.press("Enter")
+    rows = list(csv.DictReader(Path(downloading.value.path()).read_text(encoding="utf-8").splitlines()))
+    assert sum("by hand" in row["tags"] for row in rows) == 2
     tab_to(page, "called FAKE with")
     page.keyboard.press("Enter")
     page.wait_for_url("**/inspect**")
     settle(page)
     before = lime(page).get_attribute("src")
-    tab_to(page, "Segments to ask for")
-    # the help beside the slider has the same words in its name
-    while not page.evaluate("document.activeElement.matches('[role=slider], input[type=range]')"):
-        page.keyboard.press("Tab")
+    tab_to(page, "slider", "Segments to ask for")
     # one segment more to ask for may well find the same ones
     for _ in range(20):
         page.keyboard.press("ArrowRight")
     expect(lime(page)).not_to_have_attribute("src", before, timeout=PATIENCE)
     settle(page)
+    middle = lime(page).get_attribute("src")
+    tab_to(page, "slider", "Samples")
+    page.keyboard.press("ArrowLeft")
+    expect(lime(page)).not_to_have_attribute("src", middle, timeout=PATIENCE)
+    settle(page)
+    with_other = browser.new_context(viewport={"width": 1440, "height": 1000})
+    other = with_other.new_page()
+    visit(other, page.url)
+    assert lime(other).get_attribute("src") == lime(page).get_attribute("src")
+    with_other.close()
 
+
+def test_an_upload_by_keyboard(page: Page, address: str, photograph: Path, broken: Path) -> None:
     visit(page, f"{address}/upload?run={RUN}")
     for file, sentence in ((photograph, "What the detector sees"), (broken, "broken.png: The file is not an image")):
         tab_to(page, "Upload")
