@@ -177,7 +177,13 @@ def _on_generators(rows: pd.DataFrame, table: pd.DataFrame, own: pd.DataFrame) -
         _on_confidence("confidence_generators", "On those", whole, own),
     ]
     if left := int(each["skipped"].sum()):
-        found.append(Finding("left_out", f"{left:,} files were left out, damaged or not of 32 x 32 pixels.", left))
+        found.append(
+            Finding(
+                "left_out",
+                f"{left:,} file{'s were' if left > 1 else ' was'} left out, damaged or not of 32 x 32 pixels.",
+                left,
+            )
+        )
     return found
 
 
