@@ -12,6 +12,10 @@ import streamlit as st
 from core.browse import Filter
 
 
+# what a filter goes on with from page to page
+CARRIED = ("also",)
+
+
 @dataclass(frozen=True)
 class Setting:
     """One URL parameter and the widget that sets it.
@@ -82,6 +86,7 @@ def put_filter(wanted: Filter, *, keep: Sequence[str] = ("run",)) -> None:
 
 
 def go(page: str, *, run: str, wanted: Filter | None = None, **parameters: str) -> None:
-    """Open a page of views/ on a run, with a filter and other parameters."""
+    """Open a page of views/ on a run, with a filter and other parameters; columns of studies that were chosen stay."""
     filtered = wanted.to_params() if wanted is not None else {}
-    st.switch_page(f"views/{page}.py", query_params={"run": run} | filtered | parameters)
+    chosen = {name: st.query_params[name] for name in CARRIED if name in st.query_params and wanted is not None}
+    st.switch_page(f"views/{page}.py", query_params={"run": run} | chosen | filtered | parameters)

@@ -64,8 +64,8 @@ def image_grid(
                 "about": about,
                 "name": row.name,
                 "tags": list((tags or {}).get(row.id, ())),
-                "label": f"{row.name}, {about}: called {said} with {percent(sure)}, is {row.label}"
-                f"{', wrong' if wrong else ''}. Open.",
+                "label": f"{', '.join(filter(None, (row.name, about)))}: called {said} with {percent(sure)}, "
+                f"is {row.label}{', wrong' if wrong else ''}. Open.",
             }
         )
     data = {"tiles": tiles, "picked": list(picked), "tile": TILES[size]}

@@ -1,9 +1,12 @@
 """Reading a URL parameter: what fits is taken, everything else is the default."""
 
+from typing import Any
+
 import pytest
 import streamlit as st
 
-from dashboard.address import Setting
+from core.browse import Filter
+from dashboard.address import Setting, go
 
 
 @pytest.mark.parametrize(
@@ -34,3 +37,15 @@ def test_the_default_is_not_in_the_url(monkeypatch: pytest.MonkeyPatch) -> None:
     assert params == {"other": "1", "a": "0.75"}
     setting.set(0.5)
     assert params == {"other": "1"}
+
+
+def test_going_takes_the_filter_and_the_chosen_columns_along(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[tuple[str, dict[str, Any]]] = []
+    monkeypatch.setattr(st, "query_params", {"run": "old", "also": "probes.after", "tile": "large", "page": "3"})
+    monkeypatch.setattr(st, "switch_page", lambda page, query_params: opened.append((page, query_params)))
+    go("inspect", run="new", wanted=Filter().choosing("label", ["FAKE"]), id="x")
+    go("upload", run="new")
+    assert opened == [
+        ("views/inspect.py", {"run": "new", "also": "probes.after", "true": "FAKE", "id": "x"}),
+        ("views/upload.py", {"run": "new"}),
+    ]
