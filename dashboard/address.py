@@ -11,7 +11,6 @@ import streamlit as st
 
 from core.browse import Filter
 
-
 # what a filter goes on with from page to page
 CARRIED = ("also",)
 
