@@ -1,6 +1,7 @@
 """Ask a study of a run; the answer is written beside the run.
 
 python -m core.studies probes --run swift@cifake-test --data data/cifake
+python -m core.studies faithfulness --images 1000 --engine ray
 python -m core.studies --list
 """
 
@@ -15,8 +16,9 @@ from tqdm import tqdm
 from core.dataset import DatasetError
 from core.run import ROOT, find_detectors, find_runs, read_run
 from core.storage import ContractError
+from core.studies.ray_engine import ray_engine
 from core.studies.registry import MODULES, find_study
-from core.studies.runner import Source, run_study
+from core.studies.runner import Engine, Source, run_study
 from core.studies.store import read_study
 from core.studies.study import StudyError
 
@@ -55,6 +57,8 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--images", type=int, help="at most N images: every error, and right answers of both classes")
     parser.add_argument("--seed", type=int, default=0, help="of that choice")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
+    parser.add_argument("--engine", choices=("local", "ray"), default="local", help="ray: all cores and GPUs at once")
+    parser.add_argument("--address", help="of a Ray cluster, for --engine ray; default: this machine alone")
     parser.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help="another parameter of the study"
     )
@@ -64,6 +68,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
 def make(options: argparse.Namespace) -> None:
     """Every study that was named, one after the other, each with one progress bar."""
     source = find_source(options)
+    engine = find_engine(options)
     for name in options.study:
         study = find_study(name).with_parameters(dict(map(parse_parameter, options.set)))
         with tqdm(total=0, unit=" image", smoothing=0.1, disable=None) as bar:
@@ -73,10 +78,19 @@ def make(options: argparse.Namespace) -> None:
                 bar.set_postfix_str(text, refresh=False)
                 bar.update(done - bar.n)
 
-            path = run_study(study, source, images=options.images, seed=options.seed, progress=show)
+            path = run_study(study, source, images=options.images, seed=options.seed, engine=engine, progress=show)
         print(f"Written: {path}")
         for finding in read_study(path).findings:
             print(f"  {finding.sentence}")
+
+
+def find_engine(options: argparse.Namespace) -> Engine | None:
+    """What computes the shards; None for this process."""
+    if options.engine == "ray":
+        return ray_engine(options.address)
+    if options.address is not None:
+        raise StudyError("--address names a Ray cluster; give --engine ray with it")
+    return None
 
 
 def find_source(options: argparse.Namespace) -> Source:

@@ -1,0 +1,140 @@
+"""The runner's second engine: shards on all cores and GPUs of one machine or of a cluster, by Ray Data (optional).
+
+Each worker opens run, detector and images once and then computes shard after shard. Ray starts a killed worker again
+and gives its shard to another; the runner keeps every shard that comes back, so that a killed job goes on where it was.
+"""
+
+import io
+import logging
+import os
+import traceback
+from collections.abc import Iterator, Mapping
+from functools import partial
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+import pandas as pd
+
+from core.dataset import DatasetError
+from core.run import ROOT
+from core.storage import ContractError, cache_dir
+from core.studies.runner import Engine, Progress, Source, Work
+from core.studies.study import Context, StudyError
+
+INSTALL = "Ray is not installed; give `pip install 'ray[data]'`, or leave --engine ray out to compute in this process"
+
+
+def ray_engine(address: str | None = None) -> Engine:
+    """An engine for `run_study`.
+
+    Args:
+        address: of a cluster ("auto", "host:port", "ray://host:port"), whose machines must see this checkout, the run,
+            the detector and the images under the same paths; None for the cores and GPUs of this machine.
+
+    Raises:
+        StudyError: Ray is not installed.
+    """
+    _ray()
+    return partial(run_on_ray, address=address)
+
+
+def run_on_ray(
+    source: Source, work: Work, missing: list[int], progress: Progress, *, address: str | None = None
+) -> Iterator[tuple[int, pd.DataFrame]]:
+    """Yield the shards `missing` and their tables in the order in which workers finish them, see `runner.Engine`.
+
+    Raises:
+        StudyError: no cluster at the address, or a worker failed for another reason than being killed.
+    """
+    ray = _ray()
+    mine = not ray.is_initialized()
+    done = len(work.positions) - sum(len(work.shards[number]) for number in missing)
+    progress(done, len(work.positions), "starting Ray")
+    try:
+        if mine:
+            _connect(ray, address)
+        for row in _rows(ray, source, work, missing):
+            if row["problem"]:
+                raise StudyError(row["problem"]) from (RuntimeError(row["trace"]) if row["trace"] else None)
+            yield int(row["number"]), pd.read_parquet(io.BytesIO(row["table"]))
+    except (ray.exceptions.RayError, ConnectionError) as error:
+        raise StudyError(f"Ray gave up ({str(error).strip().splitlines()[-1]}); finished shards are kept") from error
+    finally:
+        if mine:
+            ray.shutdown()
+
+
+class ShardWorker:
+    """Computes shards in a process of its own.
+
+    Args:
+        source: opened at the first shard.
+        work: whose shards.
+    """
+
+    def __init__(self, source: Source, work: Work) -> None:
+        self.source = source
+        self.work = work
+        self.context: Context | None = None
+
+    def __call__(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """The table of shard `row["number"]` as parquet, or the sentence that says why there is none."""
+        number, study = int(row["number"]), self.work.study
+        try:
+            self.context = self.context or self.source.open()
+            table = study.compute(self.context, self.work.shards[number], study.parameters)
+        except (StudyError, ContractError, DatasetError) as error:
+            return _answer(number, problem=str(error))
+        except Exception as error:  # noqa: BLE001 - Ray would wrap it in pages of its own
+            problem = f"{study.name} failed in a worker ({type(error).__name__}: {error}); finished shards are kept"
+            return _answer(number, problem=problem, trace=traceback.format_exc())
+        buffer = io.BytesIO()
+        table.to_parquet(buffer, index=False)
+        return _answer(number, table=buffer.getvalue())
+
+
+def _answer(number: int, *, table: bytes = b"", problem: str = "", trace: str = "") -> dict[str, Any]:
+    return {"number": number, "table": table, "problem": problem, "trace": trace}
+
+
+def _rows(ray: ModuleType, source: Source, work: Work, missing: list[int]) -> Iterator[dict[str, Any]]:
+    """What the workers answer, a GPU each where there are any, else a core each."""
+    resources = ray.cluster_resources()
+    gpus = 0 if source.device == "cpu" else int(resources.get("GPU", 0))
+    workers = max(1, min(len(missing), gpus or int(resources.get("CPU", 1))))
+    items = ray.data.from_items([{"number": number} for number in missing], override_num_blocks=len(missing))
+    found = items.map(
+        ShardWorker,
+        fn_constructor_args=(source, work),
+        # one shard waits at each worker, so that none is idle while the next is sent
+        compute=ray.data.ActorPoolStrategy(size=workers, max_tasks_in_flight_per_actor=2),
+        num_cpus=1,
+        num_gpus=1 if gpus else 0,
+        runtime_env={"env_vars": {"PYTHONPATH": str(ROOT), "TELLTALE_CACHE": str(cache_dir())}},
+    )
+    yield from found.iter_rows()
+
+
+def _connect(ray: ModuleType, address: str | None) -> None:
+    here = {"address": "local", "include_dashboard": False}
+    ray.init(**(here if address is None else {"address": address}), log_to_driver=False, logging_level=logging.ERROR)
+
+
+def _ray() -> ModuleType:
+    """Ray with its Data library, told to say and to send nothing.
+
+    Raises:
+        StudyError: it is not installed.
+    """
+    for name, value in {"RAY_USAGE_STATS_ENABLED": "0", "RAY_BACKEND_LOG_LEVEL": "fatal"}.items():
+        os.environ.setdefault(name, value)
+    try:
+        ray = import_module("ray")
+        data = import_module("ray.data")
+    except ImportError:
+        raise StudyError(INSTALL) from None
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    # the runner's bar is the one that is shown
+    data.DataContext.get_current().enable_progress_bars = False
+    return ray

@@ -1,0 +1,145 @@
+"""The second engine: the same rows and values as in this process, whatever happens to a worker."""
+
+import os
+import signal
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import ray
+from numpy.typing import NDArray
+
+from core.run import read_run
+from core.storage import cache_dir
+from core.studies.__main__ import main
+from core.studies.ray_engine import ShardWorker, ray_engine
+from core.studies.registry import find_study
+from core.studies.runner import Source, Work, run_study
+from core.studies.store import read_study
+from core.studies.study import Context, StudyError
+from tests.core.studies.conftest import BRIGHTNESS, brightness
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[None]:
+    """Ray for the whole module, as starting it takes seconds; it counts two GPUs, as it counts what it is told."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    ray.init(address="local", num_cpus=2, num_gpus=2, include_dashboard=False, log_to_driver=False)
+    yield
+    ray.shutdown()
+
+
+def table_of(path: Path) -> pd.DataFrame:
+    """The rows of a study's file."""
+    return read_study(path).table
+
+
+def test_the_command_gives_the_rows_and_values_of_this_process(
+    source: Source, capsys: pytest.CaptureFixture[str]
+) -> None:
+    local = table_of(run_study(find_study("agreement"), source, images=40))
+    assert main(["agreement", "--run", str(source.run), "--images", "40", "--engine", "ray"]) == 0
+    assert "of one image correlate" in capsys.readouterr().out
+    assert not ray.is_initialized()
+    far = table_of(source.run / "studies" / "agreement.parquet")
+    assert len(far) == 40
+    assert (far["weight"] > 1).any()
+    pd.testing.assert_frame_equal(far, local, rtol=1e-3, atol=1e-3)
+    assert not list((cache_dir() / "studies").iterdir())
+
+
+def test_a_worker_killed_in_the_middle_loses_nothing(source: Source, cluster: None, tmp_path: Path) -> None:
+    marks = tmp_path / "marks"
+    marks.mkdir()
+
+    def dies_once(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, Any]) -> pd.DataFrame:
+        if rows[0] == 20 and not (marks / "killed").exists():
+            (marks / "killed").write_text(str(os.getpid()))
+            os.kill(os.getpid(), signal.SIGKILL)
+        (marks / f"{rows[0]}-{os.getpid()}").touch()
+        gpus = ray.get_runtime_context().get_accelerator_ids()["GPU"]
+        return brightness(context, rows, parameters).assign(half=",".join(gpus))
+
+    study = replace(BRIGHTNESS, compute=dies_once, shard=5)
+    found = table_of(run_study(study, source, engine=ray_engine()))
+    done = {mark.name.partition("-")[0]: mark.name.partition("-")[2] for mark in marks.glob("*-*")}
+    assert set(done) == {str(at) for at in range(0, 60, 5)}
+    assert str(os.getpid()) not in done.values()
+    assert done["20"] != (marks / "killed").read_text()
+    # workers had a GPU each
+    assert set(found["half"]) <= {"0", "1"}
+    local = table_of(run_study(BRIGHTNESS, source))
+    pd.testing.assert_frame_equal(found.drop(columns="half"), local.drop(columns="half"), rtol=1e-4, atol=1e-5)
+
+
+def test_what_one_engine_left_the_other_goes_on_with(source: Source, cluster: None, tmp_path: Path) -> None:
+    marks = tmp_path / "marks"
+    marks.mkdir()
+
+    def stops(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, Any]) -> pd.DataFrame:
+        if rows[0] >= 30:
+            raise KeyboardInterrupt
+        return brightness(context, rows, parameters)
+
+    def tells(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, Any]) -> pd.DataFrame:
+        assert not ray.get_runtime_context().get_accelerator_ids()["GPU"]
+        (marks / str(rows[0])).touch()
+        return brightness(context, rows, parameters)
+
+    with pytest.raises(KeyboardInterrupt):
+        run_study(replace(BRIGHTNESS, compute=stops, shard=10), source)
+    told: list[int] = []
+    study = replace(BRIGHTNESS, compute=tells, shard=10)
+    on_cpu = replace(source, device="cpu")
+    path = run_study(study, on_cpu, engine=ray_engine(), progress=lambda done, _total, _text: told.append(done))
+    assert {mark.name for mark in marks.iterdir()} == {"30", "40", "50"}
+    assert told == sorted(told)
+    assert (told[0], told[-1]) == (30, 60)
+    assert list(table_of(path)["id"]) == list(read_run(source.run).predictions["id"])
+
+
+def test_what_a_worker_refuses_is_one_sentence(source: Source, cluster: None) -> None:
+    def refuses(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, Any]) -> pd.DataFrame:
+        raise StudyError("this study wants another run")
+
+    with pytest.raises(StudyError, match="^this study wants another run$"):
+        run_study(replace(BRIGHTNESS, compute=refuses), source, engine=ray_engine())
+
+
+def test_a_mistake_in_a_study_is_a_sentence_too_with_the_trace_behind_it(source: Source, tmp_path: Path) -> None:
+    def breaks(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, Any]) -> pd.DataFrame:
+        raise ZeroDivisionError("nothing to divide by")
+
+    work = Work(replace(BRIGHTNESS, compute=breaks), np.arange(60), np.ones(60, np.float32), tmp_path)
+    answer = ShardWorker(source, work)({"number": 0})
+    assert answer["problem"].startswith("brightness failed in a worker (ZeroDivisionError: nothing to divide by)")
+    assert "in breaks" in answer["trace"]
+    nowhere = ShardWorker(replace(source, detector=tmp_path), work)({"number": 0})
+    assert str(tmp_path) in nowhere["problem"]
+    assert nowhere["trace"] == ""
+
+
+def test_without_ray_the_command_says_how_to_get_it(
+    source: Source, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["files", "--run", str(source.run), "--address", "auto"]) == 2
+    assert "give --engine ray" in capsys.readouterr().err
+    monkeypatch.setitem(sys.modules, "ray", None)
+    assert main(["files", "--run", str(source.run), "--engine", "ray"]) == 2
+    assert "pip install 'ray[data]'" in capsys.readouterr().err
+
+
+def test_no_cluster_at_the_address_is_one_sentence(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuses(**_settings: object) -> None:
+        raise ConnectionError("no cluster answers\nat this address")
+
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "init", refuses)
+    monkeypatch.setattr(ray, "shutdown", lambda: None)
+    with pytest.raises(StudyError, match="^Ray gave up \\(at this address\\)"):
+        run_study(BRIGHTNESS, source, engine=ray_engine("127.0.0.1:1"))
