@@ -50,6 +50,12 @@ page = st.navigation(
                 help="Which images the detector treats alike: clusters, where each errs, and what sets it apart.",
             ),
             st.Page(
+                "views/data.py",
+                title="Data",
+                icon=":material/fact_check:",
+                help="What could be learned from the images that is not AI: plain cues, leaks, copies, and a baseline.",
+            ),
+            st.Page(
                 "views/trust.py",
                 title="Trust",
                 icon=":material/balance:",
@@ -68,6 +74,20 @@ page = st.navigation(
                 title="Game",
                 icon=":material/sports_esports:",
                 help="REAL or AI? Ten images, and your score beside the detector's.",
+            ),
+        ],
+        "New to this": [
+            st.Page(
+                "views/guide.py",
+                title="Guide",
+                icon=":material/slideshow:",
+                help="A tour of seven steps: what the detector is, what explanations say, and what they do not.",
+            ),
+            st.Page(
+                "views/glossary.py",
+                title="Glossary",
+                icon=":material/menu_book:",
+                help="Every term of these pages in plain words.",
             ),
         ],
     }

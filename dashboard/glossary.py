@@ -1,0 +1,63 @@
+"""Every term of the app in plain words: for the page Glossary, and for the help where a term stands."""
+
+TERMS: dict[str, str] = {
+    "Accuracy": "Of all verdicts, the share that is right.",
+    "Agreement": "Whether two explanations of one image point at the same places. It is compared with chance: how well "
+    "an explanation agrees with maps of other images.",
+    "AUROC": "Area under the ROC curve: shown one image of each class, how often the photograph gets the higher score. "
+    "50 % is guessing, 100 % is perfect.",
+    "Band LIME": "LIME with kinds of detail, from coarse to fine, in grey and in colour, in the place of parts of the "
+    "image: which kind speaks for which class.",
+    "Calibration": "Whether confidence can be believed: of verdicts that are 80 % sure, 80 in 100 should be right. The "
+    "calibration error is how far confidence and truth lie apart on average.",
+    "CIFAKE": "The set of images that the paper used: 60,000 small photographs (CIFAR-10) and 60,000 imitations of "
+    "them that Stable Diffusion made (Bird and Lotfi 2024).",
+    "Cluster": "A group of images that the detector treats alike, found by the computer without being told what to "
+    "look for.",
+    "Confidence": "The probability that the detector gives to its own verdict, from 50 % (a guess) to 100 %.",
+    "Confusion matrix": "A table of who is taken for what: a row is what images are, a column what they are called.",
+    "Control": "The same test without the thing that is meant. What happens under the control too says nothing.",
+    "Deletion and insertion": "A test of an explanation: cover the places it names first and see how fast the verdict "
+    "gives way; or begin with nothing and uncover them first (Petsiuk et al. 2018).",
+    "Detector": "The neural network that calls an image REAL or FAKE: a ResNet-18 for 32 x 32 pixels.",
+    "F1": "The harmonic mean of precision and recall: high only where both are.",
+    "Faithfulness": "Whether an explanation names what the verdict really rests on, tested by changing what it names.",
+    "FAKE": "Made by an image generator.",
+    "Fill": "What a covered part of an image is covered with: its mean colour, a blur, black, or its own texture "
+    "shuffled.",
+    "Fingerprint": "A hash of all files of an image set: two sets with the same fingerprint are the same.",
+    "Grad-CAM": "A map of where the network's features speak for one class or the other (gradient-weighted class "
+    "activation mapping, Selvaraju et al. 2017).",
+    "Interval": "The range that a rate could have over many more images: 95 of 100 such intervals hold the true rate.",
+    "Leak": "A test image whose very file was also among the training images: no fair question.",
+    "LIME": "Local interpretable model-agnostic explanations (Ribeiro et al. 2016): parts of the image are covered in "
+    "many ways and the detector is asked each time; a part's weight is what its being visible adds to the score.",
+    "Low-pass": "An image without its finest detail: what is left looks soft.",
+    "Margin": "The detector's score: its number for REAL less its number for FAKE. Above 0 it says REAL, below FAKE; "
+    "the further from 0, the surer.",
+    "Margin map": "The margin spread over 4 x 4 places of the image, as the last stage of the network sees them. Its "
+    "mean is the margin.",
+    "Neighbours": "The training images that look most like this one to the detector, whatever they look like to us.",
+    "Precision": "Of what is called so, the share that is so.",
+    "Probe": "A small change that has a name, such as less detail or no colour, made to see whether the verdict turns.",
+    "REAL": "A photograph.",
+    "Recall": "Of what is so, the share that is called so.",
+    "Repeat": "A copy of a file that comes earlier in the same set.",
+    "Resampling filter": "The rule by which many pixels become one when an image is made small.",
+    "ROC curve": "For every threshold at once: how many FAKE images are caught, and how many REAL ones are accused.",
+    "Run": "One detector's verdicts on one set of images, computed once and never changed.",
+    "Sanity": "A test of explanations: when the network's weights are replaced by random ones, its maps must change "
+    "(Adebayo et al. 2018).",
+    "Segment": "A part of the image that LIME covers or shows as one.",
+    "SLIC": "A way to cut an image into parts of about one size that follow its edges (Achanta et al. 2012).",
+    "Stability": "Whether an explanation stays the same when nothing that matters changes: another random seed, noise "
+    "that nobody can see.",
+    "Stage": "A depth in the network. Late stages know the most and see the least sharply.",
+    "Study": "One question asked of all images of a run, or of a sample, with its control.",
+    "Temperature": "A number that margins are divided by before they become probabilities, fitted so that confidence "
+    "can be believed.",
+    "Threshold": "How sure of REAL the detector must be to say so. At 50 % the verdict is whatever is likelier.",
+    "Transfer": "How the detector does on images that it was not made for: other generators, other photographs.",
+    "Undecided": "A part whose effect LIME cannot tell from chance, or that is too small to name. It is hatched.",
+    "Undetermined": "An upload whose verdict depends on how it is made small: one filter says REAL, another FAKE.",
+}
