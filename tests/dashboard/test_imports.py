@@ -1,4 +1,4 @@
-"""What a page costs to open: Overview and Explore never read torch."""
+"""What a page costs to open: whoever only looks at what a run and its studies hold never reads torch."""
 
 import os
 import subprocess
@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from tests.dashboard.studies import TRUST, add_studies
 
 ROOT = Path(__file__).parents[2]
 CODE = """
@@ -17,17 +19,26 @@ app.run()
 {switch}
 assert not app.exception, app.exception
 assert app.title[0].value == {title!r}, app.title
-heavy = {{"torch", "torchvision", "torchcam", "lime", "skimage"}} & set(sys.modules)
+heavy = {{"torch", "torchvision", "torchcam", "lime", {also!r}}} & set(sys.modules)
 assert not heavy, heavy
 """
 
 
 @pytest.mark.parametrize(
-    ("page", "title"), [("overview", "How good is the detector?"), ("explore", "Browse the images")]
+    ("page", "title", "studies"),
+    [
+        ("overview", "How good is the detector?", ()),
+        ("explore", "Browse the images", ("clusters",)),
+        ("patterns", "Which images does it treat alike?", ("clusters",)),
+        ("trust", "Can the explanations be trusted?", TRUST),
+        ("data", "What could it learn that is not AI?", ("audit", "duplicates", "files")),
+    ],
 )
-def test_browsing_reads_no_torch(home: Path, page: str, title: str) -> None:
+def test_browsing_reads_no_torch(home: Path, page: str, title: str, studies: tuple[str, ...]) -> None:
+    add_studies(home, *studies)
     switch = "" if page == "overview" else f'app.switch_page("views/{page}.py").run()'
-    code = CODE.format(switch=switch, title=title)
+    # what draws maps takes their colours from scikit-image
+    code = CODE.format(switch=switch, title=title, also="torch" if page == "patterns" else "skimage")
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, env=os.environ, capture_output=True, text=True, check=False
     )

@@ -1,0 +1,174 @@
+"""Parts of the page Data: what an audit found, worst first, with the images behind it."""
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from core.storage import ContractError
+from core.studies.audit_names import FACT_NAMES
+from core.studies.audit_report import Concern, histogram, probe_sentence, yardsticks
+from core.studies.copies import FILE, NEAR, SHOWN
+from core.studies.study import Answer
+from dashboard import address, library
+from dashboard.library import Opened
+from dashboard.sentences import for_visitors
+from dashboard.widgets import audit_charts, charts
+from dashboard.widgets.evidence_words import coloured, parts
+from dashboard.widgets.words import percent
+
+# the columns of Explore that hold facts which are words
+COLUMNS = {"compression": "files.compression"}
+# three bars, two, one
+ICONS = {
+    "well": ":material/signal_cellular_alt:",
+    "to some degree": ":material/signal_cellular_alt_2_bar:",
+    "a little": ":material/signal_cellular_alt_1_bar:",
+}
+STUDIES = "audit duplicates files"
+
+
+def read(opened: Opened, name: str) -> Answer | None:
+    """A study of the run; where it cannot be read a sentence stands in its place."""
+    try:
+        return library.answer(opened, name)
+    except ContractError as error:
+        st.error(for_visitors(error, homes=library.homes()))
+        return None
+
+
+def command(opened: Opened) -> str:
+    """What to type for an audit of this run."""
+    return f"python -m core.studies {STUDIES} --run {opened.run.name}"
+
+
+def headlines(opened: Opened, audit: Answer, found: Sequence[Concern], duplicates: Answer | None) -> None:
+    """The four numbers that a reviewer asks for."""
+    network = audit.table[audit.table["kind"] == "network"].iloc[0]
+    line = yardsticks(audit).set_index("name").loc["16 numbers of the spectrum"]
+    with st.grid(4, min_column_width=190):
+        if found:
+            _headline(
+                "Plainest cue",
+                found[0].name.title,
+                f"It alone tells {100 * found[0].alone.value:.0f} of 100 pairs of a REAL and a FAKE image apart; "
+                "guessing tells 50.",
+            )
+        _headline(
+            "Plain regression",
+            percent(line["value"]),
+            "Right verdicts by a logistic regression on 16 numbers of the spectrum; the network gets "
+            f"{percent(network['accuracy'])}.",
+        )
+        if duplicates is not None:
+            table = duplicates.table
+            leaked = int(table["in_training"].isin([FILE, SHOWN, NEAR]).sum())
+            _headline(
+                "In training too",
+                f"{leaked:,}",
+                f"Of {len(table):,} images so many are in the training set as well: the same file, the same pixels, or "
+                "nearly the same picture.",
+            )
+            repeats = int(opened.run.predictions["is_repeat"].sum())
+            _headline(
+                "Counted twice",
+                f"{repeats:,}",
+                f"Of {len(table):,} images so many are the very file of an earlier one of this set.",
+            )
+
+
+def _headline(label: str, value: str, sentence: str) -> None:
+    """One number with what it means."""
+    with st.container(border=True, height="stretch", gap="small"):
+        st.metric(label, value)
+        st.caption(coloured(sentence))
+
+
+def concern_row(opened: Opened, one: Concern, probes: Answer | None) -> None:
+    """One thing that tells the classes apart: how it is spread, what it tells, and the images."""
+    with st.container(border=True):
+        band = st.grid(2, min_column_width=320, gap="large")
+        with band.cell():
+            draw_spread(opened, one)
+        with band.cell():
+            with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+                st.markdown(f"#### {one.name.title}", width="content")
+                if icon := ICONS.get(one.how_well):
+                    st.badge(f"tells {one.how_well}", icon=icon, color="gray")
+            _sentences(opened, one, probes)
+            _buttons(opened, one)
+
+
+def _sentences(opened: Opened, one: Concern, probes: Answer | None) -> None:
+    for sentence in (one.sentence, one.lean):
+        said, beside = parts(sentence)
+        st.markdown(coloured(said))
+        if beside:
+            st.caption(beside)
+    changed = _changed(opened, probes, one.key) if probes is not None else None
+    if changed:
+        st.markdown(coloured(changed))
+        st.caption("From the experiments on the page Evidence; the strength that turns most of each verdict is told.")
+
+
+def _changed(opened: Opened, probes: Answer, key: str) -> str | None:
+    return _remembered(opened, probes, f"{opened.stamp} {key}", key)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _remembered(_opened: Opened, _probes: Answer, stamp: str, key: str) -> str | None:  # noqa: ARG001 - the key
+    name = FACT_NAMES.get(key)
+    return None if name is None else probe_sentence(_opened.run, _probes, name)
+
+
+def _buttons(opened: Opened, one: Concern) -> None:
+    with st.container(horizontal=True, gap="small"):
+        for words, wanted in one.shown.items():
+            if st.button(words, icon=":material/grid_view:", key=f"data.{one.key}.{words}"):
+                address.go("explore", run=opened.run.name, wanted=wanted)
+
+
+def draw_spread(opened: Opened, one: Concern, *, title: bool = False) -> None:
+    """How a fact is spread over the classes."""
+    if title:
+        st.markdown(f"**{one.name.title}**")
+    column = COLUMNS.get(one.key, one.key)
+    if column not in opened.table or opened.table[column].nunique() < 2:
+        return
+    real = (opened.table["label"] == "REAL").to_numpy(bool)
+    frame = histogram(opened.table[column], real)
+    alt = f"{one.name.title} of REAL and of FAKE images: {one.sentence}"
+    charts.show(audit_charts.spread(frame, one.name.about), key=f"data.spread.{one.key}", alt=alt)
+
+
+def harmless(opened: Opened, found: Sequence[Concern]) -> None:
+    """What tells nothing, or hardly anything, in small."""
+    with st.grid(3, min_column_width=260, gap="large") as grid:
+        for one in found:
+            with grid.cell():
+                draw_spread(opened, one, title=True)
+                said, _ = parts(one.sentence)
+                st.caption(said)
+                _buttons(opened, one)
+
+
+def downloads(opened: Opened, audit: Answer, duplicates: Answer | None) -> None:
+    """Buttons for the tables that the page rests on."""
+    about = {
+        "Audit": (audit, "A row a fact, ring of the spectrum, baseline and count, each with its interval and control."),
+        "Copies": (duplicates, "A row an image: what of it is elsewhere, where, and of which class."),
+    }
+    with st.container(horizontal=True, gap="small"):
+        for label, (answer, help_) in about.items():
+            if answer is None:
+                continue
+            st.download_button(
+                label,
+                lambda answer=answer: answer.table.to_csv(index=False).encode(),
+                file_name=f"{opened.run.name}-{answer.about['study']}.csv",
+                mime="text/csv",
+                # a rerun would take the file away before the browser has fetched it
+                on_click="ignore",
+                icon=":material/download:",
+                key=f"data.csv.{label}",
+                help=help_,
+            )

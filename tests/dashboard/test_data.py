@@ -1,0 +1,198 @@
+"""The page Data: findings worst first against the audit's own numbers, ways to the images, and what it says without."""
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core.run import read_run
+from core.studies.audit_report import concerns
+from core.studies.registry import find_study
+from core.studies.runner import Source, run_study
+from core.studies.store import read_study
+from core.studies.study import Answer
+from dashboard.widgets.words import CLASS_WORDS, NO_BREAK
+from tests.dashboard.conftest import Open
+from tests.dashboard.studies import add_studies
+from tests.dashboard.test_pages import words
+
+RUN = "tiny@seen-test"
+STUDIES = ("audit", "duplicates", "files")
+
+
+@pytest.fixture(scope="session")
+def audited(made_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The studies of the made run, computed once; copies are dealt."""
+    home = tmp_path_factory.mktemp("audited") / "home"
+    shutil.copytree(made_home, home)
+    add_studies(home, "audit", "files")
+    source = Source(home / "runs" / RUN, home / "detectors" / "tiny")
+    run_study(replace(find_study("duplicates"), compute=dealt), source)
+    return home / "runs" / RUN / "studies"
+
+
+def dealt(context: Any, rows: np.ndarray, _parameters: Any) -> pd.DataFrame:
+    """Three leaks, one of the other class; sixteen near copies in pairs within the set; the rest is clean."""
+    ids = context.run.predictions["id"].to_numpy(object)
+    table = pd.DataFrame({"id": ids, "in_training": "none", "in_set": "none"})
+    for name in ("training_class", "training_name", "training_id", "set_class", "set_name", "set_id"):
+        table[name] = None
+    for name in ("training_bits", "set_bits"):
+        table[name] = np.float16(np.nan)
+    for row, kind, same in ((0, "same file", "same"), (1, "near copy", "other"), (2, "same pixels", "same")):
+        table.loc[row, ["in_training", "training_class", "training_name", "training_id", "training_bits"]] = [
+            kind, same, f"REAL/{row:04d}.jpg", f"train-{row:016d}", 4.0 * (kind == "near copy"),
+        ]  # fmt: skip
+    for row in range(10, 40):
+        other = row + 1 if row % 2 == 0 else row - 1
+        table.loc[row, ["in_set", "set_class", "set_name", "set_id", "set_bits"]] = [
+            "near copy", "same", f"name {other}", ids[other], 2.0,
+        ]  # fmt: skip
+    columns = ["id", *find_study("duplicates").columns]
+    return table[columns].iloc[rows].reset_index(drop=True)
+
+
+@pytest.fixture
+def studied(home: Path, audited: Path) -> Path:
+    """The home that the dashboard finds, with those studies."""
+    shutil.copytree(audited, home / "runs" / RUN / "studies")
+    return home
+
+
+def answer(home: Path, name: str) -> Answer:
+    folder = home / "runs" / RUN
+    return read_study(folder / "studies" / f"{name}.parquet", read_run(folder))
+
+
+def plain(text: str) -> str:
+    """Without the colours of the classes."""
+    for name, coloured in CLASS_WORDS.items():
+        text = text.replace(coloured, name)
+    return text
+
+
+def pairs(app: AppTest) -> list[dict[str, Any]]:
+    """The pairs that are drawn."""
+    found = [element for element in app.get("bidi_component") if "Pairs of copies" in str(element.proto)]
+    return [] if not found else json.loads(found[0].proto.json)["pairs"]
+
+
+@pytest.mark.parametrize("run", [RUN, "tiny@blind-test"])
+def test_without_an_audit_it_says_what_to_type(open_page: Open, run: str) -> None:
+    app = open_page("data", run=run)
+    assert not app.exception
+    assert not app.error
+    assert app.title[0].value == "What could it learn that is not AI?"
+    assert f"`python -m core.studies audit duplicates files --run {run}`" in words(app)
+    assert not app.get("plotly_chart")
+
+
+def test_findings_come_worst_first_with_the_audits_own_numbers(open_page: Open, studied: Path) -> None:
+    app = open_page("data", run=RUN)
+    assert not app.exception
+    assert not app.error
+    said = plain(words(app))
+    found = [one for one in concerns(answer(studied, "audit")) if one.key != "leak"]
+    flaws = [one for one in found if one.is_flaw]
+    assert flaws
+    # a sentence, then its comparison
+    places = [said.index(one.sentence.partition("; ")[0]) for one in flaws]
+    assert places == sorted(places)
+    assert all(one.lean.partition("; ")[0] in said for one in flaws)
+    metrics = {metric.label: metric.value for metric in app.metric}
+    table = answer(studied, "audit").table.set_index("name")
+    assert metrics["Plainest cue"] == found[0].name.title
+    assert metrics["Plain regression"] == f"{100 * table.loc['spectrum', 'accuracy']:.1f}{NO_BREAK}%"
+    assert f"the network gets {100 * table.loc['network', 'accuracy']:.1f}{NO_BREAK}%" in said
+    assert metrics["In training too"] == "3"
+    assert metrics["Counted twice"] == "1"
+    drawn = app.get("plotly_chart")
+    assert all(chart.proto.alt for chart in drawn)
+    # one for all, one for each fact that varies, the spectrum, and the baseline
+    assert len(drawn) == 3 + sum(app_has_values(studied, one.key) for one in found)
+    assert "What this cannot show" in " ".join(element.value for element in app.subheader)
+    assert len(app.get("download_button")) == 2
+
+
+def app_has_values(home: Path, key: str) -> bool:
+    """Whether a fact has more than one value."""
+    table = read_run(home / "runs" / RUN).predictions
+    return key in table and table[key].nunique() > 1
+
+
+def test_the_chart_says_what_the_audit_found(open_page: Open, studied: Path) -> None:
+    app = open_page("data", run=RUN)
+    found = concerns(answer(studied, "audit"))
+    chart = json.loads(app.get("plotly_chart")[0].proto.spec)
+    assert chart["layout"]["yaxis"]["ticktext"] == [one.name.title for one in found]
+    first = chart["data"][0]["customdata"][0]
+    assert first[:2] == [found[0].name.title, f"{100 * found[0].alone.value:.1f}"]
+
+
+def test_images_are_one_click_away(open_page: Open, studied: Path) -> None:
+    worst = concerns(answer(studied, "audit"))[0]
+    app = open_page("data", run=RUN)
+    app.button(key=f"data.{worst.key}.Highest first").click().run()
+    assert not app.exception
+    assert app.title[0].value == "Browse the images"
+    assert app.query_params["sort"] == f"-{worst.key}"
+    app = open_page("data", run=RUN)
+    app.button(key="data.in_training.same file").click().run()
+    assert not app.exception
+    assert app.query_params["duplicates.in_training"] == "same file"
+    assert "**1** of 60 images" in words(app)
+
+
+def test_copies_are_counted_by_kind_and_class(open_page: Open, studied: Path) -> None:
+    said = plain(words(open_page("data", run=RUN)))
+    assert "nearly the same picture: 0 REAL, 1 FAKE; **1 of the other class**" in said
+    assert "the same file, byte for byte: 0 REAL, 1 FAKE\n" in said
+    labels = read_run(studied / "runs" / RUN).predictions["label"].iloc[10:40]
+    assert f"nearly the same picture: {(labels == 'REAL').sum()} REAL, {(labels == 'FAKE').sum()} FAKE" in said
+    assert "The same file, byte for byte: none." in said
+
+
+def test_pairs_are_shown_as_pictures_those_of_the_other_class_first(open_page: Open, studied: Path) -> None:
+    app = open_page("data", run=RUN)
+    shown = pairs(app)
+    ids = read_run(studied / "runs" / RUN).predictions["id"]
+    assert [pair["id"] for pair in shown] == [ids[1], ids[2]]
+    assert shown[0]["clash"]
+    assert (shown[0]["left"]["is"], shown[0]["right"]["is"]) == ("FAKE", "REAL")
+    assert not shown[1]["clash"]
+    assert shown[0]["left"]["source"].startswith("data:image/png")
+    # the training images are not at hand
+    assert shown[0]["right"]["source"] is None
+    app = open_page("data", run=RUN, side="in_set")
+    inside = pairs(app)
+    assert len(inside) == 12
+    assert all(pair["left"]["source"] and pair["right"]["source"] for pair in inside)
+    assert len({frozenset((pair["left"]["source"], pair["right"]["source"])) for pair in inside}) == 12
+    app.button(key="data.more").click().run()
+    assert app.query_params["pairs"] == "24"
+    assert len(pairs(app)) == 15
+    assert all(button.key != "data.more" for button in app.button)
+
+
+@pytest.mark.parametrize("name", STUDIES[:2])
+def test_a_broken_study_is_one_sentence(open_page: Open, studied: Path, name: str) -> None:
+    file = studied / "runs" / RUN / "studies" / f"{name}.parquet"
+    file.write_bytes(file.read_bytes()[:-20])
+    app = open_page("data", run=RUN)
+    assert not app.exception
+    assert [error.value.startswith(f"tiny@seen-test/studies/{name}.parquet is no") for error in app.error] == [True]
+    assert str(studied) not in words(app)
+    assert bool(app.get("plotly_chart")) == (name == "duplicates")
+
+
+def test_nonsense_in_the_url_is_the_default_view(open_page: Open, studied: Path) -> None:
+    usual, strange = open_page("data", run=RUN), open_page("data", run=RUN, side="<b>", pairs="1e99")
+    assert not strange.exception
+    assert words(strange) == words(usual)
+    assert pairs(strange) == pairs(usual)
