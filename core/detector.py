@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torchvision.models.resnet import BasicBlock, ResNet
 
+from core.checks import read_detector_manifest
 from core.storage import ContractError, read_folder, write_folder
 
 FAKE, REAL = 0, 1
@@ -325,21 +326,36 @@ def save_detector(path: Path, detector: Detector, *, model_card: str, replace: b
     write_folder(path, kind=KIND, manifest=manifest, files=files, replace=replace)
 
 
+def _check_weights(file: Path, tensors: Mapping[str, Tensor], width: int) -> None:
+    """Refuse weights that are not finite or of another width, before memory for a network of that width is taken."""
+    largest = {"conv1.weight": (width, 3, 3, 3), "layer4.1.conv2.weight": (8 * width, 8 * width, 3, 3)}
+    if any(name in tensors and tuple(tensors[name].shape) != shape for name, shape in largest.items()):
+        raise ContractError(f"{file} does not hold the weights of a width-{width} detector; restore it")
+    for name in largest:
+        if name not in tensors:
+            raise ContractError(f"{file} lacks or adds {name}; restore it or train the detector again")
+    for name, tensor in tensors.items():
+        if not bool(torch.isfinite(tensor.float()).all()):
+            raise ContractError(f"{file} holds a number in {name} that is not finite; train the detector again")
+
+
 def load_detector(path: Path, *, device: str = "auto") -> Detector:
     """Read a detector from its folder.
 
     Raises:
         ContractError: a file is missing, changed, or of another width than the manifest says.
     """
+    read_detector_manifest(path)
     manifest = read_folder(path, KIND)
     file = path / "weights.safetensors"
     try:
         normalisation = manifest["normalisation"]
         width, temperature = int(manifest["width"]), float(manifest["temperature"])
         mean, std = (tuple(map(float, normalisation[key])) for key in ("mean", "std"))
-        if not 1 <= width <= 1024 or temperature <= 0 or len(mean) != 3 or len(std) != 3 or min(std) <= 0:
+        finite = bool(np.isfinite([temperature, *mean, *std]).all())
+        if not finite or not 1 <= width <= 1024 or temperature <= 0 or len(mean) != 3 or len(std) != 3 or min(std) <= 0:
             raise ValueError
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         raise ContractError(f"{path / 'manifest.json'} lacks width, normalisation or temperature; restore it") from None
     if "weights.safetensors" not in manifest["files"]:
         raise ContractError(f"{path / 'manifest.json'} does not list weights.safetensors; restore it")
@@ -347,6 +363,7 @@ def load_detector(path: Path, *, device: str = "auto") -> Detector:
         tensors = load_file(file)
     except (SafetensorError, OSError):
         raise ContractError(f"{file} is not a safetensors file; restore it or train the detector again") from None
+    _check_weights(file, tensors, width)
     network = build_network(width, seed=0)
     try:
         network.load_state_dict({name: tensor.float() for name, tensor in tensors.items()}, strict=False)

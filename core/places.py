@@ -87,7 +87,8 @@ def read_places(run: Path, ids: pd.Series) -> pd.DataFrame:
         with file.open("rb") as opened:
             names = pq.read_schema(opened).names
             wanted = [name for name in names if name.endswith(("_x", "_y"))]
-            study = pq.read_table(opened, columns=["id", *wanted]).to_pandas()
+            columns = ["id", *wanted]
+            study = pq.read_table(opened, columns=columns, page_checksum_verification=True).to_pandas()
     except Exception:  # noqa: BLE001 - pyarrow's errors share no base; a damaged study costs its columns only
         return pd.DataFrame(index=pd.RangeIndex(len(ids)))
     found = study.drop_duplicates("id").set_index("id").reindex(ids).reset_index(drop=True)

@@ -14,9 +14,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.metrics import accuracy_score, confusion_matrix, precision_recall_fscore_support, roc_auc_score
 
+from core.checks import check_arrays, check_manifest, check_predictions, check_size
 from core.dataset import CLASSES, ImageSet
 from core.facts import FACTS
-from core.storage import ContractError, read_folder, read_manifest, write_folder
+from core.storage import MANIFEST, ContractError, read_folder, restore_all, write_folder
 
 if TYPE_CHECKING:
     from core.detector import Detector
@@ -214,22 +215,23 @@ def read_run(path: Path) -> Run:
         ContractError: a file is missing, changed, or does not fit the others; the message names it.
     """
     manifest = read_folder(path, KIND)
+    check_manifest(path, manifest)
+    file = path / "predictions.parquet"
+    if file.name not in manifest["files"]:
+        raise ContractError(f"{path / MANIFEST} does not list {file.name}; write the run again")
+    check_size(file, manifest["images"])
     try:
-        predictions = pd.read_parquet(path / "predictions.parquet")
+        predictions = pd.read_parquet(file)
     except Exception as error:  # noqa: BLE001 - pyarrow's errors share no base class below Exception
-        raise ContractError(f"{path / 'predictions.parquet'} is no parquet file ({type(error).__name__})") from None
+        raise ContractError(f"{file} is no parquet file ({type(error).__name__}); restore it") from None
     if missing := set(COLUMNS) - set(predictions.columns):
-        raise ContractError(
-            f"{path / 'predictions.parquet'} lacks the column {sorted(missing)[0]}; write the run again"
-        )
-    arrays = {name: _read_array(path, manifest, name, len(predictions)) for name in ("maps", "features", "images")}
-    maps = arrays["maps"]
-    if maps is None or maps.ndim != 3:
-        raise ContractError(f"{path / 'maps.npy'} does not hold a map an image; write the run again")
-    images = arrays["images"]
-    if images is not None and (images.dtype != np.uint8 or images.shape[1:] != (32, 32, 3)):
-        raise ContractError(f"{path / 'images.npy'} does not hold 32 x 32 images; write the run again")
-    return Run(path, manifest, predictions, maps, arrays["features"], images)
+        raise ContractError(f"{file} lacks the column {sorted(missing)[0]}; write the run again")
+    check_predictions(file, predictions)
+    maps, features, images = (
+        _read_array(path, manifest, name, len(predictions)) for name in ("maps", "features", "images")
+    )
+    check_arrays(path, maps, features, images)
+    return Run(path, manifest, predictions, maps, features, images)  # type: ignore[arg-type]
 
 
 def _read_array(path: Path, manifest: dict[str, Any], name: str, rows: int) -> NDArray[Any] | None:
@@ -238,36 +240,38 @@ def _read_array(path: Path, manifest: dict[str, Any], name: str, rows: int) -> N
         return None
     try:
         array: NDArray[Any] = np.load(file, mmap_mode="r", allow_pickle=False)
-    except (ValueError, OSError, EOFError):
+    except (ValueError, OSError, EOFError, OverflowError, MemoryError, SyntaxError):
+        # also what a header that claims a shape of exabytes comes to
         raise ContractError(f"{file} is no plain numpy array; restore it or write the run again") from None
-    if len(array) != rows:
-        raise ContractError(f"{file} has {len(array)} rows and predictions.parquet {rows}; write the run again")
+    if array.ndim == 0 or len(array) != rows:
+        raise ContractError(
+            f"{file} has {array.shape[0] if array.ndim else 0} rows and predictions.parquet {rows}; write the run again"
+        )
     return array
 
 
 def find_runs(homes: tuple[Path, ...] = HOMES) -> dict[str, Path]:
-    """Names and folders of all runs, a user's own first; what is no run at a glance is left out."""
-    return _find(homes, "runs", KIND)
+    """Names and folders of all runs, a user's own first; a folder without a manifest is none."""
+    return _find(homes, "runs")
 
 
 def find_detectors(homes: tuple[Path, ...] = HOMES) -> dict[str, Path]:
-    """Names and folders of all detectors, a user's own first."""
-    return _find(homes, "detectors", "detector")
+    """Names and folders of all detectors, a user's own first; a folder without a manifest is none."""
+    return _find(homes, "detectors")
 
 
-def _find(homes: tuple[Path, ...], folder: str, kind: str) -> dict[str, Path]:
+def _find(homes: tuple[Path, ...], folder: str) -> dict[str, Path]:
+    # one whose manifest is damaged is found too, so that who opens it is told what is wrong with it
     found: dict[str, Path] = {}
     for path in (path for home in homes for path in _folders(home / folder)):
-        try:
-            read_manifest(path, kind)
-        except ContractError:
-            continue
-        found.setdefault(path.name, path)
+        if (path / MANIFEST).exists():
+            found.setdefault(path.name, path)
     return found
 
 
 def _folders(parent: Path) -> Iterator[Path]:
     if parent.is_dir():
+        restore_all(parent)
         yield from sorted(child for child in parent.iterdir() if child.is_dir() and not child.name.startswith("."))
 
 

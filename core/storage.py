@@ -1,14 +1,18 @@
 """Sealed folders: written to a temporary sibling, hashed, renamed, and never edited afterwards.
 
 Detectors, runs and image packs are all such folders. `manifest.json` says what the folder is and holds the sha256 of
-every other file in it; a reader refuses what does not fit, with one sentence that names the file.
+every other file in it and of itself; a reader refuses what does not fit, with one sentence that names the file.
 """
 
+import contextlib
+import errno
+import glob
 import hashlib
 import json
 import os
 import shutil
 import tempfile
+import time
 import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -18,6 +22,11 @@ import platformdirs
 
 SCHEMA = 1
 MANIFEST = "manifest.json"
+# a manifest's own hash; those written before there was one lack it
+SEAL = "sha256"
+# nothing is written for so long without a sign of life: what is older was left by a process that was killed
+ABANDONED = 3600.0
+EXCHANGES = 3
 
 
 class ContractError(ValueError):
@@ -47,6 +56,7 @@ def write_bytes_atomically(path: Path, write: Callable[[Path], None]) -> None:
         temporary.chmod(mode)
         _sync(temporary)
         temporary.replace(path)
+        _sync_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -75,6 +85,7 @@ def write_folder(
     if path.exists() and not replace:
         raise FileExistsError(f"{path} exists already; choose another name or say that it may be replaced")
     path.parent.mkdir(parents=True, exist_ok=True)
+    _tidy(path)
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     temporary.mkdir()
     try:
@@ -84,18 +95,78 @@ def write_folder(
             (temporary / name).chmod(temporary.stat().st_mode & 0o666)
             _sync(temporary / name)
         hashes = {name: sha256_of(temporary / name) for name in files}
-        sealed = {"schema": SCHEMA, "kind": kind, **manifest, "files": hashes}
-        (temporary / MANIFEST).write_text(json.dumps(sealed, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        # sealed as it will be read: JSON knows no tuples, and no keys but text
+        whole = sealed(json.loads(json.dumps({"schema": SCHEMA, "kind": kind, **manifest, "files": hashes})))
+        (temporary / MANIFEST).write_text(json.dumps(whole, indent=1, allow_nan=False) + "\n", encoding="utf-8")
         _sync(temporary / MANIFEST)
         if path.exists():
-            old = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".old", dir=path.parent)) / path.name
-            path.rename(old)
-            temporary.rename(path)
-            shutil.rmtree(old.parent)
+            _exchange(path, temporary)
         else:
             temporary.rename(path)
+        _sync_folder(path.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def sealed(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """A manifest with the sha256 of all that it says."""
+    content = {key: value for key, value in manifest.items() if key != SEAL}
+    return {**content, SEAL: hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()}
+
+
+def _exchange(path: Path, new: Path) -> None:
+    """Put a folder in the place of another: whatever happens in between, one of the two is found there afterwards."""
+    aside = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".old", dir=path.parent))
+    try:
+        for _ in range(EXCHANGES):
+            path.rename(aside / path.name)
+            try:
+                new.rename(path)
+                break
+            except OSError:
+                # a reader that came just now has brought the old one back
+                if not path.exists():
+                    raise
+        else:
+            raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), str(path))
+    finally:
+        restore(path)
+        # where even that failed, what lies aside is all that there is
+        if path.exists():
+            shutil.rmtree(aside, ignore_errors=True)
+
+
+def restore(path: Path) -> None:
+    """Bring back a folder whose replacement was cut off between taking the old one away and putting the new one there.
+
+    Does nothing where the folder is there, or where none of it is left.
+    """
+    if path.exists():
+        return
+    for aside in path.parent.glob(f".{glob.escape(path.name)}.*.old"):
+        with contextlib.suppress(OSError):
+            (aside / path.name).rename(path)
+            return
+
+
+def restore_all(parent: Path) -> None:
+    """`restore` every folder that `parent` held."""
+    for aside in parent.glob(".*.old"):
+        for held in aside.glob("*"):
+            restore(parent / held.name)
+
+
+def _tidy(path: Path) -> None:
+    """Before a folder is written: bring back what a killed process took away, and remove what it had begun."""
+    restore(path)
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*"):
+        with contextlib.suppress(OSError):
+            if left.suffix in (".tmp", ".old") and time.time() - _last_touched(left) > ABANDONED:
+                shutil.rmtree(left, ignore_errors=True)
+
+
+def _last_touched(folder: Path) -> float:
+    return max(file.stat().st_mtime for file in (folder, *folder.glob("*")))
 
 
 def read_manifest(path: Path, kind: str) -> dict[str, Any]:
@@ -105,11 +176,13 @@ def read_manifest(path: Path, kind: str) -> dict[str, Any]:
         ContractError: no folder, no manifest, not JSON, another kind, or another version's schema.
     """
     file = path / MANIFEST
+    restore(path)
     try:
         manifest = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ContractError(f"{path} is no {kind}: it has no {MANIFEST}; name a folder that train.py wrote") from None
-    except (UnicodeDecodeError, json.JSONDecodeError):
+    except (ValueError, RecursionError):
+        # not UTF-8, not JSON, nested too deep, or a number of thousands of digits
         raise ContractError(f"{file} is not readable JSON; restore it or write the {kind} again") from None
     except OSError as error:
         raise ContractError(f"{file} cannot be read ({error.strerror}); check the folder and its permissions") from None
@@ -121,6 +194,8 @@ def read_manifest(path: Path, kind: str) -> dict[str, Any]:
         raise ContractError(
             f"{file} has schema {manifest.get('schema')} and this version reads {SCHEMA}; write the {kind} again"
         )
+    if SEAL in manifest and manifest[SEAL] != sealed(manifest)[SEAL]:
+        raise ContractError(f"{file} is not the file that was written (its sha256 differs); restore it")
     return manifest
 
 
@@ -137,7 +212,11 @@ def read_folder(path: Path, kind: str) -> dict[str, Any]:
             raise ContractError(f"{path / MANIFEST} names a file outside its folder ({name!r}); do not use it")
         if not file.is_file():
             raise ContractError(f"{file} is missing; restore it or write the {kind} again")
-        if sha256_of(file) != digest:
+        try:
+            found = sha256_of(file)
+        except OSError as error:
+            raise ContractError(f"{file} cannot be read ({error.strerror}); check its permissions") from None
+        if found != digest:
             raise ContractError(f"{file} is not the file that was written (its sha256 differs); restore it")
     return manifest
 
@@ -146,3 +225,13 @@ def _sync(path: Path) -> None:
     # rename is only atomic for data that has reached the disk
     with path.open("rb") as file:
         os.fsync(file.fileno())
+
+
+def _sync_folder(path: Path) -> None:
+    # so that a name, too, outlives a power cut; where folders cannot be synced the system looks after it itself
+    with contextlib.suppress(OSError):
+        folder = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)

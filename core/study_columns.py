@@ -73,7 +73,8 @@ def added_by_studies(run: Path, ids: pd.Series, also: Collection[str] = ()) -> p
         asked = [name for name in file.others if f"{file.path.stem}.{name}" in also]
         try:
             with file.path.open("rb") as opened:
-                study = pq.read_table(opened, columns=["id", *file.offered, *asked]).to_pandas()
+                columns = ["id", *file.offered, *asked]
+                study = pq.read_table(opened, columns=columns, page_checksum_verification=True).to_pandas()
         except Exception:  # noqa: BLE001, S112 - pyarrow's errors share no base; a damaged study costs its columns only
             continue
         if not study["id"].is_unique or not study["id"].isin(ids).any():

@@ -20,10 +20,15 @@ class Tags:
 
     Args:
         path: the file, made with its folder when something is first kept.
+
+    Attributes:
+        problem: one sentence on why the file could not be read the last time, "" where it could. What cannot be read
+            is as if it were not there; nothing of it is overwritten.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.problem = ""
 
     def add(self, ids: Sequence[str], tag: str) -> None:
         """Tag images.
@@ -82,8 +87,15 @@ class Tags:
     def _read(self, query: str, *values: str) -> list[tuple[str, ...]]:
         if not self.path.exists():
             return []
-        with self._open() as connection:
-            return connection.execute(query, values).fetchall()
+        try:
+            with self._open() as connection:
+                found = connection.execute(query, values).fetchall()
+        except TagError as error:
+            self.problem = str(error)
+            return []
+        self.problem = ""
+        # a column of SQLite holds whatever was put there
+        return [tuple(map(str, row)) for row in found]
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:

@@ -12,11 +12,12 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from core.browse import Extent, Filter, browse_table, cells, extents_of, find_rows
+from core.checks import read_detector_manifest
 from core.dataset import Split
 from core.pictures import Pictures, find_pictures
 from core.run import HOMES, Run, find_detectors, find_runs, read_run
 from core.storage import MANIFEST, ContractError, cache_dir, read_manifest
-from core.studies.store import read_study, study_path
+from core.studies.store import find_studies, read_study, study_path
 from core.studies.study import Answer
 from core.study_columns import StudyColumn, added_by_studies, further_columns, study_columns
 from core.tags import Tags
@@ -76,13 +77,17 @@ def choose_run() -> str:
 
 
 def _worth(path: Path) -> tuple[bool, int]:
-    """Whether all pictures of a run are at hand, and how many images it has."""
-    manifest = read_manifest(path, "run")
+    """Whether all pictures of a run are at hand, and how many images it has; less than nothing where it is damaged."""
+    try:
+        manifest = read_manifest(path, "run")
+    except ContractError:
+        return False, -1
     at_hand = {found.fingerprint for found in shelf().sets}
     # what is still being read is at hand in a moment: the first visitor sees the same run as the next
     reading = shelf().status.state == "reading"
     complete = reading or "images.npy" in manifest["files"] or manifest.get("set_fingerprint") in at_hand
-    return complete, manifest.get("images", 0)
+    images = manifest.get("images", 0)
+    return complete, images if isinstance(images, int) else -1
 
 
 def current() -> Opened:
@@ -168,10 +173,24 @@ def answer_by(detector_sha256: str, name: str) -> Answer | None:
     for run in sorted(found, key=lambda run: run != own):
         if not study_path(found[run], name).is_file():
             continue
-        opened = open_run(found[run])
+        try:
+            opened = open_run(found[run])
+        except ContractError:
+            # it says so itself where it is looked at
+            continue
         if opened.run.manifest["detector_sha256"] == detector_sha256:
             return answer(opened, name)
     return None
+
+
+def refused_studies(opened: Opened) -> list[str]:
+    """A sentence for visitors on each study of a run that cannot be read; its columns are left out everywhere."""
+    return _refused_studies(opened, opened.stamp)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _refused_studies(_opened: Opened, stamp: str) -> list[str]:  # noqa: ARG001 - the key
+    return [for_visitors(problem, homes=homes()) for problem in find_studies(_opened.run).problems]
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
@@ -205,7 +224,10 @@ def _counts(_opened: Opened, stamp: str, wanted: Filter, tagged: frozenset[str])
 
 def splits() -> tuple[Split, ...]:
     """The splits of an image set that the runs here are about: "test", and "train" where one is."""
-    sets = [str(read_manifest(path, "run").get("set", "")) for path in runs().values()]
+    sets = []
+    for path in runs().values():
+        with suppress(ContractError):
+            sets.append(str(read_manifest(path, "run").get("set", "")))
     return ("test", "train") if any("-train" in name for name in sets) else ("test",)
 
 
@@ -236,8 +258,19 @@ def detectors() -> dict[str, tuple[Path, dict[str, Any]]]:
     found = {}
     for name, path in find_detectors(homes()).items():
         with suppress(ContractError):
-            found[name] = path, read_manifest(path, "detector")
+            found[name] = path, read_detector_manifest(path)
     return found
+
+
+def refused_detectors() -> list[str]:
+    """A sentence for visitors on each detector here that cannot be read."""
+    sentences = []
+    for path in find_detectors(homes()).values():
+        try:
+            read_detector_manifest(path)
+        except ContractError as error:
+            sentences.append(for_visitors(error, homes=homes()))
+    return sentences
 
 
 def samples(count: int = 8) -> tuple[Opened, NDArray[np.intp]] | None:

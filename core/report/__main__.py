@@ -58,7 +58,10 @@ def find_run(name: str) -> Path:
 def detector_of(sha256: str, homes: tuple[Path, ...] = HOMES) -> dict[str, object] | None:
     """The manifest of the detector with these weights, None where it is not here."""
     for path in find_detectors(homes).values():
-        manifest = read_manifest(path, "detector")
+        try:
+            manifest = read_manifest(path, "detector")
+        except ContractError:
+            continue
         if manifest.get("weights_sha256") == sha256:
             return manifest
     return None

@@ -43,7 +43,7 @@ def write_study(path: Path, table: pd.DataFrame, about: Mapping[str, Any]) -> No
     arrow = pa.Table.from_pandas(table, preserve_index=False)
     metadata = {**(arrow.schema.metadata or {}), KEY: json.dumps(sealed, allow_nan=False).encode()}
     arrow = arrow.replace_schema_metadata(metadata)
-    write_bytes_atomically(path, lambda file: pq.write_table(arrow, file, compression="zstd"))
+    write_bytes_atomically(path, lambda file: pq.write_table(arrow, file, compression="zstd", write_page_checksum=True))
 
 
 def read_study(path: Path, run: Run | None = None) -> Answer:
@@ -60,7 +60,7 @@ def read_study(path: Path, run: Run | None = None) -> Answer:
     try:
         # from an open file: pyarrow takes a path's folders for columns
         with path.open("rb") as file:
-            arrow = pq.read_table(file)
+            arrow = pq.read_table(file, page_checksum_verification=True)
         about: dict[str, Any] = dict(json.loads((arrow.schema.metadata or {})[KEY]))
         digest = about.pop("sha256", None)
         table = arrow.to_pandas()

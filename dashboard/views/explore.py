@@ -44,6 +44,8 @@ with st.expander(f"More filters: {about}", icon=":material/tune:", key="explore.
     # a closed one costs nothing
     if more.open:
         filters.draw_more(opened, wanted)
+        for sentence in library.refused_studies(opened):
+            st.warning(sentence)
 if filters.is_filtered(wanted):
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         filters.draw_active(opened, wanted)
@@ -52,6 +54,8 @@ if filters.is_filtered(wanted):
 positions = library.matching(opened, wanted)
 shown = page_rows(positions, wanted)
 kept = library.tags().frame()
+if library.tags().problem:
+    st.warning(for_visitors(library.tags().problem))
 tags_of = {row.id: row.tags.split(";") for row in kept.itertuples() if row.tags}
 
 

@@ -144,3 +144,5 @@ if asked:
     panels.page_row(subject, asked, stored if own else None)
 elif own is None:
     st.caption("The detector that made this run is not among the detectors here, so nothing new can be asked of it.")
+    for sentence in library.refused_detectors():
+        st.error(sentence)

@@ -25,6 +25,8 @@ heading(
 if not known:
     draw_limits()
     st.info("There is no detector here yet. Make one with `python train.py --data PATH`, then reload this page.")
+    for sentence in library.refused_detectors():
+        st.error(sentence)
     st.stop()
 
 made_by = opened.run.manifest["detector_sha256"]

@@ -117,12 +117,12 @@ def _replace_weights(path: Path, write: object) -> None:
     """Swap the weights file and seal the folder again, as an attacker with write access would."""
     import json
 
-    from core.storage import sha256_of
+    from core.storage import sealed, sha256_of
 
     write(path / "weights.safetensors")  # type: ignore[operator]
     manifest = json.loads((path / MANIFEST).read_text())
     manifest["files"]["weights.safetensors"] = sha256_of(path / "weights.safetensors")
-    (path / MANIFEST).write_text(json.dumps(manifest))
+    (path / MANIFEST).write_text(json.dumps(sealed(manifest)))
 
 
 @pytest.mark.parametrize(

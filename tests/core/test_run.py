@@ -10,7 +10,7 @@ from sklearn.metrics import classification_report
 
 from core.dataset import ImageSet, load_image_set
 from core.run import Run, clean, expected_calibration_error, find_runs, metrics, read_run, write_run
-from core.storage import MANIFEST, ContractError, sha256_of
+from core.storage import MANIFEST, ContractError, sealed, sha256_of
 from tests.conftest import make_detector
 
 ROOT = Path(__file__).parents[2]
@@ -88,7 +88,7 @@ def test_a_run_is_never_changed_unless_asked(run: Run, images: ImageSet, tmp_pat
 def _reseal(path: Path, name: str) -> None:
     manifest = json.loads((path / MANIFEST).read_text())
     manifest["files"][name] = sha256_of(path / name)
-    (path / MANIFEST).write_text(json.dumps(manifest))
+    (path / MANIFEST).write_text(json.dumps(sealed(manifest)))
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,20 @@
 import json
 import os
+import time
 from pathlib import Path
 
 import pytest
 
-from core.storage import ContractError, read_folder, read_manifest, write_bytes_atomically, write_folder
+from core import storage
+from core.storage import (
+    ContractError,
+    read_folder,
+    read_manifest,
+    restore_all,
+    sealed,
+    write_bytes_atomically,
+    write_folder,
+)
 
 
 def write(path: Path, text: str = "hello", **options: bool) -> None:
@@ -65,7 +75,7 @@ def test_damage_is_named(tmp_path: Path, damage: object, sentence: str) -> None:
 
 def _edit(path: Path, **values: object) -> None:
     manifest = json.loads((path / "manifest.json").read_text())
-    (path / "manifest.json").write_text(json.dumps(manifest | values))
+    (path / "manifest.json").write_text(json.dumps(sealed(manifest | values)))
 
 
 def test_missing_folder(tmp_path: Path) -> None:
@@ -85,6 +95,50 @@ def test_atomic_file_survives_a_failing_writer(tmp_path: Path) -> None:
         write_bytes_atomically(file, fail)
     assert file.read_bytes() == b"one"
     assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_replacement_that_was_cut_off_between_its_two_renames_is_brought_back(tmp_path: Path) -> None:
+    for bring_back in (lambda: None, lambda: restore_all(tmp_path), lambda: write(tmp_path / "t", replace=True)):
+        write(tmp_path / "t", replace=True)
+        aside = tmp_path / ".t.abc.old"
+        aside.mkdir(exist_ok=True)
+        (tmp_path / "t").rename(aside / "t")
+        bring_back()
+        assert read_folder(tmp_path / "t", "thing")["name"] == "x"
+    # an empty one is no thing to bring back
+    (tmp_path / "t").rename(tmp_path / "elsewhere")
+    with pytest.raises(ContractError, match="has no manifest"):
+        read_manifest(tmp_path / "t", "thing")
+
+
+def test_a_reader_that_brings_the_old_one_back_does_not_stop_the_writer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "t")
+    rename, renamed = Path.rename, []
+
+    def and_a_reader_comes(self: Path, target: Path) -> Path:
+        renamed.append(self)
+        moved = rename(self, target)
+        if len(renamed) == 1:
+            storage.restore(tmp_path / "t")
+        return moved
+
+    monkeypatch.setattr(Path, "rename", and_a_reader_comes)
+    write(tmp_path / "t", "new", replace=True)
+    assert (tmp_path / "t" / "a.txt").read_text() == "new"
+    assert [p.name for p in tmp_path.iterdir()] == ["t"]
+
+
+def test_what_a_killed_writer_left_is_removed_when_nobody_can_be_at_it_any_more(tmp_path: Path) -> None:
+    for name, age in (("old", 2 * storage.ABANDONED), ("young", 0)):
+        left = tmp_path / f".t.{name}.tmp"
+        left.mkdir()
+        (left / "a.txt").write_text("half")
+        for path in (left / "a.txt", left):
+            os.utime(path, (time.time() - age, time.time() - age))
+    write(tmp_path / "t")
+    assert sorted(p.name for p in tmp_path.iterdir()) == [".t.young.tmp", "t"]
 
 
 @pytest.mark.parametrize(("umask", "file_mode", "folder_mode"), [(0o022, 0o644, 0o755), (0o027, 0o640, 0o750)])

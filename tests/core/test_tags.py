@@ -62,5 +62,10 @@ def test_many_threads_write_at_once(tags: Tags) -> None:
 def test_a_broken_file_is_one_sentence(tags: Tags) -> None:
     tags.path.parent.mkdir()
     tags.path.write_bytes(b"this is no database at all" * 100)
+    before = tags.path.read_bytes()
+    assert tags.names() == []
+    assert "tags.sqlite cannot be used" in tags.problem
+    assert tags.frame().empty
     with pytest.raises(TagError, match=r"tags\.sqlite cannot be used"):
-        tags.names()
+        tags.add(["a"], "t")
+    assert tags.path.read_bytes() == before
