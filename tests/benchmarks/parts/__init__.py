@@ -1,0 +1,85 @@
+"""Parts of the benchmark of studies.
+
+Each module has a `measure(bench)`, which prints what the first line of the module's docstring says.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from core.detector import Detector
+from core.facts import image_facts
+from core.run import Run
+from core.studies.study import Context
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What every part measures with.
+
+    Attributes:
+        detector: whose passes are timed.
+        images: how many images a part may take.
+        repeats: of each measurement; medians are printed.
+    """
+
+    detector: Detector
+    images: int
+    repeats: int = 3
+
+    def context(self, images: int | None = None) -> Context:
+        """A run of made images, half of them called REAL: what things cost does not hang on what they show."""
+        return _context(self.detector, images or self.images)
+
+    @cached_property
+    def noise(self) -> NDArray[np.uint8]:
+        """uint8 (images, 32, 32, 3)."""
+        return made_pixels(self.images)
+
+
+def made_pixels(images: int) -> NDArray[np.uint8]:
+    """uint8 (N, 32, 32, 3), random."""
+    return np.random.default_rng(0).integers(0, 256, (images, 32, 32, 3), dtype=np.uint8)
+
+
+def _context(detector: Detector, images: int) -> Context:
+    pixels = made_pixels(images)
+    numbers = np.arange(images)
+    names = ["FAKE", "REAL"]
+    table = pd.DataFrame(
+        {
+            "id": [f"test-{number:016x}" for number in numbers],
+            "name": [f"{number}.png" for number in numbers],
+            "label": pd.Categorical.from_codes(numbers % 2, names),
+            "predicted": pd.Categorical.from_codes(np.where(numbers % 25 == 0, 1 - numbers % 2, numbers % 2), names),
+            "margin": np.where(numbers % 2, 1.0, -1.0).astype(np.float32),
+            "p_real": np.where(numbers % 2, 0.7, 0.3).astype(np.float32),
+            "category": pd.Categorical([f"kind {number // 2 % 10}" for number in numbers]),
+            "sha256": [f"{number:064x}" for number in numbers],
+            "is_repeat": False,
+        }
+    )
+    table = pd.concat([table, image_facts(pixels)], axis=1)
+    features = np.random.default_rng(1).normal(size=(images, 8 * detector.width)).astype(np.float16)
+    maps = np.zeros((images, 4, 4), np.float16)
+    run = Run(Path("made"), {"detector": "made", "set": "made-test"}, table, maps, features, pixels)
+    return Context(run, replace(detector, batch_size=detector.batch_size or 128), pixels)
+
+
+def seconds_of(action: Callable[[], object]) -> float:
+    """How long a call takes."""
+    start = time.perf_counter()
+    action()
+    return time.perf_counter() - start
+
+
+def in_turns(repeats: int, *actions: Callable[[], object]) -> list[float]:
+    """The median seconds of each of some actions, run in turns so that a busy machine slows all of them alike."""
+    times = [[seconds_of(action) for action in actions] for _ in range(repeats)]
+    return np.median(times, axis=0).tolist()  # type: ignore[no-any-return]

@@ -1,0 +1,30 @@
+"""Images a second of the probe pass, against bare forwards of as many images (at least 0.8 of them)."""
+
+import numpy as np
+
+from core.explain.probe_table import probe_columns
+from core.studies.probes import STUDY, compute
+from tests.benchmarks.parts import Bench, in_turns
+
+
+def measure(bench: Bench) -> None:
+    """The pass edits, measures and judges every image under every strength of every probe."""
+    context = bench.context()
+    detector, judged = context.detector, len(probe_columns())
+    shards = [np.arange(at, min(at + STUDY.shard, bench.images)) for at in range(0, bench.images, STUDY.shard)]
+
+    def probe() -> None:
+        for rows in shards:
+            compute(context, rows, STUDY.parameters)
+
+    def bare() -> None:
+        for rows in shards:
+            for _ in range(judged):
+                detector.margins(context.pixels[rows])
+
+    detector.margins(context.pixels[:256])
+    ours, theirs = in_turns(bench.repeats, probe, bare)
+    print(
+        f"probes: {theirs / ours:.3f} of bare forwards ({bench.images * judged / ours:.0f} and "
+        f"{bench.images * judged / theirs:.0f} images/s; {bench.images} images, {judged} changes of each)"
+    )
