@@ -15,6 +15,13 @@ class TagError(ValueError):
     """A tag or note that is not kept; the message says why."""
 
 
+def _remedy(error: sqlite3.Error) -> str:
+    # only what is no database any more is better away; all else passes, and what was kept is still there
+    if getattr(error, "sqlite_errorname", "").startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
+        return "move it away and tags begin anew"
+    return "this was not kept, what was kept before is; see that its disk has room and may be written"
+
+
 class Tags:
     """Tags and notes by image id; safe to use from several threads and processes.
 
@@ -110,6 +117,6 @@ class Tags:
                 connection.execute("CREATE TABLE IF NOT EXISTS notes (id TEXT PRIMARY KEY, text TEXT)")
                 yield connection
         except sqlite3.Error as error:
-            raise TagError(f"{self.path} cannot be used ({error}); move it away and tags begin anew.") from None
+            raise TagError(f"{self.path} cannot be used ({error}); {_remedy(error)}.") from None
         finally:
             connection.close()
