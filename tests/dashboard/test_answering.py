@@ -1,0 +1,56 @@
+"""Answers of the worker's thread are those of core, with a share that ends at 1."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from core.detector import Detector
+from core.explain.band_results import BandSettings
+from core.explain.bands import explain_bands
+from core.explain.probe_results import ProbeSettings
+from core.explain.probing import explain_probes
+from dashboard.answering import answer
+from dashboard.worker import Question
+from tests.conftest import textured
+
+PIXELS = textured(4, fine=True, seed=3)
+
+
+def never() -> bool:
+    """Nobody says stop."""
+    return False
+
+
+@pytest.mark.parametrize(
+    ("settings", "alone", "fields"),
+    [
+        (
+            ProbeSettings("x", donors=1),
+            lambda detector, settings: explain_probes(detector, PIXELS, settings=settings),
+            ("after", "sentence", "margin"),
+        ),
+        (
+            BandSettings(n_samples=128),
+            lambda detector, settings: explain_bands(detector, PIXELS[0], settings=settings),
+            ("weights", "sentence", "margin"),
+        ),
+    ],
+)
+def test_slow_questions_are_answered_step_by_step_as_alone(
+    tiny_detector: Detector, settings: Any, alone: Callable[..., Any], fields: tuple[str, ...]
+) -> None:
+    expected = list(alone(tiny_detector, settings))
+    found = list(answer(tiny_detector, PIXELS, settings, never))
+    shares = [share for _, share in found]
+    assert len(found) == len(expected) > 1
+    assert shares == sorted(shares)
+    assert shares[-1] == 1
+    assert all(share < 1 for share in shares[:-1])
+    for (one, _), other in zip(found, expected, strict=True):
+        for field in fields:
+            np.testing.assert_equal(getattr(one, field), getattr(other, field))
+    assert not Question(Path(), "", "", settings).quick
+    assert list(answer(tiny_detector, PIXELS, settings, lambda: True)) == []
