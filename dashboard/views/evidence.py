@@ -96,7 +96,7 @@ section(
 )
 transfer = study_of("transfer")
 if transfer is not None:
-    draw_transfer(transfer)
+    draw_transfer(opened, transfer)
 
 st.space("medium")
 section(

@@ -14,15 +14,15 @@ ABOUT = ["id", "name", "label", "predicted", "margin"]
 def evidence_downloads(opened: Opened, evidence: Evidence) -> None:
     """Buttons for the rates that the charts draw, and for every image's answers."""
     with st.container(horizontal=True, gap="small"):
-        _csv(
-            "Rates",
+        csv_download(
+            "Rates as CSV",
             lambda: evidence.rates.to_csv(index=False).encode(),
             name=f"{opened.run.name}-probes-rates.csv",
             help="Every share with its interval and its control's, the mean change of the margin, and the size of the "
             "change, by verdict and strength.",
         )
-        _csv(
-            "Every image",
+        csv_download(
+            "Every image as CSV",
             lambda: with_predictions(opened, evidence.answer),
             name=f"{opened.run.name}-probes.csv",
             help="A row an image: its margin after every change, and how large that change was.",
@@ -32,7 +32,7 @@ def evidence_downloads(opened: Opened, evidence: Evidence) -> None:
 def study_download(opened: Opened, answer: Answer) -> None:
     """A button for the table of a study."""
     study = str(answer.about["study"])
-    _csv(
+    csv_download(
         "CSV",
         lambda: answer.table.to_csv(index=False).encode(),
         name=f"{opened.run.name}-{study}.csv",
@@ -45,7 +45,7 @@ def with_predictions(opened: Opened, answer: Answer) -> bytes:
     return opened.table[ABOUT].merge(answer.table, on="id").to_csv(index=False).encode()
 
 
-def _csv(label: str, write: Callable[[], bytes], *, name: str, help: str) -> None:
+def csv_download(label: str, write: Callable[[], bytes], *, name: str, help: str) -> None:
     st.download_button(
         label,
         write,

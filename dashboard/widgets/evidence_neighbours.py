@@ -7,13 +7,12 @@ from core.studies.study import Answer
 from dashboard import address
 from dashboard.library import Opened
 from dashboard.widgets.evidence_downloads import study_download
-from dashboard.widgets.evidence_words import coloured
+from dashboard.widgets.evidence_words import bullets
 
 
 def draw_summary(opened: Opened, answer: Answer) -> None:
     """Its sentences, and the way to the images whose neighbours say something else."""
-    for one in answer.findings:
-        st.markdown(f"- {coloured(one.sentence)}")
+    bullets([one.sentence for one in answer.findings])
     st.caption(
         "Where neighbours and verdict agree, the verdict is what such images had in training. Raw pixels and labels "
         "dealt by lot are the controls: what they reach as well has nothing to do with what the network has learned."

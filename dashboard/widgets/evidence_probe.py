@@ -11,7 +11,6 @@ from dashboard.library import Opened
 from dashboard.widgets import charts, evidence_charts
 from dashboard.widgets.evidence import (
     OTHER,
-    PICTURES,
     Evidence,
     Shown,
     next_picture,
@@ -37,14 +36,16 @@ def probe_setting(evidence: Evidence) -> Setting:
 
 
 def choose_probe(setting: Setting) -> Probe:
-    """The select box."""
-    setting.linked(
-        st.selectbox,
-        "The change",
-        options=list(setting.choices or ()),
-        format_func=lambda key: f"{FAMILIES[PROBES[key].family]}: {PROBES[key].title.lower()}",
-        width=420,
-    )
+    """The select box, and the button for another picture."""
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        setting.linked(
+            st.selectbox,
+            "The change",
+            options=list(setting.choices or ()),
+            format_func=lambda key: f"{FAMILIES[PROBES[key].family]}: {PROBES[key].title.lower()}",
+            width=420,
+        )
+        st.button("Another picture", icon=":material/refresh:", on_click=next_picture, key="evidence.next")
     return PROBES[setting.value]
 
 
@@ -60,10 +61,9 @@ def draw_pictures(evidence: Evidence, shown: Shown | None, probe: Probe) -> None
     frames = " The frame is what the detector calls each picture." if known else ""
     st.caption(
         f"Under the pictures: the share of the test set's FAKE and REAL verdicts that turn.{frames} "
-        f"If the verdict turns here and not under the control, it rested on {probe.means}."
+        f"If a verdict turns here and not under the control, it rested on {probe.means}. The picture is from "
+        f"{shown.opened.run.manifest['set']}."
     )
-    st.button("Another picture", icon=":material/refresh:", on_click=next_picture, key="evidence.next")
-    st.caption(f"From {shown.opened.run.manifest['set']}, {PICTURES} pictures in turn.")
 
 
 def _changed(evidence: Evidence, shown: Shown, probe: Probe, made: Probe) -> Row:
@@ -90,7 +90,7 @@ def _cell(evidence: Evidence, shown: Shown, probe: Probe, strength: Strength) ->
         if rate["images"]:
             ends = f"{percent(rate['low'])} to {percent(rate['high'])}"
             label = f"{percent(rate['share'])} ({ends}) of {verdict} verdicts turn"
-            rates.append((verdict, percent(rate["share"]), label))
+            rates.append((verdict, f"{percent(rate['share'])} turn", label))
     called = shown.verdict(column)
     said = f", now called {called}" if called else ""
     return Cell(picture, f"The image after {probe.title.lower()}, {strength.label}{said}", "", called, tuple(rates))
@@ -104,7 +104,13 @@ def _differences(shown: Shown, probe: Probe) -> Row:
             cells.append(None)
             continue
         difference, gain = amplified(picture, before)
-        cells.append(Cell(difference, f"What {strength.label} changed, amplified", f"{gain} times"))
+        cells.append(
+            Cell(
+                difference,
+                f"What {strength.label} changed, amplified",
+                f"{gain} times as strong" if gain > 1 else "as it is",
+            )
+        )
     return Row("What was changed", "The difference, amplified. Grey is where nothing changed.", [None, *cells])
 
 

@@ -46,8 +46,8 @@ def draw_ranking(opened: Opened, evidence: Evidence, shown: Shown | None) -> str
                 asked = _draw(opened, verdict, top, shown) or asked
     st.caption(
         "Bar: share of verdicts that turn. Line: its 95 % interval. ◇: the share that the control turns, which changes "
-        "the picture as much without the thing that is meant. A bar that does not reach beyond its ◇ says nothing. "
-        "Grey levels: how much the picture changes on average (root mean square, of 255)."
+        "the picture as much without the thing that is meant; without ◇ there is no control. A bar that does not reach "
+        "beyond its ◇ says nothing. Grey levels: how much the picture changes on average (root mean square, of 255)."
     )
     return asked
 

@@ -7,8 +7,10 @@ import streamlit as st
 
 from core.studies.study import Answer
 from core.studies.transfer import AS_CIFAKE, EVERY_FILTER, GENERATOR, OWN, PHOTOGRAPHS
+from dashboard.library import Opened
 from dashboard.widgets import charts, evidence_charts
-from dashboard.widgets.evidence_words import coloured
+from dashboard.widgets.evidence_downloads import study_download
+from dashboard.widgets.evidence_words import bullets
 from dashboard.widgets.words import percent
 
 # findings of the study, in the order in which they are said
@@ -37,7 +39,7 @@ def conclusion(answer: Answer) -> str:
     return f"**{listed[0].upper()}{listed[1:]}: outside its own kind of images a verdict is no evidence.**"
 
 
-def draw_transfer(answer: Answer) -> None:
+def draw_transfer(opened: Opened, answer: Answer) -> None:
     """The sentences, and a chart of each kind of images."""
     if text := conclusion(answer):
         st.markdown(text)
@@ -51,7 +53,7 @@ def draw_transfer(answer: Answer) -> None:
                 st.caption("They were not at hand when this was measured.")
             else:
                 figure = evidence_charts.carried(
-                    rows.assign(name=rows["source"]),
+                    rows.assign(name=rows["source"].str.replace("_", " ")),
                     column="share_real",
                     own=float(own["FAKE"]) if "FAKE" in own else None,
                     hue="REAL",
@@ -74,8 +76,8 @@ def draw_transfer(answer: Answer) -> None:
                 )
                 charts.show(figure, key="evidence.photographs", alt="Share called FAKE, by resampling filter")
                 st.caption("Dashed: REAL images of its own test set that it calls FAKE.")
-    for sentence in sentences(answer):
-        st.markdown(f"- {coloured(sentence)}")
+    bullets(sentences(answer))
+    study_download(opened, answer)
 
 
 def accused(rows: pd.DataFrame) -> pd.DataFrame:

@@ -33,9 +33,9 @@ def findings(found: Sequence[Finding], *, first: int) -> None:
 
 
 def _cards(found: Sequence[Finding]) -> None:
-    with st.grid(2, min_column_width=340, gap="medium") as grid:
+    with st.grid(2, min_column_width=340, gap="medium"):
         for one in found:
-            with grid.cell(), st.container(border=True, height="stretch", gap="small"):
+            with st.container(border=True, height="stretch", gap="small"):
                 _card(one)
 
 
@@ -43,7 +43,7 @@ def _card(one: Finding) -> None:
     if one.key in QUESTIONS:
         st.markdown(f"**{QUESTIONS[one.key]}**")
     answer, compared = parts(one.sentence)
-    st.markdown(coloured(answer))
+    st.markdown(scannable(coloured(answer)))
     if compared:
         st.caption(compared)
 
@@ -52,6 +52,16 @@ def parts(sentence: str) -> tuple[str, str]:
     """A finding's answer, and what it says beside: its controls and comparisons."""
     answer, mark, compared = sentence.partition("; ")
     return (f"{answer}.", compared[0].upper() + compared[1:]) if mark and compared else (sentence, "")
+
+
+def bullets(sentences: Sequence[str]) -> None:
+    """Draw sentences as a list."""
+    st.markdown("\n".join(f"- {scannable(coloured(sentence))}" for sentence in sentences))
+
+
+def scannable(text: str) -> str:
+    """Shares bold and their intervals grey, so that the eye finds the numbers."""
+    return re.sub(r"(\d[\d.]*[ \u00a0]%) (\([^()]* to [^()]*%\))", r"**\1** :gray[\2]", text)
 
 
 def coloured(text: str) -> str:

@@ -6,14 +6,13 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
-from core.neighbours import Neighbour, Neighbours, NeighbourSettings
+from core.neighbours import Neighbour, Neighbours, NeighbourSettings, Preparing
 from dashboard import library
-from dashboard.widgets import panels
 from dashboard.widgets.component import component, data_url
+from dashboard.widgets.evidence_follow import follow
 from dashboard.widgets.panels import Known, Subject
-from dashboard.widgets.polling import come_back
 from dashboard.widgets.words import CLASS_WORDS
-from dashboard.worker import Question, Standing
+from dashboard.worker import Question
 
 _mount = component("alike")
 SLOT = "neighbours"
@@ -30,39 +29,27 @@ def neighbours_panel(
         run: folder of a run by this detector, whose own images are searched where the training images cannot be.
         leave_out: sha256 of the image's own file in that run.
     """
-    st.subheader("To the detector this looks like these", anchor=False)
     st.caption(
         "The training images whose pooled features, what the network has made of them before it decides, point most "
         "nearly the same way. The frame is what each of them is. The verdict itself is no part of the comparison."
     )
     asked_for = f"neighbours.prepare.{detector.sha256}"
+    settings = NeighbourSettings(library.shelf().source, run, leave_out, bool(st.session_state.get(asked_for)))
 
-    def stand() -> Standing:
-        prepare = bool(st.session_state.get(asked_for))
-        settings = NeighbourSettings(library.shelf().source, run, leave_out, prepare)
-        question = Question(detector.path, detector.sha256, subject.sha256, settings)
-        return panels.worker().ask(panels.visitor(), SLOT, question, subject.image[None])
-
-    def draw() -> None:
-        now = stand()
-        if now.busy != busy:
-            # only a full rerun begins or ends the coming back
-            st.rerun()
-        if isinstance(now.answer, Neighbours):
-            _draw_found(now.answer)
-            if not now.answer.is_training and library.shelf().source:
+    def draw(answer: Neighbours | Preparing) -> None:
+        if isinstance(answer, Neighbours):
+            _draw_found(answer)
+            if not answer.is_training and settings.data:
                 _offer(asked_for)
-        elif now.busy:
-            st.progress(now.share, now.answer.text if now.answer else "Waiting for the detector")
-            st.button("Stop", key="neighbours.stop", on_click=_stop, args=(asked_for,), type="tertiary")
-        elif now.state == "failed":
-            st.error(now.message)
-            st.button(
-                "Try again", key="neighbours.again", on_click=panels.worker().go_on, args=(panels.visitor(), SLOT)
-            )
 
-    busy = stand().busy
-    come_back(draw, while_busy=busy)
+    follow(
+        Question(detector.path, detector.sha256, subject.sha256, settings),
+        subject.image[None],
+        draw,
+        slot=SLOT,
+        doing=lambda answer: answer.text if isinstance(answer, Preparing) else "Searching",
+        on_stop=lambda: st.session_state.update({asked_for: False}),
+    )
 
 
 def _draw_found(found: Neighbours) -> None:
@@ -119,8 +106,3 @@ def _offer(asked_for: str) -> None:
         help="The detector looks at each of its training images once, which takes minutes; what it saw is kept in the "
         "cache folder of this machine.",
     )
-
-
-def _stop(asked_for: str) -> None:
-    st.session_state[asked_for] = False
-    panels.worker().stop(panels.visitor(), SLOT)

@@ -21,7 +21,7 @@ from core.studies import neighbours, probes, transfer
 from core.studies.probe_summary import ranking, read_turns, responses
 from core.studies.runner import Source, run_study
 from core.studies.store import read_study
-from dashboard.widgets.evidence_words import coloured, parts
+from dashboard.widgets.evidence_words import coloured, parts, scannable
 from dashboard.widgets.words import percent
 from tests.dashboard.conftest import ROOT, Open, image_set
 from tests.dashboard.test_imports import CODE
@@ -68,7 +68,8 @@ def test_the_page_says_what_the_study_found(open_page: Open, studies: Path) -> N
     for name in ("probes", "neighbours", "transfer"):
         for finding in read_study(studies / f"{name}.parquet", run).findings:
             if finding.key not in ("left_out",):
-                assert coloured(parts(finding.sentence)[0] if name == "probes" else finding.sentence) in text
+                said = parts(finding.sentence)[0] if name == "probes" else finding.sentence
+                assert scannable(coloured(said)) in text
 
 
 def test_the_rankings_hold_the_rates_of_each_verdict_and_their_controls(open_page: Open, studies: Path) -> None:
@@ -119,7 +120,8 @@ def test_a_probe_is_shown_with_its_controls_and_the_verdicts_that_they_make(open
     for strength, cell in zip(probe.strengths, seen["rows"][0]["cells"][1:], strict=True):
         shown = {rate["name"]: rate["text"] for rate in cell["rates"]}
         assert shown == {
-            verdict: percent(rates.loc[(verdict, probe.column(strength.key)), "share"]) for verdict in ("FAKE", "REAL")
+            verdict: f"{percent(rates.loc[(verdict, probe.column(strength.key)), 'share'])} turn"
+            for verdict in ("FAKE", "REAL")
         }
     frames = {cell["edge"] for row in (seen["rows"][0], *seen["rows"][2:]) for cell in row["cells"] if cell}
     assert frames <= {"FAKE", "REAL"}
@@ -176,12 +178,14 @@ def test_a_run_without_pictures_is_shown_on_another_runs(open_page: Open, studie
     assert drawn(app, "evidence.ranking.FAKE")["rows"][0]["source"] is None
     write_run(home, load_detector(home / "detectors" / "tiny"), image_set("sample-test"), ship_images=True)
     app = open_page("evidence", run="tiny@blind-test")
-    assert "From sample-test" in words(app)
+    assert "The picture is from sample-test" in words(app)
     assert drawn(app, "evidence.ranking.FAKE")["rows"][0]["source"].startswith("data:image/png")
 
 
 def test_the_page_reads_no_torch(studies: Path) -> None:
-    code = CODE.format(switch='app.switch_page("views/evidence.py").run()', title="What does the detector read?")
+    code = CODE.format(
+        switch='app.switch_page("views/evidence.py").run()', title="What does the detector read?", also="skimage"
+    )
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, env=os.environ, capture_output=True, text=True, check=False
     )
