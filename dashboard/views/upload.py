@@ -61,7 +61,7 @@ if files:
     names = {file.file_id: file.name for file in files}
     chosen = files[0].file_id
     if len(files) > 1:
-        chosen = st.selectbox("Explain", list(names), format_func=names.get, key="upload.chosen")
+        chosen = st.selectbox("Explain", list(names), format_func=lambda id_: names.get(id_, id_), key="upload.chosen")
     file = next(file for file in files if file.file_id == chosen)
     name = file.name
     try:

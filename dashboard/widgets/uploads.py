@@ -11,6 +11,7 @@ from streamlit.typing import UploadedFile
 from core.images import ImageError
 from core.upload import DEFAULT_FILTER, Prepared, prepare, settle
 from dashboard.widgets import panels
+from dashboard.widgets.component import data_url
 from dashboard.widgets.panels import Known
 from dashboard.widgets.polling import come_back
 from dashboard.widgets.words import CLASS_WORDS, percent
@@ -66,7 +67,11 @@ def look(ready: Prepared, detector: Known, *, slot: str) -> Looked | None:
 
 
 def draw_table(files: Sequence[UploadedFile], detector: Known) -> None:
-    """A row a file, filled in as the answers come."""
+    """A row a file, filled in as the answers come; a click on one explains it."""
+
+    def choose() -> None:
+        for row in st.session_state["upload.table"].selection.rows:
+            st.session_state["upload.chosen"] = files[row].file_id
 
     def draw() -> None:
         rows = [_row(file, detector, slot=f"table.{number}") for number, file in enumerate(files)]
@@ -74,7 +79,11 @@ def draw_table(files: Sequence[UploadedFile], detector: Known) -> None:
             pd.DataFrame(rows),
             hide_index=True,
             alt="What each file is called",
+            key="upload.table",
+            on_select=choose,
+            selection_mode="single-row",
             column_config={
+                "seen": st.column_config.ImageColumn("", width="small", help="What the detector sees, 32 x 32 pixels."),
                 "p(REAL)": st.column_config.ProgressColumn(format="percent", min_value=0, max_value=1),
                 "lowest margin": st.column_config.NumberColumn(format="%.2f"),
                 "highest margin": st.column_config.NumberColumn(format="%.2f"),
@@ -82,7 +91,7 @@ def draw_table(files: Sequence[UploadedFile], detector: Known) -> None:
         )
         st.caption(
             "Lowest and highest margin over the resampling filters: where one is above 0 and the other below, nothing "
-            "is determined."
+            "is determined. Tick a row to explain that file below."
         )
         _end_if_settled("table", any(row.get("verdict") == "being asked" for row in rows))
 
@@ -93,8 +102,9 @@ def _row(file: UploadedFile, detector: Known, *, slot: str) -> dict[str, object]
     try:
         ready = ready_for(file)
     except ImageError as error:
-        return {"file": file.name, "verdict": str(error)}
-    row: dict[str, object] = {"file": file.name, "pixels": f"{ready.width} x {ready.height}"}
+        return {"seen": None, "file": file.name, "verdict": str(error)}
+    seen = data_url(ready.seen(DEFAULT_FILTER))
+    row: dict[str, object] = {"seen": seen, "file": file.name, "pixels": f"{ready.width} x {ready.height}"}
     found = look(ready, detector, slot=slot)
     if found is None:
         return row | {"verdict": "being asked"}

@@ -50,7 +50,9 @@ def settled(app: AppTest) -> AppTest:
     """The page once nothing on it is being made any more."""
     for _ in range(600):
         app.run()
-        if not app.get("progress") and not app.get("skeleton") and "is being asked" not in words(app):
+        coming = any(text in words(app) for text in ("is being asked", "Asking the detector"))
+        tables = any("being asked" in element.value.to_numpy() for element in app.dataframe)
+        if not (coming or tables or app.get("progress") or app.get("skeleton")):
             return app
         time.sleep(0.1)
     raise AssertionError("the page never came to rest")
