@@ -11,6 +11,7 @@ from dashboard.address import Setting
 from dashboard.widgets import filters, panels
 from dashboard.widgets.about import draw_about
 from dashboard.widgets.agreement import agreement_panel, note_drawn, other_maps
+from dashboard.widgets.evidence_image import experiments
 from dashboard.widgets.picture import plain_picture
 from dashboard.widgets.words import CLASS_WORDS, heading, percent
 
@@ -142,6 +143,7 @@ else:
                 panels.stored_panel(stored)
 if asked:
     panels.page_row(subject, asked, stored if own else None)
+    experiments(subject, asked[0], opened, row)
 elif own is None:
     st.caption("The detector that made this run is not among the detectors here, so nothing new can be asked of it.")
     for sentence in library.refused_detectors():

@@ -9,6 +9,7 @@ from dashboard import address, library
 from dashboard.address import Setting
 from dashboard.widgets import panels, uploads
 from dashboard.widgets.agreement import agreement_panel, note_drawn, other_maps
+from dashboard.widgets.evidence_image import experiments
 from dashboard.widgets.grid import image_grid
 from dashboard.widgets.limits import draw_limits
 from dashboard.widgets.picture import plain_picture
@@ -64,6 +65,7 @@ if files:
         chosen = st.selectbox("Explain", list(names), format_func=lambda id_: names.get(id_, id_), key="upload.chosen")
     file = next(file for file in files if file.file_id == chosen)
     name = file.name
+    origin, origin_row = opened, None
     try:
         ready = uploads.cut(file)
     except ImageError as error:
@@ -85,6 +87,7 @@ else:
     if image is None:
         st.stop()
     name = str(sample_run.table["name"].iloc[row])
+    origin, origin_row = sample_run, row
     ready = Prepared(32, 32, (DEFAULT_FILTER,), image[None], image)
 
 note_drawn()
@@ -129,3 +132,4 @@ with st.grid(3, min_column_width=205, gap="large") as grid:
         )
 notes = [f"The image was cut to a square and resized to 32 x 32 ({FILTER.value})."] if ready.resized else []
 panels.page_row(subject, [detector], None, notes)
+experiments(subject, detector, origin, origin_row)

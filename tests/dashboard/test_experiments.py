@@ -1,0 +1,125 @@
+"""Experiments on one image in Inspect and Upload: nothing before they are chosen, then what core says."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core.browse import Filter, browse_table, find_rows
+from core.detector import load_detector
+from core.explain.band_results import BANDS, BandSettings
+from core.explain.bands import explain_bands
+from core.explain.probe_results import ProbeResult
+from core.explain.probe_table import PROBES, probe_columns
+from core.explain.probing import explain_probes
+from core.run import Run, read_run
+from core.studies.donors import with_donors
+from dashboard.widgets.evidence_words import coloured
+from dashboard.widgets.probes import state_of
+from tests.dashboard.conftest import Open
+from tests.dashboard.test_evidence import drawn
+from tests.dashboard.test_pages import settled, words
+
+RUN = "tiny@seen-test"
+
+
+@pytest.fixture
+def run(home: Path) -> Run:
+    """`tiny@seen-test` of this test's home."""
+    return read_run(home / "runs" / RUN)
+
+
+def first_row(run: Run) -> int:
+    """The image that Inspect opens with."""
+    return int(find_rows(browse_table(run), Filter())[0])
+
+
+def probed(home: Path, run: Run, row: int) -> ProbeResult:
+    """What core says of one image."""
+    images = np.asarray(run.images)
+    pixels, settings = with_donors(
+        images[row], run, lambda at: images[at], name=run.predictions["id"].iloc[row], row=row
+    )
+    *_, last = explain_probes(load_detector(home / "detectors" / "tiny"), pixels, settings=settings)
+    return last
+
+
+def keys(app: AppTest) -> list[str]:
+    """The keys of our own elements."""
+    return [one.proto.id for one in app.get("bidi_component")]
+
+
+def test_nothing_is_asked_before_an_experiment_is_chosen(open_page: Open) -> None:
+    for params in ({}, {"evidence": "everything", "change": "nothing", "band_fill": "?"}):
+        app = settled(open_page("inspect", run=RUN, samples="64", **params))
+        assert not app.exception
+        assert "Experiments on this image" in words(app)
+        assert not any("probes" in key for key in keys(app))
+        assert app.segmented_control(key="url.evidence").value is None
+
+
+def test_inspect_says_what_turns_the_verdict(open_page: Open, home: Path, run: Run) -> None:
+    row = first_row(run)
+    expected = probed(home, run, row)
+    app = settled(open_page("inspect", run=RUN, samples="64", evidence="turns"))
+    assert not app.exception
+    assert coloured(expected.sentence) in words(app)
+    cells = cells_of(app)
+    assert set(cells) == {column for column, (probe, _) in probe_columns().items() if not probe.is_control}
+    for column, cell in cells.items():
+        one = expected.get(column)
+        assert (cell["state"], cell["called"]) == (state_of(one), one.verdict)
+    chosen = [column for column, cell in cells.items() if cell["chosen"]]
+    assert chosen == ([expected.smallest.after.column] if expected.smallest else [])
+
+
+def test_a_change_named_in_the_url_is_shown_large_with_its_controls(open_page: Open, home: Path, run: Run) -> None:
+    expected = probed(home, run, first_row(run))
+    app = settled(open_page("inspect", run=RUN, samples="64", evidence="turns", change="shuffle_8"))
+    large = drawn(app, "probes.large")
+    controls = [f"control: {PROBES[key].title.lower()}" for key in PROBES["shuffle"].controls]
+    assert large["heads"] == ["as it is", "8 pixels", "what was changed", *controls]
+    framed = [cell["edge"] for cell in large["rows"][0]["cells"]]
+    after = [expected.get(f"{key}_8").verdict for key in ("shuffle", *PROBES["shuffle"].controls)]
+    assert framed == [expected.verdict, after[0], None, *after[1:]]
+    assert [column for column, cell in cells_of(app).items() if cell["chosen"]] == ["shuffle_8"]
+
+
+def test_inspect_weighs_kinds_of_detail(open_page: Open, home: Path, run: Run) -> None:
+    image = np.asarray(run.images[first_row(run)])
+    detector = load_detector(home / "detectors" / "tiny")
+    *_, last = explain_bands(detector, image, settings=BandSettings(fill="shuffled"))
+    app = settled(open_page("inspect", run=RUN, samples="64", evidence="detail", band_fill="shuffled"))
+    assert not app.exception
+    assert coloured(last.sentence) in words(app)
+    figure = next(json.loads(one.proto.spec) for one in app.get("plotly_chart"))
+    assert figure["data"][0]["y"] == [band.label for band in BANDS]
+    app.segmented_control(key="url.band_fill").set_value("removed").run()
+    assert "band_fill" not in app.query_params
+
+
+def test_inspect_shows_what_the_image_is_like(open_page: Open, run: Run) -> None:
+    app = settled(open_page("inspect", run=RUN, samples="64", evidence="alike"))
+    assert not app.exception
+    assert "most alike to it" in words(app)
+    tiles = drawn(app, "neighbours.pictures")
+    own = str(run.predictions["name"].iloc[first_row(run)])
+    assert len(tiles["tiles"]) == 10
+    assert not any(own in tile["alt"] for tile in [*tiles["tiles"], tiles["apart"]["tile"]])
+
+
+def test_upload_experiments_on_what_was_chosen(open_page: Open, home: Path, run: Run) -> None:
+    row = 7
+    app = open_page("upload", run=RUN, samples="64", sample=run.predictions["id"].iloc[row], evidence="turns")
+    app = settled(app)
+    assert not app.exception
+    assert coloured(probed(home, run, row).sentence) in words(app)
+
+
+def cells_of(app: AppTest) -> dict[str, dict[str, Any]]:
+    """Every cell of the strip by its column."""
+    families = drawn(app, "probes.strip")["families"]
+    return {cell["column"]: cell for one in families for probe in one["probes"] for cell in probe["cells"]}
