@@ -1,0 +1,99 @@
+"""A network that looks at one patch and nothing else, and images in which its place is known."""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from core.dataset import CLASSES, ImageSet, fingerprint_of
+from core.detector import FAKE, REAL, Detector, build_network, round_to_float16, save_detector
+from core.facts import image_facts
+from core.run import write_run
+from core.studies.runner import Source
+
+SIDE = 8
+PLACES = 16
+
+
+def patch_detector() -> Detector:
+    """Width 2: the first channel of each stage is the mean redness of the pixels below it, the second the blueness.
+
+    Redness is red less the mean of green and blue where that is positive. Each stage that halves the size averages
+    2 x 2 values, so that a position of layer4 sees its own 8 x 8 pixels alone: the margin map says where the patch is.
+    """
+    network = build_network(2, seed=0)
+    with torch.no_grad():
+        for module in network.modules():
+            if isinstance(module, nn.Conv2d):
+                module.weight.zero_()
+            elif isinstance(module, nn.BatchNorm2d):
+                module.running_var.fill_(1 - module.eps)
+        network.conv1.weight[0, :, 1, 1] = torch.tensor([1.0, -0.5, -0.5])
+        network.conv1.weight[1, :, 1, 1] = torch.tensor([-0.5, -0.5, 1.0])
+        for stage in (network.layer2, network.layer3, network.layer4):
+            for channel in (0, 1):
+                stage[0].conv1.weight[channel, channel, 1:, 1:] = 0.25
+                stage[0].conv2.weight[channel, channel, 1, 1] = 1
+        network.fc.weight.zero_()
+        network.fc.bias.zero_()
+        network.fc.weight[REAL, 0] = network.fc.weight[FAKE, 1] = 400
+    round_to_float16(network)
+    return Detector(network, 2, manifest={"name": "patch"})
+
+
+def patch_images(n: int = 16, *, seed: int = 0) -> tuple[NDArray[np.uint8], NDArray[np.intp]]:
+    """Images in which a chequerboard decides: red and its opposite in REAL ones, blue and its opposite in FAKE ones.
+
+    Both are grey on average, so that their mean colour says nothing. Everything else is grey: soft shading and, in
+    three other places, black and white chequerboards, which have the strongest edges of the image.
+
+    Returns:
+        uint8 (n, 32, 32, 3), the first half FAKE, and intp (n,), the patch's place, 0 to 15 row by row.
+    """
+    generator = np.random.default_rng(seed)
+    odd = np.indices((SIDE, SIDE)).sum(axis=0)[..., None] % 2 * 2 - 1
+    shading = generator.uniform(110, 146, (n, 4, 4, 1)).repeat(8, axis=1).repeat(8, axis=2)
+    images = (shading + generator.normal(0, 3, (n, 32, 32, 1))).repeat(3, axis=3)
+    # no two images of a class have it in one place, so that another image's map is wrong
+    places = np.concatenate([generator.permutation(PLACES)[: n // 2] for _ in CLASSES])
+    for number, place in enumerate(places):
+        axis = np.array([1, -0.5, -0.5]) if number >= n // 2 else np.array([-0.5, -0.5, 1])
+        for further in (0, 3, 5, 10):
+            row, column = divmod(int(place + further) % PLACES, 4)
+            colours = 120 * np.ones(3) if further else 80 * axis
+            images[number, SIDE * row : SIDE * (row + 1), SIDE * column : SIDE * (column + 1)] = 128 + odd * colours
+    return np.clip(np.rint(images), 0, 255).astype(np.uint8), places
+
+
+def patch_of(place: int) -> NDArray[np.bool_]:
+    """bool (8, 8): the cells of the grid of 64 that the patch covers."""
+    found = np.zeros((4, 4), bool)
+    found.flat[place] = True
+    return found.repeat(2, axis=0).repeat(2, axis=1)
+
+
+def write_source(home: Path, detector: Detector, pixels: NDArray[np.uint8]) -> Source:
+    """A run of the detector on images, the first half FAKE, and the detector, on disk."""
+    labels = np.repeat([FAKE, REAL], len(pixels) // 2).astype(np.uint8)
+    digests = [hashlib.sha256(image.tobytes()).hexdigest() for image in pixels]
+    rows = pd.DataFrame(
+        {
+            "id": [f"test-{digest[:16]}" for digest in digests],
+            "name": [f"{CLASSES[label]}/{number:04d}.png" for number, label in enumerate(labels)],
+            "label": labels,
+            "category": [("cat", "dog", "ship")[number % 3] for number in range(len(pixels))],
+            "sha256": digests,
+            "is_repeat": False,
+        }
+    )
+    rows = pd.concat([rows, image_facts(pixels)], axis=1)
+    rows["file_bytes"] = np.float32(900)
+    images = ImageSet("made-test", "test", pixels, rows, fingerprint_of("test", rows))
+    name = detector.name
+    save_detector(home / "detectors" / name, detector, model_card=f"# {name}\n")
+    run = write_run(home, detector, images, ship_images=True)
+    return Source(run, home / "detectors" / name)
