@@ -1,0 +1,197 @@
+"""Faults at will: a write that fails, a disk that is full, a process that is killed; and children to suffer them.
+
+Every change to a folder that Python makes (opening to write, making, renaming, removing, changing a mode, syncing) is
+counted, and the k-th of them fails with an error or ends the process. What libraries write natively, and the bytes of
+any file, fail by the system's own limit on the size of a file, which is a full disk to whoever writes.
+"""
+
+import io
+import multiprocessing
+import os
+import resource
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+KILL = -1
+# of a file operation: which arguments are paths
+CHANGES = {
+    "os.mkdir": (0,),
+    "os.rename": (0, 1),
+    "os.remove": (0,),
+    "os.rmdir": (0,),
+    "os.chmod": (0,),
+    "os.truncate": (0,),
+    "os.link": (0, 1),
+    "os.symlink": (0, 1),
+    "sqlite3.connect": (0,),
+}
+WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+Report = Callable[[Any], None]
+
+
+@dataclass
+class Faults:
+    """Counts the changes below a folder and lets one of them go wrong.
+
+    Attributes:
+        root: the folder.
+        at: which change, counted from 1; 0 for none.
+        what: the number of an error, or KILL.
+        seen: how many there were.
+    """
+
+    root: Path
+    at: int = 0
+    what: int = 0
+    seen: int = 0
+
+    def come(self, path: object) -> None:
+        """A change is about to be made."""
+        self.seen += 1
+        if self.seen == self.at:
+            if self.what == KILL:
+                os.kill(os.getpid(), signal.SIGKILL)
+            raise OSError(self.what, os.strerror(self.what), str(path))
+
+    def hear(self, event: str, arguments: tuple[Any, ...]) -> None:
+        """What Python says before it touches a file."""
+        if event == "open":
+            path, mode, flags = arguments
+            writes = any(letter in mode for letter in "wax+") if isinstance(mode, str) else bool(flags & WRITES)
+            if writes and self._is_ours(path):
+                self.come(path)
+        elif event in CHANGES:
+            paths = [arguments[place] for place in CHANGES[event]]
+            # a tree is removed by names within an open folder
+            within = event in ("os.remove", "os.rmdir") and arguments[-1] not in (-1, None)
+            if within or any(map(self._is_ours, paths)):
+                self.come(paths[-1])
+
+    def _is_ours(self, path: object) -> bool:
+        return isinstance(path, str | bytes | os.PathLike) and os.fsdecode(path).startswith(str(self.root))
+
+
+_listening: list[Faults] = []
+_hooked: list[bool] = []
+
+
+def _hear(event: str, arguments: tuple[Any, ...]) -> None:
+    for faults in _listening:
+        faults.hear(event, arguments)
+
+
+@contextmanager
+def faulty(root: Path, *, at: int = 0, what: int = 0) -> Iterator[Faults]:
+    """Within it, the `at`-th change below `root` goes wrong."""
+    if not _hooked:
+        # there is no way to take a hook off again
+        sys.addaudithook(_hear)
+        _hooked.append(True)
+    faults = Faults(root, at, what)
+    synced = os.fsync
+
+    def fsync(number: int) -> None:
+        faults.come("a file that is synced")
+        synced(number)
+
+    _listening.append(faults)
+    os.fsync = fsync
+    try:
+        yield faults
+    finally:
+        os.fsync = synced
+        _listening.remove(faults)
+
+
+@contextmanager
+def small_disk(size: int | None) -> Iterator[None]:
+    """Within it, no file grows beyond `size` bytes: a write beyond fails, in native code too."""
+    if size is None:
+        yield
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@dataclass
+class Outcome:
+    """How a child ended.
+
+    Attributes:
+        reports: what it said had been done, in order.
+        result: what its work returned; None where it did not end.
+        said: its standard output and error.
+        error: the traceback of what it did not catch, "" for none.
+        killed: whether it was killed.
+        seconds: from its start to its end.
+    """
+
+    reports: list[Any] = field(default_factory=list)
+    result: Any = None
+    said: str = ""
+    error: str = ""
+    killed: bool = False
+    seconds: float = 0.0
+
+
+def _suffer(work: Callable[[Report], Any], pipe: Connection) -> None:
+    printed = io.StringIO()
+    outcome: tuple[str, Any] = ("error", "")
+    try:
+        with redirect_stdout(printed), redirect_stderr(printed):
+            outcome = ("result", work(lambda done: pipe.send(("report", done))))
+    except Exception:  # noqa: BLE001 - whatever it is, the parent is told
+        outcome = ("error", traceback.format_exc())
+    pipe.send(("said", printed.getvalue()))
+    pipe.send(outcome)
+    pipe.close()
+    os._exit(0)
+
+
+def in_child(work: Callable[[Report], Any], *, kill_after: float | None = None, patience: float = 300) -> Outcome:
+    """Let a child of this process do a piece of work.
+
+    Args:
+        work: called with a function that reports to the parent what has been done.
+        kill_after: seconds after which the child is killed.
+        patience: seconds after which it has hung.
+    """
+    ours, theirs = multiprocessing.Pipe(duplex=False)
+    process = multiprocessing.get_context("fork").Process(target=_suffer, args=(work, theirs))
+    begun = time.monotonic()
+    process.start()
+    theirs.close()
+    outcome = Outcome()
+    until = begun + (patience if kill_after is None else kill_after)
+    try:
+        while True:
+            if not ours.poll(max(0.0, until - time.monotonic())):
+                process.kill()
+                outcome.killed = True
+                until = time.monotonic() + patience
+                continue
+            kind, value = ours.recv()
+            if kind == "report":
+                outcome.reports.append(value)
+            else:
+                setattr(outcome, kind, value)
+    except EOFError:
+        pass
+    process.join()
+    outcome.seconds = time.monotonic() - begun
+    if kill_after is None and outcome.killed:
+        outcome.error = f"hung for {patience:.0f} s"
+    outcome.killed = process.exitcode == -signal.SIGKILL
+    return outcome

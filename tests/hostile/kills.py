@@ -1,0 +1,198 @@
+"""Kill what writes, and let its writes fail: the next start finds nothing corrupt, and nothing lost that was done.
+
+python -m tests.hostile.kills --count 100
+
+For each piece of work: every change to a file fails in turn, with a full disk and with a read-only one; then the disk
+is full in the midst of files of several sizes; then the process is killed (SIGKILL), half of the times at a random
+moment, half right before a random change to a file. After each the next start is made, and what it finds is compared
+with what an undisturbed work comes to. Ends with a table, and with status 1 where anything was corrupt or lost.
+"""
+
+import argparse
+import errno
+import os
+import random
+import re
+import shutil
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+# a child of a process with threads of its own can hang; one thread is enough for what is this small
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+from tests.hostile.faults import KILL, Outcome, faulty, in_child, small_disk
+from tests.hostile.works import CORRUPT, LOST, SILENT, WORKS, Problems, Work, problem_of
+
+ERRORS = {"full disk": errno.ENOSPC, "read-only": errno.EROFS}
+COLUMNS = (
+    "write errors", "said so", "went on", "kills", "of them in time", "at a change", CORRUPT, LOST, SILENT,
+)  # fmt: skip
+
+
+@dataclass
+class Account:
+    """What came of one piece of work.
+
+    Attributes:
+        counts: by `COLUMNS`.
+        problems: a line on each thing that was wrong.
+        sentences: what was said of write errors, and how often.
+    """
+
+    counts: Counter[str] = field(default_factory=Counter)
+    problems: list[str] = field(default_factory=list)
+    sentences: Counter[str] = field(default_factory=Counter)
+
+    def add(self, what: str, problems: Problems) -> None:
+        """Note what was wrong after one fault."""
+        for kind, sentence in problems:
+            self.counts[kind] += 1
+            self.problems.append(f"{what}: {kind}: {sentence}")
+
+
+@dataclass
+class Trial:
+    """One piece of work, prepared, and what it comes to without a fault.
+
+    Attributes:
+        work: what is done.
+        template: the folder that it begins with.
+        expected: its result.
+        changes: how many changes to files it makes.
+        seconds: how long it takes.
+    """
+
+    work: Work
+    template: Path
+    expected: Any
+    changes: int
+    seconds: float
+
+    def suffer(self, *, at: int = 0, what: int = 0, size: int | None = None, after: float | None = None) -> Outcome:
+        """Do the work with a fault, then make the next start; `result` are the problems that it found."""
+        with tempfile.TemporaryDirectory(prefix="telltale-kills-") as kept:
+            folder = Path(kept) / "work"
+            shutil.copytree(self.template, folder)
+
+            def do(report: Callable[[Any], None]) -> str:
+                with faulty(folder, at=at, what=what), small_disk(size):
+                    return self.work.do(folder, report)
+
+            first = in_child(do, kill_after=after)
+            second = in_child(lambda _: self.work.check(folder, first.reports, self.expected))
+        first.error = first.error.strip()
+        problems = second.result if second.result is not None else [(CORRUPT, second.error or "the next start died")]
+        if first.error:
+            problems = [*problems, (SILENT, first.error.splitlines()[-1])]
+        return Outcome(first.reports, problems, str(first.result or ""), first.error, first.killed, first.seconds)
+
+
+def prepare(work: Work, folder: Path) -> Trial:
+    """Make what the work needs, and do it once without a fault."""
+    template, done = folder / "template", folder / "done"
+
+    def make(_: Callable[[Any], None]) -> None:
+        template.mkdir(parents=True)
+        work.enter(template)
+        work.prepare(template)
+
+    made = in_child(make)
+    if made.error:
+        raise RuntimeError(made.error)
+    shutil.copytree(template, done)
+
+    def count(report: Callable[[Any], None]) -> int:
+        with faulty(done) as faults:
+            said = work.do(done, report)
+        if said:
+            raise RuntimeError(said)
+        return faults.seen
+
+    whole = in_child(count)
+    found = in_child(lambda _: work.result(done))
+    if whole.error or found.error:
+        raise RuntimeError(whole.error or found.error)
+    return Trial(work, template, found.result, whole.result, whole.seconds)
+
+
+def fail_writes(trial: Trial, account: Account, every: int) -> Iterator[str]:
+    """Every `every`-th change fails, and disks of several sizes are full."""
+    faults: list[tuple[str, dict[str, Any]]] = [
+        (f"{name} at change {at} of {trial.changes}", {"at": at, "what": number})
+        for at in range(1, trial.changes + 1, every)
+        for name, number in ERRORS.items()
+    ]
+    faults += [(f"full at {size} bytes", {"size": size}) for size in trial.work.sizes]
+    for what, fault in faults:
+        outcome = trial.suffer(**fault)
+        account.counts["write errors"] += 1
+        if outcome.said:
+            account.counts["said so"] += 1
+            account.sentences[re.sub(r"/\S*telltale-kills-[^/]*/work/", "", outcome.said)[:160]] += 1
+            account.add(what, problem_of(outcome.said))
+        elif not outcome.error:
+            account.counts["went on"] += 1
+        account.add(what, outcome.result)
+        yield what
+
+
+def kill(trial: Trial, account: Account, count: int, chance: random.Random) -> Iterator[str]:
+    """Kill it `count` times."""
+    for number in range(count):
+        if number % 2:
+            at = chance.randint(1, trial.changes)
+            what, outcome = f"killed before change {at} of {trial.changes}", trial.suffer(at=at, what=KILL)
+        else:
+            after = chance.uniform(0, trial.seconds)
+            what, outcome = f"killed after {after:.3f} of {trial.seconds:.3f} s", trial.suffer(after=after)
+        account.counts["kills"] += 1
+        if outcome.killed:
+            account.counts["at a change" if number % 2 else "of them in time"] += 1
+        account.add(what, outcome.result)
+        yield what
+
+
+def show(accounts: dict[str, Account]) -> None:
+    """The table, and below it what was wrong."""
+    print(f"{'':16}" + "".join(f"{name:>17}" for name in COLUMNS))
+    total: Counter[str] = Counter()
+    for name, account in accounts.items():
+        total += account.counts
+        print(f"{name:16}" + "".join(f"{account.counts[column]:>17}" for column in COLUMNS))
+    print(f"{'all':16}" + "".join(f"{total[column]:>17}" for column in COLUMNS))
+    for name, account in accounts.items():
+        for sentence, times in account.sentences.most_common(3):
+            print(f"{name} said {times} times: {sentence}")
+        for problem in account.problems:
+            print(f"{name}: {problem}")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Do it all; 1 where anything was corrupt, lost, or unsaid."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--count", type=int, default=100, help="kills of each piece of work")
+    parser.add_argument("--every", type=int, default=1, help="let only every N-th change fail")
+    parser.add_argument("--only", nargs="+", choices=WORKS, default=list(WORKS))
+    parser.add_argument("--seed", type=int, default=0, help="of the moments")
+    options = parser.parse_args(arguments)
+    chance, accounts = random.Random(options.seed), {}
+    with tempfile.TemporaryDirectory(prefix="telltale-kills-") as kept:
+        for name in options.only:
+            account = accounts[name] = Account()
+            trial = prepare(WORKS[name](), Path(kept) / name.replace(" ", "-"))
+            print(f"{name}: {trial.changes} changes to files in {trial.seconds:.2f} s", flush=True)
+            for step in (fail_writes(trial, account, options.every), kill(trial, account, options.count, chance)):
+                for done in step:
+                    if sys.stderr.isatty():
+                        print(f"\r\033[K{name}: {done}", end="\r", file=sys.stderr)
+    show(accounts)
+    return int(any(account.problems for account in accounts.values()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
