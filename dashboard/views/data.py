@@ -108,7 +108,7 @@ else:
     draw_pairs(opened, duplicates)
 
 st.space("small")
-section("What this cannot show", "")
+st.subheader("What this cannot show", anchor=False)
 st.markdown(
     "- Only what has a name here is looked at. A set without a finding may differ in something else.\n"
     "- What tells the classes apart may be what generators do: poorer detail can be a flaw of the data or the very "

@@ -27,7 +27,7 @@ def told_apart(found: Sequence[Concern], network: Estimate) -> go.Figure:
         found: from `core.studies.audit_report.concerns`.
         network: the detector's AUROC over all images.
     """
-    figure = _figure(height=70 + 34 * len(found))
+    figure = _figure(height=110 + 34 * len(found))
     rows = {
         "by this alone": ([one.alone for one in found], {"color": GREY, "symbol": "circle", "size": 11}),
         "by the detector, where this cannot help": (
@@ -74,7 +74,8 @@ def told_apart(found: Sequence[Concern], network: Estimate) -> go.Figure:
         tickvals=[share / 10 for share in range(11)],
         ticktext=[str(10 * share) for share in range(11)],
     )
-    figure.update_layout(legend={"y": 1.0, "yanchor": "bottom"}, margin={**MARGIN, "t": 46})
+    # the names of the lines stand between the legend and the rows
+    figure.update_layout(legend={"yref": "container", "y": 1.0, "yanchor": "top"}, margin={**MARGIN, "t": 62})
     return figure
 
 
@@ -99,7 +100,7 @@ def spread(frame: pd.DataFrame, unit: str) -> go.Figure:
 
 
 def _of_numbers(frame: pd.DataFrame, unit: str) -> go.Figure:
-    figure = _figure(height=210)
+    figure = _figure(height=250)
     for name in ("FAKE", "REAL"):
         shares = frame[name.lower()]
         figure.add_scatter(
@@ -209,9 +210,15 @@ def beside(frame: pd.DataFrame) -> go.Figure:
         ],
         hovertemplate="%{y} (%{customdata[4]}): %{customdata[0]} right (%{customdata[1]} to %{customdata[2]}), AUROC "
         "%{customdata[3]}<extra></extra>",
-        text=[f"  {percent(value)}" for value in frame["value"]],
-        textposition="outside",
+    )
+    figure.add_scatter(
+        x=frame["high"] + 0.02,
+        y=frame["name"],
+        mode="text",
+        text=[percent(value) for value in frame["value"]],
+        textposition="middle right",
         cliponaxis=False,
+        hoverinfo="skip",
     )
     _line(figure, 0.5, "guessing", GREY)
     figure.update_xaxes(title="verdicts that are right", range=[0, 1.12], tickvals=[0, 0.25, 0.5, 0.75, 1])

@@ -1,0 +1,114 @@
+"""Ways to damage a file, and files that lie about what is in them."""
+
+import io
+import json
+import os
+import pickle
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from core.storage import MANIFEST, sealed, sha256_of
+
+Damage = Callable[[Path], object]
+
+
+class Trap:
+    """What, unpickled, leaves a mark: a folder of this name."""
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = str(mark)
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.mkdir, (self.mark,)
+
+
+def pickled(mark: Path) -> bytes:
+    """A pickle that makes the folder `mark` when it is loaded."""
+    return pickle.dumps(Trap(mark))
+
+
+def cut(share: float) -> Damage:
+    """Leave that share of a file."""
+    return lambda file: file.write_bytes(file.read_bytes()[: int(share * file.stat().st_size)])
+
+
+def flip(share: float, bit: int = 0) -> Damage:
+    """Turn one bit, that share into the file."""
+
+    def damage(file: Path) -> None:
+        data = bytearray(file.read_bytes())
+        data[min(int(share * len(data)), len(data) - 1)] ^= 1 << bit
+        file.write_bytes(data)
+
+    return damage
+
+
+def replace_by(data: bytes) -> Damage:
+    """Put other bytes in a file's place."""
+    return lambda file: file.write_bytes(data)
+
+
+def make_folder(file: Path) -> None:
+    """Put a folder in a file's place."""
+    file.unlink()
+    file.mkdir()
+
+
+def reseal(folder: Path, **values: object) -> None:
+    """Make a folder's hashes fit again and change values of its manifest, as who may write there could."""
+    manifest = json.loads((folder / MANIFEST).read_text())
+    manifest |= values
+    if isinstance(manifest.get("files"), dict):
+        manifest["files"] = {
+            name: sha256_of(folder / name) if (folder / name).is_file() else digest
+            for name, digest in manifest["files"].items()
+        }
+    (folder / MANIFEST).write_text(json.dumps(sealed(manifest)))
+
+
+def npy(shape: str, dtype: str = "'<f2'", body: bytes = bytes(64)) -> bytes:
+    """An .npy file whose header says so, whatever follows it."""
+    header = f"{{'descr': {dtype}, 'fortran_order': False, 'shape': {shape}, }}".encode()
+    header += b" " * (-(len(header) + 11) % 64) + b"\n"
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header + body
+
+
+def safetensors(header: bytes | dict[str, object], body: bytes = bytes(64), *, length: int | None = None) -> bytes:
+    """A .safetensors file whose header says so, whatever follows it."""
+    if isinstance(header, dict):
+        header = json.dumps(header).encode()
+    return struct.pack("<Q", len(header) if length is None else length) + header + body
+
+
+def parquet_of(table: pa.Table) -> bytes:
+    """A parquet file in memory."""
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer, compression="zstd")
+    return buffer.getvalue()
+
+
+def many_rows(rows: int) -> bytes:
+    """A parquet file of a few kilobytes that unpacks to `rows` rows."""
+    schema = pa.schema([("id", pa.string())])
+    buffer = io.BytesIO()
+    block = pa.table({"id": pa.array(["a"] * 1_000_000)}, schema=schema)
+    with pq.ParquetWriter(buffer, schema, compression="zstd") as writer:
+        for _ in range(rows // 1_000_000):
+            writer.write_table(block)
+    return buffer.getvalue()
+
+
+def with_python_type(frame: pd.DataFrame, mark: Path) -> bytes:
+    """A parquet file with a column of pyarrow's old Python type, which was a pickle in the schema."""
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    metadata = {
+        b"ARROW:extension:name": b"arrow.py_extension_type",
+        b"ARROW:extension:metadata": pickled(mark),
+    }
+    fields = [field.with_metadata(metadata) if field.name == "margin" else field for field in table.schema]
+    return parquet_of(table.cast(pa.schema(fields, metadata=table.schema.metadata)))

@@ -1,0 +1,365 @@
+"""Every file of detectors, runs and studies, damaged in every way: one sentence that names it, and nothing executed."""
+
+import json
+import re
+import shutil
+import tracemalloc
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from core.detector import load_detector
+from core.run import read_run
+from core.storage import MANIFEST, ContractError
+from core.studies.store import find_studies, read_study
+from tests.dashboard.conftest import Open
+from tests.dashboard.test_pages import settled, words
+from tests.hostile import damage as d
+
+RUN, DETECTOR = "tiny@made-test", "tiny"
+FILES = (
+    *(f"detectors/{DETECTOR}/{name}" for name in (MANIFEST, "weights.safetensors", "README.md")),
+    *(f"runs/{RUN}/{name}" for name in (MANIFEST, "predictions.parquet", "maps.npy", "features.npy", "images.npy")),
+    f"runs/{RUN}/studies/brightness.parquet",
+)
+DAMAGES: dict[str, d.Damage] = {
+    "emptied": d.replace_by(b""),
+    "one byte": d.replace_by(b"\x80"),
+    "half": d.cut(0.5),
+    "all but a byte": lambda file: file.write_bytes(file.read_bytes()[:-2]),
+    "first bit": d.flip(0),
+    "bit in the middle": d.flip(0.5, 3),
+    "bit near the end": d.flip(0.9, 1),
+    "a byte more": lambda file: file.write_bytes(file.read_bytes() + b"\0"),
+    "a folder": d.make_folder,
+    "noise": d.replace_by(np.random.default_rng(0).bytes(4096)),
+}
+
+
+def read_all(home: Path) -> None:
+    """Read detector, run and study as the app does."""
+    load_detector(home / "detectors" / DETECTOR, device="cpu")
+    run = read_run(home / "runs" / RUN)
+    read_study(run.path / "studies" / "brightness.parquet", run)
+
+
+def refusal(read: Callable[[], object]) -> str:
+    """The sentence that a reader refuses with."""
+    with pytest.raises(ContractError) as caught:
+        read()
+    sentence = str(caught.value)
+    assert re.fullmatch(r"[^\n]{20,500}", sentence), sentence
+    assert "Traceback" not in sentence
+    return sentence
+
+
+def said_of(read: Callable[[], object]) -> str:
+    """The sentence that a reader refuses with, "" where it reads."""
+    try:
+        read()
+    except ContractError as error:
+        return str(error)
+    return ""
+
+
+@pytest.mark.parametrize("file", FILES)
+@pytest.mark.parametrize("how", DAMAGES)
+def test_a_damaged_file_is_named(home: Path, file: str, how: str) -> None:
+    read_all(home)
+    whole = (home / file).read_bytes()
+    DAMAGES[how](home / file)
+    if (home / file).is_dir() or (home / file).read_bytes() != whole:
+        assert str(home / file) in refusal(lambda: read_all(home))
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_a_pickle_is_not_opened(home: Path, tmp_path: Path, file: str) -> None:
+    mark = tmp_path / "executed"
+    (home / file).write_bytes(d.pickled(mark))
+    assert str(home / file) in refusal(lambda: read_all(home))
+    # also where whoever put it there has made the hashes fit
+    if not file.endswith((MANIFEST, "README.md", "brightness.parquet")):
+        d.reseal((home / file).parent)
+        assert str(home / file) in refusal(lambda: read_all(home))
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_another_ones_file_is_named(home: Path, file: str) -> None:
+    shutil.copy(home / file.replace(DETECTOR, "other"), home / file)
+    sentence = refusal(lambda: read_all(home))
+    # another's manifest is whole, so the first of the files that it does not fit is named
+    folder = str((home / file).parent) if file.endswith(MANIFEST) else str(home / file)
+    assert folder in sentence
+
+
+@pytest.mark.parametrize("folder", [f"detectors/{DETECTOR}", f"runs/{RUN}"])
+def test_no_bit_of_a_manifest_turns_unseen(home: Path, folder: str) -> None:
+    file = home / folder / MANIFEST
+    whole, said = file.read_bytes(), json.loads(file.read_text())
+    generator = np.random.default_rng(0)
+    refused = 0
+    for place in generator.choice(len(whole), 200, replace=False):
+        changed = bytearray(whole)
+        changed[place] ^= 1 << int(generator.integers(8))
+        file.write_bytes(changed)
+        sentence = said_of(lambda: read_all(home))
+        if sentence:
+            # a bit in a file's name or hash speaks of that file
+            assert str(home / folder) in sentence
+            refused += 1
+        else:
+            # white space, or the name of the hash itself: nothing of what it says is another
+            now = json.loads(changed)
+            assert {key: now.get(key) for key in said if key != "sha256"} == {
+                key: value for key, value in said.items() if key != "sha256"
+            }
+    assert refused > 150
+
+
+MANIFESTS: dict[str, tuple[str, dict[str, object]]] = {
+    "another schema": ("runs", {"schema": 2}),
+    "schema of another type": ("detectors", {"schema": "1"}),
+    "another kind": ("runs", {"kind": "detector"}),
+    "files are a list": ("detectors", {"files": ["weights.safetensors"]}),
+    "no files": ("runs", {"files": {}}),
+    "no weights": ("detectors", {"files": {}}),
+    "a hash is a number": ("runs", {"files": {"predictions.parquet": 3}}),
+    "metrics are words": ("runs", {"metrics": "good"}),
+    "a metric is a word": ("runs", {"metrics": {"all": {"images": 24, "accuracy": "high"}, "clean": {"images": 0}}}),
+    "no temperature": ("runs", {"temperature": None}),
+    "temperature of nothing": ("detectors", {"temperature": 0}),
+    "temperature without end": ("detectors", {"temperature": float("inf")}),
+    "temperature that is no number": ("detectors", {"temperature": float("nan")}),
+    "as many images as there are not": ("runs", {"images": 25}),
+    "images below zero": ("runs", {"images": -1}),
+    "the set is a list": ("runs", {"set": ["made-test"]}),
+    "versions are numbers": ("runs", {"versions": {"torch": 2}}),
+    "created by a number": ("runs", {"created": 5}),
+    "width of another": ("detectors", {"width": 8}),
+    "a width that would take all memory": ("detectors", {"width": 1024}),
+    "a width that is a word": ("detectors", {"width": "wide"}),
+    "a width without end": ("detectors", {"width": float("inf")}),
+    "two channels": ("detectors", {"normalisation": {"mean": [0, 0], "std": [1, 1]}}),
+    "division by nothing": ("detectors", {"normalisation": {"mean": [0, 0, 0], "std": [1, 0, 1]}}),
+    "history of words": ("detectors", {"history": [{"epoch": "one"}]}),
+    "a name that leads away": ("detectors", {"name": "../../elsewhere"}),
+    "a detector that leads away": ("runs", {"detector": "../../elsewhere"}),
+    "a set that leads away": ("runs", {"set": "../../elsewhere"}),
+}
+
+
+@pytest.mark.parametrize("what", MANIFESTS)
+def test_a_manifest_of_another_form_is_named(home: Path, what: str) -> None:
+    kind, values = MANIFESTS[what]
+    folder = home / kind / (RUN if kind == "runs" else DETECTOR)
+    d.reseal(folder, **values)
+    tracemalloc.start()
+    assert str(folder) in refusal(lambda: read_all(home))
+    assert tracemalloc.get_traced_memory()[1] < 100e6
+    tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["../x", "/etc/passwd", "a/b", "..", ".", "", "../other/manifest.json", "x\0y", "~root/x", "C:\\x", "%2e%2e/x"],
+)
+def test_a_manifest_leads_nowhere_else(home: Path, name: str) -> None:
+    folder = home / "runs" / RUN
+    files = json.loads((folder / MANIFEST).read_text())["files"]
+    d.reseal(folder, files={**files, name: "0" * 64})
+    assert str(folder) in refusal(lambda: read_all(home))
+
+
+def test_a_manifest_that_is_nested_without_end(home: Path) -> None:
+    file = home / "runs" / RUN / MANIFEST
+    for text in ("[" * 100_000, '{"a":' * 100_000, '{"schema": ' + "9" * 100_000 + "}"):
+        file.write_text(text)
+        assert str(file) in refusal(lambda: read_all(home))
+
+
+LIES = {
+    "exabytes": d.npy("(1000000000000, 4, 4)"),
+    "more than a number holds": d.npy("(4611686018427387904, 1099511627776, 4)"),
+    "more than a file": d.npy("(24, 4, 4000000)"),
+    "less than nothing": d.npy("(-1, 4, 4)"),
+    "no shape": d.npy("()"),
+    "one number too few": d.npy("(24, 4)", body=bytes(24 * 4 * 2)),
+    "objects": d.npy("(24, 4, 4)", "'|O'"),
+    "whole numbers": d.npy("(24, 4, 4)", "'<i2'", bytes(24 * 32)),
+    "not numbers": d.npy("(24, 4, 4)", body=b"\xff" * (24 * 32)),
+    "structures": d.npy("(24, 4, 4)", "[('a', '<f2')]", bytes(24 * 32)),
+    "a call": d.npy("__import__('os').getpid()"),
+    "a shape of a million numbers": d.npy("(" + "1, " * 20_000 + ")"),
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+@pytest.mark.parametrize("name", ["maps.npy", "features.npy", "images.npy"])
+def test_an_array_that_lies_is_named(home: Path, name: str, lie: str) -> None:
+    folder = home / "runs" / RUN
+    (folder / name).write_bytes(LIES[lie])
+    d.reseal(folder)
+    if name == "features.npy" and lie in ("one number too few", "not numbers"):
+        # two dimensions are what features have
+        return
+    assert str(folder / name) in refusal(lambda: read_run(folder))
+
+
+TENSORS = {
+    "a header of exabytes": d.safetensors(b"{}", length=2**60),
+    "a header of 100 MB": d.safetensors(b"{}", length=10**8),
+    "a tensor of exabytes": d.safetensors(
+        {"conv1.weight": {"dtype": "F16", "shape": [10**9, 10**9], "data_offsets": [0, 2 * 10**18]}}
+    ),
+    "a tensor beyond the end": d.safetensors(
+        {"conv1.weight": {"dtype": "F16", "shape": [4, 3, 3, 3], "data_offsets": [0, 216]}}
+    ),
+    "tensors on top of each other": d.safetensors(
+        {name: {"dtype": "F16", "shape": [32], "data_offsets": [0, 64]} for name in ("a", "b")}
+    ),
+    "offsets backwards": d.safetensors({"a": {"dtype": "F16", "shape": [32], "data_offsets": [64, 0]}}),
+    "a shape below nothing": d.safetensors({"a": {"dtype": "F16", "shape": [-32], "data_offsets": [0, 64]}}),
+    "an unknown type": d.safetensors({"a": {"dtype": "PICKLE", "shape": [32], "data_offsets": [0, 64]}}),
+    "no JSON": d.safetensors(b"cos\nsystem\n(S'true'\ntR."),
+    "a list": d.safetensors(b"[1, 2]"),
+    "nested without end": d.safetensors(b'{"a":' * 100_000),
+    "empty": d.safetensors({}),
+}
+
+
+@pytest.mark.parametrize("lie", TENSORS)
+def test_weights_that_lie_are_named(home: Path, lie: str) -> None:
+    folder = home / "detectors" / DETECTOR
+    (folder / "weights.safetensors").write_bytes(TENSORS[lie])
+    d.reseal(folder)
+    assert str(folder / "weights.safetensors") in refusal(lambda: load_detector(folder, device="cpu"))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_no_numbers_are_named(home: Path, value: float) -> None:
+    folder = home / "detectors" / DETECTOR
+    state = load_detector(folder, device="cpu").network.state_dict()
+    tensors = {name: tensor.contiguous() for name, tensor in state.items() if not name.endswith("tracked")}
+    tensors["layer3.0.conv1.weight"] = torch.full_like(tensors["layer3.0.conv1.weight"], value)
+    save_file(tensors, folder / "weights.safetensors")
+    d.reseal(folder)
+    sentence = refusal(lambda: load_detector(folder, device="cpu"))
+    assert "layer3.0.conv1.weight" in sentence
+    assert str(folder / "weights.safetensors") in sentence
+
+
+TABLES: dict[str, Callable[[pd.DataFrame], pd.DataFrame]] = {
+    "numbers are words": lambda table: table.assign(margin="high"),
+    "not a number": lambda table: table.assign(margin=np.float32("nan")),
+    "without end": lambda table: table.assign(logit_real=np.float32("inf")),
+    "a probability of two": lambda table: table.assign(p_real=np.float32(2)),
+    "a third class": lambda table: table.assign(label="MAYBE"),
+    "no verdict": lambda table: table.assign(predicted=None),
+    "all the same": lambda table: table.assign(id="a"),
+    "ids are numbers": lambda table: table.assign(id=range(len(table))),
+    "names are nothing": lambda table: table.assign(name=None),
+    "lists": lambda table: table.assign(category=[["a"]] * len(table)),
+    "neither yes nor no": lambda table: table.assign(in_train="perhaps"),
+    "a fact in words": lambda table: table.assign(brightness="bright"),
+    "a row less": lambda table: table.iloc[1:],
+    "no rows": lambda table: table.iloc[:0],
+    "no hash": lambda table: table.drop(columns="sha256"),
+}
+
+
+@pytest.mark.parametrize("what", TABLES)
+def test_a_table_of_another_form_is_named(home: Path, what: str) -> None:
+    folder = home / "runs" / RUN
+    file = folder / "predictions.parquet"
+    TABLES[what](pd.read_parquet(file)).to_parquet(file, index=False)
+    d.reseal(folder)
+    assert str(file) in refusal(lambda: read_run(folder))
+
+
+def test_a_table_that_unpacks_to_a_billion_rows_is_not_unpacked(home: Path) -> None:
+    folder = home / "runs" / RUN
+    file = folder / "predictions.parquet"
+    bomb = d.many_rows(20_000_000)
+    assert len(bomb) < 2**20
+    file.write_bytes(bomb)
+    d.reseal(folder)
+    assert str(file) in refusal(lambda: read_run(folder))
+    # a study of more rows than its run has images is no study of that run
+    d.reseal(folder)
+    study = folder / "studies" / "brightness.parquet"
+    study.write_bytes(bomb)
+    assert str(study) in refusal(lambda: read_study(study))
+
+
+def test_a_type_that_would_be_unpickled_is_not(home: Path, tmp_path: Path) -> None:
+    folder, mark = home / "runs" / RUN, tmp_path / "executed"
+    file = folder / "predictions.parquet"
+    file.write_bytes(d.with_python_type(pd.read_parquet(file), mark))
+    d.reseal(folder)
+    # read as the plain column that it is, or refused
+    sentence = said_of(lambda: read_run(folder))
+    assert not sentence or str(file) in sentence
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize("file", [file for file in FILES if file.startswith("runs") and "studies" not in file])
+@pytest.mark.parametrize("how", ["half", "bit in the middle"])
+def test_the_page_says_which_file_of_a_run(home: Path, open_page: Open, file: str, how: str) -> None:
+    DAMAGES[how](home / file)
+    app = open_page("overview", run=RUN)
+    assert not app.exception
+    assert [title.value for title in app.title] == ["This run cannot be read"]
+    assert [error.value.startswith(file.removeprefix("runs/")) for error in app.error] == [True]
+    assert str(home) not in words(app)
+    # another run is as it was
+    assert not open_page("overview", run="other@made-test").error
+
+
+@pytest.mark.parametrize("file", FILES[:2])
+def test_the_page_says_which_file_of_a_detector(home: Path, open_page: Open, file: str) -> None:
+    (home / file).write_bytes(b"")
+    app = settled(open_page("inspect", run=RUN, stage="layer3"))
+    assert not app.exception
+    assert any(error.value.startswith(file.removeprefix("detectors/")) for error in app.error)
+    assert str(home) not in words(app)
+
+
+def test_the_page_says_which_study(home: Path, open_page: Open) -> None:
+    file = home / "runs" / RUN / "studies" / "brightness.parquet"
+    DAMAGES["bit in the middle"](file)
+    app = open_page("explore", run=RUN)
+    app.session_state["explore.more"] = True
+    app.run()
+    assert not app.exception
+    assert [warning.value.startswith(f"{RUN}/studies/brightness.parquet") for warning in app.warning] == [True]
+    assert str(home) not in words(app)
+    assert len(find_studies(read_run(home / "runs" / RUN)).problems) == 1
+
+
+def test_only_damaged_runs_are_no_empty_house(home: Path, open_page: Open) -> None:
+    for run in (home / "runs").iterdir():
+        (run / MANIFEST).write_text("{")
+    app = open_page("overview")
+    assert not app.exception
+    assert app.error[0].value.endswith("manifest.json is not readable JSON; restore it or write the run again.")
+
+
+def test_tags_that_cannot_be_read_are_one_sentence(
+    home: Path, open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = home / "cache of its own"
+    cache.mkdir()
+    monkeypatch.setenv("TELLTALE_CACHE", str(cache))
+    (cache / "tags.sqlite").write_bytes(d.pickled(home / "executed") * 100)
+    for page in ("explore", "inspect"):
+        app = open_page(page, run=RUN, tag="odd")
+        assert not app.exception
+        assert str(home) not in words(app)
+        assert page != "explore" or [warning.value.startswith("tags.sqlite") for warning in app.warning] == [True]
+    assert not (home / "executed").exists()
