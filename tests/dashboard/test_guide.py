@@ -1,5 +1,6 @@
 """The guide: every step on a run with pictures and on one without, its numbers, its links; the glossary."""
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from dashboard.glossary import TERMS
 from dashboard.widgets.guide import STEPS
 from dashboard.widgets.words import percent
 from tests.dashboard.conftest import Open
-from tests.dashboard.test_pages import settled, words
+from tests.dashboard.test_pages import words
 
 RUN = "tiny@seen-test"
 
@@ -102,12 +103,22 @@ def test_nonsense_in_the_address_is_the_first_step(open_page: Open) -> None:
 def test_the_verdict_after_each_step_of_the_slider_is_the_detector_s(open_page: Open, home: Path) -> None:
     run = read_run(home / "runs" / RUN)
     detector = load_detector(home / "detectors" / "tiny", device="cpu")
-    app = settled(open_page("guide", run=RUN, step="5", kept="8"))
+    app = answered(open_page("guide", run=RUN, step="5", kept="8"))
     row = shown_row(run)
     margins = detector.margins(with_less_detail(np.asarray(run.images[row])))  # type: ignore[index]
     assert f"Score (margin): {margins[RADII.index(8)]:+.1f}." in words(app)
     app.select_slider(key="url.kept").set_value(RADII[0]).run()
-    assert f"Score (margin): {margins[0]:+.1f}." in words(settled(app))
+    assert f"Score (margin): {margins[0]:+.1f}." in words(answered(app))
+
+
+def answered(app: AppTest) -> AppTest:
+    """The page once the detector has answered."""
+    for _ in range(600):
+        app.run()
+        if not app.get("skeleton") and not any("Asking" in str(one.proto) for one in app.get("progress")):
+            return app
+        time.sleep(0.1)
+    raise AssertionError("the detector never answered")
 
 
 def shown_row(run: Any) -> int:
@@ -120,10 +131,10 @@ def shown_row(run: Any) -> int:
 
 
 def test_more_parts_make_another_picture(open_page: Open) -> None:
-    app = settled(open_page("guide", run=RUN, step="3"))
+    app = answered(open_page("guide", run=RUN, step="3"))
     assert any("part" in one.value for one in app.caption)
     app.select_slider(key="url.parts").set_value("30").run()
-    assert not settled(app).exception
+    assert not answered(app).exception
     assert app.query_params["parts"] == "30"
 
 

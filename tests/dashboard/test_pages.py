@@ -85,6 +85,9 @@ def test_nonsense_in_the_url_is_the_default_view(open_page: Open, page: str) -> 
     nonsense |= {"opacity": "inf", "by": "?", "filter": "!", "sample": "x", "beside": "?", "paper": "maybe"}
     plain, strange = open_page(page), open_page(page, **nonsense)
     assert not strange.exception
+    if page == "inspect":
+        # its explanations are still being made
+        plain, strange = settled(plain), settled(strange)
     assert words(strange) == words(plain)
 
 
