@@ -100,7 +100,7 @@ def test_a_damaged_checkpoint_says_so(images: ImageSet, tmp_path: Path) -> None:
 
 def test_killed_processes_resume_to_the_weights_of_an_unbroken_one(cifake: Path, tmp_path: Path) -> None:
     def command(out: str) -> list[str]:
-        settings = ["--width", "4", "--epochs", "6", "--batch-size", "8", "--precision", "float32", "--device", "cpu"]
+        settings = ["--width", "4", "--epochs", "24", "--batch-size", "8", "--precision", "float32", "--device", "cpu"]
         folders = ["--out", str(tmp_path / out), "--checkpoints", str(tmp_path / out / "checkpoints")]
         return [sys.executable, "train.py", "--data", str(cifake), *settings, *folders, "--resume"]
 
@@ -117,9 +117,10 @@ def test_killed_processes_resume_to_the_weights_of_an_unbroken_one(cifake: Path,
         if attempt < 3:
             deadline = time.monotonic() + 120
             # past the imports, or every kill would fall on them
-            while not list((tmp_path / "killed").glob("checkpoints/*.safetensors")) and time.monotonic() < deadline:
-                time.sleep(0.02)
-            time.sleep(generator.uniform(0, 0.5))
+            while not list((tmp_path / "killed").glob("checkpoints/*.safetensors")) and process.poll() is None:
+                assert time.monotonic() < deadline
+                time.sleep(0.005)
+            time.sleep(generator.uniform(0, 0.3))
             process.send_signal(signal.SIGKILL)
         if process.wait() == 0:
             break
