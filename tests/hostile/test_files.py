@@ -72,9 +72,16 @@ def said_of(read: Callable[[], object]) -> str:
 def test_a_damaged_file_is_named(home: Path, file: str, how: str) -> None:
     read_all(home)
     whole = (home / file).read_bytes()
+    said = read_study(home / "runs" / RUN / "studies" / "brightness.parquet").table
     DAMAGES[how](home / file)
-    if (home / file).is_dir() or (home / file).read_bytes() != whole:
-        assert str(home / file) in refusal(lambda: read_all(home))
+    if not (home / file).is_dir() and (home / file).read_bytes() == whole:
+        return
+    if file.endswith("brightness.parquet") and not said_of(lambda: read_all(home)):
+        # a study's sha256 is over what it says: a bit of the container that no reader uses may turn, no value may
+        assert how.startswith(("first bit", "bit "))
+        pd.testing.assert_frame_equal(read_study(home / file).table, said)
+        return
+    assert str(home / file) in refusal(lambda: read_all(home))
 
 
 @pytest.mark.parametrize("file", FILES)
@@ -91,7 +98,12 @@ def test_a_pickle_is_not_opened(home: Path, tmp_path: Path, file: str) -> None:
 
 @pytest.mark.parametrize("file", FILES)
 def test_another_ones_file_is_named(home: Path, file: str) -> None:
-    shutil.copy(home / file.replace(DETECTOR, "other"), home / file)
+    other = home / file.replace(DETECTOR, "other")
+    if other.read_bytes() == (home / file).read_bytes():
+        # both runs are of the same images
+        assert file.endswith("images.npy")
+        return
+    shutil.copy(other, home / file)
     sentence = refusal(lambda: read_all(home))
     # another's manifest is whole, so the first of the files that it does not fit is named
     folder = str((home / file).parent) if file.endswith(MANIFEST) else str(home / file)
@@ -332,7 +344,7 @@ def test_the_page_says_which_file_of_a_detector(home: Path, open_page: Open, fil
 
 def test_the_page_says_which_study(home: Path, open_page: Open) -> None:
     file = home / "runs" / RUN / "studies" / "brightness.parquet"
-    DAMAGES["bit in the middle"](file)
+    DAMAGES["half"](file)
     app = open_page("explore", run=RUN)
     app.session_state["explore.more"] = True
     app.run()
