@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -258,6 +258,25 @@ def find_runs(homes: tuple[Path, ...] = HOMES) -> dict[str, Path]:
 def find_detectors(homes: tuple[Path, ...] = HOMES) -> dict[str, Path]:
     """Names and folders of all detectors, a user's own first; a folder without a manifest is none."""
     return _find(homes, "detectors")
+
+
+def find_named(name: str, known: Mapping[str, Path], kind: str) -> Path:
+    """The folder that a command's user means: a name among `known`, or else a folder's own path.
+
+    Args:
+        name: a name or a path.
+        known: from `find_runs` or `find_detectors`.
+        kind: "run" or "detector", for the sentence.
+
+    Raises:
+        ContractError: there is none of that name.
+    """
+    if name in known:
+        return known[name]
+    if (Path(name) / MANIFEST).is_file():
+        return Path(name)
+    there = ", ".join(known) or "none"
+    raise ContractError(f"there is no {kind} {name!r} in {kind}s/ or assets/{kind}s/; there is {there}")
 
 
 def _find(homes: tuple[Path, ...], folder: str) -> dict[str, Path]:

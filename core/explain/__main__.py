@@ -17,8 +17,7 @@ from core.explain.segmentation import SEGMENTATIONS
 from core.images import MAX_BYTES, RESAMPLING, crop_square, decode, resize
 from core.palette import PALETTES, Palette
 from core.perturb import FILLS
-from core.run import find_detectors
-from core.storage import MANIFEST, ContractError
+from core.run import find_detectors, find_named
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -61,13 +60,7 @@ def find_detector(name: str) -> Path:
     Raises:
         ContractError: there is none of that name.
     """
-    known = find_detectors()
-    if name in known:
-        return known[name]
-    if (Path(name) / MANIFEST).is_file():
-        return Path(name)
-    there = ", ".join(known) or "none"
-    raise ContractError(f"there is no detector {name!r} in detectors/ or assets/detectors/; there is {there}")
+    return find_named(name, find_detectors(), "detector")
 
 
 def read_image(path: Path, *, resampling: str = "bicubic") -> tuple[NDArray[np.uint8], list[str]]:

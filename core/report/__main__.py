@@ -9,8 +9,8 @@ from core.browse import Filter, browse_table, find_rows
 from core.pictures import find_pictures
 from core.report.page import save_report
 from core.report.selection import Selection
-from core.run import HOMES, find_detectors, find_runs, read_run
-from core.storage import MANIFEST, ContractError, read_manifest
+from core.run import HOMES, find_detectors, find_named, find_runs, read_run
+from core.storage import ContractError, read_manifest
 from core.studies.store import find_studies
 
 
@@ -46,13 +46,7 @@ def find_run(name: str) -> Path:
     Raises:
         ContractError: there is none of that name.
     """
-    known = find_runs()
-    if name in known:
-        return known[name]
-    if (Path(name) / MANIFEST).is_file():
-        return Path(name)
-    there = ", ".join(known) or "none"
-    raise ContractError(f"there is no run {name!r} in runs/ or assets/runs/; there is {there}")
+    return find_named(name, find_runs(), "run")
 
 
 def detector_of(sha256: str, homes: tuple[Path, ...] = HOMES) -> dict[str, object] | None:

@@ -61,7 +61,7 @@ class Drawn:
         return "data:image/svg+xml;base64," + base64.b64encode(self.svg).decode()
 
 
-def confusion(counts: NDArray[np.int64], *, caption: str) -> Drawn:
+def confusion(counts: NDArray[np.int64]) -> Drawn:
     """The confusion matrix as four squares, from int (2, 2) counts [true][called], FAKE first."""
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     with rc_context(STYLE):
@@ -85,7 +85,7 @@ def confusion(counts: NDArray[np.int64], *, caption: str) -> Drawn:
             f"Confusion matrix: of the FAKE images {right_fake:,} are called FAKE and {passed:,} REAL; of the REAL "
             f"images {accused:,} are called FAKE and {right_real:,} REAL."
         )
-        return _drawn(figure, alt, caption)
+        return _drawn(figure, alt, "Who is taken for what. A row is what images are, a column what they are called.")
 
 
 def curves(swept: Sweep, *, caught: float, accused: float, precision: float, caption: str) -> Drawn:

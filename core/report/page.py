@@ -97,11 +97,7 @@ def _without(kept: Mapping[str, Any]) -> str:
 def _quality(run: Run, detector: Mapping[str, Any] | None) -> list[str]:
     table = run.predictions
     counts = confusion_at(table)
-    drawn = [
-        figures.confusion(
-            counts, caption="Who is taken for what. A row is what images are, a column what they are called."
-        )
-    ]
+    drawn = [figures.confusion(counts)]
     scores = class_scores(counts)
     parts = []
     if counts.sum(axis=1).all():

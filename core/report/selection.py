@@ -66,13 +66,7 @@ def selection_report(run: Run, table: pd.DataFrame, selection: Selection, *, pic
         f"{of:,} of the run's {len(run):,} images fit it. {told} Over the whole run "
         f"{1 - run.manifest['metrics']['all']['accuracy']:.1%} are wrong.",
     ]
-    parts = [
-        figure(
-            figures.confusion(
-                counts, caption="Who is taken for what. A row is what images are, a column what they are called."
-            )
-        )
-    ]
+    parts = [figure(figures.confusion(counts))]
     found = error_by(rows, "category", cut=selection.wanted.cut)
     if len(found) > 1 and 0 < wrong < of:
         caption = "Wrong verdicts by what the image shows; the lines are 95 % intervals."
