@@ -7,7 +7,7 @@ what each of them is (`columns`). A file without that adds all of its columns, u
 import json
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,7 +17,9 @@ import pyarrow.parquet as pq
 
 KEY = b"telltale"
 MAX_CHOICES = 50
+# characters of a label, and of one that has to tell columns apart
 MAX_LABEL = 60
+MAX_LONG_LABEL = 100
 
 
 @dataclass(frozen=True)
@@ -47,12 +49,15 @@ class _File(NamedTuple):
 
     def described(self, columns: Collection[str]) -> dict[str, StudyColumn]:
         """What some of its columns are, by the names that they have in a table of a run."""
-        every = {name: _described(self.path.stem, name, self.about) for name in (*self.offered, *self.others)}
-        # a label that several columns have tells none of them apart; their own names do
-        often = Counter(one.label for one in every.values())
+        study, said = self.path.stem, self.about.get("columns")
+        title = str(self.about.get("title") or study.replace("_", " ").capitalize())
+        question = str(self.about.get("question") or "")
+        names = (*self.offered, *self.others)
+        sentences = {name: str(said.get(name, "")) if isinstance(said, dict) else "" for name in names}
+        labels = _labels(sentences)
         return {
-            f"{self.path.stem}.{name}": one if often[one.label] == 1 else replace(one, label=_capital(name))
-            for name, one in every.items()
+            f"{study}.{name}": StudyColumn(title, labels[name], sentences[name], question)
+            for name in names
             if name in columns
         }
 
@@ -115,14 +120,27 @@ def _files(run: Path) -> Iterator[_File]:
             yield _File(file, offered, [name for name in names if name not in offered], about)
 
 
-def _described(study: str, column: str, about: Mapping[str, Any]) -> StudyColumn:
-    title = str(about.get("title") or study.replace("_", " ").capitalize())
-    said = about.get("columns")
-    sentence = str(said.get(column, "")) if isinstance(said, dict) else ""
+def _labels(sentences: Mapping[str, str]) -> dict[str, str]:
+    """A few words for each column, from what the study says of it: no two columns have the same."""
     # unit and range come after the first comma
-    short = sentence.partition(",")[0].partition(";")[0].partition(" (")[0].strip(" .")
-    label = short if 0 < len(short) <= MAX_LABEL else column
-    return StudyColumn(title, _capital(label), sentence, str(about.get("question") or ""))
+    labels = {name: _first_words(sentence, 1, MAX_LABEL) or name for name, sentence in sentences.items()}
+    # of several that begin alike, what comes next tells them apart
+    labels |= {name: _first_words(sentences[name], 2, MAX_LONG_LABEL) or name for name in _shared(labels)}
+    labels |= {name: name for name in _shared(labels)}
+    return {name: _capital(label) for name, label in labels.items()}
+
+
+def _shared(labels: Mapping[str, str]) -> list[str]:
+    """The columns whose label another one has."""
+    often = Counter(labels.values())
+    return [name for name, label in labels.items() if often[label] > 1]
+
+
+def _first_words(sentence: str, parts: int, most: int) -> str:
+    """A sentence up to its nth comma, or its first semicolon or bracket; "" where that is too long."""
+    whole = sentence.partition(";")[0].partition(" (")[0]
+    short = ",".join(whole.split(",")[:parts]).strip(" .")
+    return short if len(short) <= most else ""
 
 
 def _capital(text: str) -> str:

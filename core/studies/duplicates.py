@@ -14,17 +14,17 @@ from core.studies.copies import FILE, NEAR, SHOWN, UNKNOWN, nearest_copies
 from core.studies.study import WEIGHT, Context, Finding, Study
 
 COLUMNS = {
-    "in_training": "what of it is in the training set: same file, same pixels (in another file), near copy, none; or "
-    "not checked, where the training images were not at hand",
-    "training_class": "class of that training image: same, or other; other where copies have both",
-    "training_name": "file of the nearest such training image",
-    "training_id": "its identity: train- and the beginning of its file's sha256",
-    "training_bits": "in how many of 64 bits their perceptual hashes differ, 0 to 8",
-    "in_set": "what of it is also elsewhere in its own set: same file, same pixels, near copy, none",
-    "set_class": "class of that other image: same, or other; other where copies have both",
-    "set_name": "file of the nearest such image",
-    "set_id": "its identity in this run",
-    "set_bits": "in how many of 64 bits their perceptual hashes differ, 0 to 8",
+    "in_training": "copy in training, what of it is in the training set: same file, same pixels (in another file), "
+    "near copy, none; or not checked, where the training images were not at hand",
+    "training_class": "class of the training copy, same or other; other where copies have both",
+    "training_name": "file of the training copy, the nearest there is",
+    "training_id": "id of the training copy, train- and the beginning of its file's sha256",
+    "training_bits": "distance to the training copy, bits of 64 in which their perceptual hashes differ, 0 to 8",
+    "in_set": "copy in its own set, what of it is also elsewhere in its set: same file, same pixels, near copy, none",
+    "set_class": "class of the copy in its set, same or other; other where copies have both",
+    "set_name": "file of the copy in its set, the nearest there is",
+    "set_id": "id of the copy in its set, its identity in this run",
+    "set_bits": "distance to the copy in its set, bits of 64 in which their perceptual hashes differ, 0 to 8",
 }
 
 

@@ -216,12 +216,12 @@ STUDY = Study(
         "neighbours_say": "label of most of the nearest, where they are even that of the very nearest",
         "agrees": "neighbours agree with the verdict, whether `neighbours_say` is the verdict",
         "pixels_say": "the same for the nearest by raw pixels",
-        "shuffled_say": "the same as `neighbours_say` with the labels dealt anew by lot",
+        "shuffled_say": "the same with the labels dealt anew by lot",
         **{
-            f"near_{n}": f"id of the {word} nearest"
-            for n, word in enumerate(("", "second", "third", "fourth", "fifth"), 1)
+            f"near_{n}": f"id of the {word}nearest"
+            for n, word in enumerate(("", "second ", "third ", "fourth ", "fifth "), 1)
         },
-        "near_other": "id of the nearest image that the detector calls the other class",
+        "near_other": "id of the nearest of the other verdict, the image that `distance_other` goes to",
         "among": "the set that was searched",
         "candidates": "how many images it has",
     },

@@ -324,6 +324,7 @@ def test_columns_that_are_not_offered_are_found_by_name(run: Run) -> None:
     frame = pd.DataFrame(
         {"id": run.predictions["id"], "main": np.arange(n), "step_1": np.arange(n), "step_2": np.arange(n)}
     )
+    frame["same_1"] = frame["same_2"] = frame["step_1"]
     frame["near"] = [f"image {number}" for number in range(n)]
     about = {
         "title": "Curves",
@@ -332,14 +333,18 @@ def test_columns_that_are_not_offered_are_found_by_name(run: Run) -> None:
         "columns": {
             "main": "area, 0 to 1",
             "step_1": "margin, step 1",
-            "step_2": "margin, step 2",
+            "step_2": "margin, step 2; in steps of 5 %",
+            "same_1": "size, in grey levels",
+            "same_2": "size, in grey levels",
             "near": "the nearest",
         },
     }
     seal(run.path / "studies" / "curves.parquet", frame, about)
     assert {name: one.label for name, one in further_columns(run.path).items()} == {
-        "curves.step_1": "Step 1",
-        "curves.step_2": "Step 2",
+        "curves.step_1": "Margin, step 1",
+        "curves.step_2": "Margin, step 2",
+        "curves.same_1": "Same 1",
+        "curves.same_2": "Same 2",
         "curves.near": "The nearest",
     }
     assert study_columns(run.path)["curves.main"].question == "Where does it fall?"
