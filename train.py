@@ -16,9 +16,10 @@ from tqdm import tqdm
 from core.dataset import CLASSES, DatasetError, ImageSet, check_image_set, load_image_set
 from core.detector import Detector, save_detector
 from core.model_card import model_card
+from core.recipe import RECIPES, Recipe, precision_on
 from core.run import PAPER, ROOT, library_versions, read_run, write_run
 from core.storage import ContractError
-from core.training import RECIPES, Recipe, TrainingInterrupted, fit, forget_checkpoint, precision_on
+from core.training import TrainingInterrupted, fit, forget_checkpoint
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -1,13 +1,12 @@
-"""Training: recipes, the loop, checkpoints and resume. Reads top to bottom; every hyper-parameter is in `Recipe`."""
+"""Training: the loop, checkpoints and resume. Reads top to bottom; every hyper-parameter is in `core.recipe`."""
 
 import hashlib
 import json
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,98 +20,12 @@ from torchvision.models.resnet import ResNet
 
 from core.dataset import ImageSet
 from core.detector import REAL, Detector, build_network, pick_device, round_to_float16
+from core.recipe import Recipe, augment, autocast, learning_rate
 from core.storage import cache_dir, write_bytes_atomically
 
 # weights move little in five steps, and averaging at every step costs 4 %
 AVERAGE_EVERY = 5
 Channels = tuple[float, float, float]
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """Every hyper-parameter of a training.
-
-    Attributes:
-        width: channels of the first stage.
-        epochs: passes over the training images.
-        batch_size: images a step; the last, smaller batch of an epoch is left out when it is a single image.
-        optimizer: "adam" (Kingma & Ba 2015) or "sgd" with Nesterov momentum 0.9.
-        learning_rate: the peak of the schedule.
-        schedule: "constant", or "one-cycle": linear up over `warmup` of all steps, then linear down to 0.
-        warmup: share of steps, 0..1.
-        weight_decay: on convolution and classifier weights, not on biases or batch normalisation.
-        label_smoothing: 0..1, of the cross-entropy.
-        flip: mirror half of the images left to right.
-        shift: move each image by up to so many pixels, edges reflected.
-        colour: gain, saturation and channel-order augmentation (only for tiny sets; it hides colour as a cue).
-        average: decay a step of an exponential moving average of the weights, which is then the detector; 0 for none.
-        normalise: "unit" divides by 255 alone, "dataset" also subtracts mean and divides by deviation of the set.
-        validation: share of the training images held out, by file hash, for choosing and for the temperature.
-        precision: "auto" is bfloat16 autocast on GPUs and on CPUs that have it (AVX-512 BF16, AMX), float32 elsewhere.
-        seed: of weights, order and augmentation.
-    """
-
-    name: str
-    width: int = 32
-    epochs: int = 10
-    batch_size: int = 128
-    optimizer: Literal["adam", "sgd"] = "sgd"
-    learning_rate: float = 0.2
-    schedule: Literal["constant", "one-cycle"] = "one-cycle"
-    warmup: float = 0.15
-    weight_decay: float = 5e-4
-    label_smoothing: float = 0.1
-    flip: bool = True
-    shift: int = 0
-    colour: bool = False
-    average: float = 0.999
-    normalise: Literal["unit", "dataset"] = "dataset"
-    validation: float = 0.05
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        checks = {
-            "width": self.width >= 1,
-            "epochs": self.epochs >= 1,
-            "batch_size": self.batch_size >= 2,
-            "learning_rate": self.learning_rate > 0,
-            "warmup": 0 <= self.warmup < 1,
-            "weight_decay": self.weight_decay >= 0,
-            "label_smoothing": 0 <= self.label_smoothing < 1,
-            "shift": 0 <= self.shift < 32,
-            "average": 0 <= self.average < 1,
-            "validation": 0 <= self.validation < 1,
-            "optimizer": self.optimizer in ("adam", "sgd"),
-            "schedule": self.schedule in ("constant", "one-cycle"),
-            "normalise": self.normalise in ("unit", "dataset"),
-            "precision": self.precision in ("auto", "float32", "bfloat16"),
-        }
-        for parameter, fits in checks.items():
-            if not fits:
-                raise ValueError(f"{parameter} cannot be {getattr(self, parameter)!r}")
-
-
-RECIPES = {
-    "paper": Recipe(
-        name="paper",
-        width=64,
-        epochs=10,
-        # the paper names no batch size; 64 is the commonest choice beside a learning rate of 1e-4
-        batch_size=64,
-        optimizer="adam",
-        learning_rate=1e-4,
-        schedule="constant",
-        weight_decay=0.0,
-        label_smoothing=0.0,
-        flip=False,
-        average=0.0,
-        normalise="unit",
-        validation=0.0,
-    ),
-    "swift": Recipe(name="swift", width=32, epochs=20, shift=2),
-    "sample": Recipe(name="sample", width=16, epochs=30, batch_size=64, learning_rate=0.02, colour=True),
-}
 
 
 class TrainingInterrupted(RuntimeError):
@@ -365,51 +278,6 @@ def _optimizer(recipe: Recipe, network: nn.Module) -> torch.optim.Optimizer:
     if recipe.optimizer == "adam":
         return torch.optim.Adam(groups, recipe.learning_rate)
     return torch.optim.SGD(groups, recipe.learning_rate, momentum=0.9, nesterov=True)
-
-
-def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
-    """The rate of step `step` (0..steps - 1)."""
-    if recipe.schedule == "constant":
-        return recipe.learning_rate
-    rising = max(1.0, recipe.warmup * steps)
-    falling = max(1.0, steps - rising)
-    return recipe.learning_rate * min((step + 1) / rising, (steps - step) / falling, 1.0)
-
-
-def autocast(recipe: Recipe, device: torch.device) -> AbstractContextManager[Any]:
-    """Autocast in the precision of `precision_on`."""
-    return torch.autocast(device.type, torch.bfloat16) if precision_on(recipe, device) == "bfloat16" else nullcontext()
-
-
-def precision_on(recipe: Recipe, device: torch.device) -> Literal["float32", "bfloat16"]:
-    """What the recipe computes in: with "auto" bfloat16 where the hardware has units for it; else it is far slower."""
-    fast = device.type == "cuda" or (device.type == "cpu" and torch.cpu._is_avx512_bf16_supported())
-    return "bfloat16" if recipe.precision == "bfloat16" or (recipe.precision == "auto" and fast) else "float32"
-
-
-def augment(recipe: Recipe, pixels: Tensor, generator: torch.Generator) -> Tensor:
-    """The recipe's augmentation of float pixels (N, 3, 32, 32) in 0..255; no blur, noise or JPEG, ever."""
-    n, device = len(pixels), pixels.device
-    if recipe.flip:
-        flipped = (torch.rand(n, generator=generator) < 0.5).to(device)
-        pixels = torch.where(flipped.view(-1, 1, 1, 1), pixels.flip(-1), pixels)
-    if recipe.shift:
-        offsets = torch.randint(0, 2 * recipe.shift + 1, (2, n, 1), generator=generator).to(device)
-        side = torch.arange(pixels.shape[-1], device=device)
-        rows, columns = (offset + side for offset in offsets)
-        padded = F.pad(pixels, (recipe.shift,) * 4, mode="reflect")
-        image, channel = torch.arange(n, device=device), torch.arange(3, device=device)
-        pixels = padded[
-            image.view(-1, 1, 1, 1), channel.view(1, -1, 1, 1), rows.view(n, 1, -1, 1), columns.view(n, 1, 1, -1)
-        ]
-    if recipe.colour:
-        order = torch.rand(n, 3, generator=generator).argsort(1).to(device)
-        pixels = pixels.gather(1, order.view(n, 3, 1, 1).expand_as(pixels))
-        gain = (0.7 + 0.6 * torch.rand(n, 3, 1, 1, generator=generator)).to(device)
-        saturation = (1.5 * torch.rand(n, 1, 1, 1, generator=generator)).to(device)
-        grey = pixels.mean(1, keepdim=True)
-        pixels = ((grey + (pixels - grey) * saturation) * gain).clamp(0, 255)
-    return pixels
 
 
 def channel_statistics(pixels: NDArray[np.uint8], *, chunk: int = 8192) -> tuple[Channels, Channels]:

@@ -17,8 +17,9 @@ from torchcam.methods import GradCAM
 from core.dataset import ImageSet, fingerprint_of
 from core.detector import Detector, build_network, load_detector
 from core.facts import image_facts
+from core.recipe import RECIPES, autocast
 from core.run import find_detectors
-from core.training import RECIPES, _Training, autocast
+from core.training import _Training
 
 
 def best_of(action: Callable[[], object], *, repeats: int = 5) -> float:

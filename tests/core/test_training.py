@@ -4,26 +4,22 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
 from core.dataset import ImageSet, load_image_set
+from core.recipe import Recipe
 from core.training import (
-    RECIPES,
-    Recipe,
     TrainingInterrupted,
-    augment,
     channel_statistics,
     checkpoint_file,
     fit,
     fit_temperature,
-    learning_rate,
     validation_split,
 )
 
@@ -34,14 +30,6 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture
 def images(cifake: Path) -> ImageSet:
     return load_image_set(cifake, "train")
-
-
-def test_the_papers_recipe_is_the_papers() -> None:
-    paper = asdict(RECIPES["paper"])
-    assert (paper["width"], paper["epochs"], paper["optimizer"], paper["learning_rate"]) == (64, 10, "adam", 1e-4)
-    extras = ("weight_decay", "label_smoothing", "flip", "shift", "colour", "average", "validation")
-    assert not any(paper[key] for key in extras)
-    assert paper["schedule"] == "constant"
 
 
 def test_training_learns_and_reports(images: ImageSet) -> None:
@@ -155,39 +143,6 @@ def test_channel_statistics_are_numpys(images: ImageSet) -> None:
     mean, std = channel_statistics(images.pixels, chunk=7)
     np.testing.assert_allclose(mean, (images.pixels / 255).mean((0, 1, 2)))
     np.testing.assert_allclose(std, (images.pixels / 255).std((0, 1, 2)), rtol=1e-6)
-
-
-def test_one_cycle_rises_and_falls() -> None:
-    recipe = replace(QUICK, warmup=0.2, learning_rate=1.0)
-    rates = [learning_rate(recipe, step, 100) for step in range(100)]
-    assert max(rates) == 1.0 == rates[19]
-    assert rates[0] == pytest.approx(0.05)
-    assert rates[-1] == pytest.approx(1 / 80)
-    assert learning_rate(replace(recipe, schedule="constant"), 7, 100) == 1.0
-
-
-def test_augmentation_moves_pixels_and_makes_none() -> None:
-    batch = torch.arange(2 * 3 * 32 * 32).view(2, 3, 32, 32).float()
-    moved = augment(replace(QUICK, flip=True, shift=3), batch, torch.Generator().manual_seed(0))
-    assert moved.shape == batch.shape
-    for before, after in zip(batch, moved, strict=True):
-        assert set(after.flatten().tolist()) <= set(before.flatten().tolist())
-    plain = augment(replace(QUICK, flip=False), batch, torch.Generator())
-    assert (plain == batch).all()
-
-
-def test_colour_augmentation_keeps_the_range() -> None:
-    batch = torch.rand(8, 3, 32, 32) * 255
-    coloured = augment(replace(QUICK, flip=False, colour=True), batch, torch.Generator().manual_seed(0))
-    assert float(coloured.min()) >= 0
-    assert float(coloured.max()) <= 255
-    assert (coloured != batch).any()
-
-
-@pytest.mark.parametrize(("key", "value"), [("width", 0), ("validation", 1.0), ("optimizer", "lamb"), ("shift", 32)])
-def test_impossible_settings_are_named(key: str, value: object) -> None:
-    with pytest.raises(ValueError, match=f"{key} cannot be"):
-        replace(QUICK, **{key: value})
 
 
 def test_a_diverging_training_says_so(images: ImageSet) -> None:
