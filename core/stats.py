@@ -82,13 +82,19 @@ def weighted_share(
 
 
 def weighted_mean(
-    values: NDArray[np.floating], weights: NDArray[np.floating] | None = None, *, confidence: float = 0.95
+    values: NDArray[np.floating],
+    weights: NDArray[np.floating] | None = None,
+    *,
+    clusters: NDArray[np.integer] | None = None,
+    confidence: float = 0.95,
 ) -> Estimate:
     """The mean of a stratified sample with the interval of its linearised variance; values that are NaN are left out.
 
     Args:
         values: (N,).
         weights: (N,) above 0, how many images each row stands for; all alike when None.
+        clusters: integers (N,), what rows have in common that another draw would have drawn anew. Few clusters may
+            happen to agree, so the interval is never narrower than that of as many independent rows.
         confidence: between 0 and 1.
     """
     numbers = np.asarray(values, np.float64)
@@ -101,9 +107,20 @@ def weighted_mean(
     mean = float(np.average(numbers, weights=counted))
     if count == 1:
         return Estimate(mean, np.nan, np.nan, 1)
-    spread = np.sqrt((counted**2 * (numbers - mean) ** 2).sum() * count / (count - 1)) / counted.sum()
-    half = float(student_t.ppf(0.5 + confidence / 2, count - 1) * spread)
-    return Estimate(mean, mean - half, mean + half, count)
+    pulls = np.asarray(counted * (numbers - mean) / counted.sum(), np.float64)
+    half = _half_width(pulls, confidence)
+    if clusters is not None:
+        _, codes = np.unique(np.asarray(clusters)[known], return_inverse=True)
+        half = np.maximum(half, _half_width(np.bincount(codes, pulls).astype(np.float64), confidence))
+    return Estimate(mean, float(mean - half), float(mean + half), count)
+
+
+def _half_width(pulls: NDArray[np.float64], confidence: float) -> float:
+    """Half the interval of a mean whose independent parts pull it off 0 by so much; NaN for one part."""
+    count = len(pulls)
+    if count == 1:
+        return float("nan")
+    return float(student_t.ppf(0.5 + confidence / 2, count - 1) * np.sqrt((pulls**2).sum() * count / (count - 1)))
 
 
 def clustered_share(

@@ -67,14 +67,14 @@ class Clearness(NamedTuple):
     Attributes:
         clusters: how many there are.
         silhouette: mean silhouette, -1 to 1; NaN with one cluster.
-        shuffled: the same of the control.
+        control: the same of the control.
         words: what the silhouette comes to.
         images: how many it rests on.
     """
 
     clusters: int
     silhouette: float
-    shuffled: float
+    control: float
     words: str
     images: int
 
@@ -168,11 +168,11 @@ def clearness(table: pd.DataFrame, run: Run, space: str, verdict: str) -> Clearn
     """How clearly the clusters of one space and verdict are apart, and the control."""
     called = run.predictions["predicted"].astype(str).to_numpy()[_positions(table, run)]
     mine = table[called == verdict]
-    own, control = (mine[f"{space}_{key}"].astype(np.float64).dropna() for key in ("silhouette", "shuffled"))
+    own, control = (mine[f"{space}_{key}"].astype(np.float64).dropna() for key in ("silhouette", "control"))
     value = float(own.mean()) if len(own) else np.nan
     words = next((words for most, words in CLEARNESS.items() if value <= most), "")
-    shuffled = float(control.mean()) if len(control) else np.nan
-    return Clearness(int(mine[f"{space}_cluster"].nunique()), value, shuffled, words, len(own))
+    bar = float(control.mean()) if len(control) else np.nan
+    return Clearness(int(mine[f"{space}_cluster"].nunique()), value, bar, words, len(own))
 
 
 def card_table(cards: list[Card]) -> pd.DataFrame:

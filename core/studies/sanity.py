@@ -29,6 +29,7 @@ from core.studies.trust_summary import EXPLANATIONS, LEVELS, LIME_LEVELS, betwee
 _PARTS = {level: (level,) for level in LEVELS} | {"conv1": ("conv1", "bn1")}
 
 COLUMNS = {
+    "network": "which of the random detectors it was compared with, counted from 0",
     **{
         f"gradcam_{level}": f"size of the rank correlation of Grad-CAM with that by the detector random to {level}"
         for level in LEVELS
@@ -73,8 +74,9 @@ def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, A
     cells, settings = Cells(context.run), LimeSettings(seed=parameters["lime_seed"])
     trained = [_grid_values(context, context.detector, int(row), settings) for row in rows]
     table = pd.DataFrame(np.nan, index=range(len(rows)), columns=list(COLUMNS), dtype=np.float32)
+    table["network"] = np.asarray(rows % parameters["networks"], np.int16)
     for turn in range(parameters["networks"]):
-        mine = np.flatnonzero(rows % parameters["networks"] == turn)
+        mine = np.flatnonzero(table["network"] == turn)
         for level in LEVELS if len(mine) else ():
             odd = randomised(context.detector, level, seed=parameters["seed"] + turn)
             maps = odd.full_pass(np.asarray(context.pixels[rows[mine]])).maps
@@ -152,6 +154,7 @@ STUDY = Study(
     control="Explanations of other images of the same cell, and the image's edges.",
     compute=compute,
     conclude=conclude,
-    parameters={"networks": 3, "others": 100, "lime_others": 4, "lime_seed": 0, "seed": 0},
+    version=2,
+    parameters={"networks": 10, "others": 100, "lime_others": 20, "lime_seed": 0, "seed": 0},
     shard=48,
 )

@@ -35,13 +35,15 @@ def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, A
     pixels = np.stack([noisy(context.pixels[row], seed=(parameters["seed"], int(row))) for row in rows])
     found = context.detector.full_pass(np.concatenate([context.pixels[rows], pixels]))
     before, after = np.split(found.margins, 2)
+    own, again = np.split(found.maps, 2)
     table = pd.DataFrame(
         [
             {
                 **_lime(context, cells, int(row), image, parameters),
-                **_gradcam(context, cells, int(row), maps, parameters),
+                "gradcam_noise": rank_correlation(maps[0], maps[1]),
+                "gradcam_other": _gradcam_other(context, cells, int(row), maps[0], parameters),
             }
-            for row, image, maps in zip(rows, pixels, np.split(found.maps, 2)[1], strict=True)
+            for row, image, maps in zip(rows, pixels, zip(own, again, strict=True), strict=True)
         ],
         dtype=np.float32,
     )
@@ -78,15 +80,11 @@ def _lime(
     }
 
 
-def _gradcam(
-    context: Context, cells: Cells, row: int, after: NDArray[np.float32], parameters: Mapping[str, Any]
-) -> dict[str, float]:
-    own = np.asarray(context.run.maps[row], np.float32)
+def _gradcam_other(
+    context: Context, cells: Cells, row: int, own: NDArray[np.float32], parameters: Mapping[str, Any]
+) -> float:
     others = cells.others(row, parameters["others"], seed=parameters["seed"])
-    return {
-        "gradcam_noise": rank_correlation(own, after),
-        "gradcam_other": mean_rank(own, list(np.asarray(context.run.maps[others], np.float32))),
-    }
+    return mean_rank(own, list(np.asarray(context.run.maps[others], np.float32)))
 
 
 def mean_rank(first: NDArray[np.floating], others: list[NDArray[np.floating]], *, signed: bool = True) -> float:
@@ -133,7 +131,8 @@ STUDY = Study(
     control="The same comparison with explanations of other images of the same cell of the confusion matrix.",
     compute=compute,
     conclude=conclude,
-    parameters={"others": 100, "lime_others": 4, "segments": 64, "lime_seed": 0, "seed": 0},
+    version=2,
+    parameters={"others": 100, "lime_others": 20, "segments": 64, "lime_seed": 0, "seed": 0},
     explore=("lime_seed", "lime_noise", "gradcam_noise"),
     shard=32,
 )
