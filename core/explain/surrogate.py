@@ -100,6 +100,64 @@ def ridge(
     return design, root, np.linalg.inv(design.T @ design + penalty)
 
 
+@dataclass(frozen=True, eq=False)
+class Jackknife:
+    """What is left of `sampling_error` once values are known: images that are judged in the same samples share it.
+
+    Attributes:
+        root: float (n,), the roots of the samples' weights.
+        design: float (n, 1 + S), see `ridge`.
+        weights_of: float (1 + S, n), what makes the intercept and the weights of the samples' values.
+        pulls: for clusters of each size, int (C, size), their rows, and float (C, 1 + S, size), how far leaving each
+            cluster out moves the coefficients for each of its residuals.
+        freedom: clusters less segments.
+        exhaustive: nothing was left to chance.
+    """
+
+    root: NDArray[np.float64]
+    design: NDArray[np.float64]
+    weights_of: NDArray[np.float64]
+    pulls: list[tuple[NDArray[np.intp], NDArray[np.float64]]]
+    freedom: int
+    exhaustive: bool
+
+    def error(self, values: NDArray[np.float64], *, confidence: float) -> NDArray[np.float64]:
+        """float64 (S,), half widths of the weights' intervals."""
+        count = self.design.shape[1] - 1
+        if self.exhaustive:
+            return np.zeros(count)
+        if self.freedom < 1:
+            return np.full(count, np.inf)
+        residuals = values * self.root - self.design @ (self.weights_of @ values)
+        variance = np.zeros(count + 1)
+        for chosen, pull in self.pulls:
+            variance += ((pull @ residuals[chosen][..., None]) ** 2).sum(axis=(0, 2))
+        return np.asarray(stats.t.ppf(0.5 + confidence / 2, self.freedom) * np.sqrt(variance[1:]))
+
+
+def jackknife(samples: Samples, *, proximity: NDArray[np.float64]) -> Jackknife:
+    """The part of `sampling_error` that knows the samples only.
+
+    Args:
+        samples: n rows.
+        proximity: float (n,), the weight of each sample.
+    """
+    drawn = np.flatnonzero(samples.clusters)
+    sizes = np.bincount(samples.clusters[drawn], minlength=1)
+    freedom = int(np.count_nonzero(sizes)) - samples.keep.shape[1]
+    design, root, solve = ridge(samples.keep, proximity)
+    pulls = []
+    for size in np.unique(sizes[sizes > 0]) if freedom > 0 and not samples.exhaustive else ():
+        chosen = drawn[sizes[samples.clusters[drawn]] == size].reshape(-1, size)
+        block = design[chosen]
+        spread, axes = np.linalg.eigh(np.eye(size) - block @ solve @ block.transpose(0, 2, 1))
+        # a direction that the fit passes through exactly (spread 0) has no residual to correct
+        factor = np.where(spread > 1e-6, 1 / np.maximum(spread, 1e-6), 0)
+        corrected = axes @ (factor[..., None] * axes.transpose(0, 2, 1))
+        pulls.append((chosen, solve @ block.transpose(0, 2, 1) @ corrected))
+    return Jackknife(root, design, solve @ (design * root[:, None]).T, pulls, freedom, samples.exhaustive)
+
+
 def sampling_error(
     samples: Samples, values: NDArray[np.float64], *, proximity: NDArray[np.float64], confidence: float
 ) -> NDArray[np.float64]:
@@ -118,23 +176,4 @@ def sampling_error(
     Returns:
         float64 (S,).
     """
-    count = samples.keep.shape[1]
-    drawn = np.flatnonzero(samples.clusters)
-    sizes = np.bincount(samples.clusters[drawn], minlength=1)
-    freedom = np.count_nonzero(sizes) - count
-    if samples.exhaustive:
-        return np.zeros(count)
-    if freedom < 1:
-        return np.full(count, np.inf)
-    design, root, solve = ridge(samples.keep, proximity)
-    residuals = values * root - design @ (solve @ (design.T @ (values * root)))
-    variance = np.zeros(count + 1)
-    for size in np.unique(sizes[sizes > 0]):
-        chosen = drawn[sizes[samples.clusters[drawn]] == size].reshape(-1, size)
-        block = design[chosen]
-        spread, axes = np.linalg.eigh(np.eye(size) - block @ solve @ block.transpose(0, 2, 1))
-        # a direction that the fit passes through exactly (spread 0) has no residual to correct
-        factor = np.where(spread > 1e-6, 1 / np.maximum(spread, 1e-6), 0)
-        corrected = axes @ (factor[..., None] * (axes.transpose(0, 2, 1) @ residuals[chosen][..., None]))
-        variance += (((block * corrected).sum(axis=1) @ solve) ** 2).sum(axis=0)
-    return np.asarray(stats.t.ppf(0.5 + confidence / 2, freedom) * np.sqrt(variance[1:]))
+    return jackknife(samples, proximity=proximity).error(values, confidence=confidence)

@@ -1,13 +1,29 @@
 """The surrogate and its intervals on functions of which every combination can be computed."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 from numpy.random import RandomState
 from numpy.typing import NDArray
+from scipy import stats
+from scipy.spatial.distance import cdist
 
-from core.explain.sampling import balanced_samples, random_samples
-from core.explain.surrogate import Fit, SampledExplainer
-from core.explain.unseen import UnseenFitter
+from core.explain.process import (
+    MAIN_EFFECT,
+    NOISES,
+    PAIRS,
+    REACHES,
+    TUNED_ON,
+    Process,
+    fold,
+    in_pairs,
+    tune,
+    unfold,
+)
+from core.explain.sampling import Samples, balanced_samples, random_samples
+from core.explain.surrogate import Fit, SampledExplainer, ridge, sampling_error
+from core.explain.unseen import POPULATION, UnseenFitter
 
 SEGMENTS = 13
 SEEDS = 40
@@ -119,3 +135,69 @@ def test_a_constant_answer_gives_nothing(explainer: SampledExplainer) -> None:
     np.testing.assert_allclose(fit.weights, 0, atol=1e-9)
     np.testing.assert_allclose(fit.error, 0, atol=1e-9)
     assert fit.intercept == pytest.approx(2.5)
+
+
+def textbook(samples: Samples, values: NDArray[np.float64], explainer: SampledExplainer) -> Fit:
+    """The fit of guesses by the formulas as they stand in books: every matrix whole, every solution by `solve`."""
+    keep = samples.keep
+    count = keep.shape[1]
+    enough = min(len(keep), max(TUNED_ON, 2 * (count + 1)))
+    process = tune(keep[:enough], values[:enough] - values.mean())
+
+    def covariance(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> NDArray[np.float64]:
+        alike = (2.0 * first - 1) @ (2.0 * second - 1).T
+        several = np.exp((alike - count) / (2 * process.reach * count))
+        pairs = (alike / count) ** 2
+        return MAIN_EFFECT * (1 + alike) + process.pairs * pairs + (1 - process.pairs) * several
+
+    known = covariance(keep, keep) + process.noise * np.eye(len(keep))
+    population = balanced_samples(max(POPULATION, 4 * count), count, RandomState(0))
+    across = covariance(population.keep, keep)
+    guesses = values.mean() + across @ np.linalg.solve(known, values - values.mean())
+    weights, intercept, _ = explainer.surrogate(population.keep, guesses)
+    proximity = explainer.proximity(population.keep)
+    design, root, solve = ridge(population.keep, proximity)
+    weights_of = (solve @ (design * root[:, None]).T)[1:]
+    left = covariance(population.keep, population.keep) - across @ np.linalg.solve(known, across.T)
+    freedom = len(keep) - count - 1
+    scale = (values - values.mean()) @ np.linalg.solve(known, values - values.mean()) / freedom
+    error = stats.t.ppf(0.975, freedom) * np.sqrt(scale * np.diag(weights_of @ left @ weights_of.T))
+    drawn = sampling_error(population, guesses, proximity=proximity, confidence=0.95)
+    return Fit(weights, np.hypot(error, drawn), intercept, np.nan)
+
+
+# 75 has one sample without its complement, so nothing can be taken apart
+@pytest.mark.parametrize("count", [64, 75, 128, 301])
+def test_the_fast_fit_is_the_textbooks(explainer: SampledExplainer, count: int) -> None:
+    samples = balanced_samples(count, SEGMENTS, RandomState(count))
+    values = rough(samples.keep)
+    fit = UnseenFitter(explainer, SEGMENTS).fit(samples, values, confidence=0.95)
+    expected = textbook(samples, values, explainer)
+    np.testing.assert_allclose(fit.weights, expected.weights, rtol=1e-8, atol=1e-9)
+    np.testing.assert_allclose(fit.error, expected.error, rtol=1e-7)
+    assert fit.intercept == pytest.approx(expected.intercept, abs=1e-9)
+
+
+@pytest.mark.parametrize("count", [64, 75])
+def test_the_tuned_process_is_the_likeliest(count: int) -> None:
+    keep = balanced_samples(count, SEGMENTS, RandomState(2)).keep
+    values = rough(keep) - rough(keep).mean()
+    found = tune(keep, values)
+    distances = cdist(keep, keep, "cityblock").astype(int)
+    assert in_pairs(keep) == (count % 2 == 0)
+
+    def likelihood(process: Process) -> float:
+        covariance = process.kernel(SEGMENTS)[distances] + process.noise * np.eye(count)
+        scale = values @ np.linalg.solve(covariance, values) / count
+        return float(stats.multivariate_normal.logpdf(values, cov=scale * covariance))
+
+    choices = [Process(*choice) for choice in product(REACHES, PAIRS, NOISES)]
+    assert likelihood(found) == pytest.approx(max(map(likelihood, choices)), abs=1e-6)
+
+
+def test_what_is_folded_is_unfolded() -> None:
+    values = np.random.default_rng(0).normal(size=(3, 12))
+    for paired in (False, True):
+        parts = fold(values, paired=paired)
+        np.testing.assert_allclose(unfold(parts), values)
+        assert sum((part**2).sum() for part in parts) == pytest.approx((values**2).sum())
