@@ -13,6 +13,8 @@ from dashboard import address, library
 from dashboard.address import Setting
 from dashboard.sentences import for_visitors
 from dashboard.widgets import filters
+from dashboard.widgets.filter_controls import change, wanted_rows
+from dashboard.widgets.filter_names import full_label, sort_names
 from dashboard.widgets.grid import TILES, image_grid, picks
 from dashboard.widgets.words import heading
 
@@ -23,7 +25,7 @@ MAX_PICKED = 60
 
 opened = library.current()
 table = opened.table
-wanted = filters.wanted_rows(opened)
+wanted = wanted_rows(opened)
 pictures = library.pictures(opened)
 
 heading(
@@ -38,7 +40,6 @@ with band.cell():
     filters.draw_matrix(opened, wanted)
 with band.cell():
     filters.draw_main(opened, wanted)
-    filters.draw_confidence(opened, wanted)
 about = "file, looks, and what studies found" if opened.studied or opened.further else "file and looks"
 with st.expander(f"More filters: {about}", icon=":material/tune:", key="explore.more", on_change="rerun") as more:
     # a closed one costs nothing
@@ -61,17 +62,17 @@ tags_of = {row.id: row.tags.split(";") for row in kept.itertuples() if row.tags}
 
 def set_order() -> None:
     """The order that was chosen goes to the URL."""
-    filters.change(opened, lambda now: replace(now, sort=st.session_state["explore.sort"], page=1))
+    change(opened, lambda now: replace(now, sort=st.session_state["explore.sort"], page=1))
 
 
 def set_page() -> None:
     """The page that was turned to goes to the URL."""
-    filters.change(opened, lambda now: replace(now, page=st.session_state["explore.page"]))
+    change(opened, lambda now: replace(now, page=st.session_state["explore.page"]))
 
 
 def set_per_page() -> None:
     """The page's size goes to the URL."""
-    filters.change(opened, lambda now: replace(now, per_page=st.session_state["explore.per"] or PAGE_SIZES[0], page=1))
+    change(opened, lambda now: replace(now, per_page=st.session_state["explore.per"] or PAGE_SIZES[0], page=1))
 
 
 def filtered_csv() -> bytes:
@@ -82,7 +83,7 @@ def filtered_csv() -> bytes:
 
 with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
     st.session_state["explore.sort"] = wanted.sort
-    names = filters.sort_names(opened)
+    names = sort_names(opened, wanted.sort)
     st.selectbox("Order", list(names), format_func=names.get, key="explore.sort", on_change=set_order, width=280)
     TILE.linked(st.segmented_control, "Size", options=list(TILES), required=True)
     st.session_state["explore.per"] = wanted.per_page
@@ -110,10 +111,10 @@ def select_these() -> None:
     address.put("pick", ",".join(dict.fromkeys([*picked, *table["id"].iloc[shown]][:MAX_PICKED])))
 
 
-def change_tag(change: Callable[[list[str], str], None]) -> None:
+def change_tag(put: Callable[[list[str], str], None]) -> None:
     """Put the tag that was written on what is selected, or take it off."""
     try:
-        change(picked, st.session_state["explore.tag_text"] or "")
+        put(picked, st.session_state["explore.tag_text"] or "")
     except TagError as error:
         st.session_state["explore.tag_error"] = for_visitors(error)
     else:
@@ -131,7 +132,7 @@ def compare() -> None:
     rows = table.iloc[chosen].set_index("name")
     st.dataframe(
         rows[[name for name in columns if name in rows]],
-        column_config={name: filters.full_label(opened, name) for name in columns},
+        column_config={name: full_label(opened, name) for name in columns},
         alt="Verdicts, facts and what studies say of the selected images",
     )
 

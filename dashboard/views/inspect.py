@@ -8,16 +8,17 @@ from core.curves import HALF, said_real
 from core.explain.stored import stored_map
 from dashboard import address, library
 from dashboard.address import Setting
-from dashboard.widgets import filters, panels
+from dashboard.widgets import panels
 from dashboard.widgets.about import draw_about
 from dashboard.widgets.agreement import agreement_panel, note_drawn, other_maps
 from dashboard.widgets.evidence_image import experiments
+from dashboard.widgets.filter_controls import wanted_rows
 from dashboard.widgets.picture import plain_picture
 from dashboard.widgets.words import CLASS_WORDS, heading, percent
 
 opened = library.current()
 table, run = opened.table, opened.run.name
-wanted = filters.wanted_rows(opened)
+wanted = wanted_rows(opened)
 positions = library.matching(opened, wanted)
 row = opened.row_of(st.query_params.get("id", ""))
 if row is None:

@@ -11,7 +11,7 @@ from core.tags import TagError
 from dashboard import library
 from dashboard.library import Opened
 from dashboard.sentences import for_visitors
-from dashboard.widgets import filters
+from dashboard.widgets.filter_names import short_label, value_name
 from dashboard.widgets.words import percent
 
 
@@ -43,21 +43,22 @@ def _draw_studies(opened: Opened, row: int) -> None:
 
 
 def _draw_values(opened: Opened, row: int, columns: Sequence[str]) -> None:
-    """A line a column: its value here and, for numbers, how many of the other images have a lower one."""
-    lines = {}
+    """A line a column: its value here and, beside numbers, how many of the other images have a lower one."""
+    lines: dict[str, dict[str, str]] = {}
     for name in columns:
         values = opened.table[name]
         value = values.iloc[row]
-        shown, below = str(value), ""
+        line = lines[short_label(opened, name)] = {"here": value_name(str(value))}
         if name in opened.extents:
-            shown = f"{value:.4g}"
-            known = int(values.notna().sum())
-            below = percent(int((values.to_numpy() < value).sum()) / known, 0) if known > 1 else ""
+            line["here"] = f"{value:.4g}"
+            if (known := int(values.notna().sum())) > 1:
+                line["lower"] = percent(int((values.to_numpy() < value).sum()) / known, 0)
         elif isinstance(value, bool | np.bool_):
-            shown = "yes" if value else "no"
-        lines[filters.short_label(opened, name)] = {"here": shown, "lower": below}
-    st.table(pd.DataFrame(lines).T, border="horizontal")
-    st.caption("Lower: the share of the run's images whose value is lower.")
+            line["here"] = "yes" if value else "no"
+    table = pd.DataFrame.from_dict(lines, orient="index").fillna("")
+    st.table(table, border="horizontal")
+    if "lower" in table:
+        st.caption("Lower: the share of the run's images whose value is lower.")
 
 
 def _draw_own(id_: str) -> None:

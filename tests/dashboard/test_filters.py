@@ -1,0 +1,60 @@
+"""What Explore offers to filter by: in words for people, and only what can tell some images from others."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from core.browse import browse_table
+from core.run import read_run
+from tests.core.test_browse import seal
+from tests.dashboard.conftest import Open
+from tests.dashboard.test_pages import settled, with_more_filters, words
+
+
+def add_study(home: Path) -> pd.DataFrame:
+    """A study with a column that differs between images and two that do not; the table of its run."""
+    folder = home / "runs" / "tiny@seen-test"
+    table = browse_table(read_run(folder))
+    frame = pd.DataFrame({"id": table["id"], "cue": ["blue_sky", "sea"] * 30, "one": "grey_card", "flat": 7.0})
+    about = {"title": "Cues", "columns": {"one": "card, which", "flat": "height, in metres"}}
+    seal(folder / "studies" / "cues.parquet", frame, about)
+    return table
+
+
+def test_values_are_written_for_people_and_asked_for_as_they_are(open_page: Open, home: Path) -> None:
+    add_study(home)
+    app = with_more_filters(open_page("explore", run="tiny@seen-test"))
+    pills = app.pills(key="explore.cues.cue")
+    assert [option.content for option in pills.proto.options] == ["blue sky", "sea"]
+    pills.set_value(["blue_sky"]).run()
+    assert app.query_params["cues.cue"] == "blue_sky"
+    assert "Cues: cue: blue sky" in [button.label for button in app.button]
+    assert "**30** of 60 images" in words(app)
+
+
+def test_what_all_images_share_is_said_instead_of_offered(open_page: Open, home: Path) -> None:
+    add_study(home)
+    app = with_more_filters(open_page("explore", run="tiny@seen-test"))
+    keys = {str(element.key) for element in (*app.pills, *app.slider)}
+    assert "explore.cues.cue" in keys
+    assert not keys & {"explore.cues.one", "explore.cues.flat"}
+    assert "nothing to filter by: Card (grey card), Height (7)." in words(app)
+    orders = app.selectbox(key="explore.sort").options
+    assert [order for order in orders if "cues: " in order.lower()] == ["Cues: cue, A to Z", "Cues: cue, Z to A"]
+    # a link that asks for it shows that it does, and can be taken back
+    asked = with_more_filters(open_page("explore", **{"run": "tiny@seen-test", "cues.one": "grey_card"}))
+    assert asked.pills(key="explore.cues.one").value == ["grey_card"]
+
+
+def test_text_needs_no_column_of_lower_values(open_page: Open, home: Path) -> None:
+    table = add_study(home)
+    app = settled(open_page("inspect", run="tiny@seen-test", id=table["id"][0], samples="64"))
+    found = next(element.value for element in app.table if "Cue" in element.value.index)
+    assert found.loc["Cue", "here"] == "blue sky"
+    assert found.loc["Height", "lower"] != ""
+    folder = home / "runs" / "tiny@seen-test" / "studies"
+    (folder / "cues.parquet").unlink()
+    seal(folder / "words.parquet", pd.DataFrame({"id": table["id"], "cue": ["sky", "sea"] * 30}), {"title": "Words"})
+    app = settled(open_page("inspect", run="tiny@seen-test", id=table["id"][0], samples="64"))
+    found = next(element.value for element in app.table if "Cue" in element.value.index)
+    assert list(found.columns) == ["here"]
