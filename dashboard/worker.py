@@ -1,8 +1,9 @@
 """One thread owns the detectors. Sessions ask it and come back for the answer; none of them touches a model.
 
-Quick questions (a verdict, one map) go first, even between the batches of a slow one; slow ones (LIME) take turns step
-by step, so that everybody soon has a first result. A question that nobody has asked about for a few seconds is dropped:
-its visitor has left or moved on. Answers are kept by what they depend on, so that asking twice costs nothing.
+Quick questions (a verdict, one map) go first, then LIME, then whatever is asked for beyond (probes, bands, neighbours);
+what is more urgent is answered even between the batches of what is less. Equally urgent ones take turns step by step,
+so that everybody soon has a first result. A question that nobody has asked about for a few seconds is dropped: its
+visitor has left or moved on. Answers are kept by what they depend on, so that asking twice costs nothing.
 """
 
 import contextlib
@@ -33,6 +34,7 @@ MAX_ANSWERS = 256
 MAX_WAITING = 64
 MAX_DETECTORS = 2
 MAX_ENDED = 1000
+LAST = 2
 Answer = Any
 Asker = tuple[str, str]
 State = Literal["waiting", "running", "done", "stopped", "failed"]
@@ -78,9 +80,11 @@ class Question:
     settings: Settings
 
     @property
-    def quick(self) -> bool:
-        """Whether it is answered in one go of a few forward passes."""
-        return isinstance(self.settings, Look | CamSettings)
+    def rank(self) -> int:
+        """How urgent it is: 0 what is answered in one go of a few forward passes, 1 LIME, 2 everything else."""
+        if isinstance(self.settings, Look | CamSettings):
+            return 0
+        return 1 if isinstance(self.settings, LimeSettings) else LAST
 
 
 class Standing(NamedTuple):
@@ -131,7 +135,8 @@ class Worker:
         self._lease, self._clock = lease, clock
         self._changed = threading.Condition()
         self._jobs: OrderedDict[Question, _Job] = OrderedDict()
-        self._running: Question | None = None
+        # the question that is being answered, and those that it has interrupted before it
+        self._running: list[Question] = []
         self._asked: dict[Asker, Question] = {}
         # how a question ended for who asked it, where it has no full answer
         self._ended: OrderedDict[Asker, Standing] = OrderedDict()
@@ -168,7 +173,7 @@ class Worker:
                 job = self._jobs[question] = _Job(question, pixels)
                 self._changed.notify_all()
             job.askers[asker] = self._clock()
-            if self._running == question or job.answer is not None:
+            if question in self._running or job.answer is not None:
                 left = (self._clock() - job.begun) / job.share * (1 - job.share) if job.share else None
                 return Standing("running", job.answer, job.share, self._place(question), seconds_left=left)
             return Standing("waiting", None, 0.0, self._place(question))
@@ -207,7 +212,7 @@ class Worker:
             self._ended.popitem(last=False)
 
     def _place(self, question: Question) -> int:
-        return list(self._jobs).index(question)
+        return sorted(self._jobs, key=lambda one: one.rank).index(question)
 
     def _leave(self, asker: Asker) -> None:
         before = self._asked.get(asker)
@@ -222,31 +227,28 @@ class Worker:
             self._asked.pop(asker, None)
         return bool(job.askers)
 
-    def _next(self, *, quick: bool) -> _Job | None:
-        """The job to go on with, quick ones first. Under the lock."""
+    def _next(self, below: int = LAST + 1) -> _Job | None:
+        """The job to go on with, the most urgent first; None without one of a rank under `below`. Under the lock."""
         for question in [question for question, job in self._jobs.items() if not self._wanted(job)]:
-            if question != self._running:
+            if question not in self._running:
                 del self._jobs[question]
-        for question, job in self._jobs.items():
-            if question.quick:
-                return job
-        return None if quick else next(iter(self._jobs.values()), None)
+        waiting = [job for job in self._jobs.values() if job.question.rank < below]
+        return min(waiting, key=lambda job: job.question.rank, default=None)
 
     def _loop(self) -> None:
         _step_back()
         while True:
             with self._changed:
-                while not self._closed and (job := self._next(quick=False)) is None:
+                while not self._closed and (job := self._next()) is None:
                     self._changed.wait(timeout=self._lease)
                 if self._closed:
                     return
-                self._running = job.question
             self._advance(job)
-            with self._changed:
-                self._running = None
 
     def _advance(self, job: _Job) -> None:
         """One step of a job; whatever goes wrong is that job's end, not the thread's."""
+        with self._changed:
+            self._running.append(job.question)
         try:
             if job.steps is None:
                 job.steps, job.begun = self._start(job), self._clock()
@@ -254,11 +256,16 @@ class Worker:
         except (ValueError, OSError) as error:
             # what core raises on purpose is a sentence already
             self._fail(job, for_visitors(error, homes=(job.question.detector.parent.parent,)))
-            return
         except Exception as error:  # the thread must outlive any job
             logging.getLogger(__name__).exception("A question failed")
             self._fail(job, f"This could not be computed ({type(error).__name__}).")
-            return
+        else:
+            self._keep(job, answer, share)
+        finally:
+            with self._changed:
+                self._running.remove(job.question)
+
+    def _keep(self, job: _Job, answer: Answer, share: float) -> None:
         with self._changed:
             if answer is None:
                 # stopped, or nobody waits any more
@@ -286,11 +293,11 @@ class Worker:
         return answer(self._detector(job.question), job.pixels, job.question.settings, lambda: self._between(job))
 
     def _between(self, job: _Job) -> bool:
-        """Between two batches of a slow job: answer the quick ones that wait; whether to give the slow one up."""
+        """Between two batches of a job: answer what waits and is more urgent; whether to give the job up."""
         while True:
             with self._changed:
-                waiting = self._next(quick=True)
-                if waiting is None or waiting is job:
+                waiting = self._next(below=job.question.rank)
+                if waiting is None:
                     return self._closed or not self._wanted(job)
             self._advance(waiting)
 

@@ -13,7 +13,7 @@ from core.explain.bands import explain_bands
 from core.explain.probe_results import ProbeSettings
 from core.explain.probing import explain_probes
 from dashboard.answering import answer
-from dashboard.worker import Question
+from dashboard.worker import LAST, Question
 from tests.conftest import textured
 
 PIXELS = textured(4, fine=True, seed=3)
@@ -52,5 +52,5 @@ def test_slow_questions_are_answered_step_by_step_as_alone(
     for (one, _), other in zip(found, expected, strict=True):
         for field in fields:
             np.testing.assert_equal(getattr(one, field), getattr(other, field))
-    assert not Question(Path(), "", "", settings).quick
+    assert Question(Path(), "", "", settings).rank == LAST
     assert list(answer(tiny_detector, PIXELS, settings, lambda: True)) == []

@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 
 from core.detector import load_detector
+from core.explain.band_results import BandSettings
 from core.explain.gradcam import explain_gradcam
 from core.explain.lime import explain_lime_fully
+from core.explain.probe_results import ProbeSettings
 from core.explain.results import CamSettings, LimeSettings
 from dashboard import answering, worker
 from dashboard.worker import Look, Question, Standing, Worker
@@ -135,6 +137,24 @@ def test_a_quick_question_goes_between_the_batches_of_a_slow_one(desk: Worker, s
     standing = until(lambda: desk.ask("you", "look", question(Look()), IMAGE), lambda found: found.state == "done")
     assert standing.answer == (Look(), 1)
     assert desk.ask("me", "lime", question(lime()), IMAGE).busy
+
+
+def test_a_lime_goes_before_and_between_the_batches_of_less_urgent_questions(desk: Worker, script: Script) -> None:
+    desk.ask("me", "bands", question(BandSettings()), IMAGE)
+    until(lambda: desk.ask("me", "bands", question(BandSettings()), IMAGE), lambda found: found.state == "running")
+    desk.ask("me", "probes", question(ProbeSettings()), IMAGE)
+    assert desk.ask("you", "lime", question(lime()), IMAGE).place == 0
+    for gate in (lime(), lime(), lime(), lime(), Look()):
+        script.gate(gate).release()
+    # the bands are in the middle of their first step and stay there; the probes have not begun
+    until(lambda: desk.ask("you", "lime", question(lime()), IMAGE), lambda found: found.state == "done")
+    until(lambda: desk.ask("you", "look", question(Look()), IMAGE), lambda found: found.state == "done")
+    assert {settings for settings, _ in script.log} == {lime(), Look()}
+    standing = desk.ask("me", "probes", question(ProbeSettings()), IMAGE)
+    assert (standing.state, standing.place) == ("waiting", 1)
+    for settings in (BandSettings(), ProbeSettings()):
+        script.gate(settings).release()
+        until(lambda s=settings: desk.ask("me", "b", question(s), IMAGE), lambda found: found.state == "done")
 
 
 def test_waiting_questions_know_their_place(desk: Worker, script: Script) -> None:
