@@ -19,6 +19,10 @@ from core.studies.study import WEIGHT
 
 By = Literal["verdict", "cell", "category"]
 VERDICTS = ("FAKE", "REAL")
+# controls that change coarser detail, whatever is meant: what is as large as they are is compared with them
+COARSER = ("lowpass_control", "transplant_elsewhere")
+# how many times larger or smaller is still about the same size
+ABOUT = 1.25
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,32 +102,58 @@ def responses(turns: Turns, *, by: By = "verdict", probes: tuple[str, ...] | Non
         A row a verdict, group, probe and strength: `verdict`, `group`, `probe`, `family`, `title`, `is_control`,
         `column`, `strength` (label), `images`; `share`, `low`, `high` of verdicts turned (0 to 1); `shift`,
         `shift_low`, `shift_high` (mean change of the margin); `size` (mean root mean square of the change, grey
-        levels); `control` (key of the control that turns most, or None), `control_share`, `control_low`,
-        `control_high`; `net`, `net_low`, `net_high`: share less the control's (Newcombe 1998), or the share itself
-        where there is no control. Intervals are of 95 %.
+        levels); `compared`: "own" where the probe has controls, "size" where it has none and a change of coarser detail
+        is about as large on average (`ABOUT`), else "none"; `control` (key of the control that turns most, or NaN),
+        `control_share`, `control_low`, `control_high`; `net`, `net_low`, `net_high`: share less the control's
+        (Newcombe 1998), or the share itself where there is no control. Intervals are of 95 %.
     """
     found = []
     for verdict in VERDICTS:
         for group in sorted(set(turns.groups[by])):
             chosen = turns.chosen(verdict, by, group)
+            coarser = _coarser(turns, chosen)
             for key in probes or PROBES:
                 for strength in PROBES[key].strengths:
-                    row = _response(turns, chosen, PROBES[key], strength)
+                    row = _response(turns, chosen, PROBES[key], strength, coarser)
                     found.append({"verdict": verdict, "group": group, **row})
     return pd.DataFrame(found)
 
 
-def _response(turns: Turns, chosen: NDArray[np.bool_], probe: Probe, strength: Strength) -> dict[str, Any]:
+def _coarser(turns: Turns, chosen: NDArray[np.bool_]) -> list[tuple[str, float, Estimate]]:
+    """Changes of coarser detail: the key of each, its mean size, and the share of the chosen that it turns."""
+    return [
+        (key, _size(turns, chosen, PROBES[key], strength), share_of(turns, chosen, PROBES[key], strength))
+        for key in COARSER
+        for strength in PROBES[key].strengths
+    ]
+
+
+def _size(turns: Turns, chosen: NDArray[np.bool_], probe: Probe, strength: Strength) -> float:
+    """The mean root mean square of a change on the chosen images, grey levels."""
     column = probe.column(strength.key)
     here = chosen & turns.known(column)
-    weights = turns.weights[here]
+    return weighted_mean(turns.table[size_column(column)].to_numpy(np.float64)[here], turns.weights[here]).value
+
+
+def _response(
+    turns: Turns,
+    chosen: NDArray[np.bool_],
+    probe: Probe,
+    strength: Strength,
+    coarser: list[tuple[str, float, Estimate]],
+) -> dict[str, Any]:
+    column = probe.column(strength.key)
+    here = chosen & turns.known(column)
     share = share_of(turns, here, probe, strength)
-    shift = weighted_mean(turns.shifts(column, probe)[here], weights)
-    size = weighted_mean(turns.table[size_column(column)].to_numpy(np.float64)[here], weights)
-    controls = {key: share_of(turns, here, PROBES[key], strength) for key in probe.controls}
+    shift = weighted_mean(turns.shifts(column, probe)[here], turns.weights[here])
+    size = _size(turns, chosen, probe, strength)
+    controls = [(key, share_of(turns, here, PROBES[key], strength)) for key in probe.controls]
+    if not (controls or probe.is_control or probe.changes_donor):
+        controls = [(key, one) for key, other, one in coarser if size <= ABOUT * other and other <= ABOUT * size]
     # the control that turns most is the one to beat
-    against = max(controls, key=lambda key: np.nan_to_num(controls[key].value), default=None)
-    control = controls[against] if against is not None else Estimate(0.0, 0.0, 0.0, 0)
+    against, control = max(
+        controls, key=lambda one: float(np.nan_to_num(one[1].value)), default=(None, Estimate(0.0, 0.0, 0.0, 0))
+    )
     net, net_low, net_high = difference(share, control)
     return {
         "probe": probe.key,
@@ -139,7 +169,8 @@ def _response(turns: Turns, chosen: NDArray[np.bool_], probe: Probe, strength: S
         "shift": shift.value,
         "shift_low": shift.low,
         "shift_high": shift.high,
-        "size": size.value,
+        "size": size,
+        "compared": "own" if probe.controls else "size" if against else "none",
         "control": against,
         "control_share": control.value if against else np.nan,
         "control_low": control.low if against else np.nan,
@@ -171,7 +202,9 @@ def ranking(turns: Turns, *, verdict: str, by: By = "verdict", group: str = "all
     """The probes by the smallest change that turns verdicts: those first that turn most for each grey level of change.
 
     Each probe stands with its best strength: the one with the largest `per_level`, the share that it certainly turns
-    beyond its controls (the lower end of the net share's interval) over the root mean square of the change.
+    beyond its controls (the lower end of the net share's interval) over the root mean square of the change. Without a
+    control nothing is taken off, so that such a change would not compete on equal terms: it comes after all that turn
+    more than a control does, and before those that do not, and so do strengths of one probe.
 
     Args:
         turns: from `read_turns`.
@@ -187,6 +220,9 @@ def ranking(turns: Turns, *, verdict: str, by: By = "verdict", group: str = "all
     rows = rows[[not PROBES[key].changes_donor for key in rows["probe"]]]
     certain = np.maximum(rows["net_low"].to_numpy(np.float64), 0)
     size = rows["size"].to_numpy(np.float64)
-    rows = rows.assign(per_level=np.divide(certain, size, out=np.zeros(len(rows)), where=size > 0))
-    best = rows.sort_values(["per_level", "net"], ascending=False, kind="stable").drop_duplicates("probe")
+    per_level = np.divide(certain, size, out=np.zeros(len(rows)), where=size > 0)
+    tier = np.where(per_level == 0, 2, rows["compared"] == "none")
+    rows = rows.assign(per_level=per_level, tier=tier)
+    order = rows.sort_values(["tier", "per_level", "net"], ascending=[True, False, False], kind="stable")
+    best = order.drop_duplicates("probe").drop(columns="tier")
     return best.assign(rank=np.arange(1, len(best) + 1)).reset_index(drop=True)

@@ -16,7 +16,7 @@ from core.run import Run, read_run
 from core.stats import Estimate, wilson_interval
 from core.studies.donors import choose_donors, class_means
 from core.studies.probe_findings import conclude
-from core.studies.probe_summary import difference, ranking, read_turns, responses
+from core.studies.probe_summary import Turns, difference, ranking, read_turns, responses
 from core.studies.probes import STUDY, compute
 from core.studies.runner import Source, run_study
 from core.studies.store import read_study
@@ -175,6 +175,66 @@ def test_rates_are_counted_by_verdict_cell_and_category_with_their_weights(sourc
                 assert row["shift"] == pytest.approx((moved * weights).sum() / weights.sum())
                 assert row["net"] == pytest.approx(row["share"] - row["control_share"])
     assert set(counted["group"]) == {"cat", "dog", "ship"}
+
+
+def weighed(sizes: dict[str, float], turned: dict[str, float], tmp_path: Path) -> Turns:
+    """Counts of 80 images under changes of given sizes, of which given shares turn; the others turn nothing."""
+    run = mean_colour().run(tmp_path)
+    real = (run.predictions["predicted"] == "REAL").to_numpy()
+    place = np.arange(80) % 40
+    margins = {
+        column: np.where((place < 40 * turned.get(column, 0)) != real, 1.0, -1.0).astype(np.float16)
+        for column in probe_columns()
+    }
+    large = {
+        size_column(column): np.full(80, sizes.get(column, 900.0 if probe.is_control else 200.0), np.float16)
+        for column, (probe, _) in probe_columns().items()
+    }
+    table = pd.concat([run.predictions[["id"]], pd.DataFrame(margins), pd.DataFrame(large)], axis=1)
+    return read_turns(run, table.assign(weight=np.float32(1)))
+
+
+def test_what_has_no_control_is_compared_with_a_change_of_coarser_detail_about_as_large(tmp_path: Path) -> None:
+    sizes = {"lowpass_control_14": 5.0, "lowpass_control_12": 9.0, "transplant_elsewhere_12": 9.0}
+    sizes |= {"blur_0.5": 3.9, "blur_1": 4.1, "blur_2": 10.0, "jpeg_30": 6.3}
+    turned = {"lowpass_control_14": 0.1, "lowpass_control_12": 0.2, "transplant_elsewhere_12": 0.3, "blur_2": 0.9}
+    turns = weighed(sizes, turned, tmp_path)
+    rows = responses(turns).set_index(["verdict", "column"]).loc["FAKE"]
+    expected = {
+        "blur_0.5": ("none", None),
+        "blur_1": ("size", "lowpass_control"),
+        # of two the one that turns more
+        "blur_2": ("size", "transplant_elsewhere"),
+        "jpeg_30": ("none", None),
+        "lowpass_12": ("own", "lowpass_control"),
+        "lowpass_control_14": ("none", None),
+        "lend_12": ("none", None),
+    }
+    found = rows["control"].astype(object).where(rows["control"].notna(), None)
+    assert {name: (rows.loc[name, "compared"], found[name]) for name in expected} == expected
+    assert rows.loc["blur_2", "net"] == pytest.approx(0.9 - 0.3)
+    assert rows.loc["blur_0.5", "net"] == rows.loc["blur_0.5", "share"]
+
+
+def test_a_change_without_a_control_stays_behind_those_that_turn_more_than_theirs(tmp_path: Path) -> None:
+    sizes = {
+        "lowpass_14": 6.0,
+        "lowpass_control_14": 6.0,
+        "blur_1": 6.0,
+        "noise_1": 0.8,
+        "levels_4": 1.2,
+        "hue_30": 6.0,
+    }
+    turned = {"lowpass_14": 0.5, "blur_1": 0.9, "noise_1": 0.9, "levels_4": 0.3, "hue_180": 0.9}
+    turns = weighed(sizes, turned, tmp_path)
+    for verdict in ("FAKE", "REAL"):
+        top = ranking(turns, verdict=verdict)
+        assert list(top["column"][:5]) == ["blur_1", "lowpass_14", "noise_1", "levels_4", "hue_180"]
+        assert list(top["compared"][:5]) == ["size", "own", "none", "none", "none"]
+        assert (top["per_level"][5:] == 0).all()
+    # what turns blurred pictures as well leaves nothing of the blur
+    turns = weighed(sizes, turned | {"lowpass_control_14": 0.9}, tmp_path)
+    assert list(ranking(turns, verdict="FAKE")["column"][:3]) == ["noise_1", "levels_4", "hue_180"]
 
 
 def test_the_margins_of_donors_are_those_that_a_loan_is_measured_from(source: Source) -> None:
