@@ -54,20 +54,26 @@ def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, A
 
 def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> list[Finding]:
     """For each verdict: how far they agree, what chance gives, and on how many images the agreement is the image's."""
+    cells, places = Cells(run), pd.Index(run.predictions["id"])
     findings = []
     for group, part, weights in groups(table, run):
         own, chance = (weighted_mean(part[name].to_numpy(float), weights) for name in ("rank", "others_rank"))
         more = weighted_mean((part["rank"] - part["others_rank"]).to_numpy(float), weights)
+        verdict = "more than" if more.low > 0 else "less than" if more.high < 0 else "no more than"
         findings.append(
             Finding(
                 f"rank-{group}",
-                f"On {group} verdicts LIME and Grad-CAM of one image correlate by {between(own)}, LIME and Grad-CAM of "
-                f"other images of the same cell by {chance.value:.2f}: {between(more)} more than chance "
-                f"({more.images:,} images).",
+                f"On {group} verdicts LIME and Grad-CAM agree {verdict} by chance: those of one image correlate by "
+                f"{between(own)}, LIME with Grad-CAM of other images of the same cell by {chance.value:.2f}, a "
+                f"difference of {between(more)} ({more.images:,} images).",
                 *more,
             )
         )
-        known = part["rank_share"].notna().to_numpy()
+        # with fewer others to compare with none can be beaten by so few of them
+        enough = cells.sizes(places.get_indexer(part["id"])) >= 1 / LEVEL
+        known = part["rank_share"].notna().to_numpy() & enough
+        if not known.any():
+            continue
         beyond = weighted_share((part["rank_share"] <= LEVEL).to_numpy()[known], weights[known])
         findings.append(
             Finding(

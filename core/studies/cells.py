@@ -22,6 +22,10 @@ class Cells:
         self._cell = 2 * label + called
         self._called = called
 
+    def sizes(self, rows: NDArray[np.intp]) -> NDArray[np.intp]:
+        """How many images are in the cell of each row, that row's own among them."""
+        return np.asarray(np.bincount(self._cell)[self._cell[rows]])
+
     def others(self, row: int, count: int, *, seed: int = 0) -> NDArray[np.intp]:
         """Up to `count` other rows of the same cell, drawn by lot; where it is alone there, of the same verdict or any.
 

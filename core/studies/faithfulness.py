@@ -17,6 +17,7 @@ from core.explain.deletion import deletion_curves
 from core.explain.results import LimeSettings
 from core.explain.segmentation import segment
 from core.run import Run
+from core.stats import Estimate
 from core.studies.cells import Cells
 from core.studies.lime_pass import LimePass, lime_pass
 from core.studies.study import Context, Finding, Study
@@ -116,14 +117,15 @@ def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> l
         found = estimate_of(row)
         name = EXPLANATIONS[row.method]
         if found.low > 0:
-            verdict = f"{name} names what {row.group} verdicts lean on better than the best control"
+            verdict = "better than the best control"
         elif found.high < 0:
-            verdict = f"{name} names what {row.group} verdicts lean on worse than a control that knows nothing of them"
+            verdict = "worse than a control that knows nothing of them"
         else:
-            verdict = f"{name} names what {row.group} verdicts lean on no better than a control that knows nothing"
+            verdict = "no better than a control that knows nothing"
+        apart, by = (found, "further apart") if not found.high < 0 else (_minus(found), "closer together")
         sentence = (
-            f"{verdict} ({row.control}): its curves lie {between(found)} margins further apart, on {found.images:,} "
-            "images under blur and texture fills."
+            f"{name} names what {row.group} verdicts lean on {verdict} ({row.control}): its curves lie "
+            f"{between(apart)} margins {by}, on {found.images:,} images under blur and texture fills."
         )
         findings.append(Finding(f"{row.method}-{row.group}", sentence, *found))
     for (group, fill), part in gone[gone["fill"].isin(UNSEEN)].groupby(["group", "fill"], sort=False):
@@ -137,6 +139,10 @@ def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> l
         )
         findings.append(Finding(f"turned-{group}-{fill}", sentence, *first["lime"]))
     return findings
+
+
+def _minus(estimate: Estimate) -> Estimate:
+    return Estimate(-estimate.value, -estimate.high, -estimate.low, estimate.images)
 
 
 STUDY = Study(

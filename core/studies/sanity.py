@@ -6,11 +6,14 @@ classes and leave the picture as it was; so chance is well above 0, and the cont
 """
 
 from collections.abc import Mapping
+from copy import deepcopy
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from torch import nn
 
 from core.detector import Detector, build_network
 from core.explain.agreement import rank_correlation, segment_values
@@ -53,8 +56,7 @@ def randomised(detector: Detector, level: str, *, seed: int) -> Detector:
         level: one of `LEVELS`.
         seed: of the new weights.
     """
-    fresh, network = build_network(detector.width, seed=seed), build_network(detector.width, seed=seed)
-    network.load_state_dict(detector.network.state_dict())
+    fresh, network = _fresh(detector.width, seed), deepcopy(detector.network)
     for upper in LEVELS[: LEVELS.index(level) + 1]:
         for part in _PARTS[upper]:
             network.get_submodule(part).load_state_dict(fresh.get_submodule(part).state_dict())
@@ -67,6 +69,13 @@ def randomised(detector: Detector, level: str, *, seed: int) -> Detector:
         device=detector.device,
         batch_size=detector.batch_size,
     )
+
+
+@lru_cache(maxsize=1)
+def _fresh(width: int, seed: int) -> nn.Module:
+    """New weights, which the levels of one random detector share."""
+    network: nn.Module = build_network(width, seed=seed)
+    return network
 
 
 def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, Any]) -> pd.DataFrame:
@@ -130,15 +139,23 @@ def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> l
     for group, part, weights in groups(table, run):
         for method, name in EXPLANATIONS.items():
             first, last, other, edges = (
-                weighted_mean(np.asarray(part[f"{method}_{level}"], float), weights)
+                weighted_mean(
+                    np.asarray(part[f"{method}_{level}"], float),
+                    weights,
+                    # images share a random detector, and with it its luck
+                    clusters=part["network"].to_numpy() if level in LEVELS else None,
+                )
                 for level in (LEVELS[0], LEVELS[-1], "other", "edges")
             )
+            kept = last.low > other.high
             findings.append(
                 Finding(
                     f"{method}-{group}",
-                    f"On {group} verdicts {name} correlates with itself by {between(first)} once the classifier is "
-                    f"random and by {between(last)} once everything is, whatever the sign; other images of the same "
-                    f"cell give {other.value:.2f}, edges {edges.value:.2f} ({last.images:,} images).",
+                    f"{name} on {group} verdicts {'depends only in part' if kept else 'depends'} on what the detector "
+                    f"has learned: once everything is random it correlates with itself by {between(last)}, "
+                    f"{'more' if kept else 'no more'} than with that of other images of the same cell "
+                    f"({other.value:.2f}); once the classifier alone is, by {between(first)}; with edges by "
+                    f"{edges.value:.2f} ({last.images:,} images, whatever the sign).",
                     *last,
                 )
             )

@@ -242,7 +242,9 @@ def sanity_summary(table: pd.DataFrame, run: Run, *, by: By = "verdict") -> pd.D
         for method in EXPLANATIONS:
             levels = LEVELS if method == "gradcam" else LIME_LEVELS
             for level in (*levels, "other"):
-                found = weighted_mean(_numbers(part, f"{method}_{level}"), weights)
+                # images share a random detector, and with it its luck
+                shared = None if level == "other" else part["network"].to_numpy()
+                found = weighted_mean(_numbers(part, f"{method}_{level}"), weights, clusters=shared)
                 name = "other image" if level == "other" else level
                 rows.append({"group": group, "method": method, "level": name, **found._asdict()})
     return pd.DataFrame(rows)
@@ -276,5 +278,9 @@ def estimate_of(row: Any) -> Estimate:
 
 
 def between(estimate: Estimate, *, digits: int = 2) -> str:
-    """ "0.31 (0.28 to 0.34)"."""
+    """ "0.31 (0.28 to 0.34)"; in words where nothing is known, or no interval."""
+    if not np.isfinite(estimate.value):
+        return "an unknown amount"
+    if not np.isfinite(estimate.low):
+        return f"{estimate.value:.{digits}f} (one image, no interval)"
     return f"{estimate.value:.{digits}f} ({estimate.low:.{digits}f} to {estimate.high:.{digits}f})"
