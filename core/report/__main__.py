@@ -5,13 +5,17 @@ import sys
 from pathlib import Path
 from urllib.parse import parse_qsl
 
+import pandas as pd
+
 from core.browse import Filter, browse_table, find_rows
+from core.dataset import Split, load_image_set
 from core.pictures import find_pictures
-from core.report.page import save_report
+from core.report.page import gather, save_report
 from core.report.selection import Selection
-from core.run import HOMES, find_detectors, find_named, find_runs, read_run
-from core.storage import ContractError, read_manifest
-from core.studies.store import find_studies
+from core.run import Run, find_named, find_runs, read_run
+from core.storage import cache_dir
+from core.study_columns import added_by_studies, further_columns
+from core.tags import Tags
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -19,20 +23,15 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         run = read_run(find_run(options.run))
-        table = browse_table(run)
-        wanted = Filter.from_params(dict(parse_qsl(options.select.lstrip("?"))), table)
-        selection = Selection(wanted, find_rows(table, wanted)) if options.select else None
-        found = find_studies(run)
-        save_report(
-            options.out,
-            run,
-            detector=detector_of(run.manifest["detector_sha256"]),
-            answers=found.answers,
-            problems=found.problems,
-            table=table,
-            selection=selection,
-            pictures=find_pictures(run, []),
-        )
+        parts = gather(run)
+        if options.select:
+            asked = dict(parse_qsl(options.select.lstrip("?")))
+            table = _table(run, asked)
+            wanted = Filter.from_params(asked, table)
+            tagged = Tags(cache_dir() / "tags.sqlite").ids(wanted.tag) if wanted.tag else frozenset()
+            parts["table"], parts["selection"] = table, Selection(wanted, find_rows(table, wanted, tagged=tagged))
+            parts["pictures"] = find_pictures(run, [load_image_set(options.data, _split(run))] if options.data else [])
+        save_report(options.out, run, **parts)
     except (ValueError, OSError) as error:
         print(f"core.report: {error}", file=sys.stderr)
         return 2
@@ -49,16 +48,16 @@ def find_run(name: str) -> Path:
     return find_named(name, find_runs(), "run")
 
 
-def detector_of(sha256: str, homes: tuple[Path, ...] = HOMES) -> dict[str, object] | None:
-    """The manifest of the detector with these weights, None where it is not here."""
-    for path in find_detectors(homes).values():
-        try:
-            manifest = read_manifest(path, "detector")
-        except ContractError:
-            continue
-        if manifest.get("weights_sha256") == sha256:
-            return manifest
-    return None
+def _table(run: Run, asked: dict[str, str]) -> pd.DataFrame:
+    """The run's rows with those columns of studies too that only a filter's address names."""
+    further = further_columns(run.path)
+    also = [name for name in asked if name in further]
+    table = browse_table(run)
+    return pd.concat([table, added_by_studies(run.path, table["id"], also)[also]], axis=1) if also else table
+
+
+def _split(run: Run) -> Split:
+    return "train" if str(run.manifest["set"]).endswith("-train") else "test"
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -68,6 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--select", default="", help="report on some images only: a filter as in Explore's address, true=REAL&said=FAKE"
     )
+    parser.add_argument("--data", help="where CIFAKE is, for the pictures of such images where the run has none")
     return parser
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import html
+import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +18,16 @@ from core.report.figures import Drawn
 from core.report.parts import LIMITS, bullets, figure, listed, page, section, table_of
 from core.report.selection import Selection, selection_report
 from core.report.settings import settings
-from core.run import Run
+from core.run import HOMES, Run, find_detectors
 from core.stats import wilson_interval
-from core.storage import write_bytes_atomically
+from core.storage import ContractError, read_manifest, write_bytes_atomically
 from core.studies.probe_summary import ranking, read_turns
+from core.studies.store import find_studies
 from core.studies.study import Answer
 from core.studies.trust_summary import agreement_summary, excess, one_colour_summary
 
 
-def save_report(
-    path: Path,
+def report_of(
     run: Run,
     *,
     detector: Mapping[str, Any] | None = None,
@@ -34,11 +36,10 @@ def save_report(
     table: pd.DataFrame | None = None,
     selection: Selection | None = None,
     pictures: Pictures | None = None,
-) -> None:
-    """Write the report of a run, or of a selection of its images.
+) -> str:
+    """The HTML of the report of a run, or of a selection of its images.
 
     Args:
-        path: the HTML file, written whole or not at all.
         run: what is reported.
         detector: manifest of the detector that made it, for its training and settings.
         answers: the run's studies (`core.studies.store.find_studies`).
@@ -48,11 +49,38 @@ def save_report(
         pictures: where the selection's pixels are.
     """
     if selection is None:
-        text = run_report(run, detector=detector, answers=answers or {}, problems=problems)
-    else:
-        rows = run.predictions if table is None else table
-        text = selection_report(run, rows, selection, pictures=pictures)
+        return run_report(run, detector=detector, answers=answers or {}, problems=problems)
+    return selection_report(run, run.predictions if table is None else table, selection, pictures=pictures)
+
+
+def save_report(path: Path, run: Run, **parts: Any) -> None:
+    """Write the report that `report_of` makes, whole or not at all, into an HTML file."""
+    text = report_of(run, **parts)
     write_bytes_atomically(path, lambda file: _write(file, text))
+
+
+def gather(run: Run, homes: tuple[Path, ...] = HOMES) -> dict[str, Any]:
+    """What `report_of` is told of a run beside its verdicts: `detector`, `answers` and `problems`, read from disk.
+
+    Args:
+        run: what is reported.
+        homes: folders that hold detectors/.
+    """
+    found = find_studies(run)
+    # a report is sent on: it names files from the run's folder on
+    problems = [problem.replace(f"{run.path}{os.sep}", "") for problem in found.problems]
+    made_by = _detector_of(run.manifest["detector_sha256"], homes)
+    return {"detector": made_by, "answers": found.answers, "problems": problems}
+
+
+def _detector_of(sha256: str, homes: tuple[Path, ...]) -> dict[str, object] | None:
+    """The manifest of the detector with these weights, None where it is not here."""
+    for path in find_detectors(homes).values():
+        with suppress(ContractError):
+            manifest = read_manifest(path, "detector")
+            if manifest.get("weights_sha256") == sha256:
+                return manifest
+    return None
 
 
 def run_report(

@@ -16,6 +16,7 @@ from dashboard.widgets import filters
 from dashboard.widgets.filter_controls import change, wanted_rows
 from dashboard.widgets.filter_names import full_label, sort_names
 from dashboard.widgets.grid import TILES, image_grid, picks
+from dashboard.widgets.report import report_download
 from dashboard.widgets.words import heading
 
 MAPS = Setting("maps", "off", choices=("off", "on"))
@@ -195,6 +196,7 @@ with st.container(horizontal=True, horizontal_alignment="distribute", vertical_a
             help="All rows that the filter finds, with tags and notes.",
             key="explore.csv",
         )
+        report_download(opened, key="explore.report", wanted=wanted, rows=positions)
         st.download_button(
             "Tags",
             lambda: kept.to_csv(index=False).encode(),

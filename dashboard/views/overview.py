@@ -16,6 +16,7 @@ from dashboard.address import Setting
 from dashboard.widgets import charts
 from dashboard.widgets.bars import rate_bars
 from dashboard.widgets.matrix import confusion_matrix
+from dashboard.widgets.report import report_download
 from dashboard.widgets.words import CLASS_WORDS, heading, percent, section
 
 COUNT = Setting("count", "all", choices=("all", "clean"))
@@ -50,16 +51,19 @@ if opened.table.empty:
     st.info("This run holds no image, so there is nothing to measure; choose another one on the left.")
     st.stop()
 
-COUNT.linked(
-    st.segmented_control,
-    "Count",
-    options=list(COUNT_NAMES),
-    format_func=COUNT_NAMES.get,
-    required=True,
-    label_visibility="collapsed",
-    help=f"{manifest['leaked']} images were also in the training set (leaks) and {manifest['repeats']} are copies of "
-    "an earlier one (repeats). Without them the numbers say what the detector does on images that it has never seen.",
-)
+with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+    COUNT.linked(
+        st.segmented_control,
+        "Count",
+        options=list(COUNT_NAMES),
+        format_func=COUNT_NAMES.get,
+        required=True,
+        label_visibility="collapsed",
+        help=f"{manifest['leaked']} images were also in the training set (leaks) and {manifest['repeats']} are copies "
+        "of an earlier one (repeats). Without them the numbers say what the detector does on images that it has never "
+        "seen.",
+    )
+    report_download(opened, key="overview.report")
 rows = opened.table if COUNT.value == "all" else clean(opened.table)
 numbers = manifest["metrics"][COUNT.value]
 base = Filter() if COUNT.value == "all" else Filter().choosing("in_train", ["no"]).choosing("is_repeat", ["no"])

@@ -15,12 +15,14 @@ from sklearn.metrics import accuracy_score, precision_score
 from core.browse import Filter, browse_table, find_rows
 from core.pictures import find_pictures
 from core.report.__main__ import main
-from core.report.page import save_report
+from core.report.page import gather, report_of, save_report
 from core.report.selection import TILES, Selection, describe
 from core.run import Run, read_run
+from core.storage import cache_dir
 from core.studies.runner import Source, run_study
 from core.studies.store import find_studies
 from core.studies.study import Context, Finding, Study
+from core.tags import Tags
 from tests.core.studies.conftest import BRIGHTNESS, source  # noqa: F401 - a fixture
 
 
@@ -177,7 +179,36 @@ def test_the_command(source: Source, tmp_path: Path, capsys: pytest.CaptureFixtu
     assert "60 images" in written(out).text
     assert main([str(source.run), "--out", str(out), "--select", "true=REAL"]) == 0
     assert "30 images of" in written(out).text
+    # a run with pictures of its own shows them
+    assert sum(str(image["src"]).startswith("data:image/png") for image in written(out).images) == 30
     before = out.read_bytes()
     assert main(["no-such-run", "--out", str(out)]) == 2
     assert "there is no run 'no-such-run'" in capsys.readouterr().err
     assert out.read_bytes() == before
+
+
+def test_what_is_gathered_is_on_disk_and_names_no_folder_of_this_machine(source: Source) -> None:  # noqa: F811
+    run_study(BRIGHTNESS, source)
+    run = run_of(source)
+    (run.path / "studies" / "broken.parquet").write_bytes(b"no parquet")
+    found = gather(run, (source.detector.parents[1],))
+    assert found["detector"]["weights_sha256"] == run.manifest["detector_sha256"]
+    assert list(found["answers"]) == ["brightness"]
+    text = report_of(run, **found)
+    assert "studies/broken.parquet is no readable study" in text
+    assert str(run.path) not in text
+    assert gather(run, (run.path,))["detector"] is None
+
+
+def test_a_selection_by_tag(
+    source: Source,  # noqa: F811
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TELLTALE_CACHE", str(tmp_path / "cache"))
+    run = run_of(source)
+    Tags(cache_dir() / "tags.sqlite").add(run.predictions["id"].tolist()[3:7], "halo")
+    assert main([str(source.run), "--out", str(tmp_path / "r.html"), "--select", "tag=halo"]) == 0
+    text = written(tmp_path / "r.html").text
+    assert "4 images of" in text
+    assert "tagged halo" in text
