@@ -6,7 +6,7 @@ from core.guide import choose_cast
 from core.storage import ContractError
 from dashboard import library
 from dashboard.address import Setting
-from dashboard.widgets import panels
+from dashboard.widgets.asking import known_detectors
 from dashboard.widgets.guide import STEPS, Told
 
 STEP = Setting("step", 1, kind=int, low=1, high=len(STEPS))
@@ -33,7 +33,7 @@ if cast is None:
     st.stop()
 
 made_by = shown.run.manifest["detector_sha256"]
-detector = next((one for one in panels.known_detectors().values() if one.sha256 == made_by), None)
+detector = next((one for one in known_detectors().values() if one.sha256 == made_by), None)
 number = STEP.value
 title, draw = STEPS[number - 1]
 

@@ -11,6 +11,7 @@ from dashboard.address import Setting
 from dashboard.widgets import panels
 from dashboard.widgets.about import draw_about
 from dashboard.widgets.agreement import agreement_panel, note_drawn, other_maps
+from dashboard.widgets.asking import Subject, known_detectors
 from dashboard.widgets.evidence_image import experiments
 from dashboard.widgets.filter_controls import wanted_rows
 from dashboard.widgets.picture import plain_picture
@@ -30,7 +31,7 @@ if table.empty:
 found = table.iloc[row]
 place = place_of(positions, row)
 image = library.pictures(opened).get(row)
-known = panels.known_detectors()
+known = known_detectors()
 own = next((one for one in known.values() if one.sha256 == opened.run.manifest["detector_sha256"]), None)
 BESIDE = Setting("beside", "", choices=("", *(name for name in known if own is None or name != own.name)))
 
@@ -83,9 +84,9 @@ if image is None:
         icon=":material/hide_image:",
     )
     image = np.full((32, 32, 3), 127, np.uint8)
-    stored, subject, asked = stored_map(opened.run, row, image), panels.Subject.of(image, found["name"]), []
+    stored, subject, asked = stored_map(opened.run, row, image), Subject.of(image, found["name"]), []
 else:
-    stored, subject = stored_map(opened.run, row, image), panels.Subject.of(image, found["name"])
+    stored, subject = stored_map(opened.run, row, image), Subject.of(image, found["name"])
     asked = [one for one in (own, known.get(BESIDE.value)) if one is not None]
 
 with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):

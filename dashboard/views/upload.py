@@ -9,6 +9,7 @@ from dashboard import address, library
 from dashboard.address import Setting
 from dashboard.widgets import panels, uploads
 from dashboard.widgets.agreement import agreement_panel, note_drawn, other_maps
+from dashboard.widgets.asking import Subject, known_detectors
 from dashboard.widgets.evidence_image import experiments
 from dashboard.widgets.grid import image_grid
 from dashboard.widgets.limits import draw_limits
@@ -18,7 +19,7 @@ from dashboard.widgets.words import heading
 MAX_FILES = 32
 
 opened = library.current()
-known = panels.known_detectors()
+known = known_detectors()
 heading(
     "Try your own image",
     "Drop an image, see the 32 x 32 pixels that the detector sees of it, and which parts of them the verdict rests on.",
@@ -92,7 +93,7 @@ else:
 
 note_drawn()
 seen = ready.seen(FILTER.value)
-subject = panels.Subject.of(seen, name)
+subject = Subject.of(seen, name)
 with st.grid(3, min_column_width=205, gap="large") as grid:
     if ready.resized:
         with grid.cell():

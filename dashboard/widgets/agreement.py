@@ -12,7 +12,7 @@ from core.explain.results import CamResult, CamSettings
 from dashboard.library import Opened
 from dashboard.widgets import panels
 from dashboard.widgets import settings as s
-from dashboard.widgets.panels import Known, Subject
+from dashboard.widgets.asking import Known, Subject
 from dashboard.widgets.words import percent
 
 OTHERS = 200

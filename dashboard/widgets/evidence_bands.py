@@ -8,11 +8,11 @@ from core.explain.band_results import BAND_FILLS, BANDS, BandResult, BandSetting
 from core.palette import FAKE, REAL
 from dashboard.address import Setting
 from dashboard.widgets import charts
+from dashboard.widgets.asking import Known, Subject
 from dashboard.widgets.charts import GREY, TEMPLATE
 from dashboard.widgets.evidence_downloads import csv_download
 from dashboard.widgets.evidence_follow import follow
 from dashboard.widgets.evidence_words import coloured
-from dashboard.widgets.panels import Known, Subject
 from dashboard.worker import Question
 
 SLOT = "bands"

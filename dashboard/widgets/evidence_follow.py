@@ -7,7 +7,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from dashboard.widgets import panels
+from dashboard.widgets.asking import visitor, worker
 from dashboard.widgets.polling import come_back
 from dashboard.widgets.words import remaining
 from dashboard.worker import Question, Standing
@@ -34,7 +34,7 @@ def follow(
     """
 
     def stand() -> Standing:
-        return panels.worker().ask(panels.visitor(), slot, question, pixels)
+        return worker().ask(visitor(), slot, question, pixels)
 
     def again() -> None:
         now = stand()
@@ -62,12 +62,12 @@ def _draw_standing(now: Standing, slot: str, doing: str, on_stop: Callable[[], N
         st.button(
             "Go on" if now.state == "stopped" else "Try again",
             key=f"{slot}.again",
-            on_click=panels.worker().go_on,
-            args=(panels.visitor(), slot),
+            on_click=worker().go_on,
+            args=(visitor(), slot),
             icon=":material/play_arrow:",
         )
 
 
 def _stop(slot: str, on_stop: Callable[[], None]) -> None:
     on_stop()
-    panels.worker().stop(panels.visitor(), slot)
+    worker().stop(visitor(), slot)

@@ -9,9 +9,9 @@ from core.storage import ContractError, read_manifest
 from dashboard import library
 from dashboard.address import Setting
 from dashboard.library import Opened
+from dashboard.widgets.asking import Known, Subject
 from dashboard.widgets.evidence_bands import bands_panel
 from dashboard.widgets.neighbours import neighbours_panel
-from dashboard.widgets.panels import Known, Subject
 from dashboard.widgets.probes import probes_panel
 
 ASKED = Setting("evidence", "", choices=("", "turns", "detail", "alike"))

@@ -17,8 +17,7 @@ from dashboard import address, library
 from dashboard.address import Setting
 from dashboard.library import Opened
 from dashboard.sentences import for_visitors
-from dashboard.widgets import panels
-from dashboard.widgets.panels import Known, Subject
+from dashboard.widgets.asking import Known, Subject, ask
 from dashboard.widgets.picture import explained_picture, plain_picture
 from dashboard.widgets.polling import come_back
 from dashboard.widgets.words import CLASS_WORDS, percent
@@ -160,10 +159,10 @@ def _asked(
     detector = told.detector
     images = subject.image[None] if pixels is None else pixels
     digest = subject.sha256 if pixels is None else hashlib.sha256(np.ascontiguousarray(pixels).tobytes()).hexdigest()
-    busy = panels.ask(detector, images, digest, settings, slot=slot).busy
+    busy = ask(detector, images, digest, settings, slot=slot).busy
 
     def show() -> None:
-        now = panels.ask(detector, images, digest, settings, slot=slot)
+        now = ask(detector, images, digest, settings, slot=slot)
         if now.answer is not None:
             draw(now)
         elif now.busy:

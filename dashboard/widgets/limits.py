@@ -9,7 +9,9 @@ from core.storage import ContractError
 from core.studies.study import Answer, Finding
 from dashboard import library
 from dashboard.sentences import for_visitors
-from dashboard.widgets.words import percent
+from dashboard.widgets import evidence_transfer
+from dashboard.widgets.evidence_words import bullets
+from dashboard.widgets.words import percent, section
 
 # finding of the study `transfer` -> what its number is a share of, and what it says
 RATES = {
@@ -31,20 +33,36 @@ def draw_limits(detector: Mapping[str, Any] | None = None) -> None:
             "another generator, a portrait, a screenshot or a drawing. On those it still says REAL or FAKE, and sounds "
             "as sure. Its verdict is no evidence about a picture from the world, and none against a person."
         )
-        if detector is None:
-            return
-        try:
-            answer = library.answer_by(str(detector.get("weights_sha256")), "transfer")
-        except ContractError as error:
-            st.caption(for_visitors(error, homes=library.homes()))
-            return
-        if answer is None:
-            st.caption(
-                "How often it errs on other generators and on ordinary photographs has not been measured for this "
-                "detector."
-            )
-            return
-        _draw_rates(answer)
+        if detector is not None and (answer := _measured(detector)) is not None:
+            _draw_rates(answer)
+
+
+def draw_reach(detector: Mapping[str, Any]) -> None:
+    """What a detector is good for and what it does elsewhere, as far as that was measured; for its model card."""
+    section(
+        "What it is good for",
+        "The numbers above are of images like those it was trained on. How it does on any others is measured apart.",
+    )
+    st.markdown(f"It has seen {_seen(detector)}, and nothing else.")
+    if (answer := _measured(detector)) is None:
+        return
+    if text := evidence_transfer.conclusion(answer):
+        st.markdown(text)
+    bullets(evidence_transfer.sentences(answer, ("generators", "photographs", "filters")))
+
+
+def _measured(detector: Mapping[str, Any]) -> Answer | None:
+    """The study `transfer` of a detector; None, and why, where there is none that can be read."""
+    try:
+        answer = library.answer_by(str(detector.get("weights_sha256")), "transfer")
+    except ContractError as error:
+        st.caption(for_visitors(error, homes=library.homes()))
+        return None
+    if answer is None:
+        st.caption(
+            "How often it errs on other generators and on ordinary photographs has not been measured for this detector."
+        )
+    return answer
 
 
 def _seen(detector: Mapping[str, Any] | None) -> str:

@@ -8,9 +8,9 @@ import streamlit as st
 
 from core.neighbours import Neighbour, Neighbours, NeighbourSettings, Preparing
 from dashboard import library
+from dashboard.widgets.asking import Known, Subject
 from dashboard.widgets.component import component, data_url
 from dashboard.widgets.evidence_follow import follow
-from dashboard.widgets.panels import Known, Subject
 from dashboard.widgets.words import CLASS_WORDS
 from dashboard.worker import Question
 

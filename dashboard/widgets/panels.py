@@ -3,79 +3,19 @@
 Each panel is a fragment: moving one of its controls redraws it and nothing else.
 """
 
-import hashlib
-import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 
-import numpy as np
 import streamlit as st
-from numpy.typing import NDArray
 
 from core.explain.overlay import common_scale
 from core.explain.results import CamResult, CamSettings, LimeResult, LimeSettings
-from dashboard import library
 from dashboard.widgets import settings as s
+from dashboard.widgets.asking import Known, Subject, ask, visitor, worker
 from dashboard.widgets.downloads import Result, page_download, result_downloads
 from dashboard.widgets.picture import explained_picture
 from dashboard.widgets.polling import come_back
 from dashboard.widgets.words import CLASS_WORDS, percent, remaining
-from dashboard.worker import Look, Question, Standing, Worker
-
-
-@dataclass(frozen=True)
-class Known:
-    """A detector that can be asked.
-
-    Attributes:
-        name: of its folder.
-        path: its folder.
-        sha256: of its weights.
-    """
-
-    name: str
-    path: Path
-    sha256: str
-
-
-@dataclass(frozen=True, eq=False)
-class Subject:
-    """What is explained.
-
-    Attributes:
-        image: uint8 (32, 32, 3).
-        name: for headings and files.
-        sha256: of the pixels.
-    """
-
-    image: NDArray[np.uint8]
-    name: str
-    sha256: str
-
-    @classmethod
-    def of(cls, image: NDArray[np.uint8], name: str) -> "Subject":
-        """The subject that an image is."""
-        return cls(image, name, hashlib.sha256(np.ascontiguousarray(image).tobytes()).hexdigest())
-
-
-@st.cache_resource(show_spinner=False)
-def worker() -> Worker:
-    """The thread that owns the detectors, one for all visitors."""
-    return Worker()
-
-
-def visitor() -> str:
-    """Who asks: one name a session."""
-    return st.session_state.setdefault("visitor", uuid.uuid4().hex)
-
-
-def ask(
-    detector: Known, pixels: NDArray[np.uint8], sha256: str, settings: Look | CamSettings | LimeSettings, *, slot: str
-) -> Standing:
-    """Put a question to the worker, or come back for its answer."""
-    question = Question(detector.path, detector.sha256, sha256, settings)
-    return worker().ask(visitor(), slot, question, pixels)
+from dashboard.worker import Standing
 
 
 def draw_controls() -> None:
@@ -111,24 +51,29 @@ def cam_panel(subject: Subject, detectors: Sequence[Known], stored: CamResult | 
         "whole image. Early stages are sharp and know little.",
     )
     with st.expander("More"):
-        s.METHOD.linked(st.selectbox, "Method", options=list(s.METHOD_NAMES), format_func=s.METHOD_NAMES.get)
-        s.CAM_TARGET.linked(
-            st.segmented_control,
-            "What is explained",
-            options=list(s.TARGET_NAMES),
-            format_func=s.TARGET_NAMES.get,
-            required=True,
-            help="The margin is logit REAL less logit FAKE, the one number that the verdict hangs on. One class alone "
-            "shows only what speaks for it.",
-        )
-        s.SMOOTH.linked(
-            st.segmented_control,
-            "Between positions",
-            options=["no", "yes"],
-            format_func={"no": "as they are", "yes": "blended"}.get,
-            required=True,
-            help="As they are shows that a 4 x 4 map is 4 x 4.",
-        )
+        _cam_more()
+
+
+def _cam_more() -> None:
+    """The method, what is explained, and how the map is drawn."""
+    s.METHOD.linked(st.selectbox, "Method", options=list(s.METHOD_NAMES), format_func=s.METHOD_NAMES.get)
+    s.CAM_TARGET.linked(
+        st.segmented_control,
+        "What is explained",
+        options=list(s.TARGET_NAMES),
+        format_func=s.TARGET_NAMES.get,
+        required=True,
+        help="The margin is logit REAL less logit FAKE, the one number that the verdict hangs on. One class alone "
+        "shows only what speaks for it.",
+    )
+    s.SMOOTH.linked(
+        st.segmented_control,
+        "Between positions",
+        options=["no", "yes"],
+        format_func={"no": "as they are", "yes": "blended"}.get,
+        required=True,
+        help="As they are shows that a 4 x 4 map is 4 x 4.",
+    )
 
 
 def lime_panel(subject: Subject, detectors: Sequence[Known]) -> None:
@@ -144,21 +89,7 @@ def lime_panel(subject: Subject, detectors: Sequence[Known]) -> None:
             "colours, and 1,000 samples are only two or four different images."
         )
     else:
-        s.SEGMENTS.linked(
-            st.slider,
-            "Segments to ask for",
-            min_value=4,
-            max_value=120,
-            step=2,
-            help="Into how many parts the image is cut. SLIC finds about half as many as it is asked for.",
-            disabled=s.SEGMENTATION.value == "quickshift",
-        )
-        s.SAMPLES.linked(
-            st.select_slider,
-            "Samples",
-            options=[64, 128, 256, 512, 1024, 2048],
-            help="How many partly covered versions are tried. More narrow the sampling error and take longer.",
-        )
+        _lime_size()
     s.PAPER.linked(
         st.segmented_control,
         "Settings",
@@ -168,32 +99,56 @@ def lime_panel(subject: Subject, detectors: Sequence[Known]) -> None:
     )
     with st.expander("More"):
         if not paper:
-            s.SEGMENTATION.linked(
-                st.segmented_control,
-                "Cut by",
-                options=list(s.SEGMENTATION_NAMES),
-                format_func=s.SEGMENTATION_NAMES.get,
-                required=True,
-                help="SLIC follows edges, the grid cuts squares, quickshift is LIME's own default.",
-            )
-            s.FILL.linked(
-                st.selectbox,
-                "Cover with",
-                options=list(s.FILL_NAMES),
-                format_func=s.FILL_NAMES.get,
-                help="Covering is not neutral: a flat colour erases fine detail, which this kind of detector takes for "
-                "evidence. Shuffled texture keeps it. A finding that hangs on the cover is about the cover.",
-            )
-            s.LIME_TARGET.linked(
-                st.segmented_control,
-                "What is explained",
-                options=list(s.TARGET_NAMES),
-                format_func=s.TARGET_NAMES.get,
-                required=True,
-            )
+            _lime_more()
         s.SEED.linked(
             st.number_input, "Seed", min_value=0, max_value=9999, step=1, help="Of the random samples and the texture."
         )
+
+
+def _lime_size() -> None:
+    """How finely and how long."""
+    s.SEGMENTS.linked(
+        st.slider,
+        "Segments to ask for",
+        min_value=4,
+        max_value=120,
+        step=2,
+        help="Into how many parts the image is cut. SLIC finds about half as many as it is asked for.",
+        disabled=s.SEGMENTATION.value == "quickshift",
+    )
+    s.SAMPLES.linked(
+        st.select_slider,
+        "Samples",
+        options=[64, 128, 256, 512, 1024, 2048],
+        help="How many partly covered versions are tried. More narrow the sampling error and take longer.",
+    )
+
+
+def _lime_more() -> None:
+    """What is covered with what, and what is explained."""
+    s.SEGMENTATION.linked(
+        st.segmented_control,
+        "Cut by",
+        options=list(s.SEGMENTATION_NAMES),
+        format_func=s.SEGMENTATION_NAMES.get,
+        required=True,
+        help="SLIC follows edges, the grid cuts squares, quickshift is LIME's own default.",
+    )
+    s.FILL.linked(
+        st.selectbox,
+        "Cover with",
+        options=list(s.FILL_NAMES),
+        format_func=s.FILL_NAMES.get,
+        help="Covering is not neutral: a flat colour erases fine detail, which this kind of detector takes for "
+        "evidence. Shuffled texture keeps it. A finding that hangs on the cover is about the cover.",
+    )
+    s.LIME_TARGET.linked(
+        st.segmented_control,
+        "What is explained",
+        options=list(s.TARGET_NAMES),
+        format_func=s.TARGET_NAMES.get,
+        required=True,
+    )
 
 
 def _answers(
@@ -277,14 +232,6 @@ def _draw_answer(
         )
     if standing.state == "done":
         result_downloads(standing.answer, name=subject.name, key=f"{key}.files", palette=s.PALETTE.value)
-
-
-def known_detectors() -> dict[str, Known]:
-    """The detectors that can be asked, by name."""
-    return {
-        name: Known(name, path, str(manifest.get("weights_sha256", "")))
-        for name, (path, manifest) in library.detectors().items()
-    }
 
 
 def verdict_line(subject: Subject, detector: Known, stored: CamResult | None) -> None:

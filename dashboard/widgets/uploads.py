@@ -10,9 +10,8 @@ from streamlit.typing import UploadedFile
 
 from core.images import ImageError
 from core.upload import DEFAULT_FILTER, Prepared, prepare, settle
-from dashboard.widgets import panels
+from dashboard.widgets.asking import Known, ask
 from dashboard.widgets.component import data_url
-from dashboard.widgets.panels import Known
 from dashboard.widgets.polling import come_back
 from dashboard.widgets.words import CLASS_WORDS, percent
 from dashboard.worker import Look, Looked
@@ -60,7 +59,7 @@ def cut(file: UploadedFile) -> Prepared:
 def look(ready: Prepared, detector: Known, *, slot: str) -> Looked | None:
     """What the detector says under each filter; None while it is being asked, and where it cannot say."""
     digest = hashlib.sha256(ready.pixels.tobytes()).hexdigest()
-    standing = panels.ask(detector, ready.pixels, digest, Look(), slot=slot)
+    standing = ask(detector, ready.pixels, digest, Look(), slot=slot)
     if standing.state == "failed":
         st.error(standing.message)
     return standing.answer
