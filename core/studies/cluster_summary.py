@@ -40,6 +40,7 @@ class Card:
         errors: how many of them are called wrongly.
         error_rate: their share with its interval.
         verdict_error_rate: the share of wrong ones among all images of that verdict, 0 to 1: what to compare with.
+        errs_more: it certainly errs more than its verdict, with 95 % confidence over all clusters of that verdict.
         members: ids of the most typical, the nearest to the centre first.
         wrong: ids of those called wrongly, the surest first, as many as there are members.
         words: what sets it apart from the other images of that verdict, most telling first.
@@ -54,6 +55,7 @@ class Card:
     errors: int
     error_rate: Estimate
     verdict_error_rate: float
+    errs_more: bool
     members: tuple[str, ...]
     wrong: tuple[str, ...]
     words: tuple[str, ...]
@@ -116,7 +118,8 @@ def _card(
     words: Words,
     pictures: Pictures | None,
 ) -> Card:
-    inside = np.flatnonzero(table[f"{space}_cluster"].to_numpy() == number)
+    labels = table[f"{space}_cluster"].to_numpy()
+    inside = np.flatnonzero(labels == number)
     mine = positions[inside]
     called = run.predictions["predicted"].astype(str).to_numpy()
     wrong = run.predictions["label"].astype(str).to_numpy() != called
@@ -125,24 +128,39 @@ def _card(
     sure = sure[np.argsort(-np.abs(run.predictions["margin"].to_numpy()[sure]), kind="stable")]
     typical = mine[np.argsort(table[f"{space}_distance"].to_numpy()[inside], kind="stable")]
     ids = run.predictions["id"].to_numpy()
+    weights = _weights(run, positions)
+    peers = called[positions] == verdict
+    overall = float(np.average(wrong[positions[peers]], weights=weights[peers]))
+    # one of many clusters lies above by chance more often than one that was named before (Bonferroni)
+    strict = weighted_share(wrong[mine], weights[inside], confidence=1 - 0.05 / len(np.unique(labels[peers])))
     return Card(
         number=number,
         verdict=verdict,
         images=len(inside),
-        share=len(inside) / len(table),
+        share=float(weights[inside].sum() / weights.sum()),
         errors=len(sure),
-        error_rate=weighted_share(wrong[mine]),
-        verdict_error_rate=float(wrong[positions[called[positions] == verdict]].mean()),
+        error_rate=weighted_share(wrong[mine], weights[inside]),
+        verdict_error_rate=overall,
+        errs_more=bool(strict.low > overall),
         members=tuple(ids[typical[:MEMBERS]].tolist()),
         wrong=tuple(ids[sure[:MEMBERS]].tolist()),
         words=tuple(text for _, text in words[:WORDS]),
-        mean_map=np.asarray(run.maps[mine], np.float32).mean(axis=0),
+        mean_map=np.average(np.asarray(run.maps[mine], np.float32), axis=0, weights=weights[inside]).astype(np.float32),
         mean_image=_mean_image(pictures, mine),
     )
 
 
 def _positions(table: pd.DataFrame, run: Run) -> NDArray[np.intp]:
     return np.asarray(pd.Series(np.arange(len(run)), index=run.predictions["id"]).loc[table["id"]], np.intp)
+
+
+def _weights(run: Run, positions: NDArray[np.intp]) -> NDArray[np.float64]:
+    """How many images each row stands for: those of its cell in the run over those of its cell in the sample."""
+    label, called = (run.predictions[name].astype(str).to_numpy() == "REAL" for name in ("label", "predicted"))
+    cell = 2 * label + called
+    return np.asarray(
+        (np.bincount(cell, minlength=4) / np.maximum(np.bincount(cell[positions], minlength=4), 1))[cell[positions]]
+    )
 
 
 def _mean_image(pictures: Pictures | None, positions: NDArray[np.intp]) -> NDArray[np.uint8] | None:
@@ -158,10 +176,9 @@ def _mean_image(pictures: Pictures | None, positions: NDArray[np.intp]) -> NDArr
 def worst_card(cards: list[Card]) -> Card | None:
     """Of the clusters of one verdict, the one that certainly errs more than the verdict as a whole and most of all.
 
-    None where the interval of none is above the verdict's own rate.
+    None where none does.
     """
-    found = max(cards, key=lambda card: card.error_rate.low)
-    return found if found.error_rate.low > found.verdict_error_rate else None
+    return max((card for card in cards if card.errs_more), key=lambda card: card.error_rate.low, default=None)
 
 
 def clearness(table: pd.DataFrame, run: Run, space: str, verdict: str) -> Clearness:

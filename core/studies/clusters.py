@@ -23,7 +23,7 @@ from sklearn.neighbors import NearestNeighbors
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from core.run import Run
-from core.studies.cluster_summary import SPACES, clearness, read_cards, worst_card
+from core.studies.cluster_summary import SPACES, Card, clearness, read_cards, worst_card
 from core.studies.groups import VERDICTS
 from core.studies.study import Context, Finding, Study, StudyError
 
@@ -230,18 +230,7 @@ def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> l
             mine = [card for card in cards if card.verdict == verdict]
             if not mine:
                 continue
-            worst = worst_card(mine)
-            if worst is not None:
-                findings.append(
-                    Finding(
-                        f"worst-{space}-{verdict}",
-                        f"By {name}, {verdict} verdicts go wrong most in cluster {worst.number} ({worst.images:,} "
-                        f"images): {worst.error_rate.value:.1%} ({worst.error_rate.low:.1%} to "
-                        f"{worst.error_rate.high:.1%}) are wrong, against {worst.verdict_error_rate:.1%} of all "
-                        f"{verdict} verdicts.",
-                        *worst.error_rate,
-                    )
-                )
+            findings += _worst(mine, space)
             clear = clearness(table, run, space, verdict)
             if clear.clusters > 1:
                 findings.append(
@@ -255,6 +244,27 @@ def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> l
                     )
                 )
     return findings
+
+
+def _worst(cards: list[Card], space: str) -> list[Finding]:
+    """Where the verdict of these cards goes wrong most; nothing where there is one cluster."""
+    verdict, name, overall = cards[0].verdict, SPACES[space], cards[0].verdict_error_rate
+    if len(cards) == 1:
+        return []
+    worst = worst_card(cards)
+    if worst is None:
+        sentence = (
+            f"By {name}, no cluster of {verdict} verdicts certainly errs more than the {overall:.1%} of all {verdict} "
+            "verdicts."
+        )
+        return [Finding(f"worst-{space}-{verdict}", sentence, images=sum(card.images for card in cards))]
+    rate = worst.error_rate
+    sentence = (
+        f"By {name}, {verdict} verdicts go wrong most in cluster {worst.number} ({worst.images:,} images): "
+        f"{rate.value:.1%} ({rate.low:.1%} to {rate.high:.1%}) are wrong, against {overall:.1%} of all {verdict} "
+        "verdicts."
+    )
+    return [Finding(f"worst-{space}-{verdict}", sentence, *rate)]
 
 
 STUDY = Study(
