@@ -15,6 +15,7 @@ from dashboard import address, library
 from dashboard.address import Setting
 from dashboard.widgets import charts
 from dashboard.widgets.bars import rate_bars
+from dashboard.widgets.limits import draw_reach
 from dashboard.widgets.matrix import confusion_matrix
 from dashboard.widgets.report import report_download
 from dashboard.widgets.words import CLASS_WORDS, heading, percent, section
@@ -277,6 +278,8 @@ with row.cell():
         help="The run's own record: every number above at the run's threshold, hashes, versions.",
     )
 if detector and detector_path:
+    st.space("small")
+    draw_reach(detector)
     with st.expander("Model card: what this detector is for and what it is not for", icon=":material/description:"):
         card = (detector_path / "README.md").read_text(encoding="utf-8")
         # the page has its title already
