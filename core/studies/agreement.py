@@ -52,7 +52,7 @@ def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, A
     return table
 
 
-def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> list[Finding]:
+def conclude(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> list[Finding]:
     """For each verdict: how far they agree, what chance gives, and on how many images the agreement is the image's."""
     cells, places = Cells(run), pd.Index(run.predictions["id"])
     findings = []
@@ -70,7 +70,8 @@ def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> l
             )
         )
         # with fewer others to compare with none can be beaten by so few of them
-        enough = cells.sizes(places.get_indexer(part["id"])) >= 1 / LEVEL
+        others = np.minimum(cells.sizes(places.get_indexer(part["id"])) - 1, parameters["others"])
+        enough = 1 + others >= 1 / LEVEL
         known = part["rank_share"].notna().to_numpy() & enough
         if not known.any():
             continue

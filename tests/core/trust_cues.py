@@ -1,7 +1,9 @@
 """A network that looks at one patch and nothing else, and images in which its place is known."""
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,7 +14,7 @@ from torch import nn
 from core.dataset import CLASSES, ImageSet, fingerprint_of
 from core.detector import FAKE, REAL, Detector, build_network, round_to_float16, save_detector
 from core.facts import image_facts
-from core.run import write_run
+from core.run import Run, write_run
 from core.studies.runner import Source
 
 SIDE = 8
@@ -97,3 +99,21 @@ def write_source(home: Path, detector: Detector, pixels: NDArray[np.uint8]) -> S
     save_detector(home / "detectors" / name, detector, model_card=f"# {name}\n")
     run = write_run(home, detector, images, ship_images=True)
     return Source(run, home / "detectors" / name)
+
+
+def made_run(
+    label: Sequence[str], called: Sequence[str], *, maps: NDArray[np.floating] | None = None, **columns: Any
+) -> Run:
+    """A run in memory with the ids "0", "1", ..., random maps where none are given, and further columns."""
+    size, generator = len(label), np.random.default_rng(0)
+    margins = generator.uniform(0.5, 4, size).astype(np.float32) * np.where(np.asarray(called) == "REAL", 1, -1)
+    predictions = pd.DataFrame(
+        {
+            "id": list(map(str, range(size))),
+            "label": pd.Categorical(label, CLASSES),
+            "predicted": pd.Categorical(called, CLASSES),
+            "margin": margins,
+        }
+    ).assign(**columns)
+    found = generator.normal(size=(size, 4, 4)) if maps is None else maps
+    return Run(Path("made@made-test"), {}, predictions, np.asarray(found, np.float16), None, None)

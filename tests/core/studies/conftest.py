@@ -17,6 +17,7 @@ from core.run import write_run
 from core.studies.runner import Source
 from core.studies.study import Context, Finding, Study
 from tests.conftest import make_detector, textured
+from tests.core.trust_cues import patch_detector, patch_images, write_source
 
 
 def made_set(n: int = 60) -> ImageSet:
@@ -55,6 +56,12 @@ def source(tmp_path: Path) -> Source:
     save_detector(tmp_path / "home" / "detectors" / "tiny", detector, model_card="# tiny\n")
     run = write_run(tmp_path / "home", detector, images, ship_images=True)
     return Source(run, tmp_path / "home" / "detectors" / "tiny")
+
+
+@pytest.fixture(scope="session")
+def patched(tmp_path_factory: pytest.TempPathFactory) -> Source:
+    """Images in which one patch decides, and the network that looks at it."""
+    return write_source(tmp_path_factory.mktemp("home"), patch_detector(), patch_images()[0])
 
 
 def brightness(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, Any]) -> pd.DataFrame:

@@ -24,13 +24,7 @@ from core.studies.trust_summary import (
     score_of,
     scores,
 )
-from tests.core.trust_cues import patch_detector, patch_images, patch_of, write_source
-
-
-@pytest.fixture(scope="module")
-def patched(tmp_path_factory: pytest.TempPathFactory) -> Source:
-    """The patch's images and the network that looks at it."""
-    return write_source(tmp_path_factory.mktemp("home"), patch_detector(), patch_images()[0])
+from tests.core.trust_cues import patch_detector, patch_images, patch_of
 
 
 @pytest.fixture(scope="module")
