@@ -6,12 +6,15 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
+from plotly.subplots import make_subplots
 
 from core.curves import Sweep
 from core.palette import FAKE
 
 GREY = "#8b9099"
 HEIGHT = 330
+# Streamlit's theme has margins of its own, which only the figure's outdo: the last label needs room
+MARGIN = {"l": 8, "r": 28, "t": 8, "b": 8}
 TEMPLATE = go.layout.Template(
     layout={
         "hovermode": "closest",
@@ -29,9 +32,7 @@ def show(figure: go.Figure, *, key: str, alt: str) -> None:
 
 
 def _figure(x: str, y: str, **layout: Any) -> go.Figure:
-    # Streamlit's theme has margins of its own, which only the figure's outdo: the last label needs room
-    margin = {"l": 8, "r": 28, "t": 8, "b": 8}
-    figure = go.Figure(layout={"template": TEMPLATE, "margin": margin, "height": HEIGHT, **layout})
+    figure = go.Figure(layout={"template": TEMPLATE, "margin": MARGIN, "height": HEIGHT, **layout})
     figure.update_xaxes(title=x)
     figure.update_yaxes(title=y)
     return figure
@@ -83,16 +84,16 @@ def _point(figure: go.Figure, x: float, y: float) -> None:
 
 
 def confidence(histogram: pd.DataFrame) -> go.Figure:
-    """Right and wrong verdicts by confidence, stacked."""
-    figure = _figure("confidence in the verdict", "images", barmode="stack")
+    """Right verdicts over wrong ones by confidence, each with an axis of its own: there are far fewer wrong ones."""
+    figure = make_subplots(rows=2, shared_xaxes=True, vertical_spacing=0.14)
+    figure.update_layout(template=TEMPLATE, margin=MARGIN, height=HEIGHT, showlegend=False, bargap=0)
     middle = (histogram["low"] + histogram["high"]) / 2
     width = (histogram["high"] - histogram["low"]) * 0.9
-    for name, pattern, opacity in (("wrong", "/", 1.0), ("right", "", 0.45)):
+    for row, (name, pattern, opacity) in enumerate((("right", "", 0.45), ("wrong", "/", 1.0)), start=1):
         figure.add_bar(
             x=middle,
             y=histogram[name],
             width=width,
-            name=name,
             opacity=opacity,
             # hatched is wrong, here as in the confusion matrix
             marker={
@@ -102,8 +103,12 @@ def confidence(histogram: pd.DataFrame) -> go.Figure:
             },
             customdata=histogram[["low", "high"]],
             hovertemplate=f"%{{customdata[0]:.0%}} to %{{customdata[1]:.0%}}: %{{y:,}} {name}<extra></extra>",
+            row=row,
+            col=1,
         )
+        figure.update_yaxes(title=f"{name}: {histogram[name].sum():,}", rangemode="tozero", nticks=4, row=row, col=1)
     figure.update_xaxes(tickformat=".0%", range=[0.49, 1.01])
+    figure.update_xaxes(title="confidence in the verdict", row=2, col=1)
     return figure
 
 

@@ -352,9 +352,10 @@ def test_settings_of_an_explanation_are_in_the_url(open_page: Open) -> None:
     assert app.query_params["stage"] == "layer3"
 
 
-def test_upload_states_the_rates_that_were_measured_of_the_detector(open_page: Open, home: Path) -> None:
+def test_the_rates_that_were_measured_of_the_detector_are_stated(open_page: Open, home: Path) -> None:
     """Also where they were measured on another run of it, and not where they are of another detector."""
-    assert "has not been measured" in words(open_page("upload", run="tiny@seen-test"))
+    for page in ("overview", "upload"):
+        assert "has not been measured" in words(open_page(page, run="tiny@seen-test"))
     run = read_run(home / "runs" / "tiny@blind-test")
     found = Finding("generators", "Of 2,426 pictures most are called REAL.", 0.951, 0.93, 0.97, 2426)
     about = {
@@ -367,15 +368,19 @@ def test_upload_states_the_rates_that_were_measured_of_the_detector(open_page: O
     app = open_page("upload", run="tiny@seen-test")
     assert f"Of 2,426 pictures by other generators it calls **95.1{NO_BREAK}% REAL**" in words(app)
     assert "Of 2,426 pictures most are called REAL." in words(app)
+    overview = words(open_page("overview", run="tiny@seen-test"))
+    assert "95\u00a0% of pictures by other generators pass as photographs" in overview.lower()
+    assert "- Of 2,426 pictures most are called" in overview
     other = make_detector(seed=7)
     other.manifest = {"name": "rival"}
     save_detector(home / "detectors" / "rival", other, model_card="# Detector `rival`\n\nFor tests.\n")
     assert "has not been measured" in words(open_page("upload", run="tiny@seen-test", by="rival"))
     study_path(run.path, "transfer").write_bytes(b"no study")
-    app = open_page("upload", run="tiny@seen-test")
-    assert not app.exception
-    assert "transfer.parquet is no readable study" in words(app)
-    assert str(home) not in words(app)
+    for page in ("overview", "upload"):
+        app = open_page(page, run="tiny@seen-test")
+        assert not app.exception
+        assert "transfer.parquet is no readable study" in words(app)
+        assert str(home) not in words(app)
 
 
 def test_a_run_is_chosen_in_the_sidebar_and_drops_the_old_view(open_page: Open) -> None:
