@@ -18,7 +18,7 @@ from core.detector import Detector, save_detector
 from core.model_card import model_card
 from core.recipe import RECIPES, Recipe, precision_on
 from core.run import PAPER, ROOT, library_versions, read_run, write_run
-from core.storage import ContractError
+from core.storage import ContractError, WriteError
 from core.training import TrainingInterrupted, fit, forget_checkpoint
 
 
@@ -30,8 +30,11 @@ def main(arguments: list[str] | None = None) -> int:
     except (DatasetError, TrainingInterrupted, ContractError, FileExistsError, ValueError) as error:
         print(f"train.py: {error}", file=sys.stderr)
         return 2
+    except WriteError as error:
+        print(f"train.py: {error}, then go on with --resume: what was finished is kept.", file=sys.stderr)
+        return 2
     except OSError as error:
-        print(f"train.py: {error.filename or 'a file'} could not be written ({error.strerror}); "
+        print(f"train.py: {error.filename or 'a file'} cannot be used ({error.strerror or error}); "
               "what was finished is kept, go on with --resume.", file=sys.stderr)  # fmt: skip
         return 2
     except KeyboardInterrupt:

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torchvision.models.resnet import BasicBlock, ResNet
@@ -320,7 +320,7 @@ def save_detector(path: Path, detector: Detector, *, model_card: str, replace: b
         "weights_sha256": detector.sha256,
     }
     files = {
-        "weights.safetensors": lambda file: save_file(tensors, file),
+        "weights.safetensors": lambda file: file.write_bytes(save(tensors)),
         "README.md": lambda file: file.write_text(model_card, encoding="utf-8"),
     }
     write_folder(path, kind=KIND, manifest=manifest, files=files, replace=replace)

@@ -12,7 +12,7 @@ from tqdm import tqdm
 from core.dataset import DatasetError, load_image_set
 from core.detector import load_detector
 from core.run import ROOT, find_detectors, write_run
-from core.storage import ContractError
+from core.storage import ContractError, WriteError
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -42,8 +42,13 @@ def main(arguments: list[str] | None = None) -> int:
     except (DatasetError, ContractError, FileExistsError) as error:
         print(f"core.predict: {error}", file=sys.stderr)
         return 2
+    except WriteError as error:
+        print(f"core.predict: {error}, then give the same command again.", file=sys.stderr)
+        return 2
     except OSError as error:
-        print(f"core.predict: the run could not be written ({error.strerror}); nothing is left of it.", file=sys.stderr)
+        print(
+            f"core.predict: {error.filename or 'a file'} cannot be used ({error.strerror or error}).", file=sys.stderr
+        )
         return 2
     print(f"Written: {path}")
     return 0

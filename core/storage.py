@@ -14,7 +14,7 @@ import shutil
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,26 @@ class ContractError(ValueError):
     """A folder on disk is not what it should be; the message names the file and says what to do."""
 
 
+class WriteError(OSError):
+    """A file or folder could not be written; what was there before is still there. Its text is the sentence to show."""
+
+    def __str__(self) -> str:
+        return f"{self.filename} could not be written ({self.strerror}); see that its disk has room and may be written"
+
+
+@contextlib.contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Within it, whatever fails is said of `path`: a library names the temporary sibling, or nothing at all."""
+    try:
+        yield
+    except WriteError:
+        raise
+    except OSError as error:
+        # numpy gives no number, only how many values did not fit
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise WriteError(error.errno or errno.EIO, reason, str(path)) from error
+
+
 def cache_dir() -> Path:
     """Where packs and checkpoints live: `$TELLTALE_CACHE`, else the user's cache folder. Outlives a fresh checkout."""
     return Path(os.environ.get("TELLTALE_CACHE") or platformdirs.user_cache_dir("telltale"))
@@ -44,21 +64,28 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def write_bytes_atomically(path: Path, write: Callable[[Path], None]) -> None:
-    """Let `write` fill a temporary sibling, then rename it: a reader sees the old file or the whole new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+def write_bytes_atomically(path: Path, write: Callable[[Path], object]) -> None:
+    """Let `write` fill a temporary sibling, then rename it: a reader sees the old file or the whole new one.
+
+    Raises:
+        WriteError: the disk is full or read-only.
+    """
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
-    # tempfile would make it the writer's alone; others may read what the umask lets them
-    temporary.touch(exist_ok=False)
-    mode = temporary.stat().st_mode
     try:
-        write(temporary)
-        temporary.chmod(mode)
-        _sync(temporary)
-        temporary.replace(path)
-        _sync_folder(path.parent)
+        with _writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _remove_abandoned(path)
+            # tempfile would make it the writer's alone; others may read what the umask lets them
+            temporary.touch(exist_ok=False)
+            mode = temporary.stat().st_mode
+            write(temporary)
+            temporary.chmod(mode)
+            _sync(temporary)
+            temporary.replace(path)
+            _sync_folder(path.parent)
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def write_folder(
@@ -66,7 +93,7 @@ def write_folder(
     *,
     kind: str,
     manifest: Mapping[str, Any],
-    files: Mapping[str, Callable[[Path], None]],
+    files: Mapping[str, Callable[[Path], object]],
     replace: bool = False,
 ) -> None:
     """Write a sealed folder.
@@ -80,30 +107,34 @@ def write_folder(
 
     Raises:
         FileExistsError: `path` exists and `replace` is false.
-        OSError: the disk is full or read-only; what had been begun is removed.
+        WriteError: the disk is full or read-only; what had been begun is removed.
     """
     if path.exists() and not replace:
         raise FileExistsError(f"{path} exists already; choose another name or say that it may be replaced")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _tidy(path)
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
-    temporary.mkdir()
     try:
-        for name, write in files.items():
-            write(temporary / name)
-            # safetensors makes its files the writer's alone
-            (temporary / name).chmod(temporary.stat().st_mode & 0o666)
-            _sync(temporary / name)
-        hashes = {name: sha256_of(temporary / name) for name in files}
-        # sealed as it will be read: JSON knows no tuples, and no keys but text
-        whole = sealed(json.loads(json.dumps({"schema": SCHEMA, "kind": kind, **manifest, "files": hashes})))
-        (temporary / MANIFEST).write_text(json.dumps(whole, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-        _sync(temporary / MANIFEST)
-        if path.exists():
-            _exchange(path, temporary)
-        else:
-            temporary.rename(path)
-        _sync_folder(path.parent)
+        with _writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # what a killed process took away comes back, what it had begun goes
+            restore(path)
+            _remove_abandoned(path)
+            temporary.mkdir()
+            for name, write in files.items():
+                with _writing(path / name):
+                    write(temporary / name)
+                    # safetensors makes its files the writer's alone
+                    (temporary / name).chmod(temporary.stat().st_mode & 0o666)
+                    _sync(temporary / name)
+            hashes = {name: sha256_of(temporary / name) for name in files}
+            # sealed as it will be read: JSON knows no tuples, and no keys but text
+            whole = sealed(json.loads(json.dumps({"schema": SCHEMA, "kind": kind, **manifest, "files": hashes})))
+            (temporary / MANIFEST).write_text(json.dumps(whole, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+            _sync(temporary / MANIFEST)
+            if path.exists():
+                _exchange(path, temporary)
+            else:
+                temporary.rename(path)
+            _sync_folder(path.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -156,17 +187,19 @@ def restore_all(parent: Path) -> None:
             restore(parent / held.name)
 
 
-def _tidy(path: Path) -> None:
-    """Before a folder is written: bring back what a killed process took away, and remove what it had begun."""
-    restore(path)
+def _remove_abandoned(path: Path) -> None:
+    """Remove what killed processes had begun to write in the place of `path`."""
     for left in path.parent.glob(f".{glob.escape(path.name)}.*"):
         with contextlib.suppress(OSError):
             if left.suffix in (".tmp", ".old") and time.time() - _last_touched(left) > ABANDONED:
-                shutil.rmtree(left, ignore_errors=True)
+                if left.is_dir():
+                    shutil.rmtree(left, ignore_errors=True)
+                else:
+                    left.unlink()
 
 
-def _last_touched(folder: Path) -> float:
-    return max(file.stat().st_mtime for file in (folder, *folder.glob("*")))
+def _last_touched(path: Path) -> float:
+    return max(file.stat().st_mtime for file in (path, *path.glob("*")))
 
 
 def read_manifest(path: Path, kind: str) -> dict[str, Any]:

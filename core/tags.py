@@ -9,6 +9,7 @@ import pandas as pd
 
 MAX_TEXT = 2000
 MAX_TAG = 40
+NOT_KEPT = "this was not kept, what was kept before is; see that its disk has room and may be written"
 
 
 class TagError(ValueError):
@@ -19,7 +20,7 @@ def _remedy(error: sqlite3.Error) -> str:
     # only what is no database any more is better away; all else passes, and what was kept is still there
     if getattr(error, "sqlite_errorname", "").startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
         return "move it away and tags begin anew"
-    return "this was not kept, what was kept before is; see that its disk has room and may be written"
+    return NOT_KEPT
 
 
 class Tags:
@@ -110,7 +111,8 @@ class Tags:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             connection = sqlite3.connect(self.path, timeout=5)
         except (OSError, sqlite3.Error) as error:
-            raise TagError(f"{self.path} cannot be opened ({error}); tags are not kept.") from None
+            reason = getattr(error, "strerror", None) or error
+            raise TagError(f"{self.path} cannot be opened ({reason}); {NOT_KEPT}.") from None
         try:
             with connection:
                 connection.execute("CREATE TABLE IF NOT EXISTS tags (id TEXT, tag TEXT, PRIMARY KEY (id, tag))")

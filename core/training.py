@@ -1,5 +1,6 @@
 """Training: the loop, checkpoints and resume. Reads top to bottom; every hyper-parameter is in `core.recipe`."""
 
+import contextlib
 import hashlib
 import json
 import time
@@ -13,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from scipy.optimize import minimize_scalar
 from torch import Tensor, nn
 from torchvision.models.resnet import ResNet
@@ -109,7 +110,9 @@ def fit(
 
 def forget_checkpoint(recipe: Recipe, images: ImageSet, *, checkpoints: Path | None = None) -> None:
     """Remove a finished training's checkpoint, once what came of it is written."""
-    checkpoint_file(recipe, images, checkpoints or cache_dir() / "checkpoints").unlink(missing_ok=True)
+    # one that stays takes room, and that is no reason to call a finished training failed
+    with contextlib.suppress(OSError):
+        checkpoint_file(recipe, images, checkpoints or cache_dir() / "checkpoints").unlink(missing_ok=True)
 
 
 def checkpoint_file(recipe: Recipe, images: ImageSet, folder: Path) -> Path:
@@ -234,7 +237,8 @@ class _Training:
             tensors |= {f"optimizer.{index}.{key}": torch.as_tensor(value) for key, value in state.items()}
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
         state = {"epoch": self.epoch, "step": self.step, "history": self.history}
-        write_bytes_atomically(self.file, lambda file: save_file(tensors, file, {"training": json.dumps(state)}))
+        data = save(tensors, {"training": json.dumps(state)})
+        write_bytes_atomically(self.file, lambda file: file.write_bytes(data))
 
     def load(self) -> None:
         try:

@@ -6,7 +6,7 @@ import pytest
 import train
 from core.detector import load_detector
 from core.run import read_run
-from core.storage import cache_dir
+from core.storage import WriteError, cache_dir
 
 QUICK = ["--width", "4", "--epochs", "2", "--batch-size", "16", "--device", "cpu", "--precision", "float32"]
 
@@ -95,7 +95,7 @@ def test_a_full_disk_is_a_sentence(
     cifake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def full(*_: object, **__: object) -> None:
-        raise OSError(28, "No space left on device", "weights.safetensors")
+        raise WriteError(28, "No space left on device", "weights.safetensors")
 
     monkeypatch.setattr(train, "save_detector", full)
     assert train.main(command(cifake, tmp_path)) == 2
@@ -106,7 +106,7 @@ def test_stopped_between_run_and_detector_resumes(
     cifake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def full(*_: object, **__: object) -> None:
-        raise OSError(28, "No space left on device", "weights.safetensors")
+        raise WriteError(28, "No space left on device", "weights.safetensors")
 
     with monkeypatch.context() as patch:
         patch.setattr(train, "save_detector", full)

@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from core.dataset import DatasetError
 from core.run import ROOT, find_detectors, find_runs, read_run
-from core.storage import ContractError
+from core.storage import ContractError, WriteError
 from core.studies.ray_engine import ray_engine
 from core.studies.registry import MODULES, find_study
 from core.studies.runner import Engine, Source, run_study
@@ -37,8 +37,11 @@ def main(arguments: list[str] | None = None) -> int:
     except (StudyError, DatasetError, ContractError) as error:
         print(f"core.studies: {error}", file=sys.stderr)
         return 2
+    except WriteError as error:
+        print(f"core.studies: {error}, then give the same command again: finished shards are kept.", file=sys.stderr)
+        return 2
     except OSError as error:
-        what = f"{error.filename or 'a file'} could not be written ({error.strerror})"
+        what = f"{error.filename or 'a file'} cannot be used ({error.strerror or error})"
         print(f"core.studies: {what}; finished shards are kept, give the same command again.", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

@@ -8,6 +8,7 @@ import pytest
 from core import storage
 from core.storage import (
     ContractError,
+    WriteError,
     read_folder,
     read_manifest,
     restore_all,
@@ -158,3 +159,31 @@ def test_what_is_written_may_be_read_as_the_umask_says(
         os.umask(before)
     modes = {name: (tmp_path / name).stat().st_mode & 0o777 for name in ("t", "t/a.txt", "alone.txt")}
     assert modes == {"t": folder_mode, "t/a.txt": file_mode, "alone.txt": file_mode}
+
+
+def test_what_fails_is_said_of_the_file_that_was_asked_for(tmp_path: Path) -> None:
+    def native(_: Path) -> None:
+        # as pyarrow and numpy do, without a name
+        raise OSError(28, "Error writing bytes to file. Detail: [errno 28] No space left on device")
+
+    remedy = "see that its disk has room and may be written"
+    with pytest.raises(WriteError) as caught:
+        write_bytes_atomically(tmp_path / "f", native)
+    assert str(caught.value) == f"{tmp_path / 'f'} could not be written (No space left on device); {remedy}"
+    with pytest.raises(WriteError) as caught:
+        write_folder(tmp_path / "t", kind="thing", manifest={}, files={"a.txt": native})
+    assert str(caught.value) == f"{tmp_path / 't' / 'a.txt'} could not be written (No space left on device); {remedy}"
+    assert not list(tmp_path.iterdir())
+    # where a file is in the way of a folder
+    (tmp_path / "taken").write_text("")
+    with pytest.raises(WriteError, match=r"taken/f could not be written \(File exists\)"):
+        write_bytes_atomically(tmp_path / "taken" / "f", native)
+
+
+def test_what_a_killed_writer_left_of_a_file_is_removed(tmp_path: Path) -> None:
+    old, young = tmp_path / ".f.old.tmp", tmp_path / ".f.young.tmp"
+    for left in (old, young):
+        left.write_text("half")
+    os.utime(old, (time.time() - 2 * storage.ABANDONED,) * 2)
+    write_bytes_atomically(tmp_path / "f", lambda file: file.write_bytes(b"one"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".f.young.tmp", "f"]
