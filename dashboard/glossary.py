@@ -1,15 +1,19 @@
-"""Every term of the app in plain words: for the page Glossary, and for the help where a term stands."""
+"""Every term of the app in plain words: for the page Glossary, and for the help where a term stands.
+
+A text about a term is written here and nowhere else; pages take it through `explain`.
+"""
 
 TERMS: dict[str, str] = {
     "Accuracy": "Of all verdicts, the share that is right.",
-    "Agreement": "Whether two explanations of one image point at the same places. It is compared with chance: how well "
-    "an explanation agrees with maps of other images.",
-    "AUROC": "Area under the ROC curve: shown one image of each class, how often the photograph gets the higher score. "
-    "50 % is guessing, 100 % is perfect.",
+    "Agreement": "Whether two explanations of one image point at the same places. It is compared with chance: how "
+    "well an explanation agrees with maps of other images.",
+    "AUROC": "Area under the ROC curve: shown one image of each class, how often the photograph gets the higher "
+    "score. 50 % is guessing, 100 % is perfect.",
     "Band LIME": "LIME with kinds of detail, from coarse to fine, in grey and in colour, in the place of parts of the "
     "image: which kind speaks for which class.",
-    "Calibration": "Whether confidence can be believed: of verdicts that are 80 % sure, 80 in 100 should be right. The "
-    "calibration error is how far confidence and truth lie apart on average.",
+    "Baseline": "What a far simpler method reaches on the same images. What it reaches too is no merit of the network.",
+    "Calibration": "Whether confidence can be believed: of verdicts that are 80 % sure, 80 in 100 should be right. "
+    "The calibration error (ECE) is how far confidence and truth lie apart on average.",
     "CIFAKE": "The set of images that the paper used: 60,000 small photographs (CIFAR-10) and 60,000 imitations of "
     "them that Stable Diffusion made (Bird and Lotfi 2024).",
     "Cluster": "A group of images that the detector treats alike, found by the computer without being told what to "
@@ -20,9 +24,12 @@ TERMS: dict[str, str] = {
     "Deletion and insertion": "A test of an explanation: cover the places it names first and see how fast the verdict "
     "gives way; or begin with nothing and uncover them first (Petsiuk et al. 2018).",
     "Detector": "The neural network that calls an image REAL or FAKE: a ResNet-18 for 32 x 32 pixels.",
+    "Epoch": "One pass over all training images.",
     "F1": "The harmonic mean of precision and recall: high only where both are.",
     "Faithfulness": "Whether an explanation names what the verdict really rests on, tested by changing what it names.",
     "FAKE": "Made by an image generator.",
+    "Features": "The numbers that the network makes of an image just before it decides; images with similar features "
+    "are alike to it.",
     "Fill": "What a covered part of an image is covered with: its mean colour, a blur, black, or its own texture "
     "shuffled.",
     "Fingerprint": "A hash of all files of an image set: two sets with the same fingerprint are the same.",
@@ -37,23 +44,36 @@ TERMS: dict[str, str] = {
     "the further from 0, the surer.",
     "Margin map": "The margin spread over 4 x 4 places of the image, as the last stage of the network sees them. Its "
     "mean is the margin.",
+    "Near copy": "An image that looks the same as another to a perceptual hash and in its grey levels, but is another "
+    "file.",
     "Neighbours": "The training images that look most like this one to the detector, whatever they look like to us.",
     "Precision": "Of what is called so, the share that is so.",
     "Probe": "A small change that has a name, such as less detail or no colour, made to see whether the verdict turns.",
+    "Rank correlation": "Whether two lists rise and fall together: 1 is the same order, 0 none, -1 the opposite one "
+    "(Spearman).",
     "REAL": "A photograph.",
     "Recall": "Of what is so, the share that is called so.",
     "Repeat": "A copy of a file that comes earlier in the same set.",
     "Resampling filter": "The rule by which many pixels become one when an image is made small.",
     "ROC curve": "For every threshold at once: how many FAKE images are caught, and how many REAL ones are accused.",
     "Run": "One detector's verdicts on one set of images, computed once and never changed.",
+    "Sample": "In LIME one version of the image with some of its parts covered. More samples make its weights surer "
+    "and take longer.",
     "Sanity": "A test of explanations: when the network's weights are replaced by random ones, its maps must change "
     "(Adebayo et al. 2018).",
+    "Seed": "A number that chance begins with: the same seed gives the same result again.",
     "Segment": "A part of the image that LIME covers or shows as one.",
     "SLIC": "A way to cut an image into parts of about one size that follow its edges (Achanta et al. 2012).",
+    "Spectrum": "What an image holds of each fineness of detail, from coarse (few waves across the image) to fine "
+    "(radius 16: sixteen waves, the finest that 32 pixels can show).",
     "Stability": "Whether an explanation stays the same when nothing that matters changes: another random seed, noise "
     "that nobody can see.",
     "Stage": "A depth in the network. Late stages know the most and see the least sharply.",
     "Study": "One question asked of all images of a run, or of a sample, with its control.",
+    "Surrogate": "The simple sum of parts that LIME puts in the place of the network near one image. How much of what "
+    "the network did it explains (R²) says how far its weights can be believed.",
+    "t-SNE": "A way to lay out many images on a plane so that those alike lie close together. How far apart groups lie, "
+    "and how large they are, means nothing (van der Maaten and Hinton 2008).",
     "Temperature": "A number that margins are divided by before they become probabilities, fitted so that confidence "
     "can be believed.",
     "Threshold": "How sure of REAL the detector must be to say so. At 50 % the verdict is whatever is likelier.",
@@ -61,3 +81,13 @@ TERMS: dict[str, str] = {
     "Undecided": "A part whose effect LIME cannot tell from chance, or that is too small to name. It is hatched.",
     "Undetermined": "An upload whose verdict depends on how it is made small: one filter says REAL, another FAKE.",
 }
+
+
+def explain(*terms: str, also: str = "") -> str:
+    """The help where terms stand: each with its text, and what is to be said of this place besides.
+
+    Raises:
+        KeyError: a term that the glossary does not have.
+    """
+    texts = [f"**{term}**: {TERMS[term]}" for term in terms]
+    return "\n\n".join([*texts, also] if also else texts)

@@ -5,6 +5,7 @@ import streamlit as st
 from core.dataset import KAGGLE
 from core.storage import ContractError
 from dashboard import address, library
+from dashboard.glossary import explain
 from dashboard.sentences import for_visitors
 from dashboard.widgets.polling import come_back
 from dashboard.widgets.words import remaining
@@ -25,7 +26,7 @@ def draw_sidebar() -> None:
                 format_func=lambda name: name.replace("@", " on "),
                 key="url.run",
                 on_change=_take_run,
-                help="A run is one detector's verdicts on one set of images, computed once and never changed.",
+                help=explain("Run"),
             )
             address.put("run", st.session_state["run"])
         reading = library.shelf().status.state == "reading"
@@ -63,8 +64,11 @@ def _draw_pictures() -> None:
                 "Folder or .zip on this computer",
                 key="attach.path",
                 placeholder="path to CIFAKE",
-                help="The folder that holds train/ and test/, or the .zip from Kaggle. It is read once; pictures are "
-                "matched by the hash of their file.",
+                help=explain(
+                    "CIFAKE",
+                    also="Here the folder that holds train/ and test/, or the .zip from Kaggle. It is read once; "
+                    "pictures are matched by the hash of their file.",
+                ),
             )
             with st.container(horizontal=True):
                 st.button("Attach", key="attach.go", on_click=_attach_path)

@@ -4,6 +4,7 @@ import streamlit as st
 
 from core.studies.audit_report import concerns, estimate, rings, summary, yardsticks
 from dashboard import library
+from dashboard.glossary import explain
 from dashboard.widgets import audit as parts
 from dashboard.widgets import audit_charts, charts
 from dashboard.widgets.audit_copies import draw_counts, draw_pairs
@@ -42,9 +43,11 @@ section(
     "Take one REAL and one FAKE image: how often can one say which is which, knowing only this? Guessing is right in "
     "50 of 100 pairs. The diamond is the detector on images that are alike in this, where it cannot help: as long as "
     "it stays far right, the detector knows something else as well.",
-    help="Area under the ROC curve (AUROC) times 100, with 95 % intervals (DeLong 1988). By a rule that may use the "
-    "fact in any way, fitted on the training images where they were at hand. Alike: in the same twentieth of all "
-    "images.",
+    help=explain(
+        "AUROC",
+        also="Here times 100, with 95 % intervals (DeLong 1988), by a rule that may use the fact in any way, fitted on "
+        "the training images where they were at hand. Alike: in the same twentieth of all images.",
+    ),
 )
 network = estimate(audit.table[audit.table["kind"] == "network"].iloc[0], "auroc")
 charts.show(audit_charts.told_apart(found, network), key="data.apart", alt=" ".join(one.sentence for one in found))
@@ -70,6 +73,7 @@ with band.cell():
         "The spectrum",
         "How much of each fineness of detail images hold: medians, and the middle half of the images. Where the bands "
         "part, fineness alone tells the classes apart.",
+        help=explain("Spectrum"),
     )
     ring = audit.finding("ring")
     sentence = ring.sentence if ring else ""
@@ -80,6 +84,7 @@ with band.cell():
         "A plain baseline beside the network",
         "What a regression on a few numbers gets right, trained on the training images and tested on these. What it "
         "reaches too is no merit of the network.",
+        help=explain("Baseline", "AUROC"),
     )
     lines = yardsticks(audit)
     baseline = audit.finding("baseline.spectrum")
@@ -92,6 +97,7 @@ section(
     "Copies",
     "An image that the detector was trained on is no test of it, and one that is there twice counts twice. Copies of "
     "the other class are worse: one of the two labels is wrong.",
+    help=explain("Leak", "Repeat", "Near copy"),
 )
 if duplicates is None:
     st.info(f"Copies have not been looked for yet: run `{parts.command(opened)}`.", icon=":material/science:")

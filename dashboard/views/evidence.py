@@ -5,6 +5,7 @@ import streamlit as st
 from core.storage import ContractError
 from core.studies.study import Answer
 from dashboard import library
+from dashboard.glossary import explain
 from dashboard.sentences import for_visitors
 from dashboard.widgets import evidence_probe as one
 from dashboard.widgets.evidence import read_evidence, shown_picture
@@ -39,6 +40,7 @@ heading(
     "A map says where it looked. An experiment says what it saw: one thing about each picture is changed, its finest "
     "detail, its colours, its shape, and the detector is asked again.",
     "**Where the verdict turns, and as much change of something else does not turn it, it rested on that thing.**",
+    help=explain("Study", "Control"),
 )
 if opened.table.empty:
     st.info("This run holds no image, so nothing was asked; choose another one on the left.")
@@ -54,6 +56,7 @@ if probes is not None and len(probes.table):
         "Which change turns verdicts most easily",
         f"{CLASS_WORDS['FAKE']} and {CLASS_WORDS['REAL']} verdicts stand apart, because nearly every change pushes "
         "towards one of the two. The picture shows an image after the change; a click on it goes to it below.",
+        help=explain("Probe", "Control"),
     )
     asked = draw_ranking(opened, evidence, shown)
 
@@ -62,7 +65,7 @@ if probes is not None and len(probes.table):
     if asked and asked != probe_setting.value:
         probe_setting.set(asked)
         st.rerun()
-    st.subheader("See what a change does", anchor=one.ANCHOR)
+    st.subheader("See what a change does", anchor=one.ANCHOR, help=explain("Low-pass", "Spectrum"))
     st.caption("One picture under every strength of the change, and under its control, which changes as much else.")
     probe = one.choose_probe(probe_setting)
     one.draw_pictures(evidence, shown, probe)
@@ -72,6 +75,7 @@ if probes is not None and len(probes.table):
         "How verdicts follow as the change grows",
         f"Share of verdicts that turn, with 95 % intervals: ● {CLASS_WORDS['FAKE']}, ■ {CLASS_WORDS['REAL']}, dashed "
         "and hollow the control. A cue that matters rises with the change and leaves its control behind.",
+        help=explain("Interval", "Control"),
     )
     one.draw_responses(evidence, probe)
 
@@ -93,6 +97,7 @@ section(
     "How far a verdict carries",
     "What it says of pictures that it was not made for: by other image generators, and ordinary photographs that some "
     "filter made small. Saved as JPEG like its own training images.",
+    help=explain("Transfer", "Resampling filter"),
 )
 transfer = study_of("transfer")
 if transfer is not None:
@@ -103,6 +108,7 @@ section(
     "What images are like to it",
     "For each image the training images whose features, what the network has made of them before it decides, are most "
     "alike, and whether their labels say what the detector says.",
+    help=explain("Neighbours", "Features"),
 )
 neighbours = study_of("neighbours")
 if neighbours is not None:

@@ -11,6 +11,7 @@ from core.facts import FACTS
 from core.tags import TagError
 from dashboard import address, library
 from dashboard.address import Setting
+from dashboard.glossary import explain
 from dashboard.sentences import for_visitors
 from dashboard.widgets import filters
 from dashboard.widgets.filter_controls import change, wanted_rows
@@ -94,8 +95,9 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         "Lay the map over all",
         key="explore.maps",
         on_change=lambda: MAPS.set("on" if st.session_state["explore.maps"] else "off"),
-        help="The margin map: where the detector's evidence lies, blue for REAL and orange for FAKE, on one scale for "
-        "the whole run. It is 4 x 4 values, smoothed.",
+        help=explain(
+            "Margin map", also="Blue speaks for REAL, orange for FAKE, on one scale for the whole run; smoothed."
+        ),
     )
 
 asked = st.query_params.get("pick", "").split(",")

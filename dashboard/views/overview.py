@@ -13,6 +13,7 @@ from core.stats import wilson_interval
 from core.storage import MANIFEST
 from dashboard import address, library
 from dashboard.address import Setting
+from dashboard.glossary import explain
 from dashboard.widgets import charts
 from dashboard.widgets.bars import rate_bars
 from dashboard.widgets.limits import draw_reach
@@ -47,22 +48,25 @@ heading(
     f"What **{manifest['detector']}** says of the {manifest['images']:,} images of **{manifest['set']}**: photographs "
     "(REAL) and pictures made by an image generator (FAKE).",
     conclusion(manifest["metrics"][COUNT.value]),
+    help=explain("Detector", "REAL", "FAKE"),
 )
 if opened.table.empty:
     st.info("This run holds no image, so there is nothing to measure; choose another one on the left.")
     st.stop()
 
-with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom"):
     COUNT.linked(
         st.segmented_control,
         "Count",
         options=list(COUNT_NAMES),
         format_func=COUNT_NAMES.get,
         required=True,
-        label_visibility="collapsed",
-        help=f"{manifest['leaked']} images were also in the training set (leaks) and {manifest['repeats']} are copies "
-        "of an earlier one (repeats). Without them the numbers say what the detector does on images that it has never "
-        "seen.",
+        help=explain(
+            "Leak",
+            "Repeat",
+            also=f"Here {manifest['leaked']:,} and {manifest['repeats']:,}. Without them the numbers say what the "
+            "detector does on images that it has never seen.",
+        ),
     )
     report_download(opened, key="overview.report")
 rows = opened.table if COUNT.value == "all" else clean(opened.table)
@@ -78,12 +82,13 @@ def headline(
     value: float | None,
     sentence: str,
     *,
+    help: str,
     counted: tuple[int, int] | None = None,
     paper: float | None = None,
 ) -> None:
     """One number with what it means; `counted` is how many images of how many it comes from."""
     with st.container(border=True, height="stretch", gap="small"):
-        st.metric(label, "none" if value is None else percent(value))
+        st.metric(label, "none" if value is None else percent(value), help=help)
         st.caption(sentence if value is not None else "It takes images of both classes to say.")
         if counted is not None and counted[1]:
             low, high = (percent(float(end)) for end in wilson_interval(*counted))
@@ -100,6 +105,7 @@ with st.grid(4, min_column_width=190):
         "Right verdicts",
         numbers["accuracy"],
         f"Of 100 images it calls {100 * numbers['accuracy']:.0f} by their right name (accuracy).",
+        help=explain("Accuracy", "Interval"),
         counted=(of_fake[0] + of_real[1], sum(of_fake) + sum(of_real)),
         paper=PAPER["accuracy"] if is_cifake else None,
     )
@@ -107,6 +113,7 @@ with st.grid(4, min_column_width=190):
         "FAKE caught",
         recall["FAKE"],
         f"Of 100 generated images {100 * recall['FAKE']:.0f} are found out (recall of FAKE); the rest pass.",
+        help=explain("Recall"),
         counted=(of_fake[0], sum(of_fake)),
         paper=PAPER["per_class"]["FAKE"]["recall"] if is_cifake else None,
     )
@@ -114,6 +121,7 @@ with st.grid(4, min_column_width=190):
         "REAL trusted",
         recall["REAL"],
         f"Of 100 photographs {100 * recall['REAL']:.0f} are left in peace (recall of REAL); the rest are accused.",
+        help=explain("Recall"),
         counted=(of_real[1], sum(of_real)),
         paper=PAPER["per_class"]["REAL"]["recall"] if is_cifake else None,
     )
@@ -121,12 +129,17 @@ with st.grid(4, min_column_width=190):
         "Pairs told apart",
         numbers["auroc"],
         "Shown one image of each class, how often the photograph looks more REAL to it (area under the ROC curve).",
+        help=explain("AUROC"),
     )
 
 st.space("small")
 row = st.grid(2, min_column_width=340, gap="large")
 with row.cell():
-    section("Who is taken for what", "Each cell is a button: it opens Explore on exactly those images.")
+    section(
+        "Who is taken for what",
+        "Each cell is a button: it opens Explore on exactly those images.",
+        help=explain("Confusion matrix"),
+    )
     CUT.linked(
         st.slider,
         "Say REAL only when at least this sure of it",
@@ -134,8 +147,9 @@ with row.cell():
         max_value=0.99,
         step=0.01,
         format="percent",
-        help="The threshold on p(REAL), the detector's probability that an image is a photograph. At 50 % the verdict "
-        "is whatever is likelier. Raise it to let fewer FAKE images pass, at the price of accusing more REAL ones.",
+        help=explain(
+            "Threshold", also="Raise it to let fewer FAKE images pass, at the price of accusing more REAL ones."
+        ),
     )
     counts = confusion_at(rows, CUT.value)
     if cell := confusion_matrix(counts, key="matrix"):
@@ -152,6 +166,7 @@ with row.cell():
         "Every threshold at once",
         "The dot is the threshold on the left. A better detector's curve lies closer to the upper left (ROC) and upper "
         "right (precision and recall) corner.",
+        help=explain("ROC curve", "Threshold"),
     )
     scores = class_scores(counts)
     if counts.sum(axis=1).all():
@@ -181,6 +196,7 @@ with row.cell():
         "Beside the paper",
         "Precision: of what is called so, how much is so. Recall: of what is so, how much is called so. F1: their "
         "harmonic mean. At the threshold above.",
+        help=explain("Precision", "Recall", "F1"),
     )
     lines = []
     for name, shares in scores.iterrows():
@@ -197,6 +213,7 @@ with row.cell():
         "Where it fails",
         "Share of wrong verdicts by what the image shows. The line through each bar is its 95 % interval: where two "
         "overlap, the difference may be chance. Dashed: all images. A click shows the wrong ones.",
+        help=explain("Interval"),
     )
     OF.linked(
         st.segmented_control, "Among", options=list(OF_NAMES), format_func=OF_NAMES.get, required=True,
@@ -218,7 +235,11 @@ with row.cell():
 st.space("small")
 row = st.grid(2, min_column_width=340, gap="large")
 with row.cell():
-    section("How sure it is", "Confidence is the probability given to the verdict, from 50 % (a guess) to 100 %.")
+    section(
+        "How sure it is",
+        "Confidence is the probability given to the verdict, from 50 % (a guess) to 100 %.",
+        help=explain("Confidence"),
+    )
     histogram = confidence_histogram(rows)
     charts.show(charts.confidence(histogram), key="confidence", alt="Right and wrong verdicts by confidence")
     sure = rows[rows["confidence"] >= 0.95]
@@ -229,6 +250,7 @@ with row.cell():
     section(
         "Whether its confidence can be believed",
         "If it can, verdicts that are 80 % sure are right in 80 of 100 cases: the points lie on the dotted line.",
+        help=explain("Calibration"),
     )
     charts.show(charts.calibration(calibration(rows)), key="calibration", alt="Share of right verdicts by confidence")
     st.markdown(f"On average confidence and truth are {100 * numbers['ece']:.1f} points apart (calibration error).")
@@ -241,13 +263,19 @@ detector_path, detector = next(
     (None, None),
 )
 with row.cell():
-    section("How it was trained", "Accuracy after each epoch, one pass over the training images.")
+    section(
+        "How it was trained", "Accuracy after each epoch, one pass over the training images.", help=explain("Epoch")
+    )
     if detector and detector.get("history"):
         charts.show(charts.training(detector["history"]), key="training", alt="Accuracy by epoch of training")
     else:
         st.caption("The detector that made this run is not among the detectors here, so its training is unknown.")
 with row.cell():
-    section("What this run is", "Enough to make the same run again, and to see that two are the same.")
+    section(
+        "What this run is",
+        "Enough to make the same run again, and to see that two are the same.",
+        help=explain("Run", "Fingerprint", "Temperature"),
+    )
     facts = {
         "Detector": f"{manifest['detector']}, weights `{manifest['detector_sha256'][:16]}`",
         "Images": f"{manifest['set']}, fingerprint `{manifest['set_fingerprint'][:16]}`",

@@ -9,6 +9,7 @@ from core.studies.cluster_summary import SPACES, card_table
 from core.studies.groups import VERDICTS
 from dashboard import address, library
 from dashboard.address import Setting
+from dashboard.glossary import explain
 from dashboard.widgets import clusters, trust
 from dashboard.widgets.bars import rate_bars
 from dashboard.widgets.scatter import clicked_row, colourings, column_of, drawn_area, scatter
@@ -30,6 +31,7 @@ heading(
     "Every point is an image; what lies close together the detector sees alike. Clusters are found within each "
     "verdict, by the detector's own features or by where its margin maps point.",
     "Look for a cluster that errs more than the rest, and for what sets it apart.",
+    help=explain("Cluster"),
 )
 answer = trust.read(opened, "clusters")
 if answer is None:
@@ -65,8 +67,12 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         options=list(SPACES),
         format_func=SPACE_NAMES.get,
         required=True,
-        help="What it sees: the features that the network has pooled before it decides. Where it looks: the shape of "
-        "the margin map, whatever its size (the idea of SpRAy, Lapuschkin et al. 2019).",
+        help=explain(
+            "Features",
+            "Margin map",
+            also="What it sees compares features; where it looks the shapes of margin maps, whatever their size "
+            "(the idea of SpRAy, Lapuschkin et al. 2019).",
+        ),
     )
     COLOUR.linked(st.selectbox, "Colour", options=list(choices), format_func=choices.get, width=300)
     DRAG.linked(
@@ -90,7 +96,8 @@ st.plotly_chart(
 st.caption(
     f"Circles are called {CLASS_WORDS['REAL']}, diamonds {CLASS_WORDS['FAKE']}; large and hollow is wrong. Numbers are "
     "clusters. What this cannot show: two dimensions keep who is near whom and little else (t-SNE), so distances "
-    "between groups, their sizes and their shapes say nothing."
+    "between groups, their sizes and their shapes say nothing.",
+    help=explain("t-SNE"),
 )
 with st.expander("Choose an area by numbers", icon=":material/keyboard:"):
     across, up = (opened.table[f"{space}_{end}"].to_numpy(np.float64) for end in "xy")
@@ -121,6 +128,7 @@ section(
     "Where it errs",
     "Share of wrong verdicts in each cluster; the line through each bar is its 95 % interval, the dashed one all "
     "verdicts of that kind. A click shows the wrong ones.",
+    help=explain("Cluster", "Interval"),
 )
 with st.grid(2, min_column_width=340, gap="large"):
     for verdict in VERDICTS:

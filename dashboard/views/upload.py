@@ -7,6 +7,7 @@ from core.images import MAX_BYTES, RESAMPLING, ImageError
 from core.upload import DEFAULT_FILTER, Prepared
 from dashboard import address, library
 from dashboard.address import Setting
+from dashboard.glossary import explain
 from dashboard.widgets import panels, uploads
 from dashboard.widgets.agreement import agreement_panel, note_drawn, other_maps
 from dashboard.widgets.asking import Subject, known_detectors
@@ -108,7 +109,7 @@ with st.grid(3, min_column_width=205, gap="large") as grid:
                 st.selectbox,
                 "Made small by",
                 options=list(ready.filters),
-                help="The resampling filter: how many pixels become one.",
+                help=explain("Resampling filter", "Undetermined"),
             )
         else:
             st.caption(name)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from core.explain.agreement import Agreement, agreement
 from core.explain.results import CamResult, CamSettings
+from dashboard.glossary import explain
 from dashboard.library import Opened
 from dashboard.widgets import panels
 from dashboard.widgets import settings as s
@@ -50,7 +51,7 @@ def agreement_panel(
         whose: what those images are, for the sentence.
         named: say which detector it is about.
     """
-    st.markdown("#### Do they agree?")
+    st.markdown("#### Do they agree?", help=explain("Agreement"))
     by = f" By **{detector.name}**." if named else ""
     st.caption(f"Two methods that know nothing of each other. What both say is worth more than what one says.{by}")
     cam, lime = panels.finished(subject, detector, stored)

@@ -7,6 +7,7 @@ import streamlit as st
 from core.explain.band_results import BAND_FILLS, BANDS, BandResult, BandSettings
 from core.palette import FAKE, REAL
 from dashboard.address import Setting
+from dashboard.glossary import explain
 from dashboard.widgets import charts
 from dashboard.widgets.asking import Known, Subject
 from dashboard.widgets.charts import GREY, TEMPLATE
@@ -28,7 +29,8 @@ def bands_panel(subject: Subject, detector: Known) -> None:
     """
     st.caption(
         "A picture is a sum of waves, from broad shading to detail as fine as two pixels. Here LIME leaves out kinds "
-        "of waves instead of places, many times, and weighs what each kind does to the margin."
+        "of waves instead of places, many times, and weighs what each kind does to the margin.",
+        help=explain("Band LIME", "Spectrum"),
     )
     FILL.linked(
         st.segmented_control,

@@ -8,6 +8,7 @@ import streamlit as st
 
 from core.neighbours import Neighbour, Neighbours, NeighbourSettings, Preparing
 from dashboard import library
+from dashboard.glossary import explain
 from dashboard.widgets.asking import Known, Subject
 from dashboard.widgets.component import component, data_url
 from dashboard.widgets.evidence_follow import follow
@@ -31,7 +32,8 @@ def neighbours_panel(
     """
     st.caption(
         "The training images whose pooled features, what the network has made of them before it decides, point most "
-        "nearly the same way. The frame is what each of them is. The verdict itself is no part of the comparison."
+        "nearly the same way. The frame is what each of them is. The verdict itself is no part of the comparison.",
+        help=explain("Neighbours", "Features"),
     )
     asked_for = f"neighbours.prepare.{detector.sha256}"
     settings = NeighbourSettings(library.shelf().source, run, leave_out, bool(st.session_state.get(asked_for)))

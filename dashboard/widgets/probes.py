@@ -16,6 +16,7 @@ from core.explain.probing import amplified
 from core.studies.donors import with_donors
 from dashboard import library
 from dashboard.address import Setting
+from dashboard.glossary import explain
 from dashboard.library import Opened
 from dashboard.widgets.asking import Known, Subject
 from dashboard.widgets.component import component, data_url, nothing
@@ -44,7 +45,8 @@ def probes_panel(subject: Subject, detector: Known, lenders: Opened | None, row:
     st.caption(
         "Each small picture is the image with one thing about it changed. Framed: that turns the verdict, and its "
         "control, as much change of something else, does not. Dashed: the control turns it too, so it says nothing. "
-        "Faint: the verdict stays. A click shows a change large."
+        "Faint: the verdict stays. A click shows a change large.",
+        help=explain("Probe", "Control"),
     )
     pixels, settings = _asked(subject, lenders, row, name)
     digest = hashlib.sha256(np.ascontiguousarray(pixels).tobytes()).hexdigest()

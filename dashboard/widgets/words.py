@@ -8,9 +8,9 @@ NO_BREAK = "\u00a0"
 CLASS_WORDS = {"REAL": ":blue[**REAL**]", "FAKE": ":orange[**FAKE**]"}
 
 
-def heading(title: str, shows: str, conclude: str | None = None) -> None:
+def heading(title: str, shows: str, conclude: str | None = None, *, help: str | None = None) -> None:
     """A page's title, what it shows, and what to conclude from it."""
-    st.title(title, anchor=False)
+    st.title(title, anchor=False, help=help)
     st.markdown(f":gray[{shows}]")
     if conclude:
         st.markdown(conclude)

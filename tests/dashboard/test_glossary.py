@@ -1,0 +1,87 @@
+"""The glossary: each term explained once, and that text is the help wherever the term stands."""
+
+import ast
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from dashboard.glossary import TERMS, explain
+from tests.dashboard.conftest import ROOT, Open
+
+DASHBOARD = ROOT / "dashboard"
+# page -> the files that draw it, and the terms that are explained there
+PLACES = {
+    "overview": (
+        ["views/overview.py"],
+        "Accuracy, AUROC, Calibration, Confidence, Confusion matrix, F1, Interval, Precision, Recall, ROC curve, "
+        "Threshold, Temperature, Leak, Repeat",
+    ),
+    "explore": (["views/explore.py"], "Margin map"),
+    "inspect": (
+        ["widgets/panels.py", "widgets/agreement.py", "widgets/probes.py", "widgets/evidence_bands.py"],
+        "Grad-CAM, LIME, Segment, Sample, Fill, Surrogate, SLIC, Seed, Stage, Margin, Agreement, Probe, Band LIME",
+    ),
+    "evidence": (["views/evidence.py"], "Probe, Control, Low-pass, Transfer, Neighbours"),
+    "patterns": (["views/patterns.py"], "Cluster, Features, Margin map, t-SNE"),
+    "data": (["views/data.py"], "AUROC, Spectrum, Baseline, Leak, Repeat"),
+    "trust": (["views/trust.py"], "Faithfulness, Deletion and insertion, Agreement, Stability, Sanity, Fill"),
+    "upload": (["views/upload.py"], "Resampling filter, Undetermined"),
+    "every page": (["sidebar.py"], "Run, CIFAKE"),
+}
+
+
+@cache
+def tree(file: Path) -> ast.Module:
+    return ast.parse(file.read_text(encoding="utf-8"))
+
+
+def terms_of(file: Path) -> Iterator[str]:
+    """The terms that a file asks the glossary for, all of them written out."""
+    for node in ast.walk(tree(file)):
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "explain":
+            assert node.args
+            for one in node.args:
+                assert isinstance(one, ast.Constant)
+                yield one.value
+
+
+@pytest.mark.parametrize("page", PLACES)
+def test_terms_are_explained_where_they_stand(page: str) -> None:
+    files, terms = PLACES[page]
+    found = {term for file in files for term in terms_of(DASHBOARD / file)}
+    assert set(terms.split(", ")) <= found
+
+
+def test_every_term_stands_somewhere_and_none_is_missing() -> None:
+    used = {term for file in DASHBOARD.rglob("*.py") for term in terms_of(file)}
+    assert used == set(TERMS)
+
+
+def test_no_text_is_written_twice() -> None:
+    length = 7
+    pieces = {
+        " ".join(words[start : start + length]): term
+        for term, text in TERMS.items()
+        for words in [text.split()]
+        for start in range(len(words) - length + 1)
+    }
+    for file in DASHBOARD.rglob("*.py"):
+        if file.name == "glossary.py" and file.parent == DASHBOARD:
+            continue
+        for node in ast.walk(tree(file)):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                text = " ".join(node.value.split())
+                copied = [term for piece, term in pieces.items() if piece in text]
+                assert not copied, f"{file.name} says again what the glossary says of {copied[0]}: {text}"
+
+
+def test_a_help_is_the_glossary_s_text(open_page: Open) -> None:
+    app = open_page(run="tiny@seen-test")
+    helps = {one.label: one.proto.help for one in app.metric}
+    assert helps["Pairs told apart"] == f"**AUROC**: {TERMS['AUROC']}"
+    assert helps["FAKE caught"] == explain("Recall")
+    assert explain("Margin", also="More.").endswith("\n\nMore.")
+    with pytest.raises(KeyError):
+        explain("no such term")
