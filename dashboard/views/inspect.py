@@ -79,16 +79,20 @@ st.caption(
 
 if image is None:
     st.info(
-        "This image's picture is not at hand, so only the map that the run has kept can be shown. Attach CIFAKE on the "
-        "left to explain it.",
+        "This image's picture is not at hand, so nothing new can be asked of it: below are the map that the run has "
+        "kept, and what is known of the image. Attach CIFAKE on the left to explain it.",
         icon=":material/hide_image:",
     )
-    image = np.full((32, 32, 3), 127, np.uint8)
-    stored, subject, asked = stored_map(opened.run, row, image), Subject.of(image, found["name"]), []
-else:
-    stored, subject = stored_map(opened.run, row, image), Subject.of(image, found["name"])
-    asked = [one for one in (own, known.get(BESIDE.value)) if one is not None]
+    with st.grid(3, min_column_width=190, gap="large") as grid:
+        with grid.cell():
+            panels.stored_panel(stored_map(opened.run, row, np.zeros((32, 32, 3), np.uint8)), alone=True)
+        with grid.cell(column_span=2):
+            st.markdown("#### What is known of it")
+            draw_about(opened, row, unfolded=True)
+    st.stop()
 
+stored, subject = stored_map(opened.run, row, image), Subject.of(image, found["name"])
+asked = [one for one in (own, known.get(BESIDE.value)) if one is not None]
 with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
     panels.draw_controls()
     if len(BESIDE.choices) > 1 and asked:
@@ -105,8 +109,7 @@ def draw_image() -> None:
     """The image, and beside another detector what each of them says."""
     st.markdown("#### The image")
     st.caption("What the detector is given: 32 x 32 pixels. The frame is the verdict.")
-    if asked or own is None:
-        plain_picture(subject.image, key="inspect.image", alt=f"{found['name']}, called {verdict}.", edge=verdict)
+    plain_picture(subject.image, key="inspect.image", alt=f"{found['name']}, called {verdict}.", edge=verdict)
     for number, detector in enumerate(asked if len(asked) > 1 else ()):
         panels.verdict_line(subject, detector, stored if number == 0 else None)
 
@@ -121,7 +124,7 @@ def draw_agreement() -> None:
 
 if len(asked) > 1:
     # two detectors take a row of their own, their pictures beside each other under each method
-    with st.grid(3, min_column_width=205, gap="large") as grid:
+    with st.grid(3, min_column_width=190, gap="medium") as grid:
         with grid.cell():
             draw_image()
         with grid.cell():
@@ -132,7 +135,7 @@ if len(asked) > 1:
         st.fragment(panels.cam_panel)(subject, asked, stored if own else None)
         st.fragment(panels.lime_panel)(subject, asked)
 else:
-    with st.grid(3, min_column_width=205, gap="large") as grid:
+    with st.grid(3, min_column_width=190, gap="medium") as grid:
         with grid.cell():
             draw_image()
             draw_agreement()
@@ -142,7 +145,7 @@ else:
             st.fragment(panels.lime_panel)(subject, asked)
         else:
             with grid.cell():
-                panels.stored_panel(stored)
+                panels.stored_panel(stored, alone=False)
 if asked:
     panels.page_row(subject, asked, stored if own else None)
     experiments(subject, asked[0], opened, row)

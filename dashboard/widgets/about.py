@@ -15,12 +15,12 @@ from dashboard.widgets.filter_names import short_label, value_name
 from dashboard.widgets.words import percent
 
 
-def draw_about(opened: Opened, row: int) -> None:
-    """Facts, studies, tags and note, each folded away."""
-    with st.expander("Facts of this image"):
+def draw_about(opened: Opened, row: int, *, unfolded: bool = False) -> None:
+    """Facts, studies, tags and note, each folded away unless what is known is all that there is to see."""
+    with st.expander("Facts of this image", expanded=unfolded):
         _draw_values(opened, row, [name for name in FACTS if name in opened.table])
     if opened.studied:
-        with st.expander("What studies found"):
+        with st.expander("What studies found", expanded=unfolded):
             _draw_studies(opened, row)
     _draw_own(str(opened.table["id"].iloc[row]))
 

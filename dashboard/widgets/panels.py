@@ -19,7 +19,7 @@ from dashboard.worker import Standing
 
 
 def draw_controls() -> None:
-    """How all maps are drawn."""
+    """How all maps over images are drawn."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         s.PALETTE.linked(
             st.selectbox,
@@ -249,11 +249,11 @@ def verdict_line(subject: Subject, detector: Known, stored: CamResult | None) ->
     )
 
 
-def stored_panel(stored: CamResult) -> None:
-    """The map that the run has kept, where nothing else can be had."""
+def stored_panel(stored: CamResult, *, alone: bool) -> None:
+    """The map that the run has kept, where nothing else can be had; `alone` where there is no picture under it."""
     st.markdown("#### Grad-CAM")
     st.caption("The run's own map of stage 4, 4 x 4 positions.")
-    explained_picture(stored, key="stored.picture", palette=s.PALETTE.value, opacity=1.0)
+    explained_picture(stored, key="stored.picture", palette=s.PALETTE.value, opacity=s.OPACITY.value, alone=alone)
     st.caption(stored.health.sentence)
 
 

@@ -1,5 +1,5 @@
 // One crisp picture with its values under the pointer or, after a Tab, under the arrow keys.
-// data: {source, alt, edge, rgb: base64, cells: [[text]] | null, legend: {colours, low, high, left, right, hatch} | null}
+// data: {source, alt, edge, rgb: base64, "" where there is no picture, cells: [[text]] | null, legend: {colours, low, high, left, right, hatch} | null}
 const make = (tag, className, text) => {
   const element = document.createElement(tag)
   element.className = className
@@ -49,7 +49,8 @@ export default function ({ data, parentElement }) {
     const start = 3 * (SIDE * at[1] + at[0])
     const [row, column] = [Math.floor((at[1] * rows) / SIDE), Math.floor((at[0] * rows) / SIDE)]
     const cell = data.cells ? ` · ${data.cells[row][column]}` : ""
-    value.textContent = `${at[0]}, ${at[1]} · rgb ${[...bytes.slice(start, start + 3)].join(" ")}${cell}`
+    const rgb = bytes.length ? ` · rgb ${[...bytes.slice(start, start + 3)].join(" ")}` : ""
+    value.textContent = `${at[0]}, ${at[1]}${rgb}${cell}`
     const side = 100 / rows
     Object.assign(spot.style, { display: "block", left: `${column * side}%`, top: `${row * side}%`, width: `${side}%`, height: `${side}%` })
   }

@@ -5,7 +5,7 @@ import base64
 import numpy as np
 from numpy.typing import NDArray
 
-from core.explain.overlay import common_scale, draw_edges, draw_overlay, legend, orient
+from core.explain.overlay import common_scale, draw_edges, draw_map, draw_overlay, legend, orient
 from core.explain.results import CamResult, LimeResult
 from core.palette import UNDECIDED, Palette
 from dashboard.widgets.component import component, data_url
@@ -36,6 +36,7 @@ def explained_picture(
     opacity: float = 0.7,
     smooth: bool = False,
     scale: float | None = None,
+    alone: bool = False,
 ) -> None:
     """An image with its explanation over it and a legend under it.
 
@@ -46,20 +47,25 @@ def explained_picture(
         opacity: of the map, 0 to 1.
         smooth: blend between a map's positions.
         scale: the value drawn in full colour; the map's own largest when None.
+        alone: draw the map without the image, which is not at hand.
     """
     values = orient(result.values, toward=result.toward, verdict=result.verdict, palette=palette)
     largest = common_scale([values]) if scale is None else scale
     bar = legend(largest, palette=palette)
     is_lime = isinstance(result, LimeResult)
-    drawn = draw_overlay(
-        result.image,
-        values,
-        SIZE,
-        scale=largest,
-        palette=palette,
-        smooth=smooth and not is_lime,
-        undecided=result.undecided if is_lime else None,
-        opacity=opacity,
+    drawn = (
+        draw_map(values, SIZE, scale=largest, palette=palette)
+        if alone
+        else draw_overlay(
+            result.image,
+            values,
+            SIZE,
+            scale=largest,
+            palette=palette,
+            smooth=smooth and not is_lime,
+            undecided=result.undecided if is_lime else None,
+            opacity=opacity,
+        )
     )
     if is_lime:
         drawn = draw_edges(drawn, result.segments)
@@ -68,9 +74,9 @@ def explained_picture(
         key=key,
         data={
             "source": data_url(drawn),
-            "alt": f"{'LIME' if is_lime else 'Grad-CAM'} over the image, called {result.verdict}.",
+            "alt": f"{'LIME' if is_lime else 'Grad-CAM'}{'' if alone else ' over the image'}, called {result.verdict}.",
             "edge": None,
-            "rgb": _rgb(result.image),
+            "rgb": "" if alone else _rgb(result.image),
             "cells": _lime_cells(result) if is_lime else _cam_cells(result),
             "hint": "point at the picture to read its values",
             "legend": {

@@ -327,6 +327,19 @@ def test_inspect_shows_what_studies_found_of_the_image(open_page: Open, home: Pa
     assert "They say nothing" not in words(open_page("inspect", run="tiny@seen-test", id=ids[5]))
 
 
+def test_inspect_without_the_picture_shows_the_runs_map_and_what_is_known(open_page: Open, home: Path) -> None:
+    folder = home / "runs" / "tiny@blind-test"
+    ids = browse_table(read_run(folder))["id"]
+    frame = pd.DataFrame({"id": ids, "flips": np.arange(60) / 60})
+    seal(folder / "studies" / "probes.parquet", frame, {"title": "Turns", "columns": {"flips": "turned share, 0 to 1"}})
+    app = open_page("inspect", run="tiny@blind-test", id=ids[45])
+    assert not app.exception
+    assert "The run's own map" in words(app)
+    assert [folded.proto.expanded for folded in app.expander if folded.label == "What studies found"] == [True]
+    assert pd.concat([element.value for element in app.table]).loc["Turned share", "here"] == "0.75"
+    assert "LIME" not in words(app)
+
+
 def test_inspect_says_what_another_threshold_makes_of_it(open_page: Open, home: Path) -> None:
     table = browse_table(read_run(home / "runs" / "tiny@seen-test"))
     row = table.loc[table["p_real"].idxmin()]
