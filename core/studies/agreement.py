@@ -16,7 +16,7 @@ from core.studies.cells import Cells
 from core.studies.groups import groups
 from core.studies.lime_pass import lime_pass
 from core.studies.study import Context, Finding, Study
-from core.studies.trust_summary import between
+from core.studies.trust_summary import alone, between
 
 COLUMNS = {
     "rank": "rank correlation of LIME and Grad-CAM over the cells of a grid, -1 to 1",
@@ -64,7 +64,7 @@ def conclude(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> li
             Finding(
                 f"rank-{group}",
                 f"On {group} verdicts LIME and Grad-CAM agree {verdict} by chance: those of one image correlate by "
-                f"{between(own)}, LIME with Grad-CAM of other images of the same cell by {chance.value:.2f}, a "
+                f"{between(own)}, LIME with Grad-CAM of other images of the same cell by {alone(chance)}, a "
                 f"difference of {between(more)} ({more.images:,} images).",
                 *more,
             )

@@ -27,7 +27,7 @@ from core.studies.groups import groups
 from core.studies.lime_pass import lime_pass
 from core.studies.stability import mean_rank
 from core.studies.study import Context, Finding, Study
-from core.studies.trust_summary import EXPLANATIONS, LEVELS, LIME_LEVELS, between
+from core.studies.trust_summary import EXPLANATIONS, LEVELS, LIME_LEVELS, alone, between
 
 _PARTS = {level: (level,) for level in LEVELS} | {"conv1": ("conv1", "bn1")}
 
@@ -154,8 +154,8 @@ def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> l
                     f"{name} on {group} verdicts {'depends only in part' if kept else 'depends'} on what the detector "
                     f"has learned: once everything is random it correlates with itself by {between(last)}, "
                     f"{'more' if kept else 'no more'} than with that of other images of the same cell "
-                    f"({other.value:.2f}); once the classifier alone is, by {between(first)}; with edges by "
-                    f"{edges.value:.2f} ({last.images:,} images, whatever the sign).",
+                    f"({alone(other)}); once the classifier alone is, by {between(first)}; with edges by "
+                    f"{alone(edges)} ({last.images:,} images, whatever the sign).",
                     *last,
                 )
             )

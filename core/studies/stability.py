@@ -16,7 +16,7 @@ from core.studies.cells import Cells
 from core.studies.groups import groups
 from core.studies.lime_pass import lime_pass
 from core.studies.study import Context, Finding, Study
-from core.studies.trust_summary import EXPLANATIONS, between
+from core.studies.trust_summary import EXPLANATIONS, alone, between
 
 COLUMNS = {
     "lime_seed": "rank correlation of LIME with itself under another seed, over the cells of a grid, -1 to 1",
@@ -106,7 +106,7 @@ def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> l
                 Finding(
                     f"{method}-{group}",
                     f"On {group} verdicts {name} correlates with itself {seed}under noise of 1 in 255 by "
-                    f"{between(noise)}; with other images of the same cell by {other.value:.2f} ({noise.images:,} "
+                    f"{between(noise)}; with other images of the same cell by {alone(other)} ({noise.images:,} "
                     "images).",
                     *noise,
                 )

@@ -277,10 +277,15 @@ def estimate_of(row: Any) -> Estimate:
     return Estimate(row.value, row.low, row.high, row.images)
 
 
+def alone(estimate: Estimate) -> str:
+    """ "0.31", without its interval; in words where nothing is known."""
+    return f"{estimate.value:.2f}" if np.isfinite(estimate.value) else "an unknown amount"
+
+
 def between(estimate: Estimate, *, digits: int = 2) -> str:
     """ "0.31 (0.28 to 0.34)"; in words where nothing is known, or no interval."""
     if not np.isfinite(estimate.value):
-        return "an unknown amount"
+        return alone(estimate)
     if not np.isfinite(estimate.low):
         return f"{estimate.value:.{digits}f} (one image, no interval)"
     return f"{estimate.value:.{digits}f} ({estimate.low:.{digits}f} to {estimate.high:.{digits}f})"
