@@ -10,9 +10,12 @@ from core.studies.groups import VERDICTS
 from dashboard import address, library
 from dashboard.address import Setting
 from dashboard.glossary import explain
-from dashboard.widgets import clusters, trust
+from dashboard.widgets import clusters
 from dashboard.widgets.bars import rate_bars
+from dashboard.widgets.evidence_words import bullets
 from dashboard.widgets.scatter import clicked_row, colourings, column_of, drawn_area, scatter
+from dashboard.widgets.study import csv_button, study_of
+from dashboard.widgets.trust import group_words
 from dashboard.widgets.words import CLASS_WORDS, heading, section
 
 SPACE = Setting("space", "features", choices=tuple(SPACES))
@@ -33,7 +36,7 @@ heading(
     "Look for a cluster that errs more than the rest, and for what sets it apart.",
     help=explain("Cluster"),
 )
-answer = trust.read(opened, "clusters")
+answer = study_of(opened, "clusters")
 if answer is None:
     st.stop()
 
@@ -136,8 +139,9 @@ with st.grid(2, min_column_width=340, gap="large"):
         if not mine:
             continue
         with st.container():
-            st.markdown(trust.group_words(verdict))
-            trust.conclude([answer.finding(f"{what}-{space}-{verdict}") for what in ("worst", "number")])
+            st.markdown(group_words(verdict))
+            findings = (answer.finding(f"{what}-{space}-{verdict}") for what in ("worst", "number"))
+            bullets([one.sentence for one in findings if one is not None])
             overall = mine[0].verdict_error_rate
             if found := rate_bars(clusters.rates(mine), overall=overall, key=f"patterns.rates.{space}.{verdict}"):
                 wanted = clusters.members(space, int(found.removeprefix("cluster ")), wrong=True)
@@ -158,8 +162,8 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         required=True,
     )
     ORDER.linked(st.segmented_control, "Order", options=list(ORDER_NAMES), format_func=ORDER_NAMES.get, required=True)
-    trust.csv_button("Clusters (CSV)", card_table(cards), f"{run}-clusters-{space}.csv", key="patterns.cards.csv")
-    trust.csv_button("Every image (CSV)", answer.table, f"{run}-clusters.csv", key="patterns.images.csv")
+    csv_button("Clusters (CSV)", card_table(cards), f"{run}-clusters-{space}.csv", key="patterns.cards.csv")
+    csv_button("Every image (CSV)", answer.table, f"{run}-clusters.csv", key="patterns.images.csv")
 shown = [card for card in cards if card.verdict == VERDICT.value]
 if shown:
     clusters.draw_cards(opened, shown, space, pictures)

@@ -124,12 +124,14 @@ def randomised(frame: pd.DataFrame, method: str) -> go.Figure:
     """
     rows = frame[frame["method"] == method]
     levels = [level for level in LEVELS if level in set(rows["level"])]
-    names = [LEVEL_NAMES[level] for level in levels]
+    # where it begins: every map is the same as itself
+    names = ["nothing", *(LEVEL_NAMES[level] for level in levels)]
     figure = go.Figure(layout=_layout(height=320))
     for group in dict.fromkeys(rows["group"]):
         part = rows[rows["group"] == group].set_index("level")
         colour, said = CLASS_COLOURS[verdict_of(group)], group if "called" in group else f"{group} verdicts"
         found = part.loc[levels].assign(name=said)
+        found = pd.concat([found.iloc[:1].assign(value=1.0, low=1.0, high=1.0), found])
         figure.add_scatter(
             x=names,
             y=found["value"],
@@ -146,11 +148,12 @@ def randomised(frame: pd.DataFrame, method: str) -> go.Figure:
             y=[part.loc["other image", "value"]] * len(names),
             mode="lines",
             name=f"{said}, another image's map",
+            showlegend=False,
             line={"color": colour, "width": 1.5, "dash": "dot"},
             hovertemplate="another image's map: %{y:.2f}<extra></extra>",
         )
     figure.update_xaxes(title="what is random")
-    figure.update_yaxes(title="rank correlation, either sign", range=[0, 1.02])
+    figure.update_yaxes(title="rank correlation, either sign", range=[0, 1.04])
     return figure
 
 

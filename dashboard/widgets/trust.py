@@ -1,8 +1,7 @@
-"""Parts of the page Trust: a study or the sentence that stands in its place, its conclusions, its numbers."""
+"""Parts of the page Trust: a study with its sentence, picture and limits, and the paper's complaints answered."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -11,84 +10,15 @@ from core.stats import Estimate
 from core.storage import ContractError
 from core.studies import trust_summary
 from core.studies.groups import By
-from core.studies.study import Answer, Finding
-from dashboard import library
+from core.studies.study import Answer
 from dashboard.library import Opened
-from dashboard.sentences import for_visitors
-from dashboard.widgets.words import CLASS_WORDS, percent
+from dashboard.widgets import trust_words
+from dashboard.widgets.study import Summary, cannot, numbers, refused, study_of, summary
+from dashboard.widgets.words import CLASS_WORDS, percent, section
 
-# so many images are enough for intervals of a few hundredths
-ENOUGH = 1000
-Summary = Callable[..., pd.DataFrame]
-NUMBER_NAMES = {"value": "value", "low": "95 % from", "high": "to", "images": "images"}
-
-
-def command(opened: Opened, name: str) -> str:
-    """What to type for a study of this run."""
-    some = f" --images {ENOUGH}" if len(opened.run) > ENOUGH and name != "clusters" else ""
-    return f"python -m core.studies {name} --run {opened.run.name}{some}"
-
-
-def read(opened: Opened, name: str, title: str | None = None) -> Answer | None:
-    """A study of the run; where there is none, a sentence, under a title, stands in its place and None is returned."""
-    try:
-        found = library.answer(opened, name)
-    except ContractError as error:
-        _titled(title)
-        st.error(for_visitors(error, homes=library.homes()))
-        return None
-    if found is None:
-        _titled(title)
-        st.info(
-            f"This has not been measured for {opened.run.name} yet. To do so, run `{command(opened, name)}` and reload "
-            "this page.",
-            icon=":material/science:",
-        )
-    return found
-
-
-def _titled(title: str | None) -> None:
-    if title:
-        st.markdown(f"**{title}**")
-
-
-def all_there(opened: Opened, names: Sequence[str]) -> dict[str, Answer]:
-    """The studies among `names` that this run has and that can be read."""
-    found = {}
-    for name in names:
-        try:
-            answer = library.answer(opened, name)
-        except ContractError:
-            # the part of the page that is about it says so
-            continue
-        if answer is not None:
-            found[name] = answer
-    return found
-
-
-def summary(opened: Opened, answer: Answer, make: Summary, by: By) -> pd.DataFrame:
-    """What `make`, of `core.studies.trust_summary`, says of a study, remembered."""
-    return _summary(opened, answer, make, f"{opened.stamp} {answer.about['study']} {make.__name__}", by)
-
-
-@st.cache_resource(max_entries=48, show_spinner=False)
-def _summary(_opened: Opened, _answer: Answer, _make: Summary, stamp: str, by: By) -> pd.DataFrame:  # noqa: ARG001
-    return _make(_answer.table, _opened.run, by=by)
-
-
-def named(frame: pd.DataFrame) -> pd.DataFrame:
-    """A summary of the study `faithfulness` with a `name` for each method."""
-    if "name" in frame:
-        return frame
-    names = {method: name for method, (name, _) in trust_summary.CONTROLS.items()} | trust_summary.EXPLANATIONS
-    return frame.assign(name=frame["method"].map(names))
-
-
-def best_controls(opened: Opened, answer: Answer, by: By, fill: str) -> dict[str, str]:
-    """For each group the name of the control that scores best under a fill."""
-    frame = summary(opened, answer, trust_summary.excess, by)
-    chosen = frame[frame["fill"] == fill]
-    return dict(zip(chosen["group"], chosen["control"], strict=True))
+WHAT = {"group": "verdict", "name": "what"}
+# label, number and small print of each answer, and what they come to
+Lines = tuple[list[tuple[str, str, str]], str]
 
 
 def group_words(group: str) -> str:
@@ -97,80 +27,147 @@ def group_words(group: str) -> str:
     return f"**{truth} called** {CLASS_WORDS[verdict]}" if called else f"{CLASS_WORDS[truth]} **verdicts**"
 
 
-def conclude(findings: Sequence[Finding | None]) -> None:
-    """What a study comes to, a line a sentence."""
-    lines = [f"- {coloured(one.sentence)}" for one in findings if one is not None]
-    st.markdown("\n".join(lines))
+def strong(sentence: str) -> str:
+    """A sentence in bold, the classes in their colours."""
+    plain = {name: words.replace("*", "") for name, words in CLASS_WORDS.items()}
+    inked = re.sub(r"\b(REAL|FAKE)\b", lambda found: plain[found[1]], sentence)
+    return f"**{inked}**"
 
 
-def found(answer: Answer, *keys: str) -> list[Finding | None]:
-    """The findings of a study for both verdicts, by the beginning of their keys."""
-    return [answer.finding(f"{key}-{verdict}") for key in keys for verdict in ("FAKE", "REAL")]
-
-
-def coloured(sentence: str) -> str:
-    """A sentence with the verdicts in their colours."""
-    return re.sub(r"\b(REAL|FAKE)(?= verdict)", lambda match: CLASS_WORDS[match[1]], sentence)
-
-
-def cannot(sentence: str) -> None:
-    """What a study cannot show, where it is shown."""
-    st.caption(f":material/visibility_off: What this cannot show: {sentence}")
-
-
-def numbers(opened: Opened, answer: Answer, frame: pd.DataFrame, *, names: Mapping[str, str], key: str) -> None:
-    """The numbers behind a picture, and both them and the study as files.
+def part(
+    opened: Opened,
+    name: str,
+    title: str,
+    explained: str,
+    *,
+    help: str,
+    make: Summary,
+    by: By,
+    tell: Callable[[Answer, pd.DataFrame], str],
+    draw: Callable[[pd.DataFrame], None],
+    limits: str,
+    names: Mapping[str, str] = WHAT,
+) -> None:
+    """A section about a study: its sentence, its picture, what it cannot show, its numbers.
 
     Args:
         opened: the run.
-        answer: the study.
-        frame: what is drawn.
-        names: column of `frame` -> its heading; `NUMBER_NAMES` come after them.
-        key: of the elements.
+        name: of the study.
+        title, explained, help: of the section.
+        make: of `core.studies.trust_summary`.
+        by: what the picture counts by.
+        tell: the sentence, from the study and its summary by verdict.
+        draw: the picture, from the summary.
+        limits: what it cannot show.
+        names: see `numbers`.
     """
-    headings = {**names, **NUMBER_NAMES}
-    shown = frame[list(headings)].rename(columns=headings)
-    about = answer.about
-    with st.expander("The numbers, and where they are from", icon=":material/table:"):
-        st.dataframe(shown, hide_index=True, alt=f"The numbers of {about['title']}")
-        settings = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in about["parameters"].items())
-        st.caption(
-            f"{about['images']:,} of {about['of']:,} images, weighted up to the run; control: {about['control']} "
-            f"Settings: {settings}. Made {about['created'].partition('T')[0]}."
-        )
-        with st.container(horizontal=True):
-            csv_button("These numbers (CSV)", shown, f"{opened.run.name}-{key}.csv", key=f"{key}.shown")
-            csv_button("Every image (CSV)", answer.table, f"{opened.run.name}-{about['study']}.csv", key=f"{key}.all")
+    section(title, explained, help=help)
+    answer = study_of(opened, name)
+    if answer is None:
+        return
+    try:
+        told, frame = (summary(opened, answer, make, each) for each in ("verdict", by))
+    except ContractError as error:
+        refused(error)
+        return
+    st.markdown(strong(tell(answer, told)))
+    draw(frame)
+    cannot(limits)
+    numbers(opened, answer, frame, names=names, key=name)
 
 
-def csv_button(label: str, frame: pd.DataFrame, name: str, *, key: str) -> None:
-    """A button for a table, written when it is asked for."""
-    st.download_button(
-        label,
-        lambda: frame.to_csv(index=False).encode(),
-        file_name=name,
-        mime="text/csv",
-        # a rerun would take the file away before the browser has fetched it
-        on_click="ignore",
-        icon=":material/download:",
-        type="tertiary",
-        key=key,
-    )
+def beyond_chance(answer: Answer) -> dict[str, float]:
+    """Verdict -> the lower end of how much more than by chance LIME and Grad-CAM agree, from that study's findings."""
+    return {one.key.removeprefix("rank-"): one.low for one in answer.findings if one.key.startswith("rank-")}
 
 
-def leads(opened: Opened, answer: Answer) -> str | None:
-    """Which explanations beat the best control, in one sentence."""
-    frame = summary(opened, answer, trust_summary.excess, "verdict")
-    told: dict[str, list[str]] = {"better": [], "no better": [], "worse": []}
-    for row in frame[frame["fill"] == "unseen"].itertuples():
-        side = "better" if row.low > 0 else "worse" if row.high < 0 else "no better"
-        told[side].append(f"{trust_summary.EXPLANATIONS[str(row.method)]} on {CLASS_WORDS[str(row.group)]} verdicts")
-    parts = [
-        f"**{side}** than the best control that knows nothing: {', '.join(names)}"
-        for side, names in told.items()
-        if names
-    ]
-    return f"What the detector leans on is named {'; '.join(parts)}." if parts else None
+def complaints(opened: Opened, answers: Mapping[str, Answer]) -> None:
+    """The paper's three complaints side by side, each answered with numbers of this run."""
+    with st.grid(3, min_column_width=250):
+        with st.container(border=True, height="stretch", gap="small"):
+            _measured(
+                opened,
+                "one_colour",
+                "LIME is all one colour",
+                "A large majority of the images I looked at are uniformly red",
+                make=trust_summary.one_colour_summary,
+                answered=_one_colour,
+            )
+        with st.container(border=True, height="stretch", gap="small"):
+            _measured(
+                opened,
+                "agreement",
+                "LIME contradicts Grad-CAM",
+                "the LIME method simply does not corroborate",
+                make=trust_summary.agreement_summary,
+                answered=_agreement,
+            )
+        with st.container(border=True, height="stretch", gap="small"):
+            _scale(opened, answers)
+
+
+def _measured(
+    opened: Opened,
+    name: str,
+    title: str,
+    quote: str,
+    *,
+    make: Summary,
+    answered: Callable[[Answer, dict[str, dict[str, Estimate]]], Lines],
+) -> None:
+    """A complaint that a study answers."""
+    answer = study_of(opened, name, title)
+    if answer is None:
+        return
+    try:
+        frame = summary(opened, answer, make, "verdict")
+    except ContractError as error:
+        refused(error, title)
+        return
+    found = {
+        str(group): {str(row.column): trust_summary.estimate_of(row) for row in rows.itertuples()}
+        for group, rows in frame.groupby("group", sort=False)
+    }
+    _complaint(title, quote, *answered(answer, found))
+
+
+def _one_colour(_answer: Answer, found: Mapping[str, Mapping[str, Estimate]]) -> Lines:
+    lines, cured = [], True
+    for group, of in found.items():
+        before, after = of["paper_one_sign"], of["ours_shown_one"]
+        cured &= after.high < before.low
+        shares = f"{percent(before.value, 0)} → {percent(after.value, 0)}"
+        under = f"{before.images:,} images; 95 % intervals {_ends(before)} and {_ends(after)}"
+        lines.append((f"of {CLASS_WORDS[group]} verdicts: their settings → ours", shares, under))
+    if cured:
+        return lines, "Most of it is the settings: the paper's leave a segment or two, and one segment has one colour."
+    return lines, "Finer segments alone do not cure it here."
+
+
+def _agreement(answer: Answer, found: Mapping[str, Mapping[str, Estimate]]) -> Lines:
+    lines, beyond = [], beyond_chance(answer)
+    for group, of in found.items():
+        own, chance = of["rank"], of["others_rank"]
+        value = f"{trust_words.signed(own.value)} against {trust_words.signed(chance.value)}"
+        ends = " to ".join(map(trust_words.signed, (own.low, own.high)))
+        under = f"{own.images:,} images; 95 % interval {ends}"
+        lines.append((f"{CLASS_WORDS[group]} verdicts: agreement against chance", value, under))
+    if all(beyond.get(group, float("nan")) > 0 for group in found):
+        return lines, "They agree more than maps of different images do; 1 would be the same order of places, 0 none."
+    return lines, "That is not more than chance on every kind of verdict; 1 would be the same order of places."
+
+
+def _scale(opened: Opened, answers: Mapping[str, Answer]) -> None:
+    """How many images have maps, and how many the studies have judged."""
+    lines = [("images with a margin map", f"{len(opened.run):,}", "all images of the run; the paper shows a dozen")]
+    judged = trust_summary.coverage(answers, opened.run)
+    if not judged.empty:
+        most = judged.loc[judged["images"].idxmax()]
+        under = f"{most['errors']:,} of the run's {most['errors_of']:,} errors are among them"
+        lines.append(("images with explanations judged", f"{most['images']:,}", under))
+    each = ", ".join(f"{row.title.lower()} {row.images:,}" for row in judged.itertuples())
+    said = f"By study: {each}." if each else "No study has judged explanations of this run yet."
+    _complaint("It does not scale", "any more than a handful require teams", lines, said)
 
 
 def _complaint(title: str, quote: str, lines: Sequence[tuple[str, str, str]], answered: str) -> None:
@@ -178,68 +175,10 @@ def _complaint(title: str, quote: str, lines: Sequence[tuple[str, str, str]], an
     st.markdown(f"**{title}**")
     st.caption(f"The paper: “{quote}”")
     for label, value, under in lines:
-        st.metric(label, value)
-        st.caption(under)
+        with st.container(gap=None):
+            st.metric(label, value)
+            st.caption(under)
     st.markdown(answered)
-
-
-def one_colour_complaint(opened: Opened) -> None:
-    """How often LIME shows one colour, under the paper's settings and under ours."""
-    with st.container(border=True, height="stretch", gap="small"):
-        title, quote = "LIME is all one colour", "A large majority of the images I looked at are uniformly red"
-        answer = read(opened, "one_colour", title)
-        if answer is None:
-            return
-        frame = summary(opened, answer, trust_summary.one_colour_summary, "verdict")
-        lines, cured = [], True
-        for group, part in frame.groupby("group", sort=False):
-            row = {one.column: trust_summary.estimate_of(one) for one in part.itertuples()}
-            before, after = row["paper_one_sign"], row["ours_shown_one"]
-            cured &= after.high < before.low
-            shares = f"{percent(before.value, 0)} → {percent(after.value, 0)}"
-            under = f"95 % intervals {_ends(before)} and {_ends(after)}, {before.images:,} images"
-            lines.append((f"of {_verdicts(group)}: paper's settings → ours", shares, under))
-        said = "Most of it is the settings: the paper's leave one segment or two, and one segment has one colour."
-        _complaint(title, quote, lines, said if cured else "Finer segments alone do not cure it here.")
-
-
-def agreement_complaint(opened: Opened) -> None:
-    """How far LIME and Grad-CAM agree, against chance."""
-    with st.container(border=True, height="stretch", gap="small"):
-        title, quote = "LIME contradicts Grad-CAM", "the LIME method simply does not corroborate"
-        answer = read(opened, "agreement", title)
-        if answer is None:
-            return
-        frame = summary(opened, answer, trust_summary.agreement_summary, "verdict")
-        lines, beyond = [], True
-        for group, part in frame.groupby("group", sort=False):
-            row = {one.column: trust_summary.estimate_of(one) for one in part.itertuples()}
-            own, chance = row["rank"], row["others_rank"]
-            beyond &= own.low > chance.high
-            under = f"95 % interval {own.low:.2f} to {own.high:.2f}, {own.images:,} images"
-            lines.append((f"{_verdicts(group)}: correlation, chance", f"{own.value:.2f}, {chance.value:.2f}", under))
-        said = "They agree more than the maps of different images do; 1 would be the same order of places, 0 none."
-        _complaint(title, quote, lines, said if beyond else "That is not more than chance on every kind of verdict.")
-
-
-def scale_complaint(opened: Opened, answers: Mapping[str, Answer]) -> None:
-    """How many images have maps, and how many the studies have judged."""
-    with st.container(border=True, height="stretch", gap="small"):
-        total = len(opened.run)
-        lines = [("images with a margin map", f"{total:,}", "every image of the run; the paper shows a dozen figures")]
-        judged = trust_summary.coverage(answers, opened.run)
-        if not judged.empty:
-            most = judged.loc[judged["images"].idxmax()]
-            under = f"{most['errors']:,} of {most['errors_of']:,} errors are among them"
-            lines.append(("images with explanations judged", f"{most['images']:,}", under))
-        each = ", ".join(f"{row.title.lower()} {row.images:,}" for row in judged.itertuples())
-        said = f"By study: {each}." if each else "No study has judged explanations of this run yet."
-        quote = "any more than a handful require teams"
-        _complaint("It does not scale", quote, lines, said)
-
-
-def _verdicts(group: Any) -> str:
-    return f"{CLASS_WORDS[str(group)]} verdicts"
 
 
 def _ends(estimate: Estimate) -> str:

@@ -1,5 +1,6 @@
 """The page Trust: its numbers against the studies' own columns, and what it says where there are none."""
 
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -21,6 +22,11 @@ def study(home: Path, name: str) -> pd.DataFrame:
     run = read_run(home / "runs" / RUN)
     answer = read_study(home / "runs" / RUN / "studies" / f"{name}.parquet", run)
     return answer.table.merge(run.predictions[["id", "label", "predicted"]], on="id")
+
+
+def plain(text: str) -> str:
+    """Without what makes words bold and coloured."""
+    return re.sub(r":(orange|blue|gray)\[|[*\]]", "", text)
 
 
 def metrics(app: AppTest) -> list[tuple[str, str]]:
@@ -51,22 +57,22 @@ def test_the_complaints_are_answered_with_the_studies_own_numbers(open_page: Ope
         low, high = wilson_interval(int(mine["paper_one_sign"].sum()), len(mine))
         assert f"{100 * float(low):.0f} to {100 * float(high):.0f}" in said
         ranks = agreement.loc[agreement["predicted"] == verdict, ["rank", "others_rank"]].mean()
-        assert shown[2 + number][1] == f"{ranks['rank']:.2f}, {ranks['others_rank']:.2f}"
+        assert shown[2 + number][1] == f"{ranks['rank']:.2f} against {ranks['others_rank']:.2f}"
     assert ("images with a margin map", "60") in shown
     assert ("images with explanations judged", "60") in shown
-    assert "What the detector leans on is named" in said
+    assert "**In part.**" in said or "**Not on this run.**" in said or "**Yes, as far as tested.**" in said
 
 
 def test_every_study_is_drawn_with_its_controls_concluded_and_limited(open_page: Open, home: Path) -> None:
     add_studies(home, *TRUST)
     app = open_page("trust", run=RUN)
     run = read_run(home / "runs" / RUN)
-    said = words(app).replace(":orange[**", "").replace(":blue[**", "").replace("**]", "")
+    said = plain(words(app))
     for name in TRUST:
         answer = read_study(home / "runs" / RUN / "studies" / f"{name}.parquet", run)
-        told = [one.sentence for one in answer.findings if "turn" not in one.key]
+        told = [one.sentence for one in answer.findings]
         assert told
-        assert all(sentence in said for sentence in told)
+        assert all(plain(sentence) in said for sentence in told)
     assert said.count("What this cannot show") == len(TRUST)
     charts = app.get("plotly_chart")
     assert len(charts) == 1 + 2 + 1 + 1 + 2 + 1

@@ -1,0 +1,143 @@
+"""A study on a page: read, or the sentence that stands in its place; what it comes to, and its numbers as files."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import pandas as pd
+import streamlit as st
+
+from core.storage import ContractError
+from core.studies.groups import By
+from core.studies.study import Answer
+from dashboard import library
+from dashboard.library import Opened
+from dashboard.sentences import for_visitors
+from dashboard.widgets.evidence_words import bullets
+
+# so many images are enough for intervals of a few hundredths
+ENOUGH = 1000
+# quick on any number of images
+QUICK = ("clusters", "duplicates", "files")
+Summary = Callable[..., pd.DataFrame]
+NUMBER_NAMES = {"value": "value", "low": "95 % from", "high": "to", "images": "images"}
+
+
+def command(opened: Opened, name: str) -> str:
+    """What to type for a study of this run."""
+    some = f" --images {ENOUGH}" if len(opened.run) > ENOUGH and name not in QUICK else ""
+    return f"python -m core.studies {name} --run {opened.run.name}{some}"
+
+
+def readable(opened: Opened, name: str, title: str | None = None) -> Answer | None:
+    """A study of the run; None where there is none, and where it cannot be read with a sentence in its place."""
+    try:
+        return library.answer(opened, name)
+    except ContractError as error:
+        refused(error, title)
+        return None
+
+
+def study_of(opened: Opened, name: str, title: str | None = None) -> Answer | None:
+    """A study of the run; where there is none, or none that can be read, a sentence, under a title, says what to do."""
+    found = readable(opened, name, title)
+    if found is None and not is_there(opened, name):
+        _titled(title)
+        st.info(
+            f"This has not been measured for {opened.run.name} yet. To do so, run `{command(opened, name)}` and reload "
+            "this page.",
+            icon=":material/science:",
+        )
+    return found
+
+
+def is_there(opened: Opened, name: str) -> bool:
+    """Whether the run has a file of this study, readable or not."""
+    return library.study_path(opened.run.path, name).is_file()
+
+
+def all_there(opened: Opened, names: Sequence[str]) -> dict[str, Answer]:
+    """The studies among `names` that this run has and that can be read."""
+    found = {}
+    for name in names:
+        try:
+            answer = library.answer(opened, name)
+        except ContractError:
+            # the part of the page that is about it says so
+            continue
+        if answer is not None:
+            found[name] = answer
+    return found
+
+
+def summary(opened: Opened, answer: Answer, make: Summary, by: By) -> pd.DataFrame:
+    """What `make`, of `core.studies.trust_summary`, says of a study, remembered.
+
+    Raises:
+        ContractError: the study lacks columns that it has now.
+    """
+    return _summary(opened, answer, make, f"{opened.stamp} {answer.about['study']} {make.__name__}", by)
+
+
+@st.cache_resource(max_entries=48, show_spinner=False)
+def _summary(_opened: Opened, _answer: Answer, _make: Summary, stamp: str, by: By) -> pd.DataFrame:  # noqa: ARG001
+    try:
+        return _make(_answer.table, _opened.run, by=by)
+    except KeyError as error:
+        again = f"make it again with `{command(_opened, _answer.about['study'])}`"
+        raise ContractError(f"{_answer.path} has no column {error}, it is of another version; {again}") from error
+
+
+def refused(error: ContractError, title: str | None = None) -> None:
+    """Say why a study cannot be shown."""
+    _titled(title)
+    st.error(for_visitors(error, homes=library.homes()))
+
+
+def _titled(title: str | None) -> None:
+    if title:
+        st.markdown(f"**{title}**")
+
+
+def cannot(sentence: str) -> None:
+    """What a study cannot show, where it is shown."""
+    st.caption(f":material/visibility_off: What this cannot show: {sentence}")
+
+
+def numbers(opened: Opened, answer: Answer, frame: pd.DataFrame, *, names: Mapping[str, str], key: str) -> None:
+    """The findings and numbers behind a picture, and both them and the study as files.
+
+    Args:
+        opened: the run.
+        answer: the study.
+        frame: what is drawn.
+        names: column of `frame` -> its heading; `NUMBER_NAMES` come after them.
+        key: of the elements.
+    """
+    headings = {**names, **NUMBER_NAMES}
+    shown = frame[list(headings)].rename(columns=headings)
+    about = answer.about
+    with st.expander("In full: every number, and where it is from", icon=":material/table:"):
+        bullets([one.sentence for one in answer.findings])
+        st.dataframe(shown, hide_index=True, alt=f"The numbers of {about['title']}")
+        settings = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in about["parameters"].items())
+        st.caption(
+            f"{about['images']:,} of {about['of']:,} images, weighted up to the run; control: {about['control']} "
+            f"Settings: {settings}. Made {about['created'].partition('T')[0]}."
+        )
+        with st.container(horizontal=True):
+            csv_button("These numbers (CSV)", shown, f"{opened.run.name}-{key}.csv", key=f"{key}.shown")
+            csv_button("Every image (CSV)", answer.table, f"{opened.run.name}-{about['study']}.csv", key=f"{key}.all")
+
+
+def csv_button(label: str, frame: pd.DataFrame, name: str, *, key: str) -> None:
+    """A button for a table, written when it is asked for."""
+    st.download_button(
+        label,
+        lambda: frame.to_csv(index=False).encode(),
+        file_name=name,
+        mime="text/csv",
+        # a rerun would take the file away before the browser has fetched it
+        on_click="ignore",
+        icon=":material/download:",
+        type="tertiary",
+        key=key,
+    )
