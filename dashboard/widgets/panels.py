@@ -218,7 +218,8 @@ def _draw_answer(
         st.progress(0.0, f"Waiting, {before}. The first time takes a few seconds.")
     if standing.state == "running":
         with st.container(horizontal=True, vertical_alignment="center"):
-            doing = "Refining" if standing.answer is not None else "Working"
+            first = "Working; the first time takes a few seconds, while the detector is read"
+            doing = "Refining" if standing.answer is not None else first
             left = f", {remaining(standing.seconds_left)}" if standing.seconds_left is not None else ""
             st.progress(standing.share, doing + left)
             st.button("Stop", key=f"{key}.stop", on_click=worker().stop, args=(visitor(), key), type="tertiary")
