@@ -1,0 +1,174 @@
+"""Many visitors at once: errors, wrong results, latency and memory of the real server over its real protocol.
+
+python -m tests.benchmarks.load [--minutes 5] [--browsers 20] [--explainers 4] [--think 3]
+
+The server is started on a port and with a cache of its own. Those who browse turn pages of Overview, Explore, Evidence,
+Patterns and Data and set their widgets; those who explain have one image after another explained on Inspect and Upload
+under changing settings. Between two interactions each pauses as a person does, exponentially with a mean of `--think`
+seconds; a visitor leaves after about twenty pages and another one comes. Latency is measured at the client, until the
+page is whole. Afterwards every explanation that was waited for is computed again alone and compared, numbers and
+picture.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import streamlit as st
+
+from core.run import ROOT, find_runs
+from tests.benchmarks.load_roles import BROWSED, Gallery, Records, browse, check, explain
+from tests.benchmarks.visitor import Trouble, Visitor, ask_http
+from tests.browser.app import free_port
+
+EXPLAINED = ("sample@sample-test", "swift@sample-test")
+# shares of the whole time after which everything has been read once
+WARM = 0.2
+
+
+@contextlib.contextmanager
+def running_server(port: int, cache: Path, log: Path) -> Iterator[tuple[str, int]]:
+    """The dashboard as it is hosted; its address and its process."""
+    command = [sys.executable, "-m", "streamlit", "run", "dashboard/app.py", "--server.headless", "true"]
+    command += ["--server.port", str(port)]
+    environment = os.environ | {"TELLTALE_CACHE": str(cache)}
+    with log.open("w") as file:
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=file, stderr=subprocess.STDOUT)
+        address = f"http://localhost:{port}"
+        try:
+            for _ in range(600):
+                with contextlib.suppress(OSError):
+                    if ask_http(address, "GET", "/_stcore/health")[0] == 200:
+                        break
+                time.sleep(0.1)
+            else:
+                raise SystemExit(f"The server has not started; see {log}.")
+            yield address, process.pid
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def resident(process: int) -> float:
+    """Memory that a process holds, in MB."""
+    kilobytes = subprocess.run(["ps", "-o", "rss=", "-p", str(process)], capture_output=True, text=True, check=True)
+    return int(kilobytes.stdout) / 1024
+
+
+async def watch_memory(process: int, records: Records, samples: list[tuple[float, float]]) -> None:
+    """Note the memory every second."""
+    while True:
+        samples.append((records.now, await asyncio.to_thread(resident, process)))
+        await asyncio.sleep(1)
+
+
+async def wait_for_pictures(address: str) -> None:
+    """A new server reads the pictures of CIFAKE once, where there are any; that is not what is measured."""
+    async with Visitor(address) as visitor:
+        await visitor.open("")
+        while any("Reading pictures" in element.progress.text for element, _ in list(visitor.elements.values())):
+            await asyncio.sleep(1)
+        if visitor.troubles:
+            raise Trouble(visitor.troubles[0])
+
+
+async def load(address: str, process: int, options: argparse.Namespace) -> tuple[Records, list[tuple[float, float]]]:
+    """Let them all come."""
+    await wait_for_pictures(address)
+    runs, shown = list(find_runs()), [Gallery.of(name) for name in EXPLAINED]
+    records, memory = Records(), []
+    until = 60 * options.minutes
+    memory_watch = asyncio.create_task(watch_memory(process, records, memory))
+    visitors = [
+        *(
+            browse(address, number, runs, records, until=until, think=options.think)
+            for number in range(options.browsers)
+        ),
+        *(
+            explain(address, number, shown[number // 2 % len(shown)], records, until=until, think=options.think)
+            for number in range(options.explainers)
+        ),
+    ]
+    await asyncio.gather(*visitors)
+    memory_watch.cancel()
+    return records, memory
+
+
+def line(what: str, seconds: Sequence[float]) -> str:
+    """One row of the table: how many, and the seconds that half, 95 and 99 of 100 of them took at most."""
+    if not seconds:
+        return f"| {what} | 0 | | | | |"
+    p50, p95, p99 = np.percentile(seconds, (50, 95, 99))
+    return f"| {what} | {len(seconds):,} | {p50:.3f} | {p95:.3f} | {p99:.3f} | {max(seconds):.3f} |"
+
+
+def report(
+    records: Records, memory: list[tuple[float, float]], at_start: float, wrong: list[str], minutes: float
+) -> None:
+    """Print the table."""
+    warm = WARM * 60 * minutes
+    late = [(page, seconds) for when, page, seconds in records.browsing if when >= warm]
+    early = [seconds for when, _, seconds in records.browsing if when < warm]
+    print("\n| seconds at the client | interactions | p50 | p95 | p99 | slowest |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    print(line("browsing, while explanations run", [seconds for _, seconds in late]))
+    for page in dict.fromkeys(BROWSED):
+        print(line(f"- {page or 'overview'}", [seconds for name, seconds in late if name == page]))
+    print(line(f"browsing, first {warm:.0f} s, everything opened for the first time", early))
+    print(line("Grad-CAM of layer 1 to 3", records.cams))
+    print(line("LIME, first result", records.first))
+    print(line("LIME, final result", records.final))
+    total = len(records.browsing) + len(records.first)
+    print(f"\n| interactions | {total:,} by {records.visits} visitors, {records.received / 1e6:,.0f} MB sent |")
+    print("| --- | --- |")
+    print(f"| errors | {len(records.errors)} |")
+    print(f"| wrong results | {len(wrong)} of {len(records.cases)} explanations |")
+    print(f"| moved on before the final result | {records.left} |")
+    when, held = np.array(memory).T
+    after = when >= warm
+    slope = np.polyfit(when[after] / 60, held[after], 1)[0] if after.sum() > 2 else np.nan
+    levels = ", ".join(f"{level:.0f}" for level in (at_start, held[after][0], held[-1], max(held)))
+    print(f"| memory (MB): new server, warm, end, most | {levels} |")
+    print(f"| memory's slope after {warm:.0f} s | {slope:+.1f} MB a minute |")
+    for sentence in [*dict.fromkeys(records.errors), *wrong][:20]:
+        print(f"- {sentence}")
+
+
+def main() -> None:
+    """Measure; the exit code says whether there was no error and no wrong result."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--minutes", type=float, default=5)
+    parser.add_argument("--browsers", type=int, default=20)
+    parser.add_argument("--explainers", type=int, default=4)
+    parser.add_argument("--think", type=float, default=3, help="mean pause between two interactions, in seconds")
+    parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
+    parser.add_argument("--cache", type=Path, help="a folder to keep; a new one when left out")
+    parser.add_argument("--log", type=Path, default=Path(tempfile.gettempdir()) / "telltale-load.log")
+    options = parser.parse_args()
+    print(
+        f"{options.browsers} browse, {options.explainers} explain, {options.minutes:g} minutes, pauses of "
+        f"{options.think:g} s on average; {platform.machine()}, {os.cpu_count()} cores, Python "
+        f"{platform.python_version()}, streamlit {st.__version__}; the server's log: {options.log}",
+        flush=True,
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        cache = options.cache or Path(folder)
+        with running_server(options.port or free_port(), cache, options.log) as (address, process):
+            at_start = resident(process)
+            records, memory = asyncio.run(load(address, process, options))
+    wrong = check(records.cases)
+    report(records, memory, at_start, wrong, options.minutes)
+    sys.exit(bool(records.errors or wrong))
+
+
+if __name__ == "__main__":
+    main()

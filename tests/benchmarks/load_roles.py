@@ -1,0 +1,372 @@
+"""Who comes to the dashboard under load: some browse, some explain; and what an explanation has to be."""
+
+import asyncio
+import base64
+import io
+import json
+import random
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from streamlit.proto.Element_pb2 import Element
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+
+from core.detector import Detector, load_detector
+from core.explain.gradcam import explain_gradcam
+from core.explain.lime import explain_lime_fully
+from core.explain.results import CAM_STAGES, CamSettings, LimeSettings
+from core.explain.saving import draw_result
+from core.images import encode_png
+from core.perturb import FILLS
+from core.run import find_detectors, find_runs, read_run
+from core.upload import DEFAULT_FILTER, prepare
+from tests.benchmarks.visitor import Trouble, Visitor, component_data
+
+BROWSED = ("", "explore", "explore", "evidence", "patterns", "data")
+# how many pages a visitor looks at before leaving; another one comes then
+STAY = 20
+# the widgets that a browsing visitor leaves alone: they lead to another run, or off the page
+LEFT_ALONE = ("url.run",)
+SIZE = 512
+# a number that floating-point sums in another order may move by
+TOLERANCE = 1e-4
+
+
+@dataclass
+class Records:
+    """What was measured.
+
+    Attributes:
+        browsing: (seconds since the start, page, seconds it took).
+        first, final: seconds to the first and to the last picture of LIME; `cams` to Grad-CAM's.
+        errors: sentences.
+        cases: explanations to be checked.
+        received: bytes.
+    """
+
+    started: float = field(default_factory=time.perf_counter)
+    browsing: list[tuple[float, str, float]] = field(default_factory=list)
+    first: list[float] = field(default_factory=list)
+    final: list[float] = field(default_factory=list)
+    cams: list[float] = field(default_factory=list)
+    left: int = 0
+    visits: int = 0
+    errors: list[str] = field(default_factory=list)
+    cases: list["Case"] = field(default_factory=list)
+    received: int = 0
+
+    @property
+    def now(self) -> float:
+        """Seconds since the start."""
+        return time.perf_counter() - self.started
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """An explanation as a visitor got it, and what it was asked of.
+
+    Attributes:
+        detector: its name.
+        image: uint8 (32, 32, 3) that was meant.
+        settings: that were meant.
+        numbers: the .npz file.
+        picture: the PNG on the page, b"" where it was not looked at.
+    """
+
+    detector: str
+    image: NDArray[np.uint8]
+    settings: LimeSettings | CamSettings
+    numbers: bytes
+    picture: bytes = b""
+
+
+async def pause(chance: random.Random, mean: float) -> None:
+    """A person reads: exponentially long."""
+    await asyncio.sleep(chance.expovariate(1 / mean))
+
+
+async def browse(address: str, number: int, runs: list[str], records: Records, *, until: float, think: float) -> None:
+    """Visitors who look at pages, filter, sort and turn them, one after another until the time is up."""
+    chance = random.Random(f"browser {number}")
+    await asyncio.sleep(chance.uniform(0, think))
+    while records.now < until:
+        visitor = Visitor(address)
+        try:
+            async with visitor:
+                records.visits += 1
+                page = chance.choice(BROWSED)
+                seconds = await visitor.open(page, run=chance.choice(runs))
+                records.browsing.append((records.now, page, seconds))
+                for _ in range(chance.randrange(STAY // 2, 2 * STAY)):
+                    await pause(chance, think)
+                    if records.now >= until or visitor.troubles:
+                        break
+                    page = visitor.page
+                    page, seconds = await _look_further(visitor, chance)
+                    records.browsing.append((records.now, page, seconds))
+        except (Trouble, OSError) as error:
+            records.errors.append(f"browser {number}: {error}")
+        records.errors += [f"browser {number}: {sentence}" for sentence in visitor.troubles]
+        records.received += visitor.received
+
+
+async def _look_further(visitor: Visitor, chance: random.Random) -> tuple[str, float]:
+    """Turn to another page, or set one of the widgets of this one; the page and the seconds."""
+    here = [
+        (widget.id, fragment, value)
+        for kind, widget, fragment in visitor.widgets()
+        if not widget.id.endswith(LEFT_ALONE) and (value := _some_value(kind, widget, chance)) is not None
+    ]
+    if not here or chance.random() < 0.35:
+        page = chance.choice(BROWSED)
+        return page, await visitor.turn_to(page)
+    id_, fragment, value = chance.choice(here)
+    return visitor.page, await visitor.change(id_, fragment, **value)
+
+
+def _some_value(kind: str, widget: Any, chance: random.Random) -> dict[str, Any] | None:
+    """Something else that a widget could be set to, None for what is no setting."""
+    if getattr(widget, "disabled", False):
+        return None
+    if kind == "selectbox" and widget.options:
+        return {"string_value": chance.choice(widget.options)}
+    if kind == "button_group" and widget.options:
+        return {"string_array_value": [chance.choice(widget.options).content]}
+    if kind == "slider" and not widget.options:
+        steps = int((widget.max - widget.min) / widget.step)
+        ends = sorted(widget.min + widget.step * chance.randint(0, steps) for _ in widget.default)
+        return {"double_array_value": [min(end, widget.max) for end in ends]}
+    if kind == "checkbox":
+        return {"bool_value": chance.random() < 0.5}
+    if kind == "pagination":
+        return {"int_value": chance.randint(1, widget.num_pages)}
+    return None
+
+
+@dataclass(frozen=True, eq=False)
+class Gallery:
+    """Pictures to explain: those of one run that has them.
+
+    Attributes:
+        run: its name.
+        detector: the name of its detector.
+        ids, pixels: of its images.
+    """
+
+    run: str
+    detector: str
+    ids: list[str]
+    pixels: NDArray[np.uint8]
+
+    @classmethod
+    def of(cls, name: str) -> "Gallery":
+        """A run that ships its images."""
+        run = read_run(find_runs()[name])
+        if run.images is None:
+            raise SystemExit(f"{name} ships no images; name a run that does, such as sample@sample-test.")
+        return cls(name, run.manifest["detector"], list(run.predictions["id"]), np.asarray(run.images))
+
+
+async def explain(address: str, number: int, gallery: Gallery, records: Records, *, until: float, think: float) -> None:
+    """A visitor who has one image after another explained, every other one on the page Upload."""
+    chance = random.Random(f"explainer {number}")
+    page = ("inspect", "upload")[number % 2]
+    while records.now < until:
+        visitor = Visitor(address)
+        try:
+            async with visitor:
+                records.visits += 1
+                watch = Watch(visitor, gallery.detector)
+                for _ in range(STAY // 4):
+                    if records.now >= until or visitor.troubles:
+                        break
+                    image = await _choose_image(visitor, page, gallery, chance, watch)
+                    for change in range(chance.randint(1, 3)):
+                        if change:
+                            await _change_setting(visitor, chance, watch)
+                        stays = chance.random() > 1 / 6
+                        await _wait_and_keep(
+                            visitor, watch, records, detector=gallery.detector, image=image, stays=stays
+                        )
+                        await pause(chance, think)
+        except (Trouble, OSError) as error:
+            records.errors.append(f"explainer {number}: {error}")
+        records.errors += [f"explainer {number}: {sentence}" for sentence in visitor.troubles]
+        records.received += visitor.received
+
+
+class Watch:
+    """Notes when the pictures of a question arrive, whatever run of the page brings them."""
+
+    def __init__(self, visitor: Visitor, detector: str) -> None:
+        self._visitor, self._detector = visitor, detector
+        self._begun, self._open = 0.0, False
+        self.first = self.final = self.cam = None
+        self.picture = b""
+        self._changed = asyncio.Event()
+        visitor.on_message, visitor.on_element = self._see_message, self._see_element
+
+    def begin(self) -> None:
+        """A question is about to be asked; nothing counts that came before the page's answer to it has begun."""
+        self._begun, self._open = time.perf_counter(), True
+        self._forget()
+
+    def asked(self) -> None:
+        """The page has taken the question."""
+        self._open = False
+
+    async def wait(self, what: str, patience: float) -> float | None:
+        """Seconds until "first", "final" or "cam" is there, None where it takes longer than `patience`."""
+        ends = time.perf_counter() + patience
+        while getattr(self, what) is None and time.perf_counter() < ends and not self._visitor.troubles:
+            self._changed.clear()
+            try:
+                await asyncio.wait_for(self._changed.wait(), 1)
+            except TimeoutError:
+                continue
+        return getattr(self, what)
+
+    def _forget(self) -> None:
+        self.first = self.final = self.cam = None
+
+    def _see_message(self, message: ForwardMsg) -> None:
+        if self._open and message.WhichOneof("type") == "new_session":
+            self._forget()
+
+    def _see_element(self, element: Element) -> None:
+        passed = time.perf_counter() - self._begun
+        kind = element.WhichOneof("type")
+        id_ = getattr(getattr(element, kind), "id", "") if kind else ""
+        if id_.endswith(f"-lime.{self._detector}.picture"):
+            self.first = self.first or passed
+            self.picture = base64.b64decode(component_data(element)["source"].partition(",")[2])
+        elif id_.endswith(f"-lime.{self._detector}.files.npz"):
+            self.final = self.final or passed
+        elif id_.endswith(f"-cam.{self._detector}.files.npz"):
+            self.cam = self.cam or passed
+        self._changed.set()
+
+
+async def _choose_image(
+    visitor: Visitor, page: str, gallery: Gallery, chance: random.Random, watch: Watch
+) -> NDArray[np.uint8]:
+    """Another image under other settings, by an address or by an upload; its pixels as the detector sees them."""
+    row = chance.randrange(len(gallery.ids))
+    asked = {
+        "run": gallery.run,
+        "seed": str(chance.randrange(10_000)),
+        "samples": str(chance.choice((128, 256, 256, 512))),
+        "segments": str(chance.randrange(10, 100, 2)),
+        "fill": chance.choice(FILLS),
+        "stage": chance.choice(CAM_STAGES[:3]),
+    }
+    if page == "inspect":
+        watch.begin()
+        await visitor.open(page, id=gallery.ids[row], **asked)
+        watch.asked()
+        return gallery.pixels[row]
+    await visitor.open(page, by=gallery.detector, **asked)
+    data = _photograph(gallery.pixels[row], chance)
+    watch.begin()
+    await visitor.upload(f"picture-{row}.png", data, key="upload.files")
+    watch.asked()
+    return prepare(data).seen(DEFAULT_FILTER)
+
+
+def _photograph(image: NDArray[np.uint8], chance: random.Random) -> bytes:
+    """An upload that nobody has made before: an image made larger, with a little noise."""
+    large = np.asarray(Image.fromarray(image).resize((chance.randint(60, 200), chance.randint(60, 200))), np.int16)
+    noise = np.random.default_rng(chance.randrange(2**32)).integers(-6, 7, large.shape)
+    return encode_png(np.clip(large + noise, 0, 255).astype(np.uint8))
+
+
+async def _change_setting(visitor: Visitor, chance: random.Random, watch: Watch) -> None:
+    """Move one of LIME's controls and another seed, as in the panel."""
+    seed, fragment = visitor.find("url.seed")
+    if chance.random() < 0.5:
+        await visitor.change(
+            *_named(visitor, "url.fill"), string_value=chance.choice(visitor.find("url.fill")[0].options)
+        )
+    else:
+        await visitor.change(*_named(visitor, "url.segments"), double_array_value=[float(chance.randrange(10, 100, 2))])
+    watch.begin()
+    await visitor.change(seed.id, fragment, double_value=float(chance.randrange(10_000)))
+    watch.asked()
+
+
+def _named(visitor: Visitor, key: str) -> tuple[str, str]:
+    widget, fragment = visitor.find(key)
+    return widget.id, fragment
+
+
+async def _wait_and_keep(
+    visitor: Visitor, watch: Watch, records: Records, *, detector: str, image: NDArray[np.uint8], stays: bool
+) -> None:
+    """Wait for the pictures, to the last one if the visitor stays as long, and keep what came for the check."""
+    if (first := await watch.wait("first", 120)) is None:
+        raise Trouble("no picture of LIME came within two minutes")
+    records.first.append(first)
+    if not stays:
+        records.left += 1
+        return
+    if (final := await watch.wait("final", 120)) is None:
+        raise Trouble("LIME was not finished within two minutes")
+    records.final.append(final)
+    if watch.cam is not None:
+        records.cams.append(watch.cam)
+    await visitor.still()
+    asked = visitor.parameters
+    lime = LimeSettings(
+        n_segments=int(asked.get("segments", LimeSettings.n_segments)),
+        n_samples=int(asked.get("samples", LimeSettings.n_samples)),
+        seed=int(asked.get("seed", 0)),
+        fill=asked.get("fill", LimeSettings.fill),  # type: ignore[arg-type]
+    )
+    cam = CamSettings(stage=asked.get("stage", "layer4"))  # type: ignore[arg-type]
+    for slot, settings, picture in (("lime", lime, watch.picture), ("cam", cam, b"")):
+        numbers = await visitor.download(visitor.find(f"{slot}.{detector}.files.npz")[0].id)
+        records.cases.append(Case(detector, image, settings, numbers, picture))
+
+
+def check(cases: list[Case]) -> list[str]:
+    """A sentence on each explanation that is not what it is when it is computed alone."""
+    detectors: dict[str, Detector] = {}
+    wrong = []
+    for case in cases:
+        if case.detector not in detectors:
+            detectors[case.detector] = load_detector(find_detectors()[case.detector], device="cpu")
+        if problem := _problem(case, detectors[case.detector]):
+            wrong.append(f"{case.detector}, {case.settings}: {problem}")
+    return wrong
+
+
+def _problem(case: Case, detector: Detector) -> str:
+    got = np.load(io.BytesIO(case.numbers), allow_pickle=False)
+    about = json.loads(str(got["about"]))
+    if not np.array_equal(got["image"], case.image):
+        return "another image"
+    if about["settings"] != case.settings.__dict__:
+        return f"other settings: {about['settings']}"
+    if isinstance(case.settings, LimeSettings):
+        alone: Any = explain_lime_fully(detector, case.image, settings=case.settings)
+        names = ("weights", "low", "high", "segments")
+    else:
+        alone = explain_gradcam(detector, case.image[None], stage=case.settings.stage)[0]
+        names = ("values",)
+    for name in names:
+        expected = getattr(alone, name)
+        if got[name].shape != expected.shape or np.abs(got[name] - expected).max() > TOLERANCE:
+            return f"other {name}"
+    if abs(about["margin"] - alone.margin) > TOLERANCE:
+        return "another margin"
+    if case.picture:
+        drawn = np.asarray(Image.open(io.BytesIO(case.picture)).convert("RGB"), np.int16)
+        expected = np.asarray(Image.open(io.BytesIO(encode_png(draw_result(alone, SIZE)))).convert("RGB"), np.int16)
+        # a weight that moved in its fifth digit may move a colour by a step
+        if drawn.shape != expected.shape or np.abs(drawn - expected).max() > 2:
+            return "another picture on the page"
+    return ""
