@@ -3,6 +3,7 @@
 An edit never touches the image it was given, never leaves 0..255, and is the same again for the same seed.
 """
 
+from functools import lru_cache
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -107,36 +108,63 @@ def _shuffled_texture(
     """Each segment's deviation from its shading with random Fourier phases and the contrast that each octave had.
 
     The three channels share the phases, so that the correlation of colours stays. The cut along the segment's border
-    smears its spectrum; setting the contrast of each octave anew mends that.
+    smears its spectrum; setting the contrast of each octave anew mends that. Phases and blurs are sums over the pixels
+    of one segment, so small matrices between these do what transforms of a whole image a segment would.
     """
     shading = _shading(image, segments, count)
     deviation = image - shading
-    texture = np.zeros_like(deviation)
-    # the phases of white noise are those of a real image; all segments share them, which softens the seams between two
-    noise = np.fft.rfft2(np.random.default_rng(seed).standard_normal(image.shape[:2]))[..., None]
-    phases = np.divide(noise, np.abs(noise), out=np.ones_like(noise), where=np.abs(noise) > 0)
-    # 128 segments at a time bound the memory where every pixel is a segment of its own
-    for start in range(0, count, 128):
-        member = (segments == np.arange(start, min(start + 128, count))[:, None, None])[..., None]
-        spectrum = np.fft.rfft2(member * deviation, axes=(1, 2))
-        shuffled = np.fft.irfft2(spectrum * phases, s=image.shape[:2], axes=(1, 2)) * member
-        shuffled -= member * shuffled.sum(axis=(1, 2), keepdims=True) / member.sum(axis=(1, 2), keepdims=True)
-        for own, new in zip(_octaves(member * deviation, member), _octaves(shuffled, member), strict=True):
-            want, has = (np.sqrt((band**2).sum(axis=(1, 2), keepdims=True)) for band in (own, new))
-            texture += (new * np.divide(want, has, out=np.zeros_like(has), where=has > 1e-6)).sum(axis=0)
+    flat = deviation.reshape(-1, image.shape[2])
+    filled = np.zeros_like(flat)
+    kernels = _kernels(*image.shape[:2], seed)
+    for pixels in _by_size(segments):
+        shuffle, *blurs = _matrices(kernels, pixels, image.shape[1])
+        own = flat[pixels]
+        shuffled = shuffle @ own
+        shuffled -= shuffled.mean(axis=1, keepdims=True)
+        for octave, new in zip(_octaves(own, blurs), _octaves(shuffled, blurs), strict=True):
+            want, has = (np.sqrt((band**2).sum(axis=1, keepdims=True)) for band in (octave, new))
+            filled[pixels] += new * np.divide(want, has, out=np.zeros_like(has), where=has > 1e-6)
+    texture = filled.reshape(image.shape)
     # octaves overlap, so their sum wants its contrast set once more
     want, has = (np.sqrt(_segment_means(values**2, segments, count)) for values in (deviation, texture))
     texture *= np.divide(want, has, out=np.zeros_like(has), where=has > 1e-6)[segments]
     return np.asarray(np.clip(np.rint(shading + texture), 0, 255), np.uint8)
 
 
-def _octaves(values: NDArray[np.float64], member: NDArray[np.bool_]) -> list[NDArray[np.float64]]:
-    """(S, height, width, C) cut into fine, middle and coarse detail, each blurred within its own segment only."""
-    bands, rest = [], values
+@lru_cache(maxsize=16)
+def _kernels(height: int, width: int, seed: int) -> NDArray[np.float64]:
+    """float64 (3, K): what a pixel gives to one at each distance when phases are shuffled, and in a finer and a coarser
+    blur; distances run from -height + 1, -width + 1 up, rows first."""
+    # the phases of white noise are those of a real image; all segments share them, which softens the seams between two
+    noise = np.fft.rfft2(np.random.default_rng(seed).standard_normal((height, width)))
+    phases = np.divide(noise, np.abs(noise), out=np.ones_like(noise), where=np.abs(noise) > 0)
+    down, right = np.arange(1 - height, height), np.arange(1 - width, width)
+    kernels = [np.fft.irfft2(phases, s=(height, width))[np.ix_(down % height, right % width)]]
     for sigma in (0.7, 1.4):
-        blur = (0, sigma, sigma, 0)
-        share = ndimage.gaussian_filter(member.astype(np.float64), blur, mode="constant")
-        smooth = ndimage.gaussian_filter(rest, blur, mode="constant") / np.maximum(share, 1e-12) * member
+        bell = [np.exp(-((away / sigma) ** 2) / 2) * (np.abs(away) <= 4 * sigma + 0.5) for away in (down, right)]
+        kernels.append(np.outer(*bell))
+    return np.stack(kernels).reshape(3, -1)
+
+
+def _by_size(segments: NDArray[np.integer]) -> list[NDArray[np.intp]]:
+    """For segments of each size, intp (segments, size): the positions of their pixels in the flat image."""
+    order = np.argsort(segments.ravel(), kind="stable")
+    sizes = np.bincount(segments.ravel())
+    starts = np.cumsum(sizes) - sizes
+    return [order[starts[sizes == size][:, None] + np.arange(size)] for size in np.unique(sizes)]
+
+
+def _matrices(kernels: NDArray[np.float64], pixels: NDArray[np.intp], width: int) -> NDArray[np.float64]:
+    """float64 (kernels, segments, size, size): what each pixel of a segment gets from each."""
+    places = pixels // width * (2 * width - 1) + pixels % width
+    return kernels[:, places[:, :, None] - places[:, None, :] + kernels.shape[1] // 2]
+
+
+def _octaves(values: NDArray[np.float64], blurs: list[NDArray[np.float64]]) -> list[NDArray[np.float64]]:
+    """(segments, size, C) cut into fine, middle and coarse detail, each blurred within its own segment only."""
+    bands, rest = [], values
+    for blur in blurs:
+        smooth = blur @ rest / blur.sum(axis=2, keepdims=True)
         bands.append(rest - smooth)
         rest = smooth
     return [*bands, rest]

@@ -64,8 +64,14 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def write_bytes_atomically(path: Path, write: Callable[[Path], object]) -> None:
+def write_bytes_atomically(path: Path, write: Callable[[Path], object], *, durable: bool = True) -> None:
     """Let `write` fill a temporary sibling, then rename it: a reader sees the old file or the whole new one.
+
+    Args:
+        path: of the file.
+        write: is given the path to write to.
+        durable: wait until the disk has it. Without that a power cut may leave a damaged file, which only a cache that
+            finds out may do; a killed process never leaves one.
 
     Raises:
         WriteError: the disk is full or read-only.
@@ -80,9 +86,11 @@ def write_bytes_atomically(path: Path, write: Callable[[Path], object]) -> None:
             mode = temporary.stat().st_mode
             write(temporary)
             temporary.chmod(mode)
-            _sync(temporary)
+            if durable:
+                _sync(temporary)
             temporary.replace(path)
-            _sync_folder(path.parent)
+            if durable:
+                _sync_folder(path.parent)
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)

@@ -68,7 +68,8 @@ def lime_pass(detector: Detector, image: NDArray[np.uint8], settings: LimeSettin
         float(result.health.decided_share),
         result.health.one_colour or "",
     )
-    write_bytes_atomically(path, lambda file: _write(file, found))
+    # two waits for the disk an image would cost more than computing again what a power cut may damage
+    write_bytes_atomically(path, lambda file: _write(file, found), durable=False)
     return found
 
 

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
 
-from core.explain.segmentation import segment
+from core.explain.segmentation import Segmentation, segment
 from core.perturb import FILLS, Fill, fill_image, mask_batch
 
 
@@ -163,3 +164,47 @@ def test_what_does_not_fit_is_refused_in_words(image: NDArray[np.uint8], quarter
         mask_batch(image, quarters, keep=keep, fill="pink")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="fill must be uint8"):
         mask_batch(image, quarters, keep=keep, fill=image[:4])
+
+
+def texture_by_transforms(image: NDArray[np.uint8], segments: NDArray[np.integer], seed: int) -> NDArray[np.float64]:
+    """Shuffled texture by Fourier transforms and blurs of the whole image, one segment after the other, unrounded."""
+    noise = np.fft.rfft2(np.random.default_rng(seed).standard_normal(image.shape[:2]))
+    phases = (noise / np.abs(noise))[..., None]
+
+    def octaves(values: NDArray[np.float64], member: NDArray[np.bool_]) -> list[NDArray[np.float64]]:
+        bands, rest = [], values
+        for sigma in (0.7, 1.4):
+            share = gaussian_filter(member.astype(float), (sigma, sigma, 0), mode="constant")
+            smooth = gaussian_filter(rest, (sigma, sigma, 0), mode="constant") / np.maximum(share, 1e-12) * member
+            bands.append(rest - smooth)
+            rest = smooth
+        return [*bands, rest]
+
+    def size(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.sqrt((values**2).sum(axis=(0, 1)))
+
+    whole = np.zeros(image.shape)
+    for number in range(segments.max() + 1):
+        y, x = np.nonzero(segments == number)
+        member = (segments == number)[..., None]
+        plane = np.column_stack([np.ones(len(y)), y, x])
+        shading = np.zeros(image.shape)
+        shading[y, x] = plane @ np.linalg.lstsq(plane, image[y, x].astype(float), rcond=None)[0]
+        deviation = member * (image - shading)
+        shuffled = np.fft.irfft2(np.fft.rfft2(deviation, axes=(0, 1)) * phases, s=image.shape[:2], axes=(0, 1)) * member
+        shuffled -= member * shuffled.sum(axis=(0, 1)) / member.sum()
+        pairs = zip(octaves(deviation, member), octaves(shuffled, member), strict=True)
+        texture = np.asarray(sum(new * size(own) / size(new) for own, new in pairs))
+        whole += shading + texture * size(deviation) / size(texture)
+    return np.clip(whole, 0, 255)
+
+
+@pytest.mark.parametrize(("method", "asked"), [("slic", 30), ("grid", 16), ("grid", 1)])
+def test_texture_is_that_of_transforms_of_the_whole_image(
+    image: NDArray[np.uint8], method: Segmentation, asked: int
+) -> None:
+    segments = segment(image, method=method, n_segments=asked)
+    for cut in (image, image[:20]):
+        part = np.unique(segments[: len(cut)], return_inverse=True)[1].reshape(cut.shape[:2])
+        texture = fill_image(cut, part, fill="texture", seed=4)
+        np.testing.assert_allclose(texture, texture_by_transforms(cut, part, 4), atol=0.5 + 1e-6)
