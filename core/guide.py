@@ -13,6 +13,8 @@ from core.spectrum import ring, spectra_of, without
 
 # radii of the spectrum that are kept, from everything to almost nothing
 RADII = (23, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6)
+# those that are tried where no study says which image turns, the mildest first
+TRIED = (12, 8, 6)
 # the change by which an image is chosen that shows what detail does
 DETAIL_COLUMN = "lowpass_12"
 
@@ -67,6 +69,35 @@ def _typical(table: pd.DataFrame, chosen: NDArray[np.bool_]) -> int | None:
     if not len(rows):
         return None
     return int(rows[np.argsort(table["margin"].to_numpy()[rows], kind="stable")[len(rows) // 2]])
+
+
+def suspects(table: pd.DataFrame, pictured: NDArray[np.bool_], *, count: int = 24) -> NDArray[np.intp]:
+    """intp (up to `count`,): rightly judged FAKE images from the surest to the least sure, to try without detail."""
+    usable = pictured & ~table["is_repeat"].to_numpy(bool) & ~table["in_train"].to_numpy(bool)
+    rows = np.flatnonzero(usable & ((table["label"] == "FAKE") & (table["predicted"] == "FAKE")).to_numpy(bool))
+    rows = rows[np.argsort(table["margin"].to_numpy()[rows], kind="stable")]
+    return rows[np.unique(np.linspace(0, max(len(rows) - 1, 0), count).astype(int))] if len(rows) else rows
+
+
+def without_detail(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """uint8 (len(TRIED) * N, 32, 32, 3): images (N, 32, 32, 3) at each radius of `TRIED`, one radius after another."""
+    spectra = spectra_of(images)
+    return np.concatenate([without(spectra, ring(radius)) for radius in TRIED])
+
+
+def first_turned(margins: NDArray[np.float32]) -> int | None:
+    """Which of the N images whose edits (`without_detail`) have these margins is called REAL at the mildest edit.
+
+    Args:
+        margins: float (len(TRIED) * N,).
+
+    Returns:
+        Of those the one in the middle; None where none is.
+    """
+    for called in margins.reshape(len(TRIED), -1) > 0:
+        if len(turned := np.flatnonzero(called)):
+            return int(turned[len(turned) // 2])
+    return None
 
 
 def with_less_detail(image: NDArray[np.uint8]) -> NDArray[np.uint8]:

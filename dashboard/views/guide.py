@@ -7,17 +7,27 @@ from core.storage import ContractError
 from dashboard import library
 from dashboard.address import Setting
 from dashboard.widgets.asking import known_detectors
-from dashboard.widgets.guide import STEPS, Told
+from dashboard.widgets.guide import STEPS, ask_ahead
+from dashboard.widgets.guide_parts import Told
 
 STEP = Setting("step", 1, kind=int, low=1, high=len(STEPS))
+WIDE = Setting("wide", "no", choices=("no", "yes"))
+# large enough to be read from the back of a room, and larger on a larger screen; nothing else is styled
+LARGE = """<style>
+.st-key-guide h1 { font-size: clamp(1.9rem, 1.6vw + 1.1rem, 3.4rem) }
+.st-key-guide p, .st-key-guide li { font-size: clamp(1.15rem, .9vw + .6rem, 2rem); line-height: 1.5 }
+.st-key-guide [data-testid=stCaptionContainer] p { font-size: clamp(1rem, .35vw + .75rem, 1.4rem) }
+</style>"""
 
 opened = library.current()
-shown = opened
+shown = about = opened
 pictured = library.pictures(opened).where >= 0
 if not pictured.any() and (found := library.samples()):
     # this run's pictures may not ship; its detector, or another, has a run of the sample
     shown = found[0]
     pictured = library.pictures(shown).where >= 0
+    if shown.run.manifest["detector_sha256"] != opened.run.manifest["detector_sha256"]:
+        about = shown
 try:
     probes = library.answer(shown, "probes")
 except ContractError:
@@ -33,7 +43,7 @@ if cast is None:
     st.stop()
 
 made_by = shown.run.manifest["detector_sha256"]
-detector = next((one for one in known_detectors().values() if one.sha256 == made_by), None)
+told = Told(shown, about, cast, next((one for one in known_detectors().values() if one.sha256 == made_by), None))
 number = STEP.value
 title, draw = STEPS[number - 1]
 
@@ -43,10 +53,19 @@ def turn_to(step: int) -> None:
     STEP.set(min(max(step, 1), len(STEPS)))
 
 
-# large enough to be read from the back of a room; nothing else is styled
-st.html("<style>.st-key-guide p, .st-key-guide li { font-size: 1.2rem; line-height: 1.55 }</style>")
+def widen() -> None:
+    """With the sidebar, or without it for a room."""
+    WIDE.set("no" if WIDE.value == "yes" else "yes")
+
+
+st.set_page_config(initial_sidebar_state="collapsed" if WIDE.value == "yes" else "auto")
+st.html(LARGE)
 with st.container(horizontal=True, vertical_alignment="center"):
     st.caption(f"Step {number} of {len(STEPS)}. Arrow keys turn the page.", width="stretch")
+    st.button(
+        "Full width" if WIDE.value == "no" else "With the menu", key="guide.wide", shortcut="F", on_click=widen,
+        type="tertiary", icon=":material/width_full:",
+    )  # fmt: skip
     st.button(
         "Back", key="guide.back", shortcut="Left", on_click=turn_to, args=(number - 1,), disabled=number == 1,
         icon=":material/arrow_back:",
@@ -56,8 +75,15 @@ with st.container(horizontal=True, vertical_alignment="center"):
         disabled=number == len(STEPS), type="primary", icon=":material/arrow_forward:",
     )  # fmt: skip
 st.progress(number / len(STEPS))
-st.title(title, anchor=False)
 if shown is not opened:
-    st.caption(f"The pictures of {opened.run.name} are not at hand, so this is told with {shown.run.name}.")
+    words = f"The pictures of {opened.run.name} are not at hand, so "
+    words += (
+        f"this is told with {shown.run.name}, another detector's run."
+        if about is shown
+        else f"those of {shown.run.name} stand in, by the same detector. The numbers are of {opened.run.name}."
+    )
+    st.caption(words)
 with st.container(key="guide"):
-    draw(Told(shown, cast, detector))
+    st.title(title, anchor=False)
+    draw(told)
+ask_ahead(told, number)

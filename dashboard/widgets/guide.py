@@ -1,89 +1,29 @@
 """The steps of the guide: a picture or two, a few sentences, and numbers that are read from the run and its studies."""
 
-import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 import streamlit as st
-from numpy.typing import NDArray
 
 from core.explain.results import CamResult, LimeResult, LimeSettings
 from core.explain.stored import stored_map
-from core.guide import RADII, Cast, with_less_detail
-from core.storage import ContractError
-from core.studies.study import Answer
+from core.guide import RADII, first_turned, suspects, with_less_detail, without_detail
 from dashboard import address, library
 from dashboard.address import Setting
-from dashboard.library import Opened
-from dashboard.sentences import for_visitors
-from dashboard.widgets.asking import Known, Subject, ask
+from dashboard.glossary import explain
+from dashboard.widgets.guide_parts import Told, asked, keyed_slider, measured, put
 from dashboard.widgets.picture import explained_picture, plain_picture
-from dashboard.widgets.polling import come_back
 from dashboard.widgets.words import CLASS_WORDS, percent
 from dashboard.worker import Look, Standing
 
-CUTS = {"paper": "the paper's", "8": "8", "16": "16", "30": "30", "50": "50", "100": "100"}
+CUTS = {"paper": "the paper's way", **{count: f"{count} parts" for count in ("8", "16", "30", "50", "100")}}
 CUT = Setting("parts", "paper", choices=tuple(CUTS))
 KEPT = Setting("kept", RADII[0], kind=int, choices=RADII)
-OTHER = {"FAKE": "REAL", "REAL": "FAKE"}
-
-
-@dataclass(frozen=True, eq=False)
-class Told:
-    """What the guide is told with.
-
-    Attributes:
-        opened: the run.
-        cast: its images.
-        detector: that made it, None where it is not here.
-    """
-
-    opened: Opened
-    cast: Cast
-    detector: Known | None
-
-    def image(self, row: int) -> NDArray[np.uint8]:
-        """The picture of a row of the cast."""
-        found = library.pictures(self.opened).get(row)
-        assert found is not None  # noqa: S101 - the cast is chosen among rows with a picture
-        return found
-
-    def subject(self, row: int) -> Subject:
-        """The same as something to explain."""
-        return Subject.of(self.image(row), str(self.opened.table["name"].iloc[row]))
-
-    def said(self, row: int) -> str:
-        """What the detector calls a row."""
-        return str(self.opened.table["predicted"].iloc[row])
-
-    def sure(self, row: int) -> str:
-        """How sure it is of that."""
-        return percent(float(self.opened.table["confidence"].iloc[row]), 0)
-
-    def study(self, name: str) -> Answer | None:
-        """A study of the run; None where there is none, or with a sentence where it cannot be read."""
-        try:
-            return library.answer(self.opened, name)
-        except ContractError as error:
-            st.warning(for_visitors(error, homes=library.homes()))
-            return None
-
-
-def measured(told: Told, study: str, *keys: str) -> None:
-    """What a study found, in its own words; without the study, how to make it."""
-    answer = told.study(study)
-    found = [one for key in keys if answer is not None and (one := answer.finding(key))]
-    for one in found:
-        st.markdown(one.sentence)
-    if not found:
-        command = f"python -m core.studies {study} --run {told.opened.run.name}"
-        st.caption(f"This has not been measured for this run yet: `{command}`")
 
 
 def what_it_is(told: Told) -> None:
     """Step 1: the detector, and how good it is."""
-    metrics = told.opened.run.manifest["metrics"]["all"]
+    metrics = told.about.run.manifest["metrics"]["all"]
     cast = told.cast
     rows = [cast.real, cast.fake, *([] if cast.mistake is None else [cast.mistake])]
     for place, row in zip(st.columns(3, gap="large"), rows, strict=False):
@@ -94,8 +34,10 @@ def what_it_is(told: Told) -> None:
             st.markdown(f"Called {CLASS_WORDS[said]}, {told.sure(row)} sure.{wrong}")
     st.markdown(
         f"A neural network looks at 32 x 32 pixels and says {CLASS_WORDS['REAL']} (a photograph) or "
-        f"{CLASS_WORDS['FAKE']} (made by an image generator). On the {metrics['images']:,} images of this run it is "
-        f"right **{percent(metrics['accuracy'])}** of the time. What it does not say is why."
+        f"{CLASS_WORDS['FAKE']} (made by an image generator). On the {metrics['images']:,} images of "
+        f"{told.about.run.manifest['set']} it is right **{percent(metrics['accuracy'])}** of the time. What it does "
+        "not say is why.",
+        help=explain("Detector", "Accuracy", "Confidence"),
     )
 
 
@@ -111,70 +53,54 @@ def heat_map(told: Told) -> None:
     st.markdown(
         f"A heat map (Grad-CAM) colours the places whose features speak for {CLASS_WORDS['REAL']} blue and those that "
         f"speak for {CLASS_WORDS['FAKE']} orange. **It says where the score comes from. It does not say what is "
-        "wrong there.** Its 4 x 4 squares have each seen the whole image, so read it as a direction, not as an outline."
+        "wrong there.** Its 4 x 4 squares have each seen the whole image, so read it as a direction, not as an "
+        "outline.",
+        help=explain("Grad-CAM", "Margin map"),
     )
 
 
 def all_red(told: Told) -> None:
     """Step 3: why LIME came out all of one colour for the paper."""
-    row = told.cast.fake
     chosen = CUT.value
-    settings = LimeSettings.paper() if chosen == "paper" else LimeSettings(n_segments=int(chosen))
     left, right = st.columns([2, 3], gap="large")
     with right:
         st.markdown(
             "LIME covers parts of the image and watches the score. The paper's figures came out **all red**. Its "
             "software cuts large photographs well, but finds one or two parts in an image this small, and one part has "
-            "one colour. Move the slider and watch."
+            "one colour. Move the slider and watch.",
+            help=explain("LIME", "Segment"),
         )
-        CUT.linked(st.select_slider, "Cut the image into", options=list(CUTS), format_func=CUTS.get)
-        measured(told, "one_colour", "paper-FAKE", "ours-FAKE")
+        keyed_slider(
+            CUT,
+            "How the image is cut",
+            tuple(CUTS),
+            lambda cut: CUTS[cut],
+            less="Fewer parts",
+            more="More parts",
+            way=1,
+        )
     with left:
-        _explained(told, row, settings, slot="guide.lime", paper=chosen == "paper")
+        lime(told, cut_as(chosen), slot="guide.lime", paper=chosen == "paper")
+    measured(told, "one_colour", "paper-FAKE", "ours-FAKE")
 
 
-def _explained(told: Told, row: int, settings: LimeSettings, *, slot: str, paper: bool) -> None:
+def cut_as(chosen: str) -> LimeSettings:
+    """LIME's settings for a value of the slider."""
+    return LimeSettings.paper() if chosen == "paper" else LimeSettings(n_segments=int(chosen))
+
+
+def lime(told: Told, settings: LimeSettings, *, slot: str, paper: bool) -> None:
+    """LIME of the FAKE image, as it comes."""
+
     def draw(standing: Standing) -> None:
         result: LimeResult = standing.answer
         explained_picture(result, key=f"{slot}.picture", palette="paper" if paper else "class")
         count = result.health.segments
-        st.caption(f"{count} part{'' if count == 1 else 's'}. {result.health.sentence}")
+        few = " That is too few to say where." if count <= 2 else ""
+        st.markdown(f"It found **{count} part{'' if count == 1 else 's'}**.{few}")
+        st.caption(result.health.sentence, help=explain("Surrogate", "Undecided"))
 
-    _asked(told, told.subject(row), settings, draw, slot=slot)
-
-
-def _asked(
-    told: Told,
-    subject: Subject,
-    settings: LimeSettings | Look,
-    draw: Callable[[Standing], None],
-    *,
-    slot: str,
-    pixels: NDArray[np.uint8] | None = None,
-) -> None:
-    """Draw an answer as soon as there is a first one, and come back while it gets better."""
-    if told.detector is None:
-        st.caption("The detector that made this run is not among the detectors here, so it cannot be asked.")
-        return
-    detector = told.detector
-    images = subject.image[None] if pixels is None else pixels
-    digest = subject.sha256 if pixels is None else hashlib.sha256(np.ascontiguousarray(pixels).tobytes()).hexdigest()
-    busy = ask(detector, images, digest, settings, slot=slot).busy
-
-    def show() -> None:
-        now = ask(detector, images, digest, settings, slot=slot)
-        if now.answer is not None:
-            draw(now)
-        elif now.busy:
-            st.skeleton(height=260)
-        if now.state == "failed":
-            st.error(now.message)
-        elif now.busy:
-            st.progress(now.share, "Asking the detector")
-        if now.busy != busy:
-            st.rerun()
-
-    come_back(show, while_busy=busy)
+    asked(told, settings, told.image(told.cast.fake)[None], draw, slot=slot)
 
 
 def two_explanations(told: Told) -> None:
@@ -187,68 +113,86 @@ def two_explanations(told: Told) -> None:
         explained_picture(stored, key="guide.cam", scale=told.opened.map_scale, smooth=True)
     with right:
         st.markdown("##### LIME: what happens when parts are covered")
-        _explained(told, row, LimeSettings(), slot="guide.both", paper=False)
+        lime(told, LimeSettings(), slot="guide.both", paper=False)
     st.markdown(
         "The two ask different questions: where the network's own features point, and what covering a part does. "
         "**Where both say the same, believe it more. Where they do not, neither is proof.** How often they agree, "
-        "beside what maps of other images would reach by chance:"
+        "beside what maps of other images would reach by chance:",
+        help=explain("Agreement"),
     )
-    measured(told, "agreement", "rank-FAKE", "beyond-FAKE", "beyond-REAL")
+    measured(told, "agreement", "beyond-FAKE", "beyond-REAL")
 
 
 def what_it_reads(told: Told) -> None:
     """Step 5: the fine detail is taken out, and the verdict turns."""
-    row = told.cast.detailed
+    if told.cast.tested or told.detector is None:
+        detail(told, told.cast.detailed)
+    else:
+        rows = suspects(told.opened.table, library.pictures(told.opened).where >= 0)
+        edited = without_detail(np.stack([told.image(int(row)) for row in rows]))
+
+        def draw(standing: Standing) -> None:
+            turned = first_turned(standing.answer.margins)
+            if turned is None:
+                st.caption(f"None of {len(rows)} images that were tried turns without its detail; this one is typical.")
+            detail(told, told.cast.detailed if turned is None else int(rows[turned]))
+
+        asked(told, Look(), edited, draw, slot="guide.search", whole=True)
+    measured(told, "probes", "detail_out", "detail_in")
+
+
+def detail(told: Told, row: int) -> None:
+    """An image with less and less detail, and what it is called."""
     images = with_less_detail(told.image(row))
     number = RADII.index(KEPT.value)
     left, right = st.columns([2, 3], gap="large")
-    with right:
-        st.markdown(
-            "A map cannot say *what* it sees there. An experiment can: take the finest detail out of this "
-            f"{CLASS_WORDS['FAKE']} image, step by step, and ask again each time."
-        )
-        KEPT.linked(
-            st.select_slider,
-            "Detail that is left",
-            options=list(RADII),
-            format_func=lambda radius: "all of it" if radius == RADII[0] else f"coarser than {radius} of 16",
-        )
     with left:
         place = st.container()
     with right:
+        st.markdown(
+            "A map cannot say *what* it sees there. An experiment can: take the finest detail out of this "
+            f"{CLASS_WORDS['FAKE']} image, step by step, and ask again each time.",
+            help=explain("Low-pass", "Probe"),
+        )
+        keyed_slider(KEPT, "Detail that is left", RADII, kept_words, less="Less detail", more="More detail", way=-1)
 
         def draw(standing: Standing) -> None:
             margins, p_real = standing.answer.margins, standing.answer.p_real
-            now = "REAL" if margins[number] > 0 else "FAKE"
-            before = "REAL" if margins[0] > 0 else "FAKE"
+            now, before = ("REAL" if margins[which] > 0 else "FAKE" for which in (number, 0))
             p = float(p_real[number])
-            turned = f" **The verdict has turned**: before it was {CLASS_WORDS[before]}." if now != before else ""
+            with place:
+                alt = f"The image, detail left: {kept_words(KEPT.value)}."
+                plain_picture(images[number], key="guide.detail.picture", alt=alt, edge=now)
             st.markdown(f"### Called {CLASS_WORDS[now]}, {percent(max(p, 1 - p), 0)} sure")
-            st.markdown(f"Score (margin): {margins[number]:+.1f}.{turned}")
+            turned = f" **The verdict has turned**: before it was {CLASS_WORDS[before]}." if now != before else ""
+            st.markdown(f"Score (margin): {margins[number]:+.1f}.{turned}", help=explain("Margin"))
 
-        _asked(told, told.subject(row), Look(), draw, slot="guide.detail", pixels=images)
-        measured(told, "probes", "detail_out", "detail_in")
-        if not told.cast.tested and told.study("probes") is not None:
-            st.caption("No image of this run is known to turn this way, so a typical one stands in.")
-    with place:
-        plain_picture(images[number], key="guide.detail.picture", alt=f"The image, detail left: {KEPT.value} of 16.")
+        asked(told, Look(), images, draw, slot="guide.detail", whole=True)
+
+
+def kept_words(radius: int) -> str:
+    """What is left below a radius of the spectrum, in words."""
+    return "all of it" if radius == RADII[0] else f"waves of {32 / radius:.1f} pixels and longer"
 
 
 def what_it_does_not_know(told: Told) -> None:
     """Step 6: other generators, other photographs."""
-    st.markdown(
-        "It knows the images that it was trained on. Shown others, it still says REAL or FAKE, and sounds as sure:"
-    )
-    measured(told, "transfer", "generators", "photographs", "filters", "confidence_photographs")
+    st.markdown("It knows the images that it was trained on. Shown others, it still says REAL or FAKE:")
+    measured(told, "transfer", "generators", "photographs", "filters")
+    answer = told.study("transfer")
+    sure = None if answer is None else answer.finding("confidence_photographs")
+    if sure is not None:
+        st.markdown(f"And it sounds sure: on those photographs {percent(sure.value, 0)} on average.")
     st.markdown(
         "**So its verdict is no evidence about a picture from the world, and none against a person.** When an upload's "
-        "verdict depends on how it is made small, the page says *undetermined* instead."
+        "verdict depends on how it is made small, the page says *undetermined* instead.",
+        help=explain("Transfer", "Undetermined"),
     )
 
 
 def go_on(told: Told) -> None:
     """Step 7: where to go from here."""
-    run = told.opened.run.name
+    run = told.about.run.name
     st.markdown("Now ask your own questions:")
     ways = {
         "inspect": ("Inspect an image", "Both explanations, their health, and what turns the verdict."),
@@ -256,6 +200,7 @@ def go_on(told: Told) -> None:
         "trust": ("Can the explanations be trusted?", "How faithful, how stable, how often they agree."),
         "upload": ("Try your own image", "And see how far the verdict carries."),
         "game": ("Play against it", "Ten images, REAL or AI?"),
+        "glossary": ("Look a word up", "Every term in plain words."),
     }
     with st.grid(3, min_column_width=220) as grid:
         for page, (name, text) in ways.items():
@@ -264,6 +209,20 @@ def go_on(told: Told) -> None:
                 st.caption(text)
                 if st.button("Open", key=f"guide.open.{page}"):
                     address.go(page, run=run)
+
+
+def ask_ahead(told: Told, number: int) -> None:
+    """Put the questions of a step while the one before is talked about, so that their answers are there in time."""
+    if told.detector is None:
+        return
+    fake = told.image(told.cast.fake)[None]
+    if number <= 2:
+        # the first question of all is what loads the network
+        put(told, Look(), fake, slot="guide.ahead")
+    if number in (2, 3):
+        put(told, cut_as(CUT.value), fake, slot="guide.ahead.lime")
+    if number == 4:
+        put(told, LimeSettings(), fake, slot="guide.ahead.lime")
 
 
 STEPS: tuple[tuple[str, Callable[[Told], None]], ...] = (

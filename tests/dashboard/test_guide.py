@@ -11,9 +11,10 @@ import streamlit as st
 from numpy.typing import NDArray
 from streamlit.testing.v1 import AppTest
 
-from core.detector import load_detector
-from core.guide import RADII, choose_cast, with_less_detail
-from core.run import read_run
+from core.browse import browse_table
+from core.detector import Detector, load_detector
+from core.guide import RADII, TRIED, choose_cast, suspects, with_less_detail
+from core.run import Run, read_run
 from core.studies.runner import Source, run_study
 from core.studies.study import Context, Finding, Study
 from dashboard.glossary import TERMS
@@ -25,14 +26,14 @@ from tests.dashboard.test_pages import words
 RUN = "tiny@seen-test"
 
 
-def say(home: Path, name: str, **sentences: str) -> None:
-    """A study of this name whose findings are these sentences."""
+def say(home: Path, name: str, key: str, value: float) -> None:
+    """A study of this name with one finding, of this value."""
 
     def compute(context: Context, rows: NDArray[np.intp], _parameters: Any) -> pd.DataFrame:
         return pd.DataFrame({"id": context.run.predictions["id"].to_numpy()[rows], "lowpass_12": np.float32(1)})
 
-    found = [Finding(key.replace("_", "-") if name != "probes" else key, text) for key, text in sentences.items()]
-    study = Study(name, name, "What?", {"lowpass_12": "margin"}, "neither", "None.", compute, lambda *_: found)
+    found = Finding(key, f"It happens on {value:.1%} of them; to others it does not.", value, value / 2, 1, 60)
+    study = Study(name, name, "What?", {"lowpass_12": "margin"}, "neither", "None.", compute, lambda *_: [found])
     run_study(study, Source(home / "runs" / RUN, home / "detectors" / "tiny", device="cpu"))
     st.cache_resource.clear()
 
@@ -50,25 +51,29 @@ def test_its_first_number_is_the_run_s(open_page: Open, home: Path) -> None:
     assert f"right **{percent(accuracy)}** of the time" in words(open_page("guide", run=RUN))
 
 
-MEASURED = {
-    3: ("one_colour", "paper_FAKE"),
-    4: ("agreement", "beyond_REAL"),
-    5: ("probes", "detail_out"),
-    6: ("transfer", "generators"),
-}
+MEASURED = [
+    (3, "one_colour", "paper-FAKE"),
+    (3, "one_colour", "ours-FAKE"),
+    (4, "agreement", "beyond-REAL"),
+    (5, "probes", "detail_out"),
+    (5, "probes", "detail_in"),
+    (6, "transfer", "generators"),
+    (6, "transfer", "filters"),
+]
 
 
-@pytest.mark.parametrize("step", MEASURED)
-def test_sentences_are_the_study_s(
-    open_page: Open, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
+@pytest.mark.parametrize("number", MEASURED, ids=lambda number: number[2])
+def test_numbers_are_the_study_s(
+    open_page: Open, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: tuple[int, str, str]
 ) -> None:
     monkeypatch.setenv("TELLTALE_CACHE", str(tmp_path / "cache"))
-    study, key = MEASURED[step]
+    step, study, key = number
     assert f"python -m core.studies {study} --run {RUN}" in words(open_page("guide", run=RUN, step=str(step)))
-    for number in ("12 %", "34 %"):
-        say(home, study, **{key: f"It happens on {number} of them."})
+    for value in (0.12, 0.341):
+        say(home, study, key, value)
         text = words(open_page("guide", run=RUN, step=str(step)))
-        assert f"It happens on {number} of them." in text
+        assert f"### {percent(value, 0)}" in text
+        assert f"It happens on {value:.1%} of them." in text
         assert f"core.studies {study} " not in text
 
 
@@ -95,20 +100,47 @@ def test_the_buttons_turn_the_page_and_the_address(open_page: Open) -> None:
 
 
 def test_nonsense_in_the_address_is_the_first_step(open_page: Open) -> None:
-    app = open_page("guide", run=RUN, step="-4", kept="99", parts="many")
+    app = open_page("guide", run=RUN, step="-4", kept="99", parts="many", wide="perhaps")
     assert not app.exception
     assert app.title[0].value == STEPS[0][0]
 
 
-def test_the_verdict_after_each_step_of_the_slider_is_the_detector_s(open_page: Open, home: Path) -> None:
+@pytest.mark.parametrize("studied", [False, True])
+def test_the_verdict_after_each_step_of_the_slider_is_the_detector_s(
+    open_page: Open, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, studied: bool
+) -> None:
+    monkeypatch.setenv("TELLTALE_CACHE", str(tmp_path / "cache"))
     run = read_run(home / "runs" / RUN)
     detector = load_detector(home / "detectors" / "tiny", device="cpu")
+    if studied:
+        say(home, "probes", "detail_out", 0.5)
     app = answered(open_page("guide", run=RUN, step="5", kept="8"))
-    row = shown_row(run)
-    margins = detector.margins(with_less_detail(np.asarray(run.images[row])))  # type: ignore[index]
+    images = np.asarray(run.images)
+    row = choose_cast(browse_table(run), np.ones(len(run), bool), None).detailed if studied else turning(run, detector)  # type: ignore[union-attr]
+    margins = detector.margins(with_less_detail(images[row]))
     assert f"Score (margin): {margins[RADII.index(8)]:+.1f}." in words(app)
+    assert ("The verdict has turned" in words(app)) == (margins[RADII.index(8)] > 0)
+    app.button(key="guide.kept.L").click().run()
+    assert app.query_params["kept"] == "7"
+    assert f"Score (margin): {margins[RADII.index(7)]:+.1f}." in words(answered(app))
     app.select_slider(key="url.kept").set_value(RADII[0]).run()
     assert f"Score (margin): {margins[0]:+.1f}." in words(answered(app))
+    assert app.button(key="guide.kept.M").disabled
+
+
+def turning(run: Run, detector: Detector) -> int:
+    """The image that the fifth step shows where no study has named one: found one by one."""
+    table = browse_table(run)
+    fake = table[(table["label"] == "FAKE") & (table["predicted"] == "FAKE") & ~table["is_repeat"] & ~table["in_train"]]
+    rows = fake.sort_values("margin", kind="stable").index.to_numpy()
+    assert list(rows) == list(suspects(table, np.ones(len(table), bool), count=len(rows)))
+    tried = suspects(table, np.ones(len(table), bool))
+    margins = np.array([detector.margins(with_less_detail(np.asarray(run.images)[row])) for row in tried])
+    for radius in TRIED:
+        turned = np.flatnonzero(margins[:, RADII.index(radius)] > 0)
+        if len(turned):
+            return int(tried[turned[len(turned) // 2]])
+    raise AssertionError("this detector turns for none")
 
 
 def answered(app: AppTest) -> AppTest:
@@ -121,18 +153,9 @@ def answered(app: AppTest) -> AppTest:
     raise AssertionError("the detector never answered")
 
 
-def shown_row(run: Any) -> int:
-    """The row that the fifth step shows."""
-    from core.browse import browse_table
-
-    cast = choose_cast(browse_table(run), np.ones(len(run), bool))
-    assert cast is not None
-    return cast.detailed
-
-
 def test_more_parts_make_another_picture(open_page: Open) -> None:
     app = answered(open_page("guide", run=RUN, step="3"))
-    assert any("part" in one.value for one in app.caption)
+    assert "It found **" in words(app)
     app.select_slider(key="url.parts").set_value("30").run()
     assert not answered(app).exception
     assert app.query_params["parts"] == "30"
