@@ -71,3 +71,26 @@ def test_without_weights_they_are_what_everybody_knows() -> None:
     assert weighted_share(np.ones(5, bool), np.array([0.1, 0.2, 0.3, 0.7, 1.1])).high == 1
     assert np.isnan(weighted_share(np.zeros(0, bool)).value)
     assert np.isnan(weighted_mean(np.zeros(0)).value)
+
+
+def test_what_was_drawn_in_clusters_is_counted_in_clusters() -> None:
+    generator = np.random.default_rng(0)
+    clusters = generator.permutation(np.arange(60) % 6)
+    luck = generator.normal(size=6)
+    values = luck[clusters] + generator.normal(0, 0.1, 60)
+    found = weighted_mean(values, clusters=clusters)
+    # clusters of one size: Student's interval of their means
+    own = [values[clusters == one].mean() for one in range(6)]
+    low, high = stats.t.interval(0.95, 5, np.mean(own), stats.sem(own))
+    assert found.value == pytest.approx(np.mean(values))
+    assert (found.low, found.high) == (pytest.approx(low), pytest.approx(high))
+    # clusters that happen to agree promise no more than rows that have nothing in common
+    even = generator.normal(size=60)
+    for one in range(6):
+        even[clusters == one] -= even[clusters == one].mean()
+    plain = weighted_mean(even)
+    assert weighted_mean(even, clusters=clusters) == plain
+    # one cluster says nothing of others, and rows that are not known count nowhere
+    assert np.isnan(weighted_mean(values, clusters=np.zeros(60, int)).low)
+    gap = np.append(values, np.nan)
+    assert weighted_mean(gap, clusters=np.append(clusters, 99)) == found
