@@ -1,10 +1,12 @@
 """Faults at will: a write that fails, a disk that is full, a process that is killed; and children to suffer them.
 
 Every change to a folder that Python makes (opening to write, making, renaming, removing, changing a mode, syncing) is
-counted, and the k-th of them fails with an error or ends the process. What libraries write natively, and the bytes of
-any file, fail by the system's own limit on the size of a file, which is a full disk to whoever writes.
+counted, and the k-th of them ends the process or fails, alone or with all that follow it. What libraries write
+natively, and the bytes of any file, fail by the system's own limit on the size of a file, which is a full disk to
+whoever writes.
 """
 
+import errno
 import io
 import multiprocessing
 import os
@@ -44,7 +46,7 @@ class Faults:
     Attributes:
         root: the folder.
         at: which change, counted from 1; 0 for none.
-        what: the number of an error, or KILL.
+        what: the number of an error, or KILL; what is read-only stays so.
         seen: how many there were.
     """
 
@@ -56,7 +58,7 @@ class Faults:
     def come(self, path: object) -> None:
         """A change is about to be made."""
         self.seen += 1
-        if self.seen == self.at:
+        if self.seen == self.at or (self.what == errno.EROFS and 0 < self.at < self.seen):
             if self.what == KILL:
                 os.kill(os.getpid(), signal.SIGKILL)
             raise OSError(self.what, os.strerror(self.what), str(path))

@@ -2,10 +2,11 @@
 
 python -m tests.hostile.kills --count 100
 
-For each piece of work: every change to a file fails in turn, with a full disk and with a read-only one; then the disk
-is full in the midst of files of several sizes; then the process is killed (SIGKILL), half of the times at a random
-moment, half right before a random change to a file. After each the next start is made, and what it finds is compared
-with what an undisturbed work comes to. Ends with a table, and with status 1 where anything was corrupt or lost.
+For each piece of work: every change to a file fails in turn, with a full disk and with one that is read-only from then
+on; then the disk is full in the midst of files of several sizes; then the process is killed (SIGKILL), half of the
+times at a moment drawn evenly from all that an undisturbed work takes, half right before a random change to a file.
+After each the next start is made, and what it finds is compared with what an undisturbed work comes to. Ends with a
+table, and with status 1 where anything was corrupt or lost.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import os
 import random
 import re
 import shutil
+import statistics
 import sys
 import tempfile
 from collections import Counter
@@ -26,12 +28,14 @@ from typing import Any
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from tests.hostile.faults import KILL, Outcome, faulty, in_child, small_disk
-from tests.hostile.works import CORRUPT, LOST, SILENT, WORKS, Problems, Work, problem_of
+from tests.hostile.works import ANEW, CORRUPT, DONE, LOST, RESUMED, SILENT, WORKS, Problems, Work, problem_of
 
 ERRORS = {"full disk": errno.ENOSPC, "read-only": errno.EROFS}
 COLUMNS = (
-    "write errors", "said so", "went on", "kills", "of them in time", "at a change", CORRUPT, LOST, SILENT,
+    "write errors", "said so", "went on", "kills", "in a write", RESUMED, DONE, ANEW, CORRUPT, LOST, SILENT,
 )  # fmt: skip
+# what lies about while something is written
+UNFINISHED = (".*.tmp", ".*.old", "*-journal")
 
 
 @dataclass
@@ -42,17 +46,36 @@ class Account:
         counts: by `COLUMNS`.
         problems: a line on each thing that was wrong.
         sentences: what was said of write errors, and how often.
+        stages: what the work was at when it was killed, and how often.
     """
 
     counts: Counter[str] = field(default_factory=Counter)
     problems: list[str] = field(default_factory=list)
     sentences: Counter[str] = field(default_factory=Counter)
+    stages: Counter[str] = field(default_factory=Counter)
 
     def add(self, what: str, problems: Problems) -> None:
         """Note what was wrong after one fault."""
         for kind, sentence in problems:
             self.counts[kind] += 1
             self.problems.append(f"{what}: {kind}: {sentence}")
+
+
+@dataclass
+class Suffered:
+    """What became of one work under a fault.
+
+    Attributes:
+        first: how the work ended.
+        unfinished: whether the fault left something half written.
+        found: what the next start found: ANEW, RESUMED or DONE.
+        problems: what was wrong with it.
+    """
+
+    first: Outcome
+    unfinished: bool
+    found: str
+    problems: Problems
 
 
 @dataclass
@@ -73,8 +96,8 @@ class Trial:
     changes: int
     seconds: float
 
-    def suffer(self, *, at: int = 0, what: int = 0, size: int | None = None, after: float | None = None) -> Outcome:
-        """Do the work with a fault, then make the next start; `result` are the problems that it found."""
+    def suffer(self, *, at: int = 0, what: int = 0, size: int | None = None, after: float | None = None) -> Suffered:
+        """Do the work with a fault, then make the next start."""
         with tempfile.TemporaryDirectory(prefix="telltale-kills-") as kept:
             folder = Path(kept) / "work"
             shutil.copytree(self.template, folder)
@@ -84,16 +107,18 @@ class Trial:
                     return self.work.do(folder, report)
 
             first = in_child(do, kill_after=after)
+            unfinished = any(any(folder.rglob(pattern)) for pattern in UNFINISHED)
             second = in_child(lambda _: self.work.check(folder, first.reports, self.expected))
-        first.error = first.error.strip()
-        problems = second.result if second.result is not None else [(CORRUPT, second.error or "the next start died")]
-        if first.error:
-            problems = [*problems, (SILENT, first.error.splitlines()[-1])]
-        return Outcome(first.reports, problems, str(first.result or ""), first.error, first.killed, first.seconds)
+            found, problems = second.result or (ANEW, [(CORRUPT, second.error or "the next start died")])
+            if first.error:
+                problems = [*problems, (SILENT, first.error.strip().splitlines()[-1])]
+            if first.result:
+                problems = [*problems, *problem_of(first.result, folder)]
+        return Suffered(first, unfinished, found, problems)
 
 
 def prepare(work: Work, folder: Path) -> Trial:
-    """Make what the work needs, and do it once without a fault."""
+    """Make what the work needs, and do it three times without a fault."""
     template, done = folder / "template", folder / "done"
 
     def make(_: Callable[[Any], None]) -> None:
@@ -104,7 +129,6 @@ def prepare(work: Work, folder: Path) -> Trial:
     made = in_child(make)
     if made.error:
         raise RuntimeError(made.error)
-    shutil.copytree(template, done)
 
     def count(report: Callable[[Any], None]) -> int:
         with faulty(done) as faults:
@@ -113,11 +137,16 @@ def prepare(work: Work, folder: Path) -> Trial:
             raise RuntimeError(said)
         return faults.seen
 
-    whole = in_child(count)
+    wholes = []
+    for _ in range(3):
+        shutil.rmtree(done, ignore_errors=True)
+        shutil.copytree(template, done)
+        wholes.append(in_child(count))
     found = in_child(lambda _: work.result(done))
-    if whole.error or found.error:
-        raise RuntimeError(whole.error or found.error)
-    return Trial(work, template, found.result, whole.result, whole.seconds)
+    if problem := wholes[-1].error or found.error:
+        raise RuntimeError(problem)
+    seconds = statistics.median(whole.seconds for whole in wholes)
+    return Trial(work, template, found.result, wholes[-1].result, seconds)
 
 
 def fail_writes(trial: Trial, account: Account, every: int) -> Iterator[str]:
@@ -129,43 +158,47 @@ def fail_writes(trial: Trial, account: Account, every: int) -> Iterator[str]:
     ]
     faults += [(f"full at {size} bytes", {"size": size}) for size in trial.work.sizes]
     for what, fault in faults:
-        outcome = trial.suffer(**fault)
+        suffered = trial.suffer(**fault)
         account.counts["write errors"] += 1
-        if outcome.said:
+        if suffered.first.result:
             account.counts["said so"] += 1
-            account.sentences[re.sub(r"/\S*telltale-kills-[^/]*/work/", "", outcome.said)[:160]] += 1
-            account.add(what, problem_of(outcome.said))
-        elif not outcome.error:
+            account.sentences[re.sub(r"/\S*telltale-kills-[^/]*/work/", "", suffered.first.result)] += 1
+        elif not suffered.first.error:
             account.counts["went on"] += 1
-        account.add(what, outcome.result)
+        account.add(what, suffered.problems)
         yield what
 
 
 def kill(trial: Trial, account: Account, count: int, chance: random.Random) -> Iterator[str]:
-    """Kill it `count` times."""
-    for number in range(count):
+    """Kill it `count` times; one that was through before its moment came counts for nothing."""
+    number = 0
+    while number < count:
         if number % 2:
             at = chance.randint(1, trial.changes)
-            what, outcome = f"killed before change {at} of {trial.changes}", trial.suffer(at=at, what=KILL)
+            what, suffered = f"killed before change {at} of {trial.changes}", trial.suffer(at=at, what=KILL)
         else:
             after = chance.uniform(0, trial.seconds)
-            what, outcome = f"killed after {after:.3f} of {trial.seconds:.3f} s", trial.suffer(after=after)
-        account.counts["kills"] += 1
-        if outcome.killed:
-            account.counts["at a change" if number % 2 else "of them in time"] += 1
-        account.add(what, outcome.result)
+            what, suffered = f"killed after {after:.3f} of {trial.seconds:.3f} s", trial.suffer(after=after)
+        if suffered.first.killed:
+            number += 1
+            account.counts["kills"] += 1
+            account.counts["in a write"] += suffered.unfinished
+            account.counts[suffered.found] += 1
+            account.stages[trial.work.stage(suffered.first.reports)] += 1
+        account.add(what, suffered.problems)
         yield what
 
 
 def show(accounts: dict[str, Account]) -> None:
     """The table, and below it what was wrong."""
-    print(f"{'':16}" + "".join(f"{name:>17}" for name in COLUMNS))
+    print(f"{'':16}" + "".join(f"{name:>14}" for name in COLUMNS))
     total: Counter[str] = Counter()
     for name, account in accounts.items():
         total += account.counts
-        print(f"{name:16}" + "".join(f"{account.counts[column]:>17}" for column in COLUMNS))
-    print(f"{'all':16}" + "".join(f"{total[column]:>17}" for column in COLUMNS))
+        print(f"{name:16}" + "".join(f"{account.counts[column]:>14}" for column in COLUMNS))
+    print(f"{'all':16}" + "".join(f"{total[column]:>14}" for column in COLUMNS))
     for name, account in accounts.items():
+        print(f"{name} was killed at: " + ", ".join(f"{stage} ({n})" for stage, n in sorted(account.stages.items())))
         for sentence, times in account.sentences.most_common(3):
             print(f"{name} said {times} times: {sentence}")
         for problem in account.problems:

@@ -4,12 +4,14 @@ Each prepares a folder, works in it while it reports what is done, and checks af
 """
 
 import hashlib
+import io
 import os
 import re
 import sqlite3
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from contextlib import redirect_stdout
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 import train
-from core.dataset import ImageSet, load_image_set
+from core.dataset import ImageSet, Split, load_image_set
 from core.detector import Detector, load_detector, round_to_float16, save_detector
 from core.run import read_run, write_run
 from core.studies import registry, runner
@@ -33,7 +35,11 @@ from tests.dashboard.conftest import image_set
 from tests.hostile.faults import Report
 
 CORRUPT, LOST, SILENT = "corrupt", "lost", "no sentence"
+# what the next start found: nothing to go on from, something, or all of it
+ANEW, RESUMED, DONE = "began anew", "resumed", "was done"
 Problems = list[tuple[str, str]]
+# what, why, and what to do
+SENTENCE = re.compile(r"[^\n]+ (could not|cannot) be [^\n]+ \([^\n]+\)[;,] [^\n]+")
 
 
 class Work(ABC):
@@ -56,14 +62,18 @@ class Work(ABC):
         """Do it; what it says to whoever asked for it, "" where all went well."""
 
     @abstractmethod
-    def check(self, folder: Path, reported: list[Any], expected: Any) -> Problems:
-        """What is wrong at the next start.
+    def check(self, folder: Path, reported: list[Any], expected: Any) -> tuple[str, Problems]:
+        """Make the next start: what it found there (ANEW, RESUMED or DONE), and what is wrong.
 
         Args:
             folder: as the work has left it.
             reported: what it said was done.
             expected: from `result` of an undisturbed work.
         """
+
+    @abstractmethod
+    def stage(self, reported: list[Any]) -> str:
+        """What it was at after it had said this."""
 
     @abstractmethod
     def result(self, folder: Path) -> Any:
@@ -74,9 +84,9 @@ class Work(ABC):
         os.environ["TELLTALE_CACHE"] = str(folder / "cache")
 
 
-def problem_of(sentence: str) -> Problems:
-    """Whether what was said to whoever asked is one sentence."""
-    if "Traceback" in sentence or len(sentence.strip().splitlines()) != 1:
+def problem_of(sentence: str, folder: Path) -> Problems:
+    """Whether what was said to whoever asked is one sentence on what happened, where in `folder`, and what to do."""
+    if "Traceback" in sentence or not SENTENCE.fullmatch(sentence.strip()) or str(folder) not in sentence:
         return [(SILENT, f"said {sentence!r}")]
     return []
 
@@ -96,22 +106,35 @@ class _Lines:
     def flush(self) -> None:
         pass
 
+    def isatty(self) -> bool:
+        # as in a log: no progress bar goes there
+        return False
+
 
 class Training(Work):
     """`train.py` on a tiny network: image packs, a checkpoint an epoch, run and detector."""
 
     name = "training"
-    epochs = 4
+    epochs = 3
     # a checkpoint of this network has about 90 KB, its weights half of that
     sizes = (0, 300, 3000, 20_000, 60_000)
 
     def prepare(self, folder: Path) -> None:
-        write_cifake(folder / "cifake", train=12, test=4)
+        write_cifake(folder / "cifake", train=8, test=4)
 
     def do(self, folder: Path, report: Report) -> str:
         status, said = self._train(folder, report)
-        # a progress bar goes to the same place as what went wrong
-        return said if status else ""
+        return said or (f"nothing, and ended with {status}" if status else "")
+
+    def stage(self, reported: list[Any]) -> str:
+        if any("Written:" in line for line in reported):
+            return "written"
+        if epochs := self._epochs(reported):
+            return f"epoch {epochs + 1}" if epochs < self.epochs else "testing and writing"
+        return "epoch 1" if reported else "reading images"
+
+    def _epochs(self, reported: list[Any]) -> int:
+        return max((int(found[1]) for line in reported if (found := re.match(r"epoch (\d+)/", line))), default=0)
 
     def _train(self, folder: Path, report: Report) -> tuple[int, str]:
         self.enter(folder)
@@ -132,22 +155,21 @@ class Training(Work):
         run = read_run(folder / "out" / "runs" / "tiny@cifake-test")
         return detector.sha256, run.manifest["metrics"]["all"], run.predictions["margin"].tolist()
 
-    def check(self, folder: Path, reported: list[Any], expected: Any) -> Problems:
+    def check(self, folder: Path, reported: list[Any], expected: Any) -> tuple[str, Problems]:
         lines: list[Any] = []
         status, said = self._train(folder, lines.append)
-        problems: Problems = []
-        written = any("Written:" in str(line) for line in reported)
         if status and not (status == 2 and "exists; choose another" in said):
-            return [(CORRUPT, f"does not go on: {said or lines}")]
-        epochs = [int(found[1]) for line in reported if (found := re.match(r"epoch (\d+)/", str(line)))]
+            return ANEW, [(CORRUPT, f"does not go on: {said or lines}")]
+        epochs = self._epochs(reported)
         went_on = next((int(found[1]) for line in lines if (found := re.match(r"Going on after epoch (\d+)", line))), 0)
-        if epochs and not status and went_on < epochs[-1]:
-            problems.append((LOST, f"epoch {epochs[-1]} was reported and it went on after {went_on}"))
-        if written and not status:
+        problems: Problems = []
+        if not status and went_on < epochs:
+            problems.append((LOST, f"epoch {epochs} was reported and it went on after {went_on}"))
+        if not status and self.stage(reported) == "written":
             problems.append((LOST, "was reported as written and was trained again"))
         if self.result(folder) != expected:
             problems.append((CORRUPT, "other weights or verdicts than without a fault"))
-        return problems
+        return (DONE if status else RESUMED if went_on else ANEW), problems
 
 
 class Pack(Work):
@@ -156,26 +178,41 @@ class Pack(Work):
     name = "pack cache"
     sizes = (0, 100, 4000, 40_000)
 
+    splits: tuple[Split, ...] = ("train", "test")
+
     def prepare(self, folder: Path) -> None:
-        write_cifake(folder / "cifake", train=12, test=4)
+        write_cifake(folder / "cifake", train=12, test=8)
 
     def do(self, folder: Path, report: Report) -> str:
         self.enter(folder)
-        for number in range(3):
-            # what cannot be kept is read again
-            report((number, self._digest(load_image_set(folder / "cifake", "train"))))
-        return ""
+        with redirect_stdout(io.StringIO()) as said:
+            # twice: what could not be kept is read again
+            for split in 2 * self.splits:
+                report((split, self._digest(load_image_set(folder / "cifake", split))))
+        # the same of each split, as the folder is the same
+        return "".join(set(said.getvalue().splitlines()))
+
+    def stage(self, reported: list[Any]) -> str:
+        done = len(reported)
+        return f"{'packing' if done < 2 else 'reading'} {self.splits[done % 2]}" if done < 4 else "all read"
 
     def result(self, folder: Path) -> Any:
         self.enter(folder)
-        return self._digest(load_image_set(folder / "cifake", "train"))
+        return {split: self._digest(load_image_set(folder / "cifake", split)) for split in self.splits}
 
-    def check(self, folder: Path, reported: list[Any], expected: Any) -> Problems:
-        found = [digest for _, digest in reported] + [self.result(folder), self.result(folder)]
-        return [(CORRUPT, "other images than without a fault")] if set(found) - {expected} else []
+    def check(self, folder: Path, reported: list[Any], expected: Any) -> tuple[str, Problems]:
+        kept = len(list((folder / "cache" / "packs").glob("[!.]*/manifest.json")))
+        problems: Problems = []
+        if any(digest != expected[split] for split, digest in reported):
+            problems.append((CORRUPT, "other images than without a fault"))
+        # once from what was left, once from what that start has packed
+        if any(self.result(folder) != expected for _ in range(2)):
+            problems.append((CORRUPT, "other images at the next start"))
+        return (ANEW, RESUMED, DONE)[min(kept, 2)], problems
 
     def _digest(self, images: ImageSet) -> str:
-        return hashlib.sha256(np.asarray(images.pixels).tobytes() + images.fingerprint.encode()).hexdigest()
+        said = f"{images.fingerprint} {images.rows.to_csv()}".encode()
+        return hashlib.sha256(np.asarray(images.pixels).tobytes() + said).hexdigest()
 
 
 def versions(count: int) -> list[Detector]:
@@ -191,7 +228,7 @@ class Runs(Work):
     """Writing one run over another, again and again."""
 
     name = "run writer"
-    count = 5
+    count = 4
 
     def __init__(self) -> None:
         self.images = image_set("made-test", 12)
@@ -220,16 +257,21 @@ class Runs(Work):
     def result(self, folder: Path) -> Any:
         return self._read(folder)
 
-    def check(self, folder: Path, reported: list[Any], expected: Any) -> Problems:
+    def stage(self, reported: list[Any]) -> str:
+        done = len(reported)
+        return f"version {done + 1}" if done < self.count - 1 else "all written"
+
+    def check(self, folder: Path, reported: list[Any], expected: Any) -> tuple[str, Problems]:
         last = reported[-1] if reported else 0
         try:
             found = self._read(folder)
         except Exception as error:  # noqa: BLE001 - whatever it is, it cannot be read
-            return [(CORRUPT, f"{type(error).__name__}: {error}")]
+            return ANEW, [(CORRUPT, f"{type(error).__name__}: {error}")]
+        came = DONE if found == expected else RESUMED
         if found not in (last, last + 1):
-            return [(LOST, f"version {last} was reported and {found} is there")]
+            return came, [(LOST, f"version {last} was reported and {found} is there")]
         self._write(folder, self.count - 1)
-        return [] if self._read(folder) == expected else [(CORRUPT, "cannot be written any more")]
+        return came, [] if self._read(folder) == expected else [(CORRUPT, "cannot be written any more")]
 
 
 class Detectors(Runs):
@@ -245,10 +287,10 @@ class Detectors(Runs):
 
 
 class Studies(Work):
-    """`python -m core.studies` with a study of ten shards."""
+    """`python -m core.studies` with a study of six shards."""
 
     name = "study runner"
-    shard, images = 6, 60
+    shard, images = 6, 36
     computed: list[int] = []  # noqa: RUF012 - in a child of its own each time
 
     def prepare(self, folder: Path) -> None:
@@ -259,8 +301,13 @@ class Studies(Work):
 
     def do(self, folder: Path, report: Report) -> str:
         status, said = self._make(folder, report)
-        # a progress bar goes to the same place as what went wrong
-        return said if status else ""
+        return said or (f"nothing, and ended with {status}" if status else "")
+
+    def stage(self, reported: list[Any]) -> str:
+        if "done" in reported:
+            return "written"
+        shards = self.images // self.shard
+        return f"shard {len(reported) + 1}" if len(reported) < shards else "writing"
 
     def _make(self, folder: Path, report: Report) -> tuple[int, str]:
         self.enter(folder)
@@ -298,29 +345,31 @@ class Studies(Work):
         answer = read_study(run.path / "studies" / "brightness.parquet", run)
         return answer.table["id"].tolist(), answer.table["brightness"].tolist()
 
-    def check(self, folder: Path, reported: list[Any], expected: Any) -> Problems:
-        if "done" in reported and self.result(folder) != expected:
-            return [(LOST, "was reported as done and is not there")]
-        shards = len([one for one in reported if one != "done"])
+    def check(self, folder: Path, reported: list[Any], expected: Any) -> tuple[str, Problems]:
         # a study that is written is made anew when it is asked for again
         written = study_path(self._run(folder), "brightness").exists()
+        if written and self.result(folder) != expected:
+            return DONE, [(CORRUPT, "another answer than without a fault")]
+        if "done" in reported and not written:
+            return ANEW, [(LOST, "was reported as done and is not there")]
+        shards = len([one for one in reported if one != "done"])
         status, said = self._make(folder, lambda _: None)
         if status:
-            return [(CORRUPT, f"does not go on: {said}")]
+            return ANEW, [(CORRUPT, f"does not go on: {said}")]
         problems: Problems = []
         again = len(self.computed) + shards * self.shard - self.images
         if again > 0 and not written:
             problems.append((LOST, f"{again} images were computed again"))
         if self.result(folder) != expected:
-            problems.append((CORRUPT, "another answer than without a fault"))
-        return problems
+            problems.append((CORRUPT, "another answer at the next start"))
+        return (DONE if written else RESUMED if len(self.computed) < self.images else ANEW), problems
 
 
 class Tagging(Work):
     """Tags and notes, one after the other."""
 
     name = "tags"
-    count = 25
+    count = 15
     # SQLite writes pages of 4096 bytes, to its journal too
     sizes = (0, 100, 512, 4096, 8192, 12_288, 16_384)
 
@@ -339,11 +388,15 @@ class Tagging(Work):
                 report(number)
         return said
 
+    def stage(self, reported: list[Any]) -> str:
+        fifth = 5 * len(reported) // self.count
+        return f"tags {fifth * self.count // 5 + 1} to {(fifth + 1) * self.count // 5}" if fifth < 5 else "all kept"
+
     def result(self, folder: Path) -> Any:
         tags = Tags(folder / "tags.sqlite")
         return sorted(tags.ids("odd")), [len(tags.note_of(f"image-{number}")) for number in range(self.count)]
 
-    def check(self, folder: Path, reported: list[Any], expected: Any) -> Problems:
+    def check(self, folder: Path, reported: list[Any], expected: Any) -> tuple[str, Problems]:
         tags = Tags(folder / "tags.sqlite")
         kept = {id_ for id_ in tags.ids("odd") if tags.note_of(id_).startswith(f"note {id_.rpartition('-')[2]} ")}
         problems: Problems = [(CORRUPT, tags.problem)] if tags.problem else []
@@ -357,7 +410,9 @@ class Tagging(Work):
         for number in range(self.count):
             tags.add([f"image-{number}"], "odd")
             tags.note(f"image-{number}", f"note {number} " + "x" * 500)
-        return problems if self.result(folder) == expected else [*problems, (CORRUPT, "takes no tags any more")]
+        if self.result(folder) != expected:
+            problems.append((CORRUPT, "takes no tags any more"))
+        return (DONE if len(kept) == self.count else RESUMED if kept else ANEW), problems
 
 
 WORKS: dict[str, type[Work]] = {work.name: work for work in (Training, Pack, Runs, Detectors, Studies, Tagging)}
