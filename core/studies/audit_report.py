@@ -185,7 +185,8 @@ def probe_sentence(run: Run, probes: Answer, name: FactName) -> str | None:
     parts = []
     for verdict, group in rows.groupby("verdict", sort=False):
         best = group.loc[group["share"].idxmax()]
-        control = f", its control {100 * best['control_share']:.1f} %" if isinstance(best["control"], str) else ""
+        who = {"own": "its control", "size": "as large a change of coarser detail"}.get(best["compared"])
+        control = f", {who} {100 * best['control_share']:.1f} %" if who else ", which has no control"
         share, low, high = (100 * best[end] for end in ("share", "low", "high"))
         what = f"“{best['title'].lower()}”, {best['strength']}{control}"
         parts.append(f"{share:.1f} % ({low:.1f} to {high:.1f} %) of {verdict} verdicts ({what})")

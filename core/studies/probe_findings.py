@@ -1,30 +1,38 @@
-"""The sentences that the probes of a test set come to: each with its number, its interval, and its control's number."""
+"""The sentences that the probes of a test set come to: the answer with its number, then what the control does.
+
+What a thing decides is judged by the share of verdicts that its probe turns beyond its control (`net`), and by the end
+of that share's interval that is nearer to nothing. Only where no control fits, the share itself is judged and the
+sentence says so.
+"""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
 
+from core.explain.probe_table import PROBES
 from core.run import Run
 from core.studies.probe_summary import VERDICTS, ranking, read_turns, responses
 from core.studies.study import Finding
 
-# below this share of verdicts a change hardly matters; above half it decides
-FEW, MOST = 0.05, 0.5
+Row: TypeAlias = "pd.Series[Any]"
+# shares of verdicts: below the first a change hardly matters, above the last it decides
+FEW, SOME, MOST = 0.05, 0.25, 0.5
+SIDE = 32
+Degree = Literal["no", "no more", "hardly", "seldom", "often", "mostly"]
 
 
 def conclude(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> list[Finding]:
     """The answers of the probes, most telling first."""
     turns = read_turns(run, table, parameters)
     rates = Rates(responses(turns))
-    tops = {verdict: ranking(turns, verdict=verdict) for verdict in VERDICTS if rates.has(verdict)}
     makers: list[Callable[[Rates], Finding | None]] = [
-        detail_out, detail_in, finest_levels, shape_texture, colour, compression, place, light, geometry
+        detail_out, detail_in, finest_levels, shape_texture, colour, detail_back, place, compression, light, geometry
     ]  # fmt: skip
-    found = [smallest(verdict, top) for verdict, top in tops.items()]
-    found += [one for one in (maker(rates) for maker in makers) if one is not None]
-    return [one for one in found if one is not None]
+    found = [smallest(verdict, ranking(turns, verdict=verdict)) for verdict in rates.verdicts]
+    made = [maker(rates) for maker in makers] if rates.verdicts else []
+    return found + [one for one in made if one is not None]
 
 
 class Rates:
@@ -36,42 +44,30 @@ class Rates:
 
     def __init__(self, table: pd.DataFrame) -> None:
         self._rows = table.set_index(["verdict", "column"])
-        self._images = table.groupby("verdict")["images"].max()
+        images = table.groupby("verdict")["images"].max()
+        self.verdicts = [verdict for verdict in VERDICTS if images[verdict]]
 
-    def has(self, verdict: str) -> bool:
-        """Whether any image has this verdict."""
-        return bool(self._images[verdict])
-
-    @property
-    def verdicts(self) -> list[str]:
-        """Those that occur."""
-        return [verdict for verdict in VERDICTS if self.has(verdict)]
-
-    def row(self, verdict: str, column: str) -> "pd.Series[Any]":
+    def row(self, verdict: str, column: str) -> Row:
         """The row of one strength."""
         return self._rows.loc[(verdict, column)]
 
-    def of_probe(self, verdict: str, probe: str) -> pd.DataFrame:
-        """The rows of all strengths of a probe, weakest first."""
-        rows = self._rows.loc[verdict]
-        return rows[rows["probe"] == probe].reset_index()
-
-    def said(self, verdict: str, column: str) -> str:
-        """The share that a strength turns, in words."""
-        return interval(self.row(verdict, column))
-
-    def both(self, column: str) -> str:
-        """The share of each verdict that a strength turns, in words."""
-        return " and ".join(f"{self.said(verdict, column)} of {verdict} verdicts" for verdict in self.verdicts)
-
-    def bare(self, column: str) -> str:
-        """The same without intervals."""
-        return " and ".join(f"{percent(self.row(one, column)['share'])} of {one}" for one in self.verdicts)
-
-    def largest(self, *columns: str) -> "pd.Series[Any]":
-        """The row with the largest share among strengths and verdicts."""
+    def plain(self, *columns: str) -> Row:
+        """The strength that certainly turns most beyond its controls, among verdicts too."""
         rows = [self.row(verdict, column) for verdict in self.verdicts for column in columns]
-        return max(rows, key=lambda row: float(row["share"]))
+        return max(rows, key=lambda row: float(np.nan_to_num(row["net_low"], nan=-2)))
+
+    def best(self, verdict: str, probe: str) -> Row:
+        """The strength of a probe that turns most beyond its controls, for one verdict."""
+        rows = [self.row(verdict, column) for column in PROBES[probe].columns]
+        return max(rows, key=lambda row: float(np.nan_to_num(row["net"], nan=-2)))
+
+    def said(self, column: str) -> str:
+        """The share of each verdict that a strength turns, with intervals."""
+        return " and ".join(f"{interval(self.row(one, column))} of {one}" for one in self.verdicts)
+
+    def listed(self, column: str) -> str:
+        """The share of each verdict that a strength turns, without intervals."""
+        return " and ".join(f"{percent(self.row(one, column)['share'])} of {one}" for one in self.verdicts)
 
 
 def percent(share: float) -> str:
@@ -80,198 +76,250 @@ def percent(share: float) -> str:
     return f"{hundred:.1f} %" if hundred < 9.95 or 99 < hundred < 100 else f"{hundred:.0f} %"
 
 
-def interval(row: "pd.Series[Any]", name: str = "") -> str:
+def interval(row: Row, name: str = "") -> str:
     """A share with its 95 % interval in words."""
     low, high = row[f"{name}low"], row[f"{name}high"]
     return f"{percent(row[f'{name}share'])} ({percent(low).removesuffix(' %')} to {percent(high)})"
 
 
-def finding(key: str, sentence: str, row: "pd.Series[Any]") -> Finding:
+def verdict_of(row: Row) -> str:
+    """Whose verdicts a row counts."""
+    return str(row.name[0])  # type: ignore[index]
+
+
+def column_of(row: Row) -> str:
+    """The column of the strength that a row counts."""
+    return str(row.name[1])  # type: ignore[index]
+
+
+def degree(row: Row) -> Degree:
+    """What a change decides, from the interval of the share that it turns beyond its controls."""
+    low, high = float(row["net_low"]), float(row["net_high"])
+    if high < FEW:
+        return "no"
+    if low <= 0:
+        return "no more"
+    return "hardly" if low < FEW else "seldom" if low < SOME else "often" if low <= MOST else "mostly"
+
+
+def decides(row: Row) -> str:
+    """The same as the verb of a sentence."""
+    how = degree(row)
+    if how == "no":
+        return "does not decide"
+    return "decides no more than its control" if how == "no more" else f"{how} decides"
+
+
+def control_sentence(row: Row) -> str:
+    """What the control of a change does, or that there is none; without its full stop."""
+    if row["compared"] == "none":
+        return "There is no control of that size"
+    turned = interval(row, "control_")
+    if row["compared"] == "size":
+        return f"As large a change of coarser detail turns {turned}"
+    return f"Its control, “{PROBES[row['control']].title.lower()}”, turns {turned}"
+
+
+def finding(key: str, sentence: str, row: Row) -> Finding:
     """A finding whose number is the share of one row of `responses`."""
     return Finding(key, sentence, float(row["share"]), float(row["low"]), float(row["high"]), int(row["images"]))
 
 
-def how_many(value: float, low: float, high: float) -> str:
-    """What a share amounts to: "hardly any", "few", "some" or "most"."""
-    if high < FEW or low > MOST:
-        return "hardly any" if high < FEW else "most"
-    return "few" if value < FEW else "some"
+def what(row: Row) -> str:
+    """A change and its strength."""
+    return f"“{row['title'].lower()}” ({row['strength']})"
 
 
-def amount(row: "pd.Series[Any]") -> str:
-    """What the share of a row amounts to."""
-    return how_many(row["share"], row["low"], row["high"])
-
-
-def smallest(verdict: str, top: pd.DataFrame) -> Finding | None:
+def smallest(verdict: str, top: pd.DataFrame) -> Finding:
     """The probe that turns most for its size."""
     key = f"smallest_{verdict.lower()}"
-    first = top.iloc[0]
-    if first["per_level"] == 0:
-        return Finding(key, f"No probe turns {verdict} verdicts more often than its control does.")
-    control = (
-        f", its control {interval(first, 'control_')}" if isinstance(first["control"], str) else " (it has no control)"
-    )
+    fair = top[(top["compared"] != "none") & (top["per_level"] > 0)]
+    alone = top[(top["compared"] == "none") & (top["low"] > FEW)]
+    if fair.empty:
+        sentence = f"No change turns {verdict} verdicts more often than its control does."
+        if alone.empty:
+            return Finding(key, sentence)
+        first = alone.iloc[0]
+        return finding(key, f"{sentence} Without a control, {what(first)} turns {interval(first)}.", first)
+    first = fair.iloc[0]
+    smaller = alone[alone["per_level"] > first["per_level"]]
+    also = "" if smaller.empty else f"; {what(smaller.iloc[0])}, which has none, {percent(smaller.iloc[0]['share'])}"
     return finding(
         key,
-        f"The smallest change that turns {verdict} verdicts is “{first['title'].lower()}” ({first['strength']}): with "
-        f"a change of {first['size']:.1f} grey levels (root mean square) it turns {interval(first)} of them{control}.",
+        f"The smallest change that turns {verdict} verdicts is {what(first)}: it moves values by {first['size']:.1f} "
+        f"of 255 on average and turns {interval(first)}. {control_sentence(first)}{also}.",
         first,
     )
 
 
-def mildest(rows: pd.DataFrame) -> "pd.Series[Any]":
-    """The weakest strength that turns more than half beyond its controls, or else the one that turns most beyond."""
-    enough = rows[rows["net"] > MOST]
-    return enough.iloc[0] if len(enough) else rows.loc[rows["net"].fillna(-1).idxmax()]
+def waves(row: Row) -> str:
+    """The length of the longest waves beyond a radius of the spectrum, in pixels."""
+    radius = float(str(row["strength"]).removeprefix("radius "))
+    return f"{SIDE / radius:.2g} pixels"
 
 
 def detail_out(rates: Rates) -> Finding | None:
     """What must be taken out of a FAKE to make it REAL."""
-    if not rates.has("FAKE"):
+    if "FAKE" not in rates.verdicts:
         return None
-    out = mildest(rates.of_probe("FAKE", "lowpass"))
-    ring = mildest(rates.of_probe("FAKE", "ring"))
-    real = f" and {rates.said('REAL', out['column'])} of REAL verdicts FAKE" if rates.has("REAL") else ""
+    out = rates.best("FAKE", "lowpass")
+    rest = {
+        "no": "do not rest on fine detail",
+        "no more": "rest on fine detail no more than on coarser detail",
+    }.get(how := degree(out), f"{how} rest on fine detail")
     return finding(
         "detail_out",
-        f"Taking out all detail finer than {out['strength']} (of 16) makes {interval(out)} of FAKE verdicts REAL{real};"
-        f" control: as much energy taken from coarser detail makes {interval(out, 'control_')} of FAKE verdicts REAL. "
-        f"The single ring that matters most is {ring['strength']}: without it {interval(ring)} turn (control "
-        f"{percent(ring['control_share'])}).",
+        f"FAKE verdicts {rest}: without waves shorter than {waves(out)}, {interval(out)} of them become REAL. As much "
+        f"taken from coarser detail turns {interval(out, 'control_')}.",
         out,
     )
 
 
 def detail_in(rates: Rates) -> Finding | None:
-    """Whether a FAKE's detail makes a REAL image FAKE, and a REAL's detail a FAKE image REAL."""
-    if len(rates.verdicts) < 2:
+    """Whether a FAKE's detail makes a REAL image FAKE."""
+    return _swapped(rates, "detail_in", "FAKE", "REAL")
+
+
+def detail_back(rates: Rates) -> Finding | None:
+    """Whether a REAL's detail makes a FAKE image REAL."""
+    return _swapped(rates, "detail_back", "REAL", "FAKE")
+
+
+def _swapped(rates: Rates, key: str, lender: str, verdict: str) -> Finding | None:
+    if len(rates.verdicts) < len(VERDICTS):
         return None
-    into_real = mildest(rates.of_probe("REAL", "transplant"))
-    column = into_real["column"]
-    key = str(column).removeprefix("transplant_")
-    into_fake = rates.row("FAKE", column)
-    if np.isnan(into_real["share"]) or np.isnan(into_fake["share"]):
+    row = rates.best(verdict, "transplant")
+    if np.isnan(row["share"]):
         return None
-    controls = [rates.row("REAL", f"transplant_{name}_{key}") for name in ("same", "elsewhere")]
-    back = [rates.row("FAKE", f"transplant_{name}_{key}") for name in ("same", "elsewhere")]
+    makes = {
+        "no": f"does not make {verdict} images {lender}",
+        "no more": f"makes {verdict} images {lender} no more than other detail does",
+    }.get(how := degree(row), f"{how} makes {verdict} images {lender}")
+    strength = column_of(row).removeprefix("transplant_")
+    same, coarse = (rates.row(verdict, PROBES[name].column(strength)) for name in PROBES["transplant"].controls)
     return finding(
-        "detail_in",
-        f"Detail finer than {into_real['strength']} (of 16) of a FAKE image put into an image called REAL makes "
-        f"{interval(into_real)} of these FAKE (controls: of another REAL image {interval(controls[0])}, as much change "
-        f"in coarser detail {interval(controls[1])}); that of a REAL image put into one called FAKE makes "
-        f"{interval(into_fake)} REAL (controls: {percent(back[0]['share'])} and {percent(back[1]['share'])}).",
-        into_real,
-    )
-
-
-def finest_levels(rates: Rates) -> Finding | None:
-    """Whether differences of 1 or 2 in value decide."""
-    if not rates.verdicts:
-        return None
-    worst = rates.largest("noise_2", "levels_4")
-    return finding(
-        "finest_levels",
-        f"Differences of 1 or 2 in value decide {amount(worst)} verdicts: noise of up to ±2 "
-        f"turns {rates.both('noise_2')}, rounding to steps of 4 turns {rates.both('levels_4')}; for comparison, "
-        f"rounding to steps of 16 turns {rates.bare('levels_16')}.",
-        worst,
-    )
-
-
-def shape_texture(rates: Rates) -> Finding | None:
-    """Whether the order of the parts matters beyond the seams that shuffling makes."""
-    if not rates.verdicts:
-        return None
-    row = max((rates.row(verdict, "shuffle_8") for verdict in rates.verdicts), key=lambda one: float(one["net"]))
-    answer = {
-        "hardly any": "Texture, hardly shape",
-        "few": "Texture, hardly shape",
-        "some": "Texture, and shape in part",
-        "most": "Shape",
-    }[how_many(row["net"], row["net_low"], row["net_high"])]
-    controls = [f"{rates.bare(f'shuffle_{name}_8')}" for name in ("mirror", "roll")]
-    return finding(
-        "shape_texture",
-        f"{answer}: shuffling blocks of 8 pixels turns {rates.both('shuffle_8')}; controls: the same seams without "
-        f"shuffling turn {controls[0]}, moving the picture by half a block {controls[1]}.",
+        key,
+        f"The fine detail of {lender} images {makes}: put in, their waves shorter than {waves(row)} turn "
+        f"{interval(row)} of {verdict} verdicts. Those of other {verdict} images turn {interval(same)}, as large a "
+        f"change of coarser detail {interval(coarse)}.",
         row,
     )
 
 
-def colour(rates: Rates) -> Finding | None:
+def finest_levels(rates: Rates) -> Finding:
+    """Whether differences of 1 or 2 in value decide."""
+    names = {
+        "noise_2": ("noise of up to ±2", "noise_4", "±4"),
+        "levels_4": ("rounding to steps of 4", "levels_16", "steps of 16"),
+    }
+    worst = rates.plain(*names)
+    said, more, label = names[column_of(worst)]
+    how = degree(worst)
+    answer = "do not decide" if how in ("no", "no more") else f"{how} decide"
+    return finding(
+        "finest_levels",
+        f"Differences of 1 or 2 in value {answer}: {said} turns {rates.said(column_of(worst))} verdicts. There is no "
+        f"control so small; {label} turns {rates.listed(more)}.",
+        worst,
+    )
+
+
+def shape_texture(rates: Rates) -> Finding:
+    """Whether the order of the parts matters beyond the seams that shuffling makes."""
+    rests: dict[Degree, str] = {
+        "no": "rest on texture", "no more": "rest on texture", "hardly": "hardly need shape",
+        "seldom": "seldom need shape", "often": "often need shape as well", "mostly": "mostly need shape as well",
+    }  # fmt: skip
+    rows = [rates.row(verdict, "shuffle_8") for verdict in rates.verdicts]
+    said = {rests[degree(row)]: verdict_of(row) for row in rows}
+    answer = f"Verdicts {next(iter(said))}"
+    if len(said) > 1:
+        (first, one), (second, other) = said.items()
+        answer = f"{one} verdicts {first}, {other} ones {second}"
+    return finding(
+        "shape_texture",
+        f"{answer}: shuffling blocks of 8 pixels turns {rates.said('shuffle_8')}. The same seams without shuffling "
+        f"turn {rates.listed('shuffle_mirror_8')}, a shift by half a block {rates.listed('shuffle_roll_8')}.",
+        max(rows, key=lambda row: float(row["net"])),
+    )
+
+
+def colour(rates: Rates) -> Finding:
     """Whether colour decides."""
-    if not rates.verdicts:
-        return None
-    worst = rates.largest("fade_grey", "hue_180", "tint_full")
+    told = {
+        "tint_full": "the mean colour of the other class",
+        "fade_grey": "taking all colour out",
+        "hue_30": "turning hues by 30°",
+    }
+    fair = [column for column in told if any(rates.row(one, column)["compared"] != "none" for one in rates.verdicts)]
+    worst = rates.plain(*fair)
+    hue = rates.plain("hue_180")
+    alone = ", which have no control," if hue["compared"] == "none" else ""
     return finding(
         "colour",
-        f"Colour decides {amount(worst)} verdicts: to grey turns {rates.both('fade_grey')}, "
-        f"opposite hues {rates.both('hue_180')}, the mean colour of the other class {rates.both('tint_full')} "
-        f"(control: the mean colour of its own class, {rates.bare('tint_control_full')}).",
+        f"Colour {decides(worst)}: {told[column_of(worst)]} turns {interval(worst)} of "
+        f"{verdict_of(worst)} verdicts. {control_sentence(worst)}; opposite hues{alone} turn {interval(hue)} of "
+        f"{verdict_of(hue)}.",
         worst,
     )
 
 
-def compression(rates: Rates) -> Finding | None:
-    """What JPEG and blur do."""
-    if not rates.verdicts:
-        return None
-    worst = rates.largest("jpeg_75", "jpeg_30")
-    return finding(
-        "compression",
-        f"One more JPEG at quality 75 turns {rates.both('jpeg_75')}, at quality 30 {rates.both('jpeg_30')}; for "
-        f"comparison, a blur of half a pixel turns {rates.bare('blur_0.5')}, of 1 pixel {rates.bare('blur_1')}.",
-        worst,
-    )
-
-
-def place(rates: Rates) -> Finding | None:
+def place(rates: Rates) -> Finding:
     """Whether one place decides."""
-    if not rates.verdicts:
-        return None
-    rows = [
-        rates.row(verdict, f"hide_{name}_texture")
-        for verdict in rates.verdicts
-        for name in ("centre", "border", "top_left", "top_right", "bottom_left", "bottom_right")
+    columns = [
+        f"hide_{name}_texture" for name in ("centre", "border", "top_left", "top_right", "bottom_left", "bottom_right")
     ]
-    first = max(rows, key=lambda row: float(np.nan_to_num(row["net"])))
-    verdict = str(first.name[0])  # type: ignore[index]
-    flat = rates.row(verdict, str(first.name[1]).replace("_texture", "_flat"))  # type: ignore[index]
+    worst = rates.plain(*columns)
+    where = str(worst["title"]).lower().replace("hide ", "")
     return finding(
         "place",
-        f"The place that matters most is found by “{first['title'].lower()}”: covered with its own shuffled texture it "
-        f"turns {interval(first)} of {verdict} verdicts; control: as much covered anywhere turns "
-        f"{interval(first, 'control_')}. Covered flat it turns {interval(flat)} (control "
-        f"{percent(flat['control_share'])}).",
-        first,
-    )
-
-
-def light(rates: Rates) -> Finding | None:
-    """Whether brightness and contrast decide."""
-    if not rates.verdicts:
-        return None
-    worst = rates.largest("darker_48", "brighter_48", "flatter_50", "harder_150")
-    return finding(
-        "light",
-        f"Light decides {amount(worst)} verdicts: 48 levels darker turns "
-        f"{rates.both('darker_48')}, 48 brighter {rates.both('brighter_48')}, half the contrast "
-        f"{rates.both('flatter_50')}, half as much again {rates.both('harder_150')}; for comparison, 16 levels darker "
-        f"turns {rates.bare('darker_16')}.",
+        f"One place {decides(worst)}: hiding {where} turns {interval(worst)} of {verdict_of(worst)} verdicts. Hiding "
+        f"as much anywhere turns {interval(worst, 'control_')}.",
         worst,
     )
 
 
-def geometry(rates: Rates) -> Finding | None:
+def compression(rates: Rates) -> Finding:
+    """What JPEG and blur do."""
+    verdict = rates.verdicts[0]
+    blur, jpeg = rates.best(verdict, "blur"), rates.row(verdict, "jpeg_75")
+    turns: dict[Degree, str] = {"no": "does not turn", "no more": "turns no more than a control"}
+    return finding(
+        "compression",
+        f"Blur {turns.get(how := degree(blur), f'{how} turns')} {verdict} verdicts: a blur of {blur['strength']} turns "
+        f"{interval(blur)}, one more JPEG at quality 75 {interval(jpeg)}. {control_sentence(blur)}.",
+        blur,
+    )
+
+
+def light(rates: Rates) -> Finding:
+    """Whether brightness and contrast decide."""
+    told = {
+        "darker_16": "16 levels darker", "brighter_16": "16 levels brighter", "darker_48": "48 levels darker",
+        "brighter_48": "48 levels brighter", "flatter_50": "half the contrast",
+        "harder_150": "half as much contrast again",
+    }  # fmt: skip
+    worst = rates.plain(*told)
+    mild = max(rates.row(one, column)["share"] for one in rates.verdicts for column in ("darker_16", "brighter_16"))
+    return finding(
+        "light",
+        f"Light {decides(worst)}: {told[column_of(worst)]} turns {interval(worst)} of "
+        f"{verdict_of(worst)} verdicts. {control_sentence(worst)}; 16 levels darker or brighter turn at most "
+        f"{percent(mild)}.",
+        worst,
+    )
+
+
+def geometry(rates: Rates) -> Finding:
     """Whether it matters how the picture lies."""
-    if not rates.verdicts:
-        return None
-    worst = rates.largest("mirror_all", "shift_1", "turn_90", "turn_180", "turn_270")
+    told = {
+        "mirror_all": "mirroring it", "shift_1": "a shift by a pixel", "turn_90": "a quarter turn",
+        "turn_180": "turning it upside down", "turn_270": "a quarter turn",
+    }  # fmt: skip
+    worst = rates.plain(*told)
     return finding(
         "geometry",
-        f"How the picture lies decides {amount(worst)} verdicts: mirrored turns {rates.both('mirror_all')}, shifted by "
-        f"a pixel {rates.both('shift_1')}, upside down {rates.both('turn_180')}; for comparison, a quarter turn turns "
-        f"{rates.bare('turn_90')}.",
+        f"How the picture lies {decides(worst)}: {told[column_of(worst)]} turns {interval(worst)} of "
+        f"{verdict_of(worst)} verdicts. {control_sentence(worst)}; mirroring turns {rates.listed('mirror_all')}.",
         worst,
     )

@@ -17,8 +17,9 @@ QUESTIONS = {
     "finest_levels": "Does it see differences of 1 or 2 in value?",
     "shape_texture": "Shape or texture?",
     "colour": "Does colour decide?",
-    "compression": "Do compression and blur hide it?",
+    "detail_back": "Does a REAL image's detail make a FAKE one REAL?",
     "place": "Is there one place that decides?",
+    "compression": "Do blur and compression hide it?",
     "light": "Does light decide?",
     "geometry": "Does it matter how the picture lies?",
 }
@@ -42,10 +43,16 @@ def _cards(found: Sequence[Finding]) -> None:
 def _card(one: Finding) -> None:
     if one.key in QUESTIONS:
         st.markdown(f"**{QUESTIONS[one.key]}**")
-    answer, compared = parts(one.sentence)
+    answer, compared = answer_and_control(one.sentence)
     st.markdown(scannable(coloured(answer)))
     if compared:
-        st.caption(compared)
+        st.caption(scannable(coloured(compared)))
+
+
+def answer_and_control(text: str) -> tuple[str, str]:
+    """A finding's first sentence, the answer, and what follows it, the controls."""
+    answer, *rest = re.split(r"(?<=\.) (?=[A-Z])", text, maxsplit=1)
+    return answer, "".join(rest)
 
 
 def parts(sentence: str) -> tuple[str, str]:

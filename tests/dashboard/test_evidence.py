@@ -21,7 +21,7 @@ from core.studies import neighbours, probes, transfer
 from core.studies.probe_summary import ranking, read_turns, responses
 from core.studies.runner import Source, run_study
 from core.studies.store import read_study
-from dashboard.widgets.evidence_words import coloured, parts, scannable
+from dashboard.widgets.evidence_words import answer_and_control, coloured, scannable
 from dashboard.widgets.words import percent
 from tests.dashboard.conftest import ROOT, Open, image_set
 from tests.dashboard.test_imports import CODE
@@ -68,8 +68,8 @@ def test_the_page_says_what_the_study_found(open_page: Open, studies: Path) -> N
     for name in ("probes", "neighbours", "transfer"):
         for finding in read_study(studies / f"{name}.parquet", run).findings:
             if finding.key not in ("left_out",):
-                said = parts(finding.sentence)[0] if name == "probes" else finding.sentence
-                assert scannable(coloured(said)) in text
+                said = answer_and_control(finding.sentence) if name == "probes" else (finding.sentence,)
+                assert all(scannable(coloured(part)) in text for part in said)
 
 
 def test_the_rankings_hold_the_rates_of_each_verdict_and_their_controls(open_page: Open, studies: Path) -> None:

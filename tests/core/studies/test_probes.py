@@ -12,18 +12,17 @@ from torch import nn
 from core.detector import Detector, build_network
 from core.explain.probe_table import FAMILIES, PROBES, probe_columns, size_column
 from core.explain.probe_turns import short_margins
-from core.run import Run, read_run
+from core.run import read_run
 from core.stats import Estimate, wilson_interval
 from core.studies.donors import choose_donors, class_means
 from core.studies.probe_findings import conclude
-from core.studies.probe_summary import Turns, difference, ranking, read_turns, responses
-from core.studies.probes import STUDY, compute
+from core.studies.probe_summary import difference, ranking, read_turns, responses
+from core.studies.probes import STUDY
 from core.studies.runner import Source, run_study
 from core.studies.store import read_study
-from core.studies.study import Context
 from tests.core.cues import CUES, Cue, mean_colour, ring_energy
+from tests.core.studies.counted import PARAMETERS, asked, counted
 
-PARAMETERS = {"seed": 0}
 # what must come first for each verdict; None where the cue's absence can be made by many things
 RIGHT = {
     "mean_colour": {"FAKE": "tint", "REAL": "tint"},
@@ -31,14 +30,6 @@ RIGHT = {
     "corner": {"FAKE": None, "REAL": "hide_top_left"},
     "block_order": {"FAKE": "shuffle", "REAL": "shuffle"},
 }
-
-
-def asked(cue: Cue, path: Path) -> tuple[Run, pd.DataFrame]:
-    """The run of a cue and the study's table."""
-    run = cue.run(path)
-    context = Context(run, cue.detector, cue.pixels)  # type: ignore[arg-type]
-    table = compute(context, np.arange(len(run)), PARAMETERS)
-    return run, table.assign(weight=np.float32(1))
 
 
 @pytest.mark.parametrize("name", CUES)
@@ -177,28 +168,11 @@ def test_rates_are_counted_by_verdict_cell_and_category_with_their_weights(sourc
     assert set(counted["group"]) == {"cat", "dog", "ship"}
 
 
-def weighed(sizes: dict[str, float], turned: dict[str, float], tmp_path: Path) -> Turns:
-    """Counts of 80 images under changes of given sizes, of which given shares turn; the others turn nothing."""
-    run = mean_colour().run(tmp_path)
-    real = (run.predictions["predicted"] == "REAL").to_numpy()
-    place = np.arange(80) % 40
-    margins = {
-        column: np.where((place < 40 * turned.get(column, 0)) != real, 1.0, -1.0).astype(np.float16)
-        for column in probe_columns()
-    }
-    large = {
-        size_column(column): np.full(80, sizes.get(column, 900.0 if probe.is_control else 200.0), np.float16)
-        for column, (probe, _) in probe_columns().items()
-    }
-    table = pd.concat([run.predictions[["id"]], pd.DataFrame(margins), pd.DataFrame(large)], axis=1)
-    return read_turns(run, table.assign(weight=np.float32(1)))
-
-
 def test_what_has_no_control_is_compared_with_a_change_of_coarser_detail_about_as_large(tmp_path: Path) -> None:
     sizes = {"lowpass_control_14": 5.0, "lowpass_control_12": 9.0, "transplant_elsewhere_12": 9.0}
     sizes |= {"blur_0.5": 3.9, "blur_1": 4.1, "blur_2": 10.0, "jpeg_30": 6.3}
     turned = {"lowpass_control_14": 0.1, "lowpass_control_12": 0.2, "transplant_elsewhere_12": 0.3, "blur_2": 0.9}
-    turns = weighed(sizes, turned, tmp_path)
+    turns = read_turns(*counted(sizes, turned, tmp_path))
     rows = responses(turns).set_index(["verdict", "column"]).loc["FAKE"]
     expected = {
         "blur_0.5": ("none", None),
@@ -226,14 +200,14 @@ def test_a_change_without_a_control_stays_behind_those_that_turn_more_than_their
         "hue_30": 6.0,
     }
     turned = {"lowpass_14": 0.5, "blur_1": 0.9, "noise_1": 0.9, "levels_4": 0.3, "hue_180": 0.9}
-    turns = weighed(sizes, turned, tmp_path)
+    turns = read_turns(*counted(sizes, turned, tmp_path))
     for verdict in ("FAKE", "REAL"):
         top = ranking(turns, verdict=verdict)
         assert list(top["column"][:5]) == ["blur_1", "lowpass_14", "noise_1", "levels_4", "hue_180"]
         assert list(top["compared"][:5]) == ["size", "own", "none", "none", "none"]
         assert (top["per_level"][5:] == 0).all()
     # what turns blurred pictures as well leaves nothing of the blur
-    turns = weighed(sizes, turned | {"lowpass_control_14": 0.9}, tmp_path)
+    turns = read_turns(*counted(sizes, turned | {"lowpass_control_14": 0.9}, tmp_path))
     assert list(ranking(turns, verdict="FAKE")["column"][:3]) == ["noise_1", "levels_4", "hue_180"]
 
 
@@ -280,7 +254,7 @@ def test_where_nobody_can_lend_the_rest_is_still_measured(tmp_path: Path) -> Non
     findings = conclude(run, table, PARAMETERS)
     assert {"finest_levels", "colour"} <= {finding.key for finding in findings}
     assert all("nan" not in finding.sentence and "FAKE verdicts" not in finding.sentence for finding in findings)
-    assert "No probe turns REAL verdicts" in findings[0].sentence
+    assert "No change turns REAL verdicts" in findings[0].sentence
 
 
 def test_the_channel_means_are_those_of_the_classes(tmp_path: Path) -> None:

@@ -1,0 +1,49 @@
+"""The study of probes on made images: as it is computed, and with sizes and shares that a test chooses."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from core.explain.probe_table import probe_columns, size_column
+from core.run import Run
+from core.studies.probes import compute
+from core.studies.study import Context
+from tests.core.cues import Cue, mean_colour
+
+PARAMETERS = {"seed": 0}
+
+
+def asked(cue: Cue, path: Path) -> tuple[Run, pd.DataFrame]:
+    """The run of a cue and the study's table."""
+    run = cue.run(path)
+    context = Context(run, cue.detector, cue.pixels)  # type: ignore[arg-type]
+    table = compute(context, np.arange(len(run)), PARAMETERS)
+    return run, table.assign(weight=np.float32(1))
+
+
+def counted(
+    sizes: Mapping[str, float], turned: Mapping[str, float | tuple[float, float]], path: Path, *, images: int = 80
+) -> tuple[Run, pd.DataFrame]:
+    """A run, half of it called FAKE, and a table in which chosen shares of verdicts turn, and nothing else.
+
+    Args:
+        sizes: column -> root mean square of the change; where it is not said, far from that of any control.
+        turned: column -> share that turns, 0 to 1, of both verdicts or of (FAKE, REAL).
+        path: of the run.
+        images: how many.
+    """
+    run = mean_colour(images).run(path)
+    real = (run.predictions["predicted"] == "REAL").to_numpy()
+    place = np.arange(images) % (images // 2) / (images // 2)
+    columns = {}
+    for column, (probe, _) in probe_columns().items():
+        of = np.broadcast_to(turned.get(column, 0), 2)[real.astype(int)]
+        # a donor that is changed turns where it gets the image's verdict
+        columns[column] = np.where((place < of) ^ real ^ probe.changes_donor, 1.0, -1.0).astype(np.float16)
+        columns[size_column(column)] = np.full(
+            images, sizes.get(column, 900.0 if probe.is_control else 200.0), np.float16
+        )
+    table = pd.concat([run.predictions[["id"]], pd.DataFrame(columns)], axis=1)
+    return run, table.assign(weight=np.float32(1))
