@@ -142,7 +142,7 @@ class Worker:
         self._ended: OrderedDict[Asker, Standing] = OrderedDict()
         self._answers: OrderedDict[Question, Standing] = OrderedDict()
         self._detectors: OrderedDict[str, Detector] = OrderedDict()
-        self._closed = False
+        self._closed = self._stepped_back = False
         self._thread = threading.Thread(target=self._loop, name="detectors", daemon=True)
         self._thread.start()
 
@@ -236,7 +236,6 @@ class Worker:
         return min(waiting, key=lambda job: job.question.rank, default=None)
 
     def _loop(self) -> None:
-        _step_back()
         while True:
             with self._changed:
                 while not self._closed and (job := self._next()) is None:
@@ -290,7 +289,12 @@ class Worker:
         # torch is read here, in this thread, so that pages which need no detector never wait for it
         from dashboard.answering import answer  # noqa: PLC0415
 
-        return answer(self._detector(job.question), job.pixels, job.question.settings, lambda: self._between(job))
+        detector = self._detector(job.question)
+        if not self._stepped_back:
+            # not before: who reads libraries holds the interpreter, and at a lower priority everybody would wait for it
+            _step_back()
+            self._stepped_back = True
+        return answer(detector, job.pixels, job.question.settings, lambda: self._between(job))
 
     def _between(self, job: _Job) -> bool:
         """Between two batches of a job: answer what waits and is more urgent; whether to give the job up."""
