@@ -9,10 +9,11 @@ from dashboard.widgets import audit as parts
 from dashboard.widgets import audit_charts, charts
 from dashboard.widgets.audit_copies import draw_counts, draw_pairs
 from dashboard.widgets.evidence_words import coloured
+from dashboard.widgets.study import readable
 from dashboard.widgets.words import CLASS_WORDS, heading, section
 
 opened = library.current()
-audit, duplicates = parts.read(opened, "audit"), parts.read(opened, "duplicates")
+audit, duplicates = readable(opened, "audit"), readable(opened, "duplicates")
 heading(
     "What could it learn that is not AI?",
     f"If in **{opened.run.manifest['set']}** REAL images were just brighter, or smaller as files, a detector could be "
@@ -31,7 +32,7 @@ if audit is None:
     )
     st.stop()
 
-probes = parts.read(opened, "probes")
+probes = readable(opened, "probes")
 found = concerns(audit)
 facts = [one for one in found if one.key != "leak"]
 flaws = [one for one in facts if one.is_flaw]

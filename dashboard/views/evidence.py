@@ -2,11 +2,8 @@
 
 import streamlit as st
 
-from core.storage import ContractError
-from core.studies.study import Answer
 from dashboard import library
 from dashboard.glossary import explain
-from dashboard.sentences import for_visitors
 from dashboard.widgets import evidence_probe as one
 from dashboard.widgets.evidence import read_evidence, shown_picture
 from dashboard.widgets.evidence_downloads import evidence_downloads
@@ -14,26 +11,10 @@ from dashboard.widgets.evidence_neighbours import draw_summary
 from dashboard.widgets.evidence_ranking import draw_ranking
 from dashboard.widgets.evidence_transfer import draw_transfer
 from dashboard.widgets.evidence_words import findings
+from dashboard.widgets.study import study_of
 from dashboard.widgets.words import CLASS_WORDS, heading, section
 
 opened = library.current()
-
-
-def study_of(name: str) -> Answer | None:
-    """A study of the run; where there is none, or one that cannot be read, the page says what to do."""
-    try:
-        answer = library.answer(opened, name)
-    except ContractError as error:
-        st.error(for_visitors(error, homes=library.homes()))
-        return None
-    if answer is None:
-        st.info(
-            f"This run has no such study yet. Make it with `python -m core.studies {name} --run {opened.run.name}`, "
-            "then reload this page.",
-            icon=":material/science:",
-        )
-    return answer
-
 
 heading(
     "What does the detector read?",
@@ -46,10 +27,10 @@ if opened.table.empty:
     st.info("This run holds no image, so nothing was asked; choose another one on the left.")
     st.stop()
 
-probes = study_of("probes")
+probes = study_of(opened, "probes")
 if probes is not None and len(probes.table):
     evidence, shown = read_evidence(opened, probes), shown_picture()
-    findings(probes.findings, first=6)
+    findings(probes.findings, first=8)
 
     st.space("small")
     section(
@@ -99,7 +80,7 @@ section(
     "filter made small. Saved as JPEG like its own training images.",
     help=explain("Transfer", "Resampling filter"),
 )
-transfer = study_of("transfer")
+transfer = study_of(opened, "transfer")
 if transfer is not None:
     draw_transfer(opened, transfer)
 
@@ -110,6 +91,6 @@ section(
     "alike, and whether their labels say what the detector says.",
     help=explain("Neighbours", "Features"),
 )
-neighbours = study_of("neighbours")
+neighbours = study_of(opened, "neighbours")
 if neighbours is not None:
     draw_summary(opened, neighbours)

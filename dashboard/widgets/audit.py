@@ -4,14 +4,12 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from core.storage import ContractError
 from core.studies.audit_names import FACT_NAMES
 from core.studies.audit_report import Concern, histogram, probe_sentence, yardsticks
 from core.studies.copies import FILE, NEAR, SHOWN
 from core.studies.study import Answer
-from dashboard import address, library
+from dashboard import address
 from dashboard.library import Opened
-from dashboard.sentences import for_visitors
 from dashboard.widgets import audit_charts, charts
 from dashboard.widgets.evidence_words import coloured, parts
 from dashboard.widgets.words import percent
@@ -25,15 +23,6 @@ ICONS = {
     "a little": ":material/signal_cellular_alt_1_bar:",
 }
 STUDIES = "audit duplicates files"
-
-
-def read(opened: Opened, name: str) -> Answer | None:
-    """A study of the run; where it cannot be read a sentence stands in its place."""
-    try:
-        return library.answer(opened, name)
-    except ContractError as error:
-        st.error(for_visitors(error, homes=library.homes()))
-        return None
 
 
 def command(opened: Opened) -> str:
