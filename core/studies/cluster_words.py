@@ -1,9 +1,11 @@
-"""What sets a cluster apart from the other images of its verdict, in words: categories, facts, and other studies.
+"""What sets images apart from others, in words: categories, facts, and other studies.
+
+Of clusters, each against the other images of its verdict; or of any two groups.
 
 Needs no torch.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -18,6 +20,8 @@ from core.studies.study import WEIGHT, Answer
 Words = list[tuple[float, str]]
 # a difference of so many standard deviations is worth a word (Cohen 1988: 0.5 is a medium effect)
 LEAST = 0.5
+# between groups that a visitor chose also a small one (0.2)
+LEAST_ASKED = 0.2
 # and only where it is so many standard errors: with a hundred columns and a dozen clusters, fewer happen by chance
 CERTAIN = 4.0
 # a column of more texts names images rather than kinds
@@ -63,18 +67,57 @@ def set_apart(
     """
     found: dict[int, Words] = {int(number): [] for number in np.unique(labels)}
     called = rows["predicted"].astype(str).to_numpy()
-    for column in [*_own_columns(rows), *_study_columns(rows, studies or {})]:
-        known = np.isfinite(column.values) & (column.weights > 0)
+    for _, column in [*_own_columns(rows), *_study_columns(rows, studies or {})]:
         for number, words in found.items():
             inside = labels == number
-            peers = ~inside & (called == called[int(np.argmax(inside))])
-            sides = [_moments(column, known & side) for side in (inside, peers)]
-            effect = _effect(column.share, *sides)
-            if effect >= LEAST and not (column.only_more and sides[0].mean < sides[1].mean):
-                words.append((effect, column.tell(sides[0].mean, sides[1].mean)))
+            effect, means = _compared(column, inside, ~inside & (called == called[int(np.argmax(inside))]))
+            if effect >= LEAST:
+                words.append((effect, column.tell(*means)))
     for words in found.values():
         words.sort(key=lambda one: -one[0])
     return found
+
+
+def differences(
+    inside: NDArray[np.bool_],
+    others: NDArray[np.bool_],
+    rows: pd.DataFrame,
+    *,
+    studies: Mapping[str, Answer] | None = None,
+    but: Collection[str] = (),
+) -> Words:
+    """What certainly differs between two groups of images by at least a small effect, largest first.
+
+    How sure the detector is of them is left out: it goes with every verdict.
+
+    Args:
+        inside, others: bool (N,), the two groups, without common images.
+        rows: N rows of a run's predictions.
+        studies: by name; their columns for Explore are looked at on the images that they cover.
+        but: columns that are no news, studies' as `<study>.<column>`.
+    """
+    columns = (
+        *((name, one) for name, one in _own_columns(rows) if name != "margin"),
+        *_study_columns(rows, studies or {}),
+    )
+    words = [
+        (effect, column.tell(*means))
+        for name, column in columns
+        if name not in but
+        for effect, means in [_compared(column, inside, others)]
+        if effect >= LEAST_ASKED
+    ]
+    return sorted(words, key=lambda one: -one[0])
+
+
+def _compared(
+    column: _Column, inside: NDArray[np.bool_], others: NDArray[np.bool_]
+) -> tuple[float, tuple[float, float]]:
+    """The size of a column's difference, 0 where it is not worth a word, and its two means."""
+    known = np.isfinite(column.values) & (column.weights > 0)
+    own, rest = (_moments(column, known & side) for side in (inside, others))
+    effect = 0.0 if column.only_more and own.mean < rest.mean else _effect(column.share, own, rest)
+    return effect, (own.mean, rest.mean)
 
 
 @dataclass(frozen=True)
@@ -111,25 +154,28 @@ def _effect(share: bool, own: _Moments, rest: _Moments) -> float:
     return float(abs(own.mean - rest.mean) / max(pooled, 1e-12))
 
 
-def _own_columns(rows: pd.DataFrame) -> Iterator[_Column]:
-    """Sureness, categories and facts."""
+def _own_columns(rows: pd.DataFrame) -> Iterator[tuple[str, _Column]]:
+    """Sureness, categories and facts, each with the name of its column."""
     even = np.ones(len(rows))
     margins = np.abs(rows["margin"].to_numpy(np.float64))
-    yield _Column(margins, even, partial(_tell_number, ("surer", "less sure"), "size of the margin"), share=False)
-    yield from _of_texts(rows["category"], even, "")
+    told = partial(_tell_number, ("surer", "less sure"), "size of the margin")
+    yield "margin", _Column(margins, even, told, share=False)
+    yield from (("category", one) for one in _of_texts(rows["category"], even, ""))
     for fact, (more, less, unit) in FACT_WORDS.items():
-        yield _Column(rows[fact].to_numpy(np.float64), even, partial(_tell_number, (more, less), unit), share=False)
+        told = partial(_tell_number, (more, less), unit)
+        yield fact, _Column(rows[fact].to_numpy(np.float64), even, told, share=False)
 
 
-def _study_columns(rows: pd.DataFrame, studies: Mapping[str, Answer]) -> Iterator[_Column]:
-    """The columns that studies of images offer to Explore."""
+def _study_columns(rows: pd.DataFrame, studies: Mapping[str, Answer]) -> Iterator[tuple[str, _Column]]:
+    """The columns that studies of images offer to Explore, each with its name there."""
     for name, answer in studies.items():
         if name == "clusters" or "id" not in answer.table or not answer.about.get("explore"):
             continue
         table = answer.table.drop_duplicates("id").set_index("id").reindex(rows["id"])
         weights = table[WEIGHT].fillna(0).to_numpy(np.float64) if WEIGHT in table else np.ones(len(rows))
         for column in answer.about["explore"]:
-            yield from _of_study(answer, table[column], weights, said=str(answer.about["columns"][column]))
+            said = str(answer.about["columns"][column])
+            yield from ((f"{name}.{column}", one) for one in _of_study(answer, table[column], weights, said=said))
 
 
 def _of_study(
