@@ -144,7 +144,9 @@ def _effect(share: bool, own: _Moments, rest: _Moments) -> float:
         return 0.0
     # a share of 0 or 1 in a small cluster is not certain: one image more of each kind (Agresti and Caffo 2000)
     means = [(side.mean * side.size + 1) / (side.size + 2) if share else side.mean for side in (own, rest)]
-    spread = [mean * (1 - mean) if share else side.variance for mean, side in zip(means, (own, rest), strict=True)]
+    # a few images may happen to be close together: what the wider side varies by holds for both
+    wider = max(own.variance, rest.variance)
+    spread = [mean * (1 - mean) if share else wider for mean in means]
     error = np.sqrt(spread[0] / own.size + spread[1] / rest.size)
     if abs(means[0] - means[1]) <= CERTAIN * error:
         return 0.0
