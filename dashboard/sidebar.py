@@ -1,5 +1,7 @@
 """The sidebar: which run, and where its pictures come from."""
 
+from urllib.parse import urlsplit
+
 import streamlit as st
 
 from core.dataset import KAGGLE
@@ -11,6 +13,8 @@ from dashboard.widgets.polling import come_back
 from dashboard.widgets.words import remaining
 
 LOCAL = ("localhost", "127.0.0.1", "::1")
+# what proxies add
+FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip", "Via")
 
 
 def draw_sidebar() -> None:
@@ -34,8 +38,16 @@ def draw_sidebar() -> None:
 
 
 def is_local() -> bool:
-    """Whether the server listens to this machine only, so that its visitor may name a path on it."""
-    return st.get_option("server.address") in LOCAL and st.context.ip_address in (None, *LOCAL)
+    """Whether the visitor sits at this machine, and so may name a path on it.
+
+    The server has to listen to this machine only, and the page to be opened at its name: behind a proxy on the same
+    machine every visitor comes from it, but under the proxy's name or with its headers.
+    """
+    headers = st.context.headers
+    host = urlsplit(f"//{headers.get('Host', LOCAL[0])}").hostname
+    forwarded = any(name in headers for name in FORWARDED)
+    here = st.get_option("server.address") in LOCAL and st.context.ip_address in (None, *LOCAL)
+    return here and host in LOCAL and not forwarded
 
 
 def _take_run() -> None:

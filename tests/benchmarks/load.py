@@ -12,50 +12,25 @@ picture.
 
 import argparse
 import asyncio
-import contextlib
 import os
 import platform
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import streamlit as st
 
-from core.run import ROOT, find_runs
+from core.run import find_runs
 from tests.benchmarks.load_roles import BROWSED, Gallery, Records, browse, check, explain
-from tests.benchmarks.visitor import Trouble, Visitor, ask_http
+from tests.benchmarks.visitor import Trouble, Visitor, running_server
 from tests.browser.app import free_port
 
 EXPLAINED = ("sample@sample-test", "swift@sample-test")
 # shares of the whole time after which everything has been read once
 WARM = 0.2
-
-
-@contextlib.contextmanager
-def running_server(port: int, cache: Path, log: Path) -> Iterator[tuple[str, int]]:
-    """The dashboard as it is hosted; its address and its process."""
-    command = [sys.executable, "-m", "streamlit", "run", "dashboard/app.py", "--server.headless", "true"]
-    command += ["--server.port", str(port)]
-    environment = os.environ | {"TELLTALE_CACHE": str(cache)}
-    with log.open("w") as file:
-        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=file, stderr=subprocess.STDOUT)
-        address = f"http://localhost:{port}"
-        try:
-            for _ in range(600):
-                with contextlib.suppress(OSError):
-                    if ask_http(address, "GET", "/_stcore/health")[0] == 200:
-                        break
-                time.sleep(0.1)
-            else:
-                raise SystemExit(f"The server has not started; see {log}.")
-            yield address, process.pid
-        finally:
-            process.terminate()
-            process.wait()
 
 
 def resident(process: int) -> float:
@@ -162,7 +137,7 @@ def main() -> None:
     )
     with tempfile.TemporaryDirectory() as folder:
         cache = options.cache or Path(folder)
-        with running_server(options.port or free_port(), cache, options.log) as (address, process):
+        with running_server(options.port or free_port(), options.log, TELLTALE_CACHE=str(cache)) as (address, process):
             at_start = resident(process)
             records, memory = asyncio.run(load(address, process, options))
     wrong = check(records.cases)

@@ -10,9 +10,13 @@ import contextlib
 import http.client
 import itertools
 import json
+import os
+import subprocess
+import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any, Self
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -25,6 +29,8 @@ from streamlit.proto.WidgetStates_pb2 import WidgetState
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
+from core.run import ROOT
+
 # a page that has not answered by then counts as an error
 PATIENCE = 60.0
 ENDS = (ForwardMsg.FINISHED_SUCCESSFULLY, ForwardMsg.FINISHED_FRAGMENT_RUN_SUCCESSFULLY)
@@ -32,6 +38,37 @@ ENDS = (ForwardMsg.FINISHED_SUCCESSFULLY, ForwardMsg.FINISHED_FRAGMENT_RUN_SUCCE
 
 class Trouble(Exception):
     """What a visitor should never meet: a lost connection, a page that does not answer."""
+
+
+@contextlib.contextmanager
+def running_server(port: int, log: Path, *, folder: Path = ROOT, **environment: str) -> Iterator[tuple[str, int]]:
+    """The dashboard as it is hosted; its address and its process.
+
+    Args:
+        port: to listen to.
+        log: the file that gets what it says.
+        folder: with `dashboard/` and `.streamlit/`.
+        environment: variables beside one's own.
+    """
+    command = [sys.executable, "-m", "streamlit", "run", "dashboard/app.py", "--server.headless", "true"]
+    command += ["--server.port", str(port)]
+    with log.open("w") as file:
+        process = subprocess.Popen(
+            command, cwd=folder, env=os.environ | environment, stdout=file, stderr=subprocess.STDOUT
+        )
+        address = f"http://localhost:{port}"
+        try:
+            for _ in range(600):
+                with contextlib.suppress(OSError):
+                    if ask_http(address, "GET", "/_stcore/health")[0] == 200:
+                        break
+                time.sleep(0.1)
+            else:
+                raise Trouble(f"the server has not started, see {log}")
+            yield address, process.pid
+        finally:
+            process.terminate()
+            process.wait()
 
 
 def ask_http(
@@ -54,15 +91,18 @@ def xsrf_token(address: str) -> str:
     return next((value for name, _, value in named if name == "_streamlit_xsrf"), "")
 
 
-def open_socket(address: str, *, token: str = "", origin: str | None = None) -> connect:
-    """The connection that a page opens."""
+def open_socket(
+    address: str, *, token: str = "", origin: str | None = None, headers: Mapping[str, str] | None = None, **where: Any
+) -> connect:
+    """The connection that a page opens; `origin` is the page's, `where` another host and port than the address says."""
     return connect(
         address.replace("http", "ws", 1) + "/_stcore/stream",
         subprotocols=["streamlit", token or "none"],  # type: ignore[list-item]
-        additional_headers={"Cookie": f"_streamlit_xsrf={token}"},
+        additional_headers={"Cookie": f"_streamlit_xsrf={token}"} | dict(headers or {}),
         origin=origin or address,  # type: ignore[arg-type]
         max_size=None,
         compression=None,
+        **where,
     )
 
 
@@ -78,8 +118,8 @@ class Visitor:
         on_element: called with every element that arrives.
     """
 
-    def __init__(self, address: str) -> None:
-        self.address, self.token = address, ""
+    def __init__(self, address: str, headers: Mapping[str, str] | None = None) -> None:
+        self.address, self.token, self._headers = address, "", headers
         self.elements: dict[tuple[int, ...], tuple[Element, str]] = {}
         self.query, self.page, self.session = "", "", ""
         self.troubles: list[str] = []
@@ -101,7 +141,7 @@ class Visitor:
 
     async def __aenter__(self) -> Self:
         self.token = await asyncio.to_thread(xsrf_token, self.address)
-        self._socket = await open_socket(self.address, token=self.token)
+        self._socket = await open_socket(self.address, token=self.token, headers=self._headers)
         self._reader = asyncio.create_task(self._read())
         return self
 

@@ -126,19 +126,24 @@ def test_a_wrong_path_is_a_sentence(open_page: Open, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("bound", "visitor", "local"),
+    ("bound", "visitor", "headers", "local"),
     [
-        ("localhost", None, True),
-        ("127.0.0.1", "::1", True),
-        ("localhost", "10.0.0.7", False),
-        ("0.0.0.0", None, False),  # noqa: S104
-        (None, None, False),
+        ("localhost", None, {}, True),
+        ("localhost", None, {"Host": "localhost:8501"}, True),
+        ("127.0.0.1", "::1", {"Host": "[::1]:8501"}, True),
+        ("localhost", "10.0.0.7", {}, False),
+        ("0.0.0.0", None, {}, False),  # noqa: S104
+        (None, None, {}, False),
+        # behind a proxy on the same machine all come from this machine
+        ("localhost", None, {"Host": "telltale.example.org"}, False),
+        ("localhost", None, {"Host": "localhost:8501", "X-Forwarded-For": "203.0.113.9"}, False),
     ],
 )
 def test_a_path_is_asked_for_on_this_machine_only(
-    monkeypatch: pytest.MonkeyPatch, bound: str | None, visitor: str | None, local: bool
+    monkeypatch: pytest.MonkeyPatch, bound: str | None, visitor: str | None, headers: dict[str, str], local: bool
 ) -> None:
-    seen = SimpleNamespace(get_option=lambda _name: bound, context=SimpleNamespace(ip_address=visitor))
+    context = SimpleNamespace(ip_address=visitor, headers=headers)
+    seen = SimpleNamespace(get_option=lambda _name: bound, context=context)
     monkeypatch.setattr(sidebar, "st", seen)
     assert sidebar.is_local() is local
 

@@ -1,0 +1,167 @@
+"""What the settings promise to whoever hosts the dashboard, each asked of the real server in which one page fails."""
+
+import asyncio
+import contextlib
+import http.client
+import os
+import shutil
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from streamlit.proto.NewSession_pb2 import Config
+from websockets.exceptions import InvalidStatus
+
+from core.images import MAX_BYTES
+from core.run import ROOT
+from tests.benchmarks.visitor import Visitor, ask_http, open_socket, put_file, running_server, xsrf_token
+from tests.browser.app import free_port
+
+INSIDE = "what only the log may hold"
+BROWSED = ("", "explore", "evidence", "data")
+ELSEWHERE = "http://elsewhere.example"
+
+
+@pytest.fixture(scope="module")
+def server(made_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of the app with the project's own settings, and one page more, which fails."""
+    folder = tmp_path_factory.mktemp("hosted")
+    for name in ("dashboard", ".streamlit"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    (folder / "dashboard" / "views" / "fail.py").write_text(f"raise RuntimeError({INSIDE!r})\n", encoding="utf-8")
+    app = folder / "dashboard" / "app.py"
+    text = app.read_text(encoding="utf-8")
+    assert '"Try it": [' in text
+    app.write_text(text.replace('"Try it": [', '"Try it": [st.Page("views/fail.py", title="Fail"),'), encoding="utf-8")
+    paths = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+    with running_server(
+        free_port(),
+        folder / "log",
+        folder=folder,
+        PYTHONPATH=paths,
+        TELLTALE_HOME=str(made_home),
+        TELLTALE_CACHE=str(folder / "cache"),
+    ) as (address, _):
+        yield address
+
+
+def told(address: str, *pages: str, headers: dict[str, str] | None = None) -> tuple[Visitor, list[ForwardMsg]]:
+    """A visitor who has looked at some pages, and everything that the server sent."""
+
+    async def look() -> tuple[Visitor, list[ForwardMsg]]:
+        messages: list[ForwardMsg] = []
+        async with Visitor(address, headers) as visitor:
+            visitor.on_message = messages.append
+            for page in pages:
+                await visitor.open(page, run="tiny@seen-test")
+        return visitor, messages
+
+    return asyncio.run(look())
+
+
+def refusal(address: str, **options: str | int) -> int:
+    """The status with which a connection is refused; 101 where it is not."""
+
+    async def knock() -> int:
+        try:
+            async with open_socket(address, **options):  # type: ignore[arg-type]
+                return 101
+        except InvalidStatus as error:
+            return error.response.status_code
+
+    return asyncio.run(knock())
+
+
+def test_nothing_is_reported_and_nothing_of_the_disk_is_told(server: str, made_home: Path) -> None:
+    visitor, messages = told(server, *BROWSED)
+    assert not visitor.troubles
+    sessions = [message.new_session for message in messages if message.HasField("new_session")]
+    assert len(sessions) == len(BROWSED)
+    folders = {str(Path(session.main_script_path).parents[1]) for session in sessions}
+    for session in sessions:
+        assert not session.config.gather_usage_stats
+        assert session.config.toolbar_mode == Config.MINIMAL
+        assert session.config.show_error_links == Config.SHOW_ERROR_LINKS_FALSE
+        assert not session.initialize.recommend_skills_install
+        # the one place that Streamlit has no setting for: the README says what to do
+        session.main_script_path = ""
+    sent = b"".join(message.SerializeToString() for message in messages)
+    for folder in {*folders, str(made_home), str(Path.home())}:
+        assert folder.encode() not in sent
+
+
+def test_a_page_that_fails_tells_nothing(server: str) -> None:
+    visitor, messages = told(server, "fail")
+    (element,) = [element for element, _ in visitor.elements.values() if element.HasField("exception")]
+    assert not element.exception.type
+    assert not element.exception.stack_trace
+    sent = b"".join(message.SerializeToString() for message in messages)
+    assert INSIDE.encode() not in sent
+    assert b"fail.py" not in sent
+
+
+def test_uploads_need_the_token_and_a_size(server: str) -> None:
+    async def upload() -> list[int]:
+        token, statuses = xsrf_token(server), []
+        assert token
+        async with Visitor(server) as visitor:
+            await visitor.open("")
+            path = f"/_stcore/upload_file/{visitor.session}/a"
+            for sent, cookie in (("", token), (token, ""), (token[:-1] + "x", token), (token, token)):
+                statuses.append(put_file(server, path, "a.png", b"abc", token=sent, cookie=cookie)[0])
+            # what a browser would be told before it sends, and what is found out while it is sent
+            for size, counted in ((MAX_BYTES + 1, True), (MAX_BYTES + (1 << 20), False)):
+                statuses.append(send_large(server, path, token, size, counted=counted))
+        return statuses
+
+    assert asyncio.run(upload()) == [403, 403, 403, 204, 413, 413]
+
+
+def send_large(address: str, path: str, token: str, size: int, *, counted: bool) -> int:
+    """Send a file of some size, with its length said before or not; the status."""
+    border = "border"
+    head = f'--{border}\r\nContent-Disposition: form-data; name="file"; filename="a.png"\r\n\r\n'.encode()
+    headers = {"X-Xsrftoken": token, "Cookie": f"_streamlit_xsrf={token}"}
+    headers["Content-Type"] = f"multipart/form-data; boundary={border}"
+    link = http.client.HTTPConnection(urlsplit(address).netloc, timeout=60)
+    if counted:
+        headers["Content-Length"] = str(size)
+        link.request("PUT", path, body=head, headers=headers)
+    else:
+        chunks = (head, *(bytes(1 << 16) for _ in range(size >> 16)), f"\r\n--{border}--\r\n".encode())
+        # the server hangs up in the middle
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            link.request("PUT", path, body=iter(chunks), headers=headers, encode_chunked=True)
+    status = link.getresponse().status
+    link.close()
+    return status
+
+
+def test_other_pages_and_other_names_are_refused(server: str) -> None:
+    port = urlsplit(server).port
+    assert refusal(server) == 101
+    assert refusal(server, origin=ELSEWHERE) == 403
+    # a name of somebody else's that leads to this machine
+    assert refusal(f"{ELSEWHERE}:{port}", host="localhost", port=port) == 403
+    headers = ask_http(server, "GET", "/_stcore/health", headers={"Origin": ELSEWHERE})[1]
+    assert headers["Access-Control-Allow-Origin"] is None
+
+
+def test_it_listens_to_this_machine_only(server: str) -> None:
+    with pytest.raises(OSError, match="refused|timed out|assign"):
+        socket.create_connection(("127.0.0.2", urlsplit(server).port), timeout=5)
+
+
+def test_programs_are_not_served(server: str) -> None:
+    body, headers = b"{}", {"Content-Type": "application/json"}
+    assert ask_http(server, "POST", "/_stcore/agent/interact", body=body, headers=headers)[0] == 403
+
+
+def test_behind_a_proxy_nobody_names_a_path_of_the_server(server: str) -> None:
+    here, _ = told(server, "")
+    proxied, _ = told(server, "", headers={"X-Forwarded-For": "203.0.113.9"})
+    assert here.has("attach.path")
+    assert not proxied.has("attach.path")
