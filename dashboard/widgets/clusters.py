@@ -1,6 +1,6 @@
 """A card for each cluster: how large, how often wrong, what it looks like, its most typical images, a way to all."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,8 @@ from core.browse import Filter
 from core.explain.overlay import common_scale, draw_image, draw_map
 from core.pictures import Pictures
 from core.storage import ContractError
-from core.studies.cluster_summary import Card, read_cards
+from core.studies.cluster_summary import Card, read_cards, worst_card
+from core.studies.groups import VERDICTS
 from core.studies.registry import MODULES
 from core.studies.study import Answer
 from dashboard import address, library
@@ -20,8 +21,10 @@ from dashboard.widgets.grid import image_grid
 from dashboard.widgets.words import CLASS_WORDS, percent
 
 FACE = 116
-TYPICAL = 10
-WRONG = 5
+# rows of four
+TYPICAL = 8
+WRONG = 4
+SPACE_NAMES = {"features": "By what it sees", "maps": "By where it looks"}
 
 
 def cards_of(opened: Opened, answer: Answer, space: str, pictures: Pictures) -> list[Card]:
@@ -61,6 +64,41 @@ def rates(cards: Sequence[Card]) -> pd.DataFrame:
             "high": [card.error_rate.high for card in cards],
         }
     )
+
+
+def draw_worst(opened: Opened, cards: Mapping[str, Sequence[Card]]) -> tuple[str, str] | None:
+    """Say in which cluster of all it errs most, and lead there.
+
+    Args:
+        opened: the run.
+        cards: of each space.
+
+    Returns:
+        The space and the verdict of that cluster where it is asked for, else None.
+    """
+    found = [
+        (space, worst)
+        for space, listed in cards.items()
+        for verdict in VERDICTS
+        if (worst := worst_card([card for card in listed if card.verdict == verdict]))
+    ]
+    if not found:
+        st.markdown("**No cluster certainly errs more than its verdict as a whole**: errors are spread over all.")
+        return None
+    space, card = max(found, key=lambda one: one[1].error_rate.low)
+    rate = card.error_rate
+    st.markdown(
+        f"**Look first at cluster {card.number} {SPACE_NAMES[space].lower()}**: of its {card.images:,} images called "
+        f"{CLASS_WORDS[card.verdict]} **{percent(rate.value)} are wrong** ({percent(rate.low)} to "
+        f"{percent(rate.high)}), against {percent(card.verdict_error_rate)} of all called so."
+        + (f" What sets it apart: {card.words[0]}." if card.words else "")
+    )
+    with st.container(horizontal=True):
+        only = f"See the {card.errors:,} wrong ones"
+        if st.button(only, key="patterns.worst.errors", icon=":material/grid_view:"):
+            address.go("explore", run=opened.run.name, wanted=members(space, card.number, wrong=True))
+        shown = st.button("Show its card", key="patterns.worst.card", type="tertiary", icon=":material/arrow_downward:")
+    return (space, card.verdict) if shown else None
 
 
 def draw_cards(opened: Opened, cards: Sequence[Card], space: str, pictures: Pictures) -> None:

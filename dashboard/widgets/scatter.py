@@ -140,7 +140,16 @@ def _draw_names(figure: go.Figure, points: Points, values: pd.Series, key: str) 
     names = sorted(kept, key=lambda name: (len(name), name) if key == "cluster" else (0, name))
     colours = _colours(key, names)
     for name in (ABSENT, OTHERS, *names):
-        _draw(figure, points, texts == name, name, colour=colours.get(name, GREY), faint=name in (ABSENT, OTHERS))
+        _draw(
+            figure,
+            points,
+            texts == name,
+            name,
+            colour=colours.get(name, GREY),
+            faint=name in (ABSENT, OTHERS),
+            # the clusters' numbers are on the picture
+            legend=key != "cluster",
+        )
 
 
 def _word(value: Any, key: str) -> str:
@@ -161,7 +170,7 @@ def _draw_numbers(figure: go.Figure, points: Points, values: NDArray[np.float32]
     """Points of a number, on a scale from dark to light with its ends at the outer 1 %."""
     known = np.isfinite(values)
     _draw(figure, points, ~known, ABSENT, colour=GREY, faint=True)
-    _draw(figure, points, known, name, colour=values)
+    _draw(figure, points, known, name, colour=values, legend=False)
     low, high = map(float, np.quantile(values[known], [0.01, 0.99])) if known.any() else (0.0, 1.0)
     bar = {"title": {"text": name, "side": "right"}, "thickness": 12, "outlinewidth": 0, "len": 0.9}
     figure.update_layout(coloraxis={"colorscale": "Cividis", "cmin": low, "cmax": high, "colorbar": bar})
@@ -175,6 +184,7 @@ def _draw(
     *,
     colour: str | NDArray[np.float32],
     faint: bool = False,
+    legend: bool = True,
 ) -> None:
     """Points under one name, a trace for each cell of the confusion matrix."""
     numbers = not isinstance(colour, str)
@@ -191,7 +201,7 @@ def _draw(
             mode="markers",
             name=name,
             legendgroup=name,
-            showlegend=first and not numbers,
+            showlegend=first and legend,
             marker={"symbol": symbol, "size": points.size * larger, "opacity": 0.25 if faint else 0.75, **shade},
             customdata=np.column_stack([points.positions[mine].astype(np.float32), points.sure[mine]]),
             hovertemplate=f"{told}<br>is {truth}, called {said}, %{{customdata[1]:.0f}} % sure<extra></extra>",
