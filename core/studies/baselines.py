@@ -10,6 +10,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from core.facts import LUMA, frequency_radius
+from core.studies.study import StudyError
 
 RINGS = 16
 FOLDS = 5
@@ -69,8 +70,17 @@ def fit_and_ask(
         learned: (M, F), training images; None to cross-validate within `asked`.
         learned_labels: bool (M,) of them.
         seed: of the parts.
+
+    Raises:
+        StudyError: there is nothing to tell apart.
     """
     model = _model()
+    taught = labels if learned_labels is None else learned_labels
+    if min(taught.sum(), (~taught).sum()) < 2:
+        raise StudyError(
+            f"a regression needs two images of each class, and of {len(taught)} images {taught.sum()} are REAL; ask it "
+            "of a set with both"
+        )
     if learned is not None and learned_labels is not None:
         return Fitted(np.asarray(model.fit(learned, learned_labels).decision_function(asked)), len(learned), False)
     folds = StratifiedKFold(
