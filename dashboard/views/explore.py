@@ -14,6 +14,7 @@ from dashboard.address import Setting
 from dashboard.glossary import explain
 from dashboard.sentences import for_visitors
 from dashboard.widgets import filters
+from dashboard.widgets.apart import draw_apart
 from dashboard.widgets.filter_controls import change, wanted_rows
 from dashboard.widgets.filter_names import full_label, sort_names
 from dashboard.widgets.grid import TILES, image_grid, picks
@@ -52,9 +53,17 @@ with st.expander(f"More filters: {about}", icon=":material/tune:", key="explore.
 if filters.is_filtered(wanted):
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         filters.draw_active(opened, wanted)
-        st.button("Show all", type="tertiary", on_click=filters.clear, args=(opened,), key="explore.clear")
+        st.button(
+            "Show all",
+            type="tertiary",
+            icon=":material/filter_alt_off:",
+            on_click=filters.clear,
+            args=(opened,),
+            key="explore.clear",
+        )
 
 positions = library.matching(opened, wanted)
+draw_apart(opened, wanted, positions)
 shown = page_rows(positions, wanted)
 kept = library.tags().frame()
 if library.tags().problem:

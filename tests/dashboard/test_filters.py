@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from core.browse import browse_table
 from core.run import read_run
+from core.studies.store import study_path, write_study
 from tests.core.test_browse import seal
 from tests.dashboard.conftest import Open
 from tests.dashboard.test_pages import settled, with_more_filters, words
@@ -58,3 +60,35 @@ def test_text_needs_no_column_of_lower_values(open_page: Open, home: Path) -> No
     app = settled(open_page("inspect", run="tiny@seen-test", id=table["id"][0], samples="64"))
     found = next(element.value for element in app.table if "Cue" in element.value.index)
     assert list(found.columns) == ["here"]
+
+
+def test_what_a_filter_finds_is_compared_with_what_got_the_other_verdict(open_page: Open, home: Path) -> None:
+    folder = home / "runs" / "tiny@seen-test"
+    run = read_run(folder)
+    rows = run.predictions
+    fake = (rows["label"] == "FAKE").to_numpy()
+    called = (rows["predicted"] == "FAKE").to_numpy()
+    # what goes with the verdict among FAKE images; REAL ones have other values altogether
+    frame = pd.DataFrame({"id": rows["id"], "height": np.where(fake, called * 5.0, 99.0) + np.arange(60) / 60})
+    about = {
+        "study": "cues",
+        "title": "Cues",
+        "explore": ["height"],
+        "columns": {"height": "height, in metres"},
+        "findings": [],
+        "detector_sha256": run.manifest["detector_sha256"],
+        "set_fingerprint": run.manifest["set_fingerprint"],
+    }
+    write_study(study_path(folder, "cues"), frame, about)
+    found, others = (frame.loc[fake & (called == said), "height"].mean() for said in (True, False))
+
+    def compared(**asked: str) -> str:
+        app = open_page("explore", run="tiny@seen-test", **asked)
+        app.session_state["explore.apart"] = True
+        return words(app.run())
+
+    text = compared(true="FAKE", said="FAKE")
+    assert f"got the other verdict ({(fake & ~called).sum()})" in text
+    assert f"**more height**: {found:.3g} against {others:.3g}" in text
+    assert f"all other images ({(~fake).sum()})" in compared(true="FAKE")
+    assert "got the other verdict" not in compared()

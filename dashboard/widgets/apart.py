@@ -1,0 +1,84 @@
+"""What sets the images that a filter finds apart from others: which kinds they are, and how they look."""
+
+from dataclasses import replace
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from core.browse import Filter
+from core.studies.cluster_words import Words, differences
+from core.studies.store import find_studies
+from dashboard import library
+from dashboard.library import Opened
+
+SHOWN = 8
+FEWEST = 5
+
+
+def draw_apart(opened: Opened, wanted: Filter, positions: NDArray[np.intp]) -> None:
+    """A folded comparison; nothing where the filter finds everything, or too few to compare."""
+    if not FEWEST <= len(positions) <= len(opened.table) - FEWEST:
+        return
+    with st.expander(
+        f"What sets these {len(positions):,} apart?",
+        icon=":material/compare_arrows:",
+        key="explore.apart",
+        on_change="rerun",
+    ) as folded:
+        if folded.open:
+            _draw_words(opened, wanted, positions)
+
+
+def _draw_words(opened: Opened, wanted: Filter, positions: NDArray[np.intp]) -> None:
+    others, whose = _others(opened, wanted, positions)
+    if len(others) < FEWEST:
+        st.caption("There are too few other images to compare them with.")
+        return
+    words = _words(opened, opened.stamp, positions.tobytes(), others.tobytes(), _filtered(wanted))
+    st.markdown(f"Beside {whose} ({len(others):,}), these are or have")
+    if words:
+        st.markdown("\n".join(f"- {_written(text)}" for _, text in words[:SHOWN]))
+    else:
+        st.markdown("- nothing that is certainly different.")
+    st.caption(
+        "Told are differences in category, looks, and what studies say that are at least small (0.2 standard "
+        "deviations, or Cohen's h of 0.2) and four standard errors from none, largest first. They go with the verdict; "
+        "whether they cause it, only changing the image can say: see Evidence, or the experiments on Inspect."
+    )
+
+
+def _others(opened: Opened, wanted: Filter, positions: NDArray[np.intp]) -> tuple[NDArray[np.intp], str]:
+    """What the same filter finds under the other verdict; all other images where it asks for no verdict."""
+    lifted = replace(wanted.choosing("predicted", []).choosing("correct", []), sort=Filter.sort)
+    others = np.setdiff1d(library.matching(opened, lifted), positions)
+    if len(others) >= FEWEST:
+        return others, "the images that fit too, but got the other verdict"
+    return np.setdiff1d(np.arange(len(opened.table)), positions), "all other images"
+
+
+def _filtered(wanted: Filter) -> tuple[str, ...]:
+    """The columns that are no news, since the filter asks for them."""
+    return tuple(sorted({column for column, *_ in (*wanted.choices, *wanted.ranges)}))
+
+
+@st.cache_resource(max_entries=32, show_spinner="Comparing")
+def _words(_opened: Opened, stamp: str, inside: bytes, others: bytes, but: tuple[str, ...]) -> Words:  # noqa: ARG001
+    groups = []
+    for positions in (inside, others):
+        group = np.zeros(len(_opened.table), bool)
+        group[np.frombuffer(positions, np.intp)] = True
+        groups.append(group)
+    return differences(
+        *groups, _opened.run.predictions.reset_index(drop=True), studies=find_studies(_opened.run).answers, but=but
+    )
+
+
+def _written(text: str) -> str:
+    """A difference with what differs in bold."""
+    head, _, rest = text.partition(": ")
+    if head in ("more", "less"):
+        # of a study's numbers what they are comes last
+        numbers, _, what = rest.removesuffix(")").partition(" (")
+        head, rest = f"{head} {what if what[:2].isupper() else what[:1].lower() + what[1:]}", numbers
+    return f"**{head.replace('_', ' ')}**: {rest}"
