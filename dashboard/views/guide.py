@@ -16,6 +16,8 @@ WIDE = Setting("wide", "no", choices=("no", "yes"))
 LARGE = """<style>
 .st-key-guide h1 { font-size: clamp(1.9rem, 1.6vw + 1.1rem, 3.4rem) }
 .st-key-guide p, .st-key-guide li { font-size: clamp(1.15rem, .9vw + .6rem, 2rem); line-height: 1.5 }
+.st-key-guide h3 { font-size: clamp(1.6rem, 1.2vw + .9rem, 2.8rem) }
+.st-key-guide [data-testid=stSlider] p { font-size: 1.1rem; line-height: 1.3 }
 .st-key-guide [data-testid=stCaptionContainer] p { font-size: clamp(1rem, .35vw + .75rem, 1.4rem) }
 </style>"""
 
@@ -48,9 +50,9 @@ number = STEP.value
 title, draw = STEPS[number - 1]
 
 
-def turn_to(step: int) -> None:
-    """Another step, which the address then names."""
-    STEP.set(min(max(step, 1), len(STEPS)))
+def turn(by: int) -> None:
+    """Another step, which the address then names; counted from where it is now, so that two quick presses are two."""
+    STEP.set(min(max(STEP.value + by, 1), len(STEPS)))
 
 
 def widen() -> None:
@@ -67,11 +69,11 @@ with st.container(horizontal=True, vertical_alignment="center"):
         type="tertiary", icon=":material/width_full:",
     )  # fmt: skip
     st.button(
-        "Back", key="guide.back", shortcut="Left", on_click=turn_to, args=(number - 1,), disabled=number == 1,
+        "Back", key="guide.back", shortcut="Left", on_click=turn, args=(-1,), disabled=number == 1,
         icon=":material/arrow_back:",
     )  # fmt: skip
     st.button(
-        "Next", key="guide.next", shortcut="Right", on_click=turn_to, args=(number + 1,),
+        "Next", key="guide.next", shortcut="Right", on_click=turn, args=(1,),
         disabled=number == len(STEPS), type="primary", icon=":material/arrow_forward:",
     )  # fmt: skip
 st.progress(number / len(STEPS))

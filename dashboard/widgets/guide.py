@@ -65,9 +65,9 @@ def all_red(told: Told) -> None:
     left, right = st.columns([2, 3], gap="large")
     with right:
         st.markdown(
-            "LIME covers parts of the image and watches the score. The paper's figures came out **all red**. Its "
-            "software cuts large photographs well, but finds one or two parts in an image this small, and one part has "
-            "one colour. Move the slider and watch.",
+            "LIME covers parts of the image and watches the score: green for the verdict, red against it. The paper's "
+            "figures came out **all red**. Its way of cutting was made for large photographs and finds one or two "
+            "parts in an image this small, and one part has one colour. Move the slider and watch.",
             help=explain("LIME", "Segment"),
         )
         keyed_slider(

@@ -25,15 +25,15 @@ from dashboard.worker import Look, Standing
 
 # study, finding -> what its share is a share of
 SHARES = {
-    ("one_colour", "paper-FAKE"): "FAKE verdicts that LIME paints in one colour, cut the paper's way",
-    ("one_colour", "ours-FAKE"): "cut our way",
-    ("agreement", "beyond-FAKE"): "FAKE verdicts on which the two agree beyond chance",
-    ("agreement", "beyond-REAL"): "REAL verdicts on which they do",
-    ("probes", "detail_out"): "FAKE verdicts that become REAL without their fine detail",
-    ("probes", "detail_in"): "REAL verdicts that become FAKE with the fine detail of a FAKE",
-    ("transfer", "generators"): "pictures by other generators that it calls REAL",
-    ("transfer", "photographs"): "ordinary photographs that it calls FAKE",
-    ("transfer", "filters"): "photographs whose verdict turns with how they are made small",
+    ("one_colour", "paper-FAKE"): "of FAKE verdicts come out in one colour, cut the paper's way",
+    ("one_colour", "ours-FAKE"): "of FAKE verdicts do, cut our way",
+    ("agreement", "beyond-FAKE"): "of FAKE verdicts the two agree on beyond chance",
+    ("agreement", "beyond-REAL"): "of REAL verdicts they agree on beyond chance",
+    ("probes", "detail_out"): "of FAKE verdicts become REAL without their fine detail",
+    ("probes", "detail_in"): "of REAL verdicts become FAKE with the fine detail of a FAKE",
+    ("transfer", "generators"): "of pictures by other generators are called REAL",
+    ("transfer", "photographs"): "of ordinary photographs are called FAKE",
+    ("transfer", "filters"): "of ordinary photographs turn with how they are made small",
 }
 
 
