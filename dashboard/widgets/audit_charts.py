@@ -11,6 +11,7 @@ from core.palette import CLASS_COLOURS, rgb
 from core.stats import Estimate
 from core.studies.audit_report import Concern
 from dashboard.widgets.charts import GREY, TEMPLATE
+from dashboard.widgets.kept import kept
 from dashboard.widgets.words import percent
 
 # neither of the classes, and told apart from grey with every kind of colour blindness
@@ -20,6 +21,7 @@ MARGIN = {"l": 8, "r": 28, "t": 8, "b": 8}
 MOST_NAMES = 8
 
 
+@kept
 def told_apart(found: Sequence[Concern], network: Estimate) -> go.Figure:
     """For each fact, worst first, the pairs told apart by it alone and by the detector where it cannot help.
 
@@ -89,6 +91,7 @@ def _line(figure: go.Figure, x: float, text: str, colour: str) -> None:
     )
 
 
+@kept
 def spread(frame: pd.DataFrame, unit: str) -> go.Figure:
     """How a fact is spread over REAL and FAKE images.
 
@@ -147,6 +150,7 @@ def _of_names(frame: pd.DataFrame) -> go.Figure:
     return figure
 
 
+@kept
 def spectrum(frame: pd.DataFrame) -> go.Figure:
     """Median power by ring of the spectrum and class, with the middle half of the images.
 
@@ -182,6 +186,7 @@ def spectrum(frame: pd.DataFrame) -> go.Figure:
     return figure
 
 
+@kept
 def beside(frame: pd.DataFrame) -> go.Figure:
     """The share of right verdicts of each yardstick, with intervals, the network last.
 

@@ -10,6 +10,7 @@ from plotly.subplots import make_subplots
 
 from core.curves import Sweep
 from core.palette import FAKE
+from dashboard.widgets.kept import kept
 
 GREY = "#8b9099"
 HEIGHT = 330
@@ -38,6 +39,7 @@ def _figure(x: str, y: str, **layout: Any) -> go.Figure:
     return figure
 
 
+@kept
 def roc(swept: Sweep, *, caught: float, accused: float) -> go.Figure:
     """Caught FAKE against accused REAL at every threshold, with the present one as a point."""
     figure = _figure("share of REAL wrongly accused", "share of FAKE caught", showlegend=False)
@@ -51,6 +53,7 @@ def roc(swept: Sweep, *, caught: float, accused: float) -> go.Figure:
     return figure
 
 
+@kept
 def precision_recall(swept: Sweep, *, caught: float, precision: float, base: float) -> go.Figure:
     """How many of those called FAKE are FAKE, against how many FAKE are caught; `base` is the share of FAKE."""
     figure = _figure("share of FAKE caught (recall)", "FAKE among those called FAKE (precision)", showlegend=False)
@@ -83,6 +86,7 @@ def _point(figure: go.Figure, x: float, y: float) -> None:
     )
 
 
+@kept
 def confidence(histogram: pd.DataFrame) -> go.Figure:
     """Right verdicts over wrong ones by confidence, each with an axis of its own: there are far fewer wrong ones."""
     figure = make_subplots(rows=2, shared_xaxes=True, vertical_spacing=0.14)
@@ -112,6 +116,7 @@ def confidence(histogram: pd.DataFrame) -> go.Figure:
     return figure
 
 
+@kept
 def calibration(bins: pd.DataFrame) -> go.Figure:
     """How often verdicts of each confidence are right, with 95 % intervals."""
     figure = _figure("confidence in the verdict", "share that is right", showlegend=False)
@@ -140,6 +145,7 @@ def calibration(bins: pd.DataFrame) -> go.Figure:
     return figure
 
 
+@kept
 def training(history: Sequence[dict[str, Any]]) -> go.Figure:
     """Accuracy on the training and on the held-out images after each epoch."""
     figure = _figure("epoch", "accuracy")

@@ -5,10 +5,12 @@ import plotly.graph_objects as go
 
 from core.palette import CLASS_COLOURS
 from dashboard.widgets.charts import GREY, TEMPLATE
+from dashboard.widgets.kept import kept
 
 SYMBOLS = {"FAKE": "circle", "REAL": "square"}
 
 
+@kept
 def response(rates: pd.DataFrame) -> go.Figure:
     """Share of verdicts turned by strength, with 95 % intervals; the control dashed and hollow.
 
@@ -47,6 +49,7 @@ def response(rates: pd.DataFrame) -> go.Figure:
     return figure
 
 
+@kept
 def carried(rows: pd.DataFrame, *, column: str, own: float | None, hue: str, x: str) -> go.Figure:
     """Verdicts on images from elsewhere, a dot with its interval a source, the test set's own rate dashed.
 

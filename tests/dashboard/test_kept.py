@@ -1,0 +1,39 @@
+"""Charts that are built once."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+import plotly.graph_objects as go
+import pytest
+
+from dashboard.widgets import kept
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a chart is given beside its table."""
+
+    value: float
+
+
+def test_equal_things_are_built_once_and_others_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kept, "MOST", 2)
+    built = []
+
+    @kept.kept
+    def chart(frame: pd.DataFrame, *, shown: Shown) -> go.Figure:
+        built.append(shown)
+        return go.Figure().add_scatter(y=frame["y"])
+
+    def table(last: float) -> pd.DataFrame:
+        return pd.DataFrame({"y": [1.0, last], "name": ["one", "other"]})
+
+    first = chart(table(2), shown=Shown(1))
+    assert chart(table(2), shown=Shown(1)) is first
+    other = chart(table(3), shown=Shown(1))
+    assert list(other.data[0].y) == [1, 3]
+    assert chart(table(2), shown=Shown(2)) is not first
+    assert len(built) == 3
+    # the oldest has gone
+    assert chart(table(2), shown=Shown(1)) is not first
+    assert len(built) == 4
