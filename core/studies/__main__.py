@@ -2,6 +2,7 @@
 
 python -m core.studies probes --run swift@cifake-test --data data/cifake
 python -m core.studies faithfulness --images 1000 --engine ray
+python -m core.studies probes --run swift@cifake-test --again
 python -m core.studies --list
 """
 
@@ -14,11 +15,11 @@ from typing import Any
 from tqdm import tqdm
 
 from core.dataset import DatasetError
-from core.run import ROOT, find_detectors, find_runs, read_run
+from core.run import ROOT, find_detectors, find_named, find_runs, read_run
 from core.storage import ContractError, WriteError
 from core.studies.ray_engine import ray_engine
 from core.studies.registry import MODULES, find_study
-from core.studies.runner import Engine, Source, run_study
+from core.studies.runner import Engine, Source, conclude_again, run_study
 from core.studies.store import read_study
 from core.studies.study import StudyError
 
@@ -33,7 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
             print(f"{name:14} {find_study(name).question}")
         return 0
     try:
-        make(options)
+        (again if options.again else make)(options)
     except (StudyError, DatasetError, ContractError) as error:
         print(f"core.studies: {error}", file=sys.stderr)
         return 2
@@ -63,6 +64,9 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--engine", choices=("local", "ray"), default="local", help="ray: all cores and GPUs at once")
     parser.add_argument("--address", help="of a Ray cluster, for --engine ray; default: this machine alone")
     parser.add_argument(
+        "--again", action="store_true", help="only the sentences, anew from the values that the study's file holds"
+    )
+    parser.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help="another parameter of the study"
     )
     return parser.parse_args(arguments)
@@ -82,9 +86,23 @@ def make(options: argparse.Namespace) -> None:
                 bar.update(done - bar.n)
 
             path = run_study(study, source, images=options.images, seed=options.seed, engine=engine, progress=show)
-        print(f"Written: {path}")
-        for finding in read_study(path).findings:
-            print(f"  {finding.sentence}")
+        tell(path)
+
+
+def again(options: argparse.Namespace) -> None:
+    """The findings of every study that was named, from the values that are there; needs neither detector nor images."""
+    if options.set or options.images:
+        raise StudyError("--again keeps the values that are there; leave --set and --images out, or leave --again out")
+    run = find_named(options.run, find_runs(), "run")
+    for name in options.study:
+        tell(conclude_again(find_study(name), run))
+
+
+def tell(path: Path) -> None:
+    """What was written and what it says."""
+    print(f"Written: {path}")
+    for finding in read_study(path).findings:
+        print(f"  {finding.sentence}")
 
 
 def find_engine(options: argparse.Namespace) -> Engine | None:
@@ -99,7 +117,7 @@ def find_engine(options: argparse.Namespace) -> Engine | None:
 def find_source(options: argparse.Namespace) -> Source:
     """The run, its detector and its images."""
     found = find_runs()
-    run = found.get(options.run, Path(options.run))
+    run = find_named(options.run, found, "run")
     made_by = read_run(run).manifest["detector"]
     detectors = find_detectors((run.parents[1], *(path.parents[1] for path in found.values())))
     if made_by not in detectors:

@@ -24,7 +24,7 @@ from core.detector import load_detector
 from core.pictures import find_pictures
 from core.run import Run, library_versions, read_run
 from core.storage import cache_dir, write_bytes_atomically
-from core.studies.store import study_path, write_study
+from core.studies.store import read_study, study_path, write_study
 from core.studies.study import WEIGHT, Context, Study, StudyError
 
 Progress = Callable[[int, int, str], None]
@@ -163,6 +163,46 @@ def run_study(
     return path
 
 
+def conclude_again(study: Study, folder: Path) -> Path:
+    """Make the findings of a study's file anew from the table that it holds, and its plain words with them.
+
+    Values, parameters, hashes and dates stay as they are; `concluded` says when the findings were made.
+
+    Args:
+        study: as it is declared now.
+        folder: the run's.
+
+    Returns:
+        The study's file.
+
+    Raises:
+        ContractError: there is no such file, or it cannot be read or is another run's.
+        StudyError: its values were made by another version of the study.
+    """
+    run, path = read_run(folder), study_path(folder, study.name)
+    answer = read_study(path, run)
+    about = dict(answer.about)
+    declared = _columns(study)
+    if about["version"] != study.version or list(about["columns"]) != list(declared):
+        raise StudyError(
+            f"{path} was made by another version of the study {study.name}, which gave other values; "
+            "make it again without --again"
+        )
+    parameters = study.with_parameters(about["parameters"]).parameters
+    about |= {
+        "title": study.title,
+        "question": study.question,
+        "columns": declared,
+        "control": study.control,
+        "better": study.better,
+        "explore": list(study.explore),
+        "findings": [one._asdict() for one in study.conclude(run, answer.table, parameters)],
+        "concluded": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    write_study(path, answer.table, about)
+    return path
+
+
 def run_locally(
     source: Source, work: Work, missing: list[int], progress: Progress
 ) -> Iterable[tuple[int, pd.DataFrame]]:
@@ -242,11 +282,15 @@ def check_table(study: Study, run: Run, work: Work, table: pd.DataFrame) -> None
         raise StudyError(f"the study {study.name} does not give one row for each image in their order")
 
 
+def _columns(study: Study) -> dict[str, str]:
+    """The columns of a study's file but `id`, in plain words."""
+    return dict(study.columns) | ({} if study.whole else {WEIGHT: "how many images of the run this one stands for"})
+
+
 def describe(
     study: Study, run: Run, table: pd.DataFrame, work: Work, *, seconds: float | None, seed: int
 ) -> Mapping[str, Any]:
     """What the file says of itself."""
-    columns = dict(study.columns) | ({} if study.whole else {WEIGHT: "how many images of the run this one stands for"})
     label = run.predictions["label"].astype(str).to_numpy()[work.positions] == "REAL"
     called = run.predictions["predicted"].astype(str).to_numpy()[work.positions] == "REAL"
     return {
@@ -254,7 +298,7 @@ def describe(
         "version": study.version,
         "title": study.title,
         "question": study.question,
-        "columns": columns,
+        "columns": _columns(study),
         "better": study.better,
         "control": study.control,
         "parameters": {name: value for name, value in study.parameters.items() if name not in study.private},

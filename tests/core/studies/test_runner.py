@@ -16,12 +16,12 @@ import pytest
 from numpy.typing import NDArray
 
 from core.run import read_run
-from core.storage import cache_dir
+from core.storage import ContractError, cache_dir
 from core.studies import registry
 from core.studies.__main__ import main
-from core.studies.runner import Source, choose_rows, run_study
+from core.studies.runner import Source, choose_rows, conclude_again, run_study
 from core.studies.store import read_study
-from core.studies.study import Context, StudyError
+from core.studies.study import Context, Finding, StudyError
 from tests.core.studies.conftest import BRIGHTNESS, brightness
 
 
@@ -107,6 +107,39 @@ def test_another_parameter_or_version_takes_no_old_shard(source: Source) -> None
     assert np.allclose(doubled["brightness"], 2 * single["brightness"])
 
 
+def test_findings_are_made_anew_from_the_values_that_are_there(source: Source) -> None:
+    study = BRIGHTNESS.with_parameters({"scale": 2.0})
+    path = run_study(study, source, images=20)
+    before, run = read_study(path), read_run(source.run)
+
+    def never(*_: Any) -> pd.DataFrame:
+        raise AssertionError("nothing is computed")
+
+    said = replace(
+        BRIGHTNESS,
+        compute=never,
+        question="Is it bright?",
+        conclude=lambda _, table, parameters: [
+            Finding("sum", f"{parameters['scale']} times", float((table["brightness"] * table["weight"]).sum()))
+        ],
+    )
+    assert conclude_again(said, source.run) == path
+    after = read_study(path, run)
+    pd.testing.assert_frame_equal(after.table, before.table)
+    expected = float((before.table["brightness"] * before.table["weight"]).sum())
+    assert after.findings[0][:3] == ("sum", "2.0 times", expected)
+    changed = {"findings", "question", "concluded"}
+    assert {key for key in after.about if after.about[key] != before.about.get(key)} == changed
+    # values of another version are not what the sentences are about
+    for other in (replace(said, version=2), replace(said, columns={**said.columns, "more": "of it"})):
+        with pytest.raises(StudyError, match="another version of the study brightness"):
+            conclude_again(other, source.run)
+    assert read_study(path, run).about == after.about
+    path.unlink()
+    with pytest.raises(ContractError, match="brightness.parquet is missing"):
+        conclude_again(said, source.run)
+
+
 @pytest.mark.parametrize(("change", "sentence"), [({"size": 1.0}, "no parameter size"), ({"scale": "a"}, "be a float")])
 def test_a_wrong_parameter_is_named(change: dict[str, Any], sentence: str) -> None:
     with pytest.raises(StudyError, match=sentence):
@@ -175,6 +208,10 @@ def test_the_command(source: Source, monkeypatch: pytest.MonkeyPatch, capsys: py
     answer = read_study(source.run / "studies" / "brightness.parquet")
     assert answer.about["images"] == 20
     assert answer.about["parameters"] == {"scale": 2.0}
+    assert main(["brightness", "--run", str(source.run), "--again"]) == 0
+    assert "The mean is" in capsys.readouterr().out
+    assert main(["brightness", "--run", str(source.run), "--again", "--images", "20"]) == 2
+    assert "leave --set and --images out" in capsys.readouterr().err
     assert main(["absent", "--run", str(source.run)]) == 2
     assert "there is no study absent" in capsys.readouterr().err
     assert main(["brightness", "--run", str(source.run), "--set", "other=1"]) == 2
