@@ -231,7 +231,7 @@ def splits() -> tuple[Split, ...]:
     return ("test", "train") if any("-train" in name for name in sets) else ("test",)
 
 
-@st.cache_resource(show_spinner=False)
+@st.cache_resource(show_spinner=False, on_release=lambda made: made.stop())
 def shelf() -> Shelf:
     """The image sets that pictures are taken from."""
     return Shelf(homes()[0] / "data" / "cifake", splits())

@@ -49,7 +49,8 @@ class Subject:
         return cls(image, name, hashlib.sha256(np.ascontiguousarray(image).tobytes()).hexdigest())
 
 
-@st.cache_resource(show_spinner=False)
+# any visitor's browser may ask Streamlit to forget everything: the old thread must end then
+@st.cache_resource(show_spinner=False, on_release=lambda made: made.close(wait=False))
 def worker() -> Worker:
     """The thread that owns the detectors, one for all visitors."""
     return Worker()

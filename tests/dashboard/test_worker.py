@@ -1,5 +1,7 @@
 """The thread that owns the detectors: order, turns, cancelling, leases, cache; answers equal to those made alone."""
 
+import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -316,6 +318,17 @@ def test_visitors_at_once_get_what_they_would_have_alone(made_home: Path) -> Non
             np.testing.assert_allclose(answer.values, alone.values, atol=1e-5)
         else:
             np.testing.assert_allclose(answer.margins, detector.margins(images[number][None]), atol=1e-5)
+
+
+def test_it_steps_back_behind_the_pages_and_ends_without_being_waited_for(script: Script) -> None:
+    desk = Worker()
+    desk.ask("me", "lime", question(lime()), IMAGE)
+    until(lambda: desk.ask("me", "lime", question(lime()), IMAGE), lambda found: found.state == "running")
+    if sys.platform == "linux":
+        own = os.getpriority(os.PRIO_PROCESS, 0)
+        assert os.getpriority(os.PRIO_PROCESS, desk._thread.native_id) == min(19, own + worker.BACK)
+    desk.close(wait=False)
+    until(lambda: Standing("done", share=float(desk._thread.is_alive())), lambda found: found.share == 0)
 
 
 def test_weights_that_have_changed_meanwhile_are_said(made_home: Path) -> None:
