@@ -7,12 +7,12 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from core.browse import Filter
-from core.studies.cluster_words import Words, differences
+from core.studies.cluster_words import FACT_WORDS, Words, differences
 from core.studies.store import find_studies
 from dashboard import library
 from dashboard.library import Opened
 
-SHOWN = 8
+SHOWN = 6
 FEWEST = 5
 
 
@@ -35,17 +35,25 @@ def _draw_words(opened: Opened, wanted: Filter, positions: NDArray[np.intp]) -> 
     if len(others) < FEWEST:
         st.caption("There are too few other images to compare them with.")
         return
-    words = _words(opened, opened.stamp, positions.tobytes(), others.tobytes(), _filtered(wanted))
-    st.markdown(f"Beside {whose} ({len(others):,}), these are or have")
-    if words:
-        st.markdown("\n".join(f"- {_written(text)}" for _, text in words[:SHOWN]))
-    else:
-        st.markdown("- nothing that is certainly different.")
+    st.markdown(f"Compared with {whose.format(len(others))}:")
+    own, told = _words(opened, opened.stamp, positions.tobytes(), others.tobytes(), _filtered(wanted))
+    with st.grid(2, min_column_width=300, gap="medium") as grid:
+        with grid.cell():
+            _draw_list("What they show, and how they look", own)
+        with grid.cell():
+            if opened.studied:
+                _draw_list("What studies say of them", told)
     st.caption(
-        "Told are differences in category, looks, and what studies say that are at least small (0.2 standard "
-        "deviations, or Cohen's h of 0.2) and four standard errors from none, largest first. They go with the verdict; "
-        "whether they cause it, only changing the image can say: see Evidence, or the experiments on Inspect."
+        "Told are differences that are at least small (0.2 standard deviations, or Cohen's h of 0.2) and four standard "
+        "errors from none, largest first. They go with the verdict; whether they cause it, only changing the image can "
+        "say: see Evidence, or the experiments on Inspect."
     )
+
+
+def _draw_list(title: str, words: Words) -> None:
+    st.markdown(f"**{title}**")
+    said = [f"- {_written(text)}" for _, text in words[:SHOWN]]
+    st.markdown("\n".join(said or ["- nothing that is certainly different"]))
 
 
 def _others(opened: Opened, wanted: Filter, positions: NDArray[np.intp]) -> tuple[NDArray[np.intp], str]:
@@ -53,8 +61,8 @@ def _others(opened: Opened, wanted: Filter, positions: NDArray[np.intp]) -> tupl
     lifted = replace(wanted.choosing("predicted", []).choosing("correct", []), sort=Filter.sort)
     others = np.setdiff1d(library.matching(opened, lifted), positions)
     if len(others) >= FEWEST:
-        return others, "the images that fit too, but got the other verdict"
-    return np.setdiff1d(np.arange(len(opened.table)), positions), "all other images"
+        return others, "the {:,} images that fit too but got the other verdict"
+    return np.setdiff1d(np.arange(len(opened.table)), positions), "all {:,} other images"
 
 
 def _filtered(wanted: Filter) -> tuple[str, ...]:
@@ -63,15 +71,23 @@ def _filtered(wanted: Filter) -> tuple[str, ...]:
 
 
 @st.cache_resource(max_entries=32, show_spinner="Comparing")
-def _words(_opened: Opened, stamp: str, inside: bytes, others: bytes, but: tuple[str, ...]) -> Words:  # noqa: ARG001
+def _words(
+    _opened: Opened,
+    stamp: str,  # noqa: ARG001 - the key
+    inside: bytes,
+    others: bytes,
+    but: tuple[str, ...],
+) -> tuple[Words, Words]:
+    """Differences in the images themselves, and in what studies say of them."""
     groups = []
     for positions in (inside, others):
         group = np.zeros(len(_opened.table), bool)
         group[np.frombuffer(positions, np.intp)] = True
         groups.append(group)
-    return differences(
-        *groups, _opened.run.predictions.reset_index(drop=True), studies=find_studies(_opened.run).answers, but=but
-    )
+    rows = _opened.run.predictions.reset_index(drop=True)
+    own = differences(*groups, rows, but=but)
+    studies = find_studies(_opened.run).answers
+    return own, differences(*groups, rows, studies=studies, but=(*but, "category", *FACT_WORDS))
 
 
 def _written(text: str) -> str:
