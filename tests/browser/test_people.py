@@ -1,0 +1,112 @@
+"""What those who are new to this do: the tour by keys alone, the game to its end, a report read without a network."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from core.game import ROUND
+from dashboard.widgets.guide import STEPS
+from tests.browser.app import PATIENCE, settle, visit
+from tests.browser.test_journeys import RUN, tab_to
+
+pytestmark = pytest.mark.browser
+TITLES = [title for title, _ in STEPS]
+Save = Callable[[str], Path]
+
+
+def test_the_tour_by_keyboard_alone(page: Page, address: str) -> None:
+    visit(page, f"{address}/guide?run={RUN}")
+    for number, title in enumerate(TITLES, 1):
+        expect(page.get_by_role("heading", level=1)).to_have_text(title, timeout=PATIENCE)
+        assert number == 1 or f"step={number}" in page.url
+        if number < len(TITLES):
+            page.keyboard.press("ArrowRight")
+    for title in (TITLES[-2], TITLES[-3]):
+        page.keyboard.press("ArrowLeft")
+        expect(page.get_by_role("heading", level=1)).to_have_text(title, timeout=PATIENCE)
+    settle(page)
+
+    called = page.get_by_role("heading", name="Called")
+    expect(called).to_contain_text("FAKE")
+    turned = page.get_by_text("The verdict has turned")
+    for _ in range(11):
+        if turned.count():
+            break
+        page.keyboard.press("l")
+        settle(page)
+    expect(turned).to_be_visible()
+    expect(called).to_contain_text("REAL")
+
+    # in a slider the arrows are the slider's
+    tab_to(page, "slider", "Detail that is left")
+    picture = page.locator(".picture img").first
+    before, kept = picture.get_attribute("src"), re.search(r"kept=(\d+)", page.url)
+    page.keyboard.press("ArrowLeft")
+    expect(picture).not_to_have_attribute("src", before or "", timeout=PATIENCE)
+    settle(page)
+    assert kept
+    assert f"kept={int(kept[1])}" not in page.url
+    expect(page.get_by_role("heading", level=1)).to_have_text(TITLES[-3])
+
+
+def test_the_game_to_its_end(page: Page, address: str) -> None:
+    visit(page, f"{address}/game?run={RUN}&game=3")
+    right = 0
+    for number in range(1, ROUND + 1):
+        expect(page.get_by_text(f"Image {number} of {ROUND}")).to_be_visible(timeout=PATIENCE)
+        expect(page.get_by_text("Did a camera take it")).to_be_visible(timeout=PATIENCE)
+        page.keyboard.press("1" if number % 2 else "2")
+        told = page.get_by_role("heading", name=re.compile("^(Right|Wrong).$"))
+        expect(told).to_be_visible(timeout=PATIENCE)
+        right += told.inner_text() == "Right."
+        page.keyboard.press("n")
+    mine, detectors = page.get_by_test_id("stMetricValue").all_inner_texts() if _ended(page) else ("", "")
+    assert mine == f"{right} of {ROUND}"
+    assert re.fullmatch(rf"\d+ of {ROUND}", detectors)
+    expect(page.get_by_text("95 % interval")).to_have_count(2)
+
+
+def _ended(page: Page) -> bool:
+    expect(page.get_by_text("All answered")).to_be_visible(timeout=PATIENCE)
+    settle(page)
+    return True
+
+
+@pytest.fixture
+def save(page: Page, address: str, tmp_path: Path) -> Save:
+    """Press the report's button on a page of the app, and keep the file."""
+
+    def saved(path: str) -> Path:
+        visit(page, f"{address}/{path}")
+        with page.expect_download() as waiting:
+            page.get_by_role("button", name="Report").click()
+        assert waiting.value.suggested_filename.endswith(".html")
+        waiting.value.save_as(tmp_path / "report.html")
+        return tmp_path / "report.html"
+
+    return saved
+
+
+@pytest.mark.parametrize(("path", "figures", "pictures"), [("?run={}", 5, 0), ("explore?run={}&true=REAL", 1, 30)])
+def test_a_report_is_whole_without_a_network(
+    browser: Browser, save: Save, path: str, figures: int, pictures: int
+) -> None:
+    file = save(path.format(RUN))
+    context = browser.new_context(viewport={"width": 390, "height": 800})
+    context.set_offline(True)
+    page = context.new_page()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(file.as_uri())
+    assert [url for url in asked if not url.startswith("data:")] == [file.as_uri()]
+    expect(page.get_by_role("heading", level=1)).to_contain_text(RUN if pictures else RUN.partition("@")[0])
+    drawn = page.locator("img").evaluate_all("all => all.map((one) => one.complete && one.naturalWidth > 0)")
+    assert all(drawn)
+    assert page.locator("figure img").count() == page.locator("figure").count() >= figures
+    assert page.locator(".tiles img").count() == pictures
+    # a phone reads it without moving it sideways
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    context.close()
