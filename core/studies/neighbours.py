@@ -24,6 +24,8 @@ from core.studies.study import WEIGHT, Context, Finding, Study
 
 NAMED = 5
 ENOUGH = 20
+# how often labels are dealt to see where one deal may end
+DEALS = 200
 OWN = "the run's own images"
 
 
@@ -155,9 +157,11 @@ def conclude(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> li
         where = called == verdict
         same, by_pixels, by_chance = (share(said == verdict, where) for said in (says, pixels, shuffled))
         if same.images:
+            least, most = chance_of(table[where], weights[where])
             sentence = (
-                f"Of the images called {verdict}, {_said(same)} have mostly {verdict} pictures among {whose}; by raw "
-                f"pixels {_said(by_pixels)}, with labels dealt anew by lot {_said(by_chance)}."
+                f"Of the images called {verdict}, {_said(same)} have mostly {verdict} pictures among {whose}. By raw "
+                f"pixels it is {_said(by_pixels)}; with labels dealt by lot it is {100 * by_chance.value:.1f} %, where "
+                f"one deal gives anything from about {100 * least:.0f} to {100 * most:.0f} %."
             )
             found.append(Finding(f"agree_{verdict.lower()}", sentence, *same))
     truth, right = share(says == label), share(called == label)
@@ -176,6 +180,31 @@ def conclude(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> li
         found.append(Finding("errors", sentence, *astray))
         found.append(_by_distance(table, wrong, weights))
     return found
+
+
+def chance_of(table: pd.DataFrame, weights: NDArray[np.float64], *, seed: int = 0) -> tuple[float, float]:
+    """Between which shares 95 of 100 deals of the labels by lot end, 0 to 1.
+
+    Images share neighbours, so that one deal is far fewer independent draws than there are images, and may end far from
+    one half. From the `NAMED` nearest, which are what the table names: where labels are as many of each class.
+
+    Args:
+        table: rows of the study.
+        weights: float64 (M,), how many images each stands for.
+        seed: of the deals.
+    """
+    names = table[[f"near_{n}" for n in range(1, NAMED + 1)]].to_numpy(object)
+    codes, known = pd.factorize(names.ravel())
+    near = codes.reshape(names.shape)
+    there = near >= 0
+    generator, ends = np.random.default_rng(seed), []
+    for _ in range(DEALS):
+        real = generator.random(len(known)) < 0.5
+        # where they are even, as with a neighbour missing, the nearest decides
+        lead = np.where(there, np.where(real[near], 1, -1), 0).sum(axis=1)
+        ends.append(np.average(np.where(lead == 0, real[near[:, 0]], lead > 0), weights=weights))
+    low, high = np.quantile(ends, [0.025, 0.975])
+    return float(low), float(high)
 
 
 def _whose(table: pd.DataFrame, parameters: Mapping[str, Any]) -> str:

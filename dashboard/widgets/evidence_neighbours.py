@@ -15,7 +15,9 @@ def draw_summary(opened: Opened, answer: Answer) -> None:
     bullets([one.sentence for one in answer.findings])
     st.caption(
         "Where neighbours and verdict agree, the verdict is what such images had in training. Raw pixels and labels "
-        "dealt by lot are the controls: what they reach as well has nothing to do with what the network has learned."
+        "dealt by lot are the controls: what they reach as well has nothing to do with what the network has learned. "
+        "By lot it would be 50 % on average. But labels are dealt once, and many images have the same neighbours, so "
+        "that one deal is like few throws of a coin and may end well above or below."
     )
     with st.container(horizontal=True, gap="small"):
         if "neighbours.agrees" in opened.table and st.button(

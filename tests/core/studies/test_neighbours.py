@@ -12,7 +12,7 @@ from core.detector import Detector, save_detector
 from core.run import read_run, write_run
 from core.stats import wilson_interval
 from core.studies import neighbours
-from core.studies.neighbours import STUDY, conclude, searched
+from core.studies.neighbours import STUDY, chance_of, conclude, searched
 from core.studies.runner import Source, run_study
 from core.studies.store import read_study
 from tests.core.studies.conftest import made_set, mixed_detector
@@ -137,3 +137,23 @@ def test_without_errors_nothing_is_said_of_them(source: Source) -> None:
     table = read_study(run_study(STUDY, source), run).table
     run.predictions["predicted"] = run.predictions["label"]
     assert {finding.key for finding in conclude(run, table, STUDY.parameters)} == {"agree_fake", "agree_real", "truth"}
+
+
+def test_a_deal_by_lot_ends_far_from_a_half_where_images_share_their_neighbours() -> None:
+    def ends(shared: bool, images: int = 400) -> tuple[float, float]:
+        rows = np.arange(5 * images).reshape(images, 5) % (5 if shared else 5 * images)
+        table = pd.DataFrame({f"near_{n + 1}": [f"train-{row}" for row in rows[:, n]] for n in range(5)})
+        return chance_of(table, np.ones(images))
+
+    assert ends(True) == (0.0, 1.0)
+    low, high = ends(False)
+    # as many throws of a coin as there are images
+    error = 1.96 * 0.5 / 20
+    assert (low, high) == (pytest.approx(0.5 - error, abs=0.02), pytest.approx(0.5 + error, abs=0.02))
+
+
+def test_a_missing_neighbour_has_no_vote() -> None:
+    table = pd.DataFrame({"near_1": [f"train-{row}" for row in range(400)], **{f"near_{n}": None for n in range(2, 6)}})
+    low, high = chance_of(table, np.ones(400))
+    assert 0.42 < low < 0.48
+    assert 0.52 < high < 0.58
