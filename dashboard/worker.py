@@ -6,6 +6,7 @@ so that everybody soon has a first result. A question that nobody has asked abou
 visitor has left or moved on. Answers are kept by what they depend on, so that asking twice costs nothing.
 """
 
+import atexit
 import contextlib
 import logging
 import os
@@ -35,8 +36,8 @@ MAX_ANSWERS = 256
 MAX_WAITING = 64
 MAX_DETECTORS = 2
 MAX_ENDED = 1000
-# a page gets about nine times the processor time of an explanation where both want it
-BACK = 10
+# a page gets about three times the processor time of an explanation where both want it
+BACK = 5
 LAST = 2
 Answer = Any
 Asker = tuple[str, str]
@@ -148,6 +149,8 @@ class Worker:
         self._closed = self._stepped_back = False
         self._thread = threading.Thread(target=self._loop, name="detectors", daemon=True)
         self._thread.start()
+        # torch aborts the process when it ends in the middle of a step
+        atexit.register(self.close)
 
     def ask(self, visitor: str, slot: str, question: Question, pixels: NDArray[np.uint8]) -> Standing:
         """Ask, or come back for the answer.

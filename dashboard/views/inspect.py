@@ -136,7 +136,8 @@ if len(asked) > 1:
         st.fragment(panels.lime_panel)(subject, asked)
 else:
     with st.grid(3, min_column_width=190, gap="medium") as grid:
-        with grid.cell():
+        # in two columns LIME stands below Grad-CAM
+        with grid.cell(row_span=2):
             draw_image()
             draw_agreement()
             draw_about(opened, row)

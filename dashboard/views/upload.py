@@ -95,43 +95,60 @@ else:
 note_drawn()
 seen = ready.seen(FILTER.value)
 subject = Subject.of(seen, name)
-with st.grid(3, min_column_width=205, gap="large") as grid:
+
+
+def draw_seen() -> None:
+    """The pixels, and by which rule they were made."""
+    st.markdown("#### What the detector sees")
+    st.caption("All that it is given: 32 x 32 pixels, whatever an image was before.")
+    plain_picture(seen, key="upload.seen", alt=f"{name} as 32 x 32 pixels")
     if ready.resized:
+        FILTER.linked(
+            st.selectbox,
+            "Made small by",
+            options=list(ready.filters),
+            help=explain("Resampling filter", "Undetermined"),
+        )
+    else:
+        st.caption(name)
+
+
+def draw_agreement() -> None:
+    """Whether the two explanations agree, against the run's own images where its detector is asked."""
+    verdict = uploads.called(ready, detector, shown=FILTER.value)
+    # maps of another detector are no measure for this one's
+    others = (
+        other_maps(opened, verdict=verdict, label=None, row=None)
+        if verdict is not None and detector.sha256 == made_by
+        else np.zeros((0, 4, 4), np.float32)
+    )
+    agreement_panel(subject, detector, None, others, whose=f"images of {opened.run.manifest['set']} with this verdict")
+
+
+if ready.resized:
+    with st.grid(3, min_column_width=190, gap="medium") as grid:
         with grid.cell():
             st.markdown("#### Your image")
             st.image(ready.preview, alt=f"{name} with its crop", width="stretch")
             st.caption(f"{name}, {ready.width} x {ready.height} pixels, dimmed where it is cut off")
-    with grid.cell():
-        st.markdown("#### What the detector sees")
-        plain_picture(seen, key="upload.seen", alt=f"{name} as 32 x 32 pixels")
-        if ready.resized:
-            FILTER.linked(
-                st.selectbox,
-                "Made small by",
-                options=list(ready.filters),
-                help=explain("Resampling filter", "Undetermined"),
-            )
-        else:
-            st.caption(name)
-    with grid.cell():
-        uploads.draw_verdict(ready, detector, shown=FILTER.value)
-
-with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-    panels.draw_controls()
-verdict = uploads.called(ready, detector, shown=FILTER.value)
-# maps of another detector are no measure for this one's
-others = (
-    other_maps(opened, verdict=verdict, label=None, row=None)
-    if verdict is not None and detector.sha256 == made_by
-    else np.zeros((0, 4, 4), np.float32)
-)
-with st.grid(3, min_column_width=205, gap="large") as grid:
+        with grid.cell():
+            draw_seen()
+        with grid.cell():
+            uploads.draw_verdict(ready, detector, shown=FILTER.value)
+else:
+    uploads.draw_verdict(ready, detector, shown=FILTER.value)
+panels.draw_controls()
+with st.grid(3, min_column_width=190, gap="medium") as grid:
+    if not ready.resized:
+        # as on Inspect: the image stands beside its maps
+        with grid.cell(row_span=2):
+            draw_seen()
+            draw_agreement()
     st.fragment(panels.cam_panel)(subject, [detector])
     st.fragment(panels.lime_panel)(subject, [detector])
-    with grid.cell():
-        agreement_panel(
-            subject, detector, None, others, whose=f"images of {opened.run.manifest['set']} with this verdict"
-        )
+    if ready.resized:
+        with grid.cell():
+            draw_agreement()
 notes = [f"The image was cut to a square and resized to 32 x 32 ({FILTER.value})."] if ready.resized else []
 panels.page_row(subject, [detector], None, notes)
 experiments(subject, detector, origin, origin_row)
