@@ -9,6 +9,7 @@ import streamlit as st
 
 from core.explain.overlay import common_scale
 from core.explain.results import CamResult, CamSettings, LimeResult, LimeSettings
+from dashboard.glossary import explain
 from dashboard.widgets import settings as s
 from dashboard.widgets.asking import Known, Subject, ask, visitor, worker
 from dashboard.widgets.downloads import Result, page_download, result_downloads
@@ -37,7 +38,7 @@ def draw_controls() -> None:
 
 def cam_panel(subject: Subject, detectors: Sequence[Known], stored: CamResult | None = None) -> None:
     """Grad-CAM of one image by one or more detectors; `stored` is the first one's map as the run has kept it."""
-    st.markdown("#### Grad-CAM", help="Gradient-weighted class activation mapping (Selvaraju et al. 2017).")
+    st.markdown("#### Grad-CAM", help=explain("Grad-CAM"))
     st.caption("Where in the image the network's own features speak for one class or the other.")
     settings = s.cam_settings()
     smooth = s.SMOOTH.value == "yes"
@@ -47,8 +48,7 @@ def cam_panel(subject: Subject, detectors: Sequence[Known], stored: CamResult | 
         "Stage of the network",
         options=list(s.STAGE_NAMES),
         format_func=s.STAGE_NAMES.get,
-        help="Late stages know the most and see the least sharply: stage 4 has 4 x 4 positions, each of which sees the "
-        "whole image. Early stages are sharp and know little.",
+        help=explain("Stage", also="Stage 4 has 4 x 4 positions, each of which sees the whole image."),
     )
     with st.expander("More"):
         _cam_more()
@@ -63,8 +63,7 @@ def _cam_more() -> None:
         options=list(s.TARGET_NAMES),
         format_func=s.TARGET_NAMES.get,
         required=True,
-        help="The margin is logit REAL less logit FAKE, the one number that the verdict hangs on. One class alone "
-        "shows only what speaks for it.",
+        help=explain("Margin", also="One class alone shows only what speaks for it."),
     )
     s.SMOOTH.linked(
         st.segmented_control,
@@ -78,7 +77,7 @@ def _cam_more() -> None:
 
 def lime_panel(subject: Subject, detectors: Sequence[Known]) -> None:
     """LIME of one image by one or more detectors."""
-    st.markdown("#### LIME", help="Local interpretable model-agnostic explanations (Ribeiro et al. 2016).")
+    st.markdown("#### LIME", help=explain("LIME", "Undecided"))
     st.caption("What happens to the verdict when parts of the image are covered, part by part, many times.")
     paper = s.PAPER.value == "yes"
     _answers(subject, detectors, s.lime_settings(), slot="lime", smooth=False)
@@ -101,7 +100,12 @@ def lime_panel(subject: Subject, detectors: Sequence[Known]) -> None:
         if not paper:
             _lime_more()
         s.SEED.linked(
-            st.number_input, "Seed", min_value=0, max_value=9999, step=1, help="Of the random samples and the texture."
+            st.number_input,
+            "Seed",
+            min_value=0,
+            max_value=9999,
+            step=1,
+            help=explain("Seed", also="Here of the random samples and of the texture."),
         )
 
 
@@ -113,14 +117,14 @@ def _lime_size() -> None:
         min_value=4,
         max_value=120,
         step=2,
-        help="Into how many parts the image is cut. SLIC finds about half as many as it is asked for.",
+        help=explain("Segment", also="SLIC finds about half as many as it is asked for."),
         disabled=s.SEGMENTATION.value == "quickshift",
     )
     s.SAMPLES.linked(
         st.select_slider,
         "Samples",
         options=[64, 128, 256, 512, 1024, 2048],
-        help="How many partly covered versions are tried. More narrow the sampling error and take longer.",
+        help=explain("Sample"),
     )
 
 
@@ -132,15 +136,18 @@ def _lime_more() -> None:
         options=list(s.SEGMENTATION_NAMES),
         format_func=s.SEGMENTATION_NAMES.get,
         required=True,
-        help="SLIC follows edges, the grid cuts squares, quickshift is LIME's own default.",
+        help=explain("SLIC", also="The grid cuts squares; quickshift is LIME's own default."),
     )
     s.FILL.linked(
         st.selectbox,
         "Cover with",
         options=list(s.FILL_NAMES),
         format_func=s.FILL_NAMES.get,
-        help="Covering is not neutral: a flat colour erases fine detail, which this kind of detector takes for "
-        "evidence. Shuffled texture keeps it. A finding that hangs on the cover is about the cover.",
+        help=explain(
+            "Fill",
+            also="Covering is not neutral: a flat colour erases fine detail, which this kind of detector takes for "
+            "evidence. Shuffled texture keeps it. A finding that hangs on the cover is about the cover.",
+        ),
     )
     s.LIME_TARGET.linked(
         st.segmented_control,
@@ -208,7 +215,7 @@ def _draw_answer(
             scale=scale,
         )
         sentence = standing.answer.health.sentence or "Both signs, and not flat: the map points somewhere."
-        st.caption(sentence)
+        st.caption(sentence, help=explain("Surrogate") if isinstance(standing.answer, LimeResult) else None)
     elif standing.busy:
         st.skeleton(height=260)
     if standing.state == "failed":
@@ -246,13 +253,14 @@ def verdict_line(subject: Subject, detector: Known, stored: CamResult | None) ->
         return
     sure = answer.p_real if answer.verdict == "REAL" else 1 - answer.p_real
     st.markdown(
-        f"**{detector.name}**: {CLASS_WORDS[answer.verdict]}, {percent(sure)} sure, margin {answer.margin:+.2f}"
+        f"**{detector.name}**: {CLASS_WORDS[answer.verdict]}, {percent(sure)} sure, margin {answer.margin:+.2f}",
+        help=explain("Confidence", "Margin"),
     )
 
 
 def stored_panel(stored: CamResult, *, alone: bool) -> None:
     """The map that the run has kept, where nothing else can be had; `alone` where there is no picture under it."""
-    st.markdown("#### Grad-CAM")
+    st.markdown("#### Grad-CAM", help=explain("Grad-CAM", "Margin map"))
     st.caption("The run's own map of stage 4, 4 x 4 positions.")
     explained_picture(stored, key="stored.picture", palette=s.PALETTE.value, opacity=s.OPACITY.value, alone=alone)
     st.caption(stored.health.sentence)
