@@ -93,10 +93,11 @@ def _choose_by_numbers(opened: Opened, space: str) -> None:
             ends = [
                 st.number_input(label, value=float(value), format="%.1f", key=f"patterns.{space}.{label}", width=130)
                 for label, value in (
-                    ("Left", np.nanmin(across)),
-                    ("Right", np.nanmax(across)),
-                    ("Bottom", np.nanmin(up)),
-                    ("Top", np.nanmax(up)),
+                    # a little beyond the outermost images, which would else lie on the edge
+                    ("Left", np.floor(10 * np.nanmin(across) - 1) / 10),
+                    ("Right", np.ceil(10 * np.nanmax(across) + 1) / 10),
+                    ("Bottom", np.floor(10 * np.nanmin(up) - 1) / 10),
+                    ("Top", np.ceil(10 * np.nanmax(up) + 1) / 10),
                 )
             ]
             if st.form_submit_button("Explore it", icon=":material/grid_view:"):

@@ -2,12 +2,15 @@
 
 import json
 import shutil
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from numpy.typing import NDArray
 from streamlit.testing.v1 import AppTest
 
 from core.browse import browse_table
@@ -15,7 +18,9 @@ from core.palette import CLASS_COLOURS
 from core.places import Area
 from core.run import read_run
 from core.stats import wilson_interval
+from core.studies.registry import find_study
 from core.studies.store import read_study
+from core.studies.study import Context
 from dashboard.widgets.scatter import clicked_row, drawn_area
 from tests.dashboard.conftest import Open
 from tests.dashboard.studies import add_studies
@@ -135,6 +140,53 @@ def test_an_area_by_numbers_needs_no_pointer(open_page: Open, studied: Path) -> 
     app.form_submit_button[0].click().run()
     assert not app.exception
     assert f"**{(table['maps_y'] > low).sum()}** of 60 images" in words(app)
+
+
+def test_the_numbers_that_stand_there_first_hold_every_image(open_page: Open, studied: Path) -> None:
+    for space in ("features", "maps"):
+        app = open_page("patterns", run=RUN, space=space)
+        app.form_submit_button[0].click().run()
+        assert "**60** images" in words(app)
+        assert app.query_params["area"].startswith(f"{space}:")
+
+
+def test_the_cluster_that_errs_most_is_said_first_and_its_card_shown(
+    open_page: Open, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = find_study("clusters")
+
+    def by_outcome(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, Any]) -> pd.DataFrame:
+        found = study.compute(context, rows, parameters)
+        predictions = context.run.predictions.iloc[rows]
+        said, truth = ((predictions[name].astype(str) == "REAL").to_numpy() for name in ("predicted", "label"))
+        return found.assign(maps_cluster=(2 * said + (said != truth)).astype(np.int8))
+
+    monkeypatch.setattr("tests.dashboard.studies.find_study", lambda _: replace(study, compute=by_outcome))
+    add_studies(home, "clusters")
+    table = table_of(home)
+    wrong = table[table["correct"] == "wrong"]["predicted"].value_counts()
+    verdict = str(wrong.index[0])
+    assert wrong[verdict] > 5
+    app = open_page("patterns", run=RUN)
+    number = {"FAKE": 1, "REAL": 3}[verdict]
+    said = words(app).replace("\N{NO-BREAK SPACE}", " ")
+    assert f"Look first at cluster {number} by where it looks" in said
+    assert f"of its {wrong[verdict]} images called" in said
+    assert "**100.0 % are wrong**" in said
+    app.button(key="patterns.worst.card").click().run()
+    assert not app.exception
+    assert app.segmented_control(key="url.space").value == "maps"
+    assert app.segmented_control(key="url.verdict").value == verdict
+    assert f"Cluster {number}" in [element.value for element in app.subheader]
+    app.button(key="patterns.worst.errors").click().run()
+    assert app.title[0].value == "Browse the images"
+    assert f"**{wrong[verdict]}** of 60 images" in words(app)
+
+
+def test_where_no_cluster_errs_more_it_says_so(open_page: Open, studied: Path) -> None:
+    answer = read_study(studied / "runs" / RUN / "studies" / "clusters.parquet", read_run(studied / "runs" / RUN))
+    certain = [one for one in answer.findings if one.key.startswith("worst-") and np.isfinite(one.low)]
+    assert ("No cluster certainly errs more" in words(open_page("patterns", run=RUN))) == (not certain)
 
 
 def test_a_card_says_size_and_error_rate_and_opens_its_images(open_page: Open, studied: Path) -> None:

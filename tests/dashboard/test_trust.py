@@ -1,7 +1,9 @@
 """The page Trust: its numbers against the studies' own columns, and what it says where there are none."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -9,7 +11,9 @@ from streamlit.testing.v1 import AppTest
 
 from core.run import read_run
 from core.stats import weighted_mean, wilson_interval
+from core.studies.registry import find_study
 from core.studies.store import read_study
+from core.studies.study import Finding
 from tests.dashboard.conftest import Open
 from tests.dashboard.studies import TRUST, add_studies
 from tests.dashboard.test_pages import words
@@ -124,3 +128,22 @@ def test_a_broken_study_is_one_sentence_and_the_others_stay(open_page: Open, hom
     assert [error.value.startswith("tiny@seen-test/studies/stability.parquet is no") for error in app.error] == [True]
     assert str(home) not in words(app)
     assert len(app.get("plotly_chart")) == 1
+
+
+def test_a_study_of_another_version_is_a_sentence(open_page: Open, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    add_studies(home, *(name for name in TRUST if name != "sanity"))
+    study = find_study("sanity")
+    columns = {name: said for name, said in study.columns.items() if name != "lime_other"}
+    monkeypatch.setattr("tests.dashboard.studies.find_study", lambda _: replace(study, columns=columns, conclude=none))
+    add_studies(home, "sanity")
+    app = open_page("trust", run=RUN)
+    assert not app.exception
+    (error,) = app.error
+    assert "sanity.parquet has no column 'lime_other'" in error.value
+    assert f"`python -m core.studies sanity --run {RUN}`" in error.value
+    assert "How often does LIME show one colour only?" in [element.value for element in app.subheader]
+
+
+def none(*_: Any) -> list[Finding]:
+    """No findings."""
+    return []
