@@ -24,7 +24,7 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-PATIENCE = 90_000
+PATIENCE = 240_000
 # the page's script has ended and nothing says that more is coming
 SETTLED = """() => {
   const app = document.querySelector('[data-testid=stApp]')
