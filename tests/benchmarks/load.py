@@ -114,6 +114,8 @@ def report(
     levels = ", ".join(f"{level:.0f}" for level in (at_start, held[after][0], held[-1], max(held)))
     print(f"| memory (MB): new server, warm, end, most | {levels} |")
     print(f"| memory's slope after {warm:.0f} s | {slope:+.1f} MB a minute |")
+    minutely = ", ".join(f"{held[when >= minute * 60][0]:.0f}" for minute in range(int(when[-1] / 60) + 1))
+    print(f"| memory minute by minute | {minutely} MB |")
     for sentence in [*dict.fromkeys(records.errors), *wrong][:20]:
         print(f"- {sentence}")
 
