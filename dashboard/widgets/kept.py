@@ -10,19 +10,23 @@ from typing import ParamSpec
 
 import plotly.graph_objects as go
 
-MOST = 64
+MOST = 24
 P = ParamSpec("P")
 
 
 def kept(build: Callable[P, go.Figure]) -> Callable[P, go.Figure]:
-    """A chart's builder that remembers its last figures by everything it is given; nobody changes a figure later."""
+    """A chart's builder that remembers its last figures by everything it is given; nobody changes a figure later.
+
+    What has a `stamp`, such as an opened run, is known by that.
+    """
     figures: OrderedDict[bytes, go.Figure] = OrderedDict()
     lock = threading.Lock()
 
     @functools.wraps(build)
     def get(*args: P.args, **options: P.kwargs) -> go.Figure:
         # the bytes are hashed and never read again
-        key = hashlib.blake2b(pickle.dumps((args, options))).digest()
+        known = [getattr(given, "stamp", given) for given in args]
+        key = hashlib.blake2b(pickle.dumps((known, options))).digest()
         with lock:
             if key in figures:
                 figures.move_to_end(key)

@@ -13,6 +13,7 @@ from core.palette import CLASS_COLOURS
 from core.places import Area
 from dashboard.library import Opened
 from dashboard.widgets.charts import GREY, TEMPLATE
+from dashboard.widgets.kept import kept
 
 HEIGHT = 620
 # told apart by lightness as well as by hue; the clusters' numbers are written on the picture, too
@@ -82,6 +83,7 @@ def column_of(key: str, space: str) -> str:
     return f"clusters.{space}_cluster" if key == "cluster" else key
 
 
+@kept
 def scatter(opened: Opened, space: str, key: str, *, drag: str) -> go.Figure:
     """Draw the run's images where the study `clusters` puts them.
 
@@ -135,9 +137,9 @@ def _draw_names(figure: go.Figure, points: Points, values: pd.Series, key: str) 
     """Points of named values, each a colour; of many names the most frequent."""
     texts = np.where(values.isna(), ABSENT, values.astype(object).map(lambda value: _word(value, key)))
     counted = pd.Series(texts[texts != ABSENT]).value_counts()
-    kept = list(counted.index) if len(counted) <= len(COLOURS) or key == "cluster" else [*counted.index[:11]]
-    texts = np.where(np.isin(texts, [*kept, ABSENT]), texts, OTHERS)
-    names = sorted(kept, key=lambda name: (len(name), name) if key == "cluster" else (0, name))
+    named = list(counted.index) if len(counted) <= len(COLOURS) or key == "cluster" else [*counted.index[:11]]
+    texts = np.where(np.isin(texts, [*named, ABSENT]), texts, OTHERS)
+    names = sorted(named, key=lambda name: (len(name), name) if key == "cluster" else (0, name))
     colours = _colours(key, names)
     for name in (ABSENT, OTHERS, *names):
         _draw(

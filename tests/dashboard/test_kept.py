@@ -1,6 +1,7 @@
 """Charts that are built once."""
 
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -37,3 +38,14 @@ def test_equal_things_are_built_once_and_others_anew(monkeypatch: pytest.MonkeyP
     # the oldest has gone
     assert chart(table(2), shown=Shown(1)) is not first
     assert len(built) == 4
+
+
+def test_an_opened_run_is_known_by_its_stamp() -> None:
+    @kept.kept
+    def chart(opened: SimpleNamespace) -> go.Figure:
+        return go.Figure(layout={"title": opened.stamp})
+
+    # its rows cannot be pickled, and need not be
+    first = chart(SimpleNamespace(stamp="a", rows=lambda: None))
+    assert chart(SimpleNamespace(stamp="a", rows=lambda: None)) is first
+    assert chart(SimpleNamespace(stamp="b", rows=lambda: None)).layout.title.text == "b"
