@@ -13,6 +13,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from core.checks import is_plain_name
 from core.dataset import CLASSES, DatasetError, ImageSet, check_image_set, load_image_set
 from core.detector import Detector, save_detector
 from core.model_card import model_card
@@ -102,7 +103,9 @@ def train(options: argparse.Namespace) -> None:
 
 
 def refuse_existing(options: argparse.Namespace, name: str) -> None:
-    """Say before the training, not after it, that something is in the way."""
+    """Say before the training, not after it, that the name is none or that something is in the way."""
+    if not is_plain_name(name):
+        raise ValueError(f"--name cannot be {name!r}; give one without slashes that begins with no dot")
     found = [options.out / "detectors" / name]
     if not options.resume:
         found += (options.out / "runs").glob(f"{name}@*")

@@ -28,6 +28,8 @@ CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "hors
 CIFAKE_NAME = re.compile(r"\d+(?: \((\d+)\))?\.jpe?g", re.IGNORECASE)
 # a 32 x 32 image of any allowed format is far smaller; more is a bomb or a mistake
 MAX_FILE_BYTES = 2**20
+# how members of a .zip may be packed; the others cannot be unpacked piece by piece
+UNPACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 PACK = "image pack"
 PACK_VERSION = 1
 
@@ -113,7 +115,7 @@ class _Folder:
                 raise DatasetError(f"{folder} is missing; CIFAKE has the folders {{train,test}}/{{REAL,FAKE}}.")
             with os.scandir(folder) as scan:
                 for item in scan:
-                    if not item.name.startswith(".") and item.is_file():
+                    if not item.name.startswith(".") and _is_file(item):
                         status = item.stat()
                         found.append(_Entry(f"{label}/{item.name}", status.st_size, status.st_mtime_ns))
         return sorted(found)
@@ -147,7 +149,12 @@ class _Zip:
         return sorted(_Entry(name, info.file_size, info.CRC) for name, info in members.items())
 
     def read(self, split: str, entry: _Entry) -> bytes:
-        return self.archive.read(self.members[split][entry.name])
+        info = self.members[split][entry.name]
+        if info.compress_type not in UNPACKED:
+            raise ImageError("is packed in a way that is not read here; pack the .zip anew")
+        # no more than it claims to hold: to read all of it unpacks all that is there first
+        with self.archive.open(info) as file:
+            return file.read(info.file_size)
 
     def close(self) -> None:
         self.archive.close()
@@ -275,7 +282,7 @@ def _decode_all(
             pixels[len(kept)] = image
             kept.append((entry.name, hashlib.sha256(data).hexdigest(), len(data)))
         except ImageError as error:
-            skipped.append(f"{entry.name}: {error}")
+            skipped.append(f"{_printable(entry.name)}: {error}")
         if progress is not None and (done % 500 == 0 or done == len(entries)):
             progress(done, len(entries))
     pixels = pixels[: len(kept)]
@@ -287,11 +294,26 @@ def _decode_all(
     return ImageSet(f"{base}-{split}", split, pixels, rows, fingerprint_of(split, rows), tuple(skipped))
 
 
+def _is_file(item: os.DirEntry[str]) -> bool:
+    try:
+        return item.is_file()
+    except OSError:
+        # a link that leads to itself
+        return False
+
+
+def _printable(name: str) -> str:
+    """A file's name in a sentence: one that holds line ends or commands of a terminal does nothing there."""
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in name)
+
+
 def _read_small(source: _Source, split: str, entry: _Entry) -> bytes:
     if entry.size > MAX_FILE_BYTES:
         raise ImageError(f"has {entry.size} bytes, too many for {SIDE} x {SIDE} pixels")
     try:
         return source.read(split, entry)
+    except ImageError:
+        raise
     except (OSError, EOFError, zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError) as error:
         # zipfile raises these for damaged, encrypted or unknown members; zlib.error is a ValueError's cousin
         raise ImageError(f"cannot be read ({error})") from None

@@ -20,6 +20,7 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -149,14 +150,21 @@ def prepare(work: Work, folder: Path) -> Trial:
     return Trial(work, template, found.result, wholes[-1].result, seconds)
 
 
-def fail_writes(trial: Trial, account: Account, every: int) -> Iterator[str]:
-    """Every `every`-th change fails, and disks of several sizes are full."""
+def fail_writes(
+    trial: Trial, account: Account, every: int = 1, *, first: int = 1, in_turn: bool = False
+) -> Iterator[str]:
+    """Every `every`-th change fails from the `first` on, and disks of several sizes are full.
+
+    Each fails with both errors, or, `in_turn`, with one of them.
+    """
+    kinds = list(ERRORS.items())
     faults: list[tuple[str, dict[str, Any]]] = [
         (f"{name} at change {at} of {trial.changes}", {"at": at, "what": number})
-        for at in range(1, trial.changes + 1, every)
-        for name, number in ERRORS.items()
+        for at in range(first, trial.changes + 1, every)
+        for name, number in (kinds[at % 2 :][:1] if in_turn else kinds)
     ]
-    faults += [(f"full at {size} bytes", {"size": size}) for size in trial.work.sizes]
+    if first == 1:
+        faults += [(f"full at {size} bytes", {"size": size}) for size in trial.work.sizes]
     for what, fault in faults:
         suffered = trial.suffer(**fault)
         account.counts["write errors"] += 1
@@ -210,16 +218,19 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=100, help="kills of each piece of work")
     parser.add_argument("--every", type=int, default=1, help="let only every N-th change fail")
+    parser.add_argument("--first", type=int, default=1, help="of these; so that several processes share them")
     parser.add_argument("--only", nargs="+", choices=WORKS, default=list(WORKS))
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
     options = parser.parse_args(arguments)
     chance, accounts = random.Random(options.seed), {}
-    with tempfile.TemporaryDirectory(prefix="telltale-kills-") as kept:
+    # stopped by hand, it shows what was done until then
+    with tempfile.TemporaryDirectory(prefix="telltale-kills-") as kept, suppress(KeyboardInterrupt):
         for name in options.only:
             account = accounts[name] = Account()
             trial = prepare(WORKS[name](), Path(kept) / name.replace(" ", "-"))
             print(f"{name}: {trial.changes} changes to files in {trial.seconds:.2f} s", flush=True)
-            for step in (fail_writes(trial, account, options.every), kill(trial, account, options.count, chance)):
+            writes = fail_writes(trial, account, options.every, first=options.first)
+            for step in (writes, kill(trial, account, options.count, chance)):
                 for done in step:
                     if sys.stderr.isatty():
                         print(f"\r\033[K{name}: {done}", end="\r", file=sys.stderr)

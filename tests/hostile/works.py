@@ -193,8 +193,10 @@ class Pack(Work):
         return "".join(set(said.getvalue().splitlines()))
 
     def stage(self, reported: list[Any]) -> str:
-        done = len(reported)
-        return f"{'packing' if done < 2 else 'reading'} {self.splits[done % 2]}" if done < 4 else "all read"
+        done, splits = len(reported), len(self.splits)
+        if done == 2 * splits:
+            return "all read"
+        return f"{'packing' if done < splits else 'reading'} {self.splits[done % splits]}"
 
     def result(self, folder: Path) -> Any:
         self.enter(folder)
@@ -208,7 +210,7 @@ class Pack(Work):
         # once from what was left, once from what that start has packed
         if any(self.result(folder) != expected for _ in range(2)):
             problems.append((CORRUPT, "other images at the next start"))
-        return (ANEW, RESUMED, DONE)[min(kept, 2)], problems
+        return (DONE if kept == len(self.splits) else RESUMED if kept else ANEW), problems
 
     def _digest(self, images: ImageSet) -> str:
         said = f"{images.fingerprint} {images.rows.to_csv()}".encode()

@@ -1,0 +1,55 @@
+"""A short run of the kills: small pieces of work, every change to a file fails once, then a few kills."""
+
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.dataset import load_image_set
+from tests.hostile.kills import Account, Trial, fail_writes, kill, prepare, show
+from tests.hostile.works import WORKS, Training
+
+KILLS = 4
+# a training is long, and most of what it writes is written as runs and detectors are
+EVERY = {"training": 2}
+# as little of each as has all of its kinds of writes
+SMALL: dict[str, dict[str, Any]] = {
+    "training": {"epochs": 1, "sizes": (300, 20_000)},
+    "pack cache": {"splits": ("train",), "sizes": (100, 4000)},
+    "run writer": {"count": 2, "sizes": (200, 5000)},
+    "detector writer": {"count": 2, "sizes": (200, 5000)},
+    "study runner": {"images": 12, "sizes": (200, 5000)},
+    "tags": {"count": 3, "sizes": (100, 4096, 8192)},
+}
+
+
+class Packed(Training):
+    """A training that finds its images packed: packing them is a work of its own."""
+
+    def prepare(self, folder: Path) -> None:
+        super().prepare(folder)
+        for split in ("train", "test"):
+            load_image_set(folder / "cifake", split)
+
+
+@pytest.fixture(params=WORKS)
+def trial(request: pytest.FixtureRequest, tmp_path: Path) -> Trial:
+    """A small piece of work of each kind."""
+    kind = {"training": Packed}.get(request.param, WORKS[request.param])
+    return prepare(type(kind.__name__, (kind,), SMALL[request.param])(), tmp_path / "trial")
+
+
+def test_nothing_is_lost_or_corrupt(trial: Trial) -> None:
+    account = Account()
+    every = EVERY.get(trial.work.name, 1)
+    for _ in fail_writes(trial, account, every, in_turn=True):
+        pass
+    for _ in kill(trial, account, KILLS, random.Random(0)):
+        pass
+    show({trial.work.name: account})
+    assert account.problems == []
+    assert account.counts["kills"] == KILLS
+    assert account.counts["write errors"] == -(-trial.changes // every) + len(trial.work.sizes)
+    # most changes matter; after one that does not (a name that is synced) all is as it would have been
+    assert account.counts["said so"] > account.counts["write errors"] / 2
