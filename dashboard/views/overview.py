@@ -55,19 +55,22 @@ if opened.table.empty:
     st.stop()
 
 with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom"):
-    COUNT.linked(
-        st.segmented_control,
-        "Count",
-        options=list(COUNT_NAMES),
-        format_func=COUNT_NAMES.get,
-        required=True,
-        help=explain(
-            "Leak",
-            "Repeat",
-            also=f"Here {manifest['leaked']:,} and {manifest['repeats']:,}. Without them the numbers say what the "
-            "detector does on images that it has never seen.",
-        ),
-    )
+    if manifest["leaked"] or manifest["repeats"]:
+        COUNT.linked(
+            st.segmented_control,
+            "Count",
+            options=list(COUNT_NAMES),
+            format_func=COUNT_NAMES.get,
+            required=True,
+            help=explain(
+                "Leak",
+                "Repeat",
+                also=f"Here {manifest['leaked']:,} and {manifest['repeats']:,}. Without them the numbers say what the "
+                "detector does on images that it has never seen.",
+            ),
+        )
+    else:
+        st.caption("No file of this run was in the training set, and none repeats another.", width="content")
     report_download(opened, key="overview.report")
 rows = opened.table if COUNT.value == "all" else clean(opened.table)
 numbers = manifest["metrics"][COUNT.value]

@@ -2,6 +2,7 @@
 
 import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +13,15 @@ from scipy.stats import binomtest
 from streamlit.testing.v1 import AppTest
 
 from core.browse import Filter, browse_table, find_rows
-from core.detector import save_detector
-from core.run import read_run
+from core.detector import load_detector, save_detector
+from core.run import read_run, write_run
 from core.studies.store import study_path, write_study
 from core.studies.study import Finding
 from dashboard.widgets import bars
 from dashboard.widgets.words import CLASS_WORDS, NO_BREAK, percent
 from tests.conftest import make_detector
 from tests.core.test_browse import seal
-from tests.dashboard.conftest import PAGES, ROOT, Open
+from tests.dashboard.conftest import PAGES, ROOT, Open, image_set
 
 # some pages, such as the glossary, are about no run
 OF_A_RUN = tuple(
@@ -153,6 +154,18 @@ def test_overview_gives_every_rate_its_interval(open_page: Open, home: Path) -> 
     for hits, trials in ((confusion[0][0] + confusion[1][1], 60), (confusion[0][0], 30), (confusion[1][1], 30)):
         interval = proportion(hits, trials)
         assert f"{hits} of {trials}; 95 % interval {percent(interval.low)} to {percent(interval.high)}." in text
+
+
+def test_overview_offers_to_leave_out_leaks_and_repeats_where_there_are_any(open_page: Open, home: Path) -> None:
+    seen = open_page("overview", run="tiny@seen-test")
+    assert seen.segmented_control(key="url.count").value == "all"
+    images = image_set("plain-test")
+    images = replace(images, rows=images.rows.assign(is_repeat=False))
+    write_run(home, load_detector(home / "detectors" / "tiny", device="cpu"), images)
+    plain = open_page("overview", run="tiny@plain-test")
+    assert not plain.exception
+    assert "No file of this run was in the training set" in words(plain)
+    assert "url.count" not in [element.key for element in plain.segmented_control]
 
 
 def test_explore_filters_through_the_url_and_through_its_widgets(open_page: Open, home: Path) -> None:
