@@ -12,7 +12,7 @@ import statistics
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,17 +23,26 @@ from streamlit.testing.v1 import AppTest
 
 from core.run import KIND, ROOT, find_runs, read_run
 from core.storage import write_folder
+from tests.benchmarks.table import NOTHING, Row, Settings, shown
 from tests.browser.app import PATIENCE, running_app, running_browser, settle, visit
 
 PARTS = ("paint", "rows", "click")
 REPEATS = 5
 
 
+ROWS: list[Row] = []
+
+
 def report(what: str, seconds: list[float], allowed: float | None = None) -> None:
-    """One line: median and slowest in seconds, and the median as a share of what is allowed."""
+    """A row of the median and the slowest in seconds, and what is allowed over the median."""
     middle = statistics.median(seconds)
-    share = "" if allowed is None else f"{middle / allowed:8.2f} of {allowed:g} s"
-    print(f"{what:<58}{middle:8.3f} s   slowest {max(seconds):8.3f} s{share}", flush=True)
+    row = Row(
+        what,
+        f"{middle:.3f} s, slowest of {len(seconds)} {max(seconds):.3f} s",
+        ratio=NOTHING if allowed is None else f"{middle / allowed:.2f} (ours over what is allowed)",
+        asked=NOTHING if allowed is None else f"{allowed:g} s",
+    )
+    ROWS.extend(shown([row]))
 
 
 def seconds_of(action: Callable[[], object]) -> float:
@@ -155,26 +164,40 @@ def clicks(browser: Browser, run: str) -> None:
         other.join()
 
 
+def measure(run: str, parts: Sequence[str], rows: int) -> None:
+    """Measure some parts."""
+    source = find_runs()[run]
+    if "rows" in parts:
+        with tempfile.TemporaryDirectory() as folder:
+            home = Path(folder)
+            for count in sorted({min(20_000, rows), rows}):
+                on_the_server(home, synthetic_run(home, source, count), count)
+        del os.environ["TELLTALE_HOME"]
+    if {"paint", "click"} & set(parts):
+        with running_browser() as browser:
+            if "paint" in parts:
+                first_paint(browser, run)
+            if "click" in parts:
+                clicks(browser, run)
+
+
+def rows(settings: Settings) -> list[Row]:
+    """How long a visitor waits, each beside what it may take: pages in Chromium, filters on the server."""
+    ROWS.clear()
+    quick = settings.quick
+    measure(settings.run, ("rows",) if quick else PARTS, 1000 if quick else 1_000_000)
+    return list(ROWS)
+
+
 def main() -> None:
     """Measure what was asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--run", default="swift@cifake-test")
+    parser.add_argument("--run", default=Settings.run)
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
     options = parser.parse_args()
-    source = find_runs()[options.run]
     print(f"{options.run}, {os.cpu_count()} cores, pandas {pd.__version__}, streamlit {st.__version__}")
-    if "rows" in options.parts:
-        with tempfile.TemporaryDirectory() as folder:
-            home = Path(folder)
-            for rows in (20_000, options.rows):
-                on_the_server(home, synthetic_run(home, source, rows), rows)
-        del os.environ["TELLTALE_HOME"]
-    with running_browser() as browser:
-        if "paint" in options.parts:
-            first_paint(browser, options.run)
-        if "click" in options.parts:
-            clicks(browser, options.run)
+    measure(options.run, options.parts, options.rows)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ python -m tests.benchmarks.detector [--detector swift] [--images 2048]
 
 import argparse
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,10 +16,11 @@ from torchcam.methods import GradCAM
 
 from core.dataset import ImageSet, fingerprint_of
 from core.detector import Detector, build_network, load_detector
+from core.explain.__main__ import find_detector
 from core.facts import image_facts
 from core.recipe import RECIPES, autocast
-from core.run import find_detectors
 from core.training import _Training
+from tests.benchmarks.table import Row, Settings, machine, named, seconds, shown
 
 
 def best_of(action: Callable[[], object], *, repeats: int = 5) -> float:
@@ -54,19 +55,31 @@ def torchcam_both(detector: Detector, pixels: np.ndarray, batch_size: int) -> No
         network.requires_grad_(False)
 
 
-def passes(detector: Detector, images: int) -> None:
-    """Print the full pass against a bare forward, and torchcam against the full pass."""
+def passes(detector: Detector, images: int) -> Iterator[Row]:
+    """The full pass against a bare forward, and torchcam against the full pass."""
     pixels = np.random.default_rng(0).integers(0, 256, (images, 32, 32, 3), dtype=np.uint8)
     for size in (64, 128):
         bare = best_of(lambda size=size: bare_forward(detector, pixels, size))
         full = best_of(lambda size=size: detector.full_pass(pixels, batch_size=size))
-        print(f"batch {size}: full pass / bare forward {full / bare:.3f}  ({images / full:.0f} images/s)")
+        yield Row(
+            f"Verdict, features and signed map of {images:,} images, batches of {size}",
+            f"{seconds(full)} ({images / full:.0f} images/s)",
+            f"{named('torchvision')}, the bare network: {seconds(bare)}",
+            f"{bare / full:.2f}",
+            limit=seconds(bare),
+        )
     few = pixels[: max(64, images // 16)]
     ours = best_of(lambda: detector.full_pass(few, batch_size=64), repeats=3)
-    batched = best_of(lambda: torchcam_both(detector, few, 64), repeats=3)
-    single = best_of(lambda: torchcam_both(detector, few, 1), repeats=2)
-    print(f"torchcam Grad-CAM of both classes, batches of 64 / our pass {batched / ours:.2f}")
-    print(f"torchcam Grad-CAM of both classes, one by one / our pass {single / ours:.2f}")
+    bare = best_of(lambda: bare_forward(detector, few, 64), repeats=3)
+    for how, size in (("batches of 64", 64), ("one by one", 1)):
+        theirs = best_of(lambda size=size: torchcam_both(detector, few, size), repeats=2)
+        yield Row(
+            f"Signed map of {len(few):,} images",
+            seconds(ours),
+            f"{named('torchcam')}, Grad-CAM of both classes, {how}: {seconds(theirs)}",
+            f"{theirs / ours:.2f}",
+            limit=seconds(bare),
+        )
 
 
 def random_set(images: int) -> ImageSet:
@@ -80,8 +93,8 @@ def random_set(images: int) -> ImageSet:
     )
 
 
-def epoch(images: int) -> None:
-    """Print an epoch of `swift` against as many bare forward-backward-update steps."""
+def epoch(images: int) -> Row:
+    """An epoch of `swift` against as many bare forward-backward-update steps."""
     recipe = replace(RECIPES["swift"], epochs=4, validation=0.0)
     training = _Training(recipe, random_set(images), torch.device("cpu"), Path("unused"))
     network = build_network(recipe.width, seed=0).to(memory_format=torch.channels_last).train()
@@ -98,18 +111,31 @@ def epoch(images: int) -> None:
             optimizer.step()
 
     ours, theirs = best_of(lambda: training.run_epoch(None), repeats=3), best_of(bare, repeats=3)
-    print(f"an epoch of swift / as many bare steps {ours / theirs:.3f}  ({images / ours:.0f} images/s)")
+    return Row(
+        f"An epoch of training the swift recipe, {images:,} images",
+        f"{seconds(ours)} ({images / ours:.0f} images/s)",
+        f"{named('torch')}, as many bare steps on one batch: {seconds(theirs)}",
+        f"{theirs / ours:.2f}",
+    )
+
+
+def rows(settings: Settings) -> list[Row]:
+    """The detector's passes against the bare network and torchcam, and training against bare steps; the fastest of
+    several runs each."""
+    images = 128 if settings.quick else 2048
+    detector = load_detector(find_detector(settings.detector), device="cpu")
+    return [*shown(passes(detector, images)), *shown([epoch(images)])]
 
 
 def main() -> None:
     """Print all ratios."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--detector", default="swift")
+    parser.add_argument("--detector", default=Settings.detector)
     parser.add_argument("--images", type=int, default=2048)
     options = parser.parse_args()
-    print(f"{torch.get_num_threads()} threads, {torch.backends.cpu.get_cpu_capability()}, torch {torch.__version__}")
-    passes(load_detector(find_detectors()[options.detector], device="cpu"), options.images)
-    epoch(options.images // 128 * 128)
+    print(machine())
+    shown(passes(load_detector(find_detector(options.detector), device="cpu"), options.images))
+    shown([epoch(options.images // 128 * 128)])
 
 
 if __name__ == "__main__":

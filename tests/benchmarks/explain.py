@@ -1,12 +1,11 @@
 """What explanations cost and what they are worth, as ratios measured in one run on the same detector and images.
 
-python -m tests.benchmarks.explain [--detector swift] [--data data/cifake] [--images 50] [--package-images 5]
-                                   [--parts paper slic rank map]
+python -m tests.benchmarks.explain [--detector swift] [--data data/cifake] [--parts paper slic rank map]
 """
 
 import argparse
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -29,8 +28,12 @@ from core.explain.segmentation import segment
 from core.explain.surrogate import SampledExplainer
 from core.explain.unseen import UnseenFitter
 from core.perturb import fill_image, mask_batch
+from tests.benchmarks.parts import made_pixels
+from tests.benchmarks.table import NOTHING, Row, Settings, named, seconds, shown
 
 PAPER_WIDTH = 64
+# images where the package runs too, which takes seconds for each
+FEW = 6
 STEPS = (64, 128, 256, 512)
 RANDOM_STEPS = (64, 96, 128, 192, 256, 384, 512, 768, 1000, 1400, 2000)
 
@@ -50,14 +53,22 @@ def timed(action: Callable[[], object]) -> Timed:
     return Timed(value, time.perf_counter() - start)
 
 
-def package(detector: Detector, image: NDArray[np.uint8], settings: LimeSettings) -> NDArray[np.float64]:
-    """The lime package's weights under `settings`, its samples run by the detector's fast pass, ten at a time."""
+def package(
+    logits_of: Callable[[NDArray[np.uint8]], NDArray[np.float32]], image: NDArray[np.uint8], settings: LimeSettings
+) -> NDArray[np.float64]:
+    """The lime package's weights under `settings`, its samples run ten at a time.
+
+    Args:
+        logits_of: `Detector.logits`, or what a plain network says.
+        image: uint8 (32, 32, 3).
+        settings: the package knows coin flips only.
+    """
 
     def probabilities(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
-        return np.asarray(softmax(detector.logits(pixels).astype(np.float64), axis=1))
+        return np.asarray(softmax(logits_of(pixels).astype(np.float64), axis=1))
 
     def margins(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
-        logits = detector.logits(pixels).astype(np.float64)
+        logits = logits_of(pixels).astype(np.float64)
         return np.stack([logits[:, FAKE] - logits[:, REAL], logits[:, REAL] - logits[:, FAKE]], axis=1)
 
     slic = SegmentationAlgorithm("slic", n_segments=settings.n_segments, compactness=10, start_label=0)
@@ -73,29 +84,35 @@ def package(detector: Detector, image: NDArray[np.uint8], settings: LimeSettings
     return np.array([weights[number] for number in range(len(weights))])
 
 
-def against_package(detector: Detector, images: NDArray[np.uint8], settings: LimeSettings, name: str) -> None:
-    """Print how many times faster the same weights are had."""
+def against_package(detector: Detector, images: NDArray[np.uint8], settings: LimeSettings, name: str) -> Row:
+    """How many times faster the same weights are had."""
     explain_lime_fully(detector, images[0], settings=settings)
-    ours, theirs, apart, forwards = [], [], [], []
+    detector.logits(made_pixels(256))
+    ours, theirs, bare, apart, forwards = [], [], [], [], []
     for image in images:
         mine = timed(lambda image=image: explain_lime_fully(detector, image, settings=settings))
-        other = timed(lambda image=image: package(detector, image, settings))
+        other = timed(lambda image=image: package(detector.logits, image, settings))
         assert isinstance(mine.value, LimeResult)
+        noise = made_pixels(mine.value.health.distinct)
+        bare.append(timed(lambda noise=noise: detector.logits(noise)).seconds)
         ours.append(mine.seconds)
         theirs.append(other.seconds)
         forwards.append(mine.value.health.distinct)
         apart.append(np.abs(mine.value.weights - other.value).max() / max(np.abs(mine.value.weights).max(), 1e-9))
-    print(
-        f"{name}, {len(images)} images: {np.median(theirs) / np.median(ours):.1f} times faster than the package at its "
-        f"batch of 10 ({np.median(theirs):.2f} s and {np.median(ours):.4f} s an image, medians); "
-        f"{np.mean(forwards):.0f} forwards for {settings.n_samples}; weights apart by {max(apart):.1e} of the largest"
+    return Row(
+        f"LIME of an image, {name}, {len(images)} images; weights apart by {max(apart):.0e} of the largest",
+        f"{seconds(np.median(ours))}, {np.mean(forwards):.0f} forwards for {settings.n_samples:,} samples",
+        f"{named('lime')} at its batch of 10 on our forward pass: {seconds(np.median(theirs))}",
+        f"{np.median(theirs) / np.median(ours):.1f}",
+        "100" if settings == LimeSettings.paper() else NOTHING,
+        seconds(np.median(bare)),
     )
 
 
-def against_forwards(detector: Detector, images: NDArray[np.uint8], sampling: str) -> None:
-    """Print what 1,000 samples cost over 1,000 bare batched forward passes."""
-    settings = LimeSettings(n_samples=1000, sampling=sampling)  # type: ignore[arg-type]
-    noise = RandomState(0).randint(0, 256, (1000, 32, 32, 3)).astype(np.uint8)
+def against_forwards(detector: Detector, images: NDArray[np.uint8], sampling: str, *, samples: int = 1000) -> Row:
+    """What so many samples cost over as many bare batched forward passes."""
+    settings = LimeSettings(n_samples=samples, sampling=sampling)  # type: ignore[arg-type]
+    noise = made_pixels(samples)
     detector.logits(noise[:256])
     explain_lime_fully(detector, images[0], settings=replace(settings, n_samples=64))
     pairs = []
@@ -104,9 +121,13 @@ def against_forwards(detector: Detector, images: NDArray[np.uint8], sampling: st
         whole = timed(lambda image=image: explain_lime_fully(detector, image, settings=settings)).seconds
         pairs.append((whole, bare, timed(lambda: detector.logits(noise)).seconds))
     whole, before, after = np.median(pairs, axis=0)
-    print(
-        f"SLIC, 1,000 {sampling} samples, {len(images)} images: {whole / ((before + after) / 2):.3f} times the seconds "
-        f"of 1,000 bare batched forwards ({whole:.2f} s and {(before + after) / 2:.2f} s, medians)"
+    bare = (before + after) / 2
+    return Row(
+        f"LIME of an image, SLIC, {samples:,} {sampling} samples, {len(images)} images",
+        seconds(whole),
+        ratio=f"{whole / bare:.3f} (ours over the limit)",
+        asked="at most 1.10",
+        limit=seconds(bare),
     )
 
 
@@ -148,18 +169,27 @@ def needed(curve: dict[int, list[float]], correlation: float) -> str:
     return f"{np.exp(np.interp(correlation, np.maximum.accumulate(means), np.log(steps))):.0f}"
 
 
-def print_ranks(detector: Detector, images: NDArray[np.uint8], *, reference: int) -> None:
-    """Print the curves, and for each balanced step the random samples that rank the segments as well."""
+def rank_rows(detector: Detector, images: NDArray[np.uint8], *, reference: int) -> Iterator[Row]:
+    """For each balanced step the random samples that rank the segments as well; prints the curves."""
     curves = rank_curves(detector, images, reference=reference)
-    print(f"Rank correlation with {reference} coin flips, SLIC, mean fill, margin, {len(images)} images:")
     for name, curve in curves.items():
         for stop, values in curve.items():
-            equal = "" if name == "random" else f"   like {needed(curves['random'], float(np.mean(values)))} random"
-            print(f"  {name:<26}{stop:>6} forwards   {np.mean(values):.4f}{equal}")
+            print(f"  {name:<26}{stop:>6} forwards   rank correlation {np.mean(values):.4f}")
+    for name, curve in curves.items():
+        for stop, values in curve.items() if name != "random" else ():
+            equal = needed(curves["random"], float(np.mean(values)))
+            yield Row(
+                f"Forwards for the same rank correlation with {reference:,} coin flips, {name}, {len(images)} images",
+                f"{stop} forwards: {np.mean(values):.4f}",
+                f"coin flips, as {named('lime')} draws: {equal} forwards",
+                f"{float(equal) / stop:.1f}" if equal.isdecimal() else f"over {RANDOM_STEPS[-1] / stop:.1f}",
+                "2",
+                f"{stop} forwards",
+            )
 
 
-def against_torchcam(detector: Detector, images: NDArray[np.uint8]) -> None:
-    """Print how many times faster the instant margin map is than torchcam's Grad-CAM on layer4 for both classes."""
+def against_torchcam(detector: Detector, images: NDArray[np.uint8], *, repeats: int = 5) -> Row:
+    """How many times faster the instant margin map is than torchcam's Grad-CAM on layer4 for both classes."""
 
     def torchcam() -> list[NDArray[np.float32]]:
         network = detector.network.requires_grad_(True)
@@ -173,48 +203,75 @@ def against_torchcam(detector: Detector, images: NDArray[np.uint8]) -> None:
         finally:
             network.requires_grad_(False)
 
-    torchcam()
-    explain_margin_map(detector, images)
-    ratios = [timed(torchcam).seconds / timed(lambda: explain_margin_map(detector, images)).seconds for _ in range(5)]
-    print(
-        f"Instant signed margin map, {len(images)} images: {np.median(ratios):.1f} times faster than torchcam's "
-        "Grad-CAM on layer4 for both classes"
+    sides = torchcam, lambda: explain_margin_map(detector, images), lambda: detector.logits(images)
+    for side in sides:
+        side()
+    theirs, ours, bare = np.median([[timed(side).seconds for side in sides] for _ in range(repeats)], axis=0)
+    return Row(
+        f"Signed margin map of layer4, {len(images)} images in one batch",
+        seconds(ours),
+        f"{named('torchcam')}, Grad-CAM for both classes, one batch: {seconds(theirs)}",
+        f"{theirs / ours:.1f}",
+        limit=seconds(bare),
     )
+
+
+def _detector(settings: Settings) -> Detector:
+    # a progress bar is no part of what is compared
+    lime_image.tqdm = iter
+    return load_detector(find_detector(settings.detector), device="cpu")
+
+
+def paper(settings: Settings) -> list[Row]:
+    """LIME under the paper's settings against the lime package, on this detector and on one of the paper's width with
+    random weights (what a pass costs does not hang on the weights); the package's samples are run by our own pass."""
+    detector = _detector(settings)
+    few = pictures(settings, 2 if settings.quick else FEW, seed=1)
+    rows = [against_package(detector, few, LimeSettings.paper(), "the paper's settings")]
+    if detector.width != PAPER_WIDTH and not settings.quick:
+        wide = Detector(build_network(PAPER_WIDTH, seed=0), PAPER_WIDTH, device=detector.device)
+        rows.append(against_package(wide, few, LimeSettings.paper(), f"the paper's settings, width {PAPER_WIDTH}"))
+    return shown(rows)
+
+
+def slic(settings: Settings) -> list[Row]:
+    """LIME of 1,000 samples over SLIC segments against the lime package, and against 1,000 bare batched forwards."""
+    detector, samples = _detector(settings), 32 if settings.quick else 1000
+    few = pictures(settings, 2 if settings.quick else FEW, seed=1)
+    plain = LimeSettings(n_samples=samples, sampling="random")
+    rows = [] if settings.quick else [against_package(detector, few, plain, f"SLIC, {samples:,} random samples")]
+    return shown([*rows, *(against_forwards(detector, few, name, samples=samples) for name in ("random", "balanced"))])
+
+
+def rank(settings: Settings) -> list[Row]:
+    """Forwards needed to rank the segments as a large reference does: balanced samples against coin flips."""
+    images = pictures(settings, 2 if settings.quick else 50)
+    return shown(rank_rows(_detector(settings), images, reference=500 if settings.quick else 5000))
+
+
+def margin_map(settings: Settings) -> list[Row]:
+    """The map of the detector's own pass against torchcam's Grad-CAM of the same layer for both classes."""
+    images = pictures(settings, 8 if settings.quick else 50)
+    return shown([against_torchcam(_detector(settings), images, repeats=2 if settings.quick else 5)])
+
+
+def pictures(settings: Settings, images: int, *, seed: int = 0) -> NDArray[np.uint8]:
+    """uint8 (N, 32, 32, 3): so many test images, half of each class."""
+    return load_image_set(settings.data, "test").limited(images, seed=seed).pixels
+
+
+PARTS: dict[str, Callable[[Settings], list[Row]]] = {"paper": paper, "slic": slic, "rank": rank, "map": margin_map}
 
 
 def main() -> None:
     """Run the parts that are asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--detector", default="swift")
-    parser.add_argument("--data", default="data/cifake")
-    parser.add_argument("--images", type=int, default=50, help="for rank and map")
-    parser.add_argument("--package-images", type=int, default=6, help="for paper and slic, where the package runs too")
-    parser.add_argument("--reference", type=int, default=5000, help="coin flips of the reference in rank")
-    parser.add_argument(
-        "--parts", nargs="+", choices=("paper", "slic", "rank", "map"), default=["paper", "slic", "rank", "map"]
-    )
+    parser.add_argument("--detector", default=Settings.detector)
+    parser.add_argument("--data", default=Settings.data)
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
     options = parser.parse_args()
-    # a progress bar is no part of what is compared
-    lime_image.tqdm = iter
-    detector = load_detector(find_detector(options.detector))
-    chosen = load_image_set(options.data, "test").limited(options.images).pixels
-    few = load_image_set(options.data, "test").limited(options.package_images, seed=1).pixels
-    print(f"{detector.name}, width {detector.width}, {detector.device}")
-    if "paper" in options.parts:
-        against_package(detector, few, LimeSettings.paper(), "The paper's settings")
-        if detector.width != PAPER_WIDTH:
-            # what a pass costs does not depend on the weights
-            wide = Detector(build_network(PAPER_WIDTH, seed=0), PAPER_WIDTH, device=detector.device)
-            name = f"The paper's settings on a network of the paper's width {PAPER_WIDTH} with random weights"
-            against_package(wide, few, LimeSettings.paper(), name)
-    if "slic" in options.parts:
-        against_package(detector, few, LimeSettings(n_samples=1000, sampling="random"), "SLIC, 1,000 random samples")
-        for sampling in ("random", "balanced"):
-            against_forwards(detector, few, sampling)
-    if "map" in options.parts:
-        against_torchcam(detector, chosen)
-    if "rank" in options.parts:
-        print_ranks(detector, chosen, reference=options.reference)
+    for part in options.parts:
+        PARTS[part](Settings(options.detector, options.data))
 
 
 if __name__ == "__main__":

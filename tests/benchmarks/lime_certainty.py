@@ -19,6 +19,7 @@ from core.explain.lime import explain_lime, explain_lime_fully
 from core.explain.results import MAX_SAMPLES, LimeSettings
 from core.perturb import FILLS
 from core.stats import wilson_interval
+from tests.benchmarks.table import Row, Settings, named, shown
 
 
 def reference_weights(
@@ -29,6 +30,69 @@ def reference_weights(
     many = replace(settings, sampling="random", n_samples=samples // draws)
     fits = [explain_lime_fully(detector, image, settings=replace(many, seed=10_000 + draw)) for draw in range(draws)]
     return np.mean([fit.weights for fit in fits], axis=0)
+
+
+Counts = dict[tuple[str, int], list[NDArray[np.float64]]]
+
+
+def count(
+    detector: Detector,
+    images: NDArray[np.uint8],
+    settings: LimeSettings,
+    *,
+    samplings: list[str],
+    seeds: int,
+    reference: int,
+) -> Counts:
+    """(sampling, samples) -> of each explanation: segments called certain, of these wrong, held by intervals, all."""
+    found: Counts = {}
+    for image in images:
+        truth = reference_weights(detector, image, settings, samples=reference)
+        for sampling in samplings:
+            for seed in range(seeds):
+                for result in explain_lime(detector, image, settings=replace(settings, sampling=sampling, seed=seed)):
+                    error = result.high - result.weights
+                    certain = np.abs(result.weights) > error
+                    wrong = certain & (np.sign(result.weights) != np.sign(truth))
+                    holds = np.abs(result.weights - truth) <= error
+                    counts = np.array([certain.sum(), wrong.sum(), holds.sum(), len(error)], np.float64)
+                    found.setdefault((sampling, result.health.samples), []).append(counts)
+    return found
+
+
+def rows_of(found: Counts, *, images: int, seeds: int, fill: str) -> list[Row]:
+    """A row for each sampling and number of samples."""
+    rows = []
+    for (sampling, samples), counts in found.items():
+        certain, wrong, holds, total = np.sum(counts, axis=0)
+        low, high = wilson_interval(int(wrong), int(certain))
+        share = wrong / certain if certain else 0.0
+        rows.append(
+            Row(
+                f"Signs called certain at 95 % that are wrong, {samples} {sampling} samples, {fill} fill, {images} "
+                f"images, {seeds} seeds, {int(total):,} segments",
+                f"{share:.2%} ({low:.2%} to {high:.2%}); {certain / total:.0%} are called certain; intervals hold the "
+                f"truth in {holds / total:.1%}",
+                f"{named('lime')} states no certainty",
+                asked="at most 5 %",
+            )
+        )
+    return rows
+
+
+def rows(settings: Settings) -> list[Row]:
+    """How often a sign that LIME calls certain is wrong, the truth being ten thousand coin flips: no ratio, a rate."""
+    images = load_image_set(settings.data, "test").limited(2 if settings.quick else 8).pixels
+    asked, seeds = LimeSettings(n_samples=64 if settings.quick else 256), 1 if settings.quick else 10
+    found = count(
+        load_detector(find_detector(settings.detector), device="cpu"),
+        images,
+        asked,
+        samplings=["balanced", "random"],
+        seeds=seeds,
+        reference=500 if settings.quick else 10_000,
+    )
+    return shown(rows_of(found, images=len(images), seeds=seeds, fill=asked.fill))
 
 
 def main() -> None:
@@ -45,32 +109,11 @@ def main() -> None:
     options = parser.parse_args()
     detector = load_detector(find_detector(options.detector))
     images = load_image_set(options.data, "test").limited(options.images).pixels
-    rows: dict[tuple[str, int], list[NDArray[np.float64]]] = {}
-    for image in images:
-        settings = LimeSettings(fill=options.fill, n_samples=options.samples)
-        truth = reference_weights(detector, image, settings, samples=options.reference)
-        for sampling in options.samplings:
-            for seed in range(options.seeds):
-                for result in explain_lime(detector, image, settings=replace(settings, sampling=sampling, seed=seed)):
-                    error = result.high - result.weights
-                    certain = np.abs(result.weights) > error
-                    wrong = certain & (np.sign(result.weights) != np.sign(truth))
-                    holds = np.abs(result.weights - truth) <= error
-                    counts = np.array([certain.sum(), wrong.sum(), holds.sum(), len(error)], np.float64)
-                    rows.setdefault((sampling, result.health.samples), []).append(counts)
-    print(f"{detector.name}, {len(images)} images, {options.seeds} seeds, fill {options.fill}, 95 % intervals")
-    print(
-        f"{'sampling':<10}{'samples':>8}{'segments':>10}{'certain':>9}{'wrong sign':>12}{'(95 % interval)':>18}"
-        f"{'coverage':>10}"
+    settings = LimeSettings(fill=options.fill, n_samples=options.samples)
+    found = count(
+        detector, images, settings, samplings=options.samplings, seeds=options.seeds, reference=options.reference
     )
-    for (sampling, samples), counts in rows.items():
-        certain, wrong, holds, total = np.sum(counts, axis=0)
-        low, high = wilson_interval(int(wrong), int(certain))
-        share = wrong / certain if certain else 0.0
-        print(
-            f"{sampling:<10}{samples:>8}{int(total):>10}{certain / total:>9.1%}{share:>12.2%}"
-            f"{f'{low:.2%} to {high:.2%}':>18}{holds / total:>10.1%}"
-        )
+    shown(rows_of(found, images=len(images), seeds=options.seeds, fill=options.fill))
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ from core.explain.lime import explain_lime_fully
 from core.explain.results import LimeResult, LimeSettings
 from core.perturb import FILLS
 from core.stats import wilson_interval
+from tests.benchmarks.table import NOTHING, Row, Settings, named, shown
 
 SETTINGS: dict[str, LimeSettings] = {
     "paper": LimeSettings.paper(),
@@ -72,6 +73,27 @@ def print_table(name: str, found: dict[str, dict[str, Any]]) -> None:
             f"{row['decided_share_mean']:.0%} of the area decided",
             flush=True,
         )
+
+
+def rows(settings: Settings) -> list[Row]:
+    """How many LIME explanations show one colour only: the paper's settings against ours with each fill."""
+    detector = load_detector(find_detector(settings.detector), device="cpu")
+    images = load_image_set(settings.data, "test").limited(2 if settings.quick else 500).pixels
+    found = {name: measure(detector, images, lime)["both"] for name, lime in SETTINGS.items()}
+    shares = {name: part["weights_one_sign"] / part["images"] for name, part in found.items()}
+    result = []
+    for name, part in found.items():
+        low, high = wilson_interval(part["weights_one_sign"], part["images"])
+        result.append(
+            Row(
+                f"LIME explanations whose weights all have one sign, {name}, {part['images']} images",
+                f"{shares[name]:.1%} ({low:.1%} to {high:.1%}); decided segments of one colour or none "
+                f"{part['decided_one_colour'] / part['images']:.1%}",
+                f"the paper's settings, as in {named('lime')}: {shares['paper']:.1%}",
+                f"{shares['paper'] / shares[name]:.1f}" if shares[name] else NOTHING,
+            )
+        )
+    return shown(result)
 
 
 def main() -> None:

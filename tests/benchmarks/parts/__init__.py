@@ -1,6 +1,6 @@
 """Parts of the benchmark of studies.
 
-Each module has a `measure(bench)`, which prints what the first line of the module's docstring says.
+Each module has a `measure(bench)`, which gives the rows that the first line of the module's docstring speaks of.
 """
 
 import time
@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from core.dataset import load_image_set
 from core.detector import Detector
 from core.facts import image_facts
 from core.run import Run
@@ -26,16 +27,31 @@ class Bench:
     Attributes:
         detector: whose passes are timed.
         images: how many images a part may take.
-        repeats: of each measurement; medians are printed.
+        repeats: of each measurement; medians are given.
+        quick: so few images that a test can wait for them.
     """
 
     detector: Detector
     images: int
     repeats: int = 3
+    quick: bool = False
 
     def context(self, images: int | None = None) -> Context:
-        """A run of made images, half of them called REAL: what things cost does not hang on what they show."""
-        return _context(self.detector, images or self.images)
+        """A run of made images, half of them called REAL: for what does not hang on what they show."""
+        return _context(self.detector, made_pixels(images or self.images))
+
+    def pictured(self, images: int) -> Context:
+        """The same run of pictures, with the detector's maps: the sample's, and then their mirror images.
+
+        Args:
+            images: up to twice as many as the sample holds.
+        """
+        found = load_image_set("sample", "test").pixels
+        order = np.random.default_rng(0).permutation(len(found))
+        pixels = np.concatenate([found[order], found[order, :, ::-1]])[:images]
+        context = _context(self.detector, pixels)
+        maps = context.detector.full_pass(pixels).maps.astype(np.float16)
+        return replace(context, run=replace(context.run, maps=maps))
 
     @cached_property
     def noise(self) -> NDArray[np.uint8]:
@@ -48,8 +64,8 @@ def made_pixels(images: int) -> NDArray[np.uint8]:
     return np.random.default_rng(0).integers(0, 256, (images, 32, 32, 3), dtype=np.uint8)
 
 
-def _context(detector: Detector, images: int) -> Context:
-    pixels = made_pixels(images)
+def _context(detector: Detector, pixels: NDArray[np.uint8]) -> Context:
+    images = len(pixels)
     numbers = np.arange(images)
     names = ["FAKE", "REAL"]
     table = pd.DataFrame(

@@ -15,25 +15,30 @@ from core.studies.probe_findings import conclude
 from core.studies.probes import STUDY as PROBES
 from core.studies.study import WEIGHT, Context, Study
 from tests.benchmarks.parts import Bench, seconds_of
+from tests.benchmarks.table import Row
 
 SIZES = (1000, 10000)
 
 
-def measure(bench: Bench) -> None:
+def measure(bench: Bench) -> list[Row]:
     """Forwards grow with the images and are timed elsewhere; here a network of width 1 leaves what may grow faster."""
     small = replace(bench, detector=Detector(build_network(1, seed=0), 1))
     costs: dict[str, list[float]] = {}
-    for size in SIZES:
+    few_images, many_images = sizes = (20, 200) if bench.quick else SIZES
+    for size in sizes:
         context = small.context(size)
         costs.setdefault("probes", []).append(_shards(PROBES, context) / size)
         costs.setdefault("sentences of probes", []).append(_sentences(context) / size)
         searched.cache_clear()
         costs.setdefault("neighbours, each among all", []).append(_shards(NEIGHBOURS, context) / size)
-    for name, (few, many) in costs.items():
-        print(
-            f"growth: {name}: {1000 * few:.3f} ms an image of {SIZES[0]:,}, {1000 * many:.3f} ms of {SIZES[1]:,} "
-            f"({many / few:.2f} times)"
+    return [
+        Row(
+            f"Growth of {name}, {few_images:,} to {many_images:,} images, on a network of width 1",
+            f"{1000 * few:.3f} ms and {1000 * many:.3f} ms an image",
+            ratio=f"{many / few:.2f} (an image of many over one of few)",
         )
+        for name, (few, many) in costs.items()
+    ]
 
 
 def _shards(study: Study, context: Context) -> float:

@@ -4,12 +4,13 @@ import numpy as np
 
 from core.nearest import QUERIES, find_nearest
 from tests.benchmarks.parts import Bench, in_turns
+from tests.benchmarks.table import Row, named, seconds
 
 BASE = 100_000
 NEAREST = 10
 
 
-def measure(bench: Bench) -> None:
+def measure(bench: Bench) -> list[Row]:
     """In batches as the study asks, and one by one as a page does."""
     generator = np.random.default_rng(0)
     channels = 8 * bench.detector.width
@@ -22,7 +23,11 @@ def measure(bench: Bench) -> None:
         lambda: asked @ whole.T,
         lambda: find_nearest(queries[:1], base, NEAREST),
     )
-    print(
-        f"neighbours: {len(queries) / batch:.0f} queries/s among {BASE:,} x {channels}, {batch / product:.2f} times "
-        f"the seconds of the bare product; one query alone {1000 * single:.0f} ms"
-    )
+    return [
+        Row(
+            f"{len(queries):,} neighbour queries among {BASE:,} x {channels}, in one batch",
+            f"{seconds(batch)} ({len(queries) / batch:.0f} queries/s); one query alone {1000 * single:.0f} ms",
+            f"{named('numpy')}, the bare matrix product of an exact search: {seconds(product)}",
+            f"{product / batch:.2f}",
+        )
+    ]

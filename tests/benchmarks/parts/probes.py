@@ -5,9 +5,10 @@ import numpy as np
 from core.explain.probe_table import probe_columns
 from core.studies.probes import STUDY, compute
 from tests.benchmarks.parts import Bench, in_turns
+from tests.benchmarks.table import Row, seconds
 
 
-def measure(bench: Bench) -> None:
+def measure(bench: Bench) -> list[Row]:
     """The pass edits, measures and judges every image under every strength of every probe."""
     context = bench.context()
     detector, judged = context.detector, len(probe_columns())
@@ -24,7 +25,13 @@ def measure(bench: Bench) -> None:
 
     detector.margins(context.pixels[:256])
     ours, theirs = in_turns(bench.repeats, probe, bare)
-    print(
-        f"probes: {theirs / ours:.3f} of bare forwards ({bench.images * judged / ours:.0f} and "
-        f"{bench.images * judged / theirs:.0f} images/s; {bench.images} images, {judged} changes of each)"
-    )
+    forwards = bench.images * judged
+    return [
+        Row(
+            f"Probes: {judged} changes of each of {bench.images} images edited, measured and judged",
+            f"{seconds(ours)} ({forwards / ours:.0f} versions/s)",
+            ratio=f"{theirs / ours:.3f} (limit over ours)",
+            asked="at least 0.8",
+            limit=f"{seconds(theirs)} ({forwards / theirs:.0f} versions/s)",
+        )
+    ]
