@@ -15,7 +15,7 @@ from core.curves import calibration, class_scores, confusion_at, error_by, sweep
 from core.pictures import Pictures
 from core.report import figures
 from core.report.figures import Drawn
-from core.report.parts import LIMITS, bullets, figure, listed, page, section, table_of
+from core.report.parts import LIMITS, bullets, figure, listed, page, percent, section, table_of
 from core.report.selection import Selection, selection_report
 from core.report.settings import settings
 from core.run import HOMES, Run, find_detectors
@@ -25,6 +25,12 @@ from core.studies.probe_summary import ranking, read_turns
 from core.studies.store import find_studies
 from core.studies.study import Answer
 from core.studies.trust_summary import agreement_summary, excess, one_colour_summary
+
+# what a reader asks first; studies of other names come after these
+ORDER = (
+    "probes", "transfer", "neighbours", "clusters", "faithfulness", "agreement", "stability", "sanity", "one_colour",
+    "audit", "duplicates", "files",
+)  # fmt: skip
 
 
 def report_of(
@@ -70,7 +76,9 @@ def gather(run: Run, homes: tuple[Path, ...] = HOMES) -> dict[str, Any]:
     # a report is sent on: it names files from the run's folder on
     problems = [problem.replace(f"{run.path}{os.sep}", "") for problem in found.problems]
     made_by = _detector_of(run.manifest["detector_sha256"], homes)
-    return {"detector": made_by, "answers": found.answers, "problems": problems}
+    first = {name: number for number, name in enumerate(ORDER)}
+    names = sorted(found.answers, key=lambda name: first.get(name, len(ORDER)))
+    return {"detector": made_by, "answers": {name: found.answers[name] for name in names}, "problems": problems}
 
 
 def _detector_of(sha256: str, homes: tuple[Path, ...]) -> dict[str, object] | None:
@@ -108,7 +116,8 @@ def _lead(run: Run, answers: Mapping[str, Answer]) -> list[str]:
     low, high = wilson_interval(metrics["images"] - wrong, metrics["images"])
     (_, passed), (accused, _) = metrics["confusion"]
     lead = [
-        f"It is right on {metrics['accuracy']:.1%} of {metrics['images']:,} images ({low:.1%} to {high:.1%}).",
+        f"It is right on {percent(metrics['accuracy'])} of {metrics['images']:,} images ({percent(float(low))} to "
+        f"{percent(float(high))}).",
         f"{passed:,} generated images pass as photographs; {accused:,} photographs are called generated.",
         f"{manifest['leaked']:,} of the images were also in its training set and {manifest['repeats']:,} are copies of "
         "another; " + _without(manifest["metrics"]["clean"]),
@@ -119,7 +128,11 @@ def _lead(run: Run, answers: Mapping[str, Answer]) -> list[str]:
 
 
 def _without(kept: Mapping[str, Any]) -> str:
-    return f"without them it is right on {kept['accuracy']:.1%}." if kept["images"] else "nothing is left without them."
+    return (
+        f"without them it is right on {percent(kept['accuracy'])}."
+        if kept["images"]
+        else "nothing is left without them."
+    )
 
 
 def _quality(run: Run, detector: Mapping[str, Any] | None) -> list[str]:

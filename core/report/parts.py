@@ -34,7 +34,7 @@ figure > img { max-width: 100%; height: auto; display: block }
 table { border-collapse: collapse; font-size: .9rem; width: 100% }
 td, th { padding: .25rem .8rem .25rem 0; text-align: left; border-bottom: 1px solid #e3e5e9; vertical-align: top }
 td { overflow-wrap: anywhere } th, td:first-child { overflow-wrap: normal } .wide { overflow-x: auto }
-.tiles { display: grid; grid-template-columns: repeat(auto-fill, minmax(92px, 1fr)); gap: .8rem; padding: 0 }
+.tiles { display: grid; grid-template-columns: repeat(auto-fill, minmax(104px, 1fr)); gap: .8rem; padding: 0 }
 .tiles li { list-style: none; font-size: .8rem; line-height: 1.3; break-inside: avoid }
 .tiles img { width: 100%; aspect-ratio: 1; image-rendering: pixelated; border: 4px solid; border-radius: .4rem;
   box-sizing: border-box; display: block } .tiles small { overflow-wrap: anywhere }
@@ -66,6 +66,11 @@ def page(run: Run, title: str, lead: Iterable[str], body: str) -> str:
         real=REAL,
         fake=FAKE,
     )
+
+
+def percent(share: float, digits: int = 1) -> str:
+    """0.9608 as "96.1 %", as on the pages of the app, never broken between lines."""
+    return f"{100 * share:.{digits}f}\u00a0%"
 
 
 def section(title: str, *parts: str) -> str:

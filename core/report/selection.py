@@ -13,7 +13,7 @@ from core.curves import HALF, confidence_of, confusion_at, error_by
 from core.images import encode_png
 from core.pictures import Pictures
 from core.report import figures
-from core.report.parts import LIMITS, bullets, figure, page, section
+from core.report.parts import LIMITS, bullets, figure, page, percent, section
 from core.report.settings import settings
 from core.run import Run
 from core.stats import wilson_interval
@@ -58,13 +58,14 @@ def selection_report(run: Run, table: pd.DataFrame, selection: Selection, *, pic
     counts = confusion_at(rows, selection.wanted.cut)
     wrong, of = int(counts[0, 1] + counts[1, 0]), int(counts.sum())
     low, high = wilson_interval(wrong, of)
-    told = f"{wrong:,} of the verdicts on them are wrong: {wrong / of:.1%} ({low:.1%} to {high:.1%})."
+    ends = f"{percent(float(low))} to {percent(float(high))}"
+    told = f"{wrong:,} of the verdicts on them are wrong: {percent(wrong / of)} ({ends})."
     if wrong in (0, of):
         told = f"{'None' if wrong == 0 else 'Every one'} of the verdicts on them is wrong."
     lead = [
         f"The selection: {html.escape(words)}.",
         f"{of:,} of the run's {len(run):,} images fit it. {told} Over the whole run "
-        f"{1 - run.manifest['metrics']['all']['accuracy']:.1%} are wrong.",
+        f"{percent(1 - run.manifest['metrics']['all']['accuracy'])} are wrong.",
     ]
     parts = [figure(figures.confusion(counts))]
     found = error_by(rows, "category", cut=selection.wanted.cut)
@@ -92,7 +93,7 @@ def describe(wanted: Filter) -> str:
         words.append(f"{column.replace('_', ' ')} {' '.join(ends)}")
     words += [f"tagged {wanted.tag}"] * bool(wanted.tag) + [f"file name with {wanted.name}"] * bool(wanted.name)
     if wanted.cut != HALF:
-        words.append(f"called REAL only from {wanted.cut:.0%} on")
+        words.append(f"called REAL only from {percent(wanted.cut, 0)} on")
     return ", ".join(words) or "all images"
 
 
@@ -106,7 +107,7 @@ def _tiles(rows: pd.DataFrame, selection: Selection, pictures: Pictures | None) 
             called = str(row.predicted)
         sure = float(confidence_of(np.array([row.p_real]))[0])
         wrong = called != row.label
-        words = f"{called}, {sure:.0%} sure{'; is ' + row.label if wrong else ''}"
+        words = f"{called}, {percent(sure, 0)} sure{'; is ' + row.label if wrong else ''}"
         picture = f'<img src="{_png(pixels)}" alt="{words}">' if pixels is not None else ""
         kind = f"{called.lower()}{' wrong' if wrong else ''}"
         tiles.append(f'<li class="{kind}">{picture}{words}<br><small>{html.escape(row.name)}</small></li>')

@@ -7,7 +7,9 @@ from core.explain.stored import stored_map
 from core.game import ROUND, draw_round, score, verdict
 from dashboard import address, library
 from dashboard.address import Setting
+from dashboard.glossary import explain
 from dashboard.widgets import settings
+from dashboard.widgets.grid import image_grid
 from dashboard.widgets.picture import explained_picture, plain_picture
 from dashboard.widgets.words import CLASS_WORDS, heading, percent
 
@@ -98,7 +100,10 @@ def play(number: int) -> None:
                 stored_map(opened.run, row, image), key=f"game.map.{number}", scale=opened.map_scale,
                 opacity=settings.OPACITY.default, smooth=True,
             )  # fmt: skip
-        st.caption("Where its evidence lies (margin map). It says where the score comes from, not what looks fake.")
+        st.caption(
+            "Where its evidence lies (margin map). It says where the score comes from, not what looks fake.",
+            help=explain("Margin map"),
+        )
 
 
 def finish() -> None:
@@ -112,7 +117,8 @@ def finish() -> None:
                 st.metric(name, f"{one.right} of {one.of}")
                 st.caption(
                     f"From {one.of} answers, the share right in the long run may be anywhere from "
-                    f"{percent(one.low, 0)} to {percent(one.high, 0)} (95 % interval)."
+                    f"{percent(one.low, 0)} to {percent(one.high, 0)} (95 % interval).",
+                    help=explain("Interval"),
                 )
     accuracy = opened.run.manifest["metrics"]["all"]["accuracy"]
     st.caption(f"On all {len(table):,} images of this run it is right {percent(accuracy)} of the time.")
@@ -126,6 +132,9 @@ def finish() -> None:
         },
         border="horizontal",
     )
+    st.caption("The same ten under their margin maps, in order. A click opens one in Inspect: why was it called that?")
+    if id_ := image_grid(opened, rows, pictures, key="game.grid", maps=True, size="small"):
+        address.go("inspect", run=opened.run.name, id=id_)
     with st.container(horizontal=True):
         st.button("Ten other images", key="game.again", type="primary", on_click=new_game)
         if st.button("Look at the detector's mistakes", key="game.mistakes"):

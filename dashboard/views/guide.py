@@ -63,7 +63,7 @@ def widen() -> None:
 st.set_page_config(initial_sidebar_state="collapsed" if WIDE.value == "yes" else "auto")
 st.html(LARGE)
 with st.container(horizontal=True, vertical_alignment="center"):
-    st.caption(f"Step {number} of {len(STEPS)}. Arrow keys turn the page.", width="stretch")
+    st.caption(f"Step {number} of {len(STEPS)}", width="stretch")
     st.button(
         "Full width" if WIDE.value == "no" else "With the menu", key="guide.wide", shortcut="F", on_click=widen,
         type="tertiary", icon=":material/width_full:",

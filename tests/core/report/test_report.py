@@ -16,6 +16,7 @@ from core.browse import Filter, browse_table, find_rows
 from core.pictures import find_pictures
 from core.report.__main__ import main
 from core.report.page import gather, report_of, save_report
+from core.report.parts import percent
 from core.report.selection import TILES, Selection, describe
 from core.run import Run, read_run
 from core.storage import cache_dir
@@ -75,7 +76,7 @@ def test_a_run_in_full(source: Source, tmp_path: Path) -> None:  # noqa: F811
     save_report(tmp_path / "r.html", run, detector=manifest, answers=found.answers, problems=("a file is broken",))
     page = written(tmp_path / "r.html")
     truth, said = run.predictions["label"].astype(str), run.predictions["predicted"].astype(str)
-    assert f"right on {accuracy_score(truth, said):.1%} of 60 images" in page.text
+    assert f"right on {percent(accuracy_score(truth, said))} of 60 images" in page.text
     assert f"{precision_score(truth, said, pos_label='REAL'):.3f}" in page.text
     for sentence in [finding.sentence for finding in found.answers["brightness"].findings]:
         assert sentence in page.text
@@ -134,7 +135,7 @@ def test_another_threshold_is_kept(source: Source, tmp_path: Path, cut: float) -
     called = int((run.predictions["p_real"] > cut).sum())
     counts = [int(text) for text in svg_texts(written(tmp_path / "s.html").images[0]) if text.isdigit()]
     assert counts[1] + counts[3] == called
-    assert f"called REAL only from {cut:.0%} on" in written(tmp_path / "s.html").text
+    assert f"called REAL only from {percent(cut, 0)} on" in written(tmp_path / "s.html").text
 
 
 def test_what_fits_nothing_says_so(source: Source, tmp_path: Path) -> None:  # noqa: F811
