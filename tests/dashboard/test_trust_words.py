@@ -44,7 +44,8 @@ def test_leads_are_told_with_how_sure_they_are() -> None:
     said = faithful(excess(**{**ALL_GOOD, "lime_FAKE": (-0.4, 0.2), "gradcam_REAL": (-0.3, -0.1)}))
     assert said == (
         "Lead over the best control, in margins: Grad-CAM 0.20 on FAKE verdicts and \N{MINUS SIGN}0.20 on REAL "
-        "verdicts (certainly behind); LIME \N{MINUS SIGN}0.10 on FAKE verdicts (may be chance) and 0.20 on REAL verdicts."
+        "verdicts (certainly behind); LIME \N{MINUS SIGN}0.10 on FAKE verdicts (may be chance) and 0.20 "
+        "on REAL verdicts."
     )
 
 

@@ -1,0 +1,170 @@
+"""Patterns and Trust in a real browser: what is drawn on the picture opens in Explore, and Trust shows its parts."""
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from playwright.sync_api import Page, expect
+
+from core.browse import browse_table
+from core.places import Area
+from core.run import read_run
+from tests.browser.app import PATIENCE, running_app, settle, visit
+from tests.dashboard.studies import TRUST, add_studies
+
+pytestmark = pytest.mark.browser
+RUN = "tiny@seen-test"
+# how many points are drawn, and where on the screen a place of the picture is
+DRAWN = """() => {
+  const plot = document.querySelector('.js-plotly-plot')
+  return plot?._fullData?.length && plot.querySelector('.nsewdrag') ? plot._fullData.map((one) => one.name) : null
+}"""
+PLACE = """([x, y]) => {
+  const plot = document.querySelector('.js-plotly-plot'), drag = plot.querySelector('.nsewdrag').getBoundingClientRect()
+  const { xaxis, yaxis } = plot._fullLayout
+  return [drag.x + xaxis.d2p(x), drag.y + yaxis.d2p(y)]
+}"""
+# in the order in which the page has them
+SECTIONS = (
+    "Does the detector lean on what they name?",
+    "Do the two name the same places?",
+    "Is it the same when made again?",
+    "Does it depend on what the detector has learned?",
+    "How often does LIME show one colour only?",
+)
+
+
+@pytest.fixture(scope="module")
+def home(made_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The made runs with studies of one of them."""
+    path = tmp_path_factory.mktemp("studied") / "home"
+    shutil.copytree(made_home, path)
+    add_studies(path, "clusters", *TRUST)
+    return path
+
+
+@pytest.fixture(scope="module")
+def studied(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a dashboard that has them."""
+    with running_app(home, tmp_path_factory.mktemp("studied-cache")) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def table(home: Path) -> pd.DataFrame:
+    return browse_table(read_run(home / "runs" / RUN))
+
+
+def names(page: Page) -> list[str]:
+    """What the traces of the picture are called, once it is drawn."""
+    return list(page.wait_for_function(DRAWN, timeout=PATIENCE).json_value())
+
+
+def drag(page: Page, *corners: tuple[float, float]) -> None:
+    """Drag over the picture from place to place."""
+    first, *rest = [page.evaluate(PLACE, [float(end) for end in corner]) for corner in corners]
+    page.mouse.move(*first)
+    page.mouse.down()
+    for place in rest:
+        page.mouse.move(*place, steps=8)
+    page.mouse.up()
+
+
+def caught(page: Page, table: pd.DataFrame) -> int:
+    """How many images the area in the address holds, by the places in the study."""
+    page.wait_for_url("**/explore**")
+    settle(page)
+    found = re.search(r"[?&]area=([^&]+)", page.url)
+    assert found
+    area = Area.parse(found[1].replace("%3A", ":").replace("%3B", ";").replace("%2C", ","))
+    assert area is not None
+    return int(area.holds(table[f"{area.space}_x"].to_numpy(), table[f"{area.space}_y"].to_numpy()).sum())
+
+
+def test_a_lasso_opens_its_images_in_explore(page: Page, studied: str, table: pd.DataFrame) -> None:
+    visit(page, f"{studied}/patterns?run={RUN}&drag=lasso")
+    names(page)
+    low, middle, high = (table["features_x"].quantile(share) for share in (0.2, 0.5, 0.8))
+    bottom, top = (table["features_y"].quantile(share) for share in (0.1, 0.9))
+    inside = [(low, bottom), (high, bottom), (middle, top), (low, bottom)]
+    drag(page, *inside)
+    count = caught(page, table)
+    # what was drawn, to the pixel, is a triangle over a part of the points
+    meant = Area.drawn("features", *zip(*inside[:3], strict=True))
+    assert meant is not None
+    expected = int(meant.holds(table["features_x"].to_numpy(), table["features_y"].to_numpy()).sum())
+    assert 2 < expected < 58
+    assert abs(count - expected) <= 2
+    expect(page.get_by_text(f"{count} of 60 images")).to_be_visible()
+    expect(page.locator(".grid .tile")).to_have_count(min(count, 24))
+
+
+def test_a_box_opens_its_images_in_explore(page: Page, studied: str, table: pd.DataFrame) -> None:
+    visit(page, f"{studied}/patterns?run={RUN}&space=maps")
+    names(page)
+    across, up = table["maps_x"].median(), table["maps_y"].median()
+    drag(page, (across, up), (table["maps_x"].max() + 0.01, table["maps_y"].max() + 0.01))
+    count = caught(page, table)
+    expected = int(((table["maps_x"] > across) & (table["maps_y"] > up)).sum())
+    assert abs(count - expected) <= 2
+    assert count > 0
+    expect(page.get_by_text(f"{count} of 60 images")).to_be_visible()
+
+
+def test_a_colour_is_in_the_address(page: Page, studied: str) -> None:
+    visit(page, f"{studied}/patterns?run={RUN}")
+    before = names(page)
+    assert all(name.startswith("cluster ") for name in before)
+    page.get_by_role("combobox", name="Colour").click()
+    page.get_by_role("option", name="Right or wrong", exact=True).click()
+    page.wait_for_url("**colour=correct**")
+    settle(page)
+    assert set(names(page)) == {"right", "wrong"}
+    page.reload()
+    page.wait_for_selector("h1")
+    settle(page)
+    assert set(names(page)) == {"right", "wrong"}
+
+
+def test_a_card_leads_to_its_images_by_keyboard(page: Page, studied: str, table: pd.DataFrame) -> None:
+    visit(page, f"{studied}/patterns?run={RUN}&verdict=REAL&order=size")
+    counted = table.loc[table["predicted"] == "REAL", "clusters.features_cluster"].value_counts()
+    leading = page.get_by_role("button", name=re.compile("^.*Explore all")).first
+    leading.focus()
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/explore**")
+    settle(page)
+    expect(page.get_by_text(f"{counted.max()} of 60 images")).to_be_visible()
+
+
+def test_an_area_by_keyboard(page: Page, studied: str, table: pd.DataFrame) -> None:
+    visit(page, f"{studied}/patterns?run={RUN}")
+    page.get_by_text("Choose an area by numbers").click()
+    middle = round(float(table["features_x"].median()), 1)
+    page.get_by_label("Right").fill(f"{middle}")
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Explore it").click()
+    assert caught(page, table) == int((table["features_x"] < middle).sum())
+
+
+def test_trust_shows_every_part(page: Page, studied: str) -> None:
+    visit(page, f"{studied}/trust?run={RUN}")
+    headings = [text.strip() for text in page.locator("h3").all_inner_texts()]
+    assert [one for one in headings if one in SECTIONS] == list(SECTIONS)
+    for complaint in ("LIME is all one colour", "LIME contradicts Grad-CAM", "It does not scale"):
+        expect(page.get_by_text(complaint, exact=True)).to_be_visible()
+    expect(page.locator(".js-plotly-plot")).to_have_count(8)
+    assert page.get_by_test_id("stException").count() == 0
+    page.get_by_text("Right and wrong ones apart").click()
+    page.wait_for_url("**by=cell**")
+    settle(page)
+    # a curve for each cell of the confusion matrix
+    expect(page.locator(".js-plotly-plot")).to_have_count(10)
+    with page.expect_download() as waiting:
+        page.get_by_text("In full: every number").nth(1).click()
+        page.get_by_role("button", name="Every image (CSV)").nth(0).click()
+    rows = Path(waiting.value.path()).read_text(encoding="utf-8").splitlines()
+    assert len(rows) == 61
