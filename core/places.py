@@ -89,7 +89,7 @@ def read_places(run: Path, ids: pd.Series) -> pd.DataFrame:
             wanted = [name for name in names if name.endswith(("_x", "_y"))]
             columns = ["id", *wanted]
             study = pq.read_table(opened, columns=columns, page_checksum_verification=True).to_pandas()
+        found = study.drop_duplicates("id").set_index("id").reindex(ids).reset_index(drop=True)
+        return found.astype(np.float32)
     except Exception:  # noqa: BLE001 - pyarrow's errors share no base; a damaged study costs its columns only
         return pd.DataFrame(index=pd.RangeIndex(len(ids)))
-    found = study.drop_duplicates("id").set_index("id").reindex(ids).reset_index(drop=True)
-    return found.astype(np.float32)

@@ -7,7 +7,7 @@ sha256 over the values. A reader refuses a file that was changed, or that belong
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,10 +19,37 @@ import pyarrow.parquet as pq
 
 from core.run import Run
 from core.storage import ContractError, write_bytes_atomically
-from core.studies.study import Answer
+from core.studies.study import Answer, Finding
 
 SCHEMA = 1
 KEY = b"telltale"
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _is_finding(value: object) -> bool:
+    if not isinstance(value, dict) or set(value) != set(Finding._fields):
+        return False
+    numbers = all(isinstance(value[name], int | float | None) for name in ("value", "low", "high"))
+    return numbers and _is_text(value["key"]) and _is_text(value["sentence"]) and _is_count(value["images"])
+
+
+# what a file may say of itself, and in which form pages can take it
+FORMS: dict[str, Callable[[Any], bool]] = {
+    **dict.fromkeys(("title", "question", "control", "created", "detector", "set"), _is_text),
+    "better": lambda value: value in ("higher", "lower", "neither"),
+    "columns": lambda value: isinstance(value, dict) and all(map(_is_text, value.values())),
+    "parameters": lambda value: isinstance(value, dict),
+    "explore": lambda value: isinstance(value, list) and all(map(_is_text, value)),
+    "findings": lambda value: isinstance(value, list) and all(map(_is_finding, value)),
+    **dict.fromkeys(("images", "of", "version"), _is_count),
+}
 
 
 def study_path(run: Path, name: str) -> Path:
@@ -77,6 +104,9 @@ def read_study(path: Path, run: Run | None = None) -> Answer:
         raise ContractError(f"{path} is not the file that was written (its sha256 differs); {again}")
     if about.get("study") != path.stem:
         raise ContractError(f"{path} holds the study {about.get('study')}; {again}")
+    for name, fits in FORMS.items():
+        if name in about and not fits(about[name]):
+            raise ContractError(f"{path} has no usable {name}; {again}")
     if run is not None:
         for key in ("detector_sha256", "set_fingerprint"):
             if about.get(key) != run.manifest.get(key):
