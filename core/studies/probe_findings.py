@@ -197,10 +197,11 @@ def _swapped(rates: Rates, key: str, lender: str, verdict: str) -> Finding | Non
     }.get(how := degree(row), f"{how} makes {verdict} images {lender}")
     strength = column_of(row).removeprefix("transplant_")
     same, coarse = (rates.row(verdict, PROBES[name].column(strength)) for name in PROBES["transplant"].controls)
+    those = "But those" if same["share"] > SOME else "Those"
     return finding(
         key,
         f"The fine detail of {lender} images {makes}: put in, their waves shorter than {waves(row)} turn "
-        f"{interval(row)} of {verdict} verdicts. Those of other {verdict} images turn {interval(same)}, as large a "
+        f"{interval(row)} of {verdict} verdicts. {those} of other {verdict} images turn {interval(same)}, as large a "
         f"change of coarser detail {interval(coarse)}.",
         row,
     )

@@ -13,6 +13,9 @@ ORDER = Setting("order", "least", choices=("least", "most"))
 ORDERS = {"least": "Least change first", "most": "Most turned first"}
 ALL = Setting("all", "no", choices=("no", "yes"))
 FEW = 8
+NO_CONTROL = "no control"
+# what a control is called, by `compared` of `core.studies.probe_summary.responses`
+CONTROLS = {"own": "its control", "size": "a change of coarser detail as large"}
 
 
 def draw_ranking(opened: Opened, evidence: Evidence, shown: Shown | None) -> str | None:
@@ -26,7 +29,8 @@ def draw_ranking(opened: Opened, evidence: Evidence, shown: Shown | None) -> str
             required=True,
             label_visibility="collapsed",
             help="Least change first: by the share of verdicts that a change certainly turns beyond its control, for "
-            "each grey level by which it changes the picture.",
+            "each grey level by which it changes the picture. Changes without a control, of whose share nothing is "
+            "taken off, come after those that turn more than theirs, those that do not come last.",
         )
         ALL.linked(
             st.segmented_control,
@@ -46,7 +50,8 @@ def draw_ranking(opened: Opened, evidence: Evidence, shown: Shown | None) -> str
                 asked = _draw(opened, verdict, top, shown) or asked
     st.caption(
         "Bar: share of verdicts that turn. Line: its 95 % interval. ◇: the share that the control turns, which changes "
-        "the picture as much without the thing that is meant; without ◇ there is no control. A bar that does not reach "
+        "the picture as much without the thing that is meant; where a change has no control of its own, a change of "
+        f"coarser detail about as large. {NO_CONTROL.capitalize()}: none is that large. A bar that does not reach "
         "beyond its ◇ says nothing. Grey levels: how much the picture changes on average (root mean square, of 255)."
     )
     return asked
@@ -73,18 +78,19 @@ def bar_of(
     row: "pd.Series", verdict: str, shown: Shown | None = None, *, key: str = "", name: str = "", note: str = ""
 ) -> Bar:
     """A row of `responses` as a bar; `key`, `name` and `note` where it is not called by its probe and strength."""
-    has_control = isinstance(row["control"], str)
-    control = f", its control {percent(row['control_share'])}" if has_control else ""
+    who = CONTROLS.get(row["compared"])
+    control = f", {who} {percent(row['control_share'])}" if who else f", {NO_CONTROL}"
+    alone = "" if who else f" · {NO_CONTROL}"
     return Bar(
         key=key or str(row["column"]),
         name=name or str(row["title"]),
-        note=note or f"{row['strength']} · {row['size']:.1f} grey levels",
+        note=note or f"{row['strength']} · {row['size']:.1f} grey levels{alone}",
         share=row["share"],
         low=row["low"],
         high=row["high"],
         number=percent(row["share"]),
         label=f"{name or row['title']}, {note or row['strength']}: turns {percent(row['share'])} of {verdict} verdicts "
         f"({percent(row['low'])} to {percent(row['high'])}){control}. Show these images.",
-        control=float(row["control_share"]) if has_control else None,
+        control=float(row["control_share"]) if who else None,
         picture=None if shown is None else shown.example.pictures.get(str(row["column"])),
     )

@@ -88,6 +88,7 @@ def test_the_rankings_hold_the_rates_of_each_verdict_and_their_controls(open_pag
             control = found["control_share"]
             assert row["control"] == (None if np.isnan(control) else control)
             assert percent(found["share"]) == row["number"]
+            assert row["note"].endswith("no control") == (found["compared"] == "none") == (row["control"] is None)
     first = drawn(open_page("evidence", run=RUN), "evidence.ranking.FAKE")["rows"]
     assert [row["key"] for row in first] == list(ranking(turns, verdict="FAKE")["column"][:8])
 

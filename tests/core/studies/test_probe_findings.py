@@ -101,7 +101,7 @@ def test_each_verdict_has_its_own_answer(tmp_path: Path) -> None:
         "often makes FAKE images REAL: put in, their waves shorter than 4 pixels turn 97 %"
         in said["detail_back"].sentence
     )
-    assert "Those of other FAKE images turn 54 %" in said["detail_back"].sentence
+    assert "But those of other FAKE images turn 54 %" in said["detail_back"].sentence
     assert "seldom makes REAL images FAKE" in said["detail_in"].sentence
 
 
