@@ -165,3 +165,16 @@ def test_behind_a_proxy_nobody_names_a_path_of_the_server(server: str) -> None:
     proxied, _ = told(server, "", headers={"X-Forwarded-For": "203.0.113.9"})
     assert here.has("attach.path")
     assert not proxied.has("attach.path")
+
+
+def test_what_a_visitor_makes_it_forget_is_read_again(server: str) -> None:
+    async def look() -> list[str]:
+        async with Visitor(server) as rude, Visitor(server) as other:
+            await other.open("explore", run="tiny@seen-test")
+            for _ in range(3):
+                await rude.forget()
+                await other.open("explore", run="tiny@seen-test")
+            assert other.has("explore.grid")
+            return rude.troubles + other.troubles
+
+    assert asyncio.run(look()) == []
