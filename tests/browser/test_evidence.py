@@ -1,0 +1,86 @@
+"""Evidence in a real browser: a bar opens Explore with exactly the images whose verdicts turned."""
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from playwright.sync_api import Page, expect
+
+from core.run import read_run
+from core.studies.probe_summary import ranking, read_turns
+from core.studies.store import read_study, study_path
+from tests.browser.app import running_app, settle, visit
+from tests.dashboard.studies import add_studies
+
+pytestmark = pytest.mark.browser
+RUN = "tiny@seen-test"
+# tiles on one page of Explore
+TILES = 24
+
+
+@pytest.fixture(scope="module")
+def home(made_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The made runs with the probes of one of them."""
+    path = tmp_path_factory.mktemp("probed") / "home"
+    shutil.copytree(made_home, path)
+    add_studies(path, "probes")
+    return path
+
+
+@pytest.fixture(scope="module")
+def probed(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a dashboard that has them."""
+    with running_app(home, tmp_path_factory.mktemp("probed-cache")) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def turned(home: Path) -> dict[tuple[str, str], set[str]]:
+    """The images of each verdict that each change of the page turns, where these are some and fit on a page."""
+    run = read_run(home / "runs" / RUN)
+    table = read_study(study_path(run.path, "probes"), run).table
+    turns = read_turns(run, table)
+    found = {}
+    for verdict in ("FAKE", "REAL"):
+        called = run.predictions["predicted"].to_numpy(str) == verdict
+        for column in ranking(turns, verdict=verdict)["column"]:
+            # NaN where the change could not be made
+            after = pd.to_numeric(table[column]).to_numpy(float)
+            ids = set(table["id"][called & ((after < 0) if verdict == "REAL" else (after > 0))])
+            if 0 < len(ids) <= TILES:
+                found[verdict, column] = ids
+    assert found
+    return found
+
+
+def test_a_bar_opens_exactly_the_images_that_turned(
+    page: Page, probed: str, turned: dict[tuple[str, str], set[str]]
+) -> None:
+    for verdict in ("FAKE", "REAL"):
+        (_, column), ids = next(((key, ids) for key, ids in turned.items() if key[0] == verdict), (("", ""), set()))
+        if not ids:
+            continue
+        visit(page, f"{probed}/evidence?run={RUN}&all=yes")
+        bars = page.get_by_role("group", name=f"Share of {verdict} verdicts that each change turns")
+        bars.locator(f"button[data-at='open-{column}']").click()
+        page.wait_for_url("**/explore**")
+        settle(page)
+        tiles = page.locator(".grid .tile")
+        expect(tiles).to_have_count(len(ids))
+        assert {tile.get_attribute("data-id") for tile in tiles.all()} == ids
+        expect(page.get_by_text(f"{len(ids)} of 60 images")).to_be_visible()
+
+
+def test_a_picture_beside_a_bar_shows_that_change_below(page: Page, probed: str) -> None:
+    visit(page, f"{probed}/evidence?run={RUN}&all=yes")
+    bars = page.get_by_role("group", name="Share of FAKE verdicts that each change turns")
+    name = bars.locator("button.what").nth(3)
+    title = name.locator(".name").inner_text()
+    name.focus()
+    page.keyboard.press("Enter")
+    settle(page)
+    assert re.search(r"[?&]probe=", page.url)
+    expect(page.locator(".evidence_pictures").get_by_text(title, exact=True)).to_be_visible()
