@@ -184,7 +184,6 @@ def rank_rows(detector: Detector, images: NDArray[np.uint8], *, reference: int) 
                 f"coin flips, as {named('lime')} draws: {equal} forwards",
                 f"{float(equal) / stop:.1f}" if equal.isdecimal() else f"over {RANDOM_STEPS[-1] / stop:.1f}",
                 "2",
-                f"{stop} forwards",
             )
 
 
