@@ -1,6 +1,6 @@
 """Pictures of every page, light and dark, 1440 and 900 pixels wide, from the sample run only.
 
-python -m tests.browser.screenshots [--out assets/screenshots] [--pages overview explore]
+python -m tests.browser.screenshots [--out assets/screenshots] [--pages overview explore] [--themes light]
 """
 
 import argparse
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlencode
 
+import numpy as np
 from PIL import Image
 from playwright.sync_api import Browser
 
@@ -19,9 +20,12 @@ from tests.browser.app import PATIENCE, running_app, running_browser, settle, vi
 from tests.dashboard.conftest import PAGES
 
 RUN = "sample@sample-test"
-THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+Theme = Literal["light", "dark"]
+THEMES: tuple[Theme, ...] = ("light", "dark")
 WIDTHS = (1440, 900)
 TALLEST = 4000
+# colours that are kept to the last bit
+FLAT = 96
 
 
 def parameters() -> dict[str, dict[str, str]]:
@@ -34,17 +38,31 @@ def parameters() -> dict[str, dict[str, str]]:
 
 
 def write_small(picture: bytes, file: Path) -> None:
-    """Write a PNG with the 256 colours that leave no colour of the picture far from its own: a third of the bytes."""
-    with Image.open(io.BytesIO(picture)) as shown:
-        small = shown.convert("RGB").quantize(256, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    """Write a PNG of 256 colours, a third of the bytes: the page's own as they are, and some for the images on it."""
+    with Image.open(io.BytesIO(picture)) as opened:
+        shown = opened.convert("RGB")
+    pixels = np.asarray(shown).astype(np.int32) @ np.array([1 << 16, 1 << 8, 1], np.int32)
+    colours, counts = np.unique(pixels, return_counts=True)
+    flat = np.sort(colours[np.argsort(-counts)[:FLAT]])
+    spread = shown.quantize(256 - len(flat), method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    place = np.minimum(np.searchsorted(flat, pixels), len(flat) - 1)
+    small = Image.fromarray(np.where(flat[place] == pixels, place, np.asarray(spread) + len(flat)).astype(np.uint8))
+    own = np.stack([flat >> 16, flat >> 8 & 255, flat & 255], axis=1)
+    small.putpalette([*own.ravel().tolist(), *(spread.getpalette() or [])])
     small.save(file, optimize=True)
 
 
 def photograph(
-    browser: Browser, address: str, out: Path, names: Sequence[str], given: Mapping[str, Mapping[str, str]]
+    browser: Browser,
+    address: str,
+    out: Path,
+    *,
+    names: Sequence[str],
+    themes: Sequence[Theme],
+    given: Mapping[str, Mapping[str, str]],
 ) -> None:
     """Write a picture of each page in each theme and width."""
-    for theme in THEMES:
+    for theme in themes:
         for width in WIDTHS:
             page = browser.new_page(viewport={"width": width, "height": 1000}, color_scheme=theme)
             page.set_default_timeout(PATIENCE)
@@ -66,6 +84,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=ROOT / "assets" / "screenshots")
     parser.add_argument("--pages", nargs="+", choices=PAGES, default=PAGES)
+    parser.add_argument("--themes", nargs="+", choices=THEMES, default=THEMES)
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     with (
@@ -73,7 +92,7 @@ def main() -> None:
         running_app(ROOT / "assets", Path(cache)) as address,
         running_browser() as browser,
     ):
-        photograph(browser, address, options.out, options.pages, parameters())
+        photograph(browser, address, options.out, names=options.pages, themes=options.themes, given=parameters())
 
 
 if __name__ == "__main__":
