@@ -31,12 +31,8 @@ heading(
 answer = study_of(opened, "clusters")
 if answer is None:
     st.stop()
-pictures = library.pictures(opened)
-cards = {name: clusters.cards_of(opened, answer, name, pictures) for name in SPACES}
-if found := clusters.draw_worst(opened, cards):
-    SPACE.set(found[0])
-    VERDICT.set(found[1])
-    st.rerun()
+# the picture does not wait for the cards, which say what stands here
+conclusion = st.container()
 
 st.space("small")
 SPACE.linked(
@@ -53,6 +49,14 @@ SPACE.linked(
     ),
 )
 draw_points(opened, space, answer.about["images"])
+
+pictures = library.pictures(opened)
+cards = {name: clusters.cards_of(opened, answer, name, pictures) for name in SPACES}
+with conclusion:
+    if found := clusters.draw_worst(opened, cards):
+        SPACE.set(found[0])
+        VERDICT.set(found[1])
+        st.rerun()
 
 st.space("small")
 section(

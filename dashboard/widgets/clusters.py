@@ -97,7 +97,9 @@ def draw_worst(opened: Opened, cards: Mapping[str, Sequence[Card]]) -> tuple[str
         only = f"See the {card.errors:,} wrong ones"
         if st.button(only, key="patterns.worst.errors", icon=":material/grid_view:"):
             address.go("explore", run=opened.run.name, wanted=members(space, card.number, wrong=True))
-        shown = st.button("Show its card", key="patterns.worst.card", type="tertiary", icon=":material/arrow_downward:")
+        shown = st.button(
+            "Show its card below", key="patterns.worst.card", type="tertiary", icon=":material/arrow_downward:"
+        )
     return (space, card.verdict) if shown else None
 
 

@@ -21,7 +21,7 @@ COLOURS = (
     "#6f63bb", "#3fa0c9", "#2f9e8f", "#3f7d3a", "#94902f", "#c98f2a", "#d0607a", "#8c3a63", "#b05fb0", "#5f7387",
     "#a8704a", "#3f6fae",
 )  # fmt: skip
-WRONG = "#a3227a"
+WRONG = "#cc4aa3"
 ABSENT = "not in the study"
 OTHERS = "others"
 OWN = {
