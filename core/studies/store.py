@@ -107,6 +107,8 @@ def read_study(path: Path, run: Run | None = None) -> Answer:
     for name, fits in FORMS.items():
         if name in about and not fits(about[name]):
             raise ContractError(f"{path} has no usable {name}; {again}")
+    if about.get("whole") is False and about.get("images", len(table)) != len(table):
+        raise ContractError(f"{path} has {len(table)} rows and says {about['images']}; {again}")
     if run is not None:
         for key in ("detector_sha256", "set_fingerprint"):
             if about.get(key) != run.manifest.get(key):

@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 import streamlit as st
 
+from core.places import read_places
 from core.run import ROOT, Run, read_run
 from core.studies.registry import MODULES
 from core.studies.store import read_study, write_study
@@ -89,24 +90,16 @@ def test_a_study_that_says_something_in_another_form_is_named(home: Path, key: s
     assert f"{file} has no usable {key}; " in refusal(lambda: read_study(file))
 
 
-def keep_half(file: Path) -> None:
-    """Half of the rows, under hashes that fit, as who may write there could."""
-    answer = read_study(file)
-    write_study(file, answer.table.iloc[: len(answer.table) // 2], answer.about)
-
-
-def as_words(file: Path) -> None:
-    """Every number turned to a word, under hashes that fit."""
-    answer = read_study(file)
-    numbers = answer.table.select_dtypes("number").columns
-    write_study(file, answer.table.assign(**dict.fromkeys(numbers, "many")), answer.about)
+def test_a_study_with_rows_left_out_is_named(home: Path) -> None:
+    file = home / "runs" / RUN / "studies" / "brightness.parquet"
+    sound = read_study(file)
+    write_study(file, sound.table.iloc[1:], sound.about)
+    assert f"{file} has 23 rows and says 24; " in refusal(lambda: read_study(file))
 
 
 WAYS: dict[str, Callable[[Path], object]] = {
     "cut": d.cut(0.5),
     "another's": lambda file: shutil.copy(OTHERS.get(file.stem, SHIPPED["files"]), file),
-    "half of the rows": keep_half,
-    "words": as_words,
 }
 
 
@@ -136,3 +129,12 @@ def test_columns_of_a_damaged_study_are_no_filters(home: Path, open_page: Open) 
         pq.write_table(arrow.replace_schema_metadata({b"telltale": about}), file)
         app = open_page("explore", run=RUN, also="brightness.margin,brightness.half", sort="brightness.brightness")
         assert not app.exception
+
+
+def test_places_that_are_words_cost_their_picture_only(sample: Run, tmp_path: Path) -> None:
+    file = tmp_path / "studies" / "clusters.parquet"
+    sound = read_study(SHIPPED["clusters"])
+    names = [name for name in sound.table.columns if name.endswith(("_x", "_y"))]
+    assert set(names) <= set(read_places(sample.path, sample.predictions["id"]))
+    write_study(file, sound.table.assign(**dict.fromkeys(names, "many")), sound.about)
+    assert read_places(tmp_path, sample.predictions["id"]).shape == (len(sample), 0)
