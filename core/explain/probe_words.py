@@ -53,7 +53,7 @@ def _also(result: ProbeResult) -> str:
 def _controls(after: After) -> str:
     titles = [f"“{probe_columns()[column][0].title.lower()}”" for column in after.controls]
     if not titles:
-        return ""
+        return "; there is no control to compare it with"
     return f", while {' and '.join(titles)} {'do' if len(titles) > 1 else 'does'} not"
 
 

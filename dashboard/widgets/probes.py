@@ -44,8 +44,8 @@ def probes_panel(subject: Subject, detector: Known, lenders: Opened | None, row:
     """
     st.caption(
         "Each small picture is the image with one thing about it changed. Framed: that turns the verdict, and its "
-        "control, as much change of something else, does not. Dashed: the control turns it too, so it says nothing. "
-        "Faint: the verdict stays. A click shows a change large.",
+        "control, where it has one, does not: as much change of something else. Dashed: the control turns it too, so "
+        "it says nothing. Faint: the verdict stays. A click shows a change large.",
         help=explain("Probe", "Control"),
     )
     pixels, settings = _asked(subject, lenders, row, name)
