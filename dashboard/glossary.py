@@ -7,11 +7,11 @@ TERMS: dict[str, str] = {
     "Accuracy": "Of all verdicts, the share that is right.",
     "Agreement": "Whether two explanations of one image point at the same places. It is compared with chance: how "
     "well an explanation agrees with maps of other images.",
-    "AUROC": "Area under the ROC curve: shown one image of each class, how often the photograph gets the higher "
-    "score. 50 % is guessing, 100 % is perfect.",
+    "AUROC": "Area under the ROC curve: of all pairs of a photograph and a generated image, the share in which the "
+    "photograph has the higher score. 50 % is guessing, 100 % is perfect.",
     "Band LIME": "LIME with kinds of detail, from coarse to fine, in grey and in colour, in the place of parts of the "
     "image: which kind speaks for which class.",
-    "Baseline": "What a far simpler method reaches on the same images. What it reaches too is no merit of the network.",
+    "Baseline": "What a far simpler method reaches on the same images: as much as that is easily had.",
     "Calibration": "Whether confidence can be believed: of verdicts that are 80 % sure, 80 in 100 should be right. "
     "The calibration error (ECE) is how far confidence and truth lie apart on average.",
     "CIFAKE": "The set of images that the paper used: 60,000 small photographs (CIFAR-10) and 60,000 imitations of "
@@ -72,8 +72,8 @@ TERMS: dict[str, str] = {
     "Study": "One question asked of all images of a run, or of a sample, with its control.",
     "Surrogate": "The simple sum of parts that LIME puts in the place of the network near one image. How much of what "
     "the network did it explains (R²) says how far its weights can be believed.",
-    "t-SNE": "A way to lay out many images on a plane so that those alike lie close together. How far apart groups lie, "
-    "and how large they are, means nothing (van der Maaten and Hinton 2008).",
+    "t-SNE": "A way to lay out many images on a plane so that those alike lie close together. How far apart groups "
+    "lie, and how large they are, means nothing (van der Maaten and Hinton 2008).",
     "Temperature": "A number that margins are divided by before they become probabilities, fitted so that confidence "
     "can be believed.",
     "Threshold": "How sure of REAL the detector must be to say so. At 50 % the verdict is whatever is likelier.",

@@ -15,7 +15,7 @@ from core.curves import calibration, class_scores, confusion_at, error_by, sweep
 from core.pictures import Pictures
 from core.report import figures
 from core.report.figures import Drawn
-from core.report.parts import LIMITS, bullets, figure, listed, page, percent, section, table_of
+from core.report.parts import LIMITS, bullets, figure, listed, page, percent, section, spaced, table_of
 from core.report.selection import Selection, selection_report
 from core.report.settings import settings
 from core.run import HOMES, Run, find_detectors
@@ -124,7 +124,7 @@ def _lead(run: Run, answers: Mapping[str, Answer]) -> list[str]:
     ]
     # what each study found first is its most telling
     first = (found for answer in answers.values() for found in answer.findings[:1])
-    return [html.escape(line) for line in (*lead, *(found.sentence for found in first))]
+    return [html.escape(line) for line in (*lead, *(spaced(found.sentence) for found in first))]
 
 
 def _without(kept: Mapping[str, Any]) -> str:
@@ -181,7 +181,7 @@ def _studies(run: Run, answers: Mapping[str, Answer], problems: Sequence[str]) -
     for answer in answers.values():
         about = answer.about
         parts.append(f"<h3>{html.escape(about['title'])}</h3><p>{html.escape(about['question'])}</p>")
-        parts.append(bullets(found.sentence for found in answer.findings))
+        parts.append(bullets(spaced(found.sentence) for found in answer.findings))
         parts += [figure(drawn) for drawn in _study_figures(run, answer)]
         parts.append(
             f'<p class="note">{about["images"]:,} images. Compared with: {html.escape(about["control"])} Settings: '

@@ -1,6 +1,7 @@
 """The parts that every report is put together from: HTML without script, and nothing that is fetched."""
 
 import html
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from string import Template
 from typing import Any
@@ -71,6 +72,11 @@ def page(run: Run, title: str, lead: Iterable[str], body: str) -> str:
 def percent(share: float, digits: int = 1) -> str:
     """0.9608 as "96.1 %", as on the pages of the app, never broken between lines."""
     return f"{100 * share:.{digits}f}\u00a0%"
+
+
+def spaced(sentence: str) -> str:
+    """A study's sentence with its shares written as everywhere else."""
+    return re.sub(r"(\d) ?%", "\\1\u00a0%", sentence)
 
 
 def section(title: str, *parts: str) -> str:

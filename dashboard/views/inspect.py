@@ -8,6 +8,7 @@ from core.curves import HALF, said_real
 from core.explain.stored import stored_map
 from dashboard import address, library
 from dashboard.address import Setting
+from dashboard.glossary import explain
 from dashboard.widgets import panels
 from dashboard.widgets.about import draw_about
 from dashboard.widgets.agreement import agreement_panel, note_drawn, other_maps
@@ -74,7 +75,8 @@ st.caption(
     f"Margin {found['margin']:+.2f}: above 0 the verdict is REAL, below FAKE, and the further from 0 the surer."
     + (" This very file was in the detector's training set." if found["in_train"] else "")
     + (" It is a copy of an earlier file." if found["is_repeat"] else "")
-    + (f" At the threshold of {percent(wanted.cut, 0)} that you came with it is called {at_cut}." if moved else "")
+    + (f" At the threshold of {percent(wanted.cut, 0)} that you came with it is called {at_cut}." if moved else ""),
+    help=explain("Margin", "Confidence"),
 )
 
 if image is None:

@@ -215,7 +215,7 @@ with row.cell():
     section(
         "Where it fails",
         "Share of wrong verdicts by what the image shows. The line through each bar is its 95 % interval: where two "
-        "overlap, the difference may be chance. Dashed: all images. A click shows the wrong ones.",
+        "overlap, the difference may be chance. Dashed: all of them together. A click shows the wrong ones.",
         help=explain("Interval"),
     )
     OF.linked(

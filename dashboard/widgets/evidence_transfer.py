@@ -31,7 +31,7 @@ def conclusion(answer: Answer) -> str:
     if (accused := answer.finding("photographs")) is not None:
         said.append(f"{percent(accused.value, 0)} of ordinary photographs are called generated")
     if (depends := answer.finding("filters")) is not None:
-        said.append(f"on {percent(depends.value, 0)} of those the verdict hangs on how they were made small")
+        said.append(f"on {percent(depends.value, 0)} of all of them the verdict hangs on how they were made small")
     if not said:
         return ""
     # ", and" before the last only

@@ -1,6 +1,7 @@
 """What the steps of the guide are put together from: its images, what studies measured, and answers as they come."""
 
 import hashlib
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -98,7 +99,7 @@ def _card(study: str, one: Finding) -> None:
     if label and np.isfinite(one.value):
         st.markdown(f"### {percent(one.value, 0)}")
         st.markdown(coloured(label))
-    answer, compared = parts(one.sentence.replace(" %", f"{NO_BREAK}%"))
+    answer, compared = parts(re.sub(r"(\d) ?%", rf"\1{NO_BREAK}%", one.sentence))
     st.caption(f"{scannable(coloured(answer))} {compared}".strip())
 
 

@@ -73,7 +73,7 @@ def test_numbers_are_the_study_s(
         say(home, study, key, value)
         text = words(open_page("guide", run=RUN, step=str(step)))
         assert f"### {percent(value, 0)}" in text
-        assert f"It happens on {value:.1%} of them." in text
+        assert f"It happens on {percent(value)} of them." in text
         assert f"core.studies {study} " not in text
 
 

@@ -16,7 +16,7 @@ from core.browse import Filter, browse_table, find_rows
 from core.pictures import find_pictures
 from core.report.__main__ import main
 from core.report.page import gather, report_of, save_report
-from core.report.parts import percent
+from core.report.parts import percent, spaced
 from core.report.selection import TILES, Selection, describe
 from core.run import Run, read_run
 from core.storage import cache_dir
@@ -79,7 +79,7 @@ def test_a_run_in_full(source: Source, tmp_path: Path) -> None:  # noqa: F811
     assert f"right on {percent(accuracy_score(truth, said))} of 60 images" in page.text
     assert f"{precision_score(truth, said, pos_label='REAL'):.3f}" in page.text
     for sentence in [finding.sentence for finding in found.answers["brightness"].findings]:
-        assert sentence in page.text
+        assert spaced(sentence) in page.text
     assert BRIGHTNESS.question in page.text
     assert BRIGHTNESS.control in page.text
     assert "a file is broken" in page.text
@@ -199,6 +199,10 @@ def test_what_is_gathered_is_on_disk_and_names_no_folder_of_this_machine(source:
     assert "studies/broken.parquet is no readable study" in text
     assert str(run.path) not in text
     assert gather(run, (run.path,))["detector"] is None
+
+
+def test_shares_are_written_in_one_way() -> None:
+    assert spaced("9% to 10.5 % of 3, 100 in 1000") == "9\u00a0% to 10.5\u00a0% of 3, 100 in 1000"
 
 
 def test_a_selection_by_tag(
