@@ -64,7 +64,7 @@ def set_bytes(data: bytearray, chance: random.Random) -> bytearray:
 
 def cut_off(data: bytearray, chance: random.Random) -> bytearray:
     """Leave only the beginning."""
-    return data[: chance.randrange(1, len(data))]
+    return data[: chance.randrange(1, max(2, len(data)))]
 
 
 def take_out(data: bytearray, chance: random.Random) -> bytearray:
@@ -84,7 +84,7 @@ def repeat(data: bytearray, chance: random.Random) -> bytearray:
 def splice(data: bytearray, chance: random.Random) -> bytearray:
     """Go on with the end of another file."""
     other = chance.choice(seeds())
-    return data[: chance.randrange(1, len(data))] + other[chance.randrange(len(other)) :]
+    return data[: chance.randrange(1, max(2, len(data)))] + other[chance.randrange(len(other)) :]
 
 
 def put_in(data: bytearray, chance: random.Random) -> bytearray:
