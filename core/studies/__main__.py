@@ -58,7 +58,11 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--list", action="store_true", help="say which studies there are")
     parser.add_argument("--run", default="swift@cifake-test", help="name of the run, or its folder")
     parser.add_argument("--data", help="CIFAKE's folder or .zip, 'kaggle', or 'sample'; default: data/cifake")
-    parser.add_argument("--images", type=int, help="at most N images: every error, and right answers of both classes")
+    parser.add_argument(
+        "--images",
+        type=int,
+        help="at most N images, errors (up to half of N) and right answers",
+    )
     parser.add_argument("--seed", type=int, default=0, help="of that choice")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
     parser.add_argument("--engine", choices=("local", "ray"), default="local", help="ray: all cores and GPUs at once")

@@ -218,6 +218,9 @@ def run_locally(
 def choose_rows(run: Run, images: int | None, *, seed: int = 0) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
     """Every error, and of the right answers as many as fit, half for each class where there are enough.
 
+    Errors take half of the places at most: beside nearly nothing but errors, a handful of right answers would have to
+    stand for all others. Where there are more, all four cells are drawn from alike.
+
     Args:
         run: whose rows.
         images: how many in all; None for every image.
@@ -225,8 +228,7 @@ def choose_rows(run: Run, images: int | None, *, seed: int = 0) -> tuple[NDArray
 
     Returns:
         intp (M,) rising positions, and float32 (M,) how many images of the run each of them stands for: 1 for an error
-        that was taken for certain, more for a right answer that stands for others of its cell. Where there are more
-        errors than `images`, all four cells are drawn from alike.
+        that was taken for certain, more for an image that stands for others of its cell.
     """
     total = len(run)
     if images is None or images >= total:
@@ -239,7 +241,7 @@ def choose_rows(run: Run, images: int | None, *, seed: int = 0) -> tuple[NDArray
     ]
     wrong, right = [cells[1], cells[2]], [cells[0], cells[3]]
     errors = sum(map(len, wrong))
-    if errors <= images:
+    if 2 * errors <= images:
         quotas = [(cell, len(cell)) for cell in wrong] + _shares(right, images - errors)
     else:
         quotas = _shares(cells, images)

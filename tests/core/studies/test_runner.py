@@ -51,17 +51,21 @@ def test_the_file_says_what_it_is(source: Source) -> None:
 def test_a_sample_holds_every_error_and_weights_that_count_the_run(source: Source) -> None:
     run = read_run(source.run)
     wrong = (run.predictions["label"].astype(str) != run.predictions["predicted"].astype(str)).to_numpy()
-    images = int(wrong.sum()) + 10
+    errors = int(wrong.sum())
+    images = 2 * errors + 10
     positions, weights = choose_rows(run, images, seed=1)
     assert len(positions) == len(set(positions)) == images
     assert set(np.flatnonzero(wrong)) <= set(positions)
     assert np.isclose(weights.sum(), len(run))
     assert (weights[wrong[positions]] == 1).all()
     labels = run.predictions["label"].astype(str).to_numpy()[positions][~wrong[positions]]
-    assert sorted(np.unique(labels, return_counts=True)[1]) == [5, 5]
-    few, heavy = choose_rows(run, 8, seed=1)
-    assert len(few) == 8
-    assert np.isclose(heavy.sum(), len(run))
+    assert sorted(np.unique(labels, return_counts=True)[1]) == [errors // 2 + 5, (errors + 1) // 2 + 5]
+    # errors alone would leave no right answers to speak for the others
+    for number in (8, errors, 2 * errors - 2):
+        few, heavy = choose_rows(run, number, seed=1)
+        assert len(few) == number
+        assert (~wrong[few]).sum() >= number // 2
+        assert np.isclose(heavy.sum(), len(run))
     with pytest.raises(StudyError, match="at least 1"):
         choose_rows(run, 0)
 
