@@ -118,8 +118,8 @@ class Trial:
         return Suffered(first, unfinished, found, problems)
 
 
-def prepare(work: Work, folder: Path) -> Trial:
-    """Make what the work needs, and do it three times without a fault."""
+def prepare(work: Work, folder: Path, *, times: int = 3) -> Trial:
+    """Make what the work needs, and do it a few times without a fault."""
     template, done = folder / "template", folder / "done"
 
     def make(_: Callable[[Any], None]) -> None:
@@ -139,7 +139,7 @@ def prepare(work: Work, folder: Path) -> Trial:
         return faults.seen
 
     wholes = []
-    for _ in range(3):
+    for _ in range(times):
         shutil.rmtree(done, ignore_errors=True)
         shutil.copytree(template, done)
         wholes.append(in_child(count))

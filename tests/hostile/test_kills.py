@@ -10,9 +10,9 @@ from core.dataset import load_image_set
 from tests.hostile.kills import Account, Trial, fail_writes, kill, prepare, show
 from tests.hostile.works import WORKS, Training
 
-KILLS = 4
-# a training is long, and most of what it writes is written as runs and detectors are
-EVERY = {"training": 2}
+KILLS = 3
+# these take longest, and write most of what they write as runs, detectors and packs are written
+EVERY = {"training": 3, "study runner": 2}
 # as little of each as has all of its kinds of writes
 SMALL: dict[str, dict[str, Any]] = {
     "training": {"epochs": 1, "sizes": (300, 20_000)},
@@ -37,7 +37,7 @@ class Packed(Training):
 def trial(request: pytest.FixtureRequest, tmp_path: Path) -> Trial:
     """A small piece of work of each kind."""
     kind = {"training": Packed}.get(request.param, WORKS[request.param])
-    return prepare(type(kind.__name__, (kind,), SMALL[request.param])(), tmp_path / "trial")
+    return prepare(type(kind.__name__, (kind,), SMALL[request.param])(), tmp_path / "trial", times=1)
 
 
 def test_nothing_is_lost_or_corrupt(trial: Trial) -> None:
