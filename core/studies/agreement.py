@@ -15,6 +15,7 @@ from core.stats import weighted_mean, weighted_share
 from core.studies.cells import Cells
 from core.studies.groups import groups
 from core.studies.lime_pass import lime_pass
+from core.studies.shares import with_ends
 from core.studies.study import Context, Finding, Study
 from core.studies.trust_summary import alone, between
 
@@ -79,7 +80,7 @@ def conclude(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> li
         findings.append(
             Finding(
                 f"beyond-{group}",
-                f"On {beyond.value:.0%} ({beyond.low:.0%} to {beyond.high:.0%}) of {group} verdicts the two agree "
+                f"On {with_ends(*beyond[:3])} of {group} verdicts the two agree "
                 f"better than 95 % of other images' maps would; chance gives 5 % ({beyond.images:,} images).",
                 *beyond,
             )

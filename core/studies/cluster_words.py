@@ -5,6 +5,7 @@ Of clusters, each against the other images of its verdict; or of any two groups.
 Needs no torch.
 """
 
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -14,6 +15,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from core.studies.difference_words import FACT_WORDS, NUMBER_WORDS, of_number, of_text, of_unknown
+from core.studies.shares import percent
 from core.studies.study import WEIGHT, Answer
 
 # size of the effect and the words
@@ -26,14 +29,6 @@ LEAST_ASKED = 0.2
 CERTAIN = 4.0
 # a column of more texts names images rather than kinds
 MOST_TEXTS = 30
-# fact -> words for more and for less of it, and its unit; red, green and blue mostly say again how bright an image is
-FACT_WORDS = {
-    "brightness": ("brighter", "darker", "mean luma, 0 to 255"),
-    "contrast": ("more contrast", "less contrast", "standard deviation of luma"),
-    "greyness": ("greyer", "more colourful", "1 is grey"),
-    "fine_detail": ("more fine detail", "less fine detail", "share of the variance"),
-    "file_bytes": ("larger files", "smaller files", "bytes"),
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,55 +155,50 @@ def _own_columns(rows: pd.DataFrame) -> Iterator[tuple[str, _Column]]:
     """Sureness, categories and facts, each with the name of its column."""
     even = np.ones(len(rows))
     margins = np.abs(rows["margin"].to_numpy(np.float64))
-    told = partial(_tell_number, ("surer", "less sure"), "size of the margin")
-    yield "margin", _Column(margins, even, told, share=False)
-    yield from (("category", one) for one in _of_texts(rows["category"], even, ""))
-    for fact, (more, less, unit) in FACT_WORDS.items():
-        told = partial(_tell_number, (more, less), unit)
-        yield fact, _Column(rows[fact].to_numpy(np.float64), even, told, share=False)
+    yield "margin", _Column(margins, even, partial(of_number, NUMBER_WORDS["margin"]), share=False)
+    yield from (("category", one) for one in _of_texts("category", rows["category"], even, "category"))
+    for fact, phrase in FACT_WORDS.items():
+        yield fact, _Column(rows[fact].to_numpy(np.float64), even, partial(of_number, phrase), share=False)
 
 
 def _study_columns(rows: pd.DataFrame, studies: Mapping[str, Answer]) -> Iterator[tuple[str, _Column]]:
     """The columns that studies of images offer to Explore, each with its name there."""
-    for name, answer in studies.items():
-        if name == "clusters" or "id" not in answer.table or not answer.about.get("explore"):
+    for study, answer in studies.items():
+        if study == "clusters" or "id" not in answer.table or not answer.about.get("explore"):
             continue
         table = answer.table.drop_duplicates("id").set_index("id").reindex(rows["id"])
         weights = table[WEIGHT].fillna(0).to_numpy(np.float64) if WEIGHT in table else np.ones(len(rows))
         for column in answer.about["explore"]:
-            said = str(answer.about["columns"][column])
-            yield from ((f"{name}.{column}", one) for one in _of_study(answer, table[column], weights, said=said))
+            name = f"{study}.{column}"
+            # the unit and the range come after the first comma
+            label = re.split("[,;]", str(answer.about["columns"][column]), maxsplit=1)[0]
+            kind = answer.table[column]
+            yield from ((name, one) for one in _of_study(name, kind, table[column], weights, label))
 
 
 def _of_study(
-    answer: Answer, values: "pd.Series[Any]", weights: NDArray[np.float64], *, said: str
+    name: str, kind: "pd.Series[Any]", values: "pd.Series[Any]", weights: NDArray[np.float64], label: str
 ) -> Iterator[_Column]:
-    kind = answer.table[values.name]
-    # the unit and the range come after the first comma
-    short = said.partition(",")[0].partition(";")[0]
-    numbers = partial(pd.to_numeric, values.astype(object), errors="coerce")
-    if pd.api.types.is_bool_dtype(kind):
-        yield _Column(numbers().to_numpy(np.float64), weights, partial(_tell_share, short), share=True)
-    elif pd.api.types.is_numeric_dtype(kind):
-        tell = partial(_tell_number, ("more", "less"), short)
-        yield _Column(numbers().to_numpy(np.float64), weights, tell, share=False)
-    else:
-        yield from _of_texts(values, weights, f"{short}: ")
+    share = pd.api.types.is_bool_dtype(kind)
+    if not share and not pd.api.types.is_numeric_dtype(kind):
+        yield from _of_texts(name, values, weights, label)
+        return
+    phrase = NUMBER_WORDS.get(name)
+    tell = partial(of_number, phrase) if phrase else partial(of_unknown, label, share=share)
+    numbers = pd.to_numeric(values.astype(object), errors="coerce").to_numpy(np.float64)
+    yield _Column(numbers, weights, tell, share=share)
 
 
-def _of_texts(values: "pd.Series[Any]", weights: NDArray[np.float64], before: str) -> Iterator[_Column]:
+def _of_texts(name: str, values: "pd.Series[Any]", weights: NDArray[np.float64], label: str) -> Iterator[_Column]:
     """A column of shares for each text; nothing where nearly every image has its own."""
     texts = values.dropna().unique()
     for text in sorted(map(str, texts)) if len(texts) <= MOST_TEXTS else ():
         if text:
             hit = np.where(values.notna(), values.astype(str) == text, np.nan).astype(np.float64)
             # of many kinds most are missing somewhere: that says less than which are there
-            yield _Column(hit, weights, partial(_tell_share, f"{before}{text}"), share=True, only_more=True)
+            tell = partial(_tell_share, of_text(name, text, label))
+            yield _Column(hit, weights, tell, share=True, only_more=True)
 
 
 def _tell_share(words: str, own: float, rest: float) -> str:
-    return f"{words}: {own:.0%} against {rest:.0%}"
-
-
-def _tell_number(words: tuple[str, str], unit: str, own: float, rest: float) -> str:
-    return f"{words[0] if own > rest else words[1]}: {own:,.3g} against {rest:,.3g} ({unit})"
+    return f"{words} ({percent(own)}, others {percent(rest)})"

@@ -25,6 +25,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from core.run import Run
 from core.studies.cluster_summary import SPACES, Card, clearness, read_cards, worst_card
 from core.studies.groups import VERDICTS
+from core.studies.shares import percent, with_ends
 from core.studies.study import Context, Finding, Study, StudyError
 
 NEAREST = 10
@@ -254,14 +255,14 @@ def _worst(cards: list[Card], space: str) -> list[Finding]:
     worst = worst_card(cards)
     if worst is None:
         sentence = (
-            f"By {name}, no cluster of {verdict} verdicts certainly errs more than the {overall:.1%} of all {verdict} "
-            "verdicts."
+            f"By {name}, no cluster of {verdict} verdicts certainly errs more than the {percent(overall, 1)} of all "
+            f"{verdict} verdicts."
         )
         return [Finding(f"worst-{space}-{verdict}", sentence, images=sum(card.images for card in cards))]
     rate = worst.error_rate
     sentence = (
         f"By {name}, {verdict} verdicts go wrong most in cluster {worst.number} ({worst.images:,} images): "
-        f"{rate.value:.1%} ({rate.low:.1%} to {rate.high:.1%}) are wrong, against {overall:.1%} of all {verdict} "
+        f"{with_ends(*rate[:3], digits=1)} are wrong, against {percent(overall, 1)} of all {verdict} "
         "verdicts."
     )
     return [Finding(f"worst-{space}-{verdict}", sentence, *rate)]

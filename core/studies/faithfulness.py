@@ -20,6 +20,7 @@ from core.run import Run
 from core.stats import Estimate
 from core.studies.cells import Cells
 from core.studies.lime_pass import LimePass, lime_pass
+from core.studies.shares import with_ends
 from core.studies.study import Context, Finding, Study
 from core.studies.trust_summary import (
     CONTROLS,
@@ -131,8 +132,7 @@ def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> l
     for (group, fill), part in gone[gone["fill"].isin(UNSEEN)].groupby(["group", "fill"], sort=False):
         first = {row.method: estimate_of(row) for row in part.itertuples()}
         told = ", ".join(
-            f"{name} {first[key].value:.0%} ({first[key].low:.0%} to {first[key].high:.0%})"
-            for key, name in {**EXPLANATIONS, "random": "chance"}.items()
+            f"{name} {with_ends(*first[key][:3])}" for key, name in {**EXPLANATIONS, "random": "chance"}.items()
         )
         sentence = (
             f"Filling a quarter of the image ({fill}) turns this share of {group} verdicts, by who chose: {told}."

@@ -20,6 +20,7 @@ from core.neighbours import (
 )
 from core.run import Run
 from core.stats import Estimate, weighted_share
+from core.studies.shares import percent
 from core.studies.study import WEIGHT, Context, Finding, Study
 
 NAMED = 5
@@ -61,7 +62,7 @@ def searched(context: Context) -> Searched:
     reference = read_features(detector.sha256, images.fingerprint, images=images)
     if reference is None:
         for share in compute_features(detector, images):
-            context.say(0.0, f"features of the training images, {share:.0%}")
+            context.say(0.0, f"features of the training images, {percent(share, 0)}")
         reference = read_features(detector.sha256, images.fingerprint, images=images)
     if reference is None:
         raise NeighbourError("the features of the training images were kept and cannot be read; check the cache folder")

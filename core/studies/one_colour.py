@@ -13,6 +13,7 @@ from core.stats import weighted_share
 from core.studies.cells import Cells
 from core.studies.groups import groups
 from core.studies.lime_pass import LimePass, lime_pass
+from core.studies.shares import percent, with_ends
 from core.studies.study import Context, Finding, Study
 
 COLUMNS = {
@@ -77,17 +78,17 @@ def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> l
         findings.append(
             Finding(
                 f"paper-{group}",
-                f"Under the paper's settings LIME shows one colour on {paper.value:.0%} ({paper.low:.0%} to "
-                f"{paper.high:.0%}) of {group} verdicts and is all against the verdict on {red.value:.0%}; it finds "
-                f"one segment or two on {few.value:.0%} ({paper.images:,} images).",
+                f"Under the paper's settings LIME shows one colour on {with_ends(*paper[:3])} of "
+                f"{group} verdicts and is all against the verdict on {percent(red.value)}; it finds "
+                f"one segment or two on {percent(few.value)} ({paper.images:,} images).",
                 *paper,
             )
         )
         findings.append(
             Finding(
                 f"ours-{group}",
-                f"Under our settings LIME shows one colour or none on {shown.value:.0%} ({shown.low:.0%} to "
-                f"{shown.high:.0%}) of {group} verdicts and is all against the verdict on {ours_red.value:.1%} "
+                f"Under our settings LIME shows one colour or none on {with_ends(*shown[:3])} of "
+                f"{group} verdicts and is all against the verdict on {percent(ours_red.value)} "
                 f"({shown.images:,} images).",
                 *shown,
             )

@@ -14,6 +14,7 @@ import pandas as pd
 from core.explain.probe_table import PROBES
 from core.run import Run
 from core.studies.probe_summary import VERDICTS, ranking, read_turns, responses
+from core.studies.shares import percent, with_ends
 from core.studies.study import Finding
 
 Row: TypeAlias = "pd.Series[Any]"
@@ -70,16 +71,9 @@ class Rates:
         return " and ".join(f"{percent(self.row(one, column)['share'])} of {one}" for one in self.verdicts)
 
 
-def percent(share: float) -> str:
-    """0.942 -> "94 %", 0.0031 -> "0.3 %"."""
-    hundred = 100 * share
-    return f"{hundred:.1f} %" if hundred < 9.95 or 99 < hundred < 100 else f"{hundred:.0f} %"
-
-
 def interval(row: Row, name: str = "") -> str:
     """A share with its 95 % interval in words."""
-    low, high = row[f"{name}low"], row[f"{name}high"]
-    return f"{percent(row[f'{name}share'])} ({percent(low).removesuffix(' %')} to {percent(high)})"
+    return with_ends(row[f"{name}share"], row[f"{name}low"], row[f"{name}high"])
 
 
 def verdict_of(row: Row) -> str:

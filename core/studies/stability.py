@@ -15,6 +15,7 @@ from core.stats import weighted_mean, weighted_share
 from core.studies.cells import Cells
 from core.studies.groups import groups
 from core.studies.lime_pass import lime_pass
+from core.studies.shares import with_ends
 from core.studies.study import Context, Finding, Study
 from core.studies.trust_summary import EXPLANATIONS, alone, between
 
@@ -115,7 +116,7 @@ def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> l
         findings.append(
             Finding(
                 f"turns-{group}",
-                f"That noise turns {turns.value:.1%} ({turns.low:.1%} to {turns.high:.1%}) of {group} verdicts.",
+                f"That noise turns {with_ends(*turns[:3])} of {group} verdicts.",
                 *turns,
             )
         )

@@ -1,5 +1,6 @@
 """What sets the images that a filter finds apart from others: which kinds they are, and how they look."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -7,7 +8,8 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from core.browse import Filter
-from core.studies.cluster_words import FACT_WORDS, Words, differences
+from core.studies.cluster_words import Words, differences
+from core.studies.difference_words import FACT_WORDS
 from core.studies.store import find_studies
 from dashboard import library
 from dashboard.library import Opened
@@ -91,10 +93,5 @@ def _words(
 
 
 def _written(text: str) -> str:
-    """A difference with what differs in bold."""
-    head, _, rest = text.partition(": ")
-    if head in ("more", "less"):
-        # of a study's numbers what they are comes last
-        numbers, _, what = rest.removesuffix(")").partition(" (")
-        head, rest = f"{head} {what if what[:2].isupper() else what[:1].lower() + what[1:]}", numbers
-    return f"**{head.replace('_', ' ')}**: {rest}"
+    """A difference with what differs in bold and its numbers after it."""
+    return re.sub(r"^(.*)( \([^()]*\)|: [^:]*)$", r"**\1**\2", text, flags=re.DOTALL)

@@ -124,7 +124,7 @@ def _draw_card(opened: Opened, card: Card, space: str, pictures: Pictures, scale
         _draw_faces(card, scale)
         with st.container(width="stretch", gap=None):
             if card.words:
-                st.caption(f"Beside other {card.verdict} verdicts")
+                st.caption(f"Compared with other {card.verdict} verdicts")
                 st.markdown("\n".join(f"- {words}" for words in card.words))
             else:
                 st.caption(f"Nothing that is known sets it apart from other {card.verdict} verdicts by much.")

@@ -89,6 +89,6 @@ def test_what_a_filter_finds_is_compared_with_what_got_the_other_verdict(open_pa
 
     text = compared(true="FAKE", said="FAKE")
     assert f"the {(fake & ~called).sum()} images that fit too but got the other verdict" in text
-    assert f"**more height**: {found:.3g} against {others:.3g}" in text
+    assert f"**height**: {found:.1f}, others {others:.1f}" in text
     assert f"all {(~fake).sum()} other images" in compared(true="FAKE")
     assert "got the other verdict" not in compared()

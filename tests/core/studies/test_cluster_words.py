@@ -1,5 +1,6 @@
 """What sets a cluster apart: the planted fact and nothing else, with scipy's and textbooks' numbers."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from core.studies.cluster_words import set_apart
+from core.studies.shares import percent
 from core.studies.study import Answer
 
 SIZE = 200
@@ -43,6 +45,13 @@ def study(table: pd.DataFrame, columns: dict[str, str], name: str = "probes") ->
     return {name: Answer(Path(f"{name}.parquet"), table, {"explore": list(columns), "columns": columns})}
 
 
+def told_numbers(told: str) -> list[float]:
+    """The two means that a difference names."""
+    numbers = re.fullmatch(r".*?([\d,.]+)(?: of \d+)?[^\d]*, others ([\d,.]+)(?: %)?\)", told)
+    assert numbers
+    return [float(one.replace(",", "")) for one in numbers.groups()]
+
+
 def lifted(values: Any, number: int, by: float) -> NDArray[np.float64]:
     return np.asarray(values, float) + by * (number == LABELS)
 
@@ -66,7 +75,7 @@ def test_chance_hardly_ever_gives_a_word() -> None:
         ("brightness", 40, "brighter"),
         ("brightness", -40, "darker"),
         ("contrast", 20, "more contrast"),
-        ("greyness", -3, "more colourful"),
+        ("greyness", -0.4, "more colourful"),
         ("fine_detail", 0.4, "more fine detail"),
         ("file_bytes", -400, "smaller files"),
     ],
@@ -77,7 +86,11 @@ def test_the_planted_fact_is_named_with_both_means(fact: str, by: float, words: 
     found = set_apart(LABELS, given)
     ((effect, told),) = found[1]
     own, rest = (given.loc[number == LABELS, fact].mean() for number in (1, 0))
-    assert told.startswith(f"{words}: {own:,.3g} against {rest:,.3g} (")
+    first, second = told_numbers(told)
+    assert told.startswith(f"{words} (")
+    scale = 100 if fact == "fine_detail" else 1
+    # two digits
+    assert [first, second] == [pytest.approx(scale * one, rel=0.06) for one in (own, rest)]
     # Cohen's d; the peer of the two is as far from it
     spread = np.sqrt((given.loc[LABELS == 1, fact].var(ddof=0) + given.loc[LABELS == 0, fact].var(ddof=0)) / 2)
     assert effect == pytest.approx(abs(own - rest) / spread)
@@ -90,8 +103,8 @@ def test_sureness_counts_without_its_sign() -> None:
     given = rows()
     given["margin"] = np.sign(given["margin"]) * lifted(given["margin"].abs(), 3, 4)
     found = set_apart(LABELS, given)
-    assert found[3][0][1].startswith("surer: ")
-    assert found[2][0][1].startswith("less sure: ")
+    assert found[3][0][1].startswith("the detector is surer (margin ")
+    assert found[2][0][1].startswith("the detector is less sure (margin ")
     assert found[0] == found[1] == []
 
 
@@ -99,7 +112,7 @@ def test_a_category_is_told_where_there_is_more_of_it_and_not_where_it_is_missin
     category = np.where((LABELS == 0) & (np.arange(SIZE) % 5 > 0), "horse", rows()["category"].astype(str))
     found = set_apart(LABELS, rows(category=pd.Categorical(category)))
     share = np.mean(category[LABELS == 0] == "horse")
-    assert [told for _, told in found[0]] == [f"horse: {share:.0%} against 0%"]
+    assert [told for _, told in found[0]] == [f"more often horse ({100 * share:.0f} %, others 0 %)"]
     # Cohen's h
     assert found[0][0][0] == pytest.approx(2 * np.arcsin(np.sqrt(share)))
     assert found[1] == []
@@ -111,7 +124,7 @@ def test_the_largest_effect_comes_first() -> None:
     given["contrast"] = lifted(given["contrast"], 2, -30)
     effects = [effect for effect, _ in set_apart(LABELS, given)[2]]
     assert effects == sorted(effects, reverse=True)
-    assert [told.split(":")[0] for _, told in set_apart(LABELS, given)[2]] == ["less contrast", "brighter"]
+    assert [told.split(" (")[0] for _, told in set_apart(LABELS, given)[2]] == ["less contrast", "brighter"]
 
 
 def test_columns_of_other_studies_are_told_on_the_images_that_they_cover() -> None:
@@ -141,9 +154,9 @@ def test_columns_of_other_studies_are_told_on_the_images_that_they_cover() -> No
         for number in (1, 0)
     )
     told = {number: [text for _, text in words] for number, words in found.items()}
-    assert f"blur turns the verdict: {own:.0%} against {rest:.0%}" in told[1]
-    assert "why: fill: 100% against 0%" in told[0]
-    assert any(text.startswith("more: ") and text.endswith("(change of the margin)") for text in told[3])
+    assert f"blur turns the verdict: {percent(own)}, others {percent(rest)}" in told[1]
+    assert "more often why: fill (100 %, others 0 %)" in told[0]
+    assert any(text.startswith("change of the margin: ") for text in told[3])
     assert not any("hidden" in text for texts in told.values() for text in texts)
 
 

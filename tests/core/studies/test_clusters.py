@@ -185,9 +185,9 @@ def test_the_study_finds_what_was_planted_and_where_it_errs(run: Run) -> None:
         assert worst.low < worst.value < worst.high
         overall = (run.predictions["label"] == "REAL")[run.predictions["predicted"] == "FAKE"].mean()
         assert worst.low > overall
-        assert f"against {overall:.1%} of all FAKE verdicts" in worst.sentence
+        assert f"against {100 * overall:.1f} % of all FAKE verdicts" in worst.sentence
         # where nothing is wrong no cluster is worse
-        assert "no cluster of REAL verdicts certainly errs more than the 0.0%" in said[f"worst-{space}-REAL"].sentence
+        assert "no cluster of REAL verdicts certainly errs more than the 0.0 %" in said[f"worst-{space}-REAL"].sentence
 
 
 def test_what_is_clustered_are_features_and_where_maps_point(run: Run) -> None:

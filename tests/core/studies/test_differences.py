@@ -34,11 +34,14 @@ def rows() -> pd.DataFrame:
 
 def test_what_was_planted_is_told_with_its_size_and_sureness_is_not(rows: pd.DataFrame) -> None:
     words = differences(INSIDE, OTHERS, rows)
-    assert [text.split(":")[0] for _, text in words] == ["bird", "brighter"]
+    assert [text.split(" (")[0] for _, text in words] == ["more often bird", "brighter"]
     own, rest = rows.loc[INSIDE, "brightness"], rows.loc[OTHERS, "brightness"]
     assert words[1][0] == pytest.approx(abs(own.mean() - rest.mean()) / np.sqrt((own.var() + rest.var()) / 2), rel=0.02)
     birds = (rows["category"] == "bird")[INSIDE].mean()
-    assert words[0] == (pytest.approx(2 * np.arcsin(np.sqrt(birds))), f"bird: {birds:.0%} against 0%")
+    assert words[0] == (
+        pytest.approx(2 * np.arcsin(np.sqrt(birds))),
+        f"more often bird ({100 * birds:.0f} %, others 0 %)",
+    )
 
 
 def test_columns_that_are_no_news_are_left_out(rows: pd.DataFrame) -> None:
@@ -47,8 +50,8 @@ def test_columns_that_are_no_news_are_left_out(rows: pd.DataFrame) -> None:
         "probes": Answer(Path("p.parquet"), table, {"explore": ["turns"], "columns": {"turns": "turns, 0 to 9"}})
     }
     told = [text for _, text in differences(INSIDE, OTHERS, rows, studies=studies)]
-    assert told[0].startswith("more: ")
-    assert told[0].endswith("(turns)")
+    assert told[0].startswith("turns: ")
+    assert ", others " in told[0]
     assert len(told) == 3
     assert differences(INSIDE, OTHERS, rows, studies=studies, but=("probes.turns", "category", "brightness")) == []
 

@@ -81,11 +81,11 @@ def test_shares_are_those_that_were_planted_with_wilsons_interval(context: Conte
             ):
                 assert value == pytest.approx(share)
                 assert (lower, upper) == (pytest.approx(low), pytest.approx(high))
-            assert f"80% ({low:.0%} to {high:.0%}) of {verdict} verdicts" in finding.sentence
+            assert f"80 % ({100 * low:.0f} to {100 * high:.0f} %) of {verdict} verdicts" in finding.sentence
             assert f"({size} images)" in finding.sentence
         assert summary.loc[(verdict, "paper_against"), "value"] == pytest.approx(0.4)
-        assert "all against the verdict on 40%" in said[f"paper-{verdict}"].sentence
-        assert "one segment or two on 100%" in said[f"paper-{verdict}"].sentence
+        assert "all against the verdict on 40 %" in said[f"paper-{verdict}"].sentence
+        assert "one segment or two on 100 %" in said[f"paper-{verdict}"].sentence
         assert summary.loc[(verdict, "ours_against"), "value"] == pytest.approx(0.2)
 
 
