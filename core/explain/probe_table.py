@@ -39,11 +39,18 @@ class Strength:
         key: the end of its column's name.
         label: for a chart, with its unit.
         value: what the edit is called with.
+        waves: the waves that a range of the spectrum is, in pixels; "" where it is none.
     """
 
     key: str
     label: str
     value: float
+    waves: str = ""
+
+    @property
+    def told(self) -> str:
+        """The label, and what it comes to."""
+        return f"{self.label}, {self.waves}" if self.waves else self.label
 
 
 @dataclass(frozen=True)
@@ -100,10 +107,23 @@ def steps(values: Sequence[float], label: str) -> tuple[Strength, ...]:
     )
 
 
+def radii(values: Sequence[float], waves: str) -> tuple[Strength, ...]:
+    """Strengths that are radii of the spectrum; `waves` is formatted with the length of a wave at each, in pixels."""
+    return tuple(Strength(f"{value:g}", f"radius {value:g}", value, waves.format(_pixels(value))) for value in values)
+
+
+def _pixels(radius: float) -> str:
+    """The length of a wave of which so many cross an image of 32 pixels."""
+    return f"{round(32 / radius, 1):g}"
+
+
 BANDS: dict[str, tuple[float, float]] = {"16_23": (16, 23), "12_16": (12, 16), "8_12": (8, 12), "4_8": (4, 8)}
-_CUTOFFS = steps((14, 12, 10, 8), "radius {}")
-_SWAPS = steps((12, 10, 8), "radius {}")
-_RINGS = tuple(Strength(key, f"{low:g} to {high:g}", index) for index, (key, (low, high)) in enumerate(BANDS.items()))
+_CUTOFFS = radii((14, 12, 10, 8), "waves under {} pixels")
+_SWAPS = radii((12, 10, 8), "waves under {} pixels")
+_RINGS = tuple(
+    Strength(key, f"{low:g} to {high:g}", index, f"waves of {_pixels(high)} to {_pixels(low)} pixels")
+    for index, (key, (low, high)) in enumerate(BANDS.items())
+)
 _SIDES = steps((16, 8, 4), "{} pixels")
 _FILLS = (Strength("texture", "its own texture", 0), Strength("flat", "its mean colour", 1))
 _PLACE_NAMES = {
@@ -152,7 +172,7 @@ _DETAIL = (
     ),
     Probe(
         "highpass", "detail", "Coarse shading out", "The mean stays; all shading coarser than a radius is removed.",
-        steps((1, 2, 4), "radius {}"), lambda batch, radius: without(batch.spectra, ring(0, radius)),
+        radii((1, 2, 4), "waves of {} pixels and more"), lambda batch, radius: without(batch.spectra, ring(0, radius)),
         "its coarse light and shade",
     ),
     Probe(

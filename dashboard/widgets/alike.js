@@ -1,11 +1,5 @@
 // A row of small pictures, each framed in the colour of what it is, and one apart.
 // data: {tiles: [{source, label, called, about, far, alt}], apart: {title, tile} | null}
-const make = (tag, className, text) => {
-  const element = document.createElement(tag)
-  element.className = className
-  if (text !== undefined) element.textContent = text
-  return element
-}
 
 const draw = (tile) => {
   const box = make("figure", "one")

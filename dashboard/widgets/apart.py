@@ -54,7 +54,7 @@ def _draw_words(opened: Opened, wanted: Filter, positions: NDArray[np.intp]) -> 
 
 def _draw_list(title: str, words: Words) -> None:
     st.markdown(f"**{title}**")
-    said = [f"- {_written(text)}" for _, text in words[:SHOWN]]
+    said = [f"- {written(text)}" for _, text in words[:SHOWN]]
     st.markdown("\n".join(said or ["- nothing that is certainly different"]))
 
 
@@ -92,6 +92,6 @@ def _words(
     return own, differences(*groups, rows, studies=studies, but=(*but, "category", *FACT_WORDS))
 
 
-def _written(text: str) -> str:
+def written(text: str) -> str:
     """A difference with what differs in bold and its numbers after it."""
     return re.sub(r"^(.*)( \([^()]*\)|: [^:]*)$", r"**\1**\2", text, flags=re.DOTALL)

@@ -12,7 +12,7 @@ from dashboard import address
 from dashboard.library import Opened
 from dashboard.widgets import audit_charts, charts
 from dashboard.widgets.evidence_words import coloured, parts
-from dashboard.widgets.words import percent
+from dashboard.widgets.words import listed, percent
 
 # the columns of Explore that hold facts which are words
 COLUMNS = {"compression": "files.compression"}
@@ -22,6 +22,8 @@ ICONS = {
     "to some degree": ":material/signal_cellular_alt_2_bar:",
     "a little": ":material/signal_cellular_alt_1_bar:",
 }
+# the first are what other pages call leaks
+COPIES = {FILE: "as the very same file (leaks)", SHOWN: "with the same pixels in another file", NEAR: "nearly the same"}
 STUDIES = "audit duplicates files"
 
 
@@ -50,12 +52,12 @@ def headlines(opened: Opened, audit: Answer, found: Sequence[Concern], duplicate
         )
         if duplicates is not None:
             table = duplicates.table
-            leaked = int(table["in_training"].isin([FILE, SHOWN, NEAR]).sum())
+            counts = {kind: int((table["in_training"] == kind).sum()) for kind in COPIES}
+            each = listed([f"{count:,} {COPIES[kind]}" for kind, count in counts.items() if count])
             _headline(
                 "In training too",
-                f"{leaked:,}",
-                f"Of {len(table):,} images so many are in the training set as well: the same file, the same pixels, or "
-                "nearly the same picture.",
+                f"{sum(counts.values()):,}",
+                f"Of {len(table):,} images so many are in the training set as well{f': {each}' if each else ''}.",
             )
             repeats = int(opened.run.predictions["is_repeat"].sum())
             _headline(

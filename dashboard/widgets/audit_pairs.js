@@ -1,11 +1,5 @@
 // Pairs of pictures side by side, each pair a button. data: {title, pairs: [{id, left, right, note, clash, label}]},
 //   left and right: {source | null, is, name, where, alt}
-const make = (tag, className, text) => {
-  const element = document.createElement(tag)
-  element.className = className
-  if (text !== undefined) element.textContent = text
-  return element
-}
 
 const draw = (side) => {
   const box = make("figure", "one")

@@ -1,10 +1,4 @@
 // Rates with intervals, each row a button. data: {rows: [{value, name, rate, low, high, text, label}], top, mean}
-const make = (tag, className, text) => {
-  const element = document.createElement(tag)
-  element.className = className
-  if (text !== undefined) element.textContent = text
-  return element
-}
 
 export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".bars")

@@ -17,6 +17,7 @@ from core.studies.registry import MODULES
 from core.studies.study import Answer
 from dashboard import address, library
 from dashboard.library import Opened
+from dashboard.widgets.apart import written
 from dashboard.widgets.grid import image_grid
 from dashboard.widgets.words import CLASS_WORDS, percent
 
@@ -125,7 +126,7 @@ def _draw_card(opened: Opened, card: Card, space: str, pictures: Pictures, scale
         with st.container(width="stretch", gap=None):
             if card.words:
                 st.caption(f"Compared with other {card.verdict} verdicts")
-                st.markdown("\n".join(f"- {words}" for words in card.words))
+                st.markdown("\n".join(f"- {written(words)}" for words in card.words))
             else:
                 st.caption(f"Nothing that is known sets it apart from other {card.verdict} verdicts by much.")
     st.caption("Most typical, the nearest to its middle first")

@@ -1,4 +1,4 @@
-"""The few elements that Streamlit lacks, each a .js and a .css file beside this one."""
+"""The few elements that Streamlit lacks, each a .js and a .css file beside this one, after base.js and base.css."""
 
 import base64
 from pathlib import Path
@@ -17,12 +17,12 @@ SHARED = f":host {{ --real: {CLASS_COLOURS['REAL']}; --fake: {CLASS_COLOURS['FAK
 
 def component(name: str) -> Any:
     """Register `<name>.js` with `<name>.css`; what it returns mounts it. Class colours are `--real` and `--fake`."""
-    css = SHARED + (HERE / "base.css").read_text(encoding="utf-8") + (HERE / f"{name}.css").read_text(encoding="utf-8")
+    css, js = ("".join((HERE / f"{one}.{kind}").read_text("utf-8") for one in ("base", name)) for kind in ("css", "js"))
     return st.components.v2.component(
         f"telltale_{name}",
         html=f'<div class="{name}"></div>\n',
-        css=css,
-        js=(HERE / f"{name}.js").read_text(encoding="utf-8"),
+        css=SHARED + css,
+        js=js,
     )
 
 

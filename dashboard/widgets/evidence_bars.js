@@ -1,11 +1,5 @@
 // Rates with intervals, each beside its control. data: {title, hue, top, line, opens, sees,
 //   rows: [{key, name, note, share, low, high, control, number, label, source, alt}]}
-const make = (tag, className, text) => {
-  const element = document.createElement(tag)
-  element.className = className
-  if (text !== undefined) element.textContent = text
-  return element
-}
 
 export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".evidence_bars")

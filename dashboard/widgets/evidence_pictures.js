@@ -1,11 +1,5 @@
 // Pictures in rows under shared headings. data: {heads: [text], rows: [{title, note, cells: [cell | null]}]},
 //   cell: {source, alt, caption, edge, rates: [{name, text, label}]}
-const make = (tag, className, text) => {
-  const element = document.createElement(tag)
-  element.className = className
-  if (text !== undefined) element.textContent = text
-  return element
-}
 
 const draw = (cell) => {
   const box = make("figure", "cell")

@@ -56,7 +56,7 @@ def draw_pictures(evidence: Evidence, shown: Shown | None, probe: Probe) -> None
         return
     rows = [_changed(evidence, shown, probe, PROBES[probe.key]), _differences(shown, probe)]
     rows += [_changed(evidence, shown, probe, PROBES[key]) for key in probe.controls]
-    picture_rows(["as it is", *(strength.label for strength in probe.strengths)], rows, key="evidence.see")
+    picture_rows(["as it is", *(strength.told for strength in probe.strengths)], rows, key="evidence.see")
     known = any(shown.verdict(column) for column in probe.columns)
     frames = " The frame is what the detector calls each picture." if known else ""
     st.caption(
@@ -122,6 +122,8 @@ def draw_responses(evidence: Evidence, probe: Probe) -> None:
         for one in family:
             with grid.cell():
                 st.markdown(f"**{one.title}**")
+                if waves := "; ".join(strength.told for strength in one.strengths if strength.waves):
+                    st.caption(f"{waves[0].upper()}{waves[1:]}.")
                 own = rates[rates["probe"] == one.key]
                 said = [f"{row['verdict']}, {row['strength']}: {percent(row['share'], 0)}" for _, row in own.iterrows()]
                 charts.show(
@@ -141,7 +143,7 @@ def draw_groups(opened: Opened, evidence: Evidence, probe: Probe) -> None:
             st.segmented_control,
             f"{probe.title}: how much",
             options=keys,
-            format_func={strength.key: strength.label for strength in probe.strengths}.get,
+            format_func={strength.key: strength.told for strength in probe.strengths}.get,
             required=True,
         )
         BY.linked(st.segmented_control, "By", options=list(BY_NAMES), format_func=BY_NAMES.get, required=True)

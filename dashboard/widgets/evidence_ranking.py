@@ -3,6 +3,7 @@
 import pandas as pd
 import streamlit as st
 
+from core.explain.probe_table import probe_columns
 from dashboard.address import Setting
 from dashboard.library import Opened
 from dashboard.widgets.evidence import OTHER, Evidence, Shown, open_turned
@@ -81,15 +82,16 @@ def bar_of(
     who = CONTROLS.get(row["compared"])
     control = f", {who} {percent(row['control_share'])}" if who else f", {NO_CONTROL}"
     alone = "" if who else f" · {NO_CONTROL}"
+    strength = probe_columns()[str(row["column"])][1]
     return Bar(
         key=key or str(row["column"]),
         name=name or str(row["title"]),
-        note=note or f"{row['strength']} · {row['size']:.1f} grey levels{alone}",
+        note=note or f"{strength.told} · {row['size']:.1f} grey levels{alone}",
         share=row["share"],
         low=row["low"],
         high=row["high"],
         number=percent(row["share"]),
-        label=f"{name or row['title']}, {note or row['strength']}: turns {percent(row['share'])} of {verdict} verdicts "
+        label=f"{name or row['title']}, {note or strength.told}: turns {percent(row['share'])} of {verdict} verdicts "
         f"({percent(row['low'])} to {percent(row['high'])}){control}. Show these images.",
         control=float(row["control_share"]) if who else None,
         picture=None if shown is None else shown.example.pictures.get(str(row["column"])),

@@ -1,11 +1,5 @@
 // Images as buttons, with a box each to select it.
 // data: {tiles: [{id, source, said, truth, wrong, sure, name, label, tags}], picked: [id], tile}
-const make = (tag, className, text) => {
-  const element = document.createElement(tag)
-  element.className = className
-  if (text !== undefined) element.textContent = text
-  return element
-}
 
 const COLUMNS = [12, 8, 6, 4, 3, 2, 1]
 const KEYS = { ArrowRight: 1, ArrowLeft: -1, Home: -Infinity, End: Infinity }

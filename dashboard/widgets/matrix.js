@@ -1,10 +1,4 @@
 // A confusion matrix whose cells are buttons. data: {cells: [{truth, said, count, share, word, label, pressed}], small}
-const make = (tag, className, text) => {
-  const element = document.createElement(tag)
-  element.className = className
-  if (text !== undefined) element.textContent = text
-  return element
-}
 
 const chip = (lead, name) => {
   const head = make("div", "head")

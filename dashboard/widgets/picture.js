@@ -1,11 +1,5 @@
 // One crisp picture with its values under the pointer or, after a Tab, under the arrow keys.
 // data: {source, alt, edge, rgb: base64, "" where there is no picture, cells: [[text]] | null, legend: {colours, low, high, left, right, hatch} | null}
-const make = (tag, className, text) => {
-  const element = document.createElement(tag)
-  element.className = className
-  if (text !== undefined) element.textContent = text
-  return element
-}
 
 const SIDE = 32
 

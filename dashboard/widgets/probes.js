@@ -1,11 +1,5 @@
 // One image under every probe, each strength a button. data: {families: [{title, probes: [{title, sentence, cells}]}]},
 //   cell: {column, source, strength, called, state: "turned" | "shared" | "stays" | "unknown", chosen, label}
-const make = (tag, className, text) => {
-  const element = document.createElement(tag)
-  element.className = className
-  if (text !== undefined) element.textContent = text
-  return element
-}
 
 export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".probes")

@@ -115,7 +115,7 @@ def _probe(result: ProbeResult, probe: Probe, shown: After | None) -> dict[str, 
 
 
 def _cell(result: ProbeResult, one: After, shown: After | None) -> dict[str, Any]:
-    what = f"{one.probe.title}, {one.strength.label}"
+    what = f"{one.probe.title}, {one.strength.told}"
     cell = {"column": one.column, "strength": one.strength.label, "chosen": shown is not None and shown == one}
     if not one.known:
         why = "could not be tried, there was no other image to take it from"

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from core.studies.trust_summary import EXPLANATIONS, LIME_LEVELS
-from dashboard.widgets.words import percent
+from dashboard.widgets.words import listed, percent
 
 # a rank correlation from here on is the same picture to the eye, and from the second on a related one
 SAME, RELATED = 0.9, 0.5
@@ -104,12 +104,6 @@ def one_coloured(summary: pd.DataFrame) -> str:
         rows = summary[summary["column"] == column].itertuples()
         told.append(f"{name} {listed([f'{percent(row.value, 0)} of {row.group} verdicts' for row in rows])}")
     return f"{told[0]}; {told[1]}."
-
-
-def listed(parts: Sequence[str]) -> str:
-    """ "a, b and c"."""
-    *most, last = parts or [""]
-    return f"{', '.join(most)} and {last}" if most else last
 
 
 def signed(value: float) -> str:

@@ -1,6 +1,7 @@
 """Sentences and numbers as they are written everywhere."""
 
 import math
+from collections.abc import Sequence
 
 import streamlit as st
 
@@ -31,6 +32,12 @@ def percent(share: float, digits: int = 1) -> str:
     elif 0 < share < least:
         before, shown = f"under{NO_BREAK}", 2 * least
     return f"{before}{100 * shown:.{digits}f}{NO_BREAK}%"
+
+
+def listed(parts: Sequence[str]) -> str:
+    """ "a, b and c"."""
+    *most, last = parts or [""]
+    return f"{', '.join(most)} and {last}" if most else last
 
 
 def remaining(seconds: float) -> str:

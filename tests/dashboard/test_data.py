@@ -111,6 +111,8 @@ def test_findings_come_worst_first_with_the_audits_own_numbers(open_page: Open, 
     assert metrics["Plain regression"] == f"{100 * table.loc['spectrum', 'accuracy']:.1f}{NO_BREAK}%"
     assert f"the network gets {100 * table.loc['network', 'accuracy']:.1f}{NO_BREAK}%" in said
     assert metrics["In training too"] == "3"
+    each = "1 as the very same file (leaks), 1 with the same pixels in another file and 1 nearly the same"
+    assert f"so many are in the training set as well: {each}." in said
     assert metrics["Counted twice"] == "1"
     drawn = app.get("plotly_chart")
     assert all(chart.proto.alt for chart in drawn)

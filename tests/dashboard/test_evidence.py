@@ -88,6 +88,9 @@ def test_the_rankings_hold_the_rates_of_each_verdict_and_their_controls(open_pag
             control = found["control_share"]
             assert row["control"] == (None if np.isnan(control) else control)
             assert percent(found["share"]) == row["number"]
+            if row["key"].startswith("lowpass_"):
+                radius = float(row["key"].removeprefix("lowpass_"))
+                assert row["note"].startswith(f"radius {radius:g}, waves under {round(32 / radius, 1):g} pixels · ")
             assert row["note"].endswith("no control") == (found["compared"] == "none") == (row["control"] is None)
     first = drawn(open_page("evidence", run=RUN), "evidence.ranking.FAKE")["rows"]
     assert [row["key"] for row in first] == list(ranking(turns, verdict="FAKE")["column"][:8])
@@ -113,7 +116,7 @@ def test_a_probe_is_shown_with_its_controls_and_the_verdicts_that_they_make(open
     assert app.selectbox(key="url.probe").value == "shuffle"
     seen = drawn(app, "evidence.see")
     probe = PROBES["shuffle"]
-    assert seen["heads"] == ["as it is", *(strength.label for strength in probe.strengths)]
+    assert seen["heads"] == ["as it is", *(strength.told for strength in probe.strengths)]
     titles = [row["title"] for row in seen["rows"]]
     assert titles == [
         probe.title, "What was changed", *(f"Control: {PROBES[key].title.lower()}" for key in probe.controls)

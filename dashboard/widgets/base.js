@@ -1,0 +1,8 @@
+// stands before every component's own script
+const make = (tag, className, text) => {
+  const element = document.createElement(tag)
+  element.className = className
+  if (text !== undefined) element.textContent = text
+  return element
+}
+
