@@ -122,7 +122,8 @@ def _draw_card(opened: Opened, card: Card, space: str, pictures: Pictures, scale
         f"verdicts {percent(card.verdict_error_rate)}."
     )
     with st.container(horizontal=True, gap="medium"):
-        _draw_faces(card, scale)
+        with st.container(width=FACE, gap="small"):
+            _draw_faces(card, scale)
         with st.container(width="stretch", gap=None):
             if card.words:
                 st.caption(f"Compared with other {card.verdict} verdicts")

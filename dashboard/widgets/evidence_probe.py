@@ -122,7 +122,9 @@ def draw_responses(evidence: Evidence, probe: Probe) -> None:
         for one in family:
             with grid.cell():
                 st.markdown(f"**{one.title}**")
-                if waves := "; ".join(strength.told for strength in one.strengths if strength.waves):
+                if waves := "; ".join(
+                    f"{strength.label}: {strength.waves}" for strength in one.strengths if strength.waves
+                ):
                     st.caption(f"{waves[0].upper()}{waves[1:]}.")
                 own = rates[rates["probe"] == one.key]
                 said = [f"{row['verdict']}, {row['strength']}: {percent(row['share'], 0)}" for _, row in own.iterrows()]

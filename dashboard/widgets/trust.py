@@ -88,7 +88,7 @@ def complaints(opened: Opened, answers: Mapping[str, Answer]) -> None:
             _measured(
                 opened,
                 "one_colour",
-                "LIME is all one colour",
+                "Is LIME all one colour?",
                 "A large majority of the images I looked at are uniformly red",
                 make=trust_summary.one_colour_summary,
                 answered=_one_colour,
@@ -97,7 +97,7 @@ def complaints(opened: Opened, answers: Mapping[str, Answer]) -> None:
             _measured(
                 opened,
                 "agreement",
-                "LIME contradicts Grad-CAM",
+                "Does LIME contradict Grad-CAM?",
                 "the LIME method simply does not corroborate",
                 make=trust_summary.agreement_summary,
                 answered=_agreement,
@@ -153,7 +153,9 @@ def _agreement(answer: Answer, found: Mapping[str, Mapping[str, Estimate]]) -> L
         under = f"{own.images:,} images; 95 % interval {ends}"
         lines.append((f"{CLASS_WORDS[group]} verdicts: agreement against chance", value, under))
     if all(beyond.get(group, float("nan")) > 0 for group in found):
-        return lines, "They agree more than maps of different images do; 1 would be the same order of places, 0 none."
+        return lines, (
+            "They agree more than maps of different images do; 1 would be the same order of places, 0 no common order."
+        )
     return lines, "That is not more than chance on every kind of verdict; 1 would be the same order of places."
 
 
@@ -167,7 +169,7 @@ def _scale(opened: Opened, answers: Mapping[str, Answer]) -> None:
         lines.append(("images with explanations judged", f"{most['images']:,}", under))
     each = ", ".join(f"{row.title.lower()} {row.images:,}" for row in judged.itertuples())
     said = f"By study: {each}." if each else "No study has judged explanations of this run yet."
-    _complaint("It does not scale", "any more than a handful require teams", lines, said)
+    _complaint("Does it scale?", "any more than a handful require teams", lines, said)
 
 
 def _complaint(title: str, quote: str, lines: Sequence[tuple[str, str, str]], answered: str) -> None:

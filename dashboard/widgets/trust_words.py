@@ -79,21 +79,23 @@ def repeated(summary: pd.DataFrame) -> str:
 
 def dependent(summary: pd.DataFrame) -> str:
     """Whether explanations depend on the weights, from `core.studies.trust_summary.sanity_summary`."""
-    kept, lost = [], []
-    for method, name in EXPLANATIONS.items():
+    kept: list[tuple[str, str]] = []
+    lost: list[tuple[str, str]] = []
+    for method in EXPLANATIONS:
         for group, part in summary[summary["method"] == method].groupby("group", sort=False):
             rows = part.set_index("level")
             more = rows.loc[LIME_LEVELS[-1], "low"] > rows.loc["other image", "high"]
-            (kept if more else lost).append(f"{name} on {group} verdicts")
+            (kept if more else lost).append((method, str(group)))
     if not kept:
         return (
             "Yes: with random weights no more is left of a map than the maps of any two images have in common, for "
             "Grad-CAM and LIME alike."
         )
-    also = f" {listed(lost)} {_verb(lost, 'depends', 'depend')} on it as far as can be seen." if lost else ""
+    apart = _named(lost)
+    also = f" {listed(apart)} {_verb(apart, 'depends', 'depend')} on it as far as can be seen." if lost else ""
     return (
-        f"Only in part for {listed(kept)}: with random weights more is left than the maps of any two images have in "
-        f"common, so that part shows the image and not the detector.{also}"
+        f"Only in part for {listed(_named(kept))}: with random weights more is left than the maps of any two images "
+        f"have in common, so that part shows the image and not the detector.{also}"
     )
 
 
@@ -113,9 +115,14 @@ def signed(value: float) -> str:
 
 def _combinations(rows: Iterable[Any]) -> list[str]:
     """Method and verdict of rows, both verdicts of one method as one."""
+    return _named((str(row.method), str(row.group)) for row in rows)
+
+
+def _named(pairs: Iterable[tuple[str, str]]) -> list[str]:
+    """The same of pairs of both."""
     found: dict[str, list[str]] = {}
-    for row in rows:
-        found.setdefault(EXPLANATIONS[str(row.method)], []).append(str(row.group))
+    for method, group in pairs:
+        found.setdefault(EXPLANATIONS[method], []).append(group)
     return [f"{name} on {' and '.join(groups)} verdicts" for name, groups in found.items()]
 
 

@@ -96,7 +96,7 @@ def test_sanity_names_what_is_left_of_a_map() -> None:
     assert dependent(summary(0.2)).startswith("Yes: with random weights no more is left")
     said = dependent(summary(0.9))
     assert said.startswith("Only in part for Grad-CAM on REAL verdicts: ")
-    assert "Grad-CAM on FAKE verdicts, LIME on FAKE verdicts and LIME on REAL verdicts depend on it" in said
+    assert "Grad-CAM on FAKE verdicts and LIME on FAKE and REAL verdicts depend on it" in said
 
 
 def test_one_colour_before_and_after() -> None:
