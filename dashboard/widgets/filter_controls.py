@@ -80,9 +80,9 @@ def ranges(opened: Opened, wanted: Filter, columns: Sequence[str]) -> None:
     # two abreast even beside the sidebar of a small window, so that the pictures stay near
     with st.grid(3, min_column_width=180, gap="small"):
         for column, extent in spread.items():
-            step, shown = _step(extent)
+            low, high, step, shown = _grid(extent)
             label = short_label(opened, column)
-            one_range(opened, wanted, column, low=extent.low, high=extent.high, step=step, label=label, format=shown)
+            one_range(opened, wanted, column, low=low, high=high, step=step, label=label, format=shown)
 
 
 def one_range(
@@ -95,20 +95,25 @@ def one_range(
 
     def take() -> None:
         first, last = st.session_state[key]
-        change(
-            opened,
-            lambda now: now.ranging(column, first if first > low else -np.inf, last if last < high else np.inf),
-        )
+        ends = first if first > low else -np.inf, last if last < high else np.inf
+        change(opened, lambda now: now.ranging(column, *ends))
 
     st.slider(label, low, high, step=step, key=key, on_change=take, help=help_of(opened, column), **options)
 
 
-def _step(extent: Extent) -> tuple[float, str]:
-    """How far a slider moves at a time, and how its values are written."""
-    if extent.whole:
-        return max(1.0, float(np.ceil((extent.high - extent.low) / 1000))), "%d"
+def _grid(extent: Extent) -> tuple[float, float, float, str]:
+    """A slider's ends, how far it moves at a time, and how its values are written.
+
+    The browser counts in steps from the lower end. Steps that are powers of two, and ends that are multiples of them,
+    are exact; else it stops one step short of the upper end and that would be a filter.
+    """
     span = extent.high - extent.low
-    return span / 200, f"%.{max(0, 2 - int(np.floor(np.log10(span))))}f"
+    if extent.whole:
+        step = max(1.0, float(np.ceil(span / 1000)))
+        return extent.low, extent.low + float(np.ceil(span / step)) * step, step, "%d"
+    step = float(2.0 ** np.floor(np.log2(span / 200)))
+    low, high = float(np.floor(extent.low / step)) * step, float(np.ceil(extent.high / step)) * step
+    return low, high, step, f"%.{max(0, 2 - int(np.floor(np.log10(span))))}f"
 
 
 def file_name(opened: Opened, wanted: Filter) -> None:

@@ -5,12 +5,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.app import CHROMIUM, PATIENCE, running_app, running_browser
 from tests.dashboard.conftest import made_home
 
 __all__ = ["made_home"]
+# what is expected to appear appears after a run of the page, which a busy machine draws out
+expect.set_options(timeout=60_000)
 
 
 @pytest.fixture(scope="session")
