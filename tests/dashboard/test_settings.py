@@ -6,8 +6,10 @@ import http.client
 import os
 import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -23,6 +25,12 @@ from tests.browser.app import free_port
 INSIDE = "what only the log may hold"
 BROWSED = ("", "explore", "evidence", "data")
 ELSEWHERE = "http://elsewhere.example"
+
+
+def in_a_thread(asked: Coroutine[Any, Any, Any]) -> Any:
+    """What a coroutine gives; the browser of other tests holds this thread's loop."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, asked).result()
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +67,7 @@ def told(address: str, *pages: str, headers: dict[str, str] | None = None) -> tu
                 await visitor.open(page, run="tiny@seen-test")
         return visitor, messages
 
-    return asyncio.run(look())
+    return in_a_thread(look())
 
 
 def refusal(address: str, **options: str | int) -> int:
@@ -72,7 +80,7 @@ def refusal(address: str, **options: str | int) -> int:
         except InvalidStatus as error:
             return error.response.status_code
 
-    return asyncio.run(knock())
+    return in_a_thread(knock())
 
 
 def test_nothing_is_reported_and_nothing_of_the_disk_is_told(server: str, made_home: Path) -> None:
@@ -117,7 +125,7 @@ def test_uploads_need_the_token_and_a_size(server: str) -> None:
                 statuses.append(send_large(server, path, token, size, counted=counted))
         return statuses
 
-    assert asyncio.run(upload()) == [403, 403, 403, 204, 413, 413]
+    assert in_a_thread(upload()) == [403, 403, 403, 204, 413, 413]
 
 
 def send_large(address: str, path: str, token: str, size: int, *, counted: bool) -> int:
@@ -177,4 +185,4 @@ def test_what_a_visitor_makes_it_forget_is_read_again(server: str) -> None:
             assert other.has("explore.grid")
             return rude.troubles + other.troubles
 
-    assert asyncio.run(look()) == []
+    assert in_a_thread(look()) == []

@@ -14,6 +14,7 @@ from core.run import Run
 from core.stats import Estimate
 from core.studies import faithfulness
 from core.studies.groups import CELLS
+from core.studies.shares import with_ends
 from core.studies.study import Answer
 from core.studies.trust_summary import (
     AGREEMENT,
@@ -209,7 +210,7 @@ def test_sentences_name_the_verdict_the_interval_and_the_control(table: pd.DataF
         sentence = said[f"turned-REAL-{fill}"].sentence
         for method, name in (("gradcam", "Grad-CAM"), ("lime", "LIME"), ("random", "chance")):
             row = gone.loc[("REAL", fill, method)]
-            assert f"{name} {row['value']:.0%} ({row['low']:.0%} to {row['high']:.0%})" in sentence
+            assert f"{name} {with_ends(row['value'], row['low'], row['high'])}" in sentence
 
 
 def test_one_image_gives_no_interval_and_no_nan_in_words(table: pd.DataFrame, run: Run) -> None:
