@@ -109,11 +109,13 @@ def steps(values: Sequence[float], label: str) -> tuple[Strength, ...]:
 
 def radii(values: Sequence[float], waves: str) -> tuple[Strength, ...]:
     """Strengths that are radii of the spectrum; `waves` is formatted with the length of a wave at each, in pixels."""
-    return tuple(Strength(f"{value:g}", f"radius {value:g}", value, waves.format(_pixels(value))) for value in values)
+    return tuple(
+        Strength(f"{value:g}", f"radius {value:g}", value, waves.format(wave_length(value))) for value in values
+    )
 
 
-def _pixels(radius: float) -> str:
-    """The length of a wave of which so many cross an image of 32 pixels."""
+def wave_length(radius: float) -> str:
+    """The length in pixels of a wave of which so many cross an image of 32 pixels, in words: 14 -> "2.3"."""
     return f"{round(32 / radius, 1):g}"
 
 
@@ -121,7 +123,7 @@ BANDS: dict[str, tuple[float, float]] = {"16_23": (16, 23), "12_16": (12, 16), "
 _CUTOFFS = radii((14, 12, 10, 8), "waves under {} pixels")
 _SWAPS = radii((12, 10, 8), "waves under {} pixels")
 _RINGS = tuple(
-    Strength(key, f"{low:g} to {high:g}", index, f"waves of {_pixels(high)} to {_pixels(low)} pixels")
+    Strength(key, f"{low:g} to {high:g}", index, f"waves of {wave_length(high)} to {wave_length(low)} pixels")
     for index, (key, (low, high)) in enumerate(BANDS.items())
 )
 _SIDES = steps((16, 8, 4), "{} pixels")

@@ -17,7 +17,6 @@ from core.studies.study import Context
 
 # facts that are words: how the file was compressed, and what it shows
 NAMED_FACTS = ("compression", "category")
-FACT_COLUMNS = (*FACTS, *NAMED_FACTS)
 
 
 @dataclass(frozen=True, eq=False)

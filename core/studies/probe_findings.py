@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 import pandas as pd
 
-from core.explain.probe_table import PROBES
+from core.explain.probe_table import PROBES, probe_columns, wave_length
 from core.run import Run
 from core.studies.probe_summary import VERDICTS, ranking, read_turns, responses
 from core.studies.shares import percent, with_ends
@@ -20,7 +20,6 @@ from core.studies.study import Finding
 Row: TypeAlias = "pd.Series[Any]"
 # shares of verdicts: below the first a change hardly matters, above the last it decides
 FEW, SOME, MOST = 0.05, 0.25, 0.5
-SIDE = 32
 Degree = Literal["no", "no more", "hardly", "seldom", "often", "mostly"]
 
 
@@ -148,8 +147,7 @@ def smallest(verdict: str, top: pd.DataFrame) -> Finding:
 
 def waves(row: Row) -> str:
     """The length of the longest waves beyond a radius of the spectrum, in pixels."""
-    radius = float(str(row["strength"]).removeprefix("radius "))
-    return f"{SIDE / radius:.2g} pixels"
+    return f"{wave_length(probe_columns()[column_of(row)][1].value)} pixels"
 
 
 def detail_out(rates: Rates) -> Finding | None:
