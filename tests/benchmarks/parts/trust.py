@@ -4,7 +4,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import wraps
 from typing import Any
@@ -26,6 +26,7 @@ from core.studies.trust_summary import FILLS, METHODS, STEPS
 from tests.benchmarks.explain import package
 from tests.benchmarks.parts import Bench, made_pixels, seconds_of
 from tests.benchmarks.table import Row, named, seconds
+from tests.core.given_map import GivenMap
 
 STUDIES = (faithfulness.STUDY, agreement.STUDY, stability.STUDY, sanity.STUDY)
 SIZES = (100, 1000)
@@ -181,28 +182,10 @@ def plain_explanations(detector: Detector, image: NDArray[np.uint8], settings: L
     package(logits_of, image, settings)
 
 
-class GivenMap:
-    """What torchcam's metric wants of an extractor, with a map that is given: making maps is timed elsewhere."""
-
-    def __init__(self, detector: Detector) -> None:
-        self.model = detector.network
-        self.values = torch.rand(1, 32, 32, generator=torch.Generator().manual_seed(0))
-
-    def __call__(self, *_arguments: object, **_settings: object) -> list[torch.Tensor]:
-        """The map."""
-        return [self.values]
-
-    def fuse_cams(self, cams: list[torch.Tensor]) -> torch.Tensor:
-        """The only one."""
-        return cams[0]
-
-    def _hooks_off(self) -> nullcontext[None]:
-        return nullcontext()
-
-
 def plain_curves(detector: Detector, image: NDArray[np.uint8]) -> None:
     """As many curves of one image as the study of faithfulness draws, by torchcam's metric: an order a map and fill."""
-    extractor = GivenMap(detector)
+    # making maps is timed elsewhere
+    extractor = GivenMap(detector, np.random.default_rng(0).random((32, 32), np.float32))
     for fill in FILLS:
         baseline = detector.inputs(fill_image(image, EACH, fill=fill)[None])
         for _ in METHODS:

@@ -1,10 +1,7 @@
 """Deletion and insertion curves: against torchcam's metric, and against a plain loop written here."""
 
-from contextlib import nullcontext
-
 import numpy as np
 import pytest
-import torch
 from numpy.typing import NDArray
 from torchcam.metrics import DeletionInsertionMetric
 
@@ -12,26 +9,10 @@ from core.detector import FAKE, REAL, Detector
 from core.explain.deletion import areas, deletion_curves, ranks_of
 from core.explain.segmentation import segment
 from core.perturb import Fill, fill_image
+from tests.core.given_map import GivenMap
 from tests.core.trust_cues import patch_detector, patch_images, patch_of
 
 GRID = segment(np.zeros((32, 32, 3), np.uint8), method="grid", n_segments=64)
-
-
-class GivenMap:
-    """What torchcam's metric wants of an extractor, with a map that is given."""
-
-    def __init__(self, detector: Detector, values: NDArray[np.float64]) -> None:
-        self.model = detector.network
-        self.values = torch.from_numpy(values)[None]
-
-    def __call__(self, *_arguments: object, **_settings: object) -> list[torch.Tensor]:
-        return [self.values]
-
-    def fuse_cams(self, cams: list[torch.Tensor]) -> torch.Tensor:
-        return cams[0]
-
-    def _hooks_off(self) -> nullcontext[None]:
-        return nullcontext()
 
 
 @pytest.mark.parametrize("fill", ["blur", "black"])
