@@ -16,7 +16,7 @@ from core.explain.probing import explain_probes
 from core.explain.results import CamSettings
 from core.neighbours import NeighbourSettings
 from dashboard.neighbourhood import look_for_neighbours
-from dashboard.worker import Look, Looked, Settings
+from dashboard.questions import Look, Looked, Settings
 
 INSTANT = CamSettings()
 

@@ -16,16 +16,12 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from core.explain.band_results import BandSettings
-from core.explain.probe_results import ProbeSettings
-from core.explain.results import CamSettings, LimeSettings
-from core.neighbours import NeighbourSettings
+from dashboard.questions import LAST, Question
 from dashboard.sentences import for_visitors
 
 if TYPE_CHECKING:
@@ -38,57 +34,9 @@ MAX_DETECTORS = 2
 MAX_ENDED = 1000
 # a page gets about three times the processor time of an explanation where both want it
 BACK = 5
-LAST = 2
 Answer = Any
 Asker = tuple[str, str]
 State = Literal["waiting", "running", "done", "stopped", "failed"]
-
-
-@dataclass(frozen=True)
-class Look:
-    """The question what the detector says of some images: margins, probabilities, margin maps."""
-
-
-Settings = Look | CamSettings | LimeSettings | NeighbourSettings | ProbeSettings | BandSettings
-
-
-@dataclass(frozen=True, eq=False)
-class Looked:
-    """What a detector says of K images.
-
-    Attributes:
-        margins: float32 (K,).
-        p_real: float32 (K,), 0 to 1.
-        maps: float32 (K, 4, 4), signed margin maps.
-    """
-
-    margins: NDArray[np.float32]
-    p_real: NDArray[np.float32]
-    maps: NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class Question:
-    """What is asked; equal questions have one answer.
-
-    Attributes:
-        detector: its folder.
-        detector_sha256: of its weights.
-        images_sha256: of the pixels.
-        settings: `Look()`, how to explain or to probe, or where to look for neighbours.
-    """
-
-    detector: Path
-    detector_sha256: str
-    images_sha256: str
-    settings: Settings
-
-    @property
-    def rank(self) -> int:
-        """How urgent it is: 0 what is answered in one go of a few forward passes, 1 LIME, 2 everything else."""
-        if isinstance(self.settings, Look | CamSettings):
-            return 0
-        return 1 if isinstance(self.settings, LimeSettings) else LAST
 
 
 class Standing(NamedTuple):

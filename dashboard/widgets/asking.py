@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from core.explain.results import CamSettings, LimeSettings
 from dashboard import library
-from dashboard.worker import Look, Question, Standing, Worker
+from dashboard.questions import Look, Question
+from dashboard.worker import Standing, Worker
 
 
 @dataclass(frozen=True)

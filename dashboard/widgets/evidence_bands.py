@@ -8,13 +8,13 @@ from core.explain.band_results import BAND_FILLS, BANDS, BandResult, BandSetting
 from core.palette import FAKE, REAL
 from dashboard.address import Setting
 from dashboard.glossary import explain
+from dashboard.questions import Question
 from dashboard.widgets import charts
 from dashboard.widgets.asking import Known, Subject
 from dashboard.widgets.charts import GREY, TEMPLATE
 from dashboard.widgets.evidence_downloads import csv_download
 from dashboard.widgets.evidence_follow import follow
 from dashboard.widgets.evidence_words import coloured
-from dashboard.worker import Question
 
 SLOT = "bands"
 FILL = Setting("band_fill", BandSettings.fill, choices=tuple(BAND_FILLS))

@@ -7,10 +7,11 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
+from dashboard.questions import Question
 from dashboard.widgets.asking import visitor, worker
 from dashboard.widgets.polling import come_back
 from dashboard.widgets.words import remaining
-from dashboard.worker import Question, Standing
+from dashboard.worker import Standing
 
 
 def follow(

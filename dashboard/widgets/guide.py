@@ -11,10 +11,11 @@ from core.guide import RADII, first_turned, suspects, with_less_detail, without_
 from dashboard import address, library
 from dashboard.address import Setting
 from dashboard.glossary import explain
+from dashboard.questions import Look
 from dashboard.widgets.guide_parts import Told, asked, keyed_slider, measured, put
 from dashboard.widgets.picture import explained_picture, plain_picture
 from dashboard.widgets.words import CLASS_WORDS, percent
-from dashboard.worker import Look, Standing
+from dashboard.worker import Standing
 
 CUTS = {"paper": "the paper's way", **{count: f"{count} parts" for count in ("8", "16", "30", "50", "100")}}
 CUT = Setting("parts", "paper", choices=tuple(CUTS))

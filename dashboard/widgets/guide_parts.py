@@ -17,12 +17,13 @@ from core.studies.study import Answer, Finding
 from dashboard import library
 from dashboard.address import Setting
 from dashboard.library import Opened
+from dashboard.questions import Look
 from dashboard.sentences import for_visitors
 from dashboard.widgets.asking import Known, Subject, ask
 from dashboard.widgets.evidence_words import coloured, parts, scannable
 from dashboard.widgets.polling import come_back
 from dashboard.widgets.words import NO_BREAK, percent
-from dashboard.worker import Look, Standing
+from dashboard.worker import Standing
 
 # study, finding -> what its share is a share of
 SHARES = {

@@ -9,11 +9,11 @@ import streamlit as st
 from core.neighbours import Neighbour, Neighbours, NeighbourSettings, Preparing
 from dashboard import library
 from dashboard.glossary import explain
+from dashboard.questions import Question
 from dashboard.widgets.asking import Known, Subject
 from dashboard.widgets.component import component, data_url
 from dashboard.widgets.evidence_follow import follow
 from dashboard.widgets.words import CLASS_WORDS
-from dashboard.worker import Question
 
 _mount = component("alike")
 SLOT = "neighbours"

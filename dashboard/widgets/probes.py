@@ -18,13 +18,13 @@ from dashboard import library
 from dashboard.address import Setting
 from dashboard.glossary import explain
 from dashboard.library import Opened
+from dashboard.questions import Question
 from dashboard.widgets.asking import Known, Subject
 from dashboard.widgets.component import component, data_url, nothing
 from dashboard.widgets.evidence_downloads import csv_download
 from dashboard.widgets.evidence_follow import follow
 from dashboard.widgets.evidence_pictures import Cell, Row, picture_rows
 from dashboard.widgets.evidence_words import coloured
-from dashboard.worker import Question
 
 _mount = component("probes")
 SLOT = "probes"

@@ -10,11 +10,11 @@ from streamlit.typing import UploadedFile
 
 from core.images import ImageError
 from core.upload import DEFAULT_FILTER, Prepared, prepare, settle
+from dashboard.questions import Look, Looked
 from dashboard.widgets.asking import Known, ask
 from dashboard.widgets.component import data_url
 from dashboard.widgets.polling import come_back
 from dashboard.widgets.words import CLASS_WORDS, percent
-from dashboard.worker import Look, Looked
 
 KEPT = 64
 

@@ -13,7 +13,7 @@ from core.explain.bands import explain_bands
 from core.explain.probe_results import ProbeSettings
 from core.explain.probing import explain_probes
 from dashboard.answering import answer
-from dashboard.worker import LAST, Question
+from dashboard.questions import LAST, Question
 from tests.conftest import textured
 
 PIXELS = textured(4, fine=True, seed=3)

@@ -18,7 +18,8 @@ from core.explain.lime import explain_lime_fully
 from core.explain.probe_results import ProbeSettings
 from core.explain.results import CamSettings, LimeSettings
 from dashboard import answering, worker
-from dashboard.worker import Look, Question, Standing, Worker
+from dashboard.questions import Look, Question
+from dashboard.worker import Standing, Worker
 from tests.conftest import textured
 
 IMAGE = textured(1, fine=True, seed=9)
