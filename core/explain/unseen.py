@@ -20,7 +20,7 @@ from core.explain.surrogate import Fit, Jackknife, SampledExplainer, jackknife
 
 # at least; and four for each segment
 POPULATION = 1024
-# torch's threads still spin when they have just run the samples, and a second thread of BLAS would wait for them
+# BLAS's second thread and torch's spin when they have nothing to do, and one would wait for the other
 _POOLS = ThreadpoolController()
 
 
@@ -46,7 +46,8 @@ class Population:
 def population_of(n_segments: int) -> Population:
     """The population for so many segments: always the same, so that images share it."""
     samples = balanced_samples(max(POPULATION, 4 * n_segments), n_segments, RandomState(0))
-    return Population(samples, jackknife(samples, proximity=SampledExplainer().proximity(samples.keep)))
+    with _POOLS.limit(limits=1, user_api="blas"):
+        return Population(samples, jackknife(samples, proximity=SampledExplainer().proximity(samples.keep)))
 
 
 @lru_cache(maxsize=256)

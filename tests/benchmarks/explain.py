@@ -117,15 +117,17 @@ def against_forwards(detector: Detector, images: NDArray[np.uint8], sampling: st
     explain_lime_fully(detector, images[0], settings=replace(settings, n_samples=64))
     pairs = []
     for image in images:
-        bare = timed(lambda: detector.logits(noise)).seconds
+        before = timed(lambda: detector.logits(noise)).seconds
         whole = timed(lambda image=image: explain_lime_fully(detector, image, settings=settings)).seconds
-        pairs.append((whole, bare, timed(lambda: detector.logits(noise)).seconds))
-    whole, before, after = np.median(pairs, axis=0)
-    bare = (before + after) / 2
+        after = timed(lambda: detector.logits(noise)).seconds
+        pairs.append((whole, (before + after) / 2))
+    whole, bare = np.median(pairs, axis=0)
+    # each image beside its own bare passes: the machine drifts by more than what is looked for
+    ratio = np.median([one / other for one, other in pairs])
     return Row(
         f"LIME of an image, SLIC, {samples:,} {sampling} samples, {len(images)} images",
         seconds(whole),
-        ratio=f"{whole / bare:.3f} (ours over the limit)",
+        ratio=f"{ratio:.3f} (ours over the limit)",
         asked="at most 1.10",
         limit=seconds(bare),
     )
