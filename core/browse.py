@@ -141,16 +141,22 @@ class Filter:
         )
 
 
-def browse_table(run: Run) -> pd.DataFrame:
-    """A run's rows with `confidence` (0.5 to 1), `correct` ("right", "wrong"), and the columns that its studies add.
-
-    A study's columns are named `<study>.<column>`; `core.study_columns` says which there are and what they mean. Where
-    images stand on the pictures of clusters is in `<space>_x` and `<space>_y`, see `core.places`.
-    """
+def judged_table(run: Run) -> pd.DataFrame:
+    """A run's rows with `confidence` (0.5 to 1) and `correct` ("right", "wrong")."""
     table = run.predictions.reset_index(drop=True)
     right = (table["label"].astype(str) == table["predicted"].astype(str)).to_numpy()
     table["confidence"] = confidence_of(table["p_real"].to_numpy())
     table["correct"] = pd.Categorical.from_codes((~right).astype(np.int8), categories=list(OUTCOMES))
+    return table
+
+
+def browse_table(run: Run) -> pd.DataFrame:
+    """A run's `judged_table` with the columns that its studies add.
+
+    A study's columns are named `<study>.<column>`; `core.study_columns` says which there are and what they mean. Where
+    images stand on the pictures of clusters is in `<space>_x` and `<space>_y`, see `core.places`.
+    """
+    table = judged_table(run)
     added = added_by_studies(run.path, table["id"]), read_places(run.path, table["id"])
     return pd.concat([table, *added], axis=1)
 

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.metrics import accuracy_score, confusion_matrix, precision_recall_fscore_support, roc_auc_score
 
 from core.checks import check_arrays, check_manifest, check_predictions, check_size
 from core.dataset import CLASSES, ImageSet
@@ -165,6 +164,14 @@ def metrics(predictions: pd.DataFrame) -> dict[str, Any]:
     """
     if predictions.empty:
         return {"images": 0}
+    # read where a run is written: pages only read runs, and would wait half a second for it
+    from sklearn.metrics import (  # noqa: PLC0415
+        accuracy_score,
+        confusion_matrix,
+        precision_recall_fscore_support,
+        roc_auc_score,
+    )
+
     truth, verdict = predictions["label"].astype(str), predictions["predicted"].astype(str)
     precision, recall, f1, support = precision_recall_fscore_support(
         truth, verdict, labels=list(CLASSES), zero_division=0

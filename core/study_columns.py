@@ -74,6 +74,8 @@ def added_by_studies(run: Path, ids: pd.Series, also: Collection[str] = ()) -> p
         A row an image in that order, columns named `<study>.<column>`; a missing value where a study left an image out.
     """
     values: dict[str, pd.Series] = {}
+    # plain strings: looking up Arrow's makes them anew for every column
+    wanted = pd.Index(ids.to_numpy(object))
     for file in _files(run):
         asked = [name for name in file.others if f"{file.path.stem}.{name}" in also]
         try:
@@ -82,9 +84,10 @@ def added_by_studies(run: Path, ids: pd.Series, also: Collection[str] = ()) -> p
                 study = pq.read_table(opened, columns=columns, page_checksum_verification=True).to_pandas()
         except Exception:  # noqa: BLE001, S112 - pyarrow's errors share no base; a damaged study costs its columns only
             continue
-        if not study["id"].is_unique or not study["id"].isin(ids).any():
+        known = pd.Index(study.pop("id").to_numpy(object))
+        if not known.is_unique or not ((rows := known.get_indexer(wanted)) >= 0).any():
             continue
-        found = study.set_index("id").reindex(ids).reset_index(drop=True)
+        found = study.reset_index(drop=True).reindex(rows).reset_index(drop=True)
         usable = {f"{file.path.stem}.{name}": _usable(found[name], text=name in asked) for name in found.columns}
         values |= {name: column for name, column in usable.items() if column is not None}
     return pd.DataFrame(values, index=pd.RangeIndex(len(ids)))

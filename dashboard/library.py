@@ -3,6 +3,7 @@
 import os
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from core.browse import Extent, Filter, browse_table, cells, extents_of, find_rows
+from core.browse import Extent, Filter, browse_table, cells, extents_of, find_rows, judged_table
 from core.checks import read_detector_manifest
 from core.dataset import Split
 from core.pictures import Pictures, find_pictures
@@ -34,23 +35,51 @@ class Opened:
 
     Attributes:
         run: as read.
-        table: from `browse_table`, a row an image.
-        rows: the position of each id.
-        map_scale: the margin-map value drawn in full colour, one for the whole run.
         studied: what the columns are that studies have added.
         further: what the columns are that studies have beyond those that they offer; a link may name them.
-        extents: the lowest and the highest value of each column that is filtered by a range.
         stamp: changes when the run or its studies do.
+        linked: the further columns that a link has named.
+        without: the same without them; None where there are none.
     """
 
     run: Run
-    table: pd.DataFrame
-    rows: pd.Index
-    map_scale: float
     studied: dict[str, StudyColumn]
     further: dict[str, StudyColumn]
-    extents: dict[str, Extent]
     stamp: str
+    linked: tuple[str, ...] = ()
+    without: "Opened | None" = None
+
+    @cached_property
+    def judged(self) -> pd.DataFrame:
+        """From `judged_table`, a row an image: all that a page needs which asks no study."""
+        return judged_table(self.run)
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """From `browse_table`, a row an image; and the linked columns, but those that nothing can be asked of."""
+        if self.without is None:
+            return browse_table(self.run)
+        table = self.without.table
+        found = added_by_studies(self.run.path, table["id"], self.linked)
+        return pd.concat([table, found[[name for name in self.linked if name in found]]], axis=1)
+
+    @cached_property
+    def rows(self) -> pd.Index:
+        """The position of each id."""
+        return pd.Index(self.run.predictions["id"].to_numpy(object))
+
+    @cached_property
+    def extents(self) -> dict[str, Extent]:
+        """The lowest and the highest value of each column that is filtered by a range."""
+        return extents_of(self.table)
+
+    @cached_property
+    def map_scale(self) -> float:
+        """The margin-map value drawn in full colour, one for the whole run."""
+        # a few thousand maps are enough to place the 99th percentile
+        step = max(1, len(self.run) // 4000)
+        maps = np.abs(np.asarray(self.run.maps[::step], np.float32))
+        return float(np.quantile(maps, 0.99)) if len(self.run) else 1.0
 
     def row_of(self, id_: str) -> int | None:
         """The position of an image, None where the run has no such id."""
@@ -115,14 +144,7 @@ def open_run(path: Path) -> Opened:
 
 @st.cache_resource(max_entries=4, show_spinner="Reading the run")
 def _open(path: Path, stamp: str) -> Opened:
-    run = read_run(path)
-    table = browse_table(run)
-    # a few thousand maps are enough to place the 99th percentile
-    step = max(1, len(run) // 4000)
-    scale = float(np.quantile(np.abs(np.asarray(run.maps[::step], np.float32)), 0.99)) if len(run) else 1.0
-    return Opened(
-        run, table, pd.Index(table["id"]), scale, study_columns(path), further_columns(path), extents_of(table), stamp
-    )
+    return Opened(read_run(path), study_columns(path), further_columns(path), stamp)
 
 
 def _with_linked(opened: Opened) -> Opened:
@@ -140,16 +162,8 @@ def also() -> list[str]:
 
 @st.cache_resource(max_entries=8, show_spinner=False)
 def _linked(_opened: Opened, stamp: str, names: tuple[str, ...]) -> Opened:
-    found = added_by_studies(_opened.run.path, _opened.table["id"], names)
-    # a column that nothing can be asked of is not there
-    columns = found[[name for name in names if name in found]]
-    return replace(
-        _opened,
-        table=pd.concat([_opened.table, columns], axis=1),
-        studied=study_columns(_opened.run.path, names),
-        extents=_opened.extents | extents_of(columns),
-        stamp=f"{stamp} {' '.join(columns)}",
-    )
+    studied = study_columns(_opened.run.path, names)
+    return replace(_opened, studied=studied, stamp=f"{stamp} {' '.join(names)}", linked=names, without=_opened)
 
 
 def answer(opened: Opened, name: str) -> Answer | None:

@@ -50,7 +50,7 @@ heading(
     conclusion(manifest["metrics"][COUNT.value]),
     help=explain("Detector", "REAL", "FAKE"),
 )
-if opened.table.empty:
+if opened.judged.empty:
     st.info("This run holds no image, so there is nothing to measure; choose another one on the left.")
     st.stop()
 
@@ -72,7 +72,7 @@ with st.container(horizontal=True, horizontal_alignment="distribute", vertical_a
     else:
         st.caption("No file of this run was in the training set, and none repeats another.", width="content")
     report_download(opened, key="overview.report")
-rows = opened.table if COUNT.value == "all" else clean(opened.table)
+rows = opened.judged if COUNT.value == "all" else clean(opened.judged)
 numbers = manifest["metrics"][COUNT.value]
 base = Filter() if COUNT.value == "all" else Filter().choosing("in_train", ["no"]).choosing("is_repeat", ["no"])
 if rows.empty:

@@ -1,17 +1,21 @@
 """What the page Evidence rests on, as tables to take away."""
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from core.studies.study import Answer
 from dashboard.library import Opened
-from dashboard.widgets.evidence import Evidence
+
+if TYPE_CHECKING:
+    # Overview takes a button from here, and needs none of the probes
+    from dashboard.widgets.evidence import Evidence
 
 ABOUT = ["id", "name", "label", "predicted", "margin"]
 
 
-def evidence_downloads(opened: Opened, evidence: Evidence) -> None:
+def evidence_downloads(opened: Opened, evidence: "Evidence") -> None:
     """Buttons for the rates that the charts draw, and for every image's answers."""
     with st.container(horizontal=True, gap="small"):
         csv_download(
