@@ -55,8 +55,9 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
     parser.add_argument("--limit", type=int, help="train on N images and test on N / 5, for a quick try")
     parser.add_argument("--skip-bad", action="store_true", help="leave out files that are no 32 x 32 image")
-    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
-    parser.add_argument("--restart", action="store_true", help="throw an existing checkpoint away")
+    before = parser.add_mutually_exclusive_group()
+    before.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
+    before.add_argument("--restart", action="store_true", help="throw an existing checkpoint away")
     parser.add_argument("--replace", action="store_true", help="overwrite a detector and run of this name")
     overrides = parser.add_argument_group("hyper-parameters, in place of the recipe's")
     for field in fields(Recipe):
@@ -71,6 +72,8 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
 
 def train(options: argparse.Namespace) -> None:
     """Everything from pixels to a verified run."""
+    if options.limit is not None and options.limit < 2:
+        raise ValueError(f"--limit must be at least 2, an image of each class, not {options.limit}")
     recipe = recipe_of(options)
     name = options.name or recipe.name
     refuse_existing(options, name)
@@ -134,7 +137,7 @@ def load(options: argparse.Namespace, split: Any) -> ImageSet:
         )
     if images.skipped:
         print(f"{len(images.skipped)} files of {split} were left out, first: {images.skipped[0]}")
-    if options.limit:
+    if options.limit is not None:
         images = images.limited(options.limit if split == "train" else max(2, options.limit // 5))
     return images
 

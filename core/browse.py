@@ -145,6 +145,8 @@ def judged_table(run: Run) -> pd.DataFrame:
     """A run's rows with `confidence` (0.5 to 1) and `correct` ("right", "wrong")."""
     table = run.predictions.reset_index(drop=True)
     right = (table["label"].astype(str) == table["predicted"].astype(str)).to_numpy()
+    # a run may hold it as plain text
+    table["category"] = table["category"].astype("category")
     table["confidence"] = confidence_of(table["p_real"].to_numpy())
     table["correct"] = pd.Categorical.from_codes((~right).astype(np.int8), categories=list(OUTCOMES))
     return table
@@ -183,7 +185,9 @@ def choice_columns(table: pd.DataFrame) -> list[str]:
 
 def sort_columns(table: pd.DataFrame) -> list[str]:
     """The columns that rows can be ordered by: those of numbers, and a study's words."""
-    return [*range_columns(table), *(name for name in choice_columns(table) if "." in name)]
+    # confidence has orders of its own, in `SORTS`
+    numbers = [name for name in range_columns(table) if name != "confidence"]
+    return [*numbers, *(name for name in choice_columns(table) if "." in name)]
 
 
 def choices_of(table: pd.DataFrame, column: str) -> list[str]:

@@ -113,7 +113,7 @@ def _are_numbers(value: object) -> bool:
 
 
 def _is_row(value: object) -> bool:
-    return isinstance(value, dict) and all(map(_is_number, value.values()))
+    return isinstance(value, dict) and "epoch" in value and all(map(_is_number, value.values()))
 
 
 def is_plain_name(value: object) -> bool:

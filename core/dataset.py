@@ -275,6 +275,8 @@ def _decode_all(
     skipped = []
     for done, entry in enumerate(entries, start=1):
         try:
+            if any("\ud800" <= letter <= "\udfff" for letter in entry.name):
+                raise ImageError("has a name that is no text; rename it")
             data = _read_small(source, split, entry)
             image = decode(data)
             if image.shape[:2] != (SIDE, SIDE):

@@ -80,9 +80,18 @@ def build_network(width: int = 64, *, seed: int | None = None) -> ResNet:
 
 
 def pick_device(name: str = "auto") -> torch.device:
-    """The device to compute on: the named one, or with "auto" CUDA, then MPS, then the CPU."""
+    """The device to compute on: the named one, or with "auto" CUDA, then MPS, then the CPU.
+
+    Raises:
+        ValueError: there is no such device here.
+    """
     if name != "auto":
-        return torch.device(name)
+        try:
+            device = torch.device(name)
+            torch.empty(0, device=device)
+        except (RuntimeError, AssertionError):
+            raise ValueError(f"there is no device {name!r} here; leave it out, or say cpu") from None
+        return device
     if torch.cuda.is_available():
         return torch.device("cuda")
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")

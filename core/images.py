@@ -53,7 +53,7 @@ def decode(data: bytes, *, formats: tuple[str, ...] = FORMATS) -> NDArray[np.uin
     if not data:
         raise ImageError("The file is empty; choose another image.")
     if len(data) > MAX_BYTES:
-        raise ImageError(f"The file has {len(data) / 2**20:.0f} MB and at most {MAX_BYTES >> 20} MB are read.")
+        raise ImageError(f"The file has more than {MAX_BYTES >> 20} MB, and no more is read; save it smaller.")
     scans = _check_parts(data)
     try:
         with warnings.catch_warnings():
@@ -122,11 +122,10 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 
 def _to_8_bit(values: NDArray[Any]) -> NDArray[np.uint8]:
-    """Grey values scaled to 0..255, where Pillow would clip them; a strip at a time, to spare memory."""
-    scale = 257.0 if values.max(initial=0) > 255 else 1.0
+    """Grey values of 16 bits scaled to 0..255, where Pillow would clip them; a strip at a time, to spare memory."""
     scaled = np.empty(values.shape, np.uint8)
     for start in range(0, len(values), 256):
-        scaled[start : start + 256] = np.clip(values[start : start + 256] / scale, 0, 255)
+        scaled[start : start + 256] = np.clip(values[start : start + 256] / 257.0, 0, 255)
     return scaled
 
 

@@ -143,6 +143,8 @@ class Neighbours:
             return f"{found}: all that it takes to be like this image is what it calls this image."
         if 2 * same > len(self.near):
             return f"{found}, as it calls this image."
+        if 2 * same == len(self.near):
+            return f"{found}, as many as of the other class: what is most alike does not decide."
         return f"{found}, fewer than the other class: the verdict parts from what is most alike."
 
 
@@ -171,6 +173,8 @@ def read_features(detector_sha256: str, fingerprint: str, *, images: ImageSet | 
     except (ContractError, OSError, ValueError):
         # a cache that is damaged is a cache that is not there
         return None
+    if not len(features) == len(margins) == len(rows):
+        return None
     return Reference(str(manifest["set"]), features, margins, rows, None if images is None else images.pixels)
 
 
@@ -190,6 +194,7 @@ def compute_features(
     path = features_path(detector.sha256, images.fingerprint)
     unfinished = path.with_name(f"{path.name}.part")
     starts = range(0, len(images), BLOCK)
+    blocks: list[dict[str, NDArray[Any]]] = []
 
     def between(_done: int, _of: int) -> None:
         if stop():
@@ -197,19 +202,19 @@ def compute_features(
 
     for start in starts:
         file = unfinished / f"{start:07d}.npz"
-        if _read_block(file, min(BLOCK, len(images) - start), 8 * detector.width) is None:
+        # kept here too: another process with the same question may end first and clear the files away
+        block = _read_block(file, min(BLOCK, len(images) - start), 8 * detector.width)
+        if block is None:
             try:
                 found = detector.full_pass(np.asarray(images.pixels[start : start + BLOCK]), progress=between)
             except _StopError:
                 return
             block = {"features": found.features.astype(np.float16), "margins": found.margins}
             write_bytes_atomically(file, lambda target, block=block: _save_block(target, block))  # type: ignore[misc]
+        blocks.append(block)
         # the last step is the sealed folder
         yield min(0.999, (start + BLOCK) / len(images))
-    blocks = [_read_block(unfinished / f"{start:07d}.npz", None, 8 * detector.width) for start in starts]
-    whole = {
-        name: np.concatenate([block[name] for block in blocks if block is not None]) for name in ("features", "margins")
-    }
+    whole = {name: np.concatenate([block[name] for block in blocks]) for name in ("features", "margins")}
     _seal(path, detector.sha256, images, whole)
     shutil.rmtree(unfinished, ignore_errors=True)
     yield 1.0

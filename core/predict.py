@@ -10,36 +10,40 @@ from pathlib import Path
 from tqdm import tqdm
 
 from core.dataset import DatasetError, load_image_set
-from core.detector import load_detector
-from core.run import ROOT, find_detectors, write_run
-from core.storage import ContractError, WriteError
+from core.detector import Detector, load_detector
+from core.neighbours import NeighbourError, open_training_set
+from core.run import ROOT, find_detectors, find_named, write_run
+from core.storage import WriteError
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Write the run that the command line asks for; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("detector", help="a name from detectors/ or assets/detectors/")
+    parser.add_argument("detector", help="a name in detectors/ or assets/detectors/, or a folder")
     parser.add_argument("--data", required=True, help="CIFAKE's folder or .zip, 'kaggle', or 'sample'")
     parser.add_argument("--out", type=Path, default=ROOT, help="folder that gets runs/")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
+    parser.add_argument("--skip-bad", action="store_true", help="leave out files that are no 32 x 32 image")
     parser.add_argument("--replace", action="store_true", help="overwrite a run of this name")
     options = parser.parse_args(arguments)
     found = find_detectors((options.out, ROOT, ROOT / "assets"))
     try:
-        if options.detector not in found:
-            raise ContractError(f"there is no detector {options.detector}; there are {', '.join(found) or 'none'}")
-        detector = load_detector(found[options.detector], device=options.device)
-        images = load_image_set(options.data, "test")
+        detector = load_detector(find_named(options.detector, found, "detector"), device=options.device)
+        images = load_image_set(options.data, "test", skip_bad=options.skip_bad)
+        trained_on = _trained_on(detector, options.data)
+        if trained_on is None:
+            print("core.predict: the training images are not there, so nobody looked for leaks.", file=sys.stderr)
         with tqdm(total=len(images), unit=" image", leave=False, disable=None) as bar:
             path = write_run(
                 options.out,
                 detector,
                 images,
+                train_sha256=trained_on,
                 ship_images=options.data == "sample",
                 replace=options.replace,
                 progress=lambda done, _: bar.update(done - bar.n),
             )
-    except (DatasetError, ContractError, FileExistsError) as error:
+    except (ValueError, FileExistsError) as error:
         print(f"core.predict: {error}", file=sys.stderr)
         return 2
     except WriteError as error:
@@ -52,6 +56,15 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     print(f"Written: {path}")
     return 0
+
+
+def _trained_on(detector: Detector, data: str) -> frozenset[str] | None:
+    """Hashes of the files that a detector was trained on, None where they are not those of `data`."""
+    try:
+        found = open_training_set(detector.manifest, data)
+    except (DatasetError, NeighbourError):
+        return None
+    return None if found is None else frozenset(found.rows["sha256"])
 
 
 if __name__ == "__main__":

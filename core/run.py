@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.checks import check_arrays, check_manifest, check_predictions, check_size
-from core.dataset import CLASSES, ImageSet
+from core.dataset import CLASSES, ImageSet, Split
 from core.facts import FACTS
 from core.storage import MANIFEST, ContractError, read_folder, restore_all, write_folder
 
@@ -22,6 +22,11 @@ if TYPE_CHECKING:
     from core.detector import Detector
 
 KIND = "run"
+# what weights, maps, weights of segments, hashes and metrics come from
+LIBRARIES = (
+    "torch", "torchvision", "torchcam", "lime", "scikit-image", "scikit-learn", "scipy", "imagehash", "numpy", "pandas",
+    "pillow",
+)  # fmt: skip
 ROOT = Path(__file__).parents[1]
 # where detectors and runs are looked for; what a user made comes before what ships
 HOMES = (ROOT, ROOT / "assets")
@@ -68,6 +73,11 @@ class Run:
         """`<detector>@<set>`."""
         return self.path.name
 
+    @property
+    def split(self) -> Split:
+        """Which split of its data set it is about."""
+        return "train" if "-train" in str(self.manifest["set"]) else "test"
+
     def __len__(self) -> int:
         return len(self.predictions)
 
@@ -77,7 +87,7 @@ def write_run(
     detector: Detector,
     images: ImageSet,
     *,
-    train_sha256: frozenset[str] = frozenset(),
+    train_sha256: frozenset[str] | None = frozenset(),
     ship_images: bool = False,
     replace: bool = False,
     progress: Callable[[int, int], None] | None = None,
@@ -88,7 +98,8 @@ def write_run(
         home: folder that holds `runs/`.
         detector: with rounded weights, named by its manifest.
         images: the set to predict.
-        train_sha256: hashes of the files that the detector was trained on; test files among them are leaks.
+        train_sha256: hashes of the files that the detector was trained on; test files among them are leaks. None where
+            they are not at hand: the run then says that nobody looked.
         ship_images: keep the pixels with the run (only where their licence allows it).
         replace: overwrite a run of this name.
         progress: called with (images done, N).
@@ -97,7 +108,8 @@ def write_run(
         The run's folder.
     """
     computed = detector.full_pass(np.asarray(images.pixels), progress=progress)
-    predictions = prediction_frame(images, computed.logits, detector.p_real(computed.margins), train_sha256)
+    p_real = detector.p_real(computed.margins)
+    predictions = prediction_frame(images, computed.logits, p_real, train_sha256 or frozenset())
     manifest = {
         "detector": detector.name,
         "detector_sha256": detector.sha256,
@@ -110,6 +122,7 @@ def write_run(
         "versions": library_versions(),
         "metrics": {"all": metrics(predictions), "clean": metrics(clean(predictions))},
         "leaked": int(predictions["in_train"].sum()),
+        "leaks_checked": train_sha256 is not None,
         "repeats": int(predictions["is_repeat"].sum()),
         "bias": detector.bias,
     }
@@ -304,7 +317,7 @@ def _folders(parent: Path) -> Iterator[Path]:
 def library_versions() -> dict[str, str]:
     """Versions of the libraries that results depend on."""
     versions = {}
-    for name in ("torch", "torchvision", "numpy", "pillow", "pandas", "scikit-learn"):
+    for name in LIBRARIES:
         try:
             versions[name] = version(name)
         except PackageNotFoundError:

@@ -41,7 +41,7 @@ def _estimate(value: float, variance: float, smaller: int, images: int, confiden
         return UNKNOWN
     half = NormalDist().inv_cdf(0.5 + confidence / 2) * np.sqrt(variance)
     low, high = max(0.0, value - half), min(1.0, value + half)
-    if variance <= 0 and value in (0.0, 1.0):
+    if variance <= 0 and np.isclose(value, [0, 1]).any():
         low, high = map(float, wilson_interval(round(value * smaller), smaller, confidence=confidence))
     return Estimate(float(value), float(low), float(high), images)
 

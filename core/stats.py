@@ -140,7 +140,8 @@ def clustered_share(
 
     Args:
         hits: bool (N,).
-        clusters: integers (N,), which photograph or generator each image comes from.
+        clusters: integers (N,), which photograph or generator each image comes from; of one alone nothing is known
+            about others, and the interval is 0 to 1.
         confidence: between 0 and 1.
         draws: of the bootstrap.
         seed: of the draws.
@@ -148,6 +149,8 @@ def clustered_share(
     if not len(hits):
         return Estimate(np.nan, 0.0, 1.0, 0)
     _, codes = np.unique(clusters, return_inverse=True)
+    if not codes.any():
+        return Estimate(float(np.mean(hits)), 0.0, 1.0, len(hits))
     there, counted = np.bincount(codes, weights=np.asarray(hits, np.float64)), np.bincount(codes)
     drawn = np.random.default_rng(seed).integers(len(counted), size=(draws, len(counted)))
     shares = there[drawn].sum(axis=1) / counted[drawn].sum(axis=1)

@@ -33,6 +33,10 @@ class ContractError(ValueError):
     """A folder on disk is not what it should be; the message names the file and says what to do."""
 
 
+class TakenError(FileExistsError):
+    """What is to be written exists already and may not be replaced; the message names it."""
+
+
 class WriteError(OSError):
     """A file or folder could not be written; what was there before is still there. Its text is the sentence to show."""
 
@@ -45,7 +49,7 @@ def _writing(path: Path) -> Iterator[None]:
     """Within it, whatever fails is said of `path`: a library names the temporary sibling, or nothing at all."""
     try:
         yield
-    except WriteError:
+    except (WriteError, TakenError):
         raise
     except OSError as error:
         # numpy gives no number, only how many values did not fit
@@ -114,11 +118,12 @@ def write_folder(
         replace: put it in the place of an existing folder instead of refusing.
 
     Raises:
-        FileExistsError: `path` exists and `replace` is false.
+        TakenError: `path` exists and `replace` is false.
         WriteError: the disk is full or read-only; what had been begun is removed.
     """
+    refusal = TakenError(f"{path} exists already; choose another name or say that it may be replaced")
     if path.exists() and not replace:
-        raise FileExistsError(f"{path} exists already; choose another name or say that it may be replaced")
+        raise refusal
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     try:
         with _writing(path):
@@ -126,6 +131,8 @@ def write_folder(
             # what a killed process took away comes back, what it had begun goes
             restore(path)
             _remove_abandoned(path)
+            if path.exists() and not replace:
+                raise refusal
             temporary.mkdir()
             for name, write in files.items():
                 with _writing(path / name):
@@ -139,6 +146,9 @@ def write_folder(
             (temporary / MANIFEST).write_text(json.dumps(whole, indent=1, allow_nan=False) + "\n", encoding="utf-8")
             _sync(temporary / MANIFEST)
             if path.exists():
+                if not replace:
+                    # another process was faster
+                    raise refusal
                 _exchange(path, temporary)
             else:
                 temporary.rename(path)

@@ -9,6 +9,8 @@ import pandas as pd
 
 MAX_TEXT = 2000
 MAX_TAG = 40
+# different ones: they are all offered wherever one is chosen
+MAX_TAGS = 500
 NOT_KEPT = "this was not kept, what was kept before is; see that its disk has room and may be written"
 
 
@@ -42,11 +44,14 @@ class Tags:
         """Tag images.
 
         Raises:
-            TagError: the tag is empty, longer than 40 characters, or has a comma, or the file cannot be written.
+            TagError: the tag is empty, longer than 40 characters, has a comma or is one too many, or the file cannot be
+                written.
         """
         tag = tag.strip()
         if not tag or len(tag) > MAX_TAG or "," in tag or not tag.isprintable():
             raise TagError(f"A tag has 1 to {MAX_TAG} characters and no comma.")
+        if tag not in (names := self.names()) and len(names) >= MAX_TAGS:
+            raise TagError(f"There are {MAX_TAGS} different tags already; use one of them, or take one off its images.")
         with self._open() as connection:
             connection.executemany("INSERT OR IGNORE INTO tags VALUES (?, ?)", [(id_, tag) for id_ in ids])
 
@@ -80,6 +85,22 @@ class Tags:
     def of(self, id_: str) -> list[str]:
         """The tags of one image, sorted."""
         return [row[0] for row in self._read("SELECT tag FROM tags WHERE id = ? ORDER BY tag", id_)]
+
+    def of_each(self, ids: Sequence[str]) -> dict[str, list[str]]:
+        """The tags of some images, sorted; those without any are left out."""
+        found: dict[str, list[str]] = {}
+        # SQLite takes so many values at once
+        for start in range(0, len(ids), 500):
+            part = ids[start : start + 500]
+            marks = ",".join("?" * len(part))
+            for id_, tag in self._read(f"SELECT id, tag FROM tags WHERE id IN ({marks}) ORDER BY tag", *part):  # noqa: S608 - marks alone
+                found.setdefault(id_, []).append(tag)
+        return found
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing is kept."""
+        return not self._read("SELECT 1 FROM tags UNION ALL SELECT 1 FROM notes LIMIT 1")
 
     def note_of(self, id_: str) -> str:
         """The note on one image, "" for none."""

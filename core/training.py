@@ -138,6 +138,11 @@ class _Training:
         held = validation_split(images.rows["sha256"].to_numpy(), images.labels, recipe.validation, seed=recipe.seed)
         self.pixels = torch.from_numpy(np.array(images.pixels)).to(device)
         self.labels = torch.from_numpy(images.labels.astype(np.int64)).to(device)
+        if held.all():
+            raise ValueError(
+                f"Of {len(images)} training images none is left beside those held out ({recipe.validation:.0%} of each "
+                "class); take more images or hold out fewer."
+            )
         self.train = torch.from_numpy(np.flatnonzero(~held))
         self.held = np.flatnonzero(held)
         self.mean, self.std = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)

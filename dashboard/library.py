@@ -137,8 +137,12 @@ def current() -> Opened:
 
 def open_run(path: Path) -> Opened:
     """Read a run, or take it from memory when nothing in its folder has changed."""
-    studies = sorted((path / "studies").glob("*.parquet"))
-    stamp = " ".join(f"{file.name}:{file.stat().st_mtime_ns}" for file in (path / MANIFEST, *studies))
+    try:
+        studies = sorted((path / "studies").glob("*.parquet"))
+        stamp = " ".join(f"{file.name}:{file.stat().st_mtime_ns}" for file in (path / MANIFEST, *studies))
+    except OSError as error:
+        # it is being replaced at this moment, or was taken away
+        raise ContractError(f"{path} cannot be read ({error.strerror}); reload this page") from None
     return _open(path, f"{path} {stamp}")
 
 
@@ -185,16 +189,23 @@ def answer_by(detector_sha256: str, name: str) -> Answer | None:
     found = runs()
     own = st.session_state.get("run", "")
     for run in sorted(found, key=lambda run: run != own):
-        if not study_path(found[run], name).is_file():
+        if not study_path(found[run], name).is_file() or made_by(found[run]) != detector_sha256:
             continue
         try:
             opened = open_run(found[run])
         except ContractError:
             # it says so itself where it is looked at
             continue
-        if opened.run.manifest["detector_sha256"] == detector_sha256:
-            return answer(opened, name)
+        return answer(opened, name)
     return None
+
+
+def made_by(path: Path) -> str:
+    """The hash of the detector that made a run; "" where the run is damaged."""
+    try:
+        return str(read_manifest(path, "run").get("detector_sha256"))
+    except ContractError:
+        return ""
 
 
 def refused_studies(opened: Opened) -> list[str]:

@@ -14,8 +14,8 @@ import sys
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
@@ -29,9 +29,12 @@ if TYPE_CHECKING:
 
 LEASE = 10.0
 MAX_ANSWERS = 256
+# of arrays in answers that are kept; one of probes has half a megabyte
+MAX_KEPT = 64 * 2**20
 MAX_WAITING = 64
 MAX_DETECTORS = 2
-MAX_ENDED = 1000
+MAX_ENDED = 100
+MAX_ASKED = 4000
 # a page gets about three times the processor time of an explanation where both want it
 BACK = 5
 Answer = Any
@@ -89,10 +92,11 @@ class Worker:
         self._jobs: OrderedDict[Question, _Job] = OrderedDict()
         # the question that is being answered, and those that it has interrupted before it
         self._running: list[Question] = []
-        self._asked: dict[Asker, Question] = {}
+        self._asked: OrderedDict[Asker, Question] = OrderedDict()
         # how a question ended for who asked it, where it has no full answer
         self._ended: OrderedDict[Asker, Standing] = OrderedDict()
         self._answers: OrderedDict[Question, Standing] = OrderedDict()
+        self._kept = 0
         self._detectors: OrderedDict[str, Detector] = OrderedDict()
         self._closed = self._stepped_back = False
         self._thread = threading.Thread(target=self._loop, name="detectors", daemon=True)
@@ -115,6 +119,9 @@ class Worker:
                 self._leave(asker)
                 self._ended.pop(asker, None)
                 self._asked[asker] = question
+                # nobody says when they leave; who is forgotten and comes back asks anew
+                while len(self._asked) > MAX_ASKED:
+                    self._asked.popitem(last=False)
             if question in self._answers:
                 self._answers.move_to_end(question)
                 return self._answers[question]
@@ -148,9 +155,12 @@ class Worker:
 
     def close(self, *, wait: bool = True) -> None:
         """End the thread after the batch it is in, and wait for that unless told otherwise."""
+        # or it would be held, with all that it holds, until the process ends
+        atexit.unregister(self.close)
         with self._changed:
             self._closed = True
-            self._jobs.clear()
+            for held in (self._jobs, self._asked, self._ended, self._answers):
+                held.clear()
             self._changed.notify_all()
         if wait:
             self._thread.join()
@@ -196,6 +206,7 @@ class Worker:
                 while not self._closed and (job := self._next()) is None:
                     self._changed.wait(timeout=self._lease)
                 if self._closed:
+                    self._detectors.clear()
                     return
             self._advance(job)
 
@@ -231,8 +242,9 @@ class Worker:
             if share >= 1:
                 self._jobs.pop(job.question, None)
                 self._answers[job.question] = Standing("done", answer, 1.0)
-                while len(self._answers) > MAX_ANSWERS:
-                    self._answers.popitem(last=False)
+                self._kept += size_of(answer)
+                while len(self._answers) > MAX_ANSWERS or (self._kept > MAX_KEPT and len(self._answers) > 1):
+                    self._kept -= size_of(self._answers.popitem(last=False)[1].answer)
 
     def _fail(self, job: _Job, sentence: str) -> None:
         with self._changed:
@@ -272,6 +284,17 @@ class Worker:
                 self._detectors.popitem(last=False)
         self._detectors.move_to_end(question.detector_sha256)
         return self._detectors[question.detector_sha256]
+
+
+def size_of(answer: Any) -> int:
+    """Bytes of the arrays in an answer, however deep."""
+    if isinstance(answer, np.ndarray):
+        return answer.nbytes
+    if is_dataclass(answer):
+        return sum(size_of(getattr(answer, one.name)) for one in fields(answer))
+    if isinstance(answer, Mapping):
+        return sum(map(size_of, answer.values()))
+    return sum(map(size_of, answer)) if isinstance(answer, tuple | list) else 0
 
 
 def _step_back() -> None:

@@ -80,6 +80,26 @@ def test_impossible_settings_are_a_sentence(
     assert f"{setting[0][2:]} cannot be" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--limit", "1"], "--limit must be at least 2"),
+        (["--limit", "-5"], "--limit must be at least 2"),
+        (["--limit", "4", "--validation", "0.9"], "none is left beside those held out"),
+    ],
+)
+def test_too_few_images_are_a_sentence(
+    cifake: Path, tmp_path: Path, options: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train.main([*command(cifake, tmp_path), *options]) == 2
+    assert sentence in capsys.readouterr().err
+
+
+def test_nobody_resumes_what_is_thrown_away(cifake: Path, tmp_path: Path) -> None:
+    with pytest.raises(SystemExit):
+        train.main([*command(cifake, tmp_path), "--resume", "--restart"])
+
+
 def test_ctrl_c_says_how_to_go_on(
     cifake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

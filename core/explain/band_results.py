@@ -109,8 +109,3 @@ class BandResult(Explained):
     distinct: int
     sentence: str
     complete: bool
-
-    @property
-    def bands(self) -> tuple[Band, ...]:
-        """The kinds of detail, in the order of the weights."""
-        return BANDS

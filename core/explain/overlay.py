@@ -30,14 +30,12 @@ class Legend:
         ticks: the values at the left end, the middle and the right end.
         labels: what the left and the right end mean.
         unit: of the ticks.
-        undecided: the colour of what is drawn as undecided.
     """
 
     colours: tuple[str, ...]
     ticks: tuple[float, float, float]
     labels: tuple[str, str]
     unit: str
-    undecided: str = UNDECIDED
 
 
 def draw_image(image: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:

@@ -117,7 +117,7 @@ class LimeHealth:
 
     Attributes:
         segments: segments found.
-        samples: versions of the image drawn so far, `distinct` of them different, `forwards` of those run.
+        samples: versions of the image drawn so far, `distinct` of them different.
         r2: weighted R squared of the surrogate, 1 where it says what the detector says in every sample.
         decided_share: share of the image's area in segments that are decided, 0 to 1.
         one_colour: why the map shows one colour only, or None where it shows both.

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 import pandas as pd
 
 from core.browse import Filter, browse_table, find_rows
-from core.dataset import Split, load_image_set
+from core.dataset import load_image_set
 from core.pictures import find_pictures
 from core.report.page import gather, save_report
 from core.report.selection import Selection
@@ -30,7 +30,8 @@ def main(arguments: list[str] | None = None) -> int:
             wanted = Filter.from_params(asked, table)
             tagged = Tags(cache_dir() / "tags.sqlite").ids(wanted.tag) if wanted.tag else frozenset()
             parts["table"], parts["selection"] = table, Selection(wanted, find_rows(table, wanted, tagged=tagged))
-            parts["pictures"] = find_pictures(run, [load_image_set(options.data, _split(run))] if options.data else [])
+            sets = [load_image_set(options.data, run.split, skip_bad=True)] if options.data else []
+            parts["pictures"] = find_pictures(run, sets)
         save_report(options.out, run, **parts)
     except (ValueError, OSError) as error:
         print(f"core.report: {error}", file=sys.stderr)
@@ -54,10 +55,6 @@ def _table(run: Run, asked: dict[str, str]) -> pd.DataFrame:
     also = [name for name in asked if name in further]
     table = browse_table(run)
     return pd.concat([table, added_by_studies(run.path, table["id"], also)[also]], axis=1) if also else table
-
-
-def _split(run: Run) -> Split:
-    return "train" if str(run.manifest["set"]).endswith("-train") else "test"
 
 
 def _parser() -> argparse.ArgumentParser:

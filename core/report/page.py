@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from core.checks import read_detector_manifest
 from core.curves import calibration, class_scores, confusion_at, error_by, sweep
 from core.pictures import Pictures
 from core.report import figures
@@ -20,7 +21,7 @@ from core.report.selection import Selection, selection_report
 from core.report.settings import settings
 from core.run import HOMES, Run, find_detectors
 from core.stats import wilson_interval
-from core.storage import ContractError, read_manifest, write_bytes_atomically
+from core.storage import ContractError, write_bytes_atomically
 from core.studies.probe_summary import ranking, read_turns
 from core.studies.store import find_studies
 from core.studies.study import Answer
@@ -85,7 +86,7 @@ def _detector_of(sha256: str, homes: tuple[Path, ...]) -> dict[str, object] | No
     """The manifest of the detector with these weights, None where it is not here."""
     for path in find_detectors(homes).values():
         with suppress(ContractError):
-            manifest = read_manifest(path, "detector")
+            manifest = read_detector_manifest(path)
             if manifest.get("weights_sha256") == sha256:
                 return manifest
     return None
@@ -119,12 +120,18 @@ def _lead(run: Run, answers: Mapping[str, Answer]) -> list[str]:
         f"It is right on {percent(metrics['accuracy'])} of {metrics['images']:,} images ({percent(float(low))} to "
         f"{percent(float(high))}).",
         f"{passed:,} generated images pass as photographs; {accused:,} photographs are called generated.",
-        f"{manifest['leaked']:,} of the images were also in its training set and {manifest['repeats']:,} are copies of "
-        "another; " + _without(manifest["metrics"]["clean"]),
+        f"{_leaks(manifest)} and {manifest['repeats']:,} are copies of another; "
+        + _without(manifest["metrics"]["clean"]),
     ]
     # what each study found first is its most telling
     first = (found for answer in answers.values() for found in answer.findings[:1])
     return [html.escape(line) for line in (*lead, *(spaced(found.sentence) for found in first))]
+
+
+def _leaks(manifest: Mapping[str, Any]) -> str:
+    if not manifest.get("leaks_checked", True):
+        return "Whether images were also in its training set was not checked"
+    return f"{manifest['leaked']:,} of the images were also in its training set"
 
 
 def _without(kept: Mapping[str, Any]) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from core.palette import FAKE, REAL
 from core.report.figures import Drawn
 from core.run import Run
+from core.studies import shares
 
 LIMITS = (
     "The detector knows images like those it was trained on, at 32 x 32 pixels, and nothing else. Other generators, "
@@ -71,7 +72,7 @@ def page(run: Run, title: str, lead: Iterable[str], body: str) -> str:
 
 def percent(share: float, digits: int = 1) -> str:
     """0.9608 as "96.1 %", as on the pages of the app, never broken between lines."""
-    return f"{100 * share:.{digits}f}\u00a0%"
+    return shares.percent(share, digits).replace(" ", "\u00a0")
 
 
 def spaced(sentence: str) -> str:

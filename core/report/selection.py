@@ -54,7 +54,7 @@ def selection_report(run: Run, table: pd.DataFrame, selection: Selection, *, pic
     words = describe(selection.wanted)
     title = f"{len(rows):,} images of {run.name}"
     if rows.empty:
-        return page(run, title, ["No image fits this selection.", words], "")
+        return page(run, title, ["No image fits this selection.", html.escape(words)], "")
     counts = confusion_at(rows, selection.wanted.cut)
     wrong, of = int(counts[0, 1] + counts[1, 0]), int(counts.sum())
     low, high = wilson_interval(wrong, of)
@@ -91,6 +91,7 @@ def describe(wanted: Filter) -> str:
     for column, low, high in wanted.ranges:
         ends = [f"from {low:.4g}"] * bool(np.isfinite(low)) + [f"up to {high:.4g}"] * bool(np.isfinite(high))
         words.append(f"{column.replace('_', ' ')} {' '.join(ends)}")
+    words += ["in an area drawn on Patterns"] * (wanted.area is not None)
     words += [f"tagged {wanted.tag}"] * bool(wanted.tag) + [f"file name with {wanted.name}"] * bool(wanted.name)
     if wanted.cut != HALF:
         words.append(f"called REAL only from {percent(wanted.cut, 0)} on")

@@ -14,9 +14,8 @@ from typing import Any
 
 from tqdm import tqdm
 
-from core.dataset import DatasetError
 from core.run import ROOT, find_detectors, find_named, find_runs, read_run
-from core.storage import ContractError, WriteError
+from core.storage import WriteError
 from core.studies.ray_engine import ray_engine
 from core.studies.registry import MODULES, find_study
 from core.studies.runner import Engine, Source, conclude_again, run_study
@@ -35,7 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     try:
         (again if options.again else make)(options)
-    except (StudyError, DatasetError, ContractError) as error:
+    except ValueError as error:
         print(f"core.studies: {error}", file=sys.stderr)
         return 2
     except WriteError as error:

@@ -8,6 +8,7 @@ import pandas as pd
 
 from core.run import Run
 from core.studies.audit_names import FACT_NAMES, LEAK
+from core.studies.shares import with_ends
 from core.studies.study import Finding
 
 # how far the low end of an AUROC must be for these words; below the last, ten facts at 95 % may come by chance
@@ -168,7 +169,7 @@ def _pairs(row: "pd.Series[Any]", name: str) -> str:
 
 
 def _percent(row: "pd.Series[Any]", name: str) -> str:
-    return f"{100 * row[name]:.1f} % ({100 * row[f'{name}_low']:.1f} to {100 * row[f'{name}_high']:.1f} %)"
+    return with_ends(row[name], row[f"{name}_low"], row[f"{name}_high"], 1)
 
 
 def _number(value: float) -> str:

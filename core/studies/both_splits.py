@@ -15,9 +15,6 @@ from core.duplicates import Pairs, near_pairs, perceptual_hashes, pixel_digests
 from core.facts import FACTS
 from core.studies.study import Context
 
-# facts that are words: how the file was compressed, and what it shows
-NAMED_FACTS = ("compression", "category")
-
 
 @dataclass(frozen=True, eq=False)
 class Part:
@@ -64,7 +61,7 @@ def own_part(context: Context) -> Part:
     run = context.run
     rows = run.predictions[["id", "name", "sha256", "category", *FACTS]].reset_index(drop=True)
     rows["is_real"] = (run.predictions["label"] == "REAL").to_numpy(bool)
-    return Part(_own_split(context), context.pixels, rows)
+    return Part(context.run.split, context.pixels, rows)
 
 
 def training_part(context: Context) -> Part | None:
@@ -73,7 +70,7 @@ def training_part(context: Context) -> Part | None:
     A run on training images has none either: everything in it would be its own copy.
     """
     source = source_of(context)
-    if source is None or _own_split(context) == "train":
+    if source is None or context.run.split == "train":
         return None
     try:
         found = load_image_set(source, "train", skip_bad=True)
@@ -83,10 +80,6 @@ def training_part(context: Context) -> Part | None:
     return Part("train", found.pixels, rows.assign(is_real=found.labels == CLASSES.index("REAL")))
 
 
-def _own_split(context: Context) -> Split:
-    return "train" if "-train" in str(context.run.manifest["set"]) else "test"
-
-
 def source_of(context: Context) -> str | None:
     """Where the files of the run's images are: the context's `data`, or the sample; None where neither holds them all.
 
@@ -94,7 +87,7 @@ def source_of(context: Context) -> str | None:
     """
     for data in filter(None, (context.data, "sample")):
         try:
-            found = load_image_set(data, _own_split(context), skip_bad=True)
+            found = load_image_set(data, context.run.split, skip_bad=True)
         except (DatasetError, OSError):
             continue
         if context.run.predictions["sha256"].isin(found.rows["sha256"]).all():

@@ -179,7 +179,8 @@ def conclude(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> li
             "they are pictures of the other class. In the rest the features knew better than the verdict."
         )
         found.append(Finding("errors", sentence, *astray))
-        found.append(_by_distance(table, wrong, weights))
+        if (far := _by_distance(table, wrong, weights)) is not None:
+            found.append(far)
     return found
 
 
@@ -210,9 +211,7 @@ def chance_of(table: pd.DataFrame, weights: NDArray[np.float64], *, seed: int = 
 
 def _whose(table: pd.DataFrame, parameters: Mapping[str, Any]) -> str:
     count, among = int(table["candidates"].iloc[0]), str(table["among"].iloc[0])
-    kind = (
-        "training images" if among.endswith("-train") else "images of this run (the training images were not at hand)"
-    )
+    kind = "training images" if "-train" in among else "images of this run (the training images were not at hand)"
     return f"their {parameters['k']} nearest of {count:,} {kind}"
 
 
@@ -220,13 +219,15 @@ def _said(one: Estimate) -> str:
     return f"{100 * one.value:.1f} % ({100 * one.low:.1f} to {100 * one.high:.1f} %)"
 
 
-def _by_distance(table: pd.DataFrame, wrong: NDArray[np.bool_], weights: NDArray[np.float64]) -> Finding:
-    """Errors among the images that are least like anything, and among the others."""
+def _by_distance(table: pd.DataFrame, wrong: NDArray[np.bool_], weights: NDArray[np.float64]) -> Finding | None:
+    """Errors among the images that are least like anything, and among the others; None where no tenth stands out."""
     distance = table["distance"].to_numpy(np.float64)
     order = np.argsort(distance)
     reached = np.cumsum(weights[order]) / weights.sum()
     edge = distance[order][np.searchsorted(reached, 0.9)]
     far = distance > edge
+    if not far.any():
+        return None
     rate, rest = weighted_share(wrong[far], weights[far]), weighted_share(wrong[~far], weights[~far])
     sentence = (
         f"Of the tenth of the images that is least like any of them, {_said(rate)} are called wrongly, of the others "

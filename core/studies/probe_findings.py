@@ -247,10 +247,12 @@ def colour(rates: Rates) -> Finding:
     fair = [column for column in told if any(rates.row(one, column)["compared"] != "none" for one in rates.verdicts)]
     worst = rates.plain(*fair)
     hue = rates.plain("hue_180")
+    # what is denied is no more than what was compared with a control
+    what = "Colour, in amount and tint," if degree(worst) in ("no", "no more") else "Colour"
     alone = ", which have no control," if hue["compared"] == "none" else ""
     return finding(
         "colour",
-        f"Colour {decides(worst)}: {told[column_of(worst)]} turns {interval(worst)} of "
+        f"{what} {decides(worst)}: {told[column_of(worst)]} turns {interval(worst)} of "
         f"{verdict_of(worst)} verdicts. {control_sentence(worst)}; opposite hues{alone} turn {interval(hue)} of "
         f"{verdict_of(hue)}.",
         worst,
@@ -274,14 +276,22 @@ def place(rates: Rates) -> Finding:
 
 def compression(rates: Rates) -> Finding:
     """What JPEG and blur do."""
-    verdict = rates.verdicts[0]
-    blur, jpeg = rates.best(verdict, "blur"), rates.row(verdict, "jpeg_75")
-    turns: dict[Degree, str] = {"no": "does not turn", "no more": "turns no more than a control"}
+    blurs = {verdict: rates.best(verdict, "blur") for verdict in rates.verdicts}
+    alike: dict[Degree, list[str]] = {}
+    for verdict, blur in blurs.items():
+        alike.setdefault(degree(blur), []).append(verdict)
+    said: list[str] = []
+    for how, verdicts in alike.items():
+        name = f"{' and '.join(verdicts)} {'ones' if said else 'verdicts'}"
+        turns: dict[Degree, str] = {"no": f"does not turn {name}", "no more": f"turns no more {name} than a control"}
+        shares = " and ".join(f"{interval(blurs[one])} at {blurs[one]['strength']}" for one in verdicts)
+        said.append(f"{turns.get(how, f'{how} turns {name}')}, {shares}")
+    again = " and ".join(percent(float(rates.row(verdict, "jpeg_75")["share"])) for verdict in rates.verdicts)
+    first = next(iter(blurs.values()))
     return finding(
         "compression",
-        f"Blur {turns.get(how := degree(blur), f'{how} turns')} {verdict} verdicts: a blur of {blur['strength']} turns "
-        f"{interval(blur)}, one more JPEG at quality 75 {interval(jpeg)}. {control_sentence(blur)}.",
-        blur,
+        f"Blur {', and '.join(said)}; JPEG again at quality 75: {again}. {control_sentence(first)}.",
+        first,
     )
 
 

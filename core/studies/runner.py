@@ -19,7 +19,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.curves import count_cells
-from core.dataset import Split, load_image_set
+from core.dataset import load_image_set
 from core.detector import load_detector
 from core.pictures import find_pictures
 from core.run import Run, library_versions, read_run
@@ -56,8 +56,10 @@ class Source:
         run, detector = read_run(self.run), load_detector(self.detector, device=self.device)
         if detector.sha256 != run.manifest["detector_sha256"]:
             raise StudyError(f"{self.detector} is not the detector that made {self.run}; name the one that did")
-        split: Split = "train" if "-train" in str(run.manifest["set"]) else "test"
-        sets = [] if run.images is not None or self.data is None else [load_image_set(self.data, split)]
+        # pictures are found by the hash of their file: one that is no image is in no run
+        sets = []
+        if run.images is None and self.data is not None:
+            sets = [load_image_set(self.data, run.split, skip_bad=True)]
         pictures = find_pictures(run, sets)
         if pictures.pixels is None or pictures.found < len(run):
             raise StudyError(
@@ -139,7 +141,7 @@ def run_study(
     say = progress or (lambda _done, _total, _text: None)
     run = read_run(source.run)
     positions, weights = choose_rows(run, images, seed=seed)
-    work = Work(study, positions, weights, work_folder(study, run, positions))
+    work = Work(study, positions, weights, work_folder(study, run, positions, data=source.data))
     found = {number: work.read(number) for number in range(len(work.shards))}
     tables = {number: table for number, table in found.items() if table is not None}
     resumed = bool(tables)
@@ -263,11 +265,14 @@ def _shares(cells: list[NDArray[np.intp]], images: int) -> list[tuple[NDArray[np
     return quotas
 
 
-def work_folder(study: Study, run: Run, positions: NDArray[np.intp]) -> Path:
-    """Where the shards of exactly this question on exactly these images are kept."""
+def work_folder(study: Study, run: Run, positions: NDArray[np.intp], *, data: str | None = None) -> Path:
+    """Where the shards of exactly this question on exactly these images are kept.
+
+    With other files at hand (`data`) some studies find other things.
+    """
     key = json.dumps(
         [study.name, study.version, dict(study.parameters), study.shard, run.manifest["detector_sha256"],
-         run.manifest["set_fingerprint"], hashlib.sha256(positions.astype(np.int64).tobytes()).hexdigest()],
+         run.manifest["set_fingerprint"], hashlib.sha256(positions.astype(np.int64).tobytes()).hexdigest(), data],
         sort_keys=True,
     )  # fmt: skip
     return cache_dir() / "studies" / f"{study.name}-{hashlib.sha256(key.encode()).hexdigest()[:20]}"

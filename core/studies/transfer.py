@@ -1,6 +1,7 @@
 """How far a verdict carries: what the detector says of images that it was not made for, and how sure it sounds."""
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,8 +15,11 @@ from core.foreign import ForeignError, as_cifake, cut_photographs, read_generato
 from core.neighbours import is_sample
 from core.run import Run
 from core.stats import clustered_share, wilson_interval
+from core.studies.shares import percent, with_ends
 from core.studies.study import Context, Finding, Study, StudyError
 from core.upload import DEFAULT_FILTER
+
+_percent = partial(percent, digits=1)
 
 # kinds of rows
 OWN, GENERATOR, PHOTOGRAPHS = "test set", "generator", "photographs"
@@ -225,12 +229,8 @@ def _on_confidence(key: str, where: str, rows: pd.Series, own: pd.DataFrame) -> 
     return Finding(key, sentence, rows["confidence"], images=int(rows["images"]))
 
 
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
-
-
 def _rate(row: pd.Series) -> str:
-    return f"{_percent(row['share_real'])} ({100 * row['low']:.1f} to {100 * row['high']:.1f} %)"
+    return with_ends(row["share_real"], row["low"], row["high"], 1)
 
 
 STUDY = Study(

@@ -287,5 +287,5 @@ def between(estimate: Estimate, *, digits: int = 2) -> str:
     if not np.isfinite(estimate.value):
         return alone(estimate)
     if not np.isfinite(estimate.low):
-        return f"{estimate.value:.{digits}f} (one image, no interval)"
+        return f"{estimate.value:.{digits}f} ({'one image, ' if estimate.images == 1 else ''}no interval)"
     return f"{estimate.value:.{digits}f} ({estimate.low:.{digits}f} to {estimate.high:.{digits}f})"

@@ -65,10 +65,10 @@ if filters.is_filtered(wanted):
 positions = library.matching(opened, wanted)
 draw_apart(opened, wanted, positions)
 shown = page_rows(positions, wanted)
-kept = library.tags().frame()
-if library.tags().problem:
-    st.warning(for_visitors(library.tags().problem))
-tags_of = {row.id: row.tags.split(";") for row in kept.itertuples() if row.tags}
+tags = library.tags()
+nothing_kept = tags.empty
+if tags.problem:
+    st.warning(for_visitors(tags.problem))
 
 
 def set_order() -> None:
@@ -88,7 +88,7 @@ def set_per_page() -> None:
 
 def filtered_csv() -> bytes:
     """The rows that the filter finds, in its order, with tags and notes."""
-    rows = table.iloc[positions].merge(kept, on="id", how="left")
+    rows = table.iloc[positions].merge(tags.frame(), on="id", how="left")
     return rows.to_csv(index=False).encode()
 
 
@@ -111,6 +111,7 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
 
 asked = st.query_params.get("pick", "").split(",")
 picked = [id_ for id_ in dict.fromkeys(asked) if id_ in opened.rows][:MAX_PICKED]
+tags_of = tags.of_each(list(dict.fromkeys([*picked, *table["id"].iloc[shown]])))
 
 
 def take_picks() -> None:
@@ -162,10 +163,10 @@ if picked:
                 width=200,
             )
             st.form_submit_button(
-                "Tag them", icon=":material/sell:", on_click=change_tag, args=(library.tags().add,), key="explore.tag"
+                "Tag them", icon=":material/sell:", on_click=change_tag, args=(tags.add,), key="explore.tag"
             )
             st.form_submit_button(
-                "Take it off", type="tertiary", on_click=change_tag, args=(library.tags().remove,), key="explore.untag"
+                "Take it off", type="tertiary", on_click=change_tag, args=(tags.remove,), key="explore.untag"
             )
         if problem := st.session_state.pop("explore.tag_error", None):
             st.error(problem)
@@ -210,7 +211,7 @@ with st.container(horizontal=True, horizontal_alignment="distribute", vertical_a
         report_download(opened, key="explore.report", wanted=wanted, rows=positions)
         st.download_button(
             "Tags",
-            lambda: kept.to_csv(index=False).encode(),
+            lambda: tags.frame().to_csv(index=False).encode(),
             file_name="tags.csv",
             mime="text/csv",
             # a rerun would take the file away before the browser has fetched it
@@ -218,7 +219,7 @@ with st.container(horizontal=True, horizontal_alignment="distribute", vertical_a
             icon=":material/sell:",
             help="Every tag and note on this machine.",
             key="explore.tags",
-            disabled=kept.empty,
+            disabled=nothing_kept,
         )
     if count > 1:
         st.session_state["explore.page"] = min(wanted.page, count)

@@ -82,21 +82,26 @@ def draw_pairs(opened: Opened, duplicates: Answer) -> None:
     shown = shown.rename(columns={"class": "same"})
     if id_ := pair_pictures(opened, shown, library.pictures(opened), training=training, key=f"data.pairs.{side}"):
         address.go("inspect", run=opened.run.name, id=id_)
-    if len(pairs) > len(shown):
+    if len(shown) < min(len(pairs), PAIRS.high):
         st.button(
             f"Show more of {len(pairs):,}",
             icon=":material/expand_more:",
             key="data.more",
-            on_click=lambda: PAIRS.set(PAIRS.value + STEP),
+            on_click=lambda: PAIRS.set(min(PAIRS.value + STEP, PAIRS.high)),
         )
 
 
 def _training(opened: Opened, pairs: pd.DataFrame) -> dict[str, NDArray[np.uint8]]:
     """The pictures of training images, from the set that is attached or from the sample."""
     source = "sample" if opened.run.manifest["set"].startswith("sample-") else library.shelf().source
-    return {} if source is None else _read(source, tuple(zip(pairs["partner"], pairs["name"], strict=True)))
+    if source is None:
+        return {}
+    wanted = tuple(zip(pairs["partner"], pairs["name"], strict=True))
+    # in the steps in which they come, so that a step more reads one step
+    steps = [_read(source, wanted[start : start + STEP]) for start in range(0, len(wanted), STEP)]
+    return {identity: picture for step in steps for identity, picture in step.items()}
 
 
-@st.cache_data(max_entries=32, show_spinner="Looking for the training images")
+@st.cache_data(max_entries=100, show_spinner="Looking for the training images")
 def _read(source: str, wanted: tuple[tuple[str, str], ...]) -> dict[str, NDArray[np.uint8]]:
     return training_pictures(source, dict(wanted))

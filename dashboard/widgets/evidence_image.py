@@ -1,11 +1,10 @@
 """Experiments on one image, below its maps: what turns the verdict, which kinds of detail speak, what it is like."""
 
 from contextlib import suppress
-from pathlib import Path
 
 import streamlit as st
 
-from core.storage import ContractError, read_manifest
+from core.storage import ContractError
 from dashboard import library
 from dashboard.address import Setting
 from dashboard.library import Opened
@@ -61,18 +60,12 @@ def lending_run(detector: Known, opened: Opened) -> Opened | None:
     own = opened.run.manifest["detector_sha256"] == detector.sha256
     if own and library.pictures(opened).found:
         return opened
-    others = (path for path in library.runs().values() if path != opened.run.path and _made_by(path) == detector.sha256)
-    for path in others:
+    for path in library.runs().values():
+        if path == opened.run.path or library.made_by(path) != detector.sha256:
+            continue
         with suppress(ContractError):
             other = library.open_run(path)
             if library.pictures(other).found:
                 return other
     # without their pictures they lend nothing, but can still be found
     return opened if own else None
-
-
-def _made_by(path: Path) -> str:
-    try:
-        return str(read_manifest(path, "run").get("detector_sha256"))
-    except ContractError:
-        return ""

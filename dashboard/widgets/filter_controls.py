@@ -127,7 +127,7 @@ def file_name(opened: Opened, wanted: Filter) -> None:
 
 
 def one_tag(opened: Opened, wanted: Filter, names: list[str]) -> None:
-    """One of the visitor's own tags."""
+    """One of the tags, which all who come here share."""
     st.session_state["explore.tag"] = wanted.tag
 
     def take() -> None:

@@ -67,7 +67,7 @@ def sort_names(opened: Opened, asked: str) -> dict[str, str]:
     """Every order and how it reads, without those by what all images share unless it is the one `asked` for."""
     names = dict(SORTS)
     for column in sort_columns(opened.table):
-        if column == "confidence" or (only_value(opened, column) is not None and asked.removeprefix("-") != column):
+        if only_value(opened, column) is not None and asked.removeprefix("-") != column:
             continue
         name = full_label(opened, column)
         name = name if column in opened.studied else name.lower()

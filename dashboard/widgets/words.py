@@ -5,6 +5,8 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from core.studies import shares
+
 NO_BREAK = "\u00a0"
 CLASS_WORDS = {"REAL": ":blue[**REAL**]", "FAKE": ":orange[**FAKE**]"}
 
@@ -25,13 +27,7 @@ def section(title: str, explained: str, *, help: str | None = None) -> None:
 
 def percent(share: float, digits: int = 1) -> str:
     """0.9608 as "96.1 %", never broken between lines; what is not quite all or nothing is not written as if it were."""
-    least = 0.5 * 10.0 ** (-digits - 2)
-    before, shown = "", share
-    if 1 - least <= share < 1:
-        before, shown = f"over{NO_BREAK}", 1 - 2 * least
-    elif 0 < share < least:
-        before, shown = f"under{NO_BREAK}", 2 * least
-    return f"{before}{100 * shown:.{digits}f}{NO_BREAK}%"
+    return shares.percent(share, digits).replace(" ", NO_BREAK)
 
 
 def listed(parts: Sequence[str]) -> str:

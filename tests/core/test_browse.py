@@ -169,6 +169,8 @@ def test_nonsense_is_as_if_it_were_not_there(table: pd.DataFrame) -> None:
     params = {"true": "MAYBE", "said": "", "category": "yeti,cat,cat", "leaked": "perhaps"}
     params |= {"sure": "high", "brightness": "2..1", "red": "nan..inf", "page": "-3", "per": "7", "cut": "1"}
     params |= {"sort": "drop table", "nothing": "1", "id": "x", "sha256": "y"}
+    # its orders have names of their own, and a box that lists them
+    assert Filter.from_params({"sort": "confidence"}, table).sort == "mistakes"
     assert Filter.from_params(params, table) == Filter().choosing("category", ["cat"])
 
 

@@ -1,5 +1,7 @@
 import hashlib
+import os
 import shutil
+import sys
 import zipfile
 from pathlib import Path
 
@@ -205,3 +207,12 @@ def test_genuine_cifake_has_its_counts(real_cifake: Path) -> None:
     images = load_image_set(real_cifake, "test")
     assert np.bincount(images.labels).tolist() == [10_000, 10_000]
     assert images.rows["category"].value_counts().nunique() == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere every file's name is text")
+def test_a_name_that_is_no_text_is_an_offender(cifake: Path) -> None:
+    shutil.copy(cifake / "test/REAL/0003 (4).jpg", cifake / "test/REAL" / os.fsdecode(b"\xff.jpg"))
+    with pytest.raises(DatasetError, match="has a name that is no text"):
+        load_image_set(str(cifake), "test")
+    found = load_image_set(str(cifake), "test", skip_bad=True)
+    assert (len(found), len(found.skipped)) == (24, 1)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core.images import RESAMPLING, ImageError, crop_square, decode, encode_png, resize
+from core.images import MAX_BYTES, RESAMPLING, ImageError, crop_square, decode, encode_png, resize
 
 
 def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
@@ -48,6 +48,8 @@ def test_sixteen_bit_grey_is_scaled() -> None:
     decoded = decode(encoded(Image.fromarray(values)))
     assert decoded[0, 0].tolist() == [100, 100, 100]
     assert decoded[1, 1].tolist() == [255, 255, 255]
+    # nearly black stays so, however dark the rest is
+    assert decode(encoded(Image.fromarray(np.full((4, 4), 255, np.uint16)))).max() == 0
 
 
 def test_cmyk_and_animation() -> None:
@@ -63,6 +65,7 @@ def test_cmyk_and_animation() -> None:
     ("data", "sentence"),
     [
         (b"", "The file is empty"),
+        (bytes(MAX_BYTES + 1), "more than 20 MB"),
         (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "not an image that can be read"),
         (b"\x89PNG\r\n\x1a\n" + b"\0" * 40, "not an image|damaged"),
         (encoded(Image.new("RGB", (64, 64)), "GIF"), "not an image that can be read"),

@@ -145,6 +145,7 @@ def test_the_nearest_of_the_other_verdict_is_of_the_other_verdict(images: ImageS
         (0, "FAKE", "10 are FAKE: all that it takes"),
         (7, "REAL", "7 are REAL, as it calls this image"),
         (7, "FAKE", "3 are FAKE, fewer than the other class"),
+        (5, "FAKE", "5 are FAKE, as many as of the other class"),
     ],
 )
 def test_the_sentence_counts_labels(images: ImageSet, real: int, verdict: str, words: str) -> None:
@@ -185,3 +186,21 @@ def test_the_training_set_is_the_one_of_the_manifest(cifake: Path) -> None:
         open_training_set({**manifest, "training_set_fingerprint": "0" * 64}, str(cifake))
     assert is_sample({"training_set": "sample-train"})
     assert not is_sample(manifest)
+
+
+def test_two_at_once_keep_whole_features(tiny_detector: Detector, images: ImageSet) -> None:
+    # one that is first takes the blocks of the other away when it has sealed its own
+    slow = compute_features(tiny_detector, images)
+    next(slow)
+    list(compute_features(tiny_detector, images))
+    assert list(slow)[-1] == 1
+    found = read_features(tiny_detector.sha256, images.fingerprint)
+    assert found is not None
+    np.testing.assert_allclose(found.margins, tiny_detector.full_pass(images.pixels).margins, atol=1e-4)
+
+
+def test_features_without_a_row_each_are_not_there(tiny_detector: Detector, images: ImageSet) -> None:
+    whole = tiny_detector.full_pass(images.pixels)
+    short = {"features": whole.features[:16].astype(np.float16), "margins": whole.margins[:16]}
+    neighbours._seal(features_path(tiny_detector.sha256, images.fingerprint), tiny_detector.sha256, images, short)
+    assert read_features(tiny_detector.sha256, images.fingerprint) is None

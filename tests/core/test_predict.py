@@ -1,9 +1,11 @@
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from core import predict
+from core.dataset import load_image_set
 from core.detector import save_detector
 from core.run import read_run
 from tests.conftest import make_detector
@@ -24,7 +26,38 @@ def test_a_run_on_another_set(cifake: Path, tmp_path: Path, capsys: pytest.Captu
 
 def test_unknown_detector_and_missing_set(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert predict.main(["absent", "--data", str(tmp_path), "--out", str(tmp_path)]) == 2
-    assert "there is no detector absent; there are" in capsys.readouterr().err
+    assert "there is no detector 'absent'" in capsys.readouterr().err
     save_detector(tmp_path / "detectors/other", make_detector(), model_card="")
     assert predict.main(["other", "--data", str(tmp_path / "none"), "--out", str(tmp_path)]) == 2
     assert "none does not exist" in capsys.readouterr().err
+
+
+def test_leaks_are_looked_for_where_the_training_images_are(cifake: Path, tmp_path: Path) -> None:
+    shutil.copy(cifake / "train/REAL/0003 (4).jpg", cifake / "test/REAL/0003 (4).jpg")
+    trained_on = load_image_set(str(cifake), "train")
+    known = {"training_set": trained_on.name, "training_set_fingerprint": trained_on.fingerprint}
+    for name, manifest, leaked, checked in (("seen", known, 1, True), ("unknown", {}, 0, False)):
+        save_detector(tmp_path / "detectors" / name, make_detector(manifest=manifest), model_card="")
+        assert predict.main([name, "--data", str(cifake), "--out", str(tmp_path), "--device", "cpu"]) == 0
+        found = read_run(tmp_path / f"runs/{name}@cifake-test").manifest
+        assert (found["leaked"], found["leaks_checked"]) == (leaked, checked)
+
+
+def test_bad_files_are_left_out_when_asked(cifake: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (cifake / "test/REAL/0003 (4).jpg").write_bytes(b"no image")
+    folder = tmp_path / "elsewhere/other"
+    save_detector(folder, make_detector(), model_card="")
+    command = [str(folder), "--data", str(cifake), "--out", str(tmp_path), "--device", "cpu"]
+    assert predict.main(command) == 2
+    assert "--skip-bad" in capsys.readouterr().err
+    assert predict.main([*command, "--skip-bad"]) == 0
+    assert [len(read_run(path)) for path in (tmp_path / "runs").iterdir()] == [23]
+
+
+def test_a_device_that_is_not_here_is_a_sentence(
+    cifake: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_detector(tmp_path / "detectors/other", make_detector(), model_card="")
+    for device in ("abacus", "cuda:99"):
+        assert predict.main(["other", "--data", str(cifake), "--out", str(tmp_path), "--device", device]) == 2
+        assert f"there is no device '{device}' here" in capsys.readouterr().err

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from core.stats import weighted_mean, weighted_share, wilson_interval
+from core.stats import clustered_share, weighted_mean, weighted_share, wilson_interval
 
 
 @pytest.mark.parametrize(("k", "n"), [(0, 10), (1, 10), (5, 10), (10, 10), (73, 333), (1, 1), (9_999, 10_000)])
@@ -94,3 +94,8 @@ def test_what_was_drawn_in_clusters_is_counted_in_clusters() -> None:
     assert np.isnan(weighted_mean(values, clusters=np.zeros(60, int)).low)
     gap = np.append(values, np.nan)
     assert weighted_mean(gap, clusters=np.append(clusters, 99)) == found
+
+
+def test_one_cluster_says_nothing_of_others() -> None:
+    found = clustered_share(np.ones(100, bool), np.zeros(100, int))
+    assert (found.value, found.low, found.high, found.images) == (1, 0, 1, 100)

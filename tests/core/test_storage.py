@@ -8,6 +8,7 @@ import pytest
 from core import storage
 from core.storage import (
     ContractError,
+    TakenError,
     WriteError,
     read_folder,
     read_manifest,
@@ -187,3 +188,23 @@ def test_what_a_killed_writer_left_of_a_file_is_removed(tmp_path: Path) -> None:
     os.utime(old, (time.time() - 2 * storage.ABANDONED,) * 2)
     write_bytes_atomically(tmp_path / "f", lambda file: file.write_bytes(b"one"))
     assert sorted(path.name for path in tmp_path.iterdir()) == [".f.young.tmp", "f"]
+
+
+def test_of_two_that_write_one_name_at_once_the_first_stays(tmp_path: Path) -> None:
+    def slowly(file: Path) -> None:
+        write(tmp_path / "t", "first")
+        file.write_text("second", encoding="utf-8")
+
+    with pytest.raises(TakenError, match="exists already"):
+        write_folder(tmp_path / "t", kind="thing", manifest={}, files={"a.txt": slowly})
+    assert (tmp_path / "t" / "a.txt").read_text() == "first"
+    assert [path.name for path in tmp_path.iterdir()] == ["t"]
+
+
+def test_what_was_being_replaced_is_brought_back_and_not_replaced_unasked(tmp_path: Path) -> None:
+    write(tmp_path / "t", "old")
+    (tmp_path / ".t.cut.old").mkdir()
+    (tmp_path / "t").rename(tmp_path / ".t.cut.old" / "t")
+    with pytest.raises(TakenError, match="exists already"):
+        write(tmp_path / "t", "new")
+    assert (tmp_path / "t" / "a.txt").read_text() == "old"

@@ -69,3 +69,28 @@ def test_a_broken_file_is_one_sentence(tags: Tags) -> None:
     with pytest.raises(TagError, match=r"tags\.sqlite cannot be used"):
         tags.add(["a"], "t")
     assert tags.path.read_bytes() == before
+
+
+def test_the_tags_of_some_images_at_once(tags: Tags) -> None:
+    assert tags.empty
+    tags.add(["a", "b"], "odd")
+    tags.add(["a"], "halo")
+    assert not tags.empty
+    assert tags.of_each(["a", "b", "c"]) == {"a": ["halo", "odd"], "b": ["odd"]}
+    # more than SQLite takes values at once
+    many = [f"i{number}" for number in range(1200)]
+    tags.add(many, "many")
+    assert tags.of_each(many) == {id_: ["many"] for id_ in many}
+    only = Tags(tags.path.with_name("notes.sqlite"))
+    only.note("a", "a note")
+    assert not only.empty
+
+
+def test_there_are_only_so_many_different_tags(tags: Tags, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.tags.MAX_TAGS", 2)
+    tags.add(["a"], "one")
+    tags.add(["a"], "two")
+    with pytest.raises(TagError, match="2 different tags already"):
+        tags.add(["a"], "three")
+    tags.add(["b"], "two")
+    assert tags.ids("two") == {"a", "b"}

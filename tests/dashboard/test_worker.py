@@ -1,9 +1,11 @@
 """The thread that owns the detectors: order, turns, cancelling, leases, cache; answers equal to those made alone."""
 
+import gc
 import os
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,7 @@ from core.explain.lime import explain_lime_fully
 from core.explain.probe_results import ProbeSettings
 from core.explain.results import CamSettings, LimeSettings
 from dashboard import answering, worker
-from dashboard.questions import Look, Question
+from dashboard.questions import Look, Looked, Question
 from dashboard.worker import Standing, Worker
 from tests.conftest import textured
 
@@ -248,6 +250,39 @@ def test_the_cache_and_the_queue_are_bounded(desk: Worker, script: Script, monke
         assert desk.ask("me", f"slot{number}", question(lime(seed=number)), IMAGE).busy
     refused = desk.ask("me", "slot3", question(lime(seed=3)), IMAGE)
     assert (refused.state, refused.message) == ("failed", "Too many explanations are waiting; try again in a minute.")
+
+
+def test_answers_are_bounded_by_their_bytes_too(desk: Worker, script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
+    large = np.zeros(1000, np.uint8)
+    monkeypatch.setattr(worker, "MAX_KEPT", 2500)
+    monkeypatch.setattr(answering, "answer", lambda *_: iter([(Looked(large, large[:0], large[:0]), 1.0)]))
+    for name in "abcd":
+        until(lambda n=name: desk.ask("me", "look", question(Look(), n), IMAGE), lambda found: found.state == "done")
+    assert [kept.images_sha256 for kept in desk._answers] == ["c", "d"]
+    assert worker.size_of([{"a": large}, (large, None, 3)]) == 2000
+
+
+def test_visitors_who_have_left_are_forgotten(desk: Worker, script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker, "MAX_ASKED", 3)
+    script.gate(Look()).release()
+    until(lambda: desk.ask("me", "look", question(Look()), IMAGE), lambda found: found.state == "done")
+    for number in range(9):
+        assert desk.ask(f"visitor {number}", "look", question(Look()), IMAGE).state == "done"
+    assert len(desk._asked) == 3
+
+
+def test_a_closed_one_is_given_back_with_all_it_held(script: Script) -> None:
+    def used() -> tuple[threading.Thread, weakref.ref[Worker]]:
+        desk = Worker()
+        script.gate(Look()).release()
+        until(lambda: desk.ask("me", "look", question(Look()), IMAGE), lambda found: found.state == "done")
+        desk.close()
+        return desk._thread, weakref.ref(desk)
+
+    thread, gone = used()
+    thread.join()
+    gc.collect()
+    assert gone() is None
 
 
 @pytest.mark.parametrize(

@@ -93,7 +93,7 @@ def test_the_band_that_is_read_speaks_and_no_other(
 def test_the_ring_of_the_cue_is_named() -> None:
     cue = ring_energy()
     result = weighed(cue.detector, cue.pixels[60])
-    assert result.bands[int(result.weights.argmax())] == Band("brightness", 8, 12)
+    assert BANDS[int(result.weights.argmax())] == Band("brightness", 8, 12)
     assert "Brightness in waves of 2.7 to 4 pixels speaks most for REAL" in result.sentence
 
 

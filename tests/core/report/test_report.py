@@ -14,6 +14,7 @@ from sklearn.metrics import accuracy_score, precision_score
 
 from core.browse import Filter, browse_table, find_rows
 from core.pictures import find_pictures
+from core.places import Area
 from core.report.__main__ import main
 from core.report.page import gather, report_of, save_report
 from core.report.parts import percent, spaced
@@ -156,6 +157,17 @@ def test_text_from_files_is_no_markup(source: Source, tmp_path: Path) -> None:  
     page = written(tmp_path / "r.html")
     assert "script" not in page.tags
     assert "A <b>bold</b> & plain finding." in page.text
+
+
+def test_text_from_addresses_is_no_markup(source: Source, tmp_path: Path) -> None:  # noqa: F811
+    run = run_of(source)
+    wanted = Filter(name="<script>alert(1)</script>", area=Area.drawn("features", (0, 1), (0, 1)))
+    for rows in (np.zeros(0, np.intp), np.arange(3)):
+        save_report(tmp_path / "r.html", run, table=browse_table(run), selection=Selection(wanted, rows))
+        page = written(tmp_path / "r.html")
+        assert "script" not in page.tags
+        assert "file name with <script>" in page.text
+        assert "in an area drawn on Patterns" in page.text
 
 
 def test_charts_of_studies(source: Source, tmp_path: Path) -> None:  # noqa: F811

@@ -74,7 +74,7 @@ def test_what_its_control_turns_as_well_does_not_decide(tmp_path: Path) -> None:
     as_much = {"tint_full": 0.5, "tint_control_full": 0.52, "shuffle_8": 0.5, "shuffle_mirror_8": 0.45}
     as_much |= {"hide_border_texture": 0.5, "hide_spread_texture": 0.5, "lowpass_12": 0.62, "lowpass_control_12": 0.6}
     said = found({}, as_much, tmp_path)
-    assert said["colour"].sentence.startswith("Colour decides no more than its control:")
+    assert said["colour"].sentence.startswith("Colour, in amount and tint, decides no more than its control:")
     assert "Its control, “mean colour of its own class”, turns 52 %" in said["colour"].sentence
     assert said["shape_texture"].sentence.startswith(
         "Verdicts rest on texture: shuffling blocks of 8 pixels turns 50 %"
@@ -122,7 +122,8 @@ def test_what_has_no_control_says_so_and_what_has_one_of_its_size_names_it(tmp_p
         assert "seldom decides" in said[key].sentence
         assert "There is no control of that size" in said[key].sentence
     said = found({"blur_2": 10.0, "lowpass_control_10": 10.0}, {"blur_2": 0.8, "lowpass_control_10": 0.2}, tmp_path)
-    assert said["compression"].sentence.startswith("Blur mostly turns FAKE verdicts: a blur of 2 pixels turns 80 %")
+    assert said["compression"].sentence.startswith("Blur mostly turns FAKE and REAL verdicts, 80 % (")
+    assert "at 2 pixels and 80 % (" in said["compression"].sentence
     assert "As large a change of coarser detail turns 20 %" in said["compression"].sentence
 
 

@@ -272,5 +272,6 @@ def test_numbers_in_words() -> None:
     assert between(known) == "0.31 (0.28 to 0.34)"
     assert between(known, digits=1) == "0.3 (0.3 to 0.3)"
     assert between(single) == "0.31 (one image, no interval)"
+    assert between(single._replace(images=9)) == "0.31 (no interval)"
     assert between(lost) == alone(lost) == "an unknown amount"
     assert alone(known) == "0.31"
