@@ -50,18 +50,18 @@ class SampledExplainer(LimeImageExplainer):  # type: ignore[misc]
         return np.asarray(self.base.kernel_fn(self.distances(keep)))
 
     def surrogate(
-        self, keep: NDArray[np.bool_], values: NDArray[np.float64]
+        self, keep: NDArray[np.bool_], values: NDArray[np.float64], *, distances: NDArray[np.float64] | None = None
     ) -> tuple[NDArray[np.float64], float, float]:
         """Weights (S,), intercept and weighted R squared of the package's ridge on n samples.
 
         Its alpha is 1 for the 1,000 samples that it was made for; it grows with their number, so that the number does
-        not change how much the weights are shrunk.
+        not change how much the weights are shrunk. The `distances` are those of `keep`, where they are known already.
         """
         data = keep.astype(np.int64)
         intercept, pairs, score, _ = self.base.explain_instance_with_data(
             data,
             values[:, None],
-            self.distances(keep),
+            self.distances(keep) if distances is None else distances,
             0,
             data.shape[1],
             feature_selection="none",
@@ -74,8 +74,10 @@ class SampledExplainer(LimeImageExplainer):  # type: ignore[misc]
 
     def fit(self, samples: Samples, values: NDArray[np.float64], *, confidence: float) -> Fit:
         """The surrogate of the samples as they are, with the interval of `sampling_error`."""
-        weights, intercept, r2 = self.surrogate(samples.keep, values)
-        error = sampling_error(samples, values, proximity=self.proximity(samples.keep), confidence=confidence)
+        distances = self.distances(samples.keep)
+        weights, intercept, r2 = self.surrogate(samples.keep, values, distances=distances)
+        proximity = np.asarray(self.base.kernel_fn(distances))
+        error = sampling_error(samples, values, proximity=proximity, confidence=confidence)
         return Fit(weights, error, intercept, r2)
 
 
