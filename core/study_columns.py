@@ -62,29 +62,31 @@ class _File(NamedTuple):
         }
 
 
-def added_by_studies(run: Path, ids: pd.Series, also: Collection[str] = ()) -> pd.DataFrame:
+def added_by_studies(run: Path, ids: pd.Series, also: Collection[str] = (), *, offered: bool = True) -> pd.DataFrame:
     """The columns of all studies in `<run>/studies` that have an `id` and one row an image.
 
     Args:
         run: the run's folder.
         ids: of its images, in the order of its rows.
         also: `<study>.<column>` of columns that are wanted though the study does not offer them.
+        offered: whether the columns that studies offer are wanted too.
 
     Returns:
         A row an image in that order, columns named `<study>.<column>`; a missing value where a study left an image out.
     """
     values: dict[str, pd.Series] = {}
-    # plain strings: looking up Arrow's makes them anew for every column
-    wanted = pd.Index(ids.to_numpy(object))
+    wanted = pd.Index(ids)
     for file in _files(run):
         asked = [name for name in file.others if f"{file.path.stem}.{name}" in also]
+        columns = [*file.offered, *asked] if offered else asked
+        if not columns:
+            continue
         try:
             with file.path.open("rb") as opened:
-                columns = ["id", *file.offered, *asked]
-                study = pq.read_table(opened, columns=columns, page_checksum_verification=True).to_pandas()
+                study = pq.read_table(opened, columns=["id", *columns], page_checksum_verification=True).to_pandas()
         except Exception:  # noqa: BLE001, S112 - pyarrow's errors share no base; a damaged study costs its columns only
             continue
-        known = pd.Index(study.pop("id").to_numpy(object))
+        known = pd.Index(study.pop("id"))
         if not known.is_unique or not ((rows := known.get_indexer(wanted)) >= 0).any():
             continue
         found = study.reset_index(drop=True).reindex(rows).reset_index(drop=True)

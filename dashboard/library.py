@@ -49,6 +49,11 @@ class Opened:
     linked: tuple[str, ...] = ()
     without: "Opened | None" = None
 
+    @property
+    def origin(self) -> "Opened":
+        """The same without linked columns: for all that does not hang on them, which is then made once."""
+        return self.without or self
+
     @cached_property
     def judged(self) -> pd.DataFrame:
         """From `judged_table`, a row an image: all that a page needs which asks no study."""
@@ -60,13 +65,13 @@ class Opened:
         if self.without is None:
             return browse_table(self.run)
         table = self.without.table
-        found = added_by_studies(self.run.path, table["id"], self.linked)
-        return pd.concat([table, found[[name for name in self.linked if name in found]]], axis=1)
+        found = added_by_studies(self.run.path, table["id"], self.linked, offered=False)
+        return pd.concat([table, found], axis=1)
 
     @cached_property
     def rows(self) -> pd.Index:
         """The position of each id."""
-        return pd.Index(self.run.predictions["id"].to_numpy(object))
+        return pd.Index(self.run.predictions["id"])
 
     @cached_property
     def extents(self) -> dict[str, Extent]:
@@ -210,7 +215,7 @@ def made_by(path: Path) -> str:
 
 def refused_studies(opened: Opened) -> list[str]:
     """A sentence for visitors on each study of a run that cannot be read; its columns are left out everywhere."""
-    return _refused_studies(opened, opened.stamp)
+    return _refused_studies(opened.origin, opened.origin.stamp)
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
@@ -270,7 +275,7 @@ def tags() -> Tags:
 
 def pictures(opened: Opened) -> Pictures:
     """Where the pixels of a run's rows are."""
-    return _pictures(opened, opened.stamp, tuple(found.fingerprint for found in shelf().sets))
+    return _pictures(opened.origin, opened.origin.stamp, tuple(found.fingerprint for found in shelf().sets))
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)

@@ -54,7 +54,7 @@ def _table(run: Run, asked: dict[str, str]) -> pd.DataFrame:
     further = further_columns(run.path)
     also = [name for name in asked if name in further]
     table = browse_table(run)
-    return pd.concat([table, added_by_studies(run.path, table["id"], also)[also]], axis=1) if also else table
+    return pd.concat([table, added_by_studies(run.path, table["id"], also, offered=False)], axis=1) if also else table
 
 
 def _parser() -> argparse.ArgumentParser:

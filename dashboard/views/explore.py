@@ -18,6 +18,7 @@ from dashboard.widgets.apart import draw_apart
 from dashboard.widgets.filter_controls import change, wanted_rows
 from dashboard.widgets.filter_names import full_label, sort_names
 from dashboard.widgets.grid import TILES, image_grid, picks
+from dashboard.widgets.handing import file_button
 from dashboard.widgets.report import report_download
 from dashboard.widgets.words import heading
 
@@ -197,25 +198,21 @@ with st.container(horizontal=True, horizontal_alignment="distribute", vertical_a
             on_click=select_these,
             help=f"All on this page, to compare or to tag; at most {MAX_PICKED} at a time.",
         )
-        st.download_button(
+        file_button(
             "CSV",
             filtered_csv,
             file_name=f"{opened.run.name}.csv",
             mime="text/csv",
-            # a rerun would take the file away before the browser has fetched it
-            on_click="ignore",
             icon=":material/download:",
             help="All rows that the filter finds, with tags and notes.",
             key="explore.csv",
         )
         report_download(opened, key="explore.report", wanted=wanted, rows=positions)
-        st.download_button(
+        file_button(
             "Tags",
             lambda: tags.frame().to_csv(index=False).encode(),
             file_name="tags.csv",
             mime="text/csv",
-            # a rerun would take the file away before the browser has fetched it
-            on_click="ignore",
             icon=":material/sell:",
             help="Every tag and note on this machine.",
             key="explore.tags",

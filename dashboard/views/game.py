@@ -41,14 +41,17 @@ truth = table["label"].astype(str).to_numpy()[rows]
 said = table["predicted"].astype(str).to_numpy()[rows]
 
 
-def give(answer: str) -> None:
-    """Keep an answer."""
-    st.session_state["game.answers"].append(answer)
+# a second quick press comes before the first is drawn, so each says which image it is about
+def give(number: int, answer: str) -> None:
+    """Keep the answer to an image, once."""
+    if len(st.session_state["game.answers"]) == number:
+        st.session_state["game.answers"].append(answer)
 
 
-def next_image() -> None:
-    """Go on to the image after."""
-    st.session_state["game.seen"] += 1
+def next_image(number: int) -> None:
+    """Go on to the image after, once this one is answered."""
+    if st.session_state["game.seen"] == number < len(st.session_state["game.answers"]):
+        st.session_state["game.seen"] += 1
 
 
 def new_game() -> None:
@@ -72,8 +75,8 @@ def play(number: int) -> None:
         if not answered:
             st.subheader("Did a camera take it, or did a generator make it?", anchor=False)
             with st.container(horizontal=True):
-                st.button("REAL: a camera", key="game.real", shortcut="1", on_click=give, args=("REAL",))
-                st.button("FAKE: a generator", key="game.fake", shortcut="2", on_click=give, args=("FAKE",))
+                st.button("REAL: a camera", key="game.real", shortcut="1", on_click=give, args=(number, "REAL"))
+                st.button("FAKE: a generator", key="game.fake", shortcut="2", on_click=give, args=(number, "FAKE"))
             st.caption(
                 "Keys: 1 for REAL, 2 for FAKE, N for the next image. It is 32 x 32 pixels: that is all the detector "
                 "sees too."
@@ -94,6 +97,7 @@ def play(number: int) -> None:
             type="primary",
             shortcut="N",
             on_click=next_image,
+            args=(number,),
         )
         with st.container(width=300):
             explained_picture(

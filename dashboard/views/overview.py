@@ -16,6 +16,7 @@ from dashboard.address import Setting
 from dashboard.glossary import explain
 from dashboard.widgets import charts
 from dashboard.widgets.bars import rate_bars
+from dashboard.widgets.handing import file_button
 from dashboard.widgets.limits import draw_reach
 from dashboard.widgets.matrix import confusion_matrix
 from dashboard.widgets.report import report_download
@@ -33,12 +34,19 @@ def conclusion(numbers: dict[str, Any]) -> str | None:
     """What the numbers come to, in one sentence."""
     if not numbers["images"]:
         return None
-    wrong = 100 * (1 - numbers["accuracy"])
-    missed, accused = (1 - numbers["per_class"][name]["recall"] for name in ("FAKE", "REAL"))
-    lean = "lets generated images pass more often than it accuses photographs"
-    if accused > missed:
+    if numbers["accuracy"] == 1:
+        return "It is wrong on none of these images."
+    fake, real = (numbers["per_class"][name] for name in ("FAKE", "REAL"))
+    missed, accused = 1 - fake["recall"], 1 - real["recall"]
+    if not fake["support"] or not real["support"]:
+        lean = "since they are of one class, they do not say which way it errs more often"
+    elif accused == missed:
+        lean = "lets generated images pass as often as it accuses photographs"
+    elif accused > missed:
         lean = "accuses photographs more often than it lets generated images pass"
-    return f"It is wrong on {wrong:.1f} of 100 images, and {lean}."
+    else:
+        lean = "lets generated images pass more often than it accuses photographs"
+    return f"It is wrong on {100 * (1 - numbers['accuracy']):.1f} of 100 images, and {lean}."
 
 
 opened = library.current()
@@ -70,7 +78,10 @@ with st.container(horizontal=True, horizontal_alignment="distribute", vertical_a
             ),
         )
     else:
-        st.caption("No file of this run was in the training set, and none repeats another.", width="content")
+        seen = "No file of this run was in the training set"
+        if not manifest.get("leaks_checked", True):
+            seen = "Whether files of this run were in the training set was not checked"
+        st.caption(f"{seen}, and none repeats another.", width="content")
     report_download(opened, key="overview.report")
 rows = opened.judged if COUNT.value == "all" else clean(opened.judged)
 numbers = manifest["metrics"][COUNT.value]
@@ -89,10 +100,12 @@ def headline(
     counted: tuple[int, int] | None = None,
     paper: float | None = None,
 ) -> None:
-    """One number with what it means; `counted` is how many images of how many it comes from."""
+    """One number and what it means, with {} for it of 100; `counted` is how many images of how many it comes from."""
     with st.container(border=True, height="stretch", gap="small"):
         st.metric(label, "none" if value is None else percent(value), help=help)
-        st.caption(sentence if value is not None else "It takes images of both classes to say.")
+        st.caption(
+            "It takes images of both classes to say." if value is None else sentence.format(f"{100 * value:.0f}")
+        )
         if counted is not None and counted[1]:
             low, high = (percent(float(end)) for end in wilson_interval(*counted))
             st.caption(f"{counted[0]:,} of {counted[1]:,}; 95 % interval {low} to {high}.")
@@ -100,14 +113,15 @@ def headline(
             st.caption(f"The paper: {percent(paper)}")
 
 
-recall = {name: scores["recall"] for name, scores in numbers["per_class"].items()}
+# of no image the run says 0
+recall = {name: scores["recall"] if scores["support"] else None for name, scores in numbers["per_class"].items()}
 of_fake, of_real = numbers["confusion"]
 is_cifake = manifest["set"].startswith("cifake-test")
 with st.grid(4, min_column_width=190):
     headline(
         "Right verdicts",
         numbers["accuracy"],
-        f"Of 100 images it calls {100 * numbers['accuracy']:.0f} by their right name (accuracy).",
+        "Of 100 images it calls {} by their right name (accuracy).",
         help=explain("Accuracy", "Interval"),
         counted=(of_fake[0] + of_real[1], sum(of_fake) + sum(of_real)),
         paper=PAPER["accuracy"] if is_cifake else None,
@@ -115,7 +129,7 @@ with st.grid(4, min_column_width=190):
     headline(
         "FAKE caught",
         recall["FAKE"],
-        f"Of 100 generated images {100 * recall['FAKE']:.0f} are found out (recall of FAKE); the rest pass.",
+        "Of 100 generated images {} are found out (recall of FAKE); the rest pass.",
         help=explain("Recall"),
         counted=(of_fake[0], sum(of_fake)),
         paper=PAPER["per_class"]["FAKE"]["recall"] if is_cifake else None,
@@ -123,7 +137,7 @@ with st.grid(4, min_column_width=190):
     headline(
         "REAL trusted",
         recall["REAL"],
-        f"Of 100 photographs {100 * recall['REAL']:.0f} are left in peace (recall of REAL); the rest are accused.",
+        "Of 100 photographs {} are left in peace (recall of REAL); the rest are accused.",
         help=explain("Recall"),
         counted=(of_real[1], sum(of_real)),
         paper=PAPER["per_class"]["REAL"]["recall"] if is_cifake else None,
@@ -202,8 +216,9 @@ with row.cell():
         help=explain("Precision", "Recall", "F1"),
     )
     lines = []
-    for name, shares in scores.iterrows():
-        lines.append({"": f"{CLASS_WORDS[name]}, this detector", **{key: f"{shares[key]:.3f}" for key in SCORES}})
+    for (name, shares), images in zip(scores.iterrows(), counts.sum(axis=1), strict=True):
+        own = {key: f"{shares[key]:.3f}" if images else "none" for key in SCORES}
+        lines.append({"": f"{CLASS_WORDS[name]}, this detector", **own})
         paper = PAPER["per_class"][name]
         lines.append({"": f"{CLASS_WORDS[name]}, the paper's", **{key: f"{paper[key]:.2f}" for key in SCORES}})
     st.table(pd.DataFrame(lines).set_index("").rename(columns=SCORES), border="horizontal")
@@ -230,7 +245,8 @@ with row.cell():
     else:
         cells = confusion_at(among, CUT.value)
         overall = (cells[0, 1] + cells[1, 0]) / max(1, cells.sum())
-        if category := rate_bars(rates, overall=overall, key="categories"):
+        title = "Error rates, a button for each category."
+        if category := rate_bars(rates, overall=overall, key="categories", title=title):
             wanted = Filter(cut=CUT.value, choices=asked.choices)
             wanted = wanted.choosing("category", [category]).choosing("correct", ["wrong"])
             address.go("explore", run=run, wanted=wanted)
@@ -279,12 +295,13 @@ with row.cell():
         "Enough to make the same run again, and to see that two are the same.",
         help=explain("Run", "Fingerprint", "Temperature"),
     )
+    leaked = f"{manifest['leaked']:,}" if manifest.get("leaks_checked", True) else "not checked"
     facts = {
         "Detector": f"{manifest['detector']}, weights `{manifest['detector_sha256'][:16]}`",
         "Images": f"{manifest['set']}, fingerprint `{manifest['set_fingerprint'][:16]}`",
         "Made": manifest["created"].replace("T", " ").replace("+00:00", " UTC"),
         "Left out as unreadable": f"{len(manifest['skipped']):,}",
-        "Leaked from training, repeated": f"{manifest['leaked']:,}, {manifest['repeats']:,}",
+        "Leaked from training, repeated": f"{leaked}, {manifest['repeats']:,}",
         "Temperature": f"{manifest['temperature']:.3f}: margins are divided by it before they become probabilities",
         "Versions": ", ".join(f"{library_} {version}" for library_, version in manifest["versions"].items()),
     }
@@ -297,12 +314,11 @@ with row.cell():
             for key, value in recipe.items()
         )
     st.table(facts, border="horizontal")
-    st.download_button(
+    file_button(
         "All of it as JSON",
         (opened.run.path / MANIFEST).read_bytes,
         file_name=f"{run}.json",
         mime="application/json",
-        on_click="ignore",
         icon=":material/data_object:",
         type="tertiary",
         key="overview.manifest",
@@ -312,6 +328,10 @@ if detector and detector_path:
     st.space("small")
     draw_reach(detector)
     with st.expander("Model card: what this detector is for and what it is not for", icon=":material/description:"):
-        card = (detector_path / "README.md").read_text(encoding="utf-8")
-        # the page has its title already
-        st.markdown(re.sub(r"^#(?=#* )", "###", card, flags=re.MULTILINE))
+        try:
+            card = (detector_path / "README.md").read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            st.error(f"{detector_path.name}/README.md is missing or cannot be read; restore it to see the model card.")
+        else:
+            # the page has its title already
+            st.markdown(re.sub(r"^#(?=#* )", "###", card, flags=re.MULTILINE))

@@ -78,7 +78,8 @@ with st.grid(2, min_column_width=340, gap="large"):
             findings = (answer.finding(f"{what}-{space}-{verdict}") for what in ("worst", "number"))
             bullets([one.sentence for one in findings if one is not None])
             overall = mine[0].verdict_error_rate
-            if clicked := rate_bars(clusters.rates(mine), overall=overall, key=f"patterns.rates.{space}.{verdict}"):
+            key, title = f"patterns.rates.{space}.{verdict}", f"Error rates, a button for each cluster of {verdict}."
+            if clicked := rate_bars(clusters.rates(mine), overall=overall, key=key, title=title):
                 wanted = clusters.members(space, int(clicked.removeprefix("cluster ")), wrong=True)
                 address.go("explore", run=run, wanted=wanted)
 

@@ -42,12 +42,13 @@ draw_limits(library.detectors()[BY.value][1])
 left, right = st.columns([3, 1], gap="large", vertical_alignment="bottom")
 with left:
     files = st.file_uploader(
-        "Images (PNG, JPEG or WebP). Nothing is kept.",
+        "Images (PNG, JPEG or WebP). No file is kept.",
         type=["png", "jpg", "jpeg", "webp"],
         accept_multiple_files=True,
         max_upload_size=MAX_BYTES >> 20,
         key="upload.files",
-        help=f"At most {MAX_BYTES >> 20} MB each. Nothing is written to disk or sent on.",
+        help=f"At most {MAX_BYTES >> 20} MB each. Nothing is kept on disk or sent on. The 32 x 32 pixels that were "
+        "explained stay in this server's memory until newer ones take their place.",
     )
 with right:
     BY.linked(st.selectbox, "Detector", options=list(known))
@@ -56,12 +57,13 @@ detector = known[BY.value]
 if len(files) > MAX_FILES:
     st.warning(f"The first {MAX_FILES} of {len(files)} files are looked at; take some away to see the others.")
     files = files[:MAX_FILES]
+uploads.forget_others(files)
 if len(files) > 1:
     uploads.draw_table(files, detector)
 
 if files:
     address.put("sample", None)
-    names = {file.file_id: file.name for file in files}
+    names = uploads.labels(files)
     chosen = files[0].file_id
     if len(files) > 1:
         chosen = st.selectbox("Explain", list(names), format_func=lambda id_: names.get(id_, id_), key="upload.chosen")

@@ -71,7 +71,7 @@ def _draw_own(id_: str) -> None:
             key="inspect.tags",
             accept_new_options=True,
             on_change=_keep_tags,
-            args=(id_,),
+            args=(id_, tuple(tags)),
             placeholder="choose or type",
         )
         st.session_state["inspect.note"] = note
@@ -88,9 +88,9 @@ def _keep_note(id_: str) -> None:
         st.session_state["inspect.problem"] = for_visitors(error)
 
 
-def _keep_tags(id_: str) -> None:
-    """Keep the tags that were chosen."""
-    before, now = set(library.tags().of(id_)), set(st.session_state["inspect.tags"])
+def _keep_tags(id_: str, drawn: Sequence[str]) -> None:
+    """Keep what was changed of the tags as they were drawn; what others have changed since stays."""
+    before, now = set(drawn), set(st.session_state["inspect.tags"])
     try:
         for tag in now - before:
             library.tags().add([id_], tag)

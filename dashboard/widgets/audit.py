@@ -12,6 +12,7 @@ from dashboard import address
 from dashboard.library import Opened
 from dashboard.widgets import audit_charts, charts
 from dashboard.widgets.evidence_words import coloured, parts
+from dashboard.widgets.handing import file_button
 from dashboard.widgets.words import listed, percent
 
 # the columns of Explore that hold facts which are words
@@ -152,13 +153,11 @@ def downloads(opened: Opened, audit: Answer, duplicates: Answer | None) -> None:
         for label, (answer, help_) in about.items():
             if answer is None:
                 continue
-            st.download_button(
+            file_button(
                 label,
                 lambda answer=answer: answer.table.to_csv(index=False).encode(),
                 file_name=f"{opened.run.name}-{answer.about['study']}.csv",
                 mime="text/csv",
-                # a rerun would take the file away before the browser has fetched it
-                on_click="ignore",
                 icon=":material/download:",
                 key=f"data.csv.{label}",
                 help=help_,

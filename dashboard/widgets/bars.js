@@ -1,14 +1,17 @@
-// Rates with intervals, each row a button. data: {rows: [{value, name, rate, low, high, text, label}], top, mean}
+// Rates with intervals, each row a button.
+// data: {title, rows: [{value, name, rate, low, high, text, label}], top, mean}
 
 export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".bars")
   root.setAttribute("role", "group")
-  root.setAttribute("aria-label", "Error rates, a button for each category.")
+  root.setAttribute("aria-label", data.title)
   const percent = (share) => `${(100 * share) / data.top}%`
+  const focused = parentElement.activeElement?.dataset?.value
   root.replaceChildren(
     ...data.rows.map((row) => {
       const button = make("button", "row")
       button.type = "button"
+      button.dataset.value = row.value
       button.setAttribute("aria-label", row.label)
       const track = make("div", "track")
       const fill = make("div", "fill")
@@ -24,4 +27,5 @@ export default function ({ data, parentElement, setTriggerValue }) {
       return button
     }),
   )
+  if (focused) root.querySelector(`[data-value="${CSS.escape(focused)}"]`)?.focus()
 }

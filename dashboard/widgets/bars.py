@@ -8,13 +8,14 @@ from dashboard.widgets.words import percent
 _mount = component("bars")
 
 
-def rate_bars(rates: pd.DataFrame, *, overall: float, key: str) -> str | None:
+def rate_bars(rates: pd.DataFrame, *, overall: float, key: str, title: str) -> str | None:
     """Draw the error rates of `core.curves.error_by`.
 
     Args:
         rates: columns `value`, `images`, `wrong`, `rate`, `low`, `high`.
         overall: the rate of all rows together, drawn as a dashed line.
         key: of the element.
+        title: what the group is, for screen readers.
 
     Returns:
         The value whose bar was just clicked, or None.
@@ -33,5 +34,6 @@ def rate_bars(rates: pd.DataFrame, *, overall: float, key: str) -> str | None:
         for row in rates.itertuples()
     ]
     top = max([overall, *rates["high"]], default=1.0) * 1.02
-    result = _mount(key=key, data={"rows": rows, "top": top, "mean": overall}, on_open_change=nothing)
+    data = {"title": title, "rows": rows, "top": top, "mean": overall}
+    result = _mount(key=key, data=data, on_open_change=nothing)
     return result.open if result.open in set(rates["value"].astype(str)) else None

@@ -30,6 +30,7 @@ SPACE_NAMES = {"features": "By what it sees", "maps": "By where it looks"}
 
 def cards_of(opened: Opened, answer: Answer, space: str, pictures: Pictures) -> list[Card]:
     """The cards of a space, remembered."""
+    opened = opened.origin
     return _cards(opened, answer, pictures, f"{opened.stamp} {pictures.source} {pictures.found}", space)
 
 

@@ -15,6 +15,7 @@ from plotly.subplots import make_subplots
 from core.palette import CLASS_COLOURS
 from core.studies.trust_summary import DIRECTIONS, EXPLANATIONS, LEVELS
 from dashboard.widgets.charts import GREY, TEMPLATE
+from dashboard.widgets.kept import kept
 
 SHAPES = {"REAL": "circle", "FAKE": "diamond"}
 # of the methods where both classes' colours would mislead: told apart with every kind of colour blindness, and by shape
@@ -48,6 +49,7 @@ def marker(group: str) -> dict[str, Any]:
     return {"color": CLASS_COLOURS[verdict], "symbol": SHAPES[verdict] + ("-open" if wrong else ""), "size": 11}
 
 
+@kept
 def dots(frame: pd.DataFrame, *, unit: str, share: bool = False, zero: bool = False) -> go.Figure:
     """Means with their intervals, a row a name and a mark a group.
 
@@ -85,6 +87,7 @@ def dots(frame: pd.DataFrame, *, unit: str, share: bool = False, zero: bool = Fa
     return figure
 
 
+@kept
 def deletion_curves(frame: pd.DataFrame, best: str) -> go.Figure:
     """Deletion over insertion of one group, every control drawn in.
 
@@ -115,6 +118,7 @@ def deletion_curves(frame: pd.DataFrame, best: str) -> go.Figure:
     return figure
 
 
+@kept
 def randomised(frame: pd.DataFrame, method: str) -> go.Figure:
     """What is left of a map as the detector is randomised from the top down, the control dotted.
 

@@ -11,6 +11,7 @@ from core.explain.results import CamResult, LimeResult
 from core.explain.saving import SIZE, draw_result, save_npz
 from core.images import encode_png
 from core.palette import Palette
+from dashboard.widgets.handing import file_button
 
 Result = CamResult | LimeResult
 
@@ -19,24 +20,20 @@ def result_downloads(result: Result, *, name: str, key: str, palette: Palette) -
     """Buttons for the picture (PNG) and the numbers (.npz) of one explanation."""
     stem = f"{Path(name).stem}-{'lime' if isinstance(result, LimeResult) else 'grad-cam'}"
     with st.container(horizontal=True, gap="small"):
-        st.download_button(
+        file_button(
             "PNG",
             lambda: encode_png(draw_result(result, SIZE, palette=palette)),
             file_name=f"{stem}.png",
             mime="image/png",
-            # a rerun would take the file away before the browser has fetched it
-            on_click="ignore",
             key=f"{key}.png",
             icon=":material/image:",
             type="tertiary",
         )
-        st.download_button(
+        file_button(
             "Numbers",
             lambda: _written(lambda path: save_npz(path, result), ".npz"),
             file_name=f"{stem}.npz",
             mime="application/octet-stream",
-            # a rerun would take the file away before the browser has fetched it
-            on_click="ignore",
             key=f"{key}.npz",
             icon=":material/data_array:",
             type="tertiary",
@@ -46,15 +43,13 @@ def result_downloads(result: Result, *, name: str, key: str, palette: Palette) -
 
 def page_download(results: Mapping[str, Result], *, name: str, notes: list[str], key: str, palette: Palette) -> None:
     """A button for one HTML page with all of the explanations in it."""
-    st.download_button(
+    file_button(
         "Whole explanation as a page",
         lambda: _written(
             lambda path: save_html(path, dict(results), title=name, notes=notes, palette=palette), ".html"
         ),
         file_name=f"{Path(name).stem}-explained.html",
         mime="text/html",
-        # a rerun would take the file away before the browser has fetched it
-        on_click="ignore",
         key=key,
         icon=":material/article:",
         disabled=not results,

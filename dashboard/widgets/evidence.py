@@ -66,7 +66,7 @@ class Shown:
 
 def read_evidence(opened: Opened, answer: Answer) -> Evidence:
     """Count a study, or take it from memory."""
-    return _evidence(opened, answer, opened.stamp)
+    return _evidence(opened.origin, answer, opened.origin.stamp)
 
 
 @st.cache_resource(max_entries=4, show_spinner="Counting verdicts")

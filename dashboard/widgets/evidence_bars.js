@@ -55,8 +55,12 @@ export default function ({ data, parentElement, setTriggerValue }) {
     if (row.note) words.append(make("span", "note quiet", row.note))
     what.append(words)
     const rate = act(data.opens, "rate", "open", row, row.label)
-    if (!data.opens) rate.title = row.label
     rate.append(track(row), make("span", "number", row.number))
+    if (!data.opens) {
+      rate.title = row.label
+      // a title alone is for the pointer
+      rate.append(make("span", "spoken", row.label))
+    }
     line.append(what, rate)
     return line
   }

@@ -7,6 +7,7 @@ import streamlit as st
 
 from core.studies.study import Answer
 from dashboard.library import Opened
+from dashboard.widgets.handing import file_button
 
 if TYPE_CHECKING:
     # Overview takes a button from here, and needs none of the probes
@@ -50,13 +51,11 @@ def with_predictions(opened: Opened, answer: Answer) -> bytes:
 
 
 def csv_download(label: str, write: Callable[[], bytes], *, name: str, help: str) -> None:
-    st.download_button(
+    file_button(
         label,
         write,
         file_name=name,
         mime="text/csv",
-        # a rerun would take the file away before the browser has fetched it
-        on_click="ignore",
         icon=":material/download:",
         key=f"evidence.csv.{name}",
         help=help,

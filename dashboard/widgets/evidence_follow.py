@@ -45,6 +45,7 @@ def follow(
         if now.answer is not None:
             draw(now.answer)
         _draw_standing(now, slot, doing(now.answer), on_stop)
+        draw_ended(now, slot)
 
     busy = stand().busy
     come_back(again, while_busy=busy)
@@ -57,6 +58,10 @@ def _draw_standing(now: Standing, slot: str, doing: str, on_stop: Callable[[], N
             left = f", {remaining(now.seconds_left)}" if now.seconds_left is not None else ""
             st.progress(now.share, waits if now.state == "waiting" else doing + left)
             st.button("Stop", key=f"{slot}.stop", on_click=_stop, args=(slot, on_stop), type="tertiary")
+
+
+def draw_ended(now: Standing, slot: str) -> None:
+    """Why a question ended without its whole answer, and a button that lets it be asked again."""
     if now.state == "failed":
         st.error(now.message)
     if now.state in ("stopped", "failed"):

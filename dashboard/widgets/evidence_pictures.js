@@ -14,6 +14,8 @@ const draw = (cell) => {
     const line = make("div", "rate")
     line.title = rate.label
     line.append(make("span", `chip ${rate.name}`, rate.name), make("span", "", rate.text))
+    // a title alone is for the pointer
+    line.append(make("span", "spoken", rate.label))
     caption.append(line)
   })
   box.append(caption)

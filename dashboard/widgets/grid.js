@@ -1,5 +1,5 @@
-// Images as buttons, with a box each to select it.
-// data: {tiles: [{id, source, said, truth, wrong, sure, name, label, tags}], picked: [id], tile}
+// Images as buttons, where they are selectable with a box each.
+// data: {tiles: [{id, source, said, truth, wrong, sure, name, label, tags}], picked: [id], selectable, tile}
 
 const COLUMNS = [12, 8, 6, 4, 3, 2, 1]
 const KEYS = { ArrowRight: 1, ArrowLeft: -1, Home: -Infinity, End: Infinity }
@@ -7,7 +7,8 @@ const KEYS = { ArrowRight: 1, ArrowLeft: -1, Home: -Infinity, End: Infinity }
 export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".grid")
   root.setAttribute("role", "list")
-  root.setAttribute("aria-label", "Images. Arrow keys go from one to the next, Enter opens, X selects.")
+  const selects = data.selectable ? ", X selects" : ""
+  root.setAttribute("aria-label", `Images. Arrow keys go from one to the next, Enter opens${selects}.`)
   root.style.setProperty("--tile", `${data.tile}px`)
   // so many columns that a page of 24, 48 or 96 fills its last row
   const fit = () => {
@@ -22,6 +23,22 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const picked = new Set(data.picked)
   root.classList.toggle("picking", picked.size > 0)
 
+  const selector = (tile, box) => {
+    const pick = make("label", "pick")
+    const check = make("input", "")
+    check.type = "checkbox"
+    check.checked = picked.has(tile.id)
+    check.setAttribute("aria-label", `Select ${tile.name}`)
+    check.onchange = () => {
+      check.checked ? picked.add(tile.id) : picked.delete(tile.id)
+      box.classList.toggle("picked", check.checked)
+      root.classList.toggle("picking", picked.size > 0)
+      setTriggerValue("pick", [...picked])
+    }
+    pick.append(check)
+    return pick
+  }
+
   const draw = (tile) => {
     const box = make("div", picked.has(tile.id) ? "tile picked" : "tile")
     box.dataset.id = tile.id
@@ -29,7 +46,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     const open = make("button", `open ${tile.said} ${tile.wrong ? "wrong" : ""}`)
     open.type = "button"
     open.setAttribute("aria-label", tile.label)
-    open.setAttribute("aria-keyshortcuts", "X")
+    if (data.selectable) open.setAttribute("aria-keyshortcuts", "X")
     open.title = tile.name
     if (tile.source) {
       const image = make("img", "")
@@ -45,19 +62,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     const truth = make("div", "truth")
     truth.append(make("span", tile.wrong ? "bad" : "", tile.wrong ? `✕ is ${tile.truth}` : `✓ is ${tile.truth}`))
     truth.append(make("span", "name", [tile.about, ...tile.tags.map((tag) => `#${tag}`)].filter(Boolean).join(" ")))
-    const pick = make("label", "pick")
-    const check = make("input", "")
-    check.type = "checkbox"
-    check.checked = picked.has(tile.id)
-    check.setAttribute("aria-label", `Select ${tile.name}`)
-    check.onchange = () => {
-      check.checked ? picked.add(tile.id) : picked.delete(tile.id)
-      box.classList.toggle("picked", check.checked)
-      root.classList.toggle("picking", picked.size > 0)
-      setTriggerValue("pick", [...picked])
-    }
-    pick.append(check)
-    box.append(open, pick, caption, truth)
+    box.append(open, ...(data.selectable ? [selector(tile, box)] : []), caption, truth)
     return box
   }
 
@@ -70,7 +75,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     if (step !== undefined) {
       event.preventDefault()
       tiles[Math.min(tiles.length - 1, Math.max(0, at + step))].focus()
-    } else if (event.key === "x") {
+    } else if (event.key === "x" && data.selectable) {
       event.target.closest(".tile").querySelector("input").click()
     }
   }

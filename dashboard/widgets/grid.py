@@ -1,4 +1,4 @@
-"""A page of images: crisp, bordered by their verdict, each a button, each selectable."""
+"""A page of images: crisp, bordered by their verdict, each a button, and selectable where that leads to something."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -26,7 +26,7 @@ def image_grid(
     cut: float = 0.5,
     maps: bool = False,
     size: str = "medium",
-    on_pick: Callable[[], None] = nothing,
+    on_pick: Callable[[], None] | None = None,
 ) -> str | None:
     """Draw images.
 
@@ -40,7 +40,8 @@ def image_grid(
         cut: how sure of REAL the detector must be to say REAL, 0 to 1.
         maps: lay the margin map over every image.
         size: a key of `TILES`.
-        on_pick: called before the rerun that a selection causes; `picks` reads what was selected.
+        on_pick: called before the rerun that a selection causes; `picks` reads what was selected. Without it nothing
+            can be selected.
 
     Returns:
         The id that was just opened, or None.
@@ -68,8 +69,8 @@ def image_grid(
                 f"is {row.label}{', wrong' if wrong else ''}. Open.",
             }
         )
-    data = {"tiles": tiles, "picked": list(picked), "tile": TILES[size]}
-    result = _mount(key=key, data=data, on_open_change=nothing, on_pick_change=on_pick)
+    data = {"tiles": tiles, "picked": list(picked), "selectable": on_pick is not None, "tile": TILES[size]}
+    result = _mount(key=key, data=data, on_open_change=nothing, on_pick_change=on_pick or nothing)
     return result.open if isinstance(result.open, str) and result.open in opened.rows else None
 
 

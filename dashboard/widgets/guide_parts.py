@@ -20,6 +20,7 @@ from dashboard.library import Opened
 from dashboard.questions import Look
 from dashboard.sentences import for_visitors
 from dashboard.widgets.asking import Known, Subject, ask
+from dashboard.widgets.evidence_follow import draw_ended
 from dashboard.widgets.evidence_words import coloured, parts, scannable
 from dashboard.widgets.polling import come_back
 from dashboard.widgets.words import NO_BREAK, percent
@@ -134,10 +135,9 @@ def asked(
             draw(now)
         elif now.busy:
             st.skeleton(height=260)
-        if now.state == "failed":
-            st.error(now.message)
-        elif now.busy:
+        if now.busy:
             st.progress(now.share, "Asking the detector")
+        draw_ended(now, slot)
         if now.busy != busy:
             st.rerun()
 

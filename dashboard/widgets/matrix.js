@@ -23,7 +23,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
       if (anyPressed && !cell.pressed) button.classList.add("dim")
       button.type = "button"
       button.setAttribute("aria-label", cell.label)
-      button.setAttribute("aria-pressed", String(Boolean(cell.pressed)))
+      // beside a filter a cell is a switch, elsewhere it leads away
+      if (data.small) button.setAttribute("aria-pressed", String(Boolean(cell.pressed)))
       button.dataset.cell = `${cell.truth}-${cell.said}`
       button.style.setProperty("--strength", cell.strength)
       button.append(make("span", "count", cell.count), make("span", "share", cell.share), make("span", "word", cell.word))

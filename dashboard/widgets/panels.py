@@ -13,6 +13,7 @@ from dashboard.glossary import explain
 from dashboard.widgets import settings as s
 from dashboard.widgets.asking import Known, Subject, ask, visitor, worker
 from dashboard.widgets.downloads import Result, page_download, result_downloads
+from dashboard.widgets.evidence_follow import draw_ended
 from dashboard.widgets.picture import explained_picture
 from dashboard.widgets.polling import come_back
 from dashboard.widgets.words import CLASS_WORDS, percent, remaining
@@ -123,7 +124,7 @@ def _lime_size() -> None:
     s.SAMPLES.linked(
         st.select_slider,
         "Samples",
-        options=[64, 128, 256, 512, 1024, 2048],
+        options=list(s.SAMPLES.choices),
         help=explain("Sample"),
     )
 
@@ -218,8 +219,6 @@ def _draw_answer(
         st.caption(sentence, help=explain("Surrogate") if isinstance(standing.answer, LimeResult) else None)
     elif standing.busy:
         st.skeleton(height=260)
-    if standing.state == "failed":
-        st.error(standing.message)
     if standing.state == "waiting":
         before = f"{standing.place} before you" if standing.place else "you are next"
         st.progress(0.0, f"Waiting, {before}. The first time takes a few seconds.")
@@ -230,27 +229,36 @@ def _draw_answer(
             left = f", {remaining(standing.seconds_left)}" if standing.seconds_left is not None else ""
             st.progress(standing.share, doing + left)
             st.button("Stop", key=f"{key}.stop", on_click=worker().stop, args=(visitor(), key), type="tertiary")
-    if standing.state in ("stopped", "failed"):
-        st.button(
-            "Go on" if standing.state == "stopped" else "Try again",
-            key=f"{key}.again",
-            on_click=worker().go_on,
-            args=(visitor(), key),
-            icon=":material/play_arrow:",
-        )
+    draw_ended(standing, key)
     if standing.state == "done":
         result_downloads(standing.answer, name=subject.name, key=f"{key}.files", palette=s.PALETTE.value)
 
 
 def verdict_line(subject: Subject, detector: Known, stored: CamResult | None) -> None:
     """What one detector says of an image, in one line."""
-    answer = stored
-    if answer is None or answer.detector_sha256 != detector.sha256:
-        standing = ask(detector, subject.image[None], subject.sha256, CamSettings(), slot=f"verdict.{detector.name}")
-        answer = standing.answer
-    if answer is None:
-        st.caption(f"**{detector.name}** is being asked")
-        return
+    slot = f"verdict.{detector.name}"
+
+    def stand() -> Standing:
+        if stored is not None and stored.detector_sha256 == detector.sha256:
+            return Standing("done", stored, 1.0)
+        return ask(detector, subject.image[None], subject.sha256, CamSettings(), slot=slot)
+
+    def draw() -> None:
+        now = stand()
+        if now.busy != busy:
+            # only a full rerun begins or ends the coming back
+            st.rerun()
+        if now.answer is not None:
+            _draw_verdict(detector, now.answer)
+        elif now.busy:
+            st.caption(f"**{detector.name}** is being asked")
+        draw_ended(now, slot)
+
+    busy = stand().busy
+    come_back(draw, while_busy=busy)
+
+
+def _draw_verdict(detector: Known, answer: CamResult) -> None:
     sure = answer.p_real if answer.verdict == "REAL" else 1 - answer.p_real
     st.markdown(
         f"**{detector.name}**: {CLASS_WORDS[answer.verdict]}, {percent(sure)} sure, margin {answer.margin:+.2f}",

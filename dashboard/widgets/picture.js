@@ -25,10 +25,11 @@ export default function ({ data, parentElement }) {
   const frame = root.querySelector(".frame") ?? make("div", "")
   frame.className = `frame ${data.edge ?? ""}`
   frame.tabIndex = 0
-  frame.setAttribute("role", "img")
+  // the keys are its own, so it is more than an image
+  frame.setAttribute("role", "application")
   frame.setAttribute("aria-label", `${data.alt} Arrow keys read the values.`)
   const image = frame.querySelector("img") ?? make("img", "")
-  image.alt = ""
+  image.alt = data.alt
   image.draggable = false
   if (image.src !== data.source) image.src = data.source
   const spot = frame.querySelector(".spot") ?? make("div", "spot")

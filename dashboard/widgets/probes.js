@@ -32,6 +32,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
       const row = make("div", "row")
       const name = make("div", "name", probe.title)
       name.title = probe.sentence
+      // a title alone is for the pointer
+      name.append(make("span", "spoken", `: ${probe.sentence}`))
       const cells = make("div", "cells")
       cells.append(...probe.cells.map(draw))
       row.append(name, cells)

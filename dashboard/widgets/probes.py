@@ -70,7 +70,7 @@ def _asked(
 ) -> tuple[NDArray[np.uint8], ProbeSettings]:
     if lenders is None:
         return subject.image[None], ProbeSettings(name)
-    return _with_donors(subject, lenders, lenders.stamp, subject.sha256, row, name)
+    return _with_donors(subject, lenders.origin, lenders.origin.stamp, subject.sha256, row, name)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)

@@ -4,13 +4,13 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import streamlit as st
 from numpy.typing import NDArray
 
 from core.browse import Filter
 from core.pictures import Pictures
 from dashboard import library
 from dashboard.library import Opened
+from dashboard.widgets.handing import file_button
 
 
 def report_download(
@@ -29,13 +29,11 @@ def report_download(
     if wanted is not None:
         name, about = f"{opened.run.name}-selection.html", "Numbers, pictures and settings of the images found here"
         pictures = library.pictures(opened)
-    st.download_button(
+    file_button(
         "Report",
         partial(report_file, opened, library.homes(), pictures, wanted, rows),
         file_name=name,
         mime="text/html",
-        # a rerun would take the file away before the browser has fetched it
-        on_click="ignore",
         icon=":material/article:",
         type="tertiary" if wanted is None else "secondary",
         key=key,

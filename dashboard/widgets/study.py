@@ -12,6 +12,7 @@ from dashboard import library
 from dashboard.library import Opened
 from dashboard.sentences import for_visitors
 from dashboard.widgets.evidence_words import bullets
+from dashboard.widgets.handing import file_button
 
 # so many images are enough for intervals of a few hundredths
 ENOUGH = 1000
@@ -74,6 +75,7 @@ def summary(opened: Opened, answer: Answer, make: Summary, by: By) -> pd.DataFra
     Raises:
         ContractError: the study lacks columns that it has now.
     """
+    opened = opened.origin
     return _summary(opened, answer, make, f"{opened.stamp} {answer.about['study']} {make.__name__}", by)
 
 
@@ -130,13 +132,11 @@ def numbers(opened: Opened, answer: Answer, frame: pd.DataFrame, *, names: Mappi
 
 def csv_button(label: str, frame: pd.DataFrame, name: str, *, key: str) -> None:
     """A button for a table, written when it is asked for."""
-    st.download_button(
+    file_button(
         label,
         lambda: frame.to_csv(index=False).encode(),
         file_name=name,
         mime="text/csv",
-        # a rerun would take the file away before the browser has fetched it
-        on_click="ignore",
         icon=":material/download:",
         type="tertiary",
         key=key,

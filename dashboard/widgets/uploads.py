@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -11,27 +12,48 @@ from streamlit.typing import UploadedFile
 from core.images import ImageError
 from core.upload import DEFAULT_FILTER, Prepared, prepare, settle
 from dashboard.questions import Look, Looked
-from dashboard.widgets.asking import Known, ask
+from dashboard.widgets.asking import Known, ask, visitor, worker
 from dashboard.widgets.component import data_url
+from dashboard.widgets.evidence_follow import draw_ended
 from dashboard.widgets.polling import come_back
 from dashboard.widgets.words import CLASS_WORDS, percent
+from dashboard.worker import Standing
 
-KEPT = 64
+WHOLE = (0.5, 0.5, 1.0)
 
 
-def ready_for(file: UploadedFile, *, x: float = 0.5, y: float = 0.5, zoom: float = 1.0) -> Prepared:
-    """An upload cut and resized; decoded again only when the cut has changed.
+def forget_others(files: Sequence[UploadedFile]) -> None:
+    """Drop what was made of uploads that are no longer there."""
+    there = {file.file_id for file in files}
+    st.session_state["upload.whole"] = {
+        id_: kept for id_, kept in st.session_state.get("upload.whole", {}).items() if id_ in there
+    }
+    if st.session_state.get("upload.cut", (None,))[0] not in there:
+        st.session_state.pop("upload.cut", None)
+
+
+def ready_for(file: UploadedFile) -> Prepared:
+    """An upload cut in the middle and resized, without its preview; decoded once.
 
     Raises:
         ImageError: it is no image that is read here.
     """
-    kept = st.session_state.setdefault("upload.kept", {})
-    key = (file.file_id, x, y, zoom)
-    if key not in kept:
-        while len(kept) >= KEPT:
-            kept.pop(next(iter(kept)))
-        kept[key] = prepare(file.getvalue(), x=x, y=y, zoom=zoom)
-    return kept[key]
+    kept = st.session_state.setdefault("upload.whole", {})
+    if file.file_id not in kept:
+        whole = _as_cut(file, WHOLE)
+        # previews are two hundred times the pixels, and only the upload that is explained shows one
+        kept[file.file_id] = replace(whole, preview=whole.preview[:0])
+    return kept[file.file_id]
+
+
+def _as_cut(file: UploadedFile, place: tuple[float, float, float]) -> Prepared:
+    """An upload cut at a place and resized; the last one of a session is kept."""
+    found = st.session_state.get("upload.cut")
+    if found is None or found[:2] != (file.file_id, place):
+        x, y, zoom = place
+        found = file.file_id, place, prepare(file.getvalue(), x=x, y=y, zoom=zoom)
+        st.session_state["upload.cut"] = found
+    return found[2]
 
 
 def cut(file: UploadedFile) -> Prepared:
@@ -42,7 +64,7 @@ def cut(file: UploadedFile) -> Prepared:
     """
     whole = ready_for(file)
     if not whole.resized:
-        return whole
+        return _as_cut(file, WHOLE)
     with st.container(horizontal=True, gap="medium"):
         zoom = st.slider("Zoom", 1.0, 8.0, 1.0, 0.1, key=f"zoom.{file.file_id}", width=220)
         # a square that fills a side has nowhere to go along it
@@ -53,16 +75,19 @@ def cut(file: UploadedFile) -> Prepared:
                 ("Crop, top to bottom", zoom == 1 and whole.height <= whole.width),
             )
         ]
-    return ready_for(file, x=places[0], y=places[1], zoom=zoom)
+    return _as_cut(file, (places[0], places[1], zoom))
 
 
-def look(ready: Prepared, detector: Known, *, slot: str) -> Looked | None:
-    """What the detector says under each filter; None while it is being asked, and where it cannot say."""
+def labels(files: Sequence[UploadedFile]) -> dict[str, str]:
+    """What to call each upload, by its id; numbered where names repeat, for a list tells its entries apart by name."""
+    repeated = len({file.name for file in files}) < len(files)
+    return {file.file_id: f"{number}. {file.name}" if repeated else file.name for number, file in enumerate(files, 1)}
+
+
+def look(ready: Prepared, detector: Known, *, slot: str) -> Standing:
+    """How the question stands what the detector says under each filter; its answer is a `Looked`."""
     digest = hashlib.sha256(ready.pixels.tobytes()).hexdigest()
-    standing = ask(detector, ready.pixels, digest, Look(), slot=slot)
-    if standing.state == "failed":
-        st.error(standing.message)
-    return standing.answer
+    return ask(detector, ready.pixels, digest, Look(), slot=slot)
 
 
 def draw_table(files: Sequence[UploadedFile], detector: Known) -> None:
@@ -72,10 +97,15 @@ def draw_table(files: Sequence[UploadedFile], detector: Known) -> None:
         for row in st.session_state["upload.table"].selection.rows:
             st.session_state["upload.chosen"] = files[row].file_id
 
+    def again() -> None:
+        for number in range(len(files)):
+            worker().go_on(visitor(), f"table.{number}")
+
     def draw() -> None:
-        rows = [_row(file, detector, slot=f"table.{number}") for number, file in enumerate(files)]
+        names = labels(files)
+        rows = [_row(file, names[file.file_id], detector, slot=f"table.{number}") for number, file in enumerate(files)]
         st.dataframe(
-            pd.DataFrame(rows),
+            pd.DataFrame([row for row, _ in rows]),
             hide_index=True,
             alt="What each file is called",
             key="upload.table",
@@ -92,47 +122,54 @@ def draw_table(files: Sequence[UploadedFile], detector: Known) -> None:
             "Lowest and highest margin over the resampling filters: where one is above 0 and the other below, nothing "
             "is determined. Tick a row to explain that file below."
         )
-        _end_if_settled("table", any(row.get("verdict") == "being asked" for row in rows))
+        standings = [standing for _, standing in rows if standing is not None]
+        _end_if_settled("table", any(standing.busy for standing in standings))
+        if any(standing.state == "failed" for standing in standings):
+            st.button("Try again", key="table.again", on_click=again, icon=":material/play_arrow:")
 
     come_back(draw, while_busy=bool(st.session_state.get("busy.table")))
 
 
-def _row(file: UploadedFile, detector: Known, *, slot: str) -> dict[str, object]:
+def _row(file: UploadedFile, name: str, detector: Known, *, slot: str) -> tuple[dict[str, object], Standing | None]:
+    """What the table says of a file, and how its question stands; None where it is no image."""
     try:
         ready = ready_for(file)
     except ImageError as error:
-        return {"seen": None, "file": file.name, "verdict": str(error)}
+        return {"seen": None, "file": name, "verdict": str(error)}, None
     seen = data_url(ready.seen(DEFAULT_FILTER))
-    row: dict[str, object] = {"seen": seen, "file": file.name, "pixels": f"{ready.width} x {ready.height}"}
-    found = look(ready, detector, slot=slot)
-    if found is None:
-        return row | {"verdict": "being asked"}
-    return row | {
+    row: dict[str, object] = {"seen": seen, "file": name, "pixels": f"{ready.width} x {ready.height}"}
+    now = look(ready, detector, slot=slot)
+    if now.answer is None:
+        return row | {"verdict": now.message or "being asked"}, now
+    found: Looked = now.answer
+    said = {
         "verdict": settle(found.margins),
         "p(REAL)": float(found.p_real[ready.filters.index(DEFAULT_FILTER)]),
         "lowest margin": float(found.margins.min()),
         "highest margin": float(found.margins.max()),
     }
+    return row | said, now
 
 
 def draw_verdict(ready: Prepared, detector: Known, *, shown: str) -> None:
     """The verdict under every filter; `shown` is the one whose pixels are explained."""
 
     def draw() -> None:
-        found = look(ready, detector, slot="upload")
-        _end_if_settled("upload", found is None)
-        if found is None:
+        now = look(ready, detector, slot="upload")
+        _end_if_settled("upload", now.busy)
+        if now.answer is not None:
+            _draw_outcome(ready, now.answer, shown)
+        elif now.busy:
             st.markdown("### Asking the detector")
             st.caption("The first time takes a few seconds, while it is being read.")
-            return
-        _draw_outcome(ready, found, shown)
+        draw_ended(now, "upload")
 
     come_back(draw, while_busy=bool(st.session_state.get("busy.upload")))
 
 
 def called(ready: Prepared, detector: Known, *, shown: str) -> str | None:
     """What the pixels that are explained are called, None while that is not known."""
-    found = look(ready, detector, slot="upload")
+    found: Looked | None = look(ready, detector, slot="upload").answer
     if found is None:
         return None
     number = ready.filters.index(shown) if shown in ready.filters else 0

@@ -52,7 +52,7 @@ def turned(home: Path) -> dict[tuple[str, str], set[str]]:
             ids = set(table["id"][called & ((after < 0) if verdict == "REAL" else (after > 0))])
             if 0 < len(ids) <= TILES:
                 found[verdict, column] = ids
-    assert found
+    assert {verdict for verdict, _ in found} == {"FAKE", "REAL"}
     return found
 
 
@@ -60,9 +60,7 @@ def test_a_bar_opens_exactly_the_images_that_turned(
     page: Page, probed: str, turned: dict[tuple[str, str], set[str]]
 ) -> None:
     for verdict in ("FAKE", "REAL"):
-        (_, column), ids = next(((key, ids) for key, ids in turned.items() if key[0] == verdict), (("", ""), set()))
-        if not ids:
-            continue
+        (_, column), ids = next((key, ids) for key, ids in turned.items() if key[0] == verdict)
         visit(page, f"{probed}/evidence?run={RUN}&all=yes")
         bars = page.get_by_role("group", name=f"Share of {verdict} verdicts that each change turns")
         bars.locator(f"button[data-at='open-{column}']").click()
@@ -84,3 +82,14 @@ def test_a_picture_beside_a_bar_shows_that_change_below(page: Page, probed: str)
     settle(page)
     assert re.search(r"[?&]probe=", page.url)
     expect(page.locator(".evidence_pictures").get_by_text(title, exact=True)).to_be_visible()
+
+
+def test_what_a_pointer_shows_is_also_read_out(page: Page, probed: str) -> None:
+    visit(page, f"{probed}/evidence?run={RUN}")
+    rate = page.locator(".evidence_pictures .rate").first
+    expect(rate.locator(".spoken")).to_have_text(rate.get_attribute("title") or "no title")
+    visit(page, f"{probed}/inspect?run={RUN}&evidence=turns&samples=64")
+    probe = page.locator(".probes .name").first
+    expect(probe.locator(".spoken")).to_contain_text(probe.get_attribute("title") or "no title")
+    # and takes no room
+    assert page.locator(".spoken").first.bounding_box()["width"] <= 1

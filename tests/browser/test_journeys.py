@@ -1,12 +1,14 @@
 """What a visitor does, in a real browser: by mouse, and all of it by keyboard again."""
 
+import contextlib
 import csv
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, TimeoutError, expect
 
 from core.curves import confusion_at
 from core.run import read_run
@@ -52,7 +54,7 @@ def tiles(page: Page) -> Locator:
 
 def lime(page: Page) -> Locator:
     """LIME's picture."""
-    return page.get_by_role("img", name="LIME over the image").locator("img")
+    return page.get_by_role("img", name="LIME over the image")
 
 
 def tab_to(page: Page, *what: str, most: int = 150) -> None:
@@ -105,7 +107,28 @@ def test_from_a_cell_to_an_explanation_to_another_browser(
     with_other.close()
 
 
+def stopped(page: Page, address: str) -> Locator:
+    """Stop LIME on its way; the button to go on with."""
+    again = page.locator(".st-key-lime-tiny-again button")
+    # what was done before the button was pressed is asked anew, with another seed
+    for seed in range(1, 21):
+        page.goto(f"{address}/inspect?run={RUN}&samples=2048&segments=120&seed={seed}")
+        with contextlib.suppress(TimeoutError):
+            page.locator(".st-key-lime-tiny-stop button").click(timeout=10_000)
+        settle(page)
+        if again.count():
+            return again
+    raise AssertionError("LIME was always done before it could be stopped")
+
+
 def test_stop_next_and_back(page: Page, address: str, accused: int) -> None:
+    again = stopped(page, address)
+    expect(again).to_have_text(re.compile("Go on$"))
+    again.click()
+    expect(again).to_have_count(0)
+    settle(page)
+    expect(lime(page)).to_be_visible()
+
     visit(page, f"{address}/inspect?run={RUN}&true=REAL&said=FAKE")
     expect(page.get_by_text(f"1 of {accused}")).to_be_visible()
     page.get_by_role("button", name="Next").click()
@@ -122,13 +145,35 @@ def test_stop_next_and_back(page: Page, address: str, accused: int) -> None:
 
 def test_the_pointer_reads_values(page: Page, address: str) -> None:
     visit(page, f"{address}/inspect?run={RUN}")
-    picture = page.get_by_role("img", name="Grad-CAM over the image")
+    picture = page.get_by_role("application", name="Grad-CAM over the image")
     box = picture.bounding_box()
     page.mouse.move(box["x"] + box["width"] * 0.01, box["y"] + box["height"] * 0.01)
     expect(page.get_by_text("0, 0 · rgb").first).to_be_visible()
     picture.focus()
     page.keyboard.press("ArrowRight")
     expect(page.get_by_text("1, 0 · rgb").first).to_be_visible()
+
+
+def test_a_bar_keeps_the_focus_when_it_is_drawn_again(page: Page, address: str) -> None:
+    visit(page, f"{address}/?run={RUN}")
+    bars = page.get_by_role("group", name="Error rates, a button for each category.")
+    bars.get_by_role("button").nth(1).focus()
+    before = page.evaluate(FOCUSED)
+    # which leaves the focus where it is
+    page.get_by_text("FAKE that pass", exact=True).evaluate("one => one.click()")
+    page.wait_for_url("**of=FAKE**")
+    settle(page)
+    after = page.evaluate(FOCUSED)
+    assert after != before
+    assert after.partition(":")[0] == before.partition(":")[0]
+
+
+def test_a_cell_is_a_switch_only_beside_a_filter(page: Page, address: str) -> None:
+    for path, switch in (("", False), ("explore", True)):
+        visit(page, f"{address}/{path}?run={RUN}")
+        cells = page.locator("[data-cell]")
+        expect(cells).to_have_count(4)
+        assert cells.evaluate_all("all => all.map((one) => one.hasAttribute('aria-pressed'))") == [switch] * 4
 
 
 def test_an_upload_is_explained_and_a_broken_one_is_a_sentence(

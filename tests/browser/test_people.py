@@ -63,16 +63,17 @@ def test_the_game_to_its_end(page: Page, address: str) -> None:
         expect(told).to_be_visible(timeout=PATIENCE)
         right += told.inner_text() == "Right."
         page.keyboard.press("n")
-    mine, detectors = page.get_by_test_id("stMetricValue").all_inner_texts() if _ended(page) else ("", "")
+    expect(page.get_by_text("All answered")).to_be_visible(timeout=PATIENCE)
+    settle(page)
+    mine, detectors = page.get_by_test_id("stMetricValue").all_inner_texts()
     assert mine == f"{right} of {ROUND}"
     assert re.fullmatch(rf"\d+ of {ROUND}", detectors)
     expect(page.get_by_text("95 % interval")).to_have_count(2)
-
-
-def _ended(page: Page) -> bool:
-    expect(page.get_by_text("All answered")).to_be_visible(timeout=PATIENCE)
-    settle(page)
-    return True
+    # here images only open
+    grid = page.get_by_role("list", name="Images.")
+    expect(grid).to_have_attribute("aria-label", re.compile("Enter opens.$"))
+    expect(grid.locator("button.open")).to_have_count(ROUND)
+    expect(grid.locator("input")).to_have_count(0)
 
 
 @pytest.fixture

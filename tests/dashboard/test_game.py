@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from streamlit.testing.v1 import AppTest
+
 from core.run import read_run
 from tests.dashboard.conftest import Open
 from tests.dashboard.test_pages import words
@@ -29,6 +31,25 @@ def test_ten_answers_and_both_scores(open_page: Open, home: Path) -> None:
     app.button(key="game.again").click().run()
     assert app.query_params["game"] == "4"
     assert "Image 1 of 10" in app.get("progress")[0].proto.text
+
+
+def press_twice(app: AppTest, key: str) -> None:
+    """A press, and another before the page that it leads to is drawn."""
+    button = app.button(key=key)
+    for _ in range(2):
+        button.click().run()
+        assert not app.exception
+
+
+def test_a_second_quick_press_is_none(open_page: Open) -> None:
+    app = open_page("game", run="tiny@seen-test", game="3")
+    for number in range(10):
+        assert f"Image {number + 1} of 10" in app.get("progress")[0].proto.text
+        press_twice(app, "game.real")
+        assert app.session_state["game.answers"] == ["REAL"] * (number + 1)
+        press_twice(app, "game.next")
+        assert app.session_state["game.seen"] == number + 1
+    assert len(app.table[0].value) == 10
 
 
 def test_without_pictures_it_says_what_to_do(open_page: Open) -> None:

@@ -153,6 +153,19 @@ def answered(app: AppTest) -> AppTest:
     raise AssertionError("the detector never answered")
 
 
+def test_a_failed_question_can_be_asked_again(open_page: Open, home: Path) -> None:
+    weights = home / "detectors" / "tiny" / "weights.safetensors"
+    whole = weights.read_bytes()
+    weights.write_bytes(b"")
+    app = answered(open_page("guide", run=RUN, step="3"))
+    assert [error.value.startswith("tiny/weights.safetensors") for error in app.error] == [True]
+    weights.write_bytes(whole)
+    app.button(key="guide.lime.again").click()
+    app = answered(app.run())
+    assert not app.error
+    assert "It found **" in words(app)
+
+
 def test_more_parts_make_another_picture(open_page: Open) -> None:
     app = answered(open_page("guide", run=RUN, step="3"))
     assert "It found **" in words(app)

@@ -1,5 +1,6 @@
 """Every page on a run with pictures, on one without, on an empty filter, on nonsense, and on nothing at all."""
 
+import json
 import shutil
 import time
 from dataclasses import replace
@@ -13,15 +14,17 @@ from scipy.stats import binomtest
 from streamlit.testing.v1 import AppTest
 
 from core.browse import Filter, browse_table, find_rows
-from core.detector import load_detector, save_detector
+from core.detector import REAL, load_detector, save_detector
 from core.run import read_run, write_run
 from core.studies.store import study_path, write_study
 from core.studies.study import Finding
+from dashboard import library
 from dashboard.widgets import bars
 from dashboard.widgets.words import CLASS_WORDS, NO_BREAK, percent
 from tests.conftest import make_detector
 from tests.core.test_browse import seal
 from tests.dashboard.conftest import PAGES, ROOT, Open, image_set
+from tests.hostile.damage import reseal
 
 # some pages, such as the glossary, are about no run
 OF_A_RUN = tuple(
@@ -124,6 +127,50 @@ def test_overview_shows_the_runs_own_numbers(open_page: Open, home: Path) -> Non
         assert shown == [f"{100 * value:.1f}{NO_BREAK}%" for value in expected]
 
 
+LEANS = [
+    ([[27, 3], [5, 25]], "accuses photographs more often than it lets generated images pass."),
+    ([[25, 5], [3, 27]], "lets generated images pass more often than it accuses photographs."),
+    ([[27, 3], [3, 27]], "wrong on 10.0 of 100 images, and lets generated images pass as often as it accuses"),
+    ([[30, 0], [0, 30]], "It is wrong on none of these images."),
+    ([[0, 0], [6, 54]], "wrong on 10.0 of 100 images, and since they are of one class, they do not say"),
+]
+
+
+@pytest.mark.parametrize(("confusion", "sentence"), LEANS)
+def test_overview_says_what_the_numbers_come_to(
+    open_page: Open, home: Path, confusion: list[list[int]], sentence: str
+) -> None:
+    folder = home / "runs" / "tiny@seen-test"
+    metrics = read_run(folder).manifest["metrics"]
+    for number, name in enumerate(("FAKE", "REAL")):
+        support = sum(confusion[number])
+        metrics["all"]["per_class"][name] |= {
+            "support": support,
+            "recall": confusion[number][number] / max(support, 1),
+        }
+    metrics["all"] |= {"confusion": confusion, "accuracy": (confusion[0][0] + confusion[1][1]) / 60}
+    reseal(folder, metrics=metrics)
+    text = words(open_page("overview", run="tiny@seen-test"))
+    assert sentence in text
+    assert text.count("more often than it") == sentence.count("more often than it")
+
+
+def test_overview_of_one_class_gives_no_number_of_the_other(open_page: Open, home: Path) -> None:
+    images = image_set("half-test")
+    real = (images.rows["label"] == REAL).to_numpy()
+    images = replace(images, pixels=images.pixels[real], rows=images.rows[real].reset_index(drop=True))
+    write_run(home, load_detector(home / "detectors" / "tiny", device="cpu"), images)
+    app = open_page("overview", run="tiny@half-test")
+    assert not app.exception
+    shown = {metric.label: metric.value for metric in app.metric}
+    assert shown["FAKE caught"] == shown["Pairs told apart"] == "none"
+    assert shown["REAL trusted"] == shown["Right verdicts"] != "none"
+    assert "generated images 0" not in words(app)
+    beside = next(element.value for element in app.table if "Recall" in element.value)
+    assert (beside.iloc[0] == "none").all()
+    assert not (beside.iloc[2] == "none").any()
+
+
 def test_overview_moves_with_the_threshold(open_page: Open, home: Path) -> None:
     run = read_run(home / "runs" / "tiny@seen-test")
     app = open_page("overview", run=run.name)
@@ -139,7 +186,7 @@ def test_overview_counts_mistakes_by_category(
 ) -> None:
     table = browse_table(read_run(home / "runs" / "tiny@seen-test"))
     drawn: list[tuple[pd.DataFrame, float]] = []
-    monkeypatch.setattr(bars, "rate_bars", lambda rates, *, overall, key: drawn.append((rates, overall)))
+    monkeypatch.setattr(bars, "rate_bars", lambda rates, *, overall, **_: drawn.append((rates, overall)))
     open_page("overview", run="tiny@seen-test", of=of)
     among = table if of == "all" else table[table["label"] == of]
     wrong = (among["correct"] == "wrong").groupby(among["category"].astype(str)).mean()
@@ -293,6 +340,19 @@ def test_explore_compares_what_is_selected(open_page: Open, home: Path) -> None:
     assert app.dataframe[0].value.index.tolist() == [table["name"][0], table["name"][9]]
 
 
+def test_images_can_be_selected_only_where_that_leads_to_something(open_page: Open, home: Path) -> None:
+    ids = browse_table(read_run(home / "runs" / "tiny@seen-test"))["id"]
+    app = open_page("explore", run="tiny@seen-test", pick=f"{ids[0]},{ids[9]}", compare="on")
+    assert selectable(app) == {"explore.compared": False, "explore.compared_maps": False, "explore.grid": True}
+    assert selectable(open_page("upload", run="tiny@seen-test")) == {"upload.samples": False}
+
+
+def selectable(app: AppTest) -> dict[str, bool]:
+    """Whether the images of each grid of a page can be selected, by the grid's key."""
+    drawn = {one.proto.id.rpartition("-")[2]: json.loads(one.proto.json) for one in app.get("bidi_component")}
+    return {key: data["selectable"] for key, data in sorted(drawn.items()) if "tiles" in data}
+
+
 def test_explore_without_pictures_says_so(open_page: Open) -> None:
     assert "60 pictures are not at hand" in words(open_page("explore", run="tiny@blind-test"))
     assert "not at hand" not in words(open_page("explore", run="tiny@seen-test"))
@@ -321,6 +381,19 @@ def test_inspect_keeps_tags_and_notes(open_page: Open) -> None:
     again = open_page("inspect", run="tiny@seen-test")
     assert again.text_area(key="inspect.note").value == "ringing at the edge"
     assert again.multiselect(key="inspect.tags").value == ["halo"]
+
+
+def test_inspect_leaves_the_tags_of_others(open_page: Open, home: Path) -> None:
+    table = browse_table(read_run(home / "runs" / "tiny@seen-test"))
+    id_ = table["id"][find_rows(table, Filter())[0]]
+    library.tags().add([id_], "old")
+    app = open_page("inspect", run="tiny@seen-test")
+    # by another visitor, after this page was drawn
+    library.tags().add([id_], "theirs")
+    app.multiselect(key="inspect.tags").set_value(["mine"]).run()
+    assert not app.exception
+    assert sorted(library.tags().of(id_)) == ["mine", "theirs"]
+    assert app.multiselect(key="inspect.tags").value == library.tags().of(id_)
 
 
 def test_inspect_shows_what_studies_found_of_the_image(open_page: Open, home: Path) -> None:
@@ -444,3 +517,23 @@ def test_two_detectors_stand_beside_each_other(open_page: Open, home: Path) -> N
     ]  # fmt: skip
     app.selectbox(key="url.beside").set_value("").run()
     assert "rival" not in words(app)
+
+
+def test_a_detector_that_cannot_be_asked_can_be_asked_again(open_page: Open, home: Path) -> None:
+    other = make_detector(seed=7)
+    other.manifest = {"name": "rival"}
+    save_detector(home / "detectors" / "rival", other, model_card="# Detector `rival`\n\nFor tests.\n")
+    weights = home / "detectors" / "rival" / "weights.safetensors"
+    whole = weights.read_bytes()
+    weights.write_bytes(b"")
+    app = settled(open_page("inspect", run="tiny@seen-test", beside="rival", samples="64"))
+    assert not app.exception
+    assert "rival/weights.safetensors" in words(app)
+    weights.write_bytes(whole)
+    app.button(key="verdict.rival.again").click()
+    app = settled(app.run())
+    run = read_run(home / "runs" / "tiny@seen-test")
+    row = int(find_rows(browse_table(run), Filter())[0])
+    margin = float(other.margins(np.asarray(run.images[[row]]))[0])
+    assert f"margin {margin:+.2f}" in words(app)
+    assert "verdict.rival.again" not in [button.key for button in app.button]

@@ -52,6 +52,49 @@ def test_what_is_no_image_is_one_sentence(open_page: Open) -> None:
     assert app.error[0].value.startswith("broken.png: The file is not an image")
 
 
+def test_a_failed_look_is_one_sentence_and_can_be_tried_again(open_page: Open, home: Path) -> None:
+    weights = home / "detectors" / "tiny" / "weights.safetensors"
+    whole = weights.read_bytes()
+    weights.write_bytes(b"")
+    app = upload(open_page("upload", run="tiny@seen-test"), ("stripes.png", picture(3), "image/png"))
+    assert not app.exception
+    # of the verdict and of both explanations
+    assert [error.value.startswith("tiny/weights.safetensors") for error in app.error] == [True] * 3
+    weights.write_bytes(whole)
+    app.button(key="upload.again").click()
+    app = settled(app.run())
+    assert any("called" in element.value for element in app.table)
+    assert "upload.again" not in [button.key for button in app.button]
+
+
+def test_a_failed_look_is_said_once_a_file_in_the_table(open_page: Open, home: Path) -> None:
+    weights = home / "detectors" / "tiny" / "weights.safetensors"
+    whole = weights.read_bytes()
+    weights.write_bytes(b"")
+    files = [(f"stripes{seed}.png", picture(seed), "image/png") for seed in (2, 5)]
+    app = upload(open_page("upload", run="tiny@seen-test"), files[0], BROKEN, files[1])
+    said = app.dataframe[0].value["verdict"].tolist()
+    assert [sentence.startswith("tiny/weights.safetensors") for sentence in said] == [True, False, True]
+    # beside the table: of the verdict and of both explanations of the one that is chosen
+    assert len(app.error) == 3
+    weights.write_bytes(whole)
+    app.button(key="table.again").click()
+    table = settled(app.run()).dataframe[0].value
+    assert table["verdict"].tolist()[::2] == [
+        settle(load_detector(home / "detectors" / "tiny").margins(prepare(data).pixels)) for _, data, _ in files
+    ]
+    assert "table.again" not in [button.key for button in app.button]
+
+
+def test_files_of_one_name_can_each_be_chosen(open_page: Open) -> None:
+    files = [("a.png", picture(seed, height), "image/png") for seed, height in ((2, 60), (5, 90))]
+    app = upload(open_page("upload", run="tiny@seen-test"), *files)
+    assert app.dataframe[0].value["file"].tolist() == ["1. a.png", "2. a.png"]
+    for number, pixels in ((1, "120 x 90"), (0, "120 x 60")):
+        app.selectbox(key="upload.chosen").select_index(number)
+        assert f"a.png, {pixels} pixels" in words(settled(app.run()))
+
+
 def test_several_are_a_table_and_one_of_them_is_explained(open_page: Open, home: Path) -> None:
     files = [(f"stripes{seed}.png", picture(seed), "image/png") for seed in (2, 5)]
     app = upload(open_page("upload", run="tiny@seen-test"), files[0], BROKEN, files[1])
@@ -69,3 +112,19 @@ def test_several_are_a_table_and_one_of_them_is_explained(open_page: Open, home:
     assert "stripes2.png, 120 x 90 pixels" in words(app)
     chosen.select_index(2)
     assert "stripes5.png, 120 x 90 pixels" in words(settled(app.run()))
+
+
+def test_only_what_is_there_and_explained_is_kept_for_a_visitor(open_page: Open) -> None:
+    pictures = [(f"{seed}.png", picture(seed), "image/png") for seed in range(3)]
+    app = upload(open_page("upload", run="tiny@seen-test"), *pictures)
+    whole = app.session_state["upload.whole"]
+    assert len(whole) == 3
+    # previews are two hundred times the pixels
+    assert all(kept.preview.size == 0 for kept in whole.values())
+    assert app.session_state["upload.cut"][2].preview.size > 0
+    upload(app, pictures[1])
+    assert len(app.session_state["upload.whole"]) == 1
+    assert app.session_state["upload.cut"][0] in app.session_state["upload.whole"]
+    upload(app)
+    assert not app.session_state["upload.whole"]
+    assert "upload.cut" not in app.session_state

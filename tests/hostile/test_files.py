@@ -342,6 +342,16 @@ def test_the_page_says_which_file_of_a_detector(home: Path, open_page: Open, fil
     assert str(home) not in words(app)
 
 
+@pytest.mark.parametrize("how", ["one byte", "a folder", "noise", "missing"])
+def test_the_page_says_that_the_model_card_is_damaged(home: Path, open_page: Open, how: str) -> None:
+    file = home / "detectors" / DETECTOR / "README.md"
+    DAMAGES.get(how, Path.unlink)(file)
+    app = open_page("overview", run=RUN)
+    assert not app.exception
+    assert [error.value.startswith(f"{DETECTOR}/README.md is missing") for error in app.error] == [True]
+    assert str(home) not in words(app)
+
+
 def test_the_page_says_which_study(home: Path, open_page: Open) -> None:
     file = home / "runs" / RUN / "studies" / "brightness.parquet"
     DAMAGES["half"](file)
