@@ -154,7 +154,8 @@ def compare() -> None:
 if picked:
     with st.container(border=True):
         with st.form("explore.tagging", border=False), st.container(horizontal=True, vertical_alignment="bottom"):
-            st.markdown(f"**{len(picked)} selected**", width="content")
+            most = ", as many as can be at a time; take one away for another" if len(picked) == MAX_PICKED else ""
+            st.markdown(f"**{len(picked)} selected**{most}", width="content")
             st.text_input(
                 "Tag",
                 key="explore.tag_text",

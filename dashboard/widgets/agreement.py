@@ -55,6 +55,7 @@ def agreement_panel(
     by = f" By **{detector.name}**." if named else ""
     st.caption(f"Two methods that know nothing of each other. What both say is worth more than what one says.{by}")
     cam, lime = panels.finished(subject, detector, stored)
+    panels.waits(cam is None or lime is None)
     if cam is None or lime is None:
         st.caption("This is said once both are there.")
         return

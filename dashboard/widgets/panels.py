@@ -286,10 +286,18 @@ def finished(subject: Subject, detector: Known, stored: CamResult | None) -> tup
     return found[0], found[1]
 
 
+def waits(still: bool) -> None:
+    """Note whether the comparison, which stands above the panels, was drawn without one of the explanations."""
+    st.session_state["agreement.waits"] = still
+
+
 def page_row(subject: Subject, detectors: Sequence[Known], stored: CamResult | None, notes: Sequence[str] = ()) -> None:
     """The file that holds everything, once both explanations are there."""
     cam, lime = finished(subject, detectors[0], stored)
     results: dict[str, Result] = {}
     if cam is not None and lime is not None:
         results = {"Grad-CAM": cam, "LIME": lime}
+        if st.session_state.pop("agreement.waits", False):
+            # the last answer came while the page was being drawn, and no panel waits for it any more
+            st.rerun()
     page_download(results, name=subject.name, notes=list(notes), key="page.file", palette=s.PALETTE.value)

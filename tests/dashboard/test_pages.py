@@ -19,7 +19,7 @@ from core.run import read_run, write_run
 from core.studies.store import study_path, write_study
 from core.studies.study import Finding
 from dashboard import library
-from dashboard.widgets import bars
+from dashboard.widgets import bars, panels
 from dashboard.widgets.words import CLASS_WORDS, NO_BREAK, percent
 from tests.conftest import make_detector
 from tests.core.test_browse import seal
@@ -537,3 +537,21 @@ def test_a_detector_that_cannot_be_asked_can_be_asked_again(open_page: Open, hom
     margin = float(other.margins(np.asarray(run.images[[row]]))[0])
     assert f"margin {margin:+.2f}" in words(app)
     assert "verdict.rival.again" not in [button.key for button in app.button]
+
+
+def test_inspect_compares_what_was_finished_while_it_was_drawn(
+    open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw = panels.lime_panel
+
+    def when_it_is_done(subject: Any, detectors: Any) -> None:
+        # between the comparison and the panel below it
+        for _ in range(600):
+            if panels.finished(subject, detectors[0], None)[1] is not None:
+                break
+            time.sleep(0.05)
+        draw(subject, detectors)
+
+    monkeypatch.setattr(panels, "lime_panel", when_it_is_done)
+    app = open_page("inspect", run="tiny@seen-test", seed="77", stage="layer3")
+    assert "Rank correlation over the segments" in words(app)
