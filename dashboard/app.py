@@ -9,8 +9,10 @@ import streamlit as st
 if (root := str(Path(__file__).parents[1])) not in sys.path:
     sys.path.insert(0, root)
 
+from dashboard.memory import few_arenas
 from dashboard.sidebar import draw_sidebar
 
+few_arenas()
 st.set_page_config(page_title="Telltale", page_icon=str(Path(__file__).with_name("icon.svg")), layout="wide")
 page = st.navigation(
     {
