@@ -151,7 +151,7 @@ def open_run(path: Path) -> Opened:
     return _open(path, f"{path} {stamp}")
 
 
-@st.cache_resource(max_entries=4, show_spinner="Reading the run")
+@st.cache_resource(max_entries=8, show_spinner="Reading the run")
 def _open(path: Path, stamp: str) -> Opened:
     return Opened(read_run(path), study_columns(path), further_columns(path), stamp)
 
@@ -223,7 +223,8 @@ def _refused_studies(_opened: Opened, stamp: str) -> list[str]:  # noqa: ARG001 
     return [for_visitors(problem, homes=homes()) for problem in find_studies(_opened.run).problems]
 
 
-@st.cache_resource(max_entries=16, show_spinner=False)
+# a dozen of each of a few runs: where visitors look at several, fewer would be read anew all the time
+@st.cache_resource(max_entries=64, show_spinner=False)
 def _answer(_opened: Opened, stamp: str, name: str) -> Answer:  # noqa: ARG001 - the key
     return read_study(study_path(_opened.run.path, name), _opened.run)
 

@@ -5,6 +5,7 @@ about one verdict, colour, line and shape say the method.
 """
 
 import textwrap
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,8 @@ LEVEL_NAMES = {
     "layer1": "and stage 1",
     "conv1": "everything",
 }
+# small ones, and every run, verdict and filling has its own
+_kept = partial(kept, most=96)
 DIRECTION_NAMES = {
     "deletion": "Deletion: share of the image that is filled",
     "insertion": "Insertion: share of the image that is shown",
@@ -49,7 +52,7 @@ def marker(group: str) -> dict[str, Any]:
     return {"color": CLASS_COLOURS[verdict], "symbol": SHAPES[verdict] + ("-open" if wrong else ""), "size": 11}
 
 
-@kept
+@_kept
 def dots(frame: pd.DataFrame, *, unit: str, share: bool = False, zero: bool = False) -> go.Figure:
     """Means with their intervals, a row a name and a mark a group.
 
@@ -87,7 +90,7 @@ def dots(frame: pd.DataFrame, *, unit: str, share: bool = False, zero: bool = Fa
     return figure
 
 
-@kept
+@_kept
 def deletion_curves(frame: pd.DataFrame, best: str) -> go.Figure:
     """Deletion over insertion of one group, every control drawn in.
 
@@ -118,7 +121,7 @@ def deletion_curves(frame: pd.DataFrame, best: str) -> go.Figure:
     return figure
 
 
-@kept
+@_kept
 def randomised(frame: pd.DataFrame, method: str) -> go.Figure:
     """What is left of a map as the detector is randomised from the top down, the control dotted.
 

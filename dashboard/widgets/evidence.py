@@ -82,7 +82,7 @@ def rates_by(evidence: Evidence, by: By, probe: str) -> pd.DataFrame:
     return _rates_by(evidence, evidence.stamp, by, probe)
 
 
-@st.cache_resource(max_entries=64, show_spinner=False)
+@st.cache_resource(max_entries=256, show_spinner=False)
 def _rates_by(_evidence: Evidence, stamp: str, by: By, probe: str) -> pd.DataFrame:  # noqa: ARG001 - the key
     return responses(_evidence.turns, by=by, probes=(probe,))
 

@@ -14,10 +14,10 @@ MOST = 24
 P = ParamSpec("P")
 
 
-def kept(build: Callable[P, go.Figure]) -> Callable[P, go.Figure]:
+def kept(build: Callable[P, go.Figure], *, most: int = MOST) -> Callable[P, go.Figure]:
     """A chart's builder that remembers its last figures by everything it is given; nobody changes a figure later.
 
-    What has a `stamp`, such as an opened run, is known by that.
+    What has a `stamp`, such as an opened run, is known by that. The `most` figures that were asked for last stay.
     """
     figures: OrderedDict[bytes, go.Figure] = OrderedDict()
     lock = threading.Lock()
@@ -34,7 +34,7 @@ def kept(build: Callable[P, go.Figure]) -> Callable[P, go.Figure]:
         figure = build(*args, **options)
         with lock:
             figures[key] = figure
-            while len(figures) > MOST:
+            while len(figures) > most:
                 figures.popitem(last=False)
         return figure
 

@@ -79,7 +79,7 @@ def summary(opened: Opened, answer: Answer, make: Summary, by: By) -> pd.DataFra
     return _summary(opened, answer, make, f"{opened.stamp} {answer.about['study']} {make.__name__}", by)
 
 
-@st.cache_resource(max_entries=48, show_spinner=False)
+@st.cache_resource(max_entries=256, show_spinner=False)
 def _summary(_opened: Opened, _answer: Answer, _make: Summary, stamp: str, by: By) -> pd.DataFrame:  # noqa: ARG001
     try:
         return _make(_answer.table, _opened.run, by=by)

@@ -3,11 +3,11 @@
 python -m tests.benchmarks.load [--minutes 5] [--browsers 20] [--explainers 4] [--think 3]
 
 The server is started on a port and with a cache of its own. Those who browse turn pages of Overview, Explore, Evidence,
-Patterns and Data and set their widgets; those who explain have one image after another explained on Inspect and Upload
-under changing settings. Between two interactions each pauses as a person does, exponentially with a mean of `--think`
-seconds; a visitor leaves after about twenty pages and another one comes. Latency is measured at the client, until the
-page is whole. Afterwards every explanation that was waited for is computed again alone and compared, numbers and
-picture.
+Patterns, Data, Trust and Guide and set their widgets; those who explain have one image after another explained on
+Inspect and Upload under changing settings. Between two interactions each pauses as a person does, exponentially with a
+mean of `--think` seconds; a visitor leaves after about twenty pages and another one comes. Latency is measured at the
+client, until the page is whole. Afterwards every explanation that was waited for is computed again alone and compared,
+numbers and picture.
 """
 
 import argparse

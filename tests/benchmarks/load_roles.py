@@ -26,7 +26,7 @@ from core.run import find_detectors, find_runs, read_run
 from core.upload import DEFAULT_FILTER, prepare
 from tests.benchmarks.visitor import Trouble, Visitor, component_data
 
-BROWSED = ("", "explore", "explore", "evidence", "patterns", "data")
+BROWSED = ("", "explore", "explore", "evidence", "patterns", "data", "trust", "guide")
 # how many pages a visitor looks at before leaving; another one comes then
 STAY = 20
 # the widgets that a browsing visitor leaves alone: they lead to another run, or off the page
@@ -286,6 +286,8 @@ def _photograph(image: NDArray[np.uint8], chance: random.Random) -> bytes:
 
 async def _change_setting(visitor: Visitor, chance: random.Random, watch: Watch) -> None:
     """Move one of LIME's controls and another seed, as in the panel."""
+    # who moves on early may find the page in the midst of being drawn
+    await visitor.still()
     seed, fragment = visitor.find("url.seed")
     if chance.random() < 0.5:
         await visitor.change(

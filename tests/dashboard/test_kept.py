@@ -1,11 +1,11 @@
 """Charts that are built once."""
 
 from dataclasses import dataclass
+from functools import partial
 from types import SimpleNamespace
 
 import pandas as pd
 import plotly.graph_objects as go
-import pytest
 
 from dashboard.widgets import kept
 
@@ -17,11 +17,10 @@ class Shown:
     value: float
 
 
-def test_equal_things_are_built_once_and_others_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kept, "MOST", 2)
+def test_equal_things_are_built_once_and_others_anew() -> None:
     built = []
 
-    @kept.kept
+    @partial(kept.kept, most=2)
     def chart(frame: pd.DataFrame, *, shown: Shown) -> go.Figure:
         built.append(shown)
         return go.Figure().add_scatter(y=frame["y"])
