@@ -152,13 +152,13 @@ def judged_table(run: Run) -> pd.DataFrame:
     return table
 
 
-def browse_table(run: Run) -> pd.DataFrame:
-    """A run's `judged_table` with the columns that its studies add.
+def browse_table(run: Run, judged: pd.DataFrame | None = None) -> pd.DataFrame:
+    """A run's `judged_table`, made here unless it is given, with the columns that its studies add.
 
     A study's columns are named `<study>.<column>`; `core.study_columns` says which there are and what they mean. Where
     images stand on the pictures of clusters is in `<space>_x` and `<space>_y`, see `core.places`.
     """
-    table = judged_table(run)
+    table = judged_table(run) if judged is None else judged
     added = added_by_studies(run.path, table["id"]), read_places(run.path, table["id"])
     return pd.concat([table, *added], axis=1)
 

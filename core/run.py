@@ -78,6 +78,11 @@ class Run:
         """Which split of its data set it is about."""
         return "train" if "-train" in str(self.manifest["set"]) else "test"
 
+    @property
+    def leaks_checked(self) -> bool:
+        """Whether somebody looked for its images among those that the detector was trained on."""
+        return bool(self.manifest.get("leaks_checked", True))
+
     def __len__(self) -> int:
         return len(self.predictions)
 

@@ -63,7 +63,7 @@ class Opened:
     def table(self) -> pd.DataFrame:
         """From `browse_table`, a row an image; and the linked columns, but those that nothing can be asked of."""
         if self.without is None:
-            return browse_table(self.run)
+            return browse_table(self.run, self.judged)
         table = self.without.table
         found = added_by_studies(self.run.path, table["id"], self.linked, offered=False)
         return pd.concat([table, found], axis=1)

@@ -120,18 +120,17 @@ def _lead(run: Run, answers: Mapping[str, Answer]) -> list[str]:
         f"It is right on {percent(metrics['accuracy'])} of {metrics['images']:,} images ({percent(float(low))} to "
         f"{percent(float(high))}).",
         f"{passed:,} generated images pass as photographs; {accused:,} photographs are called generated.",
-        f"{_leaks(manifest)} and {manifest['repeats']:,} are copies of another; "
-        + _without(manifest["metrics"]["clean"]),
+        f"{_leaks(run)} and {manifest['repeats']:,} are copies of another; " + _without(manifest["metrics"]["clean"]),
     ]
     # what each study found first is its most telling
     first = (found for answer in answers.values() for found in answer.findings[:1])
     return [html.escape(line) for line in (*lead, *(spaced(found.sentence) for found in first))]
 
 
-def _leaks(manifest: Mapping[str, Any]) -> str:
-    if not manifest.get("leaks_checked", True):
+def _leaks(run: Run) -> str:
+    if not run.leaks_checked:
         return "Whether images were also in its training set was not checked"
-    return f"{manifest['leaked']:,} of the images were also in its training set"
+    return f"{run.manifest['leaked']:,} of the images were also in its training set"
 
 
 def _without(kept: Mapping[str, Any]) -> str:

@@ -79,7 +79,7 @@ with st.container(horizontal=True, horizontal_alignment="distribute", vertical_a
         )
     else:
         seen = "No file of this run was in the training set"
-        if not manifest.get("leaks_checked", True):
+        if not opened.run.leaks_checked:
             seen = "Whether files of this run were in the training set was not checked"
         st.caption(f"{seen}, and none repeats another.", width="content")
     report_download(opened, key="overview.report")
@@ -295,7 +295,7 @@ with row.cell():
         "Enough to make the same run again, and to see that two are the same.",
         help=explain("Run", "Fingerprint", "Temperature"),
     )
-    leaked = f"{manifest['leaked']:,}" if manifest.get("leaks_checked", True) else "not checked"
+    leaked = f"{manifest['leaked']:,}" if opened.run.leaks_checked else "not checked"
     facts = {
         "Detector": f"{manifest['detector']}, weights `{manifest['detector_sha256'][:16]}`",
         "Images": f"{manifest['set']}, fingerprint `{manifest['set_fingerprint'][:16]}`",

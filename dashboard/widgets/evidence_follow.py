@@ -37,14 +37,23 @@ def follow(
     def stand() -> Standing:
         return worker().ask(visitor(), slot, question, pixels)
 
+    def show(now: Standing) -> None:
+        if now.answer is not None:
+            draw(now.answer)
+        _draw_standing(now, slot, doing(now.answer), on_stop)
+
+    keep_up(stand, show, slot=slot)
+
+
+def keep_up(stand: Callable[[], Standing], show: Callable[[Standing], None], *, slot: str) -> None:
+    """Show how a question stands, `stand`, and again while it is busy; then why it ended, where it has no answer."""
+
     def again() -> None:
         now = stand()
         if now.busy != busy:
             # only a full rerun begins or ends the coming back
             st.rerun()
-        if now.answer is not None:
-            draw(now.answer)
-        _draw_standing(now, slot, doing(now.answer), on_stop)
+        show(now)
         draw_ended(now, slot)
 
     busy = stand().busy

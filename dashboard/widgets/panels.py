@@ -13,7 +13,7 @@ from dashboard.glossary import explain
 from dashboard.widgets import settings as s
 from dashboard.widgets.asking import Known, Subject, ask, visitor, worker
 from dashboard.widgets.downloads import Result, page_download, result_downloads
-from dashboard.widgets.evidence_follow import draw_ended
+from dashboard.widgets.evidence_follow import draw_ended, keep_up
 from dashboard.widgets.picture import explained_picture
 from dashboard.widgets.polling import come_back
 from dashboard.widgets.words import CLASS_WORDS, percent, remaining
@@ -236,26 +236,21 @@ def _draw_answer(
 
 def verdict_line(subject: Subject, detector: Known, stored: CamResult | None) -> None:
     """What one detector says of an image, in one line."""
+    if stored is not None and stored.detector_sha256 == detector.sha256:
+        _draw_verdict(detector, stored)
+        return
     slot = f"verdict.{detector.name}"
 
     def stand() -> Standing:
-        if stored is not None and stored.detector_sha256 == detector.sha256:
-            return Standing("done", stored, 1.0)
         return ask(detector, subject.image[None], subject.sha256, CamSettings(), slot=slot)
 
-    def draw() -> None:
-        now = stand()
-        if now.busy != busy:
-            # only a full rerun begins or ends the coming back
-            st.rerun()
+    def show(now: Standing) -> None:
         if now.answer is not None:
             _draw_verdict(detector, now.answer)
         elif now.busy:
             st.caption(f"**{detector.name}** is being asked")
-        draw_ended(now, slot)
 
-    busy = stand().busy
-    come_back(draw, while_busy=busy)
+    keep_up(stand, show, slot=slot)
 
 
 def _draw_verdict(detector: Known, answer: CamResult) -> None:
