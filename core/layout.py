@@ -50,9 +50,10 @@ def shuffled(pixels: Pixels, block: int, orders: NDArray[np.integer]) -> Pixels:
     return image_of(moved)
 
 
-def mirrored_in_blocks(pixels: Pixels, block: int) -> Pixels:
-    """Each block mirrored left to right in its own place: the seams of `shuffled` with every block where it was."""
-    return image_of(blocks_of(pixels, block)[:, :, :, ::-1])
+def turned_in_blocks(pixels: Pixels, block: int) -> Pixels:
+    """Each block turned upside down in its own place: the seams of `shuffled` on all four sides of a block, and every
+    block where it was. (Mirrored left to right, blocks would still fit those above and below.)"""
+    return image_of(blocks_of(pixels, block)[:, :, ::-1, ::-1])
 
 
 def rolled(pixels: Pixels, by: int) -> Pixels:

@@ -289,12 +289,12 @@ _BLOCKS = (
     Probe(
         "shuffle", "blocks", "Blocks shuffled", "Square blocks change places: texture stays, shape goes.",
         _SIDES, lambda batch, side: layout.shuffled(batch.pixels, int(side), batch.chance.orders[int(side)]),
-        "the order of its parts, its shape", ("shuffle_mirror", "shuffle_roll"),
+        "the order of its parts, its shape", ("shuffle_turn", "shuffle_roll"),
     ),
     Probe(
-        "shuffle_mirror", "blocks", "The same seams",
-        "Each block is mirrored where it is: seams without shuffling.",
-        _SIDES, lambda batch, side: layout.mirrored_in_blocks(batch.pixels, int(side)),
+        "shuffle_turn", "blocks", "The same seams",
+        "Each block is turned upside down where it is: seams without shuffling.",
+        _SIDES, lambda batch, side: layout.turned_in_blocks(batch.pixels, int(side)),
         "having no seams", is_control=True,
     ),
     Probe(

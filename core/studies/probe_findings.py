@@ -232,7 +232,7 @@ def shape_texture(rates: Rates) -> Finding:
     return finding(
         "shape_texture",
         f"{answer}: shuffling blocks of 8 pixels turns {rates.said('shuffle_8')}. The same seams without shuffling "
-        f"turn {rates.listed('shuffle_mirror_8')}, a shift by half a block {rates.listed('shuffle_roll_8')}.",
+        f"turn {rates.listed('shuffle_turn_8')}, a shift by half a block {rates.listed('shuffle_roll_8')}.",
         max(rows, key=lambda row: float(row["net"])),
     )
 

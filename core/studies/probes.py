@@ -75,6 +75,7 @@ STUDY = Study(
     "the class's own mean colour, the seams without shuffling, as much of the picture covered elsewhere",
     compute=compute,
     conclude=conclude,
+    version=2,
     parameters={"seed": 0},
     explore=("turned_by", "turned_size", "turned_families", "detail_radius", "detail_both_ways"),
 )

@@ -33,13 +33,33 @@ def test_blocks_go_there_and_back(pixels: NDArray[np.uint8]) -> None:
 
 @pytest.mark.parametrize("side", [4, 8, 16])
 def test_the_controls_of_shuffling(pixels: NDArray[np.uint8], side: int) -> None:
-    mirrored = layout.mirrored_in_blocks(pixels, side)
-    for x in range(0, 32, side):
-        np.testing.assert_array_equal(mirrored[:, :, x : x + side], pixels[:, :, x : x + side][:, :, ::-1])
+    turned = layout.turned_in_blocks(pixels, side)
+    for y in range(0, 32, side):
+        for x in range(0, 32, side):
+            block = pixels[:, y : y + side, x : x + side]
+            np.testing.assert_array_equal(turned[:, y : y + side, x : x + side], np.rot90(block, 2, axes=(1, 2)))
     half = side // 2
     moved = layout.rolled(pixels, half)
     np.testing.assert_array_equal(moved[:, half:, half:], pixels[:, :-half, :-half])
     np.testing.assert_array_equal(moved[:, :half, half:], pixels[:, -half:, :-half])
+
+
+@pytest.mark.parametrize("side", [4, 8, 16])
+def test_the_control_of_shuffling_has_its_seams_on_all_sides_of_a_block(side: int) -> None:
+    """Where the picture is smooth: a jump at every border of blocks, along it and across it, nearly as shuffling has."""
+    y, x = np.mgrid[:32, :32]
+    smooth = np.stack([4 * y + 3 * x, 2 * y + 5 * x, 6 * y + x], axis=-1)[None].astype(np.uint8)
+
+    def jumps(image: NDArray[np.uint8]) -> tuple[float, float]:
+        steps = [np.abs(np.diff(image.astype(int), axis=axis)) for axis in (1, 2)]
+        return float(steps[0][:, side - 1 :: side].mean()), float(steps[1][:, :, side - 1 :: side].mean())
+
+    orders = Chance.of([str(number) for number in range(200)]).orders[side]
+    shuffled = jumps(layout.shuffled(smooth.repeat(200, axis=0), side, orders))
+    seams = jumps(layout.turned_in_blocks(smooth, side))
+    for mine, theirs, before in zip(seams, shuffled, jumps(smooth), strict=True):
+        assert mine > 3 * before
+        assert mine > 0.3 * theirs
 
 
 def test_geometry(pixels: NDArray[np.uint8]) -> None:

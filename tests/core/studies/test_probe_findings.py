@@ -71,7 +71,7 @@ def test_the_numbers_are_those_of_the_charts(tmp_path: Path) -> None:
 
 
 def test_what_its_control_turns_as_well_does_not_decide(tmp_path: Path) -> None:
-    as_much = {"tint_full": 0.5, "tint_control_full": 0.52, "shuffle_8": 0.5, "shuffle_mirror_8": 0.45}
+    as_much = {"tint_full": 0.5, "tint_control_full": 0.52, "shuffle_8": 0.5, "shuffle_turn_8": 0.45}
     as_much |= {"hide_border_texture": 0.5, "hide_spread_texture": 0.5, "lowpass_12": 0.62, "lowpass_control_12": 0.6}
     said = found({}, as_much, tmp_path)
     assert said["colour"].sentence.startswith("Colour, in amount and tint, decides no more than its control:")
@@ -83,7 +83,7 @@ def test_what_its_control_turns_as_well_does_not_decide(tmp_path: Path) -> None:
     assert said["place"].sentence.startswith("One place decides no more than its control: hiding the border turns 50 %")
     assert said["detail_out"].sentence.startswith("FAKE verdicts rest on fine detail no more than on coarser detail:")
     without = {column: share for column, share in as_much.items() if "control" not in column}
-    said = found({}, {column: without.get(column, 0) for column in without if "_mirror" not in column}, tmp_path)
+    said = found({}, {column: without.get(column, 0) for column in without if "_turn_" not in column}, tmp_path)
     assert said["colour"].sentence.startswith("Colour often decides:")
     assert said["shape_texture"].sentence.startswith("Verdicts often need shape as well:")
     assert said["detail_out"].sentence.startswith(
@@ -92,7 +92,7 @@ def test_what_its_control_turns_as_well_does_not_decide(tmp_path: Path) -> None:
 
 
 def test_each_verdict_has_its_own_answer(tmp_path: Path) -> None:
-    said = found({}, {"shuffle_8": (0.02, 0.7), "shuffle_mirror_8": (0.01, 0.1)}, tmp_path)
+    said = found({}, {"shuffle_8": (0.02, 0.7), "shuffle_turn_8": (0.01, 0.1)}, tmp_path)
     assert said["shape_texture"].sentence.startswith(
         "FAKE verdicts rest on texture, REAL ones mostly need shape as well:"
     )
