@@ -46,7 +46,7 @@ def test_the_controls_of_shuffling(pixels: NDArray[np.uint8], side: int) -> None
 
 @pytest.mark.parametrize("side", [4, 8, 16])
 def test_the_control_of_shuffling_has_its_seams_on_all_sides_of_a_block(side: int) -> None:
-    """Where the picture is smooth: a jump at every border of blocks, along it and across it, nearly as shuffling has."""
+    """Where the picture is smooth: a jump at every border of blocks, in both directions, nearly as shuffling has."""
     y, x = np.mgrid[:32, :32]
     smooth = np.stack([4 * y + 3 * x, 2 * y + 5 * x, 6 * y + x], axis=-1)[None].astype(np.uint8)
 
