@@ -1,6 +1,7 @@
 """The runs, tables and pictures that all visitors share, read once."""
 
 import os
+import threading
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -27,6 +28,9 @@ from dashboard.shelf import Shelf
 
 # columns that one URL may add
 MOST_LINKED = 12
+
+_shelves: dict[Path, Shelf] = {}
+_shelves_lock = threading.Lock()
 
 
 @dataclass(frozen=True, eq=False)
@@ -262,10 +266,16 @@ def splits() -> tuple[Split, ...]:
     return ("test", "train") if any("-train" in name for name in sets) else ("test",)
 
 
-@st.cache_resource(show_spinner=False, on_release=lambda made: made.stop())
 def shelf() -> Shelf:
-    """The image sets that pictures are taken from."""
-    return Shelf(homes()[0] / "data" / "cifake", splits())
+    """The image sets that pictures are taken from, one shelf for all visitors.
+
+    In no cache: any browser may ask Streamlit to forget those, and what was attached by its path would be gone.
+    """
+    home = homes()[0]
+    with _shelves_lock:
+        if home not in _shelves:
+            _shelves[home] = Shelf(home / "data" / "cifake", splits())
+        return _shelves[home]
 
 
 @st.cache_resource(show_spinner=False)

@@ -8,11 +8,12 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from core.dataset import load_image_set
 from core.run import write_run
-from dashboard import sidebar
+from dashboard import library, sidebar
 from dashboard.shelf import Attaching, Shelf
 from tests.conftest import make_detector
 from tests.dashboard.conftest import Open
@@ -116,6 +117,18 @@ def test_pictures_appear_once_their_set_is_attached(open_page: Open, cifake_run:
     assert not app.exception
     assert not any("not at hand" in found.value for found in app.caption)
     assert any(found.value == "All pictures are at hand." for found in app.caption)
+
+
+@pytest.mark.usefixtures("on_this_machine")
+def test_a_browser_that_has_everything_forgotten_does_not_take_pictures_away(
+    open_page: Open, cifake_run: str, cifake: Path
+) -> None:
+    attach(open_page("explore", run=cifake_run), cifake)
+    # what Streamlit does for any browser that asks for it
+    st.cache_resource.clear()
+    app = open_page("explore", run=cifake_run)
+    assert not any("not at hand" in found.value for found in app.caption)
+    assert library.shelf().source == str(cifake)
 
 
 @pytest.mark.usefixtures("on_this_machine")
