@@ -125,35 +125,30 @@ def _half_width(pulls: NDArray[np.float64], confidence: float) -> float:
     return float(stdtrit(count - 1, 0.5 + confidence / 2) * np.sqrt((pulls**2).sum() * count / (count - 1)))
 
 
-def clustered_share(
-    hits: NDArray[np.bool_],
-    clusters: NDArray[np.integer],
-    *,
-    confidence: float = 0.95,
-    draws: int = 4000,
-    seed: int = 0,
-) -> Estimate:
+def clustered_share(hits: NDArray[np.bool_], clusters: NDArray[np.integer], *, confidence: float = 0.95) -> Estimate:
     """The share of images in which something holds, where images of one cluster resemble each other.
 
-    Whole clusters are drawn with replacement (the percentile bootstrap). Few clusters may happen to agree, so the
-    interval is never narrower than Wilson's for as many independent images.
+    Wilson's interval on the effective number of images: the number of independent ones whose share would vary as much
+    as that of the clusters does, made smaller as Student's quantile is larger than the normal one (Korn and Graubard
+    1998). It is never larger than the number of images, since few clusters may happen to agree, and where all images
+    of all clusters agree it is the number of clusters.
 
     Args:
         hits: bool (N,).
         clusters: integers (N,), which photograph or generator each image comes from; of one alone nothing is known
             about others, and the interval is 0 to 1.
         confidence: between 0 and 1.
-        draws: of the bootstrap.
-        seed: of the draws.
     """
     if not len(hits):
         return Estimate(np.nan, 0.0, 1.0, 0)
     _, codes = np.unique(clusters, return_inverse=True)
-    if not codes.any():
-        return Estimate(float(np.mean(hits)), 0.0, 1.0, len(hits))
-    there, counted = np.bincount(codes, weights=np.asarray(hits, np.float64)), np.bincount(codes)
-    drawn = np.random.default_rng(seed).integers(len(counted), size=(draws, len(counted)))
-    shares = there[drawn].sum(axis=1) / counted[drawn].sum(axis=1)
-    low, high = np.quantile(shares, [0.5 - confidence / 2, 0.5 + confidence / 2])
-    alone = wilson_interval(int(np.sum(hits)), len(hits), confidence=confidence)
-    return Estimate(float(np.mean(hits)), float(min(low, alone.low)), float(max(high, alone.high)), len(hits))
+    share, count = float(np.mean(hits)), int(codes.max()) + 1
+    if count == 1:
+        return Estimate(share, 0.0, 1.0, len(hits))
+    half = _half_width(np.bincount(codes, (np.asarray(hits) - share) / len(hits)).astype(np.float64), confidence)
+    size: float = count
+    if 0 < share < 1:
+        normal = NormalDist().inv_cdf(0.5 + confidence / 2) * np.sqrt(share * (1 - share))
+        size = min(len(hits), (normal / half) ** 2) if half > 0 else len(hits)
+    low, high = wilson_interval(size if share == 1 else share * size, size, confidence=confidence)  # type: ignore[arg-type]
+    return Estimate(share, float(low), float(high), len(hits))

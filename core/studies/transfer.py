@@ -263,6 +263,7 @@ STUDY = Study(
     control="The detector's own test set in the same table.",
     compute=compute,
     conclude=conclude,
+    version=2,
     # a folder with one .tar.xz or folder of images for each generator; "" where there is none
     parameters={"generators": "", "crops": 100},
     private=("generators",),

@@ -96,6 +96,41 @@ def test_what_was_drawn_in_clusters_is_counted_in_clusters() -> None:
     assert weighted_mean(gap, clusters=np.append(clusters, 99)) == found
 
 
+@pytest.mark.parametrize("count", [3, 8, 10])
+@pytest.mark.parametrize("spread", [(1, 4), (4, 16), (9, 1), (4, 4)])
+def test_the_interval_of_few_clusters_holds_the_truth_as_often_as_it_says(count: int, spread: tuple[int, int]) -> None:
+    """Clusters whose own shares vary; drawing clusters with replacement would hold it in 73 to 90 % only."""
+    generator = np.random.default_rng(count)
+    truth, clusters = spread[0] / sum(spread), np.repeat(np.arange(count), 100)
+    held = []
+    for _ in range(1000):
+        hits = generator.random(100 * count) < generator.beta(*spread, count)[clusters]
+        found = clustered_share(hits, clusters)
+        held.append(found.low <= truth <= found.high)
+    assert np.mean(held) > 0.92 - 2 * np.sqrt(0.05 * 0.95 / 1000)
+
+
+def test_the_share_of_clusters_is_wilsons_on_as_many_images_as_vary_so_much() -> None:
+    clusters = np.repeat(np.arange(6), 50)
+    hits = np.random.default_rng(0).random(300) < np.linspace(0.2, 0.7, 6)[clusters]
+    found, own = clustered_share(hits, clusters), hits.reshape(6, 50).mean(axis=1)
+    # the variance of the mean of six shares, and Student's quantile beside the normal one
+    p, error = hits.mean(), stats.sem(own) * stats.t.ppf(0.975, 5) / stats.norm.ppf(0.975)
+    size = p * (1 - p) / error**2
+    z2 = stats.norm.ppf(0.975) ** 2
+    middle, half = (p + z2 / 2 / size) / (1 + z2 / size), np.sqrt(z2 * p * (1 - p) / size + z2**2 / 4 / size**2)
+    assert found.value == p
+    assert found.low == pytest.approx(middle - half / (1 + z2 / size))
+    assert found.high == pytest.approx(middle + half / (1 + z2 / size))
+    # clusters that happen to agree promise no more than images that have nothing in common
+    even = np.tile([True, False], 150)
+    assert clustered_share(even, clusters)[1:3] == pytest.approx([float(end) for end in wilson_interval(150, 300)])
+    # and where all is alike, clusters are what was counted
+    assert clustered_share(np.ones(300, bool), clusters)[1:3] == pytest.approx(
+        [float(end) for end in wilson_interval(6, 6)]
+    )
+
+
 def test_one_cluster_says_nothing_of_others() -> None:
     found = clustered_share(np.ones(100, bool), np.zeros(100, int))
     assert (found.value, found.low, found.high, found.images) == (1, 0, 1, 100)
