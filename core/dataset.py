@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import re
+import struct
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
@@ -47,7 +48,7 @@ class ImageSet:
 
     Attributes:
         name: for instance "cifake-test"; runs are named after it.
-        split: "train", "test", or "upload".
+        split: "train" or "test".
         pixels: uint8 (N, 32, 32, 3), memory-mapped where it comes from a pack.
         rows: one row an image: `id`, `name`, `label` (FAKE = 0, REAL = 1), `category`, `sha256`, `is_repeat`, and
             the facts of `core.facts.FACTS`.
@@ -133,6 +134,9 @@ class _Zip:
             self.archive = zipfile.ZipFile(path)
         except (zipfile.BadZipFile, EOFError, OSError):
             raise DatasetError(f"{path} is not a whole .zip file; download it again.") from None
+        except (NotImplementedError, RuntimeError, ValueError, struct.error) as error:
+            # members that ask for a newer unpacker, or whose names are no text
+            raise DatasetError(f"{path} is packed in a way that is not read here ({error}); pack it anew.") from None
         self.path = path
         pattern = re.compile(r"(?:[^/]+/)?(train|test)/((?:REAL|FAKE)/(?!\.)[^/]+)")
         self.members: dict[str, dict[str, zipfile.ZipInfo]] = {"train": {}, "test": {}}
@@ -170,7 +174,10 @@ def _find_root(root: Path) -> Path:
 def _open(data: str | Path) -> _Source:
     if str(data) == "sample":
         return _Zip(SAMPLE)
-    path = download_from_kaggle() if str(data) == "kaggle" else Path(data).expanduser()
+    try:
+        path = download_from_kaggle() if str(data) == "kaggle" else Path(data).expanduser()
+    except RuntimeError:
+        raise DatasetError(f"{data} begins with a user who is not known here; write out the whole path.") from None
     return _Zip(path) if path.is_file() else _Folder(path)
 
 
@@ -317,7 +324,7 @@ def _read_small(source: _Source, split: str, entry: _Entry) -> bytes:
     except ImageError:
         raise
     except (OSError, EOFError, zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError) as error:
-        # zipfile raises these for damaged, encrypted or unknown members; zlib.error is a ValueError's cousin
+        # zipfile raises these for damaged, encrypted or unknown members
         raise ImageError(f"cannot be read ({error})") from None
     except Exception as error:  # noqa: BLE001 - zlib.error derives from Exception alone
         raise ImageError(f"cannot be unpacked ({error})") from None

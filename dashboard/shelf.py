@@ -1,5 +1,6 @@
 """Image sets at hand: attached from a path in a thread of their own, so that no visitor waits for them."""
 
+import logging
 import threading
 import time
 from collections.abc import Sequence
@@ -89,6 +90,11 @@ class Shelf:
                 return
             except (DatasetError, OSError) as error:
                 self.status = Attaching("failed", message=str(error))
+                return
+            except Exception as error:  # a thread that dies says nothing, and the sidebar would read for ever
+                logging.getLogger(__name__).exception("An image set could not be read")
+                sentence = f"{data} could not be read ({type(error).__name__}); the server's log says why."
+                self.status = Attaching("failed", message=sentence)
                 return
             with self._lock:
                 self._sets[found.fingerprint] = found

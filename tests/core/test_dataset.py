@@ -23,6 +23,21 @@ def zipped(folder: Path, *, prefix: str = "") -> Path:
     return path
 
 
+def damaged_zips(folder: Path) -> dict[str, Path]:
+    """Two .zip files that Python's own reader gives up on with errors of other kinds."""
+    name = "test/REAL/\N{LATIN SMALL LETTER E WITH ACUTE}.jpg"
+    paths = {kind: folder / f"{kind}.zip" for kind in ("too new", "no text")}
+    for path in paths.values():
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr(name, b"x")
+    whole = paths["too new"].read_bytes()
+    # the version that is needed to unpack stands 6 bytes into the member's entry in the directory
+    entry = whole.index(b"PK\1\2")
+    paths["too new"].write_bytes(whole[: entry + 6] + bytes([99]) + whole[entry + 7 :])
+    paths["no text"].write_bytes(whole.replace(b"\xc3\xa9", b"\xff\xff"))
+    return paths
+
+
 def test_rows_say_what_the_files_are(cifake: Path) -> None:
     images = load_image_set(cifake, "train")
     assert images.name == "cifake-train"
@@ -55,6 +70,15 @@ def test_fingerprint_knows_label_and_content(cifake: Path) -> None:
     a.write_bytes(second)
     b.write_bytes(first)
     assert load_image_set(cifake, "test").fingerprint != before
+
+
+def test_a_zip_that_cannot_be_listed_and_an_unknown_user_are_one_sentence(tmp_path: Path) -> None:
+    asked = dict.fromkeys(damaged_zips(tmp_path).values(), "not read here")
+    for path, sentence in {**asked, Path("~nosuchuser/cifake"): "user who is not known"}.items():
+        with pytest.raises(DatasetError, match=sentence) as raised:
+            check_image_set(path, "test")
+        assert str(raised.value).startswith(str(path))
+        assert "\n" not in str(raised.value)
 
 
 def test_second_start_decodes_nothing(cifake: Path, monkeypatch: pytest.MonkeyPatch) -> None:

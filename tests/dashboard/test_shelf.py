@@ -16,6 +16,7 @@ from core.run import write_run
 from dashboard import library, sidebar
 from dashboard.shelf import Attaching, Shelf
 from tests.conftest import make_detector
+from tests.core.test_dataset import damaged_zips
 from tests.dashboard.conftest import Open
 
 
@@ -44,12 +45,24 @@ def test_a_zip_is_attached_and_nonsense_is_a_sentence(cifake: Path, tmp_path: Pa
     assert settled(shelf).state == "done"
     assert len(shelf.sets) == 1
     (tmp_path / "empty").mkdir()
-    for path in (tmp_path / "missing", Path(__file__), tmp_path / "empty"):
+    wrong = [tmp_path / "missing", Path(__file__), tmp_path / "empty", *damaged_zips(tmp_path).values()]
+    for path in (*wrong, Path("~nosuchuser/cifake")):
         assert shelf.attach(path)
         status = settled(shelf)
         assert status.state == "failed"
         assert "\n" not in status.message
     assert len(shelf.sets) == 1
+
+
+def test_whatever_happens_the_reading_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dashboard.shelf.load_image_set", lambda *_, **__: 1 / 0)
+    shelf = Shelf(tmp_path / "nowhere")
+    assert shelf.attach("somewhere")
+    status = settled(shelf)
+    assert status.state == "failed"
+    assert status.message == "somewhere could not be read (ZeroDivisionError); the server's log says why."
+    assert shelf.attach("somewhere")
+    settled(shelf)
 
 
 def test_only_one_at_a_time(cifake: Path, tmp_path: Path) -> None:
