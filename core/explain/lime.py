@@ -58,10 +58,19 @@ def explain_lime(
 
 
 def explain_lime_fully(
-    detector: Detector, image: NDArray[np.uint8], *, settings: LimeSettings | None = None
+    detector: Detector,
+    image: NDArray[np.uint8],
+    *,
+    settings: LimeSettings | None = None,
+    segments: NDArray[np.integer] | None = None,
 ) -> LimeResult:
-    """The last result of `explain_lime`, without the cost of those before it."""
-    return next(_explain(detector, image, settings or LimeSettings(), cancel=None, stepwise=False))
+    """The last result of `explain_lime`, without the cost of those before it.
+
+    Args:
+        detector, image, settings: see there.
+        segments: integers (32, 32) from 0 without gaps, where the image is not to be cut by its own lines.
+    """
+    return next(_explain(detector, image, settings or LimeSettings(), cancel=None, stepwise=False, segments=segments))
 
 
 def _explain(
@@ -71,8 +80,9 @@ def _explain(
     *,
     cancel: Callable[[], bool] | None,
     stepwise: bool,
+    segments: NDArray[np.integer] | None = None,
 ) -> Iterator[LimeResult]:
-    job = _prepare(detector, image, settings)
+    job = _prepare(detector, image, settings, segments)
     batch = max(BATCH, detector.batch_size or 0)
     for logits, distinct in judge_stepwise(
         partial(_run, job), job.samples, batch=batch, cancel=cancel, stepwise=stepwise
@@ -96,14 +106,17 @@ def target_values(logits: NDArray[np.float64], target: LimeTarget) -> tuple[NDAr
     return logits[:, CLASSES.index(target)], target
 
 
-def _prepare(detector: Detector, image: NDArray[np.uint8], settings: LimeSettings) -> _Job:
+def _prepare(
+    detector: Detector, image: NDArray[np.uint8], settings: LimeSettings, given: NDArray[np.integer] | None
+) -> _Job:
     started = time.perf_counter()
     if image.shape != (32, 32, 3) or image.dtype != np.uint8:
         raise ExplanationError(f"image must be uint8 (32, 32, 3), not {image.dtype} {image.shape}; resize it first")
     try:
-        segments = segment(image, method=settings.segmentation, n_segments=settings.n_segments)
+        cut = segment(image, method=settings.segmentation, n_segments=settings.n_segments) if given is None else given
     except ValueError as error:
         raise ExplanationError(str(error)) from None
+    segments = np.asarray(cut, np.int32)
     count, balanced = int(segments.max()) + 1, settings.sampling == "balanced"
     explainer = SampledExplainer(random_state=settings.seed)
     samples = explainer.draw(settings.n_samples, count, balanced=balanced)

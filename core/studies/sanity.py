@@ -2,7 +2,8 @@
 
 The weights of the classifier, then of layer4 too, and so on down to conv1, are drawn anew. A map that stays the same
 shows the image and not the detector. Correlations are taken without their sign, as a random classifier may swap the
-classes and leave the picture as it was; so chance is well above 0, and the control says where.
+classes and leave the picture as it was; so chance is well above 0. The control says where: the same correlation with
+what the random detector makes of other images, for LIME cut into this image's own segments.
 """
 
 from collections.abc import Mapping
@@ -16,10 +17,10 @@ from numpy.typing import NDArray
 from torch import nn
 
 from core.detector import Detector, build_network
-from core.explain.agreement import rank_correlation, segment_values
+from core.explain.agreement import rank_correlation
 from core.explain.controls import edge_map
+from core.explain.lime import explain_lime_fully
 from core.explain.results import LimeSettings
-from core.explain.segmentation import segment
 from core.run import Run
 from core.stats import weighted_mean
 from core.studies.cells import Cells
@@ -27,7 +28,7 @@ from core.studies.groups import groups
 from core.studies.lime_pass import lime_pass
 from core.studies.stability import mean_rank
 from core.studies.study import Context, Finding, Study
-from core.studies.trust_summary import EXPLANATIONS, LEVELS, LIME_LEVELS, alone, between
+from core.studies.trust_summary import EXPLANATIONS, LEVELS, LIME_LEVELS, alone, between, kept_by_the_picture
 
 _PARTS = {level: (level,) for level in LEVELS} | {"conv1": ("conv1", "bn1")}
 
@@ -37,13 +38,15 @@ COLUMNS = {
         f"gradcam_{level}": f"size of the rank correlation of Grad-CAM with that by the detector random to {level}"
         for level in LEVELS
     },
-    "gradcam_other": "size of the rank correlation of Grad-CAM with that of other images of the cell, mean, 0 to 1",
+    "gradcam_other": "size of the rank correlation of Grad-CAM with that of other images of the cell by the detector "
+    "random to conv1, mean, 0 to 1",
     "gradcam_edges": "size of the rank correlation of Grad-CAM with edges, 0 to 1",
     **{
         f"lime_{level}": f"size of the rank correlation of LIME with that by the detector random to {level}"
         for level in LIME_LEVELS
     },
-    "lime_other": "size of the rank correlation of LIME with that of other images of the same cell, mean, 0 to 1",
+    "lime_other": "size of the rank correlation of LIME with that of other images of the cell, cut alike, by the "
+    "detector random to conv1, mean, 0 to 1",
     "lime_edges": "size of the rank correlation of LIME with edges, 0 to 1",
 }
 
@@ -81,7 +84,8 @@ def _fresh(width: int, seed: int) -> nn.Module:
 def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, Any]) -> pd.DataFrame:
     """Each explanation of each image by the detector and by random ones; images take turns with the random networks."""
     cells, settings = Cells(context.run), LimeSettings(seed=parameters["lime_seed"])
-    trained = [_grid_values(context, context.detector, int(row), settings) for row in rows]
+    trained = [lime_pass(context.detector, np.asarray(context.pixels[row]), settings) for row in rows]
+    own = [on_grid(one.values) for one in trained]
     table = pd.DataFrame(np.nan, index=range(len(rows)), columns=list(COLUMNS), dtype=np.float32)
     table["network"] = np.asarray(rows % parameters["networks"], np.int16)
     for turn in range(parameters["networks"]):
@@ -94,43 +98,38 @@ def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, A
                 before = np.asarray(context.run.maps[row], np.float32)
                 table.loc[at, f"gradcam_{level}"] = abs(rank_correlation(before, after))
                 if level in LIME_LEVELS:
-                    again = _grid_values(context, odd, row, settings)
-                    table.loc[at, f"lime_{level}"] = abs(rank_correlation(trained[at], again))
-    for at, own in enumerate(rows):
-        controls = _controls(context, cells, int(own), trained[at], settings=settings, parameters=parameters)
-        table.loc[at, list(controls)] = list(controls.values())
+                    again = on_grid(lime_pass(odd, np.asarray(context.pixels[row]), settings).values)
+                    table.loc[at, f"lime_{level}"] = abs(rank_correlation(own[at], again))
+                if level == LEVELS[-1]:
+                    others = cells.others(row, parameters["others"], seed=parameters["seed"])
+                    strangers = list(odd.full_pass(np.asarray(context.pixels[others])).maps)
+                    table.loc[at, "gradcam_other"] = mean_rank(before, strangers, signed=False)
+                    strangers = [
+                        _cut_alike(odd, np.asarray(context.pixels[other]), settings, trained[at].segments)
+                        for other in others[: parameters["lime_others"]]
+                    ]
+                    table.loc[at, "lime_other"] = mean_rank(own[at], strangers, signed=False)
+    for at, row in enumerate(rows):
+        edges, before = edge_map(np.asarray(context.pixels[row])), np.asarray(context.run.maps[row], np.float32)
+        table.loc[at, "gradcam_edges"] = abs(rank_correlation(before, on_grid(edges, 8).reshape(before.shape)))
+        table.loc[at, "lime_edges"] = abs(rank_correlation(own[at], on_grid(edges)))
     table.insert(0, "id", context.run.predictions["id"].to_numpy()[rows])
     return table
 
 
-def _grid_values(context: Context, detector: Detector, row: int, settings: LimeSettings) -> NDArray[np.float64]:
-    """float64 (S,): LIME's weights over the grid's cells."""
-    image = np.asarray(context.pixels[row])
-    grid = segment(image, method="grid", n_segments=64)
-    return np.asarray(segment_values(lime_pass(detector, image, settings).values[None], grid)[0])
+def on_grid(values: NDArray[np.floating], size: int = 4) -> NDArray[np.float64]:
+    """float64 (S,): the means of a map's square cells of `size` pixels, row by row."""
+    count = len(values) // size
+    cells: NDArray[np.float64] = np.asarray(values, np.float64).reshape(count, size, count, size).mean(axis=(1, 3))
+    return cells.ravel()
 
 
-def _controls(
-    context: Context,
-    cells: Cells,
-    row: int,
-    lime: NDArray[np.float64],
-    *,
-    settings: LimeSettings,
-    parameters: Mapping[str, Any],
-) -> dict[str, float]:
-    own = np.asarray(context.run.maps[row], np.float32)
-    edges = edge_map(np.asarray(context.pixels[row]))
-    others = cells.others(row, parameters["others"], seed=parameters["seed"])
-    references = cells.references(row, parameters["lime_others"], seed=parameters["seed"])
-    return {
-        "gradcam_other": mean_rank(own, list(np.asarray(context.run.maps[others], np.float32)), signed=False),
-        "gradcam_edges": abs(rank_correlation(own, edges.reshape(4, 8, 4, 8).mean(axis=(1, 3)))),
-        "lime_other": mean_rank(
-            lime, [_grid_values(context, context.detector, int(other), settings) for other in references], signed=False
-        ),
-        "lime_edges": abs(rank_correlation(lime, edges.reshape(8, 4, 8, 4).mean(axis=(1, 3)))),
-    }
+def _cut_alike(
+    detector: Detector, image: NDArray[np.uint8], settings: LimeSettings, segments: NDArray[np.integer]
+) -> NDArray[np.float64]:
+    """LIME of one image over the segments of another: two maps in the same few pieces correlate more by chance."""
+    result = explain_lime_fully(detector, image, settings=settings, segments=segments)
+    return on_grid(np.asarray(result.weights[result.segments]))
 
 
 def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> list[Finding]:
@@ -143,21 +142,19 @@ def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> l
                     np.asarray(part[f"{method}_{level}"], float),
                     weights,
                     # images share a random detector, and with it its luck
-                    clusters=part["network"].to_numpy() if level in LEVELS else None,
+                    clusters=None if level == "edges" else part["network"].to_numpy(),
                 )
                 for level in (LEVELS[0], LEVELS[-1], "other", "edges")
             )
-            kept = last.low > other.high
-            # an image's LIME maps share its segments, and two maps in the same few pieces correlate more by chance
-            pieces = ", whose pieces are others, which alone makes for less" if kept and method == "lime" else ""
-            much = ("depends, if not certainly in all," if pieces else "depends only in part") if kept else "depends"
+            kept = kept_by_the_picture(last, other)
+            much = "depends only in part" if kept else "depends"
             findings.append(
                 Finding(
                     f"{method}-{group}",
                     f"{name} on {group} verdicts {much} on what the detector "
-                    f"has learned: once everything is random it correlates with itself by {between(last)}, "
-                    f"{'more' if kept else 'no more'} than with that of other images of the same cell "
-                    f"({alone(other)}{pieces}); once the classifier alone is, by {between(first)}; with edges by "
+                    f"has learned: once everything is random it correlates with what it was by {between(last)}, "
+                    f"{'more' if kept else 'no more'} than what the same random detector makes of other images does "
+                    f"({between(other)}); once the classifier alone is, by {between(first)}; with edges by "
                     f"{alone(edges)} ({last.images:,} images, whatever the sign).",
                     *last,
                 )
@@ -171,10 +168,10 @@ STUDY = Study(
     question="Does an explanation change when what the detector has learned is replaced by chance?",
     columns=COLUMNS,
     better="lower",
-    control="Explanations of other images of the same cell, and the image's edges.",
+    control="What the same random detector makes of other images of the cell, and the image's edges.",
     compute=compute,
     conclude=conclude,
-    version=2,
-    parameters={"networks": 10, "others": 100, "lime_others": 20, "lime_seed": 0, "seed": 0},
+    version=3,
+    parameters={"networks": 10, "others": 20, "lime_others": 4, "lime_seed": 0, "seed": 0},
     shard=48,
 )

@@ -234,8 +234,9 @@ def sanity_summary(table: pd.DataFrame, run: Run, *, by: By = "verdict") -> pd.D
     """How far maps change as weights are randomised from the top down.
 
     Returns:
-        `group`, `method` ("gradcam" or "lime"), `level` (the lowest part that is random; "other image" is the control),
-        and the mean rank correlation with the trained detector's map, with its interval.
+        `group`, `method` ("gradcam" or "lime"), `level` (the lowest part that is random; "other image" is the control,
+        another image's map where all is random), and the mean rank correlation with the trained detector's map, with
+        its interval.
     """
     rows = []
     for group, part, weights in groups(table, run, by):
@@ -243,11 +244,21 @@ def sanity_summary(table: pd.DataFrame, run: Run, *, by: By = "verdict") -> pd.D
             levels = LEVELS if method == "gradcam" else LIME_LEVELS
             for level in (*levels, "other"):
                 # images share a random detector, and with it its luck
-                shared = None if level == "other" else part["network"].to_numpy()
+                shared = part["network"].to_numpy()
                 found = weighted_mean(_numbers(part, f"{method}_{level}"), weights, clusters=shared)
                 name = "other image" if level == "other" else level
                 rows.append({"group": group, "method": method, "level": name, **found._asdict()})
     return pd.DataFrame(rows)
+
+
+def kept_by_the_picture(left: Estimate, other: Estimate) -> bool:
+    """Whether a map by a random detector certainly has more of the trained one's than another image's by it has.
+
+    Args:
+        left: correlation of the trained detector's map with that of the same image by a random one.
+        other: the same with that of other images by the random one.
+    """
+    return left.low > other.high
 
 
 def coverage(answers: Mapping[str, Answer], run: Run) -> pd.DataFrame:

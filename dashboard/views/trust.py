@@ -112,8 +112,8 @@ part(
     "sanity",
     "Does it depend on what the detector has learned?",
     "Sanity: the detector's weights are replaced by chance from the classifier down (Adebayo et al. 2018). A map that "
-    "stays as it was shows the image and not the detector. Dotted: the map of another image, which is where a map ends "
-    "that knows nothing any more.",
+    "stays as it was shows the image and not the detector. Dotted: what the wholly random detector makes of another "
+    "image, which is where a map ends that keeps nothing.",
     help=explain("Sanity"),
     make=trust_summary.sanity_summary,
     by=BY.value,

@@ -5,7 +5,8 @@ from typing import Any
 
 import pandas as pd
 
-from core.studies.trust_summary import EXPLANATIONS, LIME_LEVELS
+from core.stats import Estimate
+from core.studies.trust_summary import EXPLANATIONS, LEVELS, kept_by_the_picture
 from dashboard.widgets.words import listed, percent
 
 # a rank correlation from here on is the same picture to the eye, and from the second on a related one
@@ -84,18 +85,18 @@ def dependent(summary: pd.DataFrame) -> str:
     for method in EXPLANATIONS:
         for group, part in summary[summary["method"] == method].groupby("group", sort=False):
             rows = part.set_index("level")
-            more = rows.loc[LIME_LEVELS[-1], "low"] > rows.loc["other image", "high"]
-            (kept if more else lost).append((method, str(group)))
+            left, other = (Estimate(*rows.loc[level, list(Estimate._fields)]) for level in (LEVELS[-1], "other image"))
+            (kept if kept_by_the_picture(left, other) else lost).append((method, str(group)))
     if not kept:
         return (
-            "Yes: with random weights no more is left of a map than the maps of any two images have in common, for "
-            "Grad-CAM and LIME alike."
+            "Yes: with random weights no more is left of a map than another image's by the same random detector has of "
+            "it, for Grad-CAM and LIME alike."
         )
     apart = _named(lost)
     also = f" {listed(apart)} {_verb(apart, 'depends', 'depend')} on it as far as can be seen." if lost else ""
     return (
-        f"Only in part for {listed(_named(kept))}: with random weights more is left than the maps of any two images "
-        f"have in common, so that part shows the image and not the detector.{also}"
+        f"Only in part for {listed(_named(kept))}: with random weights more of the map is left than another image's by "
+        f"the same random detector has of it, so that part comes from the picture alone.{also}"
     )
 
 

@@ -85,7 +85,8 @@ def test_sanity_names_what_is_left_of_a_map() -> None:
     def summary(left: float) -> pd.DataFrame:
         return pd.DataFrame(
             [
-                {"group": group, "method": method, "level": level, "low": value - 0.05, "high": value + 0.05}
+                {"group": group, "method": method, "level": level, "value": value, "low": value - 0.05}
+                | {"high": value + 0.05, "images": 40}
                 for group in ("FAKE", "REAL")
                 for method, levels in (("gradcam", LEVELS), ("lime", LIME_LEVELS))
                 for level in (*levels, "other image")

@@ -323,3 +323,12 @@ def test_segments_are_numbered_without_gaps_and_as_many_as_asked(image: NDArray[
     assert segment(image, method="grid", n_segments=64).max() + 1 == 64
     assert 20 <= segment(image).max() + 1 <= 40
     np.testing.assert_array_equal(segment(image, method="grid", n_segments=1), 0)
+
+
+def test_an_image_can_be_cut_by_the_lines_of_another(detector: Detector, fifty: NDArray[np.uint8]) -> None:
+    settings, own = LimeSettings(n_samples=96), segment(fifty[0], method="slic", n_segments=50)
+    again = explain_lime_fully(detector, fifty[0], settings=settings, segments=own)
+    np.testing.assert_array_equal(again.weights, explain_lime_fully(detector, fifty[0], settings=settings).weights)
+    cut = explain_lime_fully(detector, fifty[30], settings=settings, segments=own)
+    np.testing.assert_array_equal(cut.segments, own)
+    assert len(cut.weights) == own.max() + 1

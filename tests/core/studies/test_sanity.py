@@ -1,5 +1,7 @@
 """Sanity: random weights change the maps, the detector's own do not; chance is counted by random detector."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -23,6 +25,7 @@ from core.studies.trust_summary import LEVELS, LIME_LEVELS, sanity_summary
 from tests.core.trust_cues import made_run
 
 PARAMETERS = {**STUDY.parameters, "networks": 3, "others": 5, "lime_others": 3}
+Explain = Callable[[Detector, NDArray[np.uint8], LimeSettings], LimePass]
 CELLS = np.add.outer(np.arange(32) // 4 * 8, np.arange(32) // 4).astype(np.int16)
 
 
@@ -37,6 +40,17 @@ def by_edges(_detector: Detector, image: NDArray[np.uint8], _settings: LimeSetti
     """An explanation that knows nothing of the detector."""
     weights = edge_map(image).reshape(8, 4, 8, 4).mean(axis=(1, 3)).ravel().astype(np.float32)
     return LimePass(CELLS, weights, np.sign(weights).astype(np.int8), 1.0, 1.0, "")
+
+
+def explain_by(monkeypatch: pytest.MonkeyPatch, explain: Explain) -> None:
+    """Put another explanation in the place of LIME."""
+
+    def cut(detector: Detector, image: NDArray[np.uint8], *, settings: LimeSettings, segments: object) -> LimePass:
+        assert segments is CELLS
+        return explain(detector, image, settings)
+
+    monkeypatch.setattr(sanity, "lime_pass", explain)
+    monkeypatch.setattr(sanity, "explain_lime_fully", cut)
 
 
 @pytest.fixture
@@ -75,7 +89,7 @@ def test_seeds_give_other_detectors_and_the_same_seed_the_same(
 
 
 def test_random_weights_change_the_maps(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sanity, "lime_pass", by_map)
+    explain_by(monkeypatch, by_map)
     table = compute(context, np.arange(24), PARAMETERS)
     assert list(table.columns) == ["id", *COLUMNS]
     for level in LEVELS:
@@ -86,7 +100,7 @@ def test_random_weights_change_the_maps(context: Context, monkeypatch: pytest.Mo
 
 
 def test_the_detectors_own_weights_do_not(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sanity, "lime_pass", by_map)
+    explain_by(monkeypatch, by_map)
     monkeypatch.setattr(sanity, "randomised", lambda detector, _level, seed: detector)
     table = compute(context, np.arange(10), PARAMETERS)
     for column in COLUMNS:
@@ -95,14 +109,14 @@ def test_the_detectors_own_weights_do_not(context: Context, monkeypatch: pytest.
     assert table["gradcam_other"].mean() < 0.9
     # nor does an explanation that knows nothing of the detector notice
     monkeypatch.undo()
-    monkeypatch.setattr(sanity, "lime_pass", by_edges)
+    explain_by(monkeypatch, by_edges)
     blind = compute(context, np.arange(6), PARAMETERS)
     for level in (*LIME_LEVELS, "edges"):
         np.testing.assert_allclose(blind[f"lime_{level}"], 1, atol=1e-6)
 
 
 def test_every_number_is_scipys_without_its_sign(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sanity, "lime_pass", by_map)
+    explain_by(monkeypatch, by_map)
     rows = np.array([7, 50])
     table = compute(context, rows, PARAMETERS)
     maps = np.asarray(context.run.maps, np.float32)
@@ -119,10 +133,14 @@ def test_every_number_is_scipys_without_its_sign(context: Context, monkeypatch: 
             if level in LIME_LEVELS:
                 expected = abs(spearmanr(lime, by_map(odd, image, settings).weights)[0])
                 assert table.loc[at, f"lime_{level}"] == pytest.approx(expected, abs=0.02)
-        others = [abs(spearmanr(maps[row].ravel(), maps[one].ravel())[0]) for one in cells.others(row, 5)]
-        assert table.loc[at, "gradcam_other"] == pytest.approx(np.mean(others), abs=1e-4)
-        mates = [by_map(context.detector, context.pixels[one], settings).weights for one in cells.references(row, 3)]
-        expected = np.mean([abs(spearmanr(lime, one)[0]) for one in mates])
+        # what the wholly random detector makes of other images
+        mates = list(cells.others(row, 5))
+        others = [
+            abs(spearmanr(maps[row].ravel(), odd.full_pass(context.pixels[[one]]).maps.ravel())[0]) for one in mates
+        ]
+        assert table.loc[at, "gradcam_other"] == pytest.approx(np.mean(others), abs=0.02)
+        limes = [by_map(odd, context.pixels[one], settings).weights for one in mates[:3]]
+        expected = np.mean([abs(spearmanr(lime, one)[0]) for one in limes])
         assert table.loc[at, "lime_other"] == pytest.approx(expected, abs=0.02)
         edges = edge_map(image)
         for name, own, size in (("gradcam", maps[row].ravel(), 8), ("lime", lime, 4)):
@@ -159,11 +177,15 @@ def test_the_interval_is_that_of_random_detectors_and_not_of_images(told: tuple[
             assert value == pytest.approx(own.mean())
             assert lower == pytest.approx(low)
             assert upper == pytest.approx(high)
-        # the control has no random detector
-        control = summary.loc[(verdict, "gradcam", "other image")]
-        low, high = stats.t.interval(0.95, 49, part["gradcam_other"].mean(), stats.sem(part["gradcam_other"]))
-        assert control["low"] == pytest.approx(low)
-        assert control["high"] == pytest.approx(high)
+        # the control's other images are shown to the same few random detectors
+        control, means = (
+            summary.loc[(verdict, "gradcam", "other image")],
+            part.groupby("network")["gradcam_other"].mean(),
+        )
+        between = stats.t.interval(0.95, 4, means.mean(), stats.sem(means))
+        alone = stats.t.interval(0.95, 49, part["gradcam_other"].mean(), stats.sem(part["gradcam_other"]))
+        assert control["low"] == pytest.approx(min(between[0], alone[0]))
+        assert control["high"] == pytest.approx(max(between[1], alone[1]))
 
 
 def test_sentences_say_whether_it_depends_on_what_was_learned(told: tuple[Run, pd.DataFrame]) -> None:
@@ -172,13 +194,10 @@ def test_sentences_say_whether_it_depends_on_what_was_learned(told: tuple[Run, p
     said = {finding.key: finding.sentence for finding in conclude(run, kept, PARAMETERS)}
     assert set(said) == {f"{method}-{verdict}" for method in ("gradcam", "lime") for verdict in ("FAKE", "REAL")}
     for verdict in ("FAKE", "REAL"):
-        assert said[f"lime-{verdict}"].startswith(
-            f"LIME on {verdict} verdicts depends, if not certainly in all, on what"
-        )
-        assert "whose pieces are others" in said[f"lime-{verdict}"]
-        assert "more than with that of other images" in said[f"lime-{verdict}"]
+        assert said[f"lime-{verdict}"].startswith(f"LIME on {verdict} verdicts depends only in part on what")
+        assert ", more than what the same random detector makes of other images" in said[f"lime-{verdict}"]
         assert said[f"gradcam-{verdict}"].startswith(f"Grad-CAM on {verdict} verdicts depends on what the detector")
-        assert "no more than with that of other images" in said[f"gradcam-{verdict}"]
+        assert "no more than what the same random detector makes of other images" in said[f"gradcam-{verdict}"]
         assert "(50 images, whatever the sign)" in said[f"gradcam-{verdict}"]
     assert all("nan" not in finding.sentence for finding in conclude(run, table.head(1), PARAMETERS))
 
@@ -186,7 +205,7 @@ def test_sentences_say_whether_it_depends_on_what_was_learned(told: tuple[Run, p
 def test_on_a_network_that_looks_at_one_patch_its_own_map_goes_with_the_weights(
     patched: Source, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sanity, "lime_pass", by_map)
+    explain_by(monkeypatch, by_map)
     found = read_study(run_study(STUDY.with_parameters({"networks": 1}), patched, images=8)).table
     assert len(found) == 8
     assert (found["gradcam_conv1"] < 0.9).all()
