@@ -4,7 +4,6 @@ import contextlib
 import io
 import warnings
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +17,8 @@ MAX_SIDE = 16_384
 MAX_PARTS = 10_000
 # a progressive JPEG goes over its pixels once a scan: pixels x scans that are still decoded in time
 MAX_SCANNED = 400_000_000
+# rows that are converted at once
+STRIP = 256
 RESAMPLING = MappingProxyType(
     {
         "nearest": Image.Resampling.NEAREST,
@@ -69,7 +70,7 @@ def decode(data: bytes, *, formats: tuple[str, ...] = FORMATS) -> NDArray[np.uin
                     raise ImageError(f"The image is stored in {scans} passes, too many for its size; save it anew.")
                 image.seek(0)
                 image.load()
-                return np.asarray(_to_rgb(image))
+                return _to_rgb(image)
     except ImageError:
         raise
     except UnidentifiedImageError:
@@ -107,26 +108,29 @@ def _check_parts(data: bytes) -> int:
     raise ImageError("The file has far more parts than an image needs and is not read; save it anew.")
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
+def _to_rgb(image: Image.Image) -> NDArray[np.uint8]:
+    """uint8 (height, width, 3), a strip at a time: Pillow takes four bytes a pixel, and as many for every step."""
     # broken EXIF, whatever it raises, is no reason to refuse sound pixels
     with contextlib.suppress(Exception):
-        image = ImageOps.exif_transpose(image)
+        ImageOps.exif_transpose(image, in_place=True)
+    width, height = image.size
+    pixels = np.empty((height, width, 3), np.uint8)
+    for top in range(0, height, STRIP):
+        strip = image.crop((0, top, width, min(top + STRIP, height)))
+        pixels[top : top + STRIP] = np.asarray(_strip_to_rgb(strip))
+    return pixels
+
+
+def _strip_to_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I") or image.mode == "F":
-        image = Image.fromarray(_to_8_bit(np.asarray(image)))
+        # grey values of 16 bits are scaled to 0..255, where Pillow would clip them
+        image = Image.fromarray(np.clip(np.asarray(image) / 257.0, 0, 255).astype(np.uint8))
     if "A" in image.getbands() or "transparency" in image.info:
         image = image.convert("RGBA")
         white = Image.new("RGB", image.size, (255, 255, 255))
         white.paste(image, mask=image.getchannel("A"))
         return white
     return image.convert("RGB")
-
-
-def _to_8_bit(values: NDArray[Any]) -> NDArray[np.uint8]:
-    """Grey values of 16 bits scaled to 0..255, where Pillow would clip them; a strip at a time, to spare memory."""
-    scaled = np.empty(values.shape, np.uint8)
-    for start in range(0, len(values), 256):
-        scaled[start : start + 256] = np.clip(values[start : start + 256] / 257.0, 0, 255)
-    return scaled
 
 
 def resize(image: NDArray[np.uint8], size: int = 32, *, resampling: str = "bicubic") -> NDArray[np.uint8]:

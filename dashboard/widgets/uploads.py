@@ -10,7 +10,8 @@ import streamlit as st
 from streamlit.typing import UploadedFile
 
 from core.images import ImageError
-from core.upload import DEFAULT_FILTER, Prepared, prepare, settle
+from core.upload import DEFAULT_FILTER, Prepared, settle
+from dashboard.decoding import prepare_in_turn
 from dashboard.questions import Look, Looked
 from dashboard.widgets.asking import Known, ask, visitor, worker
 from dashboard.widgets.component import data_url
@@ -51,7 +52,7 @@ def _as_cut(file: UploadedFile, place: tuple[float, float, float]) -> Prepared:
     found = st.session_state.get("upload.cut")
     if found is None or found[:2] != (file.file_id, place):
         x, y, zoom = place
-        found = file.file_id, place, prepare(file.getvalue(), x=x, y=y, zoom=zoom)
+        found = file.file_id, place, prepare_in_turn(file.getvalue(), x=x, y=y, zoom=zoom)
         st.session_state["upload.cut"] = found
     return found[2]
 

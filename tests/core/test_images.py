@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core.images import MAX_BYTES, RESAMPLING, ImageError, crop_square, decode, encode_png, resize
+from core.images import MAX_BYTES, RESAMPLING, STRIP, ImageError, crop_square, decode, encode_png, resize
 
 
 def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
@@ -101,6 +101,18 @@ def test_resize_matches_pillow(resampling: str) -> None:
 def test_resize_names_the_wrong_filter() -> None:
     with pytest.raises(ValueError, match="resampling must be one of .*'cubic'"):
         resize(np.zeros((4, 4, 3), np.uint8), resampling="cubic")
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA", "P", "L", "1"])
+def test_a_tall_image_is_put_together_from_its_strips(mode: str) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (2 * STRIP + 3, 5, 4), dtype=np.uint8)
+    image = Image.fromarray(pixels)
+    # Pillow goes to these from no transparency only
+    image = (image.convert("RGB") if mode in "P1" else image).convert(mode)
+    colours = np.asarray(image.convert("RGBA"), np.float64)
+    share = colours[..., 3:] / 255
+    expected = colours[..., :3] * share + 255 * (1 - share)
+    assert np.abs(decode(encoded(image)) - expected).max() <= 1
 
 
 def test_crop_is_square_and_inside() -> None:

@@ -1,4 +1,4 @@
-"""Every file of the corpus becomes the right image or one sentence, within two seconds of CPU and 300 MB."""
+"""Every file of the corpus becomes the right image or one sentence, within two seconds of CPU and 200 MB."""
 
 import multiprocessing
 import re
@@ -16,7 +16,7 @@ from core.upload import prepare
 from tests.hostile.corpus import Case, cases
 
 SECONDS = 2
-MEGABYTES = 300
+MEGABYTES = 200
 
 
 def peak() -> float:
