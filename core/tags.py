@@ -56,9 +56,19 @@ class Tags:
             connection.executemany("INSERT OR IGNORE INTO tags VALUES (?, ?)", [(id_, tag) for id_ in ids])
 
     def remove(self, ids: Sequence[str], tag: str) -> None:
-        """Take a tag off images."""
+        """Take a tag off images.
+
+        Raises:
+            TagError: the tag is empty, none of the images carries it, or the file cannot be written.
+        """
+        tag = tag.strip()
+        if not tag:
+            raise TagError("Write which tag is to be taken off.")
         with self._open() as connection:
-            connection.executemany("DELETE FROM tags WHERE id = ? AND tag = ?", [(id_, tag) for id_ in ids])
+            gone = connection.executemany("DELETE FROM tags WHERE id = ? AND tag = ?", [(id_, tag) for id_ in ids])
+            taken = gone.rowcount
+        if not taken:
+            raise TagError(f"None of these images carries the tag “{tag}”, so there is nothing to take off.")
 
     def note(self, id_: str, text: str) -> None:
         """Keep a note on an image; an empty one removes it.

@@ -94,7 +94,8 @@ def _keep_tags(id_: str, drawn: Sequence[str]) -> None:
     try:
         for tag in now - before:
             library.tags().add([id_], tag)
-        for tag in before - now:
+        # one that somebody else has taken off meanwhile is gone as wanted
+        for tag in (before - now).intersection(library.tags().of(id_)):
             library.tags().remove([id_], tag)
     except TagError as error:
         st.session_state["inspect.problem"] = for_visitors(error)

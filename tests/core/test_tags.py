@@ -39,6 +39,17 @@ def test_tags_and_notes_survive_and_come_off(tags: Tags) -> None:
     assert again.note_of("c") == ""
 
 
+def test_a_tag_comes_off_as_it_was_put_on_or_a_sentence_says_why_not(tags: Tags) -> None:
+    tags.add(["a", "b"], " odd ")
+    tags.remove(["a", "z"], " odd ")
+    assert tags.ids("odd") == {"b"}
+    with pytest.raises(TagError, match="None of these images carries the tag “odd”"):
+        tags.remove(["a"], "odd")
+    with pytest.raises(TagError, match="Write which tag"):
+        tags.remove(["b"], "  ")
+    assert tags.ids("odd") == {"b"}
+
+
 @pytest.mark.parametrize("tag", ["", "   ", "a,b", "x" * (MAX_TAG + 1), "a\nb"])
 def test_refuses_what_is_no_tag(tags: Tags, tag: str) -> None:
     with pytest.raises(TagError, match="1 to 40"):

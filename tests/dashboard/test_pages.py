@@ -319,8 +319,14 @@ def test_explore_tags_what_is_selected(open_page: Open, home: Path) -> None:
     app.text_input(key="explore.tag_text").set_value("a,b")
     app.form_submit_button(key="explore.tag").click().run()
     assert "no comma" in words(app)
+    app.text_input(key="explore.tag_text").set_value("even one")
+    app.form_submit_button(key="explore.untag").click().run()
+    assert [error.value for error in app.error] == [
+        "None of these images carries the tag “even one”, so there is nothing to take off."
+    ]
     app.text_input(key="explore.tag_text").set_value("odd one")
     app.form_submit_button(key="explore.untag").click().run()
+    assert not app.error
     assert "**1** of 60 images" in words(open_page("explore", run="tiny@seen-test", tag="odd one"))
 
 
@@ -390,8 +396,10 @@ def test_inspect_leaves_the_tags_of_others(open_page: Open, home: Path) -> None:
     app = open_page("inspect", run="tiny@seen-test")
     # by another visitor, after this page was drawn
     library.tags().add([id_], "theirs")
+    library.tags().remove([id_], "old")
     app.multiselect(key="inspect.tags").set_value(["mine"]).run()
     assert not app.exception
+    assert not app.error
     assert sorted(library.tags().of(id_)) == ["mine", "theirs"]
     assert app.multiselect(key="inspect.tags").value == library.tags().of(id_)
 
