@@ -18,6 +18,10 @@ class TagError(ValueError):
     """A tag or note that is not kept; the message says why."""
 
 
+class ChangedError(TagError):
+    """A note that is not kept, since it is no longer what it was when it was written over."""
+
+
 def _remedy(error: sqlite3.Error) -> str:
     # only what is no database any more is better away; all else passes, and what was kept is still there
     if getattr(error, "sqlite_errorname", "").startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
@@ -70,16 +74,29 @@ class Tags:
         if not taken:
             raise TagError(f"None of these images carries the tag “{tag}”, so there is nothing to take off.")
 
-    def note(self, id_: str, text: str) -> None:
+    def note(self, id_: str, text: str, *, over: str | None = None) -> None:
         """Keep a note on an image; an empty one removes it.
 
+        Args:
+            id_: of the image.
+            text: the note.
+            over: the note that it takes the place of; whatever is there when None.
+
         Raises:
+            ChangedError: there is another note by now than `over`, and than this one.
             TagError: the note is longer than 2,000 characters, or the file cannot be written.
         """
         text = text.strip()
         if len(text) > MAX_TEXT:
             raise TagError(f"A note has at most {MAX_TEXT:,} characters.")
         with self._open() as connection:
+            # nobody else writes between the look and the change
+            connection.execute("BEGIN IMMEDIATE")
+            now = next((row[0] for row in connection.execute("SELECT text FROM notes WHERE id = ?", (id_,))), "")
+            if over is not None and now not in (over, text):
+                raise ChangedError(
+                    "Somebody else has changed this note since it was shown here, so yours is not kept yet."
+                )
             connection.execute("DELETE FROM notes WHERE id = ?", (id_,))
             if text:
                 connection.execute("INSERT INTO notes VALUES (?, ?)", (id_, text))

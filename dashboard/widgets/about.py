@@ -74,18 +74,39 @@ def _draw_own(id_: str) -> None:
             args=(id_, tuple(tags)),
             placeholder="choose or type",
         )
-        st.session_state["inspect.note"] = note
-        st.text_area("Note", key="inspect.note", on_change=_keep_note, args=(id_,), max_chars=2000, height=90)
+        unkept, why = st.session_state.get(f"inspect.unkept.{id_}", (None, ""))
+        st.session_state["inspect.note"] = note if unkept is None else unkept
+        st.text_area("Note", key="inspect.note", on_change=_keep_note, args=(id_, note), max_chars=2000, height=90)
+        if unkept is not None:
+            _draw_unkept(id_, note, why)
         if problem := st.session_state.pop("inspect.problem", None):
             st.error(problem)
 
 
-def _keep_note(id_: str) -> None:
-    """Keep what was written, or say why not."""
+def _draw_unkept(id_: str, note: str, why: str) -> None:
+    """Why what was written is not kept, what is kept instead, and a way out either way."""
+    st.warning(why, icon=":material/edit_note:")
+    st.caption("What is kept now:")
+    # as it was written: it is no Markdown
+    st.text(note or "no note")
+    with st.container(horizontal=True):
+        st.button("Keep mine", key="inspect.mine", on_click=_keep_note, args=(id_, note))
+        st.button("Take what is kept", key="inspect.theirs", on_click=_forget, args=(id_,), type="tertiary")
+
+
+def _keep_note(id_: str, drawn: str) -> None:
+    """Keep what was written over the note as it was drawn; what cannot be kept stays in the box, with the reason."""
+    text = st.session_state["inspect.note"]
     try:
-        library.tags().note(id_, st.session_state["inspect.note"])
+        library.tags().note(id_, text, over=drawn)
     except TagError as error:
-        st.session_state["inspect.problem"] = for_visitors(error)
+        st.session_state[f"inspect.unkept.{id_}"] = text, for_visitors(error)
+    else:
+        _forget(id_)
+
+
+def _forget(id_: str) -> None:
+    st.session_state.pop(f"inspect.unkept.{id_}", None)
 
 
 def _keep_tags(id_: str, drawn: Sequence[str]) -> None:

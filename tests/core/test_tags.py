@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from core.tags import MAX_TAG, TagError, Tags
+from core.tags import MAX_TAG, ChangedError, TagError, Tags
 
 
 @pytest.fixture
@@ -54,6 +54,39 @@ def test_a_tag_comes_off_as_it_was_put_on_or_a_sentence_says_why_not(tags: Tags)
 def test_refuses_what_is_no_tag(tags: Tags, tag: str) -> None:
     with pytest.raises(TagError, match="1 to 40"):
         tags.add(["a"], tag)
+
+
+def test_a_note_takes_the_place_of_what_was_read_only(tags: Tags) -> None:
+    tags.note("a", "first", over="")
+    tags.note("a", "second", over="first")
+    with pytest.raises(ChangedError, match="Somebody else has changed this note"):
+        tags.note("a", "mine", over="first")
+    with pytest.raises(ChangedError):
+        tags.note("a", "", over="first")
+    assert tags.note_of("a") == "second"
+    # two who write the same do not disagree
+    tags.note("a", "second ", over="first")
+    tags.note("a", "last")
+    assert tags.note_of("a") == "last"
+
+
+def test_of_two_who_write_over_the_same_note_one_is_told(tags: Tags) -> None:
+    tags.note("a", "first")
+    refused: list[str] = []
+
+    def write(text: str) -> None:
+        try:
+            tags.note("a", text, over="first")
+        except ChangedError:
+            refused.append(text)
+
+    threads = [threading.Thread(target=write, args=(f"by {n}",)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert {*refused, tags.note_of("a")} == {f"by {n}" for n in range(8)}
+    assert len(refused) == 7
 
 
 def test_a_quote_is_a_character_like_any_other(tags: Tags) -> None:

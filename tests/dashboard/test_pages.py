@@ -404,6 +404,30 @@ def test_inspect_leaves_the_tags_of_others(open_page: Open, home: Path) -> None:
     assert app.multiselect(key="inspect.tags").value == library.tags().of(id_)
 
 
+def test_inspect_says_when_somebody_else_has_changed_the_note_and_keeps_what_was_typed(
+    open_page: Open, home: Path
+) -> None:
+    table = browse_table(read_run(home / "runs" / "tiny@seen-test"))
+    id_ = table["id"][find_rows(table, Filter())[0]]
+    library.tags().note(id_, "old")
+    app = open_page("inspect", run="tiny@seen-test")
+    library.tags().note(id_, "*theirs*")
+    app.text_area(key="inspect.note").set_value("mine").run()
+    assert not app.exception
+    assert [one.value.partition(",")[0] for one in app.warning] == [
+        "Somebody else has changed this note since it was shown here"
+    ]
+    assert (app.text_area(key="inspect.note").value, library.tags().note_of(id_)) == ("mine", "*theirs*")
+    assert [one.value for one in app.text] == ["*theirs*"]
+    app.button(key="inspect.theirs").click().run()
+    assert (app.text_area(key="inspect.note").value, list(app.warning)) == ("*theirs*", [])
+    library.tags().note(id_, "theirs again")
+    app.text_area(key="inspect.note").set_value("mine").run()
+    app.button(key="inspect.mine").click().run()
+    assert not app.warning
+    assert library.tags().note_of(id_) == app.text_area(key="inspect.note").value == "mine"
+
+
 def test_inspect_shows_what_studies_found_of_the_image(open_page: Open, home: Path) -> None:
     folder = home / "runs" / "tiny@seen-test"
     ids = browse_table(read_run(folder))["id"]
