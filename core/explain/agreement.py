@@ -13,6 +13,8 @@ from PIL import Image
 from scipy.stats import rankdata
 
 TOP = 0.25
+# maps agree beyond chance where at most this share of other images' maps agree as well
+LEVEL = 0.05
 Values = NDArray[np.floating]
 
 
@@ -38,6 +40,16 @@ class Agreement:
     others: int
     others_rank: float = np.nan
     others_overlap: float = np.nan
+
+    @property
+    def as_well(self) -> int:
+        """How many of the other images' maps agree with the first map at least as well; NaN counts none."""
+        return round(np.nan_to_num(self.rank_share) * (1 + self.others)) - 1 if self.others else 0
+
+    @property
+    def beyond_chance(self) -> bool | None:
+        """Whether so few of them do that it is this image's own agreement; None where there are too few to tell."""
+        return self.rank_share <= LEVEL if enough(self.others) else None
 
 
 def agreement(
@@ -76,6 +88,11 @@ def agreement(
         float(np.nanmean(found)) if np.isfinite(found).any() else np.nan,
         float(overlaps.mean()),
     )
+
+
+def enough(others: int) -> bool:
+    """Whether so many other images can be beaten by so few of them: 19 or more."""
+    return 1 + others >= 1 / LEVEL
 
 
 def rank_correlation(first: Values, second: Values) -> float:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.explain.agreement import agreement
+from core.explain.agreement import LEVEL, agreement, enough
 from core.explain.results import LimeSettings
 from core.explain.segmentation import segment
 from core.run import Run
@@ -27,8 +27,6 @@ COLUMNS = {
     "others_overlap": "the same with Grad-CAM of other images, mean, 0 to 1",
     "overlap_share": "share of those that overlap as much as this image's own, 0 to 1",
 }
-# an image agrees beyond chance where fewer than this share of other images' maps agree as well
-LEVEL = 0.05
 
 
 def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, Any]) -> pd.DataFrame:
@@ -70,10 +68,8 @@ def conclude(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> li
                 *more,
             )
         )
-        # with fewer others to compare with none can be beaten by so few of them
         others = np.minimum(cells.sizes(places.get_indexer(part["id"])) - 1, parameters["others"])
-        enough = 1 + others >= 1 / LEVEL
-        known = part["rank_share"].notna().to_numpy() & enough
+        known = part["rank_share"].notna().to_numpy() & np.array([enough(count) for count in others], bool)
         if not known.any():
             continue
         beyond = weighted_share((part["rank_share"] <= LEVEL).to_numpy()[known], weights[known])

@@ -17,7 +17,6 @@ from dashboard.widgets.asking import Known, Subject
 from dashboard.widgets.words import percent
 
 OTHERS = 200
-BEYOND_CHANCE = 0.05
 
 
 def other_maps(opened: Opened, *, verdict: str, label: str | None, row: int | None) -> NDArray[np.float32]:
@@ -89,13 +88,11 @@ def sentences(found: Agreement, *, whose: str, same_kind: bool) -> Sequence[str]
         return [*said, "How much of that is chance is known for stage 4 and the margin only, which the run has kept."]
     if not found.others:
         return [*said, "There are no other images to say how much of that is chance."]
-    beyond = found.rank_share <= BEYOND_CHANCE
-    verdict = "They agree about this image" if beyond else "They agree no more than chance would have it"
-    return [
-        f"**{verdict}.** Of {found.others} {whose}, {percent(found.rank_share, 0)} have a Grad-CAM map that fits this "
-        "LIME map at least as well.",
-        *said,
-    ]
+    fitting = f"{found.as_well} of {found.others} {whose} have a Grad-CAM map that fits this LIME map at least as well"
+    if found.beyond_chance is None:
+        return [*said, f"{fitting}; these are too few to say how much of that is chance."]
+    verdict = "They agree about this image" if found.beyond_chance else "They agree no more than chance would have it"
+    return [f"**{verdict}.** {fitting}.", *said]
 
 
 def note_drawn() -> None:

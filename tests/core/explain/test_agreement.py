@@ -83,3 +83,16 @@ def test_what_does_not_fit_is_refused_in_words() -> None:
         agreement(good * np.nan, good, segments=SEGMENTS)
     with pytest.raises(ValueError, match="without gaps"):
         agreement(good, good, segments=SEGMENTS + 1)
+
+
+def test_chance_is_ruled_out_only_by_enough_other_images() -> None:
+    """Of 18 others not one may fit as well and it is still more than one in twenty, this image counted."""
+    own, others = smooth_maps(1, seed=1)[0], smooth_maps(30, seed=2)
+    told = {count: agreement(own, own, segments=SEGMENTS, others=others[:count]) for count in (0, 18, 19, 30)}
+    assert [found.beyond_chance for found in told.values()] == [None, None, True, True]
+    assert {found.as_well for found in told.values()} == {0}
+    ranks = [agreement(own, one, segments=SEGMENTS).rank for one in others]
+    middle = int(np.argsort(ranks)[15])
+    middling = agreement(own, others[middle], segments=SEGMENTS, others=np.delete(others, middle, axis=0))
+    assert middling.as_well == sum(rank >= ranks[middle] for rank in ranks) - 1 == 14
+    assert middling.beyond_chance is False
