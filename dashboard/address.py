@@ -11,8 +11,8 @@ import streamlit as st
 
 from core.browse import Filter
 
-# what a filter goes on with from page to page
-CARRIED = ("also",)
+# what goes along with a filter from page to page: columns of studies, what is selected, how images are shown
+CARRIED = ("also", "pick", "compare", "tile", "maps")
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def put_filter(wanted: Filter, *, keep: Sequence[str] = ("run",)) -> None:
 
 
 def go(page: str, *, run: str, wanted: Filter | None = None, **parameters: str) -> None:
-    """Open a page of views/ on a run, with a filter and other parameters; columns of studies that were chosen stay."""
+    """Open a page of views/ on a run, with other parameters and with a filter, which takes along what is `CARRIED`."""
     filtered = wanted.to_params() if wanted is not None else {}
     chosen = {name: st.query_params[name] for name in CARRIED if name in st.query_params and wanted is not None}
     st.switch_page(f"views/{page}.py", query_params={"run": run} | chosen | filtered | parameters)

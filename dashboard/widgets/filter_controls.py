@@ -13,7 +13,7 @@ from dashboard.library import Opened
 from dashboard.widgets.filter_names import help_of, only_value, short_label, value_name
 
 # what stays when the filter changes
-KEPT = ("run", "tile", "maps", "pick", "compare", "also")
+KEPT = ("run", *address.CARRIED)
 TEXTS = {"yes": "Only", "no": "Without", "FAKE": ":orange[FAKE]", "REAL": ":blue[REAL]"}
 MOST_PILLS = 12
 

@@ -39,13 +39,14 @@ def test_the_default_is_not_in_the_url(monkeypatch: pytest.MonkeyPatch) -> None:
     assert params == {"other": "1"}
 
 
-def test_going_takes_the_filter_and_the_chosen_columns_along(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_going_takes_the_filter_and_what_belongs_to_it_along(monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[tuple[str, dict[str, Any]]] = []
-    monkeypatch.setattr(st, "query_params", {"run": "old", "also": "probes.after", "tile": "large", "page": "3"})
+    carried = {"also": "probes.after", "pick": "a,b", "compare": "on", "tile": "large", "maps": "on"}
+    monkeypatch.setattr(st, "query_params", {"run": "old", "page": "3", "seed": "7", **carried})
     monkeypatch.setattr(st, "switch_page", lambda page, query_params: opened.append((page, query_params)))
     go("inspect", run="new", wanted=Filter().choosing("label", ["FAKE"]), id="x")
     go("upload", run="new")
     assert opened == [
-        ("views/inspect.py", {"run": "new", "also": "probes.after", "true": "FAKE", "id": "x"}),
+        ("views/inspect.py", {"run": "new", **carried, "true": "FAKE", "id": "x"}),
         ("views/upload.py", {"run": "new"}),
     ]

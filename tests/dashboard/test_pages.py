@@ -5,11 +5,13 @@ import shutil
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+import streamlit as st
 from scipy.stats import binomtest
 from streamlit.testing.v1 import AppTest
 
@@ -19,7 +21,7 @@ from core.run import read_run, write_run
 from core.studies.store import study_path, write_study
 from core.studies.study import Finding
 from dashboard import library
-from dashboard.widgets import bars, panels
+from dashboard.widgets import bars, grid, panels
 from dashboard.widgets.words import CLASS_WORDS, NO_BREAK, percent
 from tests.conftest import make_detector
 from tests.core.test_browse import seal
@@ -338,6 +340,25 @@ def test_explore_selects_a_whole_page(open_page: Open, home: Path) -> None:
     app.button(key="explore.these").click().run()
     assert app.query_params["pick"].split(",") == [last, *table["id"][order[:24]]]
     assert "**25 selected**" in words(app)
+
+
+def test_what_is_selected_stays_while_an_image_is_looked_at(
+    open_page: Open, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = browse_table(read_run(home / "runs" / "tiny@seen-test"))
+    pick = ",".join(table["id"][:20])
+    asked = {"run": "tiny@seen-test", "pick": pick, "compare": "on", "tile": "small", "maps": "on", "per": "48"}
+    # as a click on an image is answered; AppTest cannot click in a component
+    gone: list[dict[str, str]] = []
+    monkeypatch.setattr(st, "switch_page", lambda page, query_params: gone.append({"page": page, **query_params}))
+    monkeypatch.setattr(grid, "_mount", lambda **_: SimpleNamespace(open=table["id"][7]))
+    open_page("explore", **asked)
+    there = gone[-1]
+    assert there == {"page": "views/inspect.py", "id": table["id"][7], **asked}
+    app = open_page("inspect", **{name: value for name, value in there.items() if name != "page"})
+    app.button(key="inspect.after").click().run()
+    app.button(key="inspect.back").click().run()
+    assert gone[-1] == {"page": "views/explore.py", **asked}
 
 
 def test_explore_compares_what_is_selected(open_page: Open, home: Path) -> None:
