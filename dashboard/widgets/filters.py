@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 
 import streamlit as st
 
-from core.browse import DECIDED, Filter, choices_of
+from core.browse import DECIDED, OUTCOMES, Filter, choices_of
+from core.dataset import CLASSES
 from dashboard import address, library
 from dashboard.library import Opened
 from dashboard.widgets.filter_controls import (
@@ -26,19 +27,31 @@ MAIN = ("label", "predicted", "correct", "category", "confidence")
 
 def draw_matrix(opened: Opened, wanted: Filter) -> None:
     """The confusion matrix of everything but class and outcome; a cell filters, or unfilters, those images."""
-    truth, said = wanted.chosen("label"), wanted.chosen("predicted")
-    pressed = (truth[0], said[0]) if len(truth) == len(said) == 1 else None
+    pressed = admitted(wanted)
 
     def switch() -> None:
         cell = clicked(st.session_state["explore.matrix"].open)
         if cell is not None:
-            chosen = ([], []) if cell == pressed else ([cell[0]], [cell[1]])
+            chosen = ([], []) if pressed == {cell} else ([cell[0]], [cell[1]])
             change(
                 opened,
                 lambda now: now.choosing("label", chosen[0]).choosing("predicted", chosen[1]).choosing("correct", []),
             )
 
     confusion_matrix(library.counts(opened, wanted), key="explore.matrix", pressed=pressed, small=True, on_open=switch)
+
+
+def admitted(wanted: Filter) -> set[tuple[str, str]] | None:
+    """The (true, called) cells that a filter lets through by class, verdict and outcome; None where it asks for none."""
+    truths, verdicts, outcomes = (wanted.chosen(column) for column in DECIDED)
+    if not (truths or verdicts or outcomes):
+        return None
+    return {
+        (truth, said)
+        for truth in truths or CLASSES
+        for said in verdicts or CLASSES
+        if not outcomes or OUTCOMES[truth != said] in outcomes
+    }
 
 
 def draw_main(opened: Opened, wanted: Filter) -> None:

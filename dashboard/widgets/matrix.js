@@ -1,4 +1,4 @@
-// A confusion matrix whose cells are buttons. data: {cells: [{truth, said, count, share, word, label, pressed}], small}
+// A confusion matrix whose cells are buttons. data: {cells: [{truth, said, count, share, word, label, pressed}], small, chosen}
 
 const chip = (lead, name) => {
   const head = make("div", "head")
@@ -11,7 +11,6 @@ export default function ({ data, parentElement, setTriggerValue }) {
   root.setAttribute("role", "group")
   root.setAttribute("aria-label", "Confusion matrix: a row for what images are, a column for what they are called.")
   root.className = data.small ? "matrix small" : "matrix"
-  const anyPressed = data.cells.some((cell) => cell.pressed)
   const names = ["FAKE", "REAL"]
   const parts = [make("div", ""), ...names.map((name) => chip("called", name))]
   names.forEach((truth, row) => {
@@ -20,7 +19,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     parts.push(side)
     data.cells.slice(2 * row, 2 * row + 2).forEach((cell) => {
       const button = make("button", `cell ${cell.said} ${cell.truth === cell.said ? "right" : "wrong"}`)
-      if (anyPressed && !cell.pressed) button.classList.add("dim")
+      if (data.chosen && !cell.pressed) button.classList.add("dim")
       button.type = "button"
       button.setAttribute("aria-label", cell.label)
       // beside a filter a cell is a switch, elsewhere it leads away

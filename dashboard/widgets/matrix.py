@@ -1,6 +1,6 @@
 """The confusion matrix: four counts, each a button."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,7 @@ def confusion_matrix(
     counts: NDArray[np.int64],
     *,
     key: str,
-    pressed: tuple[str, str] | None = None,
+    pressed: Collection[tuple[str, str]] | None = None,
     small: bool = False,
     on_open: Callable[[], None] = nothing,
 ) -> tuple[str, str] | None:
@@ -31,7 +31,7 @@ def confusion_matrix(
     Args:
         counts: int (2, 2).
         key: of the element.
-        pressed: the (true, called) cell to show as chosen.
+        pressed: the (true, called) cells to show as chosen, the others as left out; None where nothing is.
         small: for beside a filter.
         on_open: called before the rerun that a click causes.
 
@@ -40,7 +40,11 @@ def confusion_matrix(
     """
     result = _mount(
         key=key,
-        data={"cells": [_cell(counts, row, column, pressed) for row in (0, 1) for column in (0, 1)], "small": small},
+        data={
+            "cells": [_cell(counts, row, column, pressed) for row in (0, 1) for column in (0, 1)],
+            "small": small,
+            "chosen": pressed is not None,
+        },
         on_open_change=on_open,
     )
     return clicked(result.open)
@@ -53,10 +57,13 @@ def clicked(value: object) -> tuple[str, str] | None:
     return None
 
 
-def _cell(counts: NDArray[np.int64], row: int, column: int, pressed: tuple[str, str] | None) -> dict[str, object]:
+def _cell(
+    counts: NDArray[np.int64], row: int, column: int, pressed: Collection[tuple[str, str]] | None
+) -> dict[str, object]:
     truth, said = CLASSES[row], CLASSES[column]
     count, total = int(counts[row, column]), int(counts[row].sum())
     share = count / total if total else 0.0
+    alone = pressed is not None and set(pressed) == {(truth, said)}
     words = f"{count:,} images that are {truth} and were called {said}, {percent(share)} of all {truth}"
     return {
         "truth": truth,
@@ -64,7 +71,7 @@ def _cell(counts: NDArray[np.int64], row: int, column: int, pressed: tuple[str, 
         "count": f"{count:,}",
         "share": f"{percent(share)} of {truth}",
         "word": WORDS[truth, said],
-        "label": f"{words}. Show them.",
+        "label": f"{words}. {'Show the others too' if alone else 'Show them'}.",
         "strength": round(0.12 + 0.4 * share, 3),
-        "pressed": pressed == (truth, said),
+        "pressed": pressed is not None and (truth, said) in pressed,
     }

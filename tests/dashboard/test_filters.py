@@ -1,13 +1,17 @@
 """What Explore offers to filter by: in words for people, and only what can tell some images from others."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
+from streamlit.testing.v1 import AppTest
 
-from core.browse import browse_table
+from core.browse import Filter, browse_table, find_rows
 from core.run import read_run
 from core.studies.store import study_path, write_study
+from dashboard.widgets.filters import admitted
 from tests.core.test_browse import seal
 from tests.dashboard.conftest import Open
 from tests.dashboard.test_pages import settled, with_more_filters, words
@@ -21,6 +25,42 @@ def add_study(home: Path) -> pd.DataFrame:
     about = {"title": "Cues", "columns": {"one": "card, which", "flat": "height, in metres"}}
     seal(folder / "studies" / "cues.parquet", frame, about)
     return table
+
+
+def matrix_cells(app: AppTest) -> dict[tuple[str, str], bool]:
+    """Whether each (true, called) cell of the matrix beside the filters is marked, by what the browser is sent."""
+    sent = [json.loads(one.proto.json) for one in app.get("bidi_component")]
+    data = next(data for data in sent if "cells" in data)
+    assert data["chosen"] == any(cell["pressed"] for cell in data["cells"])
+    return {(cell["truth"], cell["said"]): cell["pressed"] for cell in data["cells"]}
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {},
+        {"true": "REAL"},
+        {"said": "FAKE"},
+        {"result": "wrong"},
+        {"result": "right", "true": "FAKE"},
+        {"true": "FAKE", "said": "REAL"},
+        {"true": "FAKE,REAL"},
+    ],
+)
+def test_the_matrix_marks_every_cell_that_the_filter_lets_through(
+    open_page: Open, home: Path, asked: dict[str, str]
+) -> None:
+    app = open_page("explore", run="tiny@seen-test", **asked)
+    table = browse_table(read_run(home / "runs" / "tiny@seen-test"))
+    found = table.iloc[find_rows(table, Filter.from_params(asked, table))]
+    expected = set(zip(found["label"].astype(str), found["predicted"].astype(str), strict=True)) if asked else set()
+    assert {cell for cell, marked in matrix_cells(app).items() if marked} == expected
+
+
+def test_a_filter_that_no_cell_fits_leaves_all_of_the_matrix_out() -> None:
+    nothing = Filter().choosing("label", ["FAKE"]).choosing("predicted", ["FAKE"]).choosing("correct", ["wrong"])
+    assert admitted(nothing) == set()
+    assert admitted(Filter().choosing("category", ["cat"])) is None
 
 
 def test_values_are_written_for_people_and_asked_for_as_they_are(open_page: Open, home: Path) -> None:
