@@ -42,7 +42,7 @@ def draw_matrix(opened: Opened, wanted: Filter) -> None:
 
 
 def admitted(wanted: Filter) -> set[tuple[str, str]] | None:
-    """The (true, called) cells that a filter lets through by class, verdict and outcome; None where it asks for none."""
+    """The (true, called) cells that a filter lets through; None where it asks for no class, verdict or outcome."""
     truths, verdicts, outcomes = (wanted.chosen(column) for column in DECIDED)
     if not (truths or verdicts or outcomes):
         return None
