@@ -151,10 +151,11 @@ with st.grid(4, min_column_width=190):
 
 st.space("small")
 row = st.grid(2, min_column_width=340, gap="large")
+moved = "" if CUT.value == HALF else f" Moved to {percent(CUT.value, 0)}; the numbers at the top stay at 50 %."
 with row.cell():
     section(
         "Who is taken for what",
-        "Each cell is a button: it opens Explore on exactly those images.",
+        f"Each cell is a button: it opens Explore on exactly those images.{moved}",
         help=explain("Confusion matrix"),
     )
     CUT.linked(

@@ -176,7 +176,11 @@ def test_overview_of_one_class_gives_no_number_of_the_other(open_page: Open, hom
 def test_overview_moves_with_the_threshold(open_page: Open, home: Path) -> None:
     run = read_run(home / "runs" / "tiny@seen-test")
     app = open_page("overview", run=run.name)
+    before = [metric.value for metric in app.metric]
+    assert "numbers at the top" not in words(app)
     app.slider(key="url.cut").set_value(0.9).run()
+    assert [metric.value for metric in app.metric] == before
+    assert f"Moved to 90{NO_BREAK}%; the numbers at the top stay at 50 %." in words(app)
     wrong = ((run.predictions["p_real"] > 0.9) != (run.predictions["label"] == "REAL")).sum()
     assert app.query_params["cut"] == "0.9"
     assert f"{wrong:,} of 60 verdicts are wrong" in words(app)
