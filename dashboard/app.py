@@ -11,8 +11,10 @@ if (root := str(Path(__file__).parents[1])) not in sys.path:
 
 from dashboard.memory import few_arenas
 from dashboard.sidebar import draw_sidebar
+from dashboard.upload_limits import forget_uploads, limit_uploads
 
 few_arenas()
+limit_uploads()
 st.set_page_config(page_title="Telltale", page_icon=str(Path(__file__).with_name("icon.svg")), layout="wide")
 page = st.navigation(
     {
@@ -94,5 +96,7 @@ page = st.navigation(
         ],
     }
 )
+if page.title != "Upload":
+    forget_uploads()
 draw_sidebar()
 page.run()

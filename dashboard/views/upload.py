@@ -8,6 +8,7 @@ from core.upload import DEFAULT_FILTER, Prepared
 from dashboard import address, library
 from dashboard.address import Setting
 from dashboard.glossary import explain
+from dashboard.upload_limits import MAX_FILES, MAX_OWN
 from dashboard.widgets import panels, uploads
 from dashboard.widgets.agreement import agreement_panel, note_drawn, other_maps
 from dashboard.widgets.asking import Subject, known_detectors
@@ -16,8 +17,6 @@ from dashboard.widgets.grid import image_grid
 from dashboard.widgets.limits import draw_limits
 from dashboard.widgets.picture import plain_picture
 from dashboard.widgets.words import heading
-
-MAX_FILES = 32
 
 opened = library.current()
 known = known_detectors()
@@ -47,8 +46,9 @@ with left:
         accept_multiple_files=True,
         max_upload_size=MAX_BYTES >> 20,
         key="upload.files",
-        help=f"At most {MAX_BYTES >> 20} MB each. Nothing is kept on disk or sent on. The 32 x 32 pixels that were "
-        "explained stay in this server's memory until newer ones take their place.",
+        help=f"At most {MAX_BYTES >> 20} MB each, {MAX_FILES} files and {MAX_OWN >> 20} MB together; what is more is "
+        "refused. Nothing is kept on disk or sent on. The 32 x 32 pixels that were explained stay in this server's "
+        "memory until newer ones take their place.",
     )
 with right:
     BY.linked(st.selectbox, "Detector", options=list(known))
