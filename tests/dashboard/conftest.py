@@ -83,7 +83,7 @@ def open_page(home: Path) -> Open:
     """A function that opens a page of the app with URL parameters."""
 
     def opened(page: str = "overview", /, **params: str) -> AppTest:
-        app = AppTest.from_file(str(ROOT / "dashboard" / "app.py"), default_timeout=120)
+        app = AppTest.from_file(str(ROOT / "dashboard" / "app.py"), default_timeout=600)
         for name, value in params.items():
             app.query_params[name] = value
         app.run()

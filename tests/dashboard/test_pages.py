@@ -603,7 +603,7 @@ def test_inspect_compares_what_was_finished_while_it_was_drawn(
 
     def when_it_is_done(subject: Any, detectors: Any) -> None:
         # between the comparison and the panel below it
-        for _ in range(600):
+        for _ in range(6000):
             if panels.finished(subject, detectors[0], None)[1] is not None:
                 break
             time.sleep(0.05)
