@@ -163,6 +163,21 @@ def browse_table(run: Run, judged: pd.DataFrame | None = None) -> pd.DataFrame:
     return pd.concat([table, *added], axis=1)
 
 
+def at_cut(rows: pd.DataFrame, cut: float) -> pd.DataFrame:
+    """Rows of a `browse_table` as they are judged at a threshold, 0 to 1: the run's own at one half.
+
+    At another one `predicted` and `correct` are what it makes of `p_real`, and a column `threshold` says so.
+    `confidence` stays what filters and orders go by: the probability of the likelier class, whichever is called.
+    """
+    if cut == HALF:
+        return rows
+    real = said_real(rows, cut)
+    right = real == (rows["label"] == "REAL").to_numpy(bool)
+    judged = rows.assign(predicted=np.where(real, "REAL", "FAKE"), correct=np.where(right, *OUTCOMES))
+    judged.insert(judged.columns.get_loc("predicted") + 1, "threshold", cut)
+    return judged
+
+
 def range_columns(table: pd.DataFrame) -> list[str]:
     """The columns that are filtered by a range: confidence, the facts, and a study's numbers."""
     return [

@@ -108,7 +108,9 @@ def _tiles(rows: pd.DataFrame, selection: Selection, pictures: Pictures | None) 
             called = str(row.predicted)
         sure = float(confidence_of(np.array([row.p_real]))[0])
         wrong = called != row.label
-        words = f"{called}, {percent(sure, 0)} sure{'; is ' + row.label if wrong else ''}"
+        # at another threshold a verdict may be that of the less likely class
+        likely = f"{percent(sure, 0)} sure" if called == row.predicted else f"though {percent(sure, 0)} {row.predicted}"
+        words = f"{called}, {likely}{'; is ' + row.label if wrong else ''}"
         picture = f'<img src="{_png(pixels)}" alt="{words}">' if pixels is not None else ""
         kind = f"{called.lower()}{' wrong' if wrong else ''}"
         tiles.append(f'<li class="{kind}">{picture}{words}<br><small>{html.escape(row.name)}</small></li>')

@@ -6,7 +6,8 @@ from dataclasses import replace
 import numpy as np
 import streamlit as st
 
-from core.browse import PAGE_SIZES, page_rows, pages
+from core.browse import PAGE_SIZES, at_cut, page_rows, pages
+from core.curves import HALF
 from core.facts import FACTS
 from core.tags import TagError
 from dashboard import address, library
@@ -20,7 +21,7 @@ from dashboard.widgets.filter_names import full_label, sort_names
 from dashboard.widgets.grid import TILES, image_grid, picks
 from dashboard.widgets.handing import file_button
 from dashboard.widgets.report import report_download
-from dashboard.widgets.words import heading
+from dashboard.widgets.words import heading, percent
 
 MAPS = Setting("maps", "off", choices=("off", "on"))
 TILE = Setting("tile", "medium", choices=tuple(TILES))
@@ -88,8 +89,8 @@ def set_per_page() -> None:
 
 
 def filtered_csv() -> bytes:
-    """The rows that the filter finds, in its order, with tags and notes."""
-    rows = table.iloc[positions].merge(tags.frame(), on="id", how="left")
+    """The rows that the filter finds, in its order and at its threshold, with tags and notes."""
+    rows = at_cut(table.iloc[positions], wanted.cut).merge(tags.frame(), on="id", how="left")
     return rows.to_csv(index=False).encode()
 
 
@@ -142,8 +143,9 @@ def compare() -> None:
         st.caption("As they are" if not laid else "Under their margin maps, all on one scale")
         if id_ := image_grid(opened, chosen, pictures, key=key, cut=wanted.cut, maps=laid, size="large", tags=tags_of):
             address.go("inspect", run=opened.run.name, wanted=wanted, id=id_)
-    columns = ["label", "predicted", "confidence", "margin", *FACTS, *opened.studied]
-    rows = table.iloc[chosen].set_index("name")
+    judged_by = ["threshold", "p_real"] if wanted.cut != HALF else []
+    columns = ["label", "predicted", *judged_by, "confidence", "margin", *FACTS, *opened.studied]
+    rows = at_cut(table.iloc[chosen], wanted.cut).set_index("name")
     st.dataframe(
         rows[[name for name in columns if name in rows]],
         column_config={name: full_label(opened, name) for name in columns},
@@ -222,6 +224,11 @@ with st.container(horizontal=True, horizontal_alignment="distribute", vertical_a
     if count > 1:
         st.session_state["explore.page"] = min(wanted.page, count)
         st.pagination(count, key="explore.page", on_change=set_page)
+if wanted.cut != HALF:
+    st.caption(
+        f"REAL is said only from {percent(wanted.cut, 0)} on. Where that turns a verdict, the tile names the likelier "
+        "class beside how likely it is: confidence, in the filter and the orders, is this number."
+    )
 if pictures.found < len(table):
     st.caption(
         f"{len(table) - pictures.found:,} pictures are not at hand, since CIFAKE may not be shipped with the run: "

@@ -6,7 +6,14 @@ from core.browse import SORTS, choices_of, sort_columns
 from core.facts import FACTS
 from dashboard.library import Opened
 
-NAMES = {"label": "Is", "predicted": "Called", "correct": "Verdict", "in_train": "Leaks", "is_repeat": "Repeats"}
+NAMES = {
+    "label": "Is",
+    "predicted": "Called",
+    "correct": "Verdict",
+    "p_real": "p(REAL)",
+    "in_train": "Leaks",
+    "is_repeat": "Repeats",
+}
 HELP = {
     "in_train": "Leaks: images whose very file was also in the detector's training set.",
     "is_repeat": "Repeats: copies of a file that comes earlier in this set.",

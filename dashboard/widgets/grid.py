@@ -50,7 +50,8 @@ def image_grid(
     called = np.where(said_real(table, cut), "REAL", "FAKE")
     tiles = []
     for position, said, row in zip(rows, called, table.itertuples(), strict=True):
-        sure = row.p_real if said == "REAL" else 1 - row.p_real
+        # what filters and orders go by; where another threshold turns the verdict it is the other class's
+        sure, moved = percent(float(row.confidence)), said != row.predicted
         wrong = said != row.label
         about = row.category.replace("_", " ") if isinstance(row.category, str) else ""
         tiles.append(
@@ -61,11 +62,12 @@ def image_grid(
                 "truth": row.label,
                 "wrong": wrong,
                 # a narrow tile has no room for words
-                "sure": percent(sure).replace(f"over{NO_BREAK}", ">").replace(f"under{NO_BREAK}", "<"),
+                "sure": sure.replace(f"over{NO_BREAK}", ">") + (f" {row.predicted}" if moved else ""),
                 "about": about,
                 "name": row.name,
                 "tags": list((tags or {}).get(row.id, ())),
-                "label": f"{', '.join(filter(None, (row.name, about)))}: called {said} with {percent(sure)}, "
+                "label": f"{', '.join(filter(None, (row.name, about)))}: called {said} "
+                f"{f'at this threshold, though {row.predicted} is likelier: {sure}' if moved else f'with {sure}'}, "
                 f"is {row.label}{', wrong' if wrong else ''}. Open.",
             }
         )

@@ -13,6 +13,7 @@ import pytest
 from core.browse import (
     PAGE_SIZES,
     Filter,
+    at_cut,
     browse_table,
     cells,
     choices_of,
@@ -92,6 +93,17 @@ def test_choices_ranges_name_and_tag_all_have_to_fit(table: pd.DataFrame) -> Non
     ]
     assert len(expected) > 5
     assert ids(table, wanted, tagged=tagged) == set(expected["id"])
+
+
+@pytest.mark.parametrize("cut", [0.2, 0.9])
+def test_rows_at_a_threshold_are_what_its_filter_finds(table: pd.DataFrame, cut: float) -> None:
+    judged = at_cut(table, cut)
+    for column, value in (("predicted", "FAKE"), ("predicted", "REAL"), ("correct", "right"), ("correct", "wrong")):
+        found = ids(table, Filter(cut=cut).choosing(column, [value]))
+        assert set(judged["id"][judged[column] == value]) == found != ids(table, Filter().choosing(column, [value]))
+    assert (judged["threshold"] == cut).all()
+    pd.testing.assert_frame_equal(judged[["p_real", "confidence", "margin"]], table[["p_real", "confidence", "margin"]])
+    assert at_cut(table, 0.5) is table
 
 
 @pytest.mark.parametrize("cut", [0.5, 0.2, 0.9])

@@ -1,5 +1,6 @@
 """Every page on a run with pictures, on one without, on an empty filter, on nonsense, and on nothing at all."""
 
+import io
 import json
 import shutil
 import time
@@ -378,10 +379,50 @@ def test_images_can_be_selected_only_where_that_leads_to_something(open_page: Op
     assert selectable(open_page("upload", run="tiny@seen-test")) == {"upload.samples": False}
 
 
+def test_another_threshold_is_that_of_the_table_the_csv_and_the_tiles(
+    open_page: Open, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = browse_table(read_run(home / "runs" / "tiny@seen-test"))
+    cut = float(table["p_real"].quantile(0.8))
+    turned = table[(table["p_real"] <= cut) & (table["predicted"] == "REAL")]
+    assert len(turned) > 3
+    files: dict[str, Any] = {}
+    monkeypatch.setattr(st, "download_button", lambda _label, data, *, key, **_: files.update({key: data}))
+    pick = turned["id"].iloc[0]
+    app = open_page("explore", run="tiny@seen-test", cut=f"{cut:g}", said="FAKE", sort="sure", pick=pick, compare="on")
+    assert not app.exception
+    rows = pd.read_csv(io.BytesIO(files["explore.csv"]()))
+    assert len(rows) == (table["p_real"] <= cut).sum()
+    assert (rows["predicted"] == "FAKE").all()
+    assert ((rows["correct"] == "right") == (rows["label"] == "FAKE")).all()
+    assert rows["threshold"].to_numpy() == pytest.approx(cut, rel=1e-4)
+    assert app.dataframe[0].value["predicted"].tolist() == ["FAKE"]
+    assert app.dataframe[0].value["p_real"].tolist() == turned["p_real"].iloc[:1].tolist()
+    tiles = {tile["id"]: tile for tile in grids(app)["explore.grid"]["tiles"]}
+    known = table.set_index("id").loc[list(tiles)]
+    # the number on a tile is what it is sorted and filtered by
+    assert known["confidence"].is_monotonic_decreasing
+    for id_, row in known.iterrows():
+        moved = f" {row['predicted']}" if row["predicted"] == "REAL" else ""
+        assert tiles[id_]["sure"].replace(f"over{NO_BREAK}", ">") == percent(row["confidence"]) + moved
+        assert ("though REAL is likelier" in tiles[id_]["label"]) == bool(moved)
+    assert set(turned["id"]) & set(tiles)
+    assert "the likelier class" in words(app)
+    assert "the likelier class" not in words(open_page("explore", run="tiny@seen-test"))
+    rows = pd.read_csv(io.BytesIO(files["explore.csv"]()))
+    assert "threshold" not in rows
+    assert rows["predicted"].tolist() == table["predicted"].iloc[find_rows(table, Filter())].tolist()
+
+
+def grids(app: AppTest) -> dict[str, Any]:
+    """What the browser is sent of each grid of images on a page, by the grid's key."""
+    drawn = {one.proto.id.rpartition("-")[2]: json.loads(one.proto.json) for one in app.get("bidi_component")}
+    return {key: data for key, data in sorted(drawn.items()) if "tiles" in data}
+
+
 def selectable(app: AppTest) -> dict[str, bool]:
     """Whether the images of each grid of a page can be selected, by the grid's key."""
-    drawn = {one.proto.id.rpartition("-")[2]: json.loads(one.proto.json) for one in app.get("bidi_component")}
-    return {key: data["selectable"] for key, data in sorted(drawn.items()) if "tiles" in data}
+    return {key: data["selectable"] for key, data in grids(app).items()}
 
 
 def test_explore_without_pictures_says_so(open_page: Open) -> None:

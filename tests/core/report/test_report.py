@@ -136,7 +136,15 @@ def test_another_threshold_is_kept(source: Source, tmp_path: Path, cut: float) -
     called = int((run.predictions["p_real"] > cut).sum())
     counts = [int(text) for text in svg_texts(written(tmp_path / "s.html").images[0]) if text.isdigit()]
     assert counts[1] + counts[3] == called
-    assert f"called REAL only from {percent(cut, 0)} on" in written(tmp_path / "s.html").text
+    page = written(tmp_path / "s.html")
+    assert f"called REAL only from {percent(cut, 0)} on" in page.text
+    # what is called by its less likely class says of which class the number is
+    shown = table.iloc[find_rows(table, wanted)[:TILES]]
+    turned = shown[(shown["p_real"] > cut) != (shown["predicted"] == "REAL")]
+    assert page.text.count(", though") == len(turned) > 0
+    first = turned.iloc[0]
+    called_ = "FAKE" if first["predicted"] == "REAL" else "REAL"
+    assert f"{called_}, though {percent(float(first['confidence']), 0)} {first['predicted']}" in page.text
 
 
 def test_what_fits_nothing_says_so(source: Source, tmp_path: Path) -> None:  # noqa: F811
