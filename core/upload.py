@@ -20,7 +20,7 @@ class Prepared:
 
     Attributes:
         width, height: of the image as it came.
-        filters: names of the resampling filters, one only where the image was 32 x 32 already.
+        filters: names of the resampling filters, one only where the crop is 32 x 32 pixels already.
         pixels: uint8 (K, 32, 32, 3), the square crop under each of the filters.
         preview: uint8 (h, w, 3), the whole image, at most 480 pixels a side, dimmed outside the crop.
     """
@@ -35,6 +35,11 @@ class Prepared:
     def resized(self) -> bool:
         """Whether a filter had any say."""
         return len(self.filters) > 1
+
+    @property
+    def whole(self) -> bool:
+        """Whether it is the image itself: nothing was cut off, nothing resized."""
+        return (self.width, self.height) == (SIDE, SIDE)
 
     def seen(self, name: str) -> NDArray[np.uint8]:
         """uint8 (32, 32, 3) under the named filter, or under the only one."""
@@ -52,7 +57,11 @@ def prepare(data: bytes, *, x: float = 0.5, y: float = 0.5, zoom: float = 1.0) -
     Raises:
         ImageError: the bytes are no image that is read here.
     """
-    image = decode(data)
+    return prepare_pixels(decode(data), x=x, y=y, zoom=zoom)
+
+
+def prepare_pixels(image: NDArray[np.uint8], *, x: float = 0.5, y: float = 0.5, zoom: float = 1.0) -> Prepared:
+    """`prepare` for an image that is decoded already, uint8 (height, width, 3)."""
     height, width = image.shape[:2]
     crop = crop_square(image, x=x, y=y, zoom=zoom)
     if crop.shape[:2] == (SIDE, SIDE):

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable
 from functools import cache
 
+import streamlit as st
 from starlette.exceptions import HTTPException
 from streamlit import runtime
 from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
@@ -49,6 +50,8 @@ def _check(manager: MemoryUploadedFileManager, session_id: str, file: UploadedFi
 
 def forget_uploads() -> None:
     """Drop the files of a visitor who has left the page that they belong to: its uploader comes back empty."""
+    for key in ("upload.whole", "upload.cut", "upload.held"):
+        st.session_state.pop(key, None)
     context = get_script_run_ctx()
     if context is not None and runtime.exists():
         runtime.get_instance().uploaded_file_mgr.remove_session_files(context.session_id)

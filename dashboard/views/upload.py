@@ -112,7 +112,7 @@ def draw_seen() -> None:
             help=explain("Resampling filter", "Undetermined"),
         )
     else:
-        st.caption(name)
+        st.caption(name if ready.whole else "Exactly what is inside the crop: nothing was resized.")
 
 
 def draw_agreement() -> None:
@@ -127,7 +127,7 @@ def draw_agreement() -> None:
     agreement_panel(subject, detector, None, others, whose=f"images of {opened.run.manifest['set']} with this verdict")
 
 
-if ready.resized:
+if not ready.whole:
     with st.grid(3, min_column_width=190, gap="medium") as grid:
         with grid.cell():
             st.markdown("#### Your image")
@@ -141,16 +141,17 @@ else:
     uploads.draw_verdict(ready, detector, shown=FILTER.value)
 panels.draw_controls()
 with st.grid(3, min_column_width=190, gap="medium") as grid:
-    if not ready.resized:
+    if ready.whole:
         # as on Inspect: the image stands beside its maps
         with grid.cell(row_span=2):
             draw_seen()
             draw_agreement()
     st.fragment(panels.cam_panel)(subject, [detector])
     st.fragment(panels.lime_panel)(subject, [detector])
-    if ready.resized:
+    if not ready.whole:
         with grid.cell():
             draw_agreement()
-notes = [f"The image was cut to a square and resized to 32 x 32 ({FILTER.value})."] if ready.resized else []
+how = f"and resized to 32 x 32 ({FILTER.value})" if ready.resized else "of 32 x 32 pixels and not resized"
+notes = [] if ready.whole else [f"The image was cut to a square {how}."]
 panels.page_row(subject, [detector], None, notes)
 experiments(subject, detector, origin, origin_row)

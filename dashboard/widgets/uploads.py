@@ -1,6 +1,8 @@
 """What becomes of uploaded files: made ready for the detector, called under every filter, kept for one session only."""
 
+import contextlib
 import hashlib
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -11,13 +13,13 @@ from streamlit.typing import UploadedFile
 
 from core.images import ImageError
 from core.upload import DEFAULT_FILTER, Prepared, settle
-from dashboard.decoding import prepare_in_turn
+from dashboard.decoding import Held, prepare_in_turn
 from dashboard.questions import Look, Looked
 from dashboard.widgets.asking import Known, ask, visitor, worker
 from dashboard.widgets.component import data_url
 from dashboard.widgets.evidence_follow import draw_ended
 from dashboard.widgets.polling import come_back
-from dashboard.widgets.words import CLASS_WORDS, percent
+from dashboard.widgets.words import CLASS_WORDS, percent, remaining
 from dashboard.worker import Standing
 
 WHOLE = (0.5, 0.5, 1.0)
@@ -29,31 +31,57 @@ def forget_others(files: Sequence[UploadedFile]) -> None:
     st.session_state["upload.whole"] = {
         id_: kept for id_, kept in st.session_state.get("upload.whole", {}).items() if id_ in there
     }
-    if st.session_state.get("upload.cut", (None,))[0] not in there:
-        st.session_state.pop("upload.cut", None)
+    for key in ("upload.cut", "upload.held"):
+        if st.session_state.get(key, (None,))[0] not in there:
+            st.session_state.pop(key, None)
 
 
 def ready_for(file: UploadedFile) -> Prepared:
-    """An upload cut in the middle and resized, without its preview; decoded once.
+    """An upload cut in the middle and resized, without its preview; decoded, or refused, once.
 
     Raises:
         ImageError: it is no image that is read here.
     """
     kept = st.session_state.setdefault("upload.whole", {})
     if file.file_id not in kept:
-        whole = _as_cut(file, WHOLE)
-        # previews are two hundred times the pixels, and only the upload that is explained shows one
-        kept[file.file_id] = replace(whole, preview=whole.preview[:0])
-    return kept[file.file_id]
+        try:
+            whole = _as_cut(file, WHOLE)
+        except ImageError as error:
+            kept[file.file_id] = str(error)
+        else:
+            # previews are two hundred times the pixels, and only the upload that is explained shows one
+            kept[file.file_id] = replace(whole, preview=whole.preview[:0])
+    found: Prepared | str = kept[file.file_id]
+    if isinstance(found, str):
+        raise ImageError(found)
+    return found
+
+
+def read_all(files: Sequence[UploadedFile]) -> None:
+    """Decode what has not been decoded yet, and show how far that is where it is several files."""
+    kept, started = st.session_state.get("upload.whole", {}), time.monotonic()
+    unread = [file for file in files if file.file_id not in kept]
+    if len(unread) < 2:
+        return
+    bar = st.progress(0.0)
+    for done, file in enumerate(unread):
+        left = f", {remaining((time.monotonic() - started) / done * (len(unread) - done))}" if done else ""
+        bar.progress(done / len(unread), f"Reading image {done + 1} of {len(unread)}{left}")
+        # the table says what is wrong with it
+        with contextlib.suppress(ImageError):
+            ready_for(file)
+    bar.empty()
 
 
 def _as_cut(file: UploadedFile, place: tuple[float, float, float]) -> Prepared:
-    """An upload cut at a place and resized; the last one of a session is kept."""
+    """An upload cut at a place and resized; of the last one of a session, pixels and cut are kept."""
     found = st.session_state.get("upload.cut")
     if found is None or found[:2] != (file.file_id, place):
+        if st.session_state.get("upload.held", (None,))[0] != file.file_id:
+            st.session_state["upload.held"] = file.file_id, Held()
         x, y, zoom = place
-        found = file.file_id, place, prepare_in_turn(file.getvalue(), x=x, y=y, zoom=zoom)
-        st.session_state["upload.cut"] = found
+        ready = prepare_in_turn(st.session_state["upload.held"][1], file.getvalue(), x=x, y=y, zoom=zoom)
+        found = st.session_state["upload.cut"] = file.file_id, place, ready
     return found[2]
 
 
@@ -63,8 +91,8 @@ def cut(file: UploadedFile) -> Prepared:
     Raises:
         ImageError: it is no image that is read here.
     """
-    whole = ready_for(file)
-    if not whole.resized:
+    middle = ready_for(file)
+    if middle.whole:
         return _as_cut(file, WHOLE)
     with st.container(horizontal=True, gap="medium"):
         zoom = st.slider("Zoom", 1.0, 8.0, 1.0, 0.1, key=f"zoom.{file.file_id}", width=220)
@@ -72,8 +100,8 @@ def cut(file: UploadedFile) -> Prepared:
         places = [
             st.slider(label, 0.0, 1.0, 0.5, 0.01, key=f"{label}.{file.file_id}", width=220, disabled=fixed)
             for label, fixed in (
-                ("Crop, left to right", zoom == 1 and whole.width <= whole.height),
-                ("Crop, top to bottom", zoom == 1 and whole.height <= whole.width),
+                ("Crop, left to right", zoom == 1 and middle.width <= middle.height),
+                ("Crop, top to bottom", zoom == 1 and middle.height <= middle.width),
             )
         ]
     return _as_cut(file, (places[0], places[1], zoom))
@@ -128,6 +156,7 @@ def draw_table(files: Sequence[UploadedFile], detector: Known) -> None:
         if any(standing.state == "failed" for standing in standings):
             st.button("Try again", key="table.again", on_click=again, icon=":material/play_arrow:")
 
+    read_all(files)
     come_back(draw, while_busy=bool(st.session_state.get("busy.table")))
 
 
@@ -188,10 +217,11 @@ def _draw_outcome(ready: Prepared, found: Looked, shown: str) -> None:
         )
     else:
         st.markdown(f"### Called {CLASS_WORDS[outcome]}, {percent(max(p_real, 1 - p_real))} sure")
+        what = "image" if ready.whole else "part inside the crop"
         st.markdown(
             "All of the common resampling filters give the same verdict."
             if ready.resized
-            else "The image has 32 x 32 pixels already, so nothing was resized."
+            else f"The {what} has 32 x 32 pixels already, so nothing was resized."
         )
     if ready.resized:
         words = np.where(found.margins > 0, CLASS_WORDS["REAL"], CLASS_WORDS["FAKE"])

@@ -28,7 +28,16 @@ def test_a_32_by_32_image_is_left_alone() -> None:
     image = picture(32, 32)
     ready = prepare(encode_png(image))
     assert not ready.resized
+    assert ready.whole
     np.testing.assert_array_equal(ready.seen("lanczos"), image)
+
+
+@pytest.mark.parametrize(("height", "width", "zoom"), [(64, 64, 2.0), (50, 32, 1.0)])
+def test_a_crop_of_32_by_32_is_not_resized_and_not_the_whole(height: int, width: int, zoom: float) -> None:
+    image = picture(height, width)
+    ready = prepare(encode_png(image), x=0, y=0, zoom=zoom)
+    assert (ready.resized, ready.whole) == (False, False)
+    np.testing.assert_array_equal(ready.pixels, image[None, :32, :32])
 
 
 def test_the_crop_moves_and_shows_in_the_preview() -> None:

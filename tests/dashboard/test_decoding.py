@@ -7,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from core import upload
 from core.images import ImageError, decode, encode_png
 from core.upload import prepare
-from dashboard.decoding import prepare_in_turn
+from dashboard import decoding
+from dashboard.decoding import Held, prepare_in_turn
 
 PNG = encode_png(np.random.default_rng(0).integers(0, 256, (50, 70, 3), dtype=np.uint8))
 
@@ -30,9 +30,9 @@ def test_one_at_a_time_and_equal_to_what_it_is_alone(monkeypatch: pytest.MonkeyP
             inside -= 1
         return found
 
-    monkeypatch.setattr(upload, "decode", watched)
+    monkeypatch.setattr(decoding, "decode", watched)
     with ThreadPoolExecutor(6) as visitors:
-        found = list(visitors.map(lambda _: prepare_in_turn(PNG, zoom=2), range(6)))
+        found = list(visitors.map(lambda _: prepare_in_turn(Held(), PNG, zoom=2), range(6)))
     assert most == 1
     for one in found:
         np.testing.assert_array_equal(one.pixels, alone.pixels)
@@ -40,5 +40,20 @@ def test_one_at_a_time_and_equal_to_what_it_is_alone(monkeypatch: pytest.MonkeyP
 
 def test_a_refusal_reaches_who_asked() -> None:
     with pytest.raises(ImageError, match="not an image"):
-        prepare_in_turn(b"hello")
-    assert prepare_in_turn(PNG).width == 70
+        prepare_in_turn(Held(), b"hello")
+    assert prepare_in_turn(Held(), PNG).width == 70
+
+
+def test_images_that_are_held_have_a_limit_and_end_with_their_visitor(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decoding, "MAX_HELD", 2 * 50 * 70 * 3)
+    monkeypatch.setattr(decoding, "_HELD", [])
+    first, second, third = Held(), Held(), Held()
+    for held in (first, second, first, third):
+        prepare_in_turn(held, PNG)
+    assert [held.pixels is not None for held in (first, second, third)] == [True, False, True]
+    # who comes back is decoded anew
+    np.testing.assert_array_equal(prepare_in_turn(second, PNG, zoom=3).pixels, prepare(PNG, zoom=3).pixels)
+    assert [held.pixels is not None for held in (first, second, third)] == [False, True, True]
+    del third, held
+    prepare_in_turn(second, PNG)
+    assert len(decoding._HELD) == 1

@@ -2,13 +2,19 @@
 
 import io
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
+import pytest
+import streamlit as st
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from core.detector import load_detector
+from core.images import decode
 from core.upload import prepare, settle
+from dashboard import decoding
+from dashboard.widgets import panels
 from dashboard.widgets.words import CLASS_WORDS
 from tests.dashboard.conftest import Open
 from tests.dashboard.test_pages import settled, words
@@ -114,6 +120,62 @@ def test_several_are_a_table_and_one_of_them_is_explained(open_page: Open, home:
     assert "stripes5.png, 120 x 90 pixels" in words(settled(app.run()))
 
 
+def test_a_crop_of_32_pixels_is_shown_and_noted_as_a_crop(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    notes: list[str] = []
+    monkeypatch.setattr(panels, "page_row", lambda *given: notes.extend(given[3]))
+    app = upload(open_page("upload", run="tiny@seen-test"), ("stripes.png", picture(3, 64, 64), "image/png"))
+    assert notes.pop().startswith("The image was cut to a square and resized to 32 x 32")
+    next(slider for slider in app.slider if slider.label == "Zoom").set_value(2.0)
+    notes.clear()
+    app = settled(app.run())
+    assert not app.exception
+    said = words(app)
+    assert "stripes.png, 64 x 64 pixels, dimmed where it is cut off" in said
+    assert "The part inside the crop has 32 x 32 pixels already, so nothing was resized." in said
+    assert set(notes) == {"The image was cut to a square of 32 x 32 pixels and not resized."}
+
+
+class Counted:
+    """`decode`, which counts."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.calls = 0
+        monkeypatch.setattr(decoding, "decode", self)
+
+    def __call__(self, data: bytes) -> np.ndarray:
+        self.calls += 1
+        return decode(data)
+
+
+def test_a_refused_file_is_decoded_once(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    counted = Counted(monkeypatch)
+    app = upload(open_page("upload", run="tiny@seen-test"), BROKEN, ("stripes.png", picture(3), "image/png"))
+    for _ in range(3):
+        app.run()
+    assert "not an image" in app.dataframe[0].value["verdict"][0]
+    assert counted.calls == 2
+
+
+def test_a_slider_decodes_nothing(open_page: Open, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    counted, data = Counted(monkeypatch), picture(3)
+    app = upload(open_page("upload", run="tiny@seen-test"), ("stripes.png", data, "image/png"))
+    for zoom in (1.5, 3.0):
+        next(slider for slider in app.slider if slider.label == "Zoom").set_value(zoom)
+        app = settled(app.run())
+    assert counted.calls == 1
+    np.testing.assert_array_equal(app.session_state["upload.cut"][2].pixels, prepare(data, zoom=3.0).pixels)
+
+
+def test_several_are_read_with_their_progress(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    bar = SimpleNamespace(progress=lambda _share, text: said.append(text), empty=lambda: said.append("done"))
+    progress = st.progress
+    monkeypatch.setattr(st, "progress", lambda *given: progress(*given) if len(given) > 1 else bar)
+    files = [(f"{seed}.png", picture(seed), "image/png") for seed in range(3)]
+    upload(open_page("upload", run="tiny@seen-test"), *files)
+    assert [text.partition(",")[0] for text in said] == [*(f"Reading image {n} of 3" for n in (1, 2, 3)), "done"]
+
+
 def test_only_what_is_there_and_explained_is_kept_for_a_visitor(open_page: Open) -> None:
     pictures = [(f"{seed}.png", picture(seed), "image/png") for seed in range(3)]
     app = upload(open_page("upload", run="tiny@seen-test"), *pictures)
@@ -125,6 +187,15 @@ def test_only_what_is_there_and_explained_is_kept_for_a_visitor(open_page: Open)
     upload(app, pictures[1])
     assert len(app.session_state["upload.whole"]) == 1
     assert app.session_state["upload.cut"][0] in app.session_state["upload.whole"]
+    assert app.session_state["upload.held"][0] == app.session_state["upload.cut"][0]
     upload(app)
     assert not app.session_state["upload.whole"]
     assert "upload.cut" not in app.session_state
+    assert "upload.held" not in app.session_state
+
+
+def test_nothing_is_kept_of_who_leaves_the_page(open_page: Open) -> None:
+    app = upload(open_page("upload", run="tiny@seen-test"), ("stripes.png", picture(3), "image/png"))
+    assert "upload.held" in app.session_state
+    app.switch_page("views/glossary.py").run()
+    assert not any(key in app.session_state for key in ("upload.whole", "upload.cut", "upload.held"))
