@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import streamlit as st
 
 from core.browse import PAGE_SIZES, at_cut, page_rows, pages
@@ -19,8 +20,8 @@ from dashboard.widgets.apart import draw_apart
 from dashboard.widgets.filter_controls import change, wanted_rows
 from dashboard.widgets.filter_names import full_label, sort_names
 from dashboard.widgets.grid import TILES, image_grid, picks
-from dashboard.widgets.handing import file_button
 from dashboard.widgets.report import report_download
+from dashboard.widgets.study import csv_button
 from dashboard.widgets.words import heading, percent
 
 MAPS = Setting("maps", "off", choices=("off", "on"))
@@ -88,10 +89,9 @@ def set_per_page() -> None:
     change(opened, lambda now: replace(now, per_page=st.session_state["explore.per"] or PAGE_SIZES[0], page=1))
 
 
-def filtered_csv() -> bytes:
+def found_rows() -> pd.DataFrame:
     """The rows that the filter finds, in its order and at its threshold, with tags and notes."""
-    rows = at_cut(table.iloc[positions], wanted.cut).merge(tags.frame(), on="id", how="left")
-    return rows.to_csv(index=False).encode()
+    return at_cut(table.iloc[positions], wanted.cut).merge(tags.frame(), on="id", how="left")
 
 
 with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
@@ -201,24 +201,23 @@ with st.container(horizontal=True, horizontal_alignment="distribute", vertical_a
             on_click=select_these,
             help=f"All on this page, to compare or to tag; at most {MAX_PICKED} at a time.",
         )
-        file_button(
+        csv_button(
             "CSV",
-            filtered_csv,
-            file_name=f"{opened.run.name}.csv",
-            mime="text/csv",
-            icon=":material/download:",
-            help="All rows that the filter finds, with tags and notes.",
+            found_rows,
+            f"{opened.run.name}.csv",
             key="explore.csv",
+            type="secondary",
+            help="All rows that the filter finds, with tags and notes.",
         )
         report_download(opened, key="explore.report", wanted=wanted, rows=positions)
-        file_button(
+        csv_button(
             "Tags",
-            lambda: tags.frame().to_csv(index=False).encode(),
-            file_name="tags.csv",
-            mime="text/csv",
+            tags.frame,
+            "tags.csv",
+            key="explore.tags",
+            type="secondary",
             icon=":material/sell:",
             help="Every tag and note on this machine.",
-            key="explore.tags",
             disabled=nothing_kept,
         )
     if count > 1:

@@ -1,6 +1,7 @@
 """A study on a page: read, or the sentence that stands in its place; what it comes to, and its numbers as files."""
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -18,6 +19,10 @@ from dashboard.widgets.handing import file_button
 ENOUGH = 1000
 # quick on any number of images
 QUICK = ("clusters", "duplicates", "files")
+# columns of what visitors write, and of how their files are called
+WRITTEN = ("tags", "note", "name")
+# a cell that begins so is a formula in a spreadsheet
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
 Summary = Callable[..., pd.DataFrame]
 NUMBER_NAMES = {"value": "value", "low": "95 % from", "high": "to", "images": "images"}
 
@@ -130,14 +135,33 @@ def numbers(opened: Opened, answer: Answer, frame: pd.DataFrame, *, names: Mappi
             csv_button("Every image (CSV)", answer.table, f"{opened.run.name}-{about['study']}.csv", key=f"{key}.all")
 
 
-def csv_button(label: str, frame: pd.DataFrame, name: str, *, key: str) -> None:
-    """A button for a table, written when it is asked for."""
+def csv_button(
+    label: str, table: pd.DataFrame | Callable[[], pd.DataFrame], name: str, *, key: str, **options: Any
+) -> None:
+    """A button for a table, written, and made where `table` is a function, when it is asked for.
+
+    Args:
+        label: of the button.
+        table: what is written, or what makes it.
+        name: of the file.
+        key: of the button.
+        options: those of `st.download_button`.
+    """
     file_button(
         label,
-        lambda: frame.to_csv(index=False).encode(),
+        lambda: as_csv(table() if callable(table) else table),
         file_name=name,
         mime="text/csv",
-        icon=":material/download:",
-        type="tertiary",
         key=key,
+        **{"icon": ":material/download:", "type": "tertiary", **options},
     )
+
+
+def as_csv(table: pd.DataFrame) -> bytes:
+    """A table as CSV, with "'" before what visitors wrote wherever a spreadsheet would run it as a formula."""
+    plain = {name: table[name].astype(object).map(_plain) for name in WRITTEN if name in table}
+    return table.assign(**plain).to_csv(index=False).encode()
+
+
+def _plain(value: object) -> object:
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value

@@ -1,0 +1,58 @@
+"""Tables as files: what visitors wrote is text, in a spreadsheet too."""
+
+import csv
+import io
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+import pytest
+import streamlit as st
+
+from dashboard import library
+from dashboard.widgets.study import as_csv, csv_button
+from tests.dashboard.conftest import Open
+
+
+def test_what_visitors_wrote_is_no_formula() -> None:
+    risky = ["=1+1", "+1", "-1", "@A1", "\tx", '=HYPERLINK("https://example.org")']
+    table = pd.DataFrame({"id": [f"i{n}" for n in range(8)], "note": [*risky, "a = b", None], "margin": -1.5})
+    table["tags"] = pd.Series(["=halo;odd"] + [None] * 7)
+    table["name"] = pd.Categorical(["-rf.png"] + ["a-1.png"] * 7)
+    rows = list(csv.DictReader(io.StringIO(as_csv(table).decode())))
+    assert [row["note"] for row in rows] == [*(f"'{text}" for text in risky), "a = b", ""]
+    assert [row["tags"] for row in rows] == ["'=halo;odd"] + [""] * 7
+    assert [row["name"] for row in rows] == ["'-rf.png"] + ["a-1.png"] * 7
+    # numbers stay numbers
+    assert {row["margin"] for row in rows} == {"-1.5"}
+
+
+def test_a_table_is_made_when_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[tuple[Callable[[], bytes], dict[str, Any]]] = []
+    monkeypatch.setattr(st, "download_button", lambda _label, data, **options: drawn.append((data, options)))
+    made: list[int] = []
+
+    def table() -> pd.DataFrame:
+        made.append(1)
+        return pd.DataFrame({"a": [1]})
+
+    csv_button("One", table, "one.csv", key="one", type="secondary")
+    csv_button("Two", pd.DataFrame({"a": [2]}), "two.csv", key="two")
+    assert not made
+    assert [data() for data, _ in drawn] == [b"a\n1\n", b"a\n2\n"]
+    assert made == [1]
+    assert [options["type"] for _, options in drawn] == ["secondary", "tertiary"]
+    assert {options["icon"] for _, options in drawn} == {":material/download:"}
+
+
+def test_explore_writes_tags_and_notes_as_text(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    files: dict[str, Callable[[], bytes]] = {}
+    monkeypatch.setattr(st, "download_button", lambda _label, data, *, key, **_: files.update({key: data}))
+    app = open_page("explore", run="tiny@seen-test")
+    id_ = library.open_run(library.runs()["tiny@seen-test"]).table["id"][0]
+    library.tags().add([id_], "=odd")
+    library.tags().note(id_, "@SUM(A1)")
+    app.run()
+    for key in ("explore.csv", "explore.tags"):
+        rows = {row["id"]: row for row in csv.DictReader(io.StringIO(files[key]().decode()))}
+        assert (rows[id_]["tags"], rows[id_]["note"]) == ("'=odd", "'@SUM(A1)"), key
