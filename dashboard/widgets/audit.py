@@ -12,7 +12,7 @@ from dashboard import address
 from dashboard.library import Opened
 from dashboard.widgets import audit_charts, charts
 from dashboard.widgets.evidence_words import coloured, parts
-from dashboard.widgets.handing import file_button
+from dashboard.widgets.study import csv_button
 from dashboard.widgets.words import listed, percent
 
 # the columns of Explore that hold facts which are words
@@ -151,14 +151,6 @@ def downloads(opened: Opened, audit: Answer, duplicates: Answer | None) -> None:
     }
     with st.container(horizontal=True, gap="small"):
         for label, (answer, help_) in about.items():
-            if answer is None:
-                continue
-            file_button(
-                label,
-                lambda answer=answer: answer.table.to_csv(index=False).encode(),
-                file_name=f"{opened.run.name}-{answer.about['study']}.csv",
-                mime="text/csv",
-                icon=":material/download:",
-                key=f"data.csv.{label}",
-                help=help_,
-            )
+            if answer is not None:
+                name = f"{opened.run.name}-{answer.about['study']}.csv"
+                csv_button(f"{label} (CSV)", answer.table, name, key=f"data.csv.{label}", help=help_)

@@ -12,9 +12,9 @@ from dashboard.questions import Question
 from dashboard.widgets import charts
 from dashboard.widgets.asking import Known, Subject
 from dashboard.widgets.charts import GREY, TEMPLATE
-from dashboard.widgets.evidence_downloads import csv_download
 from dashboard.widgets.evidence_follow import follow
 from dashboard.widgets.evidence_words import coloured
+from dashboard.widgets.study import csv_button
 
 SLOT = "bands"
 FILL = Setting("band_fill", BandSettings.fill, choices=tuple(BAND_FILLS))
@@ -62,7 +62,13 @@ def _draw(result: BandResult, name: str) -> None:
         f"{result.distinct} of them different."
     )
     if result.complete:
-        csv_download("CSV", lambda: _table(result), name=f"{name}-bands.csv", help="Every weight with its interval.")
+        csv_button(
+            "Every weight (CSV)",
+            lambda: _table(result),
+            f"{name}-bands.csv",
+            key="bands.csv",
+            help="Each with its interval.",
+        )
 
 
 def band_bars(result: BandResult) -> go.Figure:
@@ -96,8 +102,8 @@ def band_bars(result: BandResult) -> go.Figure:
     return figure
 
 
-def _table(result: BandResult) -> bytes:
-    table = pd.DataFrame(
+def _table(result: BandResult) -> pd.DataFrame:
+    return pd.DataFrame(
         {
             "kind": [band.label for band in BANDS],
             "channel": [band.channel for band in BANDS],
@@ -109,4 +115,3 @@ def _table(result: BandResult) -> bytes:
             "speaks_for": [{1: "REAL", -1: "FAKE", 0: "undecided"}[int(one)] for one in result.decisions],
         }
     )
-    return table.to_csv(index=False).encode()

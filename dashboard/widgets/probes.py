@@ -21,10 +21,10 @@ from dashboard.library import Opened
 from dashboard.questions import Question
 from dashboard.widgets.asking import Known, Subject
 from dashboard.widgets.component import component, data_url, nothing
-from dashboard.widgets.evidence_downloads import csv_download
 from dashboard.widgets.evidence_follow import follow
 from dashboard.widgets.evidence_pictures import Cell, Row, picture_rows
 from dashboard.widgets.evidence_words import coloured
+from dashboard.widgets.study import csv_button
 
 _mount = component("probes")
 SLOT = "probes"
@@ -99,7 +99,13 @@ def _draw(result: ProbeResult, name: str) -> None:
     if opened in probe_columns() and opened != CHANGE.value:
         CHANGE.set(opened)
         st.rerun()
-    csv_download("CSV", lambda: _table(result), name=f"{name}-probes.csv", help="The verdict after every change.")
+    csv_button(
+        "Every change (CSV)",
+        lambda: _table(result),
+        f"{name}-probes.csv",
+        key="probes.csv",
+        help="The verdict after each.",
+    )
 
 
 def _own(family: str) -> Sequence[Probe]:
@@ -167,7 +173,7 @@ def _draw_large(result: ProbeResult, one: After) -> None:
     picture_rows(list(cells), [Row(title, note, list(cells.values()))], key="probes.large")
 
 
-def _table(result: ProbeResult) -> bytes:
+def _table(result: ProbeResult) -> pd.DataFrame:
     rows = [
         {
             "probe": one.probe.key,
@@ -182,4 +188,4 @@ def _table(result: ProbeResult) -> bytes:
         }
         for one in result.after
     ]
-    return pd.DataFrame(rows).to_csv(index=False).encode()
+    return pd.DataFrame(rows)
