@@ -49,10 +49,15 @@ def answer(
     elif settings == INSTANT:
         yield explain_margin_map(detector, pixels[:1])[0], 1.0
     elif isinstance(settings, CamSettings):
-        made = explain_gradcam(
-            detector, pixels[:1], stage=settings.stage, method=settings.method, target=settings.target
-        )
-        yield made[0], 1.0
+        for mapped in explain_gradcam(
+            detector,
+            pixels[:1],
+            stage=settings.stage,
+            method=settings.method,
+            target=settings.target,
+            cancel=cancel,
+        ):
+            yield mapped, 1.0
     else:
         for result in explain_lime(detector, pixels[0], settings=settings, cancel=cancel):
             yield result, 1.0 if result.complete else result.health.samples / settings.n_samples

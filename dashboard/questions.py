@@ -57,6 +57,9 @@ class Question:
     @property
     def rank(self) -> int:
         """How urgent it is: 0 what is answered in one go of a few forward passes, 1 LIME, 2 everything else."""
-        if isinstance(self.settings, Look | CamSettings):
+        if isinstance(self.settings, CamSettings):
+            # one of the methods takes a forward pass for every channel
+            return LAST if self.settings.method == "ScoreCAM" else 0
+        if isinstance(self.settings, Look):
             return 0
         return 1 if isinstance(self.settings, LimeSettings) else LAST

@@ -1,9 +1,9 @@
 """One thread owns the detectors. Sessions ask it and come back for the answer; none of them touches a model.
 
-Quick questions (a verdict, one map) go first, then LIME, then whatever is asked for beyond (probes, bands, neighbours);
-what is more urgent is answered even between the batches of what is less. Equally urgent ones take turns step by step,
-so that everybody soon has a first result. A question that nobody has asked about for a few seconds is dropped: its
-visitor has left or moved on. Answers are kept by what they depend on, so that asking twice costs nothing.
+Quick questions (a verdict, one map) go first, then LIME, then whatever is asked for beyond (probes, bands, neighbours,
+Score-CAM); what is more urgent is answered even between the batches of what is less. Equally urgent ones take turns
+step by step, so that everybody soon has a first result. A question that nobody has asked about for a few seconds is
+dropped: its visitor has left or moved on. Answers are kept by what they depend on, so that asking twice costs nothing.
 """
 
 import atexit
@@ -32,6 +32,8 @@ MAX_ANSWERS = 256
 # of arrays in answers that are kept; one of probes has half a megabyte
 MAX_KEPT = 64 * 2**20
 MAX_WAITING = 64
+# of one visitor: a table of 32 uploads and what is asked about one of them
+MAX_OWN = 40
 MAX_DETECTORS = 2
 MAX_ENDED = 100
 MAX_ASKED = 4000
@@ -129,8 +131,8 @@ class Worker:
                 return self._ended[asker]
             job = self._jobs.get(question)
             if job is None:
-                if len(self._jobs) >= MAX_WAITING:
-                    return Standing("failed", message="Too many explanations are waiting; try again in a minute.")
+                if refusal := self._refusal(visitor):
+                    return Standing("failed", message=refusal)
                 job = self._jobs[question] = _Job(question, pixels)
                 self._changed.notify_all()
             job.askers[asker] = self._clock()
@@ -175,6 +177,14 @@ class Worker:
         self._ended[asker] = standing
         while len(self._ended) > MAX_ENDED:
             self._ended.popitem(last=False)
+
+    def _refusal(self, visitor: str) -> str:
+        """Why a further question of a visitor is not taken, "" where it is."""
+        own = sum(any(who == visitor for who, _ in job.askers) for job in self._jobs.values())
+        if own >= MAX_OWN:
+            return f"You wait for {own} explanations already; ask again once some of them are there."
+        full = len(self._jobs) >= MAX_WAITING
+        return "Too many explanations are waiting; try again in a minute." if full else ""
 
     def _place(self, question: Question) -> int:
         return sorted(self._jobs, key=lambda one: one.rank).index(question)

@@ -1,9 +1,11 @@
 """Class activation maps: torchcam's methods on any stage, and the margin map of the detector's own pass."""
 
+import copy
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,8 +28,13 @@ from core.explain.results import (
 )
 
 BATCH = 128
+Cancel = Callable[[], bool]
 # hooks sit on the shared network while a map is made: one map at a time
 _LOCK = threading.Lock()
+
+
+class _Cancelled(Exception):
+    """Somebody has answered `cancel` with True."""
 
 
 def explain_gradcam(
@@ -37,6 +44,7 @@ def explain_gradcam(
     stage: CamStage = "layer4",
     method: CamMethod = "GradCAM",
     target: CamTarget = "margin",
+    cancel: Cancel | None = None,
 ) -> list[CamResult]:
     """Class activation maps of N images through torchcam.
 
@@ -46,11 +54,13 @@ def explain_gradcam(
         stage: "layer1" (32 x 32 positions), "layer2" (16 x 16), "layer3" (8 x 8) or "layer4" (4 x 4).
         method: see `CAM_METHODS`; "ScoreCAM" takes a forward pass for every channel of the stage.
         target: "margin", or the class whose logit is explained.
+        cancel: asked before each of "ScoreCAM"'s passes, a batch of channels each; may use the detector itself.
 
     Returns:
-        A result an image. With the margin as target, GradCAM, XGradCAM and LayerCAM give signed maps, positive for
-        REAL: what speaks for it less what speaks against it. For one class's logit torchcam's maps end in a ReLU, and
-        GradCAMpp and ScoreCAM weigh only what speaks for the target: all of these are never below zero.
+        A result an image, none once `cancel` has answered True. With the margin as target, GradCAM, XGradCAM and
+        LayerCAM give signed maps, positive for REAL: what speaks for it less what speaks against it. For one class's
+        logit torchcam's maps end in a ReLU, and GradCAMpp and ScoreCAM weigh only what speaks for the target: all of
+        these are never below zero.
 
     Raises:
         ExplanationError: an unknown stage, method or target, or logits that are not finite.
@@ -60,7 +70,10 @@ def explain_gradcam(
     started = time.perf_counter()
     margins = detector.margins(pixels)
     _check_finite(detector, margins)
-    values = activation_maps(detector, pixels, stage=stage, method=method, target=target)
+    try:
+        values = activation_maps(detector, pixels, stage=stage, method=method, target=target, cancel=cancel)
+    except _Cancelled:
+        return []
     signed = CAM_METHODS[method] and target == "margin"
     toward: ClassName = "REAL" if target == "margin" else target
     return _results(detector, pixels, margins, values, settings=settings, signed=signed, toward=toward, started=started)
@@ -80,27 +93,55 @@ def explain_margin_map(detector: Detector, pixels: NDArray[np.uint8]) -> list[Ca
 
 
 def activation_maps(
-    detector: Detector, pixels: NDArray[np.uint8], *, stage: CamStage, method: CamMethod, target: CamTarget
+    detector: Detector,
+    pixels: NDArray[np.uint8],
+    *,
+    stage: CamStage,
+    method: CamMethod,
+    target: CamTarget,
+    cancel: Cancel | None = None,
 ) -> NDArray[np.float32]:
     """float32 (N, h, w), the values of `explain_gradcam` for N images, not normalised."""
     size = {"layer1": 32, "layer2": 16, "layer3": 8, "layer4": 4}[stage]
     parts = [np.zeros((0, size, size), np.float32)]
     for start in range(0, len(pixels), BATCH):
         inputs = detector.inputs(pixels[start : start + BATCH])
-        with _LOCK, _extractor(detector.network, stage, method) as extractor:
-            # a signed map is what speaks for less what speaks against: each has been through torchcam's ReLU
-            if CAM_METHODS[method] and target == "margin":
-                logits = detector.network(inputs)
-                toward_real = extractor(scores=logits, targets=_margin, normalized=False, retain_graph=True)[0]
-                toward_fake = extractor(scores=logits, targets=_minus_margin, normalized=False)[0]
-                maps = toward_real - toward_fake
-            elif target == "margin":
-                maps = extractor(scores=detector.network(inputs), targets=_margin, normalized=False)[0]
-            else:
-                scores = detector.network(inputs)
-                maps = extractor(class_idx=CLASSES.index(target), scores=scores, normalized=False)[0]
+        if method == "ScoreCAM":
+            maps = _score_cam(detector.network, inputs, stage, target, cancel)
+        else:
+            maps = _gradient_cam(detector.network, inputs, stage, method, target)
         parts.append(maps.detach().float().cpu().numpy())
     return np.concatenate(parts)
+
+
+def _gradient_cam(network: nn.Module, inputs: Tensor, stage: CamStage, method: CamMethod, target: CamTarget) -> Tensor:
+    with _LOCK, _extractor(network, stage, method) as extractor:
+        logits = network(inputs)
+        if not (CAM_METHODS[method] and target == "margin"):
+            return extractor(scores=logits, normalized=False, **_explained(target))[0]
+        # a signed map is what speaks for less what speaks against: each has been through torchcam's ReLU
+        toward_real = extractor(scores=logits, targets=_margin, normalized=False, retain_graph=True)[0]
+        toward_fake = extractor(scores=logits, targets=_minus_margin, normalized=False)[0]
+        return toward_real - toward_fake
+
+
+def _score_cam(network: nn.Module, inputs: Tensor, stage: CamStage, target: CamTarget, cancel: Cancel | None) -> Tensor:
+    def ask(_network: nn.Module, _inputs: object) -> None:
+        if cancel is not None and cancel():
+            raise _Cancelled
+
+    with _LOCK:
+        # modules of its own around the same weights: whoever is asked between two batches may use the shared ones
+        weights = {id(tensor): tensor for tensor in (*network.parameters(), *network.buffers())}
+        own = copy.deepcopy(network, weights)
+    own.register_forward_pre_hook(ask)
+    with torch.no_grad(), methods.ScoreCAM(own, stage, input_shape=(3, 32, 32)) as extractor:
+        return extractor(scores=own(inputs), normalized=False, **_explained(target))[0]
+
+
+def _explained(target: CamTarget) -> dict[str, Any]:
+    """What torchcam is told to explain."""
+    return {"targets": _margin} if target == "margin" else {"class_idx": CLASSES.index(target)}
 
 
 @contextmanager

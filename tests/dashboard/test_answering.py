@@ -12,6 +12,7 @@ from core.explain.band_results import BandSettings
 from core.explain.bands import explain_bands
 from core.explain.probe_results import ProbeSettings
 from core.explain.probing import explain_probes
+from core.explain.results import CamSettings
 from dashboard.answering import answer
 from dashboard.questions import LAST, Question
 from tests.conftest import textured
@@ -54,3 +55,12 @@ def test_slow_questions_are_answered_step_by_step_as_alone(
             np.testing.assert_equal(getattr(one, field), getattr(other, field))
     assert Question(Path(), "", "", settings).rank == LAST
     assert list(answer(tiny_detector, PIXELS, settings, lambda: True)) == []
+
+
+def test_score_cam_is_a_slow_question_that_can_be_stopped(tiny_detector: Detector) -> None:
+    slow = CamSettings(method="ScoreCAM")
+    assert Question(Path(), "", "", slow).rank == LAST
+    assert Question(Path(), "", "", CamSettings()).rank == 0
+    assert list(answer(tiny_detector, PIXELS, slow, lambda: True)) == []
+    ((found, share),) = answer(tiny_detector, PIXELS, slow, never)
+    assert (found.settings, share) == (slow, 1)

@@ -58,6 +58,39 @@ def test_score_cam_is_torchcams(detector: Detector, fifty: NDArray[np.uint8]) ->
     np.testing.assert_allclose(ours, expected, rtol=1e-4, atol=1e-6 * expected.max())
 
 
+def test_score_cam_asks_between_batches_of_channels_and_ends(detector: Detector, fifty: NDArray[np.uint8]) -> None:
+    asked = []
+
+    def cancel() -> bool:
+        asked.append(hooks(detector.network))
+        return len(asked) == 3
+
+    assert explain_gradcam(detector, fifty[:1], method="ScoreCAM", cancel=cancel) == []
+    # nothing was on the shared network meanwhile, either
+    assert asked == [0, 0, 0]
+    assert hooks(detector.network) == 0
+    whole = []
+    explain_gradcam(detector, fifty[:4], method="ScoreCAM", cancel=lambda: bool(whole.append(1)))
+    # 4 images x 32 channels, 32 a pass, after the two that torchcam begins with
+    assert len(whole) == 2 + 4
+
+
+def test_other_maps_are_made_between_the_batches_of_score_cam(detector: Detector, fifty: NDArray[np.uint8]) -> None:
+    alone = explain_gradcam(detector, fifty[:1], method="ScoreCAM")[0].values
+    expected = explain_gradcam(detector, fifty[1:2])[0].values
+    others: list[NDArray[np.float32]] = []
+
+    def cancel() -> bool:
+        others.append(explain_gradcam(detector, fifty[1:2])[0].values)
+        return False
+
+    found = explain_gradcam(detector, fifty[:1], method="ScoreCAM", cancel=cancel)[0].values
+    np.testing.assert_array_equal(found, alone)
+    assert len(others) == 3
+    for other in others:
+        np.testing.assert_array_equal(other, expected)
+
+
 @pytest.mark.parametrize("stage", CAM_STAGES)
 @pytest.mark.parametrize("method", ["GradCAM", "XGradCAM", "LayerCAM"])
 def test_the_margins_signed_map_is_its_formula(
