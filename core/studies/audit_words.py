@@ -17,6 +17,7 @@ HINT = 0.53
 # the same of a rank correlation within a class
 HOW_MUCH = ((0.2, "its margin goes with this"), (0.05, "its margin goes with this a little"))
 NO_LEAN = "its margin does not go with this"
+HARDLY = "its margin hardly goes with this"
 BASELINES = {"spectrum": "the 16 numbers of the radial power spectrum", "facts": "the eight plain facts together"}
 
 
@@ -117,6 +118,8 @@ def about_lean(row: "pd.Series[Any]", network: "pd.Series[Any]") -> Finding:
         text += ", so part of what it can do goes with that"
     if np.isfinite(row["lean"]):
         words = next((words for least, words in HOW_MUCH if row["lean_low"] >= least), NO_LEAN)
+        if words == NO_LEAN and (row["lean_low"] > 0 or row["lean_high"] < 0):
+            words = HARDLY if row["lean_low"] > 0 else "its margin goes a little against this"
         if row["lean_high"] <= -HOW_MUCH[1][0]:
             words = "its margin goes against this"
         ends = _with_ends(row, "lean", 2, ends=", 95 % interval {} to {}")

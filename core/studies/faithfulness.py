@@ -123,10 +123,15 @@ def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> l
             verdict = "worse than a control that knows nothing of them"
         else:
             verdict = "no better than a control that knows nothing"
-        apart, by = (found, "further apart") if not found.high < 0 else (_minus(found), "closer together")
+        if found.low > 0:
+            apart = f"its curves lie {between(found)} margins further apart"
+        elif found.high < 0:
+            apart = f"its curves lie {between(_minus(found))} margins closer together"
+        else:
+            apart = f"how far its curves lie apart differs by {between(found)} margins, which may be nothing"
         sentence = (
-            f"{name} names what {row.group} verdicts lean on {verdict} ({row.control}): its curves lie "
-            f"{between(apart)} margins {by}, on {found.images:,} images under blur and texture fills."
+            f"{name} names what {row.group} verdicts lean on {verdict} ({row.control}): {apart}, on "
+            f"{found.images:,} images under blur and texture fills."
         )
         findings.append(Finding(f"{row.method}-{row.group}", sentence, *found))
     for (group, fill), part in gone[gone["fill"].isin(UNSEEN)].groupby(["group", "fill"], sort=False):

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from functools import lru_cache
+from math import ceil, floor
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -162,7 +163,7 @@ def conclude(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> li
             sentence = (
                 f"Of the images called {verdict}, {_said(same)} have mostly {verdict} pictures among {whose}. By raw "
                 f"pixels it is {_said(by_pixels)}; with labels dealt by lot it is {100 * by_chance.value:.1f} %, where "
-                f"one deal gives anything from about {100 * least:.0f} to {100 * most:.0f} %."
+                f"one deal gives anything from about {floor(100 * least)} to {ceil(100 * most)} %."
             )
             found.append(Finding(f"agree_{verdict.lower()}", sentence, *same))
     truth, right = share(says == label), share(called == label)

@@ -52,9 +52,17 @@ class Rates:
         return self._rows.loc[(verdict, column)]
 
     def plain(self, *columns: str) -> Row:
-        """The strength that certainly turns most beyond its controls, among verdicts too."""
+        """The strength that certainly turns most beyond its controls, among verdicts too; one without a control only
+        where none of them has any."""
         rows = [self.row(verdict, column) for verdict in self.verdicts for column in columns]
-        return max(rows, key=lambda row: float(np.nan_to_num(row["net_low"], nan=-2)))
+        fair = [row for row in rows if row["compared"] != "none"]
+        return max(fair or rows, key=lambda row: float(np.nan_to_num(row["net_low"], nan=-2)))
+
+    def alone(self, *columns: str) -> "Row | None":
+        """The strength without a control that turns most, among verdicts too; None where all have one."""
+        rows = [self.row(verdict, column) for verdict in self.verdicts for column in columns]
+        rows = [row for row in rows if row["compared"] == "none" and np.isfinite(row["share"])]
+        return max(rows, key=lambda row: float(row["share"]), default=None)
 
     def best(self, verdict: str, probe: str) -> Row:
         """The strength of a probe that turns most beyond its controls, for one verdict."""
@@ -100,6 +108,8 @@ def decides(row: Row) -> str:
     how = degree(row)
     if how == "no":
         return "does not decide"
+    if row["compared"] == "none":
+        return "may decide"
     return "decides no more than its control" if how == "no more" else f"{how} decides"
 
 
@@ -189,12 +199,16 @@ def _swapped(rates: Rates, key: str, lender: str, verdict: str) -> Finding | Non
     }.get(how := degree(row), f"{how} makes {verdict} images {lender}")
     strength = column_of(row).removeprefix("transplant_")
     same, coarse = (rates.row(verdict, PROBES[name].column(strength)) for name in PROBES["transplant"].controls)
-    those = "But those" if same["share"] > SOME else "Those"
+    if np.isnan(same["share"]):
+        control = f"No other {verdict} image was at hand to lend its own; as"
+    else:
+        control = (
+            f"{'But those' if same['share'] > SOME else 'Those'} of other {verdict} images turn {interval(same)}, as"
+        )
     return finding(
         key,
         f"The fine detail of {lender} images {makes}: put in, their waves shorter than {waves(row)} turn "
-        f"{interval(row)} of {verdict} verdicts. {those} of other {verdict} images turn {interval(same)}, as large a "
-        f"change of coarser detail {interval(coarse)}.",
+        f"{interval(row)} of {verdict} verdicts. {control} large a change of coarser detail {interval(coarse)}.",
         row,
     )
 
@@ -220,7 +234,7 @@ def finest_levels(rates: Rates) -> Finding:
 def shape_texture(rates: Rates) -> Finding:
     """Whether the order of the parts matters beyond the seams that shuffling makes."""
     rests: dict[Degree, str] = {
-        "no": "rest on texture", "no more": "rest on texture", "hardly": "hardly need shape",
+        "no": "rest on texture", "no more": "turn as often by the seams alone", "hardly": "hardly need shape",
         "seldom": "seldom need shape", "often": "often need shape as well", "mostly": "mostly need shape as well",
     }  # fmt: skip
     rows = [rates.row(verdict, "shuffle_8") for verdict in rates.verdicts]
@@ -244,16 +258,16 @@ def colour(rates: Rates) -> Finding:
         "fade_grey": "taking all colour out",
         "hue_30": "turning hues by 30°",
     }
-    fair = [column for column in told if any(rates.row(one, column)["compared"] != "none" for one in rates.verdicts)]
-    worst = rates.plain(*fair)
-    hue = rates.plain("hue_180")
+    worst = rates.plain(*told)
+    alone = rates.alone("hue_180")
+    hue = rates.plain("hue_180") if alone is None else alone
     # what is denied is no more than what was compared with a control
     what = "Colour, in amount and tint," if degree(worst) in ("no", "no more") else "Colour"
-    alone = ", which have no control," if hue["compared"] == "none" else ""
+    without = "" if alone is None else ", which have no control,"
     return finding(
         "colour",
         f"{what} {decides(worst)}: {told[column_of(worst)]} turns {interval(worst)} of "
-        f"{verdict_of(worst)} verdicts. {control_sentence(worst)}; opposite hues{alone} turn {interval(hue)} of "
+        f"{verdict_of(worst)} verdicts. {control_sentence(worst)}; opposite hues{without} turn {interval(hue)} of "
         f"{verdict_of(hue)}.",
         worst,
     )
@@ -286,11 +300,14 @@ def compression(rates: Rates) -> Finding:
         turns: dict[Degree, str] = {"no": f"does not turn {name}", "no more": f"turns no more {name} than a control"}
         shares = " and ".join(f"{interval(blurs[one])} at {blurs[one]['strength']}" for one in verdicts)
         said.append(f"{turns.get(how, f'{how} turns {name}')}, {shares}")
-    again = " and ".join(percent(float(rates.row(verdict, "jpeg_75")["share"])) for verdict in rates.verdicts)
+    # CIFAKE's files are JPEG of quality 75: again at that changes next to nothing
+    jpeg = rates.plain("jpeg_30")
     first = next(iter(blurs.values()))
+    beside = "" if jpeg["compared"] == "none" else f", its like in coarser detail {percent(jpeg['control_share'])}"
     return finding(
         "compression",
-        f"Blur {', and '.join(said)}; JPEG again at quality 75: {again}. {control_sentence(first)}.",
+        f"Blur {', and '.join(said)}. {control_sentence(first)}; JPEG again at quality 30 turns {interval(jpeg)} of "
+        f"{verdict_of(jpeg)} verdicts{beside}.",
         first,
     )
 
@@ -302,13 +319,16 @@ def light(rates: Rates) -> Finding:
         "brighter_48": "48 levels brighter", "flatter_50": "half the contrast",
         "harder_150": "half as much contrast again",
     }  # fmt: skip
-    worst = rates.plain(*told)
-    mild = max(rates.row(one, column)["share"] for one in rates.verdicts for column in ("darker_16", "brighter_16"))
+    worst, alone = rates.plain(*told), rates.alone(*told)
+    what, also = "Light", ""
+    if alone is not None and worst["compared"] != "none":
+        also = f"; {told[column_of(alone)]}, which has none, turns {interval(alone)} of {verdict_of(alone)}"
+        # what is denied is no more than what was compared with a control
+        what = "Light, changed a little," if degree(worst) in ("no", "no more") else what
     return finding(
         "light",
-        f"Light {decides(worst)}: {told[column_of(worst)]} turns {interval(worst)} of "
-        f"{verdict_of(worst)} verdicts. {control_sentence(worst)}; 16 levels darker or brighter turn at most "
-        f"{percent(mild)}.",
+        f"{what} {decides(worst)}: {told[column_of(worst)]} turns {interval(worst)} of "
+        f"{verdict_of(worst)} verdicts. {control_sentence(worst)}{also}.",
         worst,
     )
 

@@ -99,8 +99,9 @@ def responses(turns: Turns, *, by: By = "verdict", probes: tuple[str, ...] | Non
         probes: keys; all, controls among them, when None.
 
     Returns:
-        A row a verdict, group, probe and strength: `verdict`, `group`, `probe`, `family`, `title`, `is_control`,
-        `column`, `strength` (label), `images`; `share`, `low`, `high` of verdicts turned (0 to 1); `shift`,
+        A row a verdict, group, probe and strength: `verdict`, `group`, `turned` (whose verdicts turn: the other's where
+        the probe changes a donor), `probe`, `family`, `title`, `is_control`, `column`, `strength` (label), `images`;
+        `share`, `low`, `high` of verdicts turned (0 to 1); `shift`,
         `shift_low`, `shift_high` (mean change of the margin); `size` (mean root mean square of the change, grey
         levels); `compared`: "own" where the probe has controls, "size" where it has none and a change of coarser detail
         is about as large on average (`ABOUT`), else "none"; `control` (key of the control that turns most, or NaN),
@@ -115,7 +116,8 @@ def responses(turns: Turns, *, by: By = "verdict", probes: tuple[str, ...] | Non
             for key in probes or PROBES:
                 for strength in PROBES[key].strengths:
                     row = _response(turns, chosen, PROBES[key], strength, coarser)
-                    found.append({"verdict": verdict, "group": group, **row})
+                    turned = VERDICTS[1 - VERDICTS.index(verdict)] if PROBES[key].changes_donor else verdict
+                    found.append({"verdict": verdict, "group": group, "turned": turned, **row})
     return pd.DataFrame(found)
 
 

@@ -148,23 +148,23 @@ def _row(kind: str, source: str, encoding: str, filter_: str | None, said: Verdi
     }
 
 
-def conclude(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> list[Finding]:  # noqa: ARG001
+def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> list[Finding]:
     """Sentences on generators, photographs, filters and confidence, each beside the test set."""
     saved = table[table["encoding"] == AS_CIFAKE]
     kinds = saved.groupby("kind")
     found: list[Finding] = []
     own = table[table["kind"] == OWN].set_index("source")
     if GENERATOR in kinds.groups:
-        found += _on_generators(kinds.get_group(GENERATOR), table, own)
+        found += _on_generators(kinds.get_group(GENERATOR), table, own, run.manifest["set"])
     else:
         sentence = "Pictures of other generators were not at hand, so what the detector says of them was not measured."
         found.append(Finding("no_generators", sentence))
     if PHOTOGRAPHS in kinds.groups:
-        found += _on_photographs(kinds.get_group(PHOTOGRAPHS), own)
+        found += _on_photographs(kinds.get_group(PHOTOGRAPHS), own, run.manifest["set"])
     return found
 
 
-def _on_generators(rows: pd.DataFrame, table: pd.DataFrame, own: pd.DataFrame) -> list[Finding]:
+def _on_generators(rows: pd.DataFrame, table: pd.DataFrame, own: pd.DataFrame, name: str) -> list[Finding]:
     whole = rows[rows["source"] == "all"].iloc[0]
     each = rows[rows["source"] != "all"].sort_values("share_real")
     least, most = each.iloc[0], each.iloc[-1]
@@ -175,10 +175,10 @@ def _on_generators(rows: pd.DataFrame, table: pd.DataFrame, own: pd.DataFrame) -
         f"Unless they are saved as JPEG like CIFAKE's it is {_percent(plain['share_real'])}."
     )
     if "FAKE" in own.index:
-        sentence += f" Of its own test set's FAKE images {_percent(own.loc['FAKE', 'share_real'])} are."
+        sentence += f" Of {name}'s FAKE images {_percent(own.loc['FAKE', 'share_real'])} are."
     found = [
         Finding("generators", sentence, whole["share_real"], whole["low"], whole["high"], int(whole["images"])),
-        _on_confidence("confidence_generators", "On those", whole, own),
+        _on_confidence("confidence_generators", "On those", whole, own, name),
     ]
     if left := int(each["skipped"].sum()):
         found.append(
@@ -191,12 +191,12 @@ def _on_generators(rows: pd.DataFrame, table: pd.DataFrame, own: pd.DataFrame) -
     return found
 
 
-def _on_photographs(rows: pd.DataFrame, own: pd.DataFrame) -> list[Finding]:
+def _on_photographs(rows: pd.DataFrame, own: pd.DataFrame, name: str) -> list[Finding]:
     by_filter = rows.set_index("filter")
     usual, every = by_filter.loc[DEFAULT_FILTER], by_filter.loc[EVERY_FILTER]
     single = by_filter.drop(index=EVERY_FILTER).sort_values("share_real")
     least, most = single.iloc[0], single.iloc[-1]
-    beside = f" Of its own test set's REAL images {_percent(1 - own.loc['REAL', 'share_real'])} are."
+    beside = f" Of {name}'s REAL images {_percent(1 - own.loc['REAL', 'share_real'])} are."
     photographs = (
         f"Of {usual['images']:,} squares of {usual['clusters']} ordinary photographs, made small by the "
         f"{DEFAULT_FILTER} filter, {_percent(1 - usual['share_real'])} ({100 * (1 - usual['high']):.1f} to "
@@ -213,18 +213,18 @@ def _on_photographs(rows: pd.DataFrame, own: pd.DataFrame) -> list[Finding]:
     return [
         Finding("photographs", photographs, 1 - usual["share_real"], 1 - usual["high"], 1 - usual["low"], images),
         Finding("filters", depends, every["depends"], every["depends_low"], every["depends_high"], images),
-        _on_confidence("confidence_photographs", "On these squares", usual, own),
+        _on_confidence("confidence_photographs", "On these squares", usual, own, name),
     ]
 
 
-def _on_confidence(key: str, where: str, rows: pd.Series, own: pd.DataFrame) -> Finding:
-    """Whether it sounds as sure as on its own test set."""
+def _on_confidence(key: str, where: str, rows: pd.Series, own: pd.DataFrame, name: str) -> Finding:
+    """Whether it sounds as sure as on the run's own images."""
     shares = own["images"] / own["images"].sum()
     mean, sure = float((own["confidence"] * shares).sum()), float((own["sure"] * shares).sum())
     sentence = (
         f"{where} it is {_percent(rows['confidence'])} sure on average (standard deviation "
         f"{100 * rows['confidence_sd']:.1f} points), and at least {100 * SURE:.0f} % sure of {_percent(rows['sure'])}; "
-        f"on its own test set {_percent(mean)}, and of {_percent(sure)}."
+        f"on {name} {_percent(mean)}, and of {_percent(sure)}."
     )
     return Finding(key, sentence, rows["confidence"], images=int(rows["images"]))
 
@@ -260,7 +260,7 @@ STUDY = Study(
         "fingerprint": "sha256 over the pixels that were measured",
     },
     better="neither",
-    control="The detector's own test set in the same table.",
+    control="The run's own images in the same table.",
     compute=compute,
     conclude=conclude,
     version=2,

@@ -62,7 +62,7 @@ section(
 for one in flaws:
     parts.concern_row(opened, one, probes)
 if not flaws:
-    st.markdown("No single fact tells the classes apart by more than chance may.")
+    st.markdown("No single fact tells the classes apart by more than ten facts may by chance.")
 if rest := [one for one in facts if not one.is_flaw]:
     with st.expander(f"{len(rest)} that tell nothing, or hardly anything", expanded=not flaws):
         parts.harmless(opened, rest)

@@ -19,7 +19,7 @@ def response(rates: pd.DataFrame) -> go.Figure:
     """
     layout = {"template": TEMPLATE, "margin": {"l": 8, "r": 12, "t": 8, "b": 8}, "height": 220, "showlegend": False}
     figure = go.Figure(layout=layout)
-    for verdict, rows in rates.groupby("verdict"):
+    for verdict, rows in rates.groupby("turned"):
         if not rows["images"].any():
             continue
         colour, symbol = CLASS_COLOURS[str(verdict)], SYMBOLS[str(verdict)]
@@ -57,7 +57,7 @@ def carried(rows: pd.DataFrame, *, column: str, own: float | None, hue: str, x: 
     Args:
         rows: `name`, `column`, `low`, `high`, `images`; drawn from the top down.
         column: the share to draw, 0 to 1.
-        own: the same share on the detector's own test set.
+        own: the same share on the run's own images.
         hue: the class whose colour the dots have.
         x: title of the axis.
     """

@@ -29,8 +29,8 @@ def experiments(subject: Subject, detector: Known, opened: Opened, row: int | No
     st.space("small")
     st.subheader("Experiments on this image", anchor=False)
     st.caption(
-        f"The maps above say where. These say what: the image is changed, {detector.name} is asked again, and where "
-        "the verdict turns, it rested on what was changed."
+        f"The maps above say where. These say what: the image is changed and {detector.name} is asked again. Where the "
+        "verdict turns, and not under the control beside it, it rested on what was changed."
     )
     ASKED.linked(
         st.segmented_control,

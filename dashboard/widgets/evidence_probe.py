@@ -59,10 +59,13 @@ def draw_pictures(evidence: Evidence, shown: Shown | None, probe: Probe) -> None
     picture_rows(["as it is", *(strength.told for strength in probe.strengths)], rows, key="evidence.see")
     known = any(shown.verdict(column) for column in probe.columns)
     frames = " The frame is what the detector calls each picture." if known else ""
+    if probe.controls:
+        told = f"If a verdict turns here and not under the control, it rested on {probe.means}."
+    else:
+        told = f"Without a control of its own, a turn is a hint that the verdict rested on {probe.means}, and no more."
     st.caption(
-        f"Under the pictures: the share of the test set's FAKE and REAL verdicts that turn.{frames} "
-        f"If a verdict turns here and not under the control, it rested on {probe.means}. The picture is from "
-        f"{shown.opened.run.manifest['set']}."
+        f"Under the pictures: the share of the test set's FAKE and REAL verdicts that turn.{frames} {told} The picture "
+        f"is from {shown.opened.run.manifest['set']}."
     )
 
 
@@ -89,8 +92,8 @@ def _cell(evidence: Evidence, shown: Shown, probe: Probe, strength: Strength) ->
         rate = evidence.rate(verdict, column)
         if rate["images"]:
             ends = f"{percent(rate['low'])} to {percent(rate['high'])}"
-            label = f"{percent(rate['share'])} ({ends}) of {verdict} verdicts turn"
-            rates.append((verdict, f"{percent(rate['share'])} turn", label))
+            label = f"{percent(rate['share'])} ({ends}) of {rate['turned']} verdicts turn"
+            rates.append((rate["turned"], f"{percent(rate['share'])} turn", label))
     called = shown.verdict(column)
     said = f", now called {called}" if called else ""
     return Cell(picture, f"The image after {probe.title.lower()}, {strength.label}{said}", "", called, tuple(rates))
@@ -127,7 +130,7 @@ def draw_responses(evidence: Evidence, probe: Probe) -> None:
                 ):
                     st.caption(f"{waves[0].upper()}{waves[1:]}.")
                 own = rates[rates["probe"] == one.key]
-                said = [f"{row['verdict']}, {row['strength']}: {percent(row['share'], 0)}" for _, row in own.iterrows()]
+                said = [f"{row['turned']}, {row['strength']}: {percent(row['share'], 0)}" for _, row in own.iterrows()]
                 charts.show(
                     evidence_charts.response(own),
                     key=f"evidence.response.{one.key}",
@@ -154,7 +157,10 @@ def draw_groups(opened: Opened, evidence: Evidence, probe: Probe) -> None:
     with st.grid(2, min_column_width=400, gap="large") as grid:
         for verdict in evidence.tops:
             with grid.cell():
-                st.markdown(f"#### {CLASS_WORDS[verdict]} verdicts that turn")
+                if probe.changes_donor:
+                    st.markdown(f"#### Images called {CLASS_WORDS[verdict]} whose detail turns {OTHER[verdict]} ones")
+                else:
+                    st.markdown(f"#### {CLASS_WORDS[verdict]} verdicts that turn")
                 _draw_group(opened, evidence, verdict, rates[rates["verdict"] == verdict])
 
 
@@ -166,13 +172,14 @@ def _draw_group(opened: Opened, evidence: Evidence, verdict: str, rates: pd.Data
         name = row["group"].replace("_", " ")
         if BY.value == "cell":
             name = f"is {row['group']}, {'rightly' if row['group'] == verdict else 'wrongly'} called {verdict}"
-        bars.append(bar_of(row, verdict, key=row["group"], name=name, note=f"{row['images']:,} images"))
+        bars.append(bar_of(row, key=row["group"], name=name, note=f"{row['images']:,} images"))
+    turned = str(rates["turned"].iloc[0]) if len(rates) else verdict
     overall = evidence.rate(verdict, column)["share"] if column else np.nan
     clicked = evidence_bars(
         bars,
         key=f"evidence.groups.{verdict}",
-        title=f"Share of {verdict} verdicts that turn, by group",
-        hue=verdict,
+        title=f"Share of {turned} verdicts that turn, by group",
+        hue=turned,
         line=None if np.isnan(overall) else float(overall),
         opens=True,
     )

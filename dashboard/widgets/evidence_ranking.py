@@ -50,9 +50,9 @@ def draw_ranking(opened: Opened, evidence: Evidence, shown: Shown | None) -> str
                 st.caption(f"Of {count:,} images called {verdict}. A click on a bar shows those that turned.")
                 asked = _draw(opened, verdict, top, shown) or asked
     st.caption(
-        "Bar: share of verdicts that turn. Line: its 95 % interval. ◇: the share that the control turns, which changes "
-        "the picture as much without the thing that is meant; where a change has no control of its own, a change of "
-        f"coarser detail about as large. {NO_CONTROL.capitalize()}: none is that large. A bar that does not reach "
+        "Bar: share of verdicts that turn. Line: its 95 % interval. ◇: the share that the control turns, which does "
+        "the like to the picture without the thing that is meant; where a change has no control of its own, a change "
+        f"of coarser detail about as large. {NO_CONTROL.capitalize()}: none is that large. A bar that does not reach "
         "beyond its ◇ says nothing. Grey levels: how much the picture changes on average (root mean square, of 255)."
     )
     return asked
@@ -63,7 +63,7 @@ def _draw(opened: Opened, verdict: str, top: pd.DataFrame, shown: Shown | None) 
     if ALL.value == "no":
         rows = rows.head(FEW)
     clicked = evidence_bars(
-        [bar_of(row, verdict, shown) for _, row in rows.iterrows()],
+        [bar_of(row, shown) for _, row in rows.iterrows()],
         key=f"evidence.ranking.{verdict}",
         title=f"Share of {verdict} verdicts that each change turns",
         hue=verdict,
@@ -75,9 +75,7 @@ def _draw(opened: Opened, verdict: str, top: pd.DataFrame, shown: Shown | None) 
     return str(rows.set_index("column").loc[clicked.name, "probe"]) if clicked.name else None
 
 
-def bar_of(
-    row: "pd.Series", verdict: str, shown: Shown | None = None, *, key: str = "", name: str = "", note: str = ""
-) -> Bar:
+def bar_of(row: "pd.Series", shown: Shown | None = None, *, key: str = "", name: str = "", note: str = "") -> Bar:
     """A row of `responses` as a bar; `key`, `name` and `note` where it is not called by its probe and strength."""
     who = CONTROLS.get(row["compared"])
     control = f", {who} {percent(row['control_share'])}" if who else f", {NO_CONTROL}"
@@ -91,8 +89,8 @@ def bar_of(
         low=row["low"],
         high=row["high"],
         number=percent(row["share"]),
-        label=f"{name or row['title']}, {note or strength.told}: turns {percent(row['share'])} of {verdict} verdicts "
-        f"({percent(row['low'])} to {percent(row['high'])}){control}. Show these images.",
+        label=f"{name or row['title']}, {note or strength.told}: turns {percent(row['share'])} of {row['turned']} "
+        f"verdicts ({percent(row['low'])} to {percent(row['high'])}){control}. Show these images.",
         control=float(row["control_share"]) if who else None,
         picture=None if shown is None else shown.example.pictures.get(str(row["column"])),
     )

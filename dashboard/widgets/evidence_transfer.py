@@ -60,7 +60,7 @@ def draw_transfer(opened: Opened, answer: Answer) -> None:
                     x="called REAL, so they pass",
                 )
                 charts.show(figure, key="evidence.generators", alt="Share called REAL, by generator")
-                st.caption("Dashed: FAKE images of its own test set that it calls REAL.")
+                st.caption(f"Dashed: FAKE images of {opened.run.manifest['set']} that it calls REAL.")
         with grid.cell():
             st.markdown("#### Ordinary photographs, made small by")
             rows = table[(table["kind"] == PHOTOGRAPHS) & (table["filter"] != EVERY_FILTER)].sort_values("share_real")
@@ -75,7 +75,7 @@ def draw_transfer(opened: Opened, answer: Answer) -> None:
                     x="called FAKE, so they are accused",
                 )
                 charts.show(figure, key="evidence.photographs", alt="Share called FAKE, by resampling filter")
-                st.caption("Dashed: REAL images of its own test set that it calls FAKE.")
+                st.caption(f"Dashed: REAL images of {opened.run.manifest['set']} that it calls FAKE.")
     bullets(sentences(answer))
     study_download(opened, answer)
 

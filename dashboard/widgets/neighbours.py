@@ -69,8 +69,8 @@ def _draw_found(found: Neighbours) -> None:
         st.caption(f"The nearest of all {found.candidates:,} training images ({found.name}), searched exactly.")
     else:
         st.caption(
-            f"The nearest of {found.candidates:,} images of the run itself ({found.name}), which the detector was not "
-            "trained on: the features of its training images have not been computed here."
+            f"The nearest of {found.candidates:,} images of the run itself ({found.name}), not of its training images: "
+            "the features of those have not been computed here."
         )
 
 

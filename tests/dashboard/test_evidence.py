@@ -134,6 +134,24 @@ def test_a_probe_is_shown_with_its_controls_and_the_verdicts_that_they_make(open
     assert drawn(app, "evidence.see") != seen
 
 
+def test_what_an_image_lends_is_told_of_those_that_it_turns(open_page: Open, studies: Path) -> None:
+    """Detail of images called REAL turns images called FAKE, and bears their name and colour."""
+    run = read_run(studies.parent)
+    rates = responses(read_turns(run, read_study(studies / "probes.parquet", run).table))
+    rates = rates.set_index(["verdict", "column"])
+    app = open_page("evidence", run=RUN, probe="lend", strength="8")
+    cell = drawn(app, "evidence.see")["rows"][0]["cells"][-1]
+    for lender, turned in (("REAL", "FAKE"), ("FAKE", "REAL")):
+        share = percent(rates.loc[(lender, "lend_8"), "share"])
+        assert {"name": turned, "text": f"{share} turn"}.items() <= next(
+            rate.items() for rate in cell["rates"] if rate["name"] == turned
+        )
+        groups = drawn(app, f"evidence.groups.{lender}")
+        assert groups["title"] == f"Share of {turned} verdicts that turn, by group"
+        assert groups["hue"] == turned
+    assert "whose detail turns FAKE ones" in words(app)
+
+
 @pytest.mark.parametrize("by", ["category", "cell"])
 def test_groups_are_those_of_the_run(open_page: Open, studies: Path, by: str) -> None:
     run = read_run(studies.parent)

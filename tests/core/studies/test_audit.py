@@ -21,7 +21,7 @@ from core.run import Run, prediction_frame, read_run
 from core.studies import audit, duplicates, files, probes
 from core.studies.audit_names import FACT_NAMES
 from core.studies.audit_report import concerns, copy_counts, copy_pairs, histogram, probe_sentence, rings, yardsticks
-from core.studies.audit_words import HINT
+from core.studies.audit_words import HINT, about_lean
 from core.studies.baselines import radial_spectrum
 from core.studies.copies import FILE, NEAR, SHOWN, UNKNOWN
 from core.studies.runner import Source, run_study
@@ -176,6 +176,24 @@ def test_a_planted_shortcut_is_found_and_first(tmp_path: Path, name: str) -> Non
     lean = answer.finding(f"lean.{name}")
     assert lean is not None
     assert "goes with this" not in lean.sentence
+
+
+@pytest.mark.parametrize(
+    ("ends", "words"),
+    [
+        ((0.3, 0.25, 0.35), "its margin goes with this (rank"),
+        ((0.1, 0.06, 0.15), "its margin goes with this a little"),
+        ((0.05, 0.03, 0.06), "its margin hardly goes with this"),
+        ((0.01, -0.02, 0.04), "its margin does not go with this"),
+        ((-0.03, -0.05, -0.01), "its margin goes a little against this"),
+        ((-0.2, -0.3, -0.1), "its margin goes against this"),
+    ],
+)
+def test_what_the_margin_goes_with_is_said_by_the_interval(ends: tuple[float, float, float], words: str) -> None:
+    numbers = dict(zip(("lean", "lean_low", "lean_high"), ends, strict=True))
+    numbers |= {f"{name}{end}": 0.9 for name in ("matched_auroc", "auroc") for end in ("", "_low", "_high")}
+    row = pd.Series({"kind": "fact", "name": "contrast", "images": 100, **numbers})
+    assert words in about_lean(row, row).sentence
 
 
 def test_a_detector_that_leans_on_the_shortcut_is_told_from_one_that_does_not(tmp_path: Path) -> None:

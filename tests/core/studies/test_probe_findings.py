@@ -5,6 +5,7 @@ thing only.
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from core.studies.probe_findings import conclude
@@ -77,7 +78,7 @@ def test_what_its_control_turns_as_well_does_not_decide(tmp_path: Path) -> None:
     assert said["colour"].sentence.startswith("Colour, in amount and tint, decides no more than its control:")
     assert "Its control, “mean colour of its own class”, turns 52 %" in said["colour"].sentence
     assert said["shape_texture"].sentence.startswith(
-        "Verdicts rest on texture: shuffling blocks of 8 pixels turns 50 %"
+        "Verdicts turn as often by the seams alone: shuffling blocks of 8 pixels turns 50 %"
     )
     assert "The same seams without shuffling turn 45 % of FAKE and 45 % of REAL" in said["shape_texture"].sentence
     assert said["place"].sentence.startswith("One place decides no more than its control: hiding the border turns 50 %")
@@ -119,8 +120,14 @@ def test_what_has_no_control_says_so_and_what_has_one_of_its_size_names_it(tmp_p
     said = found({}, {"hue_180": 0.3, "flatter_50": 0.3, "turn_90": 0.3}, tmp_path)
     assert "opposite hues, which have no control, turn 30 %" in said["colour"].sentence
     for key in ("light", "geometry"):
-        assert "seldom decides" in said[key].sentence
+        # without a control nothing is said to decide
+        assert "may decide" in said[key].sentence
         assert "There is no control of that size" in said[key].sentence
+    sizes = {"brighter_16": 10.0, "lowpass_control_10": 10.0}
+    told = found(sizes, {"brighter_16": 0.1, "lowpass_control_10": 0.3, "brighter_48": 0.8}, tmp_path)["light"].sentence
+    # what is beaten by its control comes before what has none, however much that turns
+    assert told.startswith("Light, changed a little, does not decide: 16 levels brighter turns 10 %")
+    assert "; 48 levels brighter, which has none, turns 80 %" in told
     said = found({"blur_2": 10.0, "lowpass_control_10": 10.0}, {"blur_2": 0.8, "lowpass_control_10": 0.2}, tmp_path)
     assert said["compression"].sentence.startswith("Blur mostly turns FAKE and REAL verdicts, 80 % (")
     assert "at 2 pixels and 80 % (" in said["compression"].sentence
@@ -140,3 +147,12 @@ def test_the_smallest_change_is_one_with_a_control_and_a_smaller_one_without_is_
         found({}, {}, tmp_path)["smallest_real"].sentence
         == "No change turns REAL verdicts more often than its control does."
     )
+
+
+def test_a_detail_that_nobody_could_lend_is_left_out_and_its_own_is_told(tmp_path: Path) -> None:
+    run, table = asked(CUES["ring"](), tmp_path)
+    lacking = table.assign(**{f"transplant_same_{radius}": np.nan for radius in (12, 10, 8)})
+    said = {one.key: one.sentence for one in conclude(run, lacking, PARAMETERS)}
+    for key, verdict in (("detail_back", "FAKE"), ("detail_in", "REAL")):
+        assert f"No other {verdict} image was at hand to lend its own; as large a change" in said[key]
+    assert not any("nan" in sentence for sentence in said.values())

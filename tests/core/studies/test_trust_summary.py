@@ -213,6 +213,16 @@ def test_sentences_name_the_verdict_the_interval_and_the_control(table: pd.DataF
             assert f"{name} {with_ends(row['value'], row['low'], row['high'])}" in sentence
 
 
+def test_a_difference_that_may_be_nothing_has_no_direction(table: pd.DataFrame, run: Run) -> None:
+    said = {finding.key: finding for finding in faithfulness.conclude(run, table, {})}
+    unsure = [one for key, one in said.items() if "turned" not in key and one.low <= 0 <= one.high]
+    assert unsure
+    for finding in unsure:
+        assert "no better than a control that knows nothing" in finding.sentence
+        assert f"differs by {finding.value:.2f} (" in finding.sentence
+        assert "which may be nothing" in finding.sentence
+
+
 def test_one_image_gives_no_interval_and_no_nan_in_words(table: pd.DataFrame, run: Run) -> None:
     for finding in faithfulness.conclude(run, table.head(1), {}):
         assert "nan" not in finding.sentence
