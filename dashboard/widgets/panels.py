@@ -219,19 +219,23 @@ def _draw_answer(
         st.caption(sentence, help=explain("Surrogate") if isinstance(standing.answer, LimeResult) else None)
     elif standing.busy:
         st.skeleton(height=260)
-    if standing.state == "waiting":
-        before = f"{standing.place} before you" if standing.place else "you are next"
-        st.progress(0.0, f"Waiting, {before}. The first time takes a few seconds.")
-    if standing.state == "running":
+    if standing.busy:
         with st.container(horizontal=True, vertical_alignment="center"):
-            first = "Working; the first time takes a few seconds, while the detector is read"
-            doing = "Refining" if standing.answer is not None else first
-            left = f", {remaining(standing.seconds_left)}" if standing.seconds_left is not None else ""
-            st.progress(standing.share, doing + left)
+            st.progress(standing.share, _doing(standing))
             st.button("Stop", key=f"{key}.stop", on_click=worker().stop, args=(visitor(), key), type="tertiary")
     draw_ended(standing, key)
     if standing.state == "done":
         result_downloads(standing.answer, name=subject.name, key=f"{key}.files", palette=s.PALETTE.value)
+
+
+def _doing(standing: Standing) -> str:
+    """What is being done for a panel, or waited for."""
+    if standing.state == "waiting":
+        before = f"{standing.place} before you" if standing.place else "you are next"
+        return f"Waiting, {before}. The first time takes a few seconds."
+    first = "Working; the first time takes a few seconds, while the detector is read"
+    left = f", {remaining(standing.seconds_left)}" if standing.seconds_left is not None else ""
+    return ("Refining" if standing.answer is not None else first) + left
 
 
 def verdict_line(subject: Subject, detector: Known, stored: CamResult | None) -> None:

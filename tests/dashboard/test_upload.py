@@ -1,6 +1,7 @@
 """Uploaded files: one is explained, several are a table, and what is no image is a sentence."""
 
 import io
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,6 +17,7 @@ from core.upload import prepare, settle
 from dashboard import decoding
 from dashboard.widgets import panels
 from dashboard.widgets.words import CLASS_WORDS
+from dashboard.worker import Worker
 from tests.dashboard.conftest import Open
 from tests.dashboard.test_pages import settled, words
 
@@ -174,6 +176,24 @@ def test_several_are_read_with_their_progress(open_page: Open, monkeypatch: pyte
     files = [(f"{seed}.png", picture(seed), "image/png") for seed in range(3)]
     upload(open_page("upload", run="tiny@seen-test"), *files)
     assert [text.partition(",")[0] for text in said] == [*(f"Reading image {n} of 3" for n in (1, 2, 3)), "done"]
+
+
+def test_what_waits_in_the_queue_can_be_stopped(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    go_on, read = threading.Event(), Worker._detector
+    # the verdict is asked first, and holds up both explanations while its detector is being read
+    monkeypatch.setattr(Worker, "_detector", lambda self, question: go_on.wait(60) and read(self, question))
+    app = open_page("upload", run="tiny@seen-test")
+    app.file_uploader(key="upload.files").set_value([("stripes.png", picture(3), "image/png")]).run()
+    waiting = [bar.text for bar in app.get("progress") if bar.text.startswith("Waiting")]
+    assert len(waiting) == 2
+    app.button(key="cam.tiny.stop").click().run()
+    app.button(key="lime.tiny.stop").click().run()
+    assert not app.get("progress")
+    go_on.set()
+    app.button(key="lime.tiny.again").click().run()
+    assert {button.key for button in settled(app).button} >= {"cam.tiny.again"}
+    assert not app.exception
+    assert not app.error
 
 
 def test_only_what_is_there_and_explained_is_kept_for_a_visitor(open_page: Open) -> None:
