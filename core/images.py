@@ -1,6 +1,7 @@
 """Untrusted bytes in, a safe uint8 array out."""
 
 import contextlib
+import hashlib
 import io
 import warnings
 from types import MappingProxyType
@@ -146,6 +147,11 @@ def crop_square(image: NDArray[np.uint8], *, x: float = 0.5, y: float = 0.5, zoo
     side = max(1, round(min(height, width) / max(zoom, 1.0)))
     left, top = (round(np.clip(t, 0, 1) * (extent - side)) for t, extent in ((x, width), (y, height)))
     return image[top : top + side, left : left + side]
+
+
+def pixels_sha256(pixels: NDArray[np.uint8]) -> str:
+    """What uint8 pixels of any shape are known by: the SHA-256 of their bytes, row by row, as 64 hexadecimal digits."""
+    return hashlib.sha256(np.ascontiguousarray(pixels).tobytes()).hexdigest()
 
 
 def encode_png(pixels: NDArray[np.uint8], *, scale: int = 1) -> bytes:

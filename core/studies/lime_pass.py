@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from core.detector import Detector
 from core.explain.lime import explain_lime_fully
 from core.explain.results import LimeSettings
+from core.images import pixels_sha256
 from core.storage import cache_dir, write_bytes_atomically
 
 # raised whenever LIME gives other weights than before
@@ -76,7 +77,7 @@ def lime_pass(detector: Detector, image: NDArray[np.uint8], settings: LimeSettin
 def _path(detector: Detector, image: NDArray[np.uint8], settings: LimeSettings) -> Path:
     asked = repr((VERSION, detector.sha256, sorted(asdict(settings).items())))
     folder = hashlib.sha256(asked.encode()).hexdigest()[:20]
-    name = hashlib.sha256(np.ascontiguousarray(image).tobytes()).hexdigest()[:32]
+    name = pixels_sha256(image)[:32]
     return cache_dir() / "lime" / folder / name[:2] / f"{name}.npz"
 
 

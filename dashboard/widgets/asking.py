@@ -1,6 +1,5 @@
 """Who can be asked, what about, and how a page puts a question to the worker."""
 
-import hashlib
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from core.explain.results import CamSettings, LimeSettings
+from core.images import pixels_sha256
 from dashboard import library
 from dashboard.questions import Look, Question
 from dashboard.worker import Standing, Worker
@@ -47,7 +47,7 @@ class Subject:
     @classmethod
     def of(cls, image: NDArray[np.uint8], name: str) -> "Subject":
         """The subject that an image is."""
-        return cls(image, name, hashlib.sha256(np.ascontiguousarray(image).tobytes()).hexdigest())
+        return cls(image, name, pixels_sha256(image))
 
 
 # any visitor's browser may ask Streamlit to forget everything: the old thread must end then

@@ -10,9 +10,8 @@ from core.studies.copies import FILE, NEAR, SHOWN
 from core.studies.study import Answer
 from dashboard import address
 from dashboard.library import Opened
-from dashboard.widgets import audit_charts, charts
+from dashboard.widgets import audit_charts, charts, study
 from dashboard.widgets.evidence_words import coloured, parts
-from dashboard.widgets.study import csv_button
 from dashboard.widgets.words import listed, percent
 
 # the columns of Explore that hold facts which are words
@@ -25,12 +24,12 @@ ICONS = {
 }
 # the first are what other pages call leaks
 COPIES = {FILE: "as the very same file (leaks)", SHOWN: "with the same pixels in another file", NEAR: "nearly the same"}
-STUDIES = "audit duplicates files"
+STUDIES = ("audit", "duplicates", "files")
 
 
 def command(opened: Opened) -> str:
     """What to type for an audit of this run."""
-    return f"python -m core.studies {STUDIES} --run {opened.run.name}"
+    return study.command(opened, *STUDIES)
 
 
 def headlines(opened: Opened, audit: Answer, found: Sequence[Concern], duplicates: Answer | None) -> None:
@@ -153,4 +152,4 @@ def downloads(opened: Opened, audit: Answer, duplicates: Answer | None) -> None:
         for label, (answer, help_) in about.items():
             if answer is not None:
                 name = f"{opened.run.name}-{answer.about['study']}.csv"
-                csv_button(f"{label} (CSV)", answer.table, name, key=f"data.csv.{label}", help=help_)
+                study.csv_button(f"{label} (CSV)", answer.table, name, key=f"data.csv.{label}", help=help_)

@@ -1,6 +1,5 @@
 """What the steps of the guide are put together from: its images, what studies measured, and answers as they come."""
 
-import hashlib
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from core.explain.results import LimeSettings
 from core.guide import Cast
+from core.images import pixels_sha256
 from core.storage import ContractError
 from core.studies.study import Answer, Finding
 from dashboard import library
@@ -23,6 +23,7 @@ from dashboard.widgets.asking import Known, Subject, ask
 from dashboard.widgets.evidence_follow import draw_ended
 from dashboard.widgets.evidence_words import coloured, parts, scannable
 from dashboard.widgets.polling import come_back
+from dashboard.widgets.study import command
 from dashboard.widgets.words import NO_BREAK, percent
 from dashboard.worker import Standing
 
@@ -88,8 +89,7 @@ def measured(told: Told, study: str, *keys: str) -> None:
     answer = told.study(study)
     found = [one for key in keys if answer is not None and (one := answer.finding(key))]
     if not found:
-        command = f"python -m core.studies {study} --run {told.about.run.name}"
-        st.caption(f"This has not been measured for this run yet: `{command}`")
+        st.caption(f"This has not been measured for this run yet: `{command(told.about, study)}`")
     with st.grid(3, min_column_width=240) as grid:
         for one in found:
             with grid.cell(), st.container(border=True, height="stretch", gap="small"):
@@ -147,8 +147,7 @@ def asked(
 def put(told: Told, settings: LimeSettings | Look, pixels: NDArray[np.uint8], *, slot: str) -> Standing:
     """Put a question to the detector of the guide, which must be here."""
     assert told.detector is not None  # noqa: S101 - `asked` has looked
-    digest = hashlib.sha256(np.ascontiguousarray(pixels).tobytes()).hexdigest()
-    return ask(told.detector, pixels, digest, settings, slot=slot)
+    return ask(told.detector, pixels, pixels_sha256(pixels), settings, slot=slot)
 
 
 def keyed_slider(

@@ -1,6 +1,5 @@
 """One image under every probe: what turns its verdict, the smallest such change, and what that comes to."""
 
-import hashlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +12,7 @@ from core.explain.probe_results import After, ProbeResult, ProbeSettings
 from core.explain.probe_table import FAMILIES, PROBES, Probe, probe_columns
 from core.explain.probe_words import levels
 from core.explain.probing import amplified
+from core.images import pixels_sha256
 from core.studies.donors import with_donors
 from dashboard import library
 from dashboard.address import Setting
@@ -49,8 +49,7 @@ def probes_panel(subject: Subject, detector: Known, lenders: Opened | None, row:
         help=explain("Probe", "Control"),
     )
     pixels, settings = _asked(subject, lenders, row, name)
-    digest = hashlib.sha256(np.ascontiguousarray(pixels).tobytes()).hexdigest()
-    question = Question(detector.path, detector.sha256, digest, settings)
+    question = Question(detector.path, detector.sha256, pixels_sha256(pixels), settings)
 
     def draw(result: ProbeResult) -> None:
         if result.complete:

@@ -18,7 +18,7 @@ from dashboard.widgets.handing import file_button
 # so many images are enough for intervals of a few hundredths
 ENOUGH = 1000
 # quick on any number of images
-QUICK = ("clusters", "duplicates", "files")
+QUICK = ("audit", "clusters", "duplicates", "files")
 # columns of what visitors write, and of how their files are called
 WRITTEN = ("tags", "note", "name")
 # a cell that begins so is a formula in a spreadsheet
@@ -27,10 +27,10 @@ Summary = Callable[..., pd.DataFrame]
 NUMBER_NAMES = {"value": "value", "low": "95 % from", "high": "to", "images": "images"}
 
 
-def command(opened: Opened, name: str) -> str:
-    """What to type for a study of this run."""
-    some = f" --images {ENOUGH}" if len(opened.run) > ENOUGH and name not in QUICK else ""
-    return f"python -m core.studies {name} --run {opened.run.name}{some}"
+def command(opened: Opened, *names: str) -> str:
+    """What to type for studies of this run."""
+    some = f" --images {ENOUGH}" if len(opened.run) > ENOUGH and not set(names) <= set(QUICK) else ""
+    return f"python -m core.studies {' '.join(names)} --run {opened.run.name}{some}"
 
 
 def readable(opened: Opened, name: str, title: str | None = None) -> Answer | None:

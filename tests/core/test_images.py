@@ -1,10 +1,11 @@
+import hashlib
 import io
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from core.images import MAX_BYTES, RESAMPLING, STRIP, ImageError, crop_square, decode, encode_png, resize
+from core.images import MAX_BYTES, RESAMPLING, STRIP, ImageError, crop_square, decode, encode_png, pixels_sha256, resize
 
 
 def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
@@ -16,6 +17,14 @@ def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
 def test_png_comes_back_exactly() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
     assert (decode(encoded(Image.fromarray(pixels))) == pixels).all()
+
+
+def test_equal_pixels_have_one_hash_however_they_lie_in_memory() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (4, 8, 8, 3), dtype=np.uint8)
+    turned = pixels[:, :, ::-1]
+    assert not turned.flags.c_contiguous
+    listed = bytes(int(value) for value in turned.flat)
+    assert pixels_sha256(turned) == hashlib.sha256(listed).hexdigest() != pixels_sha256(pixels)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

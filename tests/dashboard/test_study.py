@@ -10,7 +10,8 @@ import pytest
 import streamlit as st
 
 from dashboard import library
-from dashboard.widgets.study import as_csv, csv_button
+from dashboard.widgets import study
+from dashboard.widgets.study import as_csv, command, csv_button
 from tests.dashboard.conftest import Open
 
 
@@ -25,6 +26,19 @@ def test_what_visitors_wrote_is_no_formula() -> None:
     assert [row["name"] for row in rows] == ["'-rf.png"] + ["a-1.png"] * 7
     # numbers stay numbers
     assert {row["margin"] for row in rows} == {"-1.5"}
+
+
+def test_what_to_type_asks_for_as_many_images_as_are_enough(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = library.open_run(library.runs()["tiny@seen-test"])
+    assert command(opened, "stability") == "python -m core.studies stability --run tiny@seen-test"
+    monkeypatch.setattr(study, "ENOUGH", 50)
+    asked = "python -m core.studies stability --run tiny@seen-test --images 50"
+    assert command(opened, "stability") == asked
+    assert command(opened, "audit", "files") == "python -m core.studies audit files --run tiny@seen-test"
+    # wherever it is told
+    assert any(
+        "one_colour --run tiny@seen-test --images 50" in one.value for one in open_page("guide", step="3").caption
+    )
 
 
 def test_a_table_is_made_when_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
