@@ -16,6 +16,8 @@ AGAINST = "#cc3333"
 
 NEUTRAL = "#f3f3f3"
 UNDECIDED = "#8b9099"
+# of a map over an image, where it is in full colour
+OPACITY = 0.7
 
 Palette = Literal["class", "paper"]
 PALETTES: tuple[Palette, ...] = get_args(Palette)

@@ -12,7 +12,7 @@ from core.explain.gradcam import explain_gradcam, explain_margin_map
 from core.explain.lime import explain_lime_fully
 from core.explain.page import save_html
 from core.explain.results import CAM_METHODS, CAM_STAGES, LimeSettings
-from core.explain.saving import SIZE, Result, draw_result, save_npz, save_png
+from core.explain.saving import SIZE, Result, Style, draw_result, save_npz, save_png
 from core.explain.segmentation import SEGMENTATIONS
 from core.images import MAX_BYTES, RESAMPLING, crop_square, decode, resize
 from core.palette import PALETTES, Palette
@@ -85,11 +85,12 @@ def read_image(path: Path, *, resampling: str = "bicubic") -> tuple[NDArray[np.u
 def write(out: Path, results: dict[str, Result], *, title: str, notes: list[str], palette: Palette) -> None:
     """Write `lime`, `grad-cam` and `margin-map` as .npz and .png, and explanation.html, into the folder `out`."""
     out.mkdir(parents=True, exist_ok=True)
+    style = Style(palette)
     for heading, result in results.items():
         stem = heading.lower().replace(" ", "-")
         save_npz(out / f"{stem}.npz", result)
-        save_png(out / f"{stem}.png", draw_result(result, SIZE, palette=palette))
-    save_html(out / "explanation.html", results, title=title, notes=notes, palette=palette)
+        save_png(out / f"{stem}.png", draw_result(result, SIZE, style=style))
+    save_html(out / "explanation.html", results, title=title, notes=notes, styles=dict.fromkeys(results, style))
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from skimage.color import deltaE_ciede2000, lab2rgb, rgb2lab
 
-from core.palette import END_LABELS, ENDS, NEUTRAL, PALETTES, UNDECIDED, Palette, rgb
+from core.palette import END_LABELS, ENDS, NEUTRAL, OPACITY, PALETTES, UNDECIDED, Palette, rgb
 
 STEPS = 128
 HATCH = 8
@@ -82,7 +82,7 @@ def draw_overlay(
     palette: Palette = "class",
     smooth: bool = False,
     undecided: NDArray[np.bool_] | None = None,
-    opacity: float = 0.7,
+    opacity: float = OPACITY,
 ) -> NDArray[np.uint8]:
     """An image with a map laid over it: clear where the map is 0, `opacity` of the end's colour where it is full.
 

@@ -6,15 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from string import Template
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.explain.overlay import Legend, common_scale, draw_image, legend
 from core.explain.results import LimeResult
-from core.explain.saving import SIZE, Result, draw_result, write_bytes
+from core.explain.saving import DEFAULT, SIZE, Result, Style, draw_result, write_bytes
 from core.images import encode_png
-from core.palette import CLASS_COLOURS, UNDECIDED, Palette
+from core.palette import CLASS_COLOURS, UNDECIDED
 
 _PAGE = Template("""<!doctype html>
 <html lang="en">
@@ -76,7 +77,12 @@ $rows</table></details>""")
 
 
 def save_html(
-    path: Path, results: Mapping[str, Result], *, title: str, notes: Sequence[str] = (), palette: Palette = "class"
+    path: Path,
+    results: Mapping[str, Result],
+    *,
+    title: str,
+    notes: Sequence[str] = (),
+    styles: Mapping[str, Style] = MappingProxyType({}),
 ) -> None:
     """Write one page that explains one image to a reader who knows none of the methods.
 
@@ -85,16 +91,15 @@ def save_html(
         results: heading -> result, all of one image and one detector.
         title: what the image is called.
         notes: sentences that must be read with it, for instance how the image was cut.
-        palette: of all maps on the page.
+        styles: heading -> how its maps are drawn, where that is not as by default.
     """
-    write_bytes(path, _page(results, title=title, notes=notes, palette=palette).encode())
+    panels = [_panel(heading, result, styles.get(heading, DEFAULT)) for heading, result in results.items()]
+    write_bytes(path, _page(next(iter(results.values())), panels, title=title, notes=notes).encode())
 
 
-def _page(results: Mapping[str, Result], *, title: str, notes: Sequence[str], palette: Palette) -> str:
-    first = next(iter(results.values()))
+def _page(first: Result, panels: Sequence[str], *, title: str, notes: Sequence[str]) -> str:
     colour = CLASS_COLOURS[first.verdict]
     sure = first.p_real if first.verdict == "REAL" else 1 - first.p_real
-    panels = "".join(_panel(heading, result, palette) for heading, result in results.items())
     return _PAGE.substitute(
         title=html.escape(title),
         colour=colour,
@@ -105,23 +110,23 @@ def _page(results: Mapping[str, Result], *, title: str, notes: Sequence[str], pa
         margin=f"{first.margin:+.2f}",
         image=_data_url(draw_image(first.image, SIZE)),
         notes="".join(f"<p>{html.escape(note)}</p>" for note in notes),
-        panels=panels,
+        panels="".join(panels),
         detector=html.escape(first.detector),
         sha256=first.detector_sha256,
     )
 
 
-def _panel(heading: str, result: Result, palette: Palette) -> str:
-    scale = common_scale([result.values])
+def _panel(heading: str, result: Result, style: Style) -> str:
+    scale = common_scale([result.values]) if style.scale is None else style.scale
     unit = result.settings.target if result.settings.target in ("margin", "probability") else f"logit {result.toward}"
     health = result.health.sentence
     settings = ", ".join(f"{name} {value}" for name, value in asdict(result.settings).items())
     return _PANEL.substitute(
         heading=html.escape(heading),
-        overlay=_data_url(draw_result(result, palette=palette)),
-        alone=_data_url(draw_result(result, palette=palette, over_image=False)),
+        overlay=_data_url(draw_result(result, style=style)),
+        alone=_data_url(draw_result(result, style=style, over_image=False)),
         reading=_reading(result),
-        bar=_bar(legend(scale, palette=palette, unit=unit), hatched=isinstance(result, LimeResult)),
+        bar=_bar(legend(scale, palette=style.palette, unit=unit), hatched=isinstance(result, LimeResult)),
         health=f'<p class="health">{html.escape(health)}</p>' if health else "",
         table=_table(result) if isinstance(result, LimeResult) else "",
         settings=html.escape(settings),

@@ -1,8 +1,9 @@
 """Explanations kept: `.npz` for programs, PNG for slides."""
 
 import json
-from dataclasses import asdict, fields, is_dataclass
+from dataclasses import asdict, dataclass, fields, is_dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,11 +11,31 @@ from numpy.typing import NDArray
 from core.explain.overlay import common_scale, draw_edges, draw_map, draw_overlay, orient
 from core.explain.results import CamResult, LimeResult
 from core.images import encode_png
-from core.palette import Palette
+from core.palette import OPACITY, Palette
 from core.storage import write_bytes_atomically
 
 SIZE = 384
 Result = LimeResult | CamResult
+
+
+@dataclass(frozen=True)
+class Style:
+    """How a result is drawn, on a page and in every file that is made of it.
+
+    Attributes:
+        palette: "class" or "paper".
+        opacity: of the map over the image, 0 to 1.
+        smooth: blend between a class activation map's positions.
+        scale: the value drawn in full colour; the map's own largest when None.
+    """
+
+    palette: Palette = "class"
+    opacity: float = OPACITY
+    smooth: bool = False
+    scale: float | None = None
+
+
+DEFAULT = Style()
 
 
 def save_npz(path: Path, result: Result) -> None:
@@ -55,22 +76,20 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 
 def draw_result(
-    result: Result,
-    size: int = SIZE,
-    *,
-    palette: Palette = "class",
-    scale: float | None = None,
-    smooth: bool = False,
-    over_image: bool = True,
+    result: Result, size: int = SIZE, *, style: Style = DEFAULT, over_image: bool = True
 ) -> NDArray[np.uint8]:
     """A result as RGBA (size, size, 4): its map over its image, or alone; segments outlined, undecided ones hatched."""
-    values = orient(result.values, toward=result.toward, verdict=result.verdict, palette=palette)
-    undecided = result.undecided if isinstance(result, LimeResult) else None
-    largest = common_scale([values]) if scale is None else scale
-    if over_image:
-        drawn = draw_overlay(
-            result.image, values, size, scale=largest, palette=palette, smooth=smooth, undecided=undecided
-        )
-    else:
-        drawn = draw_map(values, size, scale=largest, palette=palette, smooth=smooth, undecided=undecided)
+    values = orient(result.values, toward=result.toward, verdict=result.verdict, palette=style.palette)
+    drawing: dict[str, Any] = {
+        "scale": common_scale([values]) if style.scale is None else style.scale,
+        "palette": style.palette,
+        # segments have edges, and stay as they are
+        "smooth": style.smooth and not isinstance(result, LimeResult),
+        "undecided": result.undecided if isinstance(result, LimeResult) else None,
+    }
+    drawn = (
+        draw_overlay(result.image, values, size, opacity=style.opacity, **drawing)
+        if over_image
+        else draw_map(values, size, **drawing)
+    )
     return draw_edges(drawn, result.segments) if isinstance(result, LimeResult) else drawn

@@ -3,12 +3,12 @@
 import numpy as np
 import streamlit as st
 
+from core.explain.saving import Style
 from core.explain.stored import stored_map
 from core.game import ROUND, draw_round, score, verdict
 from dashboard import address, library
 from dashboard.address import Setting
 from dashboard.glossary import explain
-from dashboard.widgets import settings
 from dashboard.widgets.grid import image_grid
 from dashboard.widgets.picture import explained_picture, plain_picture
 from dashboard.widgets.words import CLASS_WORDS, heading, percent
@@ -101,9 +101,10 @@ def play(number: int) -> None:
         )
         with st.container(width=300):
             explained_picture(
-                stored_map(opened.run, row, image), key=f"game.map.{number}", scale=opened.map_scale,
-                opacity=settings.OPACITY.default, smooth=True,
-            )  # fmt: skip
+                stored_map(opened.run, row, image),
+                key=f"game.map.{number}",
+                style=Style(smooth=True, scale=opened.map_scale),
+            )
         st.caption(
             "Where its evidence lies (margin map). It says where the score comes from, not what looks fake.",
             help=explain("Margin map"),

@@ -7,22 +7,19 @@ from pathlib import Path
 import streamlit as st
 
 from core.explain.page import save_html
-from core.explain.results import CamResult, LimeResult
-from core.explain.saving import SIZE, draw_result, save_npz
+from core.explain.results import LimeResult
+from core.explain.saving import SIZE, Result, Style, draw_result, save_npz
 from core.images import encode_png
-from core.palette import Palette
 from dashboard.widgets.handing import file_button
 
-Result = CamResult | LimeResult
 
-
-def result_downloads(result: Result, *, name: str, key: str, palette: Palette) -> None:
-    """Buttons for the picture (PNG) and the numbers (.npz) of one explanation."""
+def result_downloads(result: Result, style: Style, *, name: str, key: str) -> None:
+    """Buttons for the picture (PNG), as it is drawn, and the numbers (.npz) of one explanation."""
     stem = f"{Path(name).stem}-{'lime' if isinstance(result, LimeResult) else 'grad-cam'}"
     with st.container(horizontal=True, gap="small"):
         file_button(
             "PNG",
-            lambda: encode_png(draw_result(result, SIZE, palette=palette)),
+            lambda: encode_png(draw_result(result, SIZE, style=style)),
             file_name=f"{stem}.png",
             mime="image/png",
             key=f"{key}.png",
@@ -41,13 +38,13 @@ def result_downloads(result: Result, *, name: str, key: str, palette: Palette) -
         )
 
 
-def page_download(results: Mapping[str, Result], *, name: str, notes: list[str], key: str, palette: Palette) -> None:
-    """A button for one HTML page with all of the explanations in it."""
+def page_download(
+    results: Mapping[str, Result], styles: Mapping[str, Style], *, name: str, notes: list[str], key: str
+) -> None:
+    """A button for one HTML page with all of the explanations in it, each as it is drawn."""
     file_button(
         "Whole explanation as a page",
-        lambda: _written(
-            lambda path: save_html(path, dict(results), title=name, notes=notes, palette=palette), ".html"
-        ),
+        lambda: _written(lambda path: save_html(path, results, title=name, notes=notes, styles=styles), ".html"),
         file_name=f"{Path(name).stem}-explained.html",
         mime="text/html",
         key=key,

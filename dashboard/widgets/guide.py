@@ -6,6 +6,7 @@ import numpy as np
 import streamlit as st
 
 from core.explain.results import CamResult, LimeResult, LimeSettings
+from core.explain.saving import Style
 from core.explain.stored import stored_map
 from core.guide import RADII, first_turned, suspects, with_less_detail, without_detail
 from dashboard import address, library
@@ -50,7 +51,7 @@ def heat_map(told: Told) -> None:
         plain_picture(told.image(row), key="guide.plain", alt="The image", edge=told.said(row))
     with right:
         stored = stored_map(told.opened.run, row, told.image(row))
-        explained_picture(stored, key="guide.map", scale=told.opened.map_scale, smooth=True)
+        explained_picture(stored, key="guide.map", style=Style(smooth=True, scale=told.opened.map_scale))
     st.markdown(
         f"A heat map (Grad-CAM) colours the places whose features speak for {CLASS_WORDS['REAL']} blue and those that "
         f"speak for {CLASS_WORDS['FAKE']} orange. **It says where the score comes from. It does not say what is "
@@ -95,7 +96,7 @@ def lime(told: Told, settings: LimeSettings, *, slot: str, paper: bool) -> None:
 
     def draw(standing: Standing) -> None:
         result: LimeResult = standing.answer
-        explained_picture(result, key=f"{slot}.picture", palette="paper" if paper else "class")
+        explained_picture(result, key=f"{slot}.picture", style=Style("paper" if paper else "class"))
         count = result.health.segments
         few = " That is too few to say where." if count <= 2 else ""
         st.markdown(f"It found **{count} part{'' if count == 1 else 's'}**.{few}")
@@ -111,7 +112,7 @@ def two_explanations(told: Told) -> None:
     with left:
         st.markdown("##### Grad-CAM: where its features speak")
         stored: CamResult = stored_map(told.opened.run, row, told.image(row))
-        explained_picture(stored, key="guide.cam", scale=told.opened.map_scale, smooth=True)
+        explained_picture(stored, key="guide.cam", style=Style(smooth=True, scale=told.opened.map_scale))
     with right:
         st.markdown("##### LIME: what happens when parts are covered")
         lime(told, LimeSettings(), slot="guide.both", paper=False)

@@ -9,10 +9,11 @@ import streamlit as st
 
 from core.explain.overlay import common_scale
 from core.explain.results import CamResult, CamSettings, LimeResult, LimeSettings
+from core.explain.saving import Result, Style
 from dashboard.glossary import explain
 from dashboard.widgets import settings as s
 from dashboard.widgets.asking import Known, Subject, ask, visitor, worker
-from dashboard.widgets.downloads import Result, page_download, result_downloads
+from dashboard.widgets.downloads import page_download, result_downloads
 from dashboard.widgets.evidence_follow import draw_ended, keep_up
 from dashboard.widgets.picture import explained_picture
 from dashboard.widgets.polling import come_back
@@ -191,7 +192,7 @@ def _answers(
             with place:
                 if len(detectors) > 1:
                     st.markdown(f"**{detector.name}**")
-                _draw_answer(subject, detector, standing, slot=slot, smooth=smooth, scale=scale)
+                _draw_answer(subject, detector, standing, style_now(smooth=smooth, scale=scale), slot=slot)
         busy_now = any(standing.busy for standing in now)
         drawn = st.session_state.get("agreement.drawn")
         if busy_now != busy or (not busy_now and drawn not in (None, (s.cam_settings(), s.lime_settings()))):
@@ -202,19 +203,15 @@ def _answers(
     come_back(draw, while_busy=busy)
 
 
-def _draw_answer(
-    subject: Subject, detector: Known, standing: Standing, *, slot: str, smooth: bool, scale: float | None
-) -> None:
+def style_now(*, smooth: bool = False, scale: float | None = None) -> Style:
+    """How maps are drawn as the page's controls stand."""
+    return Style(s.PALETTE.value, s.OPACITY.value, smooth, scale)
+
+
+def _draw_answer(subject: Subject, detector: Known, standing: Standing, style: Style, *, slot: str) -> None:
     key = f"{slot}.{detector.name}"
     if standing.answer is not None:
-        explained_picture(
-            standing.answer,
-            key=f"{key}.picture",
-            palette=s.PALETTE.value,
-            opacity=s.OPACITY.value,
-            smooth=smooth,
-            scale=scale,
-        )
+        explained_picture(standing.answer, key=f"{key}.picture", style=style)
         sentence = standing.answer.health.sentence or "Both signs, and not flat: the map points somewhere."
         st.caption(sentence, help=explain("Surrogate") if isinstance(standing.answer, LimeResult) else None)
     elif standing.busy:
@@ -225,7 +222,7 @@ def _draw_answer(
             st.button("Stop", key=f"{key}.stop", on_click=worker().stop, args=(visitor(), key), type="tertiary")
     draw_ended(standing, key)
     if standing.state == "done":
-        result_downloads(standing.answer, name=subject.name, key=f"{key}.files", palette=s.PALETTE.value)
+        result_downloads(standing.answer, style, name=subject.name, key=f"{key}.files")
 
 
 def _doing(standing: Standing) -> str:
@@ -269,7 +266,7 @@ def stored_panel(stored: CamResult, *, alone: bool) -> None:
     """The map that the run has kept, where nothing else can be had; `alone` where there is no picture under it."""
     st.markdown("#### Grad-CAM", help=explain("Grad-CAM", "Margin map"))
     st.caption("The run's own map of stage 4, 4 x 4 positions.")
-    explained_picture(stored, key="stored.picture", palette=s.PALETTE.value, opacity=s.OPACITY.value, alone=alone)
+    explained_picture(stored, key="stored.picture", style=style_now(), alone=alone)
     st.caption(stored.health.sentence)
 
 
@@ -291,7 +288,7 @@ def waits(still: bool) -> None:
 
 
 def page_row(subject: Subject, detectors: Sequence[Known], stored: CamResult | None, notes: Sequence[str] = ()) -> None:
-    """The file that holds everything, once both explanations are there."""
+    """The file that holds everything of the first detector, once both of its explanations are there."""
     cam, lime = finished(subject, detectors[0], stored)
     results: dict[str, Result] = {}
     if cam is not None and lime is not None:
@@ -299,4 +296,11 @@ def page_row(subject: Subject, detectors: Sequence[Known], stored: CamResult | N
         if st.session_state.pop("agreement.waits", False):
             # the last answer came while the page was being drawn, and no panel waits for it any more
             st.rerun()
-    page_download(results, name=subject.name, notes=list(notes), key="page.file", palette=s.PALETTE.value)
+    beside = [finished(subject, detector, None) for detector in detectors[1:]]
+    styles = {}
+    for number, (heading, result) in enumerate(results.items()):
+        others = [found[number].values for found in beside if found[number] is not None]
+        # as in the panel: one scale for what stands side by side
+        scale = common_scale([result.values, *others]) if others else None
+        styles[heading] = style_now(smooth=s.SMOOTH.value == "yes", scale=scale)
+    page_download(results, styles, name=subject.name, notes=list(notes), key="page.file")

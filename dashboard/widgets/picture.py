@@ -5,8 +5,9 @@ import base64
 import numpy as np
 from numpy.typing import NDArray
 
-from core.explain.overlay import common_scale, draw_edges, draw_map, draw_overlay, legend, orient
+from core.explain.overlay import common_scale, legend
 from core.explain.results import CamResult, LimeResult
+from core.explain.saving import DEFAULT, Style, draw_result
 from core.palette import UNDECIDED, Palette
 from dashboard.widgets.component import component, data_url
 
@@ -32,10 +33,7 @@ def explained_picture(
     result: CamResult | LimeResult,
     *,
     key: str,
-    palette: Palette = "class",
-    opacity: float = 0.7,
-    smooth: bool = False,
-    scale: float | None = None,
+    style: Style = DEFAULT,
     alone: bool = False,
 ) -> None:
     """An image with its explanation over it and a legend under it.
@@ -43,33 +41,14 @@ def explained_picture(
     Args:
         result: from gradcam.py or lime.py.
         key: of the element.
-        palette: "class" or "paper".
-        opacity: of the map, 0 to 1.
-        smooth: blend between a map's positions.
-        scale: the value drawn in full colour; the map's own largest when None.
+        style: how it is drawn.
         alone: draw the map without the image, which is not at hand.
     """
-    values = orient(result.values, toward=result.toward, verdict=result.verdict, palette=palette)
-    largest = common_scale([values]) if scale is None else scale
-    bar = legend(largest, palette=palette)
+    largest = common_scale([result.values]) if style.scale is None else style.scale
+    bar = legend(largest, palette=style.palette)
     is_lime = isinstance(result, LimeResult)
-    drawn = (
-        draw_map(values, SIZE, scale=largest, palette=palette)
-        if alone
-        else draw_overlay(
-            result.image,
-            values,
-            SIZE,
-            scale=largest,
-            palette=palette,
-            smooth=smooth and not is_lime,
-            undecided=result.undecided if is_lime else None,
-            opacity=opacity,
-        )
-    )
-    if is_lime:
-        drawn = draw_edges(drawn, result.segments)
-    left, right = ENDS[palette]
+    drawn = draw_result(result, SIZE, style=style, over_image=not alone)
+    left, right = ENDS[style.palette]
     _mount(
         key=key,
         data={

@@ -1,13 +1,13 @@
 """What can be set on an explanation, each a URL parameter, and the words that go with it."""
 
+from core import palette
 from core.explain.results import CAM_METHODS, CAM_STAGES, CamSettings, LimeSettings
 from core.explain.segmentation import SEGMENTATIONS
-from core.palette import PALETTES
 from core.perturb import FILLS
 from dashboard.address import Setting
 
-PALETTE = Setting("palette", "class", choices=PALETTES)
-OPACITY = Setting("opacity", 0.7, kind=float, low=0.1, high=1.0)
+PALETTE = Setting("palette", "class", choices=palette.PALETTES)
+OPACITY = Setting("opacity", palette.OPACITY, kind=float, low=0.1, high=1.0)
 SMOOTH = Setting("smooth", "no", choices=("no", "yes"))
 
 STAGE = Setting("stage", "layer4", choices=CAM_STAGES)

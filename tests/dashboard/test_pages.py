@@ -1,5 +1,6 @@
 """Every page on a run with pictures, on one without, on an empty filter, on nonsense, and on nothing at all."""
 
+import base64
 import io
 import json
 import shutil
@@ -18,6 +19,9 @@ from streamlit.testing.v1 import AppTest
 
 from core.browse import Filter, browse_table, find_rows
 from core.detector import REAL, load_detector, save_detector
+from core.explain.saving import Style, draw_result
+from core.explain.stored import stored_map
+from core.images import decode, encode_png
 from core.run import read_run, write_run
 from core.studies.store import study_path, write_study
 from core.studies.study import Finding
@@ -615,6 +619,37 @@ def test_two_detectors_stand_beside_each_other(open_page: Open, home: Path) -> N
     ]  # fmt: skip
     app.selectbox(key="url.beside").set_value("").run()
     assert "rival" not in words(app)
+
+
+def test_files_of_a_panel_are_drawn_as_the_panel(open_page: Open, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = make_detector(seed=7)
+    other.manifest = {"name": "rival"}
+    save_detector(home / "detectors" / "rival", other, model_card="# Detector `rival`\n\nFor tests.\n")
+    drawn: dict[str, Style] = {}
+    show = panels.explained_picture
+
+    def draw(result: Any, *, key: str, style: Style) -> None:
+        drawn[key] = style
+        show(result, key=key, style=style)
+
+    files: dict[str, Any] = {}
+    monkeypatch.setattr(panels, "explained_picture", draw)
+    monkeypatch.setattr(st, "download_button", lambda _label, data, *, key, **_: files.update({key: data}))
+    asked = {"beside": "rival", "samples": "64", "opacity": "0.3", "smooth": "yes", "palette": "paper"}
+    app = settled(open_page("inspect", run="tiny@seen-test", **asked))
+    assert not app.exception
+    scale = drawn["cam.tiny.picture"].scale
+    assert scale == drawn["cam.rival.picture"].scale
+    assert drawn["cam.tiny.picture"] == Style("paper", 0.3, smooth=True, scale=scale)
+    run = read_run(home / "runs" / "tiny@seen-test")
+    row = int(find_rows(browse_table(run), Filter())[0])
+    assert run.images is not None
+    stored = stored_map(run, row, np.asarray(run.images[row]))
+    expected = draw_result(stored, style=drawn["cam.tiny.picture"])
+    plain = draw_result(stored, style=Style("paper"))
+    assert (expected != plain).any()
+    assert (decode(files["cam.tiny.files.png"]()) == expected[..., :3]).all()
+    assert base64.b64encode(encode_png(expected)).decode() in files["page.file"]().decode()
 
 
 def test_a_detector_that_cannot_be_asked_can_be_asked_again(open_page: Open, home: Path) -> None:

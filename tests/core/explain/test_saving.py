@@ -1,3 +1,4 @@
+import base64
 import io
 import json
 import re
@@ -13,10 +14,12 @@ from core.detector import Detector, save_detector
 from core.explain.__main__ import find_detector, main
 from core.explain.gradcam import explain_gradcam, explain_margin_map
 from core.explain.lime import explain_lime_fully
+from core.explain.overlay import draw_overlay, orient
 from core.explain.page import save_html
 from core.explain.results import LimeResult, LimeSettings
-from core.explain.saving import draw_result, save_npz, save_png
-from core.images import encode_png
+from core.explain.saving import SIZE, Style, draw_result, save_npz, save_png
+from core.images import decode, encode_png
+from core.palette import PALETTES
 from core.storage import ContractError
 from tests.conftest import make_detector
 
@@ -88,10 +91,31 @@ def test_undecided_segments_without_an_interval_are_said_to_be_that(
 
 def test_drawings_follow_palette_and_scale(detector: Detector, image: NDArray[np.uint8]) -> None:
     result = explain_margin_map(detector, image[None])[0]
-    ours, paper = (draw_result(result, 32, palette=palette, over_image=False) for palette in ("class", "paper"))  # type: ignore[arg-type]
+    ours, paper = (draw_result(result, 32, style=Style(palette), over_image=False) for palette in PALETTES)
     assert (ours != paper).any()
-    faint = draw_result(result, 32, scale=100 * float(np.abs(result.values).max()), over_image=False)
+    faint = draw_result(result, 32, style=Style(scale=100 * float(np.abs(result.values).max())), over_image=False)
     assert faint[..., :3].astype(int).min() > ours[..., :3].astype(int).min()
+
+
+def test_the_page_s_pictures_are_drawn_as_they_are_asked_for(
+    tmp_path: Path, detector: Detector, image: NDArray[np.uint8], lime: LimeResult
+) -> None:
+    cam = explain_gradcam(detector, image[None])[0]
+    largest = float(np.abs(cam.values).max())
+    style = Style("paper", opacity=0.35, smooth=True, scale=3 * largest)
+    save_html(tmp_path / "page.html", {"Grad-CAM": cam, "LIME": lime}, title="x", styles={"Grad-CAM": style})
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    _, over, _, lime_over, _ = (
+        decode(base64.b64decode(text)) for text in re.findall(r"data:image/png;base64,([^\"]+)", page)
+    )
+    values = orient(cam.values, toward=cam.toward, verdict=cam.verdict, palette="paper")
+    drawn = draw_overlay(image, values, SIZE, scale=3 * largest, palette="paper", smooth=True, opacity=0.35)
+    np.testing.assert_array_equal(over, drawn[..., :3])
+    np.testing.assert_array_equal(lime_over, draw_result(lime)[..., :3])
+    # the bar under it has the scale that it is drawn on
+    assert f"{-3 * largest:.3g}<br>" in page
+    # segments have edges
+    np.testing.assert_array_equal(draw_result(lime, style=Style(smooth=True)), draw_result(lime))
 
 
 @pytest.fixture
