@@ -1,13 +1,17 @@
 """A button for the report of a run, or of the images that a filter finds: one HTML file to keep or to send."""
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
+import streamlit as st
 from numpy.typing import NDArray
 
 from core.browse import Filter
 from core.pictures import Pictures
+from core.run import find_detectors
+from core.storage import MANIFEST
 from dashboard import library
 from dashboard.library import Opened
 from dashboard.widgets.handing import file_button
@@ -48,11 +52,32 @@ def report_file(
     wanted: Filter | None = None,
     rows: NDArray[np.intp] | None = None,
 ) -> bytes:
-    """The report as it is written by `python -m core.report`."""
+    """The report as it is written by `python -m core.report`; the last few are remembered for whoever asks again."""
+    asked = None if wanted is None else replace(wanted, page=Filter.page, per_page=Filter.per_page)
+    selected = None if wanted is None or rows is None else rows.tobytes()
+    at_hand = None if pictures is None else pictures.where.tobytes()
+    # the detector's training is told too, where it is here
+    manifests = (path / MANIFEST for path in find_detectors(homes).values())
+    stamp = " ".join([opened.stamp, *(f"{file}:{file.stat().st_mtime_ns}" for file in manifests)])
+    return _made(opened, homes, pictures, rows, stamp, asked, selected, at_hand)
+
+
+# a few hundred kilobytes each
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _made(
+    _opened: Opened,
+    _homes: tuple[Path, ...],
+    _pictures: Pictures | None,
+    _rows: NDArray[np.intp] | None,
+    stamp: str,  # noqa: ARG001 - the key, as all after it
+    wanted: Filter | None,
+    selected: bytes | None,  # noqa: ARG001
+    at_hand: bytes | None,  # noqa: ARG001
+) -> bytes:
     # read only now: it brings the libraries that draw and compute, which no page waits for
     from core.report.page import gather, report_of  # noqa: PLC0415
     from core.report.selection import Selection  # noqa: PLC0415
 
-    selection = None if wanted is None or rows is None else Selection(wanted, rows)
-    parts = gather(opened.run, homes)
-    return report_of(opened.run, **parts, table=opened.table, selection=selection, pictures=pictures).encode()
+    selection = None if wanted is None or _rows is None else Selection(wanted, _rows)
+    parts = gather(_opened.run, _homes)
+    return report_of(_opened.run, **parts, table=_opened.table, selection=selection, pictures=_pictures).encode()

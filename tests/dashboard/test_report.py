@@ -1,15 +1,18 @@
 """The report's button: on both pages, and what it gives is what the command writes."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from core.browse import Filter
+from core.report import page
 from core.report.__main__ import main
 from core.run import HOMES
 from dashboard import library
 from dashboard.widgets.report import report_file
 from tests.dashboard.conftest import Open
+from tests.hostile.damage import reseal
 
 RUN = "tiny@seen-test"
 
@@ -31,3 +34,39 @@ def test_it_is_the_command_s(home: Path, tmp_path: Path, query: str) -> None:
     rows = None if wanted is None else library.matching(opened, wanted)
     assert rows is None or len(rows)
     assert report_file(opened, HOMES, library.pictures(opened), wanted, rows) == out.read_bytes()
+
+
+def test_the_same_report_is_made_once_and_another_one_anew(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = library.open_run(home / "runs" / RUN)
+    make, made = page.report_of, list[str]()
+
+    def counted(*args: Any, **options: Any) -> str:
+        made.append(make(*args, **options))
+        return made[-1]
+
+    monkeypatch.setattr(page, "report_of", counted)
+
+    def report(query: dict[str, str] | None = None) -> bytes:
+        wanted = None if query is None else Filter.from_params(query, opened.table)
+        rows = None if wanted is None else library.matching(opened, wanted)
+        return report_file(opened, (home,), library.pictures(opened), wanted, rows)
+
+    whole, some = report(), report({"true": "REAL"})
+    assert (report(), report({"true": "REAL", "page": "2", "per": "48"})) == (whole, some)
+    assert len(made) == 2
+    asked = [{"true": "FAKE"}, {"true": "REAL", "sort": "name"}, {"true": "REAL", "cut": "0.2"}, {"tag": "odd"}]
+    for number, query in enumerate(asked, start=3):
+        report(query)
+        assert len(made) == number, query
+    # what a tag finds changes under the same address
+    library.tags().add([opened.table["id"][0]], "odd")
+    assert report({"tag": "odd"}) != made[-2].encode()
+    # as does what is known of the detector
+    reseal(home / "detectors" / "tiny", recipe={"name": "other", "epochs": 1})
+    assert b"name other" in report()
+    for place in range(10):
+        report({"name": f"{place}"})
+    assert len(made) == 18
+    # only the last few are kept
+    report({"true": "REAL"})
+    assert len(made) == 19
