@@ -20,9 +20,8 @@ from dashboard.library import Opened
 from dashboard.questions import Look
 from dashboard.sentences import for_visitors
 from dashboard.widgets.asking import Known, Subject, ask
-from dashboard.widgets.evidence_follow import draw_ended
+from dashboard.widgets.evidence_follow import keep_up
 from dashboard.widgets.evidence_words import coloured, parts, scannable
-from dashboard.widgets.polling import come_back
 from dashboard.widgets.study import command
 from dashboard.widgets.words import NO_BREAK, percent
 from dashboard.worker import Standing
@@ -127,21 +126,16 @@ def asked(
     if told.detector is None:
         st.caption("The detector that made this run is not among the detectors here, so it cannot be asked.")
         return
-    busy = put(told, settings, pixels, slot=slot).busy
 
-    def show() -> None:
-        now = put(told, settings, pixels, slot=slot)
-        if now.answer is not None and not (whole and (now.busy or busy)):
+    def show(now: Standing) -> None:
+        if now.answer is not None and not (whole and now.busy):
             draw(now)
         elif now.busy:
             st.skeleton(height=260)
         if now.busy:
             st.progress(now.share, "Asking the detector")
-        draw_ended(now, slot)
-        if now.busy != busy:
-            st.rerun()
 
-    come_back(show, while_busy=busy)
+    keep_up(lambda: put(told, settings, pixels, slot=slot), show, slot=slot)
 
 
 def put(told: Told, settings: LimeSettings | Look, pixels: NDArray[np.uint8], *, slot: str) -> Standing:
