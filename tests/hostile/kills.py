@@ -89,6 +89,7 @@ class Trial:
         expected: its result.
         changes: how many changes to files it makes.
         seconds: how long it takes.
+        largest: bytes of the largest file that it leaves.
     """
 
     work: Work
@@ -96,6 +97,7 @@ class Trial:
     expected: Any
     changes: int
     seconds: float
+    largest: int
 
     def suffer(self, *, at: int = 0, what: int = 0, size: int | None = None, after: float | None = None) -> Suffered:
         """Do the work with a fault, then make the next start."""
@@ -147,15 +149,26 @@ def prepare(work: Work, folder: Path, *, times: int = 3) -> Trial:
     if problem := wholes[-1].error or found.error:
         raise RuntimeError(problem)
     seconds = statistics.median(whole.seconds for whole in wholes)
-    return Trial(work, template, found.result, wholes[-1].result, seconds)
+    return Trial(work, template, found.result, wholes[-1].result, seconds, _largest(template, done))
+
+
+def _largest(template: Path, done: Path) -> int:
+    """Bytes of the largest file that was written between the two."""
+    files = [file.relative_to(done) for file in done.rglob("*") if file.is_file()]
+    return max(
+        (done / file).stat().st_size
+        for file in files
+        if not (template / file).exists() or (template / file).read_bytes() != (done / file).read_bytes()
+    )
 
 
 def fail_writes(
-    trial: Trial, account: Account, every: int = 1, *, first: int = 1, in_turn: bool = False
+    trial: Trial, account: Account, every: int = 1, *, first: int = 1, in_turn: bool = False, least: int = 0
 ) -> Iterator[str]:
     """Every `every`-th change fails from the `first` on, and disks of several sizes are full.
 
-    Each fails with both errors, or, `in_turn`, with one of them.
+    Each fails with both errors, or, `in_turn`, with one of them. Where that comes to less than `least` failures, disks
+    of further sizes are full, drawn from all that are smaller than the largest file.
     """
     kinds = list(ERRORS.items())
     faults: list[tuple[str, dict[str, Any]]] = [
@@ -164,7 +177,11 @@ def fail_writes(
         for name, number in (kinds[at % 2 :][:1] if in_turn else kinds)
     ]
     if first == 1:
-        faults += [(f"full at {size} bytes", {"size": size}) for size in trial.work.sizes]
+        own = trial.work.sizes
+        others = sorted(set(range(trial.largest)) - set(own))
+        missing = max(0, least - len(faults) - len(own))
+        sizes = [*own, *sorted(random.Random(0).sample(others, min(missing, len(others))))]
+        faults += [(f"full at {size} bytes", {"size": size}) for size in sizes]
     for what, fault in faults:
         suffered = trial.suffer(**fault)
         account.counts["write errors"] += 1
@@ -216,7 +233,9 @@ def show(accounts: dict[str, Account]) -> None:
 def main(arguments: list[str] | None = None) -> int:
     """Do it all; 1 where anything was corrupt, lost, or unsaid."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--count", type=int, default=100, help="kills of each piece of work")
+    parser.add_argument(
+        "--count", type=int, default=100, help="kills of each piece of work; as many writes fail, or more"
+    )
     parser.add_argument("--every", type=int, default=1, help="let only every N-th change fail")
     parser.add_argument("--first", type=int, default=1, help="of these; so that several processes share them")
     parser.add_argument("--only", nargs="+", choices=WORKS, default=list(WORKS))
@@ -229,7 +248,7 @@ def main(arguments: list[str] | None = None) -> int:
             account = accounts[name] = Account()
             trial = prepare(WORKS[name](), Path(kept) / name.replace(" ", "-"))
             print(f"{name}: {trial.changes} changes to files in {trial.seconds:.2f} s", flush=True)
-            writes = fail_writes(trial, account, options.every, first=options.first)
+            writes = fail_writes(trial, account, options.every, first=options.first, least=options.count)
             for step in (writes, kill(trial, account, options.count, chance)):
                 for done in step:
                     if sys.stderr.isatty():
