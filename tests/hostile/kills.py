@@ -3,9 +3,9 @@
 python -m tests.hostile.kills --count 100
 
 For each piece of work: every change to a file fails in turn, with a full disk and with one that is read-only from then
-on; then the disk is full in the midst of files of several sizes, until as many writes have failed as are asked for; then
-the process is killed (SIGKILL), half of the times at a moment drawn evenly from all that an undisturbed work takes, half
-right before a random change to a file.
+on; then the disk is full in the midst of files of several sizes, until as many writes have failed as are asked for;
+then the process is killed (SIGKILL), half of the times at a moment drawn evenly from all that an undisturbed work
+takes, half right before a random change to a file.
 After each the next start is made, and what it finds is compared with what an undisturbed work comes to. Ends with a
 table, and with status 1 where anything was corrupt or lost.
 """
