@@ -1,5 +1,6 @@
 """Tags and notes: kept, found, taken away, exported, and safe with many writers and a broken file."""
 
+import sqlite3
 import threading
 from pathlib import Path
 
@@ -11,6 +12,13 @@ from core.tags import MAX_TAG, ChangedError, TagError, Tags
 @pytest.fixture
 def tags(tmp_path: Path) -> Tags:
     return Tags(tmp_path / "folder" / "tags.sqlite")
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Writers wait for each other as long as a slow disk needs."""
+    connect = sqlite3.connect
+    monkeypatch.setattr("core.tags.sqlite3.connect", lambda path, **_: connect(path, timeout=60))
 
 
 def test_reading_makes_no_file(tags: Tags) -> None:
@@ -70,7 +78,7 @@ def test_a_note_takes_the_place_of_what_was_read_only(tags: Tags) -> None:
     assert tags.note_of("a") == "last"
 
 
-def test_of_two_who_write_over_the_same_note_one_is_told(tags: Tags) -> None:
+def test_of_two_who_write_over_the_same_note_one_is_told(tags: Tags, patient: None) -> None:
     tags.note("a", "first")
     refused: list[str] = []
 
@@ -94,7 +102,7 @@ def test_a_quote_is_a_character_like_any_other(tags: Tags) -> None:
     assert tags.ids("it's") == {"a'); DROP TABLE tags; --"}
 
 
-def test_many_threads_write_at_once(tags: Tags) -> None:
+def test_many_threads_write_at_once(tags: Tags, patient: None) -> None:
     threads = [threading.Thread(target=tags.add, args=([f"i{n}"], "t")) for n in range(12)]
     for thread in threads:
         thread.start()

@@ -100,7 +100,7 @@ def test_stopping_keeps_what_is_whole_and_lets_another_begin(tmp_path: Path, mon
 def attach(app: AppTest, path: Path) -> AppTest:
     app.text_input(key="attach.path").set_value(str(path))
     app.button(key="attach.go").click().run()
-    for _ in range(200):
+    for _ in range(1200):
         if not app.get("progress") or not any("Reading pictures" in found.text for found in app.get("progress")):
             return app.run()
         time.sleep(0.05)
