@@ -54,8 +54,11 @@ with right:
     BY.linked(st.selectbox, "Detector", options=list(known))
 detector = known[BY.value]
 
-if len(files) > MAX_FILES:
-    st.warning(f"The first {MAX_FILES} of {len(files)} files are looked at; take some away to see the others.")
+if len(files) >= MAX_FILES or sum(file.size for file in files) > MAX_OWN - MAX_BYTES:
+    st.info(
+        f"At most {MAX_FILES} files with {MAX_OWN >> 20} MB together are taken at once: a file above that is marked "
+        "with an error was more than that. Take some away to see others."
+    )
     files = files[:MAX_FILES]
 uploads.forget_others(files)
 if len(files) > 1:

@@ -14,7 +14,7 @@ from streamlit.testing.v1 import AppTest
 from core.detector import load_detector
 from core.images import decode
 from core.upload import prepare, settle
-from dashboard import decoding
+from dashboard import decoding, upload_limits
 from dashboard.widgets import panels
 from dashboard.widgets.words import CLASS_WORDS
 from dashboard.worker import Worker
@@ -194,6 +194,15 @@ def test_what_waits_in_the_queue_can_be_stopped(open_page: Open, monkeypatch: py
     assert {button.key for button in settled(app).button} >= {"cam.tiny.again"}
     assert not app.exception
     assert not app.error
+
+
+def test_a_full_uploader_says_so(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upload_limits, "MAX_FILES", 2)
+    files = [(f"{seed}.png", picture(seed), "image/png") for seed in range(2)]
+    app = upload(open_page("upload", run="tiny@seen-test"), files[0])
+    assert not app.info
+    app = upload(app, *files)
+    assert app.info[0].value.startswith("At most 2 files with 100 MB together are taken at once")
 
 
 def test_only_what_is_there_and_explained_is_kept_for_a_visitor(open_page: Open) -> None:
