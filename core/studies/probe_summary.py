@@ -183,6 +183,21 @@ def _response(
     }
 
 
+def turned_alone(turns: Turns, probe: Probe) -> NDArray[np.bool_]:
+    """bool (M,), the images that show what a probe does: some strength of it turns the verdict, and none of its
+    controls does at that strength.
+    """
+    found = np.zeros(len(turns.table), bool)
+    for strength in probe.strengths:
+        column = probe.column(strength.key)
+        here = turns.known(column) & turns.hits(column, probe)
+        for key in probe.controls:
+            other = PROBES[key].column(strength.key)
+            here &= ~(turns.known(other) & turns.hits(other, PROBES[key]))
+        found |= here
+    return found
+
+
 def share_of(turns: Turns, chosen: NDArray[np.bool_], probe: Probe, strength: Strength) -> Estimate:
     """The share of the chosen images whose verdict a strength of a probe turns, 0 to 1, with its 95 % interval."""
     column = probe.column(strength.key)

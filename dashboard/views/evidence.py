@@ -29,7 +29,9 @@ if opened.table.empty:
 
 probes = study_of(opened, "probes")
 if probes is not None and len(probes.table):
-    evidence, shown = read_evidence(opened, probes), shown_picture()
+    evidence = read_evidence(opened, probes)
+    probe_setting = one.probe_setting(evidence)
+    shown = shown_picture(opened, probe_setting.value)
     findings(probes.findings, first=8)
 
     st.space("small")
@@ -42,7 +44,6 @@ if probes is not None and len(probes.table):
     asked = draw_ranking(opened, evidence, shown)
 
     st.space("small")
-    probe_setting = one.probe_setting(evidence)
     if asked and asked != probe_setting.value:
         probe_setting.set(asked)
         st.rerun()

@@ -6,11 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import streamlit as st
+from numpy.typing import NDArray
 
 from core.browse import Filter
 from core.explain.probe_table import PROBES, Probe
+from core.pictures import Pictures
+from core.storage import ContractError
 from core.studies.probe_example import ProbeExample, probe_example
-from core.studies.probe_summary import VERDICTS, By, Turns, ranking, read_turns, responses
+from core.studies.probe_summary import VERDICTS, By, Turns, ranking, read_turns, responses, turned_alone
 from core.studies.study import Answer
 from dashboard import address, library
 from dashboard.address import Setting
@@ -87,21 +90,55 @@ def _rates_by(_evidence: Evidence, stamp: str, by: By, probe: str) -> pd.DataFra
     return responses(_evidence.turns, by=by, probes=(probe,))
 
 
-def shown_picture() -> Shown | None:
-    """The image that the URL asks to see probes on; None where no picture is at hand."""
-    found = library.samples(PICTURES)
-    if found is None:
+def shown_picture(opened: Opened, probe: str) -> Shown | None:
+    """The image that the URL asks to see a probe on, of those that show best what it does; None without any picture.
+
+    Args:
+        opened: the run that is looked at; the sample's is taken where its pictures are not at hand.
+        probe: key of the probe.
+    """
+    found = library.samples()
+    for one in (opened.origin, *([found[0]] if found else [])):
+        rows = telling(one, probe)
+        if len(rows):
+            return _shown(one, one.stamp, int(rows[(PICTURE.value - 1) % len(rows)]))
+    return None
+
+
+def telling(opened: Opened, probe: str) -> NDArray[np.intp]:
+    """At most `PICTURES` images of a run whose pictures are at hand, those first that a probe turns and its control
+    does not, one verdict in turn with the other."""
+    pictures = library.pictures(opened)
+    return _telling(opened, pictures, f"{opened.stamp} {pictures.source} {pictures.found}", probe)
+
+
+@st.cache_resource(max_entries=256, show_spinner=False)
+def _telling(_opened: Opened, _pictures: Pictures, stamp: str, probe: str) -> NDArray[np.intp]:  # noqa: ARG001 - the key
+    there = np.flatnonzero(_pictures.where >= 0)
+    answer = _probes_of(_opened)
+    if answer is not None:
+        turns = read_turns(_opened.run, answer.table, answer.about.get("parameters"))
+        rows = pd.Index(_opened.run.predictions["id"]).get_indexer(answer.table["id"])
+        known = np.isin(rows, there)
+        frame = pd.DataFrame({"row": rows, "other": ~turned_alone(turns, PROBES[probe]), "real": turns.called_real})
+        frame = frame[known].sort_values("row", kind="stable")
+        frame["turn"] = frame.groupby(["other", "real"]).cumcount()
+        there = frame.sort_values(["other", "turn", "real"], kind="stable")["row"].to_numpy(np.intp)
+    elif len(there):
+        there = there[np.unique(np.linspace(0, len(there) - 1, PICTURES).astype(int))]
+    return there[:PICTURES]
+
+
+def _probes_of(opened: Opened) -> Answer | None:
+    try:
+        return library.answer(opened, "probes")
+    except ContractError:
         return None
-    opened, rows = found
-    return _shown(opened, opened.stamp, int(rows[(PICTURE.value - 1) % len(rows)]))
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
 def _shown(_opened: Opened, stamp: str, row: int) -> Shown | None:  # noqa: ARG001 - the key
-    try:
-        answer = library.answer(_opened, "probes")
-    except ValueError:
-        answer = None
+    answer = _probes_of(_opened)
     seed = int(answer.about.get("parameters", {}).get("seed", 0)) if answer else 0
     example = probe_example(_opened.run, row, library.pictures(_opened).get, seed=seed)
     if example is None:

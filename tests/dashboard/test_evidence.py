@@ -134,6 +134,31 @@ def test_a_probe_is_shown_with_its_controls_and_the_verdicts_that_they_make(open
     assert drawn(app, "evidence.see") != seen
 
 
+def test_the_picture_shown_first_is_one_that_the_change_turns_and_its_control_does_not(
+    open_page: Open, studies: Path
+) -> None:
+    run = read_run(studies.parent)
+    table = read_study(studies / "probes.parquet", run).table
+    called = run.predictions.set_index("id")["predicted"].reindex(table["id"]).to_numpy() == "REAL"
+    after = {key: [table[name].to_numpy(float) > 0 for name in PROBES[key].columns] for key in ("blur", "lowpass")}
+    control = [table[name].to_numpy(float) > 0 for name in PROBES["lowpass_control"].columns]
+    alone = {
+        "blur": np.any([one != called for one in after["blur"]], axis=0),
+        "lowpass": np.any(
+            [(one != called) & (other == called) for one, other in zip(after["lowpass"], control, strict=True)], axis=0
+        ),
+    }
+    for probe, turned in alone.items():
+        assert turned.any()
+        seen = drawn(open_page("evidence", run=RUN, probe=probe), "evidence.see")
+        own, *changed = seen["rows"][0]["cells"]
+        beside = [row["cells"][1:] for row in seen["rows"][2:]]
+        assert any(
+            cell["edge"] != own["edge"] and all(row[place]["edge"] == own["edge"] for row in beside)
+            for place, cell in enumerate(changed)
+        )
+
+
 def test_what_an_image_lends_is_told_of_those_that_it_turns(open_page: Open, studies: Path) -> None:
     """Detail of images called REAL turns images called FAKE, and bears their name and colour."""
     run = read_run(studies.parent)
