@@ -58,10 +58,12 @@ def running_server(port: int, log: Path, *, folder: Path = ROOT, **environment: 
         )
         address = f"http://localhost:{port}"
         try:
-            for _ in range(600):
+            for _ in range(3000):
                 with contextlib.suppress(OSError):
                     if ask_http(address, "GET", "/_stcore/health")[0] == 200:
                         break
+                if process.poll() is not None:
+                    raise Trouble(f"the server has ended with status {process.returncode}, see {log}")
                 time.sleep(0.1)
             else:
                 raise Trouble(f"the server has not started, see {log}")

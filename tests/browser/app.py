@@ -24,6 +24,7 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+# milliseconds
 PATIENCE = 240_000
 # the page's script has ended and nothing says that more is coming
 SETTLED = """() => {
@@ -62,11 +63,16 @@ def running_app(home: Path | None = None, cache: Path | None = None) -> Iterator
     process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT)
     address = f"http://localhost:{port}"
     try:
-        for _ in range(600):
+        ends = time.monotonic() + PATIENCE / 1000
+        while True:
             try:
                 with socket.create_connection(("localhost", port), timeout=2):
                     break
             except OSError:
+                if process.poll() is not None:
+                    raise RuntimeError(f"the server has ended with status {process.returncode}") from None
+                if time.monotonic() > ends:
+                    raise RuntimeError(f"the server has not started in {PATIENCE / 1000:.0f} s") from None
                 time.sleep(0.1)
         yield address
     finally:

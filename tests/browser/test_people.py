@@ -35,7 +35,9 @@ def test_the_tour_by_keyboard_alone(page: Page, address: str) -> None:
     for _ in range(11):
         if turned.count():
             break
+        before = page.url
         page.keyboard.press("l")
+        page.wait_for_url(lambda url, before=before: url != before, timeout=PATIENCE)
         settle(page)
     expect(turned).to_be_visible()
     expect(called).to_contain_text("REAL")
@@ -57,11 +59,14 @@ def test_the_game_to_its_end(page: Page, address: str) -> None:
     right = 0
     for number in range(1, ROUND + 1):
         expect(page.get_by_text(f"Image {number} of {ROUND}")).to_be_visible(timeout=PATIENCE)
-        expect(page.get_by_text("Did a camera take it")).to_be_visible(timeout=PATIENCE)
+        # a key does nothing before its button is there
+        for name in ("REAL: a camera", "FAKE: a generator"):
+            expect(page.get_by_role("button", name=name)).to_be_visible(timeout=PATIENCE)
         page.keyboard.press("1" if number % 2 else "2")
         told = page.get_by_role("heading", name=re.compile("^(Right|Wrong).$"))
         expect(told).to_be_visible(timeout=PATIENCE)
         right += told.inner_text() == "Right."
+        expect(page.get_by_role("button", name=re.compile("Next image|See the score"))).to_be_visible(timeout=PATIENCE)
         page.keyboard.press("n")
     expect(page.get_by_text("All answered")).to_be_visible(timeout=PATIENCE)
     settle(page)
