@@ -43,7 +43,9 @@ class Card:
         errs_more: it certainly errs more than its verdict, with 95 % confidence over all clusters of that verdict.
         members: ids of the most typical, the nearest to the centre first.
         wrong: ids of those called wrongly, the surest first, as many as there are members.
-        words: what sets it apart from the other images of that verdict, most telling first.
+        words: what sets it apart from the other images of that verdict, what a person can see first, then most telling
+            first.
+        visible: how many of the words are of what a person can see.
         mean_map: float32 (4, 4), the mean margin map, positive for REAL.
         mean_image: uint8 (32, 32, 3), or None where its pictures are not at hand.
     """
@@ -59,6 +61,7 @@ class Card:
     members: tuple[str, ...]
     wrong: tuple[str, ...]
     words: tuple[str, ...]
+    visible: int
     mean_map: NDArray[np.float32]
     mean_image: NDArray[np.uint8] | None
 
@@ -101,10 +104,12 @@ def read_cards(
     labels = table[f"{space}_cluster"].to_numpy()
     positions = _positions(table, run)
     rows = run.predictions.iloc[positions].reset_index(drop=True)
-    words = set_apart(labels, rows, studies=studies or {})
+    seen, rest = (set_apart(labels, rows, studies=studies or {}, visible=visible) for visible in (True, False))
     return [
-        _card(table, run, space, number=int(number), positions=positions, words=words[int(number)], pictures=pictures)
-        for number in np.unique(labels)
+        _card(
+            table, run, space, number=number, positions=positions, words=(seen[number], rest[number]), pictures=pictures
+        )
+        for number in map(int, np.unique(labels))
     ]
 
 
@@ -115,7 +120,7 @@ def _card(
     *,
     number: int,
     positions: NDArray[np.intp],
-    words: Words,
+    words: tuple[Words, Words],
     pictures: Pictures | None,
 ) -> Card:
     labels = table[f"{space}_cluster"].to_numpy()
@@ -144,7 +149,8 @@ def _card(
         errs_more=bool(strict.low > overall),
         members=tuple(ids[typical[:MEMBERS]].tolist()),
         wrong=tuple(ids[sure[:MEMBERS]].tolist()),
-        words=tuple(text for _, text in words[:WORDS]),
+        words=tuple(text for _, text in [*words[0], *words[1]][:WORDS]),
+        visible=len(words[0][:WORDS]),
         mean_map=np.average(np.asarray(run.maps[mine], np.float32), axis=0, weights=weights[inside]).astype(np.float32),
         mean_image=_mean_image(pictures, mine),
     )

@@ -27,6 +27,8 @@ LEAST = 0.5
 LEAST_ASKED = 0.2
 # and only where it is so many standard errors: with a hundred columns and a dozen clusters, fewer happen by chance
 CERTAIN = 4.0
+# what anybody sees who looks at the images
+VISIBLE = ("category", "brightness", "contrast", "greyness", "fine_detail")
 # a column of more texts names images rather than kinds
 MOST_TEXTS = 30
 
@@ -51,7 +53,11 @@ class _Column:
 
 
 def set_apart(
-    labels: NDArray[np.integer], rows: pd.DataFrame, *, studies: Mapping[str, Answer] | None = None
+    labels: NDArray[np.integer],
+    rows: pd.DataFrame,
+    *,
+    studies: Mapping[str, Answer] | None = None,
+    visible: bool | None = None,
 ) -> dict[int, Words]:
     """For each label, what certainly differs from the other images of its verdict by a medium effect, largest first.
 
@@ -59,10 +65,13 @@ def set_apart(
         labels: (N,), all images of a label of one verdict.
         rows: N rows of a run's predictions.
         studies: by name; their columns for Explore are looked at on the images that they cover.
+        visible: look at nothing but what a person can see, or at nothing but the rest; at both when None.
     """
     found: dict[int, Words] = {int(number): [] for number in np.unique(labels)}
     called = rows["predicted"].astype(str).to_numpy()
-    for _, column in [*_own_columns(rows), *_study_columns(rows, studies or {})]:
+    for name, column in [*_own_columns(rows), *_study_columns(rows, studies or {})]:
+        if visible not in (None, name in VISIBLE):
+            continue
         for number, words in found.items():
             inside = labels == number
             effect, means = _compared(column, inside, ~inside & (called == called[int(np.argmax(inside))]))

@@ -7,7 +7,7 @@ from core.studies.groups import VERDICTS
 from dashboard import address, library
 from dashboard.address import Setting
 from dashboard.glossary import explain
-from dashboard.widgets import clusters
+from dashboard.widgets import clusters, scroll
 from dashboard.widgets.bars import rate_bars
 from dashboard.widgets.evidence_words import bullets
 from dashboard.widgets.points import draw_points
@@ -15,13 +15,11 @@ from dashboard.widgets.study import csv_button, study_of
 from dashboard.widgets.trust import group_words
 from dashboard.widgets.words import heading, section
 
-SPACE = Setting("space", "features", choices=tuple(SPACES))
 ORDER = Setting("order", "errors", choices=("errors", "size"))
 ORDER_NAMES = {"errors": "Most errors first", "size": "Largest first"}
-VERDICT = Setting("verdict", "FAKE", choices=VERDICTS)
 
 opened = library.current()
-run, space = opened.run.name, SPACE.value
+run = opened.run.name
 heading(
     "Which images does it treat alike?",
     "Every point is an image; what lies close together the detector sees alike. Clusters are found within each "
@@ -31,8 +29,18 @@ heading(
 answer = study_of(opened, "clusters")
 if answer is None:
     st.stop()
-# the picture does not wait for the cards, which say what stands here
-conclusion = st.container()
+pictures = library.pictures(opened)
+cards = {name: clusters.cards_of(opened, answer, name, pictures) for name in SPACES}
+worst = clusters.worst_of(cards)
+# what is said first is what is shown
+SPACE = Setting("space", worst[0] if worst else "features", choices=tuple(SPACES))
+VERDICT = Setting("verdict", worst[1].verdict if worst else "FAKE", choices=VERDICTS)
+space = SPACE.value
+if clusters.draw_worst(opened, worst, space) and worst is not None:
+    SPACE.set(worst[0])
+    VERDICT.set(worst[1].verdict)
+    scroll.ask_for(clusters.anchor(worst[0], worst[1].number))
+    st.rerun()
 
 st.space("small")
 SPACE.linked(
@@ -50,19 +58,12 @@ SPACE.linked(
 )
 draw_points(opened, space, answer.about["images"])
 
-pictures = library.pictures(opened)
-cards = {name: clusters.cards_of(opened, answer, name, pictures) for name in SPACES}
-with conclusion:
-    if found := clusters.draw_worst(opened, cards):
-        SPACE.set(found[0])
-        VERDICT.set(found[1])
-        st.rerun()
-
 st.space("small")
 section(
     "Where it errs",
     "Share of wrong verdicts in each cluster; the line through each bar is its 95 % interval, the dashed one all "
-    "verdicts of that kind. A click shows the wrong ones.",
+    "verdicts of that kind. A click shows the wrong ones. Silhouette: how much nearer images are to their own cluster "
+    "than to the next, 1 is wholly apart, 0 not at all.",
     help=explain("Cluster", "Interval"),
 )
 here = cards[space]
@@ -105,5 +106,6 @@ if shown:
     clusters.draw_cards(opened, shown, space, pictures)
 else:
     st.info(f"No image of this run is called {VERDICT.value}.")
+scroll.go_there()
 if answer.about["images"] < answer.about["of"]:
     st.caption(f"The study has {answer.about['images']:,} of the {answer.about['of']:,} images of this run.")

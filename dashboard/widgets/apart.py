@@ -46,9 +46,10 @@ def _draw_words(opened: Opened, wanted: Filter, positions: NDArray[np.intp]) -> 
             if opened.studied:
                 _draw_list("What studies say of them", told)
     st.caption(
-        "Told are differences that are at least small (0.2 standard deviations, or Cohen's h of 0.2) and four standard "
-        "errors from none, largest first. They go with the verdict; whether they cause it, only changing the image can "
-        "say: see Evidence, or the experiments on Inspect."
+        "Told are differences that are not tiny (at least a fifth of how widely images are spread in it; of shares as "
+        "much by Cohen's h, which counts a point more near 0 and 100 % than near 50 %) and hardly chance (four times "
+        "as large as chance usually makes one), largest first. They go with the verdict; whether they cause it, only "
+        "changing the image can say: see Evidence, or the experiments on Inspect."
     )
 
 

@@ -68,41 +68,59 @@ def rates(cards: Sequence[Card]) -> pd.DataFrame:
     )
 
 
-def draw_worst(opened: Opened, cards: Mapping[str, Sequence[Card]]) -> tuple[str, str] | None:
-    """Say in which cluster of all it errs most, and lead there.
-
-    Args:
-        opened: the run.
-        cards: of each space.
-
-    Returns:
-        The space and the verdict of that cluster where it is asked for, else None.
-    """
+def worst_of(cards: Mapping[str, Sequence[Card]]) -> tuple[str, Card] | None:
+    """The space and the card of the cluster of all in which the detector errs most; None where none stands out."""
     found = [
         (space, worst)
         for space, listed in cards.items()
         for verdict in VERDICTS
         if (worst := worst_card([card for card in listed if card.verdict == verdict]))
     ]
-    if not found:
+    return max(found, key=lambda one: one[1].error_rate.low, default=None)
+
+
+def draw_worst(opened: Opened, worst: tuple[str, Card] | None, space: str) -> bool:
+    """Say in which cluster of all it errs most, and lead there.
+
+    Args:
+        opened: the run.
+        worst: from `worst_of`.
+        space: whose clusters are shown now.
+
+    Returns:
+        Whether its card is asked for.
+    """
+    if worst is None:
         st.markdown("**No cluster certainly errs more than its verdict as a whole**: errors are spread over all.")
-        return None
-    space, card = max(found, key=lambda one: one[1].error_rate.low)
+        return False
+    whose, card = worst
     rate = card.error_rate
+    other = "" if whose == space else f" The picture now shows the other clusters, {SPACE_NAMES[space].lower()}."
     st.markdown(
-        f"**Look first at cluster {card.number} {SPACE_NAMES[space].lower()}**: of its {card.images:,} images called "
+        f"**Look first at cluster {card.number} {SPACE_NAMES[whose].lower()}**: of its {card.images:,} images called "
         f"{CLASS_WORDS[card.verdict]} **{percent(rate.value)} are wrong** ({percent(rate.low)} to "
         f"{percent(rate.high)}), against {percent(card.verdict_error_rate)} of all called so."
-        + (f" What sets it apart: {card.words[0]}." if card.words else "")
+        f" Doubt {CLASS_WORDS[card.verdict]} verdicts on images like these first. {_apart(card)}{other}"
     )
     with st.container(horizontal=True):
         only = f"See the {card.errors:,} wrong ones"
         if st.button(only, key="patterns.worst.errors", icon=":material/grid_view:"):
-            address.go("explore", run=opened.run.name, wanted=members(space, card.number, wrong=True))
-        shown = st.button(
+            address.go("explore", run=opened.run.name, wanted=members(whose, card.number, wrong=True))
+        return st.button(
             "Show its card below", key="patterns.worst.card", type="tertiary", icon=":material/arrow_downward:"
         )
-    return (space, card.verdict) if shown else None
+
+
+def _apart(card: Card) -> str:
+    """What sets a cluster apart, first of all for the eye."""
+    if card.visible:
+        return f"What sets it apart: {card.words[0]}."
+    return f"Nothing visible sets it apart{f'; what differs is {card.words[0]}' if card.words else ''}."
+
+
+def anchor(space: str, number: int) -> str:
+    """Where a cluster's card is on the page."""
+    return f"card-{space}-{number}"
 
 
 def draw_cards(opened: Opened, cards: Sequence[Card], space: str, pictures: Pictures) -> None:
@@ -116,7 +134,7 @@ def draw_cards(opened: Opened, cards: Sequence[Card], space: str, pictures: Pict
 
 def _draw_card(opened: Opened, card: Card, space: str, pictures: Pictures, scale: float) -> None:
     rate, name = card.error_rate, f"{space}.{card.number}"
-    st.subheader(f"Cluster {card.number}", anchor=False)
+    st.subheader(f"Cluster {card.number}", anchor=anchor(space, card.number))
     st.markdown(
         f"**{card.images:,} images** called {CLASS_WORDS[card.verdict]}, {percent(card.share, 0)} of all. "
         f"**{percent(rate.value)} are wrong** ({percent(rate.low)} to {percent(rate.high)}); of all {card.verdict} "
@@ -128,7 +146,8 @@ def _draw_card(opened: Opened, card: Card, space: str, pictures: Pictures, scale
         with st.container(width="stretch", gap=None):
             if card.words:
                 st.caption(f"Compared with other {card.verdict} verdicts")
-                st.markdown("\n".join(f"- {written(words)}" for words in card.words))
+                nothing = [] if card.visible else ["nothing visible"]
+                st.markdown("\n".join(f"- {words}" for words in (*nothing, *map(written, card.words))))
             else:
                 st.caption(f"Nothing that is known sets it apart from other {card.verdict} verdicts by much.")
     st.caption("Most typical, the nearest to its middle first")

@@ -89,6 +89,9 @@ def _choose_by_numbers(opened: Opened, space: str) -> None:
     """The same by keyboard: the four sides of a box."""
     with st.expander("Choose an area by numbers", icon=":material/keyboard:"):
         across, up = (opened.table[f"{space}_{end}"].to_numpy(np.float64) for end in "xy")
+        middles = opened.table.groupby(f"clusters.{space}_cluster")[[f"{space}_x", f"{space}_y"]].median()
+        places = [f"{number:.0f} at {x:.0f} across, {y:.0f} up" for number, x, y in middles.itertuples()]
+        st.caption(f"The numbers have no meaning but place. Middles of the clusters: {'; '.join(places)}.")
         with st.form("patterns.numbers", border=False), st.container(horizontal=True, vertical_alignment="bottom"):
             ends = [
                 st.number_input(label, value=float(value), format="%.1f", key=f"patterns.{space}.{label}", width=130)

@@ -117,7 +117,7 @@ def _read(table: pd.DataFrame, space: str) -> Points:
 
 
 def _layout(drag: str, space: str) -> dict[str, Any]:
-    axis = {"zeroline": False, "showgrid": False, "ticks": "", "title": None, "tickfont": {"size": 10}, "nticks": 6}
+    axis = {"zeroline": False, "showgrid": False, "ticks": "", "title": None, "showticklabels": False}
     return {
         "template": TEMPLATE,
         "height": HEIGHT,

@@ -168,6 +168,13 @@ def test_the_cluster_that_errs_most_is_said_first_and_its_card_shown(
     verdict = str(wrong.index[0])
     assert wrong[verdict] > 5
     app = open_page("patterns", run=RUN)
+    # the picture is that of which the sentence speaks
+    assert app.segmented_control(key="url.space").value == "maps"
+    other = open_page("patterns", run=RUN, space="features", verdict={"FAKE": "REAL", "REAL": "FAKE"}[verdict])
+    assert "The picture now shows the other clusters, by what it sees." in words(other)
+    other.button(key="patterns.worst.card").click().run()
+    assert other.segmented_control(key="url.space").value == "maps"
+    app = open_page("patterns", run=RUN)
     number = {"FAKE": 1, "REAL": 3}[verdict]
     said = words(app).replace("\N{NO-BREAK SPACE}", " ")
     assert f"Look first at cluster {number} by where it looks" in said
@@ -177,6 +184,12 @@ def test_the_cluster_that_errs_most_is_said_first_and_its_card_shown(
     assert not app.exception
     assert app.segmented_control(key="url.space").value == "maps"
     assert app.segmented_control(key="url.verdict").value == verdict
+    anchors = [element.proto.anchor for element in app.subheader]
+    assert (
+        json.loads(next(one.proto for one in app.get("bidi_component") if "scroll." in one.proto.id).json)["to"]
+        == f"card-maps-{number}"
+        in anchors
+    )
     assert f"Cluster {number}" in [element.value for element in app.subheader]
     app.button(key="patterns.worst.errors").click().run()
     assert app.title[0].value == "Browse the images"

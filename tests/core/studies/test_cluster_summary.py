@@ -73,6 +73,7 @@ def test_words_are_those_of_the_planted_fact(run: Run, table: pd.DataFrame) -> N
     cards = {card.number: card for card in read_cards(table, run, "features")}
     assert cards[2].words[0].startswith("brighter (brightness 200 of 255, others ")
     assert all("brighter" not in text for text in cards[5].words)
+    assert cards[2].visible >= 1
     assert cards[2].mean_image is None
 
 

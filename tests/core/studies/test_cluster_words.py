@@ -56,6 +56,17 @@ def lifted(values: Any, number: int, by: float) -> NDArray[np.float64]:
     return np.asarray(values, float) + by * (number == LABELS)
 
 
+def test_what_can_be_seen_is_told_apart_from_what_cannot() -> None:
+    given = rows()
+    inside = LABELS == 2
+    given.loc[inside, "brightness"] += 100
+    given.loc[inside, "file_bytes"] += 1000
+    seen, rest = (set_apart(LABELS, given, visible=visible)[2] for visible in (True, False))
+    assert [text.split(" (")[0] for _, text in seen] == ["brighter"]
+    assert [text.split(" (")[0] for _, text in rest] == ["larger files"]
+    assert sorted(seen + rest) == sorted(set_apart(LABELS, given)[2])
+
+
 def test_where_nothing_differs_there_are_no_words() -> None:
     assert set_apart(LABELS, rows()) == {0: [], 1: [], 2: [], 3: []}
 
