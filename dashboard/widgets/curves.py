@@ -85,6 +85,9 @@ def dots(frame: pd.DataFrame, *, unit: str, share: bool = False, zero: bool = Fa
         showgrid=False,
     )
     figure.update_xaxes(title=unit, tickformat=".0%" if share else None, showgrid=True, rangemode="tozero")
+    if share:
+        # marks at 0 are whole
+        figure.update_xaxes(range=[-0.03, 1.04 * float(frame["high"].max()) + 0.03])
     if zero:
         figure.add_vline(x=0, line={"color": GREY, "width": 1.5, "dash": "dot"})
     return figure

@@ -60,6 +60,7 @@ def draw(opened: Opened, by: By) -> None:
     try:
         excess = summary(opened, answer, trust_summary.excess, "verdict")
         st.markdown(strong(trust_words.faithful(excess)))
+        st.caption(coloured(trust_words.leads(excess)))
         _draw_scores(opened, answer, by)
         _draw_curves(opened, answer, by)
     except ContractError as error:

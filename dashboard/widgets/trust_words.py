@@ -6,11 +6,22 @@ from typing import Any
 import pandas as pd
 
 from core.stats import Estimate
-from core.studies.trust_summary import EXPLANATIONS, LEVELS, kept_by_the_picture
+from core.studies.trust_summary import EXPLANATIONS, LEVELS, ONE_COLOUR, kept_by_the_picture
 from dashboard.widgets.words import listed, percent
 
 # a rank correlation from here on is the same picture to the eye, and from the second on a related one
 SAME, RELATED = 0.9, 0.5
+# the controls of `core.studies.trust_summary.CONTROLS`, and what following them means
+CONTROL_WORDS = {
+    "chance": "chance",
+    "edges first": "simply following edges",
+    "flat areas first": "simply following flat areas",
+    "middle first": "simply going from the middle outwards",
+    "border first": "simply going from the border inwards",
+    "large segments first": "simply taking large segments first",
+    "small segments first": "simply taking small segments first",
+    "the map of another image of the same cell": "the map of another image",
+}
 
 
 def trusted(excess: pd.DataFrame) -> str | None:
@@ -32,14 +43,35 @@ def trusted(excess: pd.DataFrame) -> str | None:
 
 
 def faithful(excess: pd.DataFrame) -> str:
+    """Whether each explanation does better than the best control, in words, from the same."""
+    rows = excess[excess["fill"] == "unseen"]
+    sentences = []
+    for method, name in EXPLANATIONS.items():
+        found: dict[str, list[str]] = {}
+        for row in rows[rows["method"] == method].itertuples():
+            control = CONTROL_WORDS.get(str(row.control), str(row.control))
+            how = "better than" if row.low > 0 else "worse than" if row.high < 0 else "neither better nor worse than"
+            found.setdefault(f"{how} {control}", []).append(str(row.group))
+        said = [f"{how} on {' and '.join(groups)} verdicts" for how, groups in found.items()]
+        if said:
+            sentences.append(f"{name} does {listed(said)}.")
+    return " ".join(sentences)
+
+
+def leads(excess: pd.DataFrame) -> str:
     """How far each explanation leads, from the same."""
     rows = excess[excess["fill"] == "unseen"]
     parts = []
     for method, name in EXPLANATIONS.items():
         mine = list(rows[rows["method"] == method].itertuples())
-        numbers = [f"{signed(row.value)} on {row.group} verdicts{'' if row.low > 0 else _unsure(row)}" for row in mine]
+        numbers = [
+            f"{signed(row.value)} ({signed(row.low)} to {signed(row.high)}) on {row.group} verdicts" for row in mine
+        ]
         parts.append(f"{name} {listed(numbers)}")
-    return f"Lead over the best control, in margins: {'; '.join(parts)}."
+    return (
+        f"Lead over the best control, in margins: {'; '.join(parts)}. A lead is what deletion and insertion come to "
+        "together, so that it can rest on one of them where the curves of the other lie close."
+    )
 
 
 def agreeing(summary: pd.DataFrame, difference: dict[str, float]) -> str:
@@ -103,10 +135,11 @@ def dependent(summary: pd.DataFrame) -> str:
 def one_coloured(summary: pd.DataFrame) -> str:
     """How often LIME shows one colour, from `core.studies.trust_summary.one_colour_summary`."""
     told = []
-    for column, name in {"paper_one_sign": "With the paper's settings on", "ours_shown_one": "with ours on"}.items():
+    for column in ("paper_one_sign", "ours_shown_one"):
         rows = summary[summary["column"] == column].itertuples()
-        told.append(f"{name} {listed([f'{percent(row.value, 0)} of {row.group} verdicts' for row in rows])}")
-    return f"{told[0]}; {told[1]}."
+        shares = listed([f"{percent(row.value, 0)} of {row.group} verdicts" for row in rows])
+        told.append(f"{ONE_COLOUR[column].capitalize()} on {shares}")
+    return f"{'. '.join(told)}."
 
 
 def signed(value: float) -> str:
@@ -129,7 +162,3 @@ def _named(pairs: Iterable[tuple[str, str]]) -> list[str]:
 
 def _verb(parts: Sequence[str], one: str, more: str) -> str:
     return one if len(parts) == 1 else more
-
-
-def _unsure(row: Any) -> str:
-    return " (certainly behind)" if row.high < 0 else " (may be chance)"

@@ -5,7 +5,17 @@ import pandas as pd
 import pytest
 
 from core.studies.trust_summary import LEVELS, LIME_LEVELS
-from dashboard.widgets.trust_words import agreeing, dependent, faithful, listed, one_coloured, repeated, signed, trusted
+from dashboard.widgets.trust_words import (
+    agreeing,
+    dependent,
+    faithful,
+    leads,
+    listed,
+    one_coloured,
+    repeated,
+    signed,
+    trusted,
+)
 
 
 def excess(**ends: tuple[float, float]) -> pd.DataFrame:
@@ -13,7 +23,7 @@ def excess(**ends: tuple[float, float]) -> pd.DataFrame:
     return pd.DataFrame(
         [
             {"method": key.split("_")[0], "group": key.split("_")[1], "fill": fill}
-            | {"value": (low + high) / 2, "low": low, "high": high, "images": 40}
+            | {"control": "edges first", "value": (low + high) / 2, "low": low, "high": high, "images": 40}
             for key, (low, high) in ends.items()
             # a fill that LIME was fitted with says nothing here
             for fill in ("mean", "unseen")
@@ -41,11 +51,17 @@ def test_all_better_is_yes_none_is_no_and_between_says_which() -> None:
 
 
 def test_leads_are_told_with_how_sure_they_are() -> None:
-    said = faithful(excess(**{**ALL_GOOD, "lime_FAKE": (-0.4, 0.2), "gradcam_REAL": (-0.3, -0.1)}))
+    found = excess(**{**ALL_GOOD, "lime_FAKE": (-0.4, 0.2), "gradcam_REAL": (-0.3, -0.1)})
+    assert faithful(found) == (
+        "Grad-CAM does better than simply following edges on FAKE verdicts and worse than simply following edges on "
+        "REAL verdicts. LIME does neither better nor worse than simply following edges on FAKE verdicts and better "
+        "than simply following edges on REAL verdicts."
+    )
+    said = leads(found).partition(". A lead is")[0]
     assert said == (
-        "Lead over the best control, in margins: Grad-CAM 0.20 on FAKE verdicts and \N{MINUS SIGN}0.20 on REAL "
-        "verdicts (certainly behind); LIME \N{MINUS SIGN}0.10 on FAKE verdicts (may be chance) and 0.20 "
-        "on REAL verdicts."
+        "Lead over the best control, in margins: Grad-CAM 0.20 (0.10 to 0.30) on FAKE verdicts and \N{MINUS SIGN}0.20 "
+        "(\N{MINUS SIGN}0.30 to \N{MINUS SIGN}0.10) on REAL verdicts; LIME \N{MINUS SIGN}0.10 (\N{MINUS SIGN}0.40 to "
+        "0.20) on FAKE verdicts and 0.20 (0.10 to 0.30) on REAL verdicts"
     )
 
 
@@ -105,8 +121,8 @@ def test_one_colour_before_and_after() -> None:
         {"group": ["FAKE", "FAKE", "REAL", "REAL"], "column": ["paper_one_sign", "ours_shown_one"] * 2}
     ).assign(value=[0.93, 0.0, 0.5, 0.25])
     assert one_coloured(summary).replace("\N{NO-BREAK SPACE}", " ") == (
-        "With the paper's settings on 93 % of FAKE verdicts and 50 % of REAL verdicts; with ours on 0 % of FAKE "
-        "verdicts and 25 % of REAL verdicts."
+        "Paper's settings: one colour on 93 % of FAKE verdicts and 50 % of REAL verdicts. Our settings, undecided "
+        "segments left grey: one colour or none on 0 % of FAKE verdicts and 25 % of REAL verdicts."
     )
 
 
