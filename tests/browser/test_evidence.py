@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 from core.run import read_run
 from core.studies.probe_summary import ranking, read_turns
 from core.studies.store import read_study, study_path
-from tests.browser.app import running_app, settle, visit
+from tests.browser.app import PATIENCE, running_app, settle, visit
 from tests.dashboard.studies import add_studies
 
 pytestmark = pytest.mark.browser
@@ -79,8 +79,8 @@ def test_a_picture_beside_a_bar_shows_that_change_below(page: Page, probed: str)
     title = name.locator(".name").inner_text()
     name.focus()
     page.keyboard.press("Enter")
+    page.wait_for_url(re.compile(r"[?&]probe="), timeout=PATIENCE)
     settle(page)
-    assert re.search(r"[?&]probe=", page.url)
     expect(page.locator(".evidence_pictures").get_by_text(title, exact=True)).to_be_visible()
 
 
