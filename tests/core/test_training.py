@@ -103,12 +103,13 @@ def test_killed_processes_resume_to_the_weights_of_an_unbroken_one(cifake: Path,
             command("killed"), cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         if attempt < 3:
-            deadline = time.monotonic() + 120
+            deadline = time.monotonic() + 600
             # past the imports, or every kill would fall on them
             while not list((tmp_path / "killed").glob("checkpoints/*.safetensors")) and process.poll() is None:
                 assert time.monotonic() < deadline
                 time.sleep(0.005)
-            time.sleep(generator.uniform(0, 0.3))
+            # the first falls before the end on the fastest machine, too
+            time.sleep(generator.uniform(0, 0.3) if attempt else 0)
             process.send_signal(signal.SIGKILL)
         if process.wait() == 0:
             break

@@ -108,7 +108,17 @@ def test_a_trained_network_is_seen_through_too(tmp_path: Path) -> None:
 def test_the_file_has_what_it_declares_whatever_the_shards(source: Source) -> None:
     run = read_run(source.run)
     small, large = (read_study(run_study(replace(STUDY, shard=shard), source), run).table for shard in (17, 60))
-    pd.testing.assert_frame_equal(small, large, atol=0.02, rtol=0.01)
+    # a margin beside 0 that the size of a batch moves by its last digit may turn, and what is told of it with it
+    told = list(STUDY.explore)
+    pd.testing.assert_frame_equal(small.drop(columns=told), large.drop(columns=told), atol=0.02, rtol=0.01)
+    assert (small[told].dtypes == large[told].dtypes).all()
+    for column in told:
+        one, other = small[column], large[column]
+        if one.dtype.kind == "f":
+            same = np.isclose(one, other, atol=0.02, rtol=0.01, equal_nan=True)
+        else:
+            same = (one == other) | (one.isna() & other.isna())
+        assert same.mean() > 0.95, column
     assert list(large.columns) == ["id", *STUDY.columns, "weight"]
     assert set(STUDY.explore) <= set(large.columns)
     context = source.open()
@@ -156,6 +166,8 @@ def test_rates_are_counted_by_verdict_cell_and_category_with_their_weights(sourc
             turned = (
                 real == (row["verdict"] == "REAL") if row["probe"] == "lend" else real != (row["verdict"] == "REAL")
             )
+            # what an image lends turns an image of the other verdict
+            assert (row["turned"] == row["verdict"]) == (row["probe"] != "lend")
             assert row["images"] == here.sum()
             assert row["share"] == pytest.approx((turned * weights).sum() / weights.sum())
             size = weights.sum() ** 2 / (weights**2).sum()

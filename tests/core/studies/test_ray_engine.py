@@ -25,6 +25,14 @@ from core.studies.study import Context, StudyError
 from tests.core.studies.conftest import BRIGHTNESS, brightness
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _spared() -> Iterator[None]:
+    """Ray kills no worker because others have filled this machine's memory."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_memory_monitor_refresh_ms", "0")
+        yield
+
+
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[None]:
     """Ray for the whole module, as starting it takes seconds; it counts two GPUs, as it counts what it is told."""
@@ -42,6 +50,8 @@ def table_of(path: Path) -> pd.DataFrame:
 def test_the_command_gives_the_rows_and_values_of_this_process(
     source: Source, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    # the command ends only what it has started
+    ray.shutdown()
     local = table_of(run_study(find_study("agreement"), source, images=40))
     assert main(["agreement", "--run", str(source.run), "--images", "40", "--engine", "ray"]) == 0
     assert "of one image correlate" in capsys.readouterr().out
