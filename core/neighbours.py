@@ -139,8 +139,8 @@ class Neighbours:
         if not self.near:
             return f"There are no other {whose} to compare with."
         found = f"Of the {len(self.near)} {whose} that are most alike to it, {same} are {self.verdict}"
-        if same == len(self.near):
-            return f"{found}: all that it takes to be like this image is what it calls this image."
+        if same == len(self.near) > 1:
+            return f"All {same} {whose} that are most alike to it are {self.verdict}, as it calls this image."
         if 2 * same > len(self.near):
             return f"{found}, as it calls this image."
         if 2 * same == len(self.near):

@@ -162,8 +162,9 @@ def conclude(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> li
             least, most = chance_of(table[where], weights[where])
             sentence = (
                 f"Of the images called {verdict}, {_said(same)} have mostly {verdict} pictures among {whose}. By raw "
-                f"pixels it is {_said(by_pixels)}; with labels dealt by lot it is {100 * by_chance.value:.1f} %, where "
-                f"one deal gives anything from about {floor(100 * least)} to {ceil(100 * most)} %."
+                f"pixels it is {_said(by_pixels)}. By chance it would be about half: with labels dealt at random it is "
+                f"{100 * by_chance.value:.1f} %, and 95 of 100 such deals end between about {floor(100 * least)} and "
+                f"{ceil(100 * most)} %."
             )
             found.append(Finding(f"agree_{verdict.lower()}", sentence, *same))
     truth, right = share(says == label), share(called == label)
@@ -248,7 +249,7 @@ STUDY = Study(
         "neighbours_say": "label of most of the nearest, where they are even that of the very nearest",
         "agrees": "neighbours agree with the verdict, whether `neighbours_say` is the verdict",
         "pixels_say": "the same for the nearest by raw pixels",
-        "shuffled_say": "the same with the labels dealt anew by lot",
+        "shuffled_say": "the same with the labels dealt anew at random",
         **{
             f"near_{n}": f"id of the {word}nearest"
             for n, word in enumerate(("", "second ", "third ", "fourth ", "fifth "), 1)
@@ -258,7 +259,7 @@ STUDY = Study(
         "candidates": "how many images it has",
     },
     better="neither",
-    control="The same search on raw pixels, and the same neighbours with their labels dealt anew by lot.",
+    control="The same search on raw pixels, and the same neighbours with their labels dealt anew at random.",
     compute=compute,
     conclude=conclude,
     parameters={"k": 10, "seed": 0},

@@ -146,11 +146,13 @@ def smallest(verdict: str, top: pd.DataFrame) -> Finding:
         return finding(key, f"{sentence} Without a control, {what(first)} turns {interval(first)}.", first)
     first = fair.iloc[0]
     smaller = alone[alone["per_level"] > first["per_level"]]
-    also = "" if smaller.empty else f"; {what(smaller.iloc[0])}, which has none, {percent(smaller.iloc[0]['share'])}"
+    also = ""
+    if not smaller.empty:
+        also = f"; {what(smaller.iloc[0])}, smaller and without a control, {percent(smaller.iloc[0]['share'])}"
     return finding(
         key,
-        f"The smallest change that turns {verdict} verdicts is {what(first)}: it moves values by {first['size']:.1f} "
-        f"of 255 on average and turns {interval(first)}. {control_sentence(first)}{also}.",
+        f"For its size, {what(first)} turns {verdict} verdicts most beyond its control: it moves values by "
+        f"{first['size']:.1f} of 255 on average and turns {interval(first)}. {control_sentence(first)}{also}.",
         first,
     )
 
@@ -238,7 +240,11 @@ def shape_texture(rates: Rates) -> Finding:
         "seldom": "seldom need shape", "often": "often need shape as well", "mostly": "mostly need shape as well",
     }  # fmt: skip
     rows = [rates.row(verdict, "shuffle_8") for verdict in rates.verdicts]
-    said = {rests[degree(row)]: verdict_of(row) for row in rows}
+    said: dict[str, str] = {}
+    for row in rows:
+        moved = rates.row(verdict_of(row), "shuffle_roll_8")
+        falls = float(moved["low"]) > float(row["high"]) + FEW
+        said["hang more on where pixels fall than on shape" if falls else rests[degree(row)]] = verdict_of(row)
     answer = f"Verdicts {next(iter(said))}"
     if len(said) > 1:
         (first, one), (second, other) = said.items()
@@ -262,13 +268,15 @@ def colour(rates: Rates) -> Finding:
     alone = rates.alone("hue_180")
     hue = rates.plain("hue_180") if alone is None else alone
     # what is denied is no more than what was compared with a control
-    what = "Colour, in amount and tint," if degree(worst) in ("no", "no more") else "Colour"
+    denied = degree(worst) in ("no", "no more")
+    what = "How much colour, and of what tint," if denied else "Colour"
     without = "" if alone is None else ", which have no control,"
+    others = "unnatural colours may: " if denied and alone is not None and alone["low"] > FEW else ""
     return finding(
         "colour",
         f"{what} {decides(worst)}: {told[column_of(worst)]} turns {interval(worst)} of "
-        f"{verdict_of(worst)} verdicts. {control_sentence(worst)}; opposite hues{without} turn {interval(hue)} of "
-        f"{verdict_of(hue)}.",
+        f"{verdict_of(worst)} verdicts. {control_sentence(worst)}; {others}opposite hues{without} turn "
+        f"{interval(hue)} of {verdict_of(hue)}.",
         worst,
     )
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from core.curves import confidence_of
 from core.dataset import CLASSES
 from core.foreign import ForeignError, as_cifake, cut_photographs, read_generators
+from core.generator_names import generator_name
 from core.neighbours import is_sample
 from core.run import Run
 from core.stats import clustered_share, wilson_interval
@@ -26,6 +27,8 @@ OWN, GENERATOR, PHOTOGRAPHS = "test set", "generator", "photographs"
 AS_IT_IS, AS_CIFAKE = "as it is", "JPEG like CIFAKE's"
 EVERY_FILTER = "every filter"
 SURE = 0.95
+# percentage points of confidence that are said to be the same
+SAME = 1
 
 
 class Verdicts(NamedTuple):
@@ -171,14 +174,15 @@ def _on_generators(rows: pd.DataFrame, table: pd.DataFrame, own: pd.DataFrame, n
     plain = table[(table["kind"] == GENERATOR) & (table["source"] == "all") & (table["encoding"] == AS_IT_IS)].iloc[0]
     sentence = (
         f"Of {whole['images']:,} pictures by {whole['clusters']} other generators {_rate(whole)} are called REAL, from "
-        f"{_percent(least['share_real'])} of {least['source']} to {_percent(most['share_real'])} of {most['source']}. "
+        f"{_percent(least['share_real'])} of {generator_name(least['source'])} to {_percent(most['share_real'])} of "
+        f"{generator_name(most['source'])}. "
         f"Unless they are saved as JPEG like CIFAKE's it is {_percent(plain['share_real'])}."
     )
     if "FAKE" in own.index:
         sentence += f" Of {name}'s FAKE images {_percent(own.loc['FAKE', 'share_real'])} are."
     found = [
         Finding("generators", sentence, whole["share_real"], whole["low"], whole["high"], int(whole["images"])),
-        _on_confidence("confidence_generators", "On those", whole, own, name),
+        _on_confidence("confidence_generators", "the pictures by other generators", whole, own, name),
     ]
     if left := int(each["skipped"].sum()):
         found.append(
@@ -196,13 +200,17 @@ def _on_photographs(rows: pd.DataFrame, own: pd.DataFrame, name: str) -> list[Fi
     usual, every = by_filter.loc[DEFAULT_FILTER], by_filter.loc[EVERY_FILTER]
     single = by_filter.drop(index=EVERY_FILTER).sort_values("share_real")
     least, most = single.iloc[0], single.iloc[-1]
-    beside = f" Of {name}'s REAL images {_percent(1 - own.loc['REAL', 'share_real'])} are."
+    beside = ""
+    if "REAL" in own.index:
+        usually = 1 - own.loc["REAL", "share_real"]
+        beside = f" Of {name}'s REAL images {_percent(usually)} are"
+        beside += ": photographs fare no worse than those." if no_worse(usual, usually) else "."
     photographs = (
         f"Of {usual['images']:,} squares of {usual['clusters']} ordinary photographs, made small by the "
         f"{DEFAULT_FILTER} filter, {_percent(1 - usual['share_real'])} ({100 * (1 - usual['high']):.1f} to "
         f"{100 * (1 - usual['low']):.1f} %) are called FAKE; by other filters from {_percent(1 - most['share_real'])} "
         f"({most.name}) to {_percent(1 - least['share_real'])} ({least.name})."
-        f"{beside if 'REAL' in own.index else ''} {usual['clusters']} photographs are {usual['clusters']} independent "
+        f"{beside} {usual['clusters']} photographs are {usual['clusters']} independent "
         "samples, however many squares are cut."
     )
     depends = (
@@ -213,18 +221,26 @@ def _on_photographs(rows: pd.DataFrame, own: pd.DataFrame, name: str) -> list[Fi
     return [
         Finding("photographs", photographs, 1 - usual["share_real"], 1 - usual["high"], 1 - usual["low"], images),
         Finding("filters", depends, every["depends"], every["depends_low"], every["depends_high"], images),
-        _on_confidence("confidence_photographs", "On these squares", usual, own, name),
+        _on_confidence("confidence_photographs", "the squares of photographs", usual, own, name),
     ]
+
+
+def no_worse(photographs: "pd.Series[Any]", own: float) -> bool:
+    """Whether photographs are called FAKE no more often than the run's own REAL images, a share of 0 to 1, are."""
+    return bool(1 - photographs["share_real"] <= own)
 
 
 def _on_confidence(key: str, where: str, rows: pd.Series, own: pd.DataFrame, name: str) -> Finding:
     """Whether it sounds as sure as on the run's own images."""
     shares = own["images"] / own["images"].sum()
     mean, sure = float((own["confidence"] * shares).sum()), float((own["sure"] * shares).sum())
+    lead = 100 * (rows["confidence"] - mean)
+    how = "as sure" if abs(lead) < SAME else "surer" if lead > 0 else "less sure"
     sentence = (
-        f"{where} it is {_percent(rows['confidence'])} sure on average (standard deviation "
-        f"{100 * rows['confidence_sd']:.1f} points), and at least {100 * SURE:.0f} % sure of {_percent(rows['sure'])}; "
-        f"on {name} {_percent(mean)}, and of {_percent(sure)}."
+        f"On {where} the detector is {how} {'as' if how == 'as sure' else 'than'} on {name}: "
+        f"{_percent(rows['confidence'])} on average (standard deviation {100 * rows['confidence_sd']:.1f} points) "
+        f"against {_percent(mean)}; at least {100 * SURE:.0f} % sure of {_percent(rows['sure'])} of them, against "
+        f"{_percent(sure)}."
     )
     return Finding(key, sentence, rows["confidence"], images=int(rows["images"]))
 

@@ -7,7 +7,7 @@ from dashboard.glossary import explain
 from dashboard.widgets import evidence_probe as one
 from dashboard.widgets.evidence import read_evidence, shown_picture
 from dashboard.widgets.evidence_downloads import evidence_downloads
-from dashboard.widgets.evidence_neighbours import draw_summary
+from dashboard.widgets.evidence_neighbours import draw_summary, searched
 from dashboard.widgets.evidence_ranking import draw_ranking
 from dashboard.widgets.evidence_transfer import draw_transfer
 from dashboard.widgets.evidence_words import findings
@@ -92,6 +92,14 @@ section(
     "alike, and whether their labels say what the detector says.",
     help=explain("Neighbours", "Features"),
 )
+head = st.container()
 neighbours = study_of(opened, "neighbours")
+with head:
+    section(
+        "What images are like to it",
+        f"For each image the {searched(neighbours)} whose features, what the network has made of them before it "
+        "decides, are most alike, and whether their labels say what the detector says.",
+        help=explain("Neighbours", "Features"),
+    )
 if neighbours is not None:
     draw_summary(opened, neighbours)

@@ -115,7 +115,8 @@ def _apart(card: Card) -> str:
     """What sets a cluster apart, first of all for the eye."""
     if card.visible:
         return f"What sets it apart: {card.words[0]}."
-    return f"Nothing visible sets it apart{f'; what differs is {card.words[0]}' if card.words else ''}."
+    told = f" What does, no eye can see: {card.words[0]}." if card.words else ""
+    return f"Nothing visible sets it apart.{told}"
 
 
 def anchor(space: str, number: int) -> str:
@@ -146,7 +147,7 @@ def _draw_card(opened: Opened, card: Card, space: str, pictures: Pictures, scale
         with st.container(width="stretch", gap=None):
             if card.words:
                 st.caption(f"Compared with other {card.verdict} verdicts")
-                nothing = [] if card.visible else ["nothing visible"]
+                nothing = [] if card.visible else ["nothing visible sets it apart"]
                 st.markdown("\n".join(f"- {words}" for words in (*nothing, *map(written, card.words))))
             else:
                 st.caption(f"Nothing that is known sets it apart from other {card.verdict} verdicts by much.")

@@ -41,6 +41,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     return element
   }
 
+  const pictured = data.rows.some((row) => row.source)
   const draw = (row) => {
     const line = make("div", "row")
     const what = act(Boolean(data.sees), "what", "see", row, `${row.name}, ${row.note}: see what it does`)
@@ -49,6 +50,9 @@ export default function ({ data, parentElement, setTriggerValue }) {
       image.src = row.source
       image.alt = row.alt
       what.append(image)
+    } else if (pictured) {
+      // names stay in line
+      what.append(make("span", "none"))
     }
     const words = make("span", "words")
     words.append(make("span", "name", row.name))

@@ -10,14 +10,20 @@ from dashboard.widgets.evidence_downloads import study_download
 from dashboard.widgets.evidence_words import bullets
 
 
+def searched(answer: Answer | None) -> str:
+    """The images among which neighbours were looked for."""
+    own = answer is not None and len(answer.table) and not str(answer.table["among"].iloc[0]).endswith("-train")
+    return "other images of this run" if own else "training images"
+
+
 def draw_summary(opened: Opened, answer: Answer) -> None:
     """Its sentences, and the way to the images whose neighbours say something else."""
     bullets([one.sentence for one in answer.findings])
     st.caption(
         "Where neighbours and verdict agree, the verdict is what such images had in training. Raw pixels and labels "
-        "dealt by lot are the controls: what they reach as well has nothing to do with what the network has learned. "
-        "By lot it would be 50 % on average. But labels are dealt once, and many images have the same neighbours, so "
-        "that one deal is like few throws of a coin and may end well above or below."
+        "dealt at random are the controls: what they reach as well has nothing to do with what the network has "
+        "learned. By chance it would be about half. But labels are dealt once, and many images have the same "
+        "neighbours, so that one deal is like few throws of a coin and may end well above or below."
     )
     with st.container(horizontal=True, gap="small"):
         if "neighbours.agrees" in opened.table and st.button(

@@ -11,7 +11,7 @@ from dashboard.widgets.evidence_bars import Bar, evidence_bars
 from dashboard.widgets.words import CLASS_WORDS, percent
 
 ORDER = Setting("order", "least", choices=("least", "most"))
-ORDERS = {"least": "Least change first", "most": "Most turned first"}
+ORDERS = {"least": "Most turned for its size", "most": "Most turned"}
 ALL = Setting("all", "no", choices=("no", "yes"))
 FEW = 8
 NO_CONTROL = "no control"
@@ -29,9 +29,10 @@ def draw_ranking(opened: Opened, evidence: Evidence, shown: Shown | None) -> str
             format_func=ORDERS.get,
             required=True,
             label_visibility="collapsed",
-            help="Least change first: by the share of verdicts that a change certainly turns beyond its control, for "
-            "each grey level by which it changes the picture. Changes without a control, of whose share nothing is "
-            "taken off, come after those that turn more than theirs, those that do not come last.",
+            help="Most turned for its size: by the share of verdicts that a change certainly turns beyond its "
+            "control, for each grey level by which it changes the picture. Changes without a control, of "
+            "whose share nothing is taken off, come after those that turn more than theirs, those that do not "
+            "come last.",
         )
         ALL.linked(
             st.segmented_control,
@@ -53,7 +54,8 @@ def draw_ranking(opened: Opened, evidence: Evidence, shown: Shown | None) -> str
         "Bar: share of verdicts that turn. Line: its 95 % interval. ◇: the share that the control turns, which does "
         "the like to the picture without the thing that is meant; where a change has no control of its own, a change "
         f"of coarser detail about as large. {NO_CONTROL.capitalize()}: none is that large. A bar that does not reach "
-        "beyond its ◇ says nothing. Grey levels: how much the picture changes on average (root mean square, of 255)."
+        "beyond its ◇ says nothing. Grey levels: how much the picture changes on average (root mean square, of 255). "
+        "Radius and ring: how many waves fit into the picture, 16 are the finest detail that it can hold."
     )
     return asked
 

@@ -5,8 +5,10 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
+from core.generator_names import generator_name
 from core.studies.study import Answer
-from core.studies.transfer import AS_CIFAKE, EVERY_FILTER, GENERATOR, OWN, PHOTOGRAPHS
+from core.studies.transfer import AS_CIFAKE, EVERY_FILTER, GENERATOR, OWN, PHOTOGRAPHS, no_worse
+from core.upload import DEFAULT_FILTER
 from dashboard.library import Opened
 from dashboard.widgets import charts, evidence_charts
 from dashboard.widgets.evidence_downloads import study_download
@@ -29,14 +31,31 @@ def conclusion(answer: Answer) -> str:
     if (passed := answer.finding("generators")) is not None:
         said.append(f"{percent(passed.value, 0)} of pictures by other generators pass as photographs")
     if (accused := answer.finding("photographs")) is not None:
-        said.append(f"{percent(accused.value, 0)} of ordinary photographs are called generated")
+        said.append(f"{percent(accused.value, 0)} of ordinary photographs are called generated{_beside(answer)}")
     if (depends := answer.finding("filters")) is not None:
-        said.append(f"on {percent(depends.value, 0)} of all of them the verdict hangs on how they were made small")
+        said.append(
+            f"on {percent(depends.value, 0)} of these photographs the verdict hangs on how they were made small"
+        )
     if not said:
         return ""
     # ", and" before the last only
     listed = ", and ".join([", ".join(said[:-1]), said[-1]] if len(said) > 1 else said)
     return f"**{listed[0].upper()}{listed[1:]}: outside its own kind of images a verdict is no evidence.**"
+
+
+def _beside(answer: Answer) -> str:
+    """The rate of the run's own REAL images, where photographs fare no worse."""
+    table = answer.table[(answer.table["encoding"] == AS_CIFAKE) | (answer.table["kind"] == OWN)]
+    own = table[(table["kind"] == OWN) & (table["source"] == "REAL")]
+    photographs = table[(table["kind"] == PHOTOGRAPHS) & (table["filter"] == DEFAULT_FILTER)]
+    if own.empty or photographs.empty:
+        return ""
+    usually = 1 - float(own["share_real"].iloc[0])
+    return (
+        f", no more than of its own REAL images ({percent(usually, 0)})"
+        if no_worse(photographs.iloc[0], usually)
+        else ""
+    )
 
 
 def draw_transfer(opened: Opened, answer: Answer) -> None:
@@ -53,7 +72,7 @@ def draw_transfer(opened: Opened, answer: Answer) -> None:
                 st.caption("They were not at hand when this was measured.")
             else:
                 figure = evidence_charts.carried(
-                    rows.assign(name=rows["source"].str.replace("_", " ")),
+                    rows.assign(name=rows["source"].map(generator_name)),
                     column="share_real",
                     own=float(own["FAKE"]) if "FAKE" in own else None,
                     hue="REAL",

@@ -10,8 +10,8 @@ from dashboard.widgets.words import CLASS_WORDS
 
 # finding -> the question that it answers
 QUESTIONS = {
-    "smallest_fake": "What is the least that turns a FAKE verdict?",
-    "smallest_real": "What is the least that turns a REAL verdict?",
+    "smallest_fake": "What turns FAKE verdicts most, for its size?",
+    "smallest_real": "What turns REAL verdicts most, for its size?",
     "detail_out": "What must be taken out of a FAKE image to make it REAL?",
     "detail_in": "Does putting it into a REAL image make that FAKE?",
     "finest_levels": "Does it see differences of 1 or 2 in value?",

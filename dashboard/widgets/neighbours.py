@@ -1,12 +1,14 @@
 """Which images the detector takes for the same kind as one image, with their labels."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import streamlit as st
 
 from core.neighbours import Neighbour, Neighbours, NeighbourSettings, Preparing
+from core.storage import ContractError
 from dashboard import library
 from dashboard.glossary import explain
 from dashboard.questions import Question
@@ -31,8 +33,9 @@ def neighbours_panel(
         leave_out: sha256 of the image's own file in that run.
     """
     st.caption(
-        "The training images whose pooled features, what the network has made of them before it decides, point most "
-        "nearly the same way. The frame is what each of them is. The verdict itself is no part of the comparison.",
+        "The images that it was trained on, else those of this run, whose pooled features, what the network has made "
+        "of them before it decides, point most nearly the same way. The frame is what each of them is. The verdict "
+        "itself is no part of the comparison.",
         help=explain("Neighbours", "Features"),
     )
     asked_for = f"neighbours.prepare.{detector.sha256}"
@@ -40,7 +43,7 @@ def neighbours_panel(
 
     def draw(answer: Neighbours | Preparing) -> None:
         if isinstance(answer, Neighbours):
-            _draw_found(answer)
+            _draw_found(with_pictures(answer, run))
             if not answer.is_training and settings.data:
                 _offer(asked_for)
 
@@ -54,6 +57,24 @@ def neighbours_panel(
     )
 
 
+def with_pictures(found: Neighbours, run: Path | None) -> Neighbours:
+    """The same with the pictures of the run that was searched, where the dashboard has them at hand."""
+    if found.is_training or run is None:
+        return found
+    try:
+        opened = library.open_run(run)
+    except ContractError:
+        return found
+    pictures = library.pictures(opened)
+
+    def pictured(one: Neighbour) -> Neighbour:
+        row = opened.row_of(one.id)
+        return replace(one, image=pictures.get(row)) if one.image is None and row is not None else one
+
+    other = None if found.other is None else pictured(found.other)
+    return replace(found, near=tuple(map(pictured, found.near)), other=other)
+
+
 def _draw_found(found: Neighbours) -> None:
     st.markdown(found.sentence)
     shown = [*found.near, *([found.other] if found.other else [])]
@@ -63,7 +84,10 @@ def _draw_found(found: Neighbours) -> None:
             apart = {"title": f"The nearest that it calls {found.other.called}", "tile": _tile(found.other)}
         _mount(key="neighbours.pictures", data={"tiles": [_tile(one) for one in found.near], "apart": apart})
     else:
-        _draw_names(shown)
+        _draw_names(found.near)
+        if found.other:
+            st.markdown(f"The nearest that it calls {CLASS_WORDS[found.other.called]}:")
+            _draw_names([found.other])
         st.caption("Their pictures are not at hand; attach CIFAKE on the left to see them.")
     if found.is_training:
         st.caption(f"The nearest of all {found.candidates:,} training images ({found.name}), searched exactly.")

@@ -141,8 +141,8 @@ def test_the_nearest_of_the_other_verdict_is_of_the_other_verdict(images: ImageS
 @pytest.mark.parametrize(
     ("real", "verdict", "words"),
     [
-        (10, "REAL", "10 are REAL: all that it takes"),
-        (0, "FAKE", "10 are FAKE: all that it takes"),
+        (10, "REAL", "All 10 training images that are most alike to it are REAL, as it calls this image."),
+        (0, "FAKE", "All 10 training images that are most alike to it are FAKE, as it calls this image."),
         (7, "REAL", "7 are REAL, as it calls this image"),
         (7, "FAKE", "3 are FAKE, fewer than the other class"),
         (5, "FAKE", "5 are FAKE, as many as of the other class"),

@@ -1,6 +1,7 @@
 """Experiments on one image in Inspect and Upload: nothing before they are chosen, then what core says."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,11 @@ from core.explain.bands import explain_bands
 from core.explain.probe_results import ProbeResult
 from core.explain.probe_table import PROBES, probe_columns
 from core.explain.probing import explain_probes
+from core.neighbours import Neighbour, Neighbours
 from core.run import Run, read_run
 from core.studies.donors import with_donors
 from dashboard.widgets.evidence_words import coloured
+from dashboard.widgets.neighbours import with_pictures
 from dashboard.widgets.probes import state_of
 from tests.dashboard.conftest import Open
 from tests.dashboard.test_evidence import drawn
@@ -109,6 +112,20 @@ def test_inspect_shows_what_the_image_is_like(open_page: Open, run: Run) -> None
     own = str(run.predictions["name"].iloc[first_row(run)])
     assert len(tiles["tiles"]) == 10
     assert not any(own in tile["alt"] for tile in [*tiles["tiles"], tiles["apart"]["tile"]])
+
+
+def test_neighbours_in_a_run_get_the_pictures_that_the_dashboard_has(home: Path, run: Run) -> None:
+    assert run.images is not None
+    rows = run.predictions
+    near = tuple(Neighbour(str(rows["id"].iloc[row]), str(row), "REAL", "REAL", None, 0.1, None) for row in (3, 5))
+    found = Neighbours(near, replace(near[0], id="nobody"), "REAL", "made", 60, False)
+    shown = with_pictures(found, run.path)
+    for one, row in zip(shown.near, (3, 5), strict=True):
+        np.testing.assert_array_equal(one.image, run.images[row])
+    assert shown.other is not None
+    assert shown.other.image is None
+    assert with_pictures(replace(found, is_training=True), run.path).near == near
+    assert with_pictures(found, None) is found
 
 
 def test_upload_experiments_on_what_was_chosen(open_page: Open, home: Path, run: Run) -> None:

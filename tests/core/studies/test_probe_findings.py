@@ -75,7 +75,7 @@ def test_what_its_control_turns_as_well_does_not_decide(tmp_path: Path) -> None:
     as_much = {"tint_full": 0.5, "tint_control_full": 0.52, "shuffle_8": 0.5, "shuffle_turn_8": 0.45}
     as_much |= {"hide_border_texture": 0.5, "hide_spread_texture": 0.5, "lowpass_12": 0.62, "lowpass_control_12": 0.6}
     said = found({}, as_much, tmp_path)
-    assert said["colour"].sentence.startswith("Colour, in amount and tint, decides no more than its control:")
+    assert said["colour"].sentence.startswith("How much colour, and of what tint, decides no more than its control:")
     assert "Its control, “mean colour of its own class”, turns 52 %" in said["colour"].sentence
     assert said["shape_texture"].sentence.startswith(
         "Verdicts turn as often by the seams alone: shuffling blocks of 8 pixels turns 50 %"
@@ -96,6 +96,10 @@ def test_each_verdict_has_its_own_answer(tmp_path: Path) -> None:
     said = found({}, {"shuffle_8": (0.02, 0.7), "shuffle_turn_8": (0.01, 0.1)}, tmp_path)
     assert said["shape_texture"].sentence.startswith(
         "FAKE verdicts rest on texture, REAL ones mostly need shape as well:"
+    )
+    said = found({}, {"shuffle_8": (0.1, 0.5), "shuffle_turn_8": 0.1, "shuffle_roll_8": (0.6, 0.0)}, tmp_path)
+    assert said["shape_texture"].sentence.startswith(
+        "FAKE verdicts hang more on where pixels fall than on shape, REAL ones often need shape as well:"
     )
     said = found({}, {"transplant_8": (0.97, 0.14), "transplant_same_8": (0.54, 0.0)}, tmp_path)
     assert (
@@ -118,7 +122,8 @@ def test_the_finest_levels_decide_only_where_they_turn_verdicts(tmp_path: Path) 
 
 def test_what_has_no_control_says_so_and_what_has_one_of_its_size_names_it(tmp_path: Path) -> None:
     said = found({}, {"hue_180": 0.3, "flatter_50": 0.3, "turn_90": 0.3}, tmp_path)
-    assert "opposite hues, which have no control, turn 30 %" in said["colour"].sentence
+    assert said["colour"].sentence.startswith("How much colour, and of what tint, does not decide:")
+    assert "unnatural colours may: opposite hues, which have no control, turn 30 %" in said["colour"].sentence
     for key in ("light", "geometry"):
         # without a control nothing is said to decide
         assert "may decide" in said[key].sentence
@@ -137,8 +142,10 @@ def test_what_has_no_control_says_so_and_what_has_one_of_its_size_names_it(tmp_p
 def test_the_smallest_change_is_one_with_a_control_and_a_smaller_one_without_is_named_beside(tmp_path: Path) -> None:
     sizes, turned = {"lowpass_14": 6.0, "noise_1": 0.8}, {"lowpass_14": 0.6, "noise_1": 0.4}
     sentence = found(sizes, turned, tmp_path)["smallest_fake"].sentence
-    assert "is “fine detail out” (radius 14)" in sentence
-    assert sentence.endswith("; “noise” (±1), which has none, 40 %.")
+    assert sentence.startswith(
+        "For its size, “fine detail out” (radius 14) turns FAKE verdicts most beyond its control:"
+    )
+    assert sentence.endswith("; “noise” (±1), smaller and without a control, 40 %.")
     sentence = found({"noise_1": 0.8}, {"noise_1": 0.4}, tmp_path)["smallest_fake"].sentence
     assert sentence.startswith(
         "No change turns FAKE verdicts more often than its control does. Without a control, “noise”"
