@@ -18,8 +18,8 @@ from core.dataset import ImageSet, fingerprint_of
 from core.detector import Detector, build_network, load_detector
 from core.explain.__main__ import find_detector
 from core.facts import image_facts
-from core.recipe import RECIPES, autocast
-from core.training import _Training
+from core.recipe import RECIPES, autocast, precision_on
+from core.training import Training
 from tests.benchmarks.table import Row, Settings, machine, named, seconds, shown
 
 
@@ -96,7 +96,7 @@ def random_set(images: int) -> ImageSet:
 def epoch(images: int) -> Row:
     """An epoch of `swift` against as many bare forward-backward-update steps."""
     recipe = replace(RECIPES["swift"], epochs=4, validation=0.0)
-    training = _Training(recipe, random_set(images), torch.device("cpu"), Path("unused"))
+    training = Training(recipe, random_set(images), torch.device("cpu"), Path("unused"))
     network = build_network(recipe.width, seed=0).to(memory_format=torch.channels_last).train()
     optimizer = torch.optim.SGD(network.parameters(), 0.01, momentum=0.9, nesterov=True)
     inputs = torch.rand(recipe.batch_size, 3, 32, 32).to(memory_format=torch.channels_last)
@@ -112,7 +112,7 @@ def epoch(images: int) -> Row:
 
     ours, theirs = best_of(lambda: training.run_epoch(None), repeats=3), best_of(bare, repeats=3)
     return Row(
-        f"An epoch of training the swift recipe, {images:,} images",
+        f"An epoch of training the swift recipe in {precision_on(recipe, torch.device('cpu'))}, {images:,} images",
         f"{seconds(ours)} ({images / ours:.0f} images/s)",
         f"{named('torch')}, as many bare steps on one batch: {seconds(theirs)}",
         f"{theirs / ours:.2f}",
