@@ -195,7 +195,7 @@ def check_arrays(
     Raises:
         ContractError: naming the file.
     """
-    if maps is None or maps.ndim != 3 or maps.dtype.kind != "f" or not np.isfinite(maps).all():
+    if maps is None or maps.shape[1:] != (4, 4) or maps.dtype.kind != "f" or not np.isfinite(maps).all():
         raise ContractError(f"{path / 'maps.npy'} does not hold a map an image; write the run again")
     if features is not None and (features.ndim != 2 or features.dtype.kind != "f"):
         raise ContractError(f"{path / 'features.npy'} does not hold features an image; write the run again")

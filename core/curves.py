@@ -10,6 +10,7 @@ from core.stats import wilson_interval
 
 HALF = 0.5
 MAX_POINTS = 400
+ECE_BINS = 15
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,11 +83,38 @@ def confidence_of(p_real: NDArray[np.floating]) -> NDArray[np.float32]:
     return np.asarray(np.maximum(p_real, 1 - p_real), np.float32)
 
 
+def is_right(table: pd.DataFrame) -> NDArray[np.bool_]:
+    """bool (N,), whether each image's verdict (`predicted`) is what it is (`label`)."""
+    return np.asarray(table["label"].astype(str) == table["predicted"].astype(str))
+
+
+def _bins_of(confidence: NDArray[np.floating], bins: int) -> NDArray[np.intp]:
+    """intp (N,), the bin of each confidence: bins of one width between 0.5, the least of two classes, and 1."""
+    return np.minimum(((confidence - HALF) * 2 * bins).astype(np.intp), bins - 1)
+
+
+def expected_calibration_error(
+    p_real: NDArray[np.floating], right: NDArray[np.bool_], *, bins: int = ECE_BINS
+) -> float:
+    """Mean gap between confidence and accuracy over equal-width bins of confidence (Guo et al. 2017).
+
+    Args:
+        p_real: (N,) probabilities of REAL.
+        right: bool (N,), whether each verdict is right.
+        bins: between 0.5 and 1.
+
+    Returns:
+        0..1, each bin weighted by its share of the images.
+    """
+    confidence = np.maximum(np.asarray(p_real, np.float64), 1 - np.asarray(p_real, np.float64))
+    gap = np.bincount(_bins_of(confidence, bins), confidence - right, minlength=bins)
+    return float(np.abs(gap).sum() / len(confidence))
+
+
 def confidence_histogram(table: pd.DataFrame, *, bins: int = 20) -> pd.DataFrame:
     """Right and wrong verdicts by confidence: columns `low`, `high` (0.5 to 1), `right`, `wrong` (counts)."""
     confidence = confidence_of(table["p_real"].to_numpy())
-    right = (table["label"].astype(str) == table["predicted"].astype(str)).to_numpy()
-    index = np.minimum(((confidence - HALF) * 2 * bins).astype(int), bins - 1)
+    right, index = is_right(table), _bins_of(confidence, bins)
     edges = np.linspace(HALF, 1, bins + 1)
     counts = {
         name: np.bincount(index[chosen], minlength=bins) for name, chosen in (("right", right), ("wrong", ~right))
@@ -101,8 +129,7 @@ def calibration(table: pd.DataFrame, *, bins: int = 10) -> pd.DataFrame:
         Columns `confidence` (mean of the bin), `accuracy`, `low`, `high` (its 95 % interval), all 0 to 1, and `images`.
     """
     confidence = confidence_of(table["p_real"].to_numpy()).astype(np.float64)
-    right = (table["label"].astype(str) == table["predicted"].astype(str)).to_numpy()
-    index = np.minimum(((confidence - HALF) * 2 * bins).astype(int), bins - 1)
+    right, index = is_right(table), _bins_of(confidence, bins)
     images, hits = np.bincount(index, minlength=bins), np.bincount(index, right, minlength=bins).astype(int)
     some = images > 0
     low, high = wilson_interval(hits[some], images[some])

@@ -56,6 +56,9 @@ def build_network(width: int = 64, *, seed: int | None = None) -> ResNet:
     Args:
         width: channels of the first stage; the paper's is 64, the last stage has 8 * width.
         seed: seeds the initial weights without touching torch's global generator.
+
+    Raises:
+        ValueError: a width below 1.
     """
     if width < 1:
         raise ValueError(f"width must be at least 1, not {width}")
@@ -97,6 +100,23 @@ def pick_device(name: str = "auto") -> torch.device:
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 
+class Normalisation:
+    """What a network sees of pixels; training and every later pass have it from here.
+
+    Args:
+        mean, std: of pixels in 0..1, a value a channel.
+        device: where it computes.
+    """
+
+    def __init__(self, mean: tuple[float, float, float], std: tuple[float, float, float], device: torch.device) -> None:
+        self._shift = torch.tensor(mean, device=device).view(1, 3, 1, 1) * 255
+        self._scale = 1 / (255 * torch.tensor(std, device=device).view(1, 3, 1, 1))
+
+    def __call__(self, pixels: Tensor) -> Tensor:
+        """float32 (N, 3, H, W) of 0..255 on the device to what the network is given."""
+        return (pixels - self._shift) * self._scale
+
+
 @dataclass(eq=False)
 class Detector:
     """Weights and how to use them.
@@ -126,8 +146,7 @@ class Detector:
             parameter.requires_grad_(False)
         self.sha256 = weights_sha256(self.network)
         self._fused = fuse_batch_norm(self.network)
-        self._shift = torch.tensor(self.mean, device=self.device).view(1, 3, 1, 1) * 255
-        self._scale = 1 / (255 * torch.tensor(self.std, device=self.device).view(1, 3, 1, 1))
+        self._normalised = Normalisation(self.mean, self.std, self.device)
 
     @property
     def name(self) -> str:
@@ -145,7 +164,7 @@ class Detector:
         # a copy, because pixels may be a read-only memory map
         tensor = torch.from_numpy(np.array(pixels)) if isinstance(pixels, np.ndarray) else pixels
         # NHWC seen as NCHW is channels_last already: no copy beyond the conversion
-        return (tensor.to(self.device).permute(0, 3, 1, 2).float() - self._shift) * self._scale
+        return self._normalised(tensor.to(self.device).permute(0, 3, 1, 2).float())
 
     def margins(
         self, pixels: NDArray[np.uint8], *, batch_size: int | None = None, progress: Progress | None = None
@@ -192,7 +211,7 @@ class Detector:
         return Pass(*(torch.cat(column).float().cpu().numpy() for column in zip(*parts, strict=True)))
 
     def p_real(self, margins: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Probability of REAL, 0..1, after temperature."""
+        """float32 (N,): probability of REAL, 0..1, of float32 (N,) margins, after temperature."""
         scaled = np.asarray(margins, np.float64) / self.temperature
         return (0.5 * (1 + np.tanh(scaled / 2))).astype(np.float32)
 
@@ -253,11 +272,19 @@ def fuse_batch_norm(network: ResNet) -> FusedNetwork:
 
 
 def measure_batch_size(
-    network: nn.Module, device: torch.device, *, candidates: tuple[int, ...] = (64, 128, 256), images: int = 512
+    network: nn.Module, device: torch.device, *, candidates: tuple[int, ...] | None = None, images: int | None = None
 ) -> int:
-    """The candidate batch size with the most images a second on this machine; takes a second or two."""
-    if device.type == "cuda":
-        candidates, images = (512, 1024, 2048), 8192
+    """The candidate batch size with the most images a second on this machine; takes a second or two.
+
+    Args:
+        network: what is timed, on `device`.
+        device: where.
+        candidates: batch sizes; some that suit the device when None.
+        images: passed through the network for each; enough to tell them apart when None.
+    """
+    fast = device.type == "cuda"
+    candidates = candidates or ((512, 1024, 2048) if fast else (64, 128, 256))
+    images = images or (8192 if fast else 512)
     rates = {}
     with torch.inference_mode():
         for size in candidates:
@@ -311,6 +338,10 @@ def save_detector(path: Path, detector: Detector, *, model_card: str, replace: b
         detector: its network must have been through `round_to_float16`.
         model_card: Markdown.
         replace: overwrite an existing folder.
+
+    Raises:
+        TakenError: the folder exists and is not to be replaced.
+        WriteError: it could not be written; nothing is left half done.
     """
     state = detector.network.state_dict()
     tensors = {
@@ -353,6 +384,7 @@ def load_detector(path: Path, *, device: str = "auto") -> Detector:
 
     Raises:
         ContractError: a file is missing, changed, or of another width than the manifest says.
+        ValueError: there is no such device here.
     """
     read_detector_manifest(path)
     manifest = read_folder(path, KIND)

@@ -127,13 +127,9 @@ def _sharing_a_bucket(
 def _close(
     hashes: NDArray[np.uint64], left: NDArray[np.intp], right: NDArray[np.intp], max_bits: int
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.int8]]:
-    differing = (hashes[left] ^ hashes[right]).view(np.uint16).reshape(-1, BANDS)
-    bits = _ONES[differing].sum(axis=1, dtype=np.int8)
+    bits = np.bitwise_count(hashes[left] ^ hashes[right]).astype(np.int8)
     kept = bits <= max_bits
     return left[kept], right[kept], bits[kept]
-
-
-_ONES = np.array([value.bit_count() for value in range(2**16)], np.int8)
 
 
 def _compared(

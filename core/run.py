@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.checks import check_arrays, check_manifest, check_predictions, check_size
+from core.curves import expected_calibration_error
 from core.dataset import CLASSES, ImageSet, Split
 from core.facts import FACTS
 from core.storage import MANIFEST, ContractError, read_folder, restore_all, write_folder
@@ -35,7 +36,6 @@ COLUMNS = (
     "in_train", "is_repeat",
 )  # fmt: skip
 LARGE_FEATURES = 32 * 2**20
-ECE_BINS = 15
 
 # Table 1 and Figure 1 of the paper; confusion is [true][predicted], FAKE first
 PAPER: dict[str, Any] = {
@@ -111,6 +111,10 @@ def write_run(
 
     Returns:
         The run's folder.
+
+    Raises:
+        TakenError: a run of this name exists and is not to be replaced.
+        WriteError: it could not be written; nothing is left half done.
     """
     computed = detector.full_pass(np.asarray(images.pixels), progress=progress)
     p_real = detector.p_real(computed.margins)
@@ -210,27 +214,8 @@ def metrics(predictions: pd.DataFrame) -> dict[str, Any]:
         },
         "confusion": confusion_matrix(truth, verdict, labels=list(CLASSES)).tolist(),
         "auroc": auroc,
-        "ece": expected_calibration_error(predictions["p_real"].to_numpy(), is_real),
+        "ece": expected_calibration_error(predictions["p_real"].to_numpy(), (truth == verdict).to_numpy()),
     }
-
-
-def expected_calibration_error(p_real: NDArray[Any], is_real: NDArray[np.bool_], *, bins: int = ECE_BINS) -> float:
-    """Mean gap between confidence and accuracy over equal-width bins of confidence (Guo et al. 2017).
-
-    Args:
-        p_real: (N,) probabilities of REAL.
-        is_real: bool (N,).
-        bins: bins between 0.5, the least confidence of two classes, and 1.
-
-    Returns:
-        0..1, each bin weighted by its share of the images.
-    """
-    p_real = np.asarray(p_real, np.float64)
-    confidence = np.maximum(p_real, 1 - p_real)
-    correct = (p_real > 0.5) == is_real
-    index = np.minimum(((confidence - 0.5) * 2 * bins).astype(int), bins - 1)
-    gap = np.bincount(index, confidence - correct, minlength=bins)
-    return float(np.abs(gap).sum() / len(p_real))
 
 
 def read_run(path: Path) -> Run:

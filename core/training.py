@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torchvision.models.resnet import ResNet
 
 from core.dataset import ImageSet
-from core.detector import REAL, Detector, build_network, pick_device, round_to_float16
+from core.detector import REAL, Detector, Normalisation, build_network, pick_device, round_to_float16
 from core.recipe import Recipe, augment, autocast, learning_rate
 from core.storage import cache_dir, write_bytes_atomically
 
@@ -86,13 +86,14 @@ def fit(
         restart: throw an existing checkpoint away.
         checkpoints: their folder; by default in the cache, outside the repository.
         report: gets a line an epoch.
-        progress: called with (steps done, all steps, text) a few times a second.
+        progress: called with (steps done, all steps, text) every tenth step.
 
     Raises:
         TrainingInterrupted: a checkpoint exists and neither `resume` nor `restart` was asked for, or the loss is not
             finite.
+        ValueError: there is no such device here, or holding images out leaves none to train on.
     """
-    training = _Training(recipe, images, pick_device(device), checkpoints or cache_dir() / "checkpoints")
+    training = Training(recipe, images, pick_device(device), checkpoints or cache_dir() / "checkpoints")
     if training.file.exists() and not resume and not restart:
         raise TrainingInterrupted(
             f"There is a checkpoint already ({training.file}); pass --resume to go on or --restart to begin again."
@@ -129,7 +130,7 @@ def _epoch_line(row: dict[str, float], epochs: int) -> str:
     )
 
 
-class _Training:
+class Training:
     """State of one training: what a checkpoint must hold, and the steps that change it."""
 
     def __init__(self, recipe: Recipe, images: ImageSet, device: torch.device, folder: Path) -> None:
@@ -155,8 +156,7 @@ class _Training:
         self.steps = recipe.epochs * _steps_an_epoch(len(self.train), recipe.batch_size)
         self.epoch = self.step = 0
         self.history: list[dict[str, float]] = []
-        self._shift = torch.tensor(self.mean, device=device).view(1, 3, 1, 1) * 255
-        self._scale = 1 / (255 * torch.tensor(self.std, device=device).view(1, 3, 1, 1))
+        self._normalised = Normalisation(self.mean, self.std, device)
 
     def run_epoch(self, progress: Callable[[int, int, str], None] | None) -> dict[str, float]:
         recipe, start = self.recipe, time.perf_counter()
@@ -212,8 +212,9 @@ class _Training:
         """One augmented, normalised batch and its labels."""
         pixels = self.pixels[indices.to(self.device)].permute(0, 3, 1, 2).float()
         pixels = augment(self.recipe, pixels, generator)
-        inputs = (pixels - self._shift) * self._scale
-        return inputs.contiguous(memory_format=torch.channels_last), self.labels[indices.to(self.device)]
+        return self._normalised(pixels).contiguous(memory_format=torch.channels_last), self.labels[
+            indices.to(self.device)
+        ]
 
     def _best(self) -> ResNet:
         return self.averaged if self.recipe.average else self.network
@@ -223,7 +224,7 @@ class _Training:
         with torch.inference_mode(), autocast(self.recipe, self.device):
             for indices in torch.split(torch.from_numpy(self.held), 512):
                 pixels = self.pixels[indices.to(self.device)].permute(0, 3, 1, 2).float()
-                verdicts.append(network((pixels - self._shift) * self._scale).argmax(1).cpu())
+                verdicts.append(network(self._normalised(pixels)).argmax(1).cpu())
         return torch.cat(verdicts).numpy()
 
     def finish(self) -> Detector:

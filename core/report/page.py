@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from core.checks import read_detector_manifest
-from core.curves import calibration, class_scores, confusion_at, error_by, sweep
+from core.curves import calibration, class_scores, confusion_at, error_by, is_right, sweep
 from core.pictures import Pictures
 from core.report import figures
 from core.report.figures import Drawn
@@ -51,7 +51,7 @@ def report_of(
         detector: manifest of the detector that made it, for its training and settings.
         answers: the run's studies (`core.studies.store.find_studies`).
         problems: sentences about studies that could not be read.
-        table: from `core.browse.browse_table`; needed with a selection.
+        table: from `core.browse.browse_table`, which has the columns of studies too; the run's own rows when None.
         selection: the images it is about; all of them when None.
         pictures: where the selection's pixels are.
     """
@@ -166,7 +166,7 @@ def _quality(run: Run, detector: Mapping[str, Any] | None) -> list[str]:
     drawn.append(figures.calibration(calibration(table), caption=caption))
     found = error_by(table, "category")
     if len(found):
-        wrong = float((table["label"].astype(str) != table["predicted"].astype(str)).mean())
+        wrong = float(1 - is_right(table).mean())
         caption = "Where it fails. The lines are 95 % intervals: where two overlap, the difference may be chance."
         drawn.append(figures.rates(found, overall=wrong, caption=caption))
     if detector and detector.get("history"):

@@ -15,6 +15,7 @@ from core.stats import weighted_mean, weighted_share
 from core.studies.cells import Cells
 from core.studies.groups import groups
 from core.studies.lime_pass import lime_pass
+from core.studies.registry import VERSIONS
 from core.studies.shares import with_ends
 from core.studies.study import Context, Finding, Study
 from core.studies.trust_summary import alone, between
@@ -93,7 +94,7 @@ STUDY = Study(
     control="Grad-CAM maps of other images of the same cell of the confusion matrix in the place of the image's own.",
     compute=compute,
     conclude=conclude,
-    version=2,
+    version=VERSIONS["agreement"],
     parameters={"others": 100, "segments": 64, "lime_seed": 0, "seed": 0},
     explore=("rank", "rank_share"),
     shard=32,

@@ -25,6 +25,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from core.run import Run
 from core.studies.cluster_summary import SPACES, Card, clearness, read_cards, worst_card
 from core.studies.groups import VERDICTS
+from core.studies.registry import VERSIONS
 from core.studies.shares import percent, with_ends
 from core.studies.study import Context, Finding, Study, StudyError
 
@@ -278,7 +279,7 @@ STUDY = Study(
     compute=compute,
     conclude=conclude,
     parameters={"components": 20, "subsample": 3000, "most": 12, "clouds": 3, "seed": 0},
-    version=3,
+    version=VERSIONS["clusters"],
     explore=("features_cluster", "maps_cluster"),
     whole=True,
 )

@@ -13,6 +13,7 @@ from core.explain.probe_table import probe_columns, size_column
 from core.explain.probe_turns import short_margins, short_sizes, tell
 from core.studies.donors import Donors, choose_donors, class_means
 from core.studies.probe_findings import conclude
+from core.studies.registry import VERSIONS
 from core.studies.study import Context, Study
 
 
@@ -75,7 +76,7 @@ STUDY = Study(
     "the class's own mean colour, the seams without shuffling, as much of the picture covered elsewhere",
     compute=compute,
     conclude=conclude,
-    version=2,
+    version=VERSIONS["probes"],
     parameters={"seed": 0},
     explore=("turned_by", "turned_size", "turned_families", "detail_radius", "detail_both_ways"),
 )

@@ -20,6 +20,16 @@ MODULES: dict[str, str] = {
     "files": "core.studies.files",
 }
 
+# those whose values changed since their first version; files of another version are refused, without reading the module
+VERSIONS: dict[str, int] = dict.fromkeys(MODULES, 1) | {
+    "probes": 2,
+    "transfer": 2,
+    "agreement": 2,
+    "stability": 2,
+    "sanity": 3,
+    "clusters": 3,
+}
+
 
 def find_study(name: str) -> Study:
     """The study of this name.

@@ -26,6 +26,7 @@ from core.stats import weighted_mean
 from core.studies.cells import Cells
 from core.studies.groups import groups
 from core.studies.lime_pass import lime_pass
+from core.studies.registry import VERSIONS
 from core.studies.stability import mean_rank
 from core.studies.study import Context, Finding, Study
 from core.studies.trust_summary import EXPLANATIONS, LEVELS, LIME_LEVELS, alone, between, kept_by_the_picture
@@ -171,7 +172,7 @@ STUDY = Study(
     control="What the same random detector makes of other images of the cell, and the image's edges.",
     compute=compute,
     conclude=conclude,
-    version=3,
+    version=VERSIONS["sanity"],
     parameters={"networks": 10, "others": 20, "lime_others": 4, "lime_seed": 0, "seed": 0},
     shard=48,
 )

@@ -15,6 +15,7 @@ from core.stats import weighted_mean, weighted_share
 from core.studies.cells import Cells
 from core.studies.groups import groups
 from core.studies.lime_pass import lime_pass
+from core.studies.registry import VERSIONS
 from core.studies.shares import with_ends
 from core.studies.study import Context, Finding, Study
 from core.studies.trust_summary import EXPLANATIONS, alone, between
@@ -132,7 +133,7 @@ STUDY = Study(
     control="The same comparison with explanations of other images of the same cell of the confusion matrix.",
     compute=compute,
     conclude=conclude,
-    version=2,
+    version=VERSIONS["stability"],
     parameters={"others": 100, "lime_others": 20, "segments": 64, "lime_seed": 0, "seed": 0},
     explore=("lime_seed", "lime_noise", "gradcam_noise"),
     shard=32,

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from core.run import Run
 from core.storage import ContractError, write_bytes_atomically
+from core.studies.registry import VERSIONS
 from core.studies.study import Answer, Finding
 
 SCHEMA = 1
@@ -81,7 +82,8 @@ def read_study(path: Path, run: Run | None = None) -> Answer:
         run: the run that it must belong to; None to take it as it is.
 
     Raises:
-        ContractError: not a study, changed since it was written, or another run's; the message names the file.
+        ContractError: not a study, changed since it was written, another run's, or made by a version of the study that
+            gave other values; the message names the file.
     """
     again = "restore it or run `python -m core.studies` again"
     try:
@@ -104,9 +106,7 @@ def read_study(path: Path, run: Run | None = None) -> Answer:
         raise ContractError(f"{path} is not the file that was written (its sha256 differs); {again}")
     if about.get("study") != path.stem:
         raise ContractError(f"{path} holds the study {about.get('study')}; {again}")
-    for name, fits in FORMS.items():
-        if name in about and not fits(about[name]):
-            raise ContractError(f"{path} has no usable {name}; {again}")
+    _check_about(path, about, again)
     if about.get("whole") is False and about.get("images", len(table)) != len(table):
         raise ContractError(f"{path} has {len(table)} rows and says {about['images']}; {again}")
     if run is not None:
@@ -114,6 +114,19 @@ def read_study(path: Path, run: Run | None = None) -> Answer:
             if about.get(key) != run.manifest.get(key):
                 raise ContractError(f"{path} belongs to another run ({key} differs); {again}")
     return Answer(path, table, about)
+
+
+def _check_about(path: Path, about: Mapping[str, Any], again: str) -> None:
+    """Refuse what a file says of itself where pages could not take it."""
+    for name, fits in FORMS.items():
+        if name in about and not fits(about[name]):
+            raise ContractError(f"{path} has no usable {name}; {again}")
+    version = about.get("version", 1)
+    if version != VERSIONS.get(path.stem, version):
+        raise ContractError(
+            f"{path} was made by another version of the study, which gave other values; run `python -m core.studies "
+            f"{path.stem}` again"
+        )
 
 
 @dataclass(frozen=True)

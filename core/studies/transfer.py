@@ -16,6 +16,7 @@ from core.generator_names import generator_name
 from core.neighbours import is_sample
 from core.run import Run
 from core.stats import clustered_share, wilson_interval
+from core.studies.registry import VERSIONS
 from core.studies.shares import percent, with_ends
 from core.studies.study import Context, Finding, Study, StudyError
 from core.upload import DEFAULT_FILTER
@@ -279,7 +280,7 @@ STUDY = Study(
     control="The run's own images in the same table.",
     compute=compute,
     conclude=conclude,
-    version=2,
+    version=VERSIONS["transfer"],
     # a folder with one .tar.xz or folder of images for each generator; "" where there is none
     parameters={"generators": "", "crops": 100},
     private=("generators",),

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from core.curves import is_right
 from core.perturb import Fill
 from core.run import Run
 from core.stats import Estimate, weighted_mean, weighted_share
@@ -267,8 +268,7 @@ def coverage(answers: Mapping[str, Answer], run: Run) -> pd.DataFrame:
     Returns:
         `study`, `title`, `images`, `share` of the run, `errors` covered and `errors_of` in the run.
     """
-    wrong = (run.predictions["label"].astype(str) != run.predictions["predicted"].astype(str)).to_numpy()
-    errors = set(run.predictions["id"][wrong])
+    errors = set(run.predictions["id"][~is_right(run.predictions)])
     rows = [
         {
             "study": name,

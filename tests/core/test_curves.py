@@ -5,8 +5,16 @@ import pandas as pd
 import pytest
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support, roc_auc_score
 
-from core.curves import calibration, class_scores, confidence_histogram, confusion_at, error_by, sweep
-from core.run import expected_calibration_error
+from core.curves import (
+    calibration,
+    class_scores,
+    confidence_histogram,
+    confusion_at,
+    error_by,
+    expected_calibration_error,
+    is_right,
+    sweep,
+)
 
 
 @pytest.fixture
@@ -76,7 +84,7 @@ def test_histogram_counts_every_image_once(table: pd.DataFrame) -> None:
 def test_calibration_gap_is_the_runs_ece(table: pd.DataFrame) -> None:
     bins = calibration(table, bins=15)
     gap = (bins["images"] * (bins["confidence"] - bins["accuracy"]).abs()).sum() / bins["images"].sum()
-    ece = expected_calibration_error(table["p_real"].to_numpy(), (table["label"] == "REAL").to_numpy())
+    ece = expected_calibration_error(table["p_real"].to_numpy(), is_right(table))
     assert gap == pytest.approx(ece, abs=1e-6)
     assert ((bins["low"] <= bins["accuracy"]) & (bins["accuracy"] <= bins["high"])).all()
 

@@ -8,8 +8,9 @@ import pandas as pd
 import pytest
 from sklearn.metrics import classification_report
 
+from core.curves import expected_calibration_error
 from core.dataset import ImageSet, load_image_set
-from core.run import Run, clean, expected_calibration_error, find_runs, metrics, read_run, write_run
+from core.run import Run, clean, find_runs, metrics, read_run, write_run
 from core.storage import MANIFEST, ContractError, sealed, sha256_of
 from tests.conftest import make_detector
 
@@ -67,9 +68,9 @@ def test_metrics_are_scikit_learns(run: Run) -> None:
 
 def test_calibration_error_by_hand() -> None:
     p_real = np.array([0.9, 0.9, 0.9, 0.9, 0.2])
-    is_real = np.array([True, True, True, False, False])
+    right = np.array([True, True, True, False, True])
     # 0.9 is right 3 times in 4, 0.8 of FAKE is right: (4 * |0.9 - 0.75| + 1 * |0.8 - 1|) / 5
-    assert expected_calibration_error(p_real, is_real) == pytest.approx((0.6 + 0.2) / 5)
+    assert expected_calibration_error(p_real, right) == pytest.approx((0.6 + 0.2) / 5)
 
 
 def test_metrics_of_one_class_and_of_nothing(run: Run) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from core.run import read_run
 from core.storage import ContractError
+from core.studies.registry import MODULES, VERSIONS, find_study
 from core.studies.runner import Source, run_study
 from core.studies.store import find_studies, read_study, study_path, write_study
 from tests.core.studies.conftest import BRIGHTNESS
@@ -91,6 +92,20 @@ def test_another_version_is_refused(tmp_path: Path) -> None:
     pq.write_table(arrow.replace_schema_metadata(changed), path)
     with pytest.raises(ContractError, match="another version"):
         read_study(path)
+
+
+def test_a_study_of_another_version_is_refused_before_a_page_looks_for_its_columns(tmp_path: Path) -> None:
+    for name, version in VERSIONS.items():
+        path = tmp_path / f"{name}.parquet"
+        write_study(path, TABLE, {"study": name, "version": version})
+        assert read_study(path).about["version"] == version
+        write_study(path, TABLE, {"study": name, "version": version + 1})
+        with pytest.raises(ContractError, match=f"{name}.parquet was made by another version of the study"):
+            read_study(path)
+
+
+def test_versions_are_those_of_the_studies() -> None:
+    assert {name: find_study(name).version for name in MODULES} == VERSIONS
 
 
 def test_findings_by_key(source: Source) -> None:
