@@ -69,7 +69,7 @@ def with_pictures(found: Neighbours, run: Path | None) -> Neighbours:
 
     def pictured(one: Neighbour) -> Neighbour:
         row = opened.row_of(one.id)
-        return replace(one, image=pictures.get(row)) if one.image is None and row is not None else one
+        return one._replace(image=pictures.get(row)) if one.image is None and row is not None else one
 
     other = None if found.other is None else pictured(found.other)
     return replace(found, near=tuple(map(pictured, found.near)), other=other)

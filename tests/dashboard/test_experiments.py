@@ -118,7 +118,7 @@ def test_neighbours_in_a_run_get_the_pictures_that_the_dashboard_has(home: Path,
     assert run.images is not None
     rows = run.predictions
     near = tuple(Neighbour(str(rows["id"].iloc[row]), str(row), "REAL", "REAL", None, 0.1, None) for row in (3, 5))
-    found = Neighbours(near, replace(near[0], id="nobody"), "REAL", "made", 60, False)
+    found = Neighbours(near, near[0]._replace(id="nobody"), "REAL", "made", 60, False)
     shown = with_pictures(found, run.path)
     for one, row in zip(shown.near, (3, 5), strict=True):
         np.testing.assert_array_equal(one.image, run.images[row])
