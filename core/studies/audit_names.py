@@ -43,9 +43,18 @@ FACT_NAMES = {
         "Greyness", "1 is grey all over, lower is more colourful", "greyer", "more colourful",
         probes=("fade", "saturate"),
     ),
-    "red": FactName("Red", "mean of the red channel, 0 to 255", "redder", "less red", probes=("tint",)),
-    "green": FactName("Green", "mean of the green channel, 0 to 255", "greener", "less green", probes=("tint",)),
-    "blue": FactName("Blue", "mean of the blue channel, 0 to 255", "bluer", "less blue", probes=("tint",)),
+    "red": FactName(
+        "Red", "mean of the red channel, 0 to 255", "richer in red light", "poorer in red light",
+        probes=("tint",),
+    ),
+    "green": FactName(
+        "Green", "mean of the green channel, 0 to 255", "richer in green light", "poorer in green light",
+        probes=("tint",),
+    ),
+    "blue": FactName(
+        "Blue", "mean of the blue channel, 0 to 255", "richer in blue light", "poorer in blue light",
+        probes=("tint",),
+    ),
     "fine_detail": FactName(
         "Fine detail", "share of an image's variation that is finer than 4 pixels, 0 to 1", "richer in fine detail",
         "poorer in fine detail", probes=("lowpass",),
@@ -59,4 +68,6 @@ FACT_NAMES = {
     ),
     "category": FactName("What the image shows", "the set's own categories", alike="what they show"),
 }  # fmt: skip
+# one experiment changes all of these at once
+CHANNELS = ("red", "green", "blue")
 LEAK = FactName("Copies of training images", "images of the test that are also, or nearly, in the training set")

@@ -10,7 +10,7 @@ from core.browse import Filter
 from core.run import Run
 from core.stats import Estimate
 from core.studies.audit_names import FACT_NAMES, LEAK, FactName
-from core.studies.audit_words import HINT, about_fact, about_leak, about_lean, how_well, worst_first
+from core.studies.audit_words import HINT, about_fact, about_leak, about_lean, how_well, tells, worst_first
 from core.studies.copies import FILE, NEAR, SHOWN, UNKNOWN
 from core.studies.probe_summary import read_turns, responses
 from core.studies.study import Answer
@@ -18,6 +18,10 @@ from core.studies.study import Answer
 BINS = 28
 # what lies beyond is counted in the outermost bins
 TAILS = 0.005
+# of the verdicts: as many are said to rest on a fact
+FORCED = 0.25
+# what JPEG leaves of a grey image is seldom wholly grey
+GREY = 0.99
 SIDES = {"in_training": "training", "in_set": "set"}
 
 
@@ -34,7 +38,9 @@ class Concern:
         lean: what the detector does where it cannot help.
         alone: AUROC by it alone, 0.5 is guessing.
         shuffled: the same after labels were shuffled.
+        verdict: both in a few words.
         without: the detector's AUROC where it cannot help; NaN where no such images are.
+        right: the mean of the detector's recalls among the same images, 0 to 1; NaN likewise.
         higher: the class that has more of it, None for what is no number or differs in spread alone.
         shown: what of it Explore shows, by the button's words.
     """
@@ -45,9 +51,11 @@ class Concern:
     how_well: str
     sentence: str
     lean: str
+    verdict: str
     alone: Estimate
     shuffled: float
     without: Estimate
+    right: Estimate
     higher: str | None = None
     shown: dict[str, Filter] = field(default_factory=dict)
 
@@ -71,12 +79,26 @@ def _concern(row: pd.Series, network: pd.Series) -> Concern:
         how_well=how_well(row["auroc_low"]),
         sentence=(about_leak(row) if leak else about_fact(row)).sentence,
         lean=about_lean(row, network).sentence,
+        verdict=_verdict(row, network),
         alone=estimate(row, "auroc"),
         shuffled=float(row["shuffled"]),
         without=estimate(row, "matched_auroc"),
+        right=estimate(row, "matched_accuracy"),
         higher=higher,
         shown=_shown(row["name"], name),
     )
+
+
+def _verdict(row: pd.Series, network: pd.Series) -> str:
+    """What a fact tells, and whether the detector's score hangs on it."""
+    told = f"{tells(row['auroc_low'], 'tells', 'the classes apart')}"
+    if not np.isfinite(row["matched_auroc"]):
+        need = "whether the detector needs it cannot be said"
+    elif row["matched_auroc_high"] < network["auroc_low"]:
+        need = "part of what the detector can do goes with it"
+    else:
+        need = "the detector does not need it"
+    return f"{told[0].upper()}{told[1:]}; {need}."
 
 
 def _shown(key: str, name: FactName) -> dict[str, Filter]:
@@ -191,6 +213,20 @@ def probe_sentence(run: Run, probes: Answer, name: FactName) -> str | None:
         what = f"“{best['title'].lower()}”, {best['strength']}{control}"
         parts.append(f"{share:.1f} % ({low:.1f} to {high:.1f} %) of {verdict} verdicts ({what})")
     return f"Changing it turns {' and '.join(parts)}." if parts else None
+
+
+def turned_by_force(run: Run, probes: Answer, name: FactName) -> bool:
+    """Whether changing this fact certainly turns more than a quarter of some verdicts beyond a control."""
+    if not name.probes:
+        return False
+    rows = responses(read_turns(run, probes.table, probes.about.get("parameters")), probes=name.probes)
+    return bool(((rows["compared"] != "none") & (rows["net_low"] > FORCED)).any())
+
+
+def grey_shares(values: pd.Series, labels: pd.Series) -> dict[str, float]:
+    """The share of each class, 0 to 1, that is grey all over or nearly (greyness of `GREY` and more), REAL first."""
+    grey = values >= GREY
+    return {label: float(grey[labels == label].mean()) for label in ("REAL", "FAKE")}
 
 
 def copy_counts(duplicates: Answer, run: Run) -> pd.DataFrame:

@@ -45,6 +45,12 @@ def how_well(auroc_low: float) -> str:
     return next(words for least, words in HOW_WELL if auroc_low >= least)
 
 
+def tells(auroc_low: float, verb: str, what: str = "REAL from FAKE") -> str:
+    """ "tells REAL from FAKE well", ..., "hardly tells REAL from FAKE"."""
+    how = how_well(auroc_low)
+    return f"hardly {verb} {what}" if how == "hardly" else f"{verb} {what} {how}"
+
+
 def about_fact(row: "pd.Series[Any]") -> Finding:
     """What a fact alone tells."""
     name = FACT_NAMES[row["name"]]
@@ -53,7 +59,7 @@ def about_fact(row: "pd.Series[Any]") -> Finding:
         text = f"{name.title} tells nothing: all {images:,} images have the same."
         return Finding(f"fact.{row['name']}", text, 0.5, 0.5, 0.5, images)
     text = (
-        f"{name.title} alone tells REAL from FAKE {how_well(row['auroc_low'])}: of 100 pairs of one image of each "
+        f"{name.title} alone {tells(row['auroc_low'], 'tells')}: of 100 pairs of one image of each "
         f"class it picks the REAL one in {_pairs(row, 'auroc')}, with shuffled labels in {100 * row['shuffled']:.1f}"
     )
     if name.is_number and row["auroc_low"] >= HINT:
@@ -79,7 +85,7 @@ def about_leak(row: "pd.Series[Any]") -> Finding:
         )
     else:
         text = (
-            f"{LEAK.title} alone tell REAL from FAKE {how_well(row['auroc_low'])}: {count:,} of {images:,} images have "
+            f"{LEAK.title} alone {tells(row['auroc_low'], 'tell')}: {count:,} of {images:,} images have "
             f"a copy or near copy there, {int(row['other_class']):,} of them of the other class; whoever remembers "
             f"those and guesses all others picks the REAL one of 100 pairs in {_pairs(row, 'auroc')}."
         )

@@ -59,8 +59,16 @@ section(
     f"How each is spread over {CLASS_WORDS['REAL']} (solid) and {CLASS_WORDS['FAKE']} (dashed) images, what it tells, "
     "and whether the detector leans on it.",
 )
-for one in flaws:
-    parts.concern_row(opened, one, probes)
+if flaws and probes is not None:
+    st.caption(
+        "Two questions are asked of each. Does the detector's score come from it, among images as they are? That is "
+        "compared among images alike in it, and as the rank correlation with the margin (-1 to 1, 0 is none). And does "
+        "a verdict turn when it is changed by force, as the experiments on the page Evidence do, here at the strength "
+        "that turns most? For what a verdict rests on the experiment counts; the correlation can be small beside it, "
+        "since images by themselves differ less in it than the experiment changes it."
+    )
+for group in parts.together(flaws):
+    parts.concern_row(opened, group, probes)
 if not flaws:
     st.markdown("No single fact tells the classes apart by more than ten facts may by chance.")
 if rest := [one for one in facts if not one.is_flaw]:
@@ -73,7 +81,8 @@ with band.cell():
     section(
         "The spectrum",
         "How much of each fineness of detail images hold: medians, and the middle half of the images. Where the bands "
-        "part, fineness alone tells the classes apart.",
+        "part, fineness alone tells the classes apart. A ring of the spectrum is all detail of one fineness, "
+        "whatever its direction.",
         help=explain("Spectrum"),
     )
     ring = audit.finding("ring")
@@ -84,7 +93,8 @@ with band.cell():
     section(
         "A plain baseline beside the network",
         "What a regression on a few numbers gets right, trained on the training images and tested on these. What it "
-        "reaches too is no merit of the network.",
+        "reaches too is no merit of the network. Counted are right verdicts, of which guessing gets half, and not "
+        "pairs as above.",
         help=explain("Baseline", "AUROC"),
     )
     lines = yardsticks(audit)

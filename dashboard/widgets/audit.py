@@ -1,11 +1,12 @@
 """Parts of the page Data: what an audit found, worst first, with the images behind it."""
 
 from collections.abc import Sequence
+from math import isfinite
 
 import streamlit as st
 
-from core.studies.audit_names import FACT_NAMES
-from core.studies.audit_report import Concern, histogram, probe_sentence, yardsticks
+from core.studies.audit_names import CHANNELS, FACT_NAMES
+from core.studies.audit_report import GREY, Concern, grey_shares, histogram, probe_sentence, turned_by_force, yardsticks
 from core.studies.copies import FILE, NEAR, SHOWN
 from core.studies.study import Answer
 from dashboard import address
@@ -60,10 +61,12 @@ def headlines(opened: Opened, audit: Answer, found: Sequence[Concern], duplicate
                 f"Of {len(table):,} images so many are in the training set as well{f': {each}' if each else ''}.",
             )
             repeats = int(opened.run.predictions["is_repeat"].sum())
+            alike = int((table["in_set"] == FILE).sum())
             _headline(
                 "Counted twice",
                 f"{repeats:,}",
-                f"Of {len(table):,} images so many are the very file of an earlier one of this set.",
+                f"Of {len(table):,} images so many are the very file of an earlier one of this set"
+                f"{f'; with those earlier ones {alike:,} files' if alike else ''}.",
             )
 
 
@@ -74,41 +77,89 @@ def _headline(label: str, value: str, sentence: str) -> None:
         st.caption(coloured(sentence))
 
 
-def concern_row(opened: Opened, one: Concern, probes: Answer | None) -> None:
-    """One thing that tells the classes apart: how it is spread, what it tells, and the images."""
+def together(found: Sequence[Concern]) -> list[list[Concern]]:
+    """Concerns in their order, the channels of colour in one group where the first of them stands."""
+    channels = [one for one in found if one.key in CHANNELS]
+    groups = [channels if one.key in CHANNELS else [one] for one in found]
+    return [group for place, group in enumerate(groups) if group not in groups[:place]]
+
+
+def concern_row(opened: Opened, group: Sequence[Concern], probes: Answer | None) -> None:
+    """One thing that tells the classes apart, or several that go together: a verdict, how it is spread, the images, and
+    the numbers folded away."""
     with st.container(border=True):
         band = st.grid(2, min_column_width=320, gap="large")
         with band.cell():
-            draw_spread(opened, one)
+            if len(group) == 1:
+                draw_spread(opened, group[0])
+            else:
+                for one, tab in zip(group, st.tabs([one.name.title for one in group]), strict=True):
+                    with tab:
+                        draw_spread(opened, one)
+                        _more(opened, one)
         with band.cell():
             with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-                st.markdown(f"#### {one.name.title}", width="content")
-                if icon := ICONS.get(one.how_well):
-                    st.badge(f"tells {one.how_well}", icon=icon, color="gray")
-            _sentences(opened, one, probes)
-            _buttons(opened, one)
+                title = listed([one.name.title for one in group])
+                st.markdown(f"#### {title[0]}{title[1:].lower()}", width="content")
+                if icon := ICONS.get(group[0].how_well):
+                    st.badge(f"tells {group[0].how_well}", icon=icon, color="gray")
+            said = list(dict.fromkeys(one.verdict for one in group))
+            for one in group[: len(group) if len(said) > 1 else 1]:
+                name = f"{one.name.title}: " if len(said) > 1 else "Each: " if len(group) > 1 else ""
+                told = one.verdict if not name else one.verdict[0].lower() + one.verdict[1:]
+                st.markdown(f"**{name}{told}**")
+            if probes is not None and _changed(opened, probes, group[0].key)[1]:
+                st.markdown("Changed by force it turns many verdicts all the same: these rest on it.")
+            if len(group) == 1:
+                _more(opened, group[0])
+            _grey(opened, group)
+            with st.expander("Numbers and experiments"):
+                _sentences(opened, group, probes)
 
 
-def _sentences(opened: Opened, one: Concern, probes: Answer | None) -> None:
-    for sentence in (one.sentence, one.lean):
-        said, beside = parts(sentence)
+def _more(opened: Opened, one: Concern) -> None:
+    """Which class has more of it, and the way to the images."""
+    if beside := parts(one.sentence)[1]:
+        st.caption(coloured(beside))
+    _buttons(opened, one)
+
+
+def _grey(opened: Opened, group: Sequence[Concern]) -> None:
+    """How many images of each class are grey all over, which a median does not say."""
+    if [one.key for one in group] != ["greyness"]:
+        return
+    shares = grey_shares(opened.table["greyness"], opened.table["label"])
+    said = listed([f"{percent(share)} of {label}" for label, share in shares.items()])
+    st.caption(coloured(f"Grey all over, or nearly ({GREY} and more): {said} images."))
+
+
+def _sentences(opened: Opened, group: Sequence[Concern], probes: Answer | None) -> None:
+    for one in group:
+        st.markdown(coloured(parts(one.sentence)[0]))
+        said, beside = parts(one.lean)
         st.markdown(coloured(said))
         if beside:
             st.caption(beside)
-    changed = _changed(opened, probes, one.key) if probes is not None else None
+        if isfinite(one.right.value):
+            ends = f"{percent(one.right.low)} to {percent(one.right.high)}"
+            st.caption(f"Of each class it calls on average {percent(one.right.value)} of these right ({ends}).")
+    changed, _ = _changed(opened, probes, group[0].key) if probes is not None else (None, False)
     if changed:
-        st.markdown(coloured(changed))
-        st.caption("From the experiments on the page Evidence; the strength that turns most of each verdict is told.")
+        also = " All three are changed at once." if len(group) > 1 else ""
+        st.markdown(coloured(f"{changed}{also}"))
 
 
-def _changed(opened: Opened, probes: Answer, key: str) -> str | None:
+def _changed(opened: Opened, probes: Answer, key: str) -> tuple[str | None, bool]:
+    """What the experiments that change a fact say, and whether they turn many verdicts."""
     return _remembered(opened, probes, f"{opened.stamp} {key}", key)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
-def _remembered(_opened: Opened, _probes: Answer, stamp: str, key: str) -> str | None:  # noqa: ARG001 - the key
+def _remembered(_opened: Opened, _probes: Answer, stamp: str, key: str) -> tuple[str | None, bool]:  # noqa: ARG001
     name = FACT_NAMES.get(key)
-    return None if name is None else probe_sentence(_opened.run, _probes, name)
+    if name is None:
+        return None, False
+    return probe_sentence(_opened.run, _probes, name), turned_by_force(_opened.run, _probes, name)
 
 
 def _buttons(opened: Opened, one: Concern) -> None:

@@ -72,7 +72,7 @@ def told_apart(found: Sequence[Concern], network: Estimate) -> go.Figure:
     values = [value for one in found for value in (*one.alone[:3], *one.without[:3]) if isfinite(value)]
     figure.update_xaxes(
         title="of 100 pairs told apart",
-        range=[min([0.48, *values]) - 0.01, 1.01],
+        range=[min([0.48, *values]) - 0.01, 1.03],
         tickvals=[share / 10 for share in range(11)],
         ticktext=[str(10 * share) for share in range(11)],
     )
@@ -104,6 +104,7 @@ def spread(frame: pd.DataFrame, unit: str) -> go.Figure:
 
 def _of_numbers(frame: pd.DataFrame, unit: str) -> go.Figure:
     figure = _figure(height=250)
+    top = max(frame["real"].max(), frame["fake"].max())
     for name in ("FAKE", "REAL"):
         shares = frame[name.lower()]
         figure.add_scatter(
@@ -125,7 +126,7 @@ def _of_numbers(frame: pd.DataFrame, unit: str) -> go.Figure:
             hovertemplate="%{customdata[1]} of %{customdata[0]} images: %{customdata[2]} to %{customdata[3]}"
             "<extra></extra>",
         )  # fmt: skip
-    figure.update_yaxes(showticklabels=False, title=None, showgrid=False, rangemode="tozero", ticks="")
+    figure.update_yaxes(showticklabels=False, title=None, showgrid=False, range=[0, 1.06 * top], ticks="")
     figure.update_xaxes(title={"text": unit, "font": {"size": 12}})
     return figure
 
@@ -182,7 +183,7 @@ def spectrum(frame: pd.DataFrame) -> go.Figure:
             "%{customdata[1]} of 100 pairs apart<extra></extra>",
         )
     figure.update_xaxes(title="cycles an image: coarse shading to finest detail", tickvals=[1, 4, 8, 12, 16])
-    figure.update_yaxes(title="power (log10)")
+    figure.update_yaxes(title="power (1 more is ten times as much)")
     return figure
 
 

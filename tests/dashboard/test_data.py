@@ -12,11 +12,13 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.run import read_run
+from core.studies.audit_names import CHANNELS
 from core.studies.audit_report import concerns
 from core.studies.registry import find_study
 from core.studies.runner import Source, run_study
 from core.studies.store import read_study
 from core.studies.study import Answer
+from dashboard.widgets.audit import together
 from dashboard.widgets.words import CLASS_WORDS, NO_BREAK
 from tests.dashboard.conftest import Open
 from tests.dashboard.studies import add_studies
@@ -102,9 +104,12 @@ def test_findings_come_worst_first_with_the_audits_own_numbers(open_page: Open, 
     flaws = [one for one in found if one.is_flaw]
     assert flaws
     # a sentence, then its comparison
-    places = [said.index(one.sentence.partition("; ")[0]) for one in flaws]
+    groups = together(flaws)
+    assert sorted(one.key for group in groups for one in group) == sorted(one.key for one in flaws)
+    places = [said.index(one.sentence.partition("; ")[0]) for group in groups for one in group]
     assert places == sorted(places)
     assert all(one.lean.partition("; ")[0] in said for one in flaws)
+    assert all(one.verdict[1:] in said for one in flaws)
     metrics = {metric.label: metric.value for metric in app.metric}
     table = answer(studied, "audit").table.set_index("name")
     assert metrics["Plainest cue"] == found[0].name.title
@@ -126,6 +131,15 @@ def app_has_values(home: Path, key: str) -> bool:
     """Whether a fact has more than one value."""
     table = read_run(home / "runs" / RUN).predictions
     return key in table and table[key].nunique() > 1
+
+
+def test_the_channels_of_colour_share_a_card_where_the_first_of_them_stands(studied: Path) -> None:
+    found = [one for one in concerns(answer(studied, "audit")) if one.key != "leak"]
+    groups = [[one.key for one in group] for group in together(found)]
+    channels = [one.key for one in found if one.key in CHANNELS]
+    assert len(channels) == 3
+    assert groups.index(channels) == [one.key for one in found].index(channels[0])
+    assert [group for group in groups if group != channels] == [[one.key] for one in found if one.key not in CHANNELS]
 
 
 def test_the_chart_says_what_the_audit_found(open_page: Open, studied: Path) -> None:

@@ -20,7 +20,17 @@ from core.images import decode, encode_png
 from core.run import Run, prediction_frame, read_run
 from core.studies import audit, duplicates, files, probes
 from core.studies.audit_names import FACT_NAMES
-from core.studies.audit_report import concerns, copy_counts, copy_pairs, histogram, probe_sentence, rings, yardsticks
+from core.studies.audit_report import (
+    concerns,
+    copy_counts,
+    copy_pairs,
+    grey_shares,
+    histogram,
+    probe_sentence,
+    rings,
+    turned_by_force,
+    yardsticks,
+)
 from core.studies.audit_words import HINT, about_lean
 from core.studies.baselines import radial_spectrum
 from core.studies.copies import FILE, NEAR, SHOWN, UNKNOWN
@@ -168,6 +178,12 @@ def test_a_planted_shortcut_is_found_and_first(tmp_path: Path, name: str) -> Non
     assert rest[0].key == name
     assert [one.key for one in rest if one.is_flaw] == [name]
     planted = rest[0]
+    row = answer.table[(answer.table["kind"] == "fact") & (answer.table["name"] == name)].iloc[0]
+    assert (planted.right.value, planted.right.low) == pytest.approx(
+        (row["matched_accuracy"], row["matched_accuracy_low"]), nan_ok=True
+    )
+    assert planted.verdict.startswith("Tells the classes apart well; ")
+    assert ("cannot be said" in planted.verdict) == (not np.isfinite(row["matched_auroc"]))
     assert planted.alone.low > 0.7
     assert f"{planted.name.title} alone tells REAL from FAKE well" in planted.sentence
     assert abs(planted.shuffled - 0.5) < 0.1
@@ -368,12 +384,23 @@ def test_findings_have_numbers_within_their_intervals(tmp_path: Path) -> None:
     assert HINT > 0.5
 
 
+def test_grey_images_are_counted_by_class() -> None:
+    values = pd.Series([1.0, 0.995, 0.5, 0.98, 0.2, 1.0])
+    labels = pd.Series(["FAKE", "FAKE", "FAKE", "REAL", "REAL", "REAL"])
+    assert grey_shares(values, labels) == pytest.approx({"REAL": 1 / 3, "FAKE": 2 / 3})
+
+
 def test_what_changing_a_fact_does_is_taken_from_the_probes(tmp_path: Path) -> None:
     cue = CUES["mean_colour"]()
     run = cue.run(tmp_path)
     context = Context(run, cue.detector, cue.pixels)  # type: ignore[arg-type]
     table = probes.compute(context, np.arange(len(run)), {"seed": 0}).assign(**{WEIGHT: np.float32(1)})
-    sentence = probe_sentence(run, Answer(Path("x.parquet"), table, {"parameters": {"seed": 0}}), FACT_NAMES["red"])
+    answer = Answer(Path("x.parquet"), table, {"parameters": {"seed": 0}})
+    sentence = probe_sentence(run, answer, FACT_NAMES["red"])
+    # this network sees colour and no fine detail
+    assert turned_by_force(run, answer, FACT_NAMES["red"])
+    assert not turned_by_force(run, answer, FACT_NAMES["fine_detail"])
+    assert not turned_by_force(run, answer, FACT_NAMES["category"])
     assert sentence is not None
     for verdict in ("FAKE", "REAL"):
         chosen = (run.predictions["predicted"] == verdict).to_numpy()
