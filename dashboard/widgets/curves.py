@@ -84,10 +84,7 @@ def dots(frame: pd.DataFrame, *, unit: str, share: bool = False, zero: bool = Fa
         range=[-len(names) + 0.45, 0.55],
         showgrid=False,
     )
-    figure.update_xaxes(title=unit, tickformat=".0%" if share else None, showgrid=True, rangemode="tozero")
-    if share:
-        # marks at 0 are whole
-        figure.update_xaxes(range=[-0.03, 1.04 * float(frame["high"].max()) + 0.03])
+    figure.update_xaxes(title=unit, tickformat=".0%" if share else None, showgrid=True, range=_around_zero(frame))
     if zero:
         figure.add_vline(x=0, line={"color": GREY, "width": 1.5, "dash": "dot"})
     return figure
@@ -165,6 +162,14 @@ def randomised(frame: pd.DataFrame, method: str) -> go.Figure:
     figure.update_xaxes(title="what is random")
     figure.update_yaxes(title="rank correlation, either sign", range=[0, 1.04])
     return figure
+
+
+def _around_zero(frame: pd.DataFrame) -> list[float]:
+    """From the least end to the largest and 0, with so much beyond that marks on the edge are whole."""
+    ends = np.nan_to_num([0.0, *frame["value"], *frame["low"], *frame["high"]])
+    low, high = float(ends.min()), float(ends.max())
+    beyond = 0.03 * (high - low or 1)
+    return [low - beyond, high + beyond]
 
 
 def _layout(height: int) -> dict[str, Any]:
