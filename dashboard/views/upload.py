@@ -54,6 +54,8 @@ with right:
     BY.linked(st.selectbox, "Detector", options=list(known))
 detector = known[BY.value]
 
+# of an upload nobody here knows what it is
+truth: str | None = None
 if len(files) >= MAX_FILES or sum(file.size for file in files) > MAX_OWN - MAX_BYTES:
     st.info(
         f"At most {MAX_FILES} files with {MAX_OWN >> 20} MB together are taken at once: a file above that is marked "
@@ -84,9 +86,10 @@ else:
         st.stop()
     sample_run, rows = samples
     pictures = library.pictures(sample_run)
-    called = f"The frame is what **{sample_run.run.manifest['detector']}** called it, dashed where that is wrong."
-    st.markdown(f"**Or begin with one of these.** {called}")
-    if id_ := image_grid(sample_run, rows, pictures, key="upload.samples", size="small"):
+    st.markdown("**Or begin with one of these.** The badge is what it is; what the detector calls it stands below.")
+    if id_ := image_grid(
+        sample_run, rows, pictures, key="upload.samples", size="small", judged=False, current=SAMPLE.value or None
+    ):
         address.put("sample", id_)
         st.rerun()
     row = sample_run.row_of(SAMPLE.value)
@@ -95,6 +98,7 @@ else:
         st.stop()
     name = str(sample_run.table["name"].iloc[row])
     origin, origin_row = sample_run, row
+    truth = str(sample_run.table["label"].iloc[row])
     ready = Prepared(32, 32, (DEFAULT_FILTER,), image[None], image)
 
 note_drawn()
@@ -139,9 +143,9 @@ if not ready.whole:
         with grid.cell():
             draw_seen()
         with grid.cell():
-            uploads.draw_verdict(ready, detector, shown=FILTER.value)
+            uploads.draw_verdict(ready, detector, shown=FILTER.value, truth=truth)
 else:
-    uploads.draw_verdict(ready, detector, shown=FILTER.value)
+    uploads.draw_verdict(ready, detector, shown=FILTER.value, truth=truth)
 panels.draw_controls()
 with st.grid(3, min_column_width=190, gap="medium") as grid:
     if ready.whole:

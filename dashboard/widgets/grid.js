@@ -1,5 +1,6 @@
 // Images as buttons, where they are selectable with a box each.
-// data: {tiles: [{id, source, said, truth, wrong, sure, name, label, tags}], picked: [id], selectable, tile}
+// data: {tiles: [{id, source, said, truth, wrong, sure, name, label, tags}], picked: [id], selectable, tile,
+//   judged: badges are verdicts, not truths, current: the id that the page is about}
 
 const COLUMNS = [12, 8, 6, 4, 3, 2, 1]
 const KEYS = { ArrowRight: 1, ArrowLeft: -1, Home: -Infinity, End: Infinity }
@@ -40,13 +41,15 @@ export default function ({ data, parentElement, setTriggerValue }) {
   }
 
   const draw = (tile) => {
-    const box = make("div", picked.has(tile.id) ? "tile picked" : "tile")
+    const marked = picked.has(tile.id) || tile.id === data.current
+    const box = make("div", marked ? "tile picked" : "tile")
     box.dataset.id = tile.id
     box.setAttribute("role", "listitem")
     const open = make("button", `open ${tile.said} ${tile.wrong ? "wrong" : ""}`)
     open.type = "button"
     open.setAttribute("aria-label", tile.label)
     if (data.selectable) open.setAttribute("aria-keyshortcuts", "X")
+    if (data.current) open.setAttribute("aria-pressed", String(tile.id === data.current))
     open.title = tile.name
     if (tile.source) {
       const image = make("img", "")
@@ -60,7 +63,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
     const caption = make("div", "caption")
     caption.append(make("span", `chip ${tile.said}`, tile.said), make("span", "", tile.sure))
     const truth = make("div", "truth")
-    truth.append(make("span", tile.wrong ? "bad" : "", tile.wrong ? `✕ is ${tile.truth}` : `✓ is ${tile.truth}`))
+    const mark = `${tile.wrong ? "✕" : "✓"} is ${tile.truth}`
+    if (data.judged) truth.append(make("span", tile.wrong ? "bad" : "", mark))
     truth.append(make("span", "name", [tile.about, ...tile.tags.map((tag) => `#${tag}`)].filter(Boolean).join(" ")))
     box.append(open, ...(data.selectable ? [selector(tile, box)] : []), caption, truth)
     return box

@@ -27,6 +27,8 @@ def image_grid(
     maps: bool = False,
     size: str = "medium",
     on_pick: Callable[[], None] | None = None,
+    judged: bool = True,
+    current: str | None = None,
 ) -> str | None:
     """Draw images.
 
@@ -42,6 +44,8 @@ def image_grid(
         size: a key of `TILES`.
         on_pick: called before the rerun that a selection causes; `picks` reads what was selected. Without it nothing
             can be selected.
+        judged: border and badge say what the run's detector called an image; else they say what it is.
+        current: id of the image that the page is about, which is marked.
 
     Returns:
         The id that was just opened, or None.
@@ -49,9 +53,11 @@ def image_grid(
     table = opened.table.iloc[rows]
     called = np.where(said_real(table, cut), "REAL", "FAKE")
     tiles = []
-    for position, said, row in zip(rows, called, table.itertuples(), strict=True):
+    badges = called if judged else table["label"].astype(str)
+    for position, said, row in zip(rows, badges, table.itertuples(), strict=True):
         # what filters and orders go by; where another threshold turns the verdict it is the other class's
-        sure, moved = percent(float(row.confidence)), said != row.predicted
+        sure = percent(float(row.confidence)) if judged else ""
+        moved = judged and said != row.predicted
         wrong = said != row.label
         about = row.category.replace("_", " ") if isinstance(row.category, str) else ""
         tiles.append(
@@ -66,14 +72,25 @@ def image_grid(
                 "about": about,
                 "name": row.name,
                 "tags": list((tags or {}).get(row.id, ())),
-                "label": f"{', '.join(filter(None, (row.name, about)))}: called {said} "
-                f"{f'at this threshold, though {row.predicted} is likelier: {sure}' if moved else f'with {sure}'}, "
-                f"is {row.label}{', wrong' if wrong else ''}. Open.",
+                "label": f"{', '.join(filter(None, (row.name, about)))}: "
+                + (f"called {said} {_how_sure(sure, row.predicted if moved else None)}, " if judged else "")
+                + f"is {row.label}{', wrong' if wrong else ''}. Open.",
             }
         )
-    data = {"tiles": tiles, "picked": list(picked), "selectable": on_pick is not None, "tile": TILES[size]}
+    data = {
+        "tiles": tiles,
+        "picked": list(picked),
+        "selectable": on_pick is not None,
+        "tile": TILES[size],
+        "judged": judged,
+        "current": current,
+    }
     result = _mount(key=key, data=data, on_open_change=nothing, on_pick_change=on_pick or nothing)
     return result.open if isinstance(result.open, str) and result.open in opened.rows else None
+
+
+def _how_sure(sure: str, likelier: str | None) -> str:
+    return f"at this threshold, though {likelier} is likelier: {sure}" if likelier else f"with {sure}"
 
 
 def picks(value: object) -> list[str]:

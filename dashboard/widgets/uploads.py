@@ -140,6 +140,8 @@ def draw_table(files: Sequence[UploadedFile], detector: Known) -> None:
             key="upload.table",
             on_select=choose,
             selection_mode="single-row",
+            # of what is no image nothing is known
+            placeholder="—",
             column_config={
                 "seen": st.column_config.ImageColumn("", width="small", help="What the detector sees, 32 x 32 pixels."),
                 "p(REAL)": st.column_config.ProgressColumn(format="percent", min_value=0, max_value=1),
@@ -172,23 +174,25 @@ def _row(file: UploadedFile, name: str, detector: Known, *, slot: str) -> tuple[
     if now.answer is None:
         return row | {"verdict": now.message or "being asked"}, now
     found: Looked = now.answer
+    outcome = settle(found.margins)
     said = {
-        "verdict": settle(found.margins),
-        "p(REAL)": float(found.p_real[ready.filters.index(DEFAULT_FILTER)]),
+        "verdict": outcome,
+        # of one filter: where others say another thing it would pass for a verdict
+        "p(REAL)": None if outcome == "undetermined" else float(found.p_real[ready.filters.index(DEFAULT_FILTER)]),
         "lowest margin": float(found.margins.min()),
         "highest margin": float(found.margins.max()),
     }
     return row | said, now
 
 
-def draw_verdict(ready: Prepared, detector: Known, *, shown: str) -> None:
-    """The verdict under every filter; `shown` is the one whose pixels are explained."""
+def draw_verdict(ready: Prepared, detector: Known, *, shown: str, truth: str | None = None) -> None:
+    """The verdict under every filter; `shown` is the one whose pixels are explained, `truth` the class if known."""
 
     def draw() -> None:
         now = look(ready, detector, slot="upload")
         _end_if_settled("upload", now.busy)
         if now.answer is not None:
-            _draw_outcome(ready, now.answer, shown)
+            _draw_outcome(ready, now.answer, shown, truth)
         elif now.busy:
             st.markdown("### Asking the detector")
             st.caption("The first time takes a few seconds, while it is being read.")
@@ -206,7 +210,7 @@ def called(ready: Prepared, detector: Known, *, shown: str) -> str | None:
     return "REAL" if found.margins[number] > 0 else "FAKE"
 
 
-def _draw_outcome(ready: Prepared, found: Looked, shown: str) -> None:
+def _draw_outcome(ready: Prepared, found: Looked, shown: str, truth: str | None) -> None:
     outcome = settle(found.margins)
     p_real = float(found.p_real[ready.filters.index(shown) if shown in ready.filters else 0])
     if outcome == "undetermined":
@@ -216,7 +220,12 @@ def _draw_outcome(ready: Prepared, found: Looked, shown: str) -> None:
             "detector reacts to is then the resizing, not the image."
         )
     else:
-        st.markdown(f"### Called {CLASS_WORDS[outcome]}, {percent(max(p_real, 1 - p_real))} sure")
+        judged = (
+            ""
+            if truth is None
+            else f". It is {CLASS_WORDS[truth]}" + (", so that is right." if truth == outcome else ": a mistake.")
+        )
+        st.markdown(f"### Called {CLASS_WORDS[outcome]}, {percent(max(p_real, 1 - p_real))} sure{judged}")
         what = "image" if ready.whole else "part inside the crop"
         st.markdown(
             "All of the common resampling filters give the same verdict."

@@ -4,6 +4,7 @@ import io
 import threading
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,13 +12,16 @@ import streamlit as st
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
+from core.browse import browse_table
 from core.detector import load_detector
 from core.images import decode
+from core.run import read_run
 from core.upload import prepare, settle
 from dashboard import decoding, upload_limits
-from dashboard.widgets import panels
+from dashboard.questions import Looked
+from dashboard.widgets import grid, panels, uploads
 from dashboard.widgets.words import CLASS_WORDS
-from dashboard.worker import Worker
+from dashboard.worker import Standing, Worker
 from tests.dashboard.conftest import Open
 from tests.dashboard.test_pages import settled, words
 
@@ -51,6 +55,30 @@ def test_a_picture_is_called_under_every_filter(open_page: Open, home: Path) -> 
     outcome = settle(margins)
     assert ("Undetermined" if outcome == "undetermined" else f"Called {CLASS_WORDS[outcome]}") in words(app)
     assert "stripes.png, 120 x 90 pixels" in words(app)
+
+
+def test_of_an_example_its_truth_is_said_and_whether_the_verdict_is_a_mistake(
+    open_page: Open, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[dict[str, Any]] = []
+    monkeypatch.setattr(grid, "_mount", lambda data, **_: drawn.append(data) or SimpleNamespace(open=None))
+    run = read_run(home / "runs" / "tiny@seen-test")
+    table = browse_table(run)
+    for verdict in ("right", "wrong"):
+        found = table[table["correct"] == verdict].iloc[0]
+        app = settled(open_page("upload", run=run.name, sample=found["id"]))
+        assert not app.exception
+        judged = ", so that is right." if verdict == "right" else ": a mistake."
+        assert f"Called {CLASS_WORDS[found['predicted']]}" in words(app)
+        assert f"sure. It is {CLASS_WORDS[found['label']]}{judged}" in words(app)
+        data = drawn[-1]
+        assert (data["judged"], data["current"]) == (False, found["id"])
+        truth = table.set_index("id")["label"]
+        for tile in data["tiles"]:
+            # whatever a detector calls it: the badge is what it is
+            assert tile["said"] == tile["truth"] == truth[tile["id"]]
+            assert not tile["wrong"]
+            assert "called" not in tile["label"]
 
 
 def test_what_is_no_image_is_one_sentence(open_page: Open) -> None:
@@ -116,10 +144,25 @@ def test_several_are_a_table_and_one_of_them_is_explained(open_page: Open, home:
         np.testing.assert_allclose(table["highest margin"][row], margins.max(), rtol=1e-5)
         assert table["seen"][row].startswith("data:image/png;base64,")
     assert "not an image" in table["verdict"][1]
+    assert table.loc[1, ["p(REAL)", "lowest margin", "highest margin"]].isna().all()
     chosen = app.selectbox(key="upload.chosen")
     assert "stripes2.png, 120 x 90 pixels" in words(app)
     chosen.select_index(2)
     assert "stripes5.png, 120 x 90 pixels" in words(settled(app.run()))
+
+
+@pytest.mark.parametrize("turns", [False, True])
+def test_a_probability_stands_beside_a_verdict_only(
+    open_page: Open, monkeypatch: pytest.MonkeyPatch, turns: bool
+) -> None:
+    ready = prepare(picture(3))
+    margins = np.linspace(-1 if turns else 0.5, 1, len(ready.filters)).astype(np.float32)
+    answer = Looked(margins, 1 / (1 + np.exp(-margins)), np.zeros((len(margins), 4, 4), np.float32))
+    monkeypatch.setattr(uploads, "look", lambda *_, **__: Standing("done", answer, 1.0))
+    files = [(f"stripes{seed}.png", picture(seed), "image/png") for seed in (2, 5)]
+    table = upload(open_page("upload", run="tiny@seen-test"), *files).dataframe[0].value
+    assert table["verdict"].tolist() == ["undetermined" if turns else "REAL"] * 2
+    assert table["p(REAL)"].isna().all() == turns
 
 
 def test_a_crop_of_32_pixels_is_shown_and_noted_as_a_crop(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
