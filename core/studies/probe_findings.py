@@ -96,10 +96,9 @@ def column_of(row: Row) -> str:
 def degree(row: Row) -> Degree:
     """What a change decides, from the interval of the share that it turns beyond its controls."""
     low, high = float(row["net_low"]), float(row["net_high"])
-    if high < FEW:
-        return "no"
-    if low <= 0:
-        return "no more"
+    if low <= 0 or high < FEW:
+        # what turns hardly anything, and what turns much that its control turns too
+        return "no" if high < FEW and row["low"] < FEW else "no more"
     return "hardly" if low < FEW else "seldom" if low < SOME else "often" if low <= MOST else "mostly"
 
 
@@ -236,7 +235,7 @@ def finest_levels(rates: Rates) -> Finding:
 def shape_texture(rates: Rates) -> Finding:
     """Whether the order of the parts matters beyond the seams that shuffling makes."""
     rests: dict[Degree, str] = {
-        "no": "rest on texture", "no more": "turn as often by the seams alone", "hardly": "hardly need shape",
+        "no": "rest on texture", "no more": "turn about as often by the seams alone", "hardly": "hardly need shape",
         "seldom": "seldom need shape", "often": "often need shape as well", "mostly": "mostly need shape as well",
     }  # fmt: skip
     rows = [rates.row(verdict, "shuffle_8") for verdict in rates.verdicts]

@@ -78,7 +78,7 @@ def test_what_its_control_turns_as_well_does_not_decide(tmp_path: Path) -> None:
     assert said["colour"].sentence.startswith("How much colour, and of what tint, decides no more than its control:")
     assert "Its control, “mean colour of its own class”, turns 52 %" in said["colour"].sentence
     assert said["shape_texture"].sentence.startswith(
-        "Verdicts turn as often by the seams alone: shuffling blocks of 8 pixels turns 50 %"
+        "Verdicts turn about as often by the seams alone: shuffling blocks of 8 pixels turns 50 %"
     )
     assert "The same seams without shuffling turn 45 % of FAKE and 45 % of REAL" in said["shape_texture"].sentence
     assert said["place"].sentence.startswith("One place decides no more than its control: hiding the border turns 50 %")
@@ -131,7 +131,7 @@ def test_what_has_no_control_says_so_and_what_has_one_of_its_size_names_it(tmp_p
     sizes = {"brighter_16": 10.0, "lowpass_control_10": 10.0}
     told = found(sizes, {"brighter_16": 0.1, "lowpass_control_10": 0.3, "brighter_48": 0.8}, tmp_path)["light"].sentence
     # what is beaten by its control comes before what has none, however much that turns
-    assert told.startswith("Light, changed a little, does not decide: 16 levels brighter turns 10 %")
+    assert told.startswith("Light, changed a little, decides no more than its control: 16 levels brighter turns 10 %")
     assert "; 48 levels brighter, which has none, turns 80 %" in told
     said = found({"blur_2": 10.0, "lowpass_control_10": 10.0}, {"blur_2": 0.8, "lowpass_control_10": 0.2}, tmp_path)
     assert said["compression"].sentence.startswith("Blur mostly turns FAKE and REAL verdicts, 80 % (")
