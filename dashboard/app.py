@@ -10,12 +10,21 @@ if (root := str(Path(__file__).parents[1])) not in sys.path:
     sys.path.insert(0, root)
 
 from dashboard.memory import few_arenas
-from dashboard.sidebar import draw_sidebar
+from dashboard.sidebar import LOGO, draw_sidebar, note_other_run
 from dashboard.upload_limits import forget_uploads, limit_uploads
 
 few_arenas()
 limit_uploads()
 st.set_page_config(page_title="Telltale", page_icon=str(Path(__file__).with_name("icon.svg")), layout="wide")
+# of the two at hand the one that can be read on this theme
+st.logo(LOGO.format(text="#e6e9ee" if st.context.theme.type == "dark" else "#1b1f27"), size="large")
+
+
+def overview() -> None:
+    """The Overview by its name: its address is the app's own."""
+    st.switch_page("views/overview.py", query_params=st.query_params.to_dict())
+
+
 page = st.navigation(
     {
         "The detector": [
@@ -24,6 +33,8 @@ page = st.navigation(
                 title="Overview",
                 icon=":material/monitoring:",
                 default=True,
+                # its address is the app's own; the page named overview below leads there
+                url_path="home",
                 help="How good the detector is: its numbers, its mistakes, and where they are.",
             ),
             st.Page(
@@ -93,10 +104,12 @@ page = st.navigation(
                 icon=":material/menu_book:",
                 help="Every term of these pages in plain words.",
             ),
+            st.Page(overview, title="Overview by its name", url_path="overview", visibility="hidden"),
         ],
     }
 )
 if page.title != "Upload":
     forget_uploads()
-draw_sidebar()
+draw_sidebar(page.title)
+note_other_run(page.title)
 page.run()

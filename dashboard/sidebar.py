@@ -15,12 +15,25 @@ from dashboard.widgets.words import remaining
 LOCAL = ("localhost", "127.0.0.1", "::1")
 # what proxies add
 FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip", "Via")
+# above the navigation, and in the corner where that is folded away
+LOGO = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 132 32">
+<rect width="32" height="32" rx="7" fill="#1b1f27" stroke="#5b6472" stroke-width=".5"/>
+<rect x="7" y="7" width="8" height="8" rx="1.5" fill="#2b74d6"/>
+<rect x="17" y="7" width="8" height="8" rx="1.5" fill="#2b74d6" opacity=".45"/>
+<rect x="7" y="17" width="8" height="8" rx="1.5" fill="#c25a00" opacity=".45"/>
+<rect x="17" y="17" width="8" height="8" rx="1.5" fill="#c25a00"/>
+<text x="42" y="23" font-family="-apple-system, 'Segoe UI', Roboto, 'Liberation Sans', Arial, sans-serif" font-size="21"
+ font-weight="600" fill="{text}">Telltale</text></svg>"""
 
 
-def draw_sidebar() -> None:
-    """Draw the run picker and what pictures are at hand."""
+def draw_sidebar(page: str) -> None:
+    """Draw the run picker and what pictures are at hand, beside the page of this title."""
     found = list(library.runs())
+    asked = st.query_params.get("run")
     st.session_state["run"] = library.choose_run()
+    if asked and found and asked not in found:
+        # the address names the run that is shown from here on
+        st.session_state["run.other"] = st.session_state["run"], page
     with st.sidebar:
         if found:
             st.session_state["url.run"] = st.session_state["run"]
@@ -35,6 +48,15 @@ def draw_sidebar() -> None:
             address.put("run", st.session_state["run"])
         reading = library.shelf().status.state == "reading"
         come_back(_draw_pictures, while_busy=reading)
+
+
+def note_other_run(page: str) -> None:
+    """Say on the page that was opened, and on no other, that the run of its address is not the one shown."""
+    run = st.session_state["run"]
+    if st.session_state.get("run.other") != (run, page):
+        st.session_state.pop("run.other", None)
+        return
+    st.info(f"The run in this address is not here; showing {run.replace('@', ' on ')}.", icon=":material/link_off:")
 
 
 def is_local() -> bool:
@@ -65,7 +87,8 @@ def _draw_pictures() -> None:
         share = status.done / status.total if status.total else 0.0
         left = f", {remaining(status.seconds_left)}" if status.seconds_left is not None else ""
         counted = f", {status.done:,} of {status.total:,}{left}" if status.total else ""
-        st.progress(share, f"Reading pictures{counted}")
+        read = bool(status.total) and status.done >= status.total
+        st.progress(share, "All pictures are read, finishing" if read else f"Reading pictures{counted}")
         if is_local():
             st.button("Stop", key="attach.stop", on_click=library.shelf().stop, type="tertiary")
         return

@@ -22,7 +22,8 @@ opened = library.current()
 table, run = opened.table, opened.run.name
 wanted = wanted_rows(opened)
 positions = library.matching(opened, wanted)
-row = opened.row_of(st.query_params.get("id", ""))
+asked_id = st.query_params.get("id", "")
+row = opened.row_of(asked_id)
 if row is None:
     row = int(positions[0]) if len(positions) else 0
 if table.empty:
@@ -50,6 +51,8 @@ heading(
     "Why this verdict?",
     "One image, and two methods that say which parts of it the verdict rests on. Where they disagree, trust neither.",
 )
+if asked_id and opened.row_of(asked_id) is None:
+    st.info("The image in this address is not in this run; showing another one.", icon=":material/link_off:")
 with st.container(horizontal=True, vertical_alignment="center", gap="small"):
     if st.button("All images", icon=":material/grid_view:", key="inspect.back"):
         address.go("explore", run=run, wanted=wanted)

@@ -58,6 +58,12 @@ heading(
     conclusion(manifest["metrics"][COUNT.value]),
     help=explain("Detector", "REAL", "FAKE"),
 )
+with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+    st.caption(
+        "Telltale shows how a detector of AI-generated images decides, and how far its verdicts can be believed.",
+        width="content",
+    )
+    st.page_link("views/guide.py", label="New here? Start the guide", query_params={"run": run})
 if opened.judged.empty:
     st.info("This run holds no image, so there is nothing to measure; choose another one on the left.")
     st.stop()
@@ -182,7 +188,7 @@ with row.cell():
 with row.cell():
     section(
         "Every threshold at once",
-        "The dot is the threshold on the left. A better detector's curve lies closer to the upper left (ROC) and upper "
+        "The dot is the threshold chosen. A better detector's curve lies closer to the upper left (ROC) and upper "
         "right (precision and recall) corner.",
         help=explain("ROC curve", "Threshold"),
     )

@@ -99,7 +99,31 @@ def test_nonsense_in_the_url_is_the_default_view(open_page: Open, page: str) -> 
     if page == "inspect":
         # its explanations are still being made
         plain, strange = settled(plain), settled(strange)
-    assert words(strange) == words(plain)
+    notices = {"The run in this address is not here; showing tiny on seen-test."}
+    if page == "inspect":
+        notices.add("The image in this address is not in this run; showing another one.")
+    assert {one.value for one in strange.info} - {one.value for one in plain.info} == notices
+    rest = [line for line in words(strange).splitlines() if line not in notices]
+    assert rest == words(plain).splitlines()
+
+
+def test_that_another_run_is_shown_is_said_on_the_page_that_was_opened_only(open_page: Open) -> None:
+    app = open_page(run="gone@<b>there")
+    assert "The run in this address is not here; showing tiny on seen-test." in words(app)
+    assert "gone" not in words(app)
+    # moving something on the page leaves it there
+    assert "is not here; showing" in words(app.slider[0].set_value(0.7).run())
+    assert "is not here; showing" not in words(app.switch_page("views/trust.py").run())
+    assert "is not here; showing" not in words(app.switch_page("views/overview.py").run())
+    assert "is not here; showing" not in words(open_page(run="tiny@blind-test"))
+
+
+def test_the_name_and_the_way_to_the_guide_are_there_from_the_first_page(open_page: Open) -> None:
+    app = open_page(run="tiny@blind-test")
+    assert "Telltale shows how a detector of AI-generated images decides" in words(app)
+    link = next(one.proto for one in app.get("page_link") if "Start the guide" in one.proto.label)
+    assert link.page == "guide"
+    assert "run=tiny" in link.query_string
 
 
 @pytest.mark.parametrize("page", OF_A_RUN)
