@@ -79,13 +79,20 @@ def _one_colour(
         return "one sign", one_sign + "."
     other: Fill = "texture" if settings.fill != "texture" else "mean"
     own, elsewhere = filled_alone(settings.fill, other)
-    side = "REAL" if own > 0 else "FAKE"
+    # filling moves the margin, so towards FAKE means that what is seen there speaks for REAL
+    side, less = ("REAL", "FAKE") if own > 0 else ("FAKE", "REAL")
     measured = (
-        f"filled one at a time with {FILL_NAMES[settings.fill]}, segments push towards {side} with "
+        f"covered one at a time with {FILL_NAMES[settings.fill]}, segments move the verdict towards {side} with "
         f"{_toward(own, own):.0%} of all movement, with {FILL_NAMES[other]} {_toward(elsewhere, own):.0%}"
     )
-    if abs(own) >= 2 * SAME_WAY - 1 and elsewhere * np.sign(own) < 2 * SAME_WAY - 1:
+    throughout = abs(own) >= 2 * SAME_WAY - 1
+    if throughout and elsewhere * np.sign(own) < 2 * SAME_WAY - 1:
         return "fill", f"One colour only, and the fill is the cause: {measured}. Try {FILL_NAMES[other]}."
+    if throughout:
+        return "one sign", (
+            f"{one_sign}: covering nearly any part makes the image look less {less}, so the colour cannot say where "
+            f"({measured})."
+        )
     return "one sign", f"{one_sign} ({measured})."
 
 

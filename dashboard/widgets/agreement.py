@@ -17,6 +17,8 @@ from dashboard.widgets.asking import Known, Subject
 from dashboard.widgets.words import percent
 
 OTHERS = 200
+# with less of the area decided most of the map is a guess
+MOST = 0.5
 
 
 def other_maps(opened: Opened, *, verdict: str, label: str | None, row: int | None) -> NDArray[np.float32]:
@@ -56,7 +58,7 @@ def agreement_panel(
     cam, lime = panels.finished(subject, detector, stored)
     panels.waits(cam is None or lime is None)
     if cam is None or lime is None:
-        st.caption("This is said once both are there.")
+        st.caption(_awaited(panels.interrupted(subject, detector, stored)))
         return
     segments = lime.segments
     if segments.max() == 0:
@@ -69,10 +71,29 @@ def agreement_panel(
         segments=segments,
         others=others if same_kind else None,
     )
+    if lime.health.decided_share < MOST:
+        st.markdown("LIME is undecided on most of this image, so there is little to compare.")
     first, *rest = sentences(found, whose=whose, same_kind=same_kind)
     st.markdown(first)
     for sentence in rest:
         st.caption(sentence)
+    st.markdown(conclusion(found, same_kind=same_kind))
+
+
+def _awaited(ended: Sequence[str]) -> str:
+    """What the comparison waits for, where `ended` are the explanations that were stopped or failed."""
+    if not ended:
+        return "This is said once both are there and whole."
+    return f"{' and '.join(ended)} did not come to an end; let it go on or try again there to compare."
+
+
+def conclusion(found: Agreement, *, same_kind: bool) -> str:
+    """What to conclude from a comparison."""
+    if same_kind and found.beyond_chance:
+        return "What both point at is worth more than what one of them says; it is still no proof."
+    if same_kind and found.beyond_chance is False:
+        return "Neither map confirms the other, so take neither for the place of the evidence."
+    return "This does not say whether one map confirms the other, so do not rest on either alone."
 
 
 def sentences(found: Agreement, *, whose: str, same_kind: bool) -> Sequence[str]:

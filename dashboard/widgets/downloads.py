@@ -50,7 +50,9 @@ def page_download(
         key=key,
         icon=":material/article:",
         disabled=not results,
-        help="One self-contained page with the image, both explanations and their health: to keep or to send.",
+        help="One self-contained page with the image, both explanations and their health: to keep or to send."
+        if results
+        else "This page can be made once both explanations, Grad-CAM and LIME, are there and whole.",
     )
 
 

@@ -282,6 +282,18 @@ def finished(subject: Subject, detector: Known, stored: CamResult | None) -> tup
     return found[0], found[1]
 
 
+def interrupted(subject: Subject, detector: Known, stored: CamResult | None) -> list[str]:
+    """Which explanations for the present settings were stopped or failed, and so come to no end by themselves."""
+    wanted = (("Grad-CAM", "cam", s.cam_settings()), ("LIME", "lime", s.lime_settings()))
+    return [
+        name
+        for name, slot, settings in wanted
+        if (stored is None or stored.settings != settings)
+        and ask(detector, subject.image[None], subject.sha256, settings, slot=f"{slot}.{detector.name}").state
+        in ("stopped", "failed")
+    ]
+
+
 def waits(still: bool) -> None:
     """Note whether the comparison, which stands above the panels, was drawn without one of the explanations."""
     st.session_state["agreement.waits"] = still

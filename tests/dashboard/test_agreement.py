@@ -3,7 +3,7 @@
 import numpy as np
 
 from core.explain.agreement import agreement
-from dashboard.widgets.agreement import sentences
+from dashboard.widgets.agreement import conclusion, sentences
 
 
 def test_a_comparison_says_how_many_fit_as_well_and_where_these_are_too_few() -> None:
@@ -25,3 +25,17 @@ def test_a_comparison_says_how_many_fit_as_well_and_where_these_are_too_few() ->
         "**They agree no more than chance would have it.** 40 of 40 others"
     )
     assert "no other images" in sentences(none, whose="others", same_kind=True)[1]
+
+
+def test_a_comparison_ends_with_what_to_conclude() -> None:
+    own = np.random.default_rng(0).normal(size=(4, 4))
+    grid = np.add.outer(np.arange(32) // 4 * 8, np.arange(32) // 4)
+    others = np.random.default_rng(1).normal(size=(40, 4, 4))
+    alike, unlike, open_ = (
+        agreement(own, lime, segments=grid, others=others[:count]) for lime, count in ((own, 40), (-own, 40), (own, 16))
+    )
+    assert "worth more" in conclusion(alike, same_kind=True)
+    assert "Neither map confirms the other" in conclusion(unlike, same_kind=True)
+    assert "does not say" in conclusion(open_, same_kind=True)
+    # chance is known for one kind of map only
+    assert "does not say" in conclusion(alike, same_kind=False)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sklearn.linear_model import Ridge
 
 from core.detector import REAL, Detector
+from core.explain.health import lime_health
 from core.explain.lime import explain_lime, explain_lime_fully, target_values
 from core.explain.results import ExplanationError, LimeSettings
 from core.explain.segmentation import SEGMENTATIONS, segment
@@ -242,6 +243,24 @@ def test_weights_of_one_sign_whatever_the_fill_are_not_blamed_on_it(red_detector
     np.testing.assert_array_equal(result.decisions, 1)
     assert result.health.one_colour == "one sign"
     assert "every decided segment speaks the same way" in result.health.sentence
+
+
+@pytest.mark.parametrize("speaks", ["REAL", "FAKE"])
+def test_of_one_colour_it_is_said_what_covering_does(speaks: str) -> None:
+    # covering takes away what speaks for the class: the margin (REAL less FAKE) falls where that is REAL
+    balance = -0.98 if speaks == "REAL" else 0.98
+    health = lime_health(
+        settings=LimeSettings(),
+        segments=np.arange(1024, dtype=np.int32).reshape(32, 32) // 64,
+        decisions=np.ones(16, np.int8),
+        samples=256,
+        distinct=256,
+        r2=0.9,
+        filled_alone=lambda _own, _other: (balance, balance),
+    )
+    other = "FAKE" if speaks == "REAL" else "REAL"
+    assert f"covering nearly any part makes the image look less {speaks}" in health.sentence
+    assert f"move the verdict towards {other} with 99% of all movement" in health.sentence
 
 
 @pytest.mark.parametrize("segmentation", SEGMENTATIONS)
