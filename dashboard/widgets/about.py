@@ -14,11 +14,14 @@ from dashboard.sentences import for_visitors
 from dashboard.widgets.filter_names import short_label, value_name
 from dashboard.widgets.words import percent
 
+LOWER = "Lower: the share of the run's images whose value is lower."
+
 
 def draw_about(opened: Opened, row: int, *, unfolded: bool = False) -> None:
     """Facts, studies, tags and note, each folded away unless what is known is all that there is to see."""
     with st.expander("Facts of this image", expanded=unfolded):
-        _draw_values(opened, row, [name for name in FACTS if name in opened.table])
+        if _draw_values(opened, row, [name for name in FACTS if name in opened.table]):
+            st.caption(LOWER)
     if opened.studied:
         with st.expander("What studies found", expanded=unfolded):
             _draw_studies(opened, row)
@@ -35,15 +38,27 @@ def _draw_studies(opened: Opened, row: int) -> None:
         for title, columns in by_study.items()
         if (known := [name for name in columns if not pd.isna(opened.table[name].iloc[row])])
     }
+    compared = False
     for title, columns in asked.items():
         st.markdown(f"**{title}**", help=opened.studied[columns[0]].question or None)
-        _draw_values(opened, row, columns)
+        compared |= _draw_values(opened, row, columns)
+        if "agreement.rank" in columns:
+            st.caption(
+                "Over the 64 cells of a grid, so that all images can be compared; the rank correlation under “Do they "
+                "agree?” is over LIME's segments, and so is another number."
+            )
+    if compared:
+        st.caption(LOWER)
     if silent := [title for title in by_study if title not in asked]:
         st.caption(f"They say nothing of this image: {', '.join(silent)}.")
 
 
-def _draw_values(opened: Opened, row: int, columns: Sequence[str]) -> None:
-    """A line a column: its value here and, beside numbers, how many of the other images have a lower one."""
+def _draw_values(opened: Opened, row: int, columns: Sequence[str]) -> bool:
+    """A line a column: its value here and, beside numbers, how many of the other images have a lower one.
+
+    Returns:
+        Whether that stands beside any.
+    """
     lines: dict[str, dict[str, str]] = {}
     for name in columns:
         values = opened.table[name]
@@ -51,14 +66,14 @@ def _draw_values(opened: Opened, row: int, columns: Sequence[str]) -> None:
         line = lines[short_label(opened, name)] = {"here": value_name(str(value))}
         if name in opened.extents:
             line["here"] = f"{value:.4g}"
-            if (known := int(values.notna().sum())) > 1:
+            # the number of a cluster is its name: none is lower
+            if (known := int(values.notna().sum())) > 1 and not name.endswith("_cluster"):
                 line["lower"] = percent(int((values.to_numpy() < value).sum()) / known, 0)
         elif isinstance(value, bool | np.bool_):
             line["here"] = "yes" if value else "no"
     table = pd.DataFrame.from_dict(lines, orient="index").fillna("")
     st.table(table, border="horizontal")
-    if "lower" in table:
-        st.caption("Lower: the share of the run's images whose value is lower.")
+    return "lower" in table
 
 
 def _draw_own(id_: str) -> None:

@@ -14,6 +14,12 @@ NAMES = {
     "in_train": "Leaks",
     "is_repeat": "Repeats",
 }
+# what a study says of these is too long for a label
+STUDY_NAMES = {
+    "agreement.rank": "LIME and Grad-CAM agree, rank correlation",
+    "agreement.rank_share": "Other images' maps that fit LIME as well",
+    "stability.lime_noise": "LIME with itself under faint noise, rank correlation",
+}
 HELP = {
     "in_train": "Leaks: images whose very file was also in the detector's training set.",
     "is_repeat": "Repeats: copies of a file that comes earlier in this set.",
@@ -25,7 +31,7 @@ HELP = {
 def short_label(opened: Opened, column: str) -> str:
     """What stands over a filter."""
     if column in opened.studied:
-        return opened.studied[column].label
+        return STUDY_NAMES.get(column, opened.studied[column].label)
     return NAMES.get(column, column.replace("_", " ").capitalize())
 
 

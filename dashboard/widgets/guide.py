@@ -61,7 +61,7 @@ def heat_map(told: Told) -> None:
     )
 
 
-def all_red(told: Told) -> None:
+def one_colour(told: Told) -> None:
     """Step 3: why LIME came out all of one colour for the paper."""
     chosen = CUT.value
     left, right = st.columns([2, 3], gap="large")
@@ -69,7 +69,8 @@ def all_red(told: Told) -> None:
         st.markdown(
             "LIME covers parts of the image and watches the score: green for the verdict, red against it. The paper's "
             "figures came out **all red**. Its way of cutting was made for large photographs and finds one or two "
-            "parts in an image this small, and one part has one colour. Move the slider and watch.",
+            "parts in an image this small, and one part has one colour: red, or as well green. Move the slider and "
+            "watch.",
             help=explain("LIME", "Segment"),
         )
         keyed_slider(
@@ -100,7 +101,12 @@ def lime(told: Told, settings: LimeSettings, *, slot: str, paper: bool) -> None:
         count = result.health.segments
         few = " That is too few to say where." if count <= 2 else ""
         st.markdown(f"It found **{count} part{'' if count == 1 else 's'}**.{few}")
-        st.caption(result.health.sentence, help=explain("Surrogate", "Undecided"))
+        # without the health's advice, whose controls are on Inspect
+        explained, decided = (percent(max(share, 0.0), 0) for share in (result.health.r2, result.health.decided_share))
+        st.caption(
+            f"The surrogate explains {explained} of what the detector did, and {decided} of the area is decided.",
+            help=explain("Surrogate", "Undecided"),
+        )
 
     asked(told, settings, told.image(told.cast.fake)[None], draw, slot=slot)
 
@@ -230,7 +236,7 @@ def ask_ahead(told: Told, number: int) -> None:
 STEPS: tuple[tuple[str, Callable[[Told], None]], ...] = (
     ("A machine that says REAL or FAKE", what_it_is),
     ("What a heat map says, and what it does not", heat_map),
-    ("Why the paper's pictures came out all red", all_red),
+    ("Why the paper's pictures came out all one colour", one_colour),
     ("Two explanations can disagree", two_explanations),
     ("What the detector really reads", what_it_reads),
     ("What it does not know", what_it_does_not_know),

@@ -539,6 +539,25 @@ def test_inspect_shows_what_studies_found_of_the_image(open_page: Open, home: Pa
     assert "They say nothing" not in words(open_page("inspect", run="tiny@seen-test", id=ids[5]))
 
 
+def test_inspect_names_what_studies_found_in_words_and_ranks_no_names(open_page: Open, home: Path) -> None:
+    folder = home / "runs" / "tiny@seen-test"
+    ids = browse_table(read_run(folder))["id"]
+    groups = pd.DataFrame({"id": ids, "maps_cluster": np.arange(60) % 4})
+    seal(folder / "studies" / "clusters.parquet", groups, {"title": "Clusters"})
+    ranks = pd.DataFrame({"id": ids, "rank": np.arange(60) / 60, "rank_share": np.arange(60) / 60})
+    said = {"rank": f"rank correlation {'of two maps ' * 6}", "rank_share": f"share {'of those that fit ' * 6}"}
+    seal(folder / "studies" / "agreement.parquet", ranks, {"title": "Agreement", "columns": said})
+    app = open_page("inspect", run="tiny@seen-test", id=ids[45])
+    assert not app.exception
+    shown = pd.concat([element.value for element in app.table]).fillna("")
+    assert shown.loc["Maps cluster"].tolist() == ["1", ""]
+    assert shown.loc["LIME and Grad-CAM agree, rank correlation"].tolist() == ["0.75", f"75{NO_BREAK}%"]
+    assert not {"Rank", "Rank share"}.intersection(shown.index)
+    # of the facts, and once of all studies
+    assert words(app).count("Lower: the share") == 2
+    assert "Over the 64 cells of a grid" in words(app)
+
+
 def test_inspect_without_the_picture_shows_the_runs_map_and_what_is_known(open_page: Open, home: Path) -> None:
     folder = home / "runs" / "tiny@blind-test"
     ids = browse_table(read_run(folder))["id"]
