@@ -104,7 +104,7 @@ page = st.navigation(
                 icon=":material/menu_book:",
                 help="Every term of these pages in plain words.",
             ),
-            st.Page(overview, title="Overview by its name", url_path="overview", visibility="hidden"),
+            st.Page(overview, title="Overview", url_path="overview", visibility="hidden"),
         ],
     }
 )

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from core.browse import PAGE_SIZES, at_cut, page_rows, pages
+from core.browse import PAGE_SIZES, Filter, at_cut, page_rows, pages
 from core.curves import HALF
 from core.facts import FACTS
 from core.tags import TagError
@@ -126,14 +126,24 @@ def select_these() -> None:
     address.put("pick", ",".join(dict.fromkeys([*picked, *table["id"].iloc[shown]][:MAX_PICKED])))
 
 
-def change_tag(put: Callable[[list[str], str], None]) -> None:
-    """Put the tag that was written on what is selected, or take it off."""
+def change_tag(put: Callable[[list[str], str], None], done: str) -> None:
+    """Put the tag that was written on what is selected, or take it off, and keep a line with `done` in it."""
+    tag = (st.session_state["explore.tag_text"] or "").strip()
+    if not tag and st.session_state.get("explore.tagged", (None,))[0] == picked:
+        # Enter has done it, and the button was pressed as well
+        return
     try:
-        put(picked, st.session_state["explore.tag_text"] or "")
+        put(picked, tag)
     except TagError as error:
         st.session_state["explore.tag_error"] = for_visitors(error)
     else:
         st.session_state["explore.tag_text"] = ""
+        st.session_state["explore.tagged"] = picked, f"{len(picked)} {done} “{tag}”", tag
+
+
+def show_tag(tag: str) -> None:
+    """Nothing but the images that carry a tag."""
+    address.put_filter(Filter(tag=tag, per_page=wanted.per_page), keep=("run",))
 
 
 def compare() -> None:
@@ -167,13 +177,24 @@ if picked:
                 width=200,
             )
             st.form_submit_button(
-                "Tag them", icon=":material/sell:", on_click=change_tag, args=(tags.add,), key="explore.tag"
+                "Tag them", icon=":material/sell:", on_click=change_tag, args=(tags.add, "tagged"), key="explore.tag"
             )
             st.form_submit_button(
-                "Take it off", type="tertiary", on_click=change_tag, args=(tags.remove,), key="explore.untag"
+                "Remove tag",
+                type="tertiary",
+                on_click=change_tag,
+                args=(tags.remove, "without the tag"),
+                key="explore.untag",
             )
         if problem := st.session_state.pop("explore.tag_error", None):
             st.error(problem)
+        tagged, line, tag = st.session_state.get("explore.tagged", ((), "", ""))
+        if tagged == picked:
+            with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+                # a tag is no Markdown
+                st.text(line, width="content")
+                if tags.ids(tag):
+                    st.button("Show all with this tag", key="explore.tagged.show", on_click=show_tag, args=(tag,))
         with st.container(horizontal=True):
             st.session_state["explore.compare"] = COMPARE.value == "on"
             st.toggle(
@@ -195,7 +216,7 @@ with st.container(horizontal=True, horizontal_alignment="distribute", vertical_a
     st.markdown(f"**{len(positions):,}**{share} images", width="content")
     with st.container(horizontal=True, width="content"):
         st.button(
-            "Select these",
+            f"Select this page ({len(shown)})",
             key="explore.these",
             icon=":material/select_all:",
             on_click=select_these,
@@ -225,8 +246,8 @@ with st.container(horizontal=True, horizontal_alignment="distribute", vertical_a
         st.pagination(count, key="explore.page", on_change=set_page)
 if wanted.cut != HALF:
     st.caption(
-        f"REAL is said only from {percent(wanted.cut, 0)} on. Where that turns a verdict, the tile names the likelier "
-        "class beside how likely it is: confidence, in the filter and the orders, is this number."
+        f"The % under an image is the detector's own confidence; {percent(wanted.cut, 0)} is needed to say REAL. Where "
+        "that turns a verdict, the class that the % is of stands beside it."
     )
 if pictures.found < len(table):
     st.caption(

@@ -140,18 +140,20 @@ if len(asked) > 1:
         st.fragment(panels.cam_panel)(subject, asked, stored if own else None)
         st.fragment(panels.lime_panel)(subject, asked)
 else:
-    with st.grid(3, min_column_width=190, gap="medium") as grid:
-        # in two columns LIME stands below Grad-CAM
-        with grid.cell(row_span=2):
+    # in two columns the maps stand side by side, and what is said of them beside the image
+    with st.grid(3, min_column_width=190, gap="medium", dense=True) as grid:
+        with grid.cell():
             draw_image()
+        with grid.cell(column_span=2, row_span=2):
+            if asked:
+                with st.grid(2, min_column_width=190, gap="medium"):
+                    st.fragment(panels.cam_panel)(subject, asked, stored if own else None)
+                    st.fragment(panels.lime_panel)(subject, asked)
+            else:
+                panels.stored_panel(stored, alone=False)
+        with grid.cell():
             draw_agreement()
             draw_about(opened, row)
-        if asked:
-            st.fragment(panels.cam_panel)(subject, asked, stored if own else None)
-            st.fragment(panels.lime_panel)(subject, asked)
-        else:
-            with grid.cell():
-                panels.stored_panel(stored, alone=False)
 if asked:
     panels.page_row(subject, asked, stored if own else None)
     experiments(subject, asked[0], opened, row)

@@ -147,15 +147,20 @@ if not ready.whole:
 else:
     uploads.draw_verdict(ready, detector, shown=FILTER.value, truth=truth)
 panels.draw_controls()
-with st.grid(3, min_column_width=190, gap="medium") as grid:
-    if ready.whole:
-        # as on Inspect: the image stands beside its maps
-        with grid.cell(row_span=2):
+if ready.whole:
+    # as on Inspect: the image stands beside its maps
+    with st.grid(3, min_column_width=190, gap="medium", dense=True) as grid:
+        with grid.cell():
             draw_seen()
+        with grid.cell(column_span=2, row_span=2), st.grid(2, min_column_width=190, gap="medium"):
+            st.fragment(panels.cam_panel)(subject, [detector])
+            st.fragment(panels.lime_panel)(subject, [detector])
+        with grid.cell():
             draw_agreement()
-    st.fragment(panels.cam_panel)(subject, [detector])
-    st.fragment(panels.lime_panel)(subject, [detector])
-    if not ready.whole:
+else:
+    with st.grid(3, min_column_width=190, gap="medium") as grid:
+        st.fragment(panels.cam_panel)(subject, [detector])
+        st.fragment(panels.lime_panel)(subject, [detector])
         with grid.cell():
             draw_agreement()
 how = f"and resized to 32 x 32 ({FILTER.value})" if ready.resized else "of 32 x 32 pixels and not resized"

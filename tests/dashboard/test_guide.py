@@ -15,6 +15,7 @@ from core.browse import browse_table
 from core.detector import Detector, load_detector
 from core.guide import RADII, TRIED, choose_cast, suspects, with_less_detail
 from core.run import Run, read_run
+from core.studies.registry import VERSIONS
 from core.studies.runner import Source, run_study
 from core.studies.study import Context, Finding, Study
 from dashboard.glossary import TERMS
@@ -33,7 +34,17 @@ def say(home: Path, name: str, key: str, value: float) -> None:
         return pd.DataFrame({"id": context.run.predictions["id"].to_numpy()[rows], "lowpass_12": np.float32(1)})
 
     found = Finding(key, f"It happens on {value:.1%} of them; to others it does not.", value, value / 2, 1, 60)
-    study = Study(name, name, "What?", {"lowpass_12": "margin"}, "neither", "None.", compute, lambda *_: [found])
+    study = Study(
+        name,
+        name,
+        "What?",
+        {"lowpass_12": "margin"},
+        "neither",
+        "None.",
+        compute,
+        lambda *_: [found],
+        version=VERSIONS[name],
+    )
     run_study(study, Source(home / "runs" / RUN, home / "detectors" / "tiny", device="cpu"))
     st.cache_resource.clear()
 

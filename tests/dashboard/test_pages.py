@@ -348,6 +348,16 @@ def test_explore_tags_what_is_selected(open_page: Open, home: Path) -> None:
     app.text_input(key="explore.tag_text").set_value("odd one")
     app.form_submit_button(key="explore.tag").click().run()
     assert not app.exception
+    assert [one.value for one in app.text] == ["2 tagged “odd one”"]
+    # the button after Enter: it is done already
+    app.form_submit_button(key="explore.tag").click().run()
+    assert not app.error
+    app.button(key="explore.tagged.show").click().run()
+    assert app.query_params["tag"] == "odd one"
+    assert "**2** of 60 images" in words(app)
+    app = open_page("explore", run="tiny@seen-test", pick=ids[1])
+    app.form_submit_button(key="explore.tag").click().run()
+    assert "1 to 40 characters" in words(app)
     app = open_page("explore", run="tiny@seen-test", tag="odd one")
     assert "**2** of 60 images" in words(app)
     app = open_page("explore", run="tiny@seen-test", pick=ids[0])
@@ -370,6 +380,7 @@ def test_explore_selects_a_whole_page(open_page: Open, home: Path) -> None:
     order = find_rows(table, Filter(sort="name"))
     last = table["id"][order[-1]]
     app = open_page("explore", run="tiny@seen-test", sort="name", pick=last)
+    assert app.button(key="explore.these").label == "Select this page (24)"
     app.button(key="explore.these").click().run()
     assert app.query_params["pick"].split(",") == [last, *table["id"][order[:24]]]
     assert "**25 selected**" in words(app)
@@ -435,8 +446,8 @@ def test_another_threshold_is_that_of_the_table_the_csv_and_the_tiles(
         assert tiles[id_]["sure"].replace(f"over{NO_BREAK}", ">") == percent(row["confidence"]) + moved
         assert ("though REAL is likelier" in tiles[id_]["label"]) == bool(moved)
     assert set(turned["id"]) & set(tiles)
-    assert "the likelier class" in words(app)
-    assert "the likelier class" not in words(open_page("explore", run="tiny@seen-test"))
+    assert "is needed to say REAL" in words(app)
+    assert "is needed to say REAL" not in words(open_page("explore", run="tiny@seen-test"))
     rows = pd.read_csv(io.BytesIO(files["explore.csv"]()))
     assert "threshold" not in rows
     assert rows["predicted"].tolist() == table["predicted"].iloc[find_rows(table, Filter())].tolist()
