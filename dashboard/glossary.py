@@ -18,6 +18,8 @@ TERMS: dict[str, str] = {
     "them that Stable Diffusion made (Bird and Lotfi 2024).",
     "Cluster": "A group of images that the detector treats alike, found by the computer without being told what to "
     "look for.",
+    "Cohen's h": "How far apart two shares are, counting a point more near 0 and 100 % than near 50 %: 0.2 is small, "
+    "0.5 middling, 0.8 large (Cohen 1988).",
     "Confidence": "The probability that the detector gives to its own verdict, from 50 % (a guess) to 100 %.",
     "Confusion matrix": "A table of who is taken for what: a row is what images are, a column what they are called.",
     "Control": "The same test without the thing that is meant. What happens under the control too says nothing.",
@@ -35,10 +37,14 @@ TERMS: dict[str, str] = {
     "Fingerprint": "A hash of all files of an image set: two sets with the same fingerprint are the same.",
     "Grad-CAM": "A map of where the network's features speak for one class or the other (gradient-weighted class "
     "activation mapping, Selvaraju et al. 2017).",
+    "Hash": "A short number made from a file, like a fingerprint: equal files have the same one. A perceptual hash is "
+    "made from what a picture looks like, so that of pictures that look alike it differs little.",
     "Interval": "The range that a rate could have over many more images: 95 of 100 such intervals hold the true rate.",
     "Leak": "A test image whose very file was also among the training images: no fair question.",
     "LIME": "Local interpretable model-agnostic explanations (Ribeiro et al. 2016): parts of the image are covered in "
     "many ways and the detector is asked each time; a part's weight is what its being visible adds to the score.",
+    "Logistic regression": "About the simplest way to tell two classes apart: a weighted sum of a few numbers, turned "
+    "into a probability.",
     "Low-pass": "An image without its finest detail: what is left looks soft.",
     "Margin": "The detector's score: its number for REAL less its number for FAKE. Above 0 it says REAL, below FAKE; "
     "the further from 0, the surer.",
@@ -47,12 +53,16 @@ TERMS: dict[str, str] = {
     "Near copy": "An image that looks the same as another to a perceptual hash and in its grey levels, but is another "
     "file.",
     "Neighbours": "The training images that look most like this one to the detector, whatever they look like to us.",
-    "Precision": "Of what is called so, the share that is so.",
+    "Precision": "Of the images called FAKE, the share that really is FAKE; and so for REAL.",
     "Probe": "A small change that has a name, such as less detail or no colour, made to see whether the verdict turns.",
+    "Quickshift": "LIME's own way to cut an image into parts, by colour and place. In an image of 32 x 32 pixels it "
+    "often finds only one or two (Vedaldi and Soatto 2008).",
+    "Radius": "Of the spectrum: how many waves of detail fit across the image. A small radius is coarse, a large one "
+    "fine.",
     "Rank correlation": "Whether two lists rise and fall together: 1 is the same order, 0 none, -1 the opposite one "
     "(Spearman).",
     "REAL": "A photograph.",
-    "Recall": "Of what is so, the share that is called so.",
+    "Recall": "Of the images that really are FAKE, the share that is called FAKE; and so for REAL.",
     "Repeat": "A copy of a file that comes earlier in the same set.",
     "Resampling filter": "The rule by which many pixels become one when an image is made small.",
     "ROC curve": "For every threshold at once: how many FAKE images are caught, and how many REAL ones are accused.",
@@ -61,8 +71,11 @@ TERMS: dict[str, str] = {
     "and take longer.",
     "Sanity": "A test of explanations: when the network's weights are replaced by random ones, its maps must change "
     "(Adebayo et al. 2018).",
-    "Seed": "A number that chance begins with: the same seed gives the same result again.",
+    "Seed": "A number from which a computer's random choices follow: the same seed gives the same result again, "
+    "another seed shows how much of it was luck.",
     "Segment": "A part of the image that LIME covers or shows as one.",
+    "Silhouette": "How much nearer images are to their own cluster than to the next one, from -1 to 1: near 1 clusters "
+    "are well apart, near 0 they run into each other (Rousseeuw 1987).",
     "SLIC": "A way to cut an image into parts of about one size that follow its edges (Achanta et al. 2012).",
     "Spectrum": "What an image holds of each fineness of detail, from coarse (few waves across the image) to fine "
     "(radius 16: sixteen waves, the finest that 32 pixels can show).",

@@ -101,6 +101,7 @@ def _draw_pictures() -> None:
                 placeholder="path to CIFAKE",
                 help=explain(
                     "CIFAKE",
+                    "Hash",
                     also="Here the folder that holds train/ and test/, or the .zip from Kaggle. It is read once; "
                     "pictures are matched by the hash of their file.",
                 ),

@@ -47,9 +47,11 @@ def lime_health(
     count = len(decisions)
     area = float(np.isin(segments, np.flatnonzero(decisions)).mean())
     cause, sentence = _one_colour(settings, decisions, filled_alone)
+    # SLIC and the grid take the number for an aim; quickshift takes none
+    aim = f" (of {settings.n_segments} aimed at)" if settings.segmentation != "quickshift" else ""
     found = (
-        f"{count} segment{'s' if count > 1 else ''}, {distinct} different versions of the image in {samples} samples; "
-        f"the surrogate explains {max(r2, 0):.0%} of what the detector did, and {area:.0%} of the area is decided."
+        f"{count} segment{'s' if count > 1 else ''}{aim}, {distinct} different versions of the image in {samples} "
+        f"samples; the surrogate explains {max(r2, 0):.0%} of what the detector did, and {area:.0%} of the area is decided."
     )
     return LimeHealth(count, samples, distinct, r2, area, cause, f"{found} {sentence}".strip())
 

@@ -95,7 +95,7 @@ with band.cell():
         "What a regression on a few numbers gets right, trained on the training images and tested on these. What it "
         "reaches too is no merit of the network. Counted are right verdicts, of which guessing gets half, and not "
         "pairs as above.",
-        help=explain("Baseline", "AUROC"),
+        help=explain("Baseline", "Logistic regression", "AUROC"),
     )
     lines = yardsticks(audit)
     baseline = audit.finding("baseline.spectrum")

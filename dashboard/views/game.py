@@ -1,6 +1,8 @@
 """Game: REAL or AI? Ten images, then your score beside the detector's."""
 
-import numpy as np
+from collections.abc import Sequence
+
+import pandas as pd
 import streamlit as st
 
 from core.explain.saving import Style
@@ -9,6 +11,7 @@ from core.game import ROUND, draw_round, score, verdict
 from dashboard import address, library
 from dashboard.address import Setting
 from dashboard.glossary import explain
+from dashboard.widgets.component import data_url
 from dashboard.widgets.grid import image_grid
 from dashboard.widgets.picture import explained_picture, plain_picture
 from dashboard.widgets.words import CLASS_WORDS, heading, percent
@@ -111,6 +114,11 @@ def play(number: int) -> None:
         )
 
 
+def marked(answers: Sequence[str], truth: Sequence[str]) -> list[str]:
+    """Each answer with whether it is right."""
+    return [f"{'✓' if one == is_ else '✗'} {one}" for one, is_ in zip(answers, truth, strict=True)]
+
+
 def finish() -> None:
     """Both scores, and every image once more."""
     you, detector = score(truth, answers), score(truth, said)
@@ -127,15 +135,21 @@ def finish() -> None:
                 )
     accuracy = opened.run.manifest["metrics"]["all"]["accuracy"]
     st.caption(f"On all {len(table):,} images of this run it is right {percent(accuracy)} of the time.")
-    answer = np.array(answers)
-    st.table(
+    frame = pd.DataFrame(
         {
-            "image": [table["name"].iloc[row] for row in rows],
+            "image": [data_url(pictures.get(int(row))) for row in rows],
             "it is": truth,
-            "you said": [f"{one} {'✓' if one == is_ else '✗'}" for one, is_ in zip(answer, truth, strict=True)],
-            "the detector said": [f"{one} {'✓' if one == is_ else '✗'}" for one, is_ in zip(said, truth, strict=True)],
-        },
-        border="horizontal",
+            "you said": marked(answers, truth),
+            "the detector said": marked(said, truth),
+        }
+    )
+    st.dataframe(
+        frame,
+        hide_index=True,
+        row_height=64,
+        height=38 + 64 * ROUND,
+        alt="The ten images, and what was said of each",
+        column_config={"image": st.column_config.ImageColumn("", width="small")},
     )
     st.caption("The same ten under their margin maps, in order. A click opens one in Inspect: why was it called that?")
     if id_ := image_grid(opened, rows, pictures, key="game.grid", maps=True, size="small"):

@@ -108,7 +108,7 @@ def headline(
 ) -> None:
     """One number and what it means, with {} for it of 100; `counted` is how many images of how many it comes from."""
     with st.container(border=True, height="stretch", gap="small"):
-        st.metric(label, "none" if value is None else percent(value), help=help)
+        st.metric(f"{label}{at}", "none" if value is None else percent(value), help=help)
         st.caption(
             "It takes images of both classes to say." if value is None else sentence.format(f"{100 * value:.0f}")
         )
@@ -120,6 +120,7 @@ def headline(
 
 
 # of no image the run says 0
+at = "" if CUT.value == HALF else f" (at {percent(HALF, 0)})"
 recall = {name: scores["recall"] if scores["support"] else None for name, scores in numbers["per_class"].items()}
 of_fake, of_real = numbers["confusion"]
 is_cifake = manifest["set"].startswith("cifake-test")
@@ -218,8 +219,8 @@ row = st.grid(2, min_column_width=340, gap="large")
 with row.cell():
     section(
         "Beside the paper",
-        "Precision: of what is called so, how much is so. Recall: of what is so, how much is called so. F1: their "
-        "harmonic mean. At the threshold above.",
+        "Precision: of the images called FAKE (or REAL), how many are. Recall: of those that are, how many are called "
+        "so. F1: high only where both are. At the threshold above.",
         help=explain("Precision", "Recall", "F1"),
     )
     lines = []

@@ -62,9 +62,9 @@ st.space("small")
 section(
     "Where it errs",
     "Share of wrong verdicts in each cluster; the line through each bar is its 95 % interval, the dashed one all "
-    "verdicts of that kind. A click shows the wrong ones. Silhouette: how much nearer images are to their own cluster "
-    "than to the next, 1 is wholly apart, 0 not at all.",
-    help=explain("Cluster", "Interval"),
+    "verdicts of that kind. A click shows the wrong ones. Silhouette: 1 is a cluster wholly apart from the next, 0 not "
+    "at all.",
+    help=explain("Cluster", "Silhouette", "Interval"),
 )
 here = cards[space]
 if ORDER.value == "errors":

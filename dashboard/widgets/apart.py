@@ -12,6 +12,7 @@ from core.studies.cluster_words import Words, differences
 from core.studies.difference_words import FACT_WORDS
 from core.studies.store import find_studies
 from dashboard import library
+from dashboard.glossary import explain
 from dashboard.library import Opened
 
 SHOWN = 6
@@ -47,9 +48,10 @@ def _draw_words(opened: Opened, wanted: Filter, positions: NDArray[np.intp]) -> 
                 _draw_list("What studies say of them", told)
     st.caption(
         "Told are differences that are not tiny (at least a fifth of how widely images are spread in it; of shares as "
-        "much by Cohen's h, which counts a point more near 0 and 100 % than near 50 %) and hardly chance (four times "
-        "as large as chance usually makes one), largest first. They go with the verdict; whether they cause it, only "
-        "changing the image can say: see Evidence, or the experiments on Inspect."
+        "much by Cohen's h) and hardly chance (four times as large as chance usually makes one), largest first. They "
+        "go with the verdict; whether they cause it, only changing the image can say: see Evidence, or the "
+        "experiments on Inspect.",
+        help=explain("Cohen's h"),
     )
 
 

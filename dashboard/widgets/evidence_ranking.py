@@ -5,6 +5,7 @@ import streamlit as st
 
 from core.explain.probe_table import probe_columns
 from dashboard.address import Setting
+from dashboard.glossary import explain
 from dashboard.library import Opened
 from dashboard.widgets.evidence import OTHER, Evidence, Shown, open_turned
 from dashboard.widgets.evidence_bars import Bar, evidence_bars
@@ -55,7 +56,8 @@ def draw_ranking(opened: Opened, evidence: Evidence, shown: Shown | None) -> str
         "the like to the picture without the thing that is meant; where a change has no control of its own, a change "
         f"of coarser detail about as large. {NO_CONTROL.capitalize()}: none is that large. A bar that does not reach "
         "beyond its ◇ says nothing. Grey levels: how much the picture changes on average (root mean square, of 255). "
-        "Radius and ring: how many waves fit into the picture, 16 are the finest detail that it can hold."
+        "Radius and ring: how many waves fit into the picture, 16 are the finest detail that it can hold.",
+        help=explain("Radius"),
     )
     return asked
 

@@ -119,7 +119,7 @@ def _lime_size() -> None:
         min_value=4,
         max_value=120,
         step=2,
-        help=explain("Segment", also="SLIC finds about half as many as it is asked for."),
+        help=explain("Segment", also="SLIC takes it for an aim, and finds about half as many."),
         disabled=s.SEGMENTATION.value == "quickshift",
     )
     s.SAMPLES.linked(
@@ -138,7 +138,7 @@ def _lime_more() -> None:
         options=list(s.SEGMENTATION_NAMES),
         format_func=s.SEGMENTATION_NAMES.get,
         required=True,
-        help=explain("SLIC", also="The grid cuts squares; quickshift is LIME's own default."),
+        help=explain("SLIC", "Quickshift", also="The grid cuts squares."),
     )
     s.FILL.linked(
         st.selectbox,

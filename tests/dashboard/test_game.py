@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+import numpy as np
 from streamlit.testing.v1 import AppTest
 
 from core.run import read_run
+from dashboard.widgets.component import data_url
 from tests.dashboard.conftest import Open
 from tests.dashboard.test_pages import words
 
@@ -19,13 +21,18 @@ def test_ten_answers_and_both_scores(open_page: Open, home: Path) -> None:
         assert not app.exception
         assert "Right." in words(app) or "Wrong." in words(app)
         app.button(key="game.next").click().run()
-    table = app.table[0].value
-    truth = {name: name.split("/")[0] for name in table["image"]}
-    assert list(table["it is"]) == list(truth.values())
-    assert len(truth) == 10
-    assert [one.split()[0] for one in table["you said"]] == ["FAKE", "REAL"] * 5
-    said = run.predictions.set_index("name")["predicted"].astype(str)
-    assert [one.split()[0] for one in table["the detector said"]] == [said[name] for name in truth]
+    table = app.dataframe[0].value
+    # each row holds its picture, by which it is known
+    rows = {data_url(np.asarray(image)): number for number, image in enumerate(np.load(run.path / "images.npy"))}
+    found = run.predictions.iloc[[rows[picture] for picture in table["image"]]]
+    assert len(set(table["image"])) == 10
+    assert list(table["it is"]) == found["label"].astype(str).tolist()
+    assert [one.split()[1] for one in table["you said"]] == ["FAKE", "REAL"] * 5
+    assert [one.split()[1] for one in table["the detector said"]] == found["predicted"].astype(str).tolist()
+    for who in ("you said", "the detector said"):
+        assert [one[0] == "✓" for one in table[who]] == [
+            one.split()[1] == is_ for one, is_ in zip(table[who], table["it is"], strict=True)
+        ]
     scores = [int(metric.value.split()[0]) for metric in app.metric]
     assert scores == [sum("✓" in one for one in table[who]) for who in ("you said", "the detector said")]
     app.button(key="game.again").click().run()
@@ -49,7 +56,7 @@ def test_a_second_quick_press_is_none(open_page: Open) -> None:
         assert app.session_state["game.answers"] == ["REAL"] * (number + 1)
         press_twice(app, "game.next")
         assert app.session_state["game.seen"] == number + 1
-    assert len(app.table[0].value) == 10
+    assert len(app.dataframe[0].value) == 10
 
 
 def test_without_pictures_it_says_what_to_do(open_page: Open) -> None:

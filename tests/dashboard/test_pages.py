@@ -215,6 +215,11 @@ def test_overview_moves_with_the_threshold(open_page: Open, home: Path) -> None:
     assert f"{wrong:,} of 60 verdicts are wrong" in words(app)
 
 
+def test_overview_names_the_threshold_of_the_headlines_where_another_is_chosen(open_page: Open) -> None:
+    labels = [metric.label for metric in open_page(run="tiny@seen-test", cut="0.7").metric]
+    assert labels[:4] == [f"{metric.label} (at 50{NO_BREAK}%)" for metric in open_page(run="tiny@seen-test").metric[:4]]
+
+
 @pytest.mark.parametrize("of", ["all", "FAKE", "REAL"])
 def test_overview_counts_mistakes_by_category(
     open_page: Open, home: Path, monkeypatch: pytest.MonkeyPatch, of: str
