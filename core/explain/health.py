@@ -51,7 +51,8 @@ def lime_health(
     aim = f" (of {settings.n_segments} aimed at)" if settings.segmentation != "quickshift" else ""
     found = (
         f"{count} segment{'s' if count > 1 else ''}{aim}, {distinct} different versions of the image in {samples} "
-        f"samples; the surrogate explains {max(r2, 0):.0%} of what the detector did, and {area:.0%} of the area is decided."
+        f"samples; the surrogate explains {max(r2, 0):.0%} of what the detector did, and {area:.0%} of the area is "
+        "decided."
     )
     return LimeHealth(count, samples, distinct, r2, area, cause, f"{found} {sentence}".strip())
 
