@@ -125,7 +125,7 @@ def _check_about(path: Path, about: Mapping[str, Any], again: str) -> None:
     if version != VERSIONS.get(path.stem, version):
         raise ContractError(
             f"{path} was made by another version of the study, which gave other values; run `python -m core.studies "
-            f"{path.stem}` again"
+            f"{path.stem} --run {path.parents[1].name}` again"
         )
 
 

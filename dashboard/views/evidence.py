@@ -86,12 +86,6 @@ if transfer is not None:
     draw_transfer(opened, transfer)
 
 st.space("medium")
-section(
-    "What images are like to it",
-    "For each image the training images whose features, what the network has made of them before it decides, are most "
-    "alike, and whether their labels say what the detector says.",
-    help=explain("Neighbours", "Features"),
-)
 head = st.container()
 neighbours = study_of(opened, "neighbours")
 with head:
