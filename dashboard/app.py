@@ -13,11 +13,24 @@ from dashboard.memory import few_arenas
 from dashboard.sidebar import LOGO, draw_sidebar, note_other_run
 from dashboard.upload_limits import forget_uploads, limit_uploads
 
+# what the theme cannot say: where the keyboard is in the navigation, and that what is chosen is no dimmer than the rest
+STYLE = """<style>
+[data-testid=stSidebarNavLink]:focus-visible { outline: 2px solid; outline-offset: -2px }
+[data-testid=stButtonGroup] button[data-variant][data-selected]:not([data-disabled]):not([disabled]) {
+  color: inherit; font-weight: 600
+}
+</style>"""
+# white on the light grey of this theme's main buttons could hardly be read
+DARK = "<style>[data-testid=stBaseButton-primary], [data-testid=stBaseButton-primary]:hover { color: #12151b }</style>"
+
 few_arenas()
 limit_uploads()
 st.set_page_config(page_title="Telltale", page_icon=str(Path(__file__).with_name("icon.svg")), layout="wide")
 # of the two at hand the one that can be read on this theme
 st.logo(LOGO.format(text="#e6e9ee" if st.context.theme.type == "dark" else "#1b1f27"), size="large")
+
+
+st.html(STYLE + (DARK if st.context.theme.type == "dark" else ""))
 
 
 def overview() -> None:

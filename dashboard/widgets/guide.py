@@ -69,8 +69,8 @@ def one_colour(told: Told) -> None:
         st.markdown(
             "LIME covers parts of the image and watches the score: green for the verdict, red against it. The paper's "
             "figures came out **all red**. Its way of cutting was made for large photographs and finds one or two "
-            "parts in an image this small, and one part has one colour: red, or as well green. Move the slider and "
-            "watch.",
+            "parts in an image this small, and one part has one colour: red, or just as well green. Move the slider "
+            "and watch.",
             help=explain("LIME", "Segment"),
         )
         keyed_slider(
