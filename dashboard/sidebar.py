@@ -88,7 +88,7 @@ def _draw_pictures() -> None:
         left = f", {remaining(status.seconds_left)}" if status.seconds_left is not None else ""
         counted = f", {status.done:,} of {status.total:,}{left}" if status.total else ""
         read = bool(status.total) and status.done >= status.total
-        st.progress(share, "All pictures are read, finishing" if read else f"Reading pictures{counted}")
+        st.progress(share, "Reading pictures, finishing" if read else f"Reading pictures{counted}")
         if is_local():
             st.button("Stop", key="attach.stop", on_click=library.shelf().stop, type="tertiary")
         return
