@@ -106,7 +106,9 @@ class Worker:
         # torch aborts the process when it ends in the middle of a step
         atexit.register(self.close)
 
-    def ask(self, visitor: str, slot: str, question: Question, pixels: NDArray[np.uint8]) -> Standing:
+    def ask(
+        self, visitor: str, slot: str, question: Question, pixels: NDArray[np.uint8], *, patience: float = 0.0
+    ) -> Standing:
         """Ask, or come back for the answer.
 
         Args:
@@ -114,6 +116,7 @@ class Worker:
             slot: for which part of the page; asking something else for the same slot drops the question before.
             question: what is asked.
             pixels: uint8 (K, 32, 32, 3), the images whose hash the question carries.
+            patience: seconds to wait here for the whole answer, for what is mostly done before a page could come back.
         """
         asker = (visitor, slot)
         with self._changed:
@@ -124,22 +127,30 @@ class Worker:
                 # nobody says when they leave; who is forgotten and comes back asks anew
                 while len(self._asked) > MAX_ASKED:
                     self._asked.popitem(last=False)
-            if question in self._answers:
-                self._answers.move_to_end(question)
-                return self._answers[question]
-            if asker in self._ended:
-                return self._ended[asker]
-            job = self._jobs.get(question)
-            if job is None:
-                if refusal := self._refusal(visitor):
-                    return Standing("failed", message=refusal)
-                job = self._jobs[question] = _Job(question, pixels)
-                self._changed.notify_all()
-            job.askers[asker] = self._clock()
-            if question in self._running or job.answer is not None:
-                left = (self._clock() - job.begun) / job.share * (1 - job.share) if job.share else None
-                return Standing("running", job.answer, job.share, self._place(question), seconds_left=left)
-            return Standing("waiting", None, 0.0, self._place(question))
+            standing = self._stand(asker, question, pixels)
+            if patience and standing.busy:
+                self._changed.wait_for(lambda: question in self._answers or asker in self._ended, patience)
+                standing = self._stand(asker, question, pixels)
+            return standing
+
+    def _stand(self, asker: Asker, question: Question, pixels: NDArray[np.uint8]) -> Standing:
+        """How a question stands for who asks it; it joins the queue where nobody has asked it. Under the lock."""
+        if question in self._answers:
+            self._answers.move_to_end(question)
+            return self._answers[question]
+        if asker in self._ended:
+            return self._ended[asker]
+        job = self._jobs.get(question)
+        if job is None:
+            if refusal := self._refusal(asker[0]):
+                return Standing("failed", message=refusal)
+            job = self._jobs[question] = _Job(question, pixels)
+            self._changed.notify_all()
+        job.askers[asker] = self._clock()
+        if question in self._running or job.answer is not None:
+            left = (self._clock() - job.begun) / job.share * (1 - job.share) if job.share else None
+            return Standing("running", job.answer, job.share, self._place(question), seconds_left=left)
+        return Standing("waiting", None, 0.0, self._place(question))
 
     def stop(self, visitor: str, slot: str) -> None:
         """Stop what a slot has asked and keep what there is of the answer."""
@@ -149,6 +160,7 @@ class Worker:
             if question is not None and (job := self._jobs.get(question)):
                 self._end(asker, Standing("stopped", job.answer, job.share))
                 job.askers.pop(asker, None)
+                self._changed.notify_all()
 
     def go_on(self, visitor: str, slot: str) -> None:
         """Let a question that was stopped or has failed be asked again."""
@@ -255,12 +267,14 @@ class Worker:
                 self._kept += size_of(answer)
                 while len(self._answers) > MAX_ANSWERS or (self._kept > MAX_KEPT and len(self._answers) > 1):
                     self._kept -= size_of(self._answers.popitem(last=False)[1].answer)
+                self._changed.notify_all()
 
     def _fail(self, job: _Job, sentence: str) -> None:
         with self._changed:
             self._jobs.pop(job.question, None)
             for asker in job.askers:
                 self._end(asker, Standing("failed", message=sentence))
+            self._changed.notify_all()
 
     def _start(self, job: _Job) -> Iterator[tuple[Answer, float]]:
         # torch is read here, in this thread, so that pages which need no detector never wait for it

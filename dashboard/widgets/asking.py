@@ -63,11 +63,17 @@ def visitor() -> str:
 
 
 def ask(
-    detector: Known, pixels: NDArray[np.uint8], sha256: str, settings: Look | CamSettings | LimeSettings, *, slot: str
+    detector: Known,
+    pixels: NDArray[np.uint8],
+    sha256: str,
+    settings: Look | CamSettings | LimeSettings,
+    *,
+    slot: str,
+    patience: float = 0.0,
 ) -> Standing:
-    """Put a question to the worker, or come back for its answer."""
+    """Put a question to the worker, or come back for its answer; see `Worker.ask`."""
     question = Question(detector.path, detector.sha256, sha256, settings)
-    return worker().ask(visitor(), slot, question, pixels)
+    return worker().ask(visitor(), slot, question, pixels, patience=patience)
 
 
 def known_detectors() -> dict[str, Known]:

@@ -20,6 +20,9 @@ from dashboard.widgets.polling import come_back
 from dashboard.widgets.words import CLASS_WORDS, percent, remaining
 from dashboard.worker import Standing
 
+# seconds that a panel waits for its explanation: most are there by then, and need no coming back
+PATIENCE = 0.3
+
 
 def draw_controls() -> None:
     """How all maps over images are drawn."""
@@ -171,16 +174,23 @@ def _answers(
 ) -> None:
     """The pictures of a panel, which come back by themselves while they are being made."""
 
-    def stand() -> list[Standing]:
+    def stand(patience: float = 0.0) -> list[Standing]:
         known = stored if stored is not None and stored.settings == settings else None
         return [
             Standing("done", known, 1.0)
             if known is not None and known.detector_sha256 == detector.sha256
-            else ask(detector, subject.image[None], subject.sha256, settings, slot=f"{slot}.{detector.name}")
+            else ask(
+                detector,
+                subject.image[None],
+                subject.sha256,
+                settings,
+                slot=f"{slot}.{detector.name}",
+                patience=patience,
+            )
             for detector in detectors
         ]
 
-    standings = stand()
+    standings = stand(PATIENCE)
 
     def draw() -> None:
         now = stand()

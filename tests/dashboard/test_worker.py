@@ -107,6 +107,17 @@ def test_refines_step_by_step_and_is_done(desk: Worker, script: Script) -> None:
     assert until(lambda: desk.ask("me", "lime", asked, IMAGE), lambda found: found.state == "done").share == 1
 
 
+def test_who_has_patience_gets_the_whole_answer_and_who_is_let_down_how_it_stands(desk: Worker, script: Script) -> None:
+    assert desk.ask("me", "lime", question(lime()), IMAGE, patience=0.05).busy
+    for _ in range(4):
+        script.gate(lime()).release()
+    assert desk.ask("me", "lime", question(lime()), IMAGE, patience=300).answer == (lime(), 4)
+    # stopped by another of its own threads, or failed: nothing more to wait for
+    asked = question(lime(seed=1))
+    threading.Timer(0.05, desk.stop, ("me", "other")).start()
+    assert desk.ask("me", "other", asked, IMAGE, patience=300).state == "stopped"
+
+
 def test_what_is_left_is_told_from_the_pace_so_far(desk: Worker, clock: Clock, script: Script) -> None:
     asked = question(lime())
     assert desk.ask("me", "lime", asked, IMAGE).seconds_left is None
