@@ -65,7 +65,7 @@ def names(page: Page) -> list[str]:
 
 def named(page: Page, *wanted: str) -> None:
     """Wait until the traces of the picture are called so."""
-    drawn = f"wanted => String(({DRAWN})()?.toSorted()) === wanted"
+    drawn = f"wanted => String([...new Set(({DRAWN})())].sort()) === wanted"
     page.wait_for_function(drawn, arg=",".join(sorted(wanted)), timeout=PATIENCE)
 
 
