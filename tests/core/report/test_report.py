@@ -21,6 +21,7 @@ from core.report.parts import percent, spaced
 from core.report.selection import TILES, Selection, describe
 from core.run import Run, read_run
 from core.storage import cache_dir
+from core.studies.registry import VERSIONS
 from core.studies.runner import Source, run_study
 from core.studies.store import find_studies
 from core.studies.study import Context, Finding, Study
@@ -186,7 +187,8 @@ def test_charts_of_studies(source: Source, tmp_path: Path) -> None:  # noqa: F81
         return pd.DataFrame({"id": ids, "rank": np.float32(0.4), "others_rank": np.float32(0.1)})
 
     columns = {"rank": "-1 to 1", "others_rank": "-1 to 1"}
-    study = Study("agreement", "Agreement", "Do they?", columns, "higher", "Other images.", agree)
+    version = VERSIONS["agreement"]
+    study = Study("agreement", "Agreement", "Do they?", columns, "higher", "Other images.", agree, version=version)
     run_study(study, source)
     save_report(tmp_path / "r.html", run, answers=find_studies(run).answers)
     chart = next(image for image in written(tmp_path / "r.html").images if "rank correlation" in str(image["alt"]))
