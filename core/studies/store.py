@@ -121,8 +121,7 @@ def _check_about(path: Path, about: Mapping[str, Any], again: str) -> None:
     for name, fits in FORMS.items():
         if name in about and not fits(about[name]):
             raise ContractError(f"{path} has no usable {name}; {again}")
-    version = about.get("version", 1)
-    if version != VERSIONS.get(path.stem, version):
+    if "version" in about and about["version"] != VERSIONS.get(path.stem, about["version"]):
         raise ContractError(
             f"{path} was made by another version of the study, which gave other values; run `python -m core.studies "
             f"{path.stem} --run {path.parents[1].name}` again"
