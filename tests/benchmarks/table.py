@@ -120,7 +120,8 @@ def machine() -> str:
     """The machine in words: what numbers that are not ratios hang on."""
     return (
         f"{_processor()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads, "
-        f"{torch.backends.cpu.get_cpu_capability()}, torch {torch.__version__}, Python "
+        f"{torch.backends.cpu.get_cpu_capability()}, torch {torch.__version__}, "
+        f"{str(torch.get_default_dtype()).removeprefix('torch.')}, Python "
         f"{platform.python_version()}, {platform.system()}"
     )
 
