@@ -5,7 +5,7 @@ of that share's interval that is nearer to nothing. Only where no control fits, 
 sentence says so.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -54,15 +54,17 @@ class Rates:
     def plain(self, *columns: str) -> Row:
         """The strength that certainly turns most beyond its controls, among verdicts too; one without a control only
         where none of them has any."""
-        rows = [self.row(verdict, column) for verdict in self.verdicts for column in columns]
+        rows = self._among(columns)
         fair = [row for row in rows if row["compared"] != "none"]
         return max(fair or rows, key=lambda row: float(np.nan_to_num(row["net_low"], nan=-2)))
 
     def alone(self, *columns: str) -> "Row | None":
         """The strength without a control that turns most, among verdicts too; None where all have one."""
-        rows = [self.row(verdict, column) for verdict in self.verdicts for column in columns]
-        rows = [row for row in rows if row["compared"] == "none" and np.isfinite(row["share"])]
+        rows = [row for row in self._among(columns) if row["compared"] == "none" and np.isfinite(row["share"])]
         return max(rows, key=lambda row: float(row["share"]), default=None)
+
+    def _among(self, columns: Sequence[str]) -> list[Row]:
+        return [self.row(verdict, column) for verdict in self.verdicts for column in columns]
 
     def best(self, verdict: str, probe: str) -> Row:
         """The strength of a probe that turns most beyond its controls, for one verdict."""

@@ -241,11 +241,11 @@ def sanity_summary(table: pd.DataFrame, run: Run, *, by: By = "verdict") -> pd.D
     """
     rows = []
     for group, part, weights in groups(table, run, by):
+        # images share a random detector, and with it its luck
+        shared = part["network"].to_numpy()
         for method in EXPLANATIONS:
             levels = LEVELS if method == "gradcam" else LIME_LEVELS
             for level in (*levels, "other"):
-                # images share a random detector, and with it its luck
-                shared = part["network"].to_numpy()
                 found = weighted_mean(_numbers(part, f"{method}_{level}"), weights, clusters=shared)
                 name = "other image" if level == "other" else level
                 rows.append({"group": group, "method": method, "level": name, **found._asdict()})
