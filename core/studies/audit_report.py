@@ -198,12 +198,16 @@ def rings(audit: Answer) -> pd.DataFrame:
     return rows.assign(ring=rows["name"].astype(int)).sort_values("ring").reset_index(drop=True)
 
 
-def probe_sentence(run: Run, probes: Answer, name: FactName) -> str | None:
-    """What the study of probes found when this fact was changed, None where no probe changes it."""
+def probe_rates(run: Run, probes: Answer, name: FactName) -> pd.DataFrame:
+    """The rows of `core.studies.probe_summary.responses` of the probes that change a fact; none where none does."""
     if not name.probes:
-        return None
-    rows = responses(read_turns(run, probes.table, probes.about.get("parameters")), probes=name.probes)
-    rows = rows[rows["share"].notna()]
+        return pd.DataFrame(columns=["verdict", "share", "compared", "net_low"])
+    return responses(read_turns(run, probes.table, probes.about.get("parameters")), probes=name.probes)
+
+
+def probe_sentence(rates: pd.DataFrame) -> str | None:
+    """What `probe_rates` say of a fact that was changed, None where no probe changes it."""
+    rows = rates[rates["share"].notna()]
     parts = []
     for verdict, group in rows.groupby("verdict", sort=False):
         best = group.loc[group["share"].idxmax()]
@@ -215,12 +219,9 @@ def probe_sentence(run: Run, probes: Answer, name: FactName) -> str | None:
     return f"Changing it turns {' and '.join(parts)}." if parts else None
 
 
-def turned_by_force(run: Run, probes: Answer, name: FactName) -> bool:
-    """Whether changing this fact certainly turns more than a quarter of some verdicts beyond a control."""
-    if not name.probes:
-        return False
-    rows = responses(read_turns(run, probes.table, probes.about.get("parameters")), probes=name.probes)
-    return bool(((rows["compared"] != "none") & (rows["net_low"] > FORCED)).any())
+def turned_by_force(rates: pd.DataFrame) -> bool:
+    """Whether, by `probe_rates`, changing a fact certainly turns over a quarter of some verdicts beyond a control."""
+    return bool(((rates["compared"] != "none") & (rates["net_low"] > FORCED)).any())
 
 
 def grey_shares(values: pd.Series, labels: pd.Series) -> dict[str, float]:

@@ -6,7 +6,16 @@ from math import isfinite
 import streamlit as st
 
 from core.studies.audit_names import CHANNELS, FACT_NAMES
-from core.studies.audit_report import GREY, Concern, grey_shares, histogram, probe_sentence, turned_by_force, yardsticks
+from core.studies.audit_report import (
+    GREY,
+    Concern,
+    grey_shares,
+    histogram,
+    probe_rates,
+    probe_sentence,
+    turned_by_force,
+    yardsticks,
+)
 from core.studies.copies import FILE, NEAR, SHOWN
 from core.studies.study import Answer
 from dashboard import address
@@ -159,7 +168,8 @@ def _remembered(_opened: Opened, _probes: Answer, stamp: str, key: str) -> tuple
     name = FACT_NAMES.get(key)
     if name is None:
         return None, False
-    return probe_sentence(_opened.run, _probes, name), turned_by_force(_opened.run, _probes, name)
+    rates = probe_rates(_opened.run, _probes, name)
+    return probe_sentence(rates), turned_by_force(rates)
 
 
 def _buttons(opened: Opened, one: Concern) -> None:

@@ -26,6 +26,7 @@ from core.studies.audit_report import (
     copy_pairs,
     grey_shares,
     histogram,
+    probe_rates,
     probe_sentence,
     rings,
     turned_by_force,
@@ -396,18 +397,18 @@ def test_what_changing_a_fact_does_is_taken_from_the_probes(tmp_path: Path) -> N
     context = Context(run, cue.detector, cue.pixels)  # type: ignore[arg-type]
     table = probes.compute(context, np.arange(len(run)), {"seed": 0}).assign(**{WEIGHT: np.float32(1)})
     answer = Answer(Path("x.parquet"), table, {"parameters": {"seed": 0}})
-    sentence = probe_sentence(run, answer, FACT_NAMES["red"])
+    sentence = probe_sentence(probe_rates(run, answer, FACT_NAMES["red"]))
     # this network sees colour and no fine detail
-    assert turned_by_force(run, answer, FACT_NAMES["red"])
-    assert not turned_by_force(run, answer, FACT_NAMES["fine_detail"])
-    assert not turned_by_force(run, answer, FACT_NAMES["category"])
+    assert turned_by_force(probe_rates(run, answer, FACT_NAMES["red"]))
+    assert not turned_by_force(probe_rates(run, answer, FACT_NAMES["fine_detail"]))
+    assert not turned_by_force(probe_rates(run, answer, FACT_NAMES["category"]))
     assert sentence is not None
     for verdict in ("FAKE", "REAL"):
         chosen = (run.predictions["predicted"] == verdict).to_numpy()
         share = ((table["tint_full"] > 0).to_numpy() != (verdict == "REAL"))[chosen].mean()
         assert f"{100 * share:.1f} % (" in sentence
         assert f"of {verdict} verdicts (“mean colour of the other class”, all the way, its control " in sentence
-    assert probe_sentence(run, Answer(Path("x"), table, {}), FACT_NAMES["category"]) is None
+    assert probe_sentence(probe_rates(run, Answer(Path("x"), table, {}), FACT_NAMES["category"])) is None
 
 
 @pytest.mark.parametrize("study", [audit.STUDY, duplicates.STUDY, files.STUDY], ids=lambda study: study.name)
