@@ -13,14 +13,14 @@ from typing import Any
 
 from tqdm import tqdm
 
-from core.checks import is_plain_name
-from core.dataset import CLASSES, DatasetError, ImageSet, check_image_set, load_image_set
-from core.detector import Detector, save_detector
-from core.model_card import model_card
-from core.recipe import RECIPES, Recipe, precision_on
-from core.run import PAPER, ROOT, library_versions, read_run, write_run
+from core.detectors.detector import Detector, save_detector
+from core.detectors.model_card import model_card
+from core.detectors.recipe import RECIPES, Recipe, precision_on
+from core.detectors.training import TrainingInterrupted, fit, forget_checkpoint
+from core.images.image_set import CLASSES, DatasetError, ImageSet, check_image_set, load_image_set
+from core.runs.run import PAPER, ROOT, library_versions, read_run, write_run
+from core.runs.validation import is_plain_name
 from core.storage import ContractError, WriteError
-from core.training import TrainingInterrupted, fit, forget_checkpoint
 
 
 def main(arguments: list[str] | None = None) -> int:

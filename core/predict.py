@@ -9,11 +9,11 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from core.dataset import DatasetError, load_image_set
-from core.detector import Detector, load_detector
-from core.neighbours import NeighbourError, open_training_set
-from core.run import ROOT, find_detectors, find_named, write_run
+from core.detectors.detector import Detector, load_detector
+from core.images.image_set import DatasetError, load_image_set
+from core.runs.run import ROOT, find_detectors, find_named, write_run
 from core.storage import WriteError
+from core.studies.neighbours.similarity import NeighbourError, open_training_set
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -1,1 +1,1 @@
-"""The screens: pages in views/, what pages share in widgets/; the mathematics is in core/."""
+"""The screens: `pages/`, what pages share in `components/`, what visitors share in `services/`; no mathematics."""

@@ -9,9 +9,10 @@ import streamlit as st
 if (root := str(Path(__file__).parents[1])) not in sys.path:
     sys.path.insert(0, root)
 
-from dashboard.memory import few_arenas
+from dashboard.navigation import SECTIONS, find_pages
+from dashboard.services.memory import few_arenas
+from dashboard.services.upload_limits import forget_uploads, limit_uploads
 from dashboard.sidebar import LOGO, draw_sidebar, note_other_run
-from dashboard.upload_limits import forget_uploads, limit_uploads
 
 # what the theme cannot say: where the keyboard is in the navigation, and that what is chosen is no dimmer than the rest
 STYLE = """<style>
@@ -35,92 +36,24 @@ st.html(STYLE + (DARK if st.context.theme.type == "dark" else ""))
 
 def overview() -> None:
     """The Overview by its name: its address is the app's own."""
-    st.switch_page("views/overview.py", query_params=st.query_params.to_dict())
+    st.switch_page("pages/overview/page.py", query_params=st.query_params.to_dict())
 
 
-page = st.navigation(
-    {
-        "The detector": [
-            st.Page(
-                "views/overview.py",
-                title="Overview",
-                icon=":material/monitoring:",
-                default=True,
-                # its address is the app's own; the page named overview below leads there
-                url_path="home",
-                help="How good the detector is: its numbers, its mistakes, and where they are.",
-            ),
-            st.Page(
-                "views/explore.py",
-                title="Explore",
-                icon=":material/grid_view:",
-                help="Browse the images: filter, sort, compare, tag, and export them.",
-            ),
-            st.Page(
-                "views/inspect.py",
-                title="Inspect",
-                icon=":material/troubleshoot:",
-                help="One image: which parts of it the verdict rests on, by Grad-CAM and by LIME.",
-            ),
-        ],
-        "What it reads": [
-            st.Page(
-                "views/evidence.py",
-                title="Evidence",
-                icon=":material/science:",
-                help="What the detector reads: which change of a picture turns its verdict, and how far a verdict "
-                "carries.",
-            ),
-            st.Page(
-                "views/patterns.py",
-                title="Patterns",
-                icon=":material/bubble_chart:",
-                help="Which images the detector treats alike: clusters, where each errs, and what sets it apart.",
-            ),
-            st.Page(
-                "views/data.py",
-                title="Data",
-                icon=":material/fact_check:",
-                help="What could be learned from the images that is not AI: plain cues, leaks, copies, and a baseline.",
-            ),
-            st.Page(
-                "views/trust.py",
-                title="Trust",
-                icon=":material/balance:",
-                help="Whether the explanations can be trusted: measured beside controls that know nothing.",
-            ),
-        ],
-        "Try it": [
-            st.Page(
-                "views/upload.py",
-                title="Upload",
-                icon=":material/add_photo_alternate:",
-                help="Your own image: what the detector sees of it, what it calls it, and why.",
-            ),
-            st.Page(
-                "views/game.py",
-                title="Game",
-                icon=":material/sports_esports:",
-                help="REAL or AI? Ten images, and your score beside the detector's.",
-            ),
-        ],
-        "New to this": [
-            st.Page(
-                "views/guide.py",
-                title="Guide",
-                icon=":material/slideshow:",
-                help="A tour of seven steps: what the detector is, what explanations say, and what they do not.",
-            ),
-            st.Page(
-                "views/glossary.py",
-                title="Glossary",
-                icon=":material/menu_book:",
-                help="Every term of these pages in plain words.",
-            ),
-            st.Page(overview, title="Overview", url_path="overview", visibility="hidden"),
-        ],
-    }
-)
+listed: dict[str, list[st.Page]] = {}
+for name, declared in find_pages().items():
+    listed.setdefault(declared.section, []).append(
+        st.Page(
+            f"pages/{name}/page.py",
+            title=declared.title,
+            icon=declared.icon,
+            default=declared.is_default,
+            # the address of the default page is the app's own; the hidden page below answers to its name
+            url_path="home" if declared.is_default else name,
+            help=declared.help,
+        )
+    )
+listed[SECTIONS[-1]].append(st.Page(overview, title="Overview", url_path="overview", visibility="hidden"))
+page = st.navigation(listed)
 if page.title != "Upload":
     forget_uploads()
 draw_sidebar(page.title)

@@ -4,13 +4,13 @@ from urllib.parse import urlsplit
 
 import streamlit as st
 
-from core.dataset import KAGGLE
+from core.images.image_set import KAGGLE
 from core.storage import ContractError
-from dashboard import address, library
-from dashboard.glossary import explain
-from dashboard.sentences import for_visitors
-from dashboard.widgets.polling import come_back
-from dashboard.widgets.words import remaining
+from dashboard.components.glossary import explain
+from dashboard.components.polling import come_back
+from dashboard.components.words import remaining
+from dashboard.services import address, library
+from dashboard.services.sentences import for_visitors
 
 LOCAL = ("localhost", "127.0.0.1", "::1")
 # what proxies add

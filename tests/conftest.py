@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 if TYPE_CHECKING:
-    from core.detector import Detector
+    from core.detectors.detector import Detector
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -74,7 +74,7 @@ def make_detector(width: int = 8, seed: int = 0, **settings: Any) -> "Detector":
     import torch
     from torch import nn
 
-    from core.detector import Detector, build_network, round_to_float16
+    from core.detectors.detector import Detector, build_network, round_to_float16
 
     network = build_network(width, seed=seed)
     generator = torch.Generator().manual_seed(seed)

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, f1_score
 
-from core.dataset import load_image_set
-from core.detector import load_detector
-from core.run import ROOT, find_detectors, find_runs, metrics, read_run
+from core.detectors.detector import load_detector
+from core.images.image_set import load_image_set
+from core.runs.run import ROOT, find_detectors, find_runs, metrics, read_run
 
 SHIPPED = (ROOT / "assets",)
 RUNS = find_runs(SHIPPED)

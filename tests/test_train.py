@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import train
-from core.detector import load_detector
-from core.run import read_run
+from core.detectors.detector import load_detector
+from core.runs.run import read_run
 from core.storage import WriteError, cache_dir
 
 QUICK = ["--width", "4", "--epochs", "2", "--batch-size", "16", "--device", "cpu", "--precision", "float32"]
@@ -35,7 +35,7 @@ def test_from_pixels_to_a_run(cifake: Path, tmp_path: Path, capsys: pytest.Captu
 
 
 def test_zip_gives_the_same_predictions(cifake: Path, tmp_path: Path) -> None:
-    from tests.core.test_dataset import zipped
+    from tests.core.images.test_image_set import zipped
 
     assert train.main(command(cifake, tmp_path / "a")) == 0
     assert train.main(command(zipped(cifake), tmp_path / "b")) == 0

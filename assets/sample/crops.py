@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from assets.sample.settings import SETTINGS, Settings
-from core.facts import LUMA
-from core.images import resize
+from core.images.decoding import resize
+from core.images.statistics import LUMA
 
 # so many random places a crop that is wanted; a photograph without enough contrast ends in an error, not in a loop
 TRIES = 1000

@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from assets.sample.settings import SETTINGS, Settings
-from core.images import decode
+from core.images.decoding import decode
 from core.storage import cache_dir, write_bytes_atomically
 
 

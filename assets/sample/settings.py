@@ -9,7 +9,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from core.images import decode
+from core.images.decoding import decode
 
 FOLDER = Path(__file__).parent
 ARCHIVE = FOLDER / "sample.zip"

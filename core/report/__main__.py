@@ -7,15 +7,15 @@ from urllib.parse import parse_qsl
 
 import pandas as pd
 
-from core.browse import Filter, browse_table, find_rows
-from core.dataset import load_image_set
-from core.pictures import find_pictures
+from core.images.image_set import load_image_set
 from core.report.page import gather, save_report
 from core.report.selection import Selection
-from core.run import Run, find_named, find_runs, read_run
+from core.runs.browsing import Filter, browse_table, find_rows
+from core.runs.pictures import find_pictures
+from core.runs.run import Run, find_named, find_runs, read_run
+from core.runs.study_columns import added_by_studies, further_columns
+from core.runs.tags import Tags
 from core.storage import cache_dir
-from core.study_columns import added_by_studies, further_columns
-from core.tags import Tags
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -16,8 +16,8 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from core.curves import Sweep
-from core.palette import CLASS_COLOURS, FAKE, REAL, UNDECIDED
+from core.images.palette import CLASS_COLOURS, FAKE, REAL, UNDECIDED
+from core.metrics.classification import Sweep
 
 INK = "#1d2026"
 GREY = "#6a707b"
@@ -111,7 +111,7 @@ def curves(swept: Sweep, *, caught: float, accused: float, precision: float, cap
 
 
 def calibration(found: pd.DataFrame, *, caption: str) -> Drawn:
-    """Share of right verdicts by confidence, from `core.curves.calibration`."""
+    """Share of right verdicts by confidence, from `core.metrics.classification.calibration`."""
     with rc_context(STYLE):
         figure, axes = _new(5.2, 3.9)
         axes.plot([0.5, 1], [0.5, 1], linestyle=":", color=GREY, label="confidence that can be believed")
@@ -125,7 +125,7 @@ def calibration(found: pd.DataFrame, *, caption: str) -> Drawn:
 
 
 def rates(found: pd.DataFrame, *, overall: float, caption: str) -> Drawn:
-    """Error rates with intervals, worst on top, from `core.curves.error_by`."""
+    """Error rates with intervals, worst on top, from `core.metrics.classification.error_by`."""
     shown = found.iloc[::-1]
     names = [str(value).replace("_", " ") for value in shown["value"]]
     with rc_context(STYLE):
@@ -159,7 +159,7 @@ def training(history: list[dict[str, Any]], *, caption: str) -> Drawn:
 
 
 def ranking(found: dict[str, pd.DataFrame], *, caption: str, count: int = 8) -> Drawn:
-    """What turns verdicts, each class apart, from `core.studies.probe_summary.ranking`; the control is the tick."""
+    """What turns verdicts, each class apart, from `core.studies.probes.summary.ranking`; the control is the tick."""
     with rc_context(STYLE):
         figure = Figure(figsize=(8.6, 0.9 + 0.42 * count), layout="constrained")
         told = []

@@ -11,21 +11,21 @@ from typing import Any
 
 import pandas as pd
 
-from core.checks import read_detector_manifest
-from core.curves import calibration, class_scores, confusion_at, error_by, is_right, sweep
-from core.pictures import Pictures
+from core.metrics.classification import calibration, class_scores, confusion_at, error_by, is_right, sweep
+from core.metrics.intervals import wilson_interval
 from core.report import figures
 from core.report.figures import Drawn
 from core.report.parts import LIMITS, bullets, figure, listed, page, percent, section, spaced, table_of
 from core.report.selection import Selection, selection_report
 from core.report.settings import settings
-from core.run import HOMES, Run, find_detectors
-from core.stats import wilson_interval
+from core.runs.pictures import Pictures
+from core.runs.run import HOMES, Run, find_detectors
+from core.runs.validation import read_detector_manifest
 from core.storage import ContractError, write_bytes_atomically
-from core.studies.probe_summary import ranking, read_turns
+from core.studies.probes.summary import ranking, read_turns
 from core.studies.store import find_studies
 from core.studies.study import Answer
-from core.studies.trust_summary import agreement_summary, excess, one_colour_summary
+from core.studies.trust.summary import agreement_summary, excess, one_colour_summary
 
 # what a reader asks first; studies of other names come after these
 ORDER = (
@@ -51,7 +51,8 @@ def report_of(
         detector: manifest of the detector that made it, for its training and settings.
         answers: the run's studies (`core.studies.store.find_studies`).
         problems: sentences about studies that could not be read.
-        table: from `core.browse.browse_table`, which has the columns of studies too; the run's own rows when None.
+        table: from `core.runs.browsing.browse_table`, which has the columns of studies too; the run's own rows when
+            None.
         selection: the images it is about; all of them when None.
         pictures: where the selection's pixels are.
     """

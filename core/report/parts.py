@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from string import Template
 from typing import Any
 
-from core.palette import FAKE, REAL
+from core.images.palette import FAKE, REAL
 from core.report.figures import Drawn
-from core.run import Run
+from core.runs.run import Run
 from core.studies import shares
 
 LIMITS = (

@@ -8,15 +8,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.browse import Filter
-from core.curves import HALF, confidence_of, confusion_at, error_by
-from core.images import encode_png
-from core.pictures import Pictures
+from core.images.decoding import encode_png
+from core.metrics.classification import HALF, confidence_of, confusion_at, error_by
+from core.metrics.intervals import wilson_interval
 from core.report import figures
 from core.report.parts import LIMITS, bullets, figure, page, percent, section
 from core.report.settings import settings
-from core.run import Run
-from core.stats import wilson_interval
+from core.runs.browsing import Filter
+from core.runs.pictures import Pictures
+from core.runs.run import Run
 
 TILES = 48
 _WORDS = {
@@ -46,7 +46,7 @@ def selection_report(run: Run, table: pd.DataFrame, selection: Selection, *, pic
 
     Args:
         run: they are of.
-        table: the run's rows, as `core.browse.browse_table` gives them.
+        table: the run's rows, as `core.runs.browsing.browse_table` gives them.
         selection: which.
         pictures: where their pixels are; None for a report without pictures.
     """

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from core.report.parts import listed, table_of
-from core.run import Run
+from core.runs.run import Run
 from core.storage import sha256_of
 from core.studies.study import Answer
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from core.run import ROOT, find_detectors, find_named, find_runs, read_run
+from core.runs.run import ROOT, find_detectors, find_named, find_runs, read_run
 from core.storage import WriteError
 from core.studies.ray_engine import ray_engine
 from core.studies.registry import MODULES, find_study

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.run import Run
+from core.runs.run import Run
 from core.studies.study import WEIGHT
 
 By = Literal["verdict", "cell"]

@@ -16,8 +16,8 @@ from typing import Any
 
 import pandas as pd
 
-from core.dataset import DatasetError
-from core.run import ROOT
+from core.images.image_set import DatasetError
+from core.runs.run import ROOT
 from core.storage import ContractError, cache_dir
 from core.studies.runner import Engine, Progress, Source, Work
 from core.studies.study import Context, StudyError

@@ -6,18 +6,18 @@ from core.studies.study import Study, StudyError
 
 # name -> the module that holds it as `STUDY`, in the order in which they are best made
 MODULES: dict[str, str] = {
-    "probes": "core.studies.probes",
-    "neighbours": "core.studies.neighbours",
-    "transfer": "core.studies.transfer",
-    "faithfulness": "core.studies.faithfulness",
-    "agreement": "core.studies.agreement",
-    "one_colour": "core.studies.one_colour",
-    "stability": "core.studies.stability",
-    "sanity": "core.studies.sanity",
-    "clusters": "core.studies.clusters",
-    "audit": "core.studies.audit",
-    "duplicates": "core.studies.duplicates",
-    "files": "core.studies.files",
+    "probes": "core.studies.probes.study",
+    "neighbours": "core.studies.neighbours.study",
+    "transfer": "core.studies.out_of_distribution",
+    "faithfulness": "core.studies.trust.faithfulness",
+    "agreement": "core.studies.trust.agreement",
+    "one_colour": "core.studies.trust.one_colour",
+    "stability": "core.studies.trust.robustness",
+    "sanity": "core.studies.trust.randomisation",
+    "clusters": "core.studies.clusters.study",
+    "audit": "core.studies.audit.study",
+    "duplicates": "core.studies.copies.duplicates",
+    "files": "core.studies.copies.files",
 }
 
 # those whose values changed since their first version; files of another version are refused, without reading the module

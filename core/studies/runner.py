@@ -18,11 +18,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.curves import count_cells
-from core.dataset import load_image_set
-from core.detector import load_detector
-from core.pictures import find_pictures
-from core.run import Run, library_versions, read_run
+from core.detectors.detector import load_detector
+from core.images.image_set import load_image_set
+from core.metrics.classification import count_cells
+from core.runs.pictures import find_pictures
+from core.runs.run import Run, library_versions, read_run
 from core.storage import cache_dir, write_bytes_atomically
 from core.studies.store import read_study, study_path, write_study
 from core.studies.study import WEIGHT, Context, Study, StudyError

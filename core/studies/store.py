@@ -17,7 +17,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from core.run import Run
+from core.runs.run import Run
 from core.storage import ContractError, write_bytes_atomically
 from core.studies.registry import VERSIONS
 from core.studies.study import Answer, Finding

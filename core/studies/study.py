@@ -14,10 +14,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.run import Run
+from core.runs.run import Run
 
 if TYPE_CHECKING:
-    from core.detector import Detector
+    from core.detectors.detector import Detector
 
 Better = Literal["higher", "lower", "neither"]
 # the column that every study of images gets from the runner: how many images of the run a row stands for

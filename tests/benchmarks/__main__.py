@@ -15,9 +15,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from core.detector import load_detector
-from core.explain.__main__ import find_detector
-from core.run import ROOT
+from core.detectors.detector import load_detector
+from core.explain import find_detector
+from core.runs.run import ROOT
 from tests.benchmarks.table import Record, Settings, machine, page
 
 # name -> what measures it: a module and its function of `Settings` -> rows, whose docstring says what is compared

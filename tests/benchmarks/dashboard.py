@@ -21,7 +21,7 @@ import streamlit as st
 from playwright.sync_api import Browser, Page
 from streamlit.testing.v1 import AppTest
 
-from core.run import KIND, ROOT, find_runs, read_run
+from core.runs.run import KIND, ROOT, find_runs, read_run
 from core.storage import write_folder
 from tests.benchmarks.table import NOTHING, Row, Settings, shown
 from tests.browser.app import PATIENCE, running_app, running_browser, settle, visit
@@ -100,7 +100,7 @@ def on_the_server(home: Path, run: str, rows: int) -> None:
     app = AppTest.from_file(str(ROOT / "dashboard" / "app.py"), default_timeout=600)
     app.query_params["run"] = run
     opening = seconds_of(app.run)
-    app.switch_page("views/explore.py").run()
+    app.switch_page("pages/explore/page.py").run()
     filtering, turning = [], []
     for number in range(REPEATS):
         low = 0.55 + 0.05 * number

@@ -14,12 +14,12 @@ import torch
 import torch.nn.functional as F
 from torchcam.methods import GradCAM
 
-from core.dataset import ImageSet, fingerprint_of
-from core.detector import Detector, build_network, load_detector
-from core.explain.__main__ import find_detector
-from core.facts import image_facts
-from core.recipe import RECIPES, autocast, precision_on
-from core.training import Training
+from core.detectors.detector import Detector, build_network, load_detector
+from core.detectors.recipe import RECIPES, autocast, precision_on
+from core.detectors.training import Training
+from core.explain import find_detector
+from core.images.image_set import ImageSet, fingerprint_of
+from core.images.statistics import image_facts
 from tests.benchmarks.table import Row, Settings, machine, named, seconds, shown
 
 

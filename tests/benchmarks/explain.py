@@ -17,17 +17,17 @@ from scipy.special import softmax
 from scipy.stats import spearmanr
 from torchcam.methods import GradCAM
 
-from core.dataset import load_image_set
-from core.detector import FAKE, REAL, Detector, build_network, load_detector
-from core.explain.__main__ import find_detector
-from core.explain.gradcam import explain_margin_map
-from core.explain.lime import explain_lime_fully
-from core.explain.results import LimeResult, LimeSettings
-from core.explain.sampling import Samples, balanced_samples, random_samples
-from core.explain.segmentation import segment
-from core.explain.surrogate import SampledExplainer
-from core.explain.unseen import UnseenFitter
-from core.perturb import fill_image, mask_batch
+from core.detectors.detector import FAKE, REAL, Detector, build_network, load_detector
+from core.edits.masking import fill_image, mask_batch
+from core.explain import find_detector
+from core.explainers.gradcam import explain_margin_map
+from core.explainers.lime.imputation import UnseenFitter
+from core.explainers.lime.regions import explain_lime_fully
+from core.explainers.lime.sampling import Samples, balanced_samples, random_samples
+from core.explainers.lime.segmentation import segment
+from core.explainers.lime.surrogate import SampledExplainer
+from core.explainers.results import LimeResult, LimeSettings
+from core.images.image_set import load_image_set
 from tests.benchmarks.parts import made_pixels
 from tests.benchmarks.table import NOTHING, Row, Settings, named, seconds, shown
 

@@ -15,15 +15,15 @@ from PIL import Image
 from streamlit.proto.Element_pb2 import Element
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
-from core.detector import Detector, load_detector
-from core.explain.gradcam import explain_gradcam
-from core.explain.lime import explain_lime_fully
-from core.explain.results import CAM_STAGES, CamSettings, LimeSettings
-from core.explain.saving import draw_result
-from core.images import encode_png
-from core.perturb import FILLS
-from core.run import find_detectors, find_runs, read_run
-from core.upload import DEFAULT_FILTER, prepare
+from core.detectors.detector import Detector, load_detector
+from core.edits.masking import FILLS
+from core.explainers.gradcam import explain_gradcam
+from core.explainers.lime.regions import explain_lime_fully
+from core.explainers.results import CAM_STAGES, CamSettings, LimeSettings
+from core.explainers.saving import draw_result
+from core.images.decoding import encode_png
+from core.images.upload import DEFAULT_FILTER, prepare
+from core.runs.run import find_detectors, find_runs, read_run
 from tests.benchmarks.visitor import Trouble, Visitor, component_data
 
 BROWSED = ("", "explore", "explore", "evidence", "patterns", "data", "trust", "guide")

@@ -19,13 +19,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.dataset import load_image_set
-from core.detector import Detector, load_detector
-from core.explain.__main__ import find_detector
-from core.explain.lime import explain_lime_fully
-from core.explain.results import LimeResult, LimeSettings
-from core.perturb import FILLS
-from core.stats import wilson_interval
+from core.detectors.detector import Detector, load_detector
+from core.edits.masking import FILLS
+from core.explain import find_detector
+from core.explainers.lime.regions import explain_lime_fully
+from core.explainers.results import LimeResult, LimeSettings
+from core.images.image_set import load_image_set
+from core.metrics.intervals import wilson_interval
 from tests.benchmarks.table import NOTHING, Row, Settings, named, shown
 
 SETTINGS: dict[str, LimeSettings] = {

@@ -7,8 +7,8 @@ import argparse
 from importlib import import_module
 from pkgutil import iter_modules
 
-from core.detector import load_detector
-from core.explain.__main__ import find_detector
+from core.detectors.detector import load_detector
+from core.explain import find_detector
 from tests.benchmarks import parts
 from tests.benchmarks.parts import Bench
 from tests.benchmarks.table import Row, Settings, machine, shown

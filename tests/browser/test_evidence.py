@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from playwright.sync_api import Page, expect
 
-from core.run import read_run
-from core.studies.probe_summary import ranking, read_turns
+from core.runs.run import read_run
+from core.studies.probes.summary import ranking, read_turns
 from core.studies.store import read_study, study_path
 from tests.browser.app import PATIENCE, running_app, settle, visit
 from tests.dashboard.studies import add_studies
@@ -81,12 +81,12 @@ def test_a_picture_beside_a_bar_shows_that_change_below(page: Page, probed: str)
     page.keyboard.press("Enter")
     page.wait_for_url(re.compile(r"[?&]probe="), timeout=PATIENCE)
     settle(page)
-    expect(page.locator(".evidence_pictures").get_by_text(title, exact=True)).to_be_visible()
+    expect(page.locator(".picture_rows").get_by_text(title, exact=True)).to_be_visible()
 
 
 def test_what_a_pointer_shows_is_also_read_out(page: Page, probed: str) -> None:
     visit(page, f"{probed}/evidence?run={RUN}")
-    rate = page.locator(".evidence_pictures .rate").first
+    rate = page.locator(".picture_rows .rate").first
     expect(rate.locator(".spoken")).to_have_text(rate.get_attribute("title") or "no title")
     visit(page, f"{probed}/inspect?run={RUN}&evidence=turns&samples=64")
     probe = page.locator(".probes .name").first

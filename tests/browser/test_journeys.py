@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from core.curves import confusion_at
-from core.run import read_run
+from core.metrics.classification import confusion_at
+from core.runs.run import read_run
 from tests.browser.app import PATIENCE, settle, visit
 from tests.dashboard.conftest import PAGES
 

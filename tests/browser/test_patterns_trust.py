@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 from playwright.sync_api import Page, expect
 
-from core.browse import browse_table
-from core.places import Area
-from core.run import read_run
+from core.runs.browsing import browse_table
+from core.runs.embedding import Area
+from core.runs.run import read_run
 from tests.browser.app import PATIENCE, running_app, settle, visit
 from tests.dashboard.studies import TRUST, add_studies
 

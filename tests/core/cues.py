@@ -9,8 +9,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from core.facts import image_facts
-from core.run import Run
+from core.images.statistics import image_facts
+from core.runs.run import Run
 
 Pixels = NDArray[np.uint8]
 # cells of 8 pixels whose texture is summed with these signs: the same after any mirroring and turning of the picture
@@ -19,7 +19,7 @@ ORDER = np.outer([1, -1, -1, 1], [1, -1, -1, 1])
 
 @dataclass(frozen=True, eq=False)
 class CueDetector:
-    """A detector by hand: `margins` as `core.detector.Detector` has it, computed by a formula."""
+    """A detector by hand: `margins` as `core.detectors.detector.Detector` has it, computed by a formula."""
 
     formula: Callable[[NDArray[np.float64]], NDArray[np.float64]]
     temperature: float = 1.0

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from core.detector import Detector
+from core.detectors.detector import Detector
 
 
 class GivenMap:

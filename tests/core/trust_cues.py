@@ -11,10 +11,10 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from core.dataset import CLASSES, ImageSet, fingerprint_of
-from core.detector import FAKE, REAL, Detector, build_network, round_to_float16, save_detector
-from core.facts import image_facts
-from core.run import Run, write_run
+from core.detectors.detector import FAKE, REAL, Detector, build_network, round_to_float16, save_detector
+from core.images.image_set import CLASSES, ImageSet, fingerprint_of
+from core.images.statistics import image_facts
+from core.runs.run import Run, write_run
 from core.studies.runner import Source
 
 SIDE = 8

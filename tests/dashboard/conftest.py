@@ -1,7 +1,6 @@
 """A home with small runs of a random detector on generated images, made once, and pages opened on it."""
 
 import hashlib
-import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -12,17 +11,18 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from core.dataset import CLASSES, ImageSet, fingerprint_of
-from core.detector import FAKE, REAL, round_to_float16, save_detector
-from core.facts import image_facts
-from core.images import encode_png
-from core.run import write_run
+from core.detectors.detector import FAKE, REAL, round_to_float16, save_detector
+from core.images.decoding import encode_png
+from core.images.image_set import CLASSES, ImageSet, fingerprint_of
+from core.images.statistics import image_facts
+from core.runs.run import write_run
+from dashboard.navigation import find_pages
 from tests.conftest import make_detector, textured
 
 ROOT = Path(__file__).parents[2]
 Open = Callable[..., AppTest]
-# all that the navigation leads to, in its order, by the names of their files in dashboard/views/
-PAGES = tuple(re.findall(r'"views/(\w+)\.py"', (ROOT / "dashboard" / "app.py").read_text(encoding="utf-8")))
+# all that the navigation leads to, in its order, by the names of their folders in dashboard/pages/
+PAGES = tuple(find_pages())
 
 
 def image_set(name: str, n: int = 60) -> ImageSet:
@@ -88,7 +88,7 @@ def open_page(home: Path) -> Open:
             app.query_params[name] = value
         app.run()
         if page != "overview":
-            app.switch_page(f"views/{page}.py")
+            app.switch_page(f"pages/{page}/page.py")
             for name, value in params.items():
                 app.query_params[name] = value
             app.run()

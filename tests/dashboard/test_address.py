@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 import streamlit as st
 
-from core.browse import Filter
-from dashboard.address import Setting, go
+from core.runs.browsing import Filter
+from dashboard.services.address import Setting, go
 
 
 @pytest.mark.parametrize(
@@ -47,6 +47,6 @@ def test_going_takes_the_filter_and_what_belongs_to_it_along(monkeypatch: pytest
     go("inspect", run="new", wanted=Filter().choosing("label", ["FAKE"]), id="x")
     go("upload", run="new")
     assert opened == [
-        ("views/inspect.py", {"run": "new", **carried, "true": "FAKE", "id": "x"}),
-        ("views/upload.py", {"run": "new"}),
+        ("pages/inspect/page.py", {"run": "new", **carried, "true": "FAKE", "id": "x"}),
+        ("pages/upload/page.py", {"run": "new"}),
     ]

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from core.explain.agreement import agreement
-from dashboard.widgets.agreement import conclusion, sentences
+from core.explainers.agreement import agreement
+from dashboard.components.explanations.agreement import conclusion, sentences
 
 
 def test_a_comparison_says_how_many_fit_as_well_and_where_these_are_too_few() -> None:

@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.detector import Detector
-from core.explain.band_results import BandSettings
-from core.explain.bands import explain_bands
-from core.explain.probe_results import ProbeSettings
-from core.explain.probing import explain_probes
-from core.explain.results import CamSettings
-from dashboard.answering import answer
-from dashboard.questions import LAST, Question
+from core.detectors.detector import Detector
+from core.explainers.lime.band_results import BandSettings
+from core.explainers.lime.bands import explain_bands
+from core.explainers.results import CamSettings
+from core.probes.probing import explain_probes
+from core.probes.results import ProbeSettings
+from dashboard.services.answering import answer
+from dashboard.services.requests import LAST, Question
 from tests.conftest import textured
 
 PIXELS = textured(4, fine=True, seed=3)

@@ -11,15 +11,15 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.run import read_run
-from core.studies.audit_names import CHANNELS
-from core.studies.audit_report import concerns
+from core.runs.run import read_run
+from core.studies.audit.names import CHANNELS
+from core.studies.audit.summary import concerns
 from core.studies.registry import find_study
 from core.studies.runner import Source, run_study
 from core.studies.store import read_study
 from core.studies.study import Answer
-from dashboard.widgets.audit import together
-from dashboard.widgets.words import CLASS_WORDS, NO_BREAK
+from dashboard.components.words import CLASS_WORDS, NO_BREAK
+from dashboard.pages.data.audit import together
 from tests.dashboard.conftest import Open
 from tests.dashboard.studies import add_studies
 from tests.dashboard.test_pages import words

@@ -7,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from core.images import ImageError, decode, encode_png
-from core.upload import prepare
-from dashboard import decoding
-from dashboard.decoding import Held, prepare_in_turn
+from core.images.decoding import ImageError, decode, encode_png
+from core.images.upload import prepare
+from dashboard.services import decoding
+from dashboard.services.decoding import Held, prepare_in_turn
 
 PNG = encode_png(np.random.default_rng(0).integers(0, 256, (50, 70, 3), dtype=np.uint8))
 

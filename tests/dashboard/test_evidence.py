@@ -13,16 +13,18 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from core.browse import Filter, browse_table, find_rows
-from core.detector import load_detector
-from core.explain.probe_table import PROBES
-from core.run import read_run, write_run
-from core.studies import neighbours, probes, transfer
-from core.studies.probe_summary import ranking, read_turns, responses
+from core.detectors.detector import load_detector
+from core.probes.table import PROBES
+from core.runs.browsing import Filter, browse_table, find_rows
+from core.runs.run import read_run, write_run
+from core.studies import out_of_distribution
+from core.studies.neighbours import study as neighbours
+from core.studies.probes import study as probes
+from core.studies.probes.summary import ranking, read_turns, responses
 from core.studies.runner import Source, run_study
 from core.studies.store import read_study
-from dashboard.widgets.evidence_words import answer_and_control, coloured, scannable
-from dashboard.widgets.words import percent
+from dashboard.components.studies.finding_words import answer_and_control, coloured, scannable
+from dashboard.components.words import percent
 from tests.dashboard.conftest import ROOT, Open, image_set
 from tests.dashboard.test_imports import CODE
 from tests.dashboard.test_pages import words
@@ -45,7 +47,7 @@ def made_studies(made_home: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     source = Source(home / "runs" / RUN, home / "detectors" / "tiny", device="cpu")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TELLTALE_CACHE", str(tmp_path_factory.mktemp("cache")))
-        for study in (probes.STUDY, neighbours.STUDY, transfer.STUDY.with_parameters({"crops": 1})):
+        for study in (probes.STUDY, neighbours.STUDY, out_of_distribution.STUDY.with_parameters({"crops": 1})):
             run_study(study, source)
     return source.run / "studies"
 
@@ -231,7 +233,7 @@ def test_a_run_without_pictures_is_shown_on_another_runs(open_page: Open, studie
 
 def test_the_page_reads_no_torch(studies: Path) -> None:
     code = CODE.format(
-        switch='app.switch_page("views/evidence.py").run()', title="What does the detector read?", also="skimage"
+        switch='app.switch_page("pages/evidence/page.py").run()', title="What does the detector read?", also="skimage"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, env=os.environ, capture_output=True, text=True, check=False

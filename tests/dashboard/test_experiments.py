@@ -9,19 +9,19 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.browse import Filter, browse_table, find_rows
-from core.detector import load_detector
-from core.explain.band_results import BANDS, BandSettings
-from core.explain.bands import explain_bands
-from core.explain.probe_results import ProbeResult
-from core.explain.probe_table import PROBES, probe_columns
-from core.explain.probing import explain_probes
-from core.neighbours import Neighbour, Neighbours
-from core.run import Run, read_run
-from core.studies.donors import with_donors
-from dashboard.widgets.evidence_words import coloured
-from dashboard.widgets.neighbours import with_pictures
-from dashboard.widgets.probes import state_of
+from core.detectors.detector import load_detector
+from core.explainers.lime.band_results import BANDS, BandSettings
+from core.explainers.lime.bands import explain_bands
+from core.probes.probing import explain_probes
+from core.probes.results import ProbeResult
+from core.probes.table import PROBES, probe_columns
+from core.runs.browsing import Filter, browse_table, find_rows
+from core.runs.run import Run, read_run
+from core.studies.neighbours.similarity import Neighbour, Neighbours
+from core.studies.probes.donors import with_donors
+from dashboard.components.explanations.neighbours import with_pictures
+from dashboard.components.explanations.probes import state_of
+from dashboard.components.studies.finding_words import coloured
 from tests.dashboard.conftest import Open
 from tests.dashboard.test_evidence import drawn
 from tests.dashboard.test_pages import settled, words

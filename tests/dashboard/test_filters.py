@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.browse import Filter, browse_table, find_rows
-from core.run import read_run
+from core.runs.browsing import Filter, browse_table, find_rows
+from core.runs.run import read_run
 from core.studies.store import study_path, write_study
-from dashboard.widgets.filters import admitted
-from tests.core.test_browse import seal
+from dashboard.pages.explore.filters import admitted
+from tests.core.runs.test_browsing import seal
 from tests.dashboard.conftest import Open
 from tests.dashboard.test_pages import settled, with_more_filters, words
 

@@ -7,30 +7,30 @@ from pathlib import Path
 
 import pytest
 
-from dashboard.glossary import TERMS, explain
+from dashboard.components.glossary import TERMS, explain
 from tests.dashboard.conftest import ROOT, Open
 
 DASHBOARD = ROOT / "dashboard"
 # page -> the files that draw it, and the terms that are explained there
 PLACES = {
     "overview": (
-        ["views/overview.py"],
+        ["pages/overview/page.py"],
         "Accuracy, AUROC, Calibration, Confidence, Confusion matrix, F1, Interval, Precision, Recall, ROC curve, "
         "Threshold, Temperature, Leak, Repeat",
     ),
-    "explore": (["views/explore.py"], "Margin map"),
+    "explore": (["pages/explore/page.py"], "Margin map"),
     "inspect": (
-        ["widgets/panels.py", "widgets/agreement.py", "widgets/probes.py", "widgets/evidence_bands.py"],
+        [f"components/explanations/{part}.py" for part in ("panels", "agreement", "probes", "bands")],
         "Grad-CAM, LIME, Segment, Sample, Fill, Surrogate, SLIC, Seed, Stage, Margin, Agreement, Probe, Band LIME",
     ),
-    "evidence": (["views/evidence.py"], "Probe, Control, Low-pass, Transfer, Neighbours"),
-    "patterns": (["views/patterns.py", "widgets/points.py"], "Cluster, Features, Margin map, t-SNE"),
-    "data": (["views/data.py"], "AUROC, Spectrum, Baseline, Leak, Repeat"),
+    "evidence": (["pages/evidence/page.py"], "Probe, Control, Low-pass, Transfer, Neighbours"),
+    "patterns": (["pages/patterns/page.py", "pages/patterns/points.py"], "Cluster, Features, Margin map, t-SNE"),
+    "data": (["pages/data/page.py"], "AUROC, Spectrum, Baseline, Leak, Repeat"),
     "trust": (
-        ["views/trust.py", "widgets/faithfulness.py"],
+        ["pages/trust/page.py", "pages/trust/faithfulness.py"],
         "Faithfulness, Deletion and insertion, Agreement, Stability, Sanity",
     ),
-    "upload": (["views/upload.py"], "Resampling filter, Undetermined"),
+    "upload": (["pages/upload/page.py"], "Resampling filter, Undetermined"),
     "every page": (["sidebar.py"], "Run, CIFAKE"),
 }
 

@@ -11,16 +11,16 @@ import streamlit as st
 from numpy.typing import NDArray
 from streamlit.testing.v1 import AppTest
 
-from core.browse import browse_table
-from core.detector import Detector, load_detector
-from core.guide import RADII, TRIED, choose_cast, suspects, with_less_detail
-from core.run import Run, read_run
+from core.detectors.detector import Detector, load_detector
+from core.runs.browsing import browse_table
+from core.runs.guide import RADII, TRIED, choose_cast, suspects, with_less_detail
+from core.runs.run import Run, read_run
 from core.studies.registry import VERSIONS
 from core.studies.runner import Source, run_study
 from core.studies.study import Context, Finding, Study
-from dashboard.glossary import TERMS
-from dashboard.widgets.guide import STEPS
-from dashboard.widgets.words import percent
+from dashboard.components.glossary import TERMS
+from dashboard.components.words import percent
+from dashboard.pages.guide.steps import STEPS
 from tests.dashboard.conftest import Open
 from tests.dashboard.test_pages import words
 

@@ -8,7 +8,7 @@ from streamlit import runtime
 from streamlit.runtime.media_file_manager import MediaFileManager
 from streamlit.runtime.memory_media_file_storage import MemoryMediaFileStorage
 
-from dashboard.widgets import handing
+from dashboard.components import downloads as handing
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pandas as pd
 import plotly.graph_objects as go
 
-from dashboard.widgets import kept
+from dashboard.components.charts import figure_cache
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Shown:
 def test_equal_things_are_built_once_and_others_anew() -> None:
     built = []
 
-    @partial(kept.kept, most=2)
+    @partial(figure_cache.kept, most=2)
     def chart(frame: pd.DataFrame, *, shown: Shown) -> go.Figure:
         built.append(shown)
         return go.Figure().add_scatter(y=frame["y"])
@@ -40,7 +40,7 @@ def test_equal_things_are_built_once_and_others_anew() -> None:
 
 
 def test_an_opened_run_is_known_by_its_stamp() -> None:
-    @kept.kept
+    @figure_cache.kept
     def chart(opened: SimpleNamespace) -> go.Figure:
         return go.Figure(layout={"title": opened.stamp})
 

@@ -17,25 +17,29 @@ import streamlit as st
 from scipy.stats import binomtest
 from streamlit.testing.v1 import AppTest
 
-from core.browse import Filter, browse_table, find_rows
-from core.detector import REAL, load_detector, save_detector
-from core.explain.saving import Style, draw_result
-from core.explain.stored import stored_map
-from core.images import decode, encode_png
-from core.run import read_run, write_run
+from core.detectors.detector import REAL, load_detector, save_detector
+from core.explainers.saving import Style, draw_result
+from core.explainers.stored import stored_map
+from core.images.decoding import decode, encode_png
+from core.runs.browsing import Filter, browse_table, find_rows
+from core.runs.run import read_run, write_run
 from core.studies.store import study_path, write_study
 from core.studies.study import Finding
-from dashboard import library
-from dashboard.widgets import bars, grid, panels
-from dashboard.widgets.words import CLASS_WORDS, NO_BREAK, percent
+from dashboard.components.charts import bars
+from dashboard.components.explanations import panels
+from dashboard.components.images import grid
+from dashboard.components.words import CLASS_WORDS, NO_BREAK, percent
+from dashboard.services import library
 from tests.conftest import make_detector
-from tests.core.test_browse import seal
+from tests.core.runs.test_browsing import seal
 from tests.dashboard.conftest import PAGES, ROOT, Open, image_set
 from tests.hostile.damage import reseal
 
 # some pages, such as the glossary, are about no run
 OF_A_RUN = tuple(
-    page for page in PAGES if "library.current()" in (ROOT / f"dashboard/views/{page}.py").read_text(encoding="utf-8")
+    page
+    for page in PAGES
+    if "library.current()" in (ROOT / f"dashboard/pages/{page}/page.py").read_text(encoding="utf-8")
 )
 RUNS = ("tiny@seen-test", "tiny@blind-test")
 
@@ -113,8 +117,8 @@ def test_that_another_run_is_shown_is_said_on_the_page_that_was_opened_only(open
     assert "gone" not in words(app)
     # moving something on the page leaves it there
     assert "is not here; showing" in words(app.slider[0].set_value(0.7).run())
-    assert "is not here; showing" not in words(app.switch_page("views/trust.py").run())
-    assert "is not here; showing" not in words(app.switch_page("views/overview.py").run())
+    assert "is not here; showing" not in words(app.switch_page("pages/trust/page.py").run())
+    assert "is not here; showing" not in words(app.switch_page("pages/overview/page.py").run())
     assert "is not here; showing" not in words(open_page(run="tiny@blind-test"))
 
 
@@ -403,11 +407,11 @@ def test_what_is_selected_stays_while_an_image_is_looked_at(
     monkeypatch.setattr(grid, "_mount", lambda **_: SimpleNamespace(open=table["id"][7]))
     open_page("explore", **asked)
     there = gone[-1]
-    assert there == {"page": "views/inspect.py", "id": table["id"][7], **asked}
+    assert there == {"page": "pages/inspect/page.py", "id": table["id"][7], **asked}
     app = open_page("inspect", **{name: value for name, value in there.items() if name != "page"})
     app.button(key="inspect.after").click().run()
     app.button(key="inspect.back").click().run()
-    assert gone[-1] == {"page": "views/explore.py", **asked}
+    assert gone[-1] == {"page": "pages/explore/page.py", **asked}
 
 
 def test_explore_compares_what_is_selected(open_page: Open, home: Path) -> None:

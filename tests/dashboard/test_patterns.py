@@ -13,15 +13,15 @@ import pytest
 from numpy.typing import NDArray
 from streamlit.testing.v1 import AppTest
 
-from core.browse import browse_table
-from core.palette import CLASS_COLOURS
-from core.places import Area
-from core.run import read_run
-from core.stats import wilson_interval
+from core.images.palette import CLASS_COLOURS
+from core.metrics.intervals import wilson_interval
+from core.runs.browsing import browse_table
+from core.runs.embedding import Area
+from core.runs.run import read_run
 from core.studies.registry import find_study
 from core.studies.store import read_study
 from core.studies.study import Context
-from dashboard.widgets.scatter import clicked_row, drawn_area
+from dashboard.pages.patterns.scatter import clicked_row, drawn_area
 from tests.dashboard.conftest import Open
 from tests.dashboard.studies import add_studies
 from tests.dashboard.test_pages import words

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from core.browse import Filter
 from core.report import page
 from core.report.__main__ import main
-from core.run import HOMES
-from dashboard import library
-from dashboard.widgets.report import report_file
+from core.runs.browsing import Filter
+from core.runs.run import HOMES
+from dashboard.components.studies.report import report_file
+from dashboard.services import library
 from tests.dashboard.conftest import Open
 from tests.hostile.damage import reseal
 

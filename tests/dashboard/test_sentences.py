@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from core.storage import cache_dir
-from dashboard.sentences import for_visitors
+from dashboard.services.sentences import for_visitors
 
 HOME = Path("/srv/Jane Doe's data/telltale")
 

@@ -17,9 +17,9 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.proto.NewSession_pb2 import Config
 from websockets.exceptions import InvalidStatus
 
-from core.images import MAX_BYTES
-from core.run import ROOT
-from dashboard.upload_limits import MAX_FILES
+from core.images.decoding import MAX_BYTES
+from core.runs.run import ROOT
+from dashboard.services.upload_limits import MAX_FILES
 from tests.benchmarks.visitor import Visitor, ask_http, open_socket, put_file, running_server, xsrf_token
 from tests.browser.app import free_port
 
@@ -40,11 +40,15 @@ def server(made_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     folder = tmp_path_factory.mktemp("hosted")
     for name in ("dashboard", ".streamlit"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    (folder / "dashboard" / "views" / "fail.py").write_text(f"raise RuntimeError({INSIDE!r})\n", encoding="utf-8")
-    app = folder / "dashboard" / "app.py"
-    text = app.read_text(encoding="utf-8")
-    assert '"Try it": [' in text
-    app.write_text(text.replace('"Try it": [', '"Try it": [st.Page("views/fail.py", title="Fail"),'), encoding="utf-8")
+    # a new page is a folder and nothing else
+    fail = folder / "dashboard" / "pages" / "fail"
+    fail.mkdir()
+    (fail / "__init__.py").write_text(
+        "from dashboard.navigation import Page\n\n"
+        'PAGE = Page("Fail", ":material/error:", section="Try it", position=9, help="Fails.")\n',
+        encoding="utf-8",
+    )
+    (fail / "page.py").write_text(f"raise RuntimeError({INSIDE!r})\n", encoding="utf-8")
     paths = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
     with running_server(
         free_port(),

@@ -11,12 +11,13 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from core.dataset import load_image_set
-from core.run import write_run
-from dashboard import library, sidebar
-from dashboard.shelf import Attaching, Shelf
+from core.images.image_set import load_image_set
+from core.runs.run import write_run
+from dashboard import sidebar
+from dashboard.services import library
+from dashboard.services.dataset_registry import Attaching, Shelf
 from tests.conftest import make_detector
-from tests.core.test_dataset import damaged_zips
+from tests.core.images.test_image_set import damaged_zips
 from tests.dashboard.conftest import Open
 
 
@@ -55,7 +56,7 @@ def test_a_zip_is_attached_and_nonsense_is_a_sentence(cifake: Path, tmp_path: Pa
 
 
 def test_whatever_happens_the_reading_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dashboard.shelf.load_image_set", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("dashboard.services.dataset_registry.load_image_set", lambda *_, **__: 1 / 0)
     shelf = Shelf(tmp_path / "nowhere")
     assert shelf.attach("somewhere")
     status = settled(shelf)
@@ -82,7 +83,7 @@ def test_stopping_keeps_what_is_whole_and_lets_another_begin(tmp_path: Path, mon
             progress(2, 4)
         return SimpleNamespace(fingerprint=split, name="slow", split=split)
 
-    monkeypatch.setattr("dashboard.shelf.load_image_set", slowly)
+    monkeypatch.setattr("dashboard.services.dataset_registry.load_image_set", slowly)
     shelf = Shelf(tmp_path / "nowhere")
     assert shelf.attach("somewhere", ("test", "train"))
     assert first_done.wait(30)

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 import streamlit as st
 
-from dashboard import library
-from dashboard.widgets import study
-from dashboard.widgets.study import as_csv, command, csv_button
+from dashboard.components.studies import study
+from dashboard.components.studies.study import as_csv, command, csv_button
+from dashboard.services import library
 from tests.dashboard.conftest import Open
 
 

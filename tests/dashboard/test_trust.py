@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.run import read_run
-from core.stats import weighted_mean, wilson_interval
+from core.metrics.intervals import weighted_mean, wilson_interval
+from core.runs.run import read_run
 from core.studies.registry import find_study
 from core.studies.store import read_study
 from core.studies.study import Finding

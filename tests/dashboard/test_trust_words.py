@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core.studies.trust_summary import LEVELS, LIME_LEVELS
-from dashboard.widgets.trust_words import (
+from core.studies.trust.summary import LEVELS, LIME_LEVELS
+from dashboard.components.studies.trust_words import (
     agreeing,
     dependent,
     faithful,

@@ -5,8 +5,8 @@ from starlette.exceptions import HTTPException
 from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
 from streamlit.runtime.uploaded_file_manager import UploadedFileRec
 
-from dashboard import upload_limits
-from dashboard.upload_limits import within_limits
+from dashboard.services import upload_limits
+from dashboard.services.upload_limits import within_limits
 
 
 def status(manager: MemoryUploadedFileManager, visitor: str, file_id: str, size: int) -> int:

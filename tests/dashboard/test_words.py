@@ -2,7 +2,7 @@
 
 import pytest
 
-from dashboard.widgets.words import NO_BREAK, percent, remaining
+from dashboard.components.words import NO_BREAK, percent, remaining
 
 
 @pytest.mark.parametrize(

@@ -13,15 +13,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.detector import load_detector
-from core.explain.band_results import BandSettings
-from core.explain.gradcam import explain_gradcam
-from core.explain.lime import explain_lime_fully
-from core.explain.probe_results import ProbeSettings
-from core.explain.results import CamSettings, LimeSettings
-from dashboard import answering, worker
-from dashboard.questions import Look, Looked, Question
-from dashboard.worker import Standing, Worker
+from core.detectors.detector import load_detector
+from core.explainers.gradcam import explain_gradcam
+from core.explainers.lime.band_results import BandSettings
+from core.explainers.lime.regions import explain_lime_fully
+from core.explainers.results import CamSettings, LimeSettings
+from core.probes.results import ProbeSettings
+from dashboard.services import answering, worker
+from dashboard.services.requests import Look, Looked, Question
+from dashboard.services.worker import Standing, Worker
 from tests.conftest import textured
 
 IMAGE = textured(1, fine=True, seed=9)

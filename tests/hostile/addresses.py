@@ -11,8 +11,8 @@ from urllib.parse import urlencode
 import numpy as np
 from streamlit.testing.v1 import AppTest
 
-from core.browse import ALIASES, RESERVED, SORTS, browse_table
-from core.run import read_run
+from core.runs.browsing import ALIASES, RESERVED, SORTS, browse_table
+from core.runs.run import read_run
 from tests.dashboard.test_pages import PAGES, ROOT, words
 
 # every parameter that some page reads, found where it is declared
@@ -117,7 +117,7 @@ class Visitor:
         try:
             app.run()
             if page != PAGES[0]:
-                app.switch_page(f"views/{page}.py")
+                app.switch_page(f"pages/{page}/page.py")
                 for name, value in parameters.items():
                     app.query_params[name] = value
                 app.run()

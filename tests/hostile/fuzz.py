@@ -23,8 +23,8 @@ from pathlib import Path
 
 import numpy as np
 
-from core.images import RESAMPLING, ImageError
-from core.upload import PREVIEW, SIDE, prepare
+from core.images.decoding import RESAMPLING, ImageError
+from core.images.upload import PREVIEW, SIDE, prepare
 from tests.hostile import addresses, mutations
 from tests.hostile.home import make_home
 from tests.hostile.uploads import MEGABYTES, PATIENCE, SECONDS, peak

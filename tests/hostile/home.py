@@ -3,8 +3,8 @@
 import os
 from pathlib import Path
 
-from core.detector import round_to_float16, save_detector
-from core.run import write_run
+from core.detectors.detector import round_to_float16, save_detector
+from core.runs.run import write_run
 from core.studies.runner import Source, run_study
 from tests.conftest import make_detector
 from tests.core.studies.conftest import BRIGHTNESS

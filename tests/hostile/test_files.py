@@ -13,8 +13,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from core.detector import load_detector
-from core.run import read_run
+from core.detectors.detector import load_detector
+from core.runs.run import read_run
 from core.storage import MANIFEST, ContractError
 from core.studies.store import find_studies, read_study
 from tests.dashboard.conftest import Open

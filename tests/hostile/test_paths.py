@@ -12,11 +12,10 @@ from pathlib import Path
 import pytest
 
 import train
-from core import predict
-from core.dataset import DatasetError, load_image_set
-from core.explain import __main__ as explain
+from core import explain, predict
+from core.images.image_set import DatasetError, load_image_set
 from core.report import __main__ as report
-from core.run import ROOT
+from core.runs.run import ROOT
 from core.studies import __main__ as studies
 from tests.conftest import jpeg, textured, write_cifake
 from tests.dashboard.conftest import Open

@@ -9,8 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 import streamlit as st
 
-from core.places import read_places
-from core.run import ROOT, Run, read_run
+from core.runs.embedding import read_places
+from core.runs.run import ROOT, Run, read_run
 from core.studies.registry import MODULES
 from core.studies.store import read_study, write_study
 from tests.dashboard.conftest import Open

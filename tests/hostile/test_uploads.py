@@ -8,8 +8,8 @@ import sys
 import numpy as np
 import pytest
 
-from core.images import decode
-from core.run import ROOT
+from core.images.decoding import decode
+from core.runs.run import ROOT
 from tests.hostile.corpus import Case, cases
 from tests.hostile.uploads import MEGABYTES, SECONDS, Outcome
 

@@ -14,8 +14,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TypedDict
 
-from core.images import ImageError
-from core.upload import prepare
+from core.images.decoding import ImageError
+from core.images.upload import prepare
 from tests.hostile.corpus import cases
 
 # the largest take 0.9 s, so that half as fast a machine still keeps the promise

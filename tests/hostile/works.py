@@ -21,14 +21,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 import train
-from core.dataset import ImageSet, Split, load_image_set
-from core.detector import Detector, load_detector, round_to_float16, save_detector
-from core.run import read_run, write_run
+from core.detectors.detector import Detector, load_detector, round_to_float16, save_detector
+from core.images.image_set import ImageSet, Split, load_image_set
+from core.runs.run import read_run, write_run
+from core.runs.tags import TagError, Tags
 from core.studies import registry, runner
 from core.studies.__main__ import main as make_study
 from core.studies.store import read_study, study_path
 from core.studies.study import Context
-from core.tags import TagError, Tags
 from tests.conftest import make_detector, write_cifake
 from tests.core.studies import conftest as studies
 from tests.dashboard.conftest import image_set

@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.dataset import load_image_set
-from core.detector import Detector
-from core.facts import image_facts
-from core.run import Run
+from core.detectors.detector import Detector
+from core.images.image_set import load_image_set
+from core.images.statistics import image_facts
+from core.runs.run import Run
 from core.studies.study import Context
 
 

@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from core.detector import Detector, build_network
-from core.explain.probe_table import probe_columns, size_column
-from core.explain.probe_turns import tell
-from core.studies.neighbours import STUDY as NEIGHBOURS
-from core.studies.neighbours import searched
-from core.studies.probe_findings import conclude
-from core.studies.probes import STUDY as PROBES
+from core.detectors.detector import Detector, build_network
+from core.probes.flips import tell
+from core.probes.table import probe_columns, size_column
+from core.studies.neighbours.study import STUDY as NEIGHBOURS
+from core.studies.neighbours.study import searched
+from core.studies.probes.findings import conclude
+from core.studies.probes.study import STUDY as PROBES
 from core.studies.study import WEIGHT, Context, Study
 from tests.benchmarks.parts import Bench, seconds_of
 from tests.benchmarks.table import Row

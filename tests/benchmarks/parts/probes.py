@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from core.explain.probe_table import probe_columns
-from core.studies.probes import STUDY, compute
+from core.probes.table import probe_columns
+from core.studies.probes.study import STUDY, compute
 from tests.benchmarks.parts import Bench, in_turns
 from tests.benchmarks.table import Row, seconds
 

@@ -16,19 +16,19 @@ from numpy.typing import NDArray
 from torchcam.methods import GradCAM
 from torchcam.metrics import DeletionInsertionMetric
 
-from core.detector import FAKE, REAL, Detector, build_network
-from core.explain.lime import explain_lime_fully
-from core.explain.results import LimeSettings
-from core.perturb import fill_image
-from core.studies import agreement, faithfulness, sanity, stability
+from core.detectors.detector import FAKE, REAL, Detector, build_network
+from core.edits.masking import fill_image
+from core.explainers.lime.regions import explain_lime_fully
+from core.explainers.results import LimeSettings
 from core.studies.study import Context, Study
-from core.studies.trust_summary import FILLS, METHODS, STEPS
+from core.studies.trust import agreement, faithfulness, randomisation, robustness
+from core.studies.trust.summary import FILLS, METHODS, STEPS
 from tests.benchmarks.explain import package
 from tests.benchmarks.parts import Bench, made_pixels, seconds_of
 from tests.benchmarks.table import Row, named, seconds
 from tests.core.given_map import GivenMap
 
-STUDIES = (faithfulness.STUDY, agreement.STUDY, stability.STUDY, sanity.STUDY)
+STUDIES = (faithfulness.STUDY, agreement.STUDY, robustness.STUDY, randomisation.STUDY)
 SIZES = (100, 1000)
 EACH = np.arange(1024).reshape(32, 32)
 

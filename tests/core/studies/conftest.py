@@ -10,10 +10,10 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
-from core.dataset import CLASSES, ImageSet, fingerprint_of
-from core.detector import FAKE, REAL, Detector, round_to_float16, save_detector
-from core.facts import image_facts
-from core.run import write_run
+from core.detectors.detector import FAKE, REAL, Detector, round_to_float16, save_detector
+from core.images.image_set import CLASSES, ImageSet, fingerprint_of
+from core.images.statistics import image_facts
+from core.runs.run import write_run
 from core.studies.runner import Source
 from core.studies.study import Context, Finding, Study
 from tests.conftest import make_detector, textured

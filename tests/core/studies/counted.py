@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from core.explain.probe_table import probe_columns, size_column
-from core.run import Run
-from core.studies.probes import compute
+from core.probes.table import probe_columns, size_column
+from core.runs.run import Run
+from core.studies.probes.study import compute
 from core.studies.study import Context
 from tests.core.cues import Cue, mean_colour
 

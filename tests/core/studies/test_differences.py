@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core.studies.cluster_words import LEAST_ASKED, differences
+from core.studies.clusters.words import LEAST_ASKED, differences
 from core.studies.study import Answer
 
 SIZE = 900

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core.run import Run
+from core.runs.run import Run
 from core.studies.groups import CELLS, groups, with_predictions
 from tests.core.trust_cues import made_run
 

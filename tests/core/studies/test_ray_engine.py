@@ -14,7 +14,7 @@ import pytest
 import ray
 from numpy.typing import NDArray
 
-from core.run import read_run
+from core.runs.run import read_run
 from core.storage import cache_dir
 from core.studies.__main__ import main
 from core.studies.ray_engine import ShardWorker, ray_engine

@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
-from core.run import read_run
+from core.runs.run import read_run
 from core.storage import ContractError, cache_dir
 from core.studies import registry
 from core.studies.__main__ import main

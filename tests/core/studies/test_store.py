@@ -8,7 +8,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from core.run import read_run
+from core.runs.run import read_run
 from core.storage import ContractError
 from core.studies.registry import MODULES, VERSIONS, find_study
 from core.studies.runner import Source, run_study

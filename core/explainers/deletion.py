@@ -1,0 +1,100 @@
+"""Does the detector lean on what a map names? Deletion and insertion curves over segments (Petsiuk et al. 2018).
+
+Deletion fills the segments that a map puts first and watches the margin; insertion begins with every segment filled and
+shows them in the same order. A map that is right makes the first fall and the second rise early.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.edits.masking import Fill, mask_batch
+from core.explainers.lime.sampling import distinct_rows
+
+Margins = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
+
+
+@dataclass(frozen=True, eq=False)
+class Curves:
+    """What the margin of one image does for M orders of its segments, F fills and K steps.
+
+    Attributes:
+        deletion: float32 (M, F, K + 1), the margin with the first 0, 1, ... K parts of the order filled.
+        insertion: float32 (M, F, K + 1), the margin with nothing but the first 0, 1, ... K parts shown.
+        forwards: versions of the image that were run; what several curves share was run once.
+    """
+
+    deletion: NDArray[np.float32]
+    insertion: NDArray[np.float32]
+    forwards: int
+
+    @property
+    def score(self) -> NDArray[np.float64]:
+        """float64 (M, F): `areas` of insertion less deletion, in margins; an order and its reverse differ in sign."""
+        return areas(self.insertion) - areas(self.deletion)
+
+
+def areas(curves: NDArray[np.floating]) -> NDArray[np.float64]:
+    """float64 (...): the mean height of curves (..., K + 1) over the share of the image, by the trapezoid rule."""
+    return np.asarray(np.trapezoid(np.asarray(curves, np.float64), dx=1 / (curves.shape[-1] - 1), axis=-1))
+
+
+def ranks_of(values: NDArray[np.floating], *, seed: int = 0) -> NDArray[np.intp]:
+    """intp (M, S): each segment's place in the order of M maps, 0 for the largest value; ties by lot.
+
+    Args:
+        values: (M, S), a value a segment.
+        seed: of the lots, which are the same for all maps.
+    """
+    lots = np.broadcast_to(np.random.default_rng(seed).permutation(values.shape[1]), values.shape)
+    order = np.lexsort((lots, -np.asarray(values, np.float64)), axis=1)
+    ranks = np.empty_like(order)
+    np.put_along_axis(ranks, order, np.arange(values.shape[1])[None], axis=1)
+    return ranks
+
+
+def deletion_curves(
+    margins: Margins,
+    image: NDArray[np.uint8],
+    segments: NDArray[np.integer],
+    *,
+    values: NDArray[np.floating],
+    fills: Sequence[Fill],
+    steps: int = 8,
+    seed: int = 0,
+) -> Curves:
+    """Deletion and insertion curves of one image for several maps at once.
+
+    Args:
+        margins: `Detector.margins`.
+        image: uint8 (height, width, 3).
+        segments: integers (height, width) from 0 to S - 1: what is filled and shown.
+        values: (M, S), what each map says of each segment; the largest comes first.
+        fills: what a filled segment shows.
+        steps: parts K into which each order is cut, as even as S allows.
+        seed: of ties and of the "texture" fill.
+
+    Raises:
+        ValueError: as `perturb.mask_batch`, or fewer than one step or more than segments.
+    """
+    count = values.shape[1]
+    if not 1 <= steps <= count:
+        raise ValueError(f"steps must be from 1 to the {count} segments, not {steps}")
+    ranks = ranks_of(values, seed=seed)
+    shown = np.rint(np.linspace(0, count, steps + 1)).astype(int)
+    first = ranks[:, None, :] < shown[:, None]
+    keep = np.stack([~first, first]).reshape(-1, count)
+    distinct, inverse = distinct_rows(keep)
+    # the first version shows everything and is the same for all fills
+    batches = [
+        mask_batch(image, segments, keep=keep[distinct[number > 0 :]], fill=fill, seed=seed)
+        for number, fill in enumerate(fills)
+    ]
+    pixels = np.concatenate(batches)
+    found = np.asarray(margins(pixels), np.float32)
+    rest = found[1:].reshape(len(fills), len(distinct) - 1)
+    whole = np.concatenate([np.full((len(fills), 1), found[0]), rest], axis=1)[:, inverse]
+    deletion, insertion = whole.reshape(len(fills), 2, len(values), steps + 1).transpose(1, 2, 0, 3)
+    return Curves(deletion, insertion, len(pixels))

@@ -1,0 +1,184 @@
+"""Images that no detector here was made for: of other generators, and photographs cut small. Needs no torch."""
+
+import hashlib
+import io
+import json
+import tarfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from core.images.decoding import RESAMPLING, ImageError, decode, resize
+from core.images.image_set import MAX_FILE_BYTES, SAMPLE, SIDE
+
+MANIFEST = SAMPLE.parent / "manifest.json"
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
+# an archive of tiny images is far smaller; more is a bomb or a mistake
+MAX_FILES = 100_000
+MAX_UNPACKED = 2**30
+# how CIFAKE's own files were made
+QUALITY, SUBSAMPLING = 75, "4:2:0"
+
+
+class ForeignError(ValueError):
+    """Images from elsewhere that cannot be read; the message says which and what to do, in one sentence."""
+
+
+@dataclass(frozen=True, eq=False)
+class Foreign:
+    """Images from one source.
+
+    Attributes:
+        name: of the generator, or of the photograph.
+        pixels: uint8 (N, 32, 32, 3), each picture once.
+        skipped: files left out because they are damaged or of another size.
+        repeats: files left out because an earlier one has the same pixels.
+    """
+
+    name: str
+    pixels: NDArray[np.uint8]
+    skipped: int = 0
+    repeats: int = 0
+
+    @property
+    def fingerprint(self) -> str:
+        """sha256 over the pixels, whatever order the files were read in."""
+        digests = sorted(hashlib.sha256(image.tobytes()).hexdigest() for image in self.pixels)
+        return hashlib.sha256("\n".join(digests).encode()).hexdigest()
+
+
+def read_generators(folder: Path) -> list[Foreign]:
+    """The images of every generator in a folder that holds one .tar.xz, or one folder of images, for each.
+
+    Args:
+        folder: its archives and folders are read, nothing is unpacked to disk.
+
+    Raises:
+        ForeignError: it is no folder, an archive is damaged or far too large, or there is no generator in it.
+    """
+    if not folder.is_dir():
+        raise ForeignError(f"{folder} is no folder; name one with a .tar.xz or a folder of images for each generator")
+    found = []
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith("."):
+            continue
+        if path.is_dir():
+            found.append(_collect(path.name, _files_in(path)))
+        elif path.name.endswith(".tar.xz"):
+            found.append(_collect(path.name.removesuffix(".tar.xz"), _files_of(path)))
+    found = [one for one in found if len(one.pixels)]
+    if not found:
+        raise ForeignError(f"{folder} holds no images of {SIDE} x {SIDE} pixels; name another folder of generators")
+    return found
+
+
+def _collect(name: str, files: Iterator[bytes | None]) -> Foreign:
+    kept: dict[bytes, NDArray[np.uint8]] = {}
+    skipped = repeats = 0
+    for data in files:
+        try:
+            image = None if data is None else decode(data)
+        except ImageError:
+            image = None
+        if image is None or image.shape != (SIDE, SIDE, 3):
+            skipped += 1
+        elif image.tobytes() in kept:
+            repeats += 1
+        else:
+            kept[image.tobytes()] = image
+    pixels = np.stack(list(kept.values())) if kept else np.zeros((0, SIDE, SIDE, 3), np.uint8)
+    return Foreign(name, pixels, skipped, repeats)
+
+
+def _files_in(folder: Path) -> Iterator[bytes | None]:
+    """The bytes of each image file, None for one that is too large or cannot be read."""
+    for path in sorted(folder.rglob("*")):
+        if path.suffix.lower() in SUFFIXES and path.is_file():
+            try:
+                yield path.read_bytes() if path.stat().st_size <= MAX_FILE_BYTES else None
+            except OSError:
+                yield None
+
+
+def _files_of(archive: Path) -> Iterator[bytes | None]:
+    unpacked = 0
+    try:
+        # read as a stream, member by member: nothing touches the disk, and no name in it is ever used as a path
+        with tarfile.open(archive, "r|xz") as opened:
+            for number, member in enumerate(opened):
+                unpacked += member.size
+                if number >= MAX_FILES or unpacked > MAX_UNPACKED:
+                    raise ForeignError(f"{archive} unpacks to far more than images of {SIDE} x {SIDE}; take it away")
+                if member.isfile() and member.name.lower().endswith(SUFFIXES):
+                    file = opened.extractfile(member) if member.size <= MAX_FILE_BYTES else None
+                    yield None if file is None else file.read()
+    except ForeignError:
+        raise
+    except Exception as error:  # noqa: BLE001 - lzma's and tarfile's errors share no base class
+        raise ForeignError(f"{archive} is no whole .tar.xz ({type(error).__name__}); get it again") from None
+
+
+def cut_photographs(
+    *, crops: int, split: str | None = None, progress: Callable[[int, int], None] | None = None
+) -> dict[str, dict[str, NDArray[np.uint8]]]:
+    """Squares of the photographs that the sample was cut from, made small under every resampling filter.
+
+    Photographs and squares are those of the sample's class REAL, as its manifest lists them, as many of each size. The
+    photographs come inside installed packages; one that is absent or another picture there is left out.
+
+    Args:
+        crops: of each photograph.
+        split: only photographs of the sample's "train" or "test"; all when None.
+        progress: called with (photographs done, photographs).
+
+    Returns:
+        Photograph -> filter -> uint8 (M, 32, 32, 3), the same squares in the same order under each filter.
+    """
+    about = json.loads(MANIFEST.read_text(encoding="utf-8"))
+    wanted = {name: one for name, one in about["photographs"].items() if split in (None, one["split"])}
+    found = {}
+    for number, (name, one) in enumerate(wanted.items()):
+        photograph = _read_photograph(one)
+        boxes = _boxes(about, name, crops)
+        if photograph is not None and boxes:
+            squares = [photograph[top : top + side, left : left + side] for left, top, side in boxes]
+            found[name] = {
+                filter_: np.stack([resize(square, SIDE, resampling=filter_) for square in squares])
+                for filter_ in RESAMPLING
+            }
+        if progress is not None:
+            progress(number + 1, len(wanted))
+    return found
+
+
+def _read_photograph(about: Mapping[str, Any]) -> NDArray[np.uint8] | None:
+    # only where the package lies is asked, which does not import it
+    package = find_spec(about["package"])
+    try:
+        data = (Path(next(iter(package.submodule_search_locations or ()))) / about["path"]).read_bytes()  # type: ignore[union-attr]
+    except (AttributeError, StopIteration, OSError):
+        return None
+    return decode(data) if hashlib.sha256(data).hexdigest() == about["sha256"] else None
+
+
+def _boxes(about: Mapping[str, Any], name: str, crops: int) -> list[tuple[int, int, int]]:
+    """(left, top, side) of the first REAL crops of a photograph, as many of each side."""
+    sides = about["settings"]["sides"]
+    boxes = [tuple(one["box"]) for one in about["images"] if one["photograph"] == name and "/REAL/" in one["file"]]
+    return [box for side in sides for box in [box for box in boxes if box[2] == side][: max(1, crops // len(sides))]]
+
+
+def as_cifake(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """uint8 (N, 32, 32, 3) after a JPEG of CIFAKE's quality and subsampling; PNG against JPEG is itself a cue."""
+    saved = []
+    for image in pixels:
+        buffer = io.BytesIO()
+        Image.fromarray(image).save(buffer, "JPEG", quality=QUALITY, subsampling=SUBSAMPLING)
+        saved.append(decode(buffer.getvalue()))
+    return np.stack(saved) if saved else pixels

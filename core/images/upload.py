@@ -1,0 +1,89 @@
+"""An image of any size as the detector sees it, under every filter that could have made it small. Needs no torch."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.images.decoding import RESAMPLING, crop_square, decode, resize
+
+SIDE = 32
+DEFAULT_FILTER = "bicubic"
+PREVIEW = 480
+Outcome = Literal["FAKE", "REAL", "undetermined"]
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """An image made ready for the detector.
+
+    Attributes:
+        width, height: of the image as it came.
+        filters: names of the resampling filters, one only where the crop is 32 x 32 pixels already.
+        pixels: uint8 (K, 32, 32, 3), the square crop under each of the filters.
+        preview: uint8 (h, w, 3), the whole image, at most 480 pixels a side, dimmed outside the crop.
+    """
+
+    width: int
+    height: int
+    filters: tuple[str, ...]
+    pixels: NDArray[np.uint8]
+    preview: NDArray[np.uint8]
+
+    @property
+    def resized(self) -> bool:
+        """Whether a filter had any say."""
+        return len(self.filters) > 1
+
+    @property
+    def whole(self) -> bool:
+        """Whether it is the image itself: nothing was cut off, nothing resized."""
+        return (self.width, self.height) == (SIDE, SIDE)
+
+    def seen(self, name: str) -> NDArray[np.uint8]:
+        """uint8 (32, 32, 3) under the named filter, or under the only one."""
+        return np.asarray(self.pixels[self.filters.index(name) if name in self.filters else 0])
+
+
+def prepare(data: bytes, *, x: float = 0.5, y: float = 0.5, zoom: float = 1.0) -> Prepared:
+    """Decode untrusted bytes, cut a square, and resize it under every filter.
+
+    Args:
+        data: the file.
+        x, y: where the square lies, 0 to 1 from the left and from the top.
+        zoom: how much smaller than the shorter side it is, from 1.
+
+    Raises:
+        ImageError: the bytes are no image that is read here.
+    """
+    return prepare_pixels(decode(data), x=x, y=y, zoom=zoom)
+
+
+def prepare_pixels(image: NDArray[np.uint8], *, x: float = 0.5, y: float = 0.5, zoom: float = 1.0) -> Prepared:
+    """`prepare` for an image that is decoded already, uint8 (height, width, 3)."""
+    height, width = image.shape[:2]
+    crop = crop_square(image, x=x, y=y, zoom=zoom)
+    if crop.shape[:2] == (SIDE, SIDE):
+        filters: tuple[str, ...] = (DEFAULT_FILTER,)
+        pixels = np.ascontiguousarray(crop)[None]
+    else:
+        filters = tuple(RESAMPLING)
+        pixels = np.stack([resize(crop, SIDE, resampling=name) for name in filters])
+    return Prepared(width, height, filters, pixels, _preview(image, x, y, zoom))
+
+
+def settle(margins: NDArray[np.floating]) -> Outcome:
+    """The verdict that every filter agrees on, or "undetermined"; `margins` is (K,), one a filter."""
+    if (margins > 0).all():
+        return "REAL"
+    return "FAKE" if (margins <= 0).all() else "undetermined"
+
+
+def _preview(image: NDArray[np.uint8], x: float, y: float, zoom: float) -> NDArray[np.uint8]:
+    step = max(1, -(-max(image.shape[:2]) // PREVIEW))
+    small = np.ascontiguousarray(image[::step, ::step])
+    shown = small // 3 + 120
+    # a view into `shown`, placed as the crop is placed in the image
+    crop_square(shown, x=x, y=y, zoom=zoom)[:] = crop_square(small, x=x, y=y, zoom=zoom)
+    return np.asarray(shown, np.uint8)

@@ -1,0 +1,181 @@
+"""How well numbers tell two classes apart, with intervals: AUROC, rules on one fact, and strata alike in it."""
+
+from statistics import NormalDist
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.stats import rankdata, spearmanr
+from sklearn.model_selection import StratifiedKFold
+
+from core.metrics.intervals import Estimate, wilson_interval
+
+BINS = 20
+FOLDS = 5
+STRATA = 20
+# a stratum with fewer images of a class says nothing
+MIN_IN_STRATUM = 5
+UNKNOWN = Estimate(np.nan, np.nan, np.nan, 0)
+
+
+def auroc(scores: NDArray[Any], is_real: NDArray[np.bool_], *, confidence: float = 0.95) -> Estimate:
+    """How often a REAL image scores higher than a FAKE one, ties counted half, with DeLong's interval (1988).
+
+    Args:
+        scores: (N,) numbers, higher where more REAL.
+        is_real: bool (N,).
+        confidence: between 0 and 1.
+
+    Returns:
+        0 to 1; NaN where a class is missing. Where no pair is out of order DeLong knows no spread, and the interval is
+        Wilson's with as many trials as the smaller class has images.
+    """
+    value, variance = _delong(np.asarray(scores, np.float64), np.asarray(is_real, bool))
+    smaller = min(int(np.sum(is_real)), int(np.sum(~is_real)))
+    return _estimate(value, variance, smaller, len(is_real), confidence)
+
+
+def _estimate(value: float, variance: float, smaller: int, images: int, confidence: float = 0.95) -> Estimate:
+    if not np.isfinite(value):
+        return UNKNOWN
+    half = NormalDist().inv_cdf(0.5 + confidence / 2) * np.sqrt(variance)
+    low, high = max(0.0, value - half), min(1.0, value + half)
+    if variance <= 0 and np.isclose(value, [0, 1]).any():
+        low, high = map(float, wilson_interval(round(value * smaller), smaller, confidence=confidence))
+    return Estimate(float(value), float(low), float(high), images)
+
+
+def _delong(scores: NDArray[np.float64], is_real: NDArray[np.bool_]) -> tuple[float, float]:
+    """AUROC and its variance, from ranks (Sun & Xu 2014)."""
+    real, fake = scores[is_real], scores[~is_real]
+    if not len(real) or not len(fake):
+        return np.nan, np.nan
+    ranks = rankdata(np.concatenate([real, fake]))
+    # of each image, the share of the other class on its wrong side
+    above = (ranks[: len(real)] - rankdata(real)) / len(fake)
+    below = 1 - (ranks[len(real) :] - rankdata(fake)) / len(real)
+    spread = [values.var(ddof=1) / len(values) if len(values) > 1 else 0.25 for values in (above, below)]
+    return float(above.mean()), float(sum(spread))
+
+
+def best_rule(
+    values: NDArray[Any], is_real: NDArray[np.bool_], *, folds: int = FOLDS, seed: int = 0
+) -> NDArray[np.float64]:
+    """A rule that may use a fact in any way: how often each value was REAL among the other images.
+
+    Numbers are put into bins of equal counts first, so that a fact counts too whose middle means one class and whose
+    ends mean the other; named values are bins already. A fact that says nothing may come out a little below guessing:
+    where a class is rarer among the judged images, it is commoner among those that the rule is from.
+
+    Args:
+        values: (N,) numbers or text, none missing.
+        is_real: bool (N,), both classes.
+        folds: parts, each judged by the rule of the others.
+        seed: of the parts.
+
+    Returns:
+        float64 (N,), log odds of REAL, never fitted to the image itself: above 0 the rule says REAL.
+    """
+    bins = strata_of(values, count=BINS)
+    scores = np.zeros(len(bins))
+    count = int(bins.max()) + 1
+    folds = min(folds, int(np.sum(is_real)), int(np.sum(~is_real)))
+    if folds < 2:
+        return scores
+    for known, asked in StratifiedKFold(folds, shuffle=True, random_state=seed).split(bins, is_real):
+        real, fake = (np.bincount(bins[known][chosen], minlength=count) for chosen in (is_real[known], ~is_real[known]))
+        scores[asked] = np.log((real + 0.5) / (fake + 0.5))[bins[asked]]
+    return scores
+
+
+def strata_of(values: NDArray[Any], *, count: int = STRATA) -> NDArray[np.intp]:
+    """Groups of images alike in a fact: bins of equal counts for numbers, one group a value for text."""
+    if values.dtype.kind in "OUS":
+        return np.asarray(pd.factorize(values)[0], np.intp)
+    edges = np.unique(np.quantile(values, np.linspace(0, 1, count + 1)[1:-1]))
+    return np.searchsorted(edges, values, side="right")
+
+
+def carried_rule(learned: NDArray[Any], learned_real: NDArray[np.bool_], values: NDArray[Any]) -> NDArray[np.float64]:
+    """Log odds of REAL, float64 (N,), by a rule as in `best_rule` that is from other images.
+
+    Args:
+        learned: (M,) values of the images that the rule is from.
+        learned_real: bool (M,) of them.
+        values: (N,) values of the images that are judged; one that was never met says nothing.
+    """
+    codes = strata_of(np.concatenate([learned, values]), count=BINS)
+    met, asked = codes[: len(learned)], codes[len(learned) :]
+    real, fake = (np.bincount(met[chosen], minlength=codes.max() + 1) for chosen in (learned_real, ~learned_real))
+    return np.asarray(np.log((real + 0.5) / (fake + 0.5))[asked])
+
+
+class Matched(NamedTuple):
+    """What a detector does where a fact cannot help it.
+
+    Attributes:
+        auroc: of its margin within strata, weighted by how many pairs they could match.
+        accuracy: mean of both classes' recalls within strata, weighted likewise.
+    """
+
+    auroc: Estimate
+    accuracy: Estimate
+
+
+def within_strata(margins: NDArray[Any], is_real: NDArray[np.bool_], strata: NDArray[np.intp]) -> Matched:
+    """AUROC and balanced accuracy of a detector within strata, where both classes are alike in a fact.
+
+    Args:
+        margins: (N,), above 0 the verdict is REAL.
+        is_real: bool (N,).
+        strata: intp (N,), from `strata_of`.
+
+    Returns:
+        NaN where no stratum holds `MIN_IN_STRATUM` images of each class.
+    """
+    margins = np.asarray(margins, np.float64)
+    rows, sizes = [], 0
+    for number in np.unique(strata):
+        chosen = strata == number
+        real = is_real[chosen]
+        n, m = int(real.sum()), int((~real).sum())
+        if min(n, m) < MIN_IN_STRATUM:
+            continue
+        right = (margins[chosen] > 0) == real
+        recalls = right[real].mean(), right[~real].mean()
+        spread = sum(share * (1 - share) / many for share, many in zip(recalls, (n, m), strict=True)) / 4
+        rows.append((n * m / (n + m), *_delong(margins[chosen], real), sum(recalls) / 2, spread))
+        sizes += n + m
+    if not rows:
+        return Matched(UNKNOWN, UNKNOWN)
+    weight, area, area_variance, accuracy, spread = np.array(rows).T
+    weight = weight / weight.sum()
+    smaller = sizes // 2
+    return Matched(
+        _estimate(float(weight @ area), float(weight**2 @ area_variance), smaller, sizes),
+        _estimate(float(weight @ accuracy), float(weight**2 @ spread), smaller, sizes),
+    )
+
+
+def leaning(scores: NDArray[np.float64], margins: NDArray[Any], is_real: NDArray[np.bool_]) -> Estimate:
+    """How closely a detector's margin follows a rule's score among images of one class; the mean of both classes.
+
+    Within a class the fact cannot be right by knowing the class, so what is left is the detector leaning on it, or on
+    something that goes with it.
+
+    Returns:
+        Spearman's rank correlation, -1 to 1, with the interval of Bonett & Wright (2000); NaN for a constant score.
+    """
+    found = []
+    for chosen in (is_real, ~is_real):
+        if chosen.sum() < 10 or np.ptp(scores[chosen]) == 0 or np.ptp(margins[chosen]) == 0:
+            continue
+        rho = float(spearmanr(scores[chosen], margins[chosen]).statistic)
+        found.append((np.arctanh(np.clip(rho, -0.999999, 0.999999)), (1 + rho**2 / 2) / (chosen.sum() - 3)))
+    if not found:
+        return UNKNOWN
+    middle = sum(z for z, _ in found) / len(found)
+    half = NormalDist().inv_cdf(0.975) * np.sqrt(sum(variance for _, variance in found)) / len(found)
+    value, low, high = (float(np.tanh(z)) for z in (middle, middle - half, middle + half))
+    return Estimate(value, low, high, len(is_real))

@@ -1,0 +1,94 @@
+"""What probes are made from: images, the donors of each, and chance that belongs to the image. Needs no torch."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.edits.frequency import Spectra, scrambled, spectra_of
+
+Pixels = NDArray[np.uint8]
+# blocks that are shuffled, in pixels a side
+BLOCKS = (16, 8, 4)
+
+
+@dataclass(frozen=True, eq=False)
+class Chance:
+    """Everything random that the probes of N images need; each image's is its own, whatever batch it is in.
+
+    Attributes:
+        uniform: float32 (N, 32, 32, 3), 0 up to 1.
+        normal: float32 (N, 32, 32), white noise.
+        quarters: float32 (N, 4), 0 up to 1.
+        orders: side of a block -> int (N, B), a permutation of the image's B blocks.
+    """
+
+    uniform: NDArray[np.float32]
+    normal: NDArray[np.float32]
+    quarters: NDArray[np.float32]
+    orders: dict[int, NDArray[np.int64]]
+
+    @classmethod
+    def of(cls, ids: Sequence[str], *, seed: int = 0, side: int = 32) -> "Chance":
+        """Drawn anew for each id and seed, always the same for the same two."""
+        generators = [np.random.default_rng(number_of(one, seed)) for one in ids]
+        uniform = np.empty((len(ids), side, side, 3), np.float32)
+        normal = np.empty((len(ids), side, side), np.float32)
+        quarters = np.empty((len(ids), 4), np.float32)
+        orders = {block: np.empty((len(ids), (side // block) ** 2), np.int64) for block in BLOCKS}
+        for row, generator in enumerate(generators):
+            generator.random(out=uniform[row], dtype=np.float32)
+            generator.standard_normal(out=normal[row], dtype=np.float32)
+            generator.random(out=quarters[row], dtype=np.float32)
+            for order in orders.values():
+                order[row] = generator.permutation(order.shape[1])
+        return cls(uniform, normal, quarters, orders)
+
+
+def number_of(text: str, seed: int) -> int:
+    """A number of 64 bits that a text and a seed always give."""
+    return int.from_bytes(hashlib.sha256(f"{seed} {text}".encode()).digest()[:8], "little")
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """N images and what their probes need.
+
+    Attributes:
+        pixels: uint8 (N, 32, 32, 3).
+        other: uint8 (N, 32, 32, 3), for each image one of the other verdict, that the detector judges correctly.
+        same: uint8 (N, 32, 32, 3), for each another one of the same verdict, judged correctly.
+        other_means: float32 (N, 3), the mean colour of the class that the image is not called.
+        same_means: float32 (N, 3), the mean colour of the class that it is called.
+        chance: what is random.
+    """
+
+    pixels: Pixels
+    other: Pixels
+    same: Pixels
+    other_means: NDArray[np.float32]
+    same_means: NDArray[np.float32]
+    chance: Chance = field(repr=False)
+
+    @cached_property
+    def spectra(self) -> Spectra:
+        """Of the images."""
+        return spectra_of(self.pixels)
+
+    @cached_property
+    def other_spectra(self) -> Spectra:
+        """Of the donors of the other verdict."""
+        return spectra_of(self.other)
+
+    @cached_property
+    def same_spectra(self) -> Spectra:
+        """Of the donors of the same verdict."""
+        return spectra_of(self.same)
+
+    @cached_property
+    def textures(self) -> NDArray[np.float32]:
+        """float32 (N, 32, 32, 3), each image's own spectrum with shuffled phases."""
+        return scrambled(self.spectra, self.chance.normal)

@@ -1,0 +1,257 @@
+"""Probes of one image: the verdict after each small change that has a name, and what that comes to in a sentence."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from core.edits.photometric import rms
+from core.explainers.results import ExplanationError
+from core.probes.batch import Batch, Chance
+from core.probes.flips import DETAIL_TESTS, clean_turns, detail_decides, smallest_turns, turned_verdicts
+from core.probes.results import After, DetailTest, ProbeResult, ProbeSettings, Turn
+from core.probes.table import PROBES, probe_columns, size_column
+from core.probes.words import conclude
+
+if TYPE_CHECKING:
+    from core.detectors.detector import Detector
+
+Pixels = NDArray[np.uint8]
+# between two looks at `cancel`
+BATCH = 32
+# a change is amplified so often at most
+MAX_GAIN = 32
+
+
+@dataclass(frozen=True, eq=False)
+class _Job:
+    """One image with everything that its probes need, before any of them was run.
+
+    Attributes:
+        other, same: uint8 (K, 32, 32, 3), donors of the other and of the same verdict, rightly judged.
+        other_margin: of the first donor of the other verdict, NaN without one.
+        pictures: uint8 (C, 32, 32, 3), of each column, the image itself where the change cannot be made.
+        sizes: float32 (C,), NaN where it cannot be made.
+        queue: uint8 (Q, 32, 32, 3), what is to be judged: the pictures that could be made, then those of other donors.
+        lent: what of the queue's end tests which column: (column, number of pictures), in order.
+    """
+
+    detector: "Detector"
+    settings: ProbeSettings
+    image: Pixels
+    margin: float
+    other: Pixels
+    same: Pixels
+    other_margin: float
+    pictures: Pixels
+    sizes: NDArray[np.float32]
+    queue: Pixels
+    lent: tuple[tuple[str, int], ...]
+    started: float
+
+
+def explain_probes(
+    detector: "Detector",
+    pixels: Pixels,
+    *,
+    settings: ProbeSettings | None = None,
+    cancel: Callable[[], bool] | None = None,
+) -> Iterator[ProbeResult]:
+    """Probe one image, a few dozen changed pictures at a time.
+
+    Args:
+        detector: what to explain.
+        pixels: uint8 (1 + D, 32, 32, 3): the image, then `settings.donors` donors that are FAKE, then those that are
+            REAL; see `core.studies.probes.donors.with_donors`. Without donors, what needs them is left out.
+        settings: `ProbeSettings()` when None.
+        cancel: asked between batches; once it answers True nothing further is run and the iteration ends.
+
+    Yields:
+        Results with more and more of the changes judged; `complete` marks the last, which has the sentence.
+
+    Raises:
+        ExplanationError: pictures of another shape, fewer than the settings say, or a detector whose answer is no
+            number.
+    """
+    job = _prepare(detector, pixels, settings or ProbeSettings())
+    found = np.zeros(0, np.float32)
+    for start in range(0, len(job.queue), BATCH):
+        if cancel is not None and cancel():
+            return
+        found = np.concatenate([found, _margins(detector, job.queue[start : start + BATCH])])
+        yield _result(job, found, judged=len(pixels))
+
+
+def _margins(detector: "Detector", pixels: Pixels) -> NDArray[np.float32]:
+    margins = detector.margins(pixels)
+    if not np.isfinite(margins).all():
+        raise ExplanationError(
+            f"the detector {detector.name} answers with numbers that are not finite on versions of this image; "
+            "its weights are damaged, choose another detector"
+        )
+    return margins
+
+
+def _prepare(detector: "Detector", pixels: Pixels, settings: ProbeSettings) -> _Job:
+    started = time.perf_counter()
+    if pixels.shape[1:] != (32, 32, 3) or pixels.dtype != np.uint8:
+        raise ExplanationError(
+            f"pixels must be uint8 (N, 32, 32, 3), not {pixels.dtype} {pixels.shape}; resize it first"
+        )
+    if len(pixels) < 1 + settings.donors:
+        raise ExplanationError(f"pixels must hold the image and {settings.donors} donors, not {len(pixels)} pictures")
+    margins = _margins(detector, pixels)
+    real = margins > 0
+    # a donor that this very detector takes for the other class lends nothing
+    rightly = real == (np.arange(len(pixels)) > settings.donors)
+    donors = np.arange(len(pixels)) > 0
+    other, same = (np.flatnonzero(donors & rightly & (real == called)) for called in (not real[0], real[0]))
+    lenders = pixels[other], pixels[same]
+    batch = _batch(pixels[0], *lenders, settings, called_real=bool(real[0]))
+    lacking = {"nothing": False, "other": not len(other), "same": not len(same)}
+    pictures, sizes = [], []
+    for probe, strength in probe_columns().values():
+        if lacking[probe.needs] or (probe.key in ("tint", "tint_control") and settings.means is None):
+            pictures.append(pixels[0])
+            sizes.append(np.nan)
+            continue
+        pictures.append(probe.edit(batch, strength.value)[0])
+        sizes.append(float(rms(pictures[-1][None], batch.other if probe.changes_donor else batch.pixels)[0]))
+    made = np.flatnonzero(np.isfinite(sizes))
+    lent, more = _other_donors(pixels[0], *lenders)
+    return _Job(
+        detector=detector,
+        settings=settings,
+        image=pixels[0],
+        margin=float(margins[0]),
+        other=lenders[0],
+        same=lenders[1],
+        other_margin=float(margins[other[0]]) if len(other) else np.nan,
+        pictures=np.stack(pictures),
+        sizes=np.array(sizes, np.float32),
+        queue=np.concatenate([np.stack(pictures)[made], *more]),
+        lent=lent,
+        started=started,
+    )
+
+
+def _batch(image: Pixels, other: Pixels, same: Pixels, settings: ProbeSettings, *, called_real: bool) -> Batch:
+    """The image with the first donor of each verdict; where there is none it is its own."""
+    means = np.array(settings.means or np.zeros((2, 3)), np.float32)
+    own = int(called_real)
+    first, second = (lenders[:1] if len(lenders) else image[None] for lenders in (other, same))
+    chance = Chance.of([settings.name], seed=settings.seed)
+    return Batch(image[None], first, second, means[None, 1 - own], means[None, own], chance)
+
+
+def _other_donors(image: Pixels, other: Pixels, same: Pixels) -> tuple[tuple[tuple[str, int], ...], list[Pixels]]:
+    """Detail swapped with the donors after the first: (column, number of pictures) and the pictures of each."""
+    lent, made = [], []
+    # the first has been asked with everything else
+    lenders = {"other": other[1:], "same": same[1:]}
+    for key in DETAIL_TESTS:
+        probe = PROBES[key]
+        if probe.needs == "nothing" or not len(lenders[probe.needs]):
+            continue
+        donors = lenders[probe.needs]
+        copies = np.broadcast_to(image, donors.shape)
+        none = np.zeros((len(donors), 3), np.float32)
+        # nothing of this is left to chance
+        batch = Batch(copies, donors, donors, none, none, Chance.of([""] * len(donors)))
+        for strength in probe.strengths:
+            lent.append((probe.column(strength.key), len(donors)))
+            made.append(probe.edit(batch, strength.value))
+    return tuple(lent), made
+
+
+def _result(job: _Job, found: NDArray[np.float32], *, judged: int) -> ProbeResult:
+    columns = probe_columns()
+    margins = np.full(len(columns), np.nan, np.float32)
+    made = np.flatnonzero(np.isfinite(job.sizes))
+    margins[made[: len(found)]] = found[: len(made)]
+    complete = len(found) == len(job.queue)
+    called_real = job.margin > 0
+    turned = turned_verdicts(pd.DataFrame([margins], columns=list(columns)), np.array([called_real]))
+    clean = clean_turns(turned)
+    after = tuple(
+        After(
+            column,
+            job.other_margin if probe.changes_donor else job.margin,
+            float(margin),
+            float(job.detector.p_real(np.array(margin, np.float32))),
+            float(size),
+            bool(turned[column].iloc[0]),
+            bool(clean[column].iloc[0]) if column in clean else False,
+        )
+        for (column, (probe, _)), margin, size in zip(columns.items(), margins, job.sizes, strict=True)
+    )
+    detail = _detail(job, turned, found[len(made) :]) if complete else ()
+    smallest = _smallest(job, after, clean) if complete else None
+    result = ProbeResult(
+        image=job.image,
+        margin=job.margin,
+        p_real=float(job.detector.p_real(np.array(job.margin, np.float32))),
+        toward="REAL",
+        detector=job.detector.name,
+        detector_sha256=job.detector.sha256,
+        seconds=time.perf_counter() - job.started,
+        settings=job.settings,
+        after=after,
+        pictures=job.pictures,
+        smallest=smallest,
+        detail=detail,
+        sentence="",
+        done=judged + len(found),
+        total=judged + len(job.queue),
+    )
+    return replace(result, sentence=conclude(result)) if complete else result
+
+
+def _smallest(job: _Job, after: tuple[After, ...], clean: pd.DataFrame) -> Turn | None:
+    sizes = pd.DataFrame([job.sizes], columns=[size_column(one.column) for one in after])
+    least = int(smallest_turns(clean, sizes)[0][0])
+    if least < 0:
+        return None
+    number = [one.column for one in after].index(clean.columns[least])
+    difference, gain = amplified(job.pictures[number], job.image)
+    return Turn(after[number], job.pictures[number], difference, gain)
+
+
+def amplified(picture: Pixels, image: Pixels) -> tuple[Pixels, int]:
+    """uint8 like both, grey (128) where they are equal, and the whole number that their difference is amplified by."""
+    change = picture.astype(np.int64) - image
+    gain = int(np.clip(127 // max(int(np.abs(change).max()), 1), 1, MAX_GAIN))
+    return np.clip(128 + gain * change, 0, 255).astype(np.uint8), gain
+
+
+def _detail(job: _Job, turned: pd.DataFrame, found: NDArray[np.float32]) -> tuple[DetailTest, ...]:
+    """The tests of fine detail, with all donors."""
+    if not len(job.other):
+        return ()
+    called_real = job.margin > 0
+    hits = {column: [bool(turned[column].iloc[0])] for column in turned.columns}
+    start = 0
+    for column, count in job.lent:
+        real = found[start : start + count] > 0
+        hits[column] += (real == (called_real == probe_columns()[column][0].changes_donor)).tolist()
+        start += count
+    tests = []
+    for strength in PROBES["lend"].strengths:
+        own = {key: hits[PROBES[key].column(strength.key)] for key in DETAIL_TESTS}
+        shares = {key: np.array([np.mean(one)]) for key, one in own.items()}
+        tests.append(
+            DetailTest(
+                radius=strength.label,
+                removed=own["lowpass"][0] and not own["lowpass_control"][0],
+                donors=len(job.other),
+                replaced=sum(own["transplant"]),
+                control=max(float(shares[key][0]) for key in PROBES["transplant"].controls),
+                lent=sum(own["lend"]),
+                decides=bool(detail_decides(shares)[0]),
+            )
+        )
+    return tuple(tests)

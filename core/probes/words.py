@@ -1,0 +1,74 @@
+"""The one sentence that the probes of an image come to, built from what was measured and nothing else."""
+
+from core.probes.results import After, DetailTest, ProbeResult
+from core.probes.table import probe_columns
+
+
+def conclude(result: ProbeResult) -> str:
+    """What decides this verdict, as far as the probes can tell."""
+    test = next((one for one in result.detail if one.decides), None)
+    if test is not None:
+        return f"{_detail(result, test)}{_also(result)}."
+    if result.smallest is not None:
+        after = result.smallest.after
+        control = _controls(after)
+        return (
+            f"Called {result.verdict}: the smallest change that turns it is {name_of(after)}, "
+            f"which moves values by about {levels(after.size)} of 255{control}."
+        )
+    return _unturned(result)
+
+
+def name_of(after: After) -> str:
+    """What was done and how strongly, for use within a sentence."""
+    return f"“{after.probe.title.lower()}” ({after.strength.label})"
+
+
+def levels(size: float) -> str:
+    """The root mean square of a change in words."""
+    return f"{size:.1f} grey levels" if size < 10 else f"{size:.0f} grey levels"
+
+
+def _detail(result: ProbeResult, test: DetailTest) -> str:
+    other = "REAL" if result.verdict == "FAKE" else "FAKE"
+    taken = (
+        f"without what is finer than {test.radius} it is called {other}"
+        if test.removed
+        else f"with that of {other} images beyond {test.radius} in its place it is called {other} "
+        f"({test.replaced} of {test.donors})"
+    )
+    return (
+        f"Called {result.verdict} for its fine detail: {taken}, and the same detail put into {test.donors} {other} "
+        f"image{'s' if test.donors > 1 else ''} makes {test.lent} of them {result.verdict}"
+    )
+
+
+def _also(result: ProbeResult) -> str:
+    if result.smallest is None:
+        return ""
+    after = result.smallest.after
+    return f"; the smallest change that turns it is {name_of(after)}, about {levels(after.size)} of 255"
+
+
+def _controls(after: After) -> str:
+    titles = [f"“{probe_columns()[column][0].title.lower()}”" for column in after.controls]
+    if not titles:
+        return "; there is no control to compare it with"
+    return f", while {' and '.join(titles)} {'do' if len(titles) > 1 else 'does'} not"
+
+
+def _unturned(result: ProbeResult) -> str:
+    tried = [one for one in result.after if one.known and not (one.probe.is_control or one.probe.changes_donor)]
+    turned = [one for one in tried if one.turned]
+    if turned:
+        first = min(turned, key=lambda one: one.size)
+        return (
+            f"Called {result.verdict}: what turns it says nothing, because a control turns it as well; "
+            f"the smallest such change is {name_of(first)}."
+        )
+    sign = 1 if result.verdict == "REAL" else -1
+    nearest = min(tried, key=lambda one: sign * one.margin)
+    return (
+        f"Called {result.verdict}, and none of {len(tried)} changes turns it; {name_of(nearest)} comes nearest, with a "
+        f"margin of {nearest.margin:+.1f} instead of {result.margin:+.1f}."
+    )

@@ -1,0 +1,108 @@
+"""What the guide shows: images of a run that make its points, and one of them with less and less fine detail.
+
+Needs no torch.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from core.edits.frequency import ring, spectra_of, without
+
+# radii of the spectrum that are kept, from everything to almost nothing
+RADII = (23, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6)
+# those that are tried where no study says which image turns, the mildest first
+TRIED = (12, 8, 6)
+# the change by which an image is chosen that shows what detail does
+DETAIL_COLUMN = "lowpass_12"
+
+
+@dataclass(frozen=True)
+class Cast:
+    """The images that the guide is told with, positions in the run.
+
+    Attributes:
+        real, fake: rightly judged, as sure as most of their kind.
+        mistake: wrongly judged and sure, None where every verdict is right.
+        detailed: a FAKE that is taken for REAL without its fine detail, by the study `probes` where it is there.
+        tested: whether the study says so; without it the image only stands in.
+    """
+
+    real: int
+    fake: int
+    mistake: int | None
+    detailed: int
+    tested: bool
+
+
+def choose_cast(table: pd.DataFrame, pictured: NDArray[np.bool_], probes: pd.DataFrame | None = None) -> Cast | None:
+    """Images for the guide, always the same ones for the same run.
+
+    Args:
+        table: from `core.runs.browsing.browse_table`.
+        pictured: bool (N,), which rows have a picture.
+        probes: the table of the study `probes`, or None.
+
+    Returns:
+        None where the pictured images do not hold a right verdict of each class.
+    """
+    usable = pictured & ~table["is_repeat"].to_numpy(bool) & ~table["in_train"].to_numpy(bool)
+    label, said = table["label"].astype(str).to_numpy(), table["predicted"].astype(str).to_numpy()
+    real, fake = (_typical(table, usable & (label == name) & (said == name)) for name in ("REAL", "FAKE"))
+    if real is None or fake is None:
+        return None
+    wrong = np.flatnonzero(usable & (label != said))
+    sure = table["confidence"].to_numpy()
+    mistake = int(wrong[np.argmax(sure[wrong])]) if len(wrong) else None
+    detailed = None
+    if probes is not None and DETAIL_COLUMN in probes:
+        turned = set(probes["id"][probes[DETAIL_COLUMN].to_numpy(np.float64) > 0])
+        # one by one: pandas looks texts up in a set twenty times slower
+        fitting = np.fromiter((id_ in turned for id_ in table["id"]), bool, len(table))
+        detailed = _typical(table, usable & (label == "FAKE") & (said == "FAKE") & fitting)
+    return Cast(real, fake, mistake, fake if detailed is None else detailed, detailed is not None)
+
+
+def _typical(table: pd.DataFrame, chosen: NDArray[np.bool_]) -> int | None:
+    """The one in the middle by margin: neither the easiest nor the hardest."""
+    rows = np.flatnonzero(chosen)
+    if not len(rows):
+        return None
+    return int(rows[np.argsort(table["margin"].to_numpy()[rows], kind="stable")[len(rows) // 2]])
+
+
+def suspects(table: pd.DataFrame, pictured: NDArray[np.bool_], *, count: int = 24) -> NDArray[np.intp]:
+    """intp (up to `count`,): rightly judged FAKE images from the surest to the least sure, to try without detail."""
+    usable = pictured & ~table["is_repeat"].to_numpy(bool) & ~table["in_train"].to_numpy(bool)
+    rows = np.flatnonzero(usable & ((table["label"] == "FAKE") & (table["predicted"] == "FAKE")).to_numpy(bool))
+    rows = rows[np.argsort(table["margin"].to_numpy()[rows], kind="stable")]
+    return rows[np.unique(np.linspace(0, max(len(rows) - 1, 0), count).astype(int))] if len(rows) else rows
+
+
+def without_detail(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """uint8 (len(TRIED) * N, 32, 32, 3): images (N, 32, 32, 3) at each radius of `TRIED`, one radius after another."""
+    spectra = spectra_of(images)
+    return np.concatenate([without(spectra, ring(radius)) for radius in TRIED])
+
+
+def first_turned(margins: NDArray[np.float32]) -> int | None:
+    """Which of the N images whose edits (`without_detail`) have these margins is called REAL at the mildest edit.
+
+    Args:
+        margins: float (len(TRIED) * N,).
+
+    Returns:
+        Of those the one in the middle; None where none is.
+    """
+    for called in margins.reshape(len(TRIED), -1) > 0:
+        if len(turned := np.flatnonzero(called)):
+            return int(turned[len(turned) // 2])
+    return None
+
+
+def with_less_detail(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """uint8 (len(RADII), 32, 32, 3): an image (32, 32, 3) with all detail finer than each of `RADII` taken out."""
+    spectra = spectra_of(image[None])
+    return np.concatenate([image[None], *(without(spectra, ring(radius)) for radius in RADII[1:])])

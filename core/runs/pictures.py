@@ -1,0 +1,59 @@
+"""The pixels of a run's rows: from the run itself, or by file hash from the image sets that are at hand."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.images.image_set import ImageSet
+from core.runs.run import Run
+
+MISSING = -1
+
+
+@dataclass(frozen=True, eq=False)
+class Pictures:
+    """Where each row's pixels lie.
+
+    Attributes:
+        pixels: uint8 (M, 32, 32, 3), or None where there are none.
+        where: intp (N,), the index into `pixels` of each row, -1 where its picture is not at hand.
+        source: the name of the set they come from, None for the run's own or for none.
+    """
+
+    pixels: NDArray[np.uint8] | None
+    where: NDArray[np.intp]
+    source: str | None = None
+
+    @property
+    def found(self) -> int:
+        """How many rows have a picture."""
+        return int((self.where != MISSING).sum())
+
+    def get(self, row: int) -> NDArray[np.uint8] | None:
+        """uint8 (32, 32, 3) of one row, or None."""
+        if self.pixels is None or self.where[row] == MISSING:
+            return None
+        return np.asarray(self.pixels[self.where[row]])
+
+
+def find_pictures(run: Run, sets: list[ImageSet]) -> Pictures:
+    """The pictures of a run: its own, else those of the set with its fingerprint, else of the set that holds the most.
+
+    Files are matched by sha256, so that a row never shows another file's picture.
+    """
+    if run.images is not None:
+        return Pictures(run.images, np.arange(len(run)))
+    best = Pictures(None, np.full(len(run), MISSING, np.intp))
+    wanted = run.predictions["sha256"]
+    for image_set in sorted(sets, key=lambda found: found.fingerprint != run.manifest["set_fingerprint"]):
+        digests = image_set.rows["sha256"]
+        first = digests[~digests.duplicated()]
+        positions = dict(zip(first, first.index, strict=True))
+        where = wanted.map(positions).fillna(MISSING).to_numpy(np.intp)
+        found = Pictures(image_set.pixels, where, image_set.name)
+        if found.found == len(run):
+            return found
+        if found.found > best.found:
+            best = found
+    return best

@@ -1,0 +1,315 @@
+"""Runs: one detector on one image set, written once and never changed. Reading one needs no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from core.images.image_set import CLASSES, ImageSet, Split
+from core.images.statistics import FACTS
+from core.metrics.classification import expected_calibration_error
+from core.runs.validation import check_arrays, check_manifest, check_predictions, check_size
+from core.storage import MANIFEST, ContractError, read_folder, restore_all, write_folder
+
+if TYPE_CHECKING:
+    from core.detectors.detector import Detector
+
+KIND = "run"
+# what weights, maps, weights of segments, hashes and metrics come from
+LIBRARIES = (
+    "torch", "torchvision", "torchcam", "lime", "scikit-image", "scikit-learn", "scipy", "imagehash", "numpy", "pandas",
+    "pillow",
+)  # fmt: skip
+ROOT = Path(__file__).parents[2]
+# where detectors and runs are looked for; what a user made comes before what ships
+HOMES = (ROOT, ROOT / "assets")
+COLUMNS = (
+    "id", "name", "label", "predicted", "margin", "p_real", "logit_fake", "logit_real", "category", "sha256",
+    "in_train", "is_repeat",
+)  # fmt: skip
+LARGE_FEATURES = 32 * 2**20
+
+# Table 1 and Figure 1 of the paper; confusion is [true][predicted], FAKE first
+PAPER: dict[str, Any] = {
+    "accuracy": 0.945,
+    "per_class": {
+        "FAKE": {"precision": 0.93, "recall": 0.96, "f1": 0.95},
+        "REAL": {"precision": 0.96, "recall": 0.93, "f1": 0.94},
+    },
+    "confusion": [[9584, 416], [679, 9321]],
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A run as read from disk.
+
+    Attributes:
+        path: its folder, named `<detector>@<set>`.
+        manifest: detector and set hashes, metrics, settings.
+        predictions: one row an image, the columns of `COLUMNS` and of `core.images.statistics.FACTS`.
+        maps: float16 (N, 4, 4), the signed margin maps, memory-mapped.
+        features: float16 (N, 8 * width) pooled features, or None where they were too large to keep.
+        images: uint8 (N, 32, 32, 3), or None where the images may not ship.
+    """
+
+    path: Path
+    manifest: dict[str, Any]
+    predictions: pd.DataFrame
+    maps: NDArray[np.float16]
+    features: NDArray[np.float16] | None
+    images: NDArray[np.uint8] | None
+
+    @property
+    def name(self) -> str:
+        """`<detector>@<set>`."""
+        return self.path.name
+
+    @property
+    def split(self) -> Split:
+        """Which split of its data set it is about."""
+        return "train" if "-train" in str(self.manifest["set"]) else "test"
+
+    @property
+    def leaks_checked(self) -> bool:
+        """Whether somebody looked for its images among those that the detector was trained on."""
+        return bool(self.manifest.get("leaks_checked", True))
+
+    def __len__(self) -> int:
+        return len(self.predictions)
+
+
+def write_run(
+    home: Path,
+    detector: Detector,
+    images: ImageSet,
+    *,
+    train_sha256: frozenset[str] | None = frozenset(),
+    ship_images: bool = False,
+    replace: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> Path:
+    """Compute a run and write it to `<home>/runs/<detector>@<set>/`.
+
+    Args:
+        home: folder that holds `runs/`.
+        detector: with rounded weights, named by its manifest.
+        images: the set to predict.
+        train_sha256: hashes of the files that the detector was trained on; test files among them are leaks. None where
+            they are not at hand: the run then says that nobody looked.
+        ship_images: keep the pixels with the run (only where their licence allows it).
+        replace: overwrite a run of this name.
+        progress: called with (images done, N).
+
+    Returns:
+        The run's folder.
+
+    Raises:
+        TakenError: a run of this name exists and is not to be replaced.
+        WriteError: it could not be written; nothing is left half done.
+    """
+    computed = detector.full_pass(np.asarray(images.pixels), progress=progress)
+    p_real = detector.p_real(computed.margins)
+    predictions = prediction_frame(images, computed.logits, p_real, train_sha256 or frozenset())
+    manifest = {
+        "detector": detector.name,
+        "detector_sha256": detector.sha256,
+        "temperature": detector.temperature,
+        "set": images.name,
+        "set_fingerprint": images.fingerprint,
+        "skipped": list(images.skipped),
+        "images": len(images),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "versions": library_versions(),
+        "metrics": {"all": metrics(predictions), "clean": metrics(clean(predictions))},
+        "leaked": int(predictions["in_train"].sum()),
+        "leaks_checked": train_sha256 is not None,
+        "repeats": int(predictions["is_repeat"].sum()),
+        "bias": detector.bias,
+    }
+    files: dict[str, Callable[[Path], None]] = {
+        "predictions.parquet": lambda file: predictions.to_parquet(file, index=False),
+        "maps.npy": lambda file: np.save(file, computed.maps.astype(np.float16), allow_pickle=False),
+    }
+    features = computed.features.astype(np.float16)
+    if features.nbytes <= LARGE_FEATURES:
+        files["features.npy"] = lambda file: np.save(file, features, allow_pickle=False)
+    if ship_images:
+        files["images.npy"] = lambda file: np.save(file, np.asarray(images.pixels), allow_pickle=False)
+    path = home / "runs" / f"{detector.name}@{images.name}"
+    write_folder(path, kind=KIND, manifest=manifest, files=files, replace=replace)
+    return path
+
+
+def prediction_frame(
+    images: ImageSet, logits: NDArray[np.float32], p_real: NDArray[np.float32], train_sha256: frozenset[str]
+) -> pd.DataFrame:
+    """The table of a run, one row an image, in the set's order."""
+    rows = images.rows
+    margin = logits[:, 1] - logits[:, 0]
+    frame = pd.DataFrame(
+        {
+            "id": rows["id"].astype(str),
+            "name": rows["name"].astype(str),
+            "label": pd.Categorical.from_codes(rows["label"].astype(int), categories=list(CLASSES)),
+            "predicted": pd.Categorical.from_codes((margin > 0).astype(int), categories=list(CLASSES)),
+            "margin": margin.astype(np.float32),
+            "p_real": p_real.astype(np.float32),
+            "logit_fake": logits[:, 0].astype(np.float32),
+            "logit_real": logits[:, 1].astype(np.float32),
+            "category": rows["category"].astype("category"),
+            "sha256": rows["sha256"].astype(str),
+            "in_train": rows["sha256"].isin(train_sha256).to_numpy(),
+            "is_repeat": rows["is_repeat"].to_numpy(bool),
+        }
+    )
+    return pd.concat([frame, rows[list(FACTS)]], axis=1)
+
+
+def clean(predictions: pd.DataFrame) -> pd.DataFrame:
+    """The rows that are neither leaked from training nor repeats of an earlier row."""
+    return predictions[~predictions["in_train"] & ~predictions["is_repeat"]]
+
+
+def metrics(predictions: pd.DataFrame) -> dict[str, Any]:
+    """Accuracy, per-class precision/recall/f1/support, confusion [true][predicted], auroc and ece, from scikit-learn.
+
+    A number that the rows cannot give (auroc of one class) is None.
+    """
+    if predictions.empty:
+        return {"images": 0}
+    # read where a run is written: pages only read runs, and would wait half a second for it
+    from sklearn.metrics import (  # noqa: PLC0415
+        accuracy_score,
+        confusion_matrix,
+        precision_recall_fscore_support,
+        roc_auc_score,
+    )
+
+    truth, verdict = predictions["label"].astype(str), predictions["predicted"].astype(str)
+    precision, recall, f1, support = precision_recall_fscore_support(
+        truth, verdict, labels=list(CLASSES), zero_division=0
+    )
+    is_real = (truth == "REAL").to_numpy()
+    auroc = float(roc_auc_score(is_real, predictions["margin"])) if 0 < is_real.sum() < len(is_real) else None
+    return {
+        "images": len(predictions),
+        "accuracy": float(accuracy_score(truth, verdict)),
+        "per_class": {
+            name: {
+                "precision": float(precision[i]),
+                "recall": float(recall[i]),
+                "f1": float(f1[i]),
+                "support": int(support[i]),
+            }
+            for i, name in enumerate(CLASSES)
+        },
+        "confusion": confusion_matrix(truth, verdict, labels=list(CLASSES)).tolist(),
+        "auroc": auroc,
+        "ece": expected_calibration_error(predictions["p_real"].to_numpy(), (truth == verdict).to_numpy()),
+    }
+
+
+def read_run(path: Path) -> Run:
+    """Read and verify a run.
+
+    Raises:
+        ContractError: a file is missing, changed, or does not fit the others; the message names it.
+    """
+    manifest = read_folder(path, KIND)
+    check_manifest(path, manifest)
+    file = path / "predictions.parquet"
+    if file.name not in manifest["files"]:
+        raise ContractError(f"{path / MANIFEST} does not list {file.name}; write the run again")
+    check_size(file, manifest["images"])
+    try:
+        predictions = pd.read_parquet(file)
+    except Exception as error:  # noqa: BLE001 - pyarrow's errors share no base class below Exception
+        raise ContractError(f"{file} is no parquet file ({type(error).__name__}); restore it") from None
+    if missing := set(COLUMNS) - set(predictions.columns):
+        raise ContractError(f"{file} lacks the column {sorted(missing)[0]}; write the run again")
+    check_predictions(file, predictions)
+    maps, features, images = (
+        _read_array(path, manifest, name, len(predictions)) for name in ("maps", "features", "images")
+    )
+    check_arrays(path, maps, features, images)
+    return Run(path, manifest, predictions, maps, features, images)  # type: ignore[arg-type]
+
+
+def _read_array(path: Path, manifest: dict[str, Any], name: str, rows: int) -> NDArray[Any] | None:
+    file = path / f"{name}.npy"
+    if file.name not in manifest["files"]:
+        return None
+    try:
+        array: NDArray[Any] = np.load(file, mmap_mode="r", allow_pickle=False)
+    except (ValueError, OSError, EOFError, OverflowError, MemoryError, SyntaxError):
+        # also what a header that claims a shape of exabytes comes to
+        raise ContractError(f"{file} is no plain numpy array; restore it or write the run again") from None
+    if array.ndim == 0 or len(array) != rows:
+        raise ContractError(
+            f"{file} has {array.shape[0] if array.ndim else 0} rows and predictions.parquet {rows}; write the run again"
+        )
+    return array
+
+
+def find_runs(homes: tuple[Path, ...] = HOMES) -> dict[str, Path]:
+    """Names and folders of all runs, a user's own first; a folder without a manifest is none."""
+    return _find(homes, "runs")
+
+
+def find_detectors(homes: tuple[Path, ...] = HOMES) -> dict[str, Path]:
+    """Names and folders of all detectors, a user's own first; a folder without a manifest is none."""
+    return _find(homes, "detectors")
+
+
+def find_named(name: str, known: Mapping[str, Path], kind: str) -> Path:
+    """The folder that a command's user means: a name among `known`, or else a folder's own path.
+
+    Args:
+        name: a name or a path.
+        known: from `find_runs` or `find_detectors`.
+        kind: "run" or "detector", for the sentence.
+
+    Raises:
+        ContractError: there is none of that name.
+    """
+    if name in known:
+        return known[name]
+    if (Path(name) / MANIFEST).is_file():
+        return Path(name)
+    there = ", ".join(known) or "none"
+    raise ContractError(f"there is no {kind} {name!r} in {kind}s/ or assets/{kind}s/; there is {there}")
+
+
+def _find(homes: tuple[Path, ...], folder: str) -> dict[str, Path]:
+    # one whose manifest is damaged is found too, so that who opens it is told what is wrong with it
+    found: dict[str, Path] = {}
+    for path in (path for home in homes for path in _folders(home / folder)):
+        if (path / MANIFEST).exists():
+            found.setdefault(path.name, path)
+    return found
+
+
+def _folders(parent: Path) -> Iterator[Path]:
+    if parent.is_dir():
+        restore_all(parent)
+        yield from sorted(child for child in parent.iterdir() if child.is_dir() and not child.name.startswith("."))
+
+
+def library_versions() -> dict[str, str]:
+    """Versions of the libraries that results depend on."""
+    versions = {}
+    for name in LIBRARIES:
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:
+            versions[name] = "absent"
+    return versions

@@ -1,0 +1,203 @@
+"""Whether what the files of runs and detectors say can be true, so that nothing odd reaches a page. Needs no torch."""
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from core.images.image_set import CLASSES
+from core.images.statistics import FACTS
+from core.storage import MANIFEST, ContractError, read_manifest
+
+# of each row of predictions.parquet, unpacked; more is a bomb or a mistake
+MAX_ROW_BYTES = 4096
+MAX_BYTES = 2**24
+PLAIN = str | int | float | bool | None
+
+
+def check_manifest(path: Path, manifest: Mapping[str, Any]) -> None:
+    """Refuse a run's manifest that lacks something, or holds it in another form.
+
+    Raises:
+        ContractError: naming the file and the first thing that is wrong with it.
+    """
+    for name, fits in FIELDS.items():
+        if not fits(manifest.get(name)):
+            raise ContractError(f"{path / MANIFEST} has no usable {name}; restore it or write the run again")
+
+
+def read_detector_manifest(path: Path) -> dict[str, Any]:
+    """A detector's manifest, without a look at its weights.
+
+    Raises:
+        ContractError: it cannot be read, or says something in another form than a detector's does.
+    """
+    manifest = read_manifest(path, "detector")
+    for name, fits in DETECTOR_FIELDS.items():
+        # what was never trained has no recipe and no history
+        if name in manifest and not fits(manifest[name]):
+            raise ContractError(f"{path / MANIFEST} has no usable {name}; restore it or train the detector again")
+    return manifest
+
+
+def check_size(file: Path, images: int) -> None:
+    """Refuse a table that would unpack to far more than a row an image, before a row of it is unpacked.
+
+    Raises:
+        ContractError: it is no parquet file, or one of another size.
+    """
+    try:
+        # from an open file: pyarrow takes a path's folders for columns
+        with file.open("rb") as opened:
+            about = pq.ParquetFile(opened).metadata
+            rows = about.num_rows
+            size = sum(about.row_group(number).total_byte_size for number in range(about.num_row_groups))
+    except Exception as error:  # noqa: BLE001 - pyarrow's errors share no base class below Exception
+        raise ContractError(f"{file} is no parquet file ({type(error).__name__}); restore it") from None
+    if rows != images:
+        raise ContractError(f"{file} has {rows} rows and {MANIFEST} says {images}; write the run again")
+    if size > MAX_BYTES + MAX_ROW_BYTES * images:
+        raise ContractError(f"{file} would unpack to {size >> 20:,} MB, far more than a run needs; do not use it")
+
+
+def check_predictions(file: Path, frame: pd.DataFrame) -> None:
+    """Refuse a table whose columns hold something else than a run's.
+
+    Raises:
+        ContractError: naming the file and the first column that does not fit.
+    """
+    for name, fits in COLUMNS.items():
+        if name in frame and not fits(frame[name]):
+            raise ContractError(f"{file} has no usable column {name}; write the run again")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and bool(value)
+
+
+def _are_metrics(value: object) -> bool:
+    return isinstance(value, dict) and all(_are_numbers(value.get(key)) for key in ("all", "clean"))
+
+
+def _are_numbers(value: object) -> bool:
+    """Whether these are `core.runs.run.metrics` of some rows."""
+    if not isinstance(value, dict) or not _is_count(value.get("images")):
+        return False
+    if value["images"] == 0:
+        return True
+    confusion, classes = value.get("confusion"), value.get("per_class")
+    if not isinstance(confusion, list) or len(confusion) != len(CLASSES) or not isinstance(classes, dict):
+        return False
+    counted = all(isinstance(row, list) and len(row) == len(CLASSES) and all(map(_is_count, row)) for row in confusion)
+    rated = all(
+        isinstance(classes.get(name), dict)
+        and all(_is_number(classes[name].get(key)) for key in ("precision", "recall", "f1", "support"))
+        for name in CLASSES
+    )
+    whole = all(_is_number(value.get(key)) for key in ("accuracy", "ece"))
+    return counted and rated and whole and (value.get("auroc", "") is None or _is_number(value.get("auroc")))
+
+
+def _is_row(value: object) -> bool:
+    return isinstance(value, dict) and "epoch" in value and all(map(_is_number, value.values()))
+
+
+def is_plain_name(value: object) -> bool:
+    """Whether this is a name that leads nowhere when it becomes part of a path."""
+    return _is_text(value) and not re.search(r"[/\\\x00-\x1f]", str(value)) and not str(value).startswith(".")
+
+
+FIELDS: dict[str, Callable[[Any], bool]] = {
+    "detector": is_plain_name,
+    "detector_sha256": _is_text,
+    "temperature": lambda value: _is_number(value) and value > 0,
+    "set": is_plain_name,
+    "set_fingerprint": _is_text,
+    "skipped": lambda value: isinstance(value, list) and all(isinstance(one, str) for one in value),
+    "images": _is_count,
+    "created": _is_text,
+    "versions": lambda value: isinstance(value, dict) and all(isinstance(one, str) for one in value.values()),
+    "metrics": _are_metrics,
+    "leaked": _is_count,
+    "repeats": _is_count,
+    "bias": _is_number,
+}
+
+
+DETECTOR_FIELDS: dict[str, Callable[[Any], bool]] = {
+    "name": is_plain_name,
+    "recipe": lambda value: isinstance(value, dict) and all(isinstance(one, PLAIN) for one in value.values()),
+    "history": lambda value: isinstance(value, list) and all(map(_is_row, value)),
+    "training_set": _is_text,
+    "training_set_fingerprint": _is_text,
+    "training_images": _is_count,
+    "weights_sha256": _is_text,
+    "computed_in": _is_text,
+}
+
+
+def _words(values: pd.Series) -> bool:
+    return bool(values.map(lambda value: isinstance(value, str)).all())
+
+
+def _numbers(values: pd.Series) -> bool:
+    return isinstance(values.dtype, np.dtype) and values.dtype.kind in "fiu"
+
+
+def _finite(values: pd.Series) -> bool:
+    return _numbers(values) and bool(np.isfinite(values.to_numpy()).all())
+
+
+def _shares(values: pd.Series) -> bool:
+    return _finite(values) and bool(values.between(0, 1).all())
+
+
+def _classes(values: pd.Series) -> bool:
+    return bool(values.astype(object).isin(CLASSES).all())
+
+
+COLUMNS: dict[str, Callable[[pd.Series], bool]] = {
+    "id": lambda values: _words(values) and values.is_unique,
+    "name": _words,
+    "label": _classes,
+    "predicted": _classes,
+    "margin": _finite,
+    "p_real": _shares,
+    "logit_fake": _finite,
+    "logit_real": _finite,
+    "category": lambda values: _words(values.dropna()),
+    "sha256": _words,
+    "in_train": pd.api.types.is_bool_dtype,
+    "is_repeat": pd.api.types.is_bool_dtype,
+    **dict.fromkeys(FACTS, _numbers),
+}
+
+
+def check_arrays(
+    path: Path, maps: NDArray[Any] | None, features: NDArray[Any] | None, images: NDArray[Any] | None
+) -> None:
+    """Refuse arrays of another shape or type than a run's.
+
+    Raises:
+        ContractError: naming the file.
+    """
+    if maps is None or maps.shape[1:] != (4, 4) or maps.dtype.kind != "f" or not np.isfinite(maps).all():
+        raise ContractError(f"{path / 'maps.npy'} does not hold a map an image; write the run again")
+    if features is not None and (features.ndim != 2 or features.dtype.kind != "f"):
+        raise ContractError(f"{path / 'features.npy'} does not hold features an image; write the run again")
+    if images is not None and (images.dtype != np.uint8 or images.shape[1:] != (32, 32, 3)):
+        raise ContractError(f"{path / 'images.npy'} does not hold 32 x 32 images; write the run again")

@@ -1,0 +1,281 @@
+"""An audit made ready for a page: what could be learned, worst first, with what it shows in Explore. Needs no torch."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from core.metrics.intervals import Estimate
+from core.runs.browsing import Filter
+from core.runs.run import Run
+from core.studies.audit.names import FACT_NAMES, LEAK, FactName
+from core.studies.audit.words import HINT, about_fact, about_leak, about_lean, how_well, tells, worst_first
+from core.studies.copies.nearest_copy import FILE, NEAR, SHOWN, UNKNOWN
+from core.studies.probes.summary import read_turns, responses
+from core.studies.study import Answer
+
+BINS = 28
+# what lies beyond is counted in the outermost bins
+TAILS = 0.005
+# of the verdicts: as many are said to rest on a fact
+FORCED = 0.25
+# what JPEG leaves of a grey image is seldom wholly grey
+GREY = 0.99
+SIDES = {"in_training": "training", "in_set": "set"}
+
+
+@dataclass(frozen=True)
+class Concern:
+    """One thing that a detector could learn instead.
+
+    Attributes:
+        key: of a fact, or "leak".
+        name: in words.
+        is_flaw: whether it certainly tells the classes apart by more than ten facts do by chance.
+        how_well: "well", "to some degree", "a little" or "hardly".
+        sentence: what it tells alone.
+        lean: what the detector does where it cannot help.
+        alone: AUROC by it alone, 0.5 is guessing.
+        shuffled: the same after labels were shuffled.
+        verdict: both in a few words.
+        without: the detector's AUROC where it cannot help; NaN where no such images are.
+        right: the mean of the detector's recalls among the same images, 0 to 1; NaN likewise.
+        higher: the class that has more of it, None for what is no number or differs in spread alone.
+        shown: what of it Explore shows, by the button's words.
+    """
+
+    key: str
+    name: FactName
+    is_flaw: bool
+    how_well: str
+    sentence: str
+    lean: str
+    verdict: str
+    alone: Estimate
+    shuffled: float
+    without: Estimate
+    right: Estimate
+    higher: str | None = None
+    shown: dict[str, Filter] = field(default_factory=dict)
+
+
+def concerns(audit: Answer) -> list[Concern]:
+    """What an audit looked at, what certainly tells most first."""
+    network = audit.table[audit.table["kind"] == "network"].iloc[0]
+    return [_concern(row, network) for _, row in worst_first(audit.table).iterrows()]
+
+
+def _concern(row: pd.Series, network: pd.Series) -> Concern:
+    leak = row["kind"] == "leak"
+    name = LEAK if leak else FACT_NAMES[row["name"]]
+    higher = None
+    if name.is_number and not row["direct_low"] <= 0.5 <= row["direct_high"]:
+        higher = "REAL" if row["direct"] > 0.5 else "FAKE"
+    return Concern(
+        key=row["name"],
+        name=name,
+        is_flaw=bool(row["auroc_low"] >= HINT),
+        how_well=how_well(row["auroc_low"]),
+        sentence=(about_leak(row) if leak else about_fact(row)).sentence,
+        lean=about_lean(row, network).sentence,
+        verdict=_verdict(row, network),
+        alone=estimate(row, "auroc"),
+        shuffled=float(row["shuffled"]),
+        without=estimate(row, "matched_auroc"),
+        right=estimate(row, "matched_accuracy"),
+        higher=higher,
+        shown=_shown(row["name"], name),
+    )
+
+
+def _verdict(row: pd.Series, network: pd.Series) -> str:
+    """What a fact tells, and whether the detector's score hangs on it."""
+    told = f"{tells(row['auroc_low'], 'tells', 'the classes apart')}"
+    if not np.isfinite(row["matched_auroc"]):
+        need = "whether the detector needs it cannot be said"
+    elif row["matched_auroc_high"] < network["auroc_low"]:
+        need = "part of what the detector can do goes with it"
+    else:
+        need = "the detector does not need it"
+    return f"{told[0].upper()}{told[1:]}; {need}."
+
+
+def _shown(key: str, name: FactName) -> dict[str, Filter]:
+    if key == "leak":
+        return {"Show them": Filter().choosing("duplicates.in_training", [FILE, SHOWN, NEAR])}
+    if name.is_number:
+        return {"Highest first": Filter(sort=f"-{key}"), "Lowest first": Filter(sort=key)}
+    return {}
+
+
+def summary(audit: Answer) -> str:
+    """What an audit comes to, in one sentence."""
+    found = concerns(audit)
+    network = audit.table[audit.table["kind"] == "network"].iloc[0]
+    if not found or not found[0].is_flaw:
+        return "Nothing that was looked at tells REAL from FAKE by itself."
+    worst = found[0]
+    text = (
+        f"{worst.name.title} alone picks the REAL one in {100 * worst.alone.value:.0f} of 100 pairs, the detector in "
+        f"{100 * network['auroc']:.1f}"
+    )
+    if not np.isfinite(worst.without.value):
+        return f"{text}."
+    where = "have no copy" if worst.key == "leak" else "are alike in it"
+    still = "still" if worst.without.high >= network["auroc_low"] else "only"
+    return f"{text}, and {still} in {100 * worst.without.value:.1f} where images {where}."
+
+
+def estimate(row: pd.Series, name: str) -> Estimate:
+    """A number of an audit's row with the ends of its interval."""
+    value, low, high = (float(row[name + end]) for end in ("", "_low", "_high"))
+    return Estimate(value, low, high, int(row["images"]))
+
+
+def yardsticks(audit: Answer) -> pd.DataFrame:
+    """The best fact alone, the regressions and the network by how many verdicts are right, weakest first.
+
+    Returns:
+        `name`, `about`; `value`, `low`, `high` of the share that is right, 0 to 1; `auroc`, `auroc_low`, `auroc_high`,
+        `shuffled` (AUROC after labels were shuffled, NaN for the network), `fitted` (training images).
+    """
+    table = audit.table
+    facts = worst_first(table[table["kind"] == "fact"]).head(1)
+    chosen = pd.concat([facts, table[table["kind"].isin(["baseline", "network"])]], ignore_index=True)
+    titles = {"spectrum": "16 numbers of the spectrum", "facts": "8 plain facts", "network": "The network"}
+    abouts = {
+        "spectrum": "logistic regression on the radial power spectrum",
+        "facts": "logistic regression on brightness, contrast, colour, fine detail and file size",
+        "network": "the detector of this run",
+    }
+    found = pd.DataFrame(
+        {
+            "name": [titles.get(name) or f"{FACT_NAMES[name].title} alone" for name in chosen["name"]],
+            "about": [abouts.get(name, "the fact that tells most") for name in chosen["name"]],
+            "value": chosen["accuracy"],
+            "low": chosen["accuracy_low"],
+            "high": chosen["accuracy_high"],
+            **{name: chosen[name] for name in ("auroc", "auroc_low", "auroc_high", "shuffled", "fitted")},
+        }
+    )
+    return found.sort_values("value", kind="stable").reset_index(drop=True)
+
+
+def histogram(values: pd.Series, is_real: NDArray[np.bool_], *, bins: int = BINS) -> pd.DataFrame:
+    """How the values of a fact are spread over each class.
+
+    Args:
+        values: (N,) numbers or names; images that lack one are left out.
+        is_real: bool (N,).
+        bins: of numbers, of equal width.
+
+    Returns:
+        `real` and `fake`, the share of each class, 0 to 1, that lies in each bin; for numbers with the bin's ends `low`
+        and `high`, for names with `value`, the commonest first.
+    """
+    known = values.notna().to_numpy()
+    values, is_real = values[known], is_real[known]
+    sides = {"real": is_real, "fake": ~is_real}
+    if not pd.api.types.is_numeric_dtype(values):
+        counts = {side: values[chosen].astype(str).value_counts(normalize=True) for side, chosen in sides.items()}
+        found = pd.DataFrame(counts).fillna(0.0)
+        found = found.loc[found.sum(axis=1).sort_values(ascending=False, kind="stable").index]
+        return found.rename_axis("value").reset_index()
+    numbers = values.to_numpy(np.float64)
+    low, high = np.quantile(numbers, [TAILS, 1 - TAILS]) if len(numbers) else (0.0, 1.0)
+    edges = np.linspace(low, high if high > low else low + 1, bins + 1)
+    clipped = np.clip(numbers, edges[0], edges[-1])
+    shares = {
+        side: np.histogram(clipped[chosen], edges)[0] / max(1, int(chosen.sum())) for side, chosen in sides.items()
+    }
+    return pd.DataFrame({"low": edges[:-1], "high": edges[1:], **shares})
+
+
+def rings(audit: Answer) -> pd.DataFrame:
+    """The rows of the radial power spectrum: `ring` 1 to 16 and the quartiles of both classes."""
+    rows = audit.table[audit.table["kind"] == "ring"]
+    return rows.assign(ring=rows["name"].astype(int)).sort_values("ring").reset_index(drop=True)
+
+
+def probe_rates(run: Run, probes: Answer, name: FactName) -> pd.DataFrame:
+    """The rows of `core.studies.probes.summary.responses` of the probes that change a fact; none where none does."""
+    if not name.probes:
+        return pd.DataFrame(columns=["verdict", "share", "compared", "net_low"])
+    return responses(read_turns(run, probes.table, probes.about.get("parameters")), probes=name.probes)
+
+
+def probe_sentence(rates: pd.DataFrame) -> str | None:
+    """What `probe_rates` say of a fact that was changed, None where no probe changes it."""
+    rows = rates[rates["share"].notna()]
+    parts = []
+    for verdict, group in rows.groupby("verdict", sort=False):
+        best = group.loc[group["share"].idxmax()]
+        who = {"own": "its control", "size": "as large a change of coarser detail"}.get(best["compared"])
+        control = f", {who} {100 * best['control_share']:.1f} %" if who else ", which has no control"
+        share, low, high = (100 * best[end] for end in ("share", "low", "high"))
+        what = f"“{best['title'].lower()}”, {best['strength']}{control}"
+        parts.append(f"{share:.1f} % ({low:.1f} to {high:.1f} %) of {verdict} verdicts ({what})")
+    return f"Changing it turns {' and '.join(parts)}." if parts else None
+
+
+def turned_by_force(rates: pd.DataFrame) -> bool:
+    """Whether, by `probe_rates`, changing a fact certainly turns over a quarter of some verdicts beyond a control."""
+    return bool(((rates["compared"] != "none") & (rates["net_low"] > FORCED)).any())
+
+
+def grey_shares(values: pd.Series, labels: pd.Series) -> dict[str, float]:
+    """The share of each class, 0 to 1, that is grey all over or nearly (greyness of `GREY` and more), REAL first."""
+    grey = values >= GREY
+    return {label: float(grey[labels == label].mean()) for label in ("REAL", "FAKE")}
+
+
+def copy_counts(duplicates: Answer, run: Run) -> pd.DataFrame:
+    """How many of a run's images are copies, by kind.
+
+    Returns:
+        A row a side ("in_training", "in_set") and kind, the surest first: `side`, `kind`, `count`, `real`, `fake`,
+        `other_class` (copies of an image of the other class), and `checked`, whether anybody looked.
+    """
+    table = duplicates.table
+    real = (run.predictions.set_index("id")["label"].reindex(table["id"]) == "REAL").to_numpy(bool)
+    rows = []
+    for side, short in SIDES.items():
+        checked = (table[side] != UNKNOWN).to_numpy(bool)
+        for kind in (FILE, SHOWN, NEAR):
+            hit = (table[side] == kind).to_numpy(bool)
+            other = (table[f"{short}_class"] == "other").to_numpy(bool) & hit
+            rows.append(
+                {
+                    "side": side,
+                    "kind": kind,
+                    "count": int(hit.sum()),
+                    "real": int((hit & real).sum()),
+                    "fake": int((hit & ~real).sum()),
+                    "other_class": int(other.sum()),
+                    "checked": bool(checked.all() or kind == FILE),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def copy_pairs(duplicates: Answer, side: str, kinds: tuple[str, ...] = (NEAR, SHOWN)) -> pd.DataFrame:
+    """The images that have a copy of these kinds, those of the other class first, then the nearest; each pair once.
+
+    Args:
+        duplicates: the study.
+        side: "in_training" or "in_set".
+        kinds: of copies.
+
+    Returns:
+        `id` of the image; `kind`, `class`, `name`, `partner` (id) and `bits` of its copy.
+    """
+    short = SIDES[side]
+    table = duplicates.table[duplicates.table[side].isin(kinds)]
+    names = {side: "kind", f"{short}_class": "class", f"{short}_name": "name", f"{short}_id": "partner"}
+    found = table[["id", *names, f"{short}_bits"]].rename(columns={**names, f"{short}_bits": "bits"})
+    # within a set a pair is found from both of its ends
+    ends = [" ".join(sorted(pair)) for pair in zip(found["id"], found["partner"], strict=True)]
+    found = found[~pd.Series(ends, index=found.index, dtype=str).duplicated()]
+    order = pd.DataFrame({"same": found["class"] != "other", "bits": found["bits"].astype(float)})
+    return found.loc[order.sort_values(["same", "bits"], kind="stable").index].reset_index(drop=True)

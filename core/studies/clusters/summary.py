@@ -1,0 +1,219 @@
+"""A card for each cluster of the study `clusters`: size, errors, typical members, and what sets it apart in words.
+
+Needs no torch.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from core.metrics.intervals import Estimate, weighted_share
+from core.runs.pictures import Pictures
+from core.runs.run import Run
+from core.studies.clusters.words import Words, set_apart
+from core.studies.study import Answer
+
+SPACES = {"features": "the detector's features", "maps": "margin maps"}
+MEMBERS = 12
+WORDS = 4
+# mean silhouettes up to these have so clear edges (Kaufman and Rousseeuw 1990, table 4 of chapter 2)
+CLEARNESS = {
+    0.25: "no clear edges, so they are regions rather than kinds",
+    0.50: "weak edges",
+    0.70: "fair edges",
+    1.00: "clear edges",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Card:
+    """One cluster.
+
+    Attributes:
+        number: its label, 0 is the largest.
+        verdict: "FAKE" or "REAL", that of all its images.
+        images: how many it has, `share` of all images, 0 to 1.
+        errors: how many of them are called wrongly.
+        error_rate: their share with its interval.
+        verdict_error_rate: the share of wrong ones among all images of that verdict, 0 to 1: what to compare with.
+        errs_more: it certainly errs more than its verdict, with 95 % confidence over all clusters of that verdict.
+        members: ids of the most typical, the nearest to the centre first.
+        wrong: ids of those called wrongly, the surest first, as many as there are members.
+        words: what sets it apart from the other images of that verdict, what a person can see first, then most telling
+            first.
+        visible: how many of the words are of what a person can see.
+        mean_map: float32 (4, 4), the mean margin map, positive for REAL.
+        mean_image: uint8 (32, 32, 3), or None where its pictures are not at hand.
+    """
+
+    number: int
+    verdict: str
+    images: int
+    share: float
+    errors: int
+    error_rate: Estimate
+    verdict_error_rate: float
+    errs_more: bool
+    members: tuple[str, ...]
+    wrong: tuple[str, ...]
+    words: tuple[str, ...]
+    visible: int
+    mean_map: NDArray[np.float32]
+    mean_image: NDArray[np.uint8] | None
+
+
+class Clearness(NamedTuple):
+    """How clearly the clusters of one space and verdict are apart.
+
+    Attributes:
+        clusters: how many there are.
+        silhouette: mean silhouette, -1 to 1; NaN with one cluster.
+        control: the same of the control.
+        words: what the silhouette comes to.
+        images: how many it rests on.
+    """
+
+    clusters: int
+    silhouette: float
+    control: float
+    words: str
+    images: int
+
+
+def read_cards(
+    table: pd.DataFrame,
+    run: Run,
+    space: str,
+    *,
+    studies: Mapping[str, Answer] | None = None,
+    pictures: Pictures | None = None,
+) -> list[Card]:
+    """The cards of one space, the largest cluster first.
+
+    Args:
+        table: of the study `clusters`.
+        run: that it was asked of.
+        space: a key of `SPACES`.
+        studies: whose columns for Explore may set clusters apart, too.
+        pictures: the run's, for mean images.
+    """
+    labels = table[f"{space}_cluster"].to_numpy()
+    positions = _positions(table, run)
+    rows = run.predictions.iloc[positions].reset_index(drop=True)
+    seen, rest = (set_apart(labels, rows, studies=studies or {}, visible=visible) for visible in (True, False))
+    return [
+        _card(
+            table, run, space, number=number, positions=positions, words=(seen[number], rest[number]), pictures=pictures
+        )
+        for number in map(int, np.unique(labels))
+    ]
+
+
+def _card(
+    table: pd.DataFrame,
+    run: Run,
+    space: str,
+    *,
+    number: int,
+    positions: NDArray[np.intp],
+    words: tuple[Words, Words],
+    pictures: Pictures | None,
+) -> Card:
+    labels = table[f"{space}_cluster"].to_numpy()
+    inside = np.flatnonzero(labels == number)
+    mine = positions[inside]
+    called = run.predictions["predicted"].astype(str).to_numpy()
+    wrong = run.predictions["label"].astype(str).to_numpy() != called
+    verdict = str(called[mine[0]])
+    sure = mine[wrong[mine]]
+    sure = sure[np.argsort(-np.abs(run.predictions["margin"].to_numpy()[sure]), kind="stable")]
+    typical = mine[np.argsort(table[f"{space}_distance"].to_numpy()[inside], kind="stable")]
+    ids = run.predictions["id"].to_numpy()
+    weights = _weights(run, positions)
+    peers = called[positions] == verdict
+    overall = float(np.average(wrong[positions[peers]], weights=weights[peers]))
+    # one of many clusters lies above by chance more often than one that was named before (Bonferroni)
+    strict = weighted_share(wrong[mine], weights[inside], confidence=1 - 0.05 / len(np.unique(labels[peers])))
+    return Card(
+        number=number,
+        verdict=verdict,
+        images=len(inside),
+        share=float(weights[inside].sum() / weights.sum()),
+        errors=len(sure),
+        error_rate=weighted_share(wrong[mine], weights[inside]),
+        verdict_error_rate=overall,
+        errs_more=bool(strict.low > overall),
+        members=tuple(ids[typical[:MEMBERS]].tolist()),
+        wrong=tuple(ids[sure[:MEMBERS]].tolist()),
+        words=tuple(text for _, text in [*words[0], *words[1]][:WORDS]),
+        visible=len(words[0][:WORDS]),
+        mean_map=np.average(np.asarray(run.maps[mine], np.float32), axis=0, weights=weights[inside]).astype(np.float32),
+        mean_image=_mean_image(pictures, mine),
+    )
+
+
+def _positions(table: pd.DataFrame, run: Run) -> NDArray[np.intp]:
+    return np.asarray(pd.Series(np.arange(len(run)), index=run.predictions["id"]).loc[table["id"]], np.intp)
+
+
+def _weights(run: Run, positions: NDArray[np.intp]) -> NDArray[np.float64]:
+    """How many images each row stands for: those of its cell in the run over those of its cell in the sample."""
+    label, called = (run.predictions[name].astype(str).to_numpy() == "REAL" for name in ("label", "predicted"))
+    cell = 2 * label + called
+    return np.asarray(
+        (np.bincount(cell, minlength=4) / np.maximum(np.bincount(cell[positions], minlength=4), 1))[cell[positions]]
+    )
+
+
+def _mean_image(pictures: Pictures | None, positions: NDArray[np.intp]) -> NDArray[np.uint8] | None:
+    if pictures is None or pictures.pixels is None or (pictures.where[positions] < 0).any():
+        return None
+    places = np.sort(pictures.where[positions])
+    total = np.zeros(pictures.pixels.shape[1:], np.float64)
+    for start in range(0, len(places), 2048):
+        total += np.asarray(pictures.pixels[places[start : start + 2048]], np.float64).sum(axis=0)
+    return np.rint(total / len(places)).astype(np.uint8)
+
+
+def worst_card(cards: list[Card]) -> Card | None:
+    """Of the clusters of one verdict, the one that certainly errs more than the verdict as a whole and most of all.
+
+    None where none does.
+    """
+    return max((card for card in cards if card.errs_more), key=lambda card: card.error_rate.low, default=None)
+
+
+def clearness(table: pd.DataFrame, run: Run, space: str, verdict: str) -> Clearness:
+    """How clearly the clusters of one space and verdict are apart, and the control."""
+    called = run.predictions["predicted"].astype(str).to_numpy()[_positions(table, run)]
+    mine = table[called == verdict]
+    own, control = (mine[f"{space}_{key}"].astype(np.float64).dropna() for key in ("silhouette", "control"))
+    value = float(own.mean()) if len(own) else np.nan
+    words = next((words for most, words in CLEARNESS.items() if value <= most), "")
+    bar = float(control.mean()) if len(control) else np.nan
+    return Clearness(int(mine[f"{space}_cluster"].nunique()), value, bar, words, len(own))
+
+
+def card_table(cards: list[Card]) -> pd.DataFrame:
+    """The cards as a table, a row a cluster: a column for each number of `Card` and `words` joined by semicolons."""
+    return pd.DataFrame(
+        [
+            {
+                "number": card.number,
+                "verdict": card.verdict,
+                "images": card.images,
+                "share": card.share,
+                "errors": card.errors,
+                "error_rate": card.error_rate.value,
+                "low": card.error_rate.low,
+                "high": card.error_rate.high,
+                "verdict_error_rate": card.verdict_error_rate,
+                "words": "; ".join(card.words),
+            }
+            for card in cards
+        ]
+    )

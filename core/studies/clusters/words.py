@@ -1,0 +1,213 @@
+"""What sets images apart from others, in words: categories, facts, and other studies.
+
+Of clusters, each against the other images of its verdict; or of any two groups.
+
+Needs no torch.
+"""
+
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from core.studies.clusters.differences import FACT_WORDS, NUMBER_WORDS, of_number, of_text, of_unknown
+from core.studies.shares import percent
+from core.studies.study import WEIGHT, Answer
+
+# size of the effect and the words
+Words = list[tuple[float, str]]
+# a difference of so many standard deviations is worth a word (Cohen 1988: 0.5 is a medium effect)
+LEAST = 0.5
+# between groups that a visitor chose also a small one (0.2)
+LEAST_ASKED = 0.2
+# and only where it is so many standard errors: with a hundred columns and a dozen clusters, fewer happen by chance
+CERTAIN = 4.0
+# what anybody sees who looks at the images
+VISIBLE = ("category", "brightness", "contrast", "greyness", "fine_detail")
+# a column of more texts names images rather than kinds
+MOST_TEXTS = 30
+
+
+@dataclass(frozen=True, eq=False)
+class _Column:
+    """Something that N images have.
+
+    Attributes:
+        values: float64 (N,), NaN where not known; 0 or 1 where it is a share that is told.
+        weights: float64 (N,).
+        tell: the words for the cluster's mean and that of the others.
+        share: whether the mean is a share.
+        only_more: less of it than others have is not worth a word.
+    """
+
+    values: NDArray[np.float64]
+    weights: NDArray[np.float64]
+    tell: Callable[[float, float], str]
+    share: bool
+    only_more: bool = False
+
+
+def set_apart(
+    labels: NDArray[np.integer],
+    rows: pd.DataFrame,
+    *,
+    studies: Mapping[str, Answer] | None = None,
+    visible: bool | None = None,
+) -> dict[int, Words]:
+    """For each label, what certainly differs from the other images of its verdict by a medium effect, largest first.
+
+    Args:
+        labels: (N,), all images of a label of one verdict.
+        rows: N rows of a run's predictions.
+        studies: by name; their columns for Explore are looked at on the images that they cover.
+        visible: look at nothing but what a person can see, or at nothing but the rest; at both when None.
+    """
+    found: dict[int, Words] = {int(number): [] for number in np.unique(labels)}
+    called = rows["predicted"].astype(str).to_numpy()
+    for name, column in [*_own_columns(rows), *_study_columns(rows, studies or {})]:
+        if visible not in (None, name in VISIBLE):
+            continue
+        for number, words in found.items():
+            inside = labels == number
+            effect, means = _compared(column, inside, ~inside & (called == called[int(np.argmax(inside))]))
+            if effect >= LEAST:
+                words.append((effect, column.tell(*means)))
+    for words in found.values():
+        words.sort(key=lambda one: -one[0])
+    return found
+
+
+def differences(
+    inside: NDArray[np.bool_],
+    others: NDArray[np.bool_],
+    rows: pd.DataFrame,
+    *,
+    studies: Mapping[str, Answer] | None = None,
+    but: Collection[str] = (),
+) -> Words:
+    """What certainly differs between two groups of images by at least a small effect, largest first.
+
+    How sure the detector is of them is left out: it goes with every verdict.
+
+    Args:
+        inside, others: bool (N,), the two groups, without common images.
+        rows: N rows of a run's predictions.
+        studies: by name; their columns for Explore are looked at on the images that they cover.
+        but: columns that are no news, studies' as `<study>.<column>`.
+    """
+    columns = (
+        *((name, one) for name, one in _own_columns(rows) if name != "margin"),
+        *_study_columns(rows, studies or {}),
+    )
+    words = [
+        (effect, column.tell(*means))
+        for name, column in columns
+        if name not in but
+        for effect, means in [_compared(column, inside, others)]
+        if effect >= LEAST_ASKED
+    ]
+    return sorted(words, key=lambda one: -one[0])
+
+
+def _compared(
+    column: _Column, inside: NDArray[np.bool_], others: NDArray[np.bool_]
+) -> tuple[float, tuple[float, float]]:
+    """The size of a column's difference, 0 where it is not worth a word, and its two means."""
+    known = np.isfinite(column.values) & (column.weights > 0)
+    own, rest = (_moments(column, known & side) for side in (inside, others))
+    effect = 0.0 if column.only_more and own.mean < rest.mean else _effect(column.share, own, rest)
+    return effect, (own.mean, rest.mean)
+
+
+@dataclass(frozen=True)
+class _Moments:
+    """Mean, variance and Kish's effective number of images."""
+
+    mean: float
+    variance: float
+    size: float
+
+
+def _moments(column: _Column, chosen: NDArray[np.bool_]) -> _Moments:
+    values, weights = column.values[chosen], column.weights[chosen]
+    if not len(values):
+        return _Moments(np.nan, np.nan, 0)
+    mean = float(np.average(values, weights=weights))
+    size = float(weights.sum() ** 2 / (weights**2).sum())
+    return _Moments(mean, float(np.average((values - mean) ** 2, weights=weights)), size)
+
+
+def _effect(share: bool, own: _Moments, rest: _Moments) -> float:
+    """Size of Cohen's h for shares, else of his d; 0 where the difference may be chance."""
+    if min(own.size, rest.size) < 2:
+        return 0.0
+    # a share of 0 or 1 in a small cluster is not certain: one image more of each kind (Agresti and Caffo 2000)
+    means = [(side.mean * side.size + 1) / (side.size + 2) if share else side.mean for side in (own, rest)]
+    # a few images may happen to be close together: what the wider side varies by holds for both
+    wider = max(own.variance, rest.variance)
+    spread = [mean * (1 - mean) if share else wider for mean in means]
+    error = np.sqrt(spread[0] / own.size + spread[1] / rest.size)
+    if abs(means[0] - means[1]) <= CERTAIN * error:
+        return 0.0
+    if share:
+        return float(2 * abs(np.subtract(*np.arcsin(np.sqrt(np.clip([own.mean, rest.mean], 0, 1))))))
+    pooled = np.sqrt((own.variance * own.size + rest.variance * rest.size) / (own.size + rest.size))
+    return float(abs(own.mean - rest.mean) / max(pooled, 1e-12))
+
+
+def _own_columns(rows: pd.DataFrame) -> Iterator[tuple[str, _Column]]:
+    """Sureness, categories and facts, each with the name of its column."""
+    even = np.ones(len(rows))
+    margins = np.abs(rows["margin"].to_numpy(np.float64))
+    yield "margin", _Column(margins, even, partial(of_number, NUMBER_WORDS["margin"]), share=False)
+    yield from (("category", one) for one in _of_texts("category", rows["category"], even, "category"))
+    for fact, phrase in FACT_WORDS.items():
+        yield fact, _Column(rows[fact].to_numpy(np.float64), even, partial(of_number, phrase), share=False)
+
+
+def _study_columns(rows: pd.DataFrame, studies: Mapping[str, Answer]) -> Iterator[tuple[str, _Column]]:
+    """The columns that studies of images offer to Explore, each with its name there."""
+    for study, answer in studies.items():
+        if study == "clusters" or "id" not in answer.table or not answer.about.get("explore"):
+            continue
+        table = answer.table.drop_duplicates("id").set_index("id").reindex(rows["id"])
+        weights = table[WEIGHT].fillna(0).to_numpy(np.float64) if WEIGHT in table else np.ones(len(rows))
+        for column in answer.about["explore"]:
+            name = f"{study}.{column}"
+            # the unit and the range come after the first comma
+            label = re.split("[,;]", str(answer.about["columns"][column]), maxsplit=1)[0]
+            kind = answer.table[column]
+            yield from ((name, one) for one in _of_study(name, kind, table[column], weights, label))
+
+
+def _of_study(
+    name: str, kind: "pd.Series[Any]", values: "pd.Series[Any]", weights: NDArray[np.float64], label: str
+) -> Iterator[_Column]:
+    share = pd.api.types.is_bool_dtype(kind)
+    if not share and not pd.api.types.is_numeric_dtype(kind):
+        yield from _of_texts(name, values, weights, label)
+        return
+    phrase = NUMBER_WORDS.get(name)
+    tell = partial(of_number, phrase) if phrase else partial(of_unknown, label, share=share)
+    numbers = pd.to_numeric(values.astype(object), errors="coerce").to_numpy(np.float64)
+    yield _Column(numbers, weights, tell, share=share)
+
+
+def _of_texts(name: str, values: "pd.Series[Any]", weights: NDArray[np.float64], label: str) -> Iterator[_Column]:
+    """A column of shares for each text; nothing where nearly every image has its own."""
+    texts = values.dropna().unique()
+    for text in sorted(map(str, texts)) if len(texts) <= MOST_TEXTS else ():
+        if text:
+            hit = np.where(values.notna(), values.astype(str) == text, np.nan).astype(np.float64)
+            # of many kinds most are missing somewhere: that says less than which are there
+            tell = partial(_tell_share, of_text(name, text, label))
+            yield _Column(hit, weights, tell, share=True, only_more=True)
+
+
+def _tell_share(words: str, own: float, rest: float) -> str:
+    return f"{words} ({percent(own)}, others {percent(rest)})"

@@ -1,0 +1,151 @@
+"""What the studies of an image set look at: the run's own images and, where they are at hand, the training images."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from core.images.compression import compression_of
+from core.images.duplicates import Pairs, near_pairs, perceptual_hashes, pixel_digests
+from core.images.image_set import CLASSES, DatasetError, Split, load_image_set, read_files
+from core.images.statistics import FACTS
+from core.studies.study import Context
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """The images of one split.
+
+    Attributes:
+        split: "train" or "test".
+        pixels: uint8 (N, 32, 32, 3).
+        rows: a row an image: `id`, `name`, `sha256`, `is_real`, `category` and `core.images.statistics.FACTS`.
+    """
+
+    split: Split
+    pixels: NDArray[np.uint8]
+    rows: pd.DataFrame
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def is_real(self) -> NDArray[np.bool_]:
+        """bool (N,)."""
+        return np.asarray(self.rows["is_real"], bool)
+
+
+@dataclass(frozen=True, eq=False)
+class Links:
+    """Which of the run's images and the training images are copies of each other; N images, the run's own first.
+
+    Attributes:
+        own: how many are the run's own.
+        file: intp (N,), equal numbers where files are equal byte for byte.
+        shown: intp (N,), equal numbers where pixels are equal.
+        pairs: near copies with other pixels; of images with equal pixels only the first is in them.
+    """
+
+    own: int
+    file: NDArray[np.intp]
+    shown: NDArray[np.intp]
+    pairs: Pairs
+
+
+def own_part(context: Context) -> Part:
+    """The run's own images."""
+    run = context.run
+    rows = run.predictions[["id", "name", "sha256", "category", *FACTS]].reset_index(drop=True)
+    rows["is_real"] = (run.predictions["label"] == "REAL").to_numpy(bool)
+    return Part(context.run.split, context.pixels, rows)
+
+
+def training_part(context: Context) -> Part | None:
+    """The training images of the set that the run's images are from; None where they are not at hand.
+
+    A run on training images has none either: everything in it would be its own copy.
+    """
+    source = source_of(context)
+    if source is None or context.run.split == "train":
+        return None
+    try:
+        found = load_image_set(source, "train", skip_bad=True)
+    except (DatasetError, OSError):
+        return None
+    rows = found.rows[["id", "name", "sha256", "category", *FACTS]].reset_index(drop=True)
+    return Part("train", found.pixels, rows.assign(is_real=found.labels == CLASSES.index("REAL")))
+
+
+def source_of(context: Context) -> str | None:
+    """Where the files of the run's images are: the context's `data`, or the sample; None where neither holds them all.
+
+    Another set would say nothing about them.
+    """
+    for data in filter(None, (context.data, "sample")):
+        try:
+            found = load_image_set(data, context.run.split, skip_bad=True)
+        except (DatasetError, OSError):
+            continue
+        if context.run.predictions["sha256"].isin(found.rows["sha256"]).all():
+            return str(data)
+    return None
+
+
+def compressions(context: Context, part: Part, rows: NDArray[np.intp] | None = None) -> list[str | None]:
+    """How the files of a part were compressed, see `compression_of`; None where a file is not at hand or is another.
+
+    Args:
+        context: of the study, see `source_of`.
+        part: whose files.
+        rows: positions of the part, all when None.
+    """
+    chosen = part.rows if rows is None else part.rows.iloc[rows]
+    source = source_of(context)
+    if source is None:
+        return [None] * len(chosen)
+    try:
+        files = list(read_files(source, part.split, chosen["name"]))
+    except (DatasetError, OSError):
+        return [None] * len(chosen)
+    return [
+        compression_of(data) if hashlib.sha256(data).hexdigest() == digest else None
+        for data, digest in zip(files, chosen["sha256"], strict=True)
+    ]
+
+
+def with_compression(context: Context, part: Part) -> pd.DataFrame:
+    """The rows of a part with the column `compression`."""
+    return part.rows.assign(compression=pd.Series(compressions(context, part), dtype=object))
+
+
+def links_of(context: Context, own: Part, training: Part | None) -> Links:
+    """Copies and near copies among the run's images and training images; kept in memory for the next study."""
+    key = (
+        context.run.path,
+        context.run.manifest["set_fingerprint"],
+        context.data,
+        0 if training is None else len(training),
+    )
+    if key not in _kept:
+        _kept.clear()
+        _kept[key] = _links([own] if training is None else [own, training], context.say)
+    return _kept[key]
+
+
+_kept: dict[Any, Links] = {}
+
+
+def _links(parts: list[Part], say: Callable[[float, str], None]) -> Links:
+    pixels = np.concatenate([part.pixels for part in parts])
+    file = pd.factorize(pd.concat([part.rows["sha256"] for part in parts]))[0]
+    shown = pd.factorize(pixel_digests(pixels))[0]
+    # of equal images the first is compared for all
+    _, first = np.unique(shown, return_index=True)
+    hashes = perceptual_hashes(pixels[first], say=lambda share: say(0.5 * share, "perceptual hashes"))
+    say(0.5, "near copies")
+    pairs = near_pairs(pixels[first], hashes)
+    return Links(len(parts[0]), file, shown, pairs._replace(left=first[pairs.left], right=first[pairs.right]))

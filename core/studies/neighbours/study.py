@@ -1,0 +1,268 @@
+"""What each image is like to the detector: the nearest training images by pooled features, and their labels."""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from math import ceil, floor
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from core.images.image_set import CLASSES
+from core.metrics.intervals import Estimate, weighted_share
+from core.metrics.nearest import Nearest, find_nearest
+from core.runs.run import Run
+from core.studies.neighbours.similarity import (
+    NeighbourError,
+    Reference,
+    compute_features,
+    open_training_set,
+    read_features,
+    run_reference,
+)
+from core.studies.shares import percent
+from core.studies.study import WEIGHT, Context, Finding, Study
+
+NAMED = 5
+ENOUGH = 20
+# how often labels are dealt to see where one deal may end
+DEALS = 200
+OWN = "the run's own images"
+
+
+class Searched(NamedTuple):
+    """Where neighbours are looked for.
+
+    Attributes:
+        reference: by features.
+        pixels: uint8 (N, 32, 32, 3), the same images.
+        features: (M, C), those of the run's own images.
+    """
+
+    reference: Reference
+    pixels: NDArray[np.uint8]
+    features: NDArray[Any]
+
+
+@lru_cache(maxsize=1)
+def searched(context: Context) -> Searched:
+    """The training images, or the run's own where those are not at hand."""
+    run, detector = context.run, context.detector
+    kept = run.features
+    features = detector.full_pass(context.pixels).features if kept is None else np.asarray(kept)
+    try:
+        images = open_training_set(
+            detector.manifest, context.data, progress=lambda done, of: context.say(0.0, f"reading {done:,} of {of:,}")
+        )
+    except NeighbourError:
+        # another set of images than the detector was trained on is no training set
+        images = None
+    if images is None:
+        return Searched(run_reference(run, features), context.pixels, features)
+    reference = read_features(detector.sha256, images.fingerprint, images=images)
+    if reference is None:
+        for share in compute_features(detector, images):
+            context.say(0.0, f"features of the training images, {percent(share, 0)}")
+        reference = read_features(detector.sha256, images.fingerprint, images=images)
+    if reference is None:
+        raise NeighbourError("the features of the training images were kept and cannot be read; check the cache folder")
+    return Searched(reference, images.pixels, features)
+
+
+def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, Any]) -> pd.DataFrame:
+    """One row an image: labels and distances of its neighbours, and the same by raw pixels."""
+    found, k = searched(context), int(parameters["k"])
+    reference, predictions = found.reference, context.run.predictions.iloc[rows]
+    own, codes = _codes(predictions["sha256"], reference.rows["sha256"])
+    near = find_nearest(found.features[rows], reference.features, max(k, NAMED), query_codes=own, base_codes=codes)
+    nearest = Nearest(near.rows[:, :k], near.distances[:, :k])
+    pixels = find_nearest(context.pixels[rows], found.pixels, k, query_codes=own, base_codes=codes)
+    labels = reference.rows["label"].to_numpy() == 1
+    shuffled = np.random.default_rng(int(parameters["seed"])).permutation(labels)
+    called = (predictions["margin"] > 0).to_numpy()
+    other = _other_verdict(found.features[rows], called, reference, own, codes)
+    says, shares = _majority(nearest, labels)
+    ids = reference.rows["id"].to_numpy(object)
+    return pd.DataFrame(
+        {
+            "id": predictions["id"].to_numpy(),
+            "fake_share": (1 - shares).astype(np.float32),
+            "distance": near.distances[:, 0],
+            "distance_other": other.distances[:, 0],
+            "neighbours_say": _words(says),
+            "agrees": says == called,
+            "pixels_say": _words(_majority(pixels, labels)[0]),
+            "shuffled_say": _words(_majority(nearest, shuffled)[0]),
+            **{f"near_{n + 1}": _names(ids, near.rows[:, n]) for n in range(NAMED)},
+            "near_other": _names(ids, other.rows[:, 0]),
+            "among": reference.name if reference.is_training else OWN,
+            "candidates": np.full(len(rows), len(reference), np.int32),
+        }
+    )
+
+
+def _codes(own: pd.Series, base: pd.Series) -> tuple[NDArray[np.integer], NDArray[np.integer]]:
+    """Numbers for files, the same for the same file in both: a file is not its own neighbour, nor is a copy of it."""
+    codes, _ = pd.factorize(pd.concat([own, base], ignore_index=True))
+    return codes[: len(own)], codes[len(own) :]
+
+
+def _other_verdict(
+    features: NDArray[Any],
+    called: NDArray[np.bool_],
+    reference: Reference,
+    own: NDArray[np.integer],
+    codes: NDArray[np.integer],
+) -> Nearest:
+    """The nearest image that the detector calls the other class, for each row of `features`."""
+    rows, distances = np.full((len(called), 1), -1, np.intp), np.full((len(called), 1), np.inf, np.float32)
+    for verdict in (False, True):
+        here = np.flatnonzero(called == verdict)
+        among = (reference.margins > 0) != verdict
+        found = find_nearest(
+            features[here], reference.features, 1, among=among, query_codes=own[here], base_codes=codes
+        )
+        rows[here], distances[here] = found.rows, found.distances
+    return Nearest(rows, distances)
+
+
+def _majority(near: Nearest, labels: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+    """Whether most neighbours are REAL, and the share that is; where they are even the nearest decides."""
+    there = near.rows >= 0
+    real = labels[near.rows] & there
+    shares = real.sum(axis=1) / np.maximum(there.sum(axis=1), 1)
+    return np.where(shares == 0.5, real[:, 0], shares > 0.5), shares
+
+
+def _words(real: NDArray[np.bool_]) -> list[str]:
+    return [CLASSES[int(one)] for one in real]
+
+
+def _names(ids: NDArray[np.object_], rows: NDArray[np.intp]) -> list[str | None]:
+    return [str(ids[row]) if row >= 0 else None for row in rows]
+
+
+def conclude(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> list[Finding]:
+    """How often neighbours, pixels and chance say what the detector says, and what is so."""
+    rows = run.predictions.set_index("id").loc[table["id"]]
+    label, called = (rows[name].astype(str).to_numpy() for name in ("label", "predicted"))
+    says, pixels, shuffled = (table[f"{name}_say"].to_numpy(str) for name in ("neighbours", "pixels", "shuffled"))
+    weights = table[WEIGHT].to_numpy(np.float64)
+    whose = _whose(table, parameters)
+
+    def share(hits: NDArray[np.bool_], where: NDArray[np.bool_] | None = None) -> Estimate:
+        return weighted_share(hits, weights) if where is None else weighted_share(hits[where], weights[where])
+
+    found = []
+    for verdict in CLASSES:
+        where = called == verdict
+        same, by_pixels, by_chance = (share(said == verdict, where) for said in (says, pixels, shuffled))
+        if same.images:
+            least, most = chance_of(table[where], weights[where])
+            sentence = (
+                f"Of the images called {verdict}, {_said(same)} have mostly {verdict} pictures among {whose}. By raw "
+                f"pixels it is {_said(by_pixels)}. By chance it would be about half: with labels dealt at random it is "
+                f"{100 * by_chance.value:.1f} %, and 95 of 100 such deals end between about {floor(100 * least)} and "
+                f"{ceil(100 * most)} %."
+            )
+            found.append(Finding(f"agree_{verdict.lower()}", sentence, *same))
+    truth, right = share(says == label), share(called == label)
+    sentence = (
+        f"Most of {whose} are what the image truly is in {_said(truth)} of cases; by raw pixels "
+        f"{_said(share(pixels == label))}. The detector itself is right in {100 * right.value:.1f} %."
+    )
+    found.append(Finding("truth", sentence, *truth))
+    wrong = called != label
+    if wrong.sum() >= ENOUGH:
+        astray = share(says == called, wrong)
+        sentence = (
+            f"Where the detector errs, {_said(astray)} of the images have neighbours that err with it: to its features "
+            "they are pictures of the other class. In the rest the features knew better than the verdict."
+        )
+        found.append(Finding("errors", sentence, *astray))
+        if (far := _by_distance(table, wrong, weights)) is not None:
+            found.append(far)
+    return found
+
+
+def chance_of(table: pd.DataFrame, weights: NDArray[np.float64], *, seed: int = 0) -> tuple[float, float]:
+    """Between which shares 95 of 100 deals of the labels by lot end, 0 to 1.
+
+    Images share neighbours, so that one deal is far fewer independent draws than there are images, and may end far from
+    one half. From the `NAMED` nearest, which are what the table names: where labels are as many of each class.
+
+    Args:
+        table: rows of the study.
+        weights: float64 (M,), how many images each stands for.
+        seed: of the deals.
+    """
+    names = table[[f"near_{n}" for n in range(1, NAMED + 1)]].to_numpy(object)
+    codes, known = pd.factorize(names.ravel())
+    near = codes.reshape(names.shape)
+    there = near >= 0
+    generator, ends = np.random.default_rng(seed), []
+    for _ in range(DEALS):
+        real = generator.random(len(known)) < 0.5
+        # where they are even, as with a neighbour missing, the nearest decides
+        lead = np.where(there, np.where(real[near], 1, -1), 0).sum(axis=1)
+        ends.append(np.average(np.where(lead == 0, real[near[:, 0]], lead > 0), weights=weights))
+    low, high = np.quantile(ends, [0.025, 0.975])
+    return float(low), float(high)
+
+
+def _whose(table: pd.DataFrame, parameters: Mapping[str, Any]) -> str:
+    count, among = int(table["candidates"].iloc[0]), str(table["among"].iloc[0])
+    kind = "training images" if "-train" in among else "images of this run (the training images were not at hand)"
+    return f"their {parameters['k']} nearest of {count:,} {kind}"
+
+
+def _said(one: Estimate) -> str:
+    return f"{100 * one.value:.1f} % ({100 * one.low:.1f} to {100 * one.high:.1f} %)"
+
+
+def _by_distance(table: pd.DataFrame, wrong: NDArray[np.bool_], weights: NDArray[np.float64]) -> Finding | None:
+    """Errors among the images that are least like anything, and among the others; None where no tenth stands out."""
+    distance = table["distance"].to_numpy(np.float64)
+    order = np.argsort(distance)
+    reached = np.cumsum(weights[order]) / weights.sum()
+    edge = distance[order][np.searchsorted(reached, 0.9)]
+    far = distance > edge
+    if not far.any():
+        return None
+    rate, rest = weighted_share(wrong[far], weights[far]), weighted_share(wrong[~far], weights[~far])
+    sentence = (
+        f"Of the tenth of the images that is least like any of them, {_said(rate)} are called wrongly, of the others "
+        f"{_said(rest)}."
+    )
+    return Finding("far", sentence, *rate)
+
+
+STUDY = Study(
+    name="neighbours",
+    title="Neighbours",
+    question="Which training images is each image most like to the detector, and do their labels say what it says?",
+    columns={
+        "fake_share": "FAKE among the nearest, share of the `k` nearest images by pooled features, 0 to 1",
+        "distance": "distance to the nearest, 1 - cosine of pooled features, 0 (the same) to 2",
+        "distance_other": "distance to the other verdict, to the nearest image that the detector calls the other class",
+        "neighbours_say": "label of most of the nearest, where they are even that of the very nearest",
+        "agrees": "neighbours agree with the verdict, whether `neighbours_say` is the verdict",
+        "pixels_say": "the same for the nearest by raw pixels",
+        "shuffled_say": "the same with the labels dealt anew at random",
+        **{
+            f"near_{n}": f"id of the {word}nearest"
+            for n, word in enumerate(("", "second ", "third ", "fourth ", "fifth "), 1)
+        },
+        "near_other": "id of the nearest of the other verdict, the image that `distance_other` goes to",
+        "among": "the set that was searched",
+        "candidates": "how many images it has",
+    },
+    better="neither",
+    control="The same search on raw pixels, and the same neighbours with their labels dealt anew at random.",
+    compute=compute,
+    conclude=conclude,
+    parameters={"k": 10, "seed": 0},
+    explore=("fake_share", "distance", "distance_other", "agrees"),
+    shard=1000,
+)

@@ -1,0 +1,1 @@
+"""The study `probes`: how often each named change flips a verdict over a whole test set."""

@@ -1,0 +1,121 @@
+"""Which images lend their detail to which: chosen by the id of the image alone, among those judged correctly."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from core.probes.batch import number_of
+from core.probes.results import ProbeSettings
+from core.runs.run import Run
+
+MEANS = ["red", "green", "blue"]
+
+
+class Donors(NamedTuple):
+    """Positions in a run; -1 where it has no image that fits.
+
+    Attributes:
+        other: intp (M,), of another image that is of the other verdict, rightly.
+        same: intp (M,), of another image of the same verdict, rightly.
+    """
+
+    other: NDArray[np.intp]
+    same: NDArray[np.intp]
+
+
+def choose_donors(run: Run, rows: NDArray[np.intp], *, seed: int = 0) -> Donors:
+    """Donors for the images at `rows`, from the same category where one of it fits.
+
+    Args:
+        run: whose images lend and borrow.
+        rows: intp (M,).
+        seed: of the choice.
+    """
+    verdict = (run.predictions["predicted"] == "REAL").to_numpy()
+    category = pd.factorize(run.predictions["category"])[0]
+    ids = run.predictions["id"].to_numpy(str)
+    pools = _pools(run)
+    chosen = np.full((2, len(rows)), -1, np.intp)
+    for number, row in enumerate(rows):
+        draw = number_of(f"donor {ids[row]}", seed)
+        for which, called in enumerate((not verdict[row], bool(verdict[row]))):
+            chosen[which, number] = _draw(pools[called, category[row]], pools[called, -1], row, draw)
+    return Donors(chosen[0], chosen[1])
+
+
+def _pools(run: Run) -> dict[tuple[bool, int], NDArray[np.intp]]:
+    """Positions of the images that may lend, by verdict (REAL is True) and code of the category, -1 for any."""
+    table = run.predictions
+    verdict = (table["predicted"] == "REAL").to_numpy()
+    right = verdict == (table["label"] == "REAL").to_numpy()
+    category = pd.factorize(table["category"])[0]
+    # a repeated file would lend an image to itself
+    usable = np.flatnonzero(right & ~table["is_repeat"].to_numpy(bool))
+    return {
+        (called, kind): usable[(verdict[usable] == called) & ((category[usable] == kind) | (kind == -1))]
+        for called in (False, True)
+        for kind in (-1, *range(category.max() + 1))
+    }
+
+
+def with_donors(
+    image: NDArray[np.uint8],
+    run: Run,
+    get: Callable[[int], NDArray[np.uint8] | None],
+    *,
+    name: str,
+    row: int | None = None,
+    seed: int = 0,
+    donors: int = 8,
+) -> tuple[NDArray[np.uint8], ProbeSettings]:
+    """What `explain_probes` is asked with: an image, its donors, and how it is probed.
+
+    Args:
+        image: uint8 (32, 32, 3).
+        run: of the detector that is asked; its images lend.
+        get: position in the run -> uint8 (32, 32, 3), or None where the picture is not at hand (`Pictures.get`).
+        name: the image's id; for an upload anything that tells it from others, such as its hash.
+        row: where the image stands in the run, so that it does not lend to itself and its category lends first; None
+            where it is not of the run.
+        seed: of the choice.
+        donors: at most so many of each verdict; the first are those of the study.
+
+    Returns:
+        uint8 (1 + D, 32, 32, 3), the image and its donors, those that are FAKE first; and the settings.
+    """
+    kind = -1 if row is None else int(pd.factorize(run.predictions["category"])[0][row])
+    pools = _pools(run)
+    lent: list[list[NDArray[np.uint8]]] = [[], []]
+    for called in (False, True):
+        first = _draw(
+            pools[called, kind], pools[called, -1], -1 if row is None else row, number_of(f"donor {name}", seed)
+        )
+        near = pools[called, kind] if len(pools[called, kind]) > donors else pools[called, -1]
+        order = np.random.default_rng(number_of(f"donors {name}", seed)).permutation(near)
+        for position in (first, *(one for one in order[: 4 * donors] if one not in (first, row))):
+            picture = get(int(position)) if position >= 0 else None
+            if picture is not None and len(lent[called]) < donors:
+                lent[called].append(picture)
+    means = tuple(tuple(float(value) for value in mean) for mean in class_means(run))
+    settings = ProbeSettings(name, seed, len(lent[0]), means)  # type: ignore[arg-type]
+    return np.stack([image, *lent[0], *lent[1]]), settings
+
+
+def _draw(near: NDArray[np.intp], far: NDArray[np.intp], row: int, draw: int) -> int:
+    """The image that a random number picks among the near ones, or the far ones where no near one is left."""
+    for pool in (near, far):
+        if len(pool) > 1 or (len(pool) == 1 and pool[0] != row):
+            found = draw % len(pool)
+            return int(pool[found] if pool[found] != row else pool[(found + 1) % len(pool)])
+    return -1
+
+
+def class_means(run: Run) -> NDArray[np.float32]:
+    """float32 (2, 3), the mean red, green and blue of the images of each class, FAKE first, by their true label."""
+    table = run.predictions
+    overall = table[MEANS].mean()
+    means = [table.loc[table["label"] == name, MEANS].mean().fillna(overall) for name in ("FAKE", "REAL")]
+    return np.stack(means).astype(np.float32)

@@ -1,0 +1,82 @@
+"""Probes of every image: the margin after each small change that has a name, and how large the change was."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from core.edits.photometric import rms
+from core.probes.batch import Batch, Chance
+from core.probes.flips import short_margins, short_sizes, tell
+from core.probes.table import probe_columns, size_column
+from core.studies.probes.donors import Donors, choose_donors, class_means
+from core.studies.probes.findings import conclude
+from core.studies.registry import VERSIONS
+from core.studies.study import Context, Study
+
+
+def make_batch(context: Context, rows: NDArray[np.intp], donors: Donors, *, seed: int) -> Batch:
+    """The images at `rows` with their donors; one without a donor is its own, and what comes of it is left out."""
+    pixels = np.asarray(context.pixels[rows])
+    verdict = (context.run.predictions["predicted"] == "REAL").to_numpy(int)[rows]
+    means = class_means(context.run)
+    ids = context.run.predictions["id"].to_numpy(str)[rows]
+    other, same = (np.asarray(context.pixels[np.where(chosen < 0, rows, chosen)]) for chosen in donors)
+    return Batch(pixels, other, same, means[1 - verdict], means[verdict], Chance.of(list(ids), seed=seed))
+
+
+def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, Any]) -> pd.DataFrame:
+    """The margin of each image under each strength of each probe, and what turns its verdict."""
+    donors = choose_donors(context.run, rows, seed=parameters["seed"])
+    batch = make_batch(context, rows, donors, seed=parameters["seed"])
+    called_real = (context.run.predictions["predicted"] == "REAL").to_numpy()[rows]
+    lacking = {"nothing": np.zeros(len(rows), bool), "other": donors.other < 0, "same": donors.same < 0}
+    margins, sizes = {}, {}
+    for column, (probe, strength) in probe_columns().items():
+        changed = probe.edit(batch, strength.value)
+        original = batch.other if probe.changes_donor else batch.pixels
+        lacks = lacking[probe.needs]
+        margins[column] = np.where(lacks, np.nan, short_margins(context.detector.margins(changed))).astype(np.float16)
+        sizes[size_column(column)] = np.where(lacks, np.nan, short_sizes(rms(changed, original)))
+    told = tell(pd.DataFrame(margins), pd.DataFrame(sizes), called_real)
+    ids = context.run.predictions["id"].to_numpy()[rows]
+    parts = [pd.DataFrame({"id": ids}), told, pd.DataFrame(margins), pd.DataFrame(sizes).astype(np.float16)]
+    return pd.concat(parts, axis=1)
+
+
+def describe_columns() -> dict[str, str]:
+    """Every column in plain words."""
+    told = {
+        "turned_by": "Smallest probe that turns it while its controls do not; none where none does",
+        "turned_size": "Size of the smallest turn, root mean square in grey levels, 0 to 255",
+        "turned_families": "Kinds of probes that turn it while their controls do not, 0 to 9",
+        "detail_radius": "Mildest low-pass that turns it, radius in cycles an image, 8 to 14; none where none does",
+        "detail_both_ways": "Fine detail decides, both ways: replaced, it turns; lent to the other class, that turns",
+    }
+    margins = {
+        column: f"{probe.title}: {strength.label}, margin after it{' of the donor' if probe.changes_donor else ''}"
+        for column, (probe, strength) in probe_columns().items()
+    }
+    sizes = {
+        size_column(column): f"{probe.title}: {strength.label}, root mean square of the change, grey levels"
+        for column, (probe, strength) in probe_columns().items()
+    }
+    return told | margins | sizes
+
+
+STUDY = Study(
+    name="probes",
+    title="Probes",
+    question="Which small change that has a name turns the verdict?",
+    columns=describe_columns(),
+    better="neither",
+    control="each probe has its own: as much energy taken from or put into other rings, a donor of the same class, "
+    "the class's own mean colour, the seams without shuffling, as much of the picture covered elsewhere",
+    compute=compute,
+    conclude=conclude,
+    version=VERSIONS["probes"],
+    parameters={"seed": 0},
+    explore=("turned_by", "turned_size", "turned_families", "detail_radius", "detail_both_ways"),
+)

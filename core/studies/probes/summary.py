@@ -1,0 +1,245 @@
+"""What the probes come to over a test set: how often each turns a verdict, beside its controls. Needs no torch.
+
+Rates are given for each verdict apart, because an edit pushes towards one class: pooled, both look half true.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from core.metrics.intervals import Estimate, weighted_mean, weighted_share
+from core.probes.table import PROBES, Probe, Strength, size_column
+from core.runs.run import Run
+from core.studies.probes.donors import choose_donors
+from core.studies.study import WEIGHT
+
+By = Literal["verdict", "cell", "category"]
+VERDICTS = ("FAKE", "REAL")
+# controls that change coarser detail, whatever is meant: what is as large as they are is compared with them
+COARSER = ("lowpass_control", "transplant_elsewhere")
+# how many times larger or smaller is still about the same size
+ABOUT = 1.25
+
+
+@dataclass(frozen=True, eq=False)
+class Turns:
+    """A study's table made ready to be counted, M images.
+
+    Attributes:
+        called_real: bool (M,), the verdict.
+        groups: what the images are told apart by beside their verdict -> text (M,).
+        weights: float (M,).
+        margins: float (M,) of the images, and of their donors, before any change.
+        table: the study's.
+    """
+
+    called_real: NDArray[np.bool_]
+    groups: Mapping[By, NDArray[np.object_]]
+    weights: NDArray[np.float64]
+    margins: NDArray[np.float64]
+    donor_margins: NDArray[np.float64]
+    table: pd.DataFrame
+
+    def hits(self, column: str, probe: Probe) -> NDArray[np.bool_]:
+        """bool (M,), whether the verdict turned; with a donor, whether the donor's became the image's."""
+        real = self.table[column].to_numpy(np.float64) > 0
+        return np.asarray(real == self.called_real if probe.changes_donor else real != self.called_real)
+
+    def known(self, column: str) -> NDArray[np.bool_]:
+        """bool (M,), whether the probe could be made."""
+        return np.asarray(self.table[column].notna())
+
+    def shifts(self, column: str, probe: Probe) -> NDArray[np.float64]:
+        """float (M,), margin after the change less the margin before."""
+        before = self.donor_margins if probe.changes_donor else self.margins
+        return np.asarray(self.table[column].to_numpy(np.float64) - before)
+
+    def chosen(self, verdict: str, by: By = "verdict", group: str = "all") -> NDArray[np.bool_]:
+        """bool (M,), the images of one verdict and one group."""
+        return np.asarray((self.called_real == (verdict == "REAL")) & (self.groups[by] == group))
+
+
+def read_turns(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any] | None = None) -> Turns:
+    """The study's table beside what the run says of the same images.
+
+    Args:
+        run: whose study it is.
+        table: `Answer.table`.
+        parameters: the study's, `Answer.about["parameters"]`.
+    """
+    seed = int((parameters or {}).get("seed", 0))
+    where = pd.Index(run.predictions["id"]).get_indexer(table["id"])
+    rows = run.predictions.iloc[where]
+    donors = choose_donors(run, where, seed=seed).other
+    margins = run.predictions["margin"].to_numpy(np.float64)
+    return Turns(
+        called_real=(rows["predicted"] == "REAL").to_numpy(),
+        groups={
+            "verdict": np.full(len(rows), "all", object),
+            "cell": rows["label"].astype(str).to_numpy(object),
+            "category": rows["category"].astype(object).where(rows["category"].notna(), "unknown").to_numpy(object),
+        },
+        weights=table[WEIGHT].to_numpy(np.float64),
+        margins=margins[where],
+        donor_margins=np.where(donors >= 0, margins[donors], np.nan),
+        table=table,
+    )
+
+
+def responses(turns: Turns, *, by: By = "verdict", probes: tuple[str, ...] | None = None) -> pd.DataFrame:
+    """How often each strength of each probe turns verdicts, and how far it moves margins.
+
+    Args:
+        turns: from `read_turns`.
+        by: beside the verdict, nothing more, the true class ("cell"), or the category.
+        probes: keys; all, controls among them, when None.
+
+    Returns:
+        A row a verdict, group, probe and strength: `verdict`, `group`, `turned` (whose verdicts turn: the other's where
+        the probe changes a donor), `probe`, `family`, `title`, `is_control`, `column`, `strength` (label), `images`;
+        `share`, `low`, `high` of verdicts turned (0 to 1); `shift`,
+        `shift_low`, `shift_high` (mean change of the margin); `size` (mean root mean square of the change, grey
+        levels); `compared`: "own" where the probe has controls, "size" where it has none and a change of coarser detail
+        is about as large on average (`ABOUT`), else "none"; `control` (key of the control that turns most, or NaN),
+        `control_share`, `control_low`, `control_high`; `net`, `net_low`, `net_high`: share less the control's
+        (Newcombe 1998), or the share itself where there is no control. Intervals are of 95 %.
+    """
+    found = []
+    for verdict in VERDICTS:
+        for group in sorted(set(turns.groups[by])):
+            chosen = turns.chosen(verdict, by, group)
+            coarser = _coarser(turns, chosen)
+            for key in probes or PROBES:
+                for strength in PROBES[key].strengths:
+                    row = _response(turns, chosen, PROBES[key], strength, coarser)
+                    turned = VERDICTS[1 - VERDICTS.index(verdict)] if PROBES[key].changes_donor else verdict
+                    found.append({"verdict": verdict, "group": group, "turned": turned, **row})
+    return pd.DataFrame(found)
+
+
+def _coarser(turns: Turns, chosen: NDArray[np.bool_]) -> list[tuple[str, float, Estimate]]:
+    """Changes of coarser detail: the key of each, its mean size, and the share of the chosen that it turns."""
+    return [
+        (key, _size(turns, chosen, PROBES[key], strength), share_of(turns, chosen, PROBES[key], strength))
+        for key in COARSER
+        for strength in PROBES[key].strengths
+    ]
+
+
+def _size(turns: Turns, chosen: NDArray[np.bool_], probe: Probe, strength: Strength) -> float:
+    """The mean root mean square of a change on the chosen images, grey levels."""
+    column = probe.column(strength.key)
+    here = chosen & turns.known(column)
+    return weighted_mean(turns.table[size_column(column)].to_numpy(np.float64)[here], turns.weights[here]).value
+
+
+def _response(
+    turns: Turns,
+    chosen: NDArray[np.bool_],
+    probe: Probe,
+    strength: Strength,
+    coarser: list[tuple[str, float, Estimate]],
+) -> dict[str, Any]:
+    column = probe.column(strength.key)
+    here = chosen & turns.known(column)
+    share = share_of(turns, here, probe, strength)
+    shift = weighted_mean(turns.shifts(column, probe)[here], turns.weights[here])
+    size = _size(turns, chosen, probe, strength)
+    controls = [(key, share_of(turns, here, PROBES[key], strength)) for key in probe.controls]
+    if not (controls or probe.is_control or probe.changes_donor):
+        controls = [(key, one) for key, other, one in coarser if size <= ABOUT * other and other <= ABOUT * size]
+    # the control that turns most is the one to beat
+    against, control = max(
+        controls, key=lambda one: float(np.nan_to_num(one[1].value)), default=(None, Estimate(0.0, 0.0, 0.0, 0))
+    )
+    net, net_low, net_high = difference(share, control)
+    return {
+        "probe": probe.key,
+        "family": probe.family,
+        "title": probe.title,
+        "is_control": probe.is_control,
+        "column": column,
+        "strength": strength.label,
+        "images": share.images,
+        "share": share.value,
+        "low": share.low,
+        "high": share.high,
+        "shift": shift.value,
+        "shift_low": shift.low,
+        "shift_high": shift.high,
+        "size": size,
+        "compared": "own" if probe.controls else "size" if against else "none",
+        "control": against,
+        "control_share": control.value if against else np.nan,
+        "control_low": control.low if against else np.nan,
+        "control_high": control.high if against else np.nan,
+        "net": net,
+        "net_low": net_low,
+        "net_high": net_high,
+    }
+
+
+def turned_alone(turns: Turns, probe: Probe) -> NDArray[np.bool_]:
+    """bool (M,), the images that show what a probe does: some strength of it turns the verdict, and none of its
+    controls does at that strength.
+    """
+    found = np.zeros(len(turns.table), bool)
+    for strength in probe.strengths:
+        column = probe.column(strength.key)
+        here = turns.known(column) & turns.hits(column, probe)
+        for key in probe.controls:
+            other = PROBES[key].column(strength.key)
+            here &= ~(turns.known(other) & turns.hits(other, PROBES[key]))
+        found |= here
+    return found
+
+
+def share_of(turns: Turns, chosen: NDArray[np.bool_], probe: Probe, strength: Strength) -> Estimate:
+    """The share of the chosen images whose verdict a strength of a probe turns, 0 to 1, with its 95 % interval."""
+    column = probe.column(strength.key)
+    here = chosen & turns.known(column)
+    return weighted_share(turns.hits(column, probe)[here], turns.weights[here])
+
+
+def difference(one: Estimate, other: Estimate) -> tuple[float, float, float]:
+    """one - other with Newcombe's interval (1998, method 10), made of both of theirs; for shares of the same images,
+    which go together, it is rather too wide.
+    """
+    net = one.value - other.value
+    below = np.hypot(one.value - one.low, other.high - other.value)
+    above = np.hypot(one.high - one.value, other.value - other.low)
+    return float(net), float(net - below), float(net + above)
+
+
+def ranking(turns: Turns, *, verdict: str, by: By = "verdict", group: str = "all") -> pd.DataFrame:
+    """The probes by the smallest change that turns verdicts: those first that turn most for each grey level of change.
+
+    Each probe stands with its best strength: the one with the largest `per_level`, the share that it certainly turns
+    beyond its controls (the lower end of the net share's interval) over the root mean square of the change. Without a
+    control nothing is taken off, so that such a change would not compete on equal terms: it comes after all that turn
+    more than a control does, and before those that do not, and so do strengths of one probe.
+
+    Args:
+        turns: from `read_turns`.
+        verdict: "FAKE" or "REAL": which verdicts are to turn.
+        by, group: see `responses`.
+
+    Returns:
+        A row a probe, controls and those that change a donor left out; the columns of `responses`, and `per_level`
+        (share of verdicts a grey level, 0 where nothing certain is left beyond the controls) and `rank` from 1.
+    """
+    rows = responses(turns, by=by, probes=tuple(key for key, probe in PROBES.items() if not probe.is_control))
+    rows = rows[(rows["verdict"] == verdict) & (rows["group"] == group)]
+    rows = rows[[not PROBES[key].changes_donor for key in rows["probe"]]]
+    certain = np.maximum(rows["net_low"].to_numpy(np.float64), 0)
+    size = rows["size"].to_numpy(np.float64)
+    per_level = np.divide(certain, size, out=np.zeros(len(rows)), where=size > 0)
+    tier = np.where(per_level == 0, 2, rows["compared"] == "none")
+    rows = rows.assign(per_level=per_level, tier=tier)
+    order = rows.sort_values(["tier", "per_level", "net"], ascending=[True, False, False], kind="stable")
+    best = order.drop_duplicates("probe").drop(columns="tier")
+    return best.assign(rank=np.arange(1, len(best) + 1)).reset_index(drop=True)

@@ -1,0 +1,102 @@
+"""LIME of a run's images, computed once: several studies ask for the same explanation of the same image.
+
+What was computed is kept in the cache folder by detector, settings and the image's pixels, so that the next study, or
+the same one after it was stopped, finds it there.
+"""
+
+import hashlib
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.detectors.detector import Detector
+from core.explainers.lime.regions import explain_lime_fully
+from core.explainers.results import LimeSettings
+from core.images.decoding import pixels_sha256
+from core.storage import cache_dir, write_bytes_atomically
+
+# raised whenever LIME gives other weights than before
+VERSION = 1
+
+
+@dataclass(frozen=True, eq=False)
+class LimePass:
+    """What studies need of LIME on one image; S segments.
+
+    Attributes:
+        segments: int16 (32, 32), 0 to S - 1.
+        weights: float32 (S,), positive for REAL where the margin is the target.
+        decisions: int8 (S,), 1, -1, or 0 where undecided.
+        r2: weighted R squared of the surrogate.
+        decided_share: share of the area that is decided, 0 to 1.
+        one_colour: why the map shows one colour only, "" where it shows both.
+    """
+
+    segments: NDArray[np.int16]
+    weights: NDArray[np.float32]
+    decisions: NDArray[np.int8]
+    r2: float
+    decided_share: float
+    one_colour: str
+
+    @property
+    def values(self) -> NDArray[np.float32]:
+        """float32 (32, 32): the weight of each pixel's segment."""
+        return self.weights[self.segments]
+
+
+def lime_pass(detector: Detector, image: NDArray[np.uint8], settings: LimeSettings) -> LimePass:
+    """LIME of one image, from the cache where it was computed before.
+
+    Args:
+        detector: what is explained.
+        image: uint8 (32, 32, 3).
+        settings: of LIME.
+    """
+    path = _path(detector, image, settings)
+    kept = _read(path)
+    if kept is not None:
+        return kept
+    result = explain_lime_fully(detector, image, settings=settings)
+    found = LimePass(
+        result.segments.astype(np.int16),
+        result.weights.astype(np.float32),
+        result.decisions,
+        float(result.health.r2),
+        float(result.health.decided_share),
+        result.health.one_colour or "",
+    )
+    # two waits for the disk an image would cost more than computing again what a power cut may damage
+    write_bytes_atomically(path, lambda file: _write(file, found), durable=False)
+    return found
+
+
+def _path(detector: Detector, image: NDArray[np.uint8], settings: LimeSettings) -> Path:
+    asked = repr((VERSION, detector.sha256, sorted(asdict(settings).items())))
+    folder = hashlib.sha256(asked.encode()).hexdigest()[:20]
+    name = pixels_sha256(image)[:32]
+    return cache_dir() / "lime" / folder / name[:2] / f"{name}.npz"
+
+
+def _write(file: Path, found: LimePass) -> None:
+    with file.open("wb") as opened:
+        arrays: dict[str, Any] = {name: np.asarray(value) for name, value in vars(found).items()}
+        np.savez(opened, **arrays)
+
+
+def _read(path: Path) -> LimePass | None:
+    try:
+        with np.load(path, allow_pickle=False) as kept:
+            return LimePass(
+                kept["segments"],
+                kept["weights"],
+                kept["decisions"],
+                float(kept["r2"]),
+                float(kept["decided_share"]),
+                str(kept["one_colour"]),
+            )
+    except Exception:  # noqa: BLE001 - whatever is wrong with it, it is computed again
+        return None

@@ -1,0 +1,302 @@
+"""What the studies of explanations come to, as tables for charts and sentences. Needs no torch.
+
+Every table has a row for each `group` (a verdict, or with `by="cell"` a cell of the confusion matrix) with `value`,
+`low` and `high` (its 95 % interval) and `images`; samples are weighted up to the run.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from core.edits.masking import Fill
+from core.metrics.classification import is_right
+from core.metrics.intervals import Estimate, weighted_mean, weighted_share
+from core.runs.run import Run
+from core.studies.groups import By, groups
+from core.studies.study import Answer
+
+EXPLANATIONS = {"gradcam": "Grad-CAM", "lime": "LIME"}
+# orders that know nothing of why; column -> (its name, the name of its reverse where that is another control)
+CONTROLS: Mapping[str, tuple[str, str | None]] = {
+    "random": ("chance", None),
+    "edges": ("edges first", "flat areas first"),
+    "centre": ("middle first", "border first"),
+    "area": ("large segments first", "small segments first"),
+    "other": ("the map of another image of the same cell", None),
+}
+METHODS = (*EXPLANATIONS, *CONTROLS)
+DIRECTIONS = ("deletion", "insertion")
+# LIME is fitted with mean colours; what it is judged by it has not seen
+FILLS: tuple[Fill, ...] = ("mean", "blur", "texture")
+UNSEEN: tuple[Fill, ...] = ("blur", "texture")
+STEPS = 8
+LEVELS = ("fc", "layer4", "layer3", "layer2", "layer1", "conv1")
+LIME_LEVELS = ("fc", "layer4", "conv1")
+
+
+def curve_column(direction: str, method: str, fill: str, step: int) -> str:
+    """The column of the study `faithfulness` that holds one point of one curve, step 1 to `STEPS` - 1."""
+    return f"{direction}_{method}_{fill}_{step}"
+
+
+def curve_of(table: pd.DataFrame, direction: str, method: str, fill: str) -> NDArray[np.float64]:
+    """float64 (N, STEPS + 1): one curve of each row, the margin signed toward the verdict, ends and all."""
+    inner = [table[curve_column(direction, method, fill, step)] for step in range(1, STEPS)]
+    ends = [table["start"], table[f"filled_{fill}"]]
+    first, last = ends if direction == "deletion" else ends[::-1]
+    return np.column_stack([first, *inner, last]).astype(np.float64)
+
+
+def score_of(table: pd.DataFrame, method: str, fill: str) -> NDArray[np.float64]:
+    """float64 (N,): area under insertion less area under deletion, in margins; larger is more faithful."""
+    insertion, deletion = (curve_of(table, direction, method, fill) for direction in ("insertion", "deletion"))
+    return np.asarray(np.trapezoid(insertion - deletion, dx=1 / STEPS, axis=1))
+
+
+def curves(table: pd.DataFrame, run: Run, *, by: By = "verdict") -> pd.DataFrame:
+    """Mean curves of the study `faithfulness`.
+
+    Returns:
+        `group`, `method`, `name` and `fill` as in `scores`, `direction`, `share` of the image that is filled (deletion)
+        or shown (insertion), 0 to 1, and the mean margin signed toward the verdict with its interval.
+    """
+    rows = []
+    for group, part, weights in groups(table, run, by):
+        for fill in (*FILLS, "unseen"):
+            for method, name, direction, found in _all_curves(part, fill):
+                about = {"group": group, "method": method, "name": name, "fill": fill, "direction": direction}
+                for step in range(STEPS + 1):
+                    rows.append({**about, "share": step / STEPS, **weighted_mean(found[:, step], weights)._asdict()})
+    return pd.DataFrame(rows)
+
+
+def turned(table: pd.DataFrame, run: Run, *, share: float = 0.25, by: By = "verdict") -> pd.DataFrame:
+    """How many verdicts turn when the first `share` of the image in each method's order is filled.
+
+    Returns:
+        `group`, `method`, `fill`, and the share of verdicts turned, 0 to 1, with its interval.
+    """
+    step = round(share * STEPS)
+    rows = []
+    for group, part, weights in groups(table, run, by):
+        for method in METHODS:
+            for fill in FILLS:
+                gone = curve_of(part, "deletion", method, fill)[:, step] < 0
+                about = {"group": group, "method": method, "fill": fill}
+                rows.append({**about, **weighted_share(gone, weights)._asdict()})
+    return pd.DataFrame(rows)
+
+
+def scores(table: pd.DataFrame, run: Run, *, by: By = "verdict") -> pd.DataFrame:
+    """Mean scores of every method and of the reversed controls.
+
+    Returns:
+        `group`, `method` (reversed controls as "edges reversed"), `name` for a legend, `fill` ("unseen" is the mean
+        over the fills that LIME was not fitted with), and the score in margins with its interval.
+    """
+    rows = []
+    for group, part, weights in groups(table, run, by):
+        for fill in (*FILLS, "unseen"):
+            for method, (name, values) in _scored(part, fill).items():
+                about = {"group": group, "method": method, "name": name, "fill": fill}
+                rows.append({**about, **weighted_mean(values, weights)._asdict()})
+    return pd.DataFrame(rows)
+
+
+def excess(table: pd.DataFrame, run: Run, *, by: By = "verdict") -> pd.DataFrame:
+    """How much better each explanation scores than the best control: the result of the study `faithfulness`.
+
+    The best control is the one with the largest mean score in that group under that fill, reversed controls included;
+    it is chosen with the same images, which favours the control a little.
+
+    Returns:
+        `group`, `method`, `fill` (or "unseen"), `control` (the best one's name), and the mean difference of scores in
+        margins with its interval.
+    """
+    rows = []
+    for group, part, weights in groups(table, run, by):
+        for fill in (*FILLS, "unseen"):
+            found = _scored(part, fill)
+            bars = {key: one for key, one in found.items() if key not in EXPLANATIONS}
+            best = max(bars, key=lambda key: float(np.average(bars[key][1], weights=weights)))
+            for method in EXPLANATIONS:
+                about = {"group": group, "method": method, "fill": fill, "control": bars[best][0]}
+                difference = found[method][1] - bars[best][1]
+                rows.append({**about, **weighted_mean(difference, weights)._asdict()})
+    return pd.DataFrame(rows)
+
+
+def _all_curves(part: pd.DataFrame, fill: str) -> Iterator[tuple[str, str, str, NDArray[np.float64]]]:
+    """Method, its name, direction and float64 (N, STEPS + 1), reversed controls included."""
+    wanted = UNSEEN if fill == "unseen" else (fill,)
+    for method in METHODS:
+        found = {
+            direction: np.mean([curve_of(part, direction, method, one) for one in wanted], axis=0)
+            for direction in DIRECTIONS
+        }
+        name, opposite = (EXPLANATIONS[method], None) if method in EXPLANATIONS else CONTROLS[method]
+        for direction in DIRECTIONS:
+            yield method, name, direction, found[direction]
+        if opposite is not None:
+            # to fill from the end of an order is to show from its beginning, backwards
+            yield f"{method} reversed", opposite, "deletion", found["insertion"][:, ::-1]
+            yield f"{method} reversed", opposite, "insertion", found["deletion"][:, ::-1]
+
+
+def _scored(part: pd.DataFrame, fill: str) -> dict[str, tuple[str, NDArray[np.float64]]]:
+    """Method -> its name and score of each row. Reversing an order swaps deletion and insertion: its score is minus."""
+    wanted = UNSEEN if fill == "unseen" else (fill,)
+    found: dict[str, tuple[str, NDArray[np.float64]]] = {}
+    for method in METHODS:
+        score = np.mean([score_of(part, method, one) for one in wanted], axis=0)
+        if method in EXPLANATIONS:
+            found[method] = EXPLANATIONS[method], score
+            continue
+        name, opposite = CONTROLS[method]
+        found[method] = name, score
+        if opposite is not None:
+            found[f"{method} reversed"] = opposite, -score
+    return found
+
+
+def means(table: pd.DataFrame, run: Run, columns: Mapping[str, str], *, by: By = "verdict") -> pd.DataFrame:
+    """Weighted means of columns.
+
+    Args:
+        table: of a study, a row an image.
+        run: that it was asked of.
+        columns: column -> its name in the result.
+        by: how to group.
+
+    Returns:
+        `group`, `column`, `name`, and the mean of each with its interval; rows without a number are left out of it.
+    """
+    return pd.DataFrame(
+        [
+            {"group": group, "column": column, "name": name, **weighted_mean(_numbers(part, column), weights)._asdict()}
+            for group, part, weights in groups(table, run, by)
+            for column, name in columns.items()
+        ]
+    )
+
+
+def shares(table: pd.DataFrame, run: Run, columns: Mapping[str, str], *, by: By = "verdict") -> pd.DataFrame:
+    """As `means`, for columns of booleans: the share of images with Wilson's interval."""
+    return pd.DataFrame(
+        [
+            {"group": group, "column": column, "name": name}
+            | weighted_share(part[column].to_numpy(bool), weights)._asdict()
+            for group, part, weights in groups(table, run, by)
+            for column, name in columns.items()
+        ]
+    )
+
+
+def _numbers(part: pd.DataFrame, column: str) -> NDArray[np.float64]:
+    return np.asarray(part[column], np.float64)
+
+
+AGREEMENT = {"rank": "LIME and Grad-CAM of one image", "others_rank": "LIME, and Grad-CAM of other images"}
+STABILITY = {
+    "lime_seed": "LIME, another seed",
+    "lime_noise": "LIME, noise of 1 in 255",
+    "lime_other": "LIME of other images",
+    "gradcam_noise": "Grad-CAM, noise of 1 in 255",
+    "gradcam_other": "Grad-CAM of other images",
+}
+ONE_COLOUR = {
+    "paper_one_sign": "paper's settings: one colour",
+    "paper_against": "paper's settings: all against the verdict",
+    "ours_one_sign": "our settings: one colour",
+    "ours_against": "our settings: all against the verdict",
+    "ours_shown_one": "our settings, undecided segments left grey: one colour or none",
+}
+
+
+def agreement_summary(table: pd.DataFrame, run: Run, *, by: By = "verdict") -> pd.DataFrame:
+    """Rank correlation of the two explanations and of the control, see `means`."""
+    return means(table, run, AGREEMENT, by=by)
+
+
+def stability_summary(table: pd.DataFrame, run: Run, *, by: By = "verdict") -> pd.DataFrame:
+    """Rank correlation of each explanation with itself made again, and with other images', see `means`."""
+    return means(table, run, STABILITY, by=by)
+
+
+def one_colour_summary(table: pd.DataFrame, run: Run, *, by: By = "verdict") -> pd.DataFrame:
+    """Shares of one-colour LIME results under the paper's settings and ours, see `shares`."""
+    return shares(table, run, ONE_COLOUR, by=by)
+
+
+def sanity_summary(table: pd.DataFrame, run: Run, *, by: By = "verdict") -> pd.DataFrame:
+    """How far maps change as weights are randomised from the top down.
+
+    Returns:
+        `group`, `method` ("gradcam" or "lime"), `level` (the lowest part that is random; "other image" is the control,
+        another image's map where all is random), and the mean rank correlation with the trained detector's map, with
+        its interval.
+    """
+    rows = []
+    for group, part, weights in groups(table, run, by):
+        # images share a random detector, and with it its luck
+        shared = part["network"].to_numpy()
+        for method in EXPLANATIONS:
+            levels = LEVELS if method == "gradcam" else LIME_LEVELS
+            for level in (*levels, "other"):
+                found = weighted_mean(_numbers(part, f"{method}_{level}"), weights, clusters=shared)
+                name = "other image" if level == "other" else level
+                rows.append({"group": group, "method": method, "level": name, **found._asdict()})
+    return pd.DataFrame(rows)
+
+
+def kept_by_the_picture(left: Estimate, other: Estimate) -> bool:
+    """Whether a map by a random detector certainly has more of the trained one's than another image's by it has.
+
+    Args:
+        left: correlation of the trained detector's map with that of the same image by a random one.
+        other: the same with that of other images by the random one.
+    """
+    return left.low > other.high
+
+
+def coverage(answers: Mapping[str, Answer], run: Run) -> pd.DataFrame:
+    """How many of the run's images each study covers.
+
+    Returns:
+        `study`, `title`, `images`, `share` of the run, `errors` covered and `errors_of` in the run.
+    """
+    errors = set(run.predictions["id"][~is_right(run.predictions)])
+    rows = [
+        {
+            "study": name,
+            "title": answer.about["title"],
+            "images": answer.about["images"],
+            "share": answer.about["images"] / len(run),
+            "errors": len(errors & set(answer.table["id"])) if "id" in answer.table else len(errors),
+            "errors_of": len(errors),
+        }
+        for name, answer in answers.items()
+    ]
+    return pd.DataFrame(rows)
+
+
+def estimate_of(row: Any) -> Estimate:
+    """The estimate in a row of one of these tables, as `itertuples` gives it."""
+    return Estimate(row.value, row.low, row.high, row.images)
+
+
+def alone(estimate: Estimate) -> str:
+    """ "0.31", without its interval; in words where nothing is known."""
+    return f"{estimate.value:.2f}" if np.isfinite(estimate.value) else "an unknown amount"
+
+
+def between(estimate: Estimate, *, digits: int = 2) -> str:
+    """ "0.31 (0.28 to 0.34)"; in words where nothing is known, or no interval."""
+    if not np.isfinite(estimate.value):
+        return alone(estimate)
+    if not np.isfinite(estimate.low):
+        return f"{estimate.value:.{digits}f} ({'one image, ' if estimate.images == 1 else ''}no interval)"
+    return f"{estimate.value:.{digits}f} ({estimate.low:.{digits}f} to {estimate.high:.{digits}f})"

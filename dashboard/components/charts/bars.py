@@ -1,0 +1,39 @@
+"""Rates with their intervals as bars, each a button."""
+
+import pandas as pd
+
+from dashboard.components.component import component, nothing
+from dashboard.components.words import percent
+
+_mount = component(__file__, "bars")
+
+
+def rate_bars(rates: pd.DataFrame, *, overall: float, key: str, title: str) -> str | None:
+    """Draw the error rates of `core.metrics.classification.error_by`.
+
+    Args:
+        rates: columns `value`, `images`, `wrong`, `rate`, `low`, `high`.
+        overall: the rate of all rows together, drawn as a dashed line.
+        key: of the element.
+        title: what the group is, for screen readers.
+
+    Returns:
+        The value whose bar was just clicked, or None.
+    """
+    rows = [
+        {
+            "value": str(row.value),
+            "name": str(row.value).replace("_", " "),
+            "rate": row.rate,
+            "low": row.low,
+            "high": row.high,
+            "text": f"{percent(row.rate)}  ({row.wrong:,} of {row.images:,})",
+            "label": f"{row.value}: {percent(row.rate)} wrong, {row.wrong} of {row.images}, interval "
+            f"{percent(row.low)} to {percent(row.high)}. Show the wrong ones.",
+        }
+        for row in rates.itertuples()
+    ]
+    top = max([overall, *rates["high"]], default=1.0) * 1.02
+    data = {"title": title, "rows": rows, "top": top, "mean": overall}
+    result = _mount(key=key, data=data, on_open_change=nothing)
+    return result.open if result.open in set(rates["value"].astype(str)) else None

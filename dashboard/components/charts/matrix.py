@@ -1,0 +1,77 @@
+"""The confusion matrix: four counts, each a button."""
+
+from collections.abc import Callable, Collection
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.images.image_set import CLASSES
+from dashboard.components.component import component, nothing
+from dashboard.components.words import percent
+
+_mount = component(__file__, "matrix")
+WORDS = {
+    ("FAKE", "FAKE"): "caught",
+    ("FAKE", "REAL"): "missed: passes as real",
+    ("REAL", "FAKE"): "wrongly accused",
+    ("REAL", "REAL"): "rightly trusted",
+}
+
+
+def confusion_matrix(
+    counts: NDArray[np.int64],
+    *,
+    key: str,
+    pressed: Collection[tuple[str, str]] | None = None,
+    small: bool = False,
+    on_open: Callable[[], None] = nothing,
+) -> tuple[str, str] | None:
+    """Draw [true][called] counts, FAKE first.
+
+    Args:
+        counts: int (2, 2).
+        key: of the element.
+        pressed: the (true, called) cells to show as chosen, the others as left out; None where nothing is.
+        small: for beside a filter.
+        on_open: called before the rerun that a click causes.
+
+    Returns:
+        The (true, called) cell that was just clicked, or None.
+    """
+    result = _mount(
+        key=key,
+        data={
+            "cells": [_cell(counts, row, column, pressed) for row in (0, 1) for column in (0, 1)],
+            "small": small,
+            "chosen": pressed is not None,
+        },
+        on_open_change=on_open,
+    )
+    return clicked(result.open)
+
+
+def clicked(value: object) -> tuple[str, str] | None:
+    """The (true, called) cell of a click as the browser sent it, None for anything else."""
+    if isinstance(value, dict) and value.get("truth") in CLASSES and value.get("said") in CLASSES:
+        return value["truth"], value["said"]
+    return None
+
+
+def _cell(
+    counts: NDArray[np.int64], row: int, column: int, pressed: Collection[tuple[str, str]] | None
+) -> dict[str, object]:
+    truth, said = CLASSES[row], CLASSES[column]
+    count, total = int(counts[row, column]), int(counts[row].sum())
+    share = count / total if total else 0.0
+    alone = pressed is not None and set(pressed) == {(truth, said)}
+    words = f"{count:,} images that are {truth} and were called {said}, {percent(share)} of all {truth}"
+    return {
+        "truth": truth,
+        "said": said,
+        "count": f"{count:,}",
+        "share": f"{percent(share)} of {truth}",
+        "word": WORDS[truth, said],
+        "label": f"{words}. {'Show the others too' if alone else 'Show them'}.",
+        "strength": round(0.12 + 0.4 * share, 3),
+        "pressed": pressed is not None and (truth, said) in pressed,
+    }

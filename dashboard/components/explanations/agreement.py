@@ -1,0 +1,121 @@
+"""Whether Grad-CAM and LIME say the same of an image, and whether that is more than two maps would by chance."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from core.explainers.agreement import Agreement, agreement
+from core.explainers.results import CamResult, CamSettings
+from dashboard.components.explanations import panels
+from dashboard.components.explanations import settings as s
+from dashboard.components.explanations.asking import Known, Subject
+from dashboard.components.glossary import explain
+from dashboard.components.words import percent
+from dashboard.services.library import Opened
+
+OTHERS = 200
+# with less of the area decided most of the map is a guess
+MOST = 0.5
+
+
+def other_maps(opened: Opened, *, verdict: str, label: str | None, row: int | None) -> NDArray[np.float32]:
+    """float32 (M, 4, 4), the run's margin maps of up to 200 other images with this verdict and, unless None, label."""
+    fits = opened.table["predicted"] == verdict
+    if label is not None:
+        fits &= opened.table["label"] == label
+    found = np.flatnonzero(fits)
+    found = found[found != row]
+    # evenly through the run, so that they are the same ones each time
+    chosen = found[:: max(1, len(found) // OTHERS)][:OTHERS]
+    return np.asarray(opened.run.maps[chosen], np.float32)
+
+
+def agreement_panel(
+    subject: Subject,
+    detector: Known,
+    stored: CamResult | None,
+    others: NDArray[np.float32],
+    *,
+    whose: str,
+    named: bool = False,
+) -> None:
+    """Draw the comparison, once both explanations are there.
+
+    Args:
+        subject: the image.
+        detector: who was asked.
+        stored: its map as the run has kept it.
+        others: maps of other images to compare chance with.
+        whose: what those images are, for the sentence.
+        named: say which detector it is about.
+    """
+    st.markdown("#### Do they agree?", help=explain("Agreement"))
+    by = f" By **{detector.name}**." if named else ""
+    st.caption(f"Two methods that know nothing of each other. What both say is worth more than what one says.{by}")
+    cam, lime = panels.finished(subject, detector, stored)
+    panels.waits(cam is None or lime is None)
+    if cam is None or lime is None:
+        st.caption(_awaited(panels.interrupted(subject, detector, stored)))
+        return
+    segments = lime.segments
+    if segments.max() == 0:
+        st.markdown("LIME has one segment, so there is nothing to compare place by place.")
+        return
+    same_kind = cam.settings == CamSettings()
+    found = agreement(
+        lime.values * lime.real_sign,
+        cam.values * cam.real_sign,
+        segments=segments,
+        others=others if same_kind else None,
+    )
+    if lime.health.decided_share < MOST:
+        st.markdown("LIME is undecided on most of this image, so there is little to compare.")
+    first, *rest = sentences(found, whose=whose, same_kind=same_kind)
+    st.markdown(first)
+    for sentence in rest:
+        st.caption(sentence)
+    st.markdown(conclusion(found, same_kind=same_kind))
+
+
+def _awaited(ended: Sequence[str]) -> str:
+    """What the comparison waits for, where `ended` are the explanations that were stopped or failed."""
+    if not ended:
+        return "This is said once both are there and whole."
+    return f"{' and '.join(ended)} did not come to an end; let it go on or try again there to compare."
+
+
+def conclusion(found: Agreement, *, same_kind: bool) -> str:
+    """What to conclude from a comparison."""
+    if same_kind and found.beyond_chance:
+        return "What both point at is worth more than what one of them says; it is still no proof."
+    if same_kind and found.beyond_chance is False:
+        return "Neither map confirms the other, so take neither for the place of the evidence."
+    return "This does not say whether one map confirms the other, so do not rest on either alone."
+
+
+def sentences(found: Agreement, *, whose: str, same_kind: bool) -> Sequence[str]:
+    """What a comparison comes to, in words."""
+    if math.isnan(found.rank):
+        return ["One of the maps is the same everywhere, so it has no order to compare."]
+    said = [
+        f"Rank correlation over the segments **{found.rank:+.2f}** (1: the same order, 0: none, -1: the reverse). "
+        f"Of the top quarter of LIME's segments Grad-CAM has **{percent(found.overlap, 0)}**; blind choice "
+        f"{percent(found.by_chance, 0)}."
+    ]
+    if not same_kind:
+        return [*said, "How much of that is chance is known for stage 4 and the margin only, which the run has kept."]
+    if not found.others:
+        return [*said, "There are no other images to say how much of that is chance."]
+    fitting = f"{found.as_well} of {found.others} {whose} have a Grad-CAM map that fits this LIME map at least as well"
+    if found.beyond_chance is None:
+        return [*said, f"{fitting}; these are too few to say how much of that is chance."]
+    verdict = "They agree about this image" if found.beyond_chance else "They agree no more than chance would have it"
+    return [f"**{verdict}.** {fitting}.", *said]
+
+
+def note_drawn() -> None:
+    """Remember which settings the comparison was last drawn for; called where the whole page is drawn."""
+    st.session_state["agreement.drawn"] = s.cam_settings(), s.lime_settings()

@@ -1,0 +1,84 @@
+"""Who can be asked, what about, and how a page puts a question to the worker."""
+
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from core.explainers.results import CamSettings, LimeSettings
+from core.images.decoding import pixels_sha256
+from dashboard.services import library
+from dashboard.services.requests import Look, Question
+from dashboard.services.worker import Standing, Worker
+
+
+@dataclass(frozen=True)
+class Known:
+    """A detector that can be asked.
+
+    Attributes:
+        name: of its folder.
+        path: its folder.
+        sha256: of its weights.
+    """
+
+    name: str
+    path: Path
+    sha256: str
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """What is explained.
+
+    Attributes:
+        image: uint8 (32, 32, 3).
+        name: for headings and files.
+        sha256: of the pixels.
+    """
+
+    image: NDArray[np.uint8]
+    name: str
+    sha256: str
+
+    @classmethod
+    def of(cls, image: NDArray[np.uint8], name: str) -> "Subject":
+        """The subject that an image is."""
+        return cls(image, name, pixels_sha256(image))
+
+
+# any visitor's browser may ask Streamlit to forget everything: the old thread must end then
+@st.cache_resource(show_spinner=False, on_release=lambda made: made.close(wait=False))
+def worker() -> Worker:
+    """The thread that owns the detectors, one for all visitors."""
+    return Worker()
+
+
+def visitor() -> str:
+    """Who asks: one name a session."""
+    return st.session_state.setdefault("visitor", uuid.uuid4().hex)
+
+
+def ask(
+    detector: Known,
+    pixels: NDArray[np.uint8],
+    sha256: str,
+    settings: Look | CamSettings | LimeSettings,
+    *,
+    slot: str,
+    patience: float = 0.0,
+) -> Standing:
+    """Put a question to the worker, or come back for its answer; see `Worker.ask`."""
+    question = Question(detector.path, detector.sha256, sha256, settings)
+    return worker().ask(visitor(), slot, question, pixels, patience=patience)
+
+
+def known_detectors() -> dict[str, Known]:
+    """The detectors that can be asked, by name."""
+    return {
+        name: Known(name, path, str(manifest.get("weights_sha256", "")))
+        for name, (path, manifest) in library.detectors().items()
+    }

@@ -1,0 +1,71 @@
+"""Experiments on one image, below its maps: what turns the verdict, which kinds of detail speak, what it is like."""
+
+from contextlib import suppress
+
+import streamlit as st
+
+from core.storage import ContractError
+from dashboard.components.explanations.asking import Known, Subject
+from dashboard.components.explanations.bands import bands_panel
+from dashboard.components.explanations.neighbours import neighbours_panel
+from dashboard.components.explanations.probes import probes_panel
+from dashboard.services import library
+from dashboard.services.address import Setting
+from dashboard.services.library import Opened
+
+ASKED = Setting("evidence", "", choices=("", "turns", "detail", "alike"))
+NAMES = {"turns": "What turns the verdict", "detail": "Which detail speaks", "alike": "What it is like"}
+
+
+def experiments(subject: Subject, detector: Known, opened: Opened, row: int | None = None) -> None:
+    """The choice of an experiment, and what came of the one that was chosen; nothing is computed before.
+
+    Args:
+        subject: the image.
+        detector: who is asked.
+        opened: the run that is looked at.
+        row: where the image stands in it, None for an upload.
+    """
+    st.space("small")
+    st.subheader("Experiments on this image", anchor=False)
+    st.caption(
+        f"The maps above say where. These say what: the image is changed and {detector.name} is asked again. Where the "
+        "verdict turns, and not under the control beside it, it rested on what was changed."
+    )
+    ASKED.linked(
+        st.segmented_control,
+        "Experiment",
+        options=list(NAMES),
+        format_func=NAMES.get,
+        label_visibility="collapsed",
+    )
+    chosen = ASKED.value
+    if not chosen:
+        return
+    lenders = lending_run(detector, opened)
+    own = row if lenders is opened else None
+    if chosen == "turns":
+        name = subject.sha256 if row is None else str(opened.table["id"].iloc[row])
+        probes_panel(subject, detector, lenders, own, name)
+    elif chosen == "detail":
+        bands_panel(subject, detector)
+    else:
+        leave_out = None if row is None else str(opened.table["sha256"].iloc[row])
+        run = None if lenders is None else lenders.run.path
+        neighbours_panel(subject, detector, run=run, leave_out=leave_out)
+
+
+def lending_run(detector: Known, opened: Opened) -> Opened | None:
+    """A run by this detector whose images can be looked at: the present one, else another; None without any."""
+    own = opened.run.manifest["detector_sha256"] == detector.sha256
+    if own and library.pictures(opened).found:
+        return opened
+    for path in library.runs().values():
+        if path == opened.run.path or library.made_by(path) != detector.sha256:
+            continue
+        with suppress(ContractError):
+            other = library.open_run(path)
+            if library.pictures(other).found:
+                return other
+    # without their pictures they lend nothing, but can still be found
+    return opened if own else None

@@ -1,0 +1,88 @@
+"""A question that a page follows until it is answered: progress with what is left, stop, go on, try again."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from dashboard.components.explanations.asking import visitor, worker
+from dashboard.components.polling import come_back
+from dashboard.components.words import remaining
+from dashboard.services.requests import Question
+from dashboard.services.worker import Standing
+
+
+def follow(
+    question: Question,
+    pixels: NDArray[np.uint8],
+    draw: Callable[[Any], None],
+    *,
+    slot: str,
+    doing: Callable[[Any], str] = lambda _answer: "Asking the detector",
+    on_stop: Callable[[], None] = lambda: None,
+) -> None:
+    """Ask, draw what there is, and come back while more may come.
+
+    Args:
+        question: what is asked.
+        pixels: uint8 (K, 32, 32, 3), the pictures whose hash the question carries.
+        draw: called with every answer, also with one that is still being refined.
+        slot: for which part of the page.
+        doing: what is being done, from the last answer or None.
+        on_stop: called when it is stopped.
+    """
+
+    def stand() -> Standing:
+        return worker().ask(visitor(), slot, question, pixels)
+
+    def show(now: Standing) -> None:
+        if now.answer is not None:
+            draw(now.answer)
+        _draw_standing(now, slot, doing(now.answer), on_stop)
+
+    keep_up(stand, show, slot=slot)
+
+
+def keep_up(stand: Callable[[], Standing], show: Callable[[Standing], None], *, slot: str) -> None:
+    """Show how a question stands, `stand`, and again while it is busy; then why it ended, where it has no answer."""
+
+    def again() -> None:
+        now = stand()
+        if now.busy != busy:
+            # only a full rerun begins or ends the coming back
+            st.rerun()
+        show(now)
+        draw_ended(now, slot)
+
+    busy = stand().busy
+    come_back(again, while_busy=busy)
+
+
+def _draw_standing(now: Standing, slot: str, doing: str, on_stop: Callable[[], None]) -> None:
+    if now.busy:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            waits = f"Waiting, {f'{now.place} before you' if now.place else 'you are next'}"
+            left = f", {remaining(now.seconds_left)}" if now.seconds_left is not None else ""
+            st.progress(now.share, waits if now.state == "waiting" else doing + left)
+            st.button("Stop", key=f"{slot}.stop", on_click=_stop, args=(slot, on_stop), type="tertiary")
+
+
+def draw_ended(now: Standing, slot: str) -> None:
+    """Why a question ended without its whole answer, and a button that lets it be asked again."""
+    if now.state == "failed":
+        st.error(now.message)
+    if now.state in ("stopped", "failed"):
+        st.button(
+            "Go on" if now.state == "stopped" else "Try again",
+            key=f"{slot}.again",
+            on_click=worker().go_on,
+            args=(visitor(), slot),
+            icon=":material/play_arrow:",
+        )
+
+
+def _stop(slot: str, on_stop: Callable[[], None]) -> None:
+    on_stop()
+    worker().stop(visitor(), slot)

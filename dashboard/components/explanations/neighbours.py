@@ -1,0 +1,134 @@
+"""Which images the detector takes for the same kind as one image, with their labels."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import streamlit as st
+
+from core.storage import ContractError
+from core.studies.neighbours.similarity import Neighbour, Neighbours, NeighbourSettings, Preparing
+from dashboard.components.component import component, data_url
+from dashboard.components.explanations.asking import Known, Subject
+from dashboard.components.explanations.follow import follow
+from dashboard.components.glossary import explain
+from dashboard.components.words import CLASS_WORDS
+from dashboard.services import library
+from dashboard.services.requests import Question
+
+_mount = component(__file__, "alike")
+SLOT = "neighbours"
+
+
+def neighbours_panel(
+    subject: Subject, detector: Known, *, run: Path | None = None, leave_out: str | None = None
+) -> None:
+    """Ask for the neighbours of an image and draw them.
+
+    Args:
+        subject: the image.
+        detector: whose features are compared.
+        run: folder of a run by this detector, whose own images are searched where the training images cannot be.
+        leave_out: sha256 of the image's own file in that run.
+    """
+    st.caption(
+        "The images that it was trained on, else those of this run, whose pooled features, what the network has made "
+        "of them before it decides, point most nearly the same way. The frame is what each of them is. The verdict "
+        "itself is no part of the comparison.",
+        help=explain("Neighbours", "Features"),
+    )
+    asked_for = f"neighbours.prepare.{detector.sha256}"
+    settings = NeighbourSettings(library.shelf().source, run, leave_out, bool(st.session_state.get(asked_for)))
+
+    def draw(answer: Neighbours | Preparing) -> None:
+        if isinstance(answer, Neighbours):
+            _draw_found(with_pictures(answer, run))
+            if not answer.is_training and settings.data:
+                _offer(asked_for)
+
+    follow(
+        Question(detector.path, detector.sha256, subject.sha256, settings),
+        subject.image[None],
+        draw,
+        slot=SLOT,
+        doing=lambda answer: answer.text if isinstance(answer, Preparing) else "Searching",
+        on_stop=lambda: st.session_state.update({asked_for: False}),
+    )
+
+
+def with_pictures(found: Neighbours, run: Path | None) -> Neighbours:
+    """The same with the pictures of the run that was searched, where the dashboard has them at hand."""
+    if found.is_training or run is None:
+        return found
+    try:
+        opened = library.open_run(run)
+    except ContractError:
+        return found
+    pictures = library.pictures(opened)
+
+    def pictured(one: Neighbour) -> Neighbour:
+        row = opened.row_of(one.id)
+        return one._replace(image=pictures.get(row)) if one.image is None and row is not None else one
+
+    other = None if found.other is None else pictured(found.other)
+    return replace(found, near=tuple(map(pictured, found.near)), other=other)
+
+
+def _draw_found(found: Neighbours) -> None:
+    st.markdown(found.sentence)
+    shown = [*found.near, *([found.other] if found.other else [])]
+    if all(one.image is not None for one in shown):
+        apart = None
+        if found.other:
+            apart = {"title": f"The nearest that it calls {found.other.called}", "tile": _tile(found.other)}
+        _mount(key="neighbours.pictures", data={"tiles": [_tile(one) for one in found.near], "apart": apart})
+    else:
+        _draw_names(found.near)
+        if found.other:
+            st.markdown(f"The nearest that it calls {CLASS_WORDS[found.other.called]}:")
+            _draw_names([found.other])
+        st.caption("Their pictures are not at hand; attach CIFAKE on the left to see them.")
+    if found.is_training:
+        st.caption(f"The nearest of all {found.candidates:,} training images ({found.name}), searched exactly.")
+    else:
+        st.caption(
+            f"The nearest of {found.candidates:,} images of the run itself ({found.name}), not of its training images: "
+            "the features of those have not been computed here."
+        )
+
+
+def _tile(one: Neighbour) -> dict[str, str]:
+    about = one.category or ""
+    return {
+        "source": data_url(one.image),
+        "label": one.label,
+        "called": one.called,
+        "about": about,
+        "far": f"{one.distance:.3f}",
+        "alt": f"{one.name}, {about or 'no category'}: is {one.label}, called {one.called}, cosine distance "
+        f"{one.distance:.3f}",
+    }
+
+
+def _draw_names(shown: Sequence[Neighbour]) -> None:
+    table = pd.DataFrame(
+        {
+            "image": [one.name for one in shown],
+            "is": [CLASS_WORDS[one.label] for one in shown],
+            "called": [CLASS_WORDS[one.called] for one in shown],
+            "distance": [f"{one.distance:.3f}" for one in shown],
+        }
+    )
+    st.table(table.set_index("image"), border="horizontal")
+
+
+def _offer(asked_for: str) -> None:
+    st.button(
+        "Search the training images",
+        key="neighbours.prepare",
+        icon=":material/search:",
+        on_click=lambda: st.session_state.update({asked_for: True}),
+        help="The detector looks at each of its training images once, which takes minutes; what it saw is kept in the "
+        "cache folder of this machine.",
+    )

@@ -1,0 +1,190 @@
+"""One image under every probe: what turns its verdict, the smallest such change, and what that comes to."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+from numpy.typing import NDArray
+
+from core.images.decoding import pixels_sha256
+from core.probes.probing import amplified
+from core.probes.results import After, ProbeResult, ProbeSettings
+from core.probes.table import FAMILIES, PROBES, Probe, probe_columns
+from core.probes.words import levels
+from core.studies.probes.donors import with_donors
+from dashboard.components.component import component, data_url, nothing
+from dashboard.components.explanations.asking import Known, Subject
+from dashboard.components.explanations.follow import follow
+from dashboard.components.glossary import explain
+from dashboard.components.images.picture_rows import Cell, Row, picture_rows
+from dashboard.components.studies.finding_words import coloured
+from dashboard.components.studies.study import csv_button
+from dashboard.services import library
+from dashboard.services.address import Setting
+from dashboard.services.library import Opened
+from dashboard.services.requests import Question
+
+_mount = component(__file__, "probes")
+SLOT = "probes"
+# which change is shown large; the smallest that turns the verdict where the URL names none
+CHANGE = Setting("change", "", choices=("", *probe_columns()))
+
+
+def probes_panel(subject: Subject, detector: Known, lenders: Opened | None, row: int | None, name: str) -> None:
+    """Probe an image and draw what came of it.
+
+    Args:
+        subject: the image.
+        detector: who is asked.
+        lenders: a run of this detector whose images lend their detail; None where there is none.
+        row: where the image stands in that run, None for an upload.
+        name: its id; everything random belongs to it.
+    """
+    st.caption(
+        "Each small picture is the image with one thing about it changed. Framed: that turns the verdict, and its "
+        "control, where it has one, does not: as much change of something else. Dashed: the control turns it too, so "
+        "it says nothing. Faint: the verdict stays. A click shows a change large.",
+        help=explain("Probe", "Control"),
+    )
+    pixels, settings = _asked(subject, lenders, row, name)
+    question = Question(detector.path, detector.sha256, pixels_sha256(pixels), settings)
+
+    def draw(result: ProbeResult) -> None:
+        if result.complete:
+            _draw(result, subject.name)
+
+    follow(
+        question,
+        pixels,
+        draw,
+        slot=SLOT,
+        doing=lambda result: f"{result.done} of {result.total} changed pictures judged" if result else "Changing it",
+    )
+
+
+def _asked(
+    subject: Subject, lenders: Opened | None, row: int | None, name: str
+) -> tuple[NDArray[np.uint8], ProbeSettings]:
+    if lenders is None:
+        return subject.image[None], ProbeSettings(name)
+    return _with_donors(subject, lenders.origin, lenders.origin.stamp, subject.sha256, row, name)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _with_donors(
+    _subject: Subject,
+    _lenders: Opened,
+    stamp: str,  # noqa: ARG001 - the key, as the hash
+    sha256: str,  # noqa: ARG001
+    row: int | None,
+    name: str,
+) -> tuple[NDArray[np.uint8], ProbeSettings]:
+    get = library.pictures(_lenders).get
+    return with_donors(_subject.image, _lenders.run, get, name=name, row=row)
+
+
+def _draw(result: ProbeResult, name: str) -> None:
+    st.markdown(coloured(result.sentence))
+    shown = result.get(CHANGE.value) if CHANGE.value else result.smallest.after if result.smallest else None
+    if shown is not None and shown.known:
+        _draw_large(result, shown)
+    families = [
+        {"title": title, "probes": [_probe(result, probe, shown) for probe in _own(family)]}
+        for family, title in FAMILIES.items()
+    ]
+    opened = _mount(key="probes.strip", data={"families": families}, on_open_change=nothing).open
+    if opened in probe_columns() and opened != CHANGE.value:
+        CHANGE.set(opened)
+        st.rerun()
+    csv_button(
+        "Every change (CSV)",
+        lambda: _table(result),
+        f"{name}-probes.csv",
+        key="probes.csv",
+        help="The verdict after each.",
+    )
+
+
+def _own(family: str) -> Sequence[Probe]:
+    return [probe for probe in PROBES.values() if probe.family == family and not probe.is_control]
+
+
+def _probe(result: ProbeResult, probe: Probe, shown: After | None) -> dict[str, Any]:
+    return {
+        "title": probe.title,
+        "sentence": probe.sentence,
+        "cells": [_cell(result, result.get(column), shown) for column in probe.columns],
+    }
+
+
+def _cell(result: ProbeResult, one: After, shown: After | None) -> dict[str, Any]:
+    what = f"{one.probe.title}, {one.strength.told}"
+    cell = {"column": one.column, "strength": one.strength.label, "chosen": shown is not None and shown == one}
+    if not one.known:
+        why = "could not be tried, there was no other image to take it from"
+        return cell | {"source": None, "called": "", "state": "unknown", "label": f"{what}: {why}"}
+    picture = result.pictures[list(probe_columns()).index(one.column)]
+    about = {"source": data_url(picture), "called": one.verdict, "state": state_of(one)}
+    return cell | about | {"label": f"{what}: {said(result, one)}"}
+
+
+def state_of(one: After) -> str:
+    """What a change did: "turned", "shared" where a control turns the verdict as well, or "stays"."""
+    if not one.turned:
+        return "stays"
+    # a donor that is changed has no controls
+    return "turned" if one.clean or one.probe.changes_donor else "shared"
+
+
+def said(result: ProbeResult, one: After) -> str:
+    """What a change did, in words."""
+    whose = "the other image is" if one.probe.changes_donor else "the verdict is"
+    outcome = f"{whose} {one.verdict} then" if one.turned else f"{whose} still {one.verdict}"
+    controls = [result.get(column) for column in one.controls]
+    turning = [control.probe.title.lower() for control in controls if control.turned]
+    beside = ""
+    if one.turned and controls:
+        beside = f"; so it is under the control “{turning[0]}”" if turning else "; under its control it stays"
+    return f"{outcome}{beside} (margin {one.before:+.2f} to {one.margin:+.2f}, a change of {levels(one.size)})"
+
+
+def _draw_large(result: ProbeResult, one: After) -> None:
+    """A change large: before, after, what was changed, and its controls."""
+    pictures = dict(zip(probe_columns(), result.pictures, strict=True))
+    cells = {}
+    if not one.probe.changes_donor:
+        cells["as it is"] = Cell(result.image, "The image", f"called {result.verdict}", result.verdict)
+    cells[one.strength.label] = Cell(pictures[one.column], "After it", f"called {one.verdict}", one.verdict)
+    if not one.probe.changes_donor:
+        difference, gain = amplified(pictures[one.column], result.image)
+        strong = f"{gain} times as strong" if gain > 1 else "as strong as it is"
+        cells["what was changed"] = Cell(difference, "The difference, amplified; grey is no change", strong)
+    for control in map(result.get, one.controls):
+        if control.known:
+            picture, called = pictures[control.column], f"called {control.verdict}"
+            cells[f"control: {control.probe.title.lower()}"] = Cell(picture, "The control", called, control.verdict)
+    smallest = result.smallest is not None and result.smallest.after.column == one.column
+    sentence = said(result, one)
+    note = f"{one.probe.sentence} {sentence[0].upper()}{sentence[1:]}."
+    title = f"The smallest change that turns it: {one.probe.title.lower()}" if smallest else one.probe.title
+    picture_rows(list(cells), [Row(title, note, list(cells.values()))], key="probes.large")
+
+
+def _table(result: ProbeResult) -> pd.DataFrame:
+    rows = [
+        {
+            "probe": one.probe.key,
+            "strength": one.strength.label,
+            "control": one.probe.is_control,
+            "verdict": one.verdict if one.known else None,
+            "margin": one.margin,
+            "p_real": one.p_real,
+            "size": one.size,
+            "turned": one.turned,
+            "turned_without_controls": one.clean,
+        }
+        for one in result.after
+    ]
+    return pd.DataFrame(rows)

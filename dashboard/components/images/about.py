@@ -1,0 +1,137 @@
+"""What else is known of one image: its facts, what studies have found, and the visitor's own tags and note."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from core.images.statistics import FACTS
+from core.runs.tags import TagError
+from dashboard.components.images.filter_names import short_label, value_name
+from dashboard.components.words import percent
+from dashboard.services import library
+from dashboard.services.library import Opened
+from dashboard.services.sentences import for_visitors
+
+LOWER = "Lower: the share of the run's images whose value is lower."
+
+
+def draw_about(opened: Opened, row: int, *, unfolded: bool = False) -> None:
+    """Facts, studies, tags and note, each folded away unless what is known is all that there is to see."""
+    with st.expander("Facts of this image", expanded=unfolded):
+        if _draw_values(opened, row, [name for name in FACTS if name in opened.table]):
+            st.caption(LOWER)
+    if opened.studied:
+        with st.expander("What studies found", expanded=unfolded):
+            _draw_studies(opened, row)
+    _draw_own(str(opened.table["id"].iloc[row]))
+
+
+def _draw_studies(opened: Opened, row: int) -> None:
+    by_study: dict[str, list[str]] = {}
+    for column, one in opened.studied.items():
+        if column in opened.table:
+            by_study.setdefault(one.study, []).append(column)
+    asked = {
+        title: known
+        for title, columns in by_study.items()
+        if (known := [name for name in columns if not pd.isna(opened.table[name].iloc[row])])
+    }
+    compared = False
+    for title, columns in asked.items():
+        st.markdown(f"**{title}**", help=opened.studied[columns[0]].question or None)
+        compared |= _draw_values(opened, row, columns)
+        if "agreement.rank" in columns:
+            st.caption(
+                "Over the 64 cells of a grid, so that all images can be compared; the rank correlation under “Do they "
+                "agree?” is over LIME's segments, and so is another number."
+            )
+    if compared:
+        st.caption(LOWER)
+    if silent := [title for title in by_study if title not in asked]:
+        st.caption(f"They say nothing of this image: {', '.join(silent)}.")
+
+
+def _draw_values(opened: Opened, row: int, columns: Sequence[str]) -> bool:
+    """A line a column: its value here and, beside numbers, how many of the other images have a lower one.
+
+    Returns:
+        Whether that stands beside any.
+    """
+    lines: dict[str, dict[str, str]] = {}
+    for name in columns:
+        values = opened.table[name]
+        value = values.iloc[row]
+        line = lines[short_label(opened, name)] = {"here": value_name(str(value))}
+        if name in opened.extents:
+            line["here"] = f"{value:.4g}"
+            # the number of a cluster is its name: none is lower
+            if (known := int(values.notna().sum())) > 1 and not name.endswith("_cluster"):
+                line["lower"] = percent(int((values.to_numpy() < value).sum()) / known, 0)
+        elif isinstance(value, bool | np.bool_):
+            line["here"] = "yes" if value else "no"
+    table = pd.DataFrame.from_dict(lines, orient="index").fillna("")
+    st.table(table, border="horizontal")
+    return "lower" in table
+
+
+def _draw_own(id_: str) -> None:
+    tags, note = library.tags().of(id_), library.tags().note_of(id_)
+    with st.expander("Tags and note", expanded=bool(tags or note)):
+        st.session_state["inspect.tags"] = tags
+        st.multiselect(
+            "Tags",
+            sorted({*library.tags().names(), *tags}),
+            key="inspect.tags",
+            accept_new_options=True,
+            on_change=_keep_tags,
+            args=(id_, tuple(tags)),
+            placeholder="choose or type",
+        )
+        unkept, why = st.session_state.get(f"inspect.unkept.{id_}", (None, ""))
+        st.session_state["inspect.note"] = note if unkept is None else unkept
+        st.text_area("Note", key="inspect.note", on_change=_keep_note, args=(id_, note), max_chars=2000, height=90)
+        if unkept is not None:
+            _draw_unkept(id_, note, why)
+        if problem := st.session_state.pop("inspect.problem", None):
+            st.error(problem)
+
+
+def _draw_unkept(id_: str, note: str, why: str) -> None:
+    """Why what was written is not kept, what is kept instead, and a way out either way."""
+    st.warning(why, icon=":material/edit_note:")
+    st.caption("What is kept now:")
+    # as it was written: it is no Markdown
+    st.text(note or "no note")
+    with st.container(horizontal=True):
+        st.button("Keep mine", key="inspect.mine", on_click=_keep_note, args=(id_, note))
+        st.button("Take what is kept", key="inspect.theirs", on_click=_forget, args=(id_,), type="tertiary")
+
+
+def _keep_note(id_: str, drawn: str) -> None:
+    """Keep what was written over the note as it was drawn; what cannot be kept stays in the box, with the reason."""
+    text = st.session_state["inspect.note"]
+    try:
+        library.tags().note(id_, text, over=drawn)
+    except TagError as error:
+        st.session_state[f"inspect.unkept.{id_}"] = text, for_visitors(error)
+    else:
+        _forget(id_)
+
+
+def _forget(id_: str) -> None:
+    st.session_state.pop(f"inspect.unkept.{id_}", None)
+
+
+def _keep_tags(id_: str, drawn: Sequence[str]) -> None:
+    """Keep what was changed of the tags as they were drawn; what others have changed since stays."""
+    before, now = set(drawn), set(st.session_state["inspect.tags"])
+    try:
+        for tag in now - before:
+            library.tags().add([id_], tag)
+        # one that somebody else has taken off meanwhile is gone as wanted
+        for tag in (before - now).intersection(library.tags().of(id_)):
+            library.tags().remove([id_], tag)
+    except TagError as error:
+        st.session_state["inspect.problem"] = for_visitors(error)

@@ -1,0 +1,136 @@
+"""The widgets that a filter is made of: each shows what the URL says of a column and writes to it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from core.runs.browsing import Extent, Filter, choices_of
+from dashboard.components.images.filter_names import help_of, only_value, short_label, value_name
+from dashboard.services import address
+from dashboard.services.library import Opened
+
+# what stays when the filter changes
+KEPT = ("run", *address.CARRIED)
+TEXTS = {"yes": "Only", "no": "Without", "FAKE": ":orange[FAKE]", "REAL": ":blue[REAL]"}
+MOST_PILLS = 12
+
+
+def wanted_rows(opened: Opened) -> Filter:
+    """The filter that the URL describes."""
+    return Filter.from_params(st.query_params.to_dict(), opened.table)
+
+
+def change(opened: Opened, make: Callable[[Filter], Filter]) -> None:
+    """Put a changed filter into the URL."""
+    address.put_filter(make(wanted_rows(opened)), keep=KEPT)
+
+
+def narrowed(now: Filter, **changes: Any) -> Filter:
+    """The same with other fields, on its first page."""
+    return replace(now, page=1, **changes)
+
+
+def useful(opened: Opened, wanted: Filter, column: str) -> bool:
+    """Whether a filter by a column can do anything: some images differ in it, or it is asked for."""
+    return only_value(opened, column) is None or bool(wanted.chosen(column))
+
+
+def segments(opened: Opened, wanted: Filter, column: str) -> None:
+    """One of two values, or either."""
+    options, chosen, key = choices_of(opened.table, column), wanted.chosen(column), f"explore.{column}"
+    st.session_state[key] = chosen[0] if len(chosen) == 1 else None
+
+    def take() -> None:
+        value = st.session_state[key]
+        change(opened, lambda now: now.choosing(column, [value] if value else []))
+
+    st.segmented_control(
+        short_label(opened, column),
+        options,
+        key=key,
+        on_change=take,
+        help=help_of(opened, column),
+        format_func=lambda option: TEXTS.get(option, option),
+    )
+
+
+def several(opened: Opened, wanted: Filter, column: str, label: str) -> None:
+    """Some values of a few, or any."""
+    options, key = choices_of(opened.table, column), f"explore.{column}"
+    st.session_state[key] = list(wanted.chosen(column))
+
+    def take() -> None:
+        change(opened, lambda now: now.choosing(column, st.session_state[key]))
+
+    shared: dict[str, Any] = {"key": key, "on_change": take, "help": help_of(opened, column), "format_func": value_name}
+    if len(options) <= MOST_PILLS:
+        st.pills(label, options, selection_mode="multi", wrap=True, **shared)
+    else:
+        st.multiselect(label, options, **shared)
+
+
+def ranges(opened: Opened, wanted: Filter, columns: Sequence[str]) -> None:
+    """Sliders beside each other; none for a column that has one value only."""
+    spread = {name: extent for name in columns if (extent := opened.extents[name]).low < extent.high}
+    if not spread:
+        return
+    # two abreast even beside the sidebar of a small window, so that the pictures stay near
+    with st.grid(3, min_column_width=180, gap="small"):
+        for column, extent in spread.items():
+            low, high, step, shown = _grid(extent)
+            label = short_label(opened, column)
+            one_range(opened, wanted, column, low=low, high=high, step=step, label=label, format=shown)
+
+
+def one_range(
+    opened: Opened, wanted: Filter, column: str, *, low: float, high: float, step: float, label: str, **options: Any
+) -> None:
+    """A slider with two ends; an end that stands at its stop asks for nothing."""
+    key = f"explore.{column}"
+    found = wanted.within(column)
+    st.session_state[key] = min(max(found[0], low), high), max(min(found[1], high), low)
+
+    def take() -> None:
+        first, last = st.session_state[key]
+        ends = first if first > low else -np.inf, last if last < high else np.inf
+        change(opened, lambda now: now.ranging(column, *ends))
+
+    st.slider(label, low, high, step=step, key=key, on_change=take, help=help_of(opened, column), **options)
+
+
+def _grid(extent: Extent) -> tuple[float, float, float, str]:
+    """A slider's ends, how far it moves at a time, and how its values are written.
+
+    The browser counts in steps from the lower end. Steps that are powers of two, and ends that are multiples of them,
+    are exact; else it stops one step short of the upper end and that would be a filter.
+    """
+    span = extent.high - extent.low
+    if extent.whole:
+        step = max(1.0, float(np.ceil(span / 1000)))
+        return extent.low, extent.low + float(np.ceil(span / step)) * step, step, "%d"
+    step = float(2.0 ** np.floor(np.log2(span / 200)))
+    low, high = float(np.floor(extent.low / step)) * step, float(np.ceil(extent.high / step)) * step
+    return low, high, step, f"%.{max(0, 2 - int(np.floor(np.log10(span))))}f"
+
+
+def file_name(opened: Opened, wanted: Filter) -> None:
+    """Part of a file's name."""
+    st.session_state["explore.name"] = wanted.name or ""
+
+    def take() -> None:
+        change(opened, lambda now: narrowed(now, name=st.session_state["explore.name"].strip() or None))
+
+    st.text_input("File name contains", key="explore.name", on_change=take, max_chars=100)
+
+
+def one_tag(opened: Opened, wanted: Filter, names: list[str]) -> None:
+    """One of the tags, which all who come here share."""
+    st.session_state["explore.tag"] = wanted.tag
+
+    def take() -> None:
+        change(opened, lambda now: narrowed(now, tag=st.session_state["explore.tag"]))
+
+    st.selectbox("Tag", names, key="explore.tag", index=None, on_change=take, placeholder="any")

@@ -1,0 +1,111 @@
+"""A page of images: crisp, bordered by their verdict, each a button, and selectable where that leads to something."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.metrics.classification import said_real
+from core.runs.pictures import Pictures
+from dashboard.components.component import component, data_url, nothing
+from dashboard.components.words import NO_BREAK, percent
+from dashboard.services.library import Opened
+
+_mount = component(__file__, "grid")
+TILES = {"small": 96, "medium": 132, "large": 220}
+
+
+def image_grid(
+    opened: Opened,
+    rows: NDArray[np.intp],
+    pictures: Pictures,
+    *,
+    key: str,
+    picked: Sequence[str] = (),
+    tags: Mapping[str, Sequence[str]] | None = None,
+    cut: float = 0.5,
+    maps: bool = False,
+    size: str = "medium",
+    on_pick: Callable[[], None] | None = None,
+    judged: bool = True,
+    current: str | None = None,
+) -> str | None:
+    """Draw images.
+
+    Args:
+        opened: the run.
+        rows: positions to show, in this order.
+        pictures: where their pixels are; the map stands in for one that is not at hand.
+        key: of the element.
+        picked: ids shown as selected.
+        tags: the tags of each id.
+        cut: how sure of REAL the detector must be to say REAL, 0 to 1.
+        maps: lay the margin map over every image.
+        size: a key of `TILES`.
+        on_pick: called before the rerun that a selection causes; `picks` reads what was selected. Without it nothing
+            can be selected.
+        judged: border and badge say what the run's detector called an image; else they say what it is.
+        current: id of the image that the page is about, which is marked.
+
+    Returns:
+        The id that was just opened, or None.
+    """
+    table = opened.table.iloc[rows]
+    called = np.where(said_real(table, cut), "REAL", "FAKE")
+    tiles = []
+    badges = called if judged else table["label"].astype(str)
+    for position, said, row in zip(rows, badges, table.itertuples(), strict=True):
+        # what filters and orders go by; where another threshold turns the verdict it is the other class's
+        sure = percent(float(row.confidence)) if judged else ""
+        moved = judged and said != row.predicted
+        wrong = said != row.label
+        about = row.category.replace("_", " ") if isinstance(row.category, str) else ""
+        tiles.append(
+            {
+                "id": row.id,
+                "source": _source(opened, int(position), pictures, maps),
+                "said": said,
+                "truth": row.label,
+                "wrong": wrong,
+                # a narrow tile has no room for words
+                "sure": sure.replace(f"over{NO_BREAK}", ">") + (f" {row.predicted}" if moved else ""),
+                "about": about,
+                "name": row.name,
+                "tags": list((tags or {}).get(row.id, ())),
+                "label": f"{', '.join(filter(None, (row.name, about)))}: "
+                + (f"called {said} {_how_sure(sure, row.predicted if moved else None)}, " if judged else "")
+                + f"is {row.label}{', wrong' if wrong else ''}. Open.",
+            }
+        )
+    data = {
+        "tiles": tiles,
+        "picked": list(picked),
+        "selectable": on_pick is not None,
+        "tile": TILES[size],
+        "judged": judged,
+        "current": current,
+    }
+    result = _mount(key=key, data=data, on_open_change=nothing, on_pick_change=on_pick or nothing)
+    return result.open if isinstance(result.open, str) and result.open in opened.rows else None
+
+
+def _how_sure(sure: str, likelier: str | None) -> str:
+    return f"at this threshold, though {likelier} is likelier: {sure}" if likelier else f"with {sure}"
+
+
+def picks(value: object) -> list[str]:
+    """The selected ids of a click as the browser sent it."""
+    return [id_ for id_ in value if isinstance(id_, str)][:200] if isinstance(value, list) else []
+
+
+def _source(opened: Opened, row: int, pictures: Pictures, maps: bool) -> str | None:
+    image = pictures.get(row)
+    if image is not None and not maps:
+        return data_url(image)
+    # scikit-image behind the colours is read only where maps are asked for
+    from core.explainers.overlay import draw_map, draw_overlay  # noqa: PLC0415
+
+    values = np.asarray(opened.run.maps[row], np.float32)
+    if image is None:
+        return data_url(draw_map(values, len(values), scale=opened.map_scale))
+    return data_url(draw_overlay(image, values, 32, scale=opened.map_scale, smooth=True))

@@ -1,0 +1,100 @@
+"""What sets the images that a filter finds apart from others: which kinds they are, and how they look."""
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from core.runs.browsing import Filter
+from core.studies.clusters.differences import FACT_WORDS
+from core.studies.clusters.words import Words, differences
+from core.studies.store import find_studies
+from dashboard.components.glossary import explain
+from dashboard.services import library
+from dashboard.services.library import Opened
+
+SHOWN = 6
+FEWEST = 5
+
+
+def draw_apart(opened: Opened, wanted: Filter, positions: NDArray[np.intp]) -> None:
+    """A folded comparison; nothing where the filter finds everything, or too few to compare."""
+    if not FEWEST <= len(positions) <= len(opened.table) - FEWEST:
+        return
+    with st.expander(
+        f"What sets these {len(positions):,} apart?",
+        icon=":material/compare_arrows:",
+        key="explore.apart",
+        on_change="rerun",
+    ) as folded:
+        if folded.open:
+            _draw_words(opened, wanted, positions)
+
+
+def _draw_words(opened: Opened, wanted: Filter, positions: NDArray[np.intp]) -> None:
+    others, whose = _others(opened, wanted, positions)
+    if len(others) < FEWEST:
+        st.caption("There are too few other images to compare them with.")
+        return
+    st.markdown(f"Compared with {whose.format(len(others))}:")
+    own, told = _words(opened, opened.stamp, positions.tobytes(), others.tobytes(), _filtered(wanted))
+    with st.grid(2, min_column_width=300, gap="medium") as grid:
+        with grid.cell():
+            _draw_list("What they show, and how they look", own)
+        with grid.cell():
+            if opened.studied:
+                _draw_list("What studies say of them", told)
+    st.caption(
+        "Told are differences that are not tiny (at least a fifth of how widely images are spread in it; of shares as "
+        "much by Cohen's h) and hardly chance (four times as large as chance usually makes one), largest first. They "
+        "go with the verdict; whether they cause it, only changing the image can say: see Evidence, or the "
+        "experiments on Inspect.",
+        help=explain("Cohen's h"),
+    )
+
+
+def _draw_list(title: str, words: Words) -> None:
+    st.markdown(f"**{title}**")
+    said = [f"- {written(text)}" for _, text in words[:SHOWN]]
+    st.markdown("\n".join(said or ["- nothing that is certainly different"]))
+
+
+def _others(opened: Opened, wanted: Filter, positions: NDArray[np.intp]) -> tuple[NDArray[np.intp], str]:
+    """What the same filter finds under the other verdict; all other images where it asks for no verdict."""
+    lifted = replace(wanted.choosing("predicted", []).choosing("correct", []), sort=Filter.sort)
+    others = np.setdiff1d(library.matching(opened, lifted), positions)
+    if len(others) >= FEWEST:
+        return others, "the {:,} images that fit too but got the other verdict"
+    return np.setdiff1d(np.arange(len(opened.table)), positions), "all {:,} other images"
+
+
+def _filtered(wanted: Filter) -> tuple[str, ...]:
+    """The columns that are no news, since the filter asks for them."""
+    return tuple(sorted({column for column, *_ in (*wanted.choices, *wanted.ranges)}))
+
+
+@st.cache_resource(max_entries=32, show_spinner="Comparing")
+def _words(
+    _opened: Opened,
+    stamp: str,  # noqa: ARG001 - the key
+    inside: bytes,
+    others: bytes,
+    but: tuple[str, ...],
+) -> tuple[Words, Words]:
+    """Differences in the images themselves, and in what studies say of them."""
+    groups = []
+    for positions in (inside, others):
+        group = np.zeros(len(_opened.table), bool)
+        group[np.frombuffer(positions, np.intp)] = True
+        groups.append(group)
+    rows = _opened.run.predictions.reset_index(drop=True)
+    own = differences(*groups, rows, but=but)
+    studies = find_studies(_opened.run).answers
+    return own, differences(*groups, rows, studies=studies, but=(*but, "category", *FACT_WORDS))
+
+
+def written(text: str) -> str:
+    """A difference with what differs in bold and its numbers after it."""
+    return re.sub(r"^(.*)( \([^()]*\)|: [^:]*)$", r"**\1**\2", text, flags=re.DOTALL)

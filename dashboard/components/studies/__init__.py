@@ -1,0 +1,1 @@
+"""Studies on a page: reading one, its findings in words, its limits, and its files."""

@@ -1,0 +1,99 @@
+"""The charts of the page Evidence: how verdicts follow a change, and how far they carry."""
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from core.images.palette import CLASS_COLOURS
+from dashboard.components.charts.figure_cache import kept
+from dashboard.components.charts.style import GREY, TEMPLATE
+
+SYMBOLS = {"FAKE": "circle", "REAL": "square"}
+
+
+@kept
+def response(rates: pd.DataFrame) -> go.Figure:
+    """Share of verdicts turned by strength, with 95 % intervals; the control dashed and hollow.
+
+    Args:
+        rates: the rows of one probe in `core.studies.probes.summary.responses`, weakest first for each verdict.
+    """
+    layout = {"template": TEMPLATE, "margin": {"l": 8, "r": 12, "t": 8, "b": 8}, "height": 220, "showlegend": False}
+    figure = go.Figure(layout=layout)
+    for verdict, rows in rates.groupby("turned"):
+        if not rows["images"].any():
+            continue
+        colour, symbol = CLASS_COLOURS[str(verdict)], SYMBOLS[str(verdict)]
+        if rows["control"].notna().any():
+            figure.add_scatter(
+                x=rows["strength"],
+                y=rows["control_share"],
+                error_y=_ends(rows, "control_share", "control_low", "control_high", colour),
+                mode="lines+markers",
+                line={"color": colour, "width": 1.5, "dash": "dash"},
+                marker={"size": 8, "symbol": f"{symbol}-open", "color": colour},
+                customdata=rows["compared"].map({"own": "control", "size": "as large a change of coarser detail"}),
+                hovertemplate=f"%{{customdata}}: %{{y:.1%}} of {verdict} turn<extra></extra>",
+            )
+        figure.add_scatter(
+            x=rows["strength"],
+            y=rows["share"],
+            error_y=_ends(rows, "share", "low", "high", colour),
+            mode="lines+markers",
+            line={"color": colour, "width": 2.5},
+            marker={"size": 9, "symbol": symbol, "color": colour},
+            customdata=rows[["low", "high", "shift"]],
+            hovertemplate=f"%{{y:.1%}} of {verdict} turn (%{{customdata[0]:.1%}} to %{{customdata[1]:.1%}})<br>"
+            "margin moves by %{customdata[2]:+.2f}<extra></extra>",
+        )
+    figure.update_yaxes(range=[-0.04, 1.04], tickformat=".0%", dtick=0.25, gridcolor="rgba(139, 144, 153, 0.25)")
+    figure.update_xaxes(type="category")
+    return figure
+
+
+@kept
+def carried(rows: pd.DataFrame, *, column: str, own: float | None, hue: str, x: str) -> go.Figure:
+    """Verdicts on images from elsewhere, a dot with its interval a source, the test set's own rate dashed.
+
+    Args:
+        rows: `name`, `column`, `low`, `high`, `images`; drawn from the top down.
+        column: the share to draw, 0 to 1.
+        own: the same share on the run's own images.
+        hue: the class whose colour the dots have.
+        x: title of the axis.
+    """
+    height = 70 + 26 * len(rows)
+    layout = {"template": TEMPLATE, "margin": {"l": 8, "r": 28, "t": 8, "b": 8}, "height": height, "showlegend": False}
+    figure = go.Figure(layout=layout)
+    figure.add_scatter(
+        x=rows[column],
+        y=rows["name"],
+        mode="markers",
+        marker={"size": 10, "symbol": SYMBOLS[hue], "color": CLASS_COLOURS[hue]},
+        error_x={
+            "type": "data",
+            "array": rows["high"] - rows[column],
+            "arrayminus": rows[column] - rows["low"],
+            "color": GREY,
+            "thickness": 1.5,
+            "width": 4,
+        },
+        customdata=rows[["low", "high", "images"]],
+        hovertemplate="%{y}: %{x:.1%} (%{customdata[0]:.1%} to %{customdata[1]:.1%}) of %{customdata[2]:,}"
+        "<extra></extra>",
+    )
+    if own is not None:
+        figure.add_vline(x=own, line={"color": GREY, "dash": "dash", "width": 1.5})
+    figure.update_xaxes(range=[-0.02, 1.02], tickformat=".0%", title=x, gridcolor="rgba(139, 144, 153, 0.25)")
+    figure.update_yaxes(autorange="reversed", type="category")
+    return figure
+
+
+def _ends(rows: pd.DataFrame, value: str, low: str, high: str, colour: str) -> dict[str, object]:
+    return {
+        "type": "data",
+        "array": rows[high] - rows[value],
+        "arrayminus": rows[value] - rows[low],
+        "color": colour,
+        "thickness": 1.2,
+        "width": 3,
+    }

@@ -1,0 +1,91 @@
+"""What the detector can know: stated always, with measured rates where they are."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from core.storage import ContractError
+from core.studies.study import Answer, Finding
+from dashboard.components.studies import out_of_distribution
+from dashboard.components.studies.finding_words import bullets
+from dashboard.components.words import percent, section
+from dashboard.services import library
+from dashboard.services.sentences import for_visitors
+
+# finding of the study `transfer` -> what its number is a share of, and what it says
+RATES = {
+    "generators": "Of {images} pictures by other generators it calls **{share} REAL**",
+    "photographs": "Of {images} squares of ordinary photographs it calls **{share} FAKE**",
+    "filters": "The way such a photograph is made small decides **{share}** of its verdicts by itself",
+}
+
+
+def draw_limits(detector: Mapping[str, Any] | None = None) -> None:
+    """The statement, and the rates that the study `transfer` has measured where there is one.
+
+    Args:
+        detector: the manifest of the one that is asked; None where there is none.
+    """
+    with st.container(border=True):
+        st.markdown(
+            f"**What this detector can know.** It has seen {_seen(detector)}, and nothing else. It was never shown "
+            "another generator, a portrait, a screenshot or a drawing. On those it still says REAL or FAKE, and sounds "
+            "as sure. Its verdict is no evidence about a picture from the world, and none against a person."
+        )
+        if detector is not None and (answer := _measured(detector)) is not None:
+            _draw_rates(answer)
+
+
+def draw_reach(detector: Mapping[str, Any]) -> None:
+    """What a detector is good for and what it does elsewhere, as far as that was measured; for its model card."""
+    section(
+        "What it is good for",
+        "The numbers above are of images like those it was trained on. How it does on any others is measured apart.",
+    )
+    st.markdown(f"It has seen {_seen(detector)}, and nothing else.")
+    if (answer := _measured(detector)) is None:
+        return
+    if text := out_of_distribution.conclusion(answer):
+        st.markdown(text)
+    bullets(out_of_distribution.sentences(answer, ("generators", "photographs", "filters")))
+
+
+def _measured(detector: Mapping[str, Any]) -> Answer | None:
+    """The study `transfer` of a detector; None, and why, where there is none that can be read."""
+    try:
+        answer = library.answer_by(str(detector.get("weights_sha256")), "transfer")
+    except ContractError as error:
+        st.caption(for_visitors(error, homes=library.homes()))
+        return None
+    if answer is None:
+        st.caption(
+            "How often it errs on other generators and on ordinary photographs has not been measured for this detector."
+        )
+    return answer
+
+
+def _seen(detector: Mapping[str, Any] | None) -> str:
+    """What a detector was trained on."""
+    trained_on = str((detector or {}).get("training_set", "cifake-train"))
+    if trained_on.startswith("sample"):
+        return "32 x 32 crops of five photographs and one small generator's redrawings of them"
+    if trained_on.startswith("cifake"):
+        return (
+            "32 x 32 photographs of ten kinds of things and the pictures that one image generator made of the same "
+            "things"
+        )
+    return f"the 32 x 32 images of {trained_on}"
+
+
+def _draw_rates(answer: Answer) -> None:
+    rates = [(words, answer.finding(key)) for key, words in RATES.items()]
+    st.markdown("\n".join(f"- {_rate(words, found)}" for words, found in rates if found is not None))
+    with st.expander("All that was measured of this"):
+        st.markdown("\n".join(f"- {found.sentence}" for found in answer.findings))
+        st.caption(f"{answer.about.get('question', '')} Compared with: {answer.about.get('control', '')}")
+
+
+def _rate(words: str, found: Finding) -> str:
+    said = words.format(images=f"{found.images:,}", share=percent(found.value))
+    return f"{said} (95 % interval {percent(found.low)} to {percent(found.high)})."

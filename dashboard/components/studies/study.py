@@ -1,0 +1,167 @@
+"""A study on a page: read, or the sentence that stands in its place; what it comes to, and its numbers as files."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from core.storage import ContractError
+from core.studies.groups import By
+from core.studies.study import Answer
+from dashboard.components.downloads import file_button
+from dashboard.components.studies.finding_words import bullets
+from dashboard.services import library
+from dashboard.services.library import Opened
+from dashboard.services.sentences import for_visitors
+
+# so many images are enough for intervals of a few hundredths
+ENOUGH = 1000
+# quick on any number of images
+QUICK = ("audit", "clusters", "duplicates", "files")
+# columns of what visitors write, and of how their files are called
+WRITTEN = ("tags", "note", "name")
+# a cell that begins so is a formula in a spreadsheet
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+Summary = Callable[..., pd.DataFrame]
+NUMBER_NAMES = {"value": "value", "low": "95 % from", "high": "to", "images": "images"}
+
+
+def command(opened: Opened, *names: str) -> str:
+    """What to type for studies of this run."""
+    some = f" --images {ENOUGH}" if len(opened.run) > ENOUGH and not set(names) <= set(QUICK) else ""
+    return f"python -m core.studies {' '.join(names)} --run {opened.run.name}{some}"
+
+
+def readable(opened: Opened, name: str, title: str | None = None) -> Answer | None:
+    """A study of the run; None where there is none, and where it cannot be read with a sentence in its place."""
+    try:
+        return library.answer(opened, name)
+    except ContractError as error:
+        refused(error, title)
+        return None
+
+
+def study_of(opened: Opened, name: str, title: str | None = None) -> Answer | None:
+    """A study of the run; where there is none, or none that can be read, a sentence, under a title, says what to do."""
+    found = readable(opened, name, title)
+    if found is None and not is_there(opened, name):
+        _titled(title)
+        st.info(
+            f"This has not been measured for {opened.run.name} yet. To do so, run `{command(opened, name)}` and reload "
+            "this page.",
+            icon=":material/science:",
+        )
+    return found
+
+
+def is_there(opened: Opened, name: str) -> bool:
+    """Whether the run has a file of this study, readable or not."""
+    return library.study_path(opened.run.path, name).is_file()
+
+
+def all_there(opened: Opened, names: Sequence[str]) -> dict[str, Answer]:
+    """The studies among `names` that this run has and that can be read."""
+    found = {}
+    for name in names:
+        try:
+            answer = library.answer(opened, name)
+        except ContractError:
+            # the part of the page that is about it says so
+            continue
+        if answer is not None:
+            found[name] = answer
+    return found
+
+
+def summary(opened: Opened, answer: Answer, make: Summary, by: By) -> pd.DataFrame:
+    """What `make`, of `core.studies.trust.summary`, says of a study, remembered.
+
+    Raises:
+        ContractError: the study lacks columns that it has now.
+    """
+    opened = opened.origin
+    return _summary(opened, answer, make, f"{opened.stamp} {answer.about['study']} {make.__name__}", by)
+
+
+@st.cache_resource(max_entries=256, show_spinner=False)
+def _summary(_opened: Opened, _answer: Answer, _make: Summary, stamp: str, by: By) -> pd.DataFrame:  # noqa: ARG001
+    try:
+        return _make(_answer.table, _opened.run, by=by)
+    except KeyError as error:
+        again = f"make it again with `{command(_opened, _answer.about['study'])}`"
+        raise ContractError(f"{_answer.path} has no column {error}, it is of another version; {again}") from error
+
+
+def refused(error: ContractError, title: str | None = None) -> None:
+    """Say why a study cannot be shown."""
+    _titled(title)
+    st.error(for_visitors(error, homes=library.homes()))
+
+
+def _titled(title: str | None) -> None:
+    if title:
+        st.markdown(f"**{title}**")
+
+
+def cannot(sentence: str) -> None:
+    """What a study cannot show, where it is shown."""
+    st.caption(f":material/visibility_off: What this cannot show: {sentence}")
+
+
+def numbers(opened: Opened, answer: Answer, frame: pd.DataFrame, *, names: Mapping[str, str], key: str) -> None:
+    """The findings and numbers behind a picture, and both them and the study as files.
+
+    Args:
+        opened: the run.
+        answer: the study.
+        frame: what is drawn.
+        names: column of `frame` -> its heading; `NUMBER_NAMES` come after them.
+        key: of the elements.
+    """
+    headings = {**names, **NUMBER_NAMES}
+    shown = frame[list(headings)].rename(columns=headings)
+    about = answer.about
+    with st.expander("In full: every number, and where it is from", icon=":material/table:"):
+        bullets([one.sentence for one in answer.findings])
+        st.dataframe(shown, hide_index=True, alt=f"The numbers of {about['title']}")
+        settings = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in about["parameters"].items())
+        st.caption(
+            f"{about['images']:,} of {about['of']:,} images, weighted up to the run; control: {about['control']} "
+            f"Settings: {settings}. Made {about['created'].partition('T')[0]}."
+        )
+        with st.container(horizontal=True):
+            csv_button("These numbers (CSV)", shown, f"{opened.run.name}-{key}.csv", key=f"{key}.shown")
+            csv_button("Every image (CSV)", answer.table, f"{opened.run.name}-{about['study']}.csv", key=f"{key}.all")
+
+
+def csv_button(
+    label: str, table: pd.DataFrame | Callable[[], pd.DataFrame], name: str, *, key: str, **options: Any
+) -> None:
+    """A button for a table, written, and made where `table` is a function, when it is asked for.
+
+    Args:
+        label: of the button.
+        table: what is written, or what makes it.
+        name: of the file.
+        key: of the button.
+        options: those of `st.download_button`.
+    """
+    file_button(
+        label,
+        lambda: as_csv(table() if callable(table) else table),
+        file_name=name,
+        mime="text/csv",
+        key=key,
+        **{"icon": ":material/download:", "type": "tertiary", **options},
+    )
+
+
+def as_csv(table: pd.DataFrame) -> bytes:
+    """A table as CSV, with "'" before what visitors wrote wherever a spreadsheet would run it as a formula."""
+    plain = {name: table[name].astype(object).map(_plain) for name in WRITTEN if name in table}
+    return table.assign(**plain).to_csv(index=False).encode()
+
+
+def _plain(value: object) -> object:
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value

@@ -1,0 +1,1 @@
+"""The pages, a folder each: the page itself and the parts that only it uses."""

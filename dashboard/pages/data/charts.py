@@ -1,0 +1,242 @@
+"""Figures of the page Data: what each fact tells, how it is spread over the classes, and what that is worth."""
+
+from collections.abc import Sequence
+from math import isfinite
+from typing import Any
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from core.images.palette import CLASS_COLOURS, rgb
+from core.metrics.intervals import Estimate
+from core.studies.audit.summary import Concern
+from dashboard.components.charts.style import GREY, TEMPLATE
+from dashboard.components.charts.figure_cache import kept
+from dashboard.components.words import percent
+
+# neither of the classes, and told apart from grey with every kind of colour blindness
+DETECTOR = "#0f9d8a"
+DASHES = {"REAL": "solid", "FAKE": "dash"}
+MARGIN = {"l": 8, "r": 28, "t": 8, "b": 8}
+MOST_NAMES = 8
+
+
+@kept
+def told_apart(found: Sequence[Concern], network: Estimate) -> go.Figure:
+    """For each fact, worst first, the pairs told apart by it alone and by the detector where it cannot help.
+
+    Args:
+        found: from `core.studies.audit.summary.concerns`.
+        network: the detector's AUROC over all images.
+    """
+    figure = _figure(height=110 + 34 * len(found))
+    rows = {
+        "by this alone": ([one.alone for one in found], {"color": GREY, "symbol": "circle", "size": 11}),
+        "by the detector, where this cannot help": (
+            [one.without for one in found],
+            {"color": DETECTOR, "symbol": "diamond-open", "size": 11, "line": {"width": 2.2}},
+        ),
+    }
+    places = [-number for number in range(len(found))]
+    for name, (estimates, marker) in rows.items():
+        figure.add_scatter(
+            x=[one.value for one in estimates],
+            y=places,
+            mode="markers",
+            name=name,
+            marker=marker,
+            error_x={
+                "type": "data",
+                "array": [one.high - one.value for one in estimates],
+                "arrayminus": [one.value - one.low for one in estimates],
+                "color": marker["color"],
+                "thickness": 2,
+                "width": 4,
+            },
+            customdata=[
+                [about.name.title, f"{100 * one.value:.1f}", f"{100 * one.low:.1f}", f"{100 * one.high:.1f}"]
+                for about, one in zip(found, estimates, strict=True)
+            ],
+            hovertemplate=f"%{{customdata[0]}}, {name}: %{{customdata[1]}} of 100 pairs (%{{customdata[2]}} to "
+            "%{customdata[3]})<extra></extra>",
+        )
+    _line(figure, 0.5, "guessing", GREY)
+    _line(figure, network.value, "the detector, all images", DETECTOR)
+    figure.update_yaxes(
+        tickvals=places,
+        ticktext=[one.name.title for one in found],
+        range=[-len(found) + 0.4, 0.6],
+        showgrid=False,
+        title=None,
+    )
+    values = [value for one in found for value in (*one.alone[:3], *one.without[:3]) if isfinite(value)]
+    figure.update_xaxes(
+        title="of 100 pairs told apart",
+        range=[min([0.48, *values]) - 0.01, 1.03],
+        tickvals=[share / 10 for share in range(11)],
+        ticktext=[str(10 * share) for share in range(11)],
+    )
+    # the names of the lines stand between the legend and the rows
+    figure.update_layout(legend={"yref": "container", "y": 1.0, "yanchor": "top"}, margin={**MARGIN, "t": 62})
+    return figure
+
+
+def _line(figure: go.Figure, x: float, text: str, colour: str) -> None:
+    figure.add_vline(
+        x=x,
+        line={"color": colour, "dash": "dot", "width": 1.4},
+        annotation={"text": text, "yref": "paper", "y": 1.0, "yanchor": "bottom", "yshift": -2, "showarrow": False},
+        annotation_position="top left" if x > 0.8 else "top right",
+        annotation_font={"size": 12, "color": colour},
+    )
+
+
+@kept
+def spread(frame: pd.DataFrame, unit: str) -> go.Figure:
+    """How a fact is spread over REAL and FAKE images.
+
+    Args:
+        frame: from `core.studies.audit.summary.histogram`.
+        unit: what the values are, under the axis.
+    """
+    return _of_names(frame) if "value" in frame else _of_numbers(frame, unit)
+
+
+def _of_numbers(frame: pd.DataFrame, unit: str) -> go.Figure:
+    figure = _figure(height=250)
+    top = max(frame["real"].max(), frame["fake"].max())
+    for name in ("FAKE", "REAL"):
+        shares = frame[name.lower()]
+        figure.add_scatter(
+            # the last step needs its right end
+            x=[*frame["low"], frame["high"].iloc[-1]],
+            y=[*shares, shares.iloc[-1]],
+            mode="lines",
+            name=name,
+            line={"shape": "hv", "color": CLASS_COLOURS[name], "width": 2, "dash": DASHES[name]},
+            fill="tozeroy",
+            fillcolor=_clear(name, 0.16),
+            customdata=[
+                [name, percent(share), f"{low:.4g}", f"{high:.4g}"]
+                for share, low, high in zip(
+                    [*shares, shares.iloc[-1]], [*frame["low"], frame["low"].iloc[-1]],
+                    [*frame["high"], frame["high"].iloc[-1]], strict=True,
+                )
+            ],
+            hovertemplate="%{customdata[1]} of %{customdata[0]} images: %{customdata[2]} to %{customdata[3]}"
+            "<extra></extra>",
+        )  # fmt: skip
+    figure.update_yaxes(showticklabels=False, title=None, showgrid=False, range=[0, 1.06 * top], ticks="")
+    figure.update_xaxes(title={"text": unit, "font": {"size": 12}})
+    return figure
+
+
+def _of_names(frame: pd.DataFrame) -> go.Figure:
+    shown = frame.head(MOST_NAMES)
+    figure = _figure(height=max(150, 60 + 36 * len(shown)), barmode="group", bargap=0.25)
+    for name in ("FAKE", "REAL"):
+        figure.add_bar(
+            x=shown[name.lower()],
+            y=[str(value).replace("_", " ") for value in shown["value"]],
+            orientation="h",
+            name=name,
+            marker={"color": CLASS_COLOURS[name], "pattern": {"shape": "/" if name == "FAKE" else "", "solidity": 0.5}},
+            customdata=[[percent(share), name] for share in shown[name.lower()]],
+            hovertemplate="%{y}: %{customdata[0]} of %{customdata[1]} images<extra></extra>",
+        )
+    figure.update_yaxes(autorange="reversed", title=None, showgrid=False)
+    figure.update_xaxes(
+        title={"text": "share of the class", "font": {"size": 12}}, tickformat=".0%", rangemode="tozero"
+    )
+    return figure
+
+
+@kept
+def spectrum(frame: pd.DataFrame) -> go.Figure:
+    """Median power by ring of the spectrum and class, with the middle half of the images.
+
+    Args:
+        frame: from `core.studies.audit.summary.rings`.
+    """
+    figure = _figure(height=330)
+    for name in ("FAKE", "REAL"):
+        side = name.lower()
+        ends = [*frame[f"upper_{side}"], *frame[f"lower_{side}"][::-1]]
+        figure.add_scatter(
+            x=[*frame["ring"], *frame["ring"][::-1]],
+            y=ends,
+            fill="toself",
+            fillcolor=_clear(name, 0.14),
+            line={"width": 0},
+            hoverinfo="skip",
+            showlegend=False,
+        )
+        figure.add_scatter(
+            x=frame["ring"],
+            y=frame[f"median_{side}"],
+            mode="lines+markers",
+            name=name,
+            line={"color": CLASS_COLOURS[name], "width": 2.4, "dash": DASHES[name]},
+            marker={"symbol": "circle" if name == "REAL" else "diamond", "size": 7},
+            customdata=[[name, f"{100 * max(value, 1 - value):.0f}"] for value in frame["direct"]],
+            hovertemplate="%{x} cycles an image, %{customdata[0]}: 10 to the power of %{y:.2f}; alone it tells "
+            "%{customdata[1]} of 100 pairs apart<extra></extra>",
+        )
+    figure.update_xaxes(title="cycles an image: coarse shading to finest detail", tickvals=[1, 4, 8, 12, 16])
+    figure.update_yaxes(title="power (1 more is ten times as much)")
+    return figure
+
+
+@kept
+def beside(frame: pd.DataFrame) -> go.Figure:
+    """The share of right verdicts of each yardstick, with intervals, the network last.
+
+    Args:
+        frame: from `core.studies.audit.summary.yardsticks`.
+    """
+    figure = _figure(height=330, showlegend=False)
+    colours = [DETECTOR if name == "The network" else GREY for name in frame["name"]]
+    figure.add_bar(
+        x=frame["value"],
+        y=frame["name"],
+        orientation="h",
+        marker={"color": colours},
+        width=0.55,
+        error_x={
+            "type": "data",
+            "array": frame["high"] - frame["value"],
+            "arrayminus": frame["value"] - frame["low"],
+            "thickness": 2,
+            "width": 5,
+            "color": GREY,
+        },
+        customdata=[
+            [percent(row.value), percent(row.low), percent(row.high), f"{row.auroc:.3f}", row.about]
+            for row in frame.itertuples()
+        ],
+        hovertemplate="%{y} (%{customdata[4]}): %{customdata[0]} right (%{customdata[1]} to %{customdata[2]}), AUROC "
+        "%{customdata[3]}<extra></extra>",
+    )
+    figure.add_scatter(
+        x=frame["high"] + 0.02,
+        y=frame["name"],
+        mode="text",
+        text=[percent(value) for value in frame["value"]],
+        textposition="middle right",
+        cliponaxis=False,
+        hoverinfo="skip",
+    )
+    _line(figure, 0.5, "guessing", GREY)
+    figure.update_xaxes(title="verdicts that are right", range=[0, 1.12], tickvals=[0, 0.25, 0.5, 0.75, 1])
+    figure.update_xaxes(tickformat=".0%")
+    figure.update_yaxes(title=None, showgrid=False)
+    figure.update_layout(margin={**MARGIN, "t": 24})
+    return figure
+
+
+def _figure(**layout: Any) -> go.Figure:
+    return go.Figure(layout={"template": TEMPLATE, "margin": MARGIN, **layout})
+
+
+def _clear(name: str, opacity: float) -> str:
+    return f"rgba({', '.join(map(str, rgb(CLASS_COLOURS[name])))}, {opacity})"

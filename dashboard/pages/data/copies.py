@@ -1,0 +1,108 @@
+"""Copies and near copies on the page Data: counts that open in Explore, and pairs as pictures."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+from numpy.typing import NDArray
+
+from core.runs.browsing import Filter
+from core.studies.audit.pictures import training_pictures
+from core.studies.audit.summary import copy_counts, copy_pairs
+from core.studies.copies.nearest_copy import FILE, NEAR, SHOWN
+from core.studies.study import Answer
+from dashboard.services import address
+from dashboard.services import library
+from dashboard.services.address import Setting
+from dashboard.services.library import Opened
+from dashboard.pages.data.pairs import pair_pictures
+from dashboard.components.words import CLASS_WORDS
+
+SIDE_NAMES = {"in_training": "With training images", "in_set": "Within this set"}
+SIDE = Setting("side", "in_training", choices=tuple(SIDE_NAMES))
+STEP = 12
+PAIRS = Setting("pairs", STEP, kind=int, low=STEP, high=1200)
+WHERE = {"in_training": "in the training set", "in_set": "elsewhere in this set"}
+WHAT = {
+    FILE: "the same file, byte for byte",
+    SHOWN: "the same pixels in another file",
+    NEAR: "nearly the same picture",
+}
+
+
+def draw_counts(opened: Opened, duplicates: Answer) -> None:
+    """How many images are copies of what, each count a way to them."""
+    with st.grid(2, min_column_width=330, gap="large") as grid:
+        for side, rows in copy_counts(duplicates, opened.run).groupby("side", sort=False):
+            with grid.cell():
+                st.markdown(f"**Also {WHERE[side]}**")
+                for row in rows.to_dict("records"):
+                    _count(opened, row)
+
+
+def _count(opened: Opened, row: Mapping[str, Any]) -> None:
+    what, count = WHAT[row["kind"]], row["count"]
+    if not row["checked"]:
+        st.caption(f"{what.capitalize()}: not checked, because the training images were not at hand.")
+    elif not count:
+        st.caption(f"{what.capitalize()}: none.")
+    else:
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            key = f"data.{row['side']}.{row['kind']}"
+            if st.button(f"{count:,}", icon=":material/grid_view:", key=key, help="Show them in Explore."):
+                wanted = Filter().choosing(f"duplicates.{row['side']}", [row["kind"]])
+                address.go("explore", run=opened.run.name, wanted=wanted)
+            sides = f"{row['real']:,} {CLASS_WORDS['REAL']}, {row['fake']:,} {CLASS_WORDS['FAKE']}"
+            clash = f"; **{row['other_class']:,} of the other class**" if row["other_class"] else ""
+            st.markdown(f"{what}: {sides}{clash}", width="stretch")
+
+
+def draw_pairs(opened: Opened, duplicates: Answer) -> None:
+    """Images beside what they are nearly, or in another file, copies of."""
+    found = {side: copy_pairs(duplicates, side) for side in SIDE_NAMES}
+    if not any(map(len, found.values())):
+        st.caption("There is no pair to look at: no near copy, and no equal pixels in another file.")
+        return
+    SIDE.linked(
+        st.segmented_control,
+        "Pairs",
+        options=list(SIDE_NAMES),
+        format_func=lambda side: f"{SIDE_NAMES[side]}, {len(found[side]):,}",
+        required=True,
+        label_visibility="collapsed",
+    )
+    side, pairs = SIDE.value, found[SIDE.value]
+    if pairs.empty:
+        st.caption("No such pair.")
+        return
+    shown = pairs.head(PAIRS.value)
+    training = _training(opened, shown) if side == "in_training" else None
+    # a class is no name for a field
+    shown = shown.rename(columns={"class": "same"})
+    if id_ := pair_pictures(opened, shown, library.pictures(opened), training=training, key=f"data.pairs.{side}"):
+        address.go("inspect", run=opened.run.name, id=id_)
+    if len(shown) < min(len(pairs), PAIRS.high):
+        st.button(
+            f"Show more of {len(pairs):,}",
+            icon=":material/expand_more:",
+            key="data.more",
+            on_click=lambda: PAIRS.set(min(PAIRS.value + STEP, PAIRS.high)),
+        )
+
+
+def _training(opened: Opened, pairs: pd.DataFrame) -> dict[str, NDArray[np.uint8]]:
+    """The pictures of training images, from the set that is attached or from the sample."""
+    source = "sample" if opened.run.manifest["set"].startswith("sample-") else library.shelf().source
+    if source is None:
+        return {}
+    wanted = tuple(zip(pairs["partner"], pairs["name"], strict=True))
+    # in the steps in which they come, so that a step more reads one step
+    steps = [_read(source, wanted[start : start + STEP]) for start in range(0, len(wanted), STEP)]
+    return {identity: picture for step in steps for identity, picture in step.items()}
+
+
+@st.cache_data(max_entries=100, show_spinner="Looking for the training images")
+def _read(source: str, wanted: tuple[tuple[str, str], ...]) -> dict[str, NDArray[np.uint8]]:
+    return training_pictures(source, dict(wanted))

@@ -1,0 +1,73 @@
+"""Images beside what they are copies of, each pair a button that opens the image."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from core.runs.pictures import Pictures
+from core.studies.copies.nearest_copy import NEAR
+from dashboard.services.library import Opened
+from dashboard.components.component import component, data_url, nothing
+
+_mount = component(__file__, "pairs")
+
+
+def pair_pictures(
+    opened: Opened,
+    pairs: pd.DataFrame,
+    pictures: Pictures,
+    *,
+    training: Mapping[str, NDArray[np.uint8]] | None,
+    key: str,
+) -> str | None:
+    """Draw pairs.
+
+    Args:
+        opened: the run.
+        pairs: rows of `core.studies.audit.summary.copy_pairs`.
+        pictures: where the run's pixels are.
+        training: pixels of training images by identity; None where the copies are in the run itself.
+        key: of the element.
+
+    Returns:
+        The id of the image that was just opened, or None.
+    """
+    drawn = []
+    for pair in pairs.itertuples(index=False):
+        row = opened.row_of(pair.id)
+        if row is None:
+            continue
+        label = str(opened.table["label"].iloc[row])
+        other = _other(label) if pair.same == "other" else label
+        left = _side(pictures.get(row), label, str(opened.table["name"].iloc[row]), "this image")
+        if training is None:
+            at = opened.row_of(pair.partner)
+            right = _side(None if at is None else pictures.get(at), other, pair.name, "same set")
+        else:
+            right = _side(training.get(pair.partner), other, pair.name, "training")
+        note = (
+            f"{64 - int(pair.bits)} of 64 parts of their hashes agree" if pair.kind == NEAR else "Every pixel is equal"
+        )
+        drawn.append(
+            {
+                "id": pair.id,
+                "left": left,
+                "right": right,
+                "note": f"{note}.",
+                "clash": "Other class." if pair.same == "other" else "",
+                "label": f"{left['name']} ({label}) and {pair.name} ({other}): {note}. Open the first.",
+            }
+        )
+    result = _mount(key=key, data={"title": "Pairs of copies", "pairs": drawn}, on_open_change=nothing)
+    return result.open if isinstance(result.open, str) and result.open in opened.rows else None
+
+
+def _other(label: str) -> str:
+    return "FAKE" if label == "REAL" else "REAL"
+
+
+def _side(image: NDArray[np.uint8] | None, label: str, name: str, where: str) -> dict[str, str | None]:
+    source = None if image is None else data_url(image)
+    return {"source": source, "is": label, "name": name, "where": where, "alt": f"{label}, {name}"}

@@ -1,0 +1,86 @@
+"""Rates with intervals, each beside its control, and each a button where there is something to open."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dashboard.components.component import component, data_url, nothing
+
+_mount = component(__file__, "controlled_rates")
+
+
+@dataclass(frozen=True, eq=False)
+class Bar:
+    """One rate.
+
+    Attributes:
+        key: what a click gives back.
+        name: what it is of.
+        note: a few words under the name.
+        share, low, high: 0 to 1, and the ends of its interval.
+        number: the share in words.
+        label: everything in one sentence, for the pointer and for screen readers.
+        control: the control's share, drawn as a diamond; None without a control.
+        picture: uint8 (32, 32, 3) beside the name.
+    """
+
+    key: str
+    name: str
+    note: str
+    share: float
+    low: float
+    high: float
+    number: str
+    label: str
+    control: float | None = None
+    picture: NDArray[np.uint8] | None = None
+
+
+class Clicked(NamedTuple):
+    """What was just clicked.
+
+    Attributes:
+        rate: the key of the bar, or None.
+        name: the key of the name beside a bar, or None.
+    """
+
+    rate: str | None
+    name: str | None
+
+
+def controlled_rates(
+    rows: Sequence[Bar],
+    *,
+    key: str,
+    title: str,
+    hue: str = "",
+    line: float | None = None,
+    opens: bool = False,
+    sees: str = "",
+) -> Clicked:
+    """Draw rates on one scale from 0 to 1.
+
+    Args:
+        rows: from above.
+        key: of the element.
+        title: what the group is, for screen readers.
+        hue: "FAKE" or "REAL" for that class's colour, grey otherwise.
+        line: a share drawn through all rows, dashed.
+        opens: bars are buttons.
+        sees: names are buttons, which go to the heading with this anchor.
+    """
+    drawn = []
+    for row in rows:
+        about = asdict(row)
+        picture = about.pop("picture")
+        # a rate of nothing is no bar
+        numbers = {name: float(np.nan_to_num(about[name])) for name in ("share", "low", "high")}
+        source = None if picture is None else data_url(picture)
+        drawn.append(about | numbers | {"source": source, "alt": f"An image after {row.name}, {row.note}"})
+    data = {"title": title, "hue": hue, "top": 1.0, "line": line, "opens": opens, "sees": sees, "rows": drawn}
+    result = _mount(key=key, data=data, on_open_change=nothing, on_see_change=nothing)
+    keys = {row.key for row in rows}
+    return Clicked(*(one if one in keys else None for one in (result.open, result.see)))

@@ -1,0 +1,99 @@
+"""Evidence: what does the detector read?"""
+
+import streamlit as st
+
+from dashboard.components.glossary import explain
+from dashboard.components.studies.downloads import evidence_downloads
+from dashboard.components.studies.finding_words import findings
+from dashboard.components.studies.out_of_distribution import draw_transfer
+from dashboard.components.studies.study import study_of
+from dashboard.components.words import CLASS_WORDS, heading, section
+from dashboard.pages.evidence import probe as one
+from dashboard.pages.evidence.neighbours import draw_summary, searched
+from dashboard.pages.evidence.ranking import draw_ranking
+from dashboard.pages.evidence.setup import read_evidence, shown_picture
+from dashboard.services import library
+
+opened = library.current()
+
+heading(
+    "What does the detector read?",
+    "A map says where it looked. An experiment says what it saw: one thing about each picture is changed, its finest "
+    "detail, its colours, its shape, and the detector is asked again.",
+    "**Where the verdict turns, and as much change of something else does not turn it, it rested on that thing.**",
+    help=explain("Study", "Control"),
+)
+if opened.table.empty:
+    st.info("This run holds no image, so nothing was asked; choose another one on the left.")
+    st.stop()
+
+probes = study_of(opened, "probes")
+if probes is not None and len(probes.table):
+    evidence = read_evidence(opened, probes)
+    probe_setting = one.probe_setting(evidence)
+    shown = shown_picture(opened, probe_setting.value)
+    findings(probes.findings, first=8)
+
+    st.space("small")
+    section(
+        "Which change turns verdicts most easily",
+        f"{CLASS_WORDS['FAKE']} and {CLASS_WORDS['REAL']} verdicts stand apart, because nearly every change pushes "
+        "towards one of the two. The picture shows an image after the change; a click on it goes to it below.",
+        help=explain("Probe", "Control"),
+    )
+    asked = draw_ranking(opened, evidence, shown)
+
+    st.space("small")
+    if asked and asked != probe_setting.value:
+        probe_setting.set(asked)
+        st.rerun()
+    st.subheader("See what a change does", anchor=one.ANCHOR, help=explain("Low-pass", "Spectrum"))
+    st.caption("One picture under every strength of the change, and under its control, which changes as much else.")
+    probe = one.choose_probe(probe_setting)
+    one.draw_pictures(evidence, shown, probe)
+
+    st.space("small")
+    section(
+        "How verdicts follow as the change grows",
+        f"Share of verdicts that turn, with 95 % intervals: ● {CLASS_WORDS['FAKE']}, ■ {CLASS_WORDS['REAL']}, dashed "
+        "and hollow the control. A cue that matters rises with the change and leaves its control behind.",
+        help=explain("Interval", "Control"),
+    )
+    one.draw_responses(evidence, probe)
+
+    st.space("small")
+    section(
+        "Whom it turns",
+        "The same by group; dashed the share of all. A group that stands out has pictures that rest on this more than "
+        "others do. A click shows them.",
+    )
+    one.draw_groups(opened, evidence, probe)
+    evidence_downloads(opened, evidence)
+    st.caption(
+        "What this cannot show: a changed picture is one that the detector was never made for, so that a verdict hangs "
+        "on a thing does not say that it would recognise the thing elsewhere. Only what was tried can be found."
+    )
+
+st.space("medium")
+section(
+    "How far a verdict carries",
+    "What it says of pictures that it was not made for: by other image generators, and ordinary photographs that some "
+    "filter made small. Saved as JPEG like its own training images.",
+    help=explain("Transfer", "Resampling filter"),
+)
+transfer = study_of(opened, "transfer")
+if transfer is not None:
+    draw_transfer(opened, transfer)
+
+st.space("medium")
+head = st.container()
+neighbours = study_of(opened, "neighbours")
+with head:
+    section(
+        "What images are like to it",
+        f"For each image the {searched(neighbours)} whose features, what the network has made of them before it "
+        "decides, are most alike, and whether their labels say what the detector says.",
+        help=explain("Neighbours", "Features"),
+    )
+if neighbours is not None:
+    draw_summary(opened, neighbours)

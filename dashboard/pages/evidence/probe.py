@@ -1,0 +1,189 @@
+"""One probe up close: what it does to a picture, how verdicts follow as it grows, and whom it turns."""
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from core.probes.probing import amplified
+from core.probes.table import FAMILIES, PROBES, Probe, Strength
+from dashboard.components.charts import style as charts
+from dashboard.components.images.picture_rows import Cell, Row, picture_rows
+from dashboard.components.studies import charts as evidence_charts
+from dashboard.components.words import CLASS_WORDS, percent
+from dashboard.pages.evidence.controlled_rates import controlled_rates
+from dashboard.pages.evidence.ranking import bar_of
+from dashboard.pages.evidence.setup import (
+    OTHER,
+    Evidence,
+    Shown,
+    next_picture,
+    open_turned,
+    own_probes,
+    rates_by,
+)
+from dashboard.services.address import Setting
+from dashboard.services.library import Opened
+
+# of the heading that names in the ranking lead to
+ANCHOR = "see-it"
+BY = Setting("by", "category", choices=("category", "cell"))
+BY_NAMES = {"category": "What it shows", "cell": "Right and wrong verdicts"}
+
+
+def probe_setting(evidence: Evidence) -> Setting:
+    """The probe that is looked at: the one that turns FAKE verdicts with the least change, unless the URL says."""
+    top = next(iter(evidence.tops.values()))["probe"].iloc[0] if evidence.tops else "lowpass"
+    return Setting("probe", str(top), choices=tuple(probe.key for probe in own_probes()))
+
+
+def choose_probe(setting: Setting) -> Probe:
+    """The select box, and the button for another picture."""
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        setting.linked(
+            st.selectbox,
+            "The change",
+            options=list(setting.choices or ()),
+            format_func=lambda key: f"{FAMILIES[PROBES[key].family]}: {PROBES[key].title.lower()}",
+            width=420,
+        )
+        st.button("Another picture", icon=":material/refresh:", on_click=next_picture, key="evidence.next")
+    return PROBES[setting.value]
+
+
+def draw_pictures(evidence: Evidence, shown: Shown | None, probe: Probe) -> None:
+    """The example under each strength of a probe and of its controls, with what these do to the test set's verdicts."""
+    if shown is None:
+        st.info("No picture is at hand to show it on; attach CIFAKE on the left.", icon=":material/hide_image:")
+        return
+    rows = [_changed(evidence, shown, probe, PROBES[probe.key]), _differences(shown, probe)]
+    rows += [_changed(evidence, shown, probe, PROBES[key]) for key in probe.controls]
+    picture_rows(["as it is", *(strength.told for strength in probe.strengths)], rows, key="evidence.see")
+    known = any(shown.verdict(column) for column in probe.columns)
+    frames = " The frame is what the detector calls each picture." if known else ""
+    if probe.controls:
+        told = f"If a verdict turns here and not under the control, it rested on {probe.means}."
+    else:
+        told = f"Without a control of its own, a turn is a hint that the verdict rested on {probe.means}, and no more."
+    st.caption(
+        f"Under the pictures: the share of the test set's FAKE and REAL verdicts that turn.{frames} {told} The picture "
+        f"is from {shown.opened.run.manifest['set']}."
+    )
+
+
+def _changed(evidence: Evidence, shown: Shown, probe: Probe, made: Probe) -> Row:
+    """The pictures of a probe, or of one of its controls beside it."""
+    row = shown.opened.table.iloc[shown.example.row]
+    own = made is probe
+    first = None
+    if own:
+        before = shown.example.before(probe)
+        called = OTHER[row["predicted"]] if probe.changes_donor else row["predicted"]
+        first = Cell(before, f"An image called {called}", f"called {called}", edge=called)
+    cells = [_cell(evidence, shown, made, strength) for strength in made.strengths]
+    return Row(made.title if own else f"Control: {made.title.lower()}", made.sentence, [first, *cells])
+
+
+def _cell(evidence: Evidence, shown: Shown, probe: Probe, strength: Strength) -> Cell | None:
+    column = probe.column(strength.key)
+    picture = shown.example.pictures.get(column)
+    if picture is None:
+        return None
+    rates = []
+    for verdict in evidence.tops:
+        rate = evidence.rate(verdict, column)
+        if rate["images"]:
+            ends = f"{percent(rate['low'])} to {percent(rate['high'])}"
+            label = f"{percent(rate['share'])} ({ends}) of {rate['turned']} verdicts turn"
+            rates.append((rate["turned"], f"{percent(rate['share'])} turn", label))
+    called = shown.verdict(column)
+    said = f", now called {called}" if called else ""
+    return Cell(picture, f"The image after {probe.title.lower()}, {strength.label}{said}", "", called, tuple(rates))
+
+
+def _differences(shown: Shown, probe: Probe) -> Row:
+    before, cells = shown.example.before(probe), []
+    for strength in probe.strengths:
+        picture = shown.example.pictures.get(probe.column(strength.key))
+        if picture is None:
+            cells.append(None)
+            continue
+        difference, gain = amplified(picture, before)
+        cells.append(
+            Cell(
+                difference,
+                f"What {strength.label} changed, amplified",
+                f"{gain} times as strong" if gain > 1 else "as it is",
+            )
+        )
+    return Row("What was changed", "The difference, amplified. Grey is where nothing changed.", [None, *cells])
+
+
+def draw_responses(evidence: Evidence, probe: Probe) -> None:
+    """How verdicts follow as each change of the probe's family grows."""
+    family = [one for one in own_probes() if one.family == probe.family]
+    rates = evidence.rates
+    with st.grid(3, min_column_width=250, gap="medium") as grid:
+        for one in family:
+            with grid.cell():
+                st.markdown(f"**{one.title}**")
+                if waves := "; ".join(
+                    f"{strength.label}: {strength.waves}" for strength in one.strengths if strength.waves
+                ):
+                    st.caption(f"{waves[0].upper()}{waves[1:]}.")
+                own = rates[rates["probe"] == one.key]
+                said = [f"{row['turned']}, {row['strength']}: {percent(row['share'], 0)}" for _, row in own.iterrows()]
+                charts.show(
+                    evidence_charts.response(own),
+                    key=f"evidence.response.{one.key}",
+                    alt=f"Share of verdicts turned by {one.title.lower()}. {'; '.join(said)}",
+                )
+
+
+def draw_groups(opened: Opened, evidence: Evidence, probe: Probe) -> None:
+    """Whom one strength of a probe turns: by what the images show, or by whether the verdict was right."""
+    best = next(iter(evidence.tops.values())).set_index("probe")["column"].get(probe.key, probe.columns[-1])
+    keys = [strength.key for strength in probe.strengths]
+    chosen = Setting("strength", keys[probe.columns.index(best)], choices=tuple(keys))
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        chosen.linked(
+            st.segmented_control,
+            f"{probe.title}: how much",
+            options=keys,
+            format_func={strength.key: strength.told for strength in probe.strengths}.get,
+            required=True,
+        )
+        BY.linked(st.segmented_control, "By", options=list(BY_NAMES), format_func=BY_NAMES.get, required=True)
+    rates = rates_by(evidence, BY.value, probe.key)
+    rates = rates[(rates["column"] == probe.column(chosen.value)) & (rates["images"] > 0)]
+    with st.grid(2, min_column_width=400, gap="large") as grid:
+        for verdict in evidence.tops:
+            with grid.cell():
+                if probe.changes_donor:
+                    st.markdown(f"#### Images called {CLASS_WORDS[verdict]} whose detail turns {OTHER[verdict]} ones")
+                else:
+                    st.markdown(f"#### {CLASS_WORDS[verdict]} verdicts that turn")
+                _draw_group(opened, evidence, verdict, rates[rates["verdict"] == verdict])
+
+
+def _draw_group(opened: Opened, evidence: Evidence, verdict: str, rates: pd.DataFrame) -> None:
+    rates = rates.sort_values("share", ascending=False, kind="stable")
+    column = str(rates["column"].iloc[0]) if len(rates) else ""
+    bars = []
+    for _, row in rates.iterrows():
+        name = row["group"].replace("_", " ")
+        if BY.value == "cell":
+            name = f"is {row['group']}, {'rightly' if row['group'] == verdict else 'wrongly'} called {verdict}"
+        bars.append(bar_of(row, key=row["group"], name=name, note=f"{row['images']:,} images"))
+    turned = str(rates["turned"].iloc[0]) if len(rates) else verdict
+    overall = evidence.rate(verdict, column)["share"] if column else np.nan
+    clicked = controlled_rates(
+        bars,
+        key=f"evidence.groups.{verdict}",
+        title=f"Share of {turned} verdicts that turn, by group",
+        hue=turned,
+        line=None if np.isnan(overall) else float(overall),
+        opens=True,
+    )
+    if clicked.rate and clicked.rate != "unknown":
+        field = "category" if BY.value == "category" else "label"
+        open_turned(opened, verdict, column, [(field, clicked.rate)])

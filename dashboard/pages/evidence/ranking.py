@@ -1,0 +1,100 @@
+"""Which change turns verdicts most easily, for each verdict apart."""
+
+import pandas as pd
+import streamlit as st
+
+from core.probes.table import probe_columns
+from dashboard.components.glossary import explain
+from dashboard.components.words import CLASS_WORDS, percent
+from dashboard.pages.evidence.controlled_rates import Bar, controlled_rates
+from dashboard.pages.evidence.setup import OTHER, Evidence, Shown, open_turned
+from dashboard.services.address import Setting
+from dashboard.services.library import Opened
+
+ORDER = Setting("order", "least", choices=("least", "most"))
+ORDERS = {"least": "Most turned for its size", "most": "Most turned"}
+ALL = Setting("all", "no", choices=("no", "yes"))
+FEW = 8
+NO_CONTROL = "no control"
+# what a control is called, by `compared` of `core.studies.probes.summary.responses`
+CONTROLS = {"own": "its control", "size": "a change of coarser detail as large"}
+
+
+def draw_ranking(opened: Opened, evidence: Evidence, shown: Shown | None) -> str | None:
+    """Draw both rankings; the key of the probe that was just asked for, or None."""
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+        ORDER.linked(
+            st.segmented_control,
+            "Order",
+            options=list(ORDERS),
+            format_func=ORDERS.get,
+            required=True,
+            label_visibility="collapsed",
+            help="Most turned for its size: by the share of verdicts that a change certainly turns beyond its "
+            "control, for each grey level by which it changes the picture. Changes without a control, of "
+            "whose share nothing is taken off, come after those that turn more than theirs, those that do not "
+            "come last.",
+        )
+        ALL.linked(
+            st.segmented_control,
+            "How many",
+            options=["no", "yes"],
+            format_func={"no": f"First {FEW}", "yes": "All changes"}.get,
+            required=True,
+            label_visibility="collapsed",
+        )
+    asked = None
+    with st.grid(2, min_column_width=400, gap="large") as grid:
+        for verdict, top in evidence.tops.items():
+            with grid.cell():
+                count = int(evidence.turns.chosen(verdict).sum())
+                st.markdown(f"#### What turns {CLASS_WORDS[verdict]} into {CLASS_WORDS[OTHER[verdict]]}")
+                st.caption(f"Of {count:,} images called {verdict}. A click on a bar shows those that turned.")
+                asked = _draw(opened, verdict, top, shown) or asked
+    st.caption(
+        "Bar: share of verdicts that turn. Line: its 95 % interval. ◇: the share that the control turns, which does "
+        "the like to the picture without the thing that is meant; where a change has no control of its own, a change "
+        f"of coarser detail about as large. {NO_CONTROL.capitalize()}: none is that large. A bar that does not reach "
+        "beyond its ◇ says nothing. Grey levels: how much the picture changes on average (root mean square, of 255). "
+        "Radius and ring: how many waves fit into the picture, 16 are the finest detail that it can hold.",
+        help=explain("Radius"),
+    )
+    return asked
+
+
+def _draw(opened: Opened, verdict: str, top: pd.DataFrame, shown: Shown | None) -> str | None:
+    rows = top if ORDER.value == "least" else top.sort_values("share", ascending=False, kind="stable")
+    if ALL.value == "no":
+        rows = rows.head(FEW)
+    clicked = controlled_rates(
+        [bar_of(row, shown) for _, row in rows.iterrows()],
+        key=f"evidence.ranking.{verdict}",
+        title=f"Share of {verdict} verdicts that each change turns",
+        hue=verdict,
+        opens=True,
+        sees="see-it",
+    )
+    if clicked.rate:
+        open_turned(opened, verdict, clicked.rate)
+    return str(rows.set_index("column").loc[clicked.name, "probe"]) if clicked.name else None
+
+
+def bar_of(row: "pd.Series", shown: Shown | None = None, *, key: str = "", name: str = "", note: str = "") -> Bar:
+    """A row of `responses` as a bar; `key`, `name` and `note` where it is not called by its probe and strength."""
+    who = CONTROLS.get(row["compared"])
+    control = f", {who} {percent(row['control_share'])}" if who else f", {NO_CONTROL}"
+    alone = "" if who else f" · {NO_CONTROL}"
+    strength = probe_columns()[str(row["column"])][1]
+    return Bar(
+        key=key or str(row["column"]),
+        name=name or str(row["title"]),
+        note=note or f"{strength.told} · {row['size']:.1f} grey levels{alone}",
+        share=row["share"],
+        low=row["low"],
+        high=row["high"],
+        number=percent(row["share"]),
+        label=f"{name or row['title']}, {note or strength.told}: turns {percent(row['share'])} of {row['turned']} "
+        f"verdicts ({percent(row['low'])} to {percent(row['high'])}){control}. Show these images.",
+        control=float(row["control_share"]) if who else None,
+        picture=None if shown is None else shown.example.pictures.get(str(row["column"])),
+    )

@@ -1,0 +1,182 @@
+"""What the probes of a test set come to: what is read for the page, and the settings that its parts share."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+from numpy.typing import NDArray
+
+from core.probes.table import PROBES, Probe
+from core.runs.browsing import Filter
+from core.runs.pictures import Pictures
+from core.storage import ContractError
+from core.studies.probes.example import ProbeExample, probe_example
+from core.studies.probes.summary import VERDICTS, By, Turns, ranking, read_turns, responses, turned_alone
+from core.studies.study import Answer
+from dashboard.services import address, library
+from dashboard.services.address import Setting
+from dashboard.services.library import Opened
+
+OTHER = {"FAKE": "REAL", "REAL": "FAKE"}
+PICTURES = 8
+PICTURE = Setting("picture", 1, kind=int, low=1, high=PICTURES)
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """A study of probes, counted.
+
+    Attributes:
+        answer: the study.
+        turns: its rows beside what the run says of them.
+        rates: from `responses`, by verdict.
+        tops: from `ranking`, for each verdict that occurs.
+        stamp: changes when the study does.
+    """
+
+    answer: Answer
+    turns: Turns
+    rates: pd.DataFrame
+    tops: dict[str, pd.DataFrame]
+    stamp: str
+
+    def rate(self, verdict: str, column: str) -> "pd.Series":
+        """The row of one strength."""
+        return self.rates[(self.rates["verdict"] == verdict) & (self.rates["column"] == column)].iloc[0]
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """The image on which probes are shown.
+
+    Attributes:
+        opened: the run that it is of, which need not be the one that is looked at.
+        example: its pictures.
+        margins: column -> the margin after it, from that run's own study; empty without one.
+    """
+
+    opened: Opened
+    example: ProbeExample
+    margins: dict[str, float]
+
+    def verdict(self, column: str) -> str | None:
+        """What the changed picture is called, None where that is not known."""
+        margin = self.margins.get(column, np.nan)
+        return None if np.isnan(margin) else "REAL" if margin > 0 else "FAKE"
+
+
+def read_evidence(opened: Opened, answer: Answer) -> Evidence:
+    """Count a study, or take it from memory."""
+    return _evidence(opened.origin, answer, opened.origin.stamp)
+
+
+@st.cache_resource(max_entries=4, show_spinner="Counting verdicts")
+def _evidence(_opened: Opened, _answer: Answer, stamp: str) -> Evidence:
+    turns = read_turns(_opened.run, _answer.table, _answer.about.get("parameters"))
+    there = [verdict for verdict in VERDICTS if turns.chosen(verdict).any()]
+    tops = {verdict: ranking(turns, verdict=verdict) for verdict in there}
+    return Evidence(_answer, turns, responses(turns), tops, stamp)
+
+
+def rates_by(evidence: Evidence, by: By, probe: str) -> pd.DataFrame:
+    """`responses` of one probe by cell or category."""
+    return _rates_by(evidence, evidence.stamp, by, probe)
+
+
+@st.cache_resource(max_entries=256, show_spinner=False)
+def _rates_by(_evidence: Evidence, stamp: str, by: By, probe: str) -> pd.DataFrame:  # noqa: ARG001 - the key
+    return responses(_evidence.turns, by=by, probes=(probe,))
+
+
+def shown_picture(opened: Opened, probe: str) -> Shown | None:
+    """The image that the URL asks to see a probe on, of those that show best what it does; None without any picture.
+
+    Args:
+        opened: the run that is looked at; the sample's is taken where its pictures are not at hand.
+        probe: key of the probe.
+    """
+    found = library.samples()
+    for one in (opened.origin, *([found[0]] if found else [])):
+        rows = telling(one, probe)
+        if len(rows):
+            return _shown(one, one.stamp, int(rows[(PICTURE.value - 1) % len(rows)]))
+    return None
+
+
+def telling(opened: Opened, probe: str) -> NDArray[np.intp]:
+    """At most `PICTURES` images of a run whose pictures are at hand, those first that a probe turns and its control
+    does not, one verdict in turn with the other."""
+    pictures = library.pictures(opened)
+    return _telling(opened, pictures, f"{opened.stamp} {pictures.source} {pictures.found}", probe)
+
+
+@st.cache_resource(max_entries=256, show_spinner=False)
+def _telling(_opened: Opened, _pictures: Pictures, stamp: str, probe: str) -> NDArray[np.intp]:  # noqa: ARG001 - the key
+    there = np.flatnonzero(_pictures.where >= 0)
+    answer = _probes_of(_opened)
+    if answer is not None:
+        turns = read_turns(_opened.run, answer.table, answer.about.get("parameters"))
+        rows = pd.Index(_opened.run.predictions["id"]).get_indexer(answer.table["id"])
+        known = np.isin(rows, there)
+        frame = pd.DataFrame({"row": rows, "other": ~turned_alone(turns, PROBES[probe]), "real": turns.called_real})
+        frame = frame[known].sort_values("row", kind="stable")
+        frame["turn"] = frame.groupby(["other", "real"]).cumcount()
+        there = frame.sort_values(["other", "turn", "real"], kind="stable")["row"].to_numpy(np.intp)
+    elif len(there):
+        there = there[np.unique(np.linspace(0, len(there) - 1, PICTURES).astype(int))]
+    return there[:PICTURES]
+
+
+def _probes_of(opened: Opened) -> Answer | None:
+    try:
+        return library.answer(opened, "probes")
+    except ContractError:
+        return None
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _shown(_opened: Opened, stamp: str, row: int) -> Shown | None:  # noqa: ARG001 - the key
+    answer = _probes_of(_opened)
+    seed = int(answer.about.get("parameters", {}).get("seed", 0)) if answer else 0
+    example = probe_example(_opened.run, row, library.pictures(_opened).get, seed=seed)
+    if example is None:
+        return None
+    margins: dict[str, float] = {}
+    if answer is not None:
+        own = answer.table[answer.table["id"] == _opened.table["id"].iloc[row]]
+        margins = {name: float(own[name].iloc[0]) for name in example.pictures if name in own and len(own)}
+    return Shown(_opened, example, margins)
+
+
+def next_picture() -> None:
+    """A button's callback: show the probes on another image."""
+    PICTURE.set(PICTURE.value % PICTURES + 1)
+
+
+def own_probes() -> list[Probe]:
+    """The probes that are there for themselves, those that change a donor among them."""
+    return [probe for probe in PROBES.values() if not probe.is_control]
+
+
+def open_turned(opened: Opened, verdict: str, column: str, also: Sequence[tuple[str, str]] = ()) -> None:
+    """Go to Explore, to the images of one verdict that one strength of a probe turns.
+
+    Args:
+        opened: the run.
+        verdict: "FAKE" or "REAL".
+        column: of the study.
+        also: (column, value) that they must have beside.
+    """
+    name = f"probes.{column}"
+    # a donor that is changed turns when it gets the image's verdict
+    toward_real = (verdict == "FAKE") != PROBES_BY_COLUMN[column].changes_donor
+    wanted = Filter(sort=f"-{name}" if toward_real else name).choosing("predicted", [verdict])
+    wanted = wanted.ranging(name, low=0) if toward_real else wanted.ranging(name, high=0)
+    for other, value in also:
+        wanted = wanted.choosing(other, [value])
+    address.go("explore", run=opened.run.name, wanted=wanted)
+
+
+PROBES_BY_COLUMN = {column: probe for probe in PROBES.values() for column in probe.columns}

@@ -1,0 +1,166 @@
+"""The filters of Explore: which there are, which are on, and the confusion matrix that is one of them."""
+
+from collections.abc import Callable, Sequence
+
+import streamlit as st
+
+from core.images.image_set import CLASSES
+from core.runs.browsing import DECIDED, OUTCOMES, Filter, choices_of
+from dashboard.components.charts.matrix import clicked, confusion_matrix
+from dashboard.components.images.filter_controls import (
+    change,
+    file_name,
+    narrowed,
+    one_range,
+    one_tag,
+    ranges,
+    segments,
+    several,
+    useful,
+)
+from dashboard.components.images.filter_names import ends, full_label, only_value, short_label, value_name
+from dashboard.services import address, library
+from dashboard.services.library import Opened
+
+MAIN = ("label", "predicted", "correct", "category", "confidence")
+
+
+def draw_matrix(opened: Opened, wanted: Filter) -> None:
+    """The confusion matrix of everything but class and outcome; a cell filters, or unfilters, those images."""
+    pressed = admitted(wanted)
+
+    def switch() -> None:
+        cell = clicked(st.session_state["explore.matrix"].open)
+        if cell is not None:
+            chosen = ([], []) if pressed == {cell} else ([cell[0]], [cell[1]])
+            change(
+                opened,
+                lambda now: now.choosing("label", chosen[0]).choosing("predicted", chosen[1]).choosing("correct", []),
+            )
+
+    confusion_matrix(library.counts(opened, wanted), key="explore.matrix", pressed=pressed, small=True, on_open=switch)
+
+
+def admitted(wanted: Filter) -> set[tuple[str, str]] | None:
+    """The (true, called) cells that a filter lets through; None where it asks for no class, verdict or outcome."""
+    truths, verdicts, outcomes = (wanted.chosen(column) for column in DECIDED)
+    if not (truths or verdicts or outcomes):
+        return None
+    return {
+        (truth, said)
+        for truth in truths or CLASSES
+        for said in verdicts or CLASSES
+        if not outcomes or OUTCOMES[truth != said] in outcomes
+    }
+
+
+def draw_main(opened: Opened, wanted: Filter) -> None:
+    """Class, verdict, outcome, category, and how sure the verdict is."""
+    with st.container(horizontal=True, gap="medium"):
+        for column in DECIDED:
+            segments(opened, wanted, column)
+    if choices_of(opened.table, "category") and useful(opened, wanted, "category"):
+        several(opened, wanted, "category", "Category")
+    one_range(
+        opened, wanted, "confidence", low=0.5, high=1.0, step=0.01, label="Confidence", format="percent", width=220
+    )
+
+
+def draw_more(opened: Opened, wanted: Filter) -> None:
+    """Everything else: name, tag, leaks, repeats, facts, and what studies add, a tab each."""
+    studies: dict[str, list[str]] = {}
+    for column, one in (opened.studied | opened.further).items():
+        studies.setdefault(one.study, []).append(column)
+    file, facts, *tabs = st.tabs(["The file", "What it looks like", *studies], key="explore.groups")
+    with file, st.container(horizontal=True, gap="medium"):
+        for column in ("in_train", "is_repeat"):
+            if useful(opened, wanted, column):
+                segments(opened, wanted, column)
+        file_name(opened, wanted)
+        if names := library.tags().names():
+            one_tag(opened, wanted, names)
+    with facts:
+        ranges(opened, wanted, [name for name in opened.extents if name not in ("confidence", *opened.studied)])
+    for tab, columns in zip(tabs, studies.values(), strict=True):
+        with tab:
+            _draw_study(opened, wanted, columns)
+
+
+def _draw_study(opened: Opened, wanted: Filter, columns: Sequence[str]) -> None:
+    """What one study adds: what it offers, what the URL asks for beyond that, and a choice of the rest."""
+    shown = [name for name in columns if name in opened.table.columns]
+    first = (opened.studied | opened.further)[columns[0]]
+    known = max((int(opened.table[name].notna().sum()) for name in shown), default=len(opened.table))
+    some = f" Asked of {known:,} of these images; a filter leaves the others out." if known < len(opened.table) else ""
+    if first.question or some:
+        st.caption(first.question + some)
+    for column in shown:
+        if choices_of(opened.table, column) and useful(opened, wanted, column):
+            several(opened, wanted, column, short_label(opened, column))
+    ranges(opened, wanted, [name for name in shown if name in opened.extents])
+    alike = {short_label(opened, name): only_value(opened, name) for name in shown if _can_be_asked(opened, name)}
+    if said := [f"{label} ({value})" for label, value in alike.items() if value]:
+        st.caption(f"The same wherever it is known, so nothing to filter by: {', '.join(said)}.")
+    if rest := [name for name in columns if name in opened.further]:
+        _draw_further(opened, rest)
+
+
+def _draw_further(opened: Opened, names: Sequence[str]) -> None:
+    """A choice of the columns of a study that it does not offer by itself."""
+    key = f"explore.also.{names[0].partition('.')[0]}"
+    chosen = [name for name in library.also() if name in names]
+    st.session_state[key] = chosen
+
+    def take() -> None:
+        others = [name for name in library.also() if name in opened.further and name not in names]
+        address.put("also", ",".join([*others, *st.session_state[key]][: library.MOST_LINKED]))
+
+    st.multiselect(
+        "Other columns of this study",
+        names,
+        format_func=lambda name: opened.further[name].label,
+        key=key,
+        on_change=take,
+        placeholder=f"choose of {len(names)}",
+        help="Each becomes a filter here, an order, and a column of the CSV.",
+    )
+    absent = [opened.further[name].label for name in chosen if not _can_be_asked(opened, name)]
+    if absent:
+        st.caption(f"Only in the CSV, for it has too many different values to filter by: {', '.join(absent)}.")
+
+
+def _can_be_asked(opened: Opened, name: str) -> bool:
+    return name in opened.extents or bool(choices_of(opened.table, name))
+
+
+def draw_active(opened: Opened, wanted: Filter) -> None:
+    """What is filtered beyond the main row, each a button that takes it away."""
+    removers: list[tuple[str, Callable[[Filter], Filter]]] = []
+    for column, values in wanted.choices:
+        if column not in MAIN:
+            said = ", ".join(map(value_name, values))
+            removers.append((f"{full_label(opened, column)}: {said}", lambda now, c=column: now.choosing(c, [])))
+    for column, low, high in wanted.ranges:
+        if column not in MAIN:
+            removers.append((f"{full_label(opened, column)} {ends(low, high)}", lambda now, c=column: now.ranging(c)))
+    if wanted.tag:
+        removers.append((f"tag: {wanted.tag}", lambda now: narrowed(now, tag=None)))
+    if wanted.area:
+        removers.append(("an area drawn on Patterns", lambda now: narrowed(now, area=None)))
+    if wanted.name:
+        removers.append((f"name: {wanted.name}", lambda now: narrowed(now, name=None)))
+    if wanted.cut != Filter().cut:
+        removers.append((f"REAL from {wanted.cut:.0%} on", lambda now: narrowed(now, cut=Filter().cut)))
+    for number, (text, remove) in enumerate(removers):
+        st.button(text, key=f"explore.remove.{number}", icon=":material/close:", on_click=change, args=(opened, remove))
+
+
+def is_filtered(wanted: Filter) -> bool:
+    """Whether any row may be left out, or called otherwise."""
+    asked = wanted.choices or wanted.ranges or wanted.tag or wanted.name or wanted.area
+    return bool(asked) or wanted.cut != Filter.cut
+
+
+def clear(opened: Opened) -> None:
+    """Show everything, in the same order."""
+    change(opened, lambda now: Filter(sort=now.sort, per_page=now.per_page))

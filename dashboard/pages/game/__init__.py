@@ -1,0 +1,11 @@
+"""The page Game: REAL or AI? Ten images."""
+
+from dashboard.navigation import Page
+
+PAGE = Page(
+    title="Game",
+    icon=":material/sports_esports:",
+    section="Try it",
+    position=2,
+    help="REAL or AI? Ten images, and your score beside the detector's.",
+)

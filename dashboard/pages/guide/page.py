@@ -1,0 +1,91 @@
+"""Guide: a tour of seven steps, for a presenter and for those who are new to this."""
+
+import streamlit as st
+
+from core.runs.guide import choose_cast
+from core.storage import ContractError
+from dashboard.components.explanations.asking import known_detectors
+from dashboard.pages.guide.parts import Told
+from dashboard.pages.guide.steps import STEPS, ask_ahead
+from dashboard.services import library
+from dashboard.services.address import Setting
+
+STEP = Setting("step", 1, kind=int, low=1, high=len(STEPS))
+WIDE = Setting("wide", "no", choices=("no", "yes"))
+# large enough to be read from the back of a room, and larger on a larger screen; nothing else is styled
+LARGE = """<style>
+.st-key-guide h1 { font-size: clamp(1.9rem, 1.6vw + 1.1rem, 3.4rem) }
+.st-key-guide p, .st-key-guide li { font-size: clamp(1.15rem, .9vw + .6rem, 2rem); line-height: 1.5 }
+.st-key-guide h3 { font-size: clamp(1.6rem, 1.2vw + .9rem, 2.8rem) }
+.st-key-guide [data-testid=stSlider] p { font-size: 1.1rem; line-height: 1.3 }
+.st-key-guide [data-testid=stCaptionContainer] p { font-size: clamp(1rem, .35vw + .75rem, 1.4rem) }
+</style>"""
+
+opened = library.current()
+shown = about = opened
+pictured = library.pictures(opened).where >= 0
+if not pictured.any() and (found := library.samples()):
+    # this run's pictures may not ship; its detector, or another, has a run of the sample
+    shown = found[0]
+    pictured = library.pictures(shown).where >= 0
+    if shown.run.manifest["detector_sha256"] != opened.run.manifest["detector_sha256"]:
+        about = shown
+try:
+    probes = library.answer(shown, "probes")
+except ContractError:
+    probes = None
+cast = choose_cast(shown.table, pictured, None if probes is None else probes.table)
+if cast is None:
+    st.title("The tour", anchor=False)
+    st.info(
+        "The tour shows images that the detector judged rightly, and none of either class has its picture at hand. "
+        "Attach CIFAKE on the left, or choose a run of the sample.",
+        icon=":material/hide_image:",
+    )
+    st.stop()
+
+made_by = shown.run.manifest["detector_sha256"]
+told = Told(shown, about, cast, next((one for one in known_detectors().values() if one.sha256 == made_by), None))
+number = STEP.value
+title, draw = STEPS[number - 1]
+
+
+def turn(by: int) -> None:
+    """Another step, which the address then names; counted from where it is now, so that two quick presses are two."""
+    STEP.set(min(max(STEP.value + by, 1), len(STEPS)))
+
+
+def widen() -> None:
+    """With the sidebar, or without it for a room."""
+    WIDE.set("no" if WIDE.value == "yes" else "yes")
+
+
+st.set_page_config(initial_sidebar_state="collapsed" if WIDE.value == "yes" else "auto")
+st.html(LARGE)
+with st.container(horizontal=True, vertical_alignment="center"):
+    st.caption(f"Step {number} of {len(STEPS)}", width="stretch")
+    st.button(
+        "Full width" if WIDE.value == "no" else "With the menu", key="guide.wide", shortcut="F", on_click=widen,
+        type="tertiary", icon=":material/width_full:",
+    )  # fmt: skip
+    st.button(
+        "Back", key="guide.back", shortcut="Left", on_click=turn, args=(-1,), disabled=number == 1,
+        icon=":material/arrow_back:",
+    )  # fmt: skip
+    st.button(
+        "Next", key="guide.next", shortcut="Right", on_click=turn, args=(1,),
+        disabled=number == len(STEPS), type="primary", icon=":material/arrow_forward:",
+    )  # fmt: skip
+st.progress(number / len(STEPS))
+if shown is not opened:
+    words = f"The pictures of {opened.run.name} are not at hand, so "
+    words += (
+        f"this is told with {shown.run.name}, another detector's run."
+        if about is shown
+        else f"those of {shown.run.name} stand in, by the same detector. The numbers are of {opened.run.name}."
+    )
+    st.caption(words)
+with st.container(key="guide"):
+    st.title(title, anchor=False)
+    draw(told)
+ask_ahead(told, number)

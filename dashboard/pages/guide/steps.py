@@ -1,0 +1,244 @@
+"""The steps of the guide: a picture or two, a few sentences, and numbers that are read from the run and its studies."""
+
+from collections.abc import Callable
+
+import numpy as np
+import streamlit as st
+
+from core.explainers.results import CamResult, LimeResult, LimeSettings
+from core.explainers.saving import Style
+from core.explainers.stored import stored_map
+from core.runs.guide import RADII, first_turned, suspects, with_less_detail, without_detail
+from dashboard.components.glossary import explain
+from dashboard.components.images.picture import explained_picture, plain_picture
+from dashboard.components.words import CLASS_WORDS, percent
+from dashboard.pages.guide.parts import Told, asked, keyed_slider, measured, put
+from dashboard.services import address, library
+from dashboard.services.address import Setting
+from dashboard.services.requests import Look
+from dashboard.services.worker import Standing
+
+CUTS = {"paper": "the paper's way", **{count: f"{count} parts" for count in ("8", "16", "30", "50", "100")}}
+CUT = Setting("parts", "paper", choices=tuple(CUTS))
+KEPT = Setting("kept", RADII[0], kind=int, choices=RADII)
+
+
+def what_it_is(told: Told) -> None:
+    """Step 1: the detector, and how good it is."""
+    metrics = told.about.run.manifest["metrics"]["all"]
+    cast = told.cast
+    rows = [cast.real, cast.fake, *([] if cast.mistake is None else [cast.mistake])]
+    for place, row in zip(st.columns(3, gap="large"), rows, strict=False):
+        with place:
+            said, truth = told.said(row), str(told.opened.table["label"].iloc[row])
+            plain_picture(told.image(row), key=f"guide.image.{row}", alt=f"An image called {said}.", edge=said)
+            wrong = "" if said == truth else f" It is wrong: this is {CLASS_WORDS[truth]}."
+            st.markdown(f"Called {CLASS_WORDS[said]}, {told.sure(row)} sure.{wrong}")
+    st.markdown(
+        f"A neural network looks at 32 x 32 pixels and says {CLASS_WORDS['REAL']} (a photograph) or "
+        f"{CLASS_WORDS['FAKE']} (made by an image generator). On the {metrics['images']:,} images of "
+        f"{told.about.run.manifest['set']} it is right **{percent(metrics['accuracy'])}** of the time. What it does "
+        "not say is why.",
+        help=explain("Detector", "Accuracy", "Confidence"),
+    )
+
+
+def heat_map(told: Told) -> None:
+    """Step 2: what a heat map says, and what it does not."""
+    row = told.cast.fake
+    left, right = st.columns(2, gap="large")
+    with left:
+        plain_picture(told.image(row), key="guide.plain", alt="The image", edge=told.said(row))
+    with right:
+        stored = stored_map(told.opened.run, row, told.image(row))
+        explained_picture(stored, key="guide.map", style=Style(smooth=True, scale=told.opened.map_scale))
+    st.markdown(
+        f"A heat map (Grad-CAM) colours the places whose features speak for {CLASS_WORDS['REAL']} blue and those that "
+        f"speak for {CLASS_WORDS['FAKE']} orange. **It says where the score comes from. It does not say what is "
+        "wrong there.** Its 4 x 4 squares have each seen the whole image, so read it as a direction, not as an "
+        "outline.",
+        help=explain("Grad-CAM", "Margin map"),
+    )
+
+
+def one_colour(told: Told) -> None:
+    """Step 3: why LIME came out all of one colour for the paper."""
+    chosen = CUT.value
+    left, right = st.columns([2, 3], gap="large")
+    with right:
+        st.markdown(
+            "LIME covers parts of the image and watches the score: green for the verdict, red against it. The paper's "
+            "figures came out **all red**. Its way of cutting was made for large photographs and finds one or two "
+            "parts in an image this small, and one part has one colour: red, or just as well green. Move the slider "
+            "and watch.",
+            help=explain("LIME", "Segment"),
+        )
+        keyed_slider(
+            CUT,
+            "How the image is cut",
+            tuple(CUTS),
+            lambda cut: CUTS[cut],
+            less="Fewer parts",
+            more="More parts",
+            way=1,
+        )
+    with left:
+        lime(told, cut_as(chosen), slot="guide.lime", paper=chosen == "paper")
+    measured(told, "one_colour", "paper-FAKE", "ours-FAKE")
+
+
+def cut_as(chosen: str) -> LimeSettings:
+    """LIME's settings for a value of the slider."""
+    return LimeSettings.paper() if chosen == "paper" else LimeSettings(n_segments=int(chosen))
+
+
+def lime(told: Told, settings: LimeSettings, *, slot: str, paper: bool) -> None:
+    """LIME of the FAKE image, as it comes."""
+
+    def draw(standing: Standing) -> None:
+        result: LimeResult = standing.answer
+        explained_picture(result, key=f"{slot}.picture", style=Style("paper" if paper else "class"))
+        count = result.health.segments
+        few = " That is too few to say where." if count <= 2 else ""
+        st.markdown(f"It found **{count} part{'' if count == 1 else 's'}**.{few}")
+        # without the health's advice, whose controls are on Inspect
+        explained, decided = (percent(max(share, 0.0), 0) for share in (result.health.r2, result.health.decided_share))
+        st.caption(
+            f"The surrogate explains {explained} of what the detector did, and {decided} of the area is decided.",
+            help=explain("Surrogate", "Undecided"),
+        )
+
+    asked(told, settings, told.image(told.cast.fake)[None], draw, slot=slot)
+
+
+def two_explanations(told: Told) -> None:
+    """Step 4: why two explanations can disagree, and how often they do."""
+    row = told.cast.fake
+    left, right = st.columns(2, gap="large")
+    with left:
+        st.markdown("##### Grad-CAM: where its features speak")
+        stored: CamResult = stored_map(told.opened.run, row, told.image(row))
+        explained_picture(stored, key="guide.cam", style=Style(smooth=True, scale=told.opened.map_scale))
+    with right:
+        st.markdown("##### LIME: what happens when parts are covered")
+        lime(told, LimeSettings(), slot="guide.both", paper=False)
+    st.markdown(
+        "The two ask different questions: where the network's own features point, and what covering a part does. "
+        "**Where both say the same, believe it more. Where they do not, neither is proof.** How often they agree, "
+        "beside what maps of other images would reach by chance:",
+        help=explain("Agreement"),
+    )
+    measured(told, "agreement", "beyond-FAKE", "beyond-REAL")
+
+
+def what_it_reads(told: Told) -> None:
+    """Step 5: the fine detail is taken out, and the verdict turns."""
+    if told.cast.tested or told.detector is None:
+        detail(told, told.cast.detailed)
+    else:
+        rows = suspects(told.opened.table, library.pictures(told.opened).where >= 0)
+        edited = without_detail(np.stack([told.image(int(row)) for row in rows]))
+
+        def draw(standing: Standing) -> None:
+            turned = first_turned(standing.answer.margins)
+            if turned is None:
+                st.caption(f"None of {len(rows)} images that were tried turns without its detail; this one is typical.")
+            detail(told, told.cast.detailed if turned is None else int(rows[turned]))
+
+        asked(told, Look(), edited, draw, slot="guide.search", whole=True)
+    measured(told, "probes", "detail_out", "detail_in")
+
+
+def detail(told: Told, row: int) -> None:
+    """An image with less and less detail, and what it is called."""
+    images = with_less_detail(told.image(row))
+    number = RADII.index(KEPT.value)
+    left, right = st.columns([2, 3], gap="large")
+    with left:
+        place = st.container()
+    with right:
+        st.markdown(
+            "A map cannot say *what* it sees there. An experiment can: take the finest detail out of this "
+            f"{CLASS_WORDS['FAKE']} image, step by step, and ask again each time.",
+            help=explain("Low-pass", "Probe"),
+        )
+        keyed_slider(KEPT, "Detail that is left", RADII, kept_words, less="Less detail", more="More detail", way=-1)
+
+        def draw(standing: Standing) -> None:
+            margins, p_real = standing.answer.margins, standing.answer.p_real
+            now, before = ("REAL" if margins[which] > 0 else "FAKE" for which in (number, 0))
+            p = float(p_real[number])
+            with place:
+                alt = f"The image, detail left: {kept_words(KEPT.value)}."
+                plain_picture(images[number], key="guide.detail.picture", alt=alt, edge=now)
+            st.markdown(f"### Called {CLASS_WORDS[now]}, {percent(max(p, 1 - p), 0)} sure")
+            turned = f" **The verdict has turned**: before it was {CLASS_WORDS[before]}." if now != before else ""
+            st.markdown(f"Score (margin): {margins[number]:+.1f}.{turned}", help=explain("Margin"))
+
+        asked(told, Look(), images, draw, slot="guide.detail", whole=True)
+
+
+def kept_words(radius: int) -> str:
+    """What is left below a radius of the spectrum, in words."""
+    return "all of it" if radius == RADII[0] else f"waves of {32 / radius:.1f} pixels and longer"
+
+
+def what_it_does_not_know(told: Told) -> None:
+    """Step 6: other generators, other photographs."""
+    st.markdown("It knows the images that it was trained on. Shown others, it still says REAL or FAKE:")
+    measured(told, "transfer", "generators", "photographs", "filters")
+    answer = told.study("transfer")
+    sure = None if answer is None else answer.finding("confidence_photographs")
+    if sure is not None:
+        st.markdown(f"And it sounds sure: on those photographs {percent(sure.value, 0)} on average.")
+    st.markdown(
+        "**So its verdict is no evidence about a picture from the world, and none against a person.** When an upload's "
+        "verdict depends on how it is made small, the page says *undetermined* instead.",
+        help=explain("Transfer", "Undetermined"),
+    )
+
+
+def go_on(told: Told) -> None:
+    """Step 7: where to go from here."""
+    run = told.about.run.name
+    st.markdown("Now ask your own questions:")
+    ways = {
+        "inspect": ("Inspect an image", "Both explanations, their health, and what turns the verdict."),
+        "evidence": ("What the detector reads", "Every experiment on the whole test set, beside its control."),
+        "trust": ("Can the explanations be trusted?", "How faithful, how stable, how often they agree."),
+        "upload": ("Try your own image", "And see how far the verdict carries."),
+        "game": ("Play against it", "Ten images, REAL or AI?"),
+        "glossary": ("Look a word up", "Every term in plain words."),
+    }
+    with st.grid(3, min_column_width=220) as grid:
+        for page, (name, text) in ways.items():
+            with grid.cell(), st.container(border=True, height="stretch"):
+                st.markdown(f"**{name}**")
+                st.caption(text)
+                if st.button("Open", key=f"guide.open.{page}"):
+                    address.go(page, run=run)
+
+
+def ask_ahead(told: Told, number: int) -> None:
+    """Put the questions of a step while the one before is talked about, so that their answers are there in time."""
+    if told.detector is None:
+        return
+    fake = told.image(told.cast.fake)[None]
+    if number <= 2:
+        # the first question of all is what loads the network
+        put(told, Look(), fake, slot="guide.ahead")
+    if number in (2, 3):
+        put(told, cut_as(CUT.value), fake, slot="guide.ahead.lime")
+    if number == 4:
+        put(told, LimeSettings(), fake, slot="guide.ahead.lime")
+
+
+STEPS: tuple[tuple[str, Callable[[Told], None]], ...] = (
+    ("A machine that says REAL or FAKE", what_it_is),
+    ("What a heat map says, and what it does not", heat_map),
+    ("Why the paper's pictures came out all one colour", one_colour),
+    ("Two explanations can disagree", two_explanations),
+    ("What the detector really reads", what_it_reads),
+    ("What it does not know", what_it_does_not_know),
+    ("Over to you", go_on),
+)

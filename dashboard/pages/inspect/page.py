@@ -1,0 +1,163 @@
+"""Inspect: why this verdict?"""
+
+import numpy as np
+import streamlit as st
+
+from core.explainers.stored import stored_map
+from core.metrics.classification import HALF, said_real
+from core.runs.browsing import place_of
+from dashboard.components.explanations import panels
+from dashboard.components.explanations.agreement import agreement_panel, note_drawn, other_maps
+from dashboard.components.explanations.asking import Subject, known_detectors
+from dashboard.components.explanations.experiments import experiments
+from dashboard.components.glossary import explain
+from dashboard.components.images.about import draw_about
+from dashboard.components.images.filter_controls import wanted_rows
+from dashboard.components.images.picture import plain_picture
+from dashboard.components.words import CLASS_WORDS, heading, percent
+from dashboard.services import address, library
+from dashboard.services.address import Setting
+
+opened = library.current()
+table, run = opened.table, opened.run.name
+wanted = wanted_rows(opened)
+positions = library.matching(opened, wanted)
+asked_id = st.query_params.get("id", "")
+row = opened.row_of(asked_id)
+if row is None:
+    row = int(positions[0]) if len(positions) else 0
+if table.empty:
+    st.info("This run holds no image; choose another one on the left.")
+    st.stop()
+
+found = table.iloc[row]
+place = place_of(positions, row)
+image = library.pictures(opened).get(row)
+known = known_detectors()
+own = next((one for one in known.values() if one.sha256 == opened.run.manifest["detector_sha256"]), None)
+BESIDE = Setting("beside", "", choices=("", *(name for name in known if own is None or name != own.name)))
+
+
+def turn(to: int | None) -> None:
+    """Go to another row of the filter."""
+    if to is not None:
+        address.put("id", table["id"].iloc[to])
+
+
+note_drawn()
+verdict, sure = found["predicted"], float(found["confidence"])
+right = found["correct"] == "right"
+heading(
+    "Why this verdict?",
+    "One image, and two methods that say which parts of it the verdict rests on. Where they disagree, trust neither.",
+)
+if asked_id and opened.row_of(asked_id) is None:
+    st.info("The image in this address is not in this run; showing another one.", icon=":material/link_off:")
+with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+    if st.button("All images", icon=":material/grid_view:", key="inspect.back"):
+        address.go("explore", run=run, wanted=wanted)
+    st.button(
+        "Previous", icon=":material/chevron_left:", key="inspect.before", on_click=turn, args=(place.before,),
+        disabled=place.before is None, shortcut="P",
+    )  # fmt: skip
+    st.button(
+        "Next", icon=":material/chevron_right:", key="inspect.after", on_click=turn, args=(place.after,),
+        disabled=place.after is None, shortcut="N",
+    )  # fmt: skip
+    here = f"{place.number:,} of {place.of:,}" if place.number else f"not among the {place.of:,} that the filter finds"
+    about = f" · {found['category'].replace('_', ' ')}" if isinstance(found["category"], str) else ""
+    st.caption(f"{here} · {found['name']}{about}")
+
+st.markdown(
+    f"### Called {CLASS_WORDS[verdict]}, {percent(sure)} sure. It is {CLASS_WORDS[found['label']]}"
+    + (", so that is right." if right else ": a mistake."),
+)
+moved = wanted.cut != HALF
+at_cut = "REAL" if said_real(table.iloc[[row]], wanted.cut)[0] else "FAKE"
+st.caption(
+    f"Margin {found['margin']:+.2f}: above 0 the verdict is REAL, below FAKE, and the further from 0 the surer."
+    + (" This very file was in the detector's training set." if found["in_train"] else "")
+    + (" It is a copy of an earlier file." if found["is_repeat"] else "")
+    + (f" At the threshold of {percent(wanted.cut, 0)} that you came with it is called {at_cut}." if moved else ""),
+    help=explain("Margin", "Confidence"),
+)
+
+if image is None:
+    st.info(
+        "This image's picture is not at hand, so nothing new can be asked of it: below are the map that the run has "
+        "kept, and what is known of the image. Attach CIFAKE on the left to explain it.",
+        icon=":material/hide_image:",
+    )
+    with st.grid(3, min_column_width=190, gap="large") as grid:
+        with grid.cell():
+            panels.stored_panel(stored_map(opened.run, row, np.zeros((32, 32, 3), np.uint8)), alone=True)
+        with grid.cell(column_span=2):
+            st.markdown("#### What is known of it")
+            draw_about(opened, row, unfolded=True)
+    st.stop()
+
+stored, subject = stored_map(opened.run, row, image), Subject.of(image, found["name"])
+asked = [one for one in (own, known.get(BESIDE.value)) if one is not None]
+with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+    panels.draw_controls()
+    if len(BESIDE.choices) > 1 and asked:
+        BESIDE.linked(
+            st.selectbox,
+            "Another detector beside it",
+            options=list(BESIDE.choices),
+            format_func=lambda name: name or "none",
+            width=220,
+        )
+
+
+def draw_image() -> None:
+    """The image, and beside another detector what each of them says."""
+    st.markdown("#### The image")
+    st.caption("What the detector is given: 32 x 32 pixels. The frame is the verdict.")
+    plain_picture(subject.image, key="inspect.image", alt=f"{found['name']}, called {verdict}.", edge=verdict)
+    for number, detector in enumerate(asked if len(asked) > 1 else ()):
+        panels.verdict_line(subject, detector, stored if number == 0 else None)
+
+
+def draw_agreement() -> None:
+    """Whether the two explanations by the run's own detector agree."""
+    if asked and own:
+        others = other_maps(opened, verdict=verdict, label=found["label"], row=row)
+        whose = f"other images that are {found['label']} and called {verdict}"
+        agreement_panel(subject, own, stored, others, whose=whose, named=len(asked) > 1)
+
+
+if len(asked) > 1:
+    # two detectors take a row of their own, their pictures beside each other under each method
+    with st.grid(3, min_column_width=190, gap="medium") as grid:
+        with grid.cell():
+            draw_image()
+        with grid.cell():
+            draw_agreement()
+        with grid.cell():
+            draw_about(opened, row)
+    with st.grid(2, min_column_width=400, gap="large"):
+        st.fragment(panels.cam_panel)(subject, asked, stored if own else None)
+        st.fragment(panels.lime_panel)(subject, asked)
+else:
+    # in two columns the maps stand side by side, and what is said of them beside the image
+    with st.grid(3, min_column_width=190, gap="medium", dense=True) as grid:
+        with grid.cell():
+            draw_image()
+        with grid.cell(column_span=2, row_span=2):
+            if asked:
+                with st.grid(2, min_column_width=190, gap="medium"):
+                    st.fragment(panels.cam_panel)(subject, asked, stored if own else None)
+                    st.fragment(panels.lime_panel)(subject, asked)
+            else:
+                panels.stored_panel(stored, alone=False)
+        with grid.cell():
+            draw_agreement()
+            draw_about(opened, row)
+if asked:
+    panels.page_row(subject, asked, stored if own else None)
+    experiments(subject, asked[0], opened, row)
+elif own is None:
+    st.caption("The detector that made this run is not among the detectors here, so nothing new can be asked of it.")
+    for sentence in library.refused_detectors():
+        st.error(sentence)

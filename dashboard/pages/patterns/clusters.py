@@ -1,0 +1,180 @@
+"""A card for each cluster: how large, how often wrong, what it looks like, its most typical images, a way to all."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+from numpy.typing import NDArray
+
+from core.explainers.overlay import common_scale, draw_image, draw_map
+from core.runs.browsing import Filter
+from core.runs.pictures import Pictures
+from core.storage import ContractError
+from core.studies.clusters.summary import Card, read_cards, worst_card
+from core.studies.groups import VERDICTS
+from core.studies.registry import MODULES
+from core.studies.study import Answer
+from dashboard.components.images.grid import image_grid
+from dashboard.components.images.group_differences import written
+from dashboard.components.words import CLASS_WORDS, percent
+from dashboard.services import address, library
+from dashboard.services.library import Opened
+
+FACE = 116
+# rows of four
+TYPICAL = 8
+WRONG = 4
+SPACE_NAMES = {"features": "By what it sees", "maps": "By where it looks"}
+
+
+def cards_of(opened: Opened, answer: Answer, space: str, pictures: Pictures) -> list[Card]:
+    """The cards of a space, remembered."""
+    opened = opened.origin
+    return _cards(opened, answer, pictures, f"{opened.stamp} {pictures.source} {pictures.found}", space)
+
+
+@st.cache_resource(max_entries=8, show_spinner="Describing the clusters")
+def _cards(_opened: Opened, _answer: Answer, _pictures: Pictures, stamp: str, space: str) -> list[Card]:  # noqa: ARG001
+    studies = {}
+    for name in MODULES:
+        try:
+            found = library.answer(_opened, name)
+        except ContractError:
+            # its own page says so
+            continue
+        if found is not None:
+            studies[name] = found
+    return read_cards(_answer.table, _opened.run, space, studies=studies, pictures=_pictures)
+
+
+def members(space: str, number: int, *, wrong: bool = False) -> Filter:
+    """Finds the images of a cluster, or those among them that are called wrongly."""
+    found = Filter().ranging(f"clusters.{space}_cluster", number, number)
+    return found.choosing("correct", ["wrong"]) if wrong else found
+
+
+def rates(cards: Sequence[Card]) -> pd.DataFrame:
+    """The cards' error rates as `components.charts.bars.rate_bars` draws them."""
+    return pd.DataFrame(
+        {
+            "value": [f"cluster {card.number}" for card in cards],
+            "images": [card.images for card in cards],
+            "wrong": [card.errors for card in cards],
+            "rate": [card.error_rate.value for card in cards],
+            "low": [card.error_rate.low for card in cards],
+            "high": [card.error_rate.high for card in cards],
+        }
+    )
+
+
+def worst_of(cards: Mapping[str, Sequence[Card]]) -> tuple[str, Card] | None:
+    """The space and the card of the cluster of all in which the detector errs most; None where none stands out."""
+    found = [
+        (space, worst)
+        for space, listed in cards.items()
+        for verdict in VERDICTS
+        if (worst := worst_card([card for card in listed if card.verdict == verdict]))
+    ]
+    return max(found, key=lambda one: one[1].error_rate.low, default=None)
+
+
+def draw_worst(opened: Opened, worst: tuple[str, Card] | None, space: str) -> bool:
+    """Say in which cluster of all it errs most, and lead there.
+
+    Args:
+        opened: the run.
+        worst: from `worst_of`.
+        space: whose clusters are shown now.
+
+    Returns:
+        Whether its card is asked for.
+    """
+    if worst is None:
+        st.markdown("**No cluster certainly errs more than its verdict as a whole**: errors are spread over all.")
+        return False
+    whose, card = worst
+    rate = card.error_rate
+    other = "" if whose == space else f" The picture now shows the other clusters, {SPACE_NAMES[space].lower()}."
+    st.markdown(
+        f"**Look first at cluster {card.number} {SPACE_NAMES[whose].lower()}**: of its {card.images:,} images called "
+        f"{CLASS_WORDS[card.verdict]} **{percent(rate.value)} are wrong** ({percent(rate.low)} to "
+        f"{percent(rate.high)}), against {percent(card.verdict_error_rate)} of all called so."
+        f" Doubt {CLASS_WORDS[card.verdict]} verdicts on images like these first. {_apart(card)}{other}"
+    )
+    with st.container(horizontal=True):
+        only = f"See the {card.errors:,} wrong ones"
+        if st.button(only, key="patterns.worst.errors", icon=":material/grid_view:"):
+            address.go("explore", run=opened.run.name, wanted=members(whose, card.number, wrong=True))
+        return st.button(
+            "Show its card below", key="patterns.worst.card", type="tertiary", icon=":material/arrow_downward:"
+        )
+
+
+def _apart(card: Card) -> str:
+    """What sets a cluster apart, first of all for the eye."""
+    if card.visible:
+        return f"What sets it apart: {card.words[0]}."
+    told = f" What does, no eye can see: {card.words[0]}." if card.words else ""
+    return f"Nothing visible sets it apart.{told}"
+
+
+def anchor(space: str, number: int) -> str:
+    """Where a cluster's card is on the page."""
+    return f"card-{space}-{number}"
+
+
+def draw_cards(opened: Opened, cards: Sequence[Card], space: str, pictures: Pictures) -> None:
+    """Draw cards in their order, two beside each other where there is room; their maps on one scale."""
+    scale = common_scale([card.mean_map for card in cards])
+    with st.grid(2, min_column_width=420):
+        for card in cards:
+            with st.container(border=True, height="stretch"):
+                _draw_card(opened, card, space, pictures, scale)
+
+
+def _draw_card(opened: Opened, card: Card, space: str, pictures: Pictures, scale: float) -> None:
+    rate, name = card.error_rate, f"{space}.{card.number}"
+    st.subheader(f"Cluster {card.number}", anchor=anchor(space, card.number))
+    st.markdown(
+        f"**{card.images:,} images** called {CLASS_WORDS[card.verdict]}, {percent(card.share, 0)} of all. "
+        f"**{percent(rate.value)} are wrong** ({percent(rate.low)} to {percent(rate.high)}); of all {card.verdict} "
+        f"verdicts {percent(card.verdict_error_rate)}."
+    )
+    with st.container(horizontal=True, gap="medium"):
+        with st.container(width=FACE, gap="small"):
+            _draw_faces(card, scale)
+        with st.container(width="stretch", gap=None):
+            if card.words:
+                st.caption(f"Compared with other {card.verdict} verdicts")
+                nothing = [] if card.visible else ["nothing visible sets it apart"]
+                st.markdown("\n".join(f"- {words}" for words in (*nothing, *map(written, card.words))))
+            else:
+                st.caption(f"Nothing that is known sets it apart from other {card.verdict} verdicts by much.")
+    st.caption("Most typical, the nearest to its middle first")
+    _draw_images(opened, card.members[:TYPICAL], pictures, wanted=members(space, card.number), key=f"typical.{name}")
+    if card.wrong:
+        wrong = members(space, card.number, wrong=True)
+        st.caption(f"Wrongly called {card.verdict}, the surest first")
+        _draw_images(opened, card.wrong[:WRONG], pictures, wanted=wrong, key=f"wrong.{name}")
+    with st.container(horizontal=True):
+        if st.button(f"Explore all {card.images:,}", key=f"patterns.all.{name}", icon=":material/grid_view:"):
+            address.go("explore", run=opened.run.name, wanted=members(space, card.number))
+        only = f"Only the {card.errors:,} wrong"
+        if card.errors and st.button(only, key=f"patterns.errors.{name}", type="tertiary"):
+            address.go("explore", run=opened.run.name, wanted=wrong)
+
+
+def _draw_faces(card: Card, scale: float) -> None:
+    """The mean image, where its pictures are at hand, and the mean map."""
+    if card.mean_image is not None:
+        alt = f"Mean image of cluster {card.number}"
+        st.image(draw_image(card.mean_image, FACE), caption="mean image", width=FACE, alt=alt)
+    alt = f"Mean margin map of cluster {card.number}, blue where it speaks for REAL and orange for FAKE"
+    st.image(draw_map(card.mean_map, FACE, scale=scale), caption="mean map", width=FACE, alt=alt)
+
+
+def _draw_images(opened: Opened, ids: Sequence[str], pictures: Pictures, *, wanted: Filter, key: str) -> None:
+    rows: NDArray[np.intp] = np.array([row for id_ in ids if (row := opened.row_of(id_)) is not None], np.intp)
+    if id_ := image_grid(opened, rows, pictures, key=f"patterns.{key}", size="small"):
+        address.go("inspect", run=opened.run.name, wanted=wanted, id=id_)

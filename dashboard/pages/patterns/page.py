@@ -1,0 +1,111 @@
+"""Patterns: which images does the detector treat alike?"""
+
+import streamlit as st
+
+from core.studies.clusters.summary import SPACES, card_table
+from core.studies.groups import VERDICTS
+from dashboard.components.charts.bars import rate_bars
+from dashboard.components.glossary import explain
+from dashboard.components.studies.finding_words import bullets
+from dashboard.components.studies.study import csv_button, study_of
+from dashboard.components.studies.trust import group_words
+from dashboard.components.words import heading, section
+from dashboard.pages.patterns import clusters, scroll
+from dashboard.pages.patterns.points import draw_points
+from dashboard.services import address, library
+from dashboard.services.address import Setting
+
+ORDER = Setting("order", "errors", choices=("errors", "size"))
+ORDER_NAMES = {"errors": "Most errors first", "size": "Largest first"}
+
+opened = library.current()
+run = opened.run.name
+heading(
+    "Which images does it treat alike?",
+    "Every point is an image; what lies close together the detector sees alike. Clusters are found within each "
+    "verdict, by the detector's own features or by where its margin maps point.",
+    help=explain("Cluster"),
+)
+answer = study_of(opened, "clusters")
+if answer is None:
+    st.stop()
+pictures = library.pictures(opened)
+cards = {name: clusters.cards_of(opened, answer, name, pictures) for name in SPACES}
+worst = clusters.worst_of(cards)
+# what is said first is what is shown
+SPACE = Setting("space", worst[0] if worst else "features", choices=tuple(SPACES))
+VERDICT = Setting("verdict", worst[1].verdict if worst else "FAKE", choices=VERDICTS)
+space = SPACE.value
+if clusters.draw_worst(opened, worst, space) and worst is not None:
+    SPACE.set(worst[0])
+    VERDICT.set(worst[1].verdict)
+    scroll.ask_for(clusters.anchor(worst[0], worst[1].number))
+    st.rerun()
+
+st.space("small")
+SPACE.linked(
+    st.segmented_control,
+    "Alike",
+    options=list(SPACES),
+    format_func=clusters.SPACE_NAMES.get,
+    required=True,
+    help=explain(
+        "Features",
+        "Margin map",
+        also="What it sees compares features; where it looks the shapes of margin maps, whatever their size (the idea "
+        "of SpRAy, Lapuschkin et al. 2019).",
+    ),
+)
+draw_points(opened, space, answer.about["images"])
+
+st.space("small")
+section(
+    "Where it errs",
+    "Share of wrong verdicts in each cluster; the line through each bar is its 95 % interval, the dashed one all "
+    "verdicts of that kind. A click shows the wrong ones. Silhouette: 1 is a cluster wholly apart from the next, 0 not "
+    "at all.",
+    help=explain("Cluster", "Silhouette", "Interval"),
+)
+here = cards[space]
+if ORDER.value == "errors":
+    here = sorted(here, key=lambda card: -card.error_rate.value)
+with st.grid(2, min_column_width=340, gap="large"):
+    for verdict in VERDICTS:
+        mine = [card for card in here if card.verdict == verdict]
+        if not mine:
+            continue
+        with st.container():
+            st.markdown(group_words(verdict))
+            findings = (answer.finding(f"{what}-{space}-{verdict}") for what in ("worst", "number"))
+            bullets([one.sentence for one in findings if one is not None])
+            overall = mine[0].verdict_error_rate
+            key, title = f"patterns.rates.{space}.{verdict}", f"Error rates, a button for each cluster of {verdict}."
+            if clicked := rate_bars(clusters.rates(mine), overall=overall, key=key, title=title):
+                wanted = clusters.members(space, int(clicked.removeprefix("cluster ")), wrong=True)
+                address.go("explore", run=run, wanted=wanted)
+
+st.space("small")
+section(
+    "Cluster by cluster",
+    "What each looks like on the average, its most typical images, and what sets it apart from the other verdicts of "
+    "its kind, as far as that is certain. An image opens in Inspect. Mean maps are on one scale.",
+)
+with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+    VERDICT.linked(
+        st.segmented_control,
+        "Called",
+        options=list(VERDICTS),
+        format_func={"FAKE": ":orange[FAKE]", "REAL": ":blue[REAL]"}.get,
+        required=True,
+    )
+    ORDER.linked(st.segmented_control, "Order", options=list(ORDER_NAMES), format_func=ORDER_NAMES.get, required=True)
+    csv_button("Clusters (CSV)", card_table(here), f"{run}-clusters-{space}.csv", key="patterns.cards.csv")
+    csv_button("Every image (CSV)", answer.table, f"{run}-clusters.csv", key="patterns.images.csv")
+shown = [card for card in here if card.verdict == VERDICT.value]
+if shown:
+    clusters.draw_cards(opened, shown, space, pictures)
+else:
+    st.info(f"No image of this run is called {VERDICT.value}.")
+scroll.go_there()
+if answer.about["images"] < answer.about["of"]:
+    st.caption(f"The study has {answer.about['images']:,} of the {answer.about['of']:,} images of this run.")

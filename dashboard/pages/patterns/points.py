@@ -1,0 +1,111 @@
+"""The picture of the page Patterns with its controls: what is drawn, boxed in or clicked there opens its images."""
+
+from functools import partial
+
+import numpy as np
+import streamlit as st
+
+from core.runs.browsing import Filter
+from core.runs.embedding import Area
+from dashboard.components.glossary import explain
+from dashboard.components.words import CLASS_WORDS
+from dashboard.pages.patterns.scatter import clicked_row, colourings, column_of, drawn_area, scatter
+from dashboard.services import address, library
+from dashboard.services.address import Setting
+from dashboard.services.library import Opened
+
+DRAG = Setting("drag", "box", choices=("box", "lasso", "move"))
+DRAG_NAMES = {"box": "Box", "lasso": "Lasso", "move": "Move"}
+PICTURE = "patterns.picture"
+AREA, ROW = "patterns.area", "patterns.row"
+
+
+# another colour is no reason to draw the cards anew
+@st.fragment
+def draw_points(opened: Opened, space: str, images: int) -> None:
+    """Draw the picture of a space.
+
+    Args:
+        opened: the run.
+        space: "features" or "maps".
+        images: how many the study has.
+    """
+    _follow(opened)
+    choices = colourings(opened)
+    colour = Setting("colour", "cluster", choices=tuple(choices))
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        colour.linked(st.selectbox, "Colour", options=list(choices), format_func=choices.get, width=300)
+        DRAG.linked(
+            st.segmented_control,
+            "Dragging",
+            options=list(DRAG_NAMES),
+            format_func=DRAG_NAMES.get,
+            required=True,
+            help="Draw a box or a lasso around images to open them in Explore. Move: drag and turn the wheel, and "
+            "click a point to open it in Inspect.",
+        )
+    key = colour.value if column_of(colour.value, space) in opened.table else "cluster"
+    st.plotly_chart(
+        scatter(opened, space, key, drag=DRAG.value),
+        key=PICTURE,
+        on_select=partial(_take, space, len(opened.table)),
+        config={"displayModeBar": False, "scrollZoom": DRAG.value == "move"},
+        alt=f"{images:,} images as points, coloured by {choices[key].lower()}; the cards below say in words what is "
+        "in each cluster",
+    )
+    st.caption(
+        f":gray[●] circles are called {CLASS_WORDS['REAL']}, :gray[◆] diamonds {CLASS_WORDS['FAKE']}; large and hollow "
+        "is wrong. Numbers are clusters. What this cannot show: two dimensions keep who is near whom and little else "
+        "(t-SNE), so distances between groups, their sizes and their shapes say nothing.",
+        help=explain("t-SNE"),
+    )
+    _choose_by_numbers(opened, space)
+
+
+def _take(space: str, rows: int) -> None:
+    """What was drawn or clicked on the picture is opened by the run that follows."""
+    selection = st.session_state[PICTURE]["selection"]
+    st.session_state[AREA] = drawn_area(selection, space)
+    st.session_state[ROW] = clicked_row(selection, rows)
+
+
+def _follow(opened: Opened) -> None:
+    """Open what was drawn or clicked."""
+    if area := st.session_state.pop(AREA, None):
+        _explore(opened, area)
+    if (row := st.session_state.pop(ROW, None)) is not None:
+        address.go("inspect", run=opened.run.name, id=str(opened.table["id"].iloc[row]))
+
+
+def _explore(opened: Opened, area: Area) -> None:
+    """Open Explore on the images in an area."""
+    wanted = Filter(area=area)
+    if len(library.matching(opened, wanted)):
+        address.go("explore", run=opened.run.name, wanted=wanted)
+    st.toast("There is no image in that area.", icon=":material/crop_free:")
+
+
+def _choose_by_numbers(opened: Opened, space: str) -> None:
+    """The same by keyboard: the four sides of a box."""
+    with st.expander("Choose an area by numbers", icon=":material/keyboard:"):
+        across, up = (opened.table[f"{space}_{end}"].to_numpy(np.float64) for end in "xy")
+        middles = opened.table.groupby(f"clusters.{space}_cluster")[[f"{space}_x", f"{space}_y"]].median()
+        places = [f"{number:.0f} at {x:.0f} across, {y:.0f} up" for number, x, y in middles.itertuples()]
+        st.caption(f"The numbers have no meaning but place. Middles of the clusters: {'; '.join(places)}.")
+        with st.form("patterns.numbers", border=False), st.container(horizontal=True, vertical_alignment="bottom"):
+            ends = [
+                st.number_input(label, value=float(value), format="%.1f", key=f"patterns.{space}.{label}", width=130)
+                for label, value in (
+                    # a little beyond the outermost images, which would else lie on the edge
+                    ("Left", np.floor(10 * np.nanmin(across) - 1) / 10),
+                    ("Right", np.ceil(10 * np.nanmax(across) + 1) / 10),
+                    ("Bottom", np.floor(10 * np.nanmin(up) - 1) / 10),
+                    ("Top", np.ceil(10 * np.nanmax(up) + 1) / 10),
+                )
+            ]
+            if st.form_submit_button("Explore it", icon=":material/grid_view:"):
+                boxed = Area.drawn(space, ends[:2], ends[2:])
+                if boxed is None:
+                    st.toast("An area needs a width and a height.", icon=":material/crop_free:")
+                else:
+                    _explore(opened, boxed)

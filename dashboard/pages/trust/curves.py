@@ -1,0 +1,231 @@
+"""Figures of the studies of explanations: means with intervals beside their controls, and curves.
+
+Colour and shape say the verdict (a blue circle REAL, an orange diamond FAKE, open where it is wrong); where a figure is
+about one verdict, colour, line and shape say the method.
+"""
+
+import textwrap
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from core.images.palette import CLASS_COLOURS
+from core.studies.trust.summary import DIRECTIONS, EXPLANATIONS, LEVELS
+from dashboard.components.charts.figure_cache import kept
+from dashboard.components.charts.style import GREY, TEMPLATE
+
+SHAPES = {"REAL": "circle", "FAKE": "diamond"}
+# of the methods where both classes' colours would mislead: told apart with every kind of colour blindness, and by shape
+METHODS: dict[str, dict[str, Any]] = {
+    "gradcam": {"color": "#9b59c9", "dash": "solid", "symbol": "circle", "band": "rgba(155, 89, 201, 0.18)"},
+    "lime": {"color": "#0f9d8a", "dash": "dash", "symbol": "square", "band": "rgba(15, 157, 138, 0.18)"},
+}
+LEVEL_NAMES = {
+    "fc": "classifier",
+    "layer4": "and stage 4",
+    "layer3": "and stage 3",
+    "layer2": "and stage 2",
+    "layer1": "and stage 1",
+    "conv1": "everything",
+}
+# small ones, and every run, verdict and filling has its own
+_kept = partial(kept, most=96)
+DIRECTION_NAMES = {
+    "deletion": "Deletion: share of the image that is filled",
+    "insertion": "Insertion: share of the image that is shown",
+}
+
+
+def verdict_of(group: str) -> str:
+    """The verdict of a group of `core.studies.groups`."""
+    return group.rsplit(" ", 1)[-1]
+
+
+def marker(group: str) -> dict[str, Any]:
+    """Colour and shape of a group: the verdict's, open where the verdict is wrong."""
+    verdict = verdict_of(group)
+    wrong = "called" in group and not group.startswith(verdict)
+    return {"color": CLASS_COLOURS[verdict], "symbol": SHAPES[verdict] + ("-open" if wrong else ""), "size": 11}
+
+
+@_kept
+def dots(frame: pd.DataFrame, *, unit: str, share: bool = False, zero: bool = False) -> go.Figure:
+    """Means with their intervals, a row a name and a mark a group.
+
+    Args:
+        frame: columns `name`, `group`, `value`, `low`, `high`, `images`; rows in the order of the picture.
+        unit: of the values, under the axis.
+        share: write values as percent.
+        zero: draw a line at 0.
+    """
+    names, found = list(dict.fromkeys(frame["name"])), list(dict.fromkeys(frame["group"]))
+    gap = 0.62 / len(found)
+    figure = go.Figure(layout=_layout(height=64 + len(names) * (22 + 17 * len(found))))
+    for number, group in enumerate(found):
+        rows = frame[frame["group"] == group]
+        below = (number - (len(found) - 1) / 2) * gap
+        figure.add_scatter(
+            x=rows["value"],
+            y=[-names.index(name) - below for name in rows["name"]],
+            mode="markers",
+            name=group if "called" in group else f"{group} verdicts",
+            marker=marker(group) | {"line": {"width": 2.2, "color": CLASS_COLOURS[verdict_of(group)]}},
+            error_x=_interval(rows, CLASS_COLOURS[verdict_of(group)]),
+            customdata=rows[["name", "low", "high", "images"]],
+            hovertemplate=_hover("x", share=share),
+        )
+    figure.update_yaxes(
+        tickvals=[-number for number in range(len(names))],
+        ticktext=[_label(name) for name in names],
+        range=[-len(names) + 0.45, 0.55],
+        showgrid=False,
+    )
+    figure.update_xaxes(title=unit, tickformat=".0%" if share else None, showgrid=True, range=_around_zero(frame))
+    if zero:
+        figure.add_vline(x=0, line={"color": GREY, "width": 1.5, "dash": "dot"})
+    return figure
+
+
+@_kept
+def deletion_curves(frame: pd.DataFrame, best: str) -> go.Figure:
+    """Deletion over insertion of one group, every control drawn in.
+
+    Args:
+        frame: rows of `core.studies.trust.summary.curves` of one group and fill.
+        best: name of the control that scores best there.
+    """
+    figure = make_subplots(rows=2, shared_xaxes=False, vertical_spacing=0.2)
+    figure.update_layout(_layout(height=520))
+    for row, direction in enumerate(DIRECTIONS, start=1):
+        part = frame[frame["direction"] == direction]
+        controls = [name for name in dict.fromkeys(part["name"]) if name not in (*EXPLANATIONS.values(), best)]
+        for number, name in enumerate(controls):
+            line = {"color": GREY, "width": 1.2}
+            legend = {"legendgroup": "controls", "showlegend": row == 1 and number == 0}
+            _line(figure, part, name, row, line=line, opacity=0.5, told="other controls", **legend)
+        line = {"color": GREY, "width": 3, "dash": "dot"}
+        _line(figure, part, best, row, line=line, told=f"best control: {best}", showlegend=row == 1)
+        for method, name in EXPLANATIONS.items():
+            _band(figure, part[part["method"] == method], METHODS[method]["band"], row)
+            style = METHODS[method]
+            line = {"color": style["color"], "dash": style["dash"], "width": 2.5}
+            mark = {"symbol": style["symbol"], "size": 7, "color": style["color"]}
+            _line(figure, part, name, row, line=line, marker=mark, told=name, showlegend=row == 1)
+        figure.add_hline(y=0, line={"color": GREY, "width": 1}, row=row, col=1)
+        figure.update_xaxes(title=DIRECTION_NAMES[direction], tickformat=".0%", range=[-0.02, 1.02], row=row, col=1)
+        figure.update_yaxes(title="margin for the verdict", row=row, col=1)
+    return figure
+
+
+@_kept
+def randomised(frame: pd.DataFrame, method: str) -> go.Figure:
+    """What is left of a map as the detector is randomised from the top down, the control dotted.
+
+    Args:
+        frame: from `core.studies.trust.summary.sanity_summary`.
+        method: a key of `EXPLANATIONS`.
+    """
+    rows = frame[frame["method"] == method]
+    levels = [level for level in LEVELS if level in set(rows["level"])]
+    # where it begins: every map is the same as itself
+    names = ["nothing", *(LEVEL_NAMES[level] for level in levels)]
+    figure = go.Figure(layout=_layout(height=320))
+    for group in dict.fromkeys(rows["group"]):
+        part = rows[rows["group"] == group].set_index("level")
+        colour, said = CLASS_COLOURS[verdict_of(group)], group if "called" in group else f"{group} verdicts"
+        found = part.loc[levels].assign(name=said)
+        found = pd.concat([found.iloc[:1].assign(value=1.0, low=1.0, high=1.0), found])
+        figure.add_scatter(
+            x=names,
+            y=found["value"],
+            mode="lines+markers",
+            name=said,
+            line={"color": colour, "width": 2.5},
+            marker=marker(group),
+            error_y=_interval(found, colour),
+            customdata=found[["name", "low", "high", "images"]],
+            hovertemplate=_hover("y"),
+        )
+        figure.add_scatter(
+            x=names,
+            y=[part.loc["other image", "value"]] * len(names),
+            mode="lines",
+            name=f"{said}, another image's map",
+            showlegend=False,
+            line={"color": colour, "width": 1.5, "dash": "dot"},
+            hovertemplate="another image's map: %{y:.2f}<extra></extra>",
+        )
+    figure.update_xaxes(title="what is random")
+    figure.update_yaxes(title="rank correlation, either sign", range=[0, 1.04])
+    return figure
+
+
+def _around_zero(frame: pd.DataFrame) -> list[float]:
+    """From the least end to the largest and 0, with so much beyond that marks on the edge are whole."""
+    ends = np.nan_to_num([0.0, *frame["value"], *frame["low"], *frame["high"]])
+    low, high = float(ends.min()), float(ends.max())
+    beyond = 0.03 * (high - low or 1)
+    return [low - beyond, high + beyond]
+
+
+def _layout(height: int) -> dict[str, Any]:
+    return {"template": TEMPLATE, "margin": {"l": 8, "r": 28, "t": 8, "b": 8}, "height": height}
+
+
+def _label(name: str) -> str:
+    text = "<br>".join(textwrap.wrap(name, 30))
+    return f"<b>{text}</b>" if name in EXPLANATIONS.values() else text
+
+
+def _interval(rows: pd.DataFrame, colour: str) -> dict[str, Any]:
+    return {
+        "type": "data",
+        "array": rows["high"] - rows["value"],
+        "arrayminus": rows["value"] - rows["low"],
+        "color": colour,
+        "thickness": 1.8,
+        "width": 4,
+    }
+
+
+def _hover(axis: str, *, share: bool = False) -> str:
+    kind = ".1%" if share else ".2f"
+    return (
+        f"%{{customdata[0]}}: %{{{axis}:{kind}}} (%{{customdata[1]:{kind}}} to %{{customdata[2]:{kind}}})"
+        "<br>%{customdata[3]:,} images"
+    )
+
+
+def _line(figure: go.Figure, part: pd.DataFrame, name: str, row: int, *, told: str, **style: Any) -> None:
+    found = part[part["name"] == name]
+    figure.add_scatter(
+        x=found["share"],
+        y=found["value"],
+        mode="lines+markers" if "marker" in style else "lines",
+        name=told,
+        customdata=found[["name", "low", "high", "images"]],
+        hovertemplate=_hover("y") + "<extra></extra>",
+        row=row,
+        col=1,
+        **style,
+    )
+
+
+def _band(figure: go.Figure, found: pd.DataFrame, colour: str, row: int) -> None:
+    """The interval of a curve, as an area between its ends."""
+    figure.add_scatter(
+        x=np.concatenate([found["share"], found["share"][::-1]]),
+        y=np.concatenate([found["high"], found["low"][::-1]]),
+        fill="toself",
+        fillcolor=colour,
+        mode="lines",
+        line={"width": 0},
+        hoverinfo="skip",
+        showlegend=False,
+        row=row,
+        col=1,
+    )

@@ -1,0 +1,142 @@
+"""Trust: can the explanations be trusted?"""
+
+import pandas as pd
+import streamlit as st
+
+from core.studies.study import Answer
+from core.studies.trust import summary as trust_summary
+from core.studies.trust.summary import EXPLANATIONS
+from dashboard.components.charts import style as charts
+from dashboard.components.glossary import explain
+from dashboard.components.studies import trust, trust_words
+from dashboard.components.studies.study import all_there
+from dashboard.components.studies.trust import part
+from dashboard.components.words import heading
+from dashboard.pages.trust import curves, faithfulness
+from dashboard.services import library
+from dashboard.services.address import Setting
+
+BY = Setting("by", "verdict", choices=("verdict", "cell"))
+BY_NAMES = {"verdict": "Each verdict", "cell": "Right and wrong ones apart"}
+
+opened = library.current()
+answers = all_there(opened, ("faithfulness", "agreement", "stability", "sanity", "one_colour"))
+detector, _, images = opened.run.name.partition("@")
+heading(
+    "Can the explanations be trusted?",
+    f"Grad-CAM and LIME of **{detector}** on **{images}**, measured beside controls that know nothing of the detector.",
+    faithfulness.conclusion(opened, answers.get("faithfulness")),
+    help=explain("Grad-CAM", "LIME", "Control"),
+)
+trust.complaints(opened, answers)
+
+st.space("small")
+BY.linked(
+    st.segmented_control,
+    "Count",
+    options=list(BY_NAMES),
+    format_func=BY_NAMES.get,
+    required=True,
+    help="REAL and FAKE verdicts are never pooled: an edit that speaks against one speaks for the other, and pooled "
+    "both look half true.",
+)
+faithfulness.draw(opened, BY.value)
+
+
+def draw_correlations(frame: pd.DataFrame, name: str, alt: str) -> None:
+    """Rank correlations with their controls."""
+    figure = curves.dots(frame, unit="rank correlation", zero=True)
+    charts.show(figure, key=f"trust.{name}", alt=f"{alt}; the table under it has the numbers")
+
+
+def draw_sanity(frame: pd.DataFrame) -> None:
+    """A picture for each explanation."""
+    with st.grid(2, min_column_width=340, gap="large"):
+        for method, name in EXPLANATIONS.items():
+            with st.container():
+                st.markdown(f"**{name}**")
+                charts.show(
+                    curves.randomised(frame, method),
+                    key=f"trust.sanity.{method}",
+                    alt=f"Correlation of {name} with that by a randomised detector, level by level",
+                )
+
+
+def draw_one_colour(frame: pd.DataFrame) -> None:
+    """Shares under both settings."""
+    alt = "Share of one-colour LIME results under the paper's settings and ours; the table under it has the numbers"
+    charts.show(curves.dots(frame, unit="share of verdicts", share=True), key="trust.one_colour", alt=alt)
+
+
+def tell_agreement(answer: Answer, summary: pd.DataFrame) -> str:
+    """With the difference from chance, which the study has image by image."""
+    return trust_words.agreeing(summary, trust.beyond_chance(answer))
+
+
+st.space("small")
+row = st.grid(2, min_column_width=340, gap="large")
+with row.cell():
+    part(
+        opened,
+        "agreement",
+        "Do the two name the same places?",
+        "Agreement: rank correlation of LIME's and Grad-CAM's maps of one image over 64 places; 1 is the same order. "
+        "The control puts another image's Grad-CAM in the place of the image's own.",
+        help=explain("Agreement", "Rank correlation"),
+        make=trust_summary.agreement_summary,
+        by=BY.value,
+        tell=tell_agreement,
+        draw=lambda frame: draw_correlations(
+            frame, "agreement", "Agreement of LIME and Grad-CAM beside that with other images"
+        ),
+        limits="two methods can agree and both be wrong; agreement is no proof that either is faithful.",
+    )
+with row.cell():
+    part(
+        opened,
+        "stability",
+        "Is it the same when made again?",
+        "Stability: rank correlation of an explanation with itself under another seed, and under noise of 1 in 255 "
+        "that nobody can see; the control is the explanation of another image. Grad-CAM has no seed.",
+        help=explain("Stability", "Rank correlation", "Seed"),
+        make=trust_summary.stability_summary,
+        by=BY.value,
+        tell=lambda _, summary: trust_words.repeated(summary),
+        draw=lambda frame: draw_correlations(
+            frame, "stability", "Correlation of explanations with themselves made again"
+        ),
+        limits="an explanation may be wrong in the same way every time.",
+    )
+
+st.space("small")
+part(
+    opened,
+    "sanity",
+    "Does it depend on what the detector has learned?",
+    "Sanity: the detector's weights are replaced by chance from the classifier down (Adebayo et al. 2018). A map that "
+    "stays as it was shows the image and not the detector. Dotted: what the wholly random detector makes of another "
+    "image, which is where a map ends that keeps nothing.",
+    help=explain("Sanity"),
+    make=trust_summary.sanity_summary,
+    by=BY.value,
+    tell=lambda _, summary: trust_words.dependent(summary),
+    draw=draw_sanity,
+    limits="that a map changes says that it depends on the weights, not that it tells what they do. The sign is left "
+    "out, since a random classifier may swap the classes, so chance lies above 0.",
+    names={"group": "verdict", "method": "method", "level": "random to"},
+)
+
+st.space("small")
+part(
+    opened,
+    "one_colour",
+    "How often does LIME show one colour only?",
+    "One colour says that everything speaks for the verdict, or everything against it, and so nothing of where. The "
+    "paper's settings cut an image by quickshift; ours into some thirty pieces, and leave what is undecided grey.",
+    help=explain("LIME", "Segment", "Undecided"),
+    make=trust_summary.one_colour_summary,
+    by=BY.value,
+    tell=lambda _, summary: trust_words.one_coloured(summary),
+    draw=draw_one_colour,
+    limits="two colours are not yet a right explanation; whether they are is what the first picture measures.",
+)

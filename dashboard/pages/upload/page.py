@@ -1,0 +1,170 @@
+"""Upload: try your own image."""
+
+import numpy as np
+import streamlit as st
+
+from core.images.decoding import MAX_BYTES, RESAMPLING, ImageError
+from core.images.upload import DEFAULT_FILTER, Prepared
+from dashboard.components.explanations import panels
+from dashboard.components.explanations.agreement import agreement_panel, note_drawn, other_maps
+from dashboard.components.explanations.asking import Subject, known_detectors
+from dashboard.components.explanations.experiments import experiments
+from dashboard.components.glossary import explain
+from dashboard.components.images.grid import image_grid
+from dashboard.components.images.picture import plain_picture
+from dashboard.components.studies.limits import draw_limits
+from dashboard.components.words import heading
+from dashboard.pages.upload import uploads
+from dashboard.services import address, library
+from dashboard.services.address import Setting
+from dashboard.services.upload_limits import MAX_FILES, MAX_OWN
+
+opened = library.current()
+known = known_detectors()
+heading(
+    "Try your own image",
+    "Drop an image, see the 32 x 32 pixels that the detector sees of it, and which parts of them the verdict rests on.",
+)
+if not known:
+    draw_limits()
+    st.info("There is no detector here yet. Make one with `python train.py --data PATH`, then reload this page.")
+    for sentence in library.refused_detectors():
+        st.error(sentence)
+    st.stop()
+
+made_by = opened.run.manifest["detector_sha256"]
+own = next((name for name, one in known.items() if one.sha256 == made_by), next(iter(known)))
+BY = Setting("by", own, choices=tuple(known))
+FILTER = Setting("filter", DEFAULT_FILTER, choices=tuple(RESAMPLING))
+SAMPLE = Setting("sample", "")
+draw_limits(library.detectors()[BY.value][1])
+
+left, right = st.columns([3, 1], gap="large", vertical_alignment="bottom")
+with left:
+    files = st.file_uploader(
+        "Images (PNG, JPEG or WebP). No file is kept.",
+        type=["png", "jpg", "jpeg", "webp"],
+        accept_multiple_files=True,
+        max_upload_size=MAX_BYTES >> 20,
+        key="upload.files",
+        help=f"At most {MAX_BYTES >> 20} MB each, {MAX_FILES} files and {MAX_OWN >> 20} MB together; what is more is "
+        "refused. Nothing is kept on disk or sent on. The 32 x 32 pixels that were explained stay in this server's "
+        "memory until newer ones take their place.",
+    )
+with right:
+    BY.linked(st.selectbox, "Detector", options=list(known))
+detector = known[BY.value]
+
+# of an upload nobody here knows what it is
+truth: str | None = None
+if len(files) >= MAX_FILES or sum(file.size for file in files) > MAX_OWN - MAX_BYTES:
+    st.info(
+        f"At most {MAX_FILES} files with {MAX_OWN >> 20} MB together are taken at once: a file above that is marked "
+        "with an error was more than that. Take some away to see others."
+    )
+    files = files[:MAX_FILES]
+uploads.forget_others(files)
+if len(files) > 1:
+    uploads.draw_table(files, detector)
+
+if files:
+    address.put("sample", None)
+    names = uploads.labels(files)
+    chosen = files[0].file_id
+    if len(files) > 1:
+        chosen = st.selectbox("Explain", list(names), format_func=lambda id_: names.get(id_, id_), key="upload.chosen")
+    file = next(file for file in files if file.file_id == chosen)
+    name = file.name
+    origin, origin_row = opened, None
+    try:
+        ready = uploads.cut(file)
+    except ImageError as error:
+        st.error(f"{file.name}: {error}")
+        st.stop()
+else:
+    samples = library.samples()
+    if samples is None:
+        st.stop()
+    sample_run, rows = samples
+    pictures = library.pictures(sample_run)
+    st.markdown("**Or begin with one of these.** The badge is what it is; what the detector calls it stands below.")
+    if id_ := image_grid(
+        sample_run, rows, pictures, key="upload.samples", size="small", judged=False, current=SAMPLE.value or None
+    ):
+        address.put("sample", id_)
+        st.rerun()
+    row = sample_run.row_of(SAMPLE.value)
+    image = pictures.get(row) if row is not None else None
+    if image is None:
+        st.stop()
+    name = str(sample_run.table["name"].iloc[row])
+    origin, origin_row = sample_run, row
+    truth = str(sample_run.table["label"].iloc[row])
+    ready = Prepared(32, 32, (DEFAULT_FILTER,), image[None], image)
+
+note_drawn()
+seen = ready.seen(FILTER.value)
+subject = Subject.of(seen, name)
+
+
+def draw_seen() -> None:
+    """The pixels, and by which rule they were made."""
+    st.markdown("#### What the detector sees")
+    st.caption("All that it is given: 32 x 32 pixels, whatever an image was before.")
+    plain_picture(seen, key="upload.seen", alt=f"{name} as 32 x 32 pixels")
+    if ready.resized:
+        FILTER.linked(
+            st.selectbox,
+            "Made small by",
+            options=list(ready.filters),
+            help=explain("Resampling filter", "Undetermined"),
+        )
+    else:
+        st.caption(name if ready.whole else "Exactly what is inside the crop: nothing was resized.")
+
+
+def draw_agreement() -> None:
+    """Whether the two explanations agree, against the run's own images where its detector is asked."""
+    verdict = uploads.called(ready, detector, shown=FILTER.value)
+    # maps of another detector are no measure for this one's
+    others = (
+        other_maps(opened, verdict=verdict, label=None, row=None)
+        if verdict is not None and detector.sha256 == made_by
+        else np.zeros((0, 4, 4), np.float32)
+    )
+    agreement_panel(subject, detector, None, others, whose=f"images of {opened.run.manifest['set']} with this verdict")
+
+
+if not ready.whole:
+    with st.grid(3, min_column_width=190, gap="medium") as grid:
+        with grid.cell():
+            st.markdown("#### Your image")
+            st.image(ready.preview, alt=f"{name} with its crop", width="stretch")
+            st.caption(f"{name}, {ready.width} x {ready.height} pixels, dimmed where it is cut off")
+        with grid.cell():
+            draw_seen()
+        with grid.cell():
+            uploads.draw_verdict(ready, detector, shown=FILTER.value, truth=truth)
+else:
+    uploads.draw_verdict(ready, detector, shown=FILTER.value, truth=truth)
+panels.draw_controls()
+if ready.whole:
+    # as on Inspect: the image stands beside its maps
+    with st.grid(3, min_column_width=190, gap="medium", dense=True) as grid:
+        with grid.cell():
+            draw_seen()
+        with grid.cell(column_span=2, row_span=2), st.grid(2, min_column_width=190, gap="medium"):
+            st.fragment(panels.cam_panel)(subject, [detector])
+            st.fragment(panels.lime_panel)(subject, [detector])
+        with grid.cell():
+            draw_agreement()
+else:
+    with st.grid(3, min_column_width=190, gap="medium") as grid:
+        st.fragment(panels.cam_panel)(subject, [detector])
+        st.fragment(panels.lime_panel)(subject, [detector])
+        with grid.cell():
+            draw_agreement()
+how = f"and resized to 32 x 32 ({FILTER.value})" if ready.resized else "of 32 x 32 pixels and not resized"
+notes = [] if ready.whole else [f"The image was cut to a square {how}."]
+panels.page_row(subject, [detector], None, notes)
+experiments(subject, detector, origin, origin_row)

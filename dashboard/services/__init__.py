@@ -1,0 +1,1 @@
+"""What all visitors share: the worker and its requests, runs and image sets, uploads and their limits."""

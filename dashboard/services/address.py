@@ -1,0 +1,91 @@
+"""The URL is the state: what is filtered, sorted, paged, selected or set is read from it and written to it alone.
+
+A copied address shows the same view in another browser; whatever in it makes no sense is as if it were not there.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
+
+from core.runs.browsing import Filter
+
+# what goes along with a filter from page to page: columns of studies, what is selected, how images are shown
+CARRIED = ("also", "pick", "compare", "tile", "maps")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One URL parameter and the widget that sets it.
+
+    Attributes:
+        name: of the parameter.
+        default: its value where the URL has none, or nonsense.
+        choices: its possible values, or None where `kind` and the limits say which.
+        kind: what a value is: str, int or float.
+        low, high: limits of a number.
+    """
+
+    name: str
+    default: Any
+    choices: Sequence[Any] | None = None
+    kind: Callable[[str], Any] = str
+    low: float = 0
+    high: float = 1
+
+    @property
+    def key(self) -> str:
+        """Of its widget in the session's state."""
+        return f"url.{self.name}"
+
+    @property
+    def value(self) -> Any:
+        """From the URL, or the default."""
+        text = st.query_params.get(self.name)
+        if text is None:
+            return self.default
+        try:
+            value = self.kind(text)
+        except ValueError:
+            return self.default
+        if self.choices is None and self.kind is str:
+            return value
+        fits = value in self.choices if self.choices is not None else self.low <= value <= self.high
+        return value if fits else self.default
+
+    def set(self, value: Any) -> None:
+        """Write a value to the URL; the default takes the parameter away."""
+        text = None if value is None or value == self.default else f"{value:g}" if self.kind is float else str(value)
+        put(self.name, text)
+
+    def take(self) -> None:
+        """A widget's callback: what it was set to goes to the URL."""
+        self.set(st.session_state[self.key])
+
+    def linked(self, widget: Callable[..., Any], label: str, **options: Any) -> Any:
+        """Draw a widget that shows and sets this parameter; the value."""
+        st.session_state[self.key] = self.value
+        widget(label, key=self.key, on_change=self.take, **options)
+        return self.value
+
+
+def put(name: str, text: str | None) -> None:
+    """Set one URL parameter, or take it away with None or an empty text."""
+    if text and st.query_params.get(name) != text:
+        st.query_params[name] = text
+    elif not text and name in st.query_params:
+        del st.query_params[name]
+
+
+def put_filter(wanted: Filter, *, keep: Sequence[str] = ("run",)) -> None:
+    """Make the URL say this filter and nothing else, but for the parameters in `keep`."""
+    kept = {name: st.query_params[name] for name in keep if name in st.query_params}
+    st.query_params.from_dict(kept | wanted.to_params())
+
+
+def go(page: str, *, run: str, wanted: Filter | None = None, **parameters: str) -> None:
+    """Open a page of pages/ on a run, with other parameters and with a filter, which takes along what is `CARRIED`."""
+    filtered = wanted.to_params() if wanted is not None else {}
+    chosen = {name: st.query_params[name] for name in CARRIED if name in st.query_params and wanted is not None}
+    st.switch_page(f"pages/{page}/page.py", query_params={"run": run} | chosen | filtered | parameters)

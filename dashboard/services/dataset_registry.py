@@ -1,0 +1,108 @@
+"""Image sets at hand: attached from a path in a thread of their own, so that no visitor waits for them."""
+
+import logging
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from core.images.image_set import DatasetError, ImageSet, Split, load_image_set
+
+
+@dataclass(frozen=True)
+class Attaching:
+    """How far an attachment is.
+
+    Attributes:
+        state: "idle" before the first, then "reading", "done" or "failed".
+        split: which is being read.
+        done, total: files of it read; `total` is 0 until it is known.
+        seconds_left: how long the rest of it takes at this pace, None until that is known.
+        message: one sentence on how it ended.
+    """
+
+    state: Literal["idle", "reading", "done", "failed"] = "idle"
+    split: str = ""
+    done: int = 0
+    total: int = 0
+    seconds_left: float | None = None
+    message: str = ""
+
+
+class _Stopped(Exception):
+    """Somebody has stopped the reading."""
+
+
+class Shelf:
+    """The image sets that runs find their pictures in.
+
+    Args:
+        first: a folder that is attached at once where it is there.
+        splits: of it.
+    """
+
+    def __init__(self, first: Path, splits: Sequence[Split] = ("test",)) -> None:
+        self._lock = threading.Lock()
+        self._sets: dict[str, ImageSet] = {}
+        self._source: str | None = None
+        self._stop = threading.Event()
+        self._begun = 0.0
+        self.status = Attaching()
+        if first.is_dir():
+            self.attach(first, splits)
+
+    @property
+    def sets(self) -> tuple[ImageSet, ...]:
+        """What is attached, the newest last."""
+        with self._lock:
+            return tuple(self._sets.values())
+
+    @property
+    def source(self) -> str | None:
+        """Where the last set that was attached lies, None before there is one."""
+        with self._lock:
+            return self._source
+
+    def attach(self, data: str | Path, splits: Sequence[Split] = ("test",)) -> bool:
+        """Begin to read the splits of a set; False where one is being read already."""
+        with self._lock:
+            if self.status.state == "reading":
+                return False
+            self.status = Attaching("reading")
+            self._stop.clear()
+        threading.Thread(target=self._read, args=(data, splits), name="attach", daemon=True).start()
+        return True
+
+    def stop(self) -> None:
+        """Give up what is being read, at its next step; splits that are whole stay."""
+        self._stop.set()
+
+    def _read(self, data: str | Path, splits: Sequence[Split]) -> None:
+        for split in splits:
+            self.status = Attaching("reading", split)
+            self._begun = time.monotonic()
+            try:
+                found = load_image_set(data, split, skip_bad=True, progress=self._progress)
+            except _Stopped:
+                self.status = Attaching("idle")
+                return
+            except (DatasetError, OSError) as error:
+                self.status = Attaching("failed", message=str(error))
+                return
+            except Exception as error:  # a thread that dies says nothing, and the sidebar would read for ever
+                logging.getLogger(__name__).exception("An image set could not be read")
+                sentence = f"{data} could not be read ({type(error).__name__}); the server's log says why."
+                self.status = Attaching("failed", message=sentence)
+                return
+            with self._lock:
+                self._sets[found.fingerprint] = found
+                self._source = str(data)
+        self.status = Attaching("done", message=f"{found.name} is at hand.")
+
+    def _progress(self, done: int, total: int) -> None:
+        if self._stop.is_set():
+            raise _Stopped
+        left = (time.monotonic() - self._begun) / done * (total - done) if done else None
+        self.status = replace(self.status, done=done, total=total, seconds_left=left)

@@ -1,0 +1,105 @@
+"""What the worker's thread does to find neighbours: among the training images, or else among a run's own images."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.detectors.detector import Detector
+from core.images.image_set import DatasetError
+from core.runs.run import read_run
+from core.studies.neighbours.similarity import (
+    NeighbourError,
+    Neighbours,
+    NeighbourSettings,
+    Preparing,
+    Reference,
+    compute_features,
+    find_neighbours,
+    is_sample,
+    open_training_set,
+    read_features,
+    run_reference,
+)
+
+MAX_KEPT = 4
+# sets that were searched last; only the worker's thread is here
+_kept: OrderedDict[tuple[str, str | Path | None], Reference] = OrderedDict()
+
+
+class _StopError(Exception):
+    """Nobody waits for the answer any more."""
+
+
+def look_for_neighbours(
+    detector: Detector, pixels: NDArray[np.uint8], settings: NeighbourSettings, cancel: Callable[[], bool]
+) -> Iterator[tuple[Neighbours | Preparing, float]]:
+    """What is being done, with its share, and at last the neighbours; as `answering.answer`."""
+    try:
+        for step in _reference(detector, settings, cancel):
+            if isinstance(step, Reference):
+                found = detector.full_pass(pixels)
+                margin, features = float(found.margins[0]), found.features[0]
+                yield find_neighbours(step, features, margin, k=settings.k, leave_out=settings.leave_out), 1.0
+                return
+            yield step
+    except _StopError:
+        return
+
+
+def _reference(
+    detector: Detector, settings: NeighbourSettings, cancel: Callable[[], bool]
+) -> Iterator[Reference | tuple[Preparing, float]]:
+    """What is being done, and at last where to search."""
+    if kept := _kept.get((detector.sha256, settings.data)):
+        yield kept
+        return
+    fingerprint = str(detector.manifest.get("training_set_fingerprint", ""))
+    # the sample is small, so nobody is asked before it is read
+    prepare = settings.prepare or is_sample(detector.manifest)
+    if not prepare and read_features(detector.sha256, fingerprint) is None:
+        yield _own_images(detector, settings)
+        return
+    yield Preparing("Reading the training images"), 0.0
+
+    def between(_done: int, _of: int) -> None:
+        if cancel():
+            raise _StopError
+
+    try:
+        images = open_training_set(detector.manifest, settings.data, progress=between)
+    except (DatasetError, NeighbourError):
+        # what the detector saw of them is enough to find them, without their pictures
+        if read_features(detector.sha256, fingerprint) is None:
+            raise
+        images = None
+    reference = read_features(detector.sha256, fingerprint, images=images)
+    if reference is None and images is not None:
+        for share in compute_features(detector, images, stop=cancel):
+            yield Preparing("The detector looks at its training images"), 0.99 * share
+        reference = read_features(detector.sha256, fingerprint, images=images)
+    # an unfinished computation leaves nothing to read: the thread was told to stop
+    if reference is not None:
+        _keep((detector.sha256, settings.data), reference)
+        yield reference
+    elif not cancel():
+        yield _own_images(detector, settings)
+
+
+def _own_images(detector: Detector, settings: NeighbourSettings) -> Reference:
+    if settings.run is None:
+        raise NeighbourError("there are no images of this detector to look for neighbours among; attach CIFAKE")
+    if (detector.sha256, settings.run) not in _kept:
+        run = read_run(settings.run)
+        if run.manifest["detector_sha256"] != detector.sha256:
+            raise NeighbourError(f"{run.name} was made by another detector; choose another run")
+        _keep((detector.sha256, settings.run), run_reference(run))
+    return _kept[detector.sha256, settings.run]
+
+
+def _keep(key: tuple[str, str | Path | None], reference: Reference) -> None:
+    _kept[key] = reference
+    while len(_kept) > MAX_KEPT:
+        _kept.popitem(last=False)

@@ -1,0 +1,33 @@
+"""What visitors are told of an error: one sentence, without the server's folders; its log has all of it."""
+
+import logging
+import re
+from pathlib import Path
+
+from core.runs.run import ROOT
+from core.storage import cache_dir
+
+# a path of at least two folders, of this kind of system or of the other, and its last name
+ABSOLUTE = re.compile(r"(?:(?<![\w.])/|\b[A-Za-z]:[\\/])(?:[^\s'\"/\\]+[\\/])+(?P<name>[^\s'\"/\\;,)]*)")
+INSIDE = ("runs", "detectors")
+
+
+def for_visitors(error: BaseException | str, *, homes: tuple[Path, ...] = ()) -> str:
+    """An error's sentence with a full stop, files named from their run, detector or project folder on.
+
+    Args:
+        error: what core raised, or its sentence.
+        homes: folders that hold runs/ and detectors/, beside the project's own.
+    """
+    whole = f"{str(error).rstrip('.')}."
+    text = whole
+    roots = {root for given in (*homes, ROOT, cache_dir(), Path.home()) for root in (given, given.resolve())}
+    # the innermost first, so that nothing of it is left over
+    for root in sorted(roots, key=lambda root: -len(str(root))):
+        for folder in (*(root / inside for inside in INSIDE), root):
+            if len(folder.parts) > 1:
+                text = re.sub(rf"{re.escape(str(folder))}[\\/]", "", text)
+    text = ABSOLUTE.sub(lambda found: found["name"] or "the folder", text)
+    if text != whole:
+        logging.getLogger(__name__).warning("%s", whole)
+    return text

@@ -1,0 +1,353 @@
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from lime.lime_image import LimeImageExplainer
+from lime.wrappers.scikit_image import SegmentationAlgorithm
+from numpy.typing import NDArray
+from sklearn.linear_model import Ridge
+
+from core.detectors.detector import REAL, Detector
+from core.edits.masking import FILLS, Fill, mask_batch
+from core.explainers.diagnostics import lime_health
+from core.explainers.lime.regions import explain_lime, explain_lime_fully, target_values
+from core.explainers.lime.segmentation import SEGMENTATIONS, segment
+from core.explainers.results import ExplanationError, LimeSettings
+from tests.conftest import make_detector, textured
+
+
+@pytest.fixture(scope="module")
+def detector() -> Detector:
+    """Random, but loud enough for masks to matter and undecided enough for probabilities to move."""
+    network = make_detector(width=2, seed=1).network
+    network.fc.weight *= 50
+    network.fc.bias[REAL] -= float(np.mean(Detector(network, 2).margins(textured(20, fine=True, seed=9))))
+    return Detector(network, 2)
+
+
+@pytest.fixture(scope="module")
+def fifty() -> NDArray[np.uint8]:
+    return np.concatenate([textured(25, fine=False, seed=5), textured(25, fine=True, seed=6)])
+
+
+def package_weights(
+    detector: Detector, image: NDArray[np.uint8], *, n_samples: int, seed: int, slic: bool, probability: bool
+) -> NDArray[np.float64]:
+    """The lime package's weights, its classifier being the plain network: two columns, and the second is explained."""
+
+    def classifier(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
+        with torch.inference_mode():
+            logits = detector.network(detector.inputs(pixels)).double()
+        if probability:
+            return torch.softmax(logits, dim=1).numpy()
+        margins = (logits[:, 1] - logits[:, 0]).numpy()
+        return np.stack([-margins, margins], axis=1)
+
+    algorithm = SegmentationAlgorithm("slic", n_segments=50, compactness=10, start_label=0) if slic else None
+    # the package's ridge has alpha 1 whatever the number of samples, which for 1,000 is what ours has
+    ridge = None if n_samples == 1000 else Ridge(alpha=n_samples / 1000, fit_intercept=True)
+    explanation = LimeImageExplainer(random_state=seed).explain_instance(
+        image,
+        classifier,
+        top_labels=2,
+        num_samples=n_samples,
+        batch_size=500,
+        segmentation_fn=algorithm,
+        model_regressor=ridge,
+    )
+    label = explanation.top_labels[0] if probability else REAL
+    weights = dict(explanation.local_exp[label])
+    return np.array([weights[number] for number in range(len(weights))])
+
+
+def test_random_sampling_gives_the_packages_weights_on_50_images(detector: Detector, fifty: NDArray[np.uint8]) -> None:
+    for seed, image in enumerate(fifty):
+        settings = LimeSettings(n_samples=120, seed=seed, sampling="random")
+        ours = explain_lime_fully(detector, image, settings=settings)
+        expected = package_weights(detector, image, n_samples=120, seed=seed, slic=True, probability=False)
+        assert len(expected) == ours.health.segments > 8
+        np.testing.assert_allclose(ours.weights, expected, rtol=1e-3, atol=1e-5)
+
+
+def test_the_papers_settings_give_the_packages_weights_on_50_images(
+    detector: Detector, fifty: NDArray[np.uint8]
+) -> None:
+    sizes = []
+    for seed, image in enumerate(fifty):
+        ours = explain_lime_fully(detector, image, settings=LimeSettings.paper(seed=seed))
+        expected = package_weights(detector, image, n_samples=1000, seed=seed, slic=False, probability=True)
+        np.testing.assert_allclose(ours.weights, expected, rtol=1e-3, atol=1e-5)
+        sizes.append(np.abs(expected).max())
+        assert ours.health.distinct <= 2 ** len(expected)
+        assert ours.health.samples == 1000
+    assert np.median(sizes) > 1e-3
+
+
+def test_steps_grow_and_the_last_is_complete(detector: Detector, image: NDArray[np.uint8]) -> None:
+    steps = list(explain_lime(detector, image, settings=LimeSettings(n_samples=300)))
+    assert [step.health.samples for step in steps] == [64, 128, 256, 300]
+    assert [step.complete for step in steps] == [False, False, False, True]
+    assert all(later.seconds > sooner.seconds for sooner, later in pairwise(steps))
+    once = explain_lime_fully(detector, image, settings=LimeSettings(n_samples=300))
+    np.testing.assert_allclose(once.weights, steps[-1].weights)
+    np.testing.assert_array_equal(once.decisions, steps[-1].decisions)
+
+
+def test_no_sample_is_run_twice_and_none_that_is_not_shown(
+    detector: Detector, image: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[NDArray[np.uint8]] = []
+    logits = Detector.logits
+
+    def counting(self: Detector, pixels: NDArray[np.uint8], **settings: object) -> NDArray[np.float32]:
+        seen.extend(pixels)
+        return logits(self, pixels, **settings)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Detector, "logits", counting)
+    steps = explain_lime(detector, image, settings=LimeSettings(n_samples=512))
+    next(steps)
+    assert len(seen) == 64
+    seen.clear()
+    paper = next(explain_lime(detector, image, settings=LimeSettings.paper()))
+    assert paper.complete
+    assert len(np.unique(np.array(seen[: paper.health.distinct]), axis=0)) == paper.health.distinct
+    assert paper.health.distinct <= 2**paper.health.segments
+
+
+def test_cancel_stops_between_batches(detector: Detector, image: NDArray[np.uint8]) -> None:
+    asked = []
+
+    def cancel() -> bool:
+        asked.append(True)
+        return len(asked) > 3
+
+    steps = list(explain_lime(detector, image, settings=LimeSettings(n_samples=5000), cancel=cancel))
+    assert [step.health.samples for step in steps] == [64, 128, 256]
+    assert not steps[-1].complete
+    assert list(explain_lime(detector, image, cancel=lambda: True)) == []
+
+
+def test_equal_settings_give_equal_results_and_seeds_differ(detector: Detector, image: NDArray[np.uint8]) -> None:
+    one, same, other = (explain_lime_fully(detector, image, settings=LimeSettings(seed=seed)) for seed in (3, 3, 4))
+    np.testing.assert_array_equal(one.weights, same.weights)
+    np.testing.assert_array_equal(one.high, same.high)
+    assert (one.weights != other.weights).any()
+    assert hash(one.settings) == hash(same.settings) != hash(other.settings)
+    assert one.detector_sha256 == detector.sha256
+
+
+@pytest.mark.parametrize("fill", ["mean", "black", "blur"])
+@pytest.mark.parametrize("sampling", ["balanced", "random"])
+def test_the_one_patch_that_the_detector_sees_comes_first_and_the_rest_is_undecided(
+    red_detector: Detector, red_patch: NDArray[np.uint8], fill: Fill, sampling: str
+) -> None:
+    settings = LimeSettings(segmentation="grid", n_segments=64, n_samples=512, fill=fill, sampling=sampling)  # type: ignore[arg-type]
+    result = explain_lime_fully(red_detector, red_patch, settings=settings)
+    patch = result.segments[21, 9]
+    assert (result.segments == patch).sum() == 16
+    expected = np.zeros(64)
+    expected[patch] = 1
+    if fill == "blur":
+        # a blurred neighbour takes a little of the patch's red into its own place
+        assert result.weights.argmax() == patch
+        assert result.decisions[patch] == 1
+    else:
+        np.testing.assert_array_equal(result.decisions, expected)
+        assert result.weights[patch] == pytest.approx(result.margin, rel=0.05)
+    assert result.value == pytest.approx(result.margin, abs=1e-5)
+
+
+def test_the_true_patch_is_found_with_slic_too(red_detector: Detector, red_patch: NDArray[np.uint8]) -> None:
+    result = explain_lime_fully(red_detector, red_patch, settings=LimeSettings(fill="black", n_samples=512))
+    holding = set(np.unique(result.segments[20:24, 8:12]))
+    assert set(np.flatnonzero(result.decisions)) <= holding
+    assert result.weights.argmax() in holding
+
+
+def test_targets_speak_for_what_they_say(image: NDArray[np.uint8]) -> None:
+    logits = np.array([[2.0, 1.0], [0.0, 3.0]])
+    margins, toward = target_values(logits, "margin")
+    np.testing.assert_array_equal(margins, [-1, 3])
+    assert toward == "REAL"
+    probabilities, toward = target_values(logits, "probability")
+    np.testing.assert_allclose(probabilities, torch.softmax(torch.tensor(logits), 1)[:, 0].numpy())
+    assert toward == "FAKE"
+    for name, column in (("FAKE", 0), ("REAL", 1)):
+        values, toward = target_values(logits, name)  # type: ignore[arg-type]
+        np.testing.assert_array_equal(values, logits[:, column])
+        assert toward == name
+
+
+def test_a_probability_far_from_one_half_keeps_its_digits() -> None:
+    values, _ = target_values(np.array([[0.0, 30.0], [0.0, -30.0]]), "probability")
+    np.testing.assert_allclose(values, [1, 9.357622968839299e-14], rtol=1e-2)
+
+
+def test_the_red_detectors_margin_and_probability_agree_on_the_side(
+    red_detector: Detector, red_patch: NDArray[np.uint8]
+) -> None:
+    settings = LimeSettings(segmentation="grid", n_segments=16, fill="black")
+    for target, toward in (("margin", "REAL"), ("probability", "REAL"), ("REAL", "REAL"), ("FAKE", "FAKE")):
+        result = explain_lime_fully(red_detector, red_patch, settings=replace(settings, target=target))  # type: ignore[arg-type]
+        assert result.toward == toward
+        if target != "FAKE":
+            assert result.weights.argmax() == result.segments[21, 9]
+
+
+def test_undecided_is_what_is_uncertain_or_too_small_to_name(detector: Detector, image: NDArray[np.uint8]) -> None:
+    result = explain_lime_fully(detector, image)
+    error = result.high - result.weights
+    np.testing.assert_allclose(result.weights - result.low, error)
+    named = (np.abs(result.weights) > error) & (np.abs(result.weights) >= 0.01 * abs(result.margin))
+    np.testing.assert_array_equal(result.decisions != 0, named)
+    np.testing.assert_array_equal(result.undecided, ~named[result.segments])
+    np.testing.assert_array_equal(result.values, result.weights[result.segments])
+    assert result.health.decided_share == pytest.approx(1 - result.undecided.mean())
+    nothing = explain_lime_fully(detector, image, settings=LimeSettings(least_share=1))
+    assert nothing.health.one_colour == "nothing decided"
+    assert nothing.health.decided_share == 0
+
+
+def test_one_segment_is_named_as_the_cause(detector: Detector, image: NDArray[np.uint8]) -> None:
+    for settings in (LimeSettings(segmentation="grid", n_segments=1), LimeSettings(segmentation="slic", n_segments=1)):
+        result = explain_lime_fully(detector, image, settings=settings)
+        assert result.health.segments == 1
+        assert result.health.distinct == 2
+        assert result.health.one_colour == "one segment"
+        assert "one segment" in result.health.sentence
+        kept, filled = detector.margins(mask_batch(image, result.segments, keep=np.array([[True], [False]])))
+        assert np.sign(result.weights[0]) == np.sign(kept - filled)
+
+
+def test_a_fill_that_moves_everything_one_way_is_named_as_the_cause(red_detector: Detector) -> None:
+    # left: red and cyan grain, which every fill makes less red; right: grey and cyan, which only shuffling makes redder
+    odd = np.random.default_rng(0).random((32, 32, 1)) < 0.5
+    grain = np.where(odd, (180, 80, 80), (80, 180, 180)).astype(np.uint8)
+    grain[:, 16:] = np.where(odd, (130, 130, 130), (30, 230, 230))[:, 16:]
+    settings = LimeSettings(segmentation="grid", n_segments=16, n_samples=512)
+    result = explain_lime_fully(red_detector, grain, settings=settings)
+    np.testing.assert_array_equal(result.decisions[result.segments[:, :16]], 1)
+    np.testing.assert_array_equal(result.decisions[result.segments[:, 16:]], 0)
+    assert result.health.one_colour == "fill"
+    assert "the fill is the cause" in result.health.sentence
+    assert "shuffled texture" in result.health.sentence
+
+
+def test_weights_of_one_sign_whatever_the_fill_are_not_blamed_on_it(red_detector: Detector) -> None:
+    odd = np.random.default_rng(0).random((32, 32, 1)) < 0.5
+    grain = np.where(odd, (180, 80, 80), (80, 180, 180)).astype(np.uint8)
+    settings = LimeSettings(segmentation="grid", n_segments=16, n_samples=512)
+    result = explain_lime_fully(red_detector, grain, settings=settings)
+    np.testing.assert_array_equal(result.decisions, 1)
+    assert result.health.one_colour == "one sign"
+    assert "every decided segment speaks the same way" in result.health.sentence
+
+
+@pytest.mark.parametrize("speaks", ["REAL", "FAKE"])
+def test_of_one_colour_it_is_said_what_covering_does(speaks: str) -> None:
+    # covering takes away what speaks for the class: the margin (REAL less FAKE) falls where that is REAL
+    balance = -0.98 if speaks == "REAL" else 0.98
+    health = lime_health(
+        settings=LimeSettings(),
+        segments=np.arange(1024, dtype=np.int32).reshape(32, 32) // 64,
+        decisions=np.ones(16, np.int8),
+        samples=256,
+        distinct=256,
+        r2=0.9,
+        filled_alone=lambda _own, _other: (balance, balance),
+    )
+    other = "FAKE" if speaks == "REAL" else "REAL"
+    assert f"covering nearly any part makes the image look less {speaks}" in health.sentence
+    assert f"move the verdict towards {other} with 99% of all movement" in health.sentence
+
+
+@pytest.mark.parametrize("segmentation", SEGMENTATIONS)
+@pytest.mark.parametrize("fill", FILLS)
+def test_a_constant_image_works(detector: Detector, segmentation: str, fill: Fill) -> None:
+    settings = LimeSettings(segmentation=segmentation, fill=fill, n_samples=64)  # type: ignore[arg-type]
+    result = explain_lime_fully(detector, np.full((32, 32, 3), 77, np.uint8), settings=settings)
+    assert np.isfinite(result.weights).all()
+    if fill != "black":
+        # nothing that is filled looks different
+        np.testing.assert_allclose(result.weights, 0, atol=1e-6)
+        assert result.health.one_colour in {"nothing decided", "one segment"}
+        assert result.health.decided_share == 0
+
+
+def test_every_pixel_can_be_a_segment(detector: Detector, image: NDArray[np.uint8]) -> None:
+    settings = LimeSettings(segmentation="grid", n_segments=1024, n_samples=100, fill="black")
+    result = explain_lime_fully(detector, image, settings=settings)
+    assert result.health.segments == 1024
+    assert np.isinf(result.high).all()
+    assert result.health.one_colour == "nothing decided"
+
+
+def test_more_segments_than_pixels_are_refused_in_words(detector: Detector, image: NDArray[np.uint8]) -> None:
+    for segmentation in ("slic", "grid"):
+        with pytest.raises(ExplanationError, match="1024 pixels"):
+            explain_lime_fully(detector, image, settings=LimeSettings(segmentation=segmentation, n_segments=1025))
+
+
+@pytest.mark.parametrize("count", [0, 1, 5001])
+def test_too_few_and_too_many_samples_are_refused_in_words(count: int) -> None:
+    with pytest.raises(ExplanationError, match=f"n_samples must be from 2 to 5000, not {count}"):
+        LimeSettings(n_samples=count)
+
+
+def test_two_samples_work(detector: Detector, image: NDArray[np.uint8]) -> None:
+    for sampling in ("balanced", "random"):
+        result = explain_lime_fully(detector, image, settings=LimeSettings(n_samples=2, sampling=sampling))  # type: ignore[arg-type]
+        assert np.isfinite(result.weights).all()
+        assert result.health.one_colour == "nothing decided"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"segmentation": "felzenszwalb"},
+        {"fill": "pink"},
+        {"target": "CAT"},
+        {"sampling": "lucky"},
+        {"n_segments": 0},
+        {"seed": -1},
+        {"confidence": 1.0},
+        {"least_share": -0.1},
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(ExplanationError, match=next(iter(wrong))):
+        LimeSettings(**wrong)  # type: ignore[arg-type]
+
+
+def test_logits_that_are_no_numbers_are_refused(image: NDArray[np.uint8]) -> None:
+    network = make_detector(width=2).network
+    network.fc.bias.fill_(float("nan"))
+    with pytest.raises(ExplanationError, match="not finite"):
+        explain_lime_fully(Detector(network, 2), image)
+
+
+def test_an_image_of_another_size_is_refused(detector: Detector) -> None:
+    with pytest.raises(ExplanationError, match="image must be uint8"):
+        explain_lime_fully(detector, np.zeros((64, 64, 3), np.uint8))
+
+
+def test_segments_are_numbered_without_gaps_and_as_many_as_asked(image: NDArray[np.uint8]) -> None:
+    for method in SEGMENTATIONS:
+        found = segment(image, method=method)
+        assert found.dtype == np.int32
+        np.testing.assert_array_equal(np.unique(found), np.arange(found.max() + 1))
+    assert segment(image, method="grid", n_segments=30).max() + 1 == 30
+    assert segment(image, method="grid", n_segments=64).max() + 1 == 64
+    assert 20 <= segment(image).max() + 1 <= 40
+    np.testing.assert_array_equal(segment(image, method="grid", n_segments=1), 0)
+
+
+def test_an_image_can_be_cut_by_the_lines_of_another(detector: Detector, fifty: NDArray[np.uint8]) -> None:
+    settings, own = LimeSettings(n_samples=96), segment(fifty[0], method="slic", n_segments=50)
+    again = explain_lime_fully(detector, fifty[0], settings=settings, segments=own)
+    np.testing.assert_array_equal(again.weights, explain_lime_fully(detector, fifty[0], settings=settings).weights)
+    cut = explain_lime_fully(detector, fifty[30], settings=settings, segments=own)
+    np.testing.assert_array_equal(cut.segments, own)
+    assert len(cut.weights) == own.max() + 1

@@ -1,0 +1,203 @@
+"""The surrogate and its intervals on functions of which every combination can be computed."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+from numpy.random import RandomState
+from numpy.typing import NDArray
+from scipy import stats
+from scipy.spatial.distance import cdist
+
+from core.explainers.lime.gaussian_process import (
+    MAIN_EFFECT,
+    NOISES,
+    PAIRS,
+    REACHES,
+    TUNED_ON,
+    Process,
+    fold,
+    in_pairs,
+    tune,
+    unfold,
+)
+from core.explainers.lime.imputation import POPULATION, UnseenFitter
+from core.explainers.lime.sampling import Samples, balanced_samples, random_samples
+from core.explainers.lime.surrogate import Fit, SampledExplainer, ridge, sampling_error
+
+SEGMENTS = 13
+SEEDS = 40
+
+
+def rough(keep: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Effects of single segments, of pairs, of threes, and a saturating whole: what a detector might do."""
+    generator = np.random.default_rng(11)
+    signs = 2.0 * keep - 1
+    value = signs @ generator.normal(0, 0.3, SEGMENTS)
+    for order, size in ((2, 0.2), (3, 0.05)):
+        for _ in range(25):
+            chosen = generator.choice(SEGMENTS, order, replace=False)
+            value = value + generator.normal(0, size) * signs[:, chosen].prod(axis=1)
+    return np.asarray(value + 0.5 * np.tanh(value))
+
+
+@pytest.fixture(scope="module")
+def explainer() -> SampledExplainer:
+    return SampledExplainer(random_state=0)
+
+
+@pytest.fixture(scope="module")
+def truth(explainer: SampledExplainer) -> NDArray[np.float64]:
+    """The surrogate's weights over all 8,192 combinations."""
+    codes = np.arange(2**SEGMENTS)[::-1]
+    keep = (codes[:, None] >> np.arange(SEGMENTS) & 1).astype(bool)
+    return explainer.surrogate(keep, rough(keep))[0]
+
+
+@pytest.fixture(scope="module")
+def fits(explainer: SampledExplainer) -> dict[str, list[Fit]]:
+    """Fits of 128 samples each over many draws."""
+    found: dict[str, list[Fit]] = {"random": [], "balanced": []}
+    for seed in range(SEEDS):
+        flips = random_samples(128, SEGMENTS, RandomState(seed))
+        found["random"].append(explainer.fit(flips, rough(flips.keep), confidence=0.95))
+        pairs = balanced_samples(128, SEGMENTS, RandomState(seed))
+        found["balanced"].append(UnseenFitter(explainer, SEGMENTS).fit(pairs, rough(pairs.keep), confidence=0.95))
+    return found
+
+
+@pytest.mark.parametrize(("sampling", "lowest"), [("random", 0.9), ("balanced", 0.93)])
+def test_intervals_hold_the_truth_as_often_as_they_say(
+    fits: dict[str, list[Fit]], truth: NDArray[np.float64], sampling: str, lowest: float
+) -> None:
+    holds = np.mean([np.abs(fit.weights - truth) <= fit.error for fit in fits[sampling]])
+    assert holds >= lowest
+    # intervals as wide as the effects would hold everything and say nothing
+    assert np.mean([np.median(fit.error) for fit in fits[sampling]]) < np.median(np.abs(truth))
+
+
+def test_the_closed_form_is_the_spread_over_draws(fits: dict[str, list[Fit]]) -> None:
+    spread = np.std([fit.weights for fit in fits["random"]], axis=0)
+    claimed = np.mean([fit.error for fit in fits["random"]], axis=0) / 1.98
+    np.testing.assert_allclose(claimed.mean(), spread.mean(), rtol=0.15)
+
+
+def test_a_certain_sign_is_rarely_wrong(fits: dict[str, list[Fit]], truth: NDArray[np.float64]) -> None:
+    for found in fits.values():
+        certain = np.array([np.abs(fit.weights) > fit.error for fit in found])
+        wrong = np.array([np.sign(fit.weights) != np.sign(truth) for fit in found])
+        assert certain.mean() > 0.3
+        assert (certain & wrong).sum() <= 0.05 * certain.sum()
+
+
+def test_guessing_what_was_not_run_comes_nearer_to_the_truth_than_twice_as_many_coin_flips(
+    explainer: SampledExplainer, fits: dict[str, list[Fit]], truth: NDArray[np.float64]
+) -> None:
+    def distance(found: list[NDArray[np.float64]]) -> float:
+        return float(np.sqrt(np.mean((np.array(found) - truth) ** 2)))
+
+    flips = [random_samples(256, SEGMENTS, RandomState(seed)) for seed in range(SEEDS)]
+    twice = distance([explainer.surrogate(draw.keep, rough(draw.keep))[0] for draw in flips])
+    assert distance([fit.weights for fit in fits["balanced"]]) < twice
+
+
+def test_more_samples_narrow_the_intervals(explainer: SampledExplainer) -> None:
+    widths = []
+    for count in (64, 256, 1000):
+        samples = balanced_samples(count, SEGMENTS, RandomState(5))
+        fit = UnseenFitter(explainer, SEGMENTS).fit(samples, rough(samples.keep), confidence=0.95)
+        widths.append(fit.error.mean())
+    assert widths[0] > 1.3 * widths[1] > 1.69 * widths[2]
+
+
+@pytest.mark.parametrize("sampling", ["balanced", "random"])
+def test_fewer_samples_than_segments_leave_everything_open(explainer: SampledExplainer, sampling: str) -> None:
+    draw = balanced_samples if sampling == "balanced" else random_samples
+    samples = draw(10, SEGMENTS, RandomState(0))
+    fitter = UnseenFitter(explainer, SEGMENTS) if sampling == "balanced" else explainer
+    fit = fitter.fit(samples, rough(samples.keep), confidence=0.95)
+    assert np.isinf(fit.error).all()
+    assert np.isfinite(fit.weights).all()
+
+
+def test_every_combination_leaves_nothing_to_chance(explainer: SampledExplainer) -> None:
+    samples = balanced_samples(16, 4, RandomState(0))
+    values = samples.keep @ np.array([1.0, -2.0, 0.0, 0.5]) + 3
+    fit = explainer.fit(samples, values, confidence=0.95)
+    np.testing.assert_array_equal(fit.error, 0)
+    np.testing.assert_allclose(fit.weights, [1, -2, 0, 0.5], atol=0.05)
+    assert fit.r2 == pytest.approx(1, abs=1e-3)
+
+
+def test_a_constant_answer_gives_nothing(explainer: SampledExplainer) -> None:
+    samples = balanced_samples(64, SEGMENTS, RandomState(0))
+    fit = UnseenFitter(explainer, SEGMENTS).fit(samples, np.full(64, 2.5), confidence=0.95)
+    np.testing.assert_allclose(fit.weights, 0, atol=1e-9)
+    np.testing.assert_allclose(fit.error, 0, atol=1e-9)
+    assert fit.intercept == pytest.approx(2.5)
+
+
+def textbook(samples: Samples, values: NDArray[np.float64], explainer: SampledExplainer) -> Fit:
+    """The fit of guesses by the formulas as they stand in books: every matrix whole, every solution by `solve`."""
+    keep = samples.keep
+    count = keep.shape[1]
+    enough = min(len(keep), max(TUNED_ON, 2 * (count + 1)))
+    process = tune(keep[:enough], values[:enough] - values.mean())
+
+    def covariance(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> NDArray[np.float64]:
+        alike = (2.0 * first - 1) @ (2.0 * second - 1).T
+        several = np.exp((alike - count) / (2 * process.reach * count))
+        pairs = (alike / count) ** 2
+        return MAIN_EFFECT * (1 + alike) + process.pairs * pairs + (1 - process.pairs) * several
+
+    known = covariance(keep, keep) + process.noise * np.eye(len(keep))
+    population = balanced_samples(max(POPULATION, 4 * count), count, RandomState(0))
+    across = covariance(population.keep, keep)
+    guesses = values.mean() + across @ np.linalg.solve(known, values - values.mean())
+    weights, intercept, _ = explainer.surrogate(population.keep, guesses)
+    proximity = explainer.proximity(population.keep)
+    design, root, solve = ridge(population.keep, proximity)
+    weights_of = (solve @ (design * root[:, None]).T)[1:]
+    left = covariance(population.keep, population.keep) - across @ np.linalg.solve(known, across.T)
+    freedom = len(keep) - count - 1
+    scale = (values - values.mean()) @ np.linalg.solve(known, values - values.mean()) / freedom
+    error = stats.t.ppf(0.975, freedom) * np.sqrt(scale * np.diag(weights_of @ left @ weights_of.T))
+    drawn = sampling_error(population, guesses, proximity=proximity, confidence=0.95)
+    return Fit(weights, np.hypot(error, drawn), intercept, np.nan)
+
+
+# 75 has one sample without its complement, so nothing can be taken apart
+@pytest.mark.parametrize("count", [64, 75, 128, 301])
+def test_the_fast_fit_is_the_textbooks(explainer: SampledExplainer, count: int) -> None:
+    samples = balanced_samples(count, SEGMENTS, RandomState(count))
+    values = rough(samples.keep)
+    fit = UnseenFitter(explainer, SEGMENTS).fit(samples, values, confidence=0.95)
+    expected = textbook(samples, values, explainer)
+    np.testing.assert_allclose(fit.weights, expected.weights, rtol=1e-8, atol=1e-9)
+    np.testing.assert_allclose(fit.error, expected.error, rtol=1e-7)
+    assert fit.intercept == pytest.approx(expected.intercept, abs=1e-9)
+
+
+@pytest.mark.parametrize("count", [64, 75])
+def test_the_tuned_process_is_the_likeliest(count: int) -> None:
+    keep = balanced_samples(count, SEGMENTS, RandomState(2)).keep
+    values = rough(keep) - rough(keep).mean()
+    found = tune(keep, values)
+    distances = cdist(keep, keep, "cityblock").astype(int)
+    assert in_pairs(keep) == (count % 2 == 0)
+
+    def likelihood(process: Process) -> float:
+        covariance = process.kernel(SEGMENTS)[distances] + process.noise * np.eye(count)
+        scale = values @ np.linalg.solve(covariance, values) / count
+        return float(stats.multivariate_normal.logpdf(values, cov=scale * covariance))
+
+    choices = [Process(*choice) for choice in product(REACHES, PAIRS, NOISES)]
+    assert likelihood(found) == pytest.approx(max(map(likelihood, choices)), abs=1e-6)
+
+
+def test_what_is_folded_is_unfolded() -> None:
+    values = np.random.default_rng(0).normal(size=(3, 12))
+    for paired in (False, True):
+        parts = fold(values, paired=paired)
+        np.testing.assert_allclose(unfold(parts), values)
+        assert sum((part**2).sum() for part in parts) == pytest.approx((values**2).sum())

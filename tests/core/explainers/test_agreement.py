@@ -1,0 +1,98 @@
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy.stats import spearmanr
+
+from core.explainers.agreement import agreement, segment_values
+
+SEGMENTS = np.add.outer(np.arange(32) // 4 * 8, np.arange(32) // 4)
+
+
+def smooth_maps(n: int, *, seed: int) -> NDArray[np.float32]:
+    """float32 (n, 4, 4), each leaning to the middle."""
+    middle = 1 - np.hypot(*(np.indices((4, 4)) - 1.5)) / 3
+    return (middle + np.random.default_rng(seed).normal(0, 0.4, (n, 4, 4))).astype(np.float32)
+
+
+def test_a_map_agrees_wholly_with_itself_and_not_at_all_with_its_opposite() -> None:
+    values = np.random.default_rng(0).normal(size=(32, 32))
+    same, opposite = (agreement(values, sign * values, segments=SEGMENTS) for sign in (1, -1))
+    assert (same.rank, same.overlap) == (pytest.approx(1), 1)
+    assert (opposite.rank, opposite.overlap) == (pytest.approx(-1), 0)
+    assert same.by_chance == 0.25
+    assert np.isnan(same.rank_share)
+    assert same.others == 0
+
+
+def test_rank_and_overlap_are_what_scipy_and_sets_say() -> None:
+    first, second = smooth_maps(2, seed=1)
+    found = agreement(first, second, segments=SEGMENTS)
+    one, two = segment_values(np.stack([first, second]), SEGMENTS)
+    assert found.rank == pytest.approx(spearmanr(one, two)[0])
+    top = [set(np.argsort(-values)[:16]) for values in (one, two)]
+    assert found.overlap == len(top[0] & top[1]) / 16
+
+
+def test_segment_values_are_means_over_segments_whatever_the_maps_size() -> None:
+    values = np.random.default_rng(0).normal(size=(32, 32)).astype(np.float32)
+    expected = [values[number == SEGMENTS].mean() for number in range(64)]
+    np.testing.assert_allclose(segment_values(values[None], SEGMENTS)[0], expected, rtol=1e-4, atol=1e-6)
+    coarse = np.repeat(np.repeat(np.arange(4.0), 4).reshape(4, 4)[None], 1, axis=0)
+    found = segment_values(coarse, SEGMENTS)[0].reshape(8, 8)
+    assert (np.diff(found, axis=0) >= -1e-6).all()
+    np.testing.assert_allclose(np.diff(found, axis=1), 0, atol=1e-6)
+
+
+def test_smooth_maps_of_other_images_set_the_bar_and_not_zero() -> None:
+    pool = smooth_maps(300, seed=2)
+    shares, ranks = [], []
+    for index in range(60):
+        found = agreement(pool[index], pool[100 + index], segments=SEGMENTS, others=pool[200:])
+        shares.append(found.rank_share)
+        ranks.append(found.rank)
+    # unrelated maps agree well above 0, and against other images that is nothing: shares are even
+    assert np.mean(ranks) > 0.15
+    assert 0.35 < np.mean(shares) < 0.65
+    assert np.mean(np.array(shares) <= 0.1) < 0.25
+
+
+def test_true_agreement_stands_out() -> None:
+    pool = smooth_maps(120, seed=3)
+    own = pool[0] + np.random.default_rng(0).normal(0, 0.05, (4, 4)).astype(np.float32)
+    found = agreement(pool[0], own, segments=SEGMENTS, others=pool[1:])
+    assert found.others == 119
+    assert found.rank_share <= 2 / 120
+    assert found.overlap_share < 0.1
+
+
+def test_a_flat_map_agrees_with_nothing() -> None:
+    found = agreement(np.ones((4, 4)), smooth_maps(1, seed=0)[0], segments=SEGMENTS, others=smooth_maps(5, seed=1))
+    assert np.isnan(found.rank)
+    assert np.isnan(found.rank_share)
+
+
+def test_one_segment_works() -> None:
+    found = agreement(MAP := smooth_maps(1, seed=0)[0], MAP, segments=np.zeros((32, 32), int))
+    assert np.isnan(found.rank)
+    assert found.overlap == found.by_chance == 1
+
+
+def test_what_does_not_fit_is_refused_in_words() -> None:
+    good = smooth_maps(1, seed=0)[0]
+    with pytest.raises(ValueError, match="not finite"):
+        agreement(good * np.nan, good, segments=SEGMENTS)
+    with pytest.raises(ValueError, match="without gaps"):
+        agreement(good, good, segments=SEGMENTS + 1)
+
+
+def test_chance_is_ruled_out_only_by_enough_other_images() -> None:
+    """Of 18 others not one may fit as well and it is still more than one in twenty, this image counted."""
+    own, others = smooth_maps(1, seed=1)[0], smooth_maps(30, seed=2)
+    told = {count: agreement(own, own, segments=SEGMENTS, others=others[:count]) for count in (0, 18, 19, 30)}
+    assert [found.beyond_chance for found in told.values()] == [None, None, True, True]
+    assert {found.as_well for found in told.values()} == {0}
+    ranks = [agreement(own, one, segments=SEGMENTS).rank for one in others]
+    middle = int(np.argsort(ranks)[15])
+    middling = agreement(own, others[middle], segments=SEGMENTS, others=np.delete(others, middle, axis=0))
+    assert middling.as_well == sum(rank >= ranks[middle] for rank in ranks) - 1 == 14
+    assert middling.beyond_chance is False

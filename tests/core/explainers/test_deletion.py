@@ -1,0 +1,129 @@
+"""Deletion and insertion curves: against torchcam's metric, and against a plain loop written here."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from torchcam.metrics import DeletionInsertionMetric
+
+from core.detectors.detector import FAKE, REAL, Detector
+from core.edits.masking import Fill, fill_image
+from core.explainers.deletion import areas, deletion_curves, ranks_of
+from core.explainers.lime.segmentation import segment
+from tests.core.given_map import GivenMap
+from tests.core.trust_cues import patch_detector, patch_images, patch_of
+
+GRID = segment(np.zeros((32, 32, 3), np.uint8), method="grid", n_segments=64)
+
+
+@pytest.mark.parametrize("fill", ["blur", "black"])
+def test_areas_are_those_of_torchcams_metric(fill: Fill, tiny_detector: Detector, pixels: NDArray[np.uint8]) -> None:
+    """With a segment a pixel, as torchcam ranks pixels."""
+    each = np.arange(1024).reshape(32, 32)
+    for number, image in enumerate(pixels[::8]):
+        values = np.random.default_rng(number).normal(size=(32, 32))
+        ours = deletion_curves(tiny_detector.margins, image, each, values=values.reshape(1, -1), fills=[fill], steps=8)
+        metric = DeletionInsertionMetric(
+            GivenMap(tiny_detector, values),  # type: ignore[arg-type]
+            steps=8,
+            baseline=tiny_detector.inputs(fill_image(image, each, fill=fill)[None]),
+        )
+        metric.update(tiny_detector.inputs(image[None]), targets=lambda logits: logits[REAL] - logits[FAKE])
+        found = metric.summary()
+        np.testing.assert_allclose(areas(ours.deletion)[0, 0], found["deletion_auc"], rtol=1e-3, atol=1e-4)
+        np.testing.assert_allclose(areas(ours.insertion)[0, 0], found["insertion_auc"], rtol=1e-3, atol=1e-4)
+
+
+def plain(
+    detector: Detector,
+    image: NDArray[np.uint8],
+    segments: NDArray[np.integer],
+    *,
+    values: NDArray[np.float64],
+    fill: Fill,
+    steps: int,
+) -> list[tuple[float, float]]:
+    """The same curves one image and one step at a time."""
+    filled = fill_image(image, segments, fill=fill)
+    order = sorted(range(len(values)), key=lambda number: -values[number])
+    points = []
+    for step in range(steps + 1):
+        first = np.isin(segments, order[: round(step * len(values) / steps)])[..., None]
+        pair = [np.where(first, filled, image), np.where(first, image, filled)]
+        points.append(tuple(float(detector.margins(one[None])[0]) for one in pair))
+    return points
+
+
+@pytest.mark.parametrize("steps", [8, 5])
+def test_curves_of_several_maps_and_fills_at_once_are_those_of_a_plain_loop(
+    steps: int, tiny_detector: Detector, pixels: NDArray[np.uint8]
+) -> None:
+    fills: list[Fill] = ["mean", "blur", "texture"]
+    for image in pixels[::12]:
+        segments = segment(image)
+        values = np.random.default_rng(1).normal(size=(3, int(segments.max()) + 1))
+        found = deletion_curves(tiny_detector.margins, image, segments, values=values, fills=fills, steps=steps)
+        assert found.deletion.shape == found.insertion.shape == (3, 3, steps + 1)
+        for number, one in enumerate(values):
+            for at, fill in enumerate(fills):
+                expected = np.array(plain(tiny_detector, image, segments, values=one, fill=fill, steps=steps))
+                np.testing.assert_allclose(found.deletion[number, at], expected[:, 0], rtol=1e-3, atol=1e-4)
+                np.testing.assert_allclose(found.insertion[number, at], expected[:, 1], rtol=1e-3, atol=1e-4)
+
+
+def test_the_patch_that_decides_comes_first_and_its_reverse_is_the_mirror() -> None:
+    detector = patch_detector()
+    images, places = patch_images(4)
+    for image, place in zip(images, places, strict=True):
+        sign = np.sign(detector.margins(image[None])[0])
+        true = patch_of(place).ravel().astype(float)
+        values = np.stack([true, -true, np.random.default_rng(0).random(64)])
+        found = deletion_curves(detector.margins, image, GRID, values=values, fills=["mean", "blur"])
+        right, wrong, chance = sign * found.score
+        # the first of eight parts holds the whole patch: the margin goes with it, but for what blur leaves, and comes
+        assert (sign * found.deletion[0, :, 1:] < 0.2).all()
+        assert (sign * found.insertion[0, :, 1:] > 2.8).all()
+        assert (right > 2.4).all()
+        assert (right > chance + 1).all()
+        # four cells of the last part do not spoil the mirror
+        np.testing.assert_allclose(wrong, -right, atol=0.1)
+
+
+def test_every_version_is_run_once(tiny_detector: Detector, pixels: NDArray[np.uint8]) -> None:
+    asked: list[NDArray[np.uint8]] = []
+
+    def margins(batch: NDArray[np.uint8]) -> NDArray[np.float32]:
+        asked.append(batch)
+        return tiny_detector.margins(batch)
+
+    values = np.random.default_rng(0).normal(size=(1, 64)).repeat(5, axis=0)
+    found = deletion_curves(margins, pixels[20], GRID, values=values, fills=["mean", "blur"])
+    # the image itself, and for each fill seven steps of two curves and everything filled
+    assert found.forwards == len(asked[0]) == 1 + 2 * (2 * 7 + 1)
+    assert len(np.unique(asked[0].reshape(len(asked[0]), -1), axis=0)) == found.forwards
+    np.testing.assert_array_equal(found.deletion[0], found.deletion[4])
+    np.testing.assert_allclose(found.deletion[0, :, 0], found.insertion[0, :, -1])
+    np.testing.assert_allclose(found.deletion[0, :, -1], found.insertion[0, :, 0])
+
+
+def test_ranks_are_places_in_the_order_and_ties_fall_by_the_same_lots() -> None:
+    values = np.array([[3.0, 1.0, 2.0, 5.0], [0.0, 0.0, 0.0, 0.0], [7.0, 7.0, 7.0, 7.0]])
+    found = ranks_of(values)
+    np.testing.assert_array_equal(found[0], [1, 3, 2, 0])
+    np.testing.assert_array_equal(found[1], found[2])
+    assert sorted(found[1]) == [0, 1, 2, 3]
+    seeds = {tuple(ranks_of(values[1:2], seed=seed)[0]) for seed in range(20)}
+    assert len(seeds) > 5
+
+
+def test_areas_are_the_mean_heights_by_the_trapezoid_rule() -> None:
+    assert areas(np.array([2.0, 2.0, 2.0])) == pytest.approx(2)
+    assert areas(np.array([1.0, 0.0, 0.0])) == pytest.approx(0.25)
+    np.testing.assert_allclose(areas(np.array([[0.0, 1.0], [4.0, 0.0]])), [0.5, 2])
+
+
+@pytest.mark.parametrize("steps", [0, 65])
+def test_steps_that_the_segments_do_not_allow_are_refused(
+    steps: int, tiny_detector: Detector, pixels: NDArray[np.uint8]
+) -> None:
+    with pytest.raises(ValueError, match=f"from 1 to the 64 segments, not {steps}"):
+        deletion_curves(tiny_detector.margins, pixels[0], GRID, values=np.zeros((1, 64)), fills=["mean"], steps=steps)

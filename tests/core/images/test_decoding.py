@@ -1,0 +1,145 @@
+import hashlib
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from core.images.decoding import (
+    MAX_BYTES,
+    RESAMPLING,
+    STRIP,
+    ImageError,
+    crop_square,
+    decode,
+    encode_png,
+    pixels_sha256,
+    resize,
+)
+
+
+def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def test_png_comes_back_exactly() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
+    assert (decode(encoded(Image.fromarray(pixels))) == pixels).all()
+
+
+def test_equal_pixels_have_one_hash_however_they_lie_in_memory() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (4, 8, 8, 3), dtype=np.uint8)
+    turned = pixels[:, :, ::-1]
+    assert not turned.flags.c_contiguous
+    listed = bytes(int(value) for value in turned.flat)
+    assert pixels_sha256(turned) == hashlib.sha256(listed).hexdigest() != pixels_sha256(pixels)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation_is_applied(orientation: int) -> None:
+    upright = np.zeros((8, 16, 3), np.uint8)
+    upright[:4, :8] = (255, 0, 0)
+    undo = {1: None, 2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}[orientation]
+    image = Image.fromarray(upright)
+    # the transposition that a viewer undoes for each orientation
+    stored = image if undo is None else image.transpose(Image.Transpose(undo))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    decoded = decode(encoded(stored, exif=exif))
+    assert decoded.shape == upright.shape
+    assert (decoded == upright).all()
+
+
+def test_transparency_is_laid_on_white() -> None:
+    clear = Image.new("RGBA", (4, 4), (0, 0, 0, 0))
+    assert (decode(encoded(clear)) == 255).all()
+    palette = Image.new("P", (4, 4), 0)
+    palette.putpalette([10, 20, 30] * 256)
+    assert (decode(encoded(palette, transparency=0)) == 255).all()
+    assert (decode(encoded(palette)) == (10, 20, 30)).all()
+
+
+def test_sixteen_bit_grey_is_scaled() -> None:
+    values = np.full((4, 4), 65535, np.uint16)
+    values[0, 0] = 257 * 100
+    decoded = decode(encoded(Image.fromarray(values)))
+    assert decoded[0, 0].tolist() == [100, 100, 100]
+    assert decoded[1, 1].tolist() == [255, 255, 255]
+    # nearly black stays so, however dark the rest is
+    assert decode(encoded(Image.fromarray(np.full((4, 4), 255, np.uint16)))).max() == 0
+
+
+def test_cmyk_and_animation() -> None:
+    cmyk = decode(encoded(Image.new("CMYK", (8, 8), (0, 255, 255, 0)), "JPEG"))
+    assert cmyk[4, 4, 0] > 180
+    assert cmyk[4, 4, 1] < 90
+    frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "blue")]
+    animated = encoded(frames[0], "WEBP", save_all=True, append_images=frames[1:], lossless=True)
+    assert decode(animated)[0, 0].tolist() == [255, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("data", "sentence"),
+    [
+        (b"", "The file is empty"),
+        (bytes(MAX_BYTES + 1), "more than 20 MB"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "not an image that can be read"),
+        (b"\x89PNG\r\n\x1a\n" + b"\0" * 40, "not an image|damaged"),
+        (encoded(Image.new("RGB", (64, 64)), "GIF"), "not an image that can be read"),
+        (encoded(Image.new("L", (20_000, 1)), "PNG"), "20000 x 1 pixels"),
+    ],
+)
+def test_bad_bytes_are_one_sentence(data: bytes, sentence: str) -> None:
+    with pytest.raises(ImageError, match=sentence):
+        decode(data)
+
+
+def test_truncated_jpeg_is_refused() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    whole = encoded(Image.fromarray(pixels), "JPEG")
+    with pytest.raises(ImageError, match="damaged"):
+        decode(whole[: len(whole) // 2])
+
+
+def test_bomb_is_refused_by_its_header() -> None:
+    bomb = encoded(Image.new("1", (16_000, 16_000)))
+    assert len(bomb) < 100_000
+    with pytest.raises(ImageError, match="pixels"):
+        decode(bomb)
+
+
+@pytest.mark.parametrize("resampling", RESAMPLING)
+def test_resize_matches_pillow(resampling: str) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (50, 40, 3), dtype=np.uint8)
+    expected = Image.fromarray(pixels).resize((32, 32), RESAMPLING[resampling])
+    assert (resize(pixels, resampling=resampling) == np.asarray(expected)).all()
+
+
+def test_resize_names_the_wrong_filter() -> None:
+    with pytest.raises(ValueError, match="resampling must be one of .*'cubic'"):
+        resize(np.zeros((4, 4, 3), np.uint8), resampling="cubic")
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA", "P", "L", "1"])
+def test_a_tall_image_is_put_together_from_its_strips(mode: str) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (2 * STRIP + 3, 5, 4), dtype=np.uint8)
+    image = Image.fromarray(pixels)
+    # Pillow goes to these from no transparency only
+    image = (image.convert("RGB") if mode in "P1" else image).convert(mode)
+    colours = np.asarray(image.convert("RGBA"), np.float64)
+    share = colours[..., 3:] / 255
+    expected = colours[..., :3] * share + 255 * (1 - share)
+    assert np.abs(decode(encoded(image)) - expected).max() <= 1
+
+
+def test_crop_is_square_and_inside() -> None:
+    image = np.arange(10 * 20 * 3, dtype=np.uint8).reshape(10, 20, 3)
+    assert (crop_square(image, x=0) == image[:, :10]).all()
+    assert (crop_square(image, x=1, zoom=2, y=1) == image[5:, 15:]).all()
+
+
+def test_enlarged_png_is_crisp() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 3, 3), dtype=np.uint8)
+    assert (decode(encode_png(pixels, scale=5)) == np.kron(pixels, np.ones((5, 5, 1), np.uint8))).all()

@@ -1,0 +1,83 @@
+"""Near copies: hashes are imagehash's own, close pairs are those that comparing all with all finds."""
+
+import imagehash
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+from scipy import ndimage
+
+from core.images.decoding import decode
+from core.images.duplicates import MIN_CORRELATION, close_hashes, near_pairs, perceptual_hashes, pixel_digests
+from tests.conftest import jpeg
+
+
+def scenes(n: int, seed: int = 0) -> NDArray[np.uint8]:
+    """uint8 (n, 32, 32, 3): pictures with large and small shapes, all different."""
+    generator = np.random.default_rng(seed)
+    layers = [
+        ndimage.gaussian_filter(generator.normal(0, 1, (n, 32, 32, 3)), (0, sigma, sigma, 0)) * sigma * 40
+        for sigma in (1, 2, 4)
+    ]
+    return np.clip(128 + sum(layers), 0, 255).astype(np.uint8)
+
+
+def test_hashes_are_imagehashs() -> None:
+    pixels = scenes(20)
+    for image, found in zip(pixels, perceptual_hashes(pixels), strict=True):
+        bits = imagehash.phash(Image.fromarray(image)).hash.ravel()
+        assert (np.unpackbits(np.array([found]).view(np.uint8)) == bits).all()
+
+
+@pytest.mark.parametrize("max_bits", [0, 3, 6, 8])
+def test_close_pairs_are_those_of_comparing_all_with_all(max_bits: int) -> None:
+    generator = np.random.default_rng(0)
+    base = generator.integers(0, 2**63, 60, dtype=np.uint64)
+    flips = [sum(1 << int(bit) for bit in generator.choice(64, k, replace=False)) for k in range(12) for _ in range(5)]
+    hashes = np.concatenate([base, base ^ np.array(flips, np.uint64), base[:5]])
+    wanted = {
+        (i, j): int(hashes[i] ^ hashes[j]).bit_count()
+        for i in range(len(hashes))
+        for j in range(i + 1, len(hashes))
+        if int(hashes[i] ^ hashes[j]).bit_count() <= max_bits
+    }
+    left, right, bits = close_hashes(hashes, max_bits=max_bits)
+    found = dict(zip(zip(left.tolist(), right.tolist(), strict=True), bits.tolist(), strict=True))
+    assert len(found) == len(left)
+    assert found == wanted
+    assert len(wanted) >= 5
+
+
+def test_no_hash_has_no_pair() -> None:
+    assert len(close_hashes(np.zeros(0, np.uint64), max_bits=8)[0]) == 0
+
+
+def test_small_changes_are_found_and_other_pictures_are_not() -> None:
+    pixels = scenes(60)
+    changed = [
+        decode(jpeg(pixels[3], 60)),
+        np.clip(pixels[10].astype(int) + 25, 0, 255).astype(np.uint8),
+        np.clip(ndimage.gaussian_filter(pixels[20].astype(float), (0.6, 0.6, 0)), 0, 255).astype(np.uint8),
+        np.clip((pixels[30].astype(float) - 128) * 0.6 + 128, 0, 255).astype(np.uint8),
+    ]
+    found = near_pairs(stack := np.concatenate([pixels, changed]), perceptual_hashes(stack))
+    assert set(zip(found.left.tolist(), found.right.tolist(), strict=True)) == {(3, 60), (10, 61), (20, 62), (30, 63)}
+    assert (found.correlation >= MIN_CORRELATION).all()
+    np.testing.assert_allclose(found.difference[found.left == 10], 25, atol=1)
+
+
+def test_the_correlation_is_numpys() -> None:
+    pixels = scenes(2)
+    pair = np.stack([pixels[0], decode(jpeg(pixels[0], 40))])
+    found = near_pairs(pair, perceptual_hashes(pair))
+    luma = pair.astype(np.float64) @ [0.299, 0.587, 0.114]
+    assert found.correlation[0] == pytest.approx(np.corrcoef(luma[0].ravel(), luma[1].ravel())[0, 1], abs=1e-4)
+
+
+def test_flat_pictures_are_no_copies_and_equal_ones_are_left_to_their_digests() -> None:
+    flat = np.stack([np.full((32, 32, 3), level, np.uint8) for level in (90, 91, 200)])
+    pixels = np.concatenate([flat, scenes(1), scenes(1)])
+    assert len(near_pairs(pixels, perceptual_hashes(pixels)).left) == 0
+    digests = pixel_digests(pixels)
+    assert digests[3] == digests[4]
+    assert len(set(digests)) == 4

@@ -1,0 +1,242 @@
+import hashlib
+import os
+import shutil
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from core.images import image_set as dataset
+from core.images.image_set import DatasetError, check_image_set, load_image_set
+from core.storage import cache_dir
+from tests.conftest import jpeg, textured
+
+
+def zipped(folder: Path, *, prefix: str = "") -> Path:
+    path = folder.with_suffix(".zip")
+    with zipfile.ZipFile(path, "w") as archive:
+        for file in sorted(folder.rglob("*.jpg")):
+            archive.write(file, prefix + str(file.relative_to(folder)))
+    return path
+
+
+def damaged_zips(folder: Path) -> dict[str, Path]:
+    """Two .zip files that Python's own reader gives up on with errors of other kinds."""
+    name = "test/REAL/\N{LATIN SMALL LETTER E WITH ACUTE}.jpg"
+    paths = {kind: folder / f"{kind}.zip" for kind in ("too new", "no text")}
+    for path in paths.values():
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr(name, b"x")
+    whole = paths["too new"].read_bytes()
+    # the version that is needed to unpack stands 6 bytes into the member's entry in the directory
+    entry = whole.index(b"PK\1\2")
+    paths["too new"].write_bytes(whole[: entry + 6] + bytes([99]) + whole[entry + 7 :])
+    paths["no text"].write_bytes(whole.replace(b"\xc3\xa9", b"\xff\xff"))
+    return paths
+
+
+def test_rows_say_what_the_files_are(cifake: Path) -> None:
+    images = load_image_set(cifake, "train")
+    assert images.name == "cifake-train"
+    assert images.pixels.shape == (80, 32, 32, 3)
+    for index in (0, 41, 79):
+        row = images.rows.iloc[index]
+        file = cifake / "train" / row["name"]
+        assert row["sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()
+        assert row["file_bytes"] == file.stat().st_size
+        assert row["label"] == (row["name"].startswith("REAL"))
+        assert (images.pixels[index] == np.asarray(Image.open(file))).all()
+    by_name = images.rows.set_index("name")["category"]
+    assert by_name["REAL/0000.jpg"] == "airplane"
+    assert by_name["FAKE/0009 (10).jpg"] == "truck"
+
+
+@pytest.mark.parametrize("prefix", ["", "cifake/"])
+def test_zip_and_folder_are_the_same_set(cifake: Path, prefix: str) -> None:
+    from_zip = load_image_set(zipped(cifake, prefix=prefix), "test")
+    from_folder = load_image_set(cifake, "test")
+    assert from_zip.fingerprint == from_folder.fingerprint
+    assert (from_zip.pixels == from_folder.pixels).all()
+    assert from_zip.rows.equals(from_folder.rows)
+
+
+def test_fingerprint_knows_label_and_content(cifake: Path) -> None:
+    before = load_image_set(cifake, "test").fingerprint
+    a, b = cifake / "test/REAL/0000.jpg", cifake / "test/FAKE/0000.jpg"
+    first, second = a.read_bytes(), b.read_bytes()
+    a.write_bytes(second)
+    b.write_bytes(first)
+    assert load_image_set(cifake, "test").fingerprint != before
+
+
+def test_a_zip_that_cannot_be_listed_and_an_unknown_user_are_one_sentence(tmp_path: Path) -> None:
+    asked = dict.fromkeys(damaged_zips(tmp_path).values(), "not read here")
+    for path, sentence in {**asked, Path("~nosuchuser/cifake"): "user who is not known"}.items():
+        with pytest.raises(DatasetError, match=sentence) as raised:
+            check_image_set(path, "test")
+        assert str(raised.value).startswith(str(path))
+        assert "\n" not in str(raised.value)
+
+
+def test_second_start_decodes_nothing(cifake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    load_image_set(cifake, "test")
+    monkeypatch.setattr(dataset, "decode", lambda data: pytest.fail("decoded again"))
+    again = load_image_set(cifake, "test")
+    assert isinstance(again.pixels, np.memmap)
+
+
+def test_a_changed_file_is_read_again(cifake: Path) -> None:
+    before = load_image_set(cifake, "test")
+    (cifake / "test/REAL/0000.jpg").write_bytes(jpeg(textured(1, fine=True, seed=99)[0]))
+    assert load_image_set(cifake, "test").fingerprint != before.fingerprint
+
+
+def test_a_damaged_pack_is_made_anew(cifake: Path) -> None:
+    before = load_image_set(cifake, "test").fingerprint
+    pack = next((cache_dir() / "packs").iterdir())
+    with (pack / "images.npy").open("r+b") as file:
+        file.seek(200)
+        file.write(b"x")
+    assert load_image_set(cifake, "test").fingerprint == before
+
+
+def test_a_full_disk_costs_only_the_pack(
+    cifake: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(dataset, "write_folder", full)
+    assert len(load_image_set(cifake, "test")) == 24
+    assert "No space left" in capsys.readouterr().out
+
+
+def test_offenders_are_named_ten_at_most_with_their_total(cifake: Path) -> None:
+    folder = cifake / "train/REAL"
+    for file in sorted(folder.iterdir())[:11]:
+        file.write_bytes(b"no image")
+    (folder / "small.jpg").write_bytes(jpeg(np.zeros((16, 24, 3), np.uint8)))
+    with pytest.raises(DatasetError) as caught:
+        load_image_set(cifake, "train")
+    sentence = str(caught.value)
+    assert sentence.startswith("12 files are no 32 x 32 images: train/REAL/0000.jpg: ")
+    assert "and 2 more" in sentence
+    assert "--skip-bad" in sentence
+    assert not (cache_dir() / "packs").exists()
+    images = load_image_set(cifake, "train", skip_bad=True)
+    assert len(images) == 80 - 11
+    assert len(images.skipped) == 12
+    assert any("is 24 x 16 pixels" in offender for offender in images.skipped)
+    with pytest.raises(DatasetError, match="12 files"):
+        load_image_set(cifake, "train")
+
+
+def test_missing_folder_and_class(cifake: Path, tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match=r"absent does not exist; name the folder"):
+        load_image_set(tmp_path / "absent", "train")
+    for file in (cifake / "test/FAKE").iterdir():
+        file.unlink()
+    with pytest.raises(DatasetError, match=r"test/FAKE of .* holds no image"):
+        check_image_set(cifake, "test")
+    shutil.rmtree(cifake / "test/FAKE")
+    with pytest.raises(DatasetError, match=r"FAKE is missing; CIFAKE has the folders"):
+        check_image_set(cifake, "test")
+
+
+def test_class_of_bad_images_only(cifake: Path) -> None:
+    for file in (cifake / "test/FAKE").iterdir():
+        file.write_bytes(b"x")
+    with pytest.raises(DatasetError, match="test/FAKE .* holds no usable image"):
+        load_image_set(cifake, "test", skip_bad=True)
+
+
+def test_truncated_zip(cifake: Path) -> None:
+    path = zipped(cifake)
+    path.write_bytes(path.read_bytes()[:-2000])
+    with pytest.raises(DatasetError, match="is not a whole .zip file; download it again"):
+        load_image_set(path, "test")
+
+
+def test_damaged_zip_member_is_named(cifake: Path) -> None:
+    path = zipped(cifake)
+    with zipfile.ZipFile(path) as archive:
+        info = archive.getinfo("test/REAL/0003 (4).jpg")
+    data = bytearray(path.read_bytes())
+    data[info.header_offset + 200] ^= 0xFF
+    path.write_bytes(bytes(data))
+    with pytest.raises(DatasetError, match=r"1 files are .*test/REAL/0003 \(4\)\.jpg: cannot be read"):
+        load_image_set(path, "test")
+
+
+def test_zip_without_a_class(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "z.zip", "w") as archive:
+        archive.writestr("test/REAL/0000.jpg", b"x")
+        archive.writestr("../../test/FAKE/0000.jpg", b"x")
+    with pytest.raises(DatasetError, match="no images in test/FAKE/"):
+        check_image_set(tmp_path / "z.zip", "test")
+
+
+def test_a_bomb_in_a_zip_is_not_unpacked(cifake: Path) -> None:
+    path = zipped(cifake)
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("test/REAL/bomb.jpg", bytes(50_000_000))
+    with pytest.raises(DatasetError, match="bomb.jpg: has 50000000 bytes"):
+        load_image_set(path, "test")
+
+
+def test_repeats_keep_rows_apart(cifake: Path) -> None:
+    original = cifake / "test/REAL/0000.jpg"
+    shutil.copy(original, cifake / "test/REAL/0500.jpg")
+    rows = load_image_set(cifake, "test").rows
+    assert rows["id"].is_unique
+    assert rows.loc[rows["is_repeat"], "name"].tolist() == ["REAL/0500.jpg"]
+
+
+def test_limited_is_balanced_and_repeatable(cifake: Path) -> None:
+    images = load_image_set(cifake, "train")
+    limited = images.limited(20, seed=3)
+    assert np.bincount(limited.labels).tolist() == [10, 10]
+    assert limited.name == "cifake-train-20"
+    assert limited.rows["id"].tolist() == images.limited(20, seed=3).rows["id"].tolist()
+    assert images.limited(1000) is images
+
+
+def test_kaggle_without_kagglehub_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "kagglehub", None)
+    with pytest.raises(DatasetError, match=r"pip install kagglehub.*download the \.zip from kaggle\.com"):
+        load_image_set("kaggle", "test")
+
+
+def test_kaggle_without_network_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Hub:
+        @staticmethod
+        def dataset_download(handle: str) -> str:
+            raise ConnectionError(handle)
+
+    monkeypatch.setitem(__import__("sys").modules, "kagglehub", Hub)
+    with pytest.raises(DatasetError, match=r"could not be reached \(ConnectionError\); download the \.zip"):
+        load_image_set("kaggle", "test")
+
+
+def test_progress_ends_at_the_total(cifake: Path) -> None:
+    seen: list[tuple[int, int]] = []
+    load_image_set(cifake, "test", progress=lambda done, total: seen.append((done, total)))
+    assert seen[-1] == (24, 24)
+
+
+def test_genuine_cifake_has_its_counts(real_cifake: Path) -> None:
+    images = load_image_set(real_cifake, "test")
+    assert np.bincount(images.labels).tolist() == [10_000, 10_000]
+    assert images.rows["category"].value_counts().nunique() == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere every file's name is text")
+def test_a_name_that_is_no_text_is_an_offender(cifake: Path) -> None:
+    shutil.copy(cifake / "test/REAL/0003 (4).jpg", cifake / "test/REAL" / os.fsdecode(b"\xff.jpg"))
+    with pytest.raises(DatasetError, match="has a name that is no text"):
+        load_image_set(str(cifake), "test")
+    found = load_image_set(str(cifake), "test", skip_bad=True)
+    assert (len(found), len(found.skipped)) == (24, 1)

@@ -1,0 +1,177 @@
+"""Images from elsewhere: archives that are whole, damaged, hostile; photographs under every filter."""
+
+import io
+import json
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from core.images import out_of_distribution as foreign
+from core.images.decoding import RESAMPLING
+from core.images.out_of_distribution import ForeignError, as_cifake, cut_photographs, read_generators
+from tests.conftest import textured
+
+
+def png(pixels: NDArray[np.uint8]) -> bytes:
+    """PNG bytes."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def write_archive(path: Path, files: dict[str, bytes]) -> Path:
+    """A .tar.xz of these files."""
+    with tarfile.open(path, "w:xz") as archive:
+        for name, data in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            archive.addfile(member, io.BytesIO(data))
+    return path
+
+
+def test_archives_and_folders_are_read_and_nothing_is_unpacked(tmp_path: Path) -> None:
+    gan, ddpm = textured(5, fine=True, seed=3), textured(4, fine=False, seed=4)
+    write_archive(tmp_path / "gan.tar.xz", {f"a/{n}.png": png(image) for n, image in enumerate(gan)})
+    (tmp_path / "ddpm" / "deep").mkdir(parents=True)
+    for number, image in enumerate(ddpm):
+        (tmp_path / "ddpm" / "deep" / f"{number}.png").write_bytes(png(image))
+    (tmp_path / "README.md").write_text("not a generator")
+    before = sorted(tmp_path.rglob("*"))
+    found = {one.name: one for one in read_generators(tmp_path)}
+    assert list(found) == ["ddpm", "gan"]
+    np.testing.assert_array_equal(found["gan"].pixels, gan)
+    np.testing.assert_array_equal(found["ddpm"].pixels, ddpm)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_what_is_damaged_of_another_size_or_there_twice_is_counted_and_left_out(tmp_path: Path) -> None:
+    images = textured(3, fine=True, seed=5)
+    write_archive(
+        tmp_path / "gan.tar.xz",
+        {
+            "0.png": png(images[0]),
+            "1.png": png(images[1]),
+            "again.png": png(images[0]),
+            "broken.png": png(images[2])[:60],
+            "text.png": b"no picture",
+            "large.png": png(np.zeros((64, 64, 3), np.uint8)),
+            "notes.txt": b"not an image at all",
+        },
+    )
+    (one,) = read_generators(tmp_path)
+    np.testing.assert_array_equal(one.pixels, images[:2])
+    assert (one.skipped, one.repeats) == (3, 1)
+
+
+def test_the_fingerprint_is_of_the_pixels_whatever_their_order_and_names(tmp_path: Path) -> None:
+    images = textured(4, fine=True, seed=6)
+    write_archive(tmp_path / "a.tar.xz", {f"{n}.png": png(image) for n, image in enumerate(images)})
+    write_archive(tmp_path / "b.tar.xz", {f"x{9 - n}.png": png(image) for n, image in enumerate(images[::-1])})
+    write_archive(tmp_path / "c.tar.xz", {f"{n}.png": png(image) for n, image in enumerate(images[:3])})
+    one, same, other = read_generators(tmp_path)
+    assert one.fingerprint == same.fingerprint != other.fingerprint
+
+
+def test_names_in_an_archive_are_never_paths(tmp_path: Path) -> None:
+    folder = tmp_path / "generators"
+    folder.mkdir()
+    image = textured(1, fine=True, seed=7)[0]
+    write_archive(folder / "gan.tar.xz", {"../../escaped.png": png(image), str(tmp_path / "absolute.png"): png(image)})
+    (one,) = read_generators(folder)
+    assert len(one.pixels) == 1
+    assert not (tmp_path / "escaped.png").exists()
+    assert not (tmp_path.parent / "escaped.png").exists()
+    assert not (tmp_path / "absolute.png").exists()
+
+
+def test_links_and_folders_in_an_archive_are_passed_over(tmp_path: Path) -> None:
+    image = textured(1, fine=True, seed=8)[0]
+    with tarfile.open(tmp_path / "gan.tar.xz", "w:xz") as archive:
+        link = tarfile.TarInfo("link.png")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        archive.addfile(link)
+        member = tarfile.TarInfo("0.png")
+        member.size = len(png(image))
+        archive.addfile(member, io.BytesIO(png(image)))
+    (one,) = read_generators(tmp_path)
+    assert (len(one.pixels), one.skipped) == (1, 0)
+
+
+def test_what_is_no_archive_or_far_too_large_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ForeignError, match="is no folder"):
+        read_generators(tmp_path / "nowhere")
+    with pytest.raises(ForeignError, match="holds no images of 32 x 32"):
+        read_generators(tmp_path)
+    good = write_archive(tmp_path / "gan.tar.xz", {"0.png": png(textured(1, fine=True, seed=9)[0])})
+    monkeypatch.setattr(foreign, "MAX_UNPACKED", 100)
+    with pytest.raises(ForeignError, match="far more than images"):
+        read_generators(tmp_path)
+    monkeypatch.undo()
+    data = good.read_bytes()
+    for broken in (data[: len(data) // 2], b"no archive at all"):
+        good.write_bytes(broken)
+        with pytest.raises(ForeignError, match=r"gan\.tar\.xz is no whole \.tar\.xz"):
+            read_generators(tmp_path)
+
+
+@pytest.fixture
+def photographs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An installed package with one photograph, a manifest of crops that lists it, and one of another package."""
+    monkeypatch.syspath_prepend(tmp_path)
+    package = tmp_path / "made_photographs"
+    package.mkdir()
+    (package / "__init__.py").write_text("raise RuntimeError('a package is never imported')\n")
+    picture = np.random.default_rng(0).integers(0, 256, (200, 300, 3)).astype(np.uint8)
+    (package / "sea.png").write_bytes(png(picture))
+    one = {"package": "made_photographs", "path": "sea.png", "sha256": foreign.hashlib.sha256(png(picture)).hexdigest()}
+    crops = [
+        {"photograph": name, "file": f"test/REAL/{name}-{side}-{n}.jpg", "box": [10 * n, 5 * n, side]}
+        for name in ("sea", "gone", "other")
+        for side in (64, 128)
+        for n in range(5)
+    ]
+    crops.append({"photograph": "sea", "file": "test/FAKE/sea-1.jpg", "box": [0, 0, 64]})
+    about = {
+        "photographs": {
+            "sea": {**one, "split": "test"},
+            "gone": {**one, "package": "no_such_package_here", "split": "train"},
+            "other": {**one, "sha256": "0" * 64, "split": "train"},
+        },
+        "settings": {"sides": [64, 128]},
+        "images": crops,
+    }
+    manifest = tmp_path / "manifest.json"
+    manifest.write_text(json.dumps(about))
+    monkeypatch.setattr(foreign, "MANIFEST", manifest)
+    return package / "sea.png"
+
+
+def test_squares_are_cut_once_and_made_small_under_every_filter(photographs: Path) -> None:
+    seen = []
+    found = cut_photographs(crops=6, progress=lambda done, of: seen.append((done, of)))
+    # one that is absent, or another picture than the manifest's, is left out
+    assert list(found) == ["sea"]
+    assert list(found["sea"]) == list(RESAMPLING)
+    assert seen == [(1, 3), (2, 3), (3, 3)]
+    picture = Image.open(photographs)
+    for name, method in RESAMPLING.items():
+        squares = found["sea"][name]
+        assert squares.shape == (6, 32, 32, 3)
+        # three of each side, from the upper left
+        for number, (side, n) in enumerate((side, n) for side in (64, 128) for n in range(3)):
+            square = picture.crop((10 * n, 5 * n, 10 * n + side, 5 * n + side)).resize((32, 32), method)
+            np.testing.assert_array_equal(squares[number], np.asarray(square))
+    assert cut_photographs(crops=2, split="test").keys() == {"sea"}
+    assert cut_photographs(crops=2, split="train") == {}
+
+
+def test_saved_like_cifake_is_jpeg_75_with_halved_colour(pixels: NDArray[np.uint8]) -> None:
+    for image, saved in zip(pixels, as_cifake(pixels), strict=True):
+        buffer = io.BytesIO()
+        Image.fromarray(image).save(buffer, "JPEG", quality=75, subsampling=2)
+        np.testing.assert_array_equal(saved, np.asarray(Image.open(buffer).convert("RGB")))
+    assert as_cifake(pixels[:0]).shape == (0, 32, 32, 3)

@@ -1,0 +1,45 @@
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image, ImageStat
+
+from core.images.statistics import FACTS, fine_detail, frequency_radius, image_facts
+
+
+def test_facts_match_pillow(pixels: NDArray[np.uint8]) -> None:
+    facts = image_facts(pixels, chunk=5)
+    assert list(facts) == [name for name in FACTS if name != "file_bytes"]
+    for index in (0, 13):
+        image = Image.fromarray(pixels[index])
+        channels = facts.loc[index, ["red", "green", "blue"]].tolist()
+        assert channels == pytest.approx(ImageStat.Stat(image).mean, abs=1e-3)
+        luma = ImageStat.Stat(image.convert("L"))
+        assert facts.loc[index, "brightness"] == pytest.approx(luma.mean[0], abs=0.6)
+        assert facts.loc[index, "contrast"] == pytest.approx(luma.stddev[0], abs=0.6)
+
+
+def test_greyness() -> None:
+    grey = np.full((1, 32, 32, 3), 90, np.uint8)
+    red = np.zeros((1, 32, 32, 3), np.uint8)
+    red[..., 0] = 255
+    facts = image_facts(np.concatenate([grey, red]))
+    assert facts["greyness"].tolist() == [1, 0]
+
+
+@pytest.mark.parametrize(("cycles", "fine"), [(3, 0.0), (8, 0.0), (9, 1.0), (15, 1.0)])
+def test_fine_detail_of_a_single_wave(cycles: int, fine: float) -> None:
+    wave = 128 + 50 * np.sin(2 * np.pi * cycles * np.arange(32) / 32)
+    luma = np.broadcast_to(wave, (1, 32, 32)).astype(np.float32)
+    assert fine_detail(luma)[0] == pytest.approx(fine, abs=1e-4)
+
+
+def test_constant_image_has_no_detail() -> None:
+    assert image_facts(np.full((2, 32, 32, 3), 7, np.uint8))["fine_detail"].tolist() == [0, 0]
+
+
+def test_no_images() -> None:
+    assert len(image_facts(np.zeros((0, 32, 32, 3), np.uint8))) == 0
+
+
+def test_radius_of_the_corner() -> None:
+    assert frequency_radius(32)[16, 16] == pytest.approx(np.sqrt(2) * 16)

@@ -1,0 +1,61 @@
+"""What becomes of an upload: Pillow's own resizing of the square that is asked for, under every filter."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from core.images.decoding import RESAMPLING, ImageError, encode_png
+from core.images.upload import PREVIEW, prepare, settle
+
+
+def picture(height: int, width: int) -> np.ndarray:
+    rows, columns = np.indices((height, width))
+    return np.stack([rows % 256, columns % 256, (rows * 7 + columns * 3) % 256], axis=2).astype(np.uint8)
+
+
+def test_every_filter_is_pillows_on_the_middle_square() -> None:
+    image = picture(100, 160)
+    ready = prepare(encode_png(image))
+    assert ready.filters == tuple(RESAMPLING)
+    assert (ready.width, ready.height) == (160, 100)
+    for name, pixels in zip(ready.filters, ready.pixels, strict=True):
+        expected = Image.fromarray(image[:, 30:130]).resize((32, 32), RESAMPLING[name])
+        np.testing.assert_array_equal(pixels, np.asarray(expected))
+        np.testing.assert_array_equal(ready.seen(name), pixels)
+
+
+def test_a_32_by_32_image_is_left_alone() -> None:
+    image = picture(32, 32)
+    ready = prepare(encode_png(image))
+    assert not ready.resized
+    assert ready.whole
+    np.testing.assert_array_equal(ready.seen("lanczos"), image)
+
+
+@pytest.mark.parametrize(("height", "width", "zoom"), [(64, 64, 2.0), (50, 32, 1.0)])
+def test_a_crop_of_32_by_32_is_not_resized_and_not_the_whole(height: int, width: int, zoom: float) -> None:
+    image = picture(height, width)
+    ready = prepare(encode_png(image), x=0, y=0, zoom=zoom)
+    assert (ready.resized, ready.whole) == (False, False)
+    np.testing.assert_array_equal(ready.pixels, image[None, :32, :32])
+
+
+def test_the_crop_moves_and_shows_in_the_preview() -> None:
+    image = np.full((200, 1000, 3), 255, np.uint8)
+    image[:, 800:] = 0
+    right = prepare(encode_png(image), x=1.0)
+    assert right.pixels.max() == 0
+    assert max(right.preview.shape[:2]) <= PREVIEW
+    # the crop itself is not dimmed
+    assert right.preview[:, -1].max() == 0
+    assert right.preview[:, 0].max() < 255
+
+
+def test_no_image_is_one_sentence() -> None:
+    with pytest.raises(ImageError, match="not an image"):
+        prepare(b"hello")
+
+
+@pytest.mark.parametrize(("margins", "outcome"), [([1, 2], "REAL"), ([-1, 0], "FAKE"), ([-1, 2], "undetermined")])
+def test_a_verdict_takes_every_filter(margins: list[float], outcome: str) -> None:
+    assert settle(np.array(margins, np.float32)) == outcome

@@ -1,0 +1,100 @@
+"""Curves against scikit-learn, on rows with ties and with a cut at every value."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import confusion_matrix, precision_recall_fscore_support, roc_auc_score
+
+from core.metrics.classification import (
+    calibration,
+    class_scores,
+    confidence_histogram,
+    confusion_at,
+    error_by,
+    expected_calibration_error,
+    is_right,
+    sweep,
+)
+
+
+@pytest.fixture
+def table() -> pd.DataFrame:
+    generator = np.random.default_rng(3)
+    is_real = generator.random(500) < 0.6
+    margin = (generator.normal(0, 1.5, 500) + np.where(is_real, 1, -1)).round(1).astype(np.float32)
+    return pd.DataFrame(
+        {
+            "label": pd.Categorical(np.where(is_real, "REAL", "FAKE"), categories=["FAKE", "REAL"]),
+            "predicted": pd.Categorical(np.where(margin > 0, "REAL", "FAKE"), categories=["FAKE", "REAL"]),
+            "p_real": (1 / (1 + np.exp(-margin))).astype(np.float32),
+            "margin": margin,
+            "category": pd.Categorical(
+                generator.choice(["cat", "ship", "frog"], 500), categories=["cat", "ship", "frog", "x"]
+            ),
+        }
+    )
+
+
+@pytest.mark.parametrize("cut", [0.1, 0.5, 0.73, 0.9])
+def test_confusion_and_scores_are_scikit_learns(table: pd.DataFrame, cut: float) -> None:
+    called = np.where(table["p_real"] > cut, "REAL", "FAKE")
+    counts = confusion_at(table, cut)
+    truth = table["label"].astype(str)
+    np.testing.assert_array_equal(counts, confusion_matrix(truth, called, labels=["FAKE", "REAL"]))
+    expected = precision_recall_fscore_support(truth, called, labels=["FAKE", "REAL"])
+    np.testing.assert_allclose(class_scores(counts).to_numpy().T, expected[:3])
+
+
+def test_scores_of_an_empty_class_are_zero() -> None:
+    assert class_scores(np.zeros((2, 2), np.int64)).to_numpy().tolist() == [[0, 0, 0], [0, 0, 0]]
+
+
+def test_half_is_the_runs_own_verdict_even_where_float32_rounds() -> None:
+    table = pd.DataFrame({"label": ["REAL"], "predicted": ["REAL"], "p_real": np.array([0.5], np.float32)})
+    assert confusion_at(table)[1, 1] == 1
+
+
+def test_sweep_has_the_area_of_scikit_learn_and_its_points(table: pd.DataFrame) -> None:
+    swept = sweep(table, points=2000)
+    area = np.trapezoid(swept.caught, swept.accused)
+    assert area == pytest.approx(roc_auc_score(table["label"] == "REAL", table["margin"]), abs=1e-6)
+    assert (swept.caught[-1], swept.accused[-1]) == (1, 1)
+    for cut, caught, accused, precision in list(
+        zip(swept.cuts, swept.caught, swept.accused, swept.precision, strict=True)
+    )[1::7]:
+        called_fake = table["p_real"].to_numpy(np.float64) <= cut
+        is_fake = (table["label"] == "FAKE").to_numpy()
+        assert caught == pytest.approx(called_fake[is_fake].mean())
+        assert accused == pytest.approx(called_fake[~is_fake].mean())
+        assert precision == pytest.approx(is_fake[called_fake].mean())
+
+
+def test_sweep_wants_both_classes(table: pd.DataFrame) -> None:
+    with pytest.raises(ValueError, match="both classes"):
+        sweep(table[table["label"] == "REAL"])
+
+
+def test_histogram_counts_every_image_once(table: pd.DataFrame) -> None:
+    histogram = confidence_histogram(table)
+    wrong = (table["label"].astype(str) != table["predicted"].astype(str)).sum()
+    assert (histogram["wrong"].sum(), histogram["right"].sum()) == (wrong, len(table) - wrong)
+    assert (histogram["low"].iloc[0], histogram["high"].iloc[-1]) == (0.5, 1)
+
+
+def test_calibration_gap_is_the_runs_ece(table: pd.DataFrame) -> None:
+    bins = calibration(table, bins=15)
+    gap = (bins["images"] * (bins["confidence"] - bins["accuracy"]).abs()).sum() / bins["images"].sum()
+    ece = expected_calibration_error(table["p_real"].to_numpy(), is_right(table))
+    assert gap == pytest.approx(ece, abs=1e-6)
+    assert ((bins["low"] <= bins["accuracy"]) & (bins["accuracy"] <= bins["high"])).all()
+
+
+def test_error_rates_by_category_are_worst_first_and_skip_what_is_absent(table: pd.DataFrame) -> None:
+    table.loc[:9, "category"] = None
+    rates = error_by(table, "category", cut=0.7)
+    assert set(rates["value"]) == {"cat", "ship", "frog"}
+    assert rates["rate"].is_monotonic_decreasing
+    assert rates["images"].sum() == len(table) - 10
+    for row in rates.itertuples():
+        rows = table[table["category"] == row.value]
+        assert row.wrong == ((rows["p_real"] > 0.7) != (rows["label"] == "REAL")).sum()

@@ -1,0 +1,136 @@
+"""Wilson's interval against its defining equation, and at the ends."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from core.metrics.intervals import clustered_share, weighted_mean, weighted_share, wilson_interval
+
+
+@pytest.mark.parametrize(("k", "n"), [(0, 10), (1, 10), (5, 10), (10, 10), (73, 333), (1, 1), (9_999, 10_000)])
+def test_ends_solve_the_score_equation(k: int, n: int) -> None:
+    z = 1.959963984540054
+    for end in wilson_interval(k, n):
+        # the test of the share `end` rejects k of n with exactly this z; at 0 and 1 it has no spread
+        spread = np.sqrt(end * (1 - end) / n)
+        assert abs(k / n - end) == pytest.approx(z * spread, abs=1e-9) or (k in (0, n) and end in (0, 1))
+
+
+def test_covers_as_often_as_it_says() -> None:
+    generator = np.random.default_rng(0)
+    for share in (0.02, 0.2, 0.5):
+        low, high = wilson_interval(generator.binomial(200, share, 4000), 200)
+        assert 0.93 < np.mean((low <= share) & (share <= high)) < 0.98
+
+
+def test_nothing_is_known_of_no_trials() -> None:
+    low, high = wilson_interval(np.array([0, 3]), np.array([0, 4]))
+    assert (low[0], high[0]) == (0, 1)
+    assert 0 < low[1] < 0.75 < high[1] < 1
+
+
+@pytest.mark.parametrize(("k", "n"), [(-1, 3), (4, 3)])
+def test_refuses_impossible_counts(k: int, n: int) -> None:
+    with pytest.raises(ValueError, match="successes"):
+        wilson_interval(k, n)
+
+
+def test_refuses_a_confidence_that_is_none() -> None:
+    with pytest.raises(ValueError, match="confidence"):
+        wilson_interval(1, 2, confidence=1)
+
+
+def test_weighted_shares_and_means_cover_the_truth_in_stratified_samples() -> None:
+    generator = np.random.default_rng(1)
+    sizes, shares = np.array([9000, 400]), np.array([0.05, 0.6])
+    truth = float((sizes * shares).sum() / sizes.sum())
+    covered = {"share": 0, "mean": 0}
+    for _ in range(1500):
+        drawn = [generator.random(count) < share for count, share in zip((300, 200), shares, strict=True)]
+        weights = np.repeat(sizes / (300, 200), (300, 200))
+        hits = np.concatenate(drawn)
+        for name, found in (("share", weighted_share(hits, weights)), ("mean", weighted_mean(hits, weights))):
+            covered[name] += found.low <= truth <= found.high
+            assert found.value == pytest.approx(np.average(hits, weights=weights))
+            assert found.images == 500
+    # strata narrow what is known; the intervals do not use that, so they may cover a little too often
+    assert covered["share"] > 0.92 * 1500
+    assert 0.92 < covered["mean"] / 1500 < 0.99
+
+
+def test_without_weights_they_are_what_everybody_knows() -> None:
+    values = np.random.default_rng(2).normal(size=40)
+    found = weighted_mean(values)
+    low, high = stats.t.interval(0.95, 39, loc=values.mean(), scale=stats.sem(values))
+    assert (found.low, found.high) == (pytest.approx(low), pytest.approx(high))
+    assert weighted_mean(np.append(values, np.nan)) == found
+    share = weighted_share(values > 0)
+    assert [share.low, share.high] == pytest.approx(
+        [float(end) for end in wilson_interval(int((values > 0).sum()), 40)]
+    )
+    assert weighted_share(np.ones(5, bool), np.array([0.1, 0.2, 0.3, 0.7, 1.1])).high == 1
+    assert np.isnan(weighted_share(np.zeros(0, bool)).value)
+    assert np.isnan(weighted_mean(np.zeros(0)).value)
+
+
+def test_what_was_drawn_in_clusters_is_counted_in_clusters() -> None:
+    generator = np.random.default_rng(0)
+    clusters = generator.permutation(np.arange(60) % 6)
+    luck = generator.normal(size=6)
+    values = luck[clusters] + generator.normal(0, 0.1, 60)
+    found = weighted_mean(values, clusters=clusters)
+    # clusters of one size: Student's interval of their means
+    own = [values[clusters == one].mean() for one in range(6)]
+    low, high = stats.t.interval(0.95, 5, np.mean(own), stats.sem(own))
+    assert found.value == pytest.approx(np.mean(values))
+    assert (found.low, found.high) == (pytest.approx(low), pytest.approx(high))
+    # clusters that happen to agree promise no more than rows that have nothing in common
+    even = generator.normal(size=60)
+    for one in range(6):
+        even[clusters == one] -= even[clusters == one].mean()
+    plain = weighted_mean(even)
+    assert weighted_mean(even, clusters=clusters) == plain
+    # one cluster says nothing of others, and rows that are not known count nowhere
+    assert np.isnan(weighted_mean(values, clusters=np.zeros(60, int)).low)
+    gap = np.append(values, np.nan)
+    assert weighted_mean(gap, clusters=np.append(clusters, 99)) == found
+
+
+@pytest.mark.parametrize("count", [3, 8, 10])
+@pytest.mark.parametrize("spread", [(1, 4), (4, 16), (9, 1), (4, 4)])
+def test_the_interval_of_few_clusters_holds_the_truth_as_often_as_it_says(count: int, spread: tuple[int, int]) -> None:
+    """Clusters whose own shares vary; drawing clusters with replacement would hold it in 73 to 90 % only."""
+    generator = np.random.default_rng(count)
+    truth, clusters = spread[0] / sum(spread), np.repeat(np.arange(count), 100)
+    held = []
+    for _ in range(1000):
+        hits = generator.random(100 * count) < generator.beta(*spread, count)[clusters]
+        found = clustered_share(hits, clusters)
+        held.append(found.low <= truth <= found.high)
+    assert np.mean(held) > 0.92 - 2 * np.sqrt(0.05 * 0.95 / 1000)
+
+
+def test_the_share_of_clusters_is_wilsons_on_as_many_images_as_vary_so_much() -> None:
+    clusters = np.repeat(np.arange(6), 50)
+    hits = np.random.default_rng(0).random(300) < np.linspace(0.2, 0.7, 6)[clusters]
+    found, own = clustered_share(hits, clusters), hits.reshape(6, 50).mean(axis=1)
+    # the variance of the mean of six shares, and Student's quantile beside the normal one
+    p, error = hits.mean(), stats.sem(own) * stats.t.ppf(0.975, 5) / stats.norm.ppf(0.975)
+    size = p * (1 - p) / error**2
+    z2 = stats.norm.ppf(0.975) ** 2
+    middle, half = (p + z2 / 2 / size) / (1 + z2 / size), np.sqrt(z2 * p * (1 - p) / size + z2**2 / 4 / size**2)
+    assert found.value == p
+    assert found.low == pytest.approx(middle - half / (1 + z2 / size))
+    assert found.high == pytest.approx(middle + half / (1 + z2 / size))
+    # clusters that happen to agree promise no more than images that have nothing in common
+    even = np.tile([True, False], 150)
+    assert clustered_share(even, clusters)[1:3] == pytest.approx([float(end) for end in wilson_interval(150, 300)])
+    # and where all is alike, clusters are what was counted
+    assert clustered_share(np.ones(300, bool), clusters)[1:3] == pytest.approx(
+        [float(end) for end in wilson_interval(6, 6)]
+    )
+
+
+def test_one_cluster_says_nothing_of_others() -> None:
+    found = clustered_share(np.ones(100, bool), np.zeros(100, int))
+    assert (found.value, found.low, found.high, found.images) == (1, 0, 1, 100)

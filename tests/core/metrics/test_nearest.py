@@ -1,0 +1,79 @@
+"""Exact search against scikit-learn's brute force, over several blocks, with copies and gaps."""
+
+import numpy as np
+import pytest
+from sklearn.neighbors import NearestNeighbors
+
+from core.metrics import nearest
+from core.metrics.nearest import find_nearest, unit_rows
+
+
+@pytest.fixture(autouse=True)
+def _small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nearest, "BLOCK", 37)
+    monkeypatch.setattr(nearest, "QUERIES", 11)
+
+
+@pytest.mark.parametrize("k", [1, 5, 60])
+def test_it_is_brute_force(k: int) -> None:
+    generator = np.random.default_rng(0)
+    base, queries = generator.normal(size=(200, 16)), generator.normal(size=(40, 16))
+    found = find_nearest(queries, base.astype(np.float16), k)
+    distances, rows = (
+        NearestNeighbors(metric="cosine", algorithm="brute").fit(base.astype(np.float16)).kneighbors(queries, k)
+    )
+    np.testing.assert_allclose(found.distances, distances, atol=1e-5)
+    # where two are as near to float32 either may come first
+    assert (found.rows == rows).mean() > 0.99
+    assert (found.rows.dtype, found.distances.dtype) == (np.intp, np.float32)
+
+
+def test_equally_near_rows_come_in_the_order_of_the_base() -> None:
+    base = np.tile([[1.0, 0.0], [0.0, 1.0]], (30, 1))
+    found = find_nearest(np.array([[2.0, 0.0]]), base, 60)
+    assert found.rows[0].tolist() == [*range(0, 60, 2), *range(1, 60, 2)]
+    np.testing.assert_allclose(found.distances[0], np.repeat([0, 1], 30), atol=1e-6)
+
+
+def test_rows_that_are_left_out_are_never_found() -> None:
+    generator = np.random.default_rng(1)
+    base = generator.normal(size=(90, 8))
+    among = generator.random(90) > 0.5
+    codes = generator.integers(0, 9, 90)
+    found = find_nearest(base, base, 4, among=among, query_codes=codes, base_codes=codes)
+    unit = base / np.linalg.norm(base, axis=1)[:, None]
+    distances = 1 - unit @ unit.T
+    distances[:, ~among] = np.inf
+    distances[codes[:, None] == codes] = np.inf
+    np.testing.assert_array_equal(found.rows, np.argsort(distances, axis=1)[:, :4])
+
+
+def test_where_there_are_fewer_the_rest_is_said_to_be_missing() -> None:
+    base = np.eye(3)
+    found = find_nearest(base[:1], base, 5, among=np.array([False, True, True]))
+    assert found.rows[0].tolist() == [1, 2, -1, -1, -1]
+    assert np.isinf(found.distances[0, 2:]).all()
+    nobody = find_nearest(base[:1], base, 2, among=np.zeros(3, bool))
+    assert nobody.rows.tolist() == [[-1, -1]]
+    assert find_nearest(np.zeros((0, 3)), base, 2).rows.shape == (0, 2)
+
+
+def test_length_says_nothing_and_zeros_are_at_distance_1() -> None:
+    base = np.array([[1.0, 1.0], [100.0, 100.0], [0.0, 0.0], [-1.0, -1.0]])
+    found = find_nearest(base[:1] * 7, base, 4)
+    assert found.rows[0].tolist() == [0, 1, 2, 3]
+    np.testing.assert_allclose(found.distances[0], [0, 0, 1, 2], atol=1e-6)
+    assert (found.distances >= 0).all()
+    np.testing.assert_allclose(np.linalg.norm(unit_rows(base), axis=1), [1, 1, 0, 1], rtol=1e-6)
+
+
+def test_pictures_are_taken_as_vectors(pixels: np.ndarray) -> None:
+    found = find_nearest(pixels, pixels, 1)
+    assert found.rows.ravel().tolist() == list(range(len(pixels)))
+
+
+def test_what_cannot_be_searched_is_refused() -> None:
+    with pytest.raises(ValueError, match="k must be at least 1, not 0"):
+        find_nearest(np.eye(2), np.eye(2), 0)
+    with pytest.raises(ValueError, match="give the same ones"):
+        find_nearest(np.eye(2), np.eye(3), 1)

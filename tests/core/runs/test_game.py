@@ -1,0 +1,55 @@
+"""The game's draw and its score."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import binomtest
+
+from core.runs.game import draw_round, score, verdict
+
+
+def made_table(n: int = 200) -> pd.DataFrame:
+    number = np.arange(n)
+    label = np.where(number % 2, "REAL", "FAKE")
+    return pd.DataFrame({"label": label, "is_repeat": number % 10 == 0, "in_train": number % 9 == 0})
+
+
+def test_a_round_is_ten_different_pictured_images_and_the_same_again() -> None:
+    table = made_table()
+    pictured = np.arange(200) < 150
+    rounds = [draw_round(table, pictured, seed=seed) for seed in range(300)]
+    for drawn in rounds:
+        assert drawn is not None
+        assert len(set(drawn)) == 10
+        assert pictured[drawn].all()
+        assert not table["is_repeat"].to_numpy()[drawn].any()
+        assert not table["in_train"].to_numpy()[drawn].any()
+    again = draw_round(table, pictured, seed=7)
+    assert again is not None
+    assert rounds[7] is not None
+    assert (again == rounds[7]).all()
+    # a coin for each image: the number of REAL ones is not always five, and five on average
+    reals = [int((table["label"].to_numpy()[drawn] == "REAL").sum()) for drawn in rounds if drawn is not None]
+    assert len(set(reals)) > 4
+    assert np.mean(reals) == pytest.approx(5, abs=4 * np.sqrt(2.5 / 300))
+
+
+def test_too_few_pictures_make_no_round() -> None:
+    assert draw_round(made_table(), np.arange(200) < 15, seed=0) is None
+
+
+def test_the_interval_is_wilsons() -> None:
+    found = score(["REAL"] * 10, ["REAL"] * 7 + ["FAKE"] * 3)
+    theirs = binomtest(7, 10).proportion_ci(method="wilson")
+    assert (found.right, found.of) == (7, 10)
+    assert (found.low, found.high) == pytest.approx((theirs.low, theirs.high))
+
+
+def test_the_sentence_says_no_more_than_ten_answers_allow() -> None:
+    truth = ["REAL"] * 10
+    good, poor, worst = (score(truth, ["REAL"] * n + ["FAKE"] * (10 - n)) for n in (10, 7, 0))
+    assert "level" in verdict(poor, poor)
+    assert "The detector beat you" in verdict(poor, good)
+    assert "too few" in verdict(poor, good)
+    assert "You beat the detector" in verdict(good, worst)
+    assert "hardly luck" in verdict(good, worst)

@@ -1,0 +1,127 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import classification_report
+
+from core.images.image_set import ImageSet, load_image_set
+from core.metrics.classification import expected_calibration_error
+from core.runs.run import Run, clean, find_runs, metrics, read_run, write_run
+from core.storage import MANIFEST, ContractError, sealed, sha256_of
+from tests.conftest import make_detector
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def images(cifake: Path) -> ImageSet:
+    copy = cifake / "test/REAL/0001 (2).jpg"
+    (cifake / "test/REAL/0900.jpg").write_bytes(copy.read_bytes())
+    return load_image_set(cifake, "test")
+
+
+@pytest.fixture
+def run(images: ImageSet, tmp_path: Path) -> Run:
+    leaked = frozenset(images.rows["sha256"][:3])
+    path = write_run(tmp_path, make_detector(temperature=1.5), images, train_sha256=leaked, ship_images=True)
+    return read_run(path)
+
+
+def test_a_run_holds_what_the_detector_says(run: Run, images: ImageSet) -> None:
+    detector = make_detector()
+    frame = run.predictions
+    assert run.name == "unnamed@cifake-test"
+    np.testing.assert_array_equal(frame["margin"], detector.margins(np.asarray(images.pixels)))
+    np.testing.assert_allclose(frame["logit_real"] - frame["logit_fake"], frame["margin"], atol=1e-6)
+    np.testing.assert_allclose(frame["p_real"], 1 / (1 + np.exp(-frame["margin"].astype(float) / 1.5)), atol=1e-6)
+    assert ((frame["predicted"] == "REAL") == (frame["margin"] > 0)).all()
+    assert frame["name"].tolist() == images.rows["name"].tolist()
+    assert (run.images == images.pixels).all()
+    np.testing.assert_allclose(run.maps.mean(axis=(1, 2)) + run.manifest["bias"], frame["margin"], atol=1e-2)
+    assert run.features is not None
+    assert run.features.shape == (25, 64)
+
+
+def test_leaks_and_repeats_are_flagged_and_left_out_of_clean(run: Run) -> None:
+    assert run.manifest["leaked"] == 3
+    assert run.manifest["repeats"] == 1
+    assert len(clean(run.predictions)) == 21
+    assert run.manifest["metrics"]["clean"] == metrics(clean(run.predictions))
+    assert run.manifest["metrics"]["all"]["images"] == 25
+
+
+def test_metrics_are_scikit_learns(run: Run) -> None:
+    ours = metrics(run.predictions)
+    truth, verdict = (run.predictions[column].astype(str) for column in ("label", "predicted"))
+    report = classification_report(truth, verdict, output_dict=True, zero_division=0)
+    assert ours["accuracy"] == report["accuracy"]
+    for name in ("FAKE", "REAL"):
+        assert ours["per_class"][name]["f1"] == report[name]["f1-score"]
+        assert ours["per_class"][name]["support"] == report[name]["support"]
+    confusion = pd.crosstab(run.predictions["label"], run.predictions["predicted"], dropna=False)
+    assert ours["confusion"] == confusion.to_numpy().tolist()
+
+
+def test_calibration_error_by_hand() -> None:
+    p_real = np.array([0.9, 0.9, 0.9, 0.9, 0.2])
+    right = np.array([True, True, True, False, True])
+    # 0.9 is right 3 times in 4, 0.8 of FAKE is right: (4 * |0.9 - 0.75| + 1 * |0.8 - 1|) / 5
+    assert expected_calibration_error(p_real, right) == pytest.approx((0.6 + 0.2) / 5)
+
+
+def test_metrics_of_one_class_and_of_nothing(run: Run) -> None:
+    frame = run.predictions
+    assert metrics(frame[frame["label"] == "REAL"])["auroc"] is None
+    assert metrics(frame[:0]) == {"images": 0}
+
+
+def test_a_run_is_never_changed_unless_asked(run: Run, images: ImageSet, tmp_path: Path) -> None:
+    with pytest.raises(FileExistsError, match="exists already"):
+        write_run(tmp_path, make_detector(), images)
+    write_run(tmp_path, make_detector(), images, replace=True)
+    assert read_run(run.path).images is None
+
+
+def _reseal(path: Path, name: str) -> None:
+    manifest = json.loads((path / MANIFEST).read_text())
+    manifest["files"][name] = sha256_of(path / name)
+    (path / MANIFEST).write_text(json.dumps(sealed(manifest)))
+
+
+@pytest.mark.parametrize(
+    ("name", "damage", "sentence"),
+    [
+        ("predictions.parquet", lambda f: f.write_bytes(b"PAR1"), r"predictions\.parquet is no parquet file"),
+        ("maps.npy", lambda f: f.write_bytes(b"\x80\x04K\x01."), r"maps\.npy is no plain numpy array"),
+        ("maps.npy", lambda f: np.save(f, np.array([{}], dtype=object)), r"maps\.npy is no plain numpy array"),
+        ("images.npy", lambda f: np.save(f, np.zeros((25, 8, 8, 3), np.uint8)), r"images\.npy does not hold 32 x 32"),
+        ("features.npy", lambda f: np.save(f, np.zeros((7, 64))), r"features\.npy has 7 rows and .* 25"),
+        (
+            "predictions.parquet",
+            lambda f: pd.DataFrame({"id": ["a"] * 25}).to_parquet(f),
+            r"predictions\.parquet lacks the column",
+        ),
+    ],
+)
+def test_damaged_files_are_named(run: Run, name: str, damage: object, sentence: str) -> None:
+    damage(run.path / name)  # type: ignore[operator]
+    with pytest.raises(ContractError, match="is not the file that was written"):
+        read_run(run.path)
+    _reseal(run.path, name)
+    with pytest.raises(ContractError, match=sentence):
+        read_run(run.path)
+
+
+def test_found_runs_leave_out_what_is_none(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "runs" / "empty").mkdir()
+    (tmp_path / "runs" / ".half.tmp").mkdir()
+    assert find_runs((tmp_path, tmp_path / "absent")) == {run.name: run.path}
+
+
+def test_reading_a_run_needs_no_torch() -> None:
+    code = "import sys, core.runs.run; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0

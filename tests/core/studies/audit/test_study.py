@@ -1,0 +1,425 @@
+"""The audit finds every flaw that is planted in a made set, puts it first, and finds none in a clean one."""
+
+import hashlib
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.typing import NDArray
+from scipy import ndimage
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import accuracy_score, roc_auc_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from core.images.decoding import decode, encode_png
+from core.images.image_set import ImageSet, load_image_set
+from core.runs.run import Run, prediction_frame, read_run
+from core.studies.audit import study as audit
+from core.studies.audit.baselines import radial_spectrum
+from core.studies.audit.names import FACT_NAMES
+from core.studies.audit.summary import (
+    concerns,
+    copy_counts,
+    copy_pairs,
+    grey_shares,
+    histogram,
+    probe_rates,
+    probe_sentence,
+    rings,
+    turned_by_force,
+    yardsticks,
+)
+from core.studies.audit.words import HINT, about_lean
+from core.studies.copies.nearest_copy import FILE, NEAR, SHOWN, UNKNOWN, duplicates, files
+from core.studies.probes import study as probes
+from core.studies.runner import Source, run_study
+from core.studies.store import read_study
+from core.studies.study import WEIGHT, Answer, Context, Finding, Study, StudyError
+from tests.conftest import jpeg
+from tests.core.cues import CUES
+
+COUNTS = {"train": 300, "test": 160}
+Files = dict[str, bytes]
+
+
+@lru_cache(maxsize=1)
+def clean_pixels() -> dict[str, NDArray[np.uint8]]:
+    """Of each split and class, pictures of one kind: `train/REAL` and so on."""
+    generator = np.random.default_rng(0)
+    found = {}
+    for split, n in COUNTS.items():
+        for label in ("REAL", "FAKE"):
+            layers = [
+                ndimage.gaussian_filter(generator.normal(0, 1, (n, 32, 32, 3)), (0, sigma, sigma, 0)) * sigma * 40
+                for sigma in (0.7, 2, 4)
+            ]
+            light = generator.normal(128, 25, (n, 1, 1, 3))
+            found[f"{split}/{label}"] = np.clip(light + sum(layers), 0, 255).astype(np.uint8)
+    return found
+
+
+def made_files(
+    edit: Callable[[NDArray[np.float64]], NDArray[np.float64]] | None = None, *, quality: int = 90, tail: int = 0
+) -> Files:
+    """A set whose FAKE files alone are edited, or saved with another quality, or longer."""
+    found = {}
+    for folder, pixels in clean_pixels().items():
+        is_fake = folder.endswith("FAKE")
+        edited = pixels if edit is None or not is_fake else np.rint(edit(pixels.astype(np.float64)))
+        for number, image in enumerate(np.clip(edited, 0, 255).astype(np.uint8)):
+            data = jpeg(image, quality if is_fake else 90)
+            found[f"{folder}/{number:04d} ({number % 10 + 1}).jpg"] = data + b"\0" * (tail if is_fake else 0)
+    return found
+
+
+def greyed(pixels: NDArray[np.float64]) -> NDArray[np.float64]:
+    grey = pixels @ [0.299, 0.587, 0.114]
+    return 0.6 * pixels + 0.4 * grey[..., None]
+
+
+SHORTCUTS: dict[str, Callable[[], Files]] = {
+    "greyness": lambda: made_files(greyed),
+    "brightness": lambda: made_files(lambda pixels: pixels + 20),
+    "compression": lambda: made_files(quality=80),
+    "file_bytes": lambda: made_files(tail=60),
+    "red": lambda: made_files(lambda pixels: pixels + np.array([40, 0, 0])),
+    "contrast": lambda: made_files(
+        lambda pixels: pixels.mean((1, 2), keepdims=True) + 1.2 * (pixels - pixels.mean((1, 2), keepdims=True))
+    ),
+    "fine_detail": lambda: made_files(lambda pixels: ndimage.gaussian_filter(pixels, (0, 0.5, 0.5, 0))),
+}
+
+
+# what cannot but change with it
+GO_ALONG = {
+    "greyness": {"file_bytes", "red", "green", "blue"},
+    "brightness": {"red", "green", "blue"},
+    "compression": {"file_bytes", "fine_detail"},
+    "file_bytes": set(),
+    "red": {"brightness", "greyness", "file_bytes"},
+    "contrast": {"file_bytes", "greyness"},
+    "fine_detail": {"file_bytes", "greyness", "contrast"},
+}
+
+
+def first(files: Files, folder: str, number: int = 0) -> str:
+    """The name of a file of a folder."""
+    return next(name for name in files if name.startswith(f"{folder}/{number:04d}"))
+
+
+def made_context(root: Path, files: Files, *, data: bool = True, leans_on: str | None = None) -> Context:
+    """A run on the test files by a detector that guesses, or that goes by one fact alone."""
+    for name, content in files.items():
+        path = root / "set" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    images = load_image_set(root / "set", "test")
+    train = load_image_set(root / "set", "train")
+    return context_of(images, frozenset(train.rows["sha256"]), str(root / "set") if data else None, leans_on)
+
+
+def context_of(images: ImageSet, trained: frozenset[str], data: str | None, leans_on: str | None) -> Context:
+    margins = np.random.default_rng(1).normal(0, 1, len(images)).astype(np.float32)
+    if leans_on:
+        fact = images.rows[leans_on].to_numpy()
+        margins = (fact - np.median(fact)) / fact.std() + 0.1 * margins
+    logits = np.stack([np.zeros_like(margins), margins], axis=1)
+    table = prediction_frame(images, logits, 1 / (1 + np.exp(-margins)), trained)
+    manifest = {"set": images.name, "set_fingerprint": images.fingerprint, "detector_sha256": "0" * 64}
+    path = Path(hashlib.sha256(images.fingerprint.encode()).hexdigest())
+    run = Run(path, manifest, table, np.zeros((len(images), 4, 4), np.float16), None, None)
+    return Context(run, None, np.asarray(images.pixels), data)  # type: ignore[arg-type]
+
+
+def asked(study: object, context: Context) -> Answer:
+    """A study's answer, as if read from its file."""
+    rows = np.arange(len(context.run))
+    table = study.compute(context, rows, study.parameters)
+    assert set(table.columns) - {"id"} == set(study.columns)
+    table = table if study.whole else table.assign(**{WEIGHT: np.float32(1)})
+    found = study.conclude(context.run, table, study.parameters)
+    about = {"findings": [one._asdict() for one in found], "parameters": study.parameters}
+    return Answer(Path("x.parquet"), table, about)
+
+
+def flaws(answer: Answer) -> list[str]:
+    return [one.key for one in concerns(answer) if one.is_flaw]
+
+
+def counted(answer: Answer, context: Context) -> dict[str, int]:
+    """`side kind` -> how many, those that are there."""
+    rows = copy_counts(answer, context.run)
+    there = rows[rows["count"] > 0]
+    return dict(zip(there["side"] + " " + there["kind"], there["count"], strict=True))
+
+
+def test_a_clean_set_has_no_flaw(tmp_path: Path) -> None:
+    context = made_context(tmp_path, made_files())
+    answer = asked(audit.STUDY, context)
+    assert flaws(answer) == []
+    assert counted(asked(duplicates.STUDY, context), context) == {}
+    copies = answer.table[answer.table["kind"] == "copies"]
+    assert len(copies) == 3
+    assert (copies["count"] == 0).all()
+    assert all("hardly" in one.sentence or "nothing" in one.sentence for one in concerns(answer))
+    facts = answer.table[answer.table["kind"] == "fact"].set_index("name")
+    assert facts.loc["compression", "values"] == 1
+    assert (facts.drop("compression")["auroc"] - 0.5).abs().max() < 0.1
+
+
+@pytest.mark.parametrize("name", SHORTCUTS)
+def test_a_planted_shortcut_is_found_and_first(tmp_path: Path, name: str) -> None:
+    context = made_context(tmp_path, SHORTCUTS[name]())
+    answer = asked(audit.STUDY, context)
+    found = concerns(answer)
+    rest = [one for one in found if one.key not in GO_ALONG[name]]
+    assert rest[0].key == name
+    assert [one.key for one in rest if one.is_flaw] == [name]
+    planted = rest[0]
+    row = answer.table[(answer.table["kind"] == "fact") & (answer.table["name"] == name)].iloc[0]
+    assert (planted.right.value, planted.right.low) == pytest.approx(
+        (row["matched_accuracy"], row["matched_accuracy_low"]), nan_ok=True
+    )
+    assert planted.verdict.startswith("Tells the classes apart well; ")
+    assert ("cannot be said" in planted.verdict) == (not np.isfinite(row["matched_auroc"]))
+    assert planted.alone.low > 0.7
+    assert f"{planted.name.title} alone tells REAL from FAKE well" in planted.sentence
+    assert abs(planted.shuffled - 0.5) < 0.1
+    assert planted.higher == (None if name == "compression" else "REAL" if name == "fine_detail" else "FAKE")
+    # the guessing detector knows nothing of it
+    lean = answer.finding(f"lean.{name}")
+    assert lean is not None
+    assert "goes with this" not in lean.sentence
+
+
+@pytest.mark.parametrize(
+    ("ends", "words"),
+    [
+        ((0.3, 0.25, 0.35), "its margin goes with this (rank"),
+        ((0.1, 0.06, 0.15), "its margin goes with this a little"),
+        ((0.05, 0.03, 0.06), "its margin hardly goes with this"),
+        ((0.01, -0.02, 0.04), "its margin does not go with this"),
+        ((-0.03, -0.05, -0.01), "its margin goes a little against this"),
+        ((-0.2, -0.3, -0.1), "its margin goes against this"),
+    ],
+)
+def test_what_the_margin_goes_with_is_said_by_the_interval(ends: tuple[float, float, float], words: str) -> None:
+    numbers = dict(zip(("lean", "lean_low", "lean_high"), ends, strict=True))
+    numbers |= {f"{name}{end}": 0.9 for name in ("matched_auroc", "auroc") for end in ("", "_low", "_high")}
+    row = pd.Series({"kind": "fact", "name": "contrast", "images": 100, **numbers})
+    assert words in about_lean(row, row).sentence
+
+
+def test_a_detector_that_leans_on_the_shortcut_is_told_from_one_that_does_not(tmp_path: Path) -> None:
+    context = made_context(tmp_path, SHORTCUTS["brightness"](), leans_on="brightness")
+    answer = asked(audit.STUDY, context)
+    row = answer.table.set_index("name").loc["brightness"]
+    network = answer.table.set_index("name").loc["network"]
+    assert 1 - network["auroc"] > 0.65
+    assert abs(row["lean"]) > 0.8
+    assert row["matched_auroc_low"] < 0.5 < row["matched_auroc_high"]
+    assert row["direct"] == pytest.approx(
+        roc_auc_score(context.run.predictions["label"] == "REAL", context.run.predictions["brightness"])
+    )
+    other = answer.table.set_index("name").loc["contrast"]
+    assert other["matched_auroc_high"] < 0.5
+
+
+def test_copies_and_leaks_are_found_each_by_its_kind(tmp_path: Path) -> None:
+    made = made_files()
+    # byte for byte: one test file is a training image of the other class, one repeats another test file
+    made[first(made, "test/REAL", 0)] = made[first(made, "train/FAKE", 7)]
+    made[first(made, "test/REAL", 2)] = made[first(made, "test/REAL", 1)]
+    # the same pixels in another file
+    made[first(made, "test/FAKE", 3)] = encode_png(decode(made[first(made, "train/FAKE", 8)]))
+    # brighter, and saved anew
+    brighter = np.clip(decode(made[first(made, "train/REAL", 9)]).astype(int) + 6, 0, 255).astype(np.uint8)
+    made[first(made, "test/REAL", 4)] = jpeg(brighter, 85)
+    # and within the training set
+    made[first(made, "train/FAKE", 5)] = made[first(made, "train/REAL", 6)]
+    context = made_context(tmp_path, made)
+    answer = asked(duplicates.STUDY, context)
+    assert counted(answer, context) == {
+        "in_training same file": 1, "in_training same pixels": 1, "in_training near copy": 1, "in_set same file": 2,
+    }  # fmt: skip
+    table = answer.table.assign(name=context.run.predictions["name"].to_numpy()).set_index("name")
+    leak = table.loc[first(made, "test/REAL", 0).removeprefix("test/")]
+    assert (leak["in_training"], leak["training_class"]) == (FILE, "other")
+    assert leak["training_name"] == first(made, "train/FAKE", 7).removeprefix("train/")
+    digest = hashlib.sha256(made[first(made, "train/FAKE", 7)]).hexdigest()
+    assert leak["training_id"] == f"train-{digest[:16]}"
+    same = table.loc[first(made, "test/FAKE", 3).removeprefix("test/")]
+    assert (same["in_training"], same["training_class"], same["training_bits"]) == (SHOWN, "same", 0)
+    near = table.loc[first(made, "test/REAL", 4).removeprefix("test/")]
+    assert (near["in_training"], near["training_name"]) == (NEAR, first(made, "train/REAL", 9).removeprefix("train/"))
+    assert near["training_bits"] <= 8
+    pair = table.loc[[first(made, "test/REAL", number).removeprefix("test/") for number in (1, 2)]]
+    assert pair["set_name"].tolist() == pair.index[::-1].tolist()
+    sentences = {one.key: one.sentence for one in answer.findings}
+    assert sentences["leak.file"].startswith("1 of 320 images are also training images, byte for byte")
+    assert "1 REAL and 0 FAKE; 1 of them copy an image of the other class" in sentences["leak.file"]
+    assert "1 repeat an earlier one" in sentences["copy.file"]
+    whole = asked(audit.STUDY, context)
+    row = whole.table.set_index("name").loc["leak"]
+    assert (row["count"], row["other_class"]) == (3, 1)
+    # of 160 x 160 pairs: a REAL that looks FAKE loses half of all of its pairs, the others win half of theirs
+    assert row["auroc"] == pytest.approx(0.5 + 1 / 320, abs=2e-4)
+    inside = whole.table.set_index("name").loc["training.file"]
+    assert (inside["count"], inside["other_class"]) == (1, 2)
+
+
+def test_pairs_to_look_at_come_once_and_those_of_the_other_class_first(tmp_path: Path) -> None:
+    made = made_files()
+    for number, folder in ((0, "test/REAL"), (1, "test/FAKE")):
+        near = np.clip(decode(made[first(made, "train/REAL", 20 + number)]).astype(int) + 5, 0, 255)
+        made[first(made, folder, number)] = jpeg(near.astype(np.uint8), 88)
+    again = np.clip(decode(made[first(made, "test/REAL", 30)]).astype(int) + 5, 0, 255).astype(np.uint8)
+    made[first(made, "test/REAL", 31)] = jpeg(again, 88)
+    context = made_context(tmp_path, made)
+    answer = asked(duplicates.STUDY, context)
+    outside = copy_pairs(answer, "in_training")
+    assert outside["class"].tolist() == ["other", "same"]
+    assert outside["partner"].str.startswith("train-").all()
+    inside = copy_pairs(answer, "in_set")
+    assert len(inside) == 1
+    assert {inside["id"][0], inside["partner"][0]} < set(context.run.predictions["id"])
+
+
+def test_where_files_are_not_at_hand_nothing_is_made_up(tmp_path: Path) -> None:
+    made = made_files()
+    made[first(made, "test/REAL", 0)] = made[first(made, "train/REAL", 7)]
+    context = made_context(tmp_path, made, data=False)
+    answer = asked(audit.STUDY, context)
+    kinds = set(answer.table["kind"])
+    assert kinds == {"fact", "ring", "baseline", "network"}
+    assert "compression" not in answer.table["name"].tolist()
+    assert (answer.table.loc[answer.table["kind"] != "network", "fitted"].fillna(0) == 0).all()
+    assert flaws(answer) == []
+    copies = asked(duplicates.STUDY, context)
+    assert (copies.table["in_training"] == UNKNOWN).sum() == 319
+    # the run itself remembers which files were trained on
+    assert counted(copies, context) == {"in_training same file": 1}
+    assert any("was not checked" in one.sentence for one in copies.findings)
+    assert "at hand" in asked(files.STUDY, context).findings[0].sentence
+
+
+def test_how_files_were_compressed_is_told_image_by_image(tmp_path: Path) -> None:
+    context = made_context(tmp_path, SHORTCUTS["compression"]())
+    answer = asked(files.STUDY, context)
+    real = (context.run.predictions["label"] == "REAL").to_numpy()
+    assert (answer.table["compression"] == np.where(real, "JPEG quality 90, 4:2:0", "JPEG quality 80, 4:2:0")).all()
+    assert "50.00 % of the files" in answer.findings[0].sentence
+
+
+def test_the_regression_is_scikit_learns_trained_on_train_and_tested_on_test(tmp_path: Path) -> None:
+    context = made_context(tmp_path, SHORTCUTS["fine_detail"]())
+    answer = asked(audit.STUDY, context)
+    row = answer.table[(answer.table["kind"] == "baseline") & (answer.table["name"] == "spectrum")].iloc[0]
+    train = load_image_set(str(context.data), "train")
+    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+    model.fit(radial_spectrum(train.pixels), train.labels == 1)
+    scores = model.decision_function(radial_spectrum(context.pixels))
+    real = (context.run.predictions["label"] == "REAL").to_numpy()
+    assert row["auroc"] == pytest.approx(roc_auc_score(real, scores))
+    assert row["accuracy"] == pytest.approx(accuracy_score(real, scores > 0))
+    assert row["accuracy_low"] < row["accuracy"] < row["accuracy_high"]
+    assert row["fitted"] == 600
+    assert row["auroc"] > 0.9
+    assert abs(row["shuffled"] - 0.5) < 0.1
+    shown = yardsticks(answer)
+    assert shown["value"].is_monotonic_increasing
+    assert set(shown["name"]) == {"16 numbers of the spectrum", "8 plain facts", "The network", "File size alone"}
+    # blurring takes most from the outer rings
+    table = rings(answer)
+    assert table["ring"].tolist() == list(range(1, 17))
+    assert table["direct"].iloc[12:].min() > 0.75
+    assert abs(table["direct"].iloc[1] - 0.5) < 0.12
+
+
+def test_the_radial_spectrum_is_a_mean_over_rings() -> None:
+    pixels = clean_pixels()["test/REAL"][:3]
+    luma = pixels.astype(np.float64) @ [0.299, 0.587, 0.114]
+    y, x = np.meshgrid(np.fft.fftfreq(32) * 32, np.fft.fftfreq(32) * 32)
+    ring = np.minimum(np.rint(np.sqrt(x**2 + y**2)), 16)
+    for image, found in zip(luma, radial_spectrum(pixels), strict=True):
+        power = np.abs(np.fft.fft2(image)) ** 2
+        wanted = [np.log10(power[ring == r].mean() + 1) for r in range(1, 17)]
+        np.testing.assert_allclose(found, wanted, rtol=1e-3)
+
+
+def test_a_sample_of_the_images_is_refused(tmp_path: Path) -> None:
+    context = made_context(tmp_path, made_files())
+    with pytest.raises(StudyError, match="leave --images out"):
+        audit.compute(context, np.arange(10), {"seed": 0})
+
+
+def test_histograms_count_every_image_once_and_missing_ones_never() -> None:
+    generator = np.random.default_rng(0)
+    values = pd.Series(generator.normal(0, 1, 1000))
+    values[0], values[1] = 1e9, np.nan
+    is_real = np.arange(1000) % 4 == 0
+    found = histogram(values, is_real)
+    assert found["real"].sum() == pytest.approx(1)
+    assert found["fake"].sum() == pytest.approx(1)
+    assert found["high"].max() < 5
+    words = histogram(pd.Series(["a", "b", "b", None]), np.array([True, True, False, False]))
+    assert words["value"].tolist() == ["b", "a"]
+    assert words["real"].tolist() == [0.5, 0.5]
+    assert words["fake"].tolist() == [1.0, 0.0]
+    flat = histogram(pd.Series([3.0, 3.0]), np.array([True, False]))
+    assert flat[["real", "fake"]].sum().tolist() == [1, 1]
+
+
+def test_findings_have_numbers_within_their_intervals(tmp_path: Path) -> None:
+    context = made_context(tmp_path, SHORTCUTS["greyness"]())
+    for study in (audit.STUDY, duplicates.STUDY, files.STUDY):
+        for one in asked(study, context).findings:
+            assert isinstance(one, Finding)
+            assert "nan" not in one.sentence
+            assert one.sentence.endswith(".")
+            if np.isfinite(one.low):
+                assert one.low <= one.value <= one.high
+    assert HINT > 0.5
+
+
+def test_grey_images_are_counted_by_class() -> None:
+    values = pd.Series([1.0, 0.995, 0.5, 0.98, 0.2, 1.0])
+    labels = pd.Series(["FAKE", "FAKE", "FAKE", "REAL", "REAL", "REAL"])
+    assert grey_shares(values, labels) == pytest.approx({"REAL": 1 / 3, "FAKE": 2 / 3})
+
+
+def test_what_changing_a_fact_does_is_taken_from_the_probes(tmp_path: Path) -> None:
+    cue = CUES["mean_colour"]()
+    run = cue.run(tmp_path)
+    context = Context(run, cue.detector, cue.pixels)  # type: ignore[arg-type]
+    table = probes.compute(context, np.arange(len(run)), {"seed": 0}).assign(**{WEIGHT: np.float32(1)})
+    answer = Answer(Path("x.parquet"), table, {"parameters": {"seed": 0}})
+    sentence = probe_sentence(probe_rates(run, answer, FACT_NAMES["red"]))
+    # this network sees colour and no fine detail
+    assert turned_by_force(probe_rates(run, answer, FACT_NAMES["red"]))
+    assert not turned_by_force(probe_rates(run, answer, FACT_NAMES["fine_detail"]))
+    assert not turned_by_force(probe_rates(run, answer, FACT_NAMES["category"]))
+    assert sentence is not None
+    for verdict in ("FAKE", "REAL"):
+        chosen = (run.predictions["predicted"] == verdict).to_numpy()
+        share = ((table["tint_full"] > 0).to_numpy() != (verdict == "REAL"))[chosen].mean()
+        assert f"{100 * share:.1f} % (" in sentence
+        assert f"of {verdict} verdicts (“mean colour of the other class”, all the way, its control " in sentence
+    assert probe_sentence(probe_rates(run, Answer(Path("x"), table, {}), FACT_NAMES["category"])) is None
+
+
+@pytest.mark.parametrize("study", [audit.STUDY, duplicates.STUDY, files.STUDY], ids=lambda study: study.name)
+def test_the_runner_makes_a_file_that_reads_back(source: Source, study: Study) -> None:
+    answer = read_study(run_study(study, source), read_run(source.run))
+    assert list(answer.table.columns) == ([] if study.whole else ["id"]) + [*study.columns] + (
+        [] if study.whole else [WEIGHT]
+    )
+    assert answer.findings
+    if study is audit.STUDY:
+        # fine grain is what the two classes of these images differ in
+        assert concerns(answer)[0].key in ("fine_detail", "contrast")
+        assert concerns(answer)[0].alone.low > 0.7

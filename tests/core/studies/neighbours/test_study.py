@@ -1,0 +1,159 @@
+"""The study of neighbours: what it says is what a search written out says, and its controls know nothing."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from core.detectors.detector import Detector, save_detector
+from core.images.image_set import ImageSet
+from core.metrics.intervals import wilson_interval
+from core.runs.run import read_run, write_run
+from core.studies.neighbours import study as neighbours
+from core.studies.neighbours.study import STUDY, chance_of, conclude, searched
+from core.studies.runner import Source, run_study
+from core.studies.store import read_study
+from tests.core.studies.conftest import made_set, mixed_detector
+
+
+@pytest.fixture(autouse=True)
+def _nothing_remembered() -> None:
+    searched.cache_clear()
+
+
+def asked(source: Source, k: int = 5) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Table and sentences."""
+    answer = read_study(run_study(STUDY.with_parameters({"k": k}), source), read_run(source.run))
+    return answer.table, {finding.key: finding.sentence for finding in answer.findings}
+
+
+def test_the_runs_own_images_are_searched_where_the_training_images_are_not_at_hand(source: Source) -> None:
+    table, said = asked(source)
+    context = source.open()
+    run, found = context.run, context.detector.full_pass(context.pixels)
+    unit = found.features.astype(np.float16).astype(np.float64)
+    unit /= np.linalg.norm(unit, axis=1)[:, None]
+    distances = 1 - unit @ unit.T
+    np.fill_diagonal(distances, np.inf)
+    real = (run.predictions["label"] == "REAL").to_numpy()
+    called = (run.predictions["predicted"] == "REAL").to_numpy()
+    ids = run.predictions["id"].to_numpy()
+    for row in range(0, 60, 7):
+        near = np.argsort(distances[row])[:5]
+        said_of = table.iloc[row]
+        assert said_of["fake_share"] == pytest.approx(1 - real[near].mean())
+        assert said_of["neighbours_say"] == ("REAL" if real[near].mean() > 0.5 else "FAKE")
+        assert said_of["agrees"] == ((real[near].mean() > 0.5) == called[row])
+        assert [said_of[f"near_{n}"] for n in range(1, 6)] == ids[near].tolist()
+        assert said_of["distance"] == pytest.approx(distances[row, near[0]], abs=1e-4)
+        others = np.where(called != called[row], distances[row], np.inf)
+        assert said_of["near_other"] == ids[others.argmin()]
+        assert said_of["distance_other"] == pytest.approx(others.min(), abs=1e-4)
+    assert set(table["among"]) == {neighbours.OWN}
+    assert set(table["candidates"]) == {60}
+    assert "the training images were not at hand" in said["truth"]
+
+
+def test_pixels_and_dealt_labels_are_controls(source: Source) -> None:
+    table, _ = asked(source)
+    context = source.open()
+    flat = context.pixels.reshape(60, -1).astype(float)
+    flat /= np.linalg.norm(flat, axis=1)[:, None]
+    distances = 1 - flat @ flat.T
+    np.fill_diagonal(distances, np.inf)
+    real = (context.run.predictions["label"] == "REAL").to_numpy()
+    near = np.argsort(distances, axis=1)[:, :5]
+    expected = np.where(real[near].mean(axis=1) > 0.5, "REAL", "FAKE")
+    assert (table["pixels_say"].to_numpy(str) == expected).mean() > 0.98
+    # labels dealt by lot agree with the truth about half the time
+    right = (table["shuffled_say"].to_numpy(str) == np.where(real, "REAL", "FAKE")).mean()
+    assert 0.3 < right < 0.7
+
+
+def test_copies_of_a_file_are_not_its_neighbours(tmp_path: Path) -> None:
+    images = made_set()
+    pixels = images.pixels.copy()
+    pixels[1] = pixels[0]
+    rows = images.rows.copy()
+    rows.loc[1, "sha256"] = rows.loc[0, "sha256"]
+    source = _written(tmp_path, replace(images, pixels=pixels, rows=rows), mixed_detector(pixels))
+    table, _ = asked(source, k=3)
+    assert rows["id"][1] not in table[[f"near_{n}" for n in range(1, 6)]].iloc[0].tolist()
+    assert table["distance"][0] > 0
+
+
+def _written(tmp_path: Path, images: ImageSet, detector: Detector) -> Source:
+    folder = tmp_path / "home"
+    save_detector(folder / "detectors" / "tiny", detector, model_card="# tiny\n")
+    return Source(write_run(folder, detector, images, ship_images=True), folder / "detectors" / "tiny")
+
+
+def test_the_training_images_are_searched_where_they_are_at_hand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = made_set()
+    train = replace(made_set(40), name="made-train", split="train", fingerprint="f" * 64)
+    detector = mixed_detector(images.pixels)
+    detector.manifest = {"name": "tiny", "training_set": "made-train", "training_set_fingerprint": "f" * 64}
+    source = replace(_written(tmp_path, images, detector), data="somewhere")
+    monkeypatch.setattr(neighbours, "open_training_set", lambda *_args, **_more: train)
+    table, said = asked(source)
+    assert set(table["among"]) == {"made-train"}
+    assert set(table["candidates"]) == {40}
+    assert "their 5 nearest of 40 training images" in said["truth"]
+    found = table[[f"near_{n}" for n in range(1, 6)]].to_numpy(str)
+    assert set(found.ravel()) <= set(train.rows["id"])
+
+
+def test_the_findings_are_shares_with_their_intervals(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(neighbours, "ENOUGH", 3)
+    run = read_run(source.run)
+    answer = read_study(run_study(STUDY, source), run)
+    called = run.predictions["predicted"].astype(str).to_numpy()
+    label = run.predictions["label"].astype(str).to_numpy()
+    for verdict in ("FAKE", "REAL"):
+        hits = int((answer.table["neighbours_say"].to_numpy(str)[called == verdict] == verdict).sum())
+        images = int((called == verdict).sum())
+        finding = answer.finding(f"agree_{verdict.lower()}")
+        assert finding is not None
+        low, high = wilson_interval(hits, images)
+        assert (finding.value, finding.images) == (pytest.approx(hits / images), images)
+        assert (finding.low, finding.high) == (pytest.approx(float(low)), pytest.approx(float(high)))
+        assert f"{100 * hits / images:.1f} %" in finding.sentence
+    wrong = called != label
+    astray = answer.finding("errors")
+    assert astray is not None
+    assert astray.images == wrong.sum()
+    assert astray.value == pytest.approx((answer.table["neighbours_say"].to_numpy(str) == called)[wrong].mean())
+    far = answer.finding("far")
+    assert far is not None
+    assert far.images == 6
+
+
+def test_without_errors_nothing_is_said_of_them(source: Source) -> None:
+    run = read_run(source.run)
+    table = read_study(run_study(STUDY, source), run).table
+    run.predictions["predicted"] = run.predictions["label"]
+    assert {finding.key for finding in conclude(run, table, STUDY.parameters)} == {"agree_fake", "agree_real", "truth"}
+
+
+def test_a_deal_by_lot_ends_far_from_a_half_where_images_share_their_neighbours() -> None:
+    def ends(shared: bool, images: int = 400) -> tuple[float, float]:
+        rows = np.arange(5 * images).reshape(images, 5) % (5 if shared else 5 * images)
+        table = pd.DataFrame({f"near_{n + 1}": [f"train-{row}" for row in rows[:, n]] for n in range(5)})
+        return chance_of(table, np.ones(images))
+
+    assert ends(True) == (0.0, 1.0)
+    low, high = ends(False)
+    # as many throws of a coin as there are images
+    error = 1.96 * 0.5 / 20
+    assert (low, high) == (pytest.approx(0.5 - error, abs=0.02), pytest.approx(0.5 + error, abs=0.02))
+
+
+def test_a_missing_neighbour_has_no_vote() -> None:
+    table = pd.DataFrame({"near_1": [f"train-{row}" for row in range(400)], **{f"near_{n}": None for n in range(2, 6)}})
+    low, high = chance_of(table, np.ones(400))
+    assert 0.42 < low < 0.48
+    assert 0.52 < high < 0.58

@@ -1,0 +1,326 @@
+"""The study of probes: on detectors that see one thing only the right probe comes first, and the sentence names it."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch import nn
+
+from core.detectors.detector import Detector, build_network
+from core.metrics.intervals import Estimate, wilson_interval
+from core.probes.flips import short_margins
+from core.probes.table import FAMILIES, PROBES, probe_columns, size_column
+from core.runs.run import read_run
+from core.studies.probes.donors import choose_donors, class_means
+from core.studies.probes.findings import conclude
+from core.studies.probes.study import STUDY
+from core.studies.probes.summary import difference, ranking, read_turns, responses
+from core.studies.runner import Source, run_study
+from core.studies.store import read_study
+from tests.core.cues import CUES, Cue, mean_colour, ring_energy
+from tests.core.studies.counted import PARAMETERS, asked, counted
+
+# what must come first for each verdict; None where the cue's absence can be made by many things
+RIGHT = {
+    "mean_colour": {"FAKE": "tint", "REAL": "tint"},
+    "ring": {"FAKE": "transplant", "REAL": "ring"},
+    "corner": {"FAKE": None, "REAL": "hide_top_left"},
+    "block_order": {"FAKE": "shuffle", "REAL": "shuffle"},
+}
+
+
+@pytest.mark.parametrize("name", CUES)
+def test_the_right_probe_comes_first_its_control_stays_behind_and_the_sentence_names_it(
+    name: str, tmp_path: Path
+) -> None:
+    run, table = asked(CUES[name](), tmp_path)
+    turns = read_turns(run, table, PARAMETERS)
+    sentences = {finding.key: finding for finding in conclude(run, table, PARAMETERS)}
+    for verdict, right in RIGHT[name].items():
+        if right is None:
+            continue
+        top = ranking(turns, verdict=verdict)
+        first = top.iloc[0]
+        assert first["probe"] == right
+        assert first["share"] > 0.5
+        assert first["control_high"] < 0.3 < first["share"] - first["control_share"]
+        assert first["per_level"] > 1.1 * top.iloc[1]["per_level"]
+        finding = sentences[f"smallest_{verdict.lower()}"]
+        assert f"“{PROBES[right].title.lower()}”" in finding.sentence
+        assert f"turns {100 * first['share']:.0f} % (" in finding.sentence
+        assert (finding.value, finding.images) == (first["share"], 40)
+
+
+def test_the_ring_and_the_corner_are_named_and_not_their_neighbours(tmp_path: Path) -> None:
+    run, table = asked(ring_energy(), tmp_path)
+    rates = responses(read_turns(run, table), probes=("ring",)).set_index(["verdict", "column"])["share"]
+    assert rates["REAL", "ring_8_12"] == 1
+    assert rates["REAL"].drop("ring_8_12").max() < 0.1
+    run, table = asked(CUES["corner"](), tmp_path)
+    places = tuple(key for key, probe in PROBES.items() if probe.family == "place" and not probe.is_control)
+    rates = responses(read_turns(run, table), probes=places).set_index(["verdict", "column"])["share"]
+    assert rates["REAL", "hide_top_left_flat"] == 1
+    assert rates["REAL"].drop(["hide_top_left_flat", "hide_top_left_texture", "hide_border_texture"]).max() < 0.1
+
+
+def test_fine_detail_is_claimed_where_both_directions_hold_and_nowhere_else(tmp_path: Path) -> None:
+    assert asked(ring_energy(), tmp_path)[1]["detail_both_ways"].all()
+    for name in ("mean_colour", "corner"):
+        assert not asked(CUES[name](), tmp_path)[1]["detail_both_ways"].any()
+
+
+def test_a_trained_network_is_seen_through_too(tmp_path: Path) -> None:
+    """A network of width 4 that was trained on mean colour alone."""
+    cue = mean_colour(120)
+    network = build_network(4, seed=0)
+    pixels = torch.from_numpy(cue.pixels).permute(0, 3, 1, 2).float() / 255
+    labels = torch.arange(120) // 60
+    optimiser = torch.optim.Adam(network.parameters(), lr=0.01)
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(12):
+        for rows in torch.randperm(120, generator=generator).split(30):
+            # noise and turned pictures leave it nothing but the mean
+            seen = torch.rot90(pixels[rows], int(rows[0]) % 4, (2, 3))
+            seen = seen + 0.2 * torch.randn(seen.shape, generator=generator)
+            optimiser.zero_grad()
+            nn.functional.cross_entropy(network(seen), labels[rows]).backward()
+            optimiser.step()
+    # so few steps leave the running statistics behind, and those of noisy pictures are not what is asked about
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.reset_running_stats()
+            module.momentum = None
+    with torch.no_grad():
+        network(pixels)
+    detector = Detector(network, 4)
+    run, table = asked(Cue(detector, cue.pixels), tmp_path)  # type: ignore[arg-type]
+    assert (run.predictions["label"] == run.predictions["predicted"]).mean() > 0.9
+    turns = read_turns(run, table, PARAMETERS)
+    for verdict in ("FAKE", "REAL"):
+        top = ranking(turns, verdict=verdict)
+        assert top.iloc[0]["family"] == "colour"
+        assert top.iloc[0]["probe"] == "tint"
+
+
+def test_the_file_has_what_it_declares_whatever_the_shards(source: Source) -> None:
+    run = read_run(source.run)
+    small, large = (read_study(run_study(replace(STUDY, shard=shard), source), run).table for shard in (17, 60))
+    # a margin beside 0 that the size of a batch moves by its last digit may turn, and what is told of it with it
+    told = list(STUDY.explore)
+    pd.testing.assert_frame_equal(small.drop(columns=told), large.drop(columns=told), atol=0.02, rtol=0.01)
+    assert (small[told].dtypes == large[told].dtypes).all()
+    for column in told:
+        one, other = small[column], large[column]
+        if one.dtype.kind == "f":
+            same = np.isclose(one, other, atol=0.02, rtol=0.01, equal_nan=True)
+        else:
+            same = (one == other) | (one.isna() & other.isna())
+        assert same.mean() > 0.95, column
+    assert list(large.columns) == ["id", *STUDY.columns, "weight"]
+    assert set(STUDY.explore) <= set(large.columns)
+    context = source.open()
+    for column, (probe, strength) in list(probe_columns().items())[::7]:
+        if probe.needs == "nothing" and probe.key not in {"noise", "shuffle", "hide_spread", "tint", "tint_control"}:
+            batch = _bare(context.pixels)
+            if "texture" not in strength.key:
+                margins = context.detector.margins(probe.edit(batch, strength.value))
+                np.testing.assert_allclose(large[column], margins, rtol=0.01, atol=1e-3)
+
+
+def _bare(pixels: np.ndarray) -> "object":
+    from core.probes.batch import Batch, Chance
+
+    means = np.zeros((len(pixels), 3), np.float32)
+    ids = [str(number) for number in range(len(pixels))]
+    return Batch(np.asarray(pixels), np.asarray(pixels), np.asarray(pixels), means, means, Chance.of(ids))
+
+
+def test_a_sample_of_a_run_gives_the_same_rows(source: Source) -> None:
+    run = read_run(source.run)
+    whole = read_study(run_study(STUDY, source), run).table.set_index("id")
+    part = read_study(run_study(STUDY, source, images=20), run)
+    assert part.about["images"] == 20
+    columns = [column for column in STUDY.columns if column not in ("turned_by", "detail_both_ways")]
+    rows = part.table.set_index("id")
+    pd.testing.assert_frame_equal(rows[columns], whole.loc[rows.index, columns], atol=0.02, rtol=0.01)
+    keys = {finding.key for finding in part.findings}
+    assert {"finest_levels", "detail_out", "detail_in", "shape_texture", "colour"} <= keys
+    assert all("nan" not in finding.sentence for finding in part.findings)
+
+
+def test_rates_are_counted_by_verdict_cell_and_category_with_their_weights(source: Source) -> None:
+    run = read_run(source.run)
+    table = read_study(run_study(STUDY, source), run).table
+    table["weight"] = np.random.default_rng(0).uniform(1, 5, len(table)).astype(np.float32)
+    turns = read_turns(run, table)
+    rows = run.predictions
+    for by, values in (("cell", rows["label"]), ("category", rows["category"])):
+        counted = responses(turns, by=by, probes=("lowpass", "lend"))  # type: ignore[arg-type]
+        for _, row in counted[counted["images"] > 0].iterrows():
+            here = (rows["predicted"] == row["verdict"]) & (values.astype(str) == row["group"])
+            weights = table["weight"][here].to_numpy(float)
+            real = table[row["column"]][here].to_numpy(float) > 0
+            turned = (
+                real == (row["verdict"] == "REAL") if row["probe"] == "lend" else real != (row["verdict"] == "REAL")
+            )
+            # what an image lends turns an image of the other verdict
+            assert (row["turned"] == row["verdict"]) == (row["probe"] != "lend")
+            assert row["images"] == here.sum()
+            assert row["share"] == pytest.approx((turned * weights).sum() / weights.sum())
+            size = weights.sum() ** 2 / (weights**2).sum()
+            low, high = wilson_interval(row["share"] * size, size)  # type: ignore[arg-type]
+            assert (row["low"], row["high"]) == (pytest.approx(float(low)), pytest.approx(float(high)))
+            if row["probe"] == "lowpass":
+                moved = table[row["column"]][here].to_numpy(float) - rows["margin"][here].to_numpy(float)
+                assert row["shift"] == pytest.approx((moved * weights).sum() / weights.sum())
+                assert row["net"] == pytest.approx(row["share"] - row["control_share"])
+    assert set(counted["group"]) == {"cat", "dog", "ship"}
+
+
+def test_what_has_no_control_is_compared_with_a_change_of_coarser_detail_about_as_large(tmp_path: Path) -> None:
+    sizes = {"lowpass_control_14": 5.0, "lowpass_control_12": 9.0, "transplant_elsewhere_12": 9.0}
+    sizes |= {"blur_0.5": 3.9, "blur_1": 4.1, "blur_2": 10.0, "jpeg_30": 6.3}
+    turned = {"lowpass_control_14": 0.1, "lowpass_control_12": 0.2, "transplant_elsewhere_12": 0.3, "blur_2": 0.9}
+    turns = read_turns(*counted(sizes, turned, tmp_path))
+    rows = responses(turns).set_index(["verdict", "column"]).loc["FAKE"]
+    expected = {
+        "blur_0.5": ("none", None),
+        "blur_1": ("size", "lowpass_control"),
+        # of two the one that turns more
+        "blur_2": ("size", "transplant_elsewhere"),
+        "jpeg_30": ("none", None),
+        "lowpass_12": ("own", "lowpass_control"),
+        "lowpass_control_14": ("none", None),
+        "lend_12": ("none", None),
+    }
+    found = rows["control"].astype(object).where(rows["control"].notna(), None)
+    assert {name: (rows.loc[name, "compared"], found[name]) for name in expected} == expected
+    assert rows.loc["blur_2", "net"] == pytest.approx(0.9 - 0.3)
+    assert rows.loc["blur_0.5", "net"] == rows.loc["blur_0.5", "share"]
+
+
+def test_a_change_without_a_control_stays_behind_those_that_turn_more_than_theirs(tmp_path: Path) -> None:
+    sizes = {
+        "lowpass_14": 6.0,
+        "lowpass_control_14": 6.0,
+        "blur_1": 6.0,
+        "noise_1": 0.8,
+        "levels_4": 1.2,
+        "hue_30": 6.0,
+    }
+    turned = {"lowpass_14": 0.5, "blur_1": 0.9, "noise_1": 0.9, "levels_4": 0.3, "hue_180": 0.9}
+    turns = read_turns(*counted(sizes, turned, tmp_path))
+    for verdict in ("FAKE", "REAL"):
+        top = ranking(turns, verdict=verdict)
+        assert list(top["column"][:5]) == ["blur_1", "lowpass_14", "noise_1", "levels_4", "hue_180"]
+        assert list(top["compared"][:5]) == ["size", "own", "none", "none", "none"]
+        assert (top["per_level"][5:] == 0).all()
+    # what turns blurred pictures as well leaves nothing of the blur
+    turns = read_turns(*counted(sizes, turned | {"lowpass_control_14": 0.9}, tmp_path))
+    assert list(ranking(turns, verdict="FAKE")["column"][:3]) == ["noise_1", "levels_4", "hue_180"]
+
+
+def test_the_margins_of_donors_are_those_that_a_loan_is_measured_from(source: Source) -> None:
+    run = read_run(source.run)
+    turns = read_turns(run, read_study(run_study(STUDY, source), run).table)
+    donors = choose_donors(run, np.arange(len(run))).other
+    expected = run.predictions["margin"].to_numpy(float)[donors]
+    np.testing.assert_array_equal(turns.donor_margins, expected)
+    assert ((expected > 0) != turns.called_real).all()
+
+
+def test_donors_are_right_of_the_asked_verdict_of_the_category_and_never_the_image(tmp_path: Path) -> None:
+    run = mean_colour().run(tmp_path)
+    # three wrong answers and one repeat, none of which may lend
+    run.predictions.loc[[0, 5], "predicted"] = "REAL"
+    run.predictions.loc[[79], "predicted"] = "FAKE"
+    run.predictions.loc[[50], "is_repeat"] = True
+    rows = np.arange(len(run))
+    donors = choose_donors(run, rows)
+    table = run.predictions
+    for chosen, same in ((donors.other, False), (donors.same, True)):
+        lent = table.iloc[chosen].reset_index(drop=True)
+        assert not set(chosen) & {0, 5, 79, 50}
+        assert (lent["label"].astype(str) == lent["predicted"].astype(str)).all()
+        assert ((lent["predicted"].astype(str) == table["predicted"].astype(str)) == same).all()
+        assert (lent["category"].astype(str) == table["category"].astype(str)).all()
+        assert (chosen != rows).all()
+        assert len(set(chosen)) > 20
+    part = choose_donors(run, rows[10:20])
+    np.testing.assert_array_equal(part.other, donors.other[10:20])
+    assert (choose_donors(run, rows, seed=1).other != donors.other).any()
+
+
+def test_where_nobody_can_lend_the_rest_is_still_measured(tmp_path: Path) -> None:
+    cue = mean_colour()
+    always = replace(cue, detector=replace(cue.detector, formula=lambda x: 1 + x.mean(axis=(1, 2, 3)) / 255))
+    run, table = asked(always, tmp_path)
+    assert (run.predictions["predicted"] == "REAL").all()
+    assert table["transplant_12"].isna().all()
+    assert table["lend_8_size"].isna().all()
+    assert table["transplant_same_12"].notna().all()
+    assert table["turned_by"].isna().all()
+    findings = conclude(run, table, PARAMETERS)
+    assert {"finest_levels", "colour"} <= {finding.key for finding in findings}
+    assert all("nan" not in finding.sentence and "FAKE verdicts" not in finding.sentence for finding in findings)
+    assert "No change turns REAL verdicts" in findings[0].sentence
+
+
+def test_the_channel_means_are_those_of_the_classes(tmp_path: Path) -> None:
+    cue = mean_colour()
+    means = class_means(cue.run(tmp_path))
+    np.testing.assert_allclose(
+        means, [cue.pixels[half].mean(axis=(0, 1, 2)) for half in (slice(40), slice(40, 80))], rtol=1e-4
+    )
+
+
+def test_every_probe_says_what_it_is() -> None:
+    columns = probe_columns()
+    assert len(columns) <= 95
+    for probe in PROBES.values():
+        assert probe.family in FAMILIES
+        assert probe.sentence.endswith(".")
+        assert probe.means
+        for control in probe.controls:
+            assert PROBES[control].is_control
+            assert [s.key for s in PROBES[control].strengths] == [s.key for s in probe.strengths]
+    used = {control for probe in PROBES.values() for control in probe.controls}
+    assert used == {key for key, probe in PROBES.items() if probe.is_control}
+    assert {size_column(column) for column in columns} | set(columns) < set(STUDY.columns)
+
+
+def test_strengths_grow(tmp_path: Path) -> None:
+    _, table = asked(mean_colour(), tmp_path)
+    for key in (
+        "levels",
+        "noise",
+        "lowpass",
+        "highpass",
+        "transplant",
+        "fade",
+        "tint",
+        "darker",
+        "jpeg",
+        "blur",
+        "sharpen",
+    ):
+        sizes = table[[size_column(column) for column in PROBES[key].columns]].mean()
+        assert (np.diff(sizes) >= 0).all(), key
+        assert sizes.iloc[-1] > 0
+
+
+def test_margins_are_shortened_to_less_than_half_a_percent_and_keep_their_sign() -> None:
+    margins = np.random.default_rng(0).normal(0, 3, 10000).astype(np.float32)
+    short = short_margins(margins).astype(np.float64)
+    np.testing.assert_allclose(short, margins, rtol=0.0045, atol=1e-6)
+    np.testing.assert_array_equal(short > 0, margins > 0)
+    assert np.isnan(short_margins(np.array([np.nan], np.float32))).all()
+
+
+def test_newcombes_interval_is_the_published_one() -> None:
+    """Example (a) of Newcombe 1998: 56/70 against 48/80, method 10 gives 0.0524 to 0.3339."""
+    one, other = (Estimate(k / n, *map(float, wilson_interval(k, n)), n) for k, n in ((56, 70), (48, 80)))
+    np.testing.assert_allclose(difference(one, other), (0.2, 0.0524, 0.3339), atol=5e-5)

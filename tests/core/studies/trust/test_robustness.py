@@ -1,0 +1,189 @@
+"""Stability: 1 for what does not depend on the seed or the noise, and each number against a second computation."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.typing import NDArray
+from scipy.stats import spearmanr
+
+from core.detectors.detector import Detector
+from core.explainers.results import LimeSettings
+from core.runs.run import Run, read_run
+from core.studies.runner import Source, run_study
+from core.studies.store import read_study
+from core.studies.study import Context
+from core.studies.trust import robustness as stability
+from core.studies.trust.lime_pass import LimePass, lime_pass
+from core.studies.trust.robustness import COLUMNS, STUDY, compute, conclude, mean_rank, noisy
+from tests.core.trust_cues import made_run
+
+PARAMETERS = {**STUDY.parameters, "others": 5, "lime_others": 3}
+CELLS = np.add.outer(np.arange(32) // 4 * 8, np.arange(32) // 4).astype(np.int16)
+
+
+def as_pass(weights: NDArray[np.floating]) -> LimePass:
+    """LIME's answer with a segment for each cell of the grid of 64."""
+    decisions = np.sign(weights).astype(np.int8)
+    return LimePass(CELLS, np.asarray(weights, np.float32), decisions, 1.0, 1.0, "")
+
+
+def means(image: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """float64 (64,): the mean red of each cell."""
+    return np.asarray(image[..., 0].reshape(8, 4, 8, 4).mean(axis=(1, 3)).ravel(), np.float64)
+
+
+def by_image(_detector: Detector, image: NDArray[np.uint8], _settings: LimeSettings) -> LimePass:
+    """An explanation that has no seed."""
+    return as_pass(means(image))
+
+
+def by_seed(_detector: Detector, image: NDArray[np.uint8], settings: LimeSettings) -> LimePass:
+    """An explanation that is nothing but its seed."""
+    return as_pass(np.random.default_rng((settings.seed, int(image.sum()))).normal(size=64))
+
+
+@pytest.fixture
+def context(source: Source) -> Context:
+    """60 made images and a random detector."""
+    return source.open()
+
+
+def test_what_has_no_seed_is_wholly_stable_under_another(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stability, "lime_pass", by_image)
+    table = compute(context, np.arange(12), PARAMETERS)
+    assert list(table.columns) == ["id", *COLUMNS]
+    np.testing.assert_allclose(table["lime_seed"], 1, atol=1e-6)
+    assert (table["lime_noise"] < 1).all()
+    assert (table["lime_noise"] > 0.9).all()
+    assert table["lime_other"].abs().max() < 0.6
+
+
+def test_what_is_nothing_but_its_seed_is_no_more_stable_than_other_images(
+    context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stability, "lime_pass", by_seed)
+    table = compute(context, np.arange(40), PARAMETERS)
+    for column in ("lime_seed", "lime_noise", "lime_other"):
+        assert abs(table[column].mean()) < 0.12
+    # of 40 such correlations over 64 cells, one in twenty is beyond a quarter
+    assert table["lime_seed"].abs().quantile(0.95) < 0.4
+
+
+def test_every_number_is_scipys(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stability, "lime_pass", by_image)
+    rows = np.array([4, 41])
+    table = compute(context, rows, PARAMETERS)
+    cells = stability.Cells(context.run)
+    for at, row in enumerate(rows.tolist()):
+        image = context.pixels[row]
+        after = noisy(image, seed=(0, row))
+        passed = context.detector.full_pass(np.stack([image, after]))
+        found = table.loc[at]
+        assert found["lime_noise"] == pytest.approx(spearmanr(means(image), means(after))[0], abs=1e-5)
+        mates = [means(context.pixels[one]) for one in cells.references(row, 3)]
+        assert found["lime_other"] == pytest.approx(
+            np.mean([spearmanr(means(image), one)[0] for one in mates]), abs=1e-5
+        )
+        before, again = passed.maps.reshape(2, -1)
+        assert found["gradcam_noise"] == pytest.approx(spearmanr(before, again)[0], abs=0.02)
+        others = np.asarray(context.run.maps, np.float32)[cells.others(row, 5)].reshape(5, -1)
+        expected = np.mean([spearmanr(before, one)[0] for one in others])
+        assert found["gradcam_other"] == pytest.approx(expected, abs=0.02)
+        assert found["margin_change"] == pytest.approx(abs(passed.margins[1] - passed.margins[0]), abs=1e-4)
+        assert found["noise_turns"] == ((passed.margins[0] > 0) != (passed.margins[1] > 0))
+
+
+def test_without_noise_nothing_changes(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stability, "lime_pass", by_image)
+    monkeypatch.setattr(stability, "noisy", lambda image, seed: np.asarray(image))
+    table = compute(context, np.arange(6), PARAMETERS)
+    np.testing.assert_allclose(table[["lime_seed", "lime_noise", "gradcam_noise"]], 1, atol=1e-3)
+    np.testing.assert_allclose(table["margin_change"], 0, atol=1e-4)
+    assert not table["noise_turns"].any()
+
+
+def test_noise_is_one_step_at_most_by_lot_and_the_same_every_time() -> None:
+    image = np.full((32, 32, 3), 100, np.uint8)
+    found = noisy(image, seed=(0, 7)).astype(int) - 100
+    assert set(np.unique(found)) == {-1, 0, 1}
+    np.testing.assert_allclose([np.mean(found == step) for step in (-1, 0, 1)], 1 / 3, atol=0.04)
+    np.testing.assert_array_equal(noisy(image, seed=(0, 7)), noisy(image, seed=(0, 7)))
+    assert (noisy(image, seed=(0, 8)) != noisy(image, seed=(0, 7))).any()
+    for end in (0, 255):
+        assert np.abs(noisy(np.full((32, 32, 3), end, np.uint8), seed=(0, 0)).astype(int) - end).max() == 1
+    assert (image == 100).all()
+
+
+def test_lime_of_a_network_that_looks_at_one_patch_does_not_depend_on_its_seed(patched: Source) -> None:
+    context = patched.open()
+    own, again, other = (
+        lime_pass(context.detector, context.pixels[row], LimeSettings(seed=seed)).values
+        for row, seed in ((9, 0), (9, 1), (12, 0))
+    )
+    grid = [one.reshape(8, 4, 8, 4).mean(axis=(1, 3)).ravel() for one in (own, again, other)]
+    assert spearmanr(grid[0], grid[1])[0] > 0.9
+    assert spearmanr(grid[0], grid[2])[0] < 0.5
+
+
+def test_mean_rank_leaves_out_what_has_no_order() -> None:
+    first, flat = np.arange(16.0), np.ones(16)
+    assert mean_rank(first, [first, -first, -first, flat]) == pytest.approx(-1 / 3)
+    assert mean_rank(first, [first, -first, flat], signed=False) == pytest.approx(1)
+    assert np.isnan(mean_rank(first, [flat]))
+    assert np.isnan(mean_rank(first, []))
+
+
+@pytest.fixture
+def told() -> tuple[Run, pd.DataFrame]:
+    """A run and a table with numbers by lot, weights and a gap."""
+    generator = np.random.default_rng(0)
+    label = generator.permutation(["FAKE", "REAL"] * 30)
+    called = generator.permutation(["FAKE", "REAL"] * 30)
+    table = pd.DataFrame({name: generator.uniform(-1, 1, 60) for name in COLUMNS})
+    table["noise_turns"] = generator.random(60) < 0.3
+    table.loc[3, "lime_noise"] = np.nan
+    table.insert(0, "id", list(map(str, range(60))))
+    table["weight"] = generator.uniform(1, 3, 60)
+    return made_run(label, called), table
+
+
+def test_sentences_hold_the_weighted_means_of_each_verdict_and_the_control(told: tuple[Run, pd.DataFrame]) -> None:
+    run, table = told
+    said = {finding.key: finding for finding in conclude(run, table, PARAMETERS)}
+    assert len(said) == 6
+    for verdict in ("FAKE", "REAL"):
+        part = table[(run.predictions["predicted"].astype(str) == verdict).to_numpy()]
+        turns = said[f"turns-{verdict}"]
+        assert turns.value == pytest.approx(np.average(part["noise_turns"], weights=part["weight"]))
+        assert turns.low < turns.value < turns.high
+        for method, name in (("lime", "LIME"), ("gradcam", "Grad-CAM")):
+            known = part.dropna(subset=[f"{method}_noise"])
+            mean = np.average(known[f"{method}_noise"], weights=known["weight"])
+            finding = said[f"{method}-{verdict}"]
+            assert finding.value == pytest.approx(mean)
+            assert finding.images == len(known)
+            assert finding.sentence.startswith(f"On {verdict} verdicts {name} correlates with itself")
+            other = np.average(part[f"{method}_other"], weights=part["weight"])
+            assert f"with other images of the same cell by {other:.2f} " in finding.sentence
+            assert ("another seed" in finding.sentence) == (method == "lime")
+
+
+def test_one_image_gives_sentences_without_an_interval(told: tuple[Run, pd.DataFrame]) -> None:
+    run, table = told
+    for finding in conclude(run, table.head(1), PARAMETERS):
+        assert "nan" not in finding.sentence
+    lost = table.assign(lime_noise=np.nan, gradcam_other=np.nan)
+    for finding in conclude(run, lost, PARAMETERS):
+        assert "nan" not in finding.sentence
+
+
+def test_the_study_keeps_a_row_an_image_and_its_sentences(patched: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stability, "lime_pass", by_image)
+    answer = read_study(run_study(STUDY, patched, images=8))
+    assert len(answer.table) == 8
+    assert list(answer.table.columns) == ["id", *COLUMNS, "weight"]
+    # eight of sixteen, so each stands for two
+    np.testing.assert_array_equal(answer.table["weight"], 2)
+    expected = conclude(read_run(patched.run), answer.table, STUDY.parameters)
+    assert [one.sentence for one in answer.findings] == [one.sentence for one in expected]
+    assert all(one.images == 4 for one in answer.findings)
