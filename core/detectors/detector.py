@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torchvision.models.resnet import BasicBlock, ResNet
 
+from core.detectors.capabilities import Capability
 from core.runs.validation import read_detector_manifest
 from core.storage import ContractError, read_folder, write_folder
 
@@ -152,6 +153,38 @@ class Detector:
     def name(self) -> str:
         """Its folder's name, "unnamed" before it was saved."""
         return str(self.manifest.get("name", "unnamed"))
+
+    @property
+    def side(self) -> int:
+        """Pixels along each side of the square that it takes."""
+        return SIDE
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """What it can do: everything, as its network is known."""
+        return frozenset(Capability)
+
+    @property
+    def layers(self) -> dict[str, tuple[int, int]]:
+        """The layers that a class activation map can be read from: module name -> positions (height, width)."""
+        return {f"layer{stage}": (SIDE >> (stage - 1), SIDE >> (stage - 1)) for stage in range(1, 5)}
+
+    @property
+    def target_layer(self) -> str:
+        """The layer that is looked at unless another is asked for, one of `layers`."""
+        return "layer4"
+
+    def scores(self, inputs: Tensor) -> Tensor:
+        """Differentiable scores of the two verdicts.
+
+        Args:
+            inputs: float32 (N, 3, side, side), from `inputs`.
+
+        Returns:
+            (N, 2), columns FAKE and REAL; the margin is their difference.
+        """
+        scores: Tensor = self.network(inputs)
+        return scores
 
     @property
     def bias(self) -> float:
