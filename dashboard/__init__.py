@@ -1,1 +1,1 @@
-"""The screens: `pages/`, what pages share in `components/`, what visitors share in `services/`; no mathematics."""
+"""The screens: `views/`, what pages share in `components/`, what visitors share in `services/`; no mathematics."""

@@ -36,14 +36,14 @@ st.html(STYLE + (DARK if st.context.theme.type == "dark" else ""))
 
 def overview() -> None:
     """The Overview by its name: its address is the app's own."""
-    st.switch_page("pages/overview/page.py", query_params=st.query_params.to_dict())
+    st.switch_page("views/overview/page.py", query_params=st.query_params.to_dict())
 
 
 listed: dict[str, list[st.Page]] = {}
 for name, declared in find_pages().items():
     listed.setdefault(declared.section, []).append(
         st.Page(
-            f"pages/{name}/page.py",
+            f"views/{name}/page.py",
             title=declared.title,
             icon=declared.icon,
             default=declared.is_default,

@@ -1,10 +1,10 @@
-"""The navigation: every folder of `dashboard/pages/` that declares a `PAGE` is in it."""
+"""The navigation: every folder of `dashboard/views/` that declares a `PAGE` is in it."""
 
 import pkgutil
 from dataclasses import dataclass
 from importlib import import_module
 
-from dashboard import pages
+from dashboard import views
 
 # the order of the sections; one that a page invents comes after them
 SECTIONS = ("The detector", "What it reads", "Try it", "New to this")
@@ -34,8 +34,8 @@ class Page:
 def find_pages() -> dict[str, Page]:
     """Return the pages by the names of their folders, in the order of the navigation."""
     found: dict[str, Page] = {}
-    for module in pkgutil.iter_modules(pages.__path__):
-        declared = getattr(import_module(f"{pages.__name__}.{module.name}"), "PAGE", None)
+    for module in pkgutil.iter_modules(views.__path__):
+        declared = getattr(import_module(f"{views.__name__}.{module.name}"), "PAGE", None)
         if isinstance(declared, Page):
             found[module.name] = declared
     order = {section: number for number, section in enumerate(SECTIONS)}

@@ -85,7 +85,7 @@ def put_filter(wanted: Filter, *, keep: Sequence[str] = ("run",)) -> None:
 
 
 def go(page: str, *, run: str, wanted: Filter | None = None, **parameters: str) -> None:
-    """Open a page of pages/ on a run, with other parameters and with a filter, which takes along what is `CARRIED`."""
+    """Open a page of views/ on a run, with other parameters and with a filter, which takes along what is `CARRIED`."""
     filtered = wanted.to_params() if wanted is not None else {}
     chosen = {name: st.query_params[name] for name in CARRIED if name in st.query_params and wanted is not None}
-    st.switch_page(f"pages/{page}/page.py", query_params={"run": run} | chosen | filtered | parameters)
+    st.switch_page(f"views/{page}/page.py", query_params={"run": run} | chosen | filtered | parameters)

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from core.runs.game import ROUND
-from dashboard.pages.guide.steps import STEPS
+from dashboard.views.guide.steps import STEPS
 from tests.browser.app import PATIENCE, settle, visit
 from tests.browser.test_journeys import RUN, tab_to
 

@@ -21,7 +21,7 @@ from tests.conftest import make_detector, textured
 
 ROOT = Path(__file__).parents[2]
 Open = Callable[..., AppTest]
-# all that the navigation leads to, in its order, by the names of their folders in dashboard/pages/
+# all that the navigation leads to, in its order, by the names of their folders in dashboard/views/
 PAGES = tuple(find_pages())
 
 
@@ -88,7 +88,7 @@ def open_page(home: Path) -> Open:
             app.query_params[name] = value
         app.run()
         if page != "overview":
-            app.switch_page(f"pages/{page}/page.py")
+            app.switch_page(f"views/{page}/page.py")
             for name, value in params.items():
                 app.query_params[name] = value
             app.run()

@@ -19,7 +19,7 @@ from core.studies.runner import Source, run_study
 from core.studies.store import read_study
 from core.studies.study import Answer
 from dashboard.components.words import CLASS_WORDS, NO_BREAK
-from dashboard.pages.data.audit import together
+from dashboard.views.data.audit import together
 from tests.dashboard.conftest import Open
 from tests.dashboard.studies import add_studies
 from tests.dashboard.test_pages import words

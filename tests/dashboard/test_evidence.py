@@ -233,7 +233,7 @@ def test_a_run_without_pictures_is_shown_on_another_runs(open_page: Open, studie
 
 def test_the_page_reads_no_torch(studies: Path) -> None:
     code = CODE.format(
-        switch='app.switch_page("pages/evidence/page.py").run()', title="What does the detector read?", also="skimage"
+        switch='app.switch_page("views/evidence/page.py").run()', title="What does the detector read?", also="skimage"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, env=os.environ, capture_output=True, text=True, check=False

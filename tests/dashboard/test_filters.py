@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 from core.runs.browsing import Filter, browse_table, find_rows
 from core.runs.run import read_run
 from core.studies.store import study_path, write_study
-from dashboard.pages.explore.filters import admitted
+from dashboard.views.explore.filters import admitted
 from tests.core.runs.test_browsing import seal
 from tests.dashboard.conftest import Open
 from tests.dashboard.test_pages import settled, with_more_filters, words

@@ -20,7 +20,7 @@ from core.studies.runner import Source, run_study
 from core.studies.study import Context, Finding, Study
 from dashboard.components.glossary import TERMS
 from dashboard.components.words import percent
-from dashboard.pages.guide.steps import STEPS
+from dashboard.views.guide.steps import STEPS
 from tests.dashboard.conftest import Open
 from tests.dashboard.test_pages import words
 

@@ -36,7 +36,7 @@ assert not heavy, heavy
 )
 def test_browsing_reads_no_torch(home: Path, page: str, title: str, studies: tuple[str, ...]) -> None:
     add_studies(home, *studies)
-    switch = "" if page == "overview" else f'app.switch_page("pages/{page}/page.py").run()'
+    switch = "" if page == "overview" else f'app.switch_page("views/{page}/page.py").run()'
     # what draws maps takes their colours from scikit-image
     code = CODE.format(switch=switch, title=title, also="torch" if page == "patterns" else "skimage")
     done = subprocess.run(

@@ -39,7 +39,7 @@ from tests.hostile.damage import reseal
 OF_A_RUN = tuple(
     page
     for page in PAGES
-    if "library.current()" in (ROOT / f"dashboard/pages/{page}/page.py").read_text(encoding="utf-8")
+    if "library.current()" in (ROOT / f"dashboard/views/{page}/page.py").read_text(encoding="utf-8")
 )
 RUNS = ("tiny@seen-test", "tiny@blind-test")
 
@@ -117,8 +117,8 @@ def test_that_another_run_is_shown_is_said_on_the_page_that_was_opened_only(open
     assert "gone" not in words(app)
     # moving something on the page leaves it there
     assert "is not here; showing" in words(app.slider[0].set_value(0.7).run())
-    assert "is not here; showing" not in words(app.switch_page("pages/trust/page.py").run())
-    assert "is not here; showing" not in words(app.switch_page("pages/overview/page.py").run())
+    assert "is not here; showing" not in words(app.switch_page("views/trust/page.py").run())
+    assert "is not here; showing" not in words(app.switch_page("views/overview/page.py").run())
     assert "is not here; showing" not in words(open_page(run="tiny@blind-test"))
 
 
@@ -407,11 +407,11 @@ def test_what_is_selected_stays_while_an_image_is_looked_at(
     monkeypatch.setattr(grid, "_mount", lambda **_: SimpleNamespace(open=table["id"][7]))
     open_page("explore", **asked)
     there = gone[-1]
-    assert there == {"page": "pages/inspect/page.py", "id": table["id"][7], **asked}
+    assert there == {"page": "views/inspect/page.py", "id": table["id"][7], **asked}
     app = open_page("inspect", **{name: value for name, value in there.items() if name != "page"})
     app.button(key="inspect.after").click().run()
     app.button(key="inspect.back").click().run()
-    assert gone[-1] == {"page": "pages/explore/page.py", **asked}
+    assert gone[-1] == {"page": "views/explore/page.py", **asked}
 
 
 def test_explore_compares_what_is_selected(open_page: Open, home: Path) -> None:

@@ -21,7 +21,7 @@ from core.runs.run import read_run
 from core.studies.registry import find_study
 from core.studies.store import read_study
 from core.studies.study import Context
-from dashboard.pages.patterns.scatter import clicked_row, drawn_area
+from dashboard.views.patterns.scatter import clicked_row, drawn_area
 from tests.dashboard.conftest import Open
 from tests.dashboard.studies import add_studies
 from tests.dashboard.test_pages import words

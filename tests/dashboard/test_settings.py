@@ -41,7 +41,7 @@ def server(made_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     for name in ("dashboard", ".streamlit"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     # a new page is a folder and nothing else
-    fail = folder / "dashboard" / "pages" / "fail"
+    fail = folder / "dashboard" / "views" / "fail"
     fail.mkdir()
     (fail / "__init__.py").write_text(
         "from dashboard.navigation import Page\n\n"

@@ -20,10 +20,10 @@ from core.runs.run import read_run
 from dashboard.components.explanations import panels
 from dashboard.components.images import grid
 from dashboard.components.words import CLASS_WORDS
-from dashboard.pages.upload import uploads
 from dashboard.services import decoding, upload_limits
 from dashboard.services.requests import Looked
 from dashboard.services.worker import Standing, Worker
+from dashboard.views.upload import uploads
 from tests.dashboard.conftest import Open
 from tests.dashboard.test_pages import settled, words
 
@@ -271,5 +271,5 @@ def test_only_what_is_there_and_explained_is_kept_for_a_visitor(open_page: Open)
 def test_nothing_is_kept_of_who_leaves_the_page(open_page: Open) -> None:
     app = upload(open_page("upload", run="tiny@seen-test"), ("stripes.png", picture(3), "image/png"))
     assert "upload.held" in app.session_state
-    app.switch_page("pages/glossary/page.py").run()
+    app.switch_page("views/glossary/page.py").run()
     assert not any(key in app.session_state for key in ("upload.whole", "upload.cut", "upload.held"))

@@ -117,7 +117,7 @@ class Visitor:
         try:
             app.run()
             if page != PAGES[0]:
-                app.switch_page(f"pages/{page}/page.py")
+                app.switch_page(f"views/{page}/page.py")
                 for name, value in parameters.items():
                     app.query_params[name] = value
                 app.run()

@@ -12,7 +12,7 @@ from dashboard.services.library import Opened
 
 if TYPE_CHECKING:
     # Overview takes a button from here, and needs none of the probes
-    from dashboard.pages.evidence.setup import Evidence
+    from dashboard.views.evidence.setup import Evidence
 
 ABOUT = ["id", "name", "label", "predicted", "margin"]
 

@@ -24,7 +24,7 @@ from core.detectors.training import (
 from core.images.image_set import ImageSet, load_image_set
 
 QUICK = Recipe(name="quick", width=4, epochs=3, batch_size=16, learning_rate=0.05, validation=0.2, precision="float32")
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture

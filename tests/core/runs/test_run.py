@@ -14,7 +14,7 @@ from core.runs.run import Run, clean, find_runs, metrics, read_run, write_run
 from core.storage import MANIFEST, ContractError, sealed, sha256_of
 from tests.conftest import make_detector
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture

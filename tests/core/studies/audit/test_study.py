@@ -34,7 +34,8 @@ from core.studies.audit.summary import (
     yardsticks,
 )
 from core.studies.audit.words import HINT, about_lean
-from core.studies.copies.nearest_copy import FILE, NEAR, SHOWN, UNKNOWN, duplicates, files
+from core.studies.copies import duplicates, files
+from core.studies.copies.nearest_copy import FILE, NEAR, SHOWN, UNKNOWN
 from core.studies.probes import study as probes
 from core.studies.runner import Source, run_study
 from core.studies.store import read_study

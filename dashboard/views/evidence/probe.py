@@ -10,9 +10,11 @@ from dashboard.components.charts import style as charts
 from dashboard.components.images.picture_rows import Cell, Row, picture_rows
 from dashboard.components.studies import charts as evidence_charts
 from dashboard.components.words import CLASS_WORDS, percent
-from dashboard.pages.evidence.controlled_rates import controlled_rates
-from dashboard.pages.evidence.ranking import bar_of
-from dashboard.pages.evidence.setup import (
+from dashboard.services.address import Setting
+from dashboard.services.library import Opened
+from dashboard.views.evidence.controlled_rates import controlled_rates
+from dashboard.views.evidence.ranking import bar_of
+from dashboard.views.evidence.setup import (
     OTHER,
     Evidence,
     Shown,
@@ -21,8 +23,6 @@ from dashboard.pages.evidence.setup import (
     own_probes,
     rates_by,
 )
-from dashboard.services.address import Setting
-from dashboard.services.library import Opened
 
 # of the heading that names in the ranking lead to
 ANCHOR = "see-it"

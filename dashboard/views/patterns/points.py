@@ -9,10 +9,10 @@ from core.runs.browsing import Filter
 from core.runs.embedding import Area
 from dashboard.components.glossary import explain
 from dashboard.components.words import CLASS_WORDS
-from dashboard.pages.patterns.scatter import clicked_row, colourings, column_of, drawn_area, scatter
 from dashboard.services import address, library
 from dashboard.services.address import Setting
 from dashboard.services.library import Opened
+from dashboard.views.patterns.scatter import clicked_row, colourings, column_of, drawn_area, scatter
 
 DRAG = Setting("drag", "box", choices=("box", "lasso", "move"))
 DRAG_NAMES = {"box": "Box", "lasso": "Lasso", "move": "Move"}

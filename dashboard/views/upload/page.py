@@ -14,10 +14,10 @@ from dashboard.components.images.grid import image_grid
 from dashboard.components.images.picture import plain_picture
 from dashboard.components.studies.limits import draw_limits
 from dashboard.components.words import heading
-from dashboard.pages.upload import uploads
 from dashboard.services import address, library
 from dashboard.services.address import Setting
 from dashboard.services.upload_limits import MAX_FILES, MAX_OWN
+from dashboard.views.upload import uploads
 
 opened = library.current()
 known = known_detectors()

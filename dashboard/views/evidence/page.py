@@ -8,11 +8,11 @@ from dashboard.components.studies.finding_words import findings
 from dashboard.components.studies.out_of_distribution import draw_transfer
 from dashboard.components.studies.study import study_of
 from dashboard.components.words import CLASS_WORDS, heading, section
-from dashboard.pages.evidence import probe as one
-from dashboard.pages.evidence.neighbours import draw_summary, searched
-from dashboard.pages.evidence.ranking import draw_ranking
-from dashboard.pages.evidence.setup import read_evidence, shown_picture
 from dashboard.services import library
+from dashboard.views.evidence import probe as one
+from dashboard.views.evidence.neighbours import draw_summary, searched
+from dashboard.views.evidence.ranking import draw_ranking
+from dashboard.views.evidence.setup import read_evidence, shown_picture
 
 opened = library.current()
 

@@ -15,9 +15,9 @@ from dashboard.components.studies.finding_words import coloured
 from dashboard.components.studies.study import cannot, numbers, refused, study_of, summary
 from dashboard.components.studies.trust import WHAT, group_words, strong
 from dashboard.components.words import section
-from dashboard.pages.trust import curves
 from dashboard.services.address import Setting
 from dashboard.services.library import Opened
+from dashboard.views.trust import curves
 
 FILL = Setting("filled", "unseen", choices=("unseen", *FILLS))
 FILL_NAMES = {

@@ -5,10 +5,10 @@ import streamlit as st
 from core.studies.audit.summary import concerns, estimate, rings, summary, yardsticks
 from dashboard.services import library
 from dashboard.components.glossary import explain
-from dashboard.pages.data import audit as parts
-from dashboard.pages.data import charts as audit_charts
+from dashboard.views.data import audit as parts
+from dashboard.views.data import charts as audit_charts
 from dashboard.components.charts import style as charts
-from dashboard.pages.data.copies import draw_counts, draw_pairs
+from dashboard.views.data.copies import draw_counts, draw_pairs
 from dashboard.components.studies.finding_words import coloured
 from dashboard.components.studies.study import readable
 from dashboard.components.words import CLASS_WORDS, heading, section

@@ -12,11 +12,11 @@ from core.runs.guide import RADII, first_turned, suspects, with_less_detail, wit
 from dashboard.components.glossary import explain
 from dashboard.components.images.picture import explained_picture, plain_picture
 from dashboard.components.words import CLASS_WORDS, percent
-from dashboard.pages.guide.parts import Told, asked, keyed_slider, measured, put
 from dashboard.services import address, library
 from dashboard.services.address import Setting
 from dashboard.services.requests import Look
 from dashboard.services.worker import Standing
+from dashboard.views.guide.parts import Told, asked, keyed_slider, measured, put
 
 CUTS = {"paper": "the paper's way", **{count: f"{count} parts" for count in ("8", "16", "30", "50", "100")}}
 CUT = Setting("parts", "paper", choices=tuple(CUTS))

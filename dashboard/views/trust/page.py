@@ -12,9 +12,9 @@ from dashboard.components.studies import trust, trust_words
 from dashboard.components.studies.study import all_there
 from dashboard.components.studies.trust import part
 from dashboard.components.words import heading
-from dashboard.pages.trust import curves, faithfulness
 from dashboard.services import library
 from dashboard.services.address import Setting
+from dashboard.views.trust import curves, faithfulness
 
 BY = Setting("by", "verdict", choices=("verdict", "cell"))
 BY_NAMES = {"verdict": "Each verdict", "cell": "Right and wrong ones apart"}

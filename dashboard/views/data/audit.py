@@ -20,7 +20,7 @@ from core.studies.copies.nearest_copy import FILE, NEAR, SHOWN
 from core.studies.study import Answer
 from dashboard.services import address
 from dashboard.services.library import Opened
-from dashboard.pages.data import charts as audit_charts
+from dashboard.views.data import charts as audit_charts
 from dashboard.components.charts import style as charts
 from dashboard.components.studies import study
 from dashboard.components.studies.finding_words import coloured, parts

@@ -71,7 +71,7 @@ with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         "Telltale shows how a detector of AI-generated images decides, and how far its verdicts can be believed.",
         width="content",
     )
-    st.page_link("pages/guide/page.py", label="New here? Start the guide", query_params={"run": run})
+    st.page_link("views/guide/page.py", label="New here? Start the guide", query_params={"run": run})
 if opened.judged.empty:
     st.info("This run holds no image, so there is nothing to measure; choose another one on the left.")
     st.stop()

@@ -19,10 +19,10 @@ from dashboard.components.images.group_differences import draw_apart
 from dashboard.components.studies.report import report_download
 from dashboard.components.studies.study import csv_button
 from dashboard.components.words import heading, percent
-from dashboard.pages.explore import filters
 from dashboard.services import address, library
 from dashboard.services.address import Setting
 from dashboard.services.sentences import for_visitors
+from dashboard.views.explore import filters
 
 MAPS = Setting("maps", "off", choices=("off", "on"))
 TILE = Setting("tile", "medium", choices=tuple(TILES))

@@ -6,10 +6,10 @@ import streamlit as st
 from core.probes.table import probe_columns
 from dashboard.components.glossary import explain
 from dashboard.components.words import CLASS_WORDS, percent
-from dashboard.pages.evidence.controlled_rates import Bar, controlled_rates
-from dashboard.pages.evidence.setup import OTHER, Evidence, Shown, open_turned
 from dashboard.services.address import Setting
 from dashboard.services.library import Opened
+from dashboard.views.evidence.controlled_rates import Bar, controlled_rates
+from dashboard.views.evidence.setup import OTHER, Evidence, Shown, open_turned
 
 ORDER = Setting("order", "least", choices=("least", "most"))
 ORDERS = {"least": "Most turned for its size", "most": "Most turned"}

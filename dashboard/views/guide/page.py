@@ -5,10 +5,10 @@ import streamlit as st
 from core.runs.guide import choose_cast
 from core.storage import ContractError
 from dashboard.components.explanations.asking import known_detectors
-from dashboard.pages.guide.parts import Told
-from dashboard.pages.guide.steps import STEPS, ask_ahead
 from dashboard.services import library
 from dashboard.services.address import Setting
+from dashboard.views.guide.parts import Told
+from dashboard.views.guide.steps import STEPS, ask_ahead
 
 STEP = Setting("step", 1, kind=int, low=1, high=len(STEPS))
 WIDE = Setting("wide", "no", choices=("no", "yes"))

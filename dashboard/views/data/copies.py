@@ -17,7 +17,7 @@ from dashboard.services import address
 from dashboard.services import library
 from dashboard.services.address import Setting
 from dashboard.services.library import Opened
-from dashboard.pages.data.pairs import pair_pictures
+from dashboard.views.data.pairs import pair_pictures
 from dashboard.components.words import CLASS_WORDS
 
 SIDE_NAMES = {"in_training": "With training images", "in_set": "Within this set"}

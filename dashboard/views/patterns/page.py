@@ -10,10 +10,10 @@ from dashboard.components.studies.finding_words import bullets
 from dashboard.components.studies.study import csv_button, study_of
 from dashboard.components.studies.trust import group_words
 from dashboard.components.words import heading, section
-from dashboard.pages.patterns import clusters, scroll
-from dashboard.pages.patterns.points import draw_points
 from dashboard.services import address, library
 from dashboard.services.address import Setting
+from dashboard.views.patterns import clusters, scroll
+from dashboard.views.patterns.points import draw_points
 
 ORDER = Setting("order", "errors", choices=("errors", "size"))
 ORDER_NAMES = {"errors": "Most errors first", "size": "Largest first"}
