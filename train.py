@@ -159,7 +159,7 @@ def provenance(name: str, recipe: Recipe, train_set: ImageSet, history: list[dic
 def test_and_write(options: argparse.Namespace, detector: Detector, train_set: ImageSet, test_set: ImageSet) -> Path:
     """The one look at the test set: predictions, maps and metrics, then detector and run on disk."""
     path: Path = options.out / "runs" / f"{detector.name}@{test_set.name}"
-    if not path.exists() or options.replace or read_run(path).manifest["detector_sha256"] != detector.sha256:
+    if not path.exists() or options.replace or not detector.identity.made(read_run(path).manifest):
         path = predict(options, detector, train_set, test_set)
     # else a training that was stopped between run and detector is being resumed
     card = model_card(detector.manifest, read_run(path).manifest)

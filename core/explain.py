@@ -14,6 +14,7 @@ from core.explainers.lime.regions import explain_lime_fully
 from core.explainers.lime.segmentation import SEGMENTATIONS
 from core.explainers.results import CAM_METHODS, CAM_STAGES, LimeSettings
 from core.explainers.saving import SIZE, Result, Style, draw_result, save_npz, save_png
+from core.files import read_bytes
 from core.images.decoding import MAX_BYTES, RESAMPLING, crop_square, decode, resize
 from core.images.palette import PALETTES, Palette
 from core.report.explanation import save_html
@@ -70,8 +71,7 @@ def read_image(path: Path, *, resampling: str = "bicubic") -> tuple[NDArray[np.u
         ImageError: it is no image that is read here.
         OSError: it cannot be opened.
     """
-    with path.open("rb") as file:
-        image = decode(file.read(MAX_BYTES + 1))
+    image = decode(read_bytes(path, limit=MAX_BYTES))
     height, width = image.shape[:2]
     if (height, width) == (SIDE, SIDE):
         return image, []

@@ -20,6 +20,8 @@ from typing import Any
 
 import platformdirs
 
+from core.files import check_file, open_file, parse_json, read_bytes
+
 SCHEMA = 1
 MANIFEST = "manifest.json"
 # a manifest's own hash; those written before there was one lack it
@@ -63,8 +65,8 @@ def cache_dir() -> Path:
 
 
 def sha256_of(path: Path) -> str:
-    """sha256 of a file's bytes as 64 hex digits."""
-    with path.open("rb") as file:
+    """sha256 of a file's bytes as 64 hex digits; errors as for `core.files.open_file`."""
+    with open_file(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -229,14 +231,14 @@ def read_manifest(path: Path, kind: str) -> dict[str, Any]:
     file = path / MANIFEST
     restore(path)
     try:
-        manifest = json.loads(file.read_text(encoding="utf-8"))
+        manifest = parse_json(read_bytes(file))
     except FileNotFoundError:
         raise ContractError(f"{path} is no {kind}: it has no {MANIFEST}; name a folder that train.py wrote") from None
     except (ValueError, RecursionError):
-        # not UTF-8, not JSON, nested too deep, or a number of thousands of digits
+        # not UTF-8, not JSON, nested too deep, a number of thousands of digits, or text that no page can show
         raise ContractError(f"{file} is not readable JSON; restore it or write the {kind} again") from None
     except OSError as error:
-        raise ContractError(f"{file} cannot be read ({error.strerror}); check the folder and its permissions") from None
+        raise ContractError(f"{file} cannot be read ({error.strerror}); check what it is and its permissions") from None
     if not isinstance(manifest, dict) or not isinstance(manifest.get("files"), dict):
         raise ContractError(f"{file} is not a {kind}'s manifest; restore it or write the {kind} again")
     if manifest.get("kind") != kind:
@@ -258,18 +260,35 @@ def read_folder(path: Path, kind: str) -> dict[str, Any]:
     """
     manifest = read_manifest(path, kind)
     for name, digest in manifest["files"].items():
-        file = path / name
-        if Path(name).name != name:
-            raise ContractError(f"{path / MANIFEST} names a file outside its folder ({name!r}); do not use it")
-        if not file.is_file():
-            raise ContractError(f"{file} is missing; restore it or write the {kind} again")
-        try:
-            found = sha256_of(file)
-        except OSError as error:
-            raise ContractError(f"{file} cannot be read ({error.strerror}); check its permissions") from None
-        if found != digest:
-            raise ContractError(f"{file} is not the file that was written (its sha256 differs); restore it")
+        if _each_file(path, name, kind, sha256_of) != digest:
+            raise ContractError(f"{path / name} is not the file that was written (its sha256 differs); restore it")
     return manifest
+
+
+def glance_at_folder(path: Path, kind: str) -> dict[str, Any]:
+    """The manifest of a sealed folder whose files are all there and fit to be opened; nothing in them is read.
+
+    Raises:
+        ContractError: as `read_folder`, but for files that were changed.
+    """
+    manifest = read_manifest(path, kind)
+    for name in manifest["files"]:
+        _each_file(path, name, kind, check_file)
+    return manifest
+
+
+def _each_file(path: Path, name: str, kind: str, ask: Callable[[Path], object]) -> object:
+    """What `ask` says of a file that a manifest names."""
+    if Path(name).name != name:
+        raise ContractError(f"{path / MANIFEST} names a file outside its folder ({name!r}); do not use it")
+    try:
+        return ask(path / name)
+    except (FileNotFoundError, ValueError):
+        # a name with a null byte is no file's
+        raise ContractError(f"{path / name} is missing; restore it or write the {kind} again") from None
+    except OSError as error:
+        reason = f"({error.strerror}); check its permissions, or write the {kind} again"
+        raise ContractError(f"{path / name} cannot be read {reason}") from None
 
 
 def _sync(path: Path) -> None:

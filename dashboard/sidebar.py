@@ -1,5 +1,6 @@
 """The sidebar: which run, and where its pictures come from."""
 
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 import streamlit as st
@@ -7,11 +8,13 @@ import streamlit as st
 from core.images.image_set import KAGGLE
 from core.storage import ContractError
 from dashboard.components.glossary import explain
+from dashboard.components.plain import plain
 from dashboard.components.polling import come_back
 from dashboard.components.words import remaining
 from dashboard.services import address, library
 from dashboard.services.sentences import for_visitors
 
+UNUSABLE = " (cannot be opened)"
 LOCAL = ("localhost", "127.0.0.1", "::1")
 # what proxies add
 FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip", "Via")
@@ -28,7 +31,7 @@ LOGO = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 132 32">
 
 def draw_sidebar(page: str) -> None:
     """Draw the run picker and what pictures are at hand, beside the page of this title."""
-    found = list(library.runs())
+    found, refused = list(library.runs()), library.refused_runs()
     asked = st.query_params.get("run")
     st.session_state["run"] = library.choose_run()
     if asked and found and asked not in found:
@@ -40,14 +43,25 @@ def draw_sidebar(page: str) -> None:
             st.selectbox(
                 "Run",
                 found,
-                format_func=lambda name: name.replace("@", " on "),
+                format_func=lambda name: name.replace("@", " on ") + (UNUSABLE if name in refused else ""),
                 key="url.run",
                 on_change=_take_run,
                 help=explain("Run"),
             )
             address.put("run", st.session_state["run"])
+        if refused:
+            _draw_refused(refused)
         reading = library.shelf().status.state == "reading"
         come_back(_draw_pictures, while_busy=reading)
+
+
+def _draw_refused(refused: Mapping[str, str]) -> None:
+    """What is wrong with each run that cannot be opened."""
+    with st.expander(
+        f"{len(refused)} {'run' if len(refused) == 1 else 'runs'} cannot be opened", icon=":material/error:"
+    ):
+        for name, sentence in refused.items():
+            st.caption(f"**{plain(name)}**: {plain(sentence)}")
 
 
 def note_other_run(page: str) -> None:

@@ -3,7 +3,6 @@
 Its one number is the **margin**, logit_REAL - logit_FAKE: above 0 the verdict is REAL, below FAKE.
 """
 
-import hashlib
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -13,13 +12,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors.torch import save
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torchvision.models.resnet import BasicBlock, ResNet
 
 from core.detectors.capabilities import Capability
+from core.detectors.identity import WEIGHTS, Identity, check_claim, hash_weights, read_settings, read_weights
 from core.runs.validation import read_detector_manifest
 from core.storage import ContractError, read_folder, write_folder
 
@@ -155,6 +154,15 @@ class Detector:
         return str(self.manifest.get("name", "unnamed"))
 
     @property
+    def identity(self) -> Identity:
+        """Who it is: what its answers depend on, as computed."""
+        return Identity(self.sha256, self.mean, self.std, self.temperature)
+
+    @property
+    def cache_key(self) -> str:
+        """What its answers are kept under in a cache; those of another device differ in their last digits."""
+        return f"{self.identity.fingerprint} {self.device.type}"
+
     def side(self) -> int:
         """Pixels along each side of the square that it takes."""
         return SIDE
@@ -332,14 +340,9 @@ def measure_batch_size(
 
 
 def weights_sha256(network: nn.Module) -> str:
-    """sha256 over the names and values of a network's state: equal weights, equal hash, whatever file they were in."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(network.state_dict().items()):
-        if name.endswith(COUNTER):
-            continue
-        digest.update(name.encode())
-        digest.update(tensor.detach().float().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()
+    """sha256 over the names and values of a network's state, see `core.detectors.identity.hash_weights`."""
+    state = sorted((name, tensor) for name, tensor in network.state_dict().items() if not name.endswith(COUNTER))
+    return hash_weights((name, tensor.detach().float().cpu().numpy()) for name, tensor in state)
 
 
 def round_to_float16(network: nn.Module) -> None:
@@ -393,7 +396,7 @@ def save_detector(path: Path, detector: Detector, *, model_card: str, replace: b
         "weights_sha256": detector.sha256,
     }
     files = {
-        "weights.safetensors": lambda file: file.write_bytes(save(tensors)),
+        WEIGHTS: lambda file: file.write_bytes(save(tensors)),
         "README.md": lambda file: file.write_text(model_card, encoding="utf-8"),
     }
     write_folder(path, kind=KIND, manifest=manifest, files=files, replace=replace)
@@ -416,27 +419,15 @@ def load_detector(path: Path, *, device: str = "auto") -> Detector:
     """Read a detector from its folder.
 
     Raises:
-        ContractError: a file is missing, changed, or of another width than the manifest says.
+        ContractError: a file is missing, changed, or of another width than the manifest says, or the manifest claims
+            other weights.
         ValueError: there is no such device here.
     """
     read_detector_manifest(path)
     manifest = read_folder(path, KIND)
-    file = path / "weights.safetensors"
-    try:
-        normalisation = manifest["normalisation"]
-        width, temperature = int(manifest["width"]), float(manifest["temperature"])
-        mean, std = (tuple(map(float, normalisation[key])) for key in ("mean", "std"))
-        finite = bool(np.isfinite([temperature, *mean, *std]).all())
-        if not finite or not 1 <= width <= 1024 or temperature <= 0 or len(mean) != 3 or len(std) != 3 or min(std) <= 0:
-            raise ValueError
-    except (KeyError, TypeError, ValueError, OverflowError):
-        raise ContractError(f"{path / 'manifest.json'} lacks width, normalisation or temperature; restore it") from None
-    if "weights.safetensors" not in manifest["files"]:
-        raise ContractError(f"{path / 'manifest.json'} does not list weights.safetensors; restore it")
-    try:
-        tensors = load_file(file)
-    except (SafetensorError, OSError):
-        raise ContractError(f"{file} is not a safetensors file; restore it or train the detector again") from None
+    file = path / WEIGHTS
+    width, mean, std, temperature = read_settings(path, manifest)
+    tensors = {name: torch.from_numpy(values) for name, values in read_weights(path, manifest).items()}
     _check_weights(file, tensors, width)
     network = build_network(width, seed=0)
     try:
@@ -446,4 +437,8 @@ def load_detector(path: Path, *, device: str = "auto") -> Detector:
     missing = {name for name in network.state_dict() if not name.endswith(COUNTER)} ^ set(tensors)
     if missing:
         raise ContractError(f"{file} lacks or adds {sorted(missing)[0]}; restore it or train the detector again")
-    return Detector(network, width, mean, std, temperature, manifest, pick_device(device))  # type: ignore[arg-type]
+    # a name is a folder's: what a manifest claims may be another detector's
+    named = {**manifest, "name": path.absolute().name}
+    detector = Detector(network, width, mean, std, temperature, named, pick_device(device))
+    check_claim(path, manifest, detector.sha256)
+    return detector

@@ -21,6 +21,7 @@ from torchvision.models.resnet import ResNet
 
 from core.detectors.detector import REAL, Detector, Normalisation, build_network, pick_device, round_to_float16
 from core.detectors.recipe import Recipe, augment, autocast, learning_rate
+from core.files import check_file
 from core.images.image_set import ImageSet
 from core.storage import cache_dir, write_bytes_atomically
 
@@ -248,6 +249,7 @@ class Training:
 
     def load(self) -> None:
         try:
+            check_file(self.file)
             with safe_open(self.file, framework="pt", device="cpu") as file:
                 state = json.loads(file.metadata()["training"])
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping

@@ -7,7 +7,7 @@ import re
 import struct
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol
@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from core.files import LIMITS, UnfitFileError, is_text, open_file, printable, read_array, read_bytes
 from core.images.decoding import ImageError, decode
 from core.images.statistics import image_facts
 from core.storage import ContractError, cache_dir, read_folder, write_folder
@@ -122,7 +123,7 @@ class _Folder:
         return sorted(found)
 
     def read(self, split: str, entry: _Entry) -> bytes:
-        return (self.root / split / entry.name).read_bytes()
+        return read_bytes(self.root / split / entry.name, limit=MAX_FILE_BYTES)
 
     def close(self) -> None:
         pass
@@ -130,14 +131,20 @@ class _Folder:
 
 class _Zip:
     def __init__(self, path: Path) -> None:
-        try:
-            self.archive = zipfile.ZipFile(path)
-        except (zipfile.BadZipFile, EOFError, OSError):
-            raise DatasetError(f"{path} is not a whole .zip file; download it again.") from None
-        except (NotImplementedError, RuntimeError, ValueError, struct.error) as error:
-            # members that ask for a newer unpacker, or whose names are no text
-            raise DatasetError(f"{path} is packed in a way that is not read here ({error}); pack it anew.") from None
         self.path = path
+        with ExitStack() as opened:
+            try:
+                self.file = opened.enter_context(open_file(path, limit=LIMITS[".zip"]))
+                self.archive = zipfile.ZipFile(self.file)
+            except UnfitFileError as error:
+                raise DatasetError(f"{error}.") from None
+            except (zipfile.BadZipFile, EOFError, OSError):
+                raise DatasetError(f"{path} is not a whole .zip file; download it again.") from None
+            except (NotImplementedError, RuntimeError, ValueError, struct.error) as error:
+                # members that ask for a newer unpacker, or whose names are no text
+                reason = f"is packed in a way that is not read here ({error}); pack it anew."
+                raise DatasetError(f"{path} {reason}") from None
+            opened.pop_all()
         pattern = re.compile(r"(?:[^/]+/)?(train|test)/((?:REAL|FAKE)/(?!\.)[^/]+)")
         self.members: dict[str, dict[str, zipfile.ZipInfo]] = {"train": {}, "test": {}}
         for info in self.archive.infolist():
@@ -162,6 +169,7 @@ class _Zip:
 
     def close(self) -> None:
         self.archive.close()
+        self.file.close()
 
 
 def _find_root(root: Path) -> Path:
@@ -178,7 +186,7 @@ def _open(data: str | Path) -> _Source:
         path = download_from_kaggle() if str(data) == "kaggle" else Path(data).expanduser()
     except RuntimeError:
         raise DatasetError(f"{data} begins with a user who is not known here; write out the whole path.") from None
-    return _Zip(path) if path.is_file() else _Folder(path)
+    return _Zip(path) if path.exists() and not path.is_dir() else _Folder(path)
 
 
 def download_from_kaggle() -> Path:
@@ -282,7 +290,7 @@ def _decode_all(
     skipped = []
     for done, entry in enumerate(entries, start=1):
         try:
-            if any("\ud800" <= letter <= "\udfff" for letter in entry.name):
+            if not is_text(entry.name):
                 raise ImageError("has a name that is no text; rename it")
             data = _read_small(source, split, entry)
             image = decode(data)
@@ -291,7 +299,7 @@ def _decode_all(
             pixels[len(kept)] = image
             kept.append((entry.name, hashlib.sha256(data).hexdigest(), len(data)))
         except ImageError as error:
-            skipped.append(f"{_printable(entry.name)}: {error}")
+            skipped.append(f"{printable(entry.name)}: {error}")
         if progress is not None and (done % 500 == 0 or done == len(entries)):
             progress(done, len(entries))
     pixels = pixels[: len(kept)]
@@ -311,11 +319,6 @@ def _is_file(item: os.DirEntry[str]) -> bool:
         return False
 
 
-def _printable(name: str) -> str:
-    """A file's name in a sentence: one that holds line ends or commands of a terminal does nothing there."""
-    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in name)
-
-
 def _read_small(source: _Source, split: str, entry: _Entry) -> bytes:
     if entry.size > MAX_FILE_BYTES:
         raise ImageError(f"has {entry.size} bytes, too many for {SIDE} x {SIDE} pixels")
@@ -325,7 +328,7 @@ def _read_small(source: _Source, split: str, entry: _Entry) -> bytes:
         raise
     except (OSError, EOFError, zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError) as error:
         # zipfile raises these for damaged, encrypted or unknown members
-        raise ImageError(f"cannot be read ({error})") from None
+        raise ImageError(f"cannot be read ({getattr(error, 'strerror', None) or error})") from None
     except Exception as error:  # noqa: BLE001 - zlib.error derives from Exception alone
         raise ImageError(f"cannot be unpacked ({error})") from None
 
@@ -385,7 +388,8 @@ def _write_pack(pack: Path, image_set: ImageSet) -> ImageSet:
 
 def _read_pack(pack: Path) -> ImageSet:
     manifest: dict[str, Any] = read_folder(pack, PACK)
-    pixels = np.load(pack / "images.npy", mmap_mode="r", allow_pickle=False)
-    rows = pd.read_parquet(pack / "rows.parquet")
+    pixels = read_array(pack / "images.npy", mapped=True)
+    with open_file(pack / "rows.parquet") as file:
+        rows = pd.read_parquet(file)
     skipped = tuple(manifest["skipped"])
     return ImageSet(manifest["name"], manifest["split"], pixels, rows, manifest["fingerprint"], skipped)

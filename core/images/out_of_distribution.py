@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from core.files import UnfitFileError, open_file, read_bytes
 from core.images.decoding import RESAMPLING, ImageError, decode, resize
 from core.images.image_set import MAX_FILE_BYTES, SAMPLE, SIDE
 
@@ -101,7 +102,7 @@ def _files_in(folder: Path) -> Iterator[bytes | None]:
     for path in sorted(folder.rglob("*")):
         if path.suffix.lower() in SUFFIXES and path.is_file():
             try:
-                yield path.read_bytes() if path.stat().st_size <= MAX_FILE_BYTES else None
+                yield read_bytes(path, limit=MAX_FILE_BYTES)
             except OSError:
                 yield None
 
@@ -110,7 +111,7 @@ def _files_of(archive: Path) -> Iterator[bytes | None]:
     unpacked = 0
     try:
         # read as a stream, member by member: nothing touches the disk, and no name in it is ever used as a path
-        with tarfile.open(archive, "r|xz") as opened:
+        with open_file(archive) as packed, tarfile.open(fileobj=packed, mode="r|xz") as opened:
             for number, member in enumerate(opened):
                 unpacked += member.size
                 if number >= MAX_FILES or unpacked > MAX_UNPACKED:
@@ -120,6 +121,8 @@ def _files_of(archive: Path) -> Iterator[bytes | None]:
                     yield None if file is None else file.read()
     except ForeignError:
         raise
+    except UnfitFileError as error:
+        raise ForeignError(str(error)) from None
     except Exception as error:  # noqa: BLE001 - lzma's and tarfile's errors share no base class
         raise ForeignError(f"{archive} is no whole .tar.xz ({type(error).__name__}); get it again") from None
 

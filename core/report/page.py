@@ -5,12 +5,12 @@ from __future__ import annotations
 import html
 import os
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from core.detectors.identity import find_maker, identify_all
 from core.metrics.classification import calibration, class_scores, confusion_at, error_by, is_right, sweep
 from core.metrics.intervals import wilson_interval
 from core.report import figures
@@ -20,8 +20,7 @@ from core.report.selection import Selection, selection_report
 from core.report.settings import settings
 from core.runs.pictures import Pictures
 from core.runs.run import HOMES, Run, find_detectors
-from core.runs.validation import read_detector_manifest
-from core.storage import ContractError, write_bytes_atomically
+from core.storage import write_bytes_atomically
 from core.studies.probes.summary import ranking, read_turns
 from core.studies.store import find_studies
 from core.studies.study import Answer
@@ -77,20 +76,12 @@ def gather(run: Run, homes: tuple[Path, ...] = HOMES) -> dict[str, Any]:
     found = find_studies(run)
     # a report is sent on: it names files from the run's folder on
     problems = [problem.replace(f"{run.path}{os.sep}", "") for problem in found.problems]
-    made_by = _detector_of(run.manifest["detector_sha256"], homes)
+    detectors, _ = identify_all(find_detectors(homes))
+    maker = find_maker(run.manifest, detectors)
+    made_by = None if maker is None else detectors[maker].manifest
     first = {name: number for number, name in enumerate(ORDER)}
     names = sorted(found.answers, key=lambda name: first.get(name, len(ORDER)))
     return {"detector": made_by, "answers": {name: found.answers[name] for name in names}, "problems": problems}
-
-
-def _detector_of(sha256: str, homes: tuple[Path, ...]) -> dict[str, object] | None:
-    """The manifest of the detector with these weights, None where it is not here."""
-    for path in find_detectors(homes).values():
-        with suppress(ContractError):
-            manifest = read_detector_manifest(path)
-            if manifest.get("weights_sha256") == sha256:
-                return manifest
-    return None
 
 
 def run_report(

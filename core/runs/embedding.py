@@ -10,6 +10,8 @@ import pandas as pd
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from core.files import open_file
+
 # a lasso has hundreds of corners; so many keep its shape, and fit into a URL
 MOST_CORNERS = 60
 
@@ -84,7 +86,7 @@ def read_places(run: Path, ids: pd.Series) -> pd.DataFrame:
     file = run / "studies" / "clusters.parquet"
     try:
         # from an open file: pyarrow takes a path's folders for columns
-        with file.open("rb") as opened:
+        with open_file(file) as opened:
             names = pq.read_schema(opened).names
             wanted = [name for name in names if name.endswith(("_x", "_y"))]
             columns = ["id", *wanted]

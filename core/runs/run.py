@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -13,10 +14,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from core.files import open_file, printable, read_array
 from core.images.image_set import CLASSES, ImageSet, Split
 from core.images.statistics import FACTS
 from core.metrics.classification import expected_calibration_error
-from core.runs.validation import check_arrays, check_manifest, check_predictions, check_size
+from core.runs.validation import check_arrays, check_manifest, check_predictions, check_size, is_plain_name
 from core.storage import MANIFEST, ContractError, read_folder, restore_all, write_folder
 
 if TYPE_CHECKING:
@@ -29,8 +31,9 @@ LIBRARIES = (
     "pillow",
 )  # fmt: skip
 ROOT = Path(__file__).parents[2]
-# where detectors and runs are looked for; what a user made comes before what ships
-HOMES = (ROOT, ROOT / "assets")
+SHIPPED = ROOT / "assets"
+# where detectors and runs are looked for
+HOMES = (ROOT, SHIPPED)
 COLUMNS = (
     "id", "name", "label", "predicted", "margin", "p_real", "logit_fake", "logit_real", "category", "sha256",
     "in_train", "is_repeat",
@@ -122,6 +125,7 @@ def write_run(
     manifest = {
         "detector": detector.name,
         "detector_sha256": detector.sha256,
+        "detector_fingerprint": detector.identity.fingerprint,
         "temperature": detector.temperature,
         "set": images.name,
         "set_fingerprint": images.fingerprint,
@@ -231,7 +235,9 @@ def read_run(path: Path) -> Run:
         raise ContractError(f"{path / MANIFEST} does not list {file.name}; write the run again")
     check_size(file, manifest["images"])
     try:
-        predictions = pd.read_parquet(file)
+        # from an open file: pyarrow takes a path's folders for columns
+        with open_file(file) as opened:
+            predictions = pd.read_parquet(opened)
     except Exception as error:  # noqa: BLE001 - pyarrow's errors share no base class below Exception
         raise ContractError(f"{file} is no parquet file ({type(error).__name__}); restore it") from None
     if missing := set(COLUMNS) - set(predictions.columns):
@@ -249,7 +255,7 @@ def _read_array(path: Path, manifest: dict[str, Any], name: str, rows: int) -> N
     if file.name not in manifest["files"]:
         return None
     try:
-        array: NDArray[Any] = np.load(file, mmap_mode="r", allow_pickle=False)
+        array = read_array(file, mapped=True)
     except (ValueError, OSError, EOFError, OverflowError, MemoryError, SyntaxError):
         # also what a header that claims a shape of exabytes comes to
         raise ContractError(f"{file} is no plain numpy array; restore it or write the run again") from None
@@ -266,8 +272,21 @@ def find_runs(homes: tuple[Path, ...] = HOMES) -> dict[str, Path]:
 
 
 def find_detectors(homes: tuple[Path, ...] = HOMES) -> dict[str, Path]:
-    """Names and folders of all detectors, a user's own first; a folder without a manifest is none."""
-    return _find(homes, "detectors")
+    """Names and folders of all detectors, those that ship first; a folder without a manifest is none.
+
+    A detector that has the name of one before it is found as `NAME (own)`.
+    """
+    return _find(tuple(sorted(homes, key=lambda home: home != SHIPPED)), "detectors", shadowed="{} (own)")
+
+
+def misnamed(homes: tuple[Path, ...], kind: str) -> dict[str, str]:
+    """A sentence on each folder of a "run" or a "detector" whose name hides it, by what can be shown of that name."""
+    paths = (path for home in _distinct(homes) for path in _folders(home / f"{kind}s"))
+    return {
+        printable(path.name): f"{printable(str(path))} has a name that cannot be shown; rename the folder"
+        for path in paths
+        if not is_plain_name(path.name)
+    }
 
 
 def find_named(name: str, known: Mapping[str, Path], kind: str) -> Path:
@@ -289,19 +308,35 @@ def find_named(name: str, known: Mapping[str, Path], kind: str) -> Path:
     raise ContractError(f"there is no {kind} {name!r} in {kind}s/ or assets/{kind}s/; there is {there}")
 
 
-def _find(homes: tuple[Path, ...], folder: str) -> dict[str, Path]:
+def _find(homes: tuple[Path, ...], folder: str, *, shadowed: str = "{}") -> dict[str, Path]:
     # one whose manifest is damaged is found too, so that who opens it is told what is wrong with it
     found: dict[str, Path] = {}
-    for path in (path for home in homes for path in _folders(home / folder)):
-        if (path / MANIFEST).exists():
-            found.setdefault(path.name, path)
+    for path in (path for home in _distinct(homes) for path in _folders(home / folder)):
+        if is_plain_name(path.name):
+            found.setdefault(path.name if path.name not in found else shadowed.format(path.name), path)
     return found
 
 
+def _distinct(homes: tuple[Path, ...]) -> Iterable[Path]:
+    return {home.resolve(): home for home in homes}.values()
+
+
 def _folders(parent: Path) -> Iterator[Path]:
-    if parent.is_dir():
+    with suppress(OSError):
         restore_all(parent)
-        yield from sorted(child for child in parent.iterdir() if child.is_dir() and not child.name.startswith("."))
+        visible = [child for child in parent.iterdir() if not child.name.startswith(".")]
+        yield from filter(_has_manifest, sorted(visible))
+
+
+def _has_manifest(folder: Path) -> bool:
+    try:
+        (folder / MANIFEST).stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        # one that may not be looked into is found, too
+        return True
+    return True
 
 
 def library_versions() -> dict[str, str]:

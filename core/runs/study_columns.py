@@ -4,7 +4,6 @@ A study's file says in its metadata (JSON under `telltale`) which of its columns
 what each of them is (`columns`). A file without that adds all of its columns, under their own names.
 """
 
-import json
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -14,6 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
+
+from core.files import is_text, open_file, parse_json
 
 KEY = b"telltale"
 MAX_CHOICES = 50
@@ -82,7 +83,7 @@ def added_by_studies(run: Path, ids: pd.Series, also: Collection[str] = (), *, o
         if not columns:
             continue
         try:
-            with file.path.open("rb") as opened:
+            with open_file(file.path) as opened:
                 study = pq.read_table(opened, columns=["id", *columns], page_checksum_verification=True).to_pandas()
         except Exception:  # noqa: BLE001, S112 - pyarrow's errors share no base; a damaged study costs its columns only
             continue
@@ -110,12 +111,12 @@ def further_columns(run: Path) -> dict[str, StudyColumn]:
 
 
 def _files(run: Path) -> Iterator[_File]:
-    for file in sorted((run / "studies").glob("*.parquet")):
+    for file in filter(lambda file: is_text(file.name), sorted((run / "studies").glob("*.parquet"))):
         try:
             # from an open file: pyarrow takes a path's folders for columns
-            with file.open("rb") as opened:
+            with open_file(file) as opened:
                 schema = pq.read_schema(opened)
-            about: dict[str, Any] = dict(json.loads((schema.metadata or {}).get(KEY, b"{}")))
+            about: dict[str, Any] = dict(parse_json((schema.metadata or {}).get(KEY, b"{}")))
         except Exception:  # noqa: BLE001, S112 - as above
             continue
         names = [name for name in schema.names if name != "id"]

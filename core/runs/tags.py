@@ -2,10 +2,12 @@
 
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pandas as pd
+
+from core.files import check_file
 
 MAX_TEXT = 2000
 MAX_TAG = 40
@@ -157,6 +159,8 @@ class Tags:
     def _open(self) -> Iterator[sqlite3.Connection]:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
+            with suppress(FileNotFoundError):
+                check_file(self.path)
             connection = sqlite3.connect(self.path, timeout=5)
         except (OSError, sqlite3.Error) as error:
             reason = getattr(error, "strerror", None) or error

@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from core.files import open_file
 from core.images.image_set import CLASSES
 from core.images.statistics import FACTS
 from core.storage import MANIFEST, ContractError, read_manifest
@@ -28,7 +29,7 @@ def check_manifest(path: Path, manifest: Mapping[str, Any]) -> None:
         ContractError: naming the file and the first thing that is wrong with it.
     """
     for name, fits in FIELDS.items():
-        if not fits(manifest.get(name)):
+        if not fits(manifest.get(name)) and (name in manifest or name not in LATER_FIELDS):
             raise ContractError(f"{path / MANIFEST} has no usable {name}; restore it or write the run again")
 
 
@@ -54,7 +55,7 @@ def check_size(file: Path, images: int) -> None:
     """
     try:
         # from an open file: pyarrow takes a path's folders for columns
-        with file.open("rb") as opened:
+        with open_file(file) as opened:
             about = pq.ParquetFile(opened).metadata
             rows = about.num_rows
             size = sum(about.row_group(number).total_byte_size for number in range(about.num_row_groups))
@@ -117,8 +118,8 @@ def _is_row(value: object) -> bool:
 
 
 def is_plain_name(value: object) -> bool:
-    """Whether this is a name that leads nowhere when it becomes part of a path."""
-    return _is_text(value) and not re.search(r"[/\\\x00-\x1f]", str(value)) and not str(value).startswith(".")
+    """Whether this is a name that leads nowhere when it becomes part of a path, and that can be shown."""
+    return _is_text(value) and not re.search(r"[/\\\x00-\x1f\ud800-\udfff]", str(value)) and str(value)[0] != "."
 
 
 FIELDS: dict[str, Callable[[Any], bool]] = {
@@ -135,7 +136,10 @@ FIELDS: dict[str, Callable[[Any], bool]] = {
     "leaked": _is_count,
     "repeats": _is_count,
     "bias": _is_number,
+    "detector_fingerprint": _is_text,
 }
+# what runs of earlier versions do not say
+LATER_FIELDS = ("detector_fingerprint",)
 
 
 DETECTOR_FIELDS: dict[str, Callable[[Any], bool]] = {

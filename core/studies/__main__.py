@@ -14,6 +14,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from core.detectors.identity import find_maker, identify_all
 from core.runs.run import ROOT, find_detectors, find_named, find_runs, read_run
 from core.storage import WriteError
 from core.studies.ray_engine import ray_engine
@@ -121,12 +122,16 @@ def find_source(options: argparse.Namespace) -> Source:
     """The run, its detector and its images."""
     found = find_runs()
     run = find_named(options.run, found, "run")
-    made_by = read_run(run).manifest["detector"]
-    detectors = find_detectors((run.parents[1], *(path.parents[1] for path in found.values())))
-    if made_by not in detectors:
-        raise StudyError(f"the detector {made_by} that made {run.name} is not here; there are {', '.join(detectors)}")
+    manifest = read_run(run).manifest
+    made_by = manifest["detector"]
+    homes = (run.parents[1], *(path.parents[1] for path in found.values()))
+    detectors, refused = identify_all(find_detectors(homes))
+    maker = find_maker(manifest, detectors)
+    if maker is None:
+        absent = f"the detector {made_by} that made {run.name} is not here; there are {', '.join(detectors)}"
+        raise StudyError(refused.get(made_by, absent))
     data = options.data or (str(FOLDER) if FOLDER.is_dir() else None)
-    return Source(run, detectors[made_by], data, options.device)
+    return Source(run, detectors[maker].path, data, options.device)
 
 
 def parse_parameter(text: str) -> tuple[str, Any]:

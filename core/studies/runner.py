@@ -18,7 +18,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.detectors.detector import load_detector
+from core.detectors.detector import load_detector, pick_device
+from core.files import open_file
 from core.images.image_set import load_image_set
 from core.metrics.classification import count_cells
 from core.runs.pictures import find_pictures
@@ -54,7 +55,7 @@ class Source:
             ContractError, DatasetError: something cannot be read.
         """
         run, detector = read_run(self.run), load_detector(self.detector, device=self.device)
-        if detector.sha256 != run.manifest["detector_sha256"]:
+        if not detector.identity.made(run.manifest):
             raise StudyError(f"{self.detector} is not the detector that made {self.run}; name the one that did")
         # pictures are found by the hash of their file: one that is no image is in no run
         sets = []
@@ -101,7 +102,8 @@ class Work:
     def read(self, number: int) -> pd.DataFrame | None:
         """A finished shard, None where it is not there or not whole."""
         try:
-            table = pd.read_parquet(self.file(number))
+            with open_file(self.file(number)) as file:
+                table = pd.read_parquet(file)
         except Exception:  # noqa: BLE001 - whatever is wrong with it, it is computed again
             return None
         return table if self.study.whole or len(table) == len(self.shards[number]) else None
@@ -141,7 +143,9 @@ def run_study(
     say = progress or (lambda _done, _total, _text: None)
     run = read_run(source.run)
     positions, weights = choose_rows(run, images, seed=seed)
-    work = Work(study, positions, weights, work_folder(study, run, positions, data=source.data))
+    device = pick_device(source.device).type
+    folder = work_folder(study, run, positions, data=source.data, device=device)
+    work = Work(study, positions, weights, folder)
     found = {number: work.read(number) for number in range(len(work.shards))}
     tables = {number: table for number, table in found.items() if table is not None}
     resumed = bool(tables)
@@ -265,14 +269,18 @@ def _shares(cells: list[NDArray[np.intp]], images: int) -> list[tuple[NDArray[np
     return quotas
 
 
-def work_folder(study: Study, run: Run, positions: NDArray[np.intp], *, data: str | None = None) -> Path:
+def work_folder(
+    study: Study, run: Run, positions: NDArray[np.intp], *, data: str | None = None, device: str = "cpu"
+) -> Path:
     """Where the shards of exactly this question on exactly these images are kept.
 
-    With other files at hand (`data`) some studies find other things.
+    With other files at hand (`data`) some studies find other things, and another device computes other last digits.
     """
+    said = run.manifest
     key = json.dumps(
-        [study.name, study.version, dict(study.parameters), study.shard, run.manifest["detector_sha256"],
-         run.manifest["set_fingerprint"], hashlib.sha256(positions.astype(np.int64).tobytes()).hexdigest(), data],
+        [study.name, study.version, dict(study.parameters), study.shard, said["detector_sha256"],
+         said.get("detector_fingerprint"), said.get("temperature"), device, said["set_fingerprint"],
+         hashlib.sha256(positions.astype(np.int64).tobytes()).hexdigest(), data],
         sort_keys=True,
     )  # fmt: skip
     return cache_dir() / "studies" / f"{study.name}-{hashlib.sha256(key.encode()).hexdigest()[:20]}"

@@ -17,6 +17,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from core.files import is_text, open_file, parse_json, printable
 from core.runs.run import Run
 from core.storage import ContractError, write_bytes_atomically
 from core.studies.registry import VERSIONS
@@ -88,9 +89,9 @@ def read_study(path: Path, run: Run | None = None) -> Answer:
     again = "restore it or run `python -m core.studies` again"
     try:
         # from an open file: pyarrow takes a path's folders for columns
-        with path.open("rb") as file:
+        with open_file(path) as file:
             arrow = pq.read_table(file, page_checksum_verification=True)
-        about: dict[str, Any] = dict(json.loads((arrow.schema.metadata or {})[KEY]))
+        about: dict[str, Any] = dict(parse_json((arrow.schema.metadata or {})[KEY]))
         digest = about.pop("sha256", None)
         table = arrow.to_pandas()
         fits = digest == _digest(table, about)
@@ -145,6 +146,9 @@ def find_studies(run: Run) -> Found:
     """All studies of a run, by name."""
     answers, problems = {}, []
     for file in sorted((run.path / "studies").glob("*.parquet")):
+        if not is_text(file.name):
+            problems.append(f"{run.path / printable(file.name)} has a name that cannot be shown; rename it")
+            continue
         try:
             answers[file.stem] = read_study(file, run)
         except ContractError as error:

@@ -6,21 +6,21 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
+from core.detectors.identity import Identified, Identity, find_maker, identify_all
 from core.images.image_set import Split
 from core.runs.browsing import Extent, Filter, browse_table, cells, extents_of, find_rows, judged_table
 from core.runs.pictures import Pictures, find_pictures
-from core.runs.run import HOMES, Run, find_detectors, find_runs, read_run
+from core.runs.run import HOMES, Run, find_detectors, find_runs, misnamed, read_run
 from core.runs.study_columns import StudyColumn, added_by_studies, further_columns, study_columns
 from core.runs.tags import Tags
-from core.runs.validation import read_detector_manifest
-from core.storage import MANIFEST, ContractError, cache_dir, read_manifest
+from core.runs.validation import check_manifest
+from core.storage import MANIFEST, ContractError, cache_dir, glance_at_folder, read_manifest
 from core.studies.store import find_studies, read_study, study_path
 from core.studies.study import Answer
 from dashboard.services.dataset_registry import Shelf
@@ -117,7 +117,7 @@ def choose_run() -> str:
 def _worth(path: Path) -> tuple[bool, int]:
     """Whether all pictures of a run are at hand, and how many images it has; less than nothing where it is damaged."""
     try:
-        manifest = read_manifest(path, "run")
+        manifest = glance_at_folder(path, "run")
     except ContractError:
         return False, -1
     at_hand = {found.fingerprint for found in shelf().sets}
@@ -148,7 +148,7 @@ def open_run(path: Path) -> Opened:
     """Read a run, or take it from memory when nothing in its folder has changed."""
     try:
         studies = sorted((path / "studies").glob("*.parquet"))
-        stamp = " ".join(f"{file.name}:{file.stat().st_mtime_ns}" for file in (path / MANIFEST, *studies))
+        stamp = " ".join(f"{file.name!a}:{file.stat().st_mtime_ns}" for file in (path / MANIFEST, *studies))
     except OSError as error:
         # it is being replaced at this moment, or was taken away
         raise ContractError(f"{path} cannot be read ({error.strerror}); reload this page") from None
@@ -189,7 +189,7 @@ def answer(opened: Opened, name: str) -> Answer | None:
     return _answer(opened, f"{file} {file.stat().st_mtime_ns}", name) if file.is_file() else None
 
 
-def answer_by(detector_sha256: str, name: str) -> Answer | None:
+def answer_by(detector: Identity, name: str) -> Answer | None:
     """A study of any run by a detector, this session's run first; None where there is none.
 
     Raises:
@@ -198,7 +198,7 @@ def answer_by(detector_sha256: str, name: str) -> Answer | None:
     found = runs()
     own = st.session_state.get("run", "")
     for run in sorted(found, key=lambda run: run != own):
-        if not study_path(found[run], name).is_file() or made_by(found[run]) != detector_sha256:
+        if not study_path(found[run], name).is_file() or not is_by(found[run], detector):
             continue
         try:
             opened = open_run(found[run])
@@ -209,12 +209,12 @@ def answer_by(detector_sha256: str, name: str) -> Answer | None:
     return None
 
 
-def made_by(path: Path) -> str:
-    """The hash of the detector that made a run; "" where the run is damaged."""
+def is_by(path: Path, detector: Identity) -> bool:
+    """Whether a run is by a detector; one that is damaged is by none."""
     try:
-        return str(read_manifest(path, "run").get("detector_sha256"))
+        return detector.made(read_manifest(path, "run"))
     except ContractError:
-        return ""
+        return False
 
 
 def refused_studies(opened: Opened) -> list[str]:
@@ -294,24 +294,31 @@ def _pictures(_opened: Opened, stamp: str, fingerprints: tuple[str, ...]) -> Pic
     return find_pictures(_opened.run, list(shelf().sets))
 
 
-def detectors() -> dict[str, tuple[Path, dict[str, Any]]]:
-    """The detectors here: name -> (folder, manifest)."""
-    found = {}
-    for name, path in find_detectors(homes()).items():
-        with suppress(ContractError):
-            found[name] = path, read_detector_manifest(path)
-    return found
+def detectors() -> dict[str, Identified]:
+    """The detectors here that are what they claim to be, by name, those that ship first."""
+    return identify_all(find_detectors(homes()))[0]
 
 
-def refused_detectors() -> list[str]:
-    """A sentence for visitors on each detector here that cannot be read."""
-    sentences = []
-    for path in find_detectors(homes()).values():
+def maker(run: Run) -> str | None:
+    """The name of the detector that made a run, None where it is not among the detectors here."""
+    return find_maker(run.manifest, detectors())
+
+
+def refused_runs() -> dict[str, str]:
+    """A sentence for visitors on each run here that cannot be opened, by its name."""
+    refused = misnamed(homes(), "run")
+    for name, path in runs().items():
         try:
-            read_detector_manifest(path)
+            check_manifest(path, glance_at_folder(path, "run"))
         except ContractError as error:
-            sentences.append(for_visitors(error, homes=homes()))
-    return sentences
+            refused[name] = str(error)
+    return {name: for_visitors(sentence, homes=homes()) for name, sentence in refused.items()}
+
+
+def refused_detectors() -> dict[str, str]:
+    """A sentence for visitors on each detector here that cannot be asked, by its name."""
+    refused = misnamed(homes(), "detector") | identify_all(find_detectors(homes()))[1]
+    return {name: for_visitors(sentence, homes=homes()) for name, sentence in refused.items()}
 
 
 def samples(count: int = 8) -> tuple[Opened, NDArray[np.intp]] | None:

@@ -26,7 +26,7 @@ from core.studies.neighbours.similarity import (
 
 MAX_KEPT = 4
 # sets that were searched last; only the worker's thread is here
-_kept: OrderedDict[tuple[str, str | Path | None], Reference] = OrderedDict()
+_kept: OrderedDict[tuple[str, str, str | Path | None], Reference] = OrderedDict()
 
 
 class _StopError(Exception):
@@ -53,13 +53,13 @@ def _reference(
     detector: Detector, settings: NeighbourSettings, cancel: Callable[[], bool]
 ) -> Iterator[Reference | tuple[Preparing, float]]:
     """What is being done, and at last where to search."""
-    if kept := _kept.get((detector.sha256, settings.data)):
+    fingerprint = str(detector.manifest.get("training_set_fingerprint", ""))
+    if kept := _kept.get((detector.cache_key, fingerprint, settings.data)):
         yield kept
         return
-    fingerprint = str(detector.manifest.get("training_set_fingerprint", ""))
     # the sample is small, so nobody is asked before it is read
     prepare = settings.prepare or is_sample(detector.manifest)
-    if not prepare and read_features(detector.sha256, fingerprint) is None:
+    if not prepare and read_features(detector.cache_key, fingerprint) is None:
         yield _own_images(detector, settings)
         return
     yield Preparing("Reading the training images"), 0.0
@@ -72,17 +72,17 @@ def _reference(
         images = open_training_set(detector.manifest, settings.data, progress=between)
     except (DatasetError, NeighbourError):
         # what the detector saw of them is enough to find them, without their pictures
-        if read_features(detector.sha256, fingerprint) is None:
+        if read_features(detector.cache_key, fingerprint) is None:
             raise
         images = None
-    reference = read_features(detector.sha256, fingerprint, images=images)
+    reference = read_features(detector.cache_key, fingerprint, images=images)
     if reference is None and images is not None:
         for share in compute_features(detector, images, stop=cancel):
             yield Preparing("The detector looks at its training images"), 0.99 * share
-        reference = read_features(detector.sha256, fingerprint, images=images)
+        reference = read_features(detector.cache_key, fingerprint, images=images)
     # an unfinished computation leaves nothing to read: the thread was told to stop
     if reference is not None:
-        _keep((detector.sha256, settings.data), reference)
+        _keep((detector.cache_key, fingerprint, settings.data), reference)
         yield reference
     elif not cancel():
         yield _own_images(detector, settings)
@@ -91,15 +91,16 @@ def _reference(
 def _own_images(detector: Detector, settings: NeighbourSettings) -> Reference:
     if settings.run is None:
         raise NeighbourError("there are no images of this detector to look for neighbours among; attach CIFAKE")
-    if (detector.sha256, settings.run) not in _kept:
+    key = detector.cache_key, "", settings.run
+    if key not in _kept:
         run = read_run(settings.run)
-        if run.manifest["detector_sha256"] != detector.sha256:
+        if not detector.identity.made(run.manifest):
             raise NeighbourError(f"{run.name} was made by another detector; choose another run")
-        _keep((detector.sha256, settings.run), run_reference(run))
-    return _kept[detector.sha256, settings.run]
+        _keep(key, run_reference(run))
+    return _kept[key]
 
 
-def _keep(key: tuple[str, str | Path | None], reference: Reference) -> None:
+def _keep(key: tuple[str, str, str | Path | None], reference: Reference) -> None:
     _kept[key] = reference
     while len(_kept) > MAX_KEPT:
         _kept.popitem(last=False)

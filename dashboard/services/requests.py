@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from core.detectors.identity import Identity
 from core.explainers.lime.band_results import BandSettings
 from core.explainers.results import CamSettings, LimeSettings
 from core.probes.results import ProbeSettings
@@ -44,13 +45,13 @@ class Question:
 
     Attributes:
         detector: its folder.
-        detector_sha256: of its weights.
+        identity: who that is, as computed from the files there.
         images_sha256: of the pixels.
         settings: `Look()`, how to explain or to probe, or where to look for neighbours.
     """
 
     detector: Path
-    detector_sha256: str
+    identity: Identity
     images_sha256: str
     settings: Settings
 

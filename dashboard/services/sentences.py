@@ -1,5 +1,6 @@
 """What visitors are told of an error: one sentence, without the server's folders; its log has all of it."""
 
+import functools
 import logging
 import re
 from pathlib import Path
@@ -29,5 +30,11 @@ def for_visitors(error: BaseException | str, *, homes: tuple[Path, ...] = ()) ->
                 text = re.sub(rf"{re.escape(str(folder))}[\\/]", "", text)
     text = ABSOLUTE.sub(lambda found: found["name"] or "the folder", text)
     if text != whole:
-        logging.getLogger(__name__).warning("%s", whole)
+        _log(whole)
     return text
+
+
+@functools.lru_cache(maxsize=256)
+def _log(sentence: str) -> None:
+    """Write a sentence to the server's log, once: pages say the same again at every click."""
+    logging.getLogger(__name__).warning("%s", sentence)

@@ -25,7 +25,10 @@ from dashboard.services.requests import LAST, Question
 from dashboard.services.sentences import for_visitors
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from core.detectors.detector import Detector
+    from core.detectors.identity import Identity
 
 LEASE = 10.0
 MAX_ANSWERS = 256
@@ -99,7 +102,7 @@ class Worker:
         self._ended: OrderedDict[Asker, Standing] = OrderedDict()
         self._answers: OrderedDict[Question, Standing] = OrderedDict()
         self._kept = 0
-        self._detectors: OrderedDict[str, Detector] = OrderedDict()
+        self._detectors: OrderedDict[tuple[Path, Identity], Detector] = OrderedDict()
         self._closed = self._stepped_back = False
         self._thread = threading.Thread(target=self._loop, name="detectors", daemon=True)
         self._thread.start()
@@ -299,15 +302,17 @@ class Worker:
     def _detector(self, question: Question) -> "Detector":
         from core.detectors.detector import load_detector  # noqa: PLC0415
 
-        if question.detector_sha256 not in self._detectors:
+        # of two that answer alike, one may still claim another name or another training set
+        asked = question.detector, question.identity
+        if asked not in self._detectors:
             detector = load_detector(question.detector)
-            if detector.manifest.get("weights_sha256") != question.detector_sha256:
-                raise ValueError(f"{question.detector} has other weights than when this page was opened; reload it")
-            self._detectors[question.detector_sha256] = detector
+            if detector.identity != question.identity:
+                raise ValueError(f"{question.detector} is another detector than when this page was opened; reload it")
+            self._detectors[asked] = detector
             while len(self._detectors) > MAX_DETECTORS:
                 self._detectors.popitem(last=False)
-        self._detectors.move_to_end(question.detector_sha256)
-        return self._detectors[question.detector_sha256]
+        self._detectors.move_to_end(asked)
+        return self._detectors[asked]
 
 
 def size_of(answer: Any) -> int:

@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from core.metrics.classification import confusion_at
 from core.runs.run import read_run
+from dashboard.components.keys import key_of
 from tests.browser.app import PATIENCE, settle, visit
 from tests.dashboard.conftest import PAGES
 
@@ -23,17 +24,19 @@ FOCUSED = """() => {
   const role = found?.type === 'range' ? 'slider' : found?.getAttribute('role')
   return [role, found?.dataset?.cell, found?.getAttribute('aria-label'), found?.innerText].filter(Boolean).join(' ')
 }"""
+# what Streamlit makes of the panel's key
+LIME = key_of("lime", "tiny").replace(".", "-")
 # the Stop button is pressed as soon as it is there, once: from out here that may be too late on a fast machine
 STOP = """
 if (location.search.includes('samples=2048')) {
   const observer = new MutationObserver(() => {
-    const button = document.querySelector('.st-key-lime-tiny-stop button')
+    const button = document.querySelector('.st-key-LIME-stop button')
     if (!button) return
     observer.disconnect()
     button.click()
   })
   observer.observe(document, { childList: true, subtree: true })
-}"""
+}""".replace("LIME", LIME)
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +122,7 @@ def test_from_a_cell_to_an_explanation_to_another_browser(
 
 def stopped(page: Page, address: str) -> Locator:
     """Stop LIME on its way; the button to go on with."""
-    again = page.locator(".st-key-lime-tiny-again button")
+    again = page.locator(f".st-key-{LIME}-again button")
     page.add_init_script(STOP)
     # what was done before the button was pressed is asked anew, with another seed
     for seed in range(1, 21):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from core.detectors.detector import Detector
+from core.detectors.identity import Identity
 from core.explainers.lime.band_results import BandSettings
 from core.explainers.lime.bands import explain_bands
 from core.explainers.results import CamSettings
@@ -18,6 +19,7 @@ from dashboard.services.requests import LAST, Question
 from tests.conftest import textured
 
 PIXELS = textured(4, fine=True, seed=3)
+NOBODY = Identity("", (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), 1.0)
 
 
 def never() -> bool:
@@ -53,14 +55,14 @@ def test_slow_questions_are_answered_step_by_step_as_alone(
     for (one, _), other in zip(found, expected, strict=True):
         for field in fields:
             np.testing.assert_equal(getattr(one, field), getattr(other, field))
-    assert Question(Path(), "", "", settings).rank == LAST
+    assert Question(Path(), NOBODY, "", settings).rank == LAST
     assert list(answer(tiny_detector, PIXELS, settings, lambda: True)) == []
 
 
 def test_score_cam_is_a_slow_question_that_can_be_stopped(tiny_detector: Detector) -> None:
     slow = CamSettings(method="ScoreCAM")
-    assert Question(Path(), "", "", slow).rank == LAST
-    assert Question(Path(), "", "", CamSettings()).rank == 0
+    assert Question(Path(), NOBODY, "", slow).rank == LAST
+    assert Question(Path(), NOBODY, "", CamSettings()).rank == 0
     assert list(answer(tiny_detector, PIXELS, slow, lambda: True)) == []
     ((found, share),) = answer(tiny_detector, PIXELS, slow, never)
     assert (found.settings, share) == (slow, 1)

@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 from core.runs.browsing import Filter, browse_table, find_rows
 from core.runs.run import read_run
 from core.studies.store import study_path, write_study
+from dashboard.components.images.filter_controls import filter_key
 from dashboard.views.explore.filters import admitted
 from tests.core.runs.test_browsing import seal
 from tests.dashboard.conftest import Open
@@ -66,7 +67,7 @@ def test_a_filter_that_no_cell_fits_leaves_all_of_the_matrix_out() -> None:
 def test_values_are_written_for_people_and_asked_for_as_they_are(open_page: Open, home: Path) -> None:
     add_study(home)
     app = with_more_filters(open_page("explore", run="tiny@seen-test"))
-    pills = app.pills(key="explore.cues.cue")
+    pills = app.pills(key=filter_key("cues.cue"))
     assert [option.content for option in pills.proto.options] == ["blue sky", "sea"]
     pills.set_value(["blue_sky"]).run()
     assert app.query_params["cues.cue"] == "blue_sky"
@@ -78,14 +79,14 @@ def test_what_all_images_share_is_said_instead_of_offered(open_page: Open, home:
     add_study(home)
     app = with_more_filters(open_page("explore", run="tiny@seen-test"))
     keys = {str(element.key) for element in (*app.pills, *app.slider)}
-    assert "explore.cues.cue" in keys
-    assert not keys & {"explore.cues.one", "explore.cues.flat"}
+    assert filter_key("cues.cue") in keys
+    assert not keys & {filter_key("cues.one"), filter_key("cues.flat")}
     assert "nothing to filter by: Card (grey card), Height (7)." in words(app)
     orders = app.selectbox(key="explore.sort").options
     assert [order for order in orders if "cues: " in order.lower()] == ["Cues: cue, A to Z", "Cues: cue, Z to A"]
     # a link that asks for it shows that it does, and can be taken back
     asked = with_more_filters(open_page("explore", **{"run": "tiny@seen-test", "cues.one": "grey_card"}))
-    assert asked.pills(key="explore.cues.one").value == ["grey_card"]
+    assert asked.pills(key=filter_key("cues.one")).value == ["grey_card"]
 
 
 def test_text_needs_no_column_of_lower_values(open_page: Open, home: Path) -> None:

@@ -28,6 +28,8 @@ from core.studies.study import Finding
 from dashboard.components.charts import bars
 from dashboard.components.explanations import panels
 from dashboard.components.images import grid
+from dashboard.components.images.filter_controls import filter_key
+from dashboard.components.keys import key_of
 from dashboard.components.words import CLASS_WORDS, NO_BREAK, percent
 from dashboard.services import library
 from tests.conftest import make_detector
@@ -293,7 +295,7 @@ def test_explore_offers_what_a_study_says_and_explains_it(open_page: Open, home:
     seal(folder / "studies" / "probes.parquet", frame, about)
     app = open_page("explore", run="tiny@seen-test")
     assert not [element for element in app.slider if "probes" in str(element.key)]
-    slider = with_more_filters(app).slider(key="explore.probes.flips")
+    slider = with_more_filters(app).slider(key=filter_key("probes.flips"))
     assert (slider.label, slider.help) == ("Turned share", "turned share, 0 to 1")
     assert "What turns it" in [tab.label for tab in app.tabs]
     assert not any(".hidden" in str(element.key) for element in app.slider)
@@ -322,15 +324,15 @@ def test_explore_offers_any_column_of_any_study(open_page: Open, home: Path) -> 
     seal(folder / "studies" / "curves.parquet", frame[frame.index < 55], about)
     app = with_more_filters(open_page("explore", run="tiny@seen-test"))
     assert "Where does the margin fall? Asked of 55 of these images" in words(app)
-    further = app.multiselect(key="explore.also.curves")
+    further = app.multiselect(key=key_of("explore.also", "curves"))
     assert further.options == ["How many turns", "The nearest"]
     further.set_value(["curves.count", "curves.near"]).run()
     assert app.query_params["also"] == "curves.count,curves.near"
     assert "Only in the CSV, for it has too many different values to filter by: The nearest." in words(app)
-    slider = app.slider(key="explore.curves.count")
+    slider = app.slider(key=filter_key("curves.count"))
     assert (slider.step, slider.min, slider.max) == (1, 0, 6)
     slider.set_value((5, 6)).run()
-    app.pills(key="explore.curves.cover").set_value(["blur, sigma 2"]).run()
+    app.pills(key=filter_key("curves.cover")).set_value(["blur, sigma 2"]).run()
     found = frame[(frame["count"] >= 5) & (frame["cover"] == "blur, sigma 2") & (frame.index < 55)]
     assert f"**{len(found)}** of 60 images" in words(app)
     app.selectbox(key="explore.sort").set_value("-curves.count").run()
@@ -676,10 +678,9 @@ def test_two_detectors_stand_beside_each_other(open_page: Open, home: Path) -> N
     assert f"margin {margin:+.2f}" in text
     assert text.count("**rival**") == 3, "a verdict, a Grad-CAM and a LIME"
     assert "By **tiny**." in text
-    assert sorted(b.key for b in app.get("download_button")) == [
-        "cam.rival.files.npz", "cam.rival.files.png", "cam.tiny.files.npz", "cam.tiny.files.png",
-        "lime.rival.files.npz", "lime.rival.files.png", "lime.tiny.files.npz", "lime.tiny.files.png", "page.file",
-    ]  # fmt: skip
+    panels_of_both = [key_of(method, name) for method in ("cam", "lime") for name in ("rival", "tiny")]
+    files = [f"{key}.files.{kind}" for key in panels_of_both for kind in ("npz", "png")]
+    assert sorted(b.key for b in app.get("download_button")) == sorted([*files, "page.file"])
     app.selectbox(key="url.beside").set_value("").run()
     assert "rival" not in words(app)
 
@@ -701,17 +702,17 @@ def test_files_of_a_panel_are_drawn_as_the_panel(open_page: Open, home: Path, mo
     asked = {"beside": "rival", "samples": "64", "opacity": "0.3", "smooth": "yes", "palette": "paper"}
     app = settled(open_page("inspect", run="tiny@seen-test", **asked))
     assert not app.exception
-    scale = drawn["cam.tiny.picture"].scale
-    assert scale == drawn["cam.rival.picture"].scale
-    assert drawn["cam.tiny.picture"] == Style("paper", 0.3, smooth=True, scale=scale)
+    scale = drawn[f"{key_of('cam', 'tiny')}.picture"].scale
+    assert scale == drawn[f"{key_of('cam', 'rival')}.picture"].scale
+    assert drawn[f"{key_of('cam', 'tiny')}.picture"] == Style("paper", 0.3, smooth=True, scale=scale)
     run = read_run(home / "runs" / "tiny@seen-test")
     row = int(find_rows(browse_table(run), Filter())[0])
     assert run.images is not None
     stored = stored_map(run, row, np.asarray(run.images[row]))
-    expected = draw_result(stored, style=drawn["cam.tiny.picture"])
+    expected = draw_result(stored, style=drawn[f"{key_of('cam', 'tiny')}.picture"])
     plain = draw_result(stored, style=Style("paper"))
     assert (expected != plain).any()
-    assert (decode(files["cam.tiny.files.png"]()) == expected[..., :3]).all()
+    assert (decode(files[f"{key_of('cam', 'tiny')}.files.png"]()) == expected[..., :3]).all()
     assert base64.b64encode(encode_png(expected)).decode() in files["page.file"]().decode()
 
 
@@ -719,20 +720,36 @@ def test_a_detector_that_cannot_be_asked_can_be_asked_again(open_page: Open, hom
     other = make_detector(seed=7)
     other.manifest = {"name": "rival"}
     save_detector(home / "detectors" / "rival", other, model_card="# Detector `rival`\n\nFor tests.\n")
-    weights = home / "detectors" / "rival" / "weights.safetensors"
-    whole = weights.read_bytes()
-    weights.write_bytes(b"")
+    again = f"{key_of('verdict', 'rival')}.again"
+    # what it is asked with is whole, so this is found when it is asked only
+    card = home / "detectors" / "rival" / "README.md"
+    whole = card.read_bytes()
+    card.write_bytes(b"")
     app = settled(open_page("inspect", run="tiny@seen-test", beside="rival", samples="64"))
     assert not app.exception
-    assert "rival/weights.safetensors" in words(app)
-    weights.write_bytes(whole)
-    app.button(key="verdict.rival.again").click()
+    assert "rival/README.md" in words(app)
+    card.write_bytes(whole)
+    app.button(key=again).click()
     app = settled(app.run())
     run = read_run(home / "runs" / "tiny@seen-test")
     row = int(find_rows(browse_table(run), Filter())[0])
     margin = float(other.margins(np.asarray(run.images[[row]]))[0])
     assert f"margin {margin:+.2f}" in words(app)
-    assert "verdict.rival.again" not in [button.key for button in app.button]
+    assert again not in [button.key for button in app.button]
+
+
+def test_a_damaged_detector_is_not_among_those_to_ask(open_page: Open, home: Path) -> None:
+    save_detector(home / "detectors" / "rival", make_detector(seed=7), model_card="# Detector `rival`\n")
+    weights = home / "detectors" / "rival" / "weights.safetensors"
+    whole = weights.read_bytes()
+    weights.write_bytes(b"")
+    app = settled(open_page("inspect", run="tiny@seen-test", beside="rival", samples="64"))
+    assert not app.exception
+    assert "rival/weights.safetensors is not the file that was written" in words(app)
+    assert not [box for box in app.selectbox if box.key == "url.beside"]
+    weights.write_bytes(whole)
+    app = settled(open_page("inspect", run="tiny@seen-test", beside="rival", samples="64"))
+    assert app.selectbox(key="url.beside").value == "rival"
 
 
 def test_inspect_compares_what_was_finished_while_it_was_drawn(

@@ -19,6 +19,7 @@ from core.runs.browsing import browse_table
 from core.runs.run import read_run
 from dashboard.components.explanations import panels
 from dashboard.components.images import grid
+from dashboard.components.keys import key_of
 from dashboard.components.words import CLASS_WORDS
 from dashboard.services import decoding, upload_limits
 from dashboard.services.requests import Looked
@@ -231,12 +232,12 @@ def test_what_waits_in_the_queue_can_be_stopped(open_page: Open, monkeypatch: py
     app.file_uploader(key="upload.files").set_value([("stripes.png", picture(3), "image/png")]).run()
     waiting = [bar.text for bar in app.get("progress") if bar.text.startswith("Waiting")]
     assert len(waiting) == 2
-    app.button(key="cam.tiny.stop").click().run()
-    app.button(key="lime.tiny.stop").click().run()
+    app.button(key=f"{key_of('cam', 'tiny')}.stop").click().run()
+    app.button(key=f"{key_of('lime', 'tiny')}.stop").click().run()
     assert not app.get("progress")
     go_on.set()
-    app.button(key="lime.tiny.again").click().run()
-    assert {button.key for button in settled(app).button} >= {"cam.tiny.again"}
+    app.button(key=f"{key_of('lime', 'tiny')}.again").click().run()
+    assert {button.key for button in settled(app).button} >= {f"{key_of('cam', 'tiny')}.again"}
     assert not app.exception
     assert not app.error
 

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from core.detectors.detector import load_detector
+from core.detectors.identity import Identity
 from core.explainers.gradcam import explain_gradcam
 from core.explainers.lime.band_results import BandSettings
 from core.explainers.lime.regions import explain_lime_fully
@@ -78,8 +79,12 @@ def script(monkeypatch: pytest.MonkeyPatch) -> Script:
     return Script(monkeypatch)
 
 
-def question(settings: Any, image: str = "image") -> Question:
-    return Question(Path("detector"), "weights", image, settings)
+def identity(weights: str = "weights") -> Identity:
+    return Identity(weights, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), 1.0)
+
+
+def question(settings: Any, image: str = "image", asked: Identity | None = None) -> Question:
+    return Question(Path("detector"), asked or identity(), image, settings)
 
 
 def until(found: Callable[[], Standing], what: Callable[[Standing], bool]) -> Standing:
@@ -191,7 +196,7 @@ def test_another_image_detector_or_setting_is_another_question(desk: Worker, scr
     different = [
         question(Look()),
         question(Look(), "other"),
-        Question(Path("detector"), "other", "image", Look()),
+        question(Look(), asked=identity("other")),
         question(CamSettings()),
         question(CamSettings(stage="layer3")),
     ]
@@ -358,7 +363,7 @@ def test_visitors_at_once_get_what_they_would_have_alone(made_home: Path) -> Non
 
         def visit(name: str) -> None:
             number, settings = asked[name]
-            one = Question(folder, detector.sha256, f"image{number}", settings)
+            one = Question(folder, detector.identity, f"image{number}", settings)
             standings[name] = until(
                 lambda: desk.ask(name, "slot", one, images[number][None]), lambda found: not found.busy
             )
@@ -404,8 +409,8 @@ def test_it_steps_back_behind_the_pages_and_ends_without_being_waited_for(script
 def test_weights_that_have_changed_meanwhile_are_said(made_home: Path) -> None:
     desk = Worker()
     try:
-        asked = Question(made_home / "detectors" / "tiny", "0" * 64, "image", Look())
+        asked = Question(made_home / "detectors" / "tiny", identity("0" * 64), "image", Look())
         standing = until(lambda: desk.ask("me", "look", asked, IMAGE), lambda found: not found.busy)
     finally:
         desk.close()
-    assert "has other weights than when this page was opened" in standing.message
+    assert "is another detector than when this page was opened" in standing.message

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from core.files import open_file, read_array
 from core.images.image_set import CLASSES, ImageSet, load_image_set
 from core.metrics.nearest import find_nearest
 from core.runs.run import Run
@@ -148,28 +149,29 @@ class Neighbours:
         return f"{found}, fewer than the other class: the verdict parts from what is most alike."
 
 
-def features_path(detector_sha256: str, fingerprint: str) -> Path:
+def features_path(detector: str, fingerprint: str) -> Path:
     """Where the features of a set by a detector are kept."""
-    key = hashlib.sha256(f"{detector_sha256} {fingerprint}".encode()).hexdigest()[:32]
+    key = hashlib.sha256(f"{detector} {fingerprint}".encode()).hexdigest()[:32]
     return cache_dir() / "features" / key
 
 
-def read_features(detector_sha256: str, fingerprint: str, *, images: ImageSet | None = None) -> Reference | None:
+def read_features(detector: str, fingerprint: str, *, images: ImageSet | None = None) -> Reference | None:
     """Features that were computed before, memory-mapped; None where there are none, or none that can be trusted.
 
     Args:
-        detector_sha256: of the weights.
+        detector: what it is known by in caches, `Detector.cache_key`.
         fingerprint: of the set.
         images: the set itself where it is at hand, for the pictures.
     """
-    path = features_path(detector_sha256, fingerprint)
+    path = features_path(detector, fingerprint)
     try:
         manifest = read_folder(path, KIND)
-        if (manifest.get("detector_sha256"), manifest.get("set_fingerprint")) != (detector_sha256, fingerprint):
+        if (manifest.get("detector"), manifest.get("set_fingerprint")) != (detector, fingerprint):
             return None
-        features = np.load(path / "features.npy", mmap_mode="r", allow_pickle=False)
-        margins = np.load(path / "margins.npy", allow_pickle=False)
-        rows = pd.read_parquet(path / "rows.parquet")
+        features = read_array(path / "features.npy", mapped=True)
+        margins = read_array(path / "margins.npy")
+        with open_file(path / "rows.parquet") as file:
+            rows = pd.read_parquet(file)
     except (ContractError, OSError, ValueError):
         # a cache that is damaged is a cache that is not there
         return None
@@ -191,7 +193,7 @@ def compute_features(
     Yields:
         The share that is done; after the last, 1, `read_features` finds them.
     """
-    path = features_path(detector.sha256, images.fingerprint)
+    path = features_path(detector.cache_key, images.fingerprint)
     unfinished = path.with_name(f"{path.name}.part")
     starts = range(0, len(images), BLOCK)
     blocks: list[dict[str, NDArray[Any]]] = []
@@ -215,7 +217,7 @@ def compute_features(
         # the last step is the sealed folder
         yield min(0.999, (start + BLOCK) / len(images))
     whole = {name: np.concatenate([block[name] for block in blocks]) for name in ("features", "margins")}
-    _seal(path, detector.sha256, images, whole)
+    _seal(path, detector.cache_key, images, whole)
     shutil.rmtree(unfinished, ignore_errors=True)
     yield 1.0
 
@@ -232,21 +234,21 @@ def _save_block(file: Path, block: Mapping[str, NDArray[Any]]) -> None:
 def _read_block(file: Path, images: int | None, channels: int) -> dict[str, NDArray[Any]] | None:
     """A finished block, None where it is not there or not whole."""
     try:
-        with np.load(file, allow_pickle=False) as opened:
-            block = {name: opened[name] for name in ("features", "margins")}
+        with open_file(file) as opened, np.load(opened, allow_pickle=False) as arrays:
+            block = {name: arrays[name] for name in ("features", "margins")}
     except Exception:  # noqa: BLE001 - zipfile's and numpy's errors share no base class; it is computed again
         return None
     fits = block["features"].shape[1:] == (channels,) and len(block["features"]) == len(block["margins"])
     return block if fits and images in (None, len(block["margins"])) else None
 
 
-def _seal(path: Path, detector_sha256: str, images: ImageSet, whole: Mapping[str, NDArray[Any]]) -> None:
+def _seal(path: Path, detector: str, images: ImageSet, whole: Mapping[str, NDArray[Any]]) -> None:
     rows = images.rows[KEPT_ROWS].reset_index(drop=True)
     write_folder(
         path,
         kind=KIND,
         manifest={
-            "detector_sha256": detector_sha256,
+            "detector": detector,
             "set": images.name,
             "set_fingerprint": images.fingerprint,
             "images": len(images),

@@ -60,11 +60,11 @@ def searched(context: Context) -> Searched:
         images = None
     if images is None:
         return Searched(run_reference(run, features), context.pixels, features)
-    reference = read_features(detector.sha256, images.fingerprint, images=images)
+    reference = read_features(detector.cache_key, images.fingerprint, images=images)
     if reference is None:
         for share in compute_features(detector, images):
             context.say(0.0, f"features of the training images, {percent(share, 0)}")
-        reference = read_features(detector.sha256, images.fingerprint, images=images)
+        reference = read_features(detector.cache_key, images.fingerprint, images=images)
     if reference is None:
         raise NeighbourError("the features of the training images were kept and cannot be read; check the cache folder")
     return Searched(reference, images.pixels, features)

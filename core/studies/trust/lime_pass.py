@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from core.detectors.detector import Detector
 from core.explainers.lime.regions import explain_lime_fully
 from core.explainers.results import LimeSettings
+from core.files import open_file
 from core.images.decoding import pixels_sha256
 from core.storage import cache_dir, write_bytes_atomically
 
@@ -75,7 +76,7 @@ def lime_pass(detector: Detector, image: NDArray[np.uint8], settings: LimeSettin
 
 
 def _path(detector: Detector, image: NDArray[np.uint8], settings: LimeSettings) -> Path:
-    asked = repr((VERSION, detector.sha256, sorted(asdict(settings).items())))
+    asked = repr((VERSION, detector.cache_key, sorted(asdict(settings).items())))
     folder = hashlib.sha256(asked.encode()).hexdigest()[:20]
     name = pixels_sha256(image)[:32]
     return cache_dir() / "lime" / folder / name[:2] / f"{name}.npz"
@@ -89,7 +90,7 @@ def _write(file: Path, found: LimePass) -> None:
 
 def _read(path: Path) -> LimePass | None:
     try:
-        with np.load(path, allow_pickle=False) as kept:
+        with open_file(path) as file, np.load(file, allow_pickle=False) as kept:
             return LimePass(
                 kept["segments"],
                 kept["weights"],

@@ -8,6 +8,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
+from core.detectors.identity import Identity
 from core.explainers.results import CamSettings, LimeSettings
 from core.images.decoding import pixels_sha256
 from dashboard.services import library
@@ -22,12 +23,12 @@ class Known:
     Attributes:
         name: of its folder.
         path: its folder.
-        sha256: of its weights.
+        identity: who it is, as computed from its files.
     """
 
     name: str
     path: Path
-    sha256: str
+    identity: Identity
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,13 +73,10 @@ def ask(
     patience: float = 0.0,
 ) -> Standing:
     """Put a question to the worker, or come back for its answer; see `Worker.ask`."""
-    question = Question(detector.path, detector.sha256, sha256, settings)
+    question = Question(detector.path, detector.identity, sha256, settings)
     return worker().ask(visitor(), slot, question, pixels, patience=patience)
 
 
 def known_detectors() -> dict[str, Known]:
     """The detectors that can be asked, by name."""
-    return {
-        name: Known(name, path, str(manifest.get("weights_sha256", "")))
-        for name, (path, manifest) in library.detectors().items()
-    }
+    return {name: Known(name, one.path, one.identity) for name, one in library.detectors().items()}

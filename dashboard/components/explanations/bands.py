@@ -42,7 +42,7 @@ def bands_panel(subject: Subject, detector: Known) -> None:
         "there is of each kind and takes away its order. What both agree on is worth most.",
     )
     settings = BandSettings(fill=FILL.value)
-    question = Question(detector.path, detector.sha256, subject.sha256, settings)
+    question = Question(detector.path, detector.identity, subject.sha256, settings)
     follow(
         question,
         subject.image[None],

@@ -57,11 +57,11 @@ def experiments(subject: Subject, detector: Known, opened: Opened, row: int | No
 
 def lending_run(detector: Known, opened: Opened) -> Opened | None:
     """A run by this detector whose images can be looked at: the present one, else another; None without any."""
-    own = opened.run.manifest["detector_sha256"] == detector.sha256
+    own = detector.identity.made(opened.run.manifest)
     if own and library.pictures(opened).found:
         return opened
     for path in library.runs().values():
-        if path == opened.run.path or library.made_by(path) != detector.sha256:
+        if path == opened.run.path or not library.is_by(path, detector.identity):
             continue
         with suppress(ContractError):
             other = library.open_run(path)

@@ -38,7 +38,7 @@ def neighbours_panel(
         "itself is no part of the comparison.",
         help=explain("Neighbours", "Features"),
     )
-    asked_for = f"neighbours.prepare.{detector.sha256}"
+    asked_for = f"neighbours.prepare.{detector.identity.fingerprint}"
     settings = NeighbourSettings(library.shelf().source, run, leave_out, bool(st.session_state.get(asked_for)))
 
     def draw(answer: Neighbours | Preparing) -> None:
@@ -48,7 +48,7 @@ def neighbours_panel(
                 _offer(asked_for)
 
     follow(
-        Question(detector.path, detector.sha256, subject.sha256, settings),
+        Question(detector.path, detector.identity, subject.sha256, settings),
         subject.image[None],
         draw,
         slot=SLOT,

@@ -16,6 +16,7 @@ from dashboard.components.explanations.files import page_download, result_downlo
 from dashboard.components.explanations.follow import draw_ended, keep_up
 from dashboard.components.glossary import explain
 from dashboard.components.images.picture import explained_picture
+from dashboard.components.keys import key_of
 from dashboard.components.polling import come_back
 from dashboard.components.words import CLASS_WORDS, percent, remaining
 from dashboard.services.worker import Standing
@@ -178,13 +179,13 @@ def _answers(
         known = stored if stored is not None and stored.settings == settings else None
         return [
             Standing("done", known, 1.0)
-            if known is not None and known.detector_sha256 == detector.sha256
+            if known is not None and detector is detectors[0]
             else ask(
                 detector,
                 subject.image[None],
                 subject.sha256,
                 settings,
-                slot=f"{slot}.{detector.name}",
+                slot=key_of(slot, detector.name),
                 patience=patience,
             )
             for detector in detectors
@@ -219,7 +220,7 @@ def style_now(*, smooth: bool = False, scale: float | None = None) -> Style:
 
 
 def _draw_answer(subject: Subject, detector: Known, standing: Standing, style: Style, *, slot: str) -> None:
-    key = f"{slot}.{detector.name}"
+    key = key_of(slot, detector.name)
     if standing.answer is not None:
         explained_picture(standing.answer, key=f"{key}.picture", style=style)
         sentence = standing.answer.health.sentence or "Both signs, and not flat: the map points somewhere."
@@ -246,11 +247,11 @@ def _doing(standing: Standing) -> str:
 
 
 def verdict_line(subject: Subject, detector: Known, stored: CamResult | None) -> None:
-    """What one detector says of an image, in one line."""
-    if stored is not None and stored.detector_sha256 == detector.sha256:
+    """What one detector says of an image, in one line; `stored` is its map as the run has kept it."""
+    if stored is not None:
         _draw_verdict(detector, stored)
         return
-    slot = f"verdict.{detector.name}"
+    slot = key_of("verdict", detector.name)
 
     def stand() -> Standing:
         return ask(detector, subject.image[None], subject.sha256, CamSettings(), slot=slot)
@@ -287,7 +288,7 @@ def finished(subject: Subject, detector: Known, stored: CamResult | None) -> tup
         if stored is not None and stored.settings == settings:
             found.append(stored)
             continue
-        standing = ask(detector, subject.image[None], subject.sha256, settings, slot=f"{slot}.{detector.name}")
+        standing = ask(detector, subject.image[None], subject.sha256, settings, slot=key_of(slot, detector.name))
         found.append(standing.answer if standing.state == "done" else None)
     return found[0], found[1]
 
@@ -299,7 +300,7 @@ def interrupted(subject: Subject, detector: Known, stored: CamResult | None) -> 
         name
         for name, slot, settings in wanted
         if (stored is None or stored.settings != settings)
-        and ask(detector, subject.image[None], subject.sha256, settings, slot=f"{slot}.{detector.name}").state
+        and ask(detector, subject.image[None], subject.sha256, settings, slot=key_of(slot, detector.name)).state
         in ("stopped", "failed")
     ]
 

@@ -49,7 +49,7 @@ def probes_panel(subject: Subject, detector: Known, lenders: Opened | None, row:
         help=explain("Probe", "Control"),
     )
     pixels, settings = _asked(subject, lenders, row, name)
-    question = Question(detector.path, detector.sha256, pixels_sha256(pixels), settings)
+    question = Question(detector.path, detector.identity, pixels_sha256(pixels), settings)
 
     def draw(result: ProbeResult) -> None:
         if result.complete:

@@ -9,6 +9,7 @@ import streamlit as st
 
 from core.runs.browsing import Extent, Filter, choices_of
 from dashboard.components.images.filter_names import help_of, only_value, short_label, value_name
+from dashboard.components.keys import key_of
 from dashboard.services import address
 from dashboard.services.library import Opened
 
@@ -38,9 +39,15 @@ def useful(opened: Opened, wanted: Filter, column: str) -> bool:
     return only_value(opened, column) is None or bool(wanted.chosen(column))
 
 
+def filter_key(column: str) -> str:
+    """The key of a column's filter."""
+    # studies, whose columns have a dot in their names, may call a column anything
+    return key_of("explore.column", column) if "." in column else f"explore.{column}"
+
+
 def segments(opened: Opened, wanted: Filter, column: str) -> None:
     """One of two values, or either."""
-    options, chosen, key = choices_of(opened.table, column), wanted.chosen(column), f"explore.{column}"
+    options, chosen, key = choices_of(opened.table, column), wanted.chosen(column), filter_key(column)
     st.session_state[key] = chosen[0] if len(chosen) == 1 else None
 
     def take() -> None:
@@ -59,7 +66,7 @@ def segments(opened: Opened, wanted: Filter, column: str) -> None:
 
 def several(opened: Opened, wanted: Filter, column: str, label: str) -> None:
     """Some values of a few, or any."""
-    options, key = choices_of(opened.table, column), f"explore.{column}"
+    options, key = choices_of(opened.table, column), filter_key(column)
     st.session_state[key] = list(wanted.chosen(column))
 
     def take() -> None:
@@ -89,7 +96,7 @@ def one_range(
     opened: Opened, wanted: Filter, column: str, *, low: float, high: float, step: float, label: str, **options: Any
 ) -> None:
     """A slider with two ends; an end that stands at its stop asks for nothing."""
-    key = f"explore.{column}"
+    key = filter_key(column)
     found = wanted.within(column)
     st.session_state[key] = min(max(found[0], low), high), max(min(found[1], high), low)
 

@@ -1,10 +1,8 @@
 """What the detector can know: stated always, with measured rates where they are."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import streamlit as st
 
+from core.detectors.identity import Identified
 from core.storage import ContractError
 from core.studies.study import Answer, Finding
 from dashboard.components.studies import out_of_distribution
@@ -21,11 +19,11 @@ RATES = {
 }
 
 
-def draw_limits(detector: Mapping[str, Any] | None = None) -> None:
+def draw_limits(detector: Identified | None = None) -> None:
     """The statement, and the rates that the study `transfer` has measured where there is one.
 
     Args:
-        detector: the manifest of the one that is asked; None where there is none.
+        detector: the one that is asked; None where there is none.
     """
     with st.container(border=True):
         st.markdown(
@@ -37,7 +35,7 @@ def draw_limits(detector: Mapping[str, Any] | None = None) -> None:
             _draw_rates(answer)
 
 
-def draw_reach(detector: Mapping[str, Any]) -> None:
+def draw_reach(detector: Identified) -> None:
     """What a detector is good for and what it does elsewhere, as far as that was measured; for its model card."""
     section(
         "What it is good for",
@@ -51,10 +49,10 @@ def draw_reach(detector: Mapping[str, Any]) -> None:
     bullets(out_of_distribution.sentences(answer, ("generators", "photographs", "filters")))
 
 
-def _measured(detector: Mapping[str, Any]) -> Answer | None:
+def _measured(detector: Identified) -> Answer | None:
     """The study `transfer` of a detector; None, and why, where there is none that can be read."""
     try:
-        answer = library.answer_by(str(detector.get("weights_sha256")), "transfer")
+        answer = library.answer_by(detector.identity, "transfer")
     except ContractError as error:
         st.caption(for_visitors(error, homes=library.homes()))
         return None
@@ -65,9 +63,9 @@ def _measured(detector: Mapping[str, Any]) -> Answer | None:
     return answer
 
 
-def _seen(detector: Mapping[str, Any] | None) -> str:
+def _seen(detector: Identified | None) -> str:
     """What a detector was trained on."""
-    trained_on = str((detector or {}).get("training_set", "cifake-train"))
+    trained_on = "cifake-train" if detector is None else str(detector.manifest.get("training_set", "cifake-train"))
     if trained_on.startswith("sample"):
         return "32 x 32 crops of five photographs and one small generator's redrawings of them"
     if trained_on.startswith("cifake"):

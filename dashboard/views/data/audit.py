@@ -19,6 +19,7 @@ from core.studies.audit.summary import (
 from core.studies.copies.nearest_copy import FILE, NEAR, SHOWN
 from core.studies.study import Answer
 from dashboard.services import address
+from dashboard.components.keys import key_of
 from dashboard.services.library import Opened
 from dashboard.views.data import charts as audit_charts
 from dashboard.components.charts import style as charts
@@ -177,7 +178,7 @@ def _remembered(_opened: Opened, _probes: Answer, stamp: str, key: str) -> tuple
 def _buttons(opened: Opened, one: Concern) -> None:
     with st.container(horizontal=True, gap="small"):
         for words, wanted in one.shown.items():
-            if st.button(words, icon=":material/grid_view:", key=f"data.{one.key}.{words}"):
+            if st.button(words, icon=":material/grid_view:", key=key_of("data.show", one.key, words)):
                 address.go("explore", run=opened.run.name, wanted=wanted)
 
 
@@ -191,7 +192,7 @@ def draw_spread(opened: Opened, one: Concern, *, title: bool = False) -> None:
     real = (opened.table["label"] == "REAL").to_numpy(bool)
     frame = histogram(opened.table[column], real)
     alt = f"{one.name.title} of REAL and of FAKE images: {one.sentence}"
-    charts.show(audit_charts.spread(frame, one.name.about), key=f"data.spread.{one.key}", alt=alt)
+    charts.show(audit_charts.spread(frame, one.name.about), key=key_of("data.spread", one.key), alt=alt)
 
 
 def harmless(opened: Opened, found: Sequence[Concern]) -> None:

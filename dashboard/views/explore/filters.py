@@ -19,6 +19,7 @@ from dashboard.components.images.filter_controls import (
     useful,
 )
 from dashboard.components.images.filter_names import ends, full_label, only_value, short_label, value_name
+from dashboard.components.keys import key_of
 from dashboard.services import address, library
 from dashboard.services.library import Opened
 
@@ -107,7 +108,7 @@ def _draw_study(opened: Opened, wanted: Filter, columns: Sequence[str]) -> None:
 
 def _draw_further(opened: Opened, names: Sequence[str]) -> None:
     """A choice of the columns of a study that it does not offer by itself."""
-    key = f"explore.also.{names[0].partition('.')[0]}"
+    key = key_of("explore.also", names[0].partition(".")[0])
     chosen = [name for name in library.also() if name in names]
     st.session_state[key] = chosen
 

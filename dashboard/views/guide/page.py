@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from core.detectors.identity import same_maker
 from core.runs.guide import choose_cast
 from core.storage import ContractError
 from dashboard.components.explanations.asking import known_detectors
@@ -28,7 +29,7 @@ if not pictured.any() and (found := library.samples()):
     # this run's pictures may not ship; its detector, or another, has a run of the sample
     shown = found[0]
     pictured = library.pictures(shown).where >= 0
-    if shown.run.manifest["detector_sha256"] != opened.run.manifest["detector_sha256"]:
+    if not same_maker(shown.run.manifest, opened.run.manifest):
         about = shown
 try:
     probes = library.answer(shown, "probes")
@@ -44,8 +45,7 @@ if cast is None:
     )
     st.stop()
 
-made_by = shown.run.manifest["detector_sha256"]
-told = Told(shown, about, cast, next((one for one in known_detectors().values() if one.sha256 == made_by), None))
+told = Told(shown, about, cast, known_detectors().get(library.maker(shown.run) or ""))
 number = STEP.value
 title, draw = STEPS[number - 1]
 

@@ -14,6 +14,7 @@ from dashboard.components.glossary import explain
 from dashboard.components.images.about import draw_about
 from dashboard.components.images.filter_controls import wanted_rows
 from dashboard.components.images.picture import plain_picture
+from dashboard.components.plain import plain
 from dashboard.components.words import CLASS_WORDS, heading, percent
 from dashboard.services import address, library
 from dashboard.services.address import Setting
@@ -34,7 +35,8 @@ found = table.iloc[row]
 place = place_of(positions, row)
 image = library.pictures(opened).get(row)
 known = known_detectors()
-own = next((one for one in known.values() if one.sha256 == opened.run.manifest["detector_sha256"]), None)
+own = known.get(library.maker(opened.run) or "")
+refused = library.refused_detectors()
 BESIDE = Setting("beside", "", choices=("", *(name for name in known if own is None or name != own.name)))
 
 
@@ -53,6 +55,8 @@ heading(
 )
 if asked_id and opened.row_of(asked_id) is None:
     st.info("The image in this address is not in this run; showing another one.", icon=":material/link_off:")
+if sentence := refused.get(st.query_params.get("beside", "")):
+    st.info(f"The detector in this address cannot be asked: {plain(sentence)}", icon=":material/link_off:")
 with st.container(horizontal=True, vertical_alignment="center", gap="small"):
     if st.button("All images", icon=":material/grid_view:", key="inspect.back"):
         address.go("explore", run=run, wanted=wanted)
@@ -159,5 +163,5 @@ if asked:
     experiments(subject, asked[0], opened, row)
 elif own is None:
     st.caption("The detector that made this run is not among the detectors here, so nothing new can be asked of it.")
-    for sentence in library.refused_detectors():
-        st.error(sentence)
+    for sentence in refused.values():
+        st.error(plain(sentence))

@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from core.files import read_bytes
 from core.metrics.classification import (
     HALF,
     calibration,
@@ -293,10 +294,8 @@ with row.cell():
 st.space("small")
 row = st.grid(2, min_column_width=340, gap="large")
 # a detector of the same name that was trained again is another detector
-detector_path, detector = next(
-    (found for found in library.detectors().values() if found[1].get("weights_sha256") == manifest["detector_sha256"]),
-    (None, None),
-)
+made_by = library.detectors().get(library.maker(opened.run) or "")
+detector = None if made_by is None else made_by.manifest
 with row.cell():
     section(
         "How it was trained", "Accuracy after each epoch, one pass over the training images.", help=explain("Epoch")
@@ -332,7 +331,7 @@ with row.cell():
     st.table(facts, border="horizontal")
     file_button(
         "All of it as JSON",
-        (opened.run.path / MANIFEST).read_bytes,
+        lambda: read_bytes(opened.run.path / MANIFEST),
         file_name=f"{run}.json",
         mime="application/json",
         icon=":material/data_object:",
@@ -340,14 +339,14 @@ with row.cell():
         key="overview.manifest",
         help="The run's own record: every number above at the run's threshold, hashes, versions.",
     )
-if detector and detector_path:
+if made_by is not None:
     st.space("small")
-    draw_reach(detector)
+    draw_reach(made_by)
     with st.expander("Model card: what this detector is for and what it is not for", icon=":material/description:"):
         try:
-            card = (detector_path / "README.md").read_text(encoding="utf-8")
+            card = read_bytes(made_by.path / "README.md").decode()
         except (OSError, UnicodeDecodeError):
-            st.error(f"{detector_path.name}/README.md is missing or cannot be read; restore it to see the model card.")
+            st.error(f"{made_by.path.name}/README.md is missing or cannot be read; restore it to see the model card.")
         else:
             # the page has its title already
             st.markdown(re.sub(r"^#(?=#* )", "###", card, flags=re.MULTILINE))

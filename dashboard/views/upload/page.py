@@ -12,6 +12,7 @@ from dashboard.components.explanations.experiments import experiments
 from dashboard.components.glossary import explain
 from dashboard.components.images.grid import image_grid
 from dashboard.components.images.picture import plain_picture
+from dashboard.components.plain import plain
 from dashboard.components.studies.limits import draw_limits
 from dashboard.components.words import heading
 from dashboard.services import address, library
@@ -28,16 +29,16 @@ heading(
 if not known:
     draw_limits()
     st.info("There is no detector here yet. Make one with `python train.py --data PATH`, then reload this page.")
-    for sentence in library.refused_detectors():
-        st.error(sentence)
+    for sentence in library.refused_detectors().values():
+        st.error(plain(sentence))
     st.stop()
 
-made_by = opened.run.manifest["detector_sha256"]
-own = next((name for name, one in known.items() if one.sha256 == made_by), next(iter(known)))
+made_by = library.maker(opened.run)
+own = made_by if made_by in known else next(iter(known))
 BY = Setting("by", own, choices=tuple(known))
 FILTER = Setting("filter", DEFAULT_FILTER, choices=tuple(RESAMPLING))
 SAMPLE = Setting("sample", "")
-draw_limits(library.detectors()[BY.value][1])
+draw_limits(library.detectors().get(BY.value))
 
 left, right = st.columns([3, 1], gap="large", vertical_alignment="bottom")
 with left:
@@ -54,6 +55,8 @@ with left:
 with right:
     BY.linked(st.selectbox, "Detector", options=list(known))
 detector = known[BY.value]
+for name, sentence in library.refused_detectors().items():
+    st.caption(f"**{plain(name)}** cannot be asked: {plain(sentence)}")
 
 # of an upload nobody here knows what it is
 truth: str | None = None
@@ -129,7 +132,7 @@ def draw_agreement() -> None:
     # maps of another detector are no measure for this one's
     others = (
         other_maps(opened, verdict=verdict, label=None, row=None)
-        if verdict is not None and detector.sha256 == made_by
+        if verdict is not None and detector.name == made_by
         else np.zeros((0, 4, 4), np.float32)
     )
     agreement_panel(subject, detector, None, others, whose=f"images of {opened.run.manifest['set']} with this verdict")

@@ -42,13 +42,13 @@ def images() -> ImageSet:
 def kept(detector: Detector, images: ImageSet) -> Reference:
     """The features, computed and read again."""
     assert list(compute_features(detector, images))[-1] == 1
-    found = read_features(detector.sha256, images.fingerprint, images=images)
+    found = read_features(detector.cache_key, images.fingerprint, images=images)
     assert found is not None
     return found
 
 
 def test_what_is_kept_is_what_the_detector_computes(tiny_detector: Detector, images: ImageSet) -> None:
-    assert read_features(tiny_detector.sha256, images.fingerprint) is None
+    assert read_features(tiny_detector.cache_key, images.fingerprint) is None
     found = kept(tiny_detector, images)
     expected = tiny_detector.full_pass(images.pixels)
     np.testing.assert_allclose(found.features, expected.features, rtol=2e-3, atol=2e-3)
@@ -72,7 +72,7 @@ def test_a_stopped_computation_goes_on_where_it_was(
     monkeypatch.setattr(Detector, "full_pass", counted)
     shares = list(compute_features(tiny_detector, images, stop=lambda: len(seen) > 2))
     assert shares == [16 / 60, 32 / 60]
-    assert read_features(tiny_detector.sha256, images.fingerprint) is None
+    assert read_features(tiny_detector.cache_key, images.fingerprint) is None
     seen.clear()
     kept(tiny_detector, images)
     assert sum(seen) == 28
@@ -82,7 +82,7 @@ def test_a_damaged_block_is_computed_again(tiny_detector: Detector, images: Imag
     steps = compute_features(tiny_detector, images)
     next(steps)
     steps.close()
-    block = next(features_path(tiny_detector.sha256, images.fingerprint).parent.glob("*.part/*.npz"))
+    block = next(features_path(tiny_detector.cache_key, images.fingerprint).parent.glob("*.part/*.npz"))
     block.write_bytes(block.read_bytes()[:100])
     expected = tiny_detector.full_pass(images.pixels).margins
     np.testing.assert_allclose(kept(tiny_detector, images).margins, expected, atol=1e-4)
@@ -92,13 +92,13 @@ def test_features_that_were_changed_or_belong_to_others_are_not_there(
     tiny_detector: Detector, images: ImageSet
 ) -> None:
     kept(tiny_detector, images)
-    assert read_features(make_detector(seed=1).sha256, images.fingerprint) is None
-    assert read_features(tiny_detector.sha256, "0" * 64) is None
-    file = features_path(tiny_detector.sha256, images.fingerprint) / "features.npy"
+    assert read_features(make_detector(seed=1).cache_key, images.fingerprint) is None
+    assert read_features(tiny_detector.cache_key, "0" * 64) is None
+    file = features_path(tiny_detector.cache_key, images.fingerprint) / "features.npy"
     data = bytearray(file.read_bytes())
     data[-1] ^= 1
     file.write_bytes(bytes(data))
-    assert read_features(tiny_detector.sha256, images.fingerprint) is None
+    assert read_features(tiny_detector.cache_key, images.fingerprint) is None
     # and computing them again mends it
     kept(tiny_detector, images)
 
@@ -194,7 +194,7 @@ def test_two_at_once_keep_whole_features(tiny_detector: Detector, images: ImageS
     next(slow)
     list(compute_features(tiny_detector, images))
     assert list(slow)[-1] == 1
-    found = read_features(tiny_detector.sha256, images.fingerprint)
+    found = read_features(tiny_detector.cache_key, images.fingerprint)
     assert found is not None
     np.testing.assert_allclose(found.margins, tiny_detector.full_pass(images.pixels).margins, atol=1e-4)
 
@@ -202,5 +202,5 @@ def test_two_at_once_keep_whole_features(tiny_detector: Detector, images: ImageS
 def test_features_without_a_row_each_are_not_there(tiny_detector: Detector, images: ImageSet) -> None:
     whole = tiny_detector.full_pass(images.pixels)
     short = {"features": whole.features[:16].astype(np.float16), "margins": whole.margins[:16]}
-    neighbours._seal(features_path(tiny_detector.sha256, images.fingerprint), tiny_detector.sha256, images, short)
-    assert read_features(tiny_detector.sha256, images.fingerprint) is None
+    neighbours._seal(features_path(tiny_detector.cache_key, images.fingerprint), tiny_detector.cache_key, images, short)
+    assert read_features(tiny_detector.cache_key, images.fingerprint) is None

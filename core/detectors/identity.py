@@ -1,0 +1,215 @@
+"""Which detector is which: computed from its weights and settings, whatever its manifest claims. Needs no torch."""
+
+import hashlib
+import json
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from dataclasses import astuple, dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load
+
+from core.files import read_bytes
+from core.runs.validation import read_detector_manifest
+from core.storage import MANIFEST, ContractError
+
+WEIGHTS = "weights.safetensors"
+# what runs of earlier versions say of their detector: not how it normalises pixels
+OLDER_IDENTITY = ("detector_sha256", "temperature")
+MAX_KEPT = 256
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Everything that a detector's answers depend on.
+
+    Attributes:
+        weights_sha256: of its weights, from `hash_weights`.
+        mean, std: normalisation of pixels in 0..1, a value a channel.
+        temperature: margins are divided by it before they become probabilities.
+    """
+
+    weights_sha256: str
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    temperature: float
+
+    @property
+    def fingerprint(self) -> str:
+        """sha256 over all of it: equal fingerprints, equal answers on the same device."""
+        return hashlib.sha256(json.dumps(astuple(self)).encode()).hexdigest()
+
+    def made(self, run: Mapping[str, Any]) -> bool:
+        """Whether the run of this manifest is by this detector."""
+        if "detector_fingerprint" in run:
+            return bool(run["detector_fingerprint"] == self.fingerprint)
+        return tuple(map(run.get, OLDER_IDENTITY)) == (self.weights_sha256, self.temperature)
+
+
+class Identified(NamedTuple):
+    """A detector's folder, what its manifest says, and what was computed from its files."""
+
+    path: Path
+    manifest: Mapping[str, Any]
+    identity: Identity
+
+
+class Settings(NamedTuple):
+    """The settings in a detector's manifest, with the width of its first stage; see `Identity`."""
+
+    width: int
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    temperature: float
+
+
+def hash_weights(tensors: Iterable[tuple[str, NDArray[Any]]]) -> str:
+    """sha256 over names and float32 values, given in the order of the names: equal weights, equal hash."""
+    digest = hashlib.sha256()
+    for name, values in tensors:
+        digest.update(name.encode())
+        digest.update(np.ascontiguousarray(values, np.float32).tobytes())
+    return digest.hexdigest()
+
+
+def read_settings(path: Path, manifest: Mapping[str, Any]) -> Settings:
+    """The settings of a detector.
+
+    Args:
+        path: its folder, for the sentence.
+        manifest: what it says of itself.
+
+    Raises:
+        ContractError: they are missing or impossible.
+    """
+    try:
+        normalisation = manifest["normalisation"]
+        width, temperature = int(manifest["width"]), float(manifest["temperature"])
+        mean, std = (tuple(map(float, normalisation[key])) for key in ("mean", "std"))
+        finite = bool(np.isfinite([temperature, *mean, *std]).all())
+        if not finite or not 1 <= width <= 1024 or temperature <= 0 or len(mean) != 3 or len(std) != 3 or min(std) <= 0:
+            raise ValueError
+    except (KeyError, TypeError, ValueError, OverflowError):
+        raise ContractError(f"{path / MANIFEST} lacks width, normalisation or temperature; restore it") from None
+    return Settings(width, mean, std, temperature)
+
+
+def read_weights(path: Path, manifest: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
+    """The weights in a detector's folder, by name, as they were sealed.
+
+    Raises:
+        ContractError: their file is not listed, missing, changed, unfit to be opened, or holds something else.
+    """
+    file = path / WEIGHTS
+    if WEIGHTS not in manifest["files"]:
+        raise ContractError(f"{path / MANIFEST} does not list {WEIGHTS}; restore it")
+    try:
+        data = read_bytes(file)
+    except FileNotFoundError:
+        raise ContractError(f"{file} is missing; restore it or write the detector again") from None
+    except OSError as error:
+        reason = f"({error.strerror}); check its permissions, or write the detector again"
+        raise ContractError(f"{file} cannot be read {reason}") from None
+    if hashlib.sha256(data).hexdigest() != manifest["files"][WEIGHTS]:
+        raise ContractError(f"{file} is not the file that was written (its sha256 differs); restore it")
+    try:
+        return load(data)
+    except (SafetensorError, KeyError, ValueError, TypeError):
+        # also numbers of a kind that NumPy does not know
+        raise ContractError(f"{file} is not a safetensors file; restore it or train the detector again") from None
+
+
+def check_claim(path: Path, manifest: Mapping[str, Any], weights_sha256: str) -> None:
+    """Refuse a detector that claims to have other weights than were found in its file.
+
+    Raises:
+        ContractError: naming the manifest.
+    """
+    if manifest.get("weights_sha256", weights_sha256) != weights_sha256:
+        raise ContractError(
+            f"{path / MANIFEST} claims other weights than {WEIGHTS} holds (its weights_sha256 differs); do not use it"
+        )
+
+
+# what was found the last time, or why it was refused
+_kept: OrderedDict[Path, tuple[tuple[int, ...] | None, Identified | str]] = OrderedDict()
+_kept_lock = threading.Lock()
+
+
+def identify(path: Path) -> Identified:
+    """Read a detector's folder and compute who it is; what came of it is remembered until its files change.
+
+    Raises:
+        ContractError: the manifest or the weights cannot be read, or the manifest claims other weights.
+    """
+    # taken before the files are read: what is remembered is never newer than its stamp
+    stamp = _stamp(path)
+    with _kept_lock:
+        before, found = _kept.get(path, (None, ""))
+    if before != stamp:
+        try:
+            found = _identify(path)
+        except ContractError as error:
+            found = str(error)
+        with _kept_lock:
+            _kept[path] = stamp, found
+            _kept.move_to_end(path)
+            while len(_kept) > MAX_KEPT:
+                _kept.popitem(last=False)
+    if isinstance(found, str):
+        raise ContractError(found)
+    return found
+
+
+def identify_all(found: Mapping[str, Path]) -> tuple[dict[str, Identified], dict[str, str]]:
+    """The detectors in some folders, by name, and a sentence on each that is refused."""
+    known, refused = {}, {}
+    for name, path in found.items():
+        try:
+            known[name] = identify(path)
+        except ContractError as error:
+            refused[name] = str(error)
+    return known, refused
+
+
+def _identify(path: Path) -> Identified:
+    manifest = read_detector_manifest(path)
+    settings = read_settings(path, manifest)
+    weights = hash_weights(sorted(read_weights(path, manifest).items()))
+    check_claim(path, manifest, weights)
+    return Identified(path, manifest, Identity(weights, settings.mean, settings.std, settings.temperature))
+
+
+def _stamp(path: Path) -> tuple[int, ...]:
+    stamp: list[int] = []
+    for name in (MANIFEST, WEIGHTS):
+        try:
+            status = (path / name).stat()
+        except OSError:
+            continue
+        # the time of the last change of any kind cannot be set by whoever writes a file
+        stamp += (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+    return tuple(stamp)
+
+
+def same_maker(run: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two runs, given by their manifests, say that one detector made them."""
+    whole = "detector_fingerprint" in run and "detector_fingerprint" in other
+    return all(run.get(key) == other.get(key) for key in (("detector_fingerprint",) if whole else OLDER_IDENTITY))
+
+
+def find_maker(run: Mapping[str, Any], detectors: Mapping[str, Identified]) -> str | None:
+    """The name of the detector that made a run, None where it is not among `detectors`.
+
+    Args:
+        run: the run's manifest.
+        detectors: by name, what is to be preferred first.
+    """
+    makers = [name for name, one in detectors.items() if one.identity.made(run)]
+    # an older run may fit several that normalise differently; its own name for its detector then tells
+    return min(makers, key=lambda name: name != run.get("detector"), default=None)
