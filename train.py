@@ -2,6 +2,7 @@
 
 python train.py --data sample                 a small detector on the sample gallery, minutes
 python train.py --data data/cifake            the `swift` recipe on CIFAKE
+python train.py --data github                 the same; its authors' repository is fetched, 43 MB
 python train.py --data cifake.zip --recipe paper --resume
 """
 
@@ -38,8 +39,9 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"train.py: {error.filename or 'a file'} cannot be used ({error.strerror or error}); "
               "what was finished is kept, go on with --resume.", file=sys.stderr)  # fmt: skip
         return 2
-    except KeyboardInterrupt:
-        print("\ntrain.py: stopped; every finished epoch is kept, go on with --resume.", file=sys.stderr)
+    except KeyboardInterrupt as stopped:
+        kept = str(stopped) or "every finished epoch is kept, go on with --resume"
+        print(f"\ntrain.py: stopped; {kept}.", file=sys.stderr)
         return 130
     return 0
 
@@ -47,7 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
 def parse(arguments: list[str] | None) -> argparse.Namespace:
     """The command line; every field of `Recipe` is an option that overrides it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", required=True, help="CIFAKE's folder or .zip, 'kaggle', or 'sample'")
+    parser.add_argument("--data", required=True, help="CIFAKE's folder or .zip, 'github', 'kaggle', or 'sample'")
     parser.add_argument("--recipe", choices=RECIPES, help="default: swift, and sample for --data sample")
     parser.add_argument("--name", help="of the detector; default: the recipe's")
     parser.add_argument("--out", type=Path, default=ROOT, help="folder that gets detectors/ and runs/")
@@ -77,6 +79,8 @@ def train(options: argparse.Namespace) -> None:
     recipe = recipe_of(options)
     name = options.name or recipe.name
     refuse_existing(options, name)
+    if options.data == "github":
+        options.data = fetch()
     # a missing test set is found now, but read only after training
     check_image_set(options.data, "test")
     train_set = load(options, "train")
@@ -127,6 +131,26 @@ def recipe_of(options: argparse.Namespace) -> Recipe:
 def settings(recipe: Recipe) -> str:
     """The recipe's hyper-parameters in a line."""
     return ", ".join(f"{key} {value}" for key, value in asdict(recipe).items() if key != "name")
+
+
+def fetch() -> Path:
+    """CIFAKE's .zip from its authors' repository, with a progress bar for each of its two parts."""
+    from core.images.fetching import fetch_cifake  # noqa: PLC0415 - only this door needs the network
+
+    with (
+        tqdm(total=0, unit="B", unit_scale=True, desc="downloading", leave=False, disable=None) as download,
+        tqdm(total=0, unit=" image", desc="checking", leave=False, disable=None) as check,
+    ):
+        try:
+            return fetch_cifake(
+                downloading=lambda done, total: show(download, done, total, ""),
+                checking=lambda done, total: show(check, done, total, ""),
+                say=download.write,
+            )
+        except WriteError as error:
+            raise DatasetError(f"{error}, then run the same command again.") from None
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt("what was downloaded is kept, the same command goes on with it") from None
 
 
 def load(options: argparse.Namespace, split: Any) -> ImageSet:

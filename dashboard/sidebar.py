@@ -12,9 +12,11 @@ from dashboard.components.plain import plain
 from dashboard.components.polling import come_back
 from dashboard.components.words import remaining
 from dashboard.services import address, library
+from dashboard.services.dataset_registry import Attaching
 from dashboard.services.sentences import for_visitors
 
 UNUSABLE = " (cannot be opened)"
+DOING = {"downloading": "Downloading CIFAKE", "checking": "Checking CIFAKE", "reading": "Reading pictures"}
 LOCAL = ("localhost", "127.0.0.1", "::1")
 # what proxies add
 FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip", "Via")
@@ -98,11 +100,10 @@ def _draw_pictures() -> None:
         st.session_state["pictures"] = status
         st.rerun()
     if status.state == "reading":
-        share = status.done / status.total if status.total else 0.0
-        left = f", {remaining(status.seconds_left)}" if status.seconds_left is not None else ""
-        counted = f", {status.done:,} of {status.total:,}{left}" if status.total else ""
-        read = bool(status.total) and status.done >= status.total
-        st.progress(share, "Reading pictures, finishing" if read else f"Reading pictures{counted}")
+        share = min(1.0, status.done / status.total) if status.total else 0.0
+        st.progress(share, _progress_words(status))
+        if status.message:
+            st.caption(status.message)
         if is_local():
             st.button("Stop", key="attach.stop", on_click=library.shelf().stop, type="tertiary")
         return
@@ -123,6 +124,14 @@ def _draw_pictures() -> None:
             with st.container(horizontal=True):
                 st.button("Attach", key="attach.go", on_click=_attach_path)
                 st.button(
+                    "From GitHub",
+                    key="attach.github",
+                    on_click=fetch_cifake,
+                    type="tertiary",
+                    help="Downloads all 120,000 images from the repository of CIFAKE's authors (43 MB, no account), "
+                    "checks each of them, and keeps them in the cache folder of this computer.",
+                )
+                st.button(
                     "From Kaggle",
                     key="attach.kaggle",
                     on_click=_attach,
@@ -132,6 +141,18 @@ def _draw_pictures() -> None:
                 )
     if status.state == "failed":
         st.error(for_visitors(status.message, homes=library.homes()))
+
+
+def _progress_words(status: Attaching) -> str:
+    doing = DOING[status.doing]
+    if not status.total:
+        return doing
+    if status.done >= status.total:
+        return f"{doing}, finishing"
+    left = f", {remaining(status.seconds_left)}" if status.seconds_left is not None else ""
+    if status.doing == "downloading":
+        return f"{doing}, {status.done / 1e6:.0f} of {status.total / 1e6:.0f} MB{left}"
+    return f"{doing}, {status.done:,} of {status.total:,}{left}"
 
 
 def _draw_at_hand() -> None:
@@ -144,6 +165,11 @@ def _draw_at_hand() -> None:
     if opened is not None:
         found, total = library.pictures(opened).found, len(opened.run)
         st.caption("All pictures are at hand." if found == total else f"{found:,} of {total:,} pictures are at hand.")
+
+
+def fetch_cifake() -> None:
+    """Begin to download CIFAKE and to read all of it; this bar shows how far that is."""
+    library.shelf().attach("github", ("test", "train"))
 
 
 def _attach_path() -> None:

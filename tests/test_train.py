@@ -1,3 +1,4 @@
+import errno
 from pathlib import Path
 
 import numpy as np
@@ -5,8 +6,12 @@ import pytest
 
 import train
 from core.detectors.detector import load_detector
+from core.images.image_set import DatasetError
 from core.runs.run import read_run
 from core.storage import WriteError, cache_dir
+from tests.core.images.github import Serve, serve
+
+__all__ = ["serve"]
 
 QUICK = ["--width", "4", "--epochs", "2", "--batch-size", "16", "--device", "cpu", "--precision", "float32"]
 
@@ -42,6 +47,47 @@ def test_zip_gives_the_same_predictions(cifake: Path, tmp_path: Path) -> None:
     a, b = (read_run(tmp_path / side / "runs/swift@cifake-test") for side in "ab")
     assert a.manifest["set_fingerprint"] == b.manifest["set_fingerprint"]
     np.testing.assert_array_equal(a.predictions["margin"], b.predictions["margin"])
+
+
+def test_what_is_fetched_trains_as_what_is_unpacked(cifake: Path, tmp_path: Path, serve: Serve) -> None:
+    server = serve()
+    server.cuts = [20_000]
+    assert train.main(command(cifake, tmp_path / "a")) == 0
+    assert train.main([*command(cifake, tmp_path / "b"), "--data", "github"]) == 0
+    a, b = (load_detector(tmp_path / side / "detectors/swift", device="cpu") for side in "ab")
+    assert a.manifest["training_set_fingerprint"] == b.manifest["training_set_fingerprint"]
+    assert a.sha256 == b.sha256
+    runs = [read_run(tmp_path / side / "runs/swift@cifake-test") for side in "ab"]
+    assert runs[0].manifest["set_fingerprint"] == runs[1].manifest["set_fingerprint"]
+
+
+@pytest.mark.parametrize(
+    ("failure", "status", "sentence"),
+    [
+        (KeyboardInterrupt(), 130, "stopped; what was downloaded is kept, the same command goes on with it."),
+        (OSError(errno.ENOSPC, "No space left on device"), 2, "has room and may be written, then run the same command"),
+        (DatasetError("127.0.0.1 answered 404."), 2, "127.0.0.1 answered 404."),
+    ],
+)
+def test_a_download_that_fails_is_a_sentence(
+    tmp_path: Path,
+    serve: Serve,
+    *,
+    failure: BaseException,
+    status: int,
+    sentence: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def fail(*_: object) -> None:
+        raise failure
+
+    serve()
+    monkeypatch.setattr("core.images.fetching._pieces", fail)
+    assert train.main([*command(tmp_path, tmp_path), "--data", "github"]) == status
+    said = capsys.readouterr().err.strip()
+    assert sentence in said
+    assert said.count("\n") == 0
 
 
 def test_an_existing_detector_is_not_overwritten_unasked(

@@ -1,4 +1,4 @@
-"""Image sets: CIFAKE (folder, zip or Kaggle) and the sample gallery, packed once and memory-mapped afterwards."""
+"""Image sets: CIFAKE (folder, zip, GitHub, Kaggle) and the sample gallery, packed once and memory-mapped afterwards."""
 
 import hashlib
 import json
@@ -179,9 +179,13 @@ def _find_root(root: Path) -> Path:
     return next((folder for folder in nested if (folder / "train").is_dir() or (folder / "test").is_dir()), root)
 
 
-def _open(data: str | Path) -> _Source:
+def _open(data: str | Path, progress: Progress | None = None) -> _Source:
     if str(data) == "sample":
         return _Zip(SAMPLE)
+    if str(data) == "github":
+        from core.images.fetching import fetch_cifake  # noqa: PLC0415 - only this door needs the network
+
+        return _Zip(fetch_cifake(downloading=progress, checking=progress))
     try:
         path = download_from_kaggle() if str(data) == "kaggle" else Path(data).expanduser()
     except RuntimeError:
@@ -238,15 +242,15 @@ def load_image_set(
     names, sizes and times of the files (names, sizes and checksums in a zip), so a changed set is read again.
 
     Args:
-        data: a folder with {train,test}/{REAL,FAKE}/, CIFAKE's .zip, "kaggle", or "sample".
+        data: a folder with {train,test}/{REAL,FAKE}/, CIFAKE's .zip, "github", "kaggle", or "sample".
         split: "train" or "test".
         skip_bad: leave out files that are no 32 x 32 image instead of refusing the set.
-        progress: called with (files done, files).
+        progress: called with (files done, files), and before with (bytes, bytes) where they have to be downloaded.
 
     Raises:
         DatasetError: the set is missing, a class is empty, or files are no 32 x 32 images and `skip_bad` is false.
     """
-    with closing(_open(data)) as source:
+    with closing(_open(data, progress)) as source:
         entries = _checked_entries(source, data, split)
         key = json.dumps([PACK_VERSION, split, *entries])
         pack = cache_dir() / "packs" / hashlib.sha256(key.encode()).hexdigest()[:32]

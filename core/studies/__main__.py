@@ -15,6 +15,7 @@ from typing import Any
 from tqdm import tqdm
 
 from core.detectors.identity import find_maker, identify_all
+from core.images.cifake_files import is_fetched
 from core.runs.run import ROOT, find_detectors, find_named, find_runs, read_run
 from core.storage import WriteError
 from core.studies.ray_engine import ray_engine
@@ -57,7 +58,10 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("study", nargs="*", help="names of studies; `--list` shows them")
     parser.add_argument("--list", action="store_true", help="say which studies there are")
     parser.add_argument("--run", default="swift@cifake-test", help="name of the run, or its folder")
-    parser.add_argument("--data", help="CIFAKE's folder or .zip, 'kaggle', or 'sample'; default: data/cifake")
+    parser.add_argument(
+        "--data",
+        help="CIFAKE's folder or .zip, 'github', 'kaggle', or 'sample'; default: data/cifake, else what was downloaded",
+    )
     parser.add_argument(
         "--images",
         type=int,
@@ -130,7 +134,7 @@ def find_source(options: argparse.Namespace) -> Source:
     if maker is None:
         absent = f"the detector {made_by} that made {run.name} is not here; there are {', '.join(detectors)}"
         raise StudyError(refused.get(made_by, absent))
-    data = options.data or (str(FOLDER) if FOLDER.is_dir() else None)
+    data = options.data or (str(FOLDER) if FOLDER.is_dir() else "github" if is_fetched() else None)
     return Source(run, detectors[maker].path, data, options.device)
 
 

@@ -1,4 +1,4 @@
-"""Image sets at hand: attached from a path in a thread of their own, so that no visitor waits for them."""
+"""Image sets at hand: attached or downloaded in a thread of their own, so that no visitor waits for them."""
 
 import logging
 import threading
@@ -8,7 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from core.images.image_set import DatasetError, ImageSet, Split, load_image_set
+from core.images.image_set import DatasetError, ImageSet, Progress, Split, check_image_set, load_image_set
+
+Doing = Literal["downloading", "checking", "reading"]
 
 
 @dataclass(frozen=True)
@@ -18,13 +20,15 @@ class Attaching:
     Attributes:
         state: "idle" before the first, then "reading", "done" or "failed".
         split: which is being read.
-        done, total: files of it read; `total` is 0 until it is known.
+        doing: "reading" a split, or before that "downloading" or "checking" it.
+        done, total: files of it, bytes where it is being downloaded; `total` is 0 until it is known.
         seconds_left: how long the rest of it takes at this pace, None until that is known.
-        message: one sentence on how it ended.
+        message: one sentence on how it ended, or on what happens meanwhile.
     """
 
     state: Literal["idle", "reading", "done", "failed"] = "idle"
     split: str = ""
+    doing: Doing = "reading"
     done: int = 0
     total: int = 0
     seconds_left: float | None = None
@@ -39,7 +43,7 @@ class Shelf:
     """The image sets that runs find their pictures in.
 
     Args:
-        first: a folder that is attached at once where it is there.
+        first: a folder or .zip that is attached at once where it is there.
         splits: of it.
     """
 
@@ -48,9 +52,8 @@ class Shelf:
         self._sets: dict[str, ImageSet] = {}
         self._source: str | None = None
         self._stop = threading.Event()
-        self._begun = 0.0
         self.status = Attaching()
-        if first.is_dir():
+        if first.exists():
             self.attach(first, splits)
 
     @property
@@ -61,7 +64,7 @@ class Shelf:
 
     @property
     def source(self) -> str | None:
-        """Where the last set that was attached lies, None before there is one."""
+        """Where the last set that has training images lies, None before there is one."""
         with self._lock:
             return self._source
 
@@ -80,29 +83,57 @@ class Shelf:
         self._stop.set()
 
     def _read(self, data: str | Path, splits: Sequence[Split]) -> None:
+        try:
+            self._read_all(self._fetch() if str(data) == "github" else data, splits)
+        except _Stopped:
+            self.status = Attaching("idle")
+        except (DatasetError, OSError) as error:
+            self.status = Attaching("failed", message=str(error))
+        except Exception as error:  # a thread that dies says nothing, and the sidebar would read for ever
+            logging.getLogger(__name__).exception("An image set could not be read")
+            sentence = f"{data} could not be read ({type(error).__name__}); the server's log says why."
+            self.status = Attaching("failed", message=sentence)
+
+    def _fetch(self) -> Path:
+        from core.images.fetching import fetch_cifake  # noqa: PLC0415 - only this door needs the network
+
+        return fetch_cifake(
+            downloading=self._begin("downloading"),
+            checking=self._begin("checking"),
+            say=lambda sentence: setattr(self, "status", replace(self.status, message=sentence)),
+        )
+
+    def _read_all(self, data: str | Path, splits: Sequence[Split]) -> None:
         for split in splits:
             self.status = Attaching("reading", split)
-            self._begun = time.monotonic()
-            try:
-                found = load_image_set(data, split, skip_bad=True, progress=self._progress)
-            except _Stopped:
-                self.status = Attaching("idle")
-                return
-            except (DatasetError, OSError) as error:
-                self.status = Attaching("failed", message=str(error))
-                return
-            except Exception as error:  # a thread that dies says nothing, and the sidebar would read for ever
-                logging.getLogger(__name__).exception("An image set could not be read")
-                sentence = f"{data} could not be read ({type(error).__name__}); the server's log says why."
-                self.status = Attaching("failed", message=sentence)
-                return
+            found = load_image_set(data, split, skip_bad=True, progress=self._begin("reading"))
             with self._lock:
                 self._sets[found.fingerprint] = found
+        if _has_training_images(data):
+            with self._lock:
                 self._source = str(data)
         self.status = Attaching("done", message=f"{found.name} is at hand.")
 
-    def _progress(self, done: int, total: int) -> None:
-        if self._stop.is_set():
-            raise _Stopped
-        left = (time.monotonic() - self._begun) / done * (total - done) if done else None
-        self.status = replace(self.status, done=done, total=total, seconds_left=left)
+    def _begin(self, doing: Doing) -> Progress:
+        """A callback for the progress of something that begins now."""
+        since, before, last = time.monotonic(), 0, 0
+
+        def progress(done: int, total: int) -> None:
+            nonlocal since, before, last
+            if self._stop.is_set():
+                raise _Stopped
+            if done < last or (doing == "downloading" and not last):
+                # a download goes on with what was there, or begins again
+                since, before = time.monotonic(), done
+            last = done
+            left = (time.monotonic() - since) / (done - before) * (total - done) if done > before else None
+            self.status = replace(self.status, doing=doing, done=done, total=total, seconds_left=left)
+
+        return progress
+
+
+def _has_training_images(data: str | Path) -> bool:
+    try:
+        return check_image_set(data, "train") > 0
+    except (DatasetError, OSError):
+        return False

@@ -13,6 +13,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from core.detectors.identity import Identified, Identity, find_maker, identify_all
+from core.images.cifake_files import fetched_path, is_fetched
 from core.images.image_set import Split
 from core.runs.browsing import Extent, Filter, browse_table, cells, extents_of, find_rows, judged_table
 from core.runs.pictures import Pictures, find_pictures
@@ -274,7 +275,8 @@ def shelf() -> Shelf:
     home = homes()[0]
     with _shelves_lock:
         if home not in _shelves:
-            _shelves[home] = Shelf(home / "data" / "cifake", splits())
+            unpacked = home / "data" / "cifake"
+            _shelves[home] = Shelf(unpacked if unpacked.is_dir() or not is_fetched() else fetched_path(), splits())
         return _shelves[home]
 
 

@@ -1,5 +1,6 @@
 """Attaching an image set: in the background, one at a time, with its progress and its failures in a sentence."""
 
+import shutil
 import threading
 import time
 import zipfile
@@ -11,14 +12,18 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from core.images.cifake_files import fetched_path
 from core.images.image_set import load_image_set
 from core.runs.run import write_run
 from dashboard import sidebar
 from dashboard.services import library
 from dashboard.services.dataset_registry import Attaching, Shelf
 from tests.conftest import make_detector
+from tests.core.images.github import Serve, serve
 from tests.core.images.test_image_set import damaged_zips
 from tests.dashboard.conftest import Open
+
+__all__ = ["serve"]
 
 
 def settled(shelf: Shelf) -> Attaching:
@@ -100,9 +105,13 @@ def test_stopping_keeps_what_is_whole_and_lets_another_begin(tmp_path: Path, mon
 
 def attach(app: AppTest, path: Path) -> AppTest:
     app.text_input(key="attach.path").set_value(str(path))
-    app.button(key="attach.go").click().run()
+    return pressed(app, "attach.go")
+
+
+def pressed(app: AppTest, key: str) -> AppTest:
+    app.button(key=key).click().run()
     for _ in range(1200):
-        if not app.get("progress") or not any("Reading pictures" in found.text for found in app.get("progress")):
+        if library.shelf().status.state != "reading":
             return app.run()
         time.sleep(0.05)
         app.run()
@@ -145,6 +154,89 @@ def test_a_browser_that_has_everything_forgotten_does_not_take_pictures_away(
     assert library.shelf().source == str(cifake)
 
 
+def until(shelf: Shelf, reached: Callable[[Attaching], bool]) -> Attaching:
+    for _ in range(6000):
+        if reached(shelf.status):
+            return shelf.status
+        time.sleep(0.01)
+    raise AssertionError(shelf.status)
+
+
+def test_fetching_shows_how_far_it_is_and_goes_on_after_a_stop(
+    serve: Serve, cifake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.images.fetching.CHUNK", 1024)
+    held = threading.Event()
+    server = serve(holds=[held])
+    shelf = Shelf(tmp_path / "nowhere")
+    assert shelf.attach("github", ("test", "train"))
+    status = until(shelf, lambda now: now.done > 0)
+    assert (status.state, status.doing, status.total) == ("reading", "downloading", len(server.body))
+    assert 0 < status.done < status.total
+    assert status.seconds_left is not None
+    shelf.stop()
+    held.set()
+    assert settled(shelf).state == "idle"
+    assert not shelf.sets
+    assert shelf.source is None
+    assert shelf.attach("github", ("test", "train"))
+    assert settled(shelf).state == "done"
+    assert server.asked[1].startswith("bytes=")
+    assert [found.split for found in shelf.sets] == ["test", "train"]
+    assert [found.fingerprint for found in shelf.sets] == [
+        load_image_set(cifake, split).fingerprint for split in ("test", "train")
+    ]
+    assert shelf.source == str(fetched_path())
+
+
+def test_a_download_that_begins_again_says_so(serve: Serve, tmp_path: Path) -> None:
+    at_once, held = threading.Event(), threading.Event()
+    at_once.set()
+    serve(holds=[at_once, held], cuts=[20_000], ranges=False)
+    shelf = Shelf(tmp_path / "nowhere")
+    shelf.attach("github")
+    status = until(shelf, lambda now: bool(now.message))
+    held.set()
+    assert "it begins again" in status.message
+    assert settled(shelf).state == "done"
+
+
+def test_only_a_set_with_training_images_is_their_source(cifake: Path, tmp_path: Path) -> None:
+    shelf = Shelf(cifake)
+    assert settled(shelf).state == "done"
+    assert shelf.source == str(cifake)
+    shutil.rmtree(cifake / "train")
+    shelf = Shelf(cifake)
+    assert settled(shelf).state == "done"
+    assert shelf.source is None
+
+
+@pytest.mark.usefixtures("on_this_machine")
+def test_the_button_fetches_and_what_was_fetched_is_there_next_time(
+    open_page: Open, cifake_run: str, serve: Serve
+) -> None:
+    serve()
+    app = pressed(open_page("explore", run=cifake_run), "attach.github")
+    assert not app.exception
+    assert any(found.value == "All pictures are at hand." for found in app.caption)
+    # another start of the dashboard
+    library._shelves.clear()
+    settled(library.shelf())
+    app = open_page("explore", run=cifake_run)
+    assert any(found.value == "All pictures are at hand." for found in app.caption)
+    assert library.shelf().source == str(fetched_path())
+
+
+@pytest.mark.usefixtures("on_this_machine")
+def test_what_cannot_be_fetched_is_a_sentence(open_page: Open, cifake_run: str, serve: Serve) -> None:
+    serve(statuses=[404])
+    app = pressed(open_page("explore", run=cifake_run), "attach.github")
+    assert [found.value for found in app.error] == [
+        "127.0.0.1 answered 404 Not Found; try again, or download the .zip from "
+        "kaggle.com/datasets/birdy654/cifake-real-and-ai-generated-synthetic-images and give its path."
+    ]
+
+
 @pytest.mark.usefixtures("on_this_machine")
 def test_a_wrong_path_is_a_sentence(open_page: Open, tmp_path: Path) -> None:
     app = attach(open_page("explore"), tmp_path / "nothing here")
@@ -180,3 +272,4 @@ def test_an_open_server_offers_no_path(open_page: Open, monkeypatch: pytest.Monk
     app = open_page("explore")
     assert not app.exception
     assert not any(found.key == "attach.path" for found in app.text_input)
+    assert not any(found.key == "attach.github" for found in app.button)

@@ -13,6 +13,7 @@ from dashboard.components.component import component, data_url
 from dashboard.components.explanations.asking import Known, Subject
 from dashboard.components.explanations.follow import follow
 from dashboard.components.glossary import explain
+from dashboard.components.offers import offer_training_images
 from dashboard.components.words import CLASS_WORDS
 from dashboard.services import library
 from dashboard.services.requests import Question
@@ -43,9 +44,11 @@ def neighbours_panel(
 
     def draw(answer: Neighbours | Preparing) -> None:
         if isinstance(answer, Neighbours):
-            _draw_found(with_pictures(answer, run))
+            _draw_found(with_pictures(answer, run), detector)
             if not answer.is_training and settings.data:
                 _offer(asked_for)
+            elif not answer.is_training:
+                offer_training_images("Its training images are not at hand.", detector.name, key="neighbours.fetch")
 
     follow(
         Question(detector.path, detector.identity, subject.sha256, settings),
@@ -55,6 +58,8 @@ def neighbours_panel(
         doing=lambda answer: answer.text if isinstance(answer, Preparing) else "Searching",
         on_stop=lambda: st.session_state.update({asked_for: False}),
     )
+    if run is None and settings.data is None:
+        offer_training_images("Its training images are not at hand.", detector.name, key="neighbours.fetch_first")
 
 
 def with_pictures(found: Neighbours, run: Path | None) -> Neighbours:
@@ -75,7 +80,7 @@ def with_pictures(found: Neighbours, run: Path | None) -> Neighbours:
     return replace(found, near=tuple(map(pictured, found.near)), other=other)
 
 
-def _draw_found(found: Neighbours) -> None:
+def _draw_found(found: Neighbours, detector: Known) -> None:
     st.markdown(found.sentence)
     shown = [*found.near, *([found.other] if found.other else [])]
     if all(one.image is not None for one in shown):
@@ -88,7 +93,10 @@ def _draw_found(found: Neighbours) -> None:
         if found.other:
             st.markdown(f"The nearest that it calls {CLASS_WORDS[found.other.called]}:")
             _draw_names([found.other])
-        st.caption("Their pictures are not at hand; attach CIFAKE on the left to see them.")
+        if found.is_training:
+            offer_training_images("Their pictures are not at hand.", detector.name, key="neighbours.fetch_pictures")
+        else:
+            st.caption("Their pictures are not at hand; attach CIFAKE on the left to see them.")
     if found.is_training:
         st.caption(f"The nearest of all {found.candidates:,} training images ({found.name}), searched exactly.")
     else:

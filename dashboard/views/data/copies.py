@@ -19,6 +19,8 @@ from dashboard.services.address import Setting
 from dashboard.services.library import Opened
 from dashboard.views.data.pairs import pair_pictures
 from dashboard.components.words import CLASS_WORDS
+from dashboard.components.offers import offer_training_images
+from dashboard.components.studies.study import command
 
 SIDE_NAMES = {"in_training": "With training images", "in_set": "Within this set"}
 SIDE = Setting("side", "in_training", choices=tuple(SIDE_NAMES))
@@ -40,6 +42,12 @@ def draw_counts(opened: Opened, duplicates: Answer) -> None:
                 st.markdown(f"**Also {WHERE[side]}**")
                 for row in rows.to_dict("records"):
                     _count(opened, row)
+                if not rows["checked"].all():
+                    offer_training_images(
+                        f"With the training images at hand, run `{command(opened, 'duplicates')}` again.",
+                        library.maker(opened.run),
+                        key=f"data.fetch.{side}",
+                    )
 
 
 def _count(opened: Opened, row: Mapping[str, Any]) -> None:
@@ -79,6 +87,12 @@ def draw_pairs(opened: Opened, duplicates: Answer) -> None:
         return
     shown = pairs.head(PAIRS.value)
     training = _training(opened, shown) if side == "in_training" else None
+    if side == "in_training" and not training:
+        offer_training_images(
+            "The pictures of the training images are not at hand.",
+            library.maker(opened.run),
+            key="data.fetch_pictures",
+        )
     # a class is no name for a field
     shown = shown.rename(columns={"class": "same"})
     if id_ := pair_pictures(opened, shown, library.pictures(opened), training=training, key=f"data.pairs.{side}"):

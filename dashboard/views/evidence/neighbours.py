@@ -4,16 +4,21 @@ import streamlit as st
 
 from core.runs.browsing import Filter
 from core.studies.study import Answer
+from dashboard.components.offers import offer_training_images
 from dashboard.components.studies.downloads import study_download
 from dashboard.components.studies.finding_words import bullets
-from dashboard.services import address
+from dashboard.components.studies.study import command
+from dashboard.services import address, library
 from dashboard.services.library import Opened
 
 
 def searched(answer: Answer | None) -> str:
     """The images among which neighbours were looked for."""
-    own = answer is not None and len(answer.table) and not str(answer.table["among"].iloc[0]).endswith("-train")
-    return "other images of this run" if own else "training images"
+    return "other images of this run" if answer is not None and _among_own(answer) else "training images"
+
+
+def _among_own(answer: Answer) -> bool:
+    return len(answer.table) > 0 and not str(answer.table["among"].iloc[0]).endswith("-train")
 
 
 def draw_summary(opened: Opened, answer: Answer) -> None:
@@ -25,6 +30,12 @@ def draw_summary(opened: Opened, answer: Answer) -> None:
         "learned. By chance it would be about half. But labels are dealt once, and many images have the same "
         "neighbours, so that one deal is like few throws of a coin and may end well above or below."
     )
+    if _among_own(answer):
+        offer_training_images(
+            f"With its training images at hand, run `{command(opened, 'neighbours')}` again to look among those.",
+            library.maker(opened.run),
+            key="evidence.fetch",
+        )
     with st.container(horizontal=True, gap="small"):
         if "neighbours.agrees" in opened.table and st.button(
             "Images whose neighbours disagree", icon=":material/grid_view:", key="evidence.disagree"

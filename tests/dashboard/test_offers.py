@@ -1,0 +1,96 @@
+"""The offer of the training images: to whom, for which detectors, and what comes of it."""
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core.images.cifake_files import FINGERPRINTS
+from core.storage import sealed
+from dashboard import sidebar
+from dashboard.services import library
+from dashboard.services.dataset_registry import Attaching
+from tests.dashboard.conftest import Open
+from tests.dashboard.studies import add_studies
+from tests.dashboard.test_experiments import settled
+from tests.dashboard.test_pages import words
+
+RUN = "tiny@seen-test"
+
+
+@pytest.fixture
+def learned_cifake(home: Path) -> None:
+    """The detector says that it was trained on CIFAKE."""
+    file = home / "detectors" / "tiny" / "manifest.json"
+    manifest = json.loads(file.read_text())
+    file.write_text(json.dumps(sealed({**manifest, "training_set_fingerprint": FINGERPRINTS["train"]})))
+
+
+@pytest.fixture
+def on_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sidebar, "is_local", lambda: True)
+
+
+def offers(app: AppTest) -> list[str]:
+    return [found.key for found in app.button if found.label == "Download CIFAKE"]
+
+
+@pytest.mark.usefixtures("learned_cifake", "on_this_machine")
+def test_neighbours_offer_the_training_images(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    monkeypatch.setattr(library.shelf(), "attach", lambda *given: asked.append(given))
+    app = settled(open_page("inspect", run=RUN, samples="64", evidence="alike"))
+    assert not app.exception
+    assert "Its training images are not at hand." in words(app)
+    assert offers(app) == ["neighbours.fetch"]
+    app.button(key="neighbours.fetch").click().run()
+    assert asked == [("github", ("test", "train"))]
+
+
+@pytest.mark.usefixtures("learned_cifake", "on_this_machine")
+def test_while_they_are_read_there_is_no_second_offer(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(library.shelf(), "status", Attaching("reading", doing="downloading", done=1, total=2))
+    app = open_page("inspect", run=RUN, samples="64", evidence="alike")
+    # the bar on the left never ends, so that the page does not come to rest
+    for _ in range(600):
+        if "Its training images are not at hand." in words(app):
+            break
+        time.sleep(0.1)
+        app.run()
+    assert "Pictures are being read: the bar on the left" in words(app)
+    assert not offers(app)
+
+
+@pytest.mark.usefixtures("learned_cifake")
+def test_visitors_from_elsewhere_are_told_and_offered_nothing(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sidebar, "is_local", lambda: False)
+    app = settled(open_page("inspect", run=RUN, samples="64", evidence="alike"))
+    assert "Its training images are not at hand." in words(app)
+    assert not offers(app)
+
+
+@pytest.mark.usefixtures("on_this_machine")
+def test_cifake_is_not_offered_for_a_detector_of_other_images(open_page: Open) -> None:
+    app = settled(open_page("inspect", run=RUN, samples="64", evidence="alike"))
+    assert "Its training images are not at hand." in words(app)
+    assert not offers(app)
+
+
+@pytest.mark.usefixtures("learned_cifake", "on_this_machine")
+def test_copies_offer_the_training_images(open_page: Open, home: Path) -> None:
+    add_studies(home, "audit", "duplicates")
+    app = open_page("data", run=RUN)
+    assert not app.exception
+    assert "python -m core.studies duplicates --run tiny@seen-test" in words(app)
+    assert "data.fetch.in_training" in offers(app)
+
+
+@pytest.mark.usefixtures("learned_cifake", "on_this_machine")
+def test_evidence_offers_the_training_images(open_page: Open, home: Path) -> None:
+    add_studies(home, "neighbours")
+    app = open_page("evidence", run=RUN)
+    assert not app.exception
+    assert "python -m core.studies neighbours --run tiny@seen-test" in words(app)
+    assert offers(app) == ["evidence.fetch"]
