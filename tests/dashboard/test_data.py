@@ -18,6 +18,7 @@ from core.studies.registry import find_study
 from core.studies.runner import Source, run_study
 from core.studies.store import read_study
 from core.studies.study import Answer
+from dashboard.components.keys import key_of
 from dashboard.components.words import CLASS_WORDS, NO_BREAK
 from dashboard.views.data.audit import together
 from tests.dashboard.conftest import Open
@@ -154,7 +155,7 @@ def test_the_chart_says_what_the_audit_found(open_page: Open, studied: Path) -> 
 def test_images_are_one_click_away(open_page: Open, studied: Path) -> None:
     worst = concerns(answer(studied, "audit"))[0]
     app = open_page("data", run=RUN)
-    app.button(key=f"data.{worst.key}.Highest first").click().run()
+    app.button(key=key_of("data.show", worst.key, "Highest first")).click().run()
     assert not app.exception
     assert app.title[0].value == "Browse the images"
     assert app.query_params["sort"] == f"-{worst.key}"
