@@ -20,7 +20,9 @@ def main(arguments: list[str] | None = None) -> int:
     """Write the run that the command line asks for; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("detector", help="a name in detectors/ or assets/detectors/, or a folder")
-    parser.add_argument("--data", required=True, help="CIFAKE's folder or .zip, 'github', 'kaggle', or 'sample'")
+    parser.add_argument(
+        "--data", required=True, help="CIFAKE's folder or .zip, 'github', 'kaggle', 'sample' or 'cifake-test'"
+    )
     parser.add_argument("--out", type=Path, default=ROOT, help="folder that gets runs/")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
     parser.add_argument("--skip-bad", action="store_true", help="leave out files that are no 32 x 32 image")

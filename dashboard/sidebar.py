@@ -17,6 +17,7 @@ from dashboard.services.sentences import for_visitors
 
 UNUSABLE = " (cannot be opened)"
 DOING = {"downloading": "Downloading CIFAKE", "checking": "Checking CIFAKE", "reading": "Reading pictures"}
+ON_SAMPLE = "@sample-test"
 LOCAL = ("localhost", "127.0.0.1", "::1")
 # what proxies add
 FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip", "Via")
@@ -45,12 +46,17 @@ def draw_sidebar(page: str) -> None:
             st.selectbox(
                 "Run",
                 found,
-                format_func=lambda name: name.replace("@", " on ") + (UNUSABLE if name in refused else ""),
+                format_func=lambda name: run_label(name) + (UNUSABLE if name in refused else ""),
                 key="url.run",
                 on_change=_take_run,
                 help=explain("Run"),
             )
             address.put("run", st.session_state["run"])
+            if st.session_state["run"].endswith(ON_SAMPLE):
+                st.caption(
+                    "The sample gallery: crops of a few photographs, and a small generator's redrawings of them. It is "
+                    "for trying things out, and none of it is CIFAKE."
+                )
         if refused:
             _draw_refused(refused)
         reading = library.shelf().status.state == "reading"
@@ -64,6 +70,12 @@ def _draw_refused(refused: Mapping[str, str]) -> None:
     ):
         for name, sentence in refused.items():
             st.caption(f"**{plain(name)}**: {plain(sentence)}")
+
+
+def run_label(name: str) -> str:
+    """`<detector>@<set>` in words; the sample gallery by its name."""
+    detector, _, images = name.partition("@")
+    return f"{detector} on {'the sample gallery' if name.endswith(ON_SAMPLE) else images}"
 
 
 def note_other_run(page: str) -> None:
@@ -94,6 +106,9 @@ def _take_run() -> None:
 
 
 def _draw_pictures() -> None:
+    if "pictures" in st.session_state:
+        # the browser has come back, and so has a page to show: what is read now holds up no first one
+        library.shelf().begin()
     status = library.shelf().status
     if st.session_state.setdefault("pictures", status) != status and status.state != "reading":
         # the page behind was drawn without these pictures
@@ -139,6 +154,8 @@ def _draw_pictures() -> None:
                     type="tertiary",
                     help=f"Downloads {KAGGLE} with kagglehub, where that is installed.",
                 )
+    if uncached := library.shelf().uncached:
+        st.caption(f"{for_visitors(uncached)} Until then pictures lie in memory, and each start reads them again.")
     if status.state == "failed":
         st.error(for_visitors(status.message, homes=library.homes()))
 

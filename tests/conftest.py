@@ -1,7 +1,7 @@
 """Small networks and images, made here, for every test."""
 
 import io
-import os
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ from PIL import Image
 
 if TYPE_CHECKING:
     from core.detectors.detector import Detector
+    from core.images.image_set import ImageSet
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -93,10 +94,31 @@ def pixels() -> NDArray[np.uint8]:
     return np.concatenate([textured(12, fine=False, seed=1), textured(12, fine=True, seed=2)])
 
 
-@pytest.fixture
-def real_cifake() -> Path:
-    """Genuine CIFAKE's folder from $TELLTALE_CIFAKE; where it is absent there is nothing to compare with."""
-    folder = os.environ.get("TELLTALE_CIFAKE", "")
-    if not folder:
-        pytest.skip("set TELLTALE_CIFAKE to CIFAKE's folder to run this on the genuine images")
-    return Path(folder)
+def write_shipped(folder: Path, cifake: Path) -> Path:
+    """CIFAKE's test set as it ships, made of the test images of a folder."""
+    from core.images.image_set import load_image_set
+    from core.images.shipped import ARCHIVE, KIND, TABLE
+    from core.images.statistics import FACTS
+    from core.storage import write_folder
+
+    images = load_image_set(cifake, "test")
+
+    def pack(path: Path) -> None:
+        with tarfile.open(path, "w:xz") as archive:
+            archive.add(cifake / "test", "test")
+
+    files = {ARCHIVE: pack, TABLE: lambda path: images.rows[["name", *FACTS]].to_parquet(path, index=False)}
+    manifest = {"name": images.name, "images": len(images), "fingerprint": images.fingerprint}
+    write_folder(folder, kind=KIND, manifest=manifest, files=files)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def cifake_test(_session_cache: None) -> "ImageSet":
+    """Genuine CIFAKE's test images, unpacked once for all tests; where somebody has taken them out there are none."""
+    from core.images.image_set import SHIPPED, SHIPPED_FOLDER, load_image_set
+    from core.images.shipped import is_shipped
+
+    if not is_shipped(SHIPPED_FOLDER):
+        pytest.skip("assets/cifake-test is not there")
+    return load_image_set(SHIPPED, "test")

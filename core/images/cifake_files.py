@@ -20,7 +20,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.images.image_set import CIFAR10, CLASSES, MAX_FILE_BYTES, UNPACKED, DatasetError, Progress, fingerprint_of
+from core.images.decoding import MAX_FILE_BYTES
+from core.images.image_set import CIFAR10, CLASSES, UNPACKED, DatasetError, Progress, fingerprint_of
 from core.storage import cache_dir
 
 CHECKSUMS = Path(__file__).parents[2] / "assets" / "cifake-checksums.npy"

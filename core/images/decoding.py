@@ -12,6 +12,8 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 FORMATS = ("PNG", "JPEG", "WEBP")
 MAX_BYTES = 20 * 2**20
+# of a file in an image set: one of 32 x 32 pixels is far smaller, so more is a bomb or a mistake
+MAX_FILE_BYTES = 2**20
 MAX_PIXELS = 20_000_000
 MAX_SIDE = 16_384
 # a file has this many parts at most; a hostile one makes a reader step through millions

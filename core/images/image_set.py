@@ -1,4 +1,4 @@
-"""Image sets: CIFAKE (folder, zip, GitHub, Kaggle) and the sample gallery, packed once and memory-mapped afterwards."""
+"""Image sets: CIFAKE (shipped, folder, zip, GitHub, Kaggle) and the sample, packed once, memory-mapped afterwards."""
 
 import hashlib
 import json
@@ -7,7 +7,7 @@ import re
 import struct
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol
@@ -17,19 +17,21 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.files import LIMITS, UnfitFileError, is_text, open_file, printable, read_array, read_bytes
-from core.images.decoding import ImageError, decode
+from core.images.decoding import MAX_FILE_BYTES, ImageError, decode
+from core.images.shipped import Shipped, is_shipped, read_shipped, unpack
 from core.images.statistics import image_facts
 from core.storage import ContractError, cache_dir, read_folder, write_folder
 
 CLASSES = ("FAKE", "REAL")
 SIDE = 32
 SAMPLE = Path(__file__).parents[2] / "assets" / "sample" / "sample.zip"
+# CIFAKE's test set, by the name of its folder in assets/
+SHIPPED = "cifake-test"
+SHIPPED_FOLDER = SAMPLE.parents[1] / SHIPPED
 KAGGLE = "birdy654/cifake-real-and-ai-generated-synthetic-images"
 # the suffix of a CIFAKE file name is CIFAR-10's class, counted from 1; none is the first
 CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 CIFAKE_NAME = re.compile(r"\d+(?: \((\d+)\))?\.jpe?g", re.IGNORECASE)
-# a 32 x 32 image of any allowed format is far smaller; more is a bomb or a mistake
-MAX_FILE_BYTES = 2**20
 # how members of a .zip may be packed; the others cannot be unpacked piece by piece
 UNPACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 PACK = "image pack"
@@ -55,6 +57,7 @@ class ImageSet:
             the facts of `core.images.statistics.FACTS`.
         fingerprint: sha256 over split, file hashes and labels, whatever order the files were read in.
         skipped: offenders left out by `skip_bad`, "name: reason" each.
+        uncached: why no pack of it could be written, "" where one was: the next start has to read its files again.
     """
 
     name: str
@@ -63,6 +66,7 @@ class ImageSet:
     rows: pd.DataFrame
     fingerprint: str
     skipped: tuple[str, ...] = ()
+    uncached: str = ""
 
     def __len__(self) -> int:
         return len(self.pixels)
@@ -172,6 +176,42 @@ class _Zip:
         self.file.close()
 
 
+class _Shipped:
+    def __init__(self, folder: Path) -> None:
+        if not is_shipped(folder):
+            raise DatasetError(f"{folder} is not there, which held CIFAKE's test images; name another image set.")
+        with _refusing():
+            self.shipped: Shipped = read_shipped(folder)
+        self.files: dict[str, bytes] | None = None
+
+    def entries(self, split: str) -> list[_Entry]:
+        if split != "test":
+            raise DatasetError(
+                f"{self.shipped.folder} holds CIFAKE's test images alone; name a folder or .zip with {split}/ in it."
+            )
+        stamp = int(self.shipped.archive_sha256[:15], 16)
+        sizes = self.shipped.facts["file_bytes"]
+        return sorted(_Entry(name, int(size), stamp) for name, size in sizes.items())
+
+    def read(self, split: str, entry: _Entry) -> bytes:  # noqa: ARG002 - as of all sources
+        # not before a file is asked for: who has a pack needs none of them
+        if self.files is None:
+            with _refusing():
+                self.files = unpack(self.shipped)
+        return self.files[entry.name]
+
+    def close(self) -> None:
+        self.files = None
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    try:
+        yield
+    except ContractError as error:
+        raise DatasetError(f"{error}.") from None
+
+
 def _find_root(root: Path) -> Path:
     if not root.is_dir():
         raise DatasetError(f"{root} does not exist; name the folder that holds train/ and test/, or CIFAKE's .zip.")
@@ -186,10 +226,14 @@ def _open(data: str | Path, progress: Progress | None = None) -> _Source:
         from core.images.fetching import fetch_cifake  # noqa: PLC0415 - only this door needs the network
 
         return _Zip(fetch_cifake(downloading=progress, checking=progress))
+    if str(data) == SHIPPED:
+        return _Shipped(SHIPPED_FOLDER)
     try:
         path = download_from_kaggle() if str(data) == "kaggle" else Path(data).expanduser()
     except RuntimeError:
         raise DatasetError(f"{data} begins with a user who is not known here; write out the whole path.") from None
+    if is_shipped(path):
+        return _Shipped(path)
     return _Zip(path) if path.exists() and not path.is_dir() else _Folder(path)
 
 
@@ -242,7 +286,8 @@ def load_image_set(
     names, sizes and times of the files (names, sizes and checksums in a zip), so a changed set is read again.
 
     Args:
-        data: a folder with {train,test}/{REAL,FAKE}/, CIFAKE's .zip, "github", "kaggle", or "sample".
+        data: a folder with {train,test}/{REAL,FAKE}/, CIFAKE's .zip, "github", "kaggle", "sample", or "cifake-test" for
+            the test set as it ships.
         split: "train" or "test".
         skip_bad: leave out files that are no 32 x 32 image instead of refusing the set.
         progress: called with (files done, files), and before with (bytes, bytes) where they have to be downloaded.
@@ -256,7 +301,8 @@ def load_image_set(
         pack = cache_dir() / "packs" / hashlib.sha256(key.encode()).hexdigest()[:32]
         try:
             image_set = _read_pack(pack)
-        except ContractError:
+        except (ContractError, OSError):
+            # none yet, a damaged one, or a cache that may not even be looked into
             image_set = None
         if image_set is None:
             image_set = _decode_all(source, split, entries, progress, base="sample" if data == "sample" else None)
@@ -308,7 +354,12 @@ def _decode_all(
             progress(done, len(entries))
     pixels = pixels[: len(kept)]
     rows = _rows(split, kept)
-    rows = pd.concat([rows, image_facts(pixels)], axis=1)
+    if isinstance(source, _Shipped):
+        # computed once for all: the last bits of some depend on the machine
+        facts = source.shipped.facts.loc[rows["name"]].reset_index(drop=True)
+    else:
+        facts = image_facts(pixels)
+    rows = pd.concat([rows, facts], axis=1)
     rows["file_bytes"] = np.array([size for _, _, size in kept], np.float32)
     is_cifake = all(CIFAKE_NAME.fullmatch(name.partition("/")[2]) for name, _, _ in kept)
     base = base or ("cifake" if is_cifake else "images")
@@ -328,7 +379,7 @@ def _read_small(source: _Source, split: str, entry: _Entry) -> bytes:
         raise ImageError(f"has {entry.size} bytes, too many for {SIDE} x {SIDE} pixels")
     try:
         return source.read(split, entry)
-    except ImageError:
+    except (ImageError, DatasetError):
         raise
     except (OSError, EOFError, zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError) as error:
         # zipfile raises these for damaged, encrypted or unknown members
@@ -386,7 +437,8 @@ def _write_pack(pack: Path, image_set: ImageSet) -> ImageSet:
     except OSError as error:
         # a full disk costs the next start its speed, not this one its images
         print(f"The pack could not be cached in {pack.parent} ({error.strerror}); going on without.")
-        return image_set
+        advice = "see that its disk has room and may be written"
+        return replace(image_set, uncached=f"{pack.parent} could not be written ({error.strerror}); {advice}")
     return _read_pack(pack)
 
 

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from core.files import UnfitFileError, open_file, read_bytes
-from core.images.decoding import RESAMPLING, ImageError, decode, resize
-from core.images.image_set import MAX_FILE_BYTES, SAMPLE, SIDE
+from core.images.decoding import MAX_FILE_BYTES, RESAMPLING, ImageError, decode, resize
+from core.images.image_set import SAMPLE, SIDE
 
 MANIFEST = SAMPLE.parent / "manifest.json"
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")

@@ -64,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--select", default="", help="report on some images only: a filter as in Explore's address, true=REAL&said=FAKE"
     )
-    parser.add_argument("--data", help="where CIFAKE is, for the pictures of such images where the run has none")
+    parser.add_argument("--data", help="where their pictures are, if not in the run: 'cifake-test', or CIFAKE's folder")
     return parser
 
 

@@ -19,7 +19,7 @@ from core.report.parts import LIMITS, bullets, figure, listed, page, percent, se
 from core.report.selection import Selection, selection_report
 from core.report.settings import settings
 from core.runs.pictures import Pictures
-from core.runs.run import HOMES, Run, find_detectors
+from core.runs.run import HOMES, PAPER, Run, find_detectors
 from core.storage import write_bytes_atomically
 from core.studies.probes.summary import ranking, read_turns
 from core.studies.store import find_studies
@@ -215,7 +215,10 @@ def _study_figures(run: Run, answer: Answer) -> list[Drawn]:
         caption = "Rank correlation between Grad-CAM and LIME, and what maps of other images reach by chance."
         return [figures.estimates(agreement_summary(table, run), unit="rank correlation", caption=caption)]
     if name == "one_colour":
-        caption = "How often LIME shows one colour only, under the paper's settings and under ours."
+        caption = (
+            "How often LIME shows one colour only, under the paper's settings and under ours. The paper: "
+            f"{PAPER['author']}, {PAPER['title']} ({PAPER['link']})."
+        )
         return [figures.estimates(one_colour_summary(table, run), unit="share of images", caption=caption, zero=False)]
     return []
 

@@ -10,11 +10,15 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.edits.frequency import ring, spectra_of, without
+from core.explainers.overlay import orient
+from core.explainers.results import LimeResult
 
 # radii of the spectrum that are kept, from everything to almost nothing
 RADII = (23, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6)
 # those that are tried where no study says which image turns, the mildest first
 TRIED = (12, 8, 6)
+# a confidence below which LIME under the paper's settings decides what parts do
+UNSURE = 0.8
 # the change by which an image is chosen that shows what detail does
 DETAIL_COLUMN = "lowpass_12"
 
@@ -28,6 +32,8 @@ class Cast:
         mistake: wrongly judged and sure, None where every verdict is right.
         detailed: a FAKE that is taken for REAL without its fine detail, by the study `probes` where it is there.
         tested: whether the study says so; without it the image only stands in.
+        red: a FAKE whose LIME map under the paper's settings is all against the verdict, by the study `one_colour`;
+            where that names none, `fake` stands in.
     """
 
     real: int
@@ -35,15 +41,22 @@ class Cast:
     mistake: int | None
     detailed: int
     tested: bool
+    red: int
 
 
-def choose_cast(table: pd.DataFrame, pictured: NDArray[np.bool_], probes: pd.DataFrame | None = None) -> Cast | None:
+def choose_cast(
+    table: pd.DataFrame,
+    pictured: NDArray[np.bool_],
+    probes: pd.DataFrame | None = None,
+    one_colour: pd.DataFrame | None = None,
+) -> Cast | None:
     """Images for the guide, always the same ones for the same run.
 
     Args:
         table: from `core.runs.browsing.browse_table`.
         pictured: bool (N,), which rows have a picture.
         probes: the table of the study `probes`, or None.
+        one_colour: the table of the study `one_colour`, or None.
 
     Returns:
         None where the pictured images do not hold a right verdict of each class.
@@ -56,13 +69,34 @@ def choose_cast(table: pd.DataFrame, pictured: NDArray[np.bool_], probes: pd.Dat
     wrong = np.flatnonzero(usable & (label != said))
     sure = table["confidence"].to_numpy()
     mistake = int(wrong[np.argmax(sure[wrong])]) if len(wrong) else None
-    detailed = None
+    caught = usable & (label == "FAKE") & (said == "FAKE")
+    detailed = red = None
     if probes is not None and DETAIL_COLUMN in probes:
         turned = set(probes["id"][probes[DETAIL_COLUMN].to_numpy(np.float64) > 0])
-        # one by one: pandas looks texts up in a set twenty times slower
-        fitting = np.fromiter((id_ in turned for id_ in table["id"]), bool, len(table))
-        detailed = _typical(table, usable & (label == "FAKE") & (said == "FAKE") & fitting)
-    return Cast(real, fake, mistake, fake if detailed is None else detailed, detailed is not None)
+        detailed = _typical(table, caught & _among(table, turned))
+    if one_colour is not None and {"paper_against", "paper_segments"} <= set(one_colour):
+        against = one_colour[one_colour["paper_against"].to_numpy(bool)]
+        several = against[against["paper_segments"].to_numpy() > 1]
+        # the probability of a sure verdict hardly moves when a part is covered, and nothing is decided then
+        unsure = sure < UNSURE
+        for part, among in ((several, unsure), (against, unsure), (against, ~unsure)):
+            found = np.flatnonzero(caught & among & _among(table, set(part["id"])))
+            if red is None and len(found):
+                red = int(found[np.argmin(sure[found])])
+    return Cast(
+        real, fake, mistake, fake if detailed is None else detailed, detailed is not None, fake if red is None else red
+    )
+
+
+def _among(table: pd.DataFrame, ids: set[str]) -> NDArray[np.bool_]:
+    # one by one: pandas looks texts up in a set twenty times slower
+    return np.fromiter((id_ in ids for id_ in table["id"]), bool, len(table))
+
+
+def is_all_red(result: LimeResult) -> bool:
+    """Whether a map is red all over in the paper's palette: decided everywhere, and everywhere against the verdict."""
+    values = orient(result.values, toward=result.toward, verdict=result.verdict, palette="paper")
+    return bool((values < 0).all() and not result.undecided.any())
 
 
 def _typical(table: pd.DataFrame, chosen: NDArray[np.bool_]) -> int | None:

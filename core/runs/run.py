@@ -40,8 +40,11 @@ COLUMNS = (
 )  # fmt: skip
 LARGE_FEATURES = 32 * 2**20
 
-# Table 1 and Figure 1 of the paper; confusion is [true][predicted], FAKE first
+# the paper, which does not state its year; its Table 1 and Figure 1, where confusion is [true][predicted], FAKE first
 PAPER: dict[str, Any] = {
+    "author": "David Blankenship",
+    "title": "Applications of XAI for AI-Generated Image Discrimination",
+    "link": "https://github.com/General-Cow/XAI-For-AI-Image-Detection",
     "accuracy": 0.945,
     "per_class": {
         "FAKE": {"precision": 0.93, "recall": 0.96, "f1": 0.95},
@@ -61,7 +64,7 @@ class Run:
         predictions: one row an image, the columns of `COLUMNS` and of `core.images.statistics.FACTS`.
         maps: float16 (N, 4, 4), the signed margin maps, memory-mapped.
         features: float16 (N, 8 * width) pooled features, or None where they were too large to keep.
-        images: uint8 (N, 32, 32, 3), or None where the images may not ship.
+        images: uint8 (N, 32, 32, 3), or None where they are found by their hash instead.
     """
 
     path: Path

@@ -1,6 +1,6 @@
 """Ask a study of a run; the answer is written beside the run.
 
-python -m core.studies probes --run swift@cifake-test --data data/cifake
+python -m core.studies audit --run swift@cifake-test --data data/cifake
 python -m core.studies faithfulness --images 1000 --engine ray
 python -m core.studies probes --run swift@cifake-test --again
 python -m core.studies --list
@@ -16,6 +16,8 @@ from tqdm import tqdm
 
 from core.detectors.identity import find_maker, identify_all
 from core.images.cifake_files import is_fetched
+from core.images.image_set import SHIPPED, SHIPPED_FOLDER
+from core.images.shipped import is_shipped
 from core.runs.run import ROOT, find_detectors, find_named, find_runs, read_run
 from core.storage import WriteError
 from core.studies.ray_engine import ray_engine
@@ -60,7 +62,8 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--run", default="swift@cifake-test", help="name of the run, or its folder")
     parser.add_argument(
         "--data",
-        help="CIFAKE's folder or .zip, 'github', 'kaggle', or 'sample'; default: data/cifake, else what was downloaded",
+        help="CIFAKE's folder or .zip, 'github', 'kaggle', 'sample' or 'cifake-test'; default: data/cifake, else what "
+        "was downloaded, else the test set that ships",
     )
     parser.add_argument(
         "--images",
@@ -134,8 +137,16 @@ def find_source(options: argparse.Namespace) -> Source:
     if maker is None:
         absent = f"the detector {made_by} that made {run.name} is not here; there are {', '.join(detectors)}"
         raise StudyError(refused.get(made_by, absent))
-    data = options.data or (str(FOLDER) if FOLDER.is_dir() else "github" if is_fetched() else None)
-    return Source(run, detectors[maker].path, data, options.device)
+    return Source(run, detectors[maker].path, options.data or _default_data(), options.device)
+
+
+def _default_data() -> str | None:
+    """Where CIFAKE is when nobody says: what was unpacked or downloaded has the training images too."""
+    if FOLDER.is_dir():
+        return str(FOLDER)
+    if is_fetched():
+        return "github"
+    return SHIPPED if is_shipped(SHIPPED_FOLDER) else None
 
 
 def parse_parameter(text: str) -> tuple[str, Any]:

@@ -38,7 +38,7 @@ class Source:
     Attributes:
         run: the run's folder.
         detector: the folder of the detector that made it.
-        data: CIFAKE's folder or zip, "kaggle" or "sample"; None where the run holds its own images.
+        data: CIFAKE's folder or zip, "kaggle", "sample" or "cifake-test"; None where the run holds its own images.
         device: "auto", "cpu", "cuda" or "mps".
     """
 

@@ -36,7 +36,7 @@ class Context:
         run: whose images are studied.
         detector: the one that made the run.
         pixels: uint8 (N, 32, 32, 3), the run's images in the order of its rows.
-        data: where CIFAKE is (folder, zip, "kaggle", "sample"), for a study that needs the training images too; None
+        data: as for `load_image_set`, for a study that needs files or the training images too; None
             where only the run's own images are at hand.
         say: called with (share done, what is being done) by a study that is computed in one go.
     """

@@ -3,6 +3,8 @@
 A text about a term is written here and nowhere else; pages take it through `explain`.
 """
 
+from core.runs.run import PAPER
+
 TERMS: dict[str, str] = {
     "Accuracy": "Of all verdicts, the share that is right.",
     "Agreement": "Whether two explanations of one image point at the same places. It is compared with chance: how "
@@ -14,8 +16,9 @@ TERMS: dict[str, str] = {
     "Baseline": "What a far simpler method reaches on the same images: as much as that is easily had.",
     "Calibration": "Whether confidence can be believed: of verdicts that are 80 % sure, 80 in 100 should be right. "
     "The calibration error (ECE) is how far confidence and truth lie apart on average.",
-    "CIFAKE": "The set of images that the paper used: 60,000 small photographs (CIFAR-10) and 60,000 imitations of "
-    "them that Stable Diffusion made (Bird and Lotfi 2024).",
+    "CIFAKE": "A set of images: 60,000 small photographs (CIFAR-10) and 60,000 imitations of them that Stable "
+    f"Diffusion made (Bird and Lotfi 2024). The paper used it that Telltale begins with: {PAPER['author']}, "
+    f"[*{PAPER['title']}*]({PAPER['link']}). Its 20,000 test images ship with Telltale.",
     "Cluster": "A group of images that the detector treats alike, found by the computer without being told what to "
     "look for.",
     "Cohen's h": "How far apart two shares are, counting a point more near 0 and 100 % than near 50 %: 0.2 is small, "

@@ -5,9 +5,11 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from core.runs.run import PAPER
 from core.studies import shares
 
 NO_BREAK = "\u00a0"
+THE_PAPER = f"{PAPER['author']}, [*{PAPER['title']}*]({PAPER['link']})"
 CLASS_WORDS = {"REAL": ":blue[**REAL**]", "FAKE": ":orange[**FAKE**]"}
 
 
@@ -23,6 +25,11 @@ def section(title: str, explained: str, *, help: str | None = None) -> None:
     """A part of a page and what it is about."""
     st.subheader(title, anchor=False, help=help)
     st.caption(explained)
+
+
+def name_paper() -> None:
+    """Say which paper is meant, where a page first speaks of it."""
+    st.caption(f"The paper: {THE_PAPER}. It does not state its year.")
 
 
 def percent(share: float, digits: int = 1) -> str:

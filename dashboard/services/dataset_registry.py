@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from core.images.image_set import DatasetError, ImageSet, Progress, Split, check_image_set, load_image_set
+from core.images.shipped import is_shipped
 
 Doing = Literal["downloading", "checking", "reading"]
 
@@ -20,19 +21,22 @@ class Attaching:
     Attributes:
         state: "idle" before the first, then "reading", "done" or "failed".
         split: which is being read.
-        doing: "reading" a split, or before that "downloading" or "checking" it.
         done, total: files of it, bytes where it is being downloaded; `total` is 0 until it is known.
         seconds_left: how long the rest of it takes at this pace, None until that is known.
-        message: one sentence on how it ended, or on what happens meanwhile.
+        message: a sentence on each set that could not be read, or on what happens meanwhile.
+        doing: "reading" a split, or before that "downloading" or "checking" it.
     """
 
     state: Literal["idle", "reading", "done", "failed"] = "idle"
     split: str = ""
-    doing: Doing = "reading"
     done: int = 0
     total: int = 0
     seconds_left: float | None = None
     message: str = ""
+    doing: Doing = "reading"
+
+
+Wanted = tuple[str | Path, Sequence[Split]]
 
 
 class _Stopped(Exception):
@@ -42,19 +46,27 @@ class _Stopped(Exception):
 class Shelf:
     """The image sets that runs find their pictures in.
 
+    What is there from the start counts as being read at once, and is read from `begin` on: the first page, which is
+    drawn before that, does not share its processor with it.
+
     Args:
-        first: a folder or .zip that is attached at once where it is there.
+        first: a folder or .zip that is attached where it is there.
         splits: of it.
+        shipped: the folder of CIFAKE's test set as it ships, attached before that where it is there.
     """
 
-    def __init__(self, first: Path, splits: Sequence[Split] = ("test",)) -> None:
+    def __init__(self, first: Path, splits: Sequence[Split] = ("test",), *, shipped: Path | None = None) -> None:
         self._lock = threading.Lock()
         self._sets: dict[str, ImageSet] = {}
-        self._source: str | None = None
+        self._source = str(first) if first.is_file() or (first / "train").is_dir() else None
         self._stop = threading.Event()
         self.status = Attaching()
-        if first.exists():
-            self.attach(first, splits)
+        self._shipped = shipped if shipped is not None and is_shipped(shipped) else None
+        self._first: list[Wanted] = [(self._shipped, ("test",))] if self._shipped else []
+        if splits and first.exists():
+            self._first.append((first, splits))
+        if self._first:
+            self.status = Attaching("reading")
 
     @property
     def sets(self) -> tuple[ImageSet, ...]:
@@ -63,10 +75,22 @@ class Shelf:
             return tuple(self._sets.values())
 
     @property
+    def uncached(self) -> str:
+        """Why sets that are attached could not be kept in the cache and lie in memory alone, "" where none does."""
+        return next((found.uncached for found in self.sets if found.uncached), "")
+
+    @property
     def source(self) -> str | None:
-        """Where the last set that has training images lies, None before there is one."""
+        """Where training images may be: the set with a train split that was attached last."""
         with self._lock:
             return self._source
+
+    def begin(self) -> None:
+        """Begin to read what is there from the start; does nothing from the second time on."""
+        with self._lock:
+            wanted, self._first = self._first, []
+        if wanted:
+            self._start(wanted)
 
     def attach(self, data: str | Path, splits: Sequence[Split] = ("test",)) -> bool:
         """Begin to read the splits of a set; False where one is being read already."""
@@ -75,24 +99,30 @@ class Shelf:
                 return False
             self.status = Attaching("reading")
             self._stop.clear()
-        threading.Thread(target=self._read, args=(data, splits), name="attach", daemon=True).start()
+        self._start([(data, splits)])
         return True
+
+    def _start(self, wanted: Sequence[Wanted]) -> None:
+        threading.Thread(target=self._read_all, args=(wanted,), name="attach", daemon=True).start()
 
     def stop(self) -> None:
         """Give up what is being read, at its next step; splits that are whole stay."""
         self._stop.set()
 
-    def _read(self, data: str | Path, splits: Sequence[Split]) -> None:
-        try:
-            self._read_all(self._fetch() if str(data) == "github" else data, splits)
-        except _Stopped:
-            self.status = Attaching("idle")
-        except (DatasetError, OSError) as error:
-            self.status = Attaching("failed", message=str(error))
-        except Exception as error:  # a thread that dies says nothing, and the sidebar would read for ever
-            logging.getLogger(__name__).exception("An image set could not be read")
-            sentence = f"{data} could not be read ({type(error).__name__}); the server's log says why."
-            self.status = Attaching("failed", message=sentence)
+    def _read_all(self, wanted: Sequence[Wanted]) -> None:
+        problems: list[str] = []
+        for data, splits in wanted:
+            try:
+                self._read(self._fetch() if str(data) == "github" else data, splits)
+            except _Stopped:
+                self.status = Attaching("idle")
+                return
+            except (DatasetError, OSError) as error:
+                problems.append(f"{str(error).rstrip('.')}.")
+            except Exception as error:  # a thread that dies says nothing, and the sidebar would read for ever
+                logging.getLogger(__name__).exception("An image set could not be read")
+                problems.append(f"{data} could not be read ({type(error).__name__}); the server's log says why.")
+        self.status = Attaching("failed" if problems else "done", message=" ".join(problems))
 
     def _fetch(self) -> Path:
         from core.images.fetching import fetch_cifake  # noqa: PLC0415 - only this door needs the network
@@ -103,16 +133,15 @@ class Shelf:
             say=lambda sentence: setattr(self, "status", replace(self.status, message=sentence)),
         )
 
-    def _read_all(self, data: str | Path, splits: Sequence[Split]) -> None:
+    def _read(self, data: str | Path, splits: Sequence[Split]) -> None:
         for split in splits:
             self.status = Attaching("reading", split)
             found = load_image_set(data, split, skip_bad=True, progress=self._begin("reading"))
             with self._lock:
                 self._sets[found.fingerprint] = found
-        if _has_training_images(data):
+        if data != self._shipped and _has_training_images(data):
             with self._lock:
                 self._source = str(data)
-        self.status = Attaching("done", message=f"{found.name} is at hand.")
 
     def _begin(self, doing: Doing) -> Progress:
         """A callback for the progress of something that begins now."""

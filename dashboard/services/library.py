@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 
 from core.detectors.identity import Identified, Identity, find_maker, identify_all
 from core.images.cifake_files import fetched_path, is_fetched
-from core.images.image_set import Split
+from core.images.image_set import SHIPPED, Split
+from core.images.shipped import KIND as SHIPPED_KIND
+from core.images.shipped import is_shipped
 from core.runs.browsing import Extent, Filter, browse_table, cells, extents_of, find_rows, judged_table
 from core.runs.pictures import Pictures, find_pictures
 from core.runs.run import HOMES, Run, find_detectors, find_runs, misnamed, read_run
@@ -27,6 +29,8 @@ from core.studies.study import Answer
 from dashboard.services.dataset_registry import Shelf
 from dashboard.services.sentences import for_visitors
 
+# what is looked at where the address names no run
+FIRST = "swift@cifake-test"
 # columns that one URL may add
 MOST_LINKED = 12
 
@@ -107,7 +111,9 @@ def runs() -> dict[str, Path]:
 
 
 def choose_run() -> str:
-    """The run that the URL names, else the one looked at before, else one that can be shown best; "" without runs."""
+    """The run that the URL names, else the one looked at before, else `FIRST` where its pictures are at hand, else one
+    that can be shown best; "" without runs.
+    """
     found = runs()
     asked = (st.query_params.get("run"), st.session_state.get("run"))
     return next((name for name in asked if name in found), None) or max(
@@ -115,18 +121,19 @@ def choose_run() -> str:
     )
 
 
-def _worth(path: Path) -> tuple[bool, int]:
-    """Whether all pictures of a run are at hand, and how many images it has; less than nothing where it is damaged."""
+def _worth(path: Path) -> tuple[bool, bool, int]:
+    """Whether all pictures of a run are at hand, whether it is `FIRST`, and how many images it has; less than nothing
+    where it is damaged."""
     try:
         manifest = glance_at_folder(path, "run")
     except ContractError:
-        return False, -1
+        return False, False, -1
     at_hand = {found.fingerprint for found in shelf().sets}
     # what is still being read is at hand in a moment: the first visitor sees the same run as the next
     reading = shelf().status.state == "reading"
     complete = reading or "images.npy" in manifest["files"] or manifest.get("set_fingerprint") in at_hand
     images = manifest.get("images", 0)
-    return complete, images if isinstance(images, int) else -1
+    return complete, path.name == FIRST, images if isinstance(images, int) else -1
 
 
 def current() -> Opened:
@@ -275,9 +282,28 @@ def shelf() -> Shelf:
     home = homes()[0]
     with _shelves_lock:
         if home not in _shelves:
+            shipped = next((one / SHIPPED for one in homes() if is_shipped(one / SHIPPED)), None)
             unpacked = home / "data" / "cifake"
-            _shelves[home] = Shelf(unpacked if unpacked.is_dir() or not is_fetched() else fetched_path(), splits())
+            first = unpacked if unpacked.is_dir() or not is_fetched() else fetched_path()
+            _shelves[home] = Shelf(first, _splits_beside(shipped), shipped=shipped)
         return _shelves[home]
+
+
+def _splits_beside(shipped: Path | None) -> tuple[Split, ...]:
+    """The splits in data/cifake/ that a run here needs for its pictures, where another set has shipped."""
+    try:
+        fingerprint = read_manifest(shipped, SHIPPED_KIND).get("fingerprint") if shipped else None
+    except ContractError:
+        fingerprint = None
+    if fingerprint is None:
+        return splits()
+    needed: set[Split] = set()
+    for path in runs().values():
+        with suppress(ContractError):
+            manifest = read_manifest(path, "run")
+            if "images.npy" not in manifest["files"] and manifest.get("set_fingerprint") != fingerprint:
+                needed.add("train" if "-train" in str(manifest.get("set")) else "test")
+    return tuple(sorted(needed))
 
 
 @st.cache_resource(show_spinner=False)
@@ -324,12 +350,12 @@ def refused_detectors() -> dict[str, str]:
 
 
 def samples(count: int = 8) -> tuple[Opened, NDArray[np.intp]] | None:
-    """Images to begin with, half of each class: from the sample's run, else from this session's; None without any."""
+    """Images to begin with, half of each class: from this session's run, else from the sample's; None without any."""
     found = runs()
     looked_at = st.session_state.get("run", "")
     own = f"{looked_at.partition('@')[0]}@sample-test"
     others = [name for name in found if name.endswith("@sample-test")]
-    for name in (own, *others, looked_at):
+    for name in (looked_at, own, *others):
         try:
             opened = open_run(found[name])
         except (KeyError, ContractError):

@@ -93,6 +93,25 @@ def first_paint(browser: Browser, run: str) -> None:
         report(f"{title}: first paint, next visitors", warm, 3)
 
 
+def first_start(browser: Browser) -> None:
+    """Explore without an address, of a new server with an empty cache: its first paint, and its pictures after that."""
+    painted, pictured = [], []
+    for _ in range(2):
+        with tempfile.TemporaryDirectory() as cache, running_app(cache=Path(cache)) as address:
+            page = browser.new_page(viewport={"width": 1440, "height": 1000})
+            page.set_default_timeout(PATIENCE)
+
+            def paint(page: Page = page, target: str = f"{address}/explore") -> None:
+                page.goto(target)
+                page.wait_for_selector(".tile", timeout=PATIENCE)
+
+            painted.append(seconds_of(paint))
+            pictured.append(seconds_of(page.get_by_text("All pictures are at hand.").wait_for))
+            page.close()
+    report("explore: first paint of a new server, empty cache", painted, 3)
+    report("explore: from there to all pictures of CIFAKE's test set", pictured, 10)
+
+
 def on_the_server(home: Path, run: str, rows: int) -> None:
     """A filter that has not been asked for before, and the next page of it, as whole runs of the page."""
     os.environ["TELLTALE_HOME"] = str(home)
@@ -176,6 +195,7 @@ def measure(run: str, parts: Sequence[str], rows: int) -> None:
     if {"paint", "click"} & set(parts):
         with running_browser() as browser:
             if "paint" in parts:
+                first_start(browser)
                 first_paint(browser, run)
             if "click" in parts:
                 clicks(browser, run)

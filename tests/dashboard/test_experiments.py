@@ -22,6 +22,7 @@ from core.studies.probes.donors import with_donors
 from dashboard.components.explanations.neighbours import with_pictures
 from dashboard.components.explanations.probes import state_of
 from dashboard.components.studies.finding_words import coloured
+from dashboard.services import library
 from tests.dashboard.conftest import Open
 from tests.dashboard.test_evidence import drawn
 from tests.dashboard.test_pages import settled, words
@@ -112,6 +113,18 @@ def test_inspect_shows_what_the_image_is_like(open_page: Open, run: Run) -> None
     own = str(run.predictions["name"].iloc[first_row(run)])
     assert len(tiles["tiles"]) == 10
     assert not any(own in tile["alt"] for tile in [*tiles["tiles"], tiles["apart"]["tile"]])
+
+
+def test_what_needs_training_images_says_where_they_come_from(open_page: Open, home: Path) -> None:
+    missing = "Its training images are not at hand."
+    app = settled(open_page("inspect", run=RUN, samples="64", evidence="alike"))
+    assert missing in words(app)
+    assert not any(button.key == "neighbours.prepare" for button in app.button)
+    (home / "data" / "cifake" / "train").mkdir(parents=True)
+    library._shelves.clear()
+    app = settled(open_page("inspect", run=RUN, samples="64", evidence="alike"))
+    assert missing not in words(app)
+    assert any(button.key == "neighbours.prepare" for button in app.button)
 
 
 def test_neighbours_in_a_run_get_the_pictures_that_the_dashboard_has(home: Path, run: Run) -> None:

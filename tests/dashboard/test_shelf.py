@@ -36,9 +36,16 @@ def settled(shelf: Shelf) -> Attaching:
 
 def test_begins_with_what_is_there(cifake: Path, tmp_path: Path) -> None:
     shelf = Shelf(cifake, ("test", "train"))
+    # the page that is drawn first comes before that, and knows that there will be pictures
+    assert (shelf.status, shelf.sets) == (Attaching("reading"), ())
+    shelf.begin()
     assert settled(shelf).state == "done"
     assert [found.split for found in shelf.sets] == ["test", "train"]
-    assert Shelf(tmp_path / "nowhere").status == Attaching()
+    shelf.begin()
+    assert shelf.status.state == "done"
+    nothing = Shelf(tmp_path / "nowhere")
+    nothing.begin()
+    assert nothing.status == Attaching()
 
 
 def test_a_zip_is_attached_and_nonsense_is_a_sentence(cifake: Path, tmp_path: Path) -> None:
@@ -203,10 +210,12 @@ def test_a_download_that_begins_again_says_so(serve: Serve, tmp_path: Path) -> N
 
 def test_only_a_set_with_training_images_is_their_source(cifake: Path, tmp_path: Path) -> None:
     shelf = Shelf(cifake)
+    shelf.begin()
     assert settled(shelf).state == "done"
     assert shelf.source == str(cifake)
     shutil.rmtree(cifake / "train")
     shelf = Shelf(cifake)
+    shelf.begin()
     assert settled(shelf).state == "done"
     assert shelf.source is None
 
@@ -221,6 +230,7 @@ def test_the_button_fetches_and_what_was_fetched_is_there_next_time(
     assert any(found.value == "All pictures are at hand." for found in app.caption)
     # another start of the dashboard
     library._shelves.clear()
+    library.shelf().begin()
     settled(library.shelf())
     app = open_page("explore", run=cifake_run)
     assert any(found.value == "All pictures are at hand." for found in app.caption)

@@ -13,6 +13,7 @@ from dashboard.components.component import component, data_url
 from dashboard.components.explanations.asking import Known, Subject
 from dashboard.components.explanations.follow import follow
 from dashboard.components.glossary import explain
+from dashboard.components.missing import how_to_get_pictures
 from dashboard.components.offers import offer_training_images
 from dashboard.components.words import CLASS_WORDS
 from dashboard.services import library
@@ -96,7 +97,7 @@ def _draw_found(found: Neighbours, detector: Known) -> None:
         if found.is_training:
             offer_training_images("Their pictures are not at hand.", detector.name, key="neighbours.fetch_pictures")
         else:
-            st.caption("Their pictures are not at hand; attach CIFAKE on the left to see them.")
+            st.caption(f"Their pictures are not at hand. {how_to_get_pictures()}")
     if found.is_training:
         st.caption(f"The nearest of all {found.candidates:,} training images ({found.name}), searched exactly.")
     else:

@@ -18,7 +18,7 @@ from dashboard.components.glossary import explain
 from dashboard.components.images.picture import explained_picture
 from dashboard.components.keys import key_of
 from dashboard.components.polling import come_back
-from dashboard.components.words import CLASS_WORDS, percent, remaining
+from dashboard.components.words import CLASS_WORDS, THE_PAPER, name_paper, percent, remaining
 from dashboard.services.worker import Standing
 
 # seconds that a panel waits for its explanation: most are there by then, and need no coming back
@@ -34,8 +34,8 @@ def draw_controls() -> None:
             options=list(s.PALETTE_NAMES),
             format_func=s.PALETTE_NAMES.get,
             width=330,
-            help="The paper colours by what speaks for or against the verdict; here the colour is the class itself, so "
-            "that blue means REAL on every page.",
+            help=f"The paper ({THE_PAPER}) colours by what speaks for or against the verdict; here the colour is the "
+            "class itself, so that blue means REAL on every page.",
         )
         s.OPACITY.linked(
             st.slider, "Opacity of the maps", min_value=0.1, max_value=1.0, step=0.05, format="percent", width=200
@@ -102,6 +102,7 @@ def lime_panel(subject: Subject, detectors: Sequence[Known]) -> None:
         format_func={"no": "adjustable", "yes": "as in the paper"}.get,
         required=True,
     )
+    name_paper()
     with st.expander("More"):
         if not paper:
             _lime_more()

@@ -8,6 +8,7 @@ from core.probes.probing import amplified
 from core.probes.table import FAMILIES, PROBES, Probe, Strength
 from dashboard.components.charts import style as charts
 from dashboard.components.images.picture_rows import Cell, Row, picture_rows
+from dashboard.components.missing import how_to_get_pictures
 from dashboard.components.studies import charts as evidence_charts
 from dashboard.components.words import CLASS_WORDS, percent
 from dashboard.services.address import Setting
@@ -53,7 +54,7 @@ def choose_probe(setting: Setting) -> Probe:
 def draw_pictures(evidence: Evidence, shown: Shown | None, probe: Probe) -> None:
     """The example under each strength of a probe and of its controls, with what these do to the test set's verdicts."""
     if shown is None:
-        st.info("No picture is at hand to show it on; attach CIFAKE on the left.", icon=":material/hide_image:")
+        st.info(f"No picture is at hand to show it on. {how_to_get_pictures()}", icon=":material/hide_image:")
         return
     rows = [_changed(evidence, shown, probe, PROBES[probe.key]), _differences(shown, probe)]
     rows += [_changed(evidence, shown, probe, PROBES[key]) for key in probe.controls]

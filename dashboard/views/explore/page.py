@@ -16,6 +16,7 @@ from dashboard.components.images.filter_controls import change, wanted_rows
 from dashboard.components.images.filter_names import full_label, sort_names
 from dashboard.components.images.grid import TILES, image_grid, picks
 from dashboard.components.images.group_differences import draw_apart
+from dashboard.components.missing import how_to_get_pictures
 from dashboard.components.studies.report import report_download
 from dashboard.components.studies.study import csv_button
 from dashboard.components.words import heading, percent
@@ -251,8 +252,8 @@ if wanted.cut != HALF:
     )
 if pictures.found < len(table):
     st.caption(
-        f"{len(table) - pictures.found:,} pictures are not at hand, since CIFAKE may not be shipped with the run: "
-        "their margin maps stand in for them. Attach CIFAKE on the left to see them."
+        f"{len(table) - pictures.found:,} pictures are not at hand: their margin maps stand in for them. "
+        + how_to_get_pictures()
     )
 if id_ := image_grid(
     opened,

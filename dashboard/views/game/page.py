@@ -12,6 +12,7 @@ from dashboard.components.component import data_url
 from dashboard.components.glossary import explain
 from dashboard.components.images.grid import image_grid
 from dashboard.components.images.picture import explained_picture, plain_picture
+from dashboard.components.missing import how_to_get_pictures
 from dashboard.components.words import CLASS_WORDS, heading, percent
 from dashboard.services import address, library
 from dashboard.services.address import Setting
@@ -29,8 +30,8 @@ pictures = library.pictures(opened)
 rows = draw_round(table, pictures.where >= 0, seed=GAME.value)
 if rows is None:
     st.info(
-        f"The game takes {ROUND} pictures of each class, and this run's pictures are not at hand. Attach CIFAKE on the "
-        "left, or choose a run of the sample.",
+        f"The game takes {ROUND} pictures of each class, and this run's pictures are not at hand. "
+        f"{how_to_get_pictures()} Or choose a run of the sample gallery.",
         icon=":material/hide_image:",
     )
     st.stop()

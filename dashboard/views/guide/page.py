@@ -1,11 +1,13 @@
 """Guide: a tour of seven steps, for a presenter and for those who are new to this."""
 
+import pandas as pd
 import streamlit as st
 
 from core.detectors.identity import same_maker
 from core.runs.guide import choose_cast
 from core.storage import ContractError
 from dashboard.components.explanations.asking import known_detectors
+from dashboard.components.missing import how_to_get_pictures
 from dashboard.services import library
 from dashboard.services.address import Setting
 from dashboard.views.guide.parts import Told
@@ -26,21 +28,28 @@ opened = library.current()
 shown = about = opened
 pictured = library.pictures(opened).where >= 0
 if not pictured.any() and (found := library.samples()):
-    # this run's pictures may not ship; its detector, or another, has a run of the sample
+    # this run's pictures are not at hand; its detector, or another, has a run of the sample
     shown = found[0]
     pictured = library.pictures(shown).where >= 0
     if not same_maker(shown.run.manifest, opened.run.manifest):
         about = shown
-try:
-    probes = library.answer(shown, "probes")
-except ContractError:
-    probes = None
-cast = choose_cast(shown.table, pictured, None if probes is None else probes.table)
+
+
+def table_of(study: str) -> pd.DataFrame | None:
+    """A study's values; None without it, or where it cannot be read: the step that tells of it says so."""
+    try:
+        answer = library.answer(shown, study)
+    except ContractError:
+        return None
+    return None if answer is None else answer.table
+
+
+cast = choose_cast(shown.table, pictured, table_of("probes"), table_of("one_colour"))
 if cast is None:
     st.title("The tour", anchor=False)
     st.info(
         "The tour shows images that the detector judged rightly, and none of either class has its picture at hand. "
-        "Attach CIFAKE on the left, or choose a run of the sample.",
+        f"{how_to_get_pictures()} Or choose a run of the sample gallery.",
         icon=":material/hide_image:",
     )
     st.stop()

@@ -8,10 +8,10 @@ import streamlit as st
 from core.explainers.results import CamResult, LimeResult, LimeSettings
 from core.explainers.saving import Style
 from core.explainers.stored import stored_map
-from core.runs.guide import RADII, first_turned, suspects, with_less_detail, without_detail
+from core.runs.guide import RADII, first_turned, is_all_red, suspects, with_less_detail, without_detail
 from dashboard.components.glossary import explain
 from dashboard.components.images.picture import explained_picture, plain_picture
-from dashboard.components.words import CLASS_WORDS, percent
+from dashboard.components.words import CLASS_WORDS, name_paper, percent
 from dashboard.services import address, library
 from dashboard.services.address import Setting
 from dashboard.services.requests import Look
@@ -73,6 +73,7 @@ def one_colour(told: Told) -> None:
             "and watch.",
             help=explain("LIME", "Segment"),
         )
+        name_paper()
         keyed_slider(
             CUT,
             "How the image is cut",
@@ -83,7 +84,7 @@ def one_colour(told: Told) -> None:
             way=1,
         )
     with left:
-        lime(told, cut_as(chosen), slot="guide.lime", paper=chosen == "paper")
+        lime(told, cut_as(chosen), told.cast.red, slot="guide.lime", paper=chosen == "paper")
     measured(told, "one_colour", "paper-FAKE", "ours-FAKE")
 
 
@@ -92,15 +93,16 @@ def cut_as(chosen: str) -> LimeSettings:
     return LimeSettings.paper() if chosen == "paper" else LimeSettings(n_segments=int(chosen))
 
 
-def lime(told: Told, settings: LimeSettings, *, slot: str, paper: bool) -> None:
-    """LIME of the FAKE image, as it comes."""
+def lime(told: Told, settings: LimeSettings, row: int, *, slot: str, paper: bool) -> None:
+    """LIME of a FAKE image, as it comes."""
 
     def draw(standing: Standing) -> None:
         result: LimeResult = standing.answer
         explained_picture(result, key=f"{slot}.picture", style=Style("paper" if paper else "class"))
         count = result.health.segments
-        few = " That is too few to say where." if count <= 2 else ""
-        st.markdown(f"It found **{count} part{'' if count == 1 else 's'}**.{few}")
+        few = ", too few to say where" if count <= 2 else ""
+        red = " **All of it is red**: every part speaks against the verdict." if paper and is_all_red(result) else ""
+        st.markdown(f"It found **{count} part{'' if count == 1 else 's'}**{few}.{red}")
         # without the health's advice, whose controls are on Inspect
         explained, decided = (percent(max(share, 0.0), 0) for share in (result.health.r2, result.health.decided_share))
         st.caption(
@@ -108,7 +110,7 @@ def lime(told: Told, settings: LimeSettings, *, slot: str, paper: bool) -> None:
             help=explain("Surrogate", "Undecided"),
         )
 
-    asked(told, settings, told.image(told.cast.fake)[None], draw, slot=slot)
+    asked(told, settings, told.image(row)[None], draw, slot=slot)
 
 
 def two_explanations(told: Told) -> None:
@@ -121,7 +123,7 @@ def two_explanations(told: Told) -> None:
         explained_picture(stored, key="guide.cam", style=Style(smooth=True, scale=told.opened.map_scale))
     with right:
         st.markdown("##### LIME: what happens when parts are covered")
-        lime(told, LimeSettings(), slot="guide.both", paper=False)
+        lime(told, LimeSettings(), row, slot="guide.both", paper=False)
     st.markdown(
         "The two ask different questions: where the network's own features point, and what covering a part does. "
         "**Where both say the same, believe it more. Where they do not, neither is proof.** How often they agree, "
@@ -228,7 +230,7 @@ def ask_ahead(told: Told, number: int) -> None:
         # the first question of all is what loads the network
         put(told, Look(), fake, slot="guide.ahead")
     if number in (2, 3):
-        put(told, cut_as(CUT.value), fake, slot="guide.ahead.lime")
+        put(told, cut_as(CUT.value), told.image(told.cast.red)[None], slot="guide.ahead.lime")
     if number == 4:
         put(told, LimeSettings(), fake, slot="guide.ahead.lime")
 

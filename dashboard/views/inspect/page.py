@@ -14,6 +14,7 @@ from dashboard.components.glossary import explain
 from dashboard.components.images.about import draw_about
 from dashboard.components.images.filter_controls import wanted_rows
 from dashboard.components.images.picture import plain_picture
+from dashboard.components.missing import how_to_get_pictures
 from dashboard.components.plain import plain
 from dashboard.components.words import CLASS_WORDS, heading, percent
 from dashboard.services import address, library
@@ -89,7 +90,7 @@ st.caption(
 if image is None:
     st.info(
         "This image's picture is not at hand, so nothing new can be asked of it: below are the map that the run has "
-        "kept, and what is known of the image. Attach CIFAKE on the left to explain it.",
+        "kept, and what is known of the image. " + how_to_get_pictures(),
         icon=":material/hide_image:",
     )
     with st.grid(3, min_column_width=190, gap="large") as grid:

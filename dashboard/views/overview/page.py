@@ -27,7 +27,7 @@ from dashboard.components.downloads import file_button
 from dashboard.components.glossary import explain
 from dashboard.components.studies.limits import draw_reach
 from dashboard.components.studies.report import report_download
-from dashboard.components.words import CLASS_WORDS, heading, percent, section
+from dashboard.components.words import CLASS_WORDS, heading, name_paper, percent, section
 from dashboard.services import address, library
 from dashboard.services.address import Setting
 
@@ -164,6 +164,8 @@ with st.grid(4, min_column_width=190):
         "Shown one image of each class, how often the photograph looks more REAL to it (area under the ROC curve).",
         help=explain("AUROC"),
     )
+if is_cifake:
+    name_paper()
 
 st.space("small")
 row = st.grid(2, min_column_width=340, gap="large")
@@ -243,6 +245,8 @@ with row.cell():
         "The paper's are from its Table 1, on the 20,000 images of CIFAKE's test set"
         + (" with a detector of full width." if is_cifake else ": other images than these, so they only orient.")
     )
+    if not is_cifake:
+        name_paper()
 with row.cell():
     section(
         "Where it fails",

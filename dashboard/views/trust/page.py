@@ -11,7 +11,7 @@ from dashboard.components.glossary import explain
 from dashboard.components.studies import trust, trust_words
 from dashboard.components.studies.study import all_there
 from dashboard.components.studies.trust import part
-from dashboard.components.words import heading
+from dashboard.components.words import heading, name_paper
 from dashboard.services import library
 from dashboard.services.address import Setting
 from dashboard.views.trust import curves, faithfulness
@@ -29,6 +29,7 @@ heading(
     help=explain("Grad-CAM", "LIME", "Control"),
 )
 trust.complaints(opened, answers)
+name_paper()
 
 st.space("small")
 BY.linked(

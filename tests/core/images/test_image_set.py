@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from core.images import image_set as dataset
-from core.images.image_set import DatasetError, check_image_set, load_image_set
+from core.images.image_set import DatasetError, ImageSet, check_image_set, load_image_set
 from core.storage import cache_dir
 from tests.conftest import jpeg, textured
 
@@ -227,8 +227,8 @@ def test_progress_ends_at_the_total(cifake: Path) -> None:
     assert seen[-1] == (24, 24)
 
 
-def test_genuine_cifake_has_its_counts(real_cifake: Path) -> None:
-    images = load_image_set(real_cifake, "test")
+def test_genuine_cifake_has_its_counts(cifake_test: ImageSet) -> None:
+    images = cifake_test
     assert np.bincount(images.labels).tolist() == [10_000, 10_000]
     assert images.rows["category"].value_counts().nunique() == 1
 

@@ -1,12 +1,20 @@
 """The guide's images: chosen by rule, and one with less and less detail."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 
+from core.detectors.detector import load_detector
+from core.explainers.lime.regions import explain_lime_fully
+from core.explainers.results import LimeSettings
+from core.explainers.saving import Style, draw_result
+from core.images.image_set import ImageSet
 from core.runs.browsing import browse_table
-from core.runs.guide import DETAIL_COLUMN, RADII, choose_cast, with_less_detail
+from core.runs.guide import DETAIL_COLUMN, RADII, UNSURE, choose_cast, is_all_red, with_less_detail
+from core.runs.run import ROOT, read_run
 from tests.conftest import textured
 from tests.core.runs.test_browsing import make_run
 
@@ -50,6 +58,47 @@ def test_the_study_says_which_image_shows_what_detail_does(tmp_path: Path) -> No
     cast = choose_cast(table, np.ones(len(table), bool), probes.assign(**{DETAIL_COLUMN: -2.0}))
     assert cast is not None
     assert (cast.detailed, cast.tested) == (cast.fake, False)
+
+
+def test_the_study_says_which_image_is_red_all_over(tmp_path: Path) -> None:
+    table = made_table(tmp_path)
+    caught = (table["label"] == "FAKE") & (table["predicted"] == "FAKE") & ~table["in_train"] & ~table["is_repeat"]
+    surest, *_, better, unsure = table[caught].sort_values("confidence", ascending=False).index
+    assert table["confidence"][better] < UNSURE < table["confidence"][surest]
+    asked = pd.DataFrame({"id": table["id"], "paper_against": False, "paper_segments": 2})
+    asked.loc[[surest, better, unsure, *table.index[table["label"] == "REAL"]], "paper_against"] = True
+    everything = np.ones(len(table), bool)
+    # unsure ones first, of those the ones of several parts, of those the least sure
+    for segments, expected in ((1, better), (2, unsure)):
+        asked.loc[unsure, "paper_segments"] = segments
+        cast = choose_cast(table, everything, None, asked)
+        assert cast is not None
+        assert cast.red == expected
+    asked.loc[[better, unsure], "paper_against"] = False
+    cast = choose_cast(table, everything, None, asked)
+    assert cast is not None
+    assert cast.red == surest
+    for study in (asked.assign(paper_against=False), asked[["id"]], None):
+        cast = choose_cast(table, everything, None, study)
+        assert cast is not None
+        assert cast.red == cast.fake
+
+
+@pytest.mark.parametrize("name", ["swift", "paper"])
+def test_on_cifake_it_really_is_red(name: str, cifake_test: ImageSet) -> None:
+    run = read_run(ROOT / "assets" / "runs" / f"{name}@cifake-test")
+    study = pd.read_parquet(run.path / "studies" / "one_colour.parquet")
+    cast = choose_cast(browse_table(run), np.ones(len(run), bool), None, study)
+    assert cast is not None
+    detector = load_detector(ROOT / "assets" / "detectors" / name, device="cpu")
+    result = explain_lime_fully(detector, np.asarray(cifake_test.pixels[cast.red]), settings=LimeSettings.paper())
+    assert result.verdict == "FAKE"
+    assert is_all_red(result)
+    drawn = draw_result(result, 64, style=Style("paper"), over_image=False)[..., :3].astype(int)
+    assert ((drawn[..., 0] > drawn[..., 1] + 30) & (drawn[..., 0] > drawn[..., 2] + 30)).mean() > 0.9
+    # and green, or of both colours, it is not
+    assert not is_all_red(replace(result, weights=-result.weights))
+    assert not is_all_red(replace(result, decisions=np.zeros_like(result.decisions)))
 
 
 def test_without_pictures_there_is_none(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from core.runs.run import read_run
 from core.storage import ContractError, cache_dir
 from core.studies import registry
-from core.studies.__main__ import main
+from core.studies.__main__ import find_source, main, parse
 from core.studies.runner import Source, choose_rows, conclude_again, run_study
 from core.studies.store import read_study
 from core.studies.study import Context, Finding, StudyError
@@ -202,6 +202,17 @@ def test_kill_9_loses_at_most_a_shard(source: Source) -> None:
     path = run_study(replace(BRIGHTNESS, compute=counts, shard=4), source)
     assert len(seen) == 60 - 4 * kept
     assert list(read_study(path).table["id"]) == list(read_run(source.run).predictions["id"])
+
+
+def test_images_are_those_that_ship_where_no_others_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def data(*arguments: str) -> str | None:
+        return find_source(parse(["probes", "--run", "swift@cifake-test", *arguments])).data
+
+    monkeypatch.setattr("core.studies.__main__.FOLDER", tmp_path / "cifake")
+    assert data() == "cifake-test"
+    (tmp_path / "cifake").mkdir()
+    assert data() == str(tmp_path / "cifake")
+    assert data("--data", "sample") == "sample"
 
 
 def test_the_command(source: Source, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

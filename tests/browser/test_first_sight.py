@@ -1,0 +1,52 @@
+"""What a new user sees in the first minute: an empty cache, no address, and CIFAKE."""
+
+import base64
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from playwright.sync_api import Page, expect
+
+from core.images.decoding import decode
+from core.images.image_set import ImageSet
+from tests.browser.app import PATIENCE, running_app, settle
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def new_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The project as it ships, never started before."""
+    monkeypatch.delenv("TELLTALE_HOME", raising=False)
+    with running_app(cache=tmp_path / "cache") as address:
+        yield address
+
+
+def test_from_nothing_to_an_explained_mistake(page: Page, new_server: str, cifake_test: ImageSet) -> None:
+    page.goto(f"{new_server}/explore")
+    # numbers are there before any picture has to be
+    page.wait_for_selector(".tile", timeout=PATIENCE)
+    expect(page.locator("[data-cell='FAKE-REAL'] .count")).to_have_text("315")
+    # until then their margin maps stand in for them
+    expect(page.get_by_text("All pictures are at hand.")).to_be_visible(timeout=PATIENCE)
+    settle(page)
+    assert "run=swift%40cifake-test" in page.url
+    row_of = {id_: row for row, id_ in enumerate(cifake_test.rows["id"])}
+    shown = page.eval_on_selector_all(
+        ".grid .tile", "tiles => tiles.map(tile => [tile.dataset.id, tile.querySelector('img').src])"
+    )
+    assert len(shown) == 24
+    for id_, source in shown:
+        picture = decode(base64.b64decode(source.partition("base64,")[2]))
+        np.testing.assert_array_equal(picture, cifake_test.pixels[row_of[id_]])
+
+    page.locator("[data-cell='FAKE-REAL']").click()
+    expect(page.get_by_text("315 of 20,000 images")).to_be_visible()
+    settle(page)
+    page.locator(".grid .tile .open").first.click()
+    page.wait_for_url("**/inspect**")
+    settle(page)
+    expect(page.get_by_text("1 of 315")).to_be_visible()
+    expect(page.get_by_role("img", name="Grad-CAM over the image")).to_be_visible()
+    expect(page.get_by_role("img", name="LIME over the image")).to_be_visible()

@@ -1,0 +1,182 @@
+"""What is seen without an address: CIFAKE as it ships, and what else where that is missing, damaged or not cached."""
+
+import errno
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core.images.image_set import SHIPPED, load_image_set
+from core.images.shipped import ARCHIVE
+from core.runs.run import read_run, write_run
+from core.storage import cache_dir
+from dashboard.services import library
+from dashboard.services.dataset_registry import Attaching
+from tests.conftest import make_detector, write_shipped
+from tests.dashboard.conftest import Open
+from tests.dashboard.test_pages import words
+from tests.hostile.faults import faulty
+
+PICTURES = 24
+
+
+@pytest.fixture
+def first(home: Path, cifake: Path) -> Path:
+    """The home with `swift@cifake-test` too, whose pictures ship beside it."""
+    for name in ("paper", "swift"):
+        detector = make_detector(seed=len(name))
+        detector.manifest = {"name": name}
+        write_run(home, detector, load_image_set(cifake, "test"))
+    write_shipped(home / SHIPPED, cifake)
+    return home
+
+
+@contextmanager
+def read_through() -> Iterator[None]:
+    """Within it a new shelf is there; it ends when that has read what there is."""
+    library._shelves.clear()
+    yield
+    # what a browser does that comes back
+    library.shelf().begin()
+    for _ in range(3000):
+        if library.shelf().status.state != "reading":
+            return
+        time.sleep(0.01)
+    raise AssertionError("still reading")
+
+
+def opened(open_page: Open, page: str = "explore", **params: str) -> AppTest:
+    """A page once all pictures are read."""
+    with read_through():
+        open_page(page, **params)
+    app = open_page(page, **params)
+    assert not app.exception
+    return app
+
+
+def told(app: AppTest) -> str:
+    """All that the page and its sidebar say, errors too."""
+    return words(app) + " ".join(one.value for one in app.error)
+
+
+@pytest.mark.parametrize("page", ["overview", "explore", "evidence", "upload", "guide", "game"])
+def test_without_an_address_every_page_opens_swift_on_cifake(open_page: Open, first: Path, page: str) -> None:
+    app = opened(open_page, page)
+    assert app.session_state["run"] == "swift@cifake-test"
+    assert "All pictures are at hand." in told(app)
+    assert "not at hand" not in told(app)
+    # another run is a choice, and stays one
+    assert open_page(page, run="tiny@seen-test").session_state["run"] == "tiny@seen-test"
+
+
+def test_the_first_visitor_sees_it_while_its_pictures_are_read(
+    open_page: Open, first: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library._shelves.clear()
+    monkeypatch.setattr("dashboard.services.dataset_registry.Shelf._read_all", lambda *_: None)
+    app = open_page("explore")
+    assert not app.exception
+    assert app.session_state["run"] == "swift@cifake-test"
+    assert f"{PICTURES} pictures are not at hand" in told(app)
+    assert "They are being read and will appear here by themselves." in told(app)
+    assert "Attach CIFAKE on the left" not in told(app)
+    library.shelf().status = Attaching("reading", "test", 6, PICTURES, 2.0)
+    assert any("Reading pictures, 6 of 24" in found.text for found in open_page("explore").get("progress"))
+
+
+def test_pictures_are_read_once_the_browser_has_its_first_page(open_page: Open, first: Path) -> None:
+    library._shelves.clear()
+    app = open_page("overview")
+    assert any("Reading pictures" in found.text for found in app.get("progress"))
+    assert not any(thread.name == "attach" for thread in threading.enumerate())
+    assert library.shelf().sets == ()
+    app.run()
+    for _ in range(3000):
+        if library.shelf().status.state != "reading":
+            break
+        time.sleep(0.01)
+    assert "All pictures are at hand." in told(app.run())
+
+
+def test_examples_to_begin_with_are_those_of_the_run(open_page: Open, first: Path) -> None:
+    own = str(read_run(first / "runs" / "swift@cifake-test").predictions["id"].iloc[0])
+    assert "What the detector sees" in told(opened(open_page, "upload", sample=own))
+    other = str(read_run(first / "runs" / "tiny@seen-test").predictions["id"].iloc[0])
+    assert "What the detector sees" not in told(opened(open_page, "upload", sample=other))
+
+
+def test_where_it_was_taken_out_the_rest_works(open_page: Open, first: Path) -> None:
+    for file in (first / SHIPPED).iterdir():
+        file.unlink()
+    (first / SHIPPED).rmdir()
+    app = opened(open_page)
+    assert app.session_state["run"] == "tiny@seen-test"
+    assert not app.error
+    app = opened(open_page, run="swift@cifake-test")
+    assert f"{PICTURES} pictures are not at hand" in told(app)
+    assert "Attach CIFAKE on the left to see them." in told(app)
+
+
+def test_a_damaged_archive_is_a_sentence_and_the_rest_works(open_page: Open, first: Path) -> None:
+    file = first / SHIPPED / ARCHIVE
+    file.write_bytes(file.read_bytes()[:-1] + b"x")
+    app = opened(open_page)
+    assert app.session_state["run"] == "tiny@seen-test"
+    assert [error.value for error in app.error] == [
+        f"{SHIPPED}/{ARCHIVE} is not the file that was shipped (its sha256 differs); restore it."
+    ]
+    assert str(first) not in told(app)
+    app = opened(open_page, "overview", run="swift@cifake-test")
+    assert any(metric.label == "Right verdicts" for metric in app.metric)
+
+
+def test_a_damaged_archive_keeps_nothing_else_from_being_read(open_page: Open, first: Path, cifake: Path) -> None:
+    (first / SHIPPED / "manifest.json").write_text("{}")
+    (first / "data").mkdir()
+    cifake.rename(first / "data" / "cifake")
+    app = opened(open_page)
+    assert app.session_state["run"] == "swift@cifake-test"
+    assert "All pictures are at hand." in told(app)
+    assert "manifest.json" in app.error[0].value
+
+
+def test_a_read_only_cache_is_a_sentence_and_pictures_are_there(open_page: Open, first: Path) -> None:
+    with faulty(cache_dir(), at=1, what=errno.EROFS):
+        app = opened(open_page)
+        assert "packs could not be written (Read-only file system)" in told(app)
+        assert "Until then pictures lie in memory" in told(app)
+        assert "All pictures are at hand." in told(app)
+        assert app.session_state["run"] == "swift@cifake-test"
+        assert str(cache_dir()) not in told(app)
+
+
+def test_a_set_in_data_is_read_for_what_did_not_ship(open_page: Open, first: Path, cifake: Path) -> None:
+    (first / "data").mkdir()
+    cifake.rename(first / "data" / "cifake")
+    opened(open_page)
+    # the same test images twice would be read for nothing; where training images are is known all the same
+    assert [found.name for found in library.shelf().sets] == ["cifake-test"]
+    assert library.shelf().source == str(first / "data" / "cifake")
+    (first / "runs" / "swift@cifake-test").rename(first / "runs" / "aside")
+    detector = make_detector()
+    detector.manifest = {"name": "swift"}
+    write_run(first, detector, load_image_set(first / "data" / "cifake", "train"))
+    opened(open_page)
+    assert [found.name for found in library.shelf().sets] == ["cifake-test", "cifake-train"]
+
+
+def test_the_sample_says_what_it_is(open_page: Open, first: Path) -> None:
+    (first / "runs" / "tiny@seen-test").rename(first / "runs" / "tiny@sample-test")
+    app = opened(open_page)
+    assert app.selectbox(key="url.run").options == [
+        "paper on cifake-test",
+        "swift on cifake-test",
+        "tiny on blind-test",
+        "tiny on the sample gallery",
+    ]
+    assert "crops of a few photographs" not in told(app)
+    assert "crops of a few photographs" in told(opened(open_page, run="tiny@sample-test"))
