@@ -14,11 +14,12 @@ from typing import Any
 
 from tqdm import tqdm
 
-from core.detectors.detector import Detector, save_detector
 from core.detectors.model_card import model_card
 from core.detectors.recipe import RECIPES, Recipe, precision_on
+from core.detectors.resnet import ResNetDetector
+from core.detectors.storage import save_detector
 from core.detectors.training import TrainingInterrupted, fit, forget_checkpoint
-from core.images.image_set import CLASSES, DatasetError, ImageSet, check_image_set, load_image_set
+from core.images.image_set import CLASSES, DatasetError, ImageSet, check_image_set, load_image_set, side_of
 from core.runs.run import PAPER, ROOT, library_versions, read_run, write_run
 from core.runs.validation import is_plain_name
 from core.storage import ContractError, WriteError
@@ -56,7 +57,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--checkpoints", type=Path, help="default: in the user's cache folder")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
     parser.add_argument("--limit", type=int, help="train on N images and test on N / 5, for a quick try")
-    parser.add_argument("--skip-bad", action="store_true", help="leave out files that are no 32 x 32 image")
+    parser.add_argument("--skip-bad", action="store_true", help="leave out files that are no image of the set's size")
     before = parser.add_mutually_exclusive_group()
     before.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
     before.add_argument("--restart", action="store_true", help="throw an existing checkpoint away")
@@ -84,6 +85,12 @@ def train(options: argparse.Namespace) -> None:
     # a missing test set is found now, but read only after training
     check_image_set(options.data, "test")
     train_set = load(options, "train")
+    # where none can be read, reading them says why
+    if (side := side_of(options.data, "test")) not in (0, train_set.side):
+        raise DatasetError(
+            f"The training images of {options.data} have {train_set.side} pixels a side and its test images {side}; "
+            "resize one of them."
+        )
     print(f"{recipe.name}: {len(train_set)} training images, {recipe.epochs} epochs; {settings(recipe)}")
     with tqdm(total=0, unit=" step", smoothing=0.05, disable=None) as bar:
         trained = fit(
@@ -180,7 +187,9 @@ def provenance(name: str, recipe: Recipe, train_set: ImageSet, history: list[dic
     }
 
 
-def test_and_write(options: argparse.Namespace, detector: Detector, train_set: ImageSet, test_set: ImageSet) -> Path:
+def test_and_write(
+    options: argparse.Namespace, detector: ResNetDetector, train_set: ImageSet, test_set: ImageSet
+) -> Path:
     """The one look at the test set: predictions, maps and metrics, then detector and run on disk."""
     path: Path = options.out / "runs" / f"{detector.name}@{test_set.name}"
     if not path.exists() or options.replace or not detector.identity.made(read_run(path).manifest):
@@ -191,7 +200,7 @@ def test_and_write(options: argparse.Namespace, detector: Detector, train_set: I
     return path
 
 
-def predict(options: argparse.Namespace, detector: Detector, train_set: ImageSet, test_set: ImageSet) -> Path:
+def predict(options: argparse.Namespace, detector: ResNetDetector, train_set: ImageSet, test_set: ImageSet) -> Path:
     """The run of a detector on the test set, written."""
     hashes = frozenset(train_set.rows["sha256"])
     with tqdm(total=len(test_set), unit=" image", desc="testing", leave=False, disable=None) as bar:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from core.detectors.detector import SIDE, load_detector
+from core.detectors.storage import load_detector
 from core.edits.masking import FILLS
 from core.explainers.gradcam import explain_gradcam, explain_margin_map
 from core.explainers.lime.regions import explain_lime_fully
@@ -25,8 +25,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command; what goes wrong is one sentence on standard error and exit status 2."""
     options = _parser().parse_args(arguments)
     try:
-        image, notes = read_image(options.image, resampling=options.resampling)
         detector = load_detector(find_detector(options.detector), device=options.device)
+        image, notes = read_image(options.image, detector.side, resampling=options.resampling)
         settings = (
             LimeSettings.paper(seed=options.seed)
             if options.paper
@@ -64,8 +64,8 @@ def find_detector(name: str) -> Path:
     return find_named(name, find_detectors(), "detector")
 
 
-def read_image(path: Path, *, resampling: str = "bicubic") -> tuple[NDArray[np.uint8], list[str]]:
-    """Any image file as uint8 (32, 32, 3), and what was done to it in sentences.
+def read_image(path: Path, side: int, *, resampling: str = "bicubic") -> tuple[NDArray[np.uint8], list[str]]:
+    """Any image file as uint8 (side, side, 3), and what was done to it in sentences.
 
     Raises:
         ImageError: it is no image that is read here.
@@ -73,13 +73,13 @@ def read_image(path: Path, *, resampling: str = "bicubic") -> tuple[NDArray[np.u
     """
     image = decode(read_bytes(path, limit=MAX_BYTES))
     height, width = image.shape[:2]
-    if (height, width) == (SIDE, SIDE):
+    if (height, width) == (side, side):
         return image, []
     note = (
-        f"The file has {width} x {height} pixels. Its middle square was resized to {SIDE} x {SIDE} ({resampling}); the "
+        f"The file has {width} x {height} pixels. Its middle square was resized to {side} x {side} ({resampling}); the "
         "choice of the resizing filter alone can turn this detector's verdict."
     )
-    return resize(crop_square(image), SIDE, resampling=resampling), [note]
+    return resize(crop_square(image), side, resampling=resampling), [note]
 
 
 def write(out: Path, results: dict[str, Result], *, title: str, notes: list[str], palette: Palette) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from core.detectors.detector import Detector, load_detector
+from core.detectors.detector import Detector
+from core.detectors.storage import load_detector
 from core.images.image_set import DatasetError, load_image_set
 from core.runs.run import ROOT, find_detectors, find_named, write_run
 from core.storage import WriteError
@@ -25,13 +26,13 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--out", type=Path, default=ROOT, help="folder that gets runs/")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
-    parser.add_argument("--skip-bad", action="store_true", help="leave out files that are no 32 x 32 image")
+    parser.add_argument("--skip-bad", action="store_true", help="leave out files that are no image of the set's size")
     parser.add_argument("--replace", action="store_true", help="overwrite a run of this name")
     options = parser.parse_args(arguments)
     found = find_detectors((options.out, ROOT, ROOT / "assets"))
     try:
         detector = load_detector(find_named(options.detector, found, "detector"), device=options.device)
-        images = load_image_set(options.data, "test", skip_bad=options.skip_bad)
+        images = load_image_set(options.data, "test", fit=detector.preprocessing, skip_bad=options.skip_bad)
         trained_on = _trained_on(detector, options.data)
         if trained_on is None:
             print("core.predict: the training images are not there, so nobody looked for leaks.", file=sys.stderr)

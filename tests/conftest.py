@@ -75,7 +75,7 @@ def make_detector(width: int = 8, seed: int = 0, **settings: Any) -> "Detector":
     import torch
     from torch import nn
 
-    from core.detectors.detector import Detector, build_network, round_to_float16
+    from core.detectors.resnet import ResNetDetector, build_network, round_to_float16
 
     network = build_network(width, seed=seed)
     generator = torch.Generator().manual_seed(seed)
@@ -85,7 +85,7 @@ def make_detector(width: int = 8, seed: int = 0, **settings: Any) -> "Detector":
             module.running_var.uniform_(0.5, 2, generator=generator)
             module.weight.data.uniform_(0.5, 1.5, generator=generator)
     round_to_float16(network)
-    return Detector(network, width, **settings)
+    return ResNetDetector(network, width, **settings)
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, f1_score
 
-from core.detectors.detector import load_detector
+from core.detectors.storage import load_detector
 from core.images.image_set import SHIPPED_FOLDER, ImageSet, load_image_set
 from core.images.statistics import FACTS, image_facts
 from core.runs.pictures import find_pictures

@@ -1,14 +1,16 @@
 import errno
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import train
-from core.detectors.detector import load_detector
+from core.detectors.storage import load_detector
 from core.images.image_set import DatasetError
 from core.runs.run import read_run
 from core.storage import WriteError, cache_dir
+from tests.core.any_detector import write_set
 from tests.core.images.github import Serve, serve
 
 __all__ = ["serve"]
@@ -182,3 +184,13 @@ def test_stopped_between_run_and_detector_resumes(
     assert train.main(command(cifake, tmp_path, "--resume")) == 0
     run = read_run(tmp_path / "runs/swift@cifake-test")
     assert run.manifest["detector_sha256"] == load_detector(tmp_path / "detectors/swift", device="cpu").sha256
+
+
+def test_splits_of_different_sizes_are_refused_before_training(
+    cifake: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_set(tmp_path / "large")
+    shutil.rmtree(cifake / "test")
+    shutil.copytree(tmp_path / "large" / "test", cifake / "test")
+    assert train.main(command(cifake, tmp_path)) == 2
+    assert "have 32 pixels a side and its test images 48" in capsys.readouterr().err

@@ -27,7 +27,7 @@ class Crop:
     def cut(self, photograph: NDArray[np.uint8], settings: Settings = SETTINGS) -> NDArray[np.uint8]:
         """uint8 (32, 32, 3): the square, reduced. FAKE crops are redrawn after exactly this."""
         square = photograph[self.top : self.top + self.side, self.left : self.left + self.side]
-        return resize(square, resampling=settings.resampling)
+        return resize(square, 32, resampling=settings.resampling)
 
 
 def choose_crops(photograph: NDArray[np.uint8], count: int, *, seed: int, settings: Settings = SETTINGS) -> list[Crop]:

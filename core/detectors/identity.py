@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load
 
+from core.detectors.manifest import About, describe
 from core.files import read_bytes
 from core.runs.validation import read_detector_manifest
 from core.storage import MANIFEST, ContractError
@@ -32,17 +33,26 @@ class Identity:
         weights_sha256: of its weights, from `hash_weights`.
         mean, std: normalisation of pixels in 0..1, a value a channel.
         temperature: margins are divided by it before they become probabilities.
+        rest: whatever else its manifest says of it, as JSON; "" where that is what every manifest once said.
     """
 
     weights_sha256: str
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     temperature: float
+    rest: str = ""
+
+    @classmethod
+    def of(cls, weights_sha256: str, about: About) -> "Identity":
+        """The identity of the detector with these weights and this manifest."""
+        preprocessing = about.preprocessing
+        return cls(weights_sha256, preprocessing.mean, preprocessing.std, about.temperature, about.beyond_old())
 
     @property
     def fingerprint(self) -> str:
         """sha256 over all of it: equal fingerprints, equal answers on the same device."""
-        return hashlib.sha256(json.dumps(astuple(self)).encode()).hexdigest()
+        parts = astuple(self)
+        return hashlib.sha256(json.dumps(parts if self.rest else parts[:-1]).encode()).hexdigest()
 
     def made(self, run: Mapping[str, Any]) -> bool:
         """Whether the run of this manifest is by this detector."""
@@ -52,20 +62,12 @@ class Identity:
 
 
 class Identified(NamedTuple):
-    """A detector's folder, what its manifest says, and what was computed from its files."""
+    """A detector's folder, what its manifest says, what was computed from its files, and how it computes."""
 
     path: Path
     manifest: Mapping[str, Any]
     identity: Identity
-
-
-class Settings(NamedTuple):
-    """The settings in a detector's manifest, with the width of its first stage; see `Identity`."""
-
-    width: int
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
-    temperature: float
+    about: About
 
 
 def hash_weights(tensors: Iterable[tuple[str, NDArray[Any]]]) -> str:
@@ -75,28 +77,6 @@ def hash_weights(tensors: Iterable[tuple[str, NDArray[Any]]]) -> str:
         digest.update(name.encode())
         digest.update(np.ascontiguousarray(values, np.float32).tobytes())
     return digest.hexdigest()
-
-
-def read_settings(path: Path, manifest: Mapping[str, Any]) -> Settings:
-    """The settings of a detector.
-
-    Args:
-        path: its folder, for the sentence.
-        manifest: what it says of itself.
-
-    Raises:
-        ContractError: they are missing or impossible.
-    """
-    try:
-        normalisation = manifest["normalisation"]
-        width, temperature = int(manifest["width"]), float(manifest["temperature"])
-        mean, std = (tuple(map(float, normalisation[key])) for key in ("mean", "std"))
-        finite = bool(np.isfinite([temperature, *mean, *std]).all())
-        if not finite or not 1 <= width <= 1024 or temperature <= 0 or len(mean) != 3 or len(std) != 3 or min(std) <= 0:
-            raise ValueError
-    except (KeyError, TypeError, ValueError, OverflowError):
-        raise ContractError(f"{path / MANIFEST} lacks width, normalisation or temperature; restore it") from None
-    return Settings(width, mean, std, temperature)
 
 
 def read_weights(path: Path, manifest: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
@@ -179,10 +159,10 @@ def identify_all(found: Mapping[str, Path]) -> tuple[dict[str, Identified], dict
 
 def _identify(path: Path) -> Identified:
     manifest = read_detector_manifest(path)
-    settings = read_settings(path, manifest)
+    about = describe(path, manifest)
     weights = hash_weights(sorted(read_weights(path, manifest).items()))
     check_claim(path, manifest, weights)
-    return Identified(path, manifest, Identity(weights, settings.mean, settings.std, settings.temperature))
+    return Identified(path, manifest, Identity.of(weights, about), about)
 
 
 def _stamp(path: Path) -> tuple[int, ...]:

@@ -9,6 +9,7 @@ from core.images.image_set import CLASSES
 def model_card(detector: Mapping[str, Any], run: Mapping[str, Any]) -> str:
     """Markdown from a detector's and a run's manifest; every number is read from them."""
     recipe, metrics, clean = detector["recipe"], run["metrics"]["all"], run["metrics"]["clean"]
+    side = run["preprocess"]["size"]
     rows = "\n".join(
         "| {} | {precision:.4f} | {recall:.4f} | {f1:.4f} | {support} |".format(name, **metrics["per_class"][name])
         for name in CLASSES
@@ -21,7 +22,7 @@ def model_card(detector: Mapping[str, Any], run: Mapping[str, Any]) -> str:
     )
     return f"""# Detector `{detector["name"]}`
 
-A ResNet-18 for 32 x 32 pixels (first convolution 3x3 with stride 1, no max-pooling, two outputs), width
+A ResNet-18 for {side} x {side} pixels (first convolution 3x3 with stride 1, no max-pooling, two outputs), width
 {recipe["width"]}, that calls an image REAL (a photograph) or FAKE (generated).
 
 ## Trained on
@@ -45,7 +46,7 @@ calibration error {metrics["ece"]:.4f}.
 
 ## Not for
 
-- Deciding whether any picture from the world is real. It knows images like its training set, shrunk to 32 x 32
+- Deciding whether any picture from the world is real. It knows images like its training set, shrunk to {side} x {side}
   and saved as JPEG the same way. Other generators, other cameras and other resampling change its verdicts.
 - Evidence against a person. Its probability is about images drawn as its test set was, not about yours.
 """

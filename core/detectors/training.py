@@ -19,15 +19,18 @@ from scipy.optimize import minimize_scalar
 from torch import Tensor, nn
 from torchvision.models.resnet import ResNet
 
-from core.detectors.detector import REAL, Detector, Normalisation, build_network, pick_device, round_to_float16
+from core.detectors.detector import REAL
+from core.detectors.devices import pick_device
+from core.detectors.network import Normalisation
+from core.detectors.preprocessing import Channels, Preprocessing
 from core.detectors.recipe import Recipe, augment, autocast, learning_rate
+from core.detectors.resnet import ResNetDetector, build_network, round_to_float16
 from core.files import check_file
 from core.images.image_set import ImageSet
 from core.storage import cache_dir, write_bytes_atomically
 
 # weights move little in five steps, and averaging at every step costs 4 %
 AVERAGE_EVERY = 5
-Channels = tuple[float, float, float]
 
 
 class TrainingInterrupted(RuntimeError):
@@ -38,7 +41,7 @@ class TrainingInterrupted(RuntimeError):
 class Trained:
     """The outcome of `fit`: a detector rounded to float16, and the history, a row an epoch."""
 
-    detector: Detector
+    detector: ResNetDetector
     history: list[dict[str, float]]
 
 
@@ -135,7 +138,9 @@ class Training:
     """State of one training: what a checkpoint must hold, and the steps that change it."""
 
     def __init__(self, recipe: Recipe, images: ImageSet, device: torch.device, folder: Path) -> None:
-        self.recipe, self.device = recipe, device
+        self.recipe, self.device, self.side = recipe, device, images.side
+        if recipe.shift >= images.side:
+            raise ValueError(f"shift cannot be {recipe.shift} on images of {images.side} pixels a side")
         self.file = checkpoint_file(recipe, images, folder)
         held = validation_split(images.rows["sha256"].to_numpy(), images.labels, recipe.validation, seed=recipe.seed)
         self.pixels = torch.from_numpy(np.array(images.pixels)).to(device)
@@ -228,10 +233,11 @@ class Training:
                 verdicts.append(network(self._normalised(pixels)).argmax(1).cpu())
         return torch.cat(verdicts).numpy()
 
-    def finish(self) -> Detector:
+    def finish(self) -> ResNetDetector:
         network = self._best().eval()
         round_to_float16(network)
-        detector = Detector(network, self.recipe.width, self.mean, self.std, device=self.device)
+        preprocessing = Preprocessing(self.side, mean=self.mean, std=self.std)
+        detector = ResNetDetector(network, self.recipe.width, device=self.device, preprocessing=preprocessing)
         if len(self.held):
             margins = detector.margins(self.pixels[self.held].cpu().numpy())
             detector.temperature = fit_temperature(margins, self.labels[self.held].cpu().numpy())

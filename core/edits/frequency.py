@@ -1,7 +1,8 @@
 """Edits of an image's spectrum, a batch at a time: rings of spatial frequency removed, drained, or put in from others.
 
-A ring is a bool (side, side // 2 + 1) mask over the half spectrum of a real image; radii are in cycles an image, from
-0 (the mean) to 16 along a side of 32 pixels and 22.6 in the corner. Every channel is treated alike.
+A ring is a bool (side, side // 2 + 1) mask over the half spectrum of a real image. Radii count waves on 32 pixels, so
+that one means waves of the same length at any size: from 0 (the mean) to 16 along a side (waves of two pixels, the
+finest there are) and 22.6 in the corner. Every channel is treated alike.
 """
 
 import numpy as np
@@ -14,6 +15,8 @@ Spectra = NDArray[np.complex64]
 Ring = NDArray[np.bool_]
 # beyond the corner of any spectrum
 OUTERMOST = 1000.0
+# the radius of waves of two pixels, the finest along a side
+NYQUIST = 16
 
 
 def spectra_of(pixels: NDArray[np.uint8]) -> Spectra:
@@ -23,7 +26,12 @@ def spectra_of(pixels: NDArray[np.uint8]) -> Spectra:
 
 def images_of(spectra: Spectra) -> NDArray[np.uint8]:
     """uint8 (N, side, side, 3): back to pixels, rounded and cut to 0..255."""
-    return to_pixels(fft.irfft2(spectra, axes=(1, 2), workers=1))
+    return to_pixels(_inverse(spectra))
+
+
+def _inverse(spectra: Spectra) -> NDArray[np.float32]:
+    side = spectra.shape[1]
+    return np.asarray(fft.irfft2(spectra, s=(side, side), axes=(1, 2), workers=1))
 
 
 def to_pixels(values: NDArray[np.float32]) -> NDArray[np.uint8]:
@@ -33,17 +41,22 @@ def to_pixels(values: NDArray[np.float32]) -> NDArray[np.uint8]:
     return values.astype(np.uint8)
 
 
-def ring(low: float, high: float = OUTERMOST, *, side: int = 32) -> Ring:
-    """The frequencies above `low` and up to `high` cycles an image; the mean is in no ring."""
-    radius = frequency_radius(side)[:, : side // 2 + 1]
+def ring(low: float, high: float = OUTERMOST, *, side: int) -> Ring:
+    """The frequencies above radius `low` and up to `high`, of images of this side; the mean is in no ring."""
+    radius = frequency_radius(side)[:, : side // 2 + 1] * 2 * NYQUIST / side
     return np.asarray((radius > max(low, 0)) & (radius <= high))
+
+
+def wave_length(radius: float) -> float:
+    """The length in pixels of the waves at a radius."""
+    return 2 * NYQUIST / radius
 
 
 def energy(spectra: Spectra, rings: Ring) -> NDArray[np.float64]:
     """float64 (N,), the sum of squared pixel values that the frequencies of a ring hold (Parseval), all channels."""
     side = spectra.shape[1]
-    # a half spectrum leaves out the mirror images of all columns but the first and the last
-    twice = np.where(np.isin(np.arange(side // 2 + 1), (0, side // 2)), 1.0, 2.0)
+    # a half spectrum leaves out the mirror images of all columns but the first and, of an even side, the last
+    twice = np.where(np.isin(np.arange(side // 2 + 1), (0, side / 2)), 1.0, 2.0)
     power = spectra.real**2 + spectra.imag**2
     return np.asarray(np.einsum("nyxc,yx->n", power, twice * rings, dtype=np.float64) / side**2)
 
@@ -53,7 +66,7 @@ def without(spectra: Spectra, rings: Ring) -> NDArray[np.uint8]:
 
     Args:
         spectra: from `spectra_of`.
-        rings: from `ring`; `ring(12)` leaves a low-pass at radius 12, `ring(0, 4)` a high-pass that keeps the mean.
+        rings: from `ring`; above radius 12 it leaves a low-pass, from 0 to 4 a high-pass that keeps the mean.
 
     Returns:
         uint8 (N, side, side, 3).
@@ -113,7 +126,7 @@ def scrambled(spectra: Spectra, noise: NDArray[np.float32]) -> NDArray[np.float3
     """
     phases = np.asarray(fft.rfft2(noise, axes=(1, 2), workers=1), np.complex64)
     phases /= np.maximum(np.abs(phases), 1e-20)
-    return np.asarray(fft.irfft2(spectra * phases[..., None], axes=(1, 2), workers=1), np.float32)
+    return np.asarray(_inverse(spectra * phases[..., None]), np.float32)
 
 
 def _ratio(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:

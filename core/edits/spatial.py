@@ -20,19 +20,25 @@ PLACES: dict[str, tuple[int, int, int, int]] = {
 
 
 def blocks_of(pixels: Pixels, block: int) -> Pixels:
-    """uint8 (N, B, block, block, 3), the blocks from the top left, row by row."""
+    """uint8 (N, B, block, block, 3), the blocks from the top left, row by row; a rest at the far ends is left out."""
     n, side = pixels.shape[:2]
     count = side // block
-    cut = pixels.reshape(n, count, block, count, block, 3).transpose(0, 1, 3, 2, 4, 5)
+    whole = pixels[:, : count * block, : count * block]
+    cut = whole.reshape(n, count, block, count, block, 3).transpose(0, 1, 3, 2, 4, 5)
     return cut.reshape(n, count * count, block, block, 3)
 
 
-def image_of(blocks: Pixels) -> Pixels:
-    """The inverse of `blocks_of`."""
+def image_of(blocks: Pixels, original: Pixels | None = None) -> Pixels:
+    """The inverse of `blocks_of`; the rest that this left out comes from `original`."""
     n, total, block = blocks.shape[:3]
     count = round(total**0.5)
     rows = blocks.reshape(n, count, count, block, block, 3).transpose(0, 1, 3, 2, 4, 5)
-    return np.ascontiguousarray(rows.reshape(n, count * block, count * block, 3))
+    whole = np.ascontiguousarray(rows.reshape(n, count * block, count * block, 3))
+    if original is None or original.shape == whole.shape:
+        return whole
+    image = original.copy()
+    image[:, : count * block, : count * block] = whole
+    return image
 
 
 def shuffled(pixels: Pixels, block: int, orders: NDArray[np.integer]) -> Pixels:
@@ -40,20 +46,20 @@ def shuffled(pixels: Pixels, block: int, orders: NDArray[np.integer]) -> Pixels:
 
     Args:
         pixels: uint8 (N, side, side, 3).
-        block: side of a block, a divisor of the image's.
+        block: side of a block in pixels.
         orders: integers (N, B), a permutation of the B blocks for each image: each block goes to the place of the next.
     """
     blocks = blocks_of(pixels, block)
     rows = np.arange(len(blocks))[:, None]
     moved = np.empty_like(blocks)
     moved[rows, np.roll(orders, -1, axis=1)] = blocks[rows, orders]
-    return image_of(moved)
+    return image_of(moved, pixels)
 
 
 def turned_in_blocks(pixels: Pixels, block: int) -> Pixels:
     """Each block turned upside down in its own place: the seams of `shuffled` on all four sides of a block, and every
     block where it was. (Mirrored left to right, blocks would still fit those above and below.)"""
-    return image_of(blocks_of(pixels, block)[:, :, ::-1, ::-1])
+    return image_of(blocks_of(pixels, block)[:, :, ::-1, ::-1], pixels)
 
 
 def rolled(pixels: Pixels, by: int) -> Pixels:
@@ -76,14 +82,14 @@ def turned(pixels: Pixels, quarters: int) -> Pixels:
     return np.ascontiguousarray(np.rot90(pixels, quarters, axes=(1, 2)))
 
 
-def place_mask(name: str, *, side: int = 32) -> NDArray[np.bool_]:
+def place_mask(name: str, *, side: int) -> NDArray[np.bool_]:
     """bool (side, side), True in a place of `PLACES`, or in "border": a frame of a sixteenth of the side.
 
     At 32 pixels every place has 256 pixels, a quarter of the image, and the border 240.
     """
     mask = np.zeros((side, side), bool)
     if name == "border":
-        width = side // 16
+        width = max(1, side // 16)
         mask[:] = True
         mask[width:-width, width:-width] = False
         return mask
@@ -92,7 +98,7 @@ def place_mask(name: str, *, side: int = 32) -> NDArray[np.bool_]:
     return mask
 
 
-def spread_masks(draws: NDArray[np.floating], *, side: int = 32) -> NDArray[np.bool_]:
+def spread_masks(draws: NDArray[np.floating], *, side: int) -> NDArray[np.bool_]:
     """bool (N, side, side), a quarter of each image in four blocks of side / 4, one in each quarter.
 
     Args:
@@ -105,7 +111,9 @@ def spread_masks(draws: NDArray[np.floating], *, side: int = 32) -> NDArray[np.b
         rows = 2 * (quarter // 2) + chosen[:, quarter] // 2
         columns = 2 * (quarter % 2) + chosen[:, quarter] % 2
         cells[np.arange(len(draws)), rows, columns] = True
-    return cells.repeat(side // 4, axis=1).repeat(side // 4, axis=2)
+    # as even as the side allows
+    cell = np.arange(side) * 4 // side
+    return cells[:, cell][:, :, cell]
 
 
 def hidden(pixels: Pixels, masks: NDArray[np.bool_], textures: NDArray[np.float32] | None = None) -> Pixels:

@@ -88,7 +88,14 @@ def explain_margin_map(detector: Detector, pixels: NDArray[np.uint8]) -> list[Ca
     found = detector.full_pass(pixels)
     _check_finite(detector, found.margins)
     return _results(
-        detector, pixels, found.margins, found.maps, settings=CamSettings(), signed=True, toward="REAL", started=started
+        detector,
+        pixels,
+        found.margins,
+        found.needed_maps,
+        settings=CamSettings(),
+        signed=True,
+        toward="REAL",
+        started=started,
     )
 
 

@@ -17,7 +17,7 @@ def stored_map(run: Run, row: int, image: NDArray[np.uint8]) -> CamResult:
         image: uint8 (32, 32, 3), the row's picture.
     """
     found = run.predictions.iloc[row]
-    values = np.asarray(run.maps[row], np.float32)
+    values = np.asarray(run.needed_maps[row], np.float32)
     return CamResult(
         image=image,
         margin=float(found["margin"]),

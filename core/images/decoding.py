@@ -136,7 +136,7 @@ def _strip_to_rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def resize(image: NDArray[np.uint8], size: int = 32, *, resampling: str = "bicubic") -> NDArray[np.uint8]:
+def resize(image: NDArray[np.uint8], size: int, *, resampling: str = "bicubic") -> NDArray[np.uint8]:
     """Resize a (height, width, 3) uint8 array to (size, size, 3) with one of `RESAMPLING`'s filters."""
     if resampling not in RESAMPLING:
         raise ValueError(f"resampling must be one of {', '.join(RESAMPLING)}, not {resampling!r}")

@@ -1,11 +1,13 @@
 """Image sets: CIFAKE (shipped, folder, zip, GitHub, Kaggle) and the sample, packed once, memory-mapped afterwards."""
 
+import contextlib
 import hashlib
 import json
 import os
 import re
 import struct
 import zipfile
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
@@ -17,13 +19,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.files import LIMITS, UnfitFileError, is_text, open_file, printable, read_array, read_bytes
-from core.images.decoding import MAX_FILE_BYTES, ImageError, decode
+from core.images.decoding import MAX_BYTES, MAX_FILE_BYTES, ImageError, decode
 from core.images.shipped import Shipped, is_shipped, read_shipped, unpack
 from core.images.statistics import image_facts
 from core.storage import ContractError, cache_dir, read_folder, write_folder
 
 CLASSES = ("FAKE", "REAL")
-SIDE = 32
 SAMPLE = Path(__file__).parents[2] / "assets" / "sample" / "sample.zip"
 # CIFAKE's test set, by the name of its folder in assets/
 SHIPPED = "cifake-test"
@@ -32,6 +33,9 @@ KAGGLE = "birdy654/cifake-real-and-ai-generated-synthetic-images"
 # the suffix of a CIFAKE file name is CIFAR-10's class, counted from 1; none is the first
 CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 CIFAKE_NAME = re.compile(r"\d+(?: \((\d+)\))?\.jpe?g", re.IGNORECASE)
+# the side of most of so many files is the set's
+MEASURED = 99
+MAX_SIDE = 1024
 # how members of a .zip may be packed; the others cannot be unpacked piece by piece
 UNPACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 PACK = "image pack"
@@ -39,6 +43,17 @@ PACK_VERSION = 1
 
 Split = Literal["train", "test"]
 Progress = Callable[[int, int], None]
+
+
+class Fit(Protocol):
+    """What makes pictures of any size one size; its `repr` says all of it (`core.detectors.preprocessing`)."""
+
+    @property
+    def size(self) -> int:
+        """Pixels along each side of what it makes."""
+
+    def fit(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """uint8 (height, width, 3) to uint8 (size, size, 3)."""
 
 
 class DatasetError(ValueError):
@@ -52,7 +67,7 @@ class ImageSet:
     Attributes:
         name: for instance "cifake-test"; runs are named after it.
         split: "train" or "test".
-        pixels: uint8 (N, 32, 32, 3), memory-mapped where it comes from a pack.
+        pixels: uint8 (N, side, side, 3), memory-mapped where it comes from a pack.
         rows: one row an image: `id`, `name`, `label` (FAKE = 0, REAL = 1), `category`, `sha256`, `is_repeat`, and
             the facts of `core.images.statistics.FACTS`.
         fingerprint: sha256 over split, file hashes and labels, whatever order the files were read in.
@@ -70,6 +85,11 @@ class ImageSet:
 
     def __len__(self) -> int:
         return len(self.pixels)
+
+    @property
+    def side(self) -> int:
+        """Pixels along each side of its images."""
+        return int(self.pixels.shape[1])
 
     @property
     def labels(self) -> NDArray[np.uint8]:
@@ -127,7 +147,7 @@ class _Folder:
         return sorted(found)
 
     def read(self, split: str, entry: _Entry) -> bytes:
-        return read_bytes(self.root / split / entry.name, limit=MAX_FILE_BYTES)
+        return read_bytes(self.root / split / entry.name, limit=MAX_BYTES)
 
     def close(self) -> None:
         pass
@@ -260,6 +280,16 @@ def check_image_set(data: str | Path, split: Split) -> int:
         return len(_checked_entries(source, data, split))
 
 
+def side_of(data: str | Path, split: Split) -> int:
+    """The side in pixels that most images of a split have; 0 where none is a square that can be read here.
+
+    Raises:
+        DatasetError: as `load_image_set` would.
+    """
+    with closing(_open(data)) as source:
+        return _side_of(source, split, _checked_entries(source, data, split))
+
+
 def read_files(data: str | Path, split: Split, names: Iterable[str]) -> Iterator[bytes]:
     """The bytes of files of a split, b"" for one that is not there or cannot be read.
 
@@ -278,7 +308,12 @@ def read_files(data: str | Path, split: Split, names: Iterable[str]) -> Iterator
 
 
 def load_image_set(
-    data: str | Path, split: Split, *, skip_bad: bool = False, progress: Progress | None = None
+    data: str | Path,
+    split: Split,
+    *,
+    fit: Fit | None = None,
+    skip_bad: bool = False,
+    progress: Progress | None = None,
 ) -> ImageSet:
     """Read one split of an image set.
 
@@ -289,15 +324,19 @@ def load_image_set(
         data: a folder with {train,test}/{REAL,FAKE}/, CIFAKE's .zip, "github", "kaggle", "sample", or "cifake-test" for
             the test set as it ships.
         split: "train" or "test".
-        skip_bad: leave out files that are no 32 x 32 image instead of refusing the set.
+        fit: makes files of any size one size, unless most have that size already; without it they must be squares of
+            one side, which is then the set's.
+        skip_bad: leave out files that are no image of the set's side instead of refusing the set.
         progress: called with (files done, files), and before with (bytes, bytes) where they have to be downloaded.
 
     Raises:
-        DatasetError: the set is missing, a class is empty, or files are no 32 x 32 images and `skip_bad` is false.
+        DatasetError: the set is missing, a class is empty, or files are no such images and `skip_bad` is false.
     """
     with closing(_open(data, progress)) as source:
         entries = _checked_entries(source, data, split)
-        key = json.dumps([PACK_VERSION, split, *entries])
+        if fit is not None and _side_of(source, split, entries) == fit.size:
+            fit = None
+        key = json.dumps([PACK_VERSION, split, *([] if fit is None else [repr(fit)]), *entries])
         pack = cache_dir() / "packs" / hashlib.sha256(key.encode()).hexdigest()[:32]
         try:
             image_set = _read_pack(pack)
@@ -305,11 +344,13 @@ def load_image_set(
             # none yet, a damaged one, or a cache that may not even be looked into
             image_set = None
         if image_set is None:
-            image_set = _decode_all(source, split, entries, progress, base="sample" if data == "sample" else None)
+            image_set = _decode_all(
+                source, split, entries, fit=fit, progress=progress, base="sample" if data == "sample" else None
+            )
             if skip_bad or not image_set.skipped:
                 image_set = _write_pack(pack, image_set)
     if image_set.skipped and not skip_bad:
-        raise DatasetError(_offenders(split, image_set.skipped))
+        raise DatasetError(_offenders(image_set))
     for label, name in enumerate(CLASSES):
         if not (image_set.labels == label).any():
             raise DatasetError(
@@ -326,25 +367,48 @@ def _checked_entries(source: _Source, data: str | Path, split: str) -> list[_Ent
     return entries
 
 
-def _offenders(split: str, skipped: tuple[str, ...]) -> str:
-    first = "; ".join(f"{split}/{offender}" for offender in skipped[:10])
+def _offenders(images: ImageSet) -> str:
+    skipped = images.skipped
+    first = "; ".join(f"{images.split}/{offender}" for offender in skipped[:10])
     more = f"; and {len(skipped) - 10} more" if len(skipped) > 10 else ""
-    return f"{len(skipped)} files are no {SIDE} x {SIDE} images: {first}{more}. Mend them, or pass --skip-bad."
+    kind = f"{images.side} x {images.side} images" if len(images) else "images that can be read here"
+    return f"{len(skipped)} files are no {kind}: {first}{more}. Mend them, or pass --skip-bad."
+
+
+def _side_of(source: _Source, split: str, entries: list[_Entry]) -> int:
+    """The side of most square images among files spread over the set; 0 where none of them is one."""
+    spread = np.unique(np.linspace(0, len(entries) - 1, min(len(entries), MEASURED)).astype(int))
+    sides: Counter[int] = Counter()
+    for number in spread:
+        with contextlib.suppress(ImageError):
+            height, width = decode(_read_small(source, split, entries[number])).shape[:2]
+            if height == width <= MAX_SIDE:
+                sides[height] += 1
+    return max(sides, key=lambda side: (sides[side], side), default=0)
 
 
 def _decode_all(
-    source: _Source, split: str, entries: list[_Entry], progress: Progress | None, *, base: str | None
+    source: _Source,
+    split: str,
+    entries: list[_Entry],
+    *,
+    fit: Fit | None,
+    progress: Progress | None,
+    base: str | None,
 ) -> ImageSet:
-    pixels = np.empty((len(entries), SIDE, SIDE, 3), np.uint8)
+    side = _side_of(source, split, entries) if fit is None else fit.size
+    pixels = np.empty((len(entries), side, side, 3), np.uint8)
     kept: list[tuple[str, str, int]] = []
     skipped = []
     for done, entry in enumerate(entries, start=1):
         try:
             if not is_text(entry.name):
                 raise ImageError("has a name that is no text; rename it")
-            data = _read_small(source, split, entry)
+            data = _read_small(source, split, entry, most=MAX_FILE_BYTES if fit is None else MAX_BYTES)
             image = decode(data)
-            if image.shape[:2] != (SIDE, SIDE):
+            if fit is not None:
+                image = fit.fit(image)
+            elif image.shape[:2] != (side, side):
                 raise ImageError(f"is {image.shape[1]} x {image.shape[0]} pixels")
             pixels[len(kept)] = image
             kept.append((entry.name, hashlib.sha256(data).hexdigest(), len(data)))
@@ -374,9 +438,9 @@ def _is_file(item: os.DirEntry[str]) -> bool:
         return False
 
 
-def _read_small(source: _Source, split: str, entry: _Entry) -> bytes:
-    if entry.size > MAX_FILE_BYTES:
-        raise ImageError(f"has {entry.size} bytes, too many for {SIDE} x {SIDE} pixels")
+def _read_small(source: _Source, split: str, entry: _Entry, *, most: int = MAX_FILE_BYTES) -> bytes:
+    if entry.size > most:
+        raise ImageError(f"has {entry.size} bytes, and at most {most} are read")
     try:
         return source.read(split, entry)
     except (ImageError, DatasetError):

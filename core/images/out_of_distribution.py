@@ -16,7 +16,7 @@ from PIL import Image
 
 from core.files import UnfitFileError, open_file, read_bytes
 from core.images.decoding import MAX_FILE_BYTES, RESAMPLING, ImageError, decode, resize
-from core.images.image_set import SAMPLE, SIDE
+from core.images.image_set import SAMPLE
 
 MANIFEST = SAMPLE.parent / "manifest.json"
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
@@ -37,7 +37,7 @@ class Foreign:
 
     Attributes:
         name: of the generator, or of the photograph.
-        pixels: uint8 (N, 32, 32, 3), each picture once.
+        pixels: uint8 (N, side, side, 3), each picture once.
         skipped: files left out because they are damaged or of another size.
         repeats: files left out because an earlier one has the same pixels.
     """
@@ -54,11 +54,12 @@ class Foreign:
         return hashlib.sha256("\n".join(digests).encode()).hexdigest()
 
 
-def read_generators(folder: Path) -> list[Foreign]:
+def read_generators(folder: Path, side: int) -> list[Foreign]:
     """The images of every generator in a folder that holds one .tar.xz, or one folder of images, for each.
 
     Args:
         folder: its archives and folders are read, nothing is unpacked to disk.
+        side: of the images that are taken, in pixels.
 
     Raises:
         ForeignError: it is no folder, an archive is damaged or far too large, or there is no generator in it.
@@ -70,16 +71,16 @@ def read_generators(folder: Path) -> list[Foreign]:
         if path.name.startswith("."):
             continue
         if path.is_dir():
-            found.append(_collect(path.name, _files_in(path)))
+            found.append(_collect(path.name, side, _files_in(path)))
         elif path.name.endswith(".tar.xz"):
-            found.append(_collect(path.name.removesuffix(".tar.xz"), _files_of(path)))
+            found.append(_collect(path.name.removesuffix(".tar.xz"), side, _files_of(path, side)))
     found = [one for one in found if len(one.pixels)]
     if not found:
-        raise ForeignError(f"{folder} holds no images of {SIDE} x {SIDE} pixels; name another folder of generators")
+        raise ForeignError(f"{folder} holds no images of {side} x {side} pixels; name another folder of generators")
     return found
 
 
-def _collect(name: str, files: Iterator[bytes | None]) -> Foreign:
+def _collect(name: str, side: int, files: Iterator[bytes | None]) -> Foreign:
     kept: dict[bytes, NDArray[np.uint8]] = {}
     skipped = repeats = 0
     for data in files:
@@ -87,13 +88,13 @@ def _collect(name: str, files: Iterator[bytes | None]) -> Foreign:
             image = None if data is None else decode(data)
         except ImageError:
             image = None
-        if image is None or image.shape != (SIDE, SIDE, 3):
+        if image is None or image.shape != (side, side, 3):
             skipped += 1
         elif image.tobytes() in kept:
             repeats += 1
         else:
             kept[image.tobytes()] = image
-    pixels = np.stack(list(kept.values())) if kept else np.zeros((0, SIDE, SIDE, 3), np.uint8)
+    pixels = np.stack(list(kept.values())) if kept else np.zeros((0, side, side, 3), np.uint8)
     return Foreign(name, pixels, skipped, repeats)
 
 
@@ -107,7 +108,7 @@ def _files_in(folder: Path) -> Iterator[bytes | None]:
                 yield None
 
 
-def _files_of(archive: Path) -> Iterator[bytes | None]:
+def _files_of(archive: Path, side: int) -> Iterator[bytes | None]:
     unpacked = 0
     try:
         # read as a stream, member by member: nothing touches the disk, and no name in it is ever used as a path
@@ -115,7 +116,7 @@ def _files_of(archive: Path) -> Iterator[bytes | None]:
             for number, member in enumerate(opened):
                 unpacked += member.size
                 if number >= MAX_FILES or unpacked > MAX_UNPACKED:
-                    raise ForeignError(f"{archive} unpacks to far more than images of {SIDE} x {SIDE}; take it away")
+                    raise ForeignError(f"{archive} unpacks to far more than images of {side} x {side}; take it away")
                 if member.isfile() and member.name.lower().endswith(SUFFIXES):
                     file = opened.extractfile(member) if member.size <= MAX_FILE_BYTES else None
                     yield None if file is None else file.read()
@@ -128,7 +129,7 @@ def _files_of(archive: Path) -> Iterator[bytes | None]:
 
 
 def cut_photographs(
-    *, crops: int, split: str | None = None, progress: Callable[[int, int], None] | None = None
+    *, crops: int, side: int, split: str | None = None, progress: Callable[[int, int], None] | None = None
 ) -> dict[str, dict[str, NDArray[np.uint8]]]:
     """Squares of the photographs that the sample was cut from, made small under every resampling filter.
 
@@ -137,11 +138,12 @@ def cut_photographs(
 
     Args:
         crops: of each photograph.
+        side: what the squares are resized to, in pixels.
         split: only photographs of the sample's "train" or "test"; all when None.
         progress: called with (photographs done, photographs).
 
     Returns:
-        Photograph -> filter -> uint8 (M, 32, 32, 3), the same squares in the same order under each filter.
+        Photograph -> filter -> uint8 (M, side, side, 3), the same squares in the same order under each filter.
     """
     about = json.loads(MANIFEST.read_text(encoding="utf-8"))
     wanted = {name: one for name, one in about["photographs"].items() if split in (None, one["split"])}
@@ -150,9 +152,9 @@ def cut_photographs(
         photograph = _read_photograph(one)
         boxes = _boxes(about, name, crops)
         if photograph is not None and boxes:
-            squares = [photograph[top : top + side, left : left + side] for left, top, side in boxes]
+            squares = [photograph[top : top + edge, left : left + edge] for left, top, edge in boxes]
             found[name] = {
-                filter_: np.stack([resize(square, SIDE, resampling=filter_) for square in squares])
+                filter_: np.stack([resize(square, side, resampling=filter_) for square in squares])
                 for filter_ in RESAMPLING
             }
         if progress is not None:
@@ -178,7 +180,7 @@ def _boxes(about: Mapping[str, Any], name: str, crops: int) -> list[tuple[int, i
 
 
 def as_cifake(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """uint8 (N, 32, 32, 3) after a JPEG of CIFAKE's quality and subsampling; PNG against JPEG is itself a cue."""
+    """uint8 (N, side, side, 3) after a JPEG of CIFAKE's quality and subsampling; PNG against JPEG is itself a cue."""
     saved = []
     for image in pixels:
         buffer = io.BytesIO()

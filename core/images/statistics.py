@@ -6,7 +6,8 @@ from numpy.typing import NDArray
 
 # Rec. 601 luma, what JPEG itself uses
 LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
-FINE_RADIUS = 8.0
+# of the finest that pixels along a side can show, waves of two pixels: those of four
+FINE_SHARE = 0.5
 
 FACTS: dict[str, str] = {
     "brightness": "mean luma, 0 (black) to 255 (white)",
@@ -15,7 +16,7 @@ FACTS: dict[str, str] = {
     "red": "mean of the red channel, 0 to 255",
     "green": "mean of the green channel, 0 to 255",
     "blue": "mean of the blue channel, 0 to 255",
-    "fine_detail": "share of the luma's variance at spatial frequencies above 8 of 16 cycles an image, 0 to 1",
+    "fine_detail": "share of the luma's variance in waves shorter than 4 pixels, 0 to 1",
     "file_bytes": "size of the file in bytes",
 }
 
@@ -51,11 +52,11 @@ def _chunk_facts(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     return np.stack(columns, axis=1).astype(np.float32)
 
 
-def fine_detail(luma: NDArray[np.float32], *, radius: float = FINE_RADIUS) -> NDArray[np.float32]:
-    """Share of each image's variance at frequencies above `radius` cycles an image; 0 for a constant image."""
+def fine_detail(luma: NDArray[np.float32], *, share: float = FINE_SHARE) -> NDArray[np.float32]:
+    """Share of each image's variance at frequencies above this share of Nyquist's; 0 for a constant image."""
     power = np.abs(np.fft.fft2(luma)) ** 2
     power[:, 0, 0] = 0
-    distance = frequency_radius(luma.shape[-1])
+    distance, radius = frequency_radius(luma.shape[-1]), share * luma.shape[-1] / 2
     total = power.sum(axis=(1, 2))
     # below this the image is constant and its "spectrum" is rounding error
     fine = (power * (distance > radius)).sum(axis=(1, 2))

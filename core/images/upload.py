@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 from core.images.decoding import RESAMPLING, crop_square, decode, resize
 
-SIDE = 32
 DEFAULT_FILTER = "bicubic"
 PREVIEW = 480
 Outcome = Literal["FAKE", "REAL", "undetermined"]
@@ -20,8 +19,8 @@ class Prepared:
 
     Attributes:
         width, height: of the image as it came.
-        filters: names of the resampling filters, one only where the crop is 32 x 32 pixels already.
-        pixels: uint8 (K, 32, 32, 3), the square crop under each of the filters.
+        filters: names of the resampling filters, one only where the crop has the detector's size already.
+        pixels: uint8 (K, side, side, 3), the square crop under each of the filters.
         preview: uint8 (h, w, 3), the whole image, at most 480 pixels a side, dimmed outside the crop.
     """
 
@@ -32,6 +31,11 @@ class Prepared:
     preview: NDArray[np.uint8]
 
     @property
+    def side(self) -> int:
+        """Pixels along each side of what the detector is given."""
+        return int(self.pixels.shape[1])
+
+    @property
     def resized(self) -> bool:
         """Whether a filter had any say."""
         return len(self.filters) > 1
@@ -39,37 +43,40 @@ class Prepared:
     @property
     def whole(self) -> bool:
         """Whether it is the image itself: nothing was cut off, nothing resized."""
-        return (self.width, self.height) == (SIDE, SIDE)
+        return (self.width, self.height) == (self.side, self.side)
 
     def seen(self, name: str) -> NDArray[np.uint8]:
-        """uint8 (32, 32, 3) under the named filter, or under the only one."""
+        """uint8 (side, side, 3) under the named filter, or under the only one."""
         return np.asarray(self.pixels[self.filters.index(name) if name in self.filters else 0])
 
 
-def prepare(data: bytes, *, x: float = 0.5, y: float = 0.5, zoom: float = 1.0) -> Prepared:
+def prepare(data: bytes, side: int, *, x: float = 0.5, y: float = 0.5, zoom: float = 1.0) -> Prepared:
     """Decode untrusted bytes, cut a square, and resize it under every filter.
 
     Args:
         data: the file.
+        side: of the square that the detector takes, in pixels.
         x, y: where the square lies, 0 to 1 from the left and from the top.
         zoom: how much smaller than the shorter side it is, from 1.
 
     Raises:
         ImageError: the bytes are no image that is read here.
     """
-    return prepare_pixels(decode(data), x=x, y=y, zoom=zoom)
+    return prepare_pixels(decode(data), side, x=x, y=y, zoom=zoom)
 
 
-def prepare_pixels(image: NDArray[np.uint8], *, x: float = 0.5, y: float = 0.5, zoom: float = 1.0) -> Prepared:
+def prepare_pixels(
+    image: NDArray[np.uint8], side: int, *, x: float = 0.5, y: float = 0.5, zoom: float = 1.0
+) -> Prepared:
     """`prepare` for an image that is decoded already, uint8 (height, width, 3)."""
     height, width = image.shape[:2]
     crop = crop_square(image, x=x, y=y, zoom=zoom)
-    if crop.shape[:2] == (SIDE, SIDE):
+    if crop.shape[:2] == (side, side):
         filters: tuple[str, ...] = (DEFAULT_FILTER,)
         pixels = np.ascontiguousarray(crop)[None]
     else:
         filters = tuple(RESAMPLING)
-        pixels = np.stack([resize(crop, SIDE, resampling=name) for name in filters])
+        pixels = np.stack([resize(crop, side, resampling=name) for name in filters])
     return Prepared(width, height, filters, pixels, _preview(image, x, y, zoom))
 
 

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from core.edits.frequency import Spectra, scrambled, spectra_of
 
 Pixels = NDArray[np.uint8]
-# blocks that are shuffled, in pixels a side
-BLOCKS = (16, 8, 4)
+# how many blocks that are shuffled fit along a side
+BLOCKS = (2, 4, 8)
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,10 +20,10 @@ class Chance:
     """Everything random that the probes of N images need; each image's is its own, whatever batch it is in.
 
     Attributes:
-        uniform: float32 (N, 32, 32, 3), 0 up to 1.
-        normal: float32 (N, 32, 32), white noise.
+        uniform: float32 (N, side, side, 3), 0 up to 1.
+        normal: float32 (N, side, side), white noise.
         quarters: float32 (N, 4), 0 up to 1.
-        orders: side of a block -> int (N, B), a permutation of the image's B blocks.
+        orders: blocks along a side -> int (N, B), a permutation of the image's B blocks.
     """
 
     uniform: NDArray[np.float32]
@@ -32,13 +32,13 @@ class Chance:
     orders: dict[int, NDArray[np.int64]]
 
     @classmethod
-    def of(cls, ids: Sequence[str], *, seed: int = 0, side: int = 32) -> "Chance":
+    def of(cls, ids: Sequence[str], *, side: int, seed: int = 0) -> "Chance":
         """Drawn anew for each id and seed, always the same for the same two."""
         generators = [np.random.default_rng(number_of(one, seed)) for one in ids]
         uniform = np.empty((len(ids), side, side, 3), np.float32)
         normal = np.empty((len(ids), side, side), np.float32)
         quarters = np.empty((len(ids), 4), np.float32)
-        orders = {block: np.empty((len(ids), (side // block) ** 2), np.int64) for block in BLOCKS}
+        orders = {count: np.empty((len(ids), count**2), np.int64) for count in BLOCKS}
         for row, generator in enumerate(generators):
             generator.random(out=uniform[row], dtype=np.float32)
             generator.standard_normal(out=normal[row], dtype=np.float32)
@@ -58,9 +58,9 @@ class Batch:
     """N images and what their probes need.
 
     Attributes:
-        pixels: uint8 (N, 32, 32, 3).
-        other: uint8 (N, 32, 32, 3), for each image one of the other verdict, that the detector judges correctly.
-        same: uint8 (N, 32, 32, 3), for each another one of the same verdict, judged correctly.
+        pixels: uint8 (N, side, side, 3).
+        other: uint8 (N, side, side, 3), for each image one of the other verdict, that the detector judges correctly.
+        same: uint8 (N, side, side, 3), for each another one of the same verdict, judged correctly.
         other_means: float32 (N, 3), the mean colour of the class that the image is not called.
         same_means: float32 (N, 3), the mean colour of the class that it is called.
         chance: what is random.
@@ -72,6 +72,11 @@ class Batch:
     other_means: NDArray[np.float32]
     same_means: NDArray[np.float32]
     chance: Chance = field(repr=False)
+
+    @property
+    def side(self) -> int:
+        """Pixels along each side of the images."""
+        return int(self.pixels.shape[1])
 
     @cached_property
     def spectra(self) -> Spectra:
@@ -90,5 +95,5 @@ class Batch:
 
     @cached_property
     def textures(self) -> NDArray[np.float32]:
-        """float32 (N, 32, 32, 3), each image's own spectrum with shuffled phases."""
+        """float32 (N, side, side, 3), each image's own spectrum with shuffled phases."""
         return scrambled(self.spectra, self.chance.normal)

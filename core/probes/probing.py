@@ -32,11 +32,11 @@ class _Job:
     """One image with everything that its probes need, before any of them was run.
 
     Attributes:
-        other, same: uint8 (K, 32, 32, 3), donors of the other and of the same verdict, rightly judged.
+        other, same: uint8 (K, side, side, 3), donors of the other and of the same verdict, rightly judged.
         other_margin: of the first donor of the other verdict, NaN without one.
-        pictures: uint8 (C, 32, 32, 3), of each column, the image itself where the change cannot be made.
+        pictures: uint8 (C, side, side, 3), of each column, the image itself where the change cannot be made.
         sizes: float32 (C,), NaN where it cannot be made.
-        queue: uint8 (Q, 32, 32, 3), what is to be judged: the pictures that could be made, then those of other donors.
+        queue: uint8 (Q, side, side, 3), what is to be judged: the pictures that could be made, then other donors'.
         lent: what of the queue's end tests which column: (column, number of pictures), in order.
     """
 
@@ -65,8 +65,8 @@ def explain_probes(
 
     Args:
         detector: what to explain.
-        pixels: uint8 (1 + D, 32, 32, 3): the image, then `settings.donors` donors that are FAKE, then those that are
-            REAL; see `core.studies.probes.donors.with_donors`. Without donors, what needs them is left out.
+        pixels: uint8 (1 + D, side, side, 3): the image, then `settings.donors` donors that are FAKE, then those that
+            are REAL; see `core.studies.probes.donors.with_donors`. Without donors, what needs them is left out.
         settings: `ProbeSettings()` when None.
         cancel: asked between batches; once it answers True nothing further is run and the iteration ends.
 
@@ -98,9 +98,10 @@ def _margins(detector: "Detector", pixels: Pixels) -> NDArray[np.float32]:
 
 def _prepare(detector: "Detector", pixels: Pixels, settings: ProbeSettings) -> _Job:
     started = time.perf_counter()
-    if pixels.shape[1:] != (32, 32, 3) or pixels.dtype != np.uint8:
+    side = detector.side
+    if pixels.shape[1:] != (side, side, 3) or pixels.dtype != np.uint8:
         raise ExplanationError(
-            f"pixels must be uint8 (N, 32, 32, 3), not {pixels.dtype} {pixels.shape}; resize it first"
+            f"pixels must be uint8 (N, {side}, {side}, 3), not {pixels.dtype} {pixels.shape}; resize it first"
         )
     if len(pixels) < 1 + settings.donors:
         raise ExplanationError(f"pixels must hold the image and {settings.donors} donors, not {len(pixels)} pictures")
@@ -144,7 +145,7 @@ def _batch(image: Pixels, other: Pixels, same: Pixels, settings: ProbeSettings, 
     means = np.array(settings.means or np.zeros((2, 3)), np.float32)
     own = int(called_real)
     first, second = (lenders[:1] if len(lenders) else image[None] for lenders in (other, same))
-    chance = Chance.of([settings.name], seed=settings.seed)
+    chance = Chance.of([settings.name], side=len(image), seed=settings.seed)
     return Batch(image[None], first, second, means[None, 1 - own], means[None, own], chance)
 
 
@@ -161,7 +162,7 @@ def _other_donors(image: Pixels, other: Pixels, same: Pixels) -> tuple[tuple[tup
         copies = np.broadcast_to(image, donors.shape)
         none = np.zeros((len(donors), 3), np.float32)
         # nothing of this is left to chance
-        batch = Batch(copies, donors, donors, none, none, Chance.of([""] * len(donors)))
+        batch = Batch(copies, donors, donors, none, none, Chance.of([""] * len(donors), side=len(image)))
         for strength in probe.strengths:
             lent.append((probe.column(strength.key), len(donors)))
             made.append(probe.edit(batch, strength.value))
@@ -186,6 +187,7 @@ def _result(job: _Job, found: NDArray[np.float32], *, judged: int) -> ProbeResul
             float(size),
             bool(turned[column].iloc[0]),
             bool(clean[column].iloc[0]) if column in clean else False,
+            len(job.image),
         )
         for (column, (probe, _)), margin, size in zip(columns.items(), margins, job.sizes, strict=True)
     )

@@ -48,6 +48,7 @@ class After(NamedTuple):
         size: root mean square of the change, grey levels 0 to 255.
         turned: the verdict is another one; where a donor is changed, its verdict has become the image's.
         clean: it turned, and with none of its controls of the same strength; never for a control.
+        side: of the picture, in pixels.
     """
 
     column: str
@@ -57,6 +58,7 @@ class After(NamedTuple):
     size: float
     turned: bool
     clean: bool
+    side: int
 
     @property
     def probe(self) -> Probe:
@@ -66,7 +68,7 @@ class After(NamedTuple):
     @property
     def strength(self) -> Strength:
         """How strongly."""
-        return probe_columns()[self.column][1]
+        return probe_columns()[self.column][1].at(self.side)
 
     @property
     def verdict(self) -> ClassName:
@@ -90,8 +92,8 @@ class Turn:
 
     Attributes:
         after: which change, and what came of it.
-        picture: uint8 (32, 32, 3), the changed image.
-        difference: uint8 (32, 32, 3), what was changed: 128 where nothing was, `gain` times the change added.
+        picture: uint8 (side, side, 3), the changed image.
+        difference: uint8 (side, side, 3), what was changed: 128 where nothing was, `gain` times the change added.
         gain: how many times it is amplified, so that its largest value just fits.
     """
 
@@ -130,7 +132,7 @@ class ProbeResult(Explained):
     Attributes:
         settings: what was asked for.
         after: one for each of `probe_columns`, in that order; those that are not run yet are not known.
-        pictures: uint8 (C, 32, 32, 3), the changed picture of each.
+        pictures: uint8 (C, side, side, 3), the changed picture of each.
         smallest: the smallest change that turns the verdict while its controls do not; None where none does.
         detail: one for each radius at which detail was lent both ways; empty without donors of the other verdict.
         sentence: what it comes to.

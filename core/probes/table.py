@@ -5,15 +5,15 @@ the thing that is meant, so that what turns under a control as well says nothing
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from core.edits import photometric, spatial
+from core.edits import frequency, photometric, spatial
 from core.edits.frequency import drained_elsewhere, ring, transplanted, transplanted_elsewhere, without
-from core.probes.batch import Batch
+from core.probes.batch import BLOCKS, Batch
 
 Pixels = NDArray[np.uint8]
 Family = Literal["levels", "detail", "transplant", "colour", "light", "compression", "blocks", "place", "geometry"]
@@ -28,6 +28,8 @@ FAMILIES: dict[Family, str] = {
     "place": "Place",
     "geometry": "Geometry",
 }
+# the side on which labels and keys of lengths were given their numbers
+LABELLED = 2 * frequency.NYQUIST
 Needs = Literal["nothing", "other", "same"]
 
 
@@ -40,12 +42,18 @@ class Strength:
         label: for a chart, with its unit.
         value: what the edit is called with.
         waves: the waves that a range of the spectrum is, in pixels; "" where it is none.
+        parts: where it is a length of one of so many parts of the side: how many; its label is for `LABELLED` pixels.
     """
 
     key: str
     label: str
     value: float
     waves: str = ""
+    parts: int = 0
+
+    def at(self, side: int) -> "Strength":
+        """The same with the label that it has on images of this side."""
+        return replace(self, label=f"{side // self.parts} pixels") if self.parts else self
 
     @property
     def told(self) -> str:
@@ -63,7 +71,7 @@ class Probe:
         title: for a heading or a bar.
         sentence: what is done to the picture.
         strengths: weakest first; where they are places or bands, finest first.
-        edit: (batch, value of a strength) -> uint8 (N, 32, 32, 3).
+        edit: (batch, value of a strength) -> uint8 (N, side, side, 3).
         means: what a verdict rested on if this turns it and the controls do not.
         controls: keys of the probes that it is compared with, the fittest first; they have the same strengths.
         needs: whose pixels it takes beside the image's own: donors of the "other" verdict or of the "same".
@@ -88,6 +96,10 @@ class Probe:
     def columns(self) -> tuple[str, ...]:
         """The column of each strength: the margin after the change."""
         return tuple(f"{self.key}_{strength.key}" for strength in self.strengths)
+
+    def at(self, side: int) -> tuple[Strength, ...]:
+        """Its strengths, labelled for images of this side."""
+        return tuple(strength.at(side) for strength in self.strengths)
 
     def column(self, strength: str) -> str:
         """The column of the strength with this key."""
@@ -115,8 +127,8 @@ def radii(values: Sequence[float], waves: str) -> tuple[Strength, ...]:
 
 
 def wave_length(radius: float) -> str:
-    """The length in pixels of a wave of which so many cross an image of 32 pixels, in words: 14 -> "2.3"."""
-    return f"{round(32 / radius, 1):g}"
+    """The length in pixels of the waves at a radius of the spectrum, in words: 14 -> "2.3"."""
+    return f"{round(frequency.wave_length(radius), 1):g}"
 
 
 BANDS: dict[str, tuple[float, float]] = {"16_23": (16, 23), "12_16": (12, 16), "8_12": (8, 12), "4_8": (4, 8)}
@@ -126,7 +138,7 @@ _RINGS = tuple(
     Strength(key, f"{low:g} to {high:g}", index, f"waves of {wave_length(high)} to {wave_length(low)} pixels")
     for index, (key, (low, high)) in enumerate(BANDS.items())
 )
-_SIDES = steps((16, 8, 4), "{} pixels")
+_SIDES = tuple(Strength(f"{LABELLED // parts}", f"{LABELLED // parts} pixels", parts, parts=parts) for parts in BLOCKS)
 _FILLS = (Strength("texture", "its own texture", 0), Strength("flat", "its mean colour", 1))
 _PLACE_NAMES = {
     "centre": "the centre",
@@ -138,8 +150,8 @@ _PLACE_NAMES = {
 }
 
 
-def _band(value: float) -> NDArray[np.bool_]:
-    return ring(*tuple(BANDS.values())[int(value)])
+def _band(batch: Batch, value: float) -> NDArray[np.bool_]:
+    return ring(*tuple(BANDS.values())[int(value)], side=batch.side)
 
 
 def _hide(batch: Batch, masks: NDArray[np.bool_], fill: float) -> Pixels:
@@ -163,29 +175,30 @@ _LEVELS = (
 _DETAIL = (
     Probe(
         "lowpass", "detail", "Fine detail out", "All detail finer than a radius of the spectrum is removed.",
-        _CUTOFFS, lambda batch, radius: without(batch.spectra, ring(radius)),
+        _CUTOFFS, lambda batch, radius: without(batch.spectra, ring(radius, side=batch.side)),
         "its finest detail", ("lowpass_control",),
     ),
     Probe(
         "lowpass_control", "detail", "As much coarse detail out",
         "As much energy is taken from the coarser detail instead.",
-        _CUTOFFS, lambda batch, radius: drained_elsewhere(batch.spectra, ring(radius)),
+        _CUTOFFS, lambda batch, radius: drained_elsewhere(batch.spectra, ring(radius, side=batch.side)),
         "energy as such", is_control=True,
     ),
     Probe(
         "highpass", "detail", "Coarse shading out", "The mean stays; all shading coarser than a radius is removed.",
-        radii((1, 2, 4), "waves of {} pixels and more"), lambda batch, radius: without(batch.spectra, ring(0, radius)),
+        radii((1, 2, 4), "waves of {} pixels and more"),
+        lambda batch, radius: without(batch.spectra, ring(0, radius, side=batch.side)),
         "its coarse light and shade",
     ),
     Probe(
         "ring", "detail", "One ring of the spectrum out", "Detail of one range of fineness is removed.",
-        _RINGS, lambda batch, band: without(batch.spectra, _band(band)),
+        _RINGS, lambda batch, band: without(batch.spectra, _band(batch, band)),
         "detail of this fineness", ("ring_control",),
     ),
     Probe(
         "ring_control", "detail", "As much from other rings out",
         "As much energy is taken from all other rings instead.",
-        _RINGS, lambda batch, band: drained_elsewhere(batch.spectra, _band(band)),
+        _RINGS, lambda batch, band: drained_elsewhere(batch.spectra, _band(batch, band)),
         "energy as such", is_control=True,
     ),
 )  # fmt: skip
@@ -194,26 +207,29 @@ _TRANSPLANT = (
     Probe(
         "transplant", "transplant", "Fine detail of the other class in",
         "All detail finer than a radius is replaced by that of an image of the other verdict.",
-        _SWAPS, lambda batch, radius: transplanted(batch.spectra, batch.other_spectra, ring(radius)),
+        _SWAPS, lambda batch, radius: transplanted(batch.spectra, batch.other_spectra, ring(radius, side=batch.side)),
         "its finest detail", ("transplant_same", "transplant_elsewhere"), "other",
     ),
     Probe(
         "transplant_same", "transplant", "Fine detail of the same class in",
         "All detail finer than a radius is replaced by that of another image of the same verdict.",
-        _SWAPS, lambda batch, radius: transplanted(batch.spectra, batch.same_spectra, ring(radius)),
+        _SWAPS, lambda batch, radius: transplanted(batch.spectra, batch.same_spectra, ring(radius, side=batch.side)),
         "detail that fits the picture", needs="same", is_control=True,
     ),
     Probe(
         "transplant_elsewhere", "transplant", "As much coarse detail of the other class in",
         "As much change of energy, from the same image of the other verdict, is put into the coarser detail instead.",
-        _SWAPS, lambda batch, radius: transplanted_elsewhere(batch.spectra, batch.other_spectra, ring(radius)),
+        _SWAPS,
+        lambda batch, radius: transplanted_elsewhere(
+            batch.spectra, batch.other_spectra, ring(radius, side=batch.side)
+        ),
         "change as such", needs="other", is_control=True,
     ),
     Probe(
         "lend", "transplant", "Its fine detail into the other class",
         "An image of the other verdict gets this image's detail finer than a radius.",
         _SWAPS,
-        lambda batch, radius: transplanted(batch.other_spectra, batch.spectra, ring(radius)),
+        lambda batch, radius: transplanted(batch.other_spectra, batch.spectra, ring(radius, side=batch.side)),
         "its finest detail", needs="other", changes_donor=True,
     ),
 )  # fmt: skip
@@ -291,19 +307,20 @@ _COMPRESSION = (
 _BLOCKS = (
     Probe(
         "shuffle", "blocks", "Blocks shuffled", "Square blocks change places: texture stays, shape goes.",
-        _SIDES, lambda batch, side: spatial.shuffled(batch.pixels, int(side), batch.chance.orders[int(side)]),
+        _SIDES,
+        lambda batch, parts: spatial.shuffled(batch.pixels, batch.side // int(parts), batch.chance.orders[int(parts)]),
         "the order of its parts, its shape", ("shuffle_turn", "shuffle_roll"),
     ),
     Probe(
         "shuffle_turn", "blocks", "The same seams",
         "Each block is turned upside down where it is: seams without shuffling.",
-        _SIDES, lambda batch, side: spatial.turned_in_blocks(batch.pixels, int(side)),
+        _SIDES, lambda batch, parts: spatial.turned_in_blocks(batch.pixels, batch.side // int(parts)),
         "having no seams", is_control=True,
     ),
     Probe(
         "shuffle_roll", "blocks", "Moved by half a block",
         "The whole picture moves by half a block, what falls out comes in again.",
-        _SIDES, lambda batch, side: spatial.rolled(batch.pixels, int(side) // 2),
+        _SIDES, lambda batch, parts: spatial.rolled(batch.pixels, batch.side // int(parts) // 2),
         "where things lie", is_control=True,
     ),
 )  # fmt: skip
@@ -312,8 +329,8 @@ _PLACE = (
     *(
         Probe(
             f"hide_{place}", "place", f"Hide {name}", f"A quarter of the picture, {name}, is covered."
-            if place != "border" else "A frame two pixels wide, nearly a quarter of the picture, is covered.",
-            _FILLS, lambda batch, fill, place=place: _hide(batch, spatial.place_mask(place), fill),  # type: ignore[misc]
+            if place != "border" else "A frame a sixteenth as wide as the picture, nearly a quarter of it, is covered.",
+            _FILLS, lambda batch, fill, place=place: _hide(batch, spatial.place_mask(place, side=batch.side), fill),  # type: ignore[misc]
             f"what is in {name}" if place != "border" else "what is along the border", ("hide_spread",),
         )
         for place, name in _PLACE_NAMES.items()
@@ -321,7 +338,7 @@ _PLACE = (
     Probe(
         "hide_spread", "place", "Hide as much anywhere",
         "As much of the picture is covered in four blocks spread over it.",
-        _FILLS, lambda batch, fill: _hide(batch, spatial.spread_masks(batch.chance.quarters), fill),
+        _FILLS, lambda batch, fill: _hide(batch, spatial.spread_masks(batch.chance.quarters, side=batch.side), fill),
         "being whole", is_control=True,
     ),
 )  # fmt: skip

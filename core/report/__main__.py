@@ -30,7 +30,9 @@ def main(arguments: list[str] | None = None) -> int:
             wanted = Filter.from_params(asked, table)
             tagged = Tags(cache_dir() / "tags.sqlite").ids(wanted.tag) if wanted.tag else frozenset()
             parts["table"], parts["selection"] = table, Selection(wanted, find_rows(table, wanted, tagged=tagged))
-            sets = [load_image_set(options.data, run.split, skip_bad=True)] if options.data else []
+            sets = []
+            if options.data:
+                sets = [load_image_set(options.data, run.split, fit=run.preprocessing, skip_bad=True)]
             parts["pictures"] = find_pictures(run, sets)
         save_report(options.out, run, **parts)
     except (ValueError, OSError) as error:

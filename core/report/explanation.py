@@ -48,8 +48,8 @@ says REAL, below FAKE, and the further from 0 the surer it is.</p>
 images its verdict and its confidence can both be wrong, and the maps below explain the verdict, not the truth.</p>
 $notes
 </div>
-<figure><img src="$image" alt="The image as the detector sees it"><figcaption>The image as the detector sees it: 32 x 32
-pixels, enlarged.</figcaption></figure>
+<figure><img src="$image" alt="The image as the detector sees it"><figcaption>The image as the detector sees it:
+$side x $side pixels, enlarged.</figcaption></figure>
 $panels
 <p><small>Detector $detector, weights sha256 $sha256.</small></p>
 </html>
@@ -104,6 +104,7 @@ def _page(first: Result, panels: Sequence[str], *, title: str, notes: Sequence[s
         title=html.escape(title),
         colour=colour,
         undecided=UNDECIDED,
+        side=len(first.image),
         verdict=first.verdict,
         meaning="a photograph" if first.verdict == "REAL" else "made by an image generator",
         sure=f"{sure:.1%}",

@@ -15,7 +15,7 @@ from core.metrics.classification import calibration, class_scores, confusion_at,
 from core.metrics.intervals import wilson_interval
 from core.report import figures
 from core.report.figures import Drawn
-from core.report.parts import LIMITS, bullets, figure, listed, page, percent, section, spaced, table_of
+from core.report.parts import bullets, figure, limits, listed, page, percent, section, spaced, table_of
 from core.report.selection import Selection, selection_report
 from core.report.settings import settings
 from core.runs.pictures import Pictures
@@ -96,7 +96,7 @@ def run_report(
         [
             section("How good it is", *_quality(run, detector)),
             _studies(run, answers, problems),
-            section("What this report cannot say", bullets(LIMITS)),
+            section("What this report cannot say", bullets(limits(run))),
             section("Settings and hashes", settings(run, detector, answers)),
         ]
     )

@@ -11,14 +11,23 @@ from core.report.figures import Drawn
 from core.runs.run import Run
 from core.studies import shares
 
-LIMITS = (
-    "The detector knows images like those it was trained on, at 32 x 32 pixels, and nothing else. Other generators, "
-    "other cameras and another way of resizing change its verdicts, and it sounds as sure about them.",
+_LIMITS = (
     "A share from a sample has an interval: 95 of 100 such intervals hold the true share. Differences within the "
     "intervals may be chance.",
     "Explanations say what moves this detector's score. They do not say what makes a picture real.",
     "No number here is evidence about a single picture from the world, or against a person.",
 )
+
+
+def limits(run: Run) -> tuple[str, ...]:
+    """What no report of this run can say."""
+    return (
+        f"The detector knows images like those it was trained on, at {run.side} x {run.side} pixels, and nothing else. "
+        "Other generators, other cameras and another way of resizing change its verdicts, and it sounds as sure about "
+        "them.",
+        *_LIMITS,
+    )
+
 
 _PAGE = Template("""<!doctype html>
 <html lang="en">

@@ -12,7 +12,7 @@ from core.images.decoding import encode_png
 from core.metrics.classification import HALF, confidence_of, confusion_at, error_by
 from core.metrics.intervals import wilson_interval
 from core.report import figures
-from core.report.parts import LIMITS, bullets, figure, page, percent, section
+from core.report.parts import bullets, figure, limits, page, percent, section
 from core.report.settings import settings
 from core.runs.browsing import Filter
 from core.runs.pictures import Pictures
@@ -76,7 +76,7 @@ def selection_report(run: Run, table: pd.DataFrame, selection: Selection, *, pic
         [
             section("Verdicts", *parts),
             section("The images", _tiles(rows, selection, pictures)),
-            section("What this report cannot say", bullets(LIMITS)),
+            section("What this report cannot say", bullets(limits(run))),
             section("Settings and hashes", settings(run, None, {})),
         ]
     )

@@ -116,9 +116,9 @@ def suspects(table: pd.DataFrame, pictured: NDArray[np.bool_], *, count: int = 2
 
 
 def without_detail(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """uint8 (len(TRIED) * N, 32, 32, 3): images (N, 32, 32, 3) at each radius of `TRIED`, one radius after another."""
+    """uint8 (len(TRIED) * N, side, side, 3): N images at each radius of `TRIED`, one radius after another."""
     spectra = spectra_of(images)
-    return np.concatenate([without(spectra, ring(radius)) for radius in TRIED])
+    return np.concatenate([without(spectra, ring(radius, side=images.shape[1])) for radius in TRIED])
 
 
 def first_turned(margins: NDArray[np.float32]) -> int | None:
@@ -137,6 +137,6 @@ def first_turned(margins: NDArray[np.float32]) -> int | None:
 
 
 def with_less_detail(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """uint8 (len(RADII), 32, 32, 3): an image (32, 32, 3) with all detail finer than each of `RADII` taken out."""
-    spectra = spectra_of(image[None])
-    return np.concatenate([image[None], *(without(spectra, ring(radius)) for radius in RADII[1:])])
+    """uint8 (len(RADII), side, side, 3): an image with all detail finer than each of `RADII` taken out."""
+    spectra, side = spectra_of(image[None]), len(image)
+    return np.concatenate([image[None], *(without(spectra, ring(radius, side=side)) for radius in RADII[1:])])

@@ -16,7 +16,7 @@ class Pictures:
     """Where each row's pixels lie.
 
     Attributes:
-        pixels: uint8 (M, 32, 32, 3), or None where there are none.
+        pixels: uint8 (M, side, side, 3), or None where there are none.
         where: intp (N,), the index into `pixels` of each row, -1 where its picture is not at hand.
         source: the name of the set they come from, None for the run's own or for none.
     """
@@ -31,7 +31,7 @@ class Pictures:
         return int((self.where != MISSING).sum())
 
     def get(self, row: int) -> NDArray[np.uint8] | None:
-        """uint8 (32, 32, 3) of one row, or None."""
+        """uint8 (side, side, 3) of one row, or None."""
         if self.pixels is None or self.where[row] == MISSING:
             return None
         return np.asarray(self.pixels[self.where[row]])
@@ -40,13 +40,15 @@ class Pictures:
 def find_pictures(run: Run, sets: list[ImageSet]) -> Pictures:
     """The pictures of a run: its own, else those of the set with its fingerprint, else of the set that holds the most.
 
-    Files are matched by sha256, so that a row never shows another file's picture.
+    Files are matched by sha256, so that a row never shows another file's picture. Sets whose images have another side
+    than the run's are no pictures of what its detector saw.
     """
     if run.images is not None:
         return Pictures(run.images, np.arange(len(run)))
     best = Pictures(None, np.full(len(run), MISSING, np.intp))
     wanted = run.predictions["sha256"]
-    for image_set in sorted(sets, key=lambda found: found.fingerprint != run.manifest["set_fingerprint"]):
+    sized = [one for one in sets if one.side == run.side]
+    for image_set in sorted(sized, key=lambda found: found.fingerprint != run.manifest["set_fingerprint"]):
         digests = image_set.rows["sha256"]
         first = digests[~digests.duplicated()]
         positions = dict(zip(first, first.index, strict=True))

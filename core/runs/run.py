@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -14,6 +14,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from core.detectors.manifest import OLD_LAYER, OLD_SIDE
+from core.detectors.preprocessing import Preprocessing
 from core.files import open_file, printable, read_array
 from core.images.image_set import CLASSES, ImageSet, Split
 from core.images.statistics import FACTS
@@ -62,16 +64,16 @@ class Run:
         path: its folder, named `<detector>@<set>`.
         manifest: detector and set hashes, metrics, settings.
         predictions: one row an image, the columns of `COLUMNS` and of `core.images.statistics.FACTS`.
-        maps: float16 (N, 4, 4), the signed margin maps, memory-mapped.
-        features: float16 (N, 8 * width) pooled features, or None where they were too large to keep.
-        images: uint8 (N, 32, 32, 3), or None where they are found by their hash instead.
+        maps: float (N, h, w), the signed margin maps, memory-mapped; None of a detector that gives none.
+        features: float (N, C) pooled features; None where they were too large to keep or there are none.
+        images: uint8 (N, side, side, 3), or None where they are found by their hash instead.
     """
 
     path: Path
     manifest: dict[str, Any]
     predictions: pd.DataFrame
-    maps: NDArray[np.float16]
-    features: NDArray[np.float16] | None
+    maps: NDArray[np.floating] | None
+    features: NDArray[np.floating] | None
     images: NDArray[np.uint8] | None
 
     @property
@@ -83,6 +85,34 @@ class Run:
     def split(self) -> Split:
         """Which split of its data set it is about."""
         return "train" if "-train" in str(self.manifest["set"]) else "test"
+
+    @property
+    def needed_maps(self) -> NDArray[np.floating]:
+        """The maps.
+
+        Raises:
+            ContractError: the run has none.
+        """
+        if self.maps is None:
+            raise ContractError(f"{self.name} has no maps: its detector has no layers to read them from")
+        return self.maps
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """How files became the images that the detector took."""
+        said = self.manifest.get("preprocess")
+        return Preprocessing(OLD_SIDE) if said is None else Preprocessing.of(said)
+
+    @property
+    def side(self) -> int:
+        """Pixels along each side of its images, as the detector took them."""
+        return self.preprocessing.size
+
+    @property
+    def target_layer(self) -> str | None:
+        """The layer that its maps and features are of, None where it has neither."""
+        layer: str | None = self.manifest.get("target_layer", OLD_LAYER)
+        return layer
 
     @property
     def leaks_checked(self) -> bool:
@@ -119,9 +149,15 @@ def write_run(
         The run's folder.
 
     Raises:
+        ValueError: the images are not of the side that the detector takes.
         TakenError: a run of this name exists and is not to be replaced.
         WriteError: it could not be written; nothing is left half done.
     """
+    if images.side != detector.side:
+        raise ValueError(
+            f"the images of {images.name} have {images.side} pixels a side and {detector.name} takes {detector.side}; "
+            "resize them first"
+        )
     computed = detector.full_pass(np.asarray(images.pixels), progress=progress)
     p_real = detector.p_real(computed.margins)
     predictions = prediction_frame(images, computed.logits, p_real, train_sha256 or frozenset())
@@ -134,6 +170,8 @@ def write_run(
         "set_fingerprint": images.fingerprint,
         "skipped": list(images.skipped),
         "images": len(images),
+        "preprocess": asdict(detector.preprocessing),
+        "target_layer": detector.target_layer or None,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": library_versions(),
         "metrics": {"all": metrics(predictions), "clean": metrics(clean(predictions))},
@@ -144,16 +182,22 @@ def write_run(
     }
     files: dict[str, Callable[[Path], None]] = {
         "predictions.parquet": lambda file: predictions.to_parquet(file, index=False),
-        "maps.npy": lambda file: np.save(file, computed.maps.astype(np.float16), allow_pickle=False),
     }
-    features = computed.features.astype(np.float16)
-    if features.nbytes <= LARGE_FEATURES:
+    maps, features = (None if one is None else _halved(one) for one in (computed.maps, computed.features))
+    if maps is not None:
+        files["maps.npy"] = lambda file: np.save(file, maps, allow_pickle=False)
+    if features is not None and features.nbytes <= LARGE_FEATURES:
         files["features.npy"] = lambda file: np.save(file, features, allow_pickle=False)
     if ship_images:
         files["images.npy"] = lambda file: np.save(file, np.asarray(images.pixels), allow_pickle=False)
     path = home / "runs" / f"{detector.name}@{images.name}"
     write_folder(path, kind=KIND, manifest=manifest, files=files, replace=replace)
     return path
+
+
+def _halved(values: NDArray[np.float32]) -> NDArray[np.floating]:
+    """As float16 where that can hold them."""
+    return values.astype(np.float16) if np.abs(values).max(initial=0) <= np.finfo(np.float16).max else values
 
 
 def prediction_frame(
@@ -249,8 +293,9 @@ def read_run(path: Path) -> Run:
     maps, features, images = (
         _read_array(path, manifest, name, len(predictions)) for name in ("maps", "features", "images")
     )
-    check_arrays(path, maps, features, images)
-    return Run(path, manifest, predictions, maps, features, images)  # type: ignore[arg-type]
+    run = Run(path, manifest, predictions, maps, features, images)
+    check_arrays(run.path, maps, features, images, side=run.side, mapped=run.target_layer is not None)
+    return run
 
 
 def _read_array(path: Path, manifest: dict[str, Any], name: str, rows: int) -> NDArray[Any] | None:

@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from core.detectors.preprocessing import Preprocessing
 from core.files import open_file
 from core.images.image_set import CLASSES
 from core.images.statistics import FACTS
@@ -113,6 +114,14 @@ def _are_numbers(value: object) -> bool:
     return counted and rated and whole and (value.get("auroc", "") is None or _is_number(value.get("auroc")))
 
 
+def _is_preprocessing(value: object) -> bool:
+    try:
+        Preprocessing.of(value)  # type: ignore[arg-type]
+    except ValueError:
+        return False
+    return True
+
+
 def _is_row(value: object) -> bool:
     return isinstance(value, dict) and "epoch" in value and all(map(_is_number, value.values()))
 
@@ -135,11 +144,13 @@ FIELDS: dict[str, Callable[[Any], bool]] = {
     "metrics": _are_metrics,
     "leaked": _is_count,
     "repeats": _is_count,
-    "bias": _is_number,
+    "bias": lambda value: value is None or _is_number(value),
+    "preprocess": _is_preprocessing,
+    "target_layer": lambda value: value is None or _is_text(value),
     "detector_fingerprint": _is_text,
 }
 # what runs of earlier versions do not say
-LATER_FIELDS = ("detector_fingerprint",)
+LATER_FIELDS = ("detector_fingerprint", "preprocess", "target_layer")
 
 
 DETECTOR_FIELDS: dict[str, Callable[[Any], bool]] = {
@@ -192,16 +203,34 @@ COLUMNS: dict[str, Callable[[pd.Series], bool]] = {
 
 
 def check_arrays(
-    path: Path, maps: NDArray[Any] | None, features: NDArray[Any] | None, images: NDArray[Any] | None
+    path: Path,
+    maps: NDArray[Any] | None,
+    features: NDArray[Any] | None,
+    images: NDArray[Any] | None,
+    *,
+    side: int,
+    mapped: bool,
 ) -> None:
     """Refuse arrays of another shape or type than a run's.
+
+    Args:
+        path: the run's folder.
+        maps, features, images: see `core.runs.run.Run`.
+        side: of the images, in pixels.
+        mapped: whether the run must have maps.
 
     Raises:
         ContractError: naming the file.
     """
-    if maps is None or maps.shape[1:] != (4, 4) or maps.dtype.kind != "f" or not np.isfinite(maps).all():
+    lacking = maps is None and mapped
+    if lacking or (maps is not None and not (_is_stack(maps, side) and np.isfinite(maps).all())):
         raise ContractError(f"{path / 'maps.npy'} does not hold a map an image; write the run again")
     if features is not None and (features.ndim != 2 or features.dtype.kind != "f"):
         raise ContractError(f"{path / 'features.npy'} does not hold features an image; write the run again")
-    if images is not None and (images.dtype != np.uint8 or images.shape[1:] != (32, 32, 3)):
-        raise ContractError(f"{path / 'images.npy'} does not hold 32 x 32 images; write the run again")
+    if images is not None and (images.dtype != np.uint8 or images.shape[1:] != (side, side, 3)):
+        raise ContractError(f"{path / 'images.npy'} does not hold {side} x {side} images; write the run again")
+
+
+def _is_stack(maps: NDArray[Any], side: int) -> bool:
+    """Whether these are maps of images of this side."""
+    return maps.ndim == 3 and maps.dtype.kind == "f" and min(maps.shape[1:]) > 0 and max(maps.shape[1:]) <= side

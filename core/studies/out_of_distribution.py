@@ -69,7 +69,7 @@ def _generators(context: Context, parameters: Mapping[str, Any]) -> Iterator[dic
     if not folder:
         return
     try:
-        found = read_generators(Path(folder).expanduser())
+        found = read_generators(Path(folder).expanduser(), context.detector.side)
     except ForeignError as error:
         raise StudyError(str(error)) from None
     for encoding in (AS_CIFAKE, AS_IT_IS):
@@ -87,7 +87,7 @@ def _generators(context: Context, parameters: Mapping[str, Any]) -> Iterator[dic
 def _photographs(context: Context, parameters: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     # a detector of the sample has been trained on crops of its first five photographs
     split = "test" if is_sample(context.detector.manifest) else None
-    cut = cut_photographs(crops=int(parameters["crops"]), split=split)
+    cut = cut_photographs(crops=int(parameters["crops"]), side=context.detector.side, split=split)
     if not cut:
         return
     filters = list(next(iter(cut.values())))
@@ -189,7 +189,7 @@ def _on_generators(rows: pd.DataFrame, table: pd.DataFrame, own: pd.DataFrame, n
         found.append(
             Finding(
                 "left_out",
-                f"{left:,} file{'s were' if left > 1 else ' was'} left out, damaged or not of 32 x 32 pixels.",
+                f"{left:,} file{'s were' if left > 1 else ' was'} left out, damaged or of another size.",
                 left,
             )
         )
@@ -272,7 +272,7 @@ STUDY = Study(
         "depends": "share whose verdict hangs on the filter",
         "depends_low": "lower end of its 95 % interval over photographs",
         "depends_high": "its upper end",
-        "skipped": "files left out as damaged or not of 32 x 32 pixels",
+        "skipped": "files left out as damaged or of another size",
         "repeats": "files left out because an earlier one has the same pixels",
         "fingerprint": "sha256 over the pixels that were measured",
     },

@@ -18,7 +18,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.detectors.detector import load_detector, pick_device
+from core.detectors.devices import pick_device
+from core.detectors.storage import load_detector
 from core.files import open_file
 from core.images.image_set import load_image_set
 from core.metrics.classification import count_cells
@@ -60,7 +61,7 @@ class Source:
         # pictures are found by the hash of their file: one that is no image is in no run
         sets = []
         if run.images is None and self.data is not None:
-            sets = [load_image_set(self.data, run.split, skip_bad=True)]
+            sets = [load_image_set(self.data, run.split, fit=run.preprocessing, skip_bad=True)]
         pictures = find_pictures(run, sets)
         if pictures.pixels is None or pictures.found < len(run):
             raise StudyError(
@@ -142,6 +143,11 @@ def run_study(
     started = time.perf_counter()
     say = progress or (lambda _done, _total, _text: None)
     run = read_run(source.run)
+    if "maps" in study.needs and run.maps is None:
+        raise StudyError(
+            f"the study {study.name} compares maps, and {run.name} has none: its detector has no layers to read them "
+            "from; ask it of another run"
+        )
     positions, weights = choose_rows(run, images, seed=seed)
     device = pick_device(source.device).type
     folder = work_folder(study, run, positions, data=source.data, device=device)
@@ -188,7 +194,7 @@ def conclude_again(study: Study, folder: Path) -> Path:
     run, path = read_run(folder), study_path(folder, study.name)
     answer = read_study(path, run)
     about = dict(answer.about)
-    declared = _columns(study)
+    declared = _columns(study, answer.table)
     if about["version"] != study.version or list(about["columns"]) != list(declared):
         raise StudyError(
             f"{path} was made by another version of the study {study.name}, which gave other values; "
@@ -288,8 +294,9 @@ def work_folder(
 
 def check_table(study: Study, run: Run, work: Work, table: pd.DataFrame) -> None:
     """A study that breaks its own declaration is a mistake in its code, found before it is written."""
-    if list(table.columns) != ["id", *study.columns]:
-        odd = set(table.columns).symmetric_difference({"id", *study.columns})
+    declared = ["id", *study.describe(table.columns)]
+    if list(table.columns) != declared:
+        odd = set(table.columns).symmetric_difference(declared)
         raise StudyError(
             f"the study {study.name} does not give the columns that it declares ({', '.join(sorted(odd))})"
         )
@@ -297,9 +304,11 @@ def check_table(study: Study, run: Run, work: Work, table: pd.DataFrame) -> None
         raise StudyError(f"the study {study.name} does not give one row for each image in their order")
 
 
-def _columns(study: Study) -> dict[str, str]:
+def _columns(study: Study, table: pd.DataFrame) -> dict[str, str]:
     """The columns of a study's file but `id`, in plain words."""
-    return dict(study.columns) | ({} if study.whole else {WEIGHT: "how many images of the run this one stands for"})
+    return study.describe(table.columns) | (
+        {} if study.whole else {WEIGHT: "how many images of the run this one stands for"}
+    )
 
 
 def describe(
@@ -313,7 +322,7 @@ def describe(
         "version": study.version,
         "title": study.title,
         "question": study.question,
-        "columns": _columns(study),
+        "columns": _columns(study, table),
         "better": study.better,
         "control": study.control,
         "parameters": {name: value for name, value in study.parameters.items() if name not in study.private},

@@ -5,7 +5,7 @@ Nothing here computes anything; `runner.py` does, and `store.py` keeps what come
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -35,7 +35,7 @@ class Context:
     Attributes:
         run: whose images are studied.
         detector: the one that made the run.
-        pixels: uint8 (N, 32, 32, 3), the run's images in the order of its rows.
+        pixels: uint8 (N, side, side, 3), the run's images in the order of its rows.
         data: as for `load_image_set`, for a study that needs files or the training images too; None
             where only the run's own images are at hand.
         say: called with (share done, what is being done) by a study that is computed in one go.
@@ -90,6 +90,8 @@ class Study:
         shard: images that are computed and kept together.
         whole: asked of the set at once instead of image by image: `compute` gets all positions.
         private: parameters that name a place on this machine, which the file does not keep.
+        further: the plain description of a column that only some detectors have, None of what is no column of it.
+        needs: what a run must have kept for it, "maps".
     """
 
     name: str
@@ -106,6 +108,18 @@ class Study:
     shard: int = 256
     whole: bool = False
     private: tuple[str, ...] = ()
+    further: Callable[[str], str | None] = field(default=lambda _column: None)
+    needs: tuple[Literal["maps"], ...] = ()
+
+    def describe(self, names: Iterable[str]) -> dict[str, str]:
+        """The columns of a table in plain words, in its order where it has columns that only some detectors have.
+
+        Args:
+            names: of the table's columns; what is no column of this study is left out.
+        """
+        told = {name: self.columns.get(name) or self.further(name) for name in names}
+        found = {name: text for name, text in told.items() if text}
+        return found if set(self.columns) < set(found) else dict(self.columns)
 
     def with_parameters(self, changes: Mapping[str, Any]) -> Study:
         """The same with other parameters.

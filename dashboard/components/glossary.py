@@ -28,7 +28,7 @@ TERMS: dict[str, str] = {
     "Control": "The same test without the thing that is meant. What happens under the control too says nothing.",
     "Deletion and insertion": "A test of an explanation: cover the places it names first and see how fast the verdict "
     "gives way; or begin with nothing and uncover them first (Petsiuk et al. 2018).",
-    "Detector": "The neural network that calls an image REAL or FAKE: a ResNet-18 for 32 x 32 pixels.",
+    "Detector": "The neural network that calls an image REAL or FAKE, at one size of image.",
     "Epoch": "One pass over all training images.",
     "F1": "The harmonic mean of precision and recall: high only where both are.",
     "Faithfulness": "Whether an explanation names what the verdict really rests on, tested by changing what it names.",
@@ -51,8 +51,8 @@ TERMS: dict[str, str] = {
     "Low-pass": "An image without its finest detail: what is left looks soft.",
     "Margin": "The detector's score: its number for REAL less its number for FAKE. Above 0 it says REAL, below FAKE; "
     "the further from 0, the surer.",
-    "Margin map": "The margin spread over 4 x 4 places of the image, as the last stage of the network sees them. Its "
-    "mean is the margin.",
+    "Margin map": "The margin spread over the places of the image that the last stage of the network has (4 x 4 in the "
+    "paper's). Its mean is the margin.",
     "Near copy": "An image that looks the same as another to a perceptual hash and in its grey levels, but is another "
     "file.",
     "Neighbours": "The training images that look most like this one to the detector, whatever they look like to us.",
@@ -60,7 +60,7 @@ TERMS: dict[str, str] = {
     "Probe": "A small change that has a name, such as less detail or no colour, made to see whether the verdict turns.",
     "Quickshift": "LIME's own way to cut an image into parts, by colour and place. In an image of 32 x 32 pixels it "
     "often finds only one or two (Vedaldi and Soatto 2008).",
-    "Radius": "Of the spectrum: how many waves of detail fit across the image. A small radius is coarse, a large one "
+    "Radius": "Of the spectrum: how many waves of detail fit across 32 pixels. A small radius is coarse, a large one "
     "fine.",
     "Rank correlation": "Whether two lists rise and fall together: 1 is the same order, 0 none, -1 the opposite one "
     "(Spearman).",
@@ -80,8 +80,8 @@ TERMS: dict[str, str] = {
     "Silhouette": "How much nearer images are to their own cluster than to the next one, from -1 to 1: near 1 clusters "
     "are well apart, near 0 they run into each other (Rousseeuw 1987).",
     "SLIC": "A way to cut an image into parts of about one size that follow its edges (Achanta et al. 2012).",
-    "Spectrum": "What an image holds of each fineness of detail, from coarse (few waves across the image) to fine "
-    "(radius 16: sixteen waves, the finest that 32 pixels can show).",
+    "Spectrum": "What an image holds of each fineness of detail, from coarse (few waves across 32 pixels) to fine "
+    "(radius 16: waves of two pixels, the finest that pixels can show).",
     "Stability": "Whether an explanation stays the same when nothing that matters changes: another random seed, noise "
     "that nobody can see.",
     "Stage": "A depth in the network. Late stages know the most and see the least sharply.",

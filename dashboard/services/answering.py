@@ -31,7 +31,7 @@ def answer(
 
     Args:
         detector: who is asked.
-        pixels: uint8 (K, 32, 32, 3); explanations are of the first, and probes take the others as donors.
+        pixels: uint8 (K, side, side, 3); explanations are of the first, and probes take the others as donors.
         settings: the question.
         cancel: asked between batches; True ends the iteration.
     """

@@ -30,17 +30,19 @@ class Held:
 _HELD: list[weakref.ref[Held]] = []
 
 
-def prepare_in_turn(held: Held, data: bytes, *, x: float = 0.5, y: float = 0.5, zoom: float = 1.0) -> Prepared:
+def prepare_in_turn(
+    held: Held, data: bytes, side: int, *, x: float = 0.5, y: float = 0.5, zoom: float = 1.0
+) -> Prepared:
     """`core.images.upload.prepare` once it is this file's turn; raises what that raises."""
-    return _THREAD.submit(_prepare, held, data, x, y, zoom).result()
+    return _THREAD.submit(_prepare, held, data, side, x=x, y=y, zoom=zoom).result()
 
 
-def _prepare(held: Held, data: bytes, x: float, y: float, zoom: float) -> Prepared:
+def _prepare(held: Held, data: bytes, side: int, *, x: float, y: float, zoom: float) -> Prepared:
     if held.pixels is None:
         held.pixels = decode(data)
     pixels = held.pixels
     _make_room(held)
-    return prepare_pixels(pixels, x=x, y=y, zoom=zoom)
+    return prepare_pixels(pixels, side, x=x, y=y, zoom=zoom)
 
 
 def _make_room(latest: Held) -> None:

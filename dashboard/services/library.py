@@ -92,6 +92,8 @@ class Opened:
         """The margin-map value drawn in full colour, one for the whole run."""
         # a few thousand maps are enough to place the 99th percentile
         step = max(1, len(self.run) // 4000)
+        if self.run.maps is None:
+            return 1.0
         maps = np.abs(np.asarray(self.run.maps[::step], np.float32))
         return float(np.quantile(maps, 0.99)) if len(self.run) else 1.0
 

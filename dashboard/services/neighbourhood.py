@@ -11,6 +11,7 @@ from core.detectors.detector import Detector
 from core.images.image_set import DatasetError
 from core.runs.run import read_run
 from core.studies.neighbours.similarity import (
+    NO_FEATURES,
     NeighbourError,
     Neighbours,
     NeighbourSettings,
@@ -41,8 +42,10 @@ def look_for_neighbours(
         for step in _reference(detector, settings, cancel):
             if isinstance(step, Reference):
                 found = detector.full_pass(pixels)
-                margin, features = float(found.margins[0]), found.features[0]
-                yield find_neighbours(step, features, margin, k=settings.k, leave_out=settings.leave_out), 1.0
+                if found.features is None:
+                    raise NeighbourError(NO_FEATURES.format(detector.name))
+                margin = float(found.margins[0])
+                yield find_neighbours(step, found.features[0], margin, k=settings.k, leave_out=settings.leave_out), 1.0
                 return
             yield step
     except _StopError:
@@ -69,7 +72,7 @@ def _reference(
             raise _StopError
 
     try:
-        images = open_training_set(detector.manifest, settings.data, progress=between)
+        images = open_training_set(detector.manifest, settings.data, fit=detector.preprocessing, progress=between)
     except (DatasetError, NeighbourError):
         # what the detector saw of them is enough to find them, without their pictures
         if read_features(detector.cache_key, fingerprint) is None:

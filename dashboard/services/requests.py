@@ -31,12 +31,12 @@ class Looked:
     Attributes:
         margins: float32 (K,).
         p_real: float32 (K,), 0 to 1.
-        maps: float32 (K, 4, 4), signed margin maps.
+        maps: float32 (K, h, w), signed margin maps; None of a detector that gives none.
     """
 
     margins: NDArray[np.float32]
     p_real: NDArray[np.float32]
-    maps: NDArray[np.float32]
+    maps: NDArray[np.float32] | None
 
 
 @dataclass(frozen=True)

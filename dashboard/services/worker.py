@@ -118,7 +118,7 @@ class Worker:
             visitor: who asks.
             slot: for which part of the page; asking something else for the same slot drops the question before.
             question: what is asked.
-            pixels: uint8 (K, 32, 32, 3), the images whose hash the question carries.
+            pixels: uint8 (K, side, side, 3), the images whose hash the question carries.
             patience: seconds to wait here for the whole answer, for what is mostly done before a page could come back.
         """
         asker = (visitor, slot)
@@ -300,7 +300,7 @@ class Worker:
             self._advance(waiting)
 
     def _detector(self, question: Question) -> "Detector":
-        from core.detectors.detector import load_detector  # noqa: PLC0415
+        from core.detectors.storage import load_detector  # noqa: PLC0415
 
         # of two that answer alike, one may still claim another name or another training set
         asked = question.detector, question.identity

@@ -15,7 +15,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from core.detectors.detector import load_detector
+from core.detectors.storage import load_detector
 from core.explain import find_detector
 from core.runs.run import ROOT
 from tests.benchmarks.table import Record, Settings, machine, page

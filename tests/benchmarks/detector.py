@@ -14,8 +14,10 @@ import torch
 import torch.nn.functional as F
 from torchcam.methods import GradCAM
 
-from core.detectors.detector import Detector, build_network, load_detector
+from core.detectors.detector import Detector
 from core.detectors.recipe import RECIPES, autocast, precision_on
+from core.detectors.resnet import build_network
+from core.detectors.storage import load_detector
 from core.detectors.training import Training
 from core.explain import find_detector
 from core.images.image_set import ImageSet, fingerprint_of

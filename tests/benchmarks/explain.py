@@ -17,7 +17,9 @@ from scipy.special import softmax
 from scipy.stats import spearmanr
 from torchcam.methods import GradCAM
 
-from core.detectors.detector import FAKE, REAL, Detector, build_network, load_detector
+from core.detectors.detector import FAKE, REAL, Detector
+from core.detectors.resnet import ResNetDetector, build_network
+from core.detectors.storage import load_detector
 from core.edits.masking import fill_image, mask_batch
 from core.explain import find_detector
 from core.explainers.gradcam import explain_margin_map
@@ -59,7 +61,7 @@ def package(
     """The lime package's weights under `settings`, its samples run ten at a time.
 
     Args:
-        logits_of: `Detector.logits`, or what a plain network says.
+        logits_of: `ResNetDetector.logits`, or what a plain network says.
         image: uint8 (32, 32, 3).
         settings: the package knows coin flips only.
     """
@@ -230,7 +232,7 @@ def paper(settings: Settings) -> list[Row]:
     few = pictures(settings, 2 if settings.quick else FEW, seed=1)
     rows = [against_package(detector, few, LimeSettings.paper(), "the paper's settings")]
     if detector.width != PAPER_WIDTH and not settings.quick:
-        wide = Detector(build_network(PAPER_WIDTH, seed=0), PAPER_WIDTH, device=detector.device)
+        wide = ResNetDetector(build_network(PAPER_WIDTH, seed=0), PAPER_WIDTH, device=detector.device)
         rows.append(against_package(wide, few, LimeSettings.paper(), f"the paper's settings, width {PAPER_WIDTH}"))
     return shown(rows)
 

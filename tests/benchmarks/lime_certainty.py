@@ -12,7 +12,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from core.detectors.detector import Detector, load_detector
+from core.detectors.detector import Detector
+from core.detectors.storage import load_detector
 from core.edits.masking import FILLS
 from core.explain import find_detector
 from core.explainers.lime.regions import explain_lime, explain_lime_fully

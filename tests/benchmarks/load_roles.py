@@ -15,7 +15,8 @@ from PIL import Image
 from streamlit.proto.Element_pb2 import Element
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
-from core.detectors.detector import Detector, load_detector
+from core.detectors.detector import Detector
+from core.detectors.storage import load_detector
 from core.edits.masking import FILLS
 from core.explainers.gradcam import explain_gradcam
 from core.explainers.lime.regions import explain_lime_fully
@@ -274,7 +275,7 @@ async def _choose_image(
     watch.begin()
     await visitor.upload(f"picture-{row}.png", data, key="upload.files")
     watch.asked()
-    return prepare(data).seen(DEFAULT_FILTER)
+    return prepare(data, 32).seen(DEFAULT_FILTER)
 
 
 def _photograph(image: NDArray[np.uint8], chance: random.Random) -> bytes:

@@ -7,7 +7,7 @@ import argparse
 from importlib import import_module
 from pkgutil import iter_modules
 
-from core.detectors.detector import load_detector
+from core.detectors.storage import load_detector
 from core.explain import find_detector
 from tests.benchmarks import parts
 from tests.benchmarks.parts import Bench

@@ -26,6 +26,7 @@ class CueDetector:
     name: str = "cue"
     sha256: str = "0" * 64
     batch_size: int | None = None
+    side: int = 32
 
     def margins(self, pixels: Pixels) -> NDArray[np.float32]:
         """float32 (N,)."""

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from core import predict
-from core.detectors.detector import save_detector
+from core.detectors.storage import save_detector
 from core.images.image_set import load_image_set
 from core.runs.run import read_run
 from tests.conftest import make_detector

@@ -11,7 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from core.detectors.detector import FAKE, REAL, Detector, build_network, round_to_float16, save_detector
+from core.detectors.detector import FAKE, REAL, Detector
+from core.detectors.resnet import ResNetDetector, build_network, round_to_float16
+from core.detectors.storage import save_detector
 from core.images.image_set import CLASSES, ImageSet, fingerprint_of
 from core.images.statistics import image_facts
 from core.runs.run import Run, write_run
@@ -44,7 +46,7 @@ def patch_detector() -> Detector:
         network.fc.bias.zero_()
         network.fc.weight[REAL, 0] = network.fc.weight[FAKE, 1] = 400
     round_to_float16(network)
-    return Detector(network, 2, manifest={"name": "patch"})
+    return ResNetDetector(network, 2, manifest={"name": "patch"})
 
 
 def patch_images(n: int = 16, *, seed: int = 0) -> tuple[NDArray[np.uint8], NDArray[np.intp]]:

@@ -11,7 +11,9 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from core.detectors.detector import FAKE, REAL, round_to_float16, save_detector
+from core.detectors.detector import FAKE, REAL
+from core.detectors.resnet import round_to_float16
+from core.detectors.storage import save_detector
 from core.images.decoding import encode_png
 from core.images.image_set import CLASSES, ImageSet, fingerprint_of
 from core.images.statistics import image_facts

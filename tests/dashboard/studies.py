@@ -9,9 +9,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from core.detectors.resnet import LEVELS
 from core.studies.registry import find_study
 from core.studies.runner import Source, run_study
 from core.studies.study import Context
+from core.studies.trust.randomisation import columns_for
 
 TRUST = ("faithfulness", "agreement", "stability", "sanity", "one_colour")
 
@@ -23,7 +25,10 @@ def add_studies(home: Path, *names: str, run: str = "tiny@seen-test") -> None:
         study = find_study(name)
         if name in TRUST:
             # their own tests compute them; here it is the pages that count
-            study = replace(study, compute=_dealt(list(study.columns)))
+            columns = list(study.columns)
+            if name == "sanity":
+                columns = [one for one in columns_for(LEVELS) if one in columns or one.rpartition("_")[2] in LEVELS]
+            study = replace(study, compute=_dealt(columns))
         run_study(study, source)
 
 

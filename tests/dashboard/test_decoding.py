@@ -16,7 +16,7 @@ PNG = encode_png(np.random.default_rng(0).integers(0, 256, (50, 70, 3), dtype=np
 
 
 def test_one_at_a_time_and_equal_to_what_it_is_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    alone, inside, most = prepare(PNG, zoom=2), 0, 0
+    alone, inside, most = prepare(PNG, 32, zoom=2), 0, 0
     counting = threading.Lock()
 
     def watched(data: bytes) -> np.ndarray:
@@ -32,7 +32,7 @@ def test_one_at_a_time_and_equal_to_what_it_is_alone(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(decoding, "decode", watched)
     with ThreadPoolExecutor(6) as visitors:
-        found = list(visitors.map(lambda _: prepare_in_turn(Held(), PNG, zoom=2), range(6)))
+        found = list(visitors.map(lambda _: prepare_in_turn(Held(), PNG, 32, zoom=2), range(6)))
     assert most == 1
     for one in found:
         np.testing.assert_array_equal(one.pixels, alone.pixels)
@@ -40,8 +40,8 @@ def test_one_at_a_time_and_equal_to_what_it_is_alone(monkeypatch: pytest.MonkeyP
 
 def test_a_refusal_reaches_who_asked() -> None:
     with pytest.raises(ImageError, match="not an image"):
-        prepare_in_turn(Held(), b"hello")
-    assert prepare_in_turn(Held(), PNG).width == 70
+        prepare_in_turn(Held(), b"hello", 32)
+    assert prepare_in_turn(Held(), PNG, 32).width == 70
 
 
 def test_images_that_are_held_have_a_limit_and_end_with_their_visitor(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -49,11 +49,11 @@ def test_images_that_are_held_have_a_limit_and_end_with_their_visitor(monkeypatc
     monkeypatch.setattr(decoding, "_HELD", [])
     first, second, third = Held(), Held(), Held()
     for held in (first, second, first, third):
-        prepare_in_turn(held, PNG)
+        prepare_in_turn(held, PNG, 32)
     assert [held.pixels is not None for held in (first, second, third)] == [True, False, True]
     # who comes back is decoded anew
-    np.testing.assert_array_equal(prepare_in_turn(second, PNG, zoom=3).pixels, prepare(PNG, zoom=3).pixels)
+    np.testing.assert_array_equal(prepare_in_turn(second, PNG, 32, zoom=3).pixels, prepare(PNG, 32, zoom=3).pixels)
     assert [held.pixels is not None for held in (first, second, third)] == [False, True, True]
     del third, held
-    prepare_in_turn(second, PNG)
+    prepare_in_turn(second, PNG, 32)
     assert len(decoding._HELD) == 1

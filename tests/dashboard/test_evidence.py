@@ -13,7 +13,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from core.detectors.detector import load_detector
+from core.detectors.storage import load_detector
 from core.probes.table import PROBES
 from core.runs.browsing import Filter, browse_table, find_rows
 from core.runs.run import read_run, write_run

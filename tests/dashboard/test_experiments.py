@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.detectors.detector import load_detector
+from core.detectors.storage import load_detector
 from core.explainers.lime.band_results import BANDS, BandSettings
 from core.explainers.lime.bands import explain_bands
 from core.probes.probing import explain_probes

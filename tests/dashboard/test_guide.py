@@ -11,7 +11,8 @@ import streamlit as st
 from numpy.typing import NDArray
 from streamlit.testing.v1 import AppTest
 
-from core.detectors.detector import Detector, load_detector
+from core.detectors.detector import Detector
+from core.detectors.storage import load_detector
 from core.runs.browsing import browse_table
 from core.runs.guide import RADII, TRIED, choose_cast, suspects, with_less_detail
 from core.runs.run import Run, read_run

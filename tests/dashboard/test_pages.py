@@ -17,7 +17,8 @@ import streamlit as st
 from scipy.stats import binomtest
 from streamlit.testing.v1 import AppTest
 
-from core.detectors.detector import REAL, load_detector, save_detector
+from core.detectors.detector import REAL
+from core.detectors.storage import load_detector, save_detector
 from core.explainers.saving import Style, draw_result
 from core.explainers.stored import stored_map
 from core.images.decoding import decode, encode_png

@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core.studies.trust.summary import LEVELS, LIME_LEVELS
+from core.detectors.resnet import LEVELS
+from core.studies.trust.randomisation import lime_levels
 from dashboard.components.studies.trust_words import (
     agreeing,
     dependent,
@@ -104,7 +105,7 @@ def test_sanity_names_what_is_left_of_a_map() -> None:
                 {"group": group, "method": method, "level": level, "value": value, "low": value - 0.05}
                 | {"high": value + 0.05, "images": 40}
                 for group in ("FAKE", "REAL")
-                for method, levels in (("gradcam", LEVELS), ("lime", LIME_LEVELS))
+                for method, levels in (("gradcam", LEVELS), ("lime", lime_levels(LEVELS)))
                 for level in (*levels, "other image")
                 for value in [left if (method, group, level) == ("gradcam", "REAL", "conv1") else 0.2]
             ]

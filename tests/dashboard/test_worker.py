@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.detectors.detector import load_detector
 from core.detectors.identity import Identity
+from core.detectors.storage import load_detector
 from core.explainers.gradcam import explain_gradcam
 from core.explainers.lime.band_results import BandSettings
 from core.explainers.lime.regions import explain_lime_fully

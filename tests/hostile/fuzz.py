@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 
 from core.images.decoding import RESAMPLING, ImageError
-from core.images.upload import PREVIEW, SIDE, prepare
+from core.images.upload import PREVIEW, prepare
 from tests.hostile import addresses, mutations
 from tests.hostile.home import make_home
 from tests.hostile.uploads import MEGABYTES, PATIENCE, SECONDS, peak
@@ -38,7 +38,7 @@ def judge(data: bytes) -> tuple[str, str]:
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
     before, begun = peak(), time.process_time()
     try:
-        ready = prepare(data)
+        ready = prepare(data, 32)
     except ImageError as error:
         sentence = str(error)
         fits = SENTENCE.fullmatch(sentence) and len(sentence) < 300 and "Traceback" not in sentence
@@ -48,7 +48,7 @@ def judge(data: bytes) -> tuple[str, str]:
     else:
         shapes = ready.pixels.dtype == ready.preview.dtype == np.uint8
         kept = len(ready.filters)
-        shapes &= ready.pixels.shape == (kept, SIDE, SIDE, 3) and kept in (1, len(RESAMPLING))
+        shapes &= ready.pixels.shape == (kept, 32, 32, 3) and kept in (1, len(RESAMPLING))
         shapes &= ready.preview.shape[2] == 3 and max(ready.preview.shape) <= PREVIEW
         outcome = ("image" if shapes else "wrong", f"{ready.width} x {ready.height}")
     seconds, megabytes = time.process_time() - begun, peak() - before

@@ -3,7 +3,8 @@
 import os
 from pathlib import Path
 
-from core.detectors.detector import round_to_float16, save_detector
+from core.detectors.resnet import round_to_float16
+from core.detectors.storage import save_detector
 from core.runs.run import write_run
 from core.studies.runner import Source, run_study
 from tests.conftest import make_detector

@@ -5,6 +5,7 @@ import re
 import shutil
 import tracemalloc
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from core.detectors.detector import load_detector
+from core.detectors.preprocessing import Preprocessing
+from core.detectors.storage import load_detector
 from core.runs.run import read_run
 from core.storage import MANIFEST, ContractError
 from core.studies.store import find_studies, read_study
@@ -134,6 +136,8 @@ def test_no_bit_of_a_manifest_turns_unseen(home: Path, folder: str) -> None:
     assert refused > 150
 
 
+# how the detector of this home prepares pictures
+SEEN = asdict(Preprocessing(32))
 MANIFESTS: dict[str, tuple[str, dict[str, object]]] = {
     "another schema": ("runs", {"schema": 2}),
     "schema of another type": ("detectors", {"schema": "1"}),
@@ -153,12 +157,23 @@ MANIFESTS: dict[str, tuple[str, dict[str, object]]] = {
     "the set is a list": ("runs", {"set": ["made-test"]}),
     "versions are numbers": ("runs", {"versions": {"torch": 2}}),
     "created by a number": ("runs", {"created": 5}),
-    "width of another": ("detectors", {"width": 8}),
-    "a width that would take all memory": ("detectors", {"width": 1024}),
-    "a width that is a word": ("detectors", {"width": "wide"}),
-    "a width without end": ("detectors", {"width": float("inf")}),
-    "two channels": ("detectors", {"normalisation": {"mean": [0, 0], "std": [1, 1]}}),
-    "division by nothing": ("detectors", {"normalisation": {"mean": [0, 0, 0], "std": [1, 0, 1]}}),
+    "width of another": ("detectors", {"architecture": {"kind": "resnet", "width": 8}}),
+    "a width that would take all memory": ("detectors", {"architecture": {"kind": "resnet", "width": 1024}}),
+    "a width that is a word": ("detectors", {"architecture": {"kind": "resnet", "width": "wide"}}),
+    "a width without end": ("detectors", {"architecture": {"kind": "resnet", "width": float("inf")}}),
+    "a kind that leads away": ("detectors", {"architecture": {"kind": "../../os", "width": 4}}),
+    "no kind": ("detectors", {"architecture": {"width": 4}}),
+    "two channels": ("detectors", {"preprocess": SEEN | {"mean": [0, 0]}}),
+    "division by nothing": ("detectors", {"preprocess": SEEN | {"std": [1, 0, 1]}}),
+    "images that would take all memory": ("detectors", {"preprocess": SEEN | {"size": 10**6}}),
+    "images of no size": ("runs", {"preprocess": SEEN | {"size": 0}}),
+    "images of another size": ("runs", {"preprocess": SEEN | {"size": 48, "resize": 48}}),
+    "a filter that there is not": ("detectors", {"preprocess": SEEN | {"interpolation": "magic"}}),
+    "a class that there is not": ("detectors", {"fake": ["UNSURE"]}),
+    "no class is FAKE": ("detectors", {"fake": []}),
+    "three classes of two outputs": ("detectors", {"classes": ["FAKE", "REAL", "UNSURE"]}),
+    "a layer that there is not": ("detectors", {"target_layer": "layer9"}),
+    "a layer that is a number": ("runs", {"target_layer": 4}),
     "history of words": ("detectors", {"history": [{"epoch": "one"}]}),
     "a name that leads away": ("detectors", {"name": "../../elsewhere"}),
     "a detector that leads away": ("runs", {"detector": "../../elsewhere"}),

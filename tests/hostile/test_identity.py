@@ -1,5 +1,6 @@
 """A detector is what its weights and settings make it, whatever its manifest claims to be."""
 
+import hashlib
 import json
 import re
 import shutil
@@ -12,8 +13,10 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 
-from core.detectors.detector import load_detector
+from core.detectors.classes import Classes
 from core.detectors.identity import Identity, find_maker, identify, identify_all
+from core.detectors.preprocessing import Preprocessing
+from core.detectors.storage import load_detector
 from core.report.page import gather
 from core.runs.run import SHIPPED, find_detectors, find_named, read_run, write_run
 from core.storage import MANIFEST, ContractError
@@ -46,8 +49,11 @@ def flip(folder: Path) -> None:
 def normalise(folder: Path) -> None:
     """Let a detector of the same weights see every picture as its negative."""
     manifest = json.loads((folder / MANIFEST).read_text())
-    mean, std = manifest["normalisation"]["mean"], manifest["normalisation"]["std"]
-    d.reseal(folder, normalisation={"mean": [value + 0.6 for value in mean], "std": [3 * value for value in std]})
+    # those that ship are of an earlier version
+    key = "preprocess" if "preprocess" in manifest else "normalisation"
+    seen = manifest[key]
+    changed = {"mean": [value + 0.6 for value in seen["mean"]], "std": [3 * value for value in seen["std"]]}
+    d.reseal(folder, **{key: seen | changed})
 
 
 def soften(folder: Path) -> None:
@@ -216,8 +222,20 @@ def test_an_identity_is_what_the_network_computes(home: Path) -> None:
             Identity(**{**vars(base), name: value})
             for name, value in (("mean", (0.1, 0.0, 0.0)), ("std", (1.0, 1.0, 2.0)), ("temperature", 2.0))
         ),
+        make_detector(width=4, classes=Classes(("photo", "made"), ("made",))).identity,
+        make_detector(width=4, classes=Classes(("FAKE", "REAL"), ("REAL",))).identity,
+        make_detector(width=4, preprocessing=Preprocessing(48)).identity,
+        make_detector(width=4, preprocessing=Preprocessing(32, interpolation="box")).identity,
+        make_detector(width=4, target_layer="layer3").identity,
     ]
-    assert len({one.fingerprint for one in (base, *others)}) == 5
+    assert len({one.fingerprint for one in (base, *others)}) == 10
+
+
+def test_the_fingerprint_of_the_papers_network_is_what_it_was_before_detectors_had_kinds() -> None:
+    found = Identity("a" * 64, (0.1, 0.2, 0.3), (0.4, 0.5, 0.6), 1.5)
+    assert make_detector(width=4).identity.rest == ""
+    expected = json.dumps(["a" * 64, [0.1, 0.2, 0.3], [0.4, 0.5, 0.6], 1.5])
+    assert found.fingerprint == hashlib.sha256(expected.encode()).hexdigest()
 
 
 def test_a_manifest_that_changes_is_read_again(home: Path) -> None:

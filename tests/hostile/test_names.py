@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from core.detectors.detector import load_detector, save_detector
+from core.detectors.storage import load_detector, save_detector
 from core.runs.run import is_plain_name, read_run, write_run
 from core.studies.store import study_path, write_study
 from dashboard.components.keys import key_of

@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from core import explain, files
-from core.detectors.detector import load_detector
 from core.detectors.identity import identify
+from core.detectors.storage import load_detector
 from core.files import UnfitFileError, open_file, read_array, read_bytes
 from core.images.image_set import DatasetError, load_image_set
 from core.images.out_of_distribution import ForeignError, read_generators
@@ -301,11 +301,11 @@ def test_pictures_of_other_generators(tmp_path: Path) -> None:
     (tmp_path / "one" / "0.jpg").write_bytes(picture)
     endless(Path(shutil.copy(tmp_path / "one" / "0.jpg", tmp_path / "one" / "1.jpg")))
     os.mkfifo(tmp_path / "one" / "2.jpg")
-    (found,) = read_generators(tmp_path)
+    (found,) = read_generators(tmp_path, 32)
     assert (len(found.pixels), found.skipped) == (1, 1)
     os.mkfifo(tmp_path / "two.tar.xz")
     with pytest.raises(ForeignError, match="it is no regular file"):
-        read_generators(tmp_path)
+        read_generators(tmp_path, 32)
 
 
 @pytest.mark.parametrize("how", UNFIT)

@@ -55,7 +55,7 @@ def _work(data: bytes, answer: Connection) -> None:
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
     before = peak()
     try:
-        ready = prepare(data)
+        ready = prepare(data, 32)
         said: str | list[int] = [ready.height, ready.width, *ready.pixels.shape[1:]]
     except ImageError as error:
         said = str(error)

@@ -21,7 +21,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 import train
-from core.detectors.detector import Detector, load_detector, round_to_float16, save_detector
+from core.detectors.detector import Detector
+from core.detectors.resnet import round_to_float16
+from core.detectors.storage import load_detector, save_detector
 from core.images.image_set import ImageSet, Split, load_image_set
 from core.runs.run import read_run, write_run
 from core.runs.tags import TagError, Tags

@@ -4,6 +4,7 @@ An image is the sum of its bands. Versions of it lack some of them; the surrogat
 and the intervals are those of lime.py.
 """
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -50,7 +51,8 @@ class Parts:
         """
         total = keep.astype(np.float32) @ (self.bands - self.fills)
         total += self.rest + self.fills.sum(axis=0)
-        return to_pixels(total).reshape(-1, 32, 32, 3)
+        side = math.isqrt(total.shape[1] // 3)
+        return to_pixels(total).reshape(-1, side, side, 3)
 
 
 def split_image(image: Pixels, *, fill: str = "removed", seed: int = 0) -> Parts:
@@ -66,11 +68,11 @@ def split_image(image: Pixels, *, fill: str = "removed", seed: int = 0) -> Parts
     channels = {"brightness": luma, "colour": spectra - luma}
     mean = np.zeros(spectra.shape[1:3], bool)
     mean[0, 0] = True
-    masks = [mean if band.high == 0 else ring(band.low, band.high) for band in BANDS]
+    masks = [mean if band.high == 0 else ring(band.low, band.high, side=len(image)) for band in BANDS]
     parts = np.concatenate([channels[band.channel] * mask[..., None] for band, mask in zip(BANDS, masks, strict=True)])
-    fills = np.zeros((len(BANDS), 3072), np.float32)
+    fills = np.zeros((len(BANDS), image.size), np.float32)
     if fill == "shuffled":
-        noise = np.random.default_rng(seed).standard_normal((1, 32, 32), np.float32)
+        noise = np.random.default_rng(seed).standard_normal((1, *image.shape[:2]), np.float32)
         fills = scrambled(parts, np.repeat(noise, len(BANDS), axis=0)).reshape(len(BANDS), -1)
         # a mean has no phase to shuffle
         fills[[band.high == 0 for band in BANDS]] = 0
@@ -78,7 +80,9 @@ def split_image(image: Pixels, *, fill: str = "removed", seed: int = 0) -> Parts
 
 
 def _flat(spectra: Spectra) -> NDArray[np.float32]:
-    return np.asarray(fft.irfft2(spectra, axes=(1, 2), workers=1), np.float32).reshape(len(spectra), -1)
+    side = spectra.shape[1]
+    images = fft.irfft2(spectra, s=(side, side), axes=(1, 2), workers=1)
+    return np.asarray(images, np.float32).reshape(len(spectra), -1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,8 +135,9 @@ def explain_bands(
 
 def _prepare(detector: "Detector", image: Pixels, settings: BandSettings) -> _Job:
     started = time.perf_counter()
-    if image.shape != (32, 32, 3) or image.dtype != np.uint8:
-        raise ExplanationError(f"image must be uint8 (32, 32, 3), not {image.dtype} {image.shape}; resize it first")
+    shape = (detector.side, detector.side, 3)
+    if image.shape != shape or image.dtype != np.uint8:
+        raise ExplanationError(f"image must be uint8 {shape}, not {image.dtype} {image.shape}; resize it first")
     explainer = SampledExplainer(random_state=settings.seed)
     samples = explainer.draw(settings.n_samples, len(BANDS), balanced=True)
     return _Job(

@@ -110,8 +110,9 @@ def _prepare(
     detector: Detector, image: NDArray[np.uint8], settings: LimeSettings, given: NDArray[np.integer] | None
 ) -> _Job:
     started = time.perf_counter()
-    if image.shape != (32, 32, 3) or image.dtype != np.uint8:
-        raise ExplanationError(f"image must be uint8 (32, 32, 3), not {image.dtype} {image.shape}; resize it first")
+    shape = (detector.side, detector.side, 3)
+    if image.shape != shape or image.dtype != np.uint8:
+        raise ExplanationError(f"image must be uint8 {shape}, not {image.dtype} {image.shape}; resize it first")
     try:
         cut = segment(image, method=settings.segmentation, n_segments=settings.n_segments) if given is None else given
     except ValueError as error:

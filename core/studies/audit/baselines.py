@@ -31,7 +31,7 @@ class Fitted(NamedTuple):
 
 
 def radial_spectrum(pixels: NDArray[np.uint8], *, chunk: int = 4096) -> NDArray[np.float32]:
-    """log10 of the mean power of luma in 16 rings of 1 to 16 cycles an image (the corners belong to the last).
+    """log10 of the mean power of luma in 16 rings of 1 to 16 waves on 32 pixels (the corners belong to the last).
 
     Args:
         pixels: uint8 (N, side, side, 3).
@@ -41,7 +41,7 @@ def radial_spectrum(pixels: NDArray[np.uint8], *, chunk: int = 4096) -> NDArray[
         float32 (N, 16).
     """
     side = pixels.shape[1]
-    ring = np.clip(np.rint(frequency_radius(side)), 0, RINGS).astype(int).ravel()
+    ring = np.clip(np.rint(frequency_radius(side) * 2 * RINGS / side), 0, RINGS).astype(int).ravel()
     share = np.zeros((side * side, RINGS + 1), np.float32)
     share[np.arange(side * side), ring] = 1
     share /= np.maximum(share.sum(axis=0), 1)

@@ -79,10 +79,14 @@ def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, A
 
 
 def spaces(context: Context, rows: NDArray[np.intp]) -> dict[str, NDArray[np.float64]]:
-    """What is clustered: float64 (N, channels) pooled features, and (N, 16) margin maps of length 1."""
+    """What is clustered: float64 (N, channels) pooled features, and (N, positions) margin maps of length 1."""
     stored = context.run.features
     features = context.detector.full_pass(np.asarray(context.pixels[rows])).features if stored is None else stored[rows]
-    maps = np.asarray(context.run.maps[rows], np.float64).reshape(len(rows), -1)
+    if features is None:
+        raise StudyError(
+            f"{context.detector.name} has no layer whose features could be clustered; ask another detector"
+        )
+    maps = np.asarray(context.run.needed_maps[rows], np.float64).reshape(len(rows), -1)
     # the length is how sure the detector is; what is asked for is where it looks
     lengths = np.linalg.norm(maps, axis=1, keepdims=True)
     return {
@@ -274,6 +278,7 @@ STUDY = Study(
     title="Clusters",
     question="Which kinds of images does the detector see within each verdict, and where does it err?",
     columns=COLUMNS,
+    needs=("maps",),
     better="neither",
     control="The same clustering of a normal cloud, which has no clusters, with the same spread.",
     compute=compute,

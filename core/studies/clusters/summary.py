@@ -46,8 +46,8 @@ class Card:
         words: what sets it apart from the other images of that verdict, what a person can see first, then most telling
             first.
         visible: how many of the words are of what a person can see.
-        mean_map: float32 (4, 4), the mean margin map, positive for REAL.
-        mean_image: uint8 (32, 32, 3), or None where its pictures are not at hand.
+        mean_map: float32 (h, w), the mean margin map, positive for REAL.
+        mean_image: uint8 (side, side, 3), or None where its pictures are not at hand.
     """
 
     number: int
@@ -151,7 +151,9 @@ def _card(
         wrong=tuple(ids[sure[:MEMBERS]].tolist()),
         words=tuple(text for _, text in [*words[0], *words[1]][:WORDS]),
         visible=len(words[0][:WORDS]),
-        mean_map=np.average(np.asarray(run.maps[mine], np.float32), axis=0, weights=weights[inside]).astype(np.float32),
+        mean_map=np.average(np.asarray(run.needed_maps[mine], np.float32), axis=0, weights=weights[inside]).astype(
+            np.float32
+        ),
         mean_image=_mean_image(pictures, mine),
     )
 

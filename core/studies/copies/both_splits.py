@@ -22,7 +22,7 @@ class Part:
 
     Attributes:
         split: "train" or "test".
-        pixels: uint8 (N, 32, 32, 3).
+        pixels: uint8 (N, side, side, 3).
         rows: a row an image: `id`, `name`, `sha256`, `is_real`, `category` and `core.images.statistics.FACTS`.
     """
 
@@ -73,7 +73,7 @@ def training_part(context: Context) -> Part | None:
     if source is None or context.run.split == "train":
         return None
     try:
-        found = load_image_set(source, "train", skip_bad=True)
+        found = load_image_set(source, "train", fit=context.run.preprocessing, skip_bad=True)
     except (DatasetError, OSError):
         return None
     rows = found.rows[["id", "name", "sha256", "category", *FACTS]].reset_index(drop=True)
@@ -87,7 +87,7 @@ def source_of(context: Context) -> str | None:
     """
     for data in filter(None, (context.data, "sample")):
         try:
-            found = load_image_set(data, context.run.split, skip_bad=True)
+            found = load_image_set(data, context.run.split, fit=context.run.preprocessing, skip_bad=True)
         except (DatasetError, OSError):
             continue
         if context.run.predictions["sha256"].isin(found.rows["sha256"]).all():

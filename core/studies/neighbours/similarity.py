@@ -18,7 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.files import open_file, read_array
-from core.images.image_set import CLASSES, ImageSet, load_image_set
+from core.images.image_set import CLASSES, Fit, ImageSet, load_image_set
 from core.metrics.nearest import find_nearest
 from core.runs.run import Run
 from core.storage import ContractError, cache_dir, read_folder, write_bytes_atomically, write_folder
@@ -30,6 +30,7 @@ KIND = "training features"
 # images that a killed computation loses at most
 BLOCK = 2048
 KEPT_ROWS = ["id", "name", "label", "category", "sha256"]
+NO_FEATURES = "{} has no layer whose features could be compared, so it has no neighbours; ask another detector"
 Progress = Callable[[int, int], None]
 
 
@@ -76,7 +77,7 @@ class Reference:
         features: float16 (N, C), the detector's pooled features, usually memory-mapped.
         margins: float32 (N,), the detector's own verdicts on them.
         rows: a row an image: `id`, `name`, `label` (FAKE = 0, REAL = 1), `category`, `sha256`.
-        pixels: uint8 (N, 32, 32, 3), or None where the pictures are not at hand.
+        pixels: uint8 (N, side, side, 3), or None where the pictures are not at hand.
         is_training: whether the detector was trained on them.
     """
 
@@ -100,7 +101,7 @@ class Neighbour(NamedTuple):
         called: what the detector calls it.
         category: what it shows, or None.
         distance: 1 - cosine of the features, 0 (the same) to 2.
-        image: uint8 (32, 32, 3), or None where its picture is not at hand.
+        image: uint8 (side, side, 3), or None where its picture is not at hand.
     """
 
     id: str
@@ -205,12 +206,14 @@ def compute_features(
     for start in starts:
         file = unfinished / f"{start:07d}.npz"
         # kept here too: another process with the same question may end first and clear the files away
-        block = _read_block(file, min(BLOCK, len(images) - start), 8 * detector.width)
+        block = _read_block(file, min(BLOCK, len(images) - start), detector.channels)
         if block is None:
             try:
                 found = detector.full_pass(np.asarray(images.pixels[start : start + BLOCK]), progress=between)
             except _StopError:
                 return
+            if found.features is None:
+                raise NeighbourError(NO_FEATURES.format(detector.name))
             block = {"features": found.features.astype(np.float16), "margins": found.margins}
             write_bytes_atomically(file, lambda target, block=block: _save_block(target, block))  # type: ignore[misc]
         blocks.append(block)
@@ -268,13 +271,14 @@ def is_sample(manifest: Mapping[str, Any]) -> bool:
 
 
 def open_training_set(
-    manifest: Mapping[str, Any], data: str | None, *, progress: Progress | None = None
+    manifest: Mapping[str, Any], data: str | None, *, fit: Fit | None = None, progress: Progress | None = None
 ) -> ImageSet | None:
     """The images that a detector was trained on, None where they are not at hand.
 
     Args:
         manifest: the detector's.
         data: where CIFAKE is; the sample is found without.
+        fit: the detector's preprocessing, for files of another size than it takes.
         progress: called with (files read, files) where they are read for the first time.
 
     Raises:
@@ -285,7 +289,7 @@ def open_training_set(
     source = "sample" if is_sample(manifest) else data
     if wanted is None or source is None:
         return None
-    found = load_image_set(source, "train", skip_bad=True, progress=progress)
+    found = load_image_set(source, "train", fit=fit, skip_bad=True, progress=progress)
     if found.fingerprint != wanted:
         raise NeighbourError(
             f"the training images of {source} are not those that {manifest.get('name', 'this detector')} was trained "

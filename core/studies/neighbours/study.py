@@ -14,6 +14,7 @@ from core.metrics.intervals import Estimate, weighted_share
 from core.metrics.nearest import Nearest, find_nearest
 from core.runs.run import Run
 from core.studies.neighbours.similarity import (
+    NO_FEATURES,
     NeighbourError,
     Reference,
     compute_features,
@@ -36,7 +37,7 @@ class Searched(NamedTuple):
 
     Attributes:
         reference: by features.
-        pixels: uint8 (N, 32, 32, 3), the same images.
+        pixels: uint8 (N, side, side, 3), the same images.
         features: (M, C), those of the run's own images.
     """
 
@@ -51,9 +52,14 @@ def searched(context: Context) -> Searched:
     run, detector = context.run, context.detector
     kept = run.features
     features = detector.full_pass(context.pixels).features if kept is None else np.asarray(kept)
+    if features is None:
+        raise NeighbourError(NO_FEATURES.format(detector.name))
     try:
         images = open_training_set(
-            detector.manifest, context.data, progress=lambda done, of: context.say(0.0, f"reading {done:,} of {of:,}")
+            detector.manifest,
+            context.data,
+            fit=detector.preprocessing,
+            progress=lambda done, of: context.say(0.0, f"reading {done:,} of {of:,}"),
         )
     except NeighbourError:
         # another set of images than the detector was trained on is no training set

@@ -74,9 +74,9 @@ def with_donors(
     """What `explain_probes` is asked with: an image, its donors, and how it is probed.
 
     Args:
-        image: uint8 (32, 32, 3).
+        image: uint8 (side, side, 3).
         run: of the detector that is asked; its images lend.
-        get: position in the run -> uint8 (32, 32, 3), or None where the picture is not at hand (`Pictures.get`).
+        get: position in the run -> uint8 (side, side, 3), or None where the picture is not at hand (`Pictures.get`).
         name: the image's id; for an upload anything that tells it from others, such as its hash.
         row: where the image stands in the run, so that it does not lend to itself and its category lends first; None
             where it is not of the run.
@@ -84,7 +84,7 @@ def with_donors(
         donors: at most so many of each verdict; the first are those of the study.
 
     Returns:
-        uint8 (1 + D, 32, 32, 3), the image and its donors, those that are FAKE first; and the settings.
+        uint8 (1 + D, side, side, 3), the image and its donors, those that are FAKE first; and the settings.
     """
     kind = -1 if row is None else int(pd.factorize(run.predictions["category"])[0][row])
     pools = _pools(run)

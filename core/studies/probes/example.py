@@ -20,9 +20,9 @@ class ProbeExample:
 
     Attributes:
         row: its position in the run.
-        image: uint8 (32, 32, 3).
-        donor: uint8 (32, 32, 3), the image of the other verdict that lends to it; None where none is at hand.
-        pictures: column -> uint8 (32, 32, 3), the changed picture; without those that lack a donor.
+        image: uint8 (side, side, 3).
+        donor: uint8 (side, side, 3), the image of the other verdict that lends to it; None where none is at hand.
+        pictures: column -> uint8 (side, side, 3), the changed picture; without those that lack a donor.
     """
 
     row: int
@@ -31,7 +31,7 @@ class ProbeExample:
     pictures: Mapping[str, Pixels]
 
     def before(self, probe: Probe) -> Pixels:
-        """uint8 (32, 32, 3), the picture that a probe changes."""
+        """uint8 (side, side, 3), the picture that a probe changes."""
         return self.donor if probe.changes_donor and self.donor is not None else self.image
 
 
@@ -41,7 +41,7 @@ def probe_example(run: Run, row: int, get: Callable[[int], Pixels | None], *, se
     Args:
         run: whose image it is.
         row: its position.
-        get: position -> uint8 (32, 32, 3), or None where the picture is not at hand (`Pictures.get`).
+        get: position -> uint8 (side, side, 3), or None where the picture is not at hand (`Pictures.get`).
         seed: of the study, its parameter.
 
     Returns:
@@ -60,7 +60,7 @@ def probe_example(run: Run, row: int, get: Callable[[int], Pixels | None], *, se
         (image if same is None else same)[None],
         means[None, 1 - verdict],
         means[None, verdict],
-        Chance.of([str(run.predictions["id"].iloc[row])], seed=seed),
+        Chance.of([str(run.predictions["id"].iloc[row])], side=len(image), seed=seed),
     )
     there = {"nothing": True, "other": other is not None, "same": same is not None}
     pictures = {

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from core.edits.photometric import rms
 from core.probes.batch import Batch, Chance
 from core.probes.flips import short_margins, short_sizes, tell
-from core.probes.table import probe_columns, size_column
+from core.probes.table import LABELLED, Strength, probe_columns, size_column
 from core.studies.probes.donors import Donors, choose_donors, class_means
 from core.studies.probes.findings import conclude
 from core.studies.registry import VERSIONS
@@ -24,7 +24,9 @@ def make_batch(context: Context, rows: NDArray[np.intp], donors: Donors, *, seed
     means = class_means(context.run)
     ids = context.run.predictions["id"].to_numpy(str)[rows]
     other, same = (np.asarray(context.pixels[np.where(chosen < 0, rows, chosen)]) for chosen in donors)
-    return Batch(pixels, other, same, means[1 - verdict], means[verdict], Chance.of(list(ids), seed=seed))
+    return Batch(
+        pixels, other, same, means[1 - verdict], means[verdict], Chance.of(list(ids), side=pixels.shape[1], seed=seed)
+    )
 
 
 def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, Any]) -> pd.DataFrame:
@@ -46,21 +48,26 @@ def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, A
     return pd.concat(parts, axis=1)
 
 
+def _told(strength: Strength) -> str:
+    """What a strength is on images of any size."""
+    return f"{strength.label} of {LABELLED}" if strength.parts else strength.label
+
+
 def describe_columns() -> dict[str, str]:
     """Every column in plain words."""
     told = {
         "turned_by": "Smallest probe that turns it while its controls do not; none where none does",
         "turned_size": "Size of the smallest turn, root mean square in grey levels, 0 to 255",
         "turned_families": "Kinds of probes that turn it while their controls do not, 0 to 9",
-        "detail_radius": "Mildest low-pass that turns it, radius in cycles an image, 8 to 14; none where none does",
+        "detail_radius": "Mildest low-pass that turns it, radius of the spectrum, 8 to 14; none where none does",
         "detail_both_ways": "Fine detail decides, both ways: replaced, it turns; lent to the other class, that turns",
     }
     margins = {
-        column: f"{probe.title}: {strength.label}, margin after it{' of the donor' if probe.changes_donor else ''}"
+        column: f"{probe.title}: {_told(strength)}, margin after it{' of the donor' if probe.changes_donor else ''}"
         for column, (probe, strength) in probe_columns().items()
     }
     sizes = {
-        size_column(column): f"{probe.title}: {strength.label}, root mean square of the change, grey levels"
+        size_column(column): f"{probe.title}: {_told(strength)}, root mean square of the change, grey levels"
         for column, (probe, strength) in probe_columns().items()
     }
     return told | margins | sizes

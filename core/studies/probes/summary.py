@@ -35,6 +35,7 @@ class Turns:
         weights: float (M,).
         margins: float (M,) of the images, and of their donors, before any change.
         table: the study's.
+        side: of the images, in pixels.
     """
 
     called_real: NDArray[np.bool_]
@@ -43,6 +44,7 @@ class Turns:
     margins: NDArray[np.float64]
     donor_margins: NDArray[np.float64]
     table: pd.DataFrame
+    side: int
 
     def hits(self, column: str, probe: Probe) -> NDArray[np.bool_]:
         """bool (M,), whether the verdict turned; with a donor, whether the donor's became the image's."""
@@ -87,6 +89,7 @@ def read_turns(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any] | No
         margins=margins[where],
         donor_margins=np.where(donors >= 0, margins[donors], np.nan),
         table=table,
+        side=run.side,
     )
 
 
@@ -163,7 +166,7 @@ def _response(
         "title": probe.title,
         "is_control": probe.is_control,
         "column": column,
-        "strength": strength.label,
+        "strength": strength.at(turns.side).label,
         "images": share.images,
         "share": share.value,
         "low": share.low,

@@ -42,9 +42,9 @@ def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, A
         sign = cells.signs[row]
         compared = agreement(
             sign * lime.values,
-            sign * np.asarray(context.run.maps[row], np.float32),
+            sign * np.asarray(context.run.needed_maps[row], np.float32),
             segments=segment(image, method="grid", n_segments=parameters["segments"]),
-            others=sign * np.asarray(context.run.maps[others], np.float32),
+            others=sign * np.asarray(context.run.needed_maps[others], np.float32),
         )
         found.append([getattr(compared, name) for name in COLUMNS])
     table = pd.DataFrame(found, columns=list(COLUMNS), dtype=np.float32)
@@ -90,6 +90,7 @@ STUDY = Study(
     title="Agreement",
     question="Do Grad-CAM and LIME name the same places, more than maps of other images would?",
     columns=COLUMNS,
+    needs=("maps",),
     better="higher",
     control="Grad-CAM maps of other images of the same cell of the confusion matrix in the place of the image's own.",
     compute=compute,

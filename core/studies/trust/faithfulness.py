@@ -100,7 +100,7 @@ def _maps(
     """float64 (M, S): what each of `METHODS` says of each cell of the grid, larger for what speaks for the verdict."""
     sign = cells.signs[row]
     other = cells.others(row, 1, seed=seed)[0]
-    coarse = segment_values(np.asarray(context.run.maps[[row, other]], np.float32) * sign, grid)
+    coarse = segment_values(np.asarray(context.run.needed_maps[[row, other]], np.float32) * sign, grid)
     image = np.asarray(context.pixels[row])
     fine = [sign * lime.values, edge_map(image), centre_map(*grid.shape), area_map(lime.segments)]
     named = dict(zip(("lime", "edges", "centre", "area"), segment_values(np.stack(fine), grid), strict=True))
@@ -155,6 +155,7 @@ STUDY = Study(
     title="Faithfulness",
     question="Does the detector lean on what Grad-CAM and LIME name, more than on what a blind control names?",
     columns=COLUMNS,
+    needs=("maps",),
     better="higher",
     control=(
         "Orders of the image's parts that know nothing of the detector: chance, edges, flat areas, middle, border, "

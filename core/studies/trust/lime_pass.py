@@ -28,7 +28,7 @@ class LimePass:
     """What studies need of LIME on one image; S segments.
 
     Attributes:
-        segments: int16 (32, 32), 0 to S - 1.
+        segments: int16 (side, side), 0 to S - 1.
         weights: float32 (S,), positive for REAL where the margin is the target.
         decisions: int8 (S,), 1, -1, or 0 where undecided.
         r2: weighted R squared of the surrogate.
@@ -45,7 +45,7 @@ class LimePass:
 
     @property
     def values(self) -> NDArray[np.float32]:
-        """float32 (32, 32): the weight of each pixel's segment."""
+        """float32 (side, side): the weight of each pixel's segment."""
         return self.weights[self.segments]
 
 
@@ -54,7 +54,7 @@ def lime_pass(detector: Detector, image: NDArray[np.uint8], settings: LimeSettin
 
     Args:
         detector: what is explained.
-        image: uint8 (32, 32, 3).
+        image: uint8 (side, side, 3).
         settings: of LIME.
     """
     path = _path(detector, image, settings)

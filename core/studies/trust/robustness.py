@@ -37,7 +37,7 @@ def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, A
     pixels = np.stack([noisy(context.pixels[row], seed=(parameters["seed"], int(row))) for row in rows])
     found = context.detector.full_pass(np.concatenate([context.pixels[rows], pixels]))
     before, after = np.split(found.margins, 2)
-    own, again = np.split(found.maps, 2)
+    own, again = np.split(found.needed_maps, 2)
     table = pd.DataFrame(
         [
             {
@@ -86,7 +86,7 @@ def _gradcam_other(
     context: Context, cells: Cells, row: int, own: NDArray[np.float32], parameters: Mapping[str, Any]
 ) -> float:
     others = cells.others(row, parameters["others"], seed=parameters["seed"])
-    return mean_rank(own, list(np.asarray(context.run.maps[others], np.float32)))
+    return mean_rank(own, list(np.asarray(context.run.needed_maps[others], np.float32)))
 
 
 def mean_rank(first: NDArray[np.floating], others: list[NDArray[np.floating]], *, signed: bool = True) -> float:
@@ -129,6 +129,7 @@ STUDY = Study(
     title="Stability",
     question="Is an explanation the same under another seed, and under noise that nobody can see?",
     columns=COLUMNS,
+    needs=("maps",),
     better="higher",
     control="The same comparison with explanations of other images of the same cell of the confusion matrix.",
     compute=compute,

@@ -33,8 +33,9 @@ DIRECTIONS = ("deletion", "insertion")
 FILLS: tuple[Fill, ...] = ("mean", "blur", "texture")
 UNSEEN: tuple[Fill, ...] = ("blur", "texture")
 STEPS = 8
-LEVELS = ("fc", "layer4", "layer3", "layer2", "layer1", "conv1")
-LIME_LEVELS = ("fc", "layer4", "conv1")
+# what the study `sanity` has of every detector beside its levels
+OTHER, EDGES = "other", "edges"
+OTHER_IMAGE = "other image"
 
 
 def curve_column(direction: str, method: str, fill: str, step: int) -> str:
@@ -244,12 +245,17 @@ def sanity_summary(table: pd.DataFrame, run: Run, *, by: By = "verdict") -> pd.D
         # images share a random detector, and with it its luck
         shared = part["network"].to_numpy()
         for method in EXPLANATIONS:
-            levels = LEVELS if method == "gradcam" else LIME_LEVELS
-            for level in (*levels, "other"):
+            for level in (*levels_of(table, method), OTHER):
                 found = weighted_mean(_numbers(part, f"{method}_{level}"), weights, clusters=shared)
-                name = "other image" if level == "other" else level
+                name = OTHER_IMAGE if level == OTHER else level
                 rows.append({"group": group, "method": method, "level": name, **found._asdict()})
     return pd.DataFrame(rows)
+
+
+def levels_of(table: pd.DataFrame, method: str) -> list[str]:
+    """The parts of the detector that the study `sanity` made random for a method, from the output down."""
+    columns = [name.removeprefix(f"{method}_") for name in table.columns if name.startswith(f"{method}_")]
+    return [name for name in columns if name not in (OTHER, EDGES)]
 
 
 def kept_by_the_picture(left: Estimate, other: Estimate) -> bool:

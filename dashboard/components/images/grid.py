@@ -100,12 +100,13 @@ def picks(value: object) -> list[str]:
 
 def _source(opened: Opened, row: int, pictures: Pictures, maps: bool) -> str | None:
     image = pictures.get(row)
-    if image is not None and not maps:
-        return data_url(image)
+    kept = opened.run.maps
+    if kept is None or (image is not None and not maps):
+        return None if image is None else data_url(image)
     # scikit-image behind the colours is read only where maps are asked for
     from core.explainers.overlay import draw_map, draw_overlay  # noqa: PLC0415
 
-    values = np.asarray(opened.run.maps[row], np.float32)
+    values = np.asarray(kept[row], np.float32)
     if image is None:
         return data_url(draw_map(values, len(values), scale=opened.map_scale))
-    return data_url(draw_overlay(image, values, 32, scale=opened.map_scale, smooth=True))
+    return data_url(draw_overlay(image, values, len(image), scale=opened.map_scale, smooth=True))

@@ -1,7 +1,5 @@
 // One crisp picture with its values under the pointer or, after a Tab, under the arrow keys.
-// data: {source, alt, edge, rgb: base64, "" where there is no picture, cells: [[text]] | null, legend: {colours, low, high, left, right, hatch} | null}
-
-const SIDE = 32
+// data: {source, alt, edge, rgb: base64, "" where there is no picture, side: of the image in pixels, cells: [[text]] | null, legend: {colours, low, high, left, right, hatch} | null}
 
 const legend = (data) => {
   const bar = make("div", "bar")
@@ -37,17 +35,19 @@ export default function ({ data, parentElement }) {
   const value = make("div", "value", data.hint ?? "")
   value.setAttribute("aria-live", "polite")
 
-  const rows = data.cells?.length ?? SIDE
+  const size = data.side
+  const rows = data.cells?.length ?? size
+  const columns = data.cells?.[0].length ?? size
   let at = null
   const show = (x, y) => {
-    at = [Math.min(SIDE - 1, Math.max(0, x)), Math.min(SIDE - 1, Math.max(0, y))]
-    const start = 3 * (SIDE * at[1] + at[0])
-    const [row, column] = [Math.floor((at[1] * rows) / SIDE), Math.floor((at[0] * rows) / SIDE)]
+    at = [Math.min(size - 1, Math.max(0, x)), Math.min(size - 1, Math.max(0, y))]
+    const start = 3 * (size * at[1] + at[0])
+    const [row, column] = [Math.floor((at[1] * rows) / size), Math.floor((at[0] * columns) / size)]
     const cell = data.cells ? ` · ${data.cells[row][column]}` : ""
     const rgb = bytes.length ? ` · rgb ${[...bytes.slice(start, start + 3)].join(" ")}` : ""
     value.textContent = `${at[0]}, ${at[1]}${rgb}${cell}`
-    const side = 100 / rows
-    Object.assign(spot.style, { display: "block", left: `${column * side}%`, top: `${row * side}%`, width: `${side}%`, height: `${side}%` })
+    const [width, height] = [100 / columns, 100 / rows]
+    Object.assign(spot.style, { display: "block", left: `${column * width}%`, top: `${row * height}%`, width: `${width}%`, height: `${height}%` })
   }
   const hide = () => {
     spot.style.display = "none"
@@ -55,7 +55,7 @@ export default function ({ data, parentElement }) {
   }
   frame.onpointermove = (event) => {
     const box = frame.getBoundingClientRect()
-    show(Math.floor(((event.clientX - box.left) / box.width) * SIDE), Math.floor(((event.clientY - box.top) / box.height) * SIDE))
+    show(Math.floor(((event.clientX - box.left) / box.width) * size), Math.floor(((event.clientY - box.top) / box.height) * size))
   }
   frame.onpointerleave = hide
   frame.onblur = hide
@@ -64,7 +64,7 @@ export default function ({ data, parentElement }) {
     if (!step) return
     event.preventDefault()
     event.stopPropagation()
-    const from = at ?? [SIDE / 2 - 1, SIDE / 2]
+    const from = at ?? [Math.floor(size / 2) - 1, Math.floor(size / 2)]
     show(from[0] + step[0], from[1] + step[1])
   }
   const kept = frame.isConnected && root.firstChild === frame

@@ -20,13 +20,14 @@ def plain_picture(image: NDArray[np.uint8], *, key: str, alt: str, edge: str | N
     """An image without a map.
 
     Args:
-        image: uint8 (32, 32, 3).
+        image: uint8 (side, side, 3).
         key: of the element.
         alt: what it shows.
         edge: the class whose colour frames it.
     """
-    data = {"source": data_url(image), "alt": alt, "edge": edge, "rgb": _rgb(image), "cells": None, "legend": None}
-    _mount(key=key, data=data | {"hint": "32 x 32 pixels, enlarged"})
+    data = {"source": data_url(image), "alt": alt, "edge": edge, "rgb": _rgb(image), "side": len(image)}
+    hint = f"{len(image)} x {len(image)} pixels, enlarged"
+    _mount(key=key, data=data | {"cells": None, "legend": None, "hint": hint})
 
 
 def explained_picture(
@@ -56,6 +57,7 @@ def explained_picture(
             "alt": f"{'LIME' if is_lime else 'Grad-CAM'}{'' if alone else ' over the image'}, called {result.verdict}.",
             "edge": None,
             "rgb": "" if alone else _rgb(result.image),
+            "side": len(result.image),
             "cells": _lime_cells(result) if is_lime else _cam_cells(result),
             "hint": "point at the picture to read its values",
             "legend": {

@@ -16,7 +16,7 @@ class Cell:
     """One picture.
 
     Attributes:
-        picture: uint8 (32, 32, 3).
+        picture: uint8 (side, side, 3).
         alt: what it shows.
         caption: a few words under it.
         edge: the class whose colour frames it.

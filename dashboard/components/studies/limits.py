@@ -3,6 +3,7 @@
 import streamlit as st
 
 from core.detectors.identity import Identified
+from core.detectors.manifest import OLD_SIDE
 from core.storage import ContractError
 from core.studies.study import Answer, Finding
 from dashboard.components.studies import out_of_distribution
@@ -66,14 +67,15 @@ def _measured(detector: Identified) -> Answer | None:
 def _seen(detector: Identified | None) -> str:
     """What a detector was trained on."""
     trained_on = "cifake-train" if detector is None else str(detector.manifest.get("training_set", "cifake-train"))
+    side = OLD_SIDE if detector is None else detector.about.side
     if trained_on.startswith("sample"):
-        return "32 x 32 crops of five photographs and one small generator's redrawings of them"
+        return f"{side} x {side} crops of five photographs and one small generator's redrawings of them"
     if trained_on.startswith("cifake"):
         return (
-            "32 x 32 photographs of ten kinds of things and the pictures that one image generator made of the same "
-            "things"
+            f"{side} x {side} photographs of ten kinds of things and the pictures that one image generator made of the "
+            "same things"
         )
-    return f"the 32 x 32 images of {trained_on}"
+    return f"the {side} x {side} images of {trained_on}"
 
 
 def _draw_rates(answer: Answer) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from core.metrics.intervals import Estimate
-from core.studies.trust.summary import EXPLANATIONS, LEVELS, ONE_COLOUR, kept_by_the_picture
+from core.studies.trust.summary import EXPLANATIONS, ONE_COLOUR, OTHER_IMAGE, kept_by_the_picture
 from dashboard.components.words import listed, percent
 
 # a rank correlation from here on is the same picture to the eye, and from the second on a related one
@@ -117,7 +117,8 @@ def dependent(summary: pd.DataFrame) -> str:
     for method in EXPLANATIONS:
         for group, part in summary[summary["method"] == method].groupby("group", sort=False):
             rows = part.set_index("level")
-            left, other = (Estimate(*rows.loc[level, list(Estimate._fields)]) for level in (LEVELS[-1], "other image"))
+            last = [level for level in rows.index if level != OTHER_IMAGE][-1]
+            left, other = (Estimate(*rows.loc[level, list(Estimate._fields)]) for level in (last, OTHER_IMAGE))
             (kept if kept_by_the_picture(left, other) else lost).append((method, str(group)))
     if not kept:
         return (

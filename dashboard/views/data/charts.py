@@ -179,10 +179,10 @@ def spectrum(frame: pd.DataFrame) -> go.Figure:
             line={"color": CLASS_COLOURS[name], "width": 2.4, "dash": DASHES[name]},
             marker={"symbol": "circle" if name == "REAL" else "diamond", "size": 7},
             customdata=[[name, f"{100 * max(value, 1 - value):.0f}"] for value in frame["direct"]],
-            hovertemplate="%{x} cycles an image, %{customdata[0]}: 10 to the power of %{y:.2f}; alone it tells "
+            hovertemplate="radius %{x}, %{customdata[0]}: 10 to the power of %{y:.2f}; alone it tells "
             "%{customdata[1]} of 100 pairs apart<extra></extra>",
         )
-    figure.update_xaxes(title="cycles an image: coarse shading to finest detail", tickvals=[1, 4, 8, 12, 16])
+    figure.update_xaxes(title="radius, in waves on 32 pixels: coarse shading to finest detail", tickvals=[1, 4, 8, 12, 16])
     figure.update_yaxes(title="power (1 more is ten times as much)")
     return figure
 

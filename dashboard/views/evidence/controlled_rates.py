@@ -24,7 +24,7 @@ class Bar:
         number: the share in words.
         label: everything in one sentence, for the pointer and for screen readers.
         control: the control's share, drawn as a diamond; None without a control.
-        picture: uint8 (32, 32, 3) beside the name.
+        picture: uint8 (side, side, 3) beside the name.
     """
 
     key: str

@@ -58,7 +58,7 @@ def draw_pictures(evidence: Evidence, shown: Shown | None, probe: Probe) -> None
         return
     rows = [_changed(evidence, shown, probe, PROBES[probe.key]), _differences(shown, probe)]
     rows += [_changed(evidence, shown, probe, PROBES[key]) for key in probe.controls]
-    picture_rows(["as it is", *(strength.told for strength in probe.strengths)], rows, key="evidence.see")
+    picture_rows(["as it is", *(strength.told for strength in probe.at(shown.side))], rows, key="evidence.see")
     known = any(shown.verdict(column) for column in probe.columns)
     frames = " The frame is what the detector calls each picture." if known else ""
     if probe.controls:
@@ -80,7 +80,7 @@ def _changed(evidence: Evidence, shown: Shown, probe: Probe, made: Probe) -> Row
         before = shown.example.before(probe)
         called = OTHER[row["predicted"]] if probe.changes_donor else row["predicted"]
         first = Cell(before, f"An image called {called}", f"called {called}", edge=called)
-    cells = [_cell(evidence, shown, made, strength) for strength in made.strengths]
+    cells = [_cell(evidence, shown, made, strength) for strength in made.at(shown.side)]
     return Row(made.title if own else f"Control: {made.title.lower()}", made.sentence, [first, *cells])
 
 
@@ -103,7 +103,7 @@ def _cell(evidence: Evidence, shown: Shown, probe: Probe, strength: Strength) ->
 
 def _differences(shown: Shown, probe: Probe) -> Row:
     before, cells = shown.example.before(probe), []
-    for strength in probe.strengths:
+    for strength in probe.at(shown.side):
         picture = shown.example.pictures.get(probe.column(strength.key))
         if picture is None:
             cells.append(None)
@@ -150,7 +150,7 @@ def draw_groups(opened: Opened, evidence: Evidence, probe: Probe) -> None:
             st.segmented_control,
             f"{probe.title}: how much",
             options=keys,
-            format_func={strength.key: strength.told for strength in probe.strengths}.get,
+            format_func={strength.key: strength.told for strength in probe.at(opened.run.side)}.get,
             required=True,
         )
         BY.linked(st.segmented_control, "By", options=list(BY_NAMES), format_func=BY_NAMES.get, required=True)

@@ -56,7 +56,7 @@ def draw_ranking(opened: Opened, evidence: Evidence, shown: Shown | None) -> str
         "the like to the picture without the thing that is meant; where a change has no control of its own, a change "
         f"of coarser detail about as large. {NO_CONTROL.capitalize()}: none is that large. A bar that does not reach "
         "beyond its ◇ says nothing. Grey levels: how much the picture changes on average (root mean square, of 255). "
-        "Radius and ring: how many waves fit into the picture, 16 are the finest detail that it can hold.",
+        "Radius and ring: how many waves fit into 32 pixels, 16 are the finest detail that pixels can hold.",
         help=explain("Radius"),
     )
     return asked
@@ -84,16 +84,17 @@ def bar_of(row: "pd.Series", shown: Shown | None = None, *, key: str = "", name:
     who = CONTROLS.get(row["compared"])
     control = f", {who} {percent(row['control_share'])}" if who else f", {NO_CONTROL}"
     alone = "" if who else f" · {NO_CONTROL}"
-    strength = probe_columns()[str(row["column"])][1]
+    waves = probe_columns()[str(row["column"])][1].waves
+    told = f"{row['strength']}, {waves}" if waves else str(row["strength"])
     return Bar(
         key=key or str(row["column"]),
         name=name or str(row["title"]),
-        note=note or f"{strength.told} · {row['size']:.1f} grey levels{alone}",
+        note=note or f"{told} · {row['size']:.1f} grey levels{alone}",
         share=row["share"],
         low=row["low"],
         high=row["high"],
         number=percent(row["share"]),
-        label=f"{name or row['title']}, {note or strength.told}: turns {percent(row['share'])} of {row['turned']} "
+        label=f"{name or row['title']}, {note or told}: turns {percent(row['share'])} of {row['turned']} "
         f"verdicts ({percent(row['low'])} to {percent(row['high'])}){control}. Show these images.",
         control=float(row["control_share"]) if who else None,
         picture=None if shown is None else shown.example.pictures.get(str(row["column"])),

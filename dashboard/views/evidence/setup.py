@@ -61,6 +61,11 @@ class Shown:
     example: ProbeExample
     margins: dict[str, float]
 
+    @property
+    def side(self) -> int:
+        """Of the pictures, in pixels."""
+        return len(self.example.image)
+
     def verdict(self, column: str) -> str | None:
         """What the changed picture is called, None where that is not known."""
         margin = self.margins.get(column, np.nan)

@@ -82,8 +82,8 @@ def play(number: int) -> None:
                 st.button("REAL: a camera", key="game.real", shortcut="1", on_click=give, args=(number, "REAL"))
                 st.button("FAKE: a generator", key="game.fake", shortcut="2", on_click=give, args=(number, "FAKE"))
             st.caption(
-                "Keys: 1 for REAL, 2 for FAKE, N for the next image. It is 32 x 32 pixels: that is all the detector "
-                "sees too."
+                "Keys: 1 for REAL, 2 for FAKE, N for the next image. "
+                f"It is {opened.run.side} x {opened.run.side} pixels: that is all the detector sees too."
             )
             return
         right_ = answers[number] == truth[number]
@@ -103,6 +103,8 @@ def play(number: int) -> None:
             on_click=next_image,
             args=(number,),
         )
+        if opened.run.maps is None:
+            return
         with st.container(width=300):
             explained_picture(
                 stored_map(opened.run, row, image),

@@ -118,7 +118,7 @@ def asked(
     Args:
         told: by the detector of this.
         settings: the question.
-        pixels: uint8 (K, 32, 32, 3), the images that it is about.
+        pixels: uint8 (K, side, side, 3), the images that it is about.
         draw: draws what there is of the answer.
         slot: for which part of the page.
         whole: draw nothing before the answer is whole.

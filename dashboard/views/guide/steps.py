@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import streamlit as st
 
+from core.edits.frequency import wave_length
 from core.explainers.results import CamResult, LimeResult, LimeSettings
 from core.explainers.saving import Style
 from core.explainers.stored import stored_map
@@ -34,8 +35,9 @@ def what_it_is(told: Told) -> None:
             plain_picture(told.image(row), key=f"guide.image.{row}", alt=f"An image called {said}.", edge=said)
             wrong = "" if said == truth else f" It is wrong: this is {CLASS_WORDS[truth]}."
             st.markdown(f"Called {CLASS_WORDS[said]}, {told.sure(row)} sure.{wrong}")
+    size = f"{told.opened.run.side} x {told.opened.run.side} pixels"
     st.markdown(
-        f"A neural network looks at 32 x 32 pixels and says {CLASS_WORDS['REAL']} (a photograph) or "
+        f"A neural network looks at {size} and says {CLASS_WORDS['REAL']} (a photograph) or "
         f"{CLASS_WORDS['FAKE']} (made by an image generator). On the {metrics['images']:,} images of "
         f"{told.about.run.manifest['set']} it is right **{percent(metrics['accuracy'])}** of the time. What it does "
         "not say is why.",
@@ -52,11 +54,12 @@ def heat_map(told: Told) -> None:
     with right:
         stored = stored_map(told.opened.run, row, told.image(row))
         explained_picture(stored, key="guide.map", style=Style(smooth=True, scale=told.opened.map_scale))
+    height, width = stored.values.shape
     st.markdown(
         f"A heat map (Grad-CAM) colours the places whose features speak for {CLASS_WORDS['REAL']} blue and those that "
         f"speak for {CLASS_WORDS['FAKE']} orange. **It says where the score comes from. It does not say what is "
-        "wrong there.** Its 4 x 4 squares have each seen the whole image, so read it as a direction, not as an "
-        "outline.",
+        f"wrong there.** Its {height} x {width} squares have each seen the whole image, so read it as a direction, "
+        "not as an outline.",
         help=explain("Grad-CAM", "Margin map"),
     )
 
@@ -182,7 +185,7 @@ def detail(told: Told, row: int) -> None:
 
 def kept_words(radius: int) -> str:
     """What is left below a radius of the spectrum, in words."""
-    return "all of it" if radius == RADII[0] else f"waves of {32 / radius:.1f} pixels and longer"
+    return "all of it" if radius == RADII[0] else f"waves of {wave_length(radius):.1f} pixels and longer"
 
 
 def what_it_does_not_know(told: Told) -> None:

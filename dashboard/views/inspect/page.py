@@ -38,7 +38,9 @@ image = library.pictures(opened).get(row)
 known = known_detectors()
 own = known.get(library.maker(opened.run) or "")
 refused = library.refused_detectors()
-BESIDE = Setting("beside", "", choices=("", *(name for name in known if own is None or name != own.name)))
+# another detector is asked about the very same pixels
+sized = [name for name, one in library.detectors().items() if one.about.side == opened.run.side]
+BESIDE = Setting("beside", "", choices=("", *(name for name in sized if own is None or name != own.name)))
 
 
 def turn(to: int | None) -> None:
@@ -95,13 +97,16 @@ if image is None:
     )
     with st.grid(3, min_column_width=190, gap="large") as grid:
         with grid.cell():
-            panels.stored_panel(stored_map(opened.run, row, np.zeros((32, 32, 3), np.uint8)), alone=True)
+            if opened.run.maps is not None:
+                none = np.zeros((opened.run.side, opened.run.side, 3), np.uint8)
+                panels.stored_panel(stored_map(opened.run, row, none), alone=True)
         with grid.cell(column_span=2):
             st.markdown("#### What is known of it")
             draw_about(opened, row, unfolded=True)
     st.stop()
 
-stored, subject = stored_map(opened.run, row, image), Subject.of(image, found["name"])
+stored = None if opened.run.maps is None else stored_map(opened.run, row, image)
+subject = Subject.of(image, found["name"])
 asked = [one for one in (own, known.get(BESIDE.value)) if one is not None]
 with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
     panels.draw_controls()
@@ -118,7 +123,7 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
 def draw_image() -> None:
     """The image, and beside another detector what each of them says."""
     st.markdown("#### The image")
-    st.caption("What the detector is given: 32 x 32 pixels. The frame is the verdict.")
+    st.caption(f"What the detector is given: {len(image)} x {len(image)} pixels. The frame is the verdict.")
     plain_picture(subject.image, key="inspect.image", alt=f"{found['name']}, called {verdict}.", edge=verdict)
     for number, detector in enumerate(asked if len(asked) > 1 else ()):
         panels.verdict_line(subject, detector, stored if number == 0 else None)
@@ -154,7 +159,7 @@ else:
                 with st.grid(2, min_column_width=190, gap="medium"):
                     st.fragment(panels.cam_panel)(subject, asked, stored if own else None)
                     st.fragment(panels.lime_panel)(subject, asked)
-            else:
+            elif stored is not None:
                 panels.stored_panel(stored, alone=False)
         with grid.cell():
             draw_agreement()

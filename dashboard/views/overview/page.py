@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from core.detectors.words import network_words
 from core.files import read_bytes
 from core.metrics.classification import (
     HALF,
@@ -326,7 +327,7 @@ with row.cell():
     }
     if detector:
         recipe = detector.get("recipe", {})
-        facts["Network"] = f"ResNet-18, width {detector['width']}, {detector['parameters']:,} weights"
+        facts["Network"] = f"{network_words(made_by.about)}, {detector['parameters']:,} weights"
         plain = {True: "yes", False: "no"}
         facts["Recipe"] = ", ".join(
             f"{key.replace('_', ' ')} {plain[value] if isinstance(value, bool) else value}"

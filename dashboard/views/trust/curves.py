@@ -13,8 +13,9 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from core.detectors.words import layer_words
 from core.images.palette import CLASS_COLOURS
-from core.studies.trust.summary import DIRECTIONS, EXPLANATIONS, LEVELS
+from core.studies.trust.summary import DIRECTIONS, EXPLANATIONS, OTHER_IMAGE
 from dashboard.components.charts.figure_cache import kept
 from dashboard.components.charts.style import GREY, TEMPLATE
 
@@ -23,14 +24,6 @@ SHAPES = {"REAL": "circle", "FAKE": "diamond"}
 METHODS: dict[str, dict[str, Any]] = {
     "gradcam": {"color": "#9b59c9", "dash": "solid", "symbol": "circle", "band": "rgba(155, 89, 201, 0.18)"},
     "lime": {"color": "#0f9d8a", "dash": "dash", "symbol": "square", "band": "rgba(15, 157, 138, 0.18)"},
-}
-LEVEL_NAMES = {
-    "fc": "classifier",
-    "layer4": "and stage 4",
-    "layer3": "and stage 3",
-    "layer2": "and stage 2",
-    "layer1": "and stage 1",
-    "conv1": "everything",
 }
 # small ones, and every run, verdict and filling has its own
 _kept = partial(kept, most=96)
@@ -130,9 +123,9 @@ def randomised(frame: pd.DataFrame, method: str) -> go.Figure:
         method: a key of `EXPLANATIONS`.
     """
     rows = frame[frame["method"] == method]
-    levels = [level for level in LEVELS if level in set(rows["level"])]
+    levels = [level for level in dict.fromkeys(rows["level"]) if level != OTHER_IMAGE]
     # where it begins: every map is the same as itself
-    names = ["nothing", *(LEVEL_NAMES[level] for level in levels)]
+    names = ["nothing", "classifier", *(f"and {layer_words(level)}" for level in levels[1:-1]), "everything"]
     figure = go.Figure(layout=_layout(height=320))
     for group in dict.fromkeys(rows["group"]):
         part = rows[rows["group"] == group].set_index("level")
@@ -152,7 +145,7 @@ def randomised(frame: pd.DataFrame, method: str) -> go.Figure:
         )
         figure.add_scatter(
             x=names,
-            y=[part.loc["other image", "value"]] * len(names),
+            y=[part.loc[OTHER_IMAGE, "value"]] * len(names),
             mode="lines",
             name=f"{said}, another image's map",
             showlegend=False,

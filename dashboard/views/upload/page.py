@@ -4,7 +4,7 @@ import numpy as np
 import streamlit as st
 
 from core.images.decoding import MAX_BYTES, RESAMPLING, ImageError
-from core.images.upload import DEFAULT_FILTER, Prepared
+from core.images.upload import DEFAULT_FILTER, prepare_pixels
 from dashboard.components.explanations import panels
 from dashboard.components.explanations.agreement import agreement_panel, note_drawn, other_maps
 from dashboard.components.explanations.asking import Subject, known_detectors
@@ -24,7 +24,7 @@ opened = library.current()
 known = known_detectors()
 heading(
     "Try your own image",
-    "Drop an image, see the 32 x 32 pixels that the detector sees of it, and which parts of them the verdict rests on.",
+    "Drop an image, see the pixels that the detector sees of it, and which parts of them the verdict rests on.",
 )
 if not known:
     draw_limits()
@@ -49,12 +49,13 @@ with left:
         max_upload_size=MAX_BYTES >> 20,
         key="upload.files",
         help=f"At most {MAX_BYTES >> 20} MB each, {MAX_FILES} files and {MAX_OWN >> 20} MB together; what is more is "
-        "refused. Nothing is kept on disk or sent on. The 32 x 32 pixels that were explained stay in this server's "
+        "refused. Nothing is kept on disk or sent on. The pixels that were explained stay in this server's "
         "memory until newer ones take their place.",
     )
 with right:
     BY.linked(st.selectbox, "Detector", options=list(known))
 detector = known[BY.value]
+side = library.detectors()[BY.value].about.side
 for name, sentence in library.refused_detectors().items():
     st.caption(f"**{plain(name)}** cannot be asked: {plain(sentence)}")
 
@@ -68,7 +69,7 @@ if len(files) >= MAX_FILES or sum(file.size for file in files) > MAX_OWN - MAX_B
     files = files[:MAX_FILES]
 uploads.forget_others(files)
 if len(files) > 1:
-    uploads.draw_table(files, detector)
+    uploads.draw_table(files, detector, side)
 
 if files:
     address.put("sample", None)
@@ -80,7 +81,7 @@ if files:
     name = file.name
     origin, origin_row = opened, None
     try:
-        ready = uploads.cut(file)
+        ready = uploads.cut(file, side)
     except ImageError as error:
         st.error(f"{file.name}: {error}")
         st.stop()
@@ -103,7 +104,7 @@ else:
     name = str(sample_run.table["name"].iloc[row])
     origin, origin_row = sample_run, row
     truth = str(sample_run.table["label"].iloc[row])
-    ready = Prepared(32, 32, (DEFAULT_FILTER,), image[None], image)
+    ready = prepare_pixels(image, side)
 
 note_drawn()
 seen = ready.seen(FILTER.value)
@@ -113,8 +114,8 @@ subject = Subject.of(seen, name)
 def draw_seen() -> None:
     """The pixels, and by which rule they were made."""
     st.markdown("#### What the detector sees")
-    st.caption("All that it is given: 32 x 32 pixels, whatever an image was before.")
-    plain_picture(seen, key="upload.seen", alt=f"{name} as 32 x 32 pixels")
+    st.caption(f"All that it is given: {side} x {side} pixels, whatever an image was before.")
+    plain_picture(seen, key="upload.seen", alt=f"{name} as {side} x {side} pixels")
     if ready.resized:
         FILTER.linked(
             st.selectbox,
@@ -133,7 +134,7 @@ def draw_agreement() -> None:
     others = (
         other_maps(opened, verdict=verdict, label=None, row=None)
         if verdict is not None and detector.name == made_by
-        else np.zeros((0, 4, 4), np.float32)
+        else np.zeros((0, 1, 1), np.float32)
     )
     agreement_panel(subject, detector, None, others, whose=f"images of {opened.run.manifest['set']} with this verdict")
 
@@ -167,7 +168,8 @@ else:
         st.fragment(panels.lime_panel)(subject, [detector])
         with grid.cell():
             draw_agreement()
-how = f"and resized to 32 x 32 ({FILTER.value})" if ready.resized else "of 32 x 32 pixels and not resized"
+size = f"{side} x {side}"
+how = f"and resized to {size} ({FILTER.value})" if ready.resized else f"of {size} pixels and not resized"
 notes = [] if ready.whole else [f"The image was cut to a square {how}."]
 panels.page_row(subject, [detector], None, notes)
 experiments(subject, detector, origin, origin_row)

@@ -36,28 +36,29 @@ def forget_others(files: Sequence[UploadedFile]) -> None:
             st.session_state.pop(key, None)
 
 
-def ready_for(file: UploadedFile) -> Prepared:
-    """An upload cut in the middle and resized, without its preview; decoded, or refused, once.
+def ready_for(file: UploadedFile, side: int) -> Prepared:
+    """An upload cut in the middle and resized to `side` pixels, without its preview; decoded, or refused, once.
 
     Raises:
         ImageError: it is no image that is read here.
     """
     kept = st.session_state.setdefault("upload.whole", {})
-    if file.file_id not in kept:
+    found: Prepared | str | None = kept.get(file.file_id)
+    # a detector of another size takes another cut; what is no image is none for it either
+    if found is None or (isinstance(found, Prepared) and found.side != side):
         try:
-            whole = _as_cut(file, WHOLE)
+            whole = _as_cut(file, WHOLE, side)
         except ImageError as error:
-            kept[file.file_id] = str(error)
+            found = kept[file.file_id] = str(error)
         else:
             # previews are two hundred times the pixels, and only the upload that is explained shows one
-            kept[file.file_id] = replace(whole, preview=whole.preview[:0])
-    found: Prepared | str = kept[file.file_id]
+            found = kept[file.file_id] = replace(whole, preview=whole.preview[:0])
     if isinstance(found, str):
         raise ImageError(found)
     return found
 
 
-def read_all(files: Sequence[UploadedFile]) -> None:
+def read_all(files: Sequence[UploadedFile], side: int) -> None:
     """Decode what has not been decoded yet, and show how far that is where it is several files."""
     kept, started = st.session_state.get("upload.whole", {}), time.monotonic()
     unread = [file for file in files if file.file_id not in kept]
@@ -69,31 +70,31 @@ def read_all(files: Sequence[UploadedFile]) -> None:
         bar.progress(done / len(unread), f"Reading image {done + 1} of {len(unread)}{left}")
         # the table says what is wrong with it
         with contextlib.suppress(ImageError):
-            ready_for(file)
+            ready_for(file, side)
     bar.empty()
 
 
-def _as_cut(file: UploadedFile, place: tuple[float, float, float]) -> Prepared:
+def _as_cut(file: UploadedFile, place: tuple[float, float, float], side: int) -> Prepared:
     """An upload cut at a place and resized; of the last one of a session, pixels and cut are kept."""
     found = st.session_state.get("upload.cut")
-    if found is None or found[:2] != (file.file_id, place):
+    if found is None or found[:2] != (file.file_id, place) or found[2].side != side:
         if st.session_state.get("upload.held", (None,))[0] != file.file_id:
             st.session_state["upload.held"] = file.file_id, Held()
         x, y, zoom = place
-        ready = prepare_in_turn(st.session_state["upload.held"][1], file.getvalue(), x=x, y=y, zoom=zoom)
+        ready = prepare_in_turn(st.session_state["upload.held"][1], file.getvalue(), side, x=x, y=y, zoom=zoom)
         found = st.session_state["upload.cut"] = file.file_id, place, ready
     return found[2]
 
 
-def cut(file: UploadedFile) -> Prepared:
-    """An upload, cut as the sliders under it say.
+def cut(file: UploadedFile, side: int) -> Prepared:
+    """An upload, cut as the sliders under it say and resized to `side` pixels.
 
     Raises:
         ImageError: it is no image that is read here.
     """
-    middle = ready_for(file)
+    middle = ready_for(file, side)
     if middle.whole:
-        return _as_cut(file, WHOLE)
+        return _as_cut(file, WHOLE, side)
     with st.container(horizontal=True, gap="medium"):
         zoom = st.slider("Zoom", 1.0, 8.0, 1.0, 0.1, key=f"zoom.{file.file_id}", width=220)
         # a square that fills a side has nowhere to go along it
@@ -104,7 +105,7 @@ def cut(file: UploadedFile) -> Prepared:
                 ("Crop, top to bottom", zoom == 1 and middle.height <= middle.width),
             )
         ]
-    return _as_cut(file, (places[0], places[1], zoom))
+    return _as_cut(file, (places[0], places[1], zoom), side)
 
 
 def labels(files: Sequence[UploadedFile]) -> dict[str, str]:
@@ -119,7 +120,7 @@ def look(ready: Prepared, detector: Known, *, slot: str) -> Standing:
     return ask(detector, ready.pixels, digest, Look(), slot=slot)
 
 
-def draw_table(files: Sequence[UploadedFile], detector: Known) -> None:
+def draw_table(files: Sequence[UploadedFile], detector: Known, side: int) -> None:
     """A row a file, filled in as the answers come; a click on one explains it."""
 
     def choose() -> None:
@@ -132,7 +133,9 @@ def draw_table(files: Sequence[UploadedFile], detector: Known) -> None:
 
     def draw() -> None:
         names = labels(files)
-        rows = [_row(file, names[file.file_id], detector, slot=f"table.{number}") for number, file in enumerate(files)]
+        rows = [
+            _row(file, names[file.file_id], detector, side, slot=f"table.{number}") for number, file in enumerate(files)
+        ]
         st.dataframe(
             pd.DataFrame([row for row, _ in rows]),
             hide_index=True,
@@ -143,7 +146,7 @@ def draw_table(files: Sequence[UploadedFile], detector: Known) -> None:
             # of what is no image nothing is known
             placeholder="—",
             column_config={
-                "seen": st.column_config.ImageColumn("", width="small", help="What the detector sees, 32 x 32 pixels."),
+                "seen": st.column_config.ImageColumn("", width="small", help=f"What the detector sees: {size}."),
                 "p(REAL)": st.column_config.ProgressColumn(format="percent", min_value=0, max_value=1),
                 "lowest margin": st.column_config.NumberColumn(format="%.2f"),
                 "highest margin": st.column_config.NumberColumn(format="%.2f"),
@@ -158,14 +161,17 @@ def draw_table(files: Sequence[UploadedFile], detector: Known) -> None:
         if any(standing.state == "failed" for standing in standings):
             st.button("Try again", key="table.again", on_click=again, icon=":material/play_arrow:")
 
-    read_all(files)
+    size = f"{side} x {side} pixels"
+    read_all(files, side)
     come_back(draw, while_busy=bool(st.session_state.get("busy.table")))
 
 
-def _row(file: UploadedFile, name: str, detector: Known, *, slot: str) -> tuple[dict[str, object], Standing | None]:
+def _row(
+    file: UploadedFile, name: str, detector: Known, side: int, *, slot: str
+) -> tuple[dict[str, object], Standing | None]:
     """What the table says of a file, and how its question stands; None where it is no image."""
     try:
-        ready = ready_for(file)
+        ready = ready_for(file, side)
     except ImageError as error:
         return {"seen": None, "file": name, "verdict": str(error)}, None
     seen = data_url(ready.seen(DEFAULT_FILTER))
@@ -230,7 +236,7 @@ def _draw_outcome(ready: Prepared, found: Looked, shown: str, truth: str | None)
         st.markdown(
             "All of the common resampling filters give the same verdict."
             if ready.resized
-            else f"The {what} has 32 x 32 pixels already, so nothing was resized."
+            else f"The {what} has {ready.side} x {ready.side} pixels already, so nothing was resized."
         )
     if ready.resized:
         words = np.where(found.margins > 0, CLASS_WORDS["REAL"], CLASS_WORDS["FAKE"])

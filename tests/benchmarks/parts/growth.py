@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from core.detectors.detector import Detector, build_network
+from core.detectors.resnet import ResNetDetector, build_network
 from core.probes.flips import tell
 from core.probes.table import probe_columns, size_column
 from core.studies.neighbours.study import STUDY as NEIGHBOURS
@@ -22,7 +22,7 @@ SIZES = (1000, 10000)
 
 def measure(bench: Bench) -> list[Row]:
     """Forwards grow with the images and are timed elsewhere; here a network of width 1 leaves what may grow faster."""
-    small = replace(bench, detector=Detector(build_network(1, seed=0), 1))
+    small = replace(bench, detector=ResNetDetector(build_network(1, seed=0), 1))
     costs: dict[str, list[float]] = {}
     few_images, many_images = sizes = (20, 200) if bench.quick else SIZES
     for size in sizes:

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from torchcam.methods import GradCAM
 from torchcam.metrics import DeletionInsertionMetric
 
-from core.detectors.detector import FAKE, REAL, Detector, build_network
+from core.detectors.detector import FAKE, REAL, Detector
+from core.detectors.resnet import ResNetDetector, build_network
 from core.edits.masking import fill_image
 from core.explainers.lime.regions import explain_lime_fully
 from core.explainers.results import LimeSettings
@@ -40,7 +41,7 @@ def measure(bench: Bench) -> Iterator[Row]:
     for study in STUDIES[:1] if bench.quick else STUDIES:
         yield _share(study, context)
     yield from _against_loop(context, 1 if bench.quick else min(images, 12))
-    small = replace(bench, detector=Detector(build_network(1, seed=0), 1))
+    small = replace(bench, detector=ResNetDetector(build_network(1, seed=0), 1))
     sizes = (4, 8) if bench.quick else SIZES
     for study in STUDIES[:1] if bench.quick else STUDIES:
         yield _growth(study, small, sizes)

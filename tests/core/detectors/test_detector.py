@@ -9,16 +9,11 @@ from torch import nn
 from torchcam.methods import GradCAM
 from torchvision.models import resnet18
 
-from core.detectors.detector import (
-    REAL,
-    Detector,
-    build_network,
-    load_detector,
-    measure_batch_size,
-    round_to_float16,
-    save_detector,
-    weights_sha256,
-)
+from core.detectors.detector import REAL
+from core.detectors.devices import measure_batch_size
+from core.detectors.resnet import ResNetDetector, build_network, round_to_float16
+from core.detectors.storage import load_detector, save_detector
+from core.detectors.weights import weights_sha256
 from core.storage import MANIFEST, ContractError
 from tests.conftest import make_detector
 
@@ -158,10 +153,10 @@ def test_rounding_refuses_what_float16_cannot_hold() -> None:
 
 def test_measured_batch_size_is_a_candidate() -> None:
     detector = make_detector()
-    assert measure_batch_size(detector._fused, torch.device("cpu"), candidates=(2, 4), images=8) in (2, 4)
+    assert measure_batch_size(detector._forward, torch.device("cpu"), side=32, candidates=(2, 4), images=8) in (2, 4)
 
 
 def test_detector_is_of_evaluation_mode_without_gradients() -> None:
-    detector = Detector(build_network(8).train(), 8)
+    detector = ResNetDetector(build_network(8).train(), 8)
     assert not detector.network.training
     assert not any(parameter.requires_grad for parameter in detector.network.parameters())

@@ -22,6 +22,7 @@ from core.detectors.training import (
     validation_split,
 )
 from core.images.image_set import ImageSet, load_image_set
+from tests.core.any_detector import write_set
 
 QUICK = Recipe(name="quick", width=4, epochs=3, batch_size=16, learning_rate=0.05, validation=0.2, precision="float32")
 ROOT = Path(__file__).parents[3]
@@ -149,3 +150,10 @@ def test_channel_statistics_are_numpys(images: ImageSet) -> None:
 def test_a_diverging_training_says_so(images: ImageSet) -> None:
     with pytest.raises(TrainingInterrupted, match="not finite in epoch 1; lower the learning rate"):
         fit(replace(QUICK, learning_rate=1e30, average=0.0), images, device="cpu")
+
+
+def test_images_of_another_side_make_a_detector_of_that_side(tmp_path: Path) -> None:
+    images = load_image_set(write_set(tmp_path / "set", train=20), "train")
+    detector = fit(replace(QUICK, epochs=1), images, checkpoints=tmp_path / "c", device="cpu").detector
+    assert (detector.side, detector.layers["layer4"]) == (48, (6, 6))
+    assert detector.full_pass(np.asarray(images.pixels[:2])).needed_maps.shape == (2, 6, 6)

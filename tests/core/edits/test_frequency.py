@@ -13,6 +13,7 @@ from core.edits.frequency import (
     spectra_of,
     transplanted,
     transplanted_elsewhere,
+    wave_length,
     without,
 )
 from core.edits.photometric import rms
@@ -41,11 +42,36 @@ def test_there_and_back_is_the_same_picture(grain: NDArray[np.uint8]) -> None:
 
 @pytest.mark.parametrize(("low", "high"), [(0, 4), (4, 8), (12, 16), (8, 99)])
 def test_energy_is_parsevals(grain: NDArray[np.uint8], low: float, high: float) -> None:
-    np.testing.assert_allclose(energy(spectra_of(grain), ring(low, high)), power(grain, low, high), rtol=1e-4)
+    np.testing.assert_allclose(energy(spectra_of(grain), ring(low, high, side=32)), power(grain, low, high), rtol=1e-4)
+
+
+@pytest.mark.parametrize("side", [33, 48, 50])
+def test_on_other_sizes_a_radius_is_the_same_length_of_wave(side: int) -> None:
+    x = np.arange(side)
+    kept, gone = [], []
+    for length in (2.4, 3.0, 4.5, 9.0):
+        # the wave that fits a whole number of times and is nearest to that length
+        count = round(side / length)
+        wave = 128 + 40 * np.sin(2 * np.pi * count * x / side)
+        image = np.broadcast_to(wave[None, :, None], (side, side, 3)).round().astype(np.uint8)[None]
+        after = without(spectra_of(image), ring(8, side=side)).astype(float)
+        (gone if side / count < wave_length(8) else kept).append(after.std() / image.std())
+    assert len(kept) == len(gone) == 2
+    assert max(gone) < 0.05
+    assert min(kept) > 0.95
+
+
+@pytest.mark.parametrize("side", [33, 48])
+def test_other_sizes_go_there_and_back_and_keep_parsevals_energy(side: int) -> None:
+    pixels = np.random.default_rng(0).integers(60, 200, (3, side, side, 3)).astype(np.uint8)
+    np.testing.assert_array_equal(images_of(spectra_of(pixels)), pixels)
+    mean = pixels.mean(axis=(1, 2), keepdims=True)
+    expected = ((pixels - mean) ** 2).sum(axis=(1, 2, 3))
+    np.testing.assert_allclose(energy(spectra_of(pixels), ring(0, side=side)), expected, rtol=1e-4)
 
 
 def test_rings_share_no_frequency_and_leave_out_the_mean() -> None:
-    rings = [ring(low, high) for low, high in ((0, 4), (4, 8), (8, 12), (12, 16), (16, 99))]
+    rings = [ring(low, high, side=32) for low, high in ((0, 4), (4, 8), (8, 12), (12, 16), (16, 99))]
     total = np.sum(rings, axis=0)
     assert total[0, 0] == 0
     assert total.ravel()[1:].min() == total.max() == 1
@@ -53,9 +79,9 @@ def test_rings_share_no_frequency_and_leave_out_the_mean() -> None:
 
 @pytest.mark.parametrize(("low", "high"), [(12, 99), (8, 12), (0, 2)])
 def test_a_ring_that_is_removed_is_gone_and_the_rest_stays(grain: NDArray[np.uint8], low: float, high: float) -> None:
-    after = without(spectra_of(grain), ring(low, high))
+    after = without(spectra_of(grain), ring(low, high, side=32))
     # rounding to whole grey levels leaves 1/12 of a level squared a value
-    frequencies = np.count_nonzero(ring(low, high)) * 2 * 3
+    frequencies = np.count_nonzero(ring(low, high, side=32)) * 2 * 3
     assert (power(after, low, high) < frequencies / 12 * 2).all()
     kept = [(0, low), (high, 99)]
     before, now = (sum(power(images, *band) for band in kept) for images in (grain, after))
@@ -67,7 +93,7 @@ def test_a_ring_that_is_removed_is_gone_and_the_rest_stays(grain: NDArray[np.uin
 def test_the_control_takes_as_much_energy_and_leaves_the_ring(
     grain: NDArray[np.uint8], low: float, high: float
 ) -> None:
-    spectra, rings = spectra_of(grain), ring(low, high)
+    spectra, rings = spectra_of(grain), ring(low, high, side=32)
     taken, control = (rms(edit(spectra, rings), grain) for edit in (without, drained_elsewhere))
     # the energy of what was changed, which is the squared size of the change
     np.testing.assert_allclose(control, taken, rtol=0.03)
@@ -77,13 +103,15 @@ def test_the_control_takes_as_much_energy_and_leaves_the_ring(
 def test_a_control_with_too_little_elsewhere_takes_what_there_is() -> None:
     x = np.indices((32, 32))[1]
     wave = np.rint(128 + 60 * np.sin(2 * np.pi * 10 * x / 32))[None, :, :, None].repeat(3, axis=3).astype(np.uint8)
-    after = drained_elsewhere(spectra_of(wave), ring(8, 12))
+    after = drained_elsewhere(spectra_of(wave), ring(8, 12, side=32))
     assert np.abs(after.astype(int) - wave).max() <= 2
 
 
 def test_a_transplant_brings_the_donors_ring_and_nothing_else(grain: NDArray[np.uint8]) -> None:
     image, donor = grain[:3], grain[3:]
-    after = np.fft.fft2(transplanted(spectra_of(image), spectra_of(donor), ring(10)).astype(float), axes=(1, 2))
+    after = np.fft.fft2(
+        transplanted(spectra_of(image), spectra_of(donor), ring(10, side=32)).astype(float), axes=(1, 2)
+    )
     frequency = np.fft.fftfreq(32, 1 / 32)
     fine = np.hypot(*np.meshgrid(frequency, frequency, indexing="ij")) > 10
     own, lent = (np.fft.fft2(pixels.astype(float), axes=(1, 2)) for pixels in (image, donor))
@@ -94,7 +122,7 @@ def test_a_transplant_brings_the_donors_ring_and_nothing_else(grain: NDArray[np.
 
 def test_the_control_of_a_transplant_changes_as_much_and_leaves_the_ring(grain: NDArray[np.uint8]) -> None:
     image, donor = spectra_of(grain[:3]), spectra_of(grain[3:])
-    swapped, control = (edit(image, donor, ring(10)) for edit in (transplanted, transplanted_elsewhere))
+    swapped, control = (edit(image, donor, ring(10, side=32)) for edit in (transplanted, transplanted_elsewhere))
     np.testing.assert_allclose(rms(control, grain[:3]), rms(swapped, grain[:3]), rtol=0.03)
     np.testing.assert_allclose(power(control, 10, 99), power(grain[:3], 10, 99), rtol=0.05)
     moved = np.linalg.norm((grain[3:].astype(float) - control).reshape(3, -1), axis=1)
@@ -114,6 +142,6 @@ def test_an_image_of_one_colour_is_left_alone() -> None:
     flat = np.full((2, 32, 32, 3), 77, np.uint8)
     spectra = spectra_of(flat)
     for edit in (without, drained_elsewhere):
-        np.testing.assert_array_equal(edit(spectra, ring(8)), flat)
+        np.testing.assert_array_equal(edit(spectra, ring(8, side=32)), flat)
     for swap in (transplanted, transplanted_elsewhere):
-        np.testing.assert_array_equal(swap(spectra, spectra, ring(8)), flat)
+        np.testing.assert_array_equal(swap(spectra, spectra, ring(8, side=32)), flat)

@@ -6,7 +6,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from core.detectors.detector import REAL, Detector, build_network
+from core.detectors.detector import REAL, Detector
+from core.detectors.resnet import ResNetDetector, build_network
 
 
 @pytest.fixture
@@ -40,7 +41,7 @@ def red_detector() -> Detector:
         network.fc.weight.zero_()
         network.fc.bias.zero_()
         network.fc.weight[REAL, 0] = 100
-    return Detector(network, 1)
+    return ResNetDetector(network, 1)
 
 
 @pytest.fixture

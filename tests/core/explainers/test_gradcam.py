@@ -9,6 +9,7 @@ from torch import nn
 from torchcam import methods
 
 from core.detectors.detector import FAKE, REAL, Detector
+from core.detectors.resnet import ResNetDetector
 from core.explainers import gradcam
 from core.explainers.gradcam import activation_maps, explain_gradcam, explain_margin_map
 from core.explainers.results import CAM_METHODS, CAM_STAGES, CamMethod, CamStage, ExplanationError
@@ -235,7 +236,7 @@ def test_logits_that_are_no_numbers_are_refused(fifty: NDArray[np.uint8]) -> Non
     detector = make_detector(width=4, seed=3)
     network = detector.network
     network.fc.weight.fill_(float("nan"))
-    broken = Detector(network, 4)
+    broken = ResNetDetector(network, 4)
     with pytest.raises(ExplanationError, match="not finite"):
         explain_gradcam(broken, fifty[:2])
     with pytest.raises(ExplanationError, match="not finite"):

@@ -10,7 +10,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from core.detectors.detector import Detector, save_detector
+from core.detectors.detector import Detector
+from core.detectors.storage import save_detector
 from core.explain import find_detector, main
 from core.explainers.gradcam import explain_gradcam, explain_margin_map
 from core.explainers.lime.regions import explain_lime_fully

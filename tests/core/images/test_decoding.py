@@ -114,12 +114,12 @@ def test_bomb_is_refused_by_its_header() -> None:
 def test_resize_matches_pillow(resampling: str) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (50, 40, 3), dtype=np.uint8)
     expected = Image.fromarray(pixels).resize((32, 32), RESAMPLING[resampling])
-    assert (resize(pixels, resampling=resampling) == np.asarray(expected)).all()
+    assert (resize(pixels, 32, resampling=resampling) == np.asarray(expected)).all()
 
 
 def test_resize_names_the_wrong_filter() -> None:
     with pytest.raises(ValueError, match="resampling must be one of .*'cubic'"):
-        resize(np.zeros((4, 4, 3), np.uint8), resampling="cubic")
+        resize(np.zeros((4, 4, 3), np.uint8), 32, resampling="cubic")
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA", "P", "L", "1"])

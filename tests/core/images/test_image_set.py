@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from core.detectors.preprocessing import Preprocessing
 from core.images import image_set as dataset
-from core.images.image_set import DatasetError, ImageSet, check_image_set, load_image_set
+from core.images.image_set import DatasetError, ImageSet, check_image_set, load_image_set, side_of
 from core.storage import cache_dir
 from tests.conftest import jpeg, textured
 
@@ -240,3 +241,42 @@ def test_a_name_that_is_no_text_is_an_offender(cifake: Path) -> None:
         load_image_set(str(cifake), "test")
     found = load_image_set(str(cifake), "test", skip_bad=True)
     assert (len(found), len(found.skipped)) == (24, 1)
+
+
+def write_pictures(folder: Path, sizes: dict[str, tuple[int, int]]) -> Path:
+    """Files of the test split, name -> (width, height)."""
+    for number, (name, size) in enumerate(sizes.items()):
+        (folder / "test" / name).parent.mkdir(parents=True, exist_ok=True)
+        noise = np.random.default_rng(number).integers(0, 256, (*size[::-1], 3)).astype(np.uint8)
+        Image.fromarray(noise).save(folder / "test" / name)
+    return folder
+
+
+def test_the_side_of_a_set_is_that_of_most_of_its_files(tmp_path: Path) -> None:
+    sizes = {f"{label}/{n}.png": (48, 48) for label in ("REAL", "FAKE") for n in range(3)}
+    folder = write_pictures(tmp_path, sizes | {"FAKE/0.png": (32, 32), "REAL/x.png": (48, 40)})
+    with pytest.raises(DatasetError, match=r"2 files are no 48 x 48 images: .*FAKE/0\.png: is 32 x 32 pixels"):
+        load_image_set(folder, "test")
+    images = load_image_set(folder, "test", skip_bad=True)
+    assert (images.side, images.pixels.shape) == (48, (5, 48, 48, 3))
+    assert side_of(folder, "test") == 48
+
+
+def test_files_of_any_size_are_fitted_where_that_is_asked(tmp_path: Path) -> None:
+    sizes = {"REAL/a.png": (100, 60), "REAL/b.png": (48, 48), "FAKE/a.png": (70, 200), "FAKE/b.png": (30, 30)}
+    folder = write_pictures(tmp_path, sizes)
+    fit = Preprocessing(32, interpolation="lanczos")
+    images = load_image_set(folder, "test", fit=fit)
+    assert images.pixels.shape == (4, 32, 32, 3)
+    for name, pixels in zip(images.rows["name"], images.pixels, strict=True):
+        np.testing.assert_array_equal(pixels, fit.fit(np.asarray(Image.open(folder / "test" / name))))
+    # another preprocessing is another pack of the same files
+    other = load_image_set(folder, "test", fit=Preprocessing(32, interpolation="box"))
+    assert other.fingerprint == images.fingerprint
+    assert (other.pixels != images.pixels).any()
+
+
+def test_a_set_of_the_size_that_is_asked_for_is_taken_as_it_is(cifake: Path) -> None:
+    (cifake / "test/REAL/odd.png").write_bytes(jpeg(textured(1, fine=True, seed=3)[0][:30]))
+    with pytest.raises(DatasetError, match="1 files are no 32 x 32 images: test/REAL/odd.png: is 32 x 30 pixels"):
+        load_image_set(cifake, "test", fit=Preprocessing(32))

@@ -41,7 +41,7 @@ def test_archives_and_folders_are_read_and_nothing_is_unpacked(tmp_path: Path) -
         (tmp_path / "ddpm" / "deep" / f"{number}.png").write_bytes(png(image))
     (tmp_path / "README.md").write_text("not a generator")
     before = sorted(tmp_path.rglob("*"))
-    found = {one.name: one for one in read_generators(tmp_path)}
+    found = {one.name: one for one in read_generators(tmp_path, 32)}
     assert list(found) == ["ddpm", "gan"]
     np.testing.assert_array_equal(found["gan"].pixels, gan)
     np.testing.assert_array_equal(found["ddpm"].pixels, ddpm)
@@ -62,7 +62,7 @@ def test_what_is_damaged_of_another_size_or_there_twice_is_counted_and_left_out(
             "notes.txt": b"not an image at all",
         },
     )
-    (one,) = read_generators(tmp_path)
+    (one,) = read_generators(tmp_path, 32)
     np.testing.assert_array_equal(one.pixels, images[:2])
     assert (one.skipped, one.repeats) == (3, 1)
 
@@ -72,7 +72,7 @@ def test_the_fingerprint_is_of_the_pixels_whatever_their_order_and_names(tmp_pat
     write_archive(tmp_path / "a.tar.xz", {f"{n}.png": png(image) for n, image in enumerate(images)})
     write_archive(tmp_path / "b.tar.xz", {f"x{9 - n}.png": png(image) for n, image in enumerate(images[::-1])})
     write_archive(tmp_path / "c.tar.xz", {f"{n}.png": png(image) for n, image in enumerate(images[:3])})
-    one, same, other = read_generators(tmp_path)
+    one, same, other = read_generators(tmp_path, 32)
     assert one.fingerprint == same.fingerprint != other.fingerprint
 
 
@@ -81,7 +81,7 @@ def test_names_in_an_archive_are_never_paths(tmp_path: Path) -> None:
     folder.mkdir()
     image = textured(1, fine=True, seed=7)[0]
     write_archive(folder / "gan.tar.xz", {"../../escaped.png": png(image), str(tmp_path / "absolute.png"): png(image)})
-    (one,) = read_generators(folder)
+    (one,) = read_generators(folder, 32)
     assert len(one.pixels) == 1
     assert not (tmp_path / "escaped.png").exists()
     assert not (tmp_path.parent / "escaped.png").exists()
@@ -97,25 +97,25 @@ def test_links_and_folders_in_an_archive_are_passed_over(tmp_path: Path) -> None
         member = tarfile.TarInfo("0.png")
         member.size = len(png(image))
         archive.addfile(member, io.BytesIO(png(image)))
-    (one,) = read_generators(tmp_path)
+    (one,) = read_generators(tmp_path, 32)
     assert (len(one.pixels), one.skipped) == (1, 0)
 
 
 def test_what_is_no_archive_or_far_too_large_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ForeignError, match="is no folder"):
-        read_generators(tmp_path / "nowhere")
+        read_generators(tmp_path / "nowhere", 32)
     with pytest.raises(ForeignError, match="holds no images of 32 x 32"):
-        read_generators(tmp_path)
+        read_generators(tmp_path, 32)
     good = write_archive(tmp_path / "gan.tar.xz", {"0.png": png(textured(1, fine=True, seed=9)[0])})
     monkeypatch.setattr(foreign, "MAX_UNPACKED", 100)
     with pytest.raises(ForeignError, match="far more than images"):
-        read_generators(tmp_path)
+        read_generators(tmp_path, 32)
     monkeypatch.undo()
     data = good.read_bytes()
     for broken in (data[: len(data) // 2], b"no archive at all"):
         good.write_bytes(broken)
         with pytest.raises(ForeignError, match=r"gan\.tar\.xz is no whole \.tar\.xz"):
-            read_generators(tmp_path)
+            read_generators(tmp_path, 32)
 
 
 @pytest.fixture
@@ -152,7 +152,7 @@ def photographs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_squares_are_cut_once_and_made_small_under_every_filter(photographs: Path) -> None:
     seen = []
-    found = cut_photographs(crops=6, progress=lambda done, of: seen.append((done, of)))
+    found = cut_photographs(crops=6, side=32, progress=lambda done, of: seen.append((done, of)))
     # one that is absent, or another picture than the manifest's, is left out
     assert list(found) == ["sea"]
     assert list(found["sea"]) == list(RESAMPLING)
@@ -165,8 +165,8 @@ def test_squares_are_cut_once_and_made_small_under_every_filter(photographs: Pat
         for number, (side, n) in enumerate((side, n) for side in (64, 128) for n in range(3)):
             square = picture.crop((10 * n, 5 * n, 10 * n + side, 5 * n + side)).resize((32, 32), method)
             np.testing.assert_array_equal(squares[number], np.asarray(square))
-    assert cut_photographs(crops=2, split="test").keys() == {"sea"}
-    assert cut_photographs(crops=2, split="train") == {}
+    assert cut_photographs(crops=2, side=32, split="test").keys() == {"sea"}
+    assert cut_photographs(crops=2, side=32, split="train") == {}
 
 
 def test_saved_like_cifake_is_jpeg_75_with_halved_colour(pixels: NDArray[np.uint8]) -> None:

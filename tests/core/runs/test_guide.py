@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core.detectors.detector import load_detector
+from core.detectors.storage import load_detector
 from core.explainers.lime.regions import explain_lime_fully
 from core.explainers.results import LimeSettings
 from core.explainers.saving import Style, draw_result

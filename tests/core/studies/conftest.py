@@ -10,7 +10,9 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
-from core.detectors.detector import FAKE, REAL, Detector, round_to_float16, save_detector
+from core.detectors.detector import FAKE, REAL, Detector
+from core.detectors.resnet import ResNetDetector, round_to_float16
+from core.detectors.storage import save_detector
 from core.images.image_set import CLASSES, ImageSet, fingerprint_of
 from core.images.statistics import image_facts
 from core.runs.run import write_run
@@ -45,7 +47,7 @@ def mixed_detector(pixels: NDArray[np.uint8]) -> Detector:
     detector = make_detector()
     detector.network.fc.bias.data[REAL] -= float(np.median(detector.margins(pixels)))
     round_to_float16(detector.network)
-    return Detector(detector.network, detector.width, manifest={"name": "tiny"})
+    return ResNetDetector(detector.network, detector.width, manifest={"name": "tiny"})
 
 
 @pytest.fixture

@@ -7,7 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core.detectors.detector import REAL, load_detector
+from core.detectors.detector import REAL
+from core.detectors.resnet import ResNetDetector
+from core.detectors.storage import load_detector
 from core.images.decoding import RESAMPLING
 from core.images.out_of_distribution import as_cifake, read_generators
 from core.metrics.classification import confidence_of
@@ -61,7 +63,7 @@ def test_each_generator_is_counted_both_ways_saved(
     table = asked(source, generators=str(generators)).table
     detector = load_detector(source.detector)
     everything: dict[str, list[np.ndarray]] = {AS_IT_IS: [], AS_CIFAKE: []}
-    for one in read_generators(generators):
+    for one in read_generators(generators, 32):
         for encoding, pixels in ((AS_IT_IS, one.pixels), (AS_CIFAKE, as_cifake(one.pixels))):
             margins = detector.margins(pixels)
             real = margins > 0
@@ -174,8 +176,8 @@ def test_a_detector_of_the_sample_is_asked_of_photographs_that_it_has_not_seen(
 ) -> None:
     splits = []
 
-    def cut(*, crops: int, split: str | None) -> dict[str, dict[str, np.ndarray]]:
-        splits.append((crops, split))
+    def cut(*, crops: int, side: int, split: str | None) -> dict[str, dict[str, np.ndarray]]:
+        splits.append((crops, side, split))
         return {}
 
     monkeypatch.setattr(transfer, "cut_photographs", cut)
@@ -184,7 +186,7 @@ def test_a_detector_of_the_sample_is_asked_of_photographs_that_it_has_not_seen(
         context.detector.manifest = {"training_set": training}
         table = transfer.compute(context, np.arange(60), STUDY.with_parameters({"crops": 8}).parameters)
         assert isinstance(table, pd.DataFrame)
-    assert splits == [(8, None), (8, "test")]
+    assert splits == [(8, 32, None), (8, 32, "test")]
 
 
 def test_a_detector_that_always_says_real_is_shown_to(
@@ -193,7 +195,7 @@ def test_a_detector_that_always_says_real_is_shown_to(
     context = source.open()
     network = context.detector.network
     network.fc.bias.data[REAL] += 1000
-    always = replace(context.detector, network=network)
+    always = ResNetDetector(network, context.detector.width)
     table = transfer.compute(
         replace(context, detector=always), np.arange(60), {"generators": str(generators), "crops": 4}
     )

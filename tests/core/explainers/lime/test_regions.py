@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sklearn.linear_model import Ridge
 
 from core.detectors.detector import REAL, Detector
+from core.detectors.resnet import ResNetDetector
 from core.edits.masking import FILLS, Fill, mask_batch
 from core.explainers.diagnostics import lime_health
 from core.explainers.lime.regions import explain_lime, explain_lime_fully, target_values
@@ -23,8 +24,8 @@ def detector() -> Detector:
     """Random, but loud enough for masks to matter and undecided enough for probabilities to move."""
     network = make_detector(width=2, seed=1).network
     network.fc.weight *= 50
-    network.fc.bias[REAL] -= float(np.mean(Detector(network, 2).margins(textured(20, fine=True, seed=9))))
-    return Detector(network, 2)
+    network.fc.bias[REAL] -= float(np.mean(ResNetDetector(network, 2).margins(textured(20, fine=True, seed=9))))
+    return ResNetDetector(network, 2)
 
 
 @pytest.fixture(scope="module")
@@ -99,13 +100,13 @@ def test_no_sample_is_run_twice_and_none_that_is_not_shown(
     detector: Detector, image: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[NDArray[np.uint8]] = []
-    logits = Detector.logits
+    logits = ResNetDetector.logits
 
     def counting(self: Detector, pixels: NDArray[np.uint8], **settings: object) -> NDArray[np.float32]:
         seen.extend(pixels)
         return logits(self, pixels, **settings)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(Detector, "logits", counting)
+    monkeypatch.setattr(ResNetDetector, "logits", counting)
     steps = explain_lime(detector, image, settings=LimeSettings(n_samples=512))
     next(steps)
     assert len(seen) == 64
@@ -325,7 +326,7 @@ def test_logits_that_are_no_numbers_are_refused(image: NDArray[np.uint8]) -> Non
     network = make_detector(width=2).network
     network.fc.bias.fill_(float("nan"))
     with pytest.raises(ExplanationError, match="not finite"):
-        explain_lime_fully(Detector(network, 2), image)
+        explain_lime_fully(ResNetDetector(network, 2), image)
 
 
 def test_an_image_of_another_size_is_refused(detector: Detector) -> None:

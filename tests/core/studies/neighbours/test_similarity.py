@@ -8,6 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from core.detectors.detector import Detector
+from core.detectors.resnet import ResNetDetector
 from core.images.image_set import ImageSet, load_image_set
 from core.runs.run import read_run
 from core.studies.neighbours import similarity as neighbours
@@ -63,13 +64,13 @@ def test_a_stopped_computation_goes_on_where_it_was(
     tiny_detector: Detector, images: ImageSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = []
-    full_pass = Detector.full_pass
+    full_pass = ResNetDetector.full_pass
 
     def counted(self: Detector, pixels: NDArray[np.uint8], **more: object) -> object:
         seen.append(len(pixels))
         return full_pass(self, pixels, **more)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(Detector, "full_pass", counted)
+    monkeypatch.setattr(ResNetDetector, "full_pass", counted)
     shares = list(compute_features(tiny_detector, images, stop=lambda: len(seen) > 2))
     assert shares == [16 / 60, 32 / 60]
     assert read_features(tiny_detector.cache_key, images.fingerprint) is None

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core.detectors.detector import Detector, save_detector
+from core.detectors.detector import Detector
+from core.detectors.storage import save_detector
 from core.images.image_set import ImageSet
 from core.metrics.intervals import wilson_interval
 from core.runs.run import read_run, write_run

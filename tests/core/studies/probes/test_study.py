@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from core.detectors.detector import Detector, build_network
+from core.detectors.resnet import ResNetDetector, build_network
 from core.metrics.intervals import Estimate, wilson_interval
 from core.probes.flips import short_margins
 from core.probes.table import FAMILIES, PROBES, probe_columns, size_column
@@ -95,7 +95,7 @@ def test_a_trained_network_is_seen_through_too(tmp_path: Path) -> None:
             module.momentum = None
     with torch.no_grad():
         network(pixels)
-    detector = Detector(network, 4)
+    detector = ResNetDetector(network, 4)
     run, table = asked(Cue(detector, cue.pixels), tmp_path)  # type: ignore[arg-type]
     assert (run.predictions["label"] == run.predictions["predicted"]).mean() > 0.9
     turns = read_turns(run, table, PARAMETERS)
@@ -135,7 +135,7 @@ def _bare(pixels: np.ndarray) -> "object":
 
     means = np.zeros((len(pixels), 3), np.float32)
     ids = [str(number) for number in range(len(pixels))]
-    return Batch(np.asarray(pixels), np.asarray(pixels), np.asarray(pixels), means, means, Chance.of(ids))
+    return Batch(np.asarray(pixels), np.asarray(pixels), np.asarray(pixels), means, means, Chance.of(ids, side=32))
 
 
 def test_a_sample_of_a_run_gives_the_same_rows(source: Source) -> None:

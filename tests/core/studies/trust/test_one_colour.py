@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy.stats import binomtest
 
 from core.detectors.detector import REAL, Detector
+from core.detectors.resnet import ResNetDetector
 from core.explainers.results import LimeSettings
 from core.runs.run import read_run
 from core.studies.runner import Source, run_study
@@ -103,8 +104,8 @@ def test_under_the_papers_settings_it_is_the_packages_colour() -> None:
     network.fc.weight *= 50
     images = np.concatenate([textured(2, fine=False, seed=5), textured(2, fine=True, seed=6)])
     images[0] = 120
-    network.fc.bias[REAL] -= float(np.mean(Detector(network, 2).margins(images)))
-    detector = Detector(network, 2)
+    network.fc.bias[REAL] -= float(np.mean(ResNetDetector(network, 2).margins(images)))
+    detector = ResNetDetector(network, 2)
 
     def classifier(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
         with torch.inference_mode():

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from scipy import stats
 from scipy.stats import spearmanr
 
-from core.detectors.detector import Detector, build_network
+from core.detectors.detector import Detector
+from core.detectors.resnet import LEVELS, ResNetDetector, build_network
 from core.explainers.controls import edge_map
 from core.explainers.results import LimeSettings
 from core.runs.run import Run, read_run
@@ -20,12 +21,14 @@ from core.studies.store import read_study
 from core.studies.study import Context
 from core.studies.trust import randomisation as sanity
 from core.studies.trust.lime_pass import LimePass
-from core.studies.trust.randomisation import COLUMNS, STUDY, compute, conclude, randomised
-from core.studies.trust.summary import LEVELS, LIME_LEVELS, sanity_summary
+from core.studies.trust.randomisation import STUDY, columns_for, compute, conclude, lime_levels
+from core.studies.trust.summary import sanity_summary
 from tests.core.trust_cues import made_run
 
 PARAMETERS = {**STUDY.parameters, "networks": 3, "others": 5, "lime_others": 3}
 Explain = Callable[[Detector, NDArray[np.uint8], LimeSettings], LimePass]
+LIME_LEVELS = lime_levels(LEVELS)
+COLUMNS = columns_for(LEVELS)
 CELLS = np.add.outer(np.arange(32) // 4 * 8, np.arange(32) // 4).astype(np.int16)
 
 
@@ -64,7 +67,7 @@ def test_everything_down_to_the_level_is_new_and_everything_below_as_it_was(
     level: str, tiny_detector: Detector
 ) -> None:
     before = {name: tensor.clone() for name, tensor in tiny_detector.network.state_dict().items()}
-    found = randomised(tiny_detector, level, seed=5).network.state_dict()
+    found = tiny_detector.randomised(level, seed=5).network.state_dict()
     fresh = build_network(tiny_detector.width, seed=5).state_dict()
     fallen = LEVELS[: LEVELS.index(level) + 1]
     names = {name: name.split(".")[0].replace("bn1", "conv1") for name in found}
@@ -79,7 +82,7 @@ def test_everything_down_to_the_level_is_new_and_everything_below_as_it_was(
 def test_seeds_give_other_detectors_and_the_same_seed_the_same(
     tiny_detector: Detector, pixels: NDArray[np.uint8]
 ) -> None:
-    first, again, other = (randomised(tiny_detector, "layer3", seed=seed) for seed in (0, 0, 1))
+    first, again, other = (tiny_detector.randomised("layer3", seed=seed) for seed in (0, 0, 1))
     assert first.sha256 == again.sha256 != other.sha256
     np.testing.assert_array_equal(first.margins(pixels), again.margins(pixels))
     # what it computes with is what it holds
@@ -101,7 +104,7 @@ def test_random_weights_change_the_maps(context: Context, monkeypatch: pytest.Mo
 
 def test_the_detectors_own_weights_do_not(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
     explain_by(monkeypatch, by_map)
-    monkeypatch.setattr(sanity, "randomised", lambda detector, _level, seed: detector)
+    monkeypatch.setattr(ResNetDetector, "randomised", lambda detector, _level, seed: detector)
     table = compute(context, np.arange(10), PARAMETERS)
     for column in COLUMNS:
         if column.split("_")[-1] in LEVELS:
@@ -126,7 +129,7 @@ def test_every_number_is_scipys_without_its_sign(context: Context, monkeypatch: 
         image = context.pixels[row]
         lime = by_map(context.detector, image, settings).weights
         for level in ("fc", "layer2", "conv1"):
-            odd = randomised(context.detector, level, seed=row % 3)
+            odd = context.detector.randomised(level, seed=row % 3)
             after = odd.full_pass(image[None]).maps
             expected = abs(spearmanr(maps[row].ravel(), after.ravel())[0])
             assert table.loc[at, f"gradcam_{level}"] == pytest.approx(expected, abs=0.02)

@@ -1,0 +1,140 @@
+"""What a detector's manifest says, as data; those of older versions are read too. Needs no torch."""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from core.detectors.capabilities import Capability
+from core.detectors.classes import Classes
+from core.detectors.preprocessing import SIDES, Preprocessing
+from core.storage import MANIFEST, ContractError
+
+# what manifests had before detectors had kinds: one network, one size, two classes
+OLD_ARCH = "resnet18-cifar"
+OLD_SIDE = 32
+OLD_LAYERS = {"layer1": (32, 32), "layer2": (16, 16), "layer3": (8, 8), "layer4": (4, 4)}
+OLD_LAYER = "layer4"
+OLD_KIND = "resnet"
+
+
+@dataclass(frozen=True)
+class About:
+    """What a detector's manifest says of how its answers are computed.
+
+    Attributes:
+        kind: a key of `core.detectors.registry.KINDS`.
+        config: what that kind builds its network from.
+        preprocessing: from a picture to what the network takes.
+        classes: what the outputs stand for.
+        target_layer: the layer that is looked at unless another is asked for, one of `layers`; "" where it has none.
+        temperature: margins are divided by it before they become probabilities.
+        layers: the layers that maps can be read from -> positions (height, width); as the detector said when it was
+            saved.
+        capabilities: what it can do; likewise.
+    """
+
+    kind: str
+    config: Mapping[str, Any]
+    preprocessing: Preprocessing
+    classes: Classes
+    target_layer: str
+    temperature: float
+    layers: Mapping[str, tuple[int, int]]
+    capabilities: frozenset[Capability]
+
+    @property
+    def side(self) -> int:
+        """Pixels along each side of the square that it takes."""
+        return self.preprocessing.size
+
+    def beyond_old(self) -> str:
+        """All that answers and maps depend on but weights, normalisation and temperature, as JSON.
+
+        It is "" for the paper's network at 32 pixels, all that manifests could say before detectors had kinds.
+        """
+        preprocess = {key: value for key, value in asdict(self.preprocessing).items() if key not in ("mean", "std")}
+        own = [self.kind, preprocess, list(self.classes.names), list(self.classes.fake), self.target_layer]
+        # a width follows from the weights
+        config = {} if self.kind == OLD_KIND else dict(self.config)
+        return "" if own == _OLD and not config else json.dumps([*own, config], sort_keys=True)
+
+    def said(self) -> dict[str, Any]:
+        """The same as JSON, the keys of a manifest."""
+        return {
+            "architecture": {"kind": self.kind, **self.config},
+            "preprocess": asdict(self.preprocessing),
+            "classes": list(self.classes.names),
+            "fake": list(self.classes.fake),
+            "target_layer": self.target_layer,
+            "temperature": self.temperature,
+            "layers": {name: list(size) for name, size in self.layers.items()},
+            "capabilities": sorted(self.capabilities),
+        }
+
+
+def describe(path: Path, manifest: Mapping[str, Any]) -> About:
+    """What a manifest says, checked.
+
+    Args:
+        path: the detector's folder, for sentences.
+        manifest: as read.
+
+    Raises:
+        ContractError: something is missing or cannot be; the message names the file.
+    """
+    try:
+        return _old(manifest) if "architecture" not in manifest else _new(manifest)
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
+        what = f"{error}" if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+        raise ContractError(
+            f"{path / MANIFEST} lacks architecture, preprocessing, classes or temperature, or says what cannot be "
+            f"({what}); restore it"
+        ) from None
+
+
+def _new(manifest: Mapping[str, Any]) -> About:
+    architecture = dict(manifest["architecture"])
+    kind, layer = architecture.pop("kind"), manifest["target_layer"]
+    names, fake = manifest["classes"], manifest["fake"]
+    if not all(isinstance(one, list) and all(isinstance(name, str) for name in one) for one in (names, fake)):
+        raise ValueError("classes and fake must be lists of names")
+    if not isinstance(kind, str) or not isinstance(layer, str):
+        raise ValueError("the kind and the target layer must be names")
+    layers = {str(name): _positions(size) for name, size in manifest["layers"].items()}
+    if layer not in layers and (layer or layers):
+        raise ValueError(f"the target layer {layer!r} is none of its layers")
+    able = frozenset(map(Capability, manifest["capabilities"]))
+    preprocessing = Preprocessing.of(manifest["preprocess"])
+    classes = Classes(tuple(names), tuple(fake))
+    return About(kind, architecture, preprocessing, classes, layer, _temperature(manifest), layers, able)
+
+
+def _old(manifest: Mapping[str, Any]) -> About:
+    if manifest.get("arch", OLD_ARCH) != OLD_ARCH:
+        raise ValueError(f"arch {manifest['arch']!r} is not known")
+    normalisation = manifest["normalisation"]
+    preprocessing = Preprocessing.of({**_OLD_PREPROCESS, "mean": normalisation["mean"], "std": normalisation["std"]})
+    config = {"width": manifest["width"]}
+    temperature, able = _temperature(manifest), frozenset(Capability)
+    return About(OLD_KIND, config, preprocessing, Classes(), OLD_LAYER, temperature, OLD_LAYERS, able)
+
+
+_OLD_PREPROCESS = {"size": OLD_SIDE, "resize": OLD_SIDE, "crop": "before", "interpolation": "bicubic"}
+_OLD = [OLD_KIND, _OLD_PREPROCESS, ["FAKE", "REAL"], ["FAKE"], OLD_LAYER]
+
+
+def _positions(size: Any) -> tuple[int, int]:
+    height, width = size
+    if not all(isinstance(one, int) and 0 < one <= SIDES[-1] for one in (height, width)):
+        raise ValueError(f"a layer cannot have {size!r} positions")
+    return height, width
+
+
+def _temperature(manifest: Mapping[str, Any]) -> float:
+    temperature = float(manifest["temperature"])
+    if not math.isfinite(temperature) or temperature <= 0:
+        raise ValueError(f"temperature must be above 0, not {temperature}")
+    return temperature

@@ -1,0 +1,257 @@
+"""What every detector shares that is a torch network: batches, grouped scores, maps by gradients, random weights."""
+
+from collections.abc import Callable, Iterator, Mapping
+from copy import deepcopy
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from core.detectors.capabilities import Capability
+from core.detectors.classes import Classes
+from core.detectors.detector import FAKE, REAL, Pass, Progress, probabilities
+from core.detectors.devices import measure_batch_size
+from core.detectors.identity import Identity
+from core.detectors.layers import look_through, margin_map
+from core.detectors.manifest import About
+from core.detectors.preprocessing import Channels, Preprocessing
+from core.detectors.weights import draw_anew, parts_of, weights_sha256
+
+CPU = torch.device("cpu")
+
+
+class Normalisation:
+    """What a network sees of pixels; training and every later pass have it from here.
+
+    Args:
+        mean, std: of pixels in 0..1, a value a channel.
+        device: where it computes.
+    """
+
+    def __init__(self, mean: Channels, std: Channels, device: torch.device) -> None:
+        self._shift = torch.tensor(mean, device=device).view(1, 3, 1, 1) * 255
+        self._scale = 1 / (255 * torch.tensor(std, device=device).view(1, 3, 1, 1))
+
+    def __call__(self, pixels: Tensor) -> Tensor:
+        """float32 (N, 3, H, W) of 0..255 on the device to what the network is given."""
+        return (pixels - self._shift) * self._scale
+
+
+class NetworkDetector:
+    """A detector whose network is any torch module: images (N, 3, S, S) in, an output a class out.
+
+    Attributes:
+        kind: the name of its kind in `core.detectors.registry.KINDS`.
+        layers, target_layer, channels: see `Detector`.
+        config: JSON-able settings from which its kind builds the network anew.
+
+    Args:
+        network: takes float32 (N, 3, S, S) and gives (N, K), or (N,) where there is one class.
+        preprocessing: from pixels to what the network takes.
+        classes: K of them.
+        target_layer: name of a submodule; the last whose output still has places when None.
+        temperature, manifest, device, batch_size: see `Detector`.
+
+    Raises:
+        ValueError: the network does not take such images, gives another number of outputs, or has no such layer.
+    """
+
+    kind: ClassVar[str]
+    layers: dict[str, tuple[int, int]]
+    channels: int
+
+    def __init__(
+        self,
+        network: nn.Module,
+        preprocessing: Preprocessing,
+        classes: Classes,
+        *,
+        config: Mapping[str, Any] | None = None,
+        target_layer: str | None = None,
+        temperature: float = 1.0,
+        manifest: Mapping[str, Any] | None = None,
+        device: torch.device = CPU,
+        batch_size: int | None = None,
+    ) -> None:
+        # a cast: torch's own signature knows no memory format without a dtype
+        moved: Callable[..., nn.Module] = network.eval().to
+        self.network = moved(device, memory_format=torch.channels_last)
+        for parameter in self.network.parameters():
+            parameter.requires_grad_(False)
+        self.preprocessing, self.classes = preprocessing, classes
+        self.config: Mapping[str, Any] = config or {}
+        self.temperature, self.manifest = temperature, manifest or {}
+        self.device, self.batch_size = device, batch_size
+        self.sha256 = weights_sha256(self.network)
+        self._normalised = Normalisation(preprocessing.mean, preprocessing.std, device)
+        self.layers = self._find_layers(target_layer)
+        self.target_layer = target_layer or next(reversed(self.layers), "")
+
+    @property
+    def name(self) -> str:
+        """Its folder's name, "unnamed" before it was saved."""
+        return str(self.manifest.get("name", "unnamed"))
+
+    @property
+    def about(self) -> About:
+        """How its answers are computed, as its manifest says it."""
+        return About(
+            self.kind,
+            self.config,
+            self.preprocessing,
+            self.classes,
+            self.target_layer,
+            self.temperature,
+            self.layers,
+            self.capabilities,
+        )
+
+    @property
+    def identity(self) -> Identity:
+        """Who it is: what its answers depend on, as computed."""
+        return Identity.of(self.sha256, self.about)
+
+    @property
+    def cache_key(self) -> str:
+        """What its answers are kept under in a cache; those of another device differ in their last digits."""
+        return f"{self.identity.fingerprint} {self.device.type}"
+
+    @property
+    def side(self) -> int:
+        """Pixels along each side of the square that it takes."""
+        return self.preprocessing.size
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """What it can do: predictions, gradients, and layers where its network has any with places."""
+        able = {Capability.PREDICTIONS, Capability.GRADIENTS}
+        return frozenset(able | {Capability.LAYERS} if self.layers else able)
+
+    @property
+    def bias(self) -> float | None:
+        """None: what follows the target layer is not known."""
+        return None
+
+    @property
+    def levels(self) -> tuple[str, ...]:
+        """The parts whose weights can be drawn anew, from the output down."""
+        return tuple(reversed(parts_of(self.network)))
+
+    def randomised(self, level: str, *, seed: int) -> "NetworkDetector":
+        """A detector with everything from the output down to `level` drawn anew; this one is not touched."""
+        network, levels = deepcopy(self.network), self.levels
+        parts = parts_of(network)
+        for upper in levels[: levels.index(level) + 1]:
+            # each part has its own lots, so that what is random above is the same whatever is random below
+            draw_anew(parts[upper], seed=seed * 1_000_003 + levels.index(upper))
+        return self._with_network(network, {"name": f"{self.name} random to {level}"})
+
+    def _with_network(self, network: nn.Module, manifest: Mapping[str, Any]) -> "NetworkDetector":
+        return type(self)(
+            network,
+            self.preprocessing,
+            self.classes,
+            config=self.config,
+            target_layer=self.target_layer or None,
+            manifest=manifest,
+            device=self.device,
+            batch_size=self.batch_size,
+        )
+
+    def inputs(self, pixels: NDArray[np.uint8] | Tensor) -> Tensor:
+        """uint8 (N, S, S, 3) to the network's normalised float32 (N, 3, S, S), channels_last, on the device."""
+        # a copy, because pixels may be a read-only memory map
+        tensor = torch.from_numpy(np.array(pixels)) if isinstance(pixels, np.ndarray) else pixels
+        # NHWC seen as NCHW is channels_last already: no copy beyond the conversion
+        return self._normalised(tensor.to(self.device).permute(0, 3, 1, 2).float())
+
+    def scores(self, inputs: Tensor) -> Tensor:
+        """Differentiable (N, 2) scores of FAKE and REAL, of float32 (N, 3, S, S) from `inputs`."""
+        return self._grouped(self.network(inputs))
+
+    def margins(
+        self, pixels: NDArray[np.uint8], *, batch_size: int | None = None, progress: Progress | None = None
+    ) -> NDArray[np.float32]:
+        """float32 (N,) margins of uint8 (N, S, S, 3), see `Detector.margins`."""
+        logits = self.logits(pixels, batch_size=batch_size, progress=progress)
+        return logits[:, REAL] - logits[:, FAKE]
+
+    def logits(
+        self, pixels: NDArray[np.uint8], *, batch_size: int | None = None, progress: Progress | None = None
+    ) -> NDArray[np.float32]:
+        """float32 (N, 2) scores of FAKE and REAL; arguments as for `margins`."""
+        parts = [self._forward(batch) for batch in self._batches(pixels, batch_size, progress)]
+        return torch.cat(parts).float().cpu().numpy() if parts else np.zeros((0, 2), np.float32)
+
+    def full_pass(
+        self, pixels: NDArray[np.uint8], *, batch_size: int | None = None, progress: Progress | None = None
+    ) -> Pass:
+        """Logits, and where there are layers the target layer's mean and the margin map by its gradients."""
+        if not self.layers:
+            return Pass(self.logits(pixels, batch_size=batch_size, progress=progress), None, None)
+        parts = [self._pass_with_map(batch) for batch in self._batches(pixels, batch_size, progress)]
+        if not parts:
+            shapes = ((0, 2), (0, self.channels), (0, *self.layers[self.target_layer]))
+            return Pass(*(np.zeros(shape, np.float32) for shape in shapes))
+        return Pass(*(torch.cat(column).float().cpu().numpy() for column in zip(*parts, strict=True)))
+
+    def p_real(self, margins: NDArray[np.float32]) -> NDArray[np.float32]:
+        """float32 (N,): probability of REAL, 0..1, of float32 (N,) margins, after temperature."""
+        return probabilities(margins, self.temperature)
+
+    def _forward(self, inputs: Tensor) -> Tensor:
+        """(N, 2), `scores` by the fastest way there is, without gradients."""
+        return self.scores(inputs)
+
+    def _grouped(self, outputs: Tensor) -> Tensor:
+        """(N, 2) of the network's own outputs: one number each for FAKE and for REAL."""
+        outputs = outputs.reshape(len(outputs), -1)
+        names, fake, real = self.classes.names, self.classes.fake_outputs, self.classes.real_outputs
+        if len(names) == 1:
+            spoken = torch.cat([torch.zeros_like(outputs), outputs], dim=1)
+            return spoken.flip(1) if fake else spoken
+        if len(names) == 2:
+            return outputs if fake == (FAKE,) else outputs.flip(1)
+        return torch.stack([outputs[:, list(group)].logsumexp(dim=1) for group in (fake, real)], dim=1)
+
+    def _pass_with_map(self, inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Logits (N, 2), the target layer's mean (N, C) and the margin map (N, h, w)."""
+        found: list[Tensor] = []
+
+        def margins(inputs: Tensor) -> Tensor:
+            found.append(self.scores(inputs))
+            return found[-1][:, REAL] - found[-1][:, FAKE]
+
+        activations, maps = margin_map(self.network.get_submodule(self.target_layer), margins, inputs)
+        return found[-1].detach(), activations.mean(dim=(2, 3)), maps
+
+    def _find_layers(self, wanted: str | None) -> dict[str, tuple[int, int]]:
+        """The layers that maps can be read from; sets how many channels the target layer has."""
+        blank = np.zeros((1, self.side, self.side, 3), np.uint8)
+        try:
+            found = look_through(self.network, self.inputs(blank))
+        except RuntimeError:
+            raise ValueError(f"its network takes no images of {self.side} x {self.side} pixels") from None
+        if found.outputs != len(self.classes.names):
+            raise ValueError(f"its network gives {found.outputs} outputs for {len(self.classes.names)} classes")
+        if wanted and wanted not in found.sizes:
+            raise ValueError(f"its network has no layer {wanted!r} with places")
+        self.channels = found.channels.get(wanted or next(reversed(found.sizes), ""), 0)
+        return found.layers(wanted)
+
+    def _batches(
+        self, pixels: NDArray[np.uint8], batch_size: int | None, progress: Progress | None
+    ) -> Iterator[Tensor]:
+        side = self.side
+        if pixels.ndim != 4 or pixels.shape[1:] != (side, side, 3) or pixels.dtype != np.uint8:
+            raise ValueError(f"pixels must be uint8 (N, {side}, {side}, 3), not {pixels.dtype} {pixels.shape}")
+        if batch_size is None and self.batch_size is None and len(pixels) >= 4096:
+            self.batch_size = measure_batch_size(self._forward, self.device, side=side)
+        size = batch_size or self.batch_size or 128
+        with torch.inference_mode():
+            for start in range(0, len(pixels), size):
+                yield self.inputs(pixels[start : start + size])
+                if progress is not None:
+                    progress(min(start + size, len(pixels)), len(pixels))

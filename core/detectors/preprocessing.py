@@ -1,0 +1,97 @@
+"""Preprocessing as data: how a picture of any size becomes the square that a detector is given. Needs no torch."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from core.images.decoding import RESAMPLING, crop_square, resize
+
+Crop = Literal["before", "after", "none"]
+Channels = tuple[float, float, float]
+SIDES = range(8, 1025)
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """What happens to a picture before a network sees it.
+
+    Attributes:
+        size: pixels along each side of the square that the network takes, 8 to 1,024.
+        resize: what the shorter side is resized to before the middle is cut out; `size` but where `crop` is "after".
+        crop: "before" cuts the middle square out and resizes it, "after" resizes and then cuts the middle out (as
+            torchvision's `Resize` and `CenterCrop` do), "none" stretches the picture to a square.
+        interpolation: a key of `RESAMPLING`.
+        mean, std: of pixels in 0..1, a value a channel, for normalisation.
+    """
+
+    size: int
+    resize: int = 0
+    crop: Crop = "before"
+    interpolation: str = "bicubic"
+    mean: Channels = (0.0, 0.0, 0.0)
+    std: Channels = (1.0, 1.0, 1.0)
+
+    def __post_init__(self) -> None:
+        if not self.resize:
+            object.__setattr__(self, "resize", self.size)
+        if self.size not in SIDES:
+            raise ValueError(f"size must be {SIDES[0]} to {SIDES[-1]} pixels, not {self.size}")
+        if self.crop not in get_args(Crop):
+            raise ValueError(f"crop must be one of {', '.join(get_args(Crop))}, not {self.crop!r}")
+        if self.resize != self.size and (self.crop != "after" or not self.size < self.resize <= 2 * SIDES[-1]):
+            raise ValueError(f"resize cannot be {self.resize} with size {self.size} and crop {self.crop!r}")
+        if self.interpolation not in RESAMPLING:
+            raise ValueError(f"interpolation must be one of {', '.join(RESAMPLING)}, not {self.interpolation!r}")
+        values = (*self.mean, *self.std)
+        if len(self.mean) != 3 or len(self.std) != 3 or not all(map(math.isfinite, values)) or min(self.std) <= 0:
+            raise ValueError("mean and std must be three finite numbers each, and no std may be 0 or less")
+
+    @classmethod
+    def of(cls, said: Mapping[str, Any]) -> "Preprocessing":
+        """What `asdict` made of one, read back.
+
+        Raises:
+            ValueError: a field is missing or cannot be.
+        """
+        try:
+            mean, std = (_channels(said[key]) for key in ("mean", "std"))
+            size, side = said["size"], said["resize"]
+            if not all(isinstance(one, int) and not isinstance(one, bool) for one in (size, side)):
+                raise ValueError("size and resize must be whole numbers")
+            return cls(size, side, said["crop"], said["interpolation"], mean, std)
+        except (KeyError, TypeError, OverflowError) as error:
+            raise ValueError(f"preprocessing lacks {error}") from None
+
+    def fit(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Any picture as the network takes it, but for the normalisation.
+
+        Args:
+            image: uint8 (height, width, 3).
+
+        Returns:
+            uint8 (size, size, 3).
+        """
+        square = (self.size, self.size)
+        if image.shape[:2] == square and self.resize == self.size:
+            return image
+        if self.crop == "before":
+            return resize(crop_square(image), self.size, resampling=self.interpolation)
+        if self.crop == "none":
+            return resize(image, self.size, resampling=self.interpolation)
+        height, width = image.shape[:2]
+        shorter = min(height, width)
+        # rounded down for the longer side and to even for the corner, as torchvision does
+        wide, high = (int(self.resize * side / shorter) for side in (width, height))
+        resized = Image.fromarray(image).resize((wide, high), RESAMPLING[self.interpolation])
+        left, top = (round((side - self.size) / 2) for side in (wide, high))
+        return np.asarray(resized)[top : top + self.size, left : left + self.size]
+
+
+def _channels(values: Any) -> Channels:
+    red, green, blue = map(float, values)
+    return red, green, blue

@@ -1,0 +1,273 @@
+"""The paper's modified ResNet-18 as a detector, with a fused fast path and the margin map from the pass itself."""
+
+from collections.abc import Mapping
+from copy import deepcopy
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torchvision.models.resnet import BasicBlock, ResNet
+
+from core.detectors.capabilities import Capability
+from core.detectors.classes import Classes
+from core.detectors.detector import Pass, Progress
+from core.detectors.network import CPU, NetworkDetector
+from core.detectors.preprocessing import Channels, Preprocessing
+from core.detectors.registry import Kind
+
+# what the paper's network was made for
+SIDE = 32
+STAGES = ("layer1", "layer2", "layer3", "layer4")
+LEVELS = ("fc", *reversed(STAGES), "conv1")
+_PARTS = {level: (level,) for level in LEVELS} | {"conv1": ("conv1", "bn1")}
+
+
+def build_network(width: int = 64, *, seed: int | None = None) -> ResNet:
+    """torchvision's ResNet-18 for 32 x 32 pixels: `conv1` 3x3 with stride 1, no max-pooling, two outputs.
+
+    Args:
+        width: channels of the first stage; the paper's is 64, the last stage has 8 * width.
+        seed: seeds the initial weights without touching torch's global generator.
+
+    Raises:
+        ValueError: a width below 1.
+    """
+    if width < 1:
+        raise ValueError(f"width must be at least 1, not {width}")
+    with torch.random.fork_rng(devices=[], enabled=seed is not None):
+        if seed is not None:
+            torch.manual_seed(seed)
+        network = ResNet(BasicBlock, [2, 2, 2, 2], num_classes=2)
+        network.conv1 = nn.Conv2d(3, width, kernel_size=3, stride=1, padding=1, bias=False)
+        network.maxpool = nn.Identity()
+        if width != 64:
+            network.bn1 = nn.BatchNorm2d(width)
+            network.inplanes = width
+            for stage in range(1, 5):
+                layer = network._make_layer(BasicBlock, width * 2 ** (stage - 1), 2, stride=1 if stage == 1 else 2)
+                setattr(network, f"layer{stage}", layer)
+            network.fc = nn.Linear(8 * width, 2)
+        for module in network.modules():
+            # torchvision's own initialisation, for the layers that replaced its
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+    return network
+
+
+class ResNetDetector(NetworkDetector):
+    """The paper's network; its last stage is followed by a mean and one linear layer, so a pass has its map in it.
+
+    Args:
+        network: from `build_network`.
+        width: channels of its first stage.
+        mean, std: normalisation of pixels in 0..1, a value a channel.
+        temperature, manifest, device, batch_size, target_layer: see `NetworkDetector`.
+        preprocessing: in the place of `mean`, `std` and 32 pixels a side.
+        classes: which of the two outputs is FAKE.
+    """
+
+    kind = "resnet"
+    network: ResNet
+
+    def __init__(
+        self,
+        network: ResNet,
+        width: int,
+        mean: Channels = (0.0, 0.0, 0.0),
+        std: Channels = (1.0, 1.0, 1.0),
+        *,
+        temperature: float = 1.0,
+        manifest: Mapping[str, Any] | None = None,
+        device: torch.device = CPU,
+        batch_size: int | None = None,
+        preprocessing: Preprocessing | None = None,
+        classes: Classes | None = None,
+        target_layer: str | None = None,
+    ) -> None:
+        self.width = width
+        super().__init__(
+            network,
+            preprocessing or Preprocessing(SIDE, mean=mean, std=std),
+            classes or Classes(),
+            config={"width": width},
+            target_layer=target_layer,
+            temperature=temperature,
+            manifest=manifest,
+            device=device,
+            batch_size=batch_size,
+        )
+        self._fused = fuse_batch_norm(self.network)
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """Everything; the instant map only where the last stage is the target layer."""
+        return frozenset(Capability) if self._instant else super().capabilities
+
+    @property
+    def bias(self) -> float | None:
+        """b_REAL - b_FAKE, what a margin map's mean lacks to be the margin."""
+        return float(self._direction(self.network.fc.bias)) if self._instant else None
+
+    @property
+    def levels(self) -> tuple[str, ...]:
+        """The classifier, the stages, and the first convolution with its normalisation."""
+        return LEVELS
+
+    def randomised(self, level: str, *, seed: int) -> "ResNetDetector":
+        """A detector with everything from the classifier down to `level` drawn anew; this one is not touched."""
+        fresh, network = _fresh(self.width, seed), deepcopy(self.network)
+        for upper in LEVELS[: LEVELS.index(level) + 1]:
+            for part in _PARTS[upper]:
+                network.get_submodule(part).load_state_dict(fresh.get_submodule(part).state_dict())
+        return ResNetDetector(
+            network,
+            self.width,
+            manifest={"name": f"{self.name} random to {level}"},
+            device=self.device,
+            batch_size=self.batch_size,
+            preprocessing=self.preprocessing,
+            classes=self.classes,
+            target_layer=self.target_layer,
+        )
+
+    def full_pass(
+        self, pixels: NDArray[np.uint8], *, batch_size: int | None = None, progress: Progress | None = None
+    ) -> Pass:
+        """Logits, pooled features and the signed margin map of N images at the cost of one forward pass each."""
+        if not self._instant:
+            return super().full_pass(pixels, batch_size=batch_size, progress=progress)
+        classifier = self.network.fc
+        direction = self._direction(classifier.weight)
+        parts = []
+        for batch in self._batches(pixels, batch_size, progress):
+            activations = self._fused.activations(batch)
+            features = activations.mean(dim=(2, 3))
+            logits = self._grouped(classifier(features))
+            # NHWC @ (C,) is a matrix product on memory as it lies
+            parts.append((logits, features, activations.permute(0, 2, 3, 1) @ direction))
+        if not parts:
+            shapes = ((0, 2), (0, self.channels), (0, *self.layers[self.target_layer]))
+            return Pass(*(np.zeros(shape, np.float32) for shape in shapes))
+        return Pass(*(torch.cat(column).float().cpu().numpy() for column in zip(*parts, strict=True)))
+
+    @property
+    def _instant(self) -> bool:
+        return self.target_layer == STAGES[-1]
+
+    def _direction(self, classifier: Tensor) -> Tensor:
+        """What of the classifier's weights or biases speaks for REAL."""
+        return classifier[self.classes.real_outputs[0]] - classifier[self.classes.fake_outputs[0]]
+
+    def _forward(self, inputs: Tensor) -> Tensor:
+        return self._grouped(self._fused(inputs))
+
+    def _find_layers(self, wanted: str | None) -> dict[str, tuple[int, int]]:
+        # each stage but the first halves the size, rounded up
+        positions = {name: -(-self.side // 2**number) for number, name in enumerate(STAGES)}
+        if wanted is not None and wanted not in positions:
+            raise ValueError(f"its layers are {', '.join(positions)}, and {wanted!r} is none of them")
+        if len(self.classes.names) != 2:
+            raise ValueError(f"its network has two outputs and {len(self.classes.names)} classes")
+        self.channels = self.width * 2 ** STAGES.index(wanted or STAGES[-1])
+        return {name: (side, side) for name, side in positions.items()}
+
+
+@lru_cache(maxsize=1)
+def _fresh(width: int, seed: int) -> nn.Module:
+    """New weights, which the levels of one random detector share."""
+    network: nn.Module = build_network(width, seed=seed)
+    return network
+
+
+class FusedNetwork(nn.Module):
+    """The same function as a ResNet in evaluation mode, with each batch normalisation folded into its convolution."""
+
+    def __init__(self, network: ResNet) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(fuse_conv_bn_eval(network.conv1, network.bn1), nn.ReLU(inplace=True))
+        blocks = [block for stage in range(1, 5) for block in getattr(network, f"layer{stage}")]
+        self.blocks = nn.Sequential(*(_FusedBlock(block) for block in blocks))
+        self.fc = network.fc
+
+    def activations(self, inputs: Tensor) -> Tensor:
+        """(N, 3, S, S) to layer4's (N, 8 * width, S / 8, S / 8)."""
+        activations: Tensor = self.blocks(self.stem(inputs))
+        return activations
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """(N, 3, S, S) to logits (N, 2)."""
+        logits: Tensor = self.fc(self.activations(inputs).mean(dim=(2, 3)))
+        return logits
+
+
+class _FusedBlock(nn.Module):
+    def __init__(self, block: BasicBlock) -> None:
+        super().__init__()
+        self.first = fuse_conv_bn_eval(block.conv1, block.bn1)
+        self.second = fuse_conv_bn_eval(block.conv2, block.bn2)
+        self.shortcut = None if block.downsample is None else fuse_conv_bn_eval(*block.downsample)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        residual = inputs if self.shortcut is None else self.shortcut(inputs)
+        output: Tensor = self.second(self.first(inputs).relu_())
+        return output.add_(residual).relu_()
+
+
+def fuse_batch_norm(network: ResNet) -> FusedNetwork:
+    """A faster copy of `network` for passes that need neither gradients nor hooks."""
+    fused = FusedNetwork(network).eval().requires_grad_(False)
+    fused.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return fused
+
+
+def round_to_float16(network: nn.Module) -> None:
+    """Round convolution and classifier weights to float16 in place, so that what ships is what was measured.
+
+    Batch-normalisation statistics stay float32: they are few, and small variances vanish in float16.
+
+    Raises:
+        ValueError: a weight is not finite in float16.
+    """
+    with torch.no_grad():
+        for name, tensor in network.state_dict().items():
+            if _is_rounded(tensor, name):
+                rounded = tensor.half()
+                if not bool(torch.isfinite(rounded).all()):
+                    raise ValueError(f"{name} has values that float16 cannot hold; the training has diverged")
+                tensor.copy_(rounded)
+
+
+def _is_rounded(tensor: Tensor, name: str) -> bool:
+    return tensor.ndim > 1 or name.startswith("fc.")
+
+
+def _width(config: Mapping[str, Any]) -> int:
+    width = config.get("width")
+    if not isinstance(width, int) or isinstance(width, bool) or not 1 <= width <= 1024:
+        raise ValueError(f"width must be from 1 to 1024, not {width!r}")
+    return width
+
+
+KIND = Kind(
+    name=ResNetDetector.kind,
+    told=lambda config: f"width-{_width(config)} detector",
+    # looked at before memory for a network of that width is taken
+    shapes=lambda config: {
+        "conv1.weight": (_width(config), 3, 3, 3),
+        "layer4.1.conv2.weight": (8 * _width(config), 8 * _width(config), 3, 3),
+    },
+    build=lambda config: build_network(_width(config), seed=0),
+    wrap=lambda network, about, **more: ResNetDetector(
+        network,
+        _width(about.config),
+        preprocessing=about.preprocessing,
+        classes=about.classes,
+        target_layer=about.target_layer or None,
+        **more,
+    ),
+    is_halved=_is_rounded,
+)

@@ -1,0 +1,102 @@
+"""Detectors on disk: manifest, weights as safetensors, model card. Nothing of what is read is ever executed."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors.torch import save
+from torch import Tensor
+
+from core.detectors.devices import pick_device
+from core.detectors.identity import WEIGHTS, check_claim, read_weights
+from core.detectors.manifest import About, describe
+from core.detectors.network import NetworkDetector
+from core.detectors.registry import Kind, find_kind
+from core.detectors.weights import COUNTER
+from core.runs.validation import read_detector_manifest
+from core.storage import MANIFEST, ContractError, read_folder, write_folder
+
+KIND = "detector"
+
+
+def save_detector(path: Path, detector: NetworkDetector, *, model_card: str, replace: bool = False) -> None:
+    """Write `detectors/<name>/`: manifest, weights and model card.
+
+    Args:
+        path: the folder; its last part becomes the detector's name.
+        detector: of a kind that keeps weights in float16 it must have been rounded to them.
+        model_card: Markdown.
+        replace: overwrite an existing folder.
+
+    Raises:
+        TakenError: the folder exists and is not to be replaced.
+        WriteError: it could not be written; nothing is left half done.
+    """
+    kind = find_kind(detector.kind)
+    tensors = {
+        name: (tensor.half() if kind.is_halved(tensor, name) else tensor).cpu().contiguous()
+        for name, tensor in detector.network.state_dict().items()
+        if not name.endswith(COUNTER)
+    }
+    manifest = {
+        **detector.manifest,
+        "name": path.name,
+        "parameters": sum(parameter.numel() for parameter in detector.network.parameters()),
+        **detector.about.said(),
+        "weights_sha256": detector.sha256,
+    }
+    files = {
+        WEIGHTS: lambda file: file.write_bytes(save(tensors)),
+        "README.md": lambda file: file.write_text(model_card, encoding="utf-8"),
+    }
+    write_folder(path, kind=KIND, manifest=manifest, files=files, replace=replace)
+
+
+def load_detector(path: Path, *, device: str = "auto") -> NetworkDetector:
+    """Read a detector from its folder.
+
+    Raises:
+        ContractError: a file is missing, changed, or of another network than the manifest says, or the manifest claims
+            other weights.
+        ValueError: there is no such device here.
+    """
+    read_detector_manifest(path)
+    manifest = read_folder(path, KIND)
+    about = describe(path, manifest)
+    try:
+        kind = find_kind(about.kind)
+        told = kind.told(about.config)
+    except ValueError as error:
+        raise ContractError(f"{path / MANIFEST} describes no detector that is known here ({error})") from None
+    file = path / WEIGHTS
+    tensors = {name: torch.from_numpy(values) for name, values in read_weights(path, manifest).items()}
+    _check_weights(file, tensors, kind, about, told)
+    network = kind.build(about.config)
+    try:
+        network.load_state_dict({name: tensor.float() for name, tensor in tensors.items()}, strict=False)
+    except RuntimeError:
+        raise ContractError(f"{file} does not hold the weights of a {told}; restore it") from None
+    missing = {name for name in network.state_dict() if not name.endswith(COUNTER)} ^ set(tensors)
+    if missing:
+        raise ContractError(f"{file} lacks or adds {sorted(missing)[0]}; restore it or train the detector again")
+    # a name is a folder's: what a manifest claims may be another detector's
+    named, chosen = {**manifest, "name": path.absolute().name}, pick_device(device)
+    try:
+        detector = kind.wrap(network, about, temperature=about.temperature, manifest=named, device=chosen)
+    except ValueError as error:
+        raise ContractError(f"{path} cannot be used: {error}; restore it") from None
+    check_claim(path, manifest, detector.sha256)
+    return detector
+
+
+def _check_weights(file: Path, tensors: Mapping[str, Tensor], kind: Kind, about: About, told: str) -> None:
+    """Refuse weights that are not finite or of another network, before memory for the network is taken."""
+    expected = kind.shapes(about.config)
+    if any(name in tensors and tuple(tensors[name].shape) != shape for name, shape in expected.items()):
+        raise ContractError(f"{file} does not hold the weights of a {told}; restore it")
+    for name in expected:
+        if name not in tensors:
+            raise ContractError(f"{file} lacks or adds {name}; restore it or train the detector again")
+    for name, tensor in tensors.items():
+        if not bool(torch.isfinite(tensor.float()).all()):
+            raise ContractError(f"{file} holds a number in {name} that is not finite; train the detector again")

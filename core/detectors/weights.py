@@ -1,0 +1,46 @@
+"""The weights of any network: their hash, and drawing them anew part by part."""
+
+import torch
+from torch import nn
+
+from core.detectors.identity import hash_weights
+
+# batch normalisation counts its batches; no answer depends on the count, so it is neither kept nor hashed
+COUNTER = "num_batches_tracked"
+
+
+def weights_sha256(network: nn.Module) -> str:
+    """sha256 over the names and values of a network's state, see `core.detectors.identity.hash_weights`."""
+    state = sorted((name, tensor) for name, tensor in network.state_dict().items() if not name.endswith(COUNTER))
+    return hash_weights((name, tensor.detach().float().cpu().numpy()) for name, tensor in state)
+
+
+def draw_anew(part: nn.Module, *, seed: int) -> None:
+    """Give every weight of a module a new initial value, without touching torch's global generator.
+
+    Weights that no module's own initialisation covers are drawn from a normal distribution as wide as they were.
+    """
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        torch.manual_seed(seed % 2**63)
+        covered: set[int] = set()
+        for module in part.modules():
+            reset = getattr(module, "reset_parameters", None)
+            if callable(reset):
+                reset()
+                covered |= {id(tensor) for tensor in module.parameters()}
+        for tensor in part.parameters():
+            if id(tensor) not in covered:
+                spread = float(tensor.std()) if tensor.numel() > 1 else 0.0
+                tensor.copy_(torch.randn(tensor.shape) * spread)
+
+
+def parts_of(network: nn.Module) -> dict[str, nn.Module]:
+    """The modules with weights that a network is a row of, in their order: its children, or those of its only child."""
+    found: dict[str, nn.Module] = {}
+    for name, child in network.named_children():
+        if any(True for _ in child.parameters()):
+            found[name] = child
+    if len(found) == 1:
+        ((name, only),) = found.items()
+        return {f"{name}.{inner}": child for inner, child in parts_of(only).items()} or found
+    return found

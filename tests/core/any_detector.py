@@ -1,0 +1,60 @@
+"""A home with a detector of a kind that the project does not know, at 48 x 48 pixels with one output, and its run."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from core.detectors.registry import KINDS
+from core.detectors.storage import save_detector
+from core.images.decoding import encode_png
+from core.images.image_set import load_image_set
+from core.runs.run import write_run
+from core.studies.runner import Source
+from tests.core.detectors.plain import SIDE, make_plain
+
+NAME = "plain"
+
+
+@contextmanager
+def plain_kind() -> Iterator[None]:
+    """The kind `plain` is known meanwhile."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(KINDS, NAME, "tests.core.detectors.plain")
+        yield
+
+
+def pictures(n: int, *, fine: bool, seed: int) -> NDArray[np.uint8]:
+    """uint8 (n, 48, 48, 3): soft blobs, with grain on top where `fine`."""
+    generator = np.random.default_rng(seed)
+    coarse = generator.uniform(60, 200, (n, 6, 6, 3)).repeat(8, axis=1).repeat(8, axis=2)
+    grain = generator.normal(0, 25, (n, SIDE, SIDE, 1)) if fine else 0
+    return np.clip(coarse + grain, 0, 255).astype(np.uint8)
+
+
+def write_set(root: Path, *, train: int = 8, test: int = 20) -> Path:
+    """A folder of PNG files, so many of each class."""
+    for split, n in (("train", train), ("test", test)):
+        for label, fine in (("FAKE", False), ("REAL", True)):
+            folder = root / split / label
+            folder.mkdir(parents=True)
+            for number, image in enumerate(pictures(n, fine=fine, seed=fine + 2 * (split == "test"))):
+                (folder / f"{('cat', 'dog')[number % 2]}-{number}.png").write_bytes(encode_png(image))
+    return root
+
+
+def write_home(home: Path) -> Source:
+    """`plain@images-test` with its pictures, and the detector that made it; half of its verdicts are REAL."""
+    data = write_set(home / "set")
+    images = load_image_set(data, "test")
+    detector = make_plain()
+    detector.network.head[2].bias.data += float(np.median(detector.margins(np.asarray(images.pixels))))
+    detector = type(detector)(
+        detector.network, detector.preprocessing, detector.classes, config=detector.config, manifest={"name": NAME}
+    )
+    save_detector(home / "detectors" / NAME, detector, model_card="# Detector `plain`\n")
+    run = write_run(home, detector, images, ship_images=True)
+    return Source(run, home / "detectors" / NAME, str(data))

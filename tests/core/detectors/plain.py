@@ -1,0 +1,72 @@
+"""A kind of detector that the project does not know: a plain network for 48 x 48 pixels with a single output."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from core.detectors.classes import Classes
+from core.detectors.network import NetworkDetector
+from core.detectors.preprocessing import Preprocessing
+from core.detectors.registry import Kind
+
+SIDE = 48
+# the one output says how sure it is that a picture was generated
+CLASSES = Classes(("generated",), ("generated",))
+PREPROCESSING = Preprocessing(SIDE, interpolation="box", mean=(0.5, 0.4, 0.6), std=(0.2, 0.3, 0.25))
+
+
+class Plain(nn.Module):
+    """Three convolutions, of which the last has 8 x 6 positions, and two layers on their mean."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(3, width, 5, padding=2)
+        self.second = nn.Conv2d(width, 2 * width, 3, stride=(3, 4), padding=1)
+        self.third = nn.Conv2d(2 * width, 3 * width, 3, stride=2, padding=1)
+        self.head = nn.Sequential(nn.Linear(3 * width, width), nn.GELU(), nn.Linear(width, 1))
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """(N, 3, 48, 48) to (N, 1)."""
+        activations = self.third(self.second(self.first(inputs).relu()).relu())
+        logits: Tensor = self.head(activations.relu().mean(dim=(2, 3)))
+        return logits
+
+
+class PlainDetector(NetworkDetector):
+    """Nothing that every network does not have."""
+
+    kind = "plain"
+
+
+def make_plain(*, seed: int = 0, width: int = 4, **settings: Any) -> PlainDetector:
+    """A random one whose answers differ from image to image."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = Plain(width)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.mul_(3)
+    return PlainDetector(network, PREPROCESSING, CLASSES, config={"width": width}, **settings)
+
+
+def _told(config: Mapping[str, Any]) -> str:
+    if not isinstance(config.get("width"), int):
+        raise ValueError("width must be a number")
+    return "plain detector"
+
+
+KIND = Kind(
+    name="plain",
+    told=_told,
+    build=lambda config: Plain(config["width"]),
+    wrap=lambda network, about, **more: PlainDetector(
+        network,
+        about.preprocessing,
+        about.classes,
+        config=about.config,
+        target_layer=about.target_layer or None,
+        **more,
+    ),
+)

@@ -1,0 +1,203 @@
+"""Whatever is asked of a detector can be asked of one that the project does not know: 48 x 48 pixels, one output."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from core import explain, predict
+from core.detectors.capabilities import Capability
+from core.detectors.detector import FAKE, REAL
+from core.detectors.network import NetworkDetector
+from core.detectors.storage import load_detector
+from core.explainers.gradcam import explain_margin_map
+from core.explainers.lime.regions import explain_lime_fully
+from core.explainers.results import LimeSettings
+from core.images.decoding import encode_png, resize
+from core.probes.probing import explain_probes
+from core.probes.table import PROBES, probe_columns
+from core.report import __main__ as report
+from core.runs.run import read_run
+from core.studies.probes.donors import with_donors
+from core.studies.registry import MODULES, find_study
+from core.studies.runner import Source, run_study
+from core.studies.store import read_study
+from core.studies.study import Context
+from tests.conftest import make_detector, textured
+from tests.core.any_detector import NAME, pictures, plain_kind, write_home
+from tests.core.detectors.plain import SIDE
+
+FEW = {"others": 4, "lime_others": 2, "networks": 2, "subsample": 40, "most": 3, "clouds": 1, "crops": 5}
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Source]:
+    """The run, its detector and its images on disk."""
+    with plain_kind():
+        yield write_home(tmp_path_factory.mktemp("any"))
+
+
+@pytest.fixture
+def context(source: Source) -> Context:
+    """The same, opened."""
+    return source.open()
+
+
+def test_its_manifest_says_all_of_it(source: Source) -> None:
+    found = load_detector(source.detector)
+    assert (found.name, found.side, found.classes.names, found.classes.fake) == (
+        NAME,
+        SIDE,
+        ("generated",),
+        ("generated",),
+    )
+    assert found.preprocessing.interpolation == "box"
+    assert found.capabilities == {Capability.PREDICTIONS, Capability.GRADIENTS, Capability.LAYERS}
+    # the last module at each size
+    assert found.layers == {"first": (48, 48), "second": (16, 12), "third": (8, 6)}
+    assert found.target_layer == "third"
+    assert found.levels == ("head", "third", "second", "first")
+
+
+def test_its_margin_is_minus_the_logit_of_the_fake_class(context: Context) -> None:
+    detector = context.detector
+    shift, scale = (torch.tensor(values).view(1, 3, 1, 1) for values in ((0.5, 0.4, 0.6), (0.2, 0.3, 0.25)))
+    inputs = (torch.from_numpy(np.array(context.pixels)).permute(0, 3, 1, 2) / 255 - shift) / scale
+    with torch.no_grad():
+        logits = detector.network(inputs)[:, 0].numpy()
+    np.testing.assert_allclose(detector.margins(context.pixels), -logits, atol=1e-4)
+    np.testing.assert_allclose(context.run.predictions["p_real"], 1 / (1 + np.exp(logits)), atol=1e-5)
+    assert set(context.run.predictions["predicted"]) == {"FAKE", "REAL"}
+
+
+def test_its_map_is_the_gradients_of_the_margin_times_the_activations(context: Context) -> None:
+    """By finite differences: each channel of the last layer is raised a little everywhere."""
+    detector, image = context.detector, context.pixels[:1]
+    found = detector.full_pass(image)
+    third, activations = detector.network.third, []
+    handle = third.register_forward_hook(lambda _module, _inputs, output: activations.append(output.double()))
+    with torch.no_grad():
+        detector.network(detector.inputs(image))
+    handle.remove()
+    (activation,) = activations
+    head, expected = detector.network.head.double(), torch.zeros(8, 6, dtype=torch.float64)
+    with torch.no_grad():
+        for channel in range(activation.shape[1]):
+            for row in range(8):
+                for column in range(6):
+                    moved = []
+                    for step in (-1e-5, 1e-5):
+                        raised = activation.clone()
+                        raised[0, channel, row, column] += step
+                        moved.append(-head(raised.relu().mean(dim=(2, 3)))[0, 0])
+                    expected += (moved[1] - moved[0]) / 2e-5 * activation[0, channel]
+    detector.network.head.float()
+    np.testing.assert_allclose(found.maps[0], expected.numpy(), rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(found.features[0], activation[0].mean(dim=(1, 2)).numpy(), atol=1e-5)
+
+
+def test_what_any_network_does_by_gradients_the_papers_does_by_its_fast_path() -> None:
+    known, images = make_detector(), textured(4, fine=True, seed=3)
+
+    class Unknown(NetworkDetector):
+        kind = "unknown"
+
+    same = Unknown(known.network, known.preprocessing, known.classes, target_layer="layer4")
+    fast, slow = known.full_pass(images), same.full_pass(images)
+    for one, other in zip(fast, slow, strict=True):
+        np.testing.assert_allclose(one, other, atol=2e-4)
+    assert same.layers == known.layers
+    assert same.channels == known.channels
+
+
+def test_its_run_has_its_shapes(context: Context) -> None:
+    run = context.run
+    assert (run.side, run.target_layer) == (SIDE, "third")
+    assert (run.images.shape, run.maps.shape, run.features.shape) == ((40, 48, 48, 3), (40, 8, 6), (40, 12))
+
+
+def test_pictures_of_another_size_are_fitted_as_its_manifest_says(
+    source: Source, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    large = [image.repeat(2, axis=0).repeat(2, axis=1) for image in pictures(4, fine=True, seed=9)]
+    for number, image in enumerate(large):
+        for label in ("REAL", "FAKE"):
+            folder = tmp_path / "large" / "test" / label
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / f"{number}.png").write_bytes(encode_png(image))
+    status = predict.main([str(source.detector), "--data", str(tmp_path / "large"), "--out", str(tmp_path)])
+    assert status == 0, capsys.readouterr().err
+    run = read_run(tmp_path / "runs" / f"{NAME}@images-test")
+    expected = load_detector(source.detector).margins(
+        np.stack([resize(image, SIDE, resampling="box") for image in large])
+    )
+    np.testing.assert_allclose(run.predictions["margin"], np.concatenate([expected, expected]), atol=1e-4)
+
+
+def test_lime_and_a_class_activation_map(context: Context) -> None:
+    image = np.asarray(context.pixels[3])
+    lime = explain_lime_fully(context.detector, image, settings=LimeSettings(n_samples=64))
+    assert lime.segments.shape == (SIDE, SIDE)
+    assert lime.margin == pytest.approx(float(context.detector.margins(image[None])[0]), abs=1e-4)
+    (cam,) = explain_margin_map(context.detector, image[None])
+    np.testing.assert_allclose(cam.values, context.run.maps[3].astype(np.float32), rtol=2e-3, atol=2e-2)
+
+
+@pytest.mark.xfail(strict=True, reason="Grad-CAM through torchcam knows the stages of the paper's network only")
+def test_the_command_that_explains(source: Source, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "image.png").write_bytes(encode_png(pictures(1, fine=True, seed=5)[0]))
+    arguments = [str(tmp_path / "image.png"), "--detector", str(source.detector), "--out", str(tmp_path / "out")]
+    status = explain.main(arguments)
+    assert status == 0, capsys.readouterr().err
+    page = (tmp_path / "out" / "explanation.html").read_text()
+    assert "48 x 48 pixels, enlarged" in page
+
+
+def test_probes_of_one_image(context: Context) -> None:
+    run, pixels = context.run, context.pixels
+    asked, settings = with_donors(
+        np.asarray(pixels[0]), run, lambda row: np.asarray(pixels[row]), name=str(run.predictions["id"][0]), row=0
+    )
+    (*_, result) = explain_probes(context.detector, asked, settings=settings)
+    assert result.complete
+    assert result.sentence
+    assert result.pictures.shape == (len(probe_columns()), SIDE, SIDE, 3)
+    # lengths are shares of the side, and say so in pixels
+    assert [one.label for one in PROBES["shuffle"].at(SIDE)] == ["24 pixels", "12 pixels", "6 pixels"]
+    after = result.get("shuffle_16")
+    assert after.strength.label == "24 pixels"
+    shuffled = result.pictures[list(probe_columns()).index("shuffle_16")]
+    corner, others = shuffled[:24, :24], (pixels[0][:24, 24:], pixels[0][24:, :24], pixels[0][24:, 24:])
+    assert any(np.array_equal(corner, other) for other in others)
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if name != "files"])
+def test_every_study(source: Source, name: str) -> None:
+    study = find_study(name)
+    study = study.with_parameters({key: value for key, value in FEW.items() if key in study.parameters})
+    images = None if study.whole else 12
+    answer = read_study(run_study(study, source, images=images), read_run(source.run))
+    assert len(answer.table)
+    numbers = answer.table.select_dtypes("number")
+    assert np.isfinite(numbers.to_numpy(float)).any()
+    if name == "sanity":
+        assert {"gradcam_head", "gradcam_second", "lime_third", "lime_first"} <= set(answer.table)
+        assert "second" in answer.about["columns"]["gradcam_second"]
+
+
+def test_the_report(source: Source, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert report.main([str(source.run), "--out", str(tmp_path / "r.html")]) == 0, capsys.readouterr().err
+    found = tmp_path / "selection.html"
+    assert report.main([str(source.run), "--out", str(found), "--select", "said=FAKE"]) == 0, capsys.readouterr().err
+    for file in (tmp_path / "r.html", found):
+        assert "at 48 x 48 pixels, and nothing else" in file.read_text()
+
+
+def test_scores_have_gradients(context: Context) -> None:
+    inputs = context.detector.inputs(context.pixels[:2]).requires_grad_(True)
+    scores = context.detector.scores(inputs)
+    (scores[:, REAL] - scores[:, FAKE]).sum().backward()
+    assert inputs.grad is not None
+    assert inputs.grad.abs().sum() > 0

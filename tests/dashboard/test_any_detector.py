@@ -1,0 +1,78 @@
+"""The pages show a detector that the project does not know, at 48 x 48 pixels with one output."""
+
+from collections.abc import Iterator
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from core.runs.run import read_run
+from core.studies.registry import MODULES, find_study
+from core.studies.runner import Source, run_study
+from tests.core.any_detector import plain_kind, write_home
+from tests.dashboard.conftest import PAGES, ROOT
+from tests.dashboard.test_pages import settled, words
+
+FEW = {"others": 4, "lime_others": 2, "networks": 2, "subsample": 40, "most": 3, "clouds": 1, "crops": 5}
+RUN = "plain@images-test"
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Source]:
+    """The run with small studies."""
+    with plain_kind():
+        source = write_home(tmp_path_factory.mktemp("any"))
+        for name in MODULES:
+            study = find_study(name)
+            few = {key: value for key, value in FEW.items() if key in study.parameters}
+            run_study(study.with_parameters(few), source, images=None if study.whole else 12)
+        yield source
+
+
+@pytest.fixture(autouse=True)
+def _home(made: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TELLTALE_HOME", str(made.run.parents[1]))
+    st.cache_resource.clear()
+
+
+def opened(page: str, **params: str) -> AppTest:
+    """A page of the run."""
+    app = AppTest.from_file(str(ROOT / "dashboard" / "app.py"), default_timeout=600)
+    app.query_params["run"] = RUN
+    app.run()
+    if page != "overview":
+        app.switch_page(f"views/{page}/page.py")
+        for name, value in {"run": RUN, **params}.items():
+            app.query_params[name] = value
+        app.run()
+    # both always show how far they are
+    return app if page in ("game", "guide") else settled(app)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page(page: str) -> None:
+    app = opened(page)
+    assert not app.exception
+    assert not app.error
+    assert "could not be computed" not in words(app)
+
+
+def test_inspect_explains_by_both_methods() -> None:
+    app = opened("inspect", samples="64")
+    said = words(app)
+    assert "What the detector is given: 48 x 48 pixels." in said
+    assert "different versions of the image in 64 samples" in said
+    assert "Rank correlation over the segments" in said
+
+
+def test_inspect_runs_every_probe() -> None:
+    app = opened("inspect", evidence="probes", change="shuffle_16")
+    assert not app.exception
+    assert "Called " in words(app)
+
+
+def test_trust_names_its_own_parts(made: Source) -> None:
+    app = opened("trust")
+    figures = [element.proto.spec for element in app.get("plotly_chart")]
+    assert any("and second" in figure and "everything" in figure for figure in figures)
+    assert read_run(made.run).target_layer == "third"
