@@ -8,7 +8,7 @@ import streamlit as st
 from core.images.image_set import KAGGLE
 from core.storage import ContractError
 from dashboard.components.glossary import explain
-from dashboard.components.plain import plain
+from dashboard.components.plain import plain, with_code
 from dashboard.components.polling import come_back
 from dashboard.components.words import remaining
 from dashboard.services import address, library
@@ -68,8 +68,8 @@ def _draw_refused(refused: Mapping[str, str]) -> None:
     with st.expander(
         f"{len(refused)} {'run' if len(refused) == 1 else 'runs'} cannot be opened", icon=":material/error:"
     ):
-        for name, sentence in refused.items():
-            st.caption(f"**{plain(name)}**: {plain(sentence)}")
+        for sentence in refused.values():
+            st.caption(with_code(sentence))
 
 
 def run_label(name: str) -> str:
@@ -84,7 +84,9 @@ def note_other_run(page: str) -> None:
     if st.session_state.get("run.other") != (run, page):
         st.session_state.pop("run.other", None)
         return
-    st.info(f"The run in this address is not here; showing {run.replace('@', ' on ')}.", icon=":material/link_off:")
+    st.info(
+        f"The run in this address is not here; showing {plain(run.replace('@', ' on '))}.", icon=":material/link_off:"
+    )
 
 
 def is_local() -> bool:
@@ -118,7 +120,7 @@ def _draw_pictures() -> None:
         share = min(1.0, status.done / status.total) if status.total else 0.0
         st.progress(share, _progress_words(status))
         if status.message:
-            st.caption(status.message)
+            st.caption(plain(status.message))
         if is_local():
             st.button("Stop", key="attach.stop", on_click=library.shelf().stop, type="tertiary")
         return
@@ -157,7 +159,7 @@ def _draw_pictures() -> None:
     if uncached := library.shelf().uncached:
         st.caption(f"{for_visitors(uncached)} Until then pictures lie in memory, and each start reads them again.")
     if status.state == "failed":
-        st.error(for_visitors(status.message, homes=library.homes()))
+        st.error(with_code(for_visitors(status.message, homes=library.homes())))
 
 
 def _progress_words(status: Attaching) -> str:

@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from core.files import LIMITS, open_file
 from core.images.decoding import MAX_FILE_BYTES
 from core.images.image_set import CIFAR10, CLASSES, UNPACKED, DatasetError, Progress, fingerprint_of
 from core.storage import cache_dir
@@ -158,7 +159,7 @@ def _files(archive: Path, names: Collection[str], sender: str) -> Iterator[tuple
         DatasetError: the archive is none, or its reader gives up.
     """
     left = set(names)
-    with archive.open("rb") as file:
+    with open_file(archive, limit=LIMITS[".zip"]) as file:
         begins = file.read(4)
         file.seek(0)
         if begins[:2] == b"\x1f\x8b":

@@ -20,6 +20,7 @@ import filelock
 import requests
 import urllib3
 
+from core.files import parse_json, read_bytes
 from core.images.cifake_files import fetched_path, is_fetched, known_files, repack
 from core.images.image_set import KAGGLE, DatasetError, Progress
 from core.storage import WriteError, write_bytes_atomically
@@ -236,7 +237,7 @@ def _version(response: requests.Response, held: int) -> _Version:
 
 def _read_version(part: Path) -> _Version | None:
     with contextlib.suppress(OSError, ValueError, TypeError):
-        return _Version(**json.loads(_about(part).read_text(encoding="utf-8")))
+        return _Version(**parse_json(read_bytes(_about(part))))
     return None
 
 

@@ -34,6 +34,8 @@ STYLE: Any = {
     "legend.frameon": False,
     # text stays text: it is read aloud, searched, and drawn in the reader's own font
     "svg.fonttype": "none",
+    # a category may have two dollar signs in its name
+    "text.parse_math": False,
     # the same picture gives the same bytes
     "svg.hashsalt": "telltale",
 }

@@ -1,18 +1,23 @@
 """Text that is not ours, made safe to stand in Streamlit's Markdown: it shows as it was written and does nothing."""
 
+import html
 import re
 
-# the letters that begin or end emphasis, code, links, pictures, HTML, formulas, tables and struck text
-INLINE = re.compile(r"([\\`*_\[\]<>&$~|])")
+# the letters that begin or end emphasis, code, links, pictures, HTML, formulas, tables and struck text; an underscore
+# within a word is none of them
+INLINE = re.compile(r"([\\`*\[\]<>&$~|]|(?<![^\W_])_|_(?![^\W_]))")
 # what makes a heading, a list or a rule of a line that it begins
-LEADING = re.compile(r"^(?:(?P<mark>[#+=-])|(?P<number>\d+)(?P<after>[.)]))")
+LEADING = re.compile(r"^(?:(?P<mark>[#+=-])|(?P<number>\d+)(?P<after>[.)])(?=\s|$))")
 # directives, icons, emoji and addresses are found after the escapes are gone: only a letter in between stops that
 JOINER = "\N{WORD JOINER}"
 FOUND_LATER = re.compile(r":(?=\S)|\bwww(?=\.)", re.IGNORECASE)
+COMMAND = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
+# a fence's language would draw some of them as diagrams, which can hold pictures
+LANGUAGE = re.compile(r"^([ \t>*+\-\d.)]*)(?:(`{3,})[^`\n]*|(~{3,})[^\n]*)$", re.MULTILINE)
 
 
 def plain(text: object) -> str:
-    """Markdown that shows a text as it is, on one line.
+    """Markdown that shows a text as it is, on one line and without spaces around it.
 
     For every name, tag, category or sentence that comes from a disk, an address or a visitor. A name with a colon gets
     an invisible letter after it.
@@ -20,6 +25,33 @@ def plain(text: object) -> str:
     Args:
         text: what to show; anything but text is shown as `str` writes it.
     """
-    line = INLINE.sub(r"\\\1", " ".join(str(text).split()))
-    line = LEADING.sub(lambda found: rf"{found['number'] or ''}\{found['mark'] or found['after']}", line)
+    line = _escaped(str(text).strip())
+    return LEADING.sub(lambda found: rf"{found['number'] or ''}\{found['mark'] or found['after']}", line)
+
+
+def with_code(text: object) -> str:
+    """`plain` for a sentence that core has made: what it has put between backticks, mostly a command, shows as code."""
+    parts = COMMAND.split(str(text).strip())
+    return "".join(code(part) if number % 2 else _escaped(part) for number, part in enumerate(parts))
+
+
+def _escaped(text: str) -> str:
+    line = INLINE.sub(r"\\\1", re.sub(r"[^\S \u00a0]+", " ", text))
     return FOUND_LATER.sub(lambda found: found[0] + JOINER, line)
+
+
+def code(text: object) -> str:
+    """Markdown that shows a text as code, on one line."""
+    line = " ".join(str(text).splitlines())
+    fence = "`" * (1 + max(map(len, re.findall("`+", line)), default=0))
+    return f"{fence} {line} {fence}" if "`" in line else f"{fence}{line}{fence}"
+
+
+def without_pictures(markdown: str) -> str:
+    """A stranger's Markdown with its pictures as text, so that no browser asks for them."""
+    return LANGUAGE.sub(r"\1\2\3", markdown.replace("![", r"!\["))
+
+
+def figure_text(text: object) -> str:
+    """A text for a Plotly figure, which reads some HTML and fills in `%{...}`."""
+    return html.escape(str(text), quote=False).replace("%{", f"%{JOINER}{{")

@@ -26,6 +26,7 @@ from core.runs.validation import check_manifest
 from core.storage import MANIFEST, ContractError, cache_dir, glance_at_folder, read_manifest
 from core.studies.store import find_studies, read_study, study_path
 from core.studies.study import Answer
+from dashboard.components.plain import with_code
 from dashboard.services.dataset_registry import Shelf
 from dashboard.services.sentences import for_visitors
 
@@ -150,7 +151,7 @@ def current() -> Opened:
         return _with_linked(open_run(path))
     except ContractError as error:
         st.title("This run cannot be read", anchor=False)
-        st.error(for_visitors(error, homes=homes()))
+        st.error(with_code(for_visitors(error, homes=homes())))
         st.stop()
 
 

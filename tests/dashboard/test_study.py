@@ -53,7 +53,7 @@ def test_a_table_is_made_when_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -
     csv_button("One", table, "one.csv", key="one", type="secondary")
     csv_button("Two", pd.DataFrame({"a": [2]}), "two.csv", key="two")
     assert not made
-    assert [data() for data, _ in drawn] == [b"a\n1\n", b"a\n2\n"]
+    assert [data() for data, _ in drawn] == [b"a\r\n1\r\n", b"a\r\n2\r\n"]
     assert made == [1]
     assert [options["type"] for _, options in drawn] == ["secondary", "tertiary"]
     assert {options["icon"] for _, options in drawn} == {":material/download:"}

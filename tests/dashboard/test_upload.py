@@ -92,14 +92,15 @@ def test_what_is_no_image_is_one_sentence(open_page: Open) -> None:
 
 
 def test_a_failed_look_is_one_sentence_and_can_be_tried_again(open_page: Open, home: Path) -> None:
-    weights = home / "detectors" / "tiny" / "weights.safetensors"
-    whole = weights.read_bytes()
-    weights.write_bytes(b"")
+    # the detector looks whole until it is asked
+    card = home / "detectors" / "tiny" / "README.md"
+    whole = card.read_bytes()
+    card.write_bytes(b"")
     app = upload(open_page("upload", run="tiny@seen-test"), ("stripes.png", picture(3), "image/png"))
     assert not app.exception
     # of the verdict and of both explanations
-    assert [error.value.startswith("tiny/weights.safetensors") for error in app.error] == [True] * 3
-    weights.write_bytes(whole)
+    assert [error.value.startswith("tiny/README.md") for error in app.error] == [True] * 3
+    card.write_bytes(whole)
     app.button(key="upload.again").click()
     app = settled(app.run())
     assert any("called" in element.value for element in app.table)
@@ -107,16 +108,17 @@ def test_a_failed_look_is_one_sentence_and_can_be_tried_again(open_page: Open, h
 
 
 def test_a_failed_look_is_said_once_a_file_in_the_table(open_page: Open, home: Path) -> None:
-    weights = home / "detectors" / "tiny" / "weights.safetensors"
-    whole = weights.read_bytes()
-    weights.write_bytes(b"")
+    # the detector looks whole until it is asked
+    card = home / "detectors" / "tiny" / "README.md"
+    whole = card.read_bytes()
+    card.write_bytes(b"")
     files = [(f"stripes{seed}.png", picture(seed), "image/png") for seed in (2, 5)]
     app = upload(open_page("upload", run="tiny@seen-test"), files[0], BROKEN, files[1])
     said = app.dataframe[0].value["verdict"].tolist()
-    assert [sentence.startswith("tiny/weights.safetensors") for sentence in said] == [True, False, True]
+    assert [sentence.startswith("tiny/README.md") for sentence in said] == [True, False, True]
     # beside the table: of the verdict and of both explanations of the one that is chosen
     assert len(app.error) == 3
-    weights.write_bytes(whole)
+    card.write_bytes(whole)
     app.button(key="table.again").click()
     table = settled(app.run()).dataframe[0].value
     assert table["verdict"].tolist()[::2] == [

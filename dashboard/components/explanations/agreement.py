@@ -13,6 +13,7 @@ from dashboard.components.explanations import panels
 from dashboard.components.explanations import settings as s
 from dashboard.components.explanations.asking import Known, Subject
 from dashboard.components.glossary import explain
+from dashboard.components.plain import plain
 from dashboard.components.words import percent
 from dashboard.services.library import Opened
 
@@ -53,7 +54,7 @@ def agreement_panel(
         named: say which detector it is about.
     """
     st.markdown("#### Do they agree?", help=explain("Agreement"))
-    by = f" By **{detector.name}**." if named else ""
+    by = f" By **{plain(detector.name)}**." if named else ""
     st.caption(f"Two methods that know nothing of each other. What both say is worth more than what one says.{by}")
     cam, lime = panels.finished(subject, detector, stored)
     panels.waits(cam is None or lime is None)

@@ -9,6 +9,7 @@ from dashboard.components.explanations.asking import Known, Subject
 from dashboard.components.explanations.bands import bands_panel
 from dashboard.components.explanations.neighbours import neighbours_panel
 from dashboard.components.explanations.probes import probes_panel
+from dashboard.components.plain import plain
 from dashboard.services import library
 from dashboard.services.address import Setting
 from dashboard.services.library import Opened
@@ -29,8 +30,8 @@ def experiments(subject: Subject, detector: Known, opened: Opened, row: int | No
     st.space("small")
     st.subheader("Experiments on this image", anchor=False)
     st.caption(
-        f"The maps above say where. These say what: the image is changed and {detector.name} is asked again. Where the "
-        "verdict turns, and not under the control beside it, it rested on what was changed."
+        f"The maps above say where. These say what: the image is changed and {plain(detector.name)} is asked again. "
+        "Where the verdict turns, and not under the control beside it, it rested on what was changed."
     )
     ASKED.linked(
         st.segmented_control,

@@ -8,6 +8,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from dashboard.components.explanations.asking import visitor, worker
+from dashboard.components.plain import with_code
 from dashboard.components.polling import come_back
 from dashboard.components.words import remaining
 from dashboard.services.requests import Question
@@ -72,7 +73,7 @@ def _draw_standing(now: Standing, slot: str, doing: str, on_stop: Callable[[], N
 def draw_ended(now: Standing, slot: str) -> None:
     """Why a question ended without its whole answer, and a button that lets it be asked again."""
     if now.state == "failed":
-        st.error(now.message)
+        st.error(with_code(now.message))
     if now.state in ("stopped", "failed"):
         st.button(
             "Go on" if now.state == "stopped" else "Try again",

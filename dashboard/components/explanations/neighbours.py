@@ -15,6 +15,7 @@ from dashboard.components.explanations.follow import follow
 from dashboard.components.glossary import explain
 from dashboard.components.missing import how_to_get_pictures
 from dashboard.components.offers import offer_training_images
+from dashboard.components.plain import plain
 from dashboard.components.words import CLASS_WORDS
 from dashboard.services import library
 from dashboard.services.requests import Question
@@ -82,7 +83,7 @@ def with_pictures(found: Neighbours, run: Path | None) -> Neighbours:
 
 
 def _draw_found(found: Neighbours, detector: Known) -> None:
-    st.markdown(found.sentence)
+    st.markdown(plain(found.sentence))
     shown = [*found.near, *([found.other] if found.other else [])]
     if all(one.image is not None for one in shown):
         apart = None
@@ -99,11 +100,11 @@ def _draw_found(found: Neighbours, detector: Known) -> None:
         else:
             st.caption(f"Their pictures are not at hand. {how_to_get_pictures()}")
     if found.is_training:
-        st.caption(f"The nearest of all {found.candidates:,} training images ({found.name}), searched exactly.")
+        st.caption(f"The nearest of all {found.candidates:,} training images ({plain(found.name)}), searched exactly.")
     else:
         st.caption(
-            f"The nearest of {found.candidates:,} images of the run itself ({found.name}), not of its training images: "
-            "the features of those have not been computed here."
+            f"The nearest of {found.candidates:,} images of the run itself ({plain(found.name)}), not of its training "
+            "images: the features of those have not been computed here."
         )
 
 
@@ -123,7 +124,7 @@ def _tile(one: Neighbour) -> dict[str, str]:
 def _draw_names(shown: Sequence[Neighbour]) -> None:
     table = pd.DataFrame(
         {
-            "image": [one.name for one in shown],
+            "image": [plain(one.name) for one in shown],
             "is": [CLASS_WORDS[one.label] for one in shown],
             "called": [CLASS_WORDS[one.called] for one in shown],
             "distance": [f"{one.distance:.3f}" for one in shown],

@@ -17,6 +17,7 @@ from dashboard.components.explanations.follow import draw_ended, keep_up
 from dashboard.components.glossary import explain
 from dashboard.components.images.picture import explained_picture
 from dashboard.components.keys import key_of
+from dashboard.components.plain import plain
 from dashboard.components.polling import come_back
 from dashboard.components.words import CLASS_WORDS, THE_PAPER, name_paper, percent, remaining
 from dashboard.services.worker import Standing
@@ -203,7 +204,7 @@ def _answers(
         for place, detector, standing in zip(beside, detectors, now, strict=True):
             with place:
                 if len(detectors) > 1:
-                    st.markdown(f"**{detector.name}**")
+                    st.markdown(f"**{plain(detector.name)}**")
                 _draw_answer(subject, detector, standing, style_now(smooth=smooth, scale=scale), slot=slot)
         busy_now = any(standing.busy for standing in now)
         drawn = st.session_state.get("agreement.drawn")
@@ -261,7 +262,7 @@ def verdict_line(subject: Subject, detector: Known, stored: CamResult | None) ->
         if now.answer is not None:
             _draw_verdict(detector, now.answer)
         elif now.busy:
-            st.caption(f"**{detector.name}** is being asked")
+            st.caption(f"**{plain(detector.name)}** is being asked")
 
     keep_up(stand, show, slot=slot)
 
@@ -269,7 +270,7 @@ def verdict_line(subject: Subject, detector: Known, stored: CamResult | None) ->
 def _draw_verdict(detector: Known, answer: CamResult) -> None:
     sure = answer.p_real if answer.verdict == "REAL" else 1 - answer.p_real
     st.markdown(
-        f"**{detector.name}**: {CLASS_WORDS[answer.verdict]}, {percent(sure)} sure, margin {answer.margin:+.2f}",
+        f"**{plain(detector.name)}**: {CLASS_WORDS[answer.verdict]}, {percent(sure)} sure, margin {answer.margin:+.2f}",
         help=explain("Confidence", "Margin"),
     )
 

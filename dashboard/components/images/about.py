@@ -9,6 +9,7 @@ import streamlit as st
 from core.images.statistics import FACTS
 from core.runs.tags import TagError
 from dashboard.components.images.filter_names import short_label, value_name
+from dashboard.components.plain import plain, with_code
 from dashboard.components.words import percent
 from dashboard.services import library
 from dashboard.services.library import Opened
@@ -40,7 +41,7 @@ def _draw_studies(opened: Opened, row: int) -> None:
     }
     compared = False
     for title, columns in asked.items():
-        st.markdown(f"**{title}**", help=opened.studied[columns[0]].question or None)
+        st.markdown(f"**{plain(title)}**", help=plain(opened.studied[columns[0]].question) or None)
         compared |= _draw_values(opened, row, columns)
         if "agreement.rank" in columns:
             st.caption(
@@ -50,7 +51,7 @@ def _draw_studies(opened: Opened, row: int) -> None:
     if compared:
         st.caption(LOWER)
     if silent := [title for title in by_study if title not in asked]:
-        st.caption(f"They say nothing of this image: {', '.join(silent)}.")
+        st.caption(f"They say nothing of this image: {', '.join(map(plain, silent))}.")
 
 
 def _draw_values(opened: Opened, row: int, columns: Sequence[str]) -> bool:
@@ -63,7 +64,7 @@ def _draw_values(opened: Opened, row: int, columns: Sequence[str]) -> bool:
     for name in columns:
         values = opened.table[name]
         value = values.iloc[row]
-        line = lines[short_label(opened, name)] = {"here": value_name(str(value))}
+        line = lines[plain(short_label(opened, name))] = {"here": plain(value_name(str(value)))}
         if name in opened.extents:
             line["here"] = f"{value:.4g}"
             # the number of a cluster is its name: none is lower
@@ -95,12 +96,12 @@ def _draw_own(id_: str) -> None:
         if unkept is not None:
             _draw_unkept(id_, note, why)
         if problem := st.session_state.pop("inspect.problem", None):
-            st.error(problem)
+            st.error(with_code(problem))
 
 
 def _draw_unkept(id_: str, note: str, why: str) -> None:
     """Why what was written is not kept, what is kept instead, and a way out either way."""
-    st.warning(why, icon=":material/edit_note:")
+    st.warning(with_code(why), icon=":material/edit_note:")
     st.caption("What is kept now:")
     # as it was written: it is no Markdown
     st.text(note or "no note")

@@ -10,6 +10,7 @@ import streamlit as st
 from core.runs.browsing import Extent, Filter, choices_of
 from dashboard.components.images.filter_names import help_of, only_value, short_label, value_name
 from dashboard.components.keys import key_of
+from dashboard.components.plain import plain
 from dashboard.services import address
 from dashboard.services.library import Opened
 
@@ -55,12 +56,12 @@ def segments(opened: Opened, wanted: Filter, column: str) -> None:
         change(opened, lambda now: now.choosing(column, [value] if value else []))
 
     st.segmented_control(
-        short_label(opened, column),
+        plain(short_label(opened, column)),
         options,
         key=key,
         on_change=take,
         help=help_of(opened, column),
-        format_func=lambda option: TEXTS.get(option, option),
+        format_func=lambda option: TEXTS.get(option) or plain(option),
     )
 
 
@@ -72,11 +73,13 @@ def several(opened: Opened, wanted: Filter, column: str, label: str) -> None:
     def take() -> None:
         change(opened, lambda now: now.choosing(column, st.session_state[key]))
 
-    shared: dict[str, Any] = {"key": key, "on_change": take, "help": help_of(opened, column), "format_func": value_name}
+    shared: dict[str, Any] = {"key": key, "on_change": take, "help": help_of(opened, column)}
     if len(options) <= MOST_PILLS:
-        st.pills(label, options, selection_mode="multi", wrap=True, **shared)
+        named = {option: plain(value_name(option)) for option in options}
+        st.pills(plain(label), options, selection_mode="multi", wrap=True, format_func=named.get, **shared)
     else:
-        st.multiselect(label, options, **shared)
+        # what a list offers is no Markdown
+        st.multiselect(plain(label), options, format_func=value_name, **shared)
 
 
 def ranges(opened: Opened, wanted: Filter, columns: Sequence[str]) -> None:
@@ -105,7 +108,7 @@ def one_range(
         ends = first if first > low else -np.inf, last if last < high else np.inf
         change(opened, lambda now: now.ranging(column, *ends))
 
-    st.slider(label, low, high, step=step, key=key, on_change=take, help=help_of(opened, column), **options)
+    st.slider(plain(label), low, high, step=step, key=key, on_change=take, help=help_of(opened, column), **options)
 
 
 def _grid(extent: Extent) -> tuple[float, float, float, str]:
@@ -135,9 +138,9 @@ def file_name(opened: Opened, wanted: Filter) -> None:
 
 def one_tag(opened: Opened, wanted: Filter, names: list[str]) -> None:
     """One of the tags, which all who come here share."""
-    st.session_state["explore.tag"] = wanted.tag
+    st.session_state["explore.tagged_with"] = wanted.tag
 
     def take() -> None:
-        change(opened, lambda now: narrowed(now, tag=st.session_state["explore.tag"]))
+        change(opened, lambda now: narrowed(now, tag=st.session_state["explore.tagged_with"]))
 
-    st.selectbox("Tag", names, key="explore.tag", index=None, on_change=take, placeholder="any")
+    st.selectbox("Tag", names, key="explore.tagged_with", index=None, on_change=take, placeholder="any")

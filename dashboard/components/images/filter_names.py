@@ -4,6 +4,7 @@ import numpy as np
 
 from core.images.statistics import FACTS
 from core.runs.browsing import SORTS, choices_of, sort_columns
+from dashboard.components.plain import plain
 from dashboard.services.library import Opened
 
 NAMES = {
@@ -60,8 +61,8 @@ def ends(low: float, high: float) -> str:
 
 
 def help_of(opened: Opened, column: str) -> str | None:
-    """What a column is."""
-    return (opened.studied[column].help or None) if column in opened.studied else HELP.get(column)
+    """What a column is, as Markdown."""
+    return (plain(opened.studied[column].help) or None) if column in opened.studied else HELP.get(column)
 
 
 def only_value(opened: Opened, column: str) -> str | None:

@@ -12,6 +12,7 @@ from core.studies.clusters.differences import FACT_WORDS
 from core.studies.clusters.words import Words, differences
 from core.studies.store import find_studies
 from dashboard.components.glossary import explain
+from dashboard.components.plain import plain
 from dashboard.services import library
 from dashboard.services.library import Opened
 
@@ -96,5 +97,5 @@ def _words(
 
 
 def written(text: str) -> str:
-    """A difference with what differs in bold and its numbers after it."""
-    return re.sub(r"^(.*)( \([^()]*\)|: [^:]*)$", r"**\1**\2", text, flags=re.DOTALL)
+    """A difference as Markdown, with what differs in bold and its numbers after it."""
+    return re.sub(r"^(.*)( \([^()]*\)|: [^:]*)$", r"**\1**\2", plain(text), flags=re.DOTALL)

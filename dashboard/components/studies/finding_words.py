@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from core.studies.study import Finding
+from dashboard.components.plain import plain
 from dashboard.components.words import CLASS_WORDS
 
 # finding -> the question that it answers
@@ -44,9 +45,9 @@ def _card(one: Finding) -> None:
     if one.key in QUESTIONS:
         st.markdown(f"**{QUESTIONS[one.key]}**")
     answer, compared = answer_and_control(one.sentence)
-    st.markdown(scannable(coloured(answer)))
+    st.markdown(scannable(coloured(plain(answer))))
     if compared:
-        st.caption(scannable(coloured(compared)))
+        st.caption(scannable(coloured(plain(compared))))
 
 
 def answer_and_control(text: str) -> tuple[str, str]:
@@ -62,8 +63,8 @@ def parts(sentence: str) -> tuple[str, str]:
 
 
 def bullets(sentences: Sequence[str]) -> None:
-    """Draw sentences as a list."""
-    st.markdown("\n".join(f"- {scannable(coloured(sentence))}" for sentence in sentences))
+    """Draw sentences, which are no Markdown, as a list."""
+    st.markdown("\n".join(f"- {scannable(coloured(plain(sentence)))}" for sentence in sentences))
 
 
 def scannable(text: str) -> str:

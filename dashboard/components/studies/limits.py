@@ -6,6 +6,7 @@ from core.detectors.identity import Identified
 from core.detectors.manifest import OLD_SIDE
 from core.storage import ContractError
 from core.studies.study import Answer, Finding
+from dashboard.components.plain import plain, with_code
 from dashboard.components.studies import out_of_distribution
 from dashboard.components.studies.finding_words import bullets
 from dashboard.components.words import percent, section
@@ -55,7 +56,7 @@ def _measured(detector: Identified) -> Answer | None:
     try:
         answer = library.answer_by(detector.identity, "transfer")
     except ContractError as error:
-        st.caption(for_visitors(error, homes=library.homes()))
+        st.caption(with_code(for_visitors(error, homes=library.homes())))
         return None
     if answer is None:
         st.caption(
@@ -75,15 +76,15 @@ def _seen(detector: Identified | None) -> str:
             f"{side} x {side} photographs of ten kinds of things and the pictures that one image generator made of the "
             "same things"
         )
-    return f"the {side} x {side} images of {trained_on}"
+    return f"the {side} x {side} images of {plain(trained_on)}"
 
 
 def _draw_rates(answer: Answer) -> None:
     rates = [(words, answer.finding(key)) for key, words in RATES.items()]
     st.markdown("\n".join(f"- {_rate(words, found)}" for words, found in rates if found is not None))
     with st.expander("All that was measured of this"):
-        st.markdown("\n".join(f"- {found.sentence}" for found in answer.findings))
-        st.caption(f"{answer.about.get('question', '')} Compared with: {answer.about.get('control', '')}")
+        st.markdown("\n".join(f"- {plain(found.sentence)}" for found in answer.findings))
+        st.caption(plain(f"{answer.about.get('question', '')} Compared with: {answer.about.get('control', '')}"))
 
 
 def _rate(words: str, found: Finding) -> str:

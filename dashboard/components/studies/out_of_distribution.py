@@ -10,6 +10,7 @@ from core.images.upload import DEFAULT_FILTER
 from core.studies.out_of_distribution import AS_CIFAKE, EVERY_FILTER, GENERATOR, OWN, PHOTOGRAPHS, no_worse
 from core.studies.study import Answer
 from dashboard.components.charts import style as charts
+from dashboard.components.plain import figure_text, plain
 from dashboard.components.studies import charts as evidence_charts
 from dashboard.components.studies.downloads import study_download
 from dashboard.components.studies.finding_words import bullets
@@ -73,14 +74,14 @@ def draw_transfer(opened: Opened, answer: Answer) -> None:
                 st.caption("They were not at hand when this was measured.")
             else:
                 figure = evidence_charts.carried(
-                    rows.assign(name=rows["source"].map(generator_name)),
+                    rows.assign(name=rows["source"].map(generator_name).map(figure_text)),
                     column="share_real",
                     own=float(own["FAKE"]) if "FAKE" in own else None,
                     hue="REAL",
                     x="called REAL, so they pass",
                 )
                 charts.show(figure, key="evidence.generators", alt="Share called REAL, by generator")
-                st.caption(f"Dashed: FAKE images of {opened.run.manifest['set']} that it calls REAL.")
+                st.caption(f"Dashed: FAKE images of {plain(opened.run.manifest['set'])} that it calls REAL.")
         with grid.cell():
             st.markdown("#### Ordinary photographs, made small by")
             rows = table[(table["kind"] == PHOTOGRAPHS) & (table["filter"] != EVERY_FILTER)].sort_values("share_real")
@@ -88,14 +89,14 @@ def draw_transfer(opened: Opened, answer: Answer) -> None:
                 st.caption("They were not at hand when this was measured.")
             else:
                 figure = evidence_charts.carried(
-                    accused(rows).assign(name=rows["filter"]),
+                    accused(rows).assign(name=rows["filter"].map(figure_text)),
                     column="share_fake",
                     own=1 - float(own["REAL"]) if "REAL" in own else None,
                     hue="FAKE",
                     x="called FAKE, so they are accused",
                 )
                 charts.show(figure, key="evidence.photographs", alt="Share called FAKE, by resampling filter")
-                st.caption(f"Dashed: REAL images of {opened.run.manifest['set']} that it calls FAKE.")
+                st.caption(f"Dashed: REAL images of {plain(opened.run.manifest['set'])} that it calls FAKE.")
     bullets(sentences(answer))
     study_download(opened, answer)
 

@@ -1,5 +1,7 @@
 """A study on a page: read, or the sentence that stands in its place; what it comes to, and its numbers as files."""
 
+import re
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -10,6 +12,7 @@ from core.storage import ContractError
 from core.studies.groups import By
 from core.studies.study import Answer
 from dashboard.components.downloads import file_button
+from dashboard.components.plain import code, plain, with_code
 from dashboard.components.studies.finding_words import bullets
 from dashboard.services import library
 from dashboard.services.library import Opened
@@ -19,10 +22,8 @@ from dashboard.services.sentences import for_visitors
 ENOUGH = 1000
 # quick on any number of images
 QUICK = ("audit", "clusters", "duplicates", "files")
-# columns of what visitors write, and of how their files are called
-WRITTEN = ("tags", "note", "name")
-# a cell that begins so is a formula in a spreadsheet
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
+# a cell that begins so is a formula in a spreadsheet; as it is set up, it takes other letters for the end of a cell
+FORMULA = re.compile(r"(^|[;\t\r\n])(?=\s*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n])")
 Summary = Callable[..., pd.DataFrame]
 NUMBER_NAMES = {"value": "value", "low": "95 % from", "high": "to", "images": "images"}
 
@@ -30,7 +31,7 @@ NUMBER_NAMES = {"value": "value", "low": "95 % from", "high": "to", "images": "i
 def command(opened: Opened, *names: str) -> str:
     """What to type for studies of this run."""
     some = f" --images {ENOUGH}" if len(opened.run) > ENOUGH and not set(names) <= set(QUICK) else ""
-    return f"python -m core.studies {' '.join(names)} --run {opened.run.name}{some}"
+    return f"python -m core.studies {' '.join(names)} --run {shlex.quote(opened.run.name)}{some}"
 
 
 def readable(opened: Opened, name: str, title: str | None = None) -> Answer | None:
@@ -48,8 +49,8 @@ def study_of(opened: Opened, name: str, title: str | None = None) -> Answer | No
     if found is None and not is_there(opened, name):
         _titled(title)
         st.info(
-            f"This has not been measured for {opened.run.name} yet. To do so, run `{command(opened, name)}` and reload "
-            "this page.",
+            f"This has not been measured for {plain(opened.run.name)} yet. To do so, run {code(command(opened, name))} "
+            "and reload this page.",
             icon=":material/science:",
         )
     return found
@@ -96,7 +97,7 @@ def _summary(_opened: Opened, _answer: Answer, _make: Summary, stamp: str, by: B
 def refused(error: ContractError, title: str | None = None) -> None:
     """Say why a study cannot be shown."""
     _titled(title)
-    st.error(for_visitors(error, homes=library.homes()))
+    st.error(with_code(for_visitors(error, homes=library.homes())))
 
 
 def _titled(title: str | None) -> None:
@@ -127,8 +128,10 @@ def numbers(opened: Opened, answer: Answer, frame: pd.DataFrame, *, names: Mappi
         st.dataframe(shown, hide_index=True, alt=f"The numbers of {about['title']}")
         settings = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in about["parameters"].items())
         st.caption(
-            f"{about['images']:,} of {about['of']:,} images, weighted up to the run; control: {about['control']} "
-            f"Settings: {settings}. Made {about['created'].partition('T')[0]}."
+            plain(
+                f"{about['images']:,} of {about['of']:,} images, weighted up to the run; control: {about['control']} "
+                f"Settings: {settings}. Made {about['created'].partition('T')[0]}."
+            )
         )
         with st.container(horizontal=True):
             csv_button("These numbers (CSV)", shown, f"{opened.run.name}-{key}.csv", key=f"{key}.shown")
@@ -158,10 +161,12 @@ def csv_button(
 
 
 def as_csv(table: pd.DataFrame) -> bytes:
-    """A table as CSV, with "'" before what visitors wrote wherever a spreadsheet would run it as a formula."""
-    plain = {name: table[name].astype(object).map(_plain) for name in WRITTEN if name in table}
-    return table.assign(**plain).to_csv(index=False).encode()
+    """A table as CSV, with "'" before every text that a spreadsheet would run as a formula, headings included."""
+    written = [name for name in table if not pd.api.types.is_numeric_dtype(table[name])]
+    guarded = table.assign(**{name: table[name].astype(object).map(_guarded) for name in written})
+    # with both letters in the line's end, a cell that holds one of them is quoted
+    return guarded.rename(columns=_guarded).to_csv(index=False, lineterminator="\r\n").encode()
 
 
-def _plain(value: object) -> object:
-    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
+def _guarded(value: object) -> object:
+    return FORMULA.sub(r"\1'", value) if isinstance(value, str) else value

@@ -11,6 +11,7 @@ from core.storage import ContractError
 from core.studies.groups import By
 from core.studies.study import Answer
 from core.studies.trust import summary as trust_summary
+from dashboard.components.plain import plain
 from dashboard.components.studies import trust_words
 from dashboard.components.studies.study import Summary, cannot, numbers, refused, study_of, summary
 from dashboard.components.words import CLASS_WORDS, percent, section
@@ -167,7 +168,7 @@ def _scale(opened: Opened, answers: Mapping[str, Answer]) -> None:
         most = judged.loc[judged["images"].idxmax()]
         under = f"{most['errors']:,} of the run's {most['errors_of']:,} errors are among them"
         lines.append(("images with explanations judged", f"{most['images']:,}", under))
-    each = ", ".join(f"{row.title.lower()} {row.images:,}" for row in judged.itertuples())
+    each = ", ".join(f"{plain(row.title.lower())} {row.images:,}" for row in judged.itertuples())
     said = f"By study: {each}." if each else "No study has judged explanations of this run yet."
     _complaint("Does it scale?", "any more than a handful require teams", lines, said)
 

@@ -7,6 +7,7 @@ import pandas as pd
 
 from core.metrics.intervals import Estimate
 from core.studies.trust.summary import EXPLANATIONS, ONE_COLOUR, OTHER_IMAGE, kept_by_the_picture
+from dashboard.components.plain import plain
 from dashboard.components.words import listed, percent
 
 # a rank correlation from here on is the same picture to the eye, and from the second on a related one
@@ -49,7 +50,7 @@ def faithful(excess: pd.DataFrame) -> str:
     for method, name in EXPLANATIONS.items():
         found: dict[str, list[str]] = {}
         for row in rows[rows["method"] == method].itertuples():
-            control = CONTROL_WORDS.get(str(row.control), str(row.control))
+            control = CONTROL_WORDS.get(str(row.control)) or plain(row.control)
             how = "better than" if row.low > 0 else "worse than" if row.high < 0 else "neither better nor worse than"
             found.setdefault(f"{how} {control}", []).append(str(row.group))
         said = [f"{how} on {' and '.join(groups)} verdicts" for how, groups in found.items()]

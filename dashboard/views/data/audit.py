@@ -25,6 +25,7 @@ from dashboard.views.data import charts as audit_charts
 from dashboard.components.charts import style as charts
 from dashboard.components.studies import study
 from dashboard.components.studies.finding_words import coloured, parts
+from dashboard.components.plain import plain
 from dashboard.components.words import listed, percent
 
 # the columns of Explore that hold facts which are words
@@ -105,13 +106,13 @@ def concern_row(opened: Opened, group: Sequence[Concern], probes: Answer | None)
             if len(group) == 1:
                 draw_spread(opened, group[0])
             else:
-                for one, tab in zip(group, st.tabs([one.name.title for one in group]), strict=True):
+                for one, tab in zip(group, st.tabs([plain(one.name.title) for one in group]), strict=True):
                     with tab:
                         draw_spread(opened, one)
                         _more(opened, one)
         with band.cell():
             with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-                title = listed([one.name.title for one in group])
+                title = plain(listed([one.name.title for one in group]))
                 st.markdown(f"#### {title[0]}{title[1:].lower()}", width="content")
                 if icon := ICONS.get(group[0].how_well):
                     st.badge(f"tells {group[0].how_well}", icon=icon, color="gray")
@@ -119,7 +120,7 @@ def concern_row(opened: Opened, group: Sequence[Concern], probes: Answer | None)
             for one in group[: len(group) if len(said) > 1 else 1]:
                 name = f"{one.name.title}: " if len(said) > 1 else "Each: " if len(group) > 1 else ""
                 told = one.verdict if not name else one.verdict[0].lower() + one.verdict[1:]
-                st.markdown(f"**{name}{told}**")
+                st.markdown(f"**{plain(name + told)}**")
             if probes is not None and _changed(opened, probes, group[0].key)[1]:
                 st.markdown("Changed by force it turns many verdicts all the same: these rest on it.")
             if len(group) == 1:
@@ -132,7 +133,7 @@ def concern_row(opened: Opened, group: Sequence[Concern], probes: Answer | None)
 def _more(opened: Opened, one: Concern) -> None:
     """Which class has more of it, and the way to the images."""
     if beside := parts(one.sentence)[1]:
-        st.caption(coloured(beside))
+        st.caption(coloured(plain(beside)))
     _buttons(opened, one)
 
 
@@ -147,18 +148,18 @@ def _grey(opened: Opened, group: Sequence[Concern]) -> None:
 
 def _sentences(opened: Opened, group: Sequence[Concern], probes: Answer | None) -> None:
     for one in group:
-        st.markdown(coloured(parts(one.sentence)[0]))
+        st.markdown(coloured(plain(parts(one.sentence)[0])))
         said, beside = parts(one.lean)
-        st.markdown(coloured(said))
+        st.markdown(coloured(plain(said)))
         if beside:
-            st.caption(beside)
+            st.caption(plain(beside))
         if isfinite(one.right.value):
             ends = f"{percent(one.right.low)} to {percent(one.right.high)}"
             st.caption(f"Of each class it calls on average {percent(one.right.value)} of these right ({ends}).")
     changed, _ = _changed(opened, probes, group[0].key) if probes is not None else (None, False)
     if changed:
         also = " All three are changed at once." if len(group) > 1 else ""
-        st.markdown(coloured(f"{changed}{also}"))
+        st.markdown(coloured(plain(f"{changed}{also}")))
 
 
 def _changed(opened: Opened, probes: Answer, key: str) -> tuple[str | None, bool]:
@@ -185,7 +186,7 @@ def _buttons(opened: Opened, one: Concern) -> None:
 def draw_spread(opened: Opened, one: Concern, *, title: bool = False) -> None:
     """How a fact is spread over the classes."""
     if title:
-        st.markdown(f"**{one.name.title}**")
+        st.markdown(f"**{plain(one.name.title)}**")
     column = COLUMNS.get(one.key, one.key)
     if column not in opened.table or opened.table[column].nunique() < 2:
         return
@@ -202,7 +203,7 @@ def harmless(opened: Opened, found: Sequence[Concern]) -> None:
             with grid.cell():
                 draw_spread(opened, one, title=True)
                 said, _ = parts(one.sentence)
-                st.caption(said)
+                st.caption(plain(said))
                 _buttons(opened, one)
 
 

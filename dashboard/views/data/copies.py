@@ -20,6 +20,7 @@ from dashboard.services.library import Opened
 from dashboard.views.data.pairs import pair_pictures
 from dashboard.components.words import CLASS_WORDS
 from dashboard.components.offers import offer_training_images
+from dashboard.components.plain import code
 from dashboard.components.studies.study import command
 
 SIDE_NAMES = {"in_training": "With training images", "in_set": "Within this set"}
@@ -44,7 +45,7 @@ def draw_counts(opened: Opened, duplicates: Answer) -> None:
                     _count(opened, row)
                 if not rows["checked"].all():
                     offer_training_images(
-                        f"With the training images at hand, run `{command(opened, 'duplicates')}` again.",
+                        f"With the training images at hand, run {code(command(opened, 'duplicates'))} again.",
                         library.maker(opened.run),
                         key=f"data.fetch.{side}",
                     )

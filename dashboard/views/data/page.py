@@ -11,22 +11,23 @@ from dashboard.components.charts import style as charts
 from dashboard.views.data.copies import draw_counts, draw_pairs
 from dashboard.components.studies.finding_words import coloured
 from dashboard.components.studies.study import readable
+from dashboard.components.plain import code, plain
 from dashboard.components.words import CLASS_WORDS, heading, section
 
 opened = library.current()
 audit, duplicates = readable(opened, "audit"), readable(opened, "duplicates")
 heading(
     "What could it learn that is not AI?",
-    f"If in **{opened.run.manifest['set']}** REAL images were just brighter, or smaller as files, a detector could be "
+    f"If in **{plain(opened.run.manifest['set'])}** REAL images were just brighter, or smaller as files, a detector could be "
     "right without knowing anything of image generators. Here each such fact is put to the test.",
-    coloured(summary(audit)) if audit is not None else None,
+    coloured(plain(summary(audit))) if audit is not None else None,
 )
 if opened.table.empty:
     st.info("This run holds no image, so there is nothing to audit; choose another one on the left.")
     st.stop()
 if audit is None:
     st.info(
-        f"The data of {opened.run.name} has not been audited yet. To do so, run `{parts.command(opened)}` and reload "
+        f"The data of {plain(opened.run.name)} has not been audited yet. To do so, run {code(parts.command(opened))} and reload "
         "this page: two minutes for the 120,000 images of CIFAKE. Where CIFAKE lies elsewhere than in data/cifake, add "
         "`--data PATH`.",
         icon=":material/science:",
@@ -89,7 +90,7 @@ with band.cell():
     ring = audit.finding("ring")
     sentence = ring.sentence if ring else ""
     charts.show(audit_charts.spectrum(rings(audit)), key="data.spectrum", alt=f"Power by ring and class. {sentence}")
-    st.markdown(coloured(sentence))
+    st.markdown(coloured(plain(sentence)))
 with band.cell():
     section(
         "A plain baseline beside the network",
@@ -102,7 +103,7 @@ with band.cell():
     baseline = audit.finding("baseline.spectrum")
     sentence = baseline.sentence if baseline else ""
     charts.show(audit_charts.beside(lines), key="data.beside", alt=sentence)
-    st.markdown(coloured(sentence))
+    st.markdown(coloured(plain(sentence)))
 
 st.space("small")
 section(
@@ -112,16 +113,16 @@ section(
     help=explain("Leak", "Repeat", "Near copy"),
 )
 if duplicates is None:
-    st.info(f"Copies have not been looked for yet: run `{parts.command(opened)}`.", icon=":material/science:")
+    st.info(f"Copies have not been looked for yet: run {code(parts.command(opened))}.", icon=":material/science:")
 else:
     draw_counts(opened, duplicates)
     leak = next((one for one in found if one.key == "leak"), None)
     if leak is not None:
-        st.markdown(coloured(leak.sentence))
-        st.caption(leak.lean)
+        st.markdown(coloured(plain(leak.sentence)))
+        st.caption(plain(leak.lean))
     inside = [one.sentence for one in audit.findings if one.key.startswith("training.")]
     if inside:
-        st.caption(" ".join(inside))
+        st.caption(plain(" ".join(inside)))
     st.markdown("**Pairs to look at**")
     draw_pairs(opened, duplicates)
 

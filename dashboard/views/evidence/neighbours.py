@@ -5,6 +5,7 @@ import streamlit as st
 from core.runs.browsing import Filter
 from core.studies.study import Answer
 from dashboard.components.offers import offer_training_images
+from dashboard.components.plain import code
 from dashboard.components.studies.downloads import study_download
 from dashboard.components.studies.finding_words import bullets
 from dashboard.components.studies.study import command
@@ -32,7 +33,7 @@ def draw_summary(opened: Opened, answer: Answer) -> None:
     )
     if _among_own(answer):
         offer_training_images(
-            f"With its training images at hand, run `{command(opened, 'neighbours')}` again to look among those.",
+            f"With its training images at hand, run {code(command(opened, 'neighbours'))} again to look among those.",
             library.maker(opened.run),
             key="evidence.fetch",
         )

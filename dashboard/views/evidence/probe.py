@@ -9,6 +9,7 @@ from core.probes.table import FAMILIES, PROBES, Probe, Strength
 from dashboard.components.charts import style as charts
 from dashboard.components.images.picture_rows import Cell, Row, picture_rows
 from dashboard.components.missing import how_to_get_pictures
+from dashboard.components.plain import plain
 from dashboard.components.studies import charts as evidence_charts
 from dashboard.components.words import CLASS_WORDS, percent
 from dashboard.services.address import Setting
@@ -67,7 +68,7 @@ def draw_pictures(evidence: Evidence, shown: Shown | None, probe: Probe) -> None
         told = f"Without a control of its own, a turn is a hint that the verdict rested on {probe.means}, and no more."
     st.caption(
         f"Under the pictures: the share of the test set's FAKE and REAL verdicts that turn.{frames} {told} The picture "
-        f"is from {shown.opened.run.manifest['set']}."
+        f"is from {plain(shown.opened.run.manifest['set'])}."
     )
 
 

@@ -20,6 +20,7 @@ from dashboard.components.images.filter_controls import (
 )
 from dashboard.components.images.filter_names import ends, full_label, only_value, short_label, value_name
 from dashboard.components.keys import key_of
+from dashboard.components.plain import plain
 from dashboard.services import address, library
 from dashboard.services.library import Opened
 
@@ -72,7 +73,7 @@ def draw_more(opened: Opened, wanted: Filter) -> None:
     studies: dict[str, list[str]] = {}
     for column, one in (opened.studied | opened.further).items():
         studies.setdefault(one.study, []).append(column)
-    file, facts, *tabs = st.tabs(["The file", "What it looks like", *studies], key="explore.groups")
+    file, facts, *tabs = st.tabs(["The file", "What it looks like", *map(plain, studies)], key="explore.groups")
     with file, st.container(horizontal=True, gap="medium"):
         for column in ("in_train", "is_repeat"):
             if useful(opened, wanted, column):
@@ -94,14 +95,14 @@ def _draw_study(opened: Opened, wanted: Filter, columns: Sequence[str]) -> None:
     known = max((int(opened.table[name].notna().sum()) for name in shown), default=len(opened.table))
     some = f" Asked of {known:,} of these images; a filter leaves the others out." if known < len(opened.table) else ""
     if first.question or some:
-        st.caption(first.question + some)
+        st.caption(plain(first.question) + some)
     for column in shown:
         if choices_of(opened.table, column) and useful(opened, wanted, column):
             several(opened, wanted, column, short_label(opened, column))
     ranges(opened, wanted, [name for name in shown if name in opened.extents])
     alike = {short_label(opened, name): only_value(opened, name) for name in shown if _can_be_asked(opened, name)}
     if said := [f"{label} ({value})" for label, value in alike.items() if value]:
-        st.caption(f"The same wherever it is known, so nothing to filter by: {', '.join(said)}.")
+        st.caption(f"The same wherever it is known, so nothing to filter by: {plain(', '.join(said))}.")
     if rest := [name for name in columns if name in opened.further]:
         _draw_further(opened, rest)
 
@@ -127,7 +128,7 @@ def _draw_further(opened: Opened, names: Sequence[str]) -> None:
     )
     absent = [opened.further[name].label for name in chosen if not _can_be_asked(opened, name)]
     if absent:
-        st.caption(f"Only in the CSV, for it has too many different values to filter by: {', '.join(absent)}.")
+        st.caption(f"Only in the CSV, for it has too many different values to filter by: {plain(', '.join(absent))}.")
 
 
 def _can_be_asked(opened: Opened, name: str) -> bool:
@@ -153,7 +154,9 @@ def draw_active(opened: Opened, wanted: Filter) -> None:
     if wanted.cut != Filter().cut:
         removers.append((f"REAL from {wanted.cut:.0%} on", lambda now: narrowed(now, cut=Filter().cut)))
     for number, (text, remove) in enumerate(removers):
-        st.button(text, key=f"explore.remove.{number}", icon=":material/close:", on_click=change, args=(opened, remove))
+        st.button(
+            plain(text), key=f"explore.remove.{number}", icon=":material/close:", on_click=change, args=(opened, remove)
+        )
 
 
 def is_filtered(wanted: Filter) -> bool:

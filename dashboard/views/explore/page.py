@@ -17,6 +17,7 @@ from dashboard.components.images.filter_names import full_label, sort_names
 from dashboard.components.images.grid import TILES, image_grid, picks
 from dashboard.components.images.group_differences import draw_apart
 from dashboard.components.missing import how_to_get_pictures
+from dashboard.components.plain import with_code
 from dashboard.components.studies.report import report_download
 from dashboard.components.studies.study import csv_button
 from dashboard.components.words import heading, percent
@@ -53,7 +54,7 @@ with st.expander(f"More filters: {about}", icon=":material/tune:", key="explore.
     if more.open:
         filters.draw_more(opened, wanted)
         for sentence in library.refused_studies(opened):
-            st.warning(sentence)
+            st.warning(with_code(sentence))
 if filters.is_filtered(wanted):
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         filters.draw_active(opened, wanted)
@@ -72,7 +73,7 @@ shown = page_rows(positions, wanted)
 tags = library.tags()
 nothing_kept = tags.empty
 if tags.problem:
-    st.warning(for_visitors(tags.problem))
+    st.warning(with_code(for_visitors(tags.problem)))
 
 
 def set_order() -> None:
@@ -188,7 +189,7 @@ if picked:
                 key="explore.untag",
             )
         if problem := st.session_state.pop("explore.tag_error", None):
-            st.error(problem)
+            st.error(with_code(problem))
         tagged, line, tag = st.session_state.get("explore.tagged", ((), "", ""))
         if tagged == picked:
             with st.container(horizontal=True, vertical_alignment="center", gap="small"):

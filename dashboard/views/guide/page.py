@@ -8,6 +8,7 @@ from core.runs.guide import choose_cast
 from core.storage import ContractError
 from dashboard.components.explanations.asking import known_detectors
 from dashboard.components.missing import how_to_get_pictures
+from dashboard.components.plain import plain
 from dashboard.services import library
 from dashboard.services.address import Setting
 from dashboard.views.guide.parts import Told
@@ -87,11 +88,12 @@ with st.container(horizontal=True, vertical_alignment="center"):
     )  # fmt: skip
 st.progress(number / len(STEPS))
 if shown is not opened:
-    words = f"The pictures of {opened.run.name} are not at hand, so "
+    own, lent = plain(opened.run.name), plain(shown.run.name)
+    words = f"The pictures of {own} are not at hand, so "
     words += (
-        f"this is told with {shown.run.name}, another detector's run."
+        f"this is told with {lent}, another detector's run."
         if about is shown
-        else f"those of {shown.run.name} stand in, by the same detector. The numbers are of {opened.run.name}."
+        else f"those of {lent} stand in, by the same detector. The numbers are of {own}."
     )
     st.caption(words)
 with st.container(key="guide"):

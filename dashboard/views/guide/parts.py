@@ -16,6 +16,7 @@ from core.storage import ContractError
 from core.studies.study import Answer, Finding
 from dashboard.components.explanations.asking import Known, Subject, ask
 from dashboard.components.explanations.follow import keep_up
+from dashboard.components.plain import code, plain, with_code
 from dashboard.components.studies.finding_words import coloured, parts, scannable
 from dashboard.components.studies.study import command
 from dashboard.components.words import NO_BREAK, percent
@@ -79,7 +80,7 @@ class Told:
         try:
             return library.answer(self.about, name)
         except ContractError as error:
-            st.warning(for_visitors(error, homes=library.homes()))
+            st.warning(with_code(for_visitors(error, homes=library.homes())))
             return None
 
 
@@ -88,7 +89,7 @@ def measured(told: Told, study: str, *keys: str) -> None:
     answer = told.study(study)
     found = [one for key in keys if answer is not None and (one := answer.finding(key))]
     if not found:
-        st.caption(f"This has not been measured for this run yet: `{command(told.about, study)}`")
+        st.caption(f"This has not been measured for this run yet: {code(command(told.about, study))}")
     with st.grid(3, min_column_width=240) as grid:
         for one in found:
             with grid.cell(), st.container(border=True, height="stretch", gap="small"):
@@ -101,7 +102,7 @@ def _card(study: str, one: Finding) -> None:
         st.markdown(f"### {percent(one.value, 0)}")
         st.markdown(coloured(label))
     answer, compared = parts(re.sub(r"(\d) ?%", rf"\1{NO_BREAK}%", one.sentence))
-    st.caption(f"{scannable(coloured(answer))} {compared}".strip())
+    st.caption(f"{scannable(coloured(plain(answer)))} {plain(compared)}".strip())
 
 
 def asked(

@@ -12,6 +12,7 @@ from core.explainers.stored import stored_map
 from core.runs.guide import RADII, first_turned, is_all_red, suspects, with_less_detail, without_detail
 from dashboard.components.glossary import explain
 from dashboard.components.images.picture import explained_picture, plain_picture
+from dashboard.components.plain import plain
 from dashboard.components.words import CLASS_WORDS, name_paper, percent
 from dashboard.services import address, library
 from dashboard.services.address import Setting
@@ -39,8 +40,8 @@ def what_it_is(told: Told) -> None:
     st.markdown(
         f"A neural network looks at {size} and says {CLASS_WORDS['REAL']} (a photograph) or "
         f"{CLASS_WORDS['FAKE']} (made by an image generator). On the {metrics['images']:,} images of "
-        f"{told.about.run.manifest['set']} it is right **{percent(metrics['accuracy'])}** of the time. What it does "
-        "not say is why.",
+        f"{plain(told.about.run.manifest['set'])} it is right **{percent(metrics['accuracy'])}** of the time. What it "
+        "does not say is why.",
         help=explain("Detector", "Accuracy", "Confidence"),
     )
 

@@ -15,7 +15,7 @@ from dashboard.components.images.about import draw_about
 from dashboard.components.images.filter_controls import wanted_rows
 from dashboard.components.images.picture import plain_picture
 from dashboard.components.missing import how_to_get_pictures
-from dashboard.components.plain import plain
+from dashboard.components.plain import plain, with_code
 from dashboard.components.words import CLASS_WORDS, heading, percent
 from dashboard.services import address, library
 from dashboard.services.address import Setting
@@ -59,7 +59,7 @@ heading(
 if asked_id and opened.row_of(asked_id) is None:
     st.info("The image in this address is not in this run; showing another one.", icon=":material/link_off:")
 if sentence := refused.get(st.query_params.get("beside", "")):
-    st.info(f"The detector in this address cannot be asked: {plain(sentence)}", icon=":material/link_off:")
+    st.info(f"The detector in this address cannot be asked: {with_code(sentence)}", icon=":material/link_off:")
 with st.container(horizontal=True, vertical_alignment="center", gap="small"):
     if st.button("All images", icon=":material/grid_view:", key="inspect.back"):
         address.go("explore", run=run, wanted=wanted)
@@ -72,8 +72,8 @@ with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         disabled=place.after is None, shortcut="N",
     )  # fmt: skip
     here = f"{place.number:,} of {place.of:,}" if place.number else f"not among the {place.of:,} that the filter finds"
-    about = f" · {found['category'].replace('_', ' ')}" if isinstance(found["category"], str) else ""
-    st.caption(f"{here} · {found['name']}{about}")
+    about = f" · {plain(found['category'].replace('_', ' '))}" if isinstance(found["category"], str) else ""
+    st.caption(f"{here} · {plain(found['name'])}{about}")
 
 st.markdown(
     f"### Called {CLASS_WORDS[verdict]}, {percent(sure)} sure. It is {CLASS_WORDS[found['label']]}"
@@ -170,4 +170,4 @@ if asked:
 elif own is None:
     st.caption("The detector that made this run is not among the detectors here, so nothing new can be asked of it.")
     for sentence in refused.values():
-        st.error(plain(sentence))
+        st.error(with_code(sentence))

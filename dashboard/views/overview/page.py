@@ -26,6 +26,7 @@ from dashboard.components.charts.bars import rate_bars
 from dashboard.components.charts.matrix import confusion_matrix
 from dashboard.components.downloads import file_button
 from dashboard.components.glossary import explain
+from dashboard.components.plain import code, plain, without_pictures
 from dashboard.components.studies.limits import draw_reach
 from dashboard.components.studies.report import report_download
 from dashboard.components.words import CLASS_WORDS, heading, name_paper, percent, section
@@ -35,6 +36,7 @@ from dashboard.services.address import Setting
 COUNT = Setting("count", "all", choices=("all", "clean"))
 CUT = Setting("cut", HALF, kind=float, low=0.01, high=0.99)
 OF = Setting("of", "all", choices=("all", "FAKE", "REAL"))
+YES_NO = {True: "yes", False: "no"}
 OF_NAMES = {"all": "All images", "FAKE": "FAKE that pass", "REAL": "REAL that are accused"}
 SCORES = {"precision": "Precision", "recall": "Recall", "f1": "F1"}
 COUNT_NAMES = {"all": "All images", "clean": "Without leaks and repeats"}
@@ -63,8 +65,8 @@ opened = library.current()
 manifest, run = opened.run.manifest, opened.run.name
 heading(
     "How good is the detector?",
-    f"What **{manifest['detector']}** says of the {manifest['images']:,} images of **{manifest['set']}**: photographs "
-    "(REAL) and pictures made by an image generator (FAKE).",
+    f"What **{plain(manifest['detector'])}** says of the {manifest['images']:,} images of "
+    f"**{plain(manifest['set'])}**: photographs (REAL) and pictures made by an image generator (FAKE).",
     conclusion(manifest["metrics"][COUNT.value]),
     help=explain("Detector", "REAL", "FAKE"),
 )
@@ -317,20 +319,19 @@ with row.cell():
     )
     leaked = f"{manifest['leaked']:,}" if opened.run.leaks_checked else "not checked"
     facts = {
-        "Detector": f"{manifest['detector']}, weights `{manifest['detector_sha256'][:16]}`",
-        "Images": f"{manifest['set']}, fingerprint `{manifest['set_fingerprint'][:16]}`",
-        "Made": manifest["created"].replace("T", " ").replace("+00:00", " UTC"),
+        "Detector": f"{plain(manifest['detector'])}, weights {code(manifest['detector_sha256'][:16])}",
+        "Images": f"{plain(manifest['set'])}, fingerprint {code(manifest['set_fingerprint'][:16])}",
+        "Made": plain(manifest["created"].replace("T", " ").replace("+00:00", " UTC")),
         "Left out as unreadable": f"{len(manifest['skipped']):,}",
         "Leaked from training, repeated": f"{leaked}, {manifest['repeats']:,}",
         "Temperature": f"{manifest['temperature']:.3f}: margins are divided by it before they become probabilities",
-        "Versions": ", ".join(f"{library_} {version}" for library_, version in manifest["versions"].items()),
+        "Versions": plain(", ".join(f"{library_} {version}" for library_, version in manifest["versions"].items())),
     }
     if detector:
         recipe = detector.get("recipe", {})
-        facts["Network"] = f"{network_words(made_by.about)}, {detector['parameters']:,} weights"
-        plain = {True: "yes", False: "no"}
+        facts["Network"] = f"{plain(network_words(made_by.about))}, {detector['parameters']:,} weights"
         facts["Recipe"] = ", ".join(
-            f"{key.replace('_', ' ')} {plain[value] if isinstance(value, bool) else value}"
+            plain(f"{key.replace('_', ' ')} {YES_NO[value] if isinstance(value, bool) else value}")
             for key, value in recipe.items()
         )
     st.table(facts, border="horizontal")
@@ -351,7 +352,9 @@ if made_by is not None:
         try:
             card = read_bytes(made_by.path / "README.md").decode()
         except (OSError, UnicodeDecodeError):
-            st.error(f"{made_by.path.name}/README.md is missing or cannot be read; restore it to see the model card.")
+            st.error(
+                f"{plain(made_by.path.name)}/README.md is missing or cannot be read; restore it to see the model card."
+            )
         else:
             # the page has its title already
-            st.markdown(re.sub(r"^#(?=#* )", "###", card, flags=re.MULTILINE))
+            st.markdown(without_pictures(re.sub(r"^#(?=#* )", "###", card, flags=re.MULTILINE)))

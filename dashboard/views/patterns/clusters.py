@@ -17,6 +17,7 @@ from core.studies.registry import MODULES
 from core.studies.study import Answer
 from dashboard.components.images.grid import image_grid
 from dashboard.components.images.group_differences import written
+from dashboard.components.plain import plain
 from dashboard.components.words import CLASS_WORDS, percent
 from dashboard.services import address, library
 from dashboard.services.library import Opened
@@ -114,8 +115,8 @@ def draw_worst(opened: Opened, worst: tuple[str, Card] | None, space: str) -> bo
 def _apart(card: Card) -> str:
     """What sets a cluster apart, first of all for the eye."""
     if card.visible:
-        return f"What sets it apart: {card.words[0]}."
-    told = f" What does, no eye can see: {card.words[0]}." if card.words else ""
+        return f"What sets it apart: {plain(card.words[0])}."
+    told = f" What does, no eye can see: {plain(card.words[0])}." if card.words else ""
     return f"Nothing visible sets it apart.{told}"
 
 

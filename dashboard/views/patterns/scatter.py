@@ -13,6 +13,7 @@ from core.images.palette import CLASS_COLOURS
 from core.runs.embedding import Area
 from dashboard.components.charts.figure_cache import kept
 from dashboard.components.charts.style import GREY, TEMPLATE
+from dashboard.components.plain import figure_text
 from dashboard.services.library import Opened
 
 HEIGHT = 620
@@ -97,7 +98,8 @@ def scatter(opened: Opened, space: str, key: str, *, drag: str) -> go.Figure:
     values = opened.table[column_of(key, space)].iloc[points.positions]
     figure = go.Figure(layout=_layout(drag, space))
     if key != "cluster" and pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
-        _draw_numbers(figure, points, values.to_numpy(np.float32), colourings(opened)[key])
+        name = figure_text(colourings(opened)[key])
+        _draw_numbers(figure, points, values.to_numpy(np.float32), name)
     else:
         _draw_names(figure, points, values, key)
     _number_clusters(figure, points, coloured=key == "cluster")
@@ -157,7 +159,7 @@ def _draw_names(figure: go.Figure, points: Points, values: pd.Series, key: str) 
 def _word(value: Any, key: str) -> str:
     if key == "cluster":
         return f"cluster {int(value)}"
-    return {True: "yes", False: "no"}.get(value, str(value).replace("_", " "))
+    return {True: "yes", False: "no"}.get(value, figure_text(str(value).replace("_", " ")))
 
 
 def _colours(key: str, names: list[str]) -> Mapping[str, str]:

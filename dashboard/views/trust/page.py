@@ -8,6 +8,7 @@ from core.studies.trust import summary as trust_summary
 from core.studies.trust.summary import EXPLANATIONS
 from dashboard.components.charts import style as charts
 from dashboard.components.glossary import explain
+from dashboard.components.plain import plain
 from dashboard.components.studies import trust, trust_words
 from dashboard.components.studies.study import all_there
 from dashboard.components.studies.trust import part
@@ -24,7 +25,8 @@ answers = all_there(opened, ("faithfulness", "agreement", "stability", "sanity",
 detector, _, images = opened.run.name.partition("@")
 heading(
     "Can the explanations be trusted?",
-    f"Grad-CAM and LIME of **{detector}** on **{images}**, measured beside controls that know nothing of the detector.",
+    f"Grad-CAM and LIME of **{plain(detector)}** on **{plain(images)}**, measured beside controls that know nothing of "
+    "the detector.",
     faithfulness.conclusion(opened, answers.get("faithfulness")),
     help=explain("Grad-CAM", "LIME", "Control"),
 )

@@ -12,7 +12,7 @@ from dashboard.components.explanations.experiments import experiments
 from dashboard.components.glossary import explain
 from dashboard.components.images.grid import image_grid
 from dashboard.components.images.picture import plain_picture
-from dashboard.components.plain import plain
+from dashboard.components.plain import plain, with_code
 from dashboard.components.studies.limits import draw_limits
 from dashboard.components.words import heading
 from dashboard.services import address, library
@@ -30,7 +30,7 @@ if not known:
     draw_limits()
     st.info("There is no detector here yet. Make one with `python train.py --data PATH`, then reload this page.")
     for sentence in library.refused_detectors().values():
-        st.error(plain(sentence))
+        st.error(with_code(sentence))
     st.stop()
 
 made_by = library.maker(opened.run)
@@ -56,8 +56,8 @@ with right:
     BY.linked(st.selectbox, "Detector", options=list(known))
 detector = known[BY.value]
 side = library.detectors()[BY.value].about.side
-for name, sentence in library.refused_detectors().items():
-    st.caption(f"**{plain(name)}** cannot be asked: {plain(sentence)}")
+for sentence in library.refused_detectors().values():
+    st.caption(with_code(sentence), help="So it is not among the detectors to ask.")
 
 # of an upload nobody here knows what it is
 truth: str | None = None
@@ -83,7 +83,7 @@ if files:
     try:
         ready = uploads.cut(file, side)
     except ImageError as error:
-        st.error(f"{file.name}: {error}")
+        st.error(f"{plain(file.name)}: {plain(error)}")
         st.stop()
 else:
     samples = library.samples()
@@ -124,7 +124,7 @@ def draw_seen() -> None:
             help=explain("Resampling filter", "Undetermined"),
         )
     else:
-        st.caption(name if ready.whole else "Exactly what is inside the crop: nothing was resized.")
+        st.caption(plain(name) if ready.whole else "Exactly what is inside the crop: nothing was resized.")
 
 
 def draw_agreement() -> None:
@@ -136,7 +136,9 @@ def draw_agreement() -> None:
         if verdict is not None and detector.name == made_by
         else np.zeros((0, 1, 1), np.float32)
     )
-    agreement_panel(subject, detector, None, others, whose=f"images of {opened.run.manifest['set']} with this verdict")
+    agreement_panel(
+        subject, detector, None, others, whose=f"images of {plain(opened.run.manifest['set'])} with this verdict"
+    )
 
 
 if not ready.whole:
@@ -144,7 +146,7 @@ if not ready.whole:
         with grid.cell():
             st.markdown("#### Your image")
             st.image(ready.preview, alt=f"{name} with its crop", width="stretch")
-            st.caption(f"{name}, {ready.width} x {ready.height} pixels, dimmed where it is cut off")
+            st.caption(f"{plain(name)}, {ready.width} x {ready.height} pixels, dimmed where it is cut off")
         with grid.cell():
             draw_seen()
         with grid.cell():
