@@ -1,4 +1,4 @@
-"""The one training command: fit, test once, precompute, write a detector and a run.
+"""The one training command: fit, write the detector, test it once, precompute, write the run.
 
 python train.py --data sample                 a small detector on the sample gallery, minutes
 python train.py --data data/cifake            the `swift` recipe on CIFAKE
@@ -7,22 +7,36 @@ python train.py --data cifake.zip --recipe paper --resume
 """
 
 import argparse
+import glob
+import shlex
 import sys
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
+from core.console import started, starting
+
+if __name__ == "__main__":
+    # the libraries below take seconds to read
+    starting("train.py")
+
 from tqdm import tqdm
 
+from core.detectors.lock import only_writer
 from core.detectors.model_card import model_card
+from core.detectors.network import NetworkDetector
 from core.detectors.recipe import RECIPES, Recipe, precision_on
-from core.detectors.resnet import ResNetDetector
-from core.detectors.storage import save_detector
-from core.detectors.training import TrainingInterrupted, fit, forget_checkpoint
-from core.images.image_set import CLASSES, DatasetError, ImageSet, check_image_set, load_image_set, side_of
-from core.runs.run import PAPER, ROOT, library_versions, read_run, write_run
-from core.runs.validation import is_plain_name
-from core.storage import ContractError, WriteError
+from core.detectors.storage import load_detector, save_detector
+from core.detectors.training import TrainingInterrupted, checkpoint_file, fit, forget_checkpoint
+from core.images.image_set import DatasetError, ImageSet, check_image_set, load_image_set, side_of
+from core.runs.result_table import result_table
+from core.runs.run import ROOT, check_testable, library_versions, read_run, run_folder, write_run
+from core.runs.validation import check_detector_name, read_detector_manifest
+from core.storage import ContractError, TakenError, WriteError
+
+
+class Untested(RuntimeError):
+    """A detector that is written and whose test did not end; the message says how to make its run."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -33,6 +47,9 @@ def main(arguments: list[str] | None = None) -> int:
     except (DatasetError, TrainingInterrupted, ContractError, FileExistsError, ValueError) as error:
         print(f"train.py: {error}", file=sys.stderr)
         return 2
+    except Untested as error:
+        print(f"train.py: {error}", file=sys.stderr)
+        return 130 if isinstance(error.__cause__, KeyboardInterrupt) else 2
     except WriteError as error:
         print(f"train.py: {error}, then go on with --resume: what was finished is kept.", file=sys.stderr)
         return 2
@@ -79,18 +96,38 @@ def train(options: argparse.Namespace) -> None:
         raise ValueError(f"--limit must be at least 2, an image of each class, not {options.limit}")
     recipe = recipe_of(options)
     name = options.name or recipe.name
-    refuse_existing(options, name)
-    if options.data == "github":
-        options.data = fetch()
-    # a missing test set is found now, but read only after training
-    check_image_set(options.data, "test")
-    train_set = load(options, "train")
-    # where none can be read, reading them says why
-    if (side := side_of(options.data, "test")) not in (0, train_set.side):
-        raise DatasetError(
-            f"The training images of {options.data} have {train_set.side} pixels a side and its test images {side}; "
-            "resize one of them."
-        )
+    check_detector_name(name)
+    with only_writer(options.out / "detectors" / name):
+        if not options.resume:
+            refuse_existing(options, name)
+        if options.data == "github":
+            options.data = fetch()
+        # what is missing is found at once, and what is wrong with an image before the training, not after it
+        check_image_set(options.data, "test")
+        train_set = load(options, "train")
+        # where none can be read, reading them says why
+        if (side := side_of(options.data, "test")) not in (0, train_set.side):
+            raise DatasetError(
+                f"The training images of {options.data} have {train_set.side} pixels a side and its test images "
+                f"{side}; resize one of them."
+            )
+        test_set = load(options, "test")
+        check_testable(test_set)
+        detector = finished(options, name, recipe, train_set)
+        if detector is None:
+            # what --resume cannot go on with is in the way of it, too
+            refuse_existing(options, name)
+            detector = fit_and_write(options, name, recipe, train_set)
+        else:
+            print(f"Going on after epoch {recipe.epochs} of {recipe.epochs}: the detector is written.")
+        run = test_and_write(options, detector, train_set, test_set)
+    print(result_table(read_run(run).manifest["metrics"]["all"], beside_paper=test_set.name.startswith("cifake")))
+    print(f"\nWritten: {options.out / 'detectors' / name} and {run}")
+    print("See it: streamlit run dashboard/app.py")
+
+
+def fit_and_write(options: argparse.Namespace, name: str, recipe: Recipe, train_set: ImageSet) -> NetworkDetector:
+    """The training, and the detector on disk: whatever comes after cannot lose it."""
     print(f"{recipe.name}: {len(train_set)} training images, {recipe.epochs} epochs; {settings(recipe)}")
     with tqdm(total=0, unit=" step", smoothing=0.05, disable=None) as bar:
         trained = fit(
@@ -106,24 +143,37 @@ def train(options: argparse.Namespace) -> None:
     detector = trained.detector
     detector.manifest = {
         **provenance(name, recipe, train_set, trained.history),
+        **detector.about.said(),
         "computed_in": f"{precision_on(recipe, detector.device)} on {detector.device.type}",
     }
-    test_set = load(options, "test")
-    run = test_and_write(options, detector, train_set, test_set)
+    path = options.out / "detectors" / name
+    try:
+        save_detector(path, detector, model_card=model_card(detector.manifest, None), replace=options.replace)
+    except TakenError:
+        raise FileExistsError(
+            f"{path} has appeared during the training; give another --name with --resume: what was trained is kept"
+        ) from None
     forget_checkpoint(recipe, train_set, checkpoints=options.checkpoints)
-    print_table(read_run(run).manifest["metrics"]["all"], beside_paper=test_set.name.startswith("cifake"))
-    print(f"\nWritten: {options.out / 'detectors' / name} and {run}")
-    print("See it: streamlit run dashboard/app.py")
+    return detector
+
+
+def finished(options: argparse.Namespace, name: str, recipe: Recipe, train_set: ImageSet) -> NetworkDetector | None:
+    """The detector of this very training, where --resume finds that only its test is left to do."""
+    path = options.out / "detectors" / name
+    if not options.resume or not path.exists():
+        return None
+    if options.replace and checkpoint_file(recipe, train_set, options.checkpoints).exists():
+        return None
+    manifest = read_detector_manifest(path)
+    same = manifest.get("recipe") == asdict(recipe)
+    if not same or manifest.get("training_set_fingerprint") != train_set.fingerprint:
+        return None
+    return load_detector(path, device=options.device)
 
 
 def refuse_existing(options: argparse.Namespace, name: str) -> None:
-    """Say before the training, not after it, that the name is none or that something is in the way."""
-    if not is_plain_name(name):
-        raise ValueError(f"--name cannot be {name!r}; give one without slashes that begins with no dot")
-    found = [options.out / "detectors" / name]
-    if not options.resume:
-        found += (options.out / "runs").glob(f"{name}@*")
-    for path in found:
+    """Say before the training, not after it, that something is in the way."""
+    for path in (options.out / "detectors" / name, *(options.out / "runs").glob(f"{glob.escape(name)}@*")):
         if path.exists() and not options.replace:
             raise FileExistsError(f"{path} exists; choose another --name or pass --replace")
 
@@ -188,19 +238,40 @@ def provenance(name: str, recipe: Recipe, train_set: ImageSet, history: list[dic
 
 
 def test_and_write(
-    options: argparse.Namespace, detector: ResNetDetector, train_set: ImageSet, test_set: ImageSet
+    options: argparse.Namespace, detector: NetworkDetector, train_set: ImageSet, test_set: ImageSet
 ) -> Path:
-    """The one look at the test set: predictions, maps and metrics, then detector and run on disk."""
-    path: Path = options.out / "runs" / f"{detector.name}@{test_set.name}"
-    if not path.exists() or options.replace or not detector.identity.made(read_run(path).manifest):
-        path = predict(options, detector, train_set, test_set)
-    # else a training that was stopped between run and detector is being resumed
-    card = model_card(detector.manifest, read_run(path).manifest)
-    save_detector(options.out / "detectors" / detector.name, detector, model_card=card, replace=options.replace)
+    """The one look at the test set: predictions, maps and metrics on disk, and in the detector's model card."""
+    folder = options.out / "detectors" / detector.name
+    path = run_folder(options.out, detector.name, test_set)
+    try:
+        known = path.exists() and detector.identity.made(read_run(path).manifest)
+        # else a training that was stopped between its run and its model card is being resumed
+        if options.replace or not known:
+            path = predict(options, detector, train_set, test_set)
+        card = model_card(detector.manifest, read_run(path).manifest)
+    except KeyboardInterrupt as error:
+        raise Untested(f"stopped; {remedy(options, folder, path)}") from error
+    except Exception as error:
+        # whatever it is: nobody should have to look for what was trained
+        what = str(error) if isinstance(error, ValueError | OSError) else f"{type(error).__name__}: {error}"
+        raise Untested(f"the test failed ({what}); {remedy(options, folder, path)}") from error
+    if known and card == (folder / "README.md").read_text(encoding="utf-8"):
+        refuse_existing(options, folder.name)
+    save_detector(folder, detector, model_card=card, replace=True)
     return path
 
 
-def predict(options: argparse.Namespace, detector: ResNetDetector, train_set: ImageSet, test_set: ImageSet) -> Path:
+def remedy(options: argparse.Namespace, folder: Path, run: Path) -> str:
+    """What is kept of a training whose test failed, and the command that makes its run."""
+    # by its folder: a detector that ships may have its name
+    command = ["python", "-m", "core.predict", str(folder), "--data", str(options.data), "--out", str(options.out)]
+    command += ["--device", options.device] if options.device != "auto" else []
+    command += ["--skip-bad"] if options.skip_bad else []
+    command += ["--replace"] if run.exists() else []
+    return f"the detector is kept in {folder}, make its run with: {shlex.join(command)}"
+
+
+def predict(options: argparse.Namespace, detector: NetworkDetector, train_set: ImageSet, test_set: ImageSet) -> Path:
     """The run of a detector on the test set, written."""
     hashes = frozenset(train_set.rows["sha256"])
     with tqdm(total=len(test_set), unit=" image", desc="testing", leave=False, disable=None) as bar:
@@ -222,23 +293,6 @@ def show(bar: "tqdm[Any]", done: int, total: int, text: str) -> None:
     bar.update(done - bar.n)
 
 
-def print_table(metrics: dict[str, Any], *, beside_paper: bool) -> None:
-    """A table like the paper's Table 1 and the confusion matrix, and the paper's figures where the set is its own."""
-
-    def paper(text: object) -> str:
-        return f"(paper {text})" if beside_paper else ""
-
-    print()
-    for label in CLASSES:
-        ours, theirs = metrics["per_class"][label], PAPER["per_class"][label]
-        keys = ("precision", "recall", "f1")
-        print(label, *(f" {key} {ours[key]:.3f} {paper(theirs[key])}" for key in keys), f" images {ours['support']}")
-    auroc = "none" if metrics["auroc"] is None else f"{metrics['auroc']:.4f}"
-    print(f"accuracy {metrics['accuracy']:.4f} {paper(PAPER['accuracy'])}")
-    print(f"AUROC {auroc}  calibration error {metrics['ece']:.4f}")
-    for label, ours, theirs in zip(CLASSES, metrics["confusion"], PAPER["confusion"], strict=True):
-        print(f"true {label}: called FAKE {ours[0]}, called REAL {ours[1]} {paper(f'{theirs[0]}, {theirs[1]}')}")
-
-
 if __name__ == "__main__":
+    started()
     sys.exit(main())

@@ -4,6 +4,12 @@ import argparse
 import sys
 from pathlib import Path
 
+from core.console import started, starting
+
+if __name__ == "__main__":
+    # the libraries below take seconds to read
+    starting("core.explain")
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -44,6 +50,9 @@ def main(arguments: list[str] | None = None) -> int:
             "Margin map": explain_margin_map(detector, image[None])[0],
         }
         write(options.out, results, title=options.image.name, notes=notes, palette=options.palette)
+    except KeyboardInterrupt:
+        print("\ncore.explain: stopped.", file=sys.stderr)
+        return 130
     except (ValueError, OSError) as error:
         print(f"core.explain: {error}", file=sys.stderr)
         return 2
@@ -121,4 +130,5 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
+    started()
     sys.exit(main())

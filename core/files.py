@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import stat
 from io import BufferedReader
 from pathlib import Path
@@ -23,6 +24,7 @@ LIMITS = {
     ".zip": 2**16 * MB,
 }
 OTHER = 2**8 * MB
+COMMANDS = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
 # opening a pipe would wait for its writer; a terminal must not become this process's own
 FLAGS = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_NONBLOCK", "O_NOCTTY", "O_CLOEXEC", "O_BINARY"))
 
@@ -105,6 +107,11 @@ def is_text(name: str) -> bool:
 def printable(name: str) -> str:
     """A name for a sentence: what is no text in it, ends a line or commands a terminal is replaced."""
     return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in name)
+
+
+def harmless(text: str) -> str:
+    """Text of any script without what commands a terminal, turns a line's direction, or cannot stand in XML."""
+    return COMMANDS.sub(" ", text)
 
 
 def _refuse_unfit(path: Path, status: os.stat_result, limit: int) -> None:

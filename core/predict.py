@@ -7,6 +7,12 @@ import argparse
 import sys
 from pathlib import Path
 
+from core.console import started, starting
+
+if __name__ == "__main__":
+    # the libraries below take seconds to read
+    starting("core.predict")
+
 from tqdm import tqdm
 
 from core.detectors.detector import Detector
@@ -46,6 +52,9 @@ def main(arguments: list[str] | None = None) -> int:
                 replace=options.replace,
                 progress=lambda done, _: bar.update(done - bar.n),
             )
+    except KeyboardInterrupt:
+        print("\ncore.predict: stopped; no run was written.", file=sys.stderr)
+        return 130
     except (ValueError, FileExistsError) as error:
         print(f"core.predict: {error}", file=sys.stderr)
         return 2
@@ -71,4 +80,5 @@ def _trained_on(detector: Detector, data: str) -> frozenset[str] | None:
 
 
 if __name__ == "__main__":
+    started()
     sys.exit(main())

@@ -123,9 +123,8 @@ def write_folder(
         TakenError: `path` exists and `replace` is false.
         WriteError: the disk is full or read-only; what had been begun is removed.
     """
-    refusal = TakenError(f"{path} exists already; choose another name or say that it may be replaced")
-    if path.exists() and not replace:
-        raise refusal
+    if not replace:
+        refuse_taken(path)
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     try:
         with _writing(path):
@@ -133,8 +132,8 @@ def write_folder(
             # what a killed process took away comes back, what it had begun goes
             restore(path)
             _remove_abandoned(path)
-            if path.exists() and not replace:
-                raise refusal
+            if not replace:
+                refuse_taken(path)
             temporary.mkdir()
             for name, write in files.items():
                 with _writing(path / name):
@@ -147,16 +146,26 @@ def write_folder(
             whole = sealed(json.loads(json.dumps({"schema": SCHEMA, "kind": kind, **manifest, "files": hashes})))
             (temporary / MANIFEST).write_text(json.dumps(whole, indent=1, allow_nan=False) + "\n", encoding="utf-8")
             _sync(temporary / MANIFEST)
+            if not replace:
+                # another process may have been faster
+                refuse_taken(path)
             if path.exists():
-                if not replace:
-                    # another process was faster
-                    raise refusal
                 _exchange(path, temporary)
             else:
                 temporary.rename(path)
             _sync_folder(path.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def refuse_taken(path: Path) -> None:
+    """Refuse to write what is there already; done before hours of work, too.
+
+    Raises:
+        TakenError: there is something.
+    """
+    if path.exists():
+        raise TakenError(f"{path} exists already; choose another name or say that it may be replaced")
 
 
 def sealed(manifest: Mapping[str, Any]) -> dict[str, Any]:

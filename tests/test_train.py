@@ -1,15 +1,22 @@
 import errno
+import shlex
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import train
-from core.detectors.storage import load_detector
+from core import predict
+from core.detectors.lock import only_writer
+from core.detectors.storage import load_detector, save_detector
+from core.detectors.training import Trained, fit
 from core.images.image_set import DatasetError
+from core.runs import validation
 from core.runs.run import read_run
 from core.storage import WriteError, cache_dir
+from tests.conftest import make_detector
 from tests.core.any_detector import write_set
 from tests.core.images.github import Serve, serve
 
@@ -170,20 +177,131 @@ def test_a_full_disk_is_a_sentence(
     assert "weights.safetensors could not be written (No space left on device)" in capsys.readouterr().err
 
 
-def test_stopped_between_run_and_detector_resumes(
+def test_a_failed_test_leaves_the_detector_and_says_how_to_make_its_run(
     cifake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def full(*_: object, **__: object) -> None:
-        raise WriteError(28, "No space left on device", "weights.safetensors")
+    # with a blank, as in many a path
+    out = tmp_path / "my detectors"
+
+    def failing(*_: object, **__: object) -> None:
+        raise TypeError("a mistake of ours")
 
     with monkeypatch.context() as patch:
-        patch.setattr(train, "save_detector", full)
+        patch.setattr(train, "write_run", failing)
+        assert train.main(command(cifake, out)) == 2
+    said = capsys.readouterr().err.strip()
+    assert "the test failed (TypeError: a mistake of ours); the detector is kept in" in said
+    detector = load_detector(out / "detectors/swift", device="cpu")
+    assert "written before the test" in (out / "detectors/swift/README.md").read_text()
+    assert not list((cache_dir() / "checkpoints").iterdir())
+    python, dash, module, *arguments = shlex.split(said.partition("make its run with: ")[2])
+    assert [python, dash, module] == ["python", "-m", "core.predict"]
+    assert predict.main(arguments) == 0
+    assert detector.identity.made(read_run(out / "runs/swift@cifake-test").manifest)
+
+
+@pytest.mark.parametrize("failing", ["write_run", "read_run"])
+def test_resume_after_a_failed_test_trains_nothing_again(
+    cifake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], failing: str
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise WriteError(28, "No space left on device", "predictions.parquet")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(train, failing, full)
         assert train.main(command(cifake, tmp_path)) == 2
+    sha256 = load_detector(tmp_path / "detectors/swift", device="cpu").sha256
     assert train.main(command(cifake, tmp_path)) == 2
     assert "exists; choose another --name" in capsys.readouterr().err
-    assert train.main(command(cifake, tmp_path, "--resume")) == 0
+    assert train.main(command(cifake, tmp_path, "--epochs", "3", "--resume")) == 2
+    assert "exists; choose another --name" in capsys.readouterr().err
+    with monkeypatch.context() as patch:
+        patch.setattr(train, "fit", full)
+        assert train.main(command(cifake, tmp_path, "--resume")) == 0
     run = read_run(tmp_path / "runs/swift@cifake-test")
-    assert run.manifest["detector_sha256"] == load_detector(tmp_path / "detectors/swift", device="cpu").sha256
+    assert run.manifest["detector_sha256"] == sha256
+    accuracy = run.manifest["metrics"]["all"]["accuracy"]
+    assert f"accuracy {accuracy:.4f}" in (tmp_path / "detectors/swift/README.md").read_text()
+    assert train.main(command(cifake, tmp_path, "--resume")) == 2
+    assert "exists; choose another --name" in capsys.readouterr().err
+
+
+def test_ctrl_c_during_the_test_keeps_the_detector(
+    cifake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(train, "write_run", interrupted)
+    assert train.main(command(cifake, tmp_path)) == 130
+    assert f"make its run with: python -m core.predict {tmp_path}/detectors/swift --data" in capsys.readouterr().err
+    assert load_detector(tmp_path / "detectors/swift", device="cpu").manifest["recipe"]["width"] == 4
+
+
+def test_a_bad_test_image_is_found_before_training(
+    cifake: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (cifake / "test/REAL/0003 (4).jpg").write_bytes(b"no image")
+    assert train.main(command(cifake, tmp_path)) == 2
+    captured = capsys.readouterr()
+    assert "test/REAL/0003 (4).jpg" in captured.err
+    assert "epoch" not in captured.out
+
+
+def test_a_run_that_could_not_be_read_again_is_found_before_training(
+    cifake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(validation.COLUMNS, "category", lambda _: False)
+    assert train.main(command(cifake, tmp_path)) == 2
+    captured = capsys.readouterr()
+    assert "a run on cifake-test could not be read again, its table has no usable column category" in captured.err
+    assert "epoch" not in captured.out
+
+
+def test_a_second_training_under_one_name_is_refused_before_it_begins(
+    cifake: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with only_writer(tmp_path / "detectors/swift"):
+        assert train.main(command(cifake, tmp_path)) == 2
+        assert "detectors/swift is being written by another process" in capsys.readouterr().err
+        assert train.main(command(cifake, tmp_path, "--name", "other")) == 0
+    assert train.main(command(cifake, tmp_path)) == 0
+    assert sorted(path.name for path in (tmp_path / "detectors").iterdir()) == ["other", "swift"]
+
+
+def test_a_name_that_is_taken_meanwhile_costs_no_training(
+    cifake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fit_meanwhile(*arguments: Any, **options: Any) -> Trained:
+        trained = fit(*arguments, **options)
+        save_detector(tmp_path / "detectors/swift", make_detector(), model_card="")
+        return trained
+
+    with monkeypatch.context() as patch:
+        patch.setattr(train, "fit", fit_meanwhile)
+        assert train.main(command(cifake, tmp_path)) == 2
+    assert "give another --name with --resume" in capsys.readouterr().err
+    assert train.main(command(cifake, tmp_path, "--name", "other", "--resume")) == 0
+    assert "Going on after epoch 2 of 2" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["a/b", ".hidden", "a@b", "*bold*", "x" * 121, "\udcff", "line\nend"])
+def test_a_name_that_no_folder_can_have_is_a_sentence(
+    cifake: Path, tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train.main(command(cifake, tmp_path / "out", "--name", name)) == 2
+    assert "--name cannot be" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_place_that_cannot_be_written_is_found_before_training(
+    cifake: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "detectors").write_text("a file")
+    assert train.main(command(cifake, tmp_path)) == 2
+    captured = capsys.readouterr()
+    assert f"{tmp_path / 'detectors'} could not be written" in captured.err
+    assert "epoch" not in captured.out
 
 
 def test_splits_of_different_sizes_are_refused_before_training(

@@ -6,17 +6,17 @@ from typing import Any
 from core.images.image_set import CLASSES
 
 
-def model_card(detector: Mapping[str, Any], run: Mapping[str, Any]) -> str:
-    """Markdown from a detector's and a run's manifest; every number is read from them."""
-    recipe, metrics, clean = detector["recipe"], run["metrics"]["all"], run["metrics"]["clean"]
-    side = run["preprocess"]["size"]
-    rows = "\n".join(
-        "| {} | {precision:.4f} | {recall:.4f} | {f1:.4f} | {support} |".format(name, **metrics["per_class"][name])
-        for name in CLASSES
-    )
+def model_card(detector: Mapping[str, Any], run: Mapping[str, Any] | None) -> str:
+    """Write a detector's model card as Markdown; every number is read from the manifests.
+
+    Args:
+        detector: its manifest.
+        run: the manifest of the run on its test set; None where it has not been tested yet.
+    """
+    recipe, side = detector["recipe"], detector["preprocess"]["size"]
     settings = ", ".join(f"{key} {value}" for key, value in recipe.items() if key not in ("name", "width"))
     temperature = (
-        f"Margins are divided by {run['temperature']:.3f} (fitted on the held-out split) to become probabilities."
+        f"Margins are divided by {detector['temperature']:.3f} (fitted on the held-out split) to become probabilities."
         if recipe["validation"]
         else "No images were held out, so probabilities are the plain softmax and are not calibrated."
     )
@@ -35,14 +35,7 @@ Weights are float16; everything below was computed with these rounded weights.
 
 ## How it does
 
-On `{run["set"]}`, {metrics["images"]} images, read once after training: accuracy {metrics["accuracy"]:.4f}
-({clean.get("accuracy", float("nan")):.4f} on the {clean["images"]} images that are neither in the training
-set nor repeated),
-calibration error {metrics["ece"]:.4f}.
-
-| class | precision | recall | F1 | images |
-| --- | --- | --- | --- | --- |
-{rows}
+{_measured(run) if run else "This card was written before the test; the detector's runs hold its numbers."}
 
 ## Not for
 
@@ -50,3 +43,20 @@ calibration error {metrics["ece"]:.4f}.
   and saved as JPEG the same way. Other generators, other cameras and other resampling change its verdicts.
 - Evidence against a person. Its probability is about images drawn as its test set was, not about yours.
 """
+
+
+def _measured(run: Mapping[str, Any]) -> str:
+    metrics, clean = run["metrics"]["all"], run["metrics"]["clean"]
+    accuracy, images = metrics["accuracy"], metrics["images"]
+    rows = "\n".join(
+        "| {} | {precision:.4f} | {recall:.4f} | {f1:.4f} | {support} |".format(name, **metrics["per_class"][name])
+        for name in CLASSES
+    )
+    return f"""On `{run["set"]}`, {images} images, tested once after training: accuracy {accuracy:.4f}
+({clean.get("accuracy", float("nan")):.4f} on the {clean["images"]} images that are neither in the training
+set nor repeated),
+calibration error {metrics["ece"]:.4f}.
+
+| class | precision | recall | F1 | images |
+| --- | --- | --- | --- | --- |
+{rows}"""

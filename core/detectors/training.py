@@ -97,7 +97,7 @@ def fit(
             finite.
         ValueError: there is no such device here, or holding images out leaves none to train on.
     """
-    training = Training(recipe, images, pick_device(device), checkpoints or cache_dir() / "checkpoints")
+    training = Training(recipe, images, pick_device(device), checkpoints)
     if training.file.exists() and not resume and not restart:
         raise TrainingInterrupted(
             f"There is a checkpoint already ({training.file}); pass --resume to go on or --restart to begin again."
@@ -117,13 +117,13 @@ def forget_checkpoint(recipe: Recipe, images: ImageSet, *, checkpoints: Path | N
     """Remove a finished training's checkpoint, once what came of it is written."""
     # one that stays takes room, and that is no reason to call a finished training failed
     with contextlib.suppress(OSError):
-        checkpoint_file(recipe, images, checkpoints or cache_dir() / "checkpoints").unlink(missing_ok=True)
+        checkpoint_file(recipe, images, checkpoints).unlink(missing_ok=True)
 
 
-def checkpoint_file(recipe: Recipe, images: ImageSet, folder: Path) -> Path:
-    """The checkpoint's path: one for each recipe (every hyper-parameter) and training set."""
+def checkpoint_file(recipe: Recipe, images: ImageSet, folder: Path | None = None) -> Path:
+    """The checkpoint's path in `folder`, by default in the cache: one for each recipe and training set."""
     key = hashlib.sha256(json.dumps([asdict(recipe), images.fingerprint]).encode()).hexdigest()[:16]
-    return folder / f"{recipe.name}-{key}.safetensors"
+    return (folder or cache_dir() / "checkpoints") / f"{recipe.name}-{key}.safetensors"
 
 
 def _epoch_line(row: dict[str, float], epochs: int) -> str:
@@ -137,7 +137,7 @@ def _epoch_line(row: dict[str, float], epochs: int) -> str:
 class Training:
     """State of one training: what a checkpoint must hold, and the steps that change it."""
 
-    def __init__(self, recipe: Recipe, images: ImageSet, device: torch.device, folder: Path) -> None:
+    def __init__(self, recipe: Recipe, images: ImageSet, device: torch.device, folder: Path | None) -> None:
         self.recipe, self.device, self.side = recipe, device, images.side
         if recipe.shift >= images.side:
             raise ValueError(f"shift cannot be {recipe.shift} on images of {images.side} pixels a side")

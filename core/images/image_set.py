@@ -6,6 +6,7 @@ import json
 import os
 import re
 import struct
+import unicodedata
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -18,7 +19,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.files import LIMITS, UnfitFileError, is_text, open_file, printable, read_array, read_bytes
+from core.files import LIMITS, UnfitFileError, harmless, is_text, open_file, printable, read_array, read_bytes
 from core.images.decoding import MAX_BYTES, MAX_FILE_BYTES, ImageError, decode
 from core.images.shipped import Shipped, is_shipped, read_shipped, unpack
 from core.images.statistics import image_facts
@@ -476,7 +477,9 @@ def category_of(name: str) -> str | None:
     if match := CIFAKE_NAME.fullmatch(stem):
         number = int(match[1] or 1)
         return CIFAR10[number - 1] if 1 <= number <= len(CIFAR10) else None
-    return stem.rpartition("-")[0] or None
+    found = harmless(stem.rpartition("-")[0]).strip()
+    # of blanks and joiners alone nobody would see it
+    return found if any(unicodedata.category(letter)[0] not in "CZ" for letter in found) else None
 
 
 def fingerprint_of(split: str, rows: pd.DataFrame) -> str:

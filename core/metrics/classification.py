@@ -11,6 +11,8 @@ from core.metrics.intervals import wilson_interval
 HALF = 0.5
 MAX_POINTS = 400
 ECE_BINS = 15
+# what can be looked at side by side, of values of which a set may have thousands
+MOST_GROUPS = 24
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,6 +144,15 @@ def calibration(table: pd.DataFrame, *, bins: int = 10) -> pd.DataFrame:
             "images": images[some],
         }
     )
+
+
+def largest(found: pd.DataFrame, most: int = MOST_GROUPS) -> pd.DataFrame:
+    """Keep at most so many rows of `error_by`, those with the most images, in their order.
+
+    Among as many images the first by name are kept: by rate, chance alone would choose the worst.
+    """
+    kept = found.assign(text=found["value"].astype(str)).sort_values(["images", "text"], ascending=[False, True])
+    return found.loc[sorted(kept.index[:most])].reset_index(drop=True)
 
 
 def error_by(table: pd.DataFrame, column: str, *, cut: float = HALF) -> pd.DataFrame:

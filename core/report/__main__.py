@@ -5,6 +5,12 @@ import sys
 from pathlib import Path
 from urllib.parse import parse_qsl
 
+from core.console import started, starting
+
+if __name__ == "__main__":
+    # the libraries below take seconds to read
+    starting("core.report")
+
 import pandas as pd
 
 from core.images.image_set import load_image_set
@@ -35,6 +41,9 @@ def main(arguments: list[str] | None = None) -> int:
                 sets = [load_image_set(options.data, run.split, fit=run.preprocessing, skip_bad=True)]
             parts["pictures"] = find_pictures(run, sets)
         save_report(options.out, run, **parts)
+    except KeyboardInterrupt:
+        print("\ncore.report: stopped.", file=sys.stderr)
+        return 130
     except (ValueError, OSError) as error:
         print(f"core.report: {error}", file=sys.stderr)
         return 2
@@ -71,4 +80,5 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
+    started()
     sys.exit(main())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,11 +17,14 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from core.files import harmless
 from core.images.palette import CLASS_COLOURS, FAKE, REAL, UNDECIDED
 from core.metrics.classification import Sweep
 
 INK = "#1d2026"
 GREY = "#6a707b"
+# of a name beside a bar
+MOST_LETTERS = 32
 STYLE: Any = {
     "font.family": "sans-serif",
     "font.size": 11,
@@ -129,17 +133,25 @@ def calibration(found: pd.DataFrame, *, caption: str) -> Drawn:
 def rates(found: pd.DataFrame, *, overall: float, caption: str) -> Drawn:
     """Error rates with intervals, worst on top, from `core.metrics.classification.error_by`."""
     shown = found.iloc[::-1]
-    names = [str(value).replace("_", " ") for value in shown["value"]]
+    names = [_short(value) for value in shown["value"]]
     with rc_context(STYLE):
         figure, axes = _new(6.4, 0.9 + 0.34 * len(shown))
         errors = [shown["rate"] - shown["low"], shown["high"] - shown["rate"]]
-        axes.barh(names, shown["rate"], xerr=errors, color=UNDECIDED, ecolor=INK, height=0.62)
+        axes.barh(range(len(shown)), shown["rate"], xerr=errors, color=UNDECIDED, ecolor=INK, height=0.62)
         axes.axvline(overall, linestyle="--", color=INK, linewidth=1)
+        # by place and not by name: two may be as one when shortened
+        axes.set_yticks(range(len(shown)), names)
         axes.set(xlabel="wrong verdicts (dashed: all images)")
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:.1%}")
         axes.tick_params(axis="y", length=0)
-        listed = "; ".join(f"{str(row.value).replace('_', ' ')} {row.rate:.1%}" for row in found.itertuples())
+        listed = "; ".join(f"{_short(row.value)} {row.rate:.1%}" for row in found.itertuples())
         return _drawn(figure, f"Error rate by category: {listed}.", caption)
+
+
+def _short(value: object) -> str:
+    """A category's name as it fits beside a bar."""
+    name = harmless(str(value)).replace("_", " ")
+    return name if len(name) <= MOST_LETTERS else f"{name[: MOST_LETTERS - 1]}…"
 
 
 def training(history: list[dict[str, Any]], *, caption: str) -> Drawn:
@@ -239,6 +251,9 @@ def _percent(axes: Axes, *, y_only: bool = False) -> None:
 
 def _drawn(figure: Figure, alt: str, caption: str) -> Drawn:
     file = io.BytesIO()
-    # without its date, so that the same report has the same bytes
-    figure.savefig(file, format="svg", metadata={"Date": None})
+    with warnings.catch_warnings():
+        # the reader's browser has fonts for letters that this process has none for
+        warnings.filterwarnings("ignore", r"Glyph \d+ .*missing from font", UserWarning)
+        # without its date, so that the same report has the same bytes
+        figure.savefig(file, format="svg", metadata={"Date": None})
     return Drawn(file.getvalue(), figure.get_figwidth(), alt, caption)

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from core.detectors.identity import find_maker, identify_all
-from core.metrics.classification import calibration, class_scores, confusion_at, error_by, is_right, sweep
+from core.metrics.classification import calibration, class_scores, confusion_at, error_by, is_right, largest, sweep
 from core.metrics.intervals import wilson_interval
 from core.report import figures
 from core.report.figures import Drawn
@@ -160,11 +160,17 @@ def _quality(run: Run, detector: Mapping[str, Any] | None) -> list[str]:
     if len(found):
         wrong = float(1 - is_right(table).mean())
         caption = "Where it fails. The lines are 95 % intervals: where two overlap, the difference may be chance."
-        drawn.append(figures.rates(found, overall=wrong, caption=caption))
+        drawn.append(figures.rates(largest(found), overall=wrong, caption=caption + _of_all(found)))
     if detector and detector.get("history"):
         caption = "How it was trained: right verdicts after each pass over the training images."
         drawn.append(figures.training(list(detector["history"]), caption=caption))
     return [figure(drawn[0]), *parts, *map(figure, drawn[1:])]
+
+
+def _of_all(found: pd.DataFrame) -> str:
+    """What is said where only the largest categories are drawn."""
+    shown, of = len(largest(found)), len(found)
+    return f" Drawn are the {shown} of {of:,} categories that have the most images." if shown < of else ""
 
 
 def _score_rows(scores: pd.DataFrame) -> list[list[str]]:

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.images.decoding import encode_png
-from core.metrics.classification import HALF, confidence_of, confusion_at, error_by
+from core.metrics.classification import HALF, confidence_of, confusion_at, error_by, largest
 from core.metrics.intervals import wilson_interval
 from core.report import figures
 from core.report.parts import bullets, figure, limits, page, percent, section
@@ -71,7 +71,7 @@ def selection_report(run: Run, table: pd.DataFrame, selection: Selection, *, pic
     found = error_by(rows, "category", cut=selection.wanted.cut)
     if len(found) > 1 and 0 < wrong < of:
         caption = "Wrong verdicts by what the image shows; the lines are 95 % intervals."
-        parts.append(figure(figures.rates(found, overall=wrong / of, caption=caption)))
+        parts.append(figure(figures.rates(largest(found), overall=wrong / of, caption=caption)))
     body = "".join(
         [
             section("Verdicts", *parts),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 import pandas as pd
@@ -21,7 +22,7 @@ from core.images.image_set import CLASSES, ImageSet, Split
 from core.images.statistics import FACTS
 from core.metrics.classification import expected_calibration_error
 from core.runs.validation import check_arrays, check_manifest, check_predictions, check_size, is_plain_name
-from core.storage import MANIFEST, ContractError, read_folder, restore_all, write_folder
+from core.storage import MANIFEST, ContractError, read_folder, refuse_taken, restore_all, write_folder
 
 if TYPE_CHECKING:
     from core.detectors.detector import Detector
@@ -153,6 +154,9 @@ def write_run(
         TakenError: a run of this name exists and is not to be replaced.
         WriteError: it could not be written; nothing is left half done.
     """
+    path = run_folder(home, detector.name, images)
+    if not replace:
+        refuse_taken(path)
     if images.side != detector.side:
         raise ValueError(
             f"the images of {images.name} have {images.side} pixels a side and {detector.name} takes {detector.side}; "
@@ -190,9 +194,31 @@ def write_run(
         files["features.npy"] = lambda file: np.save(file, features, allow_pickle=False)
     if ship_images:
         files["images.npy"] = lambda file: np.save(file, np.asarray(images.pixels), allow_pickle=False)
-    path = home / "runs" / f"{detector.name}@{images.name}"
     write_folder(path, kind=KIND, manifest=manifest, files=files, replace=replace)
     return path
+
+
+def run_folder(home: Path, detector: str, images: ImageSet) -> Path:
+    """Where the run of a detector of this name on an image set lies in `home`."""
+    return home / "runs" / f"{detector}@{images.name}"
+
+
+def check_testable(images: ImageSet) -> None:
+    """Refuse an image set whose run could not be read again, before a detector is trained for it.
+
+    Raises:
+        ContractError: what a run would say of its images does not pass what `read_run` asks.
+    """
+    p_real = np.full(len(images), 0.5, np.float32)
+    predictions = prediction_frame(images, np.zeros((len(images), 2), np.float32), p_real, frozenset())
+    table = io.BytesIO()
+    predictions.to_parquet(table, index=False)
+    file = Path("predictions.parquet")
+    try:
+        _parse_predictions(file, table, len(images))
+    except ContractError as error:
+        said = str(error).removeprefix(f"{file} ")
+        raise ContractError(f"a run on {images.name} could not be read again, its table {said}") from None
 
 
 def _halved(values: NDArray[np.float32]) -> NDArray[np.floating]:
@@ -280,22 +306,30 @@ def read_run(path: Path) -> Run:
     file = path / "predictions.parquet"
     if file.name not in manifest["files"]:
         raise ContractError(f"{path / MANIFEST} does not list {file.name}; write the run again")
-    check_size(file, manifest["images"])
     try:
-        # from an open file: pyarrow takes a path's folders for columns
         with open_file(file) as opened:
-            predictions = pd.read_parquet(opened)
-    except Exception as error:  # noqa: BLE001 - pyarrow's errors share no base class below Exception
+            predictions = _parse_predictions(file, opened, manifest["images"])
+    except OSError as error:
         raise ContractError(f"{file} is no parquet file ({type(error).__name__}); restore it") from None
-    if missing := set(COLUMNS) - set(predictions.columns):
-        raise ContractError(f"{file} lacks the column {sorted(missing)[0]}; write the run again")
-    check_predictions(file, predictions)
     maps, features, images = (
         _read_array(path, manifest, name, len(predictions)) for name in ("maps", "features", "images")
     )
     run = Run(path, manifest, predictions, maps, features, images)
     check_arrays(run.path, maps, features, images, side=run.side, mapped=run.target_layer is not None)
     return run
+
+
+def _parse_predictions(file: Path, opened: BinaryIO, images: int) -> pd.DataFrame:
+    check_size(file, opened, images)
+    opened.seek(0)
+    try:
+        predictions = pd.read_parquet(opened)
+    except Exception as error:  # noqa: BLE001 - pyarrow's errors share no base class below Exception
+        raise ContractError(f"{file} is no parquet file ({type(error).__name__}); restore it") from None
+    if missing := set(COLUMNS) - set(predictions.columns):
+        raise ContractError(f"{file} lacks the column {sorted(missing)[0]}; write the run again")
+    check_predictions(file, predictions)
+    return predictions
 
 
 def _read_array(path: Path, manifest: dict[str, Any], name: str, rows: int) -> NDArray[Any] | None:

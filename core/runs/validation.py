@@ -4,7 +4,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,6 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from core.detectors.preprocessing import Preprocessing
-from core.files import open_file
 from core.images.image_set import CLASSES
 from core.images.statistics import FACTS
 from core.storage import MANIFEST, ContractError, read_manifest
@@ -20,6 +19,10 @@ from core.storage import MANIFEST, ContractError, read_manifest
 # of each row of predictions.parquet, unpacked; more is a bomb or a mistake
 MAX_ROW_BYTES = 4096
 MAX_BYTES = 2**24
+# of a new detector's name: its run's folder adds the image set's to it, and most file systems end at 255
+MAX_NAME_BYTES = 120
+# what divides a run's name, what some file systems refuse, and what pages and charts would read as formatting
+SIGNS = '@:*?"<>|`$[]'
 PLAIN = str | int | float | bool | None
 
 
@@ -48,18 +51,21 @@ def read_detector_manifest(path: Path) -> dict[str, Any]:
     return manifest
 
 
-def check_size(file: Path, images: int) -> None:
+def check_size(file: Path, opened: BinaryIO, images: int) -> None:
     """Refuse a table that would unpack to far more than a row an image, before a row of it is unpacked.
+
+    Args:
+        file: as sentences name it.
+        opened: the same, open; pyarrow takes a path's folders for columns.
+        images: how many rows it is to have.
 
     Raises:
         ContractError: it is no parquet file, or one of another size.
     """
     try:
-        # from an open file: pyarrow takes a path's folders for columns
-        with open_file(file) as opened:
-            about = pq.ParquetFile(opened).metadata
-            rows = about.num_rows
-            size = sum(about.row_group(number).total_byte_size for number in range(about.num_row_groups))
+        about = pq.ParquetFile(opened).metadata
+        rows = about.num_rows
+        size = sum(about.row_group(number).total_byte_size for number in range(about.num_row_groups))
     except Exception as error:  # noqa: BLE001 - pyarrow's errors share no base class below Exception
         raise ContractError(f"{file} is no parquet file ({type(error).__name__}); restore it") from None
     if rows != images:
@@ -127,8 +133,22 @@ def _is_row(value: object) -> bool:
 
 
 def is_plain_name(value: object) -> bool:
-    """Whether this is a name that leads nowhere when it becomes part of a path, and that can be shown."""
-    return _is_text(value) and not re.search(r"[/\\\x00-\x1f\ud800-\udfff]", str(value)) and str(value)[0] != "."
+    """Check that a name leads nowhere when it becomes part of a path, and can be shown."""
+    odd = re.search(r"[/\\\x00-\x1f\x7f\ud800-\udfff]", value) if isinstance(value, str) else None
+    return _is_text(value) and not odd and not str(value).startswith(".")
+
+
+def check_detector_name(name: str) -> None:
+    """Refuse a name that a new detector cannot have: it becomes part of paths, of a run's name, and of sentences.
+
+    Raises:
+        ValueError: naming what it may not hold.
+    """
+    if not is_plain_name(name) or set(name) & set(SIGNS) or len(name.encode()) > MAX_NAME_BYTES:
+        raise ValueError(
+            f"--name cannot be {name!r}; give one of at most {MAX_NAME_BYTES} bytes that begins with no dot and holds "
+            f"none of / \\ {' '.join(SIGNS)}"
+        )
 
 
 FIELDS: dict[str, Callable[[Any], bool]] = {
@@ -166,7 +186,8 @@ DETECTOR_FIELDS: dict[str, Callable[[Any], bool]] = {
 
 
 def _words(values: pd.Series) -> bool:
-    return bool(values.map(lambda value: isinstance(value, str)).all())
+    # of a categorical column, map() makes another one, which knows no all()
+    return all(isinstance(value, str) for value in values)
 
 
 def _numbers(values: pd.Series) -> bool:

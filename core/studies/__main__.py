@@ -12,6 +12,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from core.console import started, starting
+
+if __name__ == "__main__":
+    # the libraries below take seconds to read
+    starting("core.studies")
+
 from tqdm import tqdm
 
 from core.detectors.identity import find_maker, identify_all
@@ -159,4 +165,5 @@ def parse_parameter(text: str) -> tuple[str, Any]:
 
 
 if __name__ == "__main__":
+    started()
     sys.exit(main())

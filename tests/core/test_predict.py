@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from core import predict
+from core.detectors.resnet import ResNetDetector
 from core.detectors.storage import save_detector
 from core.images.image_set import load_image_set
 from core.runs.run import read_run
@@ -61,3 +62,27 @@ def test_a_device_that_is_not_here_is_a_sentence(
     for device in ("abacus", "cuda:99"):
         assert predict.main(["other", "--data", str(cifake), "--out", str(tmp_path), "--device", device]) == 2
         assert f"there is no device '{device}' here" in capsys.readouterr().err
+
+
+def test_a_run_that_is_there_already_costs_no_pass(
+    cifake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_detector(tmp_path / "detectors/other", make_detector(), model_card="")
+    command = ["other", "--data", str(cifake), "--out", str(tmp_path), "--device", "cpu"]
+    assert predict.main(command) == 0
+    monkeypatch.setattr(ResNetDetector, "full_pass", None)
+    assert predict.main(command) == 2
+    assert "exists already" in capsys.readouterr().err
+
+
+def test_ctrl_c_is_a_sentence_and_leaves_nothing(
+    cifake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    save_detector(tmp_path / "detectors/other", make_detector(), model_card="")
+    monkeypatch.setattr(ResNetDetector, "full_pass", interrupted)
+    assert predict.main(["other", "--data", str(cifake), "--out", str(tmp_path), "--device", "cpu"]) == 130
+    assert capsys.readouterr().err.strip().splitlines()[-1] == "core.predict: stopped; no run was written."
+    assert not (tmp_path / "runs").exists()

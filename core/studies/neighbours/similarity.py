@@ -290,6 +290,10 @@ def open_training_set(
     if wanted is None or source is None:
         return None
     found = load_image_set(source, "train", fit=fit, skip_bad=True, progress=progress)
+    # trained with --limit: the same draw gives the same images
+    limit = str(manifest.get("training_set", "")).removeprefix(f"{found.name}-")
+    if limit.isdecimal():
+        found = found.limited(int(limit))
     if found.fingerprint != wanted:
         raise NeighbourError(
             f"the training images of {source} are not those that {manifest.get('name', 'this detector')} was trained "

@@ -3,6 +3,7 @@
 Rates are given for each verdict apart, because an edit pushes towards one class: pooled, both look half true.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -11,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from core.metrics.classification import MOST_GROUPS
 from core.metrics.intervals import Estimate, weighted_mean, weighted_share
 from core.probes.table import PROBES, Probe, Strength, size_column
 from core.runs.run import Run
@@ -50,6 +52,11 @@ class Turns:
         """bool (M,), whether the verdict turned; with a donor, whether the donor's became the image's."""
         real = self.table[column].to_numpy(np.float64) > 0
         return np.asarray(real == self.called_real if probe.changes_donor else real != self.called_real)
+
+    def names(self, by: By) -> list[str]:
+        """The groups with the most images, `MOST_GROUPS` at most, by name; of as many images, the first by name."""
+        counted = sorted(Counter(self.groups[by].tolist()).items(), key=lambda one: (-one[1], one[0]))
+        return sorted(name for name, _ in counted[:MOST_GROUPS])
 
     def known(self, column: str) -> NDArray[np.bool_]:
         """bool (M,), whether the probe could be made."""
@@ -98,7 +105,7 @@ def responses(turns: Turns, *, by: By = "verdict", probes: tuple[str, ...] | Non
 
     Args:
         turns: from `read_turns`.
-        by: beside the verdict, nothing more, the true class ("cell"), or the category.
+        by: beside the verdict, nothing more, the true class ("cell"), or the category, of which the largest are taken.
         probes: keys; all, controls among them, when None.
 
     Returns:
@@ -113,7 +120,7 @@ def responses(turns: Turns, *, by: By = "verdict", probes: tuple[str, ...] | Non
     """
     found = []
     for verdict in VERDICTS:
-        for group in sorted(set(turns.groups[by])):
+        for group in turns.names(by):
             chosen = turns.chosen(verdict, by, group)
             coarser = _coarser(turns, chosen)
             for key in probes or PROBES:

@@ -155,6 +155,9 @@ def draw_groups(opened: Opened, evidence: Evidence, probe: Probe) -> None:
             required=True,
         )
         BY.linked(st.segmented_control, "By", options=list(BY_NAMES), format_func=BY_NAMES.get, required=True)
+    of, shown = len(set(evidence.turns.groups[BY.value])), len(evidence.turns.names(BY.value))
+    if of > shown:
+        st.caption(f"The {shown} of {of:,} categories of which the most images were asked.")
     rates = rates_by(evidence, BY.value, probe.key)
     rates = rates[(rates["column"] == probe.column(chosen.value)) & (rates["images"] > 0)]
     with st.grid(2, min_column_width=400, gap="large") as grid:
@@ -175,7 +178,9 @@ def _draw_group(opened: Opened, evidence: Evidence, verdict: str, rates: pd.Data
         name = row["group"].replace("_", " ")
         if BY.value == "cell":
             name = f"is {row['group']}, {'rightly' if row['group'] == verdict else 'wrongly'} called {verdict}"
-        bars.append(bar_of(row, key=row["group"], name=name, note=f"{row['images']:,} images"))
+        bars.append(
+            bar_of(row, key=row["group"], name=name, note=f"{row['images']:,} image{'s' * (row['images'] != 1)}")
+        )
     turned = str(rates["turned"].iloc[0]) if len(rates) else verdict
     overall = evidence.rate(verdict, column)["share"] if column else np.nan
     clicked = controlled_rates(

@@ -15,6 +15,7 @@ from core.metrics.classification import (
     confidence_histogram,
     confusion_at,
     error_by,
+    largest,
     sweep,
 )
 from core.metrics.intervals import wilson_interval
@@ -267,6 +268,9 @@ with row.cell():
     if rates.empty:
         st.info("These images carry no category.")
     else:
+        of, rates = len(rates), largest(rates)
+        if of > len(rates):
+            st.caption(f"The {len(rates)} of {of:,} categories that have the most images; Explore filters by each.")
         cells = confusion_at(among, CUT.value)
         overall = (cells[0, 1] + cells[1, 0]) / max(1, cells.sum())
         title = "Error rates, a button for each category."

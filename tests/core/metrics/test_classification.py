@@ -13,6 +13,7 @@ from core.metrics.classification import (
     error_by,
     expected_calibration_error,
     is_right,
+    largest,
     sweep,
 )
 
@@ -87,6 +88,13 @@ def test_calibration_gap_is_the_runs_ece(table: pd.DataFrame) -> None:
     ece = expected_calibration_error(table["p_real"].to_numpy(), is_right(table))
     assert gap == pytest.approx(ece, abs=1e-6)
     assert ((bins["low"] <= bins["accuracy"]) & (bins["accuracy"] <= bins["high"])).all()
+
+
+def test_the_largest_groups_keep_their_order_and_chance_chooses_no_worst_ones() -> None:
+    found = pd.DataFrame({"value": ["z", "y", "x", "w", "v"], "images": [1, 5, 1, 1, 9], "rate": [1, 0.6, 0.5, 0, 0]})
+    assert largest(found, 3)["value"].tolist() == ["y", "w", "v"]
+    assert largest(found, 4)["value"].tolist() == ["y", "x", "w", "v"]
+    pd.testing.assert_frame_equal(largest(found), found)
 
 
 def test_error_rates_by_category_are_worst_first_and_skip_what_is_absent(table: pd.DataFrame) -> None:

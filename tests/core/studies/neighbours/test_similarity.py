@@ -183,6 +183,10 @@ def test_the_training_set_is_the_one_of_the_manifest(cifake: Path) -> None:
     assert found.fingerprint == train.fingerprint
     assert open_training_set(manifest, None) is None
     assert open_training_set({}, str(cifake)) is None
+    few = train.limited(30)
+    limited = open_training_set({"training_set": few.name, "training_set_fingerprint": few.fingerprint}, str(cifake))
+    assert limited is not None
+    assert limited.rows["name"].tolist() == few.rows["name"].tolist()
     with pytest.raises(NeighbourError, match="are not those that tiny was trained on"):
         open_training_set({**manifest, "training_set_fingerprint": "0" * 64}, str(cifake))
     assert is_sample({"training_set": "sample-train"})
