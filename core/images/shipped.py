@@ -14,6 +14,7 @@ from typing import IO
 import numpy as np
 import pandas as pd
 
+from core.files import open_file
 from core.images.decoding import MAX_FILE_BYTES
 from core.images.statistics import FACTS
 from core.storage import MANIFEST, ContractError, read_manifest, sha256_of
@@ -57,7 +58,8 @@ def read_shipped(folder: Path) -> Shipped:
         raise ContractError(f"{folder / MANIFEST} does not list {min(missing)}; restore it")
     _verify(folder / TABLE, manifest["files"][TABLE])
     try:
-        facts = pd.read_parquet(folder / TABLE).set_index("name")[list(FACTS)].astype(np.float32)
+        with open_file(folder / TABLE) as table:
+            facts = pd.read_parquet(table).set_index("name")[list(FACTS)].astype(np.float32)
     except Exception as error:  # noqa: BLE001 - pyarrow's errors share no base class below Exception
         raise ContractError(f"{folder / TABLE} is no table of facts ({type(error).__name__}); restore it") from None
     return Shipped(folder, str(manifest["files"][ARCHIVE]), str(manifest.get("fingerprint")), facts)
@@ -74,7 +76,11 @@ def unpack(shipped: Shipped) -> dict[str, bytes]:
     files: dict[str, bytes] = {}
     try:
         # read from front to back, once: in a solid archive there is no other way that is fast
-        with lzma.open(path) as unpacked, tarfile.open(fileobj=unpacked, mode="r|") as members:
+        with (
+            open_file(path) as packed,
+            lzma.open(packed) as unpacked,
+            tarfile.open(fileobj=unpacked, mode="r|") as members,
+        ):
             for member in members:
                 match = MEMBER.fullmatch(member.name)
                 if match and member.isreg() and member.size <= MAX_FILE_BYTES:

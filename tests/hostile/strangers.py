@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from core.detectors.detector import load_detector
+from core.detectors.storage import load_detector
 from core.images.image_set import CLASSES
 from core.runs.run import ROOT, read_run
 from core.runs.tags import Tags
