@@ -9,7 +9,7 @@ from core.images.image_set import KAGGLE
 from core.storage import ContractError
 from dashboard.components.glossary import explain
 from dashboard.components.plain import plain, with_code
-from dashboard.components.polling import come_back
+from dashboard.components.polling import SECONDS, come_back
 from dashboard.components.words import remaining
 from dashboard.services import address, library
 from dashboard.services.dataset_registry import Attaching
@@ -60,7 +60,7 @@ def draw_sidebar(page: str) -> None:
         if refused:
             _draw_refused(refused)
         reading = library.shelf().status.state == "reading"
-        come_back(_draw_pictures, while_busy=reading)
+        come_back(_draw_pictures, key="pictures", while_busy=reading)
 
 
 def _draw_refused(refused: Mapping[str, str]) -> None:
@@ -107,7 +107,8 @@ def _take_run() -> None:
     st.query_params.from_dict({"run": st.session_state["url.run"]})
 
 
-def _draw_pictures() -> None:
+def _draw_pictures() -> float | None:
+    """What pictures are at hand; the seconds until more are, None while none are being read."""
     if "pictures" in st.session_state:
         # the browser has come back, and so has a page to show: what is read now holds up no first one
         library.shelf().begin()
@@ -123,7 +124,7 @@ def _draw_pictures() -> None:
             st.caption(plain(status.message))
         if is_local():
             st.button("Stop", key="attach.stop", on_click=library.shelf().stop, type="tertiary")
-        return
+        return SECONDS
     _draw_at_hand()
     if is_local():
         with st.expander("Attach CIFAKE", icon=":material/attach_file:"):
@@ -160,6 +161,7 @@ def _draw_pictures() -> None:
         st.caption(f"{for_visitors(uncached)} Until then pictures lie in memory, and each start reads them again.")
     if status.state == "failed":
         st.error(with_code(for_visitors(status.message, homes=library.homes())))
+    return None
 
 
 def _progress_words(status: Attaching) -> str:

@@ -1,9 +1,11 @@
 """What the worker's thread does with a question. The only part of the dashboard that reads torch."""
 
+import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from core.detectors.detector import Detector
@@ -33,8 +35,9 @@ def answer(
         detector: who is asked.
         pixels: uint8 (K, side, side, 3); explanations are of the first, and probes take the others as donors.
         settings: the question.
-        cancel: asked between batches; True ends the iteration.
+        cancel: asked between batches; True ends the iteration. Others may be answered in the meantime.
     """
+    cancel = _with_own_gradients(cancel)
     if isinstance(settings, Look):
         found = detector.full_pass(pixels)
         yield Looked(found.margins, detector.p_real(found.margins), found.maps), 1.0
@@ -61,3 +64,26 @@ def answer(
     else:
         for result in explain_lime(detector, pixels[0], settings=settings, cancel=cancel):
             yield result, 1.0 if result.complete else result.health.samples / settings.n_samples
+
+
+def leave_a_core() -> None:
+    """Have torch compute on all cores but one, in this thread: the pages need that one.
+
+    Its threads wait for each other many times in a pass, and spin. With one that a page has put aside all of them
+    stand: on two busy cores a pass on both took six times as long as on one, for four times the processor time.
+    """
+    torch.set_num_threads(max(1, min(torch.get_num_threads(), (os.cpu_count() or 1) - 1)))
+
+
+def _with_own_gradients(cancel: Callable[[], bool]) -> Callable[[], bool]:
+    """`cancel` during which torch records gradients, as it does by default, and after which it is as it was.
+
+    That is a state of the thread: who turns it off and gives way would leave others without, and who turns it on again
+    would do so in another's midst.
+    """
+
+    def asked() -> bool:
+        with torch.inference_mode(mode=False), torch.enable_grad():
+            return cancel()
+
+    return asked

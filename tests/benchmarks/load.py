@@ -1,6 +1,7 @@
 """Many visitors at once: errors, wrong results, latency and memory of the real server over its real protocol.
 
 python -m tests.benchmarks.load [--minutes 5] [--browsers 20] [--explainers 4] [--think 3]
+python -m tests.benchmarks.load --inspect-at-once 4,8,16,30 [--run swift@cifake-test]
 
 The server is started on a port and with a cache of its own. Those who browse turn pages of Overview, Explore, Evidence,
 Patterns, Data, Trust and Guide and set their widgets; those who explain have one image after another explained on
@@ -24,6 +25,7 @@ import numpy as np
 import streamlit as st
 
 from core.runs.run import find_runs
+from tests.benchmarks.load_at_once import at_once
 from tests.benchmarks.load_roles import BROWSED, Gallery, Records, browse, check, explain
 from tests.benchmarks.visitor import Trouble, Visitor, running_server
 from tests.browser.app import free_port
@@ -54,6 +56,27 @@ async def wait_for_pictures(address: str) -> None:
             await asyncio.sleep(1)
         if visitor.troubles:
             raise Trouble(visitor.troubles[0])
+
+
+def processor_seconds(process: int) -> float:
+    """Processor time that a process has taken, in seconds."""
+    told = subprocess.run(["ps", "-o", "time=", "-p", str(process)], capture_output=True, text=True, check=True).stdout
+    days, _, clock = told.strip().rpartition("-")
+    seconds = 0.0
+    for part in clock.split(":"):
+        seconds = 60 * seconds + float(part)
+    return 86_400 * int(days or 0) + seconds
+
+
+async def inspect_at_once(address: str, process: int, run: str, levels: Sequence[int]) -> bool:
+    """Let so many come in the same moment, one number after the other; whether nobody met an error."""
+    await wait_for_pictures(address)
+    heads = ("visitors on Inspect at once", "page", "first colours", "whole", "bystander", "its pages", "processor")
+    print(f"\n| {' | '.join(heads)} | errors |\n{'| --- ' * (len(heads) + 1)}|")
+    rounds = await at_once(address, run, levels, lambda: processor_seconds(process))
+    for sentence in dict.fromkeys(sentence for found in rounds for sentence in found.errors):
+        print(f"- {sentence}")
+    return not any(found.errors for found in rounds)
 
 
 async def load(address: str, process: int, options: argparse.Namespace) -> tuple[Records, list[tuple[float, float]]]:
@@ -127,19 +150,31 @@ def main() -> None:
     parser.add_argument("--browsers", type=int, default=20)
     parser.add_argument("--explainers", type=int, default=4)
     parser.add_argument("--think", type=float, default=3, help="mean pause between two interactions, in seconds")
+    parser.add_argument(
+        "--inspect-at-once",
+        type=lambda text: [int(number) for number in text.split(",")],
+        metavar="N,N,...",
+        help="instead: so many open Inspect in the same moment; the slowest of each in seconds",
+    )
+    parser.add_argument("--run", default="swift@cifake-test", help="whose images those inspect; it needs pictures")
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     parser.add_argument("--cache", type=Path, help="a folder to keep; a new one when left out")
     parser.add_argument("--log", type=Path, default=Path(tempfile.gettempdir()) / "telltale-load.log")
     options = parser.parse_args()
+    who = f"{options.inspect_at_once} on Inspect at once"
+    if not options.inspect_at_once:
+        who = f"{options.browsers} browse, {options.explainers} explain, {options.minutes:g} minutes, pauses of "
+        who += f"{options.think:g} s on average"
     print(
-        f"{options.browsers} browse, {options.explainers} explain, {options.minutes:g} minutes, pauses of "
-        f"{options.think:g} s on average; {platform.machine()}, {os.cpu_count()} cores, Python "
+        f"{who}; {platform.machine()}, {os.cpu_count()} cores, Python "
         f"{platform.python_version()}, streamlit {st.__version__}; the server's log: {options.log}",
         flush=True,
     )
     with tempfile.TemporaryDirectory() as folder:
         cache = options.cache or Path(folder)
         with running_server(options.port or free_port(), options.log, TELLTALE_CACHE=str(cache)) as (address, process):
+            if options.inspect_at_once:
+                sys.exit(not asyncio.run(inspect_at_once(address, process, options.run, options.inspect_at_once)))
             at_start = resident(process)
             records, memory = asyncio.run(load(address, process, options))
     wrong = check(records.cases)

@@ -321,7 +321,12 @@ async def _wait_and_keep(
     records.final.append(final)
     if watch.cam is not None:
         records.cams.append(watch.cam)
-    await visitor.still()
+    buttons = [f"{slot}.{detector}.files.npz" for slot in ("lime", "cam")]
+    for _ in range(12):
+        # the page is drawn once more when both are there
+        await visitor.still()
+        if all(map(visitor.has, buttons)):
+            break
     asked = visitor.parameters
     lime = LimeSettings(
         n_segments=int(asked.get("segments", LimeSettings.n_segments)),

@@ -268,7 +268,7 @@ class Visitor:
         asked = request.rerun_script
         asked.query_string, asked.page_name, asked.fragment_id = self.query, page_name, fragment
         asked.page_script_hash = self._page_hash if page_hash is None else page_hash
-        asked.is_auto_rerun = own
+        asked.is_auto_rerun = own and state is None
         asked.cached_message_hashes.extend(self._cached)
         asked.context_info.url = f"{self.address}/{self.page}"
         asked.context_info.timezone, asked.context_info.locale = "Europe/London", "en-GB"
@@ -366,6 +366,8 @@ class Visitor:
             self.troubles.append(f"an exception on {self.page}: {element.exception.type} {element.exception.message}")
         elif element.HasField("alert") and element.alert.format == Alert.ERROR:
             self.troubles.append(f"an error box on {self.page}: {element.alert.body}")
+        if element.bidi_component.component_name.endswith("telltale_pulse"):
+            self._start_pulse(element, message.delta.fragment_id)
         self.on_element(element)
 
     def _take_session_event(self, message: ForwardMsg) -> None:
@@ -412,6 +414,20 @@ class Visitor:
             while True:
                 await asyncio.sleep(interval)
                 await self._run(fragment=fragment, own=True)
+
+    def _start_pulse(self, element: Element, fragment: str) -> None:
+        """As pulse.js does: the element's last timer is the one that counts."""
+        id_, data = element.bidi_component.id, component_data(element)
+        if timer := self._timers.pop(id_, None):
+            timer.cancel()
+        self._timers[id_] = asyncio.create_task(self._pulse(id_, fragment, data))
+
+    async def _pulse(self, id_: str, fragment: str, data: dict[str, Any]) -> None:
+        await asyncio.sleep(data["after"])
+        state = WidgetState(id=f"$$STREAMLIT_INTERNAL_KEY_{id_}__events")
+        state.json_trigger_value = json.dumps([{"event": "beat", "value": data["beat"]}])
+        with contextlib.suppress(Trouble):
+            await self._run(state, fragment=fragment, own=True)
 
     def _stop_timers(self) -> None:
         for timer in self._timers.values():

@@ -1,20 +1,24 @@
 """Answers of the worker's thread are those of core, with a share that ends at 1."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from core.detectors.detector import Detector
 from core.detectors.identity import Identity
+from core.explainers.gradcam import explain_gradcam
 from core.explainers.lime.band_results import BandSettings
 from core.explainers.lime.bands import explain_bands
 from core.explainers.results import CamSettings
 from core.probes.probing import explain_probes
 from core.probes.results import ProbeSettings
-from dashboard.services.answering import answer
+from core.studies.neighbours.similarity import NeighbourSettings
+from dashboard.services import answering
+from dashboard.services.answering import answer, leave_a_core
 from dashboard.services.requests import LAST, Question
 from tests.conftest import textured
 
@@ -66,3 +70,62 @@ def test_score_cam_is_a_slow_question_that_can_be_stopped(tiny_detector: Detecto
     assert list(answer(tiny_detector, PIXELS, slow, lambda: True)) == []
     ((found, share),) = answer(tiny_detector, PIXELS, slow, never)
     assert (found.settings, share) == (slow, 1)
+
+
+def test_who_gives_way_keeps_recording_no_gradients_and_others_begin_as_always(tiny_detector: Detector) -> None:
+    seen = []
+
+    def cancel() -> bool:
+        seen.append(torch.is_grad_enabled())
+        # somebody else who leaves the thread in another state
+        torch.set_grad_enabled(len(seen) % 2 == 0)
+        return False
+
+    settings = CamSettings(stage="layer2", method="ScoreCAM")
+    (found,) = (result for result, _ in answer(tiny_detector, PIXELS, settings, cancel))
+    alone = explain_gradcam(tiny_detector, PIXELS[:1], stage="layer2", method="ScoreCAM")[0]
+    np.testing.assert_array_equal(found.values, alone.values)
+    assert len(seen) > 1
+    assert all(seen)
+    assert torch.is_grad_enabled()
+
+
+def test_a_map_can_be_made_between_two_batches_of_a_pass_that_records_nothing(tiny_detector: Detector) -> None:
+    alone = explain_gradcam(tiny_detector, PIXELS[:1], stage="layer2")[0]
+    found = []
+
+    def between(
+        _detector: Detector, _pixels: Any, _settings: Any, cancel: Callable[[], bool]
+    ) -> Iterator[tuple[Any, float]]:
+        tiny_detector.full_pass(PIXELS, batch_size=2, progress=lambda *_: found.append(cancel()))
+        yield "done", 1.0
+
+    def map_meanwhile() -> bool:
+        found.append(explain_gradcam(tiny_detector, PIXELS[:1], stage="layer2")[0])
+        return False
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(answering, "look_for_neighbours", between)
+        assert list(answer(tiny_detector, PIXELS, NeighbourSettings(), map_meanwhile)) == [("done", 1.0)]
+    assert found[1::2] == [False, False]
+    for one in found[::2]:
+        np.testing.assert_array_equal(one.values, alone.values)
+
+
+def test_a_core_is_left_to_the_pages_and_no_answer_changes_by_that(
+    tiny_detector: Detector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = torch.get_num_threads()
+    logits, values = tiny_detector.logits(PIXELS), explain_gradcam(tiny_detector, PIXELS, stage="layer2")[0].values
+    try:
+        for cores, told, threads in ((8, 8, 7), (8, 2, 2), (2, 2, 1), (1, 1, 1), (None, 1, 1)):
+            monkeypatch.setattr(answering.os, "cpu_count", lambda cores=cores: cores)
+            torch.set_num_threads(told)
+            leave_a_core()
+            assert torch.get_num_threads() == threads
+            np.testing.assert_array_equal(tiny_detector.logits(PIXELS), logits)
+            found = explain_gradcam(tiny_detector, PIXELS, stage="layer2")[0].values
+            # gradients are sums over the threads, in another order for another number
+            np.testing.assert_allclose(found, values, rtol=1e-5, atol=1e-8)
+    finally:
+        torch.set_num_threads(before)

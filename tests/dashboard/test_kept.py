@@ -1,11 +1,14 @@
 """Charts that are built once."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from types import SimpleNamespace
 
 import pandas as pd
 import plotly.graph_objects as go
+import pytest
 
 from dashboard.components.charts import figure_cache
 
@@ -48,3 +51,38 @@ def test_an_opened_run_is_known_by_its_stamp() -> None:
     first = chart(SimpleNamespace(stamp="a", rows=lambda: None))
     assert chart(SimpleNamespace(stamp="a", rows=lambda: None)) is first
     assert chart(SimpleNamespace(stamp="b", rows=lambda: None)).layout.title.text == "b"
+
+
+def test_who_asks_for_what_is_being_built_waits_for_it() -> None:
+    begun, go_on, built = threading.Event(), threading.Event(), []
+
+    @figure_cache.kept
+    def build(number: int) -> list[int]:
+        built.append(number)
+        begun.set()
+        assert go_on.wait(300)
+        return [number]
+
+    with ThreadPoolExecutor() as pool:
+        several = [pool.submit(build, 3) for _ in range(4)]
+        assert begun.wait(300)
+        go_on.set()
+        first, *others = [one.result() for one in several]
+    assert built == [3]
+    assert all(other is first for other in others)
+
+
+def test_a_failure_is_not_kept() -> None:
+    built = []
+
+    @figure_cache.kept
+    def build(number: int) -> int:
+        built.append(number)
+        if len(built) == 1:
+            raise OSError("once")
+        return number
+
+    with pytest.raises(OSError, match="once"):
+        build(1)
+    assert [build(1), build(1)] == [1, 1]
+    assert built == [1, 1]

@@ -1,4 +1,5 @@
-"""Charts kept for all visitors: building one takes longer than all else on its page, and most see the same ones."""
+"""Charts and pictures kept for all visitors: making one takes longer than all else that is drawn with it, and whoever
+looks again, or at the same thing, gets the same one."""
 
 import functools
 import hashlib
@@ -6,36 +7,46 @@ import pickle
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import ParamSpec
-
-import plotly.graph_objects as go
+from concurrent.futures import Future
+from typing import ParamSpec, TypeVar
 
 MOST = 24
 P = ParamSpec("P")
+T = TypeVar("T")
 
 
-def kept(build: Callable[P, go.Figure], *, most: int = MOST) -> Callable[P, go.Figure]:
-    """A chart's builder that remembers its last figures by everything it is given; nobody changes a figure later.
+def kept(build: Callable[P, T], *, most: int = MOST) -> Callable[P, T]:
+    """A builder that remembers what it built last by everything it is given; nobody changes that later.
 
-    What has a `stamp`, such as an opened run, is known by that. The `most` figures that were asked for last stay.
+    What has a `stamp`, such as an opened run, is known by that. The `most` things that were asked for last stay. Who
+    asks for what somebody else is having built waits for it.
     """
-    figures: OrderedDict[bytes, go.Figure] = OrderedDict()
+    built: OrderedDict[bytes, Future[T]] = OrderedDict()
     lock = threading.Lock()
 
     @functools.wraps(build)
-    def get(*args: P.args, **options: P.kwargs) -> go.Figure:
+    def get(*args: P.args, **options: P.kwargs) -> T:
         # the bytes are hashed and never read again
         known = [getattr(given, "stamp", given) for given in args]
         key = hashlib.blake2b(pickle.dumps((known, options))).digest()
         with lock:
-            if key in figures:
-                figures.move_to_end(key)
-                return figures[key]
-        figure = build(*args, **options)
-        with lock:
-            figures[key] = figure
-            while len(figures) > most:
-                figures.popitem(last=False)
-        return figure
+            if found := built.get(key):
+                built.move_to_end(key)
+            else:
+                mine = built[key] = Future()
+                while len(built) > most:
+                    built.popitem(last=False)
+        if found:
+            return found.result()
+        try:
+            mine.set_result(build(*args, **options))
+        except BaseException as error:
+            mine.set_exception(error)
+            with lock:
+                # the next one who asks tries again
+                if built.get(key) is mine:
+                    del built[key]
+            raise
+        return mine.result()
 
     return get

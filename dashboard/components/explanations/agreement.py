@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from core.explainers.agreement import Agreement, agreement
 from core.explainers.results import CamResult, CamSettings
 from dashboard.components.explanations import panels
-from dashboard.components.explanations import settings as s
 from dashboard.components.explanations.asking import Known, Subject
 from dashboard.components.glossary import explain
 from dashboard.components.plain import plain
@@ -56,8 +55,8 @@ def agreement_panel(
     st.markdown("#### Do they agree?", help=explain("Agreement"))
     by = f" By **{plain(detector.name)}**." if named else ""
     st.caption(f"Two methods that know nothing of each other. What both say is worth more than what one says.{by}")
+    panels.note_drawn(subject, detector, stored)
     cam, lime = panels.finished(subject, detector, stored)
-    panels.waits(cam is None or lime is None)
     if cam is None or lime is None:
         st.caption(_awaited(panels.interrupted(subject, detector, stored)))
         return
@@ -115,8 +114,3 @@ def sentences(found: Agreement, *, whose: str, same_kind: bool) -> Sequence[str]
         return [*said, f"{fitting}; these are too few to say how much of that is chance."]
     verdict = "They agree about this image" if found.beyond_chance else "They agree no more than chance would have it"
     return [f"**{verdict}.** {fitting}.", *said]
-
-
-def note_drawn() -> None:
-    """Remember which settings the comparison was last drawn for; called where the whole page is drawn."""
-    st.session_state["agreement.drawn"] = s.cam_settings(), s.lime_settings()

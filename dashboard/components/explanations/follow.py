@@ -1,6 +1,6 @@
 """A question that a page follows until it is answered: progress with what is left, stop, go on, try again."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -49,24 +49,37 @@ def follow(
 def keep_up(stand: Callable[[], Standing], show: Callable[[Standing], None], *, slot: str) -> None:
     """Show how a question stands, `stand`, and again while it is busy; then why it ended, where it has no answer."""
 
-    def again() -> None:
+    def again() -> float | None:
         now = stand()
         if now.busy != busy:
-            # only a full rerun begins or ends the coming back
+            # what is whole belongs to the page, and is no part of it that comes back
             st.rerun()
         show(now)
         draw_ended(now, slot)
+        return next_look([now])
 
     busy = stand().busy
-    come_back(again, while_busy=busy)
+    come_back(again, key=slot, while_busy=busy)
+
+
+def next_look(standings: Sequence[Standing]) -> float | None:
+    """The seconds after which it is worth to look again how some questions stand, None where all are settled."""
+    return min((now.again for now in standings if now.busy), default=None)
+
+
+def waiting(now: Standing) -> str:
+    """How many questions are before one that waits, and when it is done; "" where it is its turn."""
+    left = f", {remaining(now.seconds_left)}" if now.seconds_left is not None else ""
+    if now.place:
+        return f"Waiting, {now.place} before you{left}"
+    return f"Waiting, you are next{left}" if now.state == "waiting" else ""
 
 
 def _draw_standing(now: Standing, slot: str, doing: str, on_stop: Callable[[], None]) -> None:
     if now.busy:
         with st.container(horizontal=True, vertical_alignment="center"):
-            waits = f"Waiting, {f'{now.place} before you' if now.place else 'you are next'}"
             left = f", {remaining(now.seconds_left)}" if now.seconds_left is not None else ""
-            st.progress(now.share, waits if now.state == "waiting" else doing + left)
+            st.progress(now.share, waiting(now) or doing + left)
             st.button("Stop", key=f"{slot}.stop", on_click=_stop, args=(slot, on_stop), type="tertiary")
 
 

@@ -4,6 +4,7 @@ Each panel is a fragment: moving one of its controls redraws it and nothing else
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import streamlit as st
 
@@ -13,7 +14,7 @@ from core.explainers.saving import Result, Style
 from dashboard.components.explanations import settings as s
 from dashboard.components.explanations.asking import Known, Subject, ask, visitor, worker
 from dashboard.components.explanations.files import page_download, result_downloads
-from dashboard.components.explanations.follow import draw_ended, keep_up
+from dashboard.components.explanations.follow import draw_ended, keep_up, next_look, waiting
 from dashboard.components.glossary import explain
 from dashboard.components.images.picture import explained_picture
 from dashboard.components.keys import key_of
@@ -193,9 +194,9 @@ def _answers(
             for detector in detectors
         ]
 
-    standings = stand(PATIENCE)
+    stand(PATIENCE)
 
-    def draw() -> None:
+    def draw() -> float | None:
         now = stand()
         answers = [standing.answer.values for standing in now if standing.answer is not None]
         # one scale for what stands side by side
@@ -206,14 +207,13 @@ def _answers(
                 if len(detectors) > 1:
                     st.markdown(f"**{plain(detector.name)}**")
                 _draw_answer(subject, detector, standing, style_now(smooth=smooth, scale=scale), slot=slot)
-        busy_now = any(standing.busy for standing in now)
-        drawn = st.session_state.get("agreement.drawn")
-        if busy_now != busy or (not busy_now and drawn not in (None, (s.cam_settings(), s.lime_settings()))):
-            # only a full rerun begins or ends the coming back, and draws what compares the panels
+        again = next_look(now)
+        if again is None and outdated():
+            # what compares the panels stands outside of them
             st.rerun()
+        return again
 
-    busy = any(standing.busy for standing in standings)
-    come_back(draw, while_busy=busy)
+    come_back(draw, key=slot)
 
 
 def style_now(*, smooth: bool = False, scale: float | None = None) -> Style:
@@ -240,9 +240,8 @@ def _draw_answer(subject: Subject, detector: Known, standing: Standing, style: S
 
 def _doing(standing: Standing) -> str:
     """What is being done for a panel, or waited for."""
-    if standing.state == "waiting":
-        before = f"{standing.place} before you" if standing.place else "you are next"
-        return f"Waiting, {before}. The first time takes a few seconds."
+    if said := waiting(standing):
+        return said
     first = "Working; the first time takes a few seconds, while the detector is read"
     left = f", {remaining(standing.seconds_left)}" if standing.seconds_left is not None else ""
     return ("Refining" if standing.answer is not None else first) + left
@@ -307,20 +306,60 @@ def interrupted(subject: Subject, detector: Known, stored: CamResult | None) -> 
     ]
 
 
-def waits(still: bool) -> None:
-    """Note whether the comparison, which stands above the panels, was drawn without one of the explanations."""
-    st.session_state["agreement.waits"] = still
+@dataclass(frozen=True, eq=False)
+class _Drawn:
+    """What the page outside of the panels was drawn of."""
+
+    subject: Subject
+    detector: Known
+    stored: CamResult | None
+    stood: tuple[object, ...]
+
+
+def forget_drawn() -> None:
+    """A page with panels is about to be drawn."""
+    st.session_state["panels.drawn"] = None
+
+
+def note_drawn(subject: Subject, detector: Known, stored: CamResult | None) -> None:
+    """What compares the panels is about to be drawn: remember how they stand now."""
+    stood = _stand(subject, detector, stored)
+    st.session_state["panels.drawn"] = _Drawn(subject, detector, stored, stood)
+
+
+def outdated() -> bool:
+    """Whether all panels have come to an end, and another one than the page around them was drawn of."""
+    drawn: _Drawn | None = st.session_state.get("panels.drawn")
+    if drawn is None:
+        return False
+    now = _stand(drawn.subject, drawn.detector, drawn.stored)
+    return "busy" not in now and now != drawn.stood
+
+
+def _stand(subject: Subject, detector: Known, stored: CamResult | None) -> tuple[object, ...]:
+    """Which explanations are wanted, and how each stands."""
+    stood: list[object] = []
+    for slot, settings in (("cam", s.cam_settings()), ("lime", s.lime_settings())):
+        stood.append(settings)
+        if stored is not None and stored.settings == settings:
+            stood.append("done")
+            continue
+        now = ask(detector, subject.image[None], subject.sha256, settings, slot=f"{slot}.{detector.name}")
+        stood.append("busy" if now.busy else now.state)
+    return tuple(stood)
 
 
 def page_row(subject: Subject, detectors: Sequence[Known], stored: CamResult | None, notes: Sequence[str] = ()) -> None:
     """The file that holds everything of the first detector, once both of its explanations are there."""
+    if st.session_state.get("panels.drawn") is None:
+        note_drawn(subject, detectors[0], stored)
+    elif outdated():
+        # the last answer came while the page was being drawn, and no panel waits for it any more
+        st.rerun()
     cam, lime = finished(subject, detectors[0], stored)
     results: dict[str, Result] = {}
     if cam is not None and lime is not None:
         results = {"Grad-CAM": cam, "LIME": lime}
-        if st.session_state.pop("agreement.waits", False):
-            # the last answer came while the page was being drawn, and no panel waits for it any more
-            st.rerun()
     beside = [finished(subject, detector, None) for detector in detectors[1:]]
     styles = {}
     for number, (heading, result) in enumerate(results.items()):

@@ -1,6 +1,8 @@
 """One picture, large and crisp: as it is, or with a map over it, its legend, and the values under the pointer."""
 
 import base64
+from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,10 +11,13 @@ from core.explainers.overlay import common_scale, legend
 from core.explainers.results import CamResult, LimeResult
 from core.explainers.saving import DEFAULT, Style, draw_result
 from core.images.palette import UNDECIDED, Palette
+from dashboard.components.charts.figure_cache import kept
 from dashboard.components.component import component, data_url
 
 _mount = component(__file__, "picture")
 SIZE = 512
+# pictures that are kept, about 50 kB each
+MOST = 256
 ENDS: dict[Palette, tuple[str, str]] = {"class": ("FAKE", "REAL"), "paper": ("against", "for the verdict")}
 
 
@@ -45,31 +50,35 @@ def explained_picture(
         style: how it is drawn.
         alone: draw the map without the image, which is not at hand.
     """
+    _mount(key=key, data=_drawn(result, style, alone))
+
+
+# a page asks for its picture again whenever it looks how its question stands
+@partial(kept, most=MOST)
+def _drawn(result: CamResult | LimeResult, style: Style, alone: bool) -> dict[str, Any]:
+    """What the element is given."""
     largest = common_scale([result.values]) if style.scale is None else style.scale
     bar = legend(largest, palette=style.palette)
     is_lime = isinstance(result, LimeResult)
     drawn = draw_result(result, SIZE, style=style, over_image=not alone)
     left, right = ENDS[style.palette]
-    _mount(
-        key=key,
-        data={
-            "source": data_url(drawn),
-            "alt": f"{'LIME' if is_lime else 'Grad-CAM'}{'' if alone else ' over the image'}, called {result.verdict}.",
-            "edge": None,
-            "rgb": "" if alone else _rgb(result.image),
-            "side": len(result.image),
-            "cells": _lime_cells(result) if is_lime else _cam_cells(result),
-            "hint": "point at the picture to read its values",
-            "legend": {
-                "colours": list(bar.colours),
-                "low": f"{bar.ticks[0]:.2g}",
-                "high": f"{bar.ticks[2]:+.2g}",
-                "left": left,
-                "right": right,
-                "hatch": UNDECIDED if is_lime and result.undecided.any() else None,
-            },
+    return {
+        "source": data_url(drawn),
+        "alt": f"{'LIME' if is_lime else 'Grad-CAM'}{'' if alone else ' over the image'}, called {result.verdict}.",
+        "edge": None,
+        "rgb": "" if alone else _rgb(result.image),
+        "side": len(result.image),
+        "cells": _lime_cells(result) if is_lime else _cam_cells(result),
+        "hint": "point at the picture to read its values",
+        "legend": {
+            "colours": list(bar.colours),
+            "low": f"{bar.ticks[0]:.2g}",
+            "high": f"{bar.ticks[2]:+.2g}",
+            "left": left,
+            "right": right,
+            "hatch": UNDECIDED if is_lime and result.undecided.any() else None,
         },
-    )
+    }
 
 
 def _rgb(image: NDArray[np.uint8]) -> str:

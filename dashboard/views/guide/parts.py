@@ -15,7 +15,7 @@ from core.runs.guide import Cast
 from core.storage import ContractError
 from core.studies.study import Answer, Finding
 from dashboard.components.explanations.asking import Known, Subject, ask
-from dashboard.components.explanations.follow import keep_up
+from dashboard.components.explanations.follow import keep_up, waiting
 from dashboard.components.plain import code, plain, with_code
 from dashboard.components.studies.finding_words import coloured, parts, scannable
 from dashboard.components.studies.study import command
@@ -134,7 +134,7 @@ def asked(
         elif now.busy:
             st.skeleton(height=260)
         if now.busy:
-            st.progress(now.share, "Asking the detector")
+            st.progress(now.share, waiting(now) or "Asking the detector")
 
     keep_up(lambda: put(told, settings, pixels, slot=slot), show, slot=slot)
 

@@ -7,7 +7,7 @@ from core.explainers.stored import stored_map
 from core.metrics.classification import HALF, said_real
 from core.runs.browsing import place_of
 from dashboard.components.explanations import panels
-from dashboard.components.explanations.agreement import agreement_panel, note_drawn, other_maps
+from dashboard.components.explanations.agreement import agreement_panel, other_maps
 from dashboard.components.explanations.asking import Subject, known_detectors
 from dashboard.components.explanations.experiments import experiments
 from dashboard.components.glossary import explain
@@ -49,7 +49,7 @@ def turn(to: int | None) -> None:
         address.put("id", table["id"].iloc[to])
 
 
-note_drawn()
+panels.forget_drawn()
 verdict, sure = found["predicted"], float(found["confidence"])
 right = found["correct"] == "right"
 heading(

@@ -6,7 +6,7 @@ import streamlit as st
 from core.images.decoding import MAX_BYTES, RESAMPLING, ImageError
 from core.images.upload import DEFAULT_FILTER, prepare_pixels
 from dashboard.components.explanations import panels
-from dashboard.components.explanations.agreement import agreement_panel, note_drawn, other_maps
+from dashboard.components.explanations.agreement import agreement_panel, other_maps
 from dashboard.components.explanations.asking import Subject, known_detectors
 from dashboard.components.explanations.experiments import experiments
 from dashboard.components.glossary import explain
@@ -106,7 +106,7 @@ else:
     truth = str(sample_run.table["label"].iloc[row])
     ready = prepare_pixels(image, side)
 
-note_drawn()
+panels.forget_drawn()
 seen = ready.seen(FILTER.value)
 subject = Subject.of(seen, name)
 

@@ -15,7 +15,7 @@ from core.images.decoding import ImageError
 from core.images.upload import DEFAULT_FILTER, Prepared, settle
 from dashboard.components.component import data_url
 from dashboard.components.explanations.asking import Known, ask, visitor, worker
-from dashboard.components.explanations.follow import draw_ended
+from dashboard.components.explanations.follow import draw_ended, next_look, waiting
 from dashboard.components.polling import come_back
 from dashboard.components.words import CLASS_WORDS, percent, remaining
 from dashboard.services.decoding import Held, prepare_in_turn
@@ -131,7 +131,7 @@ def draw_table(files: Sequence[UploadedFile], detector: Known, side: int) -> Non
         for number in range(len(files)):
             worker().go_on(visitor(), f"table.{number}")
 
-    def draw() -> None:
+    def draw() -> float | None:
         names = labels(files)
         rows = [
             _row(file, names[file.file_id], detector, side, slot=f"table.{number}") for number, file in enumerate(files)
@@ -160,10 +160,11 @@ def draw_table(files: Sequence[UploadedFile], detector: Known, side: int) -> Non
         _end_if_settled("table", any(standing.busy for standing in standings))
         if any(standing.state == "failed" for standing in standings):
             st.button("Try again", key="table.again", on_click=again, icon=":material/play_arrow:")
+        return next_look(standings)
 
     size = f"{side} x {side} pixels"
     read_all(files, side)
-    come_back(draw, while_busy=bool(st.session_state.get("busy.table")))
+    come_back(draw, key="table", while_busy=bool(st.session_state.get("busy.table")))
 
 
 def _row(
@@ -194,17 +195,18 @@ def _row(
 def draw_verdict(ready: Prepared, detector: Known, *, shown: str, truth: str | None = None) -> None:
     """The verdict under every filter; `shown` is the one whose pixels are explained, `truth` the class if known."""
 
-    def draw() -> None:
+    def draw() -> float | None:
         now = look(ready, detector, slot="upload")
         _end_if_settled("upload", now.busy)
         if now.answer is not None:
             _draw_outcome(ready, now.answer, shown, truth)
         elif now.busy:
             st.markdown("### Asking the detector")
-            st.caption("The first time takes a few seconds, while it is being read.")
+            st.caption(waiting(now) or "The first time takes a few seconds, while it is being read.")
         draw_ended(now, "upload")
+        return next_look([now])
 
-    come_back(draw, while_busy=bool(st.session_state.get("busy.upload")))
+    come_back(draw, key="upload", while_busy=bool(st.session_state.get("busy.upload")))
 
 
 def called(ready: Prepared, detector: Known, *, shown: str) -> str | None:

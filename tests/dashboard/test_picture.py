@@ -1,0 +1,50 @@
+"""Pictures on pages: drawn once for an answer and a style, and equal to what core draws."""
+
+import base64
+import io
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from core.detectors.detector import Detector
+from core.explainers.gradcam import explain_gradcam
+from core.explainers.lime.regions import explain_lime
+from core.explainers.results import LimeSettings
+from core.explainers.saving import Style, draw_result
+from dashboard.components.images import picture
+from tests.conftest import textured
+
+IMAGES = textured(2, fine=True, seed=11)
+
+
+def test_a_picture_is_drawn_once_for_an_answer_and_a_style(
+    tiny_detector: Detector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn, shown = [], []
+
+    def draw(result: Any, size: int, **options: Any) -> Any:
+        drawn.append((result, options))
+        return draw_result(result, size, **options)
+
+    monkeypatch.setattr(picture, "draw_result", draw)
+    monkeypatch.setattr(picture, "_mount", lambda *, key, data: shown.append(data))
+    first, *_, last = explain_lime(tiny_detector, IMAGES[0], settings=LimeSettings(n_samples=128, n_segments=12))
+    cams = explain_gradcam(tiny_detector, IMAGES, stage="layer2")
+    asked = [
+        *((result, style, False) for result in (first, last, *cams) for style in (Style(), Style("paper", 0.5))),
+        (cams[0], Style(smooth=True), False),
+        (cams[0], Style(scale=3.0), False),
+        (cams[0], Style(), True),
+    ]
+    for _ in range(3):
+        for result, style, alone in asked:
+            # another visitor's, with the same content
+            picture.explained_picture(replace(result), key="x", style=style, alone=alone)
+    assert len(drawn) == len(asked)
+    assert shown[: len(asked)] == shown[len(asked) : 2 * len(asked)] == shown[2 * len(asked) :]
+    for (result, style, alone), data in zip(asked, shown, strict=False):
+        pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(data["source"].partition(",")[2]))))
+        np.testing.assert_array_equal(pixels, draw_result(result, picture.SIZE, style=style, over_image=not alone))
