@@ -1,9 +1,10 @@
 """One thread owns the detectors. Sessions ask it and come back for the answer; none of them touches a model.
 
-Quick questions (a verdict, one map) go first, then LIME, then whatever is asked for beyond (probes, bands, neighbours,
-Score-CAM); what is more urgent is answered even between the batches of what is less. Equally urgent ones take turns
-step by step, so that everybody soon has a first result. A question that nobody has asked about for a few seconds is
-dropped: its visitor has left or moved on. Answers are kept by what they depend on, so that asking twice costs nothing.
+Quick questions (a verdict, one map) go first, then maps that take longer, then whatever is asked for beyond (probes,
+bands, neighbours, what takes many hundred passes); what is more urgent is answered even between the batches of what is
+less. Equally urgent ones take turns step by step, so that everybody soon has a first result. A question that nobody has
+asked about for a few seconds is dropped: its visitor has left or moved on. Answers are kept by what they depend on, so
+that asking twice costs nothing.
 """
 
 import atexit

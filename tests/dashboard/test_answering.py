@@ -9,13 +9,14 @@ import pytest
 
 from core.detectors.detector import Detector
 from core.detectors.identity import Identity
-from core.explainers.lime.band_results import BandSettings
-from core.explainers.lime.bands import explain_bands
-from core.explainers.results import CamSettings
+from core.explainers.cams import CamSettings
+from core.explainers.lime.bands import LIME_BANDS, BandSettings
+from core.explainers.lime.regions import LimeSettings
+from core.explainers.registry import explainers
 from core.probes.probing import explain_probes
 from core.probes.results import ProbeSettings
 from dashboard.services.answering import answer
-from dashboard.services.requests import LAST, Question
+from dashboard.services.requests import LAST, Explain, Question
 from tests.conftest import textured
 
 PIXELS = textured(4, fine=True, seed=3)
@@ -36,9 +37,9 @@ def never() -> bool:
             ("after", "sentence", "margin"),
         ),
         (
-            BandSettings(n_samples=128),
-            lambda detector, settings: explain_bands(detector, PIXELS[0], settings=settings),
-            ("weights", "sentence", "margin"),
+            Explain("lime_bands", BandSettings(n_samples=128)),
+            lambda detector, question: LIME_BANDS.explain(detector, PIXELS[0], question.settings),
+            ("diagnostics", "margin"),
         ),
     ],
 )
@@ -60,9 +61,18 @@ def test_slow_questions_are_answered_step_by_step_as_alone(
 
 
 def test_score_cam_is_a_slow_question_that_can_be_stopped(tiny_detector: Detector) -> None:
-    slow = CamSettings(method="ScoreCAM")
+    slow = Explain("scorecam", CamSettings())
     assert Question(Path(), NOBODY, "", slow).rank == LAST
-    assert Question(Path(), NOBODY, "", CamSettings()).rank == 0
+    assert Question(Path(), NOBODY, "", Explain("gradcam", CamSettings())).rank == 0
     assert list(answer(tiny_detector, PIXELS, slow, lambda: True)) == []
     ((found, share),) = answer(tiny_detector, PIXELS, slow, never)
-    assert (found.settings, share) == (slow, 1)
+    assert (found.method, found.settings, share) == ("scorecam", slow.settings, 1)
+
+
+def test_how_urgent_a_question_is_follows_from_what_it_costs() -> None:
+    ranks = {one.name: Question(Path(), NOBODY, "", Explain(one.name, one.settings())).rank for one in explainers()}
+    assert ranks == {
+        "gradcam": 0, "layercam": 0, "xgradcam": 0, "gradcampp": 0, "scorecam": LAST,
+        "lime": 1, "lime_grid": 1, "lime_bands": LAST, "integrated_gradients": 1,
+    }  # fmt: skip
+    assert Question(Path(), NOBODY, "", Explain("lime", LimeSettings(n_samples=2048))).rank == LAST

@@ -7,8 +7,9 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from core.explainers.agreement import Agreement, agreement
-from core.explainers.results import CamResult, CamSettings
+from core.explainers.agreement import Agreement, agreement_of
+from core.explainers.cams import GRADCAM
+from core.explainers.explanation import Explanation
 from dashboard.components.explanations import panels
 from dashboard.components.explanations import settings as s
 from dashboard.components.explanations.asking import Known, Subject
@@ -37,7 +38,7 @@ def other_maps(opened: Opened, *, verdict: str, label: str | None, row: int | No
 def agreement_panel(
     subject: Subject,
     detector: Known,
-    stored: CamResult | None,
+    stored: Explanation | None,
     others: NDArray[np.float32],
     *,
     whose: str,
@@ -61,18 +62,12 @@ def agreement_panel(
     if cam is None or lime is None:
         st.caption(_awaited(panels.interrupted(subject, detector, stored)))
         return
-    segments = lime.segments
-    if segments.max() == 0:
+    if lime.diagnostics.one_colour == "one segment":
         st.markdown("LIME has one segment, so there is nothing to compare place by place.")
         return
-    same_kind = cam.settings == CamSettings()
-    found = agreement(
-        lime.values * lime.real_sign,
-        cam.values * cam.real_sign,
-        segments=segments,
-        others=others if same_kind else None,
-    )
-    if lime.health.decided_share < MOST:
+    same_kind = (cam.method, cam.settings) == (GRADCAM.name, GRADCAM.settings())
+    found = agreement_of(lime, cam, others=others if same_kind else None)
+    if lime.diagnostics.numbers["decided_share"] < MOST:
         st.markdown("LIME is undecided on most of this image, so there is little to compare.")
     first, *rest = sentences(found, whose=whose, same_kind=same_kind)
     st.markdown(first)
@@ -119,4 +114,4 @@ def sentences(found: Agreement, *, whose: str, same_kind: bool) -> Sequence[str]
 
 def note_drawn() -> None:
     """Remember which settings the comparison was last drawn for; called where the whole page is drawn."""
-    st.session_state["agreement.drawn"] = s.cam_settings(), s.lime_settings()
+    st.session_state["agreement.drawn"] = s.cam_question(), s.lime_question()
