@@ -344,7 +344,7 @@ def _stand(subject: Subject, detector: Known, stored: CamResult | None) -> tuple
         if stored is not None and stored.settings == settings:
             stood.append("done")
             continue
-        now = ask(detector, subject.image[None], subject.sha256, settings, slot=f"{slot}.{detector.name}")
+        now = ask(detector, subject.image[None], subject.sha256, settings, slot=key_of(slot, detector.name))
         stood.append("busy" if now.busy else now.state)
     return tuple(stood)
 
