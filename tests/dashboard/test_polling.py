@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 from core.runs.run import read_run
 from dashboard.components.explanations.follow import next_look, waiting
 from dashboard.services.worker import Standing
-from tests.benchmarks.visitor import Visitor, running_server
+from tests.benchmarks.visitor import Visitor, in_a_thread, running_server
 from tests.browser.app import free_port
 
 
@@ -93,5 +93,5 @@ def test_a_page_of_a_running_server_ends_whole_without_anybody_doing_anything(ho
 
     log = tmp_path / "log"
     with running_server(free_port(), log, TELLTALE_HOME=str(home), TELLTALE_CACHE=str(tmp_path)) as (address, _):
-        asyncio.run(together(address))
+        in_a_thread(together(address))
     assert "Traceback" not in log.read_text()

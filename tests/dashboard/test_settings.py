@@ -1,15 +1,12 @@
 """What the settings promise to whoever hosts the dashboard, each asked of the real server in which one page fails."""
 
-import asyncio
 import contextlib
 import http.client
 import os
 import shutil
 import socket
-from collections.abc import Coroutine, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -20,18 +17,20 @@ from websockets.exceptions import InvalidStatus
 from core.images.decoding import MAX_BYTES
 from core.runs.run import ROOT
 from dashboard.services.upload_limits import MAX_FILES
-from tests.benchmarks.visitor import Visitor, ask_http, open_socket, put_file, running_server, xsrf_token
+from tests.benchmarks.visitor import (
+    Visitor,
+    ask_http,
+    in_a_thread,
+    open_socket,
+    put_file,
+    running_server,
+    xsrf_token,
+)
 from tests.browser.app import free_port
 
 INSIDE = "what only the log may hold"
 BROWSED = ("", "explore", "evidence", "data")
 ELSEWHERE = "http://elsewhere.example"
-
-
-def in_a_thread(asked: Coroutine[Any, Any, Any]) -> Any:
-    """What a coroutine gives; the browser of other tests holds this thread's loop."""
-    with ThreadPoolExecutor(1) as pool:
-        return pool.submit(asyncio.run, asked).result()
 
 
 @pytest.fixture(scope="module")
