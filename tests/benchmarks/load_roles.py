@@ -18,10 +18,11 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from core.detectors.detector import Detector
 from core.detectors.storage import load_detector
 from core.edits.masking import FILLS
-from core.explainers.gradcam import explain_gradcam
-from core.explainers.lime.regions import explain_lime_fully
-from core.explainers.results import CAM_STAGES, CamSettings, LimeSettings
-from core.explainers.saving import draw_result
+from core.explainers.cams import CamSettings
+from core.explainers.lime.regions import LimeSettings
+from core.explainers.registry import find_explainer
+from core.explainers.saving import draw_explanation
+from core.explainers.settings import to_json
 from core.images.decoding import encode_png
 from core.images.upload import DEFAULT_FILTER, prepare
 from core.runs.run import find_detectors, find_runs, read_run
@@ -73,13 +74,14 @@ class Case:
     Attributes:
         detector: its name.
         image: uint8 (32, 32, 3) that was meant.
-        settings: that were meant.
+        method, settings: that were meant.
         numbers: the .npz file.
         picture: the PNG on the page, b"" where it was not looked at.
     """
 
     detector: str
     image: NDArray[np.uint8]
+    method: str
     settings: LimeSettings | CamSettings
     numbers: bytes
     picture: bytes = b""
@@ -263,7 +265,7 @@ async def _choose_image(
         "samples": str(chance.choice((128, 256, 256, 512))),
         "segments": str(chance.randrange(10, 100, 2)),
         "fill": chance.choice(FILLS),
-        "stage": chance.choice(CAM_STAGES[:3]),
+        "stage": chance.choice(("layer1", "layer2", "layer3")),
     }
     if page == "inspect":
         watch.begin()
@@ -334,10 +336,10 @@ async def _wait_and_keep(
         seed=int(asked.get("seed", 0)),
         fill=asked.get("fill", LimeSettings.fill),  # type: ignore[arg-type]
     )
-    cam = CamSettings(stage=asked.get("stage", "layer4"))  # type: ignore[arg-type]
-    for slot, settings, picture in (("lime", lime, watch.picture), ("cam", cam, b"")):
+    cam = CamSettings(layer=asked.get("stage", ""))
+    for slot, method, settings, picture in (("lime", "lime", lime, watch.picture), ("cam", "gradcam", cam, b"")):
         numbers = await visitor.download(visitor.find(f"{slot}.{detector}.files.npz")[0].id)
-        records.cases.append(Case(detector, image, settings, numbers, picture))
+        records.cases.append(Case(detector, image, method, settings, numbers, picture))
 
 
 def check(cases: list[Case]) -> list[str]:
@@ -357,23 +359,22 @@ def _problem(case: Case, detector: Detector) -> str:
     about = json.loads(str(got["about"]))
     if not np.array_equal(got["image"], case.image):
         return "another image"
-    if about["settings"] != case.settings.__dict__:
+    if about["settings"] != to_json(case.settings):
         return f"other settings: {about['settings']}"
-    if isinstance(case.settings, LimeSettings):
-        alone: Any = explain_lime_fully(detector, case.image, settings=case.settings)
-        names = ("weights", "low", "high", "segments")
-    else:
-        alone = explain_gradcam(detector, case.image[None], stage=case.settings.stage)[0]
-        names = ("values",)
-    for name in names:
-        expected = getattr(alone, name)
+    alone = find_explainer(case.method).explain_fully(detector, case.image, case.settings)
+    arrays: dict[str, Any] = {"values": alone.values}
+    if alone.parts is not None:
+        arrays |= {name: getattr(alone.parts, name) for name in ("weights", "low", "high", "regions")}
+    for name, expected in arrays.items():
         if got[name].shape != expected.shape or np.abs(got[name] - expected).max() > TOLERANCE:
             return f"other {name}"
     if abs(about["margin"] - alone.margin) > TOLERANCE:
         return "another margin"
     if case.picture:
         drawn = np.asarray(Image.open(io.BytesIO(case.picture)).convert("RGB"), np.int16)
-        expected = np.asarray(Image.open(io.BytesIO(encode_png(draw_result(alone, SIZE)))).convert("RGB"), np.int16)
+        expected = np.asarray(
+            Image.open(io.BytesIO(encode_png(draw_explanation(alone, SIZE)))).convert("RGB"), np.int16
+        )
         # a weight that moved in its fifth digit may move a colour by a step
         if drawn.shape != expected.shape or np.abs(drawn - expected).max() > 2:
             return "another picture on the page"

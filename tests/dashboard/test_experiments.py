@@ -10,8 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.detectors.storage import load_detector
-from core.explainers.lime.band_results import BANDS, BandSettings
-from core.explainers.lime.bands import explain_bands
+from core.explainers.lime.bands import LIME_BANDS, BandSettings
 from core.probes.probing import explain_probes
 from core.probes.results import ProbeResult
 from core.probes.table import PROBES, probe_columns
@@ -95,12 +94,12 @@ def test_a_change_named_in_the_url_is_shown_large_with_its_controls(open_page: O
 def test_inspect_weighs_kinds_of_detail(open_page: Open, home: Path, run: Run) -> None:
     image = np.asarray(run.images[first_row(run)])
     detector = load_detector(home / "detectors" / "tiny")
-    *_, last = explain_bands(detector, image, settings=BandSettings(fill="shuffled"))
+    last = LIME_BANDS.explain_fully(detector, image, BandSettings(fill="shuffled"))
     app = settled(open_page("inspect", run=RUN, samples="64", evidence="detail", band_fill="shuffled"))
     assert not app.exception
-    assert coloured(last.sentence) in words(app)
+    assert coloured(last.diagnostics.sentence) in words(app)
     figure = next(json.loads(one.proto.spec) for one in app.get("plotly_chart"))
-    assert figure["data"][0]["y"] == [band.label for band in BANDS]
+    assert figure["data"][0]["y"] == list(last.parts.labels)
     app.segmented_control(key="url.band_fill").set_value("removed").run()
     assert "band_fill" not in app.query_params
 

@@ -19,7 +19,7 @@ from streamlit.testing.v1 import AppTest
 
 from core.detectors.detector import REAL
 from core.detectors.storage import load_detector, save_detector
-from core.explainers.saving import Style, draw_result
+from core.explainers.saving import Style, draw_explanation
 from core.explainers.stored import stored_map
 from core.images.decoding import decode, encode_png
 from core.runs.browsing import Filter, browse_table, find_rows
@@ -710,8 +710,8 @@ def test_files_of_a_panel_are_drawn_as_the_panel(open_page: Open, home: Path, mo
     row = int(find_rows(browse_table(run), Filter())[0])
     assert run.images is not None
     stored = stored_map(run, row, np.asarray(run.images[row]))
-    expected = draw_result(stored, style=drawn[f"{key_of('cam', 'tiny')}.picture"])
-    plain = draw_result(stored, style=Style("paper"))
+    expected = draw_explanation(stored, style=drawn[f"{key_of('cam', 'tiny')}.picture"])
+    plain = draw_explanation(stored, style=Style("paper"))
     assert (expected != plain).any()
     assert (decode(files[f"{key_of('cam', 'tiny')}.files.png"]()) == expected[..., :3]).all()
     assert base64.b64encode(encode_png(expected)).decode() in files["page.file"]().decode()

@@ -7,8 +7,9 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from core.explainers.agreement import Agreement, agreement
-from core.explainers.results import CamResult, CamSettings
+from core.explainers.agreement import Agreement, agreement_of
+from core.explainers.cams import GRADCAM
+from core.explainers.explanation import Explanation
 from dashboard.components.explanations import panels
 from dashboard.components.explanations.asking import Known, Subject
 from dashboard.components.glossary import explain
@@ -36,7 +37,7 @@ def other_maps(opened: Opened, *, verdict: str, label: str | None, row: int | No
 def agreement_panel(
     subject: Subject,
     detector: Known,
-    stored: CamResult | None,
+    stored: Explanation | None,
     others: NDArray[np.float32],
     *,
     whose: str,
@@ -60,18 +61,12 @@ def agreement_panel(
     if cam is None or lime is None:
         st.caption(_awaited(panels.interrupted(subject, detector, stored)))
         return
-    segments = lime.segments
-    if segments.max() == 0:
+    if lime.diagnostics.one_colour == "one segment":
         st.markdown("LIME has one segment, so there is nothing to compare place by place.")
         return
-    same_kind = cam.settings == CamSettings()
-    found = agreement(
-        lime.values * lime.real_sign,
-        cam.values * cam.real_sign,
-        segments=segments,
-        others=others if same_kind else None,
-    )
-    if lime.health.decided_share < MOST:
+    same_kind = (cam.method, cam.settings) == (GRADCAM.name, GRADCAM.settings())
+    found = agreement_of(lime, cam, others=others if same_kind else None)
+    if lime.diagnostics.numbers["decided_share"] < MOST:
         st.markdown("LIME is undecided on most of this image, so there is little to compare.")
     first, *rest = sentences(found, whose=whose, same_kind=same_kind)
     st.markdown(first)

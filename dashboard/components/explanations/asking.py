@@ -9,10 +9,9 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from core.detectors.identity import Identity
-from core.explainers.results import CamSettings, LimeSettings
 from core.images.decoding import pixels_sha256
 from dashboard.services import library
-from dashboard.services.requests import Look, Question
+from dashboard.services.requests import Explain, Look, Question
 from dashboard.services.worker import Standing, Worker
 
 
@@ -67,7 +66,7 @@ def ask(
     detector: Known,
     pixels: NDArray[np.uint8],
     sha256: str,
-    settings: Look | CamSettings | LimeSettings,
+    settings: Look | Explain,
     *,
     slot: str,
     patience: float = 0.0,

@@ -4,7 +4,8 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from core.explainers.lime.band_results import BAND_FILLS, BANDS, BandResult, BandSettings
+from core.explainers.explanation import Explanation, Parts
+from core.explainers.lime.bands import BAND_FILLS, LIME_BANDS, BandSettings, bands
 from core.images.palette import FAKE, REAL
 from dashboard.components.charts import style as charts
 from dashboard.components.charts.style import GREY, TEMPLATE
@@ -14,7 +15,7 @@ from dashboard.components.glossary import explain
 from dashboard.components.studies.finding_words import coloured
 from dashboard.components.studies.study import csv_button
 from dashboard.services.address import Setting
-from dashboard.services.requests import Question
+from dashboard.services.requests import Explain, Question
 
 SLOT = "bands"
 FILL = Setting("band_fill", BandSettings.fill, choices=tuple(BAND_FILLS))
@@ -42,24 +43,27 @@ def bands_panel(subject: Subject, detector: Known) -> None:
         "there is of each kind and takes away its order. What both agree on is worth most.",
     )
     settings = BandSettings(fill=FILL.value)
-    question = Question(detector.path, detector.identity, subject.sha256, settings)
+    question = Question(detector.path, detector.identity, subject.sha256, Explain(LIME_BANDS.name, settings))
     follow(
         question,
         subject.image[None],
         lambda result: _draw(result, subject.name),
         slot=SLOT,
-        doing=lambda result: f"{result.samples} of {settings.n_samples} versions" if result else "Making versions",
+        doing=lambda result: (
+            f"{result.diagnostics.numbers['samples']} of {settings.n_samples} versions" if result else "Making versions"
+        ),
     )
 
 
-def _draw(result: BandResult, name: str) -> None:
-    st.markdown(coloured(result.sentence))
-    said = "; ".join(f"{band.label} {weight:+.2f}" for band, weight in zip(BANDS, result.weights, strict=True))
-    charts.show(band_bars(result), key="bands.chart", alt=f"Weight of each kind of detail: {said}")
+def _draw(result: Explanation, name: str) -> None:
+    parts, numbers = _parts(result), result.diagnostics.numbers
+    st.markdown(coloured(result.diagnostics.sentence))
+    said = "; ".join(f"{label} {weight:+.2f}" for label, weight in zip(parts.labels, parts.weights, strict=True))
+    charts.show(band_bars(parts), key="bands.chart", alt=f"Weight of each kind of detail: {said}")
     st.caption(
         "To the right for REAL, to the left for FAKE. Lines: 95 % interval over other draws of the samples. Hatched "
-        f"grey: undecided, the interval reaches 0 or the effect is too small to name. {result.samples} versions, "
-        f"{result.distinct} of them different."
+        f"grey: undecided, the interval reaches 0 or the effect is too small to name. {numbers['samples']} versions, "
+        f"{numbers['distinct']} of them different."
     )
     if result.complete:
         csv_button(
@@ -71,15 +75,15 @@ def _draw(result: BandResult, name: str) -> None:
         )
 
 
-def band_bars(result: BandResult) -> go.Figure:
+def band_bars(parts: Parts) -> go.Figure:
     """A bar a kind of detail, finest last; colour and side are the class, hatched grey is undecided."""
     colours = {1: REAL, -1: FAKE, 0: GREY}
     layout = {"template": TEMPLATE, "margin": {"l": 8, "r": 28, "t": 8, "b": 8}, "height": 420, "showlegend": False}
     figure = go.Figure(layout=layout)
-    decisions = [int(one) for one in result.decisions]
+    decisions = [int(one) for one in parts.decisions]
     figure.add_bar(
-        x=result.weights,
-        y=[band.label for band in BANDS],
+        x=parts.weights,
+        y=list(parts.labels),
         orientation="h",
         marker={
             "color": [colours[one] for one in decisions],
@@ -87,8 +91,8 @@ def band_bars(result: BandResult) -> go.Figure:
         },
         error_x={
             "type": "data",
-            "array": result.high - result.weights,
-            "arrayminus": result.weights - result.low,
+            "array": parts.high - parts.weights,
+            "arrayminus": parts.weights - parts.low,
             "color": GREY,
             "thickness": 1.5,
             "width": 4,
@@ -102,16 +106,22 @@ def band_bars(result: BandResult) -> go.Figure:
     return figure
 
 
-def _table(result: BandResult) -> pd.DataFrame:
+def _parts(result: Explanation) -> Parts:
+    assert result.parts is not None  # noqa: S101 - bands are parts
+    return result.parts
+
+
+def _table(result: Explanation) -> pd.DataFrame:
+    parts, found = _parts(result), bands(len(result.image))
     return pd.DataFrame(
         {
-            "kind": [band.label for band in BANDS],
-            "channel": [band.channel for band in BANDS],
-            "from_cycles": [band.low for band in BANDS],
-            "to_cycles": [band.high for band in BANDS],
-            "weight": result.weights,
-            "low": result.low,
-            "high": result.high,
-            "speaks_for": [{1: "REAL", -1: "FAKE", 0: "undecided"}[int(one)] for one in result.decisions],
+            "kind": [band.label for band in found],
+            "channel": [band.channel for band in found],
+            "from_cycles": [band.low for band in found],
+            "to_cycles": [band.high for band in found],
+            "weight": parts.weights,
+            "low": parts.low,
+            "high": parts.high,
+            "speaks_for": [{1: "REAL", -1: "FAKE", 0: "undecided"}[int(one)] for one in parts.decisions],
         }
     )

@@ -1,25 +1,25 @@
 """Explanations as files, made when they are asked for."""
 
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import streamlit as st
 
-from core.explainers.results import LimeResult
-from core.explainers.saving import SIZE, Result, Style, draw_result, save_npz
+from core.explainers.explanation import Explanation
+from core.explainers.saving import SIZE, Style, draw_explanation, save_npz
 from core.images.decoding import encode_png
 from core.report.explanation import save_html
 from dashboard.components.downloads import file_button
 
 
-def result_downloads(result: Result, style: Style, *, name: str, key: str) -> None:
+def result_downloads(explanation: Explanation, style: Style, *, name: str, key: str) -> None:
     """Buttons for the picture (PNG), as it is drawn, and the numbers (.npz) of one explanation."""
-    stem = f"{Path(name).stem}-{'lime' if isinstance(result, LimeResult) else 'grad-cam'}"
+    stem = f"{Path(name).stem}-{explanation.method}"
     with st.container(horizontal=True, gap="small"):
         file_button(
             "PNG",
-            lambda: encode_png(draw_result(result, SIZE, style=style)),
+            lambda: encode_png(draw_explanation(explanation, SIZE, style=style)),
             file_name=f"{stem}.png",
             mime="image/png",
             key=f"{key}.png",
@@ -28,7 +28,7 @@ def result_downloads(result: Result, style: Style, *, name: str, key: str) -> No
         )
         file_button(
             "Numbers",
-            lambda: _written(lambda path: save_npz(path, result), ".npz"),
+            lambda: _written(lambda path: save_npz(path, explanation), ".npz"),
             file_name=f"{stem}.npz",
             mime="application/octet-stream",
             key=f"{key}.npz",
@@ -38,20 +38,18 @@ def result_downloads(result: Result, style: Style, *, name: str, key: str) -> No
         )
 
 
-def page_download(
-    results: Mapping[str, Result], styles: Mapping[str, Style], *, name: str, notes: list[str], key: str
-) -> None:
+def page_download(panels: Sequence[tuple[Explanation, Style]], *, name: str, notes: list[str], key: str) -> None:
     """A button for one HTML page with all of the explanations in it, each as it is drawn."""
     file_button(
         "Whole explanation as a page",
-        lambda: _written(lambda path: save_html(path, results, title=name, notes=notes, styles=styles), ".html"),
+        lambda: _written(lambda path: save_html(path, panels, title=name, notes=notes), ".html"),
         file_name=f"{Path(name).stem}-explained.html",
         mime="text/html",
         key=key,
         icon=":material/article:",
-        disabled=not results,
-        help="One self-contained page with the image, both explanations and their health: to keep or to send."
-        if results
+        disabled=not panels,
+        help="One self-contained page with the image, both explanations and their diagnostics: to keep or to send."
+        if panels
         else "This page can be made once both explanations, Grad-CAM and LIME, are there and whole.",
     )
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 import streamlit as st
 
+from core.explainers.cams import GRADCAM
+from core.explainers.explanation import Explanation
 from core.explainers.overlay import common_scale
-from core.explainers.results import CamResult, CamSettings, LimeResult, LimeSettings
-from core.explainers.saving import Result, Style
+from core.explainers.saving import Style
 from dashboard.components.explanations import settings as s
 from dashboard.components.explanations.asking import Known, Subject, ask, visitor, worker
 from dashboard.components.explanations.files import page_download, result_downloads
@@ -21,6 +22,7 @@ from dashboard.components.keys import key_of
 from dashboard.components.plain import plain
 from dashboard.components.polling import come_back
 from dashboard.components.words import CLASS_WORDS, THE_PAPER, name_paper, percent, remaining
+from dashboard.services.requests import Explain
 from dashboard.services.worker import Standing
 
 # seconds that a panel waits for its explanation: most are there by then, and need no coming back
@@ -44,13 +46,13 @@ def draw_controls() -> None:
         )
 
 
-def cam_panel(subject: Subject, detectors: Sequence[Known], stored: CamResult | None = None) -> None:
+def cam_panel(subject: Subject, detectors: Sequence[Known], stored: Explanation | None = None) -> None:
     """Grad-CAM of one image by one or more detectors; `stored` is the first one's map as the run has kept it."""
     st.markdown("#### Grad-CAM", help=explain("Grad-CAM"))
     st.caption("Where in the image the network's own features speak for one class or the other.")
-    settings = s.cam_settings()
+    question = s.cam_question()
     smooth = s.SMOOTH.value == "yes"
-    _answers(subject, detectors, settings, slot="cam", smooth=smooth, stored=stored)
+    _answers(subject, detectors, question, slot="cam", smooth=smooth, stored=stored)
     s.STAGE.linked(
         st.select_slider,
         "Stage of the network",
@@ -88,7 +90,7 @@ def lime_panel(subject: Subject, detectors: Sequence[Known]) -> None:
     st.markdown("#### LIME", help=explain("LIME", "Undecided"))
     st.caption("What happens to the verdict when parts of the image are covered, part by part, many times.")
     paper = s.PAPER.value == "yes"
-    _answers(subject, detectors, s.lime_settings(), slot="lime", smooth=False)
+    _answers(subject, detectors, s.lime_question(), slot="lime", smooth=False)
     if paper:
         st.markdown(
             "**As in the paper.** Its segmentation (quickshift with LIME's defaults) was made for large photographs. "
@@ -170,16 +172,16 @@ def _lime_more() -> None:
 def _answers(
     subject: Subject,
     detectors: Sequence[Known],
-    settings: CamSettings | LimeSettings,
+    question: Explain,
     *,
     slot: str,
     smooth: bool,
-    stored: CamResult | None = None,
+    stored: Explanation | None = None,
 ) -> None:
     """The pictures of a panel, which come back by themselves while they are being made."""
 
     def stand(patience: float = 0.0) -> list[Standing]:
-        known = stored if stored is not None and stored.settings == settings else None
+        known = stored if stored is not None and _answers_it(stored, question) else None
         return [
             Standing("done", known, 1.0)
             if known is not None and detector is detectors[0]
@@ -187,7 +189,7 @@ def _answers(
                 detector,
                 subject.image[None],
                 subject.sha256,
-                settings,
+                question,
                 slot=key_of(slot, detector.name),
                 patience=patience,
             )
@@ -198,7 +200,7 @@ def _answers(
 
     def draw() -> float | None:
         now = stand()
-        answers = [standing.answer.values for standing in now if standing.answer is not None]
+        answers = [standing.answer.map for standing in now if standing.answer is not None]
         # one scale for what stands side by side
         scale = common_scale(answers) if len(detectors) > 1 else None
         beside = st.columns(len(detectors)) if len(detectors) > 1 else [st.container()]
@@ -225,8 +227,8 @@ def _draw_answer(subject: Subject, detector: Known, standing: Standing, style: S
     key = key_of(slot, detector.name)
     if standing.answer is not None:
         explained_picture(standing.answer, key=f"{key}.picture", style=style)
-        sentence = standing.answer.health.sentence or "Both signs, and not flat: the map points somewhere."
-        st.caption(sentence, help=explain("Surrogate") if isinstance(standing.answer, LimeResult) else None)
+        sentence = standing.answer.diagnostics.sentence or "Both signs, and not flat: the map points somewhere."
+        st.caption(sentence, help=explain("Surrogate") if standing.answer.parts is not None else None)
     elif standing.busy:
         st.skeleton(height=260)
     if standing.busy:
@@ -247,7 +249,7 @@ def _doing(standing: Standing) -> str:
     return ("Refining" if standing.answer is not None else first) + left
 
 
-def verdict_line(subject: Subject, detector: Known, stored: CamResult | None) -> None:
+def verdict_line(subject: Subject, detector: Known, stored: Explanation | None) -> None:
     """What one detector says of an image, in one line; `stored` is its map as the run has kept it."""
     if stored is not None:
         _draw_verdict(detector, stored)
@@ -255,7 +257,7 @@ def verdict_line(subject: Subject, detector: Known, stored: CamResult | None) ->
     slot = key_of("verdict", detector.name)
 
     def stand() -> Standing:
-        return ask(detector, subject.image[None], subject.sha256, CamSettings(), slot=slot)
+        return ask(detector, subject.image[None], subject.sha256, Explain(GRADCAM.name, GRADCAM.settings()), slot=slot)
 
     def show(now: Standing) -> None:
         if now.answer is not None:
@@ -266,7 +268,7 @@ def verdict_line(subject: Subject, detector: Known, stored: CamResult | None) ->
     keep_up(stand, show, slot=slot)
 
 
-def _draw_verdict(detector: Known, answer: CamResult) -> None:
+def _draw_verdict(detector: Known, answer: Explanation) -> None:
     sure = answer.p_real if answer.verdict == "REAL" else 1 - answer.p_real
     st.markdown(
         f"**{plain(detector.name)}**: {CLASS_WORDS[answer.verdict]}, {percent(sure)} sure, margin {answer.margin:+.2f}",
@@ -274,34 +276,36 @@ def _draw_verdict(detector: Known, answer: CamResult) -> None:
     )
 
 
-def stored_panel(stored: CamResult, *, alone: bool) -> None:
+def stored_panel(stored: Explanation, *, alone: bool) -> None:
     """The map that the run has kept, where nothing else can be had; `alone` where there is no picture under it."""
     st.markdown("#### Grad-CAM", help=explain("Grad-CAM", "Margin map"))
     st.caption("The run's own map of stage 4, 4 x 4 positions.")
     explained_picture(stored, key="stored.picture", style=style_now(), alone=alone)
-    st.caption(stored.health.sentence)
+    st.caption(stored.diagnostics.sentence)
 
 
-def finished(subject: Subject, detector: Known, stored: CamResult | None) -> tuple[CamResult | None, LimeResult | None]:
+def finished(
+    subject: Subject, detector: Known, stored: Explanation | None
+) -> tuple[Explanation | None, Explanation | None]:
     """Grad-CAM's and LIME's answers for the present settings, None where one is not done."""
     found = []
-    for slot, settings in (("cam", s.cam_settings()), ("lime", s.lime_settings())):
-        if stored is not None and stored.settings == settings:
+    for slot, question in (("cam", s.cam_question()), ("lime", s.lime_question())):
+        if stored is not None and _answers_it(stored, question):
             found.append(stored)
             continue
-        standing = ask(detector, subject.image[None], subject.sha256, settings, slot=key_of(slot, detector.name))
+        standing = ask(detector, subject.image[None], subject.sha256, question, slot=key_of(slot, detector.name))
         found.append(standing.answer if standing.state == "done" else None)
     return found[0], found[1]
 
 
-def interrupted(subject: Subject, detector: Known, stored: CamResult | None) -> list[str]:
+def interrupted(subject: Subject, detector: Known, stored: Explanation | None) -> list[str]:
     """Which explanations for the present settings were stopped or failed, and so come to no end by themselves."""
-    wanted = (("Grad-CAM", "cam", s.cam_settings()), ("LIME", "lime", s.lime_settings()))
+    wanted = (("Grad-CAM", "cam", s.cam_question()), ("LIME", "lime", s.lime_question()))
     return [
         name
-        for name, slot, settings in wanted
-        if (stored is None or stored.settings != settings)
-        and ask(detector, subject.image[None], subject.sha256, settings, slot=key_of(slot, detector.name)).state
+        for name, slot, question in wanted
+        if (stored is None or not _answers_it(stored, question))
+        and ask(detector, subject.image[None], subject.sha256, question, slot=key_of(slot, detector.name)).state
         in ("stopped", "failed")
     ]
 
@@ -312,7 +316,7 @@ class _Drawn:
 
     subject: Subject
     detector: Known
-    stored: CamResult | None
+    stored: Explanation | None
     stood: tuple[object, ...]
 
 
@@ -321,7 +325,7 @@ def forget_drawn() -> None:
     st.session_state["panels.drawn"] = None
 
 
-def note_drawn(subject: Subject, detector: Known, stored: CamResult | None) -> None:
+def note_drawn(subject: Subject, detector: Known, stored: Explanation | None) -> None:
     """What compares the panels is about to be drawn: remember how they stand now."""
     stood = _stand(subject, detector, stored)
     st.session_state["panels.drawn"] = _Drawn(subject, detector, stored, stood)
@@ -336,20 +340,26 @@ def outdated() -> bool:
     return "busy" not in now and now != drawn.stood
 
 
-def _stand(subject: Subject, detector: Known, stored: CamResult | None) -> tuple[object, ...]:
+def _stand(subject: Subject, detector: Known, stored: Explanation | None) -> tuple[object, ...]:
     """Which explanations are wanted, and how each stands."""
     stood: list[object] = []
-    for slot, settings in (("cam", s.cam_settings()), ("lime", s.lime_settings())):
-        stood.append(settings)
-        if stored is not None and stored.settings == settings:
+    for slot, question in (("cam", s.cam_question()), ("lime", s.lime_question())):
+        stood.append(question)
+        if stored is not None and _answers_it(stored, question):
             stood.append("done")
             continue
-        now = ask(detector, subject.image[None], subject.sha256, settings, slot=key_of(slot, detector.name))
+        now = ask(detector, subject.image[None], subject.sha256, question, slot=key_of(slot, detector.name))
         stood.append("busy" if now.busy else now.state)
     return tuple(stood)
 
 
-def page_row(subject: Subject, detectors: Sequence[Known], stored: CamResult | None, notes: Sequence[str] = ()) -> None:
+def _answers_it(explanation: Explanation, question: Explain) -> bool:
+    return Explain(explanation.method, explanation.settings) == question
+
+
+def page_row(
+    subject: Subject, detectors: Sequence[Known], stored: Explanation | None, notes: Sequence[str] = ()
+) -> None:
     """The file that holds everything of the first detector, once both of its explanations are there."""
     if st.session_state.get("panels.drawn") is None:
         note_drawn(subject, detectors[0], stored)
@@ -357,14 +367,14 @@ def page_row(subject: Subject, detectors: Sequence[Known], stored: CamResult | N
         # the last answer came while the page was being drawn, and no panel waits for it any more
         st.rerun()
     cam, lime = finished(subject, detectors[0], stored)
-    results: dict[str, Result] = {}
+    found: list[Explanation] = []
     if cam is not None and lime is not None:
-        results = {"Grad-CAM": cam, "LIME": lime}
+        found = [cam, lime]
     beside = [finished(subject, detector, None) for detector in detectors[1:]]
-    styles = {}
-    for number, (heading, result) in enumerate(results.items()):
-        others = [found[number].values for found in beside if found[number] is not None]
+    drawn = []
+    for number, explanation in enumerate(found):
+        others = [both[number].map for both in beside if both[number] is not None]
         # as in the panel: one scale for what stands side by side
-        scale = common_scale([result.values, *others]) if others else None
-        styles[heading] = style_now(smooth=s.SMOOTH.value == "yes", scale=scale)
-    page_download(results, styles, name=subject.name, notes=list(notes), key="page.file")
+        scale = common_scale([explanation.map, *others]) if others else None
+        drawn.append((explanation, style_now(smooth=s.SMOOTH.value == "yes", scale=scale)))
+    page_download(drawn, name=subject.name, notes=list(notes), key="page.file")
