@@ -119,7 +119,7 @@ def _page(first: Explanation, panels: Sequence[str], *, title: str, notes: Seque
 def _panel(explanation: Explanation, style: Style) -> str:
     explainer = find_explainer(explanation.method)
     heading, sentence = html.escape(explainer.title), explanation.diagnostics.sentence
-    versions = "".join(f", {name} {version}" for name, version in explanation.provenance.versions.items())
+    versions = ", ".join(f"{name} {version}" for name, version in explanation.provenance.versions.items())
     told = "; ".join(f"{label}: {value}" for label, value in told_settings(explanation.settings).items())
     parts = explanation.parts
     return _PANEL.substitute(
@@ -128,7 +128,7 @@ def _panel(explanation: Explanation, style: Style) -> str:
         map="" if explanation.values is None else _map(explanation, style, heading),
         diagnostics=f'<p class="diagnostics">{html.escape(sentence)}</p>' if sentence else "",
         table="" if parts is None else _table(parts, unfolded=explanation.values is None),
-        settings=html.escape(told + versions),
+        settings=html.escape(told + (f". Computed with {versions}" if versions else "")),
         seconds=f"{explanation.provenance.seconds:.2f}",
     )
 
