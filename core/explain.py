@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from core.explainers.explainer import AnyExplainer
 from core.explainers.explanation import Explanation, ExplanationError
-from core.explainers.registry import explainers, find_explainer
+from core.explainers.registry import DEFAULT, explainers, find_explainer
 from core.explainers.saving import SIZE, Style, draw_explanation, save_npz, save_png
 from core.explainers.settings import ExplainerSettings, describe, from_json, from_parameters, to_json
 from core.files import read_bytes
@@ -25,8 +25,6 @@ from core.images.decoding import MAX_BYTES, RESAMPLING, crop_square, decode, res
 from core.images.palette import PALETTES, Palette
 from core.report.explanation import save_html
 from core.runs.run import find_detectors, find_named
-
-DEFAULT_METHODS = ("gradcam", "lime")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -39,7 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.image is None or options.out is None:
         parser.error("say which IMAGE to explain and where to write with --out DIR, or --list the methods")
     try:
-        methods = [find_explainer(name) for name in dict.fromkeys(options.method or DEFAULT_METHODS)]
+        methods = [find_explainer(name) for name in dict.fromkeys(options.method or DEFAULT)]
         settings = read_settings(methods, options.set, preset=options.preset)
         # torch is read once it is known what to do
         from core.detectors.storage import load_detector  # noqa: PLC0415
@@ -113,7 +111,7 @@ def _with(method: AnyExplainer, texts: dict[str, str], preset: str | None) -> Ex
     if preset is None or preset not in method.presets:
         return found
     changed = {name: value for name, value in to_json(found).items() if name in texts}
-    begun: ExplainerSettings = from_json(method.settings, to_json(method.presets[preset]) | changed)
+    begun: ExplainerSettings = from_json(method.settings, to_json(method.presets[preset].settings) | changed)
     return begun
 
 
@@ -157,7 +155,7 @@ def listed() -> str:
     lines = []
     for method in explainers():
         lines.append(f"{method.name}: {method.title}. {method.sentence}")
-        lines += [f"    preset {name}" for name in method.presets]
+        lines += [f"    preset {name}: {preset.title}. {preset.sentence}" for name, preset in method.presets.items()]
         for one in describe(method.settings):
             default = f", {one.text(one.default)} by default" if one.text(one.default) else ""
             lines.append(f"    {one.name} ({one.limits}{default}): {one.label}. {one.help}")
@@ -174,7 +172,7 @@ def _parser() -> argparse.ArgumentParser:
         "--method",
         action="append",
         metavar="NAME",
-        help=f"a method of --list, as often as wanted; {' and '.join(DEFAULT_METHODS)} where none is named",
+        help=f"a method of --list, as often as wanted; {' and '.join(DEFAULT)} where none is named",
     )
     parser.add_argument(
         "--set",

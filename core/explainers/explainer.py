@@ -8,6 +8,7 @@ import time
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 
 from core.detectors.capabilities import Capability
 from core.explainers.explanation import Explanation, ExplanationError, Provenance
-from core.explainers.settings import ExplainerSettings
+from core.explainers.settings import ExplainerSettings, to_json
 
 if TYPE_CHECKING:
     from core.detectors.detector import Detector
@@ -50,6 +51,28 @@ class Offers(Protocol):
         """The layer that is looked at unless another is asked for."""
 
 
+@dataclass(frozen=True)
+class Preset(Generic[S]):
+    """Settings that somebody else has used and a reader may want to repeat.
+
+    Attributes:
+        title: for a choice on a page, "as in the paper".
+        sentence: what to know of explanations that are made so.
+        settings: all of them.
+        free: names of settings that may differ, and it is still this preset.
+    """
+
+    title: str
+    sentence: str
+    settings: S
+    free: tuple[str, ...] = ("seed",)
+
+    def matches(self, settings: S) -> bool:
+        """Whether settings are this preset's, but for what is free."""
+        kept = {name: value for name, value in to_json(settings).items() if name not in self.free}
+        return kept == {name: value for name, value in to_json(self.settings).items() if name not in self.free}
+
+
 class Explainer(ABC, Generic[S]):
     """One method.
 
@@ -61,7 +84,7 @@ class Explainer(ABC, Generic[S]):
         needs: what it needs of a detector.
         libraries: distributions whose versions belong to the provenance.
         has_map: whether its explanations have `values`; studies and comparisons of maps leave out what has none.
-        presets: name -> settings that somebody else has used and a reader may want to repeat.
+        presets: by name.
     """
 
     name: str
@@ -71,7 +94,7 @@ class Explainer(ABC, Generic[S]):
     needs: frozenset[Capability] = frozenset({Capability.PREDICTIONS})
     libraries: tuple[str, ...] = ()
     has_map: bool = True
-    presets: Mapping[str, S] = {}
+    presets: Mapping[str, Preset[S]] = {}
 
     @abstractmethod
     def explain(

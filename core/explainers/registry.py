@@ -22,6 +22,8 @@ _BUILT_IN: dict[str, str] = {
     "integrated_gradients": "core.explainers.integrated_gradients:INTEGRATED_GRADIENTS",
 }
 _ADDED: dict[str, AnyExplainer] = {}
+# what stands side by side where nobody has asked for others: the paper's two
+DEFAULT = ("gradcam", "lime")
 
 
 def find_explainer(name: str) -> AnyExplainer:
@@ -48,6 +50,12 @@ def explainers(offers: Offers | None = None, *, with_map: bool = False) -> tuple
     return tuple(
         one for one in found if (one.has_map or not with_map) and (offers is None or not one.unavailable(offers))
     )
+
+
+def default_explainers(offers: Offers) -> tuple[AnyExplainer, ...]:
+    """The two that stand side by side unless others are asked for; where a detector allows no such, its first."""
+    fitting = explainers(offers, with_map=True)
+    return tuple(sorted(fitting, key=lambda one: one.name not in DEFAULT)[: len(DEFAULT)])
 
 
 def register(explainer: AnyExplainer) -> None:

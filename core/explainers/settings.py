@@ -131,9 +131,9 @@ def setting(
 ) -> Any:
     """A field of a settings dataclass; the arguments are the attributes of `SettingField`.
 
-    Where `names` is given and `choices` is not, the names' keys are the choices.
+    Where `names` are given and neither `choices` nor `offers`, the names' keys are the choices.
     """
-    chosen = tuple(choices) or (() if of_layers else tuple(names or ()))
+    chosen = tuple(choices) or (() if of_layers or offers else tuple(names or ()))
     known = SettingField(
         "", label, help, type(default), default, low, high, chosen, tuple(offers), dict(names or {}),
         dict(applies_if or {}), advanced, of_layers,
@@ -169,7 +169,9 @@ def describe(settings: type[ExplainerSettings], offers: "Offers | None" = None) 
         return found
     height, width = offers.layers.get(offers.target_layer, (0, 0))
     layers = {"": f"{offers.target_layer} ({height} x {width}), the detector's own"} | {
-        name: f"{name} ({rows} x {columns})" for name, (rows, columns) in offers.layers.items()
+        name: f"{name} ({rows} x {columns})"
+        for name, (rows, columns) in offers.layers.items()
+        if name != offers.target_layer
     }
     return tuple(
         replace(one, choices=tuple(layers), names=layers) if one.of_layers and offers.layers else one for one in found

@@ -9,6 +9,11 @@ from core.explainers.explanation import Explanation, Provenance
 from core.runs.run import Run
 
 
+def is_kept_kind(explanation: Explanation) -> bool:
+    """Whether runs keep maps of just this kind, by this method with these settings."""
+    return (explanation.method, explanation.settings) == (GRADCAM.name, GRADCAM.settings())
+
+
 def stored_map(run: Run, row: int, image: NDArray[np.uint8]) -> Explanation:
     """The margin map of one row: what Grad-CAM with its default settings gives, to float16.
 

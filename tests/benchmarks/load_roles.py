@@ -26,6 +26,7 @@ from core.explainers.settings import to_json
 from core.images.decoding import encode_png
 from core.images.upload import DEFAULT_FILTER, prepare
 from core.runs.run import find_detectors, find_runs, read_run
+from dashboard.components.keys import key_of
 from tests.benchmarks.visitor import Trouble, Visitor, component_data
 
 BROWSED = ("", "explore", "explore", "evidence", "patterns", "data", "trust", "guide")
@@ -244,12 +245,12 @@ class Watch:
         passed = time.perf_counter() - self._begun
         kind = element.WhichOneof("type")
         id_ = getattr(getattr(element, kind), "id", "") if kind else ""
-        if id_.endswith(f"-lime.{self._detector}.picture"):
+        if id_.endswith(f"-{key_of('lime', self._detector)}.picture"):
             self.first = self.first or passed
             self.picture = base64.b64decode(component_data(element)["source"].partition(",")[2])
-        elif id_.endswith(f"-lime.{self._detector}.files.npz"):
+        elif id_.endswith(f"-{key_of('lime', self._detector)}.files.npz"):
             self.final = self.final or passed
-        elif id_.endswith(f"-cam.{self._detector}.files.npz"):
+        elif id_.endswith(f"-{key_of('gradcam', self._detector)}.files.npz"):
             self.cam = self.cam or passed
         self._changed.set()
 
@@ -261,11 +262,11 @@ async def _choose_image(
     row = chance.randrange(len(gallery.ids))
     asked = {
         "run": gallery.run,
-        "seed": str(chance.randrange(10_000)),
-        "samples": str(chance.choice((128, 256, 256, 512))),
-        "segments": str(chance.randrange(10, 100, 2)),
-        "fill": chance.choice(FILLS),
-        "stage": chance.choice(("layer1", "layer2", "layer3")),
+        "lime.seed": str(chance.randrange(10_000)),
+        "lime.n_samples": str(chance.choice((128, 256, 256, 512))),
+        "lime.n_segments": str(chance.randrange(10, 100, 2)),
+        "lime.fill": chance.choice(FILLS),
+        "gradcam.layer": chance.choice(("layer1", "layer2", "layer3")),
     }
     if page == "inspect":
         watch.begin()
@@ -291,13 +292,15 @@ async def _change_setting(visitor: Visitor, chance: random.Random, watch: Watch)
     """Move one of LIME's controls and another seed, as in the panel."""
     # who moves on early may find the page in the midst of being drawn
     await visitor.still()
-    seed, fragment = visitor.find("url.seed")
+    seed, fragment = visitor.find("url.lime.seed")
     if chance.random() < 0.5:
         await visitor.change(
-            *_named(visitor, "url.fill"), string_value=chance.choice(visitor.find("url.fill")[0].options)
+            *_named(visitor, "url.lime.fill"), string_value=chance.choice(visitor.find("url.lime.fill")[0].options)
         )
     else:
-        await visitor.change(*_named(visitor, "url.segments"), double_array_value=[float(chance.randrange(10, 100, 2))])
+        # the slider's positions
+        place = float(chance.randrange(3, 48))
+        await visitor.change(*_named(visitor, "url.lime.n_segments"), double_array_value=[place])
     watch.begin()
     await visitor.change(seed.id, fragment, double_value=float(chance.randrange(10_000)))
     watch.asked()
@@ -323,7 +326,7 @@ async def _wait_and_keep(
     records.final.append(final)
     if watch.cam is not None:
         records.cams.append(watch.cam)
-    buttons = [f"{slot}.{detector}.files.npz" for slot in ("lime", "cam")]
+    buttons = [f"{key_of(method, detector)}.files.npz" for method in ("lime", "gradcam")]
     for _ in range(12):
         # the page is drawn once more when both are there
         await visitor.still()
@@ -331,14 +334,14 @@ async def _wait_and_keep(
             break
     asked = visitor.parameters
     lime = LimeSettings(
-        n_segments=int(asked.get("segments", LimeSettings.n_segments)),
-        n_samples=int(asked.get("samples", LimeSettings.n_samples)),
-        seed=int(asked.get("seed", 0)),
-        fill=asked.get("fill", LimeSettings.fill),  # type: ignore[arg-type]
+        n_segments=int(asked.get("lime.n_segments", LimeSettings.n_segments)),
+        n_samples=int(asked.get("lime.n_samples", LimeSettings.n_samples)),
+        seed=int(asked.get("lime.seed", 0)),
+        fill=asked.get("lime.fill", LimeSettings.fill),  # type: ignore[arg-type]
     )
-    cam = CamSettings(layer=asked.get("stage", ""))
-    for slot, method, settings, picture in (("lime", "lime", lime, watch.picture), ("cam", "gradcam", cam, b"")):
-        numbers = await visitor.download(visitor.find(f"{slot}.{detector}.files.npz")[0].id)
+    cam = CamSettings(layer=asked.get("gradcam.layer", ""))
+    for method, settings, picture in (("lime", lime, watch.picture), ("gradcam", cam, b"")):
+        numbers = await visitor.download(visitor.find(f"{key_of(method, detector)}.files.npz")[0].id)
         records.cases.append(Case(detector, image, method, settings, numbers, picture))
 
 

@@ -15,6 +15,7 @@ from core.explainers.explainer import (
     Explainer,
     Offers,
     Pixels,
+    Preset,
     Progress,
     Stopwatch,
     check_finite,
@@ -222,7 +223,15 @@ class Lime(RegionLime[LimeSettings]):
     title = "LIME"
     sentence = "What happens to the verdict when parts of the image are covered, part by part, many times."
     settings = LimeSettings
-    presets = {"paper": LimeSettings.paper()}  # noqa: RUF012 - never changed
+    presets = {  # noqa: RUF012 - never changed
+        "paper": Preset(
+            "as in the paper",
+            "Its segmentation (quickshift with LIME's defaults) was made for large photographs. On 32 x 32 pixels it "
+            "finds one or two segments in most images, so all of the image gets one or two colours, and 1,000 samples "
+            "are only two or four different images.",
+            LimeSettings.paper(),
+        )
+    }
 
     def cut(self, image: Pixels, settings: LimeSettings) -> Regions:
         """See `RegionLime.cut`."""

@@ -50,6 +50,8 @@ class SampledSettings(ExplainerSettings):
         help="Of the intervals over other draws of the samples.",
         low=0.5,
         high=0.999,
+        offers=(0.8, 0.9, 0.95, 0.99),
+        names={0.8: "80%", 0.9: "90%", 0.95: "95%", 0.99: "99%"},
         advanced=True,
     )
     least_share: float = setting(
@@ -58,6 +60,8 @@ class SampledSettings(ExplainerSettings):
         help="What is smaller, as a share of the score itself, stays undecided.",
         low=0,
         high=1,
+        offers=(0.0, 0.005, 0.01, 0.02, 0.05, 0.1),
+        names={0.0: "none", 0.005: "0.5%", 0.01: "1%", 0.02: "2%", 0.05: "5%", 0.1: "10%"},
         advanced=True,
     )
 

@@ -11,21 +11,24 @@ from core.explainers.saving import SIZE, Style, draw_explanation, save_npz
 from core.images.decoding import encode_png
 from core.report.explanation import save_html
 from dashboard.components.downloads import file_button
+from dashboard.components.explanations.parts import parts_table
+from dashboard.components.studies.study import csv_button
 
 
 def result_downloads(explanation: Explanation, style: Style, *, name: str, key: str) -> None:
-    """Buttons for the picture (PNG), as it is drawn, and the numbers (.npz) of one explanation."""
+    """Buttons for the picture (PNG), as it is drawn, or a table without one, and the numbers (.npz)."""
     stem = f"{Path(name).stem}-{explanation.method}"
     with st.container(horizontal=True, gap="small"):
-        file_button(
-            "PNG",
-            lambda: encode_png(draw_explanation(explanation, SIZE, style=style)),
-            file_name=f"{stem}.png",
-            mime="image/png",
-            key=f"{key}.png",
-            icon=":material/image:",
-            type="tertiary",
-        )
+        if explanation.values is not None:
+            file_button(
+                "PNG",
+                lambda: encode_png(draw_explanation(explanation, SIZE, style=style)),
+                file_name=f"{stem}.png",
+                mime="image/png",
+                key=f"{key}.png",
+                icon=":material/image:",
+                type="tertiary",
+            )
         file_button(
             "Numbers",
             lambda: _written(lambda path: save_npz(path, explanation), ".npz"),
@@ -36,6 +39,14 @@ def result_downloads(explanation: Explanation, style: Style, *, name: str, key: 
             type="tertiary",
             help="Every array and setting of this explanation, for numpy.load.",
         )
+        if explanation.values is None:
+            csv_button(
+                "Every weight (CSV)",
+                lambda: parts_table(explanation),
+                f"{stem}.csv",
+                key=f"{key}.csv",
+                help="Each part's, with its interval.",
+            )
 
 
 def page_download(panels: Sequence[tuple[Explanation, Style]], *, name: str, notes: list[str], key: str) -> None:
@@ -48,9 +59,9 @@ def page_download(panels: Sequence[tuple[Explanation, Style]], *, name: str, not
         key=key,
         icon=":material/article:",
         disabled=not panels,
-        help="One self-contained page with the image, both explanations and their diagnostics: to keep or to send."
+        help="One self-contained page with the image, its explanations and their diagnostics: to keep or to send."
         if panels
-        else "This page can be made once both explanations, Grad-CAM and LIME, are there and whole.",
+        else "This page can be made once all explanations are there and whole.",
     )
 
 

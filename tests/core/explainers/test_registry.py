@@ -96,7 +96,7 @@ def test_every_method_keeps_its_promises(name: str, kind: str, tmp_path: Path) -
 @pytest.mark.parametrize("name", NAMES)
 def test_every_methods_settings_are_described_and_come_back_from_texts_and_json(name: str) -> None:
     explainer = find_explainer(name)
-    for settings in (explainer.settings(), *explainer.presets.values()):
+    for settings in (explainer.settings(), *(preset.settings for preset in explainer.presets.values())):
         assert from_json(explainer.settings, json.loads(json.dumps(to_json(settings)))) == settings
         assert from_parameters(explainer.settings, to_parameters(settings)) == settings
         assert hash(settings) == hash(replace(settings))
