@@ -167,8 +167,9 @@ def describe(settings: type[ExplainerSettings], offers: "Offers | None" = None) 
     found = tuple(replace(one.metadata[KEY], name=one.name) for one in fields(settings))
     if offers is None:
         return found
+    # the detector's own is the one that is looked at where none is named
     height, width = offers.layers.get(offers.target_layer, (0, 0))
-    layers = {"": f"{offers.target_layer} ({height} x {width}), the detector's own"} | {
+    layers = {"": f"{offers.target_layer} ({height} x {width})"} | {
         name: f"{name} ({rows} x {columns})"
         for name, (rows, columns) in offers.layers.items()
         if name != offers.target_layer

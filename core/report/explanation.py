@@ -48,8 +48,8 @@ says REAL, below FAKE, and the further from 0 the surer it is.</p>
 images its verdict and its confidence can both be wrong, and the maps below explain the verdict, not the truth.</p>
 $notes
 </div>
-<figure><img src="$image" alt="The image as the detector sees it"><figcaption>The image as the detector sees it: $size
-pixels, enlarged.</figcaption></figure>
+<figure><img src="$image" alt="The image as the detector sees it">
+<figcaption>The image as the detector sees it: $size pixels, enlarged.</figcaption></figure>
 $panels
 <p><small>Detector $detector, weights sha256 $sha256.</small></p>
 </html>

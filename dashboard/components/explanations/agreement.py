@@ -74,10 +74,13 @@ def agreement_panel(
         first, second = (other, one) if is_kept_kind(one) else (one, other)
         if len(methods) > 2:
             st.markdown(f"**{_title(one)} and {_title(other)}**")
-        _draw_pair(first, second, others, whose=whose)
+        _draw_pair(first, second, others, whose=whose, short=len(methods) > 2)
 
 
-def _draw_pair(first: Explanation, second: Explanation, others: NDArray[np.float32], *, whose: str) -> None:
+def _draw_pair(
+    first: Explanation, second: Explanation, others: NDArray[np.float32], *, whose: str, short: bool
+) -> None:
+    """Two explanations compared; `short` leaves all but the first sentence to the help."""
     for one in (first, second):
         if one.parts is not None and len(one.parts.weights) == 1:
             st.markdown(f"{_title(one)} has one segment, so there is nothing to compare place by place.")
@@ -89,6 +92,9 @@ def _draw_pair(first: Explanation, second: Explanation, others: NDArray[np.float
             st.markdown(f"{_title(one)} is undecided on most of this image, so there is little to compare.")
     titles = _title(first), _title(second)
     said, *rest = sentences(found, titles=titles, whose=whose, same_kind=same_kind)
+    if short:
+        st.markdown(said, help="\n\n".join([*rest, conclusion(found, same_kind=same_kind)]))
+        return
     st.markdown(said)
     for sentence in rest:
         st.caption(sentence)
@@ -122,7 +128,7 @@ def sentences(found: Agreement, *, titles: tuple[str, str], whose: str, same_kin
         return ["One of the maps is the same everywhere, so it has no order to compare."]
     said = [
         f"Rank correlation over places **{found.rank:+.2f}** (1: the same order, 0: none, -1: the reverse). "
-        f"Of the top quarter of {first}'s places {second} has **{percent(found.overlap, 0)}**; blind choice "
+        f"Of the top quarter of places by {first}, {second} has **{percent(found.overlap, 0)}**; blind choice "
         f"{percent(found.by_chance, 0)}."
     ]
     if not same_kind:

@@ -36,11 +36,9 @@ def chosen_methods(offers: Offers) -> tuple[AnyExplainer, ...]:
     return tuple(found[:MOST]) or default_explainers(offers)
 
 
-def draw_controls(offers: Offers | None) -> None:
-    """Which methods explain a detector, unless there is none to ask, and how all maps over images are drawn."""
+def draw_controls() -> None:
+    """How all maps over images are drawn."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        if offers is not None:
-            _draw_methods(offers)
         PALETTE.linked(
             st.selectbox,
             "Colours",
@@ -64,7 +62,8 @@ def draw_controls(offers: Offers | None) -> None:
         )
 
 
-def _draw_methods(offers: Offers) -> None:
+def draw_methods(offers: Offers) -> None:
+    """The choice of the methods that stand side by side, of those that can explain a detector."""
     offered = {one.name: one for one in explainers(offers, with_map=True)}
     st.session_state["methods.chosen"] = [one.name for one in chosen_methods(offers)]
     st.multiselect(
@@ -75,7 +74,7 @@ def _draw_methods(offers: Offers) -> None:
         key="methods.chosen",
         on_change=_take_methods,
         args=(offers,),
-        width=330,
+        width=520,
         help="\n\n".join(f"**{one.title}**: {one.sentence}" for one in offered.values()),
     )
 

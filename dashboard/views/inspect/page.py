@@ -9,7 +9,7 @@ from core.runs.browsing import place_of
 from dashboard.components.explanations import panels
 from dashboard.components.explanations.agreement import agreement_panel, other_maps
 from dashboard.components.explanations.asking import Subject, known_detectors
-from dashboard.components.explanations.choice import chosen_methods, draw_controls
+from dashboard.components.explanations.choice import chosen_methods, draw_controls, draw_methods
 from dashboard.components.explanations.experiments import experiments
 from dashboard.components.explanations.old_address import read_old_address
 from dashboard.components.glossary import explain
@@ -114,7 +114,8 @@ asked = [one for one in (own, known.get(BESIDE.value)) if one is not None]
 methods = chosen_methods(asked[0].about) if asked else ()
 kept = stored if own else None
 with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-    draw_controls(asked[0].about if asked else None)
+    if asked:
+        draw_methods(asked[0].about)
     if len(BESIDE.choices) > 1 and asked:
         BESIDE.linked(
             st.selectbox,
@@ -123,6 +124,7 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
             format_func=lambda name: name or "none",
             width=220,
         )
+draw_controls()
 
 
 def draw_image() -> None:

@@ -8,7 +8,7 @@ from core.images.upload import DEFAULT_FILTER, prepare_pixels
 from dashboard.components.explanations import panels
 from dashboard.components.explanations.agreement import agreement_panel, other_maps
 from dashboard.components.explanations.asking import Subject, known_detectors
-from dashboard.components.explanations.choice import chosen_methods, draw_controls
+from dashboard.components.explanations.choice import chosen_methods, draw_controls, draw_methods
 from dashboard.components.explanations.experiments import experiments
 from dashboard.components.explanations.old_address import read_old_address
 from dashboard.components.glossary import explain
@@ -162,7 +162,8 @@ if not ready.whole:
             uploads.draw_verdict(ready, detector, shown=FILTER.value, truth=truth)
 else:
     uploads.draw_verdict(ready, detector, shown=FILTER.value, truth=truth)
-draw_controls(detector.about)
+draw_methods(detector.about)
+draw_controls()
 if ready.whole:
     # as on Inspect: the image stands beside its maps
     with st.grid(3, min_column_width=190, gap="medium", dense=True) as grid:
