@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.edits.photometric import rms
-from core.explainers.results import ExplanationError
+from core.explainers.explanation import ExplanationError, Provenance
 from core.probes.batch import Batch, Chance
 from core.probes.flips import DETAIL_TESTS, clean_turns, detail_decides, smallest_turns, turned_verdicts
 from core.probes.results import After, DetailTest, ProbeResult, ProbeSettings, Turn
@@ -197,10 +197,7 @@ def _result(job: _Job, found: NDArray[np.float32], *, judged: int) -> ProbeResul
         image=job.image,
         margin=job.margin,
         p_real=float(job.detector.p_real(np.array(job.margin, np.float32))),
-        toward="REAL",
-        detector=job.detector.name,
-        detector_sha256=job.detector.sha256,
-        seconds=time.perf_counter() - job.started,
+        provenance=Provenance(job.detector.name, job.detector.sha256, time.perf_counter() - job.started),
         settings=job.settings,
         after=after,
         pictures=job.pictures,
