@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from core.console import started, starting
+from core.system.console import started, starting
 
 if __name__ == "__main__":
     # the libraries below take seconds to read
@@ -20,11 +20,11 @@ from core.explainers.lime.regions import explain_lime_fully
 from core.explainers.lime.segmentation import SEGMENTATIONS
 from core.explainers.results import CAM_METHODS, CAM_STAGES, LimeSettings
 from core.explainers.saving import SIZE, Result, Style, draw_result, save_npz, save_png
-from core.files import read_bytes
 from core.images.decoding import MAX_BYTES, RESAMPLING, crop_square, decode, resize
 from core.images.palette import PALETTES, Palette
 from core.report.explanation import save_html
-from core.runs.run import find_detectors, find_named
+from core.runs.finding import find_detectors, find_named
+from core.system.files import read_bytes
 
 
 def main(arguments: list[str] | None = None) -> int:

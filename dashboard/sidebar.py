@@ -5,8 +5,8 @@ from urllib.parse import urlsplit
 
 import streamlit as st
 
-from core.images.image_set import KAGGLE
-from core.storage import ContractError
+from core.images.sources import KAGGLE
+from core.system.folders import ContractError
 from dashboard.components.glossary import explain
 from dashboard.components.plain import plain, with_code
 from dashboard.components.polling import SECONDS, come_back

@@ -7,10 +7,14 @@ import pytest
 from sklearn.metrics import accuracy_score, f1_score
 
 from core.detectors.storage import load_detector
-from core.images.image_set import SHIPPED_FOLDER, ImageSet, load_image_set
+from core.images.image_set import ImageSet
+from core.images.loading import load_image_set
+from core.images.sources import SHIPPED_FOLDER
 from core.images.statistics import FACTS, image_facts
+from core.runs.finding import ROOT, find_detectors, find_runs
 from core.runs.pictures import find_pictures
-from core.runs.run import ROOT, find_detectors, find_runs, metrics, read_run
+from core.runs.run import read_run
+from core.runs.writing import metrics
 
 SHIPPED = (ROOT / "assets",)
 RUNS = find_runs(SHIPPED)

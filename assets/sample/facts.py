@@ -8,7 +8,8 @@ A fact's AUROC is the chance that a random REAL image has more of it than a rand
 import pandas as pd
 from sklearn.metrics import roc_auc_score
 
-from core.images.image_set import ImageSet, load_image_set
+from core.images.image_set import ImageSet
+from core.images.loading import load_image_set
 from core.images.statistics import FACTS
 
 

@@ -15,9 +15,9 @@ from safetensors import SafetensorError
 from safetensors.numpy import load
 
 from core.detectors.manifest import About, describe
-from core.files import read_bytes
 from core.runs.validation import read_detector_manifest
-from core.storage import MANIFEST, ContractError
+from core.system.files import read_bytes
+from core.system.folders import MANIFEST, ContractError
 
 WEIGHTS = "weights.safetensors"
 # what runs of earlier versions say of their detector: not how it normalises pixels

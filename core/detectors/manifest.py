@@ -10,7 +10,7 @@ from typing import Any
 from core.detectors.capabilities import Capability
 from core.detectors.classes import Classes
 from core.detectors.preprocessing import SIDES, Preprocessing
-from core.storage import MANIFEST, ContractError
+from core.system.folders import MANIFEST, ContractError
 
 # what manifests had before detectors had kinds: one network, one size, two classes
 OLD_ARCH = "resnet18-cifar"

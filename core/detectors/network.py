@@ -11,13 +11,14 @@ from torch import Tensor, nn
 
 from core.detectors.capabilities import Capability
 from core.detectors.classes import Classes
-from core.detectors.detector import FAKE, REAL, Pass, Progress, probabilities
+from core.detectors.detector import Pass, Progress, probabilities
 from core.detectors.devices import measure_batch_size
 from core.detectors.identity import Identity
 from core.detectors.layers import look_through, margin_map
 from core.detectors.manifest import About
 from core.detectors.preprocessing import Channels, Preprocessing
 from core.detectors.weights import draw_anew, parts_of, weights_sha256
+from core.images.labels import FAKE, REAL
 
 CPU = torch.device("cpu")
 

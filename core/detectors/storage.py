@@ -14,7 +14,7 @@ from core.detectors.network import NetworkDetector
 from core.detectors.registry import Kind, find_kind
 from core.detectors.weights import COUNTER
 from core.runs.validation import read_detector_manifest
-from core.storage import MANIFEST, ContractError, read_folder, write_folder
+from core.system.folders import MANIFEST, ContractError, read_folder, write_folder
 
 KIND = "detector"
 

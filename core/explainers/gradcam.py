@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torchcam import methods
 
-from core.detectors.detector import FAKE, REAL, Detector
+from core.detectors.detector import Detector
 from core.explainers.diagnostics import cam_health
 from core.explainers.results import (
     CAM_METHODS,
@@ -26,6 +26,7 @@ from core.explainers.results import (
     ClassName,
     ExplanationError,
 )
+from core.images.labels import FAKE, REAL
 
 BATCH = 128
 Cancel = Callable[[], bool]

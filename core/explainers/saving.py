@@ -12,7 +12,7 @@ from core.explainers.overlay import common_scale, draw_edges, draw_map, draw_ove
 from core.explainers.results import CamResult, LimeResult
 from core.images.decoding import encode_png
 from core.images.palette import OPACITY, Palette
-from core.storage import write_bytes_atomically
+from core.system.atomic import write_bytes_atomically
 
 SIZE = 384
 Result = LimeResult | CamResult

@@ -20,10 +20,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.files import LIMITS, open_file
 from core.images.decoding import MAX_FILE_BYTES
-from core.images.image_set import CIFAR10, CLASSES, UNPACKED, DatasetError, Progress, fingerprint_of
-from core.storage import cache_dir
+from core.images.image_set import CIFAR10, DatasetError, Progress, fingerprint_of
+from core.images.labels import CLASSES
+from core.images.sources import UNPACKED
+from core.system.atomic import cache_dir
+from core.system.files import LIMITS, open_file
 
 CHECKSUMS = Path(__file__).parents[2] / "assets" / "cifake-checksums.npy"
 # of all 100,000 training and 20,000 test images, as the shipped detectors and runs state them

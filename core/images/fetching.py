@@ -20,10 +20,11 @@ import filelock
 import requests
 import urllib3
 
-from core.files import parse_json, read_bytes
 from core.images.cifake_files import fetched_path, is_fetched, known_files, repack
-from core.images.image_set import KAGGLE, DatasetError, Progress
-from core.storage import WriteError, write_bytes_atomically
+from core.images.image_set import DatasetError, Progress
+from core.images.sources import KAGGLE
+from core.system.atomic import WriteError, write_bytes_atomically
+from core.system.files import parse_json, read_bytes
 
 COMMIT = "e112a942abaecd02b6b1f6f646c807d56be8fb62"
 REPOSITORY = "jordan-bird/CIFAKE-Real-and-AI-Generated-Synthetic-Images"

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from core.files import UnfitFileError, open_file, read_bytes
 from core.images.decoding import MAX_FILE_BYTES, RESAMPLING, ImageError, decode, resize
-from core.images.image_set import SAMPLE
+from core.images.sources import SAMPLE
+from core.system.files import UnfitFileError, open_file, read_bytes
 
 MANIFEST = SAMPLE.parent / "manifest.json"
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")

@@ -14,10 +14,11 @@ from typing import IO
 import numpy as np
 import pandas as pd
 
-from core.files import open_file
 from core.images.decoding import MAX_FILE_BYTES
 from core.images.statistics import FACTS
-from core.storage import MANIFEST, ContractError, read_manifest, sha256_of
+from core.system.atomic import sha256_of
+from core.system.files import open_file
+from core.system.folders import MANIFEST, ContractError, read_manifest
 
 KIND = "shipped image set"
 ARCHIVE = "images.tar.xz"

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.probes.table import PROBES, Probe, probe_columns, size_column
+from core.probes.probe import Probe, size_column
+from core.probes.table import PROBES, probe_columns
 
 # what they are for needs no more digits, and the study's file is a third smaller
 SIZE_DIGITS = 2

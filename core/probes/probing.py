@@ -13,8 +13,9 @@ from core.edits.photometric import rms
 from core.explainers.results import ExplanationError
 from core.probes.batch import Batch, Chance
 from core.probes.flips import DETAIL_TESTS, clean_turns, detail_decides, smallest_turns, turned_verdicts
+from core.probes.probe import size_column
 from core.probes.results import After, DetailTest, ProbeResult, ProbeSettings, Turn
-from core.probes.table import PROBES, probe_columns, size_column
+from core.probes.table import PROBES, probe_columns
 from core.probes.words import conclude
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.explainers.results import ClassName, Explained, ExplanationError
-from core.probes.table import PROBES, Probe, Strength, probe_columns
+from core.probes.probe import Probe, Strength
+from core.probes.table import PROBES, probe_columns
 
 Colour = tuple[float, float, float]
 

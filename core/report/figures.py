@@ -17,9 +17,9 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from core.files import harmless
 from core.images.palette import CLASS_COLOURS, FAKE, REAL, UNDECIDED
 from core.metrics.classification import Sweep
+from core.system.files import harmless
 
 INK = "#1d2026"
 GREY = "#6a707b"

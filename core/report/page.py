@@ -18,13 +18,15 @@ from core.report.figures import Drawn
 from core.report.parts import bullets, figure, limits, listed, page, percent, section, spaced, table_of
 from core.report.selection import Selection, selection_report
 from core.report.settings import settings
+from core.runs.finding import HOMES, find_detectors
+from core.runs.paper import PAPER
 from core.runs.pictures import Pictures
-from core.runs.run import HOMES, PAPER, Run, find_detectors
-from core.storage import write_bytes_atomically
+from core.runs.run import Run
 from core.studies.probes.summary import ranking, read_turns
 from core.studies.store import find_studies
 from core.studies.study import Answer
 from core.studies.trust.summary import agreement_summary, excess, one_colour_summary
+from core.system.atomic import write_bytes_atomically
 
 # what a reader asks first; studies of other names come after these
 ORDER = (

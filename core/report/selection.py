@@ -14,7 +14,7 @@ from core.metrics.intervals import wilson_interval
 from core.report import figures
 from core.report.parts import bullets, figure, limits, page, percent, section
 from core.report.settings import settings
-from core.runs.browsing import Filter
+from core.runs.filter import Filter
 from core.runs.pictures import Pictures
 from core.runs.run import Run
 

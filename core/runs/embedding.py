@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from core.files import open_file
+from core.system.files import open_file
 
 # a lasso has hundreds of corners; so many keep its shape, and fit into a URL
 MOST_CORNERS = 60

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.images.generator_names import generator_name
-from core.images.image_set import CLASSES
+from core.images.labels import CLASSES
 from core.images.out_of_distribution import ForeignError, as_cifake, cut_photographs, read_generators
 from core.images.upload import DEFAULT_FILTER
 from core.metrics.classification import confidence_of

@@ -17,11 +17,12 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from core.files import is_text, open_file, parse_json, printable
 from core.runs.run import Run
-from core.storage import ContractError, write_bytes_atomically
 from core.studies.registry import VERSIONS
 from core.studies.study import Answer, Finding
+from core.system.atomic import write_bytes_atomically
+from core.system.files import is_text, open_file, parse_json, printable
+from core.system.folders import ContractError
 
 SCHEMA = 1
 KEY = b"telltale"

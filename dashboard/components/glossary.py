@@ -3,7 +3,7 @@
 A text about a term is written here and nowhere else; pages take it through `explain`.
 """
 
-from core.runs.run import PAPER
+from core.runs.paper import PAPER
 
 TERMS: dict[str, str] = {
     "Accuracy": "Of all verdicts, the share that is right.",

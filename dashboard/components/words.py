@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from core.runs.run import PAPER
+from core.runs.paper import PAPER
 from core.studies import shares
 
 NO_BREAK = "\u00a0"

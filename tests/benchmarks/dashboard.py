@@ -21,8 +21,9 @@ import streamlit as st
 from playwright.sync_api import Browser, Page
 from streamlit.testing.v1 import AppTest
 
-from core.runs.run import KIND, ROOT, find_runs, read_run
-from core.storage import write_folder
+from core.runs.finding import ROOT, find_runs
+from core.runs.run import KIND, read_run
+from core.system.folders import write_folder
 from tests.benchmarks.table import NOTHING, Row, Settings, shown
 from tests.browser.app import PATIENCE, running_app, running_browser, settle, visit
 

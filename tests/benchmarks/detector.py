@@ -15,10 +15,10 @@ import torch.nn.functional as F
 from torchcam.methods import GradCAM
 
 from core.detectors.detector import Detector
-from core.detectors.recipe import RECIPES, autocast, precision_on
 from core.detectors.resnet import build_network
 from core.detectors.storage import load_detector
-from core.detectors.training import Training
+from core.detectors.training.fit import Training
+from core.detectors.training.recipe import RECIPES, autocast, precision_on
 from core.explain import find_detector
 from core.images.image_set import ImageSet, fingerprint_of
 from core.images.statistics import image_facts

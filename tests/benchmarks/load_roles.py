@@ -24,7 +24,8 @@ from core.explainers.results import CAM_STAGES, CamSettings, LimeSettings
 from core.explainers.saving import draw_result
 from core.images.decoding import encode_png
 from core.images.upload import DEFAULT_FILTER, prepare
-from core.runs.run import find_detectors, find_runs, read_run
+from core.runs.finding import find_detectors, find_runs
+from core.runs.run import read_run
 from tests.benchmarks.visitor import Trouble, Visitor, component_data
 
 BROWSED = ("", "explore", "explore", "evidence", "patterns", "data", "trust", "guide")

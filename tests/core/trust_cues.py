@@ -11,12 +11,14 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from core.detectors.detector import FAKE, REAL, Detector
+from core.detectors.detector import Detector
 from core.detectors.resnet import ResNetDetector, build_network, round_to_float16
 from core.detectors.storage import save_detector
-from core.images.image_set import CLASSES, ImageSet, fingerprint_of
+from core.images.image_set import ImageSet, fingerprint_of
+from core.images.labels import CLASSES, FAKE, REAL
 from core.images.statistics import image_facts
-from core.runs.run import Run, write_run
+from core.runs.run import Run
+from core.runs.writing import write_run
 from core.studies.runner import Source
 
 SIDE = 8

@@ -11,13 +11,13 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from core.detectors.detector import FAKE, REAL
 from core.detectors.resnet import round_to_float16
 from core.detectors.storage import save_detector
 from core.images.decoding import encode_png
-from core.images.image_set import CLASSES, ImageSet, fingerprint_of
+from core.images.image_set import ImageSet, fingerprint_of
+from core.images.labels import CLASSES, FAKE, REAL
 from core.images.statistics import image_facts
-from core.runs.run import write_run
+from core.runs.writing import write_run
 from dashboard.navigation import find_pages
 from tests.conftest import make_detector, textured
 

@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.images.image_set import SHIPPED, load_image_set
+from core.images.loading import load_image_set
 from core.images.shipped import ARCHIVE
-from core.runs.run import read_run, write_run
-from core.storage import cache_dir
+from core.images.sources import SHIPPED
+from core.runs.run import read_run
+from core.runs.writing import write_run
+from core.system.atomic import cache_dir
 from dashboard.services import library
 from dashboard.services.dataset_registry import Attaching
 from tests.conftest import make_detector, write_shipped

@@ -17,13 +17,15 @@ import streamlit as st
 from scipy.stats import binomtest
 from streamlit.testing.v1 import AppTest
 
-from core.detectors.detector import REAL
 from core.detectors.storage import load_detector, save_detector
 from core.explainers.saving import Style, draw_result
 from core.explainers.stored import stored_map
 from core.images.decoding import decode, encode_png
-from core.runs.browsing import Filter, browse_table, find_rows
-from core.runs.run import read_run, write_run
+from core.images.labels import REAL
+from core.runs.browsing import browse_table, find_rows
+from core.runs.filter import Filter
+from core.runs.run import read_run
+from core.runs.writing import write_run
 from core.studies.store import study_path, write_study
 from core.studies.study import Finding
 from dashboard.components.charts import bars

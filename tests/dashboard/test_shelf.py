@@ -13,8 +13,8 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from core.images.cifake_files import fetched_path
-from core.images.image_set import load_image_set
-from core.runs.run import write_run
+from core.images.loading import load_image_set
+from core.runs.writing import write_run
 from dashboard import sidebar
 from dashboard.services import library
 from dashboard.services.dataset_registry import Attaching, Shelf

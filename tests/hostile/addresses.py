@@ -11,7 +11,8 @@ from urllib.parse import urlencode
 import numpy as np
 from streamlit.testing.v1 import AppTest
 
-from core.runs.browsing import ALIASES, RESERVED, SORTS, browse_table
+from core.runs.browsing import browse_table
+from core.runs.filter import ALIASES, RESERVED, SORTS
 from core.runs.run import read_run
 from tests.dashboard.test_pages import PAGES, ROOT, words
 

@@ -13,18 +13,21 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from core import explain, files
+from core import explain
 from core.detectors.identity import identify
 from core.detectors.storage import load_detector
-from core.files import UnfitFileError, open_file, read_array, read_bytes
-from core.images.image_set import DatasetError, load_image_set
+from core.images.image_set import DatasetError
+from core.images.loading import load_image_set
 from core.images.out_of_distribution import ForeignError, read_generators
 from core.runs.embedding import read_places
-from core.runs.run import find_detectors, find_runs, misnamed, read_run
+from core.runs.finding import find_detectors, find_runs, misnamed
+from core.runs.run import read_run
 from core.runs.study_columns import study_columns
 from core.runs.tags import TagError, Tags
-from core.storage import MANIFEST, glance_at_folder, read_folder, read_manifest
 from core.studies.store import find_studies, read_study, study_path
+from core.system import files
+from core.system.files import UnfitFileError, open_file, read_array, read_bytes
+from core.system.folders import MANIFEST, glance_at_folder, read_folder, read_manifest
 from dashboard.services import library
 from tests.conftest import jpeg, textured, write_cifake
 from tests.dashboard.conftest import PAGES, Open

@@ -10,7 +10,8 @@ import pytest
 import streamlit as st
 
 from core.runs.embedding import read_places
-from core.runs.run import ROOT, Run, read_run
+from core.runs.finding import ROOT
+from core.runs.run import Run, read_run
 from core.studies.registry import MODULES
 from core.studies.store import read_study, write_study
 from tests.dashboard.conftest import Open

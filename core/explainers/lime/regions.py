@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from core.detectors.detector import FAKE, REAL, Detector
+from core.detectors.detector import Detector
 from core.edits.masking import Fill, fill_image, mask_batch
 from core.explainers.diagnostics import lime_health, movement
 from core.explainers.lime.imputation import UnseenFitter
@@ -17,6 +17,7 @@ from core.explainers.lime.segmentation import segment
 from core.explainers.lime.stepwise import BATCH, first_samples, judge_stepwise
 from core.explainers.lime.surrogate import Fit, SampledExplainer
 from core.explainers.results import CLASSES, ClassName, ExplanationError, LimeResult, LimeSettings, LimeTarget
+from core.images.labels import FAKE, REAL
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.images.image_set import CLASSES
+from core.images.labels import CLASSES
 from core.images.statistics import FACTS
 from core.metrics.intervals import Estimate, weighted_share
 from core.metrics.separation import auroc, best_rule, carried_rule, leaning, strata_of, within_strata

@@ -7,7 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.metrics.intervals import Estimate
-from core.runs.browsing import Filter
+from core.runs.filter import Filter
 from core.runs.run import Run
 from core.studies.audit.names import FACT_NAMES, LEAK, FactName
 from core.studies.audit.words import HINT, about_fact, about_leak, about_lean, how_well, tells, worst_first

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from core.images.compression import compression_of
 from core.images.duplicates import Pairs, near_pairs, perceptual_hashes, pixel_digests
-from core.images.image_set import CLASSES, DatasetError, Split, load_image_set, read_files
+from core.images.image_set import DatasetError, Split
+from core.images.labels import CLASSES
+from core.images.loading import load_image_set, read_files
 from core.images.statistics import FACTS
 from core.studies.study import Context
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.images.image_set import CLASSES
+from core.images.labels import CLASSES
 from core.metrics.intervals import Estimate, weighted_share
 from core.metrics.nearest import Nearest, find_nearest
 from core.runs.run import Run

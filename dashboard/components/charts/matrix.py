@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection
 import numpy as np
 from numpy.typing import NDArray
 
-from core.images.image_set import CLASSES
+from core.images.labels import CLASSES
 from dashboard.components.component import component, nothing
 from dashboard.components.words import percent
 

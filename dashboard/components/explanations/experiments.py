@@ -4,7 +4,7 @@ from contextlib import suppress
 
 import streamlit as st
 
-from core.storage import ContractError
+from core.system.folders import ContractError
 from dashboard.components.explanations.asking import Known, Subject
 from dashboard.components.explanations.bands import bands_panel
 from dashboard.components.explanations.neighbours import neighbours_panel

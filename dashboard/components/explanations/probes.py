@@ -9,9 +9,10 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from core.images.decoding import pixels_sha256
+from core.probes.probe import FAMILIES, Probe
 from core.probes.probing import amplified
 from core.probes.results import After, ProbeResult, ProbeSettings
-from core.probes.table import FAMILIES, PROBES, Probe, probe_columns
+from core.probes.table import PROBES, probe_columns
 from core.probes.words import levels
 from core.studies.probes.donors import with_donors
 from dashboard.components.component import component, data_url, nothing

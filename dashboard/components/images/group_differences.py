@@ -7,7 +7,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from core.runs.browsing import Filter
+from core.runs.filter import Filter
 from core.studies.clusters.differences import FACT_WORDS
 from core.studies.clusters.words import Words, differences
 from core.studies.store import find_studies

@@ -4,8 +4,8 @@ import streamlit as st
 
 from core.detectors.identity import Identified
 from core.detectors.manifest import OLD_SIDE
-from core.storage import ContractError
 from core.studies.study import Answer, Finding
+from core.system.folders import ContractError
 from dashboard.components.plain import plain, with_code
 from dashboard.components.studies import out_of_distribution
 from dashboard.components.studies.finding_words import bullets

@@ -7,10 +7,10 @@ import pandas as pd
 import streamlit as st
 
 from core.metrics.intervals import Estimate
-from core.storage import ContractError
 from core.studies.groups import By
 from core.studies.study import Answer
 from core.studies.trust import summary as trust_summary
+from core.system.folders import ContractError
 from dashboard.components.plain import plain
 from dashboard.components.studies import trust_words
 from dashboard.components.studies.study import Summary, cannot, numbers, refused, study_of, summary

@@ -10,8 +10,8 @@ import plotly.graph_objects as go
 from core.images.palette import CLASS_COLOURS, rgb
 from core.metrics.intervals import Estimate
 from core.studies.audit.summary import Concern
-from dashboard.components.charts.style import GREY, TEMPLATE
 from dashboard.components.charts.figure_cache import kept
+from dashboard.components.charts.style import GREY, TEMPLATE
 from dashboard.components.words import percent
 
 # neither of the classes, and told apart from grey with every kind of colour blindness
@@ -182,7 +182,8 @@ def spectrum(frame: pd.DataFrame) -> go.Figure:
             hovertemplate="radius %{x}, %{customdata[0]}: 10 to the power of %{y:.2f}; alone it tells "
             "%{customdata[1]} of 100 pairs apart<extra></extra>",
         )
-    figure.update_xaxes(title="radius, in waves on 32 pixels: coarse shading to finest detail", tickvals=[1, 4, 8, 12, 16])
+    figure.update_xaxes(title="radius, in waves on 32 pixels: coarse shading to finest detail")
+    figure.update_xaxes(tickvals=[1, 4, 8, 12, 16])
     figure.update_yaxes(title="power (1 more is ten times as much)")
     return figure
 

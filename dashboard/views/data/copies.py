@@ -8,20 +8,19 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from core.runs.browsing import Filter
+from core.runs.filter import Filter
 from core.studies.audit.pictures import training_pictures
 from core.studies.audit.summary import copy_counts, copy_pairs
 from core.studies.copies.nearest_copy import FILE, NEAR, SHOWN
 from core.studies.study import Answer
-from dashboard.services import address
-from dashboard.services import library
-from dashboard.services.address import Setting
-from dashboard.services.library import Opened
-from dashboard.views.data.pairs import pair_pictures
-from dashboard.components.words import CLASS_WORDS
 from dashboard.components.offers import offer_training_images
 from dashboard.components.plain import code
 from dashboard.components.studies.study import command
+from dashboard.components.words import CLASS_WORDS
+from dashboard.services import address, library
+from dashboard.services.address import Setting
+from dashboard.services.library import Opened
+from dashboard.views.data.pairs import pair_pictures
 
 SIDE_NAMES = {"in_training": "With training images", "in_set": "Within this set"}
 SIDE = Setting("side", "in_training", choices=tuple(SIDE_NAMES))

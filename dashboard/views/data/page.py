@@ -3,23 +3,23 @@
 import streamlit as st
 
 from core.studies.audit.summary import concerns, estimate, rings, summary, yardsticks
-from dashboard.services import library
-from dashboard.components.glossary import explain
-from dashboard.views.data import audit as parts
-from dashboard.views.data import charts as audit_charts
 from dashboard.components.charts import style as charts
-from dashboard.views.data.copies import draw_counts, draw_pairs
+from dashboard.components.glossary import explain
+from dashboard.components.plain import code, plain
 from dashboard.components.studies.finding_words import coloured
 from dashboard.components.studies.study import readable
-from dashboard.components.plain import code, plain
 from dashboard.components.words import CLASS_WORDS, heading, section
+from dashboard.services import library
+from dashboard.views.data import audit as parts
+from dashboard.views.data import charts as audit_charts
+from dashboard.views.data.copies import draw_counts, draw_pairs
 
 opened = library.current()
 audit, duplicates = readable(opened, "audit"), readable(opened, "duplicates")
 heading(
     "What could it learn that is not AI?",
-    f"If in **{plain(opened.run.manifest['set'])}** REAL images were just brighter, or smaller as files, a detector could be "
-    "right without knowing anything of image generators. Here each such fact is put to the test.",
+    f"If in **{plain(opened.run.manifest['set'])}** REAL images were just brighter, or smaller as files, a detector "
+    "could be right without knowing anything of image generators. Here each such fact is put to the test.",
     coloured(plain(summary(audit))) if audit is not None else None,
 )
 if opened.table.empty:
@@ -27,9 +27,9 @@ if opened.table.empty:
     st.stop()
 if audit is None:
     st.info(
-        f"The data of {plain(opened.run.name)} has not been audited yet. To do so, run {code(parts.command(opened))} and reload "
-        "this page: two minutes for the 120,000 images of CIFAKE. Where CIFAKE lies elsewhere than in data/cifake, add "
-        "`--data PATH`.",
+        f"The data of {plain(opened.run.name)} has not been audited yet. To do so, run {code(parts.command(opened))} "
+        "and reload this page: two minutes for the 120,000 images of CIFAKE. Where CIFAKE lies elsewhere than in "
+        "data/cifake, add `--data PATH`.",
         icon=":material/science:",
     )
     st.stop()

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from core.runs.pictures import Pictures
 from core.studies.copies.nearest_copy import NEAR
-from dashboard.services.library import Opened
 from dashboard.components.component import component, data_url, nothing
+from dashboard.services.library import Opened
 
 _mount = component(__file__, "pairs")
 

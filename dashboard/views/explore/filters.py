@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 
 import streamlit as st
 
-from core.images.image_set import CLASSES
-from core.runs.browsing import DECIDED, OUTCOMES, Filter, choices_of
+from core.images.labels import CLASSES
+from core.runs.filter import DECIDED, OUTCOMES, Filter, choices_of
 from dashboard.components.charts.matrix import clicked, confusion_matrix
 from dashboard.components.images.filter_controls import (
     change,

@@ -9,7 +9,8 @@ import streamlit as st
 
 from core.images.statistics import FACTS
 from core.metrics.classification import HALF
-from core.runs.browsing import PAGE_SIZES, Filter, at_cut, page_rows, pages
+from core.runs.browsing import at_cut, page_rows, pages
+from core.runs.filter import PAGE_SIZES, Filter
 from core.runs.tags import TagError
 from dashboard.components.glossary import explain
 from dashboard.components.images.filter_controls import change, wanted_rows

@@ -5,7 +5,7 @@ import streamlit as st
 
 from core.detectors.identity import same_maker
 from core.runs.guide import choose_cast
-from core.storage import ContractError
+from core.system.folders import ContractError
 from dashboard.components.explanations.asking import known_detectors
 from dashboard.components.missing import how_to_get_pictures
 from dashboard.components.plain import plain

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from core.explainers.results import LimeSettings
 from core.images.decoding import pixels_sha256
 from core.runs.guide import Cast
-from core.storage import ContractError
 from core.studies.study import Answer, Finding
+from core.system.folders import ContractError
 from dashboard.components.explanations.asking import Known, Subject, ask
 from dashboard.components.explanations.follow import keep_up, waiting
 from dashboard.components.plain import code, plain, with_code

@@ -7,7 +7,6 @@ import pandas as pd
 import streamlit as st
 
 from core.detectors.words import network_words
-from core.files import read_bytes
 from core.metrics.classification import (
     HALF,
     calibration,
@@ -19,9 +18,11 @@ from core.metrics.classification import (
     sweep,
 )
 from core.metrics.intervals import wilson_interval
-from core.runs.browsing import Filter
-from core.runs.run import PAPER, clean
-from core.storage import MANIFEST
+from core.runs.filter import Filter
+from core.runs.paper import PAPER
+from core.runs.writing import clean
+from core.system.files import read_bytes
+from core.system.folders import MANIFEST
 from dashboard.components.charts import style as charts
 from dashboard.components.charts.bars import rate_bars
 from dashboard.components.charts.matrix import confusion_matrix

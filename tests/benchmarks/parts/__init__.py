@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.detectors.detector import Detector
-from core.images.image_set import load_image_set
+from core.images.loading import load_image_set
 from core.images.statistics import image_facts
 from core.runs.run import Run
 from core.studies.study import Context

@@ -8,11 +8,12 @@ from numpy.typing import NDArray
 from torch import nn
 from torchcam import methods
 
-from core.detectors.detector import FAKE, REAL, Detector
+from core.detectors.detector import Detector
 from core.detectors.resnet import ResNetDetector
 from core.explainers import gradcam
 from core.explainers.gradcam import activation_maps, explain_gradcam, explain_margin_map
 from core.explainers.results import CAM_METHODS, CAM_STAGES, CamMethod, CamStage, ExplanationError
+from core.images.labels import FAKE, REAL
 from tests.conftest import make_detector, textured
 
 

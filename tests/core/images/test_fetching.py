@@ -16,8 +16,9 @@ import pytest
 from core.images import cifake_files, fetching
 from core.images.cifake_files import CHECKSUMS, FINGERPRINTS, checksums_of, cifake_names, known_files
 from core.images.fetching import ADDRESS, fetch_cifake
-from core.images.image_set import DatasetError, load_image_set
-from core.storage import WriteError, cache_dir
+from core.images.image_set import DatasetError
+from core.images.loading import load_image_set
+from core.system.atomic import WriteError, cache_dir
 from tests.core.images.github import TOP, Serve, Server, files_of, serve, tar_gz, zipped
 
 __all__ = ["serve"]

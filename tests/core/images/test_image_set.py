@@ -10,9 +10,10 @@ import pytest
 from PIL import Image
 
 from core.detectors.preprocessing import Preprocessing
-from core.images import image_set as dataset
-from core.images.image_set import DatasetError, ImageSet, check_image_set, load_image_set, side_of
-from core.storage import cache_dir
+from core.images import loading as dataset
+from core.images.image_set import DatasetError, ImageSet
+from core.images.loading import check_image_set, load_image_set, side_of
+from core.system.atomic import cache_dir
 from tests.conftest import jpeg, textured
 
 

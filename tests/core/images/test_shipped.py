@@ -12,10 +12,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core.images.image_set import DatasetError, check_image_set, load_image_set, read_files
+from core.images.image_set import DatasetError
+from core.images.loading import check_image_set, load_image_set, read_files
 from core.images.shipped import ARCHIVE, KIND, TABLE
 from core.images.statistics import FACTS
-from core.storage import MANIFEST, cache_dir, write_folder
+from core.system.atomic import cache_dir
+from core.system.folders import MANIFEST, write_folder
 from tests.conftest import jpeg, textured, write_shipped
 from tests.hostile.faults import faulty, small_disk
 
@@ -144,7 +146,7 @@ def test_there_are_no_training_images(shipped: Path) -> None:
 
 
 def test_where_it_was_taken_out_its_name_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("core.images.image_set.SHIPPED_FOLDER", tmp_path / "gone")
+    monkeypatch.setattr("core.images.sources.SHIPPED_FOLDER", tmp_path / "gone")
     with pytest.raises(DatasetError, match="gone is not there, which held CIFAKE's test images"):
         check_image_set("cifake-test", "test")
 

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from core.explainers.results import ExplanationError
+from core.probes.probe import size_column
 from core.probes.probing import BATCH, MAX_GAIN, amplified, explain_probes
 from core.probes.results import ProbeResult, ProbeSettings
-from core.probes.table import PROBES, probe_columns, size_column
+from core.probes.table import PROBES, probe_columns
 from core.runs.run import Run
 from core.studies.probes.donors import choose_donors, with_donors
 from tests.core.cues import CUES, Cue, mean_colour, ring_energy

@@ -16,16 +16,17 @@ from core.report.__main__ import main
 from core.report.page import gather, report_of, save_report
 from core.report.parts import percent, spaced
 from core.report.selection import TILES, Selection, describe
-from core.runs.browsing import Filter, browse_table, find_rows
+from core.runs.browsing import browse_table, find_rows
 from core.runs.embedding import Area
+from core.runs.filter import Filter
 from core.runs.pictures import find_pictures
 from core.runs.run import Run, read_run
 from core.runs.tags import Tags
-from core.storage import cache_dir
 from core.studies.registry import VERSIONS
 from core.studies.runner import Source, run_study
 from core.studies.store import find_studies
 from core.studies.study import Context, Finding, Study
+from core.system.atomic import cache_dir
 from tests.core.studies.conftest import BRIGHTNESS, source  # noqa: F401 - a fixture
 
 

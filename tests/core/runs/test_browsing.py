@@ -11,20 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from core.images.statistics import FACTS
-from core.runs.browsing import (
-    PAGE_SIZES,
-    Filter,
-    at_cut,
-    browse_table,
-    cells,
-    choices_of,
-    extents_of,
-    find_rows,
-    page_rows,
-    pages,
-    place_of,
-    range_columns,
-)
+from core.runs.browsing import at_cut, browse_table, cells, extents_of, find_rows, page_rows, pages, place_of
+from core.runs.filter import PAGE_SIZES, Filter, choices_of, range_columns
 from core.runs.run import Run
 from core.runs.study_columns import StudyColumn, added_by_studies, further_columns, study_columns
 

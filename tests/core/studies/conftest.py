@@ -10,12 +10,13 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
-from core.detectors.detector import FAKE, REAL, Detector
+from core.detectors.detector import Detector
 from core.detectors.resnet import ResNetDetector, round_to_float16
 from core.detectors.storage import save_detector
-from core.images.image_set import CLASSES, ImageSet, fingerprint_of
+from core.images.image_set import ImageSet, fingerprint_of
+from core.images.labels import CLASSES, FAKE, REAL
 from core.images.statistics import image_facts
-from core.runs.run import write_run
+from core.runs.writing import write_run
 from core.studies.runner import Source
 from core.studies.study import Context, Finding, Study
 from tests.conftest import make_detector, textured

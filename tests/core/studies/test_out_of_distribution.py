@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core.detectors.detector import REAL
 from core.detectors.resnet import ResNetDetector
 from core.detectors.storage import load_detector
 from core.images.decoding import RESAMPLING
+from core.images.labels import REAL
 from core.images.out_of_distribution import as_cifake, read_generators
 from core.metrics.classification import confidence_of
 from core.metrics.intervals import clustered_share, wilson_interval

@@ -9,10 +9,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from core.runs.run import read_run
-from core.storage import ContractError
 from core.studies.registry import MODULES, VERSIONS, find_study
 from core.studies.runner import Source, run_study
 from core.studies.store import find_studies, read_study, study_path, write_study
+from core.system.folders import ContractError
 from tests.core.studies.conftest import BRIGHTNESS
 
 TABLE = pd.DataFrame(

@@ -9,13 +9,14 @@ from lime.wrappers.scikit_image import SegmentationAlgorithm
 from numpy.typing import NDArray
 from sklearn.linear_model import Ridge
 
-from core.detectors.detector import REAL, Detector
+from core.detectors.detector import Detector
 from core.detectors.resnet import ResNetDetector
 from core.edits.masking import FILLS, Fill, mask_batch
 from core.explainers.diagnostics import lime_health
 from core.explainers.lime.regions import explain_lime, explain_lime_fully, target_values
 from core.explainers.lime.segmentation import SEGMENTATIONS, segment
 from core.explainers.results import ExplanationError, LimeSettings
+from core.images.labels import REAL
 from tests.conftest import make_detector, textured
 
 

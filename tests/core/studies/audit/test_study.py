@@ -16,8 +16,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from core.images.decoding import decode, encode_png
-from core.images.image_set import ImageSet, load_image_set
-from core.runs.run import Run, prediction_frame, read_run
+from core.images.image_set import ImageSet
+from core.images.loading import load_image_set
+from core.runs.run import Run, read_run
+from core.runs.writing import prediction_frame
 from core.studies.audit import study as audit
 from core.studies.audit.baselines import radial_spectrum
 from core.studies.audit.names import FACT_NAMES

@@ -11,7 +11,8 @@ from core.detectors.detector import Detector
 from core.detectors.storage import save_detector
 from core.images.image_set import ImageSet
 from core.metrics.intervals import wilson_interval
-from core.runs.run import read_run, write_run
+from core.runs.run import read_run
+from core.runs.writing import write_run
 from core.studies.neighbours import study as neighbours
 from core.studies.neighbours.study import STUDY, chance_of, conclude, searched
 from core.studies.runner import Source, run_study

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from core.storage import TakenError, WriteError
+from core.system.atomic import TakenError, WriteError
 
 
 @contextmanager

@@ -1,0 +1,1 @@
+"""What touches the operating system: opening files, writing them whole, sealed folders, and the terminal."""
