@@ -148,7 +148,7 @@ def fit_and_write(options: argparse.Namespace, name: str, recipe: Recipe, train_
     detector = trained.detector
     detector.manifest = {
         **provenance(name, recipe, train_set, trained.history),
-        **detector.about.said(),
+        **detector.about.as_manifest(),
         "computed_in": f"{precision_on(recipe, detector.device)} on {detector.device.type}",
     }
     path = options.out / "detectors" / name

@@ -23,7 +23,7 @@ Progress = Callable[[int, int], None]
 
 
 class DatasetError(ValueError):
-    """An image set that cannot be used as it is; the message names the first offenders and their total."""
+    """An image set that cannot be used; the message names the first offenders and their number."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,14 +31,14 @@ class ImageSet:
     """Packed images and what is known of each.
 
     Attributes:
-        name: for instance "cifake-test"; runs are named after it.
+        name: for instance "cifake-test"; becomes part of a run's name.
         split: "train" or "test".
         pixels: uint8 (N, side, side, 3), memory-mapped where it comes from a pack.
-        rows: one row an image: `id`, `name`, `label` (FAKE = 0, REAL = 1), `category`, `sha256`, `is_repeat`, and
-            the facts of `core.images.statistics.FACTS`.
-        fingerprint: sha256 over split, file hashes and labels, whatever order the files were read in.
-        skipped: offenders left out by `skip_bad`, "name: reason" each.
-        uncached: why no pack of it could be written, "" where one was: the next start has to read its files again.
+        rows: one row per image: `id`, `name`, `label` (FAKE = 0, REAL = 1), `category`, `sha256`, `is_repeat`, and
+            the columns of `core.images.statistics.STATISTICS`.
+        fingerprint: sha256 over split, file hashes and labels, independent of their order.
+        skipped: files left out by `skip_bad`, as "name: reason".
+        uncached: why no pack could be written, so that the next start decodes every file again; "" otherwise.
     """
 
     name: str
@@ -54,7 +54,7 @@ class ImageSet:
 
     @property
     def side(self) -> int:
-        """Pixels along each side of its images."""
+        """Pixels along each side of the images."""
         return int(self.pixels.shape[1])
 
     @property
@@ -63,7 +63,7 @@ class ImageSet:
         return np.asarray(self.rows["label"], np.uint8)
 
     def subset(self, indices: NDArray[np.intp], *, name: str | None = None) -> "ImageSet":
-        """The images at `indices`, in that order, as a set of its own."""
+        """Return the images at `indices`, in that order, as a set."""
         rows = self.rows.iloc[indices].reset_index(drop=True)
         return replace(
             self,
@@ -74,7 +74,7 @@ class ImageSet:
         )
 
     def limited(self, n: int, *, seed: int = 0) -> "ImageSet":
-        """At most `n` images, half of each class, drawn with `seed` and kept in their order."""
+        """Draw at most `n` images, half of each class, and keep their order."""
         if n >= len(self):
             return self
         generator = np.random.default_rng(seed)
@@ -84,13 +84,13 @@ class ImageSet:
 
 
 def category_of(name: str) -> str | None:
-    """CIFAR-10's class from a CIFAKE file name, the part before the last hyphen of any other, or None."""
+    """Return CIFAR-10's class from a CIFAKE file name, from any other the part before its last hyphen, or None."""
     stem = name.rpartition("/")[2]
     if match := CIFAKE_NAME.fullmatch(stem):
         number = int(match[1] or 1)
         return CIFAR10[number - 1] if 1 <= number <= len(CIFAR10) else None
     found = harmless(stem.rpartition("-")[0]).strip()
-    # of blanks and joiners alone nobody would see it
+    # blanks and joiners alone would be invisible
     return found if any(unicodedata.category(letter)[0] not in "CZ" for letter in found) else None
 
 

@@ -16,7 +16,7 @@ from core.images.decoding import MAX_BYTES, MAX_FILE_BYTES, ImageError, decode
 from core.images.image_set import CIFAKE_NAME, DatasetError, ImageSet, Progress, Split, category_of, fingerprint_of
 from core.images.labels import CLASSES
 from core.images.sources import Entry, ShippedSource, Source, checked_entries, measure_side, open_source, read_small
-from core.images.statistics import image_facts
+from core.images.statistics import image_statistics
 from core.system.atomic import cache_dir
 from core.system.files import is_text, open_file, printable, read_array
 from core.system.folders import ContractError, read_folder, write_folder
@@ -26,34 +26,34 @@ PACK_VERSION = 1
 
 
 class Fit(Protocol):
-    """What makes pictures of any size one size; its `repr` says all of it (`core.detectors.preprocessing`)."""
+    """A way of resizing images to one size, described completely by its `repr` (`core.detectors.preprocessing`)."""
 
     @property
     def size(self) -> int:
-        """Pixels along each side of what it makes."""
+        """Pixels along each side of the result."""
 
     def fit(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """uint8 (height, width, 3) to uint8 (size, size, 3)."""
+        """Resize uint8 (height, width, 3) to uint8 (size, size, 3)."""
 
 
 def check_image_set(data: str | Path, split: Split) -> int:
-    """The number of files of a split, without reading one; raises DatasetError as `load_image_set` would."""
+    """Count the files of a split without reading any; raises DatasetError like `load_image_set`."""
     with closing(open_source(data)) as source:
         return len(checked_entries(source, data, split))
 
 
 def side_of(data: str | Path, split: Split) -> int:
-    """The side in pixels that most images of a split have; 0 where none is a square that can be read here.
+    """Return the commonest side of a split's images in pixels; 0 where none is a readable square.
 
-    Raises:
-        DatasetError: as `load_image_set` would.
+        Raises:
+    DatasetError: as for `load_image_set`.
     """
     with closing(open_source(data)) as source:
         return measure_side(source, split, checked_entries(source, data, split))
 
 
 def read_files(data: str | Path, split: Split, names: Iterable[str]) -> Iterator[bytes]:
-    """The bytes of files of a split, b"" for one that is not there or cannot be read.
+    """Yield the bytes of files of a split, b"" for one that is missing or cannot be read.
 
     Args:
         data: as for `load_image_set`.
@@ -80,19 +80,19 @@ def load_image_set(
     """Read one split of an image set.
 
     The first call decodes every file and writes a pack to the cache; later calls memory-map it. The pack is keyed by
-    names, sizes and times of the files (names, sizes and checksums in a zip), so a changed set is read again.
+    the names, sizes and times of the files (checksums in a zip), so a changed set is read again.
 
     Args:
         data: a folder with {train,test}/{REAL,FAKE}/, CIFAKE's .zip, "github", "kaggle", "sample", or "cifake-test" for
             the test set as it ships.
         split: "train" or "test".
-        fit: makes files of any size one size, unless most have that size already; without it they must be squares of
-            one side, which is then the set's.
-        skip_bad: leave out files that are no image of the set's side instead of refusing the set.
-        progress: called with (files done, files), and before with (bytes, bytes) where they have to be downloaded.
+        fit: resizes images of any size, unless most have the right size already; without it all must be squares of
+            one side.
+        skip_bad: leave out files that are not images of the set's side instead of refusing the set.
+        progress: called with (files done, files), and with (bytes done, bytes) during a download.
 
     Raises:
-        DatasetError: the set is missing, a class is empty, or files are no such images and `skip_bad` is false.
+        DatasetError: the set is missing, a class is empty, or some files do not fit and `skip_bad` is false.
     """
     with closing(open_source(data, progress)) as source:
         entries = checked_entries(source, data, split)
@@ -103,7 +103,7 @@ def load_image_set(
         try:
             image_set = _read_pack(pack)
         except (ContractError, OSError):
-            # none yet, a damaged one, or a cache that may not even be looked into
+            # no pack yet, a damaged one, or a cache that may not be read
             image_set = None
         if image_set is None:
             image_set = _decode_all(
@@ -126,7 +126,7 @@ def _offenders(images: ImageSet) -> str:
     first = "; ".join(f"{images.split}/{offender}" for offender in skipped[:10])
     more = f"; and {len(skipped) - 10} more" if len(skipped) > 10 else ""
     kind = f"{images.side} x {images.side} images" if len(images) else "images that can be read here"
-    return f"{len(skipped)} files are no {kind}: {first}{more}. Mend them, or pass --skip-bad."
+    return f"{len(skipped)} files are no {kind}: {first}{more}. Fix them, or pass --skip-bad."
 
 
 def _decode_all(
@@ -161,11 +161,11 @@ def _decode_all(
     pixels = pixels[: len(kept)]
     rows = _rows(split, kept)
     if isinstance(source, ShippedSource):
-        # computed once for all: the last bits of some depend on the machine
-        facts = source.shipped.facts.loc[rows["name"]].reset_index(drop=True)
+        # shipped, because their last bits depend on the machine
+        statistics = source.shipped.statistics.loc[rows["name"]].reset_index(drop=True)
     else:
-        facts = image_facts(pixels)
-    rows = pd.concat([rows, facts], axis=1)
+        statistics = image_statistics(pixels)
+    rows = pd.concat([rows, statistics], axis=1)
     rows["file_bytes"] = np.array([size for _, _, size in kept], np.float32)
     is_cifake = all(CIFAKE_NAME.fullmatch(name.partition("/")[2]) for name, _, _ in kept)
     base = base or ("cifake" if is_cifake else "images")
@@ -179,7 +179,7 @@ def _rows(split: str, kept: list[tuple[str, str, int]]) -> pd.DataFrame:
     ids = f"{split}-" + hashes.str[:16]
     return pd.DataFrame(
         {
-            # a repeated file has the identity of the first; the count keeps rows apart
+            # a repeated file has the hash of the first; a count keeps the ids unique
             "id": ids.where(occurrence == 0, ids + "~" + occurrence.astype(str)),
             "name": names,
             "label": np.array([CLASSES.index(name.partition("/")[0]) for name in names], np.uint8),
@@ -204,8 +204,8 @@ def _write_pack(pack: Path, image_set: ImageSet) -> ImageSet:
     try:
         write_folder(pack, kind=PACK, manifest=manifest, files=files, replace=True)
     except OSError as error:
-        # a full disk costs the next start its speed, not this one its images
-        print(f"The pack could not be cached in {pack.parent} ({error.strerror}); going on without.")
+        # a full disk only slows down the next start
+        print(f"The pack could not be cached in {pack.parent} ({error.strerror}); continuing without it.")
         advice = "see that its disk has room and may be written"
         return replace(image_set, uncached=f"{pack.parent} could not be written ({error.strerror}); {advice}")
     return _read_pack(pack)

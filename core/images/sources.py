@@ -1,4 +1,4 @@
-"""Where image sets come from: a folder, a .zip, the shipped archive, GitHub or Kaggle. Nothing is unpacked to disk."""
+"""Sources of image sets: a folder, a .zip, the shipped archive, GitHub or Kaggle. Nothing is unpacked to disk."""
 
 import contextlib
 import os
@@ -27,7 +27,7 @@ SHIPPED_FOLDER = SAMPLE.parents[1] / SHIPPED
 KAGGLE = "birdy654/cifake-real-and-ai-generated-synthetic-images"
 # how members of a .zip may be compressed; other methods cannot be read piece by piece
 UNPACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-# the side that most of so many files have is the set's
+# files whose sizes are measured to find the side of a set
 MEASURED = 99
 MAX_SIDE = 1024
 
@@ -81,7 +81,7 @@ class ZipSource:
                 raise DatasetError(f"{path} is not a whole .zip file; download it again.") from None
             except (NotImplementedError, RuntimeError, ValueError, struct.error) as error:
                 # members that ask for a newer unpacker, or whose names are no text
-                reason = f"is packed in a way that is not read here ({error}); pack it anew."
+                reason = f"is packed in a way that is not read here ({error}); pack it again."
                 raise DatasetError(f"{path} {reason}") from None
             opened.pop_all()
         pattern = re.compile(r"(?:[^/]+/)?(train|test)/((?:REAL|FAKE)/(?!\.)[^/]+)")
@@ -101,8 +101,8 @@ class ZipSource:
     def read(self, split: str, entry: Entry) -> bytes:
         info = self.members[split][entry.name]
         if info.compress_type not in UNPACKED:
-            raise ImageError("is packed in a way that is not read here; pack the .zip anew")
-        # no more than it claims to hold: to read all of it unpacks all that is there first
+            raise ImageError("is packed in a way that is not read here; pack the .zip again")
+        # read() without a size would unpack a whole bomb first
         with self.archive.open(info) as file:
             return file.read(info.file_size)
 
@@ -114,7 +114,7 @@ class ZipSource:
 class ShippedSource:
     def __init__(self, folder: Path) -> None:
         if not is_shipped(folder):
-            raise DatasetError(f"{folder} is not there, which held CIFAKE's test images; name another image set.")
+            raise DatasetError(f"{folder}, which held CIFAKE's test images, is missing; name another image set.")
         with _refusing():
             self.shipped: Shipped = read_shipped(folder)
         self.files: dict[str, bytes] | None = None
@@ -122,14 +122,14 @@ class ShippedSource:
     def entries(self, split: str) -> list[Entry]:
         if split != "test":
             raise DatasetError(
-                f"{self.shipped.folder} holds CIFAKE's test images alone; name a folder or .zip with {split}/ in it."
+                f"{self.shipped.folder} holds only CIFAKE's test images; name a folder or .zip with {split}/ in it."
             )
         stamp = int(self.shipped.archive_sha256[:15], 16)
-        sizes = self.shipped.facts["file_bytes"]
+        sizes = self.shipped.statistics["file_bytes"]
         return sorted(Entry(name, int(size), stamp) for name, size in sizes.items())
 
-    def read(self, split: str, entry: Entry) -> bytes:  # noqa: ARG002 - as of all sources
-        # not before a file is asked for: who has a pack needs none of them
+    def read(self, split: str, entry: Entry) -> bytes:  # noqa: ARG002 - the signature of all sources
+        # only when a file is asked for: with a pack in the cache none is
         if self.files is None:
             with _refusing():
                 self.files = unpack(self.shipped)
@@ -158,7 +158,7 @@ def open_source(data: str | Path, progress: Progress | None = None) -> Source:
     if str(data) == "sample":
         return ZipSource(SAMPLE)
     if str(data) == "github":
-        from core.images.fetching import fetch_cifake  # noqa: PLC0415 - only this door needs the network
+        from core.images.fetching import fetch_cifake  # noqa: PLC0415 - only this source needs the network
 
         return ZipSource(fetch_cifake(downloading=progress, checking=progress))
     if str(data) == SHIPPED:
@@ -166,21 +166,21 @@ def open_source(data: str | Path, progress: Progress | None = None) -> Source:
     try:
         path = download_from_kaggle() if str(data) == "kaggle" else Path(data).expanduser()
     except RuntimeError:
-        raise DatasetError(f"{data} begins with a user who is not known here; write out the whole path.") from None
+        raise DatasetError(f"{data} names an unknown user; write out the whole path.") from None
     if is_shipped(path):
         return ShippedSource(path)
     return ZipSource(path) if path.exists() and not path.is_dir() else FolderSource(path)
 
 
 def download_from_kaggle() -> Path:
-    """The folder that kagglehub downloads CIFAKE to.
+    """Download CIFAKE with kagglehub and return its folder.
 
     Raises:
         DatasetError: kagglehub is not installed, or Kaggle cannot be reached.
     """
     by_hand = f"download the .zip from kaggle.com/datasets/{KAGGLE} and pass it with --data FILE.zip"
     try:
-        import kagglehub  # noqa: PLC0415 - optional, and only this door needs it
+        import kagglehub  # noqa: PLC0415 - optional
     except ImportError:
         raise DatasetError(f"--data kaggle needs `pip install kagglehub`; or {by_hand}.") from None
     try:
@@ -198,7 +198,7 @@ def checked_entries(source: Source, data: str | Path, split: str) -> list[Entry]
 
 
 def measure_side(source: Source, split: str, entries: list[Entry]) -> int:
-    """The side of most square images among files spread over the set; 0 where none of them is one."""
+    """Return the commonest side of the square images among files spread over the set; 0 where there is none."""
     spread = np.unique(np.linspace(0, len(entries) - 1, min(len(entries), MEASURED)).astype(int))
     sides: Counter[int] = Counter()
     for number in spread:
@@ -213,7 +213,7 @@ def _is_file(item: os.DirEntry[str]) -> bool:
     try:
         return item.is_file()
     except OSError:
-        # a link that leads to itself
+        # a link that points to itself
         return False
 
 

@@ -32,7 +32,7 @@ class Sweep:
     precision: NDArray[np.float64]
 
 
-def said_real(table: pd.DataFrame, cut: float = HALF) -> NDArray[np.bool_]:
+def predicted_real(table: pd.DataFrame, cut: float = HALF) -> NDArray[np.bool_]:
     """bool (N,), whether each image is called REAL when p(REAL) must be above `cut`, 0 to 1.
 
     At one half this is the run's own verdict: float32 probabilities round to one half where a margin is not quite 0.
@@ -44,7 +44,7 @@ def said_real(table: pd.DataFrame, cut: float = HALF) -> NDArray[np.bool_]:
 
 def confusion_at(table: pd.DataFrame, cut: float = HALF) -> NDArray[np.int64]:
     """int64 (2, 2) counts [true][called], FAKE first, when p(REAL) must be above `cut` to say REAL."""
-    return count_cells((table["label"] == "REAL").to_numpy(bool), said_real(table, cut))
+    return count_cells((table["label"] == "REAL").to_numpy(bool), predicted_real(table, cut))
 
 
 def count_cells(is_real: NDArray[np.bool_], called_real: NDArray[np.bool_]) -> NDArray[np.int64]:
@@ -161,7 +161,7 @@ def error_by(table: pd.DataFrame, column: str, *, cut: float = HALF) -> pd.DataF
     Returns:
         Columns `value`, `images`, `wrong`, `rate`, and `low`, `high`: the 95 % interval of the rate, 0 to 1.
     """
-    wrong = said_real(table, cut) != (table["label"] == "REAL").to_numpy(bool)
+    wrong = predicted_real(table, cut) != (table["label"] == "REAL").to_numpy(bool)
     grouped = pd.Series(wrong).groupby(table[column].astype(object).to_numpy(), dropna=True)
     counts = grouped.agg(["size", "sum"]).rename(columns={"size": "images", "sum": "wrong"})
     counts["rate"] = counts["wrong"] / counts["images"]

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.edits import photometric, spatial
-from core.edits.frequency import drained_elsewhere, ring, transplanted, transplanted_elsewhere, without
+from core.edits.frequency import attenuated_elsewhere, ring, transplanted, transplanted_elsewhere, without
 from core.probes.batch import BLOCKS, Batch, Pixels
 from core.probes.probe import LABELLED, Probe, Strength, radii, steps, wave_length
 
@@ -62,7 +62,7 @@ _DETAIL = (
     Probe(
         "lowpass_control", "detail", "As much coarse detail out",
         "As much energy is taken from the coarser detail instead.",
-        _CUTOFFS, lambda batch, radius: drained_elsewhere(batch.spectra, ring(radius, side=batch.side)),
+        _CUTOFFS, lambda batch, radius: attenuated_elsewhere(batch.spectra, ring(radius, side=batch.side)),
         "energy as such", is_control=True,
     ),
     Probe(
@@ -79,7 +79,7 @@ _DETAIL = (
     Probe(
         "ring_control", "detail", "As much from other rings out",
         "As much energy is taken from all other rings instead.",
-        _RINGS, lambda batch, band: drained_elsewhere(batch.spectra, _band(batch, band)),
+        _RINGS, lambda batch, band: attenuated_elsewhere(batch.spectra, _band(batch, band)),
         "energy as such", is_control=True,
     ),
 )  # fmt: skip
@@ -128,7 +128,7 @@ _COLOUR = (
     ),
     Probe(
         "hue", "colour", "Other hues", "All hues are turned round the colour circle; brightness stays.",
-        steps((30, 180), "{}°"), lambda batch, degrees: photometric.hue_turned(batch.pixels, degrees), "its hues",
+        steps((30, 180), "{}°"), lambda batch, degrees: photometric.hue_rotated(batch.pixels, degrees), "its hues",
     ),
     Probe(
         "tint", "colour", "Mean colour of the other class",
@@ -195,7 +195,7 @@ _BLOCKS = (
     Probe(
         "shuffle_turn", "blocks", "The same seams",
         "Each block is turned upside down where it is: seams without shuffling.",
-        _SIDES, lambda batch, parts: spatial.turned_in_blocks(batch.pixels, batch.side // int(parts)),
+        _SIDES, lambda batch, parts: spatial.rotated_in_blocks(batch.pixels, batch.side // int(parts)),
         "having no seams", is_control=True,
     ),
     Probe(

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.metrics.classification import HALF, confidence_of, count_cells, said_real
-from core.runs.embedding import read_places
+from core.metrics.classification import HALF, confidence_of, count_cells, predicted_real
+from core.runs.embedding import read_embedding
 from core.runs.filter import DECIDED, OUTCOMES, SORTS, Filter, range_columns
 from core.runs.run import Run
 from core.runs.study_columns import added_by_studies
@@ -34,11 +34,11 @@ def browse_table(run: Run, judged: pd.DataFrame | None = None) -> pd.DataFrame:
     Where images stand on the pictures of clusters is in `<space>_x` and `<space>_y`, see `core.runs.embedding`.
     """
     table = judged_table(run) if judged is None else judged
-    added = added_by_studies(run.path, table["id"]), read_places(run.path, table["id"])
+    added = added_by_studies(run.path, table["id"]), read_embedding(run.path, table["id"])
     return pd.concat([table, *added], axis=1)
 
 
-def at_cut(rows: pd.DataFrame, cut: float) -> pd.DataFrame:
+def at_threshold(rows: pd.DataFrame, cut: float) -> pd.DataFrame:
     """Rows of a `browse_table` as they are judged at a threshold, 0 to 1: the run's own at one half.
 
     At another one `predicted` and `correct` are what it makes of `p_real`, and a column `threshold` says so.
@@ -46,7 +46,7 @@ def at_cut(rows: pd.DataFrame, cut: float) -> pd.DataFrame:
     """
     if cut == HALF:
         return rows
-    real = said_real(rows, cut)
+    real = predicted_real(rows, cut)
     right = real == (rows["label"] == "REAL").to_numpy(bool)
     judged = rows.assign(predicted=np.where(real, "REAL", "FAKE"), correct=np.where(right, *OUTCOMES))
     judged.insert(judged.columns.get_loc("predicted") + 1, "threshold", cut)
@@ -94,7 +94,7 @@ def find_rows(
 def cells(table: pd.DataFrame, wanted: Filter, *, tagged: frozenset[str] = frozenset()) -> NDArray[np.int64]:
     """int64 (2, 2) counts [true][called], FAKE first, of a filter without what it says of class and outcome."""
     keep = _mask(table, wanted, tagged, DECIDED)
-    return count_cells((table["label"] == "REAL").to_numpy(bool)[keep], said_real(table, wanted.cut)[keep])
+    return count_cells((table["label"] == "REAL").to_numpy(bool)[keep], predicted_real(table, wanted.cut)[keep])
 
 
 def _mask(table: pd.DataFrame, wanted: Filter, tagged: frozenset[str], but: Sequence[str]) -> NDArray[np.bool_]:
@@ -119,7 +119,7 @@ def _mask(table: pd.DataFrame, wanted: Filter, tagged: frozenset[str], but: Sequ
 
 def _is_one_of(table: pd.DataFrame, column: str, values: Sequence[str], cut: float) -> NDArray[np.bool_]:
     if column in ("predicted", "correct") and cut != HALF:
-        called = said_real(table, cut)
+        called = predicted_real(table, cut)
         asked = called if column == "predicted" else called == (table["label"] == "REAL").to_numpy(bool)
         yes, no = ("REAL", "FAKE") if column == "predicted" else OUTCOMES
         return np.asarray((asked & (yes in values)) | (~asked & (no in values)))

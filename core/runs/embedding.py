@@ -72,7 +72,7 @@ def _rounded(value: float) -> float:
     return float(f"{value:.4g}")
 
 
-def read_places(run: Path, ids: pd.Series) -> pd.DataFrame:
+def read_embedding(run: Path, ids: pd.Series) -> pd.DataFrame:
     """Where a run's images stand on the pictures of its study `clusters`.
 
     Args:

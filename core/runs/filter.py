@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from core.images.labels import CLASSES
-from core.images.statistics import FACTS
+from core.images.statistics import STATISTICS
 from core.metrics.classification import HALF
 from core.runs.embedding import Area
 
@@ -141,7 +141,7 @@ def range_columns(table: pd.DataFrame) -> list[str]:
     return [
         name
         for name in table.columns
-        if name in ("confidence", "margin", *FACTS)
+        if name in ("confidence", "margin", *STATISTICS)
         or ("." in name and pd.api.types.is_numeric_dtype(table[name]) and not pd.api.types.is_bool_dtype(table[name]))
     ]
 

@@ -29,7 +29,7 @@ class Run:
     Attributes:
         path: its folder, named `<detector>@<set>`.
         manifest: detector and set hashes, metrics, settings.
-        predictions: one row an image, the columns of `COLUMNS` and of `core.images.statistics.FACTS`.
+        predictions: one row an image, the columns of `COLUMNS` and of `core.images.statistics.STATISTICS`.
         maps: float (N, h, w), the signed margin maps, memory-mapped; None of a detector that gives none.
         features: float (N, C) pooled features; None where they were too large to keep or there are none.
         images: uint8 (N, side, side, 3), or None where they are found by their hash instead.

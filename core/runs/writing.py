@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from core.images.image_set import ImageSet
 from core.images.labels import CLASSES
-from core.images.statistics import FACTS
+from core.images.statistics import STATISTICS
 from core.metrics.classification import expected_calibration_error
 from core.runs.run import KIND, parse_predictions
 from core.system.atomic import refuse_taken
@@ -157,7 +157,7 @@ def prediction_frame(
             "is_repeat": rows["is_repeat"].to_numpy(bool),
         }
     )
-    return pd.concat([frame, rows[list(FACTS)]], axis=1)
+    return pd.concat([frame, rows[list(STATISTICS)]], axis=1)
 
 
 def clean(predictions: pd.DataFrame) -> pd.DataFrame:

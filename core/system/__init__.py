@@ -1,1 +1,1 @@
-"""What touches the operating system: opening files, writing them whole, sealed folders, and the terminal."""
+"""The operating system's side: opening files, writing them whole, sealed folders, and the terminal."""

@@ -18,8 +18,8 @@ from core.detectors.identity import identify
 from core.detectors.storage import load_detector
 from core.images.image_set import DatasetError
 from core.images.loading import load_image_set
-from core.images.out_of_distribution import ForeignError, read_generators
-from core.runs.embedding import read_places
+from core.images.out_of_distribution import OutOfDistributionError, read_generators
+from core.runs.embedding import read_embedding
 from core.runs.finding import find_detectors, find_runs, misnamed
 from core.runs.run import read_run
 from core.runs.study_columns import study_columns
@@ -113,7 +113,7 @@ def test_where_a_damaged_study_costs_its_columns_this_one_does_too(home: Path, h
     for name in ("brightness", "clusters"):
         UNFIT[how](study_path(run.path, name))
     assert study_columns(run.path) == {}
-    assert read_places(run.path, run.predictions["id"]).empty
+    assert read_embedding(run.path, run.predictions["id"]).empty
     found = find_studies(run)
     assert found.answers == {}
     for name, problem in zip(("brightness", "clusters"), found.problems, strict=True):
@@ -307,7 +307,7 @@ def test_pictures_of_other_generators(tmp_path: Path) -> None:
     (found,) = read_generators(tmp_path, 32)
     assert (len(found.pixels), found.skipped) == (1, 1)
     os.mkfifo(tmp_path / "two.tar.xz")
-    with pytest.raises(ForeignError, match="it is no regular file"):
+    with pytest.raises(OutOfDistributionError, match="it is no regular file"):
         read_generators(tmp_path, 32)
 
 

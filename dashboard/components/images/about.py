@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from core.images.statistics import FACTS
+from core.images.statistics import STATISTICS
 from core.runs.tags import TagError
 from dashboard.components.images.filter_names import short_label, value_name
 from dashboard.components.plain import plain, with_code
@@ -21,7 +21,7 @@ LOWER = "Lower: the share of the run's images whose value is lower."
 def draw_about(opened: Opened, row: int, *, unfolded: bool = False) -> None:
     """Facts, studies, tags and note, each folded away unless what is known is all that there is to see."""
     with st.expander("Facts of this image", expanded=unfolded):
-        if _draw_values(opened, row, [name for name in FACTS if name in opened.table]):
+        if _draw_values(opened, row, [name for name in STATISTICS if name in opened.table]):
             st.caption(LOWER)
     if opened.studied:
         with st.expander("What studies found", expanded=unfolded):

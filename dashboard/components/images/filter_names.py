@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from core.images.statistics import FACTS
+from core.images.statistics import STATISTICS
 from core.runs.filter import SORTS, choices_of, sort_columns
 from dashboard.components.plain import plain
 from dashboard.services.library import Opened
@@ -25,7 +25,7 @@ HELP = {
     "in_train": "Leaks: images whose very file was also in the detector's training set.",
     "is_repeat": "Repeats: copies of a file that comes earlier in this set.",
     "margin": "logit REAL less logit FAKE: above 0 the verdict is REAL, and the further from 0 the surer.",
-    **FACTS,
+    **STATISTICS,
 }
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from core.metrics.classification import said_real
+from core.metrics.classification import predicted_real
 from core.runs.pictures import Pictures
 from dashboard.components.component import component, data_url, nothing
 from dashboard.components.words import NO_BREAK, percent
@@ -51,7 +51,7 @@ def image_grid(
         The id that was just opened, or None.
     """
     table = opened.table.iloc[rows]
-    called = np.where(said_real(table, cut), "REAL", "FAKE")
+    called = np.where(predicted_real(table, cut), "REAL", "FAKE")
     tiles = []
     badges = called if judged else table["label"].astype(str)
     for position, said, row in zip(rows, badges, table.itertuples(), strict=True):

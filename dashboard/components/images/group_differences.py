@@ -20,7 +20,7 @@ SHOWN = 6
 FEWEST = 5
 
 
-def draw_apart(opened: Opened, wanted: Filter, positions: NDArray[np.intp]) -> None:
+def draw_group_differences(opened: Opened, wanted: Filter, positions: NDArray[np.intp]) -> None:
     """A folded comparison; nothing where the filter finds everything, or too few to compare."""
     if not FEWEST <= len(positions) <= len(opened.table) - FEWEST:
         return

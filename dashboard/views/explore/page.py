@@ -7,16 +7,16 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from core.images.statistics import FACTS
+from core.images.statistics import STATISTICS
 from core.metrics.classification import HALF
-from core.runs.browsing import at_cut, page_rows, pages
+from core.runs.browsing import at_threshold, page_rows, pages
 from core.runs.filter import PAGE_SIZES, Filter
 from core.runs.tags import TagError
 from dashboard.components.glossary import explain
 from dashboard.components.images.filter_controls import change, wanted_rows
 from dashboard.components.images.filter_names import full_label, sort_names
 from dashboard.components.images.grid import TILES, image_grid, picks
-from dashboard.components.images.group_differences import draw_apart
+from dashboard.components.images.group_differences import draw_group_differences
 from dashboard.components.missing import how_to_get_pictures
 from dashboard.components.plain import with_code
 from dashboard.components.studies.report import report_download
@@ -69,7 +69,7 @@ if filters.is_filtered(wanted):
         )
 
 positions = library.matching(opened, wanted)
-draw_apart(opened, wanted, positions)
+draw_group_differences(opened, wanted, positions)
 shown = page_rows(positions, wanted)
 tags = library.tags()
 nothing_kept = tags.empty
@@ -94,7 +94,7 @@ def set_per_page() -> None:
 
 def found_rows() -> pd.DataFrame:
     """The rows that the filter finds, in its order and at its threshold, with tags and notes."""
-    return at_cut(table.iloc[positions], wanted.cut).merge(tags.frame(), on="id", how="left")
+    return at_threshold(table.iloc[positions], wanted.cut).merge(tags.frame(), on="id", how="left")
 
 
 with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
@@ -157,8 +157,8 @@ def compare() -> None:
         if id_ := image_grid(opened, chosen, pictures, key=key, cut=wanted.cut, maps=laid, size="large", tags=tags_of):
             address.go("inspect", run=opened.run.name, wanted=wanted, id=id_)
     judged_by = ["threshold", "p_real"] if wanted.cut != HALF else []
-    columns = ["label", "predicted", *judged_by, "confidence", "margin", *FACTS, *opened.studied]
-    rows = at_cut(table.iloc[chosen], wanted.cut).set_index("name")
+    columns = ["label", "predicted", *judged_by, "confidence", "margin", *STATISTICS, *opened.studied]
+    rows = at_threshold(table.iloc[chosen], wanted.cut).set_index("name")
     st.dataframe(
         rows[[name for name in columns if name in rows]],
         column_config={name: full_label(opened, name) for name in columns},

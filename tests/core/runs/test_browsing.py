@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from core.images.statistics import FACTS
-from core.runs.browsing import at_cut, browse_table, cells, extents_of, find_rows, page_rows, pages, place_of
+from core.images.statistics import STATISTICS
+from core.runs.browsing import at_threshold, browse_table, cells, extents_of, find_rows, page_rows, pages, place_of
 from core.runs.filter import PAGE_SIZES, Filter, choices_of, range_columns
 from core.runs.run import Run
 from core.runs.study_columns import StudyColumn, added_by_studies, further_columns, study_columns
@@ -38,7 +38,7 @@ def make_run(path: Path, n: int = 400, seed: int = 0) -> Run:
             "is_repeat": generator.random(n) < 0.05,
         }
     )
-    for fact in FACTS:
+    for fact in STATISTICS:
         frame[fact] = generator.random(n).astype(np.float32)
     return Run(path, {"set_fingerprint": "f"}, frame, np.zeros((n, 4, 4), np.float16), None, None)
 
@@ -85,13 +85,13 @@ def test_choices_ranges_name_and_tag_all_have_to_fit(table: pd.DataFrame) -> Non
 
 @pytest.mark.parametrize("cut", [0.2, 0.9])
 def test_rows_at_a_threshold_are_what_its_filter_finds(table: pd.DataFrame, cut: float) -> None:
-    judged = at_cut(table, cut)
+    judged = at_threshold(table, cut)
     for column, value in (("predicted", "FAKE"), ("predicted", "REAL"), ("correct", "right"), ("correct", "wrong")):
         found = ids(table, Filter(cut=cut).choosing(column, [value]))
         assert set(judged["id"][judged[column] == value]) == found != ids(table, Filter().choosing(column, [value]))
     assert (judged["threshold"] == cut).all()
     pd.testing.assert_frame_equal(judged[["p_real", "confidence", "margin"]], table[["p_real", "confidence", "margin"]])
-    assert at_cut(table, 0.5) is table
+    assert at_threshold(table, 0.5) is table
 
 
 @pytest.mark.parametrize("cut", [0.5, 0.2, 0.9])

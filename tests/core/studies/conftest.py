@@ -15,7 +15,7 @@ from core.detectors.resnet import ResNetDetector, round_to_float16
 from core.detectors.storage import save_detector
 from core.images.image_set import ImageSet, fingerprint_of
 from core.images.labels import CLASSES, FAKE, REAL
-from core.images.statistics import image_facts
+from core.images.statistics import image_statistics
 from core.runs.writing import write_run
 from core.studies.runner import Source
 from core.studies.study import Context, Finding, Study
@@ -38,7 +38,7 @@ def made_set(n: int = 60) -> ImageSet:
             "is_repeat": False,
         }
     )
-    rows = pd.concat([rows, image_facts(pixels)], axis=1)
+    rows = pd.concat([rows, image_statistics(pixels)], axis=1)
     rows["file_bytes"] = np.float32(900)
     return ImageSet("made-test", "test", pixels, rows, fingerprint_of("test", rows))
 
