@@ -77,7 +77,7 @@ def mirrored(pixels: Pixels) -> Pixels:
     return np.ascontiguousarray(pixels[:, :, ::-1])
 
 
-def turned(pixels: Pixels, quarters: int) -> Pixels:
+def rotated(pixels: Pixels, quarters: int) -> Pixels:
     """Turned by so many quarter turns against the clock."""
     return np.ascontiguousarray(np.rot90(pixels, quarters, axes=(1, 2)))
 

@@ -1,5 +1,6 @@
 """Decoding untrusted bytes to safe uint8 arrays, and encoding arrays."""
 
+import base64
 import contextlib
 import hashlib
 import io
@@ -154,3 +155,9 @@ def encode_png(pixels: NDArray[np.uint8], *, scale: int = 1) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(pixels.repeat(scale, axis=0).repeat(scale, axis=1)).save(buffer, format="PNG")
     return buffer.getvalue()
+
+
+def data_url(content: NDArray[np.uint8] | bytes, *, mime: str = "image/png") -> str:
+    """Encode a picture as text that a browser shows; (height, width, 3 or 4) uint8 pixels become a PNG."""
+    data = content if isinstance(content, bytes) else encode_png(content)
+    return f"data:{mime};base64,{base64.b64encode(data).decode()}"

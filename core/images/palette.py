@@ -15,7 +15,10 @@ FOR = "#1b7f3b"
 AGAINST = "#cc3333"
 
 NEUTRAL = "#f3f3f3"
-UNDECIDED = "#8b9099"
+# guessing, baselines, and what is undecided
+GREY = UNDECIDED = "#8b9099"
+# of curves in which FAKE is the positive class
+CURVE = FAKE
 # of a map over an image, at full colour
 OPACITY = 0.7
 

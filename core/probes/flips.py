@@ -31,7 +31,7 @@ def short_sizes(values: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def short_margins(margins: NDArray[np.float32]) -> NDArray[np.float16]:
-    """Margins as float16 with `MARGIN_BITS` of the ten bits of the mantissa: to 0.4 %, their sign untouched."""
+    """Margins as float16 with `MARGIN_BITS` of the ten bits of the mantissa: to 0.4%, their sign untouched."""
     step = np.uint16(1 << (10 - MARGIN_BITS))
     bits = np.asarray(margins, np.float16).view(np.uint16)
     return np.asarray((bits + step // 2) & ~(step - np.uint16(1)), np.uint16).view(np.float16)

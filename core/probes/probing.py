@@ -14,7 +14,7 @@ from core.explainers.results import ExplanationError
 from core.probes.batch import Batch, Chance
 from core.probes.flips import DETAIL_TESTS, controlled_flips, detail_decides, flipped_predictions, smallest_flips
 from core.probes.probe import size_column
-from core.probes.results import After, DetailTest, ProbeResult, ProbeSettings, Turn
+from core.probes.results import After, DetailTest, Flip, ProbeResult, ProbeSettings
 from core.probes.table import PROBES, probe_columns
 from core.probes.words import conclude
 
@@ -214,14 +214,14 @@ def _result(job: _Job, found: NDArray[np.float32], *, judged: int) -> ProbeResul
     return replace(result, sentence=conclude(result)) if complete else result
 
 
-def _smallest(job: _Job, after: tuple[After, ...], clean: pd.DataFrame) -> Turn | None:
+def _smallest(job: _Job, after: tuple[After, ...], clean: pd.DataFrame) -> Flip | None:
     sizes = pd.DataFrame([job.sizes], columns=[size_column(one.column) for one in after])
     least = int(smallest_flips(clean, sizes)[0][0])
     if least < 0:
         return None
     number = [one.column for one in after].index(clean.columns[least])
     difference, gain = amplified(job.pictures[number], job.image)
-    return Turn(after[number], job.pictures[number], difference, gain)
+    return Flip(after[number], job.pictures[number], difference, gain)
 
 
 def amplified(picture: Pixels, image: Pixels) -> tuple[Pixels, int]:

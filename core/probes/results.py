@@ -57,8 +57,8 @@ class After(NamedTuple):
     margin: float
     p_real: float
     size: float
-    turned: bool
-    clean: bool
+    flipped: bool
+    controlled: bool
     side: int
 
     @property
@@ -88,7 +88,7 @@ class After(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Turn:
+class Flip:
     """The smallest change that turns the verdict while its controls do not, as pictures.
 
     Attributes:
@@ -143,7 +143,7 @@ class ProbeResult(Explained):
     settings: ProbeSettings
     after: tuple[After, ...]
     pictures: NDArray[np.uint8]
-    smallest: Turn | None
+    smallest: Flip | None
     detail: tuple[DetailTest, ...]
     sentence: str
     done: int
@@ -159,6 +159,6 @@ class ProbeResult(Explained):
         return self.after[list(probe_columns()).index(column)]
 
     @property
-    def turning(self) -> tuple[After, ...]:
+    def flipping(self) -> tuple[After, ...]:
         """Every change that turns the verdict while its controls do not, smallest first."""
-        return tuple(sorted((one for one in self.after if one.clean), key=lambda one: one.size))
+        return tuple(sorted((one for one in self.after if one.controlled), key=lambda one: one.size))

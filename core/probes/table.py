@@ -238,7 +238,7 @@ _GEOMETRY = (
     Probe(
         "turn", "geometry", "Turned", "The picture is turned.",
         tuple(Strength(f"{90 * quarters}", f"{90 * quarters}°", quarters) for quarters in (1, 2, 3)),
-        lambda batch, quarters: spatial.turned(batch.pixels, int(quarters)), "which way is up",
+        lambda batch, quarters: spatial.rotated(batch.pixels, int(quarters)), "which way is up",
     ),
 )  # fmt: skip
 

@@ -161,7 +161,7 @@ def _quality(run: Run, detector: Mapping[str, Any] | None) -> list[str]:
     found = error_by(table, "category")
     if len(found):
         wrong = float(1 - is_right(table).mean())
-        caption = "Where it fails. The lines are 95 % intervals: where two overlap, the difference may be chance."
+        caption = "Where it fails. The lines are 95% intervals: where two overlap, the difference may be chance."
         drawn.append(figures.rates(largest(found), overall=wrong, caption=caption + _of_all(found)))
     if detector and detector.get("history"):
         caption = "How it was trained: right verdicts after each pass over the training images."

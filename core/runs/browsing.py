@@ -38,18 +38,18 @@ def browse_table(run: Run, judged: pd.DataFrame | None = None) -> pd.DataFrame:
     return pd.concat([table, *added], axis=1)
 
 
-def at_threshold(rows: pd.DataFrame, cut: float) -> pd.DataFrame:
+def at_threshold(rows: pd.DataFrame, threshold: float) -> pd.DataFrame:
     """Rows of a `browse_table` as they are judged at a threshold, 0 to 1: the run's own at one half.
 
     At another one `predicted` and `correct` are what it makes of `p_real`, and a column `threshold` says so.
     `confidence` stays what filters and orders go by: the probability of the likelier class, whichever is called.
     """
-    if cut == HALF:
+    if threshold == HALF:
         return rows
-    real = predicted_real(rows, cut)
+    real = predicted_real(rows, threshold)
     right = real == (rows["label"] == "REAL").to_numpy(bool)
     judged = rows.assign(predicted=np.where(real, "REAL", "FAKE"), correct=np.where(right, *OUTCOMES))
-    judged.insert(judged.columns.get_loc("predicted") + 1, "threshold", cut)
+    judged.insert(judged.columns.get_loc("predicted") + 1, "threshold", threshold)
     return judged
 
 
@@ -94,14 +94,14 @@ def find_rows(
 def cells(table: pd.DataFrame, wanted: Filter, *, tagged: frozenset[str] = frozenset()) -> NDArray[np.int64]:
     """int64 (2, 2) counts [true][called], FAKE first, of a filter without what it says of class and outcome."""
     keep = _mask(table, wanted, tagged, DECIDED)
-    return count_cells((table["label"] == "REAL").to_numpy(bool)[keep], predicted_real(table, wanted.cut)[keep])
+    return count_cells((table["label"] == "REAL").to_numpy(bool)[keep], predicted_real(table, wanted.threshold)[keep])
 
 
 def _mask(table: pd.DataFrame, wanted: Filter, tagged: frozenset[str], but: Sequence[str]) -> NDArray[np.bool_]:
     keep = np.ones(len(table), bool)
     for column, values in wanted.choices:
         if column not in but:
-            keep &= _is_one_of(table, column, values, wanted.cut)
+            keep &= _is_one_of(table, column, values, wanted.threshold)
     for column, low, high in wanted.ranges:
         numbers = table[column].to_numpy()
         # a value that is missing fits no range
@@ -117,9 +117,9 @@ def _mask(table: pd.DataFrame, wanted: Filter, tagged: frozenset[str], but: Sequ
     return keep
 
 
-def _is_one_of(table: pd.DataFrame, column: str, values: Sequence[str], cut: float) -> NDArray[np.bool_]:
-    if column in ("predicted", "correct") and cut != HALF:
-        called = predicted_real(table, cut)
+def _is_one_of(table: pd.DataFrame, column: str, values: Sequence[str], threshold: float) -> NDArray[np.bool_]:
+    if column in ("predicted", "correct") and threshold != HALF:
+        called = predicted_real(table, threshold)
         asked = called if column == "predicted" else called == (table["label"] == "REAL").to_numpy(bool)
         yes, no = ("REAL", "FAKE") if column == "predicted" else OUTCOMES
         return np.asarray((asked & (yes in values)) | (~asked & (no in values)))
@@ -135,7 +135,7 @@ def _order(table: pd.DataFrame, wanted: Filter, positions: NDArray[np.intp]) -> 
     if wanted.sort in SORTS:
         keys = table["confidence"].to_numpy(np.float64)[positions]
         if wanted.sort == "mistakes":
-            wrong = _is_one_of(table, "correct", ("wrong",), wanted.cut)[positions]
+            wrong = _is_one_of(table, "correct", ("wrong",), wanted.threshold)[positions]
             keys = keys + wrong
         return np.argsort(keys if wanted.sort == "unsure" else -keys, kind="stable")
     values = table[column]

@@ -52,7 +52,7 @@ class Filter:
         tag: rows that carry this tag.
         name: rows whose file name holds this text, whatever its case.
         area: rows that stand in this area of a picture of clusters.
-        cut: how sure of REAL the detector must be to say REAL, above 0 and below 1.
+        threshold: how sure of REAL the detector must be to say REAL, above 0 and below 1.
         sort: a key of `SORTS`, or a column, with "-" before it for falling values.
         page: counted from 1.
         per_page: one of `PAGE_SIZES`.
@@ -63,7 +63,7 @@ class Filter:
     tag: str | None = None
     name: str | None = None
     area: Area | None = None
-    cut: float = HALF
+    threshold: float = HALF
     sort: str = "mistakes"
     page: int = 1
     per_page: int = PAGE_SIZES[0]
@@ -97,12 +97,12 @@ class Filter:
             "tag": self.tag,
             "name": self.name,
             "area": str(self.area) if self.area else None,
-            "cut": f"{self.cut:g}",
+            "cut": f"{self.threshold:g}",
             "sort": self.sort,
             "page": str(self.page),
             "per": str(self.per_page),
         }
-        usual = {"cut": f"{default.cut:g}", "sort": default.sort, "page": "1", "per": str(default.per_page)}
+        usual = {"cut": f"{default.threshold:g}", "sort": default.sort, "page": "1", "per": str(default.per_page)}
         return params | {key: value for key, value in named.items() if value and value != usual.get(key)}
 
     @classmethod
@@ -122,14 +122,14 @@ class Filter:
                 found = found.choosing(column, [value for value in asked if value in allowed])
         sort = params.get("sort", "")
         area = Area.parse(params.get("area", ""))
-        cut = _number(params.get("cut", ""))
+        threshold = _number(params.get("cut", ""))
         per_page, page = _number(params.get("per", "")), _number(params.get("page", ""))
         return replace(
             found,
             tag=params.get("tag") or None,
             name=params.get("name") or None,
             area=area if area and {f"{area.space}_x", f"{area.space}_y"} <= set(table.columns) else None,
-            cut=cut if cut is not None and 0 < cut < 1 else HALF,
+            threshold=threshold if threshold is not None and 0 < threshold < 1 else HALF,
             sort=sort if sort in SORTS or sort.removeprefix("-") in sort_columns(table) else "mistakes",
             page=int(page) if page is not None and 1 <= page < 1e9 else 1,
             per_page=int(per_page) if per_page in PAGE_SIZES else PAGE_SIZES[0],

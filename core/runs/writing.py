@@ -87,7 +87,7 @@ def write_run(
         "target_layer": detector.target_layer or None,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": library_versions(),
-        "metrics": {"all": metrics(predictions), "clean": metrics(clean(predictions))},
+        "metrics": {"all": metrics(predictions), "clean": metrics(without_leaks_and_repeats(predictions))},
         "leaked": int(predictions["in_train"].sum()),
         "leaks_checked": train_sha256 is not None,
         "repeats": int(predictions["is_repeat"].sum()),
@@ -160,7 +160,7 @@ def prediction_frame(
     return pd.concat([frame, rows[list(STATISTICS)]], axis=1)
 
 
-def clean(predictions: pd.DataFrame) -> pd.DataFrame:
+def without_leaks_and_repeats(predictions: pd.DataFrame) -> pd.DataFrame:
     """The rows that are neither leaked from training nor repeats of an earlier row."""
     return predictions[~predictions["in_train"] & ~predictions["is_repeat"]]
 

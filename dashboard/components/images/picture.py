@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from core.explainers.overlay import common_scale, legend
 from core.explainers.results import CamResult, LimeResult
 from core.explainers.saving import DEFAULT, Style, draw_result
+from core.images.decoding import data_url
 from core.images.palette import UNDECIDED, Palette
 from dashboard.components.charts.figure_cache import kept
-from dashboard.components.component import component, data_url
+from dashboard.components.component import component
 
 _mount = component(__file__, "picture")
 SIZE = 512
@@ -48,7 +49,7 @@ def explained_picture(
         result: from gradcam.py or lime.py.
         key: of the element.
         style: how it is drawn.
-        alone: draw the map without the image, which is not at hand.
+        alone: draw the map without the image, which is not available.
     """
     _mount(key=key, data=_drawn(result, style, alone))
 

@@ -44,7 +44,7 @@ def draw_counts(opened: Opened, duplicates: Answer) -> None:
                     _count(opened, row)
                 if not rows["checked"].all():
                     offer_training_images(
-                        f"With the training images at hand, run {code(command(opened, 'duplicates'))} again.",
+                        f"With the training images available, run {code(command(opened, 'duplicates'))} again.",
                         library.maker(opened.run),
                         key=f"data.fetch.{side}",
                     )
@@ -53,7 +53,7 @@ def draw_counts(opened: Opened, duplicates: Answer) -> None:
 def _count(opened: Opened, row: Mapping[str, Any]) -> None:
     what, count = WHAT[row["kind"]], row["count"]
     if not row["checked"]:
-        st.caption(f"{what.capitalize()}: not checked, because the training images were not at hand.")
+        st.caption(f"{what.capitalize()}: not checked, because the training images were not available.")
     elif not count:
         st.caption(f"{what.capitalize()}: none.")
     else:
@@ -89,7 +89,7 @@ def draw_pairs(opened: Opened, duplicates: Answer) -> None:
     training = _training(opened, shown) if side == "in_training" else None
     if side == "in_training" and not training:
         offer_training_images(
-            "The pictures of the training images are not at hand.",
+            "The pictures of the training images are not available.",
             library.maker(opened.run),
             key="data.fetch_pictures",
         )

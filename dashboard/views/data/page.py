@@ -48,8 +48,8 @@ section(
     "it stays far right, the detector knows something else as well.",
     help=explain(
         "AUROC",
-        also="Here times 100, with 95 % intervals (DeLong 1988), by a rule that may use the fact in any way, fitted on "
-        "the training images where they were at hand. Alike: in the same twentieth of all images.",
+        also="Here times 100, with 95% intervals (DeLong 1988), by a rule that may use the fact in any way, fitted on "
+        "the training images where they were available. Alike: in the same twentieth of all images.",
     ),
 )
 network = estimate(audit.table[audit.table["kind"] == "network"].iloc[0], "auroc")

@@ -67,8 +67,8 @@ def test_geometry(pixels: NDArray[np.uint8]) -> None:
     shifted = spatial.shifted(pixels, 1)
     np.testing.assert_array_equal(shifted[:, :, 1:], pixels[:, :, :-1])
     np.testing.assert_array_equal(shifted[:, :, 0], pixels[:, :, 0])
-    np.testing.assert_array_equal(spatial.turned(pixels, 1)[:, 31, 0], pixels[:, 0, 0])
-    np.testing.assert_array_equal(spatial.turned(spatial.turned(pixels, 1), 3), pixels)
+    np.testing.assert_array_equal(spatial.rotated(pixels, 1)[:, 31, 0], pixels[:, 0, 0])
+    np.testing.assert_array_equal(spatial.rotated(spatial.rotated(pixels, 1), 3), pixels)
 
 
 def test_every_place_is_a_quarter_and_the_quarters_make_the_whole() -> None:

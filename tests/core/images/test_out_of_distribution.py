@@ -108,7 +108,7 @@ def test_what_is_no_archive_or_far_too_large_is_one_sentence(tmp_path: Path, mon
         read_generators(tmp_path, 32)
     good = write_archive(tmp_path / "gan.tar.xz", {"0.png": png(textured(1, fine=True, seed=9)[0])})
     monkeypatch.setattr(foreign, "MAX_UNPACKED", 100)
-    with pytest.raises(OutOfDistributionError, match="far more than images"):
+    with pytest.raises(OutOfDistributionError, match="far more than 32 x 32 images"):
         read_generators(tmp_path, 32)
     monkeypatch.undo()
     data = good.read_bytes()

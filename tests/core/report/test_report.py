@@ -133,7 +133,7 @@ def test_a_selection_shows_its_images(source: Source, tmp_path: Path) -> None:  
 def test_another_threshold_is_kept(source: Source, tmp_path: Path, cut: float) -> None:  # noqa: F811
     run = run_of(source)
     table = browse_table(run)
-    wanted = replace(Filter(), cut=cut)
+    wanted = replace(Filter(), threshold=cut)
     save_report(tmp_path / "s.html", run, table=table, selection=Selection(wanted, find_rows(table, wanted)))
     called = int((run.predictions["p_real"] > cut).sum())
     counts = [int(text) for text in svg_texts(written(tmp_path / "s.html").images[0]) if text.isdigit()]

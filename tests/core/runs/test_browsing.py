@@ -87,7 +87,7 @@ def test_choices_ranges_name_and_tag_all_have_to_fit(table: pd.DataFrame) -> Non
 def test_rows_at_a_threshold_are_what_its_filter_finds(table: pd.DataFrame, cut: float) -> None:
     judged = at_threshold(table, cut)
     for column, value in (("predicted", "FAKE"), ("predicted", "REAL"), ("correct", "right"), ("correct", "wrong")):
-        found = ids(table, Filter(cut=cut).choosing(column, [value]))
+        found = ids(table, Filter(threshold=cut).choosing(column, [value]))
         assert set(judged["id"][judged[column] == value]) == found != ids(table, Filter().choosing(column, [value]))
     assert (judged["threshold"] == cut).all()
     pd.testing.assert_frame_equal(judged[["p_real", "confidence", "margin"]], table[["p_real", "confidence", "margin"]])
@@ -96,19 +96,22 @@ def test_rows_at_a_threshold_are_what_its_filter_finds(table: pd.DataFrame, cut:
 
 @pytest.mark.parametrize("cut", [0.5, 0.2, 0.9])
 def test_each_cell_counts_what_its_filter_finds(table: pd.DataFrame, cut: float) -> None:
-    wanted = Filter(cut=cut).choosing("category", ["dog"]).choosing("correct", ["wrong"])
+    wanted = Filter(threshold=cut).choosing("category", ["dog"]).choosing("correct", ["wrong"])
     counts = cells(table, wanted)
     assert counts.sum() == (table["category"] == "dog").sum()
     for row, truth in enumerate(("FAKE", "REAL")):
         for column, said in enumerate(("FAKE", "REAL")):
             cell = (
-                Filter(cut=cut).choosing("category", ["dog"]).choosing("label", [truth]).choosing("predicted", [said])
+                Filter(threshold=cut)
+                .choosing("category", ["dog"])
+                .choosing("label", [truth])
+                .choosing("predicted", [said])
             )
             assert len(find_rows(table, cell)) == counts[row, column]
 
 
 def test_wrong_at_another_threshold(table: pd.DataFrame) -> None:
-    found = ids(table, Filter(cut=0.9).choosing("correct", ["wrong"]))
+    found = ids(table, Filter(threshold=0.9).choosing("correct", ["wrong"]))
     wrong = (table["p_real"] > 0.9) != (table["label"] == "REAL")
     assert found == set(table["id"][wrong])
 
@@ -146,7 +149,7 @@ def test_missing_values_come_last_and_fit_no_range(table: pd.DataFrame) -> None:
 
 
 def test_a_filter_comes_back_from_its_url(table: pd.DataFrame) -> None:
-    wanted = Filter(tag="odd ones", name="0 (2)", cut=0.31, sort="-fine_detail", page=3, per_page=96)
+    wanted = Filter(tag="odd ones", name="0 (2)", threshold=0.31, sort="-fine_detail", page=3, per_page=96)
     wanted = (
         wanted.choosing("label", ["REAL"]).choosing("is_repeat", ["yes", "no"]).choosing("category", ["ship", "cat"])
     )
