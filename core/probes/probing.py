@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.edits.photometric import rms
-from core.explainers.results import ExplanationError
+from core.explainers.explanation import ExplanationError, Provenance
 from core.probes.batch import Batch, Chance
 from core.probes.flips import DETAIL_TESTS, controlled_flips, detail_decides, flipped_predictions, smallest_flips
 from core.probes.probe import size_column
@@ -198,10 +198,7 @@ def _result(job: _Job, found: NDArray[np.float32], *, judged: int) -> ProbeResul
         image=job.image,
         margin=job.margin,
         p_real=float(job.detector.p_real(np.array(job.margin, np.float32))),
-        toward="REAL",
-        detector=job.detector.name,
-        detector_sha256=job.detector.sha256,
-        seconds=time.perf_counter() - job.started,
+        provenance=Provenance(job.detector.name, job.detector.sha256, time.perf_counter() - job.started),
         settings=job.settings,
         after=after,
         pictures=job.pictures,

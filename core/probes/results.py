@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from core.explainers.results import ClassName, Explained, ExplanationError
+from core.explainers.explanation import ClassName, ExplanationError, Judged
 from core.probes.probe import Probe, Strength
 from core.probes.table import PROBES, probe_columns
 
@@ -127,7 +127,7 @@ class DetailTest(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class ProbeResult(Explained):
+class ProbeResult(Judged):
     """The verdict on one image after each small change that has a name.
 
     Attributes:

@@ -166,7 +166,7 @@ def keep_explaining(address: str, run: str, stop: threading.Event) -> None:
         seed = 0
         while not stop.is_set():
             seed += 1
-            page.goto(f"{address}/inspect?run={run}&samples=2048&segments=120&seed={seed}")
+            page.goto(f"{address}/inspect?run={run}&lime.n_samples=2048&lime.n_segments=120&lime.seed={seed}")
             # leaving early frees the worker, so the visitor stays
             page.wait_for_timeout(4000)
 

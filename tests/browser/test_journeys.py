@@ -126,7 +126,7 @@ def stopped(page: Page, address: str) -> Locator:
     page.add_init_script(STOP)
     # what was done before the button was pressed is asked anew, with another seed
     for seed in range(1, 21):
-        visit(page, f"{address}/inspect?run={RUN}&samples=2048&segments=120&seed={seed}")
+        visit(page, f"{address}/inspect?run={RUN}&lime.n_samples=2048&lime.n_segments=120&lime.seed={seed}")
         if again.count():
             return again
     raise AssertionError("LIME was always done before it could be stopped")

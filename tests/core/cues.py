@@ -25,6 +25,7 @@ class CueDetector:
     temperature: float = 1.0
     name: str = "cue"
     sha256: str = "0" * 64
+    side: int = 32
     batch_size: int | None = None
     side: int = 32
 

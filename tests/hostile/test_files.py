@@ -351,7 +351,7 @@ def test_the_page_says_which_file_of_a_run(home: Path, open_page: Open, file: st
 @pytest.mark.parametrize("file", FILES[:2])
 def test_the_page_says_which_file_of_a_detector(home: Path, open_page: Open, file: str) -> None:
     (home / file).write_bytes(b"")
-    app = settled(open_page("inspect", run=RUN, stage="layer3"))
+    app = settled(open_page("inspect", run=RUN, **{"gradcam.layer": "layer3"}))
     assert not app.exception
     assert any(error.value.startswith(file.removeprefix("detectors/")) for error in app.error)
     assert str(home) not in words(app)

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from core.explainers.agreement import segment_values
 from core.explainers.controls import area_map, centre_map, edge_map
 from core.explainers.deletion import deletion_curves
+from core.explainers.lime.regions import LimeSettings
 from core.explainers.lime.segmentation import segment
-from core.explainers.results import LimeSettings
 from core.metrics.intervals import Estimate
 from core.runs.run import Run
 from core.studies.cells import Cells

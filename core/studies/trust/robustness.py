@@ -8,8 +8,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.explainers.agreement import rank_correlation, segment_values
+from core.explainers.lime.regions import LimeSettings
 from core.explainers.lime.segmentation import segment
-from core.explainers.results import LimeSettings
 from core.metrics.intervals import weighted_mean, weighted_share
 from core.runs.run import Run
 from core.studies.cells import Cells

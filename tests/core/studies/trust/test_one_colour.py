@@ -10,7 +10,7 @@ from scipy.stats import binomtest
 
 from core.detectors.detector import Detector
 from core.detectors.resnet import ResNetDetector
-from core.explainers.results import LimeSettings
+from core.explainers.lime.regions import LimeSettings
 from core.images.labels import REAL
 from core.runs.run import read_run
 from core.studies.runner import Source, run_study
@@ -23,7 +23,7 @@ from core.studies.trust.summary import one_colour_summary
 from tests.conftest import make_detector, textured
 from tests.core.trust_cues import made_run
 
-# what LIME finds under the paper's settings (of the predicted class) and under ours (of REAL), and its cause
+# what LIME finds under the paper's settings and under ours, both of REAL, and its cause
 PLANTED = [
     ([0.3], [0.5, -0.2], ""),
     ([-0.3], [-0.5, -0.2], "one sign"),
@@ -60,10 +60,9 @@ def test_known_colours_are_told(context: Context) -> None:
         case = row % 5
         assert found["paper_segments"] == (1, 1, 2, 2, 2)[case]
         assert found["paper_one_sign"] == (case != 3)
-        # the paper's weights are for and against the verdict whatever it is
-        assert found["paper_against"] == (case in (1, 2))
+        # weights are for REAL: against a FAKE verdict where they are above 0, against a REAL one where they are below
+        assert found["paper_against"] == (case in (1, 2) if row >= 30 else case == 0)
         assert found["ours_one_sign"] == (case != 0)
-        # ours are for REAL: against a FAKE verdict where they are above 0, against a REAL one where they are below
         assert found["ours_against"] == (case == 1 if row >= 30 else case == 2)
         assert found["ours_shown_one"] == (case != 0)
         assert found["ours_cause"] == PLANTED[case][2]
@@ -85,8 +84,9 @@ def test_shares_are_those_that_were_planted_with_wilsons_interval(context: Conte
                 assert (lower, upper) == (pytest.approx(low), pytest.approx(high))
             assert f"80 % ({100 * low:.0f} to {100 * high:.0f} %) of {verdict} verdicts" in finding.sentence
             assert f"({size} images)" in finding.sentence
-        assert summary.loc[(verdict, "paper_against"), "value"] == pytest.approx(0.4)
-        assert "all against the verdict on 40 %" in said[f"paper-{verdict}"].sentence
+        against = 0.4 if verdict == "REAL" else 0.2
+        assert summary.loc[(verdict, "paper_against"), "value"] == pytest.approx(against)
+        assert f"all against the verdict on {100 * against:.0f} %" in said[f"paper-{verdict}"].sentence
         assert "one segment or two on 100 %" in said[f"paper-{verdict}"].sentence
         assert summary.loc[(verdict, "ours_against"), "value"] == pytest.approx(0.2)
 

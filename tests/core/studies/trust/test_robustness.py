@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
 from core.detectors.detector import Detector
-from core.explainers.results import LimeSettings
+from core.explainers.lime.regions import LimeSettings
 from core.runs.run import Run, read_run
 from core.studies.runner import Source, run_study
 from core.studies.store import read_study
