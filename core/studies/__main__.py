@@ -21,14 +21,15 @@ if __name__ == "__main__":
 from tqdm import tqdm
 
 from core.detectors.identity import find_maker, identify_all
+from core.findings.words import tell
 from core.images.cifake_files import is_fetched
 from core.images.image_set import SHIPPED, SHIPPED_FOLDER
 from core.images.shipped import is_shipped
-from core.runs.run import ROOT, find_detectors, find_named, find_runs, read_run
+from core.runs.run import ROOT, Run, find_detectors, find_named, find_runs, read_run
 from core.storage import WriteError
 from core.studies.ray_engine import ray_engine
 from core.studies.registry import MODULES, find_study
-from core.studies.runner import Engine, Source, conclude_again, run_study
+from core.studies.runner import Engine, Source, describe_again, run_study
 from core.studies.store import read_study
 from core.studies.study import StudyError
 
@@ -81,7 +82,9 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--engine", choices=("local", "ray"), default="local", help="ray: all cores and GPUs at once")
     parser.add_argument("--address", help="of a Ray cluster, for --engine ray; default: this machine alone")
     parser.add_argument(
-        "--again", action="store_true", help="only the sentences, anew from the values that the study's file holds"
+        "--again",
+        action="store_true",
+        help="compute nothing, only bring the file's title, question and columns up to date",
     )
     parser.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help="another parameter of the study"
@@ -103,23 +106,23 @@ def make(options: argparse.Namespace) -> None:
                 bar.update(done - bar.n)
 
             path = run_study(study, source, images=options.images, seed=options.seed, engine=engine, progress=show)
-        tell(path)
+        tell_of(path, read_run(source.run))
 
 
 def again(options: argparse.Namespace) -> None:
-    """The findings of every study that was named, from the values that are there; needs neither detector nor images."""
+    """What the file of every study that was named says of itself; needs neither detector nor images."""
     if options.set or options.images:
         raise StudyError("--again keeps the values that are there; leave --set and --images out, or leave --again out")
     run = find_named(options.run, find_runs(), "run")
     for name in options.study:
-        tell(conclude_again(find_study(name), run))
+        tell_of(describe_again(find_study(name), run), read_run(run))
 
 
-def tell(path: Path) -> None:
-    """What was written and what it says."""
+def tell_of(path: Path, run: Run) -> None:
+    """What was written and what it comes to."""
     print(f"Written: {path}")
-    for finding in read_study(path).findings:
-        print(f"  {finding.sentence}")
+    for finding in read_study(path, run).findings:
+        print(f"  {tell(finding).full}")
 
 
 def find_engine(options: argparse.Namespace) -> Engine | None:

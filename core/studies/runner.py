@@ -175,10 +175,11 @@ def run_study(
     return path
 
 
-def conclude_again(study: Study, folder: Path) -> Path:
-    """Make the findings of a study's file anew from the table that it holds, and its plain words with them.
+def describe_again(study: Study, folder: Path) -> Path:
+    """Bring up to date what a study's file says of itself: title, question, columns and control in plain words.
 
-    Values, parameters, hashes and dates stay as they are; `concluded` says when the findings were made.
+    Values, parameters, hashes and dates stay as they are; `described` says when this was done. Sentences that an older
+    file holds are left out: findings are made from the values.
 
     Args:
         study: as it is declared now.
@@ -200,7 +201,6 @@ def conclude_again(study: Study, folder: Path) -> Path:
             f"{path} was made by another version of the study {study.name}, which gave other values; "
             "make it again without --again"
         )
-    parameters = study.with_parameters(about["parameters"]).parameters
     about |= {
         "title": study.title,
         "question": study.question,
@@ -208,8 +208,7 @@ def conclude_again(study: Study, folder: Path) -> Path:
         "control": study.control,
         "better": study.better,
         "explore": list(study.explore),
-        "findings": [one._asdict() for one in study.conclude(run, answer.table, parameters)],
-        "concluded": datetime.now(UTC).isoformat(timespec="seconds"),
+        "described": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     write_study(path, answer.table, about)
     return path
@@ -339,5 +338,4 @@ def describe(
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": seconds,
         "versions": library_versions(),
-        "findings": [one._asdict() for one in study.conclude(run, table, study.parameters)],
     }

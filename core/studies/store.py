@@ -21,7 +21,7 @@ from core.files import is_text, open_file, parse_json, printable
 from core.runs.run import Run
 from core.storage import ContractError, write_bytes_atomically
 from core.studies.registry import VERSIONS
-from core.studies.study import Answer, Finding
+from core.studies.study import Answer
 
 SCHEMA = 1
 KEY = b"telltale"
@@ -35,13 +35,6 @@ def _is_count(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
-def _is_finding(value: object) -> bool:
-    if not isinstance(value, dict) or set(value) != set(Finding._fields):
-        return False
-    numbers = all(isinstance(value[name], int | float | None) for name in ("value", "low", "high"))
-    return numbers and _is_text(value["key"]) and _is_text(value["sentence"]) and _is_count(value["images"])
-
-
 # what a file may say of itself, and in which form pages can take it
 FORMS: dict[str, Callable[[Any], bool]] = {
     **dict.fromkeys(("title", "question", "control", "created", "detector", "set"), _is_text),
@@ -49,7 +42,6 @@ FORMS: dict[str, Callable[[Any], bool]] = {
     "columns": lambda value: isinstance(value, dict) and all(map(_is_text, value.values())),
     "parameters": lambda value: isinstance(value, dict),
     "explore": lambda value: isinstance(value, list) and all(map(_is_text, value)),
-    "findings": lambda value: isinstance(value, list) and all(map(_is_finding, value)),
     **dict.fromkeys(("images", "of", "version"), _is_count),
 }
 
@@ -107,6 +99,8 @@ def read_study(path: Path, run: Run | None = None) -> Answer:
         raise ContractError(f"{path} is not the file that was written (its sha256 differs); {again}")
     if about.get("study") != path.stem:
         raise ContractError(f"{path} holds the study {about.get('study')}; {again}")
+    # sentences of older files: findings are made from the values
+    about.pop("findings", None)
     _check_about(path, about, again)
     if about.get("whole") is False and about.get("images", len(table)) != len(table):
         raise ContractError(f"{path} has {len(table)} rows and says {about['images']}; {again}")
@@ -114,7 +108,7 @@ def read_study(path: Path, run: Run | None = None) -> Answer:
         for key in ("detector_sha256", "set_fingerprint"):
             if about.get(key) != run.manifest.get(key):
                 raise ContractError(f"{path} belongs to another run ({key} differs); {again}")
-    return Answer(path, table, about)
+    return Answer(path, table, about, run)
 
 
 def _check_about(path: Path, about: Mapping[str, Any], again: str) -> None:
@@ -176,8 +170,6 @@ def _plain(value: Any) -> Any:
     """`value` as JSON knows it; numbers that are not finite become None."""
     if isinstance(value, Mapping):
         return {str(key): _plain(one) for key, one in value.items()}
-    if hasattr(value, "_asdict"):
-        return _plain(value._asdict())
     if isinstance(value, list | tuple):
         return [_plain(one) for one in value]
     if isinstance(value, np.generic):

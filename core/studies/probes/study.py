@@ -12,7 +12,6 @@ from core.probes.batch import Batch, Chance
 from core.probes.flips import short_margins, short_sizes, tell
 from core.probes.table import LABELLED, Strength, probe_columns, size_column
 from core.studies.probes.donors import Donors, choose_donors, class_means
-from core.studies.probes.findings import conclude
 from core.studies.registry import VERSIONS
 from core.studies.study import Context, Study
 
@@ -82,7 +81,6 @@ STUDY = Study(
     control="each probe has its own: as much energy taken from or put into other rings, a donor of the same class, "
     "the class's own mean colour, the seams without shuffling, as much of the picture covered elsewhere",
     compute=compute,
-    conclude=conclude,
     version=VERSIONS["probes"],
     parameters={"seed": 0},
     explore=("turned_by", "turned_size", "turned_families", "detail_radius", "detail_both_ways"),

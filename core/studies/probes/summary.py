@@ -225,7 +225,7 @@ def difference(one: Estimate, other: Estimate) -> tuple[float, float, float]:
     return float(net), float(net - below), float(net + above)
 
 
-def ranking(turns: Turns, *, verdict: str, by: By = "verdict", group: str = "all") -> pd.DataFrame:
+def ranking(rates: pd.DataFrame, *, verdict: str, group: str = "all") -> pd.DataFrame:
     """The probes by the smallest change that turns verdicts: those first that turn most for each grey level of change.
 
     Each probe stands with its best strength: the one with the largest `per_level`, the share that it certainly turns
@@ -234,16 +234,15 @@ def ranking(turns: Turns, *, verdict: str, by: By = "verdict", group: str = "all
     more than a control does, and before those that do not, and so do strengths of one probe.
 
     Args:
-        turns: from `read_turns`.
+        rates: from `responses`, of all probes.
         verdict: "FAKE" or "REAL": which verdicts are to turn.
-        by, group: see `responses`.
+        group: which of its groups.
 
     Returns:
         A row a probe, controls and those that change a donor left out; the columns of `responses`, and `per_level`
         (share of verdicts a grey level, 0 where nothing certain is left beyond the controls) and `rank` from 1.
     """
-    rows = responses(turns, by=by, probes=tuple(key for key, probe in PROBES.items() if not probe.is_control))
-    rows = rows[(rows["verdict"] == verdict) & (rows["group"] == group)]
+    rows = rates[(rates["verdict"] == verdict) & (rates["group"] == group) & ~rates["is_control"].astype(bool)]
     rows = rows[[not PROBES[key].changes_donor for key in rows["probe"]]]
     certain = np.maximum(rows["net_low"].to_numpy(np.float64), 0)
     size = rows["size"].to_numpy(np.float64)

@@ -16,11 +16,8 @@ from core.explainers.controls import area_map, centre_map, edge_map
 from core.explainers.deletion import deletion_curves
 from core.explainers.lime.segmentation import segment
 from core.explainers.results import LimeSettings
-from core.metrics.intervals import Estimate
-from core.runs.run import Run
 from core.studies.cells import Cells
-from core.studies.shares import with_ends
-from core.studies.study import Context, Finding, Study
+from core.studies.study import Context, Study
 from core.studies.trust.lime_pass import LimePass, lime_pass
 from core.studies.trust.summary import (
     CONTROLS,
@@ -30,11 +27,7 @@ from core.studies.trust.summary import (
     METHODS,
     STEPS,
     UNSEEN,
-    between,
     curve_column,
-    estimate_of,
-    excess,
-    turned,
 )
 
 COLUMNS: dict[str, str] = {
@@ -109,47 +102,6 @@ def _maps(
     return np.stack([named[method] for method in METHODS])
 
 
-def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> list[Finding]:
-    """For each verdict and explanation: better than the best control or not, and how many verdicts turn."""
-    differences = excess(table, run)
-    gone = turned(table, run)
-    findings = []
-    for row in differences[differences["fill"] == "unseen"].itertuples():
-        found = estimate_of(row)
-        name = EXPLANATIONS[row.method]
-        if found.low > 0:
-            verdict = "better than the best control"
-        elif found.high < 0:
-            verdict = "worse than a control that knows nothing of them"
-        else:
-            verdict = "no better than a control that knows nothing"
-        if found.low > 0:
-            apart = f"its curves lie {between(found)} margins further apart"
-        elif found.high < 0:
-            apart = f"its curves lie {between(_minus(found))} margins closer together"
-        else:
-            apart = f"how far its curves lie apart differs by {between(found)} margins, which may be nothing"
-        sentence = (
-            f"{name} names what {row.group} verdicts lean on {verdict} ({row.control}): {apart}, on "
-            f"{found.images:,} images under blur and texture fills."
-        )
-        findings.append(Finding(f"{row.method}-{row.group}", sentence, *found))
-    for (group, fill), part in gone[gone["fill"].isin(UNSEEN)].groupby(["group", "fill"], sort=False):
-        first = {row.method: estimate_of(row) for row in part.itertuples()}
-        told = ", ".join(
-            f"{name} {with_ends(*first[key][:3])}" for key, name in {**EXPLANATIONS, "random": "chance"}.items()
-        )
-        sentence = (
-            f"Filling a quarter of the image ({fill}) turns this share of {group} verdicts, by who chose: {told}."
-        )
-        findings.append(Finding(f"turned-{group}-{fill}", sentence, *first["lime"]))
-    return findings
-
-
-def _minus(estimate: Estimate) -> Estimate:
-    return Estimate(-estimate.value, -estimate.high, -estimate.low, estimate.images)
-
-
 STUDY = Study(
     name="faithfulness",
     title="Faithfulness",
@@ -162,7 +114,6 @@ STUDY = Study(
         "large and small segments, and the map of another image of the same cell."
     ),
     compute=compute,
-    conclude=conclude,
     parameters={"segments": 64, "lime_seed": 0, "seed": 0},
     explore=("score_gradcam", "score_lime"),
     shard=32,

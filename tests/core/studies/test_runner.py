@@ -19,9 +19,9 @@ from core.runs.run import read_run
 from core.storage import ContractError, cache_dir
 from core.studies import registry
 from core.studies.__main__ import find_source, main, parse
-from core.studies.runner import Source, choose_rows, conclude_again, run_study
-from core.studies.store import read_study
-from core.studies.study import Context, Finding, StudyError
+from core.studies.runner import Source, choose_rows, describe_again, run_study
+from core.studies.store import read_study, write_study
+from core.studies.study import Context, StudyError
 from tests.core.studies.conftest import BRIGHTNESS, brightness
 
 
@@ -45,7 +45,7 @@ def test_the_file_says_what_it_is(source: Source) -> None:
     assert about["explore"] == ["brightness"]
     assert set(about["columns"]) == {*BRIGHTNESS.columns, "weight"}
     assert np.sum(about["cells"]) == about["images"] == about["of"] == 60
-    assert about["findings"][0]["low"] is None
+    assert "findings" not in about
 
 
 def test_a_sample_holds_every_error_and_weights_that_count_the_run(source: Source) -> None:
@@ -111,37 +111,31 @@ def test_another_parameter_or_version_takes_no_old_shard(source: Source) -> None
     assert np.allclose(doubled["brightness"], 2 * single["brightness"])
 
 
-def test_findings_are_made_anew_from_the_values_that_are_there(source: Source) -> None:
+def test_a_file_is_described_anew_and_keeps_its_values(source: Source) -> None:
     study = BRIGHTNESS.with_parameters({"scale": 2.0})
     path = run_study(study, source, images=20)
     before, run = read_study(path), read_run(source.run)
+    # as an older version wrote it
+    write_study(path, before.table, {**before.about, "findings": ["a sentence"]})
 
     def never(*_: Any) -> pd.DataFrame:
         raise AssertionError("nothing is computed")
 
-    said = replace(
-        BRIGHTNESS,
-        compute=never,
-        question="Is it bright?",
-        conclude=lambda _, table, parameters: [
-            Finding("sum", f"{parameters['scale']} times", float((table["brightness"] * table["weight"]).sum()))
-        ],
-    )
-    assert conclude_again(said, source.run) == path
+    said = replace(BRIGHTNESS, compute=never, question="Is it bright?")
+    assert describe_again(said, source.run) == path
     after = read_study(path, run)
     pd.testing.assert_frame_equal(after.table, before.table)
-    expected = float((before.table["brightness"] * before.table["weight"]).sum())
-    assert after.findings[0][:3] == ("sum", "2.0 times", expected)
-    changed = {"findings", "question", "concluded"}
+    assert b"a sentence" not in path.read_bytes()
+    changed = {"question", "described"}
     assert {key for key in after.about if after.about[key] != before.about.get(key)} == changed
-    # values of another version are not what the sentences are about
+    # values of another version are not what the words are about
     for other in (replace(said, version=2), replace(said, columns={**said.columns, "more": "of it"})):
         with pytest.raises(StudyError, match="another version of the study brightness"):
-            conclude_again(other, source.run)
+            describe_again(other, source.run)
     assert read_study(path, run).about == after.about
     path.unlink()
     with pytest.raises(ContractError, match="brightness.parquet is missing"):
-        conclude_again(said, source.run)
+        describe_again(said, source.run)
 
 
 @pytest.mark.parametrize(("change", "sentence"), [({"size": 1.0}, "no parameter size"), ({"scale": "a"}, "be a float")])
@@ -217,16 +211,17 @@ def test_images_are_those_that_ship_where_no_others_are(tmp_path: Path, monkeypa
 
 def test_the_command(source: Source, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setitem(registry.MODULES, "brightness", "tests.core.studies.conftest")
+    monkeypatch.setitem(registry.CONCLUSIONS, "brightness", "tests.core.studies.conftest.conclude")
     monkeypatch.setattr("tests.core.studies.conftest.STUDY", BRIGHTNESS, raising=False)
     assert main(["--list"]) == 0
     assert BRIGHTNESS.question in capsys.readouterr().out
     assert main(["brightness", "--run", str(source.run), "--set", "scale=2.0", "--images", "20"]) == 0
-    assert "The mean is" in capsys.readouterr().out
+    assert ", mean: " in capsys.readouterr().out
     answer = read_study(source.run / "studies" / "brightness.parquet")
     assert answer.about["images"] == 20
     assert answer.about["parameters"] == {"scale": 2.0}
     assert main(["brightness", "--run", str(source.run), "--again"]) == 0
-    assert "The mean is" in capsys.readouterr().out
+    assert ", mean: " in capsys.readouterr().out
     assert main(["brightness", "--run", str(source.run), "--again", "--images", "20"]) == 2
     assert "leave --set and --images out" in capsys.readouterr().err
     assert main(["absent", "--run", str(source.run)]) == 2
