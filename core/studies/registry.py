@@ -36,15 +36,9 @@ CONCLUSIONS: dict[str, str] = {
     "files": "core.studies.copies.findings.files",
 }
 
-# those whose values changed since their first version; files of another version are refused, without reading the module
-VERSIONS: dict[str, int] = dict.fromkeys(MODULES, 1) | {
-    "probes": 2,
-    "transfer": 2,
-    "agreement": 2,
-    "stability": 2,
-    "sanity": 3,
-    "clusters": 3,
-}
+# study, or <study>.<column> -> version of its values, raised whenever they change; 1 where neither is named. Every
+# column of a file carries its own: one of another version is not read, and computed again like one that is missing
+VERSIONS: dict[str, int] = {"probes": 2, "transfer": 2, "agreement": 2, "stability": 2, "sanity": 3, "clusters": 3}
 
 
 def find_study(name: str) -> Study:
@@ -66,3 +60,8 @@ def find_conclusion(name: str) -> Conclude | None:
     module, _, function = CONCLUSIONS[name].rpartition(".")
     conclude: Conclude = getattr(import_module(module), function)
     return conclude
+
+
+def version_of(study: str, column: str) -> int:
+    """The version that a column of a study has now."""
+    return VERSIONS.get(f"{study}.{column}", VERSIONS.get(study, 1))

@@ -42,6 +42,7 @@ class Context:
         data: as for `load_image_set`, for a study that needs files or the training images too; None
             where only the run's own images are at hand.
         say: called with (share done, what is being done) by a study that is computed in one go.
+        missing: the columns that are asked for; None for all. A study whose columns cost little together may give more.
     """
 
     run: Run
@@ -49,6 +50,11 @@ class Context:
     pixels: NDArray[np.uint8]
     data: str | None = None
     say: Callable[[float, str], None] = field(default=lambda _share, _text: None)
+    missing: frozenset[str] | None = None
+
+    def wants(self, *columns: str) -> bool:
+        """Whether any of these columns is asked for."""
+        return self.missing is None or not self.missing.isdisjoint(columns)
 
 
 Compute = Callable[[Context, NDArray[np.intp], Mapping[str, Any]], pd.DataFrame]
@@ -69,13 +75,14 @@ class Study:
         compute: (context, positions, parameters) -> a table that begins with `id`, one row an image in the order of the
             positions; with `whole`, any table. The same again for the same positions, whatever the other positions are.
         parameters: JSON-able settings and seeds.
-        version: raised whenever `compute` gives other numbers than before.
         explore: the columns that the page Explore offers as filters.
         shard: images that are computed and kept together.
         whole: asked of the set at once instead of image by image: `compute` gets all positions.
         private: parameters that name a place on this machine, which the file does not keep.
         further: the plain description of a column that only some detectors have, None of what is no column of it.
         needs: what a run must have kept for it, "maps".
+        derived: columns that follow from the others, which `compute` does not give.
+        derive: (run, table with all other columns) -> the `derived` ones, made again whenever columns are added.
     """
 
     name: str
@@ -86,13 +93,14 @@ class Study:
     control: str
     compute: Compute
     parameters: Mapping[str, Any] = field(default_factory=dict)
-    version: int = 1
     explore: tuple[str, ...] = ()
     shard: int = 256
     whole: bool = False
     private: tuple[str, ...] = ()
     further: Callable[[str], str | None] = field(default=lambda _column: None)
     needs: tuple[Literal["maps"], ...] = ()
+    derived: tuple[str, ...] = ()
+    derive: Callable[[Run, pd.DataFrame], pd.DataFrame] = field(default=lambda _run, table: table[[]])
 
     def describe(self, names: Iterable[str]) -> dict[str, str]:
         """The columns of a table in plain words, in its order where it has columns that only some detectors have.

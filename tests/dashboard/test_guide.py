@@ -18,7 +18,6 @@ from core.findings.words import tell
 from core.runs.browsing import browse_table
 from core.runs.guide import RADII, TRIED, choose_cast, suspects, with_less_detail
 from core.runs.run import Run, read_run
-from core.studies.registry import VERSIONS
 from core.studies.runner import Source, run_study
 from core.studies.study import Context, Study
 from dashboard.components.glossary import TERMS
@@ -58,9 +57,7 @@ def say(home: Path, name: str, found: Finding, monkeypatch: pytest.MonkeyPatch) 
         return pd.DataFrame({"id": context.run.predictions["id"].to_numpy()[rows], "lowpass_12": np.float32(1)})
 
     monkeypatch.setattr("core.studies.registry.find_conclusion", lambda _: lambda *_: [found])
-    study = Study(
-        name, name, "What?", {"lowpass_12": "margin"}, "neither", "None.", compute, version=VERSIONS[name]
-    )  # fmt: skip
+    study = Study(name, name, "What?", {"lowpass_12": "margin"}, "neither", "None.", compute)
     run_study(study, Source(home / "runs" / RUN, home / "detectors" / "tiny", device="cpu"))
     st.cache_resource.clear()
 

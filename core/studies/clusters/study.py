@@ -24,7 +24,6 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from core.studies.clusters.summary import SPACES
 from core.studies.groups import VERDICTS
-from core.studies.registry import VERSIONS
 from core.studies.study import Context, Study, StudyError
 
 NEAREST = 10
@@ -235,7 +234,6 @@ STUDY = Study(
     control="The same clustering of a normal cloud, which has no clusters, with the same spread.",
     compute=compute,
     parameters={"components": 20, "subsample": 3000, "most": 12, "clouds": 3, "seed": 0},
-    version=VERSIONS["clusters"],
     explore=("features_cluster", "maps_cluster"),
     whole=True,
 )

@@ -14,7 +14,6 @@ from core.metrics.classification import confidence_of
 from core.metrics.intervals import clustered_share, wilson_interval
 from core.runs.run import Run
 from core.studies.neighbours.similarity import is_sample
-from core.studies.registry import VERSIONS
 from core.studies.study import Context, Study, StudyError
 
 # kinds of rows
@@ -173,7 +172,6 @@ STUDY = Study(
     better="neither",
     control="The run's own images in the same table.",
     compute=compute,
-    version=VERSIONS["transfer"],
     # a folder with one .tar.xz or folder of images for each generator; "" where there is none
     parameters={"generators": "", "crops": 100},
     private=("generators",),

@@ -67,7 +67,7 @@ class Rates:
 
     def best(self, verdict: str, probe: str) -> Row:
         """The strength of a probe that flips most beyond its controls, for one verdict."""
-        rows = [self.row(verdict, column) for column in PROBES[probe].columns]
+        rows = [self.row(verdict, column) for column in PROBES[probe].columns if (verdict, column) in self._rows.index]
         return max(rows, key=lambda row: float(np.nan_to_num(row["net"], nan=-2)))
 
     def by_verdict(self, column: str) -> list[Choice]:

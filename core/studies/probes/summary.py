@@ -58,6 +58,11 @@ class Turns:
         counted = sorted(Counter(self.groups[by].tolist()).items(), key=lambda one: (-one[1], one[0]))
         return sorted(name for name, _ in counted[:MOST_GROUPS])
 
+    def strengths(self, probe: Probe) -> list[Strength]:
+        """The strengths of a probe that the table holds with their controls; an older file may lack some."""
+        keys = (probe.key, *probe.controls)
+        return [one for one in probe.strengths if all(PROBES[key].column(one.key) in self.table for key in keys)]
+
     def known(self, column: str) -> NDArray[np.bool_]:
         """bool (M,), whether the probe could be made."""
         return np.asarray(self.table[column].notna())
@@ -124,7 +129,7 @@ def responses(turns: Turns, *, by: By = "verdict", probes: tuple[str, ...] | Non
             chosen = turns.chosen(verdict, by, group)
             coarser = _coarser(turns, chosen)
             for key in probes or PROBES:
-                for strength in PROBES[key].strengths:
+                for strength in turns.strengths(PROBES[key]):
                     row = _response(turns, chosen, PROBES[key], strength, coarser)
                     turned = VERDICTS[1 - VERDICTS.index(verdict)] if PROBES[key].changes_donor else verdict
                     found.append({"verdict": verdict, "group": group, "turned": turned, **row})
@@ -136,7 +141,7 @@ def _coarser(turns: Turns, chosen: NDArray[np.bool_]) -> list[tuple[str, float, 
     return [
         (key, _size(turns, chosen, PROBES[key], strength), share_of(turns, chosen, PROBES[key], strength))
         for key in COARSER
-        for strength in PROBES[key].strengths
+        for strength in turns.strengths(PROBES[key])
     ]
 
 
@@ -198,7 +203,7 @@ def turned_alone(turns: Turns, probe: Probe) -> NDArray[np.bool_]:
     controls does at that strength.
     """
     found = np.zeros(len(turns.table), bool)
-    for strength in probe.strengths:
+    for strength in turns.strengths(probe):
         column = probe.column(strength.key)
         here = turns.known(column) & turns.hits(column, probe)
         for key in probe.controls:

@@ -11,7 +11,6 @@ from core.explainers.agreement import agreement
 from core.explainers.lime.segmentation import segment
 from core.explainers.results import LimeSettings
 from core.studies.cells import Cells
-from core.studies.registry import VERSIONS
 from core.studies.study import Context, Study
 from core.studies.trust.lime_pass import lime_pass
 
@@ -56,7 +55,6 @@ STUDY = Study(
     better="higher",
     control="Grad-CAM maps of other images of the same cell of the confusion matrix in the place of the image's own.",
     compute=compute,
-    version=VERSIONS["agreement"],
     parameters={"others": 100, "segments": 64, "lime_seed": 0, "seed": 0},
     explore=("rank", "rank_share"),
     shard=32,

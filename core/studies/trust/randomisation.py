@@ -19,7 +19,6 @@ from core.explainers.controls import edge_map
 from core.explainers.lime.regions import explain_lime_fully
 from core.explainers.results import LimeSettings
 from core.studies.cells import Cells
-from core.studies.registry import VERSIONS
 from core.studies.study import Context, Study, StudyError
 from core.studies.trust.lime_pass import lime_pass
 from core.studies.trust.robustness import mean_rank
@@ -132,7 +131,6 @@ STUDY = Study(
     better="lower",
     control="What the same random detector makes of other images of the cell, and the image's edges.",
     compute=compute,
-    version=VERSIONS["sanity"],
     parameters={"networks": 10, "others": 20, "lime_others": 4, "lime_seed": 0, "seed": 0},
     shard=48,
 )

@@ -11,7 +11,6 @@ from core.explainers.agreement import rank_correlation, segment_values
 from core.explainers.lime.segmentation import segment
 from core.explainers.results import LimeSettings
 from core.studies.cells import Cells
-from core.studies.registry import VERSIONS
 from core.studies.study import Context, Study
 from core.studies.trust.lime_pass import lime_pass
 
@@ -100,7 +99,6 @@ STUDY = Study(
     better="higher",
     control="The same comparison with explanations of other images of the same cell of the confusion matrix.",
     compute=compute,
-    version=VERSIONS["stability"],
     parameters={"others": 100, "lime_others": 20, "segments": 64, "lime_seed": 0, "seed": 0},
     explore=("lime_seed", "lime_noise", "gradcam_noise"),
     shard=32,

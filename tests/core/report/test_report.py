@@ -24,7 +24,6 @@ from core.runs.pictures import find_pictures
 from core.runs.run import Run, read_run
 from core.runs.tags import Tags
 from core.storage import cache_dir
-from core.studies.registry import VERSIONS
 from core.studies.runner import Source, run_study
 from core.studies.store import find_studies
 from core.studies.study import Context, Study
@@ -198,8 +197,8 @@ def test_charts_of_studies(source: Source, tmp_path: Path) -> None:  # noqa: F81
         )
 
     columns = dict.fromkeys(("rank", "others_rank", "rank_share"), "-1 to 1")
-    about = {"version": VERSIONS["agreement"], "parameters": {"others": 100}}
-    study = Study("agreement", "Agreement", "Do they?", columns, "higher", "Other images.", agree, **about)
+    settings = {"others": 100}
+    study = Study("agreement", "Agreement", "Do they?", columns, "higher", "Other images.", agree, parameters=settings)
     run_study(study, source)
     save_report(tmp_path / "r.html", run, answers=find_studies(run).answers)
     chart = next(image for image in written(tmp_path / "r.html").images if "rank correlation" in str(image["alt"]))

@@ -16,11 +16,12 @@ import pytest
 from numpy.typing import NDArray
 
 from core.runs.run import read_run
-from core.storage import ContractError, cache_dir
+from core.storage import cache_dir
 from core.studies import registry
 from core.studies.__main__ import find_source, main, parse
-from core.studies.runner import Source, choose_rows, describe_again, run_study
-from core.studies.store import read_study, write_study
+from core.studies.runner import Source, run_study
+from core.studies.sample import choose_rows
+from core.studies.store import read_study
 from core.studies.study import Context, StudyError
 from tests.core.studies.conftest import BRIGHTNESS, brightness
 
@@ -111,33 +112,6 @@ def test_another_parameter_or_version_takes_no_old_shard(source: Source) -> None
     assert np.allclose(doubled["brightness"], 2 * single["brightness"])
 
 
-def test_a_file_is_described_anew_and_keeps_its_values(source: Source) -> None:
-    study = BRIGHTNESS.with_parameters({"scale": 2.0})
-    path = run_study(study, source, images=20)
-    before, run = read_study(path), read_run(source.run)
-    # as an older version wrote it
-    write_study(path, before.table, {**before.about, "findings": ["a sentence"]})
-
-    def never(*_: Any) -> pd.DataFrame:
-        raise AssertionError("nothing is computed")
-
-    said = replace(BRIGHTNESS, compute=never, question="Is it bright?")
-    assert describe_again(said, source.run) == path
-    after = read_study(path, run)
-    pd.testing.assert_frame_equal(after.table, before.table)
-    assert b"a sentence" not in path.read_bytes()
-    changed = {"question", "described"}
-    assert {key for key in after.about if after.about[key] != before.about.get(key)} == changed
-    # values of another version are not what the words are about
-    for other in (replace(said, version=2), replace(said, columns={**said.columns, "more": "of it"})):
-        with pytest.raises(StudyError, match="another version of the study brightness"):
-            describe_again(other, source.run)
-    assert read_study(path, run).about == after.about
-    path.unlink()
-    with pytest.raises(ContractError, match="brightness.parquet is missing"):
-        describe_again(said, source.run)
-
-
 @pytest.mark.parametrize(("change", "sentence"), [({"size": 1.0}, "no parameter size"), ({"scale": "a"}, "be a float")])
 def test_a_wrong_parameter_is_named(change: dict[str, Any], sentence: str) -> None:
     with pytest.raises(StudyError, match=sentence):
@@ -154,7 +128,7 @@ def test_a_study_that_breaks_its_word_is_not_written(source: Source) -> None:
     with pytest.raises(StudyError, match="columns that it declares \\(half\\)"):
         run_study(replace(BRIGHTNESS, compute=lacks), source)
     with pytest.raises(StudyError, match="in their order"):
-        run_study(replace(BRIGHTNESS, compute=turns, version=2), source)
+        run_study(replace(BRIGHTNESS, compute=turns, parameters={"scale": 3.0}), source)
     assert not (source.run / "studies" / "brightness.parquet").exists()
 
 
@@ -220,10 +194,19 @@ def test_the_command(source: Source, monkeypatch: pytest.MonkeyPatch, capsys: py
     answer = read_study(source.run / "studies" / "brightness.parquet")
     assert answer.about["images"] == 20
     assert answer.about["parameters"] == {"scale": 2.0}
-    assert main(["brightness", "--run", str(source.run), "--again"]) == 0
-    assert ", mean: " in capsys.readouterr().out
-    assert main(["brightness", "--run", str(source.run), "--again", "--images", "20"]) == 2
-    assert "leave --set and --images out" in capsys.readouterr().err
+    again = ["brightness", "--run", str(source.run), "--set", "scale=2.0"]
+    # neither the images nor the detector are needed where nothing is missing
+    assert main([*again, "--data", "nowhere", "--missing"]) == 0
+    out = capsys.readouterr().out
+    assert "Nothing is missing" in out
+    assert ", mean: " in out
+    monkeypatch.setitem(registry.VERSIONS, "brightness.half", 2)
+    assert main(again) == 0
+    assert "Added half: " in capsys.readouterr().out
+    assert read_study(source.run / "studies" / "brightness.parquet").about["images"] == 20
+    assert main([*again, "--all"]) == 0
+    assert "Written: " in capsys.readouterr().out
+    assert read_study(source.run / "studies" / "brightness.parquet").about["images"] == 60
     assert main(["absent", "--run", str(source.run)]) == 2
     assert "there is no study absent" in capsys.readouterr().err
     assert main(["brightness", "--run", str(source.run), "--set", "other=1"]) == 2

@@ -1,5 +1,6 @@
 """A study's file: what it gives back, and what it refuses."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -13,9 +14,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from core.findings.finding import Finding
-from core.runs.run import Run, read_run
+from core.runs.run import ROOT, Run, read_run
 from core.storage import ContractError
-from core.studies.registry import CONCLUSIONS, MODULES, VERSIONS, find_conclusion, find_study
+from core.studies.registry import CONCLUSIONS, MODULES, VERSIONS, find_conclusion
 from core.studies.runner import Source, run_study
 from core.studies.store import find_studies, read_study, study_path, write_study
 from tests.core.studies.conftest import BRIGHTNESS, conclude
@@ -93,24 +94,47 @@ def test_another_version_is_refused(tmp_path: Path) -> None:
     write_study(path, TABLE, {"study": "s"})
     arrow = pq.read_table(path.open("rb"))
     metadata = arrow.schema.metadata
-    changed = {**metadata, b"telltale": metadata[b"telltale"].replace(b'"schema": 1', b'"schema": 9')}
+    changed = {**metadata, b"telltale": metadata[b"telltale"].replace(b'"schema": 2', b'"schema": 9')}
     pq.write_table(arrow.replace_schema_metadata(changed), path)
     with pytest.raises(ContractError, match="another version"):
         read_study(path)
 
 
-def test_a_study_of_another_version_is_refused_before_a_page_looks_for_its_columns(tmp_path: Path) -> None:
-    for name, version in VERSIONS.items():
+def test_columns_of_another_version_are_left_out_and_a_file_of_nothing_else_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    about = {"columns": dict.fromkeys(TABLE.columns[1:], "told"), "explore": ["half", "whole"]}
+    for name in MODULES:
         path = tmp_path / f"{name}.parquet"
-        write_study(path, TABLE, {"study": name, "version": version})
-        assert read_study(path).about["version"] == version
-        write_study(path, TABLE, {"study": name, "version": version + 1})
+        write_study(path, TABLE, {"study": name, **about})
+        assert read_study(path).about["column_versions"] == dict.fromkeys(TABLE.columns[1:], VERSIONS.get(name, 1))
+        monkeypatch.setitem(VERSIONS, f"{name}.half", 7)
+        answer = read_study(path)
+        pd.testing.assert_frame_equal(answer.table, TABLE.drop(columns="half"), check_dtype=False)
+        assert answer.about["explore"] == ["whole"]
+        assert "half" not in {**answer.about["columns"], **answer.about["column_versions"]}
+        monkeypatch.setitem(VERSIONS, name, VERSIONS.get(name, 1) + 1)
         with pytest.raises(ContractError, match=f"{name}.parquet was made by another version of the study"):
             read_study(path)
 
 
-def test_versions_are_those_of_the_studies() -> None:
-    assert {name: find_study(name).version for name in MODULES} == VERSIONS
+def test_columns_of_a_whole_set_are_of_one_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "s.parquet"
+    write_study(path, TABLE, {"study": "s", "whole": True})
+    monkeypatch.setitem(VERSIONS, "s.half", 2)
+    with pytest.raises(ContractError, match=r"s.parquet was made by another version of the study"):
+        read_study(path)
+
+
+def test_files_of_the_first_schema_have_one_version_for_all_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    for path in sorted((ROOT / "assets" / "runs" / "sample@sample-test" / "studies").glob("*.parquet")):
+        about = json.loads(pq.read_schema(path.open("rb")).metadata[b"telltale"])
+        assert about["schema"] == 1
+        answer = read_study(path)
+        assert set(answer.about["column_versions"].values()) == {about["version"]}
+        monkeypatch.setitem(VERSIONS, path.stem, about["version"] + 1)
+        with pytest.raises(ContractError, match="another version of the study"):
+            read_study(path)
 
 
 def test_findings_are_made_from_the_values_once(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
