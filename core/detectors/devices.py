@@ -1,4 +1,4 @@
-"""Where a detector computes, and how many images at a time are fastest there."""
+"""The device that a detector computes on, and its fastest batch size there."""
 
 import time
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 def pick_device(name: str = "auto") -> torch.device:
-    """The device to compute on: the named one, or with "auto" CUDA, then MPS, then the CPU.
+    """Choose the device: the named one, or with "auto" CUDA, then MPS, then the CPU.
 
     Raises:
         ValueError: there is no such device here.
@@ -33,14 +33,14 @@ def measure_batch_size(
     candidates: tuple[int, ...] | None = None,
     images: int | None = None,
 ) -> int:
-    """The candidate batch size with the most images a second on this machine; takes a second or two.
+    """Find the candidate batch size with the most images per second on this machine; takes a second or two.
 
     Args:
-        forward: what is timed, on `device`.
-        device: where.
+        forward: the function to time, on `device`.
+        device: to compute on.
         side: of the images, in pixels.
-        candidates: batch sizes; some that suit the device when None.
-        images: passed through the network for each; enough to tell them apart when None.
+        candidates: batch sizes; when None, some that suit the device.
+        images: number to pass through the network for each; when None, enough to tell them apart.
     """
     fast = device.type == "cuda"
     candidates = candidates or ((512, 1024, 2048) if fast else (64, 128, 256))
