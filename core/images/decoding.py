@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import io
+import re
 import warnings
 from types import MappingProxyType
 
@@ -20,6 +21,9 @@ MAX_SIDE = 16_384
 MAX_PARTS = 10_000
 # a progressive JPEG goes over its pixels once a scan: pixels x scans that are still decoded in time
 MAX_SCANNED = 400_000_000
+# markers of a JPEG without a length, and those that end the coded pixels of a scan: all but stuffed zeros and restarts
+ALONE = re.compile(rb"\xff[\x01\xd0-\xd8]")
+AFTER_SCAN = re.compile(rb"\xff[\x02-\xcf\xd8-\xfe]")
 # rows that are converted at once
 STRIP = 256
 RESAMPLING = MappingProxyType(
@@ -87,7 +91,9 @@ def decode(data: bytes, *, formats: tuple[str, ...] = FORMATS) -> NDArray[np.uin
 
 
 def _check_parts(data: bytes) -> int:
-    """The number of scans of a JPEG, 1 of any other format, after a look at how many parts the file has.
+    """The number of scans of a JPEG, 1 of any other format, after a look at how many parts the image has.
+
+    What follows the image's end, for instance the video of a motion photo, is no part of it.
 
     Raises:
         ImageError: there are so many parts that stepping through them is what the file was made for.
@@ -95,17 +101,26 @@ def _check_parts(data: bytes) -> int:
     if data.startswith(b"\x89PNG\r\n\x1a\n"):
         start = 8
         for _ in range(MAX_PARTS):
-            if start + 8 > len(data):
+            if start + 8 > len(data) or data[start + 4 : start + 8] == b"IEND":
                 return 1
             start += 12 + int.from_bytes(data[start : start + 4], "big")
     elif data.startswith(b"\xff\xd8"):
-        start = 2
+        start, scans = 2, 0
         for _ in range(MAX_PARTS):
-            # a marker is 0xFF and a byte; anything else is padding, which a reader skips one by one
-            if start + 4 > len(data) or data[start : start + 2] == b"\xff\xda":
-                return max(1, data.count(b"\xff\xda", start))
-            is_marker = data[start] == 0xFF and data[start + 1] not in (0x00, 0xFF)
-            start += 2 + max(2, int.from_bytes(data[start + 2 : start + 4], "big")) if is_marker else 1
+            marker = data[start : start + 2]
+            if start + 4 > len(data) or marker == b"\xff\xd9":
+                return max(1, scans)
+            if ALONE.fullmatch(marker):
+                start += 2
+            elif marker[0] == 0xFF and marker[1] not in (0x00, 0xFF):
+                start += 2 + max(2, int.from_bytes(data[start + 2 : start + 4], "big"))
+            else:
+                # padding, which a reader skips one by one
+                start += 1
+            if marker == b"\xff\xda":
+                scans += 1
+                found = AFTER_SCAN.search(data, start)
+                start = found.start() if found else len(data)
     else:
         return 1
     raise ImageError("The file has far more parts than an image needs and is not read; save it anew.")
