@@ -24,6 +24,8 @@ MAX_SCANNED = 400_000_000
 # markers of a JPEG without a length, and those that end the coded pixels of a scan: all but stuffed zeros and restarts
 ALONE = re.compile(rb"\xff[\x01\xd0-\xd8]")
 AFTER_SCAN = re.compile(rb"\xff[\x02-\xcf\xd8-\xfe]")
+# what Pillow multiplies the grey values of few bits by
+GREYS = {"L;2": 85, "L;4": 17}
 # rows that are converted at once
 STRIP = 256
 RESAMPLING = MappingProxyType(
@@ -42,7 +44,7 @@ class ImageError(ValueError):
     """Bytes that are no image we accept; the message says what is wrong and what to do."""
 
 
-def decode(data: bytes, *, formats: tuple[str, ...] = FORMATS) -> NDArray[np.uint8]:
+def decode(data: bytes, *, formats: tuple[str, ...] = FORMATS, most_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
     """Decode one image of an allowed format.
 
     The header is checked before a pixel is decoded; EXIF orientation is applied, transparency is laid on white, the
@@ -51,6 +53,7 @@ def decode(data: bytes, *, formats: tuple[str, ...] = FORMATS) -> NDArray[np.uin
     Args:
         data: the file's bytes.
         formats: Pillow's names of the formats that may be decoded.
+        most_pixels: that the image may have.
 
     Returns:
         uint8 array (height, width, 3).
@@ -68,14 +71,15 @@ def decode(data: bytes, *, formats: tuple[str, ...] = FORMATS) -> NDArray[np.uin
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(data), formats=formats) as image:
                 width, height = image.size
-                if max(width, height) > MAX_SIDE or width * height > MAX_PIXELS:
+                if max(width, height) > MAX_SIDE or width * height > most_pixels:
                     raise ImageError(
                         f"The image is {width} x {height} pixels; at most {MAX_SIDE} a side and "
-                        f"{MAX_PIXELS // 1_000_000} million in all are read."
+                        f"{most_pixels / 1e6:.3g} million in all are read."
                     )
                 if width * height * scans > MAX_SCANNED:
                     raise ImageError(f"The image is stored in {scans} passes, too many for its size; save it anew.")
                 image.seek(0)
+                _scale_transparent(image)
                 image.load()
                 return _to_rgb(image)
     except ImageError:
@@ -126,6 +130,16 @@ def _check_parts(data: bytes) -> int:
     raise ImageError("The file has far more parts than an image needs and is not read; save it anew.")
 
 
+def _scale_transparent(image: Image.Image) -> None:
+    """Bring the colour of a PNG that means transparent to 8 bits, as Pillow does with pixels, and not with this."""
+    key = image.info.get("transparency")
+    raw = image.tile[0][3] if image.format == "PNG" and image.tile else None  # type: ignore[attr-defined]
+    if raw in GREYS and isinstance(key, int):
+        image.info["transparency"] = key * GREYS[raw]
+    elif raw == "RGB;16B" and isinstance(key, tuple):
+        image.info["transparency"] = tuple(value >> 8 for value in key)
+
+
 def _to_rgb(image: Image.Image) -> NDArray[np.uint8]:
     """uint8 (height, width, 3), a strip at a time: Pillow takes four bytes a pixel, and as many for every step."""
     # broken EXIF, whatever it raises, is no reason to refuse sound pixels
@@ -142,7 +156,11 @@ def _to_rgb(image: Image.Image) -> NDArray[np.uint8]:
 def _strip_to_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I") or image.mode == "F":
         # grey values of 16 bits are scaled to 0..255, where Pillow would clip them
-        image = Image.fromarray(np.clip(np.asarray(image) / 257.0, 0, 255).astype(np.uint8))
+        values, clear = np.asarray(image), image.info.get("transparency")
+        grey = np.clip(values / 257.0, 0, 255).astype(np.uint8)
+        if isinstance(clear, int):
+            grey[values == clear] = 255
+        image = Image.fromarray(grey)
     if "A" in image.getbands() or "transparency" in image.info:
         image = image.convert("RGBA")
         white = Image.new("RGB", image.size, (255, 255, 255))

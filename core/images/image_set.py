@@ -6,6 +6,7 @@ import json
 import os
 import re
 import struct
+import time
 import unicodedata
 import zipfile
 from collections import Counter
@@ -20,7 +21,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.files import LIMITS, UnfitFileError, harmless, is_text, open_file, printable, read_array, read_bytes
-from core.images.decoding import MAX_BYTES, MAX_FILE_BYTES, ImageError, decode
+from core.images.decoding import MAX_BYTES, MAX_FILE_BYTES, MAX_PIXELS, ImageError, decode
 from core.images.shipped import Shipped, is_shipped, read_shipped, unpack
 from core.images.statistics import image_facts
 from core.storage import ContractError, cache_dir, read_folder, write_folder
@@ -37,8 +38,11 @@ CIFAKE_NAME = re.compile(r"\d+(?: \((\d+)\))?\.jpe?g", re.IGNORECASE)
 # the side of most of so many files is the set's
 MEASURED = 99
 MAX_SIDE = 1024
+# seconds between two reports of how far the reading is
+TELL = 0.2
 # how members of a .zip may be packed; the others cannot be unpacked piece by piece
 UNPACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+ENCRYPTED = 1
 PACK = "image pack"
 PACK_VERSION = 1
 
@@ -142,9 +146,11 @@ class _Folder:
                 raise DatasetError(f"{folder} is missing; CIFAKE has the folders {{train,test}}/{{REAL,FAKE}}.")
             with os.scandir(folder) as scan:
                 for item in scan:
-                    if not item.name.startswith(".") and _is_file(item):
-                        status = item.stat()
-                        found.append(_Entry(f"{label}/{item.name}", status.st_size, status.st_mtime_ns))
+                    # who takes a file away in this moment takes it out of the set
+                    with contextlib.suppress(OSError):
+                        if not item.name.startswith(".") and item.is_file():
+                            status = item.stat()
+                            found.append(_Entry(f"{label}/{item.name}", status.st_size, status.st_mtime_ns))
         return sorted(found)
 
     def read(self, split: str, entry: _Entry) -> bytes:
@@ -172,10 +178,15 @@ class _Zip:
             opened.pop_all()
         pattern = re.compile(r"(?:[^/]+/)?(train|test)/((?:REAL|FAKE)/(?!\.)[^/]+)")
         self.members: dict[str, dict[str, zipfile.ZipInfo]] = {"train": {}, "test": {}}
+        # names that several files have, the same one twice or in two folders
+        self.repeated: set[str] = set()
         for info in self.archive.infolist():
             # names are only matched and looked up, never joined to a path on disk
             if match := pattern.fullmatch(info.filename):
-                self.members[match[1]][match[2]] = info
+                members = self.members[match[1]]
+                if match[2] in members:
+                    self.repeated.add(f"{match[1]}/{match[2]}")
+                members[match[2]] = info
 
     def entries(self, split: str) -> list[_Entry]:
         members = self.members.get(split, {})
@@ -186,6 +197,10 @@ class _Zip:
 
     def read(self, split: str, entry: _Entry) -> bytes:
         info = self.members[split][entry.name]
+        if f"{split}/{entry.name}" in self.repeated:
+            raise ImageError("is in the .zip more than once; pack it anew with one file of this name")
+        if info.flag_bits & ENCRYPTED:
+            raise ImageError("is encrypted; pack the .zip anew without a password")
         if info.compress_type not in UNPACKED:
             raise ImageError("is packed in a way that is not read here; pack the .zip anew")
         # no more than it claims to hold: to read all of it unpacks all that is there first
@@ -382,7 +397,8 @@ def _side_of(source: _Source, split: str, entries: list[_Entry]) -> int:
     sides: Counter[int] = Counter()
     for number in spread:
         with contextlib.suppress(ImageError):
-            height, width = decode(_read_small(source, split, entries[number])).shape[:2]
+            data = _read_small(source, split, entries[number])
+            height, width = decode(data, most_pixels=MAX_SIDE**2).shape[:2]
             if height == width <= MAX_SIDE:
                 sides[height] += 1
     return max(sides, key=lambda side: (sides[side], side), default=0)
@@ -401,12 +417,14 @@ def _decode_all(
     pixels = np.empty((len(entries), side, side, 3), np.uint8)
     kept: list[tuple[str, str, int]] = []
     skipped = []
+    told = time.monotonic()
     for done, entry in enumerate(entries, start=1):
         try:
             if not is_text(entry.name):
                 raise ImageError("has a name that is no text; rename it")
             data = _read_small(source, split, entry, most=MAX_FILE_BYTES if fit is None else MAX_BYTES)
-            image = decode(data)
+            # a picture that is none of this set is refused by its header
+            image = decode(data, most_pixels=MAX_SIDE**2 if fit is None else MAX_PIXELS)
             if fit is not None:
                 image = fit.fit(image)
             elif image.shape[:2] != (side, side):
@@ -415,8 +433,10 @@ def _decode_all(
             kept.append((entry.name, hashlib.sha256(data).hexdigest(), len(data)))
         except ImageError as error:
             skipped.append(f"{printable(entry.name)}: {error}")
-        if progress is not None and (done % 500 == 0 or done == len(entries)):
+        # large pictures take a second each, and whoever is told may stop this
+        if progress is not None and (done == len(entries) or time.monotonic() - told > TELL):
             progress(done, len(entries))
+            told = time.monotonic()
     pixels = pixels[: len(kept)]
     rows = _rows(split, kept)
     if isinstance(source, _Shipped):
@@ -429,14 +449,6 @@ def _decode_all(
     is_cifake = all(CIFAKE_NAME.fullmatch(name.partition("/")[2]) for name, _, _ in kept)
     base = base or ("cifake" if is_cifake else "images")
     return ImageSet(f"{base}-{split}", split, pixels, rows, fingerprint_of(split, rows), tuple(skipped))
-
-
-def _is_file(item: os.DirEntry[str]) -> bool:
-    try:
-        return item.is_file()
-    except OSError:
-        # a link that leads to itself
-        return False
 
 
 def _read_small(source: _Source, split: str, entry: _Entry, *, most: int = MAX_FILE_BYTES) -> bytes:

@@ -5,6 +5,7 @@ Where another version has moved what is used here, what hangs on it is off and t
 """
 
 import contextlib
+import json
 import logging
 from collections.abc import Iterator
 from functools import cache
@@ -14,6 +15,8 @@ import streamlit
 from streamlit import runtime
 
 TESTED = ("1.67",)
+# kinds of values in messages
+JSON = ("json_value", "json_trigger_value")
 NUMBERS = {"int_value", "double_value"}
 # what is off, since Streamlit has changed what it hangs on, and how
 broken: dict[str, str] = {}
@@ -45,9 +48,9 @@ def refuse_forged_values() -> None:
 
         def read_sound(held: WStates, id_: str) -> Any:
             sent, known = held.states[id_], held.widget_metadata.get(id_)
-            if isinstance(sent, Serialized) and known is not None and not _fits(sent.value, known.value_type):
-                raise KeyError(id_)
             try:
+                if isinstance(sent, Serialized) and known is not None:
+                    _check_value(sent.value, known.value_type)
                 return read(held, id_)
             except Exception:  # noqa: BLE001 - no JSON, no such index, nested too deep
                 raise KeyError(id_) from None
@@ -55,10 +58,14 @@ def refuse_forged_values() -> None:
         WStates.__getitem__ = read_sound  # type: ignore[method-assign]
 
 
-def _fits(sent: Any, declared: str | None) -> bool:
+def _check_value(sent: Any, declared: str | None) -> None:
+    """Raise a ValueError, or what JSON raises, for a value of another kind than the widget's own."""
     kind = sent.WhichOneof("value")
     # a widget that was cleared sends none
-    return None in (kind, declared) or kind == declared or {kind, declared} == NUMBERS
+    if None not in (kind, declared) and kind != declared and {kind, declared} != NUMBERS:
+        raise ValueError(kind)
+    if kind in JSON:
+        json.loads(getattr(sent, kind))
 
 
 def session() -> str | None:

@@ -1,13 +1,7 @@
 """Values of widgets that no browser sends are as if they had never been sent."""
 
-import asyncio
 from pathlib import Path
 
-import pytest
-from streamlit.proto.WidgetStates_pb2 import WidgetState, WidgetStates
-from streamlit.testing.v1 import AppTest
-
-from dashboard.services.streamlit_internals import broken, refuse_forged_values
 from tests.benchmarks.visitor import in_a_thread, running_server
 from tests.browser.app import free_port
 from tests.hostile.forged import attack
