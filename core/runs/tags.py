@@ -1,6 +1,7 @@
 """Tags and notes on images, kept in one small SQLite file."""
 
 import sqlite3
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -13,6 +14,11 @@ MAX_TEXT = 2000
 MAX_TAG = 40
 # different ones: they are all offered wherever one is chosen
 MAX_TAGS = 500
+# seconds that a writer, and that a reader waits for whoever else is at the file
+WRITERS_WAIT = 5.0
+READERS_WAIT = 0.5
+# seconds in which no reader waits again for somebody who does not let go
+LOCKED = 5.0
 NOT_KEPT = "this was not kept, what was kept before is; see that its disk has room and may be written"
 
 
@@ -45,6 +51,7 @@ class Tags:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.problem = ""
+        self._locked_until = 0.0
 
     def add(self, ids: Sequence[str], tag: str) -> None:
         """Tag images.
@@ -146,9 +153,12 @@ class Tags:
         if not self.path.exists():
             return []
         try:
-            with self._open() as connection:
+            with self._open(0.0 if time.monotonic() < self._locked_until else READERS_WAIT) as connection:
                 found = connection.execute(query, values).fetchall()
         except TagError as error:
+            if "SQLITE_BUSY" in getattr(error.__cause__, "sqlite_errorname", ""):
+                # a page asks a dozen times, and would stand as often
+                self._locked_until = time.monotonic() + LOCKED
             self.problem = str(error)
             return []
         self.problem = ""
@@ -156,12 +166,12 @@ class Tags:
         return [tuple(map(str, row)) for row in found]
 
     @contextmanager
-    def _open(self) -> Iterator[sqlite3.Connection]:
+    def _open(self, patience: float = WRITERS_WAIT) -> Iterator[sqlite3.Connection]:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with suppress(FileNotFoundError):
                 check_file(self.path)
-            connection = sqlite3.connect(self.path, timeout=5)
+            connection = sqlite3.connect(self.path, timeout=patience)
         except (OSError, sqlite3.Error) as error:
             reason = getattr(error, "strerror", None) or error
             raise TagError(f"{self.path} cannot be opened ({reason}); {NOT_KEPT}.") from None
@@ -171,6 +181,6 @@ class Tags:
                 connection.execute("CREATE TABLE IF NOT EXISTS notes (id TEXT PRIMARY KEY, text TEXT)")
                 yield connection
         except sqlite3.Error as error:
-            raise TagError(f"{self.path} cannot be used ({error}); {_remedy(error)}.") from None
+            raise TagError(f"{self.path} cannot be used ({error}); {_remedy(error)}.") from error
         finally:
             connection.close()
