@@ -54,7 +54,7 @@ def test_a_tag_comes_off_as_it_was_put_on_or_a_sentence_says_why_not(tags: Tags)
     assert tags.ids("odd") == {"b"}
     with pytest.raises(TagError, match="None of these images carries the tag “odd”"):
         tags.remove(["a"], "odd")
-    with pytest.raises(TagError, match="Write which tag"):
+    with pytest.raises(TagError, match="Enter the tag"):
         tags.remove(["b"], "  ")
     assert tags.ids("odd") == {"b"}
 
