@@ -133,7 +133,8 @@ def train(options: argparse.Namespace) -> None:
 
 def fit_and_write(options: argparse.Namespace, name: str, recipe: Recipe, train_set: ImageSet) -> NetworkDetector:
     """Train and write the detector, so that nothing that follows can lose it."""
-    print(f"{recipe.name}: {len(train_set)} training images, {recipe.epochs} epochs; {settings(recipe)}")
+    settings = ", ".join(f"{key} {value}" for key, value in asdict(recipe).items() if key != "name")
+    print(f"{recipe.name}: {len(train_set)} training images, {recipe.epochs} epochs; {settings}")
     with tqdm(total=0, unit=" step", smoothing=0.05, disable=None) as bar:
         trained = fit(
             recipe,
@@ -188,11 +189,6 @@ def recipe_of(options: argparse.Namespace) -> Recipe:
     chosen = options.recipe or ("sample" if options.data == "sample" else "swift")
     given = {field.name: getattr(options, field.name) for field in fields(Recipe) if field.name != "name"}
     return replace(RECIPES[chosen], **{key: value for key, value in given.items() if value is not None})
-
-
-def settings(recipe: Recipe) -> str:
-    """Write the recipe's hyper-parameters in one line."""
-    return ", ".join(f"{key} {value}" for key, value in asdict(recipe).items() if key != "name")
 
 
 def fetch() -> Path:
