@@ -124,8 +124,8 @@ def hidden(pixels: Pixels, masks: NDArray[np.bool_], textures: NDArray[np.float3
     Args:
         pixels: uint8 (N, side, side, 3).
         masks: bool (side, side) or (N, side, side), True where covered, at least once per image.
-        textures: float32 like `pixels`, the cover, see `core.edits.frequency.scrambled`; it gets the mean and contrast of
-            the covered place. None covers with the place's mean colour.
+        textures: float32 like `pixels`, the cover, see `core.edits.frequency.scrambled`; it gets the mean and contrast
+            of the covered place. None covers with the place's mean colour.
     """
     where = np.broadcast_to(masks, pixels.shape[:3])
     area = where.sum(axis=(1, 2), dtype=np.float32)[:, None]

@@ -38,7 +38,7 @@ def short_margins(margins: NDArray[np.float32]) -> NDArray[np.float16]:
 
 
 def flipped_predictions(margins: pd.DataFrame, called_real: NDArray[np.bool_]) -> pd.DataFrame:
-    """Return bool, a column per strength: the change flips the verdict or, where a donor is changed, gives the donor the
+    """Return bool, a column per strength: the change flips the verdict or, where a donor is changed, gives it the
     image's verdict. False where the change could not be made.
     """
     return pd.DataFrame(
@@ -51,7 +51,7 @@ def flipped_predictions(margins: pd.DataFrame, called_real: NDArray[np.bool_]) -
 
 
 def controlled_flips(turned: pd.DataFrame) -> pd.DataFrame:
-    """Return bool, a column per strength of the image's own probes: it flips the verdict and none of its controls does."""
+    """Return bool, a column per strength of the image's own probes: it flips the verdict, and no control of it does."""
     clean = {}
     for column, (probe, strength) in probe_columns().items():
         if not (probe.is_control or probe.changes_donor):

@@ -1,7 +1,7 @@
 """The table of probes: small named changes, each with strengths, plain words, and matched controls.
 
-A probe changes one nameable thing and checks whether the verdict flips. Its controls change as much of the image but not
-that thing, so a flip under a control as well shows nothing. Needs no torch.
+A probe changes one nameable thing and checks whether the verdict flips. Its controls change as much of the image but
+not that thing, so a flip under a control as well shows nothing. Needs no torch.
 """
 
 import numpy as np

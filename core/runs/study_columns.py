@@ -1,7 +1,7 @@
 """The columns that a run's studies add to its rows, for browsing. Needs no torch.
 
-A study's file states in its metadata (JSON under `telltale`) which of its columns to browse by (`explore`) and what each
-of them is (`columns`). A file without that adds all of its columns, under their own names.
+A study's file states in its metadata (JSON under `telltale`) which of its columns to browse by (`explore`) and what
+each of them is (`columns`). A file without that adds all of its columns, under their own names.
 """
 
 from collections import Counter

@@ -103,8 +103,8 @@ class Training:
         self.labels = torch.from_numpy(images.labels.astype(np.int64)).to(device)
         if held.all():
             raise ValueError(
-                f"Holding out {recipe.validation:.0%} of each class leaves none of {len(images)} training images; use more "
-                "images or hold out fewer."
+                f"Holding out {recipe.validation:.0%} of each class leaves none of {len(images)} training images; use "
+                "more images or hold out fewer."
             )
         self.train = torch.from_numpy(np.flatnonzero(~held))
         self.held = np.flatnonzero(held)
@@ -226,7 +226,9 @@ class Training:
             self.optimizer.load_state_dict(optimizer)
             self.epoch, self.step, self.history = state["epoch"], state["step"], state["history"]
         except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError):
-            raise TrainingInterrupted(f"The checkpoint {self.file} is damaged; pass --restart to start again.") from None
+            raise TrainingInterrupted(
+                f"The checkpoint {self.file} is damaged; pass --restart to start again."
+            ) from None
 
 
 def _average(averaged: nn.Module, network: nn.Module, decay: float, step: int) -> None:

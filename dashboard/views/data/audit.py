@@ -219,7 +219,10 @@ def harmless(opened: Opened, audit: Answer, found: Sequence[Concern]) -> None:
 def downloads(opened: Opened, audit: Answer, duplicates: Answer | None) -> None:
     """Draw buttons for the tables behind the page."""
     about = {
-        "Audit": (audit, "A row per statistic, ring of the spectrum, baseline and count, each with its interval and control."),
+        "Audit": (
+            audit,
+            "A row per statistic, ring of the spectrum, baseline and count, each with its interval and control.",
+        ),
         "Copies": (duplicates, "A row per image: which copies of it there are, where, and of which class."),
     }
     with st.container(horizontal=True, gap="small"):

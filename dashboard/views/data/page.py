@@ -46,8 +46,8 @@ parts.headlines(opened, audit, facts, duplicates)
 st.space("small")
 section(
     "How well each cue separates the classes",
-    "AUROC of each cue alone: given one REAL and one FAKE image, how often does it rank them correctly? Guessing gets 50 "
-    "of 100 pairs. The diamond is the detector on images matched on the cue, where the cue cannot help: as long as it "
+    "AUROC of each cue alone: given one REAL and one FAKE image, how often does it rank them correctly? Guessing gets "
+    "50 of 100 pairs. The diamond is the detector on images matched on the cue, where the cue cannot help: as long as it "
     "stays far right, the detector uses something else as well.",
     help=explain(
         "AUROC",
@@ -72,8 +72,8 @@ if flaws and probes is not None:
     st.caption(
         "Two questions about each. Does the detector's score follow it among images as they are? That is measured on "
         "images matched on it, and as the rank correlation with the margin (-1 to 1, 0 is none). And does the verdict "
-        "flip when it is changed, as in the experiments on the page Evidence, here at the strength that flips most? The "
-        "experiment shows what a verdict rests on; the correlation can be small nevertheless, because images differ "
+        "flip when it is changed, as in the experiments on the page Evidence, here at the strength that flips most? "
+        "The experiment shows what a verdict rests on; the correlation can be small nevertheless, because images differ "
         "less in it than the experiment changes it."
     )
 for group in parts.together(flaws):
@@ -100,8 +100,8 @@ with band.cell():
 with band.cell():
     section(
         "Logistic-regression baseline",
-        "The accuracy of a regression on a few numbers, trained on the training images and tested on these. That much is "
-        "no merit of the network. Guessing gets half.",
+        "The accuracy of a regression on a few numbers, trained on the training images and tested on these. That much "
+        "is no merit of the network. Guessing gets half.",
         help=explain("Baseline", "Logistic regression", "AUROC"),
     )
     lines = yardsticks(audit)
@@ -112,8 +112,8 @@ with band.cell():
 st.space("small")
 section(
     "Copies",
-    "An image that the detector was trained on is no test, and a repeated one counts twice. Copies with the other label "
-    "are worse: one of the two labels is wrong.",
+    "An image that the detector was trained on is no test, and a repeated one counts twice. Copies with the other "
+    "label are worse: one of the two labels is wrong.",
     help=explain("Leak", "Repeat", "Near copy"),
 )
 if duplicates is None:

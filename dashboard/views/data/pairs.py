@@ -66,7 +66,6 @@ def pair_pictures(
     return result.open if isinstance(result.open, str) and result.open in opened.rows else None
 
 
-
 def _side(image: NDArray[np.uint8] | None, label: str, name: str, where: str) -> dict[str, str | None]:
     source = None if image is None else data_url(image)
     return {"source": source, "is": label, "name": name, "where": where, "alt": f"{label}, {name}"}

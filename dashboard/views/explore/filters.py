@@ -93,7 +93,9 @@ def _draw_study(opened: Opened, wanted: Filter, columns: Sequence[str]) -> None:
     shown = [name for name in columns if name in opened.table.columns]
     first = (opened.studied | opened.further)[columns[0]]
     known = max((int(opened.table[name].notna().sum()) for name in shown), default=len(opened.table))
-    some = f" Measured on {known:,} of these images; a filter leaves the others out." if known < len(opened.table) else ""
+    some = (
+        f" Measured on {known:,} of these images; a filter leaves the others out." if known < len(opened.table) else ""
+    )
     if first.question or some:
         st.caption(plain(first.question) + some)
     for column in shown:

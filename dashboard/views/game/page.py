@@ -23,8 +23,8 @@ opened = library.current()
 table = opened.table
 heading(
     "REAL or AI?",
-    f"{ROUND} images that the detector has never seen either. Decide whether a camera took each one or a generator made "
-    "it; then see the label, the detector's answer and where its evidence lies.",
+    f"{ROUND} images that the detector has never seen either. Decide whether a camera took each one or a generator "
+    "made it; then see the label, the detector's answer and where its evidence lies.",
 )
 pictures = library.pictures(opened)
 rows = draw_round(table, pictures.where >= 0, seed=GAME.value)
