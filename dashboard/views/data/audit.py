@@ -9,6 +9,7 @@ from core.findings import words
 from core.findings.finding import Finding
 from core.findings.lines import Line, joined, line
 from core.findings.words import audit as audit_words
+from core.findings.words.told import Told
 from core.studies.audit.findings import forced
 from core.studies.audit.names import CHANNELS, FACT_NAMES
 from core.studies.audit.summary import (
@@ -98,10 +99,10 @@ def together(found: Sequence[Concern]) -> list[list[Concern]]:
     return [group for place, group in enumerate(groups) if group not in groups[:place]]
 
 
-def told(audit: Answer, key: str) -> words.Told:
+def told(audit: Answer, key: str) -> Told:
     """Put a finding of the audit into words, empty ones where there is none of this key."""
     found = audit.finding(key)
-    return words.Told(Line()) if found is None else words.tell(found)
+    return Told(Line()) if found is None else words.tell(found)
 
 
 def _verdict(audit: Answer, one: Concern) -> Line:

@@ -47,8 +47,8 @@ st.space("small")
 section(
     "How well each cue separates the classes",
     "AUROC of each cue alone: given one REAL and one FAKE image, how often does it rank them correctly? Guessing gets "
-    "50 of 100 pairs. The diamond is the detector on images matched on the cue, where the cue cannot help: as long as it "
-    "stays far right, the detector uses something else as well.",
+    "50 of 100 pairs. The diamond is the detector on images matched on the cue, where the cue cannot help: as long as "
+    "it stays far right, the detector uses something else as well.",
     help=explain(
         "AUROC",
         also="Here times 100, with 95% intervals (DeLong 1988), for a rule that may use the cue in any way, fitted to "
@@ -73,8 +73,8 @@ if flaws and probes is not None:
         "Two questions about each. Does the detector's score follow it among images as they are? That is measured on "
         "images matched on it, and as the rank correlation with the margin (-1 to 1, 0 is none). And does the verdict "
         "flip when it is changed, as in the experiments on the page Evidence, here at the strength that flips most? "
-        "The experiment shows what a verdict rests on; the correlation can be small nevertheless, because images differ "
-        "less in it than the experiment changes it."
+        "The experiment shows what a verdict rests on; the correlation can be small nevertheless, because images "
+        "differ less in it than the experiment changes it."
     )
 for group in parts.together(flaws):
     parts.concern_row(opened, audit, group, probes)

@@ -1,6 +1,7 @@
 """The filters of Explore: all of them, the active ones, and the confusion matrix, which is one too."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import streamlit as st
 
@@ -143,10 +144,12 @@ def draw_active(opened: Opened, wanted: Filter) -> None:
     for column, values in wanted.choices:
         if column not in MAIN:
             said = ", ".join(map(value_name, values))
-            removers.append((f"{full_label(opened, column)}: {said}", lambda now, c=column: now.choosing(c, [])))
+            removers.append(
+                (f"{full_label(opened, column)}: {said}", partial(Filter.choosing, column=column, values=()))
+            )
     for column, low, high in wanted.ranges:
         if column not in MAIN:
-            removers.append((f"{full_label(opened, column)} {ends(low, high)}", lambda now, c=column: now.ranging(c)))
+            removers.append((f"{full_label(opened, column)} {ends(low, high)}", partial(Filter.ranging, column=column)))
     if wanted.tag:
         removers.append((f"tag: {wanted.tag}", lambda now: narrowed(now, tag=None)))
     if wanted.area:

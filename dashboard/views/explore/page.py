@@ -100,7 +100,7 @@ def found_rows() -> pd.DataFrame:
 with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
     st.session_state["explore.sort"] = wanted.sort
     names = sort_names(opened, wanted.sort)
-    st.selectbox("Order", list(names), format_func=names.get, key="explore.sort", on_change=set_order, width=280)
+    st.selectbox("Order", names, format_func=names.__getitem__, key="explore.sort", on_change=set_order, width=280)
     TILE.linked(st.segmented_control, "Size", options=list(TILES), required=True)
     st.session_state["explore.per"] = wanted.per_page
     st.segmented_control("Per page", PAGE_SIZES, key="explore.per", on_change=set_per_page, required=True)

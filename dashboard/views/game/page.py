@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 import streamlit as st
+from numpy.typing import NDArray
 
 from core.explainers.saving import Style
 from core.explainers.stored import stored_map
@@ -27,8 +29,8 @@ heading(
     "made it; then see the label, the detector's answer and where its evidence lies.",
 )
 pictures = library.pictures(opened)
-rows = draw_round(table, pictures.where >= 0, seed=GAME.value)
-if rows is None:
+drawn = draw_round(table, pictures.where >= 0, seed=GAME.value)
+if drawn is None:
     st.info(
         f"The game takes {ROUND} pictures of each class, and this run's pictures are not available. "
         f"{how_to_get_pictures()} Or choose a run of the sample gallery.",
@@ -36,6 +38,7 @@ if rows is None:
     )
     st.stop()
 
+rows: NDArray[np.intp] = drawn
 # answers belong to this visit, run and game; nothing is stored
 mine = (opened.run.name, GAME.value)
 if st.session_state.get("game.of") != mine:
@@ -63,11 +66,18 @@ def new_game() -> None:
     GAME.set(GAME.value % 9999 + 1)
 
 
+def picture(row: int) -> NDArray[np.uint8]:
+    """Return the picture of a row of this game."""
+    found = pictures.get(row)
+    assert found is not None  # noqa: S101 - only rows with a picture are drawn
+    return found
+
+
 def play(number: int) -> None:
     """Draw the current image with the question or, once answered, the result."""
     answered = len(answers) > number
     row = int(rows[number])
-    image = pictures.get(row)
+    image = picture(row)
     st.progress(number / ROUND, f"Image {number + 1} of {ROUND}")
     left, right = st.columns([2, 3], gap="large", vertical_alignment="top")
     with left:
@@ -140,7 +150,7 @@ def finish() -> None:
     st.caption(f"On all {len(table):,} images of this run it is right {percent(accuracy)} of the time.")
     frame = pd.DataFrame(
         {
-            "image": [data_url(pictures.get(int(row))) for row in rows],
+            "image": [data_url(picture(int(row))) for row in rows],
             "it is": labels,
             "you said": marked(answers),
             "the detector said": marked(predictions),

@@ -56,7 +56,7 @@ def heat_map(told: Told) -> None:
     with right:
         stored = stored_map(told.opened.run, row, told.image(row))
         explained_picture(stored, key="guide.map", style=Style(smooth=True, scale=told.opened.map_scale))
-    height, width = stored.values.shape
+    height, width = told.opened.run.needed_maps.shape[1:]
     st.markdown(
         f"A heat map (Grad-CAM) colours the places whose features speak for {CLASS_WORDS['REAL']} blue and those that "
         f"speak for {CLASS_WORDS['FAKE']} orange. **It says where the score comes from. It does not say what is "
