@@ -17,6 +17,7 @@ from PIL import Image
 
 from core.detectors.preprocessing import Preprocessing
 from core.images import loading as dataset
+from core.images import sources
 from core.images.image_set import DatasetError, ImageSet
 from core.images.labels import CLASSES
 from core.images.loading import check_image_set, load_image_set, side_of
@@ -261,13 +262,13 @@ def test_an_encrypted_zip_says_so(cifake: Path) -> None:
 
 def test_files_that_vanish_while_they_are_read_are_offenders(cifake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     gone = cifake / "test/REAL/0003 (4).jpg"
-    side_of = dataset._side_of
+    side_of = sources.measure_side
 
     def take_away(*arguments: Any) -> int:
         gone.unlink()
         return side_of(*arguments)
 
-    monkeypatch.setattr(dataset, "_side_of", take_away)
+    monkeypatch.setattr(dataset, "measure_side", take_away)
     with pytest.raises(DatasetError, match=r"1 files are .*0003 \(4\)\.jpg: cannot be read \(No such file"):
         load_image_set(cifake, "test")
 
@@ -286,7 +287,7 @@ def test_files_that_vanish_while_they_are_listed_were_not_there(cifake: Path, mo
         with listed(folder) as scan:
             yield entries(scan)
 
-    monkeypatch.setattr(dataset.os, "scandir", while_taken_away)
+    monkeypatch.setattr(sources.os, "scandir", while_taken_away)
     assert check_image_set(cifake, "test") == 22
 
 
