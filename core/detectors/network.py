@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from core.detectors.capabilities import Capability
 from core.detectors.classes import Classes
 from core.detectors.detector import Pass, Progress, probabilities
-from core.detectors.devices import measure_batch_size
+from core.detectors.devices import fastest_format, measure_batch_size
 from core.detectors.identity import Identity
 from core.detectors.layers import look_through, margin_map
 from core.detectors.manifest import About
@@ -78,7 +78,8 @@ class NetworkDetector:
     ) -> None:
         # torch's own signature has no memory format without a dtype
         moved: Callable[..., nn.Module] = network.eval().to
-        self.network = moved(device, memory_format=torch.channels_last)
+        self.format = fastest_format(network)
+        self.network = moved(device, memory_format=self.format)
         for parameter in self.network.parameters():
             parameter.requires_grad_(False)
         self.preprocessing, self.classes = preprocessing, classes
@@ -162,11 +163,12 @@ class NetworkDetector:
         )
 
     def inputs(self, pixels: NDArray[np.uint8] | Tensor) -> Tensor:
-        """Convert uint8 (N, S, S, 3) to normalised float32 (N, 3, S, S), channels_last, on the device."""
+        """Convert uint8 (N, S, S, 3) to normalised float32 (N, 3, S, S) as the network takes it."""
         # a copy, because pixels may be a read-only memory map
         tensor = torch.from_numpy(np.array(pixels)) if isinstance(pixels, np.ndarray) else pixels
-        # NHWC viewed as NCHW is channels_last already: no copy beyond the conversion
-        return self._normalised(tensor.to(self.device).permute(0, 3, 1, 2).float())
+        # NHWC viewed as NCHW is channels last already: no copy beyond the conversion
+        values = self._normalised(tensor.to(self.device).permute(0, 3, 1, 2).float())
+        return values.contiguous(memory_format=self.format)
 
     def scores(self, inputs: Tensor) -> Tensor:
         """Compute differentiable (N, 2) scores of FAKE and REAL from float32 (N, 3, S, S) `inputs`."""

@@ -15,7 +15,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 from torchvision.models.resnet import ResNet
 
-from core.detectors.devices import pick_device
+from core.detectors.devices import fastest_format, pick_device
 from core.detectors.network import Normalisation
 from core.detectors.preprocessing import Preprocessing
 from core.detectors.resnet import ResNetDetector, build_network, round_to_float16
@@ -112,8 +112,9 @@ class Training:
         if recipe.normalise == "dataset":
             self.mean, self.std = channel_statistics(images.pixels[np.flatnonzero(~held)])
         network = build_network(recipe.width, seed=recipe.seed)
-        self.network = network.to(device, memory_format=torch.channels_last)
-        self.averaged = build_network(recipe.width, seed=recipe.seed).to(device, memory_format=torch.channels_last)
+        self.format = fastest_format(network)
+        self.network = network.to(device, memory_format=self.format)
+        self.averaged = build_network(recipe.width, seed=recipe.seed).to(device, memory_format=self.format)
         self.optimizer = _optimizer(recipe, self.network)
         self.steps = recipe.epochs * _steps_an_epoch(len(self.train), recipe.batch_size)
         self.epoch = self.step = 0
@@ -174,9 +175,7 @@ class Training:
         """Return an augmented, normalised batch and its labels."""
         pixels = self.pixels[indices.to(self.device)].permute(0, 3, 1, 2).float()
         pixels = augment(self.recipe, pixels, generator)
-        return self._normalised(pixels).contiguous(memory_format=torch.channels_last), self.labels[
-            indices.to(self.device)
-        ]
+        return self._normalised(pixels).contiguous(memory_format=self.format), self.labels[indices.to(self.device)]
 
     def _best(self) -> ResNet:
         return self.averaged if self.recipe.average else self.network
