@@ -1,8 +1,8 @@
-"""The one training command: fit, write the detector, test it once, precompute, write the run.
+"""Train a detector: fit, write the detector, test it once, and write its run.
 
 python train.py --data sample                 a small detector on the sample gallery, minutes
 python train.py --data data/cifake            the `swift` recipe on CIFAKE
-python train.py --data github                 the same; its authors' repository is fetched, 43 MB
+python train.py --data github                 the same, downloading CIFAKE (43 MB)
 python train.py --data cifake.zip --recipe paper --resume
 """
 
@@ -17,7 +17,7 @@ from typing import Any
 from core.system.console import started, starting
 
 if __name__ == "__main__":
-    # the libraries below take seconds to read
+    # the imports below take seconds
     starting("train.py")
 
 from tqdm import tqdm
@@ -41,11 +41,11 @@ from core.system.folders import ContractError
 
 
 class Untested(RuntimeError):
-    """A detector that is written and whose test did not end; the message says how to make its run."""
+    """A detector that was written but whose test failed; the message says how to make its run."""
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Train as the command line says; returns the exit status."""
+    """Train as the command line says and return the exit status."""
     options = parse(arguments)
     try:
         train(options)
@@ -70,7 +70,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
-    """The command line; every field of `Recipe` is an option that overrides it."""
+    """Parse the command line; every field of `Recipe` is an option that overrides it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", required=True, help="CIFAKE's folder or .zip, 'github', 'kaggle', or 'sample'")
     parser.add_argument("--recipe", choices=RECIPES, help="default: swift, and sample for --data sample")
@@ -79,10 +79,10 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--checkpoints", type=Path, help="default: in the user's cache folder")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
     parser.add_argument("--limit", type=int, help="train on N images and test on N / 5, for a quick try")
-    parser.add_argument("--skip-bad", action="store_true", help="leave out files that are no image of the set's size")
+    parser.add_argument("--skip-bad", action="store_true", help="leave out files that are not images of the set's size")
     before = parser.add_mutually_exclusive_group()
-    before.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
-    before.add_argument("--restart", action="store_true", help="throw an existing checkpoint away")
+    before.add_argument("--resume", action="store_true", help="continue from the last checkpoint")
+    before.add_argument("--restart", action="store_true", help="discard an existing checkpoint")
     parser.add_argument("--replace", action="store_true", help="overwrite a detector and run of this name")
     overrides = parser.add_argument_group("hyper-parameters, in place of the recipe's")
     for field in fields(Recipe):
@@ -96,7 +96,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
 
 
 def train(options: argparse.Namespace) -> None:
-    """Everything from pixels to a verified run."""
+    """Do everything from pixels to a verified run."""
     if options.limit is not None and options.limit < 2:
         raise ValueError(f"--limit must be at least 2, an image of each class, not {options.limit}")
     recipe = recipe_of(options)
@@ -107,10 +107,10 @@ def train(options: argparse.Namespace) -> None:
             refuse_existing(options, name)
         if options.data == "github":
             options.data = fetch()
-        # what is missing is found at once, and what is wrong with an image before the training, not after it
+        # find missing files and bad images before the training, not after it
         check_image_set(options.data, "test")
         train_set = load(options, "train")
-        # where none can be read, reading them says why
+        # 0 where none can be read; loading them says why
         if (side := side_of(options.data, "test")) not in (0, train_set.side):
             raise DatasetError(
                 f"The training images of {options.data} have {train_set.side} pixels a side and its test images "
@@ -120,11 +120,11 @@ def train(options: argparse.Namespace) -> None:
         check_testable(test_set)
         detector = finished(options, name, recipe, train_set)
         if detector is None:
-            # what --resume cannot go on with is in the way of it, too
+            # a folder that --resume cannot continue must not be overwritten either
             refuse_existing(options, name)
             detector = fit_and_write(options, name, recipe, train_set)
         else:
-            print(f"Going on after epoch {recipe.epochs} of {recipe.epochs}: the detector is written.")
+            print(f"Continuing after epoch {recipe.epochs} of {recipe.epochs}: the detector is written.")
         run = test_and_write(options, detector, train_set, test_set)
     print(result_table(read_run(run).manifest["metrics"]["all"], beside_paper=test_set.name.startswith("cifake")))
     print(f"\nWritten: {options.out / 'detectors' / name} and {run}")
@@ -132,8 +132,9 @@ def train(options: argparse.Namespace) -> None:
 
 
 def fit_and_write(options: argparse.Namespace, name: str, recipe: Recipe, train_set: ImageSet) -> NetworkDetector:
-    """The training, and the detector on disk: whatever comes after cannot lose it."""
-    print(f"{recipe.name}: {len(train_set)} training images, {recipe.epochs} epochs; {settings(recipe)}")
+    """Train and write the detector, so that nothing that follows can lose it."""
+    settings = ", ".join(f"{key} {value}" for key, value in asdict(recipe).items() if key != "name")
+    print(f"{recipe.name}: {len(train_set)} training images, {recipe.epochs} epochs; {settings}")
     with tqdm(total=0, unit=" step", smoothing=0.05, disable=None) as bar:
         trained = fit(
             recipe,
@@ -163,7 +164,7 @@ def fit_and_write(options: argparse.Namespace, name: str, recipe: Recipe, train_
 
 
 def finished(options: argparse.Namespace, name: str, recipe: Recipe, train_set: ImageSet) -> NetworkDetector | None:
-    """The detector of this very training, where --resume finds that only its test is left to do."""
+    """Load the detector of this very training where --resume finds that only the test is left."""
     path = options.out / "detectors" / name
     if not options.resume or not path.exists():
         return None
@@ -177,27 +178,22 @@ def finished(options: argparse.Namespace, name: str, recipe: Recipe, train_set: 
 
 
 def refuse_existing(options: argparse.Namespace, name: str) -> None:
-    """Say before the training, not after it, that something is in the way."""
+    """Refuse existing output before the training, not after it."""
     for path in (options.out / "detectors" / name, *(options.out / "runs").glob(f"{glob.escape(name)}@*")):
         if path.exists() and not options.replace:
             raise FileExistsError(f"{path} exists; choose another --name or pass --replace")
 
 
 def recipe_of(options: argparse.Namespace) -> Recipe:
-    """The chosen recipe with the command line's overrides."""
+    """Return the chosen recipe with the command line's overrides."""
     chosen = options.recipe or ("sample" if options.data == "sample" else "swift")
     given = {field.name: getattr(options, field.name) for field in fields(Recipe) if field.name != "name"}
     return replace(RECIPES[chosen], **{key: value for key, value in given.items() if value is not None})
 
 
-def settings(recipe: Recipe) -> str:
-    """The recipe's hyper-parameters in a line."""
-    return ", ".join(f"{key} {value}" for key, value in asdict(recipe).items() if key != "name")
-
-
 def fetch() -> Path:
-    """CIFAKE's .zip from its authors' repository, with a progress bar for each of its two parts."""
-    from core.images.fetching import fetch_cifake  # noqa: PLC0415 - only this door needs the network
+    """Download CIFAKE's .zip, with progress bars for downloading and checking."""
+    from core.images.fetching import fetch_cifake  # noqa: PLC0415 - only this source needs the network
 
     with (
         tqdm(total=0, unit="B", unit_scale=True, desc="downloading", leave=False, disable=None) as download,
@@ -212,11 +208,11 @@ def fetch() -> Path:
         except WriteError as error:
             raise DatasetError(f"{error}, then run the same command again.") from None
         except KeyboardInterrupt:
-            raise KeyboardInterrupt("what was downloaded is kept, the same command goes on with it") from None
+            raise KeyboardInterrupt("the download is kept, the same command continues it") from None
 
 
 def load(options: argparse.Namespace, split: Any) -> ImageSet:
-    """A split with a progress bar, cut to --limit."""
+    """Load a split with a progress bar, reduced to --limit."""
     with tqdm(total=0, unit=" image", desc=f"reading {split}", leave=False, disable=None) as bar:
         images = load_image_set(
             options.data, split, skip_bad=options.skip_bad, progress=lambda done, total: show(bar, done, total, "")
@@ -229,7 +225,7 @@ def load(options: argparse.Namespace, split: Any) -> ImageSet:
 
 
 def provenance(name: str, recipe: Recipe, train_set: ImageSet, history: list[dict[str, float]]) -> dict[str, Any]:
-    """What a detector's manifest says of how it came to be."""
+    """Collect the keys of a detector's manifest that state how it was trained."""
     return {
         "name": name,
         "recipe": asdict(recipe),
@@ -245,19 +241,19 @@ def provenance(name: str, recipe: Recipe, train_set: ImageSet, history: list[dic
 def test_and_write(
     options: argparse.Namespace, detector: NetworkDetector, train_set: ImageSet, test_set: ImageSet
 ) -> Path:
-    """The one look at the test set: predictions, maps and metrics on disk, and in the detector's model card."""
+    """Test once: write predictions, maps and metrics, and add them to the model card."""
     folder = options.out / "detectors" / detector.name
     path = run_folder(options.out, detector.name, test_set)
     try:
         known = path.exists() and detector.identity.made(read_run(path).manifest)
-        # else a training that was stopped between its run and its model card is being resumed
+        # otherwise a training that stopped between its run and its model card is being resumed
         if options.replace or not known:
             path = predict(options, detector, train_set, test_set)
         card = model_card(detector.manifest, read_run(path).manifest)
     except KeyboardInterrupt as error:
         raise Untested(f"stopped; {remedy(options, folder, path)}") from error
     except Exception as error:
-        # whatever it is: nobody should have to look for what was trained
+        # whatever the error, the message says where the detector is
         what = str(error) if isinstance(error, ValueError | OSError) else f"{type(error).__name__}: {error}"
         raise Untested(f"the test failed ({what}); {remedy(options, folder, path)}") from error
     if known and card == (folder / "README.md").read_text(encoding="utf-8"):
@@ -267,8 +263,8 @@ def test_and_write(
 
 
 def remedy(options: argparse.Namespace, folder: Path, run: Path) -> str:
-    """What is kept of a training whose test failed, and the command that makes its run."""
-    # by its folder: a detector that ships may have its name
+    """Say where the detector is whose test failed, and which command makes its run."""
+    # by its folder: a shipped detector may have the same name
     command = ["python", "-m", "core.predict", str(folder), "--data", str(options.data), "--out", str(options.out)]
     command += ["--device", options.device] if options.device != "auto" else []
     command += ["--skip-bad"] if options.skip_bad else []
@@ -277,7 +273,7 @@ def remedy(options: argparse.Namespace, folder: Path, run: Path) -> str:
 
 
 def predict(options: argparse.Namespace, detector: NetworkDetector, train_set: ImageSet, test_set: ImageSet) -> Path:
-    """The run of a detector on the test set, written."""
+    """Write the run of a detector on the test set."""
     hashes = frozenset(train_set.rows["sha256"])
     with tqdm(total=len(test_set), unit=" image", desc="testing", leave=False, disable=None) as bar:
         return write_run(

@@ -1,4 +1,4 @@
-"""A run of a detector that exists already on another image set.
+"""Make a run of an existing detector on another image set.
 
 python -m core.predict swift --data sample
 """
@@ -10,7 +10,7 @@ from pathlib import Path
 from core.system.console import started, starting
 
 if __name__ == "__main__":
-    # the libraries below take seconds to read
+    # the imports below take seconds
     starting("core.predict")
 
 from tqdm import tqdm
@@ -26,7 +26,7 @@ from core.system.atomic import WriteError
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Write the run that the command line asks for; returns the exit status."""
+    """Write the run that the command line asks for and return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("detector", help="a name in detectors/ or assets/detectors/, or a folder")
     parser.add_argument(
@@ -34,7 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--out", type=Path, default=ROOT, help="folder that gets runs/")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
-    parser.add_argument("--skip-bad", action="store_true", help="leave out files that are no image of the set's size")
+    parser.add_argument("--skip-bad", action="store_true", help="leave out files that are not images of the set's size")
     parser.add_argument("--replace", action="store_true", help="overwrite a run of this name")
     options = parser.parse_args(arguments)
     found = find_detectors((options.out, ROOT, ROOT / "assets"))
@@ -43,7 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
         images = load_image_set(options.data, "test", fit=detector.preprocessing, skip_bad=options.skip_bad)
         trained_on = _trained_on(detector, options.data)
         if trained_on is None:
-            print("core.predict: the training images are not there, so nobody looked for leaks.", file=sys.stderr)
+            print("core.predict: the training images are missing, so leaks were not checked.", file=sys.stderr)
         with tqdm(total=len(images), unit=" image", leave=False, disable=None) as bar:
             path = write_run(
                 options.out,
@@ -73,7 +73,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _trained_on(detector: Detector, data: str) -> frozenset[str] | None:
-    """Hashes of the files that a detector was trained on, None where they are not those of `data`."""
+    """Return the hashes of the files that a detector was trained on, None where they are not in `data`."""
     try:
         found = open_training_set(detector.manifest, data)
     except (DatasetError, NeighbourError):

@@ -11,6 +11,8 @@ if (root := str(Path(__file__).parents[1])) not in sys.path:
 
 from dashboard.navigation import SECTIONS, find_pages
 from dashboard.services.memory import few_arenas
+from dashboard.services.streamlit_internals import refuse_forged_values
+from dashboard.services.temporary import write_to_cache_only
 from dashboard.services.upload_limits import forget_uploads, limit_uploads
 from dashboard.sidebar import LOGO, draw_sidebar, note_other_run
 
@@ -25,6 +27,8 @@ STYLE = """<style>
 DARK = "<style>[data-testid=stBaseButton-primary], [data-testid=stBaseButton-primary]:hover { color: #12151b }</style>"
 
 few_arenas()
+write_to_cache_only()
+refuse_forged_values()
 limit_uploads()
 st.set_page_config(page_title="Telltale", page_icon=str(Path(__file__).with_name("icon.svg")), layout="wide")
 

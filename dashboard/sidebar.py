@@ -1,7 +1,6 @@
 """The sidebar: the run picker, and the source of its pictures."""
 
 from collections.abc import Mapping
-from urllib.parse import urlsplit
 
 import streamlit as st
 
@@ -14,13 +13,11 @@ from dashboard.components.words import remaining
 from dashboard.services import address, library
 from dashboard.services.dataset_registry import Attaching
 from dashboard.services.sentences import for_visitors
+from dashboard.services.visitors import is_local
 
 UNUSABLE = " (cannot be opened)"
 DOING = {"downloading": "Downloading CIFAKE", "checking": "Checking CIFAKE", "reading": "Reading pictures"}
 ON_SAMPLE = "@sample-test"
-LOCAL = ("localhost", "127.0.0.1", "::1")
-# headers that proxies add
-FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip", "Via")
 # above the navigation, and in the corner where it is folded away
 LOGO = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 132 32">
 <rect width="32" height="32" rx="7" fill="#1b1f27" stroke="#5b6472" stroke-width=".5"/>
@@ -89,19 +86,6 @@ def note_other_run(page: str) -> None:
     )
 
 
-def is_local() -> bool:
-    """Check that the visitor sits at this machine and so may name a path on it.
-
-    The server must listen only to this machine and the page be opened under its name: behind a proxy on the same
-    machine every request comes from here, but under the proxy's name or with its headers.
-    """
-    headers = st.context.headers
-    host = urlsplit(f"//{headers.get('Host', LOCAL[0])}").hostname
-    forwarded = any(name in headers for name in FORWARDED)
-    here = st.get_option("server.address") in LOCAL and st.context.ip_address in (None, *LOCAL)
-    return here and host in LOCAL and not forwarded
-
-
 def _take_run() -> None:
     # another run has other images and columns, so nothing of the old view is kept
     st.query_params.from_dict({"run": st.session_state["url.run"]})
@@ -160,7 +144,9 @@ def _draw_pictures() -> float | None:
     if uncached := library.shelf().uncached:
         st.caption(f"{for_visitors(uncached)} Until then pictures are held in memory, and each start reads them again.")
     if status.state == "failed":
-        st.error(with_code(for_visitors(status.message, homes=library.homes())))
+        said = for_visitors(status.message, homes=library.homes())
+        # it contains what a visitor at this machine has typed
+        st.error(with_code(said) if is_local() else "An image set could not be read; the server's log says why.")
     return None
 
 

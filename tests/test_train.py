@@ -73,7 +73,7 @@ def test_what_is_fetched_trains_as_what_is_unpacked(cifake: Path, tmp_path: Path
 @pytest.mark.parametrize(
     ("failure", "status", "sentence"),
     [
-        (KeyboardInterrupt(), 130, "stopped; what was downloaded is kept, the same command goes on with it."),
+        (KeyboardInterrupt(), 130, "stopped; the download is kept, the same command continues it."),
         (OSError(errno.ENOSPC, "No space left on device"), 2, "has room and may be written, then run the same command"),
         (DatasetError("127.0.0.1 answered 404."), 2, "127.0.0.1 answered 404."),
     ],
@@ -140,7 +140,7 @@ def test_impossible_settings_are_a_sentence(
     [
         (["--limit", "1"], "--limit must be at least 2"),
         (["--limit", "-5"], "--limit must be at least 2"),
-        (["--limit", "4", "--validation", "0.9"], "none is left beside those held out"),
+        (["--limit", "4", "--validation", "0.9"], "leaves none of"),
     ],
 )
 def test_too_few_images_are_a_sentence(
@@ -254,7 +254,7 @@ def test_a_run_that_could_not_be_read_again_is_found_before_training(
     monkeypatch.setitem(validation.COLUMNS, "category", lambda _: False)
     assert train.main(command(cifake, tmp_path)) == 2
     captured = capsys.readouterr()
-    assert "a run on cifake-test could not be read again, its table has no usable column category" in captured.err
+    assert "a run on cifake-test could not be read back, its table has no usable column category" in captured.err
     assert "epoch" not in captured.out
 
 
@@ -282,7 +282,7 @@ def test_a_name_that_is_taken_meanwhile_costs_no_training(
         assert train.main(command(cifake, tmp_path)) == 2
     assert "give another --name with --resume" in capsys.readouterr().err
     assert train.main(command(cifake, tmp_path, "--name", "other", "--resume")) == 0
-    assert "Going on after epoch 2 of 2" in capsys.readouterr().out
+    assert "Continuing after epoch 2 of 2" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", ["a/b", ".hidden", "a@b", "*bold*", "x" * 121, "\udcff", "line\nend"])

@@ -1,1 +1,1 @@
-"""Edits: everything that changes an image, from masking and noise to shuffled blocks and bands of frequency."""
+"""Edits: everything that changes an image, from masking and noise to shuffled blocks and frequency bands."""

@@ -1,6 +1,6 @@
-"""Image and edits in, a batch of edited uint8 images out: the one primitive that every masking explanation stands on.
+"""Masking: one image in, a batch of versions with some segments filled out; the basis of every masking explanation.
 
-An edit never touches the image it was given, never leaves 0..255, and is the same again for the same seed.
+The given image is never changed, values stay within 0..255, and equal seeds give equal results.
 """
 
 from functools import lru_cache
@@ -18,14 +18,14 @@ BLUR_SIGMA = 2.0
 def fill_image(
     image: NDArray[np.uint8], segments: NDArray[np.integer], *, fill: Fill, seed: int = 0
 ) -> NDArray[np.uint8]:
-    """The image with every segment filled: what `mask_batch` shows wherever a segment is not kept.
+    """Fill every segment: the result is what `mask_batch` shows wherever a segment is not kept.
 
     Args:
         image: uint8 (height, width, 3).
-        segments: integers (height, width) from 0 to S - 1, each of them somewhere.
-        fill: "mean" is the segment's mean colour, cut to whole numbers as the lime package does; "blur" a Gaussian blur
-            of the image with sigma 2 pixels; "black" zeros; "texture" the segment's own texture with shuffled phases,
-            which keeps the shading, contrast and local spectrum of each segment and erases what it shows.
+        segments: integers (height, width) from 0 to S - 1 without gaps.
+        fill: "mean" is the segment's mean colour, truncated as in the lime package; "blur" a Gaussian blur of the image
+            with sigma 2 pixels; "black" zeros; "texture" the segment's own texture with shuffled phases, which keeps
+            its shading, contrast and local spectrum and erases its content.
         seed: of the shuffled phases; the other fills are not random.
 
     Returns:
@@ -55,14 +55,13 @@ def mask_batch(
     fill: Fill | NDArray[np.uint8] = "mean",
     seed: int = 0,
 ) -> NDArray[np.uint8]:
-    """N versions of one image, each with its own segments filled.
+    """Make N versions of one image, each with its own segments filled.
 
     Args:
         image: uint8 (height, width, 3).
-        segments: integers (height, width) from 0 to S - 1, each of them somewhere.
+        segments: integers (height, width) from 0 to S - 1 without gaps.
         keep: bool (N, S); where False, that version has that segment filled.
-        fill: a name, see `fill_image`, or a uint8 image like `image` to take the filling from: whoever masks one image
-            batch after batch makes it once.
+        fill: a name, see `fill_image`, or the filled image, made once for many batches.
         seed: of the "texture" fill.
 
     Returns:
@@ -77,7 +76,7 @@ def mask_batch(
         raise ValueError(f"fill must be uint8 {image.shape} like the image, not {filled.dtype} {filled.shape}")
     if keep.ndim != 2 or keep.shape[1] != count or keep.dtype != np.bool_:
         raise ValueError(f"keep must be bool (N, {count}), a column a segment, not {keep.dtype} {keep.shape}")
-    # bytes of 255 where kept, a copy for each channel: "and" and "xor" on flat bytes are five times faster than where()
+    # 255 where kept, per channel: "and" and "xor" on flat bytes are five times faster than where()
     kept = np.take(keep.view(np.uint8) * np.uint8(255), segments.repeat(3), axis=1)
     np.bitwise_and(kept, (image ^ filled).ravel(), out=kept)
     np.bitwise_xor(kept, filled.ravel(), out=kept)
@@ -85,18 +84,18 @@ def mask_batch(
 
 
 def _check(image: NDArray[np.uint8], segments: NDArray[np.integer]) -> int:
-    """The number of segments, after a look at both arrays."""
+    """Check both arrays and return the number of segments."""
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
         raise ValueError(f"image must be uint8 (height, width, 3), not {image.dtype} {image.shape}")
     if segments.shape != image.shape[:2] or not np.issubdtype(segments.dtype, np.integer):
         raise ValueError(f"segments must be integers {image.shape[:2]}, not {segments.dtype} {segments.shape}")
     if segments.min() < 0 or segments.max() >= segments.size or not np.bincount(segments.ravel()).all():
-        raise ValueError("segments must be numbered from 0 without gaps; number them anew with numpy.unique")
+        raise ValueError("segments must be numbered from 0 without gaps; renumber them with numpy.unique")
     return int(segments.max()) + 1
 
 
 def _segment_means(values: NDArray[Any], segments: NDArray[np.integer], count: int) -> NDArray[np.float64]:
-    """(height, width, C) to the mean of each segment, (S, C)."""
+    """Average (height, width, C) over each segment: (S, C)."""
     flat = segments.ravel()
     sums = np.stack([np.bincount(flat, values[..., c].ravel(), count) for c in range(values.shape[-1])], axis=1)
     return np.asarray(sums / np.bincount(flat, minlength=count)[:, None], np.float64)
@@ -105,11 +104,11 @@ def _segment_means(values: NDArray[Any], segments: NDArray[np.integer], count: i
 def _shuffled_texture(
     image: NDArray[np.uint8], segments: NDArray[np.integer], count: int, seed: int
 ) -> NDArray[np.uint8]:
-    """Each segment's deviation from its shading with random Fourier phases and the contrast that each octave had.
+    """Give each segment's deviation from its shading random Fourier phases, with the contrast of each octave restored.
 
-    The three channels share the phases, so that the correlation of colours stays. The cut along the segment's border
-    smears its spectrum; setting the contrast of each octave anew mends that. Phases and blurs are sums over the pixels
-    of one segment, so small matrices between these do what transforms of a whole image a segment would.
+    The three channels share the phases, which keeps the correlation of colours. Cutting along a segment's border smears
+    its spectrum; restoring the contrast of each octave corrects that. Phases and blurs are sums over the pixels of one
+    segment, so small matrices do the work of one whole-image transform per segment.
     """
     shading = _shading(image, segments, count)
     deviation = image - shading
@@ -125,7 +124,7 @@ def _shuffled_texture(
             want, has = (np.sqrt((band**2).sum(axis=1, keepdims=True)) for band in (octave, new))
             filled[pixels] += new * np.divide(want, has, out=np.zeros_like(has), where=has > 1e-6)
     texture = filled.reshape(image.shape)
-    # octaves overlap, so their sum wants its contrast set once more
+    # octaves overlap, so the contrast of their sum is restored as well
     want, has = (np.sqrt(_segment_means(values**2, segments, count)) for values in (deviation, texture))
     texture *= np.divide(want, has, out=np.zeros_like(has), where=has > 1e-6)[segments]
     return np.asarray(np.clip(np.rint(shading + texture), 0, 255), np.uint8)
@@ -133,9 +132,9 @@ def _shuffled_texture(
 
 @lru_cache(maxsize=16)
 def _kernels(height: int, width: int, seed: int) -> NDArray[np.float64]:
-    """float64 (3, K): what a pixel gives to one at each distance when phases are shuffled, and in a finer and a coarser
-    blur; distances run from -height + 1, -width + 1 up, rows first."""
-    # the phases of white noise are those of a real image; all segments share them, which softens the seams between two
+    """Compute float64 (3, K): a pixel's weight in another at each distance, for the phase shuffle and a finer and a
+    coarser blur; distances run from -height + 1, -width + 1 up, rows first."""
+    # white noise has the phases of a real image; sharing them between segments softens the seams
     noise = np.fft.rfft2(np.random.default_rng(seed).standard_normal((height, width)))
     phases = np.divide(noise, np.abs(noise), out=np.ones_like(noise), where=np.abs(noise) > 0)
     down, right = np.arange(1 - height, height), np.arange(1 - width, width)
@@ -147,7 +146,7 @@ def _kernels(height: int, width: int, seed: int) -> NDArray[np.float64]:
 
 
 def _by_size(segments: NDArray[np.integer]) -> list[NDArray[np.intp]]:
-    """For segments of each size, intp (segments, size): the positions of their pixels in the flat image."""
+    """Group segments by size: intp (segments, size), the positions of their pixels in the flat image."""
     order = np.argsort(segments.ravel(), kind="stable")
     sizes = np.bincount(segments.ravel())
     starts = np.cumsum(sizes) - sizes
@@ -155,13 +154,13 @@ def _by_size(segments: NDArray[np.integer]) -> list[NDArray[np.intp]]:
 
 
 def _matrices(kernels: NDArray[np.float64], pixels: NDArray[np.intp], width: int) -> NDArray[np.float64]:
-    """float64 (kernels, segments, size, size): what each pixel of a segment gets from each."""
+    """Compute float64 (kernels, segments, size, size): each pixel's weight in every other of its segment."""
     places = pixels // width * (2 * width - 1) + pixels % width
     return kernels[:, places[:, :, None] - places[:, None, :] + kernels.shape[1] // 2]
 
 
 def _octaves(values: NDArray[np.float64], blurs: list[NDArray[np.float64]]) -> list[NDArray[np.float64]]:
-    """(segments, size, C) cut into fine, middle and coarse detail, each blurred within its own segment only."""
+    """Split (segments, size, C) into fine, middle and coarse detail, blurring within each segment only."""
     bands, rest = [], values
     for blur in blurs:
         smooth = blur @ rest / blur.sum(axis=2, keepdims=True)
@@ -171,7 +170,7 @@ def _octaves(values: NDArray[np.float64], blurs: list[NDArray[np.float64]]) -> l
 
 
 def _shading(image: NDArray[np.uint8], segments: NDArray[np.integer], count: int) -> NDArray[np.float64]:
-    """The plane through each segment's colours by least squares."""
+    """Fit a plane to each segment's colours by least squares."""
     places = np.moveaxis(np.indices(segments.shape).astype(np.float64), 0, -1)
     places -= _segment_means(places, segments, count)[segments]
     means = _segment_means(image, segments, count)[segments]

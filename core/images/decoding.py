@@ -4,6 +4,7 @@ import base64
 import contextlib
 import hashlib
 import io
+import re
 import warnings
 from types import MappingProxyType
 
@@ -21,6 +22,11 @@ MAX_SIDE = 16_384
 MAX_PARTS = 10_000
 # pixels x scans of a progressive JPEG that can still be decoded in time
 MAX_SCANNED = 400_000_000
+# JPEG markers without a length, and those that end the coded pixels of a scan: all but stuffed zeros and restarts
+ALONE = re.compile(rb"\xff[\x01\xd0-\xd8]")
+AFTER_SCAN = re.compile(rb"\xff[\x02-\xcf\xd8-\xfe]")
+# factors by which Pillow scales greys of few bits
+GREYS = {"L;2": 85, "L;4": 17}
 # rows converted at once
 STRIP = 256
 RESAMPLING = MappingProxyType(
@@ -32,7 +38,7 @@ class ImageError(ValueError):
     """Bytes that are not an image we accept; the message says what is wrong and what to do."""
 
 
-def decode(data: bytes, *, formats: tuple[str, ...] = FORMATS) -> NDArray[np.uint8]:
+def decode(data: bytes, *, formats: tuple[str, ...] = FORMATS, most_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
     """Decode one image of an allowed format.
 
     The header is checked before a pixel is decoded; EXIF orientation is applied, transparency is laid on white, the
@@ -41,6 +47,7 @@ def decode(data: bytes, *, formats: tuple[str, ...] = FORMATS) -> NDArray[np.uin
     Args:
         data: the file's bytes.
         formats: Pillow's names of the formats that may be decoded.
+        most_pixels: that the image may have.
 
     Returns:
         uint8 array (height, width, 3).
@@ -58,14 +65,15 @@ def decode(data: bytes, *, formats: tuple[str, ...] = FORMATS) -> NDArray[np.uin
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(data), formats=formats) as image:
                 width, height = image.size
-                if max(width, height) > MAX_SIDE or width * height > MAX_PIXELS:
+                if max(width, height) > MAX_SIDE or width * height > most_pixels:
                     raise ImageError(
                         f"The image is {width} x {height} pixels; at most {MAX_SIDE} a side and "
-                        f"{MAX_PIXELS // 1_000_000} million in all are read."
+                        f"{most_pixels / 1e6:.3g} million in all are read."
                     )
                 if width * height * scans > MAX_SCANNED:
                     raise ImageError(f"The image is stored in {scans} passes, too many for its size; save it again.")
                 image.seek(0)
+                _scale_transparent(image)
                 image.load()
                 return _to_rgb(image)
     except ImageError:
@@ -81,7 +89,9 @@ def decode(data: bytes, *, formats: tuple[str, ...] = FORMATS) -> NDArray[np.uin
 
 
 def _check_parts(data: bytes) -> int:
-    """Count the scans of a JPEG (1 for any other format) after checking how many parts the file has.
+    """Count the scans of a JPEG (1 for any other format) after checking how many parts the image has.
+
+    Whatever follows the image's end, such as the video of a motion photo, is ignored.
 
     Raises:
         ImageError: there are so many parts that the file must have been made to stall a reader.
@@ -89,20 +99,39 @@ def _check_parts(data: bytes) -> int:
     if data.startswith(b"\x89PNG\r\n\x1a\n"):
         start = 8
         for _ in range(MAX_PARTS):
-            if start + 8 > len(data):
+            if start + 8 > len(data) or data[start + 4 : start + 8] == b"IEND":
                 return 1
             start += 12 + int.from_bytes(data[start : start + 4], "big")
     elif data.startswith(b"\xff\xd8"):
-        start = 2
+        start, scans = 2, 0
         for _ in range(MAX_PARTS):
-            # a marker is 0xFF and a byte; anything else is padding, which a reader skips byte by byte
-            if start + 4 > len(data) or data[start : start + 2] == b"\xff\xda":
-                return max(1, data.count(b"\xff\xda", start))
-            is_marker = data[start] == 0xFF and data[start + 1] not in (0x00, 0xFF)
-            start += 2 + max(2, int.from_bytes(data[start + 2 : start + 4], "big")) if is_marker else 1
+            marker = data[start : start + 2]
+            if start + 4 > len(data) or marker == b"\xff\xd9":
+                return max(1, scans)
+            if ALONE.fullmatch(marker):
+                start += 2
+            elif marker[0] == 0xFF and marker[1] not in (0x00, 0xFF):
+                start += 2 + max(2, int.from_bytes(data[start + 2 : start + 4], "big"))
+            else:
+                # padding, which a reader skips byte by byte
+                start += 1
+            if marker == b"\xff\xda":
+                scans += 1
+                found = AFTER_SCAN.search(data, start)
+                start = found.start() if found else len(data)
     else:
         return 1
     raise ImageError("The file has far more parts than an image needs and is not read; save it again.")
+
+
+def _scale_transparent(image: Image.Image) -> None:
+    """Scale a PNG's transparent colour to 8 bits, as Pillow does with its pixels but not with this colour."""
+    key = image.info.get("transparency")
+    raw = image.tile[0][3] if image.format == "PNG" and image.tile else None  # type: ignore[attr-defined]
+    if raw in GREYS and isinstance(key, int):
+        image.info["transparency"] = key * GREYS[raw]
+    elif raw == "RGB;16B" and isinstance(key, tuple):
+        image.info["transparency"] = tuple(value >> 8 for value in key)
 
 
 def _to_rgb(image: Image.Image) -> NDArray[np.uint8]:
@@ -121,7 +150,11 @@ def _to_rgb(image: Image.Image) -> NDArray[np.uint8]:
 def _strip_to_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I") or image.mode == "F":
         # 16-bit greys are scaled to 0..255; Pillow would clip them
-        image = Image.fromarray(np.clip(np.asarray(image) / 257.0, 0, 255).astype(np.uint8))
+        values, clear = np.asarray(image), image.info.get("transparency")
+        grey = np.clip(values / 257.0, 0, 255).astype(np.uint8)
+        if isinstance(clear, int):
+            grey[values == clear] = 255
+        image = Image.fromarray(grey)
     if "A" in image.getbands() or "transparency" in image.info:
         image = image.convert("RGBA")
         white = Image.new("RGB", image.size, (255, 255, 255))

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -12,10 +13,19 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.images.decoding import MAX_BYTES, MAX_FILE_BYTES, ImageError, decode
+from core.images.decoding import MAX_BYTES, MAX_FILE_BYTES, MAX_PIXELS, ImageError, decode
 from core.images.image_set import CIFAKE_NAME, DatasetError, ImageSet, Progress, Split, category_of, fingerprint_of
 from core.images.labels import CLASSES
-from core.images.sources import Entry, ShippedSource, Source, checked_entries, measure_side, open_source, read_small
+from core.images.sources import (
+    MAX_SIDE,
+    Entry,
+    ShippedSource,
+    Source,
+    checked_entries,
+    measure_side,
+    open_source,
+    read_small,
+)
 from core.images.statistics import image_statistics
 from core.system.atomic import cache_dir
 from core.system.files import is_text, open_file, printable, read_array
@@ -23,6 +33,8 @@ from core.system.folders import ContractError, read_folder, write_folder
 
 PACK = "image pack"
 PACK_VERSION = 1
+# seconds between two calls of `progress`
+TELL = 0.2
 
 
 class Fit(Protocol):
@@ -142,12 +154,14 @@ def _decode_all(
     pixels = np.empty((len(entries), side, side, 3), np.uint8)
     kept: list[tuple[str, str, int]] = []
     skipped = []
+    told = time.monotonic()
     for done, entry in enumerate(entries, start=1):
         try:
             if not is_text(entry.name):
                 raise ImageError("has a name that is no text; rename it")
             data = read_small(source, split, entry, most=MAX_FILE_BYTES if fit is None else MAX_BYTES)
-            image = decode(data)
+            # the header alone refuses an image that is too large for the set
+            image = decode(data, most_pixels=MAX_SIDE**2 if fit is None else MAX_PIXELS)
             if fit is not None:
                 image = fit.fit(image)
             elif image.shape[:2] != (side, side):
@@ -156,8 +170,10 @@ def _decode_all(
             kept.append((entry.name, hashlib.sha256(data).hexdigest(), len(data)))
         except ImageError as error:
             skipped.append(f"{printable(entry.name)}: {error}")
-        if progress is not None and (done % 500 == 0 or done == len(entries)):
+        # large images take a second each, and `progress` may stop the reading
+        if progress is not None and (done == len(entries) or time.monotonic() - told > TELL):
             progress(done, len(entries))
+            told = time.monotonic()
     pixels = pixels[: len(kept)]
     rows = _rows(split, kept)
     if isinstance(source, ShippedSource):

@@ -27,6 +27,7 @@ SHIPPED_FOLDER = SAMPLE.parents[1] / SHIPPED
 KAGGLE = "birdy654/cifake-real-and-ai-generated-synthetic-images"
 # how members of a .zip may be compressed; other methods cannot be read piece by piece
 UNPACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+ENCRYPTED = 1
 # files whose sizes are measured to find the side of a set
 MEASURED = 99
 MAX_SIDE = 1024
@@ -56,9 +57,11 @@ class FolderSource:
                 raise DatasetError(f"{folder} is missing; CIFAKE has the folders {{train,test}}/{{REAL,FAKE}}.")
             with os.scandir(folder) as scan:
                 for item in scan:
-                    if not item.name.startswith(".") and _is_file(item):
-                        status = item.stat()
-                        found.append(Entry(f"{label}/{item.name}", status.st_size, status.st_mtime_ns))
+                    # a file that is deleted at this moment, or a link to itself, is not in the set
+                    with contextlib.suppress(OSError):
+                        if not item.name.startswith(".") and item.is_file():
+                            status = item.stat()
+                            found.append(Entry(f"{label}/{item.name}", status.st_size, status.st_mtime_ns))
         return sorted(found)
 
     def read(self, split: str, entry: Entry) -> bytes:
@@ -86,10 +89,15 @@ class ZipSource:
             opened.pop_all()
         pattern = re.compile(r"(?:[^/]+/)?(train|test)/((?:REAL|FAKE)/(?!\.)[^/]+)")
         self.members: dict[str, dict[str, zipfile.ZipInfo]] = {"train": {}, "test": {}}
+        # names that several members have, either twice or in two folders
+        self.repeated: set[str] = set()
         for info in self.archive.infolist():
             # names are only matched and looked up, never joined to a path on disk
             if match := pattern.fullmatch(info.filename):
-                self.members[match[1]][match[2]] = info
+                members = self.members[match[1]]
+                if match[2] in members:
+                    self.repeated.add(f"{match[1]}/{match[2]}")
+                members[match[2]] = info
 
     def entries(self, split: str) -> list[Entry]:
         members = self.members.get(split, {})
@@ -100,6 +108,10 @@ class ZipSource:
 
     def read(self, split: str, entry: Entry) -> bytes:
         info = self.members[split][entry.name]
+        if f"{split}/{entry.name}" in self.repeated:
+            raise ImageError("is in the .zip more than once; pack it again with one file of this name")
+        if info.flag_bits & ENCRYPTED:
+            raise ImageError("is encrypted; pack the .zip again without a password")
         if info.compress_type not in UNPACKED:
             raise ImageError("is packed in a way that is not read here; pack the .zip again")
         # read() without a size would unpack a whole bomb first
@@ -203,18 +215,11 @@ def measure_side(source: Source, split: str, entries: list[Entry]) -> int:
     sides: Counter[int] = Counter()
     for number in spread:
         with contextlib.suppress(ImageError):
-            height, width = decode(read_small(source, split, entries[number])).shape[:2]
+            data = read_small(source, split, entries[number])
+            height, width = decode(data, most_pixels=MAX_SIDE**2).shape[:2]
             if height == width <= MAX_SIDE:
                 sides[height] += 1
     return max(sides, key=lambda side: (sides[side], side), default=0)
-
-
-def _is_file(item: os.DirEntry[str]) -> bool:
-    try:
-        return item.is_file()
-    except OSError:
-        # a link that points to itself
-        return False
 
 
 def read_small(source: Source, split: str, entry: Entry, *, most: int = MAX_FILE_BYTES) -> bytes:

@@ -1,1 +1,1 @@
-"""Metrics: classification curves, separation of two classes, nearest rows, and intervals for all of them."""
+"""Metrics: classification curves, separation of two classes, nearest rows, and their intervals."""

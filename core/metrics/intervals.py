@@ -1,4 +1,4 @@
-"""Intervals for what is counted and for what is averaged."""
+"""Confidence intervals of shares and means."""
 
 from statistics import NormalDist
 from typing import NamedTuple
@@ -17,12 +17,12 @@ class Interval(NamedTuple):
 def wilson_interval(
     successes: NDArray[np.integer] | int, trials: NDArray[np.integer] | int, *, confidence: float = 0.95
 ) -> Interval:
-    """The score interval of a share (Wilson 1927), honest for few trials and for shares near 0 and 1.
+    """Compute the score interval of a share (Wilson 1927), accurate for few trials and for shares near 0 and 1.
 
     Args:
         successes: counts, 0 to `trials`.
-        trials: counts; where 0, nothing is known and the interval is 0 to 1.
-        confidence: how often such intervals hold the true share, between 0 and 1.
+        trials: counts; where 0, the interval is 0 to 1.
+        confidence: how often such intervals contain the true share, between 0 and 1.
 
     Returns:
         float64 ends of the broadcast shape of the counts.
@@ -46,11 +46,11 @@ def wilson_interval(
 
 
 class Estimate(NamedTuple):
-    """A number and the ends of its interval; NaN where nothing is known.
+    """A number and the ends of its interval; NaN where it is unknown.
 
     Attributes:
-        value, low, high: in the unit of what was measured.
-        images: how many images it rests on.
+        value, low, high: in the unit of the measured quantity.
+        images: number of images behind it.
     """
 
     value: float
@@ -62,7 +62,7 @@ class Estimate(NamedTuple):
 def weighted_share(
     hits: NDArray[np.bool_], weights: NDArray[np.floating] | None = None, *, confidence: float = 0.95
 ) -> Estimate:
-    """The share of a stratified sample in which something holds, with Wilson's interval on Kish's effective size.
+    """Estimate a share from a stratified sample, with Wilson's interval on Kish's effective size.
 
     Args:
         hits: bool (N,).
@@ -87,13 +87,13 @@ def weighted_mean(
     clusters: NDArray[np.integer] | None = None,
     confidence: float = 0.95,
 ) -> Estimate:
-    """The mean of a stratified sample with the interval of its linearised variance; values that are NaN are left out.
+    """Estimate a mean from a stratified sample, with the interval of its linearised variance; NaN is left out.
 
     Args:
         values: (N,).
         weights: (N,) above 0, how many images each row stands for; all alike when None.
-        clusters: integers (N,), what rows have in common that another draw would have drawn anew. Few clusters may
-            happen to agree, so the interval is never narrower than that of as many independent rows.
+        clusters: integers (N,), the unit that another draw would have redrawn. Few clusters may agree by chance, so the
+            interval is never narrower than that of as many independent rows.
         confidence: between 0 and 1.
     """
     numbers = np.asarray(values, np.float64)
@@ -115,28 +115,28 @@ def weighted_mean(
 
 
 def _half_width(pulls: NDArray[np.float64], confidence: float) -> float:
-    """Half the interval of a mean whose independent parts pull it off 0 by so much; NaN for one part."""
+    """Compute half the interval of a mean from the contributions of its independent parts; NaN for one part."""
     count = len(pulls)
     if count == 1:
         return float("nan")
-    # scipy.stats would tell the same half a second later, and pages that need no such interval read neither
+    # imported here, and not from the slower scipy.stats: most pages need neither
     from scipy.special import stdtrit  # noqa: PLC0415
 
     return float(stdtrit(count - 1, 0.5 + confidence / 2) * np.sqrt((pulls**2).sum() * count / (count - 1)))
 
 
 def clustered_share(hits: NDArray[np.bool_], clusters: NDArray[np.integer], *, confidence: float = 0.95) -> Estimate:
-    """The share of images in which something holds, where images of one cluster resemble each other.
+    """Estimate a share where images of one cluster resemble each other.
 
-    Wilson's interval on the effective number of images: the number of independent ones whose share would vary as much
-    as that of the clusters does, made smaller as Student's quantile is larger than the normal one (Korn and Graubard
-    1998). It is never larger than the number of images, since few clusters may happen to agree, and where all images
-    of all clusters agree it is the number of clusters.
+    Wilson's interval on the effective number of images: the number of independent images whose share would vary as
+    much as the clusters' does, reduced by the ratio of Student's to the normal quantile (Korn and Graubard 1998). It is
+    at most the number of images, since few clusters may agree by chance, and the number of clusters where all images
+    agree.
 
     Args:
         hits: bool (N,).
-        clusters: integers (N,), which photograph or generator each image comes from; of one alone nothing is known
-            about others, and the interval is 0 to 1.
+        clusters: integers (N,), the photograph or generator that each image comes from; a single one says nothing about
+            others, and the interval is 0 to 1.
         confidence: between 0 and 1.
     """
     if not len(hits):

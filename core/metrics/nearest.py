@@ -1,8 +1,7 @@
-"""The nearest rows of a table of vectors, exactly: float32 products in blocks, no approximate index. Needs no torch.
+"""Exact nearest neighbours by cosine distance: float32 products in blocks, no approximate index. Needs no torch.
 
-Near means a small cosine distance. The direction of a feature vector says which features are there, its length how
-strongly, which is mostly how sure the detector is; and nothing has to be fitted to a set, so that distances to two sets
-can be compared.
+The direction of a feature vector says which features are present, its length how strongly, which mostly reflects the
+detector's confidence. Nothing is fitted to a set, so distances to two sets can be compared.
 """
 
 from typing import Any, NamedTuple
@@ -10,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-# rows of the base at a time: with a few hundred queries the product stays within a processor's cache
+# rows of the base at a time: with a few hundred queries the product fits a processor's cache
 BLOCK = 4096
 QUERIES = 512
 
@@ -28,7 +27,7 @@ class Nearest(NamedTuple):
 
 
 def unit_rows(vectors: NDArray[Any]) -> NDArray[np.float32]:
-    """float32 rows (N, C) of length 1; a row of zeros stays zero, at distance 1 from all others."""
+    """Scale rows to float32 (N, C) of length 1; a row of zeros stays zero, at distance 1 from all others."""
     found = np.asarray(vectors, np.float32).reshape(len(vectors), -1)
     lengths = np.sqrt(np.einsum("ij,ij->i", found, found))
     return np.asarray(found / np.where(lengths > 0, lengths, 1)[:, None], np.float32)
@@ -43,22 +42,21 @@ def find_nearest(
     query_codes: NDArray[np.integer] | None = None,
     base_codes: NDArray[np.integer] | None = None,
 ) -> Nearest:
-    """The `k` nearest rows of `base` for each query, by cosine distance.
+    """Find the `k` nearest rows of `base` for each query, by cosine distance.
 
     Args:
-        queries: (Q, ...), any numbers; what is beyond the first axis is taken as one vector.
-        base: (N, ...) of the same vectors, which may be a memory map; it is read a block at a time.
-        k: how many, from 1.
+        queries: (Q, ...), any numbers; all axes but the first are flattened to one vector.
+        base: (N, ...) of the same vectors, possibly a memory map; read block by block.
+        k: number of rows, at least 1.
         among: bool (N,), the rows that may be found; all when None.
-        query_codes, base_codes: integers (Q,) and (N,): a row whose code is the query's own is not found, as a picture
-            is not its own neighbour.
+        query_codes, base_codes: integers (Q,) and (N,); rows with the query's own code are excluded, since an image is
+            not its own neighbour.
 
     Returns:
-        Nearest first, equally near ones in the order of the base. Where more rows than there is room for are equally
-        near, it is not said which of them are found.
+        Nearest first, ties in the order of the base. Which rows of a tie at the k-th place are found is unspecified.
 
     Raises:
-        ValueError: `k` is below 1, or vectors of another length.
+        ValueError: `k` is below 1, or the vectors differ in length.
     """
     if k < 1:
         raise ValueError(f"k must be at least 1, not {k}")
@@ -86,13 +84,13 @@ def _nearest(
     for start in range(0, len(base), BLOCK):
         here = slice(start, start + BLOCK)
         found = 1 - queries @ unit_rows(base[here]).T
-        # rounding may leave a little below zero
+        # rounding may give values slightly below zero
         np.maximum(found, 0, out=found)
         if among is not None:
             found[:, ~among[here]] = np.inf
         if codes is not None:
             found[codes[0][:, None] == codes[1][here][None]] = np.inf
-        # only queries with anything nearer than what they have are sorted again
+        # merge only for queries with a nearer row in this block
         touched = np.flatnonzero((found < distances[:, -1:]).any(axis=1))
         if len(touched):
             distances[touched], rows[touched] = _merge(found[touched], start, distances[touched], rows[touched])
@@ -103,7 +101,7 @@ def _nearest(
 def _merge(
     found: NDArray[np.float32], start: int, distances: NDArray[np.float32], rows: NDArray[np.intp]
 ) -> tuple[NDArray[np.float32], NDArray[np.intp]]:
-    """The k best of those that there were and of a block that begins at row `start`."""
+    """Merge the k nearest so far with those of a block that begins at row `start`."""
     k = distances.shape[1]
     few = min(k, found.shape[1])
     at = np.argpartition(found, few - 1, axis=1)[:, :few]

@@ -1,4 +1,4 @@
-"""How well numbers tell two classes apart, with intervals: AUROC, rules on one fact, and strata alike in it."""
+"""Separation of two classes, with intervals: AUROC, rules on one statistic, and strata matched on it."""
 
 from statistics import NormalDist
 from typing import Any, NamedTuple
@@ -14,13 +14,13 @@ from core.metrics.intervals import Estimate, wilson_interval
 BINS = 20
 FOLDS = 5
 STRATA = 20
-# a stratum with fewer images of a class says nothing
+# images of each class that a stratum needs
 MIN_IN_STRATUM = 5
 UNKNOWN = Estimate(np.nan, np.nan, np.nan, 0)
 
 
 def auroc(scores: NDArray[Any], is_real: NDArray[np.bool_], *, confidence: float = 0.95) -> Estimate:
-    """How often a REAL image scores higher than a FAKE one, ties counted half, with DeLong's interval (1988).
+    """Estimate how often a REAL image scores higher than a FAKE one, ties counting half, with DeLong's interval (1988).
 
     Args:
         scores: (N,) numbers, higher where more REAL.
@@ -28,7 +28,7 @@ def auroc(scores: NDArray[Any], is_real: NDArray[np.bool_], *, confidence: float
         confidence: between 0 and 1.
 
     Returns:
-        0 to 1; NaN where a class is missing. Where no pair is out of order DeLong knows no spread, and the interval is
+        0 to 1; NaN where a class is missing. Where no pair is out of order DeLong's variance is 0, and the interval is
         Wilson's with as many trials as the smaller class has images.
     """
     value, variance = _delong(np.asarray(scores, np.float64), np.asarray(is_real, bool))
@@ -47,12 +47,12 @@ def _estimate(value: float, variance: float, smaller: int, images: int, confiden
 
 
 def _delong(scores: NDArray[np.float64], is_real: NDArray[np.bool_]) -> tuple[float, float]:
-    """AUROC and its variance, from ranks (Sun & Xu 2014)."""
+    """Compute AUROC and its variance from ranks (Sun & Xu 2014)."""
     real, fake = scores[is_real], scores[~is_real]
     if not len(real) or not len(fake):
         return np.nan, np.nan
     ranks = rankdata(np.concatenate([real, fake]))
-    # of each image, the share of the other class on its wrong side
+    # for each image, the share of the other class on its right side
     above = (ranks[: len(real)] - rankdata(real)) / len(fake)
     below = 1 - (ranks[len(real) :] - rankdata(fake)) / len(real)
     spread = [values.var(ddof=1) / len(values) if len(values) > 1 else 0.25 for values in (above, below)]
@@ -62,20 +62,20 @@ def _delong(scores: NDArray[np.float64], is_real: NDArray[np.bool_]) -> tuple[fl
 def best_rule(
     values: NDArray[Any], is_real: NDArray[np.bool_], *, folds: int = FOLDS, seed: int = 0
 ) -> NDArray[np.float64]:
-    """A rule that may use a fact in any way: how often each value was REAL among the other images.
+    """Score images by an arbitrary rule on one statistic: how often its value was REAL among the other images.
 
-    Numbers are put into bins of equal counts first, so that a fact counts too whose middle means one class and whose
-    ends mean the other; named values are bins already. A fact that says nothing may come out a little below guessing:
-    where a class is rarer among the judged images, it is commoner among those that the rule is from.
+    Numbers are first put into bins of equal counts, so that a statistic may also separate its middle from its ends;
+    named values are bins already. An uninformative statistic may score slightly below guessing: a class that is rarer
+    in a fold is commoner among the images that the rule is fitted to.
 
     Args:
         values: (N,) numbers or text, none missing.
         is_real: bool (N,), both classes.
-        folds: parts, each judged by the rule of the others.
+        folds: number of parts, each scored by the rule of the others.
         seed: of the parts.
 
     Returns:
-        float64 (N,), log odds of REAL, never fitted to the image itself: above 0 the rule says REAL.
+        float64 (N,), log odds of REAL, cross-fitted: above 0 the rule says REAL.
     """
     bins = strata_of(values, count=BINS)
     scores = np.zeros(len(bins))
@@ -90,7 +90,7 @@ def best_rule(
 
 
 def strata_of(values: NDArray[Any], *, count: int = STRATA) -> NDArray[np.intp]:
-    """Groups of images alike in a fact: bins of equal counts for numbers, one group a value for text."""
+    """Group images by a statistic: bins of equal counts for numbers, one group per value for text."""
     if values.dtype.kind in "OUS":
         return np.asarray(pd.factorize(values)[0], np.intp)
     edges = np.unique(np.quantile(values, np.linspace(0, 1, count + 1)[1:-1]))
@@ -98,12 +98,12 @@ def strata_of(values: NDArray[Any], *, count: int = STRATA) -> NDArray[np.intp]:
 
 
 def carried_rule(learned: NDArray[Any], learned_real: NDArray[np.bool_], values: NDArray[Any]) -> NDArray[np.float64]:
-    """Log odds of REAL, float64 (N,), by a rule as in `best_rule` that is from other images.
+    """Score images by a rule as in `best_rule` that is fitted to other images: float64 (N,) log odds of REAL.
 
     Args:
-        learned: (M,) values of the images that the rule is from.
-        learned_real: bool (M,) of them.
-        values: (N,) values of the images that are judged; one that was never met says nothing.
+        learned: (M,) values of the images that the rule is fitted to.
+        learned_real: bool (M,), their labels.
+        values: (N,) values of the images to score; an unseen value gives 0.
     """
     codes = strata_of(np.concatenate([learned, values]), count=BINS)
     met, asked = codes[: len(learned)], codes[len(learned) :]
@@ -112,11 +112,11 @@ def carried_rule(learned: NDArray[Any], learned_real: NDArray[np.bool_], values:
 
 
 class Matched(NamedTuple):
-    """What a detector does where a fact cannot help it.
+    """A detector's performance where a statistic cannot help it.
 
     Attributes:
-        auroc: of its margin within strata, weighted by how many pairs they could match.
-        accuracy: mean of both classes' recalls within strata, weighted likewise.
+        auroc: of its margin within strata, weighted by the number of matched pairs.
+        accuracy: balanced accuracy within strata, weighted likewise.
     """
 
     auroc: Estimate
@@ -124,7 +124,7 @@ class Matched(NamedTuple):
 
 
 def within_strata(margins: NDArray[Any], is_real: NDArray[np.bool_], strata: NDArray[np.intp]) -> Matched:
-    """AUROC and balanced accuracy of a detector within strata, where both classes are alike in a fact.
+    """Estimate a detector's AUROC and balanced accuracy within strata that match both classes on a statistic.
 
     Args:
         margins: (N,), above 0 the verdict is REAL.
@@ -159,10 +159,10 @@ def within_strata(margins: NDArray[Any], is_real: NDArray[np.bool_], strata: NDA
 
 
 def leaning(scores: NDArray[np.float64], margins: NDArray[Any], is_real: NDArray[np.bool_]) -> Estimate:
-    """How closely a detector's margin follows a rule's score among images of one class; the mean of both classes.
+    """Correlate a detector's margin with a rule's score within each class, and average both classes.
 
-    Within a class the fact cannot be right by knowing the class, so what is left is the detector leaning on it, or on
-    something that goes with it.
+    Within a class the rule cannot be right by knowing the class, so a correlation means that the detector uses the
+    statistic, or something that goes with it.
 
     Returns:
         Spearman's rank correlation, -1 to 1, with the interval of Bonett & Wright (2000); NaN for a constant score.

@@ -1,4 +1,4 @@
-"""What probes are made from: images, the donors of each, and chance that belongs to the image. Needs no torch."""
+"""The inputs of probes: images, their donors, and randomness seeded by the image. Needs no torch."""
 
 import hashlib
 from collections.abc import Sequence
@@ -11,18 +11,18 @@ from numpy.typing import NDArray
 from core.edits.frequency import Spectra, scrambled, spectra_of
 
 Pixels = NDArray[np.uint8]
-# how many blocks that are shuffled fit along a side
+# numbers of shuffled blocks along a side
 BLOCKS = (2, 4, 8)
 
 
 @dataclass(frozen=True, eq=False)
 class Chance:
-    """Everything random that the probes of N images need; each image's is its own, whatever batch it is in.
+    """The randomness that the probes of N images need, independent of the batch that an image is in.
 
     Attributes:
-        uniform: float32 (N, side, side, 3), 0 up to 1.
+        uniform: float32 (N, side, side, 3) in [0, 1).
         normal: float32 (N, side, side), white noise.
-        quarters: float32 (N, 4), 0 up to 1.
+        quarters: float32 (N, 4) in [0, 1).
         orders: blocks along a side -> int (N, B), a permutation of the image's B blocks.
     """
 
@@ -33,7 +33,7 @@ class Chance:
 
     @classmethod
     def of(cls, ids: Sequence[str], *, side: int, seed: int = 0) -> "Chance":
-        """Drawn anew for each id and seed, always the same for the same two."""
+        """Draw for each id and seed; equal ids and seeds give equal numbers."""
         generators = [np.random.default_rng(number_of(one, seed)) for one in ids]
         uniform = np.empty((len(ids), side, side, 3), np.float32)
         normal = np.empty((len(ids), side, side), np.float32)
@@ -49,21 +49,21 @@ class Chance:
 
 
 def number_of(text: str, seed: int) -> int:
-    """A number of 64 bits that a text and a seed always give."""
+    """Hash a text and a seed to a number of 64 bits."""
     return int.from_bytes(hashlib.sha256(f"{seed} {text}".encode()).digest()[:8], "little")
 
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """N images and what their probes need.
+    """N images and the inputs of their probes.
 
     Attributes:
         pixels: uint8 (N, side, side, 3).
-        other: uint8 (N, side, side, 3), for each image one of the other verdict, that the detector judges correctly.
-        same: uint8 (N, side, side, 3), for each another one of the same verdict, judged correctly.
+        other: uint8 (N, side, side, 3), for each image a rightly classified donor of the other verdict.
+        same: uint8 (N, side, side, 3), for each image a rightly classified donor of the same verdict.
         other_means: float32 (N, 3), the mean colour of the class that the image is not called.
         same_means: float32 (N, 3), the mean colour of the class that it is called.
-        chance: what is random.
+        chance: the randomness.
     """
 
     pixels: Pixels
@@ -80,17 +80,17 @@ class Batch:
 
     @cached_property
     def spectra(self) -> Spectra:
-        """Of the images."""
+        """Spectra of the images."""
         return spectra_of(self.pixels)
 
     @cached_property
     def other_spectra(self) -> Spectra:
-        """Of the donors of the other verdict."""
+        """Spectra of the donors of the other verdict."""
         return spectra_of(self.other)
 
     @cached_property
     def same_spectra(self) -> Spectra:
-        """Of the donors of the same verdict."""
+        """Spectra of the donors of the same verdict."""
         return spectra_of(self.same)
 
     @cached_property

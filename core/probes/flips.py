@@ -1,4 +1,4 @@
-"""Which probe turned a verdict, and whether fine detail decides it: one definition for one image and for a test set."""
+"""Flips: which probes change a verdict, and whether fine detail decides it, for one image or a whole test set."""
 
 from collections.abc import Mapping
 
@@ -9,37 +9,37 @@ from numpy.typing import NDArray
 from core.probes.probe import Probe, size_column
 from core.probes.table import PROBES, probe_columns
 
-# what they are for needs no more digits, and the study's file is a third smaller
+# enough digits for comparing, and the study's file is a third smaller
 SIZE_DIGITS = 2
 MARGIN_BITS = 7
-# more than this share of the donors has to follow
+# more than this share of the donors must follow
 MOST = 0.5
 
 
 def own_columns() -> dict[str, Probe]:
-    """The columns of what is done to the image itself: neither controls nor changes of a donor."""
+    """List the columns of changes to the image itself: neither controls nor changes of a donor."""
     return {
         column: probe for column, (probe, _) in probe_columns().items() if not (probe.is_control or probe.changes_donor)
     }
 
 
 def short_sizes(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Numbers with `SIZE_DIGITS` digits and no more."""
+    """Round numbers to `SIZE_DIGITS` significant digits."""
     some = np.where(values > 0, values, 1)
     scale = 10.0 ** (SIZE_DIGITS - 1 - np.floor(np.log10(some)))
     return np.asarray(np.rint(values * scale) / scale, np.float32)
 
 
 def short_margins(margins: NDArray[np.float32]) -> NDArray[np.float16]:
-    """Margins as float16 with `MARGIN_BITS` of the ten bits of the mantissa: to 0.4%, their sign untouched."""
+    """Round margins to float16 with `MARGIN_BITS` bits of mantissa: to 0.4%, their sign unchanged."""
     step = np.uint16(1 << (10 - MARGIN_BITS))
     bits = np.asarray(margins, np.float16).view(np.uint16)
     return np.asarray((bits + step // 2) & ~(step - np.uint16(1)), np.uint16).view(np.float16)
 
 
 def flipped_predictions(margins: pd.DataFrame, called_real: NDArray[np.bool_]) -> pd.DataFrame:
-    """bool, a column a strength: the verdict is another one after the change; where a donor is changed, its verdict has
-    become the image's. False where the change could not be made.
+    """Return bool, a column per strength: the change flips the verdict or, where a donor is changed, gives it the
+    image's verdict. False where the change could not be made.
     """
     return pd.DataFrame(
         {
@@ -51,7 +51,7 @@ def flipped_predictions(margins: pd.DataFrame, called_real: NDArray[np.bool_]) -
 
 
 def controlled_flips(turned: pd.DataFrame) -> pd.DataFrame:
-    """bool, a column a strength of the image's own probes: it turns the verdict and none of its controls does."""
+    """Return bool, a column per strength of the image's own probes: it flips the verdict, and no control of it does."""
     clean = {}
     for column, (probe, strength) in probe_columns().items():
         if not (probe.is_control or probe.changes_donor):
@@ -61,15 +61,15 @@ def controlled_flips(turned: pd.DataFrame) -> pd.DataFrame:
 
 
 def smallest_flips(clean: pd.DataFrame, sizes: pd.DataFrame) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """The smallest change that turns each verdict while its controls do not.
+    """Find the smallest change that flips each verdict while its controls do not.
 
     Args:
         clean: from `controlled_flips`.
         sizes: root mean square of each change in grey levels, columns named by `size_column`.
 
     Returns:
-        intp (N,), the position among the columns of `clean`, -1 where none turns it; float64 (N,), its size in grey
-        levels, NaN where none turns it. Sizes are compared by their first `SIZE_DIGITS` digits.
+        intp (N,), the position among the columns of `clean`, -1 where none flips it; float64 (N,), its size in grey
+        levels, NaN where none flips it. Sizes are compared by their first `SIZE_DIGITS` digits.
     """
     shown = short_sizes(sizes[[size_column(column) for column in clean.columns]].to_numpy(np.float32))
     cost = np.where(clean.to_numpy(bool), shown.astype(np.float64), np.inf)
@@ -78,7 +78,7 @@ def smallest_flips(clean: pd.DataFrame, sizes: pd.DataFrame) -> tuple[NDArray[np
 
 
 def tell(margins: pd.DataFrame, sizes: pd.DataFrame, called_real: NDArray[np.bool_]) -> pd.DataFrame:
-    """What turns each verdict, in the few columns that can be browsed by.
+    """Summarise what flips each verdict in a few columns to browse by.
 
     Args:
         margins: a column for each strength of each probe.
@@ -89,7 +89,7 @@ def tell(margins: pd.DataFrame, sizes: pd.DataFrame, called_real: NDArray[np.boo
     clean = controlled_flips(turned)
     least, size = smallest_flips(clean, sizes)
     own = own_columns()
-    # the last is where nothing turns it
+    # the last is for verdicts that nothing flips
     keys = np.array([*(probe.key for probe in own.values()), None], object)
     families = np.array([probe.family for probe in own.values()])
     flags = clean.to_numpy(bool)
@@ -113,19 +113,18 @@ def tell(margins: pd.DataFrame, sizes: pd.DataFrame, called_real: NDArray[np.boo
     )
 
 
-# what is asked of fine detail at each radius: out, or replaced; its controls; and lent to the other class
+# the tests of fine detail at each radius: removed or replaced, their controls, and put into the other class
 DETAIL_TESTS = ("lowpass", "lowpass_control", "transplant", *PROBES["transplant"].controls, "lend")
 
 
 def detail_decides(shares: Mapping[str, NDArray[np.floating]]) -> NDArray[np.bool_]:
-    """Whether the fine detail beyond one radius decides a verdict, both ways.
+    """Decide whether the fine detail beyond one radius decides a verdict, in both directions.
 
-    Without it, or with that of most donors of the other class in its place, the verdict turns, and not with the
-    controls of that change; and put into most of these donors it makes their verdict the image's.
+    Removing it, or replacing it by that of most donors of the other class, flips the verdict while the controls do not;
+    and put into most of these donors it gives them the image's verdict.
 
     Args:
-        shares: for each of `DETAIL_TESTS`, float (N,), the share of donors with which the verdict turned, 0 to 1 (0 or
-            1 where there is none or one).
+        shares: for each of `DETAIL_TESTS`, float (N,), the share of donors with which the verdict flipped, 0 to 1.
     """
     removed = (shares["lowpass"] > MOST) & (shares["lowpass_control"] <= MOST)
     replaced = shares["transplant"] > MOST

@@ -23,7 +23,7 @@ FAMILIES: dict[Family, str] = {
     "place": "Place",
     "geometry": "Geometry",
 }
-# the side on which labels and keys of lengths were given their numbers
+# the side that labels and keys of lengths refer to
 LABELLED = 2 * frequency.NYQUIST
 Needs = Literal["nothing", "other", "same"]
 
@@ -33,11 +33,11 @@ class Strength:
     """One step of a probe.
 
     Attributes:
-        key: the end of its column's name.
+        key: suffix of its column's name.
         label: for a chart, with its unit.
-        value: what the edit is called with.
-        waves: the waves that a range of the spectrum is, in pixels; "" where it is none.
-        parts: where it is a length of one of so many parts of the side: how many; its label is for `LABELLED` pixels.
+        value: argument of the edit.
+        waves: wavelengths of a range of the spectrum, in words; "" otherwise.
+        parts: for lengths, the number of such parts along a side; the label is for `LABELLED` pixels.
     """
 
     key: str
@@ -47,32 +47,32 @@ class Strength:
     parts: int = 0
 
     def at(self, side: int) -> "Strength":
-        """The same with the label that it has on images of this side."""
+        """Return the strength labelled for images of this side."""
         return replace(self, label=f"{side // self.parts} pixels") if self.parts else self
 
     @property
     def told(self) -> str:
-        """The label, and what it comes to."""
+        """The label with its wavelengths."""
         return f"{self.label}, {self.waves}" if self.waves else self.label
 
 
 @dataclass(frozen=True)
 class Probe:
-    """One thing that is changed.
+    """One nameable change.
 
     Attributes:
-        key: the beginning of its columns' names.
+        key: prefix of its columns' names.
         family: a key of `FAMILIES`.
         title: for a heading or a bar.
-        sentence: what is done to the picture.
-        strengths: weakest first; where they are places or bands, finest first.
+        sentence: what is done to the image.
+        strengths: weakest first; for places or bands, finest first.
         edit: (batch, value of a strength) -> uint8 (N, side, side, 3).
-        means: what a verdict rested on if this turns it and the controls do not.
-        controls: keys of the probes that it is compared with, the fittest first; they have the same strengths.
-        needs: whose pixels it takes beside the image's own: donors of the "other" verdict or of the "same".
-        changes_donor: the picture that is changed and judged is the donor of the other verdict; it turns where its
-            verdict becomes the image's.
-        is_control: it is there for other probes only.
+        means: what a verdict rests on if this flips it and the controls do not.
+        controls: keys of the probes that it is compared with, best matched first; they have the same strengths.
+        needs: donors whose pixels it takes, of the "other" or the "same" verdict, or "nothing".
+        changes_donor: the donor of the other verdict is changed and classified instead; it flips where it gets the
+            image's verdict.
+        is_control: it only serves other probes.
     """
 
     key: str
@@ -89,25 +89,25 @@ class Probe:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The column of each strength: the margin after the change."""
+        """The column of each strength, which holds the margin after the change."""
         return tuple(f"{self.key}_{strength.key}" for strength in self.strengths)
 
     def at(self, side: int) -> tuple[Strength, ...]:
-        """Its strengths, labelled for images of this side."""
+        """Return its strengths, labelled for images of this side."""
         return tuple(strength.at(side) for strength in self.strengths)
 
     def column(self, strength: str) -> str:
-        """The column of the strength with this key."""
+        """Return the column of the strength with this key."""
         return f"{self.key}_{strength}"
 
 
 def size_column(column: str) -> str:
-    """The column that holds how large the change of a margin's column was."""
+    """Return the column that holds the size of the change behind a margin's column."""
     return f"{column}_size"
 
 
 def steps(values: Sequence[float], label: str) -> tuple[Strength, ...]:
-    """Strengths whose keys are their values; `label` is formatted with each, its last word in the plural."""
+    """Make strengths whose keys are their values; `label` is formatted with each, its last word in the plural."""
     labels = [label.removesuffix("s") if value == 1 else label for value in values]
     return tuple(
         Strength(f"{value:g}", text.format(f"{value:g}"), value) for value, text in zip(values, labels, strict=True)
@@ -115,12 +115,12 @@ def steps(values: Sequence[float], label: str) -> tuple[Strength, ...]:
 
 
 def radii(values: Sequence[float], waves: str) -> tuple[Strength, ...]:
-    """Strengths that are radii of the spectrum; `waves` is formatted with the length of a wave at each, in pixels."""
+    """Make strengths that are radii of the spectrum; `waves` is formatted with the wavelength at each, in pixels."""
     return tuple(
         Strength(f"{value:g}", f"radius {value:g}", value, waves.format(wave_length(value))) for value in values
     )
 
 
 def wave_length(radius: float) -> str:
-    """The length in pixels of the waves at a radius of the spectrum, in words: 14 -> "2.3"."""
+    """Write the wavelength in pixels at a radius of the spectrum: 14 -> "2.3"."""
     return f"{round(frequency.wave_length(radius), 1):g}"

@@ -1,4 +1,4 @@
-"""Probes of one image: the verdict after each small change that has a name, and what that comes to in a sentence."""
+"""Probing one image: the verdict after each small named change, and a one-sentence conclusion."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -22,23 +22,23 @@ if TYPE_CHECKING:
     from core.detectors.detector import Detector
 
 Pixels = NDArray[np.uint8]
-# between two looks at `cancel`
+# pictures between two checks of `cancel`
 BATCH = 32
-# a change is amplified so often at most
+# the most that a change is amplified
 MAX_GAIN = 32
 
 
 @dataclass(frozen=True, eq=False)
 class _Job:
-    """One image with everything that its probes need, before any of them was run.
+    """One image with everything that its probes need, before any has been run.
 
     Attributes:
-        other, same: uint8 (K, side, side, 3), donors of the other and of the same verdict, rightly judged.
+        other, same: uint8 (K, side, side, 3), rightly classified donors of the other and the same verdict.
         other_margin: of the first donor of the other verdict, NaN without one.
-        pictures: uint8 (C, side, side, 3), of each column, the image itself where the change cannot be made.
+        pictures: uint8 (C, side, side, 3), one per column; the image itself where the change cannot be made.
         sizes: float32 (C,), NaN where it cannot be made.
-        queue: uint8 (Q, side, side, 3), what is to be judged: the pictures that could be made, then other donors'.
-        lent: what of the queue's end tests which column: (column, number of pictures), in order.
+        queue: uint8 (Q, side, side, 3), the pictures to classify: those that could be made, then the other donors'.
+        lent: the columns that the end of the queue tests: (column, number of pictures), in order.
     """
 
     detector: "Detector"
@@ -65,14 +65,14 @@ def explain_probes(
     """Probe one image, a few dozen changed pictures at a time.
 
     Args:
-        detector: what to explain.
+        detector: to explain.
         pixels: uint8 (1 + D, side, side, 3): the image, then `settings.donors` donors that are FAKE, then those that
-            are REAL; see `core.studies.probes.donors.with_donors`. Without donors, what needs them is left out.
+            are REAL; see `core.studies.probes.donors.with_donors`. Without donors, probes that need them are left out.
         settings: `ProbeSettings()` when None.
-        cancel: asked between batches; once it answers True nothing further is run and the iteration ends.
+        cancel: called between batches; the iteration ends once it returns True.
 
     Yields:
-        Results with more and more of the changes judged; `complete` marks the last, which has the sentence.
+        Results with more and more of the changes classified; the last is `complete` and has the sentence.
 
     Raises:
         ExplanationError: pictures of another shape, fewer than the settings say, or a detector whose answer is no
@@ -108,7 +108,7 @@ def _prepare(detector: "Detector", pixels: Pixels, settings: ProbeSettings) -> _
         raise ExplanationError(f"pixels must hold the image and {settings.donors} donors, not {len(pixels)} pictures")
     margins = _margins(detector, pixels)
     real = margins > 0
-    # a donor that this very detector takes for the other class lends nothing
+    # a donor that this detector misclassifies is not used
     rightly = real == (np.arange(len(pixels)) > settings.donors)
     donors = np.arange(len(pixels)) > 0
     other, same = (np.flatnonzero(donors & rightly & (real == called)) for called in (not real[0], real[0]))
@@ -142,7 +142,7 @@ def _prepare(detector: "Detector", pixels: Pixels, settings: ProbeSettings) -> _
 
 
 def _batch(image: Pixels, other: Pixels, same: Pixels, settings: ProbeSettings, *, called_real: bool) -> Batch:
-    """The image with the first donor of each verdict; where there is none it is its own."""
+    """Make the batch of the image with the first donor of each verdict; without one the image is its own donor."""
     means = np.array(settings.means or np.zeros((2, 3)), np.float32)
     own = int(called_real)
     first, second = (lenders[:1] if len(lenders) else image[None] for lenders in (other, same))
@@ -151,9 +151,9 @@ def _batch(image: Pixels, other: Pixels, same: Pixels, settings: ProbeSettings, 
 
 
 def _other_donors(image: Pixels, other: Pixels, same: Pixels) -> tuple[tuple[tuple[str, int], ...], list[Pixels]]:
-    """Detail swapped with the donors after the first: (column, number of pictures) and the pictures of each."""
+    """Swap detail with the donors after the first: (column, number of pictures) and the pictures of each."""
     lent, made = [], []
-    # the first has been asked with everything else
+    # the first donor is in the main batch
     lenders = {"other": other[1:], "same": same[1:]}
     for key in DETAIL_TESTS:
         probe = PROBES[key]
@@ -162,7 +162,7 @@ def _other_donors(image: Pixels, other: Pixels, same: Pixels) -> tuple[tuple[tup
         donors = lenders[probe.needs]
         copies = np.broadcast_to(image, donors.shape)
         none = np.zeros((len(donors), 3), np.float32)
-        # nothing of this is left to chance
+        # these edits use no randomness
         batch = Batch(copies, donors, donors, none, none, Chance.of([""] * len(donors), side=len(image)))
         for strength in probe.strengths:
             lent.append((probe.column(strength.key), len(donors)))
@@ -222,14 +222,14 @@ def _smallest(job: _Job, after: tuple[After, ...], clean: pd.DataFrame) -> Flip 
 
 
 def amplified(picture: Pixels, image: Pixels) -> tuple[Pixels, int]:
-    """uint8 like both, grey (128) where they are equal, and the whole number that their difference is amplified by."""
+    """Amplify the difference of two images around grey (128), and return the integer factor as well."""
     change = picture.astype(np.int64) - image
     gain = int(np.clip(127 // max(int(np.abs(change).max()), 1), 1, MAX_GAIN))
     return np.clip(128 + gain * change, 0, 255).astype(np.uint8), gain
 
 
 def _detail(job: _Job, turned: pd.DataFrame, found: NDArray[np.float32]) -> tuple[DetailTest, ...]:
-    """The tests of fine detail, with all donors."""
+    """Run the tests of fine detail with all donors."""
     if not len(job.other):
         return ()
     called_real = job.margin > 0

@@ -1,4 +1,4 @@
-"""What the probes of one image say: plain values and pictures, made by probing.py. Needs no torch."""
+"""The results of probing one image: plain values and pictures. Needs no torch."""
 
 import math
 from dataclasses import dataclass
@@ -16,14 +16,13 @@ Colour = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class ProbeSettings:
-    """How one image is probed; hashable, so that equal settings find a cached result.
+    """The settings for probing one image; hashable, so that equal settings find a cached result.
 
     Attributes:
-        name: the image's id; everything random belongs to it, so that a run's image gets what its study gave it.
-        seed: of all that is random.
-        donors: how many of the pictures handed in after the image are donors that are FAKE; the others are REAL.
-        means: mean red, green and blue of the images of each class, FAKE first, 0 to 255; None leaves out what moves
-            the mean colour.
+        name: the image's id, which seeds all randomness, so that a run's image gets the same as in the study.
+        seed: of all randomness.
+        donors: number of FAKE donors after the image; the remaining pictures are REAL donors.
+        means: mean red, green and blue of each class, FAKE first, 0 to 255; None leaves out probes of the mean colour.
     """
 
     name: str = ""
@@ -47,8 +46,8 @@ class After(NamedTuple):
             where a donor is changed. Both NaN where the change could not be made.
         p_real: probability of REAL after it, 0 to 1.
         size: root mean square of the change, grey levels 0 to 255.
-        turned: the verdict is another one; where a donor is changed, its verdict has become the image's.
-        clean: it turned, and with none of its controls of the same strength; never for a control.
+        flipped: the verdict has changed; where a donor is changed, it has become the image's.
+        controlled: it flipped, and none of its controls of the same strength did; never for a control.
         side: of the picture, in pixels.
     """
 
@@ -63,39 +62,39 @@ class After(NamedTuple):
 
     @property
     def probe(self) -> Probe:
-        """What was done."""
+        """The probe."""
         return probe_columns()[self.column][0]
 
     @property
     def strength(self) -> Strength:
-        """How strongly."""
+        """Its strength."""
         return probe_columns()[self.column][1].at(self.side)
 
     @property
     def verdict(self) -> ClassName:
-        """What the detector calls the changed picture."""
+        """The verdict on the changed picture."""
         return "REAL" if self.margin > 0 else "FAKE"
 
     @property
     def known(self) -> bool:
-        """Whether the change could be made."""
+        """False where the change could not be made."""
         return not math.isnan(self.margin)
 
     @property
     def controls(self) -> tuple[str, ...]:
-        """The columns of its controls at the same strength, the fittest first."""
+        """The columns of its controls at the same strength, best matched first."""
         return tuple(PROBES[key].column(self.strength.key) for key in self.probe.controls)
 
 
 @dataclass(frozen=True, eq=False)
 class Flip:
-    """The smallest change that turns the verdict while its controls do not, as pictures.
+    """The smallest change that flips the verdict while its controls do not, as pictures.
 
     Attributes:
-        after: which change, and what came of it.
+        after: the change and its effect.
         picture: uint8 (side, side, 3), the changed image.
-        difference: uint8 (side, side, 3), what was changed: 128 where nothing was, `gain` times the change added.
-        gain: how many times it is amplified, so that its largest value just fits.
+        difference: uint8 (side, side, 3), 128 plus `gain` times the change.
+        gain: amplification, so that the largest value just fits.
     """
 
     after: After
@@ -105,16 +104,16 @@ class Flip:
 
 
 class DetailTest(NamedTuple):
-    """Whether the detail finer than one radius decides the verdict, both ways.
+    """A test, in both directions, of whether the detail finer than one radius decides the verdict.
 
     Attributes:
         radius: label of the strength.
-        removed: the verdict turns without that detail, and not with as much coarse detail taken out.
-        donors: images of the other verdict that were asked.
-        replaced: with how many of them it turns when their detail takes the place of its own.
-        control: the most that a control of that reaches, as a share of those it was made with, 0 to 1.
-        lent: how many of them get the image's verdict when they get its detail.
-        decides: see `probe_turns.detail_decides`.
+        removed: the verdict flips without that detail, but not with as much coarse detail removed.
+        donors: number of donors of the other verdict.
+        replaced: number of donors whose detail in place of the image's own flips the verdict.
+        control: the largest share of donors that flip it under a control, 0 to 1.
+        lent: number of donors that get the image's verdict with its detail.
+        decides: see `core.probes.flips.detail_decides`.
     """
 
     radius: str
@@ -131,13 +130,13 @@ class ProbeResult(Judged):
     """The verdict on one image after each small change that has a name.
 
     Attributes:
-        settings: what was asked for.
-        after: one for each of `probe_columns`, in that order; those that are not run yet are not known.
+        settings: of the probing.
+        after: one for each of `probe_columns`, in that order; NaN where not run yet.
         pictures: uint8 (C, side, side, 3), the changed picture of each.
-        smallest: the smallest change that turns the verdict while its controls do not; None where none does.
-        detail: one for each radius at which detail was lent both ways; empty without donors of the other verdict.
-        sentence: what it comes to.
-        done, total: pictures that the detector has judged, and will have.
+        smallest: the smallest change that flips the verdict while its controls do not; None where none does.
+        detail: one test per radius; empty without donors of the other verdict.
+        sentence: the conclusion.
+        done, total: number of pictures classified so far, and in all.
     """
 
     settings: ProbeSettings
@@ -151,14 +150,14 @@ class ProbeResult(Judged):
 
     @property
     def complete(self) -> bool:
-        """Whether nothing is to come."""
+        """True where no further result follows."""
         return self.done == self.total
 
     def get(self, column: str) -> After:
-        """What one strength of one probe did."""
+        """Return the effect of one strength of one probe."""
         return self.after[list(probe_columns()).index(column)]
 
     @property
     def flipping(self) -> tuple[After, ...]:
-        """Every change that turns the verdict while its controls do not, smallest first."""
+        """Every change that flips the verdict while its controls do not, smallest first."""
         return tuple(sorted((one for one in self.after if one.controlled), key=lambda one: one.size))

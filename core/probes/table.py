@@ -1,7 +1,7 @@
-"""The probes: small changes that have a name, each with strengths, plain words, and the control that fits it.
+"""The table of probes: small named changes, each with strengths, plain words, and matched controls.
 
-A probe changes one nameable thing and asks whether the verdict turns. Its controls do as much to the picture without
-the thing that is meant, so that what turns under a control as well says nothing. Needs no torch.
+A probe changes one nameable thing and checks whether the verdict flips. Its controls change as much of the image but
+not that thing, so a flip under a control as well shows nothing. Needs no torch.
 """
 
 import numpy as np

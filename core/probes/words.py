@@ -1,11 +1,12 @@
-"""The one sentence that the probes of an image come to, built from what was measured and nothing else."""
+"""The one-sentence conclusion from an image's probes, built only from what was measured."""
 
+from core.images.labels import other_class
 from core.probes.results import After, DetailTest, ProbeResult
 from core.probes.table import probe_columns
 
 
 def conclude(result: ProbeResult) -> str:
-    """What decides this verdict, as far as the probes can tell."""
+    """Say what decides this verdict, as far as the probes can tell."""
     test = next((one for one in result.detail if one.decides), None)
     if test is not None:
         return f"{_detail(result, test)}{_also(result)}."
@@ -13,24 +14,24 @@ def conclude(result: ProbeResult) -> str:
         after = result.smallest.after
         control = _controls(after)
         return (
-            f"Called {result.verdict}: the smallest change that turns it is {name_of(after)}, "
+            f"Called {result.verdict}: the smallest change that flips it is {name_of(after)}, "
             f"which moves values by about {levels(after.size)} of 255{control}."
         )
     return _unturned(result)
 
 
 def name_of(after: After) -> str:
-    """What was done and how strongly, for use within a sentence."""
+    """Name a change and its strength within a sentence."""
     return f"“{after.probe.title.lower()}” ({after.strength.label})"
 
 
 def levels(size: float) -> str:
-    """The root mean square of a change in words."""
+    """Write the root mean square of a change in words."""
     return f"{size:.1f} grey levels" if size < 10 else f"{size:.0f} grey levels"
 
 
 def _detail(result: ProbeResult, test: DetailTest) -> str:
-    other = "REAL" if result.verdict == "FAKE" else "FAKE"
+    other = other_class(result.verdict)
     taken = (
         f"without what is finer than {test.radius} it is called {other}"
         if test.removed
@@ -47,7 +48,7 @@ def _also(result: ProbeResult) -> str:
     if result.smallest is None:
         return ""
     after = result.smallest.after
-    return f"; the smallest change that turns it is {name_of(after)}, about {levels(after.size)} of 255"
+    return f"; the smallest change that flips it is {name_of(after)}, about {levels(after.size)} of 255"
 
 
 def _controls(after: After) -> str:
@@ -63,12 +64,12 @@ def _unturned(result: ProbeResult) -> str:
     if turned:
         first = min(turned, key=lambda one: one.size)
         return (
-            f"Called {result.verdict}: what turns it says nothing, because a control turns it as well; "
+            f"Called {result.verdict}: whatever flips it shows nothing, because a control flips it as well; "
             f"the smallest such change is {name_of(first)}."
         )
     sign = 1 if result.verdict == "REAL" else -1
     nearest = min(tried, key=lambda one: sign * one.margin)
     return (
-        f"Called {result.verdict}, and none of {len(tried)} changes turns it; {name_of(nearest)} comes nearest, with a "
+        f"Called {result.verdict}, and none of {len(tried)} changes flips it; {name_of(nearest)} comes closest, with a "
         f"margin of {nearest.margin:+.1f} instead of {result.margin:+.1f}."
     )

@@ -1,12 +1,11 @@
-"""The charts of a report: still pictures (SVG) that need no script and can be printed."""
+"""The charts of a report: SVG pictures that need no script and can be printed."""
 
 from __future__ import annotations
 
-import base64
 import io
 import warnings
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -17,13 +16,15 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from core.images.palette import CLASS_COLOURS, FAKE, REAL, UNDECIDED
+from core.images.decoding import data_url
+from core.images.labels import CLASSES
+from core.images.palette import CLASS_COLOURS, CURVE, FAKE, REAL, UNDECIDED
 from core.metrics.classification import Sweep
 from core.system.files import harmless
 
 INK = "#1d2026"
 GREY = "#6a707b"
-# of a name beside a bar
+# letters of a name beside a bar
 MOST_LETTERS = 32
 STYLE: Any = {
     "font.family": "sans-serif",
@@ -36,9 +37,9 @@ STYLE: Any = {
     "xtick.color": GREY,
     "ytick.color": GREY,
     "legend.frameon": False,
-    # text stays text: it is read aloud, searched, and drawn in the reader's own font
+    # text stays text, to be read aloud, searched, and drawn in the reader's own font
     "svg.fonttype": "none",
-    # a category may have two dollar signs in its name
+    # a category's name may contain dollar signs
     "text.parse_math": False,
     # the same picture gives the same bytes
     "svg.hashsalt": "telltale",
@@ -47,15 +48,16 @@ STYLE: Any = {
 
 @dataclass(frozen=True)
 class Drawn:
-    """A chart.
+    """A chart with its caption.
 
     Attributes:
         svg: the picture.
-        inches: its width where its text has the size of the page's.
-        alt: what it shows, for those who do not see it.
-        caption: what it shows and what to conclude.
+        inches: width at which its text has the size of the page's.
+        alt: description for those who do not see it.
+        caption: what it shows, and what to conclude.
     """
 
+    kind: ClassVar = "figure"
     svg: bytes
     inches: float
     alt: str
@@ -64,16 +66,16 @@ class Drawn:
     @property
     def url(self) -> str:
         """The picture as a data URL."""
-        return "data:image/svg+xml;base64," + base64.b64encode(self.svg).decode()
+        return data_url(self.svg, mime="image/svg+xml")
 
 
 def confusion(counts: NDArray[np.int64]) -> Drawn:
-    """The confusion matrix as four squares, from int (2, 2) counts [true][called], FAKE first."""
+    """Draw the confusion matrix from int (2, 2) counts [true][called], FAKE first."""
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     with rc_context(STYLE):
         figure, axes = _new(5.2, 4.2)
-        for true, name in enumerate(("FAKE", "REAL")):
-            for called, verdict in enumerate(("FAKE", "REAL")):
+        for true, name in enumerate(CLASSES):
+            for called, verdict in enumerate(CLASSES):
                 share = float(shares[true, called])
                 axes.add_patch(_square(called, 1 - true, CLASS_COLOURS[verdict], 0.12 + 0.75 * share))
                 ink = "white" if share > 0.55 else INK
@@ -86,52 +88,56 @@ def confusion(counts: NDArray[np.int64]) -> Drawn:
         axes.tick_params(length=0)
         for side in ("left", "bottom"):
             axes.spines[side].set_visible(False)
-        (right_fake, passed), (accused, right_real) = counts.tolist()
+        (fake_fake, fake_real), (real_fake, real_real) = counts.tolist()
         alt = (
-            f"Confusion matrix: of the FAKE images {right_fake:,} are called FAKE and {passed:,} REAL; of the REAL "
-            f"images {accused:,} are called FAKE and {right_real:,} REAL."
+            f"Confusion matrix: of the FAKE images {fake_fake:,} are called FAKE and {fake_real:,} REAL; of the REAL "
+            f"images {real_fake:,} are called FAKE and {real_real:,} REAL."
         )
-        return _drawn(figure, alt, "Who is taken for what. A row is what images are, a column what they are called.")
+        return _drawn(figure, alt, "Confusion matrix: rows are labels, columns predictions.")
 
 
-def curves(swept: Sweep, *, caught: float, accused: float, precision: float, caption: str) -> Drawn:
-    """ROC, and precision over recall, with the run's own threshold as a dot."""
+def curves(swept: Sweep, *, recall: float, false_positive_rate: float, precision: float, caption: str) -> Drawn:
+    """Draw ROC and precision-recall curves, with the run's own threshold as a dot."""
     with rc_context(STYLE):
         figure = Figure(figsize=(8.4, 3.9), layout="constrained")
         roc, pr = figure.subplots(1, 2)
         roc.plot([0, 1], [0, 1], linestyle=":", color=GREY, label="guessing")
-        roc.plot(swept.false_positive_rate, swept.true_positive_rate, color=REAL, label="every threshold")
-        roc.plot([accused], [caught], "o", color=INK, label="the run's threshold")
-        roc.set(xlabel="REAL images accused", ylabel="FAKE images caught", title="ROC")
+        roc.plot(swept.false_positive_rate, swept.true_positive_rate, color=CURVE, label="all thresholds")
+        roc.plot([false_positive_rate], [recall], "o", color=INK, label="the run's threshold")
+        roc.set(
+            xlabel="false-positive rate (REAL called FAKE)", ylabel="true-positive rate (FAKE called FAKE)", title="ROC"
+        )
         roc.legend(loc="lower right", fontsize=9)
-        pr.plot(swept.true_positive_rate, swept.precision, color=REAL)
-        pr.plot([caught], [precision], "o", color=INK)
-        pr.set(xlabel="FAKE images caught (recall)", ylabel="of those called FAKE, are so", title="Precision")
+        pr.plot(swept.true_positive_rate, swept.precision, color=CURVE)
+        pr.plot([recall], [precision], "o", color=INK)
+        pr.set(xlabel="recall of FAKE", ylabel="precision of FAKE", title="Precision-recall")
         for axes in (roc, pr):
             _shares(axes)
         alt = (
-            f"ROC curve and precision-recall curve; at the run's threshold {caught:.1%} of FAKE are caught, "
-            f"{accused:.1%} of REAL accused, and {precision:.1%} of what is called FAKE is so."
+            f"ROC curve and precision-recall curve; at the run's threshold {recall:.1%} of FAKE and "
+            f"{false_positive_rate:.1%} of REAL are called FAKE, with a precision of {precision:.1%}."
         )
         return _drawn(figure, alt, caption)
 
 
 def calibration(found: pd.DataFrame, *, caption: str) -> Drawn:
-    """Share of right verdicts by confidence, from `core.metrics.classification.calibration`."""
+    """Draw accuracy by confidence, from `core.metrics.classification.calibration`."""
     with rc_context(STYLE):
         figure, axes = _new(5.2, 3.9)
-        axes.plot([0.5, 1], [0.5, 1], linestyle=":", color=GREY, label="confidence that can be believed")
+        axes.plot([0.5, 1], [0.5, 1], linestyle=":", color=GREY, label="perfect calibration")
         errors = [found["accuracy"] - found["low"], found["high"] - found["accuracy"]]
-        axes.errorbar(found["confidence"], found["accuracy"], yerr=errors, fmt="o", color=REAL, label="this run, 95%")
-        axes.set(xlabel="confidence", ylabel="right verdicts", xlim=(0.48, 1.02), ylim=(0, 1.03))
+        axes.errorbar(
+            found["confidence"], found["accuracy"], yerr=errors, fmt="o", color=REAL, label="this run, 95% intervals"
+        )
+        axes.set(xlabel="confidence", ylabel="accuracy", xlim=(0.48, 1.02), ylim=(0, 1.03))
         _percent(axes)
         axes.legend(loc="lower right", fontsize=9)
         points = "; ".join(f"{row.confidence:.0%} sure: {row.accuracy:.0%} right" for row in found.itertuples())
-        return _drawn(figure, f"Share of right verdicts by confidence. {points}.", caption)
+        return _drawn(figure, f"Accuracy by confidence. {points}.", caption)
 
 
 def rates(found: pd.DataFrame, *, overall: float, caption: str) -> Drawn:
-    """Error rates with intervals, worst on top, from `core.metrics.classification.error_by`."""
+    """Draw error rates with intervals, worst on top, from `core.metrics.classification.error_by`."""
     shown = found.iloc[::-1]
     names = [_short(value) for value in shown["value"]]
     with rc_context(STYLE):
@@ -139,9 +145,9 @@ def rates(found: pd.DataFrame, *, overall: float, caption: str) -> Drawn:
         errors = [shown["rate"] - shown["low"], shown["high"] - shown["rate"]]
         axes.barh(range(len(shown)), shown["rate"], xerr=errors, color=UNDECIDED, ecolor=INK, height=0.62)
         axes.axvline(overall, linestyle="--", color=INK, linewidth=1)
-        # by place and not by name: two may be as one when shortened
+        # by position: two names may be equal when shortened
         axes.set_yticks(range(len(shown)), names)
-        axes.set(xlabel="wrong verdicts (dashed: all images)")
+        axes.set(xlabel="error rate (dashed: all images)")
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:.1%}")
         axes.tick_params(axis="y", length=0)
         listed = "; ".join(f"{_short(row.value)} {row.rate:.1%}" for row in found.itertuples())
@@ -149,13 +155,13 @@ def rates(found: pd.DataFrame, *, overall: float, caption: str) -> Drawn:
 
 
 def _short(value: object) -> str:
-    """A category's name as it fits beside a bar."""
+    """Shorten a category's name to fit beside a bar."""
     name = harmless(str(value)).replace("_", " ")
     return name if len(name) <= MOST_LETTERS else f"{name[: MOST_LETTERS - 1]}…"
 
 
 def training(history: list[dict[str, Any]], *, caption: str) -> Drawn:
-    """Accuracy by epoch."""
+    """Draw accuracy by epoch."""
     table = pd.DataFrame(history)
     names = {"train_accuracy": ("training images", GREY), "val_accuracy": ("held-out images", REAL)}
     with rc_context(STYLE):
@@ -165,7 +171,7 @@ def training(history: list[dict[str, Any]], *, caption: str) -> Drawn:
             if column in table and table[column].notna().any():
                 axes.plot(table["epoch"], table[column], "o-", markersize=3.5, color=colour, label=name)
                 told.append(f"{name} {table[column].dropna().iloc[-1]:.1%} at the end")
-        axes.set(xlabel="epoch", ylabel="right verdicts")
+        axes.set(xlabel="epoch", ylabel="accuracy")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         _percent(axes, y_only=True)
         axes.legend(loc="lower right", fontsize=9)
@@ -195,7 +201,7 @@ def ranking(found: dict[str, pd.DataFrame], *, caption: str, count: int = 8) -> 
 
 
 def estimates(found: pd.DataFrame, *, unit: str, caption: str, zero: bool = True) -> Drawn:
-    """Values with intervals, a row each, a colour and a shape for each verdict.
+    """Draw values with intervals, a row each, with a colour and a shape per verdict.
 
     Args:
         found: columns `group`, `name`, `value`, `low`, `high`.
@@ -229,7 +235,7 @@ def _named(found: pd.DataFrame) -> list[Any]:
 
 
 def _new(width: float, height: float) -> tuple[Figure, Axes]:
-    # not pyplot, which keeps figures and is not safe between threads
+    # pyplot keeps figures and is not thread-safe
     figure = Figure(figsize=(width, height), layout="constrained")
     return figure, figure.subplots()
 
@@ -252,7 +258,7 @@ def _percent(axes: Axes, *, y_only: bool = False) -> None:
 def _drawn(figure: Figure, alt: str, caption: str) -> Drawn:
     file = io.BytesIO()
     with warnings.catch_warnings():
-        # the reader's browser has fonts for letters that this process has none for
+        # the reader's browser may have fonts that this process lacks
         warnings.filterwarnings("ignore", r"Glyph \d+ .*missing from font", UserWarning)
         # without its date, so that the same report has the same bytes
         figure.savefig(file, format="svg", metadata={"Date": None})

@@ -1,8 +1,7 @@
-"""The page of a report: what a run, or a selection of it, comes to. One HTML file without script or network."""
+"""The report of a run or of a selection of its images: one HTML file without script or network."""
 
 from __future__ import annotations
 
-import html
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,7 +15,7 @@ from core.metrics.classification import calibration, class_scores, confusion_at,
 from core.metrics.intervals import wilson_interval
 from core.report import figures
 from core.report.figures import Drawn
-from core.report.parts import bullets, figure, limits, listed, page, percent, section, sentence, table_of
+from core.report.parts import Block, Bullets, Heading, Note, Section, Table, limits, listed, page, percent, sentence
 from core.report.selection import Selection, selection_report
 from core.report.settings import settings
 from core.runs.finding import HOMES, find_detectors
@@ -47,17 +46,17 @@ def report_of(
     selection: Selection | None = None,
     pictures: Pictures | None = None,
 ) -> str:
-    """The HTML of the report of a run, or of a selection of its images.
+    """Write the HTML report of a run, or of a selection of its images.
 
     Args:
-        run: what is reported.
+        run: to report on.
         detector: manifest of the detector that made it, for its training and settings.
         answers: the run's studies (`core.studies.store.find_studies`).
         problems: sentences about studies that could not be read.
         table: from `core.runs.browsing.browse_table`, which has the columns of studies too; the run's own rows when
             None.
         selection: the images it is about; all of them when None.
-        pictures: where the selection's pixels are.
+        pictures: the selection's pixels.
     """
     if selection is None:
         return run_report(run, detector=detector, answers=answers or {}, problems=problems)
@@ -65,16 +64,16 @@ def report_of(
 
 
 def save_report(path: Path, run: Run, **parts: Any) -> None:
-    """Write the report that `report_of` makes, whole or not at all, into an HTML file."""
+    """Write a report to an HTML file, whole or not at all; arguments as for `report_of`."""
     text = report_of(run, **parts)
     write_bytes_atomically(path, lambda file: _write(file, text))
 
 
 def gather(run: Run, homes: tuple[Path, ...] = HOMES) -> dict[str, Any]:
-    """What `report_of` is told of a run beside its verdicts: `detector`, `answers` and `problems`, read from disk.
+    """Read what `report_of` takes besides the run: `detector`, `answers` and `problems`.
 
     Args:
-        run: what is reported.
+        run: to report on.
         homes: folders that hold detectors/.
     """
     found = find_studies(run)
@@ -98,41 +97,39 @@ def gather(run: Run, homes: tuple[Path, ...] = HOMES) -> dict[str, Any]:
 def run_report(
     run: Run, *, detector: Mapping[str, Any] | None, answers: Mapping[str, Answer], problems: Sequence[str] = ()
 ) -> str:
-    """The HTML of a whole run; every number is read from the run and its studies."""
+    """Write the HTML report of a whole run; every number is read from the run and its studies."""
     manifest = run.manifest
     metrics = manifest["metrics"]["all"]
     if not metrics["images"]:
-        return page(run, f"{run.name}: a run without images", ["The run holds no image; nothing was measured."], "")
-    body = "".join(
-        [
-            section("How good it is", *_quality(run, detector)),
-            _studies(run, answers, problems),
-            section("What this report cannot say", bullets(limits(run))),
-            section("Settings and hashes", settings(run, detector, answers)),
-        ]
-    )
-    return page(run, f"{manifest['detector']} on {manifest['set']}", _lead(run, answers), body)
+        return page(run, f"{run.name}: a run without images", ["The run holds no image; nothing was measured."], [])
+    sections = [
+        Section("How good is it?", _quality(run, detector)),
+        Section("What the studies found", _studies(run, answers, problems)),
+        limits(run),
+        settings(run, detector, answers),
+    ]
+    return page(run, f"{manifest['detector']} on {manifest['set']}", _lead(run, answers), sections)
 
 
 def _lead(run: Run, answers: Mapping[str, Answer]) -> list[str]:
     metrics, manifest = run.manifest["metrics"]["all"], run.manifest
     wrong = metrics["images"] - round(metrics["accuracy"] * metrics["images"])
     low, high = wilson_interval(metrics["images"] - wrong, metrics["images"])
-    (_, passed), (accused, _) = metrics["confusion"]
+    (_, fake_real), (real_fake, _) = metrics["confusion"]
     lead = [
         f"It is right on {percent(metrics['accuracy'])} of {metrics['images']:,} images ({percent(float(low))} to "
         f"{percent(float(high))}).",
-        f"{passed:,} generated images pass as photographs; {accused:,} photographs are called generated.",
+        f"{fake_real:,} FAKE called REAL, {real_fake:,} REAL called FAKE.",
         f"{_leaks(run)} and {manifest['repeats']:,} are copies of another; " + _without(manifest["metrics"]["clean"]),
     ]
     # what each study found first is its most telling
     first = (tell(found).whole for answer in answers.values() for found in answer.findings[:1])
-    return [*map(sentence, lead), *map(sentence, first)]
+    return [*lead, *map(sentence, first)]
 
 
 def _leaks(run: Run) -> str:
     if not run.leaks_checked:
-        return "Whether images were also in its training set was not checked"
+        return "It was not checked whether images were also in its training set"
     return f"{run.manifest['leaked']:,} of the images were also in its training set"
 
 
@@ -144,44 +141,42 @@ def _without(kept: Mapping[str, Any]) -> str:
     )
 
 
-def _quality(run: Run, detector: Mapping[str, Any] | None) -> list[str]:
+def _quality(run: Run, detector: Mapping[str, Any] | None) -> list[Block]:
     table = run.predictions
     counts = confusion_at(table)
-    drawn = [figures.confusion(counts)]
     scores = class_scores(counts)
-    parts = []
+    parts: list[Block] = [figures.confusion(counts), Table(["Class", "Precision", "Recall", "F1"], _score_rows(scores))]
     if counts.sum(axis=1).all():
         caption = (
-            "What another threshold would give. The nearer the curves come to the upper left (ROC) and upper right "
-            "(precision) corner, the better; the dot is the run's threshold."
+            "All thresholds at once. The closer a curve is to the upper left corner (ROC) or the upper right one "
+            "(precision-recall), the better; the dot is the run's threshold."
         )
-        drawn.append(
+        parts.append(
             figures.curves(
                 sweep(table),
-                caught=scores.loc["FAKE", "recall"],
-                accused=1 - scores.loc["REAL", "recall"],
+                recall=scores.loc["FAKE", "recall"],
+                false_positive_rate=1 - scores.loc["REAL", "recall"],
                 precision=scores.loc["FAKE", "precision"],
                 caption=caption,
             )
         )
-    parts.append(table_of(["Class", "Precision", "Recall", "F1"], _score_rows(scores)))
-    caption = "Whether its confidence can be believed: if so, the points lie on the dotted line."
-    drawn.append(figures.calibration(calibration(table), caption=caption))
+    caption = "Calibration: where confidence can be believed, the points lie on the dotted line."
+    parts.append(figures.calibration(calibration(table), caption=caption))
     found = error_by(table, "category")
     if len(found):
         wrong = float(1 - is_right(table).mean())
-        caption = "Where it fails. The lines are 95% intervals: where two overlap, the difference may be chance."
-        drawn.append(figures.rates(largest(found), overall=wrong, caption=caption + _of_all(found)))
+        caption = "Error rate by category. Where two of the 95% intervals overlap, the difference may be chance."
+        parts.append(figures.rates(largest(found), overall=wrong, caption=caption + _of_all(found)))
     if detector and detector.get("history"):
-        caption = "How it was trained: right verdicts after each pass over the training images."
-        drawn.append(figures.training(list(detector["history"]), caption=caption))
-    return [figure(drawn[0]), *parts, *map(figure, drawn[1:])]
+        caption = "Training: accuracy after each pass over the training images."
+        parts.append(figures.training(list(detector["history"]), caption=caption))
+    return parts
 
 
 def _of_all(found: pd.DataFrame) -> str:
-    """What is said where only the largest categories are drawn."""
+    """Say so where only the largest categories are drawn."""
     shown, of = len(largest(found)), len(found)
-    return f" Drawn are the {shown} of {of:,} categories that have the most images." if shown < of else ""
+    return f" Shown are the {shown} of {of:,} categories with the most images." if shown < of else ""
 
 
 def _score_rows(scores: pd.DataFrame) -> list[list[str]]:
@@ -191,21 +186,17 @@ def _score_rows(scores: pd.DataFrame) -> list[list[str]]:
     ]
 
 
-def _studies(run: Run, answers: Mapping[str, Answer], problems: Sequence[str]) -> str:
-    parts = []
+def _studies(run: Run, answers: Mapping[str, Answer], problems: Sequence[str]) -> list[Block]:
+    parts: list[Block] = []
     for answer in answers.values():
         about = answer.about
-        parts.append(f"<h3>{html.escape(about['title'])}</h3><p>{html.escape(about['question'])}</p>")
-        parts.append(bullets(tell(one).full for one in answer.findings))
-        parts += [figure(drawn) for drawn in _study_figures(run, answer)]
-        parts.append(
-            f'<p class="note">{about["images"]:,} images. Compared with: {html.escape(about["control"])} Settings: '
-            f"{html.escape(listed(about['parameters']))}.</p>"
-        )
-    parts += [f'<p class="note">{html.escape(problem)}</p>' for problem in problems]
-    if not parts:
-        parts.append("<p>No study has been made of this run.</p>")
-    return section("What the studies found", *parts)
+        parts.append(Heading(about["title"], about["question"]))
+        parts.append(Bullets([sentence(tell(one).full) for one in answer.findings]))
+        parts += _study_figures(run, answer)
+        compared = f"{about['images']:,} images. Compared with: {about['control']}"
+        parts.append(Note(f"{compared} Settings: {listed(about['parameters'])}."))
+    parts += map(Note, problems)
+    return parts or [Note("No study has been made of this run.")]
 
 
 def _study_figures(run: Run, answer: Answer) -> list[Drawn]:

@@ -1,18 +1,16 @@
-"""The report of some of a run's images: what a filter found."""
+"""The report of the images that a filter finds in a run."""
 
-import base64
-import html
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.images.decoding import encode_png
+from core.images.decoding import data_url
 from core.metrics.classification import HALF, confidence_of, confusion_at, error_by, largest
 from core.metrics.intervals import wilson_interval
 from core.report import figures
-from core.report.parts import bullets, figure, limits, page, percent, section
+from core.report.parts import Note, Section, Tiles, limits, page, percent
 from core.report.settings import settings
 from core.runs.filter import Filter
 from core.runs.pictures import Pictures
@@ -30,7 +28,7 @@ _WORDS = {
 
 @dataclass(frozen=True, eq=False)
 class Selection:
-    """The images of a report that is not about all of them.
+    """The images that a report is about, where these are not all.
 
     Attributes:
         wanted: the filter that found them.
@@ -42,19 +40,19 @@ class Selection:
 
 
 def selection_report(run: Run, table: pd.DataFrame, selection: Selection, *, pictures: Pictures | None = None) -> str:
-    """The HTML of some of a run's images.
+    """Write the HTML report of some of a run's images.
 
     Args:
-        run: they are of.
+        run: that holds them.
         table: the run's rows, as `core.runs.browsing.browse_table` gives them.
-        selection: which.
-        pictures: where their pixels are; None for a report without pictures.
+        selection: of its images.
+        pictures: their pixels; None for a report without pictures.
     """
     rows = table.iloc[selection.rows]
     words = describe(selection.wanted)
     title = f"{len(rows):,} images of {run.name}"
     if rows.empty:
-        return page(run, title, ["No image fits this selection.", html.escape(words)], "")
+        return page(run, title, ["No image fits this selection.", words], [])
     counts = confusion_at(rows, selection.wanted.threshold)
     wrong, of = int(counts[0, 1] + counts[1, 0]), int(counts.sum())
     low, high = wilson_interval(wrong, of)
@@ -63,28 +61,21 @@ def selection_report(run: Run, table: pd.DataFrame, selection: Selection, *, pic
     if wrong in (0, of):
         told = f"{'None' if wrong == 0 else 'Every one'} of the verdicts on them is wrong."
     lead = [
-        f"The selection: {html.escape(words)}.",
+        f"The selection: {words}.",
         f"{of:,} of the run's {len(run):,} images fit it. {told} Over the whole run "
         f"{percent(1 - run.manifest['metrics']['all']['accuracy'])} are wrong.",
     ]
-    parts = [figure(figures.confusion(counts))]
+    drawn = [figures.confusion(counts)]
     found = error_by(rows, "category", threshold=selection.wanted.threshold)
     if len(found) > 1 and 0 < wrong < of:
-        caption = "Wrong verdicts by what the image shows; the lines are 95% intervals."
-        parts.append(figure(figures.rates(largest(found), overall=wrong / of, caption=caption)))
-    body = "".join(
-        [
-            section("Verdicts", *parts),
-            section("The images", _tiles(rows, selection, pictures)),
-            section("What this report cannot say", bullets(limits(run))),
-            section("Settings and hashes", settings(run, None, {})),
-        ]
-    )
-    return page(run, title, lead, body)
+        caption = "Error rate by category; the lines are 95% intervals."
+        drawn.append(figures.rates(largest(found), overall=wrong / of, caption=caption))
+    images = Section("The images", _tiles(rows, selection, pictures))
+    return page(run, title, lead, [Section("Verdicts", drawn), images, limits(run), settings(run, None, {})])
 
 
 def describe(wanted: Filter) -> str:
-    """A filter in words: "is REAL, called FAKE, confidence from 0.95"."""
+    """Describe a filter in words: "is REAL, called FAKE, confidence from 0.95"."""
     words = [
         f"{_WORDS.get(column, column.replace('_', ' '))} {' or '.join(values)}" for column, values in wanted.choices
     ]
@@ -94,11 +85,11 @@ def describe(wanted: Filter) -> str:
     words += ["in an area drawn on Patterns"] * (wanted.area is not None)
     words += [f"tagged {wanted.tag}"] * bool(wanted.tag) + [f"file name with {wanted.name}"] * bool(wanted.name)
     if wanted.threshold != HALF:
-        words.append(f"called REAL only from {percent(wanted.threshold, 0)} on")
+        words.append(f"at a threshold of {percent(wanted.threshold, 0)}")
     return ", ".join(words) or "all images"
 
 
-def _tiles(rows: pd.DataFrame, selection: Selection, pictures: Pictures | None) -> str:
+def _tiles(rows: pd.DataFrame, selection: Selection, pictures: Pictures | None) -> list[Note | Tiles]:
     shown = rows.head(TILES)
     tiles = []
     for place, row in zip(selection.rows[:TILES], shown.itertuples(), strict=True):
@@ -108,17 +99,12 @@ def _tiles(rows: pd.DataFrame, selection: Selection, pictures: Pictures | None) 
             called = str(row.predicted)
         sure = float(confidence_of(np.array([row.p_real]))[0])
         wrong = called != row.label
-        # at another threshold a verdict may be that of the less likely class
+        # another threshold may give the verdict to the less likely class
         likely = f"{percent(sure, 0)} sure" if called == row.predicted else f"though {percent(sure, 0)} {row.predicted}"
         words = f"{called}, {likely}{'; is ' + row.label if wrong else ''}"
-        picture = f'<img src="{_png(pixels)}" alt="{words}">' if pixels is not None else ""
-        kind = f"{called.lower()}{' wrong' if wrong else ''}"
-        tiles.append(f'<li class="{kind}">{picture}{words}<br><small>{html.escape(row.name)}</small></li>')
+        picture = None if pixels is None else data_url(pixels)
+        tiles.append({"called": called, "wrong": wrong, "words": words, "name": row.name, "picture": picture})
     note = "The border is the verdict: blue for REAL, orange for FAKE; dashed where it is wrong."
     if len(rows) > TILES:
         note = f"The first {TILES} of {len(rows):,}. {note}"
-    return f'<p class="note">{note}</p><ul class="tiles">{"".join(tiles)}</ul>'
-
-
-def _png(pixels: NDArray[np.uint8]) -> str:
-    return "data:image/png;base64," + base64.b64encode(encode_png(pixels)).decode()
+    return [Note(note), Tiles(tiles)]

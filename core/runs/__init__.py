@@ -1,1 +1,1 @@
-"""Runs: one detector on one image set, with what browses, tags and validates it."""
+"""Runs: one detector on one image set; writing, validating, browsing and tagging them."""

@@ -17,10 +17,10 @@ from core.runs.study_columns import added_by_studies
 
 
 def judged_table(run: Run) -> pd.DataFrame:
-    """A run's rows with `confidence` (0.5 to 1) and `correct` ("right", "wrong")."""
+    """Add `confidence` (0.5 to 1) and `correct` ("right", "wrong") to a run's rows."""
     table = run.predictions.reset_index(drop=True)
     right = (table["label"].astype(str) == table["predicted"].astype(str)).to_numpy()
-    # a run may hold it as plain text
+    # some runs store it as plain text
     table["category"] = table["category"].astype("category")
     table["confidence"] = confidence_of(table["p_real"].to_numpy())
     table["correct"] = pd.Categorical.from_codes((~right).astype(np.int8), categories=list(OUTCOMES))
@@ -28,10 +28,10 @@ def judged_table(run: Run) -> pd.DataFrame:
 
 
 def browse_table(run: Run, judged: pd.DataFrame | None = None) -> pd.DataFrame:
-    """A run's `judged_table`, made here unless it is given, with the columns that its studies add.
+    """Add the studies' columns to a run's `judged_table`, which is made here unless it is given.
 
-    A study's columns are named `<study>.<column>`; `core.runs.study_columns` says which there are and what they mean.
-    Where images stand on the pictures of clusters is in `<space>_x` and `<space>_y`, see `core.runs.embedding`.
+    A study's columns are named `<study>.<column>`, see `core.runs.study_columns`. Positions in the embeddings are
+    `<space>_x` and `<space>_y`, see `core.runs.embedding`.
     """
     table = judged_table(run) if judged is None else judged
     added = added_by_studies(run.path, table["id"]), read_embedding(run.path, table["id"])
@@ -39,10 +39,10 @@ def browse_table(run: Run, judged: pd.DataFrame | None = None) -> pd.DataFrame:
 
 
 def at_threshold(rows: pd.DataFrame, threshold: float) -> pd.DataFrame:
-    """Rows of a `browse_table` as they are judged at a threshold, 0 to 1: the run's own at one half.
+    """Apply a threshold, 0 to 1, to rows of a `browse_table`; one half is the run's own.
 
-    At another one `predicted` and `correct` are what it makes of `p_real`, and a column `threshold` says so.
-    `confidence` stays what filters and orders go by: the probability of the likelier class, whichever is called.
+    At another one `predicted` and `correct` follow from `p_real`, and a column `threshold` states it. `confidence`
+    stays the probability of the likelier class, whichever is predicted.
     """
     if threshold == HALF:
         return rows
@@ -54,7 +54,7 @@ def at_threshold(rows: pd.DataFrame, threshold: float) -> pd.DataFrame:
 
 
 class Extent(NamedTuple):
-    """What values a column of numbers has: from `low` to `high`, and whether all are whole; NaN where there is none."""
+    """The range of a numeric column, and whether all values are integers; NaN where there is none."""
 
     low: float
     high: float
@@ -62,7 +62,7 @@ class Extent(NamedTuple):
 
 
 def extents_of(table: pd.DataFrame) -> dict[str, Extent]:
-    """The extent of each column that is filtered by a range, of its finite values."""
+    """Compute the extent of the finite values of each column that is filtered by a range."""
     found = {}
     for name in range_columns(table):
         values = table[name].to_numpy()
@@ -75,13 +75,13 @@ def extents_of(table: pd.DataFrame) -> dict[str, Extent]:
 def find_rows(
     table: pd.DataFrame, wanted: Filter, *, tagged: frozenset[str] = frozenset(), but: Sequence[str] = ()
 ) -> NDArray[np.intp]:
-    """Positions of the rows that fit a filter, in its order, all pages.
+    """Find the rows that fit a filter, in its order, on all pages.
 
     Args:
         table: from `browse_table`.
-        wanted: what to find.
-        tagged: ids that carry `wanted.tag`.
-        but: columns whose choices are not asked for.
+        wanted: the filter.
+        tagged: ids with the tag `wanted.tag`.
+        but: columns whose choices are ignored.
 
     Returns:
         Positions, each once.
@@ -92,7 +92,7 @@ def find_rows(
 
 
 def cells(table: pd.DataFrame, wanted: Filter, *, tagged: frozenset[str] = frozenset()) -> NDArray[np.int64]:
-    """int64 (2, 2) counts [true][called], FAKE first, of a filter without what it says of class and outcome."""
+    """Count int64 (2, 2) [true][called], FAKE first, of a filter without its choices of class and outcome."""
     keep = _mask(table, wanted, tagged, DECIDED)
     return count_cells((table["label"] == "REAL").to_numpy(bool)[keep], predicted_real(table, wanted.threshold)[keep])
 
@@ -104,10 +104,10 @@ def _mask(table: pd.DataFrame, wanted: Filter, tagged: frozenset[str], but: Sequ
             keep &= _is_one_of(table, column, values, wanted.threshold)
     for column, low, high in wanted.ranges:
         numbers = table[column].to_numpy()
-        # a value that is missing fits no range
+        # a missing value fits no range
         keep &= (numbers >= low) & (numbers <= high)
     if wanted.tag is not None:
-        # one by one: pandas looks texts up in a set twenty times slower
+        # one by one: pandas' isin is twenty times slower on texts
         keep &= np.fromiter((id_ in tagged for id_ in table["id"]), bool, len(table))
     if wanted.area is not None:
         across, up = (table[f"{wanted.area.space}_{end}"].to_numpy(np.float64) for end in "xy")
@@ -141,29 +141,29 @@ def _order(table: pd.DataFrame, wanted: Filter, positions: NDArray[np.intp]) -> 
     values = table[column]
     if isinstance(values.dtype, pd.CategoricalDtype):
         values = values.cat.codes.astype(np.float64).where(values.notna())
-    # rows without a value come last either way
+    # rows without a value come last in either order
     keys = values.to_numpy(np.float64)[positions]
     return np.argsort(-keys if wanted.sort.startswith("-") else keys, kind="stable")
 
 
 def pages(count: int, per_page: int) -> int:
-    """How many pages `count` rows fill; one, empty, for none."""
+    """Return the number of pages that `count` rows fill, at least one."""
     return max(1, math.ceil(count / per_page))
 
 
 def page_rows(positions: NDArray[np.intp], wanted: Filter) -> NDArray[np.intp]:
-    """The rows of the filter's page; of the last page where it asks for one beyond."""
+    """Return the rows of the filter's page, or of the last page where it asks for one beyond."""
     page = min(wanted.page, pages(len(positions), wanted.per_page))
     return positions[(page - 1) * wanted.per_page : page * wanted.per_page]
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a row stands among those that a filter finds.
+    """The place of a row among those that a filter finds.
 
     Attributes:
         number: counted from 1; None where the filter does not find it.
-        of: how many rows the filter finds.
+        of: number of rows that the filter finds.
         before, after: positions of its neighbours, None at the ends.
     """
 
@@ -174,7 +174,7 @@ class Place:
 
 
 def place_of(positions: NDArray[np.intp], row: int) -> Place:
-    """The place of the row at position `row` among `positions`."""
+    """Find the place of the row at position `row` among `positions`."""
     found = np.flatnonzero(positions == row)
     if not len(found):
         return Place(None, len(positions))

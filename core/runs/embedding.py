@@ -1,4 +1,4 @@
-"""Where images stand on the pictures of the study `clusters`, and areas that are drawn there. Needs no torch."""
+"""The 2-D embeddings of the study `clusters`, and areas drawn on them. Needs no torch."""
 
 import math
 from collections.abc import Sequence
@@ -12,17 +12,17 @@ from numpy.typing import NDArray
 
 from core.system.files import open_file
 
-# a lasso has hundreds of corners; so many keep its shape, and fit into a URL
+# a lasso has hundreds of corners; this many keep its shape and fit into a URL
 MOST_CORNERS = 60
 
 
 @dataclass(frozen=True)
 class Area:
-    """A polygon on one of the pictures.
+    """A polygon on an embedding.
 
     Attributes:
-        space: whose picture: images at columns `<space>_x` and `<space>_y`.
-        corners: (x, y), three or more, in the picture's own units.
+        space: name of the embedding; images are at columns `<space>_x` and `<space>_y`.
+        corners: (x, y), three or more, in the embedding's units.
     """
 
     space: str
@@ -30,7 +30,7 @@ class Area:
 
     @classmethod
     def drawn(cls, space: str, x: Sequence[float], y: Sequence[float]) -> "Area | None":
-        """The area of a lasso's corners, or of two opposite corners of a box; None for what encloses nothing."""
+        """Make the area of a lasso's corners, or of two opposite corners of a box; None where it encloses nothing."""
         across, up = list(x), list(y)
         if len(across) == len(up) == 2:
             across, up = [across[0], across[1], across[1], across[0]], [up[0], up[0], up[1], up[1]]
@@ -41,7 +41,7 @@ class Area:
 
     @classmethod
     def parse(cls, text: str) -> "Area | None":
-        """The area that `str` wrote, None for anything else."""
+        """Read the area that `str` wrote, None for anything else."""
         space, _, listed = text.partition(":")
         pairs = [pair.split(",") for pair in listed.split(";")]
         if len(pairs) > MOST_CORNERS or any(len(pair) != 2 for pair in pairs):
@@ -55,7 +55,7 @@ class Area:
         return f"{self.space}:" + ";".join(f"{x:g},{y:g}" for x, y in self.corners)
 
     def holds(self, x: NDArray[np.floating], y: NDArray[np.floating]) -> NDArray[np.bool_]:
-        """bool (N,), which points lie inside, by the even-odd rule; a point that is NaN lies nowhere.
+        """Return bool (N,), the points inside by the even-odd rule; NaN is never inside.
 
         Args:
             x, y: (N,).
@@ -73,19 +73,19 @@ def _rounded(value: float) -> float:
 
 
 def read_embedding(run: Path, ids: pd.Series) -> pd.DataFrame:
-    """Where a run's images stand on the pictures of its study `clusters`.
+    """Read the positions of a run's images in the embeddings of its study `clusters`.
 
     Args:
         run: the run's folder.
         ids: of its images, in the order of its rows.
 
     Returns:
-        A row an image in that order, float32 columns `<space>_x` and `<space>_y`, NaN where the study left an image
-        out; no column where there is no such study, or it cannot be read.
+        A row per image in that order, float32 columns `<space>_x` and `<space>_y`, NaN for images outside the study; no
+        columns where the study is absent or cannot be read.
     """
     file = run / "studies" / "clusters.parquet"
     try:
-        # from an open file: pyarrow takes a path's folders for columns
+        # from an open file: pyarrow reads a path's folders as columns
         with open_file(file) as opened:
             names = pq.read_schema(opened).names
             wanted = [name for name in names if name.endswith(("_x", "_y"))]

@@ -17,7 +17,7 @@ from core.metrics.classification import HALF
 from core.runs.embedding import Area
 
 PAGE_SIZES = (24, 48, 96)
-# columns under the names that they have in a URL
+# column -> its name in a URL
 ALIASES = {
     "label": "true",
     "predicted": "said",
@@ -28,7 +28,7 @@ ALIASES = {
 }
 COLUMNS = {alias: column for column, alias in ALIASES.items()}
 OUTCOMES = ("right", "wrong")
-# what the threshold decides anew
+# columns that depend on label and threshold
 DECIDED = ("label", "predicted", "correct")
 SORTS = {
     "mistakes": "most confidently wrong first",
@@ -44,16 +44,16 @@ Ranges = tuple[tuple[str, float, float], ...]
 
 @dataclass(frozen=True)
 class Filter:
-    """Which rows, in which order, on which page; hashable.
+    """A choice of rows, their order, and a page; hashable.
 
     Attributes:
         choices: (column, values): rows whose value is one of them; booleans are "yes" and "no".
         ranges: (column, low, high): rows within both ends; an open end is infinite.
         tag: rows that carry this tag.
         name: rows whose file name holds this text, whatever its case.
-        area: rows that stand in this area of a picture of clusters.
-        threshold: how sure of REAL the detector must be to say REAL, above 0 and below 1.
-        sort: a key of `SORTS`, or a column, with "-" before it for falling values.
+        area: rows inside this area of an embedding.
+        threshold: of p(REAL), above 0 and below 1.
+        sort: a key of `SORTS`, or a column, with a leading "-" for descending values.
         page: counted from 1.
         per_page: one of `PAGE_SIZES`.
     """
@@ -69,27 +69,27 @@ class Filter:
     per_page: int = PAGE_SIZES[0]
 
     def chosen(self, column: str) -> tuple[str, ...]:
-        """The values asked for in a column; empty where all will do."""
+        """Return the values chosen in a column; empty where any will do."""
         return dict(self.choices).get(column, ())
 
     def within(self, column: str) -> tuple[float, float]:
-        """The range asked for in a column, infinite where it is open."""
+        """Return the range chosen in a column, infinite where it is open."""
         return next(((low, high) for name, low, high in self.ranges if name == column), (-math.inf, math.inf))
 
     def choosing(self, column: str, values: Sequence[str]) -> "Filter":
-        """The same with other values of one column, none for all of them, on its first page."""
+        """Return the filter with other values of one column (none for any), on its first page."""
         others = tuple(choice for choice in self.choices if choice[0] != column)
         added = ((column, tuple(values)),) if values else ()
         return replace(self, choices=tuple(sorted(others + added)), page=1)
 
     def ranging(self, column: str, low: float = -math.inf, high: float = math.inf) -> "Filter":
-        """The same with another range of one column, on its first page."""
+        """Return the filter with another range of one column, on its first page."""
         others = tuple(found for found in self.ranges if found[0] != column)
         added = ((column, low, high),) if math.isfinite(low) or math.isfinite(high) else ()
         return replace(self, ranges=tuple(sorted(others + added)), page=1)
 
     def to_params(self) -> dict[str, str]:
-        """URL parameters, without those that stand at their default."""
+        """Write URL parameters, without those at their defaults."""
         params = {ALIASES.get(column, column): ",".join(map(_escape, values)) for column, values in self.choices}
         params |= {ALIASES.get(column, column): f"{_end(low)}..{_end(high)}" for column, low, high in self.ranges}
         default = Filter()
@@ -107,7 +107,7 @@ class Filter:
 
     @classmethod
     def from_params(cls, params: Mapping[str, str], table: pd.DataFrame) -> "Filter":
-        """The filter that URL parameters describe, without whatever does not fit `table` (from `browse_table`)."""
+        """Read URL parameters, ignoring whatever does not fit `table` (from `browse_table`)."""
         found = cls()
         for key, text in params.items():
             column = COLUMNS.get(key, key)
@@ -137,7 +137,7 @@ class Filter:
 
 
 def range_columns(table: pd.DataFrame) -> list[str]:
-    """The columns that are filtered by a range: confidence, the facts, and a study's numbers."""
+    """List the columns filtered by a range: confidence, image statistics, and studies' numbers."""
     return [
         name
         for name in table.columns
@@ -147,7 +147,7 @@ def range_columns(table: pd.DataFrame) -> list[str]:
 
 
 def choice_columns(table: pd.DataFrame) -> list[str]:
-    """The columns that are filtered by their values: classes, outcome, category, leaks, repeats, a study's words."""
+    """List the columns filtered by value: classes, outcome, category, leaks, repeats, and studies' words."""
     return [
         name
         for name in table.columns
@@ -157,14 +157,14 @@ def choice_columns(table: pd.DataFrame) -> list[str]:
 
 
 def sort_columns(table: pd.DataFrame) -> list[str]:
-    """The columns that rows can be ordered by: those of numbers, and a study's words."""
-    # confidence has orders of its own, in `SORTS`
+    """List the columns that rows can be ordered by: numbers, and studies' words."""
+    # confidence has its own orders in `SORTS`
     numbers = [name for name in range_columns(table) if name != "confidence"]
     return [*numbers, *(name for name in choice_columns(table) if "." in name)]
 
 
 def choices_of(table: pd.DataFrame, column: str) -> list[str]:
-    """The values that can be asked for in a column, as text; empty for a column that is not filtered by values."""
+    """List the values that a column can be filtered by, as text; empty for a column that is not filtered by value."""
     if column not in choice_columns(table):
         return []
     if pd.api.types.is_bool_dtype(table[column]):
@@ -191,7 +191,7 @@ def _number(text: str) -> float | None:
 
 
 def _escape(value: str) -> str:
-    """A value that may stand between commas."""
+    """Escape a value for a comma-separated list."""
     return value.replace("%", "%25").replace(",", "%2C")
 
 

@@ -15,20 +15,20 @@ HOMES = (ROOT, SHIPPED)
 
 
 def find_runs(homes: tuple[Path, ...] = HOMES) -> dict[str, Path]:
-    """Names and folders of all runs, a user's own first; a folder without a manifest is none."""
+    """Find all runs by name, a user's own first; a folder without a manifest is not one."""
     return _find(homes, "runs")
 
 
 def find_detectors(homes: tuple[Path, ...] = HOMES) -> dict[str, Path]:
-    """Names and folders of all detectors, those that ship first; a folder without a manifest is none.
+    """Find all detectors by name, shipped ones first; a folder without a manifest is not one.
 
-    A detector that has the name of one before it is found as `NAME (own)`.
+    A detector with the name of an earlier one is found as `NAME (own)`.
     """
     return _find(tuple(sorted(homes, key=lambda home: home != SHIPPED)), "detectors", shadowed="{} (own)")
 
 
 def misnamed(homes: tuple[Path, ...], kind: str) -> dict[str, str]:
-    """A sentence on each folder of a "run" or a "detector" whose name hides it, by what can be shown of that name."""
+    """Return a sentence on each folder of a "run" or "detector" whose name cannot be shown, by its printable name."""
     paths = (path for home in _distinct(homes) for path in _folders(home / f"{kind}s"))
     return {
         printable(path.name): f"{printable(str(path))} has a name that cannot be shown; rename the folder"
@@ -38,12 +38,12 @@ def misnamed(homes: tuple[Path, ...], kind: str) -> dict[str, str]:
 
 
 def find_named(name: str, known: Mapping[str, Path], kind: str) -> Path:
-    """The folder that a command's user means: a name among `known`, or else a folder's own path.
+    """Find the folder that a user names on the command line: a name among `known`, or else a path.
 
     Args:
         name: a name or a path.
         known: from `find_runs` or `find_detectors`.
-        kind: "run" or "detector", for the sentence.
+        kind: "run" or "detector", for the error message.
 
     Raises:
         ContractError: there is none of that name.
@@ -57,7 +57,7 @@ def find_named(name: str, known: Mapping[str, Path], kind: str) -> Path:
 
 
 def _find(homes: tuple[Path, ...], folder: str, *, shadowed: str = "{}") -> dict[str, Path]:
-    # one whose manifest is damaged is found too, so that who opens it is told what is wrong with it
+    # one with a damaged manifest is found too, so that opening it says what is wrong
     found: dict[str, Path] = {}
     for path in (path for home in _distinct(homes) for path in _folders(home / folder)):
         if is_plain_name(path.name):
@@ -82,6 +82,6 @@ def _has_manifest(folder: Path) -> bool:
     except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError:
-        # one that may not be looked into is found, too
+        # one without permission is found too
         return True
     return True

@@ -1,4 +1,4 @@
-"""The game: ten images of a run, and what ten answers say of whoever gave them. Needs no torch."""
+"""The game: ten images of a run, and the scores of ten answers. Needs no torch."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from core.images.labels import CLASSES
 from core.metrics.intervals import wilson_interval
 
 ROUND = 10
@@ -14,11 +15,11 @@ ROUND = 10
 
 @dataclass(frozen=True)
 class Score:
-    """How many answers were right.
+    """The number of right answers.
 
     Attributes:
         right, of: counts.
-        low, high: 95% interval of the share that would be right of very many such images (Wilson), 0 to 1.
+        low, high: 95% interval of the share right in the long run (Wilson), 0 to 1.
     """
 
     right: int
@@ -30,22 +31,22 @@ class Score:
 def draw_round(
     table: pd.DataFrame, pictured: NDArray[np.bool_], *, seed: int, count: int = ROUND
 ) -> NDArray[np.intp] | None:
-    """Positions of the images of one game, the same again for the same seed.
+    """Draw the images of one game: equal seeds give equal positions.
 
-    Each image is REAL or FAKE by the toss of a coin, so that counting does not give the last ones away. Copies of other
-    files are left out, and files that the detector was trained on.
+    Each image is REAL or FAKE by the toss of a coin, so that counting does not give the last ones away. Repeats and
+    files that the detector was trained on are left out.
 
     Args:
         table: from `core.runs.browsing.browse_table`.
         pictured: bool (N,), which rows have a picture.
-        seed: which game.
-        count: how many images.
+        seed: of the game.
+        count: number of images.
 
     Returns:
-        intp (count,), or None where a class has fewer pictures than that.
+        intp (count,), or None where a class has fewer pictures.
     """
     usable = pictured & ~table["is_repeat"].to_numpy(bool) & ~table["in_train"].to_numpy(bool)
-    pools = [np.flatnonzero(usable & (table["label"] == name).to_numpy(bool)) for name in ("FAKE", "REAL")]
+    pools = [np.flatnonzero(usable & (table["label"] == name).to_numpy(bool)) for name in CLASSES]
     if min(map(len, pools)) < count:
         return None
     generator = np.random.default_rng(seed)
@@ -54,15 +55,15 @@ def draw_round(
     return np.array([shuffled[side][number] for number, side in enumerate(sides)], np.intp)
 
 
-def score(truth: Sequence[str], said: Sequence[str]) -> Score:
-    """The score of as many answers as were given."""
-    right = sum(is_ == called for is_, called in zip(truth, said, strict=True))
-    low, high = wilson_interval(right, len(said))
-    return Score(right, len(said), float(low), float(high))
+def score(labels: Sequence[str], answers: Sequence[str]) -> Score:
+    """Count the right answers."""
+    right = sum(label == answer for label, answer in zip(labels, answers, strict=True))
+    low, high = wilson_interval(right, len(answers))
+    return Score(right, len(answers), float(low), float(high))
 
 
-def verdict(yours: Score, detectors: Score) -> str:
-    """One sentence on who was better, as far as the answers allow."""
+def compare(yours: Score, detectors: Score) -> str:
+    """Say in one sentence who was better, as far as the answers allow."""
     if yours.right == detectors.right:
         lead = "You and the detector are level."
     else:

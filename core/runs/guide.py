@@ -1,4 +1,4 @@
-"""What the guide shows: images of a run that make its points, and one of them with less and less fine detail.
+"""The images of the guide: those of a run that make its points, and one of them with less and less fine detail.
 
 Needs no torch.
 """
@@ -13,25 +13,25 @@ from core.edits.frequency import ring, spectra_of, without
 from core.explainers.explanation import Explanation
 from core.explainers.overlay import orient
 
-# radii of the spectrum that are kept, from everything to almost nothing
+# radii of the spectrum up to which detail is kept, from everything to almost nothing
 RADII = (23, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6)
-# those that are tried where no study says which image turns, the mildest first
+# those to try where no study says which image flips, the mildest first
 TRIED = (12, 8, 6)
-# a confidence below which LIME under the paper's settings decides what parts do
+# a confidence below which LIME under the paper's settings decides the sign of parts
 UNSURE = 0.8
-# the change by which an image is chosen that shows what detail does
+# the probe by which the image that shows the role of detail is chosen
 DETAIL_COLUMN = "lowpass_12"
 
 
 @dataclass(frozen=True)
 class Cast:
-    """The images that the guide is told with, positions in the run.
+    """The images of the guide, as positions in the run.
 
     Attributes:
-        real, fake: rightly judged, as sure as most of their kind.
-        mistake: wrongly judged and sure, None where every verdict is right.
-        detailed: a FAKE that is taken for REAL without its fine detail, by the study `probes` where it is there.
-        tested: whether the study says so; without it the image only stands in.
+        real, fake: rightly classified, with typical confidence.
+        mistake: wrongly classified with high confidence, None where every verdict is right.
+        detailed: a FAKE that is called REAL without its fine detail, according to the study `probes` if present.
+        tested: True where the study says so; otherwise the image is a stand-in.
         red: a FAKE whose LIME map under the paper's settings is all against the verdict, by the study `one_colour`;
             where that names none, `fake` stands in.
     """
@@ -50,7 +50,7 @@ def choose_cast(
     probes: pd.DataFrame | None = None,
     one_colour: pd.DataFrame | None = None,
 ) -> Cast | None:
-    """Images for the guide, always the same ones for the same run.
+    """Choose the images of the guide, always the same ones for a run.
 
     Args:
         table: from `core.runs.browsing.browse_table`.
@@ -77,7 +77,7 @@ def choose_cast(
     if one_colour is not None and {"paper_against", "paper_segments"} <= set(one_colour):
         against = one_colour[one_colour["paper_against"].to_numpy(bool)]
         several = against[against["paper_segments"].to_numpy() > 1]
-        # the probability of a sure verdict hardly moves when a part is covered, and nothing is decided then
+        # the probability of a confident verdict hardly moves when a part is covered, so nothing is decided
         unsure = sure < UNSURE
         for part, among in ((several, unsure), (against, unsure), (against, ~unsure)):
             found = np.flatnonzero(caught & among & _among(table, set(part["id"])))
@@ -100,7 +100,7 @@ def is_all_red(explanation: Explanation) -> bool:
 
 
 def _typical(table: pd.DataFrame, chosen: NDArray[np.bool_]) -> int | None:
-    """The one in the middle by margin: neither the easiest nor the hardest."""
+    """Return the image with the median margin: neither the easiest nor the hardest."""
     rows = np.flatnonzero(chosen)
     if not len(rows):
         return None
@@ -108,7 +108,7 @@ def _typical(table: pd.DataFrame, chosen: NDArray[np.bool_]) -> int | None:
 
 
 def suspects(table: pd.DataFrame, pictured: NDArray[np.bool_], *, count: int = 24) -> NDArray[np.intp]:
-    """intp (up to `count`,): rightly judged FAKE images from the surest to the least sure, to try without detail."""
+    """Choose rightly classified FAKE images from the most to the least confident, to try without detail."""
     usable = pictured & ~table["is_repeat"].to_numpy(bool) & ~table["in_train"].to_numpy(bool)
     rows = np.flatnonzero(usable & ((table["label"] == "FAKE") & (table["predicted"] == "FAKE")).to_numpy(bool))
     rows = rows[np.argsort(table["margin"].to_numpy()[rows], kind="stable")]
@@ -116,19 +116,19 @@ def suspects(table: pd.DataFrame, pictured: NDArray[np.bool_], *, count: int = 2
 
 
 def without_detail(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """uint8 (len(TRIED) * N, side, side, 3): N images at each radius of `TRIED`, one radius after another."""
+    """Low-pass N images at each radius of `TRIED`: uint8 (len(TRIED) * N, side, side, 3), radius by radius."""
     spectra = spectra_of(images)
     return np.concatenate([without(spectra, ring(radius, side=images.shape[1])) for radius in TRIED])
 
 
 def first_turned(margins: NDArray[np.float32]) -> int | None:
-    """Which of the N images whose edits (`without_detail`) have these margins is called REAL at the mildest edit.
+    """Find the image that is called REAL at the mildest edit of `without_detail`.
 
     Args:
-        margins: float (len(TRIED) * N,).
+        margins: float (len(TRIED) * N,), of the edits.
 
     Returns:
-        Of those the one in the middle; None where none is.
+        The middle one of several; None where there is none.
     """
     for called in margins.reshape(len(TRIED), -1) > 0:
         if len(turned := np.flatnonzero(called)):
@@ -137,6 +137,6 @@ def first_turned(margins: NDArray[np.float32]) -> int | None:
 
 
 def with_less_detail(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """uint8 (len(RADII), side, side, 3): an image with all detail finer than each of `RADII` taken out."""
+    """Low-pass an image at each of `RADII`: uint8 (len(RADII), side, side, 3)."""
     spectra, side = spectra_of(image[None]), len(image)
     return np.concatenate([image[None], *(without(spectra, ring(radius, side=side)) for radius in RADII[1:])])

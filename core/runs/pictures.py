@@ -1,4 +1,4 @@
-"""The pixels of a run's rows: from the run itself, or by file hash from the image sets that are at hand."""
+"""The pixels of a run's rows: from the run itself, or by file hash from the available image sets."""
 
 from dataclasses import dataclass
 
@@ -13,12 +13,12 @@ MISSING = -1
 
 @dataclass(frozen=True, eq=False)
 class Pictures:
-    """Where each row's pixels lie.
+    """The pixels of each row.
 
     Attributes:
         pixels: uint8 (M, side, side, 3), or None where there are none.
-        where: intp (N,), the index into `pixels` of each row, -1 where its picture is not at hand.
-        source: the name of the set they come from, None for the run's own or for none.
+        where: intp (N,), the index into `pixels` of each row, -1 where its picture is missing.
+        source: name of the set they come from, None for the run's own or for none.
     """
 
     pixels: NDArray[np.uint8] | None
@@ -27,21 +27,21 @@ class Pictures:
 
     @property
     def found(self) -> int:
-        """How many rows have a picture."""
+        """Number of rows with a picture."""
         return int((self.where != MISSING).sum())
 
     def get(self, row: int) -> NDArray[np.uint8] | None:
-        """uint8 (side, side, 3) of one row, or None."""
+        """Return uint8 (side, side, 3) of one row, or None."""
         if self.pixels is None or self.where[row] == MISSING:
             return None
         return np.asarray(self.pixels[self.where[row]])
 
 
 def find_pictures(run: Run, sets: list[ImageSet]) -> Pictures:
-    """The pictures of a run: its own, else those of the set with its fingerprint, else of the set that holds the most.
+    """Find the pictures of a run: its own, else those of the set with its fingerprint, else of the set with the most.
 
-    Files are matched by sha256, so that a row never shows another file's picture. Sets whose images have another side
-    than the run's are no pictures of what its detector saw.
+    Files are matched by sha256, so that a row never shows another file's picture. Sets of another side than the run's
+    are ignored, because its detector did not see those pixels.
     """
     if run.images is not None:
         return Pictures(run.images, np.arange(len(run)))

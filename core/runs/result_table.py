@@ -1,4 +1,4 @@
-"""The numbers of a test as a command prints them, beside the paper's."""
+"""The metrics of a test as a command prints them, beside the paper's."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,11 +8,11 @@ from core.runs.paper import PAPER
 
 
 def result_table(metrics: Mapping[str, Any], *, beside_paper: bool) -> str:
-    """Lay out the numbers of a test like the paper's Table 1 and its confusion matrix.
+    """Format the metrics of a test like the paper's Table 1 and its confusion matrix.
 
     Args:
         metrics: from a run's manifest.
-        beside_paper: name the paper's figures too; they are of its own image set.
+        beside_paper: add the paper's figures, which are from its own image set.
     """
 
     def paper(text: object) -> str:

@@ -29,9 +29,9 @@ class Run:
     Attributes:
         path: its folder, named `<detector>@<set>`.
         manifest: detector and set hashes, metrics, settings.
-        predictions: one row an image, the columns of `COLUMNS` and of `core.images.statistics.STATISTICS`.
-        maps: float (N, h, w), the signed margin maps, memory-mapped; None of a detector that gives none.
-        features: float (N, C) pooled features; None where they were too large to keep or there are none.
+        predictions: one row per image, the columns of `COLUMNS` and of `core.images.statistics.STATISTICS`.
+        maps: float (N, h, w), the signed margin maps, memory-mapped; None where the detector gives none.
+        features: float (N, C) pooled features; None where there are none or they were too large to keep.
         images: uint8 (N, side, side, 3), or None where they are found by their hash instead.
     """
 
@@ -49,7 +49,7 @@ class Run:
 
     @property
     def split(self) -> Split:
-        """Which split of its data set it is about."""
+        """The split of its image set."""
         return "train" if "-train" in str(self.manifest["set"]) else "test"
 
     @property
@@ -65,24 +65,24 @@ class Run:
 
     @property
     def preprocessing(self) -> Preprocessing:
-        """How files became the images that the detector took."""
-        said = self.manifest.get("preprocess")
-        return Preprocessing(OLD_SIDE) if said is None else Preprocessing.of(said)
+        """The preprocessing from files to the detector's input."""
+        fields = self.manifest.get("preprocess")
+        return Preprocessing(OLD_SIDE) if fields is None else Preprocessing.of(fields)
 
     @property
     def side(self) -> int:
-        """Pixels along each side of its images, as the detector took them."""
+        """Pixels along each side of the detector's input."""
         return self.preprocessing.size
 
     @property
     def target_layer(self) -> str | None:
-        """The layer that its maps and features are of, None where it has neither."""
+        """The layer of its maps and features, None where it has neither."""
         layer: str | None = self.manifest.get("target_layer", OLD_LAYER)
         return layer
 
     @property
     def leaks_checked(self) -> bool:
-        """Whether somebody looked for its images among those that the detector was trained on."""
+        """False where it was not checked whether its images were among the training images."""
         return bool(self.manifest.get("leaks_checked", True))
 
     def __len__(self) -> int:
@@ -114,6 +114,7 @@ def read_run(path: Path) -> Run:
 
 
 def parse_predictions(file: Path, opened: BinaryIO, images: int) -> pd.DataFrame:
+    """Read and check the table of a run; `file` is its name in errors, `images` the number of rows it must have."""
     check_size(file, opened, images)
     opened.seek(0)
     try:
@@ -133,7 +134,7 @@ def _read_array(path: Path, manifest: dict[str, Any], name: str, rows: int) -> N
     try:
         array = read_array(file, mapped=True)
     except (ValueError, OSError, EOFError, OverflowError, MemoryError, SyntaxError):
-        # also what a header that claims a shape of exabytes comes to
+        # includes a header that claims exabytes
         raise ContractError(f"{file} is no plain numpy array; restore it or write the run again") from None
     if array.ndim == 0 or len(array) != rows:
         raise ContractError(

@@ -1,7 +1,7 @@
-"""What the studies of a run add to its rows, for browsing. Needs no torch.
+"""The columns that a run's studies add to its rows, for browsing. Needs no torch.
 
-A study's file says in its metadata (JSON under `telltale`) which of its columns are worth browsing by (`explore`) and
-what each of them is (`columns`). A file without that adds all of its columns, under their own names.
+A study's file states in its metadata (JSON under `telltale`) which of its columns to browse by (`explore`) and what
+each of them is (`columns`). A file without that adds all of its columns, under their own names.
 """
 
 from collections import Counter
@@ -18,7 +18,7 @@ from core.system.files import is_text, open_file, parse_json
 
 KEY = b"telltale"
 MAX_CHOICES = 50
-# characters of a label, and of one that has to tell columns apart
+# characters of a label, and of one that must distinguish columns
 MAX_LABEL = 60
 MAX_LONG_LABEL = 100
 
@@ -30,8 +30,8 @@ class StudyColumn:
     Attributes:
         study: the study's title.
         label: a few words.
-        help: what it is, with its unit and range; "" where the file does not say.
-        question: what the study asks; "" where the file does not say.
+        help: description with unit and range; "" where the file has none.
+        question: of the study; "" where the file has none.
     """
 
     study: str
@@ -41,7 +41,7 @@ class StudyColumn:
 
 
 class _File(NamedTuple):
-    """A study that has an `id`: its file, the columns that it offers, its other ones, and what it says of itself."""
+    """A study with an `id`: its file, the columns that it offers, its other ones, and its metadata."""
 
     path: Path
     offered: list[str]
@@ -49,7 +49,7 @@ class _File(NamedTuple):
     about: Mapping[str, Any]
 
     def described(self, columns: Collection[str]) -> dict[str, StudyColumn]:
-        """What some of its columns are, by the names that they have in a table of a run."""
+        """Describe some of its columns, by their names in a table of a run."""
         study, said = self.path.stem, self.about.get("columns")
         title = str(self.about.get("title") or study.replace("_", " ").capitalize())
         question = str(self.about.get("question") or "")
@@ -64,16 +64,16 @@ class _File(NamedTuple):
 
 
 def added_by_studies(run: Path, ids: pd.Series, also: Collection[str] = (), *, offered: bool = True) -> pd.DataFrame:
-    """The columns of all studies in `<run>/studies` that have an `id` and one row an image.
+    """Read the columns of all studies in `<run>/studies` that have an `id` and one row per image.
 
     Args:
         run: the run's folder.
         ids: of its images, in the order of its rows.
-        also: `<study>.<column>` of columns that are wanted though the study does not offer them.
-        offered: whether the columns that studies offer are wanted too.
+        also: `<study>.<column>` of further columns that the study does not offer.
+        offered: include the columns that studies offer.
 
     Returns:
-        A row an image in that order, columns named `<study>.<column>`; a missing value where a study left an image out.
+        A row per image in that order, columns named `<study>.<column>`; missing values for images outside a study.
     """
     values: dict[str, pd.Series] = {}
     wanted = pd.Index(ids)
@@ -97,7 +97,7 @@ def added_by_studies(run: Path, ids: pd.Series, also: Collection[str] = (), *, o
 
 
 def study_columns(run: Path, also: Collection[str] = ()) -> dict[str, StudyColumn]:
-    """What the columns are that `added_by_studies` may add, by their names; reads no values."""
+    """Describe the columns that `added_by_studies` may add, by name; reads no values."""
     found: dict[str, StudyColumn] = {}
     for file in _files(run):
         asked = [name for name in file.others if f"{file.path.stem}.{name}" in also]
@@ -106,7 +106,7 @@ def study_columns(run: Path, also: Collection[str] = ()) -> dict[str, StudyColum
 
 
 def further_columns(run: Path) -> dict[str, StudyColumn]:
-    """What the columns are that studies have beyond those that they offer; reads no values."""
+    """Describe the columns that studies have but do not offer; reads no values."""
     return {name: one for file in _files(run) for name, one in file.described(file.others).items()}
 
 
@@ -127,23 +127,23 @@ def _files(run: Path) -> Iterator[_File]:
 
 
 def _labels(sentences: Mapping[str, str]) -> dict[str, str]:
-    """A few words for each column, from what the study says of it: no two columns have the same."""
+    """Derive a distinct short label for each column from its description."""
     # unit and range come after the first comma
     labels = {name: _first_words(sentence, 1, MAX_LABEL) or name for name, sentence in sentences.items()}
-    # of several that begin alike, what comes next tells them apart
+    # descriptions that begin alike are distinguished by what follows
     labels |= {name: _first_words(sentences[name], 2, MAX_LONG_LABEL) or name for name in _shared(labels)}
     labels |= {name: name for name in _shared(labels)}
     return {name: _capital(label) for name, label in labels.items()}
 
 
 def _shared(labels: Mapping[str, str]) -> list[str]:
-    """The columns whose label another one has."""
+    """Return the columns that share a label with another."""
     often = Counter(labels.values())
     return [name for name, label in labels.items() if often[label] > 1]
 
 
 def _first_words(sentence: str, parts: int, most: int) -> str:
-    """A sentence up to its nth comma, or its first semicolon or bracket; "" where that is too long."""
+    """Cut a sentence at its nth comma, first semicolon or bracket; "" where that is too long."""
     whole = sentence.partition(";")[0].partition(" (")[0]
     short = ",".join(whole.split(",")[:parts]).strip(" .")
     return short if len(short) <= most else ""
@@ -154,9 +154,9 @@ def _capital(text: str) -> str:
 
 
 def _usable(values: pd.Series, *, text: bool) -> pd.Series | None:
-    """A study's column as numbers or as a few named values; what is neither as text where `text`, else None."""
+    """Convert a study's column to numbers or a few named values; anything else to text where `text`, else None."""
     if _is_number(values):
-        # half floats and numbers with a missing value of their own are for files; much of pandas and NumPy stumbles
+        # half floats and nullable numbers are for files; much of pandas and NumPy does not support them
         if values.dtype == np.float16:
             return values.astype(np.float32)
         return values if isinstance(values.dtype, np.dtype) else values.astype(np.float64)
@@ -168,7 +168,7 @@ def _usable(values: pd.Series, *, text: bool) -> pd.Series | None:
     try:
         few = 0 < values.nunique() <= MAX_CHOICES
     except TypeError:
-        # lists and other things that have no order
+        # lists and other unhashable values
         return None
     written = values.astype(str).where(values.notna())
     return written.astype("category") if few else written.astype(object) if text else None

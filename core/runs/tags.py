@@ -1,6 +1,7 @@
-"""Tags and notes on images, kept in one small SQLite file."""
+"""Tags and notes on images, stored in one small SQLite file."""
 
 import sqlite3
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -11,21 +12,26 @@ from core.system.files import check_file
 
 MAX_TEXT = 2000
 MAX_TAG = 40
-# different ones: they are all offered wherever one is chosen
+# different tags: all are offered wherever one is chosen
 MAX_TAGS = 500
+# seconds that a writer, and that a reader waits for whoever else is at the file
+WRITERS_WAIT = 5.0
+READERS_WAIT = 0.5
+# seconds in which no reader waits again for somebody who does not let go
+LOCKED = 5.0
 NOT_KEPT = "this was not kept, what was kept before is; see that its disk has room and may be written"
 
 
 class TagError(ValueError):
-    """A tag or note that is not kept; the message says why."""
+    """A tag or note that was not saved; the message says why."""
 
 
 class ChangedError(TagError):
-    """A note that is not kept, since it is no longer what it was when it was written over."""
+    """A note that was not saved because somebody else had changed it meanwhile."""
 
 
 def _remedy(error: sqlite3.Error) -> str:
-    # only what is no database any more is better away; all else passes, and what was kept is still there
+    # only a file that is no database should be moved; other errors pass, and saved tags are still there
     if getattr(error, "sqlite_errorname", "").startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
         return "move it away and tags begin anew"
     return NOT_KEPT
@@ -35,16 +41,17 @@ class Tags:
     """Tags and notes by image id; safe to use from several threads and processes.
 
     Args:
-        path: the file, made with its folder when something is first kept.
+        path: the file, created with its folder when something is first saved.
 
     Attributes:
-        problem: one sentence on why the file could not be read the last time, "" where it could. What cannot be read
-            is as if it were not there; nothing of it is overwritten.
+        problem: one sentence on why the file could not be read the last time, "" where it could. An unreadable file is
+            treated as absent and never overwritten.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.problem = ""
+        self._locked_until = 0.0
 
     def add(self, ids: Sequence[str], tag: str) -> None:
         """Tag images.
@@ -62,37 +69,37 @@ class Tags:
             connection.executemany("INSERT OR IGNORE INTO tags VALUES (?, ?)", [(id_, tag) for id_ in ids])
 
     def remove(self, ids: Sequence[str], tag: str) -> None:
-        """Take a tag off images.
+        """Remove a tag from images.
 
         Raises:
             TagError: the tag is empty, none of the images carries it, or the file cannot be written.
         """
         tag = tag.strip()
         if not tag:
-            raise TagError("Write which tag is to be taken off.")
+            raise TagError("Enter the tag to remove.")
         with self._open() as connection:
             gone = connection.executemany("DELETE FROM tags WHERE id = ? AND tag = ?", [(id_, tag) for id_ in ids])
             taken = gone.rowcount
         if not taken:
-            raise TagError(f"None of these images carries the tag “{tag}”, so there is nothing to take off.")
+            raise TagError(f"None of these images carries the tag “{tag}”, so there is nothing to remove.")
 
     def note(self, id_: str, text: str, *, over: str | None = None) -> None:
-        """Keep a note on an image; an empty one removes it.
+        """Save a note on an image; an empty one removes it.
 
         Args:
             id_: of the image.
             text: the note.
-            over: the note that it takes the place of; whatever is there when None.
+            over: the note to replace; None replaces whatever is there.
 
         Raises:
-            ChangedError: there is another note by now than `over`, and than this one.
+            ChangedError: the present note is neither `over` nor the new one.
             TagError: the note is longer than 2,000 characters, or the file cannot be written.
         """
         text = text.strip()
         if len(text) > MAX_TEXT:
             raise TagError(f"A note has at most {MAX_TEXT:,} characters.")
         with self._open() as connection:
-            # nobody else writes between the look and the change
+            # nobody else writes between the check and the change
             connection.execute("BEGIN IMMEDIATE")
             now = next((row[0] for row in connection.execute("SELECT text FROM notes WHERE id = ?", (id_,))), "")
             if over is not None and now not in (over, text):
@@ -104,19 +111,19 @@ class Tags:
                 connection.execute("INSERT INTO notes VALUES (?, ?)", (id_, text))
 
     def names(self) -> list[str]:
-        """All tags in use, sorted."""
+        """Return all tags in use, sorted."""
         return [row[0] for row in self._read("SELECT DISTINCT tag FROM tags ORDER BY tag")]
 
     def ids(self, tag: str) -> frozenset[str]:
-        """The images that carry a tag."""
+        """Return the images with a tag."""
         return frozenset(row[0] for row in self._read("SELECT id FROM tags WHERE tag = ?", tag))
 
     def of(self, id_: str) -> list[str]:
-        """The tags of one image, sorted."""
+        """Return the tags of one image, sorted."""
         return [row[0] for row in self._read("SELECT tag FROM tags WHERE id = ? ORDER BY tag", id_)]
 
     def of_each(self, ids: Sequence[str]) -> dict[str, list[str]]:
-        """The tags of some images, sorted; those without any are left out."""
+        """Return the tags of some images, sorted; images without any are left out."""
         found: dict[str, list[str]] = {}
         # SQLite takes so many values at once
         for start in range(0, len(ids), 500):
@@ -128,15 +135,15 @@ class Tags:
 
     @property
     def empty(self) -> bool:
-        """Whether nothing is kept."""
+        """True where nothing is saved."""
         return not self._read("SELECT 1 FROM tags UNION ALL SELECT 1 FROM notes LIMIT 1")
 
     def note_of(self, id_: str) -> str:
-        """The note on one image, "" for none."""
+        """Return the note on one image, "" for none."""
         return next((row[0] for row in self._read("SELECT text FROM notes WHERE id = ?", id_)), "")
 
     def frame(self) -> pd.DataFrame:
-        """Everything kept: columns `id`, `tags` (joined by ";") and `note`, a row an image."""
+        """Return everything saved: columns `id`, `tags` (joined by ";") and `note`, a row per image."""
         tags = pd.DataFrame(self._read("SELECT id, tag FROM tags ORDER BY id, tag"), columns=["id", "tags"])
         notes = pd.DataFrame(self._read("SELECT id, text FROM notes"), columns=["id", "note"])
         joined = tags.groupby("id")["tags"].agg(";".join).reset_index()
@@ -146,9 +153,12 @@ class Tags:
         if not self.path.exists():
             return []
         try:
-            with self._open() as connection:
+            with self._open(0.0 if time.monotonic() < self._locked_until else READERS_WAIT) as connection:
                 found = connection.execute(query, values).fetchall()
         except TagError as error:
+            if "SQLITE_BUSY" in getattr(error.__cause__, "sqlite_errorname", ""):
+                # a page asks a dozen times, and would stand as often
+                self._locked_until = time.monotonic() + LOCKED
             self.problem = str(error)
             return []
         self.problem = ""
@@ -156,12 +166,12 @@ class Tags:
         return [tuple(map(str, row)) for row in found]
 
     @contextmanager
-    def _open(self) -> Iterator[sqlite3.Connection]:
+    def _open(self, patience: float = WRITERS_WAIT) -> Iterator[sqlite3.Connection]:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with suppress(FileNotFoundError):
                 check_file(self.path)
-            connection = sqlite3.connect(self.path, timeout=5)
+            connection = sqlite3.connect(self.path, timeout=patience)
         except (OSError, sqlite3.Error) as error:
             reason = getattr(error, "strerror", None) or error
             raise TagError(f"{self.path} cannot be opened ({reason}); {NOT_KEPT}.") from None
@@ -171,6 +181,6 @@ class Tags:
                 connection.execute("CREATE TABLE IF NOT EXISTS notes (id TEXT PRIMARY KEY, text TEXT)")
                 yield connection
         except sqlite3.Error as error:
-            raise TagError(f"{self.path} cannot be used ({error}); {_remedy(error)}.") from None
+            raise TagError(f"{self.path} cannot be used ({error}); {_remedy(error)}.") from error
         finally:
             connection.close()

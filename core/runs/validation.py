@@ -1,4 +1,4 @@
-"""Whether what the files of runs and detectors say can be true, so that nothing odd reaches a page. Needs no torch."""
+"""Validate run and detector files, so that nothing odd reaches a page. Needs no torch."""
 
 import math
 import re
@@ -16,18 +16,18 @@ from core.images.labels import CLASSES
 from core.images.statistics import STATISTICS
 from core.system.folders import MANIFEST, ContractError, read_manifest
 
-# of each row of predictions.parquet, unpacked; more is a bomb or a mistake
+# per row of predictions.parquet, unpacked; more is a bomb or a mistake
 MAX_ROW_BYTES = 4096
 MAX_BYTES = 2**24
-# of a new detector's name: its run's folder adds the image set's to it, and most file systems end at 255
+# of a new detector's name: its run's folder adds the image set's, and most file systems allow 255
 MAX_NAME_BYTES = 120
-# what divides a run's name, what some file systems refuse, and what pages and charts would read as formatting
+# characters that divide a run's name, that some file systems refuse, or that pages and charts read as formatting
 SIGNS = '@:*?"<>|`$[]'
 PLAIN = str | int | float | bool | None
 
 
 def check_manifest(path: Path, manifest: Mapping[str, Any]) -> None:
-    """Refuse a run's manifest that lacks something, or holds it in another form.
+    """Refuse a run's manifest in which a field is missing or malformed.
 
     Raises:
         ContractError: naming the file and the first thing that is wrong with it.
@@ -38,29 +38,29 @@ def check_manifest(path: Path, manifest: Mapping[str, Any]) -> None:
 
 
 def read_detector_manifest(path: Path) -> dict[str, Any]:
-    """A detector's manifest, without a look at its weights.
+    """Read a detector's manifest without its weights.
 
     Raises:
-        ContractError: it cannot be read, or says something in another form than a detector's does.
+        ContractError: it cannot be read, or a field is malformed.
     """
     manifest = read_manifest(path, "detector")
     for name, fits in DETECTOR_FIELDS.items():
-        # what was never trained has no recipe and no history
+        # a detector that was not trained here has no recipe and no history
         if name in manifest and not fits(manifest[name]):
             raise ContractError(f"{path / MANIFEST} has no usable {name}; restore it or train the detector again")
     return manifest
 
 
 def check_size(file: Path, opened: BinaryIO, images: int) -> None:
-    """Refuse a table that would unpack to far more than a row an image, before a row of it is unpacked.
+    """Refuse a table that would unpack to far more than a row per image, before unpacking any of it.
 
     Args:
-        file: as sentences name it.
-        opened: the same, open; pyarrow takes a path's folders for columns.
-        images: how many rows it is to have.
+        file: its name in error messages.
+        opened: the open file; pyarrow reads a path's folders as columns.
+        images: the number of rows it must have.
 
     Raises:
-        ContractError: it is no parquet file, or one of another size.
+        ContractError: it is not a parquet file, or has another size.
     """
     try:
         about = pq.ParquetFile(opened).metadata
@@ -75,7 +75,7 @@ def check_size(file: Path, opened: BinaryIO, images: int) -> None:
 
 
 def check_predictions(file: Path, frame: pd.DataFrame) -> None:
-    """Refuse a table whose columns hold something else than a run's.
+    """Refuse a table whose columns do not hold what a run's do.
 
     Raises:
         ContractError: naming the file and the first column that does not fit.
@@ -102,7 +102,7 @@ def _are_metrics(value: object) -> bool:
 
 
 def _are_numbers(value: object) -> bool:
-    """Whether these are `core.runs.run.metrics` of some rows."""
+    """Check that a value is what `core.runs.writing.metrics` gives."""
     if not isinstance(value, dict) or not _is_count(value.get("images")):
         return False
     if value["images"] == 0:
@@ -133,13 +133,13 @@ def _is_row(value: object) -> bool:
 
 
 def is_plain_name(value: object) -> bool:
-    """Check that a name leads nowhere when it becomes part of a path, and can be shown."""
+    """Check that a name is safe as part of a path and can be shown."""
     odd = re.search(r"[/\\\x00-\x1f\x7f\ud800-\udfff]", value) if isinstance(value, str) else None
     return _is_text(value) and not odd and not str(value).startswith(".")
 
 
 def check_detector_name(name: str) -> None:
-    """Refuse a name that a new detector cannot have: it becomes part of paths, of a run's name, and of sentences.
+    """Refuse an unsuitable name for a new detector: it becomes part of paths, of run names and of sentences.
 
     Raises:
         ValueError: naming what it may not hold.
@@ -169,7 +169,7 @@ FIELDS: dict[str, Callable[[Any], bool]] = {
     "target_layer": lambda value: value is None or _is_text(value),
     "detector_fingerprint": _is_text,
 }
-# what runs of earlier versions do not say
+# fields that runs of earlier versions lack
 LATER_FIELDS = ("detector_fingerprint", "preprocess", "target_layer")
 
 
@@ -186,7 +186,7 @@ DETECTOR_FIELDS: dict[str, Callable[[Any], bool]] = {
 
 
 def _words(values: pd.Series) -> bool:
-    # of a categorical column, map() makes another one, which knows no all()
+    # a categorical's map() gives another one, which has no all()
     return all(isinstance(value, str) for value in values)
 
 
@@ -238,7 +238,7 @@ def check_arrays(
         path: the run's folder.
         maps, features, images: see `core.runs.run.Run`.
         side: of the images, in pixels.
-        mapped: whether the run must have maps.
+        mapped: True where the run must have maps.
 
     Raises:
         ContractError: naming the file.
@@ -253,5 +253,5 @@ def check_arrays(
 
 
 def _is_stack(maps: NDArray[Any], side: int) -> bool:
-    """Whether these are maps of images of this side."""
+    """Check that an array holds maps of images of this side."""
     return maps.ndim == 3 and maps.dtype.kind == "f" and min(maps.shape[1:]) > 0 and max(maps.shape[1:]) <= side

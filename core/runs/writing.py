@@ -25,7 +25,7 @@ from core.system.folders import ContractError, write_folder
 if TYPE_CHECKING:
     from core.detectors.detector import Detector
 
-# what weights, maps, weights of segments, hashes and metrics come from
+# the libraries that results depend on
 LIBRARIES = (
     "torch", "torchvision", "torchcam", "lime", "scikit-image", "scikit-learn", "scipy", "imagehash", "numpy", "pandas",
     "pillow",
@@ -50,8 +50,8 @@ def write_run(
         detector: with rounded weights, named by its manifest.
         images: the set to predict.
         train_sha256: hashes of the files that the detector was trained on; test files among them are leaks. None where
-            they are not at hand: the run then says that nobody looked.
-        ship_images: keep the pixels with the run (only where their licence allows it).
+            they are unknown; the run then states that leaks were not checked.
+        ship_images: store the pixels with the run (only where their licence allows it).
         replace: overwrite a run of this name.
         progress: called with (images done, N).
 
@@ -60,8 +60,8 @@ def write_run(
 
     Raises:
         ValueError: the images are not of the side that the detector takes.
-        TakenError: a run of this name exists and is not to be replaced.
-        WriteError: it could not be written; nothing is left half done.
+        TakenError: a run of this name exists and `replace` is false.
+        WriteError: the folder could not be written; nothing is left half done.
     """
     path = run_folder(home, detector.name, images)
     if not replace:
@@ -108,15 +108,15 @@ def write_run(
 
 
 def run_folder(home: Path, detector: str, images: ImageSet) -> Path:
-    """Where the run of a detector of this name on an image set lies in `home`."""
+    """Return the folder in `home` of a detector's run on an image set."""
     return home / "runs" / f"{detector}@{images.name}"
 
 
 def check_testable(images: ImageSet) -> None:
-    """Refuse an image set whose run could not be read again, before a detector is trained for it.
+    """Refuse an image set whose run could not be read back, before a detector is trained for it.
 
     Raises:
-        ContractError: what a run would say of its images does not pass what `read_run` asks.
+        ContractError: the table of a run on it would not pass `read_run`.
     """
     p_real = np.full(len(images), 0.5, np.float32)
     predictions = prediction_frame(images, np.zeros((len(images), 2), np.float32), p_real, frozenset())
@@ -127,18 +127,18 @@ def check_testable(images: ImageSet) -> None:
         parse_predictions(file, table, len(images))
     except ContractError as error:
         said = str(error).removeprefix(f"{file} ")
-        raise ContractError(f"a run on {images.name} could not be read again, its table {said}") from None
+        raise ContractError(f"a run on {images.name} could not be read back, its table {said}") from None
 
 
 def _halved(values: NDArray[np.float32]) -> NDArray[np.floating]:
-    """As float16 where that can hold them."""
+    """Convert to float16 where that can hold the values."""
     return values.astype(np.float16) if np.abs(values).max(initial=0) <= np.finfo(np.float16).max else values
 
 
 def prediction_frame(
     images: ImageSet, logits: NDArray[np.float32], p_real: NDArray[np.float32], train_sha256: frozenset[str]
 ) -> pd.DataFrame:
-    """The table of a run, one row an image, in the set's order."""
+    """Make the table of a run, one row per image, in the set's order."""
     rows = images.rows
     margin = logits[:, 1] - logits[:, 0]
     frame = pd.DataFrame(
@@ -161,18 +161,18 @@ def prediction_frame(
 
 
 def without_leaks_and_repeats(predictions: pd.DataFrame) -> pd.DataFrame:
-    """The rows that are neither leaked from training nor repeats of an earlier row."""
+    """Return the rows that are neither training images nor repeats of an earlier row."""
     return predictions[~predictions["in_train"] & ~predictions["is_repeat"]]
 
 
 def metrics(predictions: pd.DataFrame) -> dict[str, Any]:
-    """Accuracy, per-class precision/recall/f1/support, confusion [true][predicted], auroc and ece, from scikit-learn.
+    """Compute accuracy, per-class precision/recall/f1/support, confusion [true][predicted], auroc and ece.
 
     A number that the rows cannot give (auroc of one class) is None.
     """
     if predictions.empty:
         return {"images": 0}
-    # read where a run is written: pages only read runs, and would wait half a second for it
+    # imported here: pages only read runs and would wait half a second for it
     from sklearn.metrics import (  # noqa: PLC0415
         accuracy_score,
         confusion_matrix,
@@ -205,7 +205,7 @@ def metrics(predictions: pd.DataFrame) -> dict[str, Any]:
 
 
 def library_versions() -> dict[str, str]:
-    """Versions of the libraries that results depend on."""
+    """Return the versions of the libraries that results depend on."""
     versions = {}
     for name in LIBRARIES:
         try:

@@ -19,7 +19,7 @@ def offer_training_images(missing: str, detector: str | None, *, key: str) -> No
         key: of the button.
     """
     shelf = library.shelf()
-    if shelf.source is not None or not sidebar.is_local() or not _learned_cifake(detector):
+    if shelf.source is not None or not sidebar.is_local() or not _learned_cifake(detector):  # type: ignore[attr-defined]
         st.caption(missing)
     elif shelf.status.state == "reading":
         st.caption(f"{missing} Pictures are being read: the bar on the left shows the progress.")

@@ -11,6 +11,7 @@ from typing import Literal
 from core.images.image_set import DatasetError, ImageSet, Progress, Split
 from core.images.loading import check_image_set, load_image_set
 from core.images.shipped import is_shipped
+from dashboard.services.sentences import hide_parent
 
 Doing = Literal["downloading", "checking", "reading"]
 
@@ -100,6 +101,7 @@ class Shelf:
                 return False
             self.status = Attaching("reading")
             self._stop.clear()
+        hide_parent(data)
         self._start([(data, splits)])
         return True
 
@@ -120,6 +122,7 @@ class Shelf:
                 return
             except (DatasetError, OSError) as error:
                 problems.append(f"{str(error).rstrip('.')}.")
+                logging.getLogger(__name__).warning("%s", problems[-1])
             except Exception as error:  # a thread that dies says nothing, and the sidebar would read for ever
                 logging.getLogger(__name__).exception("An image set could not be read")
                 problems.append(f"{data} could not be read ({type(error).__name__}); the server's log says why.")

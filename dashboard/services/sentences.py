@@ -1,5 +1,6 @@
 """What visitors are told of an error: one sentence, without the server's folders; its log has all of it."""
 
+import contextlib
 import functools
 import logging
 import re
@@ -11,6 +12,15 @@ from core.system.atomic import cache_dir
 # a path of at least two folders, of this kind of system or of the other, and its last name
 ABSOLUTE = re.compile(r"(?:(?<![\w.])/|\b[A-Za-z]:[\\/])(?:[^\s'\"/\\]+[\\/])+(?P<name>[^\s'\"/\\;,)]*)")
 INSIDE = ("runs", "detectors")
+# of what was attached
+_parents: set[Path] = set()
+
+
+def hide_parent(data: str | Path) -> None:
+    """Leave out of all sentences the folder that something lies in, whatever that is called."""
+    with contextlib.suppress(RuntimeError, OSError, ValueError):
+        path = Path(data).expanduser().absolute()
+        _parents.update({path.parent, path.resolve().parent} - {Path(path.anchor)})
 
 
 def for_visitors(error: BaseException | str, *, homes: tuple[Path, ...] = ()) -> str:
@@ -22,7 +32,7 @@ def for_visitors(error: BaseException | str, *, homes: tuple[Path, ...] = ()) ->
     """
     whole = f"{str(error).rstrip('.')}."
     text = whole
-    roots = {root for given in (*homes, ROOT, cache_dir(), Path.home()) for root in (given, given.resolve())}
+    roots = {root for given in (*homes, *_parents, ROOT, cache_dir(), Path.home()) for root in (given, given.resolve())}
     # the innermost first, so that nothing of it is left over
     for root in sorted(roots, key=lambda root: -len(str(root))):
         for folder in (*(root / inside for inside in INSIDE), root):

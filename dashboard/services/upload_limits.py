@@ -22,7 +22,7 @@ def limit_uploads() -> None:
     """Have the running server refuse what goes beyond the limits, once; the uploader shows the status it gets."""
     if runtime.exists():
         manager = runtime.get_instance().uploaded_file_mgr
-        manager.add_file = within_limits(manager)  # type: ignore[method-assign, arg-type]
+        manager.add_file = within_limits(manager)  # type: ignore[attr-defined, arg-type]
 
 
 def within_limits(manager: MemoryUploadedFileManager) -> Callable[[str, UploadedFileRec], None]:

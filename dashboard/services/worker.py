@@ -291,7 +291,7 @@ class Worker:
                     self._changed.wait(timeout=self._lease)
                 if self._closed:
                     break
-            for one in dropped or [job]:
+            for one in dropped or [job]:  # type: ignore[list-item]
                 if one.stack is None:
                     begun.append(one)
                 self._resume(one)
@@ -408,7 +408,7 @@ class Worker:
         return self._detectors[asked]
 
 
-def _kind(question: Question) -> tuple[str, Any]:
+def _kind(question: Question) -> tuple[object, object]:
     """What questions share that take about as long: all but the image."""
     return question.identity, question.settings
 

@@ -192,6 +192,10 @@ class Visitor:
                 setattr(state, name, given)
         return await self._run(state, fragment=fragment)
 
+    async def send_state(self, state: WidgetState | None, fragment: str = "") -> float:
+        """Send a widget's state as it is, or none; seconds until what hangs on it is whole."""
+        return await self._run(state, fragment=fragment)
+
     async def forget(self) -> None:
         """Ask the server to forget everything that it has read, as any browser may."""
         request = BackMsg()

@@ -31,7 +31,7 @@ def test_the_tour_by_keyboard_alone(page: Page, address: str) -> None:
 
     called = page.get_by_role("heading", name="Called")
     expect(called).to_contain_text("FAKE")
-    turned = page.get_by_text("The verdict has turned")
+    turned = page.get_by_text("The verdict has flipped")
     for _ in range(11):
         if turned.count():
             break

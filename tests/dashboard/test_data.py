@@ -120,13 +120,13 @@ def test_findings_come_worst_first_with_the_audits_own_numbers(open_page: Open, 
         assert str(verdict(cue, lean))[1:] in said
     metrics = {metric.label: metric.value for metric in app.metric}
     table = answer(studied, "audit").table.set_index("name")
-    assert metrics["Plainest cue"] == found[0].name.title
-    assert metrics["Plain regression"] == f"{100 * table.loc['spectrum', 'accuracy']:.1f}%"
+    assert metrics["Strongest cue"] == found[0].name.title
+    assert metrics["Logistic-regression baseline"] == f"{100 * table.loc['spectrum', 'accuracy']:.1f}%"
     assert f"the network gets {100 * table.loc['network', 'accuracy']:.1f}%" in said
-    assert metrics["In training too"] == "3"
+    assert metrics["Train-test leakage"] == "3"
     each = "1 as the very same file (leaks), 1 with the same pixels in another file and 1 nearly the same"
     assert f"so many are in the training set as well: {each}." in said
-    assert metrics["Counted twice"] == "1"
+    assert metrics["Repeats"] == "1"
     drawn = app.get("plotly_chart")
     assert all(chart.proto.alt for chart in drawn)
     # one for all, one for each fact that varies, the spectrum, and the baseline

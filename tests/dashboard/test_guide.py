@@ -144,7 +144,7 @@ def test_the_verdict_after_each_step_of_the_slider_is_the_detector_s(
     row = choose_cast(browse_table(run), np.ones(len(run), bool), None).detailed if studied else turning(run, detector)  # type: ignore[union-attr]
     margins = detector.margins(with_less_detail(images[row]))
     assert f"Score (margin): {margins[RADII.index(8)]:+.1f}." in words(app)
-    assert ("The verdict has turned" in words(app)) == (margins[RADII.index(8)] > 0)
+    assert ("The verdict has flipped" in words(app)) == (margins[RADII.index(8)] > 0)
     app.button(key="guide.kept.L").click().run()
     assert app.query_params["kept"] == "7"
     assert f"Score (margin): {margins[RADII.index(7)]:+.1f}." in words(answered(app))

@@ -331,12 +331,12 @@ def test_explore_offers_any_column_of_any_study(open_page: Open, home: Path) -> 
     }
     seal(folder / "studies" / "curves.parquet", frame[frame.index < 55], about)
     app = with_more_filters(open_page("explore", run="tiny@seen-test"))
-    assert "Where does the margin fall? Asked of 55 of these images" in words(app)
+    assert "Where does the margin fall? Measured on 55 of these images" in words(app)
     further = app.multiselect(key=key_of("explore.also", "curves"))
     assert further.options == ["How many turns", "The nearest"]
     further.set_value(["curves.count", "curves.near"]).run()
     assert app.query_params["also"] == "curves.count,curves.near"
-    assert "Only in the CSV, for it has too many different values to filter by: The nearest." in words(app)
+    assert "Only in the CSV, because of too many different values: The nearest." in words(app)
     slider = app.slider(key=filter_key("curves.count"))
     assert (slider.step, slider.min, slider.max) == (1, 0, 6)
     slider.set_value((5, 6)).run()
@@ -386,7 +386,7 @@ def test_explore_tags_what_is_selected(open_page: Open, home: Path) -> None:
     app.text_input(key="explore.tag_text").set_value("even one")
     app.form_submit_button(key="explore.untag").click().run()
     assert [error.value for error in app.error] == [
-        "None of these images carries the tag “even one”, so there is nothing to take off."
+        "None of these images carries the tag “even one”, so there is nothing to remove."
     ]
     app.text_input(key="explore.tag_text").set_value("odd one")
     app.form_submit_button(key="explore.untag").click().run()

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from core.system.atomic import cache_dir
-from dashboard.services.sentences import for_visitors
+from dashboard.services.sentences import for_visitors, hide_parent
 
 HOME = Path("/srv/Jane Doe's data/telltale")
 
@@ -34,3 +34,17 @@ def test_folders_are_left_out(sentence: str, shown: str, caplog: pytest.LogCaptu
 def test_the_cache_is_the_servers_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("TELLTALE_CACHE", str(tmp_path / "my cache"))
     assert for_visitors(f"{cache_dir()}/tags.sqlite cannot be used") == "tags.sqlite cannot be used."
+
+
+def test_what_was_attached_is_told_without_its_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dashboard.services.sentences._parents", set())
+    data = "/srv/Jane Doe/My Pictures 2/holiday set"
+    sentence = f"{data} does not exist; name the folder that holds train/ and test/, or CIFAKE's .zip"
+    hide_parent(data)
+    assert "Jane" not in for_visitors(sentence)
+    assert "My Pictures" not in for_visitors(sentence)
+    assert for_visitors(sentence).startswith("holiday set does not exist")
+    # no path, and no folder to leave out
+    for odd in ("github", "\0", "~nobody/x", "/x"):
+        hide_parent(odd)
+    assert for_visitors("a/b is 3/4") == "a/b is 3/4."

@@ -69,6 +69,7 @@ def cases() -> Iterator[Case]:
     yield from damaged()
     yield from foreign()
     yield from bombs()
+    yield from followed()
     yield from unusual()
     yield from oriented()
 
@@ -120,9 +121,13 @@ def bombs() -> Iterator[Case]:
     jpeg = saved(Image.fromarray(PICTURE), "JPEG")
     yield Case("JPEG with 900,000 segments", jpeg[:2] + b"\xff\xfe\x00\x02" * 900_000 + jpeg[2:])
     yield Case("JPEG with 15 MB of padding", jpeg[:2] + b"\xff" * 15_000_000 + jpeg[2:])
-    progressive = saved(Image.new("RGB", (4800, 4800), (90, 60, 30)), "JPEG", progressive=True)
+    progressive = saved(Image.new("RGB", (4400, 4400), (90, 60, 30)), "JPEG", progressive=True)
     last = progressive[progressive.rindex(b"\xff\xda") : -2]
     yield Case("JPEG with 100,000 passes", progressive[:-2] + last * 100_000 + progressive[-2:])
+    # passes that a reader never comes to, and one that it would go on with after a wrong end
+    yield Case("JPEG that ends before 100,000 passes", progressive + last * 100_000, shape=(4400, 4400))
+    hidden = progressive[:-2] + last * 100_000 + b"\xff\xd9" + progressive[-2:]
+    yield Case("JPEG with 100,000 passes and two ends", hidden)
     # as large as is read at all: these must decode, and in the memory and time that there is
     side = 4470
     yield Case("largest colour PNG", png(side, side), shape=(side, side))
@@ -130,6 +135,22 @@ def bombs() -> Iterator[Case]:
     yield Case("largest 16-bit grey PNG", png(side, side, depth=16, colour=0), shape=(side, side))
     yield Case("largest 16-bit colour PNG", png(side, side, depth=16), shape=(side, side))
     yield Case("largest CMYK JPEG", saved(Image.new("CMYK", (side, side)), "JPEG"), shape=(side, side))
+
+
+def followed() -> Iterator[Case]:
+    """Images with something behind their end, as telephones write them."""
+    video = b"\0\0\0\x18ftypmp42" + (b"\xff\xda\0\x08" + np.random.default_rng(4).bytes(2000)) * 500
+    large = Image.fromarray(np.random.default_rng(5).integers(0, 256, (30, 40, 3), np.uint8)).resize((4000, 3000))
+    for progressive in (False, True):
+        name = f"motion photo, {'progressive' if progressive else 'baseline'}"
+        yield Case(name, saved(large, "JPEG", progressive=progressive) + video, shape=(3000, 4000))
+    restarts = saved(large, "JPEG", restart_marker_blocks=1)
+    yield Case("motion photo with a restart a block", restarts + video, shape=(3000, 4000))
+    image = Image.fromarray(PICTURE)
+    yield good("JPEG and a video", saved(image, "JPEG", quality=100, subsampling=0) + video, tolerance=12)
+    yield good("PNG and a video", saved(image, "PNG") + video)
+    yield good("PNG and a megabyte of nothing", saved(image, "PNG") + bytes(2**20))
+    yield good("WEBP and a video", saved(image, "WEBP", lossless=True) + video)
 
 
 def unusual() -> Iterator[Case]:

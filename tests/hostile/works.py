@@ -165,7 +165,9 @@ class Training(Work):
         if status and not (status == 2 and "exists; choose another" in said):
             return ANEW, [(CORRUPT, f"does not go on: {said or lines}")]
         epochs = self._epochs(reported)
-        went_on = next((int(found[1]) for line in lines if (found := re.match(r"Going on after epoch (\d+)", line))), 0)
+        went_on = next(
+            (int(found[1]) for line in lines if (found := re.match(r"Continuing after epoch (\d+)", line))), 0
+        )
         problems: Problems = []
         if not status and went_on < epochs:
             problems.append((LOST, f"epoch {epochs} was reported and it went on after {went_on}"))

@@ -1,4 +1,4 @@
-"""Training: the loop, checkpoints and resume, from top to bottom; every hyper-parameter is in `recipe.py`."""
+"""The training loop, with checkpoints and resume; every hyper-parameter is in `recipe.py`."""
 
 import json
 import time
@@ -33,7 +33,7 @@ AVERAGE_EVERY = 5
 
 @dataclass(frozen=True)
 class Trained:
-    """The outcome of `fit`: a detector rounded to float16, and the history, a row an epoch."""
+    """The outcome of `fit`: a detector rounded to float16, and the history, a row per epoch."""
 
     detector: ResNetDetector
     history: list[dict[str, float]]
@@ -56,25 +56,24 @@ def fit(
         recipe: every hyper-parameter.
         images: the training split.
         device: "auto", "cpu", "cuda", "mps".
-        resume: go on from this training's last checkpoint, to the very weights of an unbroken run on the same CPU.
-        restart: throw an existing checkpoint away.
-        checkpoints: their folder; by default in the cache, outside the repository.
-        report: gets a line an epoch.
+        resume: continue from the last checkpoint; on one CPU this gives the weights of an uninterrupted training.
+        restart: discard an existing checkpoint.
+        checkpoints: their folder, by default in the cache.
+        report: called with a line per epoch.
         progress: called with (steps done, all steps, text) every tenth step.
 
     Raises:
-        TrainingInterrupted: a checkpoint exists and neither `resume` nor `restart` was asked for, or the loss is not
-            finite.
+        TrainingInterrupted: a checkpoint exists and neither `resume` nor `restart` is set, or the loss is not finite.
         ValueError: there is no such device here, or holding images out leaves none to train on.
     """
     training = Training(recipe, images, pick_device(device), checkpoints)
     if training.file.exists() and not resume and not restart:
         raise TrainingInterrupted(
-            f"There is a checkpoint already ({training.file}); pass --resume to go on or --restart to begin again."
+            f"There is a checkpoint already ({training.file}); pass --resume to continue or --restart to start again."
         )
     if resume and training.file.exists():
         training.load()
-        report(f"Going on after epoch {training.epoch} of {recipe.epochs}.")
+        report(f"Continuing after epoch {training.epoch} of {recipe.epochs}.")
     while training.epoch < recipe.epochs:
         row = training.run_epoch(progress)
         training.save()
@@ -92,7 +91,7 @@ def _epoch_line(row: dict[str, float], epochs: int) -> str:
 
 
 class Training:
-    """State of one training: what a checkpoint must hold, and the steps that change it."""
+    """The state of one training, which a checkpoint holds, and the steps that change it."""
 
     def __init__(self, recipe: Recipe, images: ImageSet, device: torch.device, folder: Path | None) -> None:
         self.recipe, self.device, self.side = recipe, device, images.side
@@ -104,8 +103,8 @@ class Training:
         self.labels = torch.from_numpy(images.labels.astype(np.int64)).to(device)
         if held.all():
             raise ValueError(
-                f"Of {len(images)} training images none is left beside those held out ({recipe.validation:.0%} of each "
-                "class); take more images or hold out fewer."
+                f"Holding out {recipe.validation:.0%} of each class leaves none of {len(images)} training images; use "
+                "more images or hold out fewer."
             )
         self.train = torch.from_numpy(np.flatnonzero(~held))
         self.held = np.flatnonzero(held)
@@ -124,7 +123,7 @@ class Training:
 
     def run_epoch(self, progress: Callable[[int, int, str], None] | None) -> dict[str, float]:
         recipe, start = self.recipe, time.perf_counter()
-        # order and augmentation follow from seed and epoch alone, so a resumed training repeats them
+        # order and augmentation depend only on seed and epoch, so a resumed training repeats them
         generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + self.epoch)
         order = self.train[torch.randperm(len(self.train), generator=generator)]
         loss_sum = torch.zeros((), device=self.device)
@@ -173,7 +172,7 @@ class Training:
         return loss, logits, labels
 
     def batch(self, indices: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """One augmented, normalised batch and its labels."""
+        """Return an augmented, normalised batch and its labels."""
         pixels = self.pixels[indices.to(self.device)].permute(0, 3, 1, 2).float()
         pixels = augment(self.recipe, pixels, generator)
         return self._normalised(pixels).contiguous(memory_format=self.format), self.labels[indices.to(self.device)]
@@ -226,11 +225,13 @@ class Training:
             self.optimizer.load_state_dict(optimizer)
             self.epoch, self.step, self.history = state["epoch"], state["step"], state["history"]
         except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError):
-            raise TrainingInterrupted(f"The checkpoint {self.file} is damaged; pass --restart to begin anew.") from None
+            raise TrainingInterrupted(
+                f"The checkpoint {self.file} is damaged; pass --restart to start again."
+            ) from None
 
 
 def _average(averaged: nn.Module, network: nn.Module, decay: float, step: int) -> None:
-    # a short memory at first, or the random start would weigh for a thousand steps
+    # a short memory at first, or the random start would linger for a thousand steps
     weight = 1 - min(decay**AVERAGE_EVERY, (1 + step) / (50 + step))
     with torch.no_grad():
         for mean, value in zip(averaged.state_dict().values(), network.state_dict().values(), strict=True):

@@ -1,4 +1,4 @@
-"""A detector's model card: what it was trained on, how it does, what it is not for (Mitchell et al. 2019)."""
+"""A detector's model card: training data, performance, and what it is not for (Mitchell et al. 2019)."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,7 +11,7 @@ def model_card(detector: Mapping[str, Any], run: Mapping[str, Any] | None) -> st
 
     Args:
         detector: its manifest.
-        run: the manifest of the run on its test set; None where it has not been tested yet.
+        run: the manifest of the run on its test set; None before it is tested.
     """
     recipe, side = detector["recipe"], detector["preprocess"]["size"]
     settings = ", ".join(f"{key} {value}" for key, value in recipe.items() if key not in ("name", "width"))

@@ -1,4 +1,4 @@
-"""Recipes: every hyper-parameter of a training, and what follows from it: rate, precision, augmentation."""
+"""Recipes: every hyper-parameter of a training, with its learning rate, precision and augmentation."""
 
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ class Recipe:
     Attributes:
         width: channels of the first stage.
         epochs: passes over the training images.
-        batch_size: images a step; the last, smaller batch of an epoch is left out when it is a single image.
+        batch_size: images per step; the last batch of an epoch is left out when it is a single image.
         optimizer: "adam" (Kingma & Ba 2015) or "sgd" with Nesterov momentum 0.9.
         learning_rate: the peak of the schedule.
         schedule: "constant", or "one-cycle": linear up over `warmup` of all steps, then linear down to 0.
@@ -24,11 +24,11 @@ class Recipe:
         weight_decay: on convolution and classifier weights, not on biases or batch normalisation.
         label_smoothing: 0..1, of the cross-entropy.
         flip: mirror half of the images left to right.
-        shift: move each image by up to so many pixels, edges reflected.
+        shift: translate each image by up to this many pixels, edges reflected.
         colour: gain, saturation and channel-order augmentation (only for tiny sets; it hides colour as a cue).
-        average: decay a step of an exponential moving average of the weights, which is then the detector; 0 for none.
-        normalise: "unit" divides by 255 alone, "dataset" also subtracts mean and divides by deviation of the set.
-        validation: share of the training images held out, by file hash, for choosing and for the temperature.
+        average: decay per step of an exponential moving average of the weights, which becomes the detector; 0 for none.
+        normalise: "unit" only divides by 255, "dataset" also subtracts the set's mean and divides by its deviation.
+        validation: share of the training images held out, by file hash, for model selection and the temperature.
         precision: "auto" is bfloat16 autocast on GPUs and on CPUs that have it (AVX-512 BF16, AMX), float32 elsewhere.
         seed: of weights, order and augmentation.
     """
@@ -79,7 +79,7 @@ RECIPES = {
         name="paper",
         width=64,
         epochs=10,
-        # the paper names no batch size; 64 is the commonest choice beside a learning rate of 1e-4
+        # the paper states no batch size; 64 is the commonest choice with a learning rate of 1e-4
         batch_size=64,
         optimizer="adam",
         learning_rate=1e-4,
@@ -97,7 +97,7 @@ RECIPES = {
 
 
 def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
-    """The rate of step `step` (0..steps - 1)."""
+    """Return the learning rate of step `step` (0..steps - 1)."""
     if recipe.schedule == "constant":
         return recipe.learning_rate
     rising = max(1.0, recipe.warmup * steps)
@@ -111,13 +111,13 @@ def autocast(recipe: Recipe, device: torch.device) -> AbstractContextManager[Any
 
 
 def precision_on(recipe: Recipe, device: torch.device) -> Literal["float32", "bfloat16"]:
-    """What the recipe computes in: with "auto" bfloat16 where the hardware has units for it; else it is far slower."""
+    """Choose the precision: with "auto" bfloat16 where the hardware has units for it; elsewhere it is far slower."""
     fast = device.type == "cuda" or (device.type == "cpu" and torch.cpu._is_avx512_bf16_supported())
     return "bfloat16" if recipe.precision == "bfloat16" or (recipe.precision == "auto" and fast) else "float32"
 
 
 def augment(recipe: Recipe, pixels: Tensor, generator: torch.Generator) -> Tensor:
-    """The recipe's augmentation of float pixels (N, 3, 32, 32) in 0..255; no blur, noise or JPEG, ever."""
+    """Augment float pixels (N, 3, S, S) in 0..255 as the recipe says; never by blur, noise or JPEG."""
     n, device = len(pixels), pixels.device
     if recipe.flip:
         flipped = (torch.rand(n, generator=generator) < 0.5).to(device)

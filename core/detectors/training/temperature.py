@@ -10,7 +10,7 @@ from core.images.labels import REAL
 
 
 def fit_temperature(margins: NDArray[np.float32], labels: NDArray[Any]) -> float:
-    """The temperature with the least negative log-likelihood (Guo et al. 2017, temperature scaling).
+    """Find the temperature with the least negative log-likelihood (Guo et al. 2017, temperature scaling).
 
     Args:
         margins: float (N,).

@@ -10,15 +10,15 @@ from core.detectors.preprocessing import Channels
 
 
 def validation_split(sha256: NDArray[Any], labels: NDArray[np.uint8], share: float, *, seed: int) -> NDArray[np.bool_]:
-    """Which images are held out: `share` of each class, chosen by hash of the file.
+    """Choose the images to hold out: `share` of each class, by hash of the file.
 
-    Equal files have equal hashes and so are never on both sides; adding images moves no other image across.
+    Equal files have equal hashes and so are never split; adding images moves no other image across.
 
     Args:
         sha256: (N,) hex digests.
         labels: uint8 (N,).
         share: 0..1.
-        seed: another seed is another split.
+        seed: of the split.
 
     Returns:
         bool (N,).
@@ -34,7 +34,7 @@ def validation_split(sha256: NDArray[Any], labels: NDArray[np.uint8], share: flo
 
 
 def channel_statistics(pixels: NDArray[np.uint8], *, chunk: int = 8192) -> tuple[Channels, Channels]:
-    """Mean and standard deviation of each channel, in 0..1."""
+    """Compute the mean and standard deviation of each channel, in 0..1."""
     total, squares, count = np.zeros(3), np.zeros(3), 0
     for start in range(0, len(pixels), chunk):
         values = pixels[start : start + chunk].reshape(-1, 3) / 255

@@ -33,7 +33,7 @@ def other_maps(opened: Opened, *, verdict: str, label: str | None, row: int | No
     found = found[found != row]
     # evenly through the run, so that they are the same ones each time
     chosen = found[:: max(1, len(found) // OTHERS)][:OTHERS]
-    return np.asarray(opened.run.maps[chosen], np.float32)
+    return np.asarray(opened.run.needed_maps[chosen], np.float32)
 
 
 def agreement_panel(

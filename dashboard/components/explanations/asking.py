@@ -62,7 +62,8 @@ def worker() -> Worker:
 
 def visitor() -> str:
     """Who asks: one name a session."""
-    return st.session_state.setdefault("visitor", uuid.uuid4().hex)
+    name: str = st.session_state.setdefault("visitor", uuid.uuid4().hex)
+    return name
 
 
 def ask(

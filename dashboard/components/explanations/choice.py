@@ -137,7 +137,7 @@ def _draw_presets(explainer: AnyExplainer, settings: ExplainerSettings) -> None:
     st.segmented_control(
         "Settings",
         list(names),
-        format_func=names.get,
+        format_func=names.__getitem__,
         key=key,
         required=True,
         on_change=_take_preset,

@@ -112,7 +112,7 @@ def _draw_found(found: Neighbours, detector: Known) -> None:
 def _tile(one: Neighbour) -> dict[str, str]:
     about = one.category or ""
     return {
-        "source": data_url(one.image),
+        "source": data_url(one.image),  # type: ignore[arg-type]
         "label": one.label,
         "called": one.called,
         "about": about,

@@ -4,9 +4,9 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from core.explainers.explanation import Explanation, Parts
-from core.images.palette import FAKE, REAL
+from core.images.palette import FAKE, GREY, REAL
 from dashboard.components.charts import style as charts
-from dashboard.components.charts.style import GREY, TEMPLATE
+from dashboard.components.charts.style import TEMPLATE
 
 COLOURS = {1: REAL, -1: FAKE, 0: GREY}
 SIDES = {1: "for REAL", -1: "for FAKE", 0: "undecided"}

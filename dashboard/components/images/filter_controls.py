@@ -76,8 +76,8 @@ def several(opened: Opened, wanted: Filter, column: str, label: str) -> None:
 
     shared: dict[str, Any] = {"key": key, "on_change": take, "help": help_of(opened, column)}
     if len(options) <= MOST_PILLS:
-        named = {option: plain(value_name(option)) for option in options}
-        st.pills(plain(label), options, selection_mode="multi", wrap=True, format_func=named.get, **shared)
+        shared |= {"selection_mode": "multi", "wrap": True}
+        st.pills(plain(label), options, format_func=lambda option: plain(value_name(option)), **shared)
     else:
         # options of a list are not Markdown
         st.multiselect(plain(label), options, format_func=value_name, **shared)

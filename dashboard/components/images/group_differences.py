@@ -72,7 +72,7 @@ def _others(opened: Opened, wanted: Filter, positions: NDArray[np.intp]) -> tupl
 
 def _filtered(wanted: Filter) -> tuple[str, ...]:
     """Return the columns that the filter fixes, whose differences are no news."""
-    return tuple(sorted({column for column, *_ in (*wanted.choices, *wanted.ranges)}))
+    return tuple(sorted({column for column, _ in wanted.choices} | {column for column, _, _ in wanted.ranges}))
 
 
 @st.cache_resource(max_entries=32, show_spinner="Comparing")
@@ -84,15 +84,12 @@ def _words(
     but: tuple[str, ...],
 ) -> tuple[Words, Words]:
     """Compare the images themselves, and the studies' columns."""
-    groups = []
-    for positions in (inside, others):
-        group = np.zeros(len(_opened.table), bool)
-        group[np.frombuffer(positions, np.intp)] = True
-        groups.append(group)
+    every = np.arange(len(_opened.table))
+    one, other = (np.isin(every, np.frombuffer(positions, np.intp)) for positions in (inside, others))
     rows = _opened.run.predictions.reset_index(drop=True)
-    own = differences(*groups, rows, but=but)
+    own = differences(one, other, rows, but=but)
     studies = find_studies(_opened.run).answers
-    return own, differences(*groups, rows, studies=studies, but=(*but, "category", *FACT_WORDS))
+    return own, differences(one, other, rows, studies=studies, but=(*but, "category", *FACT_WORDS))
 
 
 def written(text: str) -> str:

@@ -3,9 +3,9 @@
 import pandas as pd
 import plotly.graph_objects as go
 
-from core.images.palette import CLASS_COLOURS
+from core.images.palette import CLASS_COLOURS, GREY
 from dashboard.components.charts.figure_cache import kept
-from dashboard.components.charts.style import GREY, TEMPLATE
+from dashboard.components.charts.style import TEMPLATE
 
 SYMBOLS = {"FAKE": "circle", "REAL": "square"}
 

@@ -7,7 +7,8 @@ import streamlit as st
 
 from core.findings.finding import Finding
 from core.findings.lines import Line, Span, joined
-from core.findings.words import Told, tell
+from core.findings.words import tell
+from core.findings.words.told import Told
 from dashboard.components.plain import inline
 from dashboard.components.words import CLASS_WORDS
 

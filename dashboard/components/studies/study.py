@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from core.studies.groups import By
+from core.studies.store import study_path
 from core.studies.study import Answer
 from core.system.folders import ContractError
 from dashboard.components.downloads import file_button
@@ -68,7 +69,7 @@ def study_of(opened: Opened, name: str, title: str | None = None) -> Answer | No
 
 def is_there(opened: Opened, name: str) -> bool:
     """Whether the run has a file of this study, readable or not."""
-    return library.study_path(opened.run.path, name).is_file()
+    return study_path(opened.run.path, name).is_file()
 
 
 def all_there(opened: Opened, names: Sequence[str]) -> dict[str, Answer]:
@@ -175,7 +176,8 @@ def as_csv(table: pd.DataFrame) -> bytes:
     written = [name for name in table if not pd.api.types.is_numeric_dtype(table[name])]
     guarded = table.assign(**{name: table[name].astype(object).map(_guarded) for name in written})
     # with both letters in the line's end, a cell that holds one of them is quoted
-    return guarded.rename(columns=_guarded).to_csv(index=False, lineterminator="\r\n").encode()
+    text: str = guarded.rename(columns=_guarded).to_csv(index=False, lineterminator="\r\n")
+    return text.encode()
 
 
 def _guarded(value: object) -> object:

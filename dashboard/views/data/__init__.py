@@ -1,4 +1,4 @@
-"""The page Data: What could be learned that is not AI."""
+"""The page Data: shortcuts in the images themselves."""
 
 from dashboard.navigation import Page
 
@@ -7,5 +7,5 @@ PAGE = Page(
     icon=":material/fact_check:",
     section="What it reads",
     position=3,
-    help="What could be learned from the images that is not AI: plain cues, leaks, copies, and a baseline.",
+    help="What a detector could learn besides AI: simple cues, leaks, copies, and a baseline.",
 )

@@ -1,4 +1,4 @@
-"""Parts of the page Data: what an audit found, worst first, with the images behind it."""
+"""Parts of the page Data: the audit's findings, worst first, with the images behind them."""
 
 from collections.abc import Sequence
 from math import isfinite
@@ -9,6 +9,7 @@ from core.findings import words
 from core.findings.finding import Finding
 from core.findings.lines import Line, joined, line
 from core.findings.words import audit as audit_words
+from core.findings.words.told import Told
 from core.studies.audit.findings import forced
 from core.studies.audit.names import CHANNELS, FACT_NAMES
 from core.studies.audit.summary import (
@@ -30,7 +31,7 @@ from dashboard.services import address
 from dashboard.services.library import Opened
 from dashboard.views.data import charts as audit_charts
 
-# the columns of Explore that hold facts which are words
+# columns of Explore with statistics that are words
 COLUMNS = {"compression": "files.compression"}
 # three bars, two, one
 ICONS = {
@@ -38,82 +39,80 @@ ICONS = {
     "to some degree": ":material/signal_cellular_alt_2_bar:",
     "a little": ":material/signal_cellular_alt_1_bar:",
 }
-# the first are what other pages call leaks
+# the first are called leaks on other pages
 COPIES = {FILE: "as the very same file (leaks)", SHOWN: "with the same pixels in another file", NEAR: "nearly the same"}
 STUDIES = ("audit", "duplicates", "files")
 
 
 def command(opened: Opened) -> str:
-    """What to type for an audit of this run."""
+    """Return the command that audits this run."""
     return study.command(opened, *STUDIES)
 
 
 def headlines(opened: Opened, audit: Answer, found: Sequence[Concern], duplicates: Answer | None) -> None:
-    """The four numbers that a reviewer asks for."""
+    """Draw the four numbers that a reviewer asks for."""
     network = audit.table[audit.table["kind"] == "network"].iloc[0]
     line = yardsticks(audit).set_index("name").loc["16 numbers of the spectrum"]
     with st.grid(4, min_column_width=190):
         if found:
             _headline(
-                "Plainest cue",
+                "Strongest cue",
                 found[0].name.title,
-                f"It alone tells {100 * found[0].alone.value:.0f} of 100 pairs of a REAL and a FAKE image apart; "
-                "guessing tells 50.",
+                f"Alone it ranks {100 * found[0].alone.value:.0f} of 100 pairs of a REAL and a FAKE image correctly; "
+                "guessing gets 50.",
             )
         _headline(
-            "Plain regression",
+            "Logistic-regression baseline",
             percent(line["value"]),
-            "Right verdicts by a logistic regression on 16 numbers of the spectrum; the network gets "
-            f"{percent(network['accuracy'])}.",
+            f"Accuracy with 16 numbers of the spectrum; the network gets {percent(network['accuracy'])}.",
         )
         if duplicates is not None:
             table = duplicates.table
             counts = {kind: int((table["in_training"] == kind).sum()) for kind in COPIES}
             each = listed([f"{count:,} {COPIES[kind]}" for kind, count in counts.items() if count])
             _headline(
-                "In training too",
+                "Train-test leakage",
                 f"{sum(counts.values()):,}",
-                f"Of {len(table):,} images so many are in the training set as well{f': {each}' if each else ''}.",
+                f"of {len(table):,} images are in the training set as well{f': {each}' if each else ''}.",
             )
             repeats = int(opened.run.predictions["is_repeat"].sum())
             alike = int((table["in_set"] == FILE).sum())
             _headline(
-                "Counted twice",
+                "Repeats",
                 f"{repeats:,}",
-                f"Of {len(table):,} images so many are the very file of an earlier one of this set"
-                f"{f'; with those earlier ones {alike:,} files' if alike else ''}.",
+                f"of {len(table):,} images are copies of an earlier file of this set"
+                f"{f'; with the originals {alike:,} files' if alike else ''}.",
             )
 
 
 def _headline(label: str, value: str, sentence: str) -> None:
-    """One number with what it means."""
+    """Draw one number and what it means."""
     with st.container(border=True, height="stretch", gap="small"):
         st.metric(label, value)
         st.caption(coloured(sentence))
 
 
 def together(found: Sequence[Concern]) -> list[list[Concern]]:
-    """Concerns in their order, the channels of colour in one group where the first of them stands."""
+    """Group concerns in their order, with the colour channels together in the place of the first of them."""
     channels = [one for one in found if one.key in CHANNELS]
     groups = [channels if one.key in CHANNELS else [one] for one in found]
     return [group for place, group in enumerate(groups) if group not in groups[:place]]
 
 
-def told(audit: Answer, key: str) -> words.Told:
-    """A finding of the audit in words, empty ones where it has none of this key."""
+def told(audit: Answer, key: str) -> Told:
+    """Put a finding of the audit into words, empty ones where there is none of this key."""
     found = audit.finding(key)
-    return words.Told(Line()) if found is None else words.tell(found)
+    return Told(Line()) if found is None else words.tell(found)
 
 
 def _verdict(audit: Answer, one: Concern) -> Line:
-    """What a cue tells, and whether the detector leans on it."""
+    """Say how well a cue separates the classes, and whether the detector leans on it."""
     cue, lean = audit.finding(one.cue), audit.finding(one.lean)
     return Line() if cue is None or lean is None else audit_words.verdict(cue, lean)
 
 
 def concern_row(opened: Opened, audit: Answer, group: Sequence[Concern], probes: Answer | None) -> None:
-    """One thing that tells the classes apart, or several that go together: a verdict, how it is spread, the images, and
-    the numbers folded away."""
+    """Draw a cue, or several that belong together: a verdict, the distribution, the images, and the numbers, folded."""
     with st.container(border=True):
         band = st.grid(2, min_column_width=320, gap="large")
         with band.cell():
@@ -147,19 +146,19 @@ def concern_row(opened: Opened, audit: Answer, group: Sequence[Concern], probes:
 
 
 def _more(opened: Opened, audit: Answer, one: Concern) -> None:
-    """Which class has more of it, and the way to the images."""
+    """Say which class has more of it, and offer the images."""
     if beside := told(audit, one.cue).aside:
         st.caption(markdown(beside))
     _buttons(opened, one)
 
 
 def _grey(opened: Opened, group: Sequence[Concern]) -> None:
-    """How many images of each class are grey all over, which a median does not say."""
+    """Say how many images of each class are entirely grey, which a median does not show."""
     if [one.key for one in group] != ["greyness"]:
         return
     shares = grey_shares(opened.table["greyness"], opened.table["label"])
     said = listed([f"{percent(share)} of {label}" for label, share in shares.items()])
-    st.caption(coloured(f"Grey all over, or nearly ({GREY} and more): {said} images."))
+    st.caption(coloured(f"Entirely grey, or nearly ({GREY} and more): {said} images."))
 
 
 def _sentences(opened: Opened, audit: Answer, group: Sequence[Concern], probes: Answer | None) -> None:
@@ -179,7 +178,7 @@ def _sentences(opened: Opened, audit: Answer, group: Sequence[Concern], probes: 
 
 
 def _changed(opened: Opened, probes: Answer, key: str) -> list[Finding]:
-    """What the experiments that change a fact found."""
+    """Return the findings of the experiments that change a statistic."""
     return _remembered(opened, probes, f"{opened.stamp} {key}", key)
 
 
@@ -196,7 +195,7 @@ def _buttons(opened: Opened, one: Concern) -> None:
 
 
 def draw_spread(opened: Opened, audit: Answer, one: Concern, *, title: bool = False) -> None:
-    """How a fact is spread over the classes."""
+    """Draw the distribution of a statistic over the classes."""
     if title:
         st.markdown(f"**{plain(one.name.title)}**")
     column = COLUMNS.get(one.key, one.key)
@@ -209,7 +208,7 @@ def draw_spread(opened: Opened, audit: Answer, one: Concern, *, title: bool = Fa
 
 
 def harmless(opened: Opened, audit: Answer, found: Sequence[Concern]) -> None:
-    """What tells nothing, or hardly anything, in small."""
+    """Draw what separates the classes hardly or not at all, in small."""
     with st.grid(3, min_column_width=260, gap="large") as grid:
         for one in found:
             with grid.cell():
@@ -219,10 +218,13 @@ def harmless(opened: Opened, audit: Answer, found: Sequence[Concern]) -> None:
 
 
 def downloads(opened: Opened, audit: Answer, duplicates: Answer | None) -> None:
-    """Buttons for the tables that the page rests on."""
+    """Draw buttons for the tables behind the page."""
     about = {
-        "Audit": (audit, "A row a fact, ring of the spectrum, baseline and count, each with its interval and control."),
-        "Copies": (duplicates, "A row an image: what of it is elsewhere, where, and of which class."),
+        "Audit": (
+            audit,
+            "A row per statistic, ring of the spectrum, baseline and count, each with its interval and control.",
+        ),
+        "Copies": (duplicates, "A row per image: which copies of it there are, where, and of which class."),
     }
     with st.container(horizontal=True, gap="small"):
         for label, (answer, help_) in about.items():

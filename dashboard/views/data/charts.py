@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from math import isfinite
+from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -29,7 +30,7 @@ def told_apart(found: Sequence[Concern], network: Estimate) -> go.Figure:
         network: the detector's AUROC over all images.
     """
     figure = new_figure(height=110 + 34 * len(found))
-    rows = {
+    rows: dict[str, tuple[list[Estimate], dict[str, Any]]] = {
         "by this alone": ([one.alone for one in found], {"color": GREY, "symbol": "circle", "size": 11}),
         "by the detector, where this cannot help": (
             [one.without for one in found],

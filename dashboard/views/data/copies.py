@@ -35,7 +35,7 @@ WHAT = {
 
 
 def draw_counts(opened: Opened, duplicates: Answer) -> None:
-    """How many images are copies of what, each count a way to them."""
+    """Draw the number of copies of each kind, each a button that opens them."""
     with st.grid(2, min_column_width=330, gap="large") as grid:
         for side, rows in copy_counts(duplicates, opened.run).groupby("side", sort=False):
             with grid.cell():
@@ -68,10 +68,10 @@ def _count(opened: Opened, row: Mapping[str, Any]) -> None:
 
 
 def draw_pairs(opened: Opened, duplicates: Answer) -> None:
-    """Images beside what they are nearly, or in another file, copies of."""
+    """Draw images beside their near copies, or their copies in another file."""
     found = {side: copy_pairs(duplicates, side) for side in SIDE_NAMES}
     if not any(map(len, found.values())):
-        st.caption("There is no pair to look at: no near copy, and no equal pixels in another file.")
+        st.caption("There are no pairs: no near copies, and no equal pixels in another file.")
         return
     SIDE.linked(
         st.segmented_control,
@@ -93,7 +93,7 @@ def draw_pairs(opened: Opened, duplicates: Answer) -> None:
             library.maker(opened.run),
             key="data.fetch_pictures",
         )
-    # a class is no name for a field
+    # `class` cannot be the name of a field
     shown = shown.rename(columns={"class": "same"})
     if id_ := pair_pictures(opened, shown, library.pictures(opened), training=training, key=f"data.pairs.{side}"):
         address.go("inspect", run=opened.run.name, id=id_)
@@ -107,12 +107,12 @@ def draw_pairs(opened: Opened, duplicates: Answer) -> None:
 
 
 def _training(opened: Opened, pairs: pd.DataFrame) -> dict[str, NDArray[np.uint8]]:
-    """The pictures of training images, from the set that is attached or from the sample."""
+    """Read the pictures of training images from the attached set or from the sample."""
     source = "sample" if opened.run.manifest["set"].startswith("sample-") else library.shelf().source
     if source is None:
         return {}
     wanted = tuple(zip(pairs["partner"], pairs["name"], strict=True))
-    # in the steps in which they come, so that a step more reads one step
+    # in the steps in which they are shown, so that a further step reads only one
     steps = [_read(source, wanted[start : start + STEP]) for start in range(0, len(wanted), STEP)]
     return {identity: picture for step in steps for identity, picture in step.items()}
 

@@ -1,4 +1,4 @@
-"""Data: what could it learn that is not AI?"""
+"""Data: what else could the detector learn?"""
 
 import streamlit as st
 
@@ -21,8 +21,8 @@ opened = library.current()
 audit, duplicates = readable(opened, "audit"), readable(opened, "duplicates", concluded=False)
 heading(
     "What could it learn that is not AI?",
-    f"If in **{plain(opened.run.manifest['set'])}** REAL images were just brighter, or smaller as files, a detector "
-    "could be right without knowing anything of image generators. Here each such fact is put to the test.",
+    f"If the REAL images of **{plain(opened.run.manifest['set'])}** were simply brighter, or smaller as files, a "
+    "detector could be right without knowing anything about image generators. This page tests each such shortcut.",
     markdown(words.overall(audit.findings)) if audit is not None else None,
 )
 if opened.table.empty:
@@ -31,8 +31,8 @@ if opened.table.empty:
 if audit is None:
     st.info(
         f"The data of {plain(opened.run.name)} has not been audited yet. To do so, run {code(parts.command(opened))} "
-        "and reload this page: two minutes for the 120,000 images of CIFAKE. Where CIFAKE lies elsewhere than in "
-        "data/cifake, add `--data PATH`.",
+        "and reload this page; it takes two minutes for the 120,000 images of CIFAKE. If CIFAKE is not in data/cifake, "
+        "add `--data PATH`.",
         icon=":material/science:",
     )
     st.stop()
@@ -45,14 +45,14 @@ parts.headlines(opened, audit, facts, duplicates)
 
 st.space("small")
 section(
-    "What tells the classes apart by itself",
-    "Take one REAL and one FAKE image: how often can one say which is which, knowing only this? Guessing is right in "
-    "50 of 100 pairs. The diamond is the detector on images that are alike in this, where it cannot help: as long as "
-    "it stays far right, the detector knows something else as well.",
+    "How well each cue separates the classes",
+    "AUROC of each cue alone: given one REAL and one FAKE image, how often does it rank them correctly? Guessing gets "
+    "50 of 100 pairs. The diamond is the detector on images matched on the cue, where the cue cannot help: as long as "
+    "it stays far right, the detector uses something else as well.",
     help=explain(
         "AUROC",
-        also="Here times 100, with 95% intervals (DeLong 1988), by a rule that may use the fact in any way, fitted on "
-        "the training images where they were available. Alike: in the same twentieth of all images.",
+        also="Here times 100, with 95% intervals (DeLong 1988), for a rule that may use the cue in any way, fitted to "
+        "the training images where available. Matched: in the same twentieth of all images.",
     ),
 )
 network = estimate(audit.table[audit.table["kind"] == "network"].iloc[0], "auroc")
@@ -65,23 +65,23 @@ charts.show(
 st.space("small")
 section(
     "Worst first",
-    f"How each is spread over {CLASS_WORDS['REAL']} (solid) and {CLASS_WORDS['FAKE']} (dashed) images, what it tells, "
-    "and whether the detector leans on it.",
+    f"The distribution of each over {CLASS_WORDS['REAL']} (solid) and {CLASS_WORDS['FAKE']} (dashed) images, how well "
+    "it separates them, and whether the detector leans on it.",
 )
 if flaws and probes is not None:
     st.caption(
-        "Two questions are asked of each. Does the detector's score come from it, among images as they are? That is "
-        "compared among images alike in it, and as the rank correlation with the margin (-1 to 1, 0 is none). And does "
-        "a verdict turn when it is changed by force, as the experiments on the page Evidence do, here at the strength "
-        "that turns most? For what a verdict rests on the experiment counts; the correlation can be small beside it, "
-        "since images by themselves differ less in it than the experiment changes it."
+        "Two questions about each. Does the detector's score follow it among images as they are? That is measured on "
+        "images matched on it, and as the rank correlation with the margin (-1 to 1, 0 is none). And does the verdict "
+        "flip when it is changed, as in the experiments on the page Evidence, here at the strength that flips most? "
+        "The experiment shows what a verdict rests on; the correlation can be small nevertheless, because images "
+        "differ less in it than the experiment changes it."
     )
 for group in parts.together(flaws):
     parts.concern_row(opened, audit, group, probes)
 if not flaws:
-    st.markdown("No single fact tells the classes apart by more than ten facts may by chance.")
+    st.markdown("No single cue separates the classes by more than ten cues might by chance.")
 if rest := [one for one in facts if not one.is_flaw]:
-    with st.expander(f"{len(rest)} that tell nothing, or hardly anything", expanded=not flaws):
+    with st.expander(f"{len(rest)} that separate the classes hardly or not at all", expanded=not flaws):
         parts.harmless(opened, audit, rest)
 
 st.space("small")
@@ -89,9 +89,9 @@ band = st.grid(2, min_column_width=340, gap="large")
 with band.cell():
     section(
         "The spectrum",
-        "How much of each fineness of detail images hold: medians, and the middle half of the images. Where the bands "
-        "part, fineness alone tells the classes apart. A ring of the spectrum is all detail of one fineness, "
-        "whatever its direction.",
+        "How much detail of each fineness images hold: medians, and the middle half of the images. Where the bands "
+        "separate, fineness alone separates the classes. A ring of the spectrum is all detail of one fineness, in any "
+        "direction.",
         help=explain("Spectrum"),
     )
     ring = parts.told(audit, "ring").answer
@@ -99,10 +99,9 @@ with band.cell():
     st.markdown(markdown(ring))
 with band.cell():
     section(
-        "A plain baseline beside the network",
-        "What a regression on a few numbers gets right, trained on the training images and tested on these. What it "
-        "reaches too is no merit of the network. Counted are right verdicts, of which guessing gets half, and not "
-        "pairs as above.",
+        "Logistic-regression baseline",
+        "The accuracy of a regression on a few numbers, trained on the training images and tested on these. That much "
+        "is no merit of the network. Guessing gets half.",
         help=explain("Baseline", "Logistic regression", "AUROC"),
     )
     lines = yardsticks(audit)
@@ -113,8 +112,8 @@ with band.cell():
 st.space("small")
 section(
     "Copies",
-    "An image that the detector was trained on is no test of it, and one that is there twice counts twice. Copies of "
-    "the other class are worse: one of the two labels is wrong.",
+    "An image that the detector was trained on is no test, and a repeated one counts twice. Copies with the other "
+    "label are worse: one of the two labels is wrong.",
     help=explain("Leak", "Repeat", "Near copy"),
 )
 if duplicates is None:
@@ -134,13 +133,13 @@ else:
 st.space("small")
 st.subheader("What this cannot show", anchor=False)
 st.markdown(
-    "- Only what has a name here is looked at. A set without a finding may differ in something else.\n"
-    "- What tells the classes apart may be what generators do: poorer detail can be a flaw of the data or the very "
-    "mark of AI. The audit says that it is there, not why.\n"
-    "- Where the detector stays good among images alike in a fact, it does not need the fact; it may still use it. The "
-    "experiments on the page Evidence change it and ask again.\n"
-    "- Near copies are pairs whose perceptual hashes and grey levels agree. Mirrored, cropped or turned copies are "
+    "- Only the cues named here are tested. A set without a finding may differ in something else.\n"
+    "- What separates the classes may be what generators do: poorer detail can be a flaw of the data or the very "
+    "mark of AI. The audit shows that it is there, not why.\n"
+    "- Where the detector stays good on images matched on a cue, it does not need the cue; it may still use it. The "
+    "experiments on the page Evidence change it and run the detector again.\n"
+    "- Near copies are pairs whose perceptual hashes and grey levels agree. Mirrored, cropped or rotated copies are "
     "missed, and a pair is a hint to look, not a proof.\n"
-    "- Intervals take images for independent. Images cut from one photograph are not, and theirs are too narrow."
+    "- Intervals assume independent images. Crops of one photograph are not, and their intervals are too narrow."
 )
 parts.downloads(opened, audit, duplicates)

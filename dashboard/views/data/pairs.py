@@ -1,4 +1,4 @@
-"""Images beside what they are copies of, each pair a button that opens the image."""
+"""Images beside their copies, each pair a button that opens the image."""
 
 from collections.abc import Mapping
 
@@ -7,6 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.images.decoding import data_url
+from core.images.labels import other_class
 from core.runs.pictures import Pictures
 from core.studies.copies.nearest_copy import NEAR
 from dashboard.components.component import component, nothing
@@ -41,7 +42,7 @@ def pair_pictures(
         if row is None:
             continue
         label = str(opened.table["label"].iloc[row])
-        other = _other(label) if pair.same == "other" else label
+        other = other_class(label) if pair.same == "other" else label
         left = _side(pictures.get(row), label, str(opened.table["name"].iloc[row]), "this image")
         if training is None:
             at = opened.row_of(pair.partner)
@@ -63,10 +64,6 @@ def pair_pictures(
         )
     result = _mount(key=key, data={"title": "Pairs of copies", "pairs": drawn}, on_open_change=nothing)
     return result.open if isinstance(result.open, str) and result.open in opened.rows else None
-
-
-def _other(label: str) -> str:
-    return "FAKE" if label == "REAL" else "REAL"
 
 
 def _side(image: NDArray[np.uint8] | None, label: str, name: str, where: str) -> dict[str, str | None]:

@@ -104,7 +104,8 @@ def _cell(evidence: Evidence, shown: Shown, probe: Probe, strength: Strength) ->
 
 
 def _differences(shown: Shown, probe: Probe) -> Row:
-    before, cells = shown.example.before(probe), []
+    before = shown.example.before(probe)
+    cells: list[Cell | None] = []
     for strength in probe.at(shown.side):
         picture = shown.example.pictures.get(probe.column(strength.key))
         if picture is None:

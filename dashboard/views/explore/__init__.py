@@ -1,4 +1,4 @@
-"""The page Explore: Browse, filter, sort and tag the images."""
+"""The page Explore: browse, filter, sort and tag the images."""
 
 from dashboard.navigation import Page
 

@@ -1,6 +1,7 @@
-"""The filters of Explore: which there are, which are on, and the confusion matrix that is one of them."""
+"""The filters of Explore: all of them, the active ones, and the confusion matrix, which is one too."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import streamlit as st
 
@@ -28,7 +29,7 @@ MAIN = ("label", "predicted", "correct", "category", "confidence")
 
 
 def draw_matrix(opened: Opened, wanted: Filter) -> None:
-    """The confusion matrix of everything but class and outcome; a cell filters, or unfilters, those images."""
+    """Draw the confusion matrix under all other filters; a click on a cell filters those images, or shows all again."""
     pressed = admitted(wanted)
 
     def switch() -> None:
@@ -44,7 +45,7 @@ def draw_matrix(opened: Opened, wanted: Filter) -> None:
 
 
 def admitted(wanted: Filter) -> set[tuple[str, str]] | None:
-    """The (true, called) cells that a filter lets through; None where it asks for no class, verdict or outcome."""
+    """Return the (true, called) cells that a filter admits; None where it names no label, prediction or outcome."""
     truths, verdicts, outcomes = (wanted.chosen(column) for column in DECIDED)
     if not (truths or verdicts or outcomes):
         return None
@@ -57,7 +58,7 @@ def admitted(wanted: Filter) -> set[tuple[str, str]] | None:
 
 
 def draw_main(opened: Opened, wanted: Filter) -> None:
-    """Class, verdict, outcome, category, and how sure the verdict is."""
+    """Draw the filters by label, prediction, outcome, category and confidence."""
     with st.container(horizontal=True, gap="medium"):
         for column in DECIDED:
             segments(opened, wanted, column)
@@ -69,7 +70,7 @@ def draw_main(opened: Opened, wanted: Filter) -> None:
 
 
 def draw_more(opened: Opened, wanted: Filter) -> None:
-    """Everything else: name, tag, leaks, repeats, facts, and what studies add, a tab each."""
+    """Draw all other filters in tabs: file, image statistics, and each study."""
     studies: dict[str, list[str]] = {}
     for column, one in (opened.studied | opened.further).items():
         studies.setdefault(one.study, []).append(column)
@@ -89,11 +90,13 @@ def draw_more(opened: Opened, wanted: Filter) -> None:
 
 
 def _draw_study(opened: Opened, wanted: Filter, columns: Sequence[str]) -> None:
-    """What one study adds: what it offers, what the URL asks for beyond that, and a choice of the rest."""
+    """Draw the filters of one study: its main columns, those that the URL names, and a choice of the rest."""
     shown = [name for name in columns if name in opened.table.columns]
     first = (opened.studied | opened.further)[columns[0]]
     known = max((int(opened.table[name].notna().sum()) for name in shown), default=len(opened.table))
-    some = f" Asked of {known:,} of these images; a filter leaves the others out." if known < len(opened.table) else ""
+    some = (
+        f" Measured on {known:,} of these images; a filter leaves the others out." if known < len(opened.table) else ""
+    )
     if first.question or some:
         st.caption(plain(first.question) + some)
     for column in shown:
@@ -102,13 +105,13 @@ def _draw_study(opened: Opened, wanted: Filter, columns: Sequence[str]) -> None:
     ranges(opened, wanted, [name for name in shown if name in opened.extents])
     alike = {short_label(opened, name): only_value(opened, name) for name in shown if _can_be_asked(opened, name)}
     if said := [f"{label} ({value})" for label, value in alike.items() if value]:
-        st.caption(f"The same wherever it is known, so nothing to filter by: {plain(', '.join(said))}.")
+        st.caption(f"The same for all images, so nothing to filter by: {plain(', '.join(said))}.")
     if rest := [name for name in columns if name in opened.further]:
         _draw_further(opened, rest)
 
 
 def _draw_further(opened: Opened, names: Sequence[str]) -> None:
-    """A choice of the columns of a study that it does not offer by itself."""
+    """Draw a choice of a study's further columns."""
     key = key_of("explore.also", names[0].partition(".")[0])
     chosen = [name for name in library.also() if name in names]
     st.session_state[key] = chosen
@@ -128,7 +131,7 @@ def _draw_further(opened: Opened, names: Sequence[str]) -> None:
     )
     absent = [opened.further[name].label for name in chosen if not _can_be_asked(opened, name)]
     if absent:
-        st.caption(f"Only in the CSV, for it has too many different values to filter by: {plain(', '.join(absent))}.")
+        st.caption(f"Only in the CSV, because of too many different values: {plain(', '.join(absent))}.")
 
 
 def _can_be_asked(opened: Opened, name: str) -> bool:
@@ -136,15 +139,17 @@ def _can_be_asked(opened: Opened, name: str) -> bool:
 
 
 def draw_active(opened: Opened, wanted: Filter) -> None:
-    """What is filtered beyond the main row, each a button that takes it away."""
+    """Draw the active filters beyond the main row, each a button that removes it."""
     removers: list[tuple[str, Callable[[Filter], Filter]]] = []
     for column, values in wanted.choices:
         if column not in MAIN:
             said = ", ".join(map(value_name, values))
-            removers.append((f"{full_label(opened, column)}: {said}", lambda now, c=column: now.choosing(c, [])))
+            removers.append(
+                (f"{full_label(opened, column)}: {said}", partial(Filter.choosing, column=column, values=()))
+            )
     for column, low, high in wanted.ranges:
         if column not in MAIN:
-            removers.append((f"{full_label(opened, column)} {ends(low, high)}", lambda now, c=column: now.ranging(c)))
+            removers.append((f"{full_label(opened, column)} {ends(low, high)}", partial(Filter.ranging, column=column)))
     if wanted.tag:
         removers.append((f"tag: {wanted.tag}", lambda now: narrowed(now, tag=None)))
     if wanted.area:
@@ -162,11 +167,11 @@ def draw_active(opened: Opened, wanted: Filter) -> None:
 
 
 def is_filtered(wanted: Filter) -> bool:
-    """Whether any row may be left out, or called otherwise."""
+    """Check whether any row may be left out, or predicted otherwise."""
     asked = wanted.choices or wanted.ranges or wanted.tag or wanted.name or wanted.area
     return bool(asked) or wanted.threshold != Filter.threshold
 
 
 def clear(opened: Opened) -> None:
-    """Show everything, in the same order."""
+    """Remove all filters, keeping the order."""
     change(opened, lambda now: Filter(sort=now.sort, per_page=now.per_page))

@@ -39,9 +39,9 @@ pictures = library.pictures(opened)
 
 heading(
     "Browse the images",
-    "Every image of the run with what the detector called it. The border is the verdict: :blue[**blue for REAL**], "
-    ":orange[**orange for FAKE**]; dashed where it is wrong.",
-    "Look for what the mistakes have in common, then open one and ask why.",
+    "Every image of the run with the detector's verdict as its border: :blue[**blue for REAL**], :orange[**orange for "
+    "FAKE**]; dashed where it is wrong.",
+    "Look for what the errors have in common, then open one and ask why.",
 )
 
 band = st.grid(2, min_column_width=330, gap="large")
@@ -51,7 +51,7 @@ with band.cell():
     filters.draw_main(opened, wanted)
 about = "file, looks, and what studies found" if opened.studied or opened.further else "file and looks"
 with st.expander(f"More filters: {about}", icon=":material/tune:", key="explore.more", on_change="rerun") as more:
-    # a closed one costs nothing
+    # a folded expander costs nothing
     if more.open:
         filters.draw_more(opened, wanted)
         for sentence in library.refused_studies(opened):
@@ -78,35 +78,35 @@ if tags.problem:
 
 
 def set_order() -> None:
-    """The order that was chosen goes to the URL."""
+    """Write the chosen order to the URL."""
     change(opened, lambda now: replace(now, sort=st.session_state["explore.sort"], page=1))
 
 
 def set_page() -> None:
-    """The page that was turned to goes to the URL."""
+    """Write the chosen page to the URL."""
     change(opened, lambda now: replace(now, page=st.session_state["explore.page"]))
 
 
 def set_per_page() -> None:
-    """The page's size goes to the URL."""
+    """Write the page's size to the URL."""
     change(opened, lambda now: replace(now, per_page=st.session_state["explore.per"] or PAGE_SIZES[0], page=1))
 
 
 def found_rows() -> pd.DataFrame:
-    """The rows that the filter finds, in its order and at its threshold, with tags and notes."""
+    """Return the rows that the filter finds, in its order and at its threshold, with tags and notes."""
     return at_threshold(table.iloc[positions], wanted.threshold).merge(tags.frame(), on="id", how="left")
 
 
 with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
     st.session_state["explore.sort"] = wanted.sort
     names = sort_names(opened, wanted.sort)
-    st.selectbox("Order", list(names), format_func=names.get, key="explore.sort", on_change=set_order, width=280)
+    st.selectbox("Order", names, format_func=names.__getitem__, key="explore.sort", on_change=set_order, width=280)
     TILE.linked(st.segmented_control, "Size", options=list(TILES), required=True)
     st.session_state["explore.per"] = wanted.per_page
     st.segmented_control("Per page", PAGE_SIZES, key="explore.per", on_change=set_per_page, required=True)
     st.session_state["explore.maps"] = MAPS.value == "on"
     st.toggle(
-        "Lay the map over all",
+        "Overlay margin maps",
         key="explore.maps",
         on_change=lambda: MAPS.set("on" if st.session_state["explore.maps"] else "off"),
         help=explain(
@@ -120,20 +120,20 @@ tags_of = tags.of_each(list(dict.fromkeys([*picked, *table["id"].iloc[shown]])))
 
 
 def take_picks() -> None:
-    """What was selected on this page goes to the URL."""
+    """Write the selection on this page to the URL."""
     address.put("pick", ",".join(picks(st.session_state["explore.grid"].pick)[:MAX_PICKED]))
 
 
 def select_these() -> None:
-    """All of this page are selected beside what is selected already."""
+    """Select all images of this page in addition to those already selected."""
     address.put("pick", ",".join(dict.fromkeys([*picked, *table["id"].iloc[shown]][:MAX_PICKED])))
 
 
 def change_tag(put: Callable[[list[str], str], None], done: str) -> None:
-    """Put the tag that was written on what is selected, or take it off, and keep a line with `done` in it."""
+    """Add the entered tag to the selected images, or remove it, and keep a line with `done` in it."""
     tag = (st.session_state["explore.tag_text"] or "").strip()
     if not tag and st.session_state.get("explore.tagged", (None,))[0] == picked:
-        # Enter has done it, and the button was pressed as well
+        # Enter did it already, and the button was pressed as well
         return
     try:
         put(picked, tag)
@@ -145,12 +145,12 @@ def change_tag(put: Callable[[list[str], str], None], done: str) -> None:
 
 
 def show_tag(tag: str) -> None:
-    """Nothing but the images that carry a tag."""
+    """Show only the images with a tag."""
     address.put_filter(Filter(tag=tag, per_page=wanted.per_page), keep=("run",))
 
 
 def compare() -> None:
-    """What is selected, as it is and under its map, and in numbers."""
+    """Draw the selected images, plain and under their maps, and their numbers."""
     chosen = np.array([opened.row_of(id_) for id_ in picked], np.intp)
     for laid, key in ((False, "explore.compared"), (True, "explore.compared_maps")):
         st.caption("As they are" if not laid else "Under their margin maps, all on one scale")
@@ -164,14 +164,14 @@ def compare() -> None:
     st.dataframe(
         rows[[name for name in columns if name in rows]],
         column_config={name: full_label(opened, name) for name in columns},
-        alt="Verdicts, facts and what studies say of the selected images",
+        alt="Verdicts, statistics and studies' columns of the selected images",
     )
 
 
 if picked:
     with st.container(border=True):
         with st.form("explore.tagging", border=False), st.container(horizontal=True, vertical_alignment="bottom"):
-            most = ", as many as can be at a time; take one away for another" if len(picked) == MAX_PICKED else ""
+            most = ", the most at a time" if len(picked) == MAX_PICKED else ""
             st.markdown(f"**{len(picked)} selected**{most}", width="content")
             st.text_input(
                 "Tag",
@@ -196,7 +196,7 @@ if picked:
         tagged, line, tag = st.session_state.get("explore.tagged", ((), "", ""))
         if tagged == picked:
             with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-                # a tag is no Markdown
+                # a tag is not Markdown
                 st.text(line, width="content")
                 if tags.ids(tag):
                     st.button("Show all with this tag", key="explore.tagged.show", on_click=show_tag, args=(tag,))
@@ -212,7 +212,7 @@ if picked:
             compare()
 
 if not len(positions):
-    st.info("No image fits all of these filters. Take one away, or show all.", icon=":material/filter_alt_off:")
+    st.info("No image fits all of these filters. Remove one, or show all.", icon=":material/filter_alt_off:")
     st.stop()
 
 count = pages(len(positions), wanted.per_page)

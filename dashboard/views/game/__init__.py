@@ -1,4 +1,4 @@
-"""The page Game: REAL or AI? Ten images."""
+"""The page Game: ten images, REAL or AI?"""
 
 from dashboard.navigation import Page
 

@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 import streamlit as st
+from numpy.typing import NDArray
 
 from core.explainers.saving import Style
 from core.explainers.stored import stored_map
 from core.images.decoding import data_url
-from core.runs.game import ROUND, draw_round, score, verdict
+from core.runs.game import ROUND, compare, draw_round, score
 from dashboard.components.glossary import explain
 from dashboard.components.images.grid import image_grid
 from dashboard.components.images.picture import explained_picture, plain_picture
@@ -23,12 +25,12 @@ opened = library.current()
 table = opened.table
 heading(
     "REAL or AI?",
-    f"{ROUND} images that the detector has never seen either. Say of each whether a camera took it or a generator made "
-    "it; then see the truth, the detector's answer and where its evidence lies.",
+    f"{ROUND} images that the detector has never seen either. Decide whether a camera took each one or a generator "
+    "made it; then see the label, the detector's answer and where its evidence lies.",
 )
 pictures = library.pictures(opened)
-rows = draw_round(table, pictures.where >= 0, seed=GAME.value)
-if rows is None:
+drawn = draw_round(table, pictures.where >= 0, seed=GAME.value)
+if drawn is None:
     st.info(
         f"The game takes {ROUND} pictures of each class, and this run's pictures are not available. "
         f"{how_to_get_pictures()} Or choose a run of the sample gallery.",
@@ -36,44 +38,52 @@ if rows is None:
     )
     st.stop()
 
-# answers are of this visit, this run and this game only; nothing is stored
+rows: NDArray[np.intp] = drawn
+# answers belong to this visit, run and game; nothing is stored
 mine = (opened.run.name, GAME.value)
 if st.session_state.get("game.of") != mine:
     st.session_state["game.of"], st.session_state["game.answers"], st.session_state["game.seen"] = mine, [], 0
 answers: list[str] = st.session_state["game.answers"]
-truth = table["label"].astype(str).to_numpy()[rows]
-said = table["predicted"].astype(str).to_numpy()[rows]
+labels = table["label"].astype(str).to_numpy()[rows]
+predictions = table["predicted"].astype(str).to_numpy()[rows]
 
 
-# a second quick press comes before the first is drawn, so each says which image it is about
+# a quick second press arrives before the page is redrawn, so each press names its image
 def give(number: int, answer: str) -> None:
-    """Keep the answer to an image, once."""
+    """Record the answer to an image, once."""
     if len(st.session_state["game.answers"]) == number:
         st.session_state["game.answers"].append(answer)
 
 
 def next_image(number: int) -> None:
-    """Go on to the image after, once this one is answered."""
+    """Go on to the next image once this one is answered."""
     if st.session_state["game.seen"] == number < len(st.session_state["game.answers"]):
         st.session_state["game.seen"] += 1
 
 
 def new_game() -> None:
-    """Ten other images."""
+    """Draw ten other images."""
     GAME.set(GAME.value % 9999 + 1)
 
 
+def picture(row: int) -> NDArray[np.uint8]:
+    """Return the picture of a row of this game."""
+    found = pictures.get(row)
+    assert found is not None  # noqa: S101 - only rows with a picture are drawn
+    return found
+
+
 def play(number: int) -> None:
-    """The image of this turn: a question, or what came out."""
+    """Draw the current image with the question or, once answered, the result."""
     answered = len(answers) > number
     row = int(rows[number])
-    image = pictures.get(row)
+    image = picture(row)
     st.progress(number / ROUND, f"Image {number + 1} of {ROUND}")
     left, right = st.columns([2, 3], gap="large", vertical_alignment="top")
     with left:
         plain_picture(
             image, key=f"game.image.{number}", alt="Is this a photograph or generated?",
-            edge=truth[number] if answered else None,
+            edge=labels[number] if answered else None,
         )  # fmt: skip
     with right:
         if not answered:
@@ -86,13 +96,13 @@ def play(number: int) -> None:
                 f"It is {opened.run.side} x {opened.run.side} pixels: that is all the detector sees too."
             )
             return
-        right_ = answers[number] == truth[number]
-        st.subheader("Right." if right_ else "Wrong.", anchor=False)
-        st.markdown(f"It is {CLASS_WORDS[truth[number]]}. You said {CLASS_WORDS[answers[number]]}.")
+        is_right = answers[number] == labels[number]
+        st.subheader("Right." if is_right else "Wrong.", anchor=False)
+        st.markdown(f"It is {CLASS_WORDS[labels[number]]}. You said {CLASS_WORDS[answers[number]]}.")
         sure = percent(float(table["confidence"].iloc[row]), 0)
         st.markdown(
-            f"The detector says {CLASS_WORDS[said[number]]}, {sure} sure: "
-            + ("right." if said[number] == truth[number] else "wrong.")
+            f"The detector says {CLASS_WORDS[predictions[number]]}, {sure} sure: "
+            + ("right." if predictions[number] == labels[number] else "wrong.")
         )
         last = number == ROUND - 1
         st.button(
@@ -117,16 +127,16 @@ def play(number: int) -> None:
         )
 
 
-def marked(answers: Sequence[str], truth: Sequence[str]) -> list[str]:
-    """Each answer with whether it is right."""
-    return [f"{'✓' if one == is_ else '✗'} {one}" for one, is_ in zip(answers, truth, strict=True)]
+def marked(answers: Sequence[str]) -> list[str]:
+    """Mark each answer as right or wrong."""
+    return [f"{'✓' if one == label else '✗'} {one}" for one, label in zip(answers, labels, strict=True)]
 
 
 def finish() -> None:
-    """Both scores, and every image once more."""
-    you, detector = score(truth, answers), score(truth, said)
+    """Draw both scores, and every image again."""
+    you, detector = score(labels, answers), score(labels, predictions)
     st.progress(1.0, "All answered")
-    st.subheader(verdict(you, detector), anchor=False)
+    st.subheader(compare(you, detector), anchor=False)
     with st.grid(2, min_column_width=220, gap="large") as grid:
         for name, one in (("You", you), ("The detector", detector)):
             with grid.cell(), st.container(border=True):
@@ -140,10 +150,10 @@ def finish() -> None:
     st.caption(f"On all {len(table):,} images of this run it is right {percent(accuracy)} of the time.")
     frame = pd.DataFrame(
         {
-            "image": [data_url(pictures.get(int(row))) for row in rows],
-            "it is": truth,
-            "you said": marked(answers, truth),
-            "the detector said": marked(said, truth),
+            "image": [data_url(picture(int(row))) for row in rows],
+            "it is": labels,
+            "you said": marked(answers),
+            "the detector said": marked(predictions),
         }
     )
     st.dataframe(
@@ -154,7 +164,7 @@ def finish() -> None:
         alt="The ten images, and what was said of each",
         column_config={"image": st.column_config.ImageColumn("", width="small")},
     )
-    st.caption("The same ten under their margin maps, in order. A click opens one in Inspect: why was it called that?")
+    st.caption("The same ten under their margin maps. A click opens one in Inspect: why this verdict?")
     if id_ := image_grid(opened, rows, pictures, key="game.grid", maps=True, size="small"):
         address.go("inspect", run=opened.run.name, id=id_)
     with st.container(horizontal=True):

@@ -1,4 +1,4 @@
-"""The page Glossary: Every term in plain words."""
+"""The page Glossary: every term in plain words."""
 
 from dashboard.navigation import Page
 

@@ -1,4 +1,4 @@
-"""What the steps of the guide are put together from: its images, what studies measured, and answers as they come."""
+"""Parts of the guide's steps: its images, the studies' numbers, and answers as they are computed."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -31,13 +31,13 @@ from dashboard.services.worker import Standing
 
 @dataclass(frozen=True, eq=False)
 class Told:
-    """What the guide is told with.
+    """The runs, images and detector of the guide.
 
     Attributes:
         opened: the run whose images are shown.
-        about: the run, by the same detector, whose numbers are told.
+        about: the run, by the same detector, whose numbers are shown.
         cast: the images.
-        detector: that made both, None where it is not here.
+        detector: that made both runs, None where it is not here.
     """
 
     opened: Opened
@@ -46,25 +46,25 @@ class Told:
     detector: Known | None
 
     def image(self, row: int) -> NDArray[np.uint8]:
-        """The picture of a row of the cast."""
+        """Return the picture of a row of the cast."""
         found = library.pictures(self.opened).get(row)
         assert found is not None  # noqa: S101 - the cast is chosen among rows with a picture
         return found
 
     def subject(self, row: int) -> Subject:
-        """The same as something to explain."""
+        """Return a row as something to explain."""
         return Subject.of(self.image(row), str(self.opened.table["name"].iloc[row]))
 
     def said(self, row: int) -> str:
-        """What the detector calls a row."""
+        """Return the detector's prediction of a row."""
         return str(self.opened.table["predicted"].iloc[row])
 
     def sure(self, row: int) -> str:
-        """How sure it is of that."""
+        """Return the confidence of that prediction."""
         return percent(float(self.opened.table["confidence"].iloc[row]), 0)
 
     def study(self, name: str) -> Answer | None:
-        """A study of the run that is told; None where there is none, or with a sentence where it cannot be read."""
+        """Return a study of the run; None where it is absent, or unreadable, which is then reported."""
         try:
             answer = library.answer(self.about, name)
             if answer is not None:
@@ -76,7 +76,7 @@ class Told:
 
 
 def measured(told: Told, study: str, *keys: str) -> None:
-    """What a study found, shares large and each with its sentence; without the study, how to make it."""
+    """Draw a study's findings, with shares in large type; without the study, the command that makes it."""
     answer = told.study(study)
     found = [one for key in keys if answer is not None and (one := answer.finding(key))]
     if not found:
@@ -104,18 +104,18 @@ def asked(
     slot: str,
     whole: bool = False,
 ) -> None:
-    """Draw an answer as soon as there is a first one, and come back while it gets better.
+    """Draw an answer as soon as there is a first one, and again while it improves.
 
     Args:
-        told: by the detector of this.
+        told: holds the detector.
         settings: the question.
         pixels: uint8 (K, side, side, 3), the images that it is about.
-        draw: draws what there is of the answer.
-        slot: for which part of the page.
-        whole: draw nothing before the answer is whole.
+        draw: draws the answer so far.
+        slot: the part of the page.
+        whole: draw nothing before the answer is complete.
     """
     if told.detector is None:
-        st.caption("The detector that made this run is not among the detectors here, so it cannot be asked.")
+        st.caption("The detector that made this run is not among the detectors here, so it cannot be run.")
         return
 
     def show(now: Standing) -> None:
@@ -130,7 +130,7 @@ def asked(
 
 
 def put(told: Told, settings: Explain | Look, pixels: NDArray[np.uint8], *, slot: str) -> Standing:
-    """Put a question to the detector of the guide, which must be here."""
+    """Put a question to the guide's detector, which must be here."""
     assert told.detector is not None  # noqa: S101 - `asked` has looked
     return ask(told.detector, pixels, pixels_sha256(pixels), settings, slot=slot)
 
@@ -138,14 +138,14 @@ def put(told: Told, settings: Explain | Look, pixels: NDArray[np.uint8], *, slot
 def keyed_slider(
     setting: Setting, label: str, options: Sequence[Any], words: Callable[[Any], str], *, less: str, more: str, way: int
 ) -> None:
-    """A slider that a presenter can also move by the keys L and M, wherever the focus is.
+    """Draw a slider that a presenter can also move with the keys L and M, wherever the focus is.
 
     Args:
-        setting: what it sets.
+        setting: that the slider sets.
         label: of the slider.
         options: its values, from left to right.
-        words: what a value is called.
-        less, more: what the keys L and M do.
+        words: names a value.
+        less, more: labels of the buttons for L and M.
         way: 1 where M goes to the right, -1 where it goes to the left.
     """
     setting.linked(st.select_slider, label, options=list(options), format_func=words)

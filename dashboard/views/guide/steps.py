@@ -1,4 +1,4 @@
-"""The steps of the guide: a picture or two, a few sentences, and numbers that are read from the run and its studies."""
+"""The steps of the guide: a picture or two, a few sentences, and numbers from the run and its studies."""
 
 from collections.abc import Callable
 
@@ -27,7 +27,7 @@ KEPT = Setting("kept", RADII[0], kind=int, choices=RADII)
 
 
 def what_it_is(told: Told) -> None:
-    """Step 1: the detector, and how good it is."""
+    """Draw step 1: the detector, and how good it is."""
     metrics = told.about.run.manifest["metrics"]["all"]
     cast = told.cast
     rows = [cast.real, cast.fake, *([] if cast.mistake is None else [cast.mistake])]
@@ -48,7 +48,7 @@ def what_it_is(told: Told) -> None:
 
 
 def heat_map(told: Told) -> None:
-    """Step 2: what a heat map says, and what it does not."""
+    """Draw step 2: what a heat map says, and what it does not."""
     row = told.cast.fake
     left, right = st.columns(2, gap="large")
     with left:
@@ -56,7 +56,7 @@ def heat_map(told: Told) -> None:
     with right:
         stored = stored_map(told.opened.run, row, told.image(row))
         explained_picture(stored, key="guide.map", style=Style(smooth=True, scale=told.opened.map_scale))
-    height, width = stored.values.shape
+    height, width = told.opened.run.needed_maps.shape[1:]
     st.markdown(
         f"A heat map (Grad-CAM) colours the places whose features speak for {CLASS_WORDS['REAL']} blue and those that "
         f"speak for {CLASS_WORDS['FAKE']} orange. **It says where the score comes from. It does not say what is "
@@ -67,7 +67,7 @@ def heat_map(told: Told) -> None:
 
 
 def one_colour(told: Told) -> None:
-    """Step 3: why LIME came out all of one colour for the paper."""
+    """Draw step 3: why the paper's LIME figures came out in one colour."""
     chosen = CUT.value
     left, right = st.columns([2, 3], gap="large")
     with right:
@@ -94,12 +94,12 @@ def one_colour(told: Told) -> None:
 
 
 def cut_as(chosen: str) -> LimeSettings:
-    """LIME's settings for a value of the slider."""
+    """Return LIME's settings for a value of the slider."""
     return LimeSettings.paper() if chosen == "paper" else LimeSettings(n_segments=int(chosen))
 
 
 def lime(told: Told, settings: LimeSettings, row: int, *, slot: str, paper: bool) -> None:
-    """LIME of a FAKE image, as it comes."""
+    """Draw LIME of a FAKE image while it is computed."""
 
     def draw(standing: Standing) -> None:
         result: Explanation = standing.answer
@@ -120,7 +120,7 @@ def lime(told: Told, settings: LimeSettings, row: int, *, slot: str, paper: bool
 
 
 def two_explanations(told: Told) -> None:
-    """Step 4: why two explanations can disagree, and how often they do."""
+    """Draw step 4: why two explanations can disagree, and how often they do."""
     row = told.cast.fake
     left, right = st.columns(2, gap="large")
     with left:
@@ -140,7 +140,7 @@ def two_explanations(told: Told) -> None:
 
 
 def what_it_reads(told: Told) -> None:
-    """Step 5: the fine detail is taken out, and the verdict turns."""
+    """Draw step 5: the fine detail is removed, and the verdict flips."""
     if told.cast.tested or told.detector is None:
         detail(told, told.cast.detailed)
     else:
@@ -158,7 +158,7 @@ def what_it_reads(told: Told) -> None:
 
 
 def detail(told: Told, row: int) -> None:
-    """An image with less and less detail, and what it is called."""
+    """Draw an image with less and less detail, and its verdict."""
     images = with_less_detail(told.image(row))
     number = RADII.index(KEPT.value)
     left, right = st.columns([2, 3], gap="large")
@@ -166,8 +166,8 @@ def detail(told: Told, row: int) -> None:
         place = st.container()
     with right:
         st.markdown(
-            "A map cannot say *what* it sees there. An experiment can: take the finest detail out of this "
-            f"{CLASS_WORDS['FAKE']} image, step by step, and ask again each time.",
+            "A map cannot say *what* it sees there. An experiment can: remove the finest detail from this "
+            f"{CLASS_WORDS['FAKE']} image, step by step, and run the detector again each time.",
             help=explain("Low-pass", "Probe"),
         )
         keyed_slider(KEPT, "Detail that is left", RADII, kept_words, less="Less detail", more="More detail", way=-1)
@@ -180,19 +180,19 @@ def detail(told: Told, row: int) -> None:
                 alt = f"The image, detail left: {kept_words(KEPT.value)}."
                 plain_picture(images[number], key="guide.detail.picture", alt=alt, edge=now)
             st.markdown(f"### Called {CLASS_WORDS[now]}, {percent(max(p, 1 - p), 0)} sure")
-            turned = f" **The verdict has turned**: before it was {CLASS_WORDS[before]}." if now != before else ""
+            turned = f" **The verdict has flipped**: before it was {CLASS_WORDS[before]}." if now != before else ""
             st.markdown(f"Score (margin): {margins[number]:+.1f}.{turned}", help=explain("Margin"))
 
         asked(told, Look(), images, draw, slot="guide.detail", whole=True)
 
 
 def kept_words(radius: int) -> str:
-    """What is left below a radius of the spectrum, in words."""
+    """Say what detail is left below a radius of the spectrum."""
     return "all of it" if radius == RADII[0] else f"waves of {wave_length(radius):.1f} pixels and longer"
 
 
 def what_it_does_not_know(told: Told) -> None:
-    """Step 6: other generators, other photographs."""
+    """Draw step 6: other generators, other photographs."""
     st.markdown("It knows the images that it was trained on. Shown others, it still says REAL or FAKE:")
     measured(told, "transfer", "generators", "photographs", "filters")
     answer = told.study("transfer")
@@ -207,7 +207,7 @@ def what_it_does_not_know(told: Told) -> None:
 
 
 def go_on(told: Told) -> None:
-    """Step 7: where to go from here."""
+    """Draw step 7: where to go from here."""
     run = told.about.run.name
     st.markdown("Now ask your own questions:")
     ways = {
@@ -228,7 +228,7 @@ def go_on(told: Told) -> None:
 
 
 def ask_ahead(told: Told, number: int) -> None:
-    """Put the questions of a step while the one before is talked about, so that their answers are there in time."""
+    """Ask a step's questions during the step before, so that the answers are there in time."""
     if told.detector is None:
         return
     fake = told.image(told.cast.fake)[None]

@@ -120,11 +120,11 @@ kept = stored if own else None
 with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
     if asked:
         draw_methods(asked[0].about)
-    if len(BESIDE.choices) > 1 and asked:
+    if len(BESIDE.choices or ()) > 1 and asked:
         BESIDE.linked(
             st.selectbox,
             "Another detector beside it",
-            options=list(BESIDE.choices),
+            options=list(BESIDE.choices or ()),
             format_func=lambda name: name or "none",
             width=220,
         )
@@ -134,7 +134,8 @@ draw_controls()
 def draw_image() -> None:
     """The image, and beside another detector what each of them says."""
     st.markdown("#### The image")
-    st.caption(f"What the detector is given: {len(image)} x {len(image)} pixels. The frame is the verdict.")
+    side = opened.run.side
+    st.caption(f"What the detector is given: {side} x {side} pixels. The frame is the verdict.")
     plain_picture(subject.image, key="inspect.image", alt=f"{found['name']}, called {verdict}.", edge=verdict)
     for number, detector in enumerate(asked if len(asked) > 1 else ()):
         panels.verdict_line(subject, detector, stored if number == 0 else None)

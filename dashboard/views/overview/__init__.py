@@ -1,4 +1,4 @@
-"""The page Overview: How good the detector is."""
+"""The page Overview: how good the detector is."""
 
 from dashboard.navigation import Page
 

@@ -9,10 +9,10 @@ import pandas as pd
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from core.images.palette import CLASS_COLOURS
+from core.images.palette import CLASS_COLOURS, GREY
 from core.runs.embedding import Area
 from dashboard.components.charts.figure_cache import kept
-from dashboard.components.charts.style import GREY, TEMPLATE
+from dashboard.components.charts.style import TEMPLATE
 from dashboard.components.plain import figure_text
 from dashboard.services.library import Opened
 
@@ -109,7 +109,7 @@ def scatter(opened: Opened, space: str, key: str, *, drag: str) -> go.Figure:
 def _read(table: pd.DataFrame, space: str) -> Points:
     positions = np.flatnonzero(np.isfinite(table[f"{space}_x"].to_numpy(np.float64)))
     rows = table.iloc[positions]
-    return Points(
+    return Points(  # type: ignore[misc]
         positions,
         *(rows[f"{space}_{end}"].to_numpy(np.float32) for end in "xy"),
         *(rows[column].astype(str).to_numpy(object) for column in ("label", "predicted")),

@@ -14,10 +14,10 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from core.detectors.words import layer_words
-from core.images.palette import CLASS_COLOURS
+from core.images.palette import CLASS_COLOURS, GREY
 from core.studies.trust.summary import DIRECTIONS, EXPLANATIONS, OTHER_IMAGE
 from dashboard.components.charts.figure_cache import kept
-from dashboard.components.charts.style import GREY, TEMPLATE
+from dashboard.components.charts.style import TEMPLATE
 
 SHAPES = {"REAL": "circle", "FAKE": "diamond"}
 # of the methods where both classes' colours would mislead: told apart with every kind of colour blindness, and by shape

@@ -1,9 +1,15 @@
+import contextlib
 import hashlib
+import io
 import os
 import shutil
 import sys
+import time
+import warnings
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +17,9 @@ from PIL import Image
 
 from core.detectors.preprocessing import Preprocessing
 from core.images import loading as dataset
+from core.images import sources
 from core.images.image_set import DatasetError, ImageSet
+from core.images.labels import CLASSES
 from core.images.loading import check_image_set, load_image_set, side_of
 from core.system.atomic import cache_dir
 from tests.conftest import jpeg, textured
@@ -187,6 +195,100 @@ def test_a_bomb_in_a_zip_is_not_unpacked(cifake: Path) -> None:
         archive.writestr("test/REAL/bomb.jpg", bytes(50_000_000))
     with pytest.raises(DatasetError, match="bomb.jpg: has 50000000 bytes"):
         load_image_set(path, "test")
+
+
+def zip_of_large(path: Path, members: int) -> Path:
+    """A small .zip of pictures with 16 million pixels each."""
+    buffer = io.BytesIO()
+    Image.new("L", (4000, 4000)).save(buffer, "PNG")
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for number in range(members):
+            for label in CLASSES:
+                archive.writestr(f"test/{label}/{number:04d}.png", buffer.getvalue())
+    return path
+
+
+def test_a_small_zip_of_large_pictures_is_refused_by_their_headers(tmp_path: Path) -> None:
+    path = zip_of_large(tmp_path / "large.zip", 100)
+    assert path.stat().st_size < 150_000
+    begun = time.process_time()
+    with pytest.raises(DatasetError, match=r"200 files are .* 4000 x 4000 pixels; at most"):
+        load_image_set(path, "test")
+    # a second each to decode
+    assert time.process_time() - begun < 5
+
+
+def test_large_pictures_that_are_fitted_say_how_far_they_are_after_each(tmp_path: Path) -> None:
+    path = zip_of_large(tmp_path / "large.zip", 20)
+    told: list[int] = []
+
+    def stop(done: int, total: int) -> None:
+        told.append(done)
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        load_image_set(path, "test", fit=Preprocessing(32), progress=stop)
+    assert told[0] < 10
+
+
+def test_names_that_collide_in_a_zip_are_offenders(cifake: Path) -> None:
+    path = zipped(cifake)
+    with zipfile.ZipFile(path, "a") as archive, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        archive.writestr("test/REAL/0003 (4).jpg", (cifake / "test/REAL/0000.jpg").read_bytes())
+        archive.writestr("elsewhere/test/FAKE/0000.jpg", (cifake / "test/FAKE/0001 (2).jpg").read_bytes())
+    with pytest.raises(DatasetError, match=r"2 files are .*FAKE/0000\.jpg: is in the \.zip more than once.*REAL/0003"):
+        load_image_set(path, "test")
+    assert len(load_image_set(path, "test", skip_bad=True)) == 22
+    assert len(load_image_set(path, "train")) == 80
+
+
+def test_an_encrypted_zip_says_so(cifake: Path) -> None:
+    path = zipped(cifake)
+    data = bytearray(path.read_bytes())
+    with zipfile.ZipFile(path) as archive:
+        offsets = [info.header_offset for info in archive.infolist()]
+    # the bit that says so stands 6 bytes into a member, and 8 bytes into its entry in the directory
+    for offset in offsets:
+        data[offset + 6] |= 1
+    entry = data.find(b"PK\1\2")
+    while entry >= 0:
+        data[entry + 8] |= 1
+        entry = data.find(b"PK\1\2", entry + 4)
+    path.write_bytes(bytes(data))
+    with pytest.raises(DatasetError, match="is encrypted; pack the .zip again without a password"):
+        load_image_set(path, "test")
+
+
+def test_files_that_vanish_while_they_are_read_are_offenders(cifake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = cifake / "test/REAL/0003 (4).jpg"
+    side_of = sources.measure_side
+
+    def take_away(*arguments: Any) -> int:
+        gone.unlink()
+        return side_of(*arguments)
+
+    monkeypatch.setattr(dataset, "measure_side", take_away)
+    with pytest.raises(DatasetError, match=r"1 files are .*0003 \(4\)\.jpg: cannot be read \(No such file"):
+        load_image_set(cifake, "test")
+
+
+def test_files_that_vanish_while_they_are_listed_were_not_there(cifake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    listed = os.scandir
+
+    @contextlib.contextmanager
+    def while_taken_away(folder: Path) -> Iterator[Iterator[os.DirEntry[str]]]:
+        def entries(scan: Iterator[os.DirEntry[str]]) -> Iterator[os.DirEntry[str]]:
+            for item in scan:
+                if item.name == "0003 (4).jpg":
+                    (folder / item.name).unlink()
+                yield item
+
+        with listed(folder) as scan:
+            yield entries(scan)
+
+    monkeypatch.setattr(sources.os, "scandir", while_taken_away)
+    assert check_image_set(cifake, "test") == 22
 
 
 def test_repeats_keep_rows_apart(cifake: Path) -> None:

@@ -152,7 +152,7 @@ def test_where_nothing_turns_it_the_nearest_change_is_named(tmp_path: Path) -> N
     result = list(explain_probes(sure, cue.pixels[:1]))[-1]  # type: ignore[arg-type]
     assert result.smallest is None
     assert "none of" in result.sentence
-    assert "“darker” (48 levels) comes nearest" in result.sentence
+    assert "“darker” (48 levels) comes closest" in result.sentence
 
 
 def test_a_control_that_turns_it_as_well_leaves_nothing_to_claim() -> None:

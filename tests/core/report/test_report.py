@@ -142,7 +142,7 @@ def test_another_threshold_is_kept(source: Source, tmp_path: Path, cut: float) -
     counts = [int(text) for text in svg_texts(written(tmp_path / "s.html").images[0]) if text.isdigit()]
     assert counts[1] + counts[3] == called
     page = written(tmp_path / "s.html")
-    assert f"called REAL only from {percent(cut, 0)} on" in page.text
+    assert f"at a threshold of {percent(cut, 0)}" in page.text
     # what is called by its less likely class says of which class the number is
     shown = table.iloc[find_rows(table, wanted)[:TILES]]
     turned = shown[(shown["p_real"] > cut) != (shown["predicted"] == "REAL")]

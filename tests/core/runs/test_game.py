@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy.stats import binomtest
 
-from core.runs.game import draw_round, score, verdict
+from core.runs.game import compare, draw_round, score
 
 
 def made_table(n: int = 200) -> pd.DataFrame:
@@ -48,8 +48,8 @@ def test_the_interval_is_wilsons() -> None:
 def test_the_sentence_says_no_more_than_ten_answers_allow() -> None:
     truth = ["REAL"] * 10
     good, poor, worst = (score(truth, ["REAL"] * n + ["FAKE"] * (10 - n)) for n in (10, 7, 0))
-    assert "level" in verdict(poor, poor)
-    assert "The detector beat you" in verdict(poor, good)
-    assert "too few" in verdict(poor, good)
-    assert "You beat the detector" in verdict(good, worst)
-    assert "hardly luck" in verdict(good, worst)
+    assert "level" in compare(poor, poor)
+    assert "The detector beat you" in compare(poor, good)
+    assert "too few" in compare(poor, good)
+    assert "You beat the detector" in compare(good, worst)
+    assert "hardly luck" in compare(good, worst)

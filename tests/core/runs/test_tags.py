@@ -2,6 +2,7 @@
 
 import sqlite3
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -53,7 +54,7 @@ def test_a_tag_comes_off_as_it_was_put_on_or_a_sentence_says_why_not(tags: Tags)
     assert tags.ids("odd") == {"b"}
     with pytest.raises(TagError, match="None of these images carries the tag “odd”"):
         tags.remove(["a"], "odd")
-    with pytest.raises(TagError, match="Write which tag"):
+    with pytest.raises(TagError, match="Enter the tag"):
         tags.remove(["b"], "  ")
     assert tags.ids("odd") == {"b"}
 
@@ -146,3 +147,21 @@ def test_there_are_only_so_many_different_tags(tags: Tags, monkeypatch: pytest.M
         tags.add(["a"], "three")
     tags.add(["b"], "two")
     assert tags.ids("two") == {"a", "b"}
+
+
+def test_somebody_who_does_not_let_go_holds_up_no_page(tags: Tags) -> None:
+    tags.add(["a"], "odd")
+    tags.note("a", "text")
+    holder = sqlite3.connect(tags.path)
+    holder.execute("BEGIN EXCLUSIVE")
+    begun = time.monotonic()
+    # about as often as a page asks
+    for _ in range(4):
+        assert (tags.names(), tags.of("a"), tags.note_of("a")) == ([], [], "")
+    assert time.monotonic() - begun < 2
+    assert "is locked" in tags.problem
+    holder.rollback()
+    holder.close()
+    # who may wait again does, and finds all
+    assert tags.names() == ["odd"]
+    assert (tags.note_of("a"), tags.problem) == ("text", "")

@@ -254,32 +254,19 @@ def test_a_wrong_path_is_a_sentence(open_page: Open, tmp_path: Path) -> None:
     assert any("does not exist" in found.value for found in app.error)
 
 
-@pytest.mark.parametrize(
-    ("bound", "visitor", "headers", "local"),
-    [
-        ("localhost", None, {}, True),
-        ("localhost", None, {"Host": "localhost:8501"}, True),
-        ("127.0.0.1", "::1", {"Host": "[::1]:8501"}, True),
-        ("localhost", "10.0.0.7", {}, False),
-        ("0.0.0.0", None, {}, False),  # noqa: S104
-        (None, None, {}, False),
-        # behind a proxy on the same machine all come from this machine
-        ("localhost", None, {"Host": "telltale.example.org"}, False),
-        ("localhost", None, {"Host": "localhost:8501", "X-Forwarded-For": "203.0.113.9"}, False),
-    ],
-)
-def test_a_path_is_asked_for_on_this_machine_only(
-    monkeypatch: pytest.MonkeyPatch, bound: str | None, visitor: str | None, headers: dict[str, str], local: bool
-) -> None:
-    context = SimpleNamespace(ip_address=visitor, headers=headers)
-    seen = SimpleNamespace(get_option=lambda _name: bound, context=context)
-    monkeypatch.setattr(sidebar, "st", seen)
-    assert sidebar.is_local() is local
-
-
 def test_an_open_server_offers_no_path(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sidebar, "is_local", lambda: False)
     app = open_page("explore")
     assert not app.exception
     assert not any(found.key == "attach.path" for found in app.text_input)
     assert not any(found.key == "attach.github" for found in app.button)
+
+
+def test_what_somebody_here_typed_is_told_to_nobody_elsewhere(
+    open_page: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sidebar, "is_local", lambda: True)
+    attach(open_page("explore"), tmp_path / "a private place" / "with pictures")
+    monkeypatch.setattr(sidebar, "is_local", lambda: False)
+    shown = " ".join(found.value for found in open_page("explore").error)
+    assert shown == "An image set could not be read; the server's log says why."

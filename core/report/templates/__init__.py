@@ -1,0 +1,19 @@
+"""The HTML templates of reports, and what renders them: everything is escaped unless it is Markup."""
+
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+_ENVIRONMENT = Environment(
+    loader=FileSystemLoader(Path(__file__).parent),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+def render(template: str, **values: Any) -> str:
+    """Fill in a template of this folder; text is escaped."""
+    return _ENVIRONMENT.get_template(template).render(**values)
