@@ -6,12 +6,14 @@ python -m core.findings swift@cifake-test --against before.json
 """
 
 import argparse
+import json
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from core.findings.claims import sign_of, standing
-from core.findings.finding import Choice, Finding, FindingError, Measure, from_json, to_json
+from core.findings.finding import Choice, Finding, Measure, to_json
 from core.findings.lines import Line
 from core.findings.numbers import amount, of_unit, points
 from core.findings.quantities import Unit
@@ -30,7 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         findings = gather(options.run, options.study)
         if options.against is not None:
-            changed = list(differences(_read(Path(options.against)), findings))
+            changed = list(differences(_read(Path(options.against)), json.loads(to_json(findings))))
             print("\n".join(changed) or f"{len(findings)} findings are what they were.")
             return 1 if changed else 0
         print(to_json(findings) if options.json else table(findings))
@@ -40,13 +42,14 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _read(file: Path) -> list[Finding]:
+def _read(file: Path) -> list[dict[str, Any]]:
     try:
-        return from_json(file.read_text(encoding="utf-8"))
+        found = json.loads(file.read_text(encoding="utf-8"))
+        return [one | {"study": one["study"], "key": one["key"]} for one in found]
     except OSError as error:
-        raise FindingError(f"{file} cannot be read ({error.strerror})") from None
-    except ValueError as error:
-        raise FindingError(f"{file}: {error}") from None
+        raise StudyError(f"{file} cannot be read ({error.strerror})") from None
+    except (ValueError, TypeError, KeyError):
+        raise StudyError(f"{file} holds no findings; write them with --json") from None
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
@@ -116,21 +119,26 @@ def _escaped(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ")
 
 
-def differences(before: Sequence[Finding], after: Sequence[Finding]) -> Iterator[str]:
-    """A sentence for each finding that is new, gone or of other numbers."""
-    old, new = ({(one.study, one.key): one for one in each} for each in (before, after))
-    for key in [*old, *(key for key in new if key not in old)]:
-        name = " ".join(key)
-        if key not in new:
-            yield f"{name} is gone."
-        elif key not in old:
-            yield f"{name} is new."
-        elif to_json([old[key]]) != to_json([new[key]]):
-            yield f"{name} was {_short(old[key])}; it is {_short(new[key])}."
+def differences(before: Sequence[dict[str, Any]], after: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """A sentence for each finding that is new or gone, and for each value of another that differs."""
+    old, new = ({f"{one['study']} {one['key']}": dict(_leaves(one)) for one in each} for each in (before, after))
+    for name in dict.fromkeys([*old, *new]):
+        if name not in new or name not in old:
+            yield f"{name} is {'gone' if name in old else 'new'}."
+            continue
+        for place in dict.fromkeys([*old[name], *new[name]]):
+            was, now = old[name].get(place), new[name].get(place)
+            if was != now:
+                yield f"{name}: {place} was {was}; it is {now}."
 
 
-def _short(one: Finding) -> str:
-    return f"{of_unit(one.measure, one.about.unit)}, {standing(one).kind}"
+def _leaves(value: Any, place: str = "") -> Iterator[tuple[str, Any]]:
+    """Each text and number within nested objects and lists, with where it stands."""
+    if isinstance(value, dict | list):
+        for key, one in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _leaves(one, f"{place}.{key}".strip("."))
+    else:
+        yield place, value
 
 
 if __name__ == "__main__":
