@@ -38,7 +38,8 @@ def agreement(finding: Finding) -> Told:
         "{difference}."
     )
     paired = finding.control is not None and finding.difference is not None
-    return Told(answer, say(finding, others, first=first, second=second) if paired else Line())
+    control = say(finding, others, first=first, second=second) if paired else Line()
+    return Told(answer, control, label=say(finding, "rank correlation of the two on {group} verdicts"))
 
 
 def agreeing(findings: Sequence[Finding]) -> Line:
@@ -172,7 +173,10 @@ def one_coloured(findings: Sequence[Finding]) -> Line:
     return joined(parts)
 
 
-def cured(findings: Sequence[Finding]) -> bool:
+def cured(findings: Sequence[Finding]) -> Line:
     """Whether our settings certainly show one colour less often than the paper's, for every verdict."""
     ours = [standing(one) for one in findings if one.control is not None]
-    return bool(ours) and all((one.kind, one.sign) == ("claimed", -1) for one in ours)
+    if ours and all((one.kind, one.sign) == ("claimed", -1) for one in ours):
+        why = "the paper's leave a segment or two, and one segment has one colour"
+        return line("Most of it is the settings: {why}.", why=why)
+    return line("Finer segments alone do not cure it here.")

@@ -8,7 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from core.images.palette import CLASS_COLOURS, rgb
-from core.metrics.intervals import Estimate
+from core.findings.finding import Measure
 from core.studies.audit.summary import Concern
 from dashboard.components.charts.style import GREY, TEMPLATE
 from dashboard.components.charts.figure_cache import kept
@@ -22,7 +22,7 @@ MOST_NAMES = 8
 
 
 @kept
-def told_apart(found: Sequence[Concern], network: Estimate) -> go.Figure:
+def told_apart(found: Sequence[Concern], network: Measure) -> go.Figure:
     """For each fact, worst first, the pairs told apart by it alone and by the detector where it cannot help.
 
     Args:
@@ -31,9 +31,9 @@ def told_apart(found: Sequence[Concern], network: Estimate) -> go.Figure:
     """
     figure = _figure(height=110 + 34 * len(found))
     rows = {
-        "by this alone": ([one.alone for one in found], {"color": GREY, "symbol": "circle", "size": 11}),
+        "by this alone": ([one.cue.measure for one in found], {"color": GREY, "symbol": "circle", "size": 11}),
         "by the detector, where this cannot help": (
-            [one.without for one in found],
+            [one.lean.measure for one in found],
             {"color": DETECTOR, "symbol": "diamond-open", "size": 11, "line": {"width": 2.2}},
         ),
     }
@@ -69,7 +69,8 @@ def told_apart(found: Sequence[Concern], network: Estimate) -> go.Figure:
         showgrid=False,
         title=None,
     )
-    values = [value for one in found for value in (*one.alone[:3], *one.without[:3]) if isfinite(value)]
+    measures = [measure for one in found for measure in (one.cue.measure, one.lean.measure)]
+    values = [value for one in measures for value in (one.value, one.low, one.high) if isfinite(value)]
     figure.update_xaxes(
         title="of 100 pairs told apart",
         range=[min([0.48, *values]) - 0.01, 1.03],

@@ -3,9 +3,10 @@
 import streamlit as st
 
 from core.findings.words import audit as words
+from core.findings.finding import Measure
 from core.findings.lines import joined
 from core.findings.words import tell
-from core.studies.audit.summary import concerns, estimate, rings, yardsticks
+from core.studies.audit.summary import concerns, rings, yardsticks
 from dashboard.services import library
 from dashboard.components.glossary import explain
 from dashboard.views.data import audit as parts
@@ -55,8 +56,9 @@ section(
         "the training images where they were at hand. Alike: in the same twentieth of all images.",
     ),
 )
-network = estimate(audit.table[audit.table["kind"] == "network"].iloc[0], "auroc")
-charts.show(audit_charts.told_apart(found, network), key="data.apart", alt=" ".join(str(parts.told(audit, one.cue).answer) for one in found))
+network = next((one.lean.control.measure for one in found if one.lean.control is not None), Measure(float("nan")))
+told_apart = " ".join(str(tell(one.cue).answer) for one in found)
+charts.show(audit_charts.told_apart(found, network), key="data.apart", alt=told_apart)
 
 st.space("small")
 section(
@@ -73,12 +75,12 @@ if flaws and probes is not None:
         "since images by themselves differ less in it than the experiment changes it."
     )
 for group in parts.together(flaws):
-    parts.concern_row(opened, audit, group, probes)
+    parts.concern_row(opened, group, probes)
 if not flaws:
     st.markdown("No single fact tells the classes apart by more than ten facts may by chance.")
 if rest := [one for one in facts if not one.is_flaw]:
     with st.expander(f"{len(rest)} that tell nothing, or hardly anything", expanded=not flaws):
-        parts.harmless(opened, audit, rest)
+        parts.harmless(opened, rest)
 
 st.space("small")
 band = st.grid(2, min_column_width=340, gap="large")
@@ -119,8 +121,8 @@ else:
     draw_counts(opened, duplicates)
     leak = next((one for one in found if one.key == "leak"), None)
     if leak is not None:
-        st.markdown(markdown(parts.told(audit, leak.cue).whole))
-        st.caption(markdown(parts.told(audit, leak.lean).whole))
+        st.markdown(markdown(tell(leak.cue).whole))
+        st.caption(markdown(tell(leak.lean).whole))
     inside = [tell(one).whole for one in audit.findings if one.quantity == "copies"]
     if inside:
         st.caption(markdown(joined(inside)))
