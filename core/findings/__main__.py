@@ -1,6 +1,7 @@
-"""Print what the studies of a run found, as a Markdown table or as data.
+"""Print what the studies of a run found, as a Markdown table, in words or as data.
 
 python -m core.findings swift@cifake-test
+python -m core.findings swift@cifake-test probes.detail_out agreement --words
 python -m core.findings swift@cifake-test probes transfer --json > before.json
 python -m core.findings swift@cifake-test --against before.json
 """
@@ -35,7 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
             changed = list(differences(_read(Path(options.against)), json.loads(to_json(findings))))
             print("\n".join(changed) or f"{len(findings)} findings are what they were.")
             return 1 if changed else 0
-        print(to_json(findings) if options.json else table(findings))
+        print(to_json(findings) if options.json else (in_words if options.words else table)(findings))
     except ValueError as error:
         print(f"core.findings: {error}", file=sys.stderr)
         return 2
@@ -56,14 +57,19 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", help="name of the run, or its folder")
-    parser.add_argument("study", nargs="*", help="names of studies; default: all that the run has")
+    parser.add_argument("study", nargs="*", help="studies, or findings as STUDY.KEY; default: all")
+    parser.add_argument("--words", action="store_true", help="print the findings as a list of sentences")
     parser.add_argument("--json", action="store_true", help="print the findings as data")
     parser.add_argument("--against", metavar="FILE", help="say which numbers differ from those that --json printed")
     return parser.parse_args(arguments)
 
 
 def gather(name: str, studies: Sequence[str] = ()) -> list[Finding]:
-    """The findings of a run's studies, in the order in which each gives them.
+    """The findings of a run, or those that are named in their order.
+
+    Args:
+        name: of the run, or its folder.
+        studies: names of studies, or of findings as `<study>.<key>`.
 
     Raises:
         ValueError: there is no such run or study, or one cannot be read.
@@ -71,11 +77,19 @@ def gather(name: str, studies: Sequence[str] = ()) -> list[Finding]:
     found = find_studies(read_run(find_named(name, find_runs(), "run")))
     if found.problems:
         raise StudyError(found.problems[0])
-    for study in studies:
-        if study not in found.answers:
-            raise StudyError(f"{name} has no study {study}; it has {', '.join(found.answers) or 'none'}")
-    chosen = [answer for study, answer in found.answers.items() if not studies or study in studies]
-    return [one for answer in chosen for one in answer.findings]
+    every = {f"{study}.{one.key}": one for study, answer in found.answers.items() for one in answer.findings}
+    chosen: list[Finding] = []
+    for asked in studies:
+        named = [one for name, one in every.items() if asked in (name, one.study)]
+        if not named:
+            raise StudyError(f"{name} has no study or finding {asked}; it has {', '.join(found.answers) or 'no study'}")
+        chosen += named
+    return chosen if studies else list(every.values())
+
+
+def in_words(findings: Sequence[Finding]) -> str:
+    """Findings as a Markdown list, each with its standing."""
+    return "\n".join(f"- {tell(one).full}" for one in findings)
 
 
 def table(findings: Sequence[Finding]) -> str:

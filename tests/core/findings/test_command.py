@@ -1,6 +1,8 @@
 """The command that prints findings: of the shipped runs, as a table, as data, and against what they were."""
 
 import json
+import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,7 @@ import pytest
 from core.findings.__main__ import gather, main, table
 from core.findings.claims import standing
 from core.findings.finding import to_json
+from core.runs.run import ROOT
 
 RUN = "sample@sample-test"
 
@@ -57,7 +60,7 @@ def test_what_was_printed_is_compared_with_what_is(tmp_path: Path, capsys: pytes
     ("arguments", "sentence"),
     [
         (["none@here"], "none@here"),
-        ([RUN, "luck"], "has no study luck; it has agreement"),
+        ([RUN, "luck"], "has no study or finding luck; it has agreement"),
         ([RUN, "--against", "nowhere.json"], "nowhere.json cannot be read"),
     ],
 )
@@ -75,6 +78,15 @@ def test_a_file_of_something_else_is_refused(tmp_path: Path, capsys: pytest.Capt
     other.write_text("[{}]", encoding="utf-8")
     assert main([RUN, "files", "--against", str(other)]) == 2
     assert "other.json holds no findings" in capsys.readouterr().err
+
+
+def test_readme_tells_the_findings_in_their_own_words(capsys: pytest.CaptureFixture[str]) -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"<!-- python -m core.findings (.*?) -->(.*?)<!-- end -->", text, flags=re.DOTALL)
+    assert blocks
+    for arguments, block in blocks:
+        assert main(shlex.split(arguments)) == 0
+        assert block.split() == capsys.readouterr().out.split()
 
 
 def test_shipped_findings_are_data() -> None:
