@@ -2,16 +2,12 @@
 
 python -m core.findings swift@cifake-test
 python -m core.findings swift@cifake-test probes.detail_out agreement --words
-python -m core.findings swift@cifake-test probes transfer --json > before.json
-python -m core.findings swift@cifake-test --against before.json
+python -m core.findings swift@cifake-test probes transfer --json
 """
 
 import argparse
-import json
 import sys
-from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
 
 from core.findings.claims import sign_of, standing
 from core.findings.finding import Choice, Finding, Measure, to_json
@@ -32,25 +28,11 @@ def main(arguments: list[str] | None = None) -> int:
     options = parse(arguments)
     try:
         findings = gather(options.run, options.study)
-        if options.against is not None:
-            changed = list(differences(_read(Path(options.against)), json.loads(to_json(findings))))
-            print("\n".join(changed) or f"{len(findings)} findings are what they were.")
-            return 1 if changed else 0
         print(to_json(findings) if options.json else (in_words if options.words else table)(findings))
     except ValueError as error:
         print(f"core.findings: {error}", file=sys.stderr)
         return 2
     return 0
-
-
-def _read(file: Path) -> list[dict[str, Any]]:
-    try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-        return [one | {"study": one["study"], "key": one["key"]} for one in found]
-    except OSError as error:
-        raise StudyError(f"{file} cannot be read ({error.strerror})") from None
-    except (ValueError, TypeError, KeyError):
-        raise StudyError(f"{file} holds no findings; write them with --json") from None
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
@@ -60,7 +42,6 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("study", nargs="*", help="studies, or findings as STUDY.KEY; default: all")
     parser.add_argument("--words", action="store_true", help="print the findings as a list of sentences")
     parser.add_argument("--json", action="store_true", help="print the findings as data")
-    parser.add_argument("--against", metavar="FILE", help="say which numbers differ from those that --json printed")
     return parser.parse_args(arguments)
 
 
@@ -131,28 +112,6 @@ def _lead(one: Choice, unit: Unit) -> Line:
 
 def _escaped(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ")
-
-
-def differences(before: Sequence[dict[str, Any]], after: Sequence[dict[str, Any]]) -> Iterator[str]:
-    """A sentence for each finding that is new or gone, and for each value of another that differs."""
-    old, new = ({f"{one['study']} {one['key']}": dict(_leaves(one)) for one in each} for each in (before, after))
-    for name in dict.fromkeys([*old, *new]):
-        if name not in new or name not in old:
-            yield f"{name} is {'gone' if name in old else 'new'}."
-            continue
-        for place in dict.fromkeys([*old[name], *new[name]]):
-            was, now = old[name].get(place), new[name].get(place)
-            if was != now:
-                yield f"{name}: {place} was {was}; it is {now}."
-
-
-def _leaves(value: Any, place: str = "") -> Iterator[tuple[str, Any]]:
-    """Each text and number within nested objects and lists, with where it stands."""
-    if isinstance(value, dict | list):
-        for key, one in value.items() if isinstance(value, dict) else enumerate(value):
-            yield from _leaves(one, f"{place}.{key}".strip("."))
-    else:
-        yield place, value
 
 
 if __name__ == "__main__":

@@ -1,18 +1,18 @@
 """What sets the images that a filter finds apart from others: which kinds they are, and how they look."""
 
-import re
 from dataclasses import replace
 
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
+from core.findings.differences import Difference
+from core.findings.words.differences import tell
 from core.runs.browsing import Filter
-from core.studies.clusters.differences import FACT_WORDS
-from core.studies.clusters.words import Words, differences
+from core.studies.clusters.differences import FACTS, differences
 from core.studies.store import find_studies
 from dashboard.components.glossary import explain
-from dashboard.components.plain import plain
+from dashboard.components.studies.finding_words import markdown
 from dashboard.services import library
 from dashboard.services.library import Opened
 
@@ -56,9 +56,9 @@ def _draw_words(opened: Opened, wanted: Filter, positions: NDArray[np.intp]) -> 
     )
 
 
-def _draw_list(title: str, words: Words) -> None:
+def _draw_list(title: str, found: list[Difference]) -> None:
     st.markdown(f"**{title}**")
-    said = [f"- {written(text)}" for _, text in words[:SHOWN]]
+    said = [f"- {markdown(tell(one))}" for one in found[:SHOWN]]
     st.markdown("\n".join(said or ["- nothing that is certainly different"]))
 
 
@@ -83,7 +83,7 @@ def _words(
     inside: bytes,
     others: bytes,
     but: tuple[str, ...],
-) -> tuple[Words, Words]:
+) -> tuple[list[Difference], list[Difference]]:
     """Differences in the images themselves, and in what studies say of them."""
     groups = []
     for positions in (inside, others):
@@ -93,9 +93,4 @@ def _words(
     rows = _opened.run.predictions.reset_index(drop=True)
     own = differences(*groups, rows, but=but)
     studies = find_studies(_opened.run).answers
-    return own, differences(*groups, rows, studies=studies, but=(*but, "category", *FACT_WORDS))
-
-
-def written(text: str) -> str:
-    """A difference as Markdown, with what differs in bold and its numbers after it."""
-    return re.sub(r"^(.*)( \([^()]*\)|: [^:]*)$", r"**\1**\2", plain(text), flags=re.DOTALL)
+    return own, differences(*groups, rows, studies=studies, but=(*but, "category", *FACTS))

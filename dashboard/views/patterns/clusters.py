@@ -8,6 +8,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from core.explainers.overlay import common_scale, draw_image, draw_map
+from core.findings.words.differences import tell
 from core.runs.browsing import Filter
 from core.runs.pictures import Pictures
 from core.storage import ContractError
@@ -16,8 +17,7 @@ from core.studies.groups import VERDICTS
 from core.studies.registry import MODULES
 from core.studies.study import Answer
 from dashboard.components.images.grid import image_grid
-from dashboard.components.images.group_differences import written
-from dashboard.components.plain import plain
+from dashboard.components.studies.finding_words import markdown
 from dashboard.components.words import CLASS_WORDS, percent
 from dashboard.services import address, library
 from dashboard.services.library import Opened
@@ -115,8 +115,8 @@ def draw_worst(opened: Opened, worst: tuple[str, Card] | None, space: str) -> bo
 def _apart(card: Card) -> str:
     """What sets a cluster apart, first of all for the eye."""
     if card.visible:
-        return f"What sets it apart: {plain(card.words[0])}."
-    told = f" What does, no eye can see: {plain(card.words[0])}." if card.words else ""
+        return f"What sets it apart: {markdown(tell(card.apart[0]))}."
+    told = f" What does, no eye can see: {markdown(tell(card.apart[0]))}." if card.apart else ""
     return f"Nothing visible sets it apart.{told}"
 
 
@@ -146,10 +146,10 @@ def _draw_card(opened: Opened, card: Card, space: str, pictures: Pictures, scale
         with st.container(width=FACE, gap="small"):
             _draw_faces(card, scale)
         with st.container(width="stretch", gap=None):
-            if card.words:
+            if card.apart:
                 st.caption(f"Compared with other {card.verdict} verdicts")
                 nothing = [] if card.visible else ["nothing visible sets it apart"]
-                st.markdown("\n".join(f"- {words}" for words in (*nothing, *map(written, card.words))))
+                st.markdown("\n".join(f"- {one}" for one in (*nothing, *(markdown(tell(one)) for one in card.apart))))
             else:
                 st.caption(f"Nothing that is known sets it apart from other {card.verdict} verdicts by much.")
     st.caption("Most typical, the nearest to its middle first")

@@ -3,7 +3,6 @@
 import json
 import re
 import shlex
-from pathlib import Path
 
 import pytest
 
@@ -38,30 +37,11 @@ def test_no_faithfulness_is_claimed_that_another_fill_reverses() -> None:
         assert standing(one).kind == "depends"
 
 
-def test_what_was_printed_is_compared_with_what_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([RUN, "probes", "files", "--json"]) == 0
-    before = tmp_path / "before.json"
-    before.write_text(capsys.readouterr().out, encoding="utf-8")
-    assert main([RUN, "probes", "files", "--against", str(before)]) == 0
-    assert "are what they were" in capsys.readouterr().out
-    changed = json.loads(before.read_text(encoding="utf-8"))
-    changed[0]["measure"]["value"] += 0.25
-    changed[1]["key"] = "other"
-    before.write_text(json.dumps(changed), encoding="utf-8")
-    assert main([RUN, "probes", "files", "--against", str(before)]) == 1
-    said = capsys.readouterr().out.splitlines()
-    assert len(said) == 3
-    assert said[0].startswith(f"{changed[0]['study']} {changed[0]['key']}: measure.value was ")
-    assert said[1].endswith(" other is gone.")
-    assert said[2].endswith(" is new.")
-
-
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
         (["none@here"], "none@here"),
         ([RUN, "luck"], "has no study or finding luck; it has agreement"),
-        ([RUN, "--against", "nowhere.json"], "nowhere.json cannot be read"),
     ],
 )
 def test_what_cannot_be_printed_is_one_sentence(
@@ -71,13 +51,6 @@ def test_what_cannot_be_printed_is_one_sentence(
     printed = capsys.readouterr()
     assert sentence in printed.err
     assert "Traceback" not in printed.err
-
-
-def test_a_file_of_something_else_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    other = tmp_path / "other.json"
-    other.write_text("[{}]", encoding="utf-8")
-    assert main([RUN, "files", "--against", str(other)]) == 2
-    assert "other.json holds no findings" in capsys.readouterr().err
 
 
 def test_readme_tells_the_findings_in_their_own_words(capsys: pytest.CaptureFixture[str]) -> None:
