@@ -9,10 +9,9 @@ from numpy.typing import NDArray
 from core.findings.finding import Finding
 from core.findings.words.audit import HINT
 from core.runs.browsing import Filter
-from core.runs.run import Run
 from core.studies.audit.findings import worst_first
 from core.studies.audit.names import FACT_NAMES, LEAK, FactName
-from core.studies.copies.nearest_copy import FILE, NEAR, SHOWN, UNKNOWN
+from core.studies.copies.nearest_copy import FILE, NEAR, SHOWN
 from core.studies.study import Answer
 
 BINS = 28
@@ -135,35 +134,6 @@ def grey_shares(values: pd.Series, labels: pd.Series) -> dict[str, float]:
     """The share of each class, 0 to 1, that is grey all over or nearly (greyness of `GREY` and more), REAL first."""
     grey = values >= GREY
     return {label: float(grey[labels == label].mean()) for label in ("REAL", "FAKE")}
-
-
-def copy_counts(duplicates: Answer, run: Run) -> pd.DataFrame:
-    """How many of a run's images are copies, by kind.
-
-    Returns:
-        A row a side ("in_training", "in_set") and kind, the surest first: `side`, `kind`, `count`, `real`, `fake`,
-        `other_class` (copies of an image of the other class), and `checked`, whether anybody looked.
-    """
-    table = duplicates.table
-    real = (run.predictions.set_index("id")["label"].reindex(table["id"]) == "REAL").to_numpy(bool)
-    rows = []
-    for side, short in SIDES.items():
-        checked = (table[side] != UNKNOWN).to_numpy(bool)
-        for kind in (FILE, SHOWN, NEAR):
-            hit = (table[side] == kind).to_numpy(bool)
-            other = (table[f"{short}_class"] == "other").to_numpy(bool) & hit
-            rows.append(
-                {
-                    "side": side,
-                    "kind": kind,
-                    "count": int(hit.sum()),
-                    "real": int((hit & real).sum()),
-                    "fake": int((hit & ~real).sum()),
-                    "other_class": int(other.sum()),
-                    "checked": bool(checked.all() or kind == FILE),
-                }
-            )
-    return pd.DataFrame(rows)
 
 
 def copy_pairs(duplicates: Answer, side: str, kinds: tuple[str, ...] = (NEAR, SHOWN)) -> pd.DataFrame:

@@ -19,7 +19,7 @@ from dashboard.components.plain import code, plain
 from dashboard.components.words import CLASS_WORDS, heading, section
 
 opened = library.current()
-audit, duplicates = readable(opened, "audit"), readable(opened, "duplicates", concluded=False)
+audit, duplicates = readable(opened, "audit"), readable(opened, "duplicates")
 heading(
     "What could it learn that is not AI?",
     f"If in **{plain(opened.run.manifest['set'])}** REAL images were just brighter, or smaller as files, a detector could be "

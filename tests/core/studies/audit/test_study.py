@@ -29,7 +29,6 @@ from core.studies.audit.baselines import radial_spectrum
 from core.studies.audit.findings import forced
 from core.studies.audit.summary import (
     concerns,
-    copy_counts,
     copy_pairs,
     grey_shares,
     histogram,
@@ -37,6 +36,7 @@ from core.studies.audit.summary import (
     yardsticks,
 )
 from core.studies.copies import duplicates, files
+from core.studies.copies.findings import COUNTED
 from core.studies.copies.nearest_copy import FILE, NEAR, SHOWN, UNKNOWN
 from core.studies.probes import study as probes
 from core.studies.runner import Source, run_study
@@ -159,18 +159,17 @@ def flaws(answer: Answer) -> list[str]:
     return [one.key for one in concerns(answer) if one.is_flaw]
 
 
-def counted(answer: Answer, context: Context) -> dict[str, int]:
-    """`side kind` -> how many, those that are there."""
-    rows = copy_counts(answer, context.run)
-    there = rows[rows["count"] > 0]
-    return dict(zip(there["side"] + " " + there["kind"], there["count"], strict=True))
+def counted(answer: Answer) -> dict[str, int]:
+    """Column and kind of copy -> how many, those that are there."""
+    found = {COUNTED[one.key]: one.details["count"] for one in answer.findings if one.key in COUNTED and one.details}
+    return {" ".join(key): count for key, count in found.items() if count}
 
 
 def test_a_clean_set_has_no_flaw(tmp_path: Path) -> None:
     context = made_context(tmp_path, made_files())
     answer = asked(audit.STUDY, context)
     assert flaws(answer) == []
-    assert counted(asked(duplicates.STUDY, context), context) == {}
+    assert counted(asked(duplicates.STUDY, context)) == {}
     copies = answer.table[answer.table["kind"] == "copies"]
     assert len(copies) == 3
     assert (copies["count"] == 0).all()
@@ -252,7 +251,7 @@ def test_copies_and_leaks_are_found_each_by_its_kind(tmp_path: Path) -> None:
     made[first(made, "train/FAKE", 5)] = made[first(made, "train/REAL", 6)]
     context = made_context(tmp_path, made)
     answer = asked(duplicates.STUDY, context)
-    assert counted(answer, context) == {
+    assert counted(answer) == {
         "in_training same file": 1, "in_training same pixels": 1, "in_training near copy": 1, "in_set same file": 2,
     }  # fmt: skip
     table = answer.table.assign(name=context.run.predictions["name"].to_numpy()).set_index("name")
@@ -314,7 +313,7 @@ def test_where_files_are_not_at_hand_nothing_is_made_up(tmp_path: Path) -> None:
     copies = asked(duplicates.STUDY, context)
     assert (copies.table["in_training"] == UNKNOWN).sum() == 319
     # the run itself remembers which files were trained on
-    assert counted(copies, context) == {"in_training same file": 1}
+    assert counted(copies) == {"in_training same file": 1}
     unchecked = copies.finding("unchecked")
     assert unchecked is not None
     assert unchecked.measure.n == 319
