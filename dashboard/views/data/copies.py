@@ -46,7 +46,7 @@ def draw_counts(opened: Opened, duplicates: Answer) -> None:
                     _count(opened, side, kind, one)
                 if not all(one.measure.known for _, one in found):
                     offer_training_images(
-                        f"With the training images at hand, run {code(command(opened, 'duplicates'))} again.",
+                        f"With the training images at hand, run {code(command(opened, 'duplicates') + ' --all')}.",
                         library.maker(opened.run),
                         key=f"data.fetch.{side}",
                     )
