@@ -17,7 +17,8 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from core.findings.finding import Finding, to_json
-from core.runs.run import ROOT, find_runs, read_run
+from core.runs.finding import ROOT, find_runs
+from core.runs.run import read_run
 from core.studies.store import KEY, find_studies
 
 NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")

@@ -88,7 +88,7 @@ def test_what_a_pointer_shows_is_also_read_out(page: Page, probed: str) -> None:
     visit(page, f"{probed}/evidence?run={RUN}")
     rate = page.locator(".picture_rows .rate").first
     expect(rate.locator(".spoken")).to_have_text(rate.get_attribute("title") or "no title")
-    visit(page, f"{probed}/inspect?run={RUN}&evidence=turns&samples=64")
+    visit(page, f"{probed}/inspect?run={RUN}&evidence=turns&lime.n_samples=64")
     probe = page.locator(".probes .name").first
     expect(probe.locator(".spoken")).to_contain_text(probe.get_attribute("title") or "no title")
     # and takes no room

@@ -16,8 +16,8 @@ from core.edits.masking import Fill
 from core.explainers.agreement import segment_values
 from core.explainers.controls import area_map, centre_map, edge_map
 from core.explainers.deletion import deletion_curves
+from core.explainers.lime.regions import LimeSettings
 from core.explainers.lime.segmentation import segment
-from core.explainers.results import LimeSettings
 from core.studies.cells import Cells
 from core.studies.study import Context, Study
 from core.studies.trust.lime_pass import lime_pass

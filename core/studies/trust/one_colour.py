@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.explainers.results import LimeSettings
+from core.explainers.lime.regions import LimeSettings
 from core.studies.cells import Cells
 from core.studies.study import Context, Study
 from core.studies.trust.lime_pass import LimePass, lime_pass
@@ -32,14 +32,13 @@ def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, A
     found = []
     for row in rows:
         image = np.asarray(context.pixels[row])
-        # the paper explains the probability of the predicted class: its weights are for or against the verdict already
         paper = lime_pass(context.detector, image, LimeSettings.paper(seed=parameters["lime_seed"]))
         ours = lime_pass(context.detector, image, LimeSettings(seed=parameters["lime_seed"]))
         found.append(
             {
                 "paper_segments": np.int16(len(paper.weights)),
                 "paper_one_sign": _one_sign(paper),
-                "paper_against": _against(paper, 1),
+                "paper_against": _against(paper, cells.signs[row]),
                 "ours_segments": np.int16(len(ours.weights)),
                 "ours_one_sign": _one_sign(ours),
                 "ours_against": _against(ours, cells.signs[row]),

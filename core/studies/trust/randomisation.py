@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 from core.detectors.detector import Detector
 from core.explainers.agreement import rank_correlation
 from core.explainers.controls import edge_map
-from core.explainers.lime.regions import explain_lime_fully
-from core.explainers.results import LimeSettings
+from core.explainers.lime.regions import LIME, LimeSettings
 from core.studies.cells import Cells
 from core.studies.study import Context, Study, StudyError
 from core.studies.trust.lime_pass import lime_pass
@@ -117,8 +116,7 @@ def _cut_alike(
     detector: Detector, image: NDArray[np.uint8], settings: LimeSettings, segments: NDArray[np.integer]
 ) -> NDArray[np.float64]:
     """LIME of one image over the segments of another: two maps in the same few pieces correlate more by chance."""
-    result = explain_lime_fully(detector, image, settings=settings, segments=segments)
-    return on_grid(np.asarray(result.weights[result.segments]))
+    return on_grid(LIME.explain_on(detector, image, settings, segments).map)
 
 
 STUDY = Study(

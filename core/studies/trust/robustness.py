@@ -8,8 +8,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.explainers.agreement import rank_correlation, segment_values
+from core.explainers.lime.regions import LimeSettings
 from core.explainers.lime.segmentation import segment
-from core.explainers.results import LimeSettings
 from core.studies.cells import Cells
 from core.studies.study import Context, Study
 from core.studies.trust.lime_pass import lime_pass

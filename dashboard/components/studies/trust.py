@@ -8,10 +8,10 @@ import streamlit as st
 from core.findings.finding import Finding
 from core.findings.lines import Line
 from core.findings.words import explanations
-from core.storage import ContractError
 from core.studies.groups import By
 from core.studies.study import Answer
 from core.studies.trust import summary as trust_summary
+from core.system.folders import ContractError
 from dashboard.components.plain import plain
 from dashboard.components.studies.finding_words import card, markdown, strong
 from dashboard.components.studies.study import Summary, cannot, numbers, refused, study_of, summary

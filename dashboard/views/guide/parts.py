@@ -8,11 +8,10 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from core.explainers.results import LimeSettings
 from core.images.decoding import pixels_sha256
 from core.runs.guide import Cast
-from core.storage import ContractError
 from core.studies.study import Answer
+from core.system.folders import ContractError
 from dashboard.components.explanations.asking import Known, Subject, ask
 from dashboard.components.explanations.follow import keep_up, waiting
 from dashboard.components.plain import code, with_code
@@ -22,7 +21,7 @@ from dashboard.components.words import percent
 from dashboard.services import library
 from dashboard.services.address import Setting
 from dashboard.services.library import Opened
-from dashboard.services.requests import Look
+from dashboard.services.requests import Explain, Look
 from dashboard.services.sentences import for_visitors
 from dashboard.services.worker import Standing
 
@@ -87,7 +86,7 @@ def measured(told: Told, study: str, *keys: str) -> None:
 
 def asked(
     told: Told,
-    settings: LimeSettings | Look,
+    settings: Explain | Look,
     pixels: NDArray[np.uint8],
     draw: Callable[[Standing], None],
     *,
@@ -119,7 +118,7 @@ def asked(
     keep_up(lambda: put(told, settings, pixels, slot=slot), show, slot=slot)
 
 
-def put(told: Told, settings: LimeSettings | Look, pixels: NDArray[np.uint8], *, slot: str) -> Standing:
+def put(told: Told, settings: Explain | Look, pixels: NDArray[np.uint8], *, slot: str) -> Standing:
     """Put a question to the detector of the guide, which must be here."""
     assert told.detector is not None  # noqa: S101 - `asked` has looked
     return ask(told.detector, pixels, pixels_sha256(pixels), settings, slot=slot)

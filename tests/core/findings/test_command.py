@@ -9,7 +9,7 @@ import pytest
 from core.findings.__main__ import gather, main, table
 from core.findings.claims import standing
 from core.findings.finding import to_json
-from core.runs.run import ROOT
+from core.runs.finding import ROOT
 
 RUN = "sample@sample-test"
 

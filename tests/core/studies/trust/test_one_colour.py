@@ -8,10 +8,11 @@ from lime.lime_image import LimeImageExplainer
 from numpy.typing import NDArray
 from scipy.stats import binomtest
 
-from core.detectors.detector import REAL, Detector
+from core.detectors.detector import Detector
 from core.detectors.resnet import ResNetDetector
-from core.explainers.results import LimeSettings
+from core.explainers.lime.regions import LimeSettings
 from core.findings.finding import to_json
+from core.images.labels import REAL
 from core.runs.run import read_run
 from core.studies.runner import Source, run_study
 from core.studies.store import read_study
@@ -24,7 +25,7 @@ from core.studies.trust.summary import one_colour_summary
 from tests.conftest import make_detector, textured
 from tests.core.trust_cues import made_run
 
-# what LIME finds under the paper's settings (of the predicted class) and under ours (of REAL), and its cause
+# what LIME finds under the paper's settings and under ours, both of REAL, and its cause
 PLANTED = [
     ([0.3], [0.5, -0.2], ""),
     ([-0.3], [-0.5, -0.2], "one sign"),
@@ -61,10 +62,9 @@ def test_known_colours_are_told(context: Context) -> None:
         case = row % 5
         assert found["paper_segments"] == (1, 1, 2, 2, 2)[case]
         assert found["paper_one_sign"] == (case != 3)
-        # the paper's weights are for and against the verdict whatever it is
-        assert found["paper_against"] == (case in (1, 2))
+        # weights are for REAL: against a FAKE verdict where they are above 0, against a REAL one where they are below
+        assert found["paper_against"] == (case in (1, 2) if row >= 30 else case == 0)
         assert found["ours_one_sign"] == (case != 0)
-        # ours are for REAL: against a FAKE verdict where they are above 0, against a REAL one where they are below
         assert found["ours_against"] == (case == 1 if row >= 30 else case == 2)
         assert found["ours_shown_one"] == (case != 0)
         assert found["ours_cause"] == PLANTED[case][2]
@@ -85,9 +85,10 @@ def test_shares_are_those_that_were_planted_with_wilsons_interval(context: Conte
                 assert value == pytest.approx(share)
                 assert (lower, upper) == (pytest.approx(low), pytest.approx(high))
             assert finding.measure.n == size
-        assert summary.loc[(verdict, "paper_against"), "value"] == pytest.approx(0.4)
+        against = 0.4 if verdict == "REAL" else 0.2
+        assert summary.loc[(verdict, "paper_against"), "value"] == pytest.approx(against)
         paper, ours = said[f"paper-{verdict}"], said[f"ours-{verdict}"]
-        assert (paper.beside["against"].value, paper.beside["few"].value) == (pytest.approx(0.4), 1)
+        assert (paper.beside["against"].value, paper.beside["few"].value) == (pytest.approx(against), 1)
         # the same images under both settings
         assert ours.control is not None
         assert ours.difference is not None

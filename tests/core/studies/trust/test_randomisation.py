@@ -1,6 +1,7 @@
 """Sanity: random weights change the maps, the detector's own do not; chance is counted by random detector."""
 
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,7 @@ from scipy.stats import spearmanr
 from core.detectors.detector import Detector
 from core.detectors.resnet import LEVELS, ResNetDetector, build_network
 from core.explainers.controls import edge_map
-from core.explainers.results import LimeSettings
+from core.explainers.lime.regions import LimeSettings
 from core.findings.claims import sign_of
 from core.findings.words import tell
 from core.runs.run import Run, read_run
@@ -51,12 +52,15 @@ def by_edges(_detector: Detector, image: NDArray[np.uint8], _settings: LimeSetti
 def explain_by(monkeypatch: pytest.MonkeyPatch, explain: Explain) -> None:
     """Put another explanation in the place of LIME."""
 
-    def cut(detector: Detector, image: NDArray[np.uint8], *, settings: LimeSettings, segments: object) -> LimePass:
-        assert segments is CELLS
-        return explain(detector, image, settings)
+    class Cut:
+        def explain_on(
+            self, detector: Detector, image: NDArray[np.uint8], settings: LimeSettings, regions: object
+        ) -> SimpleNamespace:
+            assert regions is CELLS
+            return SimpleNamespace(map=explain(detector, image, settings).values)
 
     monkeypatch.setattr(sanity, "lime_pass", explain)
-    monkeypatch.setattr(sanity, "explain_lime_fully", cut)
+    monkeypatch.setattr(sanity, "LIME", Cut())
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
 from core.detectors.detector import Detector
-from core.explainers.results import LimeSettings
+from core.explainers.lime.regions import LimeSettings
 from core.findings.finding import to_json
 from core.findings.words import tell
 from core.runs.run import Run, read_run
