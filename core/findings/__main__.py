@@ -1,17 +1,16 @@
-"""Print what the studies of a run found, as a Markdown table or as data.
+"""Print what the studies of a run found, as a Markdown table, in words or as data.
 
 python -m core.findings swift@cifake-test
-python -m core.findings swift@cifake-test probes transfer --json > before.json
-python -m core.findings swift@cifake-test --against before.json
+python -m core.findings swift@cifake-test probes.detail_out agreement --words
+python -m core.findings swift@cifake-test probes transfer --json
 """
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 from core.findings.claims import sign_of, standing
-from core.findings.finding import Choice, Finding, FindingError, Measure, from_json, to_json
+from core.findings.finding import Choice, Finding, Measure, to_json
 from core.findings.lines import Line
 from core.findings.numbers import amount, of_unit, points
 from core.findings.quantities import Unit
@@ -30,38 +29,29 @@ def main(arguments: list[str] | None = None) -> int:
     options = parse(arguments)
     try:
         findings = gather(options.run, options.study)
-        if options.against is not None:
-            changed = list(differences(_read(Path(options.against)), findings))
-            print("\n".join(changed) or f"{len(findings)} findings are what they were.")
-            return 1 if changed else 0
-        print(to_json(findings) if options.json else table(findings))
+        print(to_json(findings) if options.json else (in_words if options.words else table)(findings))
     except ValueError as error:
         print(f"core.findings: {error}", file=sys.stderr)
         return 2
     return 0
 
 
-def _read(file: Path) -> list[Finding]:
-    try:
-        return from_json(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise FindingError(f"{file} cannot be read ({error.strerror})") from None
-    except ValueError as error:
-        raise FindingError(f"{file}: {error}") from None
-
-
 def parse(arguments: list[str] | None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", help="name of the run, or its folder")
-    parser.add_argument("study", nargs="*", help="names of studies; default: all that the run has")
+    parser.add_argument("study", nargs="*", help="studies, or findings as STUDY.KEY; default: all")
+    parser.add_argument("--words", action="store_true", help="print the findings as a list of sentences")
     parser.add_argument("--json", action="store_true", help="print the findings as data")
-    parser.add_argument("--against", metavar="FILE", help="say which numbers differ from those that --json printed")
     return parser.parse_args(arguments)
 
 
 def gather(name: str, studies: Sequence[str] = ()) -> list[Finding]:
-    """The findings of a run's studies, in the order in which each gives them.
+    """The findings of a run, or those that are named in their order.
+
+    Args:
+        name: of the run, or its folder.
+        studies: names of studies, or of findings as `<study>.<key>`.
 
     Raises:
         ValueError: there is no such run or study, or one cannot be read.
@@ -69,11 +59,19 @@ def gather(name: str, studies: Sequence[str] = ()) -> list[Finding]:
     found = find_studies(read_run(find_named(name, find_runs(), "run")))
     if found.problems:
         raise StudyError(found.problems[0])
-    for study in studies:
-        if study not in found.answers:
-            raise StudyError(f"{name} has no study {study}; it has {', '.join(found.answers) or 'none'}")
-    chosen = [answer for study, answer in found.answers.items() if not studies or study in studies]
-    return [one for answer in chosen for one in answer.findings]
+    every = {f"{study}.{one.key}": one for study, answer in found.answers.items() for one in answer.findings}
+    chosen: list[Finding] = []
+    for asked in studies:
+        named = [one for name, one in every.items() if asked in (name, one.study)]
+        if not named:
+            raise StudyError(f"{name} has no study or finding {asked}; it has {', '.join(found.answers) or 'no study'}")
+        chosen += named
+    return chosen if studies else list(every.values())
+
+
+def in_words(findings: Sequence[Finding]) -> str:
+    """Findings as a Markdown list, each with its standing."""
+    return "\n".join(f"- {tell(one).full}" for one in findings)
 
 
 def table(findings: Sequence[Finding]) -> str:
@@ -115,23 +113,6 @@ def _lead(one: Choice, unit: Unit) -> Line:
 
 def _escaped(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ")
-
-
-def differences(before: Sequence[Finding], after: Sequence[Finding]) -> Iterator[str]:
-    """A sentence for each finding that is new, gone or of other numbers."""
-    old, new = ({(one.study, one.key): one for one in each} for each in (before, after))
-    for key in [*old, *(key for key in new if key not in old)]:
-        name = " ".join(key)
-        if key not in new:
-            yield f"{name} is gone."
-        elif key not in old:
-            yield f"{name} is new."
-        elif to_json([old[key]]) != to_json([new[key]]):
-            yield f"{name} was {_short(old[key])}; it is {_short(new[key])}."
-
-
-def _short(one: Finding) -> str:
-    return f"{of_unit(one.measure, one.about.unit)}, {standing(one).kind}"
 
 
 if __name__ == "__main__":

@@ -12,10 +12,6 @@ from core.findings.quantities import QUANTITIES, Quantity
 from core.metrics.intervals import Estimate
 
 
-class FindingError(ValueError):
-    """Data that is no finding; the message says what is wrong with it, in one sentence."""
-
-
 @dataclass(frozen=True)
 class Measure:
     """A number with its 95 % interval.
@@ -127,21 +123,6 @@ def to_json(findings: Sequence[Finding]) -> str:
     return json.dumps([_plain(one) for one in findings], indent=1, ensure_ascii=False, allow_nan=False)
 
 
-def from_json(text: str) -> list[Finding]:
-    """Read what `to_json` wrote.
-
-    Raises:
-        FindingError: it is no such list.
-    """
-    try:
-        listed = json.loads(text)
-    except ValueError as error:
-        raise FindingError(f"these are no findings: {error}") from None
-    if not isinstance(listed, list):
-        raise FindingError("these are no findings: a list of objects was expected")
-    return [_finding(one) for one in listed]
-
-
 def _plain(value: Any) -> Any:
     if hasattr(value, "__dataclass_fields__"):
         return {one.name: _plain(getattr(value, one.name)) for one in fields(value)}
@@ -152,61 +133,3 @@ def _plain(value: Any) -> Any:
     if hasattr(value, "item"):
         value = value.item()
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _finding(one: Any) -> Finding:
-    _check(one, Finding, "a finding")
-    where = f"the finding {one['key']}"
-    if one["quantity"] not in QUANTITIES:
-        raise FindingError(f"{where} is of an unknown quantity, {one['quantity']!r}")
-    if not isinstance(one["beside"], dict) or not isinstance(one["details"], dict):
-        raise FindingError(f"{where} has beside or details that are no objects")
-    return Finding(
-        _text(one["key"], where),
-        _text(one["study"], where),
-        one["quantity"],
-        _measure(one["measure"], where),
-        None if one["group"] is None else _text(one["group"], where),
-        _control(one["control"], where),
-        None if one["difference"] is None else _measure(one["difference"], where),
-        tuple(_choice(each, where) for each in one["choices"]),
-        {name: _measure(each, where) for name, each in one["beside"].items()},
-        one["details"],
-    )
-
-
-def _choice(one: Any, where: str) -> Choice:
-    _check(one, Choice, f"a choice of {where}")
-    difference = None if one["difference"] is None else _measure(one["difference"], where)
-    kind, value = _text(one["kind"], where), _text(one["value"], where)
-    return Choice(kind, value, _measure(one["measure"], where), _control(one["control"], where), difference)
-
-
-def _control(one: Any, where: str) -> Control | None:
-    if one is None:
-        return None
-    _check(one, Control, f"the control of {where}")
-    return Control(_text(one["name"], where), _measure(one["measure"], where))
-
-
-def _measure(one: Any, where: str) -> Measure:
-    _check(one, Measure, f"a measure of {where}")
-    ends = [one[name] for name in ("value", "low", "high")]
-    if not all(end is None or (isinstance(end, int | float) and not isinstance(end, bool)) for end in ends):
-        raise FindingError(f"{where} has a number that is none")
-    counts = [one["n"], 0 if one["clusters"] is None else one["clusters"]]
-    if not all(isinstance(count, int) and not isinstance(count, bool) and count >= 0 for count in counts):
-        raise FindingError(f"{where} rests on a number of images that is none")
-    value, low, high = (math.nan if end is None else float(end) for end in ends)
-    return Measure(value, low, high, one["n"], one["clusters"])
-
-
-def _check(one: Any, kind: type, what: str) -> None:
-    if not isinstance(one, dict) or set(one) != {each.name for each in fields(kind)}:
-        raise FindingError(f"{what} does not have the fields of a {kind.__name__.lower()}")
-
-
-def _text(value: Any, where: str) -> str:
-    if not isinstance(value, str):
-        raise FindingError(f"{where} has {value!r} where text was expected")
-    return value

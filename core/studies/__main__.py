@@ -9,6 +9,7 @@ python -m core.studies --list
 import argparse
 import json
 import sys
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,8 @@ from core.studies.study import StudyError
 from core.system.atomic import WriteError
 
 FOLDER = ROOT / "data" / "cifake"
+# columns that are named where some were added
+SHOWN = 6
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -121,7 +124,13 @@ def make(options: argparse.Namespace) -> None:
                 engine=find_engine(options),
                 progress=show,
             )
-        tell_of(path, read_run(run), "Written" if kept is None else f"Added {', '.join(sorted(kept.missing))}")
+        tell_of(path, read_run(run), "Written" if kept is None else f"Added {_named(kept.missing)}")
+
+
+def _named(columns: Collection[str]) -> str:
+    """Columns by name, as far as they fit into a line."""
+    first, rest = sorted(columns)[:SHOWN], len(columns) - SHOWN
+    return f"{', '.join(first)} and {rest} more columns" if rest > 0 else ", ".join(first)
 
 
 def tell_of(path: Path, run: Run, done: str) -> None:

@@ -161,9 +161,12 @@ class Answer:
         try:
             return tuple(conclude(self.run, self.table, self.about["parameters"]))
         except (LookupError, TypeError, ValueError, AttributeError) as error:
-            lacks = f"has no column {error}" if isinstance(error, KeyError) else "holds values of another form"
+            lacking = isinstance(error, KeyError)
+            lacks = f"has no column {error}" if lacking else "holds values of another form"
             name = self.about["study"]
-            again = f"make it again with `python -m core.studies {name} --run {self.run.name}`"
+            again = (
+                f"make it again with `python -m core.studies {name} --run {self.run.name}{'' if lacking else ' --all'}`"
+            )
             raise ContractError(f"{self.path} {lacks}, from which the study {name} concludes; {again}") from error
 
     def finding(self, key: str) -> Finding | None:

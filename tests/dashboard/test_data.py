@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from core.findings.words import tell
 from core.findings.words.audit import verdict
 from core.runs.run import read_run
 from core.studies.audit.names import CHANNELS
@@ -22,7 +23,7 @@ from core.studies.study import Answer
 from dashboard.components.keys import key_of
 from dashboard.components.studies.finding_words import markdown
 from dashboard.components.words import CLASS_WORDS
-from dashboard.views.data.audit import together, told
+from dashboard.views.data.audit import together
 from tests.dashboard.conftest import Open
 from tests.dashboard.studies import add_studies
 from tests.dashboard.test_pages import words
@@ -107,17 +108,13 @@ def test_findings_come_worst_first_with_the_audits_own_numbers(open_page: Open, 
     flaws = [one for one in found if one.is_flaw]
     assert flaws
     # a sentence, then its comparison
-    audit = answer(studied, "audit")
     groups = together(flaws)
     assert sorted(one.key for group in groups for one in group) == sorted(one.key for one in flaws)
-    places = [said.index(plain(markdown(told(audit, one.cue).answer))) for group in groups for one in group]
+    places = [said.index(plain(markdown(tell(one.cue).answer))) for group in groups for one in group]
     assert places == sorted(places)
-    assert all(plain(markdown(told(audit, one.lean).answer)) in said for one in flaws)
+    assert all(plain(markdown(tell(one.lean).answer)) in said for one in flaws)
     for one in flaws:
-        cue, lean = audit.finding(one.cue), audit.finding(one.lean)
-        assert cue is not None
-        assert lean is not None
-        assert str(verdict(cue, lean))[1:] in said
+        assert str(verdict(one.cue, one.lean))[1:] in said
     metrics = {metric.label: metric.value for metric in app.metric}
     table = answer(studied, "audit").table.set_index("name")
     assert metrics["Strongest cue"] == found[0].name.title
@@ -156,7 +153,7 @@ def test_the_chart_says_what_the_audit_found(open_page: Open, studied: Path) -> 
     chart = json.loads(app.get("plotly_chart")[0].proto.spec)
     assert chart["layout"]["yaxis"]["ticktext"] == [one.name.title for one in found]
     first = chart["data"][0]["customdata"][0]
-    assert first[:2] == [found[0].name.title, f"{100 * found[0].alone.value:.1f}"]
+    assert first[:2] == [found[0].name.title, f"{100 * found[0].cue.measure.value:.1f}"]
 
 
 def test_images_are_one_click_away(open_page: Open, studied: Path) -> None:

@@ -180,8 +180,7 @@ def test_the_cluster_that_errs_most_is_said_first_and_its_card_shown(
     number = {"FAKE": 1, "REAL": 3}[verdict]
     said = words(app).replace("\N{NO-BREAK SPACE}", " ")
     assert f"Look first at cluster {number} by where it looks" in said
-    assert f"of its {wrong[verdict]} images called" in said
-    assert "**100.0% are wrong**" in said
+    assert f"go wrong most in cluster {number} ({wrong[verdict]} images): **100.0%**" in said
     app.button(key="patterns.worst.card").click().run()
     assert not app.exception
     assert app.segmented_control(key="url.space").value == "maps"

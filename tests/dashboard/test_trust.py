@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from core.findings.numbers import percent, signed
 from core.findings.words import tell
 from core.findings.words.faithfulness import trusted
 from core.metrics.intervals import weighted_mean, wilson_interval
@@ -54,14 +55,16 @@ def test_the_complaints_are_answered_with_the_studies_own_numbers(open_page: Ope
     assert not app.exception
     said, shown = words(app), metrics(app)
     colours, agreement = study(home, "one_colour"), study(home, "agreement")
-    for number, verdict in enumerate(("FAKE", "REAL")):
+    for verdict in ("FAKE", "REAL"):
         mine = colours[colours["predicted"] == verdict]
         before, after = mine["paper_one_sign"].mean(), mine["ours_shown_one"].mean()
-        assert shown[number][1] == f"{100 * before:.0f}% → {100 * after:.0f}%"
+        assert f"### {percent(after, 0)}" in said
+        assert f"{percent(before, 0).removesuffix('%')}" in said
         low, high = wilson_interval(int(mine["paper_one_sign"].sum()), len(mine))
         assert f"{100 * float(low):.0f} to {100 * float(high):.0f}" in said
         ranks = agreement.loc[agreement["predicted"] == verdict, ["rank", "others_rank"]].mean()
-        assert shown[2 + number][1] == f"{ranks['rank']:.2f} against {ranks['others_rank']:.2f}"
+        assert f"### {signed(ranks['rank'])}" in said
+        assert f"other images of the same cell by {signed(ranks['others_rank'])}" in plain(said)
     assert ("images with a margin map", "60") in shown
     assert ("images with explanations judged", "60") in shown
     faithfulness = read_study(home / "runs" / RUN / "studies" / "faithfulness.parquet", read_run(home / "runs" / RUN))

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from core.findings.claims import sign_of
 from core.findings.finding import Finding
 from core.findings.lines import Line, line, listed
-from core.findings.numbers import amount, bare, pairs, percent, share, signed
+from core.findings.numbers import bare, percent, signed
+from core.findings.words.say import say
 from core.findings.words.told import Told
 
 # how far the low end of an AUROC must be for these words; below the last, ten facts at 95 % may come by chance
@@ -52,40 +53,26 @@ def tells(finding: Finding, verb: str, what: Line) -> Line:
     return line(template, verb=verb, what=what, how=how)
 
 
-def _from() -> Line:
-    return line("{REAL} from {FAKE}")
-
-
 def _fact(finding: Finding) -> Told:
     about = finding.details
     if about.get("one_value"):
-        return Told(
-            line("{title} tells nothing: all {n} images have the same.", title=about["title"], n=finding.measure.n)
-        )
-    answer = line(
-        "{title} alone {tells}: of 100 pairs of one image of each class it picks the {REAL} one in {pairs}.",
-        title=about["title"], tells=tells(finding, "tells", _from()), pairs=pairs(finding.measure),
-    )  # fmt: skip
-    aside = _difference(finding) if "medians" in about and finding.measure.low >= HINT else Line()
-    return Told(answer, _shuffled(finding), aside)
+        return Told(say(finding, "{title} tells nothing: all {n} images have the same."))
+    answer = say(
+        finding,
+        "{title} alone {tells}: of 100 pairs of one image of each class it picks the {REAL} one in {measure:pairs}.",
+        tells=tells(finding, "tells", line("{REAL} from {FAKE}")),
+    )
+    control = say(finding, "With {control_name} it is {control:of 100}.") if finding.control else Line()
+    return Told(answer, control, _medians(finding) if "medians" in about and finding.measure.low >= HINT else Line())
 
 
-def _shuffled(finding: Finding) -> Line:
-    if finding.control is None:
-        return Line()
-    value = f"{100 * finding.control.measure.value:.1f}"
-    return line("With {name} it is {value}.", name=finding.control.name, value=value)
-
-
-def _difference(finding: Finding) -> Line:
+def _medians(finding: Finding) -> Line:
     about = finding.details
     if about["higher"] is None:
         return line("Neither class has more of it, but its spread differs.")
-    medians = [f"{_number(about['medians'][side])}{about['unit']}" for side in ("REAL", "FAKE")]
-    return line(
-        "{REAL} images are {which} (median {first} against {second}).",
-        which=about["more"] if about["higher"] == "REAL" else about["less"], first=medians[0], second=medians[1],
-    )  # fmt: skip
+    real, fake = (f"{_number(about['medians'][side])}{about['unit']}" for side in ("REAL", "FAKE"))
+    which = about["more"] if about["higher"] == "REAL" else about["less"]
+    return line("{REAL} images are {which} (median {real} against {fake}).", which=which, real=real, fake=fake)
 
 
 def _number(value: float) -> str:
@@ -93,66 +80,43 @@ def _number(value: float) -> str:
 
 
 def _leak(finding: Finding) -> Told:
-    count, images = finding.details["count"], finding.measure.n
-    if not count:
-        return Told(
-            line(
-                "{leak} tell nothing: none of {n} images has a copy or near copy among the training images.",
-                leak=LEAK, n=images,
-            )
-        )  # fmt: skip
-    answer = line(
-        "{leak} alone {tells}: {count} of {n} images have a copy or near copy there, {other} of "
-        "them of the other class.",
-        leak=LEAK, tells=tells(finding, "tell", _from()), count=count, n=images, other=finding.details["other_class"],
-    )  # fmt: skip
-    aside = line(
-        "Whoever remembers those and guesses all others picks the {REAL} one of 100 pairs in {pairs}.",
-        pairs=pairs(finding.measure),
+    if not finding.details["count"]:
+        none = "{leak} tell nothing: none of {n} images has a copy or near copy among the training images."
+        return Told(say(finding, none, leak=LEAK))
+    answer = say(
+        finding,
+        "{leak} alone {tells}: {count} of {n} images have a copy or near copy there, {other_class} of them of the "
+        "other class.",
+        leak=LEAK,
+        tells=tells(finding, "tell", line("{REAL} from {FAKE}")),
     )
-    return Told(answer, aside=aside)
+    who = "Whoever remembers those and guesses all others picks the {REAL} one of 100 pairs in {measure:pairs}."
+    return Told(answer, aside=say(finding, who))
 
 
 def _baseline(finding: Finding, name: str) -> Told:
     fitted = finding.details["fitted"]
-    how = line("fitted on {n} training images", n=fitted) if fitted else line("cross-validated on this set")
-    answer = line(
-        "A logistic regression on {what} ({how}) is right on {accuracy} and has AUROC {auroc}.",
-        what=BASELINES[name], how=how, accuracy=share(finding.beside["accuracy"]), auroc=amount(finding.measure, 3),
-    )  # fmt: skip
-    control = Line()
-    if finding.control is not None:
-        control = line("With shuffled labels its AUROC is {value}.", value=f"{finding.control.measure.value:.2f}")
-    aside = line(
-        "The network is right on {accuracy} and has AUROC {auroc}.",
-        accuracy=share(finding.beside["network_accuracy"]), auroc=amount(finding.beside["network"], 3),
-    )  # fmt: skip
-    return Told(answer, control, aside)
-
-
-def _among(finding: Finding) -> str:
-    if finding.key == "lean.leak":
-        return "images that have no copy among the training images"
-    return f"images alike in {finding.details['alike']}"
+    answer = say(
+        finding,
+        "A logistic regression on {what} ({how}) is right on {accuracy:share} and has AUROC {measure}.",
+        what=BASELINES[name],
+        how=say(finding, "fitted on {fitted} training images" if fitted else "cross-validated on this set"),
+    )
+    shuffled = "With shuffled labels its AUROC is {control:plain}."
+    network = "The network is right on {network_accuracy:share} and has AUROC {network}."
+    return Told(answer, say(finding, shuffled) if finding.control else Line(), say(finding, network))
 
 
 def _lean(finding: Finding) -> Told:
-    among = _among(finding)
+    alike = finding.details.get("alike")
+    among = "images that have no copy among the training images" if alike is None else f"images alike in {alike}"
     if not finding.measure.known:
-        return Told(
-            line(
-                "There are too few {among} in both classes to say whether the detector uses anything else.", among=among
-            )
-        )
-    answer = line(
-        "Among {among} the detector picks the {REAL} one of 100 pairs in {pairs}.",
-        among=among, pairs=pairs(finding.measure),
-    )  # fmt: skip
-    control = Line()
-    if finding.control is not None:
-        so = ", so part of what it can do goes with that" if sign_of(finding) == -1 else ""
-        control = line("Over all images it is {pairs}{so}.", pairs=pairs(finding.control.measure), so=so)
-    return Told(answer, control, _margin(finding))
+        few = "There are too few {among} in both classes to say whether the detector uses anything else."
+        return Told(line(few, among=among))
+    template = "Among {among} the detector picks the {REAL} one of 100 pairs in {measure:pairs}."
+    so = ", so part of what it can do goes with that" if sign_of(finding) == -1 else ""
+    over = say(finding, "Over all images it is {control:pairs}{so}.", so=so) if finding.control else Line()
+    return Told(say(finding, template, among=among), over, _margin(finding))
 
 
 def _margin(finding: Finding) -> Line:
@@ -168,35 +132,30 @@ def _margin(finding: Finding) -> Line:
             words = "its margin goes a little against this"
     if lean.high <= -HOW_MUCH[1][0]:
         words = "its margin goes against this"
-    return line("Within a class {words} (rank correlation {lean}).", words=words, lean=_bracketed(finding))
-
-
-def _bracketed(finding: Finding) -> Line:
-    lean = finding.beside["lean"]
     ends = f"{signed(lean.low)} to {signed(lean.high)}"
-    return bare(signed(lean.value)) + line(", 95% interval {ends}", ends=ends)
+    value = bare(signed(lean.value))
+    template = "Within a class {words} (rank correlation {value}, 95% interval {ends})."
+    return line(template, words=words, value=value, ends=ends)
 
 
 def _ring(finding: Finding) -> Told:
     one = finding.measure
-    folded = one if one.value > 0.5 else type(one)(1 - one.value, 1 - one.high, 1 - one.low, one.n)
-    answer = line(
-        "Of the {n} rings of the power spectrum the one at {ring} cycles an image differs most: {REAL} images have "
-        "{more} power there in {pairs} of 100 pairs of one image of each class.",
-        n=str(finding.details["rings"]), ring=str(finding.details["ring"]),
-        more="more" if one.value > 0.5 else "less", pairs=pairs(folded),
-    )  # fmt: skip
+    more = one.value > 0.5
+    answer = say(
+        finding,
+        "Of the {rings} rings of the power spectrum the one at {ring} cycles an image differs most: {REAL} images have "
+        "{more} power there in {folded:pairs} of 100 pairs of one image of each class.",
+        more="more" if more else "less",
+        folded=one if more else type(one)(1 - one.value, 1 - one.high, 1 - one.low, one.n),
+    )
     return Told(answer)
 
 
 def _copies(finding: Finding) -> Told:
     count = finding.details["count"]
-    clash = line("; {n} are in groups of both classes", n=finding.details["other_class"]) if count else Line()
-    answer = line(
-        "{count} of {n} training images {words}{clash}.",
-        count=count or "None", n=finding.measure.n, words=COPIES[finding.key], clash=clash,
-    )  # fmt: skip
-    return Told(answer)
+    clash = "; {other_class} are in groups of both classes" if count else ""
+    template = f"{{count}} of {{n}} training images {COPIES[finding.key]}{clash}."
+    return Told(say(finding, template, count=count or "None"))
 
 
 def verdict(cue: Finding, lean: Finding) -> Line:
@@ -218,19 +177,19 @@ def overall(findings: Sequence[Finding]) -> Line:
     worst = cues[0]
     key = "leak" if worst.key == "leak" else worst.key.removeprefix("fact.")
     lean = next(one for one in findings if one.key == f"lean.{key}")
-    network = lean.control.measure.value if lean.control else float("nan")
-    text = line(
-        "{title} alone picks the {REAL} one in {alone} of 100 pairs, the detector in {network}",
-        title=worst.details.get("title", LEAK), alone=f"{100 * worst.measure.value:.0f}",
-        network=f"{100 * network:.1f}",
-    )  # fmt: skip
+    text = say(
+        lean,
+        "{what} alone picks the {REAL} one in {alone} of 100 pairs, the detector in {control:of 100}",
+        what=worst.details.get("title", LEAK),
+        alone=f"{100 * worst.measure.value:.0f}",
+    )
     if not lean.measure.known:
         return line("{text}.", text=text)
-    return line(
-        "{text}, and {still} in {without} where images {where}.",
-        text=text, still="only" if sign_of(lean) == -1 else "still", without=f"{100 * lean.measure.value:.1f}",
-        where="have no copy" if key == "leak" else "are alike in it",
-    )  # fmt: skip
+    still = "only" if sign_of(lean) == -1 else "still"
+    where = "have no copy" if key == "leak" else "are alike in it"
+    return say(
+        lean, "{text}, and {still} in {measure:of 100} where images {where}.", text=text, still=still, where=where
+    )
 
 
 def forced(findings: Sequence[Finding]) -> Line:
@@ -249,8 +208,5 @@ def _forced_verdict(finding: Finding) -> Line:
     control = ", which has no control"
     if finding.control is not None:
         control = f"; the control, {finding.control.name}, {percent(finding.control.measure.value)}"
-    return line(
-        "{share} of {verdict} verdicts (“{title}”, {strength}{control})",
-        share=share(finding.measure, 1), verdict=str(finding.group), title=finding.details["title"].lower(),
-        strength=finding.details["strength"], control=control,
-    )  # fmt: skip
+    template = "{measure:share.1} of {group} verdicts (“{lower}”, {strength}{control})"
+    return say(finding, template, lower=finding.details["title"].lower(), control=control)

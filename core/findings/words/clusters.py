@@ -1,8 +1,8 @@
 """The words of the study `clusters`."""
 
 from core.findings.finding import Finding
-from core.findings.lines import line
-from core.findings.numbers import percent, share
+from core.findings.lines import Line
+from core.findings.words.say import say
 from core.findings.words.told import Told
 
 # mean silhouettes up to these have so clear edges (Kaufman and Rousseeuw 1990, table 4 of chapter 2)
@@ -16,39 +16,21 @@ CLEARNESS = {
 
 def tell(finding: Finding) -> Told:
     """A finding of this study in words."""
-    return _number(finding) if finding.quantity == "silhouette" else _worst(finding)
-
-
-def _worst(finding: Finding) -> Told:
-    verdict, space = str(finding.group), finding.details["space"]
-    overall = percent(finding.control.measure.value) if finding.control else "unknown"
+    if finding.quantity == "silhouette":
+        value = finding.measure.value
+        edges = next((words for most, words in CLEARNESS.items() if value <= most), "unknown edges")
+        answer = say(
+            finding,
+            "By {space}, {group} verdicts fall into {clusters} clusters with {edges}: mean silhouette {measure:plain} "
+            "of 1 ({n} images).",
+            edges=edges,
+        )
+        return Told(answer, say(finding, "In {control_name} it is {control:plain}.") if finding.control else Line())
     if not finding.measure.known:
-        return Told(
-            line(
-                "By {space}, no cluster of {verdict} verdicts certainly errs more than the {n} of all {verdict} "
-                "verdicts.",
-                space=space, verdict=verdict, n=overall,
-            )
-        )  # fmt: skip
-    answer = line(
-        "By {space}, {verdict} verdicts go wrong most in cluster {cluster} ({n} images): {share} are wrong.",
-        space=space, verdict=verdict, cluster=str(finding.details["cluster"]), n=finding.measure.n,
-        share=share(finding.measure, 1),
-    )  # fmt: skip
-    return Told(answer, line("Of all {verdict} verdicts it is {n}.", verdict=verdict, n=overall))
-
-
-def _number(finding: Finding) -> Told:
-    value = finding.measure.value
-    answer = line(
-        "By {space}, {verdict} verdicts fall into {clusters} clusters with {edges}: mean silhouette {value} of 1 "
-        "({n} images).",
-        space=finding.details["space"], verdict=str(finding.group), clusters=str(finding.details["clusters"]),
-        edges=next((words for most, words in CLEARNESS.items() if value <= most), "unknown edges"),
-        value=f"{value:.2f}", n=finding.measure.n,
-    )  # fmt: skip
-    control = line("")
-    if finding.control is not None:
-        bar = f"{finding.control.measure.value:.2f}"
-        control = line("In {name} it is {value}.", name=finding.control.name, value=bar)
-    return Told(answer, control)
+        no = "By {space}, no cluster of {group} verdicts certainly errs more than the {control:percent} of all {group} "
+        return Told(say(finding, no + "verdicts."))
+    answer = say(
+        finding,
+        "By {space}, {group} verdicts go wrong most in cluster {cluster} ({n} images): {measure:share.1} are wrong.",
+    )
+    return Told(answer, say(finding, "Of all {group} verdicts it is {control:percent}."))

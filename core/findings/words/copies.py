@@ -1,8 +1,7 @@
 """The words of the studies `duplicates` and `files`."""
 
 from core.findings.finding import Finding
-from core.findings.lines import Line, line
-from core.findings.numbers import share
+from core.findings.words.say import say
 from core.findings.words.told import Told
 
 COUNTED = {
@@ -13,39 +12,37 @@ COUNTED = {
     "copy.pixels": "have the very pixels of another image of their set in another file",
     "copy.near": "are near copies of another image of their set",
 }
+UNCHECKED = (
+    "Whether images have near copies in the training set was not checked, because the training images were not "
+    "available."
+)
 
 
 def duplicates(finding: Finding) -> Told:
     """A finding of the study `duplicates` in words."""
     if finding.key == "unchecked":
-        return Told(
-            line(
-                "Whether images have near copies in the training set was not checked, because the training images were "
-                "not available."
-            )
-        )
+        return Told(say(finding, UNCHECKED))
     words, about = COUNTED[finding.key], finding.details
     if not finding.measure.known:
-        return Told(line("Whether images {words} was not checked.", words=words))
-    answer = line(
-        "{about}{count} of {images} images {words}, {share}.",
-        about="about " if about["sampled"] else "", count=about["count"] or "none", images=about["images"],
-        words=words, share=share(finding.measure, 2),
-    ).capital()  # fmt: skip
+        return Told(say(finding, "Whether images {words} was not checked.", words=words))
+    count, roughly = about["count"] or "none", "about " if about["sampled"] else ""
+    answer = say(
+        finding,
+        "{roughly}{count} of {images} images {words}, {measure:share.2}.",
+        roughly=roughly,
+        count=count,
+        words=words,
+    ).capital()
     if not about["count"]:
         return Told(answer)
-    aside = line(
-        "{real} are {REAL} and {fake} {FAKE}; {other} copy an image of the other class.",
-        real=about["real"], fake=about["fake"], other=about["other_class"],
-    )  # fmt: skip
+    aside = say(finding, "{real} are {REAL} and {fake} {FAKE}; {other_class} copy an image of the other class.")
     if "repeats" in about:
-        aside += line(" {n} repeat an earlier one, so that as many are one too many.", n=about["repeats"])
+        aside += say(finding, " {repeats} repeat an earlier one, so that as many are one too many.")
     return Told(answer, aside=aside)
 
 
 def files(finding: Finding) -> Told:
     """A finding of the study `files` in words."""
     if finding.key == "unknown":
-        return Told(line("How the files were compressed is unknown, because they were not available."))
-    name: Line = line("{name}", name=finding.details["name"])
-    return Told(line("{share} of the files are {name}.", share=share(finding.measure, 2), name=name))
+        return Told(say(finding, "How the files were compressed is unknown, because they were not available."))
+    return Told(say(finding, "{measure:share.2} of the files are {name}."))

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 
 from core.findings.claims import sign_of, standing
-from core.findings.finding import Finding, Measure
+from core.findings.finding import Finding
 from core.findings.lines import Line, joined, line, listed
-from core.findings.numbers import amount, percent, share, signed
+from core.findings.numbers import percent, signed
 from core.findings.words.faithfulness import named
+from core.findings.words.say import say
 from core.findings.words.told import Told
 
 # a rank correlation from here on is the same picture to the eye, and from the second on a related one
@@ -15,32 +16,30 @@ SAME, RELATED = 0.9, 0.5
 
 def agreement(finding: Finding) -> Told:
     """A finding of the study `agreement` in words."""
-    verdict, (first, second) = str(finding.group), finding.details["names"]
     if finding.quantity == "beyond_chance":
-        answer = line(
-            "On {share} of {verdict} verdicts the two agree better than 95% of other images' maps would ({n} images).",
-            share=share(finding.measure), verdict=verdict, n=finding.measure.n,
-        )  # fmt: skip
-        label = line("of {verdict} verdicts the two agree on beyond chance", verdict=verdict)
+        answer = say(
+            finding,
+            "On {measure} of {group} verdicts the two agree better than 95% of other images' maps would ({n} images).",
+        )
+        label = say(finding, "of {group} verdicts the two agree on beyond chance")
         return Told(answer, line("Chance gives 5%."), label=label)
-    how = {1: "more than", -1: "less than"}.get(sign_of(finding) or 0, "no more than")
-    answer = line(
-        "On {verdict} verdicts {first} and {second} agree {how} by chance: those of one image correlate by {own} ({n} "
-        "images).",
-        verdict=verdict, first=first, second=second, how=how, own=amount(finding.measure),
-        n=(finding.difference or finding.measure).n,
-    )  # fmt: skip
-    control = Line()
-    if finding.control is not None and finding.difference is not None:
-        control = line(
-            "{first} correlates with {second} of other images of the same cell by {other}, a difference of {more}.",
-            first=first, second=second, other=_alone(finding.control.measure), more=amount(finding.difference),
-        )  # fmt: skip
-    return Told(answer, control)
-
-
-def _alone(measure: Measure) -> str:
-    return signed(measure.value) if measure.known else "an unknown amount"
+    first, second = finding.details["names"]
+    answer = say(
+        finding,
+        "On {group} verdicts {first} and {second} agree {how} by chance: those of one image correlate by {measure} "
+        "({images} images).",
+        first=first,
+        second=second,
+        how={1: "more than", -1: "less than"}.get(sign_of(finding) or 0, "no more than"),
+        images=(finding.difference or finding.measure).n,
+    )
+    others = (
+        "{first} correlates with {second} of other images of the same cell by {control:plain}, a difference of "
+        "{difference}."
+    )
+    paired = finding.control is not None and finding.difference is not None
+    control = say(finding, others, first=first, second=second) if paired else Line()
+    return Told(answer, control, label=say(finding, "rank correlation of the two on {group} verdicts"))
 
 
 def agreeing(findings: Sequence[Finding]) -> Line:
@@ -66,22 +65,12 @@ def agreeing(findings: Sequence[Finding]) -> Line:
 
 def stability(finding: Finding) -> Told:
     """A finding of the study `stability` in words."""
-    verdict = str(finding.group)
     if finding.quantity == "flip_rate":
-        return Told(
-            line("That noise flips {share} of {verdict} verdicts.", share=share(finding.measure), verdict=verdict)
-        )
-    tried = [line("{n} under {what}", n=amount(one.measure), what=one.value) for one in finding.choices]
-    answer = line(
-        "On {verdict} verdicts {name} correlates with itself by {tried} ({n} images).",
-        verdict=verdict, name=finding.details["name"], tried=listed(tried), n=finding.measure.n,
-    )  # fmt: skip
-    control = Line()
-    if finding.control is not None:
-        control = line(
-            "With that of other images of the same cell it correlates by {n}.", n=_alone(finding.control.measure)
-        )
-    return Told(answer, control)
+        return Told(say(finding, "That noise flips {measure} of {group} verdicts."))
+    tried = [say(finding, "{m} under {what}", m=one.measure, what=one.value) for one in finding.choices]
+    template = "On {group} verdicts {name} correlates with itself by {tried} ({n} images)."
+    others = "With that of other images of the same cell it correlates by {control:plain}."
+    return Told(say(finding, template, tried=listed(tried)), say(finding, others) if finding.control else Line())
 
 
 def repeated(findings: Sequence[Finding]) -> Line:
@@ -112,24 +101,18 @@ def repeated(findings: Sequence[Finding]) -> Line:
 def sanity(finding: Finding) -> Told:
     """A finding of the study `sanity` in words."""
     kept = sign_of(finding) == 1
-    answer = line(
-        "{part} of {name} on {verdict} verdicts {comes} from the picture alone: once everything is random it "
-        "correlates with what it was by {last} ({n} images, whatever the sign).",
-        part="Part" if kept else "No part", name=finding.details["name"], verdict=str(finding.group),
-        comes="comes" if kept else "is shown to come", last=amount(finding.measure), n=finding.measure.n,
-    )  # fmt: skip
-    control = Line()
-    if finding.control is not None and finding.difference is not None:
-        control = line(
-            "That is {more} than {name}: {other}, a difference of {difference}.",
-            more="more" if kept else "no more", name=finding.control.name, other=amount(finding.control.measure),
-            difference=amount(finding.difference),
-        )  # fmt: skip
-    aside = line(
-        "Once the classifier alone is random it is {first}; with edges {edges}.",
-        first=amount(finding.beside["classifier"]), edges=_alone(finding.beside["edges"]),
-    )  # fmt: skip
-    return Told(answer, control, aside)
+    answer = say(
+        finding,
+        "{part} of {name} on {group} verdicts {comes} from the picture alone: once everything is random it correlates "
+        "with what it was by {measure} ({n} images, whatever the sign).",
+        part="Part" if kept else "No part",
+        comes="comes" if kept else "is shown to come",
+    )
+    more = "That is {more} than {control_name}: {control}, a difference of {difference}."
+    paired = finding.control is not None and finding.difference is not None
+    control = say(finding, more, more="more" if kept else "no more") if paired else Line()
+    aside = "Once the classifier alone is random it is {classifier}; with edges {edges:plain}."
+    return Told(answer, control, say(finding, aside))
 
 
 def dependent(findings: Sequence[Finding]) -> Line:
@@ -156,26 +139,21 @@ def dependent(findings: Sequence[Finding]) -> Line:
 
 def one_colour(finding: Finding) -> Told:
     """A finding of the study `one_colour` in words."""
-    verdict, against = str(finding.group), percent(finding.beside["against"].value)
-    name = finding.details["name"]
     if "few" in finding.beside:
-        answer = line(
-            "Under the paper's settings {name} shows one colour on {share} of {verdict} verdicts and is all against "
-            "the verdict on {against} ({n} images).",
-            name=name, share=share(finding.measure), verdict=verdict, against=against, n=finding.measure.n,
-        )  # fmt: skip
-        aside = line("It finds one segment or two on {few}.", few=percent(finding.beside["few"].value))
-        label = line("of {verdict} verdicts come out in one colour, cut the paper's way", verdict=verdict)
-        return Told(answer, aside=aside, label=label)
-    answer = line(
-        "Under our settings {name} shows one colour or none on {share} of {verdict} verdicts and is all against the "
-        "verdict on {against} ({n} images).",
-        name=name, share=share(finding.measure), verdict=verdict, against=against, n=finding.measure.n,
-    )  # fmt: skip
-    control = Line()
-    if finding.control is not None:
-        control = line("Under {name} it is {share}.", name=finding.control.name, share=share(finding.control.measure))
-    return Told(answer, control, label=line("of {verdict} verdicts do, cut our way", verdict=verdict))
+        answer = say(
+            finding,
+            "Under the paper's settings {name} shows one colour on {measure} of {group} verdicts and is all against "
+            "the verdict on {against:percent} ({n} images).",
+        )
+        label = say(finding, "of {group} verdicts come out in one colour, cut the paper's way")
+        return Told(answer, aside=say(finding, "It finds one segment or two on {few:percent}."), label=label)
+    answer = say(
+        finding,
+        "Under our settings {name} shows one colour or none on {measure} of {group} verdicts and is all against the "
+        "verdict on {against:percent} ({n} images).",
+    )
+    control = say(finding, "Under {control_name} it is {control}.") if finding.control else Line()
+    return Told(answer, control, label=say(finding, "of {group} verdicts do, cut our way"))
 
 
 def one_coloured(findings: Sequence[Finding]) -> Line:
@@ -195,7 +173,10 @@ def one_coloured(findings: Sequence[Finding]) -> Line:
     return joined(parts)
 
 
-def cured(findings: Sequence[Finding]) -> bool:
+def cured(findings: Sequence[Finding]) -> Line:
     """Whether our settings certainly show one colour less often than the paper's, for every verdict."""
     ours = [standing(one) for one in findings if one.control is not None]
-    return bool(ours) and all((one.kind, one.sign) == ("claimed", -1) for one in ours)
+    if ours and all((one.kind, one.sign) == ("claimed", -1) for one in ours):
+        why = "the paper's leave a segment or two, and one segment has one colour"
+        return line("Most of it is the settings: {why}.", why=why)
+    return line("Finer segments alone do not cure it here.")

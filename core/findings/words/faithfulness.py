@@ -5,7 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from core.findings.claims import Sign, Standing, standing
 from core.findings.finding import Choice, Finding
 from core.findings.lines import Line, joined, line, listed
-from core.findings.numbers import amount, share
+from core.findings.numbers import amount
+from core.findings.words.say import say
 from core.findings.words.standing import sides
 from core.findings.words.told import Told
 
@@ -34,38 +35,39 @@ def _fills(finding: Finding) -> list[Choice]:
 
 def _flipped(finding: Finding) -> Told:
     fills = _fills(finding)
-    answer = line(
-        "Filling the quarter of the image that {name} ranks first flips {each} of {verdict} verdicts.",
-        name=finding.details["name"], verdict=str(finding.group),
-        each=listed([line("{n} ({fill})", n=share(one.measure), fill=one.value) for one in fills]),
-    )  # fmt: skip
-    controls = [
-        line("{n} ({fill})", n=share(one.control.measure), fill=one.value) for one in fills if one.control is not None
-    ]
-    return Told(answer, line("A quarter chosen by chance flips {each}.", each=listed(controls)))
+    each, by_chance = [], []
+    for one in fills:
+        each.append(say(finding, "{m} ({fill})", m=one.measure, fill=one.value))
+        if one.control is not None:
+            by_chance.append(say(finding, "{m} ({fill})", m=one.control.measure, fill=one.value))
+    template = "Filling the quarter of the image that {name} ranks first flips {each} of {group} verdicts."
+    control = line("A quarter chosen by chance flips {each}.", each=listed(by_chance))
+    return Told(say(finding, template, each=listed(each)), control)
 
 
 def _faithful(finding: Finding) -> Told:
-    stands, name, verdict = standing(finding), finding.details["name"], str(finding.group)
+    stands = standing(finding)
     if stands.kind == "depends":
-        answer = line(
-            "Whether {name} names what {verdict} verdicts lean on better than the best control depends on the fill: "
+        answer = say(
+            finding,
+            "Whether {name} names what {group} verdicts lean on better than the best control depends on the fill: "
             "{sides}.",
-            name=name, verdict=verdict, sides=sides(finding, "fill"),
-        )  # fmt: skip
+            sides=sides(finding, "fill"),
+        )
         return Told(answer, _best(finding), standing=Line())
     how: Mapping[Sign, str] = {
         1: "better than the best control",
         -1: "worse than a control that knows nothing of them",
         0: "no better than a control that knows nothing",
     }
-    lead = finding.difference or finding.measure
-    answer = line(
-        "{name} names what {verdict} verdicts lean on {how}: faithfulness minus that of the control is {lead} margins, "
-        "over {fills} fills ({n} images).",
-        name=name, verdict=verdict, how=how[stands.sign], lead=amount(lead),
-        fills=listed(finding.details["pooled"]), n=lead.n,
-    )  # fmt: skip
+    answer = say(
+        finding,
+        "{name} names what {group} verdicts lean on {how}: faithfulness minus that of the control is {difference} "
+        "margins, over {fills} fills ({images} images).",
+        how=how[stands.sign],
+        fills=listed(finding.details["pooled"]),
+        images=(finding.difference or finding.measure).n,
+    )
     return Told(answer, _best(finding))
 
 
@@ -77,55 +79,45 @@ def _best(finding: Finding) -> Line:
             by_name.setdefault(one.control.name, []).append(one.value)
     if len(by_name) == 1:
         return line("The best control is {name}.", name=next(iter(by_name)))
-    return line(
-        "The best control is {each}.",
-        each=listed([line("{name} ({fills})", name=name, fills=listed(fills)) for name, fills in by_name.items()]),
-    )
+    each = [line("{name} ({fills})", name=name, fills=listed(fills)) for name, fills in by_name.items()]
+    return line("The best control is {each}.", each=listed(each))
 
 
 def _lead(one: Choice) -> Line:
     return line("{fill}, {lead}", fill=one.value, lead=amount(one.difference or one.measure))
 
 
+# of the methods and verdicts that are so: one of them, several
+TRUSTED = {
+    "good": (
+        "{those} names what the detector leans on better than all controls, under every fill.",
+        "{those} name what the detector leans on better than all controls, under every fill.",
+    ),
+    "depends": (
+        "{those} does better than all controls under one fill and not under another.",
+        "{those} do better than all controls under one fill and not under another.",
+    ),
+    "poor": (
+        "{those} is not shown to do better than a control that knows nothing of the detector.",
+        "{those} are not shown to do better than a control that knows nothing of the detector.",
+    ),
+}
+
+
 def trusted(findings: Sequence[Finding]) -> Line:
     """Whether the explanations can be trusted, from all findings; nothing where there is none."""
     mine = _scored(findings)
-    good, depends, poor = (_named(_of(mine, which)) for which in ("good", "depends", "poor"))
+    found = {which: _named(_of(mine, which)) for which in TRUSTED}
     if not mine:
         return Line()
+    good, depends, poor = found.values()
     if good and not depends and not poor:
-        return line(
-            "Yes, as far as tested. {good} name what the detector leans on better than all controls.", good=listed(good)
-        )
+        yes = "Yes, as far as tested. {good} name what the detector leans on better than all controls."
+        return line(yes, good=listed(good))
     parts = [line("In part." if good else "That depends on the fill." if depends else "Not on this run.")]
-    if good:
-        parts.append(
-            line(
-                "{good} {name} what the detector leans on better than all controls, under every fill.",
-                good=listed(good),
-                name=_verb(good, "names", "name"),
-            )
-        )
-    if depends:
-        parts.append(
-            line(
-                "{depends} {do} better than all controls under one fill and not under another.",
-                depends=listed(depends),
-                do=_verb(depends, "does", "do"),
-            )
-        )
-    if poor:
-        parts.append(
-            line(
-                "{poor} {shown} better than a control that knows nothing of the detector.",
-                poor=listed(poor),
-                shown=_verb(poor, "is not shown to do", "are not shown to do"),
-            )
-        )
-    both = len(depends) + len(poor)
-    return joined(
-        [*parts, line("Read {it}, not as reasons.", it="it as a picture" if both == 1 else "them as pictures")]
-    )
+    parts += [line(TRUSTED[which][len(those) > 1], those=listed(those)) for which, those in found.items() if those]
+    what = "it as a picture" if len(depends) + len(poor) == 1 else "them as pictures"
+    return joined([*parts, line("Read {what}, not as reasons.", what=what)])
 
 
 def _scored(findings: Iterable[Finding]) -> list[Finding]:
@@ -185,7 +177,3 @@ def named(pairs: Iterable[tuple[str, str]]) -> list[Line]:
     for name, group in pairs:
         found.setdefault(name, []).append(group)
     return [line("{name} on {groups} verdicts", name=name, groups=listed(groups)) for name, groups in found.items()]
-
-
-def _verb(parts: Sequence[object], one: str, more: str) -> str:
-    return one if len(parts) == 1 else more

@@ -3,8 +3,8 @@
 from math import ceil, floor
 
 from core.findings.finding import Finding
-from core.findings.lines import Line, line
-from core.findings.numbers import percent, share
+from core.findings.lines import Line
+from core.findings.words.say import say
 from core.findings.words.told import Told
 
 # a control of the findings on agreement
@@ -13,63 +13,46 @@ DEALT = "labels dealt at random"
 
 def tell(finding: Finding) -> Told:
     """A finding of this study in words."""
-    known = {"truth": _truth, "errors": _errors, "far": _far}
-    return known.get(finding.key, _agree)(finding)
+    pixels = say(finding, "By raw pixels it is {control:share.1}.") if finding.control else Line()
+    if finding.key == "truth":
+        template = "Most of {whose} are of the image's true class in {measure:share.1} of cases."
+        answer = say(finding, template, whose=_whose(finding))
+        return Told(answer, pixels, say(finding, "The detector itself is right in {detector:percent}."))
+    if finding.key == "errors":
+        answer = say(
+            finding,
+            "Where the detector errs, {measure:share.1} of the images have neighbours that err with it: to its "
+            "features they are pictures of the other class.",
+        )
+        return Told(answer, aside=say(finding, "In the rest the features knew better than the verdict."))
+    if finding.key == "far":
+        template = "Of the tenth of the images that is least like any of them, {measure:share.1} are called wrongly."
+        others = say(finding, "Of the other images it is {control:share.1}.") if finding.control else Line()
+        return Told(say(finding, template), others)
+    template = "Of the images called {group}, {measure:share.1} have mostly {group} pictures among {whose}."
+    return Told(say(finding, template, whose=_whose(finding)), pixels, _dealt(finding))
 
 
 def _whose(finding: Finding) -> Line:
-    about = finding.details
-    kind = "training images" if about["training"] else "images of this run (the training images were not available)"
-    return line("their {k} nearest of {count} {kind}", k=str(about["k"]), count=about["candidates"], kind=kind)
-
-
-def _agree(finding: Finding) -> Told:
-    verdict = str(finding.group)
-    answer = line(
-        "Of the images called {verdict}, {share} have mostly {verdict} pictures among {whose}.",
-        verdict=verdict, share=share(finding.measure, 1), whose=_whose(finding),
-    )  # fmt: skip
-    aside, dealt = Line(), finding.choice("control", DEALT)
-    if dealt is not None and dealt.control is not None:
-        one = dealt.control.measure
-        aside = line(
-            "By chance it would be about half: with labels dealt at random it is {n}, and 95 of 100 such deals end "
-            "between about {least} and {most}%.",
-            n=percent(one.value), least=str(floor(100 * one.low)), most=str(ceil(100 * one.high)),
-        )  # fmt: skip
-    return Told(answer, _pixels(finding), aside)
-
-
-def _pixels(finding: Finding) -> Line:
-    if finding.control is None:
-        return Line()
-    return line("By raw pixels it is {share}.", share=share(finding.control.measure, 1))
-
-
-def _truth(finding: Finding) -> Told:
-    answer = line(
-        "Most of {whose} are of the image's true class in {share} of cases.",
-        whose=_whose(finding), share=share(finding.measure, 1),
-    )  # fmt: skip
-    aside = line("The detector itself is right in {n}.", n=percent(finding.beside["detector"].value))
-    return Told(answer, _pixels(finding), aside)
-
-
-def _errors(finding: Finding) -> Told:
-    answer = line(
-        "Where the detector errs, {share} of the images have neighbours that err with it: to its features they are "
-        "pictures of the other class.",
-        share=share(finding.measure, 1),
-    )  # fmt: skip
-    return Told(answer, aside=line("In the rest the features knew better than the verdict."))
-
-
-def _far(finding: Finding) -> Told:
-    answer = line(
-        "Of the tenth of the images that is least like any of them, {share} are called wrongly.",
-        share=share(finding.measure, 1),
+    kind = (
+        "training images"
+        if finding.details["training"]
+        else "images of this run (the training images were not available)"
     )
-    control = Line()
-    if finding.control is not None:
-        control = line("Of the other images it is {share}.", share=share(finding.control.measure, 1))
-    return Told(answer, control)
+    return say(finding, "their {k} nearest of {candidates} {kind}", kind=kind)
+
+
+def _dealt(finding: Finding) -> Line:
+    """What labels that are dealt at random give."""
+    dealt = finding.choice("control", DEALT)
+    if dealt is None or dealt.control is None:
+        return Line()
+    one = dealt.control.measure
+    return say(
+        finding,
+        "By chance it would be about half: with labels dealt at random it is {dealt:percent}, and 95 of 100 such deals "
+        "end between about {least} and {most}%.",
+        dealt=one,
+        least=floor(100 * one.low),
+        most=ceil(100 * one.high),
+    )

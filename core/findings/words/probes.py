@@ -2,9 +2,9 @@
 
 from typing import Literal
 
-from core.findings.finding import Choice, Finding, Measure
-from core.findings.lines import Line, Part, joined, line, listed
-from core.findings.numbers import percent, share
+from core.findings.finding import Choice, Finding
+from core.findings.lines import Line, joined, line, listed
+from core.findings.words.say import say
 from core.findings.words.told import Told
 
 QUESTIONS = {
@@ -62,10 +62,10 @@ def decides(found: Finding) -> str:
     return "decides no more than its control" if how == "no more" else f"{how} decides"
 
 
-def _control(found: Finding | Choice) -> Line:
-    if found.control is None:
-        return line("There is no control of that size.")
-    return line("The control, {name}, flips {share}.", name=found.control.name, share=share(found.control.measure))
+def _control(found: Finding) -> Line:
+    return say(
+        found, "The control, {control_name}, flips {control}." if found.control else "There is no control of that size."
+    )
 
 
 def _change(title: str, strength: str) -> str:
@@ -73,97 +73,85 @@ def _change(title: str, strength: str) -> str:
 
 
 def _smallest(finding: Finding) -> Words:
-    verdict, about = str(finding.group), finding.details
-    nothing = line("No change flips {verdict} verdicts more often than its control does.", verdict=verdict)
+    about = finding.details
+    nothing = say(finding, "No change flips {group} verdicts more often than its control does.")
     if not finding.measure.known:
         return nothing, Line(), Line()
-    what, flips = _change(about["title"], about["strength"]), share(finding.measure)
+    what = _change(about["title"], about["strength"])
     if finding.control is None:
-        return nothing, line("Without a control, {what} flips {flips}.", what=what, flips=flips), Line()
-    answer = line(
-        "For its size, {what} flips {verdict} verdicts most beyond its control: it changes pixels by {size} of 255 on "
-        "average and flips {flips}.",
-        what=what, verdict=verdict, size=f"{about['size']:.1f}", flips=flips,
-    )  # fmt: skip
+        return nothing, say(finding, "Without a control, {what} flips {measure}.", what=what), Line()
+    answer = say(
+        finding,
+        "For its size, {what} flips {group} verdicts most beyond its control: it changes pixels by {grey} of 255 on "
+        "average and flips {measure}.",
+        what=what,
+        grey=f"{about['size']:.1f}",
+    )
     aside = Line()
     if "smaller" in finding.beside:
-        smaller = _change(about["smaller_title"], about["smaller_strength"])
-        aside = line(
-            "{what}, smaller and without a control, flips {flips}.",
-            what=smaller,
-            flips=share(finding.beside["smaller"]),
-        ).capital()
+        less = _change(about["smaller_title"], about["smaller_strength"])
+        aside = say(finding, "{less}, smaller and without a control, flips {smaller}.", less=less).capital()
     return answer, _control(finding), aside
 
 
 def _detail_out(finding: Finding) -> Words:
     how = degree(finding)
     rest = {"no": "do not rest on fine detail", "no more": "rest on fine detail no more than on coarser detail"}
-    answer = line(
-        "{FAKE} verdicts {rest}: without waves shorter than {waves}, {share} of them become {REAL}.",
-        rest=rest.get(how, f"{how} rest on fine detail"), waves=finding.details["waves"], share=share(finding.measure),
-    )  # fmt: skip
-    control = Line()
-    if finding.control is not None:
-        control = line("As much taken from coarser detail flips {share}.", share=share(finding.control.measure))
-    return answer, control, Line()
+    answer = say(
+        finding,
+        "{FAKE} verdicts {rest}: without waves shorter than {waves}, {measure} of them become {REAL}.",
+        rest=rest.get(how, f"{how} rest on fine detail"),
+    )
+    coarser = "As much taken from coarser detail flips {control}."
+    return answer, say(finding, coarser) if finding.control else Line(), Line()
 
 
 def _swapped(finding: Finding) -> Words:
-    verdict, lender = str(finding.group), finding.details["lender"]
     how, others = degree(finding), finding.beside["same"]
     makes = {
-        "no": line("does not make {to} images {of}", to=verdict, of=lender),
-        "no more": line("makes {to} images {of} no more than other detail does", to=verdict, of=lender),
-    }.get(how) or line("{how} makes {to} images {of}", how=how, to=verdict, of=lender)
-    answer = line(
-        "The fine detail of {of} images {makes}: put in, their waves shorter than {waves} flip {share} of {to} "
-        "verdicts.",
-        of=lender, to=verdict, makes=makes, waves=finding.details["waves"], share=share(finding.measure),
-    )  # fmt: skip
+        "no": "does not make {group} images {lender}",
+        "no more": "makes {group} images {lender} no more than other detail does",
+    }.get(how, f"{how} makes {{group}} images {{lender}}")
+    answer = say(
+        finding,
+        f"The fine detail of {{lender}} images {makes}: put in, their waves shorter than {{waves}} flip {{measure}} of "
+        "{group} verdicts.",
+    )
+    same = "No other {group} image was available to lend its own; as"
     if others.known:
-        same = line(
-            "{but} of other {to} images flip {share}, as",
-            but="But those" if others.value > SOME else "Those", to=verdict, share=share(others),
-        )  # fmt: skip
-    else:
-        same = line("No other {to} image was available to lend its own; as", to=verdict)
-    control = line("{same} large a change of coarser detail {share}.", same=same, share=share(finding.beside["coarse"]))
-    return answer, control, Line()
+        same = "But those" if others.value > SOME else "Those"
+        same += " of other {group} images flip {same}, as"
+    return answer, say(finding, f"{same} large a change of coarser detail {{coarse}}."), Line()
 
 
 def _verdicts(finding: Finding) -> list[Choice]:
     return [choice for choice in finding.choices if choice.kind == "verdict"]
 
 
-def _each(finding: Finding) -> Line:
-    """The share of each verdict, with intervals."""
-    return listed([line("{n} of {v}", n=share(one.measure), v=one.value) for one in _verdicts(finding)])
-
-
-def _bare(finding: Finding, name: str) -> Line:
-    """The share of each verdict that something beside flips, without intervals."""
-    parts: list[Part] = [
-        line("{n} of {v}", n=_value(finding.beside[f"{name}.{one.value}"]), v=one.value) for one in _verdicts(finding)
-    ]
-    return listed(parts)
-
-
-def _value(measure: Measure) -> str:
-    return percent(measure.value) if measure.known else "an unknown share"
+def _each(finding: Finding, beside: str = "") -> Line:
+    """The share of each verdict, or without its interval that of each that something beside flips."""
+    form, found = "{found:percent} of {v}" if beside else "{found} of {v}", finding.beside
+    return listed(
+        [
+            say(finding, form, found=found[f"{beside}.{one.value}"] if beside else one.measure, v=one.value)
+            for one in _verdicts(finding)
+        ]
+    )
 
 
 def _finest_levels(finding: Finding) -> Words:
-    how, about = degree(finding), finding.details
-    answer = line(
-        "Differences of 1 or 2 in value {answer}: {what} flips {each} verdicts.",
-        answer="do not decide" if how in ("no", "no more") else f"{how} decide", what=about["what"],
+    how = degree(finding)
+    answer = say(
+        finding,
+        "Differences of 1 or 2 in value {decide}: {what} flips {each} verdicts.",
+        decide="do not decide" if how in ("no", "no more") else f"{how} decide",
         each=_each(finding),
-    )  # fmt: skip
-    control = line(
-        "There is no control so small; {more} flips {each}.", more=about["more"], each=_bare(finding, "more")
     )
-    return answer, control, Line()
+    return (
+        answer,
+        say(finding, "There is no control so small; {more} flips {each}.", each=_each(finding, "more")),
+        Line(),
+    )
 
 
 def _shape_texture(finding: Finding) -> Words:
@@ -176,99 +164,78 @@ def _shape_texture(finding: Finding) -> Words:
         falls = finding.beside[f"moved.{one.value}"].low > one.measure.high + FEW
         said["hang more on where pixels fall than on shape" if falls else rests[degree(one)]] = one.value
     (first, one_verdict), *rest = said.items()
-    answer = line("Verdicts {rest}", rest=first)
-    if rest:
-        ((second, other),) = rest
-        answer = line(
-            "{one} verdicts {first}, {other} verdicts {second}", one=one_verdict, first=first, other=other,
-            second=second,
-        )  # fmt: skip
+    template = "{one} verdicts {first}, {other} verdicts {second}" if rest else "Verdicts {first}"
+    second, other = rest[0] if rest else ("", "")
+    answer = line(template, one=one_verdict, first=first, other=other, second=second)
     answer = line("{answer}: shuffling blocks of 8 pixels flips {each}.", answer=answer, each=_each(finding))
     control = line(
         "The same seams without shuffling flip {seams}, a shift by half a block {moved}.",
-        seams=_bare(finding, "seams"), moved=_bare(finding, "moved"),
-    )  # fmt: skip
+        seams=_each(finding, "seams"),
+        moved=_each(finding, "moved"),
+    )
     return answer, control, Line()
+
+
+def _denied(finding: Finding) -> bool:
+    """What is denied is no more than what was compared with a control."""
+    return degree(finding) in ("no", "no more")
+
+
+def _decides(finding: Finding, topic: str, what: str = "{what}") -> Line:
+    return say(
+        finding,
+        f"{{topic}} {{decides}}: {what} flips {{measure}} of {{group}} verdicts.",
+        topic=topic,
+        decides=decides(finding),
+    )
 
 
 def _colour(finding: Finding) -> Words:
-    about, hue = finding.details, finding.beside["hue"]
-    # what is denied is no more than what was compared with a control
-    denied = degree(finding) in ("no", "no more")
-    answer = line(
-        "{topic} {decides}: {what} flips {share} of {verdict} verdicts.",
-        topic="How much colour, and of what tint," if denied else "Colour", decides=decides(finding),
-        what=about["what"], share=share(finding.measure), verdict=str(finding.group),
-    )  # fmt: skip
-    alone = not about["hue_controlled"]
-    aside = line(
-        "{may}pposite hues{without} flip {share} of {verdict} verdicts.",
-        may="Unnatural colours may: o" if denied and alone and hue.low > FEW else "O",
-        without=", which have no control," if alone else "", share=share(hue), verdict=about["hue_verdict"],
-    )  # fmt: skip
-    return answer, _control(finding), aside
+    alone = not finding.details["hue_controlled"]
+    aside = say(
+        finding,
+        "{may}pposite hues{without} flip {hue} of {hue_verdict} verdicts.",
+        may="Unnatural colours may: o" if _denied(finding) and alone and finding.beside["hue"].low > FEW else "O",
+        without=", which have no control," if alone else "",
+    )
+    topic = "How much colour, and of what tint," if _denied(finding) else "Colour"
+    return _decides(finding, topic), _control(finding), aside
 
 
 def _place(finding: Finding) -> Words:
-    answer = line(
-        "One place {decides}: hiding {where} flips {share} of {verdict} verdicts.",
-        decides=decides(finding), where=finding.details["where"], share=share(finding.measure),
-        verdict=str(finding.group),
-    )  # fmt: skip
-    control = Line()
-    if finding.control is not None:
-        control = line("Hiding as much anywhere flips {share}.", share=share(finding.control.measure))
-    return answer, control, Line()
+    control = say(finding, "Hiding as much anywhere flips {control}.") if finding.control else Line()
+    return _decides(finding, "One place", "hiding {where}"), control, Line()
 
 
 def _compression(finding: Finding) -> Words:
-    about = finding.details
     alike: dict[Degree, list[Choice]] = {}
     for one in _verdicts(finding):
         alike.setdefault(degree(one), []).append(one)
-    said = []
+    said, strengths = [], finding.details["strengths"]
     for how, those in alike.items():
         name = line("{names} verdicts", names=listed([one.value for one in those]))
-        turns = {"no": line("does not flip {name}", name=name)}
-        turns["no more"] = line("flips no more {name} than a control", name=name)
-        shares = [line("{n} at {s}", n=share(one.measure), s=about["strengths"][one.value]) for one in those]
-        flips = turns.get(how) or line("{how} flips {name}", how=how, name=name)
-        said.append(line("{flips}, {shares}", flips=flips, shares=listed(shares)))
-    beside = Line()
-    if "jpeg_control" in finding.beside:
-        beside = line(", as large a change of coarser detail {n}", n=_value(finding.beside["jpeg_control"]))
-    aside = line(
-        "JPEG again at quality 30 flips {share} of {verdict} verdicts{beside}.",
-        share=share(finding.beside["jpeg"]), verdict=about["jpeg_verdict"], beside=beside,
-    )  # fmt: skip
+        flips = {"no": "does not flip {name}", "no more": "flips no more {name} than a control"}
+        shares = [say(finding, "{m} at {s}", m=one.measure, s=strengths[one.value]) for one in those]
+        template = flips.get(how, f"{how} flips {{name}}") + ", {shares}"
+        said.append(line(template, name=name, shares=listed(shares)))
+    beside = ", as large a change of coarser detail {jpeg_control:percent}" if "jpeg_control" in finding.beside else ""
+    aside = say(finding, f"JPEG again at quality 30 flips {{jpeg}} of {{jpeg_verdict}} verdicts{beside}.")
     return line("Blur {said}.", said=joined(said, ", and ")), _control(finding), aside
 
 
 def _light(finding: Finding) -> Words:
-    about, also = finding.details, "alone" in finding.beside
-    # what is denied is no more than what was compared with a control
-    little = also and degree(finding) in ("no", "no more")
-    answer = line(
-        "{topic} {decides}: {what} flips {share} of {verdict} verdicts.",
-        topic="Light, changed a little," if little else "Light", decides=decides(finding), what=about["what"],
-        share=share(finding.measure), verdict=str(finding.group),
-    )  # fmt: skip
+    also = "alone" in finding.beside
     aside = Line()
     if also:
-        aside = line(
-            "{what}, which has no control, flips {share} of {verdict} verdicts.",
-            what=about["alone"], share=share(finding.beside["alone"]), verdict=about["alone_verdict"],
-        ).capital()  # fmt: skip
-    return answer, _control(finding), aside
+        template = "{which}, which has no control, flips {alone} of {alone_verdict} verdicts."
+        aside = say(finding, template, which=finding.details["alone"]).capital()
+    topic = "Light, changed a little," if also and _denied(finding) else "Light"
+    return _decides(finding, topic), _control(finding), aside
 
 
 def _geometry(finding: Finding) -> Words:
-    answer = line(
-        "How the picture lies {decides}: {what} flips {share} of {verdict} verdicts.",
-        decides=decides(finding), what=finding.details["what"], share=share(finding.measure),
-        verdict=str(finding.group),
-    )  # fmt: skip
-    return answer, _control(finding), line("Mirroring flips {each}.", each=_bare(finding, "mirrored"))
+    mirrored = line("Mirroring flips {each}.", each=_each(finding, "mirrored"))
+    return _decides(finding, "How the picture lies"), _control(finding), mirrored
 
 
 WORDS = {

@@ -7,10 +7,9 @@ import numpy as np
 import pandas as pd
 
 from core.findings.finding import Control, Finding, Measure
-from core.probes.table import PROBES
 from core.runs.run import Run
 from core.studies.audit.names import FACT_NAMES
-from core.studies.probes.findings import control_of, measure_of, net_of
+from core.studies.probes.findings import finding
 from core.studies.probes.summary import read_turns, responses
 from core.studies.study import Answer
 
@@ -95,7 +94,8 @@ def _baseline(row: Row, network: Row) -> Finding:
 def _lean(row: Row, network: Row) -> Finding:
     """What the detector does where a fact, or a copy, cannot help it."""
     key = "lean.leak" if row["kind"] == "leak" else f"lean.{row['name']}"
-    beside = {"lean": _measure(row, "lean")} if np.isfinite(row["lean"]) else {}
+    names = {"lean": "lean", "right": "matched_accuracy"}
+    beside = {name: _measure(row, column) for name, column in names.items() if np.isfinite(row[column])}
     return Finding(
         key, "audit", "matched_auroc", _measure(row, "matched_auroc"),
         control=Control(EVERY, _measure(network, "auroc")), beside=beside, details=_named(row),
@@ -133,21 +133,8 @@ def forced(run: Run, probes: Answer, fact: str) -> list[Finding]:
         best = group.loc[group["share"].idxmax()]
         # of several experiments one may flip less and yet more beyond its control
         beyond = group.loc[group["compared"] != "none", "net_low"]
-        details = {
-            "title": PROBES[best["probe"]].title,
-            "strength": best["strength"],
-            "certain": float(beyond.max()) if len(beyond) else None,
-        }
-        found.append(
-            Finding(
-                f"forced.{fact}.{str(verdict).lower()}",
-                "audit",
-                "flip_rate",
-                measure_of(best),
-                group=str(verdict),
-                control=control_of(best),
-                difference=net_of(best),
-                details=details,
-            )
-        )
+        certain = float(beyond.max()) if len(beyond) else None
+        row = best.copy()
+        row.name = (verdict, best["column"])
+        found.append(finding(f"forced.{fact}.{str(verdict).lower()}", row, study="audit", certain=certain))
     return found

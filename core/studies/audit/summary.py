@@ -6,13 +6,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from core.findings.finding import Finding
 from core.findings.words.audit import HINT
-from core.metrics.intervals import Estimate
 from core.runs.filter import Filter
-from core.runs.run import Run
 from core.studies.audit.findings import worst_first
 from core.studies.audit.names import FACT_NAMES, LEAK, FactName
-from core.studies.copies.nearest_copy import FILE, NEAR, SHOWN, UNKNOWN
+from core.studies.copies.nearest_copy import FILE, NEAR, SHOWN
 from core.studies.study import Answer
 
 BINS = 28
@@ -30,45 +29,32 @@ class Concern:
     Attributes:
         key: of a fact, or "leak".
         name: in words.
-        is_flaw: whether it certainly tells the classes apart by more than ten facts do by chance.
-        cue: key of the finding on what it tells alone.
-        lean: key of the finding on what the detector does where it cannot help.
-        alone: AUROC by it alone, 0.5 is guessing.
-        without: the detector's AUROC where it cannot help; NaN where no such images are.
-        right: the mean of the detector's recalls among the same images, 0 to 1; NaN likewise.
+        cue: what it tells alone.
+        lean: what the detector does where it cannot help.
         shown: what of it Explore shows, by the button's words.
     """
 
     key: str
     name: FactName
-    is_flaw: bool
-    cue: str
-    lean: str
-    alone: Estimate
-    without: Estimate
-    right: Estimate
+    cue: Finding
+    lean: Finding
     shown: dict[str, Filter] = field(default_factory=dict)
+
+    @property
+    def is_flaw(self) -> bool:
+        """Whether it certainly tells the classes apart by more than ten facts do by chance."""
+        return self.cue.measure.low >= HINT
 
 
 def concerns(audit: Answer) -> list[Concern]:
     """What an audit looked at, what certainly tells most first."""
-    return [_concern(row) for _, row in worst_first(audit.table).iterrows()]
-
-
-def _concern(row: pd.Series) -> Concern:
-    leak = row["kind"] == "leak"
-    name = LEAK if leak else FACT_NAMES[row["name"]]
-    return Concern(
-        key=row["name"],
-        name=name,
-        is_flaw=bool(row["auroc_low"] >= HINT),
-        cue="leak" if leak else f"fact.{row['name']}",
-        lean=f"lean.{'leak' if leak else row['name']}",
-        alone=estimate(row, "auroc"),
-        without=estimate(row, "matched_auroc"),
-        right=estimate(row, "matched_accuracy"),
-        shown=_shown(row["name"], name),
-    )
+    found = {one.key: one for one in audit.findings}
+    keys = [key.removeprefix("lean.") for key in found if key.startswith("lean.")]
+    names = {key: LEAK if key == "leak" else FACT_NAMES[key] for key in keys}
+    return [
+        Concern(key, name, found["leak" if key == "leak" else f"fact.{key}"], found[f"lean.{key}"], _shown(key, name))
+        for key, name in names.items()
+    ]
 
 
 def _shown(key: str, name: FactName) -> dict[str, Filter]:
@@ -77,12 +63,6 @@ def _shown(key: str, name: FactName) -> dict[str, Filter]:
     if name.is_number:
         return {"Highest first": Filter(sort=f"-{key}"), "Lowest first": Filter(sort=key)}
     return {}
-
-
-def estimate(row: pd.Series, name: str) -> Estimate:
-    """A number of an audit's row with the ends of its interval."""
-    value, low, high = (float(row[name + end]) for end in ("", "_low", "_high"))
-    return Estimate(value, low, high, int(row["images"]))
 
 
 def yardsticks(audit: Answer) -> pd.DataFrame:
@@ -154,35 +134,6 @@ def grey_shares(values: pd.Series, labels: pd.Series) -> dict[str, float]:
     """The share of each class, 0 to 1, that is grey all over or nearly (greyness of `GREY` and more), REAL first."""
     grey = values >= GREY
     return {label: float(grey[labels == label].mean()) for label in ("REAL", "FAKE")}
-
-
-def copy_counts(duplicates: Answer, run: Run) -> pd.DataFrame:
-    """How many of a run's images are copies, by kind.
-
-    Returns:
-        A row a side ("in_training", "in_set") and kind, the surest first: `side`, `kind`, `count`, `real`, `fake`,
-        `other_class` (copies of an image of the other class), and `checked`, whether anybody looked.
-    """
-    table = duplicates.table
-    real = (run.predictions.set_index("id")["label"].reindex(table["id"]) == "REAL").to_numpy(bool)
-    rows = []
-    for side, short in SIDES.items():
-        checked = (table[side] != UNKNOWN).to_numpy(bool)
-        for kind in (FILE, SHOWN, NEAR):
-            hit = (table[side] == kind).to_numpy(bool)
-            other = (table[f"{short}_class"] == "other").to_numpy(bool) & hit
-            rows.append(
-                {
-                    "side": side,
-                    "kind": kind,
-                    "count": int(hit.sum()),
-                    "real": int((hit & real).sum()),
-                    "fake": int((hit & ~real).sum()),
-                    "other_class": int(other.sum()),
-                    "checked": bool(checked.all() or kind == FILE),
-                }
-            )
-    return pd.DataFrame(rows)
 
 
 def copy_pairs(duplicates: Answer, side: str, kinds: tuple[str, ...] = (NEAR, SHOWN)) -> pd.DataFrame:

@@ -1,173 +1,195 @@
-"""What is said of images that have more, or less, of something than others. Needs no torch."""
+"""What sets images apart from others: categories, facts, and other studies.
 
-import math
+Of clusters, each against the other images of its verdict; or of any two groups.
+
+Needs no torch.
+"""
+
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from core.findings.numbers import percent
-from core.probes.table import PROBES
-from core.studies.copies.nearest_copy import FILE, NEAR, NONE, SHOWN, UNKNOWN
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from core.findings.differences import Difference
+from core.studies.study import WEIGHT, Answer
+
+# a difference of so many standard deviations is worth a word (Cohen 1988: 0.5 is a medium effect)
+LEAST = 0.5
+# between groups that a visitor chose also a small one (0.2)
+LEAST_ASKED = 0.2
+# and only where it is so many standard errors: with a hundred columns and a dozen clusters, fewer happen by chance
+CERTAIN = 4.0
+# red, green and blue mostly say again how bright an image is
+FACTS = ("brightness", "contrast", "greyness", "fine_detail", "file_bytes")
+# what anybody sees who looks at the images
+VISIBLE = ("category", "brightness", "contrast", "greyness", "fine_detail")
+# a column of more texts names images rather than kinds
+MOST_TEXTS = 30
+
+
+@dataclass(frozen=True, eq=False)
+class _Column:
+    """Something that N images have.
+
+    Attributes:
+        values: float64 (N,), NaN where not known; 0 or 1 where it is a share that is told.
+        weights: float64 (N,).
+        label: what it is, in a few words.
+        share: whether the mean is a share.
+        text: of which it is the share, "" where it is none of a text.
+    """
+
+    values: NDArray[np.float64]
+    weights: NDArray[np.float64]
+    label: str
+    share: bool = False
+    text: str = ""
+
+
+def set_apart(
+    labels: NDArray[np.integer],
+    rows: pd.DataFrame,
+    *,
+    studies: Mapping[str, Answer] | None = None,
+    visible: bool | None = None,
+) -> dict[int, list[Difference]]:
+    """For each label, what certainly differs from the other images of its verdict by a medium effect, largest first.
+
+    Args:
+        labels: (N,), all images of a label of one verdict.
+        rows: N rows of a run's predictions.
+        studies: by name; their columns for Explore are looked at on the images that they cover.
+        visible: look at nothing but what a person can see, or at nothing but the rest; at both when None.
+    """
+    found: dict[int, list[Difference]] = {int(number): [] for number in np.unique(labels)}
+    called = rows["predicted"].astype(str).to_numpy()
+    for name, column in [*_own_columns(rows), *_study_columns(rows, studies or {})]:
+        if visible not in (None, name in VISIBLE):
+            continue
+        for number, differing in found.items():
+            inside = labels == number
+            one = _compared(name, column, inside, ~inside & (called == called[int(np.argmax(inside))]))
+            if one.effect >= LEAST:
+                differing.append(one)
+    return {number: _largest_first(differing) for number, differing in found.items()}
+
+
+def differences(
+    inside: NDArray[np.bool_],
+    others: NDArray[np.bool_],
+    rows: pd.DataFrame,
+    *,
+    studies: Mapping[str, Answer] | None = None,
+    but: Collection[str] = (),
+) -> list[Difference]:
+    """What certainly differs between two groups of images by at least a small effect, largest first.
+
+    How sure the detector is of them is left out: it goes with every verdict.
+
+    Args:
+        inside, others: bool (N,), the two groups, without common images.
+        rows: N rows of a run's predictions.
+        studies: by name; their columns for Explore are looked at on the images that they cover.
+        but: columns that are no news, studies' as `<study>.<column>`.
+    """
+    columns = (
+        *((name, one) for name, one in _own_columns(rows) if name != "margin"),
+        *_study_columns(rows, studies or {}),
+    )
+    found = (_compared(name, column, inside, others) for name, column in columns if name not in but)
+    return _largest_first([one for one in found if one.effect >= LEAST_ASKED])
+
+
+def _largest_first(found: list[Difference]) -> list[Difference]:
+    return sorted(found, key=lambda one: -one.effect)
+
+
+def _compared(name: str, column: _Column, inside: NDArray[np.bool_], others: NDArray[np.bool_]) -> Difference:
+    """A column's difference; its effect is 0 where it is not worth a word."""
+    known = np.isfinite(column.values) & (column.weights > 0)
+    own, rest = (_moments(column, known & side) for side in (inside, others))
+    # of many kinds most are missing somewhere: that says less than which are there
+    missing = bool(column.text) and own.mean < rest.mean
+    effect = 0.0 if missing else _effect(column.share, own, rest)
+    return Difference(effect, name, column.label, own.mean, rest.mean, column.share, column.text)
 
 
 @dataclass(frozen=True)
-class Phrase:
-    """Words for a number.
+class _Moments:
+    """Mean, variance and Kish's effective number of images."""
 
-    Attributes:
-        more, less: of images that have more of it than others, and less.
-        numbers: both means in words, `own` and `rest`.
-        share: they are shares of 1 and written as percent.
-    """
-
-    more: str
-    less: str
-    numbers: str = "{own}, others {rest}"
-    share: bool = False
+    mean: float
+    variance: float
+    size: float
 
 
-# red, green and blue mostly say again how bright an image is
-FACT_WORDS = {
-    "brightness": Phrase("brighter", "darker", "brightness {own} of 255, others {rest}"),
-    "contrast": Phrase("more contrast", "less contrast", "spread of grey levels {own}, others {rest}"),
-    "greyness": Phrase("greyer", "more colourful", "greyness {own} of 1, others {rest}"),
-    "fine_detail": Phrase("more fine detail", "less fine detail", "{own} of the variation, others {rest}", share=True),
-    "file_bytes": Phrase("larger files", "smaller files", "{own} bytes, others {rest}"),
-}
-DISTANCE = "distance {own}, others {rest}"
-RANK = "rank correlation {own}, others {rest}"
-LEAN = "lead of {own} margins, others {rest}"
-BITS = "{own} of 64 bits differ, others {rest}"
-# what the studies of images offer to Explore, and sureness
-NUMBER_WORDS = {
-    "margin": Phrase("the detector is surer", "the detector is less sure", "margin {own}, others {rest}"),
-    "probes.turned_size": Phrase(
-        "only a larger change turns them", "a smaller change turns them", "{own} of 255 grey levels, others {rest}"
-    ),
-    "probes.turned_families": Phrase(
-        "turned by more kinds of changes", "turned by fewer kinds of changes", "{own} of 9, others {rest}"
-    ),
-    "probes.detail_radius": Phrase(
-        "a milder loss of fine detail turns them",
-        "only a stronger loss of fine detail turns them",
-        "radius {own} of 16, others {rest}",
-    ),
-    "probes.detail_both_ways": Phrase(
-        "more often decided by fine detail alone", "less often decided by fine detail alone", share=True
-    ),
-    "neighbours.fake_share": Phrase(
-        "more FAKE among the images most like them", "fewer FAKE among the images most like them",
-        share=True,
-    ),
-    "neighbours.distance": Phrase("less like any other image", "more like some other image", DISTANCE),
-    "neighbours.distance_other": Phrase(
-        "further from images of the other verdict", "nearer to images of the other verdict", DISTANCE
-    ),
-    "neighbours.agrees": Phrase(
-        "the images most like them say the same more often", "the images most like them say the same less often",
-        share=True,
-    ),
-    "agreement.rank": Phrase("LIME and Grad-CAM agree more", "LIME and Grad-CAM agree less", RANK),
-    "agreement.rank_share": Phrase(
-        "Grad-CAM of more other images fits their LIME as well as their own",
-        "Grad-CAM of fewer other images fits their LIME as well as their own",
-        share=True,
-    ),
-    "stability.lime_seed": Phrase(
-        "LIME stays more the same under another seed", "LIME changes more under another seed", RANK
-    ),
-    "stability.lime_noise": Phrase(
-        "LIME stays more the same under noise that nobody can see",
-        "LIME changes more under noise that nobody can see",
-        RANK,
-    ),
-    "stability.gradcam_noise": Phrase(
-        "Grad-CAM stays more the same under noise that nobody can see",
-        "Grad-CAM changes more under noise that nobody can see",
-        RANK,
-    ),
-    "faithfulness.score_gradcam": Phrase(
-        "lean more on what Grad-CAM names", "lean less on what Grad-CAM names", LEAN
-    ),
-    "faithfulness.score_lime": Phrase("lean more on what LIME names", "lean less on what LIME names", LEAN),
-    "one_colour.paper_one_sign": Phrase(
-        "more often all one colour in LIME with the paper's settings",
-        "less often all one colour in LIME with the paper's settings",
-        share=True,
-    ),
-    "one_colour.ours_shown_one": Phrase(
-        "more often all one colour in LIME", "less often all one colour in LIME", share=True
-    ),
-    "duplicates.training_bits": Phrase(
-        "less like their copy in the training set", "more like their copy in the training set", BITS
-    ),
-}  # fmt: skip
-PLACES = {"in_training": "in the training set", "in_set": "in their own set"}
-COPIES = {
-    FILE: "more often the very file of an image {}",
-    SHOWN: "more often the very pixels of an image {}",
-    NEAR: "more often nearly the same as an image {}",
-    NONE: "more often without a copy {}",
-    UNKNOWN: "more often not looked for {}",
-}
-CAUSES = {
-    "one segment": "there is one segment",
-    "nothing decided": "nothing is decided",
-    "fill": "what it fills in speaks for one class",
-    "one sign": "all parts speak the same way",
-}
-# columns whose values are texts -> what is said where images have one more often than others
-TEXT_WORDS = {
-    "category": "more often {}",
-    "probes.turned_by": "the smallest change that turns them is more often “{}”",
-    "one_colour.ours_cause": "more often one colour in LIME because {}",
-    "duplicates.training_class": "more often with a training copy of the {} class",
-    "duplicates.set_class": "more often with a copy of the {} class in their own set",
-    "files.compression": "more often saved as {}",
-}
+def _moments(column: _Column, chosen: NDArray[np.bool_]) -> _Moments:
+    values, weights = column.values[chosen], column.weights[chosen]
+    if not len(values):
+        return _Moments(np.nan, np.nan, 0)
+    mean = float(np.average(values, weights=weights))
+    size = float(weights.sum() ** 2 / (weights**2).sum())
+    return _Moments(mean, float(np.average((values - mean) ** 2, weights=weights)), size)
 
 
-def of_number(phrase: Phrase, own: float, rest: float) -> str:
-    """Two means in words: "nearer to images of the other verdict (0.22, others 0.27)"."""
-    numbers = (percent(own), percent(rest)) if phrase.share else alike(own, rest)
-    told = phrase.numbers.format(own=numbers[0], rest=numbers[1])
-    return f"{phrase.more if own > rest else phrase.less} ({told})"
+def _effect(share: bool, own: _Moments, rest: _Moments) -> float:
+    """Size of Cohen's h for shares, else of his d; 0 where the difference may be chance."""
+    if min(own.size, rest.size) < 2:
+        return 0.0
+    # a share of 0 or 1 in a small cluster is not certain: one image more of each kind (Agresti and Caffo 2000)
+    means = [(side.mean * side.size + 1) / (side.size + 2) if share else side.mean for side in (own, rest)]
+    # a few images may happen to be close together: what the wider side varies by holds for both
+    wider = max(own.variance, rest.variance)
+    spread = [mean * (1 - mean) if share else wider for mean in means]
+    error = np.sqrt(spread[0] / own.size + spread[1] / rest.size)
+    if abs(means[0] - means[1]) <= CERTAIN * error:
+        return 0.0
+    if share:
+        return float(2 * abs(np.subtract(*np.arcsin(np.sqrt(np.clip([own.mean, rest.mean], 0, 1))))))
+    pooled = np.sqrt((own.variance * own.size + rest.variance * rest.size) / (own.size + rest.size))
+    return float(abs(own.mean - rest.mean) / max(pooled, 1e-12))
 
 
-def of_unknown(label: str, own: float, rest: float, *, share: bool) -> str:
-    """The same of what nobody has words for, by its label."""
-    numbers = (percent(own), percent(rest)) if share else alike(own, rest)
-    return f"{label}: {numbers[0]}, others {numbers[1]}"
+def _own_columns(rows: pd.DataFrame) -> Iterator[tuple[str, _Column]]:
+    """Sureness, categories and facts, each with the name of its column."""
+    even = np.ones(len(rows))
+    yield "margin", _Column(np.abs(rows["margin"].to_numpy(np.float64)), even, "margin")
+    yield from (("category", one) for one in _of_texts(rows["category"], even, "category"))
+    yield from ((name, _Column(rows[name].to_numpy(np.float64), even, name)) for name in FACTS)
 
 
-def of_text(column: str, text: str, label: str) -> str:
-    """What is said of images that have a text more often than others, without numbers.
-
-    Args:
-        column: `category`, or a study's as `<study>.<column>`.
-        text: the value.
-        label: of the column, where nobody has words for it.
-    """
-    study, _, name = column.partition(".")
-    if study == "duplicates" and name in PLACES and text in COPIES:
-        return COPIES[text].format(PLACES[name])
-    if column == "probes.turned_by" and text in PROBES:
-        title = PROBES[text].title
-        text = title if title[:2].isupper() else title[:1].lower() + title[1:]
-    if column == "one_colour.ours_cause":
-        text = CAUSES.get(text, text)
-    return TEXT_WORDS.get(column, f"more often {label}: {{}}").format(text.replace("_", " "))
+def _study_columns(rows: pd.DataFrame, studies: Mapping[str, Answer]) -> Iterator[tuple[str, _Column]]:
+    """The columns that studies of images offer to Explore, each with its name there."""
+    for study, answer in studies.items():
+        if study == "clusters" or "id" not in answer.table or not answer.about.get("explore"):
+            continue
+        table = answer.table.drop_duplicates("id").set_index("id").reindex(rows["id"])
+        weights = table[WEIGHT].fillna(0).to_numpy(np.float64) if WEIGHT in table else np.ones(len(rows))
+        for column in answer.about["explore"]:
+            # the unit and the range come after the first comma
+            label = str(answer.about["columns"][column]).partition(";")[0].partition(",")[0]
+            found = _of_study(answer.table[column], table[column], weights, label)
+            yield from ((f"{study}.{column}", one) for one in found)
 
 
-def alike(own: float, rest: float) -> tuple[str, str]:
-    """Two numbers with two digits each, and more where they would look the same."""
-    most = _digits(max(abs(own), abs(rest)))
-    told = []
-    for one in (own, rest):
-        # of what is nearly nothing not even two
-        digits = max(min(_digits(abs(one)), most + 1), most, _digits(abs(own - rest)) - 1)
-        told.append(f"{round(one, digits):,.{max(digits, 0)}f}".replace("-", "\N{MINUS SIGN}"))
-    return told[0], told[1]
+def _of_study(
+    kind: "pd.Series[Any]", values: "pd.Series[Any]", weights: NDArray[np.float64], label: str
+) -> Iterator[_Column]:
+    share = pd.api.types.is_bool_dtype(kind)
+    if not share and not pd.api.types.is_numeric_dtype(kind):
+        yield from _of_texts(values, weights, label)
+        return
+    numbers = pd.to_numeric(values.astype(object), errors="coerce").to_numpy(np.float64)
+    yield _Column(numbers, weights, label, share)
 
 
-def _digits(number: float) -> int:
-    """How many digits after the point show two of a number, negative where it has more before it."""
-    return 1 - math.floor(math.log10(number)) if number > 0 else 0
+def _of_texts(values: "pd.Series[Any]", weights: NDArray[np.float64], label: str) -> Iterator[_Column]:
+    """A column of shares for each text; nothing where nearly every image has its own."""
+    texts = values.dropna().unique()
+    for text in sorted(map(str, texts)) if len(texts) <= MOST_TEXTS else ():
+        if text:
+            hit = np.where(values.notna(), values.astype(str) == text, np.nan).astype(np.float64)
+            yield _Column(hit, weights, label, share=True, text=text)

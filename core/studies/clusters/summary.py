@@ -11,15 +11,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from core.findings.differences import Difference
+from core.findings.words import differences
 from core.metrics.intervals import Estimate, weighted_share
 from core.runs.pictures import Pictures
 from core.runs.run import Run
-from core.studies.clusters.words import Words, set_apart
+from core.studies.clusters.differences import set_apart
 from core.studies.study import Answer
 
 SPACES = {"features": "the detector's features", "maps": "margin maps"}
 MEMBERS = 12
-WORDS = 4
+APART = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,9 +38,9 @@ class Card:
         errs_more: it certainly errs more than its verdict, with 95 % confidence over all clusters of that verdict.
         members: ids of the most typical, the nearest to the centre first.
         wrong: ids of those called wrongly, the surest first, as many as there are members.
-        words: what sets it apart from the other images of that verdict, what a person can see first, then most telling
+        apart: what sets it apart from the other images of that verdict, what a person can see first, then most telling
             first.
-        visible: how many of the words are of what a person can see.
+        visible: how many of those a person can see.
         mean_map: float32 (h, w), the mean margin map, positive for REAL.
         mean_image: uint8 (side, side, 3), or None where its pictures are not at hand.
     """
@@ -53,7 +55,7 @@ class Card:
     errs_more: bool
     members: tuple[str, ...]
     wrong: tuple[str, ...]
-    words: tuple[str, ...]
+    apart: tuple[Difference, ...]
     visible: int
     mean_map: NDArray[np.float32]
     mean_image: NDArray[np.uint8] | None
@@ -92,18 +94,18 @@ def read_cards(
         space: a key of `SPACES`.
         studies: whose columns for Explore may set clusters apart, too.
         pictures: the run's, for mean images.
-        described: whether to look for what sets each apart; without it they have no words.
+        described: whether to look for what sets each apart.
     """
     labels = table[f"{space}_cluster"].to_numpy()
     positions = _positions(table, run)
     rows = run.predictions.iloc[positions].reset_index(drop=True)
     numbers = [int(number) for number in np.unique(labels)]
-    words: dict[int, tuple[Words, Words]] = {number: ([], []) for number in numbers}
+    apart: dict[int, tuple[list[Difference], list[Difference]]] = {number: ([], []) for number in numbers}
     if described:
         seen, rest = (set_apart(labels, rows, studies=studies or {}, visible=visible) for visible in (True, False))
-        words = {number: (seen[number], rest[number]) for number in numbers}
+        apart = {number: (seen[number], rest[number]) for number in numbers}
     return [
-        _card(table, run, space, number=number, positions=positions, words=words[number], pictures=pictures)
+        _card(table, run, space, number=number, positions=positions, apart=apart[number], pictures=pictures)
         for number in numbers
     ]
 
@@ -115,7 +117,7 @@ def _card(
     *,
     number: int,
     positions: NDArray[np.intp],
-    words: tuple[Words, Words],
+    apart: tuple[list[Difference], list[Difference]],
     pictures: Pictures | None,
 ) -> Card:
     labels = table[f"{space}_cluster"].to_numpy()
@@ -144,8 +146,8 @@ def _card(
         errs_more=bool(strict.low > overall),
         members=tuple(ids[typical[:MEMBERS]].tolist()),
         wrong=tuple(ids[sure[:MEMBERS]].tolist()),
-        words=tuple(text for _, text in [*words[0], *words[1]][:WORDS]),
-        visible=len(words[0][:WORDS]),
+        apart=tuple([*apart[0], *apart[1]][:APART]),
+        visible=len(apart[0][:APART]),
         mean_map=np.average(np.asarray(run.needed_maps[mine], np.float32), axis=0, weights=weights[inside]).astype(
             np.float32
         ),
@@ -208,7 +210,7 @@ def card_table(cards: list[Card]) -> pd.DataFrame:
                 "low": card.error_rate.low,
                 "high": card.error_rate.high,
                 "verdict_error_rate": card.verdict_error_rate,
-                "words": "; ".join(card.words),
+                "words": "; ".join(str(differences.tell(one)) for one in card.apart),
             }
             for card in cards
         ]

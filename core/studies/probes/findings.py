@@ -125,6 +125,7 @@ def finding(
     key: str,
     row: Row,
     *,
+    study: str = "probes",
     choices: Iterable[Choice] = (),
     beside: Mapping[str, Measure] | None = None,
     **details: object,
@@ -132,7 +133,7 @@ def finding(
     """A finding whose number is the share of one row of `responses`."""
     about = {"title": row["title"], "strength": row["strength"], **details}
     return Finding(
-        key, "probes", "flip_rate", measure_of(row), group=verdict_of(row), control=control_of(row),
+        key, study, "flip_rate", measure_of(row), group=verdict_of(row), control=control_of(row),
         difference=net_of(row), choices=tuple(choices), beside=beside or {}, details=about,
     )  # fmt: skip
 

@@ -13,7 +13,18 @@ from core.metrics.intervals import weighted_mean, weighted_share
 from core.runs.run import Run
 from core.studies.cells import Cells
 from core.studies.groups import groups
-from core.studies.trust.summary import EDGES, EXPLANATIONS, FILLS, OTHER, STEPS, UNSEEN, curve_of, levels_of, scored
+from core.studies.trust.summary import (
+    EDGES,
+    EXPLANATIONS,
+    OTHER,
+    STEPS,
+    UNSEEN,
+    curve_of,
+    fills_of,
+    levels_of,
+    methods_of,
+    scored,
+)
 
 Weights = NDArray[np.floating]
 OTHERS = "maps of other images of the same cell"
@@ -38,6 +49,9 @@ class _Compared(NamedTuple):
     def choice(self, kind: str, value: str) -> Choice:
         return Choice(kind, value, *self)
 
+    def finding(self, key: str, study: str, quantity: str, group: str, *choices: Choice, **more: Any) -> Finding:
+        return Finding(key, study, quantity, self.measure, group, self.control, self.difference, choices, **more)
+
 
 def faithfulness(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> list[Finding]:
     """`<method>-<verdict>`: its curves beside those of the best control; `flipped-<method>-<verdict>`: beside chance.
@@ -45,31 +59,19 @@ def faithfulness(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) 
     The best control is the one with the largest mean score under that fill, reversed controls included; it is chosen
     with the same images, which favours the control a little.
     """
-    findings, flipped = [], []
+    findings, flipped, fills, unseen = [], [], fills_of(table), fills_of(table, UNSEEN)
     for group, part, weights in groups(table, run):
-        by_fill = {fill: _beside_best(part, fill, weights) for fill in ("unseen", *FILLS)}
-        gone = {fill: _beside_chance(part, fill, weights) for fill in UNSEEN}
-        for method, name in EXPLANATIONS.items():
-            details = {"method": method, "name": name, "pooled": list(UNSEEN)}
-            choices = tuple(by_fill[fill][method].choice("fill", fill) for fill in FILLS)
-            findings.append(
-                Finding(
-                    f"{method}-{group}",
-                    "faithfulness",
-                    "faithfulness",
-                    by_fill["unseen"][method].measure,
-                    group,
-                    *by_fill["unseen"][method][1:],
-                    choices,
-                    details=details,
-                )
-            )
-            first = gone[UNSEEN[0]][method]
-            choices = tuple(gone[fill][method].choice("fill", fill) for fill in UNSEEN)
-            key = f"flipped-{method}-{group}"
-            flipped.append(
-                Finding(key, "faithfulness", "flip_rate", first.measure, group, *first[1:], choices, details=details)
-            )
+        best = {fill: _beside_best(part, fill, weights) for fill in ("unseen", *fills)}
+        chance = {fill: _beside_chance(part, fill, weights) for fill in unseen}
+        for method in best["unseen"]:
+            details = {"method": method, "name": EXPLANATIONS[method], "pooled": list(unseen)}
+            key = f"{method}-{group}"
+            tried = (best[fill][method].choice("fill", fill) for fill in fills)
+            pooled = best["unseen"][method]
+            findings.append(pooled.finding(key, "faithfulness", "faithfulness", group, *tried, details=details))
+            tried = (chance[fill][method].choice("fill", fill) for fill in unseen)
+            gone, key = chance[unseen[0]][method], f"flipped-{key}"
+            flipped.append(gone.finding(key, "faithfulness", "flip_rate", group, *tried, details=details))
     return findings + flipped
 
 
@@ -80,21 +82,18 @@ def _beside_best(part: pd.DataFrame, fill: str, weights: Weights) -> dict[str, _
     control = Control(name, _mean(best, weights))
     return {
         method: _Compared(_mean(found[method][1], weights), control, _mean(found[method][1] - best, weights))
-        for method in EXPLANATIONS
+        for method in methods_of(part)
+        if method in EXPLANATIONS
     }
 
 
 def _beside_chance(part: pd.DataFrame, fill: str, weights: Weights, *, share: float = 0.25) -> dict[str, _Compared]:
     """Verdicts that flip when the first `share` of the image in each order is filled."""
     step = round(share * STEPS)
-    gone = {method: curve_of(part, "deletion", method, fill)[:, step] < 0 for method in (*EXPLANATIONS, "random")}
+    gone = {method: curve_of(part, "deletion", method, fill)[:, step] < 0 for method in methods_of(part)}
     control = Control("chance", _share(gone["random"], weights))
-    return {
-        method: _Compared(
-            _share(gone[method], weights), control, _mean(gone[method].astype(float) - gone["random"], weights)
-        )
-        for method in EXPLANATIONS
-    }
+    lead = {method: _mean(gone[method].astype(float) - gone["random"], weights) for method in gone}
+    return {method: _Compared(_share(gone[method], weights), control, lead[method]) for method in gone}
 
 
 def agreement(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> list[Finding]:
@@ -104,59 +103,36 @@ def agreement(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> l
     findings = []
     for group, part, weights in groups(table, run):
         own, others = (part[name].to_numpy(float) for name in ("rank", "others_rank"))
-        control = Control(OTHERS, _mean(others, weights))
         difference = _mean((part["rank"] - part["others_rank"]).to_numpy(float), weights)
-        findings.append(
-            Finding(
-                f"rank-{group}",
-                "agreement",
-                "rank_correlation",
-                _mean(own, weights),
-                group,
-                control,
-                difference,
-                details=details,
-            )
-        )
+        ranks = _Compared(_mean(own, weights), Control(OTHERS, _mean(others, weights)), difference)
+        findings.append(ranks.finding(f"rank-{group}", "agreement", "rank_correlation", group, details=details))
         there = np.minimum(cells.sizes(places.get_indexer(part["id"])) - 1, parameters["others"])
         known = part["rank_share"].notna().to_numpy() & np.array([enough(count) for count in there], bool)
         if known.any():
             beyond = _share((part["rank_share"] <= LEVEL).to_numpy()[known], weights[known])
-            chance = Control("chance", Measure(LEVEL))
-            findings.append(
-                Finding(f"beyond-{group}", "agreement", "beyond_chance", beyond, group, chance, details=details)
-            )
+            about = (f"beyond-{group}", "agreement", "beyond_chance", beyond, group, Control("chance", Measure(LEVEL)))
+            findings.append(Finding(*about, details=details))
     return findings
 
 
 def stability(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> list[Finding]:
     """`<method>-<verdict>`: how alike an explanation is when made again; `flips-<verdict>`: what the noise does."""
+    again = {"noise of 1 in 255": "noise", "another seed": "seed"}
     findings = []
     for group, part, weights in groups(table, run):
         for method, name in EXPLANATIONS.items():
             other = part[f"{method}_other"].to_numpy(float)
             control = Control(OTHERS, _mean(other, weights))
-            again = {"noise of 1 in 255": "noise", "another seed": "seed"}
-            tried = [
-                Choice("repetition", what, _mean(own, weights), control, _mean(own - other, weights))
+            tried = {
+                what: _Compared(_mean(own, weights), control, _mean(own - other, weights))
                 for what, column in again.items()
                 if f"{method}_{column}" in part
                 for own in [part[f"{method}_{column}"].to_numpy(float)]
-            ]
-            first = tried[0]
-            findings.append(
-                Finding(
-                    f"{method}-{group}",
-                    "stability",
-                    "rank_correlation",
-                    first.measure,
-                    group,
-                    control,
-                    first.difference,
-                    tuple(tried),
-                    details={"method": method, "name": name},
-                )
-            )
+            }
+            choices = [one.choice("repetition", what) for what, one in tried.items()]
+            key, first = f"{method}-{group}", next(iter(tried.values()))
+            details = {"method": method, "name": name}
+            findings.append(first.finding(key, "stability", "rank_correlation", group, *choices, details=details))
         flips = _share(part["noise_turns"].to_numpy(bool), weights)
         findings.append(Finding(f"flips-{group}", "stability", "flip_rate", flips, group))
     return findings
@@ -170,22 +146,13 @@ def sanity(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> lis
         shared = part["network"].to_numpy()
         for method, name in EXPLANATIONS.items():
             levels = levels_of(table, method)
-            first, last, other, edges = (
-                part[f"{method}_{level}"].to_numpy(float) for level in (levels[0], levels[-1], OTHER, EDGES)
-            )
-            findings.append(
-                Finding(
-                    f"{method}-{group}",
-                    "sanity",
-                    "residual_correlation",
-                    _mean(last, weights, shared),
-                    group,
-                    Control("what the same random detector makes of other images", _mean(other, weights, shared)),
-                    _mean(last - other, weights, shared),
-                    beside={"classifier": _mean(first, weights, shared), "edges": _mean(edges, weights)},
-                    details={"method": method, "name": name},
-                )
-            )
+            columns = [f"{method}_{level}" for level in (levels[0], levels[-1], OTHER, EDGES)]
+            first, last, other, edges = (part[column].to_numpy(float) for column in columns)
+            control = Control("what the same random detector makes of other images", _mean(other, weights, shared))
+            left = _Compared(_mean(last, weights, shared), control, _mean(last - other, weights, shared))
+            beside = {"classifier": _mean(first, weights, shared), "edges": _mean(edges, weights)}
+            key, about = f"{method}-{group}", {"beside": beside, "details": {"method": method, "name": name}}
+            findings.append(left.finding(key, "sanity", "residual_correlation", group, **about))
     return findings
 
 
@@ -198,15 +165,13 @@ def one_colour(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) ->
         control = Control("the paper's settings", _share(paper, weights))
         few = _share((part["paper_segments"] <= 2).to_numpy(), weights)
         against = {name: _share(part[f"{name}_against"].to_numpy(bool), weights) for name in ("paper", "ours")}
+        both = _Compared(_share(ours, weights), control, _mean(ours.astype(float) - paper, weights))
+        red = {name: {"against": measure} for name, measure in against.items()}
+        beside = red["paper"] | {"few": few}
         findings += [
             Finding(
-                f"paper-{group}", "one_colour", "one_colour", control.measure, group,
-                beside={"against": against["paper"], "few": few}, details=details,
+                f"paper-{group}", "one_colour", "one_colour", control.measure, group, beside=beside, details=details
             ),
-            Finding(
-                f"ours-{group}", "one_colour", "one_colour", _share(ours, weights), group, control,
-                _mean(ours.astype(float) - paper, weights), beside={"against": against["ours"]},
-                details=details,
-            ),
-        ]  # fmt: skip
+            both.finding(f"ours-{group}", "one_colour", "one_colour", group, beside=red["ours"], details=details),
+        ]
     return findings

@@ -4,7 +4,7 @@ Every table has a row for each `group` (a verdict, or with `by="cell"` a cell of
 `low` and `high` (its 95 % interval) and `images`; samples are weighted up to the run.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -42,6 +42,17 @@ def curve_column(direction: str, method: str, fill: str, step: int) -> str:
     return f"{direction}_{method}_{fill}_{step}"
 
 
+def fills_of(table: pd.DataFrame, among: Sequence[Fill] = FILLS) -> list[Fill]:
+    """Those fills that a table of the study `faithfulness` knows; an older file may lack some."""
+    return [fill for fill in among if f"filled_{fill}" in table]
+
+
+def methods_of(table: pd.DataFrame) -> list[str]:
+    """The methods and controls whose curves a table of the study `faithfulness` holds."""
+    fills = fills_of(table)
+    return [one for one in METHODS if all(curve_column("deletion", one, fill, 1) in table for fill in fills)]
+
+
 def curve_of(table: pd.DataFrame, direction: str, method: str, fill: str) -> NDArray[np.float64]:
     """float64 (N, STEPS + 1): one curve of each row, the margin signed toward the verdict, ends and all."""
     inner = [table[curve_column(direction, method, fill, step)] for step in range(1, STEPS)]
@@ -65,7 +76,7 @@ def curves(table: pd.DataFrame, run: Run, *, by: By = "verdict") -> pd.DataFrame
     """
     rows = []
     for group, part, weights in groups(table, run, by):
-        for fill in (*FILLS, "unseen"):
+        for fill in (*fills_of(table), "unseen"):
             for method, name, direction, found in _all_curves(part, fill):
                 about = {"group": group, "method": method, "name": name, "fill": fill, "direction": direction}
                 for step in range(STEPS + 1):
@@ -82,8 +93,8 @@ def turned(table: pd.DataFrame, run: Run, *, share: float = 0.25, by: By = "verd
     step = round(share * STEPS)
     rows = []
     for group, part, weights in groups(table, run, by):
-        for method in METHODS:
-            for fill in FILLS:
+        for method in methods_of(table):
+            for fill in fills_of(table):
                 gone = curve_of(part, "deletion", method, fill)[:, step] < 0
                 about = {"group": group, "method": method, "fill": fill}
                 rows.append({**about, **weighted_share(gone, weights)._asdict()})
@@ -99,7 +110,7 @@ def scores(table: pd.DataFrame, run: Run, *, by: By = "verdict") -> pd.DataFrame
     """
     rows = []
     for group, part, weights in groups(table, run, by):
-        for fill in (*FILLS, "unseen"):
+        for fill in (*fills_of(table), "unseen"):
             for method, (name, values) in scored(part, fill).items():
                 about = {"group": group, "method": method, "name": name, "fill": fill}
                 rows.append({**about, **weighted_mean(values, weights)._asdict()})
@@ -118,11 +129,11 @@ def excess(table: pd.DataFrame, run: Run, *, by: By = "verdict") -> pd.DataFrame
     """
     rows = []
     for group, part, weights in groups(table, run, by):
-        for fill in (*FILLS, "unseen"):
+        for fill in (*fills_of(table), "unseen"):
             found = scored(part, fill)
             bars = {key: one for key, one in found.items() if key not in EXPLANATIONS}
             best = max(bars, key=lambda key: float(np.average(bars[key][1], weights=weights)))
-            for method in EXPLANATIONS:
+            for method in (one for one in EXPLANATIONS if one in found):
                 about = {"group": group, "method": method, "fill": fill, "control": bars[best][0]}
                 difference = found[method][1] - bars[best][1]
                 rows.append({**about, **weighted_mean(difference, weights)._asdict()})
@@ -131,8 +142,8 @@ def excess(table: pd.DataFrame, run: Run, *, by: By = "verdict") -> pd.DataFrame
 
 def _all_curves(part: pd.DataFrame, fill: str) -> Iterator[tuple[str, str, str, NDArray[np.float64]]]:
     """Method, its name, direction and float64 (N, STEPS + 1), reversed controls included."""
-    wanted = UNSEEN if fill == "unseen" else (fill,)
-    for method in METHODS:
+    wanted = fills_of(part, UNSEEN) if fill == "unseen" else [fill]
+    for method in methods_of(part):
         found = {
             direction: np.mean([curve_of(part, direction, method, one) for one in wanted], axis=0)
             for direction in DIRECTIONS
@@ -148,9 +159,9 @@ def _all_curves(part: pd.DataFrame, fill: str) -> Iterator[tuple[str, str, str, 
 
 def scored(part: pd.DataFrame, fill: str) -> dict[str, tuple[str, NDArray[np.float64]]]:
     """Method -> its name and score of each row. Reversing an order swaps deletion and insertion: its score is minus."""
-    wanted = UNSEEN if fill == "unseen" else (fill,)
+    wanted = fills_of(part, UNSEEN) if fill == "unseen" else [fill]
     found: dict[str, tuple[str, NDArray[np.float64]]] = {}
-    for method in METHODS:
+    for method in methods_of(part):
         score = np.mean([score_of(part, method, one) for one in wanted], axis=0)
         if method in EXPLANATIONS:
             found[method] = EXPLANATIONS[method], score

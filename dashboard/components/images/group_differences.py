@@ -1,18 +1,18 @@
 """Group differences: how the images that a filter finds differ from others in category, looks and studies."""
 
-import re
 from dataclasses import replace
 
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
+from core.findings.differences import Difference
+from core.findings.words.differences import tell
 from core.runs.filter import Filter
-from core.studies.clusters.differences import FACT_WORDS
-from core.studies.clusters.words import Words, differences
+from core.studies.clusters.differences import FACTS, differences
 from core.studies.store import find_studies
 from dashboard.components.glossary import explain
-from dashboard.components.plain import plain
+from dashboard.components.studies.finding_words import markdown
 from dashboard.services import library
 from dashboard.services.library import Opened
 
@@ -55,9 +55,9 @@ def _draw_words(opened: Opened, wanted: Filter, positions: NDArray[np.intp]) -> 
     )
 
 
-def _draw_list(title: str, words: Words) -> None:
+def _draw_list(title: str, found: list[Difference]) -> None:
     st.markdown(f"**{title}**")
-    said = [f"- {written(text)}" for _, text in words[:SHOWN]]
+    said = [f"- {markdown(tell(one))}" for one in found[:SHOWN]]
     st.markdown("\n".join(said or ["- no clear difference"]))
 
 
@@ -82,16 +82,11 @@ def _words(
     inside: bytes,
     others: bytes,
     but: tuple[str, ...],
-) -> tuple[Words, Words]:
+) -> tuple[list[Difference], list[Difference]]:
     """Compare the images themselves, and the studies' columns."""
     every = np.arange(len(_opened.table))
     one, other = (np.isin(every, np.frombuffer(positions, np.intp)) for positions in (inside, others))
     rows = _opened.run.predictions.reset_index(drop=True)
     own = differences(one, other, rows, but=but)
     studies = find_studies(_opened.run).answers
-    return own, differences(one, other, rows, studies=studies, but=(*but, "category", *FACT_WORDS))
-
-
-def written(text: str) -> str:
-    """Write a difference as Markdown, with the quantity in bold and its numbers after it."""
-    return re.sub(r"^(.*)( \([^()]*\)|: [^:]*)$", r"**\1**\2", plain(text), flags=re.DOTALL)
+    return own, differences(one, other, rows, studies=studies, but=(*but, "category", *FACTS))

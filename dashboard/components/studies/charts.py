@@ -51,12 +51,11 @@ def response(rates: pd.DataFrame) -> go.Figure:
 
 
 @kept
-def carried(rows: pd.DataFrame, *, column: str, own: float | None, hue: str, x: str) -> go.Figure:
+def carried(rows: pd.DataFrame, *, own: float | None, hue: str, x: str) -> go.Figure:
     """Verdicts on images from elsewhere, a dot with its interval a source, the test set's own rate dashed.
 
     Args:
-        rows: `name`, `column`, `low`, `high`, `images`; drawn from the top down.
-        column: the share to draw, 0 to 1.
+        rows: `name`, `value`, `low`, `high`, `n`, shares of 0 to 1; drawn from the top down.
         own: the same share on the run's own images.
         hue: the class whose colour the dots have.
         x: title of the axis.
@@ -65,19 +64,19 @@ def carried(rows: pd.DataFrame, *, column: str, own: float | None, hue: str, x: 
     layout = {"template": TEMPLATE, "margin": {"l": 8, "r": 28, "t": 8, "b": 8}, "height": height, "showlegend": False}
     figure = go.Figure(layout=layout)
     figure.add_scatter(
-        x=rows[column],
+        x=rows["value"],
         y=rows["name"],
         mode="markers",
         marker={"size": 10, "symbol": SYMBOLS[hue], "color": CLASS_COLOURS[hue]},
         error_x={
             "type": "data",
-            "array": rows["high"] - rows[column],
-            "arrayminus": rows[column] - rows["low"],
+            "array": rows["high"] - rows["value"],
+            "arrayminus": rows["value"] - rows["low"],
             "color": GREY,
             "thickness": 1.5,
             "width": 4,
         },
-        customdata=rows[["low", "high", "images"]],
+        customdata=rows[["low", "high", "n"]],
         hovertemplate="%{y}: %{x:.1%} (%{customdata[0]:.1%} to %{customdata[1]:.1%}) of %{customdata[2]:,}"
         "<extra></extra>",
     )

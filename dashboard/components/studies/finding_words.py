@@ -7,10 +7,11 @@ import streamlit as st
 
 from core.findings.finding import Finding
 from core.findings.lines import Line, Span, joined
+from core.findings.numbers import signed
 from core.findings.words import tell
 from core.findings.words.told import Told
 from dashboard.components.plain import inline
-from dashboard.components.words import CLASS_WORDS
+from dashboard.components.words import CLASS_WORDS, percent
 
 PLAIN_CLASS_WORDS = {name: words.replace("*", "") for name, words in CLASS_WORDS.items()}
 
@@ -38,6 +39,16 @@ def _card(told: Told) -> None:
         st.caption(markdown(rest))
     if told.standing:
         st.caption(markdown(told.standing))
+
+
+def card(one: Finding) -> None:
+    """Draw a finding with its number large, where it has a label, above its sentences."""
+    told = tell(one)
+    if told.label and one.measure.known:
+        share = one.about.unit == "share"
+        st.markdown(f"### {percent(one.measure.value, 0) if share else signed(one.measure.value)}")
+        st.markdown(markdown(told.label))
+    st.caption(markdown(joined([told.answer, told.control])))
 
 
 def bullets(found: Iterable[Finding]) -> None:

@@ -7,8 +7,6 @@ import streamlit as st
 
 from core.findings.finding import Finding
 from core.findings.words import transfer
-from core.images.generator_names import generator_name
-from core.studies.out_of_distribution.study import AS_CIFAKE, EVERY_FILTER, GENERATOR, OWN, PHOTOGRAPHS
 from core.studies.study import Answer
 from dashboard.components.charts import style as charts
 from dashboard.components.plain import figure_text, plain
@@ -30,43 +28,25 @@ def draw_transfer(opened: Opened, answer: Answer) -> None:
     """The sentences, and a chart of each kind of images."""
     if told := transfer.overall(answer.findings):
         st.markdown(strong(told))
-    table = answer.table[answer.table["encoding"].isin([AS_CIFAKE]) | (answer.table["kind"] == OWN)]
-    own = table[table["kind"] == OWN].set_index("source")["share_real"]
     with st.grid(2, min_column_width=340, gap="large") as grid:
         with grid.cell():
             st.markdown("#### Pictures by other generators")
-            rows = table[(table["kind"] == GENERATOR) & (table["source"] != "all")].sort_values("share_real")
-            if rows.empty:
-                st.caption("They were not at hand when this was measured.")
-            else:
-                figure = evidence_charts.carried(
-                    rows.assign(name=rows["source"].map(generator_name).map(figure_text)),
-                    column="share_real",
-                    own=float(own["FAKE"]) if "FAKE" in own else None,
-                    hue="REAL",
-                    x="called REAL, so they pass",
-                )
-                charts.show(figure, key="evidence.generators", alt="Share called REAL, by generator")
-                st.caption(f"Dashed: FAKE images of {plain(opened.run.manifest['set'])} that it calls REAL.")
+            _carried(opened, answer.finding("generators"), "generator", hue="REAL", x="called REAL, so they pass")
         with grid.cell():
             st.markdown("#### Ordinary photographs, made small by")
-            rows = table[(table["kind"] == PHOTOGRAPHS) & (table["filter"] != EVERY_FILTER)].sort_values("share_real")
-            if rows.empty:
-                st.caption("They were not at hand when this was measured.")
-            else:
-                figure = evidence_charts.carried(
-                    accused(rows).assign(name=rows["filter"].map(figure_text)),
-                    column="share_fake",
-                    own=1 - float(own["REAL"]) if "REAL" in own else None,
-                    hue="FAKE",
-                    x="called FAKE, so they are accused",
-                )
-                charts.show(figure, key="evidence.photographs", alt="Share called FAKE, by resampling filter")
-                st.caption(f"Dashed: REAL images of {plain(opened.run.manifest['set'])} that it calls FAKE.")
+            _carried(opened, answer.finding("photographs"), "filter", hue="FAKE", x="called FAKE, so they are accused")
     bullets(chosen(answer))
     study_download(opened, answer)
 
 
-def accused(rows: pd.DataFrame) -> pd.DataFrame:
-    """Rows of the study with the share called FAKE and its interval."""
-    return rows.assign(share_fake=1 - rows["share_real"], low=1 - rows["high"], high=1 - rows["low"])
+def _carried(opened: Opened, found: Finding | None, kind: str, *, hue: str, x: str) -> None:
+    """The share called one class under each choice of a kind, beside the run's own images of the other."""
+    if found is None:
+        st.caption("They were not at hand when this was measured.")
+        return
+    tried = [(one.value, one.measure) for one in found.choices if one.kind == kind]
+    rows = pd.DataFrame([{"name": figure_text(name), **vars(measure)} for name, measure in tried])
+    own = None if found.control is None else found.control.measure.value
+    figure = evidence_charts.carried(rows, own=own, hue=hue, x=x)
+    charts.show(figure, key=f"evidence.{found.key}", alt=f"Share called {hue}, by {kind}")
+    st.caption(f"Dashed: {found.group} images of {plain(opened.run.manifest['set'])} that it calls {hue}.")

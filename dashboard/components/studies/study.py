@@ -29,9 +29,9 @@ Summary = Callable[..., pd.DataFrame]
 NUMBER_NAMES = {"value": "value", "low": "95 % from", "high": "to", "images": "images"}
 
 
-def command(opened: Opened, *names: str) -> str:
-    """What to type for studies of this run."""
-    some = f" --images {ENOUGH}" if len(opened.run) > ENOUGH and not set(names) <= set(QUICK) else ""
+def command(opened: Opened, *names: str, there: bool = False) -> str:
+    """What to type for studies of this run; where they are `there`, for what their files lack."""
+    some = f" --images {ENOUGH}" if len(opened.run) > ENOUGH and not (there or set(names) <= set(QUICK)) else ""
     return f"python -m core.studies {' '.join(names)} --run {shlex.quote(opened.run.name)}{some}"
 
 
@@ -101,7 +101,7 @@ def _summary(_opened: Opened, _answer: Answer, _make: Summary, stamp: str, by: B
     try:
         return _make(_answer.table, _opened.run, by=by)
     except KeyError as error:
-        again = f"make it again with `{command(_opened, _answer.about['study'])}`"
+        again = f"make it again with `{command(_opened, _answer.about['study'], there=True)}`"
         raise ContractError(f"{_answer.path} has no column {error}, it is of another version; {again}") from error
 
 

@@ -1,7 +1,6 @@
 """Parts of the page Data: the audit's findings, worst first, with the images behind them."""
 
 from collections.abc import Sequence
-from math import isfinite
 
 import streamlit as st
 
@@ -58,8 +57,8 @@ def headlines(opened: Opened, audit: Answer, found: Sequence[Concern], duplicate
             _headline(
                 "Strongest cue",
                 found[0].name.title,
-                f"Alone it ranks {100 * found[0].alone.value:.0f} of 100 pairs of a REAL and a FAKE image correctly; "
-                "guessing gets 50.",
+                f"Alone it ranks {100 * found[0].cue.measure.value:.0f} of 100 pairs of a REAL and a FAKE image "
+                "correctly; guessing gets 50.",
             )
         _headline(
             "Logistic-regression baseline",
@@ -105,33 +104,26 @@ def told(audit: Answer, key: str) -> Told:
     return Told(Line()) if found is None else words.tell(found)
 
 
-def _verdict(audit: Answer, one: Concern) -> Line:
-    """Say how well a cue separates the classes, and whether the detector leans on it."""
-    cue, lean = audit.finding(one.cue), audit.finding(one.lean)
-    return Line() if cue is None or lean is None else audit_words.verdict(cue, lean)
-
-
-def concern_row(opened: Opened, audit: Answer, group: Sequence[Concern], probes: Answer | None) -> None:
+def concern_row(opened: Opened, group: Sequence[Concern], probes: Answer | None) -> None:
     """Draw a cue, or several that belong together: a verdict, the distribution, the images, and the numbers, folded."""
     with st.container(border=True):
         band = st.grid(2, min_column_width=320, gap="large")
         with band.cell():
             if len(group) == 1:
-                draw_spread(opened, audit, group[0])
+                draw_spread(opened, group[0])
             else:
                 for one, tab in zip(group, st.tabs([plain(one.name.title) for one in group]), strict=True):
                     with tab:
-                        draw_spread(opened, audit, one)
-                        _more(opened, audit, one)
+                        draw_spread(opened, one)
+                        _more(opened, one)
         with band.cell():
             with st.container(horizontal=True, vertical_alignment="center", gap="small"):
                 title = plain(listed([one.name.title for one in group]))
                 st.markdown(f"#### {title[0]}{title[1:].lower()}", width="content")
-                cue = audit.finding(group[0].cue)
-                how = "hardly" if cue is None else audit_words.how_well(cue)
+                how = audit_words.how_well(group[0].cue)
                 if icon := ICONS.get(how):
                     st.badge(f"tells {how}", icon=icon, color="gray")
-            said = {one.name.title: _verdict(audit, one) for one in group}
+            said = {one.name.title: audit_words.verdict(one.cue, one.lean) for one in group}
             alike = len(set(said.values())) == 1
             for title, verdict in list(said.items())[: 1 if alike else len(said)]:
                 name = f"{title}: " if not alike else "Each: " if len(group) > 1 else ""
@@ -139,15 +131,15 @@ def concern_row(opened: Opened, audit: Answer, group: Sequence[Concern], probes:
             if probes is not None and audit_words.rests(_changed(opened, probes, group[0].key)):
                 st.markdown("Changed by force it flips many verdicts all the same: these rest on it.")
             if len(group) == 1:
-                _more(opened, audit, group[0])
+                _more(opened, group[0])
             _grey(opened, group)
             with st.expander("Numbers and experiments"):
-                _sentences(opened, audit, group, probes)
+                _sentences(opened, group, probes)
 
 
-def _more(opened: Opened, audit: Answer, one: Concern) -> None:
+def _more(opened: Opened, one: Concern) -> None:
     """Say which class has more of it, and offer the images."""
-    if beside := told(audit, one.cue).aside:
+    if beside := words.tell(one.cue).aside:
         st.caption(markdown(beside))
     _buttons(opened, one)
 
@@ -161,16 +153,16 @@ def _grey(opened: Opened, group: Sequence[Concern]) -> None:
     st.caption(coloured(f"Entirely grey, or nearly ({GREY} and more): {said} images."))
 
 
-def _sentences(opened: Opened, audit: Answer, group: Sequence[Concern], probes: Answer | None) -> None:
+def _sentences(opened: Opened, group: Sequence[Concern], probes: Answer | None) -> None:
     for one in group:
-        cue, lean = told(audit, one.cue), told(audit, one.lean)
+        cue, lean = words.tell(one.cue), words.tell(one.lean)
         st.markdown(markdown(joined([cue.answer, cue.control])))
         st.markdown(markdown(joined([lean.answer, lean.control])))
         if lean.aside:
             st.caption(markdown(lean.aside))
-        if isfinite(one.right.value):
-            ends = f"{percent(one.right.low)} to {percent(one.right.high)}"
-            st.caption(f"Of each class it calls on average {percent(one.right.value)} of these right ({ends}).")
+        if (right := one.lean.beside.get("right")) is not None:
+            ends = f"{percent(right.low)} to {percent(right.high)}"
+            st.caption(f"Of each class it calls on average {percent(right.value)} of these right ({ends}).")
     changed = _changed(opened, probes, group[0].key) if probes is not None else []
     if changed:
         also = " All three are changed at once." if len(group) > 1 else ""
@@ -194,7 +186,7 @@ def _buttons(opened: Opened, one: Concern) -> None:
                 address.go("explore", run=opened.run.name, wanted=wanted)
 
 
-def draw_spread(opened: Opened, audit: Answer, one: Concern, *, title: bool = False) -> None:
+def draw_spread(opened: Opened, one: Concern, *, title: bool = False) -> None:
     """Draw the distribution of a statistic over the classes."""
     if title:
         st.markdown(f"**{plain(one.name.title)}**")
@@ -203,17 +195,18 @@ def draw_spread(opened: Opened, audit: Answer, one: Concern, *, title: bool = Fa
         return
     real = (opened.table["label"] == "REAL").to_numpy(bool)
     frame = histogram(opened.table[column], real)
-    alt = f"{one.name.title} of REAL and of FAKE images: {told(audit, one.cue).answer}"
+    alt = f"{one.name.title} of REAL and of FAKE images: {words.tell(one.cue).answer}"
     charts.show(audit_charts.spread(frame, one.name.about), key=key_of("data.spread", one.key), alt=alt)
 
 
-def harmless(opened: Opened, audit: Answer, found: Sequence[Concern]) -> None:
+def harmless(opened: Opened, found: Sequence[Concern]) -> None:
     """Draw what separates the classes hardly or not at all, in small."""
     with st.grid(3, min_column_width=260, gap="large") as grid:
         for one in found:
             with grid.cell():
-                draw_spread(opened, audit, one, title=True)
-                st.caption(markdown(joined([told(audit, one.cue).answer, told(audit, one.cue).control])))
+                draw_spread(opened, one, title=True)
+                cue = words.tell(one.cue)
+                st.caption(markdown(joined([cue.answer, cue.control])))
                 _buttons(opened, one)
 
 

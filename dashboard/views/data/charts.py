@@ -7,9 +7,9 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
+from core.findings.finding import Measure
 from core.images.labels import CLASSES
 from core.images.palette import CLASS_COLOURS, GREY, rgb
-from core.metrics.intervals import Estimate
 from core.studies.audit.summary import Concern
 from dashboard.components.charts.figure_cache import kept
 from dashboard.components.charts.style import MARGIN, error_bars, new_figure
@@ -22,7 +22,7 @@ MOST_NAMES = 8
 
 
 @kept
-def told_apart(found: Sequence[Concern], network: Estimate) -> go.Figure:
+def told_apart(found: Sequence[Concern], network: Measure) -> go.Figure:
     """Plot for each statistic, worst first, its AUROC alone and the detector's where the statistic cannot help.
 
     Args:
@@ -30,10 +30,10 @@ def told_apart(found: Sequence[Concern], network: Estimate) -> go.Figure:
         network: the detector's AUROC over all images.
     """
     figure = new_figure(height=110 + 34 * len(found))
-    rows: dict[str, tuple[list[Estimate], dict[str, Any]]] = {
-        "by this alone": ([one.alone for one in found], {"color": GREY, "symbol": "circle", "size": 11}),
+    rows: dict[str, tuple[list[Measure], dict[str, Any]]] = {
+        "by this alone": ([one.cue.measure for one in found], {"color": GREY, "symbol": "circle", "size": 11}),
         "by the detector, where this cannot help": (
-            [one.without for one in found],
+            [one.lean.measure for one in found],
             {"color": DETECTOR, "symbol": "diamond-open", "size": 11, "line": {"width": 2.2}},
         ),
     }
@@ -64,7 +64,8 @@ def told_apart(found: Sequence[Concern], network: Estimate) -> go.Figure:
         showgrid=False,
         title=None,
     )
-    values = [value for one in found for value in (*one.alone[:3], *one.without[:3]) if isfinite(value)]
+    measures = [measure for one in found for measure in (one.cue.measure, one.lean.measure)]
+    values = [value for one in measures for value in (one.value, one.low, one.high) if isfinite(value)]
     figure.update_xaxes(
         title="AUROC x 100: of 100 pairs, so many are ranked correctly",
         range=[min([0.48, *values]) - 0.01, 1.03],

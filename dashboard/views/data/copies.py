@@ -1,16 +1,15 @@
 """Copies and near copies on the page Data: counts that open in Explore, and pairs as pictures."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
+from core.findings.finding import Finding
 from core.runs.filter import Filter
 from core.studies.audit.pictures import training_pictures
-from core.studies.audit.summary import copy_counts, copy_pairs
+from core.studies.audit.summary import copy_pairs
+from core.studies.copies.findings import COUNTED
 from core.studies.copies.nearest_copy import FILE, NEAR, SHOWN
 from core.studies.study import Answer
 from dashboard.components.offers import offer_training_images
@@ -37,33 +36,35 @@ WHAT = {
 def draw_counts(opened: Opened, duplicates: Answer) -> None:
     """Draw the number of copies of each kind, each a button that opens them."""
     with st.grid(2, min_column_width=330, gap="large") as grid:
-        for side, rows in copy_counts(duplicates, opened.run).groupby("side", sort=False):
+        for side, where in WHERE.items():
+            keys = {key: kind for key, (column, kind) in COUNTED.items() if column == side}
+            found = [(kind, one) for key, kind in keys.items() if (one := duplicates.finding(key)) is not None]
             with grid.cell():
-                st.markdown(f"**Also {WHERE[side]}**")
-                for row in rows.to_dict("records"):
-                    _count(opened, row)
-                if not rows["checked"].all():
+                st.markdown(f"**Also {where}**")
+                for kind, one in found:
+                    _count(opened, side, kind, one)
+                if not all(one.measure.known for _, one in found):
                     offer_training_images(
-                        f"With the training images available, run {code(command(opened, 'duplicates'))} again.",
+                        f"With the training images available, run {code(command(opened, 'duplicates') + ' --all')}.",
                         library.maker(opened.run),
                         key=f"data.fetch.{side}",
                     )
 
 
-def _count(opened: Opened, row: Mapping[str, Any]) -> None:
-    what, count = WHAT[row["kind"]], row["count"]
-    if not row["checked"]:
+def _count(opened: Opened, side: str, kind: str, one: Finding) -> None:
+    what, about = WHAT[kind], one.details
+    if not one.measure.known:
         st.caption(f"{what.capitalize()}: not checked, because the training images were not available.")
-    elif not count:
+    elif not about["count"]:
         st.caption(f"{what.capitalize()}: none.")
     else:
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            key = f"data.{row['side']}.{row['kind']}"
-            if st.button(f"{count:,}", icon=":material/grid_view:", key=key, help="Show them in Explore."):
-                wanted = Filter().choosing(f"duplicates.{row['side']}", [row["kind"]])
+            key = f"data.{side}.{kind}"
+            if st.button(f"{about['count']:,}", icon=":material/grid_view:", key=key, help="Show them in Explore."):
+                wanted = Filter().choosing(f"duplicates.{side}", [kind])
                 address.go("explore", run=opened.run.name, wanted=wanted)
-            sides = f"{row['real']:,} {CLASS_WORDS['REAL']}, {row['fake']:,} {CLASS_WORDS['FAKE']}"
-            clash = f"; **{row['other_class']:,} of the other class**" if row["other_class"] else ""
+            sides = f"{about['real']:,} {CLASS_WORDS['REAL']}, {about['fake']:,} {CLASS_WORDS['FAKE']}"
+            clash = f"; **{about['other_class']:,} of the other class**" if about["other_class"] else ""
             st.markdown(f"{what}: {sides}{clash}", width="stretch")
 
 

@@ -2,10 +2,11 @@
 
 import streamlit as st
 
+from core.findings.finding import Measure
 from core.findings.lines import joined
 from core.findings.words import audit as words
 from core.findings.words import tell
-from core.studies.audit.summary import concerns, estimate, rings, yardsticks
+from core.studies.audit.summary import concerns, rings, yardsticks
 from dashboard.components.charts import style as charts
 from dashboard.components.glossary import explain
 from dashboard.components.plain import code, plain
@@ -18,7 +19,7 @@ from dashboard.views.data import charts as audit_charts
 from dashboard.views.data.copies import draw_counts, draw_pairs
 
 opened = library.current()
-audit, duplicates = readable(opened, "audit"), readable(opened, "duplicates", concluded=False)
+audit, duplicates = readable(opened, "audit"), readable(opened, "duplicates")
 heading(
     "What could it learn that is not AI?",
     f"If the REAL images of **{plain(opened.run.manifest['set'])}** were simply brighter, or smaller as files, a "
@@ -55,12 +56,9 @@ section(
         "the training images where available. Matched: in the same twentieth of all images.",
     ),
 )
-network = estimate(audit.table[audit.table["kind"] == "network"].iloc[0], "auroc")
-charts.show(
-    audit_charts.told_apart(found, network),
-    key="data.apart",
-    alt=" ".join(str(parts.told(audit, one.cue).answer) for one in found),
-)
+network = next((one.lean.control.measure for one in found if one.lean.control is not None), Measure(float("nan")))
+told_apart = " ".join(str(tell(one.cue).answer) for one in found)
+charts.show(audit_charts.told_apart(found, network), key="data.apart", alt=told_apart)
 
 st.space("small")
 section(
@@ -77,12 +75,12 @@ if flaws and probes is not None:
         "differ less in it than the experiment changes it."
     )
 for group in parts.together(flaws):
-    parts.concern_row(opened, audit, group, probes)
+    parts.concern_row(opened, group, probes)
 if not flaws:
     st.markdown("No single cue separates the classes by more than ten cues might by chance.")
 if rest := [one for one in facts if not one.is_flaw]:
     with st.expander(f"{len(rest)} that separate the classes hardly or not at all", expanded=not flaws):
-        parts.harmless(opened, audit, rest)
+        parts.harmless(opened, rest)
 
 st.space("small")
 band = st.grid(2, min_column_width=340, gap="large")
@@ -122,8 +120,8 @@ else:
     draw_counts(opened, duplicates)
     leak = next((one for one in found if one.key == "leak"), None)
     if leak is not None:
-        st.markdown(markdown(parts.told(audit, leak.cue).whole))
-        st.caption(markdown(parts.told(audit, leak.lean).whole))
+        st.markdown(markdown(tell(leak.cue).whole))
+        st.caption(markdown(tell(leak.lean).whole))
     inside = [tell(one).whole for one in audit.findings if one.quantity == "copies"]
     if inside:
         st.caption(markdown(joined(inside)))

@@ -32,8 +32,9 @@ def draw_summary(opened: Opened, answer: Answer) -> None:
         "neighbours, so that one deal is like few throws of a coin and may end well above or below."
     )
     if _among_own(answer):
+        again = code(f"{command(opened, 'neighbours')} --all")
         offer_training_images(
-            f"With its training images at hand, run {code(command(opened, 'neighbours'))} again to look among those.",
+            f"With its training images at hand, run {again} to look among those.",
             library.maker(opened.run),
             key="evidence.fetch",
         )

@@ -8,9 +8,6 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from core.findings import words
-from core.findings.finding import Finding
-from core.findings.lines import joined
 from core.images.decoding import pixels_sha256
 from core.runs.guide import Cast
 from core.studies.study import Answer
@@ -18,7 +15,7 @@ from core.system.folders import ContractError
 from dashboard.components.explanations.asking import Known, Subject, ask
 from dashboard.components.explanations.follow import keep_up, waiting
 from dashboard.components.plain import code, with_code
-from dashboard.components.studies.finding_words import markdown
+from dashboard.components.studies.finding_words import card
 from dashboard.components.studies.study import command
 from dashboard.components.words import percent
 from dashboard.services import library
@@ -84,15 +81,7 @@ def measured(told: Told, study: str, *keys: str) -> None:
     with st.grid(3, min_column_width=240) as grid:
         for one in found:
             with grid.cell(), st.container(border=True, height="stretch", gap="small"):
-                _card(one)
-
-
-def _card(one: Finding) -> None:
-    told = words.tell(one)
-    if told.label and one.measure.known:
-        st.markdown(f"### {percent(one.measure.value, 0)}")
-        st.markdown(markdown(told.label))
-    st.caption(markdown(joined([told.answer, told.control])))
+                card(one)
 
 
 def asked(

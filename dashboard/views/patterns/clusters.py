@@ -8,6 +8,8 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from core.explainers.overlay import common_scale, draw_image, draw_map
+from core.findings import words
+from core.findings.words.differences import tell
 from core.runs.filter import Filter
 from core.runs.pictures import Pictures
 from core.studies.clusters.summary import Card, read_cards, worst_card
@@ -16,8 +18,7 @@ from core.studies.registry import MODULES
 from core.studies.study import Answer
 from core.system.folders import ContractError
 from dashboard.components.images.grid import image_grid
-from dashboard.components.images.group_differences import written
-from dashboard.components.plain import plain
+from dashboard.components.studies.finding_words import markdown
 from dashboard.components.words import CLASS_WORDS, percent
 from dashboard.services import address, library
 from dashboard.services.library import Opened
@@ -55,11 +56,16 @@ def members(space: str, number: int, *, wrong: bool = False) -> Filter:
     return found.choosing("correct", ["wrong"]) if wrong else found
 
 
+def name_of(card: Card) -> str:
+    """A cluster's name beside its bar."""
+    return f"cluster {card.number}"
+
+
 def rates(cards: Sequence[Card]) -> pd.DataFrame:
     """The cards' error rates as `components.charts.bars.rate_bars` draws them."""
     return pd.DataFrame(
         {
-            "value": [f"cluster {card.number}" for card in cards],
+            "value": list(map(name_of, cards)),
             "images": [card.images for card in cards],
             "wrong": [card.errors for card in cards],
             "rate": [card.error_rate.value for card in cards],
@@ -80,11 +86,12 @@ def worst_of(cards: Mapping[str, Sequence[Card]]) -> tuple[str, Card] | None:
     return max(found, key=lambda one: one[1].error_rate.low, default=None)
 
 
-def draw_worst(opened: Opened, worst: tuple[str, Card] | None, space: str) -> bool:
+def draw_worst(opened: Opened, answer: Answer, worst: tuple[str, Card] | None, space: str) -> bool:
     """Say in which cluster of all it errs most, and lead there.
 
     Args:
         opened: the run.
+        answer: the study of clusters.
         worst: from `worst_of`.
         space: whose clusters are shown now.
 
@@ -95,13 +102,12 @@ def draw_worst(opened: Opened, worst: tuple[str, Card] | None, space: str) -> bo
         st.markdown("**No cluster certainly errs more than its verdict as a whole**: errors are spread over all.")
         return False
     whose, card = worst
-    rate = card.error_rate
     other = "" if whose == space else f" The picture now shows the other clusters, {SPACE_NAMES[space].lower()}."
+    found = answer.finding(f"worst-{whose}-{card.verdict}")
     st.markdown(
-        f"**Look first at cluster {card.number} {SPACE_NAMES[whose].lower()}**: of its {card.images:,} images called "
-        f"{CLASS_WORDS[card.verdict]} **{percent(rate.value)} are wrong** ({percent(rate.low)} to "
-        f"{percent(rate.high)}), against {percent(card.verdict_error_rate)} of all called so."
-        f" Doubt {CLASS_WORDS[card.verdict]} verdicts on images like these first. {_apart(card)}{other}"
+        f"**Look first at cluster {card.number} {SPACE_NAMES[whose].lower()}**. "
+        f"{'' if found is None else markdown(words.tell(found).whole)} Doubt {CLASS_WORDS[card.verdict]} verdicts on "
+        f"images like these first. {_apart(card)}{other}"
     )
     with st.container(horizontal=True):
         only = f"See the {card.errors:,} wrong ones"
@@ -115,8 +121,8 @@ def draw_worst(opened: Opened, worst: tuple[str, Card] | None, space: str) -> bo
 def _apart(card: Card) -> str:
     """What sets a cluster apart, first of all for the eye."""
     if card.visible:
-        return f"What sets it apart: {plain(card.words[0])}."
-    told = f" What does, no eye can see: {plain(card.words[0])}." if card.words else ""
+        return f"What sets it apart: {markdown(tell(card.apart[0]))}."
+    told = f" What does, no eye can see: {markdown(tell(card.apart[0]))}." if card.apart else ""
     return f"Nothing visible sets it apart.{told}"
 
 
@@ -146,10 +152,10 @@ def _draw_card(opened: Opened, card: Card, space: str, pictures: Pictures, scale
         with st.container(width=FACE, gap="small"):
             _draw_faces(card, scale)
         with st.container(width="stretch", gap=None):
-            if card.words:
+            if card.apart:
                 st.caption(f"Compared with other {card.verdict} verdicts")
                 nothing = [] if card.visible else ["nothing visible sets it apart"]
-                st.markdown("\n".join(f"- {words}" for words in (*nothing, *map(written, card.words))))
+                st.markdown("\n".join(f"- {one}" for one in (*nothing, *(markdown(tell(one)) for one in card.apart))))
             else:
                 st.caption(f"Nothing that is known sets it apart from other {card.verdict} verdicts by much.")
     st.caption("Most typical, the nearest to its middle first")

@@ -36,7 +36,7 @@ worst = clusters.worst_of(cards)
 SPACE = Setting("space", worst[0] if worst else "features", choices=tuple(SPACES))
 VERDICT = Setting("verdict", worst[1].verdict if worst else "FAKE", choices=VERDICTS)
 space = SPACE.value
-if clusters.draw_worst(opened, worst, space) and worst is not None:
+if clusters.draw_worst(opened, answer, worst, space) and worst is not None:
     SPACE.set(worst[0])
     VERDICT.set(worst[1].verdict)
     scroll.ask_for(clusters.anchor(worst[0], worst[1].number))
@@ -81,7 +81,8 @@ with st.grid(2, min_column_width=340, gap="large"):
             overall = mine[0].verdict_error_rate
             key, title = f"patterns.rates.{space}.{verdict}", f"Error rates, a button for each cluster of {verdict}."
             if clicked := rate_bars(clusters.rates(mine), overall=overall, key=key, title=title):
-                wanted = clusters.members(space, int(clicked.removeprefix("cluster ")), wrong=True)
+                number = {clusters.name_of(card): card.number for card in mine}[clicked]
+                wanted = clusters.members(space, number, wrong=True)
                 address.go("explore", run=run, wanted=wanted)
 
 st.space("small")

@@ -1,13 +1,15 @@
 """The command that prints findings: of the shipped runs, as a table, as data, and against what they were."""
 
 import json
-from pathlib import Path
+import re
+import shlex
 
 import pytest
 
 from core.findings.__main__ import gather, main, table
 from core.findings.claims import standing
-from core.findings.finding import from_json, to_json
+from core.findings.finding import to_json
+from core.runs.finding import ROOT
 
 RUN = "sample@sample-test"
 
@@ -35,30 +37,11 @@ def test_no_faithfulness_is_claimed_that_another_fill_reverses() -> None:
         assert standing(one).kind == "depends"
 
 
-def test_what_was_printed_is_compared_with_what_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([RUN, "probes", "files", "--json"]) == 0
-    before = tmp_path / "before.json"
-    before.write_text(capsys.readouterr().out, encoding="utf-8")
-    assert main([RUN, "probes", "files", "--against", str(before)]) == 0
-    assert "are what they were" in capsys.readouterr().out
-    changed = json.loads(before.read_text(encoding="utf-8"))
-    changed[0]["measure"]["value"] += 0.25
-    changed[1]["key"] = "other"
-    before.write_text(json.dumps(changed), encoding="utf-8")
-    assert main([RUN, "probes", "files", "--against", str(before)]) == 1
-    said = capsys.readouterr().out.splitlines()
-    assert len(said) == 3
-    assert said[0].startswith(f"{changed[0]['study']} {changed[0]['key']} was ")
-    assert said[1].endswith(" other is gone.")
-    assert said[2].endswith(" is new.")
-
-
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
         (["none@here"], "none@here"),
-        ([RUN, "luck"], "has no study luck; it has agreement"),
-        ([RUN, "--against", "nowhere.json"], "nowhere.json cannot be read"),
+        ([RUN, "luck"], "has no study or finding luck; it has agreement"),
     ],
 )
 def test_what_cannot_be_printed_is_one_sentence(
@@ -70,14 +53,16 @@ def test_what_cannot_be_printed_is_one_sentence(
     assert "Traceback" not in printed.err
 
 
-def test_a_file_of_something_else_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    other = tmp_path / "other.json"
-    other.write_text("[{}]", encoding="utf-8")
-    assert main([RUN, "files", "--against", str(other)]) == 2
-    assert "other.json: a finding does not have the fields" in capsys.readouterr().err
+def test_readme_tells_the_findings_in_their_own_words(capsys: pytest.CaptureFixture[str]) -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"<!-- python -m core.findings (.*?) -->(.*?)<!-- end -->", text, flags=re.DOTALL)
+    assert blocks
+    for arguments, block in blocks:
+        assert main(shlex.split(arguments)) == 0
+        assert block.split() == capsys.readouterr().out.split()
 
 
 def test_shipped_findings_are_data() -> None:
     found = gather(RUN)
-    assert to_json(from_json(to_json(found))) == to_json(found)
+    assert len(json.loads(to_json(found))) == len(found)
     assert "| probes | detail_out | verdicts flipped | " in table(found)

@@ -203,6 +203,10 @@ def test_a_method_or_a_fill_that_is_missing_is_computed_alone(
     scores = [name for name in study.columns if name.startswith("score_")]
     gone += scores if lacking == "texture" else []
     write_study(path, whole.table.drop(columns=gone), whole.about)
+    # until then the rest of the file is told as it is
+    told = {one.key for one in read_study(path, read_run(patched.run)).findings}
+    assert {f"{name}-{group}" for name in ("gradcam", "lime") if name != lacking for group in ("FAKE", "REAL")} <= told
+    assert "lime-FAKE" not in told or lacking != "lime"
     kept = find_kept(study, patched.run)
     assert kept is not None
     assert kept.missing == set(gone)

@@ -156,5 +156,7 @@ def test_one_colour_before_and_after() -> None:
         "Paper's settings: one colour on 93% of FAKE verdicts and 50% of REAL verdicts. Our settings, undecided "
         "segments left grey: one colour or none on 0% of FAKE verdicts and 25% of REAL verdicts."
     )
-    assert cured(both)
-    assert not cured([both[0], found("ours-FAKE", "FAKE", 0.9, control=control["control"], difference=measure(0.0))])
+    assert str(cured(both)).startswith("Most of it is the settings")
+    assert str(
+        cured([both[0], found("ours-FAKE", "FAKE", 0.9, control=control["control"], difference=measure(0.0))])
+    ).startswith("Finer segments")

@@ -2,8 +2,11 @@
 
 from dataclasses import replace
 
+import pytest
+
 from core.findings.finding import Finding, Measure
 from core.findings.words import WORDS, tell
+from core.findings.words.say import say
 from core.studies.registry import CONCLUSIONS
 from tests.core.findings.planted import finding
 
@@ -38,3 +41,17 @@ def test_each_standing_has_its_sentence() -> None:
     # a count needs no control, and what is not known has no standing
     assert said(finding(quantity="copies")) == ""
     assert said(replace(finding(control=0.1), measure=Measure(float("nan")))) == ""
+
+
+def test_a_sentence_names_the_numbers_that_stand_in_it() -> None:
+    one = finding(0.5, control=0.1, difference=0.4, group="FAKE", beside={"few": Measure(0.021)}, details={"k": 1200})
+    text = say(
+        one,
+        "{group} {measure} {measure:percent} {control_name} {control:plain} {difference} {few:percent} {k} {x}",
+        x="{n}",
+    )
+    assert str(text) == "FAKE 0.50 (0.45 to 0.55) 50.0% chance 0.10 0.40 (0.35 to 0.45) 2.1% 1,200 {n}"
+    assert [span.kind for span in text.spans if span.kind != "plain"] == ["class", *["number", "interval"] * 2]
+    assert str(say(finding(0.5), "{control:percent}, {difference:amount}")) == "an unknown share, 0.50 (0.45 to 0.55)"
+    with pytest.raises(KeyError):
+        say(one, "{nothing}")

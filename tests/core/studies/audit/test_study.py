@@ -31,7 +31,6 @@ from core.studies.audit.baselines import radial_spectrum
 from core.studies.audit.findings import forced
 from core.studies.audit.summary import (
     concerns,
-    copy_counts,
     copy_pairs,
     grey_shares,
     histogram,
@@ -39,6 +38,7 @@ from core.studies.audit.summary import (
     yardsticks,
 )
 from core.studies.copies import duplicates, files
+from core.studies.copies.findings import COUNTED
 from core.studies.copies.nearest_copy import FILE, NEAR, SHOWN, UNKNOWN
 from core.studies.probes import study as probes
 from core.studies.runner import Source, run_study
@@ -161,25 +161,22 @@ def flaws(answer: Answer) -> list[str]:
     return [one.key for one in concerns(answer) if one.is_flaw]
 
 
-def counted(answer: Answer, context: Context) -> dict[str, int]:
-    """`side kind` -> how many, those that are there."""
-    rows = copy_counts(answer, context.run)
-    there = rows[rows["count"] > 0]
-    return dict(zip(there["side"] + " " + there["kind"], there["count"], strict=True))
+def counted(answer: Answer) -> dict[str, int]:
+    """Column and kind of copy -> how many, those that are there."""
+    found = {COUNTED[one.key]: one.details["count"] for one in answer.findings if one.key in COUNTED and one.details}
+    return {" ".join(key): count for key, count in found.items() if count}
 
 
 def test_a_clean_set_has_no_flaw(tmp_path: Path) -> None:
     context = made_context(tmp_path, made_files())
     answer = asked(audit.STUDY, context)
     assert flaws(answer) == []
-    assert counted(asked(duplicates.STUDY, context), context) == {}
+    assert counted(asked(duplicates.STUDY, context)) == {}
     copies = answer.table[answer.table["kind"] == "copies"]
     assert len(copies) == 3
     assert (copies["count"] == 0).all()
     for one in concerns(answer):
-        cue = answer.finding(one.cue)
-        assert cue is not None
-        assert how_well(cue) == "hardly"
+        assert how_well(one.cue) == "hardly"
     facts = answer.table[answer.table["kind"] == "fact"].set_index("name")
     assert facts.loc["compression", "values"] == 1
     assert (facts.drop("compression")["auroc"] - 0.5).abs().max() < 0.1
@@ -195,17 +192,15 @@ def test_a_planted_shortcut_is_found_and_first(tmp_path: Path, name: str) -> Non
     assert [one.key for one in rest if one.is_flaw] == [name]
     planted = rest[0]
     row = answer.table[(answer.table["kind"] == "fact") & (answer.table["name"] == name)].iloc[0]
-    assert (planted.right.value, planted.right.low) == pytest.approx(
-        (row["matched_accuracy"], row["matched_accuracy_low"]), nan_ok=True
-    )
-    cue, lean = answer.finding(planted.cue), answer.finding(planted.lean)
-    assert cue is not None
-    assert lean is not None
+    right, value = planted.lean.beside.get("right"), row["matched_accuracy"]
+    assert (right is None) == bool(np.isnan(value))
+    assert right is None or (right.value, right.low) == pytest.approx((value, row["matched_accuracy_low"]))
+    cue, lean = planted.cue, planted.lean
     assert how_well(cue) == "well"
     assert standing(cue) == Standing("claimed", 1)
     assert str(verdict(cue, lean)).startswith("tells the classes apart well; ")
     assert lean.measure.known == np.isfinite(row["matched_auroc"])
-    assert planted.alone.low > 0.7
+    assert planted.cue.measure.low > 0.7
     assert cue.control is not None
     assert abs(cue.control.measure.value - 0.5) < 0.1
     assert cue.details.get("higher") == (None if name == "compression" else "REAL" if name == "fine_detail" else "FAKE")
@@ -258,7 +253,7 @@ def test_copies_and_leaks_are_found_each_by_its_kind(tmp_path: Path) -> None:
     made[first(made, "train/FAKE", 5)] = made[first(made, "train/REAL", 6)]
     context = made_context(tmp_path, made)
     answer = asked(duplicates.STUDY, context)
-    assert counted(answer, context) == {
+    assert counted(answer) == {
         "in_training same file": 1, "in_training same pixels": 1, "in_training near copy": 1, "in_set same file": 2,
     }  # fmt: skip
     table = answer.table.assign(name=context.run.predictions["name"].to_numpy()).set_index("name")
@@ -320,7 +315,7 @@ def test_where_files_are_not_at_hand_nothing_is_made_up(tmp_path: Path) -> None:
     copies = asked(duplicates.STUDY, context)
     assert (copies.table["in_training"] == UNKNOWN).sum() == 319
     # the run itself remembers which files were trained on
-    assert counted(copies, context) == {"in_training same file": 1}
+    assert counted(copies) == {"in_training same file": 1}
     unchecked = copies.finding("unchecked")
     assert unchecked is not None
     assert unchecked.measure.n == 319
@@ -444,4 +439,4 @@ def test_the_runner_makes_a_file_that_reads_back(source: Source, study: Study) -
     if study is audit.STUDY:
         # fine grain is what the two classes of these images differ in
         assert concerns(answer)[0].key in ("fine_detail", "contrast")
-        assert concerns(answer)[0].alone.low > 0.7
+        assert concerns(answer)[0].cue.measure.low > 0.7

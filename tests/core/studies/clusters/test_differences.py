@@ -1,77 +1,67 @@
-"""Phrases for what differs: every column that studies offer has its own, and numbers keep their digits."""
+"""What sets one group of images apart from another: what was planted, by scipy's numbers, and nothing else."""
 
+from pathlib import Path
+
+import numpy as np
 import pandas as pd
 import pytest
 
-from core.studies.clusters.differences import (
-    FACT_WORDS,
-    NUMBER_WORDS,
-    TEXT_WORDS,
-    alike,
-    of_number,
-    of_text,
-    of_unknown,
-)
-from core.studies.clusters.words import MOST_TEXTS
-from core.studies.registry import MODULES, find_study
+from core.studies.clusters.differences import LEAST_ASKED, differences
+from core.studies.study import Answer
+
+SIZE = 900
+INSIDE = np.arange(SIZE) % 3 == 0
+OTHERS = np.arange(SIZE) % 3 == 1
+# the rest is in neither group, and has other values
+NEITHER = ~(INSIDE | OTHERS)
 
 
-def test_every_column_that_a_study_offers_has_words() -> None:
-    offered = {f"{name}.{column}" for name in MODULES if name != "clusters" for column in find_study(name).explore}
-    spoken = {*NUMBER_WORDS, *TEXT_WORDS, "duplicates.in_training", "duplicates.in_set"}
-    assert offered
-    assert offered - spoken == set()
-    # nor are there words for what no study offers
-    assert spoken - offered == {"margin", "category"}
-
-
-@pytest.mark.parametrize(
-    ("own", "rest", "told"),
-    [
-        (0.2211, 0.2744, ("0.22", "0.27")),
-        (4.52, 2.96, ("4.5", "3.0")),
-        (12.66, 13.49, ("12.7", "13.5")),
-        (1421.0, 1388.0, ("1,420", "1,390")),
-        (3.12, 29.8, ("3.1", "30")),
-        (0.0, 5.0, ("0.0", "5.0")),
-        (-0.31, 0.02, ("\N{MINUS SIGN}0.31", "0.020")),
-        (0.5, 0.5, ("0.50", "0.50")),
-    ],
-)
-def test_numbers_have_two_digits_and_more_where_they_would_look_the_same(
-    own: float, rest: float, told: tuple[str, str]
-) -> None:
-    assert alike(own, rest) == told
-
-
-def test_more_and_less_are_told_apart() -> None:
-    nearer = of_number(NUMBER_WORDS["neighbours.distance_other"], 0.221, 0.274)
-    assert nearer == "nearer to images of the other verdict (distance 0.22, others 0.27)"
-    assert of_number(NUMBER_WORDS["neighbours.distance_other"], 0.274, 0.221).startswith("further from ")
-    # a larger radius takes less away
-    assert of_number(NUMBER_WORDS["probes.detail_radius"], 13.5, 12.7).startswith("a milder loss ")
-    assert (
-        of_number(FACT_WORDS["fine_detail"], 0.109, 0.0855) == "more fine detail (10.9% of the variation, others 8.6%)"
+@pytest.fixture
+def rows() -> pd.DataFrame:
+    generator = np.random.default_rng(3)
+    facts = {name: generator.normal(size=SIZE) for name in ("contrast", "greyness", "fine_detail", "file_bytes")}
+    return pd.DataFrame(
+        {
+            "id": list(map(str, range(SIZE))),
+            "predicted": pd.Categorical(np.where(INSIDE, "FAKE", "REAL")),
+            "margin": np.where(INSIDE, 9.0, 1.0) + generator.normal(size=SIZE),
+            "category": pd.Categorical(np.where(INSIDE & (generator.random(SIZE) < 0.5), "bird", "ship")),
+            "brightness": generator.normal(size=SIZE) + 0.6 * INSIDE + 50 * NEITHER,
+            **facts,
+        }
     )
-    for phrase in (*NUMBER_WORDS.values(), *FACT_WORDS.values()):
-        assert phrase.more != phrase.less
-        assert of_number(phrase, 0.4, 0.2).startswith(f"{phrase.more} (")
 
 
-def test_what_has_no_words_is_told_by_its_label() -> None:
-    assert of_unknown("height", 0.221, 0.274, share=False) == "height: 0.22, others 0.27"
-    assert of_unknown("is tall", 0.5, 0.02, share=True) == "is tall: 50.0%, others 2.0%"
-    assert of_text("my.kind", "dark_blue", "kind") == "more often kind: dark blue"
+def test_what_was_planted_is_told_with_its_size_and_sureness_is_not(rows: pd.DataFrame) -> None:
+    bird, brighter = differences(INSIDE, OTHERS, rows)
+    assert (bird.column, bird.value, brighter.column) == ("category", "bird", "brightness")
+    own, rest = rows.loc[INSIDE, "brightness"], rows.loc[OTHERS, "brightness"]
+    spread = np.sqrt((own.var() + rest.var()) / 2)
+    assert brighter.effect == pytest.approx(abs(own.mean() - rest.mean()) / spread, rel=0.02)
+    assert (brighter.own, brighter.rest) == pytest.approx((own.mean(), rest.mean()))
+    birds = (rows["category"] == "bird")[INSIDE].mean()
+    assert (bird.effect, bird.own, bird.rest) == pytest.approx((2 * np.arcsin(np.sqrt(birds)), birds, 0))
 
 
-def test_texts_are_told_as_people_say_them() -> None:
-    assert of_text("category", "grace_hopper", "category") == "more often grace hopper"
-    assert (
-        of_text("duplicates.in_training", "near copy", "")
-        == "more often nearly the same as an image in the training set"
+def test_columns_that_are_no_news_are_left_out(rows: pd.DataFrame) -> None:
+    table = pd.DataFrame({"id": rows["id"], "turns": np.where(INSIDE, 3.0, 1.0) + rows["contrast"] / 9})
+    studies = {
+        "probes": Answer(Path("p.parquet"), table, {"explore": ["turns"], "columns": {"turns": "turns, 0 to 9"}})
+    }
+    found = differences(INSIDE, OTHERS, rows, studies=studies)
+    assert (found[0].column, found[0].label) == ("probes.turns", "turns")
+    assert (found[0].own, found[0].rest) == pytest.approx(
+        [table.loc[side, "turns"].mean() for side in (INSIDE, OTHERS)]
     )
-    assert of_text("probes.turned_by", "ring", "").endswith("“one ring of the spectrum out”")
-    assert of_text("probes.turned_by", "jpeg", "").endswith("“JPEG again”")
-    assert "what it fills in" in of_text("one_colour.ours_cause", "fill", "")
-    assert pd.Series(list(TEXT_WORDS.values())).str.count(r"\{\}").eq(1).all()
-    assert MOST_TEXTS > 24
+    assert len(found) == 3
+    assert differences(INSIDE, OTHERS, rows, studies=studies, but=("probes.turns", "category", "brightness")) == []
+
+
+def test_a_difference_that_chance_makes_is_not_told(rows: pd.DataFrame) -> None:
+    lot = np.random.default_rng(5).permutation(SIZE)
+    few = np.isin(np.arange(SIZE), lot[:20])
+    more = np.isin(np.arange(SIZE), lot[20:40])
+    own, rest = rows.loc[few & ~NEITHER, "contrast"], rows.loc[more & ~NEITHER, "contrast"]
+    effect = abs(own.mean() - rest.mean()) / np.sqrt((own.var() + rest.var()) / 2)
+    assert effect > LEAST_ASKED
+    assert not any(one.column == "contrast" for one in differences(few & ~NEITHER, more & ~NEITHER, rows))

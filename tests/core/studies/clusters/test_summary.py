@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy.stats import binomtest
 
-from core.findings.words import tell
+from core.findings.words import differences, tell
 from core.runs.pictures import Pictures
 from core.runs.run import Run
 from core.studies.clusters.findings import conclude
@@ -72,8 +72,8 @@ def test_cards_hold_what_the_table_and_the_run_say(run: Run, table: pd.DataFrame
 
 def test_words_are_those_of_the_planted_fact(run: Run, table: pd.DataFrame) -> None:
     cards = {card.number: card for card in read_cards(table, run, "features")}
-    assert cards[2].words[0].startswith("brighter (brightness 200 of 255, others ")
-    assert all("brighter" not in text for text in cards[5].words)
+    assert (cards[2].apart[0].column, cards[2].apart[0].own) == ("brightness", pytest.approx(200, abs=2))
+    assert all(one.column != "brightness" or one.own < one.rest for one in cards[5].apart)
     assert cards[2].visible >= 1
     assert cards[2].mean_image is None
 
@@ -145,7 +145,7 @@ def test_the_table_of_cards_has_a_row_a_cluster(run: Run, table: pd.DataFrame) -
     assert found["errors"].sum() == WRONG.sum()
     assert found["images"].sum() == SIZE
     np.testing.assert_allclose(found["share"].sum(), 1)
-    assert found.loc[2, "words"] == "; ".join(cards[2].words)
+    assert found.loc[2, "words"] == "; ".join(str(differences.tell(one)) for one in cards[2].apart)
     assert list(card_table([]).columns) == []
 
 

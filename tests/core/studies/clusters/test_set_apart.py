@@ -1,6 +1,5 @@
 """What sets a cluster apart: the planted fact and nothing else, with scipy's and textbooks' numbers."""
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +8,7 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
-from core.findings.numbers import percent
-from core.studies.clusters.words import set_apart
+from core.studies.clusters.differences import set_apart
 from core.studies.study import Answer
 
 SIZE = 200
@@ -45,13 +43,6 @@ def study(table: pd.DataFrame, columns: dict[str, str], name: str = "probes") ->
     return {name: Answer(Path(f"{name}.parquet"), table, {"explore": list(columns), "columns": columns})}
 
 
-def told_numbers(told: str) -> list[float]:
-    """The two means that a difference names."""
-    numbers = re.fullmatch(r".*?([\d,.]+)(?: of \d+)?[^\d]*, others ([\d,.]+)%?\)", told)
-    assert numbers
-    return [float(one.replace(",", "")) for one in numbers.groups()]
-
-
 def lifted(values: Any, number: int, by: float) -> NDArray[np.float64]:
     return np.asarray(values, float) + by * (number == LABELS)
 
@@ -62,9 +53,9 @@ def test_what_can_be_seen_is_told_apart_from_what_cannot() -> None:
     given.loc[inside, "brightness"] += 100
     given.loc[inside, "file_bytes"] += 1000
     seen, rest = (set_apart(LABELS, given, visible=visible)[2] for visible in (True, False))
-    assert [text.split(" (")[0] for _, text in seen] == ["brighter"]
-    assert [text.split(" (")[0] for _, text in rest] == ["larger files"]
-    assert sorted(seen + rest) == sorted(set_apart(LABELS, given)[2])
+    assert [one.column for one in seen] == ["brightness"]
+    assert [one.column for one in rest] == ["file_bytes"]
+    assert {*seen, *rest} == set(set_apart(LABELS, given)[2])
 
 
 def test_where_nothing_differs_there_are_no_words() -> None:
@@ -81,30 +72,27 @@ def test_chance_hardly_ever_gives_a_word() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fact", "by", "words"),
+    ("fact", "by"),
     [
-        ("brightness", 40, "brighter"),
-        ("brightness", -40, "darker"),
-        ("contrast", 20, "more contrast"),
-        ("greyness", -0.4, "more colourful"),
-        ("fine_detail", 0.4, "more fine detail"),
-        ("file_bytes", -400, "smaller files"),
+        ("brightness", 40),
+        ("brightness", -40),
+        ("contrast", 20),
+        ("greyness", -0.4),
+        ("fine_detail", 0.4),
+        ("file_bytes", -400),
     ],
 )
-def test_the_planted_fact_is_named_with_both_means(fact: str, by: float, words: str) -> None:
+def test_the_planted_fact_is_named_with_both_means(fact: str, by: float) -> None:
     given = rows()
     given[fact] = lifted(given[fact], 1, by)
     found = set_apart(LABELS, given)
-    ((effect, told),) = found[1]
+    (one,) = found[1]
     own, rest = (given.loc[number == LABELS, fact].mean() for number in (1, 0))
-    first, second = told_numbers(told)
-    assert told.startswith(f"{words} (")
-    scale = 100 if fact == "fine_detail" else 1
-    # two digits
-    assert [first, second] == [pytest.approx(scale * one, rel=0.06) for one in (own, rest)]
+    assert one.column == fact
+    assert (one.own, one.rest) == pytest.approx((own, rest))
     # Cohen's d; the peer of the two is as far from it
     spread = np.sqrt((given.loc[LABELS == 1, fact].var(ddof=0) + given.loc[LABELS == 0, fact].var(ddof=0)) / 2)
-    assert effect == pytest.approx(abs(own - rest) / spread)
+    assert one.effect == pytest.approx(abs(own - rest) / spread)
     assert len(found[0]) == 1
     # the clusters of the other verdict are compared among themselves
     assert found[2] == found[3] == []
@@ -114,8 +102,9 @@ def test_sureness_counts_without_its_sign() -> None:
     given = rows()
     given["margin"] = np.sign(given["margin"]) * lifted(given["margin"].abs(), 3, 4)
     found = set_apart(LABELS, given)
-    assert found[3][0][1].startswith("the detector is surer (margin ")
-    assert found[2][0][1].startswith("the detector is less sure (margin ")
+    (surer,), (less,) = found[3], found[2]
+    assert surer.column == less.column == "margin"
+    assert surer.own == less.rest > surer.rest
     assert found[0] == found[1] == []
 
 
@@ -123,9 +112,10 @@ def test_a_category_is_told_where_there_is_more_of_it_and_not_where_it_is_missin
     category = np.where((LABELS == 0) & (np.arange(SIZE) % 5 > 0), "horse", rows()["category"].astype(str))
     found = set_apart(LABELS, rows(category=pd.Categorical(category)))
     share = np.mean(category[LABELS == 0] == "horse")
-    assert [told for _, told in found[0]] == [f"more often horse ({100 * share:.1f}%, others 0.0%)"]
+    (horse,) = found[0]
+    assert (horse.column, horse.value, horse.own, horse.rest) == ("category", "horse", pytest.approx(share), 0)
     # Cohen's h
-    assert found[0][0][0] == pytest.approx(2 * np.arcsin(np.sqrt(share)))
+    assert horse.effect == pytest.approx(2 * np.arcsin(np.sqrt(share)))
     assert found[1] == []
 
 
@@ -133,9 +123,9 @@ def test_the_largest_effect_comes_first() -> None:
     given = rows()
     given["brightness"] = lifted(given["brightness"], 2, 12)
     given["contrast"] = lifted(given["contrast"], 2, -30)
-    effects = [effect for effect, _ in set_apart(LABELS, given)[2]]
-    assert effects == sorted(effects, reverse=True)
-    assert [told.split(" (")[0] for _, told in set_apart(LABELS, given)[2]] == ["less contrast", "brighter"]
+    found = set_apart(LABELS, given)[2]
+    assert [one.column for one in found] == ["contrast", "brightness"]
+    assert found[0].effect > found[1].effect
 
 
 def test_columns_of_other_studies_are_told_on_the_images_that_they_cover() -> None:
@@ -164,11 +154,13 @@ def test_columns_of_other_studies_are_told_on_the_images_that_they_cover() -> No
         np.average(part.loc[part["label"] == number, "blur_turns"], weights=part.loc[part["label"] == number, "weight"])
         for number in (1, 0)
     )
-    told = {number: [text for _, text in words] for number, words in found.items()}
-    assert f"blur turns the verdict: {percent(own)}, others {percent(rest)}" in told[1]
-    assert "more often why: fill (100.0%, others 0.0%)" in told[0]
-    assert any(text.startswith("change of the margin: ") for text in told[3])
-    assert not any("hidden" in text for texts in told.values() for text in texts)
+    named = {(number, one.column): one for number, differing in found.items() for one in differing}
+    blur = named[1, "probes.blur_turns"]
+    assert (blur.label, blur.own, blur.rest) == ("blur turns the verdict", pytest.approx(own), pytest.approx(rest))
+    cause = named[0, "probes.cause"]
+    assert (cause.label, cause.value, cause.own, cause.rest) == ("why", "fill", 1, 0)
+    assert named[3, "probes.change"].label == "change of the margin"
+    assert not any("hidden" in column for _, column in named)
 
 
 def test_the_study_of_clusters_itself_and_columns_of_names_say_nothing() -> None:
