@@ -80,14 +80,16 @@ class ShardWorker:
 
     def __call__(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """The table of shard `row["number"]` as parquet, or the sentence that says why there is none."""
-        number, study = int(row["number"]), self.work.study
+        number = int(row["number"])
         try:
             self.context = self.context or self.source.open()
-            table = study.compute(self.context, self.work.shards[number], study.parameters)
+            table = self.work.compute(self.context, number)
         except (StudyError, ContractError, DatasetError) as error:
             return _answer(number, problem=str(error))
         except Exception as error:  # noqa: BLE001 - Ray would wrap it in pages of its own
-            problem = f"{study.name} failed in a worker ({type(error).__name__}: {error}); finished shards are kept"
+            problem = (
+                f"{self.work.study.name} failed in a worker ({type(error).__name__}: {error}); finished shards are kept"
+            )
             return _answer(number, problem=problem, trace=traceback.format_exc())
         buffer = io.BytesIO()
         table.to_parquet(buffer, index=False)

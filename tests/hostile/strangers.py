@@ -77,11 +77,10 @@ def _strange_study(path: Path, text: str) -> None:
     about["created"] = text
     about["columns"] = {name: f"{text} {said}" for name, said in about["columns"].items()}
     about["parameters"] = about["parameters"] | {text: text}
-    about["findings"] = [one | {"sentence": f"{text}. {one['sentence']}; {text}"} for one in about["findings"]]
     table = answer.table.copy()
     if path.stem == "transfer":
         table["source"] = [
-            f"{text} {name}" if kind == "generator" else name
+            f"{text} {name}" if kind == "generator" and name != "all" else name
             for kind, name in zip(table["kind"], table["source"], strict=True)
         ]
     if path.stem == "files":

@@ -81,8 +81,9 @@ def read_evidence(opened: Opened, answer: Answer) -> Evidence:
 def _evidence(_opened: Opened, _answer: Answer, stamp: str) -> Evidence:
     turns = read_turns(_opened.run, _answer.table, _answer.about.get("parameters"))
     there = [verdict for verdict in VERDICTS if turns.chosen(verdict).any()]
-    tops = {verdict: ranking(turns, verdict=verdict) for verdict in there}
-    return Evidence(_answer, turns, responses(turns), tops, stamp)
+    rates = responses(turns)
+    tops = {verdict: ranking(rates, verdict=verdict) for verdict in there}
+    return Evidence(_answer, turns, rates, tops, stamp)
 
 
 def rates_by(evidence: Evidence, by: By, probe: str) -> pd.DataFrame:

@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from core.detectors.detector import FAKE, REAL, Detector
 from core.detectors.resnet import ResNetDetector, round_to_float16
 from core.detectors.storage import save_detector
+from core.findings.finding import Finding, Measure
 from core.images.image_set import CLASSES, ImageSet, fingerprint_of
 from core.images.statistics import image_facts
-from core.runs.run import write_run
+from core.runs.run import Run, write_run
 from core.studies.runner import Source
-from core.studies.study import Context, Finding, Study
+from core.studies.study import Context, Study
 from tests.conftest import make_detector, textured
 from tests.core.trust_cues import patch_detector, patch_images, write_source
 
@@ -80,6 +81,11 @@ def brightness(context: Context, rows: NDArray[np.intp], parameters: Mapping[str
     )
 
 
+def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> list[Finding]:
+    """The mean brightness."""
+    return [Finding("mean", "brightness", "faithfulness", Measure(float(table["brightness"].mean()), n=len(run)))]
+
+
 BRIGHTNESS = Study(
     name="brightness",
     title="Brightness",
@@ -88,11 +94,6 @@ BRIGHTNESS = Study(
     better="neither",
     control="none",
     compute=brightness,
-    conclude=lambda run, table, _: [
-        Finding(
-            "mean", f"The mean is {table['brightness'].mean():.1f}.", float(table["brightness"].mean()), images=len(run)
-        )
-    ],
     parameters={"scale": 1.0},
     explore=("brightness",),
     shard=16,

@@ -125,7 +125,7 @@ def test_a_mistake_in_a_study_is_a_sentence_too_with_the_trace_behind_it(source:
     def breaks(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, Any]) -> pd.DataFrame:
         raise ZeroDivisionError("nothing to divide by")
 
-    work = Work(replace(BRIGHTNESS, compute=breaks), np.arange(60), np.ones(60, np.float32), tmp_path)
+    work = Work(replace(BRIGHTNESS, compute=breaks), np.arange(60), tmp_path)
     answer = ShardWorker(source, work)({"number": 0})
     assert answer["problem"].startswith("brightness failed in a worker (ZeroDivisionError: nothing to divide by)")
     assert "in breaks" in answer["trace"]

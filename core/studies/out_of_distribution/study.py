@@ -1,7 +1,6 @@
 """How far a verdict carries: what the detector says of images that it was not made for, and how sure it sounds."""
 
 from collections.abc import Iterator, Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,27 +8,19 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.images.generator_names import generator_name
 from core.images.image_set import CLASSES
 from core.images.out_of_distribution import ForeignError, as_cifake, cut_photographs, read_generators
-from core.images.upload import DEFAULT_FILTER
 from core.metrics.classification import confidence_of
 from core.metrics.intervals import clustered_share, wilson_interval
 from core.runs.run import Run
 from core.studies.neighbours.similarity import is_sample
-from core.studies.registry import VERSIONS
-from core.studies.shares import percent, with_ends
-from core.studies.study import Context, Finding, Study, StudyError
-
-_percent = partial(percent, digits=1)
+from core.studies.study import Context, Study, StudyError
 
 # kinds of rows
 OWN, GENERATOR, PHOTOGRAPHS = "test set", "generator", "photographs"
 AS_IT_IS, AS_CIFAKE = "as it is", "JPEG like CIFAKE's"
 EVERY_FILTER = "every filter"
 SURE = 0.95
-# percentage points of confidence that are said to be the same
-SAME = 1
 
 
 class Verdicts(NamedTuple):
@@ -152,104 +143,6 @@ def _row(kind: str, source: str, encoding: str, filter_: str | None, said: Verdi
     }
 
 
-def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> list[Finding]:
-    """Sentences on generators, photographs, filters and confidence, each beside the test set."""
-    saved = table[table["encoding"] == AS_CIFAKE]
-    kinds = saved.groupby("kind")
-    found: list[Finding] = []
-    own = table[table["kind"] == OWN].set_index("source")
-    if GENERATOR in kinds.groups:
-        found += _on_generators(kinds.get_group(GENERATOR), table, own, run.manifest["set"])
-    else:
-        sentence = "Pictures of other generators were not at hand, so what the detector says of them was not measured."
-        found.append(Finding("no_generators", sentence))
-    if PHOTOGRAPHS in kinds.groups:
-        found += _on_photographs(kinds.get_group(PHOTOGRAPHS), own, run.manifest["set"])
-    return found
-
-
-def _on_generators(rows: pd.DataFrame, table: pd.DataFrame, own: pd.DataFrame, name: str) -> list[Finding]:
-    whole = rows[rows["source"] == "all"].iloc[0]
-    each = rows[rows["source"] != "all"].sort_values("share_real")
-    least, most = each.iloc[0], each.iloc[-1]
-    plain = table[(table["kind"] == GENERATOR) & (table["source"] == "all") & (table["encoding"] == AS_IT_IS)].iloc[0]
-    sentence = (
-        f"Of {whole['images']:,} pictures by {whole['clusters']} other generators {_rate(whole)} are called REAL, from "
-        f"{_percent(least['share_real'])} of {generator_name(least['source'])} to {_percent(most['share_real'])} of "
-        f"{generator_name(most['source'])}. "
-        f"Unless they are saved as JPEG like CIFAKE's it is {_percent(plain['share_real'])}."
-    )
-    if "FAKE" in own.index:
-        sentence += f" Of {name}'s FAKE images {_percent(own.loc['FAKE', 'share_real'])} are."
-    found = [
-        Finding("generators", sentence, whole["share_real"], whole["low"], whole["high"], int(whole["images"])),
-        _on_confidence("confidence_generators", "the pictures by other generators", whole, own, name),
-    ]
-    if left := int(each["skipped"].sum()):
-        found.append(
-            Finding(
-                "left_out",
-                f"{left:,} file{'s were' if left > 1 else ' was'} left out, damaged or of another size.",
-                left,
-            )
-        )
-    return found
-
-
-def _on_photographs(rows: pd.DataFrame, own: pd.DataFrame, name: str) -> list[Finding]:
-    by_filter = rows.set_index("filter")
-    usual, every = by_filter.loc[DEFAULT_FILTER], by_filter.loc[EVERY_FILTER]
-    single = by_filter.drop(index=EVERY_FILTER).sort_values("share_real")
-    least, most = single.iloc[0], single.iloc[-1]
-    beside = ""
-    if "REAL" in own.index:
-        usually = 1 - own.loc["REAL", "share_real"]
-        beside = f" Of {name}'s REAL images {_percent(usually)} are"
-        beside += ": photographs fare no worse than those." if no_worse(usual, usually) else "."
-    photographs = (
-        f"Of {usual['images']:,} squares of {usual['clusters']} ordinary photographs, made small by the "
-        f"{DEFAULT_FILTER} filter, {_percent(1 - usual['share_real'])} ({100 * (1 - usual['high']):.1f} to "
-        f"{100 * (1 - usual['low']):.1f} %) are called FAKE; by other filters from {_percent(1 - most['share_real'])} "
-        f"({most.name}) to {_percent(1 - least['share_real'])} ({least.name})."
-        f"{beside} {usual['clusters']} photographs are {usual['clusters']} independent "
-        "samples, however many squares are cut."
-    )
-    depends = (
-        f"The filter alone decides the verdict on {_percent(every['depends'])} ({100 * every['depends_low']:.1f} to "
-        f"{100 * every['depends_high']:.1f} %) of these squares: REAL under one, FAKE under another."
-    )
-    images = int(usual["images"])
-    return [
-        Finding("photographs", photographs, 1 - usual["share_real"], 1 - usual["high"], 1 - usual["low"], images),
-        Finding("filters", depends, every["depends"], every["depends_low"], every["depends_high"], images),
-        _on_confidence("confidence_photographs", "the squares of photographs", usual, own, name),
-    ]
-
-
-def no_worse(photographs: "pd.Series[Any]", own: float) -> bool:
-    """Whether photographs are called FAKE no more often than the run's own REAL images, a share of 0 to 1, are."""
-    return bool(1 - photographs["share_real"] <= own)
-
-
-def _on_confidence(key: str, where: str, rows: pd.Series, own: pd.DataFrame, name: str) -> Finding:
-    """Whether it sounds as sure as on the run's own images."""
-    shares = own["images"] / own["images"].sum()
-    mean, sure = float((own["confidence"] * shares).sum()), float((own["sure"] * shares).sum())
-    lead = 100 * (rows["confidence"] - mean)
-    how = "as sure" if abs(lead) < SAME else "surer" if lead > 0 else "less sure"
-    sentence = (
-        f"On {where} the detector is {how} {'as' if how == 'as sure' else 'than'} on {name}: "
-        f"{_percent(rows['confidence'])} on average (standard deviation {100 * rows['confidence_sd']:.1f} points) "
-        f"against {_percent(mean)}; at least {100 * SURE:.0f} % sure of {_percent(rows['sure'])} of them, against "
-        f"{_percent(sure)}."
-    )
-    return Finding(key, sentence, rows["confidence"], images=int(rows["images"]))
-
-
-def _rate(row: pd.Series) -> str:
-    return with_ends(row["share_real"], row["low"], row["high"], 1)
-
-
 STUDY = Study(
     name="transfer",
     title="How far a verdict carries",
@@ -279,8 +172,6 @@ STUDY = Study(
     better="neither",
     control="The run's own images in the same table.",
     compute=compute,
-    conclude=conclude,
-    version=VERSIONS["transfer"],
     # a folder with one .tar.xz or folder of images for each generator; "" where there is none
     parameters={"generators": "", "crops": 100},
     private=("generators",),

@@ -10,13 +10,14 @@ import pytest
 from core.detectors.detector import REAL
 from core.detectors.resnet import ResNetDetector
 from core.detectors.storage import load_detector
+from core.findings.words import tell
 from core.images.decoding import RESAMPLING
 from core.images.out_of_distribution import as_cifake, read_generators
 from core.metrics.classification import confidence_of
 from core.metrics.intervals import clustered_share, wilson_interval
 from core.runs.run import read_run
-from core.studies import out_of_distribution as transfer
-from core.studies.out_of_distribution import AS_CIFAKE, AS_IT_IS, EVERY_FILTER, GENERATOR, OWN, PHOTOGRAPHS, STUDY
+from core.studies.out_of_distribution import study as transfer
+from core.studies.out_of_distribution.study import AS_CIFAKE, AS_IT_IS, EVERY_FILTER, GENERATOR, OWN, PHOTOGRAPHS, STUDY
 from core.studies.runner import Source, run_study
 from core.studies.store import read_study
 from core.studies.study import Answer, StudyError
@@ -123,29 +124,38 @@ def test_what_hangs_on_the_filter_is_counted_over_the_same_squares(
     assert every["called_real"] + every["called_fake"] + depends.sum() == every["images"] == 12
     finding = answer.finding("filters")
     assert finding is not None
-    assert finding.value == pytest.approx(depends.mean())
-    assert f"{100 * depends.mean():.1f} %" in finding.sentence
+    assert finding.measure.value == pytest.approx(depends.mean())
+    assert (finding.measure.n, finding.measure.clusters) == (12, 3)
 
 
-def test_the_sentences_give_rates_intervals_and_the_control(
+def test_the_findings_are_rates_with_intervals_controls_and_every_choice(
     source: Source, generators: Path, photographs: dict[str, dict[str, np.ndarray]]
 ) -> None:
     answer = asked(source, generators=str(generators))
     table = answer.table
     said = {finding.key: finding for finding in answer.findings}
-    assert list(said) == [
-        "generators", "confidence_generators", "left_out", "photographs", "filters", "confidence_photographs"
-    ]  # fmt: skip
+    assert list(said) == ["generators", "confidence_generators", "photographs", "filters", "confidence_photographs"]
     whole = table[(table["source"] == "all") & (table["kind"] == GENERATOR) & (table["encoding"] == AS_CIFAKE)].iloc[0]
-    sentence = said["generators"].sentence
-    assert f"Of 20 pictures by 3 other generators {100 * whole['share_real']:.1f} %" in sentence
+    one = said["generators"]
+    assert (one.measure.value, one.measure.low, one.measure.high) == tuple(whole[["share_real", "low", "high"]])
+    assert (one.measure.n, one.measure.clusters, one.details["left_out"]) == (20, 3, 1)
     own = table[(table["kind"] == OWN) & (table["source"] == "FAKE")].iloc[0]
-    assert f"{100 * own['share_real']:.1f} %" in sentence
-    assert said["left_out"].sentence.startswith("1 file was left out")
-    assert said["photographs"].value == pytest.approx(
-        1 - table[(table["filter"] == "bicubic") & (table["encoding"] == AS_CIFAKE)].iloc[0]["share_real"]
-    )
-    assert all("nan" not in finding.sentence for finding in answer.findings)
+    assert one.control is not None
+    assert one.control.measure.value == own["share_real"]
+    assert {choice.value for choice in one.choices if choice.kind == "encoding"} == {AS_CIFAKE, AS_IT_IS}
+    assert len([choice for choice in one.choices if choice.kind == "generator"]) == 3
+    photographs_ = table[(table["kind"] == PHOTOGRAPHS) & (table["encoding"] == AS_CIFAKE)].set_index("filter")
+    accused = said["photographs"]
+    assert accused.measure.value == pytest.approx(1 - photographs_.loc["bicubic", "share_real"])
+    assert accused.measure.low == pytest.approx(1 - photographs_.loc["bicubic", "high"])
+    for name in RESAMPLING:
+        tried = accused.choice("filter", name)
+        assert tried is not None
+        assert tried.measure.value == pytest.approx(1 - photographs_.loc[name, "share_real"])
+    words = [str(tell(one).full) for one in answer.findings]
+    assert words[0].startswith("Of 20 pictures by 3 other generators ")
+    assert "1 file was left out" in words[0]
+    assert not any("nan" in one for one in words)
 
 
 def test_where_generators_lie_is_not_kept(
@@ -160,7 +170,9 @@ def test_without_generators_it_is_said_that_nothing_was_measured(
     source: Source, photographs: dict[str, dict[str, np.ndarray]], tmp_path: Path
 ) -> None:
     answer = asked(source)
-    assert "not measured" in answer.findings[0].sentence
+    assert answer.findings[0].key == "no_generators"
+    assert not answer.findings[0].measure.known
+    assert "not measured" in str(tell(answer.findings[0]).answer)
     assert set(answer.table["kind"]) == {OWN, PHOTOGRAPHS}
     with pytest.raises(StudyError, match="is no folder"):
         asked(source, generators=str(tmp_path / "nowhere"))
