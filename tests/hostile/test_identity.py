@@ -22,7 +22,7 @@ from core.runs.run import SHIPPED, find_detectors, find_named, read_run, write_r
 from core.storage import MANIFEST, ContractError
 from core.studies.neighbours.similarity import compute_features, read_features
 from core.studies.runner import Source, StudyError
-from core.studies.trust import lime_pass as module
+from core.studies.trust import passes as module
 from dashboard.services import library
 from dashboard.services.requests import Look, Looked, Question
 from dashboard.services.worker import Worker
