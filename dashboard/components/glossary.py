@@ -3,6 +3,8 @@
 A text about a term is written here and nowhere else; pages take it through `explain`.
 """
 
+import re
+
 from core.runs.run import PAPER
 
 TERMS: dict[str, str] = {
@@ -11,8 +13,6 @@ TERMS: dict[str, str] = {
     "well an explanation agrees with maps of other images.",
     "AUROC": "Area under the ROC curve: of all pairs of a photograph and a generated image, the share in which the "
     "photograph has the higher score. 50 % is guessing, 100 % is perfect.",
-    "Band LIME": "LIME with kinds of detail, from coarse to fine, in grey and in colour, in the place of parts of the "
-    "image: which kind speaks for which class.",
     "Baseline": "What a far simpler method reaches on the same images: as much as that is easily had.",
     "Calibration": "Whether confidence can be believed: of verdicts that are 80 % sure, 80 in 100 should be right. "
     "The calibration error (ECE) is how far confidence and truth lie apart on average.",
@@ -43,9 +43,12 @@ TERMS: dict[str, str] = {
     "Hash": "A short number made from a file, like a fingerprint: equal files have the same one. A perceptual hash is "
     "made from what a picture looks like, so that of pictures that look alike it differs little.",
     "Interval": "The range that a rate could have over many more images: 95 of 100 such intervals hold the true rate.",
+    "Layer": "A depth in the network. Late layers know the most and see the least sharply.",
     "Leak": "A test image whose very file was also among the training images: no fair question.",
     "LIME": "Local interpretable model-agnostic explanations (Ribeiro et al. 2016): parts of the image are covered in "
     "many ways and the detector is asked each time; a part's weight is what its being visible adds to the score.",
+    "LIME on kinds of detail": "LIME with kinds of detail, from coarse to fine, in grey and in colour, in the "
+    "place of parts of the image: which kind speaks for which class.",
     "Logistic regression": "About the simplest way to tell two classes apart: a weighted sum of a few numbers, turned "
     "into a probability.",
     "Low-pass": "An image without its finest detail: what is left looks soft.",
@@ -84,7 +87,6 @@ TERMS: dict[str, str] = {
     "(radius 16: waves of two pixels, the finest that pixels can show).",
     "Stability": "Whether an explanation stays the same when nothing that matters changes: another random seed, noise "
     "that nobody can see.",
-    "Stage": "A depth in the network. Late stages know the most and see the least sharply.",
     "Study": "One question asked of all images of a run, or of a sample, with its control.",
     "Surrogate": "The simple sum of parts that LIME puts in the place of the network near one image. How much of what "
     "the network did it explains (R²) says how far its weights can be believed.",
@@ -107,3 +109,9 @@ def explain(*terms: str, also: str = "") -> str:
     """
     texts = [f"**{term}**: {TERMS[term]}" for term in terms]
     return "\n\n".join([*texts, also] if also else texts)
+
+
+def terms_in(*texts: str) -> tuple[str, ...]:
+    """The terms that stand in some texts, in the glossary's order, for texts that come from elsewhere."""
+    whole = " ".join(texts)
+    return tuple(term for term in TERMS if re.search(rf"\b{re.escape(term)}s?\b", whole, re.IGNORECASE))
