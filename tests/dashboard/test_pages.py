@@ -17,23 +17,27 @@ import streamlit as st
 from scipy.stats import binomtest
 from streamlit.testing.v1 import AppTest
 
-from core.detectors.detector import REAL
 from core.detectors.storage import load_detector, save_detector
 from core.explainers.registry import explainers
 from core.explainers.saving import Style, draw_explanation
 from core.explainers.stored import stored_map
+from core.findings.finding import Choice, Finding, Measure
+from core.findings.words import tell
 from core.images.decoding import decode, encode_png
-from core.runs.browsing import Filter, browse_table, find_rows
-from core.runs.run import read_run, write_run
+from core.images.labels import REAL
+from core.runs.browsing import browse_table, find_rows
+from core.runs.filter import Filter
+from core.runs.run import read_run
+from core.runs.writing import write_run
 from core.studies.store import study_path, write_study
-from core.studies.study import Finding
-from dashboard.components.charts import bars
 from dashboard.components.explanations import panels
 from dashboard.components.images import grid
 from dashboard.components.images.filter_controls import filter_key
 from dashboard.components.keys import key_of
+from dashboard.components.studies.finding_words import markdown
 from dashboard.components.words import CLASS_WORDS, NO_BREAK, percent
 from dashboard.services import library
+from dashboard.views.overview import performance
 from tests.conftest import make_detector
 from tests.core.runs.test_browsing import seal
 from tests.dashboard.conftest import PAGES, ROOT, Open, image_set
@@ -165,15 +169,15 @@ def test_overview_shows_the_runs_own_numbers(open_page: Open, home: Path) -> Non
             *(numbers["per_class"][name]["recall"] for name in ("FAKE", "REAL")),
             numbers["auroc"],
         ]
-        assert shown == [f"{100 * value:.1f}{NO_BREAK}%" for value in expected]
+        assert shown == [f"{100 * value:.1f}%" for value in expected]
 
 
 LEANS = [
-    ([[27, 3], [5, 25]], "accuses photographs more often than it lets generated images pass."),
-    ([[25, 5], [3, 27]], "lets generated images pass more often than it accuses photographs."),
-    ([[27, 3], [3, 27]], "wrong on 10.0 of 100 images, and lets generated images pass as often as it accuses"),
+    ([[27, 3], [5, 25]], "calls REAL images FAKE more often than FAKE images REAL."),
+    ([[25, 5], [3, 27]], "calls FAKE images REAL more often than REAL images FAKE."),
+    ([[27, 3], [3, 27]], "wrong on 10.0 of 100 images, and calls FAKE images REAL as often as REAL images FAKE."),
     ([[30, 0], [0, 30]], "It is wrong on none of these images."),
-    ([[0, 0], [6, 54]], "wrong on 10.0 of 100 images, and since they are of one class, they do not say"),
+    ([[0, 0], [6, 54]], "wrong on 10.0 of 100 images, and since they are of one class, they do not show"),
 ]
 
 
@@ -193,7 +197,7 @@ def test_overview_says_what_the_numbers_come_to(
     reseal(folder, metrics=metrics)
     text = words(open_page("overview", run="tiny@seen-test"))
     assert sentence in text
-    assert text.count("more often than it") == sentence.count("more often than it")
+    assert text.count("more often than") == sentence.count("more often than")
 
 
 def test_overview_of_one_class_gives_no_number_of_the_other(open_page: Open, home: Path) -> None:
@@ -204,8 +208,8 @@ def test_overview_of_one_class_gives_no_number_of_the_other(open_page: Open, hom
     app = open_page("overview", run="tiny@half-test")
     assert not app.exception
     shown = {metric.label: metric.value for metric in app.metric}
-    assert shown["FAKE caught"] == shown["Pairs told apart"] == "none"
-    assert shown["REAL trusted"] == shown["Right verdicts"] != "none"
+    assert shown["Recall (FAKE)"] == shown["AUROC"] == "none"
+    assert shown["Recall (REAL)"] == shown["Accuracy"] != "none"
     assert "generated images 0" not in words(app)
     beside = next(element.value for element in app.table if "Recall" in element.value)
     assert (beside.iloc[0] == "none").all()
@@ -219,7 +223,7 @@ def test_overview_moves_with_the_threshold(open_page: Open, home: Path) -> None:
     assert "numbers at the top" not in words(app)
     app.slider(key="url.cut").set_value(0.9).run()
     assert [metric.value for metric in app.metric] == before
-    assert f"Moved to 90{NO_BREAK}%; the numbers at the top stay at 50 %." in words(app)
+    assert "Moved to 90%; the numbers at the top stay at 50%." in words(app)
     wrong = ((run.predictions["p_real"] > 0.9) != (run.predictions["label"] == "REAL")).sum()
     assert app.query_params["cut"] == "0.9"
     assert f"{wrong:,} of 60 verdicts are wrong" in words(app)
@@ -227,7 +231,7 @@ def test_overview_moves_with_the_threshold(open_page: Open, home: Path) -> None:
 
 def test_overview_names_the_threshold_of_the_headlines_where_another_is_chosen(open_page: Open) -> None:
     labels = [metric.label for metric in open_page(run="tiny@seen-test", cut="0.7").metric]
-    assert labels[:4] == [f"{metric.label} (at 50{NO_BREAK}%)" for metric in open_page(run="tiny@seen-test").metric[:4]]
+    assert labels[:4] == [f"{metric.label} (at 50%)" for metric in open_page(run="tiny@seen-test").metric[:4]]
 
 
 @pytest.mark.parametrize("of", ["all", "FAKE", "REAL"])
@@ -236,7 +240,7 @@ def test_overview_counts_mistakes_by_category(
 ) -> None:
     table = browse_table(read_run(home / "runs" / "tiny@seen-test"))
     drawn: list[tuple[pd.DataFrame, float]] = []
-    monkeypatch.setattr(bars, "rate_bars", lambda rates, *, overall, **_: drawn.append((rates, overall)))
+    monkeypatch.setattr(performance, "rate_bars", lambda rates, *, overall, **_: drawn.append((rates, overall)))
     open_page("overview", run="tiny@seen-test", of=of)
     among = table if of == "all" else table[table["label"] == of]
     wrong = (among["correct"] == "wrong").groupby(among["category"].astype(str)).mean()
@@ -250,7 +254,7 @@ def test_overview_gives_every_rate_its_interval(open_page: Open, home: Path) -> 
     text = words(open_page("overview", run="tiny@seen-test"))
     for hits, trials in ((confusion[0][0] + confusion[1][1], 60), (confusion[0][0], 30), (confusion[1][1], 30)):
         interval = proportion(hits, trials)
-        assert f"{hits} of {trials}; 95 % interval {percent(interval.low)} to {percent(interval.high)}." in text
+        assert f"{hits} of {trials}; 95% interval {percent(interval.low)} to {percent(interval.high)}." in text
 
 
 def test_overview_offers_to_leave_out_leaks_and_repeats_where_there_are_any(open_page: Open, home: Path) -> None:
@@ -480,8 +484,8 @@ def selectable(app: AppTest) -> dict[str, bool]:
 
 
 def test_explore_without_pictures_says_so(open_page: Open) -> None:
-    assert "60 pictures are not at hand" in words(open_page("explore", run="tiny@blind-test"))
-    assert "not at hand" not in words(open_page("explore", run="tiny@seen-test"))
+    assert "60 pictures are not available" in words(open_page("explore", run="tiny@blind-test"))
+    assert "not available" not in words(open_page("explore", run="tiny@seen-test"))
 
 
 def test_inspect_says_verdict_truth_and_place(open_page: Open, home: Path) -> None:
@@ -558,7 +562,7 @@ def test_inspect_shows_what_studies_found_of_the_image(open_page: Open, home: Pa
     app = open_page("inspect", run="tiny@seen-test", id=ids[45])
     assert not app.exception
     shown = pd.concat([element.value for element in app.table])
-    assert shown.loc["Turned share"].tolist() == ["0.75", f"75{NO_BREAK}%"]
+    assert shown.loc["Turned share"].tolist() == ["0.75", "75%"]
     assert shown.loc["Cue"].tolist() == ["sea", ""]
     assert shown.loc["Both"].tolist() == ["no", ""]
     assert "They say nothing of this image: Elsewhere." in words(app)
@@ -577,7 +581,7 @@ def test_inspect_names_what_studies_found_in_words_and_ranks_no_names(open_page:
     assert not app.exception
     shown = pd.concat([element.value for element in app.table]).fillna("")
     assert shown.loc["Maps cluster"].tolist() == ["1", ""]
-    assert shown.loc["LIME and Grad-CAM agree, rank correlation"].tolist() == ["0.75", f"75{NO_BREAK}%"]
+    assert shown.loc["LIME and Grad-CAM agree, rank correlation"].tolist() == ["0.75", "75%"]
     assert not {"Rank", "Rank share"}.intersection(shown.index)
     # of the facts, and once of all studies
     assert words(app).count("Lower: the share") == 2
@@ -662,25 +666,30 @@ def test_a_visitor_chooses_which_methods_stand_side_by_side(open_page: Open) -> 
     assert "methods" not in app.query_params
 
 
-def test_the_rates_that_were_measured_of_the_detector_are_stated(open_page: Open, home: Path) -> None:
+def test_the_rates_that_were_measured_of_the_detector_are_stated(
+    open_page: Open, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Also where they were measured on another run of it, and not where they are of another detector."""
     for page in ("overview", "upload"):
         assert "has not been measured" in words(open_page(page, run="tiny@seen-test"))
     run = read_run(home / "runs" / "tiny@blind-test")
-    found = Finding("generators", "Of 2,426 pictures most are called REAL.", 0.951, 0.93, 0.97, 2426)
+    rate = Measure(0.951, 0.93, 0.97, 2426, 3)
+    each = (Choice("generator", "GAN", rate),)
+    details = {"set": "blind-test", "plain": "as it is", "left_out": 0}
+    found = Finding("generators", "transfer", "called_real", rate, "FAKE", choices=each, details=details)
+    monkeypatch.setattr("core.studies.registry.find_conclusion", lambda _: lambda *_: [found])
     about = {
         "study": "transfer",
-        "findings": [found],
+        "parameters": {},
         "detector_sha256": run.manifest["detector_sha256"],
         "set_fingerprint": run.manifest["set_fingerprint"],
     }
     write_study(study_path(run.path, "transfer"), pd.DataFrame({"kind": ["generator"]}), about)
     app = open_page("upload", run="tiny@seen-test")
-    assert f"Of 2,426 pictures by other generators it calls **95.1{NO_BREAK}% REAL**" in words(app)
-    assert "Of 2,426 pictures most are called REAL." in words(app)
+    assert words(app).count(f"- {markdown(tell(found).answer)}") == 2
     overview = words(open_page("overview", run="tiny@seen-test"))
-    assert "95\u00a0% of pictures by other generators pass as photographs" in overview.lower()
-    assert "- Of 2,426 pictures most are called" in overview
+    assert "**95% of pictures by other generators are called :blue[REAL]: outside its own kind" in overview
+    assert f"- {markdown(tell(found).answer)}" in overview
     other = make_detector(seed=7)
     other.manifest = {"name": "rival"}
     save_detector(home / "detectors" / "rival", other, model_card="# Detector `rival`\n\nFor tests.\n")

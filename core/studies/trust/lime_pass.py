@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from core.detectors.detector import Detector
 from core.explainers.lime.regions import LIME, LimeSettings
-from core.files import open_file
 from core.images.decoding import pixels_sha256
-from core.storage import cache_dir, write_bytes_atomically
+from core.system.atomic import cache_dir, write_bytes_atomically
+from core.system.files import open_file
 
 # raised whenever LIME gives other weights than before
 VERSION = 2

@@ -4,7 +4,7 @@ import numpy as np
 import streamlit as st
 
 from core.explainers.stored import stored_map
-from core.metrics.classification import HALF, said_real
+from core.metrics.classification import HALF, predicted_real
 from core.runs.browsing import place_of
 from dashboard.components.explanations import panels
 from dashboard.components.explanations.agreement import agreement_panel, other_maps
@@ -82,13 +82,17 @@ st.markdown(
     f"### Called {CLASS_WORDS[verdict]}, {percent(sure)} sure. It is {CLASS_WORDS[found['label']]}"
     + (", so that is right." if right else ": a mistake."),
 )
-moved = wanted.cut != HALF
-at_cut = "REAL" if said_real(table.iloc[[row]], wanted.cut)[0] else "FAKE"
+moved = wanted.threshold != HALF
+at_threshold = "REAL" if predicted_real(table.iloc[[row]], wanted.threshold)[0] else "FAKE"
 st.caption(
     f"Margin {found['margin']:+.2f}: above 0 the verdict is REAL, below FAKE, and the further from 0 the surer."
     + (" This very file was in the detector's training set." if found["in_train"] else "")
     + (" It is a copy of an earlier file." if found["is_repeat"] else "")
-    + (f" At the threshold of {percent(wanted.cut, 0)} that you came with it is called {at_cut}." if moved else ""),
+    + (
+        f" At the threshold of {percent(wanted.threshold, 0)} that you came with it is called {at_threshold}."
+        if moved
+        else ""
+    ),
     help=explain("Margin", "Confidence"),
 )
 

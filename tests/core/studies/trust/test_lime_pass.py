@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from core.detectors.detector import Detector
 from core.explainers.lime.regions import LIME, LimeSettings
-from core.storage import cache_dir
 from core.studies.trust import lime_pass as module
 from core.studies.trust.lime_pass import LimePass, lime_pass
+from core.system.atomic import cache_dir
 
 SETTINGS = LimeSettings(n_samples=64)
 
