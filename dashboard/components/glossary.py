@@ -43,7 +43,7 @@ TERMS: dict[str, str] = {
     "Hash": "A short number computed from a file: equal files have equal hashes. A perceptual hash is computed from "
     "what an image looks like, so images that look alike have similar ones.",
     "Interval": "The range that a rate may have over many more images: 95 of 100 such intervals contain the true rate.",
-    "Layer": "A depth in the network. Late layers know the most and see the least sharply.",
+    "Layer": "A depth in the network. Late layers respond to the most complex features and locate them least sharply.",
     "Leak": "A test image whose file was also among the training images, so the detector has seen it.",
     "LIME": "Local interpretable model-agnostic explanations (Ribeiro et al. 2016): parts of the image are covered in "
     "many ways and the detector is run each time; a part's weight is how much showing it adds to the score.",
