@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 
-from core.console import started, starting
+from core.system.console import started, starting
 
 if __name__ == "__main__":
     # the libraries below take seconds to read
@@ -20,11 +20,11 @@ from core.explainers.explanation import Explanation, ExplanationError
 from core.explainers.registry import DEFAULT, explainers, find_explainer
 from core.explainers.saving import SIZE, Style, draw_explanation, save_npz, save_png
 from core.explainers.settings import ExplainerSettings, describe, from_json, from_parameters, to_json
-from core.files import read_bytes
 from core.images.decoding import MAX_BYTES, RESAMPLING, crop_square, decode, resize
 from core.images.palette import PALETTES, Palette
 from core.report.explanation import save_html
-from core.runs.run import find_detectors, find_named
+from core.runs.finding import find_detectors, find_named
+from core.system.files import read_bytes
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -1,1 +1,1 @@
-"""The screens: `views/`, what pages share in `components/`, what visitors share in `services/`; no mathematics."""
+"""The screens: `views/` the pages, `components/` shared by pages, `services/` shared by visitors; no mathematics."""

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torchcam import methods
 
-from core.detectors.detector import FAKE, REAL
 from core.detectors.layers import HOOKS
 from core.explainers.explainer import BATCH, Cancel
 from core.explainers.explanation import CLASSES
+from core.images.labels import FAKE, REAL
 
 if TYPE_CHECKING:
     from core.detectors.detector import Detector

@@ -14,7 +14,7 @@ from core.explainers.registry import find_explainer
 from core.explainers.settings import to_json
 from core.images.decoding import encode_png
 from core.images.palette import OPACITY, Palette
-from core.storage import write_bytes_atomically
+from core.system.atomic import write_bytes_atomically
 
 SIZE = 384
 

@@ -16,7 +16,8 @@ from core.findings.lines import Line
 from core.findings.numbers import amount, of_unit, points
 from core.findings.quantities import Unit
 from core.findings.words import tell
-from core.runs.run import find_named, find_runs, read_run
+from core.runs.finding import find_named, find_runs
+from core.runs.run import read_run
 from core.studies.store import find_studies
 from core.studies.study import StudyError
 

@@ -20,13 +20,16 @@ from core.report.figures import Drawn
 from core.report.parts import bullets, figure, limits, listed, page, percent, section, sentence, table_of
 from core.report.selection import Selection, selection_report
 from core.report.settings import settings
+from core.runs.finding import HOMES, find_detectors
+from core.runs.paper import PAPER
 from core.runs.pictures import Pictures
-from core.runs.run import HOMES, PAPER, Run, find_detectors
-from core.storage import ContractError, write_bytes_atomically
+from core.runs.run import Run
 from core.studies.probes.summary import ranking, read_turns, responses
 from core.studies.store import find_studies
 from core.studies.study import Answer
 from core.studies.trust.summary import agreement_summary, excess, one_colour_summary
+from core.system.atomic import write_bytes_atomically
+from core.system.folders import ContractError
 
 # what a reader asks first; studies of other names come after these
 ORDER = (
@@ -168,7 +171,7 @@ def _quality(run: Run, detector: Mapping[str, Any] | None) -> list[str]:
     found = error_by(table, "category")
     if len(found):
         wrong = float(1 - is_right(table).mean())
-        caption = "Where it fails. The lines are 95 % intervals: where two overlap, the difference may be chance."
+        caption = "Where it fails. The lines are 95% intervals: where two overlap, the difference may be chance."
         drawn.append(figures.rates(largest(found), overall=wrong, caption=caption + _of_all(found)))
     if detector and detector.get("history"):
         caption = "How it was trained: right verdicts after each pass over the training images."

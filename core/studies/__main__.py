@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from core.console import started, starting
+from core.system.console import started, starting
 
 if __name__ == "__main__":
     # the libraries below take seconds to read
@@ -23,16 +23,17 @@ from tqdm import tqdm
 from core.detectors.identity import find_maker, identify_all
 from core.findings.words import tell
 from core.images.cifake_files import is_fetched
-from core.images.image_set import SHIPPED, SHIPPED_FOLDER
 from core.images.shipped import is_shipped
-from core.runs.run import ROOT, Run, find_detectors, find_named, find_runs, read_run
-from core.storage import WriteError
+from core.images.sources import SHIPPED, SHIPPED_FOLDER
+from core.runs.finding import ROOT, find_detectors, find_named, find_runs
+from core.runs.run import Run, read_run
 from core.studies.kept import describe_again, find_kept
 from core.studies.ray_engine import ray_engine
 from core.studies.registry import MODULES, find_study
 from core.studies.runner import Engine, Source, run_study
 from core.studies.store import read_study
 from core.studies.study import StudyError
+from core.system.atomic import WriteError
 
 FOLDER = ROOT / "data" / "cifake"
 

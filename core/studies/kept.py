@@ -11,11 +11,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.metrics.classification import count_cells
-from core.runs.run import Run, library_versions, read_run
-from core.storage import ContractError
+from core.runs.run import Run, read_run
+from core.runs.writing import library_versions
 from core.studies.sample import choose_rows
 from core.studies.store import read_study, study_path, write_study
 from core.studies.study import WEIGHT, Answer, Study
+from core.system.folders import ContractError
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,16 +19,16 @@ from numpy.typing import NDArray
 
 from core.detectors.devices import pick_device
 from core.detectors.storage import load_detector
-from core.files import open_file
-from core.images.image_set import load_image_set
+from core.images.loading import load_image_set
 from core.runs.pictures import find_pictures
 from core.runs.run import Run, read_run
-from core.storage import cache_dir, write_bytes_atomically
 from core.studies.kept import Kept, assembled, describe, extended
 from core.studies.registry import version_of
 from core.studies.sample import choose_rows
 from core.studies.store import study_path, write_study
 from core.studies.study import WEIGHT, Context, Study, StudyError
+from core.system.atomic import cache_dir, write_bytes_atomically
+from core.system.files import open_file
 
 Progress = Callable[[int, int, str], None]
 

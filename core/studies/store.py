@@ -18,11 +18,12 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from core.files import is_text, open_file, parse_json, printable
 from core.runs.run import Run
-from core.storage import ContractError, write_bytes_atomically
 from core.studies.registry import version_of
 from core.studies.study import WEIGHT, Answer
+from core.system.atomic import write_bytes_atomically
+from core.system.files import is_text, open_file, parse_json, printable
+from core.system.folders import ContractError
 
 # files of the first have one version, that of all their columns
 SCHEMAS = (1, 2)

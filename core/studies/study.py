@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from core.findings.finding import Finding, find
 from core.runs.run import Run
-from core.storage import ContractError
+from core.system.folders import ContractError
 
 if TYPE_CHECKING:
     from core.detectors.detector import Detector

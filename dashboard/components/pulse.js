@@ -1,19 +1,24 @@
-// Has its part of the page drawn again, once, some seconds after it has been drawn. data: {after, beat}
+// Asks for its part of the page to be drawn again, some seconds after it was drawn. data: {after, beat}
 //
-// What two parts send at the same time Streamlit takes for one message, and one of them would never be drawn again: they
-// keep apart, and whoever has waited long asks once more.
+// A request can be lost: Streamlit takes what two parts send at the same moment for one message, and drops what arrives
+// while a page ends in st.stop(). So parts keep apart, and an unanswered request is repeated, ever more slowly.
+
 const APART = 150
-const PATIENCE = 30_000
+const PATIENCE = 3000
+const LONGEST = 30_000
 
 export default function ({ data, setTriggerValue }) {
-  const beat = () => {
-    const wait = (globalThis.telltaleBeat ?? 0) + APART - performance.now()
+  let patience = PATIENCE + 2000 * data.after
+  const ask = () => {
+    let wait = (globalThis.telltaleAsked ?? -APART) + APART - performance.now()
     if (wait <= 0) {
-      globalThis.telltaleBeat = performance.now()
+      globalThis.telltaleAsked = performance.now()
       setTriggerValue("beat", data.beat)
+      wait = patience
+      patience = Math.min(2 * patience, LONGEST)
     }
-    timer = setTimeout(beat, wait > 0 ? wait : PATIENCE)
+    timer = setTimeout(ask, wait)
   }
-  let timer = setTimeout(beat, 1000 * data.after)
+  let timer = setTimeout(ask, 1000 * data.after)
   return () => clearTimeout(timer)
 }

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from core.findings import numbers
-from core.runs.run import PAPER
+from core.runs.paper import PAPER
 
 NO_BREAK = "\u00a0"
 THE_PAPER = f"{PAPER['author']}, [*{PAPER['title']}*]({PAPER['link']})"

@@ -17,7 +17,7 @@ from scipy.special import softmax
 from scipy.stats import spearmanr
 from torchcam.methods import GradCAM
 
-from core.detectors.detector import FAKE, REAL, Detector
+from core.detectors.detector import Detector
 from core.detectors.resnet import ResNetDetector, build_network
 from core.detectors.storage import load_detector
 from core.edits.masking import fill_image, mask_batch
@@ -29,7 +29,8 @@ from core.explainers.lime.regions import LIME, LimeSettings
 from core.explainers.lime.sampling import Samples, balanced_samples, random_samples
 from core.explainers.lime.segmentation import segment
 from core.explainers.lime.surrogate import SampledExplainer
-from core.images.image_set import load_image_set
+from core.images.labels import FAKE, REAL
+from core.images.loading import load_image_set
 from tests.benchmarks.parts import made_pixels
 from tests.benchmarks.table import NOTHING, Row, Settings, named, seconds, shown
 

@@ -18,7 +18,7 @@ from core.edits.masking import FILLS
 from core.explain import find_detector
 from core.explainers.lime.regions import LIME, LimeSettings
 from core.explainers.lime.settings import MAX_SAMPLES
-from core.images.image_set import load_image_set
+from core.images.loading import load_image_set
 from core.metrics.intervals import wilson_interval
 from tests.benchmarks.table import Row, Settings, named, shown
 

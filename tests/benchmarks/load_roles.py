@@ -25,7 +25,8 @@ from core.explainers.saving import draw_explanation
 from core.explainers.settings import to_json
 from core.images.decoding import encode_png
 from core.images.upload import DEFAULT_FILTER, prepare
-from core.runs.run import find_detectors, find_runs, read_run
+from core.runs.finding import find_detectors, find_runs
+from core.runs.run import read_run
 from dashboard.components.keys import key_of
 from tests.benchmarks.visitor import Trouble, Visitor, component_data
 

@@ -25,7 +25,7 @@ from core.edits.masking import FILLS
 from core.explain import find_detector
 from core.explainers.explanation import Explanation
 from core.explainers.lime.regions import LIME, LimeSettings
-from core.images.image_set import load_image_set
+from core.images.loading import load_image_set
 from core.metrics.intervals import wilson_interval
 from tests.benchmarks.table import NOTHING, Row, Settings, named, shown
 

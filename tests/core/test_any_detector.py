@@ -9,12 +9,12 @@ import torch
 
 from core import explain, predict
 from core.detectors.capabilities import Capability
-from core.detectors.detector import FAKE, REAL
 from core.detectors.network import NetworkDetector
 from core.detectors.storage import load_detector
 from core.explainers.cams import GRADCAM
 from core.explainers.lime.regions import LIME, LimeSettings
 from core.images.decoding import encode_png, resize
+from core.images.labels import FAKE, REAL
 from core.probes.probing import explain_probes
 from core.probes.table import PROBES, probe_columns
 from core.report import __main__ as report

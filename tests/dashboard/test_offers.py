@@ -8,7 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.images.cifake_files import FINGERPRINTS
-from core.storage import sealed
+from core.system.folders import sealed
 from dashboard import sidebar
 from dashboard.services import library
 from dashboard.services.dataset_registry import Attaching

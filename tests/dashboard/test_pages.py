@@ -17,7 +17,6 @@ import streamlit as st
 from scipy.stats import binomtest
 from streamlit.testing.v1 import AppTest
 
-from core.detectors.detector import REAL
 from core.detectors.storage import load_detector, save_detector
 from core.explainers.registry import explainers
 from core.explainers.saving import Style, draw_explanation
@@ -25,10 +24,12 @@ from core.explainers.stored import stored_map
 from core.findings.finding import Choice, Finding, Measure
 from core.findings.words import tell
 from core.images.decoding import decode, encode_png
-from core.runs.browsing import Filter, browse_table, find_rows
-from core.runs.run import read_run, write_run
+from core.images.labels import REAL
+from core.runs.browsing import browse_table, find_rows
+from core.runs.filter import Filter
+from core.runs.run import read_run
+from core.runs.writing import write_run
 from core.studies.store import study_path, write_study
-from dashboard.components.charts import bars
 from dashboard.components.explanations import panels
 from dashboard.components.images import grid
 from dashboard.components.images.filter_controls import filter_key
@@ -36,6 +37,7 @@ from dashboard.components.keys import key_of
 from dashboard.components.studies.finding_words import markdown
 from dashboard.components.words import CLASS_WORDS, NO_BREAK, percent
 from dashboard.services import library
+from dashboard.views.overview import performance
 from tests.conftest import make_detector
 from tests.core.runs.test_browsing import seal
 from tests.dashboard.conftest import PAGES, ROOT, Open, image_set
@@ -171,11 +173,11 @@ def test_overview_shows_the_runs_own_numbers(open_page: Open, home: Path) -> Non
 
 
 LEANS = [
-    ([[27, 3], [5, 25]], "accuses photographs more often than it lets generated images pass."),
-    ([[25, 5], [3, 27]], "lets generated images pass more often than it accuses photographs."),
-    ([[27, 3], [3, 27]], "wrong on 10.0 of 100 images, and lets generated images pass as often as it accuses"),
+    ([[27, 3], [5, 25]], "calls REAL images FAKE more often than FAKE images REAL."),
+    ([[25, 5], [3, 27]], "calls FAKE images REAL more often than REAL images FAKE."),
+    ([[27, 3], [3, 27]], "wrong on 10.0 of 100 images, and calls FAKE images REAL as often as REAL images FAKE."),
     ([[30, 0], [0, 30]], "It is wrong on none of these images."),
-    ([[0, 0], [6, 54]], "wrong on 10.0 of 100 images, and since they are of one class, they do not say"),
+    ([[0, 0], [6, 54]], "wrong on 10.0 of 100 images, and since they are of one class, they do not show"),
 ]
 
 
@@ -195,7 +197,7 @@ def test_overview_says_what_the_numbers_come_to(
     reseal(folder, metrics=metrics)
     text = words(open_page("overview", run="tiny@seen-test"))
     assert sentence in text
-    assert text.count("more often than it") == sentence.count("more often than it")
+    assert text.count("more often than") == sentence.count("more often than")
 
 
 def test_overview_of_one_class_gives_no_number_of_the_other(open_page: Open, home: Path) -> None:
@@ -206,8 +208,8 @@ def test_overview_of_one_class_gives_no_number_of_the_other(open_page: Open, hom
     app = open_page("overview", run="tiny@half-test")
     assert not app.exception
     shown = {metric.label: metric.value for metric in app.metric}
-    assert shown["FAKE caught"] == shown["Pairs told apart"] == "none"
-    assert shown["REAL trusted"] == shown["Right verdicts"] != "none"
+    assert shown["Recall (FAKE)"] == shown["AUROC"] == "none"
+    assert shown["Recall (REAL)"] == shown["Accuracy"] != "none"
     assert "generated images 0" not in words(app)
     beside = next(element.value for element in app.table if "Recall" in element.value)
     assert (beside.iloc[0] == "none").all()
@@ -221,7 +223,7 @@ def test_overview_moves_with_the_threshold(open_page: Open, home: Path) -> None:
     assert "numbers at the top" not in words(app)
     app.slider(key="url.cut").set_value(0.9).run()
     assert [metric.value for metric in app.metric] == before
-    assert "Moved to 90%; the numbers at the top stay at 50 %." in words(app)
+    assert "Moved to 90%; the numbers at the top stay at 50%." in words(app)
     wrong = ((run.predictions["p_real"] > 0.9) != (run.predictions["label"] == "REAL")).sum()
     assert app.query_params["cut"] == "0.9"
     assert f"{wrong:,} of 60 verdicts are wrong" in words(app)
@@ -238,7 +240,7 @@ def test_overview_counts_mistakes_by_category(
 ) -> None:
     table = browse_table(read_run(home / "runs" / "tiny@seen-test"))
     drawn: list[tuple[pd.DataFrame, float]] = []
-    monkeypatch.setattr(bars, "rate_bars", lambda rates, *, overall, **_: drawn.append((rates, overall)))
+    monkeypatch.setattr(performance, "rate_bars", lambda rates, *, overall, **_: drawn.append((rates, overall)))
     open_page("overview", run="tiny@seen-test", of=of)
     among = table if of == "all" else table[table["label"] == of]
     wrong = (among["correct"] == "wrong").groupby(among["category"].astype(str)).mean()
@@ -252,7 +254,7 @@ def test_overview_gives_every_rate_its_interval(open_page: Open, home: Path) -> 
     text = words(open_page("overview", run="tiny@seen-test"))
     for hits, trials in ((confusion[0][0] + confusion[1][1], 60), (confusion[0][0], 30), (confusion[1][1], 30)):
         interval = proportion(hits, trials)
-        assert f"{hits} of {trials}; 95 % interval {percent(interval.low)} to {percent(interval.high)}." in text
+        assert f"{hits} of {trials}; 95% interval {percent(interval.low)} to {percent(interval.high)}." in text
 
 
 def test_overview_offers_to_leave_out_leaks_and_repeats_where_there_are_any(open_page: Open, home: Path) -> None:
@@ -482,8 +484,8 @@ def selectable(app: AppTest) -> dict[str, bool]:
 
 
 def test_explore_without_pictures_says_so(open_page: Open) -> None:
-    assert "60 pictures are not at hand" in words(open_page("explore", run="tiny@blind-test"))
-    assert "not at hand" not in words(open_page("explore", run="tiny@seen-test"))
+    assert "60 pictures are not available" in words(open_page("explore", run="tiny@blind-test"))
+    assert "not available" not in words(open_page("explore", run="tiny@seen-test"))
 
 
 def test_inspect_says_verdict_truth_and_place(open_page: Open, home: Path) -> None:

@@ -8,11 +8,12 @@ from typing import Any
 import pandas as pd
 
 from core.detectors.storage import load_detector
-from core.images.image_set import CLASSES
-from core.runs.run import ROOT, read_run
+from core.images.labels import CLASSES
+from core.runs.finding import ROOT
+from core.runs.run import read_run
 from core.runs.tags import Tags
-from core.storage import MANIFEST
 from core.studies.store import read_study, write_study
+from core.system.folders import MANIFEST
 from tests.hostile import damage as d
 
 RUN, DETECTOR, TRAP_DETECTOR = "sample@sample-test", "sample", "![b](x) **sample**"

@@ -20,10 +20,11 @@ from core.findings.words import tell
 from core.report.explanation import save_html
 from core.report.page import gather, report_of
 from core.report.selection import Selection
-from core.runs.browsing import Filter, browse_table
+from core.runs.browsing import browse_table
+from core.runs.filter import Filter
 from core.runs.run import read_run
-from core.storage import cache_dir
 from core.studies.store import find_studies
+from core.system.atomic import cache_dir
 from dashboard.components.plain import JOINER, code, figure_text, plain, with_code, without_pictures
 from dashboard.components.studies.finding_words import markdown, strong
 from dashboard.components.studies.study import as_csv

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from core.detectors.detector import FAKE, REAL
 from core.edits.masking import Fill, fill_image, mask_batch
 from core.explainers.explainer import (
     Cancel,
@@ -26,6 +25,7 @@ from core.explainers.lime.diagnostics import MAX_PROBES, lime_diagnostics, movem
 from core.explainers.lime.segmentation import Segmentation, segment
 from core.explainers.lime.settings import LimeTarget, RegionSettings
 from core.explainers.settings import setting
+from core.images.labels import FAKE, REAL
 
 if TYPE_CHECKING:
     from core.detectors.detector import Detector

@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.findings.finding import Choice, Control, Finding, Measure
-from core.images.image_set import CLASSES
+from core.images.labels import CLASSES
 from core.metrics.intervals import weighted_mean, weighted_share
 from core.runs.run import Run
 from core.studies.study import WEIGHT

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.findings.numbers import percent
-from core.images.image_set import CLASSES
+from core.images.labels import CLASSES
 from core.metrics.nearest import Nearest, find_nearest
 from core.studies.neighbours.findings import NAMED
 from core.studies.neighbours.similarity import (

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.images.image_set import CLASSES
-from core.images.out_of_distribution import ForeignError, as_cifake, cut_photographs, read_generators
+from core.images.labels import CLASSES
+from core.images.out_of_distribution import OutOfDistributionError, as_cifake, crop_photographs, read_generators
 from core.metrics.classification import confidence_of
 from core.metrics.intervals import clustered_share, wilson_interval
 from core.runs.run import Run
@@ -61,7 +61,7 @@ def _generators(context: Context, parameters: Mapping[str, Any]) -> Iterator[dic
         return
     try:
         found = read_generators(Path(folder).expanduser(), context.detector.side)
-    except ForeignError as error:
+    except OutOfDistributionError as error:
         raise StudyError(str(error)) from None
     for encoding in (AS_CIFAKE, AS_IT_IS):
         whole = []
@@ -78,7 +78,7 @@ def _generators(context: Context, parameters: Mapping[str, Any]) -> Iterator[dic
 def _photographs(context: Context, parameters: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     # a detector of the sample has been trained on crops of its first five photographs
     split = "test" if is_sample(context.detector.manifest) else None
-    cut = cut_photographs(crops=int(parameters["crops"]), side=context.detector.side, split=split)
+    cut = crop_photographs(crops=int(parameters["crops"]), side=context.detector.side, split=split)
     if not cut:
         return
     filters = list(next(iter(cut.values())))

@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 
 from core.findings.finding import Choice, Control, Finding, Measure
-from core.probes.table import PROBES, probe_columns, wave_length
+from core.probes.probe import wave_length
+from core.probes.table import PROBES, probe_columns
 from core.runs.run import Run
 from core.studies.probes.summary import VERDICTS, ranking, read_turns, responses
 

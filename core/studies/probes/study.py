@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from core.edits.photometric import rms
 from core.probes.batch import Batch, Chance
 from core.probes.flips import short_margins, short_sizes, tell
-from core.probes.table import LABELLED, Strength, probe_columns, size_column
+from core.probes.probe import LABELLED, Strength, size_column
+from core.probes.table import probe_columns
 from core.runs.run import Run
 from core.studies.probes.donors import Donors, choose_donors, class_means
 from core.studies.study import Context, Study

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from core.metrics.classification import MOST_GROUPS
 from core.metrics.intervals import Estimate, weighted_mean, weighted_share
-from core.probes.table import PROBES, Probe, Strength, size_column
+from core.probes.probe import Probe, Strength, size_column
+from core.probes.table import PROBES
 from core.runs.run import Run
 from core.studies.probes.donors import choose_donors
 from core.studies.study import WEIGHT

@@ -19,9 +19,9 @@ from core.explainers.explainer import AnyExplainer
 from core.explainers.explanation import Explanation
 from core.explainers.settings import ExplainerSettings
 from core.explainers.stored import KEPT
-from core.files import open_file
 from core.images.decoding import pixels_sha256
-from core.storage import cache_dir, write_bytes_atomically
+from core.system.atomic import cache_dir, write_bytes_atomically
+from core.system.files import open_file
 
 # raised whenever an explainer gives other values than before
 VERSION = 1

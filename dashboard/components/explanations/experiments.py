@@ -6,7 +6,7 @@ import streamlit as st
 
 from core.explainers.explainer import AnyExplainer, Offers
 from core.explainers.registry import explainers
-from core.storage import ContractError
+from core.system.folders import ContractError
 from dashboard.components.explanations.asking import Known, Subject
 from dashboard.components.explanations.neighbours import neighbours_panel
 from dashboard.components.explanations.panels import explainer_panel

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import streamlit as st
+from streamlit.elements.lib.grid_container import GridContainer
 
 from core.explainers.explainer import AnyExplainer
 from core.explainers.explanation import Explanation
@@ -31,6 +32,20 @@ from dashboard.services.worker import Standing
 # seconds that a panel waits for its explanation: most are there by then, and need no coming back
 PATIENCE = 0.3
 Methods = Sequence[AnyExplainer]
+
+
+def panels_of(
+    grid: GridContainer,
+    subject: Subject,
+    detectors: Sequence[Known],
+    methods: Methods,
+    stored: Explanation | None = None,
+) -> None:
+    """A panel for each method, in cells of a grid; see `explainer_panel`."""
+    for explainer in methods:
+        # Streamlit knows a fragment by its function and its place: each needs one of its own
+        with grid.cell():
+            st.fragment(explainer_panel)(subject, detectors, explainer, stored)
 
 
 def explainer_panel(

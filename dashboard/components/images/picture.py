@@ -11,9 +11,10 @@ from core.explainers.explanation import Explanation
 from core.explainers.overlay import legend
 from core.explainers.registry import find_explainer
 from core.explainers.saving import DEFAULT, Style, draw_explanation, scale_of
+from core.images.decoding import data_url
 from core.images.palette import UNDECIDED, Palette
 from dashboard.components.charts.figure_cache import kept
-from dashboard.components.component import component, data_url
+from dashboard.components.component import component
 
 _mount = component(__file__, "picture")
 SIZE = 512
@@ -44,7 +45,7 @@ def explained_picture(explanation: Explanation, *, key: str, style: Style = DEFA
         explanation: with a map.
         key: of the element.
         style: how it is drawn.
-        alone: draw the map without the image, which is not at hand.
+        alone: draw the map without the image, which is not available.
     """
     _mount(key=key, data=_drawn(explanation, style, alone))
 

@@ -8,9 +8,9 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from core.storage import ContractError
 from core.studies.groups import By
 from core.studies.study import Answer
+from core.system.folders import ContractError
 from dashboard.components.downloads import file_button
 from dashboard.components.plain import code, plain, with_code
 from dashboard.components.studies.finding_words import bullets

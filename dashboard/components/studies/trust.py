@@ -10,10 +10,10 @@ from core.findings.finding import Finding, Measure
 from core.findings.lines import Line
 from core.findings.numbers import signed
 from core.findings.words import explanations
-from core.storage import ContractError
 from core.studies.groups import By
 from core.studies.study import Answer
 from core.studies.trust import summary as trust_summary
+from core.system.folders import ContractError
 from dashboard.components.plain import plain
 from dashboard.components.studies.finding_words import strong
 from dashboard.components.studies.study import Summary, cannot, numbers, refused, study_of, summary

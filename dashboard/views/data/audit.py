@@ -20,15 +20,15 @@ from core.studies.audit.summary import (
 )
 from core.studies.copies.nearest_copy import FILE, NEAR, SHOWN
 from core.studies.study import Answer
-from dashboard.services import address
-from dashboard.components.keys import key_of
-from dashboard.services.library import Opened
-from dashboard.views.data import charts as audit_charts
 from dashboard.components.charts import style as charts
+from dashboard.components.keys import key_of
+from dashboard.components.plain import plain
 from dashboard.components.studies import study
 from dashboard.components.studies.finding_words import coloured, markdown, strong
-from dashboard.components.plain import plain
 from dashboard.components.words import listed, percent
+from dashboard.services import address
+from dashboard.services.library import Opened
+from dashboard.views.data import charts as audit_charts
 
 # the columns of Explore that hold facts which are words
 COLUMNS = {"compression": "files.compression"}

@@ -2,27 +2,27 @@
 
 import streamlit as st
 
-from core.findings.words import audit as words
 from core.findings.lines import joined
+from core.findings.words import audit as words
 from core.findings.words import tell
 from core.studies.audit.summary import concerns, estimate, rings, yardsticks
-from dashboard.services import library
-from dashboard.components.glossary import explain
-from dashboard.views.data import audit as parts
-from dashboard.views.data import charts as audit_charts
 from dashboard.components.charts import style as charts
-from dashboard.views.data.copies import draw_counts, draw_pairs
+from dashboard.components.glossary import explain
+from dashboard.components.plain import code, plain
 from dashboard.components.studies.finding_words import markdown
 from dashboard.components.studies.study import readable
-from dashboard.components.plain import code, plain
 from dashboard.components.words import CLASS_WORDS, heading, section
+from dashboard.services import library
+from dashboard.views.data import audit as parts
+from dashboard.views.data import charts as audit_charts
+from dashboard.views.data.copies import draw_counts, draw_pairs
 
 opened = library.current()
 audit, duplicates = readable(opened, "audit"), readable(opened, "duplicates", concluded=False)
 heading(
     "What could it learn that is not AI?",
-    f"If in **{plain(opened.run.manifest['set'])}** REAL images were just brighter, or smaller as files, a detector could be "
-    "right without knowing anything of image generators. Here each such fact is put to the test.",
+    f"If in **{plain(opened.run.manifest['set'])}** REAL images were just brighter, or smaller as files, a detector "
+    "could be right without knowing anything of image generators. Here each such fact is put to the test.",
     markdown(words.overall(audit.findings)) if audit is not None else None,
 )
 if opened.table.empty:
@@ -30,9 +30,9 @@ if opened.table.empty:
     st.stop()
 if audit is None:
     st.info(
-        f"The data of {plain(opened.run.name)} has not been audited yet. To do so, run {code(parts.command(opened))} and reload "
-        "this page: two minutes for the 120,000 images of CIFAKE. Where CIFAKE lies elsewhere than in data/cifake, add "
-        "`--data PATH`.",
+        f"The data of {plain(opened.run.name)} has not been audited yet. To do so, run {code(parts.command(opened))} "
+        "and reload this page: two minutes for the 120,000 images of CIFAKE. Where CIFAKE lies elsewhere than in "
+        "data/cifake, add `--data PATH`.",
         icon=":material/science:",
     )
     st.stop()
@@ -51,12 +51,16 @@ section(
     "it stays far right, the detector knows something else as well.",
     help=explain(
         "AUROC",
-        also="Here times 100, with 95 % intervals (DeLong 1988), by a rule that may use the fact in any way, fitted on "
-        "the training images where they were at hand. Alike: in the same twentieth of all images.",
+        also="Here times 100, with 95% intervals (DeLong 1988), by a rule that may use the fact in any way, fitted on "
+        "the training images where they were available. Alike: in the same twentieth of all images.",
     ),
 )
 network = estimate(audit.table[audit.table["kind"] == "network"].iloc[0], "auroc")
-charts.show(audit_charts.told_apart(found, network), key="data.apart", alt=" ".join(str(parts.told(audit, one.cue).answer) for one in found))
+charts.show(
+    audit_charts.told_apart(found, network),
+    key="data.apart",
+    alt=" ".join(str(parts.told(audit, one.cue).answer) for one in found),
+)
 
 st.space("small")
 section(

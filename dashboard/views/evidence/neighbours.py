@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from core.runs.browsing import Filter
+from core.runs.filter import Filter
 from core.studies.study import Answer
 from dashboard.components.offers import offer_training_images
 from dashboard.components.plain import code

@@ -8,13 +8,14 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from core.probes.table import PROBES, Probe
-from core.runs.browsing import Filter
+from core.probes.probe import Probe
+from core.probes.table import PROBES
+from core.runs.filter import Filter
 from core.runs.pictures import Pictures
-from core.storage import ContractError
 from core.studies.probes.example import ProbeExample, probe_example
 from core.studies.probes.summary import VERDICTS, By, Turns, ranking, read_turns, responses, turned_alone
 from core.studies.study import Answer
+from core.system.folders import ContractError
 from dashboard.services import address, library
 from dashboard.services.address import Setting
 from dashboard.services.library import Opened

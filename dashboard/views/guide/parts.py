@@ -13,8 +13,8 @@ from core.findings.finding import Finding
 from core.findings.lines import joined
 from core.images.decoding import pixels_sha256
 from core.runs.guide import Cast
-from core.storage import ContractError
 from core.studies.study import Answer
+from core.system.folders import ContractError
 from dashboard.components.explanations.asking import Known, Subject, ask
 from dashboard.components.explanations.follow import keep_up, waiting
 from dashboard.components.plain import code, with_code

@@ -4,7 +4,7 @@ import numpy as np
 import streamlit as st
 
 from core.explainers.stored import stored_map
-from core.metrics.classification import HALF, said_real
+from core.metrics.classification import HALF, predicted_real
 from core.runs.browsing import place_of
 from dashboard.components.explanations import panels
 from dashboard.components.explanations.agreement import agreement_panel, other_maps
@@ -82,13 +82,17 @@ st.markdown(
     f"### Called {CLASS_WORDS[verdict]}, {percent(sure)} sure. It is {CLASS_WORDS[found['label']]}"
     + (", so that is right." if right else ": a mistake."),
 )
-moved = wanted.cut != HALF
-at_cut = "REAL" if said_real(table.iloc[[row]], wanted.cut)[0] else "FAKE"
+moved = wanted.threshold != HALF
+at_threshold = "REAL" if predicted_real(table.iloc[[row]], wanted.threshold)[0] else "FAKE"
 st.caption(
     f"Margin {found['margin']:+.2f}: above 0 the verdict is REAL, below FAKE, and the further from 0 the surer."
     + (" This very file was in the detector's training set." if found["in_train"] else "")
     + (" It is a copy of an earlier file." if found["is_repeat"] else "")
-    + (f" At the threshold of {percent(wanted.cut, 0)} that you came with it is called {at_cut}." if moved else ""),
+    + (
+        f" At the threshold of {percent(wanted.threshold, 0)} that you came with it is called {at_threshold}."
+        if moved
+        else ""
+    ),
     help=explain("Margin", "Confidence"),
 )
 
@@ -153,9 +157,8 @@ if len(asked) > 1:
             draw_agreement()
         with grid.cell():
             draw_about(opened, row)
-    with st.grid(2, min_column_width=400, gap="large"):
-        for explainer in methods:
-            st.fragment(panels.explainer_panel)(subject, asked, explainer, kept)
+    with st.grid(2, min_column_width=400, gap="large") as grid:
+        panels.panels_of(grid, subject, asked, methods, kept)
 else:
     # the maps stand side by side, and what is said of them beside the image
     with st.grid(3, min_column_width=190, gap="medium", dense=True) as grid:
@@ -163,9 +166,8 @@ else:
             draw_image()
         with grid.cell(column_span=2, row_span=2):
             if asked:
-                with st.grid(len(methods), min_column_width=190, gap="medium"):
-                    for explainer in methods:
-                        st.fragment(panels.explainer_panel)(subject, asked, explainer, kept)
+                with st.grid(len(methods), min_column_width=190, gap="medium") as side_by_side:
+                    panels.panels_of(side_by_side, subject, asked, methods, kept)
             elif stored is not None:
                 panels.stored_panel(stored, alone=False)
         with grid.cell():

@@ -4,12 +4,12 @@ import pandas as pd
 import streamlit as st
 
 from core.findings.words import faithfulness as words
-from core.storage import ContractError
 from core.studies.groups import By
 from core.studies.study import Answer
 from core.studies.trust import summary as trust_summary
 from core.studies.trust.judged import judged
 from core.studies.trust.summary import FILLS
+from core.system.folders import ContractError
 from dashboard.components.charts import style as charts
 from dashboard.components.glossary import explain
 from dashboard.components.studies.finding_words import markdown, strong

@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 from torchcam.methods import GradCAM
 from torchcam.metrics import DeletionInsertionMetric
 
-from core.detectors.detector import FAKE, REAL, Detector
+from core.detectors.detector import Detector
 from core.detectors.resnet import ResNetDetector, build_network
 from core.edits.masking import fill_image
 from core.explainers.lime.regions import LIME, LimeSettings
+from core.images.labels import FAKE, REAL
 from core.studies.study import Context, Study
 from core.studies.trust import agreement, faithfulness, randomisation, robustness
 from core.studies.trust.summary import FILLS, METHODS, STEPS

@@ -7,11 +7,12 @@ from captum.attr import IntegratedGradients
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from core.detectors.detector import FAKE, REAL, Detector
+from core.detectors.detector import Detector
 from core.detectors.resnet import ResNetDetector
 from core.explainers.cams import GRADCAM, CamSettings
 from core.explainers.explanation import Explanation, ExplanationError
 from core.explainers.integrated_gradients import INTEGRATED_GRADIENTS, IntegratedGradientsSettings, blurred, diagnose
+from core.images.labels import FAKE, REAL
 from tests.conftest import make_detector, textured
 
 

@@ -24,7 +24,7 @@ from core.explainers.settings import from_json, to_json
 from core.images.decoding import decode, encode_png
 from core.images.palette import PALETTES
 from core.report.explanation import save_html
-from core.storage import ContractError
+from core.system.folders import ContractError
 from tests.conftest import make_detector
 
 

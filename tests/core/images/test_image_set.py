@@ -10,9 +10,10 @@ import pytest
 from PIL import Image
 
 from core.detectors.preprocessing import Preprocessing
-from core.images import image_set as dataset
-from core.images.image_set import DatasetError, ImageSet, check_image_set, load_image_set, side_of
-from core.storage import cache_dir
+from core.images import loading as dataset
+from core.images.image_set import DatasetError, ImageSet
+from core.images.loading import check_image_set, load_image_set, side_of
+from core.system.atomic import cache_dir
 from tests.conftest import jpeg, textured
 
 
@@ -75,7 +76,7 @@ def test_fingerprint_knows_label_and_content(cifake: Path) -> None:
 
 def test_a_zip_that_cannot_be_listed_and_an_unknown_user_are_one_sentence(tmp_path: Path) -> None:
     asked = dict.fromkeys(damaged_zips(tmp_path).values(), "not read here")
-    for path, sentence in {**asked, Path("~nosuchuser/cifake"): "user who is not known"}.items():
+    for path, sentence in {**asked, Path("~nosuchuser/cifake"): "names an unknown user"}.items():
         with pytest.raises(DatasetError, match=sentence) as raised:
             check_image_set(path, "test")
         assert str(raised.value).startswith(str(path))

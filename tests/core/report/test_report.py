@@ -18,15 +18,16 @@ from core.report.__main__ import main
 from core.report.page import gather, report_of, save_report
 from core.report.parts import percent
 from core.report.selection import TILES, Selection, describe
-from core.runs.browsing import Filter, browse_table, find_rows
+from core.runs.browsing import browse_table, find_rows
 from core.runs.embedding import Area
+from core.runs.filter import Filter
 from core.runs.pictures import find_pictures
 from core.runs.run import Run, read_run
 from core.runs.tags import Tags
-from core.storage import cache_dir
 from core.studies.runner import Source, run_study
 from core.studies.store import find_studies
 from core.studies.study import Context, Study
+from core.system.atomic import cache_dir
 from tests.core.studies.conftest import BRIGHTNESS, conclude, source  # noqa: F401 - a fixture
 
 
@@ -135,7 +136,7 @@ def test_a_selection_shows_its_images(source: Source, tmp_path: Path) -> None:  
 def test_another_threshold_is_kept(source: Source, tmp_path: Path, cut: float) -> None:  # noqa: F811
     run = run_of(source)
     table = browse_table(run)
-    wanted = replace(Filter(), cut=cut)
+    wanted = replace(Filter(), threshold=cut)
     save_report(tmp_path / "s.html", run, table=table, selection=Selection(wanted, find_rows(table, wanted)))
     called = int((run.predictions["p_real"] > cut).sum())
     counts = [int(text) for text in svg_texts(written(tmp_path / "s.html").images[0]) if text.isdigit()]

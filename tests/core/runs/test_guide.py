@@ -12,8 +12,9 @@ from core.explainers.lime.regions import LIME, LimeSettings
 from core.explainers.saving import Style, draw_explanation
 from core.images.image_set import ImageSet
 from core.runs.browsing import browse_table
+from core.runs.finding import ROOT
 from core.runs.guide import DETAIL_COLUMN, RADII, UNSURE, choose_cast, is_all_red, with_less_detail
-from core.runs.run import ROOT, read_run
+from core.runs.run import read_run
 from tests.conftest import textured
 from tests.core.runs.test_browsing import make_run
 

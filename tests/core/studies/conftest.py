@@ -10,13 +10,15 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
-from core.detectors.detector import FAKE, REAL, Detector
+from core.detectors.detector import Detector
 from core.detectors.resnet import ResNetDetector, round_to_float16
 from core.detectors.storage import save_detector
 from core.findings.finding import Finding, Measure
-from core.images.image_set import CLASSES, ImageSet, fingerprint_of
-from core.images.statistics import image_facts
-from core.runs.run import Run, write_run
+from core.images.image_set import ImageSet, fingerprint_of
+from core.images.labels import CLASSES, FAKE, REAL
+from core.images.statistics import image_statistics
+from core.runs.run import Run
+from core.runs.writing import write_run
 from core.studies.runner import Source
 from core.studies.study import Context, Study
 from tests.conftest import make_detector, textured
@@ -38,7 +40,7 @@ def made_set(n: int = 60) -> ImageSet:
             "is_repeat": False,
         }
     )
-    rows = pd.concat([rows, image_facts(pixels)], axis=1)
+    rows = pd.concat([rows, image_statistics(pixels)], axis=1)
     rows["file_bytes"] = np.float32(900)
     return ImageSet("made-test", "test", pixels, rows, fingerprint_of("test", rows))
 

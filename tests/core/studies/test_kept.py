@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 
 from core.explainers.registry import DEFAULT
 from core.findings.words import tell
-from core.probes.table import PROBES, Probe, size_column, steps
-from core.runs.run import ROOT, Run, find_runs, read_run
+from core.probes.probe import Probe, size_column, steps
+from core.probes.table import PROBES
+from core.runs.finding import ROOT, find_runs
+from core.runs.run import Run, read_run
 from core.studies.groups import with_predictions
 from core.studies.kept import describe_again, find_kept
 from core.studies.probes.summary import read_turns, responses

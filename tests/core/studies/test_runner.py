@@ -16,13 +16,13 @@ import pytest
 from numpy.typing import NDArray
 
 from core.runs.run import read_run
-from core.storage import cache_dir
 from core.studies import registry
 from core.studies.__main__ import find_source, main, parse
 from core.studies.runner import Source, run_study
 from core.studies.sample import choose_rows
 from core.studies.store import read_study
 from core.studies.study import Context, StudyError
+from core.system.atomic import cache_dir
 from tests.core.studies.conftest import BRIGHTNESS, brightness
 
 

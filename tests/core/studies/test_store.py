@@ -14,11 +14,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from core.findings.finding import Finding
-from core.runs.run import ROOT, Run, read_run
-from core.storage import ContractError
+from core.runs.finding import ROOT
+from core.runs.run import Run, read_run
 from core.studies.registry import CONCLUSIONS, MODULES, VERSIONS, find_conclusion
 from core.studies.runner import Source, run_study
 from core.studies.store import find_studies, read_study, study_path, write_study
+from core.system.folders import ContractError
 from tests.core.studies.conftest import BRIGHTNESS, conclude
 
 TABLE = pd.DataFrame(

@@ -7,10 +7,11 @@ from lime.lime_image import LimeImageExplainer
 from numpy.typing import NDArray
 from sklearn.linear_model import Ridge
 
-from core.detectors.detector import REAL, Detector
+from core.detectors.detector import Detector
 from core.explainers.explanation import ExplanationError
 from core.explainers.lime.grid import LIME_GRID, GridSettings
 from core.explainers.lime.regions import LIME, LimeSettings
+from core.images.labels import REAL
 from tests.conftest import make_detector, textured
 
 

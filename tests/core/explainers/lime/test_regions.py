@@ -9,13 +9,14 @@ from lime.wrappers.scikit_image import SegmentationAlgorithm
 from numpy.typing import NDArray
 from sklearn.linear_model import Ridge
 
-from core.detectors.detector import FAKE, REAL, Detector
+from core.detectors.detector import Detector
 from core.detectors.resnet import ResNetDetector
 from core.edits.masking import FILLS, Fill, mask_batch
 from core.explainers.explanation import Explanation, ExplanationError
 from core.explainers.lime.diagnostics import lime_diagnostics
 from core.explainers.lime.regions import LIME, LimeSettings, target_values
 from core.explainers.lime.segmentation import SEGMENTATIONS, segment
+from core.images.labels import FAKE, REAL
 from tests.conftest import make_detector, textured
 
 

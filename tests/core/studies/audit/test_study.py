@@ -22,8 +22,10 @@ from core.findings.words import tell
 from core.findings.words.audit import HINT, how_well, rests, verdict
 from core.findings.words.audit import forced as words_of
 from core.images.decoding import decode, encode_png
-from core.images.image_set import ImageSet, load_image_set
-from core.runs.run import Run, prediction_frame, read_run
+from core.images.image_set import ImageSet
+from core.images.loading import load_image_set
+from core.runs.run import Run, read_run
+from core.runs.writing import prediction_frame
 from core.studies.audit import study as audit
 from core.studies.audit.baselines import radial_spectrum
 from core.studies.audit.findings import forced

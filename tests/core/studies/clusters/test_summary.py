@@ -15,7 +15,7 @@ from core.studies.clusters.summary import card_table, clearness, read_cards, wor
 from tests.core.trust_cues import made_run
 
 SIZE = 240
-FACTS = {name: np.float32(1) for name in ("brightness", "contrast", "greyness", "fine_detail", "file_bytes")}
+STATISTICS = {name: np.float32(1) for name in ("brightness", "contrast", "greyness", "fine_detail", "file_bytes")}
 GENERATOR = np.random.default_rng(0)
 CALLED = np.repeat(["FAKE", "REAL"], SIZE // 2)
 # clusters 0, 2, 4 are FAKE verdicts and 1, 3, 5 REAL ones; cluster 4 is mostly wrong
@@ -27,7 +27,7 @@ WRONG = (CLUSTER == 4) & (np.arange(SIZE) % 4 > 0) | (np.arange(SIZE) % 20 == 0)
 def run() -> Run:
     label = np.where(WRONG, np.where(CALLED == "FAKE", "REAL", "FAKE"), CALLED)
     bright = np.where(CLUSTER == 2, 200, 100) + GENERATOR.normal(0, 5, SIZE)
-    return made_run(label.tolist(), CALLED.tolist(), category="cat", **{**FACTS, "brightness": bright})
+    return made_run(label.tolist(), CALLED.tolist(), category="cat", **{**STATISTICS, "brightness": bright})
 
 
 @pytest.fixture
@@ -104,7 +104,7 @@ def test_of_many_clusters_that_err_alike_one_is_called_worse_about_as_seldom_as_
     alone = strict = 0
     for _ in range(60):
         label = np.where(generator.random(360) < 0.2, "REAL", "FAKE")
-        run = made_run(label.tolist(), ["FAKE"] * 360, category="cat", **FACTS)
+        run = made_run(label.tolist(), ["FAKE"] * 360, category="cat", **STATISTICS)
         cards = read_cards(table, run, "maps")
         alone += any(card.error_rate.low > card.verdict_error_rate for card in cards)
         strict += worst_card(cards) is not None

@@ -13,7 +13,8 @@ from core.detectors.storage import save_detector
 from core.findings.words import tell
 from core.images.image_set import ImageSet
 from core.metrics.intervals import wilson_interval
-from core.runs.run import read_run, write_run
+from core.runs.run import read_run
+from core.runs.writing import write_run
 from core.studies.neighbours import findings as concluded
 from core.studies.neighbours import study as neighbours
 from core.studies.neighbours.findings import chance_of, conclude

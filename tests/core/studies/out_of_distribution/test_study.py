@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core.detectors.detector import REAL
 from core.detectors.resnet import ResNetDetector
 from core.detectors.storage import load_detector
 from core.findings.words import tell
 from core.images.decoding import RESAMPLING
+from core.images.labels import REAL
 from core.images.out_of_distribution import as_cifake, read_generators
 from core.metrics.classification import confidence_of
 from core.metrics.intervals import clustered_share, wilson_interval
@@ -49,7 +49,7 @@ def photographs(monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, np.ndarr
         }
         for seed, count in enumerate((4, 6, 2))
     }
-    monkeypatch.setattr(transfer, "cut_photographs", lambda **_: made)
+    monkeypatch.setattr(transfer, "crop_photographs", lambda **_: made)
     return made
 
 
@@ -179,7 +179,7 @@ def test_without_generators_it_is_said_that_nothing_was_measured(
 
 
 def test_without_photographs_there_are_no_rows_of_them(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transfer, "cut_photographs", lambda **_: {})
+    monkeypatch.setattr(transfer, "crop_photographs", lambda **_: {})
     assert set(asked(source).table["kind"]) == {OWN}
 
 
@@ -192,7 +192,7 @@ def test_a_detector_of_the_sample_is_asked_of_photographs_that_it_has_not_seen(
         splits.append((crops, side, split))
         return {}
 
-    monkeypatch.setattr(transfer, "cut_photographs", cut)
+    monkeypatch.setattr(transfer, "crop_photographs", cut)
     context = source.open()
     for training in ("cifake-train", "sample-train"):
         context.detector.manifest = {"training_set": training}

@@ -14,7 +14,8 @@ from core.findings.claims import standing
 from core.findings.words import tell
 from core.metrics.intervals import Estimate, wilson_interval
 from core.probes.flips import short_margins
-from core.probes.table import FAMILIES, PROBES, probe_columns, size_column
+from core.probes.probe import FAMILIES, size_column
+from core.probes.table import PROBES, probe_columns
 from core.runs.run import read_run
 from core.studies.probes.donors import choose_donors, class_means
 from core.studies.probes.findings import conclude

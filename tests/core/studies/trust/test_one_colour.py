@@ -8,10 +8,11 @@ from lime.lime_image import LimeImageExplainer
 from numpy.typing import NDArray
 from scipy.stats import binomtest
 
-from core.detectors.detector import REAL, Detector
+from core.detectors.detector import Detector
 from core.detectors.resnet import ResNetDetector
 from core.explainers.lime.regions import LimeSettings
 from core.findings.finding import to_json
+from core.images.labels import REAL
 from core.runs.run import read_run
 from core.studies.runner import Source, run_study
 from core.studies.store import read_study

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 COMMANDS = {
     "train.py": ["train.py"],
     **{name: ["-m", name] for name in ("core.predict", "core.explain", "core.report", "core.studies")},
@@ -22,7 +22,7 @@ def test_ctrl_c_while_libraries_are_read_is_a_sentence(command: str) -> None:
     )  # fmt: skip
     assert process.stderr is not None
     read: list[str] = []
-    while "core.console" not in "".join(read) or "numpy" not in read[-1]:
+    while "core.system.console" not in "".join(read) or "numpy" not in read[-1]:
         read.append(process.stderr.readline())
         assert read[-1]
     os.kill(process.pid, signal.SIGINT)
@@ -34,7 +34,7 @@ def test_ctrl_c_while_libraries_are_read_is_a_sentence(command: str) -> None:
 
 
 def test_letters_that_a_terminal_does_not_know_are_printed_as_codes() -> None:
-    text = "from core.console import started; started(); print('\u5199\u771f')"
+    text = "from core.system.console import started; started(); print('\u5199\u771f')"
     printed = subprocess.run(
         [sys.executable, "-c", text],
         cwd=ROOT,

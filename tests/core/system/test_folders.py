@@ -5,18 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from core import storage
-from core.storage import (
-    ContractError,
-    TakenError,
-    WriteError,
-    read_folder,
-    read_manifest,
-    restore_all,
-    sealed,
-    write_bytes_atomically,
-    write_folder,
-)
+from core.system.atomic import ABANDONED, TakenError, WriteError, write_bytes_atomically
+from core.system.folders import ContractError, read_folder, read_manifest, restore, restore_all, sealed, write_folder
 
 
 def write(path: Path, text: str = "hello", **options: bool) -> None:
@@ -123,7 +113,7 @@ def test_a_reader_that_brings_the_old_one_back_does_not_stop_the_writer(
         renamed.append(self)
         moved = rename(self, target)
         if len(renamed) == 1:
-            storage.restore(tmp_path / "t")
+            restore(tmp_path / "t")
         return moved
 
     monkeypatch.setattr(Path, "rename", and_a_reader_comes)
@@ -133,7 +123,7 @@ def test_a_reader_that_brings_the_old_one_back_does_not_stop_the_writer(
 
 
 def test_what_a_killed_writer_left_is_removed_when_nobody_can_be_at_it_any_more(tmp_path: Path) -> None:
-    for name, age in (("old", 2 * storage.ABANDONED), ("young", 0)):
+    for name, age in (("old", 2 * ABANDONED), ("young", 0)):
         left = tmp_path / f".t.{name}.tmp"
         left.mkdir()
         (left / "a.txt").write_text("half")
@@ -185,7 +175,7 @@ def test_what_a_killed_writer_left_of_a_file_is_removed(tmp_path: Path) -> None:
     old, young = tmp_path / ".f.old.tmp", tmp_path / ".f.young.tmp"
     for left in (old, young):
         left.write_text("half")
-    os.utime(old, (time.time() - 2 * storage.ABANDONED,) * 2)
+    os.utime(old, (time.time() - 2 * ABANDONED,) * 2)
     write_bytes_atomically(tmp_path / "f", lambda file: file.write_bytes(b"one"))
     assert sorted(path.name for path in tmp_path.iterdir()) == [".f.young.tmp", "f"]
 

@@ -1,4 +1,4 @@
-"""One writer at a time for what takes hours to make."""
+"""A lock that admits one writer at a time to what takes hours to make."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -6,16 +6,16 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from core.storage import TakenError, WriteError
+from core.system.atomic import TakenError, WriteError
 
 
 @contextmanager
 def only_writer(path: Path) -> Iterator[None]:
-    """Within it, no other process writes `path`; one that is killed lets go of it.
+    """Keep other processes from writing `path`; a killed process releases the lock.
 
     Raises:
-        TakenError: another process is at it.
-        WriteError: the folder that is to hold it cannot be written.
+        TakenError: another process is writing it.
+        WriteError: its parent folder cannot be written.
     """
     file = path.with_name(f".{path.name}.lock")
     lock = FileLock(file, timeout=0)
@@ -29,7 +29,7 @@ def only_writer(path: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        # while it is still held, and nobody waits for it; where an open file cannot be removed it stays
+        # removed while still held; it stays where open files cannot be removed
         with suppress(OSError):
             file.unlink()
         lock.release()

@@ -1,4 +1,4 @@
-"""What a command owes its terminal: a sentence on Ctrl-C from its first moment, and names in every script."""
+"""The terminal side of a command: a clean exit on Ctrl-C from the first moment, and names in every script."""
 
 import os
 import signal
@@ -20,7 +20,7 @@ def starting(command: str) -> None:
         os.write(2, f"\n{command}: stopped before it began; nothing has changed.\n".encode())
         os._exit(130)
 
-    # a process in the background may have been started deaf to it
+    # a background process may have been started with SIGINT ignored
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, end)
 

@@ -12,20 +12,17 @@ import pytest
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
-from core.detectors.recipe import Recipe
-from core.detectors.training import (
-    TrainingInterrupted,
-    channel_statistics,
-    checkpoint_file,
-    fit,
-    fit_temperature,
-    validation_split,
-)
-from core.images.image_set import ImageSet, load_image_set
+from core.detectors.training.checkpoints import TrainingInterrupted, checkpoint_file
+from core.detectors.training.fit import fit
+from core.detectors.training.recipe import Recipe
+from core.detectors.training.temperature import fit_temperature
+from core.detectors.training.validation import channel_statistics, validation_split
+from core.images.image_set import ImageSet
+from core.images.loading import load_image_set
 from tests.core.any_detector import write_set
 
 QUICK = Recipe(name="quick", width=4, epochs=3, batch_size=16, learning_rate=0.05, validation=0.2, precision="float32")
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 
 
 @pytest.fixture

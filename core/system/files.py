@@ -1,4 +1,4 @@
-"""Files as they lie on a disk, opened so that none of them can hang a reader or take its memory."""
+"""Opening files from a disk so that none of them can hang a reader or exhaust its memory."""
 
 import json
 import os
@@ -30,7 +30,7 @@ FLAGS = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_NONBLOCK", "O_NOC
 
 
 class UnfitFileError(OSError):
-    """What lies in a file's place is not read: `strerror` says why, in a clause."""
+    """A path that holds no file fit to be read: `strerror` says why, in a clause."""
 
     def __str__(self) -> str:
         return f"{self.filename} cannot be read: {self.strerror}; put a sound file in its place"
@@ -41,14 +41,14 @@ def open_file(path: Path, *, limit: int | None = None) -> BufferedReader:
 
     Args:
         path: of the file; links are followed.
-        limit: the most bytes that it may have; by its suffix, see `LIMITS`, when None.
+        limit: the most bytes it may have; when None, the limit for its suffix in `LIMITS`.
 
     Raises:
         UnfitFileError: it is a folder, a pipe, a device or a socket, or it is larger than `limit`.
         OSError: it is missing or may not be read.
     """
     limit = LIMITS.get(path.suffix.lower(), OTHER) if limit is None else limit
-    # some devices act on being opened, so they are turned away before; what was exchanged in between, after
+    # checked before opening, because some devices act on it, and after, in case the file was exchanged in between
     _refuse_unfit(path, path.stat(), limit)
     handle = os.open(path, FLAGS)
     try:
@@ -60,22 +60,22 @@ def open_file(path: Path, *, limit: int | None = None) -> BufferedReader:
 
 
 def check_file(path: Path) -> None:
-    """Raise what `open_file` would, without opening anything."""
+    """Raise what `open_file` would raise, without opening the file."""
     _refuse_unfit(path, path.stat(), LIMITS.get(path.suffix.lower(), OTHER))
 
 
 def read_bytes(path: Path, *, limit: int | None = None) -> bytes:
-    """The content of a file; arguments and errors as for `open_file`."""
+    """Read a file; arguments and errors as for `open_file`."""
     with open_file(path, limit=limit) as file:
-        # no more than it had when it was opened, whatever is appended meanwhile
+        # ignores whatever is appended while it is read
         return file.read(os.fstat(file.fileno()).st_size)
 
 
 def read_array(path: Path, *, mapped: bool = False) -> NDArray[Any]:
-    """The array in a `.npy` file, memory-mapped where `mapped`; never unpickles.
+    """Read the array in a `.npy` file, memory-mapped where `mapped`; never unpickles.
 
     Raises:
-        ValueError, EOFError, OverflowError, MemoryError, SyntaxError: it is no plain array, or lies about its shape.
+        ValueError, EOFError, OverflowError, MemoryError, SyntaxError: not a plain array, or its header lies.
         OSError: as `open_file`.
     """
     with open_file(path) as file:
@@ -86,13 +86,13 @@ def read_array(path: Path, *, mapped: bool = False) -> NDArray[Any]:
 
 
 def parse_json(text: bytes) -> Any:
-    """What JSON says, if all of its text can be shown and written.
+    """Parse JSON whose text can be shown and written back.
 
     Raises:
         ValueError: it is not JSON, not UTF-8, or holds a lone surrogate.
         RecursionError: it is nested too deep.
     """
-    # json would guess another encoding, and let bytes pass that are no UTF-8
+    # json.loads would guess the encoding of bytes
     found = json.loads(text.decode())
     if b"\\u" in text:
         json.dumps(found, ensure_ascii=False).encode()
@@ -100,17 +100,17 @@ def parse_json(text: bytes) -> Any:
 
 
 def is_text(name: str) -> bool:
-    """Whether a name from a disk can be shown: it may be any bytes there, which Python reads as lone surrogates."""
+    """Check that a name from a disk can be shown; Python reads bytes that are not text as lone surrogates."""
     return not any("\ud800" <= letter <= "\udfff" for letter in name)
 
 
 def printable(name: str) -> str:
-    """A name for a sentence: what is no text in it, ends a line or commands a terminal is replaced."""
+    """Return a name for a sentence, with line ends, terminal commands and whatever is not text replaced."""
     return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in name)
 
 
 def harmless(text: str) -> str:
-    """Text of any script without what commands a terminal, turns a line's direction, or cannot stand in XML."""
+    """Remove from a text whatever commands a terminal, reverses a line's direction, or is not allowed in XML."""
     return COMMANDS.sub(" ", text)
 
 

@@ -1,13 +1,10 @@
 """Training: the loop, checkpoints and resume, from top to bottom; every hyper-parameter is in `recipe.py`."""
 
-import contextlib
-import hashlib
 import json
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -15,26 +12,23 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from scipy.optimize import minimize_scalar
 from torch import Tensor, nn
 from torchvision.models.resnet import ResNet
 
-from core.detectors.detector import REAL
-from core.detectors.devices import pick_device
+from core.detectors.devices import fastest_format, pick_device
 from core.detectors.network import Normalisation
-from core.detectors.preprocessing import Channels, Preprocessing
-from core.detectors.recipe import Recipe, augment, autocast, learning_rate
+from core.detectors.preprocessing import Preprocessing
 from core.detectors.resnet import ResNetDetector, build_network, round_to_float16
-from core.files import check_file
+from core.detectors.training.checkpoints import TrainingInterrupted, checkpoint_file
+from core.detectors.training.recipe import Recipe, augment, autocast, learning_rate
+from core.detectors.training.temperature import fit_temperature
+from core.detectors.training.validation import channel_statistics, validation_split
 from core.images.image_set import ImageSet
-from core.storage import cache_dir, write_bytes_atomically
+from core.system.atomic import write_bytes_atomically
+from core.system.files import check_file
 
 # weights move little in five steps, and averaging at every step costs 4 %
 AVERAGE_EVERY = 5
-
-
-class TrainingInterrupted(RuntimeError):
-    """A training that stopped early or cannot go on; the message says what is kept and how to go on."""
 
 
 @dataclass(frozen=True)
@@ -43,30 +37,6 @@ class Trained:
 
     detector: ResNetDetector
     history: list[dict[str, float]]
-
-
-def validation_split(sha256: NDArray[Any], labels: NDArray[np.uint8], share: float, *, seed: int) -> NDArray[np.bool_]:
-    """Which images are held out: `share` of each class, chosen by hash of the file.
-
-    Equal files have equal hashes and so are never on both sides; adding images moves no other image across.
-
-    Args:
-        sha256: (N,) hex digests.
-        labels: uint8 (N,).
-        share: 0..1.
-        seed: another seed is another split.
-
-    Returns:
-        bool (N,).
-    """
-    digests = np.asarray(sha256, dtype=str)
-    unique, inverse = np.unique(digests, return_inverse=True)
-    rank = np.array([int(hashlib.sha256(f"{seed} {digest}".encode()).hexdigest()[:12], 16) for digest in unique])
-    held = np.zeros(len(unique), bool)
-    for label in np.unique(labels):
-        members = np.unique(inverse[labels == label])
-        held[members[np.argsort(rank[members])][: round(share * len(members))]] = True
-    return held[inverse]
 
 
 def fit(
@@ -113,19 +83,6 @@ def fit(
     return Trained(detector, training.history)
 
 
-def forget_checkpoint(recipe: Recipe, images: ImageSet, *, checkpoints: Path | None = None) -> None:
-    """Remove a finished training's checkpoint, once what came of it is written."""
-    # one that stays takes room, and that is no reason to call a finished training failed
-    with contextlib.suppress(OSError):
-        checkpoint_file(recipe, images, checkpoints).unlink(missing_ok=True)
-
-
-def checkpoint_file(recipe: Recipe, images: ImageSet, folder: Path | None = None) -> Path:
-    """The checkpoint's path in `folder`, by default in the cache: one for each recipe and training set."""
-    key = hashlib.sha256(json.dumps([asdict(recipe), images.fingerprint]).encode()).hexdigest()[:16]
-    return (folder or cache_dir() / "checkpoints") / f"{recipe.name}-{key}.safetensors"
-
-
 def _epoch_line(row: dict[str, float], epochs: int) -> str:
     validation = f"  validation accuracy {row['val_accuracy']:.4f}" if "val_accuracy" in row else ""
     return (
@@ -156,8 +113,9 @@ class Training:
         if recipe.normalise == "dataset":
             self.mean, self.std = channel_statistics(images.pixels[np.flatnonzero(~held)])
         network = build_network(recipe.width, seed=recipe.seed)
-        self.network = network.to(device, memory_format=torch.channels_last)
-        self.averaged = build_network(recipe.width, seed=recipe.seed).to(device, memory_format=torch.channels_last)
+        self.format = fastest_format(network)
+        self.network = network.to(device, memory_format=self.format)
+        self.averaged = build_network(recipe.width, seed=recipe.seed).to(device, memory_format=self.format)
         self.optimizer = _optimizer(recipe, self.network)
         self.steps = recipe.epochs * _steps_an_epoch(len(self.train), recipe.batch_size)
         self.epoch = self.step = 0
@@ -218,9 +176,7 @@ class Training:
         """One augmented, normalised batch and its labels."""
         pixels = self.pixels[indices.to(self.device)].permute(0, 3, 1, 2).float()
         pixels = augment(self.recipe, pixels, generator)
-        return self._normalised(pixels).contiguous(memory_format=torch.channels_last), self.labels[
-            indices.to(self.device)
-        ]
+        return self._normalised(pixels).contiguous(memory_format=self.format), self.labels[indices.to(self.device)]
 
     def _best(self) -> ResNet:
         return self.averaged if self.recipe.average else self.network
@@ -296,39 +252,3 @@ def _optimizer(recipe: Recipe, network: nn.Module) -> torch.optim.Optimizer:
     if recipe.optimizer == "adam":
         return torch.optim.Adam(groups, recipe.learning_rate)
     return torch.optim.SGD(groups, recipe.learning_rate, momentum=0.9, nesterov=True)
-
-
-def channel_statistics(pixels: NDArray[np.uint8], *, chunk: int = 8192) -> tuple[Channels, Channels]:
-    """Mean and standard deviation of each channel, in 0..1."""
-    total, squares, count = np.zeros(3), np.zeros(3), 0
-    for start in range(0, len(pixels), chunk):
-        values = pixels[start : start + chunk].reshape(-1, 3) / 255
-        total += values.sum(0)
-        squares += (values**2).sum(0)
-        count += len(values)
-    mean = total / count
-    deviation = np.sqrt(np.maximum(squares / count - mean**2, 1e-12))
-    return _channels(mean), _channels(deviation)
-
-
-def _channels(values: NDArray[np.float64]) -> Channels:
-    red, green, blue = values.tolist()
-    return red, green, blue
-
-
-def fit_temperature(margins: NDArray[np.float32], labels: NDArray[Any]) -> float:
-    """The temperature with the least negative log-likelihood (Guo et al. 2017, temperature scaling).
-
-    Args:
-        margins: float (N,).
-        labels: (N,), REAL = 1.
-
-    Returns:
-        A divisor of margins between 0.05 and 20.
-    """
-    signed = np.where(labels == REAL, 1.0, -1.0) * np.asarray(margins, np.float64)
-
-    def loss(log_temperature: float) -> float:
-        return float(np.logaddexp(0, -signed / np.exp(log_temperature)).mean())
-
-    return float(np.exp(minimize_scalar(loss, bounds=(np.log(0.05), np.log(20)), method="bounded").x))

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from core.images.image_set import CLASSES
+from core.images.labels import CLASSES
 
 
 def model_card(detector: Mapping[str, Any], run: Mapping[str, Any] | None) -> str:
