@@ -153,6 +153,23 @@ class Explainer(ABC, Generic[S]):
         """
         return next(iter(self.explain_batch(detector, image[None], settings or self.settings())))
 
+    def explain_on(
+        self,
+        detector: "Detector",
+        image: Pixels,
+        settings: S,
+        regions: NDArray[np.integer] | None,  # noqa: ARG002 - for methods that weigh regions
+    ) -> Explanation:
+        """The complete explanation over given regions, by methods that weigh regions; as it is by all others.
+
+        Args:
+            detector: what to explain.
+            image: uint8 (side, side, 3).
+            settings: how.
+            regions: integers (side, side) from 0 without gaps, those of another image's explanation.
+        """
+        return self.explain_fully(detector, image, settings)
+
     @abstractmethod
     def cost(self, settings: S, offers: Offers | None = None) -> int:
         """Forward passes that explaining one image takes, a backward pass counted as two.

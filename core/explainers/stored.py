@@ -8,10 +8,13 @@ from core.explainers.diagnostics import map_diagnostics
 from core.explainers.explanation import Explanation, Provenance
 from core.runs.run import Run
 
+# the explainer whose maps runs keep
+KEPT = GRADCAM
+
 
 def is_kept_kind(explanation: Explanation) -> bool:
     """Whether runs keep maps of just this kind, by this method with these settings."""
-    return (explanation.method, explanation.settings) == (GRADCAM.name, GRADCAM.settings())
+    return (explanation.method, explanation.settings) == (KEPT.name, KEPT.settings())
 
 
 def stored_map(run: Run, row: int, image: NDArray[np.uint8]) -> Explanation:
@@ -29,8 +32,8 @@ def stored_map(run: Run, row: int, image: NDArray[np.uint8]) -> Explanation:
         margin=float(found["margin"]),
         p_real=float(found["p_real"]),
         provenance=Provenance(run.manifest["detector"], run.manifest["detector_sha256"], 0.0),
-        method=GRADCAM.name,
-        settings=GRADCAM.settings(),
+        method=KEPT.name,
+        settings=KEPT.settings(),
         unit="margin",
         diagnostics=map_diagnostics(values),
         values=values,

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from core.detectors.identity import find_maker, identify_all
+from core.explainers.registry import find_explainer
 from core.findings.words import tell
 from core.metrics.classification import calibration, class_scores, confusion_at, error_by, is_right, largest, sweep
 from core.metrics.intervals import wilson_interval
@@ -212,7 +213,7 @@ def _study_figures(run: Run, answer: Answer) -> list[Drawn]:
     if name == "faithfulness":
         found = excess(table, run)
         found = found[found["fill"] == "unseen"].assign(
-            name=found["method"].map({"gradcam": "Grad-CAM", "lime": "LIME"})
+            name=found["method"].map(lambda method: find_explainer(method).title)
         )
         caption = (
             "How much better each explanation finds what the verdict rests on than the best order that knows nothing "

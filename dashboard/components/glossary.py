@@ -3,6 +3,8 @@
 Terms are explained only here; pages get the text through `explain`.
 """
 
+import re
+
 from core.runs.paper import PAPER
 
 TERMS: dict[str, str] = {
@@ -11,8 +13,6 @@ TERMS: dict[str, str] = {
     "explanation agrees with maps of other images.",
     "AUROC": "Area under the ROC curve: of all pairs of a photograph and a generated image, the share in which the "
     "photograph has the higher score. 50% is guessing, 100% is perfect.",
-    "Band LIME": "LIME with kinds of detail instead of parts of the image, from coarse to fine, in grey and in "
-    "colour: which kind speaks for which class.",
     "Baseline": "What a far simpler method reaches on the same images: that much is easy.",
     "Calibration": "Whether confidence can be believed: of verdicts that are 80% sure, 80 in 100 should be right. "
     "The calibration error (ECE) is how far confidence and truth lie apart on average.",
@@ -43,9 +43,12 @@ TERMS: dict[str, str] = {
     "Hash": "A short number computed from a file: equal files have equal hashes. A perceptual hash is computed from "
     "what an image looks like, so images that look alike have similar ones.",
     "Interval": "The range that a rate may have over many more images: 95 of 100 such intervals contain the true rate.",
+    "Layer": "A depth in the network. Late layers respond to the most complex features and locate them least sharply.",
     "Leak": "A test image whose file was also among the training images, so the detector has seen it.",
     "LIME": "Local interpretable model-agnostic explanations (Ribeiro et al. 2016): parts of the image are covered in "
     "many ways and the detector is run each time; a part's weight is how much showing it adds to the score.",
+    "LIME on kinds of detail": "LIME with kinds of detail instead of parts of the image, from coarse to fine, in grey "
+    "and in colour: which kind speaks for which class.",
     "Logistic regression": "One of the simplest ways to separate two classes: a weighted sum of a few numbers, turned "
     "into a probability.",
     "Low-pass": "An image without its finest detail; what is left looks soft.",
@@ -85,7 +88,6 @@ TERMS: dict[str, str] = {
     "(radius 16: waves of two pixels, the finest that pixels can show).",
     "Stability": "Whether an explanation stays the same when nothing that matters changes: another random seed, "
     "invisible noise.",
-    "Stage": "A depth in the network. Late stages respond to the most complex features and locate them least sharply.",
     "Study": "One question asked of all images of a run, or of a sample, with its control.",
     "Surrogate": "The simple sum of parts by which LIME approximates the network near one image. The share of what "
     "the network did that it explains (R²) shows how far its weights can be believed.",
@@ -108,3 +110,9 @@ def explain(*terms: str, also: str = "") -> str:
     """
     texts = [f"**{term}**: {TERMS[term]}" for term in terms]
     return "\n\n".join([*texts, also] if also else texts)
+
+
+def terms_in(*texts: str) -> tuple[str, ...]:
+    """The terms that occur in texts from elsewhere, in the glossary's order."""
+    whole = " ".join(texts)
+    return tuple(term for term in TERMS if re.search(rf"\b{re.escape(term)}s?\b", whole, re.IGNORECASE))

@@ -9,6 +9,8 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from core.explainers.lime.regions import LimeSettings
+from core.explainers.settings import describe
 from core.metrics.classification import confusion_at
 from core.runs.run import read_run
 from dashboard.components.keys import key_of
@@ -295,8 +297,9 @@ def test_from_a_cell_to_an_explanation_by_keyboard(page: Page, browser: Browser,
     # one segment more to ask for may well find the same ones
     for _ in range(20):
         page.keyboard.press("ArrowRight")
-    asked = page.get_by_role("slider", name="Segments to ask for").input_value()
-    page.wait_for_url(re.compile(rf"[?&]segments={asked}\b"), timeout=PATIENCE)
+    place = int(page.get_by_role("slider", name="Segments to ask for").input_value())
+    asked = next(one for one in describe(LimeSettings) if one.name == "n_segments").offers[place]
+    page.wait_for_url(re.compile(rf"[?&]lime\.n_segments={asked}\b"), timeout=PATIENCE)
     expect(lime(page)).not_to_have_attribute("src", before, timeout=PATIENCE)
     settle(page)
     middle = lime(page).get_attribute("src")

@@ -7,8 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from dashboard.components.glossary import TERMS, explain
+from core.explainers.lime.regions import LIME
+from core.explainers.registry import explainers
+from core.explainers.settings import describe
+from dashboard.components.glossary import TERMS, explain, terms_in
+from tests.conftest import make_detector, textured
 from tests.dashboard.conftest import ROOT, Open
+from tests.dashboard.test_pages import settled
 
 DASHBOARD = ROOT / "dashboard"
 # page -> the files that draw it, and the terms that are explained there
@@ -20,8 +25,8 @@ PLACES = {
     ),
     "explore": (["views/explore/page.py"], "Margin map"),
     "inspect": (
-        [f"components/explanations/{part}.py" for part in ("panels", "agreement", "probes", "bands")],
-        "Grad-CAM, LIME, Segment, Sample, Fill, Surrogate, SLIC, Seed, Stage, Margin, Agreement, Probe, Band LIME",
+        [f"components/explanations/{part}.py" for part in ("panels", "agreement", "probes")],
+        "Margin, Agreement, Probe, Undecided",
     ),
     "evidence": (["views/evidence/page.py"], "Probe, Control, Low-pass, Transfer, Neighbours"),
     "patterns": (["views/patterns/page.py", "views/patterns/points.py"], "Cluster, Features, Margin map, t-SNE"),
@@ -45,9 +50,20 @@ def terms_of(file: Path) -> Iterator[str]:
     for node in ast.walk(tree(file)):
         if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "explain":
             assert node.args
+            # what is starred is found in texts of the explainers
             for one in node.args:
-                assert isinstance(one, ast.Constant)
-                yield one.value
+                if not isinstance(one, ast.Starred):
+                    assert isinstance(one, ast.Constant)
+                    yield one.value
+
+
+def terms_of_explainers() -> set[str]:
+    """The terms in the titles, settings and sentences of the methods, which are explained where those stand."""
+    titles = {one.title for one in explainers()} & set(TERMS)
+    settings = [one for method in explainers() for one in describe(method.settings)]
+    labels = {term for one in settings for term in terms_in(one.label, *map(one.told, one.choices))}
+    image = textured(1, fine=True, seed=0)[0]
+    return titles | labels | set(terms_in(LIME.explain_fully(make_detector(), image).diagnostics.sentence))
 
 
 @pytest.mark.parametrize("page", PLACES)
@@ -59,7 +75,18 @@ def test_terms_are_explained_where_they_stand(page: str) -> None:
 
 def test_every_term_stands_somewhere_and_none_is_missing() -> None:
     used = {term for file in DASHBOARD.rglob("*.py") for term in terms_of(file)}
-    assert used == set(TERMS)
+    assert used | terms_of_explainers() == set(TERMS)
+
+
+def test_settings_and_sentences_of_methods_explain_their_terms(open_page: Open) -> None:
+    assert {"Grad-CAM", "LIME", "LIME on kinds of detail", "Segment", "Sample", "SLIC", "Quickshift", "Seed", "Layer",
+            "Surrogate"} <= terms_of_explainers()  # fmt: skip
+    app = settled(open_page("inspect", run="tiny@seen-test"))
+    samples = app.select_slider(key="url.lime.n_samples")
+    assert samples.proto.help.startswith(explain("Sample"))
+    assert samples.proto.help.endswith("more make the intervals narrower.")
+    assert terms_in("SLIC takes samples") == ("Sample", "SLIC")
+    assert terms_in("Nothing here") == ()
 
 
 def test_no_text_is_written_twice() -> None:

@@ -79,16 +79,16 @@ def test_a_page_of_a_running_server_ends_whole_without_anybody_doing_anything(ho
     async def inspect(address: str, id_: str) -> None:
         async with Visitor(address) as visitor:
             await visitor.open("inspect", run="tiny@seen-test", id=id_, **SLOW)
+            files = [f"{key_of(method, 'tiny')}.files.npz" for method in ("lime", "gradcam")]
             for _ in range(3000):
-                # while the page is drawn again it is not there
+                # while the page is drawn again they are not there
                 there = visitor.has("page.file") and not visitor.find("page.file")[0].disabled
-                if there or visitor.troubles:
+                if (there and all(map(visitor.has, files))) or visitor.troubles:
                     break
                 await asyncio.sleep(0.1)
             await visitor.still()
             assert not visitor.troubles
-            assert visitor.has(f"{key_of('lime', 'tiny')}.files.npz")
-            assert visitor.has(f"{key_of('gradcam', 'tiny')}.files.npz")
+            assert all(map(visitor.has, files))
             said = [one.markdown.body for one, _ in visitor.elements.values() if one.HasField("markdown")]
             assert not any("once all are there" in text for text in said)
 

@@ -17,13 +17,14 @@ from core.detectors.classes import Classes
 from core.detectors.identity import Identity, find_maker, identify, identify_all
 from core.detectors.preprocessing import Preprocessing
 from core.detectors.storage import load_detector
+from core.explainers.integrated_gradients import INTEGRATED_GRADIENTS
 from core.report.page import gather
 from core.runs.finding import SHIPPED, find_detectors, find_named
 from core.runs.run import read_run
 from core.runs.writing import write_run
 from core.studies.neighbours.similarity import compute_features, read_features
 from core.studies.runner import Source, StudyError
-from core.studies.trust import lime_pass as module
+from core.studies.trust import passes as module
 from core.system.folders import MANIFEST, ContractError
 from dashboard.services import library
 from dashboard.services.requests import Look, Looked, Question
@@ -182,8 +183,8 @@ def test_two_detectors_share_nothing_on_disk(
     list(compute_features(one, images))
     assert read_features(one.cache_key, images.fingerprint) is not None
     assert read_features(two.cache_key, images.fingerprint) is None
-    settings = module.LimeSettings(n_samples=64)
-    assert module._path(one, PIXELS[0], settings) != module._path(two, PIXELS[0], settings)
+    method, settings = INTEGRATED_GRADIENTS, INTEGRATED_GRADIENTS.settings()
+    assert module._path(one, PIXELS[0], method, settings) != module._path(two, PIXELS[0], method, settings)
     # other devices compute other last digits
     before = two.cache_key
     monkeypatch.setattr(two, "device", torch.device("meta"))

@@ -111,7 +111,9 @@ class RegionLime(Explainer[R]):
             if progress is not None:
                 progress(number, len(pixels))
 
-    def explain_on(self, detector: "Detector", image: Pixels, settings: R, regions: NDArray[np.integer]) -> Explanation:
+    def explain_on(
+        self, detector: "Detector", image: Pixels, settings: R, regions: NDArray[np.integer] | None
+    ) -> Explanation:
         """The complete explanation over given regions.
 
         Args:

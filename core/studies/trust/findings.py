@@ -8,21 +8,23 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.explainers.agreement import LEVEL, enough
+from core.explainers.lime.regions import LIME
+from core.explainers.registry import DEFAULT, find_explainer
 from core.findings.finding import Choice, Control, Finding, Measure
 from core.metrics.intervals import weighted_mean, weighted_share
 from core.runs.run import Run
 from core.studies.cells import Cells
 from core.studies.groups import groups
+from core.studies.trust.judged import found_in
 from core.studies.trust.summary import (
     EDGES,
-    EXPLANATIONS,
     OTHER,
     STEPS,
     UNSEEN,
     curve_of,
+    explanations,
     fills_of,
     levels_of,
-    methods_of,
     scored,
 )
 
@@ -63,8 +65,8 @@ def faithfulness(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) 
     for group, part, weights in groups(table, run):
         best = {fill: _beside_best(part, fill, weights) for fill in ("unseen", *fills)}
         chance = {fill: _beside_chance(part, fill, weights) for fill in unseen}
-        for method in best["unseen"]:
-            details = {"method": method, "name": EXPLANATIONS[method], "pooled": list(unseen)}
+        for method, name in explanations(part).items():
+            details = {"method": method, "name": name, "pooled": list(unseen)}
             key = f"{method}-{group}"
             tried = (best[fill][method].choice("fill", fill) for fill in fills)
             pooled = best["unseen"][method]
@@ -77,29 +79,30 @@ def faithfulness(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) 
 
 def _beside_best(part: pd.DataFrame, fill: str, weights: Weights) -> dict[str, _Compared]:
     found = scored(part, fill)
-    bars = {key: one for key, one in found.items() if key not in EXPLANATIONS}
+    told = explanations(part)
+    bars = {key: one for key, one in found.items() if key not in told}
     name, best = bars[max(bars, key=lambda key: float(np.average(bars[key][1], weights=weights)))]
     control = Control(name, _mean(best, weights))
     return {
         method: _Compared(_mean(found[method][1], weights), control, _mean(found[method][1] - best, weights))
-        for method in methods_of(part)
-        if method in EXPLANATIONS
+        for method in told
     }
 
 
 def _beside_chance(part: pd.DataFrame, fill: str, weights: Weights, *, share: float = 0.25) -> dict[str, _Compared]:
     """Verdicts that flip when the first `share` of the image in each order is filled."""
     step = round(share * STEPS)
-    gone = {method: curve_of(part, "deletion", method, fill)[:, step] < 0 for method in methods_of(part)}
+    methods = explanations(part)
+    gone = {method: curve_of(part, "deletion", method, fill)[:, step] < 0 for method in (*methods, "random")}
     control = Control("chance", _share(gone["random"], weights))
-    lead = {method: _mean(gone[method].astype(float) - gone["random"], weights) for method in gone}
-    return {method: _Compared(_share(gone[method], weights), control, lead[method]) for method in gone}
+    lead = {method: _mean(gone[method].astype(float) - gone["random"], weights) for method in methods}
+    return {method: _Compared(_share(gone[method], weights), control, lead[method]) for method in methods}
 
 
 def agreement(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> list[Finding]:
     """`rank-<verdict>`: how far the two methods agree; `beyond-<verdict>`: on how many images beyond chance."""
     cells, places = Cells(run), pd.Index(run.predictions["id"])
-    details = {"names": [EXPLANATIONS["lime"], EXPLANATIONS["gradcam"]]}
+    details = {"names": [find_explainer(name).title for name in reversed(DEFAULT)]}
     findings = []
     for group, part, weights in groups(table, run):
         own, others = (part[name].to_numpy(float) for name in ("rank", "others_rank"))
@@ -120,7 +123,7 @@ def stability(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> 
     again = {"noise of 1 in 255": "noise", "another seed": "seed"}
     findings = []
     for group, part, weights in groups(table, run):
-        for method, name in EXPLANATIONS.items():
+        for method, name in found_in(part, "{}_noise").items():
             other = part[f"{method}_other"].to_numpy(float)
             control = Control(OTHERS, _mean(other, weights))
             tried = {
@@ -144,7 +147,7 @@ def sanity(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> lis
     for group, part, weights in groups(table, run):
         # images share a random detector, and with it its luck
         shared = part["network"].to_numpy()
-        for method, name in EXPLANATIONS.items():
+        for method, name in found_in(part, f"{{}}_{OTHER}").items():
             levels = levels_of(table, method)
             columns = [f"{method}_{level}" for level in (levels[0], levels[-1], OTHER, EDGES)]
             first, last, other, edges = (part[column].to_numpy(float) for column in columns)
@@ -158,7 +161,7 @@ def sanity(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> lis
 
 def one_colour(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> list[Finding]:
     """`paper-<verdict>` and `ours-<verdict>`: one-colour maps under both settings, and uniformly red ones."""
-    details = {"name": EXPLANATIONS["lime"]}
+    details = {"name": LIME.title}
     findings = []
     for group, part, weights in groups(table, run):
         paper, ours = (part[name].to_numpy(bool) for name in ("paper_one_sign", "ours_shown_one"))

@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.explainers.lime.regions import LimeSettings
+from core.explainers.lime.regions import LIME, LimeSettings
 from core.studies.cells import Cells
 from core.studies.study import Context, Study
-from core.studies.trust.lime_pass import LimePass, lime_pass
+from core.studies.trust.passes import Pass, explained
 
 COLUMNS = {
     "paper_segments": "segments under the paper's settings",
@@ -32,8 +32,8 @@ def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, A
     found = []
     for row in rows:
         image = np.asarray(context.pixels[row])
-        paper = lime_pass(context.detector, image, LimeSettings.paper(seed=parameters["lime_seed"]))
-        ours = lime_pass(context.detector, image, LimeSettings(seed=parameters["lime_seed"]))
+        paper = explained(context.detector, image, LIME, LimeSettings.paper(seed=parameters["lime_seed"]))
+        ours = explained(context.detector, image, LIME, LimeSettings(seed=parameters["lime_seed"]))
         found.append(
             {
                 "paper_segments": np.int16(len(paper.weights)),
@@ -53,11 +53,11 @@ def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, A
     return table
 
 
-def _one_sign(lime: LimePass) -> bool:
+def _one_sign(lime: Pass) -> bool:
     return len(set(np.sign(lime.weights).tolist()) - {0}) < 2
 
 
-def _against(lime: LimePass, sign: int) -> bool:
+def _against(lime: Pass, sign: int) -> bool:
     return bool((sign * lime.weights < 0).all())
 
 

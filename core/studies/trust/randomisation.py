@@ -3,10 +3,10 @@
 The weights of the classifier, then of the part before it too, and so on down to the first, are drawn anew. A map that
 stays the same shows the image and not the detector. Correlations are taken without their sign, as a random classifier
 may swap the classes and leave the picture as it was; so chance is well above 0. The control says where: the same
-correlation with what the random detector makes of other images, for LIME cut into this image's own segments.
+correlation with what the random detector makes of other images, over this image's own regions where a method has such.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,88 +16,130 @@ from numpy.typing import NDArray
 from core.detectors.detector import Detector
 from core.explainers.agreement import rank_correlation
 from core.explainers.controls import edge_map
-from core.explainers.lime.regions import LIME, LimeSettings
+from core.explainers.explainer import AnyExplainer
+from core.explainers.stored import KEPT
 from core.studies.cells import Cells
 from core.studies.study import Context, Study, StudyError
-from core.studies.trust.lime_pass import lime_pass
+from core.studies.trust.judged import CHEAP, Columns, cost_of, judged, owner_of, settings_of
+from core.studies.trust.passes import Pass, explained_all, maps_of
 from core.studies.trust.robustness import mean_rank
-from core.studies.trust.summary import EXPLANATIONS
 
-# LIME is compared on so many cells along a side
+# maps are compared on so many cells along a side, unless they have fewer values
 CELLS = 8
-COLUMNS = {
-    "network": "which of the random detectors it was compared with, counted from 0",
-    "gradcam_other": "size of the rank correlation of Grad-CAM with that of other images of the cell by the detector "
-    "that is random throughout, mean, 0 to 1",
-    "gradcam_edges": "size of the rank correlation of Grad-CAM with edges, 0 to 1",
-    "lime_other": "size of the rank correlation of LIME with that of other images of the cell, cut alike, by the "
-    "detector that is random throughout, mean, 0 to 1",
-    "lime_edges": "size of the rank correlation of LIME with edges, 0 to 1",
-}
+
+
+def _columns(explanations: Mapping[str, AnyExplainer]) -> dict[str, str]:
+    found = {"network": "which of the random detectors it was compared with, counted from 0"}
+    for name, one in explanations.items():
+        found[f"{name}_other"] = (
+            f"size of the rank correlation of {one.title} with that of other images of the cell by the detector that "
+            "is random throughout, over the same regions where it has such, mean, 0 to 1"
+        )
+        found[f"{name}_edges"] = f"size of the rank correlation of {one.title} with edges, 0 to 1"
+    return found
+
+
+COLUMNS = Columns(_columns)
 
 
 def describe_level(column: str) -> str | None:
     """What the column of one level of a detector holds, None of any other column."""
-    for method, name in EXPLANATIONS.items():
-        if column.startswith(f"{method}_"):
-            level = column.removeprefix(f"{method}_")
-            return f"size of the rank correlation of {name} with that by the detector random to {level}"
-    return None
+    method = owner_of(column, judged())
+    if method is None:
+        return None
+    level = column.removeprefix(f"{method}_")
+    return f"size of the rank correlation of {judged()[method].title} with that by the detector random to {level}"
 
 
 def columns_for(levels: tuple[str, ...]) -> list[str]:
     """The columns of a detector with these levels, from the output down."""
-    return [
-        "network",
-        *(f"gradcam_{level}" for level in (*levels, "other", "edges")),
-        *(f"lime_{level}" for level in (*lime_levels(levels), "other", "edges")),
-    ]
+    found = ["network"]
+    for name, one in judged().items():
+        found += [f"{name}_{level}" for level in (*asked_levels(one, levels), "other", "edges")]
+    return found
 
 
-def lime_levels(levels: tuple[str, ...]) -> tuple[str, ...]:
-    """The levels that LIME, which costs more, is asked at: the first two and the last."""
-    return tuple(dict.fromkeys((*levels[:2], levels[-1])))
+def asked_levels(explainer: AnyExplainer, levels: tuple[str, ...]) -> tuple[str, ...]:
+    """The levels that an explainer is asked at: all, or the first two and the last of one that costs more."""
+    return levels if cost_of(explainer) <= CHEAP else tuple(dict.fromkeys((*levels[:2], levels[-1])))
 
 
 def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, Any]) -> pd.DataFrame:
     """Each explanation of each image by the detector and by random ones; images take turns with the random networks."""
-    cells, settings = Cells(context.run), LimeSettings(seed=parameters["lime_seed"])
-    kept, levels = context.run.needed_maps, context.detector.levels
+    levels = context.detector.levels
     if not levels:
         raise StudyError(f"{context.detector.name} has no weights that could be drawn anew; ask another detector")
-    trained = [lime_pass(context.detector, np.asarray(context.pixels[row]), settings) for row in rows]
-    own = [on_grid(one.values) for one in trained]
-    table = pd.DataFrame(np.nan, index=range(len(rows)), columns=columns_for(levels), dtype=np.float32)
-    table["network"] = np.asarray(rows % parameters["networks"], np.int16)
+    network = np.asarray(rows % parameters["networks"], np.int16)
+    asked = [
+        one
+        for name, one in judged().items()
+        if context.wants(*(f"{name}_{level}" for level in (*asked_levels(one, levels), "other", "edges")))
+    ]
+    wanted = [name for name in columns_for(levels) if name == "network" or owner_of(name, judged()) in names_of(asked)]
+    table = pd.DataFrame(np.nan, index=range(len(rows)), columns=wanted, dtype=np.float32)
+    table["network"] = network
+    able = [one for one in asked if one is KEPT or not one.unavailable(context.detector)]
+    own = {one.name: _trained(context, rows, one, seed=parameters["lime_seed"]) for one in able}
     for turn in range(parameters["networks"]):
-        mine = np.flatnonzero(table["network"] == turn)
-        for level in levels if len(mine) else ():
+        mine = np.flatnonzero(network == turn)
+        for level in levels if len(mine) and able else ():
             odd = context.detector.randomised(level, seed=parameters["seed"] + turn)
-            maps = odd.full_pass(np.asarray(context.pixels[rows[mine]])).needed_maps
-            for at, after in zip(mine.tolist(), maps, strict=True):
-                row = int(rows[at])
-                before = np.asarray(kept[row], np.float32)
-                table.loc[at, f"gradcam_{level}"] = abs(rank_correlation(before, after))
-                if level in lime_levels(levels):
-                    again = on_grid(lime_pass(odd, np.asarray(context.pixels[row]), settings).values)
-                    table.loc[at, f"lime_{level}"] = abs(rank_correlation(own[at], again))
+            for one in able:
+                if level in asked_levels(one, levels):
+                    settings = settings_of(one, parameters["lime_seed"])
+                    images = [np.asarray(context.pixels[row]) for row in rows[mine]]
+                    for at, after in zip(mine.tolist(), maps_of(odd, images, one, settings), strict=True):
+                        before = own[one.name][at].values
+                        table.loc[at, f"{one.name}_{level}"] = abs(rank_correlation(_places(before), _places(after)))
                 if level == levels[-1]:
-                    others = cells.others(row, parameters["others"], seed=parameters["seed"])
-                    strangers = list(odd.full_pass(np.asarray(context.pixels[others])).needed_maps)
-                    table.loc[at, "gradcam_other"] = mean_rank(before, strangers, signed=False)
-                    strangers = [
-                        _cut_alike(odd, np.asarray(context.pixels[other]), settings, trained[at].segments)
-                        for other in others[: parameters["lime_others"]]
-                    ]
-                    table.loc[at, "lime_other"] = mean_rank(own[at], strangers, signed=False)
+                    for at in mine.tolist():
+                        found = _strangers(
+                            context, odd, int(rows[at]), parameters, explainer=one, own=own[one.name][at]
+                        )
+                        before = _places(own[one.name][at].values)
+                        table.loc[at, f"{one.name}_other"] = mean_rank(before, found, signed=False)
     for at, row in enumerate(rows):
-        edges, before = edge_map(np.asarray(context.pixels[row])), np.asarray(kept[row], np.float32)
-        table.loc[at, "gradcam_edges"] = abs(
-            rank_correlation(before, on_grid(edges, before.shape).reshape(before.shape))
-        )
-        table.loc[at, "lime_edges"] = abs(rank_correlation(own[at], on_grid(edges)))
+        edges = edge_map(np.asarray(context.pixels[row]))
+        for one in able:
+            before = own[one.name][at].values
+            cells = before.shape if before.size <= CELLS**2 else (CELLS, CELLS)
+            table.loc[at, f"{one.name}_edges"] = abs(rank_correlation(_places(before), on_grid(edges, cells)))
     table.insert(0, "id", context.run.predictions["id"].to_numpy()[rows])
     return table
+
+
+def names_of(explanations: Sequence[AnyExplainer]) -> list[str]:
+    """Their names."""
+    return [one.name for one in explanations]
+
+
+def _trained(context: Context, rows: NDArray[np.intp], explainer: AnyExplainer, *, seed: int) -> list[Pass]:
+    """What an explainer says of the detector as it is."""
+    if explainer is KEPT:
+        return [Pass(one) for one in np.asarray(context.run.needed_maps[rows], np.float32)]
+    images = [np.asarray(context.pixels[row]) for row in rows]
+    return explained_all(context.detector, images, explainer, settings_of(explainer, seed))
+
+
+def _strangers(
+    context: Context, odd: Detector, row: int, parameters: Mapping[str, Any], *, explainer: AnyExplainer, own: Pass
+) -> list[NDArray[np.floating]]:
+    """What the random detector makes of other images: two maps in the same few pieces correlate more by chance."""
+    others = Cells(context.run).others(row, parameters["others"], seed=parameters["seed"])
+    settings = settings_of(explainer, parameters["lime_seed"])
+    if cost_of(explainer) <= CHEAP:
+        images = [np.asarray(context.pixels[other]) for other in others]
+        return [_places(one) for one in maps_of(odd, images, explainer, settings)]
+    regions = own.regions if own.regions.size else None
+    few = others[: parameters["lime_others"]]
+    return [
+        _places(explainer.explain_on(odd, np.asarray(context.pixels[other]), settings, regions).map) for other in few
+    ]
+
+
+def _places(values: NDArray[np.floating]) -> NDArray[np.floating]:
+    """The values of a map that are compared: its own where these are few, else their means over a grid."""
+    return values.ravel() if values.size <= CELLS**2 else on_grid(values)
 
 
 def on_grid(values: NDArray[np.floating], cells: tuple[int, ...] = (CELLS, CELLS)) -> NDArray[np.float64]:
@@ -110,13 +152,6 @@ def on_grid(values: NDArray[np.floating], cells: tuple[int, ...] = (CELLS, CELLS
         return means.ravel()
     places = np.add.outer(np.arange(height) * rows // height * columns, np.arange(width) * columns // width).ravel()
     return np.bincount(places, np.asarray(values, np.float64).ravel(), rows * columns) / np.bincount(places)
-
-
-def _cut_alike(
-    detector: Detector, image: NDArray[np.uint8], settings: LimeSettings, segments: NDArray[np.integer]
-) -> NDArray[np.float64]:
-    """LIME of one image over the segments of another: two maps in the same few pieces correlate more by chance."""
-    return on_grid(LIME.explain_on(detector, image, settings, segments).map)
 
 
 STUDY = Study(

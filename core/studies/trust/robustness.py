@@ -8,79 +8,116 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.explainers.agreement import rank_correlation, segment_values
-from core.explainers.lime.regions import LimeSettings
+from core.explainers.explainer import AnyExplainer
 from core.explainers.lime.segmentation import segment
+from core.explainers.settings import ExplainerSettings
+from core.explainers.stored import KEPT
 from core.studies.cells import Cells
 from core.studies.study import Context, Study
-from core.studies.trust.lime_pass import lime_pass
+from core.studies.trust.judged import Columns, has_seed, judged, owner_of, settings_of
+from core.studies.trust.passes import Maps, maps_of
 
-COLUMNS = {
-    "lime_seed": "rank correlation of LIME with itself under another seed, over the cells of a grid, -1 to 1",
-    "lime_noise": "rank correlation of LIME with itself on the image with noise of -1, 0 or 1, -1 to 1",
-    "lime_other": "rank correlation of LIME with LIME of other images of the same cell, mean, -1 to 1",
-    "gradcam_noise": "rank correlation of Grad-CAM with itself on the noisy image, -1 to 1; it has no seed",
-    "gradcam_other": "rank correlation of Grad-CAM with Grad-CAM of other images of the same cell, mean, -1 to 1",
-    "margin_change": "how far the noise moves the margin",
-    "noise_turns": "the noise turns the verdict",
-}
+# maps of more values are compared over the cells of a grid
+FEW = 64
+
+
+def _columns(explanations: Mapping[str, AnyExplainer]) -> dict[str, str]:
+    found = {}
+    for name, one in explanations.items():
+        itself = f"rank correlation of {one.title} with itself"
+        if has_seed(one):
+            found[f"{name}_seed"] = f"{itself} under another seed, -1 to 1"
+        found[f"{name}_noise"] = f"{itself} on the image with noise of -1, 0 or 1, -1 to 1"
+        found[f"{name}_other"] = (
+            f"rank correlation of {one.title} with that of other images of the same cell, mean, -1 to 1"
+        )
+    found["margin_change"] = "how far the noise moves the margin"
+    found["noise_turns"] = "the noise turns the verdict"
+    return found
+
+
+COLUMNS = Columns(_columns)
 
 
 def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, Any]) -> pd.DataFrame:
     """Each explanation of each image made again, and the same comparison with other images."""
-    cells = Cells(context.run)
+    cells, detector = Cells(context.run), context.detector
+    own = np.stack([np.asarray(context.pixels[row]) for row in rows])
     pixels = np.stack([noisy(context.pixels[row], seed=(parameters["seed"], int(row))) for row in rows])
-    found = context.detector.full_pass(np.concatenate([context.pixels[rows], pixels]))
-    before, after = np.split(found.margins, 2)
-    own, again = np.split(found.needed_maps, 2)
-    table = pd.DataFrame(
-        [
-            {
-                **_lime(context, cells, int(row), image, parameters),
-                "gradcam_noise": rank_correlation(maps[0], maps[1]),
-                "gradcam_other": _gradcam_other(context, cells, int(row), maps[0], parameters),
-            }
-            for row, image, maps in zip(rows, pixels, zip(own, again, strict=True), strict=True)
-        ],
-        dtype=np.float32,
-    )
+    before, after = np.split(detector.margins(np.concatenate([own, pixels])), 2)
+    table = pd.DataFrame(index=range(len(rows)))
+    for name, one in judged().items():
+        columns = [column for column in COLUMNS if owner_of(column, judged()) == name]
+        if not context.wants(*columns):
+            continue
+        if one is KEPT or not one.unavailable(detector):
+            found = _made_again(context, cells, rows, parameters, pixels=pixels, explainer=one)
+            table = pd.concat([table, pd.DataFrame(found, dtype=np.float32)], axis=1)
+        else:
+            table[columns] = np.float32(np.nan)
     table["margin_change"] = np.abs(after - before)
     table["noise_turns"] = (after > 0) != (before > 0)
     table.insert(0, "id", context.run.predictions["id"].to_numpy()[rows])
-    return table[["id", *COLUMNS]]
+    return table[["id", *(column for column in COLUMNS if column in table)]]
+
+
+def _made_again(
+    context: Context,
+    cells: Cells,
+    rows: NDArray[np.intp],
+    parameters: Mapping[str, Any],
+    *,
+    pixels: NDArray[np.uint8],
+    explainer: AnyExplainer,
+) -> dict[str, list[float]]:
+    """Column -> a value a row, of one explainer; `pixels` are the images with noise."""
+    detector, name, seed = context.detector, explainer.name, parameters["lime_seed"]
+    settings = settings_of(explainer, seed)
+    own = [np.asarray(context.pixels[row]) for row in rows]
+    first = maps_of(detector, own, explainer, settings)
+    made = {"noise": maps_of(detector, list(pixels), explainer, settings)}
+    if has_seed(explainer):
+        made["seed"] = maps_of(detector, own, explainer, settings_of(explainer, seed + 1))
+    found: dict[str, list[float]] = {f"{name}_{kind}": [] for kind in (*made, "other")}
+    for number, row in enumerate(rows):
+        image = own[number]
+        grid = segment(image, method="grid", n_segments=parameters["segments"])
+        for kind, maps in made.items():
+            found[f"{name}_{kind}"].append(rank_correlation(*_places([first[number], maps[number]], grid)))
+        others = _others(context, cells, int(row), parameters, explainer=explainer, settings=settings)
+        mine, *rest = _places([first[number], *others], grid)
+        found[f"{name}_other"].append(mean_rank(mine, rest))
+    return found
+
+
+def _others(
+    context: Context,
+    cells: Cells,
+    row: int,
+    parameters: Mapping[str, Any],
+    *,
+    explainer: AnyExplainer,
+    settings: ExplainerSettings,
+) -> Maps:
+    """Maps of other images of the cell: many of the kind that the run has kept, and a few of the others."""
+    if explainer is KEPT:
+        others = cells.others(row, parameters["others"], seed=parameters["seed"])
+        return list(np.asarray(context.run.needed_maps[others], np.float32))
+    others = cells.references(row, parameters["lime_others"], seed=parameters["seed"])
+    return maps_of(context.detector, [np.asarray(context.pixels[other]) for other in others], explainer, settings)
+
+
+def _places(maps: Maps, grid: NDArray[np.integer]) -> list[NDArray[np.floating]]:
+    """The values that are compared: the maps' own where these are few, else their means over the cells of a grid."""
+    if maps[0].size <= FEW:
+        return [one.ravel() for one in maps]
+    return list(segment_values(np.stack(maps), grid))
 
 
 def noisy(image: NDArray[np.uint8], *, seed: tuple[int, int]) -> NDArray[np.uint8]:
     """The image with -1, 0 or 1 added to every value by lot, kept within 0 to 255."""
     noise = np.random.default_rng(seed).integers(-1, 2, image.shape)
     return np.asarray(np.clip(np.asarray(image, np.int16) + noise, 0, 255), np.uint8)
-
-
-def _lime(
-    context: Context, cells: Cells, row: int, image: NDArray[np.uint8], parameters: Mapping[str, Any]
-) -> dict[str, float]:
-    seed, detector = parameters["lime_seed"], context.detector
-    own = np.asarray(context.pixels[row])
-    grid = segment(own, method="grid", n_segments=parameters["segments"])
-    others = cells.references(row, parameters["lime_others"], seed=parameters["seed"])
-    made = [
-        lime_pass(detector, own, LimeSettings(seed=seed)),
-        lime_pass(detector, own, LimeSettings(seed=seed + 1)),
-        lime_pass(detector, image, LimeSettings(seed=seed)),
-        *(lime_pass(detector, np.asarray(context.pixels[other]), LimeSettings(seed=seed)) for other in others),
-    ]
-    first, again, noise, *rest = segment_values(np.stack([one.values for one in made]), grid)
-    return {
-        "lime_seed": rank_correlation(first, again),
-        "lime_noise": rank_correlation(first, noise),
-        "lime_other": mean_rank(first, rest),
-    }
-
-
-def _gradcam_other(
-    context: Context, cells: Cells, row: int, own: NDArray[np.float32], parameters: Mapping[str, Any]
-) -> float:
-    others = cells.others(row, parameters["others"], seed=parameters["seed"])
-    return mean_rank(own, list(np.asarray(context.run.needed_maps[others], np.float32)))
 
 
 def mean_rank(first: NDArray[np.floating], others: list[NDArray[np.floating]], *, signed: bool = True) -> float:

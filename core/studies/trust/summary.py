@@ -16,8 +16,8 @@ from core.metrics.intervals import weighted_mean, weighted_share
 from core.runs.run import Run
 from core.studies.groups import By, groups
 from core.studies.study import Answer
+from core.studies.trust.judged import found_in, judged, owner_of
 
-EXPLANATIONS = {"gradcam": "Grad-CAM", "lime": "LIME"}
 # orders that know nothing of why; column -> (its name, the name of its reverse where that is another control)
 CONTROLS: Mapping[str, tuple[str, str | None]] = {
     "random": ("chance", None),
@@ -26,9 +26,8 @@ CONTROLS: Mapping[str, tuple[str, str | None]] = {
     "area": ("large segments first", "small segments first"),
     "other": ("the map of another image of the same cell", None),
 }
-METHODS = (*EXPLANATIONS, *CONTROLS)
 DIRECTIONS = ("deletion", "insertion")
-# LIME is fitted with mean colours; what it is judged by it has not seen
+# methods that cover parts are fitted with mean colours; what they are judged by they have not seen
 FILLS: tuple[Fill, ...] = ("mean", "blur", "texture")
 UNSEEN: tuple[Fill, ...] = ("blur", "texture")
 STEPS = 8
@@ -47,10 +46,10 @@ def fills_of(table: pd.DataFrame, among: Sequence[Fill] = FILLS) -> list[Fill]:
     return [fill for fill in among if f"filled_{fill}" in table]
 
 
-def methods_of(table: pd.DataFrame) -> list[str]:
-    """The methods and controls whose curves a table of the study `faithfulness` holds."""
-    fills = fills_of(table)
-    return [one for one in METHODS if all(curve_column("deletion", one, fill, 1) in table for fill in fills)]
+def explanations(table: pd.DataFrame) -> dict[str, str]:
+    """Name -> title of the explainers whose curves a table of the study `faithfulness` has under every fill in it."""
+    found = [found_in(table, curve_column("deletion", "{}", fill, 1)) for fill in fills_of(table)]
+    return {name: title for one in found[:1] for name, title in one.items() if all(name in other for other in found)}
 
 
 def curve_of(table: pd.DataFrame, direction: str, method: str, fill: str) -> NDArray[np.float64]:
@@ -93,7 +92,7 @@ def turned(table: pd.DataFrame, run: Run, *, share: float = 0.25, by: By = "verd
     step = round(share * STEPS)
     rows = []
     for group, part, weights in groups(table, run, by):
-        for method in methods_of(table):
+        for method in (*explanations(part), *CONTROLS):
             for fill in fills_of(table):
                 gone = curve_of(part, "deletion", method, fill)[:, step] < 0
                 about = {"group": group, "method": method, "fill": fill}
@@ -131,9 +130,10 @@ def excess(table: pd.DataFrame, run: Run, *, by: By = "verdict") -> pd.DataFrame
     for group, part, weights in groups(table, run, by):
         for fill in (*fills_of(table), "unseen"):
             found = scored(part, fill)
-            bars = {key: one for key, one in found.items() if key not in EXPLANATIONS}
+            told = explanations(part)
+            bars = {key: one for key, one in found.items() if key not in told}
             best = max(bars, key=lambda key: float(np.average(bars[key][1], weights=weights)))
-            for method in (one for one in EXPLANATIONS if one in found):
+            for method in told:
                 about = {"group": group, "method": method, "fill": fill, "control": bars[best][0]}
                 difference = found[method][1] - bars[best][1]
                 rows.append({**about, **weighted_mean(difference, weights)._asdict()})
@@ -143,12 +143,13 @@ def excess(table: pd.DataFrame, run: Run, *, by: By = "verdict") -> pd.DataFrame
 def _all_curves(part: pd.DataFrame, fill: str) -> Iterator[tuple[str, str, str, NDArray[np.float64]]]:
     """Method, its name, direction and float64 (N, STEPS + 1), reversed controls included."""
     wanted = fills_of(part, UNSEEN) if fill == "unseen" else [fill]
-    for method in methods_of(part):
+    told = explanations(part)
+    for method in (*told, *CONTROLS):
         found = {
             direction: np.mean([curve_of(part, direction, method, one) for one in wanted], axis=0)
             for direction in DIRECTIONS
         }
-        name, opposite = (EXPLANATIONS[method], None) if method in EXPLANATIONS else CONTROLS[method]
+        name, opposite = (told[method], None) if method in told else CONTROLS[method]
         for direction in DIRECTIONS:
             yield method, name, direction, found[direction]
         if opposite is not None:
@@ -161,10 +162,11 @@ def scored(part: pd.DataFrame, fill: str) -> dict[str, tuple[str, NDArray[np.flo
     """Method -> its name and score of each row. Reversing an order swaps deletion and insertion: its score is minus."""
     wanted = fills_of(part, UNSEEN) if fill == "unseen" else [fill]
     found: dict[str, tuple[str, NDArray[np.float64]]] = {}
-    for method in methods_of(part):
+    told = explanations(part)
+    for method in (*told, *CONTROLS):
         score = np.mean([score_of(part, method, one) for one in wanted], axis=0)
-        if method in EXPLANATIONS:
-            found[method] = EXPLANATIONS[method], score
+        if method in told:
+            found[method] = told[method], score
             continue
         name, opposite = CONTROLS[method]
         found[method] = name, score
@@ -211,13 +213,7 @@ def _numbers(part: pd.DataFrame, column: str) -> NDArray[np.float64]:
 
 
 AGREEMENT = {"rank": "LIME and Grad-CAM of one image", "others_rank": "LIME, and Grad-CAM of other images"}
-STABILITY = {
-    "lime_seed": "LIME, another seed",
-    "lime_noise": "LIME, noise of 1 in 255",
-    "lime_other": "LIME of other images",
-    "gradcam_noise": "Grad-CAM, noise of 1 in 255",
-    "gradcam_other": "Grad-CAM of other images",
-}
+STABILITY = {"seed": "{}, another seed", "noise": "{}, noise of 1 in 255", "other": "{} of other images"}
 ONE_COLOUR = {
     "paper_one_sign": "paper's settings: one colour",
     "paper_against": "paper's settings: all against the verdict",
@@ -234,7 +230,13 @@ def agreement_summary(table: pd.DataFrame, run: Run, *, by: By = "verdict") -> p
 
 def stability_summary(table: pd.DataFrame, run: Run, *, by: By = "verdict") -> pd.DataFrame:
     """Rank correlation of each explanation with itself made again, and with other images', see `means`."""
-    return means(table, run, STABILITY, by=by)
+    named = {
+        f"{method}_{kind}": text.format(title)
+        for method, title in found_in(table, "{}_noise").items()
+        for kind, text in STABILITY.items()
+        if f"{method}_{kind}" in table
+    }
+    return means(table, run, named, by=by)
 
 
 def one_colour_summary(table: pd.DataFrame, run: Run, *, by: By = "verdict") -> pd.DataFrame:
@@ -246,7 +248,7 @@ def sanity_summary(table: pd.DataFrame, run: Run, *, by: By = "verdict") -> pd.D
     """How far maps change as weights are randomised from the top down.
 
     Returns:
-        `group`, `method` ("gradcam" or "lime"), `level` (the lowest part that is random; "other image" is the control,
+        `group`, `method` (an explainer's name), `level` (the lowest part that is random; "other image" is the control,
         another image's map where all is random), and the mean rank correlation with the trained detector's map, with
         its interval.
     """
@@ -254,7 +256,7 @@ def sanity_summary(table: pd.DataFrame, run: Run, *, by: By = "verdict") -> pd.D
     for group, part, weights in groups(table, run, by):
         # images share a random detector, and with it its luck
         shared = part["network"].to_numpy()
-        for method in EXPLANATIONS:
+        for method in found_in(table, f"{{}}_{OTHER}"):
             for level in (*levels_of(table, method), OTHER):
                 found = weighted_mean(_numbers(part, f"{method}_{level}"), weights, clusters=shared)
                 name = OTHER_IMAGE if level == OTHER else level
@@ -264,7 +266,7 @@ def sanity_summary(table: pd.DataFrame, run: Run, *, by: By = "verdict") -> pd.D
 
 def levels_of(table: pd.DataFrame, method: str) -> list[str]:
     """The parts of the detector that the study `sanity` made random for a method, from the output down."""
-    columns = [name.removeprefix(f"{method}_") for name in table.columns if name.startswith(f"{method}_")]
+    columns = [name.removeprefix(f"{method}_") for name in table.columns if owner_of(name, judged()) == method]
     return [name for name in columns if name not in (OTHER, EDGES)]
 
 

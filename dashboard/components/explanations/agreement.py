@@ -89,7 +89,8 @@ def _draw_pair(
     found = agreement_of(first, second, others=others if same_kind else None)
     for one in (first, second):
         if one.undecided is not None and one.undecided.mean() > MOST:
-            st.markdown(f"{_title(one)} is undecided on most of this image, so there is little to compare.")
+            told = f"{_title(one)} is undecided on most of this image, so there is little to compare."
+            st.markdown(told, help=explain("Undecided"))
     titles = _title(first), _title(second)
     said, *rest = sentences(found, titles=titles, whose=whose, same_kind=same_kind)
     if short:

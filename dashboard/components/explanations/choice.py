@@ -14,6 +14,7 @@ from core.explainers.registry import default_explainers, explainers
 from core.explainers.saving import Style
 from core.explainers.settings import ExplainerSettings, SettingField, describe, to_json
 from core.images import palette
+from dashboard.components.glossary import explain, terms_in
 from dashboard.components.words import THE_PAPER
 from dashboard.services.address import Setting
 from dashboard.services.requests import Explain
@@ -157,7 +158,9 @@ def _take_preset(explainer: AnyExplainer, key: str) -> None:
 
 def _draw_setting(explainer: AnyExplainer, one: SettingField, values: Mapping[str, Any]) -> None:
     widget, options = _widget(one, values[one.name])
-    parameter(explainer, one).linked(widget, one.label, help=one.help, disabled=not one.applies(values), **options)
+    terms = terms_in(one.label, *map(one.told, one.choices))
+    help = explain(*terms, also=one.help)
+    parameter(explainer, one).linked(widget, one.label, help=help, disabled=not one.applies(values), **options)
 
 
 def _widget(one: SettingField, value: Any) -> tuple[Callable[..., Any], dict[str, Any]]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import streamlit as st
+from streamlit.elements.lib.grid_container import GridContainer
 
 from core.explainers.explainer import AnyExplainer
 from core.explainers.explanation import Explanation
@@ -18,7 +19,7 @@ from dashboard.components.explanations.choice import draw_settings, question_of,
 from dashboard.components.explanations.files import page_download, result_downloads
 from dashboard.components.explanations.follow import draw_ended, keep_up, next_look, waiting
 from dashboard.components.explanations.parts import parts_chart, reading_of
-from dashboard.components.glossary import TERMS, explain
+from dashboard.components.glossary import TERMS, explain, terms_in
 from dashboard.components.images.picture import explained_picture
 from dashboard.components.keys import key_of
 from dashboard.components.plain import plain
@@ -33,6 +34,20 @@ PATIENCE = 0.3
 Methods = Sequence[AnyExplainer]
 
 
+def panels_of(
+    grid: GridContainer,
+    subject: Subject,
+    detectors: Sequence[Known],
+    methods: Methods,
+    stored: Explanation | None = None,
+) -> None:
+    """A panel for each method, in cells of a grid; see `explainer_panel`."""
+    for explainer in methods:
+        # Streamlit knows a fragment by its function and its place: each needs one of its own
+        with grid.cell():
+            st.fragment(explainer_panel)(subject, detectors, explainer, stored)
+
+
 def explainer_panel(
     subject: Subject, detectors: Sequence[Known], explainer: AnyExplainer, stored: Explanation | None = None
 ) -> None:
@@ -44,7 +59,9 @@ def explainer_panel(
         explainer: the method.
         stored: the first detector's map as the run has kept it.
     """
-    st.markdown(f"#### {explainer.title}", help=explain(explainer.title) if explainer.title in TERMS else None)
+    # the title of a method that the glossary has
+    title = [term for term in TERMS if term == explainer.title]
+    st.markdown(f"#### {explainer.title}", help=explain(*title) or None)
     st.caption(explainer.sentence)
     _answers(subject, detectors, explainer, stored)
     draw_settings(explainer, detectors[0].about)
@@ -128,13 +145,14 @@ def draw_explanation(explanation: Explanation, *, key: str, style: Style, alone:
         style: how a map is drawn.
         alone: draw the map without the image, which is not at hand.
     """
-    help = find_explainer(explanation.method).reading(explanation)
+    reading = find_explainer(explanation.method).reading(explanation)
+    sentence = explanation.diagnostics.sentence or "Both signs, and not flat: the map points somewhere."
+    help = explain(*terms_in(sentence), also=reading)
     if explanation.values is not None:
         explained_picture(explanation, key=f"{key}.picture", style=style, alone=alone)
-        sentence = explanation.diagnostics.sentence or "Both signs, and not flat: the map points somewhere."
         st.caption(sentence, help=help)
     elif explanation.parts is not None:
-        st.markdown(coloured(explanation.diagnostics.sentence), help=help)
+        st.markdown(coloured(sentence), help=help)
         parts_chart(explanation, key=f"{key}.parts")
         st.caption(reading_of(explanation.parts))
 

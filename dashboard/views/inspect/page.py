@@ -158,9 +158,8 @@ if len(asked) > 1:
             draw_agreement()
         with grid.cell():
             draw_about(opened, row)
-    with st.grid(2, min_column_width=400, gap="large"):
-        for explainer in methods:
-            st.fragment(panels.explainer_panel)(subject, asked, explainer, kept)
+    with st.grid(2, min_column_width=400, gap="large") as grid:
+        panels.panels_of(grid, subject, asked, methods, kept)
 else:
     # the maps stand side by side, and what is said of them beside the image
     with st.grid(3, min_column_width=190, gap="medium", dense=True) as grid:
@@ -168,9 +167,8 @@ else:
             draw_image()
         with grid.cell(column_span=2, row_span=2):
             if asked:
-                with st.grid(len(methods), min_column_width=190, gap="medium"):
-                    for explainer in methods:
-                        st.fragment(panels.explainer_panel)(subject, asked, explainer, kept)
+                with st.grid(len(methods), min_column_width=190, gap="medium") as side_by_side:
+                    panels.panels_of(side_by_side, subject, asked, methods, kept)
             elif stored is not None:
                 panels.stored_panel(stored, alone=False)
         with grid.cell():

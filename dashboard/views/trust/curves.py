@@ -6,6 +6,7 @@ about one verdict, colour, line and shape say the method.
 
 import textwrap
 from functools import partial
+from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -14,17 +15,22 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from core.detectors.words import layer_words
+from core.explainers.registry import DEFAULT
 from core.images.palette import CLASS_COLOURS, GREY
-from core.studies.trust.summary import DIRECTIONS, EXPLANATIONS, OTHER_IMAGE
+from core.studies.trust.judged import judged
+from core.studies.trust.summary import DIRECTIONS, OTHER_IMAGE
 from dashboard.components.charts.figure_cache import kept
 from dashboard.components.charts.style import TEMPLATE
 
 SHAPES = {"REAL": "circle", "FAKE": "diamond"}
 # of the methods where both classes' colours would mislead: told apart with every kind of colour blindness, and by shape
-METHODS: dict[str, dict[str, Any]] = {
-    "gradcam": {"color": "#9b59c9", "dash": "solid", "symbol": "circle", "band": "rgba(155, 89, 201, 0.18)"},
-    "lime": {"color": "#0f9d8a", "dash": "dash", "symbol": "square", "band": "rgba(15, 157, 138, 0.18)"},
-}
+STYLES: tuple[dict[str, Any], ...] = (
+    {"color": "#9b59c9", "dash": "solid", "symbol": "circle", "band": "rgba(155, 89, 201, 0.18)"},
+    {"color": "#0f9d8a", "dash": "dash", "symbol": "square", "band": "rgba(15, 157, 138, 0.18)"},
+    {"color": "#c2527b", "dash": "dot", "symbol": "diamond", "band": "rgba(194, 82, 123, 0.18)"},
+    {"color": "#8a8500", "dash": "dashdot", "symbol": "triangle-up", "band": "rgba(138, 133, 0, 0.18)"},
+    {"color": "#4a7fb5", "dash": "longdash", "symbol": "cross", "band": "rgba(74, 127, 181, 0.18)"},
+)
 # small ones, and every run, verdict and filling has its own
 _kept = partial(kept, most=96)
 DIRECTION_NAMES = {
@@ -93,18 +99,18 @@ def deletion_curves(frame: pd.DataFrame, best: str) -> go.Figure:
     """
     figure = make_subplots(rows=2, shared_xaxes=False, vertical_spacing=0.2)
     figure.update_layout(_layout(height=520))
+    methods = {name: one for name, one in _titles().items() if name in set(frame["method"])}
     for row, direction in enumerate(DIRECTIONS, start=1):
         part = frame[frame["direction"] == direction]
-        controls = [name for name in dict.fromkeys(part["name"]) if name not in (*EXPLANATIONS.values(), best)]
+        controls = [name for name in dict.fromkeys(part["name"]) if name not in (*methods.values(), best)]
         for number, name in enumerate(controls):
             line = {"color": GREY, "width": 1.2}
             legend = {"legendgroup": "controls", "showlegend": row == 1 and number == 0}
             _line(figure, part, name, row, line=line, opacity=0.5, told="other controls", **legend)
         line = {"color": GREY, "width": 3, "dash": "dot"}
         _line(figure, part, best, row, line=line, told=f"best control: {best}", showlegend=row == 1)
-        for method, name in EXPLANATIONS.items():
-            _band(figure, part[part["method"] == method], METHODS[method]["band"], row)
-            style = METHODS[method]
+        for (method, name), style in zip(methods.items(), cycle(STYLES), strict=False):
+            _band(figure, part[part["method"] == method], style["band"], row)
             line = {"color": style["color"], "dash": style["dash"], "width": 2.5}
             mark = {"symbol": style["symbol"], "size": 7, "color": style["color"]}
             _line(figure, part, name, row, line=line, marker=mark, told=name, showlegend=row == 1)
@@ -120,7 +126,7 @@ def randomised(frame: pd.DataFrame, method: str) -> go.Figure:
 
     Args:
         frame: from `core.studies.trust.summary.sanity_summary`.
-        method: a key of `EXPLANATIONS`.
+        method: an explainer's name.
     """
     rows = frame[frame["method"] == method]
     levels = [level for level in dict.fromkeys(rows["level"]) if level != OTHER_IMAGE]
@@ -171,7 +177,13 @@ def _layout(height: int) -> dict[str, Any]:
 
 def _label(name: str) -> str:
     text = "<br>".join(textwrap.wrap(name, 30))
-    return f"<b>{text}</b>" if name in EXPLANATIONS.values() else text
+    return f"<b>{text}</b>" if name in _titles().values() else text
+
+
+def _titles() -> dict[str, str]:
+    """Name -> title of the explainers; those of the usual pair first, which so keep their colours."""
+    found = {name: one.title for name, one in judged().items()}
+    return dict(sorted(found.items(), key=lambda item: item[0] not in DEFAULT))
 
 
 def _interval(rows: pd.DataFrame, colour: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from core.findings.words import faithfulness as words
 from core.studies.groups import By
 from core.studies.study import Answer
 from core.studies.trust import summary as trust_summary
+from core.studies.trust.judged import judged
 from core.studies.trust.summary import FILLS
 from core.system.folders import ContractError
 from dashboard.components.charts import style as charts
@@ -21,10 +22,10 @@ from dashboard.views.trust import curves
 
 FILL = Setting("filled", "unseen", choices=("unseen", *FILLS))
 FILL_NAMES = {
-    "unseen": "blur and texture (LIME has seen neither)",
+    "unseen": "blur and texture (no method has seen them)",
     "blur": "blur",
     "texture": "shuffled texture",
-    "mean": "mean colour (LIME was fitted with it)",
+    "mean": "mean colour (methods that cover parts were fitted with it)",
 }
 MEASURE = Setting("measure", "lead", choices=("lead", "score", "turned"))
 MEASURES = {
@@ -117,7 +118,7 @@ def _draw_curves(opened: Opened, answer: Answer, by: By) -> None:
                 charts.show(
                     curves.deletion_curves(rows, control),
                     key=f"trust.curves.{group}",
-                    alt=f"Deletion and insertion curves of {group}: Grad-CAM, LIME and every control",
+                    alt=f"Deletion and insertion curves of {group}: every explanation and every control",
                 )
 
 
@@ -125,5 +126,6 @@ def _named(frame: pd.DataFrame) -> pd.DataFrame:
     """A summary with a `name` for each method."""
     if "name" in frame:
         return frame
-    names = {method: name for method, (name, _) in trust_summary.CONTROLS.items()} | trust_summary.EXPLANATIONS
+    names = {name: one.title for name, one in judged().items()}
+    names |= {method: name for method, (name, _) in trust_summary.CONTROLS.items()}
     return frame.assign(name=frame["method"].map(names))

@@ -3,9 +3,9 @@
 import pandas as pd
 import streamlit as st
 
+from core.explainers.registry import find_explainer
 from core.findings.words import explanations
 from core.studies.trust import summary as trust_summary
-from core.studies.trust.summary import EXPLANATIONS
 from dashboard.components.charts import style as charts
 from dashboard.components.glossary import explain
 from dashboard.components.plain import plain
@@ -55,7 +55,8 @@ def draw_correlations(frame: pd.DataFrame, name: str, alt: str) -> None:
 def draw_sanity(frame: pd.DataFrame) -> None:
     """A picture for each explanation."""
     with st.grid(2, min_column_width=340, gap="large"):
-        for method, name in EXPLANATIONS.items():
+        for method in dict.fromkeys(frame["method"]):
+            name = find_explainer(method).title
             with st.container():
                 st.markdown(f"**{name}**")
                 charts.show(

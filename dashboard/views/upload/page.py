@@ -169,15 +169,16 @@ if ready.whole:
     with st.grid(3, min_column_width=190, gap="medium", dense=True) as grid:
         with grid.cell():
             draw_seen()
-        with grid.cell(column_span=2, row_span=2), st.grid(len(methods), min_column_width=190, gap="medium"):
-            for explainer in methods:
-                st.fragment(panels.explainer_panel)(subject, [detector], explainer)
+        with (
+            grid.cell(column_span=2, row_span=2),
+            st.grid(len(methods), min_column_width=190, gap="medium") as side_by_side,
+        ):
+            panels.panels_of(side_by_side, subject, [detector], methods)
         with grid.cell():
             draw_agreement()
 else:
     with st.grid(3, min_column_width=190, gap="medium") as grid:
-        for explainer in methods:
-            st.fragment(panels.explainer_panel)(subject, [detector], explainer)
+        panels.panels_of(grid, subject, [detector], methods)
         with grid.cell():
             draw_agreement()
 size = f"{side} x {side}"

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from importlib import import_module, reload
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
+from core.explainers.registry import DEFAULT
 from core.findings.words import tell
 from core.probes.probe import Probe, size_column, steps
 from core.probes.table import PROBES
@@ -24,6 +24,7 @@ from core.studies.runner import Source, run_study
 from core.studies.store import read_study, write_study
 from core.studies.study import Context
 from core.studies.trust import faithfulness
+from core.studies.trust.judged import judged
 from tests.core.studies.conftest import BRIGHTNESS, brightness
 
 NEW = "new"
@@ -139,13 +140,15 @@ SHIPPED = [
 
 
 @pytest.mark.parametrize(("run", "study"), SHIPPED, ids=" ".join)
-def test_shipped_studies_lack_nothing_and_what_follows_from_their_values_is_what_they_hold(
-    run: str, study: str, tmp_path: Path
+def test_shipped_studies_lack_only_methods_that_came_later_and_derived_values_are_what_they_hold(
+    run: str, study: str
 ) -> None:
     folder = ROOT / "assets" / "runs" / run
     kept = find_kept(find_study(study), folder)
     assert kept is not None
-    assert not kept.missing
+    # the explainers that shipped studies were made with are the two that stand side by side by themselves
+    later = set(judged()) - set(DEFAULT)
+    assert all(any(name in column for name in later) for column in kept.missing)
     if derived := list(find_study(study).derived):
         table = kept.answer.table
         pd.testing.assert_frame_equal(find_study(study).derive(read_run(folder), table), table[derived])

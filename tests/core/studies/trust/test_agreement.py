@@ -1,6 +1,7 @@
 """Agreement of LIME and Grad-CAM: wholly with itself, by chance with other images', and beyond chance on a patch."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.stats import spearmanr
 from torch.nn.functional import interpolate
 
+from core.detectors.capabilities import Capability
 from core.findings.claims import Standing, sign_of, standing
 from core.findings.words import tell
 from core.runs.run import Run, read_run
@@ -20,10 +22,11 @@ from core.studies.study import Context
 from core.studies.trust import agreement
 from core.studies.trust.agreement import STUDY, compute
 from core.studies.trust.findings import agreement as conclude
-from core.studies.trust.lime_pass import LimePass
 from tests.core.trust_cues import made_run
 
 SIZE = 80
+# a detector that every method can explain; nothing else is asked of it
+ABLE = SimpleNamespace(capabilities=frozenset(Capability))
 PARAMETERS = {**STUDY.parameters, "others": 30}
 
 
@@ -31,13 +34,6 @@ def enlarged(maps: NDArray[np.floating]) -> NDArray[np.float32]:
     """(N, 4, 4) to float32 (N, 32, 32), by torch."""
     given = torch.from_numpy(np.asarray(maps, np.float32))[:, None]
     return np.asarray(interpolate(given, (32, 32), mode="bilinear", align_corners=False)[:, 0])
-
-
-def as_pass(values: NDArray[np.floating]) -> LimePass:
-    """LIME's answer with a segment a pixel: (32, 32) weights."""
-    segments = np.arange(1024, dtype=np.int16).reshape(32, 32)
-    weights = np.asarray(values, np.float32).ravel()
-    return LimePass(segments, weights, np.sign(weights).astype(np.int8), 1.0, 1.0, "")
 
 
 @pytest.fixture
@@ -51,8 +47,8 @@ def answer(run: Run, lime: NDArray[np.floating], monkeypatch: pytest.MonkeyPatch
     # every picture holds its number
     pixels = np.zeros((len(run), 32, 32, 3), np.uint8)
     pixels[:, 0, 0, 0] = np.arange(len(run))
-    monkeypatch.setattr(agreement, "lime_pass", lambda _detector, image, _settings: as_pass(lime[image[0, 0, 0]]))
-    context = Context(run, None, pixels)  # type: ignore[arg-type]
+    monkeypatch.setattr(agreement, "maps_of", lambda _detector, images, *_: [lime[one[0, 0, 0]] for one in images])
+    context = Context(run, ABLE, pixels)  # type: ignore[arg-type]
     return compute(context, np.arange(len(run)), {**PARAMETERS, **changes})
 
 
@@ -148,7 +144,7 @@ def test_rows_are_the_same_whatever_else_is_asked(run: Run, monkeypatch: pytest.
     whole = answer(run, lime, monkeypatch)
     pixels = np.zeros((SIZE, 32, 32, 3), np.uint8)
     pixels[:, 0, 0, 0] = np.arange(SIZE)
-    part = compute(Context(run, None, pixels), np.array([3, 60]), PARAMETERS)  # type: ignore[arg-type]
+    part = compute(Context(run, ABLE, pixels), np.array([3, 60]), PARAMETERS)  # type: ignore[arg-type]
     pd.testing.assert_frame_equal(part, whole.loc[[3, 60]].reset_index(drop=True))
 
 

@@ -17,9 +17,7 @@ from core.studies.trust.faithfulness import STUDY
 from core.studies.trust.findings import faithfulness as conclude
 from core.studies.trust.summary import (
     CONTROLS,
-    EXPLANATIONS,
     FILLS,
-    METHODS,
     curve_of,
     curves,
     excess,
@@ -27,6 +25,9 @@ from core.studies.trust.summary import (
     scores,
 )
 from tests.core.trust_cues import patch_detector, patch_images, patch_of
+
+EXPLANATIONS = {"gradcam": "Grad-CAM", "lime": "LIME"}
+METHODS = (*EXPLANATIONS, *CONTROLS)
 
 
 @pytest.fixture(scope="module")

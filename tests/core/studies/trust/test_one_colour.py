@@ -19,8 +19,8 @@ from core.studies.store import read_study
 from core.studies.study import Context
 from core.studies.trust import one_colour
 from core.studies.trust.findings import one_colour as conclude
-from core.studies.trust.lime_pass import LimePass
 from core.studies.trust.one_colour import COLUMNS, STUDY, compute
+from core.studies.trust.passes import Pass
 from core.studies.trust.summary import one_colour_summary
 from tests.conftest import make_detector, textured
 from tests.core.trust_cues import made_run
@@ -35,19 +35,20 @@ PLANTED = [
 ]
 
 
-def planted(_detector: Detector, image: NDArray[np.uint8], settings: LimeSettings) -> LimePass:
+def planted(_detector: Detector, image: NDArray[np.uint8], _explainer: object, settings: LimeSettings) -> Pass:
     """What `PLANTED` says of the image whose first pixel holds its number."""
     paper, ours, cause = PLANTED[int(image[0, 0, 0]) % len(PLANTED)]
     weights = np.array(paper if settings == LimeSettings.paper() else ours, np.float32)
     segments = np.minimum(np.arange(1024).reshape(32, 32) // 512, len(weights) - 1).astype(np.int16)
     decisions = np.sign(weights).astype(np.int8)
-    return LimePass(segments, weights, decisions, 0.9, 0.5, "" if settings == LimeSettings.paper() else cause)
+    cause = "" if settings == LimeSettings.paper() else cause
+    return Pass(weights[segments], segments, weights, decisions, 0.9, 0.5, cause)
 
 
 @pytest.fixture
 def context(monkeypatch: pytest.MonkeyPatch) -> Context:
     """Fifty images, the five cases again and again; the first thirty are called FAKE."""
-    monkeypatch.setattr(one_colour, "lime_pass", planted)
+    monkeypatch.setattr(one_colour, "explained", planted)
     pixels = np.zeros((50, 32, 32, 3), np.uint8)
     pixels[:, 0, 0, 0] = np.arange(50)
     run = made_run(["FAKE", "REAL"] * 25, ["FAKE"] * 30 + ["REAL"] * 20)
@@ -134,7 +135,7 @@ def test_under_the_papers_settings_it_is_the_packages_colour() -> None:
 
 
 def test_it_runs_as_a_study(patched: Source, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(one_colour, "lime_pass", planted)
+    monkeypatch.setattr(one_colour, "explained", planted)
     run = read_run(patched.run)
     answer = read_study(run_study(STUDY, patched), run)
     assert list(answer.table.columns) == ["id", *COLUMNS, "weight"]

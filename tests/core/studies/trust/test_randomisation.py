@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,7 @@ from scipy.stats import spearmanr
 from core.detectors.detector import Detector
 from core.detectors.resnet import LEVELS, ResNetDetector, build_network
 from core.explainers.controls import edge_map
-from core.explainers.lime.regions import LimeSettings
+from core.explainers.lime.regions import LIME, LimeSettings
 from core.findings.claims import sign_of
 from core.findings.words import tell
 from core.runs.run import Run, read_run
@@ -22,45 +23,53 @@ from core.studies.cells import Cells
 from core.studies.runner import Source, run_study
 from core.studies.store import read_study
 from core.studies.study import Context
+from core.studies.trust import passes
 from core.studies.trust import randomisation as sanity
 from core.studies.trust.findings import sanity as conclude
-from core.studies.trust.lime_pass import LimePass
-from core.studies.trust.randomisation import STUDY, columns_for, compute, lime_levels
+from core.studies.trust.passes import Pass
+from core.studies.trust.randomisation import STUDY, asked_levels, compute
 from core.studies.trust.summary import sanity_summary
 from tests.core.trust_cues import made_run
 
 PARAMETERS = {**STUDY.parameters, "networks": 3, "others": 5, "lime_others": 3}
-Explain = Callable[[Detector, NDArray[np.uint8], LimeSettings], LimePass]
-LIME_LEVELS = lime_levels(LEVELS)
-COLUMNS = columns_for(LEVELS)
+Explain = Callable[[Detector, NDArray[np.uint8], LimeSettings], Pass]
+LIME_LEVELS = asked_levels(LIME, LEVELS)
+COLUMNS = [
+    "network",
+    *(f"gradcam_{level}" for level in (*LEVELS, "other", "edges")),
+    *(f"lime_{level}" for level in (*LIME_LEVELS, "other", "edges")),
+]
 CELLS = np.add.outer(np.arange(32) // 4 * 8, np.arange(32) // 4).astype(np.int16)
 
 
-def by_map(detector: Detector, image: NDArray[np.uint8], _settings: LimeSettings) -> LimePass:
+def by_map(detector: Detector, image: NDArray[np.uint8], _settings: LimeSettings) -> Pass:
     """An explanation that is the detector's map at the grid's cells: it depends on every weight."""
     weights = detector.full_pass(image[None]).maps[0].repeat(2, axis=0).repeat(2, axis=1).ravel()
     weights = weights + np.linspace(0, 1e-4, 64, dtype=np.float32)
-    return LimePass(CELLS, weights, np.sign(weights).astype(np.int8), 1.0, 1.0, "")
+    return Pass(weights[CELLS], CELLS, weights)
 
 
-def by_edges(_detector: Detector, image: NDArray[np.uint8], _settings: LimeSettings) -> LimePass:
+def by_edges(_detector: Detector, image: NDArray[np.uint8], _settings: LimeSettings) -> Pass:
     """An explanation that knows nothing of the detector."""
     weights = edge_map(image).reshape(8, 4, 8, 4).mean(axis=(1, 3)).ravel().astype(np.float32)
-    return LimePass(CELLS, weights, np.sign(weights).astype(np.int8), 1.0, 1.0, "")
+    return Pass(weights[CELLS], CELLS, weights)
 
 
 def explain_by(monkeypatch: pytest.MonkeyPatch, explain: Explain) -> None:
     """Put another explanation in the place of LIME."""
 
-    class Cut:
-        def explain_on(
-            self, detector: Detector, image: NDArray[np.uint8], settings: LimeSettings, regions: object
-        ) -> SimpleNamespace:
-            assert regions is CELLS
-            return SimpleNamespace(map=explain(detector, image, settings).values)
+    def explain_on(detector: Detector, image: NDArray[np.uint8], settings: LimeSettings, regions: object) -> Any:
+        assert regions is CELLS
+        return SimpleNamespace(map=explain(detector, image, settings).values)
 
-    monkeypatch.setattr(sanity, "lime_pass", explain)
-    monkeypatch.setattr(sanity, "LIME", Cut())
+    def explained_all(detector: Detector, images: Any, explainer: Any, settings: Any) -> list[Pass]:
+        assert explainer is LIME
+        return [explain(detector, image, settings) for image in images]
+
+    # what both modules know it by
+    monkeypatch.setattr(passes, "explained_all", explained_all)
+    monkeypatch.setattr(sanity, "explained_all", explained_all)
+    monkeypatch.setattr(LIME, "explain_on", explain_on, raising=False)
 
 
 @pytest.fixture

@@ -1,5 +1,8 @@
 """Stability: 1 for what does not depend on the seed or the noise, and each number against a second computation."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
 from core.detectors.detector import Detector
-from core.explainers.lime.regions import LimeSettings
+from core.explainers.lime.regions import LIME, LimeSettings
 from core.findings.finding import to_json
 from core.findings.words import tell
 from core.runs.run import Run, read_run
@@ -16,18 +19,13 @@ from core.studies.store import read_study
 from core.studies.study import Context
 from core.studies.trust import robustness as stability
 from core.studies.trust.findings import stability as conclude
-from core.studies.trust.lime_pass import LimePass, lime_pass
+from core.studies.trust.passes import explained, maps_of
 from core.studies.trust.robustness import COLUMNS, STUDY, compute, mean_rank, noisy
 from tests.core.trust_cues import made_run
 
 PARAMETERS = {**STUDY.parameters, "others": 5, "lime_others": 3}
+Explain = Callable[[NDArray[np.uint8], LimeSettings], NDArray[np.float64]]
 CELLS = np.add.outer(np.arange(32) // 4 * 8, np.arange(32) // 4).astype(np.int16)
-
-
-def as_pass(weights: NDArray[np.floating]) -> LimePass:
-    """LIME's answer with a segment for each cell of the grid of 64."""
-    decisions = np.sign(weights).astype(np.int8)
-    return LimePass(CELLS, np.asarray(weights, np.float32), decisions, 1.0, 1.0, "")
 
 
 def means(image: NDArray[np.uint8]) -> NDArray[np.float64]:
@@ -35,14 +33,25 @@ def means(image: NDArray[np.uint8]) -> NDArray[np.float64]:
     return np.asarray(image[..., 0].reshape(8, 4, 8, 4).mean(axis=(1, 3)).ravel(), np.float64)
 
 
-def by_image(_detector: Detector, image: NDArray[np.uint8], _settings: LimeSettings) -> LimePass:
+def by_image(image: NDArray[np.uint8], _settings: LimeSettings) -> NDArray[np.float64]:
     """An explanation that has no seed."""
-    return as_pass(means(image))
+    return means(image)
 
 
-def by_seed(_detector: Detector, image: NDArray[np.uint8], settings: LimeSettings) -> LimePass:
+def by_seed(image: NDArray[np.uint8], settings: LimeSettings) -> NDArray[np.float64]:
     """An explanation that is nothing but its seed."""
-    return as_pass(np.random.default_rng((settings.seed, int(image.sum()))).normal(size=64))
+    return np.random.default_rng((settings.seed, int(image.sum()))).normal(size=64)
+
+
+def explain_by(monkeypatch: pytest.MonkeyPatch, explain: Explain) -> None:
+    """Put another explanation, a value for each cell of the grid of 64, in the place of LIME."""
+
+    def maps(detector: Detector, images: Any, explainer: Any, settings: Any) -> Any:
+        if explainer is not LIME:
+            return maps_of(detector, images, explainer, settings)
+        return [explain(image, settings)[CELLS].astype(np.float32) for image in images]
+
+    monkeypatch.setattr(stability, "maps_of", maps)
 
 
 @pytest.fixture
@@ -52,7 +61,7 @@ def context(source: Source) -> Context:
 
 
 def test_what_has_no_seed_is_wholly_stable_under_another(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stability, "lime_pass", by_image)
+    explain_by(monkeypatch, by_image)
     table = compute(context, np.arange(12), PARAMETERS)
     assert list(table.columns) == ["id", *COLUMNS]
     np.testing.assert_allclose(table["lime_seed"], 1, atol=1e-6)
@@ -64,7 +73,7 @@ def test_what_has_no_seed_is_wholly_stable_under_another(context: Context, monke
 def test_what_is_nothing_but_its_seed_is_no_more_stable_than_other_images(
     context: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stability, "lime_pass", by_seed)
+    explain_by(monkeypatch, by_seed)
     table = compute(context, np.arange(40), PARAMETERS)
     for column in ("lime_seed", "lime_noise", "lime_other"):
         assert abs(table[column].mean()) < 0.12
@@ -73,7 +82,7 @@ def test_what_is_nothing_but_its_seed_is_no_more_stable_than_other_images(
 
 
 def test_every_number_is_scipys(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stability, "lime_pass", by_image)
+    explain_by(monkeypatch, by_image)
     rows = np.array([4, 41])
     table = compute(context, rows, PARAMETERS)
     cells = stability.Cells(context.run)
@@ -97,7 +106,7 @@ def test_every_number_is_scipys(context: Context, monkeypatch: pytest.MonkeyPatc
 
 
 def test_without_noise_nothing_changes(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stability, "lime_pass", by_image)
+    explain_by(monkeypatch, by_image)
     monkeypatch.setattr(stability, "noisy", lambda image, seed: np.asarray(image))
     table = compute(context, np.arange(6), PARAMETERS)
     np.testing.assert_allclose(table[["lime_seed", "lime_noise", "gradcam_noise"]], 1, atol=1e-3)
@@ -120,7 +129,7 @@ def test_noise_is_one_step_at_most_by_lot_and_the_same_every_time() -> None:
 def test_lime_of_a_network_that_looks_at_one_patch_does_not_depend_on_its_seed(patched: Source) -> None:
     context = patched.open()
     own, again, other = (
-        lime_pass(context.detector, context.pixels[row], LimeSettings(seed=seed)).values
+        explained(context.detector, context.pixels[row], LIME, LimeSettings(seed=seed)).values
         for row, seed in ((9, 0), (9, 1), (12, 0))
     )
     grid = [one.reshape(8, 4, 8, 4).mean(axis=(1, 3)).ravel() for one in (own, again, other)]
@@ -184,7 +193,7 @@ def test_one_image_gives_sentences_without_an_interval(told: tuple[Run, pd.DataF
 
 
 def test_the_study_keeps_a_row_an_image(patched: Source, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stability, "lime_pass", by_image)
+    explain_by(monkeypatch, by_image)
     run = read_run(patched.run)
     answer = read_study(run_study(STUDY, patched, images=8), run)
     assert len(answer.table) == 8

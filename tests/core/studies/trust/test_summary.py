@@ -20,11 +20,8 @@ from core.studies.trust.findings import faithfulness
 from core.studies.trust.summary import (
     AGREEMENT,
     CONTROLS,
-    EXPLANATIONS,
     FILLS,
-    METHODS,
     ONE_COLOUR,
-    STABILITY,
     STEPS,
     UNSEEN,
     agreement_summary,
@@ -40,6 +37,16 @@ from core.studies.trust.summary import (
     turned,
 )
 from tests.core.trust_cues import made_run
+
+EXPLANATIONS = {"gradcam": "Grad-CAM", "lime": "LIME"}
+METHODS = (*EXPLANATIONS, *CONTROLS)
+STABILITY = {
+    "lime_seed": "LIME, another seed",
+    "lime_noise": "LIME, noise of 1 in 255",
+    "lime_other": "LIME of other images",
+    "gradcam_noise": "Grad-CAM, noise of 1 in 255",
+    "gradcam_other": "Grad-CAM of other images",
+}
 
 SIZE = 90
 GENERATOR = np.random.default_rng(0)

@@ -1,0 +1,87 @@
+"""Which explainers the studies of explanations judge, and with which settings. Needs no torch.
+
+All of the registry that give a map and take at most some hundred passes an image: what takes more is for one image, not
+for thousands. Columns of studies carry the explainer's name.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import fields
+
+import pandas as pd
+
+from core.explainers.explainer import AnyExplainer
+from core.explainers.registry import explainers
+from core.explainers.settings import ExplainerSettings, from_json
+
+# forward passes an image: of those that are judged, and of those that are cheap enough to be asked often
+MOST, CHEAP = 512, 16
+
+
+def judged() -> dict[str, AnyExplainer]:
+    """Name -> explainer, in the order of the registry."""
+    return {one.name: one for one in explainers(with_map=True) if cost_of(one) <= MOST}
+
+
+def cost_of(explainer: AnyExplainer) -> int:
+    """Forward passes an image with the settings that it is judged with, for a detector of the usual size."""
+    return explainer.cost(explainer.settings())
+
+
+def has_seed(explainer: AnyExplainer) -> bool:
+    """Whether it draws anything at random."""
+    return any(one.name == "seed" for one in fields(explainer.settings))
+
+
+def settings_of(explainer: AnyExplainer, seed: int) -> ExplainerSettings:
+    """Its default settings, with a seed where it has one."""
+    found: ExplainerSettings = from_json(explainer.settings, {"seed": seed} if has_seed(explainer) else {})
+    return found
+
+
+def found_in(table: pd.DataFrame, column: str) -> dict[str, str]:
+    """Name -> title of the explainers that a study's table has values of.
+
+    Args:
+        table: of a study.
+        column: the name of a column that says so, with {} for the explainer's name.
+    """
+    return {
+        name: one.title
+        for name, one in judged().items()
+        if column.format(name) in table and table[column.format(name)].notna().any()
+    }
+
+
+def owner_of(column: str, names: Mapping[str, object]) -> str | None:
+    """The explainer whose name a column begins with: of "lime" and "lime_grid" the longer one; None without any."""
+    return max((name for name in names if column.startswith(f"{name}_")), key=len, default=None)
+
+
+class Columns(Mapping[str, str]):
+    """The columns of a study in plain words, as far as the registry of explainers decides them whenever it is asked.
+
+    Args:
+        build: name -> explainer, to column -> plain description.
+    """
+
+    def __init__(self, build: Callable[[dict[str, AnyExplainer]], dict[str, str]]) -> None:
+        self._build = build
+        self._made: tuple[tuple[str, ...], dict[str, str]] = ((), {})
+
+    def _now(self) -> dict[str, str]:
+        found = judged()
+        if self._made[0] != tuple(found):
+            self._made = tuple(found), self._build(found)
+        return self._made[1]
+
+    def __getitem__(self, column: str) -> str:
+        """What a column holds."""
+        return self._now()[column]
+
+    def __iter__(self) -> Iterator[str]:
+        """The columns in order."""
+        return iter(self._now())
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self._now())
