@@ -25,6 +25,7 @@ from core.explainers.saving import draw_result
 from core.images.decoding import encode_png
 from core.images.upload import DEFAULT_FILTER, prepare
 from core.runs.run import find_detectors, find_runs, read_run
+from dashboard.components.keys import key_of
 from tests.benchmarks.visitor import Trouble, Visitor, component_data
 
 BROWSED = ("", "explore", "explore", "evidence", "patterns", "data", "trust", "guide")
@@ -242,12 +243,12 @@ class Watch:
         passed = time.perf_counter() - self._begun
         kind = element.WhichOneof("type")
         id_ = getattr(getattr(element, kind), "id", "") if kind else ""
-        if id_.endswith(f"-lime.{self._detector}.picture"):
+        if id_.endswith(f"-{key_of('lime', self._detector)}.picture"):
             self.first = self.first or passed
             self.picture = base64.b64decode(component_data(element)["source"].partition(",")[2])
-        elif id_.endswith(f"-lime.{self._detector}.files.npz"):
+        elif id_.endswith(f"-{key_of('lime', self._detector)}.files.npz"):
             self.final = self.final or passed
-        elif id_.endswith(f"-cam.{self._detector}.files.npz"):
+        elif id_.endswith(f"-{key_of('cam', self._detector)}.files.npz"):
             self.cam = self.cam or passed
         self._changed.set()
 
@@ -321,7 +322,7 @@ async def _wait_and_keep(
     records.final.append(final)
     if watch.cam is not None:
         records.cams.append(watch.cam)
-    buttons = [f"{slot}.{detector}.files.npz" for slot in ("lime", "cam")]
+    buttons = [f"{key_of(slot, detector)}.files.npz" for slot in ("lime", "cam")]
     for _ in range(12):
         # the page is drawn once more when both are there
         await visitor.still()
@@ -336,7 +337,7 @@ async def _wait_and_keep(
     )
     cam = CamSettings(stage=asked.get("stage", "layer4"))  # type: ignore[arg-type]
     for slot, settings, picture in (("lime", lime, watch.picture), ("cam", cam, b"")):
-        numbers = await visitor.download(visitor.find(f"{slot}.{detector}.files.npz")[0].id)
+        numbers = await visitor.download(visitor.find(f"{key_of(slot, detector)}.files.npz")[0].id)
         records.cases.append(Case(detector, image, settings, numbers, picture))
 
 

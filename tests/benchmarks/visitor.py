@@ -356,6 +356,9 @@ class Visitor:
             self._runs += 1
             self._stop_timers()
             self.elements.clear()
+        for fragment in self._running:
+            # it is being drawn, and asks again where more is to come
+            self._stop_timer(f"pulse of {fragment}")
 
     def _take_navigation(self, message: ForwardMsg) -> None:
         self._page_hash = message.navigation.page_script_hash
@@ -407,8 +410,7 @@ class Visitor:
 
     def _take_stop_auto_rerun(self, message: ForwardMsg) -> None:
         for fragment in message.stop_auto_rerun.fragment_ids:
-            if timer := self._timers.pop(fragment, None):
-                timer.cancel()
+            self._stop_timer(fragment)
 
     def _take_file_urls_response(self, message: ForwardMsg) -> None:
         self._answer(message.file_urls_response.response_id, message.file_urls_response)
@@ -429,16 +431,24 @@ class Visitor:
     def _start_pulse(self, element: Element, fragment: str) -> None:
         """As pulse.js does: the element's last timer is the one that counts."""
         id_, data = element.bidi_component.id, component_data(element)
-        if timer := self._timers.pop(id_, None):
-            timer.cancel()
-        self._timers[id_] = asyncio.create_task(self._pulse(id_, fragment, data))
+        self._stop_timer(f"pulse of {fragment}")
+        self._timers[f"pulse of {fragment}"] = asyncio.create_task(self._pulse(id_, fragment, data))
 
     async def _pulse(self, id_: str, fragment: str, data: dict[str, Any]) -> None:
         await asyncio.sleep(data["after"])
         state = WidgetState(id=f"$$STREAMLIT_INTERNAL_KEY_{id_}__events")
         state.json_trigger_value = json.dumps([{"event": "beat", "value": data["beat"]}])
+        patience = 3 + 2 * data["after"]
         with contextlib.suppress(Trouble):
-            await self._run(state, fragment=fragment, own=True)
+            while True:
+                await self._run(state, fragment=fragment, own=True)
+                # drawing the part ends this
+                await asyncio.sleep(patience)
+                patience = min(2 * patience, 30.0)
+
+    def _stop_timer(self, name: str) -> None:
+        if timer := self._timers.pop(name, None):
+            timer.cancel()
 
     def _stop_timers(self) -> None:
         for timer in self._timers.values():

@@ -1,6 +1,6 @@
-"""Pictures of every page, light and dark, 1440 and 900 pixels wide, from the sample run only.
+"""Take screenshots of every page on the run that opens by default: light at 1440 pixels, dark at 900.
 
-python -m tests.browser.screenshots [--out assets/screenshots] [--pages overview explore] [--themes light]
+python -m tests.browser.screenshots [--out assets/screenshots] [--pages overview explore] [--looks light-1440 dark-900]
 """
 
 import argparse
@@ -8,21 +8,21 @@ import io
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 from urllib.parse import urlencode
 
 import numpy as np
 from PIL import Image
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, ViewportSize
 
 from core.runs.run import ROOT, find_runs, read_run
 from tests.browser.app import PATIENCE, running_app, running_browser, settle, visit
 from tests.dashboard.conftest import PAGES
 
-RUN = "sample@sample-test"
+RUN = "swift@cifake-test"
 Theme = Literal["light", "dark"]
-THEMES: tuple[Theme, ...] = ("light", "dark")
-WIDTHS = (1440, 900)
+LOOKS = tuple(f"{theme}-{width}" for theme in ("light", "dark") for width in (1440, 900))
+SHIPPED_LOOKS = ("light-1440", "dark-900")
 TALLEST = 4000
 # colours that are kept to the last bit
 FLAT = 96
@@ -58,25 +58,26 @@ def photograph(
     out: Path,
     *,
     names: Sequence[str],
-    themes: Sequence[Theme],
+    looks: Sequence[str],
     given: Mapping[str, Mapping[str, str]],
 ) -> None:
-    """Write a picture of each page in each theme and width."""
-    for theme in themes:
-        for width in WIDTHS:
-            page = browser.new_page(viewport={"width": width, "height": 1000}, color_scheme=theme)
-            page.set_default_timeout(PATIENCE)
-            for name in names:
-                path = "" if name == PAGES[0] else name
-                visit(page, f"{address}/{path}?{urlencode({'run': RUN, **given.get(name, {})})}")
-                height = page.locator("[data-testid=stMainBlockContainer]").evaluate("element => element.scrollHeight")
-                page.set_viewport_size({"width": width, "height": min(int(height) + 20, TALLEST)})
-                settle(page)
-                file = out / f"{name}-{theme}-{width}.png"
-                write_small(page.screenshot(), file)
-                page.set_viewport_size({"width": width, "height": 1000})
-                print(file.name, flush=True)
-            page.close()
+    """Write a picture of each page in each look (theme and width)."""
+    for look in looks:
+        theme, width = look.split("-")
+        size: ViewportSize = {"width": int(width), "height": 1000}
+        page = browser.new_page(viewport=size, color_scheme=cast(Theme, theme))
+        page.set_default_timeout(PATIENCE)
+        for name in names:
+            path = "" if name == PAGES[0] else name
+            visit(page, f"{address}/{path}?{urlencode({'run': RUN, **given.get(name, {})})}")
+            height = page.locator("[data-testid=stMainBlockContainer]").evaluate("element => element.scrollHeight")
+            page.set_viewport_size({"width": int(width), "height": min(int(height) + 20, TALLEST)})
+            settle(page)
+            file = out / f"{name}-{look}.png"
+            write_small(page.screenshot(), file)
+            page.set_viewport_size(size)
+            print(file.name, flush=True)
+        page.close()
 
 
 def main() -> None:
@@ -84,7 +85,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=ROOT / "assets" / "screenshots")
     parser.add_argument("--pages", nargs="+", choices=PAGES, default=PAGES)
-    parser.add_argument("--themes", nargs="+", choices=THEMES, default=THEMES)
+    parser.add_argument("--looks", nargs="+", choices=LOOKS, default=SHIPPED_LOOKS)
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     with (
@@ -92,7 +93,7 @@ def main() -> None:
         running_app(ROOT / "assets", Path(cache)) as address,
         running_browser() as browser,
     ):
-        photograph(browser, address, options.out, names=options.pages, themes=options.themes, given=parameters())
+        photograph(browser, address, options.out, names=options.pages, looks=options.looks, given=parameters())
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from core.runs.run import read_run
 from dashboard.components.explanations.follow import next_look, waiting
+from dashboard.components.keys import key_of
 from dashboard.services.worker import Standing
 from tests.benchmarks.visitor import Visitor, in_a_thread, running_server
 from tests.browser.app import free_port
@@ -83,8 +84,8 @@ def test_a_page_of_a_running_server_ends_whole_without_anybody_doing_anything(ho
                 await asyncio.sleep(0.1)
             await visitor.still()
             assert not visitor.troubles
-            assert visitor.has("lime.tiny.files.npz")
-            assert visitor.has("cam.tiny.files.npz")
+            assert visitor.has(f"{key_of('lime', 'tiny')}.files.npz")
+            assert visitor.has(f"{key_of('cam', 'tiny')}.files.npz")
             said = [one.markdown.body for one, _ in visitor.elements.values() if one.HasField("markdown")]
             assert not any("once both are there" in text for text in said)
 

@@ -1,0 +1,44 @@
+"""A part of a page that comes back by itself does so although the page ends in `st.stop` while it asks."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.benchmarks.visitor import running_server
+from tests.browser.app import PATIENCE, ROOT, free_port
+
+pytestmark = pytest.mark.browser
+
+STOPS = """
+import time
+import streamlit as st
+from dashboard.components.polling import come_back
+
+def draw():
+    st.session_state["drawn"] = st.session_state.get("drawn", 0) + 1
+    st.markdown(f"drawn {st.session_state['drawn']} times")
+    return 0.2 if st.session_state["drawn"] < 3 else None
+
+come_back(draw, key="part")
+# the request of the part arrives now, and ends with the page
+time.sleep(3)
+st.stop()
+"""
+
+
+@pytest.fixture
+def stopping(tmp_path: Path) -> Iterator[str]:
+    """The address of an app whose only page stops itself."""
+    (tmp_path / "dashboard").mkdir()
+    (tmp_path / "dashboard" / "app.py").write_text(STOPS, encoding="utf-8")
+    paths = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+    with running_server(free_port(), tmp_path / "log", folder=tmp_path, PYTHONPATH=paths) as (address, _):
+        yield address
+
+
+def test_a_part_comes_back_although_its_page_stops(page: Page, stopping: str) -> None:
+    page.goto(stopping)
+    expect(page.get_by_text("drawn 3 times")).to_be_visible(timeout=PATIENCE)
