@@ -24,7 +24,8 @@ from tests.hostile.read_only import available
 TEXT = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))
 # what is not ours of the instructions of an image
-WORDS = ("FROM", "ENV", "SHELL", "WORKDIR", "COPY", "RUN", "USER", "VOLUME", "EXPOSE", "HEALTHCHECK", "ENTRYPOINT", "CMD")
+WORDS = {"FROM", "ENV", "SHELL", "WORKDIR", "COPY", "RUN", "USER"}
+WORDS |= {"VOLUME", "EXPOSE", "HEALTHCHECK", "ENTRYPOINT", "CMD"}
 LOCK = (ROOT / "requirements.lock").read_text(encoding="utf-8")
 
 
@@ -34,9 +35,9 @@ def instructions() -> list[tuple[str, str]]:
     return [(line.split(maxsplit=1)[0], line.split(maxsplit=1)[1]) for line in whole.splitlines() if line.strip()]
 
 
-def locked() -> list[Requirement]:
-    """What the lock holds."""
-    return [Requirement(line.rstrip(" \\")) for line in LOCK.splitlines() if re.match(r"[a-z]", line)]
+def locked(text: str = LOCK) -> list[Requirement]:
+    """What a lock holds."""
+    return [Requirement(line.rstrip(" \\")) for line in text.splitlines() if re.match(r"[a-z]", line)]
 
 
 def of(word: str) -> list[str]:
@@ -50,7 +51,7 @@ def test_a_linter_finds_nothing() -> None:
 
 
 def test_it_runs_as_nobody_in_particular_and_writes_to_the_cache_alone() -> None:
-    assert {name for name, _ in instructions()} <= set(WORDS)
+    assert {name for name, _ in instructions()} <= WORDS
     assert of("USER") == ["10001"]
     assert of("VOLUME") == ["/cache"]
     # nothing that comes after belongs to root, and nothing before to somebody else
@@ -115,7 +116,7 @@ def test_what_is_installed_is_the_lock_without_what_graphics_cards_need(tmp_path
     script = "\n".join([*pins, *(part.replace("/tmp/rest.lock", "rest.lock") for part in parts)])  # noqa: S108
     done = subprocess.run([*shell, script], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert [line.partition("==")[0] for line in done.stdout.splitlines()] == ["torch", "torchvision"]
-    rest = [Requirement(line.rstrip(" \\")) for line in (tmp_path / "rest.lock").read_text().splitlines() if line[:1].isalpha()]
+    rest = locked((tmp_path / "rest.lock").read_text())
     left_out = {one.name for one in locked()} - {one.name for one in rest}
     assert {"torch", "torchvision"} <= left_out
     assert all(fnmatch(name, "torch*") or re.match("nvidia-|cuda-|triton", name) for name in left_out)

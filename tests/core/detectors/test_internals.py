@@ -15,8 +15,8 @@ def test_torch_still_says_what_the_processor_can_do(monkeypatch: pytest.MonkeyPa
     asked = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
     tested = " and ".join(torch_internals.TESTED)
     assert callable(asked), (
-        f"torch {version('torch')} has no torch.cpu._is_avx512_bf16_supported, as {tested} has: recipes whose precision "
-        "is `auto` train in float32 on every processor. Find its new name in core/detectors/torch_internals.py."
+        f"torch {version('torch')} has no torch.cpu._is_avx512_bf16_supported, as {tested} has: recipes with "
+        "`auto` precision train in float32 on every processor. Find its new name in core/detectors/torch_internals.py."
     )
     assert torch_internals.has_bfloat16_units() is bool(asked())
     monkeypatch.delattr(torch.cpu, "_is_avx512_bf16_supported")
