@@ -48,9 +48,10 @@ def refuse_forged_values() -> None:
     Streamlit hands a widget whatever kind of value a message holds, and what the widget raises ends the page.
     """
     with _or_without("a check of the values that browsers send"):
-        from streamlit.runtime.state.session_state import Serialized, WStates  # noqa: PLC0415
+        from streamlit.runtime.state.common import is_element_id  # noqa: PLC0415
+        from streamlit.runtime.state.session_state import Serialized, WStates, _is_internal_key  # noqa: PLC0415
 
-        read = WStates.__getitem__
+        read, keep = WStates.__getitem__, WStates.set_widget_from_proto
         # so that this fails here and not on a page
         _ = WStates().states, WStates().widget_metadata
 
@@ -63,7 +64,13 @@ def refuse_forged_values() -> None:
             except Exception:  # noqa: BLE001 - no JSON, no such index, nested too deep
                 raise KeyError(id_) from None
 
+        def keep_known(held: WStates, sent: Any) -> None:
+            # what is neither a widget's nor Streamlit's own is read with everything else, and is nowhere to be found
+            if is_element_id(sent.id) or _is_internal_key(sent.id):
+                keep(held, sent)
+
         WStates.__getitem__ = read_sound  # type: ignore[method-assign]
+        WStates.set_widget_from_proto = keep_known  # type: ignore[method-assign]
 
 
 def _check_value(sent: Any, declared: str | None) -> None:
