@@ -11,9 +11,9 @@ if (root := str(Path(__file__).parents[1])) not in sys.path:
 
 from dashboard.navigation import SECTIONS, find_pages
 from dashboard.services.memory import few_arenas
-from dashboard.services.streamlit_internals import refuse_forged_values
+from dashboard.services.streamlit_internals import free_what_was_left, guard_uploads, refuse_forged_values
 from dashboard.services.temporary import write_to_cache_only
-from dashboard.services.upload_limits import forget_uploads, limit_uploads
+from dashboard.services.upload_limits import check_upload, forget_uploads
 from dashboard.sidebar import LOGO, draw_sidebar, note_other_run
 
 # beyond the theme: keyboard focus in the navigation, and no dimming of a segmented control's chosen option
@@ -29,7 +29,8 @@ DARK = "<style>[data-testid=stBaseButton-primary], [data-testid=stBaseButton-pri
 few_arenas()
 write_to_cache_only()
 refuse_forged_values()
-limit_uploads()
+guard_uploads(check_upload)
+free_what_was_left()
 st.set_page_config(page_title="Telltale", page_icon=str(Path(__file__).with_name("icon.svg")), layout="wide")
 
 st.logo(LOGO.format(text="#e6e9ee" if st.context.theme.type == "dark" else "#1b1f27"), size="large")

@@ -144,9 +144,9 @@ def _draw_pictures() -> float | None:
     if uncached := library.shelf().uncached:
         st.caption(f"{for_visitors(uncached)} Until then pictures are held in memory, and each start reads them again.")
     if status.state == "failed":
-        said = for_visitors(status.message, homes=library.homes())
-        # it contains what a visitor at this machine has typed
-        st.error(with_code(said) if is_local() else "An image set could not be read; the server's log says why.")
+        said = with_code(for_visitors(status.message, homes=library.homes()))
+        is_told = not status.is_private or is_local()
+        st.error(said if is_told else "An image set could not be read; the server's log says why.")
     return None
 
 

@@ -45,16 +45,21 @@ def build_network(width: int = 64, *, seed: int | None = None) -> ResNet:
         network.maxpool = nn.Identity()
         if width != 64:
             network.bn1 = nn.BatchNorm2d(width)
-            network.inplanes = width
-            for stage in range(1, 5):
-                layer = network._make_layer(BasicBlock, width * 2 ** (stage - 1), 2, stride=1 if stage == 1 else 2)
-                setattr(network, f"layer{stage}", layer)
+            network.layer1 = nn.Sequential(BasicBlock(width, width), BasicBlock(width, width))
+            for stage in range(2, 5):
+                setattr(network, f"layer{stage}", _halving_stage(width * 2 ** (stage - 1)))
             network.fc = nn.Linear(8 * width, 2)
         for module in network.modules():
             # torchvision's own initialisation, for the replaced layers
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
     return network
+
+
+def _halving_stage(width: int) -> nn.Sequential:
+    """Two blocks of a ResNet, of which the first takes half as many channels at twice the side."""
+    shortcut = nn.Sequential(nn.Conv2d(width // 2, width, 1, stride=2, bias=False), nn.BatchNorm2d(width))
+    return nn.Sequential(BasicBlock(width // 2, width, 2, shortcut), BasicBlock(width, width))
 
 
 class ResNetDetector(NetworkDetector):

@@ -17,6 +17,8 @@ MAX_BYTES = 20 * 2**20
 # per file of an image set: one of 32 x 32 pixels is far smaller, so more is a bomb or a mistake
 MAX_FILE_BYTES = 2**20
 MAX_PIXELS = 20_000_000
+# of files whose decoder takes twice as much memory a pixel
+MAX_COSTLY = 12_000_000
 MAX_SIDE = 16_384
 # chunks or markers in a file; a hostile one makes a reader step through millions
 MAX_PARTS = 10_000
@@ -65,10 +67,13 @@ def decode(data: bytes, *, formats: tuple[str, ...] = FORMATS, most_pixels: int 
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(data), formats=formats) as image:
                 width, height = image.size
-                if max(width, height) > MAX_SIDE or width * height > most_pixels:
+                costly = image.format == "WEBP" or (scans > 1 and image.mode == "CMYK")
+                most = min(most_pixels, MAX_COSTLY) if costly else most_pixels
+                if max(width, height) > MAX_SIDE or width * height > most:
+                    of_it = f" of a {'WebP' if image.format == 'WEBP' else 'progressive CMYK JPEG'}" if costly else ""
                     raise ImageError(
                         f"The image is {width} x {height} pixels; at most {MAX_SIDE} a side and "
-                        f"{most_pixels / 1e6:.3g} million in all are read."
+                        f"{most / 1e6:.3g} million in all{of_it} are read."
                     )
                 if width * height * scans > MAX_SCANNED:
                     raise ImageError(f"The image is stored in {scans} passes, too many for its size; save it again.")

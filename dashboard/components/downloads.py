@@ -6,7 +6,8 @@ from itertools import count
 from typing import Any
 
 import streamlit as st
-from streamlit import runtime
+
+from dashboard.services.streamlit_internals import hold_file
 
 # files held at a time, for all visitors together
 HELD = 8
@@ -33,9 +34,5 @@ def made(make: Callable[[], bytes], file_name: str, mime: str) -> bytes:
     asked for it.
     """
     data = make()
-    if runtime.exists():
-        # a file added outside a page's own run belongs to no session and stays until it is replaced
-        place = f"held.{next(_numbers) % HELD}"
-        files = runtime.get_instance().media_file_mgr
-        files.add(data, mime, place, file_name=file_name, is_for_static_download=True)
+    hold_file(data, mime, f"held.{next(_numbers) % HELD}", file_name)
     return data

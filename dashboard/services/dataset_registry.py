@@ -27,6 +27,7 @@ class Attaching:
         seconds_left: how long the rest of it takes at this pace, None until that is known.
         message: a sentence on each set that could not be read, or on what happens meanwhile.
         doing: "reading" a split, or before that "downloading" or "checking" it.
+        is_private: whether the message names a path that somebody has typed.
     """
 
     state: Literal["idle", "reading", "done", "failed"] = "idle"
@@ -36,6 +37,7 @@ class Attaching:
     seconds_left: float | None = None
     message: str = ""
     doing: Doing = "reading"
+    is_private: bool = False
 
 
 Wanted = tuple[str | Path, Sequence[Split]]
@@ -102,17 +104,17 @@ class Shelf:
             self.status = Attaching("reading")
             self._stop.clear()
         hide_parent(data)
-        self._start([(data, splits)])
+        self._start([(data, splits)], is_private=str(data) not in ("github", "kaggle"))
         return True
 
-    def _start(self, wanted: Sequence[Wanted]) -> None:
-        threading.Thread(target=self._read_all, args=(wanted,), name="attach", daemon=True).start()
+    def _start(self, wanted: Sequence[Wanted], *, is_private: bool = False) -> None:
+        threading.Thread(target=self._read_all, args=(wanted, is_private), name="attach", daemon=True).start()
 
     def stop(self) -> None:
         """Give up what is being read, at its next step; splits that are whole stay."""
         self._stop.set()
 
-    def _read_all(self, wanted: Sequence[Wanted]) -> None:
+    def _read_all(self, wanted: Sequence[Wanted], is_private: bool) -> None:
         problems: list[str] = []
         for data, splits in wanted:
             try:
@@ -126,7 +128,8 @@ class Shelf:
             except Exception as error:  # a thread that dies says nothing, and the sidebar would read for ever
                 logging.getLogger(__name__).exception("An image set could not be read")
                 problems.append(f"{data} could not be read ({type(error).__name__}); the server's log says why.")
-        self.status = Attaching("failed" if problems else "done", message=" ".join(problems))
+        state: Literal["failed", "done"] = "failed" if problems else "done"
+        self.status = Attaching(state, message=" ".join(problems), is_private=is_private)
 
     def _fetch(self) -> Path:
         from core.images.fetching import fetch_cifake  # noqa: PLC0415 - only this door needs the network

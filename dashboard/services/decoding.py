@@ -1,4 +1,4 @@
-"""One thread decodes uploads, in the order in which visitors ask: while it lasts, each may take 150 MB."""
+"""One thread decodes uploads, in the order in which visitors ask: while it lasts, each may take 225 MB."""
 
 import weakref
 from concurrent.futures import ThreadPoolExecutor

@@ -1,12 +1,18 @@
-"""Threads of visitors share their heaps."""
+"""Threads of visitors share their heaps, and large messages are not held."""
 
+import asyncio
 import os
 import platform
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from streamlit.proto.WidgetStates_pb2 import WidgetState
 
+from tests.benchmarks.load import resident
+from tests.benchmarks.visitor import Trouble, Visitor, in_a_thread, running_server
+from tests.browser.app import free_port
 from tests.dashboard.conftest import ROOT
 
 # how many heaps there are when more threads than cores have each taken memory of their own at once
@@ -46,3 +52,32 @@ def test_many_threads_share_few_heaps() -> None:
         return int(done.stdout)
 
     assert heaps("few") <= 2 < heaps("many")
+
+
+async def shout(address: str, size: int) -> str:
+    """Send a message of a size; how that ends: "taken", or the code with which the connection does."""
+    async with Visitor(address) as visitor:
+        await visitor.open("glossary")
+        try:
+            await visitor.send_state(WidgetState(id="nobody's", string_value="x" * size))
+        except Trouble:
+            return "refused"
+        return "taken"
+
+
+def test_large_messages_are_not_held(made_home: Path, tmp_path: Path) -> None:
+    async def crowd(address: str, process: int) -> tuple[list[str], float]:
+        assert await shout(address, 1_000_000) == "taken"
+        before = resident(process)
+        answers = await asyncio.gather(*(shout(address, 24_000_000) for _ in range(20)))
+        after = resident(process)
+        # whoever else is there goes on
+        assert await shout(address, 1000) == "taken"
+        return answers, after - before
+
+    environment = {"TELLTALE_HOME": str(made_home), "TELLTALE_CACHE": str(tmp_path / "cache")}
+    with running_server(free_port(), tmp_path / "log", **environment) as (address, process):
+        answers, more = in_a_thread(crowd(address, process))
+    assert answers == ["refused"] * 20
+    # were each of them held it would be 480
+    assert more < 120

@@ -250,7 +250,7 @@ def test_a_full_uploader_says_so(open_page: Open, monkeypatch: pytest.MonkeyPatc
     app = upload(open_page("upload", run="tiny@seen-test"), files[0])
     assert not app.info
     app = upload(app, *files)
-    assert app.info[0].value.startswith("At most 2 files with 100 MB together are taken at once")
+    assert app.info[0].value.startswith("At most 2 files with 64 MB together are taken at once")
 
 
 def test_only_what_is_there_and_explained_is_kept_for_a_visitor(open_page: Open) -> None:

@@ -6,7 +6,7 @@ from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileMan
 from streamlit.runtime.uploaded_file_manager import UploadedFileRec
 
 from dashboard.services import upload_limits
-from dashboard.services.upload_limits import within_limits
+from dashboard.services.streamlit_internals import guarded
 
 
 def status(manager: MemoryUploadedFileManager, visitor: str, file_id: str, size: int) -> int:
@@ -22,7 +22,7 @@ def manager(monkeypatch: pytest.MonkeyPatch) -> MemoryUploadedFileManager:
     for name, limit in (("MAX_FILES", 3), ("MAX_OWN", 100), ("MAX_ALL", 250)):
         monkeypatch.setattr(upload_limits, name, limit)
     made = MemoryUploadedFileManager("/upload")
-    made.add_file = within_limits(made)  # type: ignore[method-assign]
+    made.add_file = guarded(made, upload_limits.check_upload)  # type: ignore[method-assign]
     return made
 
 

@@ -47,6 +47,13 @@ def chunk(kind: bytes, body: bytes) -> bytes:
     return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
 
+def mosaic(mode: str, side: int) -> Image.Image:
+    """A picture in which a decoder finds something everywhere."""
+    few = side // 8 + 1
+    small = np.random.default_rng(0).bytes(few * few * len(mode))
+    return Image.frombytes(mode, (few, few), small).resize((side, side), Image.Resampling.NEAREST)
+
+
 def png(
     width: int, height: int, *, depth: int = 8, colour: int = 2, extra: bytes = b"", rows: int | None = None
 ) -> bytes:
@@ -135,6 +142,19 @@ def bombs() -> Iterator[Case]:
     yield Case("largest 16-bit grey PNG", png(side, side, depth=16, colour=0), shape=(side, side))
     yield Case("largest 16-bit colour PNG", png(side, side, depth=16), shape=(side, side))
     yield Case("largest CMYK JPEG", saved(Image.new("CMYK", (side, side)), "JPEG"), shape=(side, side))
+    full = {"progressive": True, "subsampling": 0, "quality": 60}
+    yield Case("largest progressive JPEG", saved(mosaic("RGB", side), "JPEG", **full), shape=(side, side))
+    # whose decoders take twice as much, of which less is read
+    yield Case("too large progressive CMYK JPEG", saved(mosaic("CMYK", side), "JPEG", **full))
+    yield Case("too large WEBP", saved(mosaic("RGB", side), "WEBP", method=0))
+    less = 3464
+    yield Case("largest progressive CMYK JPEG", saved(mosaic("CMYK", less), "JPEG", **full), shape=(less, less))
+    for name, options in {"": {"quality": 60}, "lossless ": {"lossless": True, "quality": 0}}.items():
+        for mode in ("RGB", "RGBA"):
+            data = saved(mosaic(mode, less), "WEBP", method=0, **options)
+            yield Case(f"largest {name}WEBP, {mode}", data, shape=(less, less))
+    frames = {"save_all": True, "append_images": [mosaic("RGB", less)], "method": 0, "quality": 10}
+    yield Case("largest animated WEBP", saved(mosaic("RGBA", less), "WEBP", **frames), shape=(less, less))
 
 
 def followed() -> Iterator[Case]:

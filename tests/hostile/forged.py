@@ -35,6 +35,12 @@ JSONS = (
 )  # fmt: skip
 FILES = (FileUploaderState(), FileUploaderState())
 FILES[1].uploaded_file_info.add(file_id="nobody's", name="\0", size=2**60)
+# of widgets that are nowhere
+NOBODYS = (
+    "", "nobody's", "url.run", "upload.files", "run", "$$ID", "$$ID-", "$$ID-0-None", "$$ID-0-url.run",
+    "$$STREAMLIT_INTERNAL_KEY", "$$STREAMLIT_INTERNAL_KEY_x__events",
+    "$$STREAMLIT_INTERNAL_KEY_SCRIPT_RUN_WITHOUT_ERRORS", "\0", "x" * 10_000,
+)  # fmt: skip
 # what a browser would set each kind of widget with
 OWN = {
     "selectbox": "string_value", "text_input": "string_value", "text_area": "string_value", "radio": "string_value",
@@ -116,7 +122,13 @@ async def forgeries(address: str, count: int, seed: int) -> list[Forgery]:
     own = [
         one for one in all_ if one.state.WhichOneof("value") in (OWN.get(one.kind), "json_value", "json_trigger_value")
     ]
-    return chance.sample(own, min(len(own), count // 2)) + chance.sample(all_, min(len(all_), count - count // 2))
+    unknown = [Forgery(page, WidgetState(id=id_, string_value="x"), "", "nothing") for page in PAGES for id_ in NOBODYS]
+    all_ += unknown
+    return (
+        chance.sample(unknown, min(len(unknown), count // 10))
+        + chance.sample(own, min(len(own), count // 2))
+        + chance.sample(all_, min(len(all_), count - count // 2))
+    )
 
 
 async def wrong_with(address: str, forged: Forgery) -> list[str]:

@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from core.detectors.torch_internals import has_bfloat16_units
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -112,7 +114,7 @@ def autocast(recipe: Recipe, device: torch.device) -> AbstractContextManager[Any
 
 def precision_on(recipe: Recipe, device: torch.device) -> Literal["float32", "bfloat16"]:
     """Choose the precision: with "auto" bfloat16 where the hardware has units for it; elsewhere it is far slower."""
-    fast = device.type == "cuda" or (device.type == "cpu" and torch.cpu._is_avx512_bf16_supported())
+    fast = device.type == "cuda" or (device.type == "cpu" and has_bfloat16_units())
     return "bfloat16" if recipe.precision == "bfloat16" or (recipe.precision == "auto" and fast) else "float32"
 
 

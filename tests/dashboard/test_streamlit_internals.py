@@ -1,0 +1,140 @@
+"""What is used below Streamlit's public API: this says what has broken, should another version have moved it."""
+
+import re
+import subprocess
+import sys
+import threading
+from importlib.metadata import version
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from streamlit.proto.WidgetStates_pb2 import WidgetState
+from streamlit.runtime.memory_session_storage import MemorySessionStorage
+from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
+from streamlit.runtime.session_manager import SessionInfo
+from streamlit.runtime.uploaded_file_manager import UploadedFileRec
+
+from core.runs.run import ROOT
+from dashboard.services import streamlit_internals as internals
+from tests.benchmarks.visitor import Visitor, in_a_thread, running_server
+from tests.browser.app import free_port
+
+# a module of Streamlit that is not for those who write apps, and a name that is nobody else's business
+PRIVATE = re.compile(r"streamlit\.(runtime\.\w|proto|elements|web|delta_generator)|get_instance\(\)")
+
+
+def test_nothing_else_reaches_below() -> None:
+    reaching = [file for file in (ROOT / "dashboard").rglob("*.py") if PRIVATE.search(file.read_text(encoding="utf-8"))]
+    assert [file.name for file in reaching] == ["streamlit_internals.py"]
+
+
+def test_all_of_it_is_there_in_a_running_server(made_home: Path, tmp_path: Path) -> None:
+    environment = {"TELLTALE_HOME": str(made_home), "TELLTALE_CACHE": str(tmp_path / "cache")}
+
+    async def visit(address: str) -> list[str]:
+        async with Visitor(address) as visitor:
+            for page in ("upload", "explore", "inspect"):
+                await visitor.open(page, run="tiny@seen-test")
+            return visitor.troubles
+
+    with running_server(free_port(), tmp_path / "log", **environment) as (address, _):
+        assert in_a_thread(visit(address)) == []
+    lost = re.findall(r"Going on without (.*?)\. Streamlit is", (tmp_path / "log").read_text(encoding="utf-8"))
+    assert lost == [], (
+        f"Streamlit {version('streamlit')} has changed what these hang on: {lost}. Mend "
+        f"dashboard/services/streamlit_internals.py; {' and '.join(internals.TESTED)} are what it was tested with."
+    )
+
+
+def test_a_version_that_has_moved_something_is_named_and_served_without_it(tmp_path: Path) -> None:
+    code = (
+        "import streamlit.runtime.state.session_state as moved\n"
+        "del moved.WStates\n"
+        "from dashboard.services import streamlit_internals as internals\n"
+        "internals.refuse_forged_values()\n"
+        "assert list(internals.broken) == ['a check of the values that browsers send'], internals.broken\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "Going on without a check of the values that browsers send. Streamlit is" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("declared", "sent", "sound"),
+    [
+        ("string_value", {"string_value": "a"}, True),
+        ("string_value", {}, True),
+        (None, {"string_value": "a"}, True),
+        # a box for whole numbers declares the one and sends the other
+        ("double_value", {"int_value": 3}, True),
+        ("string_value", {"json_value": "{}"}, False),
+        ("string_array_value", {"string_value": "a"}, False),
+        ("json_value", {"json_value": "{"}, False),
+        ("json_trigger_value", {"json_trigger_value": "[" * 100_000}, False),
+    ],
+)
+def test_a_value_is_of_its_widgets_kind(declared: str | None, sent: dict[str, Any], sound: bool) -> None:
+    try:
+        internals._check_value(WidgetState(id="a", **sent), declared)
+    except (ValueError, RecursionError):
+        assert not sound
+    else:
+        assert sound
+
+
+class Session:
+    """As much of Streamlit's as is looked at."""
+
+    def __init__(self, id_: str) -> None:
+        self.id, self.session_state = id_, {"decoded": bytes(100)}
+
+
+class Sessions:
+    """Streamlit's own store of those who may come back, and those who are there."""
+
+    def __init__(self, seconds: float) -> None:
+        self.active: dict[str, Session] = {}
+        self._session_storage, self._storage_lock = MemorySessionStorage(ttl_seconds=seconds), threading.Lock()
+        self.now = 0.0
+        self._session_storage._cache._timer = lambda: self.now
+
+    def list_active_sessions(self) -> list[Any]:
+        return [SimpleNamespace(session=session) for session in self.active.values()]
+
+    def leave(self, id_: str) -> None:
+        self._session_storage.save(SessionInfo(client=None, session=self.active.pop(id_)))  # type: ignore[arg-type]
+
+
+def test_what_visitors_left_is_freed_when_their_time_is_over_though_nobody_comes() -> None:
+    uploads, sessions, swept = MemoryUploadedFileManager("/upload"), Sessions(120), internals.Swept()
+    states = {}
+    for name in ("stays", "leaves"):
+        sessions.active[name] = session = Session(name)
+        states[name] = session.session_state
+        uploads.add_file(session_id=name, file=UploadedFileRec("1", "a.png", "image/png", bytes(1000)))
+    swept.sweep(sessions, uploads)
+    sessions.leave("leaves")
+    for _ in range(3):
+        # a moment away is no leaving
+        swept.sweep(sessions, uploads)
+        assert set(uploads.file_storage) == {"stays", "leaves"}
+    sessions.now = 121.0
+    swept.sweep(sessions, uploads)
+    swept.sweep(sessions, uploads)
+    assert set(uploads.file_storage) == {"stays"}
+    assert (states["stays"], states["leaves"]) == ({"decoded": bytes(100)}, {})
+
+
+def test_a_session_that_changes_places_in_the_midst_of_a_look_has_not_left() -> None:
+    uploads, sessions, swept = MemoryUploadedFileManager("/upload"), Sessions(120), internals.Swept()
+    sessions.active["a"] = session = Session("a")
+    uploads.add_file(session_id="a", file=UploadedFileRec("1", "a.png", "image/png", b"x"))
+    swept.sweep(sessions, uploads)
+    # seen in neither place, once
+    del sessions.active["a"]
+    swept.sweep(sessions, uploads)
+    sessions.active["a"] = session
+    for _ in range(2):
+        swept.sweep(sessions, uploads)
+    assert set(uploads.file_storage) == {"a"}
