@@ -122,7 +122,7 @@ def test_findings_come_worst_first_with_the_audits_own_numbers(open_page: Open, 
     assert f"the network gets {100 * table.loc['network', 'accuracy']:.1f}%" in said
     assert metrics["Train-test leakage"] == "3"
     each = "1 as the very same file (leaks), 1 with the same pixels in another file and 1 nearly the same"
-    assert f"so many are in the training set as well: {each}." in said
+    assert f"are in the training set as well: {each}." in said
     assert metrics["Repeats"] == "1"
     drawn = app.get("plotly_chart")
     assert all(chart.proto.alt for chart in drawn)
