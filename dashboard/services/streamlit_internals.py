@@ -70,7 +70,7 @@ def refuse_forged_values() -> None:
                 keep(held, sent)
 
         WStates.__getitem__ = read_sound  # type: ignore[method-assign]
-        WStates.set_widget_from_proto = keep_known  # type: ignore[method-assign]
+        WStates.set_widget_from_proto = keep_known  # type: ignore[method-assign, assignment]
 
 
 def _check_value(sent: Any, declared: str | None) -> None:
@@ -90,7 +90,7 @@ def guard_uploads(check: Check) -> None:
     with _or_without("limits of what visitors upload"):
         if runtime.exists():
             manager = runtime.get_instance().uploaded_file_mgr
-            manager.add_file = guarded(manager, check)  # type: ignore[method-assign]
+            manager.add_file = guarded(manager, check)  # type: ignore[method-assign, attr-defined]
 
 
 def guarded(manager: Any, check: Check) -> Callable[[str, Any], None]:
