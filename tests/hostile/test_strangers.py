@@ -141,7 +141,7 @@ def test_a_report_and_an_exported_page_hold_nothing_that_a_browser_would_ask_for
     wanted = Filter(name=f"![b](http://{HOST}/x.png)<img src=http://{HOST}/y.png>")
     selection = report_of(run, table=table, selection=Selection(wanted, np.arange(5)))
     image = textured(1, fine=True, seed=1)[0]
-    save_html(tmp_path / "page.html", {"Map": stored_map(run, 0, image)}, title=payload(HOST), notes=[payload(HOST)])
+    save_html(tmp_path / "page.html", [stored_map(run, 0, image)], title=payload(HOST), notes=[payload(HOST)])
     for page in (whole, selection, (tmp_path / "page.html").read_text()):
         assert "b](http" in page
         addresses = re.findall(r"""(?:src|href|srcset|poster|data|action)\s*=\s*["']?([^"'\s>]*)""", page)
