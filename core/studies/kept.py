@@ -1,4 +1,4 @@
-"""What an older file of a study still answers, what it lacks, and the file that comes of both."""
+"""Extend the file of a study: find the columns that it lacks, and join new ones to those that it keeps."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,13 +21,13 @@ from core.system.folders import ContractError
 
 @dataclass(frozen=True, eq=False)
 class Kept:
-    """What an older file of a study still answers.
+    """The rows and columns of a study's file that are kept.
 
     Attributes:
         answer: as read, without columns of other versions.
         positions: intp (M,), positions of the run's rows.
         weights: float32 (M,), how many images of the run each stands for.
-        missing: the columns that have to be computed.
+        missing: names of the columns to compute.
     """
 
     answer: Answer
@@ -37,7 +37,7 @@ class Kept:
 
 
 def find_kept(study: Study, folder: Path, *, images: int | None = None, seed: int = 0) -> Kept | None:
-    """What a run's file of a study still answers; None where nothing of it can be kept.
+    """Find what can be kept of a run's file of a study.
 
     Args:
         study: as it is declared now.
@@ -45,8 +45,8 @@ def find_kept(study: Study, folder: Path, *, images: int | None = None, seed: in
         images, seed: the file must be about these images (`choose_rows`); it may be about any where `images` is None.
 
     Returns:
-        None where there is no such file, or none of this run with these parameters, and where a study that is asked of
-        the whole set lacks anything.
+        None where there is no such file, where it is of other images or parameters, and where a study of the whole set
+        lacks a column.
     """
     run = read_run(folder)
     try:
@@ -70,7 +70,7 @@ def find_kept(study: Study, folder: Path, *, images: int | None = None, seed: in
 
 
 def assembled(study: Study, run: Run, computed: pd.DataFrame, kept: Kept | None) -> pd.DataFrame:
-    """What was computed beside what was kept, with the columns that follow from both, in the declared order."""
+    """Join new columns to those that are kept, add the derived ones, and put them in the declared order."""
     table = computed
     if kept is not None:
         old = kept.answer.table.drop(columns=list(study.derived), errors="ignore")
@@ -82,7 +82,7 @@ def assembled(study: Study, run: Run, computed: pd.DataFrame, kept: Kept | None)
 
 
 def extended(kept: Kept, about: Mapping[str, Any]) -> dict[str, Any]:
-    """What a file says of itself once columns were added to it: when each part of it was made, and by what."""
+    """Describe a file to which columns were added: when each part was made, and with which libraries."""
     before, made = kept.answer.about, ("created", "seconds", "versions")
     part = {"columns": sorted(kept.missing), **{name: about[name] for name in made}}
     added = [*before.get("extended", []), *([part] if kept.missing else [])]
@@ -91,10 +91,10 @@ def extended(kept: Kept, about: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def describe_again(study: Study, folder: Path, kept: Kept) -> Path:
-    """Bring up to date what follows from a file's values and what it says of itself, where nothing is to be computed.
+    """Update the derived columns and the description of a file that lacks nothing.
 
-    Derived columns, title, question, columns and control are brought up to date; values, parameters, hashes and dates
-    stay as they are, and `described` says when this was done. A file that already says all that is not written again.
+    Values, parameters, hashes and dates stay as they are; `described` is the time of the update. A file that is up to
+    date is not written.
 
     Args:
         study: as it is declared now.
@@ -115,7 +115,7 @@ def describe_again(study: Study, folder: Path, kept: Kept) -> Path:
 
 
 def declared(study: Study, table: pd.DataFrame) -> dict[str, Any]:
-    """What a study says of itself, and of each column of its file but `id`, in plain words."""
+    """Describe a study and each column of its file but `id` in plain words."""
     weight = {} if study.whole else {WEIGHT: "how many images of the run this one stands for"}
     return {
         "title": study.title,
@@ -130,7 +130,7 @@ def declared(study: Study, table: pd.DataFrame) -> dict[str, Any]:
 def describe(
     study: Study, run: Run, table: pd.DataFrame, positions: NDArray[np.intp], *, seconds: float | None, seed: int
 ) -> dict[str, Any]:
-    """What the file says of itself."""
+    """Describe a new file: the study, its parameters, the run, and how it was made."""
     label = run.predictions["label"].astype(str).to_numpy()[positions] == "REAL"
     called = run.predictions["predicted"].astype(str).to_numpy()[positions] == "REAL"
     return {

@@ -53,7 +53,7 @@ class Context:
     missing: frozenset[str] | None = None
 
     def wants(self, *columns: str) -> bool:
-        """Whether any of these columns is asked for."""
+        """Tell whether any of these columns is missing."""
         return self.missing is None or not self.missing.isdisjoint(columns)
 
 

@@ -1,4 +1,4 @@
-"""Say which numbers of README, of the shipped studies and of what they conclude differ from those of a revision.
+"""Compare the numbers of README, of the shipped studies and of their findings with those of a revision.
 
 python -m tests.benchmarks.same_numbers 37456c1
 """

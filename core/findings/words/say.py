@@ -1,4 +1,4 @@
-"""Sentences about one finding: its template names what stands in each place."""
+"""Build a sentence about a finding from a template that names its numbers."""
 
 from collections.abc import Callable
 from string import Formatter
@@ -8,7 +8,7 @@ from core.findings.lines import CLASSES, Line, Part, Span, as_line
 from core.findings.numbers import amount, of_unit, pairs, percent, share, signed
 from core.findings.quantities import Unit
 
-# after a colon in a template: how a measure is written, where not as its unit is
+# how a measure is written, named after a colon in a template; by default as its unit is
 FORMS: dict[str, Callable[[Measure], Part]] = {
     "share": share,
     "share.1": lambda one: share(one, 1),
@@ -25,14 +25,14 @@ FORMS: dict[str, Callable[[Measure], Part]] = {
 
 
 def say(finding: Finding, template: str, **more: Part | Measure) -> Line:
-    """A sentence from a template.
+    """Build a sentence from a template.
 
     Args:
-        finding: that is told.
+        finding: what the sentence is about.
         template: "{measure} of {group} verdicts become {REAL}." Names are those of `more`, of measures `beside` the
             finding, of its `details`, or one of measure, difference, control, control_name, n, group, REAL and FAKE;
             a key of `FORMS` may follow after a colon.
-        more: what else stands in its places.
+        more: further parts, by name.
     """
     spans: list[Span] = []
     for text, name, form, _ in Formatter().parse(template):

@@ -38,12 +38,14 @@ def draw_counts(opened: Opened, duplicates: Answer) -> None:
     with st.grid(2, min_column_width=330, gap="large") as grid:
         for side, where in WHERE.items():
             keys = {key: kind for key, (column, kind) in COUNTED.items() if column == side}
+            # without the training images only the very same files are found, by their hashes
+            blind = side == "in_training" and duplicates.finding("unchecked") is not None
             found = [(kind, one) for key, kind in keys.items() if (one := duplicates.finding(key)) is not None]
             with grid.cell():
                 st.markdown(f"**Also {where}**")
                 for kind, one in found:
-                    _count(opened, side, kind, one)
-                if not all(one.measure.known for _, one in found):
+                    _count(opened, side, kind, one, checked=kind == FILE or not blind)
+                if blind:
                     offer_training_images(
                         f"With the training images available, run {code(command(opened, 'duplicates') + ' --all')}.",
                         library.maker(opened.run),
@@ -51,9 +53,9 @@ def draw_counts(opened: Opened, duplicates: Answer) -> None:
                     )
 
 
-def _count(opened: Opened, side: str, kind: str, one: Finding) -> None:
+def _count(opened: Opened, side: str, kind: str, one: Finding, *, checked: bool) -> None:
     what, about = WHAT[kind], one.details
-    if not one.measure.known:
+    if not checked or not about:
         st.caption(f"{what.capitalize()}: not checked, because the training images were not available.")
     elif not about["count"]:
         st.caption(f"{what.capitalize()}: none.")
