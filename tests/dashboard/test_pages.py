@@ -465,8 +465,8 @@ def test_another_threshold_is_that_of_the_table_the_csv_and_the_tiles(
         assert tiles[id_]["sure"].replace(f"over{NO_BREAK}", ">") == percent(row["confidence"]) + moved
         assert ("though REAL is likelier" in tiles[id_]["label"]) == bool(moved)
     assert set(turned["id"]) & set(tiles)
-    assert "is needed to say REAL" in words(app)
-    assert "is needed to say REAL" not in words(open_page("explore", run="tiny@seen-test"))
+    assert "; REAL takes " in words(app)
+    assert "; REAL takes " not in words(open_page("explore", run="tiny@seen-test"))
     rows = pd.read_csv(io.BytesIO(files["explore.csv"]()))
     assert "threshold" not in rows
     assert rows["predicted"].tolist() == table["predicted"].iloc[find_rows(table, Filter())].tolist()

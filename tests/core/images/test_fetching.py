@@ -89,7 +89,7 @@ def test_a_cut_is_gone_on_with(serve: Serve, cifake: Path, etag: str) -> None:
     fetch_cifake(say=said.append, downloading=lambda done, _: downloaded.append(done))
     assert server.asked == ["", "bytes=20000-", "bytes=30000-"]
     assert len(said) == 2
-    assert all("goes on" in sentence for sentence in said)
+    assert all("continues" in sentence for sentence in said)
     assert downloaded == sorted(downloaded)
     fetched_as(cifake)
 
@@ -112,7 +112,7 @@ def test_what_the_server_has_changed_is_not_put_together(serve: Serve, cifake: P
     first.body, first.etag, first.cuts = tar_gz(files_of(cifake), level=1), '"two"', []
     said: list[str] = []
     fetch_cifake(say=said.append)
-    assert "begins again" in said[0]
+    assert "starts again" in said[0]
     fetched_as(cifake)
 
 
@@ -219,10 +219,10 @@ def same_checksum(files: dict[str, bytes]) -> dict[str, bytes]:
         (lambda files: tar_gz(same_checksum(files)), "test images .* fingerprint differs"),
         (lambda files: tar_gz({**files, next(iter(files)): bytes(2**20 + 1)}), r"Not CIFAKE's own .*: test/FAKE/0000"),
         (lambda files: tar_gz({}), "holds no image of CIFAKE"),
-        (lambda files: zipped({}), "is no archive"),
-        (lambda _: b"", "is no archive"),
-        (lambda _: b"<html>Please log in to the network</html>", "is no archive, perhaps the login page"),
-        (lambda _: os.urandom(50_000), "is no archive"),
+        (lambda files: zipped({}), "did not send an archive"),
+        (lambda _: b"", "did not send an archive"),
+        (lambda _: b"<html>Please log in to the network</html>", "did not send an archive but perhaps a network.s login page"),
+        (lambda _: os.urandom(50_000), "did not send an archive"),
         (lambda _: b"\x1f\x8b" + os.urandom(50_000), "damaged or not whole"),
         (lambda _: b"PK\3\4" + os.urandom(50_000), "damaged or not whole"),
         (lambda files: tar_gz(files)[:-100], "damaged or not whole"),
@@ -367,7 +367,7 @@ def test_one_at_a_time(serve: Serve, cifake: Path) -> None:
     thread = threading.Thread(target=fetch_cifake, kwargs={"downloading": wait})
     thread.start()
     assert begun.wait(60)
-    with pytest.raises(DatasetError, match="by another program already"):
+    with pytest.raises(DatasetError, match="Another program is already downloading"):
         fetch_cifake()
     may_go_on.set()
     thread.join()
