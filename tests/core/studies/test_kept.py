@@ -195,7 +195,7 @@ def test_a_toy_probe_is_one_line_and_an_old_file_is_asked_for_it_alone(
     assert set(responses(read_turns(run, after.table))["probe"]) == set(PROBES)
 
 
-@pytest.mark.parametrize("lacking", ["lime", "mean", "texture"])
+@pytest.mark.parametrize("lacking", ["gradcampp", "mean", "texture"])
 def test_a_method_or_a_fill_that_is_missing_is_computed_alone(
     patched: Source, lacking: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -214,9 +214,9 @@ def test_a_method_or_a_fill_that_is_missing_is_computed_alone(
     assert kept is not None
     assert kept.missing == set(gone)
     methods, fills = faithfulness.asked(replace(patched.open(), missing=kept.missing))
-    everything = (list(faithfulness.METHODS), list(faithfulness.FILLS))
+    everything = ([*judged(), *faithfulness.CONTROLS], list(faithfulness.FILLS))
     assert (methods, fills) == {
-        "lime": (["lime"], everything[1]),
+        "gradcampp": (["gradcampp"], everything[1]),
         "mean": (everything[0], ["mean"]),
         "texture": (everything[0], ["blur", "texture"]),
     }[lacking]
