@@ -23,7 +23,8 @@ from core.explainers.lime.regions import LIME, LimeSettings
 from core.images.labels import FAKE, REAL
 from core.studies.study import Context, Study
 from core.studies.trust import agreement, faithfulness, randomisation, robustness
-from core.studies.trust.summary import FILLS, METHODS, STEPS
+from core.studies.trust.judged import judged as judged_explainers
+from core.studies.trust.summary import CONTROLS, FILLS, STEPS
 from tests.benchmarks.explain import package
 from tests.benchmarks.parts import Bench, made_pixels, seconds_of
 from tests.benchmarks.table import Row, named, seconds
@@ -148,7 +149,7 @@ def _against_loop(context: Context, images: int) -> Iterator[Row]:
         f"{theirs / ours:.1f}",
         limit=seconds(least),
     )
-    drawn = len(METHODS) * len(FILLS)
+    drawn = (len(judged_explainers()) + len(CONTROLS)) * len(FILLS)
     yield Row(
         f"The same, judged by {drawn} deletion and {drawn} insertion curves of {STEPS} steps",
         f"{seconds(curves)}, {np.mean(counts):.0f} forwards",
@@ -189,7 +190,7 @@ def plain_curves(detector: Detector, image: NDArray[np.uint8]) -> None:
     extractor = GivenMap(detector, np.random.default_rng(0).random((32, 32), np.float32))
     for fill in FILLS:
         baseline = detector.inputs(fill_image(image, EACH, fill=fill)[None])
-        for _ in METHODS:
+        for _ in (*judged_explainers(), *CONTROLS):
             metric = DeletionInsertionMetric(extractor, steps=STEPS, baseline=baseline)  # type: ignore[arg-type]
             metric.update(detector.inputs(image[None]), targets=lambda logits: logits[REAL] - logits[FAKE])
 
