@@ -17,6 +17,9 @@ def test_a_new_method_is_offered_set_drawn_and_compared(open_page: Open) -> None
         [grey] = [one for one in app.number_input if one.label == "Middle grey"]
         assert grey.value == 100
         drawn = {one.proto.id.rpartition("-")[2] for one in app.get("bidi_component")}
+        assert f"{key_of('bright', 'tiny')}.picture" in drawn
+        # both maps are compared
+        assert "Rank correlation" in words(app)
         assert f"{key_of('bright', 'tiny')}.files.npz" in {one.key for one in app.get("download_button")}
     app = open_page("inspect", run="tiny@seen-test", methods="gradcam,bright")
     assert BRIGHT.title not in app.multiselect(key="methods.chosen").options
