@@ -4,7 +4,7 @@ from core.explainers.registry import registered
 from dashboard.components.keys import key_of
 from tests.core.explainers.toy import BRIGHT
 from tests.dashboard.conftest import Open
-from tests.dashboard.test_pages import settled
+from tests.dashboard.test_pages import settled, words
 
 
 def test_a_new_method_is_offered_set_drawn_and_compared(open_page: Open) -> None:
