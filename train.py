@@ -14,7 +14,7 @@ from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
-from core.console import started, starting
+from core.system.console import started, starting
 
 if __name__ == "__main__":
     # the libraries below take seconds to read
@@ -22,17 +22,22 @@ if __name__ == "__main__":
 
 from tqdm import tqdm
 
-from core.detectors.lock import only_writer
-from core.detectors.model_card import model_card
 from core.detectors.network import NetworkDetector
-from core.detectors.recipe import RECIPES, Recipe, precision_on
 from core.detectors.storage import load_detector, save_detector
-from core.detectors.training import TrainingInterrupted, checkpoint_file, fit, forget_checkpoint
-from core.images.image_set import DatasetError, ImageSet, check_image_set, load_image_set, side_of
+from core.detectors.training.checkpoints import TrainingInterrupted, checkpoint_file, forget_checkpoint
+from core.detectors.training.fit import fit
+from core.detectors.training.lock import only_writer
+from core.detectors.training.model_card import model_card
+from core.detectors.training.recipe import RECIPES, Recipe, precision_on
+from core.images.image_set import DatasetError, ImageSet
+from core.images.loading import check_image_set, load_image_set, side_of
+from core.runs.finding import ROOT
 from core.runs.result_table import result_table
-from core.runs.run import ROOT, check_testable, library_versions, read_run, run_folder, write_run
+from core.runs.run import read_run
 from core.runs.validation import check_detector_name, read_detector_manifest
-from core.storage import ContractError, TakenError, WriteError
+from core.runs.writing import check_testable, library_versions, run_folder, write_run
+from core.system.atomic import TakenError, WriteError
+from core.system.folders import ContractError
 
 
 class Untested(RuntimeError):
@@ -143,7 +148,7 @@ def fit_and_write(options: argparse.Namespace, name: str, recipe: Recipe, train_
     detector = trained.detector
     detector.manifest = {
         **provenance(name, recipe, train_set, trained.history),
-        **detector.about.said(),
+        **detector.about.as_manifest(),
         "computed_in": f"{precision_on(recipe, detector.device)} on {detector.device.type}",
     }
     path = options.out / "detectors" / name

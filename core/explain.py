@@ -1,10 +1,12 @@
-"""`python -m core.explain IMAGE --out DIR`: what the dashboard's panels show, written to files."""
+"""`python -m core.explain IMAGE --out DIR`: explanations of one image, written to files."""
 
 import argparse
 import sys
+from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 
-from core.console import started, starting
+from core.system.console import started, starting
 
 if __name__ == "__main__":
     # the libraries below take seconds to read
@@ -13,53 +15,50 @@ if __name__ == "__main__":
 import numpy as np
 from numpy.typing import NDArray
 
-from core.detectors.storage import load_detector
-from core.edits.masking import FILLS
-from core.explainers.gradcam import explain_gradcam, explain_margin_map
-from core.explainers.lime.regions import explain_lime_fully
-from core.explainers.lime.segmentation import SEGMENTATIONS
-from core.explainers.results import CAM_METHODS, CAM_STAGES, LimeSettings
-from core.explainers.saving import SIZE, Result, Style, draw_result, save_npz, save_png
-from core.files import read_bytes
+from core.explainers.explainer import AnyExplainer
+from core.explainers.explanation import Explanation, ExplanationError
+from core.explainers.registry import DEFAULT, explainers, find_explainer
+from core.explainers.saving import SIZE, Style, draw_explanation, save_npz, save_png
+from core.explainers.settings import ExplainerSettings, describe, from_json, from_parameters, to_json
 from core.images.decoding import MAX_BYTES, RESAMPLING, crop_square, decode, resize
 from core.images.palette import PALETTES, Palette
 from core.report.explanation import save_html
-from core.runs.run import find_detectors, find_named
+from core.runs.finding import find_detectors, find_named
+from core.system.files import read_bytes
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; what goes wrong is one sentence on standard error and exit status 2."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.list:
+        print(listed())
+        return 0
+    if options.image is None or options.out is None:
+        parser.error("say which IMAGE to explain and where to write with --out DIR, or --list the methods")
     try:
+        methods = [find_explainer(name) for name in dict.fromkeys(options.method or DEFAULT)]
+        settings = read_settings(methods, options.set, preset=options.preset)
+        # torch is read once it is known what to do
+        from core.detectors.storage import load_detector  # noqa: PLC0415
+
         detector = load_detector(find_detector(options.detector), device=options.device)
+        for method in methods:
+            if refusal := method.unavailable(detector):
+                raise ExplanationError(refusal)
         image, notes = read_image(options.image, detector.side, resampling=options.resampling)
-        settings = (
-            LimeSettings.paper(seed=options.seed)
-            if options.paper
-            else LimeSettings(
-                segmentation=options.segmentation,
-                n_segments=options.segments,
-                n_samples=options.samples,
-                seed=options.seed,
-                fill=options.fill,
-            )
-        )
-        results: dict[str, Result] = {
-            "LIME": explain_lime_fully(detector, image, settings=settings),
-            "Grad-CAM": explain_gradcam(detector, image[None], stage=options.stage, method=options.method)[0],
-            "Margin map": explain_margin_map(detector, image[None])[0],
-        }
-        write(options.out, results, title=options.image.name, notes=notes, palette=options.palette)
+        found = [method.explain_fully(detector, image, own) for method, own in zip(methods, settings, strict=True)]
+        write(options.out, found, title=options.image.name, notes=notes, palette=options.palette)
     except KeyboardInterrupt:
         print("\ncore.explain: stopped.", file=sys.stderr)
         return 130
     except (ValueError, OSError) as error:
         print(f"core.explain: {error}", file=sys.stderr)
         return 2
-    verdict = results["LIME"]
-    print(f"{options.image.name}: {verdict.verdict}, margin {verdict.margin:+.2f}, p(REAL) {verdict.p_real:.3f}")
-    for heading, result in results.items():
-        print(f"{heading}: {result.health.sentence or 'both signs, not flat.'}")
+    first = found[0]
+    print(f"{options.image.name}: {first.verdict}, margin {first.margin:+.2f}, p(REAL) {first.p_real:.3f}")
+    for method, explanation in zip(methods, found, strict=True):
+        print(f"{method.title}: {explanation.diagnostics.sentence or 'both signs, not flat.'}")
     print(f"Written to {options.out}")
     return 0
 
@@ -71,6 +70,53 @@ def find_detector(name: str) -> Path:
         ContractError: there is none of that name.
     """
     return find_named(name, find_detectors(), "detector")
+
+
+def read_settings(
+    methods: Sequence[AnyExplainer], given: Sequence[str], *, preset: str | None = None
+) -> list[ExplainerSettings]:
+    """The settings of each method.
+
+    Args:
+        methods: which.
+        given: texts "key=value", for every method that has this setting, or "method.key=value".
+        preset: settings to begin with, for every method that has one of that name.
+
+    Raises:
+        ExplanationError: a text that is no assignment, a setting or preset that no method has, or a value that does not
+            fit.
+    """
+    if preset is not None and not any(preset in method.presets for method in methods):
+        raise ExplanationError(f"none of {_names(methods)} has a preset {preset!r}")
+    chosen: dict[str, dict[str, str]] = {method.name: {} for method in methods}
+    for text in given:
+        key, equals, value = text.partition("=")
+        name, _, setting = key.rpartition(".")
+        if not equals or not setting:
+            raise ExplanationError(f"--set takes KEY=VALUE or METHOD.KEY=VALUE, not {text!r}")
+        having = [
+            method
+            for method in methods
+            if name in ("", method.name) and setting in {one.name for one in fields(method.settings)}
+        ]
+        if not having:
+            raise ExplanationError(f"none of {_names(methods)} has a setting {key!r}; --list shows them")
+        for method in having:
+            chosen[method.name][setting] = value
+    return [_with(method, chosen[method.name], preset) for method in methods]
+
+
+def _with(method: AnyExplainer, texts: dict[str, str], preset: str | None) -> ExplainerSettings:
+    found: ExplainerSettings = from_parameters(method.settings, texts)
+    if preset is None or preset not in method.presets:
+        return found
+    changed = {name: value for name, value in to_json(found).items() if name in texts}
+    begun: ExplainerSettings = from_json(method.settings, to_json(method.presets[preset].settings) | changed)
+    return begun
+
+
+def _names(methods: Sequence[AnyExplainer]) -> str:
+    return ", ".join(method.name for method in methods)
 
 
 def read_image(path: Path, side: int, *, resampling: str = "bicubic") -> tuple[NDArray[np.uint8], list[str]]:
@@ -91,41 +137,58 @@ def read_image(path: Path, side: int, *, resampling: str = "bicubic") -> tuple[N
     return resize(crop_square(image), side, resampling=resampling), [note]
 
 
-def write(out: Path, results: dict[str, Result], *, title: str, notes: list[str], palette: Palette) -> None:
-    """Write `lime`, `grad-cam` and `margin-map` as .npz and .png, and explanation.html, into the folder `out`."""
+def write(
+    out: Path, explanations: Sequence[Explanation], *, title: str, notes: Sequence[str], palette: Palette
+) -> None:
+    """Write each explanation as METHOD.npz and, where it has a map, METHOD.png, and explanation.html, into `out`."""
     out.mkdir(parents=True, exist_ok=True)
     style = Style(palette)
-    for heading, result in results.items():
-        stem = heading.lower().replace(" ", "-")
-        save_npz(out / f"{stem}.npz", result)
-        save_png(out / f"{stem}.png", draw_result(result, SIZE, style=style))
-    save_html(out / "explanation.html", results, title=title, notes=notes, styles=dict.fromkeys(results, style))
+    for one in explanations:
+        save_npz(out / f"{one.method}.npz", one)
+        if one.values is not None:
+            save_png(out / f"{one.method}.png", draw_explanation(one, SIZE, style=style))
+    save_html(out / "explanation.html", [(one, style) for one in explanations], title=title, notes=notes)
+
+
+def listed() -> str:
+    """Every method with its settings, for `--list`."""
+    lines = []
+    for method in explainers():
+        lines.append(f"{method.name}: {method.title}. {method.sentence}")
+        lines += [f"    preset {name}: {preset.title}. {preset.sentence}" for name, preset in method.presets.items()]
+        for one in describe(method.settings):
+            default = f", {one.text(one.default)} by default" if one.text(one.default) else ""
+            lines.append(f"    {one.name} ({one.limits}{default}): {one.label}. {one.help}")
+    return "\n".join(lines)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m core.explain", description="Explain what a detector says of one image."
     )
-    parser.add_argument("image", type=Path, help="an image file: PNG, JPEG or WebP")
+    parser.add_argument("image", type=Path, nargs="?", help="an image file: PNG, JPEG or WebP")
+    parser.add_argument("--out", type=Path, help="the folder to write to")
+    parser.add_argument(
+        "--method",
+        action="append",
+        metavar="NAME",
+        help=f"a method of --list, as often as wanted; {' and '.join(DEFAULT)} where none is named",
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="[METHOD.]KEY=VALUE",
+        help="a setting of --list, for every method that has it or for one",
+    )
+    parser.add_argument("--preset", metavar="NAME", help='begin with these settings, for instance "paper" for lime')
+    parser.add_argument("--list", action="store_true", help="show every method with its settings")
     parser.add_argument("--detector", default="swift", help="a name in detectors/ or assets/detectors/, or a folder")
-    parser.add_argument("--out", type=Path, required=True, help="the folder to write to")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
     parser.add_argument("--palette", choices=PALETTES, default="class")
     parser.add_argument(
         "--resampling", choices=tuple(RESAMPLING), default="bicubic", help="filter for images of another size"
     )
-    lime = parser.add_argument_group("LIME")
-    lime.add_argument(
-        "--paper", action="store_true", help="lime's settings as in the paper; only --seed is read besides"
-    )
-    lime.add_argument("--segmentation", choices=SEGMENTATIONS, default=LimeSettings.segmentation)
-    lime.add_argument("--segments", type=int, default=LimeSettings.n_segments, help="segments to ask for")
-    lime.add_argument("--samples", type=int, default=LimeSettings.n_samples)
-    lime.add_argument("--fill", choices=FILLS, default=LimeSettings.fill)
-    lime.add_argument("--seed", type=int, default=LimeSettings.seed)
-    cam = parser.add_argument_group("Grad-CAM")
-    cam.add_argument("--stage", choices=CAM_STAGES, default="layer4")
-    cam.add_argument("--method", choices=tuple(CAM_METHODS), default="GradCAM")
     return parser
 
 

@@ -7,7 +7,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from core.console import started, starting
+from core.system.console import started, starting
 
 if __name__ == "__main__":
     # the libraries below take seconds to read
@@ -17,10 +17,12 @@ from tqdm import tqdm
 
 from core.detectors.detector import Detector
 from core.detectors.storage import load_detector
-from core.images.image_set import DatasetError, load_image_set
-from core.runs.run import ROOT, find_detectors, find_named, write_run
-from core.storage import WriteError
+from core.images.image_set import DatasetError
+from core.images.loading import load_image_set
+from core.runs.finding import ROOT, find_detectors, find_named
+from core.runs.writing import write_run
 from core.studies.neighbours.similarity import NeighbourError, open_training_set
+from core.system.atomic import WriteError
 
 
 def main(arguments: list[str] | None = None) -> int:

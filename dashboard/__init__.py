@@ -1,4 +1,4 @@
-"""The screens: `views/`, what pages share in `components/`, what visitors share in `services/`; no mathematics."""
+"""The screens: `views/` the pages, `components/` shared by pages, `services/` shared by visitors; no mathematics."""
 
 from dashboard.services.importing import import_in_turn
 

@@ -16,14 +16,14 @@ from dashboard.services.temporary import write_to_cache_only
 from dashboard.services.upload_limits import check_upload, forget_uploads
 from dashboard.sidebar import LOGO, draw_sidebar, note_other_run
 
-# what the theme cannot say: where the keyboard is in the navigation, and that what is chosen is no dimmer than the rest
+# beyond the theme: keyboard focus in the navigation, and no dimming of a segmented control's chosen option
 STYLE = """<style>
 [data-testid=stSidebarNavLink]:focus-visible { outline: 2px solid; outline-offset: -2px }
 [data-testid=stButtonGroup] button[data-variant][data-selected]:not([data-disabled]):not([disabled]) {
   color: inherit; font-weight: 600
 }
 </style>"""
-# white on the light grey of this theme's main buttons could hardly be read
+# white text on this theme's light primary buttons would be illegible
 DARK = "<style>[data-testid=stBaseButton-primary], [data-testid=stBaseButton-primary]:hover { color: #12151b }</style>"
 
 few_arenas()
@@ -32,7 +32,7 @@ refuse_forged_values()
 guard_uploads(check_upload)
 free_what_was_left()
 st.set_page_config(page_title="Telltale", page_icon=str(Path(__file__).with_name("icon.svg")), layout="wide")
-# of the two at hand the one that can be read on this theme
+
 st.logo(LOGO.format(text="#e6e9ee" if st.context.theme.type == "dark" else "#1b1f27"), size="large")
 
 
@@ -40,7 +40,7 @@ st.html(STYLE + (DARK if st.context.theme.type == "dark" else ""))
 
 
 def overview() -> None:
-    """The Overview by its name: its address is the app's own."""
+    """Answer to the Overview's name; its own address is the app's root."""
     st.switch_page("views/overview/page.py", query_params=st.query_params.to_dict())
 
 
@@ -52,7 +52,7 @@ for name, declared in find_pages().items():
             title=declared.title,
             icon=declared.icon,
             default=declared.is_default,
-            # the address of the default page is the app's own; the hidden page below answers to its name
+            # the default page is at the app's root; the hidden page below answers to its name
             url_path="home" if declared.is_default else name,
             help=declared.help,
         )

@@ -1,30 +1,30 @@
-"""Whose turn it is: who has had little goes before who has had much, and a first answer before a better one."""
+"""Fair scheduling: visitors who have used little come before those who have used much."""
 
 import math
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 
-# what a visitor has had counts half after so many seconds, so that nobody who asks for much waits for ever
+# seconds after which usage counts half, so that heavy users do not wait for ever
 HALF_LIFE = 30.0
-# seconds of the thread that everybody may have before anybody is put behind others; twice as much, one place more
+# seconds of the thread that a visitor may use before falling back a level; each doubling costs another level
 QUANTUM = 1.0
 MAX_VISITORS = 4000
 
 
 class Usage:
-    """The seconds that each visitor has had of something that all share, forgotten with time.
+    """The seconds that each visitor has used of a shared resource, decaying over time.
 
     Args:
-        clock: seconds.
+        clock: returns seconds.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        # seconds, and when they were right
+        # seconds used, and when they were updated
         self._had: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def charge(self, visitors: Iterable[str], seconds: float) -> None:
-        """Count some seconds, shared by those for whom they were spent."""
+        """Charge some seconds to the visitors for whom they were spent, in equal parts."""
         among = set(visitors)
         for visitor in among:
             self._had[visitor] = self.of(visitor) + seconds / len(among), self._clock()
@@ -33,12 +33,12 @@ class Usage:
             self._had.popitem(last=False)
 
     def of(self, visitor: str) -> float:
-        """What counts as had by a visitor, in seconds."""
+        """Return a visitor's decayed usage in seconds."""
         seconds, when = self._had.get(visitor, (0.0, 0.0))
         return seconds * 0.5 ** ((self._clock() - when) / HALF_LIFE) if seconds else 0.0
 
     def level(self, visitors: Iterable[str]) -> int:
-        """How far somebody is put behind others, who had the least of these visitors: 0 up to `QUANTUM`, then 1, and
-        one more each time it has doubled."""
+        """Return how many levels the lightest user among some visitors falls back: 0 below `QUANTUM`, then one, and
+        one more each time usage doubles."""
         least = min(map(self.of, visitors), default=0.0)
         return 0 if least < QUANTUM else 1 + int(math.log2(least / QUANTUM))

@@ -1,4 +1,4 @@
-"""The navigation: every folder of `dashboard/views/` that declares a `PAGE` is in it."""
+"""The navigation: a page is a folder of `dashboard/views/` that declares a `PAGE`."""
 
 import pkgutil
 from dataclasses import dataclass
@@ -6,21 +6,21 @@ from importlib import import_module
 
 from dashboard import views
 
-# the order of the sections; one that a page invents comes after them
+# the order of the sections; any other comes after them
 SECTIONS = ("The detector", "What it reads", "Try it", "New to this")
 
 
 @dataclass(frozen=True)
 class Page:
-    """What the navigation shows of a page; the script is `page.py` beside the declaration.
+    """A page's entry in the navigation; the script is `page.py` beside the declaration.
 
     Attributes:
-        title: as it stands in the navigation.
+        title: shown in the navigation.
         icon: a Material icon, for instance ":material/science:".
-        section: the heading that it stands under.
-        position: its place there, lowest first.
+        section: the heading above it.
+        position: in its section, lowest first.
         help: one sentence on what the page shows.
-        is_default: whether it opens at the app's own address.
+        is_default: True for the page at the app's root.
     """
 
     title: str
@@ -32,7 +32,7 @@ class Page:
 
 
 def find_pages() -> dict[str, Page]:
-    """Return the pages by the names of their folders, in the order of the navigation."""
+    """Find the pages by the names of their folders, in the order of the navigation."""
     found: dict[str, Page] = {}
     for module in pkgutil.iter_modules(views.__path__):
         declared = getattr(import_module(f"{views.__name__}.{module.name}"), "PAGE", None)

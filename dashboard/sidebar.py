@@ -1,11 +1,11 @@
-"""The sidebar: which run, and where its pictures come from."""
+"""The sidebar: the run picker, and the source of its pictures."""
 
 from collections.abc import Mapping
 
 import streamlit as st
 
-from core.images.image_set import KAGGLE
-from core.storage import ContractError
+from core.images.sources import KAGGLE
+from core.system.folders import ContractError
 from dashboard.components.glossary import explain
 from dashboard.components.plain import plain, with_code
 from dashboard.components.polling import SECONDS, come_back
@@ -30,12 +30,12 @@ LOGO = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 132 32">
 
 
 def draw_sidebar(page: str) -> None:
-    """Draw the run picker and what pictures are at hand, beside the page of this title."""
+    """Draw the run picker and the state of the run's pictures, beside the page of this title."""
     found, refused = list(library.runs()), library.refused_runs()
     asked = st.query_params.get("run")
     st.session_state["run"] = library.choose_run()
     if asked and found and asked not in found:
-        # the address names the run that is shown from here on
+        # from here on the address names the run that is shown
         st.session_state["run.other"] = st.session_state["run"], page
     with st.sidebar:
         if found:
@@ -52,7 +52,7 @@ def draw_sidebar(page: str) -> None:
             if st.session_state["run"].endswith(ON_SAMPLE):
                 st.caption(
                     "The sample gallery: crops of a few photographs, and a small generator's redrawings of them. It is "
-                    "for trying things out, and none of it is CIFAKE."
+                    "for trying things out and contains nothing of CIFAKE."
                 )
         if refused:
             _draw_refused(refused)
@@ -61,7 +61,7 @@ def draw_sidebar(page: str) -> None:
 
 
 def _draw_refused(refused: Mapping[str, str]) -> None:
-    """What is wrong with each run that cannot be opened."""
+    """Draw the problem of each run that cannot be opened."""
     with st.expander(
         f"{len(refused)} {'run' if len(refused) == 1 else 'runs'} cannot be opened", icon=":material/error:"
     ):
@@ -70,13 +70,13 @@ def _draw_refused(refused: Mapping[str, str]) -> None:
 
 
 def run_label(name: str) -> str:
-    """`<detector>@<set>` in words; the sample gallery by its name."""
+    """Write `<detector>@<set>` in words; the sample gallery goes by its name."""
     detector, _, images = name.partition("@")
     return f"{detector} on {'the sample gallery' if name.endswith(ON_SAMPLE) else images}"
 
 
 def note_other_run(page: str) -> None:
-    """Say on the page that was opened, and on no other, that the run of its address is not the one shown."""
+    """Say, only on the page that was opened, that the run of its address is not the one shown."""
     run = st.session_state["run"]
     if st.session_state.get("run.other") != (run, page):
         st.session_state.pop("run.other", None)
@@ -87,18 +87,18 @@ def note_other_run(page: str) -> None:
 
 
 def _take_run() -> None:
-    # another run has other images and other columns: nothing of the old view is kept
+    # another run has other images and columns, so nothing of the old view is kept
     st.query_params.from_dict({"run": st.session_state["url.run"]})
 
 
 def _draw_pictures() -> float | None:
-    """What pictures are at hand; the seconds until more are, None while none are being read."""
+    """Draw the state of the pictures; return the seconds until the next look, None unless some are being read."""
     if "pictures" in st.session_state:
-        # the browser has come back, and so has a page to show: what is read now holds up no first one
+        # the browser has come back, so the first page is drawn and reading no longer delays it
         library.shelf().begin()
     status = library.shelf().status
     if st.session_state.setdefault("pictures", status) != status and status.state != "reading":
-        # the page behind was drawn without these pictures
+        # the page was drawn without these pictures
         st.session_state["pictures"] = status
         st.rerun()
     if status.state == "reading":
@@ -142,7 +142,7 @@ def _draw_pictures() -> float | None:
                     help=f"Downloads {KAGGLE} with kagglehub, where that is installed.",
                 )
     if uncached := library.shelf().uncached:
-        st.caption(f"{for_visitors(uncached)} Until then pictures lie in memory, and each start reads them again.")
+        st.caption(f"{for_visitors(uncached)} Until then pictures are held in memory, and each start reads them again.")
     if status.state == "failed":
         said = with_code(for_visitors(status.message, homes=library.homes()))
         is_told = not status.is_private or is_local()
@@ -167,15 +167,17 @@ def _draw_at_hand() -> None:
     try:
         opened = library.open_run(path) if path else None
     except ContractError:
-        # the page says so
+        # the page reports it
         return
     if opened is not None:
         found, total = library.pictures(opened).found, len(opened.run)
-        st.caption("All pictures are at hand." if found == total else f"{found:,} of {total:,} pictures are at hand.")
+        st.caption(
+            "All pictures are available." if found == total else f"{found:,} of {total:,} pictures are available."
+        )
 
 
 def fetch_cifake() -> None:
-    """Begin to download CIFAKE and to read all of it; this bar shows how far that is."""
+    """Start downloading and reading CIFAKE; the sidebar shows the progress."""
     library.shelf().attach("github", ("test", "train"))
 
 

@@ -96,10 +96,10 @@ def pixels() -> NDArray[np.uint8]:
 
 def write_shipped(folder: Path, cifake: Path) -> Path:
     """CIFAKE's test set as it ships, made of the test images of a folder."""
-    from core.images.image_set import load_image_set
+    from core.images.loading import load_image_set
     from core.images.shipped import ARCHIVE, KIND, TABLE
-    from core.images.statistics import FACTS
-    from core.storage import write_folder
+    from core.images.statistics import STATISTICS
+    from core.system.folders import write_folder
 
     images = load_image_set(cifake, "test")
 
@@ -107,7 +107,7 @@ def write_shipped(folder: Path, cifake: Path) -> Path:
         with tarfile.open(path, "w:xz") as archive:
             archive.add(cifake / "test", "test")
 
-    files = {ARCHIVE: pack, TABLE: lambda path: images.rows[["name", *FACTS]].to_parquet(path, index=False)}
+    files = {ARCHIVE: pack, TABLE: lambda path: images.rows[["name", *STATISTICS]].to_parquet(path, index=False)}
     manifest = {"name": images.name, "images": len(images), "fingerprint": images.fingerprint}
     write_folder(folder, kind=KIND, manifest=manifest, files=files)
     return folder
@@ -116,8 +116,9 @@ def write_shipped(folder: Path, cifake: Path) -> Path:
 @pytest.fixture(scope="session")
 def cifake_test(_session_cache: None) -> "ImageSet":
     """Genuine CIFAKE's test images, unpacked once for all tests; where somebody has taken them out there are none."""
-    from core.images.image_set import SHIPPED, SHIPPED_FOLDER, load_image_set
+    from core.images.loading import load_image_set
     from core.images.shipped import is_shipped
+    from core.images.sources import SHIPPED, SHIPPED_FOLDER
 
     if not is_shipped(SHIPPED_FOLDER):
         pytest.skip("assets/cifake-test is not there")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from core.storage import cache_dir
+from core.system.atomic import cache_dir
 from tests.benchmarks.__main__ import PARTS, main
 from tests.benchmarks.explain import Timed
 from tests.benchmarks.table import HEADINGS, Row

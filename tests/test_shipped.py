@@ -7,10 +7,14 @@ import pytest
 from sklearn.metrics import accuracy_score, f1_score
 
 from core.detectors.storage import load_detector
-from core.images.image_set import SHIPPED_FOLDER, ImageSet, load_image_set
-from core.images.statistics import FACTS, image_facts
+from core.images.image_set import ImageSet
+from core.images.loading import load_image_set
+from core.images.sources import SHIPPED_FOLDER
+from core.images.statistics import STATISTICS, image_statistics
+from core.runs.finding import ROOT, find_detectors, find_runs
 from core.runs.pictures import find_pictures
-from core.runs.run import ROOT, find_detectors, find_runs, metrics, read_run
+from core.runs.run import read_run
+from core.runs.writing import metrics
 
 SHIPPED = (ROOT / "assets",)
 RUNS = find_runs(SHIPPED)
@@ -42,14 +46,14 @@ def test_cifake_s_test_images_are_those_of_its_runs(name: str, cifake_test: Imag
     assert find_pictures(run, [cifake_test]).found == len(run) == 20_000
     for column in ("id", "name", "sha256", "category", "is_repeat"):
         assert list(cifake_test.rows[column]) == list(run.predictions[column])
-    given, expected = cifake_test.rows[list(FACTS)], run.predictions[list(FACTS)]
+    given, expected = cifake_test.rows[list(STATISTICS)], run.predictions[list(STATISTICS)]
     # the last bits depend on the machine: those that ship are those of the run that is opened first
     assert given.equals(expected) or name != "swift@cifake-test"
     np.testing.assert_allclose(given, expected, rtol=1e-6, atol=1e-6)
 
 
 def test_cifake_s_facts_are_those_of_its_pixels(cifake_test: ImageSet) -> None:
-    found = image_facts(np.asarray(cifake_test.pixels[::40]))
+    found = image_statistics(np.asarray(cifake_test.pixels[::40]))
     np.testing.assert_allclose(cifake_test.rows.iloc[::40][list(found)], found, rtol=1e-5, atol=1e-6)
 
 

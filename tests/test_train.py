@@ -9,13 +9,13 @@ import pytest
 
 import train
 from core import predict
-from core.detectors.lock import only_writer
 from core.detectors.storage import load_detector, save_detector
-from core.detectors.training import Trained, fit
+from core.detectors.training.fit import Trained, fit
+from core.detectors.training.lock import only_writer
 from core.images.image_set import DatasetError
 from core.runs import validation
 from core.runs.run import read_run
-from core.storage import WriteError, cache_dir
+from core.system.atomic import WriteError, cache_dir
 from tests.conftest import make_detector
 from tests.core.any_detector import write_set
 from tests.core.images.github import Serve, serve

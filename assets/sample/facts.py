@@ -8,13 +8,14 @@ A fact's AUROC is the chance that a random REAL image has more of it than a rand
 import pandas as pd
 from sklearn.metrics import roc_auc_score
 
-from core.images.image_set import ImageSet, load_image_set
-from core.images.statistics import FACTS
+from core.images.image_set import ImageSet
+from core.images.loading import load_image_set
+from core.images.statistics import STATISTICS
 
 
 def fact_aurocs(images: ImageSet) -> pd.Series:
-    """AUROC between the classes, 0..1, of each of `core.images.statistics.FACTS`."""
-    return pd.Series({fact: roc_auc_score(images.labels, images.rows[fact]) for fact in FACTS})
+    """AUROC between the classes, 0..1, of each of `core.images.statistics.STATISTICS`."""
+    return pd.Series({fact: roc_auc_score(images.labels, images.rows[fact]) for fact in STATISTICS})
 
 
 def main() -> None:

@@ -1,1 +1,1 @@
-"""Detectors: a network with its preprocessing and classes, how it is trained, and how it is kept on disk."""
+"""Detectors: a network with its preprocessing and classes, its training, and its files on disk."""

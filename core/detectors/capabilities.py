@@ -1,4 +1,4 @@
-"""What a detector can do beyond predicting: explainers name what they need, detectors what they offer."""
+"""Capabilities of detectors: explainers name what they need, detectors what they offer."""
 
 from enum import StrEnum
 

@@ -1,4 +1,4 @@
-"""What a network's outputs stand for, and which of them are FAKE. Needs no torch."""
+"""The classes of a network's outputs, and which of them are FAKE. Needs no torch."""
 
 from dataclasses import dataclass
 
@@ -7,10 +7,10 @@ MAX_CLASSES = 10_000
 
 @dataclass(frozen=True)
 class Classes:
-    """The classes of a network, an output each.
+    """The classes of a network, one per output.
 
     Attributes:
-        names: in the order of the outputs. A single name is that of the one class which a single output speaks for.
+        names: in the order of the outputs; a single name is the class that a single output speaks for.
         fake: those of them that are FAKE; all others are REAL.
     """
 
@@ -19,18 +19,18 @@ class Classes:
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.names) <= MAX_CLASSES or len(set(self.names)) < len(self.names):
-            raise ValueError("classes must be names of which no two are the same")
+            raise ValueError("classes must be distinct names")
         if not set(self.fake) <= set(self.names) or len(set(self.fake)) < len(self.fake):
             raise ValueError(f"{', '.join(map(repr, self.fake))} must be among the classes")
         if len(self.names) > 1 and not 0 < len(self.fake) < len(self.names):
-            raise ValueError("of two classes or more at least one must be FAKE and one REAL")
+            raise ValueError("of two or more classes at least one must be FAKE and one REAL")
 
     @property
     def fake_outputs(self) -> tuple[int, ...]:
-        """The numbers of the outputs that speak for FAKE."""
+        """Indices of the outputs that speak for FAKE."""
         return tuple(number for number, name in enumerate(self.names) if name in self.fake)
 
     @property
     def real_outputs(self) -> tuple[int, ...]:
-        """The numbers of the outputs that speak for REAL."""
+        """Indices of the outputs that speak for REAL."""
         return tuple(number for number, name in enumerate(self.names) if name not in self.fake)

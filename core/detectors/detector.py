@@ -1,8 +1,8 @@
-"""What a detector is: a network with its preprocessing, its classes and its target layer as data.
+"""The Detector type: a network with its preprocessing, classes and target layer as data.
 
 Its one number is the **margin**: above 0 the verdict is REAL, below FAKE. It is the logsumexp of the logits of all REAL
-classes less that of all FAKE ones (for two classes logit_REAL - logit_FAKE), and plus or minus the logit where there is
-a single output. What a detector can do beyond that, its `capabilities` say.
+classes minus that of all FAKE ones (for two classes logit_REAL - logit_FAKE), and plus or minus the logit of a single
+output. `capabilities` state what else a detector can do.
 """
 
 from collections.abc import Callable, Mapping
@@ -25,15 +25,15 @@ Progress = Callable[[int, int], None]
 
 
 class Pass(NamedTuple):
-    """What one full pass says of N images.
+    """Outputs of one full pass over N images.
 
     Attributes:
         logits: float32 (N, 2), columns FAKE and REAL.
-        features: float32 (N, C), the target layer averaged over its positions; None of a detector without layers.
-        maps: float32 (N, h, w), the signed margin map at the target layer's positions: its channels weighted by what
-            each does to the margin. Where a mean over the positions and one linear layer follow the target layer, a
-            map's mean is the margin but for the bias (class activation mapping, Zhou et al. 2016). None of a detector
-            without layers or gradients.
+        features: float32 (N, C), the target layer averaged over its positions; None without layers.
+        maps: float32 (N, h, w), the signed margin map at the target layer's positions: its channels weighted by their
+            effect on the margin. Where a mean over the positions and one linear layer follow the target layer, a map's
+            mean is the margin minus the bias (class activation mapping, Zhou et al. 2016). None without layers or
+            gradients.
     """
 
     logits: NDArray[np.float32]
@@ -50,7 +50,7 @@ class Pass(NamedTuple):
         """The maps.
 
         Raises:
-            ValueError: the detector gives none.
+            ValueError: the detector has none.
         """
         if self.maps is None:
             raise ValueError("this detector has no layers to read a map from; choose a method that needs none")
@@ -58,14 +58,14 @@ class Pass(NamedTuple):
 
 
 class Detector(Protocol):
-    """What every kind of detector offers; `side` is S below.
+    """The interface of every kind of detector; `side` is S below.
 
     Attributes:
-        manifest: recipe, history and provenance; empty for a detector that was never trained here.
+        manifest: recipe, history and provenance; empty for a detector that was not trained here.
         temperature: margins are divided by it before they become probabilities.
-        device: where it computes.
-        batch_size: images a forward pass; None until it is measured at the first large call.
-        network: in evaluation mode; explanations that need gradients or hooks use this one.
+        device: that it computes on.
+        batch_size: images per forward pass; None until it is measured at the first large call.
+        network: in evaluation mode, for explanations that need gradients or hooks.
     """
 
     manifest: Mapping[str, Any]
@@ -76,35 +76,35 @@ class Detector(Protocol):
 
     @property
     def name(self) -> str:
-        """Its folder's name, "unnamed" before it was saved."""
+        """The name of its folder; "unnamed" before it is saved."""
 
     @property
     def sha256(self) -> str:
-        """Of its weights."""
+        """sha256 of its weights."""
 
     @property
     def identity(self) -> Identity:
-        """Who it is: what its answers depend on, as computed."""
+        """Everything that its answers depend on, as computed from its files."""
 
     @property
     def cache_key(self) -> str:
-        """What its answers are kept under in a cache; those of another device differ in their last digits."""
+        """The key of its answers in a cache; another device gives other last digits."""
 
     @property
     def side(self) -> int:
-        """Pixels along each side of the square that it takes."""
+        """Pixels along each side of its square input."""
 
     @property
     def preprocessing(self) -> Preprocessing:
-        """How any picture becomes that square."""
+        """The preprocessing that turns any image into that square."""
 
     @property
     def classes(self) -> Classes:
-        """What its outputs stand for."""
+        """The classes of its outputs."""
 
     @property
     def capabilities(self) -> frozenset[Capability]:
-        """What it can do."""
+        """Its capabilities."""
 
     @property
     def layers(self) -> dict[str, tuple[int, int]]:
@@ -112,22 +112,22 @@ class Detector(Protocol):
 
     @property
     def target_layer(self) -> str:
-        """The layer that is looked at unless another is asked for, one of `layers`; "" where it has none."""
+        """The default layer to explain, one of `layers`; "" where it has none."""
 
     @property
     def channels(self) -> int:
-        """How many features an image has: the channels of the target layer; 0 where it has none."""
+        """Number of features per image, the channels of the target layer; 0 where it has none."""
 
     @property
     def bias(self) -> float | None:
-        """What a margin map's mean lacks to be the margin; None where a map's mean is not the margin."""
+        """Margin minus the mean of a margin map; None where the two are not related so."""
 
     @property
     def levels(self) -> tuple[str, ...]:
-        """The parts whose weights can be drawn anew, from the output down; none where it has no weights to draw."""
+        """The parts whose weights can be randomised, from the output down; empty where there are none."""
 
     def randomised(self, level: str, *, seed: int) -> "Detector":
-        """A detector with everything from the output down to `level` drawn anew; this one is not touched.
+        """Return a copy with random weights from the output down to `level`.
 
         Args:
             level: one of `levels`.
@@ -135,10 +135,10 @@ class Detector(Protocol):
         """
 
     def inputs(self, pixels: "NDArray[np.uint8] | Tensor") -> "Tensor":
-        """uint8 (N, S, S, 3) to the network's normalised float32 (N, 3, S, S), on the device."""
+        """Convert uint8 (N, S, S, 3) to the network's normalised float32 (N, 3, S, S), on the device."""
 
     def scores(self, inputs: "Tensor") -> "Tensor":
-        """Differentiable scores of the two verdicts.
+        """Compute differentiable scores of the two verdicts.
 
         Args:
             inputs: float32 (N, 3, S, S), from `inputs`.
@@ -150,11 +150,11 @@ class Detector(Protocol):
     def margins(
         self, pixels: NDArray[np.uint8], *, batch_size: int | None = None, progress: Progress | None = None
     ) -> NDArray[np.float32]:
-        """Margins of N images.
+        """Compute the margins of N images.
 
         Args:
             pixels: uint8 (N, S, S, 3).
-            batch_size: images a forward pass; the detector's own when None.
+            batch_size: images per forward pass; the detector's own when None.
             progress: called with (images done, N) after each batch.
 
         Returns:
@@ -167,18 +167,18 @@ class Detector(Protocol):
     def logits(
         self, pixels: NDArray[np.uint8], *, batch_size: int | None = None, progress: Progress | None = None
     ) -> NDArray[np.float32]:
-        """float32 (N, 2) scores of the two verdicts, columns FAKE and REAL; arguments as for `margins`."""
+        """Compute float32 (N, 2) scores of the two verdicts, columns FAKE and REAL; arguments as for `margins`."""
 
     def full_pass(
         self, pixels: NDArray[np.uint8], *, batch_size: int | None = None, progress: Progress | None = None
     ) -> Pass:
-        """Logits, and pooled features and the signed margin map where it has layers; arguments as for `margins`."""
+        """Compute logits, and pooled features and margin maps where there are layers; arguments as for `margins`."""
 
     def p_real(self, margins: NDArray[np.float32]) -> NDArray[np.float32]:
-        """float32 (N,): probability of REAL, 0..1, of float32 (N,) margins, after temperature."""
+        """Turn float32 (N,) margins into calibrated probabilities of REAL, 0..1."""
 
 
 def probabilities(margins: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:
-    """float32 (N,): probability of REAL, 0..1, of float32 (N,) margins at a temperature."""
+    """Turn float32 (N,) margins into probabilities of REAL, 0..1, at a temperature."""
     scaled = np.asarray(margins, np.float64) / temperature
     return (0.5 * (1 + np.tanh(scaled / 2))).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Which detector is which: computed from its weights and settings, whatever its manifest claims. Needs no torch."""
+"""The identity of a detector, computed from its weights and settings whatever its manifest claims. Needs no torch."""
 
 import hashlib
 import json
@@ -15,12 +15,12 @@ from safetensors import SafetensorError
 from safetensors.numpy import load
 
 from core.detectors.manifest import About, describe
-from core.files import read_bytes
 from core.runs.validation import read_detector_manifest
-from core.storage import MANIFEST, ContractError
+from core.system.files import read_bytes
+from core.system.folders import MANIFEST, ContractError
 
 WEIGHTS = "weights.safetensors"
-# what runs of earlier versions say of their detector: not how it normalises pixels
+# the keys by which runs of earlier versions name their detector; normalisation is not among them
 OLDER_IDENTITY = ("detector_sha256", "temperature")
 MAX_KEPT = 256
 
@@ -33,7 +33,7 @@ class Identity:
         weights_sha256: of its weights, from `hash_weights`.
         mean, std: normalisation of pixels in 0..1, a value a channel.
         temperature: margins are divided by it before they become probabilities.
-        rest: whatever else its manifest says of it, as JSON; "" where that is what every manifest once said.
+        rest: everything else in its manifest that matters, as JSON; "" for the defaults of the oldest manifests.
     """
 
     weights_sha256: str
@@ -44,25 +44,25 @@ class Identity:
 
     @classmethod
     def of(cls, weights_sha256: str, about: About) -> "Identity":
-        """The identity of the detector with these weights and this manifest."""
+        """Return the identity of the detector with these weights and this manifest."""
         preprocessing = about.preprocessing
         return cls(weights_sha256, preprocessing.mean, preprocessing.std, about.temperature, about.beyond_old())
 
     @property
     def fingerprint(self) -> str:
-        """sha256 over all of it: equal fingerprints, equal answers on the same device."""
+        """sha256 over all fields: equal fingerprints mean equal answers on the same device."""
         parts = astuple(self)
         return hashlib.sha256(json.dumps(parts if self.rest else parts[:-1]).encode()).hexdigest()
 
     def made(self, run: Mapping[str, Any]) -> bool:
-        """Whether the run of this manifest is by this detector."""
+        """Check whether this detector made the run with this manifest."""
         if "detector_fingerprint" in run:
             return bool(run["detector_fingerprint"] == self.fingerprint)
         return tuple(map(run.get, OLDER_IDENTITY)) == (self.weights_sha256, self.temperature)
 
 
 class Identified(NamedTuple):
-    """A detector's folder, what its manifest says, what was computed from its files, and how it computes."""
+    """A detector's folder, its manifest, the identity computed from its files, and its description."""
 
     path: Path
     manifest: Mapping[str, Any]
@@ -71,7 +71,7 @@ class Identified(NamedTuple):
 
 
 def hash_weights(tensors: Iterable[tuple[str, NDArray[Any]]]) -> str:
-    """sha256 over names and float32 values, given in the order of the names: equal weights, equal hash."""
+    """Hash names and float32 values, given in the order of the names, so that equal weights have equal hashes."""
     digest = hashlib.sha256()
     for name, values in tensors:
         digest.update(name.encode())
@@ -80,10 +80,10 @@ def hash_weights(tensors: Iterable[tuple[str, NDArray[Any]]]) -> str:
 
 
 def read_weights(path: Path, manifest: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
-    """The weights in a detector's folder, by name, as they were sealed.
+    """Read the sealed weights in a detector's folder, by name.
 
     Raises:
-        ContractError: their file is not listed, missing, changed, unfit to be opened, or holds something else.
+        ContractError: the file is not listed, missing, changed, unreadable, or holds something else.
     """
     file = path / WEIGHTS
     if WEIGHTS not in manifest["files"]:
@@ -100,12 +100,12 @@ def read_weights(path: Path, manifest: Mapping[str, Any]) -> dict[str, NDArray[A
     try:
         return load(data)
     except (SafetensorError, KeyError, ValueError, TypeError):
-        # also numbers of a kind that NumPy does not know
+        # includes dtypes that NumPy does not know
         raise ContractError(f"{file} is not a safetensors file; restore it or train the detector again") from None
 
 
 def check_claim(path: Path, manifest: Mapping[str, Any], weights_sha256: str) -> None:
-    """Refuse a detector that claims to have other weights than were found in its file.
+    """Refuse a detector whose manifest claims other weights than its file holds.
 
     Raises:
         ContractError: naming the manifest.
@@ -116,18 +116,18 @@ def check_claim(path: Path, manifest: Mapping[str, Any], weights_sha256: str) ->
         )
 
 
-# what was found the last time, or why it was refused
+# stamp, and the detector found then or the reason why it was refused
 _kept: OrderedDict[Path, tuple[tuple[int, ...] | None, Identified | str]] = OrderedDict()
 _kept_lock = threading.Lock()
 
 
 def identify(path: Path) -> Identified:
-    """Read a detector's folder and compute who it is; what came of it is remembered until its files change.
+    """Read a detector's folder and compute its identity, cached until its files change.
 
     Raises:
         ContractError: the manifest or the weights cannot be read, or the manifest claims other weights.
     """
-    # taken before the files are read: what is remembered is never newer than its stamp
+    # taken first, so that what is cached is never newer than its stamp
     stamp = _stamp(path)
     with _kept_lock:
         before, found = _kept.get(path, (None, ""))
@@ -147,7 +147,7 @@ def identify(path: Path) -> Identified:
 
 
 def identify_all(found: Mapping[str, Path]) -> tuple[dict[str, Identified], dict[str, str]]:
-    """The detectors in some folders, by name, and a sentence on each that is refused."""
+    """Identify detectors by name; also return a sentence on each that is refused."""
     known, refused = {}, {}
     for name, path in found.items():
         try:
@@ -172,24 +172,24 @@ def _stamp(path: Path) -> tuple[int, ...]:
             status = (path / name).stat()
         except OSError:
             continue
-        # the time of the last change of any kind cannot be set by whoever writes a file
+        # unlike mtime, ctime cannot be set by a file's owner
         stamp += (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
     return tuple(stamp)
 
 
 def same_maker(run: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Whether two runs, given by their manifests, say that one detector made them."""
+    """Check whether two runs, given by their manifests, name the same detector."""
     whole = "detector_fingerprint" in run and "detector_fingerprint" in other
     return all(run.get(key) == other.get(key) for key in (("detector_fingerprint",) if whole else OLDER_IDENTITY))
 
 
 def find_maker(run: Mapping[str, Any], detectors: Mapping[str, Identified]) -> str | None:
-    """The name of the detector that made a run, None where it is not among `detectors`.
+    """Find the name of the detector that made a run; None where it is not among `detectors`.
 
     Args:
         run: the run's manifest.
-        detectors: by name, what is to be preferred first.
+        detectors: by name, in order of preference.
     """
     makers = [name for name, one in detectors.items() if one.identity.made(run)]
-    # an older run may fit several that normalise differently; its own name for its detector then tells
+    # an older run may fit several that normalise differently; then the name in the run decides
     return min(makers, key=lambda name: name != run.get("detector"), default=None)

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-# hooks sit on the shared network while a map is made: one map at a time
-_LOCK = threading.Lock()
+# held by whoever has hooks on a shared network, or copies it: one map at a time
+HOOKS = threading.Lock()
 
 
 class Found(NamedTuple):
@@ -79,7 +79,7 @@ def margin_map(layer: nn.Module, margins: Callable[[Tensor], Tensor], inputs: Te
     Returns:
         (N, C, h, w) and (N, h, w).
     """
-    with torch.inference_mode(False), torch.enable_grad(), _LOCK, _watched(layer) as seen:
+    with torch.inference_mode(False), torch.enable_grad(), HOOKS, _watched(layer) as seen:
         # a tensor of inference mode takes part in no gradient
         total = margins(inputs.clone()).sum()
         activations = seen[-1]

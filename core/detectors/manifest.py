@@ -1,4 +1,4 @@
-"""What a detector's manifest says, as data; those of older versions are read too. Needs no torch."""
+"""A detector's manifest as data, including those of older versions. Needs no torch."""
 
 import json
 import math
@@ -10,9 +10,9 @@ from typing import Any
 from core.detectors.capabilities import Capability
 from core.detectors.classes import Classes
 from core.detectors.preprocessing import SIDES, Preprocessing
-from core.storage import MANIFEST, ContractError
+from core.system.folders import MANIFEST, ContractError
 
-# what manifests had before detectors had kinds: one network, one size, two classes
+# implied by manifests from before detectors had kinds: one network, one size, two classes
 OLD_ARCH = "resnet18-cifar"
 OLD_SIDE = 32
 OLD_LAYERS = {"layer1": (32, 32), "layer2": (16, 16), "layer3": (8, 8), "layer4": (4, 4)}
@@ -22,18 +22,17 @@ OLD_KIND = "resnet"
 
 @dataclass(frozen=True)
 class About:
-    """What a detector's manifest says of how its answers are computed.
+    """The parts of a detector's manifest that determine its answers.
 
     Attributes:
         kind: a key of `core.detectors.registry.KINDS`.
-        config: what that kind builds its network from.
-        preprocessing: from a picture to what the network takes.
-        classes: what the outputs stand for.
-        target_layer: the layer that is looked at unless another is asked for, one of `layers`; "" where it has none.
+        config: settings from which that kind builds its network.
+        preprocessing: from an image to the network's input.
+        classes: of the outputs.
+        target_layer: the default layer to explain, one of `layers`; "" where there is none.
         temperature: margins are divided by it before they become probabilities.
-        layers: the layers that maps can be read from -> positions (height, width); as the detector said when it was
-            saved.
-        capabilities: what it can do; likewise.
+        layers: layers that maps can be read from -> positions (height, width), as of when the detector was saved.
+        capabilities: likewise.
     """
 
     kind: str
@@ -47,22 +46,22 @@ class About:
 
     @property
     def side(self) -> int:
-        """Pixels along each side of the square that it takes."""
+        """Pixels along each side of the square input."""
         return self.preprocessing.size
 
     def beyond_old(self) -> str:
-        """All that answers and maps depend on but weights, normalisation and temperature, as JSON.
+        """Serialise as JSON everything but weights, normalisation and temperature that answers and maps depend on.
 
-        It is "" for the paper's network at 32 pixels, all that manifests could say before detectors had kinds.
+        Gives "" for the paper's network at 32 pixels, the only one that the oldest manifests could describe.
         """
         preprocess = {key: value for key, value in asdict(self.preprocessing).items() if key not in ("mean", "std")}
         own = [self.kind, preprocess, list(self.classes.names), list(self.classes.fake), self.target_layer]
-        # a width follows from the weights
+        # the width follows from the weights
         config = {} if self.kind == OLD_KIND else dict(self.config)
         return "" if own == _OLD and not config else json.dumps([*own, config], sort_keys=True)
 
-    def said(self) -> dict[str, Any]:
-        """The same as JSON, the keys of a manifest."""
+    def as_manifest(self) -> dict[str, Any]:
+        """Return the same as JSON-able keys of a manifest."""
         return {
             "architecture": {"kind": self.kind, **self.config},
             "preprocess": asdict(self.preprocessing),
@@ -76,14 +75,14 @@ class About:
 
 
 def describe(path: Path, manifest: Mapping[str, Any]) -> About:
-    """What a manifest says, checked.
+    """Read and check a manifest.
 
     Args:
-        path: the detector's folder, for sentences.
+        path: the detector's folder, for error messages.
         manifest: as read.
 
     Raises:
-        ContractError: something is missing or cannot be; the message names the file.
+        ContractError: something is missing or impossible; the message names the file.
     """
     try:
         return _old(manifest) if "architecture" not in manifest else _new(manifest)
@@ -105,7 +104,7 @@ def _new(manifest: Mapping[str, Any]) -> About:
         raise ValueError("the kind and the target layer must be names")
     layers = {str(name): _positions(size) for name, size in manifest["layers"].items()}
     if layer not in layers and (layer or layers):
-        raise ValueError(f"the target layer {layer!r} is none of its layers")
+        raise ValueError(f"the target layer {layer!r} is not one of its layers")
     able = frozenset(map(Capability, manifest["capabilities"]))
     preprocessing = Preprocessing.of(manifest["preprocess"])
     classes = Classes(tuple(names), tuple(fake))

@@ -1,4 +1,4 @@
-"""What every detector shares that is a torch network: batches, grouped scores, maps by gradients, random weights."""
+"""The common base of detectors that are torch networks: batches, grouped scores, gradient maps, random weights."""
 
 from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
@@ -11,23 +11,24 @@ from torch import Tensor, nn
 
 from core.detectors.capabilities import Capability
 from core.detectors.classes import Classes
-from core.detectors.detector import FAKE, REAL, Pass, Progress, probabilities
-from core.detectors.devices import measure_batch_size
+from core.detectors.detector import Pass, Progress, probabilities
+from core.detectors.devices import fastest_format, measure_batch_size
 from core.detectors.identity import Identity
 from core.detectors.layers import look_through, margin_map
 from core.detectors.manifest import About
 from core.detectors.preprocessing import Channels, Preprocessing
-from core.detectors.weights import draw_anew, parts_of, weights_sha256
+from core.detectors.weights import parts_of, reinitialise, weights_sha256
+from core.images.labels import FAKE, REAL
 
 CPU = torch.device("cpu")
 
 
 class Normalisation:
-    """What a network sees of pixels; training and every later pass have it from here.
+    """The normalisation of pixels, shared by training and every later pass.
 
     Args:
         mean, std: of pixels in 0..1, a value a channel.
-        device: where it computes.
+        device: to compute on.
     """
 
     def __init__(self, mean: Channels, std: Channels, device: torch.device) -> None:
@@ -35,27 +36,27 @@ class Normalisation:
         self._scale = 1 / (255 * torch.tensor(std, device=device).view(1, 3, 1, 1))
 
     def __call__(self, pixels: Tensor) -> Tensor:
-        """float32 (N, 3, H, W) of 0..255 on the device to what the network is given."""
+        """Normalise float32 (N, 3, H, W) of 0..255 on the device."""
         return (pixels - self._shift) * self._scale
 
 
 class NetworkDetector:
-    """A detector whose network is any torch module: images (N, 3, S, S) in, an output a class out.
+    """A detector whose network is any torch module: images (N, 3, S, S) in, one output per class out.
 
     Attributes:
         kind: the name of its kind in `core.detectors.registry.KINDS`.
         layers, target_layer, channels: see `Detector`.
-        config: JSON-able settings from which its kind builds the network anew.
+        config: JSON-able settings from which its kind rebuilds the network.
 
     Args:
-        network: takes float32 (N, 3, S, S) and gives (N, K), or (N,) where there is one class.
-        preprocessing: from pixels to what the network takes.
+        network: maps float32 (N, 3, S, S) to (N, K), or to (N,) where there is one class.
+        preprocessing: from an image to the network's input.
         classes: K of them.
-        target_layer: name of a submodule; the last whose output still has places when None.
+        target_layer: name of a submodule; when None, the last whose output still has positions.
         temperature, manifest, device, batch_size: see `Detector`.
 
     Raises:
-        ValueError: the network does not take such images, gives another number of outputs, or has no such layer.
+        ValueError: the network does not accept such images, has another number of outputs, or has no such layer.
     """
 
     kind: ClassVar[str]
@@ -75,9 +76,10 @@ class NetworkDetector:
         device: torch.device = CPU,
         batch_size: int | None = None,
     ) -> None:
-        # a cast: torch's own signature knows no memory format without a dtype
+        # torch's own signature has no memory format without a dtype
         moved: Callable[..., nn.Module] = network.eval().to
-        self.network = moved(device, memory_format=torch.channels_last)
+        self.format = fastest_format(network)
+        self.network = moved(device, memory_format=self.format)
         for parameter in self.network.parameters():
             parameter.requires_grad_(False)
         self.preprocessing, self.classes = preprocessing, classes
@@ -91,12 +93,12 @@ class NetworkDetector:
 
     @property
     def name(self) -> str:
-        """Its folder's name, "unnamed" before it was saved."""
+        """The name of its folder; "unnamed" before it is saved."""
         return str(self.manifest.get("name", "unnamed"))
 
     @property
     def about(self) -> About:
-        """How its answers are computed, as its manifest says it."""
+        """Its description, as a manifest states it."""
         return About(
             self.kind,
             self.config,
@@ -110,42 +112,42 @@ class NetworkDetector:
 
     @property
     def identity(self) -> Identity:
-        """Who it is: what its answers depend on, as computed."""
+        """Everything that its answers depend on, as computed from its files."""
         return Identity.of(self.sha256, self.about)
 
     @property
     def cache_key(self) -> str:
-        """What its answers are kept under in a cache; those of another device differ in their last digits."""
+        """The key of its answers in a cache; another device gives other last digits."""
         return f"{self.identity.fingerprint} {self.device.type}"
 
     @property
     def side(self) -> int:
-        """Pixels along each side of the square that it takes."""
+        """Pixels along each side of its square input."""
         return self.preprocessing.size
 
     @property
     def capabilities(self) -> frozenset[Capability]:
-        """What it can do: predictions, gradients, and layers where its network has any with places."""
+        """Predictions, gradients, and layers where its network has any with positions."""
         able = {Capability.PREDICTIONS, Capability.GRADIENTS}
         return frozenset(able | {Capability.LAYERS} if self.layers else able)
 
     @property
     def bias(self) -> float | None:
-        """None: what follows the target layer is not known."""
+        """None, because what follows the target layer is unknown."""
         return None
 
     @property
     def levels(self) -> tuple[str, ...]:
-        """The parts whose weights can be drawn anew, from the output down."""
+        """The parts whose weights can be randomised, from the output down."""
         return tuple(reversed(parts_of(self.network)))
 
     def randomised(self, level: str, *, seed: int) -> "NetworkDetector":
-        """A detector with everything from the output down to `level` drawn anew; this one is not touched."""
+        """Return a copy with random weights from the output down to `level`."""
         network, levels = deepcopy(self.network), self.levels
         parts = parts_of(network)
         for upper in levels[: levels.index(level) + 1]:
-            # each part has its own lots, so that what is random above is the same whatever is random below
-            draw_anew(parts[upper], seed=seed * 1_000_003 + levels.index(upper))
+            # a seed per part, so that the upper parts do not depend on how far down the randomisation goes
+            reinitialise(parts[upper], seed=seed * 1_000_003 + levels.index(upper))
         return self._with_network(network, {"name": f"{self.name} random to {level}"})
 
     def _with_network(self, network: nn.Module, manifest: Mapping[str, Any]) -> "NetworkDetector":
@@ -161,34 +163,35 @@ class NetworkDetector:
         )
 
     def inputs(self, pixels: NDArray[np.uint8] | Tensor) -> Tensor:
-        """uint8 (N, S, S, 3) to the network's normalised float32 (N, 3, S, S), channels_last, on the device."""
+        """Convert uint8 (N, S, S, 3) to normalised float32 (N, 3, S, S) as the network takes it."""
         # a copy, because pixels may be a read-only memory map
         tensor = torch.from_numpy(np.array(pixels)) if isinstance(pixels, np.ndarray) else pixels
-        # NHWC seen as NCHW is channels_last already: no copy beyond the conversion
-        return self._normalised(tensor.to(self.device).permute(0, 3, 1, 2).float())
+        # NHWC viewed as NCHW is channels last already: no copy beyond the conversion
+        values = self._normalised(tensor.to(self.device).permute(0, 3, 1, 2).float())
+        return values.contiguous(memory_format=self.format)
 
     def scores(self, inputs: Tensor) -> Tensor:
-        """Differentiable (N, 2) scores of FAKE and REAL, of float32 (N, 3, S, S) from `inputs`."""
+        """Compute differentiable (N, 2) scores of FAKE and REAL from float32 (N, 3, S, S) `inputs`."""
         return self._grouped(self.network(inputs))
 
     def margins(
         self, pixels: NDArray[np.uint8], *, batch_size: int | None = None, progress: Progress | None = None
     ) -> NDArray[np.float32]:
-        """float32 (N,) margins of uint8 (N, S, S, 3), see `Detector.margins`."""
+        """Compute float32 (N,) margins of uint8 (N, S, S, 3), see `Detector.margins`."""
         logits = self.logits(pixels, batch_size=batch_size, progress=progress)
         return logits[:, REAL] - logits[:, FAKE]
 
     def logits(
         self, pixels: NDArray[np.uint8], *, batch_size: int | None = None, progress: Progress | None = None
     ) -> NDArray[np.float32]:
-        """float32 (N, 2) scores of FAKE and REAL; arguments as for `margins`."""
+        """Compute float32 (N, 2) scores of FAKE and REAL; arguments as for `margins`."""
         parts = [self._forward(batch) for batch in self._batches(pixels, batch_size, progress)]
         return torch.cat(parts).float().cpu().numpy() if parts else np.zeros((0, 2), np.float32)
 
     def full_pass(
         self, pixels: NDArray[np.uint8], *, batch_size: int | None = None, progress: Progress | None = None
     ) -> Pass:
-        """Logits, and where there are layers the target layer's mean and the margin map by its gradients."""
+        """Compute logits and, where there are layers, the target layer's mean and the margin map by its gradients."""
         if not self.layers:
             return Pass(self.logits(pixels, batch_size=batch_size, progress=progress), None, None)
         parts = [self._pass_with_map(batch) for batch in self._batches(pixels, batch_size, progress)]
@@ -198,15 +201,15 @@ class NetworkDetector:
         return Pass(*(torch.cat(column).float().cpu().numpy() for column in zip(*parts, strict=True)))
 
     def p_real(self, margins: NDArray[np.float32]) -> NDArray[np.float32]:
-        """float32 (N,): probability of REAL, 0..1, of float32 (N,) margins, after temperature."""
+        """Turn float32 (N,) margins into calibrated probabilities of REAL, 0..1."""
         return probabilities(margins, self.temperature)
 
     def _forward(self, inputs: Tensor) -> Tensor:
-        """(N, 2), `scores` by the fastest way there is, without gradients."""
+        """Compute (N, 2) `scores` the fastest way, without gradients."""
         return self.scores(inputs)
 
     def _grouped(self, outputs: Tensor) -> Tensor:
-        """(N, 2) of the network's own outputs: one number each for FAKE and for REAL."""
+        """Group the network's outputs into (N, 2) scores of FAKE and REAL."""
         outputs = outputs.reshape(len(outputs), -1)
         names, fake, real = self.classes.names, self.classes.fake_outputs, self.classes.real_outputs
         if len(names) == 1:
@@ -217,7 +220,7 @@ class NetworkDetector:
         return torch.stack([outputs[:, list(group)].logsumexp(dim=1) for group in (fake, real)], dim=1)
 
     def _pass_with_map(self, inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Logits (N, 2), the target layer's mean (N, C) and the margin map (N, h, w)."""
+        """Compute logits (N, 2), the target layer's mean (N, C) and the margin map (N, h, w)."""
         found: list[Tensor] = []
 
         def margins(inputs: Tensor) -> Tensor:
@@ -228,16 +231,16 @@ class NetworkDetector:
         return found[-1].detach(), activations.mean(dim=(2, 3)), maps
 
     def _find_layers(self, wanted: str | None) -> dict[str, tuple[int, int]]:
-        """The layers that maps can be read from; sets how many channels the target layer has."""
+        """Find the layers that maps can be read from, and set the number of the target layer's channels."""
         blank = np.zeros((1, self.side, self.side, 3), np.uint8)
         try:
             found = look_through(self.network, self.inputs(blank))
         except RuntimeError:
-            raise ValueError(f"its network takes no images of {self.side} x {self.side} pixels") from None
+            raise ValueError(f"its network accepts no images of {self.side} x {self.side} pixels") from None
         if found.outputs != len(self.classes.names):
             raise ValueError(f"its network gives {found.outputs} outputs for {len(self.classes.names)} classes")
         if wanted and wanted not in found.sizes:
-            raise ValueError(f"its network has no layer {wanted!r} with places")
+            raise ValueError(f"its network has no layer {wanted!r} with positions")
         self.channels = found.channels.get(wanted or next(reversed(found.sizes), ""), 0)
         return found.layers(wanted)
 

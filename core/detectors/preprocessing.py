@@ -1,4 +1,4 @@
-"""Preprocessing as data: how a picture of any size becomes the square that a detector is given. Needs no torch."""
+"""Preprocessing as data: from an image of any size to a detector's square input. Needs no torch."""
 
 import math
 from collections.abc import Mapping
@@ -18,13 +18,13 @@ SIDES = range(8, 1025)
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """What happens to a picture before a network sees it.
+    """The steps from an image to a network's input.
 
     Attributes:
-        size: pixels along each side of the square that the network takes, 8 to 1,024.
-        resize: what the shorter side is resized to before the middle is cut out; `size` but where `crop` is "after".
-        crop: "before" cuts the middle square out and resizes it, "after" resizes and then cuts the middle out (as
-            torchvision's `Resize` and `CenterCrop` do), "none" stretches the picture to a square.
+        size: pixels along each side of the network's input, 8 to 1,024.
+        resize: length of the shorter side before the crop; differs from `size` only where `crop` is "after".
+        crop: "before" crops the central square and resizes it, "after" resizes and then crops the centre (like
+            torchvision's `Resize` and `CenterCrop`), "none" stretches the image to a square.
         interpolation: a key of `RESAMPLING`.
         mean, std: of pixels in 0..1, a value a channel, for normalisation.
     """
@@ -52,23 +52,23 @@ class Preprocessing:
             raise ValueError("mean and std must be three finite numbers each, and no std may be 0 or less")
 
     @classmethod
-    def of(cls, said: Mapping[str, Any]) -> "Preprocessing":
-        """What `asdict` made of one, read back.
+    def of(cls, fields: Mapping[str, Any]) -> "Preprocessing":
+        """Restore one from what `asdict` made of it.
 
         Raises:
-            ValueError: a field is missing or cannot be.
+            ValueError: a field is missing or impossible.
         """
         try:
-            mean, std = (_channels(said[key]) for key in ("mean", "std"))
-            size, side = said["size"], said["resize"]
+            mean, std = (_channels(fields[key]) for key in ("mean", "std"))
+            size, side = fields["size"], fields["resize"]
             if not all(isinstance(one, int) and not isinstance(one, bool) for one in (size, side)):
                 raise ValueError("size and resize must be whole numbers")
-            return cls(size, side, said["crop"], said["interpolation"], mean, std)
+            return cls(size, side, fields["crop"], fields["interpolation"], mean, std)
         except (KeyError, TypeError, OverflowError) as error:
             raise ValueError(f"preprocessing lacks {error}") from None
 
     def fit(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Any picture as the network takes it, but for the normalisation.
+        """Resize and crop an image to the network's input; normalisation is not included.
 
         Args:
             image: uint8 (height, width, 3).
@@ -85,7 +85,7 @@ class Preprocessing:
             return resize(image, self.size, resampling=self.interpolation)
         height, width = image.shape[:2]
         shorter = min(height, width)
-        # rounded down for the longer side and to even for the corner, as torchvision does
+        # the rounding of torchvision
         wide, high = (int(self.resize * side / shorter) for side in (width, height))
         resized = Image.fromarray(image).resize((wide, high), RESAMPLING[self.interpolation])
         left, top = (round((side - self.size) / 2) for side in (wide, high))

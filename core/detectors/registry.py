@@ -1,4 +1,4 @@
-"""The kinds of detectors that there are, by name. A kind's module is read when it is asked for."""
+"""The registry of detector kinds. The module of a kind is imported when it is needed."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from core.detectors.network import NetworkDetector
 
-# name -> the module that holds it as `KIND`
+# name -> the module that defines it as `KIND`
 KINDS: dict[str, str] = {
     "resnet": "core.detectors.resnet",
 }
@@ -18,19 +18,19 @@ KINDS: dict[str, str] = {
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of detector: how it is built from its manifest.
+    """A kind of detector, built from its manifest.
 
     Attributes:
         name: a key of `KINDS`.
-        told: what it is, in words, from its settings; raises ValueError where these cannot be.
-        build: its network with any weights, from its settings.
-        wrap: (network, what its manifest says, temperature=, manifest=, device=) -> the detector.
-        shapes: weights that must have these shapes before a network is built for them.
-        is_halved: (weight, its name) -> whether the file keeps it in float16.
+        describe: settings -> a description in words; raises ValueError for impossible settings.
+        build: settings -> the network, with any weights.
+        wrap: (network, `About`, temperature=, manifest=, device=) -> the detector.
+        shapes: settings -> shapes of weights to check before the network is built.
+        is_halved: (weight, its name) -> whether the file stores it as float16.
     """
 
     name: str
-    told: Callable[[Mapping[str, Any]], str]
+    describe: Callable[[Mapping[str, Any]], str]
     build: Callable[[Mapping[str, Any]], "nn.Module"]
     wrap: "Callable[..., NetworkDetector]"
     shapes: Callable[[Mapping[str, Any]], Mapping[str, tuple[int, ...]]] = lambda _config: {}
@@ -38,7 +38,7 @@ class Kind:
 
 
 def find_kind(name: str) -> Kind:
-    """The kind of this name.
+    """Return the kind of this name.
 
     Raises:
         ValueError: there is none.

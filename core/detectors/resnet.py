@@ -1,4 +1,4 @@
-"""The paper's modified ResNet-18 as a detector, with a fused fast path and the margin map from the pass itself."""
+"""The paper's modified ResNet-18 as a detector, with a fused fast path and margin maps at no extra cost."""
 
 from collections.abc import Mapping
 from copy import deepcopy
@@ -15,23 +15,22 @@ from torchvision.models.resnet import BasicBlock, ResNet
 from core.detectors.capabilities import Capability
 from core.detectors.classes import Classes
 from core.detectors.detector import Pass, Progress
+from core.detectors.manifest import OLD_SIDE
 from core.detectors.network import CPU, NetworkDetector
 from core.detectors.preprocessing import Channels, Preprocessing
 from core.detectors.registry import Kind
 
-# what the paper's network was made for
-SIDE = 32
 STAGES = ("layer1", "layer2", "layer3", "layer4")
 LEVELS = ("fc", *reversed(STAGES), "conv1")
 _PARTS = {level: (level,) for level in LEVELS} | {"conv1": ("conv1", "bn1")}
 
 
 def build_network(width: int = 64, *, seed: int | None = None) -> ResNet:
-    """torchvision's ResNet-18 for 32 x 32 pixels: `conv1` 3x3 with stride 1, no max-pooling, two outputs.
+    """Build torchvision's ResNet-18 for 32 x 32 pixels: `conv1` 3x3 with stride 1, no max-pooling, two outputs.
 
     Args:
-        width: channels of the first stage; the paper's is 64, the last stage has 8 * width.
-        seed: seeds the initial weights without touching torch's global generator.
+        width: channels of the first stage, 64 in the paper; the last stage has 8 * width.
+        seed: of the initial weights; torch's global generator is not touched.
 
     Raises:
         ValueError: a width below 1.
@@ -51,7 +50,7 @@ def build_network(width: int = 64, *, seed: int | None = None) -> ResNet:
                 setattr(network, f"layer{stage}", _halving_stage(width * 2 ** (stage - 1)))
             network.fc = nn.Linear(8 * width, 2)
         for module in network.modules():
-            # torchvision's own initialisation, for the layers that replaced its
+            # torchvision's own initialisation, for the replaced layers
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
     return network
@@ -64,14 +63,14 @@ def _halving_stage(width: int) -> nn.Sequential:
 
 
 class ResNetDetector(NetworkDetector):
-    """The paper's network; its last stage is followed by a mean and one linear layer, so a pass has its map in it.
+    """The paper's network. A mean and one linear layer follow its last stage, so a forward pass contains the map.
 
     Args:
         network: from `build_network`.
         width: channels of its first stage.
         mean, std: normalisation of pixels in 0..1, a value a channel.
         temperature, manifest, device, batch_size, target_layer: see `NetworkDetector`.
-        preprocessing: in the place of `mean`, `std` and 32 pixels a side.
+        preprocessing: instead of `mean`, `std` and 32 pixels a side.
         classes: which of the two outputs is FAKE.
     """
 
@@ -96,7 +95,7 @@ class ResNetDetector(NetworkDetector):
         self.width = width
         super().__init__(
             network,
-            preprocessing or Preprocessing(SIDE, mean=mean, std=std),
+            preprocessing or Preprocessing(OLD_SIDE, mean=mean, std=std),
             classes or Classes(),
             config={"width": width},
             target_layer=target_layer,
@@ -109,12 +108,12 @@ class ResNetDetector(NetworkDetector):
 
     @property
     def capabilities(self) -> frozenset[Capability]:
-        """Everything; the instant map only where the last stage is the target layer."""
+        """All capabilities; the instant map only where the last stage is the target layer."""
         return frozenset(Capability) if self._instant else super().capabilities
 
     @property
     def bias(self) -> float | None:
-        """b_REAL - b_FAKE, what a margin map's mean lacks to be the margin."""
+        """b_REAL - b_FAKE, the margin minus the mean of a margin map."""
         return float(self._direction(self.network.fc.bias)) if self._instant else None
 
     @property
@@ -123,7 +122,7 @@ class ResNetDetector(NetworkDetector):
         return LEVELS
 
     def randomised(self, level: str, *, seed: int) -> "ResNetDetector":
-        """A detector with everything from the classifier down to `level` drawn anew; this one is not touched."""
+        """Return a copy with random weights from the classifier down to `level`."""
         fresh, network = _fresh(self.width, seed), deepcopy(self.network)
         for upper in LEVELS[: LEVELS.index(level) + 1]:
             for part in _PARTS[upper]:
@@ -142,7 +141,7 @@ class ResNetDetector(NetworkDetector):
     def full_pass(
         self, pixels: NDArray[np.uint8], *, batch_size: int | None = None, progress: Progress | None = None
     ) -> Pass:
-        """Logits, pooled features and the signed margin map of N images at the cost of one forward pass each."""
+        """Compute logits, pooled features and margin maps at the cost of one forward pass."""
         if not self._instant:
             return super().full_pass(pixels, batch_size=batch_size, progress=progress)
         classifier = self.network.fc
@@ -152,7 +151,7 @@ class ResNetDetector(NetworkDetector):
             activations = self._fused.activations(batch)
             features = activations.mean(dim=(2, 3))
             logits = self._grouped(classifier(features))
-            # NHWC @ (C,) is a matrix product on memory as it lies
+            # NHWC @ (C,) is a matrix product without a copy
             parts.append((logits, features, activations.permute(0, 2, 3, 1) @ direction))
         if not parts:
             shapes = ((0, 2), (0, self.channels), (0, *self.layers[self.target_layer]))
@@ -164,7 +163,7 @@ class ResNetDetector(NetworkDetector):
         return self.target_layer == STAGES[-1]
 
     def _direction(self, classifier: Tensor) -> Tensor:
-        """What of the classifier's weights or biases speaks for REAL."""
+        """Subtract FAKE's row of the classifier's weights or biases from REAL's."""
         return classifier[self.classes.real_outputs[0]] - classifier[self.classes.fake_outputs[0]]
 
     def _forward(self, inputs: Tensor) -> Tensor:
@@ -174,7 +173,7 @@ class ResNetDetector(NetworkDetector):
         # each stage but the first halves the size, rounded up
         positions = {name: -(-self.side // 2**number) for number, name in enumerate(STAGES)}
         if wanted is not None and wanted not in positions:
-            raise ValueError(f"its layers are {', '.join(positions)}, and {wanted!r} is none of them")
+            raise ValueError(f"its layers are {', '.join(positions)}, not {wanted!r}")
         if len(self.classes.names) != 2:
             raise ValueError(f"its network has two outputs and {len(self.classes.names)} classes")
         self.channels = self.width * 2 ** STAGES.index(wanted or STAGES[-1])
@@ -183,13 +182,13 @@ class ResNetDetector(NetworkDetector):
 
 @lru_cache(maxsize=1)
 def _fresh(width: int, seed: int) -> nn.Module:
-    """New weights, which the levels of one random detector share."""
+    """Build random weights, shared by all levels of one randomised detector."""
     network: nn.Module = build_network(width, seed=seed)
     return network
 
 
 class FusedNetwork(nn.Module):
-    """The same function as a ResNet in evaluation mode, with each batch normalisation folded into its convolution."""
+    """A ResNet in evaluation mode with each batch normalisation folded into its convolution."""
 
     def __init__(self, network: ResNet) -> None:
         super().__init__()
@@ -199,12 +198,12 @@ class FusedNetwork(nn.Module):
         self.fc = network.fc
 
     def activations(self, inputs: Tensor) -> Tensor:
-        """(N, 3, S, S) to layer4's (N, 8 * width, S / 8, S / 8)."""
+        """Map (N, 3, S, S) to layer4's (N, 8 * width, S / 8, S / 8)."""
         activations: Tensor = self.blocks(self.stem(inputs))
         return activations
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """(N, 3, S, S) to logits (N, 2)."""
+        """Map (N, 3, S, S) to logits (N, 2)."""
         logits: Tensor = self.fc(self.activations(inputs).mean(dim=(2, 3)))
         return logits
 
@@ -223,14 +222,14 @@ class _FusedBlock(nn.Module):
 
 
 def fuse_batch_norm(network: ResNet) -> FusedNetwork:
-    """A faster copy of `network` for passes that need neither gradients nor hooks."""
+    """Return a faster copy of `network` for passes that need neither gradients nor hooks."""
     fused = FusedNetwork(network).eval().requires_grad_(False)
     fused.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return fused
 
 
 def round_to_float16(network: nn.Module) -> None:
-    """Round convolution and classifier weights to float16 in place, so that what ships is what was measured.
+    """Round convolution and classifier weights to float16 in place, so that the shipped weights are the measured ones.
 
     Batch-normalisation statistics stay float32: they are few, and small variances vanish in float16.
 
@@ -259,8 +258,8 @@ def _width(config: Mapping[str, Any]) -> int:
 
 KIND = Kind(
     name=ResNetDetector.kind,
-    told=lambda config: f"width-{_width(config)} detector",
-    # looked at before memory for a network of that width is taken
+    describe=lambda config: f"width-{_width(config)} detector",
+    # checked before memory for a network of that width is allocated
     shapes=lambda config: {
         "conv1.weight": (_width(config), 3, 3, 3),
         "layer4.1.conv2.weight": (8 * _width(config), 8 * _width(config), 3, 3),

@@ -1,4 +1,4 @@
-"""Detectors on disk: manifest, weights as safetensors, model card. Nothing of what is read is ever executed."""
+"""Detectors on disk: manifest, weights as safetensors, model card. Nothing that is read is ever executed."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +14,7 @@ from core.detectors.network import NetworkDetector
 from core.detectors.registry import Kind, find_kind
 from core.detectors.weights import COUNTER
 from core.runs.validation import read_detector_manifest
-from core.storage import MANIFEST, ContractError, read_folder, write_folder
+from core.system.folders import MANIFEST, ContractError, read_folder, write_folder
 
 KIND = "detector"
 
@@ -24,13 +24,13 @@ def save_detector(path: Path, detector: NetworkDetector, *, model_card: str, rep
 
     Args:
         path: the folder; its last part becomes the detector's name.
-        detector: of a kind that keeps weights in float16 it must have been rounded to them.
+        detector: already rounded to float16 if its kind stores weights so.
         model_card: Markdown.
         replace: overwrite an existing folder.
 
     Raises:
-        TakenError: the folder exists and is not to be replaced.
-        WriteError: it could not be written; nothing is left half done.
+        TakenError: the folder exists and `replace` is false.
+        WriteError: the folder could not be written; nothing is left half done.
     """
     kind = find_kind(detector.kind)
     tensors = {
@@ -42,7 +42,7 @@ def save_detector(path: Path, detector: NetworkDetector, *, model_card: str, rep
         **detector.manifest,
         "name": path.name,
         "parameters": sum(parameter.numel() for parameter in detector.network.parameters()),
-        **detector.about.said(),
+        **detector.about.as_manifest(),
         "weights_sha256": detector.sha256,
     }
     files = {
@@ -56,8 +56,7 @@ def load_detector(path: Path, *, device: str = "auto") -> NetworkDetector:
     """Read a detector from its folder.
 
     Raises:
-        ContractError: a file is missing, changed, or of another network than the manifest says, or the manifest claims
-            other weights.
+        ContractError: a file is missing, changed, or does not fit the manifest.
         ValueError: there is no such device here.
     """
     read_detector_manifest(path)
@@ -65,21 +64,21 @@ def load_detector(path: Path, *, device: str = "auto") -> NetworkDetector:
     about = describe(path, manifest)
     try:
         kind = find_kind(about.kind)
-        told = kind.told(about.config)
+        words = kind.describe(about.config)
     except ValueError as error:
         raise ContractError(f"{path / MANIFEST} describes no detector that is known here ({error})") from None
     file = path / WEIGHTS
     tensors = {name: torch.from_numpy(values) for name, values in read_weights(path, manifest).items()}
-    _check_weights(file, tensors, kind, about, told)
+    _check_weights(file, tensors, kind, about, words)
     network = kind.build(about.config)
     try:
         network.load_state_dict({name: tensor.float() for name, tensor in tensors.items()}, strict=False)
     except RuntimeError:
-        raise ContractError(f"{file} does not hold the weights of a {told}; restore it") from None
+        raise ContractError(f"{file} does not hold the weights of a {words}; restore it") from None
     missing = {name for name in network.state_dict() if not name.endswith(COUNTER)} ^ set(tensors)
     if missing:
         raise ContractError(f"{file} lacks or adds {sorted(missing)[0]}; restore it or train the detector again")
-    # a name is a folder's: what a manifest claims may be another detector's
+    # the folder gives the name: a manifest may claim another detector's
     named, chosen = {**manifest, "name": path.absolute().name}, pick_device(device)
     try:
         detector = kind.wrap(network, about, temperature=about.temperature, manifest=named, device=chosen)
@@ -89,11 +88,11 @@ def load_detector(path: Path, *, device: str = "auto") -> NetworkDetector:
     return detector
 
 
-def _check_weights(file: Path, tensors: Mapping[str, Tensor], kind: Kind, about: About, told: str) -> None:
-    """Refuse weights that are not finite or of another network, before memory for the network is taken."""
+def _check_weights(file: Path, tensors: Mapping[str, Tensor], kind: Kind, about: About, words: str) -> None:
+    """Refuse weights that are not finite or of another network, before memory for the network is allocated."""
     expected = kind.shapes(about.config)
     if any(name in tensors and tuple(tensors[name].shape) != shape for name, shape in expected.items()):
-        raise ContractError(f"{file} does not hold the weights of a {told}; restore it")
+        raise ContractError(f"{file} does not hold the weights of a {words}; restore it")
     for name in expected:
         if name not in tensors:
             raise ContractError(f"{file} lacks or adds {name}; restore it or train the detector again")

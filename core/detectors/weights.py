@@ -1,24 +1,24 @@
-"""The weights of any network: their hash, and drawing them anew part by part."""
+"""The weights of any network: hashing them, and randomising them part by part."""
 
 import torch
 from torch import nn
 
 from core.detectors.identity import hash_weights
 
-# batch normalisation counts its batches; no answer depends on the count, so it is neither kept nor hashed
+# batch normalisation's counter affects no answer, so it is neither stored nor hashed
 COUNTER = "num_batches_tracked"
 
 
 def weights_sha256(network: nn.Module) -> str:
-    """sha256 over the names and values of a network's state, see `core.detectors.identity.hash_weights`."""
+    """Hash the names and values of a network's state, see `core.detectors.identity.hash_weights`."""
     state = sorted((name, tensor) for name, tensor in network.state_dict().items() if not name.endswith(COUNTER))
     return hash_weights((name, tensor.detach().float().cpu().numpy()) for name, tensor in state)
 
 
-def draw_anew(part: nn.Module, *, seed: int) -> None:
-    """Give every weight of a module a new initial value, without touching torch's global generator.
+def reinitialise(part: nn.Module, *, seed: int) -> None:
+    """Reinitialise every weight of a module without touching torch's global generator.
 
-    Weights that no module's own initialisation covers are drawn from a normal distribution as wide as they were.
+    Weights not covered by a module's own initialisation are drawn from a normal distribution of their present spread.
     """
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(seed % 2**63)
@@ -35,7 +35,7 @@ def draw_anew(part: nn.Module, *, seed: int) -> None:
 
 
 def parts_of(network: nn.Module) -> dict[str, nn.Module]:
-    """The modules with weights that a network is a row of, in their order: its children, or those of its only child."""
+    """Return a network's consecutive modules that have weights: its children, or those of an only child."""
     found: dict[str, nn.Module] = {}
     for name, child in network.named_children():
         if any(True for _ in child.parameters()):

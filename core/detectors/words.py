@@ -1,18 +1,18 @@
-"""Plain words for parts of networks. Needs no torch."""
+"""Plain words for networks and their layers. Needs no torch."""
 
 from core.detectors.manifest import About
 
-# what kinds are called that people know
+# established names of kinds
 KINDS = {"resnet": "ResNet-18"}
 # of the paper's network
 STAGES = {f"layer{stage}": f"stage {stage}" for stage in range(1, 5)}
 
 
 def layer_words(name: str) -> str:
-    """What a layer is called on a page: the module's own name where nothing better is known."""
+    """Return a layer's name for a page; the module's own name where there is nothing better."""
     return STAGES.get(name, name)
 
 
 def network_words(about: About) -> str:
-    """A detector's network in a few words: its kind and the settings that it was built with."""
+    """Describe a detector's network in a few words: its kind and settings."""
     return ", ".join([KINDS.get(about.kind, about.kind), *(f"{key} {value}" for key, value in about.config.items())])

@@ -74,7 +74,7 @@ def without(spectra: Spectra, rings: Ring) -> NDArray[np.uint8]:
     return images_of(spectra * (~rings).astype(np.float32)[..., None])
 
 
-def drained_elsewhere(spectra: Spectra, rings: Ring) -> NDArray[np.uint8]:
+def attenuated_elsewhere(spectra: Spectra, rings: Ring) -> NDArray[np.uint8]:
     """The control of `without`: as much energy as the ring holds is taken from all other rings, in equal parts.
 
     The coefficients outside the ring, but for the mean, shrink by one factor an image. Where they hold less energy than

@@ -39,7 +39,7 @@ def saturated(pixels: Pixels, factor: float) -> Pixels:
     return _mixed(pixels, factor * np.eye(3) + (1 - factor) * np.outer(np.ones(3), LUMA))
 
 
-def hue_turned(pixels: Pixels, degrees: float) -> Pixels:
+def hue_rotated(pixels: Pixels, degrees: float) -> Pixels:
     """Every hue turned by `degrees` in the plane of equal luma, as on an analogue television (YIQ)."""
     to_yiq = np.array([LUMA, [0.595716, -0.274453, -0.321263], [0.211456, -0.522591, 0.311135]])
     cos, sin = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))

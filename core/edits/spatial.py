@@ -56,7 +56,7 @@ def shuffled(pixels: Pixels, block: int, orders: NDArray[np.integer]) -> Pixels:
     return image_of(moved, pixels)
 
 
-def turned_in_blocks(pixels: Pixels, block: int) -> Pixels:
+def rotated_in_blocks(pixels: Pixels, block: int) -> Pixels:
     """Each block turned upside down in its own place: the seams of `shuffled` on all four sides of a block, and every
     block where it was. (Mirrored left to right, blocks would still fit those above and below.)"""
     return image_of(blocks_of(pixels, block)[:, :, ::-1, ::-1], pixels)
@@ -77,7 +77,7 @@ def mirrored(pixels: Pixels) -> Pixels:
     return np.ascontiguousarray(pixels[:, :, ::-1])
 
 
-def turned(pixels: Pixels, quarters: int) -> Pixels:
+def rotated(pixels: Pixels, quarters: int) -> Pixels:
     """Turned by so many quarter turns against the clock."""
     return np.ascontiguousarray(np.rot90(pixels, quarters, axes=(1, 2)))
 

@@ -12,6 +12,11 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.stats import rankdata
 
+from core.explainers.explanation import Explanation
+from core.explainers.lime.segmentation import grid
+
+# cells along each side where neither explanation has regions of its own
+CELLS = 8
 TOP = 0.25
 # maps agree beyond chance where at most this share of other images' maps agree as well
 LEVEL = 0.05
@@ -50,6 +55,24 @@ class Agreement:
     def beyond_chance(self) -> bool | None:
         """Whether so few of them do that it is this image's own agreement; None where there are too few to tell."""
         return self.rank_share <= LEVEL if enough(self.others) else None
+
+
+def agreement_of(first: Explanation, second: Explanation, *, others: Values | None = None) -> Agreement:
+    """Compare two explanations of one image, whatever methods they are by.
+
+    Args:
+        first, second: with maps, which are positive for REAL. Places are the regions of the first that has any, or the
+            cells of a grid.
+        others: float (M, h, w), maps by the second's method, positive for REAL, of other images in the same cell.
+
+    Raises:
+        ExplanationError: one of them has no map.
+    """
+    found = (one.regions for one in (first, second) if one.regions is not None)
+    regions = next(found, None)
+    if regions is None:
+        regions = grid(*first.image.shape[:2], rows=CELLS, columns=CELLS)
+    return agreement(first.map, second.map, segments=regions, others=others)
 
 
 def agreement(

@@ -1,144 +1,34 @@
-"""What must be said with an explanation: how much it rests on, and why it shows one colour or nothing at all."""
-
-from collections.abc import Callable
+"""Diagnostics of any map: does it point anywhere, and does it show both classes?"""
 
 import numpy as np
 from numpy.typing import NDArray
 
-from core.edits.masking import Fill, mask_batch
-from core.explainers.results import CamHealth, ClassName, LimeHealth, LimeSettings, OneColour
+from core.explainers.explanation import ClassName, Diagnostics, OneColour
 
-Margins = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
-FILL_NAMES: dict[Fill, str] = {
-    "mean": "their mean colour",
-    "blur": "a blurred copy",
-    "black": "black",
-    "texture": "their own shuffled texture",
-}
-# one direction holds this share of all movement: "every segment the same way"
-SAME_WAY = 0.9
 # a map whose values differ by less than this share of the largest points nowhere
 FLAT = 0.1
-# so many segments are filled alone to judge a fill; with fewer there is no habit to tell from chance
-MIN_PROBES, MAX_PROBES = 5, 24
 
 
-def lime_health(
-    *,
-    settings: LimeSettings,
-    segments: NDArray[np.int32],
-    decisions: NDArray[np.int8],
-    samples: int,
-    distinct: int,
-    r2: float,
-    filled_alone: Callable[[Fill, Fill], tuple[float, float]] | None,
-) -> LimeHealth:
-    """The health of a LIME explanation.
+def map_diagnostics(values: NDArray[np.floating], *, one_sided: ClassName | None = None) -> Diagnostics:
+    """The diagnostics of a map of values: zero, flat, of one sign, or none of these.
 
     Args:
-        settings: how it was made.
-        segments: int32 (32, 32).
-        decisions: int8 (S,), 1, -1 or 0 a segment.
-        samples: drawn so far; `distinct` of them were run.
-        r2: weighted R squared of the surrogate.
-        filled_alone: `movement` for two named fills, asked only where one colour wants a cause; None leaves the
-            question of the fill open.
+        values: float (h, w), positive for REAL.
+        one_sided: the only class that the method can show, None where it can show both.
     """
-    count = len(decisions)
-    area = float(np.isin(segments, np.flatnonzero(decisions)).mean())
-    cause, sentence = _one_colour(settings, decisions, filled_alone)
-    # SLIC and the grid take the number for an aim; quickshift takes none
-    aim = f" (of {settings.n_segments} aimed at)" if settings.segmentation != "quickshift" else ""
-    found = (
-        f"{count} segment{'s' if count > 1 else ''}{aim}, {distinct} different versions of the image in {samples} "
-        f"samples; the surrogate explains {max(r2, 0):.0%} of what the detector did, and {area:.0%} of the area is "
-        "decided."
-    )
-    return LimeHealth(count, samples, distinct, r2, area, cause, f"{found} {sentence}".strip())
-
-
-def _one_colour(
-    settings: LimeSettings,
-    decisions: NDArray[np.int8],
-    filled_alone: Callable[[Fill, Fill], tuple[float, float]] | None,
-) -> tuple[OneColour | None, str]:
-    signs = set(decisions[decisions != 0].tolist())
-    if len(decisions) == 1:
-        return "one segment", (
-            "One colour only: the segmentation found one segment, so there is one number to colour; choose SLIC or the "
-            "grid."
-        )
-    if not signs:
-        return "nothing decided", (
-            "No colour: no segment's effect is both clear of sampling error and worth naming; draw more samples or ask "
-            "for fewer segments."
-        )
-    if len(signs) == 2:
-        return None, ""
-    one_sign = "One colour only: every decided segment speaks the same way"
-    if len(decisions) < MIN_PROBES:
-        return "one sign", f"{one_sign}, which {len(decisions)} segments often do by chance; ask for more."
-    if filled_alone is None:
-        return "one sign", one_sign + "."
-    other: Fill = "texture" if settings.fill != "texture" else "mean"
-    own, elsewhere = filled_alone(settings.fill, other)
-    # filling moves the margin, so towards FAKE means that what is seen there speaks for REAL
-    side, less = ("REAL", "FAKE") if own > 0 else ("FAKE", "REAL")
-    measured = (
-        f"covered one at a time with {FILL_NAMES[settings.fill]}, segments move the verdict towards {side} with "
-        f"{_toward(own, own):.0%} of all movement, with {FILL_NAMES[other]} {_toward(elsewhere, own):.0%}"
-    )
-    throughout = abs(own) >= 2 * SAME_WAY - 1
-    if throughout and elsewhere * np.sign(own) < 2 * SAME_WAY - 1:
-        return "fill", f"One colour only, and the fill is the cause: {measured}. Try {FILL_NAMES[other]}."
-    if throughout:
-        return "one sign", (
-            f"{one_sign}: covering nearly any part makes the image look less {less}, so the colour cannot say where "
-            f"({measured})."
-        )
-    return "one sign", f"{one_sign} ({measured})."
-
-
-def _toward(balance: float, direction: float) -> float:
-    """The share of all movement in one direction, from the balance (-1 to 1) of both."""
-    return 0.5 * (1 + balance * (1 if direction > 0 else -1))
-
-
-def movement(
-    margins: Margins, image: NDArray[np.uint8], segments: NDArray[np.int32], *, fills: tuple[Fill, Fill], seed: int
-) -> tuple[float, float]:
-    """Which way each of two fills moves the margin when segments (up to `MAX_PROBES`) are filled one at a time.
-
-    Returns:
-        For each fill, the sum of the movements over the sum of their sizes: 1 where each is towards REAL, -1 where each
-        is towards FAKE.
-    """
-    count = int(segments.max()) + 1
-    chosen = np.unique(np.linspace(0, count - 1, min(count, MAX_PROBES)).round().astype(int))
-    keep = np.ones((len(chosen) + 1, count), bool)
-    keep[np.arange(len(chosen)), chosen] = False
-    batches = [mask_batch(image, segments, keep=keep, fill=fill, seed=seed) for fill in fills]
-    found = margins(np.concatenate(batches)).astype(np.float64).reshape(2, -1)
-    moved = found[:, :-1] - found[:, -1:]
-    total = np.abs(moved).sum(axis=1)
-    balance = np.divide(moved.sum(axis=1), total, out=np.zeros(2), where=total > 0)
-    return float(balance[0]), float(balance[1])
-
-
-def cam_health(values: NDArray[np.float32], *, signed: bool, toward: ClassName) -> CamHealth:
-    """The health of a class activation map: flat, of one sign, or neither."""
-    largest = float(np.abs(values).max())
+    largest = float(np.abs(values).max(initial=0))
     if largest == 0:
-        return CamHealth(True, True, "The map is zero everywhere: at this stage nothing speaks for the target.")
-    flat = float(np.ptp(values)) < FLAT * largest
+        return Diagnostics("The map is zero everywhere: nothing in it speaks for the target.", "zero", {"spread": 0.0})
+    spread = float(np.ptp(values)) / largest
+    flat = spread < FLAT
     one_signed = bool((values >= 0).all() or (values <= 0).all())
     sentences = []
     if flat:
         sentences.append("The map is almost the same everywhere, so it points at no place.")
-    if signed and one_signed:
-        other: ClassName = "FAKE" if toward == "REAL" else "REAL"
-        side = toward if values.max() > 0 else other
+    if one_sided is not None:
+        sentences.append(f"This method shows only what speaks for {one_sided}, never what speaks against it.")
+    elif one_signed:
+        side = "REAL" if values.max() > 0 else "FAKE"
         sentences.append(f"Every position speaks for {side}; the map shows only where it does so more.")
-    if not signed:
-        sentences.append(f"This method shows only what speaks for {toward}, never what speaks against it.")
-    return CamHealth(flat, one_signed, " ".join(sentences))
+    cause: OneColour = "flat" if flat else "one-sided" if one_sided else "one sign" if one_signed else ""
+    return Diagnostics(" ".join(sentences), cause, {"spread": spread})

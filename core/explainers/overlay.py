@@ -112,18 +112,17 @@ def draw_edges(drawn: NDArray[np.uint8], segments: NDArray[np.integer]) -> NDArr
     return lined
 
 
-def orient(values: Values, *, toward: str, verdict: str, palette: Palette) -> Values:
+def orient(values: Values, *, verdict: str, palette: Palette) -> Values:
     """`values` with the sign the palette wants: positive for REAL ("class") or for the verdict ("paper").
 
     Args:
-        values: positive speaks for `toward`.
-        toward: "REAL" or "FAKE".
+        values: positive speaks for REAL.
         verdict: what the detector calls the image, "REAL" or "FAKE".
         palette: "class" or "paper".
     """
     if palette not in PALETTES:
         raise ValueError(f"palette must be one of {', '.join(PALETTES)}, not {palette!r}")
-    return values if toward == ("REAL" if palette == "class" else verdict) else -values
+    return values if palette == "class" or verdict == "REAL" else -values
 
 
 def common_scale(maps: Iterable[Values]) -> float:

@@ -1,31 +1,32 @@
 """Explanations kept: `.npz` for programs, PNG for slides."""
 
 import json
-from dataclasses import asdict, dataclass, fields, is_dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from core.explainers.explanation import Explanation
 from core.explainers.overlay import common_scale, draw_edges, draw_map, draw_overlay, orient
-from core.explainers.results import CamResult, LimeResult
+from core.explainers.registry import find_explainer
+from core.explainers.settings import to_json
 from core.images.decoding import encode_png
 from core.images.palette import OPACITY, Palette
-from core.storage import write_bytes_atomically
+from core.system.atomic import write_bytes_atomically
 
 SIZE = 384
-Result = LimeResult | CamResult
 
 
 @dataclass(frozen=True)
 class Style:
-    """How a result is drawn, on a page and in every file that is made of it.
+    """How an explanation is drawn, on a page and in every file that is made of it.
 
     Attributes:
         palette: "class" or "paper".
         opacity: of the map over the image, 0 to 1.
-        smooth: blend between a class activation map's positions.
+        smooth: blend between a map's positions; maps of regions have edges, and stay as they are.
         scale: the value drawn in full colour; the map's own largest when None.
     """
 
@@ -38,24 +39,41 @@ class Style:
 DEFAULT = Style()
 
 
-def save_npz(path: Path, result: Result) -> None:
-    """Write every array of a result under its name, and the rest as JSON text under "about"; no pickles.
+def save_npz(path: Path, explanation: Explanation) -> None:
+    """Write every array of an explanation under its name, and the rest as JSON text under "about"; no pickles.
 
     Raises:
         OSError: the folder cannot be written; nothing half-written stays.
+        ValueError: a number in it is not finite where JSON has to hold it.
     """
-    named = {field.name: getattr(result, field.name) for field in fields(result)}
-    arrays = {name: value for name, value in named.items() if isinstance(value, np.ndarray)}
-    others = {
-        name: asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
-        for name, value in named.items()
-        if name not in arrays
+    parts = explanation.parts
+    arrays: dict[str, Any] = {"image": explanation.image}
+    if explanation.values is not None:
+        arrays["values"] = explanation.values
+    if explanation.undecided is not None:
+        arrays["undecided"] = explanation.undecided
+    if parts is not None:
+        arrays |= {"weights": parts.weights, "low": parts.low, "high": parts.high, "decisions": parts.decisions}
+        arrays["labels"] = np.array(parts.labels)
+        if parts.regions is not None:
+            arrays["regions"] = parts.regions
+    about = {
+        "method": explanation.method,
+        "title": find_explainer(explanation.method).title,
+        "settings": to_json(explanation.settings),
+        "verdict": explanation.verdict,
+        "margin": explanation.margin,
+        "p_real": explanation.p_real,
+        "unit": explanation.unit,
+        "one_sided": explanation.one_sided,
+        "done": explanation.done,
+        "diagnostics": asdict(explanation.diagnostics),
+        "provenance": asdict(explanation.provenance),
     }
-    about = {"kind": type(result).__name__, "verdict": result.verdict, **others}
+    arrays["about"] = np.array(json.dumps(about, allow_nan=False))
 
     def write(temporary: Path) -> None:
         with temporary.open("wb") as file:
-            arrays["about"] = np.array(json.dumps(about, allow_nan=False))
             np.savez_compressed(file, allow_pickle=False, **arrays)
 
     write_bytes_atomically(path, write)
@@ -75,21 +93,30 @@ def write_bytes(path: Path, data: bytes) -> None:
     write_bytes_atomically(path, write)
 
 
-def draw_result(
-    result: Result, size: int = SIZE, *, style: Style = DEFAULT, over_image: bool = True
+def scale_of(explanation: Explanation, style: Style = DEFAULT) -> float:
+    """The value that is drawn in full colour."""
+    return common_scale([explanation.map]) if style.scale is None else style.scale
+
+
+def draw_explanation(
+    explanation: Explanation, size: int = SIZE, *, style: Style = DEFAULT, over_image: bool = True
 ) -> NDArray[np.uint8]:
-    """A result as RGBA (size, size, 4): its map over its image, or alone; segments outlined, undecided ones hatched."""
-    values = orient(result.values, toward=result.toward, verdict=result.verdict, palette=style.palette)
+    """An explanation's map as RGBA (size, size, 4), over its image or alone; regions outlined, undecided ones hatched.
+
+    Raises:
+        ExplanationError: its method gives no map.
+    """
+    values = orient(explanation.map, verdict=explanation.verdict, palette=style.palette)
+    regions = explanation.regions
     drawing: dict[str, Any] = {
-        "scale": common_scale([values]) if style.scale is None else style.scale,
+        "scale": scale_of(explanation, style),
         "palette": style.palette,
-        # segments have edges, and stay as they are
-        "smooth": style.smooth and not isinstance(result, LimeResult),
-        "undecided": result.undecided if isinstance(result, LimeResult) else None,
+        "smooth": style.smooth and regions is None,
+        "undecided": explanation.undecided,
     }
     drawn = (
-        draw_overlay(result.image, values, size, opacity=style.opacity, **drawing)
+        draw_overlay(explanation.image, values, size, opacity=style.opacity, **drawing)
         if over_image
         else draw_map(values, size, **drawing)
     )
-    return draw_edges(drawn, result.segments) if isinstance(result, LimeResult) else drawn
+    return drawn if regions is None else draw_edges(drawn, regions)

@@ -1,33 +1,37 @@
-"""The map that a run has kept of each image, as an explanation: at hand at once, and without torch."""
+"""The map that a run keeps of each image, as an explanation: there at once, and without torch."""
 
 import numpy as np
 from numpy.typing import NDArray
 
-from core.explainers.diagnostics import cam_health
-from core.explainers.results import CamResult, CamSettings
+from core.explainers.cams import GRADCAM
+from core.explainers.diagnostics import map_diagnostics
+from core.explainers.explanation import Explanation, Provenance
 from core.runs.run import Run
 
 
-def stored_map(run: Run, row: int, image: NDArray[np.uint8]) -> CamResult:
-    """The margin map of one row: what `gradcam.explain_margin_map` gives, to float16.
+def is_kept_kind(explanation: Explanation) -> bool:
+    """Whether runs keep maps of just this kind, by this method with these settings."""
+    return (explanation.method, explanation.settings) == (GRADCAM.name, GRADCAM.settings())
+
+
+def stored_map(run: Run, row: int, image: NDArray[np.uint8]) -> Explanation:
+    """The margin map of one row: what Grad-CAM with its default settings gives, to float16.
 
     Args:
         run: with its maps.
         row: a position in its predictions.
-        image: uint8 (32, 32, 3), the row's picture.
+        image: uint8 (side, side, 3), the row's picture.
     """
     found = run.predictions.iloc[row]
     values = np.asarray(run.needed_maps[row], np.float32)
-    return CamResult(
+    return Explanation(
         image=image,
         margin=float(found["margin"]),
         p_real=float(found["p_real"]),
-        toward="REAL",
-        detector=run.manifest["detector"],
-        detector_sha256=run.manifest["detector_sha256"],
-        seconds=0.0,
-        settings=CamSettings(),
+        provenance=Provenance(run.manifest["detector"], run.manifest["detector_sha256"], 0.0),
+        method=GRADCAM.name,
+        settings=GRADCAM.settings(),
+        unit="margin",
+        diagnostics=map_diagnostics(values),
         values=values,
-        signed=True,
-        health=cam_health(values, signed=True, toward="REAL"),
     )

@@ -1,7 +1,7 @@
-"""The files of CIFAKE: what they are called, what they hold, and the .zip that they are kept in once they were checked.
+"""The files of CIFAKE: their names and checksums, and the .zip that holds them once they have been checked.
 
-Nothing is unpacked to disk. Names in an archive are looked up in a list, never joined to a path, and every file has to
-have the content that is known of it.
+Nothing is unpacked to disk. Names in an archive are looked up in a list, never joined to a path, and every file must
+have the known content.
 """
 
 import gzip
@@ -18,38 +18,39 @@ from typing import IO, NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from core.files import LIMITS, open_file
 from core.images.decoding import MAX_FILE_BYTES
-from core.images.image_set import CIFAR10, CLASSES, UNPACKED, DatasetError, Progress, fingerprint_of
-from core.storage import cache_dir
+from core.images.image_set import CIFAR10, DatasetError, Progress, fingerprint_of
+from core.images.labels import CLASSES
+from core.images.sources import UNPACKED
+from core.system.atomic import cache_dir
+from core.system.files import LIMITS, open_file
 
 CHECKSUMS = Path(__file__).parents[2] / "assets" / "cifake-checksums.npy"
-# of all 100,000 training and 20,000 test images, as the shipped detectors and runs state them
+# of all 100,000 training and 20,000 test images, as stated by the shipped detectors and runs
 FINGERPRINTS = MappingProxyType(
     {
         "test": "83868be77544ff1efca2eb4e7f3cac8b7c8db9ed1b1a215291b573b991d4dda3",
         "train": "1ff0fd722d07e774ad476bd811e1388a1873413fcaea407c185b3b9373250ad5",
     }
 )
-# folder -> first number, how many numbers, and their width; each number comes once in every category of CIFAR-10
+# folder -> first number, how many numbers, and their width; each number occurs once in every category of CIFAR-10
 NUMBERS = MappingProxyType(
     {"test/FAKE": (0, 1000, 1), "test/REAL": (0, 1000, 4), "train/FAKE": (1000, 5000, 4), "train/REAL": (0, 5000, 4)}
 )
-# CIFAKE takes 190 MB as a .tar; what unpacks to more is a bomb
+# CIFAKE takes 190 MB as a .tar; an archive that unpacks to far more is a bomb
 MAX_UNPACKED = 2**30
 STEP = 500
 NAMED = 3
-# every .zip of the same images has the same bytes
+# a fixed date, so that the same images give the same bytes
 WRITTEN_AT = (1980, 1, 1, 0, 0, 0)
 
 
 @dataclass(frozen=True)
 class KnownFiles:
-    """What an archive of CIFAKE has to hold.
+    """The files that an archive of CIFAKE must hold.
 
-    The checksums tell which file is wrong; that all are right is told by the fingerprints, which take in every byte.
+    Checksums show which file is wrong; the fingerprints, which depend on every byte, prove that all are right.
 
     Attributes:
         checksums: name, for instance "train/REAL/0000 (2).jpg" -> the first 16 bits of the file's sha256.
@@ -67,23 +68,23 @@ class _Member(NamedTuple):
 
 
 def fetched_path() -> Path:
-    """Where the .zip of CIFAKE is, or will be, once it has been fetched."""
+    """Return the path of CIFAKE's .zip, whether it has been fetched or not."""
     return cache_dir() / "cifake" / "cifake.zip"
 
 
 def is_fetched() -> bool:
-    """Whether the whole .zip is there; what was cut off by a failing disk is not."""
+    """Check whether the whole .zip is there; one cut off by a failing disk is not."""
     return zipfile.is_zipfile(fetched_path())
 
 
 def known_files() -> KnownFiles:
-    """The 120,000 files of CIFAKE."""
+    """Return the 120,000 files of CIFAKE."""
     checksums = np.load(CHECKSUMS, allow_pickle=False)
     return KnownFiles(dict(zip(cifake_names(), checksums.tolist(), strict=True)), dict(FINGERPRINTS))
 
 
 def cifake_names() -> Iterator[str]:
-    """The names of CIFAKE's files, in the order of the list of checksums."""
+    """Yield the names of CIFAKE's files, in the order of the list of checksums."""
     for folder, (first, count, width) in NUMBERS.items():
         for number in range(first, first + count):
             for category in range(1, len(CIFAR10) + 1):
@@ -91,28 +92,22 @@ def cifake_names() -> Iterator[str]:
 
 
 def checksum(digest: str) -> int:
-    """The first 16 bits of a sha256 that is given in hexadecimal digits."""
+    """Return the first 16 bits of a sha256 in hexadecimal digits."""
     return int(digest[:4], 16)
 
 
-def checksums_of(folder: Path) -> NDArray[np.uint16]:
-    """The list of checksums, uint16 (120,000,), of the genuine images in an unpacked folder."""
-    digests = (hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in cifake_names())
-    return np.fromiter(map(checksum, digests), np.uint16)
-
-
 def repack(archive: Path, target: Path, *, known: KnownFiles, sender: str, progress: Progress) -> None:
-    """Write the .zip of CIFAKE from an archive that came from elsewhere, checking every file.
+    """Write the .zip of CIFAKE from a downloaded archive, checking every file.
 
     Args:
         archive: .tar.gz or .zip, with {train,test}/{REAL,FAKE}/ in any folder.
-        target: of the .zip, whose members are called as in `known`.
-        known: what has to be in it.
-        sender: who the archive came from, for sentences.
+        target: path of the .zip, whose members are named as in `known`.
+        known: what it must hold.
+        sender: the server that sent the archive, for error messages.
         progress: called with (files checked, files).
 
     Raises:
-        DatasetError: the archive is none, is not whole, or its files are others; `target` is then to be thrown away.
+        DatasetError: not an archive, incomplete, or its files differ; the caller then discards `target`.
         OSError: `target` cannot be written.
     """
     digests: dict[str, str] = {}
@@ -153,10 +148,10 @@ def _named(names: list[str]) -> str:
 
 
 def _files(archive: Path, names: Collection[str], sender: str) -> Iterator[tuple[str, bytes]]:
-    """Name and content of each file that is looked for, once, in the archive's order; b"" for one that is too large.
+    """Yield the name and content of each wanted file once, in the archive's order; b"" for one that is too large.
 
     Raises:
-        DatasetError: the archive is none, or its reader gives up.
+        DatasetError: not an archive, or one that cannot be read to its end.
     """
     left = set(names)
     with open_file(archive, limit=LIMITS[".zip"]) as file:
@@ -168,7 +163,7 @@ def _files(archive: Path, names: Collection[str], sender: str) -> Iterator[tuple
             members = _zip_members(file)
         else:
             raise DatasetError(
-                f"What {sender} sent is no archive, perhaps the login page of a network; nothing of it was kept."
+                f"{sender} did not send an archive but perhaps a network's login page; nothing of it was kept."
             )
         try:
             for member in members:
@@ -185,7 +180,7 @@ def _files(archive: Path, names: Collection[str], sender: str) -> Iterator[tuple
 
 
 class _Bounded:
-    """An unpacked stream, read forwards, that ends in an error where it is no archive of small files any more."""
+    """A forward-only unpacked stream that fails where it can no longer be an archive of small files."""
 
     def __init__(self, stream: gzip.GzipFile) -> None:
         self._stream = stream
@@ -216,11 +211,11 @@ def _tar_members(file: IO[bytes]) -> Iterator[_Member]:
         stream = _Bounded(unpacked)
         with tarfile.open(fileobj=stream, mode="r:") as tar:  # type: ignore[call-overload]
             while (info := tar.next()) is not None:
-                # or it remembers all 120,000
+                # otherwise it remembers all 120,000
                 tar.members.clear()
                 if info.isreg() and (opened := tar.extractfile(info)):
                     yield _Member(info.name, info.size, opened.read)
-        # the checksum of the whole stands at its end
+        # gzip's checksum is at the end
         while stream.read(MAX_FILE_BYTES):
             pass
 
@@ -232,7 +227,7 @@ def _zip_members(file: IO[bytes]) -> Iterator[_Member]:
                 raise zipfile.BadZipFile("packed in a way that is not read here")
 
             def read(info: zipfile.ZipInfo = info) -> bytes:
-                # no more than it claims to hold
+                # a size bounds what is unpacked
                 with archive.open(info) as member:
                     return member.read(info.file_size)
 

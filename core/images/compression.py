@@ -1,4 +1,4 @@
-"""How an image file was compressed, in words that are equal where it was compressed alike."""
+"""Describe how an image file was compressed; equal descriptions mean equal compression."""
 
 import hashlib
 import io
@@ -13,15 +13,15 @@ Tables = tuple[tuple[int, ...], ...]
 
 
 def compression_of(data: bytes) -> str | None:
-    """Format, quantisation tables and chroma subsampling of a file, for instance "JPEG quality 75, 4:2:0".
+    """Describe a file's format, quantisation tables and chroma subsampling, for instance "JPEG quality 75, 4:2:0".
 
-    The quality is said where the tables are libjpeg's own; others are told apart by a hash. Only the header is read.
+    Tables that libjpeg writes are named by their quality, others by a hash. Only the header is read.
 
     Args:
         data: the bytes of a file that `core.images.decode` accepts.
 
     Returns:
-        None where the file is no image of an allowed format.
+        None where the file is not an image of an allowed format.
     """
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
@@ -43,7 +43,7 @@ def _tables(image: JpegImagePlugin.JpegImageFile) -> Tables:
 
 @lru_cache(maxsize=1)
 def _qualities() -> dict[Tables, int]:
-    """The tables that libjpeg writes at each quality, of colour and of grey images."""
+    """Map the tables that libjpeg writes for colour and grey images to their quality."""
     known: dict[Tables, int] = {}
     for quality in range(100, 0, -1):
         for mode in ("RGB", "L"):

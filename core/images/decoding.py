@@ -1,5 +1,6 @@
-"""Untrusted bytes in, a safe uint8 array out."""
+"""Decoding untrusted bytes to safe uint8 arrays, and encoding arrays."""
 
+import base64
 import contextlib
 import hashlib
 import io
@@ -13,15 +14,15 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 FORMATS = ("PNG", "JPEG", "WEBP")
 MAX_BYTES = 20 * 2**20
-# of a file in an image set: one of 32 x 32 pixels is far smaller, so more is a bomb or a mistake
+# per file of an image set: one of 32 x 32 pixels is far smaller, so more is a bomb or a mistake
 MAX_FILE_BYTES = 2**20
 MAX_PIXELS = 20_000_000
 # of files whose decoder takes twice as much memory a pixel
 MAX_COSTLY = 12_000_000
 MAX_SIDE = 16_384
-# a file has this many parts at most; a hostile one makes a reader step through millions
+# chunks or markers in a file; a hostile one makes a reader step through millions
 MAX_PARTS = 10_000
-# a progressive JPEG goes over its pixels once a scan: pixels x scans that are still decoded in time
+# pixels x scans of a progressive JPEG that can still be decoded in time
 MAX_SCANNED = 400_000_000
 # markers of a JPEG without a length, and those that end the coded pixels of a scan: all but stuffed zeros and restarts
 ALONE = re.compile(rb"\xff[\x01\xd0-\xd8]")
@@ -31,19 +32,12 @@ GREYS = {"L;2": 85, "L;4": 17}
 # rows that are converted at once
 STRIP = 256
 RESAMPLING = MappingProxyType(
-    {
-        "nearest": Image.Resampling.NEAREST,
-        "box": Image.Resampling.BOX,
-        "bilinear": Image.Resampling.BILINEAR,
-        "hamming": Image.Resampling.HAMMING,
-        "bicubic": Image.Resampling.BICUBIC,
-        "lanczos": Image.Resampling.LANCZOS,
-    }
+    {name: Image.Resampling[name.upper()] for name in ("nearest", "box", "bilinear", "hamming", "bicubic", "lanczos")}
 )
 
 
 class ImageError(ValueError):
-    """Bytes that are no image we accept; the message says what is wrong and what to do."""
+    """Bytes that are not an image we accept; the message says what is wrong and what to do."""
 
 
 def decode(data: bytes, *, formats: tuple[str, ...] = FORMATS, most_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
@@ -82,7 +76,7 @@ def decode(data: bytes, *, formats: tuple[str, ...] = FORMATS, most_pixels: int 
                         f"{most / 1e6:.3g} million in all{of_it} are read."
                     )
                 if width * height * scans > MAX_SCANNED:
-                    raise ImageError(f"The image is stored in {scans} passes, too many for its size; save it anew.")
+                    raise ImageError(f"The image is stored in {scans} passes, too many for its size; save it again.")
                 image.seek(0)
                 _scale_transparent(image)
                 image.load()
@@ -93,10 +87,10 @@ def decode(data: bytes, *, formats: tuple[str, ...] = FORMATS, most_pixels: int 
         names = ", ".join(formats)
         raise ImageError(f"The file is not an image that can be read here; use one of {names}.") from None
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
-        raise ImageError("The image would unpack to far more pixels than are read here; make it smaller.") from None
+        raise ImageError("The image would unpack to far more pixels than are read here; shrink it.") from None
     except (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, MemoryError, OverflowError) as error:
         # Pillow's plugins raise all of these on damaged input
-        raise ImageError(f"The image is damaged and cannot be decoded ({error}); save it anew.") from None
+        raise ImageError(f"The image is damaged and cannot be decoded ({error}); save it again.") from None
 
 
 def _check_parts(data: bytes) -> int:
@@ -105,7 +99,7 @@ def _check_parts(data: bytes) -> int:
     What follows the image's end, for instance the video of a motion photo, is no part of it.
 
     Raises:
-        ImageError: there are so many parts that stepping through them is what the file was made for.
+        ImageError: there are so many parts that the file must have been made to stall a reader.
     """
     if data.startswith(b"\x89PNG\r\n\x1a\n"):
         start = 8
@@ -132,7 +126,7 @@ def _check_parts(data: bytes) -> int:
                 start = found.start() if found else len(data)
     else:
         return 1
-    raise ImageError("The file has far more parts than an image needs and is not read; save it anew.")
+    raise ImageError("The file has far more parts than an image needs and is not read; save it again.")
 
 
 def _scale_transparent(image: Image.Image) -> None:
@@ -146,8 +140,8 @@ def _scale_transparent(image: Image.Image) -> None:
 
 
 def _to_rgb(image: Image.Image) -> NDArray[np.uint8]:
-    """uint8 (height, width, 3), a strip at a time: Pillow takes four bytes a pixel, and as many for every step."""
-    # broken EXIF, whatever it raises, is no reason to refuse sound pixels
+    """Convert to uint8 (height, width, 3) strip by strip: Pillow takes four bytes a pixel for every step."""
+    # broken EXIF is no reason to refuse sound pixels
     with contextlib.suppress(Exception):
         ImageOps.exif_transpose(image, in_place=True)
     width, height = image.size
@@ -182,7 +176,7 @@ def resize(image: NDArray[np.uint8], size: int, *, resampling: str = "bicubic") 
 
 
 def crop_square(image: NDArray[np.uint8], *, x: float = 0.5, y: float = 0.5, zoom: float = 1.0) -> NDArray[np.uint8]:
-    """The square crop whose side is the image's shorter side / `zoom`; `x` and `y` (0..1) place it."""
+    """Crop a square whose side is the image's shorter side / `zoom`; `x` and `y` (0..1) place it."""
     height, width = image.shape[:2]
     side = max(1, round(min(height, width) / max(zoom, 1.0)))
     left, top = (round(np.clip(t, 0, 1) * (extent - side)) for t, extent in ((x, width), (y, height)))
@@ -190,12 +184,18 @@ def crop_square(image: NDArray[np.uint8], *, x: float = 0.5, y: float = 0.5, zoo
 
 
 def pixels_sha256(pixels: NDArray[np.uint8]) -> str:
-    """What uint8 pixels of any shape are known by: the SHA-256 of their bytes, row by row, as 64 hexadecimal digits."""
+    """Hash uint8 pixels of any shape, row by row, to 64 hexadecimal digits of SHA-256."""
     return hashlib.sha256(np.ascontiguousarray(pixels).tobytes()).hexdigest()
 
 
 def encode_png(pixels: NDArray[np.uint8], *, scale: int = 1) -> bytes:
-    """PNG bytes of a (height, width, 3 or 4) uint8 array, each pixel enlarged to a crisp scale x scale square."""
+    """Encode a (height, width, 3 or 4) uint8 array as PNG, each pixel enlarged to a crisp scale x scale square."""
     buffer = io.BytesIO()
     Image.fromarray(pixels.repeat(scale, axis=0).repeat(scale, axis=1)).save(buffer, format="PNG")
     return buffer.getvalue()
+
+
+def data_url(content: NDArray[np.uint8] | bytes, *, mime: str = "image/png") -> str:
+    """Encode a picture as text that a browser shows; (height, width, 3 or 4) uint8 pixels become a PNG."""
+    data = content if isinstance(content, bytes) else encode_png(content)
+    return f"data:{mime};base64,{base64.b64encode(data).decode()}"

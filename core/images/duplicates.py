@@ -1,4 +1,4 @@
-"""Copies and near copies among images: equal pixels, and perceptual hashes (`imagehash`) confirmed by the pixels."""
+"""Copies and near copies: equal pixels, and perceptual hashes (`imagehash`) confirmed by the pixels."""
 
 import hashlib
 from collections.abc import Callable, Iterator
@@ -11,11 +11,11 @@ from PIL import Image
 
 from core.images.statistics import LUMA
 
-# hashes of 64 bits that differ in at most so many are looked at; an image's hash has 32 ones, so differences are even
+# bits in which candidates' 64-bit hashes may differ; every hash has 32 ones, so differences are even
 MAX_BITS = 8
-# and of those, the pairs whose luma agrees so well once brightness and contrast are made equal
+# the least correlation of luma that confirms a candidate
 MIN_CORRELATION = 0.9
-# below this many grey levels (standard deviation of luma) an image is flat, and flat images all look alike
+# grey levels (standard deviation of luma); below, an image is flat, and all flat images look alike
 MIN_CONTRAST = 4.0
 BANDS = 4
 CANDIDATES = 4_000_000
@@ -24,11 +24,11 @@ Say = Callable[[float], None]
 
 
 class Pairs(NamedTuple):
-    """Pairs of images, each once, P of them.
+    """P pairs of images, each listed once.
 
     Attributes:
-        left, right: intp (P,), positions, `left` the lower.
-        bits: int8 (P,), in how many of 64 bits their hashes differ.
+        left, right: intp (P,), positions; `left` is the lower one.
+        bits: int8 (P,), number of the 64 bits in which their hashes differ.
         correlation: float32 (P,), of their luma, -1 to 1.
         difference: float32 (P,), root mean square difference of their pixels, in grey levels.
     """
@@ -41,12 +41,12 @@ class Pairs(NamedTuple):
 
 
 def pixel_digests(pixels: NDArray[np.uint8]) -> NDArray[np.str_]:
-    """sha256 of each image's pixels, (N,) text: equal where every pixel is equal, whatever the files say."""
+    """Return the sha256 of each image's pixels, (N,) text; independent of how the files were encoded."""
     return np.array([hashlib.sha256(image.tobytes()).hexdigest() for image in pixels], dtype="U64")
 
 
 def perceptual_hashes(pixels: NDArray[np.uint8], *, say: Say | None = None) -> NDArray[np.uint64]:
-    """`imagehash.phash` of each image of a uint8 (N, side, side, 3) stack, as uint64 (N,)."""
+    """Return `imagehash.phash` of each image of a uint8 (N, side, side, 3) stack, as uint64 (N,)."""
     bits = np.zeros((len(pixels), 64), bool)
     for position, image in enumerate(pixels):
         bits[position] = imagehash.phash(Image.fromarray(image)).hash.ravel()
@@ -56,16 +56,16 @@ def perceptual_hashes(pixels: NDArray[np.uint8], *, say: Say | None = None) -> N
 
 
 def near_pairs(pixels: NDArray[np.uint8], hashes: NDArray[np.uint64], *, max_bits: int = MAX_BITS) -> Pairs:
-    """All pairs of images that show the same but for small changes; equal pixels are left out of them.
+    """Find all pairs of images that show the same with small changes; pairs with equal pixels are left out.
 
     Args:
-        pixels: uint8 (N, side, side, 3), best without copies.
+        pixels: uint8 (N, side, side, 3), preferably without copies.
         hashes: uint64 (N,), from `perceptual_hashes`.
-        max_bits: in how many bits hashes may differ, 0 to 7 bits a band of 16.
+        max_bits: number of bits in which hashes may differ, 0 to 31.
 
     Returns:
-        Pairs whose hashes are close and whose luma correlates by `MIN_CORRELATION` or more. Flat images have no hash
-        worth the name and are in no pair.
+        Pairs whose hashes are close and whose luma correlates by `MIN_CORRELATION` or more; flat images are in none,
+        because their hashes are arbitrary.
     """
     left, right, bits = close_hashes(hashes, max_bits=max_bits)
     found = [_compared(pixels, left[at : at + 4096], right[at : at + 4096]) for at in range(0, len(left), 4096)]
@@ -79,10 +79,10 @@ def near_pairs(pixels: NDArray[np.uint8], hashes: NDArray[np.uint64], *, max_bit
 def close_hashes(
     hashes: NDArray[np.uint64], *, max_bits: int
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.int8]]:
-    """Pairs of hashes that differ in at most `max_bits` bits: lower position, higher position, bits.
+    """Find pairs of hashes that differ in at most `max_bits` bits: lower position, higher position, bits.
 
-    Hashes that close agree, in one of four bands of 16 bits, but for a quarter of `max_bits` (Norouzi et al. 2012,
-    multi-index hashing), so only images that share a bucket are compared.
+    Such hashes differ in at most a quarter of `max_bits` in one of four bands of 16 bits (multi-index hashing, Norouzi
+    et al. 2012), so only images that share a bucket are compared.
     """
     bands = np.ascontiguousarray(hashes).view(np.uint16).reshape(len(hashes), BANDS)
     masks = [mask for mask in range(2**16) if mask.bit_count() <= max_bits // BANDS]
@@ -95,7 +95,7 @@ def close_hashes(
     if not found:
         return np.zeros(0, np.intp), np.zeros(0, np.intp), np.zeros(0, np.int8)
     left, right, bits = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    # a pair may agree in several bands
+    # a pair may be found in several bands
     _, first = np.unique(left * len(hashes) + right, return_index=True)
     return left[first], right[first], bits[first]
 
@@ -103,7 +103,7 @@ def close_hashes(
 def _sharing_a_bucket(
     values: NDArray[np.uint16], masks: NDArray[np.uint16]
 ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-    """Pairs (lower, higher position) whose values differ by one of the masks, some millions at a time."""
+    """Yield pairs (lower, higher position) whose values differ by one of the masks, some millions at a time."""
     order = np.argsort(values, kind="stable")
     sizes = np.bincount(values, minlength=2**16)
     starts = np.concatenate([[0], np.cumsum(sizes)])
@@ -135,7 +135,7 @@ def _close(
 def _compared(
     pixels: NDArray[np.uint8], left: NDArray[np.intp], right: NDArray[np.intp]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Correlation of luma (0 where an image is flat) and root mean square difference of pixels, of each pair."""
+    """Return each pair's correlation of luma (0 where an image is flat) and RMS difference of pixels."""
     one, other = (np.asarray(pixels[side], np.float32) for side in (left, right))
     difference = np.sqrt(np.square(one - other).mean(axis=(1, 2, 3)))
     first, second = ((side @ LUMA).reshape(len(side), -1) for side in (one, other))

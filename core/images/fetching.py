@@ -1,7 +1,7 @@
-"""Fetch CIFAKE from its authors' repository: one archive, gone on with after a cut, kept only once it was checked.
+"""Download CIFAKE from its authors' repository: one archive, resumed after a break, kept only once it is checked.
 
-What is fetched lies in the cache folder: `cifake.zip` when all is there and right, and until then what has been
-downloaded so far, which the next try goes on from where the server can do that.
+The cache folder holds `cifake.zip` once everything is there and right, and until then the part that was downloaded,
+which the next try resumes where the server can.
 """
 
 import contextlib
@@ -20,24 +20,25 @@ import filelock
 import requests
 import urllib3
 
-from core.files import parse_json, read_bytes
 from core.images.cifake_files import fetched_path, is_fetched, known_files, repack
-from core.images.image_set import KAGGLE, DatasetError, Progress
-from core.storage import WriteError, write_bytes_atomically
+from core.images.image_set import DatasetError, Progress
+from core.images.sources import KAGGLE
+from core.system.atomic import WriteError, write_bytes_atomically
+from core.system.files import parse_json, read_bytes
 
 COMMIT = "e112a942abaecd02b6b1f6f646c807d56be8fb62"
 REPOSITORY = "jordan-bird/CIFAKE-Real-and-AI-Generated-Synthetic-Images"
-# a .tar.gz has half the size of the .zip, because each image by itself hardly shrinks
+# half the size of the .zip, because a single image hardly compresses
 ARCHIVE = f"https://codeload.github.com/{REPOSITORY}/tar.gz/{COMMIT}"
-# another address of the same archive, .tar.gz or .zip: a mirror
+# the environment variable that names a mirror of the same archive, .tar.gz or .zip
 ADDRESS = "TELLTALE_CIFAKE_URL"
-# GitHub packs while it sends and does not say how much will come
+# GitHub packs while it sends and states no size
 EXPECTED_BYTES = 43_000_000
 MAX_BYTES = 400_000_000
 CHUNK = 2**14
-# seconds until a connection, and between two pieces of an answer
+# seconds to connect, and between two pieces of a response
 TIMEOUT = (10.0, 30.0)
-# tries in a row that bring nothing new, and seconds before each further one
+# tries in a row that bring nothing new, and seconds of pause that grow with each
 TRIES = 3
 PAUSE = 1.0
 OTHERWISE = f"try again, or download the .zip from kaggle.com/datasets/{KAGGLE} and give its path"
@@ -48,12 +49,12 @@ def _ignore(_done: int, _total: int) -> None:
 
 
 class _CutError(Exception):
-    """A transfer that did not come to its end; another try may. The message follows the name of the server."""
+    """A transfer that broke off and may be tried again. The message follows the name of the server."""
 
 
 @dataclass(frozen=True)
 class _Version:
-    """What a part is of: a server that has anything else now cannot go on with it."""
+    """The version that a partial download is of; the server can resume no other."""
 
     etag: str
     total: int | None
@@ -65,20 +66,20 @@ def fetch_cifake(
     checking: Progress | None = None,
     say: Callable[[str], None] = lambda _sentence: None,
 ) -> Path:
-    """Fetch all images of CIFAKE, or find them where they were fetched before.
+    """Download all images of CIFAKE, unless they have been downloaded before.
 
-    Whatever is raised by a callback, KeyboardInterrupt too, leaves what was downloaded to be gone on with.
+    Whatever a callback raises, including KeyboardInterrupt, the downloaded part is kept and can be resumed.
 
     Args:
-        downloading: called with (bytes there, bytes), the latter a guess where the server does not tell.
+        downloading: called with (bytes done, bytes), the latter a guess where the server states no size.
         checking: called with (files checked, files).
-        say: given a sentence when a download has to begin again, or goes on.
+        say: given a sentence when a download is resumed or has to start again.
 
     Returns:
-        A .zip that `core.images.image_set.load_image_set` reads.
+        A .zip that `core.images.loading.load_image_set` reads.
 
     Raises:
-        DatasetError: the server is not there, refuses, or has sent something that is not CIFAKE.
+        DatasetError: the server cannot be reached, refuses, or has sent something that is not CIFAKE.
         WriteError: the disk is full or read-only.
     """
     path = fetched_path()
@@ -86,7 +87,7 @@ def fetch_cifake(
         return path
     url = os.environ.get(ADDRESS) or ARCHIVE
     with _writing(path.parent), _alone(path.parent):
-        # another process may have fetched it in between
+        # another process may have been faster
         if not is_fetched():
             archive = path.with_name(f"archive-{hashlib.sha256(url.encode()).hexdigest()[:8]}")
             if not archive.exists():
@@ -121,16 +122,16 @@ def _writing(folder: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """Keep two programs, or two threads of one, from writing to the same part."""
+    """Keep two processes, or two threads of one, from writing to the same part."""
     try:
         with filelock.FileLock(folder / ".lock", timeout=0):
             yield
     except filelock.Timeout:
-        raise DatasetError("CIFAKE is being downloaded by another program already; wait until it is there.") from None
+        raise DatasetError("Another program is already downloading CIFAKE; wait until it has finished.") from None
 
 
 def _download(url: str, archive: Path, progress: Progress, say: Callable[[str], None]) -> None:
-    """Download a file, in as many tries as bring something new."""
+    """Download a file, trying again as long as each try brings something new."""
     part = archive.with_suffix(".part")
     most, in_vain = _size(part), 0
     while True:
@@ -149,12 +150,12 @@ def _download(url: str, archive: Path, progress: Progress, say: Callable[[str], 
 
 
 def _transfer(url: str, part: Path, progress: Progress, say: Callable[[str], None]) -> None:
-    """One request: go on with the part where the server can, else begin it again."""
+    """Make one request: resume the part where the server can, else start again."""
     held, before = _size(part), _read_version(part)
     headers = {"Accept-Encoding": "identity", "User-Agent": "telltale"}
     if held and before:
         if held == before.total:
-            # stopped just before it got its name
+            # interrupted just before it was renamed
             return
         headers["Range"] = f"bytes={held}-"
         if before.etag and not before.etag.startswith("W/"):
@@ -165,10 +166,10 @@ def _transfer(url: str, part: Path, progress: Progress, say: Callable[[str], Non
             if now != before:
                 part.unlink(missing_ok=True)
                 raise _CutError("has changed what it sends")
-            say(f"The download goes on after {held / 1e6:.0f} MB.")
+            say(f"The download continues after {held / 1e6:.0f} MB.")
         else:
             if held:
-                say(f"{_host(url)} cannot go on where the download was cut off; it begins again.")
+                say(f"{_host(url)} cannot resume the download; it starts again.")
             part.unlink(missing_ok=True)
             _about(part).write_text(json.dumps(asdict(now)), encoding="utf-8")
             held = 0
@@ -176,7 +177,7 @@ def _transfer(url: str, part: Path, progress: Progress, say: Callable[[str], Non
 
 
 def _receive(response: requests.Response, part: Path, held: int, total: int | None, progress: Progress) -> None:
-    """Append what comes to the part."""
+    """Append the response's body to the part."""
     with part.open("ab") as file:
         progress(held, total or max(held, EXPECTED_BYTES))
         for piece in _pieces(response):
@@ -194,7 +195,7 @@ def _receive(response: requests.Response, part: Path, held: int, total: int | No
 
 def _pieces(response: requests.Response) -> Iterator[bytes]:
     try:
-        # as sent: a server that calls the archive a compressed page would have it unpacked here
+        # as sent: requests would unpack an archive that a server declares to be a compressed page
         yield from response.raw.stream(CHUNK, decode_content=False)
     except (urllib3.exceptions.HTTPError, OSError):
         raise _CutError("broke off in the middle") from None
@@ -202,18 +203,18 @@ def _pieces(response: requests.Response) -> Iterator[bytes]:
 
 @contextlib.contextmanager
 def _asked(url: str, headers: dict[str, str]) -> Iterator[requests.Response]:
-    """The answer of a server that has what is asked for: 200, and 206 or 416 where a range was asked for."""
+    """Request a URL; the response's status is 200, or 206 or 416 where a range was requested."""
     try:
         response = requests.get(url, headers=headers, stream=True, timeout=TIMEOUT)
     except requests.exceptions.SSLError:
-        raise DatasetError(f"{_host(url)} has no certificate that is trusted here; {OTHERWISE}.") from None
+        raise DatasetError(f"{_host(url)} has no trusted certificate; {OTHERWISE}.") from None
     except requests.ReadTimeout:
         raise _CutError("did not answer in time") from None
     except (requests.ConnectionError, requests.Timeout):
         raise _CutError("could not be reached") from None
     except (requests.RequestException, ValueError, UnicodeError) as error:
-        # no address, an address of another kind, redirects without end
-        raise DatasetError(f"{_host(url)} cannot be asked ({type(error).__name__}); see {ADDRESS}.") from None
+        # not a URL, another protocol, or endless redirects
+        raise DatasetError(f"{_host(url)} cannot be requested ({type(error).__name__}); check {ADDRESS}.") from None
     with response:
         status = response.status_code
         answered = f"answered {status} {response.reason or ''}".rstrip()
@@ -226,7 +227,7 @@ def _asked(url: str, headers: dict[str, str]) -> Iterator[requests.Response]:
 
 
 def _version(response: requests.Response, held: int) -> _Version:
-    """What an answer is a whole or a part of; a part that does not begin after `held` bytes is of something else."""
+    """Read the version of a whole or partial response; a part that does not start after `held` bytes is of another."""
     etag = response.headers.get("ETag") or response.headers.get("Last-Modified", "")
     if response.status_code == HTTPStatus.OK:
         length = response.headers.get("Content-Length", "")
@@ -250,7 +251,7 @@ def _size(part: Path) -> int:
 
 
 def _host(url: str) -> str:
-    """Who is asked, for sentences: an address may hold a password."""
+    """Return the host for error messages: a URL may hold a password."""
     with contextlib.suppress(ValueError):
         return urlsplit(url).hostname or "The server"
     return "The server"

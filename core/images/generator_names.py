@@ -1,6 +1,6 @@
-"""The names of image generators as people write them, from the names of the files that their pictures come in."""
+"""The usual spelling of image generators' names, from the names of the archives that their images come in."""
 
-# how a file's name begins -> the generator
+# prefix of an archive's name -> the generator
 NAMES = {
     "began": "BEGAN",
     "cramer": "Cramér GAN",
@@ -12,12 +12,12 @@ NAMES = {
     "pixelcnnpp": "PixelCNN++",
     "reflected_diffusion": "Reflected Diffusion",
 }
-# who wrote the code, where it stands first
+# prefixes that name the author of the code
 LIBRARIES = {"chainer": "Chainer"}
 
 
 def generator_name(source: str) -> str:
-    """ "chainer_dragan" as "DRAGAN (Chainer)", "ddpm_somebody" as "DDPM (somebody)"; others without underscores."""
+    """Turn "chainer_dragan" into "DRAGAN (Chainer)", "ddpm_name" into "DDPM (name)"; others lose their underscores."""
     first, _, rest = source.partition("_")
     if first in LIBRARIES and rest in NAMES:
         return f"{NAMES[rest]} ({LIBRARIES[first]})"

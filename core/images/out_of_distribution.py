@@ -1,4 +1,4 @@
-"""Images that no detector here was made for: of other generators, and photographs cut small. Needs no torch."""
+"""Out-of-distribution images: from other generators, and crops of ordinary photographs. Needs no torch."""
 
 import hashlib
 import io
@@ -14,30 +14,30 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from core.files import UnfitFileError, open_file, read_bytes
 from core.images.decoding import MAX_FILE_BYTES, RESAMPLING, ImageError, decode, resize
-from core.images.image_set import SAMPLE
+from core.images.sources import SAMPLE
+from core.system.files import UnfitFileError, open_file, read_bytes
 
 MANIFEST = SAMPLE.parent / "manifest.json"
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
-# an archive of tiny images is far smaller; more is a bomb or a mistake
+# an archive of tiny images is far smaller; anything larger is a bomb or a mistake
 MAX_FILES = 100_000
 MAX_UNPACKED = 2**30
-# how CIFAKE's own files were made
+# of CIFAKE's own JPEG files
 QUALITY, SUBSAMPLING = 75, "4:2:0"
 
 
-class ForeignError(ValueError):
-    """Images from elsewhere that cannot be read; the message says which and what to do, in one sentence."""
+class OutOfDistributionError(ValueError):
+    """Out-of-distribution images that cannot be read; the message says which and what to do, in one sentence."""
 
 
 @dataclass(frozen=True, eq=False)
-class Foreign:
-    """Images from one source.
+class SourceImages:
+    """The images of one generator or photograph.
 
     Attributes:
-        name: of the generator, or of the photograph.
-        pixels: uint8 (N, side, side, 3), each picture once.
+        name: of the generator or photograph.
+        pixels: uint8 (N, side, side, 3), without repeats.
         skipped: files left out because they are damaged or of another size.
         repeats: files left out because an earlier one has the same pixels.
     """
@@ -49,23 +49,25 @@ class Foreign:
 
     @property
     def fingerprint(self) -> str:
-        """sha256 over the pixels, whatever order the files were read in."""
+        """sha256 over the pixels, independent of their order."""
         digests = sorted(hashlib.sha256(image.tobytes()).hexdigest() for image in self.pixels)
         return hashlib.sha256("\n".join(digests).encode()).hexdigest()
 
 
-def read_generators(folder: Path, side: int) -> list[Foreign]:
-    """The images of every generator in a folder that holds one .tar.xz, or one folder of images, for each.
+def read_generators(folder: Path, side: int) -> list[SourceImages]:
+    """Read the images of every generator in a folder that holds one .tar.xz or one subfolder for each.
 
     Args:
-        folder: its archives and folders are read, nothing is unpacked to disk.
-        side: of the images that are taken, in pixels.
+        folder: that holds them; nothing is unpacked to disk.
+        side: of the images to keep, in pixels.
 
     Raises:
-        ForeignError: it is no folder, an archive is damaged or far too large, or there is no generator in it.
+        OutOfDistributionError: not a folder, no generator in it, or an archive that is damaged or far too large.
     """
     if not folder.is_dir():
-        raise ForeignError(f"{folder} is no folder; name one with a .tar.xz or a folder of images for each generator")
+        raise OutOfDistributionError(
+            f"{folder} is no folder; name one with a .tar.xz or a folder of images for each generator"
+        )
     found = []
     for path in sorted(folder.iterdir()):
         if path.name.startswith("."):
@@ -76,11 +78,13 @@ def read_generators(folder: Path, side: int) -> list[Foreign]:
             found.append(_collect(path.name.removesuffix(".tar.xz"), side, _files_of(path, side)))
     found = [one for one in found if len(one.pixels)]
     if not found:
-        raise ForeignError(f"{folder} holds no images of {side} x {side} pixels; name another folder of generators")
+        raise OutOfDistributionError(
+            f"{folder} holds no images of {side} x {side} pixels; name another folder of generators"
+        )
     return found
 
 
-def _collect(name: str, side: int, files: Iterator[bytes | None]) -> Foreign:
+def _collect(name: str, side: int, files: Iterator[bytes | None]) -> SourceImages:
     kept: dict[bytes, NDArray[np.uint8]] = {}
     skipped = repeats = 0
     for data in files:
@@ -95,11 +99,11 @@ def _collect(name: str, side: int, files: Iterator[bytes | None]) -> Foreign:
         else:
             kept[image.tobytes()] = image
     pixels = np.stack(list(kept.values())) if kept else np.zeros((0, side, side, 3), np.uint8)
-    return Foreign(name, pixels, skipped, repeats)
+    return SourceImages(name, pixels, skipped, repeats)
 
 
 def _files_in(folder: Path) -> Iterator[bytes | None]:
-    """The bytes of each image file, None for one that is too large or cannot be read."""
+    """Yield the bytes of each image file, None for one that is too large or cannot be read."""
     for path in sorted(folder.rglob("*")):
         if path.suffix.lower() in SUFFIXES and path.is_file():
             try:
@@ -111,39 +115,41 @@ def _files_in(folder: Path) -> Iterator[bytes | None]:
 def _files_of(archive: Path, side: int) -> Iterator[bytes | None]:
     unpacked = 0
     try:
-        # read as a stream, member by member: nothing touches the disk, and no name in it is ever used as a path
+        # a stream, read member by member: nothing touches the disk, and no name becomes a path
         with open_file(archive) as packed, tarfile.open(fileobj=packed, mode="r|xz") as opened:
             for number, member in enumerate(opened):
                 unpacked += member.size
                 if number >= MAX_FILES or unpacked > MAX_UNPACKED:
-                    raise ForeignError(f"{archive} unpacks to far more than images of {side} x {side}; take it away")
+                    raise OutOfDistributionError(
+                        f"{archive} unpacks to far more than {side} x {side} images; remove it"
+                    )
                 if member.isfile() and member.name.lower().endswith(SUFFIXES):
                     file = opened.extractfile(member) if member.size <= MAX_FILE_BYTES else None
                     yield None if file is None else file.read()
-    except ForeignError:
+    except OutOfDistributionError:
         raise
     except UnfitFileError as error:
-        raise ForeignError(str(error)) from None
+        raise OutOfDistributionError(str(error)) from None
     except Exception as error:  # noqa: BLE001 - lzma's and tarfile's errors share no base class
-        raise ForeignError(f"{archive} is no whole .tar.xz ({type(error).__name__}); get it again") from None
+        raise OutOfDistributionError(f"{archive} is no whole .tar.xz ({type(error).__name__}); get it again") from None
 
 
-def cut_photographs(
+def crop_photographs(
     *, crops: int, side: int, split: str | None = None, progress: Callable[[int, int], None] | None = None
 ) -> dict[str, dict[str, NDArray[np.uint8]]]:
-    """Squares of the photographs that the sample was cut from, made small under every resampling filter.
+    """Crop the photographs behind the sample gallery and resize the crops with every resampling filter.
 
-    Photographs and squares are those of the sample's class REAL, as its manifest lists them, as many of each size. The
-    photographs come inside installed packages; one that is absent or another picture there is left out.
+    Photographs and crops are those of the sample's class REAL in its manifest, equally many of each size. The
+    photographs come with installed packages; one that is absent or has changed is left out.
 
     Args:
-        crops: of each photograph.
-        side: what the squares are resized to, in pixels.
+        crops: per photograph.
+        side: that crops are resized to, in pixels.
         split: only photographs of the sample's "train" or "test"; all when None.
         progress: called with (photographs done, photographs).
 
     Returns:
-        Photograph -> filter -> uint8 (M, side, side, 3), the same squares in the same order under each filter.
+        Photograph -> filter -> uint8 (M, side, side, 3), the same crops in the same order under each filter.
     """
     about = json.loads(MANIFEST.read_text(encoding="utf-8"))
     wanted = {name: one for name, one in about["photographs"].items() if split in (None, one["split"])}
@@ -163,7 +169,7 @@ def cut_photographs(
 
 
 def _read_photograph(about: Mapping[str, Any]) -> NDArray[np.uint8] | None:
-    # only where the package lies is asked, which does not import it
+    # finds the package's folder without importing it
     package = find_spec(about["package"])
     try:
         data = (Path(next(iter(package.submodule_search_locations or ()))) / about["path"]).read_bytes()  # type: ignore[union-attr]
@@ -173,14 +179,14 @@ def _read_photograph(about: Mapping[str, Any]) -> NDArray[np.uint8] | None:
 
 
 def _boxes(about: Mapping[str, Any], name: str, crops: int) -> list[tuple[int, int, int]]:
-    """(left, top, side) of the first REAL crops of a photograph, as many of each side."""
+    """Return (left, top, side) of a photograph's first REAL crops, equally many of each side."""
     sides = about["settings"]["sides"]
     boxes = [tuple(one["box"]) for one in about["images"] if one["photograph"] == name and "/REAL/" in one["file"]]
     return [box for side in sides for box in [box for box in boxes if box[2] == side][: max(1, crops // len(sides))]]
 
 
 def as_cifake(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """uint8 (N, side, side, 3) after a JPEG of CIFAKE's quality and subsampling; PNG against JPEG is itself a cue."""
+    """Recompress uint8 (N, side, side, 3) as CIFAKE's JPEGs are; PNG against JPEG would itself be a cue."""
     saved = []
     for image in pixels:
         buffer = io.BytesIO()

@@ -1,6 +1,6 @@
-"""The colours that mean something, defined once: charts, borders and maps all take them from here.
+"""The colours with a meaning, defined once for charts, borders and maps.
 
-Blue and orange are told apart with every kind of colour blindness; they are equally light, so neither class looks
+Blue and orange can be told apart with any kind of colour blindness; they are equally light, so neither class looks
 stronger.
 """
 
@@ -10,13 +10,16 @@ REAL = "#2b74d6"
 FAKE = "#c25a00"
 CLASS_COLOURS = {"REAL": REAL, "FAKE": FAKE}
 
-# the paper's, for and against the verdict; not told apart with red-green blindness
+# the paper's, for and against the verdict; indistinguishable with red-green blindness
 FOR = "#1b7f3b"
 AGAINST = "#cc3333"
 
 NEUTRAL = "#f3f3f3"
-UNDECIDED = "#8b9099"
-# of a map over an image, where it is in full colour
+# guessing, baselines, and what is undecided
+GREY = UNDECIDED = "#8b9099"
+# of curves in which FAKE is the positive class
+CURVE = FAKE
+# of a map over an image, at full colour
 OPACITY = 0.7
 
 Palette = Literal["class", "paper"]
@@ -30,6 +33,6 @@ END_LABELS: dict[Palette, tuple[str, str]] = {
 
 
 def rgb(colour: str) -> tuple[int, int, int]:
-    """Red, green and blue, 0 to 255, of "#rrggbb"."""
+    """Return red, green and blue, 0 to 255, of "#rrggbb"."""
     red, green, blue = bytes.fromhex(colour.removeprefix("#"))
     return red, green, blue

@@ -1,7 +1,7 @@
-"""CIFAKE's test set as it ships: original files in one solid archive, and the facts of each image beside it.
+"""CIFAKE's test set as shipped: the original files in one solid archive, with a table of their statistics.
 
 The folder is sealed like every other: `manifest.json` holds the sha256 of the archive and of the table, and both are
-verified before anything of them is used. Files are unpacked in memory alone, so no name of the archive is ever a path.
+verified before use. Files are unpacked in memory only, so no name in the archive ever becomes a path.
 """
 
 import lzma
@@ -14,10 +14,11 @@ from typing import IO
 import numpy as np
 import pandas as pd
 
-from core.files import open_file
 from core.images.decoding import MAX_FILE_BYTES
-from core.images.statistics import FACTS
-from core.storage import MANIFEST, ContractError, read_manifest, sha256_of
+from core.images.statistics import STATISTICS
+from core.system.atomic import sha256_of
+from core.system.files import open_file
+from core.system.folders import MANIFEST, ContractError, read_manifest
 
 KIND = "shipped image set"
 ARCHIVE = "images.tar.xz"
@@ -27,28 +28,29 @@ MEMBER = re.compile(r"test/((?:REAL|FAKE)/(?!\.)[^/]+)")
 
 @dataclass(frozen=True, eq=False)
 class Shipped:
-    """What is known of a shipped set without unpacking it.
+    """A shipped set that has not been unpacked.
 
     Attributes:
-        folder: where it is.
+        folder: that holds it.
         archive_sha256: of the archive, 64 hexadecimal digits.
         fingerprint: of the image set.
-        facts: float32, indexed by file name ("REAL/0000 (2).jpg"), the columns of `core.images.statistics.FACTS`.
+        statistics: float32 columns of `core.images.statistics.STATISTICS`, indexed by file name ("REAL/0000 (2).jpg").
     """
 
     folder: Path
     archive_sha256: str
     fingerprint: str
-    facts: pd.DataFrame
+
+    statistics: pd.DataFrame
 
 
 def is_shipped(folder: Path) -> bool:
-    """Whether a folder holds a shipped set, in whatever state."""
+    """Check whether a folder holds a shipped set, intact or not."""
     return (folder / ARCHIVE).exists() or (folder / TABLE).exists()
 
 
 def read_shipped(folder: Path) -> Shipped:
-    """Read what the folder says of its images; the archive is not touched.
+    """Read the manifest and the table of statistics; the archive is not opened.
 
     Raises:
         ContractError: the manifest or the table is missing or damaged; the message names it.
@@ -59,14 +61,16 @@ def read_shipped(folder: Path) -> Shipped:
     _verify(folder / TABLE, manifest["files"][TABLE])
     try:
         with open_file(folder / TABLE) as table:
-            facts = pd.read_parquet(table).set_index("name")[list(FACTS)].astype(np.float32)
+            statistics = pd.read_parquet(table).set_index("name")[list(STATISTICS)].astype(np.float32)
     except Exception as error:  # noqa: BLE001 - pyarrow's errors share no base class below Exception
-        raise ContractError(f"{folder / TABLE} is no table of facts ({type(error).__name__}); restore it") from None
-    return Shipped(folder, str(manifest["files"][ARCHIVE]), str(manifest.get("fingerprint")), facts)
+        raise ContractError(
+            f"{folder / TABLE} is no table of statistics ({type(error).__name__}); restore it"
+        ) from None
+    return Shipped(folder, str(manifest["files"][ARCHIVE]), str(manifest.get("fingerprint")), statistics)
 
 
 def unpack(shipped: Shipped) -> dict[str, bytes]:
-    """File name -> bytes of every image of the archive, after its sha256 was found right.
+    """Unpack the archive in memory after verifying its sha256: file name -> bytes.
 
     Raises:
         ContractError: the archive is missing or damaged, or holds other files than the table names.
@@ -75,7 +79,7 @@ def unpack(shipped: Shipped) -> dict[str, bytes]:
     _verify(path, shipped.archive_sha256)
     files: dict[str, bytes] = {}
     try:
-        # read from front to back, once: in a solid archive there is no other way that is fast
+        # once, front to back: a solid archive is slow to read in any other order
         with (
             open_file(path) as packed,
             lzma.open(packed) as unpacked,
@@ -87,7 +91,7 @@ def unpack(shipped: Shipped) -> dict[str, bytes]:
                     files[match[1]] = _bytes_of(members.extractfile(member))
     except (OSError, EOFError, lzma.LZMAError, tarfile.TarError, UnicodeError, ValueError) as error:
         raise ContractError(f"{path} cannot be unpacked ({error}); restore it") from None
-    if files.keys() != set(shipped.facts.index):
+    if files.keys() != set(shipped.statistics.index):
         raise ContractError(f"{path} holds other files than {TABLE} names; restore both")
     return files
 

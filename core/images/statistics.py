@@ -1,4 +1,4 @@
-"""Image facts: nameable numbers of each image, computed with the pack, one row an image."""
+"""Image statistics: a few named numbers of each image, one row per image."""
 
 import numpy as np
 import pandas as pd
@@ -6,10 +6,10 @@ from numpy.typing import NDArray
 
 # Rec. 601 luma, what JPEG itself uses
 LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
-# of the finest that pixels along a side can show, waves of two pixels: those of four
+# of the Nyquist frequency (waves of two pixels): waves of four pixels
 FINE_SHARE = 0.5
 
-FACTS: dict[str, str] = {
+STATISTICS: dict[str, str] = {
     "brightness": "mean luma, 0 (black) to 255 (white)",
     "contrast": "standard deviation of luma, in grey levels",
     "greyness": "1 where red, green and blue are equal everywhere, lower the more colour there is",
@@ -21,23 +21,23 @@ FACTS: dict[str, str] = {
 }
 
 
-def image_facts(pixels: NDArray[np.uint8], *, chunk: int = 4096) -> pd.DataFrame:
-    """Facts of a stack of images.
+def image_statistics(pixels: NDArray[np.uint8], *, chunk: int = 4096) -> pd.DataFrame:
+    """Compute the statistics of a stack of images.
 
     Args:
         pixels: uint8 (N, side, side, 3).
-        chunk: images at a time, bounds the memory.
+        chunk: images at a time, which bounds the memory.
 
     Returns:
-        A float32 frame of N rows with the columns of `FACTS` but `file_bytes`, which only the file knows.
+        A float32 frame of N rows with the columns of `STATISTICS` except `file_bytes`, which pixels cannot tell.
     """
-    blocks = [_chunk_facts(pixels[start : start + chunk]) for start in range(0, len(pixels), chunk)]
-    columns = [name for name in FACTS if name != "file_bytes"]
+    blocks = [_chunk_statistics(pixels[start : start + chunk]) for start in range(0, len(pixels), chunk)]
+    columns = [name for name in STATISTICS if name != "file_bytes"]
     values = np.concatenate(blocks) if blocks else np.zeros((0, len(columns)), np.float32)
     return pd.DataFrame(values, columns=columns)
 
 
-def _chunk_facts(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+def _chunk_statistics(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     values = pixels.astype(np.float32)
     luma = values @ LUMA
     spread = values.max(axis=3) - values.min(axis=3)
@@ -53,7 +53,7 @@ def _chunk_facts(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def fine_detail(luma: NDArray[np.float32], *, share: float = FINE_SHARE) -> NDArray[np.float32]:
-    """Share of each image's variance at frequencies above this share of Nyquist's; 0 for a constant image."""
+    """Return the share of each image's variance above a share of the Nyquist frequency; 0 for a constant image."""
     power = np.abs(np.fft.fft2(luma)) ** 2
     power[:, 0, 0] = 0
     distance, radius = frequency_radius(luma.shape[-1]), share * luma.shape[-1] / 2
@@ -64,6 +64,6 @@ def fine_detail(luma: NDArray[np.float32], *, share: float = FINE_SHARE) -> NDAr
 
 
 def frequency_radius(side: int) -> NDArray[np.float64]:
-    """Distance from zero frequency, in cycles an image, of each coefficient of a (side, side) FFT."""
+    """Return the distance from zero frequency, in cycles per image, of each coefficient of a (side, side) FFT."""
     frequency = np.fft.fftfreq(side, 1 / side)
     return np.asarray(np.hypot(frequency[:, None], frequency[None, :]))

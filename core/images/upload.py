@@ -1,4 +1,4 @@
-"""An image of any size as the detector sees it, under every filter that could have made it small. Needs no torch."""
+"""An image of any size as the detector sees it, under every resampling filter. Needs no torch."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -15,12 +15,12 @@ Outcome = Literal["FAKE", "REAL", "undetermined"]
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """An image made ready for the detector.
+    """An image prepared for the detector.
 
     Attributes:
-        width, height: of the image as it came.
-        filters: names of the resampling filters, one only where the crop has the detector's size already.
-        pixels: uint8 (K, side, side, 3), the square crop under each of the filters.
+        width, height: of the original image.
+        filters: names of the resampling filters; only one where the crop has the detector's size already.
+        pixels: uint8 (K, side, side, 3), the square crop under each filter.
         preview: uint8 (h, w, 3), the whole image, at most 480 pixels a side, dimmed outside the crop.
     """
 
@@ -32,35 +32,35 @@ class Prepared:
 
     @property
     def side(self) -> int:
-        """Pixels along each side of what the detector is given."""
+        """Pixels along each side of the detector's input."""
         return int(self.pixels.shape[1])
 
     @property
     def resized(self) -> bool:
-        """Whether a filter had any say."""
+        """True where the crop was resized, so that the filter matters."""
         return len(self.filters) > 1
 
     @property
     def whole(self) -> bool:
-        """Whether it is the image itself: nothing was cut off, nothing resized."""
+        """True where the detector sees the original image, neither cropped nor resized."""
         return (self.width, self.height) == (self.side, self.side)
 
     def seen(self, name: str) -> NDArray[np.uint8]:
-        """uint8 (side, side, 3) under the named filter, or under the only one."""
+        """Return uint8 (side, side, 3) under the named filter, or under the only one."""
         return np.asarray(self.pixels[self.filters.index(name) if name in self.filters else 0])
 
 
 def prepare(data: bytes, side: int, *, x: float = 0.5, y: float = 0.5, zoom: float = 1.0) -> Prepared:
-    """Decode untrusted bytes, cut a square, and resize it under every filter.
+    """Decode untrusted bytes, crop a square, and resize it under every filter.
 
     Args:
         data: the file.
-        side: of the square that the detector takes, in pixels.
-        x, y: where the square lies, 0 to 1 from the left and from the top.
-        zoom: how much smaller than the shorter side it is, from 1.
+        side: of the detector's input, in pixels.
+        x, y: position of the square, 0 to 1 from the left and from the top.
+        zoom: the image's shorter side / the side of the square, at least 1.
 
     Raises:
-        ImageError: the bytes are no image that is read here.
+        ImageError: the bytes are not an image that can be read.
     """
     return prepare_pixels(decode(data), side, x=x, y=y, zoom=zoom)
 
@@ -68,7 +68,7 @@ def prepare(data: bytes, side: int, *, x: float = 0.5, y: float = 0.5, zoom: flo
 def prepare_pixels(
     image: NDArray[np.uint8], side: int, *, x: float = 0.5, y: float = 0.5, zoom: float = 1.0
 ) -> Prepared:
-    """`prepare` for an image that is decoded already, uint8 (height, width, 3)."""
+    """Prepare an image that is already decoded, uint8 (height, width, 3)."""
     height, width = image.shape[:2]
     crop = crop_square(image, x=x, y=y, zoom=zoom)
     if crop.shape[:2] == (side, side):
@@ -81,7 +81,7 @@ def prepare_pixels(
 
 
 def settle(margins: NDArray[np.floating]) -> Outcome:
-    """The verdict that every filter agrees on, or "undetermined"; `margins` is (K,), one a filter."""
+    """Return the verdict that all filters agree on, or "undetermined"; `margins` is (K,), one per filter."""
     if (margins > 0).all():
         return "REAL"
     return "FAKE" if (margins <= 0).all() else "undetermined"

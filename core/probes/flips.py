@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.probes.table import PROBES, Probe, probe_columns, size_column
+from core.probes.probe import Probe, size_column
+from core.probes.table import PROBES, probe_columns
 
 # what they are for needs no more digits, and the study's file is a third smaller
 SIZE_DIGITS = 2
@@ -30,13 +31,13 @@ def short_sizes(values: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def short_margins(margins: NDArray[np.float32]) -> NDArray[np.float16]:
-    """Margins as float16 with `MARGIN_BITS` of the ten bits of the mantissa: to 0.4 %, their sign untouched."""
+    """Margins as float16 with `MARGIN_BITS` of the ten bits of the mantissa: to 0.4%, their sign untouched."""
     step = np.uint16(1 << (10 - MARGIN_BITS))
     bits = np.asarray(margins, np.float16).view(np.uint16)
     return np.asarray((bits + step // 2) & ~(step - np.uint16(1)), np.uint16).view(np.float16)
 
 
-def turned_verdicts(margins: pd.DataFrame, called_real: NDArray[np.bool_]) -> pd.DataFrame:
+def flipped_predictions(margins: pd.DataFrame, called_real: NDArray[np.bool_]) -> pd.DataFrame:
     """bool, a column a strength: the verdict is another one after the change; where a donor is changed, its verdict has
     become the image's. False where the change could not be made.
     """
@@ -49,7 +50,7 @@ def turned_verdicts(margins: pd.DataFrame, called_real: NDArray[np.bool_]) -> pd
     )
 
 
-def clean_turns(turned: pd.DataFrame) -> pd.DataFrame:
+def controlled_flips(turned: pd.DataFrame) -> pd.DataFrame:
     """bool, a column a strength of the image's own probes: it turns the verdict and none of its controls does."""
     clean = {}
     for column, (probe, strength) in probe_columns().items():
@@ -59,11 +60,11 @@ def clean_turns(turned: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(clean)
 
 
-def smallest_turns(clean: pd.DataFrame, sizes: pd.DataFrame) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+def smallest_flips(clean: pd.DataFrame, sizes: pd.DataFrame) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
     """The smallest change that turns each verdict while its controls do not.
 
     Args:
-        clean: from `clean_turns`.
+        clean: from `controlled_flips`.
         sizes: root mean square of each change in grey levels, columns named by `size_column`.
 
     Returns:
@@ -84,9 +85,9 @@ def tell(margins: pd.DataFrame, sizes: pd.DataFrame, called_real: NDArray[np.boo
         sizes: the size of each of those changes.
         called_real: bool (N,), the verdict.
     """
-    turned = turned_verdicts(margins, called_real)
-    clean = clean_turns(turned)
-    least, size = smallest_turns(clean, sizes)
+    turned = flipped_predictions(margins, called_real)
+    clean = controlled_flips(turned)
+    least, size = smallest_flips(clean, sizes)
     own = own_columns()
     # the last is where nothing turns it
     keys = np.array([*(probe.key for probe in own.values()), None], object)

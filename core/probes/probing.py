@@ -10,11 +10,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.edits.photometric import rms
-from core.explainers.results import ExplanationError
+from core.explainers.explanation import ExplanationError, Provenance
 from core.probes.batch import Batch, Chance
-from core.probes.flips import DETAIL_TESTS, clean_turns, detail_decides, smallest_turns, turned_verdicts
-from core.probes.results import After, DetailTest, ProbeResult, ProbeSettings, Turn
-from core.probes.table import PROBES, probe_columns, size_column
+from core.probes.flips import DETAIL_TESTS, controlled_flips, detail_decides, flipped_predictions, smallest_flips
+from core.probes.probe import size_column
+from core.probes.results import After, DetailTest, Flip, ProbeResult, ProbeSettings
+from core.probes.table import PROBES, probe_columns
 from core.probes.words import conclude
 
 if TYPE_CHECKING:
@@ -176,8 +177,8 @@ def _result(job: _Job, found: NDArray[np.float32], *, judged: int) -> ProbeResul
     margins[made[: len(found)]] = found[: len(made)]
     complete = len(found) == len(job.queue)
     called_real = job.margin > 0
-    turned = turned_verdicts(pd.DataFrame([margins], columns=list(columns)), np.array([called_real]))
-    clean = clean_turns(turned)
+    turned = flipped_predictions(pd.DataFrame([margins], columns=list(columns)), np.array([called_real]))
+    clean = controlled_flips(turned)
     after = tuple(
         After(
             column,
@@ -197,10 +198,7 @@ def _result(job: _Job, found: NDArray[np.float32], *, judged: int) -> ProbeResul
         image=job.image,
         margin=job.margin,
         p_real=float(job.detector.p_real(np.array(job.margin, np.float32))),
-        toward="REAL",
-        detector=job.detector.name,
-        detector_sha256=job.detector.sha256,
-        seconds=time.perf_counter() - job.started,
+        provenance=Provenance(job.detector.name, job.detector.sha256, time.perf_counter() - job.started),
         settings=job.settings,
         after=after,
         pictures=job.pictures,
@@ -213,14 +211,14 @@ def _result(job: _Job, found: NDArray[np.float32], *, judged: int) -> ProbeResul
     return replace(result, sentence=conclude(result)) if complete else result
 
 
-def _smallest(job: _Job, after: tuple[After, ...], clean: pd.DataFrame) -> Turn | None:
+def _smallest(job: _Job, after: tuple[After, ...], clean: pd.DataFrame) -> Flip | None:
     sizes = pd.DataFrame([job.sizes], columns=[size_column(one.column) for one in after])
-    least = int(smallest_turns(clean, sizes)[0][0])
+    least = int(smallest_flips(clean, sizes)[0][0])
     if least < 0:
         return None
     number = [one.column for one in after].index(clean.columns[least])
     difference, gain = amplified(job.pictures[number], job.image)
-    return Turn(after[number], job.pictures[number], difference, gain)
+    return Flip(after[number], job.pictures[number], difference, gain)
 
 
 def amplified(picture: Pixels, image: Pixels) -> tuple[Pixels, int]:

@@ -7,8 +7,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from core.explainers.results import ClassName, Explained, ExplanationError
-from core.probes.table import PROBES, Probe, Strength, probe_columns
+from core.explainers.explanation import ClassName, ExplanationError, Judged
+from core.probes.probe import Probe, Strength
+from core.probes.table import PROBES, probe_columns
 
 Colour = tuple[float, float, float]
 
@@ -56,8 +57,8 @@ class After(NamedTuple):
     margin: float
     p_real: float
     size: float
-    turned: bool
-    clean: bool
+    flipped: bool
+    controlled: bool
     side: int
 
     @property
@@ -87,7 +88,7 @@ class After(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Turn:
+class Flip:
     """The smallest change that turns the verdict while its controls do not, as pictures.
 
     Attributes:
@@ -126,7 +127,7 @@ class DetailTest(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class ProbeResult(Explained):
+class ProbeResult(Judged):
     """The verdict on one image after each small change that has a name.
 
     Attributes:
@@ -142,7 +143,7 @@ class ProbeResult(Explained):
     settings: ProbeSettings
     after: tuple[After, ...]
     pictures: NDArray[np.uint8]
-    smallest: Turn | None
+    smallest: Flip | None
     detail: tuple[DetailTest, ...]
     sentence: str
     done: int
@@ -158,6 +159,6 @@ class ProbeResult(Explained):
         return self.after[list(probe_columns()).index(column)]
 
     @property
-    def turning(self) -> tuple[After, ...]:
+    def flipping(self) -> tuple[After, ...]:
         """Every change that turns the verdict while its controls do not, smallest first."""
-        return tuple(sorted((one for one in self.after if one.clean), key=lambda one: one.size))
+        return tuple(sorted((one for one in self.after if one.controlled), key=lambda one: one.size))

@@ -4,132 +4,13 @@ A probe changes one nameable thing and asks whether the verdict turns. Its contr
 the thing that is meant, so that what turns under a control as well says nothing. Needs no torch.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Literal
-
 import numpy as np
 from numpy.typing import NDArray
 
-from core.edits import frequency, photometric, spatial
-from core.edits.frequency import drained_elsewhere, ring, transplanted, transplanted_elsewhere, without
-from core.probes.batch import BLOCKS, Batch
-
-Pixels = NDArray[np.uint8]
-Family = Literal["levels", "detail", "transplant", "colour", "light", "compression", "blocks", "place", "geometry"]
-FAMILIES: dict[Family, str] = {
-    "levels": "Finest grey levels",
-    "detail": "Detail",
-    "transplant": "Detail of other images",
-    "colour": "Colour",
-    "light": "Light",
-    "compression": "Compression and sharpness",
-    "blocks": "Shape against texture",
-    "place": "Place",
-    "geometry": "Geometry",
-}
-# the side on which labels and keys of lengths were given their numbers
-LABELLED = 2 * frequency.NYQUIST
-Needs = Literal["nothing", "other", "same"]
-
-
-@dataclass(frozen=True)
-class Strength:
-    """One step of a probe.
-
-    Attributes:
-        key: the end of its column's name.
-        label: for a chart, with its unit.
-        value: what the edit is called with.
-        waves: the waves that a range of the spectrum is, in pixels; "" where it is none.
-        parts: where it is a length of one of so many parts of the side: how many; its label is for `LABELLED` pixels.
-    """
-
-    key: str
-    label: str
-    value: float
-    waves: str = ""
-    parts: int = 0
-
-    def at(self, side: int) -> "Strength":
-        """The same with the label that it has on images of this side."""
-        return replace(self, label=f"{side // self.parts} pixels") if self.parts else self
-
-    @property
-    def told(self) -> str:
-        """The label, and what it comes to."""
-        return f"{self.label}, {self.waves}" if self.waves else self.label
-
-
-@dataclass(frozen=True)
-class Probe:
-    """One thing that is changed.
-
-    Attributes:
-        key: the beginning of its columns' names.
-        family: a key of `FAMILIES`.
-        title: for a heading or a bar.
-        sentence: what is done to the picture.
-        strengths: weakest first; where they are places or bands, finest first.
-        edit: (batch, value of a strength) -> uint8 (N, side, side, 3).
-        means: what a verdict rested on if this turns it and the controls do not.
-        controls: keys of the probes that it is compared with, the fittest first; they have the same strengths.
-        needs: whose pixels it takes beside the image's own: donors of the "other" verdict or of the "same".
-        changes_donor: the picture that is changed and judged is the donor of the other verdict; it turns where its
-            verdict becomes the image's.
-        is_control: it is there for other probes only.
-    """
-
-    key: str
-    family: Family
-    title: str
-    sentence: str
-    strengths: tuple[Strength, ...]
-    edit: Callable[[Batch, float], Pixels]
-    means: str
-    controls: tuple[str, ...] = ()
-    needs: Needs = "nothing"
-    changes_donor: bool = False
-    is_control: bool = False
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The column of each strength: the margin after the change."""
-        return tuple(f"{self.key}_{strength.key}" for strength in self.strengths)
-
-    def at(self, side: int) -> tuple[Strength, ...]:
-        """Its strengths, labelled for images of this side."""
-        return tuple(strength.at(side) for strength in self.strengths)
-
-    def column(self, strength: str) -> str:
-        """The column of the strength with this key."""
-        return f"{self.key}_{strength}"
-
-
-def size_column(column: str) -> str:
-    """The column that holds how large the change of a margin's column was."""
-    return f"{column}_size"
-
-
-def steps(values: Sequence[float], label: str) -> tuple[Strength, ...]:
-    """Strengths whose keys are their values; `label` is formatted with each, its last word in the plural."""
-    labels = [label.removesuffix("s") if value == 1 else label for value in values]
-    return tuple(
-        Strength(f"{value:g}", text.format(f"{value:g}"), value) for value, text in zip(values, labels, strict=True)
-    )
-
-
-def radii(values: Sequence[float], waves: str) -> tuple[Strength, ...]:
-    """Strengths that are radii of the spectrum; `waves` is formatted with the length of a wave at each, in pixels."""
-    return tuple(
-        Strength(f"{value:g}", f"radius {value:g}", value, waves.format(wave_length(value))) for value in values
-    )
-
-
-def wave_length(radius: float) -> str:
-    """The length in pixels of the waves at a radius of the spectrum, in words: 14 -> "2.3"."""
-    return f"{round(frequency.wave_length(radius), 1):g}"
-
+from core.edits import photometric, spatial
+from core.edits.frequency import attenuated_elsewhere, ring, transplanted, transplanted_elsewhere, without
+from core.probes.batch import BLOCKS, Batch, Pixels
+from core.probes.probe import LABELLED, Probe, Strength, radii, steps, wave_length
 
 BANDS: dict[str, tuple[float, float]] = {"16_23": (16, 23), "12_16": (12, 16), "8_12": (8, 12), "4_8": (4, 8)}
 _CUTOFFS = radii((14, 12, 10, 8), "waves under {} pixels")
@@ -181,7 +62,7 @@ _DETAIL = (
     Probe(
         "lowpass_control", "detail", "As much coarse detail out",
         "As much energy is taken from the coarser detail instead.",
-        _CUTOFFS, lambda batch, radius: drained_elsewhere(batch.spectra, ring(radius, side=batch.side)),
+        _CUTOFFS, lambda batch, radius: attenuated_elsewhere(batch.spectra, ring(radius, side=batch.side)),
         "energy as such", is_control=True,
     ),
     Probe(
@@ -198,7 +79,7 @@ _DETAIL = (
     Probe(
         "ring_control", "detail", "As much from other rings out",
         "As much energy is taken from all other rings instead.",
-        _RINGS, lambda batch, band: drained_elsewhere(batch.spectra, _band(batch, band)),
+        _RINGS, lambda batch, band: attenuated_elsewhere(batch.spectra, _band(batch, band)),
         "energy as such", is_control=True,
     ),
 )  # fmt: skip
@@ -247,7 +128,7 @@ _COLOUR = (
     ),
     Probe(
         "hue", "colour", "Other hues", "All hues are turned round the colour circle; brightness stays.",
-        steps((30, 180), "{}°"), lambda batch, degrees: photometric.hue_turned(batch.pixels, degrees), "its hues",
+        steps((30, 180), "{}°"), lambda batch, degrees: photometric.hue_rotated(batch.pixels, degrees), "its hues",
     ),
     Probe(
         "tint", "colour", "Mean colour of the other class",
@@ -314,7 +195,7 @@ _BLOCKS = (
     Probe(
         "shuffle_turn", "blocks", "The same seams",
         "Each block is turned upside down where it is: seams without shuffling.",
-        _SIDES, lambda batch, parts: spatial.turned_in_blocks(batch.pixels, batch.side // int(parts)),
+        _SIDES, lambda batch, parts: spatial.rotated_in_blocks(batch.pixels, batch.side // int(parts)),
         "having no seams", is_control=True,
     ),
     Probe(
@@ -357,7 +238,7 @@ _GEOMETRY = (
     Probe(
         "turn", "geometry", "Turned", "The picture is turned.",
         tuple(Strength(f"{90 * quarters}", f"{90 * quarters}°", quarters) for quarters in (1, 2, 3)),
-        lambda batch, quarters: spatial.turned(batch.pixels, int(quarters)), "which way is up",
+        lambda batch, quarters: spatial.rotated(batch.pixels, int(quarters)), "which way is up",
     ),
 )  # fmt: skip
 

@@ -59,7 +59,7 @@ def _controls(after: After) -> str:
 
 def _unturned(result: ProbeResult) -> str:
     tried = [one for one in result.after if one.known and not (one.probe.is_control or one.probe.changes_donor)]
-    turned = [one for one in tried if one.turned]
+    turned = [one for one in tried if one.flipped]
     if turned:
         first = min(turned, key=lambda one: one.size)
         return (

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from urllib.parse import parse_qsl
 
-from core.console import started, starting
+from core.system.console import started, starting
 
 if __name__ == "__main__":
     # the libraries below take seconds to read
@@ -13,15 +13,17 @@ if __name__ == "__main__":
 
 import pandas as pd
 
-from core.images.image_set import load_image_set
+from core.images.loading import load_image_set
 from core.report.page import gather, save_report
 from core.report.selection import Selection
-from core.runs.browsing import Filter, browse_table, find_rows
+from core.runs.browsing import browse_table, find_rows
+from core.runs.filter import Filter
+from core.runs.finding import find_named, find_runs
 from core.runs.pictures import find_pictures
-from core.runs.run import Run, find_named, find_runs, read_run
+from core.runs.run import Run, read_run
 from core.runs.study_columns import added_by_studies, further_columns
 from core.runs.tags import Tags
-from core.storage import cache_dir
+from core.system.atomic import cache_dir
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -2,18 +2,18 @@
 
 import base64
 import html
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Sequence
 from pathlib import Path
 from string import Template
-from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
-from core.explainers.overlay import Legend, common_scale, draw_image, legend
-from core.explainers.results import LimeResult
-from core.explainers.saving import DEFAULT, SIZE, Result, Style, draw_result, write_bytes
+from core.explainers.explanation import Explanation, Parts
+from core.explainers.overlay import Legend, draw_image, legend
+from core.explainers.registry import find_explainer
+from core.explainers.saving import DEFAULT, SIZE, Style, draw_explanation, scale_of, write_bytes
+from core.explainers.settings import told_settings
 from core.images.decoding import encode_png
 from core.images.palette import CLASS_COLOURS, UNDECIDED
 
@@ -35,7 +35,7 @@ img { width: 24rem; max-width: 100%; image-rendering: pixelated; display: block 
 .ends { display: flex; justify-content: space-between; max-width: 24rem; font-size: .85rem }
 .hatch { display: inline-block; width: .9rem; height: .9rem; vertical-align: -.1rem; border: 1px solid $undecided;
   background: repeating-linear-gradient(135deg, $undecided 0 2px, #f3f3f3 2px 6px) }
-.health { background: #f5f6f8; padding: .6rem 1rem; max-width: 50rem }
+.diagnostics { background: #f5f6f8; padding: .6rem 1rem; max-width: 50rem }
 table { border-collapse: collapse; font-size: .9rem }
 td, th { padding: .2rem .8rem; text-align: left; border-bottom: 1px solid #e3e5e9 }
 small { color: #555b66; overflow-wrap: anywhere }
@@ -48,8 +48,8 @@ says REAL, below FAKE, and the further from 0 the surer it is.</p>
 images its verdict and its confidence can both be wrong, and the maps below explain the verdict, not the truth.</p>
 $notes
 </div>
-<figure><img src="$image" alt="The image as the detector sees it"><figcaption>The image as the detector sees it:
-$side x $side pixels, enlarged.</figcaption></figure>
+<figure><img src="$image" alt="The image as the detector sees it">
+<figcaption>The image as the detector sees it: $size pixels, enlarged.</figcaption></figure>
 $panels
 <p><small>Detector $detector, weights sha256 $sha256.</small></p>
 </html>
@@ -57,97 +57,89 @@ $panels
 
 _PANEL = Template("""<h2>$heading</h2>
 <p>$reading</p>
-<div class="panels">
-<figure><img src="$overlay" alt="$heading over the image"><figcaption>Over the image</figcaption></figure>
-<figure><img src="$alone" alt="$heading alone"><figcaption>Alone</figcaption></figure>
-</div>
-$bar
-$health
+$map
+$diagnostics
 $table
 <p><small>Settings: $settings. Took $seconds seconds.</small></p>
 """)
+
+_MAP = Template("""<div class="panels">
+<figure><img src="$overlay" alt="$heading over the image"><figcaption>Over the image</figcaption></figure>
+<figure><img src="$alone" alt="$heading alone"><figcaption>Alone</figcaption></figure>
+</div>
+$bar""")
 
 _BAR = Template("""<div class="bar" style="background: linear-gradient(to right, $gradient)"></div>
 <div class="ends"><span>$low<br>$left</span><span>0</span><span style="text-align: right">$high<br>$right</span></div>
 <p><small>Unit: $unit. $undecided</small></p>""")
 
-_TABLE = Template("""<details><summary>The ten strongest parts in numbers</summary>
-<table><tr><th>Part</th><th>Pixels</th><th>Effect</th><th>$confidence interval</th><th>Reading</th></tr>
+_TABLE = Template("""<details$open><summary>The ten strongest parts in numbers</summary>
+<table><tr><th>Part</th>$pixels<th>Effect</th><th>$confidence interval</th><th>Reading</th></tr>
 $rows</table></details>""")
 
 
-def save_html(
-    path: Path,
-    results: Mapping[str, Result],
-    *,
-    title: str,
-    notes: Sequence[str] = (),
-    styles: Mapping[str, Style] = MappingProxyType({}),
-) -> None:
+Panel = tuple[Explanation, Style]
+
+
+def save_html(path: Path, panels: Sequence[Explanation | Panel], *, title: str, notes: Sequence[str] = ()) -> None:
     """Write one page that explains one image to a reader who knows none of the methods.
 
     Args:
         path: the file.
-        results: heading -> result, all of one image and one detector.
+        panels: explanations of one image by one detector, each alone or with how it is drawn.
         title: what the image is called.
         notes: sentences that must be read with it, for instance how the image was cut.
-        styles: heading -> how its maps are drawn, where that is not as by default.
     """
-    panels = [_panel(heading, result, styles.get(heading, DEFAULT)) for heading, result in results.items()]
-    write_bytes(path, _page(next(iter(results.values())), panels, title=title, notes=notes).encode())
+    styled = [one if isinstance(one, tuple) else (one, DEFAULT) for one in panels]
+    drawn = [_panel(explanation, style) for explanation, style in styled]
+    write_bytes(path, _page(styled[0][0], drawn, title=title, notes=notes).encode())
 
 
-def _page(first: Result, panels: Sequence[str], *, title: str, notes: Sequence[str]) -> str:
+def _page(first: Explanation, panels: Sequence[str], *, title: str, notes: Sequence[str]) -> str:
     colour = CLASS_COLOURS[first.verdict]
     sure = first.p_real if first.verdict == "REAL" else 1 - first.p_real
+    height, width = first.image.shape[:2]
     return _PAGE.substitute(
         title=html.escape(title),
         colour=colour,
         undecided=UNDECIDED,
-        side=len(first.image),
         verdict=first.verdict,
         meaning="a photograph" if first.verdict == "REAL" else "made by an image generator",
         sure=f"{sure:.1%}",
         margin=f"{first.margin:+.2f}",
+        size=f"{width} x {height}",
         image=_data_url(draw_image(first.image, SIZE)),
         notes="".join(f"<p>{html.escape(note)}</p>" for note in notes),
         panels="".join(panels),
-        detector=html.escape(first.detector),
-        sha256=first.detector_sha256,
+        detector=html.escape(first.provenance.detector),
+        sha256=first.provenance.detector_sha256,
     )
 
 
-def _panel(heading: str, result: Result, style: Style) -> str:
-    scale = common_scale([result.values]) if style.scale is None else style.scale
-    unit = result.settings.target if result.settings.target in ("margin", "probability") else f"logit {result.toward}"
-    health = result.health.sentence
-    settings = ", ".join(f"{name} {value}" for name, value in asdict(result.settings).items())
+def _panel(explanation: Explanation, style: Style) -> str:
+    explainer = find_explainer(explanation.method)
+    heading, sentence = html.escape(explainer.title), explanation.diagnostics.sentence
+    versions = ", ".join(f"{name} {version}" for name, version in explanation.provenance.versions.items())
+    told = "; ".join(f"{label}: {value}" for label, value in told_settings(explanation.settings).items())
+    parts = explanation.parts
     return _PANEL.substitute(
-        heading=html.escape(heading),
-        overlay=_data_url(draw_result(result, style=style)),
-        alone=_data_url(draw_result(result, style=style, over_image=False)),
-        reading=_reading(result),
-        bar=_bar(legend(scale, palette=style.palette, unit=unit), hatched=isinstance(result, LimeResult)),
-        health=f'<p class="health">{html.escape(health)}</p>' if health else "",
-        table=_table(result) if isinstance(result, LimeResult) else "",
-        settings=html.escape(settings),
-        seconds=f"{result.seconds:.2f}",
+        heading=heading,
+        reading=html.escape(explainer.reading(explanation)),
+        map="" if explanation.values is None else _map(explanation, style, heading),
+        diagnostics=f'<p class="diagnostics">{html.escape(sentence)}</p>' if sentence else "",
+        table="" if parts is None else _table(parts, unfolded=explanation.values is None),
+        settings=html.escape(told + (f". Computed with {versions}" if versions else "")),
+        seconds=f"{explanation.provenance.seconds:.2f}",
     )
 
 
-def _reading(result: Result) -> str:
-    if isinstance(result, LimeResult):
-        return (
-            "Parts of the image were covered in many ways, and the detector was asked each time. A part is coloured by "
-            "the class that its being visible speaks for; a hatched part's effect is too small, or too uncertain, to "
-            f"name. The uncertainty is that of asking only {result.health.samples} times: it does not say that "
-            "covering is a fair question."
-        )
-    side = result.values.shape[0]
-    return (
-        f"What the detector has computed at {side} x {side} places, coloured by the class that it speaks for there. "
-        "Each place has seen more of the image than the square that is coloured: read it as a direction, not as an "
-        "outline."
+def _map(explanation: Explanation, style: Style, heading: str) -> str:
+    bar = legend(scale_of(explanation, style), palette=style.palette, unit=explanation.unit)
+    return _MAP.substitute(
+        heading=heading,
+        overlay=_data_url(draw_explanation(explanation, style=style)),
+        alone=_data_url(draw_explanation(explanation, style=style, over_image=False)),
+        bar=_bar(bar, hatched=explanation.undecided is not None),
     )
 
 
@@ -163,22 +155,27 @@ def _bar(bar: Legend, *, hatched: bool) -> str:
     )
 
 
-def _table(result: LimeResult) -> str:
-    words = {1: f"speaks for {result.toward}", -1: f"speaks against {result.toward}", 0: "undecided"}
-    order = np.argsort(-np.abs(result.weights))[:10]
-    area = np.bincount(result.segments.ravel())
+def _table(parts: Parts, *, unfolded: bool) -> str:
+    words = {1: "speaks for REAL", -1: "speaks for FAKE", 0: "undecided"}
+    order = np.argsort(-np.abs(parts.weights))[:10]
+    area = None if parts.regions is None else np.bincount(parts.regions.ravel())
     cells = (
         (
-            str(index),
-            str(area[index]),
-            f"{result.weights[index]:+.3f}",
-            _interval(result.low[index], result.high[index]),
-            words[int(result.decisions[index])],
+            html.escape(parts.labels[index]),
+            *([] if area is None else [str(area[index])]),
+            f"{parts.weights[index]:+.3f}",
+            _interval(parts.low[index], parts.high[index]),
+            words[int(parts.decisions[index])],
         )
         for index in order
     )
     rows = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in cells)
-    return _TABLE.substitute(rows=rows, confidence=f"{result.settings.confidence:.0%}")
+    return _TABLE.substitute(
+        rows=rows,
+        confidence=f"{parts.confidence:.0%}",
+        pixels="" if area is None else "<th>Pixels</th>",
+        open=" open" if unfolded else "",
+    )
 
 
 def _interval(low: float, high: float) -> str:

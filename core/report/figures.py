@@ -17,9 +17,9 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from core.files import harmless
 from core.images.palette import CLASS_COLOURS, FAKE, REAL, UNDECIDED
 from core.metrics.classification import Sweep
+from core.system.files import harmless
 
 INK = "#1d2026"
 GREY = "#6a707b"
@@ -100,11 +100,11 @@ def curves(swept: Sweep, *, caught: float, accused: float, precision: float, cap
         figure = Figure(figsize=(8.4, 3.9), layout="constrained")
         roc, pr = figure.subplots(1, 2)
         roc.plot([0, 1], [0, 1], linestyle=":", color=GREY, label="guessing")
-        roc.plot(swept.accused, swept.caught, color=REAL, label="every threshold")
+        roc.plot(swept.false_positive_rate, swept.true_positive_rate, color=REAL, label="every threshold")
         roc.plot([accused], [caught], "o", color=INK, label="the run's threshold")
         roc.set(xlabel="REAL images accused", ylabel="FAKE images caught", title="ROC")
         roc.legend(loc="lower right", fontsize=9)
-        pr.plot(swept.caught, swept.precision, color=REAL)
+        pr.plot(swept.true_positive_rate, swept.precision, color=REAL)
         pr.plot([caught], [precision], "o", color=INK)
         pr.set(xlabel="FAKE images caught (recall)", ylabel="of those called FAKE, are so", title="Precision")
         for axes in (roc, pr):
@@ -122,7 +122,7 @@ def calibration(found: pd.DataFrame, *, caption: str) -> Drawn:
         figure, axes = _new(5.2, 3.9)
         axes.plot([0.5, 1], [0.5, 1], linestyle=":", color=GREY, label="confidence that can be believed")
         errors = [found["accuracy"] - found["low"], found["high"] - found["accuracy"]]
-        axes.errorbar(found["confidence"], found["accuracy"], yerr=errors, fmt="o", color=REAL, label="this run, 95 %")
+        axes.errorbar(found["confidence"], found["accuracy"], yerr=errors, fmt="o", color=REAL, label="this run, 95%")
         axes.set(xlabel="confidence", ylabel="right verdicts", xlim=(0.48, 1.02), ylim=(0, 1.03))
         _percent(axes)
         axes.legend(loc="lower right", fontsize=9)

@@ -11,20 +11,24 @@ from typing import Any
 import pandas as pd
 
 from core.detectors.identity import find_maker, identify_all
+from core.findings.words import tell
 from core.metrics.classification import calibration, class_scores, confusion_at, error_by, is_right, largest, sweep
 from core.metrics.intervals import wilson_interval
 from core.report import figures
 from core.report.figures import Drawn
-from core.report.parts import bullets, figure, limits, listed, page, percent, section, spaced, table_of
+from core.report.parts import bullets, figure, limits, listed, page, percent, section, sentence, table_of
 from core.report.selection import Selection, selection_report
 from core.report.settings import settings
+from core.runs.finding import HOMES, find_detectors
+from core.runs.paper import PAPER
 from core.runs.pictures import Pictures
-from core.runs.run import HOMES, PAPER, Run, find_detectors
-from core.storage import write_bytes_atomically
-from core.studies.probes.summary import ranking, read_turns
+from core.runs.run import Run
+from core.studies.probes.summary import ranking, read_turns, responses
 from core.studies.store import find_studies
 from core.studies.study import Answer
 from core.studies.trust.summary import agreement_summary, excess, one_colour_summary
+from core.system.atomic import write_bytes_atomically
+from core.system.folders import ContractError
 
 # what a reader asks first; studies of other names come after these
 ORDER = (
@@ -80,8 +84,15 @@ def gather(run: Run, homes: tuple[Path, ...] = HOMES) -> dict[str, Any]:
     maker = find_maker(run.manifest, detectors)
     made_by = None if maker is None else detectors[maker].manifest
     first = {name: number for number, name in enumerate(ORDER)}
-    names = sorted(found.answers, key=lambda name: first.get(name, len(ORDER)))
-    return {"detector": made_by, "answers": {name: found.answers[name] for name in names}, "problems": problems}
+    answers = {}
+    for name in sorted(found.answers, key=lambda name: first.get(name, len(ORDER))):
+        try:
+            found.answers[name].findings  # noqa: B018 - remembered
+        except ContractError as error:
+            problems.append(str(error).replace(f"{run.path}{os.sep}", ""))
+        else:
+            answers[name] = found.answers[name]
+    return {"detector": made_by, "answers": answers, "problems": problems}
 
 
 def run_report(
@@ -115,8 +126,8 @@ def _lead(run: Run, answers: Mapping[str, Answer]) -> list[str]:
         f"{_leaks(run)} and {manifest['repeats']:,} are copies of another; " + _without(manifest["metrics"]["clean"]),
     ]
     # what each study found first is its most telling
-    first = (found for answer in answers.values() for found in answer.findings[:1])
-    return [html.escape(line) for line in (*lead, *(spaced(found.sentence) for found in first))]
+    first = (tell(found).whole for answer in answers.values() for found in answer.findings[:1])
+    return [*map(sentence, lead), *map(sentence, first)]
 
 
 def _leaks(run: Run) -> str:
@@ -159,7 +170,7 @@ def _quality(run: Run, detector: Mapping[str, Any] | None) -> list[str]:
     found = error_by(table, "category")
     if len(found):
         wrong = float(1 - is_right(table).mean())
-        caption = "Where it fails. The lines are 95 % intervals: where two overlap, the difference may be chance."
+        caption = "Where it fails. The lines are 95% intervals: where two overlap, the difference may be chance."
         drawn.append(figures.rates(largest(found), overall=wrong, caption=caption + _of_all(found)))
     if detector and detector.get("history"):
         caption = "How it was trained: right verdicts after each pass over the training images."
@@ -185,7 +196,7 @@ def _studies(run: Run, answers: Mapping[str, Answer], problems: Sequence[str]) -
     for answer in answers.values():
         about = answer.about
         parts.append(f"<h3>{html.escape(about['title'])}</h3><p>{html.escape(about['question'])}</p>")
-        parts.append(bullets(spaced(found.sentence) for found in answer.findings))
+        parts.append(bullets(tell(one).full for one in answer.findings))
         parts += [figure(drawn) for drawn in _study_figures(run, answer)]
         parts.append(
             f'<p class="note">{about["images"]:,} images. Compared with: {html.escape(about["control"])} Settings: '
@@ -200,8 +211,8 @@ def _studies(run: Run, answers: Mapping[str, Answer], problems: Sequence[str]) -
 def _study_figures(run: Run, answer: Answer) -> list[Drawn]:
     table, name = answer.table, answer.about["study"]
     if name == "probes":
-        turns = read_turns(run, table, answer.about["parameters"])
-        found = {verdict: ranking(turns, verdict=verdict) for verdict in ("FAKE", "REAL")}
+        rates = responses(read_turns(run, table, answer.about["parameters"]))
+        found = {verdict: ranking(rates, verdict=verdict) for verdict in ("FAKE", "REAL")}
         caption = (
             "What turns verdicts: the change that turns the most for its size on top. The upright tick is the control, "
             "a change of the same size that leaves the named thing alone; what does not pass it says nothing."

@@ -1,15 +1,16 @@
 """The parts that every report is put together from: HTML without script, and nothing that is fetched."""
 
 import html
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from string import Template
 from typing import Any
 
+from core.findings import numbers
+from core.findings.lines import Line
+from core.findings.lines import html as as_html
 from core.images.palette import FAKE, REAL
 from core.report.figures import Drawn
 from core.runs.run import Run
-from core.studies import shares
 
 _LIMITS = (
     "A share from a sample has an interval: 95 of 100 such intervals hold the true share. Differences within the "
@@ -80,13 +81,8 @@ def page(run: Run, title: str, lead: Iterable[str], body: str) -> str:
 
 
 def percent(share: float, digits: int = 1) -> str:
-    """0.9608 as "96.1 %", as on the pages of the app, never broken between lines."""
-    return shares.percent(share, digits).replace(" ", "\u00a0")
-
-
-def spaced(sentence: str) -> str:
-    """A study's sentence with its shares written as everywhere else."""
-    return re.sub(r"(\d) ?%", "\\1\u00a0%", sentence)
+    """0.9608 as "96.1%", as on the pages of the app, never broken between lines."""
+    return numbers.percent(share, digits).replace(" ", "\u00a0")
 
 
 def section(title: str, *parts: str) -> str:
@@ -94,10 +90,15 @@ def section(title: str, *parts: str) -> str:
     return f"<section><h2>{html.escape(title)}</h2>{''.join(parts)}</section>\n"
 
 
-def bullets(lines: Iterable[str]) -> str:
+def bullets(lines: Iterable[str | Line]) -> str:
     """A list of sentences (text), nothing for none."""
-    items = "".join(f"<li>{html.escape(line)}</li>" for line in lines)
+    items = "".join(f"<li>{sentence(one)}</li>" for one in lines)
     return f"<ul>{items}</ul>" if items else ""
+
+
+def sentence(one: str | Line) -> str:
+    """A sentence as HTML."""
+    return as_html(one) if isinstance(one, Line) else html.escape(one)
 
 
 def figure(drawn: Drawn) -> str:

@@ -14,7 +14,7 @@ from core.metrics.intervals import wilson_interval
 from core.report import figures
 from core.report.parts import bullets, figure, limits, page, percent, section
 from core.report.settings import settings
-from core.runs.browsing import Filter
+from core.runs.filter import Filter
 from core.runs.pictures import Pictures
 from core.runs.run import Run
 
@@ -55,7 +55,7 @@ def selection_report(run: Run, table: pd.DataFrame, selection: Selection, *, pic
     title = f"{len(rows):,} images of {run.name}"
     if rows.empty:
         return page(run, title, ["No image fits this selection.", html.escape(words)], "")
-    counts = confusion_at(rows, selection.wanted.cut)
+    counts = confusion_at(rows, selection.wanted.threshold)
     wrong, of = int(counts[0, 1] + counts[1, 0]), int(counts.sum())
     low, high = wilson_interval(wrong, of)
     ends = f"{percent(float(low))} to {percent(float(high))}"
@@ -68,9 +68,9 @@ def selection_report(run: Run, table: pd.DataFrame, selection: Selection, *, pic
         f"{percent(1 - run.manifest['metrics']['all']['accuracy'])} are wrong.",
     ]
     parts = [figure(figures.confusion(counts))]
-    found = error_by(rows, "category", cut=selection.wanted.cut)
+    found = error_by(rows, "category", threshold=selection.wanted.threshold)
     if len(found) > 1 and 0 < wrong < of:
-        caption = "Wrong verdicts by what the image shows; the lines are 95 % intervals."
+        caption = "Wrong verdicts by what the image shows; the lines are 95% intervals."
         parts.append(figure(figures.rates(largest(found), overall=wrong / of, caption=caption)))
     body = "".join(
         [
@@ -93,8 +93,8 @@ def describe(wanted: Filter) -> str:
         words.append(f"{column.replace('_', ' ')} {' '.join(ends)}")
     words += ["in an area drawn on Patterns"] * (wanted.area is not None)
     words += [f"tagged {wanted.tag}"] * bool(wanted.tag) + [f"file name with {wanted.name}"] * bool(wanted.name)
-    if wanted.cut != HALF:
-        words.append(f"called REAL only from {percent(wanted.cut, 0)} on")
+    if wanted.threshold != HALF:
+        words.append(f"called REAL only from {percent(wanted.threshold, 0)} on")
     return ", ".join(words) or "all images"
 
 
@@ -103,8 +103,8 @@ def _tiles(rows: pd.DataFrame, selection: Selection, pictures: Pictures | None) 
     tiles = []
     for place, row in zip(selection.rows[:TILES], shown.itertuples(), strict=True):
         pixels = pictures.get(int(place)) if pictures else None
-        called = "REAL" if row.p_real > selection.wanted.cut else "FAKE"
-        if selection.wanted.cut == HALF:
+        called = "REAL" if row.p_real > selection.wanted.threshold else "FAKE"
+        if selection.wanted.threshold == HALF:
             called = str(row.predicted)
         sure = float(confidence_of(np.array([row.p_real]))[0])
         wrong = called != row.label

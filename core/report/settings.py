@@ -5,8 +5,8 @@ from typing import Any
 
 from core.report.parts import listed, table_of
 from core.runs.run import Run
-from core.storage import sha256_of
 from core.studies.study import Answer
+from core.system.atomic import sha256_of
 
 
 def settings(run: Run, detector: Mapping[str, Any] | None, answers: Mapping[str, Answer]) -> str:

@@ -1,144 +1,19 @@
-"""Browsing a run: a filter that lives in a URL, and the rows that it finds. Needs no torch.
-
-A filter is what a page shows: which values of which columns, which ranges, which order, which page. Whatever in a URL
-does not fit the table is left out, so that nonsense shows the whole table instead of an error.
-"""
+"""Browsing a run: its rows as a table, and those that a filter finds. Needs no torch."""
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
-from urllib.parse import unquote
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.images.image_set import CLASSES
-from core.images.statistics import FACTS
-from core.metrics.classification import HALF, confidence_of, count_cells, said_real
-from core.runs.embedding import Area, read_places
+from core.metrics.classification import HALF, confidence_of, count_cells, predicted_real
+from core.runs.embedding import read_embedding
+from core.runs.filter import DECIDED, OUTCOMES, SORTS, Filter, range_columns
 from core.runs.run import Run
 from core.runs.study_columns import added_by_studies
-
-PAGE_SIZES = (24, 48, 96)
-# columns under the names that they have in a URL
-ALIASES = {
-    "label": "true",
-    "predicted": "said",
-    "correct": "result",
-    "confidence": "sure",
-    "in_train": "leaked",
-    "is_repeat": "repeat",
-}
-COLUMNS = {alias: column for column, alias in ALIASES.items()}
-OUTCOMES = ("right", "wrong")
-# what the threshold decides anew
-DECIDED = ("label", "predicted", "correct")
-SORTS = {
-    "mistakes": "most confidently wrong first",
-    "sure": "most confident first",
-    "unsure": "least confident first",
-    "name": "by file name",
-}
-RESERVED = ("sort", "page", "per", "cut", "tag", "name", "area")
-
-Choices = tuple[tuple[str, tuple[str, ...]], ...]
-Ranges = tuple[tuple[str, float, float], ...]
-
-
-@dataclass(frozen=True)
-class Filter:
-    """Which rows, in which order, on which page; hashable.
-
-    Attributes:
-        choices: (column, values): rows whose value is one of them; booleans are "yes" and "no".
-        ranges: (column, low, high): rows within both ends; an open end is infinite.
-        tag: rows that carry this tag.
-        name: rows whose file name holds this text, whatever its case.
-        area: rows that stand in this area of a picture of clusters.
-        cut: how sure of REAL the detector must be to say REAL, above 0 and below 1.
-        sort: a key of `SORTS`, or a column, with "-" before it for falling values.
-        page: counted from 1.
-        per_page: one of `PAGE_SIZES`.
-    """
-
-    choices: Choices = ()
-    ranges: Ranges = ()
-    tag: str | None = None
-    name: str | None = None
-    area: Area | None = None
-    cut: float = HALF
-    sort: str = "mistakes"
-    page: int = 1
-    per_page: int = PAGE_SIZES[0]
-
-    def chosen(self, column: str) -> tuple[str, ...]:
-        """The values asked for in a column; empty where all will do."""
-        return dict(self.choices).get(column, ())
-
-    def within(self, column: str) -> tuple[float, float]:
-        """The range asked for in a column, infinite where it is open."""
-        return next(((low, high) for name, low, high in self.ranges if name == column), (-math.inf, math.inf))
-
-    def choosing(self, column: str, values: Sequence[str]) -> "Filter":
-        """The same with other values of one column, none for all of them, on its first page."""
-        others = tuple(choice for choice in self.choices if choice[0] != column)
-        added = ((column, tuple(values)),) if values else ()
-        return replace(self, choices=tuple(sorted(others + added)), page=1)
-
-    def ranging(self, column: str, low: float = -math.inf, high: float = math.inf) -> "Filter":
-        """The same with another range of one column, on its first page."""
-        others = tuple(found for found in self.ranges if found[0] != column)
-        added = ((column, low, high),) if math.isfinite(low) or math.isfinite(high) else ()
-        return replace(self, ranges=tuple(sorted(others + added)), page=1)
-
-    def to_params(self) -> dict[str, str]:
-        """URL parameters, without those that stand at their default."""
-        params = {ALIASES.get(column, column): ",".join(map(_escape, values)) for column, values in self.choices}
-        params |= {ALIASES.get(column, column): f"{_end(low)}..{_end(high)}" for column, low, high in self.ranges}
-        default = Filter()
-        named = {
-            "tag": self.tag,
-            "name": self.name,
-            "area": str(self.area) if self.area else None,
-            "cut": f"{self.cut:g}",
-            "sort": self.sort,
-            "page": str(self.page),
-            "per": str(self.per_page),
-        }
-        usual = {"cut": f"{default.cut:g}", "sort": default.sort, "page": "1", "per": str(default.per_page)}
-        return params | {key: value for key, value in named.items() if value and value != usual.get(key)}
-
-    @classmethod
-    def from_params(cls, params: Mapping[str, str], table: pd.DataFrame) -> "Filter":
-        """The filter that URL parameters describe, without whatever does not fit `table` (from `browse_table`)."""
-        found = cls()
-        for key, text in params.items():
-            column = COLUMNS.get(key, key)
-            if key in RESERVED or column not in table.columns:
-                continue
-            if column in range_columns(table):
-                if ends := _parse_range(text):
-                    found = found.ranging(column, *ends)
-            else:
-                allowed = choices_of(table, column)
-                asked = dict.fromkeys(unquote(value) for value in text.split(","))
-                found = found.choosing(column, [value for value in asked if value in allowed])
-        sort = params.get("sort", "")
-        area = Area.parse(params.get("area", ""))
-        cut = _number(params.get("cut", ""))
-        per_page, page = _number(params.get("per", "")), _number(params.get("page", ""))
-        return replace(
-            found,
-            tag=params.get("tag") or None,
-            name=params.get("name") or None,
-            area=area if area and {f"{area.space}_x", f"{area.space}_y"} <= set(table.columns) else None,
-            cut=cut if cut is not None and 0 < cut < 1 else HALF,
-            sort=sort if sort in SORTS or sort.removeprefix("-") in sort_columns(table) else "mistakes",
-            page=int(page) if page is not None and 1 <= page < 1e9 else 1,
-            per_page=int(per_page) if per_page in PAGE_SIZES else PAGE_SIZES[0],
-        )
 
 
 def judged_table(run: Run) -> pd.DataFrame:
@@ -159,61 +34,23 @@ def browse_table(run: Run, judged: pd.DataFrame | None = None) -> pd.DataFrame:
     Where images stand on the pictures of clusters is in `<space>_x` and `<space>_y`, see `core.runs.embedding`.
     """
     table = judged_table(run) if judged is None else judged
-    added = added_by_studies(run.path, table["id"]), read_places(run.path, table["id"])
+    added = added_by_studies(run.path, table["id"]), read_embedding(run.path, table["id"])
     return pd.concat([table, *added], axis=1)
 
 
-def at_cut(rows: pd.DataFrame, cut: float) -> pd.DataFrame:
+def at_threshold(rows: pd.DataFrame, threshold: float) -> pd.DataFrame:
     """Rows of a `browse_table` as they are judged at a threshold, 0 to 1: the run's own at one half.
 
     At another one `predicted` and `correct` are what it makes of `p_real`, and a column `threshold` says so.
     `confidence` stays what filters and orders go by: the probability of the likelier class, whichever is called.
     """
-    if cut == HALF:
+    if threshold == HALF:
         return rows
-    real = said_real(rows, cut)
+    real = predicted_real(rows, threshold)
     right = real == (rows["label"] == "REAL").to_numpy(bool)
     judged = rows.assign(predicted=np.where(real, "REAL", "FAKE"), correct=np.where(right, *OUTCOMES))
-    judged.insert(judged.columns.get_loc("predicted") + 1, "threshold", cut)
+    judged.insert(judged.columns.get_loc("predicted") + 1, "threshold", threshold)
     return judged
-
-
-def range_columns(table: pd.DataFrame) -> list[str]:
-    """The columns that are filtered by a range: confidence, the facts, and a study's numbers."""
-    return [
-        name
-        for name in table.columns
-        if name in ("confidence", "margin", *FACTS)
-        or ("." in name and pd.api.types.is_numeric_dtype(table[name]) and not pd.api.types.is_bool_dtype(table[name]))
-    ]
-
-
-def choice_columns(table: pd.DataFrame) -> list[str]:
-    """The columns that are filtered by their values: classes, outcome, category, leaks, repeats, a study's words."""
-    return [
-        name
-        for name in table.columns
-        if name in (*DECIDED, "category", "in_train", "is_repeat")
-        or ("." in name and isinstance(table[name].dtype, pd.CategoricalDtype | np.dtypes.BoolDType))
-    ]
-
-
-def sort_columns(table: pd.DataFrame) -> list[str]:
-    """The columns that rows can be ordered by: those of numbers, and a study's words."""
-    # confidence has orders of its own, in `SORTS`
-    numbers = [name for name in range_columns(table) if name != "confidence"]
-    return [*numbers, *(name for name in choice_columns(table) if "." in name)]
-
-
-def choices_of(table: pd.DataFrame, column: str) -> list[str]:
-    """The values that can be asked for in a column, as text; empty for a column that is not filtered by values."""
-    if column not in choice_columns(table):
-        return []
-    if pd.api.types.is_bool_dtype(table[column]):
-        return ["yes", "no"]
-    if column in ("label", "predicted"):
-        return list(CLASSES)
-    return [str(value) for value in table[column].cat.categories]
 
 
 class Extent(NamedTuple):
@@ -257,14 +94,14 @@ def find_rows(
 def cells(table: pd.DataFrame, wanted: Filter, *, tagged: frozenset[str] = frozenset()) -> NDArray[np.int64]:
     """int64 (2, 2) counts [true][called], FAKE first, of a filter without what it says of class and outcome."""
     keep = _mask(table, wanted, tagged, DECIDED)
-    return count_cells((table["label"] == "REAL").to_numpy(bool)[keep], said_real(table, wanted.cut)[keep])
+    return count_cells((table["label"] == "REAL").to_numpy(bool)[keep], predicted_real(table, wanted.threshold)[keep])
 
 
 def _mask(table: pd.DataFrame, wanted: Filter, tagged: frozenset[str], but: Sequence[str]) -> NDArray[np.bool_]:
     keep = np.ones(len(table), bool)
     for column, values in wanted.choices:
         if column not in but:
-            keep &= _is_one_of(table, column, values, wanted.cut)
+            keep &= _is_one_of(table, column, values, wanted.threshold)
     for column, low, high in wanted.ranges:
         numbers = table[column].to_numpy()
         # a value that is missing fits no range
@@ -280,9 +117,9 @@ def _mask(table: pd.DataFrame, wanted: Filter, tagged: frozenset[str], but: Sequ
     return keep
 
 
-def _is_one_of(table: pd.DataFrame, column: str, values: Sequence[str], cut: float) -> NDArray[np.bool_]:
-    if column in ("predicted", "correct") and cut != HALF:
-        called = said_real(table, cut)
+def _is_one_of(table: pd.DataFrame, column: str, values: Sequence[str], threshold: float) -> NDArray[np.bool_]:
+    if column in ("predicted", "correct") and threshold != HALF:
+        called = predicted_real(table, threshold)
         asked = called if column == "predicted" else called == (table["label"] == "REAL").to_numpy(bool)
         yes, no = ("REAL", "FAKE") if column == "predicted" else OUTCOMES
         return np.asarray((asked & (yes in values)) | (~asked & (no in values)))
@@ -298,7 +135,7 @@ def _order(table: pd.DataFrame, wanted: Filter, positions: NDArray[np.intp]) -> 
     if wanted.sort in SORTS:
         keys = table["confidence"].to_numpy(np.float64)[positions]
         if wanted.sort == "mistakes":
-            wrong = _is_one_of(table, "correct", ("wrong",), wanted.cut)[positions]
+            wrong = _is_one_of(table, "correct", ("wrong",), wanted.threshold)[positions]
             keys = keys + wrong
         return np.argsort(keys if wanted.sort == "unsure" else -keys, kind="stable")
     values = table[column]
@@ -332,8 +169,8 @@ class Place:
 
     number: int | None
     of: int
-    before: int | None = field(default=None)
-    after: int | None = field(default=None)
+    before: int | None = None
+    after: int | None = None
 
 
 def place_of(positions: NDArray[np.intp], row: int) -> Place:
@@ -345,28 +182,3 @@ def place_of(positions: NDArray[np.intp], row: int) -> Place:
     before = int(positions[at - 1]) if at > 0 else None
     after = int(positions[at + 1]) if at + 1 < len(positions) else None
     return Place(at + 1, len(positions), before, after)
-
-
-def _parse_range(text: str) -> tuple[float, float] | None:
-    low, dots, high = text.partition("..")
-    ends = (_number(low) if low else -math.inf, _number(high) if high else math.inf)
-    if not dots or ends[0] is None or ends[1] is None or ends[0] > ends[1]:
-        return None
-    return ends[0], ends[1]
-
-
-def _number(text: str) -> float | None:
-    try:
-        number = float(text)
-    except ValueError:
-        return None
-    return number if math.isfinite(number) else None
-
-
-def _escape(value: str) -> str:
-    """A value that may stand between commas."""
-    return value.replace("%", "%25").replace(",", "%2C")
-
-
-def _end(value: float) -> str:
-    return f"{value:.6g}" if math.isfinite(value) else ""

@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from core.files import open_file
+from core.system.files import open_file
 
 # a lasso has hundreds of corners; so many keep its shape, and fit into a URL
 MOST_CORNERS = 60
@@ -72,7 +72,7 @@ def _rounded(value: float) -> float:
     return float(f"{value:.4g}")
 
 
-def read_places(run: Path, ids: pd.Series) -> pd.DataFrame:
+def read_embedding(run: Path, ids: pd.Series) -> pd.DataFrame:
     """Where a run's images stand on the pictures of its study `clusters`.
 
     Args:

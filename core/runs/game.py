@@ -18,7 +18,7 @@ class Score:
 
     Attributes:
         right, of: counts.
-        low, high: 95 % interval of the share that would be right of very many such images (Wilson), 0 to 1.
+        low, high: 95% interval of the share that would be right of very many such images (Wilson), 0 to 1.
     """
 
     right: int

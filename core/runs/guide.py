@@ -10,8 +10,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.edits.frequency import ring, spectra_of, without
+from core.explainers.explanation import Explanation
 from core.explainers.overlay import orient
-from core.explainers.results import LimeResult
 
 # radii of the spectrum that are kept, from everything to almost nothing
 RADII = (23, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6)
@@ -93,10 +93,10 @@ def _among(table: pd.DataFrame, ids: set[str]) -> NDArray[np.bool_]:
     return np.fromiter((id_ in ids for id_ in table["id"]), bool, len(table))
 
 
-def is_all_red(result: LimeResult) -> bool:
+def is_all_red(explanation: Explanation) -> bool:
     """Whether a map is red all over in the paper's palette: decided everywhere, and everywhere against the verdict."""
-    values = orient(result.values, toward=result.toward, verdict=result.verdict, palette="paper")
-    return bool((values < 0).all() and not result.undecided.any())
+    values = orient(explanation.map, verdict=explanation.verdict, palette="paper")
+    return bool((values < 0).all() and (explanation.undecided is None or not explanation.undecided.any()))
 
 
 def _typical(table: pd.DataFrame, chosen: NDArray[np.bool_]) -> int | None:

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from core.images.image_set import CLASSES
-from core.runs.run import PAPER
+from core.images.labels import CLASSES
+from core.runs.paper import PAPER
 
 
 def result_table(metrics: Mapping[str, Any], *, beside_paper: bool) -> str:

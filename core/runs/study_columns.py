@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
-from core.files import is_text, open_file, parse_json
+from core.system.files import is_text, open_file, parse_json
 
 KEY = b"telltale"
 MAX_CHOICES = 50

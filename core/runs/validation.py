@@ -12,9 +12,9 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from core.detectors.preprocessing import Preprocessing
-from core.images.image_set import CLASSES
-from core.images.statistics import FACTS
-from core.storage import MANIFEST, ContractError, read_manifest
+from core.images.labels import CLASSES
+from core.images.statistics import STATISTICS
+from core.system.folders import MANIFEST, ContractError, read_manifest
 
 # of each row of predictions.parquet, unpacked; more is a bomb or a mistake
 MAX_ROW_BYTES = 4096
@@ -219,7 +219,7 @@ COLUMNS: dict[str, Callable[[pd.Series], bool]] = {
     "sha256": _words,
     "in_train": pd.api.types.is_bool_dtype,
     "is_repeat": pd.api.types.is_bool_dtype,
-    **dict.fromkeys(FACTS, _numbers),
+    **dict.fromkeys(STATISTICS, _numbers),
 }
 
 

@@ -1,8 +1,8 @@
-"""Ask a study of a run; the answer is written beside the run.
+"""Ask a study of a run; the answer is written beside the run. What the file has already is kept.
 
 python -m core.studies audit --run swift@cifake-test --data data/cifake
 python -m core.studies faithfulness --images 1000 --engine ray
-python -m core.studies probes --run swift@cifake-test --again
+python -m core.studies probes --run swift@cifake-test --all
 python -m core.studies --list
 """
 
@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from core.console import started, starting
+from core.system.console import started, starting
 
 if __name__ == "__main__":
     # the libraries below take seconds to read
@@ -21,16 +21,19 @@ if __name__ == "__main__":
 from tqdm import tqdm
 
 from core.detectors.identity import find_maker, identify_all
+from core.findings.words import tell
 from core.images.cifake_files import is_fetched
-from core.images.image_set import SHIPPED, SHIPPED_FOLDER
 from core.images.shipped import is_shipped
-from core.runs.run import ROOT, find_detectors, find_named, find_runs, read_run
-from core.storage import WriteError
+from core.images.sources import SHIPPED, SHIPPED_FOLDER
+from core.runs.finding import ROOT, find_detectors, find_named, find_runs
+from core.runs.run import Run, read_run
+from core.studies.kept import describe_again, find_kept
 from core.studies.ray_engine import ray_engine
 from core.studies.registry import MODULES, find_study
-from core.studies.runner import Engine, Source, conclude_again, run_study
+from core.studies.runner import Engine, Source, run_study
 from core.studies.store import read_study
 from core.studies.study import StudyError
+from core.system.atomic import WriteError
 
 FOLDER = ROOT / "data" / "cifake"
 
@@ -43,7 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
             print(f"{name:14} {find_study(name).question}")
         return 0
     try:
-        (again if options.again else make)(options)
+        make(options)
     except ValueError as error:
         print(f"core.studies: {error}", file=sys.stderr)
         return 2
@@ -80,9 +83,13 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
     parser.add_argument("--engine", choices=("local", "ray"), default="local", help="ray: all cores and GPUs at once")
     parser.add_argument("--address", help="of a Ray cluster, for --engine ray; default: this machine alone")
-    parser.add_argument(
-        "--again", action="store_true", help="only the sentences, anew from the values that the study's file holds"
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument(
+        "--missing",
+        action="store_true",
+        help="compute only the columns that the file lacks, for the images that it is about (the default)",
     )
+    what.add_argument("--all", action="store_true", help="compute every column again")
     parser.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help="another parameter of the study"
     )
@@ -91,10 +98,13 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
 
 def make(options: argparse.Namespace) -> None:
     """Every study that was named, one after the other, each with one progress bar."""
-    source = find_source(options)
-    engine = find_engine(options)
+    run = find_named(options.run, find_runs(), "run")
     for name in options.study:
         study = find_study(name).with_parameters(dict(map(parse_parameter, options.set)))
+        kept = None if options.all else find_kept(study, run, images=options.images, seed=options.seed)
+        if kept is not None and not kept.missing:
+            tell_of(describe_again(study, run, kept), read_run(run), "Nothing is missing (--all computes it again)")
+            continue
         with tqdm(total=0, unit=" image", smoothing=0.1, disable=None) as bar:
 
             def show(done: int, total: int, text: str, bar: "tqdm[Any]" = bar) -> None:
@@ -102,24 +112,23 @@ def make(options: argparse.Namespace) -> None:
                 bar.set_postfix_str(text, refresh=False)
                 bar.update(done - bar.n)
 
-            path = run_study(study, source, images=options.images, seed=options.seed, engine=engine, progress=show)
-        tell(path)
+            path = run_study(
+                study,
+                find_source(options),
+                images=options.images,
+                seed=options.seed,
+                kept=kept,
+                engine=find_engine(options),
+                progress=show,
+            )
+        tell_of(path, read_run(run), "Written" if kept is None else f"Added {', '.join(sorted(kept.missing))}")
 
 
-def again(options: argparse.Namespace) -> None:
-    """The findings of every study that was named, from the values that are there; needs neither detector nor images."""
-    if options.set or options.images:
-        raise StudyError("--again keeps the values that are there; leave --set and --images out, or leave --again out")
-    run = find_named(options.run, find_runs(), "run")
-    for name in options.study:
-        tell(conclude_again(find_study(name), run))
-
-
-def tell(path: Path) -> None:
-    """What was written and what it says."""
-    print(f"Written: {path}")
-    for finding in read_study(path).findings:
-        print(f"  {finding.sentence}")
+def tell_of(path: Path, run: Run, done: str) -> None:
+    """What was done to a study's file, and what it comes to."""
+    print(f"{done}: {path}")
+    for finding in read_study(path, run).findings:
+        print(f"  {tell(finding).full}")
 
 
 def find_engine(options: argparse.Namespace) -> Engine | None:

@@ -17,10 +17,11 @@ from typing import Any
 import pandas as pd
 
 from core.images.image_set import DatasetError
-from core.runs.run import ROOT
-from core.storage import ContractError, cache_dir
+from core.runs.finding import ROOT
 from core.studies.runner import Engine, Progress, Source, Work
 from core.studies.study import Context, StudyError
+from core.system.atomic import cache_dir
+from core.system.folders import ContractError
 
 INSTALL = "Ray is not installed; give `pip install 'ray[data]'`, or leave --engine ray out to compute in this process"
 
@@ -80,14 +81,16 @@ class ShardWorker:
 
     def __call__(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """The table of shard `row["number"]` as parquet, or the sentence that says why there is none."""
-        number, study = int(row["number"]), self.work.study
+        number = int(row["number"])
         try:
             self.context = self.context or self.source.open()
-            table = study.compute(self.context, self.work.shards[number], study.parameters)
+            table = self.work.compute(self.context, number)
         except (StudyError, ContractError, DatasetError) as error:
             return _answer(number, problem=str(error))
         except Exception as error:  # noqa: BLE001 - Ray would wrap it in pages of its own
-            problem = f"{study.name} failed in a worker ({type(error).__name__}: {error}); finished shards are kept"
+            problem = (
+                f"{self.work.study.name} failed in a worker ({type(error).__name__}: {error}); finished shards are kept"
+            )
             return _answer(number, problem=problem, trace=traceback.format_exc())
         buffer = io.BytesIO()
         table.to_parquet(buffer, index=False)

@@ -1,18 +1,17 @@
 """The one runner of all studies: chooses the images, computes them in shards, and goes on where it was stopped.
 
 Every finished shard is kept in the cache folder until the study's file is written, so that a killed process loses at
-most one shard and no image is computed twice.
+most one shard and no image is computed twice. Columns that an older file has are kept too: only those that it lacks
+are computed, for the images that it is about.
 """
 
 import hashlib
 import json
 import shutil
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,14 +19,16 @@ from numpy.typing import NDArray
 
 from core.detectors.devices import pick_device
 from core.detectors.storage import load_detector
-from core.files import open_file
-from core.images.image_set import load_image_set
-from core.metrics.classification import count_cells
+from core.images.loading import load_image_set
 from core.runs.pictures import find_pictures
-from core.runs.run import Run, library_versions, read_run
-from core.storage import cache_dir, write_bytes_atomically
-from core.studies.store import read_study, study_path, write_study
+from core.runs.run import Run, read_run
+from core.studies.kept import Kept, assembled, describe, extended
+from core.studies.registry import version_of
+from core.studies.sample import choose_rows
+from core.studies.store import study_path, write_study
 from core.studies.study import WEIGHT, Context, Study, StudyError
+from core.system.atomic import cache_dir, write_bytes_atomically
+from core.system.files import open_file
 
 Progress = Callable[[int, int, str], None]
 
@@ -80,14 +81,18 @@ class Work:
     Attributes:
         study: what is asked.
         positions: intp (M,), rising positions of the run's rows.
-        weights: float32 (M,), how many images of the run each stands for.
         folder: where finished shards are kept.
+        missing: the columns that are computed; None for all.
     """
 
     study: Study
     positions: NDArray[np.intp]
-    weights: NDArray[np.float32]
     folder: Path
+    missing: frozenset[str] | None = None
+
+    def compute(self, context: Context, number: int) -> pd.DataFrame:
+        """The table of shard `number`."""
+        return self.study.compute(replace(context, missing=self.missing), self.shards[number], self.study.parameters)
 
     @property
     def shards(self) -> list[NDArray[np.intp]]:
@@ -124,6 +129,7 @@ def run_study(
     *,
     images: int | None = None,
     seed: int = 0,
+    kept: Kept | None = None,
     engine: Engine | None = None,
     progress: Progress | None = None,
 ) -> Path:
@@ -134,6 +140,7 @@ def run_study(
         source: run, detector and images.
         images: at most so many, see `choose_rows`; all when None.
         seed: of that choice.
+        kept: from `find_kept`: its columns and rows stay as they are, and those that it lacks are computed.
         engine: what computes the shards; `run_locally` when None.
         progress: called with (images done, images, what is being done).
 
@@ -148,71 +155,42 @@ def run_study(
             f"the study {study.name} compares maps, and {run.name} has none: its detector has no layers to read them "
             "from; ask it of another run"
         )
-    positions, weights = choose_rows(run, images, seed=seed)
+    if kept is None:
+        positions, weights = choose_rows(run, images, seed=seed)
+    else:
+        positions, weights = kept.positions, kept.weights
     device = pick_device(source.device).type
-    folder = work_folder(study, run, positions, data=source.data, device=device)
-    work = Work(study, positions, weights, folder)
-    found = {number: work.read(number) for number in range(len(work.shards))}
-    tables = {number: table for number, table in found.items() if table is not None}
-    resumed = bool(tables)
-    done = sum(len(work.shards[number]) for number in tables)
-    say(done, len(positions), study.name)
-    missing = [number for number in range(len(work.shards)) if number not in tables]
-    if missing:
-        for number, table in (engine or run_locally)(source, work, missing, say):
-            work.keep(number, table)
-            tables[number] = table
-            done += len(work.shards[number])
-            say(done, len(positions), study.name)
-    table = pd.concat([tables[number] for number in sorted(tables)], ignore_index=True)
+    missing = None if kept is None else kept.missing
+    folder = work_folder(study, run, positions, missing=missing, data=source.data, device=device)
+    work = Work(study, positions, folder, missing)
+    computed, resumed = _compute(source, work, engine or run_locally, say)
     if not study.whole:
-        check_table(study, run, work, table)
+        check_table(study, run, work, computed)
+    table = assembled(study, run, computed, kept)
+    if not study.whole:
         table[WEIGHT] = weights
+    seconds = None if resumed else time.perf_counter() - started
+    about = describe(study, run, table, positions, seconds=seconds, seed=seed)
     path = study_path(source.run, study.name)
-    about = describe(study, run, table, work, seconds=None if resumed else time.perf_counter() - started, seed=seed)
-    write_study(path, table, about)
+    write_study(path, table, about if kept is None else extended(kept, about))
     shutil.rmtree(work.folder, ignore_errors=True)
     return path
 
 
-def conclude_again(study: Study, folder: Path) -> Path:
-    """Make the findings of a study's file anew from the table that it holds, and its plain words with them.
-
-    Values, parameters, hashes and dates stay as they are; `concluded` says when the findings were made.
-
-    Args:
-        study: as it is declared now.
-        folder: the run's.
-
-    Returns:
-        The study's file.
-
-    Raises:
-        ContractError: there is no such file, or it cannot be read or is another run's.
-        StudyError: its values were made by another version of the study.
-    """
-    run, path = read_run(folder), study_path(folder, study.name)
-    answer = read_study(path, run)
-    about = dict(answer.about)
-    declared = _columns(study, answer.table)
-    if about["version"] != study.version or list(about["columns"]) != list(declared):
-        raise StudyError(
-            f"{path} was made by another version of the study {study.name}, which gave other values; "
-            "make it again without --again"
-        )
-    parameters = study.with_parameters(about["parameters"]).parameters
-    about |= {
-        "title": study.title,
-        "question": study.question,
-        "columns": declared,
-        "control": study.control,
-        "better": study.better,
-        "explore": list(study.explore),
-        "findings": [one._asdict() for one in study.conclude(run, answer.table, parameters)],
-        "concluded": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
-    write_study(path, answer.table, about)
-    return path
+def _compute(source: Source, work: Work, engine: Engine, say: Progress) -> tuple[pd.DataFrame, bool]:
+    """All shards as one table, and whether some were there already."""
+    found = {number: work.read(number) for number in range(len(work.shards))}
+    tables = {number: table for number, table in found.items() if table is not None}
+    resumed = bool(tables)
+    done, total = sum(len(work.shards[number]) for number in tables), len(work.positions)
+    say(done, total, work.study.name)
+    if unfinished := [number for number in range(len(work.shards)) if number not in tables]:
+        for number, table in engine(source, work, unfinished, say):
+            work.keep(number, table)
+            tables[number] = table
+            done += len(work.shards[number])
+            say(done, total, work.study.name)
+    return pd.concat([tables[number] for number in sorted(tables)], ignore_index=True), resumed
 
 
 def run_locally(
@@ -222,69 +200,27 @@ def run_locally(
     opened = source.open()
     total = len(work.positions)
     context = replace(opened, say=lambda share, text: progress(int(share * total), total, text))
-    shards = work.shards
     for number in missing:
-        yield number, work.study.compute(context, shards[number], work.study.parameters)
-
-
-def choose_rows(run: Run, images: int | None, *, seed: int = 0) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
-    """Every error, and of the right answers as many as fit, half for each class where there are enough.
-
-    Errors take half of the places at most: beside nearly nothing but errors, a handful of right answers would have to
-    stand for all others. Where there are more, all four cells are drawn from alike.
-
-    Args:
-        run: whose rows.
-        images: how many in all; None for every image.
-        seed: of the draw.
-
-    Returns:
-        intp (M,) rising positions, and float32 (M,) how many images of the run each of them stands for: 1 for an error
-        that was taken for certain, more for an image that stands for others of its cell.
-    """
-    total = len(run)
-    if images is None or images >= total:
-        return np.arange(total), np.ones(total, np.float32)
-    if images < 1:
-        raise StudyError(f"the number of images must be at least 1, not {images}")
-    label, called = (run.predictions[name].astype(str).to_numpy() for name in ("label", "predicted"))
-    cells = [
-        np.flatnonzero((label == true) & (called == said)) for true in ("FAKE", "REAL") for said in ("FAKE", "REAL")
-    ]
-    wrong, right = [cells[1], cells[2]], [cells[0], cells[3]]
-    errors = sum(map(len, wrong))
-    if 2 * errors <= images:
-        quotas = [(cell, len(cell)) for cell in wrong] + _shares(right, images - errors)
-    else:
-        quotas = _shares(cells, images)
-    generator = np.random.default_rng(seed)
-    taken = [(generator.choice(cell, count, replace=False), len(cell) / count) for cell, count in quotas if count]
-    positions = np.concatenate([rows for rows, _ in taken])
-    weights = np.concatenate([np.full(len(rows), weight, np.float32) for rows, weight in taken])
-    order = np.argsort(positions)
-    return positions[order], weights[order]
-
-
-def _shares(cells: list[NDArray[np.intp]], images: int) -> list[tuple[NDArray[np.intp], int]]:
-    """How many of each cell make `images` together, as even as their sizes allow."""
-    left, quotas = images, []
-    for rank, cell in enumerate(sorted(cells, key=len)):
-        count = min(len(cell), left // (len(cells) - rank))
-        quotas.append((cell, count))
-        left -= count
-    return quotas
+        yield number, work.compute(context, number)
 
 
 def work_folder(
-    study: Study, run: Run, positions: NDArray[np.intp], *, data: str | None = None, device: str = "cpu"
+    study: Study,
+    run: Run,
+    positions: NDArray[np.intp],
+    *,
+    missing: frozenset[str] | None = None,
+    data: str | None = None,
+    device: str = "cpu",
 ) -> Path:
     """Where the shards of exactly this question on exactly these images are kept.
 
     With other files at hand (`data`) some studies find other things, and another device computes other last digits.
     """
     said = run.manifest
+    versions = {name: version_of(study.name, name) for name in sorted(study.columns if missing is None else missing)}
     key = json.dumps(
-        [study.name, study.version, dict(study.parameters), study.shard, said["detector_sha256"],
+        [study.name, versions, dict(study.parameters), study.shard, said["detector_sha256"],
          said.get("detector_fingerprint"), said.get("temperature"), device, said["set_fingerprint"],
          hashlib.sha256(positions.astype(np.int64).tobytes()).hexdigest(), data],
         sort_keys=True,
@@ -294,50 +230,11 @@ def work_folder(
 
 def check_table(study: Study, run: Run, work: Work, table: pd.DataFrame) -> None:
     """A study that breaks its own declaration is a mistake in its code, found before it is written."""
-    declared = ["id", *study.describe(table.columns)]
-    if list(table.columns) != declared:
-        odd = set(table.columns).symmetric_difference(declared)
-        raise StudyError(
-            f"the study {study.name} does not give the columns that it declares ({', '.join(sorted(odd))})"
-        )
+    given = [name for name in table if name != "id"]
+    lacks = (work.missing or set(study.columns).difference(study.derived)).difference(given)
+    odd = {name for name in given if name in study.derived or not (name in study.columns or study.further(name))}
+    if lacks or odd or len(set(given)) < len(given):
+        named = ", ".join(sorted(lacks | odd))
+        raise StudyError(f"the study {study.name} does not give the columns that it declares ({named})")
     if not np.array_equal(table["id"].to_numpy(str), run.predictions["id"].to_numpy(str)[work.positions]):
         raise StudyError(f"the study {study.name} does not give one row for each image in their order")
-
-
-def _columns(study: Study, table: pd.DataFrame) -> dict[str, str]:
-    """The columns of a study's file but `id`, in plain words."""
-    return study.describe(table.columns) | (
-        {} if study.whole else {WEIGHT: "how many images of the run this one stands for"}
-    )
-
-
-def describe(
-    study: Study, run: Run, table: pd.DataFrame, work: Work, *, seconds: float | None, seed: int
-) -> Mapping[str, Any]:
-    """What the file says of itself."""
-    label = run.predictions["label"].astype(str).to_numpy()[work.positions] == "REAL"
-    called = run.predictions["predicted"].astype(str).to_numpy()[work.positions] == "REAL"
-    return {
-        "study": study.name,
-        "version": study.version,
-        "title": study.title,
-        "question": study.question,
-        "columns": _columns(study, table),
-        "better": study.better,
-        "control": study.control,
-        "parameters": {name: value for name, value in study.parameters.items() if name not in study.private},
-        "explore": list(study.explore),
-        "whole": study.whole,
-        "detector": run.manifest["detector"],
-        "detector_sha256": run.manifest["detector_sha256"],
-        "set": run.manifest["set"],
-        "set_fingerprint": run.manifest["set_fingerprint"],
-        "images": len(work.positions),
-        "of": len(run),
-        "cells": count_cells(label, called).tolist(),
-        "chosen_with_seed": seed,
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "seconds": seconds,
-        "versions": library_versions(),
-        "findings": [one._asdict() for one in study.conclude(run, table, study.parameters)],
-    }

@@ -1,7 +1,8 @@
 """Studies on disk: one parquet file that says what it is, beside the run and never in it. Reading needs no torch.
 
-The file's own metadata holds, as JSON under `telltale`, the question, parameters, hashes of detector and set, and a
-sha256 over the values. A reader refuses a file that was changed, or that belongs to another run.
+The file's own metadata holds, as JSON under `telltale`, the question, parameters, hashes of detector and set, the
+version of each column, and a sha256 over the values. A reader refuses a file that was changed, or that belongs to
+another run; columns of another version than the study's are left out, as if they were missing.
 """
 
 import hashlib
@@ -17,14 +18,18 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from core.files import is_text, open_file, parse_json, printable
 from core.runs.run import Run
-from core.storage import ContractError, write_bytes_atomically
-from core.studies.registry import VERSIONS
-from core.studies.study import Answer, Finding
+from core.studies.registry import version_of
+from core.studies.study import WEIGHT, Answer
+from core.system.atomic import write_bytes_atomically
+from core.system.files import is_text, open_file, parse_json, printable
+from core.system.folders import ContractError
 
-SCHEMA = 1
+# files of the first have one version, that of all their columns
+SCHEMAS = (1, 2)
 KEY = b"telltale"
+# columns that say which images a row is about and stands for: they have no version
+ROWS = ("id", WEIGHT)
 
 
 def _is_text(value: object) -> bool:
@@ -35,13 +40,6 @@ def _is_count(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
-def _is_finding(value: object) -> bool:
-    if not isinstance(value, dict) or set(value) != set(Finding._fields):
-        return False
-    numbers = all(isinstance(value[name], int | float | None) for name in ("value", "low", "high"))
-    return numbers and _is_text(value["key"]) and _is_text(value["sentence"]) and _is_count(value["images"])
-
-
 # what a file may say of itself, and in which form pages can take it
 FORMS: dict[str, Callable[[Any], bool]] = {
     **dict.fromkeys(("title", "question", "control", "created", "detector", "set"), _is_text),
@@ -49,7 +47,7 @@ FORMS: dict[str, Callable[[Any], bool]] = {
     "columns": lambda value: isinstance(value, dict) and all(map(_is_text, value.values())),
     "parameters": lambda value: isinstance(value, dict),
     "explore": lambda value: isinstance(value, list) and all(map(_is_text, value)),
-    "findings": lambda value: isinstance(value, list) and all(map(_is_finding, value)),
+    "column_versions": lambda value: isinstance(value, dict) and all(map(_is_count, value.values())),
     **dict.fromkeys(("images", "of", "version"), _is_count),
 }
 
@@ -65,9 +63,11 @@ def write_study(path: Path, table: pd.DataFrame, about: Mapping[str, Any]) -> No
     Args:
         path: from `study_path`.
         table: columns of numbers, booleans or text.
-        about: JSON-able; `schema` and the sha256 of the values are added. Numbers that are not finite become null.
+        about: JSON-able; `schema`, the versions that the study's columns have now, and the sha256 of the values are
+            added. Numbers that are not finite become null.
     """
-    said = _plain({"schema": SCHEMA, **about})
+    now = {str(name): version_of(path.stem, str(name)) for name in table.columns if name not in ROWS}
+    said = _plain({**about, "schema": SCHEMAS[-1], "column_versions": now})
     sealed = {**said, "sha256": _digest(table, said)}
     arrow = pa.Table.from_pandas(table, preserve_index=False)
     metadata = {**(arrow.schema.metadata or {}), KEY: json.dumps(sealed, allow_nan=False).encode()}
@@ -83,8 +83,8 @@ def read_study(path: Path, run: Run | None = None) -> Answer:
         run: the run that it must belong to; None to take it as it is.
 
     Raises:
-        ContractError: not a study, changed since it was written, another run's, or made by a version of the study that
-            gave other values; the message names the file.
+        ContractError: not a study, changed since it was written, another run's, or all of its values are of another
+            version of the study; the message names the file.
     """
     again = "restore it or run `python -m core.studies` again"
     try:
@@ -101,20 +101,23 @@ def read_study(path: Path, run: Run | None = None) -> Answer:
         raise ContractError(f"{path} does not say which study it is; {again}") from None
     except Exception as error:  # noqa: BLE001 - pyarrow's errors share no base class below Exception
         raise ContractError(f"{path} is no readable study ({type(error).__name__}); {again}") from None
-    if about.get("schema") != SCHEMA:
+    if about.get("schema") not in SCHEMAS:
         raise ContractError(f"{path} was written by another version; run `python -m core.studies {path.stem}` again")
     if not fits:
         raise ContractError(f"{path} is not the file that was written (its sha256 differs); {again}")
     if about.get("study") != path.stem:
         raise ContractError(f"{path} holds the study {about.get('study')}; {again}")
+    # sentences of older files: findings are made from the values
+    about.pop("findings", None)
     _check_about(path, about, again)
     if about.get("whole") is False and about.get("images", len(table)) != len(table):
         raise ContractError(f"{path} has {len(table)} rows and says {about['images']}; {again}")
+    table = _current(path, table, about)
     if run is not None:
         for key in ("detector_sha256", "set_fingerprint"):
             if about.get(key) != run.manifest.get(key):
                 raise ContractError(f"{path} belongs to another run ({key} differs); {again}")
-    return Answer(path, table, about)
+    return Answer(path, table, about, run)
 
 
 def _check_about(path: Path, about: Mapping[str, Any], again: str) -> None:
@@ -122,11 +125,26 @@ def _check_about(path: Path, about: Mapping[str, Any], again: str) -> None:
     for name, fits in FORMS.items():
         if name in about and not fits(about[name]):
             raise ContractError(f"{path} has no usable {name}; {again}")
-    if "version" in about and about["version"] != VERSIONS.get(path.stem, about["version"]):
+
+
+def _current(path: Path, table: pd.DataFrame, about: dict[str, Any]) -> pd.DataFrame:
+    """The table without columns of another version; `about` is brought to the newest schema, and to what is left."""
+    about["schema"], version = SCHEMAS[-1], about.pop("version", None)
+    values = [str(name) for name in table.columns if name not in ROWS]
+    made = about.get("column_versions", {} if version is None else dict.fromkeys(values, version))
+    now = {name: version_of(path.stem, name) for name in values}
+    old = [name for name in values if made.get(name, now[name]) != now[name]]
+    if old and (about.get("whole") or len(old) == len(values)):
         raise ContractError(
             f"{path} was made by another version of the study, which gave other values; run `python -m core.studies "
             f"{path.stem} --run {path.parents[1].name}` again"
         )
+    about["column_versions"] = {name: now[name] for name in values if name not in old}
+    if "columns" in about:
+        about["columns"] = {name: told for name, told in about["columns"].items() if name not in old}
+    if "explore" in about:
+        about["explore"] = [name for name in about["explore"] if name not in old]
+    return table.drop(columns=old)
 
 
 @dataclass(frozen=True)
@@ -176,8 +194,6 @@ def _plain(value: Any) -> Any:
     """`value` as JSON knows it; numbers that are not finite become None."""
     if isinstance(value, Mapping):
         return {str(key): _plain(one) for key, one in value.items()}
-    if hasattr(value, "_asdict"):
-        return _plain(value._asdict())
     if isinstance(value, list | tuple):
         return [_plain(one) for one in value]
     if isinstance(value, np.generic):

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from core.findings.finding import Finding, find
 from core.runs.run import Run
+from core.system.folders import ContractError
 
 if TYPE_CHECKING:
     from core.detectors.detector import Detector
@@ -39,6 +42,7 @@ class Context:
         data: as for `load_image_set`, for a study that needs files or the training images too; None
             where only the run's own images are at hand.
         say: called with (share done, what is being done) by a study that is computed in one go.
+        missing: the columns that are asked for; None for all. A study whose columns cost little together may give more.
     """
 
     run: Run
@@ -46,24 +50,11 @@ class Context:
     pixels: NDArray[np.uint8]
     data: str | None = None
     say: Callable[[float, str], None] = field(default=lambda _share, _text: None)
+    missing: frozenset[str] | None = None
 
-
-class Finding(NamedTuple):
-    """One sentence that a study comes to, with its number.
-
-    Attributes:
-        key: a short name by which pages ask for it, unique within the study.
-        sentence: in plain words, with the number and its interval in it.
-        value, low, high: the number and the ends of its 95 % interval; NaN where there is none.
-        images: how many images it rests on.
-    """
-
-    key: str
-    sentence: str
-    value: float = float("nan")
-    low: float = float("nan")
-    high: float = float("nan")
-    images: int = 0
+    def wants(self, *columns: str) -> bool:
+        """Whether any of these columns is asked for."""
+        return self.missing is None or not self.missing.isdisjoint(columns)
 
 
 Compute = Callable[[Context, NDArray[np.intp], Mapping[str, Any]], pd.DataFrame]
@@ -83,15 +74,15 @@ class Study:
         control: one sentence on what its numbers are compared with.
         compute: (context, positions, parameters) -> a table that begins with `id`, one row an image in the order of the
             positions; with `whole`, any table. The same again for the same positions, whatever the other positions are.
-        conclude: (run, table, parameters) -> the findings, worst or most telling first.
         parameters: JSON-able settings and seeds.
-        version: raised whenever `compute` gives other numbers than before.
         explore: the columns that the page Explore offers as filters.
         shard: images that are computed and kept together.
         whole: asked of the set at once instead of image by image: `compute` gets all positions.
         private: parameters that name a place on this machine, which the file does not keep.
         further: the plain description of a column that only some detectors have, None of what is no column of it.
         needs: what a run must have kept for it, "maps".
+        derived: columns that follow from the others, which `compute` does not give.
+        derive: (run, table with all other columns) -> the `derived` ones, made again whenever columns are added.
     """
 
     name: str
@@ -101,15 +92,15 @@ class Study:
     better: Better
     control: str
     compute: Compute
-    conclude: Conclude = field(default=lambda _run, _table, _parameters: [])
     parameters: Mapping[str, Any] = field(default_factory=dict)
-    version: int = 1
     explore: tuple[str, ...] = ()
     shard: int = 256
     whole: bool = False
     private: tuple[str, ...] = ()
     further: Callable[[str], str | None] = field(default=lambda _column: None)
     needs: tuple[Literal["maps"], ...] = ()
+    derived: tuple[str, ...] = ()
+    derive: Callable[[Run, pd.DataFrame], pd.DataFrame] = field(default=lambda _run, table: table[[]])
 
     def describe(self, names: Iterable[str]) -> dict[str, str]:
         """The columns of a table in plain words, in its order where it has columns that only some detectors have.
@@ -145,24 +136,36 @@ class Answer:
         path: its file.
         table: its rows.
         about: everything that the file says of itself: `study`, `title`, `question`, `columns`, `better`, `control`,
-            `parameters`, `explore`, `findings`, hashes, versions, `images`, `seconds`.
+            `parameters`, `explore`, hashes, versions, `images`, `seconds`.
+        run: that it was asked of; None where it was read without one, and then it has no findings.
     """
 
     path: Path
     table: pd.DataFrame
     about: Mapping[str, Any]
+    run: Run | None = None
 
-    @property
-    def findings(self) -> list[Finding]:
-        """What it comes to, most telling first."""
-        # what is not finite is null in JSON
-        listed: list[dict[str, Any]] = self.about.get("findings", [])
-        return [Finding(**{**one, **{key: _number(one[key]) for key in ("value", "low", "high")}}) for one in listed]
+    @cached_property
+    def findings(self) -> tuple[Finding, ...]:
+        """What it concludes, most telling first: made from the values when it is asked for, and then remembered.
+
+        Raises:
+            ContractError: the values lack what is concluded from.
+        """
+        # the registry reads this module
+        from core.studies.registry import find_conclusion  # noqa: PLC0415
+
+        conclude = find_conclusion(str(self.about["study"]))
+        if conclude is None or self.run is None:
+            return ()
+        try:
+            return tuple(conclude(self.run, self.table, self.about["parameters"]))
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            lacks = f"has no column {error}" if isinstance(error, KeyError) else "holds values of another form"
+            name = self.about["study"]
+            again = f"make it again with `python -m core.studies {name} --run {self.run.name}`"
+            raise ContractError(f"{self.path} {lacks}, from which the study {name} concludes; {again}") from error
 
     def finding(self, key: str) -> Finding | None:
         """The finding of this key, None where it has none."""
-        return next((one for one in self.findings if one.key == key), None)
-
-
-def _number(value: float | None) -> float:
-    return float("nan") if value is None else float(value)
+        return find(self.findings, key)

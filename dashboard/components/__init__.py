@@ -1,1 +1,1 @@
-"""What two or more pages share, with its JavaScript and CSS beside it."""
+"""Parts that two or more pages share, with their JavaScript and CSS beside them."""

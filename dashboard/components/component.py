@@ -1,14 +1,10 @@
-"""The few elements that Streamlit lacks: each a .js and a .css file beside its module, after base.js and base.css."""
+"""Elements that Streamlit lacks: each a .js and a .css file beside its module, appended to base.js and base.css."""
 
-import base64
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import streamlit as st
-from numpy.typing import NDArray
 
-from core.images.decoding import encode_png
 from core.images.palette import CLASS_COLOURS
 
 HERE = Path(__file__).parent
@@ -16,10 +12,10 @@ SHARED = f":host {{ --real: {CLASS_COLOURS['REAL']}; --fake: {CLASS_COLOURS['FAK
 
 
 def component(module: str, name: str) -> Any:
-    """Register `<name>.js` with `<name>.css`; what it returns mounts it. Class colours are `--real` and `--fake`.
+    """Register `<name>.js` with `<name>.css` and return what mounts it. Class colours are `--real` and `--fake`.
 
     Args:
-        module: the `__file__` of the module that both files lie beside.
+        module: the `__file__` of the module beside both files.
         name: of the files, and of the element's class.
     """
     own = Path(module).with_name(name)
@@ -35,9 +31,4 @@ def component(module: str, name: str) -> Any:
 
 
 def nothing() -> None:
-    """A callback for what is read after the run."""
-
-
-def data_url(pixels: NDArray[np.uint8]) -> str:
-    """A (height, width, 3 or 4) uint8 picture as text that a browser shows."""
-    return "data:image/png;base64," + base64.b64encode(encode_png(pixels)).decode()
+    """Do nothing: a callback for values that are read after the run."""

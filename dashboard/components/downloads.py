@@ -1,4 +1,4 @@
-"""A button for a file that is made when it is asked for, and that stays until the browser has fetched it."""
+"""Download buttons for files that are made on demand and kept until the browser has fetched them."""
 
 from collections.abc import Callable
 from functools import partial
@@ -9,19 +9,19 @@ import streamlit as st
 
 from dashboard.services.streamlit_internals import hold_file
 
-# files that are held at a time, of all visitors
+# files held at a time, for all visitors together
 HELD = 8
 _numbers = count()
 
 
 def file_button(label: str, make: Callable[[], bytes], *, file_name: str, mime: str, **options: Any) -> None:
-    """Draw the button; `options` are those of `st.download_button`."""
+    """Draw a download button; `options` are those of `st.download_button`."""
     st.download_button(
         label,
         partial(made, make, file_name, mime),
         file_name=file_name,
         mime=mime,
-        # a rerun would take the file away before the browser has fetched it
+        # a rerun would remove the file before the browser has fetched it
         on_click="ignore",
         **options,
     )
@@ -30,8 +30,8 @@ def file_button(label: str, make: Callable[[], bytes], *, file_name: str, mime: 
 def made(make: Callable[[], bytes], file_name: str, mime: str) -> bytes:
     """Make a file and hold it.
 
-    Streamlit names the file to the browser and takes it away when pages, anybody's, have been drawn twice more: where
-    many visit, that is before the browser has asked for it.
+    Streamlit removes a file once any two pages have been drawn, which with many visitors is before the browser has
+    asked for it.
     """
     data = make()
     hold_file(data, mime, f"held.{next(_numbers) % HELD}", file_name)

@@ -1,106 +1,107 @@
-"""Every term of the app in plain words: for the page Glossary, and for the help where a term stands.
+"""Every term in plain words, for the page Glossary and for the help beside a term.
 
-A text about a term is written here and nowhere else; pages take it through `explain`.
+Terms are explained only here; pages get the text through `explain`.
 """
 
-from core.runs.run import PAPER
+from core.runs.paper import PAPER
 
 TERMS: dict[str, str] = {
-    "Accuracy": "Of all verdicts, the share that is right.",
-    "Agreement": "Whether two explanations of one image point at the same places. It is compared with chance: how "
-    "well an explanation agrees with maps of other images.",
+    "Accuracy": "The share of all verdicts that are right.",
+    "Agreement": "Whether two explanations of one image point at the same places, compared with chance: how well an "
+    "explanation agrees with maps of other images.",
     "AUROC": "Area under the ROC curve: of all pairs of a photograph and a generated image, the share in which the "
-    "photograph has the higher score. 50 % is guessing, 100 % is perfect.",
-    "Band LIME": "LIME with kinds of detail, from coarse to fine, in grey and in colour, in the place of parts of the "
-    "image: which kind speaks for which class.",
-    "Baseline": "What a far simpler method reaches on the same images: as much as that is easily had.",
-    "Calibration": "Whether confidence can be believed: of verdicts that are 80 % sure, 80 in 100 should be right. "
+    "photograph has the higher score. 50% is guessing, 100% is perfect.",
+    "Band LIME": "LIME with kinds of detail instead of parts of the image, from coarse to fine, in grey and in "
+    "colour: which kind speaks for which class.",
+    "Baseline": "What a far simpler method reaches on the same images: that much is easy.",
+    "Calibration": "Whether confidence can be believed: of verdicts that are 80% sure, 80 in 100 should be right. "
     "The calibration error (ECE) is how far confidence and truth lie apart on average.",
     "CIFAKE": "A set of images: 60,000 small photographs (CIFAR-10) and 60,000 imitations of them that Stable "
     f"Diffusion made (Bird and Lotfi 2024). The paper used it that Telltale begins with: {PAPER['author']}, "
     f"[*{PAPER['title']}*]({PAPER['link']}). Its 20,000 test images ship with Telltale.",
-    "Cluster": "A group of images that the detector treats alike, found by the computer without being told what to "
-    "look for.",
-    "Cohen's h": "How far apart two shares are, counting a point more near 0 and 100 % than near 50 %: 0.2 is small, "
-    "0.5 middling, 0.8 large (Cohen 1988).",
-    "Confidence": "The probability that the detector gives to its own verdict, from 50 % (a guess) to 100 %.",
-    "Confusion matrix": "A table of who is taken for what: a row is what images are, a column what they are called.",
-    "Control": "The same test without the thing that is meant. What happens under the control too says nothing.",
-    "Deletion and insertion": "A test of an explanation: cover the places it names first and see how fast the verdict "
-    "gives way; or begin with nothing and uncover them first (Petsiuk et al. 2018).",
+    "Cluster": "A group of images that the detector treats alike, found without being told what to look for.",
+    "Cohen's h": "How far apart two shares are, where a point counts more near 0 and 100% than near 50%: 0.2 is "
+    "small, 0.5 medium, 0.8 large (Cohen 1988).",
+    "Confidence": "The probability that the detector gives to its own verdict, from 50% (a guess) to 100%.",
+    "Confusion matrix": "A table of labels against predictions: a row for what images are, a column for what they are "
+    "called.",
+    "Control": "The same test without the thing in question. Whatever happens under the control too shows nothing.",
+    "Deletion and insertion": "A test of an explanation: cover the places it ranks first and see how fast the verdict "
+    "changes; or start from nothing and uncover them first (Petsiuk et al. 2018).",
     "Detector": "The neural network that calls an image REAL or FAKE, at one size of image.",
     "Epoch": "One pass over all training images.",
     "F1": "The harmonic mean of precision and recall: high only where both are.",
     "Faithfulness": "Whether an explanation names what the verdict really rests on, tested by changing what it names.",
     "FAKE": "Made by an image generator.",
-    "Features": "The numbers that the network makes of an image just before it decides; images with similar features "
-    "are alike to it.",
-    "Fill": "What a covered part of an image is covered with: its mean colour, a blur, black, or its own texture "
+    "Features": "The numbers that the network computes from an image just before it decides; images with similar "
+    "features are alike to it.",
+    "Fill": "What a covered part of an image is replaced by: its mean colour, a blur, black, or its own texture "
     "shuffled.",
     "Fingerprint": "A hash of all files of an image set: two sets with the same fingerprint are the same.",
     "Grad-CAM": "A map of where the network's features speak for one class or the other (gradient-weighted class "
     "activation mapping, Selvaraju et al. 2017).",
-    "Hash": "A short number made from a file, like a fingerprint: equal files have the same one. A perceptual hash is "
-    "made from what a picture looks like, so that of pictures that look alike it differs little.",
-    "Interval": "The range that a rate could have over many more images: 95 of 100 such intervals hold the true rate.",
-    "Leak": "A test image whose very file was also among the training images: no fair question.",
+    "Hash": "A short number computed from a file: equal files have equal hashes. A perceptual hash is computed from "
+    "what an image looks like, so images that look alike have similar ones.",
+    "Interval": "The range that a rate may have over many more images: 95 of 100 such intervals contain the true rate.",
+    "Leak": "A test image whose file was also among the training images, so the detector has seen it.",
     "LIME": "Local interpretable model-agnostic explanations (Ribeiro et al. 2016): parts of the image are covered in "
-    "many ways and the detector is asked each time; a part's weight is what its being visible adds to the score.",
-    "Logistic regression": "About the simplest way to tell two classes apart: a weighted sum of a few numbers, turned "
+    "many ways and the detector is run each time; a part's weight is how much showing it adds to the score.",
+    "Logistic regression": "One of the simplest ways to separate two classes: a weighted sum of a few numbers, turned "
     "into a probability.",
-    "Low-pass": "An image without its finest detail: what is left looks soft.",
-    "Margin": "The detector's score: its number for REAL less its number for FAKE. Above 0 it says REAL, below FAKE; "
+    "Low-pass": "An image without its finest detail; what is left looks soft.",
+    "Margin": "The detector's score: its number for REAL minus its number for FAKE. Above 0 it says REAL, below FAKE; "
     "the further from 0, the surer.",
-    "Margin map": "The margin spread over the places of the image that the last stage of the network has (4 x 4 in the "
-    "paper's). Its mean is the margin.",
-    "Near copy": "An image that looks the same as another to a perceptual hash and in its grey levels, but is another "
-    "file.",
+    "Margin map": "The margin spread over the positions of the network's last stage (4 x 4 in the paper's). Its mean "
+    "is the margin.",
+    "Near copy": "An image that looks the same as another to a perceptual hash and in its grey levels, but is a "
+    "different file.",
     "Neighbours": "The training images that look most like this one to the detector, whatever they look like to us.",
-    "Precision": "Of the images called FAKE, the share that really is FAKE; and so for REAL.",
-    "Probe": "A small change that has a name, such as less detail or no colour, made to see whether the verdict turns.",
-    "Quickshift": "LIME's own way to cut an image into parts, by colour and place. In an image of 32 x 32 pixels it "
-    "often finds only one or two (Vedaldi and Soatto 2008).",
+    "Precision": "Of the images called FAKE, the share that really are FAKE; likewise for REAL.",
+    "Probe": "A small named change, such as less detail or no colour, made to see whether the verdict flips.",
+    "Quickshift": "LIME's own way of cutting an image into segments, by colour and place. In an image of 32 x 32 "
+    "pixels it often finds only one or two (Vedaldi and Soatto 2008).",
     "Radius": "Of the spectrum: how many waves of detail fit across 32 pixels. A small radius is coarse, a large one "
     "fine.",
-    "Rank correlation": "Whether two lists rise and fall together: 1 is the same order, 0 none, -1 the opposite one "
+    "Rank correlation": "Whether two lists rise and fall together: 1 is the same order, 0 none, -1 the reverse "
     "(Spearman).",
     "REAL": "A photograph.",
-    "Recall": "Of the images that really are FAKE, the share that is called FAKE; and so for REAL.",
-    "Repeat": "A copy of a file that comes earlier in the same set.",
-    "Resampling filter": "The rule by which many pixels become one when an image is made small.",
-    "ROC curve": "For every threshold at once: how many FAKE images are caught, and how many REAL ones are accused.",
-    "Run": "One detector's verdicts on one set of images, computed once and never changed.",
-    "Sample": "In LIME one version of the image with some of its parts covered. More samples make its weights surer "
-    "and take longer.",
+    "Recall": "Of the images that really are FAKE, the share that is called FAKE; likewise for REAL.",
+    "Repeat": "A copy of an earlier file in the same set.",
+    "Resampling filter": "The rule by which several pixels become one when an image is shrunk.",
+    "ROC curve": "For every threshold at once: the share of FAKE images called FAKE, over the share of REAL images "
+    "called FAKE.",
+    "Run": "One detector's verdicts on one image set, computed once and never changed.",
+    "Sample": "In LIME, one version of the image with some of its parts covered. More samples give more certain "
+    "weights and take longer.",
     "Sanity": "A test of explanations: when the network's weights are replaced by random ones, its maps must change "
     "(Adebayo et al. 2018).",
-    "Seed": "A number from which a computer's random choices follow: the same seed gives the same result again, "
-    "another seed shows how much of it was luck.",
-    "Segment": "A part of the image that LIME covers or shows as one.",
-    "Silhouette": "How much nearer images are to their own cluster than to the next one, from -1 to 1: near 1 clusters "
-    "are well apart, near 0 they run into each other (Rousseeuw 1987).",
-    "SLIC": "A way to cut an image into parts of about one size that follow its edges (Achanta et al. 2012).",
-    "Spectrum": "What an image holds of each fineness of detail, from coarse (few waves across 32 pixels) to fine "
+    "Seed": "The number that determines random choices: the same seed gives the same result, another seed shows how "
+    "much of it was luck.",
+    "Segment": "A part of the image that LIME covers or shows as a whole.",
+    "Silhouette": "How much closer images are to their own cluster than to the next one, from -1 to 1: near 1 "
+    "clusters are well separated, near 0 they overlap (Rousseeuw 1987).",
+    "SLIC": "A way of cutting an image into segments of similar size that follow its edges (Achanta et al. 2012).",
+    "Spectrum": "How much detail of each fineness an image holds, from coarse (few waves across 32 pixels) to fine "
     "(radius 16: waves of two pixels, the finest that pixels can show).",
-    "Stability": "Whether an explanation stays the same when nothing that matters changes: another random seed, noise "
-    "that nobody can see.",
-    "Stage": "A depth in the network. Late stages know the most and see the least sharply.",
+    "Stability": "Whether an explanation stays the same when nothing that matters changes: another random seed, "
+    "invisible noise.",
+    "Stage": "A depth in the network. Late stages respond to the most complex features and locate them least sharply.",
     "Study": "One question asked of all images of a run, or of a sample, with its control.",
-    "Surrogate": "The simple sum of parts that LIME puts in the place of the network near one image. How much of what "
-    "the network did it explains (R²) says how far its weights can be believed.",
-    "t-SNE": "A way to lay out many images on a plane so that those alike lie close together. How far apart groups "
-    "lie, and how large they are, means nothing (van der Maaten and Hinton 2008).",
+    "Surrogate": "The simple sum of parts by which LIME approximates the network near one image. The share of what "
+    "the network did that it explains (R²) shows how far its weights can be believed.",
+    "t-SNE": "A way of laying out many images on a plane so that similar ones are close together. Distances between "
+    "groups and their sizes mean nothing (van der Maaten and Hinton 2008).",
     "Temperature": "A number that margins are divided by before they become probabilities, fitted so that confidence "
     "can be believed.",
-    "Threshold": "How sure of REAL the detector must be to say so. At 50 % the verdict is whatever is likelier.",
+    "Threshold": "How sure of REAL the detector must be to say so. At 50% the verdict is the likelier class.",
     "Transfer": "How the detector does on images that it was not made for: other generators, other photographs.",
     "Undecided": "A part whose effect LIME cannot tell from chance, or that is too small to name. It is hatched.",
-    "Undetermined": "An upload whose verdict depends on how it is made small: one filter says REAL, another FAKE.",
+    "Undetermined": "An upload whose verdict depends on the resampling filter: one says REAL, another FAKE.",
 }
 
 
 def explain(*terms: str, also: str = "") -> str:
-    """The help where terms stand: each with its text, and what is to be said of this place besides.
+    """Return the help beside terms: each with its text, and what is specific to the place.
 
     Raises:
         KeyError: a term that the glossary does not have.

@@ -1,4 +1,4 @@
-"""What is missing on a page, with the button that gets it."""
+"""Offers to download what a page lacks."""
 
 import streamlit as st
 
@@ -10,19 +10,19 @@ from dashboard.services import library
 def offer_training_images(missing: str, detector: str | None, *, key: str) -> None:
     """Say what is missing without the training images, and offer to download them.
 
-    There is a button where the detector was trained on CIFAKE, its images are not at hand, and the visitor sits at this
-    computer; others are told what is missing and no more.
+    The button appears only where the detector was trained on CIFAKE, its images are missing, and the visitor sits at
+    this computer.
 
     Args:
         missing: one sentence.
-        detector: the name of the one whose training images they are, None where it is not here.
+        detector: name of the detector trained on them, None where it is not here.
         key: of the button.
     """
     shelf = library.shelf()
     if shelf.source is not None or not sidebar.is_local() or not _learned_cifake(detector):
         st.caption(missing)
     elif shelf.status.state == "reading":
-        st.caption(f"{missing} Pictures are being read: the bar on the left says how far that is.")
+        st.caption(f"{missing} Pictures are being read: the bar on the left shows the progress.")
     else:
         st.caption(missing)
         if st.button(
@@ -33,7 +33,7 @@ def offer_training_images(missing: str, detector: str | None, *, key: str) -> No
             "computer already, attach their folder on the left instead.",
         ):
             sidebar.fetch_cifake()
-            # the whole page, since the bar that shows how far it is stands outside of this part
+            # the whole page: the progress bar is outside this fragment
             st.rerun()
 
 

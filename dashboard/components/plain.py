@@ -25,17 +25,18 @@ def plain(text: object) -> str:
     Args:
         text: what to show; anything but text is shown as `str` writes it.
     """
-    line = _escaped(str(text).strip())
+    line = inline(str(text).strip())
     return LEADING.sub(lambda found: rf"{found['number'] or ''}\{found['mark'] or found['after']}", line)
 
 
 def with_code(text: object) -> str:
     """`plain` for a sentence that core has made: what it has put between backticks, mostly a command, shows as code."""
     parts = COMMAND.split(str(text).strip())
-    return "".join(code(part) if number % 2 else _escaped(part) for number, part in enumerate(parts))
+    return "".join(code(part) if number % 2 else inline(part) for number, part in enumerate(parts))
 
 
-def _escaped(text: str) -> str:
+def inline(text: str) -> str:
+    """`plain` for a part of a line: the spaces around it stay."""
     line = INLINE.sub(r"\\\1", re.sub(r"[^\S \u00a0]+", " ", text))
     return FOUND_LATER.sub(lambda found: found[0] + JOINER, line)
 

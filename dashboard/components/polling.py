@@ -1,4 +1,4 @@
-"""Parts of a page that come back by themselves while an answer is being made, as often as the server can bear."""
+"""Parts of a page that redraw themselves while an answer is being computed, as often as the server allows."""
 
 from collections.abc import Callable
 from itertools import count

@@ -1,17 +1,24 @@
-// Asks for its part of the page to be drawn again, once, some seconds after it was drawn. data: {after, beat}
-// The server drops what arrives while a page ends in st.stop(), so an unanswered request is repeated, ever more slowly.
+// Asks for its part of the page to be drawn again, some seconds after it was drawn. data: {after, beat}
+//
+// A request can be lost: Streamlit takes what two parts send at the same moment for one message, and drops what arrives
+// while a page ends in st.stop(). So parts keep apart, and an unanswered request is repeated, ever more slowly.
 
-const PATIENCE = 3
-const LONGEST = 30
+const APART = 150
+const PATIENCE = 3000
+const LONGEST = 30_000
 
 export default function ({ data, setTriggerValue }) {
-  let timer
-  let patience = PATIENCE + 2 * data.after
+  let patience = PATIENCE + 2000 * data.after
   const ask = () => {
-    setTriggerValue("beat", data.beat)
-    timer = setTimeout(ask, 1000 * patience)
-    patience = Math.min(2 * patience, LONGEST)
+    let wait = (globalThis.telltaleAsked ?? -APART) + APART - performance.now()
+    if (wait <= 0) {
+      globalThis.telltaleAsked = performance.now()
+      setTriggerValue("beat", data.beat)
+      wait = patience
+      patience = Math.min(2 * patience, LONGEST)
+    }
+    timer = setTimeout(ask, wait)
   }
-  timer = setTimeout(ask, 1000 * data.after)
+  let timer = setTimeout(ask, 1000 * data.after)
   return () => clearTimeout(timer)
 }

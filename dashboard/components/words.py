@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from core.runs.run import PAPER
-from core.studies import shares
+from core.findings import numbers
+from core.runs.paper import PAPER
 
 NO_BREAK = "\u00a0"
 THE_PAPER = f"{PAPER['author']}, [*{PAPER['title']}*]({PAPER['link']})"
@@ -33,8 +33,8 @@ def name_paper() -> None:
 
 
 def percent(share: float, digits: int = 1) -> str:
-    """0.9608 as "96.1 %", never broken between lines; what is not quite all or nothing is not written as if it were."""
-    return shares.percent(share, digits).replace(" ", NO_BREAK)
+    """0.9608 as "96.1%", never broken between lines; what is not quite all or nothing is not written as if it were."""
+    return numbers.percent(share, digits).replace(" ", NO_BREAK)
 
 
 def listed(parts: Sequence[str]) -> str:

@@ -9,18 +9,12 @@ import torch
 from numpy.typing import NDArray
 
 from core.detectors.detector import Detector
-from core.explainers.gradcam import explain_gradcam, explain_margin_map
-from core.explainers.lime.band_results import BandSettings
-from core.explainers.lime.bands import explain_bands
-from core.explainers.lime.regions import explain_lime
-from core.explainers.results import CamSettings
+from core.explainers.registry import find_explainer
 from core.probes.probing import explain_probes
 from core.probes.results import ProbeSettings
 from core.studies.neighbours.similarity import NeighbourSettings
 from dashboard.services.neighbourhood import look_for_neighbours
 from dashboard.services.requests import Look, Looked, Settings
-
-INSTANT = CamSettings()
 
 
 def answer(
@@ -46,24 +40,10 @@ def answer(
     elif isinstance(settings, ProbeSettings):
         for probed in explain_probes(detector, pixels, settings=settings, cancel=cancel):
             yield probed, probed.done / probed.total
-    elif isinstance(settings, BandSettings):
-        for weighed in explain_bands(detector, pixels[0], settings=settings, cancel=cancel):
-            yield weighed, 1.0 if weighed.complete else weighed.samples / settings.n_samples
-    elif settings == INSTANT:
-        yield explain_margin_map(detector, pixels[:1])[0], 1.0
-    elif isinstance(settings, CamSettings):
-        for mapped in explain_gradcam(
-            detector,
-            pixels[:1],
-            stage=settings.stage,
-            method=settings.method,
-            target=settings.target,
-            cancel=cancel,
-        ):
-            yield mapped, 1.0
     else:
-        for result in explain_lime(detector, pixels[0], settings=settings, cancel=cancel):
-            yield result, 1.0 if result.complete else result.health.samples / settings.n_samples
+        explainer = find_explainer(settings.method)
+        for explained in explainer.explain(detector, pixels[0], settings.settings, cancel=cancel):
+            yield explained, explained.done
 
 
 def leave_a_core() -> None:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from core.images.image_set import DatasetError, ImageSet, Progress, Split, check_image_set, load_image_set
+from core.images.image_set import DatasetError, ImageSet, Progress, Split
+from core.images.loading import check_image_set, load_image_set
 from core.images.shipped import is_shipped
 from dashboard.services.sentences import hide_parent
 

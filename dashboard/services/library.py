@@ -14,18 +14,22 @@ from numpy.typing import NDArray
 
 from core.detectors.identity import Identified, Identity, find_maker, identify_all
 from core.images.cifake_files import fetched_path, is_fetched
-from core.images.image_set import SHIPPED, Split
+from core.images.image_set import Split
 from core.images.shipped import KIND as SHIPPED_KIND
 from core.images.shipped import is_shipped
-from core.runs.browsing import Extent, Filter, browse_table, cells, extents_of, find_rows, judged_table
+from core.images.sources import SHIPPED
+from core.runs.browsing import Extent, browse_table, cells, extents_of, find_rows, judged_table
+from core.runs.filter import Filter
+from core.runs.finding import HOMES, find_detectors, find_runs, misnamed
 from core.runs.pictures import Pictures, find_pictures
-from core.runs.run import HOMES, Run, find_detectors, find_runs, misnamed, read_run
+from core.runs.run import Run, read_run
 from core.runs.study_columns import StudyColumn, added_by_studies, further_columns, study_columns
 from core.runs.tags import Tags
 from core.runs.validation import check_manifest
-from core.storage import MANIFEST, ContractError, cache_dir, glance_at_folder, read_manifest
 from core.studies.store import find_studies, read_study, study_path
 from core.studies.study import Answer
+from core.system.atomic import cache_dir
+from core.system.folders import MANIFEST, ContractError, glance_at_folder, read_manifest
 from dashboard.components.plain import with_code
 from dashboard.services.dataset_registry import Shelf
 from dashboard.services.sentences import for_visitors

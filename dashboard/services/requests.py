@@ -7,13 +7,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.detectors.identity import Identity
-from core.explainers.lime.band_results import BandSettings
-from core.explainers.results import CamSettings, LimeSettings
+from core.explainers.registry import find_explainer
+from core.explainers.settings import ExplainerSettings
 from core.probes.results import ProbeSettings
 from core.studies.neighbours.similarity import NeighbourSettings
 
 # the rank of what is least urgent
 LAST = 2
+# forward passes of what is answered at once, and of what a page shows as soon as it can
+AT_ONCE, SOON = 16, 512
 
 
 @dataclass(frozen=True)
@@ -21,7 +23,20 @@ class Look:
     """The question what the detector says of some images: margins, probabilities, margin maps."""
 
 
-Settings = Look | CamSettings | LimeSettings | NeighbourSettings | ProbeSettings | BandSettings
+@dataclass(frozen=True)
+class Explain:
+    """The question why an image gets its verdict.
+
+    Attributes:
+        method: name of an explainer in the registry.
+        settings: of its type.
+    """
+
+    method: str
+    settings: ExplainerSettings
+
+
+Settings = Look | Explain | NeighbourSettings | ProbeSettings
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,11 +71,19 @@ class Question:
     settings: Settings
 
     @property
+    def family(self) -> str:
+        """What questions share that take roughly as long: the method, or the kind of question."""
+        return self.settings.method if isinstance(self.settings, Explain) else type(self.settings).__name__
+
+    @property
     def rank(self) -> int:
-        """How urgent it is: 0 what is answered in one go of a few forward passes, 1 LIME, 2 everything else."""
-        if isinstance(self.settings, CamSettings):
-            # one of the methods takes a forward pass for every channel
-            return LAST if self.settings.method == "ScoreCAM" else 0
+        """How urgent it is: 0 what is answered in one go of a few forward passes, 1 other maps, 2 everything else."""
         if isinstance(self.settings, Look):
             return 0
-        return 1 if isinstance(self.settings, LimeSettings) else LAST
+        if not isinstance(self.settings, Explain):
+            return LAST
+        explainer = find_explainer(self.settings.method)
+        cost = explainer.cost(self.settings.settings)
+        if cost <= AT_ONCE:
+            return 0
+        return 1 if explainer.has_map and cost <= SOON else LAST

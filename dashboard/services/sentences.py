@@ -6,8 +6,8 @@ import logging
 import re
 from pathlib import Path
 
-from core.runs.run import ROOT
-from core.storage import cache_dir
+from core.runs.finding import ROOT
+from core.system.atomic import cache_dir
 
 # a path of at least two folders, of this kind of system or of the other, and its last name
 ABSOLUTE = re.compile(r"(?:(?<![\w.])/|\b[A-Za-z]:[\\/])(?:[^\s'\"/\\]+[\\/])+(?P<name>[^\s'\"/\\;,)]*)")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from streamlit import runtime
 
-from core.storage import cache_dir
+from core.system.atomic import cache_dir
 
 
 @cache

@@ -204,7 +204,7 @@ class Worker:
         spent = self._spent(job)
         if job.share:
             return spent / job.share * (1 - job.share)
-        typical = self._typical.get(_kind(job.question), self._typical.get(type(job.question.settings)))
+        typical = self._typical.get(_kind(job.question), self._typical.get(job.question.family))
         return None if typical is None else max(0.0, typical - spent)
 
     def _spent(self, job: _Job) -> float:
@@ -360,7 +360,7 @@ class Worker:
             job.answer, job.share = answer, share
             self._charge(job)
             if share:
-                for kind in (_kind(job.question), type(job.question.settings)):
+                for kind in (_kind(job.question), job.question.family):
                     self._typical[kind] = job.spent / share
                     self._typical.move_to_end(kind)
                 while len(self._typical) > MAX_TYPICAL:

@@ -14,7 +14,7 @@ from PIL import Image
 
 from assets.sample.crops import choose_crops
 from assets.sample.settings import ARCHIVE, MANIFEST, PHOTOGRAPHS, SETTINGS
-from core.images.image_set import load_image_set
+from core.images.loading import load_image_set
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from typing import Any
 
 from core.detectors.storage import load_detector
 from core.explain import find_detector
-from core.runs.run import ROOT
+from core.runs.finding import ROOT
 from tests.benchmarks.table import Record, Settings, machine, page
 
 # name -> what measures it: a module and its function of `Settings` -> rows, whose docstring says what is compared

@@ -21,8 +21,9 @@ import streamlit as st
 from playwright.sync_api import Browser, Page
 from streamlit.testing.v1 import AppTest
 
-from core.runs.run import KIND, ROOT, find_runs, read_run
-from core.storage import write_folder
+from core.runs.finding import ROOT, find_runs
+from core.runs.run import KIND, read_run
+from core.system.folders import write_folder
 from tests.benchmarks.table import NOTHING, Row, Settings, shown
 from tests.browser.app import PATIENCE, running_app, running_browser, settle, visit
 
@@ -106,7 +107,7 @@ def first_start(browser: Browser) -> None:
                 page.wait_for_selector(".tile", timeout=PATIENCE)
 
             painted.append(seconds_of(paint))
-            pictured.append(seconds_of(page.get_by_text("All pictures are at hand.").wait_for))
+            pictured.append(seconds_of(page.get_by_text("All pictures are available.").wait_for))
             page.close()
     report("explore: first paint of a new server, empty cache", painted, 3)
     report("explore: from there to all pictures of CIFAKE's test set", pictured, 10)
@@ -165,7 +166,7 @@ def keep_explaining(address: str, run: str, stop: threading.Event) -> None:
         seed = 0
         while not stop.is_set():
             seed += 1
-            page.goto(f"{address}/inspect?run={run}&samples=2048&segments=120&seed={seed}")
+            page.goto(f"{address}/inspect?run={run}&lime.n_samples=2048&lime.n_segments=120&lime.seed={seed}")
             # leaving early frees the worker, so the visitor stays
             page.wait_for_timeout(4000)
 

@@ -15,13 +15,13 @@ import torch.nn.functional as F
 from torchcam.methods import GradCAM
 
 from core.detectors.detector import Detector
-from core.detectors.recipe import RECIPES, autocast, precision_on
 from core.detectors.resnet import build_network
 from core.detectors.storage import load_detector
-from core.detectors.training import Training
+from core.detectors.training.fit import Training
+from core.detectors.training.recipe import RECIPES, autocast, precision_on
 from core.explain import find_detector
 from core.images.image_set import ImageSet, fingerprint_of
-from core.images.statistics import image_facts
+from core.images.statistics import image_statistics
 from tests.benchmarks.table import Row, Settings, machine, named, seconds, shown
 
 
@@ -91,7 +91,7 @@ def random_set(images: int) -> ImageSet:
     pixels = np.random.default_rng(0).integers(0, 256, (images, 32, 32, 3), dtype=np.uint8)
     rows = pd.DataFrame({"sha256": [f"{index:064x}" for index in range(images)], "label": np.arange(images) % 2})
     return ImageSet(
-        "random", "train", pixels, pd.concat([rows, image_facts(pixels)], axis=1), fingerprint_of("train", rows)
+        "random", "train", pixels, pd.concat([rows, image_statistics(pixels)], axis=1), fingerprint_of("train", rows)
     )
 
 

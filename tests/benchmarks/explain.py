@@ -17,19 +17,20 @@ from scipy.special import softmax
 from scipy.stats import spearmanr
 from torchcam.methods import GradCAM
 
-from core.detectors.detector import FAKE, REAL, Detector
+from core.detectors.detector import Detector
 from core.detectors.resnet import ResNetDetector, build_network
 from core.detectors.storage import load_detector
 from core.edits.masking import fill_image, mask_batch
 from core.explain import find_detector
-from core.explainers.gradcam import explain_margin_map
+from core.explainers.cams import GRADCAM
+from core.explainers.explanation import Explanation
 from core.explainers.lime.imputation import UnseenFitter
-from core.explainers.lime.regions import explain_lime_fully
+from core.explainers.lime.regions import LIME, LimeSettings
 from core.explainers.lime.sampling import Samples, balanced_samples, random_samples
 from core.explainers.lime.segmentation import segment
 from core.explainers.lime.surrogate import SampledExplainer
-from core.explainers.results import LimeResult, LimeSettings
-from core.images.image_set import load_image_set
+from core.images.labels import FAKE, REAL
+from core.images.loading import load_image_set
 from tests.benchmarks.parts import made_pixels
 from tests.benchmarks.table import NOTHING, Row, Settings, named, seconds, shown
 
@@ -88,19 +89,22 @@ def package(
 
 def against_package(detector: Detector, images: NDArray[np.uint8], settings: LimeSettings, name: str) -> Row:
     """How many times faster the same weights are had."""
-    explain_lime_fully(detector, images[0], settings=settings)
+    LIME.explain_fully(detector, images[0], settings)
     detector.logits(made_pixels(256))
     ours, theirs, bare, apart, forwards = [], [], [], [], []
     for image in images:
-        mine = timed(lambda image=image: explain_lime_fully(detector, image, settings=settings))
+        mine = timed(lambda image=image: LIME.explain_fully(detector, image, settings))
         other = timed(lambda image=image: package(detector.logits, image, settings))
-        assert isinstance(mine.value, LimeResult)
-        noise = made_pixels(mine.value.health.distinct)
+        assert isinstance(mine.value, Explanation)
+        distinct, weights = mine.value.diagnostics.numbers["distinct"], mine.value.parts.weights
+        # the package's are of the class that is predicted
+        toward = -1 if settings.target == "probability" and mine.value.verdict == "FAKE" else 1
+        noise = made_pixels(distinct)
         bare.append(timed(lambda noise=noise: detector.logits(noise)).seconds)
         ours.append(mine.seconds)
         theirs.append(other.seconds)
-        forwards.append(mine.value.health.distinct)
-        apart.append(np.abs(mine.value.weights - other.value).max() / max(np.abs(mine.value.weights).max(), 1e-9))
+        forwards.append(distinct)
+        apart.append(np.abs(toward * weights - other.value).max() / max(np.abs(weights).max(), 1e-9))
     return Row(
         f"LIME of an image, {name}, {len(images)} images; weights apart by {max(apart):.0e} of the largest",
         f"{seconds(np.median(ours))}, {np.mean(forwards):.0f} forwards for {settings.n_samples:,} samples",
@@ -116,11 +120,11 @@ def against_forwards(detector: Detector, images: NDArray[np.uint8], sampling: st
     settings = LimeSettings(n_samples=samples, sampling=sampling)  # type: ignore[arg-type]
     noise = made_pixels(samples)
     detector.logits(noise[:256])
-    explain_lime_fully(detector, images[0], settings=replace(settings, n_samples=64))
+    LIME.explain_fully(detector, images[0], replace(settings, n_samples=64))
     pairs = []
     for image in images:
         before = timed(lambda: detector.logits(noise)).seconds
-        whole = timed(lambda image=image: explain_lime_fully(detector, image, settings=settings)).seconds
+        whole = timed(lambda image=image: LIME.explain_fully(detector, image, settings)).seconds
         after = timed(lambda: detector.logits(noise)).seconds
         pairs.append((whole, (before + after) / 2))
     whole, bare = np.median(pairs, axis=0)
@@ -206,7 +210,11 @@ def against_torchcam(detector: Detector, images: NDArray[np.uint8], *, repeats: 
         finally:
             network.requires_grad_(False)
 
-    sides = torchcam, lambda: explain_margin_map(detector, images), lambda: detector.logits(images)
+    sides = (
+        torchcam,
+        lambda: list(GRADCAM.explain_batch(detector, images, GRADCAM.settings())),
+        lambda: detector.logits(images),
+    )
     for side in sides:
         side()
     theirs, ours, bare = np.median([[timed(side).seconds for side in sides] for _ in range(repeats)], axis=0)

@@ -16,9 +16,9 @@ from core.detectors.detector import Detector
 from core.detectors.storage import load_detector
 from core.edits.masking import FILLS
 from core.explain import find_detector
-from core.explainers.lime.regions import explain_lime, explain_lime_fully
-from core.explainers.results import MAX_SAMPLES, LimeSettings
-from core.images.image_set import load_image_set
+from core.explainers.lime.regions import LIME, LimeSettings
+from core.explainers.lime.settings import MAX_SAMPLES
+from core.images.loading import load_image_set
 from core.metrics.intervals import wilson_interval
 from tests.benchmarks.table import Row, Settings, named, shown
 
@@ -29,7 +29,7 @@ def reference_weights(
     """Weights from coin flips, `samples` in all, in draws of at most `MAX_SAMPLES`."""
     draws = max(1, round(samples / MAX_SAMPLES))
     many = replace(settings, sampling="random", n_samples=samples // draws)
-    fits = [explain_lime_fully(detector, image, settings=replace(many, seed=10_000 + draw)) for draw in range(draws)]
+    fits = [LIME.explain_fully(detector, image, replace(many, seed=10_000 + draw)).parts for draw in range(draws)]
     return np.mean([fit.weights for fit in fits], axis=0)
 
 
@@ -51,13 +51,15 @@ def count(
         truth = reference_weights(detector, image, settings, samples=reference)
         for sampling in samplings:
             for seed in range(seeds):
-                for result in explain_lime(detector, image, settings=replace(settings, sampling=sampling, seed=seed)):
+                own = replace(settings, sampling=sampling, seed=seed)
+                for explanation in LIME.explain(detector, image, own):
+                    result = explanation.parts
                     error = result.high - result.weights
                     certain = np.abs(result.weights) > error
                     wrong = certain & (np.sign(result.weights) != np.sign(truth))
                     holds = np.abs(result.weights - truth) <= error
                     counts = np.array([certain.sum(), wrong.sum(), holds.sum(), len(error)], np.float64)
-                    found.setdefault((sampling, result.health.samples), []).append(counts)
+                    found.setdefault((sampling, explanation.diagnostics.numbers["samples"]), []).append(counts)
     return found
 
 

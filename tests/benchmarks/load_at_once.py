@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from streamlit.proto.Element_pb2 import Element
 
-from core.runs.run import find_runs, read_run
+from core.runs.finding import find_runs
+from core.runs.run import read_run
 from tests.benchmarks.visitor import Trouble, Visitor
 
 # who has not got everything by then has got nothing that counts

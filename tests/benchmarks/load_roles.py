@@ -18,13 +18,15 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from core.detectors.detector import Detector
 from core.detectors.storage import load_detector
 from core.edits.masking import FILLS
-from core.explainers.gradcam import explain_gradcam
-from core.explainers.lime.regions import explain_lime_fully
-from core.explainers.results import CAM_STAGES, CamSettings, LimeSettings
-from core.explainers.saving import draw_result
+from core.explainers.cams import CamSettings
+from core.explainers.lime.regions import LimeSettings
+from core.explainers.registry import find_explainer
+from core.explainers.saving import draw_explanation
+from core.explainers.settings import to_json
 from core.images.decoding import encode_png
 from core.images.upload import DEFAULT_FILTER, prepare
-from core.runs.run import find_detectors, find_runs, read_run
+from core.runs.finding import find_detectors, find_runs
+from core.runs.run import read_run
 from dashboard.components.keys import key_of
 from tests.benchmarks.visitor import Trouble, Visitor, component_data
 
@@ -74,13 +76,14 @@ class Case:
     Attributes:
         detector: its name.
         image: uint8 (32, 32, 3) that was meant.
-        settings: that were meant.
+        method, settings: that were meant.
         numbers: the .npz file.
         picture: the PNG on the page, b"" where it was not looked at.
     """
 
     detector: str
     image: NDArray[np.uint8]
+    method: str
     settings: LimeSettings | CamSettings
     numbers: bytes
     picture: bytes = b""
@@ -248,7 +251,7 @@ class Watch:
             self.picture = base64.b64decode(component_data(element)["source"].partition(",")[2])
         elif id_.endswith(f"-{key_of('lime', self._detector)}.files.npz"):
             self.final = self.final or passed
-        elif id_.endswith(f"-{key_of('cam', self._detector)}.files.npz"):
+        elif id_.endswith(f"-{key_of('gradcam', self._detector)}.files.npz"):
             self.cam = self.cam or passed
         self._changed.set()
 
@@ -260,11 +263,11 @@ async def _choose_image(
     row = chance.randrange(len(gallery.ids))
     asked = {
         "run": gallery.run,
-        "seed": str(chance.randrange(10_000)),
-        "samples": str(chance.choice((128, 256, 256, 512))),
-        "segments": str(chance.randrange(10, 100, 2)),
-        "fill": chance.choice(FILLS),
-        "stage": chance.choice(CAM_STAGES[:3]),
+        "lime.seed": str(chance.randrange(10_000)),
+        "lime.n_samples": str(chance.choice((128, 256, 256, 512))),
+        "lime.n_segments": str(chance.randrange(10, 100, 2)),
+        "lime.fill": chance.choice(FILLS),
+        "gradcam.layer": chance.choice(("layer1", "layer2", "layer3")),
     }
     if page == "inspect":
         watch.begin()
@@ -290,13 +293,15 @@ async def _change_setting(visitor: Visitor, chance: random.Random, watch: Watch)
     """Move one of LIME's controls and another seed, as in the panel."""
     # who moves on early may find the page in the midst of being drawn
     await visitor.still()
-    seed, fragment = visitor.find("url.seed")
+    seed, fragment = visitor.find("url.lime.seed")
     if chance.random() < 0.5:
         await visitor.change(
-            *_named(visitor, "url.fill"), string_value=chance.choice(visitor.find("url.fill")[0].options)
+            *_named(visitor, "url.lime.fill"), string_value=chance.choice(visitor.find("url.lime.fill")[0].options)
         )
     else:
-        await visitor.change(*_named(visitor, "url.segments"), double_array_value=[float(chance.randrange(10, 100, 2))])
+        # the slider's positions
+        place = float(chance.randrange(3, 48))
+        await visitor.change(*_named(visitor, "url.lime.n_segments"), double_array_value=[place])
     watch.begin()
     await visitor.change(seed.id, fragment, double_value=float(chance.randrange(10_000)))
     watch.asked()
@@ -322,7 +327,7 @@ async def _wait_and_keep(
     records.final.append(final)
     if watch.cam is not None:
         records.cams.append(watch.cam)
-    buttons = [f"{key_of(slot, detector)}.files.npz" for slot in ("lime", "cam")]
+    buttons = [f"{key_of(method, detector)}.files.npz" for method in ("lime", "gradcam")]
     for _ in range(12):
         # the page is drawn once more when both are there
         await visitor.still()
@@ -330,15 +335,15 @@ async def _wait_and_keep(
             break
     asked = visitor.parameters
     lime = LimeSettings(
-        n_segments=int(asked.get("segments", LimeSettings.n_segments)),
-        n_samples=int(asked.get("samples", LimeSettings.n_samples)),
-        seed=int(asked.get("seed", 0)),
-        fill=asked.get("fill", LimeSettings.fill),  # type: ignore[arg-type]
+        n_segments=int(asked.get("lime.n_segments", LimeSettings.n_segments)),
+        n_samples=int(asked.get("lime.n_samples", LimeSettings.n_samples)),
+        seed=int(asked.get("lime.seed", 0)),
+        fill=asked.get("lime.fill", LimeSettings.fill),  # type: ignore[arg-type]
     )
-    cam = CamSettings(stage=asked.get("stage", "layer4"))  # type: ignore[arg-type]
-    for slot, settings, picture in (("lime", lime, watch.picture), ("cam", cam, b"")):
-        numbers = await visitor.download(visitor.find(f"{key_of(slot, detector)}.files.npz")[0].id)
-        records.cases.append(Case(detector, image, settings, numbers, picture))
+    cam = CamSettings(layer=asked.get("gradcam.layer", ""))
+    for method, settings, picture in (("lime", lime, watch.picture), ("gradcam", cam, b"")):
+        numbers = await visitor.download(visitor.find(f"{key_of(method, detector)}.files.npz")[0].id)
+        records.cases.append(Case(detector, image, method, settings, numbers, picture))
 
 
 def check(cases: list[Case]) -> list[str]:
@@ -358,23 +363,22 @@ def _problem(case: Case, detector: Detector) -> str:
     about = json.loads(str(got["about"]))
     if not np.array_equal(got["image"], case.image):
         return "another image"
-    if about["settings"] != case.settings.__dict__:
+    if about["settings"] != to_json(case.settings):
         return f"other settings: {about['settings']}"
-    if isinstance(case.settings, LimeSettings):
-        alone: Any = explain_lime_fully(detector, case.image, settings=case.settings)
-        names = ("weights", "low", "high", "segments")
-    else:
-        alone = explain_gradcam(detector, case.image[None], stage=case.settings.stage)[0]
-        names = ("values",)
-    for name in names:
-        expected = getattr(alone, name)
+    alone = find_explainer(case.method).explain_fully(detector, case.image, case.settings)
+    arrays: dict[str, Any] = {"values": alone.values}
+    if alone.parts is not None:
+        arrays |= {name: getattr(alone.parts, name) for name in ("weights", "low", "high", "regions")}
+    for name, expected in arrays.items():
         if got[name].shape != expected.shape or np.abs(got[name] - expected).max() > TOLERANCE:
             return f"other {name}"
     if abs(about["margin"] - alone.margin) > TOLERANCE:
         return "another margin"
     if case.picture:
         drawn = np.asarray(Image.open(io.BytesIO(case.picture)).convert("RGB"), np.int16)
-        expected = np.asarray(Image.open(io.BytesIO(encode_png(draw_result(alone, SIZE)))).convert("RGB"), np.int16)
+        expected = np.asarray(
+            Image.open(io.BytesIO(encode_png(draw_explanation(alone, SIZE)))).convert("RGB"), np.int16
+        )
         # a weight that moved in its fifth digit may move a colour by a step
         if drawn.shape != expected.shape or np.abs(drawn - expected).max() > 2:
             return "another picture on the page"

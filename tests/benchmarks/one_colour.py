@@ -23,9 +23,9 @@ from core.detectors.detector import Detector
 from core.detectors.storage import load_detector
 from core.edits.masking import FILLS
 from core.explain import find_detector
-from core.explainers.lime.regions import explain_lime_fully
-from core.explainers.results import LimeResult, LimeSettings
-from core.images.image_set import load_image_set
+from core.explainers.explanation import Explanation
+from core.explainers.lime.regions import LIME, LimeSettings
+from core.images.loading import load_image_set
 from core.metrics.intervals import wilson_interval
 from tests.benchmarks.table import NOTHING, Row, Settings, named, shown
 
@@ -36,25 +36,29 @@ SETTINGS: dict[str, LimeSettings] = {
 CAUSES = ("one segment", "nothing decided", "fill", "one sign")
 
 
-def summary(results: list[LimeResult]) -> dict[str, Any]:
+def summary(results: list[Explanation]) -> dict[str, Any]:
     """Counts over the explanations of images with one verdict."""
-    signs = [set(np.sign(result.weights).astype(int).tolist()) - {0} for result in results]
-    against = [(np.sign(r.weights) * r.real_sign == (-1 if r.verdict == "REAL" else 1)).all() for r in results]
-    causes = Counter(result.health.one_colour for result in results)
+    signs = [set(np.sign(result.parts.weights).astype(int).tolist()) - {0} for result in results]
+    against = [(np.sign(r.parts.weights) == (-1 if r.verdict == "REAL" else 1)).all() for r in results]
+    causes = Counter(result.diagnostics.one_colour for result in results)
     return {
         "images": len(results),
         "weights_one_sign": sum(len(found) < 2 for found in signs),
         "all_against_the_verdict": int(sum(against)),
         "decided_one_colour": sum(causes[cause] for cause in CAUSES),
         **{f"cause_{cause.replace(' ', '_')}": causes[cause] for cause in CAUSES},
-        "segments_mean": float(np.mean([result.health.segments for result in results])) if results else None,
-        "decided_share_mean": float(np.mean([result.health.decided_share for result in results])) if results else None,
+        "segments_mean": float(np.mean([result.diagnostics.numbers["segments"] for result in results]))
+        if results
+        else None,
+        "decided_share_mean": float(np.mean([result.diagnostics.numbers["decided_share"] for result in results]))
+        if results
+        else None,
     }
 
 
 def measure(detector: Detector, images: NDArray[np.uint8], settings: LimeSettings) -> dict[str, dict[str, Any]]:
     """Verdict -> `summary`, and "both"."""
-    results = [explain_lime_fully(detector, image, settings=settings) for image in images]
+    results = [LIME.explain_fully(detector, image, settings) for image in images]
     by_verdict = {name: [result for result in results if result.verdict == name] for name in ("FAKE", "REAL")}
     return {name: summary(found) for name, found in {**by_verdict, "both": results}.items()}
 

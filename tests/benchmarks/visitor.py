@@ -30,7 +30,7 @@ from streamlit.proto.WidgetStates_pb2 import WidgetState
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from core.runs.run import ROOT
+from core.runs.finding import ROOT
 
 # a page that has not answered by then counts as an error
 PATIENCE = 60.0

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from core.runs.run import read_run
-from core.studies.probes.summary import ranking, read_turns
+from core.studies.probes.summary import ranking, read_turns, responses
 from core.studies.store import read_study, study_path
 from tests.browser.app import PATIENCE, running_app, settle, visit
 from tests.dashboard.studies import add_studies
@@ -46,7 +46,7 @@ def turned(home: Path) -> dict[tuple[str, str], set[str]]:
     found = {}
     for verdict in ("FAKE", "REAL"):
         called = run.predictions["predicted"].to_numpy(str) == verdict
-        for column in ranking(turns, verdict=verdict)["column"]:
+        for column in ranking(responses(turns), verdict=verdict)["column"]:
             # NaN where the change could not be made
             after = pd.to_numeric(table[column]).to_numpy(float)
             ids = set(table["id"][called & ((after < 0) if verdict == "REAL" else (after > 0))])
@@ -88,7 +88,7 @@ def test_what_a_pointer_shows_is_also_read_out(page: Page, probed: str) -> None:
     visit(page, f"{probed}/evidence?run={RUN}")
     rate = page.locator(".picture_rows .rate").first
     expect(rate.locator(".spoken")).to_have_text(rate.get_attribute("title") or "no title")
-    visit(page, f"{probed}/inspect?run={RUN}&evidence=turns&samples=64")
+    visit(page, f"{probed}/inspect?run={RUN}&evidence=turns&lime.n_samples=64")
     probe = page.locator(".probes .name").first
     expect(probe.locator(".spoken")).to_contain_text(probe.get_attribute("title") or "no title")
     # and takes no room

@@ -126,7 +126,7 @@ def stopped(page: Page, address: str) -> Locator:
     page.add_init_script(STOP)
     # what was done before the button was pressed is asked anew, with another seed
     for seed in range(1, 21):
-        visit(page, f"{address}/inspect?run={RUN}&samples=2048&segments=120&seed={seed}")
+        visit(page, f"{address}/inspect?run={RUN}&lime.n_samples=2048&lime.n_segments=120&lime.seed={seed}")
         if again.count():
             return again
     raise AssertionError("LIME was always done before it could be stopped")
@@ -171,7 +171,7 @@ def test_a_bar_keeps_the_focus_when_it_is_drawn_again(page: Page, address: str) 
     bars.get_by_role("button").nth(1).focus()
     before = page.evaluate(FOCUSED)
     # which leaves the focus where it is
-    page.get_by_text("FAKE that pass", exact=True).evaluate("one => one.click()")
+    page.get_by_text("FAKE called REAL", exact=True).evaluate("one => one.click()")
     page.wait_for_url("**of=FAKE**")
     settle(page)
     # the same bar with another number

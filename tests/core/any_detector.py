@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from core.detectors.registry import KINDS
 from core.detectors.storage import save_detector
 from core.images.decoding import encode_png
-from core.images.image_set import load_image_set
-from core.runs.run import write_run
+from core.images.loading import load_image_set
+from core.runs.writing import write_run
 from core.studies.runner import Source
 from tests.core.detectors.plain import SIDE, make_plain
 

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from core.images.statistics import image_facts
+from core.images.statistics import image_statistics
 from core.runs.run import Run
 
 Pixels = NDArray[np.uint8]
@@ -25,6 +25,7 @@ class CueDetector:
     temperature: float = 1.0
     name: str = "cue"
     sha256: str = "0" * 64
+    side: int = 32
     batch_size: int | None = None
     side: int = 32
 
@@ -64,7 +65,7 @@ class Cue:
                 "is_repeat": False,
             }
         )
-        table = pd.concat([table, image_facts(self.pixels)], axis=1)
+        table = pd.concat([table, image_statistics(self.pixels)], axis=1)
         maps = np.zeros((n, 4, 4), np.float16)
         return Run(path, {"detector": "cue", "set": "made-test"}, table, maps, None, self.pixels)
 

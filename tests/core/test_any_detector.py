@@ -9,13 +9,12 @@ import torch
 
 from core import explain, predict
 from core.detectors.capabilities import Capability
-from core.detectors.detector import FAKE, REAL
 from core.detectors.network import NetworkDetector
 from core.detectors.storage import load_detector
-from core.explainers.gradcam import explain_margin_map
-from core.explainers.lime.regions import explain_lime_fully
-from core.explainers.results import LimeSettings
+from core.explainers.cams import GRADCAM
+from core.explainers.lime.regions import LIME, LimeSettings
 from core.images.decoding import encode_png, resize
+from core.images.labels import FAKE, REAL
 from core.probes.probing import explain_probes
 from core.probes.table import PROBES, probe_columns
 from core.report import __main__ as report
@@ -138,14 +137,13 @@ def test_pictures_of_another_size_are_fitted_as_its_manifest_says(
 
 def test_lime_and_a_class_activation_map(context: Context) -> None:
     image = np.asarray(context.pixels[3])
-    lime = explain_lime_fully(context.detector, image, settings=LimeSettings(n_samples=64))
-    assert lime.segments.shape == (SIDE, SIDE)
+    lime = LIME.explain_fully(context.detector, image, LimeSettings(n_samples=64))
+    assert lime.regions.shape == (SIDE, SIDE)
     assert lime.margin == pytest.approx(float(context.detector.margins(image[None])[0]), abs=1e-4)
-    (cam,) = explain_margin_map(context.detector, image[None])
-    np.testing.assert_allclose(cam.values, context.run.maps[3].astype(np.float32), rtol=2e-3, atol=2e-2)
+    cam = GRADCAM.explain_fully(context.detector, image)
+    np.testing.assert_allclose(cam.map, context.run.maps[3].astype(np.float32), rtol=2e-3, atol=2e-2)
 
 
-@pytest.mark.xfail(strict=True, reason="Grad-CAM through torchcam knows the stages of the paper's network only")
 def test_the_command_that_explains(source: Source, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "image.png").write_bytes(encode_png(pictures(1, fine=True, seed=5)[0]))
     arguments = [str(tmp_path / "image.png"), "--detector", str(source.detector), "--out", str(tmp_path / "out")]

@@ -7,7 +7,7 @@ import pytest
 from core import predict
 from core.detectors.resnet import ResNetDetector
 from core.detectors.storage import save_detector
-from core.images.image_set import load_image_set
+from core.images.loading import load_image_set
 from core.runs.run import read_run
 from tests.conftest import make_detector
 

@@ -11,12 +11,14 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from core.detectors.detector import FAKE, REAL, Detector
+from core.detectors.detector import Detector
 from core.detectors.resnet import ResNetDetector, build_network, round_to_float16
 from core.detectors.storage import save_detector
-from core.images.image_set import CLASSES, ImageSet, fingerprint_of
-from core.images.statistics import image_facts
-from core.runs.run import Run, write_run
+from core.images.image_set import ImageSet, fingerprint_of
+from core.images.labels import CLASSES, FAKE, REAL
+from core.images.statistics import image_statistics
+from core.runs.run import Run
+from core.runs.writing import write_run
 from core.studies.runner import Source
 
 SIDE = 8
@@ -94,7 +96,7 @@ def write_source(home: Path, detector: Detector, pixels: NDArray[np.uint8]) -> S
             "is_repeat": False,
         }
     )
-    rows = pd.concat([rows, image_facts(pixels)], axis=1)
+    rows = pd.concat([rows, image_statistics(pixels)], axis=1)
     rows["file_bytes"] = np.float32(900)
     images = ImageSet("made-test", "test", pixels, rows, fingerprint_of("test", rows))
     name = detector.name

@@ -11,13 +11,13 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from core.detectors.detector import FAKE, REAL
 from core.detectors.resnet import round_to_float16
 from core.detectors.storage import save_detector
 from core.images.decoding import encode_png
-from core.images.image_set import CLASSES, ImageSet, fingerprint_of
-from core.images.statistics import image_facts
-from core.runs.run import write_run
+from core.images.image_set import ImageSet, fingerprint_of
+from core.images.labels import CLASSES, FAKE, REAL
+from core.images.statistics import image_statistics
+from core.runs.writing import write_run
 from dashboard.navigation import find_pages
 from tests.conftest import make_detector, textured
 
@@ -42,7 +42,7 @@ def image_set(name: str, n: int = 60) -> ImageSet:
             "is_repeat": np.arange(n) == 5,
         }
     )
-    rows = pd.concat([rows, image_facts(pixels)], axis=1)
+    rows = pd.concat([rows, image_statistics(pixels)], axis=1)
     rows["file_bytes"] = np.float32(900)
     return ImageSet(name, "test", pixels, rows, fingerprint_of("test", rows))
 

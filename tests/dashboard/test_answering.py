@@ -10,16 +10,16 @@ import torch
 
 from core.detectors.detector import Detector
 from core.detectors.identity import Identity
-from core.explainers.gradcam import explain_gradcam
-from core.explainers.lime.band_results import BandSettings
-from core.explainers.lime.bands import explain_bands
-from core.explainers.results import CamSettings
+from core.explainers.cams import GRADCAM, CamSettings
+from core.explainers.lime.bands import LIME_BANDS, BandSettings
+from core.explainers.lime.regions import LimeSettings
+from core.explainers.registry import explainers, find_explainer
 from core.probes.probing import explain_probes
 from core.probes.results import ProbeSettings
 from core.studies.neighbours.similarity import NeighbourSettings
 from dashboard.services import answering
 from dashboard.services.answering import answer, leave_a_core
-from dashboard.services.requests import LAST, Question
+from dashboard.services.requests import LAST, Explain, Question
 from tests.conftest import textured
 
 PIXELS = textured(4, fine=True, seed=3)
@@ -40,9 +40,9 @@ def never() -> bool:
             ("after", "sentence", "margin"),
         ),
         (
-            BandSettings(n_samples=128),
-            lambda detector, settings: explain_bands(detector, PIXELS[0], settings=settings),
-            ("weights", "sentence", "margin"),
+            Explain("lime_bands", BandSettings(n_samples=128)),
+            lambda detector, question: LIME_BANDS.explain(detector, PIXELS[0], question.settings),
+            ("diagnostics", "margin"),
         ),
     ],
 )
@@ -64,12 +64,12 @@ def test_slow_questions_are_answered_step_by_step_as_alone(
 
 
 def test_score_cam_is_a_slow_question_that_can_be_stopped(tiny_detector: Detector) -> None:
-    slow = CamSettings(method="ScoreCAM")
+    slow = Explain("scorecam", CamSettings())
     assert Question(Path(), NOBODY, "", slow).rank == LAST
-    assert Question(Path(), NOBODY, "", CamSettings()).rank == 0
+    assert Question(Path(), NOBODY, "", Explain("gradcam", CamSettings())).rank == 0
     assert list(answer(tiny_detector, PIXELS, slow, lambda: True)) == []
     ((found, share),) = answer(tiny_detector, PIXELS, slow, never)
-    assert (found.settings, share) == (slow, 1)
+    assert (found.method, found.settings, share) == ("scorecam", slow.settings, 1)
 
 
 def test_who_gives_way_keeps_recording_no_gradients_and_others_begin_as_always(tiny_detector: Detector) -> None:
@@ -81,17 +81,17 @@ def test_who_gives_way_keeps_recording_no_gradients_and_others_begin_as_always(t
         torch.set_grad_enabled(len(seen) % 2 == 0)
         return False
 
-    settings = CamSettings(stage="layer2", method="ScoreCAM")
-    (found,) = (result for result, _ in answer(tiny_detector, PIXELS, settings, cancel))
-    alone = explain_gradcam(tiny_detector, PIXELS[:1], stage="layer2", method="ScoreCAM")[0]
-    np.testing.assert_array_equal(found.values, alone.values)
+    settings = CamSettings(layer="layer2")
+    (found,) = (result for result, _ in answer(tiny_detector, PIXELS, Explain("scorecam", settings), cancel))
+    alone = find_explainer("scorecam").explain_fully(tiny_detector, PIXELS[0], settings)
+    np.testing.assert_array_equal(found.map, alone.map)
     assert len(seen) > 1
     assert all(seen)
     assert torch.is_grad_enabled()
 
 
 def test_a_map_can_be_made_between_two_batches_of_a_pass_that_records_nothing(tiny_detector: Detector) -> None:
-    alone = explain_gradcam(tiny_detector, PIXELS[:1], stage="layer2")[0]
+    alone = GRADCAM.explain_fully(tiny_detector, PIXELS[0], CamSettings(layer="layer2"))
     found = []
 
     def between(
@@ -101,7 +101,7 @@ def test_a_map_can_be_made_between_two_batches_of_a_pass_that_records_nothing(ti
         yield "done", 1.0
 
     def map_meanwhile() -> bool:
-        found.append(explain_gradcam(tiny_detector, PIXELS[:1], stage="layer2")[0])
+        found.append(GRADCAM.explain_fully(tiny_detector, PIXELS[0], CamSettings(layer="layer2")))
         return False
 
     with pytest.MonkeyPatch.context() as patch:
@@ -109,14 +109,15 @@ def test_a_map_can_be_made_between_two_batches_of_a_pass_that_records_nothing(ti
         assert list(answer(tiny_detector, PIXELS, NeighbourSettings(), map_meanwhile)) == [("done", 1.0)]
     assert found[1::2] == [False, False]
     for one in found[::2]:
-        np.testing.assert_array_equal(one.values, alone.values)
+        np.testing.assert_array_equal(one.map, alone.map)
 
 
 def test_a_core_is_left_to_the_pages_and_no_answer_changes_by_that(
     tiny_detector: Detector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = torch.get_num_threads()
-    logits, values = tiny_detector.logits(PIXELS), explain_gradcam(tiny_detector, PIXELS, stage="layer2")[0].values
+    logits, settings = tiny_detector.logits(PIXELS), CamSettings(layer="layer2")
+    values = GRADCAM.explain_fully(tiny_detector, PIXELS[0], settings).map
     try:
         for cores, told, threads in ((8, 8, 7), (8, 2, 2), (2, 2, 1), (1, 1, 1), (None, 1, 1)):
             monkeypatch.setattr(answering.os, "cpu_count", lambda cores=cores: cores)
@@ -124,8 +125,17 @@ def test_a_core_is_left_to_the_pages_and_no_answer_changes_by_that(
             leave_a_core()
             assert torch.get_num_threads() == threads
             np.testing.assert_array_equal(tiny_detector.logits(PIXELS), logits)
-            found = explain_gradcam(tiny_detector, PIXELS, stage="layer2")[0].values
+            found = GRADCAM.explain_fully(tiny_detector, PIXELS[0], settings).map
             # gradients are sums over the threads, in another order for another number
             np.testing.assert_allclose(found, values, rtol=1e-5, atol=1e-8)
     finally:
         torch.set_num_threads(before)
+
+
+def test_how_urgent_a_question_is_follows_from_what_it_costs() -> None:
+    ranks = {one.name: Question(Path(), NOBODY, "", Explain(one.name, one.settings())).rank for one in explainers()}
+    assert ranks == {
+        "gradcam": 0, "layercam": 0, "xgradcam": 0, "gradcampp": 0, "scorecam": LAST,
+        "lime": 1, "lime_grid": 1, "lime_bands": LAST, "integrated_gradients": 1,
+    }  # fmt: skip
+    assert Question(Path(), NOBODY, "", Explain("lime", LimeSettings(n_samples=2048))).rank == LAST

@@ -58,11 +58,11 @@ def test_every_page(page: str) -> None:
 
 
 def test_inspect_explains_by_both_methods() -> None:
-    app = opened("inspect", samples="64")
+    app = opened("inspect", **{"lime.n_samples": "64"})
     said = words(app)
     assert "What the detector is given: 48 x 48 pixels." in said
     assert "different versions of the image in 64 samples" in said
-    assert "Rank correlation over the segments" in said
+    assert "Rank correlation over places" in said
 
 
 def test_inspect_runs_every_probe() -> None:

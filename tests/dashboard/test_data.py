@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from core.findings.words.audit import verdict
 from core.runs.run import read_run
 from core.studies.audit.names import CHANNELS
 from core.studies.audit.summary import concerns
@@ -19,8 +20,9 @@ from core.studies.runner import Source, run_study
 from core.studies.store import read_study
 from core.studies.study import Answer
 from dashboard.components.keys import key_of
-from dashboard.components.words import CLASS_WORDS, NO_BREAK
-from dashboard.views.data.audit import together
+from dashboard.components.studies.finding_words import markdown
+from dashboard.components.words import CLASS_WORDS
+from dashboard.views.data.audit import together, told
 from tests.dashboard.conftest import Open
 from tests.dashboard.studies import add_studies
 from tests.dashboard.test_pages import words
@@ -105,17 +107,22 @@ def test_findings_come_worst_first_with_the_audits_own_numbers(open_page: Open, 
     flaws = [one for one in found if one.is_flaw]
     assert flaws
     # a sentence, then its comparison
+    audit = answer(studied, "audit")
     groups = together(flaws)
     assert sorted(one.key for group in groups for one in group) == sorted(one.key for one in flaws)
-    places = [said.index(one.sentence.partition("; ")[0]) for group in groups for one in group]
+    places = [said.index(plain(markdown(told(audit, one.cue).answer))) for group in groups for one in group]
     assert places == sorted(places)
-    assert all(one.lean.partition("; ")[0] in said for one in flaws)
-    assert all(one.verdict[1:] in said for one in flaws)
+    assert all(plain(markdown(told(audit, one.lean).answer)) in said for one in flaws)
+    for one in flaws:
+        cue, lean = audit.finding(one.cue), audit.finding(one.lean)
+        assert cue is not None
+        assert lean is not None
+        assert str(verdict(cue, lean))[1:] in said
     metrics = {metric.label: metric.value for metric in app.metric}
     table = answer(studied, "audit").table.set_index("name")
     assert metrics["Plainest cue"] == found[0].name.title
-    assert metrics["Plain regression"] == f"{100 * table.loc['spectrum', 'accuracy']:.1f}{NO_BREAK}%"
-    assert f"the network gets {100 * table.loc['network', 'accuracy']:.1f}{NO_BREAK}%" in said
+    assert metrics["Plain regression"] == f"{100 * table.loc['spectrum', 'accuracy']:.1f}%"
+    assert f"the network gets {100 * table.loc['network', 'accuracy']:.1f}%" in said
     assert metrics["In training too"] == "3"
     each = "1 as the very same file (leaks), 1 with the same pixels in another file and 1 nearly the same"
     assert f"so many are in the training set as well: {each}." in said

@@ -14,16 +14,20 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from core.detectors.storage import load_detector
+from core.findings.lines import joined
+from core.findings.words import tell
 from core.probes.table import PROBES
-from core.runs.browsing import Filter, browse_table, find_rows
-from core.runs.run import read_run, write_run
-from core.studies import out_of_distribution
+from core.runs.browsing import browse_table, find_rows
+from core.runs.filter import Filter
+from core.runs.run import read_run
+from core.runs.writing import write_run
 from core.studies.neighbours import study as neighbours
+from core.studies.out_of_distribution import study as out_of_distribution
 from core.studies.probes import study as probes
 from core.studies.probes.summary import ranking, read_turns, responses
 from core.studies.runner import Source, run_study
 from core.studies.store import read_study
-from dashboard.components.studies.finding_words import answer_and_control, coloured, scannable
+from dashboard.components.studies.finding_words import markdown
 from dashboard.components.words import percent
 from tests.dashboard.conftest import ROOT, Open, image_set
 from tests.dashboard.test_imports import CODE
@@ -69,9 +73,10 @@ def test_the_page_says_what_the_study_found(open_page: Open, studies: Path) -> N
     run = read_run(studies.parent)
     for name in ("probes", "neighbours", "transfer"):
         for finding in read_study(studies / f"{name}.parquet", run).findings:
-            if finding.key not in ("left_out",):
-                said = answer_and_control(finding.sentence) if name == "probes" else (finding.sentence,)
-                assert all(scannable(coloured(part)) in text for part in said)
+            told = tell(finding)
+            whole = joined([told.control, told.aside])
+            for part in (told.answer, whole, told.standing) if name == "probes" else (told.full,):
+                assert markdown(part) in text
 
 
 def test_the_rankings_hold_the_rates_of_each_verdict_and_their_controls(open_page: Open, studies: Path) -> None:
@@ -82,7 +87,7 @@ def test_the_rankings_hold_the_rates_of_each_verdict_and_their_controls(open_pag
         rows = drawn(app, f"evidence.ranking.{verdict}")["rows"]
         shares = [row["share"] for row in rows]
         assert shares == sorted(shares, reverse=True)
-        expected = ranking(turns, verdict=verdict).set_index("column")
+        expected = ranking(responses(turns), verdict=verdict).set_index("column")
         assert {row["key"] for row in rows} == set(expected.index)
         for row in rows:
             found = expected.loc[row["key"]]
@@ -95,7 +100,7 @@ def test_the_rankings_hold_the_rates_of_each_verdict_and_their_controls(open_pag
                 assert row["note"].startswith(f"radius {radius:g}, waves under {round(32 / radius, 1):g} pixels · ")
             assert row["note"].endswith("no control") == (found["compared"] == "none") == (row["control"] is None)
     first = drawn(open_page("evidence", run=RUN), "evidence.ranking.FAKE")["rows"]
-    assert [row["key"] for row in first] == list(ranking(turns, verdict="FAKE")["column"][:8])
+    assert [row["key"] for row in first] == list(ranking(responses(turns), verdict="FAKE")["column"][:8])
 
 
 def test_a_link_of_a_bar_shows_exactly_the_images_that_turn(open_page: Open, studies: Path) -> None:
@@ -206,7 +211,7 @@ def test_a_broken_study_is_one_sentence_and_the_rest_stays(open_page: Open, stud
     assert "probes.parquet is no readable study" in app.error[0].value
     assert str(home) not in words(app)
     run = read_run(studies.parent)
-    assert read_study(studies / "neighbours.parquet", run).findings[0].sentence[:20] in words(app).replace("**", "")
+    assert markdown(tell(read_study(studies / "neighbours.parquet", run).findings[0]).answer) in words(app)
 
 
 def test_nonsense_in_the_url_is_the_default_view(open_page: Open, studies: Path) -> None:

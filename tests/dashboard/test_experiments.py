@@ -10,12 +10,12 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.detectors.storage import load_detector
-from core.explainers.lime.band_results import BANDS, BandSettings
-from core.explainers.lime.bands import explain_bands
+from core.explainers.lime.bands import LIME_BANDS, BandSettings
 from core.probes.probing import explain_probes
 from core.probes.results import ProbeResult
 from core.probes.table import PROBES, probe_columns
-from core.runs.browsing import Filter, browse_table, find_rows
+from core.runs.browsing import browse_table, find_rows
+from core.runs.filter import Filter
 from core.runs.run import Run, read_run
 from core.studies.neighbours.similarity import Neighbour, Neighbours
 from core.studies.probes.donors import with_donors
@@ -57,8 +57,8 @@ def keys(app: AppTest) -> list[str]:
 
 
 def test_nothing_is_asked_before_an_experiment_is_chosen(open_page: Open) -> None:
-    for params in ({}, {"evidence": "everything", "change": "nothing", "band_fill": "?"}):
-        app = settled(open_page("inspect", run=RUN, samples="64", **params))
+    for params in ({}, {"evidence": "everything", "change": "nothing", "lime_bands.fill": "?"}):
+        app = settled(open_page("inspect", run=RUN, **{"lime.n_samples": "64"}, **params))
         assert not app.exception
         assert "Experiments on this image" in words(app)
         assert not any("probes" in key for key in keys(app))
@@ -68,7 +68,7 @@ def test_nothing_is_asked_before_an_experiment_is_chosen(open_page: Open) -> Non
 def test_inspect_says_what_turns_the_verdict(open_page: Open, home: Path, run: Run) -> None:
     row = first_row(run)
     expected = probed(home, run, row)
-    app = settled(open_page("inspect", run=RUN, samples="64", evidence="turns"))
+    app = settled(open_page("inspect", run=RUN, **{"lime.n_samples": "64"}, evidence="turns"))
     assert not app.exception
     assert coloured(expected.sentence) in words(app)
     cells = cells_of(app)
@@ -82,7 +82,7 @@ def test_inspect_says_what_turns_the_verdict(open_page: Open, home: Path, run: R
 
 def test_a_change_named_in_the_url_is_shown_large_with_its_controls(open_page: Open, home: Path, run: Run) -> None:
     expected = probed(home, run, first_row(run))
-    app = settled(open_page("inspect", run=RUN, samples="64", evidence="turns", change="shuffle_8"))
+    app = settled(open_page("inspect", run=RUN, **{"lime.n_samples": "64"}, evidence="turns", change="shuffle_8"))
     large = drawn(app, "probes.large")
     controls = [f"control: {PROBES[key].title.lower()}" for key in PROBES["shuffle"].controls]
     assert large["heads"] == ["as it is", "8 pixels", "what was changed", *controls]
@@ -95,18 +95,19 @@ def test_a_change_named_in_the_url_is_shown_large_with_its_controls(open_page: O
 def test_inspect_weighs_kinds_of_detail(open_page: Open, home: Path, run: Run) -> None:
     image = np.asarray(run.images[first_row(run)])
     detector = load_detector(home / "detectors" / "tiny")
-    *_, last = explain_bands(detector, image, settings=BandSettings(fill="shuffled"))
-    app = settled(open_page("inspect", run=RUN, samples="64", evidence="detail", band_fill="shuffled"))
+    last = LIME_BANDS.explain_fully(detector, image, BandSettings(fill="shuffled"))
+    shuffled = {"lime_bands.fill": "shuffled"}
+    app = settled(open_page("inspect", run=RUN, **{"lime.n_samples": "64"}, evidence="lime_bands", **shuffled))
     assert not app.exception
-    assert coloured(last.sentence) in words(app)
+    assert coloured(last.diagnostics.sentence) in words(app)
     figure = next(json.loads(one.proto.spec) for one in app.get("plotly_chart"))
-    assert figure["data"][0]["y"] == [band.label for band in BANDS]
-    app.segmented_control(key="url.band_fill").set_value("removed").run()
-    assert "band_fill" not in app.query_params
+    assert figure["data"][0]["y"] == list(last.parts.labels)
+    app.segmented_control(key="url.lime_bands.fill").set_value("removed").run()
+    assert "lime_bands.fill" not in app.query_params
 
 
 def test_inspect_shows_what_the_image_is_like(open_page: Open, run: Run) -> None:
-    app = settled(open_page("inspect", run=RUN, samples="64", evidence="alike"))
+    app = settled(open_page("inspect", run=RUN, **{"lime.n_samples": "64"}, evidence="alike"))
     assert not app.exception
     assert "most alike to it" in words(app)
     tiles = drawn(app, "neighbours.pictures")
@@ -117,12 +118,12 @@ def test_inspect_shows_what_the_image_is_like(open_page: Open, run: Run) -> None
 
 def test_what_needs_training_images_says_where_they_come_from(open_page: Open, home: Path) -> None:
     missing = "Its training images are not at hand."
-    app = settled(open_page("inspect", run=RUN, samples="64", evidence="alike"))
+    app = settled(open_page("inspect", run=RUN, **{"lime.n_samples": "64"}, evidence="alike"))
     assert missing in words(app)
     assert not any(button.key == "neighbours.prepare" for button in app.button)
     (home / "data" / "cifake" / "train").mkdir(parents=True)
     library._shelves.clear()
-    app = settled(open_page("inspect", run=RUN, samples="64", evidence="alike"))
+    app = settled(open_page("inspect", run=RUN, **{"lime.n_samples": "64"}, evidence="alike"))
     assert missing not in words(app)
     assert any(button.key == "neighbours.prepare" for button in app.button)
 
@@ -143,7 +144,8 @@ def test_neighbours_in_a_run_get_the_pictures_that_the_dashboard_has(home: Path,
 
 def test_upload_experiments_on_what_was_chosen(open_page: Open, home: Path, run: Run) -> None:
     row = 7
-    app = open_page("upload", run=RUN, samples="64", sample=run.predictions["id"].iloc[row], evidence="turns")
+    asked = {"lime.n_samples": "64", "evidence": "turns"}
+    app = open_page("upload", run=RUN, sample=run.predictions["id"].iloc[row], **asked)
     app = settled(app)
     assert not app.exception
     assert coloured(probed(home, run, row).sentence) in words(app)

@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.runs.browsing import Filter, browse_table, find_rows
+from core.runs.browsing import browse_table, find_rows
+from core.runs.filter import Filter
 from core.runs.run import read_run
 from core.studies.store import study_path, write_study
 from dashboard.components.images.filter_controls import filter_key
@@ -91,14 +92,14 @@ def test_what_all_images_share_is_said_instead_of_offered(open_page: Open, home:
 
 def test_text_needs_no_column_of_lower_values(open_page: Open, home: Path) -> None:
     table = add_study(home)
-    app = settled(open_page("inspect", run="tiny@seen-test", id=table["id"][0], samples="64"))
+    app = settled(open_page("inspect", run="tiny@seen-test", id=table["id"][0], **{"lime.n_samples": "64"}))
     found = next(element.value for element in app.table if "Cue" in element.value.index)
     assert found.loc["Cue", "here"] == "blue sky"
     assert found.loc["Height", "lower"] != ""
     folder = home / "runs" / "tiny@seen-test" / "studies"
     (folder / "cues.parquet").unlink()
     seal(folder / "words.parquet", pd.DataFrame({"id": table["id"], "cue": ["sky", "sea"] * 30}), {"title": "Words"})
-    app = settled(open_page("inspect", run="tiny@seen-test", id=table["id"][0], samples="64"))
+    app = settled(open_page("inspect", run="tiny@seen-test", id=table["id"][0], **{"lime.n_samples": "64"}))
     found = next(element.value for element in app.table if "Cue" in element.value.index)
     assert list(found.columns) == ["here"]
 

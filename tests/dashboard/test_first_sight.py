@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.images.image_set import SHIPPED, load_image_set
+from core.images.loading import load_image_set
 from core.images.shipped import ARCHIVE
-from core.runs.run import read_run, write_run
-from core.storage import cache_dir
+from core.images.sources import SHIPPED
+from core.runs.run import read_run
+from core.runs.writing import write_run
+from core.system.atomic import cache_dir
 from dashboard.services import library
 from dashboard.services.dataset_registry import Attaching
 from tests.conftest import make_detector, write_shipped
@@ -67,8 +69,8 @@ def told(app: AppTest) -> str:
 def test_without_an_address_every_page_opens_swift_on_cifake(open_page: Open, first: Path, page: str) -> None:
     app = opened(open_page, page)
     assert app.session_state["run"] == "swift@cifake-test"
-    assert "All pictures are at hand." in told(app)
-    assert "not at hand" not in told(app)
+    assert "All pictures are available." in told(app)
+    assert "not available" not in told(app)
     # another run is a choice, and stays one
     assert open_page(page, run="tiny@seen-test").session_state["run"] == "tiny@seen-test"
 
@@ -81,7 +83,7 @@ def test_the_first_visitor_sees_it_while_its_pictures_are_read(
     app = open_page("explore")
     assert not app.exception
     assert app.session_state["run"] == "swift@cifake-test"
-    assert f"{PICTURES} pictures are not at hand" in told(app)
+    assert f"{PICTURES} pictures are not available" in told(app)
     assert "They are being read and will appear here by themselves." in told(app)
     assert "Attach CIFAKE on the left" not in told(app)
     library.shelf().status = Attaching("reading", "test", 6, PICTURES, 2.0)
@@ -99,7 +101,7 @@ def test_pictures_are_read_once_the_browser_has_its_first_page(open_page: Open, 
         if library.shelf().status.state != "reading":
             break
         time.sleep(0.01)
-    assert "All pictures are at hand." in told(app.run())
+    assert "All pictures are available." in told(app.run())
 
 
 def test_examples_to_begin_with_are_those_of_the_run(open_page: Open, first: Path) -> None:
@@ -117,7 +119,7 @@ def test_where_it_was_taken_out_the_rest_works(open_page: Open, first: Path) -> 
     assert app.session_state["run"] == "tiny@seen-test"
     assert not app.error
     app = opened(open_page, run="swift@cifake-test")
-    assert f"{PICTURES} pictures are not at hand" in told(app)
+    assert f"{PICTURES} pictures are not available" in told(app)
     assert "Attach CIFAKE on the left to see them." in told(app)
 
 
@@ -131,7 +133,7 @@ def test_a_damaged_archive_is_a_sentence_and_the_rest_works(open_page: Open, fir
     ]
     assert str(first) not in told(app)
     app = opened(open_page, "overview", run="swift@cifake-test")
-    assert any(metric.label == "Right verdicts" for metric in app.metric)
+    assert any(metric.label == "Accuracy" for metric in app.metric)
 
 
 def test_a_damaged_archive_keeps_nothing_else_from_being_read(open_page: Open, first: Path, cifake: Path) -> None:
@@ -140,7 +142,7 @@ def test_a_damaged_archive_keeps_nothing_else_from_being_read(open_page: Open, f
     cifake.rename(first / "data" / "cifake")
     app = opened(open_page)
     assert app.session_state["run"] == "swift@cifake-test"
-    assert "All pictures are at hand." in told(app)
+    assert "All pictures are available." in told(app)
     assert "manifest.json" in app.error[0].value
 
 
@@ -148,8 +150,8 @@ def test_a_read_only_cache_is_a_sentence_and_pictures_are_there(open_page: Open,
     with faulty(cache_dir(), at=1, what=errno.EROFS):
         app = opened(open_page)
         assert "packs could not be written (Read-only file system)" in told(app)
-        assert "Until then pictures lie in memory" in told(app)
-        assert "All pictures are at hand." in told(app)
+        assert "Until then pictures are held in memory" in told(app)
+        assert "All pictures are available." in told(app)
         assert app.session_state["run"] == "swift@cifake-test"
         assert str(cache_dir()) not in told(app)
 

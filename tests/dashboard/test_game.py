@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 from streamlit.testing.v1 import AppTest
 
+from core.images.decoding import data_url
 from core.runs.run import read_run
-from dashboard.components.component import data_url
 from tests.dashboard.conftest import Open
 from tests.dashboard.test_pages import words
 

@@ -14,7 +14,7 @@ DASHBOARD = ROOT / "dashboard"
 # page -> the files that draw it, and the terms that are explained there
 PLACES = {
     "overview": (
-        ["views/overview/page.py"],
+        [f"views/overview/{part}.py" for part in ("page", "performance", "provenance")],
         "Accuracy, AUROC, Calibration, Confidence, Confusion matrix, F1, Interval, Precision, Recall, ROC curve, "
         "Threshold, Temperature, Leak, Repeat",
     ),
@@ -84,8 +84,8 @@ def test_no_text_is_written_twice() -> None:
 def test_a_help_is_the_glossary_s_text(open_page: Open) -> None:
     app = open_page(run="tiny@seen-test")
     helps = {one.label: one.proto.help for one in app.metric}
-    assert helps["Pairs told apart"] == f"**AUROC**: {TERMS['AUROC']}"
-    assert helps["FAKE caught"] == explain("Recall")
+    assert helps["AUROC"] == f"**AUROC**: {TERMS['AUROC']}"
+    assert helps["Recall (FAKE)"] == explain("Recall")
     assert explain("Margin", also="More.").endswith("\n\nMore.")
     with pytest.raises(KeyError):
         explain("no such term")

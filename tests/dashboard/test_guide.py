@@ -13,13 +13,15 @@ from streamlit.testing.v1 import AppTest
 
 from core.detectors.detector import Detector
 from core.detectors.storage import load_detector
+from core.findings.finding import Choice, Finding, Measure
+from core.findings.words import tell
 from core.runs.browsing import browse_table
 from core.runs.guide import RADII, TRIED, choose_cast, suspects, with_less_detail
 from core.runs.run import Run, read_run
-from core.studies.registry import VERSIONS
 from core.studies.runner import Source, run_study
-from core.studies.study import Context, Finding, Study
+from core.studies.study import Context, Study
 from dashboard.components.glossary import TERMS
+from dashboard.components.studies.finding_words import markdown
 from dashboard.components.words import percent
 from dashboard.views.guide.steps import STEPS
 from tests.dashboard.conftest import Open
@@ -28,24 +30,34 @@ from tests.dashboard.test_pages import words
 RUN = "tiny@seen-test"
 
 
-def say(home: Path, name: str, key: str, value: float) -> None:
-    """A study of this name with one finding, of this value."""
+QUANTITIES = {
+    "one_colour": "one_colour", "agreement": "beyond_chance", "probes": "flip_rate", "generators": "called_real",
+    "filters": "filter_dependent",
+}  # fmt: skip
+# whatever words of some study need
+DETAILS = {
+    "name": "LIME", "names": ["LIME", "Grad-CAM"], "waves": "4 pixels", "lender": "FAKE", "set": "seen-test",
+    "plain": "as it is", "left_out": 0,
+}  # fmt: skip
+
+
+def found_of(name: str, key: str, value: float) -> Finding:
+    """A finding of a study with this number."""
+    rate = Measure(value, value / 2, 1, 60, 3)
+    beside = dict.fromkeys(("against", "same", "coarse"), rate) | ({"few": rate} if key.startswith("paper") else {})
+    each = (Choice("generator", "GAN", rate),)
+    quantity = QUANTITIES.get(key) or QUANTITIES[name]
+    return Finding(key, name, quantity, rate, "REAL", choices=each, beside=beside, details=DETAILS)
+
+
+def say(home: Path, name: str, found: Finding, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A study of this name with one finding."""
 
     def compute(context: Context, rows: NDArray[np.intp], _parameters: Any) -> pd.DataFrame:
         return pd.DataFrame({"id": context.run.predictions["id"].to_numpy()[rows], "lowpass_12": np.float32(1)})
 
-    found = Finding(key, f"It happens on {value:.1%} of them; to others it does not.", value, value / 2, 1, 60)
-    study = Study(
-        name,
-        name,
-        "What?",
-        {"lowpass_12": "margin"},
-        "neither",
-        "None.",
-        compute,
-        lambda *_: [found],
-        version=VERSIONS[name],
-    )
+    monkeypatch.setattr("core.studies.registry.find_conclusion", lambda _: lambda *_: [found])
+    study = Study(name, name, "What?", {"lowpass_12": "margin"}, "neither", "None.", compute)
     run_study(study, Source(home / "runs" / RUN, home / "detectors" / "tiny", device="cpu"))
     st.cache_resource.clear()
 
@@ -82,10 +94,11 @@ def test_numbers_are_the_study_s(
     step, study, key = number
     assert f"python -m core.studies {study} --run {RUN}" in words(open_page("guide", run=RUN, step=str(step)))
     for value in (0.12, 0.341):
-        say(home, study, key, value)
+        found = found_of(study, key, value)
+        say(home, study, found, monkeypatch)
         text = words(open_page("guide", run=RUN, step=str(step)))
         assert f"### {percent(value, 0)}" in text
-        assert f"It happens on {percent(value)} of them." in text
+        assert markdown(tell(found).answer) in text
         assert f"core.studies {study} " not in text
 
 
@@ -125,7 +138,7 @@ def test_the_verdict_after_each_step_of_the_slider_is_the_detector_s(
     run = read_run(home / "runs" / RUN)
     detector = load_detector(home / "detectors" / "tiny", device="cpu")
     if studied:
-        say(home, "probes", "detail_out", 0.5)
+        say(home, "probes", found_of("probes", "detail_out", 0.5), monkeypatch)
     app = answered(open_page("guide", run=RUN, step="5", kept="8"))
     images = np.asarray(run.images)
     row = choose_cast(browse_table(run), np.ones(len(run), bool), None).detailed if studied else turning(run, detector)  # type: ignore[union-attr]

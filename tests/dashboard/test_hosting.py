@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from core.images.decoding import encode_png
-from core.runs.run import ROOT
+from core.runs.finding import ROOT
 from tests.benchmarks.visitor import Visitor, ask_http, in_a_thread
 from tests.browser.app import free_port
 from tests.hostile.read_only import available

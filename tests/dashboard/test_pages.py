@@ -17,22 +17,27 @@ import streamlit as st
 from scipy.stats import binomtest
 from streamlit.testing.v1 import AppTest
 
-from core.detectors.detector import REAL
 from core.detectors.storage import load_detector, save_detector
-from core.explainers.saving import Style, draw_result
+from core.explainers.registry import explainers
+from core.explainers.saving import Style, draw_explanation
 from core.explainers.stored import stored_map
+from core.findings.finding import Choice, Finding, Measure
+from core.findings.words import tell
 from core.images.decoding import decode, encode_png
-from core.runs.browsing import Filter, browse_table, find_rows
-from core.runs.run import read_run, write_run
+from core.images.labels import REAL
+from core.runs.browsing import browse_table, find_rows
+from core.runs.filter import Filter
+from core.runs.run import read_run
+from core.runs.writing import write_run
 from core.studies.store import study_path, write_study
-from core.studies.study import Finding
-from dashboard.components.charts import bars
 from dashboard.components.explanations import panels
 from dashboard.components.images import grid
 from dashboard.components.images.filter_controls import filter_key
 from dashboard.components.keys import key_of
+from dashboard.components.studies.finding_words import markdown
 from dashboard.components.words import CLASS_WORDS, NO_BREAK, percent
 from dashboard.services import library
+from dashboard.views.overview import performance
 from tests.conftest import make_detector
 from tests.core.runs.test_browsing import seal
 from tests.dashboard.conftest import PAGES, ROOT, Open, image_set
@@ -99,8 +104,10 @@ def test_an_empty_filter(open_page: Open, page: str, run: str) -> None:
 @pytest.mark.parametrize("page", PAGES)
 def test_nonsense_in_the_url_is_the_default_view(open_page: Open, page: str) -> None:
     nonsense = {"run": "../../etc", "cut": "9", "count": "x", "true": "<b>", "sure": "..", "sort": "-", "page": "1e99"}
-    nonsense |= {"tile": "huge", "pick": ",,x", "id": "'", "stage": "layer9", "samples": "nan", "seed": "-1"}
-    nonsense |= {"opacity": "inf", "by": "?", "filter": "!", "sample": "x", "beside": "?", "paper": "maybe"}
+    nonsense |= {"tile": "huge", "pick": ",,x", "id": "'", "gradcam.layer": "layer9", "lime.seed": "-1"}
+    nonsense |= {"lime.n_samples": "nan", "methods": "x,,y", "integrated_gradients.sigma": "inf"}
+    nonsense |= {"opacity": "inf", "by": "?", "filter": "!", "sample": "x", "beside": "?"}
+    nonsense |= {"paper": "maybe", "samples": "nan", "method": "../x"}
     plain, strange = open_page(page), open_page(page, **nonsense)
     assert not strange.exception
     if page == "inspect":
@@ -162,15 +169,15 @@ def test_overview_shows_the_runs_own_numbers(open_page: Open, home: Path) -> Non
             *(numbers["per_class"][name]["recall"] for name in ("FAKE", "REAL")),
             numbers["auroc"],
         ]
-        assert shown == [f"{100 * value:.1f}{NO_BREAK}%" for value in expected]
+        assert shown == [f"{100 * value:.1f}%" for value in expected]
 
 
 LEANS = [
-    ([[27, 3], [5, 25]], "accuses photographs more often than it lets generated images pass."),
-    ([[25, 5], [3, 27]], "lets generated images pass more often than it accuses photographs."),
-    ([[27, 3], [3, 27]], "wrong on 10.0 of 100 images, and lets generated images pass as often as it accuses"),
+    ([[27, 3], [5, 25]], "calls REAL images FAKE more often than FAKE images REAL."),
+    ([[25, 5], [3, 27]], "calls FAKE images REAL more often than REAL images FAKE."),
+    ([[27, 3], [3, 27]], "wrong on 10.0 of 100 images, and calls FAKE images REAL as often as REAL images FAKE."),
     ([[30, 0], [0, 30]], "It is wrong on none of these images."),
-    ([[0, 0], [6, 54]], "wrong on 10.0 of 100 images, and since they are of one class, they do not say"),
+    ([[0, 0], [6, 54]], "wrong on 10.0 of 100 images, and since they are of one class, they do not show"),
 ]
 
 
@@ -190,7 +197,7 @@ def test_overview_says_what_the_numbers_come_to(
     reseal(folder, metrics=metrics)
     text = words(open_page("overview", run="tiny@seen-test"))
     assert sentence in text
-    assert text.count("more often than it") == sentence.count("more often than it")
+    assert text.count("more often than") == sentence.count("more often than")
 
 
 def test_overview_of_one_class_gives_no_number_of_the_other(open_page: Open, home: Path) -> None:
@@ -201,8 +208,8 @@ def test_overview_of_one_class_gives_no_number_of_the_other(open_page: Open, hom
     app = open_page("overview", run="tiny@half-test")
     assert not app.exception
     shown = {metric.label: metric.value for metric in app.metric}
-    assert shown["FAKE caught"] == shown["Pairs told apart"] == "none"
-    assert shown["REAL trusted"] == shown["Right verdicts"] != "none"
+    assert shown["Recall (FAKE)"] == shown["AUROC"] == "none"
+    assert shown["Recall (REAL)"] == shown["Accuracy"] != "none"
     assert "generated images 0" not in words(app)
     beside = next(element.value for element in app.table if "Recall" in element.value)
     assert (beside.iloc[0] == "none").all()
@@ -216,7 +223,7 @@ def test_overview_moves_with_the_threshold(open_page: Open, home: Path) -> None:
     assert "numbers at the top" not in words(app)
     app.slider(key="url.cut").set_value(0.9).run()
     assert [metric.value for metric in app.metric] == before
-    assert f"Moved to 90{NO_BREAK}%; the numbers at the top stay at 50 %." in words(app)
+    assert "Moved to 90%; the numbers at the top stay at 50%." in words(app)
     wrong = ((run.predictions["p_real"] > 0.9) != (run.predictions["label"] == "REAL")).sum()
     assert app.query_params["cut"] == "0.9"
     assert f"{wrong:,} of 60 verdicts are wrong" in words(app)
@@ -224,7 +231,7 @@ def test_overview_moves_with_the_threshold(open_page: Open, home: Path) -> None:
 
 def test_overview_names_the_threshold_of_the_headlines_where_another_is_chosen(open_page: Open) -> None:
     labels = [metric.label for metric in open_page(run="tiny@seen-test", cut="0.7").metric]
-    assert labels[:4] == [f"{metric.label} (at 50{NO_BREAK}%)" for metric in open_page(run="tiny@seen-test").metric[:4]]
+    assert labels[:4] == [f"{metric.label} (at 50%)" for metric in open_page(run="tiny@seen-test").metric[:4]]
 
 
 @pytest.mark.parametrize("of", ["all", "FAKE", "REAL"])
@@ -233,7 +240,7 @@ def test_overview_counts_mistakes_by_category(
 ) -> None:
     table = browse_table(read_run(home / "runs" / "tiny@seen-test"))
     drawn: list[tuple[pd.DataFrame, float]] = []
-    monkeypatch.setattr(bars, "rate_bars", lambda rates, *, overall, **_: drawn.append((rates, overall)))
+    monkeypatch.setattr(performance, "rate_bars", lambda rates, *, overall, **_: drawn.append((rates, overall)))
     open_page("overview", run="tiny@seen-test", of=of)
     among = table if of == "all" else table[table["label"] == of]
     wrong = (among["correct"] == "wrong").groupby(among["category"].astype(str)).mean()
@@ -247,7 +254,7 @@ def test_overview_gives_every_rate_its_interval(open_page: Open, home: Path) -> 
     text = words(open_page("overview", run="tiny@seen-test"))
     for hits, trials in ((confusion[0][0] + confusion[1][1], 60), (confusion[0][0], 30), (confusion[1][1], 30)):
         interval = proportion(hits, trials)
-        assert f"{hits} of {trials}; 95 % interval {percent(interval.low)} to {percent(interval.high)}." in text
+        assert f"{hits} of {trials}; 95% interval {percent(interval.low)} to {percent(interval.high)}." in text
 
 
 def test_overview_offers_to_leave_out_leaks_and_repeats_where_there_are_any(open_page: Open, home: Path) -> None:
@@ -458,8 +465,8 @@ def test_another_threshold_is_that_of_the_table_the_csv_and_the_tiles(
         assert tiles[id_]["sure"].replace(f"over{NO_BREAK}", ">") == percent(row["confidence"]) + moved
         assert ("though REAL is likelier" in tiles[id_]["label"]) == bool(moved)
     assert set(turned["id"]) & set(tiles)
-    assert "is needed to say REAL" in words(app)
-    assert "is needed to say REAL" not in words(open_page("explore", run="tiny@seen-test"))
+    assert "; REAL takes " in words(app)
+    assert "; REAL takes " not in words(open_page("explore", run="tiny@seen-test"))
     rows = pd.read_csv(io.BytesIO(files["explore.csv"]()))
     assert "threshold" not in rows
     assert rows["predicted"].tolist() == table["predicted"].iloc[find_rows(table, Filter())].tolist()
@@ -477,8 +484,8 @@ def selectable(app: AppTest) -> dict[str, bool]:
 
 
 def test_explore_without_pictures_says_so(open_page: Open) -> None:
-    assert "60 pictures are not at hand" in words(open_page("explore", run="tiny@blind-test"))
-    assert "not at hand" not in words(open_page("explore", run="tiny@seen-test"))
+    assert "60 pictures are not available" in words(open_page("explore", run="tiny@blind-test"))
+    assert "not available" not in words(open_page("explore", run="tiny@seen-test"))
 
 
 def test_inspect_says_verdict_truth_and_place(open_page: Open, home: Path) -> None:
@@ -555,7 +562,7 @@ def test_inspect_shows_what_studies_found_of_the_image(open_page: Open, home: Pa
     app = open_page("inspect", run="tiny@seen-test", id=ids[45])
     assert not app.exception
     shown = pd.concat([element.value for element in app.table])
-    assert shown.loc["Turned share"].tolist() == ["0.75", f"75{NO_BREAK}%"]
+    assert shown.loc["Turned share"].tolist() == ["0.75", "75%"]
     assert shown.loc["Cue"].tolist() == ["sea", ""]
     assert shown.loc["Both"].tolist() == ["no", ""]
     assert "They say nothing of this image: Elsewhere." in words(app)
@@ -574,7 +581,7 @@ def test_inspect_names_what_studies_found_in_words_and_ranks_no_names(open_page:
     assert not app.exception
     shown = pd.concat([element.value for element in app.table]).fillna("")
     assert shown.loc["Maps cluster"].tolist() == ["1", ""]
-    assert shown.loc["LIME and Grad-CAM agree, rank correlation"].tolist() == ["0.75", f"75{NO_BREAK}%"]
+    assert shown.loc["LIME and Grad-CAM agree, rank correlation"].tolist() == ["0.75", "75%"]
     assert not {"Rank", "Rank share"}.intersection(shown.index)
     # of the facts, and once of all studies
     assert words(app).count("Lower: the share") == 2
@@ -612,32 +619,77 @@ def test_inspect_without_its_detector_shows_the_runs_map(open_page: Open, home: 
 
 
 def test_settings_of_an_explanation_are_in_the_url(open_page: Open) -> None:
-    app = open_page("inspect", run="tiny@seen-test", samples="64", segments="12", stage="layer3")
-    assert app.slider(key="url.segments").value == 12
-    app.slider(key="url.segments").set_value(20).run()
-    assert app.query_params["segments"] == "20"
-    assert app.query_params["stage"] == "layer3"
+    asked = {"lime.n_samples": "64", "lime.n_segments": "12", "gradcam.layer": "layer3"}
+    app = open_page("inspect", run="tiny@seen-test", **asked)
+    assert app.select_slider(key="url.lime.n_segments").value == 12
+    app.select_slider(key="url.lime.n_segments").set_value(20).run()
+    assert app.query_params["lime.n_segments"] == "20"
+    assert app.query_params["gradcam.layer"] == "layer3"
 
 
-def test_the_rates_that_were_measured_of_the_detector_are_stated(open_page: Open, home: Path) -> None:
+def test_addresses_of_before_say_the_same(open_page: Open) -> None:
+    old = {"samples": "64", "segments": "12", "cut_by": "grid", "fill": "blur", "seed": "3", "evidence": "detail"}
+    app = open_page("inspect", run="tiny@seen-test", **old, method="layercam", stage="layer3", target="FAKE")
+    assert not app.exception
+    assert dict(app.query_params) == {
+        "run": "tiny@seen-test", "methods": "layercam,lime", "layercam.layer": "layer3", "layercam.target": "FAKE",
+        "lime.n_samples": "64", "lime.n_segments": "12", "lime.segmentation": "grid", "lime.fill": "blur",
+        "lime.seed": "3", "evidence": "lime_bands",
+    }  # fmt: skip
+    app = open_page("inspect", run="tiny@seen-test", paper="yes")
+    assert app.segmented_control(key="lime.preset").value == "paper"
+    assert "finds one or two segments in most images" in words(app)
+    app.segmented_control(key="lime.preset").set_value("").run()
+    assert dict(app.query_params) == {"run": "tiny@seen-test"}
+    assert "finds one or two segments" not in words(app)
+
+
+def test_a_visitor_chooses_which_methods_stand_side_by_side(open_page: Open) -> None:
+    app = settled(open_page("inspect", run="tiny@seen-test", **{"lime.n_samples": "64"}))
+    chosen = app.multiselect(key="methods.chosen")
+    assert (chosen.value, chosen.options) == (["gradcam", "lime"], [one.title for one in explainers(with_map=True)])
+    chosen.set_value(["lime", "integrated_gradients", "lime_grid"]).run()
+    assert app.query_params["methods"] == "lime,integrated_gradients,lime_grid"
+    app = settled(app)
+    assert not app.exception
+    text = words(app)
+    for title in ("LIME", "Integrated Gradients", "LIME on a grid"):
+        assert f"#### {title}\n" in f"{text}\n"
+    assert "#### Grad-CAM" not in text
+    for pair in ("LIME and Integrated Gradients", "LIME and LIME on a grid", "Integrated Gradients and LIME on a grid"):
+        assert f"**{pair}**" in text
+    assert not next(button for button in app.get("download_button") if button.key == "page.file").proto.disabled
+    app.multiselect(key="methods.chosen").set_value(["lime"]).run()
+    assert "Choose another method beside this one" in words(settled(app))
+    # none at all is as if nothing was said
+    app.multiselect(key="methods.chosen").set_value([]).run()
+    assert "methods" not in app.query_params
+
+
+def test_the_rates_that_were_measured_of_the_detector_are_stated(
+    open_page: Open, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Also where they were measured on another run of it, and not where they are of another detector."""
     for page in ("overview", "upload"):
         assert "has not been measured" in words(open_page(page, run="tiny@seen-test"))
     run = read_run(home / "runs" / "tiny@blind-test")
-    found = Finding("generators", "Of 2,426 pictures most are called REAL.", 0.951, 0.93, 0.97, 2426)
+    rate = Measure(0.951, 0.93, 0.97, 2426, 3)
+    each = (Choice("generator", "GAN", rate),)
+    details = {"set": "blind-test", "plain": "as it is", "left_out": 0}
+    found = Finding("generators", "transfer", "called_real", rate, "FAKE", choices=each, details=details)
+    monkeypatch.setattr("core.studies.registry.find_conclusion", lambda _: lambda *_: [found])
     about = {
         "study": "transfer",
-        "findings": [found],
+        "parameters": {},
         "detector_sha256": run.manifest["detector_sha256"],
         "set_fingerprint": run.manifest["set_fingerprint"],
     }
     write_study(study_path(run.path, "transfer"), pd.DataFrame({"kind": ["generator"]}), about)
     app = open_page("upload", run="tiny@seen-test")
-    assert f"Of 2,426 pictures by other generators it calls **95.1{NO_BREAK}% REAL**" in words(app)
-    assert "Of 2,426 pictures most are called REAL." in words(app)
+    assert words(app).count(f"- {markdown(tell(found).answer)}") == 2
     overview = words(open_page("overview", run="tiny@seen-test"))
-    assert "95\u00a0% of pictures by other generators pass as photographs" in overview.lower()
-    assert "- Of 2,426 pictures most are called" in overview
+    assert "**95% of pictures by other generators are called :blue[REAL]: outside its own kind" in overview
+    assert f"- {markdown(tell(found).answer)}" in overview
     other = make_detector(seed=7)
     other.manifest = {"name": "rival"}
     save_detector(home / "detectors" / "rival", other, model_card="# Detector `rival`\n\nFor tests.\n")
@@ -669,7 +721,7 @@ def test_two_detectors_stand_beside_each_other(open_page: Open, home: Path) -> N
     save_detector(home / "detectors" / "rival", other, model_card="# Detector `rival`\n\nFor tests.\n")
     run = read_run(home / "runs" / "tiny@seen-test")
     row = int(find_rows(browse_table(run), Filter())[0])
-    app = settled(open_page("inspect", run=run.name, beside="rival", samples="64"))
+    app = settled(open_page("inspect", run=run.name, beside="rival", **{"lime.n_samples": "64"}))
     assert not app.exception
     assert app.selectbox(key="url.beside").value == "rival"
     text = words(app)
@@ -679,7 +731,7 @@ def test_two_detectors_stand_beside_each_other(open_page: Open, home: Path) -> N
     assert f"margin {margin:+.2f}" in text
     assert text.count("**rival**") == 3, "a verdict, a Grad-CAM and a LIME"
     assert "By **tiny**." in text
-    panels_of_both = [key_of(method, name) for method in ("cam", "lime") for name in ("rival", "tiny")]
+    panels_of_both = [key_of(method, name) for method in ("gradcam", "lime") for name in ("rival", "tiny")]
     files = [f"{key}.files.{kind}" for key in panels_of_both for kind in ("npz", "png")]
     assert sorted(b.key for b in app.get("download_button")) == sorted([*files, "page.file"])
     app.selectbox(key="url.beside").set_value("").run()
@@ -693,27 +745,27 @@ def test_files_of_a_panel_are_drawn_as_the_panel(open_page: Open, home: Path, mo
     drawn: dict[str, Style] = {}
     show = panels.explained_picture
 
-    def draw(result: Any, *, key: str, style: Style) -> None:
+    def draw(result: Any, *, key: str, style: Style, alone: bool) -> None:
         drawn[key] = style
-        show(result, key=key, style=style)
+        show(result, key=key, style=style, alone=alone)
 
     files: dict[str, Any] = {}
     monkeypatch.setattr(panels, "explained_picture", draw)
     monkeypatch.setattr(st, "download_button", lambda _label, data, *, key, **_: files.update({key: data}))
-    asked = {"beside": "rival", "samples": "64", "opacity": "0.3", "smooth": "yes", "palette": "paper"}
+    asked = {"beside": "rival", "lime.n_samples": "64", "opacity": "0.3", "smooth": "yes", "palette": "paper"}
     app = settled(open_page("inspect", run="tiny@seen-test", **asked))
     assert not app.exception
-    scale = drawn[f"{key_of('cam', 'tiny')}.picture"].scale
-    assert scale == drawn[f"{key_of('cam', 'rival')}.picture"].scale
-    assert drawn[f"{key_of('cam', 'tiny')}.picture"] == Style("paper", 0.3, smooth=True, scale=scale)
+    scale = drawn[f"{key_of('gradcam', 'tiny')}.picture"].scale
+    assert scale == drawn[f"{key_of('gradcam', 'rival')}.picture"].scale
+    assert drawn[f"{key_of('gradcam', 'tiny')}.picture"] == Style("paper", 0.3, smooth=True, scale=scale)
     run = read_run(home / "runs" / "tiny@seen-test")
     row = int(find_rows(browse_table(run), Filter())[0])
     assert run.images is not None
     stored = stored_map(run, row, np.asarray(run.images[row]))
-    expected = draw_result(stored, style=drawn[f"{key_of('cam', 'tiny')}.picture"])
-    plain = draw_result(stored, style=Style("paper"))
+    expected = draw_explanation(stored, style=drawn[f"{key_of('gradcam', 'tiny')}.picture"])
+    plain = draw_explanation(stored, style=Style("paper"))
     assert (expected != plain).any()
-    assert (decode(files[f"{key_of('cam', 'tiny')}.files.png"]()) == expected[..., :3]).all()
+    assert (decode(files[f"{key_of('gradcam', 'tiny')}.files.png"]()) == expected[..., :3]).all()
     assert base64.b64encode(encode_png(expected)).decode() in files["page.file"]().decode()
 
 
@@ -726,7 +778,7 @@ def test_a_detector_that_cannot_be_asked_can_be_asked_again(open_page: Open, hom
     card = home / "detectors" / "rival" / "README.md"
     whole = card.read_bytes()
     card.write_bytes(b"")
-    app = settled(open_page("inspect", run="tiny@seen-test", beside="rival", samples="64"))
+    app = settled(open_page("inspect", run="tiny@seen-test", beside="rival", **{"lime.n_samples": "64"}))
     assert not app.exception
     assert "rival/README.md" in words(app)
     card.write_bytes(whole)
@@ -744,28 +796,28 @@ def test_a_damaged_detector_is_not_among_those_to_ask(open_page: Open, home: Pat
     weights = home / "detectors" / "rival" / "weights.safetensors"
     whole = weights.read_bytes()
     weights.write_bytes(b"")
-    app = settled(open_page("inspect", run="tiny@seen-test", beside="rival", samples="64"))
+    app = settled(open_page("inspect", run="tiny@seen-test", beside="rival", **{"lime.n_samples": "64"}))
     assert not app.exception
     assert "rival/weights.safetensors is not the file that was written" in words(app)
     assert not [box for box in app.selectbox if box.key == "url.beside"]
     weights.write_bytes(whole)
-    app = settled(open_page("inspect", run="tiny@seen-test", beside="rival", samples="64"))
+    app = settled(open_page("inspect", run="tiny@seen-test", beside="rival", **{"lime.n_samples": "64"}))
     assert app.selectbox(key="url.beside").value == "rival"
 
 
 def test_inspect_compares_what_was_finished_while_it_was_drawn(
     open_page: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    draw = panels.lime_panel
+    draw = panels.explainer_panel
 
-    def when_it_is_done(subject: Any, detectors: Any) -> None:
+    def when_it_is_done(subject: Any, detectors: Any, explainer: Any, stored: Any) -> None:
         # between the comparison and the panel below it
         for _ in range(6000):
-            if panels.finished(subject, detectors[0], None)[1] is not None:
+            if panels.finished(subject, detectors[0], [explainer], stored)[0] is not None:
                 break
             time.sleep(0.05)
-        draw(subject, detectors)
+        draw(subject, detectors, explainer, stored)
 
-    monkeypatch.setattr(panels, "lime_panel", when_it_is_done)
-    app = open_page("inspect", run="tiny@seen-test", seed="77", stage="layer3")
-    assert "Rank correlation over the segments" in words(app)
+    monkeypatch.setattr(panels, "explainer_panel", when_it_is_done)
+    app = open_page("inspect", run="tiny@seen-test", **{"lime.seed": "77", "gradcam.layer": "layer3"})
+    assert "Rank correlation over places" in words(app)

@@ -13,6 +13,7 @@ import pytest
 from numpy.typing import NDArray
 from streamlit.testing.v1 import AppTest
 
+from core.findings.words import tell
 from core.images.palette import CLASS_COLOURS
 from core.metrics.intervals import wilson_interval
 from core.runs.browsing import browse_table
@@ -21,6 +22,7 @@ from core.runs.run import read_run
 from core.studies.registry import find_study
 from core.studies.store import read_study
 from core.studies.study import Context
+from dashboard.components.studies.finding_words import markdown
 from dashboard.views.patterns.scatter import clicked_row, drawn_area
 from tests.dashboard.conftest import Open
 from tests.dashboard.studies import add_studies
@@ -179,7 +181,7 @@ def test_the_cluster_that_errs_most_is_said_first_and_its_card_shown(
     said = words(app).replace("\N{NO-BREAK SPACE}", " ")
     assert f"Look first at cluster {number} by where it looks" in said
     assert f"of its {wrong[verdict]} images called" in said
-    assert "**100.0 % are wrong**" in said
+    assert "**100.0% are wrong**" in said
     app.button(key="patterns.worst.card").click().run()
     assert not app.exception
     assert app.segmented_control(key="url.space").value == "maps"
@@ -198,7 +200,7 @@ def test_the_cluster_that_errs_most_is_said_first_and_its_card_shown(
 
 def test_where_no_cluster_errs_more_it_says_so(open_page: Open, studied: Path) -> None:
     answer = read_study(studied / "runs" / RUN / "studies" / "clusters.parquet", read_run(studied / "runs" / RUN))
-    certain = [one for one in answer.findings if one.key.startswith("worst-") and np.isfinite(one.low)]
+    certain = [one for one in answer.findings if one.key.startswith("worst-") and one.measure.known]
     assert ("No cluster certainly errs more" in words(open_page("patterns", run=RUN))) == (not certain)
 
 
@@ -216,7 +218,7 @@ def test_a_card_says_size_and_error_rate_and_opens_its_images(open_page: Open, s
     low, high = (100 * float(end) for end in wilson_interval(int(wrong), len(mine)))
     said = words(app).replace("\N{NO-BREAK SPACE}", " ")
     assert f"**{len(mine)} images** called" in said
-    assert f"**{100 * wrong / len(mine):.1f} % are wrong** ({low:.1f} % to {high:.1f} %)" in said
+    assert f"**{100 * wrong / len(mine):.1f}% are wrong** ({low:.1f}% to {high:.1f}%)" in said
     app.button(key=f"patterns.all.features.{number}").click().run()
     assert app.title[0].value == "Browse the images"
     assert f"**{len(mine)}** of 60 images" in words(app)
@@ -232,8 +234,8 @@ def test_the_studys_own_conclusions_are_told(open_page: Open, studied: Path) -> 
     run = read_run(studied / "runs" / RUN)
     findings = read_study(studied / "runs" / RUN / "studies" / "clusters.parquet", run).findings
     app = open_page("patterns", run=RUN)
-    said = words(app).replace(":orange[**", "").replace(":blue[**", "").replace("**]", "")
-    told = [one.sentence for one in findings if "-features-" in one.key]
+    said = words(app)
+    told = [markdown(tell(one).full) for one in findings if "-features-" in one.key]
     assert told
     assert all(sentence in said for sentence in told)
 

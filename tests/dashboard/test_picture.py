@@ -10,10 +10,9 @@ import pytest
 from PIL import Image
 
 from core.detectors.detector import Detector
-from core.explainers.gradcam import explain_gradcam
-from core.explainers.lime.regions import explain_lime
-from core.explainers.results import LimeSettings
-from core.explainers.saving import Style, draw_result
+from core.explainers.cams import GRADCAM, CamSettings
+from core.explainers.lime.regions import LIME, LimeSettings
+from core.explainers.saving import Style, draw_explanation
 from dashboard.components.images import picture
 from tests.conftest import textured
 
@@ -27,12 +26,12 @@ def test_a_picture_is_drawn_once_for_an_answer_and_a_style(
 
     def draw(result: Any, size: int, **options: Any) -> Any:
         drawn.append((result, options))
-        return draw_result(result, size, **options)
+        return draw_explanation(result, size, **options)
 
-    monkeypatch.setattr(picture, "draw_result", draw)
+    monkeypatch.setattr(picture, "draw_explanation", draw)
     monkeypatch.setattr(picture, "_mount", lambda *, key, data: shown.append(data))
-    first, *_, last = explain_lime(tiny_detector, IMAGES[0], settings=LimeSettings(n_samples=128, n_segments=12))
-    cams = explain_gradcam(tiny_detector, IMAGES, stage="layer2")
+    first, *_, last = LIME.explain(tiny_detector, IMAGES[0], LimeSettings(n_samples=128, n_segments=12))
+    cams = list(GRADCAM.explain_batch(tiny_detector, IMAGES, CamSettings(layer="layer2")))
     asked = [
         *((result, style, False) for result in (first, last, *cams) for style in (Style(), Style("paper", 0.5))),
         (cams[0], Style(smooth=True), False),
@@ -47,4 +46,4 @@ def test_a_picture_is_drawn_once_for_an_answer_and_a_style(
     assert shown[: len(asked)] == shown[len(asked) : 2 * len(asked)] == shown[2 * len(asked) :]
     for (result, style, alone), data in zip(asked, shown, strict=False):
         pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(data["source"].partition(",")[2]))))
-        np.testing.assert_array_equal(pixels, draw_result(result, picture.SIZE, style=style, over_image=not alone))
+        np.testing.assert_array_equal(pixels, draw_explanation(result, picture.SIZE, style=style, over_image=not alone))

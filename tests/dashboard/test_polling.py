@@ -69,13 +69,16 @@ def test_the_place_and_the_time_are_said(standing: Standing, sentence: str) -> N
     assert waiting(standing) == sentence
 
 
+# so many samples take longer than the page itself waits for them
+SLOW = {"lime.n_samples": "2048", "gradcam.layer": "layer2"}
+
+
 def test_a_page_of_a_running_server_ends_whole_without_anybody_doing_anything(home: Path, tmp_path: Path) -> None:
     ids = list(read_run(home / "runs" / "tiny@seen-test").predictions["id"])
 
     async def inspect(address: str, id_: str) -> None:
         async with Visitor(address) as visitor:
-            # so many samples take longer than the page itself waits for them
-            await visitor.open("inspect", run="tiny@seen-test", id=id_, samples="2048", stage="layer2")
+            await visitor.open("inspect", run="tiny@seen-test", id=id_, **SLOW)
             for _ in range(3000):
                 # while the page is drawn again it is not there
                 there = visitor.has("page.file") and not visitor.find("page.file")[0].disabled
@@ -85,9 +88,9 @@ def test_a_page_of_a_running_server_ends_whole_without_anybody_doing_anything(ho
             await visitor.still()
             assert not visitor.troubles
             assert visitor.has(f"{key_of('lime', 'tiny')}.files.npz")
-            assert visitor.has(f"{key_of('cam', 'tiny')}.files.npz")
+            assert visitor.has(f"{key_of('gradcam', 'tiny')}.files.npz")
             said = [one.markdown.body for one, _ in visitor.elements.values() if one.HasField("markdown")]
-            assert not any("once both are there" in text for text in said)
+            assert not any("once all are there" in text for text in said)
 
     async def together(address: str) -> None:
         await asyncio.gather(*(inspect(address, id_) for id_ in ids[:3]))

@@ -15,7 +15,7 @@ from streamlit.proto.NewSession_pb2 import Config
 from websockets.exceptions import InvalidStatus
 
 from core.images.decoding import MAX_BYTES
-from core.runs.run import ROOT
+from core.runs.finding import ROOT
 from dashboard.services.upload_limits import MAX_FILES
 from tests.benchmarks.visitor import (
     Visitor,

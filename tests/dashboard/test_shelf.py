@@ -13,8 +13,8 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from core.images.cifake_files import fetched_path
-from core.images.image_set import load_image_set
-from core.runs.run import write_run
+from core.images.loading import load_image_set
+from core.runs.writing import write_run
 from dashboard import sidebar
 from dashboard.services import library
 from dashboard.services.dataset_registry import Attaching, Shelf
@@ -142,11 +142,11 @@ def cifake_run(home: Path, cifake: Path) -> str:
 @pytest.mark.usefixtures("on_this_machine")
 def test_pictures_appear_once_their_set_is_attached(open_page: Open, cifake_run: str, cifake: Path) -> None:
     app = open_page("explore", run=cifake_run)
-    assert any("24 pictures are not at hand" in found.value for found in app.caption)
+    assert any("24 pictures are not available" in found.value for found in app.caption)
     app = attach(app, cifake)
     assert not app.exception
-    assert not any("not at hand" in found.value for found in app.caption)
-    assert any(found.value == "All pictures are at hand." for found in app.caption)
+    assert not any("not available" in found.value for found in app.caption)
+    assert any(found.value == "All pictures are available." for found in app.caption)
 
 
 @pytest.mark.usefixtures("on_this_machine")
@@ -157,7 +157,7 @@ def test_a_browser_that_has_everything_forgotten_does_not_take_pictures_away(
     # what Streamlit does for any browser that asks for it
     st.cache_resource.clear()
     app = open_page("explore", run=cifake_run)
-    assert not any("not at hand" in found.value for found in app.caption)
+    assert not any("not available" in found.value for found in app.caption)
     assert library.shelf().source == str(cifake)
 
 
@@ -227,13 +227,13 @@ def test_the_button_fetches_and_what_was_fetched_is_there_next_time(
     serve()
     app = pressed(open_page("explore", run=cifake_run), "attach.github")
     assert not app.exception
-    assert any(found.value == "All pictures are at hand." for found in app.caption)
+    assert any(found.value == "All pictures are available." for found in app.caption)
     # another start of the dashboard
     library._shelves.clear()
     library.shelf().begin()
     settled(library.shelf())
     app = open_page("explore", run=cifake_run)
-    assert any(found.value == "All pictures are at hand." for found in app.caption)
+    assert any(found.value == "All pictures are available." for found in app.caption)
     assert library.shelf().source == str(fetched_path())
 
 

@@ -3,17 +3,17 @@
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from core.findings.words import tell
+from core.findings.words.faithfulness import trusted
 from core.metrics.intervals import weighted_mean, wilson_interval
 from core.runs.run import read_run
 from core.studies.registry import find_study
 from core.studies.store import read_study
-from core.studies.study import Finding
 from tests.dashboard.conftest import Open
 from tests.dashboard.studies import TRUST, add_studies
 from tests.dashboard.test_pages import words
@@ -57,14 +57,15 @@ def test_the_complaints_are_answered_with_the_studies_own_numbers(open_page: Ope
     for number, verdict in enumerate(("FAKE", "REAL")):
         mine = colours[colours["predicted"] == verdict]
         before, after = mine["paper_one_sign"].mean(), mine["ours_shown_one"].mean()
-        assert shown[number][1] == f"{100 * before:.0f}\N{NO-BREAK SPACE}% → {100 * after:.0f}\N{NO-BREAK SPACE}%"
+        assert shown[number][1] == f"{100 * before:.0f}% → {100 * after:.0f}%"
         low, high = wilson_interval(int(mine["paper_one_sign"].sum()), len(mine))
         assert f"{100 * float(low):.0f} to {100 * float(high):.0f}" in said
         ranks = agreement.loc[agreement["predicted"] == verdict, ["rank", "others_rank"]].mean()
         assert shown[2 + number][1] == f"{ranks['rank']:.2f} against {ranks['others_rank']:.2f}"
     assert ("images with a margin map", "60") in shown
     assert ("images with explanations judged", "60") in shown
-    assert "**In part.**" in said or "**Not on this run.**" in said or "**Yes, as far as tested.**" in said
+    faithfulness = read_study(home / "runs" / RUN / "studies" / "faithfulness.parquet", read_run(home / "runs" / RUN))
+    assert str(trusted(faithfulness.findings)) in plain(said)
 
 
 def test_every_study_is_drawn_with_its_controls_concluded_and_limited(open_page: Open, home: Path) -> None:
@@ -74,9 +75,8 @@ def test_every_study_is_drawn_with_its_controls_concluded_and_limited(open_page:
     said = plain(words(app))
     for name in TRUST:
         answer = read_study(home / "runs" / RUN / "studies" / f"{name}.parquet", run)
-        told = [one.sentence for one in answer.findings]
-        assert told
-        assert all(plain(sentence) in said for sentence in told)
+        assert answer.findings
+        assert all(str(tell(one).full) in said for one in answer.findings)
     assert said.count("What this cannot show") == len(TRUST)
     charts = app.get("plotly_chart")
     assert len(charts) == 1 + 2 + 1 + 1 + 2 + 1
@@ -134,7 +134,7 @@ def test_a_study_of_another_version_is_a_sentence(open_page: Open, home: Path, m
     add_studies(home, *(name for name in TRUST if name != "sanity"))
     study = find_study("sanity")
     columns = {name: said for name, said in study.columns.items() if name != "lime_other"}
-    monkeypatch.setattr("tests.dashboard.studies.find_study", lambda _: replace(study, columns=columns, conclude=none))
+    monkeypatch.setattr("tests.dashboard.studies.find_study", lambda _: replace(study, columns=columns))
     add_studies(home, "sanity")
     app = open_page("trust", run=RUN)
     assert not app.exception
@@ -142,8 +142,3 @@ def test_a_study_of_another_version_is_a_sentence(open_page: Open, home: Path, m
     assert "sanity.parquet has no column 'lime_other'" in error.value
     assert f"`python -m core.studies sanity --run {RUN}`" in error.value
     assert "How often does LIME show one colour only?" in [element.value for element in app.subheader]
-
-
-def none(*_: Any) -> list[Finding]:
-    """No findings."""
-    return []

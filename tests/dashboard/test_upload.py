@@ -172,7 +172,7 @@ def test_a_probability_stands_beside_a_verdict_only(
 
 def test_a_crop_of_32_pixels_is_shown_and_noted_as_a_crop(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     notes: list[str] = []
-    monkeypatch.setattr(panels, "page_row", lambda *given: notes.extend(given[3]))
+    monkeypatch.setattr(panels, "page_row", lambda *given: notes.extend(given[4]))
     app = upload(open_page("upload", run="tiny@seen-test"), ("stripes.png", picture(3, 64, 64), "image/png"))
     assert notes.pop().startswith("The image was cut to a square and resized to 32 x 32")
     next(slider for slider in app.slider if slider.label == "Zoom").set_value(2.0)
@@ -234,12 +234,12 @@ def test_what_waits_in_the_queue_can_be_stopped(open_page: Open, monkeypatch: py
     app.file_uploader(key="upload.files").set_value([("stripes.png", picture(3), "image/png")]).run()
     waiting = [bar.text for bar in app.get("progress") if bar.text.startswith("Waiting")]
     assert len(waiting) == 2
-    app.button(key=f"{key_of('cam', 'tiny')}.stop").click().run()
+    app.button(key=f"{key_of('gradcam', 'tiny')}.stop").click().run()
     app.button(key=f"{key_of('lime', 'tiny')}.stop").click().run()
     assert not app.get("progress")
     go_on.set()
     app.button(key=f"{key_of('lime', 'tiny')}.again").click().run()
-    assert {button.key for button in settled(app).button} >= {f"{key_of('cam', 'tiny')}.again"}
+    assert {button.key for button in settled(app).button} >= {f"{key_of('gradcam', 'tiny')}.again"}
     assert not app.exception
     assert not app.error
 

@@ -8,14 +8,14 @@ from dashboard.components.words import NO_BREAK, percent, remaining
 @pytest.mark.parametrize(
     ("share", "digits", "text"),
     [
-        (0.9608, 1, "96.1 %"),
-        (1, 1, "100.0 %"),
-        (0.99949, 1, "99.9 %"),
-        (0.99951, 1, "over 99.9 %"),
-        (0.00001, 1, "under 0.1 %"),
-        (0, 1, "0.0 %"),
-        (0.254, 0, "25 %"),
-        (0.997, 0, "over 99 %"),
+        (0.9608, 1, "96.1%"),
+        (1, 1, "100.0%"),
+        (0.99949, 1, "99.9%"),
+        (0.99951, 1, "over 99.9%"),
+        (0.00001, 1, "under 0.1%"),
+        (0, 1, "0.0%"),
+        (0.254, 0, "25%"),
+        (0.997, 0, "over 99%"),
     ],
 )
 def test_percent(share: float, digits: int, text: str) -> None:

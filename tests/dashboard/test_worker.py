@@ -16,13 +16,14 @@ import torch
 
 from core.detectors.identity import Identity
 from core.detectors.storage import load_detector
-from core.explainers.gradcam import explain_gradcam
-from core.explainers.lime.band_results import BandSettings
-from core.explainers.lime.regions import explain_lime_fully
-from core.explainers.results import CamSettings, LimeSettings
+from core.explainers.cams import CamSettings
+from core.explainers.integrated_gradients import IntegratedGradientsSettings
+from core.explainers.lime.bands import BandSettings
+from core.explainers.lime.regions import LimeSettings
+from core.explainers.registry import find_explainer
 from core.probes.results import ProbeSettings
 from dashboard.services import answering, worker
-from dashboard.services.requests import Look, Looked, Question
+from dashboard.services.requests import Explain, Look, Looked, Question
 from dashboard.services.worker import Standing, Worker
 from tests.conftest import textured
 
@@ -66,7 +67,8 @@ class Script:
     def answer(
         self, _detector: None, pixels: Any, settings: Any, cancel: Callable[[], bool]
     ) -> Iterator[tuple[Any, float]]:
-        steps = settings.n_samples // 64 if isinstance(settings, LimeSettings) else 1
+        explained = settings.settings if isinstance(settings, Explain) else None
+        steps = explained.n_samples // 64 if isinstance(explained, LimeSettings) else 1
         for step in range(1, steps + 1):
             while not self.gate(settings).acquire(timeout=0.01):
                 if cancel():
@@ -98,8 +100,11 @@ def until(found: Callable[[], Standing], what: Callable[[Standing], bool]) -> St
     raise AssertionError(f"still {standing}")
 
 
-def lime(n_samples: int = 256, seed: int = 0) -> LimeSettings:
-    return LimeSettings(n_samples=n_samples, seed=seed)
+def lime(n_samples: int = 256, seed: int = 0) -> Explain:
+    return Explain("lime", LimeSettings(n_samples=n_samples, seed=seed))
+
+
+BANDS = Explain("lime_bands", BandSettings())
 
 
 def test_refines_step_by_step_and_is_done(desk: Worker, script: Script) -> None:
@@ -287,8 +292,8 @@ def test_a_quick_question_goes_between_the_batches_of_a_slow_one(desk: Worker, s
 
 
 def test_a_lime_goes_before_and_between_the_batches_of_less_urgent_questions(desk: Worker, script: Script) -> None:
-    desk.ask("me", "bands", question(BandSettings()), IMAGE)
-    until(lambda: desk.ask("me", "bands", question(BandSettings()), IMAGE), lambda found: found.state == "running")
+    desk.ask("me", "bands", question(BANDS), IMAGE)
+    until(lambda: desk.ask("me", "bands", question(BANDS), IMAGE), lambda found: found.state == "running")
     desk.ask("me", "probes", question(ProbeSettings()), IMAGE)
     assert desk.ask("you", "lime", question(lime()), IMAGE).place == 0
     for gate in (lime(), lime(), lime(), lime(), Look()):
@@ -299,7 +304,7 @@ def test_a_lime_goes_before_and_between_the_batches_of_less_urgent_questions(des
     assert {settings for settings, _ in script.log} == {lime(), Look()}
     standing = desk.ask("me", "probes", question(ProbeSettings()), IMAGE)
     assert (standing.state, standing.place) == ("waiting", 1)
-    for settings in (BandSettings(), ProbeSettings()):
+    for settings in (BANDS, ProbeSettings()):
         script.gate(settings).release()
         until(lambda s=settings: desk.ask("me", "b", question(s), IMAGE), lambda found: found.state == "done")
 
@@ -323,13 +328,14 @@ def test_another_image_detector_or_setting_is_another_question(desk: Worker, scr
         question(Look()),
         question(Look(), "other"),
         question(Look(), asked=identity("other")),
-        question(CamSettings()),
-        question(CamSettings(stage="layer3")),
+        question(Explain("gradcam", CamSettings())),
+        question(Explain("gradcam", CamSettings(layer="layer3"))),
+        question(Explain("layercam", CamSettings())),
     ]
     for _ in range(9):
         script.gate(Look()).release()
-        script.gate(CamSettings()).release()
-        script.gate(CamSettings(stage="layer3")).release()
+        for asked in different[3:]:
+            script.gate(asked.settings).release()
     for number, asked in enumerate(different):
         until(lambda a=asked, n=number: desk.ask("me", f"slot{n}", a, IMAGE), lambda found: found.state == "done")
     assert len(script.log) == len(different)
@@ -479,14 +485,15 @@ def test_visitors_at_once_get_what_they_would_have_alone(made_home: Path) -> Non
     answering.leave_a_core()
     images = textured(3, fine=True, seed=4)
     asked = {
-        "a": (0, LimeSettings(n_samples=128, n_segments=20)),
-        "b": (0, LimeSettings(n_samples=192, n_segments=40, seed=3, fill="blur")),
-        "c": (1, CamSettings(stage="layer3")),
+        "a": (0, Explain("lime", LimeSettings(n_samples=128, n_segments=20))),
+        "b": (0, Explain("lime", LimeSettings(n_samples=192, n_segments=40, seed=3, fill="blur"))),
+        "c": (1, Explain("gradcam", CamSettings(layer="layer3"))),
         # these give way in the midst of what records no gradients, each within the other
-        "s": (0, CamSettings(stage="layer4", method="ScoreCAM")),
-        "t": (1, CamSettings(stage="layer4", method="ScoreCAM")),
-        "d": (1, CamSettings(stage="layer2", target="REAL")),
-        "e": (2, LimeSettings(n_samples=128, segmentation="grid", n_segments=16)),
+        "s": (0, Explain("scorecam", CamSettings())),
+        "t": (1, Explain("scorecam", CamSettings())),
+        "i": (2, Explain("integrated_gradients", IntegratedGradientsSettings(steps=160))),
+        "d": (1, Explain("layercam", CamSettings(layer="layer2", target="REAL"))),
+        "e": (2, Explain("lime", LimeSettings(n_samples=128, segmentation="grid", n_segments=16))),
         "f": (2, Look()),
     }
     desk = Worker(lease=60)
@@ -510,20 +517,11 @@ def test_visitors_at_once_get_what_they_would_have_alone(made_home: Path) -> Non
     for name, (number, settings) in asked.items():
         assert standings[name].state == "done", standings[name].message
         answer = standings[name].answer
-        if isinstance(settings, LimeSettings):
-            alone = explain_lime_fully(detector, images[number], settings=settings)
+        if isinstance(settings, Explain):
+            alone = find_explainer(settings.method).explain_fully(detector, images[number], settings.settings)
             # to the last bit: whoever else is answered, a question is asked of the detector in the same batches
-            np.testing.assert_array_equal(answer.weights, alone.weights)
-            assert answer.health.sentence == alone.health.sentence
-        elif isinstance(settings, CamSettings):
-            alone = explain_gradcam(
-                detector,
-                images[number][None],
-                stage=settings.stage,
-                method=settings.method,
-                target=settings.target,
-            )[0]
-            np.testing.assert_array_equal(answer.values, alone.values)
+            np.testing.assert_array_equal(answer.map, alone.map)
+            assert answer.diagnostics.sentence == alone.diagnostics.sentence
         else:
             np.testing.assert_allclose(answer.margins, detector.margins(images[number][None]), atol=1e-5)
     torch.set_num_threads(threads)

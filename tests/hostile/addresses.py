@@ -11,18 +11,23 @@ from urllib.parse import urlencode
 import numpy as np
 from streamlit.testing.v1 import AppTest
 
-from core.runs.browsing import ALIASES, RESERVED, SORTS, browse_table
+from core.explainers.registry import explainers
+from core.explainers.settings import describe
+from core.runs.browsing import browse_table
+from core.runs.filter import ALIASES, RESERVED, SORTS
 from core.runs.run import read_run
+from dashboard.components.explanations.old_address import OF_MAPS, RENAMED
 from tests.dashboard.test_pages import PAGES, ROOT, words
 
 # every parameter that some page reads, found where it is declared
-SETTINGS = sorted(
-    {
-        name
-        for file in (ROOT / "dashboard").rglob("*.py")
-        for name in re.findall(r'\bSetting\(\s*"(\w+)"', file.read_text(encoding="utf-8"))
-    }
-)
+DECLARED = {
+    name
+    for file in (ROOT / "dashboard").rglob("*.py")
+    for name in re.findall(r'\bSetting\(\s*"(\w+)"', file.read_text(encoding="utf-8"))
+}
+# and those of every method
+OF_METHODS = {f"{method.name}.{one.name}" for method in explainers() for one in describe(method.settings)}
+SETTINGS = sorted({*DECLARED, *OF_METHODS, *RENAMED, *OF_MAPS})
 OTHERS = ("run", "id", "pick", "also", "none", "__proto__", "embed", "embed_options", "a b", "ü", "")
 NONSENSE = (
     "", " ", "-", "--", "..", "../../etc/passwd", "/etc/passwd", "%2e%2e%2f", "C:\\x", "~", "\0", "a\0b", "\n",
@@ -77,9 +82,13 @@ class Visitor:
         self.values |= {"pick": [",".join(table["id"].iloc[:3])], "tag": ["odd"], "name": ["0001"], "per": ["48", "96"]}
         self.values |= {"page": ["1", "2", "99"], "cut": ["0.5", "0.9"], "also": ["brightness.margin,brightness.half"]}
         self.values |= {
-            "stage": ["layer2", "layer4"],
+            "gradcam.layer": ["layer2", "layer4"],
+            "lime.n_samples": ["64"],
+            "lime.n_segments": ["8"],
+            "methods": ["lime_grid,xgradcam", "lime,integrated_gradients,layercam"],
+            # as addresses of before named them
+            "stage": ["layer2"],
             "samples": ["64"],
-            "segments": ["8"],
             "beside": ["other", "tiny"],
         }
         self.values |= {"by": ["other", "predicted", "category"], "paper": ["yes"], "opacity": ["0.3"]}

@@ -8,13 +8,13 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from core.detectors.detector import REAL
 from core.detectors.resnet import round_to_float16
 from core.detectors.storage import save_detector
 from core.images.decoding import encode_png
-from core.images.image_set import CLASSES, ImageSet, category_of, fingerprint_of
-from core.images.statistics import image_facts
-from core.runs.run import write_run
+from core.images.image_set import ImageSet, category_of, fingerprint_of
+from core.images.labels import CLASSES, REAL
+from core.images.statistics import image_statistics
+from core.runs.writing import write_run
 from tests.conftest import make_detector, textured
 
 NAMES = (
@@ -81,7 +81,7 @@ def make_many(home: Path, n: int = 10_000) -> None:
             "is_repeat": False,
         }
     )
-    facts = image_facts(few)
+    facts = image_statistics(few)
     rows = pd.concat([rows, pd.concat([facts] * (n // len(few)), ignore_index=True)], axis=1)
     rows["file_bytes"] = np.float32(900)
     detector = make_detector(width=4)

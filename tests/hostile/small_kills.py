@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from core.images.image_set import load_image_set
+from core.images.loading import load_image_set
 from tests.hostile.kills import Account, fail_writes, kill, prepare, show
 from tests.hostile.works import WORKS, Training
 

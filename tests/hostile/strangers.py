@@ -8,11 +8,12 @@ from typing import Any
 import pandas as pd
 
 from core.detectors.storage import load_detector
-from core.images.image_set import CLASSES
-from core.runs.run import ROOT, read_run
+from core.images.labels import CLASSES
+from core.runs.finding import ROOT
+from core.runs.run import read_run
 from core.runs.tags import Tags
-from core.storage import MANIFEST
 from core.studies.store import read_study, write_study
+from core.system.folders import MANIFEST
 from tests.hostile import damage as d
 
 RUN, DETECTOR, TRAP_DETECTOR = "sample@sample-test", "sample", "![b](x) **sample**"
@@ -77,11 +78,10 @@ def _strange_study(path: Path, text: str) -> None:
     about["created"] = text
     about["columns"] = {name: f"{text} {said}" for name, said in about["columns"].items()}
     about["parameters"] = about["parameters"] | {text: text}
-    about["findings"] = [one | {"sentence": f"{text}. {one['sentence']}; {text}"} for one in about["findings"]]
     table = answer.table.copy()
     if path.stem == "transfer":
         table["source"] = [
-            f"{text} {name}" if kind == "generator" else name
+            f"{text} {name}" if kind == "generator" and name != "all" else name
             for kind, name in zip(table["kind"], table["source"], strict=True)
         ]
     if path.stem == "files":

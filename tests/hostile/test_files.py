@@ -17,8 +17,8 @@ from safetensors.torch import save_file
 from core.detectors.preprocessing import Preprocessing
 from core.detectors.storage import load_detector
 from core.runs.run import read_run
-from core.storage import MANIFEST, ContractError
 from core.studies.store import find_studies, read_study
+from core.system.folders import MANIFEST, ContractError
 from tests.dashboard.conftest import Open
 from tests.dashboard.test_pages import settled, words
 from tests.hostile import damage as d
@@ -351,7 +351,7 @@ def test_the_page_says_which_file_of_a_run(home: Path, open_page: Open, file: st
 @pytest.mark.parametrize("file", FILES[:2])
 def test_the_page_says_which_file_of_a_detector(home: Path, open_page: Open, file: str) -> None:
     (home / file).write_bytes(b"")
-    app = settled(open_page("inspect", run=RUN, stage="layer3"))
+    app = settled(open_page("inspect", run=RUN, **{"gradcam.layer": "layer3"}))
     assert not app.exception
     assert any(error.value.startswith(file.removeprefix("detectors/")) for error in app.error)
     assert str(home) not in words(app)

@@ -18,11 +18,13 @@ from core.detectors.identity import Identity, find_maker, identify, identify_all
 from core.detectors.preprocessing import Preprocessing
 from core.detectors.storage import load_detector
 from core.report.page import gather
-from core.runs.run import SHIPPED, find_detectors, find_named, read_run, write_run
-from core.storage import MANIFEST, ContractError
+from core.runs.finding import SHIPPED, find_detectors, find_named
+from core.runs.run import read_run
+from core.runs.writing import write_run
 from core.studies.neighbours.similarity import compute_features, read_features
 from core.studies.runner import Source, StudyError
 from core.studies.trust import lime_pass as module
+from core.system.folders import MANIFEST, ContractError
 from dashboard.services import library
 from dashboard.services.requests import Look, Looked, Question
 from dashboard.services.worker import Worker

@@ -8,7 +8,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from core.detectors.storage import load_detector, save_detector
-from core.runs.run import is_plain_name, read_run, write_run
+from core.runs.run import read_run
+from core.runs.validation import is_plain_name
+from core.runs.writing import write_run
 from core.studies.store import study_path, write_study
 from dashboard.components.keys import key_of
 from tests.dashboard.conftest import PAGES, Open, image_set

@@ -112,7 +112,9 @@ def test_every_command_works(name: str, walk: Walk, tmp_path: Path, capsys: pyte
     pd.testing.assert_frame_equal(again, read_run(run).predictions)
     for number, image in enumerate(sorted((data / "test" / "REAL").iterdir())[-2:]):
         out = tmp_path / f"explained {number}"
-        done([image, "--detector", detector, "--out", out, "--device", "cpu", "--samples", 32], explain.main)
+        done(
+            [image, "--detector", detector, "--out", out, "--device", "cpu", "--set", "lime.n_samples=32"], explain.main
+        )
     done([run, "--out", tmp_path / "whole.html"], report.main)
     done([run, "--out", tmp_path / "part.html", "--select", "true=REAL", "--data", data], report.main)
     assert not capsys.readouterr().err

@@ -13,18 +13,21 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from core import explain, files
+from core import explain
 from core.detectors.identity import identify
 from core.detectors.storage import load_detector
-from core.files import UnfitFileError, open_file, read_array, read_bytes
-from core.images.image_set import DatasetError, load_image_set
-from core.images.out_of_distribution import ForeignError, read_generators
-from core.runs.embedding import read_places
-from core.runs.run import find_detectors, find_runs, misnamed, read_run
+from core.images.image_set import DatasetError
+from core.images.loading import load_image_set
+from core.images.out_of_distribution import OutOfDistributionError, read_generators
+from core.runs.embedding import read_embedding
+from core.runs.finding import find_detectors, find_runs, misnamed
+from core.runs.run import read_run
 from core.runs.study_columns import study_columns
 from core.runs.tags import TagError, Tags
-from core.storage import MANIFEST, glance_at_folder, read_folder, read_manifest
 from core.studies.store import find_studies, read_study, study_path
+from core.system import files
+from core.system.files import UnfitFileError, open_file, read_array, read_bytes
+from core.system.folders import MANIFEST, glance_at_folder, read_folder, read_manifest
 from dashboard.services import library
 from tests.conftest import jpeg, textured, write_cifake
 from tests.dashboard.conftest import PAGES, Open
@@ -110,7 +113,7 @@ def test_where_a_damaged_study_costs_its_columns_this_one_does_too(home: Path, h
     for name in ("brightness", "clusters"):
         UNFIT[how](study_path(run.path, name))
     assert study_columns(run.path) == {}
-    assert read_places(run.path, run.predictions["id"]).empty
+    assert read_embedding(run.path, run.predictions["id"]).empty
     found = find_studies(run)
     assert found.answers == {}
     for name, problem in zip(("brightness", "clusters"), found.problems, strict=True):
@@ -304,7 +307,7 @@ def test_pictures_of_other_generators(tmp_path: Path) -> None:
     (found,) = read_generators(tmp_path, 32)
     assert (len(found.pixels), found.skipped) == (1, 1)
     os.mkfifo(tmp_path / "two.tar.xz")
-    with pytest.raises(ForeignError, match="it is no regular file"):
+    with pytest.raises(OutOfDistributionError, match="it is no regular file"):
         read_generators(tmp_path, 32)
 
 

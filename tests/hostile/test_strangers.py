@@ -15,13 +15,18 @@ from google.protobuf.message import Message
 from streamlit.testing.v1 import AppTest
 
 from core.explainers.stored import stored_map
+from core.findings.lines import html
+from core.findings.words import tell
 from core.report.explanation import save_html
 from core.report.page import gather, report_of
 from core.report.selection import Selection
-from core.runs.browsing import Filter, browse_table
+from core.runs.browsing import browse_table
+from core.runs.filter import Filter
 from core.runs.run import read_run
-from core.storage import cache_dir
+from core.studies.store import find_studies
+from core.system.atomic import cache_dir
 from dashboard.components.plain import JOINER, code, figure_text, plain, with_code, without_pictures
+from dashboard.components.studies.finding_words import markdown, strong
 from dashboard.components.studies.study import as_csv
 from tests.conftest import textured
 from tests.dashboard.conftest import PAGES, Open, open_page
@@ -114,6 +119,19 @@ def test_no_page_reads_a_stranger_s_text_as_markdown(home: Path, open_page: Open
     # and yet it is there
     if page in ("overview", "explore", "inspect"):
         assert "b](" in "".join(text for _, text in as_markdown(app._tree)).replace("\\", "").replace(JOINER, "")
+
+
+def test_findings_escape_what_they_quote(home: Path) -> None:
+    found = find_studies(read_run(home / "runs" / RUN))
+    assert not found.problems
+    told = [tell(one) for answer in found.answers.values() for one in answer.findings]
+    # a file's compression, a generator's name and the run's set stand in sentences
+    quoting = [str(one.full) for one in told if "![b](" in str(one.full)]
+    assert len(quoting) > 1
+    for one in told:
+        for shown in (markdown(one.full), strong(one.full), markdown(one.label)):
+            assert not [mark for mark in MARKS if re.search(rf"(?<!\\){re.escape(mark)}", shown)]
+        assert "<img" not in html(one.full)
 
 
 def test_a_report_and_an_exported_page_hold_nothing_that_a_browser_would_ask_for(home: Path, tmp_path: Path) -> None:

@@ -9,8 +9,9 @@ import pyarrow.parquet as pq
 import pytest
 import streamlit as st
 
-from core.runs.embedding import read_places
-from core.runs.run import ROOT, Run, read_run
+from core.runs.embedding import read_embedding
+from core.runs.finding import ROOT
+from core.runs.run import Run, read_run
 from core.studies.registry import MODULES
 from core.studies.store import read_study, write_study
 from tests.dashboard.conftest import Open
@@ -77,7 +78,7 @@ def test_another_ones_study_is_named(sample: Run, tmp_path: Path, name: str) -> 
 
 LIES: dict[str, object] = {
     "title": 5, "question": ["why"], "control": None, "created": 2026, "better": "up", "columns": ["id"],
-    "parameters": "none", "explore": {"brightness": 1}, "findings": [{"key": "mean"}], "images": -1, "of": "60",
+    "parameters": "none", "explore": {"brightness": 1}, "images": -1, "of": "60",
     "version": True,
 }  # fmt: skip
 
@@ -135,6 +136,6 @@ def test_places_that_are_words_cost_their_picture_only(sample: Run, tmp_path: Pa
     file = tmp_path / "studies" / "clusters.parquet"
     sound = read_study(SHIPPED["clusters"])
     names = [name for name in sound.table.columns if name.endswith(("_x", "_y"))]
-    assert set(names) <= set(read_places(sample.path, sample.predictions["id"]))
+    assert set(names) <= set(read_embedding(sample.path, sample.predictions["id"]))
     write_study(file, sound.table.assign(**dict.fromkeys(names, "many")), sound.about)
-    assert read_places(tmp_path, sample.predictions["id"]).shape == (len(sample), 0)
+    assert read_embedding(tmp_path, sample.predictions["id"]).shape == (len(sample), 0)

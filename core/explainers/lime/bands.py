@@ -1,205 +1,257 @@
-"""LIME on kinds of detail: rings of the spectrum, brightness and colour apart, in the place of segments.
+"""LIME on kinds of detail: rings of the spectrum, brightness and colour apart, in the place of regions.
 
 An image is the sum of its bands. Versions of it lack some of them; the surrogate, its kernel, the draw of the samples
-and the intervals are those of lime.py.
+and the intervals are those of LIME on regions. Bands have no place, so there are parts and no map.
 """
 
-import math
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import cache
+from itertools import pairwise
+from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
-from core.edits.frequency import Spectra, ring, scrambled, spectra_of, to_pixels
-from core.explainers.lime.band_results import BANDS, BandResult, BandSettings
-from core.explainers.lime.imputation import UnseenFitter
-from core.explainers.lime.sampling import Samples
-from core.explainers.lime.stepwise import BATCH, first_samples, judge_stepwise
-from core.explainers.lime.surrogate import Fit, SampledExplainer
-from core.explainers.results import ExplanationError
+from core.edits.frequency import NYQUIST, Spectra, ring, scrambled, spectra_of, to_pixels, wave_length
+from core.explainers.explainer import Cancel, Explainer, Offers, Pixels, Stopwatch, check_finite, check_pixels
+from core.explainers.explanation import Diagnostics, Explanation, OneColour, Parts
+from core.explainers.lime.settings import SampledSettings
+from core.explainers.settings import setting
 from core.images.statistics import LUMA
 
 if TYPE_CHECKING:
     from core.detectors.detector import Detector
+    from core.explainers.lime.weighing import Weighed
 
-Pixels = NDArray[np.uint8]
+Channel = Literal["brightness", "colour"]
+BandFill = Literal["removed", "shuffled"]
+BAND_FILLS: dict[BandFill, str] = {
+    "removed": "nothing",
+    "shuffled": "noise with the same spectrum",
+}
+# the radii at which rings meet: waves of 16, 8, 4, 2.7 and 2 pixels; and one beyond the corner of any spectrum
+EDGES = (2.0, 4.0, 8.0, 12.0, float(NYQUIST))
+CORNER = 23.0
+
+
+class Band(NamedTuple):
+    """One kind of detail.
+
+    Attributes:
+        channel: "brightness" (luma, alike in red, green and blue) or "colour" (what is left).
+        low, high: its ring, above `low` and up to `high`, radii as in `core.edits.frequency`; both 0 for the mean
+            colour.
+        waves: the length of its waves, in words.
+    """
+
+    channel: Channel
+    low: float
+    high: float
+    waves: str = ""
+
+    @property
+    def label(self) -> str:
+        """For a bar of a chart."""
+        if self.high == 0:
+            return "Mean colour"
+        return f"{self.channel.capitalize()} in waves {self.waves}"
+
+
+@cache
+def rings(side: int) -> dict[tuple[float, float], str]:
+    """The rings of an image of `side` pixels: (low, high), radii -> the length of their waves, in words.
+
+    Sides above 32 have rings of longer waves besides, each twice as long as the one before.
+    """
+    edges = list(EDGES)
+    # two waves across the image at least, or a ring would hold next to nothing
+    while side / wave_length(edges[0] / 2) >= 2:
+        edges.insert(0, edges[0] / 2)
+    lengths = [f"{round(wave_length(edge), 1):g}" for edge in edges]
+    words = [f"longer than {lengths[0]} pixels"]
+    words += [f"of {short} to {long} pixels" for long, short in pairwise(lengths)]
+    words.append(f"shorter than {lengths[-1]} pixels")
+    ends = [0.0, *edges, CORNER]
+    return dict(zip(pairwise(ends), words, strict=True))
+
+
+@cache
+def bands(side: int) -> tuple[Band, ...]:
+    """The bands of an image of `side` pixels; the mean brightness is always kept, or all else would be cut at black."""
+    found = [Band("colour", 0, 0)]
+    found += [
+        Band(channel, low, high, words) for channel in get_args(Channel) for (low, high), words in rings(side).items()
+    ]
+    return tuple(found)
+
+
+@dataclass(frozen=True)
+class BandSettings(SampledSettings):
+    """How the bands of one image are weighed.
+
+    Attributes:
+        fill: what stands in for a band that is left out, a key of `BAND_FILLS`.
+    """
+
+    fill: BandFill = setting(
+        "removed",
+        label="What stands in for a kind that is left out",
+        help="Leaving fine waves out blurs, which is a change of its own. Noise with the same spectrum keeps how much "
+        "there is of each kind and takes away its order. What both agree on is worth most.",
+        names=BAND_FILLS,
+    )
 
 
 @dataclass(frozen=True, eq=False)
-class Parts:
-    """An image as a sum.
+class Sum:
+    """An image as a sum; P values are side * side * 3.
 
     Attributes:
-        rest: float32 (3072,), the mean brightness, which is always kept.
-        bands: float32 (S, 3072), one for each of `BANDS`.
-        fills: float32 (S, 3072), what stands in for each.
+        side: of the image.
+        rest: float32 (P,), the mean brightness, which is always kept.
+        bands: float32 (S, P), one for each of `bands(side)`.
+        fills: float32 (S, P), what stands in for each.
     """
 
+    side: int
     rest: NDArray[np.float32]
     bands: NDArray[np.float32]
     fills: NDArray[np.float32]
 
     def versions(self, keep: NDArray[np.bool_]) -> Pixels:
-        """uint8 (n, 32, 32, 3): the sum of the kept bands and of the fills of the others, rounded and cut to 0..255.
+        """uint8 (n, side, side, 3): the kept bands and the fills of the others, rounded and cut to 0..255.
 
         Args:
             keep: bool (n, S).
         """
         total = keep.astype(np.float32) @ (self.bands - self.fills)
         total += self.rest + self.fills.sum(axis=0)
-        side = math.isqrt(total.shape[1] // 3)
-        return to_pixels(total).reshape(-1, side, side, 3)
+        return to_pixels(total).reshape(-1, self.side, self.side, 3)
 
 
-def split_image(image: Pixels, *, fill: str = "removed", seed: int = 0) -> Parts:
+def split_image(image: Pixels, *, fill: BandFill = "removed", seed: int = 0) -> Sum:
     """An image as the sum of its bands.
 
     Args:
-        image: uint8 (32, 32, 3).
+        image: uint8 (side, side, 3).
         fill: "removed", or "shuffled": the band's own spectrum with the phases of white noise.
         seed: of that noise.
     """
+    side = len(image)
+    wanted = bands(side)
     spectra = spectra_of(image[None])
     luma = np.repeat(spectra @ LUMA[:, None], 3, axis=3).astype(np.complex64)
     channels = {"brightness": luma, "colour": spectra - luma}
     mean = np.zeros(spectra.shape[1:3], bool)
     mean[0, 0] = True
-    masks = [mean if band.high == 0 else ring(band.low, band.high, side=len(image)) for band in BANDS]
-    parts = np.concatenate([channels[band.channel] * mask[..., None] for band, mask in zip(BANDS, masks, strict=True)])
-    fills = np.zeros((len(BANDS), image.size), np.float32)
+    masks = [mean if one.high == 0 else ring(one.low, one.high, side=side) for one in wanted]
+    parts = np.concatenate([channels[one.channel] * mask[..., None] for one, mask in zip(wanted, masks, strict=True)])
+    fills = np.zeros((len(wanted), image.size), np.float32)
     if fill == "shuffled":
-        noise = np.random.default_rng(seed).standard_normal((1, *image.shape[:2]), np.float32)
-        fills = scrambled(parts, np.repeat(noise, len(BANDS), axis=0)).reshape(len(BANDS), -1)
+        noise = np.random.default_rng(seed).standard_normal((1, side, side), np.float32)
+        fills = scrambled(parts, np.repeat(noise, len(wanted), axis=0)).reshape(len(wanted), -1)
         # a mean has no phase to shuffle
-        fills[[band.high == 0 for band in BANDS]] = 0
-    return Parts(_flat(luma * mean[..., None])[0], _flat(parts), fills)
+        fills[[one.high == 0 for one in wanted]] = 0
+    return Sum(side, _flat(luma * mean[..., None], side)[0], _flat(parts, side), fills)
 
 
-def _flat(spectra: Spectra) -> NDArray[np.float32]:
-    side = spectra.shape[1]
-    images = fft.irfft2(spectra, s=(side, side), axes=(1, 2), workers=1)
-    return np.asarray(images, np.float32).reshape(len(spectra), -1)
+def _flat(spectra: Spectra, side: int) -> NDArray[np.float32]:
+    pixels = fft.irfft2(spectra, s=(side, side), axes=(1, 2), workers=1)
+    return np.asarray(pixels, np.float32).reshape(len(spectra), -1)
 
 
-@dataclass(frozen=True, eq=False)
-class _Job:
-    detector: "Detector"
-    settings: BandSettings
-    image: Pixels
-    parts: Parts
-    samples: Samples
-    fit: Callable[..., Fit]
-    started: float
+class BandLime(Explainer[BandSettings]):
+    """The explainer; see the module."""
 
-    def judge(self, keep: NDArray[np.bool_]) -> NDArray[np.float64]:
-        """float64 (n,), the margins of versions."""
-        margins = self.detector.margins(self.parts.versions(keep))
-        if not np.isfinite(margins).all():
-            raise ExplanationError(
-                f"the detector {self.detector.name} answers with numbers that are not finite on versions of this "
-                "image; its weights are damaged, choose another detector"
-            )
-        return margins.astype(np.float64)
+    name = "lime_bands"
+    title = "LIME on kinds of detail"
+    sentence = "What happens to the verdict when kinds of detail are left out, from broad shading to the finest."
+    settings = BandSettings
+    libraries = ("lime", "scikit-learn")
+    has_map = False
 
+    def explain(
+        self, detector: "Detector", image: Pixels, settings: BandSettings, *, cancel: Cancel | None = None
+    ) -> Iterator[Explanation]:
+        """See `Explainer.explain`: the first after about 64 samples, then one each time they have doubled."""
+        # scikit-learn and the lime package are read where they are needed
+        from core.explainers.lime.weighing import weigh  # noqa: PLC0415
 
-def explain_bands(
-    detector: "Detector",
-    image: Pixels,
-    *,
-    settings: BandSettings | None = None,
-    cancel: Callable[[], bool] | None = None,
-) -> Iterator[BandResult]:
-    """Weigh the bands of one image step by step: the first result after about 64 samples, then each time they double.
+        watch = Stopwatch()
+        check_pixels(detector, image[None])
+        whole = split_image(image, fill=settings.fill, seed=settings.seed)
 
-    Args:
-        detector: what to explain.
-        image: uint8 (32, 32, 3).
-        settings: `BandSettings()` when None.
-        cancel: asked between batches; once it answers True nothing further is run and the iteration ends.
+        def judge(keep: NDArray[np.bool_]) -> NDArray[np.float64]:
+            margins = detector.margins(whole.versions(keep))
+            check_finite(detector, margins)
+            return margins.astype(np.float64)
 
-    Yields:
-        Results; `complete` marks the last.
+        for step in weigh(
+            judge,
+            len(whole.bands),
+            settings,
+            target=lambda margins: margins,
+            batch=detector.batch_size,
+            cancel=cancel,
+        ):
+            yield self._explanation(detector, image, settings, step, watch.seconds)
 
-    Raises:
-        ExplanationError: an image of another shape, or a detector whose answer is no number.
-    """
-    job = _prepare(detector, image, settings or BandSettings())
-    batch = max(BATCH, detector.batch_size or 0)
-    for margins, distinct in judge_stepwise(job.judge, job.samples, batch=batch, cancel=cancel):
-        yield _result(job, margins, distinct=distinct)
+    def _explanation(
+        self, detector: "Detector", image: Pixels, settings: BandSettings, step: "Weighed", seconds: float
+    ) -> Explanation:
+        parts = step.parts(tuple(one.label for one in bands(len(image))))
+        signs = set(parts.decisions[parts.decisions != 0].tolist())
+        cause: OneColour = "" if len(signs) == 2 else "one sign" if signs else "nothing decided"
+        margin = float(step.values[0])
+        return Explanation(
+            image=image,
+            margin=margin,
+            p_real=float(detector.p_real(np.array(margin, np.float32))),
+            provenance=self.provenance(detector, seconds),
+            method=self.name,
+            settings=settings,
+            unit="margin",
+            diagnostics=Diagnostics(_conclude(parts, step.fit.r2), cause, step.numbers),
+            parts=parts,
+            done=step.done,
+        )
 
+    def cost(self, settings: BandSettings, offers: Offers | None = None) -> int:  # noqa: ARG002
+        """See `Explainer.cost`."""
+        return settings.n_samples
 
-def _prepare(detector: "Detector", image: Pixels, settings: BandSettings) -> _Job:
-    started = time.perf_counter()
-    shape = (detector.side, detector.side, 3)
-    if image.shape != shape or image.dtype != np.uint8:
-        raise ExplanationError(f"image must be uint8 {shape}, not {image.dtype} {image.shape}; resize it first")
-    explainer = SampledExplainer(random_state=settings.seed)
-    samples = explainer.draw(settings.n_samples, len(BANDS), balanced=True)
-    return _Job(
-        detector,
-        settings,
-        image,
-        split_image(image, fill=settings.fill, seed=settings.seed),
-        samples,
-        explainer.fit if samples.exhaustive else UnseenFitter(explainer, len(BANDS)).fit,
-        started,
-    )
-
-
-def _result(job: _Job, margins: NDArray[np.float64], *, distinct: int) -> BandResult:
-    settings, count = job.settings, len(margins)
-    fit = job.fit(first_samples(job.samples, count), margins, confidence=settings.confidence)
-    least = settings.least_share * abs(margins[0])
-    named = (np.abs(fit.weights) > fit.error) & (np.abs(fit.weights) >= least)
-    decisions = np.where(named, np.sign(fit.weights), 0).astype(np.int8)
-    margin = float(margins[0])
-    return BandResult(
-        image=job.image,
-        margin=margin,
-        p_real=float(job.detector.p_real(np.array(margin, np.float32))),
-        toward="REAL",
-        detector=job.detector.name,
-        detector_sha256=job.detector.sha256,
-        seconds=time.perf_counter() - job.started,
-        settings=settings,
-        weights=fit.weights,
-        low=fit.weights - fit.error,
-        high=fit.weights + fit.error,
-        decisions=decisions,
-        least_effect=float(least),
-        intercept=fit.intercept,
-        r2=fit.r2,
-        samples=count,
-        distinct=distinct,
-        sentence=_conclude(fit, decisions),
-        complete=count == len(job.samples),
-    )
+    def reading(self, explanation: Explanation) -> str:
+        """See `Explainer.reading`."""
+        return (
+            "A picture is a sum of waves, from broad shading to detail as fine as two pixels. Kinds of waves were left "
+            f"out {explanation.diagnostics.numbers['samples']} times, and the detector was asked each time: the weight "
+            "of a kind is what having it adds to the score for REAL."
+        )
 
 
-def _conclude(fit: Fit, decisions: NDArray[np.int8]) -> str:
+def _conclude(parts: Parts, r2: float) -> str:
     """Which band speaks most for each class, and how far to lean on it."""
     said = []
     # the class that has more to say comes first
-    for sign in (1, -1) if fit.weights.max() > -fit.weights.min() else (-1, 1):
-        name, of_it = ("REAL", decisions == 1) if sign > 0 else ("FAKE", decisions == -1)
+    for sign in (1, -1) if parts.weights.max() > -parts.weights.min() else (-1, 1):
+        name, of_it = ("REAL", parts.decisions == 1) if sign > 0 else ("FAKE", parts.decisions == -1)
         if not of_it.any():
             said.append(f"nothing speaks clearly for {name}")
             continue
-        best = int(np.where(of_it, sign * fit.weights, -np.inf).argmax())
-        value, error = fit.weights[best], fit.error[best]
-        label = BANDS[best].label
+        best = int(np.where(of_it, sign * parts.weights, -np.inf).argmax())
+        label = parts.labels[best]
         said.append(
             f"{label[0].lower()}{label[1:]} speaks most for {name} "
-            f"(margin {value:+.2g}, {value - error:+.2g} to {value + error:+.2g})"
+            f"(margin {parts.weights[best]:+.2g}, {parts.low[best]:+.2g} to {parts.high[best]:+.2g})"
         )
-    undecided = int((decisions == 0).sum())
+    undecided = int((parts.decisions == 0).sum())
     text = (
-        f"{'; '.join(said)}. {undecided} of {len(BANDS)} kinds of detail are undecided, and the sum of the bars "
-        f"explains {max(fit.r2, 0):.0%} of what the detector did."
+        f"{'; '.join(said)}. {undecided} of {len(parts.labels)} kinds of detail are undecided, and the sum of the bars "
+        f"explains {max(r2, 0):.0%} of what the detector did."
     )
     return text[0].upper() + text[1:]
+
+
+LIME_BANDS = BandLime()

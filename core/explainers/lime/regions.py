@@ -1,191 +1,261 @@
-"""LIME on one image: lime's kernel and surrogate on samples that are drawn better and never run twice."""
+"""LIME on regions of one image: lime's kernel and surrogate on samples that are drawn better and never run twice."""
 
-import time
-from collections.abc import Callable, Iterator
+from abc import abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from core.detectors.detector import FAKE, REAL, Detector
 from core.edits.masking import Fill, fill_image, mask_batch
-from core.explainers.diagnostics import lime_health, movement
-from core.explainers.lime.imputation import UnseenFitter
-from core.explainers.lime.sampling import Samples
-from core.explainers.lime.segmentation import segment
-from core.explainers.lime.stepwise import BATCH, first_samples, judge_stepwise
-from core.explainers.lime.surrogate import Fit, SampledExplainer
-from core.explainers.results import CLASSES, ClassName, ExplanationError, LimeResult, LimeSettings, LimeTarget
+from core.explainers.explainer import (
+    Cancel,
+    Explainer,
+    Offers,
+    Pixels,
+    Preset,
+    Progress,
+    Stopwatch,
+    check_finite,
+    check_pixels,
+)
+from core.explainers.explanation import CLASSES, Explanation, ExplanationError
+from core.explainers.lime.diagnostics import MAX_PROBES, lime_diagnostics, movement
+from core.explainers.lime.segmentation import Segmentation, segment
+from core.explainers.lime.settings import LimeTarget, RegionSettings
+from core.explainers.settings import setting
+from core.images.labels import FAKE, REAL
+
+if TYPE_CHECKING:
+    from core.detectors.detector import Detector
+    from core.explainers.lime.weighing import Weighed
+
+R = TypeVar("R", bound=RegionSettings)
+Regions = NDArray[np.int32]
 
 
-@dataclass(frozen=True, eq=False)
-class _Job:
-    """One image under one setting, before any sample was run."""
+@dataclass(frozen=True)
+class LimeSettings(RegionSettings):
+    """How LIME is run on segments that follow the image.
 
-    detector: Detector
-    settings: LimeSettings
-    image: NDArray[np.uint8]
-    segments: NDArray[np.int32]
-    filled: NDArray[np.uint8]
-    samples: Samples
-    fit: Callable[..., Fit]
-    started: float
-
-
-def explain_lime(
-    detector: Detector,
-    image: NDArray[np.uint8],
-    *,
-    settings: LimeSettings | None = None,
-    cancel: Callable[[], bool] | None = None,
-) -> Iterator[LimeResult]:
-    """Explain one image step by step: the first result after about 64 samples, then one each time they have doubled.
-
-    Args:
-        detector: what to explain.
-        image: uint8 (32, 32, 3).
-        settings: `LimeSettings()` when None.
-        cancel: asked between batches; once it answers True no further sample is run and the iteration ends.
-
-    Yields:
-        Results on 64, 128, ... samples; `complete` marks the last. Fewer where repeated samples make steps pointless.
-
-    Raises:
-        ExplanationError: an image of another shape, more segments than pixels, or a detector whose answer is no number.
+    Attributes:
+        segmentation: see `segmentation.segment`.
+        n_segments: how many segments to ask for.
     """
-    yield from _explain(detector, image, settings or LimeSettings(), cancel=cancel, stepwise=True)
+
+    segmentation: Segmentation = setting(
+        "slic",
+        label="Cut by",
+        help="SLIC follows edges. The grid cuts rectangles. Quickshift with LIME's defaults, which the paper used, was "
+        "made for large photographs and finds one segment or two in most small images.",
+        names={"slic": "SLIC", "grid": "grid", "quickshift": "quickshift"},
+        advanced=True,
+    )
+    n_segments: int = setting(
+        50,
+        label="Segments to ask for",
+        help="SLIC takes it for an aim, and finds about half as many.",
+        low=1,
+        offers=tuple(range(4, 121, 2)),
+        applies_if={"segmentation": ("slic", "grid")},
+    )
+
+    @classmethod
+    def paper(cls, *, seed: int = 0) -> "LimeSettings":
+        """The paper's: lime's segmentation, 1,000 coin-flip samples, mean fill, the predicted class's probability."""
+        return cls(segmentation="quickshift", n_samples=1000, seed=seed, target="probability", sampling="random")
 
 
-def explain_lime_fully(
-    detector: Detector,
-    image: NDArray[np.uint8],
-    *,
-    settings: LimeSettings | None = None,
-    segments: NDArray[np.integer] | None = None,
-) -> LimeResult:
-    """The last result of `explain_lime`, without the cost of those before it.
+class RegionLime(Explainer[R]):
+    """LIME on regions; subclasses say how an image is cut."""
 
-    Args:
-        detector, image, settings: see there.
-        segments: integers (32, 32) from 0 without gaps, where the image is not to be cut by its own lines.
-    """
-    return next(_explain(detector, image, settings or LimeSettings(), cancel=None, stepwise=False, segments=segments))
+    libraries = ("lime", "scikit-learn", "scikit-image")
+
+    @abstractmethod
+    def cut(self, image: Pixels, settings: R) -> Regions:
+        """int32 (height, width) from 0 without gaps: the regions of an image.
+
+        Raises:
+            ValueError: the settings do not fit the image.
+        """
+
+    def aim(self, settings: R) -> int | None:  # noqa: ARG002 - for methods to override
+        """How many regions were asked for, None where that is how many there are."""
+        return None
+
+    def explain(
+        self, detector: "Detector", image: Pixels, settings: R, *, cancel: Cancel | None = None
+    ) -> Iterator[Explanation]:
+        """See `Explainer.explain`: the first after about 64 samples, then one each time they have doubled.
+
+        Fewer where repeated samples make steps pointless.
+        """
+        yield from self._explain(detector, image, settings, cancel=cancel, stepwise=True)
+
+    def explain_batch(
+        self,
+        detector: "Detector",
+        pixels: Pixels,
+        settings: R,
+        *,
+        progress: Progress | None = None,
+        cancel: Cancel | None = None,
+    ) -> Iterator[Explanation]:
+        """See `Explainer.explain_batch`."""
+        for number, image in enumerate(pixels, start=1):
+            found = next(self._explain(detector, image, settings, cancel=cancel, stepwise=False), None)
+            if found is None:
+                return
+            yield found
+            if progress is not None:
+                progress(number, len(pixels))
+
+    def explain_on(self, detector: "Detector", image: Pixels, settings: R, regions: NDArray[np.integer]) -> Explanation:
+        """The complete explanation over given regions.
+
+        Args:
+            detector: what to explain.
+            image: uint8 (side, side, 3).
+            settings: how, but for the cut.
+            regions: integers (side, side) from 0 without gaps, for instance those of another image.
+        """
+        return next(self._explain(detector, image, settings, cancel=None, stepwise=False, given=regions))
+
+    def _explain(
+        self,
+        detector: "Detector",
+        image: Pixels,
+        settings: R,
+        *,
+        cancel: Cancel | None,
+        stepwise: bool,
+        given: NDArray[np.integer] | None = None,
+    ) -> Iterator[Explanation]:
+        # scikit-learn and the lime package are read where they are needed
+        from core.explainers.lime.weighing import weigh  # noqa: PLC0415
+
+        watch = Stopwatch()
+        check_pixels(detector, image[None])
+        try:
+            regions = self.cut(image, settings) if given is None else np.asarray(given, np.int32)
+        except ValueError as error:
+            raise ExplanationError(str(error)) from None
+        filled = fill_image(image, regions, fill=settings.fill, seed=settings.seed)
+
+        def judge(keep: NDArray[np.bool_]) -> NDArray[np.float64]:
+            logits = detector.logits(mask_batch(image, regions, keep=keep, fill=filled))
+            check_finite(detector, logits)
+            return logits.astype(np.float64)
+
+        for step in weigh(
+            judge,
+            int(regions.max()) + 1,
+            settings,
+            target=lambda logits: target_values(logits, settings.target)[0],
+            balanced=settings.sampling == "balanced",
+            batch=detector.batch_size,
+            cancel=cancel,
+            stepwise=stepwise,
+        ):
+            yield self._explanation(detector, image, settings=settings, regions=regions, step=step, watch=watch)
+
+    def _explanation(
+        self,
+        detector: "Detector",
+        image: Pixels,
+        *,
+        settings: R,
+        regions: Regions,
+        step: "Weighed",
+        watch: Stopwatch,
+    ) -> Explanation:
+        sign = target_values(step.answers[:1], settings.target)[1]
+        labels = tuple(f"segment {number}" for number in range(len(step.fit.weights)))
+        parts = step.parts(labels, sign=sign, regions=regions)
+
+        def filled_alone(one: Fill, other: Fill) -> tuple[float, float]:
+            return movement(detector.margins, image, regions, fills=(one, other), seed=settings.seed)
+
+        diagnostics = lime_diagnostics(
+            fill=settings.fill,
+            regions=regions,
+            decisions=parts.decisions,
+            numbers=step.numbers,
+            aim=self.aim(settings),
+            # the steps before the last are looked at for a moment: not worth two more passes over the segments
+            filled_alone=filled_alone if step.done >= 1 else None,
+        )
+        margin = float(step.answers[0, REAL] - step.answers[0, FAKE])
+        return Explanation(
+            image=image,
+            margin=margin,
+            p_real=float(detector.p_real(np.array(margin, np.float32))),
+            provenance=self.provenance(detector, watch.seconds),
+            method=self.name,
+            settings=settings,
+            unit={"margin": "margin", "probability": "probability"}.get(settings.target, "logit"),
+            diagnostics=diagnostics,
+            values=parts.weights[regions],
+            parts=parts,
+            undecided=np.asarray(parts.decisions == 0)[regions],
+            done=step.done,
+        )
+
+    def cost(self, settings: R, offers: Offers | None = None) -> int:  # noqa: ARG002
+        """See `Explainer.cost`: the samples, and what it takes to look into a map of one colour."""
+        return settings.n_samples + 2 * (MAX_PROBES + 1)
+
+    def reading(self, explanation: Explanation) -> str:
+        """See `Explainer.reading`."""
+        return (
+            "Parts of the image were covered in many ways, and the detector was asked each time. A part is coloured by "
+            "the class that its being visible speaks for; a hatched part's effect is too small, or too uncertain, to "
+            f"name. The uncertainty is that of asking only {explanation.diagnostics.numbers['samples']} times: it does "
+            "not say that covering is a fair question."
+        )
 
 
-def _explain(
-    detector: Detector,
-    image: NDArray[np.uint8],
-    settings: LimeSettings,
-    *,
-    cancel: Callable[[], bool] | None,
-    stepwise: bool,
-    segments: NDArray[np.integer] | None = None,
-) -> Iterator[LimeResult]:
-    job = _prepare(detector, image, settings, segments)
-    batch = max(BATCH, detector.batch_size or 0)
-    for logits, distinct in judge_stepwise(
-        partial(_run, job), job.samples, batch=batch, cancel=cancel, stepwise=stepwise
-    ):
-        yield _result(job, logits, distinct=distinct)
+class Lime(RegionLime[LimeSettings]):
+    """LIME on segments that follow the image."""
+
+    name = "lime"
+    title = "LIME"
+    sentence = "What happens to the verdict when parts of the image are covered, part by part, many times."
+    settings = LimeSettings
+    presets = {  # noqa: RUF012 - never changed
+        "paper": Preset(
+            "as in the paper",
+            "Its segmentation (quickshift with LIME's defaults) was made for large photographs. On 32 x 32 pixels it "
+            "finds one or two segments in most images, so all of the image gets one or two colours, and 1,000 samples "
+            "are only two or four different images.",
+            LimeSettings.paper(),
+        )
+    }
+
+    def cut(self, image: Pixels, settings: LimeSettings) -> Regions:
+        """See `RegionLime.cut`."""
+        return segment(image, method=settings.segmentation, n_segments=settings.n_segments)
+
+    def aim(self, settings: LimeSettings) -> int | None:
+        """See `RegionLime.aim`: quickshift takes no number."""
+        return settings.n_segments if settings.segmentation != "quickshift" else None
 
 
-def target_values(logits: NDArray[np.float64], target: LimeTarget) -> tuple[NDArray[np.float64], ClassName]:
-    """The target in each of n samples, the image itself first, and the class that it speaks for.
+def target_values(logits: NDArray[np.float64], target: LimeTarget) -> tuple[NDArray[np.float64], int]:
+    """The target in each of n samples, the image itself first, and 1 where it speaks for REAL, -1 where for FAKE.
 
     Args:
         logits: float (n, 2), columns FAKE and REAL.
-        target: see `LimeSettings`.
+        target: see `RegionSettings`.
     """
     margins = logits[:, REAL] - logits[:, FAKE]
     if target == "margin":
-        return margins, "REAL"
+        return margins, 1
     if target == "probability":
-        predicted = REAL if margins[0] > 0 else FAKE
-        return 0.5 * (1 + np.tanh(margins / 2 * (1 if predicted == REAL else -1))), CLASSES[predicted]
-    return logits[:, CLASSES.index(target)], target
+        sign = 1 if margins[0] > 0 else -1
+        return 0.5 * (1 + np.tanh(margins / 2 * sign)), sign
+    return logits[:, CLASSES.index(target)], 1 if target == "REAL" else -1
 
 
-def _prepare(
-    detector: Detector, image: NDArray[np.uint8], settings: LimeSettings, given: NDArray[np.integer] | None
-) -> _Job:
-    started = time.perf_counter()
-    shape = (detector.side, detector.side, 3)
-    if image.shape != shape or image.dtype != np.uint8:
-        raise ExplanationError(f"image must be uint8 {shape}, not {image.dtype} {image.shape}; resize it first")
-    try:
-        cut = segment(image, method=settings.segmentation, n_segments=settings.n_segments) if given is None else given
-    except ValueError as error:
-        raise ExplanationError(str(error)) from None
-    segments = np.asarray(cut, np.int32)
-    count, balanced = int(segments.max()) + 1, settings.sampling == "balanced"
-    explainer = SampledExplainer(random_state=settings.seed)
-    samples = explainer.draw(settings.n_samples, count, balanced=balanced)
-    # coin flips stay the package's to the last digit; where every combination is run there is nothing to guess
-    guessing = balanced and not samples.exhaustive
-    return _Job(
-        detector,
-        settings,
-        image,
-        segments,
-        fill_image(image, segments, fill=settings.fill, seed=settings.seed),
-        samples,
-        UnseenFitter(explainer, count).fit if guessing else explainer.fit,
-        started,
-    )
-
-
-def _run(job: _Job, keep: NDArray[np.bool_]) -> NDArray[np.float64]:
-    logits = job.detector.logits(mask_batch(job.image, job.segments, keep=keep, fill=job.filled))
-    if not np.isfinite(logits).all():
-        raise ExplanationError(
-            f"the detector {job.detector.name} answers with numbers that are not finite on versions of this image; "
-            "its weights are damaged, choose another detector"
-        )
-    return logits.astype(np.float64)
-
-
-def _result(job: _Job, logits: NDArray[np.float64], *, distinct: int) -> LimeResult:
-    settings, count = job.settings, len(logits)
-    complete = count == len(job.samples)
-    samples = first_samples(job.samples, count)
-    values, toward = target_values(logits, settings.target)
-    fit = job.fit(samples, values, confidence=settings.confidence)
-    least = settings.least_share * abs(values[0])
-    named = (np.abs(fit.weights) > fit.error) & (np.abs(fit.weights) >= least)
-    decisions = np.where(named, np.sign(fit.weights), 0).astype(np.int8)
-    margin = float(logits[0, REAL] - logits[0, FAKE])
-    health = lime_health(
-        settings=settings,
-        segments=job.segments,
-        decisions=decisions,
-        samples=count,
-        distinct=distinct,
-        r2=fit.r2,
-        # the steps before the last are looked at for a moment: not worth two more passes over the segments
-        filled_alone=partial(_filled_alone, job) if complete else None,
-    )
-    return LimeResult(
-        image=job.image,
-        margin=margin,
-        p_real=float(job.detector.p_real(np.array(margin, np.float32))),
-        toward=toward,
-        detector=job.detector.name,
-        detector_sha256=job.detector.sha256,
-        seconds=time.perf_counter() - job.started,
-        settings=settings,
-        segments=job.segments,
-        weights=fit.weights,
-        low=fit.weights - fit.error,
-        high=fit.weights + fit.error,
-        decisions=decisions,
-        least_effect=float(least),
-        value=float(values[0]),
-        intercept=fit.intercept,
-        health=health,
-        complete=complete,
-    )
-
-
-def _filled_alone(job: _Job, one: Fill, other: Fill) -> tuple[float, float]:
-    return movement(job.detector.margins, job.image, job.segments, fills=(one, other), seed=job.settings.seed)
+LIME = Lime()

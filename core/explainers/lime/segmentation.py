@@ -38,10 +38,21 @@ def segment(image: NDArray[np.uint8], *, method: Segmentation = "slic", n_segmen
     elif method == "grid":
         rows = min(height, max(1, round(np.sqrt(n_segments * height / width))))
         columns = min(width, max(1, round(n_segments / rows)))
-        found = np.add.outer(np.arange(height) * rows // height * columns, np.arange(width) * columns // width)
+        return grid(height, width, rows=rows, columns=columns)
     else:
         from lime.wrappers.scikit_image import SegmentationAlgorithm  # noqa: PLC0415
 
         found = SegmentationAlgorithm("quickshift", kernel_size=4, max_dist=200, ratio=0.2)(image)
     # lime's loop and ours count segments from 0; quickshift and slic may leave numbers out
     return np.unique(found, return_inverse=True)[1].reshape(height, width).astype(np.int32)
+
+
+def grid(height: int, width: int, *, rows: int, columns: int) -> NDArray[np.int32]:
+    """int32 (height, width): rectangles numbered row by row, as equal as whole pixels allow.
+
+    Args:
+        height, width: of the image.
+        rows, columns: of rectangles, at most one for each pixel.
+    """
+    down, right = np.arange(height) * rows // height, np.arange(width) * columns // width
+    return np.add.outer(down * columns, right).astype(np.int32)

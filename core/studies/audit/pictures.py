@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.images.decoding import ImageError, decode
-from core.images.image_set import DatasetError, read_files
+from core.images.image_set import DatasetError
+from core.images.loading import read_files
 
 
 def training_pictures(data: str, wanted: Mapping[str, str]) -> dict[str, NDArray[np.uint8]]:

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.images.image_set import CLASSES
-from core.images.statistics import FACTS
+from core.images.labels import CLASSES
+from core.images.statistics import STATISTICS
 from core.metrics.intervals import Estimate, weighted_share
 from core.metrics.separation import auroc, best_rule, carried_rule, leaning, strata_of, within_strata
 from core.studies.audit.baselines import fit_and_ask, radial_spectrum
@@ -123,11 +123,11 @@ def baseline_rows(own: Part, training: Part | None, spectra: NDArray[np.float32]
         seed: of folds and of shuffling.
     """
     real, learned_real = own.is_real, None if training is None else training.is_real
-    numbers = {"spectrum": spectra, "facts": own.rows[list(FACTS)].to_numpy(float)}
+    numbers = {"spectrum": spectra, "facts": own.rows[list(STATISTICS)].to_numpy(float)}
     for name, asked in numbers.items():
         learned = None
         if training is not None:
-            facts = training.rows[list(FACTS)].to_numpy(float)
+            facts = training.rows[list(STATISTICS)].to_numpy(float)
             learned = radial_spectrum(training.pixels) if name == "spectrum" else facts
         fitted = fit_and_ask(asked, real, learned, learned_real, seed=seed)
         generator = np.random.default_rng(seed)

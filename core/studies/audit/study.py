@@ -16,7 +16,6 @@ from core.studies.audit.baselines import radial_spectrum
 from core.studies.audit.copies import leak_row, training_copies
 from core.studies.audit.names import FACT_NAMES
 from core.studies.audit.rows import ENDS, baseline_rows, fact_row, network_row, ring_rows
-from core.studies.audit.words import conclude
 from core.studies.copies.both_splits import links_of, own_part, training_part, with_compression
 from core.studies.study import Context, Study, StudyError
 
@@ -80,7 +79,6 @@ STUDY = Study(
     better="lower",
     control="the same rules and regressions after the labels were shuffled",
     compute=compute,
-    conclude=conclude,
     parameters={"seed": 0},
     whole=True,
 )

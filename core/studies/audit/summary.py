@@ -6,20 +6,18 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from core.findings.words.audit import HINT
 from core.metrics.intervals import Estimate
-from core.runs.browsing import Filter
+from core.runs.filter import Filter
 from core.runs.run import Run
+from core.studies.audit.findings import worst_first
 from core.studies.audit.names import FACT_NAMES, LEAK, FactName
-from core.studies.audit.words import HINT, about_fact, about_leak, about_lean, how_well, tells, worst_first
 from core.studies.copies.nearest_copy import FILE, NEAR, SHOWN, UNKNOWN
-from core.studies.probes.summary import read_turns, responses
 from core.studies.study import Answer
 
 BINS = 28
 # what lies beyond is counted in the outermost bins
 TAILS = 0.005
-# of the verdicts: as many are said to rest on a fact
-FORCED = 0.25
 # what JPEG leaves of a grey image is seldom wholly grey
 GREY = 0.99
 SIDES = {"in_training": "training", "in_set": "set"}
@@ -33,72 +31,44 @@ class Concern:
         key: of a fact, or "leak".
         name: in words.
         is_flaw: whether it certainly tells the classes apart by more than ten facts do by chance.
-        how_well: "well", "to some degree", "a little" or "hardly".
-        sentence: what it tells alone.
-        lean: what the detector does where it cannot help.
+        cue: key of the finding on what it tells alone.
+        lean: key of the finding on what the detector does where it cannot help.
         alone: AUROC by it alone, 0.5 is guessing.
-        shuffled: the same after labels were shuffled.
-        verdict: both in a few words.
         without: the detector's AUROC where it cannot help; NaN where no such images are.
         right: the mean of the detector's recalls among the same images, 0 to 1; NaN likewise.
-        higher: the class that has more of it, None for what is no number or differs in spread alone.
         shown: what of it Explore shows, by the button's words.
     """
 
     key: str
     name: FactName
     is_flaw: bool
-    how_well: str
-    sentence: str
+    cue: str
     lean: str
-    verdict: str
     alone: Estimate
-    shuffled: float
     without: Estimate
     right: Estimate
-    higher: str | None = None
     shown: dict[str, Filter] = field(default_factory=dict)
 
 
 def concerns(audit: Answer) -> list[Concern]:
     """What an audit looked at, what certainly tells most first."""
-    network = audit.table[audit.table["kind"] == "network"].iloc[0]
-    return [_concern(row, network) for _, row in worst_first(audit.table).iterrows()]
+    return [_concern(row) for _, row in worst_first(audit.table).iterrows()]
 
 
-def _concern(row: pd.Series, network: pd.Series) -> Concern:
+def _concern(row: pd.Series) -> Concern:
     leak = row["kind"] == "leak"
     name = LEAK if leak else FACT_NAMES[row["name"]]
-    higher = None
-    if name.is_number and not row["direct_low"] <= 0.5 <= row["direct_high"]:
-        higher = "REAL" if row["direct"] > 0.5 else "FAKE"
     return Concern(
         key=row["name"],
         name=name,
         is_flaw=bool(row["auroc_low"] >= HINT),
-        how_well=how_well(row["auroc_low"]),
-        sentence=(about_leak(row) if leak else about_fact(row)).sentence,
-        lean=about_lean(row, network).sentence,
-        verdict=_verdict(row, network),
+        cue="leak" if leak else f"fact.{row['name']}",
+        lean=f"lean.{'leak' if leak else row['name']}",
         alone=estimate(row, "auroc"),
-        shuffled=float(row["shuffled"]),
         without=estimate(row, "matched_auroc"),
         right=estimate(row, "matched_accuracy"),
-        higher=higher,
         shown=_shown(row["name"], name),
     )
-
-
-def _verdict(row: pd.Series, network: pd.Series) -> str:
-    """What a fact tells, and whether the detector's score hangs on it."""
-    told = f"{tells(row['auroc_low'], 'tells', 'the classes apart')}"
-    if not np.isfinite(row["matched_auroc"]):
-        need = "whether the detector needs it cannot be said"
-    elif row["matched_auroc_high"] < network["auroc_low"]:
-        need = "part of what the detector can do goes with it"
-    else:
-        need = "the detector does not need it"
-    return f"{told[0].upper()}{told[1:]}; {need}."
 
 
 def _shown(key: str, name: FactName) -> dict[str, Filter]:
@@ -107,24 +77,6 @@ def _shown(key: str, name: FactName) -> dict[str, Filter]:
     if name.is_number:
         return {"Highest first": Filter(sort=f"-{key}"), "Lowest first": Filter(sort=key)}
     return {}
-
-
-def summary(audit: Answer) -> str:
-    """What an audit comes to, in one sentence."""
-    found = concerns(audit)
-    network = audit.table[audit.table["kind"] == "network"].iloc[0]
-    if not found or not found[0].is_flaw:
-        return "Nothing that was looked at tells REAL from FAKE by itself."
-    worst = found[0]
-    text = (
-        f"{worst.name.title} alone picks the REAL one in {100 * worst.alone.value:.0f} of 100 pairs, the detector in "
-        f"{100 * network['auroc']:.1f}"
-    )
-    if not np.isfinite(worst.without.value):
-        return f"{text}."
-    where = "have no copy" if worst.key == "leak" else "are alike in it"
-    still = "still" if worst.without.high >= network["auroc_low"] else "only"
-    return f"{text}, and {still} in {100 * worst.without.value:.1f} where images {where}."
 
 
 def estimate(row: pd.Series, name: str) -> Estimate:
@@ -196,32 +148,6 @@ def rings(audit: Answer) -> pd.DataFrame:
     """The rows of the radial power spectrum: `ring` 1 to 16 and the quartiles of both classes."""
     rows = audit.table[audit.table["kind"] == "ring"]
     return rows.assign(ring=rows["name"].astype(int)).sort_values("ring").reset_index(drop=True)
-
-
-def probe_rates(run: Run, probes: Answer, name: FactName) -> pd.DataFrame:
-    """The rows of `core.studies.probes.summary.responses` of the probes that change a fact; none where none does."""
-    if not name.probes:
-        return pd.DataFrame(columns=["verdict", "share", "compared", "net_low"])
-    return responses(read_turns(run, probes.table, probes.about.get("parameters")), probes=name.probes)
-
-
-def probe_sentence(rates: pd.DataFrame) -> str | None:
-    """What `probe_rates` say of a fact that was changed, None where no probe changes it."""
-    rows = rates[rates["share"].notna()]
-    parts = []
-    for verdict, group in rows.groupby("verdict", sort=False):
-        best = group.loc[group["share"].idxmax()]
-        who = {"own": "its control", "size": "as large a change of coarser detail"}.get(best["compared"])
-        control = f", {who} {100 * best['control_share']:.1f} %" if who else ", which has no control"
-        share, low, high = (100 * best[end] for end in ("share", "low", "high"))
-        what = f"“{best['title'].lower()}”, {best['strength']}{control}"
-        parts.append(f"{share:.1f} % ({low:.1f} to {high:.1f} %) of {verdict} verdicts ({what})")
-    return f"Changing it turns {' and '.join(parts)}." if parts else None
-
-
-def turned_by_force(rates: pd.DataFrame) -> bool:
-    """Whether, by `probe_rates`, changing a fact certainly turns over a quarter of some verdicts beyond a control."""
-    return bool(((rates["compared"] != "none") & (rates["net_low"] > FORCED)).any())
 
 
 def grey_shares(values: pd.Series, labels: pd.Series) -> dict[str, float]:

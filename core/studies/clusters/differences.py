@@ -3,9 +3,9 @@
 import math
 from dataclasses import dataclass
 
+from core.findings.numbers import percent
 from core.probes.table import PROBES
 from core.studies.copies.nearest_copy import FILE, NEAR, NONE, SHOWN, UNKNOWN
-from core.studies.shares import percent
 
 
 @dataclass(frozen=True)

@@ -22,12 +22,9 @@ from sklearn.metrics import silhouette_samples
 from sklearn.neighbors import NearestNeighbors
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from core.runs.run import Run
-from core.studies.clusters.summary import SPACES, Card, clearness, read_cards, worst_card
+from core.studies.clusters.summary import SPACES
 from core.studies.groups import VERDICTS
-from core.studies.registry import VERSIONS
-from core.studies.shares import percent, with_ends
-from core.studies.study import Context, Finding, Study, StudyError
+from core.studies.study import Context, Study, StudyError
 
 NEAREST = 10
 # a verdict with fewer images stays whole
@@ -227,52 +224,6 @@ def _silhouettes(points: NDArray[np.float64], labels: NDArray[np.integer]) -> ND
     return np.asarray(silhouette_samples(points, labels))
 
 
-def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> list[Finding]:
-    """For each space and verdict: the cluster that errs most, how many there are, and how clearly they are apart."""
-    findings = []
-    for space, name in SPACES.items():
-        cards = read_cards(table, run, space)
-        for verdict in VERDICTS:
-            mine = [card for card in cards if card.verdict == verdict]
-            if not mine:
-                continue
-            findings += _worst(mine, space)
-            clear = clearness(table, run, space, verdict)
-            if clear.clusters > 1:
-                findings.append(
-                    Finding(
-                        f"number-{space}-{verdict}",
-                        f"By {name}, {verdict} verdicts fall into {clear.clusters} clusters with {clear.words}: mean "
-                        f"silhouette {clear.silhouette:.2f} of 1, against {clear.control:.2f} in a cloud without "
-                        f"clusters that is spread as widely ({clear.images:,} images).",
-                        clear.silhouette,
-                        images=clear.images,
-                    )
-                )
-    return findings
-
-
-def _worst(cards: list[Card], space: str) -> list[Finding]:
-    """Where the verdict of these cards goes wrong most; nothing where there is one cluster."""
-    verdict, name, overall = cards[0].verdict, SPACES[space], cards[0].verdict_error_rate
-    if len(cards) == 1:
-        return []
-    worst = worst_card(cards)
-    if worst is None:
-        sentence = (
-            f"By {name}, no cluster of {verdict} verdicts certainly errs more than the {percent(overall, 1)} of all "
-            f"{verdict} verdicts."
-        )
-        return [Finding(f"worst-{space}-{verdict}", sentence, images=sum(card.images for card in cards))]
-    rate = worst.error_rate
-    sentence = (
-        f"By {name}, {verdict} verdicts go wrong most in cluster {worst.number} ({worst.images:,} images): "
-        f"{with_ends(*rate[:3], digits=1)} are wrong, against {percent(overall, 1)} of all {verdict} "
-        "verdicts."
-    )
-    return [Finding(f"worst-{space}-{verdict}", sentence, *rate)]
-
-
 STUDY = Study(
     name="clusters",
     title="Clusters",
@@ -282,9 +233,7 @@ STUDY = Study(
     better="neither",
     control="The same clustering of a normal cloud, which has no clusters, with the same spread.",
     compute=compute,
-    conclude=conclude,
     parameters={"components": 20, "subsample": 3000, "most": 12, "clouds": 3, "seed": 0},
-    version=VERSIONS["clusters"],
     explore=("features_cluster", "maps_cluster"),
     whole=True,
 )

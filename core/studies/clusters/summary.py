@@ -20,13 +20,6 @@ from core.studies.study import Answer
 SPACES = {"features": "the detector's features", "maps": "margin maps"}
 MEMBERS = 12
 WORDS = 4
-# mean silhouettes up to these have so clear edges (Kaufman and Rousseeuw 1990, table 4 of chapter 2)
-CLEARNESS = {
-    0.25: "no clear edges, so they are regions rather than kinds",
-    0.50: "weak edges",
-    0.70: "fair edges",
-    1.00: "clear edges",
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,14 +66,12 @@ class Clearness(NamedTuple):
         clusters: how many there are.
         silhouette: mean silhouette, -1 to 1; NaN with one cluster.
         control: the same of the control.
-        words: what the silhouette comes to.
         images: how many it rests on.
     """
 
     clusters: int
     silhouette: float
     control: float
-    words: str
     images: int
 
 
@@ -91,6 +82,7 @@ def read_cards(
     *,
     studies: Mapping[str, Answer] | None = None,
     pictures: Pictures | None = None,
+    described: bool = True,
 ) -> list[Card]:
     """The cards of one space, the largest cluster first.
 
@@ -100,16 +92,19 @@ def read_cards(
         space: a key of `SPACES`.
         studies: whose columns for Explore may set clusters apart, too.
         pictures: the run's, for mean images.
+        described: whether to look for what sets each apart; without it they have no words.
     """
     labels = table[f"{space}_cluster"].to_numpy()
     positions = _positions(table, run)
     rows = run.predictions.iloc[positions].reset_index(drop=True)
-    seen, rest = (set_apart(labels, rows, studies=studies or {}, visible=visible) for visible in (True, False))
+    numbers = [int(number) for number in np.unique(labels)]
+    words: dict[int, tuple[Words, Words]] = {number: ([], []) for number in numbers}
+    if described:
+        seen, rest = (set_apart(labels, rows, studies=studies or {}, visible=visible) for visible in (True, False))
+        words = {number: (seen[number], rest[number]) for number in numbers}
     return [
-        _card(
-            table, run, space, number=number, positions=positions, words=(seen[number], rest[number]), pictures=pictures
-        )
-        for number in map(int, np.unique(labels))
+        _card(table, run, space, number=number, positions=positions, words=words[number], pictures=pictures)
+        for number in numbers
     ]
 
 
@@ -195,9 +190,8 @@ def clearness(table: pd.DataFrame, run: Run, space: str, verdict: str) -> Clearn
     mine = table[called == verdict]
     own, control = (mine[f"{space}_{key}"].astype(np.float64).dropna() for key in ("silhouette", "control"))
     value = float(own.mean()) if len(own) else np.nan
-    words = next((words for most, words in CLEARNESS.items() if value <= most), "")
     bar = float(control.mean()) if len(control) else np.nan
-    return Clearness(int(mine[f"{space}_cluster"].nunique()), value, bar, words, len(own))
+    return Clearness(int(mine[f"{space}_cluster"].nunique()), value, bar, len(own))
 
 
 def card_table(cards: list[Card]) -> pd.DataFrame:

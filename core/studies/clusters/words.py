@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from core.findings.numbers import percent
 from core.studies.clusters.differences import FACT_WORDS, NUMBER_WORDS, of_number, of_text, of_unknown
-from core.studies.shares import percent
 from core.studies.study import WEIGHT, Answer
 
 # size of the effect and the words

@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 
 from core.images.compression import compression_of
 from core.images.duplicates import Pairs, near_pairs, perceptual_hashes, pixel_digests
-from core.images.image_set import CLASSES, DatasetError, Split, load_image_set, read_files
-from core.images.statistics import FACTS
+from core.images.image_set import DatasetError, Split
+from core.images.labels import CLASSES
+from core.images.loading import load_image_set, read_files
+from core.images.statistics import STATISTICS
 from core.studies.study import Context
 
 
@@ -23,7 +25,7 @@ class Part:
     Attributes:
         split: "train" or "test".
         pixels: uint8 (N, side, side, 3).
-        rows: a row an image: `id`, `name`, `sha256`, `is_real`, `category` and `core.images.statistics.FACTS`.
+        rows: a row an image: `id`, `name`, `sha256`, `is_real`, `category` and `core.images.statistics.STATISTICS`.
     """
 
     split: Split
@@ -59,7 +61,7 @@ class Links:
 def own_part(context: Context) -> Part:
     """The run's own images."""
     run = context.run
-    rows = run.predictions[["id", "name", "sha256", "category", *FACTS]].reset_index(drop=True)
+    rows = run.predictions[["id", "name", "sha256", "category", *STATISTICS]].reset_index(drop=True)
     rows["is_real"] = (run.predictions["label"] == "REAL").to_numpy(bool)
     return Part(context.run.split, context.pixels, rows)
 
@@ -76,7 +78,7 @@ def training_part(context: Context) -> Part | None:
         found = load_image_set(source, "train", fit=context.run.preprocessing, skip_bad=True)
     except (DatasetError, OSError):
         return None
-    rows = found.rows[["id", "name", "sha256", "category", *FACTS]].reset_index(drop=True)
+    rows = found.rows[["id", "name", "sha256", "category", *STATISTICS]].reset_index(drop=True)
     return Part("train", found.pixels, rows.assign(is_real=found.labels == CLASSES.index("REAL")))
 
 

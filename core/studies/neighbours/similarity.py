@@ -17,11 +17,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.files import open_file, read_array
-from core.images.image_set import CLASSES, Fit, ImageSet, load_image_set
+from core.images.image_set import ImageSet
+from core.images.labels import CLASSES
+from core.images.loading import Fit, load_image_set
 from core.metrics.nearest import find_nearest
 from core.runs.run import Run
-from core.storage import ContractError, cache_dir, read_folder, write_bytes_atomically, write_folder
+from core.system.atomic import cache_dir, write_bytes_atomically
+from core.system.files import open_file, read_array
+from core.system.folders import ContractError, read_folder, write_folder
 
 if TYPE_CHECKING:
     from core.detectors.detector import Detector

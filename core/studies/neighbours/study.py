@@ -2,17 +2,16 @@
 
 from collections.abc import Mapping
 from functools import lru_cache
-from math import ceil, floor
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.images.image_set import CLASSES
-from core.metrics.intervals import Estimate, weighted_share
+from core.findings.numbers import percent
+from core.images.labels import CLASSES
 from core.metrics.nearest import Nearest, find_nearest
-from core.runs.run import Run
+from core.studies.neighbours.findings import NAMED
 from core.studies.neighbours.similarity import (
     NO_FEATURES,
     NeighbourError,
@@ -22,13 +21,8 @@ from core.studies.neighbours.similarity import (
     read_features,
     run_reference,
 )
-from core.studies.shares import percent
-from core.studies.study import WEIGHT, Context, Finding, Study
+from core.studies.study import Context, Study
 
-NAMED = 5
-ENOUGH = 20
-# how often labels are dealt to see where one deal may end
-DEALS = 200
 OWN = "the run's own images"
 
 
@@ -149,101 +143,6 @@ def _names(ids: NDArray[np.object_], rows: NDArray[np.intp]) -> list[str | None]
     return [str(ids[row]) if row >= 0 else None for row in rows]
 
 
-def conclude(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> list[Finding]:
-    """How often neighbours, pixels and chance say what the detector says, and what is so."""
-    rows = run.predictions.set_index("id").loc[table["id"]]
-    label, called = (rows[name].astype(str).to_numpy() for name in ("label", "predicted"))
-    says, pixels, shuffled = (table[f"{name}_say"].to_numpy(str) for name in ("neighbours", "pixels", "shuffled"))
-    weights = table[WEIGHT].to_numpy(np.float64)
-    whose = _whose(table, parameters)
-
-    def share(hits: NDArray[np.bool_], where: NDArray[np.bool_] | None = None) -> Estimate:
-        return weighted_share(hits, weights) if where is None else weighted_share(hits[where], weights[where])
-
-    found = []
-    for verdict in CLASSES:
-        where = called == verdict
-        same, by_pixels, by_chance = (share(said == verdict, where) for said in (says, pixels, shuffled))
-        if same.images:
-            least, most = chance_of(table[where], weights[where])
-            sentence = (
-                f"Of the images called {verdict}, {_said(same)} have mostly {verdict} pictures among {whose}. By raw "
-                f"pixels it is {_said(by_pixels)}. By chance it would be about half: with labels dealt at random it is "
-                f"{100 * by_chance.value:.1f} %, and 95 of 100 such deals end between about {floor(100 * least)} and "
-                f"{ceil(100 * most)} %."
-            )
-            found.append(Finding(f"agree_{verdict.lower()}", sentence, *same))
-    truth, right = share(says == label), share(called == label)
-    sentence = (
-        f"Most of {whose} are what the image truly is in {_said(truth)} of cases; by raw pixels "
-        f"{_said(share(pixels == label))}. The detector itself is right in {100 * right.value:.1f} %."
-    )
-    found.append(Finding("truth", sentence, *truth))
-    wrong = called != label
-    if wrong.sum() >= ENOUGH:
-        astray = share(says == called, wrong)
-        sentence = (
-            f"Where the detector errs, {_said(astray)} of the images have neighbours that err with it: to its features "
-            "they are pictures of the other class. In the rest the features knew better than the verdict."
-        )
-        found.append(Finding("errors", sentence, *astray))
-        if (far := _by_distance(table, wrong, weights)) is not None:
-            found.append(far)
-    return found
-
-
-def chance_of(table: pd.DataFrame, weights: NDArray[np.float64], *, seed: int = 0) -> tuple[float, float]:
-    """Between which shares 95 of 100 deals of the labels by lot end, 0 to 1.
-
-    Images share neighbours, so that one deal is far fewer independent draws than there are images, and may end far from
-    one half. From the `NAMED` nearest, which are what the table names: where labels are as many of each class.
-
-    Args:
-        table: rows of the study.
-        weights: float64 (M,), how many images each stands for.
-        seed: of the deals.
-    """
-    names = table[[f"near_{n}" for n in range(1, NAMED + 1)]].to_numpy(object)
-    codes, known = pd.factorize(names.ravel())
-    near = codes.reshape(names.shape)
-    there = near >= 0
-    generator, ends = np.random.default_rng(seed), []
-    for _ in range(DEALS):
-        real = generator.random(len(known)) < 0.5
-        # where they are even, as with a neighbour missing, the nearest decides
-        lead = np.where(there, np.where(real[near], 1, -1), 0).sum(axis=1)
-        ends.append(np.average(np.where(lead == 0, real[near[:, 0]], lead > 0), weights=weights))
-    low, high = np.quantile(ends, [0.025, 0.975])
-    return float(low), float(high)
-
-
-def _whose(table: pd.DataFrame, parameters: Mapping[str, Any]) -> str:
-    count, among = int(table["candidates"].iloc[0]), str(table["among"].iloc[0])
-    kind = "training images" if "-train" in among else "images of this run (the training images were not at hand)"
-    return f"their {parameters['k']} nearest of {count:,} {kind}"
-
-
-def _said(one: Estimate) -> str:
-    return f"{100 * one.value:.1f} % ({100 * one.low:.1f} to {100 * one.high:.1f} %)"
-
-
-def _by_distance(table: pd.DataFrame, wrong: NDArray[np.bool_], weights: NDArray[np.float64]) -> Finding | None:
-    """Errors among the images that are least like anything, and among the others; None where no tenth stands out."""
-    distance = table["distance"].to_numpy(np.float64)
-    order = np.argsort(distance)
-    reached = np.cumsum(weights[order]) / weights.sum()
-    edge = distance[order][np.searchsorted(reached, 0.9)]
-    far = distance > edge
-    if not far.any():
-        return None
-    rate, rest = weighted_share(wrong[far], weights[far]), weighted_share(wrong[~far], weights[~far])
-    sentence = (
-        f"Of the tenth of the images that is least like any of them, {_said(rate)} are called wrongly, of the others "
-        f"{_said(rest)}."
-    )
-    return Finding("far", sentence, *rate)
-
-
 STUDY = Study(
     name="neighbours",
     title="Neighbours",
@@ -267,7 +166,6 @@ STUDY = Study(
     better="neither",
     control="The same search on raw pixels, and the same neighbours with their labels dealt anew at random.",
     compute=compute,
-    conclude=conclude,
     parameters={"k": 10, "seed": 0},
     explore=("fake_share", "distance", "distance_other", "agrees"),
     shard=1000,

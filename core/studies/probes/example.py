@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.probes.batch import Batch, Chance
-from core.probes.table import Probe, probe_columns
+from core.probes.probe import Probe
+from core.probes.table import probe_columns
 from core.runs.run import Run
 from core.studies.probes.donors import choose_donors, class_means
 

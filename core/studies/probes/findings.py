@@ -1,36 +1,36 @@
-"""The sentences that the probes of a test set come to: the answer with its number, then what the control does.
+"""What the probes of a test set conclude.
 
-What a thing decides is judged by the share of verdicts that its probe turns beyond its control (`net`), and by the end
-of that share's interval that is nearer to nothing. Only where no control fits, the share itself is judged and the
-sentence says so.
+A thing is judged by the share of verdicts that its probe flips beyond its control (`net`). Where a question is asked of
+several probes, the finding is the one that certainly flips most, and the same probe is given for each verdict.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, TypeAlias
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
 
-from core.probes.table import PROBES, probe_columns, wave_length
+from core.findings.finding import Choice, Control, Finding, Measure
+from core.probes.probe import wave_length
+from core.probes.table import PROBES, probe_columns
 from core.runs.run import Run
 from core.studies.probes.summary import VERDICTS, ranking, read_turns, responses
-from core.studies.shares import percent, with_ends
-from core.studies.study import Finding
 
 Row: TypeAlias = "pd.Series[Any]"
-# shares of verdicts: below the first a change hardly matters, above the last it decides
-FEW, SOME, MOST = 0.05, 0.25, 0.5
-Degree = Literal["no", "no more", "hardly", "seldom", "often", "mostly"]
+# a share of verdicts below which a change hardly matters
+FEW = 0.05
+COARSER = "as large a change of coarser detail"
 
 
 def conclude(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> list[Finding]:
-    """The answers of the probes, most telling first."""
+    """The findings of the probes, most telling first."""
     turns = read_turns(run, table, parameters)
-    rates = Rates(responses(turns))
+    counted = responses(turns)
+    rates = Rates(counted)
     makers: list[Callable[[Rates], Finding | None]] = [
         detail_out, detail_in, finest_levels, shape_texture, colour, detail_back, place, compression, light, geometry
     ]  # fmt: skip
-    found = [smallest(verdict, ranking(turns, verdict=verdict)) for verdict in rates.verdicts]
+    found = [smallest(verdict, ranking(counted, verdict=verdict)) for verdict in rates.verdicts]
     made = [maker(rates) for maker in makers] if rates.verdicts else []
     return found + [one for one in made if one is not None]
 
@@ -52,14 +52,14 @@ class Rates:
         return self._rows.loc[(verdict, column)]
 
     def plain(self, *columns: str) -> Row:
-        """The strength that certainly turns most beyond its controls, among verdicts too; one without a control only
+        """The strength that certainly flips most beyond its controls, among verdicts too; one without a control only
         where none of them has any."""
         rows = self._among(columns)
         fair = [row for row in rows if row["compared"] != "none"]
         return max(fair or rows, key=lambda row: float(np.nan_to_num(row["net_low"], nan=-2)))
 
     def alone(self, *columns: str) -> "Row | None":
-        """The strength without a control that turns most, among verdicts too; None where all have one."""
+        """The strength without a control that flips most, among verdicts too; None where all have one."""
         rows = [row for row in self._among(columns) if row["compared"] == "none" and np.isfinite(row["share"])]
         return max(rows, key=lambda row: float(row["share"]), default=None)
 
@@ -67,22 +67,21 @@ class Rates:
         return [self.row(verdict, column) for verdict in self.verdicts for column in columns]
 
     def best(self, verdict: str, probe: str) -> Row:
-        """The strength of a probe that turns most beyond its controls, for one verdict."""
-        rows = [self.row(verdict, column) for column in PROBES[probe].columns]
+        """The strength of a probe that flips most beyond its controls, for one verdict."""
+        rows = [self.row(verdict, column) for column in PROBES[probe].columns if (verdict, column) in self._rows.index]
         return max(rows, key=lambda row: float(np.nan_to_num(row["net"], nan=-2)))
 
-    def said(self, column: str) -> str:
-        """The share of each verdict that a strength turns, with intervals."""
-        return " and ".join(f"{interval(self.row(one, column))} of {one}" for one in self.verdicts)
+    def by_verdict(self, column: str) -> list[Choice]:
+        """A strength for each verdict."""
+        return [choice("verdict", verdict, self.row(verdict, column)) for verdict in self.verdicts]
 
-    def listed(self, column: str) -> str:
-        """The share of each verdict that a strength turns, without intervals."""
-        return " and ".join(f"{percent(self.row(one, column)['share'])} of {one}" for one in self.verdicts)
-
-
-def interval(row: Row, name: str = "") -> str:
-    """A share with its 95 % interval in words."""
-    return with_ends(row[f"{name}share"], row[f"{name}low"], row[f"{name}high"])
+    def beside(self, **columns: str) -> dict[str, Measure]:
+        """Name and verdict -> the share that a strength flips."""
+        return {
+            f"{name}.{verdict}": measure_of(self.row(verdict, column))
+            for name, column in columns.items()
+            for verdict in self.verdicts
+        }
 
 
 def verdict_of(row: Row) -> str:
@@ -95,72 +94,64 @@ def column_of(row: Row) -> str:
     return str(row.name[1])  # type: ignore[index]
 
 
-def degree(row: Row) -> Degree:
-    """What a change decides, from the interval of the share that it turns beyond its controls."""
-    low, high = float(row["net_low"]), float(row["net_high"])
-    if low <= 0 or high < FEW:
-        # what turns hardly anything, and what turns much that its control turns too
-        return "no" if high < FEW and row["low"] < FEW else "no more"
-    return "hardly" if low < FEW else "seldom" if low < SOME else "often" if low <= MOST else "mostly"
+def measure_of(row: Row, name: str = "") -> Measure:
+    """A share of a row of `responses`; that of its control with the name "control_"."""
+    value, low, high = (float(row[f"{name}{end}"]) for end in ("share", "low", "high"))
+    return Measure(value, low, high, int(row["images"]))
 
 
-def decides(row: Row) -> str:
-    """The same as the verb of a sentence."""
-    how = degree(row)
-    if how == "no":
-        return "does not decide"
+def control_of(row: Row) -> Control | None:
+    """The control of a row, None without one."""
     if row["compared"] == "none":
-        return "may decide"
-    return "decides no more than its control" if how == "no more" else f"{how} decides"
+        return None
+    name = COARSER if row["compared"] == "size" else f"“{PROBES[row['control']].title.lower()}”"
+    return Control(name, measure_of(row, "control_"))
 
 
-def control_sentence(row: Row) -> str:
-    """What the control of a change does, or that there is none; without its full stop."""
+def net_of(row: Row) -> Measure | None:
+    """What a row's change flips beyond its control, None without one."""
     if row["compared"] == "none":
-        return "There is no control of that size"
-    turned = interval(row, "control_")
-    if row["compared"] == "size":
-        return f"As large a change of coarser detail turns {turned}"
-    return f"Its control, “{PROBES[row['control']].title.lower()}”, turns {turned}"
+        return None
+    value, low, high = (float(row[name]) for name in ("net", "net_low", "net_high"))
+    return Measure(value, low, high, int(row["images"]))
 
 
-def finding(key: str, sentence: str, row: Row) -> Finding:
+def choice(kind: str, value: str, row: Row) -> Choice:
+    """A row as one of several choices."""
+    return Choice(kind, value, measure_of(row), control_of(row), net_of(row))
+
+
+def finding(
+    key: str,
+    row: Row,
+    *,
+    choices: Iterable[Choice] = (),
+    beside: Mapping[str, Measure] | None = None,
+    **details: object,
+) -> Finding:
     """A finding whose number is the share of one row of `responses`."""
-    return Finding(key, sentence, float(row["share"]), float(row["low"]), float(row["high"]), int(row["images"]))
-
-
-def what(row: Row) -> str:
-    """A change and its strength."""
-    return f"“{row['title'].lower()}” ({row['strength']})"
+    about = {"title": row["title"], "strength": row["strength"], **details}
+    return Finding(
+        key, "probes", "flip_rate", measure_of(row), group=verdict_of(row), control=control_of(row),
+        difference=net_of(row), choices=tuple(choices), beside=beside or {}, details=about,
+    )  # fmt: skip
 
 
 def smallest(verdict: str, top: pd.DataFrame) -> Finding:
-    """The probe that turns most for its size."""
+    """The probe that flips most for its size; without a known number where none flips more than its control."""
     key = f"smallest_{verdict.lower()}"
+    top = top.set_index(["verdict", "column"])
     fair = top[(top["compared"] != "none") & (top["per_level"] > 0)]
     alone = top[(top["compared"] == "none") & (top["low"] > FEW)]
-    if fair.empty:
-        sentence = f"No change turns {verdict} verdicts more often than its control does."
-        if alone.empty:
-            return Finding(key, sentence)
-        first = alone.iloc[0]
-        return finding(key, f"{sentence} Without a control, {what(first)} turns {interval(first)}.", first)
-    first = fair.iloc[0]
+    if fair.empty and alone.empty:
+        return Finding(key, "probes", "flip_rate", Measure(np.nan), group=verdict)
+    first = (alone if fair.empty else fair).iloc[0]
     smaller = alone[alone["per_level"] > first["per_level"]]
-    also = ""
-    if not smaller.empty:
-        also = f"; {what(smaller.iloc[0])}, smaller and without a control, {percent(smaller.iloc[0]['share'])}"
-    return finding(
-        key,
-        f"For its size, {what(first)} turns {verdict} verdicts most beyond its control: it moves values by "
-        f"{first['size']:.1f} of 255 on average and turns {interval(first)}. {control_sentence(first)}{also}.",
-        first,
-    )
-
-
-def waves(row: Row) -> str:
-    """The length of the longest waves beyond a radius of the spectrum, in pixels."""
-    return f"{wave_length(probe_columns()[column_of(row)][1].value)} pixels"
+    beside, also = {}, {}
+    if not fair.empty and not smaller.empty:
+        beside["smaller"] = measure_of(smaller.iloc[0])
+        also = {f"smaller_{name}": smaller.iloc[0][name] for name in ("title", "strength")}
+    return finding(key, first, beside=beside, size=float(first["size"]), **also)
 
 
 def detail_out(rates: Rates) -> Finding | None:
@@ -168,16 +159,12 @@ def detail_out(rates: Rates) -> Finding | None:
     if "FAKE" not in rates.verdicts:
         return None
     out = rates.best("FAKE", "lowpass")
-    rest = {
-        "no": "do not rest on fine detail",
-        "no more": "rest on fine detail no more than on coarser detail",
-    }.get(how := degree(out), f"{how} rest on fine detail")
-    return finding(
-        "detail_out",
-        f"FAKE verdicts {rest}: without waves shorter than {waves(out)}, {interval(out)} of them become REAL. As much "
-        f"taken from coarser detail turns {interval(out, 'control_')}.",
-        out,
-    )
+    return finding("detail_out", out, waves=waves(out))
+
+
+def waves(row: Row) -> str:
+    """The length of the longest waves beyond a radius of the spectrum, in pixels."""
+    return f"{wave_length(probe_columns()[column_of(row)][1].value)} pixels"
 
 
 def detail_in(rates: Rates) -> Finding | None:
@@ -196,24 +183,10 @@ def _swapped(rates: Rates, key: str, lender: str, verdict: str) -> Finding | Non
     row = rates.best(verdict, "transplant")
     if np.isnan(row["share"]):
         return None
-    makes = {
-        "no": f"does not make {verdict} images {lender}",
-        "no more": f"makes {verdict} images {lender} no more than other detail does",
-    }.get(how := degree(row), f"{how} makes {verdict} images {lender}")
     strength = column_of(row).removeprefix("transplant_")
-    same, coarse = (rates.row(verdict, PROBES[name].column(strength)) for name in PROBES["transplant"].controls)
-    if np.isnan(same["share"]):
-        control = f"No other {verdict} image was at hand to lend its own; as"
-    else:
-        control = (
-            f"{'But those' if same['share'] > SOME else 'Those'} of other {verdict} images turn {interval(same)}, as"
-        )
-    return finding(
-        key,
-        f"The fine detail of {lender} images {makes}: put in, their waves shorter than {waves(row)} turn "
-        f"{interval(row)} of {verdict} verdicts. {control} large a change of coarser detail {interval(coarse)}.",
-        row,
-    )
+    rows = {name: rates.row(verdict, PROBES[name].column(strength)) for name in PROBES["transplant"].controls}
+    beside = {"same": measure_of(rows["transplant_same"]), "coarse": measure_of(rows["transplant_elsewhere"])}
+    return finding(key, row, beside=beside, waves=waves(row), lender=lender)
 
 
 def finest_levels(rates: Rates) -> Finding:
@@ -223,38 +196,21 @@ def finest_levels(rates: Rates) -> Finding:
         "levels_4": ("rounding to steps of 4", "levels_16", "steps of 16"),
     }
     worst = rates.plain(*names)
-    said, more, label = names[column_of(worst)]
-    how = degree(worst)
-    answer = "do not decide" if how in ("no", "no more") else f"{how} decide"
+    what, more, label = names[column_of(worst)]
     return finding(
-        "finest_levels",
-        f"Differences of 1 or 2 in value {answer}: {said} turns {rates.said(column_of(worst))} verdicts. There is no "
-        f"control so small; {label} turns {rates.listed(more)}.",
-        worst,
-    )
+        "finest_levels", worst, choices=rates.by_verdict(column_of(worst)), beside=rates.beside(more=more),
+        what=what, more=label,
+    )  # fmt: skip
 
 
 def shape_texture(rates: Rates) -> Finding:
     """Whether the order of the parts matters beyond the seams that shuffling makes."""
-    rests: dict[Degree, str] = {
-        "no": "rest on texture", "no more": "turn about as often by the seams alone", "hardly": "hardly need shape",
-        "seldom": "seldom need shape", "often": "often need shape as well", "mostly": "mostly need shape as well",
-    }  # fmt: skip
     rows = [rates.row(verdict, "shuffle_8") for verdict in rates.verdicts]
-    said: dict[str, str] = {}
-    for row in rows:
-        moved = rates.row(verdict_of(row), "shuffle_roll_8")
-        falls = float(moved["low"]) > float(row["high"]) + FEW
-        said["hang more on where pixels fall than on shape" if falls else rests[degree(row)]] = verdict_of(row)
-    answer = f"Verdicts {next(iter(said))}"
-    if len(said) > 1:
-        (first, one), (second, other) = said.items()
-        answer = f"{one} verdicts {first}, {other} ones {second}"
     return finding(
         "shape_texture",
-        f"{answer}: shuffling blocks of 8 pixels turns {rates.said('shuffle_8')}. The same seams without shuffling "
-        f"turn {rates.listed('shuffle_turn_8')}, a shift by half a block {rates.listed('shuffle_roll_8')}.",
         max(rows, key=lambda row: float(row["net"])),
+        choices=rates.by_verdict("shuffle_8"),
+        beside=rates.beside(seams="shuffle_turn_8", moved="shuffle_roll_8"),
     )
 
 
@@ -268,18 +224,10 @@ def colour(rates: Rates) -> Finding:
     worst = rates.plain(*told)
     alone = rates.alone("hue_180")
     hue = rates.plain("hue_180") if alone is None else alone
-    # what is denied is no more than what was compared with a control
-    denied = degree(worst) in ("no", "no more")
-    what = "How much colour, and of what tint," if denied else "Colour"
-    without = "" if alone is None else ", which have no control,"
-    others = "unnatural colours may: " if denied and alone is not None and alone["low"] > FEW else ""
     return finding(
-        "colour",
-        f"{what} {decides(worst)}: {told[column_of(worst)]} turns {interval(worst)} of "
-        f"{verdict_of(worst)} verdicts. {control_sentence(worst)}; {others}opposite hues{without} turn "
-        f"{interval(hue)} of {verdict_of(hue)}.",
-        worst,
-    )
+        "colour", worst, choices=rates.by_verdict(column_of(worst)), beside={"hue": measure_of(hue)},
+        what=told[column_of(worst)], hue_verdict=verdict_of(hue), hue_controlled=alone is None,
+    )  # fmt: skip
 
 
 def place(rates: Rates) -> Finding:
@@ -288,36 +236,28 @@ def place(rates: Rates) -> Finding:
         f"hide_{name}_texture" for name in ("centre", "border", "top_left", "top_right", "bottom_left", "bottom_right")
     ]
     worst = rates.plain(*columns)
+    column = column_of(worst)
+    fills = {"texture": column, "flat": column.replace("_texture", "_flat")}
+    by_fill = [choice("fill", fill, rates.row(verdict_of(worst), one)) for fill, one in fills.items()]
     where = str(worst["title"]).lower().replace("hide ", "")
-    return finding(
-        "place",
-        f"One place {decides(worst)}: hiding {where} turns {interval(worst)} of {verdict_of(worst)} verdicts. Hiding "
-        f"as much anywhere turns {interval(worst, 'control_')}.",
-        worst,
-    )
+    return finding("place", worst, choices=[*by_fill, *rates.by_verdict(column)], where=where)
 
 
 def compression(rates: Rates) -> Finding:
     """What JPEG and blur do."""
     blurs = {verdict: rates.best(verdict, "blur") for verdict in rates.verdicts}
-    alike: dict[Degree, list[str]] = {}
-    for verdict, blur in blurs.items():
-        alike.setdefault(degree(blur), []).append(verdict)
-    said: list[str] = []
-    for how, verdicts in alike.items():
-        name = f"{' and '.join(verdicts)} {'ones' if said else 'verdicts'}"
-        turns: dict[Degree, str] = {"no": f"does not turn {name}", "no more": f"turns no more {name} than a control"}
-        shares = " and ".join(f"{interval(blurs[one])} at {blurs[one]['strength']}" for one in verdicts)
-        said.append(f"{turns.get(how, f'{how} turns {name}')}, {shares}")
     # CIFAKE's files are JPEG of quality 75: again at that changes next to nothing
     jpeg = rates.plain("jpeg_30")
-    first = next(iter(blurs.values()))
-    beside = "" if jpeg["compared"] == "none" else f", its like in coarser detail {percent(jpeg['control_share'])}"
+    beside = {"jpeg": measure_of(jpeg)}
+    if jpeg["compared"] != "none":
+        beside["jpeg_control"] = measure_of(jpeg, "control_")
     return finding(
         "compression",
-        f"Blur {', and '.join(said)}. {control_sentence(first)}; JPEG again at quality 30 turns {interval(jpeg)} of "
-        f"{verdict_of(jpeg)} verdicts{beside}.",
-        first,
+        next(iter(blurs.values())),
+        choices=[choice("verdict", verdict, blur) for verdict, blur in blurs.items()],
+        beside=beside,
+        strengths={verdict: str(blur["strength"]) for verdict, blur in blurs.items()},
+        jpeg_verdict=verdict_of(jpeg),
     )
 
 
@@ -329,17 +269,12 @@ def light(rates: Rates) -> Finding:
         "harder_150": "half as much contrast again",
     }  # fmt: skip
     worst, alone = rates.plain(*told), rates.alone(*told)
-    what, also = "Light", ""
+    beside, also = {}, {}
     if alone is not None and worst["compared"] != "none":
-        also = f"; {told[column_of(alone)]}, which has none, turns {interval(alone)} of {verdict_of(alone)}"
-        # what is denied is no more than what was compared with a control
-        what = "Light, changed a little," if degree(worst) in ("no", "no more") else what
-    return finding(
-        "light",
-        f"{what} {decides(worst)}: {told[column_of(worst)]} turns {interval(worst)} of "
-        f"{verdict_of(worst)} verdicts. {control_sentence(worst)}{also}.",
-        worst,
-    )
+        beside["alone"] = measure_of(alone)
+        also = {"alone": told[column_of(alone)], "alone_verdict": verdict_of(alone)}
+    column = column_of(worst)
+    return finding("light", worst, choices=rates.by_verdict(column), beside=beside, what=told[column], **also)
 
 
 def geometry(rates: Rates) -> Finding:
@@ -349,9 +284,6 @@ def geometry(rates: Rates) -> Finding:
         "turn_180": "turning it upside down", "turn_270": "a quarter turn",
     }  # fmt: skip
     worst = rates.plain(*told)
-    return finding(
-        "geometry",
-        f"How the picture lies {decides(worst)}: {told[column_of(worst)]} turns {interval(worst)} of "
-        f"{verdict_of(worst)} verdicts. {control_sentence(worst)}; mirroring turns {rates.listed('mirror_all')}.",
-        worst,
-    )
+    column = column_of(worst)
+    beside = rates.beside(mirrored="mirror_all")
+    return finding("geometry", worst, choices=rates.by_verdict(column), beside=beside, what=told[column])

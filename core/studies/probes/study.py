@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from core.edits.photometric import rms
 from core.probes.batch import Batch, Chance
 from core.probes.flips import short_margins, short_sizes, tell
-from core.probes.table import LABELLED, Strength, probe_columns, size_column
+from core.probes.probe import LABELLED, Strength, size_column
+from core.probes.table import probe_columns
+from core.runs.run import Run
 from core.studies.probes.donors import Donors, choose_donors, class_means
-from core.studies.probes.findings import conclude
-from core.studies.registry import VERSIONS
 from core.studies.study import Context, Study
 
 
@@ -30,22 +30,26 @@ def make_batch(context: Context, rows: NDArray[np.intp], donors: Donors, *, seed
 
 
 def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, Any]) -> pd.DataFrame:
-    """The margin of each image under each strength of each probe, and what turns its verdict."""
+    """The margin of each image under each strength of each probe that is asked for, and the size of the change."""
     donors = choose_donors(context.run, rows, seed=parameters["seed"])
     batch = make_batch(context, rows, donors, seed=parameters["seed"])
-    called_real = (context.run.predictions["predicted"] == "REAL").to_numpy()[rows]
     lacking = {"nothing": np.zeros(len(rows), bool), "other": donors.other < 0, "same": donors.same < 0}
-    margins, sizes = {}, {}
+    found: dict[str, NDArray[Any]] = {"id": context.run.predictions["id"].to_numpy()[rows]}
     for column, (probe, strength) in probe_columns().items():
+        if not context.wants(column, size_column(column)):
+            continue
         changed = probe.edit(batch, strength.value)
         original = batch.other if probe.changes_donor else batch.pixels
         lacks = lacking[probe.needs]
-        margins[column] = np.where(lacks, np.nan, short_margins(context.detector.margins(changed))).astype(np.float16)
-        sizes[size_column(column)] = np.where(lacks, np.nan, short_sizes(rms(changed, original)))
-    told = tell(pd.DataFrame(margins), pd.DataFrame(sizes), called_real)
-    ids = context.run.predictions["id"].to_numpy()[rows]
-    parts = [pd.DataFrame({"id": ids}), told, pd.DataFrame(margins), pd.DataFrame(sizes).astype(np.float16)]
-    return pd.concat(parts, axis=1)
+        found[column] = np.where(lacks, np.nan, short_margins(context.detector.margins(changed))).astype(np.float16)
+        found[size_column(column)] = np.where(lacks, np.nan, short_sizes(rms(changed, original))).astype(np.float16)
+    return pd.DataFrame(found)
+
+
+def derive(run: Run, table: pd.DataFrame) -> pd.DataFrame:
+    """What turns each verdict, from the margins and sizes under all probes."""
+    called_real = run.predictions.set_index("id")["predicted"].loc[table["id"]] == "REAL"
+    return tell(table, table, called_real.to_numpy())
 
 
 def _told(strength: Strength) -> str:
@@ -53,15 +57,17 @@ def _told(strength: Strength) -> str:
     return f"{strength.label} of {LABELLED}" if strength.parts else strength.label
 
 
+DERIVED = {
+    "turned_by": "Smallest probe that turns it while its controls do not; none where none does",
+    "turned_size": "Size of the smallest turn, root mean square in grey levels, 0 to 255",
+    "turned_families": "Kinds of probes that turn it while their controls do not, 0 to 9",
+    "detail_radius": "Mildest low-pass that turns it, radius of the spectrum, 8 to 14; none where none does",
+    "detail_both_ways": "Fine detail decides, both ways: replaced, it turns; lent to the other class, that turns",
+}
+
+
 def describe_columns() -> dict[str, str]:
     """Every column in plain words."""
-    told = {
-        "turned_by": "Smallest probe that turns it while its controls do not; none where none does",
-        "turned_size": "Size of the smallest turn, root mean square in grey levels, 0 to 255",
-        "turned_families": "Kinds of probes that turn it while their controls do not, 0 to 9",
-        "detail_radius": "Mildest low-pass that turns it, radius of the spectrum, 8 to 14; none where none does",
-        "detail_both_ways": "Fine detail decides, both ways: replaced, it turns; lent to the other class, that turns",
-    }
     margins = {
         column: f"{probe.title}: {_told(strength)}, margin after it{' of the donor' if probe.changes_donor else ''}"
         for column, (probe, strength) in probe_columns().items()
@@ -70,7 +76,7 @@ def describe_columns() -> dict[str, str]:
         size_column(column): f"{probe.title}: {_told(strength)}, root mean square of the change, grey levels"
         for column, (probe, strength) in probe_columns().items()
     }
-    return told | margins | sizes
+    return DERIVED | margins | sizes
 
 
 STUDY = Study(
@@ -82,8 +88,8 @@ STUDY = Study(
     control="each probe has its own: as much energy taken from or put into other rings, a donor of the same class, "
     "the class's own mean colour, the seams without shuffling, as much of the picture covered elsewhere",
     compute=compute,
-    conclude=conclude,
-    version=VERSIONS["probes"],
     parameters={"seed": 0},
-    explore=("turned_by", "turned_size", "turned_families", "detail_radius", "detail_both_ways"),
+    derived=tuple(DERIVED),
+    derive=derive,
+    explore=tuple(DERIVED),
 )

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from core.metrics.classification import MOST_GROUPS
 from core.metrics.intervals import Estimate, weighted_mean, weighted_share
-from core.probes.table import PROBES, Probe, Strength, size_column
+from core.probes.probe import Probe, Strength, size_column
+from core.probes.table import PROBES
 from core.runs.run import Run
 from core.studies.probes.donors import choose_donors
 from core.studies.study import WEIGHT
@@ -57,6 +58,11 @@ class Turns:
         """The groups with the most images, `MOST_GROUPS` at most, by name; of as many images, the first by name."""
         counted = sorted(Counter(self.groups[by].tolist()).items(), key=lambda one: (-one[1], one[0]))
         return sorted(name for name, _ in counted[:MOST_GROUPS])
+
+    def strengths(self, probe: Probe) -> list[Strength]:
+        """The strengths of a probe that the table holds with their controls; an older file may lack some."""
+        keys = (probe.key, *probe.controls)
+        return [one for one in probe.strengths if all(PROBES[key].column(one.key) in self.table for key in keys)]
 
     def known(self, column: str) -> NDArray[np.bool_]:
         """bool (M,), whether the probe could be made."""
@@ -124,7 +130,7 @@ def responses(turns: Turns, *, by: By = "verdict", probes: tuple[str, ...] | Non
             chosen = turns.chosen(verdict, by, group)
             coarser = _coarser(turns, chosen)
             for key in probes or PROBES:
-                for strength in PROBES[key].strengths:
+                for strength in turns.strengths(PROBES[key]):
                     row = _response(turns, chosen, PROBES[key], strength, coarser)
                     turned = VERDICTS[1 - VERDICTS.index(verdict)] if PROBES[key].changes_donor else verdict
                     found.append({"verdict": verdict, "group": group, "turned": turned, **row})
@@ -136,7 +142,7 @@ def _coarser(turns: Turns, chosen: NDArray[np.bool_]) -> list[tuple[str, float, 
     return [
         (key, _size(turns, chosen, PROBES[key], strength), share_of(turns, chosen, PROBES[key], strength))
         for key in COARSER
-        for strength in PROBES[key].strengths
+        for strength in turns.strengths(PROBES[key])
     ]
 
 
@@ -198,7 +204,7 @@ def turned_alone(turns: Turns, probe: Probe) -> NDArray[np.bool_]:
     controls does at that strength.
     """
     found = np.zeros(len(turns.table), bool)
-    for strength in probe.strengths:
+    for strength in turns.strengths(probe):
         column = probe.column(strength.key)
         here = turns.known(column) & turns.hits(column, probe)
         for key in probe.controls:
@@ -225,7 +231,7 @@ def difference(one: Estimate, other: Estimate) -> tuple[float, float, float]:
     return float(net), float(net - below), float(net + above)
 
 
-def ranking(turns: Turns, *, verdict: str, by: By = "verdict", group: str = "all") -> pd.DataFrame:
+def ranking(rates: pd.DataFrame, *, verdict: str, group: str = "all") -> pd.DataFrame:
     """The probes by the smallest change that turns verdicts: those first that turn most for each grey level of change.
 
     Each probe stands with its best strength: the one with the largest `per_level`, the share that it certainly turns
@@ -234,16 +240,15 @@ def ranking(turns: Turns, *, verdict: str, by: By = "verdict", group: str = "all
     more than a control does, and before those that do not, and so do strengths of one probe.
 
     Args:
-        turns: from `read_turns`.
+        rates: from `responses`, of all probes.
         verdict: "FAKE" or "REAL": which verdicts are to turn.
-        by, group: see `responses`.
+        group: which of its groups.
 
     Returns:
         A row a probe, controls and those that change a donor left out; the columns of `responses`, and `per_level`
         (share of verdicts a grey level, 0 where nothing certain is left beyond the controls) and `rank` from 1.
     """
-    rows = responses(turns, by=by, probes=tuple(key for key, probe in PROBES.items() if not probe.is_control))
-    rows = rows[(rows["verdict"] == verdict) & (rows["group"] == group)]
+    rows = rates[(rates["verdict"] == verdict) & (rates["group"] == group) & ~rates["is_control"].astype(bool)]
     rows = rows[[not PROBES[key].changes_donor for key in rows["probe"]]]
     certain = np.maximum(rows["net_low"].to_numpy(np.float64), 0)
     size = rows["size"].to_numpy(np.float64)

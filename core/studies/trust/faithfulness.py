@@ -4,24 +4,23 @@ Explanations are judged on a plain grid, which neither was made with, and with f
 masking is itself an edit that this detector reacts to, so its direction depends on the fill and on the verdict.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from core.edits.masking import Fill
 from core.explainers.agreement import segment_values
 from core.explainers.controls import area_map, centre_map, edge_map
 from core.explainers.deletion import deletion_curves
+from core.explainers.lime.regions import LimeSettings
 from core.explainers.lime.segmentation import segment
-from core.explainers.results import LimeSettings
-from core.metrics.intervals import Estimate
-from core.runs.run import Run
 from core.studies.cells import Cells
-from core.studies.shares import with_ends
-from core.studies.study import Context, Finding, Study
-from core.studies.trust.lime_pass import LimePass, lime_pass
+from core.studies.study import Context, Study
+from core.studies.trust.lime_pass import lime_pass
 from core.studies.trust.summary import (
     CONTROLS,
     DIRECTIONS,
@@ -30,11 +29,7 @@ from core.studies.trust.summary import (
     METHODS,
     STEPS,
     UNSEEN,
-    between,
     curve_column,
-    estimate_of,
-    excess,
-    turned,
 )
 
 COLUMNS: dict[str, str] = {
@@ -58,96 +53,88 @@ COLUMNS: dict[str, str] = {
 
 
 def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, Any]) -> pd.DataFrame:
-    """The curves of each image."""
-    cells = Cells(context.run)
-    found = [_one(context, cells, int(row), parameters) for row in rows]
-    table = pd.DataFrame(found, columns=list(COLUMNS)).astype(np.float16)
+    """The curves of each image, of the methods and fills that are asked for."""
+    cells, (methods, fills) = Cells(context.run), asked(context)
+    found = [_one(context, cells, int(row), parameters, methods=methods, fills=fills) for row in rows]
+    table = pd.DataFrame(found, columns=[name for name in COLUMNS if name in found[0]]).astype(np.float16)
     table.insert(0, "id", context.run.predictions["id"].to_numpy()[rows])
     return table
 
 
-def _one(context: Context, cells: Cells, row: int, parameters: Mapping[str, Any]) -> dict[str, float]:
+def asked(context: Context) -> tuple[list[str], list[Fill]]:
+    """The methods and the fills whose curves the columns that are asked for are made of."""
+    wanted: set[tuple[str, Fill]] = set()
+    for method, fill in product(METHODS, FILLS):
+        curves = [curve_column(way, method, fill, step) for way in DIRECTIONS for step in range(1, STEPS)]
+        scores = [f"score_{method}" if method in EXPLANATIONS else "score_best"] if fill in UNSEEN else []
+        if context.wants(*curves, *scores):
+            wanted.add((method, fill))
+        elif context.wants("start", f"filled_{fill}"):
+            # the ends of all curves are the same
+            wanted.add((METHODS[-1], fill))
+    methods, fills = ({one[place] for one in wanted} for place in (0, 1))
+    return [one for one in METHODS if one in methods], [one for one in FILLS if one in fills]
+
+
+def _one(
+    context: Context,
+    cells: Cells,
+    row: int,
+    parameters: Mapping[str, Any],
+    *,
+    methods: Sequence[str],
+    fills: Sequence[Fill],
+) -> dict[str, float]:
     image = np.asarray(context.pixels[row])
-    lime = lime_pass(context.detector, image, LimeSettings(seed=parameters["lime_seed"]))
     grid = segment(image, method="grid", n_segments=parameters["segments"])
     curves = deletion_curves(
         context.detector.margins,
         image,
         grid,
-        values=_maps(context, cells, row, lime=lime, grid=grid, seed=parameters["seed"]),
-        fills=FILLS,
+        values=_maps(context, cells, row, parameters, grid=grid, methods=methods),
+        fills=fills,
         steps=STEPS,
         seed=parameters["seed"],
     )
     sign = cells.signs[row]
-    unseen = [FILLS.index(fill) for fill in UNSEEN]
-    score = dict(zip(METHODS, sign * curves.score[:, unseen].mean(axis=1), strict=True))
-    controls = [score[name] * way for name, (_, back) in CONTROLS.items() for way in ((1, -1) if back else (1,))]
-    record = {f"score_{name}": score[name] for name in EXPLANATIONS} | {"score_best": max(controls)}
-    record["start"] = sign * curves.deletion[0, 0, 0]
-    for number, fill in enumerate(FILLS):
+    record = {"start": sign * curves.deletion[0, 0, 0]}
+    if set(UNSEEN) <= set(fills):
+        unseen = [fills.index(fill) for fill in UNSEEN]
+        score = dict(zip(methods, sign * curves.score[:, unseen].mean(axis=1), strict=True))
+        record |= {f"score_{name}": score[name] for name in EXPLANATIONS if name in score}
+        if set(CONTROLS) <= set(score):
+            ways = ((name, way) for name, (_, back) in CONTROLS.items() for way in ((1, -1) if back else (1,)))
+            record["score_best"] = max(score[name] * way for name, way in ways)
+    for number, fill in enumerate(fills):
         record[f"filled_{fill}"] = sign * curves.deletion[0, number, -1]
         for direction, values in zip(DIRECTIONS, (curves.deletion, curves.insertion), strict=True):
-            for method, points in zip(METHODS, values[:, number], strict=True):
+            for method, points in zip(methods, values[:, number], strict=True):
                 for step in range(1, STEPS):
                     record[curve_column(direction, method, fill, step)] = sign * points[step]
     return record
 
 
 def _maps(
-    context: Context, cells: Cells, row: int, *, lime: LimePass, grid: NDArray[np.int32], seed: int
+    context: Context,
+    cells: Cells,
+    row: int,
+    parameters: Mapping[str, Any],
+    *,
+    grid: NDArray[np.int32],
+    methods: Sequence[str],
 ) -> NDArray[np.float64]:
-    """float64 (M, S): what each of `METHODS` says of each cell of the grid, larger for what speaks for the verdict."""
-    sign = cells.signs[row]
-    other = cells.others(row, 1, seed=seed)[0]
+    """float64 (M, S): what each method says of each cell of the grid, larger for what speaks for the verdict."""
+    sign, image = cells.signs[row], np.asarray(context.pixels[row])
+    other = cells.others(row, 1, seed=parameters["seed"])[0]
     coarse = segment_values(np.asarray(context.run.needed_maps[[row, other]], np.float32) * sign, grid)
-    image = np.asarray(context.pixels[row])
-    fine = [sign * lime.values, edge_map(image), centre_map(*grid.shape), area_map(lime.segments)]
-    named = dict(zip(("lime", "edges", "centre", "area"), segment_values(np.stack(fine), grid), strict=True))
-    chance = np.random.default_rng((seed, row)).random(coarse.shape[1])
+    fine = {"edges": edge_map(image), "centre": centre_map(*grid.shape)}
+    if {"lime", "area"} & set(methods):
+        lime = lime_pass(context.detector, image, LimeSettings(seed=parameters["lime_seed"]))
+        fine |= {"lime": sign * lime.values, "area": area_map(lime.segments)}
+    named = dict(zip(fine, segment_values(np.stack(list(fine.values())), grid), strict=True))
+    chance = np.random.default_rng((parameters["seed"], row)).random(coarse.shape[1])
     named |= {"gradcam": coarse[0], "other": coarse[1], "random": chance}
-    return np.stack([named[method] for method in METHODS])
-
-
-def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> list[Finding]:
-    """For each verdict and explanation: better than the best control or not, and how many verdicts turn."""
-    differences = excess(table, run)
-    gone = turned(table, run)
-    findings = []
-    for row in differences[differences["fill"] == "unseen"].itertuples():
-        found = estimate_of(row)
-        name = EXPLANATIONS[row.method]
-        if found.low > 0:
-            verdict = "better than the best control"
-        elif found.high < 0:
-            verdict = "worse than a control that knows nothing of them"
-        else:
-            verdict = "no better than a control that knows nothing"
-        if found.low > 0:
-            apart = f"its curves lie {between(found)} margins further apart"
-        elif found.high < 0:
-            apart = f"its curves lie {between(_minus(found))} margins closer together"
-        else:
-            apart = f"how far its curves lie apart differs by {between(found)} margins, which may be nothing"
-        sentence = (
-            f"{name} names what {row.group} verdicts lean on {verdict} ({row.control}): {apart}, on "
-            f"{found.images:,} images under blur and texture fills."
-        )
-        findings.append(Finding(f"{row.method}-{row.group}", sentence, *found))
-    for (group, fill), part in gone[gone["fill"].isin(UNSEEN)].groupby(["group", "fill"], sort=False):
-        first = {row.method: estimate_of(row) for row in part.itertuples()}
-        told = ", ".join(
-            f"{name} {with_ends(*first[key][:3])}" for key, name in {**EXPLANATIONS, "random": "chance"}.items()
-        )
-        sentence = (
-            f"Filling a quarter of the image ({fill}) turns this share of {group} verdicts, by who chose: {told}."
-        )
-        findings.append(Finding(f"turned-{group}-{fill}", sentence, *first["lime"]))
-    return findings
-
-
-def _minus(estimate: Estimate) -> Estimate:
-    return Estimate(-estimate.value, -estimate.high, -estimate.low, estimate.images)
+    return np.stack([named[method] for method in methods])
 
 
 STUDY = Study(
@@ -162,7 +149,6 @@ STUDY = Study(
         "large and small segments, and the map of another image of the same cell."
     ),
     compute=compute,
-    conclude=conclude,
     parameters={"segments": 64, "lime_seed": 0, "seed": 0},
     explore=("score_gradcam", "score_lime"),
     shard=32,

@@ -13,14 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.detectors.detector import Detector
-from core.explainers.lime.regions import explain_lime_fully
-from core.explainers.results import LimeSettings
-from core.files import open_file
+from core.explainers.lime.regions import LIME, LimeSettings
 from core.images.decoding import pixels_sha256
-from core.storage import cache_dir, write_bytes_atomically
+from core.system.atomic import cache_dir, write_bytes_atomically
+from core.system.files import open_file
 
 # raised whenever LIME gives other weights than before
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +28,7 @@ class LimePass:
 
     Attributes:
         segments: int16 (side, side), 0 to S - 1.
-        weights: float32 (S,), positive for REAL where the margin is the target.
+        weights: float32 (S,), positive for REAL.
         decisions: int8 (S,), 1, -1, or 0 where undecided.
         r2: weighted R squared of the surrogate.
         decided_share: share of the area that is decided, 0 to 1.
@@ -61,14 +60,17 @@ def lime_pass(detector: Detector, image: NDArray[np.uint8], settings: LimeSettin
     kept = _read(path)
     if kept is not None:
         return kept
-    result = explain_lime_fully(detector, image, settings=settings)
+    result = LIME.explain_fully(detector, image, settings)
+    parts, diagnostics = result.parts, result.diagnostics
+    assert parts is not None  # noqa: S101 - LIME weighs regions
+    assert parts.regions is not None  # noqa: S101
     found = LimePass(
-        result.segments.astype(np.int16),
-        result.weights.astype(np.float32),
-        result.decisions,
-        float(result.health.r2),
-        float(result.health.decided_share),
-        result.health.one_colour or "",
+        parts.regions.astype(np.int16),
+        parts.weights.astype(np.float32),
+        parts.decisions,
+        float(diagnostics.numbers["r2"]),
+        float(diagnostics.numbers["decided_share"]),
+        diagnostics.one_colour,
     )
     # two waits for the disk an image would cost more than computing again what a power cut may damage
     write_bytes_atomically(path, lambda file: _write(file, found), durable=False)

@@ -7,13 +7,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.explainers.results import LimeSettings
-from core.metrics.intervals import weighted_share
-from core.runs.run import Run
+from core.explainers.lime.regions import LimeSettings
 from core.studies.cells import Cells
-from core.studies.groups import groups
-from core.studies.shares import percent, with_ends
-from core.studies.study import Context, Finding, Study
+from core.studies.study import Context, Study
 from core.studies.trust.lime_pass import LimePass, lime_pass
 
 COLUMNS = {
@@ -36,14 +32,13 @@ def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, A
     found = []
     for row in rows:
         image = np.asarray(context.pixels[row])
-        # the paper explains the probability of the predicted class: its weights are for or against the verdict already
         paper = lime_pass(context.detector, image, LimeSettings.paper(seed=parameters["lime_seed"]))
         ours = lime_pass(context.detector, image, LimeSettings(seed=parameters["lime_seed"]))
         found.append(
             {
                 "paper_segments": np.int16(len(paper.weights)),
                 "paper_one_sign": _one_sign(paper),
-                "paper_against": _against(paper, 1),
+                "paper_against": _against(paper, cells.signs[row]),
                 "ours_segments": np.int16(len(ours.weights)),
                 "ours_one_sign": _one_sign(ours),
                 "ours_against": _against(ours, cells.signs[row]),
@@ -66,36 +61,6 @@ def _against(lime: LimePass, sign: int) -> bool:
     return bool((sign * lime.weights < 0).all())
 
 
-def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> list[Finding]:
-    """For each verdict: the share of one-colour maps under both settings, and of uniformly red ones."""
-    findings = []
-    for group, part, weights in groups(table, run):
-        paper, red, shown, ours_red = (
-            weighted_share(part[name].to_numpy(bool), weights)
-            for name in ("paper_one_sign", "paper_against", "ours_shown_one", "ours_against")
-        )
-        few = weighted_share((part["paper_segments"] <= 2).to_numpy(), weights)
-        findings.append(
-            Finding(
-                f"paper-{group}",
-                f"Under the paper's settings LIME shows one colour on {with_ends(*paper[:3])} of "
-                f"{group} verdicts and is all against the verdict on {percent(red.value)}; it finds "
-                f"one segment or two on {percent(few.value)} ({paper.images:,} images).",
-                *paper,
-            )
-        )
-        findings.append(
-            Finding(
-                f"ours-{group}",
-                f"Under our settings LIME shows one colour or none on {with_ends(*shown[:3])} of "
-                f"{group} verdicts and is all against the verdict on {percent(ours_red.value)} "
-                f"({shown.images:,} images).",
-                *shown,
-            )
-        )
-    return findings
-
-
 STUDY = Study(
     name="one_colour",
     title="One colour",
@@ -104,7 +69,6 @@ STUDY = Study(
     better="lower",
     control="The paper's own settings (quickshift, 1,000 coin-flip samples, probability) on the same images.",
     compute=compute,
-    conclude=conclude,
     parameters={"lime_seed": 0},
     explore=("paper_one_sign", "ours_shown_one", "ours_cause"),
     shard=32,

@@ -16,17 +16,12 @@ from numpy.typing import NDArray
 from core.detectors.detector import Detector
 from core.explainers.agreement import rank_correlation
 from core.explainers.controls import edge_map
-from core.explainers.lime.regions import explain_lime_fully
-from core.explainers.results import LimeSettings
-from core.metrics.intervals import weighted_mean
-from core.runs.run import Run
+from core.explainers.lime.regions import LIME, LimeSettings
 from core.studies.cells import Cells
-from core.studies.groups import groups
-from core.studies.registry import VERSIONS
-from core.studies.study import Context, Finding, Study, StudyError
+from core.studies.study import Context, Study, StudyError
 from core.studies.trust.lime_pass import lime_pass
 from core.studies.trust.robustness import mean_rank
-from core.studies.trust.summary import EXPLANATIONS, alone, between, kept_by_the_picture, levels_of
+from core.studies.trust.summary import EXPLANATIONS
 
 # LIME is compared on so many cells along a side
 CELLS = 8
@@ -121,39 +116,7 @@ def _cut_alike(
     detector: Detector, image: NDArray[np.uint8], settings: LimeSettings, segments: NDArray[np.integer]
 ) -> NDArray[np.float64]:
     """LIME of one image over the segments of another: two maps in the same few pieces correlate more by chance."""
-    result = explain_lime_fully(detector, image, settings=settings, segments=segments)
-    return on_grid(np.asarray(result.weights[result.segments]))
-
-
-def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> list[Finding]:
-    """For each verdict and explanation: what is left of it once the classifier, and once everything, is random."""
-    findings = []
-    for group, part, weights in groups(table, run):
-        for method, name in EXPLANATIONS.items():
-            levels = levels_of(table, method)
-            first, last, other, edges = (
-                weighted_mean(
-                    np.asarray(part[f"{method}_{level}"], float),
-                    weights,
-                    # images share a random detector, and with it its luck
-                    clusters=None if level == "edges" else part["network"].to_numpy(),
-                )
-                for level in (levels[0], levels[-1], "other", "edges")
-            )
-            kept = kept_by_the_picture(last, other)
-            much = "depends only in part" if kept else "depends"
-            findings.append(
-                Finding(
-                    f"{method}-{group}",
-                    f"{name} on {group} verdicts {much} on what the detector "
-                    f"has learned: once everything is random it correlates with what it was by {between(last)}, "
-                    f"{'more' if kept else 'no more'} than what the same random detector makes of other images does "
-                    f"({between(other)}); once the classifier alone is, by {between(first)}; with edges by "
-                    f"{alone(edges)} ({last.images:,} images, whatever the sign).",
-                    *last,
-                )
-            )
-    return findings
+    return on_grid(LIME.explain_on(detector, image, settings, segments).map)
 
 
 STUDY = Study(
@@ -166,8 +129,6 @@ STUDY = Study(
     better="lower",
     control="What the same random detector makes of other images of the cell, and the image's edges.",
     compute=compute,
-    conclude=conclude,
-    version=VERSIONS["sanity"],
     parameters={"networks": 10, "others": 20, "lime_others": 4, "lime_seed": 0, "seed": 0},
     shard=48,
 )

@@ -8,17 +8,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.explainers.agreement import rank_correlation, segment_values
+from core.explainers.lime.regions import LimeSettings
 from core.explainers.lime.segmentation import segment
-from core.explainers.results import LimeSettings
-from core.metrics.intervals import weighted_mean, weighted_share
-from core.runs.run import Run
 from core.studies.cells import Cells
-from core.studies.groups import groups
-from core.studies.registry import VERSIONS
-from core.studies.shares import with_ends
-from core.studies.study import Context, Finding, Study
+from core.studies.study import Context, Study
 from core.studies.trust.lime_pass import lime_pass
-from core.studies.trust.summary import EXPLANATIONS, alone, between
 
 COLUMNS = {
     "lime_seed": "rank correlation of LIME with itself under another seed, over the cells of a grid, -1 to 1",
@@ -96,34 +90,6 @@ def mean_rank(first: NDArray[np.floating], others: list[NDArray[np.floating]], *
     return float(np.nanmean(ranks)) if np.isfinite(ranks).any() else float("nan")
 
 
-def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> list[Finding]:
-    """For each verdict: how alike an explanation is when it is made again, against other images'."""
-    findings = []
-    for group, part, weights in groups(table, run):
-        found = {name: weighted_mean(np.asarray(part[name], float), weights) for name in COLUMNS if "_" in name}
-        for method, name in EXPLANATIONS.items():
-            noise, other = found[f"{method}_noise"], found[f"{method}_other"]
-            seed = f"under another seed by {between(found['lime_seed'])}, " if method == "lime" else ""
-            findings.append(
-                Finding(
-                    f"{method}-{group}",
-                    f"On {group} verdicts {name} correlates with itself {seed}under noise of 1 in 255 by "
-                    f"{between(noise)}; with other images of the same cell by {alone(other)} ({noise.images:,} "
-                    "images).",
-                    *noise,
-                )
-            )
-        turns = weighted_share(part["noise_turns"].to_numpy(bool), weights)
-        findings.append(
-            Finding(
-                f"turns-{group}",
-                f"That noise turns {with_ends(*turns[:3])} of {group} verdicts.",
-                *turns,
-            )
-        )
-    return findings
-
-
 STUDY = Study(
     name="stability",
     title="Stability",
@@ -133,8 +99,6 @@ STUDY = Study(
     better="higher",
     control="The same comparison with explanations of other images of the same cell of the confusion matrix.",
     compute=compute,
-    conclude=conclude,
-    version=VERSIONS["stability"],
     parameters={"others": 100, "lime_others": 20, "segments": 64, "lime_seed": 0, "seed": 0},
     explore=("lime_seed", "lime_noise", "gradcam_noise"),
     shard=32,

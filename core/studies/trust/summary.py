@@ -5,7 +5,6 @@ Every table has a row for each `group` (a verdict, or with `by="cell"` a cell of
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 
 from core.edits.masking import Fill
 from core.metrics.classification import is_right
-from core.metrics.intervals import Estimate, weighted_mean, weighted_share
+from core.metrics.intervals import weighted_mean, weighted_share
 from core.runs.run import Run
 from core.studies.groups import By, groups
 from core.studies.study import Answer
@@ -101,7 +100,7 @@ def scores(table: pd.DataFrame, run: Run, *, by: By = "verdict") -> pd.DataFrame
     rows = []
     for group, part, weights in groups(table, run, by):
         for fill in (*FILLS, "unseen"):
-            for method, (name, values) in _scored(part, fill).items():
+            for method, (name, values) in scored(part, fill).items():
                 about = {"group": group, "method": method, "name": name, "fill": fill}
                 rows.append({**about, **weighted_mean(values, weights)._asdict()})
     return pd.DataFrame(rows)
@@ -120,7 +119,7 @@ def excess(table: pd.DataFrame, run: Run, *, by: By = "verdict") -> pd.DataFrame
     rows = []
     for group, part, weights in groups(table, run, by):
         for fill in (*FILLS, "unseen"):
-            found = _scored(part, fill)
+            found = scored(part, fill)
             bars = {key: one for key, one in found.items() if key not in EXPLANATIONS}
             best = max(bars, key=lambda key: float(np.average(bars[key][1], weights=weights)))
             for method in EXPLANATIONS:
@@ -147,7 +146,7 @@ def _all_curves(part: pd.DataFrame, fill: str) -> Iterator[tuple[str, str, str, 
             yield f"{method} reversed", opposite, "insertion", found["deletion"][:, ::-1]
 
 
-def _scored(part: pd.DataFrame, fill: str) -> dict[str, tuple[str, NDArray[np.float64]]]:
+def scored(part: pd.DataFrame, fill: str) -> dict[str, tuple[str, NDArray[np.float64]]]:
     """Method -> its name and score of each row. Reversing an order swaps deletion and insertion: its score is minus."""
     wanted = UNSEEN if fill == "unseen" else (fill,)
     found: dict[str, tuple[str, NDArray[np.float64]]] = {}
@@ -258,16 +257,6 @@ def levels_of(table: pd.DataFrame, method: str) -> list[str]:
     return [name for name in columns if name not in (OTHER, EDGES)]
 
 
-def kept_by_the_picture(left: Estimate, other: Estimate) -> bool:
-    """Whether a map by a random detector certainly has more of the trained one's than another image's by it has.
-
-    Args:
-        left: correlation of the trained detector's map with that of the same image by a random one.
-        other: the same with that of other images by the random one.
-    """
-    return left.low > other.high
-
-
 def coverage(answers: Mapping[str, Answer], run: Run) -> pd.DataFrame:
     """How many of the run's images each study covers.
 
@@ -287,22 +276,3 @@ def coverage(answers: Mapping[str, Answer], run: Run) -> pd.DataFrame:
         for name, answer in answers.items()
     ]
     return pd.DataFrame(rows)
-
-
-def estimate_of(row: Any) -> Estimate:
-    """The estimate in a row of one of these tables, as `itertuples` gives it."""
-    return Estimate(row.value, row.low, row.high, row.images)
-
-
-def alone(estimate: Estimate) -> str:
-    """ "0.31", without its interval; in words where nothing is known."""
-    return f"{estimate.value:.2f}" if np.isfinite(estimate.value) else "an unknown amount"
-
-
-def between(estimate: Estimate, *, digits: int = 2) -> str:
-    """ "0.31 (0.28 to 0.34)"; in words where nothing is known, or no interval."""
-    if not np.isfinite(estimate.value):
-        return alone(estimate)
-    if not np.isfinite(estimate.low):
-        return f"{estimate.value:.{digits}f} ({'one image, ' if estimate.images == 1 else ''}no interval)"
-    return f"{estimate.value:.{digits}f} ({estimate.low:.{digits}f} to {estimate.high:.{digits}f})"

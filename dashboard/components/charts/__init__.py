@@ -1,1 +1,1 @@
-"""Charts: their one style, bars and the confusion matrix as buttons, and figures kept between reruns."""
+"""Charts: their common style, bars and the confusion matrix as buttons, and a cache of figures."""

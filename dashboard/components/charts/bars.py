@@ -1,4 +1,4 @@
-"""Rates with their intervals as bars, each a button."""
+"""Error rates with intervals as bars, each a button."""
 
 import pandas as pd
 
@@ -15,7 +15,7 @@ def rate_bars(rates: pd.DataFrame, *, overall: float, key: str, title: str) -> s
         rates: columns `value`, `images`, `wrong`, `rate`, `low`, `high`.
         overall: the rate of all rows together, drawn as a dashed line.
         key: of the element.
-        title: what the group is, for screen readers.
+        title: of the group, for screen readers.
 
     Returns:
         The value whose bar was just clicked, or None.

@@ -5,16 +5,16 @@ from collections.abc import Callable, Collection
 import numpy as np
 from numpy.typing import NDArray
 
-from core.images.image_set import CLASSES
+from core.images.labels import CLASSES
 from dashboard.components.component import component, nothing
 from dashboard.components.words import percent
 
 _mount = component(__file__, "matrix")
 WORDS = {
-    ("FAKE", "FAKE"): "caught",
-    ("FAKE", "REAL"): "missed: passes as real",
-    ("REAL", "FAKE"): "wrongly accused",
-    ("REAL", "REAL"): "rightly trusted",
+    ("FAKE", "FAKE"): "recognised",
+    ("FAKE", "REAL"): "FAKE called REAL",
+    ("REAL", "FAKE"): "REAL called FAKE",
+    ("REAL", "REAL"): "recognised",
 }
 
 
@@ -31,8 +31,8 @@ def confusion_matrix(
     Args:
         counts: int (2, 2).
         key: of the element.
-        pressed: the (true, called) cells to show as chosen, the others as left out; None where nothing is.
-        small: for beside a filter.
+        pressed: the (true, called) cells to show as chosen; None where the matrix filters nothing.
+        small: a size that fits beside filters.
         on_open: called before the rerun that a click causes.
 
     Returns:
@@ -51,7 +51,7 @@ def confusion_matrix(
 
 
 def clicked(value: object) -> tuple[str, str] | None:
-    """The (true, called) cell of a click as the browser sent it, None for anything else."""
+    """Read the (true, called) cell of a click as the browser sent it, None for anything else."""
     if isinstance(value, dict) and value.get("truth") in CLASSES and value.get("said") in CLASSES:
         return value["truth"], value["said"]
     return None
@@ -60,18 +60,18 @@ def clicked(value: object) -> tuple[str, str] | None:
 def _cell(
     counts: NDArray[np.int64], row: int, column: int, pressed: Collection[tuple[str, str]] | None
 ) -> dict[str, object]:
-    truth, said = CLASSES[row], CLASSES[column]
+    label, predicted = CLASSES[row], CLASSES[column]
     count, total = int(counts[row, column]), int(counts[row].sum())
     share = count / total if total else 0.0
-    alone = pressed is not None and set(pressed) == {(truth, said)}
-    words = f"{count:,} images that are {truth} and were called {said}, {percent(share)} of all {truth}"
+    alone = pressed is not None and set(pressed) == {(label, predicted)}
+    words = f"{count:,} images that are {label} and were called {predicted}, {percent(share)} of all {label}"
     return {
-        "truth": truth,
-        "said": said,
+        "truth": label,
+        "said": predicted,
         "count": f"{count:,}",
-        "share": f"{percent(share)} of {truth}",
-        "word": WORDS[truth, said],
+        "share": f"{percent(share)} of {label}",
+        "word": WORDS[label, predicted],
         "label": f"{words}. {'Show the others too' if alone else 'Show them'}.",
         "strength": round(0.12 + 0.4 * share, 3),
-        "pressed": pressed is not None and (truth, said) in pressed,
+        "pressed": pressed is not None and (label, predicted) in pressed,
     }

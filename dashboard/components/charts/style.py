@@ -1,4 +1,4 @@
-"""Every chart of the dashboard: one Plotly template, class colours, numbers from core/."""
+"""The charts of the dashboard: one Plotly template, one set of colours, numbers from core/."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,13 +8,12 @@ import plotly.graph_objects as go
 import streamlit as st
 from plotly.subplots import make_subplots
 
-from core.images.palette import FAKE
+from core.images.palette import CURVE, GREY
 from core.metrics.classification import Sweep
 from dashboard.components.charts.figure_cache import kept
 
-GREY = "#8b9099"
 HEIGHT = 330
-# Streamlit's theme has margins of its own, which only the figure's outdo: the last label needs room
+# only a figure's own margins override those of Streamlit's theme; the last label needs room
 MARGIN = {"l": 8, "r": 28, "t": 8, "b": 8}
 TEMPLATE = go.layout.Template(
     layout={
@@ -32,34 +31,53 @@ def show(figure: go.Figure, *, key: str, alt: str) -> None:
     st.plotly_chart(figure, key=key, alt=alt, config={"displayModeBar": False}, width="stretch")
 
 
-def _figure(x: str, y: str, **layout: Any) -> go.Figure:
+def new_figure(x: str | None = None, y: str | None = None, **layout: Any) -> go.Figure:
+    """Start a figure in the common style, with titles of its axes."""
     figure = go.Figure(layout={"template": TEMPLATE, "margin": MARGIN, "height": HEIGHT, **layout})
     figure.update_xaxes(title=x)
     figure.update_yaxes(title=y)
     return figure
 
 
+def error_bars(value: pd.Series, low: pd.Series, high: pd.Series, *, color: str = GREY) -> dict[str, Any]:
+    """Return Plotly's error bars from the ends of intervals."""
+    return {
+        "type": "data",
+        "array": high - value,
+        "arrayminus": value - low,
+        "color": color,
+        "thickness": 2,
+        "width": 4,
+    }
+
+
+def add_guessing(figure: go.Figure, start: float) -> None:
+    """Add the dotted diagonal of a detector that guesses, or whose confidence is calibrated."""
+    ends, line = [start, 1], {"color": GREY, "dash": "dot", "width": 1}
+    figure.add_scatter(x=ends, y=ends, mode="lines", line=line, hoverinfo="skip")
+
+
 @kept
-def roc(swept: Sweep, *, caught: float, accused: float) -> go.Figure:
-    """Caught FAKE against accused REAL at every threshold, with the present one as a point."""
-    figure = _figure("share of REAL wrongly accused", "share of FAKE caught", showlegend=False)
-    figure.add_scatter(
-        x=[0, 1], y=[0, 1], mode="lines", line={"color": GREY, "dash": "dot", "width": 1}, hoverinfo="skip"
+def roc(swept: Sweep, *, recall: float, false_positive_rate: float) -> go.Figure:
+    """Plot the ROC curve, FAKE being the positive class, with the present threshold as a point."""
+    figure = new_figure(
+        "false-positive rate (REAL called FAKE)", "true-positive rate (recall of FAKE)", showlegend=False
     )
-    _curve(figure, swept.accused, swept.caught, swept)
-    _point(figure, accused, caught)
+    add_guessing(figure, 0)
+    _curve(figure, swept.false_positive_rate, swept.true_positive_rate, swept)
+    _point(figure, false_positive_rate, recall)
     figure.update_xaxes(range=[-0.01, 1.01], tickformat=".0%")
     figure.update_yaxes(range=[-0.01, 1.03], tickformat=".0%")
     return figure
 
 
 @kept
-def precision_recall(swept: Sweep, *, caught: float, precision: float, base: float) -> go.Figure:
-    """How many of those called FAKE are FAKE, against how many FAKE are caught; `base` is the share of FAKE."""
-    figure = _figure("share of FAKE caught (recall)", "FAKE among those called FAKE (precision)", showlegend=False)
+def precision_recall(swept: Sweep, *, recall: float, precision: float, base: float) -> go.Figure:
+    """Plot precision over recall of FAKE, with the present threshold as a point; `base` is the share of FAKE."""
+    figure = new_figure("recall of FAKE", "precision of FAKE", showlegend=False)
     figure.add_hline(y=base, line={"color": GREY, "dash": "dot", "width": 1})
-    _curve(figure, swept.caught, swept.precision, swept)
-    _point(figure, caught, precision)
+    _curve(figure, swept.true_positive_rate, swept.precision, swept)
+    _point(figure, recall, precision)
     figure.update_xaxes(range=[-0.01, 1.01], tickformat=".0%")
     figure.update_yaxes(range=[min(0.45, base - 0.05), 1.03], tickformat=".0%")
     return figure
@@ -70,8 +88,8 @@ def _curve(figure: go.Figure, x: Any, y: Any, swept: Sweep) -> None:
         x=x,
         y=y,
         mode="lines",
-        line={"color": FAKE, "width": 2.5},
-        customdata=swept.cuts,
+        line={"color": CURVE, "width": 2.5},
+        customdata=swept.thresholds,
         hovertemplate="%{x:.1%}, %{y:.1%}<br>REAL from p = %{customdata:.2f}<extra></extra>",
     )
 
@@ -81,14 +99,14 @@ def _point(figure: go.Figure, x: float, y: float) -> None:
         x=[x],
         y=[y],
         mode="markers",
-        marker={"size": 13, "color": FAKE, "line": {"color": "white", "width": 2.5}},
+        marker={"size": 13, "color": CURVE, "line": {"color": "white", "width": 2.5}},
         hovertemplate="now: %{x:.1%}, %{y:.1%}<extra></extra>",
     )
 
 
 @kept
 def confidence(histogram: pd.DataFrame) -> go.Figure:
-    """Right verdicts over wrong ones by confidence, each with an axis of its own: there are far fewer wrong ones."""
+    """Plot right verdicts above wrong ones by confidence, on separate axes because far fewer are wrong."""
     figure = make_subplots(rows=2, shared_xaxes=True, vertical_spacing=0.14)
     figure.update_layout(template=TEMPLATE, margin=MARGIN, height=HEIGHT, showlegend=False, bargap=0)
     middle = (histogram["low"] + histogram["high"]) / 2
@@ -99,7 +117,7 @@ def confidence(histogram: pd.DataFrame) -> go.Figure:
             y=histogram[name],
             width=width,
             opacity=opacity,
-            # hatched is wrong, here as in the confusion matrix
+            # wrong verdicts are hatched, as in the confusion matrix
             marker={
                 "color": GREY,
                 "pattern": {"shape": pattern, "size": 5, "solidity": 0.6},
@@ -118,25 +136,16 @@ def confidence(histogram: pd.DataFrame) -> go.Figure:
 
 @kept
 def calibration(bins: pd.DataFrame) -> go.Figure:
-    """How often verdicts of each confidence are right, with 95 % intervals."""
-    figure = _figure("confidence in the verdict", "share that is right", showlegend=False)
-    figure.add_scatter(
-        x=[0.5, 1], y=[0.5, 1], mode="lines", line={"color": GREY, "dash": "dot", "width": 1}, hoverinfo="skip"
-    )
+    """Plot how often verdicts of each confidence are right, with 95% intervals."""
+    figure = new_figure("confidence in the verdict", "accuracy", showlegend=False)
+    add_guessing(figure, 0.5)
     figure.add_scatter(
         x=bins["confidence"],
         y=bins["accuracy"],
         mode="lines+markers",
         line={"color": GREY, "width": 2},
         marker={"size": 9},
-        error_y={
-            "type": "data",
-            "array": bins["high"] - bins["accuracy"],
-            "arrayminus": bins["accuracy"] - bins["low"],
-            "color": GREY,
-            "thickness": 1.5,
-            "width": 4,
-        },
+        error_y=error_bars(bins["accuracy"], bins["low"], bins["high"]),
         customdata=bins["images"],
         hovertemplate="%{x:.0%} sure: %{y:.1%} right of %{customdata:,}<extra></extra>",
     )
@@ -147,8 +156,8 @@ def calibration(bins: pd.DataFrame) -> go.Figure:
 
 @kept
 def training(history: Sequence[dict[str, Any]]) -> go.Figure:
-    """Accuracy on the training and on the held-out images after each epoch."""
-    figure = _figure("epoch", "accuracy")
+    """Plot accuracy on the training and the held-out images after each epoch."""
+    figure = new_figure("epoch", "accuracy")
     epochs = [row["epoch"] for row in history]
     for column, name, dash in (
         ("train_accuracy", "training images", "dot"),

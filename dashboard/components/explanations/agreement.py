@@ -1,14 +1,17 @@
-"""Whether Grad-CAM and LIME say the same of an image, and whether that is more than two maps would by chance."""
+"""Whether the explanations of an image say the same, and whether that is more than two maps would by chance."""
 
 import math
 from collections.abc import Sequence
+from itertools import combinations
 
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from core.explainers.agreement import Agreement, agreement
-from core.explainers.results import CamResult, CamSettings
+from core.explainers.agreement import Agreement, agreement_of
+from core.explainers.explanation import Explanation
+from core.explainers.registry import find_explainer
+from core.explainers.stored import is_kept_kind
 from dashboard.components.explanations import panels
 from dashboard.components.explanations.asking import Known, Subject
 from dashboard.components.glossary import explain
@@ -22,7 +25,7 @@ MOST = 0.5
 
 
 def other_maps(opened: Opened, *, verdict: str, label: str | None, row: int | None) -> NDArray[np.float32]:
-    """float32 (M, 4, 4), the run's margin maps of up to 200 other images with this verdict and, unless None, label."""
+    """float32 (M, h, w), the run's margin maps of up to 200 other images with this verdict and, unless None, label."""
     fits = opened.table["predicted"] == verdict
     if label is not None:
         fits &= opened.table["label"] == label
@@ -36,54 +39,76 @@ def other_maps(opened: Opened, *, verdict: str, label: str | None, row: int | No
 def agreement_panel(
     subject: Subject,
     detector: Known,
-    stored: CamResult | None,
+    methods: panels.Methods,
+    stored: Explanation | None,
     others: NDArray[np.float32],
     *,
     whose: str,
     named: bool = False,
 ) -> None:
-    """Draw the comparison, once both explanations are there.
+    """Draw the comparison of each two explanations, once all are there.
 
     Args:
         subject: the image.
         detector: who was asked.
+        methods: what stands side by side.
         stored: its map as the run has kept it.
-        others: maps of other images to compare chance with.
+        others: maps of other images, of the kind that runs keep, to compare chance with.
         whose: what those images are, for the sentence.
         named: say which detector it is about.
     """
     st.markdown("#### Do they agree?", help=explain("Agreement"))
     by = f" By **{plain(detector.name)}**." if named else ""
-    st.caption(f"Two methods that know nothing of each other. What both say is worth more than what one says.{by}")
-    panels.note_drawn(subject, detector, stored)
-    cam, lime = panels.finished(subject, detector, stored)
-    if cam is None or lime is None:
-        st.caption(_awaited(panels.interrupted(subject, detector, stored)))
+    st.caption(f"Methods that know nothing of each other. What two say is worth more than what one says.{by}")
+    panels.note_drawn(subject, detector, methods, stored)
+    if len(methods) < 2:
+        st.caption("Choose another method beside this one to compare.")
         return
-    segments = lime.segments
-    if segments.max() == 0:
-        st.markdown("LIME has one segment, so there is nothing to compare place by place.")
+    explanations = panels.finished(subject, detector, methods, stored)
+    found = [one for one in explanations if one is not None]
+    if len(found) < len(methods):
+        st.caption(_awaited(panels.interrupted(subject, detector, methods, stored)))
         return
-    same_kind = cam.settings == CamSettings()
-    found = agreement(
-        lime.values * lime.real_sign,
-        cam.values * cam.real_sign,
-        segments=segments,
-        others=others if same_kind else None,
-    )
-    if lime.health.decided_share < MOST:
-        st.markdown("LIME is undecided on most of this image, so there is little to compare.")
-    first, *rest = sentences(found, whose=whose, same_kind=same_kind)
-    st.markdown(first)
+    for one, other in combinations(found, 2):
+        # what runs keep of other images is compared with what they do not
+        first, second = (other, one) if is_kept_kind(one) else (one, other)
+        if len(methods) > 2:
+            st.markdown(f"**{_title(one)} and {_title(other)}**")
+        _draw_pair(first, second, others, whose=whose, short=len(methods) > 2)
+
+
+def _draw_pair(
+    first: Explanation, second: Explanation, others: NDArray[np.float32], *, whose: str, short: bool
+) -> None:
+    """Two explanations compared; `short` leaves all but the first sentence to the help."""
+    for one in (first, second):
+        if one.parts is not None and len(one.parts.weights) == 1:
+            st.markdown(f"{_title(one)} has one segment, so there is nothing to compare place by place.")
+            return
+    same_kind = is_kept_kind(second)
+    found = agreement_of(first, second, others=others if same_kind else None)
+    for one in (first, second):
+        if one.undecided is not None and one.undecided.mean() > MOST:
+            st.markdown(f"{_title(one)} is undecided on most of this image, so there is little to compare.")
+    titles = _title(first), _title(second)
+    said, *rest = sentences(found, titles=titles, whose=whose, same_kind=same_kind)
+    if short:
+        st.markdown(said, help="\n\n".join([*rest, conclusion(found, same_kind=same_kind)]))
+        return
+    st.markdown(said)
     for sentence in rest:
         st.caption(sentence)
     st.markdown(conclusion(found, same_kind=same_kind))
 
 
+def _title(explanation: Explanation) -> str:
+    return find_explainer(explanation.method).title
+
+
 def _awaited(ended: Sequence[str]) -> str:
     """What the comparison waits for, where `ended` are the explanations that were stopped or failed."""
     if not ended:
-        return "This is said once both are there and whole."
+        return "This is said once all are there and whole."
     return f"{' and '.join(ended)} did not come to an end; let it go on or try again there to compare."
 
 
@@ -96,20 +121,23 @@ def conclusion(found: Agreement, *, same_kind: bool) -> str:
     return "This does not say whether one map confirms the other, so do not rest on either alone."
 
 
-def sentences(found: Agreement, *, whose: str, same_kind: bool) -> Sequence[str]:
-    """What a comparison comes to, in words."""
+def sentences(found: Agreement, *, titles: tuple[str, str], whose: str, same_kind: bool) -> Sequence[str]:
+    """What a comparison comes to, in words; `titles` are those of the two methods."""
+    first, second = titles
     if math.isnan(found.rank):
         return ["One of the maps is the same everywhere, so it has no order to compare."]
     said = [
-        f"Rank correlation over the segments **{found.rank:+.2f}** (1: the same order, 0: none, -1: the reverse). "
-        f"Of the top quarter of LIME's segments Grad-CAM has **{percent(found.overlap, 0)}**; blind choice "
+        f"Rank correlation over places **{found.rank:+.2f}** (1: the same order, 0: none, -1: the reverse). "
+        f"Of the top quarter of places by {first}, {second} has **{percent(found.overlap, 0)}**; blind choice "
         f"{percent(found.by_chance, 0)}."
     ]
     if not same_kind:
-        return [*said, "How much of that is chance is known for stage 4 and the margin only, which the run has kept."]
+        return [*said, "How much of that is chance is known only for maps of the kind that the run has kept."]
     if not found.others:
         return [*said, "There are no other images to say how much of that is chance."]
-    fitting = f"{found.as_well} of {found.others} {whose} have a Grad-CAM map that fits this LIME map at least as well"
+    fitting = (
+        f"{found.as_well} of {found.others} {whose} have a {second} map that fits this {first} map at least as well"
+    )
     if found.beyond_chance is None:
         return [*said, f"{fitting}; these are too few to say how much of that is chance."]
     verdict = "They agree about this image" if found.beyond_chance else "They agree no more than chance would have it"

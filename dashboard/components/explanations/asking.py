@@ -9,10 +9,10 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from core.detectors.identity import Identity
-from core.explainers.results import CamSettings, LimeSettings
+from core.detectors.manifest import About
 from core.images.decoding import pixels_sha256
 from dashboard.services import library
-from dashboard.services.requests import Look, Question
+from dashboard.services.requests import Explain, Look, Question
 from dashboard.services.worker import Standing, Worker
 
 
@@ -24,11 +24,13 @@ class Known:
         name: of its folder.
         path: its folder.
         identity: who it is, as computed from its files.
+        about: what its manifest says of it: its side, its layers, what it can do.
     """
 
     name: str
     path: Path
     identity: Identity
+    about: About
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +38,7 @@ class Subject:
     """What is explained.
 
     Attributes:
-        image: uint8 (32, 32, 3).
+        image: uint8 (side, side, 3).
         name: for headings and files.
         sha256: of the pixels.
     """
@@ -67,7 +69,7 @@ def ask(
     detector: Known,
     pixels: NDArray[np.uint8],
     sha256: str,
-    settings: Look | CamSettings | LimeSettings,
+    settings: Look | Explain,
     *,
     slot: str,
     patience: float = 0.0,
@@ -79,4 +81,4 @@ def ask(
 
 def known_detectors() -> dict[str, Known]:
     """The detectors that can be asked, by name."""
-    return {name: Known(name, one.path, one.identity) for name, one in library.detectors().items()}
+    return {name: Known(name, one.path, one.identity, one.about) for name, one in library.detectors().items()}

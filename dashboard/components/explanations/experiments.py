@@ -1,21 +1,27 @@
-"""Experiments on one image, below its maps: what turns the verdict, which kinds of detail speak, what it is like."""
+"""Experiments on one image, below its maps: what turns the verdict, what speaks for it, what it is like."""
 
 from contextlib import suppress
 
 import streamlit as st
 
-from core.storage import ContractError
+from core.explainers.explainer import AnyExplainer, Offers
+from core.explainers.registry import explainers
+from core.system.folders import ContractError
 from dashboard.components.explanations.asking import Known, Subject
-from dashboard.components.explanations.bands import bands_panel
 from dashboard.components.explanations.neighbours import neighbours_panel
+from dashboard.components.explanations.panels import explainer_panel
 from dashboard.components.explanations.probes import probes_panel
 from dashboard.components.plain import plain
 from dashboard.services import library
 from dashboard.services.address import Setting
 from dashboard.services.library import Opened
 
-ASKED = Setting("evidence", "", choices=("", "turns", "detail", "alike"))
-NAMES = {"turns": "What turns the verdict", "detail": "Which detail speaks", "alike": "What it is like"}
+BEFORE, AFTER = {"turns": "What turns the verdict"}, {"alike": "What it is like"}
+
+
+def placeless(offers: Offers) -> dict[str, AnyExplainer]:
+    """The methods that weigh what has no place in the image, by name: they say what, and have no map to compare."""
+    return {one.name: one for one in explainers(offers) if not one.has_map}
 
 
 def experiments(subject: Subject, detector: Known, opened: Opened, row: int | None = None) -> None:
@@ -33,14 +39,17 @@ def experiments(subject: Subject, detector: Known, opened: Opened, row: int | No
         f"The maps above say where. These say what: the image is changed and {plain(detector.name)} is asked again. "
         "Where the verdict turns, and not under the control beside it, it rested on what was changed."
     )
-    ASKED.linked(
+    methods = placeless(detector.about)
+    names = BEFORE | {name: one.title for name, one in methods.items()} | AFTER
+    asked = Setting("evidence", "", choices=("", *names))
+    asked.linked(
         st.segmented_control,
         "Experiment",
-        options=list(NAMES),
-        format_func=NAMES.get,
+        options=list(names),
+        format_func=names.get,
         label_visibility="collapsed",
     )
-    chosen = ASKED.value
+    chosen = asked.value
     if not chosen:
         return
     lenders = lending_run(detector, opened)
@@ -48,8 +57,8 @@ def experiments(subject: Subject, detector: Known, opened: Opened, row: int | No
     if chosen == "turns":
         name = subject.sha256 if row is None else str(opened.table["id"].iloc[row])
         probes_panel(subject, detector, lenders, own, name)
-    elif chosen == "detail":
-        bands_panel(subject, detector)
+    elif chosen in methods:
+        st.fragment(explainer_panel)(subject, [detector], methods[chosen])
     else:
         leave_out = None if row is None else str(opened.table["sha256"].iloc[row])
         run = None if lenders is None else lenders.run.path

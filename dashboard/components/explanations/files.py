@@ -1,34 +1,37 @@
 """Explanations as files, made when they are asked for."""
 
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import streamlit as st
 
-from core.explainers.results import LimeResult
-from core.explainers.saving import SIZE, Result, Style, draw_result, save_npz
+from core.explainers.explanation import Explanation
+from core.explainers.saving import SIZE, Style, draw_explanation, save_npz
 from core.images.decoding import encode_png
 from core.report.explanation import save_html
 from dashboard.components.downloads import file_button
+from dashboard.components.explanations.parts import parts_table
+from dashboard.components.studies.study import csv_button
 
 
-def result_downloads(result: Result, style: Style, *, name: str, key: str) -> None:
-    """Buttons for the picture (PNG), as it is drawn, and the numbers (.npz) of one explanation."""
-    stem = f"{Path(name).stem}-{'lime' if isinstance(result, LimeResult) else 'grad-cam'}"
+def result_downloads(explanation: Explanation, style: Style, *, name: str, key: str) -> None:
+    """Buttons for the picture (PNG), as it is drawn, or a table without one, and the numbers (.npz)."""
+    stem = f"{Path(name).stem}-{explanation.method}"
     with st.container(horizontal=True, gap="small"):
-        file_button(
-            "PNG",
-            lambda: encode_png(draw_result(result, SIZE, style=style)),
-            file_name=f"{stem}.png",
-            mime="image/png",
-            key=f"{key}.png",
-            icon=":material/image:",
-            type="tertiary",
-        )
+        if explanation.values is not None:
+            file_button(
+                "PNG",
+                lambda: encode_png(draw_explanation(explanation, SIZE, style=style)),
+                file_name=f"{stem}.png",
+                mime="image/png",
+                key=f"{key}.png",
+                icon=":material/image:",
+                type="tertiary",
+            )
         file_button(
             "Numbers",
-            lambda: _written(lambda path: save_npz(path, result), ".npz"),
+            lambda: _written(lambda path: save_npz(path, explanation), ".npz"),
             file_name=f"{stem}.npz",
             mime="application/octet-stream",
             key=f"{key}.npz",
@@ -36,23 +39,29 @@ def result_downloads(result: Result, style: Style, *, name: str, key: str) -> No
             type="tertiary",
             help="Every array and setting of this explanation, for numpy.load.",
         )
+        if explanation.values is None:
+            csv_button(
+                "Every weight (CSV)",
+                lambda: parts_table(explanation),
+                f"{stem}.csv",
+                key=f"{key}.csv",
+                help="Each part's, with its interval.",
+            )
 
 
-def page_download(
-    results: Mapping[str, Result], styles: Mapping[str, Style], *, name: str, notes: list[str], key: str
-) -> None:
+def page_download(panels: Sequence[tuple[Explanation, Style]], *, name: str, notes: list[str], key: str) -> None:
     """A button for one HTML page with all of the explanations in it, each as it is drawn."""
     file_button(
         "Whole explanation as a page",
-        lambda: _written(lambda path: save_html(path, results, title=name, notes=notes, styles=styles), ".html"),
+        lambda: _written(lambda path: save_html(path, panels, title=name, notes=notes), ".html"),
         file_name=f"{Path(name).stem}-explained.html",
         mime="text/html",
         key=key,
         icon=":material/article:",
-        disabled=not results,
-        help="One self-contained page with the image, both explanations and their health: to keep or to send."
-        if results
-        else "This page can be made once both explanations, Grad-CAM and LIME, are there and whole.",
+        disabled=not panels,
+        help="One self-contained page with the image, its explanations and their diagnostics: to keep or to send."
+        if panels
+        else "This page can be made once all explanations are there and whole.",
     )
 
 

@@ -7,9 +7,10 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
-from core.storage import ContractError
+from core.images.decoding import data_url
 from core.studies.neighbours.similarity import Neighbour, Neighbours, NeighbourSettings, Preparing
-from dashboard.components.component import component, data_url
+from core.system.folders import ContractError
+from dashboard.components.component import component
 from dashboard.components.explanations.asking import Known, Subject
 from dashboard.components.explanations.follow import follow
 from dashboard.components.glossary import explain

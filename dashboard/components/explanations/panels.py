@@ -1,4 +1,4 @@
-"""The explanation panels that Inspect and Upload share: Grad-CAM, LIME, each with its controls, health and files.
+"""The explanation panels that Inspect and Upload share: one a method, with its settings, diagnostics and files.
 
 Each panel is a fragment: moving one of its controls redraws it and nothing else.
 """
@@ -8,225 +8,106 @@ from dataclasses import dataclass
 
 import streamlit as st
 
+from core.explainers.explainer import AnyExplainer
+from core.explainers.explanation import Explanation
 from core.explainers.overlay import common_scale
-from core.explainers.results import CamResult, CamSettings, LimeResult, LimeSettings
-from core.explainers.saving import Result, Style
-from dashboard.components.explanations import settings as s
+from core.explainers.registry import find_explainer
+from core.explainers.saving import Style
 from dashboard.components.explanations.asking import Known, Subject, ask, visitor, worker
+from dashboard.components.explanations.choice import draw_settings, question_of, style_now
 from dashboard.components.explanations.files import page_download, result_downloads
 from dashboard.components.explanations.follow import draw_ended, keep_up, next_look, waiting
-from dashboard.components.glossary import explain
+from dashboard.components.explanations.parts import parts_chart, reading_of
+from dashboard.components.glossary import TERMS, explain
 from dashboard.components.images.picture import explained_picture
 from dashboard.components.keys import key_of
 from dashboard.components.plain import plain
 from dashboard.components.polling import come_back
-from dashboard.components.words import CLASS_WORDS, THE_PAPER, name_paper, percent, remaining
+from dashboard.components.studies.finding_words import coloured
+from dashboard.components.words import CLASS_WORDS, percent, remaining
+from dashboard.services.requests import Explain, Look, Looked
 from dashboard.services.worker import Standing
 
 # seconds that a panel waits for its explanation: most are there by then, and need no coming back
 PATIENCE = 0.3
+Methods = Sequence[AnyExplainer]
 
 
-def draw_controls() -> None:
-    """How all maps over images are drawn."""
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        s.PALETTE.linked(
-            st.selectbox,
-            "Colours",
-            options=list(s.PALETTE_NAMES),
-            format_func=s.PALETTE_NAMES.get,
-            width=330,
-            help=f"The paper ({THE_PAPER}) colours by what speaks for or against the verdict; here the colour is the "
-            "class itself, so that blue means REAL on every page.",
-        )
-        s.OPACITY.linked(
-            st.slider, "Opacity of the maps", min_value=0.1, max_value=1.0, step=0.05, format="percent", width=200
-        )
-
-
-def cam_panel(subject: Subject, detectors: Sequence[Known], stored: CamResult | None = None) -> None:
-    """Grad-CAM of one image by one or more detectors; `stored` is the first one's map as the run has kept it."""
-    st.markdown("#### Grad-CAM", help=explain("Grad-CAM"))
-    st.caption("Where in the image the network's own features speak for one class or the other.")
-    settings = s.cam_settings()
-    smooth = s.SMOOTH.value == "yes"
-    _answers(subject, detectors, settings, slot="cam", smooth=smooth, stored=stored)
-    s.STAGE.linked(
-        st.select_slider,
-        "Stage of the network",
-        options=list(s.STAGE_NAMES),
-        format_func=s.STAGE_NAMES.get,
-        help=explain("Stage", also="Stage 4 has 4 x 4 positions, each of which sees the whole image."),
-    )
-    with st.expander("More"):
-        _cam_more()
-
-
-def _cam_more() -> None:
-    """The method, what is explained, and how the map is drawn."""
-    s.METHOD.linked(st.selectbox, "Method", options=list(s.METHOD_NAMES), format_func=s.METHOD_NAMES.get)
-    s.CAM_TARGET.linked(
-        st.segmented_control,
-        "What is explained",
-        options=list(s.TARGET_NAMES),
-        format_func=s.TARGET_NAMES.get,
-        required=True,
-        help=explain("Margin", also="One class alone shows only what speaks for it."),
-    )
-    s.SMOOTH.linked(
-        st.segmented_control,
-        "Between positions",
-        options=["no", "yes"],
-        format_func={"no": "as they are", "yes": "blended"}.get,
-        required=True,
-        help="As they are shows that a 4 x 4 map is 4 x 4.",
-    )
-
-
-def lime_panel(subject: Subject, detectors: Sequence[Known]) -> None:
-    """LIME of one image by one or more detectors."""
-    st.markdown("#### LIME", help=explain("LIME", "Undecided"))
-    st.caption("What happens to the verdict when parts of the image are covered, part by part, many times.")
-    paper = s.PAPER.value == "yes"
-    _answers(subject, detectors, s.lime_settings(), slot="lime", smooth=False)
-    if paper:
-        st.markdown(
-            "**As in the paper.** Its segmentation (quickshift with LIME's defaults) was made for large photographs. "
-            "On 32 x 32 pixels it finds one or two segments in most images, so all of the image gets one or two "
-            "colours, and 1,000 samples are only two or four different images."
-        )
-    else:
-        _lime_size()
-    s.PAPER.linked(
-        st.segmented_control,
-        "Settings",
-        options=["no", "yes"],
-        format_func={"no": "adjustable", "yes": "as in the paper"}.get,
-        required=True,
-    )
-    name_paper()
-    with st.expander("More"):
-        if not paper:
-            _lime_more()
-        s.SEED.linked(
-            st.number_input,
-            "Seed",
-            min_value=0,
-            max_value=9999,
-            step=1,
-            help=explain("Seed", also="Here of the random samples and of the texture."),
-        )
-
-
-def _lime_size() -> None:
-    """How finely and how long."""
-    s.SEGMENTS.linked(
-        st.slider,
-        "Segments to ask for",
-        min_value=4,
-        max_value=120,
-        step=2,
-        help=explain("Segment", also="SLIC takes it for an aim, and finds about half as many."),
-        disabled=s.SEGMENTATION.value == "quickshift",
-    )
-    s.SAMPLES.linked(
-        st.select_slider,
-        "Samples",
-        options=list(s.SAMPLES.choices),
-        help=explain("Sample"),
-    )
-
-
-def _lime_more() -> None:
-    """What is covered with what, and what is explained."""
-    s.SEGMENTATION.linked(
-        st.segmented_control,
-        "Cut by",
-        options=list(s.SEGMENTATION_NAMES),
-        format_func=s.SEGMENTATION_NAMES.get,
-        required=True,
-        help=explain("SLIC", "Quickshift", also="The grid cuts squares."),
-    )
-    s.FILL.linked(
-        st.selectbox,
-        "Cover with",
-        options=list(s.FILL_NAMES),
-        format_func=s.FILL_NAMES.get,
-        help=explain(
-            "Fill",
-            also="Covering is not neutral: a flat colour erases fine detail, which this kind of detector takes for "
-            "evidence. Shuffled texture keeps it. A finding that hangs on the cover is about the cover.",
-        ),
-    )
-    s.LIME_TARGET.linked(
-        st.segmented_control,
-        "What is explained",
-        options=list(s.TARGET_NAMES),
-        format_func=s.TARGET_NAMES.get,
-        required=True,
-    )
-
-
-def _answers(
-    subject: Subject,
-    detectors: Sequence[Known],
-    settings: CamSettings | LimeSettings,
-    *,
-    slot: str,
-    smooth: bool,
-    stored: CamResult | None = None,
+def explainer_panel(
+    subject: Subject, detectors: Sequence[Known], explainer: AnyExplainer, stored: Explanation | None = None
 ) -> None:
-    """The pictures of a panel, which come back by themselves while they are being made."""
+    """One image explained by one method for one or more detectors.
 
-    def stand(patience: float = 0.0) -> list[Standing]:
-        known = stored if stored is not None and stored.settings == settings else None
-        return [
-            Standing("done", known, 1.0)
-            if known is not None and detector is detectors[0]
-            else ask(
-                detector,
-                subject.image[None],
-                subject.sha256,
-                settings,
-                slot=key_of(slot, detector.name),
-                patience=patience,
+    Args:
+        subject: the image.
+        detectors: who is asked; the first one's layers are offered.
+        explainer: the method.
+        stored: the first detector's map as the run has kept it.
+    """
+    st.markdown(f"#### {explainer.title}", help=explain(explainer.title) if explainer.title in TERMS else None)
+    st.caption(explainer.sentence)
+    _answers(subject, detectors, explainer, stored)
+    draw_settings(explainer, detectors[0].about)
+
+
+def _answers(subject: Subject, detectors: Sequence[Known], explainer: AnyExplainer, stored: Explanation | None) -> None:
+    """The pictures of a panel, which come back by themselves while they are being made."""
+    able = [detector for detector in detectors if not explainer.unavailable(detector.about)]
+
+    def stand(patience: float = 0.0) -> dict[str, Standing]:
+        return {
+            detector.name: _standing(
+                subject, detector, explainer, stored if detector is detectors[0] else None, patience=patience
             )
-            for detector in detectors
-        ]
+            for detector in able
+        }
 
     stand(PATIENCE)
 
     def draw() -> float | None:
         now = stand()
-        answers = [standing.answer.values for standing in now if standing.answer is not None]
         # one scale for what stands side by side
-        scale = common_scale(answers) if len(detectors) > 1 else None
+        style = style_now(scale=_one_scale([one.answer for one in now.values()]) if len(detectors) > 1 else None)
         beside = st.columns(len(detectors)) if len(detectors) > 1 else [st.container()]
-        for place, detector, standing in zip(beside, detectors, now, strict=True):
+        for place, detector in zip(beside, detectors, strict=True):
             with place:
                 if len(detectors) > 1:
                     st.markdown(f"**{plain(detector.name)}**")
-                _draw_answer(subject, detector, standing, style_now(smooth=smooth, scale=scale), slot=slot)
-        again = next_look(now)
+                if detector.name in now:
+                    _draw_answer(subject, detector, explainer, now[detector.name], style)
+                else:
+                    st.caption(explainer.unavailable(detector.about))
+        again = next_look(list(now.values()))
         if again is None and outdated():
             # what compares the panels stands outside of them
             st.rerun()
         return again
 
-    come_back(draw, key=slot)
+    come_back(draw, key=explainer.name)
 
 
-def style_now(*, smooth: bool = False, scale: float | None = None) -> Style:
-    """How maps are drawn as the page's controls stand."""
-    return Style(s.PALETTE.value, s.OPACITY.value, smooth, scale)
+def _standing(
+    subject: Subject, detector: Known, explainer: AnyExplainer, stored: Explanation | None, *, patience: float = 0.0
+) -> Standing:
+    """How an explanation with the present settings stands; `stored` is the answer where it is what is asked for."""
+    # a layer that only another detector has is as if none was asked for
+    question = question_of(explainer, detector.about)
+    if stored is not None and Explain(stored.method, stored.settings) == question:
+        return Standing("done", stored, 1.0)
+    slot = key_of(question.method, detector.name)
+    return ask(detector, subject.image[None], subject.sha256, question, slot=slot, patience=patience)
 
 
-def _draw_answer(subject: Subject, detector: Known, standing: Standing, style: Style, *, slot: str) -> None:
-    key = key_of(slot, detector.name)
+def _one_scale(answers: Sequence[Explanation | None]) -> float | None:
+    """The scale that maps which stand beside each other share, None without any."""
+    maps = [one.values for one in answers if one is not None and one.values is not None]
+    return common_scale(maps) if maps else None
+
+
+def _draw_answer(subject: Subject, detector: Known, explainer: AnyExplainer, standing: Standing, style: Style) -> None:
+    key = key_of(explainer.name, detector.name)
     if standing.answer is not None:
-        explained_picture(standing.answer, key=f"{key}.picture", style=style)
-        sentence = standing.answer.health.sentence or "Both signs, and not flat: the map points somewhere."
-        st.caption(sentence, help=explain("Surrogate") if isinstance(standing.answer, LimeResult) else None)
+        draw_explanation(standing.answer, key=key, style=style)
     elif standing.busy:
         st.skeleton(height=260)
     if standing.busy:
@@ -238,6 +119,26 @@ def _draw_answer(subject: Subject, detector: Known, standing: Standing, style: S
         result_downloads(standing.answer, style, name=subject.name, key=f"{key}.files")
 
 
+def draw_explanation(explanation: Explanation, *, key: str, style: Style, alone: bool = False) -> None:
+    """An explanation as a picture, or as bars where it has no place in the image, and what its diagnostics say.
+
+    Args:
+        explanation: of any method.
+        key: what the keys of its elements begin with.
+        style: how a map is drawn.
+        alone: draw the map without the image, which is not at hand.
+    """
+    help = find_explainer(explanation.method).reading(explanation)
+    if explanation.values is not None:
+        explained_picture(explanation, key=f"{key}.picture", style=style, alone=alone)
+        sentence = explanation.diagnostics.sentence or "Both signs, and not flat: the map points somewhere."
+        st.caption(sentence, help=help)
+    elif explanation.parts is not None:
+        st.markdown(coloured(explanation.diagnostics.sentence), help=help)
+        parts_chart(explanation, key=f"{key}.parts")
+        st.caption(reading_of(explanation.parts))
+
+
 def _doing(standing: Standing) -> str:
     """What is being done for a panel, or waited for."""
     if said := waiting(standing):
@@ -247,63 +148,61 @@ def _doing(standing: Standing) -> str:
     return ("Refining" if standing.answer is not None else first) + left
 
 
-def verdict_line(subject: Subject, detector: Known, stored: CamResult | None) -> None:
+def verdict_line(subject: Subject, detector: Known, stored: Explanation | None) -> None:
     """What one detector says of an image, in one line; `stored` is its map as the run has kept it."""
     if stored is not None:
-        _draw_verdict(detector, stored)
+        _draw_verdict(detector, stored.margin, stored.p_real)
         return
     slot = key_of("verdict", detector.name)
 
     def stand() -> Standing:
-        return ask(detector, subject.image[None], subject.sha256, CamSettings(), slot=slot)
+        return ask(detector, subject.image[None], subject.sha256, Look(), slot=slot)
 
     def show(now: Standing) -> None:
-        if now.answer is not None:
-            _draw_verdict(detector, now.answer)
+        found: Looked | None = now.answer
+        if found is not None:
+            _draw_verdict(detector, float(found.margins[0]), float(found.p_real[0]))
         elif now.busy:
             st.caption(f"**{plain(detector.name)}** is being asked")
 
     keep_up(stand, show, slot=slot)
 
 
-def _draw_verdict(detector: Known, answer: CamResult) -> None:
-    sure = answer.p_real if answer.verdict == "REAL" else 1 - answer.p_real
+def _draw_verdict(detector: Known, margin: float, p_real: float) -> None:
+    verdict, sure = ("REAL", p_real) if margin > 0 else ("FAKE", 1 - p_real)
     st.markdown(
-        f"**{plain(detector.name)}**: {CLASS_WORDS[answer.verdict]}, {percent(sure)} sure, margin {answer.margin:+.2f}",
+        f"**{plain(detector.name)}**: {CLASS_WORDS[verdict]}, {percent(sure)} sure, margin {margin:+.2f}",
         help=explain("Confidence", "Margin"),
     )
 
 
-def stored_panel(stored: CamResult, *, alone: bool) -> None:
+def stored_panel(stored: Explanation, *, alone: bool) -> None:
     """The map that the run has kept, where nothing else can be had; `alone` where there is no picture under it."""
-    st.markdown("#### Grad-CAM", help=explain("Grad-CAM", "Margin map"))
-    st.caption("The run's own map of stage 4, 4 x 4 positions.")
-    explained_picture(stored, key="stored.picture", style=style_now(), alone=alone)
-    st.caption(stored.health.sentence)
+    height, width = stored.map.shape
+    st.markdown(f"#### {find_explainer(stored.method).title}", help=explain("Margin map"))
+    st.caption(f"The run's own map, {height} x {width} positions.")
+    draw_explanation(stored, key="stored", style=style_now(), alone=alone)
 
 
-def finished(subject: Subject, detector: Known, stored: CamResult | None) -> tuple[CamResult | None, LimeResult | None]:
-    """Grad-CAM's and LIME's answers for the present settings, None where one is not done."""
-    found = []
-    for slot, settings in (("cam", s.cam_settings()), ("lime", s.lime_settings())):
-        if stored is not None and stored.settings == settings:
-            found.append(stored)
-            continue
-        standing = ask(detector, subject.image[None], subject.sha256, settings, slot=key_of(slot, detector.name))
-        found.append(standing.answer if standing.state == "done" else None)
-    return found[0], found[1]
+def finished(
+    subject: Subject, detector: Known, methods: Methods, stored: Explanation | None
+) -> list[Explanation | None]:
+    """The explanation by each method with its present settings, None where one is not done."""
+    found = [_stands(subject, detector, explainer, stored) for explainer in methods]
+    return [standing.answer if standing is not None and standing.state == "done" else None for standing in found]
 
 
-def interrupted(subject: Subject, detector: Known, stored: CamResult | None) -> list[str]:
-    """Which explanations for the present settings were stopped or failed, and so come to no end by themselves."""
-    wanted = (("Grad-CAM", "cam", s.cam_settings()), ("LIME", "lime", s.lime_settings()))
-    return [
-        name
-        for name, slot, settings in wanted
-        if (stored is None or stored.settings != settings)
-        and ask(detector, subject.image[None], subject.sha256, settings, slot=key_of(slot, detector.name)).state
-        in ("stopped", "failed")
-    ]
+def interrupted(subject: Subject, detector: Known, methods: Methods, stored: Explanation | None) -> list[str]:
+    """The methods whose explanations were stopped or failed, and so come to no end by themselves."""
+    found = {explainer.title: _stands(subject, detector, explainer, stored) for explainer in methods}
+    return [title for title, standing in found.items() if standing is None or standing.state in ("stopped", "failed")]
+
+
+def _stands(subject: Subject, detector: Known, explainer: AnyExplainer, stored: Explanation | None) -> Standing | None:
+    """How the explanation by a method with its present settings stands, None where it cannot explain the detector."""
+    if explainer.unavailable(detector.about):
+        return None
+    return _standing(subject, detector, explainer, stored)
 
 
 @dataclass(frozen=True, eq=False)
@@ -312,7 +211,8 @@ class _Drawn:
 
     subject: Subject
     detector: Known
-    stored: CamResult | None
+    methods: Methods
+    stored: Explanation | None
     stood: tuple[object, ...]
 
 
@@ -321,10 +221,10 @@ def forget_drawn() -> None:
     st.session_state["panels.drawn"] = None
 
 
-def note_drawn(subject: Subject, detector: Known, stored: CamResult | None) -> None:
+def note_drawn(subject: Subject, detector: Known, methods: Methods, stored: Explanation | None) -> None:
     """What compares the panels is about to be drawn: remember how they stand now."""
-    stood = _stand(subject, detector, stored)
-    st.session_state["panels.drawn"] = _Drawn(subject, detector, stored, stood)
+    stood = _stood(subject, detector, methods, stored)
+    st.session_state["panels.drawn"] = _Drawn(subject, detector, methods, stored, stood)
 
 
 def outdated() -> bool:
@@ -332,39 +232,38 @@ def outdated() -> bool:
     drawn: _Drawn | None = st.session_state.get("panels.drawn")
     if drawn is None:
         return False
-    now = _stand(drawn.subject, drawn.detector, drawn.stored)
+    now = _stood(drawn.subject, drawn.detector, drawn.methods, drawn.stored)
     return "busy" not in now and now != drawn.stood
 
 
-def _stand(subject: Subject, detector: Known, stored: CamResult | None) -> tuple[object, ...]:
+def _stood(subject: Subject, detector: Known, methods: Methods, stored: Explanation | None) -> tuple[object, ...]:
     """Which explanations are wanted, and how each stands."""
     stood: list[object] = []
-    for slot, settings in (("cam", s.cam_settings()), ("lime", s.lime_settings())):
-        stood.append(settings)
-        if stored is not None and stored.settings == settings:
-            stood.append("done")
-            continue
-        now = ask(detector, subject.image[None], subject.sha256, settings, slot=key_of(slot, detector.name))
-        stood.append("busy" if now.busy else now.state)
+    for explainer in methods:
+        now = _stands(subject, detector, explainer, stored)
+        stood += [question_of(explainer, detector.about), None if now is None else "busy" if now.busy else now.state]
     return tuple(stood)
 
 
-def page_row(subject: Subject, detectors: Sequence[Known], stored: CamResult | None, notes: Sequence[str] = ()) -> None:
-    """The file that holds everything of the first detector, once both of its explanations are there."""
+def page_row(
+    subject: Subject,
+    detectors: Sequence[Known],
+    methods: Methods,
+    stored: Explanation | None,
+    notes: Sequence[str] = (),
+) -> None:
+    """The file that holds everything of the first detector, once all of its explanations are there."""
     if st.session_state.get("panels.drawn") is None:
-        note_drawn(subject, detectors[0], stored)
+        note_drawn(subject, detectors[0], methods, stored)
     elif outdated():
         # the last answer came while the page was being drawn, and no panel waits for it any more
         st.rerun()
-    cam, lime = finished(subject, detectors[0], stored)
-    results: dict[str, Result] = {}
-    if cam is not None and lime is not None:
-        results = {"Grad-CAM": cam, "LIME": lime}
-    beside = [finished(subject, detector, None) for detector in detectors[1:]]
-    styles = {}
-    for number, (heading, result) in enumerate(results.items()):
-        others = [found[number].values for found in beside if found[number] is not None]
+    own = finished(subject, detectors[0], methods, stored)
+    beside = [finished(subject, detector, methods, None) for detector in detectors[1:]]
+    drawn = [
         # as in the panel: one scale for what stands side by side
-        scale = common_scale([result.values, *others]) if others else None
-        styles[heading] = style_now(smooth=s.SMOOTH.value == "yes", scale=scale)
-    page_download(results, styles, name=subject.name, notes=list(notes), key="page.file")
+        (explanation, style_now(scale=_one_scale([explanation, *others]) if beside else None))
+        for explanation, *others in zip(own, *beside, strict=True)
+        if explanation is not None
+    ]
+    page_download(drawn if len(drawn) == len(methods) else [], name=subject.name, notes=list(notes), key="page.file")

@@ -8,13 +8,14 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from core.images.decoding import pixels_sha256
+from core.images.decoding import data_url, pixels_sha256
+from core.probes.probe import FAMILIES, Probe
 from core.probes.probing import amplified
 from core.probes.results import After, ProbeResult, ProbeSettings
-from core.probes.table import FAMILIES, PROBES, Probe, probe_columns
+from core.probes.table import PROBES, probe_columns
 from core.probes.words import levels
 from core.studies.probes.donors import with_donors
-from dashboard.components.component import component, data_url, nothing
+from dashboard.components.component import component, nothing
 from dashboard.components.explanations.asking import Known, Subject
 from dashboard.components.explanations.follow import follow
 from dashboard.components.glossary import explain
@@ -132,20 +133,20 @@ def _cell(result: ProbeResult, one: After, shown: After | None) -> dict[str, Any
 
 def state_of(one: After) -> str:
     """What a change did: "turned", "shared" where a control turns the verdict as well, or "stays"."""
-    if not one.turned:
+    if not one.flipped:
         return "stays"
     # a donor that is changed has no controls
-    return "turned" if one.clean or one.probe.changes_donor else "shared"
+    return "turned" if one.controlled or one.probe.changes_donor else "shared"
 
 
 def said(result: ProbeResult, one: After) -> str:
     """What a change did, in words."""
     whose = "the other image is" if one.probe.changes_donor else "the verdict is"
-    outcome = f"{whose} {one.verdict} then" if one.turned else f"{whose} still {one.verdict}"
+    outcome = f"{whose} {one.verdict} then" if one.flipped else f"{whose} still {one.verdict}"
     controls = [result.get(column) for column in one.controls]
-    turning = [control.probe.title.lower() for control in controls if control.turned]
+    turning = [control.probe.title.lower() for control in controls if control.flipped]
     beside = ""
-    if one.turned and controls:
+    if one.flipped and controls:
         beside = f"; so it is under the control “{turning[0]}”" if turning else "; under its control it stays"
     return f"{outcome}{beside} (margin {one.before:+.2f} to {one.margin:+.2f}, a change of {levels(one.size)})"
 
@@ -182,8 +183,8 @@ def _table(result: ProbeResult) -> pd.DataFrame:
             "margin": one.margin,
             "p_real": one.p_real,
             "size": one.size,
-            "turned": one.turned,
-            "turned_without_controls": one.clean,
+            "turned": one.flipped,
+            "turned_without_controls": one.controlled,
         }
         for one in result.after
     ]

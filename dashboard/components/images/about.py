@@ -1,4 +1,4 @@
-"""What else is known of one image: its facts, what studies have found, and the visitor's own tags and note."""
+"""Details of one image: its statistics, the studies' findings, and the visitor's own tags and note."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from core.images.statistics import FACTS
+from core.images.statistics import STATISTICS
 from core.runs.tags import TagError
 from dashboard.components.images.filter_names import short_label, value_name
 from dashboard.components.plain import plain, with_code
@@ -19,9 +19,9 @@ LOWER = "Lower: the share of the run's images whose value is lower."
 
 
 def draw_about(opened: Opened, row: int, *, unfolded: bool = False) -> None:
-    """Facts, studies, tags and note, each folded away unless what is known is all that there is to see."""
-    with st.expander("Facts of this image", expanded=unfolded):
-        if _draw_values(opened, row, [name for name in FACTS if name in opened.table]):
+    """Draw statistics, studies, tags and note, each folded unless they are all that there is to see."""
+    with st.expander("Image statistics", expanded=unfolded):
+        if _draw_values(opened, row, [name for name in STATISTICS if name in opened.table]):
             st.caption(LOWER)
     if opened.studied:
         with st.expander("What studies found", expanded=unfolded):
@@ -55,10 +55,10 @@ def _draw_studies(opened: Opened, row: int) -> None:
 
 
 def _draw_values(opened: Opened, row: int, columns: Sequence[str]) -> bool:
-    """A line a column: its value here and, beside numbers, how many of the other images have a lower one.
+    """Draw a line per column: its value here and, for numbers, the share of the run's images with a lower one.
 
     Returns:
-        Whether that stands beside any.
+        True where any such share is shown.
     """
     lines: dict[str, dict[str, str]] = {}
     for name in columns:
@@ -67,7 +67,7 @@ def _draw_values(opened: Opened, row: int, columns: Sequence[str]) -> bool:
         line = lines[plain(short_label(opened, name))] = {"here": plain(value_name(str(value)))}
         if name in opened.extents:
             line["here"] = f"{value:.4g}"
-            # the number of a cluster is its name: none is lower
+            # the number of a cluster is a name, without an order
             if (known := int(values.notna().sum())) > 1 and not name.endswith("_cluster"):
                 line["lower"] = percent(int((values.to_numpy() < value).sum()) / known, 0)
         elif isinstance(value, bool | np.bool_):
@@ -100,10 +100,10 @@ def _draw_own(id_: str) -> None:
 
 
 def _draw_unkept(id_: str, note: str, why: str) -> None:
-    """Why what was written is not kept, what is kept instead, and a way out either way."""
+    """Draw why a note was not saved, the note that is saved, and a way to keep either."""
     st.warning(with_code(why), icon=":material/edit_note:")
-    st.caption("What is kept now:")
-    # as it was written: it is no Markdown
+    st.caption("Saved now:")
+    # verbatim: a note is not Markdown
     st.text(note or "no note")
     with st.container(horizontal=True):
         st.button("Keep mine", key="inspect.mine", on_click=_keep_note, args=(id_, note))
@@ -111,7 +111,7 @@ def _draw_unkept(id_: str, note: str, why: str) -> None:
 
 
 def _keep_note(id_: str, drawn: str) -> None:
-    """Keep what was written over the note as it was drawn; what cannot be kept stays in the box, with the reason."""
+    """Save the note unless it changed since it was drawn; what cannot be saved stays in the box, with the reason."""
     text = st.session_state["inspect.note"]
     try:
         library.tags().note(id_, text, over=drawn)
@@ -126,12 +126,12 @@ def _forget(id_: str) -> None:
 
 
 def _keep_tags(id_: str, drawn: Sequence[str]) -> None:
-    """Keep what was changed of the tags as they were drawn; what others have changed since stays."""
+    """Save the changes to the tags as they were drawn; changes made by others meanwhile stay."""
     before, now = set(drawn), set(st.session_state["inspect.tags"])
     try:
         for tag in now - before:
             library.tags().add([id_], tag)
-        # one that somebody else has taken off meanwhile is gone as wanted
+        # a tag that somebody else has removed meanwhile is gone already
         for tag in (before - now).intersection(library.tags().of(id_)):
             library.tags().remove([id_], tag)
     except TagError as error:

@@ -1,4 +1,4 @@
-"""The widgets that a filter is made of: each shows what the URL says of a column and writes to it."""
+"""The widgets of a filter: each shows what the URL says about a column and writes to the URL."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -7,21 +7,22 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from core.runs.browsing import Extent, Filter, choices_of
+from core.runs.browsing import Extent
+from core.runs.filter import Filter, choices_of
 from dashboard.components.images.filter_names import help_of, only_value, short_label, value_name
 from dashboard.components.keys import key_of
 from dashboard.components.plain import plain
 from dashboard.services import address
 from dashboard.services.library import Opened
 
-# what stays when the filter changes
+# URL parameters that stay when the filter changes
 KEPT = ("run", *address.CARRIED)
 TEXTS = {"yes": "Only", "no": "Without", "FAKE": ":orange[FAKE]", "REAL": ":blue[REAL]"}
 MOST_PILLS = 12
 
 
 def wanted_rows(opened: Opened) -> Filter:
-    """The filter that the URL describes."""
+    """Read the filter from the URL."""
     return Filter.from_params(st.query_params.to_dict(), opened.table)
 
 
@@ -31,23 +32,23 @@ def change(opened: Opened, make: Callable[[Filter], Filter]) -> None:
 
 
 def narrowed(now: Filter, **changes: Any) -> Filter:
-    """The same with other fields, on its first page."""
+    """Return the filter with other fields, on its first page."""
     return replace(now, page=1, **changes)
 
 
 def useful(opened: Opened, wanted: Filter, column: str) -> bool:
-    """Whether a filter by a column can do anything: some images differ in it, or it is asked for."""
+    """Check that filtering by a column can change anything: images differ in it, or the URL asks for it."""
     return only_value(opened, column) is None or bool(wanted.chosen(column))
 
 
 def filter_key(column: str) -> str:
-    """The key of a column's filter."""
-    # studies, whose columns have a dot in their names, may call a column anything
+    """Return the key of a column's filter."""
+    # columns of studies, which have a dot in their names, may be called anything
     return key_of("explore.column", column) if "." in column else f"explore.{column}"
 
 
 def segments(opened: Opened, wanted: Filter, column: str) -> None:
-    """One of two values, or either."""
+    """Draw a choice of one of two values, or either."""
     options, chosen, key = choices_of(opened.table, column), wanted.chosen(column), filter_key(column)
     st.session_state[key] = chosen[0] if len(chosen) == 1 else None
 
@@ -66,7 +67,7 @@ def segments(opened: Opened, wanted: Filter, column: str) -> None:
 
 
 def several(opened: Opened, wanted: Filter, column: str, label: str) -> None:
-    """Some values of a few, or any."""
+    """Draw a choice of some of a few values, or any."""
     options, key = choices_of(opened.table, column), filter_key(column)
     st.session_state[key] = list(wanted.chosen(column))
 
@@ -78,16 +79,16 @@ def several(opened: Opened, wanted: Filter, column: str, label: str) -> None:
         named = {option: plain(value_name(option)) for option in options}
         st.pills(plain(label), options, selection_mode="multi", wrap=True, format_func=named.get, **shared)
     else:
-        # what a list offers is no Markdown
+        # options of a list are not Markdown
         st.multiselect(plain(label), options, format_func=value_name, **shared)
 
 
 def ranges(opened: Opened, wanted: Filter, columns: Sequence[str]) -> None:
-    """Sliders beside each other; none for a column that has one value only."""
+    """Draw sliders side by side; none for a column with a single value."""
     spread = {name: extent for name in columns if (extent := opened.extents[name]).low < extent.high}
     if not spread:
         return
-    # two abreast even beside the sidebar of a small window, so that the pictures stay near
+    # two side by side even in a small window, so that the pictures stay close
     with st.grid(3, min_column_width=180, gap="small"):
         for column, extent in spread.items():
             low, high, step, shown = _grid(extent)
@@ -98,7 +99,7 @@ def ranges(opened: Opened, wanted: Filter, columns: Sequence[str]) -> None:
 def one_range(
     opened: Opened, wanted: Filter, column: str, *, low: float, high: float, step: float, label: str, **options: Any
 ) -> None:
-    """A slider with two ends; an end that stands at its stop asks for nothing."""
+    """Draw a slider with two ends; an end at its stop filters nothing."""
     key = filter_key(column)
     found = wanted.within(column)
     st.session_state[key] = min(max(found[0], low), high), max(min(found[1], high), low)
@@ -112,10 +113,10 @@ def one_range(
 
 
 def _grid(extent: Extent) -> tuple[float, float, float, str]:
-    """A slider's ends, how far it moves at a time, and how its values are written.
+    """Choose a slider's ends, step and number format.
 
-    The browser counts in steps from the lower end. Steps that are powers of two, and ends that are multiples of them,
-    are exact; else it stops one step short of the upper end and that would be a filter.
+    The browser counts in steps from the lower end. Steps that are powers of two, with ends that are their multiples,
+    are exact; otherwise the slider would stop one step short of the upper end, which would be a filter.
     """
     span = extent.high - extent.low
     if extent.whole:
@@ -127,7 +128,7 @@ def _grid(extent: Extent) -> tuple[float, float, float, str]:
 
 
 def file_name(opened: Opened, wanted: Filter) -> None:
-    """Part of a file's name."""
+    """Draw the field for a part of a file's name."""
     st.session_state["explore.name"] = wanted.name or ""
 
     def take() -> None:
@@ -137,7 +138,7 @@ def file_name(opened: Opened, wanted: Filter) -> None:
 
 
 def one_tag(opened: Opened, wanted: Filter, names: list[str]) -> None:
-    """One of the tags, which all who come here share."""
+    """Draw a choice of one of the tags, which all visitors share."""
     st.session_state["explore.tagged_with"] = wanted.tag
 
     def take() -> None:

@@ -1,21 +1,21 @@
-"""What columns, their values and their ranges are called where one filters or orders by them."""
+"""Names of columns, values and ranges in filters and orders."""
 
 import numpy as np
 
-from core.images.statistics import FACTS
-from core.runs.browsing import SORTS, choices_of, sort_columns
+from core.images.statistics import STATISTICS
+from core.runs.filter import SORTS, choices_of, sort_columns
 from dashboard.components.plain import plain
 from dashboard.services.library import Opened
 
 NAMES = {
-    "label": "Is",
-    "predicted": "Called",
+    "label": "Label",
+    "predicted": "Prediction",
     "correct": "Verdict",
     "p_real": "p(REAL)",
     "in_train": "Leaks",
     "is_repeat": "Repeats",
 }
-# what a study says of these is too long for a label
+# shorter labels than the studies' own
 STUDY_NAMES = {
     "agreement.rank": "LIME and Grad-CAM agree, rank correlation",
     "agreement.rank_share": "Other images' maps that fit LIME as well",
@@ -25,34 +25,34 @@ HELP = {
     "in_train": "Leaks: images whose very file was also in the detector's training set.",
     "is_repeat": "Repeats: copies of a file that comes earlier in this set.",
     "margin": "logit REAL less logit FAKE: above 0 the verdict is REAL, and the further from 0 the surer.",
-    **FACTS,
+    **STATISTICS,
 }
 
 
 def short_label(opened: Opened, column: str) -> str:
-    """What stands over a filter."""
+    """Return the label above a filter."""
     if column in opened.studied:
         return STUDY_NAMES.get(column, opened.studied[column].label)
     return NAMES.get(column, column.replace("_", " ").capitalize())
 
 
 def full_label(opened: Opened, column: str) -> str:
-    """What a column is called where nothing around it says which study it is of."""
+    """Return a column's name with its study, for places that do not name the study otherwise."""
     label = short_label(opened, column)
     if column not in opened.studied:
         return label
-    # FAKE and LIME stay what they are
+    # acronyms keep their capitals
     small = label if label[:2].isupper() else label[:1].lower() + label[1:]
     return f"{opened.studied[column].study}: {small}"
 
 
 def value_name(value: str) -> str:
-    """A value for people: "grace hopper" for "grace_hopper"."""
+    """Write a value for people: "grace hopper" for "grace_hopper"."""
     return value.replace("_", " ")
 
 
 def ends(low: float, high: float) -> str:
-    """A range in words."""
+    """Write a range in words."""
     if low == high:
         return f"is {low:.4g}"
     if np.isfinite(low) and np.isfinite(high):
@@ -61,12 +61,12 @@ def ends(low: float, high: float) -> str:
 
 
 def help_of(opened: Opened, column: str) -> str | None:
-    """What a column is, as Markdown."""
+    """Return a column's description as Markdown."""
     return (plain(opened.studied[column].help) or None) if column in opened.studied else HELP.get(column)
 
 
 def only_value(opened: Opened, column: str) -> str | None:
-    """The value that all images share, as text; None where a filter could tell some of them from others."""
+    """Return the value that all images share, as text; None where images differ."""
     values = opened.table[column]
     if column in opened.extents:
         extent = opened.extents[column]
@@ -78,7 +78,7 @@ def only_value(opened: Opened, column: str) -> str | None:
 
 
 def sort_names(opened: Opened, asked: str) -> dict[str, str]:
-    """Every order and how it reads, without those by what all images share unless it is the one `asked` for."""
+    """Name every order; columns in which all images agree are left out unless `asked` for."""
     names = dict(SORTS)
     for column in sort_columns(opened.table):
         if only_value(opened, column) is not None and asked.removeprefix("-") != column:

@@ -57,7 +57,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
       image.alt = ""
       open.append(image)
     } else {
-      open.append(make("div", "none quiet", "picture not at hand"))
+      open.append(make("div", "none quiet", "picture not available"))
     }
     open.onclick = () => setTriggerValue("open", tile.id)
     const caption = make("div", "caption")

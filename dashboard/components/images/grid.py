@@ -1,13 +1,14 @@
-"""A page of images: crisp, bordered by their verdict, each a button, and selectable where that leads to something."""
+"""A grid of images: crisp, bordered by their verdict, each a button, and selectable where that is useful."""
 
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from core.metrics.classification import said_real
+from core.images.decoding import data_url
+from core.metrics.classification import predicted_real
 from core.runs.pictures import Pictures
-from dashboard.components.component import component, data_url, nothing
+from dashboard.components.component import component, nothing
 from dashboard.components.words import NO_BREAK, percent
 from dashboard.services.library import Opened
 
@@ -23,7 +24,7 @@ def image_grid(
     key: str,
     picked: Sequence[str] = (),
     tags: Mapping[str, Sequence[str]] | None = None,
-    cut: float = 0.5,
+    threshold: float = 0.5,
     maps: bool = False,
     size: str = "medium",
     on_pick: Callable[[], None] | None = None,
@@ -35,27 +36,27 @@ def image_grid(
     Args:
         opened: the run.
         rows: positions to show, in this order.
-        pictures: where their pixels are; the map stands in for one that is not at hand.
+        pictures: their pixels; a map stands in for a missing one.
         key: of the element.
         picked: ids shown as selected.
         tags: the tags of each id.
-        cut: how sure of REAL the detector must be to say REAL, 0 to 1.
+        threshold: of p(REAL), 0 to 1.
         maps: lay the margin map over every image.
         size: a key of `TILES`.
-        on_pick: called before the rerun that a selection causes; `picks` reads what was selected. Without it nothing
-            can be selected.
-        judged: border and badge say what the run's detector called an image; else they say what it is.
-        current: id of the image that the page is about, which is marked.
+        on_pick: called before the rerun that a selection causes; `picks` reads the selection. Without it nothing can
+            be selected.
+        judged: border and badge show the prediction; otherwise the label.
+        current: id of the image that the page is about, which is highlighted.
 
     Returns:
         The id that was just opened, or None.
     """
     table = opened.table.iloc[rows]
-    called = np.where(said_real(table, cut), "REAL", "FAKE")
+    called = np.where(predicted_real(table, threshold), "REAL", "FAKE")
     tiles = []
     badges = called if judged else table["label"].astype(str)
     for position, said, row in zip(rows, badges, table.itertuples(), strict=True):
-        # what filters and orders go by; where another threshold turns the verdict it is the other class's
+        # the confidence that filters use; where the threshold flips the verdict it belongs to the other class
         sure = percent(float(row.confidence)) if judged else ""
         moved = judged and said != row.predicted
         wrong = said != row.label
@@ -94,7 +95,7 @@ def _how_sure(sure: str, likelier: str | None) -> str:
 
 
 def picks(value: object) -> list[str]:
-    """The selected ids of a click as the browser sent it."""
+    """Read the selected ids of a click as the browser sent it."""
     return [id_ for id_ in value if isinstance(id_, str)][:200] if isinstance(value, list) else []
 
 
@@ -103,7 +104,7 @@ def _source(opened: Opened, row: int, pictures: Pictures, maps: bool) -> str | N
     kept = opened.run.maps
     if kept is None or (image is not None and not maps):
         return None if image is None else data_url(image)
-    # scikit-image behind the colours is read only where maps are asked for
+    # scikit-image, which gives the colours, is imported only for maps
     from core.explainers.overlay import draw_map, draw_overlay  # noqa: PLC0415
 
     values = np.asarray(kept[row], np.float32)

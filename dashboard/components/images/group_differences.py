@@ -1,4 +1,4 @@
-"""What sets the images that a filter finds apart from others: which kinds they are, and how they look."""
+"""Group differences: how the images that a filter finds differ from others in category, looks and studies."""
 
 import re
 from dataclasses import replace
@@ -7,7 +7,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from core.runs.browsing import Filter
+from core.runs.filter import Filter
 from core.studies.clusters.differences import FACT_WORDS
 from core.studies.clusters.words import Words, differences
 from core.studies.store import find_studies
@@ -20,12 +20,12 @@ SHOWN = 6
 FEWEST = 5
 
 
-def draw_apart(opened: Opened, wanted: Filter, positions: NDArray[np.intp]) -> None:
-    """A folded comparison; nothing where the filter finds everything, or too few to compare."""
+def draw_group_differences(opened: Opened, wanted: Filter, positions: NDArray[np.intp]) -> None:
+    """Draw a folded comparison; nothing where the filter finds everything, or too few to compare."""
     if not FEWEST <= len(positions) <= len(opened.table) - FEWEST:
         return
     with st.expander(
-        f"What sets these {len(positions):,} apart?",
+        f"How do these {len(positions):,} differ from others?",
         icon=":material/compare_arrows:",
         key="explore.apart",
         on_change="rerun",
@@ -43,15 +43,14 @@ def _draw_words(opened: Opened, wanted: Filter, positions: NDArray[np.intp]) -> 
     own, told = _words(opened, opened.stamp, positions.tobytes(), others.tobytes(), _filtered(wanted))
     with st.grid(2, min_column_width=300, gap="medium") as grid:
         with grid.cell():
-            _draw_list("What they show, and how they look", own)
+            _draw_list("Content and looks", own)
         with grid.cell():
             if opened.studied:
-                _draw_list("What studies say of them", told)
+                _draw_list("Studies", told)
     st.caption(
-        "Told are differences that are not tiny (at least a fifth of how widely images are spread in it; of shares as "
-        "much by Cohen's h) and hardly chance (four times as large as chance usually makes one), largest first. They "
-        "go with the verdict; whether they cause it, only changing the image can say: see Evidence, or the "
-        "experiments on Inspect.",
+        "Listed are differences that are not tiny (at least a fifth of a standard deviation, or Cohen's h of 0.2 for "
+        "shares) and unlikely to be chance (four standard errors), largest first. They go with the verdict; only "
+        "changing the image can show whether they cause it: see Evidence, or the experiments on Inspect.",
         help=explain("Cohen's h"),
     )
 
@@ -59,11 +58,11 @@ def _draw_words(opened: Opened, wanted: Filter, positions: NDArray[np.intp]) -> 
 def _draw_list(title: str, words: Words) -> None:
     st.markdown(f"**{title}**")
     said = [f"- {written(text)}" for _, text in words[:SHOWN]]
-    st.markdown("\n".join(said or ["- nothing that is certainly different"]))
+    st.markdown("\n".join(said or ["- no clear difference"]))
 
 
 def _others(opened: Opened, wanted: Filter, positions: NDArray[np.intp]) -> tuple[NDArray[np.intp], str]:
-    """What the same filter finds under the other verdict; all other images where it asks for no verdict."""
+    """Find what the same filter finds under the other verdict; all other images where it asks for no verdict."""
     lifted = replace(wanted.choosing("predicted", []).choosing("correct", []), sort=Filter.sort)
     others = np.setdiff1d(library.matching(opened, lifted), positions)
     if len(others) >= FEWEST:
@@ -72,7 +71,7 @@ def _others(opened: Opened, wanted: Filter, positions: NDArray[np.intp]) -> tupl
 
 
 def _filtered(wanted: Filter) -> tuple[str, ...]:
-    """The columns that are no news, since the filter asks for them."""
+    """Return the columns that the filter fixes, whose differences are no news."""
     return tuple(sorted({column for column, *_ in (*wanted.choices, *wanted.ranges)}))
 
 
@@ -84,7 +83,7 @@ def _words(
     others: bytes,
     but: tuple[str, ...],
 ) -> tuple[Words, Words]:
-    """Differences in the images themselves, and in what studies say of them."""
+    """Compare the images themselves, and the studies' columns."""
     groups = []
     for positions in (inside, others):
         group = np.zeros(len(_opened.table), bool)
@@ -97,5 +96,5 @@ def _words(
 
 
 def written(text: str) -> str:
-    """A difference as Markdown, with what differs in bold and its numbers after it."""
+    """Write a difference as Markdown, with the quantity in bold and its numbers after it."""
     return re.sub(r"^(.*)( \([^()]*\)|: [^:]*)$", r"**\1**\2", plain(text), flags=re.DOTALL)

@@ -7,17 +7,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.explainers.overlay import common_scale, legend
-from core.explainers.results import CamResult, LimeResult
-from core.explainers.saving import DEFAULT, Style, draw_result
+from core.explainers.explanation import Explanation
+from core.explainers.overlay import legend
+from core.explainers.registry import find_explainer
+from core.explainers.saving import DEFAULT, Style, draw_explanation, scale_of
+from core.images.decoding import data_url
 from core.images.palette import UNDECIDED, Palette
 from dashboard.components.charts.figure_cache import kept
-from dashboard.components.component import component, data_url
+from dashboard.components.component import component
 
 _mount = component(__file__, "picture")
 SIZE = 512
 # pictures that are kept, about 50 kB each
 MOST = 256
+SIDES = {1: "for REAL", -1: "for FAKE", 0: "undecided"}
 ENDS: dict[Palette, tuple[str, str]] = {"class": ("FAKE", "REAL"), "paper": ("against", "for the verdict")}
 
 
@@ -35,40 +38,33 @@ def plain_picture(image: NDArray[np.uint8], *, key: str, alt: str, edge: str | N
     _mount(key=key, data=data | {"cells": None, "legend": None, "hint": hint})
 
 
-def explained_picture(
-    result: CamResult | LimeResult,
-    *,
-    key: str,
-    style: Style = DEFAULT,
-    alone: bool = False,
-) -> None:
+def explained_picture(explanation: Explanation, *, key: str, style: Style = DEFAULT, alone: bool = False) -> None:
     """An image with its explanation over it and a legend under it.
 
     Args:
-        result: from gradcam.py or lime.py.
+        explanation: with a map.
         key: of the element.
         style: how it is drawn.
-        alone: draw the map without the image, which is not at hand.
+        alone: draw the map without the image, which is not available.
     """
-    _mount(key=key, data=_drawn(result, style, alone))
+    _mount(key=key, data=_drawn(explanation, style, alone))
 
 
 # a page asks for its picture again whenever it looks how its question stands
 @partial(kept, most=MOST)
-def _drawn(result: CamResult | LimeResult, style: Style, alone: bool) -> dict[str, Any]:
+def _drawn(explanation: Explanation, style: Style, alone: bool) -> dict[str, Any]:
     """What the element is given."""
-    largest = common_scale([result.values]) if style.scale is None else style.scale
-    bar = legend(largest, palette=style.palette)
-    is_lime = isinstance(result, LimeResult)
-    drawn = draw_result(result, SIZE, style=style, over_image=not alone)
+    bar = legend(scale_of(explanation, style), palette=style.palette)
+    drawn = draw_explanation(explanation, SIZE, style=style, over_image=not alone)
     left, right = ENDS[style.palette]
+    title, hatched = find_explainer(explanation.method).title, explanation.undecided
     return {
         "source": data_url(drawn),
-        "alt": f"{'LIME' if is_lime else 'Grad-CAM'}{'' if alone else ' over the image'}, called {result.verdict}.",
+        "alt": f"{title}{'' if alone else ' over the image'}, called {explanation.verdict}.",
         "edge": None,
-        "rgb": "" if alone else _rgb(result.image),
-        "side": len(result.image),
-        "cells": _lime_cells(result) if is_lime else _cam_cells(result),
+        "rgb": "" if alone else _rgb(explanation.image),
+        "side": len(explanation.image),
+        "cells": _cells(explanation),
         "hint": "point at the picture to read its values",
         "legend": {
             "colours": list(bar.colours),
@@ -76,7 +72,7 @@ def _drawn(result: CamResult | LimeResult, style: Style, alone: bool) -> dict[st
             "high": f"{bar.ticks[2]:+.2g}",
             "left": left,
             "right": right,
-            "hatch": UNDECIDED if is_lime and result.undecided.any() else None,
+            "hatch": UNDECIDED if hatched is not None and hatched.any() else None,
         },
     }
 
@@ -85,17 +81,19 @@ def _rgb(image: NDArray[np.uint8]) -> str:
     return base64.b64encode(np.ascontiguousarray(image).tobytes()).decode()
 
 
-def _cam_cells(result: CamResult) -> list[list[str]]:
-    other = "REAL" if result.toward == "FAKE" else "FAKE"
-    return [[f"{value:+.2f} for {result.toward if value >= 0 else other}" for value in row] for row in result.values]
+def _cells(explanation: Explanation) -> list[list[str]]:
+    """What is read at each place: of a region its weight with the interval, elsewhere the value."""
+    parts = explanation.parts
+    if parts is None or parts.regions is None:
+        return [[_value(float(value)) for value in row] for row in explanation.map]
+    texts = [
+        f"{label}: {weight:+.2f} ({low:+.2f} to {high:+.2f}) {SIDES[int(decision)]}"
+        for label, weight, low, high, decision in zip(
+            parts.labels, parts.weights, parts.low, parts.high, parts.decisions, strict=True
+        )
+    ]
+    return [[texts[number] for number in row] for row in parts.regions]
 
 
-def _lime_cells(result: LimeResult) -> list[list[str]]:
-    other = "REAL" if result.toward == "FAKE" else "FAKE"
-    texts = []
-    for number, (weight, low, high, decision) in enumerate(
-        zip(result.weights, result.low, result.high, result.decisions, strict=True)
-    ):
-        side = "undecided" if decision == 0 else f"for {result.toward if weight > 0 else other}"
-        texts.append(f"segment {number}: {weight:+.2f} ({low:+.2f} to {high:+.2f}) {side}")
-    return [[texts[number] for number in row] for row in result.segments]
+def _value(value: float) -> str:
+    return f"{value:+.2f} {SIDES[1 if value > 0 else -1]}" if value else "0"

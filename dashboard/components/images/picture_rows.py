@@ -1,4 +1,4 @@
-"""Pictures in rows under shared headings, each with the rates that belong to it."""
+"""Rows of pictures under shared headings, each picture with its rates."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dashboard.components.component import component, data_url
+from core.images.decoding import data_url
+from dashboard.components.component import component
 
 _mount = component(__file__, "picture_rows")
 
@@ -19,7 +20,7 @@ class Cell:
         picture: uint8 (side, side, 3).
         alt: what it shows.
         caption: a few words under it.
-        edge: the class whose colour frames it.
+        edge: class whose colour frames it.
         rates: (class, number, sentence) under it.
     """
 

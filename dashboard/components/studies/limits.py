@@ -4,21 +4,18 @@ import streamlit as st
 
 from core.detectors.identity import Identified
 from core.detectors.manifest import OLD_SIDE
-from core.storage import ContractError
-from core.studies.study import Answer, Finding
+from core.findings.words import tell, transfer
+from core.studies.study import Answer
+from core.system.folders import ContractError
 from dashboard.components.plain import plain, with_code
-from dashboard.components.studies import out_of_distribution
-from dashboard.components.studies.finding_words import bullets
-from dashboard.components.words import percent, section
+from dashboard.components.studies.finding_words import bullets, markdown, strong
+from dashboard.components.studies.out_of_distribution import chosen
+from dashboard.components.words import section
 from dashboard.services import library
 from dashboard.services.sentences import for_visitors
 
-# finding of the study `transfer` -> what its number is a share of, and what it says
-RATES = {
-    "generators": "Of {images} pictures by other generators it calls **{share} REAL**",
-    "photographs": "Of {images} squares of ordinary photographs it calls **{share} FAKE**",
-    "filters": "The way such a photograph is made small decides **{share}** of its verdicts by itself",
-}
+# findings of the study `transfer` that say most
+RATES = ("generators", "photographs", "filters")
 
 
 def draw_limits(detector: Identified | None = None) -> None:
@@ -46,15 +43,17 @@ def draw_reach(detector: Identified) -> None:
     st.markdown(f"It has seen {_seen(detector)}, and nothing else.")
     if (answer := _measured(detector)) is None:
         return
-    if text := out_of_distribution.conclusion(answer):
-        st.markdown(text)
-    bullets(out_of_distribution.sentences(answer, ("generators", "photographs", "filters")))
+    if told := transfer.overall(answer.findings):
+        st.markdown(strong(told))
+    bullets(chosen(answer, RATES))
 
 
 def _measured(detector: Identified) -> Answer | None:
     """The study `transfer` of a detector; None, and why, where there is none that can be read."""
     try:
         answer = library.answer_by(detector.identity, "transfer")
+        if answer is not None:
+            answer.findings
     except ContractError as error:
         st.caption(with_code(for_visitors(error, homes=library.homes())))
         return None
@@ -80,13 +79,8 @@ def _seen(detector: Identified | None) -> str:
 
 
 def _draw_rates(answer: Answer) -> None:
-    rates = [(words, answer.finding(key)) for key, words in RATES.items()]
-    st.markdown("\n".join(f"- {_rate(words, found)}" for words, found in rates if found is not None))
+    told = [tell(one) for one in chosen(answer, RATES)]
+    st.markdown("\n".join(f"- {markdown(one.answer)}" for one in told))
     with st.expander("All that was measured of this"):
-        st.markdown("\n".join(f"- {plain(found.sentence)}" for found in answer.findings))
+        bullets(answer.findings)
         st.caption(plain(f"{answer.about.get('question', '')} Compared with: {answer.about.get('control', '')}"))
-
-
-def _rate(words: str, found: Finding) -> str:
-    said = words.format(images=f"{found.images:,}", share=percent(found.value))
-    return f"{said} (95 % interval {percent(found.low)} to {percent(found.high)})."

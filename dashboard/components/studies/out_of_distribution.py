@@ -5,65 +5,31 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
+from core.findings.finding import Finding
+from core.findings.words import transfer
 from core.images.generator_names import generator_name
-from core.images.upload import DEFAULT_FILTER
-from core.studies.out_of_distribution import AS_CIFAKE, EVERY_FILTER, GENERATOR, OWN, PHOTOGRAPHS, no_worse
+from core.studies.out_of_distribution.study import AS_CIFAKE, EVERY_FILTER, GENERATOR, OWN, PHOTOGRAPHS
 from core.studies.study import Answer
 from dashboard.components.charts import style as charts
 from dashboard.components.plain import figure_text, plain
 from dashboard.components.studies import charts as evidence_charts
 from dashboard.components.studies.downloads import study_download
-from dashboard.components.studies.finding_words import bullets
-from dashboard.components.words import percent
+from dashboard.components.studies.finding_words import bullets, strong
 from dashboard.services.library import Opened
 
 # findings of the study, in the order in which they are said
 SAID = ("generators", "no_generators", "photographs", "filters", "confidence_generators", "confidence_photographs")
 
 
-def sentences(answer: Answer, keys: Sequence[str] = SAID) -> list[str]:
-    """The findings with these keys that there are."""
-    found = {one.key: one.sentence for one in answer.findings}
-    return [found[key] for key in keys if key in found]
-
-
-def conclusion(answer: Answer) -> str:
-    """What the rates come to, with the two numbers that say most."""
-    said = []
-    if (passed := answer.finding("generators")) is not None:
-        said.append(f"{percent(passed.value, 0)} of pictures by other generators pass as photographs")
-    if (accused := answer.finding("photographs")) is not None:
-        said.append(f"{percent(accused.value, 0)} of ordinary photographs are called generated{_beside(answer)}")
-    if (depends := answer.finding("filters")) is not None:
-        said.append(
-            f"on {percent(depends.value, 0)} of these photographs the verdict hangs on how they were made small"
-        )
-    if not said:
-        return ""
-    # ", and" before the last only
-    listed = ", and ".join([", ".join(said[:-1]), said[-1]] if len(said) > 1 else said)
-    return f"**{listed[0].upper()}{listed[1:]}: outside its own kind of images a verdict is no evidence.**"
-
-
-def _beside(answer: Answer) -> str:
-    """The rate of the run's own REAL images, where photographs fare no worse."""
-    table = answer.table[(answer.table["encoding"] == AS_CIFAKE) | (answer.table["kind"] == OWN)]
-    own = table[(table["kind"] == OWN) & (table["source"] == "REAL")]
-    photographs = table[(table["kind"] == PHOTOGRAPHS) & (table["filter"] == DEFAULT_FILTER)]
-    if own.empty or photographs.empty:
-        return ""
-    usually = 1 - float(own["share_real"].iloc[0])
-    return (
-        f", no more than of its own REAL images ({percent(usually, 0)})"
-        if no_worse(photographs.iloc[0], usually)
-        else ""
-    )
+def chosen(answer: Answer, keys: Sequence[str] = SAID) -> list[Finding]:
+    """The findings with these keys that there are, in this order."""
+    return [one for key in keys if (one := answer.finding(key)) is not None]
 
 
 def draw_transfer(opened: Opened, answer: Answer) -> None:
     """The sentences, and a chart of each kind of images."""
-    if text := conclusion(answer):
-        st.markdown(text)
+    if told := transfer.overall(answer.findings):
+        st.markdown(strong(told))
     table = answer.table[answer.table["encoding"].isin([AS_CIFAKE]) | (answer.table["kind"] == OWN)]
     own = table[table["kind"] == OWN].set_index("source")["share_real"]
     with st.grid(2, min_column_width=340, gap="large") as grid:
@@ -97,7 +63,7 @@ def draw_transfer(opened: Opened, answer: Answer) -> None:
                 )
                 charts.show(figure, key="evidence.photographs", alt="Share called FAKE, by resampling filter")
                 st.caption(f"Dashed: REAL images of {plain(opened.run.manifest['set'])} that it calls FAKE.")
-    bullets(sentences(answer))
+    bullets(chosen(answer))
     study_download(opened, answer)
 
 

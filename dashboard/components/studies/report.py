@@ -8,10 +8,10 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from core.runs.browsing import Filter
+from core.runs.filter import Filter
+from core.runs.finding import find_detectors
 from core.runs.pictures import Pictures
-from core.runs.run import find_detectors
-from core.storage import MANIFEST
+from core.system.folders import MANIFEST
 from dashboard.components.downloads import file_button
 from dashboard.services import library
 from dashboard.services.library import Opened

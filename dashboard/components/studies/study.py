@@ -8,9 +8,9 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from core.storage import ContractError
 from core.studies.groups import By
 from core.studies.study import Answer
+from core.system.folders import ContractError
 from dashboard.components.downloads import file_button
 from dashboard.components.plain import code, plain, with_code
 from dashboard.components.studies.finding_words import bullets
@@ -34,10 +34,20 @@ def command(opened: Opened, *names: str) -> str:
     return f"python -m core.studies {' '.join(names)} --run {shlex.quote(opened.run.name)}{some}"
 
 
-def readable(opened: Opened, name: str, title: str | None = None) -> Answer | None:
-    """A study of the run; None where there is none, and where it cannot be read with a sentence in its place."""
+def readable(opened: Opened, name: str, title: str | None = None, *, concluded: bool = True) -> Answer | None:
+    """A study of the run; None where there is none, and where it cannot be read with a sentence in its place.
+
+    Args:
+        opened: the run.
+        name: of the study.
+        title: above that sentence.
+        concluded: whether its findings must be there too.
+    """
     try:
-        return library.answer(opened, name)
+        found = library.answer(opened, name)
+        if found is not None and concluded:
+            found.findings
+        return found
     except ContractError as error:
         refused(error, title)
         return None
@@ -124,7 +134,7 @@ def numbers(opened: Opened, answer: Answer, frame: pd.DataFrame, *, names: Mappi
     shown = frame[list(headings)].rename(columns=headings)
     about = answer.about
     with st.expander("In full: every number, and where it is from", icon=":material/table:"):
-        bullets([one.sentence for one in answer.findings])
+        bullets(answer.findings)
         st.dataframe(shown, hide_index=True, alt=f"The numbers of {about['title']}")
         settings = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in about["parameters"].items())
         st.caption(

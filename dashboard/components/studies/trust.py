@@ -1,18 +1,21 @@
 """Parts of the page Trust: a study with its sentence, picture and limits, and the paper's complaints answered."""
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 
 import pandas as pd
 import streamlit as st
 
-from core.metrics.intervals import Estimate
-from core.storage import ContractError
+from core.findings.claims import sign_of
+from core.findings.finding import Finding, Measure
+from core.findings.lines import Line
+from core.findings.numbers import signed
+from core.findings.words import explanations
 from core.studies.groups import By
 from core.studies.study import Answer
 from core.studies.trust import summary as trust_summary
+from core.system.folders import ContractError
 from dashboard.components.plain import plain
-from dashboard.components.studies import trust_words
+from dashboard.components.studies.finding_words import strong
 from dashboard.components.studies.study import Summary, cannot, numbers, refused, study_of, summary
 from dashboard.components.words import CLASS_WORDS, percent, section
 from dashboard.services.library import Opened
@@ -28,13 +31,6 @@ def group_words(group: str) -> str:
     return f"**{truth} called** {CLASS_WORDS[verdict]}" if called else f"{CLASS_WORDS[truth]} **verdicts**"
 
 
-def strong(sentence: str) -> str:
-    """A sentence in bold, the classes in their colours."""
-    plain = {name: words.replace("*", "") for name, words in CLASS_WORDS.items()}
-    inked = re.sub(r"\b(REAL|FAKE)\b", lambda found: plain[found[1]], sentence)
-    return f"**{inked}**"
-
-
 def part(
     opened: Opened,
     name: str,
@@ -44,7 +40,7 @@ def part(
     help: str,
     make: Summary,
     by: By,
-    tell: Callable[[Answer, pd.DataFrame], str],
+    tell: Callable[[Sequence[Finding]], Line],
     draw: Callable[[pd.DataFrame], None],
     limits: str,
     names: Mapping[str, str] = WHAT,
@@ -57,7 +53,7 @@ def part(
         title, explained, help: of the section.
         make: of `core.studies.trust.summary`.
         by: what the picture counts by.
-        tell: the sentence, from the study and its summary by verdict.
+        tell: the sentence, from the study's findings.
         draw: the picture, from the summary.
         limits: what it cannot show.
         names: see `numbers`.
@@ -67,19 +63,14 @@ def part(
     if answer is None:
         return
     try:
-        told, frame = (summary(opened, answer, make, each) for each in ("verdict", by))
+        frame = summary(opened, answer, make, by)
     except ContractError as error:
         refused(error)
         return
-    st.markdown(strong(tell(answer, told)))
+    st.markdown(strong(tell(answer.findings)))
     draw(frame)
     cannot(limits)
     numbers(opened, answer, frame, names=names, key=name)
-
-
-def beyond_chance(answer: Answer) -> dict[str, float]:
-    """Verdict -> the lower end of how much more than by chance LIME and Grad-CAM agree, from that study's findings."""
-    return {one.key.removeprefix("rank-"): one.low for one in answer.findings if one.key.startswith("rank-")}
 
 
 def complaints(opened: Opened, answers: Mapping[str, Answer]) -> None:
@@ -91,7 +82,6 @@ def complaints(opened: Opened, answers: Mapping[str, Answer]) -> None:
                 "one_colour",
                 "Is LIME all one colour?",
                 "A large majority of the images I looked at are uniformly red",
-                make=trust_summary.one_colour_summary,
                 answered=_one_colour,
             )
         with st.container(border=True, height="stretch", gap="small"):
@@ -100,7 +90,6 @@ def complaints(opened: Opened, answers: Mapping[str, Answer]) -> None:
                 "agreement",
                 "Does LIME contradict Grad-CAM?",
                 "the LIME method simply does not corroborate",
-                make=trust_summary.agreement_summary,
                 answered=_agreement,
             )
         with st.container(border=True, height="stretch", gap="small"):
@@ -108,52 +97,39 @@ def complaints(opened: Opened, answers: Mapping[str, Answer]) -> None:
 
 
 def _measured(
-    opened: Opened,
-    name: str,
-    title: str,
-    quote: str,
-    *,
-    make: Summary,
-    answered: Callable[[Answer, dict[str, dict[str, Estimate]]], Lines],
+    opened: Opened, name: str, title: str, quote: str, *, answered: Callable[[Sequence[Finding]], Lines]
 ) -> None:
     """A complaint that a study answers."""
     answer = study_of(opened, name, title)
-    if answer is None:
-        return
-    try:
-        frame = summary(opened, answer, make, "verdict")
-    except ContractError as error:
-        refused(error, title)
-        return
-    found = {
-        str(group): {str(row.column): trust_summary.estimate_of(row) for row in rows.itertuples()}
-        for group, rows in frame.groupby("group", sort=False)
-    }
-    _complaint(title, quote, *answered(answer, found))
+    if answer is not None:
+        _complaint(title, quote, *answered(answer.findings))
 
 
-def _one_colour(_answer: Answer, found: Mapping[str, Mapping[str, Estimate]]) -> Lines:
-    lines, cured = [], True
-    for group, of in found.items():
-        before, after = of["paper_one_sign"], of["ours_shown_one"]
-        cured &= after.high < before.low
+def _one_colour(found: Sequence[Finding]) -> Lines:
+    lines = []
+    for one in found:
+        if one.control is None:
+            continue
+        before, after = one.control.measure, one.measure
         shares = f"{percent(before.value, 0)} → {percent(after.value, 0)}"
-        under = f"{before.images:,} images; 95 % intervals {_ends(before)} and {_ends(after)}"
-        lines.append((f"of {CLASS_WORDS[group]} verdicts: their settings → ours", shares, under))
-    if cured:
+        under = f"{before.n:,} images; 95% intervals {_ends(before)} and {_ends(after)}"
+        lines.append((f"of {CLASS_WORDS[str(one.group)]} verdicts: their settings → ours", shares, under))
+    if explanations.cured(found):
         return lines, "Most of it is the settings: the paper's leave a segment or two, and one segment has one colour."
     return lines, "Finer segments alone do not cure it here."
 
 
-def _agreement(answer: Answer, found: Mapping[str, Mapping[str, Estimate]]) -> Lines:
-    lines, beyond = [], beyond_chance(answer)
-    for group, of in found.items():
-        own, chance = of["rank"], of["others_rank"]
-        value = f"{trust_words.signed(own.value)} against {trust_words.signed(chance.value)}"
-        ends = " to ".join(map(trust_words.signed, (own.low, own.high)))
-        under = f"{own.images:,} images; 95 % interval {ends}"
-        lines.append((f"{CLASS_WORDS[group]} verdicts: agreement against chance", value, under))
-    if all(beyond.get(group, float("nan")) > 0 for group in found):
+def _agreement(found: Sequence[Finding]) -> Lines:
+    lines, beyond = [], True
+    for one in found:
+        if one.quantity != "rank_correlation" or one.control is None:
+            continue
+        own = one.measure
+        beyond &= sign_of(one) == 1
+        value = f"{signed(own.value)} against {signed(one.control.measure.value)}"
+        under = f"{own.n:,} images; 95% interval {signed(own.low)} to {signed(own.high)}"
+        lines.append((f"{CLASS_WORDS[str(one.group)]} verdicts: agreement against chance", value, under))
+    if beyond:
         return lines, (
             "They agree more than maps of different images do; 1 would be the same order of places, 0 no common order."
         )
@@ -184,5 +160,5 @@ def _complaint(title: str, quote: str, lines: Sequence[tuple[str, str, str]], an
     st.markdown(answered)
 
 
-def _ends(estimate: Estimate) -> str:
-    return f"{100 * estimate.low:.0f} to {100 * estimate.high:.0f}"
+def _ends(measure: Measure) -> str:
+    return f"{100 * measure.low:.0f} to {100 * measure.high:.0f}"

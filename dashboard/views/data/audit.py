@@ -5,28 +5,30 @@ from math import isfinite
 
 import streamlit as st
 
+from core.findings import words
+from core.findings.finding import Finding
+from core.findings.lines import Line, joined, line
+from core.findings.words import audit as audit_words
+from core.studies.audit.findings import forced
 from core.studies.audit.names import CHANNELS, FACT_NAMES
 from core.studies.audit.summary import (
     GREY,
     Concern,
     grey_shares,
     histogram,
-    probe_rates,
-    probe_sentence,
-    turned_by_force,
     yardsticks,
 )
 from core.studies.copies.nearest_copy import FILE, NEAR, SHOWN
 from core.studies.study import Answer
-from dashboard.services import address
+from dashboard.components.charts import style as charts
 from dashboard.components.keys import key_of
+from dashboard.components.plain import plain
+from dashboard.components.studies import study
+from dashboard.components.studies.finding_words import coloured, markdown, strong
+from dashboard.components.words import listed, percent
+from dashboard.services import address
 from dashboard.services.library import Opened
 from dashboard.views.data import charts as audit_charts
-from dashboard.components.charts import style as charts
-from dashboard.components.studies import study
-from dashboard.components.studies.finding_words import coloured, parts
-from dashboard.components.plain import plain
-from dashboard.components.words import listed, percent
 
 # the columns of Explore that hold facts which are words
 COLUMNS = {"compression": "files.compression"}
@@ -97,43 +99,57 @@ def together(found: Sequence[Concern]) -> list[list[Concern]]:
     return [group for place, group in enumerate(groups) if group not in groups[:place]]
 
 
-def concern_row(opened: Opened, group: Sequence[Concern], probes: Answer | None) -> None:
+def told(audit: Answer, key: str) -> words.Told:
+    """A finding of the audit in words, empty ones where it has none of this key."""
+    found = audit.finding(key)
+    return words.Told(Line()) if found is None else words.tell(found)
+
+
+def _verdict(audit: Answer, one: Concern) -> Line:
+    """What a cue tells, and whether the detector leans on it."""
+    cue, lean = audit.finding(one.cue), audit.finding(one.lean)
+    return Line() if cue is None or lean is None else audit_words.verdict(cue, lean)
+
+
+def concern_row(opened: Opened, audit: Answer, group: Sequence[Concern], probes: Answer | None) -> None:
     """One thing that tells the classes apart, or several that go together: a verdict, how it is spread, the images, and
     the numbers folded away."""
     with st.container(border=True):
         band = st.grid(2, min_column_width=320, gap="large")
         with band.cell():
             if len(group) == 1:
-                draw_spread(opened, group[0])
+                draw_spread(opened, audit, group[0])
             else:
                 for one, tab in zip(group, st.tabs([plain(one.name.title) for one in group]), strict=True):
                     with tab:
-                        draw_spread(opened, one)
-                        _more(opened, one)
+                        draw_spread(opened, audit, one)
+                        _more(opened, audit, one)
         with band.cell():
             with st.container(horizontal=True, vertical_alignment="center", gap="small"):
                 title = plain(listed([one.name.title for one in group]))
                 st.markdown(f"#### {title[0]}{title[1:].lower()}", width="content")
-                if icon := ICONS.get(group[0].how_well):
-                    st.badge(f"tells {group[0].how_well}", icon=icon, color="gray")
-            said = list(dict.fromkeys(one.verdict for one in group))
-            for one in group[: len(group) if len(said) > 1 else 1]:
-                name = f"{one.name.title}: " if len(said) > 1 else "Each: " if len(group) > 1 else ""
-                told = one.verdict if not name else one.verdict[0].lower() + one.verdict[1:]
-                st.markdown(f"**{plain(name + told)}**")
-            if probes is not None and _changed(opened, probes, group[0].key)[1]:
-                st.markdown("Changed by force it turns many verdicts all the same: these rest on it.")
+                cue = audit.finding(group[0].cue)
+                how = "hardly" if cue is None else audit_words.how_well(cue)
+                if icon := ICONS.get(how):
+                    st.badge(f"tells {how}", icon=icon, color="gray")
+            said = {one.name.title: _verdict(audit, one) for one in group}
+            alike = len(set(said.values())) == 1
+            for title, verdict in list(said.items())[: 1 if alike else len(said)]:
+                name = f"{title}: " if not alike else "Each: " if len(group) > 1 else ""
+                st.markdown(strong(line("{name}{verdict}", name=name, verdict=verdict) if name else verdict.capital()))
+            if probes is not None and audit_words.rests(_changed(opened, probes, group[0].key)):
+                st.markdown("Changed by force it flips many verdicts all the same: these rest on it.")
             if len(group) == 1:
-                _more(opened, group[0])
+                _more(opened, audit, group[0])
             _grey(opened, group)
             with st.expander("Numbers and experiments"):
-                _sentences(opened, group, probes)
+                _sentences(opened, audit, group, probes)
 
 
-def _more(opened: Opened, one: Concern) -> None:
+def _more(opened: Opened, audit: Answer, one: Concern) -> None:
     """Which class has more of it, and the way to the images."""
-    if beside := parts(one.sentence)[1]:
-        st.caption(coloured(plain(beside)))
+    if beside := told(audit, one.cue).aside:
+        st.caption(markdown(beside))
     _buttons(opened, one)
 
 
@@ -146,34 +162,30 @@ def _grey(opened: Opened, group: Sequence[Concern]) -> None:
     st.caption(coloured(f"Grey all over, or nearly ({GREY} and more): {said} images."))
 
 
-def _sentences(opened: Opened, group: Sequence[Concern], probes: Answer | None) -> None:
+def _sentences(opened: Opened, audit: Answer, group: Sequence[Concern], probes: Answer | None) -> None:
     for one in group:
-        st.markdown(coloured(plain(parts(one.sentence)[0])))
-        said, beside = parts(one.lean)
-        st.markdown(coloured(plain(said)))
-        if beside:
-            st.caption(plain(beside))
+        cue, lean = told(audit, one.cue), told(audit, one.lean)
+        st.markdown(markdown(joined([cue.answer, cue.control])))
+        st.markdown(markdown(joined([lean.answer, lean.control])))
+        if lean.aside:
+            st.caption(markdown(lean.aside))
         if isfinite(one.right.value):
             ends = f"{percent(one.right.low)} to {percent(one.right.high)}"
             st.caption(f"Of each class it calls on average {percent(one.right.value)} of these right ({ends}).")
-    changed, _ = _changed(opened, probes, group[0].key) if probes is not None else (None, False)
+    changed = _changed(opened, probes, group[0].key) if probes is not None else []
     if changed:
         also = " All three are changed at once." if len(group) > 1 else ""
-        st.markdown(coloured(plain(f"{changed}{also}")))
+        st.markdown(f"{markdown(audit_words.forced(changed))}{also}")
 
 
-def _changed(opened: Opened, probes: Answer, key: str) -> tuple[str | None, bool]:
-    """What the experiments that change a fact say, and whether they turn many verdicts."""
+def _changed(opened: Opened, probes: Answer, key: str) -> list[Finding]:
+    """What the experiments that change a fact found."""
     return _remembered(opened, probes, f"{opened.stamp} {key}", key)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
-def _remembered(_opened: Opened, _probes: Answer, stamp: str, key: str) -> tuple[str | None, bool]:  # noqa: ARG001
-    name = FACT_NAMES.get(key)
-    if name is None:
-        return None, False
-    rates = probe_rates(_opened.run, _probes, name)
-    return probe_sentence(rates), turned_by_force(rates)
+def _remembered(_opened: Opened, _probes: Answer, stamp: str, key: str) -> list[Finding]:  # noqa: ARG001
+    return forced(_opened.run, _probes, key) if key in FACT_NAMES else []
 
 
 def _buttons(opened: Opened, one: Concern) -> None:
@@ -183,7 +195,7 @@ def _buttons(opened: Opened, one: Concern) -> None:
                 address.go("explore", run=opened.run.name, wanted=wanted)
 
 
-def draw_spread(opened: Opened, one: Concern, *, title: bool = False) -> None:
+def draw_spread(opened: Opened, audit: Answer, one: Concern, *, title: bool = False) -> None:
     """How a fact is spread over the classes."""
     if title:
         st.markdown(f"**{plain(one.name.title)}**")
@@ -192,18 +204,17 @@ def draw_spread(opened: Opened, one: Concern, *, title: bool = False) -> None:
         return
     real = (opened.table["label"] == "REAL").to_numpy(bool)
     frame = histogram(opened.table[column], real)
-    alt = f"{one.name.title} of REAL and of FAKE images: {one.sentence}"
+    alt = f"{one.name.title} of REAL and of FAKE images: {told(audit, one.cue).answer}"
     charts.show(audit_charts.spread(frame, one.name.about), key=key_of("data.spread", one.key), alt=alt)
 
 
-def harmless(opened: Opened, found: Sequence[Concern]) -> None:
+def harmless(opened: Opened, audit: Answer, found: Sequence[Concern]) -> None:
     """What tells nothing, or hardly anything, in small."""
     with st.grid(3, min_column_width=260, gap="large") as grid:
         for one in found:
             with grid.cell():
-                draw_spread(opened, one, title=True)
-                said, _ = parts(one.sentence)
-                st.caption(plain(said))
+                draw_spread(opened, audit, one, title=True)
+                st.caption(markdown(joined([told(audit, one.cue).answer, told(audit, one.cue).control])))
                 _buttons(opened, one)
 
 

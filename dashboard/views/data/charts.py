@@ -1,35 +1,34 @@
-"""Figures of the page Data: what each fact tells, how it is spread over the classes, and what that is worth."""
+"""Figures of the page Data: how well each statistic separates the classes, its distribution, and the baselines."""
 
 from collections.abc import Sequence
 from math import isfinite
-from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
 
-from core.images.palette import CLASS_COLOURS, rgb
+from core.images.labels import CLASSES
+from core.images.palette import CLASS_COLOURS, GREY, rgb
 from core.metrics.intervals import Estimate
 from core.studies.audit.summary import Concern
-from dashboard.components.charts.style import GREY, TEMPLATE
 from dashboard.components.charts.figure_cache import kept
+from dashboard.components.charts.style import MARGIN, error_bars, new_figure
 from dashboard.components.words import percent
 
-# neither of the classes, and told apart from grey with every kind of colour blindness
+# neither class's, and distinct from grey with any kind of colour blindness
 DETECTOR = "#0f9d8a"
 DASHES = {"REAL": "solid", "FAKE": "dash"}
-MARGIN = {"l": 8, "r": 28, "t": 8, "b": 8}
 MOST_NAMES = 8
 
 
 @kept
 def told_apart(found: Sequence[Concern], network: Estimate) -> go.Figure:
-    """For each fact, worst first, the pairs told apart by it alone and by the detector where it cannot help.
+    """Plot for each statistic, worst first, its AUROC alone and the detector's where the statistic cannot help.
 
     Args:
         found: from `core.studies.audit.summary.concerns`.
         network: the detector's AUROC over all images.
     """
-    figure = _figure(height=110 + 34 * len(found))
+    figure = new_figure(height=110 + 34 * len(found))
     rows = {
         "by this alone": ([one.alone for one in found], {"color": GREY, "symbol": "circle", "size": 11}),
         "by the detector, where this cannot help": (
@@ -45,14 +44,9 @@ def told_apart(found: Sequence[Concern], network: Estimate) -> go.Figure:
             mode="markers",
             name=name,
             marker=marker,
-            error_x={
-                "type": "data",
-                "array": [one.high - one.value for one in estimates],
-                "arrayminus": [one.value - one.low for one in estimates],
-                "color": marker["color"],
-                "thickness": 2,
-                "width": 4,
-            },
+            error_x=error_bars(
+                *(pd.DataFrame(estimates)[end] for end in ("value", "low", "high")), color=marker["color"]
+            ),
             customdata=[
                 [about.name.title, f"{100 * one.value:.1f}", f"{100 * one.low:.1f}", f"{100 * one.high:.1f}"]
                 for about, one in zip(found, estimates, strict=True)
@@ -71,12 +65,12 @@ def told_apart(found: Sequence[Concern], network: Estimate) -> go.Figure:
     )
     values = [value for one in found for value in (*one.alone[:3], *one.without[:3]) if isfinite(value)]
     figure.update_xaxes(
-        title="of 100 pairs told apart",
+        title="AUROC x 100: of 100 pairs, so many are ranked correctly",
         range=[min([0.48, *values]) - 0.01, 1.03],
         tickvals=[share / 10 for share in range(11)],
         ticktext=[str(10 * share) for share in range(11)],
     )
-    # the names of the lines stand between the legend and the rows
+    # room for the names of the lines between the legend and the rows
     figure.update_layout(legend={"yref": "container", "y": 1.0, "yanchor": "top"}, margin={**MARGIN, "t": 62})
     return figure
 
@@ -93,22 +87,22 @@ def _line(figure: go.Figure, x: float, text: str, colour: str) -> None:
 
 @kept
 def spread(frame: pd.DataFrame, unit: str) -> go.Figure:
-    """How a fact is spread over REAL and FAKE images.
+    """Plot the distribution of a statistic over REAL and FAKE images.
 
     Args:
         frame: from `core.studies.audit.summary.histogram`.
-        unit: what the values are, under the axis.
+        unit: of the values, for the axis.
     """
     return _of_names(frame) if "value" in frame else _of_numbers(frame, unit)
 
 
 def _of_numbers(frame: pd.DataFrame, unit: str) -> go.Figure:
-    figure = _figure(height=250)
+    figure = new_figure(height=250)
     top = max(frame["real"].max(), frame["fake"].max())
-    for name in ("FAKE", "REAL"):
+    for name in CLASSES:
         shares = frame[name.lower()]
         figure.add_scatter(
-            # the last step needs its right end
+            # a last point draws the right end of the last step
             x=[*frame["low"], frame["high"].iloc[-1]],
             y=[*shares, shares.iloc[-1]],
             mode="lines",
@@ -133,8 +127,8 @@ def _of_numbers(frame: pd.DataFrame, unit: str) -> go.Figure:
 
 def _of_names(frame: pd.DataFrame) -> go.Figure:
     shown = frame.head(MOST_NAMES)
-    figure = _figure(height=max(150, 60 + 36 * len(shown)), barmode="group", bargap=0.25)
-    for name in ("FAKE", "REAL"):
+    figure = new_figure(height=max(150, 60 + 36 * len(shown)), barmode="group", bargap=0.25)
+    for name in CLASSES:
         figure.add_bar(
             x=shown[name.lower()],
             y=[str(value).replace("_", " ") for value in shown["value"]],
@@ -153,13 +147,13 @@ def _of_names(frame: pd.DataFrame) -> go.Figure:
 
 @kept
 def spectrum(frame: pd.DataFrame) -> go.Figure:
-    """Median power by ring of the spectrum and class, with the middle half of the images.
+    """Plot median power by ring of the spectrum and class, with the middle half of the images.
 
     Args:
         frame: from `core.studies.audit.summary.rings`.
     """
-    figure = _figure(height=330)
-    for name in ("FAKE", "REAL"):
+    figure = new_figure(height=330)
+    for name in CLASSES:
         side = name.lower()
         ends = [*frame[f"upper_{side}"], *frame[f"lower_{side}"][::-1]]
         figure.add_scatter(
@@ -182,19 +176,20 @@ def spectrum(frame: pd.DataFrame) -> go.Figure:
             hovertemplate="radius %{x}, %{customdata[0]}: 10 to the power of %{y:.2f}; alone it tells "
             "%{customdata[1]} of 100 pairs apart<extra></extra>",
         )
-    figure.update_xaxes(title="radius, in waves on 32 pixels: coarse shading to finest detail", tickvals=[1, 4, 8, 12, 16])
+    figure.update_xaxes(title="radius, in waves on 32 pixels: coarse shading to finest detail")
+    figure.update_xaxes(tickvals=[1, 4, 8, 12, 16])
     figure.update_yaxes(title="power (1 more is ten times as much)")
     return figure
 
 
 @kept
 def beside(frame: pd.DataFrame) -> go.Figure:
-    """The share of right verdicts of each yardstick, with intervals, the network last.
+    """Plot the accuracy of each baseline, with intervals, the network last.
 
     Args:
         frame: from `core.studies.audit.summary.yardsticks`.
     """
-    figure = _figure(height=330, showlegend=False)
+    figure = new_figure(height=330, showlegend=False)
     colours = [DETECTOR if name == "The network" else GREY for name in frame["name"]]
     figure.add_bar(
         x=frame["value"],
@@ -202,14 +197,7 @@ def beside(frame: pd.DataFrame) -> go.Figure:
         orientation="h",
         marker={"color": colours},
         width=0.55,
-        error_x={
-            "type": "data",
-            "array": frame["high"] - frame["value"],
-            "arrayminus": frame["value"] - frame["low"],
-            "thickness": 2,
-            "width": 5,
-            "color": GREY,
-        },
+        error_x=error_bars(frame["value"], frame["low"], frame["high"]),
         customdata=[
             [percent(row.value), percent(row.low), percent(row.high), f"{row.auroc:.3f}", row.about]
             for row in frame.itertuples()
@@ -227,15 +215,11 @@ def beside(frame: pd.DataFrame) -> go.Figure:
         hoverinfo="skip",
     )
     _line(figure, 0.5, "guessing", GREY)
-    figure.update_xaxes(title="verdicts that are right", range=[0, 1.12], tickvals=[0, 0.25, 0.5, 0.75, 1])
+    figure.update_xaxes(title="accuracy", range=[0, 1.12], tickvals=[0, 0.25, 0.5, 0.75, 1])
     figure.update_xaxes(tickformat=".0%")
     figure.update_yaxes(title=None, showgrid=False)
     figure.update_layout(margin={**MARGIN, "t": 24})
     return figure
-
-
-def _figure(**layout: Any) -> go.Figure:
-    return go.Figure(layout={"template": TEMPLATE, "margin": MARGIN, **layout})
 
 
 def _clear(name: str, opacity: float) -> str:

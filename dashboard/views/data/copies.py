@@ -8,20 +8,19 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from core.runs.browsing import Filter
+from core.runs.filter import Filter
 from core.studies.audit.pictures import training_pictures
 from core.studies.audit.summary import copy_counts, copy_pairs
 from core.studies.copies.nearest_copy import FILE, NEAR, SHOWN
 from core.studies.study import Answer
-from dashboard.services import address
-from dashboard.services import library
-from dashboard.services.address import Setting
-from dashboard.services.library import Opened
-from dashboard.views.data.pairs import pair_pictures
-from dashboard.components.words import CLASS_WORDS
 from dashboard.components.offers import offer_training_images
 from dashboard.components.plain import code
 from dashboard.components.studies.study import command
+from dashboard.components.words import CLASS_WORDS
+from dashboard.services import address, library
+from dashboard.services.address import Setting
+from dashboard.services.library import Opened
+from dashboard.views.data.pairs import pair_pictures
 
 SIDE_NAMES = {"in_training": "With training images", "in_set": "Within this set"}
 SIDE = Setting("side", "in_training", choices=tuple(SIDE_NAMES))
@@ -45,7 +44,7 @@ def draw_counts(opened: Opened, duplicates: Answer) -> None:
                     _count(opened, row)
                 if not rows["checked"].all():
                     offer_training_images(
-                        f"With the training images at hand, run {code(command(opened, 'duplicates'))} again.",
+                        f"With the training images available, run {code(command(opened, 'duplicates'))} again.",
                         library.maker(opened.run),
                         key=f"data.fetch.{side}",
                     )
@@ -54,7 +53,7 @@ def draw_counts(opened: Opened, duplicates: Answer) -> None:
 def _count(opened: Opened, row: Mapping[str, Any]) -> None:
     what, count = WHAT[row["kind"]], row["count"]
     if not row["checked"]:
-        st.caption(f"{what.capitalize()}: not checked, because the training images were not at hand.")
+        st.caption(f"{what.capitalize()}: not checked, because the training images were not available.")
     elif not count:
         st.caption(f"{what.capitalize()}: none.")
     else:
@@ -90,7 +89,7 @@ def draw_pairs(opened: Opened, duplicates: Answer) -> None:
     training = _training(opened, shown) if side == "in_training" else None
     if side == "in_training" and not training:
         offer_training_images(
-            "The pictures of the training images are not at hand.",
+            "The pictures of the training images are not available.",
             library.maker(opened.run),
             key="data.fetch_pictures",
         )

@@ -2,39 +2,42 @@
 
 import streamlit as st
 
-from core.studies.audit.summary import concerns, estimate, rings, summary, yardsticks
-from dashboard.services import library
+from core.findings.lines import joined
+from core.findings.words import audit as words
+from core.findings.words import tell
+from core.studies.audit.summary import concerns, estimate, rings, yardsticks
+from dashboard.components.charts import style as charts
 from dashboard.components.glossary import explain
+from dashboard.components.plain import code, plain
+from dashboard.components.studies.finding_words import markdown
+from dashboard.components.studies.study import readable
+from dashboard.components.words import CLASS_WORDS, heading, section
+from dashboard.services import library
 from dashboard.views.data import audit as parts
 from dashboard.views.data import charts as audit_charts
-from dashboard.components.charts import style as charts
 from dashboard.views.data.copies import draw_counts, draw_pairs
-from dashboard.components.studies.finding_words import coloured
-from dashboard.components.studies.study import readable
-from dashboard.components.plain import code, plain
-from dashboard.components.words import CLASS_WORDS, heading, section
 
 opened = library.current()
-audit, duplicates = readable(opened, "audit"), readable(opened, "duplicates")
+audit, duplicates = readable(opened, "audit"), readable(opened, "duplicates", concluded=False)
 heading(
     "What could it learn that is not AI?",
-    f"If in **{plain(opened.run.manifest['set'])}** REAL images were just brighter, or smaller as files, a detector could be "
-    "right without knowing anything of image generators. Here each such fact is put to the test.",
-    coloured(plain(summary(audit))) if audit is not None else None,
+    f"If in **{plain(opened.run.manifest['set'])}** REAL images were just brighter, or smaller as files, a detector "
+    "could be right without knowing anything of image generators. Here each such fact is put to the test.",
+    markdown(words.overall(audit.findings)) if audit is not None else None,
 )
 if opened.table.empty:
     st.info("This run holds no image, so there is nothing to audit; choose another one on the left.")
     st.stop()
 if audit is None:
     st.info(
-        f"The data of {plain(opened.run.name)} has not been audited yet. To do so, run {code(parts.command(opened))} and reload "
-        "this page: two minutes for the 120,000 images of CIFAKE. Where CIFAKE lies elsewhere than in data/cifake, add "
-        "`--data PATH`.",
+        f"The data of {plain(opened.run.name)} has not been audited yet. To do so, run {code(parts.command(opened))} "
+        "and reload this page: two minutes for the 120,000 images of CIFAKE. Where CIFAKE lies elsewhere than in "
+        "data/cifake, add `--data PATH`.",
         icon=":material/science:",
     )
     st.stop()
 
-probes = readable(opened, "probes")
+probes = readable(opened, "probes", concluded=False)
 found = concerns(audit)
 facts = [one for one in found if one.key != "leak"]
 flaws = [one for one in facts if one.is_flaw]
@@ -48,12 +51,16 @@ section(
     "it stays far right, the detector knows something else as well.",
     help=explain(
         "AUROC",
-        also="Here times 100, with 95 % intervals (DeLong 1988), by a rule that may use the fact in any way, fitted on "
-        "the training images where they were at hand. Alike: in the same twentieth of all images.",
+        also="Here times 100, with 95% intervals (DeLong 1988), by a rule that may use the fact in any way, fitted on "
+        "the training images where they were available. Alike: in the same twentieth of all images.",
     ),
 )
 network = estimate(audit.table[audit.table["kind"] == "network"].iloc[0], "auroc")
-charts.show(audit_charts.told_apart(found, network), key="data.apart", alt=" ".join(one.sentence for one in found))
+charts.show(
+    audit_charts.told_apart(found, network),
+    key="data.apart",
+    alt=" ".join(str(parts.told(audit, one.cue).answer) for one in found),
+)
 
 st.space("small")
 section(
@@ -70,12 +77,12 @@ if flaws and probes is not None:
         "since images by themselves differ less in it than the experiment changes it."
     )
 for group in parts.together(flaws):
-    parts.concern_row(opened, group, probes)
+    parts.concern_row(opened, audit, group, probes)
 if not flaws:
     st.markdown("No single fact tells the classes apart by more than ten facts may by chance.")
 if rest := [one for one in facts if not one.is_flaw]:
     with st.expander(f"{len(rest)} that tell nothing, or hardly anything", expanded=not flaws):
-        parts.harmless(opened, rest)
+        parts.harmless(opened, audit, rest)
 
 st.space("small")
 band = st.grid(2, min_column_width=340, gap="large")
@@ -87,10 +94,9 @@ with band.cell():
         "whatever its direction.",
         help=explain("Spectrum"),
     )
-    ring = audit.finding("ring")
-    sentence = ring.sentence if ring else ""
-    charts.show(audit_charts.spectrum(rings(audit)), key="data.spectrum", alt=f"Power by ring and class. {sentence}")
-    st.markdown(coloured(plain(sentence)))
+    ring = parts.told(audit, "ring").answer
+    charts.show(audit_charts.spectrum(rings(audit)), key="data.spectrum", alt=f"Power by ring and class. {ring}")
+    st.markdown(markdown(ring))
 with band.cell():
     section(
         "A plain baseline beside the network",
@@ -100,10 +106,9 @@ with band.cell():
         help=explain("Baseline", "Logistic regression", "AUROC"),
     )
     lines = yardsticks(audit)
-    baseline = audit.finding("baseline.spectrum")
-    sentence = baseline.sentence if baseline else ""
-    charts.show(audit_charts.beside(lines), key="data.beside", alt=sentence)
-    st.markdown(coloured(plain(sentence)))
+    baseline = parts.told(audit, "baseline.spectrum").whole
+    charts.show(audit_charts.beside(lines), key="data.beside", alt=str(baseline))
+    st.markdown(markdown(baseline))
 
 st.space("small")
 section(
@@ -118,11 +123,11 @@ else:
     draw_counts(opened, duplicates)
     leak = next((one for one in found if one.key == "leak"), None)
     if leak is not None:
-        st.markdown(coloured(plain(leak.sentence)))
-        st.caption(plain(leak.lean))
-    inside = [one.sentence for one in audit.findings if one.key.startswith("training.")]
+        st.markdown(markdown(parts.told(audit, leak.cue).whole))
+        st.caption(markdown(parts.told(audit, leak.lean).whole))
+    inside = [tell(one).whole for one in audit.findings if one.quantity == "copies"]
     if inside:
-        st.caption(plain(" ".join(inside)))
+        st.caption(markdown(joined(inside)))
     st.markdown("**Pairs to look at**")
     draw_pairs(opened, duplicates)
 

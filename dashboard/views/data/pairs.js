@@ -9,7 +9,7 @@ const draw = (side) => {
     image.alt = side.alt
     box.append(image)
   } else {
-    box.append(make("div", `none quiet ${side.is}`, "picture not at hand"))
+    box.append(make("div", `none quiet ${side.is}`, "picture not available"))
   }
   const where = make("div", "where")
   where.append(make("span", `chip ${side.is}`, side.is), make("span", "quiet name", side.where))

@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from core.images.decoding import data_url
 from core.runs.pictures import Pictures
 from core.studies.copies.nearest_copy import NEAR
+from dashboard.components.component import component, nothing
 from dashboard.services.library import Opened
-from dashboard.components.component import component, data_url, nothing
 
 _mount = component(__file__, "pairs")
 

@@ -7,7 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dashboard.components.component import component, data_url, nothing
+from core.images.decoding import data_url
+from dashboard.components.component import component, nothing
 
 _mount = component(__file__, "controlled_rates")
 

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from core.runs.browsing import Filter
+from core.runs.filter import Filter
 from core.studies.study import Answer
 from dashboard.components.offers import offer_training_images
 from dashboard.components.plain import code
@@ -24,7 +24,7 @@ def _among_own(answer: Answer) -> bool:
 
 def draw_summary(opened: Opened, answer: Answer) -> None:
     """Its sentences, and the way to the images whose neighbours say something else."""
-    bullets([one.sentence for one in answer.findings])
+    bullets(answer.findings)
     st.caption(
         "Where neighbours and verdict agree, the verdict is what such images had in training. Raw pixels and labels "
         "dealt at random are the controls: what they reach as well has nothing to do with what the network has "

@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from core.probes.probe import FAMILIES, Probe, Strength
 from core.probes.probing import amplified
-from core.probes.table import FAMILIES, PROBES, Probe, Strength
+from core.probes.table import PROBES
 from dashboard.components.charts import style as charts
 from dashboard.components.images.picture_rows import Cell, Row, picture_rows
 from dashboard.components.missing import how_to_get_pictures

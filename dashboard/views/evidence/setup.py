@@ -8,13 +8,14 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from core.probes.table import PROBES, Probe
-from core.runs.browsing import Filter
+from core.probes.probe import Probe
+from core.probes.table import PROBES
+from core.runs.filter import Filter
 from core.runs.pictures import Pictures
-from core.storage import ContractError
 from core.studies.probes.example import ProbeExample, probe_example
 from core.studies.probes.summary import VERDICTS, By, Turns, ranking, read_turns, responses, turned_alone
 from core.studies.study import Answer
+from core.system.folders import ContractError
 from dashboard.services import address, library
 from dashboard.services.address import Setting
 from dashboard.services.library import Opened
@@ -81,8 +82,9 @@ def read_evidence(opened: Opened, answer: Answer) -> Evidence:
 def _evidence(_opened: Opened, _answer: Answer, stamp: str) -> Evidence:
     turns = read_turns(_opened.run, _answer.table, _answer.about.get("parameters"))
     there = [verdict for verdict in VERDICTS if turns.chosen(verdict).any()]
-    tops = {verdict: ranking(turns, verdict=verdict) for verdict in there}
-    return Evidence(_answer, turns, responses(turns), tops, stamp)
+    rates = responses(turns)
+    tops = {verdict: ranking(rates, verdict=verdict) for verdict in there}
+    return Evidence(_answer, turns, rates, tops, stamp)
 
 
 def rates_by(evidence: Evidence, by: By, probe: str) -> pd.DataFrame:

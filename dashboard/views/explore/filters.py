@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 
 import streamlit as st
 
-from core.images.image_set import CLASSES
-from core.runs.browsing import DECIDED, OUTCOMES, Filter, choices_of
+from core.images.labels import CLASSES
+from core.runs.filter import DECIDED, OUTCOMES, Filter, choices_of
 from dashboard.components.charts.matrix import clicked, confusion_matrix
 from dashboard.components.images.filter_controls import (
     change,
@@ -151,8 +151,10 @@ def draw_active(opened: Opened, wanted: Filter) -> None:
         removers.append(("an area drawn on Patterns", lambda now: narrowed(now, area=None)))
     if wanted.name:
         removers.append((f"name: {wanted.name}", lambda now: narrowed(now, name=None)))
-    if wanted.cut != Filter().cut:
-        removers.append((f"REAL from {wanted.cut:.0%} on", lambda now: narrowed(now, cut=Filter().cut)))
+    if wanted.threshold != Filter.threshold:
+        removers.append(
+            (f"REAL from {wanted.threshold:.0%} on", lambda now: narrowed(now, threshold=Filter().threshold))
+        )
     for number, (text, remove) in enumerate(removers):
         st.button(
             plain(text), key=f"explore.remove.{number}", icon=":material/close:", on_click=change, args=(opened, remove)
@@ -162,7 +164,7 @@ def draw_active(opened: Opened, wanted: Filter) -> None:
 def is_filtered(wanted: Filter) -> bool:
     """Whether any row may be left out, or called otherwise."""
     asked = wanted.choices or wanted.ranges or wanted.tag or wanted.name or wanted.area
-    return bool(asked) or wanted.cut != Filter.cut
+    return bool(asked) or wanted.threshold != Filter.threshold
 
 
 def clear(opened: Opened) -> None:

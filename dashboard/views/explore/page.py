@@ -7,15 +7,16 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from core.images.statistics import FACTS
+from core.images.statistics import STATISTICS
 from core.metrics.classification import HALF
-from core.runs.browsing import PAGE_SIZES, Filter, at_cut, page_rows, pages
+from core.runs.browsing import at_threshold, page_rows, pages
+from core.runs.filter import PAGE_SIZES, Filter
 from core.runs.tags import TagError
 from dashboard.components.glossary import explain
 from dashboard.components.images.filter_controls import change, wanted_rows
 from dashboard.components.images.filter_names import full_label, sort_names
 from dashboard.components.images.grid import TILES, image_grid, picks
-from dashboard.components.images.group_differences import draw_apart
+from dashboard.components.images.group_differences import draw_group_differences
 from dashboard.components.missing import how_to_get_pictures
 from dashboard.components.plain import with_code
 from dashboard.components.studies.report import report_download
@@ -68,7 +69,7 @@ if filters.is_filtered(wanted):
         )
 
 positions = library.matching(opened, wanted)
-draw_apart(opened, wanted, positions)
+draw_group_differences(opened, wanted, positions)
 shown = page_rows(positions, wanted)
 tags = library.tags()
 nothing_kept = tags.empty
@@ -93,7 +94,7 @@ def set_per_page() -> None:
 
 def found_rows() -> pd.DataFrame:
     """The rows that the filter finds, in its order and at its threshold, with tags and notes."""
-    return at_cut(table.iloc[positions], wanted.cut).merge(tags.frame(), on="id", how="left")
+    return at_threshold(table.iloc[positions], wanted.threshold).merge(tags.frame(), on="id", how="left")
 
 
 with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
@@ -153,11 +154,13 @@ def compare() -> None:
     chosen = np.array([opened.row_of(id_) for id_ in picked], np.intp)
     for laid, key in ((False, "explore.compared"), (True, "explore.compared_maps")):
         st.caption("As they are" if not laid else "Under their margin maps, all on one scale")
-        if id_ := image_grid(opened, chosen, pictures, key=key, cut=wanted.cut, maps=laid, size="large", tags=tags_of):
+        if id_ := image_grid(
+            opened, chosen, pictures, key=key, threshold=wanted.threshold, maps=laid, size="large", tags=tags_of
+        ):
             address.go("inspect", run=opened.run.name, wanted=wanted, id=id_)
-    judged_by = ["threshold", "p_real"] if wanted.cut != HALF else []
-    columns = ["label", "predicted", *judged_by, "confidence", "margin", *FACTS, *opened.studied]
-    rows = at_cut(table.iloc[chosen], wanted.cut).set_index("name")
+    judged_by = ["threshold", "p_real"] if wanted.threshold != HALF else []
+    columns = ["label", "predicted", *judged_by, "confidence", "margin", *STATISTICS, *opened.studied]
+    rows = at_threshold(table.iloc[chosen], wanted.threshold).set_index("name")
     st.dataframe(
         rows[[name for name in columns if name in rows]],
         column_config={name: full_label(opened, name) for name in columns},
@@ -246,14 +249,14 @@ with st.container(horizontal=True, horizontal_alignment="distribute", vertical_a
     if count > 1:
         st.session_state["explore.page"] = min(wanted.page, count)
         st.pagination(count, key="explore.page", on_change=set_page)
-if wanted.cut != HALF:
+if wanted.threshold != HALF:
     st.caption(
-        f"The % under an image is the detector's own confidence; {percent(wanted.cut, 0)} is needed to say REAL. Where "
-        "that turns a verdict, the class that the % is of stands beside it."
+        f"The % under an image is the detector's own confidence; REAL takes {percent(wanted.threshold, 0)}. Where that "
+        "flips the verdict, the class that the % belongs to stands beside it."
     )
 if pictures.found < len(table):
     st.caption(
-        f"{len(table) - pictures.found:,} pictures are not at hand: their margin maps stand in for them. "
+        f"{len(table) - pictures.found:,} pictures are not available: their margin maps stand in for them. "
         + how_to_get_pictures()
     )
 if id_ := image_grid(
@@ -263,7 +266,7 @@ if id_ := image_grid(
     key="explore.grid",
     picked=picked,
     tags=tags_of,
-    cut=wanted.cut,
+    threshold=wanted.threshold,
     maps=MAPS.value == "on",
     size=TILE.value,
     on_pick=take_picks,

@@ -7,8 +7,8 @@ import streamlit as st
 
 from core.explainers.saving import Style
 from core.explainers.stored import stored_map
+from core.images.decoding import data_url
 from core.runs.game import ROUND, draw_round, score, verdict
-from dashboard.components.component import data_url
 from dashboard.components.glossary import explain
 from dashboard.components.images.grid import image_grid
 from dashboard.components.images.picture import explained_picture, plain_picture
@@ -30,7 +30,7 @@ pictures = library.pictures(opened)
 rows = draw_round(table, pictures.where >= 0, seed=GAME.value)
 if rows is None:
     st.info(
-        f"The game takes {ROUND} pictures of each class, and this run's pictures are not at hand. "
+        f"The game takes {ROUND} pictures of each class, and this run's pictures are not available. "
         f"{how_to_get_pictures()} Or choose a run of the sample gallery.",
         icon=":material/hide_image:",
     )
@@ -133,7 +133,7 @@ def finish() -> None:
                 st.metric(name, f"{one.right} of {one.of}")
                 st.caption(
                     f"From {one.of} answers, the share right in the long run may be anywhere from "
-                    f"{percent(one.low, 0)} to {percent(one.high, 0)} (95 % interval).",
+                    f"{percent(one.low, 0)} to {percent(one.high, 0)} (95% interval).",
                     help=explain("Interval"),
                 )
     accuracy = opened.run.manifest["metrics"]["all"]["accuracy"]

@@ -5,7 +5,7 @@ import streamlit as st
 
 from core.detectors.identity import same_maker
 from core.runs.guide import choose_cast
-from core.storage import ContractError
+from core.system.folders import ContractError
 from dashboard.components.explanations.asking import known_detectors
 from dashboard.components.missing import how_to_get_pictures
 from dashboard.components.plain import plain
@@ -29,7 +29,7 @@ opened = library.current()
 shown = about = opened
 pictured = library.pictures(opened).where >= 0
 if not pictured.any() and (found := library.samples()):
-    # this run's pictures are not at hand; its detector, or another, has a run of the sample
+    # this run's pictures are not available; its detector, or another, has a run of the sample
     shown = found[0]
     pictured = library.pictures(shown).where >= 0
     if not same_maker(shown.run.manifest, opened.run.manifest):
@@ -49,7 +49,7 @@ cast = choose_cast(shown.table, pictured, table_of("probes"), table_of("one_colo
 if cast is None:
     st.title("The tour", anchor=False)
     st.info(
-        "The tour shows images that the detector judged rightly, and none of either class has its picture at hand. "
+        "The tour shows images that the detector judged rightly, and none of either class has its picture available. "
         f"{how_to_get_pictures()} Or choose a run of the sample gallery.",
         icon=":material/hide_image:",
     )
@@ -89,7 +89,7 @@ with st.container(horizontal=True, vertical_alignment="center"):
 st.progress(number / len(STEPS))
 if shown is not opened:
     own, lent = plain(opened.run.name), plain(shown.run.name)
-    words = f"The pictures of {own} are not at hand, so "
+    words = f"The pictures of {own} are not available, so "
     words += (
         f"this is told with {lent}, another detector's run."
         if about is shown

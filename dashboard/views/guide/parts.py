@@ -1,6 +1,5 @@
 """What the steps of the guide are put together from: its images, what studies measured, and answers as they come."""
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,36 +8,25 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from core.explainers.results import LimeSettings
+from core.findings import words
+from core.findings.finding import Finding
+from core.findings.lines import joined
 from core.images.decoding import pixels_sha256
 from core.runs.guide import Cast
-from core.storage import ContractError
-from core.studies.study import Answer, Finding
+from core.studies.study import Answer
+from core.system.folders import ContractError
 from dashboard.components.explanations.asking import Known, Subject, ask
 from dashboard.components.explanations.follow import keep_up, waiting
-from dashboard.components.plain import code, plain, with_code
-from dashboard.components.studies.finding_words import coloured, parts, scannable
+from dashboard.components.plain import code, with_code
+from dashboard.components.studies.finding_words import markdown
 from dashboard.components.studies.study import command
-from dashboard.components.words import NO_BREAK, percent
+from dashboard.components.words import percent
 from dashboard.services import library
 from dashboard.services.address import Setting
 from dashboard.services.library import Opened
-from dashboard.services.requests import Look
+from dashboard.services.requests import Explain, Look
 from dashboard.services.sentences import for_visitors
 from dashboard.services.worker import Standing
-
-# study, finding -> what its share is a share of
-SHARES = {
-    ("one_colour", "paper-FAKE"): "of FAKE verdicts come out in one colour, cut the paper's way",
-    ("one_colour", "ours-FAKE"): "of FAKE verdicts do, cut our way",
-    ("agreement", "beyond-FAKE"): "of FAKE verdicts the two agree on beyond chance",
-    ("agreement", "beyond-REAL"): "of REAL verdicts they agree on beyond chance",
-    ("probes", "detail_out"): "of FAKE verdicts become REAL without their fine detail",
-    ("probes", "detail_in"): "of REAL verdicts become FAKE with the fine detail of a FAKE",
-    ("transfer", "generators"): "of pictures by other generators are called REAL",
-    ("transfer", "photographs"): "of ordinary photographs are called FAKE",
-    ("transfer", "filters"): "of ordinary photographs turn with how they are made small",
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +66,10 @@ class Told:
     def study(self, name: str) -> Answer | None:
         """A study of the run that is told; None where there is none, or with a sentence where it cannot be read."""
         try:
-            return library.answer(self.about, name)
+            answer = library.answer(self.about, name)
+            if answer is not None:
+                answer.findings
+            return answer
         except ContractError as error:
             st.warning(with_code(for_visitors(error, homes=library.homes())))
             return None
@@ -93,21 +84,20 @@ def measured(told: Told, study: str, *keys: str) -> None:
     with st.grid(3, min_column_width=240) as grid:
         for one in found:
             with grid.cell(), st.container(border=True, height="stretch", gap="small"):
-                _card(study, one)
+                _card(one)
 
 
-def _card(study: str, one: Finding) -> None:
-    label = SHARES.get((study, one.key))
-    if label and np.isfinite(one.value):
-        st.markdown(f"### {percent(one.value, 0)}")
-        st.markdown(coloured(label))
-    answer, compared = parts(re.sub(r"(\d) ?%", rf"\1{NO_BREAK}%", one.sentence))
-    st.caption(f"{scannable(coloured(plain(answer)))} {plain(compared)}".strip())
+def _card(one: Finding) -> None:
+    told = words.tell(one)
+    if told.label and one.measure.known:
+        st.markdown(f"### {percent(one.measure.value, 0)}")
+        st.markdown(markdown(told.label))
+    st.caption(markdown(joined([told.answer, told.control])))
 
 
 def asked(
     told: Told,
-    settings: LimeSettings | Look,
+    settings: Explain | Look,
     pixels: NDArray[np.uint8],
     draw: Callable[[Standing], None],
     *,
@@ -139,7 +129,7 @@ def asked(
     keep_up(lambda: put(told, settings, pixels, slot=slot), show, slot=slot)
 
 
-def put(told: Told, settings: LimeSettings | Look, pixels: NDArray[np.uint8], *, slot: str) -> Standing:
+def put(told: Told, settings: Explain | Look, pixels: NDArray[np.uint8], *, slot: str) -> Standing:
     """Put a question to the detector of the guide, which must be here."""
     assert told.detector is not None  # noqa: S101 - `asked` has looked
     return ask(told.detector, pixels, pixels_sha256(pixels), settings, slot=slot)

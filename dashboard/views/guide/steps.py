@@ -6,7 +6,8 @@ import numpy as np
 import streamlit as st
 
 from core.edits.frequency import wave_length
-from core.explainers.results import CamResult, LimeResult, LimeSettings
+from core.explainers.explanation import Explanation
+from core.explainers.lime.regions import LIME, LimeSettings
 from core.explainers.saving import Style
 from core.explainers.stored import stored_map
 from core.runs.guide import RADII, first_turned, is_all_red, suspects, with_less_detail, without_detail
@@ -16,7 +17,7 @@ from dashboard.components.plain import plain
 from dashboard.components.words import CLASS_WORDS, name_paper, percent
 from dashboard.services import address, library
 from dashboard.services.address import Setting
-from dashboard.services.requests import Look
+from dashboard.services.requests import Explain, Look
 from dashboard.services.worker import Standing
 from dashboard.views.guide.parts import Told, asked, keyed_slider, measured, put
 
@@ -101,20 +102,21 @@ def lime(told: Told, settings: LimeSettings, row: int, *, slot: str, paper: bool
     """LIME of a FAKE image, as it comes."""
 
     def draw(standing: Standing) -> None:
-        result: LimeResult = standing.answer
+        result: Explanation = standing.answer
+        numbers = result.diagnostics.numbers
         explained_picture(result, key=f"{slot}.picture", style=Style("paper" if paper else "class"))
-        count = result.health.segments
+        count = numbers["segments"]
         few = ", too few to say where" if count <= 2 else ""
         red = " **All of it is red**: every part speaks against the verdict." if paper and is_all_red(result) else ""
         st.markdown(f"It found **{count} part{'' if count == 1 else 's'}**{few}.{red}")
-        # without the health's advice, whose controls are on Inspect
-        explained, decided = (percent(max(share, 0.0), 0) for share in (result.health.r2, result.health.decided_share))
+        # without the diagnostics' advice, whose controls are on Inspect
+        explained, decided = (percent(max(share, 0.0), 0) for share in (numbers["r2"], numbers["decided_share"]))
         st.caption(
             f"The surrogate explains {explained} of what the detector did, and {decided} of the area is decided.",
             help=explain("Surrogate", "Undecided"),
         )
 
-    asked(told, settings, told.image(row)[None], draw, slot=slot)
+    asked(told, Explain(LIME.name, settings), told.image(row)[None], draw, slot=slot)
 
 
 def two_explanations(told: Told) -> None:
@@ -123,7 +125,7 @@ def two_explanations(told: Told) -> None:
     left, right = st.columns(2, gap="large")
     with left:
         st.markdown("##### Grad-CAM: where its features speak")
-        stored: CamResult = stored_map(told.opened.run, row, told.image(row))
+        stored = stored_map(told.opened.run, row, told.image(row))
         explained_picture(stored, key="guide.cam", style=Style(smooth=True, scale=told.opened.map_scale))
     with right:
         st.markdown("##### LIME: what happens when parts are covered")
@@ -196,7 +198,7 @@ def what_it_does_not_know(told: Told) -> None:
     answer = told.study("transfer")
     sure = None if answer is None else answer.finding("confidence_photographs")
     if sure is not None:
-        st.markdown(f"And it sounds sure: on those photographs {percent(sure.value, 0)} on average.")
+        st.markdown(f"And it sounds sure: on those photographs {percent(sure.measure.value, 0)} on average.")
     st.markdown(
         "**So its verdict is no evidence about a picture from the world, and none against a person.** When an upload's "
         "verdict depends on how it is made small, the page says *undetermined* instead.",
@@ -234,9 +236,9 @@ def ask_ahead(told: Told, number: int) -> None:
         # the first question of all is what loads the network
         put(told, Look(), fake, slot="guide.ahead")
     if number in (2, 3):
-        put(told, cut_as(CUT.value), told.image(told.cast.red)[None], slot="guide.ahead.lime")
+        put(told, Explain(LIME.name, cut_as(CUT.value)), told.image(told.cast.red)[None], slot="guide.ahead.lime")
     if number == 4:
-        put(told, LimeSettings(), fake, slot="guide.ahead.lime")
+        put(told, Explain(LIME.name, LimeSettings()), fake, slot="guide.ahead.lime")
 
 
 STEPS: tuple[tuple[str, Callable[[Told], None]], ...] = (

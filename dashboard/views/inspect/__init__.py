@@ -7,5 +7,5 @@ PAGE = Page(
     icon=":material/troubleshoot:",
     section="The detector",
     position=3,
-    help="One image: which parts of it the verdict rests on, by Grad-CAM and by LIME.",
+    help="One image: which parts of it the verdict rests on, by two methods or three.",
 )

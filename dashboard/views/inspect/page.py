@@ -4,12 +4,14 @@ import numpy as np
 import streamlit as st
 
 from core.explainers.stored import stored_map
-from core.metrics.classification import HALF, said_real
+from core.metrics.classification import HALF, predicted_real
 from core.runs.browsing import place_of
 from dashboard.components.explanations import panels
 from dashboard.components.explanations.agreement import agreement_panel, other_maps
 from dashboard.components.explanations.asking import Subject, known_detectors
+from dashboard.components.explanations.choice import chosen_methods, draw_controls, draw_methods
 from dashboard.components.explanations.experiments import experiments
+from dashboard.components.explanations.old_address import read_old_address
 from dashboard.components.glossary import explain
 from dashboard.components.images.about import draw_about
 from dashboard.components.images.filter_controls import wanted_rows
@@ -49,12 +51,13 @@ def turn(to: int | None) -> None:
         address.put("id", table["id"].iloc[to])
 
 
+read_old_address()
 panels.forget_drawn()
 verdict, sure = found["predicted"], float(found["confidence"])
 right = found["correct"] == "right"
 heading(
     "Why this verdict?",
-    "One image, and two methods that say which parts of it the verdict rests on. Where they disagree, trust neither.",
+    "One image, and methods that say which parts of it the verdict rests on. Where they disagree, trust neither.",
 )
 if asked_id and opened.row_of(asked_id) is None:
     st.info("The image in this address is not in this run; showing another one.", icon=":material/link_off:")
@@ -79,13 +82,17 @@ st.markdown(
     f"### Called {CLASS_WORDS[verdict]}, {percent(sure)} sure. It is {CLASS_WORDS[found['label']]}"
     + (", so that is right." if right else ": a mistake."),
 )
-moved = wanted.cut != HALF
-at_cut = "REAL" if said_real(table.iloc[[row]], wanted.cut)[0] else "FAKE"
+moved = wanted.threshold != HALF
+at_threshold = "REAL" if predicted_real(table.iloc[[row]], wanted.threshold)[0] else "FAKE"
 st.caption(
     f"Margin {found['margin']:+.2f}: above 0 the verdict is REAL, below FAKE, and the further from 0 the surer."
     + (" This very file was in the detector's training set." if found["in_train"] else "")
     + (" It is a copy of an earlier file." if found["is_repeat"] else "")
-    + (f" At the threshold of {percent(wanted.cut, 0)} that you came with it is called {at_cut}." if moved else ""),
+    + (
+        f" At the threshold of {percent(wanted.threshold, 0)} that you came with it is called {at_threshold}."
+        if moved
+        else ""
+    ),
     help=explain("Margin", "Confidence"),
 )
 
@@ -108,8 +115,11 @@ if image is None:
 stored = None if opened.run.maps is None else stored_map(opened.run, row, image)
 subject = Subject.of(image, found["name"])
 asked = [one for one in (own, known.get(BESIDE.value)) if one is not None]
+methods = chosen_methods(asked[0].about) if asked else ()
+kept = stored if own else None
 with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-    panels.draw_controls()
+    if asked:
+        draw_methods(asked[0].about)
     if len(BESIDE.choices) > 1 and asked:
         BESIDE.linked(
             st.selectbox,
@@ -118,6 +128,7 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
             format_func=lambda name: name or "none",
             width=220,
         )
+draw_controls()
 
 
 def draw_image() -> None:
@@ -130,11 +141,11 @@ def draw_image() -> None:
 
 
 def draw_agreement() -> None:
-    """Whether the two explanations by the run's own detector agree."""
+    """Whether the explanations by the run's own detector agree."""
     if asked and own:
         others = other_maps(opened, verdict=verdict, label=found["label"], row=row)
         whose = f"other images that are {found['label']} and called {verdict}"
-        agreement_panel(subject, own, stored, others, whose=whose, named=len(asked) > 1)
+        agreement_panel(subject, own, methods, stored, others, whose=whose, named=len(asked) > 1)
 
 
 if len(asked) > 1:
@@ -147,25 +158,25 @@ if len(asked) > 1:
         with grid.cell():
             draw_about(opened, row)
     with st.grid(2, min_column_width=400, gap="large"):
-        st.fragment(panels.cam_panel)(subject, asked, stored if own else None)
-        st.fragment(panels.lime_panel)(subject, asked)
+        for explainer in methods:
+            st.fragment(panels.explainer_panel)(subject, asked, explainer, kept)
 else:
-    # in two columns the maps stand side by side, and what is said of them beside the image
+    # the maps stand side by side, and what is said of them beside the image
     with st.grid(3, min_column_width=190, gap="medium", dense=True) as grid:
         with grid.cell():
             draw_image()
         with grid.cell(column_span=2, row_span=2):
             if asked:
-                with st.grid(2, min_column_width=190, gap="medium"):
-                    st.fragment(panels.cam_panel)(subject, asked, stored if own else None)
-                    st.fragment(panels.lime_panel)(subject, asked)
+                with st.grid(len(methods), min_column_width=190, gap="medium"):
+                    for explainer in methods:
+                        st.fragment(panels.explainer_panel)(subject, asked, explainer, kept)
             elif stored is not None:
                 panels.stored_panel(stored, alone=False)
         with grid.cell():
             draw_agreement()
             draw_about(opened, row)
 if asked:
-    panels.page_row(subject, asked, stored if own else None)
+    panels.page_row(subject, asked, methods, kept)
     experiments(subject, asked[0], opened, row)
 elif own is None:
     st.caption("The detector that made this run is not among the detectors here, so nothing new can be asked of it.")

@@ -8,13 +8,13 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from core.explainers.overlay import common_scale, draw_image, draw_map
-from core.runs.browsing import Filter
+from core.runs.filter import Filter
 from core.runs.pictures import Pictures
-from core.storage import ContractError
 from core.studies.clusters.summary import Card, read_cards, worst_card
 from core.studies.groups import VERDICTS
 from core.studies.registry import MODULES
 from core.studies.study import Answer
+from core.system.folders import ContractError
 from dashboard.components.images.grid import image_grid
 from dashboard.components.images.group_differences import written
 from dashboard.components.plain import plain

@@ -77,7 +77,7 @@ with st.grid(2, min_column_width=340, gap="large"):
         with st.container():
             st.markdown(group_words(verdict))
             findings = (answer.finding(f"{what}-{space}-{verdict}") for what in ("worst", "number"))
-            bullets([one.sentence for one in findings if one is not None])
+            bullets([one for one in findings if one is not None])
             overall = mine[0].verdict_error_rate
             key, title = f"patterns.rates.{space}.{verdict}", f"Error rates, a button for each cluster of {verdict}."
             if clicked := rate_bars(clusters.rates(mine), overall=overall, key=key, title=title):

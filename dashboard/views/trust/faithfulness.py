@@ -3,17 +3,17 @@
 import pandas as pd
 import streamlit as st
 
-from core.storage import ContractError
+from core.findings.words import faithfulness as words
 from core.studies.groups import By
 from core.studies.study import Answer
 from core.studies.trust import summary as trust_summary
 from core.studies.trust.summary import FILLS
+from core.system.folders import ContractError
 from dashboard.components.charts import style as charts
 from dashboard.components.glossary import explain
-from dashboard.components.studies import trust_words
-from dashboard.components.studies.finding_words import coloured
+from dashboard.components.studies.finding_words import markdown, strong
 from dashboard.components.studies.study import cannot, numbers, refused, study_of, summary
-from dashboard.components.studies.trust import WHAT, group_words, strong
+from dashboard.components.studies.trust import WHAT, group_words
 from dashboard.components.words import section
 from dashboard.services.address import Setting
 from dashboard.services.library import Opened
@@ -35,16 +35,16 @@ MEASURES = {
 MEASURE_NAMES = {"lead": "Lead over the best control", "score": "All controls", "turned": "Verdicts turned"}
 
 
-def conclusion(opened: Opened, answer: Answer | None) -> str | None:
+def conclusion(answer: Answer | None) -> str | None:
     """Whether the explanations can be trusted, None without the study."""
     if answer is None:
         return None
     try:
-        told = trust_words.trusted(summary(opened, answer, trust_summary.excess, "verdict"))
+        told = words.trusted(answer.findings)
     except ContractError:
         # the part of the page that is about it says so
         return None
-    return coloured(told) if told else None
+    return strong(told) if told else None
 
 
 def draw(opened: Opened, by: By) -> None:
@@ -60,9 +60,8 @@ def draw(opened: Opened, by: By) -> None:
     if answer is None:
         return
     try:
-        excess = summary(opened, answer, trust_summary.excess, "verdict")
-        st.markdown(strong(trust_words.faithful(excess)))
-        st.caption(coloured(trust_words.leads(excess)))
+        st.markdown(strong(words.faithful(answer.findings)))
+        st.caption(markdown(words.leads(answer.findings)))
         _draw_scores(opened, answer, by)
         _draw_curves(opened, answer, by)
     except ContractError as error:

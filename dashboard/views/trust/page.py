@@ -3,13 +3,13 @@
 import pandas as pd
 import streamlit as st
 
-from core.studies.study import Answer
+from core.findings.words import explanations
 from core.studies.trust import summary as trust_summary
 from core.studies.trust.summary import EXPLANATIONS
 from dashboard.components.charts import style as charts
 from dashboard.components.glossary import explain
 from dashboard.components.plain import plain
-from dashboard.components.studies import trust, trust_words
+from dashboard.components.studies import trust
 from dashboard.components.studies.study import all_there
 from dashboard.components.studies.trust import part
 from dashboard.components.words import heading, name_paper
@@ -27,7 +27,7 @@ heading(
     "Can the explanations be trusted?",
     f"Grad-CAM and LIME of **{plain(detector)}** on **{plain(images)}**, measured beside controls that know nothing of "
     "the detector.",
-    faithfulness.conclusion(opened, answers.get("faithfulness")),
+    faithfulness.conclusion(answers.get("faithfulness")),
     help=explain("Grad-CAM", "LIME", "Control"),
 )
 trust.complaints(opened, answers)
@@ -71,11 +71,6 @@ def draw_one_colour(frame: pd.DataFrame) -> None:
     charts.show(curves.dots(frame, unit="share of verdicts", share=True), key="trust.one_colour", alt=alt)
 
 
-def tell_agreement(answer: Answer, summary: pd.DataFrame) -> str:
-    """With the difference from chance, which the study has image by image."""
-    return trust_words.agreeing(summary, trust.beyond_chance(answer))
-
-
 st.space("small")
 row = st.grid(2, min_column_width=340, gap="large")
 with row.cell():
@@ -88,7 +83,7 @@ with row.cell():
         help=explain("Agreement", "Rank correlation"),
         make=trust_summary.agreement_summary,
         by=BY.value,
-        tell=tell_agreement,
+        tell=explanations.agreeing,
         draw=lambda frame: draw_correlations(
             frame, "agreement", "Agreement of LIME and Grad-CAM beside that with other images"
         ),
@@ -104,7 +99,7 @@ with row.cell():
         help=explain("Stability", "Rank correlation", "Seed"),
         make=trust_summary.stability_summary,
         by=BY.value,
-        tell=lambda _, summary: trust_words.repeated(summary),
+        tell=explanations.repeated,
         draw=lambda frame: draw_correlations(
             frame, "stability", "Correlation of explanations with themselves made again"
         ),
@@ -122,7 +117,7 @@ part(
     help=explain("Sanity"),
     make=trust_summary.sanity_summary,
     by=BY.value,
-    tell=lambda _, summary: trust_words.dependent(summary),
+    tell=explanations.dependent,
     draw=draw_sanity,
     limits="that a map changes says that it depends on the weights, not that it tells what they do. The sign is left "
     "out, since a random classifier may swap the classes, so chance lies above 0.",
@@ -139,7 +134,7 @@ part(
     help=explain("LIME", "Segment", "Undecided"),
     make=trust_summary.one_colour_summary,
     by=BY.value,
-    tell=lambda _, summary: trust_words.one_coloured(summary),
+    tell=explanations.one_coloured,
     draw=draw_one_colour,
     limits="two colours are not yet a right explanation; whether they are is what the first picture measures.",
 )

@@ -8,7 +8,9 @@ from core.images.upload import DEFAULT_FILTER, prepare_pixels
 from dashboard.components.explanations import panels
 from dashboard.components.explanations.agreement import agreement_panel, other_maps
 from dashboard.components.explanations.asking import Subject, known_detectors
+from dashboard.components.explanations.choice import chosen_methods, draw_controls, draw_methods
 from dashboard.components.explanations.experiments import experiments
+from dashboard.components.explanations.old_address import read_old_address
 from dashboard.components.glossary import explain
 from dashboard.components.images.grid import image_grid
 from dashboard.components.images.picture import plain_picture
@@ -106,7 +108,9 @@ else:
     truth = str(sample_run.table["label"].iloc[row])
     ready = prepare_pixels(image, side)
 
+read_old_address()
 panels.forget_drawn()
+methods = chosen_methods(detector.about)
 seen = ready.seen(FILTER.value)
 subject = Subject.of(seen, name)
 
@@ -128,7 +132,7 @@ def draw_seen() -> None:
 
 
 def draw_agreement() -> None:
-    """Whether the two explanations agree, against the run's own images where its detector is asked."""
+    """Whether the explanations agree, against the run's own images where its detector is asked."""
     verdict = uploads.called(ready, detector, shown=FILTER.value)
     # maps of another detector are no measure for this one's
     others = (
@@ -137,7 +141,12 @@ def draw_agreement() -> None:
         else np.zeros((0, 1, 1), np.float32)
     )
     agreement_panel(
-        subject, detector, None, others, whose=f"images of {plain(opened.run.manifest['set'])} with this verdict"
+        subject,
+        detector,
+        methods,
+        None,
+        others,
+        whose=f"images of {plain(opened.run.manifest['set'])} with this verdict",
     )
 
 
@@ -153,25 +162,26 @@ if not ready.whole:
             uploads.draw_verdict(ready, detector, shown=FILTER.value, truth=truth)
 else:
     uploads.draw_verdict(ready, detector, shown=FILTER.value, truth=truth)
-panels.draw_controls()
+draw_methods(detector.about)
+draw_controls()
 if ready.whole:
     # as on Inspect: the image stands beside its maps
     with st.grid(3, min_column_width=190, gap="medium", dense=True) as grid:
         with grid.cell():
             draw_seen()
-        with grid.cell(column_span=2, row_span=2), st.grid(2, min_column_width=190, gap="medium"):
-            st.fragment(panels.cam_panel)(subject, [detector])
-            st.fragment(panels.lime_panel)(subject, [detector])
+        with grid.cell(column_span=2, row_span=2), st.grid(len(methods), min_column_width=190, gap="medium"):
+            for explainer in methods:
+                st.fragment(panels.explainer_panel)(subject, [detector], explainer)
         with grid.cell():
             draw_agreement()
 else:
     with st.grid(3, min_column_width=190, gap="medium") as grid:
-        st.fragment(panels.cam_panel)(subject, [detector])
-        st.fragment(panels.lime_panel)(subject, [detector])
+        for explainer in methods:
+            st.fragment(panels.explainer_panel)(subject, [detector], explainer)
         with grid.cell():
             draw_agreement()
 size = f"{side} x {side}"
 how = f"and resized to {size} ({FILTER.value})" if ready.resized else f"of {size} pixels and not resized"
 notes = [] if ready.whole else [f"The image was cut to a square {how}."]
-panels.page_row(subject, [detector], None, notes)
+panels.page_row(subject, [detector], methods, None, notes)
 experiments(subject, detector, origin, origin_row)

@@ -11,9 +11,8 @@ import pandas as pd
 import streamlit as st
 from streamlit.typing import UploadedFile
 
-from core.images.decoding import ImageError
+from core.images.decoding import ImageError, data_url
 from core.images.upload import DEFAULT_FILTER, Prepared, settle
-from dashboard.components.component import data_url
 from dashboard.components.explanations.asking import Known, ask, visitor, worker
 from dashboard.components.explanations.follow import draw_ended, next_look, waiting
 from dashboard.components.polling import come_back

@@ -14,8 +14,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.detectors.detector import Detector
-from core.images.image_set import load_image_set
-from core.images.statistics import image_facts
+from core.images.loading import load_image_set
+from core.images.statistics import image_statistics
 from core.runs.run import Run
 from core.studies.study import Context
 
@@ -81,7 +81,7 @@ def _context(detector: Detector, pixels: NDArray[np.uint8]) -> Context:
             "is_repeat": False,
         }
     )
-    table = pd.concat([table, image_facts(pixels)], axis=1)
+    table = pd.concat([table, image_statistics(pixels)], axis=1)
     features = np.random.default_rng(1).normal(size=(images, 8 * detector.width)).astype(np.float16)
     maps = np.zeros((images, 4, 4), np.float16)
     run = Run(Path("made"), {"detector": "made", "set": "made-test"}, table, maps, features, pixels)

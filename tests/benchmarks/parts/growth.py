@@ -8,7 +8,8 @@ import pandas as pd
 
 from core.detectors.resnet import ResNetDetector, build_network
 from core.probes.flips import tell
-from core.probes.table import probe_columns, size_column
+from core.probes.probe import size_column
+from core.probes.table import probe_columns
 from core.studies.neighbours.study import STUDY as NEIGHBOURS
 from core.studies.neighbours.study import searched
 from core.studies.probes.findings import conclude

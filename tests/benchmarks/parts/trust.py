@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from torchcam.methods import GradCAM
 from torchcam.metrics import DeletionInsertionMetric
 
-from core.detectors.detector import FAKE, REAL, Detector
+from core.detectors.detector import Detector
 from core.detectors.resnet import ResNetDetector, build_network
 from core.edits.masking import fill_image
-from core.explainers.lime.regions import explain_lime_fully
-from core.explainers.results import LimeSettings
+from core.explainers.lime.regions import LIME, LimeSettings
+from core.images.labels import FAKE, REAL
 from core.studies.study import Context, Study
 from core.studies.trust import agreement, faithfulness, randomisation, robustness
 from core.studies.trust.summary import FILLS, METHODS, STEPS
@@ -161,7 +161,7 @@ def _against_loop(context: Context, images: int) -> Iterator[Row]:
 def explain(detector: Detector, image: NDArray[np.uint8], settings: LimeSettings) -> None:
     """Both explanations of one image, as studies get them."""
     detector.full_pass(image[None])
-    explain_lime_fully(detector, image, settings=settings)
+    LIME.explain_fully(detector, image, settings)
 
 
 def plain_explanations(detector: Detector, image: NDArray[np.uint8], settings: LimeSettings) -> None:

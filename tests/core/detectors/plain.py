@@ -59,7 +59,7 @@ def _told(config: Mapping[str, Any]) -> str:
 
 KIND = Kind(
     name="plain",
-    told=_told,
+    describe=_told,
     build=lambda config: Plain(config["width"]),
     wrap=lambda network, about, **more: PlainDetector(
         network,

@@ -9,12 +9,12 @@ from torch import nn
 from torchcam.methods import GradCAM
 from torchvision.models import resnet18
 
-from core.detectors.detector import REAL
 from core.detectors.devices import measure_batch_size
 from core.detectors.resnet import ResNetDetector, build_network, round_to_float16
 from core.detectors.storage import load_detector, save_detector
 from core.detectors.weights import weights_sha256
-from core.storage import MANIFEST, ContractError
+from core.images.labels import REAL
+from core.system.folders import MANIFEST, ContractError
 from tests.conftest import make_detector
 
 
@@ -112,7 +112,8 @@ def _replace_weights(path: Path, write: object) -> None:
     """Swap the weights file and seal the folder again, as an attacker with write access would."""
     import json
 
-    from core.storage import sealed, sha256_of
+    from core.system.atomic import sha256_of
+    from core.system.folders import sealed
 
     write(path / "weights.safetensors")  # type: ignore[operator]
     manifest = json.loads((path / MANIFEST).read_text())

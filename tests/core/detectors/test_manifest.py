@@ -9,7 +9,7 @@ from core.detectors.classes import Classes
 from core.detectors.manifest import About, describe
 from core.detectors.preprocessing import Preprocessing
 from core.detectors.storage import load_detector, save_detector
-from core.storage import MANIFEST, ContractError, sealed
+from core.system.folders import MANIFEST, ContractError, sealed
 from tests.conftest import make_detector
 
 OLD = {
@@ -35,7 +35,7 @@ def test_a_detector_with_an_old_manifest_says_the_same(tmp_path: Path) -> None:
     new = describe(tmp_path / "d", json.loads((tmp_path / "d" / MANIFEST).read_text()))
     assert new == describe(tmp_path / "d", OLD)
     manifest = json.loads((tmp_path / "d" / MANIFEST).read_text())
-    for key in new.said():
+    for key in new.as_manifest():
         del manifest[key]
     (tmp_path / "d" / MANIFEST).write_text(json.dumps(sealed(manifest | OLD)))
     old = load_detector(tmp_path / "d")
@@ -57,7 +57,7 @@ def test_what_is_written_is_read() -> None:
         {"third": (8, 6)},
         frozenset({Capability.PREDICTIONS, Capability.LAYERS}),
     )
-    assert describe(Path("d"), json.loads(json.dumps(about.said()))) == about
+    assert describe(Path("d"), json.loads(json.dumps(about.as_manifest()))) == about
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_an_old_manifest_that_cannot_be_is_refused(changes: dict[str, Any]) -> N
     ],
 )
 def test_a_manifest_that_cannot_be_is_refused(changes: dict[str, Any]) -> None:
-    said = describe(Path("d"), OLD).said()
+    said = describe(Path("d"), OLD).as_manifest()
     with pytest.raises(ContractError, match=r"d/manifest\.json lacks .*; restore it"):
         describe(Path("d"), said | changes)
 

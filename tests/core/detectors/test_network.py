@@ -11,7 +11,7 @@ from core.detectors.capabilities import Capability
 from core.detectors.classes import Classes
 from core.detectors.network import NetworkDetector
 from core.detectors.preprocessing import Preprocessing
-from core.detectors.weights import draw_anew, weights_sha256
+from core.detectors.weights import reinitialise, weights_sha256
 
 
 class Flat(nn.Module):
@@ -36,7 +36,7 @@ class FlatDetector(NetworkDetector):
 def flat(names: tuple[str, ...], fake: tuple[str, ...]) -> FlatDetector:
     """A random one with these classes."""
     network = Flat(len(names))
-    draw_anew(network, seed=3)
+    reinitialise(network, seed=3)
     return FlatDetector(network, Preprocessing(16, std=(0.01, 0.01, 0.01)), Classes(names, fake))
 
 
@@ -99,7 +99,7 @@ def test_what_follows_the_target_layer_may_write_into_its_output(images: NDArray
     network = nn.Sequential(
         nn.Conv2d(3, 4, 3), nn.ReLU(inplace=True), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2)
     )
-    draw_anew(network, seed=0)
+    reinitialise(network, seed=0)
     before, after = (FlatDetector(network, Preprocessing(16), Classes(), target_layer=layer) for layer in ("0", "1"))
     assert before.layers == {"0": (14, 14), "1": (14, 14)}
     found = after.full_pass(images)
@@ -127,7 +127,7 @@ def test_scores_are_the_logits_with_gradients(images: NDArray[np.uint8]) -> None
     ("classes", "layer", "sentence"),
     [
         (Classes(("a", "b", "c"), ("a",)), None, "gives 2 outputs for 3 classes"),
-        (Classes(), "last", "has no layer 'last' with places"),
+        (Classes(), "last", "has no layer 'last' with positions"),
     ],
 )
 def test_a_network_of_another_shape_is_named(classes: Classes, layer: str | None, sentence: str) -> None:
@@ -136,7 +136,7 @@ def test_a_network_of_another_shape_is_named(classes: Classes, layer: str | None
 
 
 def test_a_network_that_takes_no_such_images_is_named() -> None:
-    with pytest.raises(ValueError, match="takes no images of 16 x 16 pixels"):
+    with pytest.raises(ValueError, match="accepts no images of 16 x 16 pixels"):
         FlatDetector(nn.Sequential(nn.Flatten(), nn.Linear(5, 2)), Preprocessing(16), Classes())
 
 
@@ -156,10 +156,10 @@ def test_new_weights_follow_the_seed_and_leave_the_global_generator() -> None:
     torch.manual_seed(5)
     expected = torch.rand(1)
     torch.manual_seed(5)
-    draw_anew(network, seed=1)
+    reinitialise(network, seed=1)
     assert torch.rand(1) == expected
     first = weights_sha256(network)
-    draw_anew(network, seed=1)
+    reinitialise(network, seed=1)
     assert first != before
     # what no module initialises is as wide as it was
     assert 0.5 < float(network.token.detach().std()) / float(torch.linspace(-3, 3, 50).std()) < 1.5

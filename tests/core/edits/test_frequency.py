@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from core.edits.frequency import (
-    drained_elsewhere,
+    attenuated_elsewhere,
     energy,
     images_of,
     ring,
@@ -94,16 +94,18 @@ def test_the_control_takes_as_much_energy_and_leaves_the_ring(
     grain: NDArray[np.uint8], low: float, high: float
 ) -> None:
     spectra, rings = spectra_of(grain), ring(low, high, side=32)
-    taken, control = (rms(edit(spectra, rings), grain) for edit in (without, drained_elsewhere))
+    taken, control = (rms(edit(spectra, rings), grain) for edit in (without, attenuated_elsewhere))
     # the energy of what was changed, which is the squared size of the change
     np.testing.assert_allclose(control, taken, rtol=0.03)
-    np.testing.assert_allclose(power(drained_elsewhere(spectra, rings), low, high), power(grain, low, high), rtol=0.05)
+    np.testing.assert_allclose(
+        power(attenuated_elsewhere(spectra, rings), low, high), power(grain, low, high), rtol=0.05
+    )
 
 
 def test_a_control_with_too_little_elsewhere_takes_what_there_is() -> None:
     x = np.indices((32, 32))[1]
     wave = np.rint(128 + 60 * np.sin(2 * np.pi * 10 * x / 32))[None, :, :, None].repeat(3, axis=3).astype(np.uint8)
-    after = drained_elsewhere(spectra_of(wave), ring(8, 12, side=32))
+    after = attenuated_elsewhere(spectra_of(wave), ring(8, 12, side=32))
     assert np.abs(after.astype(int) - wave).max() <= 2
 
 
@@ -141,7 +143,7 @@ def test_a_scrambled_texture_keeps_every_amplitude(grain: NDArray[np.uint8]) -> 
 def test_an_image_of_one_colour_is_left_alone() -> None:
     flat = np.full((2, 32, 32, 3), 77, np.uint8)
     spectra = spectra_of(flat)
-    for edit in (without, drained_elsewhere):
+    for edit in (without, attenuated_elsewhere):
         np.testing.assert_array_equal(edit(spectra, ring(8, side=32)), flat)
     for swap in (transplanted, transplanted_elsewhere):
         np.testing.assert_array_equal(swap(spectra, spectra, ring(8, side=32)), flat)

@@ -59,7 +59,7 @@ def test_grey_has_three_equal_channels(pixels: NDArray[np.uint8]) -> None:
 @pytest.mark.parametrize("degrees", [30, 180])
 def test_hues_turn_in_the_plane_of_equal_luma(degrees: float) -> None:
     colours = np.random.default_rng(1).integers(100, 150, (1, 32, 32, 3)).astype(np.uint8)
-    after = photometric.hue_turned(colours, degrees)
+    after = photometric.hue_rotated(colours, degrees)
     for before, now in zip(colours.reshape(-1, 3)[:50], after.reshape(-1, 3)[:50], strict=True):
         one, other = (np.array(colorsys.rgb_to_yiq(*(rgb / 255))) for rgb in (before, now))
         assert other[0] == pytest.approx(one[0], abs=0.005)

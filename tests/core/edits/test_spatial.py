@@ -33,7 +33,7 @@ def test_blocks_go_there_and_back(pixels: NDArray[np.uint8]) -> None:
 
 @pytest.mark.parametrize("side", [4, 8, 16])
 def test_the_controls_of_shuffling(pixels: NDArray[np.uint8], side: int) -> None:
-    turned = spatial.turned_in_blocks(pixels, side)
+    turned = spatial.rotated_in_blocks(pixels, side)
     for y in range(0, 32, side):
         for x in range(0, 32, side):
             block = pixels[:, y : y + side, x : x + side]
@@ -56,7 +56,7 @@ def test_the_control_of_shuffling_has_its_seams_on_all_sides_of_a_block(side: in
 
     orders = Chance.of([str(number) for number in range(200)], side=32).orders[32 // side]
     shuffled = jumps(spatial.shuffled(smooth.repeat(200, axis=0), side, orders))
-    seams = jumps(spatial.turned_in_blocks(smooth, side))
+    seams = jumps(spatial.rotated_in_blocks(smooth, side))
     for mine, theirs, before in zip(seams, shuffled, jumps(smooth), strict=True):
         assert mine > 3 * before
         assert mine > 0.3 * theirs
@@ -67,8 +67,8 @@ def test_geometry(pixels: NDArray[np.uint8]) -> None:
     shifted = spatial.shifted(pixels, 1)
     np.testing.assert_array_equal(shifted[:, :, 1:], pixels[:, :, :-1])
     np.testing.assert_array_equal(shifted[:, :, 0], pixels[:, :, 0])
-    np.testing.assert_array_equal(spatial.turned(pixels, 1)[:, 31, 0], pixels[:, 0, 0])
-    np.testing.assert_array_equal(spatial.turned(spatial.turned(pixels, 1), 3), pixels)
+    np.testing.assert_array_equal(spatial.rotated(pixels, 1)[:, 31, 0], pixels[:, 0, 0])
+    np.testing.assert_array_equal(spatial.rotated(spatial.rotated(pixels, 1), 3), pixels)
 
 
 def test_every_place_is_a_quarter_and_the_quarters_make_the_whole() -> None:
@@ -112,7 +112,7 @@ def test_on_other_sizes_places_and_blocks_are_the_same_shares(side: int) -> None
         before = {tile.tobytes() for tile in spatial.blocks_of(pixels, block)[0]}
         assert {tile.tobytes() for tile in spatial.blocks_of(after, block)[0]} == before
         assert (after[:, :whole, :whole] != pixels[:, :whole, :whole]).mean() > 0.9
-        turned = spatial.turned_in_blocks(pixels, block)
+        turned = spatial.rotated_in_blocks(pixels, block)
         np.testing.assert_array_equal(
             turned[:, :block, :block], pixels[:, block - 1 :: -1, block - 1 :: -1][:, :block, :block]
         )

@@ -6,8 +6,9 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from core.detectors.detector import REAL, Detector
+from core.detectors.detector import Detector
 from core.detectors.resnet import ResNetDetector, build_network
+from core.images.labels import REAL
 
 
 @pytest.fixture

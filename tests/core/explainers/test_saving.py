@@ -13,15 +13,18 @@ from PIL import Image
 from core.detectors.detector import Detector
 from core.detectors.storage import save_detector
 from core.explain import find_detector, main
-from core.explainers.gradcam import explain_gradcam, explain_margin_map
-from core.explainers.lime.regions import explain_lime_fully
+from core.explainers.cams import GRADCAM
+from core.explainers.explanation import Explanation
+from core.explainers.lime.bands import LIME_BANDS, BandSettings
+from core.explainers.lime.regions import LIME, LimeSettings
 from core.explainers.overlay import draw_overlay, orient
-from core.explainers.results import LimeResult, LimeSettings
-from core.explainers.saving import SIZE, Style, draw_result, save_npz, save_png
+from core.explainers.registry import explainers
+from core.explainers.saving import SIZE, Style, draw_explanation, save_npz, save_png
+from core.explainers.settings import from_json, to_json
 from core.images.decoding import decode, encode_png
 from core.images.palette import PALETTES
 from core.report.explanation import save_html
-from core.storage import ContractError
+from core.system.folders import ContractError
 from tests.conftest import make_detector
 
 
@@ -31,43 +34,46 @@ def detector() -> Detector:
 
 
 @pytest.fixture
-def lime(detector: Detector, image: NDArray[np.uint8]) -> LimeResult:
-    return explain_lime_fully(detector, image, settings=LimeSettings(n_samples=64))
+def lime(detector: Detector, image: NDArray[np.uint8]) -> Explanation:
+    return LIME.explain_fully(detector, image, LimeSettings(n_samples=64))
 
 
-def test_npz_holds_everything_and_needs_no_pickle(tmp_path: Path, lime: LimeResult) -> None:
+def test_npz_holds_everything_and_needs_no_pickle(tmp_path: Path, lime: Explanation) -> None:
     save_npz(tmp_path / "lime.npz", lime)
     with np.load(tmp_path / "lime.npz", allow_pickle=False) as kept:
-        for name in ("image", "segments", "weights", "low", "high", "decisions"):
+        for name in ("image", "values", "undecided"):
             np.testing.assert_array_equal(kept[name], getattr(lime, name))
+        for name in ("regions", "weights", "low", "high", "decisions", "labels"):
+            np.testing.assert_array_equal(kept[name], getattr(lime.parts, name))
         about = json.loads(str(kept["about"]))
-    assert about["detector_sha256"] == lime.detector_sha256
-    assert about["settings"]["seed"] == lime.settings.seed
-    assert about["health"]["sentence"] == lime.health.sentence
-    assert about["seconds"] == lime.seconds
+    assert about["provenance"]["detector_sha256"] == lime.provenance.detector_sha256
+    assert about["provenance"]["seconds"] == lime.provenance.seconds
+    assert about["provenance"]["versions"]["lime"]
+    assert from_json(LimeSettings, about["settings"]) == lime.settings
+    assert about["diagnostics"]["sentence"] == lime.diagnostics.sentence
     assert about["verdict"] == lime.verdict
-    assert about["kind"] == "LimeResult"
+    assert (about["method"], about["title"]) == ("lime", "LIME")
 
 
-def test_png_is_the_drawing(tmp_path: Path, lime: LimeResult) -> None:
-    drawn = draw_result(lime, 96)
+def test_png_is_the_drawing(tmp_path: Path, lime: Explanation) -> None:
+    drawn = draw_explanation(lime, 96)
     save_png(tmp_path / "lime.png", drawn)
     with Image.open(tmp_path / "lime.png") as picture:
         np.testing.assert_array_equal(np.asarray(picture), drawn)
 
 
-def test_a_failed_save_leaves_nothing(tmp_path: Path, lime: LimeResult) -> None:
-    broken = replace(lime, value=float("nan"))
+def test_a_failed_save_leaves_nothing(tmp_path: Path, lime: Explanation) -> None:
+    broken = replace(lime, margin=float("nan"))
     with pytest.raises(ValueError, match="JSON"):
         save_npz(tmp_path / "lime.npz", broken)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_the_page_needs_nothing_else_and_names_what_matters(
-    tmp_path: Path, detector: Detector, image: NDArray[np.uint8], lime: LimeResult
+    tmp_path: Path, detector: Detector, image: NDArray[np.uint8], lime: Explanation
 ) -> None:
-    results = {"LIME": lime, "Grad-CAM": explain_gradcam(detector, image[None])[0]}
-    save_html(tmp_path / "page.html", results, title="<script>alert(1)</script>", notes=["Cut & resized."])
+    found = [lime, GRADCAM.explain_fully(detector, image)]
+    save_html(tmp_path / "page.html", found, title="<script>alert(1)</script>", notes=["Cut & resized."])
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert "<script" not in page
     assert "&lt;script&gt;" in page
@@ -77,46 +83,46 @@ def test_the_page_needs_nothing_else_and_names_what_matters(
     assert "$" not in page
     assert page.count("data:image/png;base64,") == 5
     assert lime.verdict in page
-    assert lime.detector_sha256 in page
+    assert lime.provenance.detector_sha256 in page
     assert "sampling error" not in page or "truth" in page
-    assert page.count(f"<td>{lime.weights[np.abs(lime.weights).argmax()]:+.3f}</td>") >= 1
+    assert page.count(f"<td>{lime.parts.weights[np.abs(lime.parts.weights).argmax()]:+.3f}</td>") >= 1
 
 
 def test_undecided_segments_without_an_interval_are_said_to_be_that(
     tmp_path: Path, detector: Detector, image: NDArray[np.uint8]
 ) -> None:
-    few = explain_lime_fully(detector, image, settings=LimeSettings(n_samples=4))
-    save_html(tmp_path / "page.html", {"LIME": few}, title="few")
+    few = LIME.explain_fully(detector, image, LimeSettings(n_samples=4))
+    save_html(tmp_path / "page.html", [few], title="few")
     assert "unknown: too few samples" in (tmp_path / "page.html").read_text(encoding="utf-8")
 
 
 def test_drawings_follow_palette_and_scale(detector: Detector, image: NDArray[np.uint8]) -> None:
-    result = explain_margin_map(detector, image[None])[0]
-    ours, paper = (draw_result(result, 32, style=Style(palette), over_image=False) for palette in PALETTES)
+    result = GRADCAM.explain_fully(detector, image)
+    ours, paper = (draw_explanation(result, 32, style=Style(palette), over_image=False) for palette in PALETTES)
     assert (ours != paper).any()
-    faint = draw_result(result, 32, style=Style(scale=100 * float(np.abs(result.values).max())), over_image=False)
+    faint = draw_explanation(result, 32, style=Style(scale=100 * float(np.abs(result.values).max())), over_image=False)
     assert faint[..., :3].astype(int).min() > ours[..., :3].astype(int).min()
 
 
 def test_the_page_s_pictures_are_drawn_as_they_are_asked_for(
-    tmp_path: Path, detector: Detector, image: NDArray[np.uint8], lime: LimeResult
+    tmp_path: Path, detector: Detector, image: NDArray[np.uint8], lime: Explanation
 ) -> None:
-    cam = explain_gradcam(detector, image[None])[0]
+    cam = GRADCAM.explain_fully(detector, image)
     largest = float(np.abs(cam.values).max())
     style = Style("paper", opacity=0.35, smooth=True, scale=3 * largest)
-    save_html(tmp_path / "page.html", {"Grad-CAM": cam, "LIME": lime}, title="x", styles={"Grad-CAM": style})
+    save_html(tmp_path / "page.html", [(cam, style), lime], title="x")
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     _, over, _, lime_over, _ = (
         decode(base64.b64decode(text)) for text in re.findall(r"data:image/png;base64,([^\"]+)", page)
     )
-    values = orient(cam.values, toward=cam.toward, verdict=cam.verdict, palette="paper")
+    values = orient(cam.map, verdict=cam.verdict, palette="paper")
     drawn = draw_overlay(image, values, SIZE, scale=3 * largest, palette="paper", smooth=True, opacity=0.35)
     np.testing.assert_array_equal(over, drawn[..., :3])
-    np.testing.assert_array_equal(lime_over, draw_result(lime)[..., :3])
+    np.testing.assert_array_equal(lime_over, draw_explanation(lime)[..., :3])
     # the bar under it has the scale that it is drawn on
     assert f"{-3 * largest:.3g}<br>" in page
     # segments have edges
-    np.testing.assert_array_equal(draw_result(lime, style=Style(smooth=True)), draw_result(lime))
+    np.testing.assert_array_equal(draw_explanation(lime, style=Style(smooth=True)), draw_explanation(lime))
 
 
 @pytest.fixture
@@ -130,9 +136,9 @@ def test_the_command_writes_what_the_panels_show(
 ) -> None:
     (tmp_path / "in.png").write_bytes(encode_png(image))
     out = tmp_path / "out"
-    assert main([str(tmp_path / "in.png"), "--detector", str(folder), "--out", str(out), "--samples", "64"]) == 0
+    assert main([str(tmp_path / "in.png"), "--detector", str(folder), "--out", str(out), "--set", "n_samples=64"]) == 0
     assert {path.name for path in out.iterdir()} == {
-        "explanation.html", "lime.npz", "lime.png", "grad-cam.npz", "grad-cam.png", "margin-map.npz", "margin-map.png",
+        "explanation.html", "lime.npz", "lime.png", "gradcam.npz", "gradcam.png",
     }  # fmt: skip
     printed = capsys.readouterr().out
     with np.load(out / "lime.npz") as kept:
@@ -148,13 +154,26 @@ def test_the_command_takes_any_image_and_says_what_it_did_to_it(
     Image.fromarray(image).resize((90, 60)).save(buffer, "JPEG")
     (tmp_path / "wide.jpg").write_bytes(buffer.getvalue())
     out = tmp_path / "out"
-    options = ["--detector", str(folder), "--out", str(out), "--paper", "--palette", "paper", "--stage", "layer3"]
+    options = [
+        "--detector",
+        str(folder),
+        "--out",
+        str(out),
+        "--preset",
+        "paper",
+        "--palette",
+        "paper",
+        "--set",
+        "layer=layer3",
+    ]
     assert main([str(tmp_path / "wide.jpg"), *options]) == 0
     page = (out / "explanation.html").read_text(encoding="utf-8")
     assert "90 x 60 pixels" in page
     assert "for the verdict" in page
-    with np.load(out / "grad-cam.npz") as kept:
+    with np.load(out / "gradcam.npz") as kept:
         assert kept["values"].shape == (8, 8)
+    with np.load(out / "lime.npz") as kept:
+        assert json.loads(str(kept["about"]))["settings"] == to_json(LimeSettings.paper())
 
 
 @pytest.mark.parametrize(
@@ -162,8 +181,14 @@ def test_the_command_takes_any_image_and_says_what_it_did_to_it(
     [
         (["missing.png"], "No such file"),
         (["in.png", "--detector", "nobody"], "there is no detector 'nobody'"),
-        (["in.png", "--samples", "1"], "n_samples must be from 2"),
-        (["in.png", "--segments", "2000"], "1024 pixels"),
+        (["in.png", "--set", "n_samples=1"], "n_samples must be from 2"),
+        (["in.png", "--set", "n_segments=2000"], "1024 pixels"),
+        (["in.png", "--method", "tea"], "there is no method 'tea'; these are known: gradcam"),
+        (["in.png", "--set", "n_samples"], "--set takes KEY=VALUE"),
+        (["in.png", "--set", "gradcam.n_samples=64"], "none of gradcam, lime has a setting 'gradcam.n_samples'"),
+        (["in.png", "--set", "lime.fill=pink"], "fill must be one of mean, blur, black, texture"),
+        (["in.png", "--set", "layer=layer9"], "layer must be one of layer1"),
+        (["in.png", "--preset", "ours"], "has a preset 'ours'"),
         (["text.png"], "not an image"),
     ],
 )
@@ -184,3 +209,54 @@ def test_a_detector_is_found_by_its_folder_too(folder: Path) -> None:
     assert find_detector(str(folder)) == folder
     with pytest.raises(ContractError, match="there is no detector"):
         find_detector(str(folder.parent / "other"))
+
+
+def test_any_method_can_be_asked_for_with_its_own_settings(
+    tmp_path: Path, folder: Path, image: NDArray[np.uint8], capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "in.png").write_bytes(encode_png(image))
+    out = tmp_path / "out"
+    options = ["--detector", str(folder), "--out", str(out), "--set", "n_samples=64", "--set", "lime_grid.n_samples=32"]
+    methods = [text for name in ("lime_grid", "lime_bands", "integrated_gradients") for text in ("--method", name)]
+    assert main([str(tmp_path / "in.png"), *options, *methods]) == 0
+    # bands have no place, and so no picture
+    assert {path.name for path in out.iterdir()} == {
+        "explanation.html", "lime_grid.npz", "lime_grid.png", "lime_bands.npz", "integrated_gradients.npz",
+        "integrated_gradients.png",
+    }  # fmt: skip
+    for name, samples in (("lime_grid", 32), ("lime_bands", 64)):
+        with np.load(out / f"{name}.npz") as kept:
+            assert json.loads(str(kept["about"]))["settings"]["n_samples"] == samples
+    printed = capsys.readouterr().out
+    assert "LIME on kinds of detail: " in printed
+    assert "kinds of detail are undecided" in printed
+    page = (out / "explanation.html").read_text(encoding="utf-8")
+    for title in ("LIME on a grid", "LIME on kinds of detail", "Integrated Gradients"):
+        assert f"<h2>{title}</h2>" in page
+    # a map is drawn twice, bands are a table
+    assert page.count("data:image/png;base64,") == 1 + 2 + 2
+    assert "Mean colour" in page
+
+
+def test_the_page_of_parts_without_a_place_is_their_table(
+    tmp_path: Path, detector: Detector, image: NDArray[np.uint8]
+) -> None:
+    explanation = LIME_BANDS.explain_fully(detector, image, BandSettings(n_samples=64))
+    save_html(tmp_path / "page.html", [explanation], title="bands")
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "<details open>" in page
+    assert "<th>Pixels</th>" not in page
+    strongest = int(np.abs(explanation.parts.weights).argmax())
+    assert f"<td>{explanation.parts.labels[strongest]}</td>" in page
+
+
+def test_the_list_shows_every_method_and_its_settings_and_needs_no_image(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--list"]) == 0
+    printed = capsys.readouterr().out
+    for explainer in explainers():
+        assert f"{explainer.name}: {explainer.title}. {explainer.sentence}" in printed
+    assert "n_samples (from 2 to 5000, 256 by default): Samples. " in printed
+    assert "preset paper" in printed
+    with pytest.raises(SystemExit, match="2"):
+        main([])
+    assert "say which IMAGE" in capsys.readouterr().err

@@ -17,7 +17,7 @@ import pytest
 
 from core.images import fetching
 from core.images.cifake_files import KnownFiles, checksum
-from core.images.image_set import load_image_set
+from core.images.loading import load_image_set
 
 # what GitHub calls the folder in an archive of a commit, and the repository's own folder in it
 TOP = "CIFAKE-Real-and-AI-Generated-Synthetic-Images-e112a942/DATASET/"

@@ -16,9 +16,12 @@ import pytest
 from PIL import Image
 
 from core.detectors.preprocessing import Preprocessing
-from core.images import image_set as dataset
-from core.images.image_set import CLASSES, DatasetError, ImageSet, check_image_set, load_image_set, side_of
-from core.storage import cache_dir
+from core.images import loading as dataset
+from core.images import sources
+from core.images.image_set import DatasetError, ImageSet
+from core.images.labels import CLASSES
+from core.images.loading import check_image_set, load_image_set, side_of
+from core.system.atomic import cache_dir
 from tests.conftest import jpeg, textured
 
 
@@ -81,7 +84,7 @@ def test_fingerprint_knows_label_and_content(cifake: Path) -> None:
 
 def test_a_zip_that_cannot_be_listed_and_an_unknown_user_are_one_sentence(tmp_path: Path) -> None:
     asked = dict.fromkeys(damaged_zips(tmp_path).values(), "not read here")
-    for path, sentence in {**asked, Path("~nosuchuser/cifake"): "user who is not known"}.items():
+    for path, sentence in {**asked, Path("~nosuchuser/cifake"): "names an unknown user"}.items():
         with pytest.raises(DatasetError, match=sentence) as raised:
             check_image_set(path, "test")
         assert str(raised.value).startswith(str(path))
@@ -253,19 +256,19 @@ def test_an_encrypted_zip_says_so(cifake: Path) -> None:
         data[entry + 8] |= 1
         entry = data.find(b"PK\1\2", entry + 4)
     path.write_bytes(bytes(data))
-    with pytest.raises(DatasetError, match="is encrypted; pack the .zip anew without a password"):
+    with pytest.raises(DatasetError, match="is encrypted; pack the .zip again without a password"):
         load_image_set(path, "test")
 
 
 def test_files_that_vanish_while_they_are_read_are_offenders(cifake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     gone = cifake / "test/REAL/0003 (4).jpg"
-    side_of = dataset._side_of
+    side_of = dataset.measure_side
 
     def take_away(*arguments: Any) -> int:
         gone.unlink()
         return side_of(*arguments)
 
-    monkeypatch.setattr(dataset, "_side_of", take_away)
+    monkeypatch.setattr(dataset, "measure_side", take_away)
     with pytest.raises(DatasetError, match=r"1 files are .*0003 \(4\)\.jpg: cannot be read \(No such file"):
         load_image_set(cifake, "test")
 
@@ -284,7 +287,7 @@ def test_files_that_vanish_while_they_are_listed_were_not_there(cifake: Path, mo
         with listed(folder) as scan:
             yield entries(scan)
 
-    monkeypatch.setattr(dataset.os, "scandir", while_taken_away)
+    monkeypatch.setattr(sources.os, "scandir", while_taken_away)
     assert check_image_set(cifake, "test") == 22
 
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 from core.images import out_of_distribution as foreign
 from core.images.decoding import RESAMPLING
-from core.images.out_of_distribution import ForeignError, as_cifake, cut_photographs, read_generators
+from core.images.out_of_distribution import OutOfDistributionError, as_cifake, crop_photographs, read_generators
 from tests.conftest import textured
 
 
@@ -102,19 +102,19 @@ def test_links_and_folders_in_an_archive_are_passed_over(tmp_path: Path) -> None
 
 
 def test_what_is_no_archive_or_far_too_large_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ForeignError, match="is no folder"):
+    with pytest.raises(OutOfDistributionError, match="is no folder"):
         read_generators(tmp_path / "nowhere", 32)
-    with pytest.raises(ForeignError, match="holds no images of 32 x 32"):
+    with pytest.raises(OutOfDistributionError, match="holds no images of 32 x 32"):
         read_generators(tmp_path, 32)
     good = write_archive(tmp_path / "gan.tar.xz", {"0.png": png(textured(1, fine=True, seed=9)[0])})
     monkeypatch.setattr(foreign, "MAX_UNPACKED", 100)
-    with pytest.raises(ForeignError, match="far more than images"):
+    with pytest.raises(OutOfDistributionError, match="far more than 32 x 32 images"):
         read_generators(tmp_path, 32)
     monkeypatch.undo()
     data = good.read_bytes()
     for broken in (data[: len(data) // 2], b"no archive at all"):
         good.write_bytes(broken)
-        with pytest.raises(ForeignError, match=r"gan\.tar\.xz is no whole \.tar\.xz"):
+        with pytest.raises(OutOfDistributionError, match=r"gan\.tar\.xz is no whole \.tar\.xz"):
             read_generators(tmp_path, 32)
 
 
@@ -152,7 +152,7 @@ def photographs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_squares_are_cut_once_and_made_small_under_every_filter(photographs: Path) -> None:
     seen = []
-    found = cut_photographs(crops=6, side=32, progress=lambda done, of: seen.append((done, of)))
+    found = crop_photographs(crops=6, side=32, progress=lambda done, of: seen.append((done, of)))
     # one that is absent, or another picture than the manifest's, is left out
     assert list(found) == ["sea"]
     assert list(found["sea"]) == list(RESAMPLING)
@@ -165,8 +165,8 @@ def test_squares_are_cut_once_and_made_small_under_every_filter(photographs: Pat
         for number, (side, n) in enumerate((side, n) for side in (64, 128) for n in range(3)):
             square = picture.crop((10 * n, 5 * n, 10 * n + side, 5 * n + side)).resize((32, 32), method)
             np.testing.assert_array_equal(squares[number], np.asarray(square))
-    assert cut_photographs(crops=2, side=32, split="test").keys() == {"sea"}
-    assert cut_photographs(crops=2, side=32, split="train") == {}
+    assert crop_photographs(crops=2, side=32, split="test").keys() == {"sea"}
+    assert crop_photographs(crops=2, side=32, split="train") == {}
 
 
 def test_saved_like_cifake_is_jpeg_75_with_halved_colour(pixels: NDArray[np.uint8]) -> None:

@@ -12,10 +12,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core.images.image_set import DatasetError, check_image_set, load_image_set, read_files
+from core.images.image_set import DatasetError
+from core.images.loading import check_image_set, load_image_set, read_files
 from core.images.shipped import ARCHIVE, KIND, TABLE
-from core.images.statistics import FACTS
-from core.storage import MANIFEST, cache_dir, write_folder
+from core.images.statistics import STATISTICS
+from core.system.atomic import cache_dir
+from core.system.folders import MANIFEST, write_folder
 from tests.conftest import jpeg, textured, write_shipped
 from tests.hostile.faults import faulty, small_disk
 
@@ -74,7 +76,7 @@ def test_facts_are_those_that_ship(shipped: Path) -> None:
     table = pd.read_parquet(shipped / TABLE).iloc[::-1]
     table["contrast"] = np.nextafter(table["contrast"].to_numpy(), np.float32(1e9))
     rewrite(shipped, table=table)
-    rows = load_image_set(shipped, "test").rows.set_index("name")[list(FACTS)]
+    rows = load_image_set(shipped, "test").rows.set_index("name")[list(STATISTICS)]
     assert rows.equals(table.set_index("name").loc[rows.index])
 
 
@@ -100,7 +102,7 @@ def flip(path: Path) -> None:
         (lambda folder: (folder / TABLE).unlink(), f"{TABLE} is missing"),
         (lambda folder: (folder / MANIFEST).unlink(), f"it has no {MANIFEST}"),
         (lambda folder: rewrite(folder, archive=b"no archive"), f"{ARCHIVE} cannot be unpacked"),
-        (lambda folder: rewrite(folder, table=pd.DataFrame({"x": [1]})), f"{TABLE} is no table of facts"),
+        (lambda folder: rewrite(folder, table=pd.DataFrame({"x": [1]})), f"{TABLE} is no table of statistics"),
         (
             lambda folder: rewrite(folder, table=pd.read_parquet(folder / TABLE).iloc[1:]),
             f"{ARCHIVE} holds other files than {TABLE} names",
@@ -138,14 +140,14 @@ def test_a_huge_member_is_not_read(shipped: Path) -> None:
 
 
 def test_there_are_no_training_images(shipped: Path) -> None:
-    with pytest.raises(DatasetError, match="holds CIFAKE's test images alone; name a folder or .zip with train/ in it"):
+    with pytest.raises(DatasetError, match="holds only CIFAKE's test images; name a folder or .zip with train/ in it"):
         check_image_set(shipped, "train")
     assert check_image_set(shipped, "test") == 24
 
 
 def test_where_it_was_taken_out_its_name_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("core.images.image_set.SHIPPED_FOLDER", tmp_path / "gone")
-    with pytest.raises(DatasetError, match="gone is not there, which held CIFAKE's test images"):
+    monkeypatch.setattr("core.images.sources.SHIPPED_FOLDER", tmp_path / "gone")
+    with pytest.raises(DatasetError, match="gone, which held CIFAKE's test images, is missing"):
         check_image_set("cifake-test", "test")
 
 

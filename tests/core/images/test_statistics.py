@@ -3,12 +3,12 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageStat
 
-from core.images.statistics import FACTS, fine_detail, frequency_radius, image_facts
+from core.images.statistics import STATISTICS, fine_detail, frequency_radius, image_statistics
 
 
 def test_facts_match_pillow(pixels: NDArray[np.uint8]) -> None:
-    facts = image_facts(pixels, chunk=5)
-    assert list(facts) == [name for name in FACTS if name != "file_bytes"]
+    facts = image_statistics(pixels, chunk=5)
+    assert list(facts) == [name for name in STATISTICS if name != "file_bytes"]
     for index in (0, 13):
         image = Image.fromarray(pixels[index])
         channels = facts.loc[index, ["red", "green", "blue"]].tolist()
@@ -22,7 +22,7 @@ def test_greyness() -> None:
     grey = np.full((1, 32, 32, 3), 90, np.uint8)
     red = np.zeros((1, 32, 32, 3), np.uint8)
     red[..., 0] = 255
-    facts = image_facts(np.concatenate([grey, red]))
+    facts = image_statistics(np.concatenate([grey, red]))
     assert facts["greyness"].tolist() == [1, 0]
 
 
@@ -34,11 +34,11 @@ def test_fine_detail_of_a_single_wave(cycles: int, fine: float) -> None:
 
 
 def test_constant_image_has_no_detail() -> None:
-    assert image_facts(np.full((2, 32, 32, 3), 7, np.uint8))["fine_detail"].tolist() == [0, 0]
+    assert image_statistics(np.full((2, 32, 32, 3), 7, np.uint8))["fine_detail"].tolist() == [0, 0]
 
 
 def test_no_images() -> None:
-    assert len(image_facts(np.zeros((0, 32, 32, 3), np.uint8))) == 0
+    assert len(image_statistics(np.zeros((0, 32, 32, 3), np.uint8))) == 0
 
 
 def test_radius_of_the_corner() -> None:

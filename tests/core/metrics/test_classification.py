@@ -57,11 +57,11 @@ def test_half_is_the_runs_own_verdict_even_where_float32_rounds() -> None:
 
 def test_sweep_has_the_area_of_scikit_learn_and_its_points(table: pd.DataFrame) -> None:
     swept = sweep(table, points=2000)
-    area = np.trapezoid(swept.caught, swept.accused)
+    area = np.trapezoid(swept.true_positive_rate, swept.false_positive_rate)
     assert area == pytest.approx(roc_auc_score(table["label"] == "REAL", table["margin"]), abs=1e-6)
-    assert (swept.caught[-1], swept.accused[-1]) == (1, 1)
+    assert (swept.true_positive_rate[-1], swept.false_positive_rate[-1]) == (1, 1)
     for cut, caught, accused, precision in list(
-        zip(swept.cuts, swept.caught, swept.accused, swept.precision, strict=True)
+        zip(swept.thresholds, swept.true_positive_rate, swept.false_positive_rate, swept.precision, strict=True)
     )[1::7]:
         called_fake = table["p_real"].to_numpy(np.float64) <= cut
         is_fake = (table["label"] == "FAKE").to_numpy()
@@ -99,7 +99,7 @@ def test_the_largest_groups_keep_their_order_and_chance_chooses_no_worst_ones() 
 
 def test_error_rates_by_category_are_worst_first_and_skip_what_is_absent(table: pd.DataFrame) -> None:
     table.loc[:9, "category"] = None
-    rates = error_by(table, "category", cut=0.7)
+    rates = error_by(table, "category", threshold=0.7)
     assert set(rates["value"]) == {"cat", "ship", "frog"}
     assert rates["rate"].is_monotonic_decreasing
     assert rates["images"].sum() == len(table) - 10

@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.explainers.results import ExplanationError
+from core.explainers.explanation import ExplanationError
+from core.probes.probe import size_column
 from core.probes.probing import BATCH, MAX_GAIN, amplified, explain_probes
 from core.probes.results import ProbeResult, ProbeSettings
-from core.probes.table import PROBES, probe_columns, size_column
+from core.probes.table import PROBES, probe_columns
 from core.runs.run import Run
 from core.studies.probes.donors import choose_donors, with_donors
 from tests.core.cues import CUES, Cue, mean_colour, ring_energy
@@ -50,9 +51,9 @@ def test_the_ring_is_the_smallest_change_and_its_control_stays_behind(tmp_path: 
     assert result.smallest is not None
     assert result.smallest.after.column in ("ring_8_12", "transplant_same_8", "transplant_8")
     ring = result.get("ring_8_12")
-    assert ring.clean
+    assert ring.controlled
     assert ring.controls == ("ring_control_8_12",)
-    assert not result.get("ring_control_8_12").turned
+    assert not result.get("ring_control_8_12").flipped
     assert next(one for one in result.detail if one.decides).lent > 4
 
 
@@ -68,7 +69,7 @@ def test_one_image_is_told_what_the_study_says_of_it(tmp_path: Path) -> None:
             assert (one.verdict == "REAL") == (said[one.column] > 0)
         assert result.smallest is not None
         assert result.smallest.after.probe.key == said["turned_by"]
-        assert len({one.probe.family for one in result.turning}) == said["turned_families"]
+        assert len({one.probe.family for one in result.flipping}) == said["turned_families"]
         donor = choose_donors(run, np.array([row])).other[0]
         assert result.get("lend_12").before == pytest.approx(run.predictions["margin"][donor])
 
@@ -80,16 +81,18 @@ def test_what_turns_is_counted_beyond_the_controls(tmp_path: Path) -> None:
     for one in result.after:
         probe, strength = columns[one.column]
         before = one.before > 0
-        assert one.turned == (
+        assert one.flipped == (
             ((one.margin > 0) == (result.margin > 0)) if probe.changes_donor else (one.margin > 0) != before
         )
-        controls = [result.get(PROBES[key].column(strength.key)).turned for key in probe.controls]
-        assert one.clean == (one.turned and not any(controls) and not probe.is_control and not probe.changes_donor)
+        controls = [result.get(PROBES[key].column(strength.key)).flipped for key in probe.controls]
+        assert one.controlled == (
+            one.flipped and not any(controls) and not probe.is_control and not probe.changes_donor
+        )
         again = cue.detector.margins(result.pictures[[item.column for item in result.after].index(one.column)][None])
         assert one.margin == pytest.approx(float(again[0]))
     assert result.smallest is not None
-    assert result.smallest.after == result.turning[0]
-    assert result.smallest.after.size == min(one.size for one in result.after if one.clean)
+    assert result.smallest.after == result.flipping[0]
+    assert result.smallest.after.size == min(one.size for one in result.after if one.controlled)
 
 
 def test_the_smallest_change_is_shown_with_its_difference_amplified(tmp_path: Path) -> None:
@@ -132,7 +135,7 @@ def test_without_donors_the_rest_is_measured_and_nothing_is_claimed_of_them(tmp_
     assert "for its fine detail" not in result.sentence
     assert result.smallest is not None
     assert result.smallest.after.column == "ring_8_12"
-    assert not any(one.turned for one in result.after if not one.known)
+    assert not any(one.flipped for one in result.after if not one.known)
 
 
 def test_a_donor_that_the_detector_takes_for_the_other_class_lends_nothing(tmp_path: Path) -> None:
@@ -158,8 +161,8 @@ def test_a_control_that_turns_it_as_well_leaves_nothing_to_claim() -> None:
     # any change at all turns it
     touchy = replace(cue.detector, formula=lambda x: np.where((x == image).all(axis=(1, 2, 3)), 1.0, -1.0))
     result = list(explain_probes(touchy, image))[-1]  # type: ignore[arg-type]
-    assert not result.get("lowpass_14").clean
-    assert all(not one.probe.controls for one in result.turning)
+    assert not result.get("lowpass_14").controlled
+    assert all(not one.probe.controls for one in result.flipping)
 
 
 @pytest.mark.parametrize(

@@ -12,21 +12,23 @@ import pandas as pd
 import pytest
 from sklearn.metrics import accuracy_score, precision_score
 
+from core.findings.finding import Finding, Measure
+from core.findings.words import tell
 from core.report.__main__ import main
 from core.report.page import gather, report_of, save_report
-from core.report.parts import percent, spaced
+from core.report.parts import percent
 from core.report.selection import TILES, Selection, describe
-from core.runs.browsing import Filter, browse_table, find_rows
+from core.runs.browsing import browse_table, find_rows
 from core.runs.embedding import Area
+from core.runs.filter import Filter
 from core.runs.pictures import find_pictures
 from core.runs.run import Run, read_run
 from core.runs.tags import Tags
-from core.storage import cache_dir
-from core.studies.registry import VERSIONS
 from core.studies.runner import Source, run_study
 from core.studies.store import find_studies
-from core.studies.study import Context, Finding, Study
-from tests.core.studies.conftest import BRIGHTNESS, source  # noqa: F401 - a fixture
+from core.studies.study import Context, Study
+from core.system.atomic import cache_dir
+from tests.core.studies.conftest import BRIGHTNESS, conclude, source  # noqa: F401 - a fixture
 
 
 class Page(HTMLParser):
@@ -69,7 +71,8 @@ def svg_texts(image: dict[str, str | None]) -> list[str]:
     return ["".join(node.itertext()) for node in root.iter() if node.tag.endswith("}text")]
 
 
-def test_a_run_in_full(source: Source, tmp_path: Path) -> None:  # noqa: F811
+def test_a_run_in_full(source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+    monkeypatch.setattr("core.studies.registry.find_conclusion", {"brightness": conclude}.get)
     run_study(BRIGHTNESS, source)
     run = run_of(source)
     found = find_studies(run)
@@ -80,8 +83,9 @@ def test_a_run_in_full(source: Source, tmp_path: Path) -> None:  # noqa: F811
     truth, said = run.predictions["label"].astype(str), run.predictions["predicted"].astype(str)
     assert f"right on {percent(accuracy_score(truth, said))} of 60 images" in page.text
     assert f"{precision_score(truth, said, pos_label='REAL'):.3f}" in page.text
-    for sentence in [finding.sentence for finding in found.answers["brightness"].findings]:
-        assert spaced(sentence) in page.text
+    told = [str(tell(one).full) for one in found.answers["brightness"].findings]
+    assert told
+    assert all(sentence in page.text for sentence in told)
     assert BRIGHTNESS.question in page.text
     assert BRIGHTNESS.control in page.text
     assert "a file is broken" in page.text
@@ -132,7 +136,7 @@ def test_a_selection_shows_its_images(source: Source, tmp_path: Path) -> None:  
 def test_another_threshold_is_kept(source: Source, tmp_path: Path, cut: float) -> None:  # noqa: F811
     run = run_of(source)
     table = browse_table(run)
-    wanted = replace(Filter(), cut=cut)
+    wanted = replace(Filter(), threshold=cut)
     save_report(tmp_path / "s.html", run, table=table, selection=Selection(wanted, find_rows(table, wanted)))
     called = int((run.predictions["p_real"] > cut).sum())
     counts = [int(text) for text in svg_texts(written(tmp_path / "s.html").images[0]) if text.isdigit()]
@@ -157,15 +161,20 @@ def test_what_fits_nothing_says_so(source: Source, tmp_path: Path) -> None:  # n
     assert "no such file" in page.text
 
 
-def test_text_from_files_is_no_markup(source: Source, tmp_path: Path) -> None:  # noqa: F811
+def test_text_from_files_is_no_markup(
+    source: Source,  # noqa: F811
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     run = run_of(source)
-    found = Finding("one", "A <b>bold</b> & plain finding.")
-    study = Study(**{**vars(BRIGHTNESS), "title": "<script>alert(1)</script>", "conclude": lambda *_: [found]})
+    found = Finding("<b>bold</b> & plain", "brightness", "faithfulness", Measure(3.0))
+    monkeypatch.setattr("core.studies.registry.find_conclusion", {"brightness": lambda *_: [found]}.get)
+    study = Study(**{**vars(BRIGHTNESS), "title": "<script>alert(1)</script>"})
     run_study(study, source)
     save_report(tmp_path / "r.html", run, answers=find_studies(run).answers)
     page = written(tmp_path / "r.html")
     assert "script" not in page.tags
-    assert "A <b>bold</b> & plain finding." in page.text
+    assert "<b>bold</b> & plain: 3.00" in page.text
 
 
 def test_text_from_addresses_is_no_markup(source: Source, tmp_path: Path) -> None:  # noqa: F811
@@ -184,11 +193,13 @@ def test_charts_of_studies(source: Source, tmp_path: Path) -> None:  # noqa: F81
 
     def agree(context: Context, rows: np.ndarray, _: object) -> pd.DataFrame:
         ids = context.run.predictions["id"].to_numpy()[rows]
-        return pd.DataFrame({"id": ids, "rank": np.float32(0.4), "others_rank": np.float32(0.1)})
+        return pd.DataFrame(
+            {"id": ids, "rank": np.float32(0.4), "others_rank": np.float32(0.1), "rank_share": np.float32(0.02)}
+        )
 
-    columns = {"rank": "-1 to 1", "others_rank": "-1 to 1"}
-    version = VERSIONS["agreement"]
-    study = Study("agreement", "Agreement", "Do they?", columns, "higher", "Other images.", agree, version=version)
+    columns = dict.fromkeys(("rank", "others_rank", "rank_share"), "-1 to 1")
+    settings = {"others": 100}
+    study = Study("agreement", "Agreement", "Do they?", columns, "higher", "Other images.", agree, parameters=settings)
     run_study(study, source)
     save_report(tmp_path / "r.html", run, answers=find_studies(run).answers)
     chart = next(image for image in written(tmp_path / "r.html").images if "rank correlation" in str(image["alt"]))
@@ -221,10 +232,6 @@ def test_what_is_gathered_is_on_disk_and_names_no_folder_of_this_machine(source:
     assert "studies/broken.parquet is no readable study" in text
     assert str(run.path) not in text
     assert gather(run, (run.path,))["detector"] is None
-
-
-def test_shares_are_written_in_one_way() -> None:
-    assert spaced("9% to 10.5 % of 3, 100 in 1000") == "9\u00a0% to 10.5\u00a0% of 3, 100 in 1000"
 
 
 def test_a_selection_by_tag(

@@ -10,21 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from core.images.statistics import FACTS
-from core.runs.browsing import (
-    PAGE_SIZES,
-    Filter,
-    at_cut,
-    browse_table,
-    cells,
-    choices_of,
-    extents_of,
-    find_rows,
-    page_rows,
-    pages,
-    place_of,
-    range_columns,
-)
+from core.images.statistics import STATISTICS
+from core.runs.browsing import at_threshold, browse_table, cells, extents_of, find_rows, page_rows, pages, place_of
+from core.runs.filter import PAGE_SIZES, Filter, choices_of, range_columns
 from core.runs.run import Run
 from core.runs.study_columns import StudyColumn, added_by_studies, further_columns, study_columns
 
@@ -50,7 +38,7 @@ def make_run(path: Path, n: int = 400, seed: int = 0) -> Run:
             "is_repeat": generator.random(n) < 0.05,
         }
     )
-    for fact in FACTS:
+    for fact in STATISTICS:
         frame[fact] = generator.random(n).astype(np.float32)
     return Run(path, {"set_fingerprint": "f"}, frame, np.zeros((n, 4, 4), np.float16), None, None)
 
@@ -97,30 +85,33 @@ def test_choices_ranges_name_and_tag_all_have_to_fit(table: pd.DataFrame) -> Non
 
 @pytest.mark.parametrize("cut", [0.2, 0.9])
 def test_rows_at_a_threshold_are_what_its_filter_finds(table: pd.DataFrame, cut: float) -> None:
-    judged = at_cut(table, cut)
+    judged = at_threshold(table, cut)
     for column, value in (("predicted", "FAKE"), ("predicted", "REAL"), ("correct", "right"), ("correct", "wrong")):
-        found = ids(table, Filter(cut=cut).choosing(column, [value]))
+        found = ids(table, Filter(threshold=cut).choosing(column, [value]))
         assert set(judged["id"][judged[column] == value]) == found != ids(table, Filter().choosing(column, [value]))
     assert (judged["threshold"] == cut).all()
     pd.testing.assert_frame_equal(judged[["p_real", "confidence", "margin"]], table[["p_real", "confidence", "margin"]])
-    assert at_cut(table, 0.5) is table
+    assert at_threshold(table, 0.5) is table
 
 
 @pytest.mark.parametrize("cut", [0.5, 0.2, 0.9])
 def test_each_cell_counts_what_its_filter_finds(table: pd.DataFrame, cut: float) -> None:
-    wanted = Filter(cut=cut).choosing("category", ["dog"]).choosing("correct", ["wrong"])
+    wanted = Filter(threshold=cut).choosing("category", ["dog"]).choosing("correct", ["wrong"])
     counts = cells(table, wanted)
     assert counts.sum() == (table["category"] == "dog").sum()
     for row, truth in enumerate(("FAKE", "REAL")):
         for column, said in enumerate(("FAKE", "REAL")):
             cell = (
-                Filter(cut=cut).choosing("category", ["dog"]).choosing("label", [truth]).choosing("predicted", [said])
+                Filter(threshold=cut)
+                .choosing("category", ["dog"])
+                .choosing("label", [truth])
+                .choosing("predicted", [said])
             )
             assert len(find_rows(table, cell)) == counts[row, column]
 
 
 def test_wrong_at_another_threshold(table: pd.DataFrame) -> None:
-    found = ids(table, Filter(cut=0.9).choosing("correct", ["wrong"]))
+    found = ids(table, Filter(threshold=0.9).choosing("correct", ["wrong"]))
     wrong = (table["p_real"] > 0.9) != (table["label"] == "REAL")
     assert found == set(table["id"][wrong])
 
@@ -158,7 +149,7 @@ def test_missing_values_come_last_and_fit_no_range(table: pd.DataFrame) -> None:
 
 
 def test_a_filter_comes_back_from_its_url(table: pd.DataFrame) -> None:
-    wanted = Filter(tag="odd ones", name="0 (2)", cut=0.31, sort="-fine_detail", page=3, per_page=96)
+    wanted = Filter(tag="odd ones", name="0 (2)", threshold=0.31, sort="-fine_detail", page=3, per_page=96)
     wanted = (
         wanted.choosing("label", ["REAL"]).choosing("is_repeat", ["yes", "no"]).choosing("category", ["ship", "cat"])
     )

@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 from skimage.measure import points_in_poly
 
-from core.runs.browsing import Filter, browse_table, find_rows
-from core.runs.embedding import MOST_CORNERS, Area, read_places
+from core.runs.browsing import browse_table, find_rows
+from core.runs.embedding import MOST_CORNERS, Area, read_embedding
+from core.runs.filter import Filter
 from tests.core.runs.test_browsing import make_run
 
 
@@ -79,7 +80,7 @@ def test_a_filter_finds_the_rows_in_an_area(tmp_path: Path) -> None:
 
 def test_without_a_readable_study_nobody_stands_anywhere(tmp_path: Path) -> None:
     run = make_run(tmp_path / "d@s", n=10)
-    assert read_places(run.path, run.predictions["id"]).shape == (10, 0)
+    assert read_embedding(run.path, run.predictions["id"]).shape == (10, 0)
     (run.path / "studies").mkdir(parents=True)
     (run.path / "studies" / "clusters.parquet").write_bytes(b"no parquet")
-    assert read_places(run.path, run.predictions["id"]).shape == (10, 0)
+    assert read_embedding(run.path, run.predictions["id"]).shape == (10, 0)

@@ -8,13 +8,13 @@ import pandas as pd
 import pytest
 
 from core.detectors.storage import load_detector
-from core.explainers.lime.regions import explain_lime_fully
-from core.explainers.results import LimeSettings
-from core.explainers.saving import Style, draw_result
+from core.explainers.lime.regions import LIME, LimeSettings
+from core.explainers.saving import Style, draw_explanation
 from core.images.image_set import ImageSet
 from core.runs.browsing import browse_table
+from core.runs.finding import ROOT
 from core.runs.guide import DETAIL_COLUMN, RADII, UNSURE, choose_cast, is_all_red, with_less_detail
-from core.runs.run import ROOT, read_run
+from core.runs.run import read_run
 from tests.conftest import textured
 from tests.core.runs.test_browsing import make_run
 
@@ -91,14 +91,14 @@ def test_on_cifake_it_really_is_red(name: str, cifake_test: ImageSet) -> None:
     cast = choose_cast(browse_table(run), np.ones(len(run), bool), None, study)
     assert cast is not None
     detector = load_detector(ROOT / "assets" / "detectors" / name, device="cpu")
-    result = explain_lime_fully(detector, np.asarray(cifake_test.pixels[cast.red]), settings=LimeSettings.paper())
+    result = LIME.explain_fully(detector, np.asarray(cifake_test.pixels[cast.red]), LimeSettings.paper())
     assert result.verdict == "FAKE"
     assert is_all_red(result)
-    drawn = draw_result(result, 64, style=Style("paper"), over_image=False)[..., :3].astype(int)
+    drawn = draw_explanation(result, 64, style=Style("paper"), over_image=False)[..., :3].astype(int)
     assert ((drawn[..., 0] > drawn[..., 1] + 30) & (drawn[..., 0] > drawn[..., 2] + 30)).mean() > 0.9
     # and green, or of both colours, it is not
-    assert not is_all_red(replace(result, weights=-result.weights))
-    assert not is_all_red(replace(result, decisions=np.zeros_like(result.decisions)))
+    assert not is_all_red(replace(result, values=-result.map))
+    assert not is_all_red(replace(result, undecided=np.ones_like(result.undecided)))
 
 
 def test_without_pictures_there_is_none(tmp_path: Path) -> None:

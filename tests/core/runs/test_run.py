@@ -8,10 +8,14 @@ import pandas as pd
 import pytest
 from sklearn.metrics import classification_report
 
-from core.images.image_set import ImageSet, load_image_set
+from core.images.image_set import ImageSet
+from core.images.loading import load_image_set
 from core.metrics.classification import expected_calibration_error
-from core.runs.run import Run, clean, find_runs, metrics, read_run, write_run
-from core.storage import MANIFEST, ContractError, sealed, sha256_of
+from core.runs.finding import find_runs
+from core.runs.run import Run, read_run
+from core.runs.writing import metrics, without_leaks_and_repeats, write_run
+from core.system.atomic import sha256_of
+from core.system.folders import MANIFEST, ContractError, sealed
 from tests.conftest import make_detector
 
 ROOT = Path(__file__).parents[3]
@@ -49,8 +53,8 @@ def test_a_run_holds_what_the_detector_says(run: Run, images: ImageSet) -> None:
 def test_leaks_and_repeats_are_flagged_and_left_out_of_clean(run: Run) -> None:
     assert run.manifest["leaked"] == 3
     assert run.manifest["repeats"] == 1
-    assert len(clean(run.predictions)) == 21
-    assert run.manifest["metrics"]["clean"] == metrics(clean(run.predictions))
+    assert len(without_leaks_and_repeats(run.predictions)) == 21
+    assert run.manifest["metrics"]["clean"] == metrics(without_leaks_and_repeats(run.predictions))
     assert run.manifest["metrics"]["all"]["images"] == 25
 
 

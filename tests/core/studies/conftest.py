@@ -10,14 +10,17 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
-from core.detectors.detector import FAKE, REAL, Detector
+from core.detectors.detector import Detector
 from core.detectors.resnet import ResNetDetector, round_to_float16
 from core.detectors.storage import save_detector
-from core.images.image_set import CLASSES, ImageSet, fingerprint_of
-from core.images.statistics import image_facts
-from core.runs.run import write_run
+from core.findings.finding import Finding, Measure
+from core.images.image_set import ImageSet, fingerprint_of
+from core.images.labels import CLASSES, FAKE, REAL
+from core.images.statistics import image_statistics
+from core.runs.run import Run
+from core.runs.writing import write_run
 from core.studies.runner import Source
-from core.studies.study import Context, Finding, Study
+from core.studies.study import Context, Study
 from tests.conftest import make_detector, textured
 from tests.core.trust_cues import patch_detector, patch_images, write_source
 
@@ -37,7 +40,7 @@ def made_set(n: int = 60) -> ImageSet:
             "is_repeat": False,
         }
     )
-    rows = pd.concat([rows, image_facts(pixels)], axis=1)
+    rows = pd.concat([rows, image_statistics(pixels)], axis=1)
     rows["file_bytes"] = np.float32(900)
     return ImageSet("made-test", "test", pixels, rows, fingerprint_of("test", rows))
 
@@ -80,6 +83,11 @@ def brightness(context: Context, rows: NDArray[np.intp], parameters: Mapping[str
     )
 
 
+def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> list[Finding]:
+    """The mean brightness."""
+    return [Finding("mean", "brightness", "faithfulness", Measure(float(table["brightness"].mean()), n=len(run)))]
+
+
 BRIGHTNESS = Study(
     name="brightness",
     title="Brightness",
@@ -88,11 +96,6 @@ BRIGHTNESS = Study(
     better="neither",
     control="none",
     compute=brightness,
-    conclude=lambda run, table, _: [
-        Finding(
-            "mean", f"The mean is {table['brightness'].mean():.1f}.", float(table["brightness"].mean()), images=len(run)
-        )
-    ],
     parameters={"scale": 1.0},
     explore=("brightness",),
     shard=16,

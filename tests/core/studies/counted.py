@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from core.probes.table import probe_columns, size_column
+from core.probes.probe import size_column
+from core.probes.table import probe_columns
 from core.runs.run import Run
-from core.studies.probes.study import compute
+from core.studies.probes.study import compute, derive
 from core.studies.study import Context
 from tests.core.cues import Cue, mean_colour
 
@@ -20,7 +21,7 @@ def asked(cue: Cue, path: Path) -> tuple[Run, pd.DataFrame]:
     run = cue.run(path)
     context = Context(run, cue.detector, cue.pixels)  # type: ignore[arg-type]
     table = compute(context, np.arange(len(run)), PARAMETERS)
-    return run, table.assign(weight=np.float32(1))
+    return run, pd.concat([table, derive(run, table)], axis=1).assign(weight=np.float32(1))
 
 
 def counted(

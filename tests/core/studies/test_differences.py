@@ -40,7 +40,7 @@ def test_what_was_planted_is_told_with_its_size_and_sureness_is_not(rows: pd.Dat
     birds = (rows["category"] == "bird")[INSIDE].mean()
     assert words[0] == (
         pytest.approx(2 * np.arcsin(np.sqrt(birds))),
-        f"more often bird ({100 * birds:.0f} %, others 0 %)",
+        f"more often bird ({100 * birds:.1f}%, others 0.0%)",
     )
 
 

@@ -15,13 +15,13 @@ import ray
 from numpy.typing import NDArray
 
 from core.runs.run import read_run
-from core.storage import cache_dir
 from core.studies.__main__ import main
 from core.studies.ray_engine import ShardWorker, ray_engine
 from core.studies.registry import find_study
 from core.studies.runner import Source, Work, run_study
 from core.studies.store import read_study
 from core.studies.study import Context, StudyError
+from core.system.atomic import cache_dir
 from tests.core.studies.conftest import BRIGHTNESS, brightness
 
 
@@ -125,7 +125,7 @@ def test_a_mistake_in_a_study_is_a_sentence_too_with_the_trace_behind_it(source:
     def breaks(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, Any]) -> pd.DataFrame:
         raise ZeroDivisionError("nothing to divide by")
 
-    work = Work(replace(BRIGHTNESS, compute=breaks), np.arange(60), np.ones(60, np.float32), tmp_path)
+    work = Work(replace(BRIGHTNESS, compute=breaks), np.arange(60), tmp_path)
     answer = ShardWorker(source, work)({"number": 0})
     assert answer["problem"].startswith("brightness failed in a worker (ZeroDivisionError: nothing to divide by)")
     assert "in breaks" in answer["trace"]

@@ -16,12 +16,13 @@ import pytest
 from numpy.typing import NDArray
 
 from core.runs.run import read_run
-from core.storage import ContractError, cache_dir
 from core.studies import registry
 from core.studies.__main__ import find_source, main, parse
-from core.studies.runner import Source, choose_rows, conclude_again, run_study
+from core.studies.runner import Source, run_study
+from core.studies.sample import choose_rows
 from core.studies.store import read_study
-from core.studies.study import Context, Finding, StudyError
+from core.studies.study import Context, StudyError
+from core.system.atomic import cache_dir
 from tests.core.studies.conftest import BRIGHTNESS, brightness
 
 
@@ -45,7 +46,7 @@ def test_the_file_says_what_it_is(source: Source) -> None:
     assert about["explore"] == ["brightness"]
     assert set(about["columns"]) == {*BRIGHTNESS.columns, "weight"}
     assert np.sum(about["cells"]) == about["images"] == about["of"] == 60
-    assert about["findings"][0]["low"] is None
+    assert "findings" not in about
 
 
 def test_a_sample_holds_every_error_and_weights_that_count_the_run(source: Source) -> None:
@@ -111,39 +112,6 @@ def test_another_parameter_or_version_takes_no_old_shard(source: Source) -> None
     assert np.allclose(doubled["brightness"], 2 * single["brightness"])
 
 
-def test_findings_are_made_anew_from_the_values_that_are_there(source: Source) -> None:
-    study = BRIGHTNESS.with_parameters({"scale": 2.0})
-    path = run_study(study, source, images=20)
-    before, run = read_study(path), read_run(source.run)
-
-    def never(*_: Any) -> pd.DataFrame:
-        raise AssertionError("nothing is computed")
-
-    said = replace(
-        BRIGHTNESS,
-        compute=never,
-        question="Is it bright?",
-        conclude=lambda _, table, parameters: [
-            Finding("sum", f"{parameters['scale']} times", float((table["brightness"] * table["weight"]).sum()))
-        ],
-    )
-    assert conclude_again(said, source.run) == path
-    after = read_study(path, run)
-    pd.testing.assert_frame_equal(after.table, before.table)
-    expected = float((before.table["brightness"] * before.table["weight"]).sum())
-    assert after.findings[0][:3] == ("sum", "2.0 times", expected)
-    changed = {"findings", "question", "concluded"}
-    assert {key for key in after.about if after.about[key] != before.about.get(key)} == changed
-    # values of another version are not what the sentences are about
-    for other in (replace(said, version=2), replace(said, columns={**said.columns, "more": "of it"})):
-        with pytest.raises(StudyError, match="another version of the study brightness"):
-            conclude_again(other, source.run)
-    assert read_study(path, run).about == after.about
-    path.unlink()
-    with pytest.raises(ContractError, match="brightness.parquet is missing"):
-        conclude_again(said, source.run)
-
-
 @pytest.mark.parametrize(("change", "sentence"), [({"size": 1.0}, "no parameter size"), ({"scale": "a"}, "be a float")])
 def test_a_wrong_parameter_is_named(change: dict[str, Any], sentence: str) -> None:
     with pytest.raises(StudyError, match=sentence):
@@ -160,7 +128,7 @@ def test_a_study_that_breaks_its_word_is_not_written(source: Source) -> None:
     with pytest.raises(StudyError, match="columns that it declares \\(half\\)"):
         run_study(replace(BRIGHTNESS, compute=lacks), source)
     with pytest.raises(StudyError, match="in their order"):
-        run_study(replace(BRIGHTNESS, compute=turns, version=2), source)
+        run_study(replace(BRIGHTNESS, compute=turns, parameters={"scale": 3.0}), source)
     assert not (source.run / "studies" / "brightness.parquet").exists()
 
 
@@ -217,18 +185,28 @@ def test_images_are_those_that_ship_where_no_others_are(tmp_path: Path, monkeypa
 
 def test_the_command(source: Source, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setitem(registry.MODULES, "brightness", "tests.core.studies.conftest")
+    monkeypatch.setitem(registry.CONCLUSIONS, "brightness", "tests.core.studies.conftest.conclude")
     monkeypatch.setattr("tests.core.studies.conftest.STUDY", BRIGHTNESS, raising=False)
     assert main(["--list"]) == 0
     assert BRIGHTNESS.question in capsys.readouterr().out
     assert main(["brightness", "--run", str(source.run), "--set", "scale=2.0", "--images", "20"]) == 0
-    assert "The mean is" in capsys.readouterr().out
+    assert ", mean: " in capsys.readouterr().out
     answer = read_study(source.run / "studies" / "brightness.parquet")
     assert answer.about["images"] == 20
     assert answer.about["parameters"] == {"scale": 2.0}
-    assert main(["brightness", "--run", str(source.run), "--again"]) == 0
-    assert "The mean is" in capsys.readouterr().out
-    assert main(["brightness", "--run", str(source.run), "--again", "--images", "20"]) == 2
-    assert "leave --set and --images out" in capsys.readouterr().err
+    again = ["brightness", "--run", str(source.run), "--set", "scale=2.0"]
+    # neither the images nor the detector are needed where nothing is missing
+    assert main([*again, "--data", "nowhere", "--missing"]) == 0
+    out = capsys.readouterr().out
+    assert "Nothing is missing" in out
+    assert ", mean: " in out
+    monkeypatch.setitem(registry.VERSIONS, "brightness.half", 2)
+    assert main(again) == 0
+    assert "Added half: " in capsys.readouterr().out
+    assert read_study(source.run / "studies" / "brightness.parquet").about["images"] == 20
+    assert main([*again, "--all"]) == 0
+    assert "Written: " in capsys.readouterr().out
+    assert read_study(source.run / "studies" / "brightness.parquet").about["images"] == 60
     assert main(["absent", "--run", str(source.run)]) == 2
     assert "there is no study absent" in capsys.readouterr().err
     assert main(["brightness", "--run", str(source.run), "--set", "other=1"]) == 2

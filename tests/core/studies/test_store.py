@@ -1,19 +1,26 @@
 """A study's file: what it gives back, and what it refuses."""
 
+import json
 import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from core.runs.run import read_run
-from core.storage import ContractError
-from core.studies.registry import MODULES, VERSIONS, find_study
+from core.findings.finding import Finding
+from core.runs.finding import ROOT
+from core.runs.run import Run, read_run
+from core.studies.registry import CONCLUSIONS, MODULES, VERSIONS, find_conclusion
 from core.studies.runner import Source, run_study
 from core.studies.store import find_studies, read_study, study_path, write_study
-from tests.core.studies.conftest import BRIGHTNESS
+from core.system.folders import ContractError
+from tests.core.studies.conftest import BRIGHTNESS, conclude
 
 TABLE = pd.DataFrame(
     {
@@ -88,32 +95,94 @@ def test_another_version_is_refused(tmp_path: Path) -> None:
     write_study(path, TABLE, {"study": "s"})
     arrow = pq.read_table(path.open("rb"))
     metadata = arrow.schema.metadata
-    changed = {**metadata, b"telltale": metadata[b"telltale"].replace(b'"schema": 1', b'"schema": 9')}
+    changed = {**metadata, b"telltale": metadata[b"telltale"].replace(b'"schema": 2', b'"schema": 9')}
     pq.write_table(arrow.replace_schema_metadata(changed), path)
     with pytest.raises(ContractError, match="another version"):
         read_study(path)
 
 
-def test_a_study_of_another_version_is_refused_before_a_page_looks_for_its_columns(tmp_path: Path) -> None:
-    for name, version in VERSIONS.items():
+def test_columns_of_another_version_are_left_out_and_a_file_of_nothing_else_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    about = {"columns": dict.fromkeys(TABLE.columns[1:], "told"), "explore": ["half", "whole"]}
+    for name in MODULES:
         path = tmp_path / f"{name}.parquet"
-        write_study(path, TABLE, {"study": name, "version": version})
-        assert read_study(path).about["version"] == version
-        write_study(path, TABLE, {"study": name, "version": version + 1})
+        write_study(path, TABLE, {"study": name, **about})
+        assert read_study(path).about["column_versions"] == dict.fromkeys(TABLE.columns[1:], VERSIONS.get(name, 1))
+        monkeypatch.setitem(VERSIONS, f"{name}.half", 7)
+        answer = read_study(path)
+        pd.testing.assert_frame_equal(answer.table, TABLE.drop(columns="half"), check_dtype=False)
+        assert answer.about["explore"] == ["whole"]
+        assert "half" not in {**answer.about["columns"], **answer.about["column_versions"]}
+        monkeypatch.setitem(VERSIONS, name, VERSIONS.get(name, 1) + 1)
         with pytest.raises(ContractError, match=f"{name}.parquet was made by another version of the study"):
             read_study(path)
 
 
-def test_versions_are_those_of_the_studies() -> None:
-    assert {name: find_study(name).version for name in MODULES} == VERSIONS
+def test_columns_of_a_whole_set_are_of_one_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "s.parquet"
+    write_study(path, TABLE, {"study": "s", "whole": True})
+    monkeypatch.setitem(VERSIONS, "s.half", 2)
+    with pytest.raises(ContractError, match=r"s.parquet was made by another version of the study"):
+        read_study(path)
 
 
-def test_findings_by_key(source: Source) -> None:
+def test_files_of_the_first_schema_have_one_version_for_all_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    for path in sorted((ROOT / "assets" / "runs" / "sample@sample-test" / "studies").glob("*.parquet")):
+        about = json.loads(pq.read_schema(path.open("rb")).metadata[b"telltale"])
+        assert about["schema"] == 1
+        answer = read_study(path)
+        assert set(answer.about["column_versions"].values()) == {about["version"]}
+        monkeypatch.setitem(VERSIONS, path.stem, about["version"] + 1)
+        with pytest.raises(ContractError, match="another version of the study"):
+            read_study(path)
+
+
+def test_findings_are_made_from_the_values_once(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+
+    def counted(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> list[Finding]:
+        calls.append((run, parameters))
+        return conclude(run, table, parameters)
+
+    monkeypatch.setattr("core.studies.registry.find_conclusion", {"brightness": counted}.get)
     run = read_run(source.run)
-    run_study(BRIGHTNESS, source)
-    assert study_path(source.run, "brightness").is_file()
-    finding = find_studies(run).answers["brightness"].finding("mean")
-    assert finding is not None
-    assert np.isnan(finding.low)
-    assert finding.images == 60
-    assert find_studies(run).answers["brightness"].finding("none") is None
+    path = run_study(BRIGHTNESS, source)
+    assert path == study_path(source.run, "brightness")
+    answer = find_studies(run).answers["brightness"]
+    found = answer.finding("mean")
+    assert found is not None
+    assert (found.measure.value, found.measure.n) == (pytest.approx(answer.table["brightness"].mean()), 60)
+    assert answer.finding("none") is None
+    assert calls == [(run, {"scale": 1.0})]
+    # nothing of a run is concluded where none is named
+    assert read_study(path).findings == ()
+
+
+def test_values_that_lack_what_is_concluded_from_are_named(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.studies.registry.find_conclusion", {"brightness": conclude}.get)
+    path = run_study(BRIGHTNESS, source)
+    write_study(path, read_study(path).table.rename(columns={"brightness": "darkness"}), read_study(path).about)
+    answer = read_study(path, read_run(source.run))
+    with pytest.raises(ContractError, match=r"brightness.parquet has no column 'brightness'.*make it again"):
+        answer.finding("mean")
+    write_study(path, answer.table.assign(brightness="dark"), answer.about)
+    with pytest.raises(ContractError, match=r"brightness.parquet holds values of another form.*make it again"):
+        read_study(path, read_run(source.run)).finding("mean")
+
+
+def test_sentences_of_older_files_are_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "s.parquet"
+    old = {"key": "mean", "sentence": "It is 3.", "value": 3.0, "low": None, "high": None, "images": 3}
+    write_study(path, TABLE, {"study": "s", "findings": [old]})
+    assert "findings" not in read_study(path).about
+
+
+def test_every_study_concludes_without_torch() -> None:
+    assert set(CONCLUSIONS) == set(MODULES)
+    code = (
+        "import sys; from core.studies.registry import CONCLUSIONS, find_conclusion; "
+        "assert all(map(find_conclusion, CONCLUSIONS)); assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+    assert find_conclusion("brightness") is None

@@ -9,11 +9,12 @@ from sklearn.linear_model import Ridge
 from sklearn.metrics.pairwise import cosine_distances
 
 from core.detectors.detector import Detector
-from core.explainers.lime.band_results import BANDS, RINGS, Band, BandResult, BandSettings
-from core.explainers.lime.bands import explain_bands, split_image
-from core.explainers.results import ExplanationError
+from core.explainers.explanation import Explanation, ExplanationError
+from core.explainers.lime.bands import LIME_BANDS, BandSettings, bands, rings, split_image
 from core.images.statistics import LUMA
 from tests.core.cues import CueDetector, band, ring_energy, soft
+
+BANDS, RINGS = bands(32), rings(32)
 
 
 @pytest.fixture
@@ -24,9 +25,9 @@ def rich() -> NDArray[np.uint8]:
     return np.asarray(np.rint(soft(1, 3, contrast=8)[0] + grey[0] + tint[0] + [9, -4, 2]), np.uint8)
 
 
-def weighed(detector: object, image: NDArray[np.uint8], **changes: object) -> BandResult:
-    """The last result."""
-    return list(explain_bands(detector, image, settings=BandSettings(**changes)))[-1]  # type: ignore[arg-type]
+def weighed(detector: object, image: NDArray[np.uint8], **changes: object) -> Explanation:
+    """The last explanation."""
+    return list(LIME_BANDS.explain(detector, image, BandSettings(**changes)))[-1]  # type: ignore[arg-type]
 
 
 def test_the_bands_add_up_to_the_image_and_have_nothing_in_common(rich: NDArray[np.uint8]) -> None:
@@ -63,13 +64,13 @@ def test_shuffled_bands_keep_their_spectrum_and_nothing_else(rich: NDArray[np.ui
 
 
 @pytest.mark.parametrize("channel", ["brightness", "colour"])
-@pytest.mark.parametrize("rings", list(RINGS))
+@pytest.mark.parametrize("ends", list(RINGS))
 def test_the_band_that_is_read_speaks_and_no_other(
-    rich: NDArray[np.uint8], channel: str, rings: tuple[float, float]
+    rich: NDArray[np.uint8], channel: str, ends: tuple[float, float]
 ) -> None:
     """The energy of one ring of the luma or of red less luma, against a threshold."""
     radius = np.hypot(np.fft.fftfreq(32, 1 / 32)[:, None], np.fft.fftfreq(32, 1 / 32))
-    inside = (radius > rings[0]) & (radius <= rings[1])
+    inside = (radius > ends[0]) & (radius <= ends[1])
 
     def formula(x: NDArray[np.float64]) -> NDArray[np.float64]:
         luma = x @ LUMA
@@ -78,23 +79,26 @@ def test_the_band_that_is_read_speaks_and_no_other(
         return np.sqrt(power) - 0.5
 
     result = weighed(CueDetector(formula), rich)
-    right = BANDS.index(Band(channel, *rings))  # type: ignore[arg-type]
-    assert result.decisions[right] == 1
-    assert result.weights.argmax() == right
-    assert np.abs(np.delete(result.weights, right)).max() < 0.15 * result.weights[right]
+    right = [one[:3] for one in BANDS].index((channel, *ends))  # type: ignore[arg-type]
+    assert result.parts.decisions[right] == 1
+    assert result.parts.weights.argmax() == right
+    assert np.abs(np.delete(result.parts.weights, right)).max() < 0.15 * result.parts.weights[right]
     label = BANDS[right].label
-    assert f"{label[0].lower()}{label[1:]} speaks most for REAL" in result.sentence[0].lower() + result.sentence[1:]
+    assert (
+        f"{label[0].lower()}{label[1:]} speaks most for REAL"
+        in result.diagnostics.sentence[0].lower() + result.diagnostics.sentence[1:]
+    )
     # a FAKE verdict for the same detail is the same with the sign turned
     turned = weighed(CueDetector(lambda x: -formula(x)), rich)
-    np.testing.assert_allclose(turned.weights, -result.weights, atol=1e-3)
-    assert "speaks most for FAKE" in turned.sentence
+    np.testing.assert_allclose(turned.parts.weights, -result.parts.weights, atol=1e-3)
+    assert "speaks most for FAKE" in turned.diagnostics.sentence
 
 
 def test_the_ring_of_the_cue_is_named() -> None:
     cue = ring_energy()
     result = weighed(cue.detector, cue.pixels[60])
-    assert BANDS[int(result.weights.argmax())] == Band("brightness", 8, 12)
-    assert "Brightness in waves of 2.7 to 4 pixels speaks most for REAL" in result.sentence
+    assert BANDS[int(result.parts.weights.argmax())][:3] == ("brightness", 8, 12)
+    assert "Brightness in waves of 2.7 to 4 pixels speaks most for REAL" in result.diagnostics.sentence
 
 
 def test_a_detector_that_adds_bands_up_is_read_to_the_coefficient(rich: NDArray[np.uint8]) -> None:
@@ -102,9 +106,12 @@ def test_a_detector_that_adds_bands_up_is_read_to_the_coefficient(rich: NDArray[
     direction = np.random.default_rng(0).normal(size=3072) / 200
     result = weighed(CueDetector(lambda x: x.reshape(len(x), -1) @ direction), rich, n_samples=512)
     expected = parts.bands @ direction
-    np.testing.assert_allclose(result.weights, expected, atol=0.05 * np.abs(expected).max())
-    assert (np.abs(result.weights - expected) <= result.high - result.weights + 0.01 * np.abs(expected).max()).all()
-    assert result.r2 > 0.99
+    np.testing.assert_allclose(result.parts.weights, expected, atol=0.05 * np.abs(expected).max())
+    assert (
+        np.abs(result.parts.weights - expected)
+        <= result.parts.high - result.parts.weights + 0.01 * np.abs(expected).max()
+    ).all()
+    assert result.diagnostics.numbers["r2"] > 0.99
 
 
 def test_the_interval_holds_what_all_versions_together_would_say() -> None:
@@ -116,9 +123,9 @@ def test_the_interval_holds_what_all_versions_together_would_say() -> None:
     far = np.append(1.0, cosine_distances(keep[1:], keep[-1:]).ravel())
     ridge = Ridge(alpha=len(keep) / 1000).fit(keep, values, sample_weight=np.sqrt(np.exp(-(far**2) / 0.25**2)))
     found = weighed(cue.detector, cue.pixels[60])
-    inside = (found.low <= ridge.coef_) & (ridge.coef_ <= found.high)
+    inside = (found.parts.low <= ridge.coef_) & (ridge.coef_ <= found.parts.high)
     assert inside.sum() >= len(BANDS) - 2
-    np.testing.assert_allclose(found.weights, ridge.coef_, atol=0.05 * np.abs(ridge.coef_).max())
+    np.testing.assert_allclose(found.parts.weights, ridge.coef_, atol=0.05 * np.abs(ridge.coef_).max())
 
 
 def test_steps_grow_no_version_is_judged_twice_and_stop_means_stop(
@@ -130,30 +137,30 @@ def test_steps_grow_no_version_is_judged_twice_and_stop_means_stop(
         judged.append(len(x))
         return x.mean(axis=(1, 2, 3))
 
-    found = list(explain_bands(CueDetector(formula), rich, settings=BandSettings(n_samples=300)))  # type: ignore[arg-type]
-    assert [one.samples for one in found] == [64, 128, 256, 300]
+    found = list(LIME_BANDS.explain(CueDetector(formula), rich, BandSettings(n_samples=300)))  # type: ignore[arg-type]
+    assert [one.diagnostics.numbers["samples"] for one in found] == [64, 128, 256, 300]
     assert [one.complete for one in found] == [False, False, False, True]
-    assert sum(judged) == found[-1].distinct <= 300
+    assert sum(judged) == found[-1].diagnostics.numbers["distinct"] <= 300
     answers = iter([False, True])
-    assert len(list(explain_bands(tiny_detector, rich, cancel=lambda: next(answers)))) == 1
+    assert len(list(LIME_BANDS.explain(tiny_detector, rich, BandSettings(), cancel=lambda: next(answers)))) == 1
 
 
 def test_equal_settings_give_equal_answers_and_other_seeds_others(
     rich: NDArray[np.uint8], tiny_detector: Detector
 ) -> None:
     one, again, other = (weighed(tiny_detector, rich, seed=seed) for seed in (0, 0, 1))
-    np.testing.assert_array_equal(one.weights, again.weights)
-    assert (one.weights != other.weights).any()
+    np.testing.assert_array_equal(one.parts.weights, again.parts.weights)
+    assert (one.parts.weights != other.parts.weights).any()
     assert one.margin == pytest.approx(float(tiny_detector.margins(rich[None])[0]), abs=1e-4)
-    assert (one.low <= one.weights).all()
-    assert (one.weights <= one.high).all()
+    assert (one.parts.low <= one.parts.weights).all()
+    assert (one.parts.weights <= one.parts.high).all()
 
 
 def test_what_moves_nothing_is_undecided(rich: NDArray[np.uint8]) -> None:
     result = weighed(CueDetector(lambda x: np.ones(len(x))), rich)
-    assert (result.decisions == 0).all()
-    assert "nothing speaks clearly for" in result.sentence.lower()
-    assert f"{len(BANDS)} of {len(BANDS)} kinds of detail are undecided" in result.sentence
+    assert (result.parts.decisions == 0).all()
+    assert "nothing speaks clearly for" in result.diagnostics.sentence.lower()
+    assert f"{len(BANDS)} of {len(BANDS)} kinds of detail are undecided" in result.diagnostics.sentence
 
 
 def test_what_does_not_fit_is_one_sentence(rich: NDArray[np.uint8]) -> None:
@@ -165,3 +172,36 @@ def test_what_does_not_fit_is_one_sentence(rich: NDArray[np.uint8]) -> None:
     for changes in ({"n_samples": 1}, {"seed": -1}, {"fill": "black"}, {"confidence": 1.0}, {"least_share": 2.0}):
         with pytest.raises(ExplanationError, match="must be"):
             BandSettings(**changes)  # type: ignore[arg-type]
+
+
+def test_larger_images_have_rings_of_longer_waves_and_the_same_fine_ones() -> None:
+    assert list(RINGS) == [(0, 2), (2, 4), (4, 8), (8, 12), (12, 16), (16, 23)]
+    assert list(RINGS.values()) == [
+        "longer than 16 pixels", "of 8 to 16 pixels", "of 4 to 8 pixels", "of 2.7 to 4 pixels", "of 2 to 2.7 pixels",
+        "shorter than 2 pixels",
+    ]  # fmt: skip
+    large = rings(224)
+    assert list(large.values())[-5:] == list(RINGS.values())[1:]
+    assert list(large.values())[:3] == ["longer than 64 pixels", "of 32 to 64 pixels", "of 16 to 32 pixels"]
+    # each begins where the one before ends, and the corner of the spectrum is in the last
+    ends = [low for low, _ in large] + [list(large)[-1][1]]
+    assert ends[0] == 0
+    assert ends == sorted(ends)
+    # radii count waves on 32 pixels
+    assert ends[-1] >= 16 * 2**0.5
+    assert ends[1] == 32 / 64
+
+
+def test_an_image_of_any_side_is_the_sum_of_its_bands() -> None:
+    image = np.random.default_rng(2).integers(0, 256, (96, 96, 3), dtype=np.uint8)
+    whole = split_image(image)
+    np.testing.assert_array_equal(whole.versions(np.ones((1, len(bands(96))), bool))[0], image)
+
+
+def test_bands_are_parts_without_a_place(rich: NDArray[np.uint8]) -> None:
+    result = weighed(CueDetector(lambda x: x.mean(axis=(1, 2, 3)) - 100), rich)
+    assert result.parts.labels == tuple(one.label for one in BANDS)
+    assert result.regions is None
+    assert not LIME_BANDS.has_map
+    with pytest.raises(ExplanationError, match="there is no map"):
+        _ = result.map

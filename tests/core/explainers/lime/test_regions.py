@@ -9,13 +9,14 @@ from lime.wrappers.scikit_image import SegmentationAlgorithm
 from numpy.typing import NDArray
 from sklearn.linear_model import Ridge
 
-from core.detectors.detector import REAL, Detector
+from core.detectors.detector import Detector
 from core.detectors.resnet import ResNetDetector
 from core.edits.masking import FILLS, Fill, mask_batch
-from core.explainers.diagnostics import lime_health
-from core.explainers.lime.regions import explain_lime, explain_lime_fully, target_values
+from core.explainers.explanation import Explanation, ExplanationError
+from core.explainers.lime.diagnostics import lime_diagnostics
+from core.explainers.lime.regions import LIME, LimeSettings, target_values
 from core.explainers.lime.segmentation import SEGMENTATIONS, segment
-from core.explainers.results import ExplanationError, LimeSettings
+from core.images.labels import FAKE, REAL
 from tests.conftest import make_detector, textured
 
 
@@ -63,13 +64,18 @@ def package_weights(
     return np.array([weights[number] for number in range(len(weights))])
 
 
+def toward_verdict(explanation: Explanation) -> NDArray[np.float64]:
+    """The weights of the predicted class."""
+    return explanation.parts.weights * (1 if explanation.verdict == "REAL" else -1)
+
+
 def test_random_sampling_gives_the_packages_weights_on_50_images(detector: Detector, fifty: NDArray[np.uint8]) -> None:
     for seed, image in enumerate(fifty):
         settings = LimeSettings(n_samples=120, seed=seed, sampling="random")
-        ours = explain_lime_fully(detector, image, settings=settings)
+        ours = LIME.explain_fully(detector, image, settings)
         expected = package_weights(detector, image, n_samples=120, seed=seed, slic=True, probability=False)
-        assert len(expected) == ours.health.segments > 8
-        np.testing.assert_allclose(ours.weights, expected, rtol=1e-3, atol=1e-5)
+        assert len(expected) == ours.diagnostics.numbers["segments"] > 8
+        np.testing.assert_allclose(ours.parts.weights, expected, rtol=1e-3, atol=1e-5)
 
 
 def test_the_papers_settings_give_the_packages_weights_on_50_images(
@@ -77,23 +83,23 @@ def test_the_papers_settings_give_the_packages_weights_on_50_images(
 ) -> None:
     sizes = []
     for seed, image in enumerate(fifty):
-        ours = explain_lime_fully(detector, image, settings=LimeSettings.paper(seed=seed))
+        ours = LIME.explain_fully(detector, image, LimeSettings.paper(seed=seed))
         expected = package_weights(detector, image, n_samples=1000, seed=seed, slic=False, probability=True)
-        np.testing.assert_allclose(ours.weights, expected, rtol=1e-3, atol=1e-5)
+        np.testing.assert_allclose(toward_verdict(ours), expected, rtol=1e-3, atol=1e-5)
         sizes.append(np.abs(expected).max())
-        assert ours.health.distinct <= 2 ** len(expected)
-        assert ours.health.samples == 1000
+        assert ours.diagnostics.numbers["distinct"] <= 2 ** len(expected)
+        assert ours.diagnostics.numbers["samples"] == 1000
     assert np.median(sizes) > 1e-3
 
 
 def test_steps_grow_and_the_last_is_complete(detector: Detector, image: NDArray[np.uint8]) -> None:
-    steps = list(explain_lime(detector, image, settings=LimeSettings(n_samples=300)))
-    assert [step.health.samples for step in steps] == [64, 128, 256, 300]
+    steps = list(LIME.explain(detector, image, LimeSettings(n_samples=300)))
+    assert [step.diagnostics.numbers["samples"] for step in steps] == [64, 128, 256, 300]
     assert [step.complete for step in steps] == [False, False, False, True]
-    assert all(later.seconds > sooner.seconds for sooner, later in pairwise(steps))
-    once = explain_lime_fully(detector, image, settings=LimeSettings(n_samples=300))
-    np.testing.assert_allclose(once.weights, steps[-1].weights)
-    np.testing.assert_array_equal(once.decisions, steps[-1].decisions)
+    assert all(later.provenance.seconds > sooner.provenance.seconds for sooner, later in pairwise(steps))
+    once = LIME.explain_fully(detector, image, LimeSettings(n_samples=300))
+    np.testing.assert_allclose(once.parts.weights, steps[-1].parts.weights)
+    np.testing.assert_array_equal(once.parts.decisions, steps[-1].parts.decisions)
 
 
 def test_no_sample_is_run_twice_and_none_that_is_not_shown(
@@ -107,14 +113,15 @@ def test_no_sample_is_run_twice_and_none_that_is_not_shown(
         return logits(self, pixels, **settings)  # type: ignore[arg-type]
 
     monkeypatch.setattr(ResNetDetector, "logits", counting)
-    steps = explain_lime(detector, image, settings=LimeSettings(n_samples=512))
+    steps = LIME.explain(detector, image, LimeSettings(n_samples=512))
     next(steps)
     assert len(seen) == 64
     seen.clear()
-    paper = next(explain_lime(detector, image, settings=LimeSettings.paper()))
+    paper = next(LIME.explain(detector, image, LimeSettings.paper()))
     assert paper.complete
-    assert len(np.unique(np.array(seen[: paper.health.distinct]), axis=0)) == paper.health.distinct
-    assert paper.health.distinct <= 2**paper.health.segments
+    distinct = paper.diagnostics.numbers["distinct"]
+    assert len(np.unique(np.array(seen[:distinct]), axis=0)) == distinct
+    assert distinct <= 2 ** paper.diagnostics.numbers["segments"]
 
 
 def test_cancel_stops_between_batches(detector: Detector, image: NDArray[np.uint8]) -> None:
@@ -124,19 +131,19 @@ def test_cancel_stops_between_batches(detector: Detector, image: NDArray[np.uint
         asked.append(True)
         return len(asked) > 3
 
-    steps = list(explain_lime(detector, image, settings=LimeSettings(n_samples=5000), cancel=cancel))
-    assert [step.health.samples for step in steps] == [64, 128, 256]
+    steps = list(LIME.explain(detector, image, LimeSettings(n_samples=5000), cancel=cancel))
+    assert [step.diagnostics.numbers["samples"] for step in steps] == [64, 128, 256]
     assert not steps[-1].complete
-    assert list(explain_lime(detector, image, cancel=lambda: True)) == []
+    assert list(LIME.explain(detector, image, LimeSettings(), cancel=lambda: True)) == []
 
 
 def test_equal_settings_give_equal_results_and_seeds_differ(detector: Detector, image: NDArray[np.uint8]) -> None:
-    one, same, other = (explain_lime_fully(detector, image, settings=LimeSettings(seed=seed)) for seed in (3, 3, 4))
-    np.testing.assert_array_equal(one.weights, same.weights)
-    np.testing.assert_array_equal(one.high, same.high)
-    assert (one.weights != other.weights).any()
+    one, same, other = (LIME.explain_fully(detector, image, LimeSettings(seed=seed)) for seed in (3, 3, 4))
+    np.testing.assert_array_equal(one.parts.weights, same.parts.weights)
+    np.testing.assert_array_equal(one.parts.high, same.parts.high)
+    assert (one.parts.weights != other.parts.weights).any()
     assert hash(one.settings) == hash(same.settings) != hash(other.settings)
-    assert one.detector_sha256 == detector.sha256
+    assert one.provenance.detector_sha256 == detector.sha256
 
 
 @pytest.mark.parametrize("fill", ["mean", "black", "blur"])
@@ -145,40 +152,40 @@ def test_the_one_patch_that_the_detector_sees_comes_first_and_the_rest_is_undeci
     red_detector: Detector, red_patch: NDArray[np.uint8], fill: Fill, sampling: str
 ) -> None:
     settings = LimeSettings(segmentation="grid", n_segments=64, n_samples=512, fill=fill, sampling=sampling)  # type: ignore[arg-type]
-    result = explain_lime_fully(red_detector, red_patch, settings=settings)
-    patch = result.segments[21, 9]
-    assert (result.segments == patch).sum() == 16
+    result = LIME.explain_fully(red_detector, red_patch, settings)
+    patch = result.parts.regions[21, 9]
+    assert (result.parts.regions == patch).sum() == 16
     expected = np.zeros(64)
     expected[patch] = 1
     if fill == "blur":
         # a blurred neighbour takes a little of the patch's red into its own place
-        assert result.weights.argmax() == patch
-        assert result.decisions[patch] == 1
+        assert result.parts.weights.argmax() == patch
+        assert result.parts.decisions[patch] == 1
     else:
-        np.testing.assert_array_equal(result.decisions, expected)
-        assert result.weights[patch] == pytest.approx(result.margin, rel=0.05)
-    assert result.value == pytest.approx(result.margin, abs=1e-5)
+        np.testing.assert_array_equal(result.parts.decisions, expected)
+        assert result.parts.weights[patch] == pytest.approx(result.margin, rel=0.05)
+    assert result.diagnostics.numbers["value"] == pytest.approx(result.margin, abs=1e-5)
 
 
 def test_the_true_patch_is_found_with_slic_too(red_detector: Detector, red_patch: NDArray[np.uint8]) -> None:
-    result = explain_lime_fully(red_detector, red_patch, settings=LimeSettings(fill="black", n_samples=512))
-    holding = set(np.unique(result.segments[20:24, 8:12]))
-    assert set(np.flatnonzero(result.decisions)) <= holding
-    assert result.weights.argmax() in holding
+    result = LIME.explain_fully(red_detector, red_patch, LimeSettings(fill="black", n_samples=512))
+    holding = set(np.unique(result.parts.regions[20:24, 8:12]))
+    assert set(np.flatnonzero(result.parts.decisions)) <= holding
+    assert result.parts.weights.argmax() in holding
 
 
 def test_targets_speak_for_what_they_say(image: NDArray[np.uint8]) -> None:
     logits = np.array([[2.0, 1.0], [0.0, 3.0]])
-    margins, toward = target_values(logits, "margin")
+    margins, sign = target_values(logits, "margin")
     np.testing.assert_array_equal(margins, [-1, 3])
-    assert toward == "REAL"
-    probabilities, toward = target_values(logits, "probability")
+    assert sign == 1
+    probabilities, sign = target_values(logits, "probability")
     np.testing.assert_allclose(probabilities, torch.softmax(torch.tensor(logits), 1)[:, 0].numpy())
-    assert toward == "FAKE"
-    for name, column in (("FAKE", 0), ("REAL", 1)):
-        values, toward = target_values(logits, name)  # type: ignore[arg-type]
+    assert sign == -1
+    for name, column, side in (("FAKE", 0, -1), ("REAL", 1, 1)):
+        values, sign = target_values(logits, name)  # type: ignore[arg-type]
         np.testing.assert_array_equal(values, logits[:, column])
-        assert toward == name
+        assert sign == side
 
 
 def test_a_probability_far_from_one_half_keeps_its_digits() -> None:
@@ -190,36 +197,36 @@ def test_the_red_detectors_margin_and_probability_agree_on_the_side(
     red_detector: Detector, red_patch: NDArray[np.uint8]
 ) -> None:
     settings = LimeSettings(segmentation="grid", n_segments=16, fill="black")
-    for target, toward in (("margin", "REAL"), ("probability", "REAL"), ("REAL", "REAL"), ("FAKE", "FAKE")):
-        result = explain_lime_fully(red_detector, red_patch, settings=replace(settings, target=target))  # type: ignore[arg-type]
-        assert result.toward == toward
-        if target != "FAKE":
-            assert result.weights.argmax() == result.segments[21, 9]
+    for target in ("margin", "probability", "REAL"):
+        result = LIME.explain_fully(red_detector, red_patch, replace(settings, target=target))
+        # whatever is explained, what speaks for REAL is above 0
+        assert result.parts.weights.argmax() == result.regions[21, 9]
+        assert result.unit == {"margin": "margin", "probability": "probability", "REAL": "logit"}[target]
 
 
 def test_undecided_is_what_is_uncertain_or_too_small_to_name(detector: Detector, image: NDArray[np.uint8]) -> None:
-    result = explain_lime_fully(detector, image)
-    error = result.high - result.weights
-    np.testing.assert_allclose(result.weights - result.low, error)
-    named = (np.abs(result.weights) > error) & (np.abs(result.weights) >= 0.01 * abs(result.margin))
-    np.testing.assert_array_equal(result.decisions != 0, named)
-    np.testing.assert_array_equal(result.undecided, ~named[result.segments])
-    np.testing.assert_array_equal(result.values, result.weights[result.segments])
-    assert result.health.decided_share == pytest.approx(1 - result.undecided.mean())
-    nothing = explain_lime_fully(detector, image, settings=LimeSettings(least_share=1))
-    assert nothing.health.one_colour == "nothing decided"
-    assert nothing.health.decided_share == 0
+    result = LIME.explain_fully(detector, image)
+    error = result.parts.high - result.parts.weights
+    np.testing.assert_allclose(result.parts.weights - result.parts.low, error)
+    named = (np.abs(result.parts.weights) > error) & (np.abs(result.parts.weights) >= 0.01 * abs(result.margin))
+    np.testing.assert_array_equal(result.parts.decisions != 0, named)
+    np.testing.assert_array_equal(result.undecided, ~named[result.parts.regions])
+    np.testing.assert_array_equal(result.values, result.parts.weights[result.parts.regions])
+    assert result.diagnostics.numbers["decided_share"] == pytest.approx(1 - result.undecided.mean())
+    nothing = LIME.explain_fully(detector, image, LimeSettings(least_share=1))
+    assert nothing.diagnostics.one_colour == "nothing decided"
+    assert nothing.diagnostics.numbers["decided_share"] == 0
 
 
 def test_one_segment_is_named_as_the_cause(detector: Detector, image: NDArray[np.uint8]) -> None:
     for settings in (LimeSettings(segmentation="grid", n_segments=1), LimeSettings(segmentation="slic", n_segments=1)):
-        result = explain_lime_fully(detector, image, settings=settings)
-        assert result.health.segments == 1
-        assert result.health.distinct == 2
-        assert result.health.one_colour == "one segment"
-        assert "one segment" in result.health.sentence
-        kept, filled = detector.margins(mask_batch(image, result.segments, keep=np.array([[True], [False]])))
-        assert np.sign(result.weights[0]) == np.sign(kept - filled)
+        result = LIME.explain_fully(detector, image, settings)
+        assert result.diagnostics.numbers["segments"] == 1
+        assert result.diagnostics.numbers["distinct"] == 2
+        assert result.diagnostics.one_colour == "one segment"
+        assert "one segment" in result.diagnostics.sentence
+        kept, filled = detector.margins(mask_batch(image, result.parts.regions, keep=np.array([[True], [False]])))
+        assert np.sign(result.parts.weights[0]) == np.sign(kept - filled)
 
 
 def test_a_fill_that_moves_everything_one_way_is_named_as_the_cause(red_detector: Detector) -> None:
@@ -228,67 +235,66 @@ def test_a_fill_that_moves_everything_one_way_is_named_as_the_cause(red_detector
     grain = np.where(odd, (180, 80, 80), (80, 180, 180)).astype(np.uint8)
     grain[:, 16:] = np.where(odd, (130, 130, 130), (30, 230, 230))[:, 16:]
     settings = LimeSettings(segmentation="grid", n_segments=16, n_samples=512)
-    result = explain_lime_fully(red_detector, grain, settings=settings)
-    np.testing.assert_array_equal(result.decisions[result.segments[:, :16]], 1)
-    np.testing.assert_array_equal(result.decisions[result.segments[:, 16:]], 0)
-    assert result.health.one_colour == "fill"
-    assert "the fill is the cause" in result.health.sentence
-    assert "shuffled texture" in result.health.sentence
+    result = LIME.explain_fully(red_detector, grain, settings)
+    np.testing.assert_array_equal(result.parts.decisions[result.parts.regions[:, :16]], 1)
+    np.testing.assert_array_equal(result.parts.decisions[result.parts.regions[:, 16:]], 0)
+    assert result.diagnostics.one_colour == "fill"
+    assert "the fill is the cause" in result.diagnostics.sentence
+    assert "shuffled texture" in result.diagnostics.sentence
 
 
 def test_weights_of_one_sign_whatever_the_fill_are_not_blamed_on_it(red_detector: Detector) -> None:
     odd = np.random.default_rng(0).random((32, 32, 1)) < 0.5
     grain = np.where(odd, (180, 80, 80), (80, 180, 180)).astype(np.uint8)
     settings = LimeSettings(segmentation="grid", n_segments=16, n_samples=512)
-    result = explain_lime_fully(red_detector, grain, settings=settings)
-    np.testing.assert_array_equal(result.decisions, 1)
-    assert result.health.one_colour == "one sign"
-    assert "every decided segment speaks the same way" in result.health.sentence
+    result = LIME.explain_fully(red_detector, grain, settings)
+    np.testing.assert_array_equal(result.parts.decisions, 1)
+    assert result.diagnostics.one_colour == "one sign"
+    assert "every decided segment speaks the same way" in result.diagnostics.sentence
 
 
 @pytest.mark.parametrize("speaks", ["REAL", "FAKE"])
 def test_of_one_colour_it_is_said_what_covering_does(speaks: str) -> None:
     # covering takes away what speaks for the class: the margin (REAL less FAKE) falls where that is REAL
     balance = -0.98 if speaks == "REAL" else 0.98
-    health = lime_health(
-        settings=LimeSettings(),
-        segments=np.arange(1024, dtype=np.int32).reshape(32, 32) // 64,
+    diagnostics = lime_diagnostics(
+        fill="mean",
+        regions=np.arange(1024, dtype=np.int32).reshape(32, 32) // 64,
         decisions=np.ones(16, np.int8),
-        samples=256,
-        distinct=256,
-        r2=0.9,
+        numbers={"samples": 256, "distinct": 256, "r2": 0.9},
+        aim=50,
         filled_alone=lambda _own, _other: (balance, balance),
     )
     other = "FAKE" if speaks == "REAL" else "REAL"
-    assert f"covering nearly any part makes the image look less {speaks}" in health.sentence
-    assert f"move the verdict towards {other} with 99% of all movement" in health.sentence
+    assert f"covering nearly any part makes the image look less {speaks}" in diagnostics.sentence
+    assert f"move the verdict towards {other} with 99% of all movement" in diagnostics.sentence
 
 
 @pytest.mark.parametrize("segmentation", SEGMENTATIONS)
 @pytest.mark.parametrize("fill", FILLS)
 def test_a_constant_image_works(detector: Detector, segmentation: str, fill: Fill) -> None:
     settings = LimeSettings(segmentation=segmentation, fill=fill, n_samples=64)  # type: ignore[arg-type]
-    result = explain_lime_fully(detector, np.full((32, 32, 3), 77, np.uint8), settings=settings)
-    assert np.isfinite(result.weights).all()
+    result = LIME.explain_fully(detector, np.full((32, 32, 3), 77, np.uint8), settings)
+    assert np.isfinite(result.parts.weights).all()
     if fill != "black":
         # nothing that is filled looks different
-        np.testing.assert_allclose(result.weights, 0, atol=1e-6)
-        assert result.health.one_colour in {"nothing decided", "one segment"}
-        assert result.health.decided_share == 0
+        np.testing.assert_allclose(result.parts.weights, 0, atol=1e-6)
+        assert result.diagnostics.one_colour in {"nothing decided", "one segment"}
+        assert result.diagnostics.numbers["decided_share"] == 0
 
 
 def test_every_pixel_can_be_a_segment(detector: Detector, image: NDArray[np.uint8]) -> None:
     settings = LimeSettings(segmentation="grid", n_segments=1024, n_samples=100, fill="black")
-    result = explain_lime_fully(detector, image, settings=settings)
-    assert result.health.segments == 1024
-    assert np.isinf(result.high).all()
-    assert result.health.one_colour == "nothing decided"
+    result = LIME.explain_fully(detector, image, settings)
+    assert result.diagnostics.numbers["segments"] == 1024
+    assert np.isinf(result.parts.high).all()
+    assert result.diagnostics.one_colour == "nothing decided"
 
 
 def test_more_segments_than_pixels_are_refused_in_words(detector: Detector, image: NDArray[np.uint8]) -> None:
     for segmentation in ("slic", "grid"):
         with pytest.raises(ExplanationError, match="1024 pixels"):
-            explain_lime_fully(detector, image, settings=LimeSettings(segmentation=segmentation, n_segments=1025))
+            LIME.explain_fully(detector, image, LimeSettings(segmentation=segmentation, n_segments=1025))
 
 
 @pytest.mark.parametrize("count", [0, 1, 5001])
@@ -299,9 +305,9 @@ def test_too_few_and_too_many_samples_are_refused_in_words(count: int) -> None:
 
 def test_two_samples_work(detector: Detector, image: NDArray[np.uint8]) -> None:
     for sampling in ("balanced", "random"):
-        result = explain_lime_fully(detector, image, settings=LimeSettings(n_samples=2, sampling=sampling))  # type: ignore[arg-type]
-        assert np.isfinite(result.weights).all()
-        assert result.health.one_colour == "nothing decided"
+        result = LIME.explain_fully(detector, image, LimeSettings(n_samples=2, sampling=sampling))  # type: ignore[arg-type]
+        assert np.isfinite(result.parts.weights).all()
+        assert result.diagnostics.one_colour == "nothing decided"
 
 
 @pytest.mark.parametrize(
@@ -326,12 +332,12 @@ def test_logits_that_are_no_numbers_are_refused(image: NDArray[np.uint8]) -> Non
     network = make_detector(width=2).network
     network.fc.bias.fill_(float("nan"))
     with pytest.raises(ExplanationError, match="not finite"):
-        explain_lime_fully(ResNetDetector(network, 2), image)
+        LIME.explain_fully(ResNetDetector(network, 2), image)
 
 
 def test_an_image_of_another_size_is_refused(detector: Detector) -> None:
     with pytest.raises(ExplanationError, match="image must be uint8"):
-        explain_lime_fully(detector, np.zeros((64, 64, 3), np.uint8))
+        LIME.explain_fully(detector, np.zeros((64, 64, 3), np.uint8))
 
 
 def test_segments_are_numbered_without_gaps_and_as_many_as_asked(image: NDArray[np.uint8]) -> None:
@@ -347,8 +353,36 @@ def test_segments_are_numbered_without_gaps_and_as_many_as_asked(image: NDArray[
 
 def test_an_image_can_be_cut_by_the_lines_of_another(detector: Detector, fifty: NDArray[np.uint8]) -> None:
     settings, own = LimeSettings(n_samples=96), segment(fifty[0], method="slic", n_segments=50)
-    again = explain_lime_fully(detector, fifty[0], settings=settings, segments=own)
-    np.testing.assert_array_equal(again.weights, explain_lime_fully(detector, fifty[0], settings=settings).weights)
-    cut = explain_lime_fully(detector, fifty[30], settings=settings, segments=own)
-    np.testing.assert_array_equal(cut.segments, own)
-    assert len(cut.weights) == own.max() + 1
+    again = LIME.explain_on(detector, fifty[0], settings, own)
+    np.testing.assert_array_equal(again.parts.weights, LIME.explain_fully(detector, fifty[0], settings).parts.weights)
+    cut = LIME.explain_on(detector, fifty[30], settings, own)
+    np.testing.assert_array_equal(cut.parts.regions, own)
+    assert len(cut.parts.weights) == own.max() + 1
+
+
+def test_what_speaks_for_fake_is_below_0_with_its_interval(
+    red_detector: Detector, red_patch: NDArray[np.uint8]
+) -> None:
+    weight = red_detector.network.fc.weight
+    weight[[FAKE, REAL]] = weight[[REAL, FAKE]].clone()
+    detector = ResNetDetector(red_detector.network, 1)
+    settings = LimeSettings(segmentation="grid", n_segments=64, n_samples=512, fill="black", sampling="random")
+    for target in ("FAKE", "margin", "probability"):
+        found = LIME.explain_fully(detector, red_patch, replace(settings, target=target))
+        patch, parts = found.regions[21, 9], found.parts
+        assert parts.weights.argmin() == patch
+        assert parts.low[patch] < parts.weights[patch] < parts.high[patch] < 0
+        assert np.flatnonzero(parts.decisions).tolist() == [patch]
+        assert parts.decisions[patch] == -1
+        assert found.diagnostics.numbers["value"] > 0 or target == "margin"
+
+
+def test_a_batch_is_one_image_after_another(detector: Detector, fifty: NDArray[np.uint8]) -> None:
+    settings, told = LimeSettings(n_samples=64), []
+    found = list(LIME.explain_batch(detector, fifty[:3], settings, progress=lambda *at: told.append(at)))
+    assert told == [(1, 3), (2, 3), (3, 3)]
+    for image, one in zip(fifty, found, strict=False):
+        np.testing.assert_array_equal(one.map, LIME.explain_fully(detector, image, settings).map)
+        np.testing.assert_array_equal(one.image, image)
+    answers = iter([False, True])
+    assert len(list(LIME.explain_batch(detector, fifty, settings, cancel=lambda: next(answers)))) == 1

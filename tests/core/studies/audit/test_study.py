@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -15,31 +16,34 @@ from sklearn.metrics import accuracy_score, roc_auc_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from core.findings.claims import Standing, sign_of, standing
+from core.findings.finding import Finding, Measure
+from core.findings.words import tell
+from core.findings.words.audit import HINT, how_well, rests, verdict
+from core.findings.words.audit import forced as words_of
 from core.images.decoding import decode, encode_png
-from core.images.image_set import ImageSet, load_image_set
-from core.runs.run import Run, prediction_frame, read_run
+from core.images.image_set import ImageSet
+from core.images.loading import load_image_set
+from core.runs.run import Run, read_run
+from core.runs.writing import prediction_frame
 from core.studies.audit import study as audit
 from core.studies.audit.baselines import radial_spectrum
-from core.studies.audit.names import FACT_NAMES
+from core.studies.audit.findings import forced
 from core.studies.audit.summary import (
     concerns,
     copy_counts,
     copy_pairs,
     grey_shares,
     histogram,
-    probe_rates,
-    probe_sentence,
     rings,
-    turned_by_force,
     yardsticks,
 )
-from core.studies.audit.words import HINT, about_lean
 from core.studies.copies import duplicates, files
 from core.studies.copies.nearest_copy import FILE, NEAR, SHOWN, UNKNOWN
 from core.studies.probes import study as probes
 from core.studies.runner import Source, run_study
 from core.studies.store import read_study
-from core.studies.study import WEIGHT, Answer, Context, Finding, Study, StudyError
+from core.studies.study import WEIGHT, Answer, Context, Study, StudyError
 from tests.conftest import jpeg
 from tests.core.cues import CUES
 
@@ -142,9 +146,15 @@ def asked(study: object, context: Context) -> Answer:
     table = study.compute(context, rows, study.parameters)
     assert set(table.columns) - {"id"} == set(study.columns)
     table = table if study.whole else table.assign(**{WEIGHT: np.float32(1)})
-    found = study.conclude(context.run, table, study.parameters)
-    about = {"findings": [one._asdict() for one in found], "parameters": study.parameters}
-    return Answer(Path("x.parquet"), table, about)
+    about = {"study": study.name, "parameters": study.parameters}
+    return Answer(Path("x.parquet"), table, about, context.run)
+
+
+def words(answer: Answer, key: str) -> str:
+    """A finding in words."""
+    found = answer.finding(key)
+    assert found is not None
+    return str(tell(found).whole)
 
 
 def flaws(answer: Answer) -> list[str]:
@@ -166,7 +176,10 @@ def test_a_clean_set_has_no_flaw(tmp_path: Path) -> None:
     copies = answer.table[answer.table["kind"] == "copies"]
     assert len(copies) == 3
     assert (copies["count"] == 0).all()
-    assert all("hardly" in one.sentence or "nothing" in one.sentence for one in concerns(answer))
+    for one in concerns(answer):
+        cue = answer.finding(one.cue)
+        assert cue is not None
+        assert how_well(cue) == "hardly"
     facts = answer.table[answer.table["kind"] == "fact"].set_index("name")
     assert facts.loc["compression", "values"] == 1
     assert (facts.drop("compression")["auroc"] - 0.5).abs().max() < 0.1
@@ -185,16 +198,19 @@ def test_a_planted_shortcut_is_found_and_first(tmp_path: Path, name: str) -> Non
     assert (planted.right.value, planted.right.low) == pytest.approx(
         (row["matched_accuracy"], row["matched_accuracy_low"]), nan_ok=True
     )
-    assert planted.verdict.startswith("Tells the classes apart well; ")
-    assert ("cannot be said" in planted.verdict) == (not np.isfinite(row["matched_auroc"]))
-    assert planted.alone.low > 0.7
-    assert f"{planted.name.title} alone tells REAL from FAKE well" in planted.sentence
-    assert abs(planted.shuffled - 0.5) < 0.1
-    assert planted.higher == (None if name == "compression" else "REAL" if name == "fine_detail" else "FAKE")
-    # the guessing detector knows nothing of it
-    lean = answer.finding(f"lean.{name}")
+    cue, lean = answer.finding(planted.cue), answer.finding(planted.lean)
+    assert cue is not None
     assert lean is not None
-    assert "goes with this" not in lean.sentence
+    assert how_well(cue) == "well"
+    assert standing(cue) == Standing("claimed", 1)
+    assert str(verdict(cue, lean)).startswith("tells the classes apart well; ")
+    assert lean.measure.known == np.isfinite(row["matched_auroc"])
+    assert planted.alone.low > 0.7
+    assert cue.control is not None
+    assert abs(cue.control.measure.value - 0.5) < 0.1
+    assert cue.details.get("higher") == (None if name == "compression" else "REAL" if name == "fine_detail" else "FAKE")
+    # the guessing detector knows nothing of it
+    assert "lean" not in lean.beside or lean.beside["lean"].low < 0.05
 
 
 @pytest.mark.parametrize(
@@ -209,10 +225,8 @@ def test_a_planted_shortcut_is_found_and_first(tmp_path: Path, name: str) -> Non
     ],
 )
 def test_what_the_margin_goes_with_is_said_by_the_interval(ends: tuple[float, float, float], words: str) -> None:
-    numbers = dict(zip(("lean", "lean_low", "lean_high"), ends, strict=True))
-    numbers |= {f"{name}{end}": 0.9 for name in ("matched_auroc", "auroc") for end in ("", "_low", "_high")}
-    row = pd.Series({"kind": "fact", "name": "contrast", "images": 100, **numbers})
-    assert words in about_lean(row, row).sentence
+    lean = Finding("lean.contrast", "audit", "matched_auroc", Measure(0.9, 0.9, 0.9), beside={"lean": Measure(*ends)})
+    assert words in str(tell(replace(lean, details={"alike": "contrast"})).aside)
 
 
 def test_a_detector_that_leans_on_the_shortcut_is_told_from_one_that_does_not(tmp_path: Path) -> None:
@@ -260,10 +274,13 @@ def test_copies_and_leaks_are_found_each_by_its_kind(tmp_path: Path) -> None:
     assert near["training_bits"] <= 8
     pair = table.loc[[first(made, "test/REAL", number).removeprefix("test/") for number in (1, 2)]]
     assert pair["set_name"].tolist() == pair.index[::-1].tolist()
-    sentences = {one.key: one.sentence for one in answer.findings}
-    assert sentences["leak.file"].startswith("1 of 320 images are also training images, byte for byte")
-    assert "1 REAL and 0 FAKE; 1 of them copy an image of the other class" in sentences["leak.file"]
-    assert "1 repeat an earlier one" in sentences["copy.file"]
+    leaks, repeats = answer.finding("leak.file"), answer.finding("copy.file")
+    assert leaks is not None
+    assert repeats is not None
+    assert leaks.details == {"count": 1, "real": 1, "fake": 0, "other_class": 1, "images": 320, "sampled": False}
+    assert leaks.measure.value == pytest.approx(1 / 320)
+    assert repeats.details["repeats"] == 1
+    assert words(answer, "leak.file").startswith("1 of 320 images are also training images, byte for byte, 0.31%")
     whole = asked(audit.STUDY, context)
     row = whole.table.set_index("name").loc["leak"]
     assert (row["count"], row["other_class"]) == (3, 1)
@@ -304,8 +321,10 @@ def test_where_files_are_not_at_hand_nothing_is_made_up(tmp_path: Path) -> None:
     assert (copies.table["in_training"] == UNKNOWN).sum() == 319
     # the run itself remembers which files were trained on
     assert counted(copies, context) == {"in_training same file": 1}
-    assert any("was not checked" in one.sentence for one in copies.findings)
-    assert "at hand" in asked(files.STUDY, context).findings[0].sentence
+    unchecked = copies.finding("unchecked")
+    assert unchecked is not None
+    assert unchecked.measure.n == 319
+    assert [one.key for one in asked(files.STUDY, context).findings] == ["unknown"]
 
 
 def test_how_files_were_compressed_is_told_image_by_image(tmp_path: Path) -> None:
@@ -313,7 +332,8 @@ def test_how_files_were_compressed_is_told_image_by_image(tmp_path: Path) -> Non
     answer = asked(files.STUDY, context)
     real = (context.run.predictions["label"] == "REAL").to_numpy()
     assert (answer.table["compression"] == np.where(real, "JPEG quality 90, 4:2:0", "JPEG quality 80, 4:2:0")).all()
-    assert "50.00 % of the files" in answer.findings[0].sentence
+    common = [(one.details["name"], one.measure.value) for one in answer.findings]
+    assert sorted(common) == [("JPEG quality 80, 4:2:0", 0.5), ("JPEG quality 90, 4:2:0", 0.5)]
 
 
 def test_the_regression_is_scikit_learns_trained_on_train_and_tested_on_test(tmp_path: Path) -> None:
@@ -379,11 +399,12 @@ def test_findings_have_numbers_within_their_intervals(tmp_path: Path) -> None:
     context = made_context(tmp_path, SHORTCUTS["greyness"]())
     for study in (audit.STUDY, duplicates.STUDY, files.STUDY):
         for one in asked(study, context).findings:
-            assert isinstance(one, Finding)
-            assert "nan" not in one.sentence
-            assert one.sentence.endswith(".")
-            if np.isfinite(one.low):
-                assert one.low <= one.value <= one.high
+            sentence = str(tell(one).full)
+            assert "nan" not in sentence
+            assert sentence.endswith(".")
+            for measure in (one.measure, *one.beside.values()):
+                if measure.has_interval:
+                    assert measure.low <= measure.value <= measure.high
     assert HINT > 0.5
 
 
@@ -399,18 +420,18 @@ def test_what_changing_a_fact_does_is_taken_from_the_probes(tmp_path: Path) -> N
     context = Context(run, cue.detector, cue.pixels)  # type: ignore[arg-type]
     table = probes.compute(context, np.arange(len(run)), {"seed": 0}).assign(**{WEIGHT: np.float32(1)})
     answer = Answer(Path("x.parquet"), table, {"parameters": {"seed": 0}})
-    sentence = probe_sentence(probe_rates(run, answer, FACT_NAMES["red"]))
+    made = forced(run, answer, "red")
     # this network sees colour and no fine detail
-    assert turned_by_force(probe_rates(run, answer, FACT_NAMES["red"]))
-    assert not turned_by_force(probe_rates(run, answer, FACT_NAMES["fine_detail"]))
-    assert not turned_by_force(probe_rates(run, answer, FACT_NAMES["category"]))
-    assert sentence is not None
-    for verdict in ("FAKE", "REAL"):
-        chosen = (run.predictions["predicted"] == verdict).to_numpy()
-        share = ((table["tint_full"] > 0).to_numpy() != (verdict == "REAL"))[chosen].mean()
-        assert f"{100 * share:.1f} % (" in sentence
-        assert f"of {verdict} verdicts (“mean colour of the other class”, all the way, its control " in sentence
-    assert probe_sentence(probe_rates(run, Answer(Path("x"), table, {}), FACT_NAMES["category"])) is None
+    assert rests(made)
+    assert not rests(forced(run, answer, "fine_detail"))
+    assert forced(run, answer, "category") == []
+    assert [one.group for one in made] == ["FAKE", "REAL"]
+    for one in made:
+        chosen = (run.predictions["predicted"] == one.group).to_numpy()
+        share = ((table["tint_full"] > 0).to_numpy() != (one.group == "REAL"))[chosen].mean()
+        assert (one.measure.value, one.details["strength"]) == (pytest.approx(share), "all the way")
+        assert sign_of(one) == 1
+    assert "of FAKE verdicts (“mean colour of the other class”, all the way; the control" in str(words_of(made))
 
 
 @pytest.mark.parametrize("study", [audit.STUDY, duplicates.STUDY, files.STUDY], ids=lambda study: study.name)

@@ -14,7 +14,6 @@ from core.studies.clusters.differences import (
 )
 from core.studies.clusters.words import MOST_TEXTS
 from core.studies.registry import MODULES, find_study
-from core.studies.shares import percent, with_ends
 
 
 def test_every_column_that_a_study_offers_has_words() -> None:
@@ -52,7 +51,7 @@ def test_more_and_less_are_told_apart() -> None:
     # a larger radius takes less away
     assert of_number(NUMBER_WORDS["probes.detail_radius"], 13.5, 12.7).startswith("a milder loss ")
     assert (
-        of_number(FACT_WORDS["fine_detail"], 0.109, 0.0855) == "more fine detail (11 % of the variation, others 8.6 %)"
+        of_number(FACT_WORDS["fine_detail"], 0.109, 0.0855) == "more fine detail (10.9% of the variation, others 8.6%)"
     )
     for phrase in (*NUMBER_WORDS.values(), *FACT_WORDS.values()):
         assert phrase.more != phrase.less
@@ -61,7 +60,7 @@ def test_more_and_less_are_told_apart() -> None:
 
 def test_what_has_no_words_is_told_by_its_label() -> None:
     assert of_unknown("height", 0.221, 0.274, share=False) == "height: 0.22, others 0.27"
-    assert of_unknown("is tall", 0.5, 0.02, share=True) == "is tall: 50 %, others 2.0 %"
+    assert of_unknown("is tall", 0.5, 0.02, share=True) == "is tall: 50.0%, others 2.0%"
     assert of_text("my.kind", "dark_blue", "kind") == "more often kind: dark blue"
 
 
@@ -76,11 +75,3 @@ def test_texts_are_told_as_people_say_them() -> None:
     assert "what it fills in" in of_text("one_colour.ours_cause", "fill", "")
     assert pd.Series(list(TEXT_WORDS.values())).str.count(r"\{\}").eq(1).all()
     assert MOST_TEXTS > 24
-
-
-def test_shares_are_written_in_one_way() -> None:
-    assert [percent(one) for one in (0.0, 0.0004, 0.0031, 0.942, 0.9951, 0.9999, 1.0)] == [
-        "0 %", "under 0.1 %", "0.3 %", "94 %", "99.5 %", "over 99.9 %", "100 %",
-    ]  # fmt: skip
-    assert percent(0.12345, 1) == "12.3 %"
-    assert with_ends(0.046, 0.041, 0.052) == "4.6 % (4.1 to 5.2 %)"

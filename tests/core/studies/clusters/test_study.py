@@ -12,7 +12,11 @@ from sklearn.decomposition import PCA
 from sklearn.manifold import trustworthiness
 from sklearn.metrics import adjusted_rand_score, silhouette_samples
 
+from core.findings.claims import Standing, standing
+from core.findings.finding import to_json
+from core.findings.words import tell
 from core.runs.run import Run, read_run
+from core.studies.clusters.findings import conclude
 from core.studies.clusters.study import (
     COLUMNS,
     STUDY,
@@ -20,7 +24,6 @@ from core.studies.clusters.study import (
     cluster_space,
     cluster_verdict,
     compute,
-    conclude,
     spaces,
 )
 from core.studies.runner import Source, run_study
@@ -184,19 +187,23 @@ def test_the_study_finds_what_was_planted_and_where_it_errs(run: Run) -> None:
         assert adjusted_rand_score(kind, table[f"{space}_cluster"]) > 0.95
         for verdict in ("FAKE", "REAL"):
             number = said[f"number-{space}-{verdict}"]
-            assert f"{verdict} verdicts fall into 2 clusters" in number.sentence
+            assert number.details["clusters"] == 2
             own = table.loc[run.predictions["predicted"] == verdict, f"{space}_silhouette"].astype(float).mean()
-            assert number.value == pytest.approx(own)
-            assert f"silhouette {own:.2f} of 1, against " in number.sentence
+            assert number.measure.value == pytest.approx(own)
+            assert number.control is not None
+            assert number.control.measure.value < own
         bad = int(table.loc[kind == 1, f"{space}_cluster"].mode()[0])
         worst = said[f"worst-{space}-FAKE"]
-        assert f"go wrong most in cluster {bad} " in worst.sentence
-        assert worst.low < worst.value < worst.high
+        assert worst.details["cluster"] == bad
+        assert worst.measure.low < worst.measure.value < worst.measure.high
+        assert standing(worst) == Standing("claimed", 1)
         overall = (run.predictions["label"] == "REAL")[run.predictions["predicted"] == "FAKE"].mean()
-        assert worst.low > overall
-        assert f"against {100 * overall:.1f} % of all FAKE verdicts" in worst.sentence
+        assert worst.control is not None
+        assert worst.control.measure.value == pytest.approx(overall)
         # where nothing is wrong no cluster is worse
-        assert "no cluster of REAL verdicts certainly errs more than the 0.0 %" in said[f"worst-{space}-REAL"].sentence
+        none = said[f"worst-{space}-REAL"]
+        assert not none.measure.known
+        assert "no cluster of REAL verdicts certainly errs more than the 0.0%" in str(tell(none).answer)
 
 
 def test_what_is_clustered_are_features_and_where_maps_point(run: Run) -> None:
@@ -230,9 +237,8 @@ def test_a_run_of_few_images_is_refused_in_words(run: Run) -> None:
 
 
 def test_it_runs_as_a_study(source: Source) -> None:
-    answer = read_study(run_study(STUDY.with_parameters({"most": 3, "clouds": 1}), source))
+    run = read_run(source.run)
+    answer = read_study(run_study(STUDY.with_parameters({"most": 3, "clouds": 1}), source), run)
     assert list(answer.table.columns) == ["id", *COLUMNS]
     assert len(answer.table) == 60
-    parameters = answer.about["parameters"]
-    expected = conclude(read_run(source.run), answer.table, parameters)
-    assert [one.sentence for one in answer.findings] == [one.sentence for one in expected]
+    assert to_json(answer.findings) == to_json(conclude(run, answer.table, {}))

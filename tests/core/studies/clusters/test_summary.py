@@ -7,14 +7,15 @@ import pandas as pd
 import pytest
 from scipy.stats import binomtest
 
+from core.findings.words import tell
 from core.runs.pictures import Pictures
 from core.runs.run import Run
-from core.studies.clusters.study import conclude
-from core.studies.clusters.summary import CLEARNESS, card_table, clearness, read_cards, worst_card
+from core.studies.clusters.findings import conclude
+from core.studies.clusters.summary import card_table, clearness, read_cards, worst_card
 from tests.core.trust_cues import made_run
 
 SIZE = 240
-FACTS = {name: np.float32(1) for name in ("brightness", "contrast", "greyness", "fine_detail", "file_bytes")}
+STATISTICS = {name: np.float32(1) for name in ("brightness", "contrast", "greyness", "fine_detail", "file_bytes")}
 GENERATOR = np.random.default_rng(0)
 CALLED = np.repeat(["FAKE", "REAL"], SIZE // 2)
 # clusters 0, 2, 4 are FAKE verdicts and 1, 3, 5 REAL ones; cluster 4 is mostly wrong
@@ -26,7 +27,7 @@ WRONG = (CLUSTER == 4) & (np.arange(SIZE) % 4 > 0) | (np.arange(SIZE) % 20 == 0)
 def run() -> Run:
     label = np.where(WRONG, np.where(CALLED == "FAKE", "REAL", "FAKE"), CALLED)
     bright = np.where(CLUSTER == 2, 200, 100) + GENERATOR.normal(0, 5, SIZE)
-    return made_run(label.tolist(), CALLED.tolist(), category="cat", **{**FACTS, "brightness": bright})
+    return made_run(label.tolist(), CALLED.tolist(), category="cat", **{**STATISTICS, "brightness": bright})
 
 
 @pytest.fixture
@@ -103,7 +104,7 @@ def test_of_many_clusters_that_err_alike_one_is_called_worse_about_as_seldom_as_
     alone = strict = 0
     for _ in range(60):
         label = np.where(generator.random(360) < 0.2, "REAL", "FAKE")
-        run = made_run(label.tolist(), ["FAKE"] * 360, category="cat", **FACTS)
+        run = made_run(label.tolist(), ["FAKE"] * 360, category="cat", **STATISTICS)
         cards = read_cards(table, run, "maps")
         alone += any(card.error_rate.low > card.verdict_error_rate for card in cards)
         strict += worst_card(cards) is not None
@@ -123,7 +124,7 @@ def test_a_sample_with_every_error_is_weighted_up(run: Run, table: pd.DataFrame)
         assert guess.share == pytest.approx(card.share, abs=0.06)
 
 
-def test_clearness_is_the_mean_silhouette_in_words(run: Run, table: pd.DataFrame) -> None:
+def test_clearness_is_the_mean_silhouette(run: Run, table: pd.DataFrame) -> None:
     for verdict in ("FAKE", "REAL"):
         mine = table[table["id"].astype(int).map(dict(enumerate(verdict == CALLED)))]
         found = clearness(table, run, "features", verdict)
@@ -132,10 +133,8 @@ def test_clearness_is_the_mean_silhouette_in_words(run: Run, table: pd.DataFrame
         assert found.images == len(own)
         assert found.silhouette == pytest.approx(own.mean())
         assert found.control == pytest.approx(mine["features_control"].mean())
-        assert found.words == CLEARNESS[0.5 if own.mean() <= 0.5 else 0.7]
     none = clearness(table.assign(features_silhouette=np.nan), run, "features", "FAKE")
     assert np.isnan(none.silhouette)
-    assert none.words == ""
     assert none.images == 0
 
 
@@ -159,11 +158,11 @@ def test_findings_stand_for_each_verdict_alone_and_an_empty_one_has_none(run: Ru
         for what in ("worst", "number")
     ]
     for finding in found:
-        verdict = finding.key.split("-")[-1]
-        other = {"FAKE": "REAL", "REAL": "FAKE"}[verdict]
-        assert verdict in finding.sentence
-        assert other not in finding.sentence
-        assert "nan" not in finding.sentence
+        assert finding.key.endswith(f"-{finding.group}")
+        sentence = str(tell(finding).full)
+        assert f"{finding.group} verdicts" in sentence
+        assert {"FAKE": "REAL", "REAL": "FAKE"}[str(finding.group)] not in sentence
+        assert "nan" not in sentence
     only = table[table["id"].astype(int) < SIZE // 2]
     assert {one.key.split("-")[-1] for one in conclude(run, only, {})} == {"FAKE"}
     # a verdict that stayed whole has nothing to tell apart

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
+from core.findings.numbers import percent
 from core.studies.clusters.words import set_apart
-from core.studies.shares import percent
 from core.studies.study import Answer
 
 SIZE = 200
@@ -47,7 +47,7 @@ def study(table: pd.DataFrame, columns: dict[str, str], name: str = "probes") ->
 
 def told_numbers(told: str) -> list[float]:
     """The two means that a difference names."""
-    numbers = re.fullmatch(r".*?([\d,.]+)(?: of \d+)?[^\d]*, others ([\d,.]+)(?: %)?\)", told)
+    numbers = re.fullmatch(r".*?([\d,.]+)(?: of \d+)?[^\d]*, others ([\d,.]+)%?\)", told)
     assert numbers
     return [float(one.replace(",", "")) for one in numbers.groups()]
 
@@ -123,7 +123,7 @@ def test_a_category_is_told_where_there_is_more_of_it_and_not_where_it_is_missin
     category = np.where((LABELS == 0) & (np.arange(SIZE) % 5 > 0), "horse", rows()["category"].astype(str))
     found = set_apart(LABELS, rows(category=pd.Categorical(category)))
     share = np.mean(category[LABELS == 0] == "horse")
-    assert [told for _, told in found[0]] == [f"more often horse ({100 * share:.0f} %, others 0 %)"]
+    assert [told for _, told in found[0]] == [f"more often horse ({100 * share:.1f}%, others 0.0%)"]
     # Cohen's h
     assert found[0][0][0] == pytest.approx(2 * np.arcsin(np.sqrt(share)))
     assert found[1] == []
@@ -166,7 +166,7 @@ def test_columns_of_other_studies_are_told_on_the_images_that_they_cover() -> No
     )
     told = {number: [text for _, text in words] for number, words in found.items()}
     assert f"blur turns the verdict: {percent(own)}, others {percent(rest)}" in told[1]
-    assert "more often why: fill (100 %, others 0 %)" in told[0]
+    assert "more often why: fill (100.0%, others 0.0%)" in told[0]
     assert any(text.startswith("change of the margin: ") for text in told[3])
     assert not any("hidden" in text for texts in told.values() for text in texts)
 

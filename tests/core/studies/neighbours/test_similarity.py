@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from core.detectors.detector import Detector
 from core.detectors.resnet import ResNetDetector
-from core.images.image_set import ImageSet, load_image_set
+from core.images.image_set import ImageSet
+from core.images.loading import load_image_set
 from core.runs.run import read_run
 from core.studies.neighbours import similarity as neighbours
 from core.studies.neighbours.similarity import (

@@ -6,14 +6,19 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from core.detectors.detector import Detector
 from core.detectors.storage import save_detector
+from core.findings.words import tell
 from core.images.image_set import ImageSet
 from core.metrics.intervals import wilson_interval
-from core.runs.run import read_run, write_run
+from core.runs.run import read_run
+from core.runs.writing import write_run
+from core.studies.neighbours import findings as concluded
 from core.studies.neighbours import study as neighbours
-from core.studies.neighbours.study import STUDY, chance_of, conclude, searched
+from core.studies.neighbours.findings import chance_of, conclude
+from core.studies.neighbours.study import STUDY, searched
 from core.studies.runner import Source, run_study
 from core.studies.store import read_study
 from tests.core.studies.conftest import made_set, mixed_detector
@@ -27,7 +32,7 @@ def _nothing_remembered() -> None:
 def asked(source: Source, k: int = 5) -> tuple[pd.DataFrame, dict[str, str]]:
     """Table and sentences."""
     answer = read_study(run_study(STUDY.with_parameters({"k": k}), source), read_run(source.run))
-    return answer.table, {finding.key: finding.sentence for finding in answer.findings}
+    return answer.table, {finding.key: str(tell(finding).whole) for finding in answer.findings}
 
 
 def test_the_runs_own_images_are_searched_where_the_training_images_are_not_at_hand(source: Source) -> None:
@@ -54,7 +59,7 @@ def test_the_runs_own_images_are_searched_where_the_training_images_are_not_at_h
         assert said_of["distance_other"] == pytest.approx(others.min(), abs=1e-4)
     assert set(table["among"]) == {neighbours.OWN}
     assert set(table["candidates"]) == {60}
-    assert "the training images were not at hand" in said["truth"]
+    assert "the training images were not available" in said["truth"]
 
 
 def test_pixels_and_dealt_labels_are_controls(source: Source) -> None:
@@ -109,7 +114,7 @@ def test_the_training_images_are_searched_where_they_are_at_hand(
 
 
 def test_the_findings_are_shares_with_their_intervals(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(neighbours, "ENOUGH", 3)
+    monkeypatch.setattr(concluded, "ENOUGH", 3)
     run = read_run(source.run)
     answer = read_study(run_study(STUDY, source), run)
     called = run.predictions["predicted"].astype(str).to_numpy()
@@ -120,17 +125,27 @@ def test_the_findings_are_shares_with_their_intervals(source: Source, monkeypatc
         finding = answer.finding(f"agree_{verdict.lower()}")
         assert finding is not None
         low, high = wilson_interval(hits, images)
-        assert (finding.value, finding.images) == (pytest.approx(hits / images), images)
-        assert (finding.low, finding.high) == (pytest.approx(float(low)), pytest.approx(float(high)))
-        assert f"{100 * hits / images:.1f} %" in finding.sentence
+        one = finding.measure
+        assert (one.value, one.n) == (pytest.approx(hits / images), images)
+        assert (one.low, one.high) == (pytest.approx(float(low)), pytest.approx(float(high)))
+        own, pixels = ((answer.table[f"{name}_say"] == verdict)[called == verdict] for name in ("neighbours", "pixels"))
+        assert finding.control is not None
+        assert finding.control.measure.value == pytest.approx(pixels.mean())
+        # the same images twice: the interval of the difference is that of pairs
+        apart = own.astype(float) - pixels.astype(float)
+        assert finding.difference is not None
+        assert finding.difference.value == pytest.approx(apart.mean())
+        half = stats.t.ppf(0.975, len(apart) - 1) * stats.sem(apart)
+        ends = (pytest.approx(apart.mean() - half), pytest.approx(apart.mean() + half))
+        assert (finding.difference.low, finding.difference.high) == ends
     wrong = called != label
     astray = answer.finding("errors")
     assert astray is not None
-    assert astray.images == wrong.sum()
-    assert astray.value == pytest.approx((answer.table["neighbours_say"].to_numpy(str) == called)[wrong].mean())
+    assert astray.measure.n == wrong.sum()
+    assert astray.measure.value == pytest.approx((answer.table["neighbours_say"].to_numpy(str) == called)[wrong].mean())
     far = answer.finding("far")
     assert far is not None
-    assert far.images == 6
+    assert far.measure.n == 6
 
 
 def test_without_errors_nothing_is_said_of_them(source: Source) -> None:

@@ -10,9 +10,12 @@ import torch
 from torch import nn
 
 from core.detectors.resnet import ResNetDetector, build_network
+from core.findings.claims import standing
+from core.findings.words import tell
 from core.metrics.intervals import Estimate, wilson_interval
 from core.probes.flips import short_margins
-from core.probes.table import FAMILIES, PROBES, probe_columns, size_column
+from core.probes.probe import FAMILIES, size_column
+from core.probes.table import PROBES, probe_columns
 from core.runs.run import read_run
 from core.studies.probes.donors import choose_donors, class_means
 from core.studies.probes.findings import conclude
@@ -33,25 +36,25 @@ RIGHT = {
 
 
 @pytest.mark.parametrize("name", CUES)
-def test_the_right_probe_comes_first_its_control_stays_behind_and_the_sentence_names_it(
+def test_the_right_probe_comes_first_its_control_stays_behind_and_the_finding_names_it(
     name: str, tmp_path: Path
 ) -> None:
     run, table = asked(CUES[name](), tmp_path)
     turns = read_turns(run, table, PARAMETERS)
-    sentences = {finding.key: finding for finding in conclude(run, table, PARAMETERS)}
+    found = {finding.key: finding for finding in conclude(run, table, PARAMETERS)}
     for verdict, right in RIGHT[name].items():
         if right is None:
             continue
-        top = ranking(turns, verdict=verdict)
+        top = ranking(responses(turns), verdict=verdict)
         first = top.iloc[0]
         assert first["probe"] == right
         assert first["share"] > 0.5
         assert first["control_high"] < 0.3 < first["share"] - first["control_share"]
         assert first["per_level"] > 1.1 * top.iloc[1]["per_level"]
-        finding = sentences[f"smallest_{verdict.lower()}"]
-        assert f"“{PROBES[right].title.lower()}”" in finding.sentence
-        assert f"turns {100 * first['share']:.0f} % (" in finding.sentence
-        assert (finding.value, finding.images) == (first["share"], 40)
+        finding = found[f"smallest_{verdict.lower()}"]
+        assert finding.details["title"] == PROBES[right].title
+        assert (finding.measure.value, finding.measure.n) == (first["share"], 40)
+        assert standing(finding).kind == "claimed"
 
 
 def test_the_ring_and_the_corner_are_named_and_not_their_neighbours(tmp_path: Path) -> None:
@@ -100,7 +103,7 @@ def test_a_trained_network_is_seen_through_too(tmp_path: Path) -> None:
     assert (run.predictions["label"] == run.predictions["predicted"]).mean() > 0.9
     turns = read_turns(run, table, PARAMETERS)
     for verdict in ("FAKE", "REAL"):
-        top = ranking(turns, verdict=verdict)
+        top = ranking(responses(turns), verdict=verdict)
         assert top.iloc[0]["family"] == "colour"
         assert top.iloc[0]["probe"] == "tint"
 
@@ -148,7 +151,7 @@ def test_a_sample_of_a_run_gives_the_same_rows(source: Source) -> None:
     pd.testing.assert_frame_equal(rows[columns], whole.loc[rows.index, columns], atol=0.02, rtol=0.01)
     keys = {finding.key for finding in part.findings}
     assert {"finest_levels", "detail_out", "detail_in", "shape_texture", "colour"} <= keys
-    assert all("nan" not in finding.sentence for finding in part.findings)
+    assert not any("nan" in str(tell(finding).full) for finding in part.findings)
 
 
 def test_rates_are_counted_by_verdict_cell_and_category_with_their_weights(source: Source) -> None:
@@ -214,13 +217,13 @@ def test_a_change_without_a_control_stays_behind_those_that_turn_more_than_their
     turned = {"lowpass_14": 0.5, "blur_1": 0.9, "noise_1": 0.9, "levels_4": 0.3, "hue_180": 0.9}
     turns = read_turns(*counted(sizes, turned, tmp_path))
     for verdict in ("FAKE", "REAL"):
-        top = ranking(turns, verdict=verdict)
+        top = ranking(responses(turns), verdict=verdict)
         assert list(top["column"][:5]) == ["blur_1", "lowpass_14", "noise_1", "levels_4", "hue_180"]
         assert list(top["compared"][:5]) == ["size", "own", "none", "none", "none"]
         assert (top["per_level"][5:] == 0).all()
     # what turns blurred pictures as well leaves nothing of the blur
     turns = read_turns(*counted(sizes, turned | {"lowpass_control_14": 0.9}, tmp_path))
-    assert list(ranking(turns, verdict="FAKE")["column"][:3]) == ["noise_1", "levels_4", "hue_180"]
+    assert list(ranking(responses(turns), verdict="FAKE")["column"][:3]) == ["noise_1", "levels_4", "hue_180"]
 
 
 def test_the_margins_of_donors_are_those_that_a_loan_is_measured_from(source: Source) -> None:
@@ -265,8 +268,9 @@ def test_where_nobody_can_lend_the_rest_is_still_measured(tmp_path: Path) -> Non
     assert table["turned_by"].isna().all()
     findings = conclude(run, table, PARAMETERS)
     assert {"finest_levels", "colour"} <= {finding.key for finding in findings}
-    assert all("nan" not in finding.sentence and "FAKE verdicts" not in finding.sentence for finding in findings)
-    assert "No change turns REAL verdicts" in findings[0].sentence
+    sentences = [str(tell(finding).full) for finding in findings]
+    assert not any("nan" in sentence or "FAKE verdicts" in sentence for sentence in sentences)
+    assert sentences[0].startswith("No change flips REAL verdicts")
 
 
 def test_the_channel_means_are_those_of_the_classes(tmp_path: Path) -> None:

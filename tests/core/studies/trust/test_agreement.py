@@ -11,12 +11,15 @@ from numpy.typing import NDArray
 from scipy.stats import spearmanr
 from torch.nn.functional import interpolate
 
+from core.findings.claims import Standing, sign_of, standing
+from core.findings.words import tell
 from core.runs.run import Run, read_run
 from core.studies.runner import Source, run_study
 from core.studies.store import read_study
 from core.studies.study import Context
 from core.studies.trust import agreement
-from core.studies.trust.agreement import STUDY, compute, conclude
+from core.studies.trust.agreement import STUDY, compute
+from core.studies.trust.findings import agreement as conclude
 from core.studies.trust.lime_pass import LimePass
 from tests.core.trust_cues import made_run
 
@@ -65,8 +68,10 @@ def test_a_map_agrees_wholly_with_itself(run: Run, monkeypatch: pytest.MonkeyPat
     assert abs(table["others_overlap"].mean() - 0.25) < 0.03
     for finding in conclude(run, table, PARAMETERS):
         if finding.key.startswith("beyond"):
-            assert finding.value == 1
-            assert "chance gives 5 %" in finding.sentence
+            assert finding.measure.value == 1
+            assert finding.control is not None
+            assert finding.control.measure.value == 0.05
+            assert standing(finding) == Standing("claimed", 1)
 
 
 def test_with_the_maps_of_other_images_it_is_chance(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,9 +83,8 @@ def test_with_the_maps_of_other_images_it_is_chance(run: Run, monkeypatch: pytes
     assert (table["rank_share"] <= 0.1).mean() < 0.2
     said = {finding.key: finding for finding in conclude(run, table, PARAMETERS)}
     for verdict in ("FAKE", "REAL"):
-        assert said[f"rank-{verdict}"].low < 0 < said[f"rank-{verdict}"].high
-        assert "agree no more than by chance" in said[f"rank-{verdict}"].sentence
-        assert said[f"beyond-{verdict}"].low < 0.05
+        assert sign_of(said[f"rank-{verdict}"]) == sign_of(said[f"beyond-{verdict}"]) == 0
+        assert "agree no more than by chance" in str(tell(said[f"rank-{verdict}"]).answer)
 
 
 def test_the_numbers_are_scipys_toward_the_verdict(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,7 +116,7 @@ def test_a_map_that_is_the_same_everywhere_is_left_out(run: Run, monkeypatch: py
     table = answer(run, lime, monkeypatch)
     assert table["rank"].isna().sum() == 10
     said = {finding.key: finding for finding in conclude(run, table, PARAMETERS)}
-    assert {one.images for one in said.values()} == {SIZE // 2 - 5}
+    assert {one.measure.n for one in said.values()} == {SIZE // 2 - 5}
     everywhere = answer(run, np.ones_like(lime), monkeypatch)
     assert [one.key for one in conclude(run, everywhere, PARAMETERS)] == ["rank-FAKE", "rank-REAL"]
 
@@ -124,18 +128,19 @@ def test_an_image_with_too_few_others_cannot_be_beyond_chance_and_is_not_counted
     run = made_run(["FAKE"] * 40 + ["REAL"] * 30, ["FAKE"] * 40 + ["REAL"] * 11 + ["FAKE"] * 19)
     table = answer(run, enlarged(run.maps), monkeypatch)
     said = {finding.key: finding for finding in conclude(run, table, PARAMETERS)}
-    assert said["rank-FAKE"].images == 59
-    assert said["beyond-FAKE"].images == 40
-    assert said["beyond-FAKE"].value == 1
+    assert said["rank-FAKE"].measure.n == 59
+    assert said["beyond-FAKE"].measure.n == 40
+    assert said["beyond-FAKE"].measure.value == 1
     assert "beyond-REAL" not in said
-    assert said["rank-REAL"].images == 11
+    assert said["rank-REAL"].measure.n == 11
 
 
 def test_where_they_disagree_it_says_so(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     table = answer(run, -enlarged(run.maps), monkeypatch)
-    sentence = conclude(run, table, PARAMETERS)[0].sentence
-    assert sentence.startswith("On FAKE verdicts LIME and Grad-CAM agree less than by chance")
-    assert "-1.00" in sentence
+    first = conclude(run, table, PARAMETERS)[0]
+    assert sign_of(first) == -1
+    assert first.measure.value == pytest.approx(-1, abs=1e-3)
+    assert str(tell(first).answer).startswith("On FAKE verdicts LIME and Grad-CAM agree less than by chance")
 
 
 def test_rows_are_the_same_whatever_else_is_asked(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -149,14 +154,13 @@ def test_rows_are_the_same_whatever_else_is_asked(run: Run, monkeypatch: pytest.
 
 def test_on_a_network_that_looks_at_one_patch_both_name_it(patched: Source) -> None:
     study = replace(STUDY, parameters=PARAMETERS)
-    found = read_study(run_study(study, patched))
     run = read_run(patched.run)
+    found = read_study(run_study(study, patched), run)
     assert (found.table["rank"] > found.table["others_rank"] + 0.1).all()
     assert (found.table["overlap"] > 0.4).all()
     for finding in conclude(run, found.table, PARAMETERS):
-        assert finding.low > 0
-        assert "agree more than by chance" in finding.sentence
+        assert standing(finding) == Standing("claimed", 1)
     for verdict in ("FAKE", "REAL"):
         part = found.table[(run.predictions["predicted"].astype(str) == verdict).to_numpy()]
         expected = (part["rank"] - part["others_rank"]).mean()
-        assert found.finding(f"rank-{verdict}").value == pytest.approx(expected, abs=1e-6)  # type: ignore[union-attr]
+        assert found.finding(f"rank-{verdict}").difference.value == pytest.approx(expected, abs=1e-6)  # type: ignore[union-attr]

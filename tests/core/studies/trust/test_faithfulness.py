@@ -8,11 +8,13 @@ from core.explainers.agreement import segment_values
 from core.explainers.controls import centre_map
 from core.explainers.deletion import deletion_curves
 from core.explainers.lime.segmentation import segment
+from core.findings.claims import sign_of
 from core.runs.run import read_run
 from core.studies.runner import Source, run_study
 from core.studies.store import read_study
 from core.studies.study import Answer
-from core.studies.trust.faithfulness import STUDY, conclude
+from core.studies.trust.faithfulness import STUDY
+from core.studies.trust.findings import faithfulness as conclude
 from core.studies.trust.summary import (
     CONTROLS,
     EXPLANATIONS,
@@ -50,14 +52,13 @@ def test_the_patch_goes_first_and_every_control_falls_behind(patched: Source, an
     assert np.median(curve_of(answer.table, "deletion", "random", "mean")[:, 1]) > 1.4
 
 
-def test_the_sentences_say_so_for_each_verdict(patched: Source, answer: Answer) -> None:
+def test_the_findings_say_so_for_each_verdict(patched: Source, answer: Answer) -> None:
     said = {finding.key: finding for finding in conclude(read_run(patched.run), answer.table, {})}
     for verdict in ("FAKE", "REAL"):
         for method, name in EXPLANATIONS.items():
             finding = said[f"{method}-{verdict}"]
-            assert finding.low > 0
-            assert finding.images == 8
-            assert finding.sentence.startswith(f"{name} names what {verdict} verdicts lean on better than")
+            assert sign_of(finding) == 1
+            assert (finding.details["name"], finding.group, finding.measure.n) == (name, verdict, 8)
 
 
 def test_maps_that_are_of_other_images_are_no_better_than_chance(patched: Source, answer: Answer) -> None:

@@ -7,11 +7,10 @@ import pytest
 from numpy.typing import NDArray
 
 from core.detectors.detector import Detector
-from core.explainers.lime.regions import explain_lime_fully
-from core.explainers.results import LimeSettings
-from core.storage import cache_dir
+from core.explainers.lime.regions import LIME, LimeSettings
 from core.studies.trust import lime_pass as module
 from core.studies.trust.lime_pass import LimePass, lime_pass
+from core.system.atomic import cache_dir
 
 SETTINGS = LimeSettings(n_samples=64)
 
@@ -30,13 +29,14 @@ def test_what_was_computed_is_kept_and_what_is_damaged_is_computed_again(
 ) -> None:
     asked: list[bytes] = []
 
-    def counting(detector: Detector, image: NDArray[np.uint8], **settings: LimeSettings) -> object:
-        asked.append(image.tobytes())
-        return explain_lime_fully(detector, image, **settings)
+    class Counting:
+        def explain_fully(self, detector: Detector, image: NDArray[np.uint8], settings: LimeSettings) -> object:
+            asked.append(image.tobytes())
+            return LIME.explain_fully(detector, image, settings)
 
-    monkeypatch.setattr(module, "explain_lime_fully", counting)
+    monkeypatch.setattr(module, "LIME", Counting())
     first = lime_pass(tiny_detector, pixels[0], SETTINGS)
-    result = explain_lime_fully(tiny_detector, pixels[0], settings=SETTINGS)
+    result = LIME.explain_fully(tiny_detector, pixels[0], SETTINGS)
     np.testing.assert_allclose(first.values, result.values, rtol=1e-6)
     assert_same(first, lime_pass(tiny_detector, pixels[0], SETTINGS))
     lime_pass(tiny_detector, pixels[1], SETTINGS)

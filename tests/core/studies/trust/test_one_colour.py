@@ -8,21 +8,24 @@ from lime.lime_image import LimeImageExplainer
 from numpy.typing import NDArray
 from scipy.stats import binomtest
 
-from core.detectors.detector import REAL, Detector
+from core.detectors.detector import Detector
 from core.detectors.resnet import ResNetDetector
-from core.explainers.results import LimeSettings
+from core.explainers.lime.regions import LimeSettings
+from core.findings.finding import to_json
+from core.images.labels import REAL
 from core.runs.run import read_run
 from core.studies.runner import Source, run_study
 from core.studies.store import read_study
 from core.studies.study import Context
 from core.studies.trust import one_colour
+from core.studies.trust.findings import one_colour as conclude
 from core.studies.trust.lime_pass import LimePass
-from core.studies.trust.one_colour import COLUMNS, STUDY, compute, conclude
+from core.studies.trust.one_colour import COLUMNS, STUDY, compute
 from core.studies.trust.summary import one_colour_summary
 from tests.conftest import make_detector, textured
 from tests.core.trust_cues import made_run
 
-# what LIME finds under the paper's settings (of the predicted class) and under ours (of REAL), and its cause
+# what LIME finds under the paper's settings and under ours, both of REAL, and its cause
 PLANTED = [
     ([0.3], [0.5, -0.2], ""),
     ([-0.3], [-0.5, -0.2], "one sign"),
@@ -59,10 +62,9 @@ def test_known_colours_are_told(context: Context) -> None:
         case = row % 5
         assert found["paper_segments"] == (1, 1, 2, 2, 2)[case]
         assert found["paper_one_sign"] == (case != 3)
-        # the paper's weights are for and against the verdict whatever it is
-        assert found["paper_against"] == (case in (1, 2))
+        # weights are for REAL: against a FAKE verdict where they are above 0, against a REAL one where they are below
+        assert found["paper_against"] == (case in (1, 2) if row >= 30 else case == 0)
         assert found["ours_one_sign"] == (case != 0)
-        # ours are for REAL: against a FAKE verdict where they are above 0, against a REAL one where they are below
         assert found["ours_against"] == (case == 1 if row >= 30 else case == 2)
         assert found["ours_shown_one"] == (case != 0)
         assert found["ours_cause"] == PLANTED[case][2]
@@ -77,16 +79,20 @@ def test_shares_are_those_that_were_planted_with_wilsons_interval(context: Conte
             low, high = binomtest(round(share * size), size).proportion_ci(method="wilson")
             finding, row = said[f"{key}-{verdict}"], summary.loc[(verdict, column)]
             for value, lower, upper in (
-                (finding.value, finding.low, finding.high),
+                (finding.measure.value, finding.measure.low, finding.measure.high),
                 (row["value"], row["low"], row["high"]),
             ):
                 assert value == pytest.approx(share)
                 assert (lower, upper) == (pytest.approx(low), pytest.approx(high))
-            assert f"80 % ({100 * low:.0f} to {100 * high:.0f} %) of {verdict} verdicts" in finding.sentence
-            assert f"({size} images)" in finding.sentence
-        assert summary.loc[(verdict, "paper_against"), "value"] == pytest.approx(0.4)
-        assert "all against the verdict on 40 %" in said[f"paper-{verdict}"].sentence
-        assert "one segment or two on 100 %" in said[f"paper-{verdict}"].sentence
+            assert finding.measure.n == size
+        against = 0.4 if verdict == "REAL" else 0.2
+        assert summary.loc[(verdict, "paper_against"), "value"] == pytest.approx(against)
+        paper, ours = said[f"paper-{verdict}"], said[f"ours-{verdict}"]
+        assert (paper.beside["against"].value, paper.beside["few"].value) == (pytest.approx(against), 1)
+        # the same images under both settings
+        assert ours.control is not None
+        assert ours.difference is not None
+        assert (ours.control.measure, ours.difference.value) == (paper.measure, pytest.approx(0))
         assert summary.loc[(verdict, "ours_against"), "value"] == pytest.approx(0.2)
 
 
@@ -95,7 +101,7 @@ def test_a_sample_is_weighted_up(context: Context) -> None:
     weights = np.where(table["paper_one_sign"], 1.0, 6.0)
     (paper, _) = conclude(context.run, table.assign(weight=weights), STUDY.parameters)
     # 24 rows of weight 1 against 6 of weight 6
-    assert paper.value == pytest.approx(24 / 60)
+    assert paper.measure.value == pytest.approx(24 / 60)
 
 
 def test_under_the_papers_settings_it_is_the_packages_colour() -> None:
@@ -129,9 +135,9 @@ def test_under_the_papers_settings_it_is_the_packages_colour() -> None:
 
 def test_it_runs_as_a_study(patched: Source, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(one_colour, "lime_pass", planted)
-    answer = read_study(run_study(STUDY, patched))
+    run = read_run(patched.run)
+    answer = read_study(run_study(STUDY, patched), run)
     assert list(answer.table.columns) == ["id", *COLUMNS, "weight"]
-    expected = conclude(read_run(patched.run), answer.table, STUDY.parameters)
-    assert [one.sentence for one in answer.findings] == [one.sentence for one in expected]
+    assert to_json(answer.findings) == to_json(conclude(run, answer.table, STUDY.parameters))
     assert [one.key for one in answer.findings] == ["paper-FAKE", "ours-FAKE", "paper-REAL", "ours-REAL"]
     assert pd.api.types.is_bool_dtype(answer.table["paper_one_sign"])

@@ -1,6 +1,7 @@
 """Sanity: random weights change the maps, the detector's own do not; chance is counted by random detector."""
 
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -13,15 +14,18 @@ from scipy.stats import spearmanr
 from core.detectors.detector import Detector
 from core.detectors.resnet import LEVELS, ResNetDetector, build_network
 from core.explainers.controls import edge_map
-from core.explainers.results import LimeSettings
+from core.explainers.lime.regions import LimeSettings
+from core.findings.claims import sign_of
+from core.findings.words import tell
 from core.runs.run import Run, read_run
 from core.studies.cells import Cells
 from core.studies.runner import Source, run_study
 from core.studies.store import read_study
 from core.studies.study import Context
 from core.studies.trust import randomisation as sanity
+from core.studies.trust.findings import sanity as conclude
 from core.studies.trust.lime_pass import LimePass
-from core.studies.trust.randomisation import STUDY, columns_for, compute, conclude, lime_levels
+from core.studies.trust.randomisation import STUDY, columns_for, compute, lime_levels
 from core.studies.trust.summary import sanity_summary
 from tests.core.trust_cues import made_run
 
@@ -48,12 +52,15 @@ def by_edges(_detector: Detector, image: NDArray[np.uint8], _settings: LimeSetti
 def explain_by(monkeypatch: pytest.MonkeyPatch, explain: Explain) -> None:
     """Put another explanation in the place of LIME."""
 
-    def cut(detector: Detector, image: NDArray[np.uint8], *, settings: LimeSettings, segments: object) -> LimePass:
-        assert segments is CELLS
-        return explain(detector, image, settings)
+    class Cut:
+        def explain_on(
+            self, detector: Detector, image: NDArray[np.uint8], settings: LimeSettings, regions: object
+        ) -> SimpleNamespace:
+            assert regions is CELLS
+            return SimpleNamespace(map=explain(detector, image, settings).values)
 
     monkeypatch.setattr(sanity, "lime_pass", explain)
-    monkeypatch.setattr(sanity, "explain_lime_fully", cut)
+    monkeypatch.setattr(sanity, "LIME", Cut())
 
 
 @pytest.fixture
@@ -174,7 +181,7 @@ def test_the_interval_is_that_of_random_detectors_and_not_of_images(told: tuple[
         low, high = stats.t.interval(0.95, 4, own.mean(), stats.sem(own))
         finding, row = said[f"gradcam-{verdict}"], summary.loc[(verdict, "gradcam", "conv1")]
         for value, lower, upper in (
-            (finding.value, finding.low, finding.high),
+            (finding.measure.value, finding.measure.low, finding.measure.high),
             (row["value"], row["low"], row["high"]),
         ):
             assert value == pytest.approx(own.mean())
@@ -191,18 +198,24 @@ def test_the_interval_is_that_of_random_detectors_and_not_of_images(told: tuple[
         assert control["high"] == pytest.approx(max(between[1], alone[1]))
 
 
-def test_sentences_say_whether_it_depends_on_what_was_learned(told: tuple[Run, pd.DataFrame]) -> None:
+def test_what_a_random_detector_leaves_is_compared_image_by_image(told: tuple[Run, pd.DataFrame]) -> None:
     run, table = told
     kept = table.assign(lime_conv1=0.9 + table["lime_conv1"] / 10, gradcam_conv1=0.1)
-    said = {finding.key: finding.sentence for finding in conclude(run, kept, PARAMETERS)}
+    said = {finding.key: finding for finding in conclude(run, kept, PARAMETERS)}
     assert set(said) == {f"{method}-{verdict}" for method in ("gradcam", "lime") for verdict in ("FAKE", "REAL")}
-    for verdict in ("FAKE", "REAL"):
-        assert said[f"lime-{verdict}"].startswith(f"LIME on {verdict} verdicts depends only in part on what")
-        assert ", more than what the same random detector makes of other images" in said[f"lime-{verdict}"]
-        assert said[f"gradcam-{verdict}"].startswith(f"Grad-CAM on {verdict} verdicts depends on what the detector")
-        assert "no more than what the same random detector makes of other images" in said[f"gradcam-{verdict}"]
-        assert "(50 images, whatever the sign)" in said[f"gradcam-{verdict}"]
-    assert all("nan" not in finding.sentence for finding in conclude(run, table.head(1), PARAMETERS))
+    for verdict, part in (("FAKE", kept[:50]), ("REAL", kept[50:])):
+        lime, gradcam = said[f"lime-{verdict}"], said[f"gradcam-{verdict}"]
+        assert (sign_of(lime), sign_of(gradcam)) == (1, -1)
+        assert (gradcam.measure.n, gradcam.measure.clusters) == (50, 5)
+        apart = (part["lime_conv1"] - part["lime_other"]).groupby(part["network"]).mean()
+        low, high = stats.t.interval(0.95, 4, apart.mean(), stats.sem(apart))
+        assert lime.difference is not None
+        assert lime.difference.value == pytest.approx(apart.mean())
+        # never narrower than that of as many independent images
+        assert lime.difference.low <= low + 1e-9
+        assert lime.difference.high >= high - 1e-9
+        assert str(tell(lime).answer).startswith(f"Part of LIME on {verdict} verdicts comes from the picture alone")
+    assert all("nan" not in str(tell(finding).full) for finding in conclude(run, table.head(1), PARAMETERS))
 
 
 def test_on_a_network_that_looks_at_one_patch_its_own_map_goes_with_the_weights(

@@ -7,14 +7,17 @@ from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
 from core.detectors.detector import Detector
-from core.explainers.results import LimeSettings
+from core.explainers.lime.regions import LimeSettings
+from core.findings.finding import to_json
+from core.findings.words import tell
 from core.runs.run import Run, read_run
 from core.studies.runner import Source, run_study
 from core.studies.store import read_study
 from core.studies.study import Context
 from core.studies.trust import robustness as stability
+from core.studies.trust.findings import stability as conclude
 from core.studies.trust.lime_pass import LimePass, lime_pass
-from core.studies.trust.robustness import COLUMNS, STUDY, compute, conclude, mean_rank, noisy
+from core.studies.trust.robustness import COLUMNS, STUDY, compute, mean_rank, noisy
 from tests.core.trust_cues import made_run
 
 PARAMETERS = {**STUDY.parameters, "others": 5, "lime_others": 3}
@@ -147,43 +150,46 @@ def told() -> tuple[Run, pd.DataFrame]:
     return made_run(label, called), table
 
 
-def test_sentences_hold_the_weighted_means_of_each_verdict_and_the_control(told: tuple[Run, pd.DataFrame]) -> None:
+def test_findings_hold_the_weighted_means_of_each_verdict_and_the_control(told: tuple[Run, pd.DataFrame]) -> None:
     run, table = told
     said = {finding.key: finding for finding in conclude(run, table, PARAMETERS)}
     assert len(said) == 6
     for verdict in ("FAKE", "REAL"):
         part = table[(run.predictions["predicted"].astype(str) == verdict).to_numpy()]
-        turns = said[f"turns-{verdict}"]
+        turns = said[f"flips-{verdict}"].measure
         assert turns.value == pytest.approx(np.average(part["noise_turns"], weights=part["weight"]))
         assert turns.low < turns.value < turns.high
         for method, name in (("lime", "LIME"), ("gradcam", "Grad-CAM")):
             known = part.dropna(subset=[f"{method}_noise"])
             mean = np.average(known[f"{method}_noise"], weights=known["weight"])
             finding = said[f"{method}-{verdict}"]
-            assert finding.value == pytest.approx(mean)
-            assert finding.images == len(known)
-            assert finding.sentence.startswith(f"On {verdict} verdicts {name} correlates with itself")
+            assert (finding.details["name"], finding.group) == (name, verdict)
+            assert (finding.measure.value, finding.measure.n) == (pytest.approx(mean), len(known))
             other = np.average(part[f"{method}_other"], weights=part["weight"])
-            assert f"with other images of the same cell by {other:.2f} " in finding.sentence
-            assert ("another seed" in finding.sentence) == (method == "lime")
+            assert finding.control is not None
+            assert finding.control.measure.value == pytest.approx(other)
+            apart = known[f"{method}_noise"] - known[f"{method}_other"]
+            assert finding.difference is not None
+            assert finding.difference.value == pytest.approx(np.average(apart, weights=known["weight"]))
+            assert (finding.choice("repetition", "another seed") is not None) == (method == "lime")
 
 
 def test_one_image_gives_sentences_without_an_interval(told: tuple[Run, pd.DataFrame]) -> None:
     run, table = told
     for finding in conclude(run, table.head(1), PARAMETERS):
-        assert "nan" not in finding.sentence
+        assert "nan" not in str(tell(finding).full)
     lost = table.assign(lime_noise=np.nan, gradcam_other=np.nan)
     for finding in conclude(run, lost, PARAMETERS):
-        assert "nan" not in finding.sentence
+        assert "nan" not in str(tell(finding).full)
 
 
-def test_the_study_keeps_a_row_an_image_and_its_sentences(patched: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_study_keeps_a_row_an_image(patched: Source, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stability, "lime_pass", by_image)
-    answer = read_study(run_study(STUDY, patched, images=8))
+    run = read_run(patched.run)
+    answer = read_study(run_study(STUDY, patched, images=8), run)
     assert len(answer.table) == 8
     assert list(answer.table.columns) == ["id", *COLUMNS, "weight"]
     # eight of sixteen, so each stands for two
     np.testing.assert_array_equal(answer.table["weight"], 2)
-    expected = conclude(read_run(patched.run), answer.table, STUDY.parameters)
-    assert [one.sentence for one in answer.findings] == [one.sentence for one in expected]
-    assert all(one.images == 4 for one in answer.findings)
+    assert to_json(answer.findings) == to_json(conclude(run, answer.table, STUDY.parameters))
+    assert all(one.measure.n == 4 for one in answer.findings)

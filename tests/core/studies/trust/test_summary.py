@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 from scipy.stats import binomtest
 from sklearn.metrics import auc
 
-from core.metrics.intervals import Estimate
+from core.findings.claims import Standing, standing
+from core.findings.words import tell
 from core.runs.run import Run
 from core.studies.groups import CELLS
-from core.studies.shares import with_ends
 from core.studies.study import Answer
-from core.studies.trust import faithfulness
+from core.studies.trust.faithfulness import COLUMNS
+from core.studies.trust.findings import faithfulness
 from core.studies.trust.summary import (
     AGREEMENT,
     CONTROLS,
@@ -27,8 +28,6 @@ from core.studies.trust.summary import (
     STEPS,
     UNSEEN,
     agreement_summary,
-    alone,
-    between,
     coverage,
     curve_column,
     curve_of,
@@ -60,7 +59,7 @@ def run() -> Run:
 def table() -> pd.DataFrame:
     """Curves by lot, in an order of their own."""
     generator = np.random.default_rng(1)
-    found = pd.DataFrame({name: generator.normal(0.5, 1, SIZE) for name in faithfulness.COLUMNS})
+    found = pd.DataFrame({name: generator.normal(0.5, 1, SIZE) for name in COLUMNS})
     found = found.astype(np.float16)
     found.insert(0, "id", list(map(str, range(SIZE))))
     return found.assign(weight=WEIGHT).iloc[generator.permutation(SIZE)].reset_index(drop=True)
@@ -180,7 +179,7 @@ def test_mean_curves_are_means_point_by_point_and_reverses_their_mirrors(table: 
                 assert set(mirror["name"]) == {"border first"}
 
 
-def test_sentences_name_the_verdict_the_interval_and_the_control(table: pd.DataFrame, run: Run) -> None:
+def test_findings_hold_scores_controls_and_every_fill(table: pd.DataFrame, run: Run) -> None:
     raised = table.copy()
     # LIME far better than everything, Grad-CAM far worse, on FAKE verdicts alone
     fake = CALLED[table["id"].astype(int)] == "FAKE"
@@ -189,43 +188,33 @@ def test_sentences_name_the_verdict_the_interval_and_the_control(table: pd.DataF
             raised.loc[fake, f"insertion_lime_{fill}_{step}"] += np.float16(4)
             raised.loc[fake, f"insertion_gradcam_{fill}_{step}"] -= np.float16(4)
     found = excess(raised, run).set_index(["group", "fill", "method"])
-    said = {finding.key: finding for finding in faithfulness.conclude(run, raised, {})}
-    for method, name, verdict, way in (
-        ("lime", "LIME", "better than the best control", "further apart"),
-        ("gradcam", "Grad-CAM", "worse than a control that knows nothing of them", "closer together"),
-    ):
-        finding, row = said[f"{method}-FAKE"], found.loc[("FAKE", "unseen", method)]
-        assert (finding.value, finding.low, finding.high) == (row["value"], row["low"], row["high"])
-        assert finding.sentence.startswith(f"{name} names what FAKE verdicts lean on {verdict} ({row['control']}): ")
-        ends = sorted(abs(row[end]) for end in ("low", "high"))
-        assert f"{abs(row['value']):.2f} ({ends[0]:.2f} to {ends[1]:.2f}) margins {way}" in finding.sentence
-        assert f"on {fake.sum()} images" in finding.sentence
-    assert {key.split("-")[1] for key in said} == {"FAKE", "REAL"}
-    for finding in said.values():
-        verdict, other = (finding.key.split("-")[1], {"FAKE": "REAL", "REAL": "FAKE"}[finding.key.split("-")[1]])
-        assert f"{verdict} verdicts" in finding.sentence
-        assert other not in finding.sentence
+    score = scores(raised, run).set_index(["group", "fill", "method"])
+    said = {finding.key: finding for finding in faithfulness(run, raised, {})}
+    for method, sign in (("lime", 1), ("gradcam", -1)):
+        finding = said[f"{method}-FAKE"]
+        assert standing(finding) == Standing("claimed", sign)
+        assert (finding.measure.n, finding.group) == (fake.sum(), "FAKE")
+        for fill, each in (("unseen", finding), *((one.value, one) for one in finding.choices)):
+            row = found.loc[("FAKE", fill, method)]
+            assert each.control is not None
+            assert each.difference is not None
+            assert each.control.name == row["control"]
+            assert each.measure.value == score.loc[("FAKE", fill, method), "value"]
+            ends = (each.difference.value, each.difference.low, each.difference.high)
+            assert ends == (row["value"], row["low"], row["high"])
+    assert [one.value for one in said["lime-REAL"].choices] == list(FILLS)
+    assert {finding.group for finding in said.values()} == {"FAKE", "REAL"}
     gone = turned(raised, run).set_index(["group", "fill", "method"])
-    for fill in UNSEEN:
-        sentence = said[f"turned-REAL-{fill}"].sentence
-        for method, name in (("gradcam", "Grad-CAM"), ("lime", "LIME"), ("random", "chance")):
-            row = gone.loc[("REAL", fill, method)]
-            assert f"{name} {with_ends(row['value'], row['low'], row['high'])}" in sentence
-
-
-def test_a_difference_that_may_be_nothing_has_no_direction(table: pd.DataFrame, run: Run) -> None:
-    said = {finding.key: finding for finding in faithfulness.conclude(run, table, {})}
-    unsure = [one for key, one in said.items() if "turned" not in key and one.low <= 0 <= one.high]
-    assert unsure
-    for finding in unsure:
-        assert "no better than a control that knows nothing" in finding.sentence
-        assert f"differs by {finding.value:.2f} (" in finding.sentence
-        assert "which may be nothing" in finding.sentence
+    for method in EXPLANATIONS:
+        for one in said[f"flipped-{method}-REAL"].choices:
+            assert one.control is not None
+            assert one.measure.value == gone.loc[("REAL", one.value, method), "value"]
+            assert one.control.measure.value == gone.loc[("REAL", one.value, "random"), "value"]
 
 
 def test_one_image_gives_no_interval_and_no_nan_in_words(table: pd.DataFrame, run: Run) -> None:
-    for finding in faithfulness.conclude(run, table.head(1), {}):
-        assert "nan" not in finding.sentence
+    for finding in faithfulness(run, table.head(1), {}):
+        assert "nan" not in str(tell(finding).full)
     assert np.isnan(excess(table.head(1), run)["low"]).all()
 
 
@@ -274,14 +263,4 @@ def test_tables_without_rows_give_tables_without_rows(table: pd.DataFrame, run: 
         assert make(nothing, run).empty
     only = table[CALLED[table["id"].astype(int)] == "REAL"]
     assert set(scores(only, run)["group"]) == {"REAL"}
-    assert {one.key.split("-")[1] for one in faithfulness.conclude(run, only, {})} == {"REAL"}
-
-
-def test_numbers_in_words() -> None:
-    known, single, lost = Estimate(0.314, 0.28, 0.34, 9), Estimate(0.314, np.nan, np.nan, 1), Estimate(*[np.nan] * 3, 0)
-    assert between(known) == "0.31 (0.28 to 0.34)"
-    assert between(known, digits=1) == "0.3 (0.3 to 0.3)"
-    assert between(single) == "0.31 (one image, no interval)"
-    assert between(single._replace(images=9)) == "0.31 (no interval)"
-    assert between(lost) == alone(lost) == "an unknown amount"
-    assert alone(known) == "0.31"
+    assert {one.group for one in faithfulness(run, only, {})} == {"REAL"}

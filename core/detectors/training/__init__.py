@@ -1,0 +1,1 @@
+"""Training a detector: recipes, the loop, checkpoints, held-out images, and the model card."""

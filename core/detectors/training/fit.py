@@ -1,0 +1,254 @@
+"""Training: the loop, checkpoints and resume, from top to bottom; every hyper-parameter is in `recipe.py`."""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+from torchvision.models.resnet import ResNet
+
+from core.detectors.devices import fastest_format, pick_device
+from core.detectors.network import Normalisation
+from core.detectors.preprocessing import Preprocessing
+from core.detectors.resnet import ResNetDetector, build_network, round_to_float16
+from core.detectors.training.checkpoints import TrainingInterrupted, checkpoint_file
+from core.detectors.training.recipe import Recipe, augment, autocast, learning_rate
+from core.detectors.training.temperature import fit_temperature
+from core.detectors.training.validation import channel_statistics, validation_split
+from core.images.image_set import ImageSet
+from core.system.atomic import write_bytes_atomically
+from core.system.files import check_file
+
+# weights move little in five steps, and averaging at every step costs 4 %
+AVERAGE_EVERY = 5
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The outcome of `fit`: a detector rounded to float16, and the history, a row an epoch."""
+
+    detector: ResNetDetector
+    history: list[dict[str, float]]
+
+
+def fit(
+    recipe: Recipe,
+    images: ImageSet,
+    *,
+    device: str = "auto",
+    resume: bool = False,
+    restart: bool = False,
+    checkpoints: Path | None = None,
+    report: Callable[[str], None] = print,
+    progress: Callable[[int, int, str], None] | None = None,
+) -> Trained:
+    """Train a detector.
+
+    Args:
+        recipe: every hyper-parameter.
+        images: the training split.
+        device: "auto", "cpu", "cuda", "mps".
+        resume: go on from this training's last checkpoint, to the very weights of an unbroken run on the same CPU.
+        restart: throw an existing checkpoint away.
+        checkpoints: their folder; by default in the cache, outside the repository.
+        report: gets a line an epoch.
+        progress: called with (steps done, all steps, text) every tenth step.
+
+    Raises:
+        TrainingInterrupted: a checkpoint exists and neither `resume` nor `restart` was asked for, or the loss is not
+            finite.
+        ValueError: there is no such device here, or holding images out leaves none to train on.
+    """
+    training = Training(recipe, images, pick_device(device), checkpoints)
+    if training.file.exists() and not resume and not restart:
+        raise TrainingInterrupted(
+            f"There is a checkpoint already ({training.file}); pass --resume to go on or --restart to begin again."
+        )
+    if resume and training.file.exists():
+        training.load()
+        report(f"Going on after epoch {training.epoch} of {recipe.epochs}.")
+    while training.epoch < recipe.epochs:
+        row = training.run_epoch(progress)
+        training.save()
+        report(_epoch_line(row, recipe.epochs))
+    detector = training.finish()
+    return Trained(detector, training.history)
+
+
+def _epoch_line(row: dict[str, float], epochs: int) -> str:
+    validation = f"  validation accuracy {row['val_accuracy']:.4f}" if "val_accuracy" in row else ""
+    return (
+        f"epoch {row['epoch']:.0f}/{epochs}  loss {row['loss']:.4f}  training accuracy {row['train_accuracy']:.4f}"
+        f"{validation}  {row['seconds']:.0f} s"
+    )
+
+
+class Training:
+    """State of one training: what a checkpoint must hold, and the steps that change it."""
+
+    def __init__(self, recipe: Recipe, images: ImageSet, device: torch.device, folder: Path | None) -> None:
+        self.recipe, self.device, self.side = recipe, device, images.side
+        if recipe.shift >= images.side:
+            raise ValueError(f"shift cannot be {recipe.shift} on images of {images.side} pixels a side")
+        self.file = checkpoint_file(recipe, images, folder)
+        held = validation_split(images.rows["sha256"].to_numpy(), images.labels, recipe.validation, seed=recipe.seed)
+        self.pixels = torch.from_numpy(np.array(images.pixels)).to(device)
+        self.labels = torch.from_numpy(images.labels.astype(np.int64)).to(device)
+        if held.all():
+            raise ValueError(
+                f"Of {len(images)} training images none is left beside those held out ({recipe.validation:.0%} of each "
+                "class); take more images or hold out fewer."
+            )
+        self.train = torch.from_numpy(np.flatnonzero(~held))
+        self.held = np.flatnonzero(held)
+        self.mean, self.std = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
+        if recipe.normalise == "dataset":
+            self.mean, self.std = channel_statistics(images.pixels[np.flatnonzero(~held)])
+        network = build_network(recipe.width, seed=recipe.seed)
+        self.format = fastest_format(network)
+        self.network = network.to(device, memory_format=self.format)
+        self.averaged = build_network(recipe.width, seed=recipe.seed).to(device, memory_format=self.format)
+        self.optimizer = _optimizer(recipe, self.network)
+        self.steps = recipe.epochs * _steps_an_epoch(len(self.train), recipe.batch_size)
+        self.epoch = self.step = 0
+        self.history: list[dict[str, float]] = []
+        self._normalised = Normalisation(self.mean, self.std, device)
+
+    def run_epoch(self, progress: Callable[[int, int, str], None] | None) -> dict[str, float]:
+        recipe, start = self.recipe, time.perf_counter()
+        # order and augmentation follow from seed and epoch alone, so a resumed training repeats them
+        generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + self.epoch)
+        order = self.train[torch.randperm(len(self.train), generator=generator)]
+        loss_sum = torch.zeros((), device=self.device)
+        correct = torch.zeros((), device=self.device)
+        seen = 0
+        self.network.train()
+        for indices in torch.split(order, recipe.batch_size):
+            if len(indices) == 1 and len(order) > 1:
+                continue
+            loss, logits, labels = self._step(indices, generator)
+            loss_sum += loss.detach() * len(indices)
+            correct += (logits.argmax(1) == labels).sum()
+            seen += len(indices)
+            if progress is not None and self.step % 10 == 0:
+                text = f"epoch {self.epoch + 1}/{recipe.epochs}  loss {float(loss_sum) / seen:.4f}"
+                progress(self.step, self.steps, text)
+        self.epoch += 1
+        if not np.isfinite(float(loss_sum)):
+            raise TrainingInterrupted(f"The loss is not finite in epoch {self.epoch}; lower the learning rate.")
+        row = {
+            "epoch": self.epoch,
+            "loss": float(loss_sum) / seen,
+            "train_accuracy": float(correct) / seen,
+            "learning_rate": self.optimizer.param_groups[0]["lr"],
+        }
+        if len(self.held):
+            row["val_accuracy"] = float((self._verdicts() == self.labels[self.held].cpu().numpy()).mean())
+        row["seconds"] = time.perf_counter() - start
+        self.history.append(row)
+        return row
+
+    def _step(self, indices: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+        recipe = self.recipe
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(recipe, self.step, self.steps)
+        inputs, labels = self.batch(indices, generator)
+        with autocast(recipe, self.device):
+            logits = self.network(inputs)
+        loss = F.cross_entropy(logits.float(), labels, label_smoothing=recipe.label_smoothing)
+        self.optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimizer.step()
+        self.step += 1
+        if recipe.average and self.step % AVERAGE_EVERY == 0:
+            _average(self.averaged, self.network, recipe.average, self.step)
+        return loss, logits, labels
+
+    def batch(self, indices: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """One augmented, normalised batch and its labels."""
+        pixels = self.pixels[indices.to(self.device)].permute(0, 3, 1, 2).float()
+        pixels = augment(self.recipe, pixels, generator)
+        return self._normalised(pixels).contiguous(memory_format=self.format), self.labels[indices.to(self.device)]
+
+    def _best(self) -> ResNet:
+        return self.averaged if self.recipe.average else self.network
+
+    def _verdicts(self) -> NDArray[np.int64]:
+        network, verdicts = self._best().eval(), []
+        with torch.inference_mode(), autocast(self.recipe, self.device):
+            for indices in torch.split(torch.from_numpy(self.held), 512):
+                pixels = self.pixels[indices.to(self.device)].permute(0, 3, 1, 2).float()
+                verdicts.append(network(self._normalised(pixels)).argmax(1).cpu())
+        return torch.cat(verdicts).numpy()
+
+    def finish(self) -> ResNetDetector:
+        network = self._best().eval()
+        round_to_float16(network)
+        preprocessing = Preprocessing(self.side, mean=self.mean, std=self.std)
+        detector = ResNetDetector(network, self.recipe.width, device=self.device, preprocessing=preprocessing)
+        if len(self.held):
+            margins = detector.margins(self.pixels[self.held].cpu().numpy())
+            detector.temperature = fit_temperature(margins, self.labels[self.held].cpu().numpy())
+        return detector
+
+    def save(self) -> None:
+        tensors = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
+        tensors |= {f"averaged.{name}": tensor for name, tensor in self.averaged.state_dict().items()}
+        for index, state in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{index}.{key}": torch.as_tensor(value) for key, value in state.items()}
+        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+        state = {"epoch": self.epoch, "step": self.step, "history": self.history}
+        data = save(tensors, {"training": json.dumps(state)})
+        write_bytes_atomically(self.file, lambda file: file.write_bytes(data))
+
+    def load(self) -> None:
+        try:
+            check_file(self.file)
+            with safe_open(self.file, framework="pt", device="cpu") as file:
+                state = json.loads(file.metadata()["training"])
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+            for prefix, network in (("network.", self.network), ("averaged.", self.averaged)):
+                network.load_state_dict({n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)})
+            optimizer = self.optimizer.state_dict()
+            optimizer["state"] = {}
+            for name, tensor in tensors.items():
+                if name.startswith("optimizer."):
+                    _, index, key = name.split(".", 2)
+                    optimizer["state"].setdefault(int(index), {})[key] = tensor
+            self.optimizer.load_state_dict(optimizer)
+            self.epoch, self.step, self.history = state["epoch"], state["step"], state["history"]
+        except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError):
+            raise TrainingInterrupted(f"The checkpoint {self.file} is damaged; pass --restart to begin anew.") from None
+
+
+def _average(averaged: nn.Module, network: nn.Module, decay: float, step: int) -> None:
+    # a short memory at first, or the random start would weigh for a thousand steps
+    weight = 1 - min(decay**AVERAGE_EVERY, (1 + step) / (50 + step))
+    with torch.no_grad():
+        for mean, value in zip(averaged.state_dict().values(), network.state_dict().values(), strict=True):
+            if mean.is_floating_point():
+                mean.lerp_(value, weight)
+            else:
+                mean.copy_(value)
+
+
+def _steps_an_epoch(images: int, batch_size: int) -> int:
+    full, rest = divmod(images, batch_size)
+    return full + (rest > 1 or full == 0)
+
+
+def _optimizer(recipe: Recipe, network: nn.Module) -> torch.optim.Optimizer:
+    weights = [parameter for parameter in network.parameters() if parameter.ndim > 1]
+    others = [parameter for parameter in network.parameters() if parameter.ndim <= 1]
+    groups = [{"params": weights, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}]
+    if recipe.optimizer == "adam":
+        return torch.optim.Adam(groups, recipe.learning_rate)
+    return torch.optim.SGD(groups, recipe.learning_rate, momentum=0.9, nesterov=True)

@@ -1,0 +1,35 @@
+"""A lock that admits one writer at a time to what takes hours to make."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from core.system.atomic import TakenError, WriteError
+
+
+@contextmanager
+def only_writer(path: Path) -> Iterator[None]:
+    """Keep other processes from writing `path`; a killed process releases the lock.
+
+    Raises:
+        TakenError: another process is writing it.
+        WriteError: its parent folder cannot be written.
+    """
+    file = path.with_name(f".{path.name}.lock")
+    lock = FileLock(file, timeout=0)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except Timeout:
+        raise TakenError(f"{path} is being written by another process; choose another name") from None
+    except OSError as error:
+        raise WriteError(error.errno, error.strerror, str(path.parent)) from error
+    try:
+        yield
+    finally:
+        # removed while still held; it stays where open files cannot be removed
+        with suppress(OSError):
+            file.unlink()
+        lock.release()

@@ -1,0 +1,62 @@
+"""A detector's model card: what it was trained on, how it does, what it is not for (Mitchell et al. 2019)."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from core.images.labels import CLASSES
+
+
+def model_card(detector: Mapping[str, Any], run: Mapping[str, Any] | None) -> str:
+    """Write a detector's model card as Markdown; every number is read from the manifests.
+
+    Args:
+        detector: its manifest.
+        run: the manifest of the run on its test set; None where it has not been tested yet.
+    """
+    recipe, side = detector["recipe"], detector["preprocess"]["size"]
+    settings = ", ".join(f"{key} {value}" for key, value in recipe.items() if key not in ("name", "width"))
+    temperature = (
+        f"Margins are divided by {detector['temperature']:.3f} (fitted on the held-out split) to become probabilities."
+        if recipe["validation"]
+        else "No images were held out, so probabilities are the plain softmax and are not calibrated."
+    )
+    return f"""# Detector `{detector["name"]}`
+
+A ResNet-18 for {side} x {side} pixels (first convolution 3x3 with stride 1, no max-pooling, two outputs), width
+{recipe["width"]}, that calls an image REAL (a photograph) or FAKE (generated).
+
+## Trained on
+
+{detector["training_images"]} images of `{detector["training_set"]}` (fingerprint
+`{detector["training_set_fingerprint"][:16]}`).
+Settings: {settings}.
+Computed in {detector["computed_in"]}. {temperature}
+Weights are float16; everything below was computed with these rounded weights.
+
+## How it does
+
+{_measured(run) if run else "This card was written before the test; the detector's runs hold its numbers."}
+
+## Not for
+
+- Deciding whether any picture from the world is real. It knows images like its training set, shrunk to {side} x {side}
+  and saved as JPEG the same way. Other generators, other cameras and other resampling change its verdicts.
+- Evidence against a person. Its probability is about images drawn as its test set was, not about yours.
+"""
+
+
+def _measured(run: Mapping[str, Any]) -> str:
+    metrics, clean = run["metrics"]["all"], run["metrics"]["clean"]
+    accuracy, images = metrics["accuracy"], metrics["images"]
+    rows = "\n".join(
+        "| {} | {precision:.4f} | {recall:.4f} | {f1:.4f} | {support} |".format(name, **metrics["per_class"][name])
+        for name in CLASSES
+    )
+    return f"""On `{run["set"]}`, {images} images, tested once after training: accuracy {accuracy:.4f}
+({clean.get("accuracy", float("nan")):.4f} on the {clean["images"]} images that are neither in the training
+set nor repeated),
+calibration error {metrics["ece"]:.4f}.
+
+| class | precision | recall | F1 | images |
+| --- | --- | --- | --- | --- |
+{rows}"""

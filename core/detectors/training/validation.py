@@ -1,0 +1,51 @@
+"""Splitting and measuring the training images: which are held out, and the mean and spread of each channel."""
+
+import hashlib
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.detectors.preprocessing import Channels
+
+
+def validation_split(sha256: NDArray[Any], labels: NDArray[np.uint8], share: float, *, seed: int) -> NDArray[np.bool_]:
+    """Which images are held out: `share` of each class, chosen by hash of the file.
+
+    Equal files have equal hashes and so are never on both sides; adding images moves no other image across.
+
+    Args:
+        sha256: (N,) hex digests.
+        labels: uint8 (N,).
+        share: 0..1.
+        seed: another seed is another split.
+
+    Returns:
+        bool (N,).
+    """
+    digests = np.asarray(sha256, dtype=str)
+    unique, inverse = np.unique(digests, return_inverse=True)
+    rank = np.array([int(hashlib.sha256(f"{seed} {digest}".encode()).hexdigest()[:12], 16) for digest in unique])
+    held = np.zeros(len(unique), bool)
+    for label in np.unique(labels):
+        members = np.unique(inverse[labels == label])
+        held[members[np.argsort(rank[members])][: round(share * len(members))]] = True
+    return held[inverse]
+
+
+def channel_statistics(pixels: NDArray[np.uint8], *, chunk: int = 8192) -> tuple[Channels, Channels]:
+    """Mean and standard deviation of each channel, in 0..1."""
+    total, squares, count = np.zeros(3), np.zeros(3), 0
+    for start in range(0, len(pixels), chunk):
+        values = pixels[start : start + chunk].reshape(-1, 3) / 255
+        total += values.sum(0)
+        squares += (values**2).sum(0)
+        count += len(values)
+    mean = total / count
+    deviation = np.sqrt(np.maximum(squares / count - mean**2, 1e-12))
+    return _channels(mean), _channels(deviation)
+
+
+def _channels(values: NDArray[np.float64]) -> Channels:
+    red, green, blue = values.tolist()
+    return red, green, blue

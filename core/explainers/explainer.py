@@ -1,0 +1,225 @@
+"""The Explainer: one method that says why a detector gives an image its verdict. Needs no torch.
+
+A method is one module that subclasses `Explainer`, and one line in registry.py. Pages, command line, report and studies
+know methods by what they declare here and nothing else.
+"""
+
+import time
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.detectors.capabilities import Capability
+from core.explainers.explanation import Explanation, ExplanationError, Provenance
+from core.explainers.settings import ExplainerSettings, to_json
+
+if TYPE_CHECKING:
+    from core.detectors.detector import Detector
+
+S = TypeVar("S", bound=ExplainerSettings)
+Cancel = Callable[[], bool]
+Progress = Callable[[int, int], None]
+Pixels = NDArray[np.uint8]
+# images that are explained in one go where a method takes several at once
+BATCH = 128
+
+
+class Offers(Protocol):
+    """What a method needs to know of a detector before it is asked; a `Detector` has all of it."""
+
+    @property
+    def side(self) -> int:
+        """Pixels along each side of the square that it takes."""
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """What it can do."""
+
+    @property
+    def layers(self) -> Mapping[str, tuple[int, int]]:
+        """Layer -> positions (height, width)."""
+
+    @property
+    def target_layer(self) -> str:
+        """The layer that is looked at unless another is asked for."""
+
+
+@dataclass(frozen=True)
+class Preset(Generic[S]):
+    """Settings that somebody else has used and a reader may want to repeat.
+
+    Attributes:
+        title: for a choice on a page, "as in the paper".
+        sentence: what to know of explanations that are made so.
+        settings: all of them.
+        free: names of settings that may differ, and it is still this preset.
+    """
+
+    title: str
+    sentence: str
+    settings: S
+    free: tuple[str, ...] = ("seed",)
+
+    def matches(self, settings: S) -> bool:
+        """Whether settings are this preset's, but for what is free."""
+        kept = {name: value for name, value in to_json(settings).items() if name not in self.free}
+        return kept == {name: value for name, value in to_json(self.settings).items() if name not in self.free}
+
+
+class Explainer(ABC, Generic[S]):
+    """One method.
+
+    Attributes:
+        name: in the registry, in addresses, file names and columns of studies: lower case, digits and "_".
+        title: what it is called on a page.
+        sentence: what it does, in one plain sentence.
+        settings: the type of its settings; every one has a default.
+        needs: what it needs of a detector.
+        libraries: distributions whose versions belong to the provenance.
+        has_map: whether its explanations have `values`; studies and comparisons of maps leave out what has none.
+        presets: by name.
+    """
+
+    name: str
+    title: str
+    sentence: str
+    settings: type[S]
+    needs: frozenset[Capability] = frozenset({Capability.PREDICTIONS})
+    libraries: tuple[str, ...] = ()
+    has_map: bool = True
+    presets: Mapping[str, Preset[S]] = {}
+
+    @abstractmethod
+    def explain(
+        self, detector: "Detector", image: Pixels, settings: S, *, cancel: Cancel | None = None
+    ) -> Iterator[Explanation]:
+        """Explain one image step by step.
+
+        Args:
+            detector: what to explain.
+            image: uint8 (side, side, 3).
+            settings: how.
+            cancel: asked now and then, and may use the detector itself meanwhile; once it answers True nothing further
+                is computed and the iteration ends.
+
+        Yields:
+            Explanations, each better than the one before; `complete` marks the last.
+
+        Raises:
+            ExplanationError: an image of another shape, a setting that does not fit this detector or image, or a
+                detector whose answer is not a number.
+        """
+
+    def explain_batch(
+        self,
+        detector: "Detector",
+        pixels: Pixels,
+        settings: S,
+        *,
+        progress: Progress | None = None,
+        cancel: Cancel | None = None,
+    ) -> Iterator[Explanation]:
+        """The complete explanations of N images, in order; methods that take several at once override this.
+
+        Args:
+            detector: what to explain.
+            pixels: uint8 (N, side, side, 3).
+            settings: how.
+            progress: called with (images done, N).
+            cancel: as for `explain`.
+        """
+        for number, image in enumerate(pixels, start=1):
+            steps = deque(self.explain(detector, image, settings, cancel=cancel), maxlen=1)
+            if not steps or not steps[0].complete:
+                return
+            yield steps[0]
+            if progress is not None:
+                progress(number, len(pixels))
+
+    def explain_fully(self, detector: "Detector", image: Pixels, settings: S | None = None) -> Explanation:
+        """The complete explanation of one image, without the cost of those before it.
+
+        Args:
+            detector: what to explain.
+            image: uint8 (side, side, 3).
+            settings: how; the defaults when None.
+        """
+        return next(iter(self.explain_batch(detector, image[None], settings or self.settings())))
+
+    @abstractmethod
+    def cost(self, settings: S, offers: Offers | None = None) -> int:
+        """Forward passes that explaining one image takes, a backward pass counted as two.
+
+        Args:
+            settings: how.
+            offers: the detector; an upper estimate for common ones where it is None or does not say enough.
+        """
+
+    def reading(self, explanation: Explanation) -> str:  # noqa: ARG002 - for methods to override
+        """How to read one of its explanations, for somebody who knows no method."""
+        return self.sentence
+
+    def unavailable(self, offers: Offers) -> str:
+        """Why it cannot explain a detector, in one sentence; "" where it can."""
+        lacking = sorted(one.value for one in self.needs - offers.capabilities)
+        if not lacking:
+            return ""
+        return f"{self.title} needs {' and '.join(lacking)}, which this detector does not offer."
+
+    def provenance(self, detector: "Detector", seconds: float) -> Provenance:
+        """Where an explanation by this method comes from."""
+        return Provenance(detector.name, detector.sha256, seconds, versions_of(self.libraries))
+
+
+@cache
+def versions_of(libraries: tuple[str, ...]) -> dict[str, str]:
+    """Distribution -> its version."""
+    return {name: version(name) for name in libraries}
+
+
+def check_pixels(detector: "Detector", pixels: Pixels) -> None:
+    """Refuse what the detector cannot take.
+
+    Raises:
+        ExplanationError: `pixels` is not uint8 (N, side, side, 3).
+    """
+    side = detector.side
+    if pixels.ndim != 4 or pixels.shape[1:] != (side, side, 3) or pixels.dtype != np.uint8:
+        raise ExplanationError(
+            f"image must be uint8 ({side}, {side}, 3), not {pixels.dtype} {pixels.shape[1:]}; resize it first"
+        )
+
+
+def check_finite(detector: "Detector", answers: NDArray[np.floating]) -> None:
+    """Refuse answers that are not numbers.
+
+    Raises:
+        ExplanationError: naming the detector.
+    """
+    if not np.isfinite(answers).all():
+        raise ExplanationError(
+            f"the detector {detector.name} answers with numbers that are not finite on versions of this image; its "
+            "weights are damaged, choose another detector"
+        )
+
+
+class Stopwatch:
+    """Seconds since it was made."""
+
+    def __init__(self) -> None:
+        self._started = time.perf_counter()
+
+    @property
+    def seconds(self) -> float:
+        """So far."""
+        return time.perf_counter() - self._started
+
+
+AnyExplainer = Explainer[Any]

@@ -1,0 +1,148 @@
+"""What an explanation of one image is, whichever method made it: plain arrays and words. Needs no torch."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from core.explainers.settings import ExplainerSettings
+
+ClassName = Literal["FAKE", "REAL"]
+CLASSES: tuple[ClassName, ...] = get_args(ClassName)
+# why a map shows one colour or none; "" where it shows both
+OneColour = Literal["", "zero", "flat", "one sign", "one-sided", "one segment", "nothing decided", "fill"]
+
+
+class ExplanationError(ValueError):
+    """An explanation that cannot be made; the message says why and what to do, in one sentence."""
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where a result comes from.
+
+    Attributes:
+        detector: name of the detector.
+        detector_sha256: of its weights.
+        seconds: wall-clock time that it took; 0 where it was read from a file.
+        versions: library -> version, of the libraries that computed it.
+    """
+
+    detector: str
+    detector_sha256: str
+    seconds: float
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """An image and what the detector says of it.
+
+    Attributes:
+        image: uint8 (height, width, 3), as the detector is given it.
+        margin: the detector's margin: above 0 the verdict is REAL, below FAKE.
+        p_real: probability of REAL after temperature, 0 to 1.
+        provenance: which detector said so.
+    """
+
+    image: NDArray[np.uint8]
+    margin: float
+    p_real: float
+    provenance: Provenance
+
+    @property
+    def verdict(self) -> ClassName:
+        """What the detector calls the image."""
+        return "REAL" if self.margin > 0 else "FAKE"
+
+
+@dataclass(frozen=True)
+class Diagnostics:
+    """How far an explanation can be relied on.
+
+    Attributes:
+        sentence: for a reader; "" where there is nothing to say.
+        one_colour: why the map shows one colour or none, "" where it shows both.
+        numbers: name -> value, what the sentence is made from and more.
+    """
+
+    sentence: str = ""
+    one_colour: OneColour = ""
+    numbers: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """What each of S parts of an image speaks for, where a method weighs parts and not single positions.
+
+    Attributes:
+        labels: S names, "segment 0" or "Colour in waves of 4 to 8 pixels".
+        weights: float64 (S,), what the part's presence adds, towards REAL.
+        low, high: float64 (S,), the confidence interval over other draws of the samples: sampling error, not truth.
+        decisions: int8 (S,), 1 where the weight is certainly for REAL and worth naming, -1 for FAKE, 0 undecided.
+        confidence: of the intervals, 0 to 1.
+        regions: int32 (height, width) from 0 to S - 1, where the parts lie; None for parts without a place.
+    """
+
+    labels: tuple[str, ...]
+    weights: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    decisions: NDArray[np.int8]
+    confidence: float
+    regions: NDArray[np.int32] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation(Judged):
+    """Why one image gets its verdict, by one method.
+
+    Attributes:
+        method: name of the explainer in the registry.
+        settings: what was asked for.
+        unit: of values and weights: "margin", "probability" or "logit".
+        diagnostics: how far to rely on it.
+        values: float (h, w) at the method's own resolution, never normalised, positive where the image speaks for REAL;
+            None where the method weighs parts that have no place.
+        parts: for methods that weigh parts.
+        undecided: bool (h, w), where the method cannot tell a value from chance; None where it does not ask.
+        one_sided: the only class that this method and target can show evidence for; None where both can appear.
+        done: share of the work that is done, 0 to 1; below 1 the same explanation is still being refined.
+    """
+
+    method: str
+    settings: "ExplainerSettings"
+    unit: str
+    diagnostics: Diagnostics
+    values: NDArray[np.floating] | None = None
+    parts: Parts | None = None
+    undecided: NDArray[np.bool_] | None = None
+    one_sided: ClassName | None = None
+    done: float = 1.0
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is to come."""
+        return self.done >= 1
+
+    @property
+    def map(self) -> NDArray[np.floating]:
+        """float (h, w): `values` of an explanation that must have them.
+
+        Raises:
+            ExplanationError: it weighs parts that have no place in the image.
+        """
+        if self.values is None:
+            raise ExplanationError(
+                f"the method {self.method} weighs parts that have no place in the image, so there is no map; choose a "
+                "method that gives one"
+            )
+        return self.values
+
+    @property
+    def regions(self) -> NDArray[np.int32] | None:
+        """int32 (height, width): where its parts lie, None without such parts."""
+        return None if self.parts is None else self.parts.regions

@@ -1,0 +1,119 @@
+"""What must be said with LIME: how much it rests on, and why it shows one colour or nothing at all."""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.edits.masking import Fill, mask_batch
+from core.explainers.explanation import Diagnostics, OneColour
+
+Margins = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
+FILLED_WITH: dict[Fill, str] = {
+    "mean": "their mean colour",
+    "blur": "a blurred copy",
+    "black": "black",
+    "texture": "their own shuffled texture",
+}
+# one direction holds this share of all movement: "every segment the same way"
+SAME_WAY = 0.9
+# so many segments are filled alone to judge a fill; with fewer there is no habit to tell from chance
+MIN_PROBES, MAX_PROBES = 5, 24
+
+
+def lime_diagnostics(
+    *,
+    fill: Fill,
+    regions: NDArray[np.int32],
+    decisions: NDArray[np.int8],
+    numbers: Mapping[str, float],
+    aim: int | None,
+    filled_alone: Callable[[Fill, Fill], tuple[float, float]] | None,
+) -> Diagnostics:
+    """The diagnostics of LIME on regions.
+
+    Args:
+        fill: what a covered region showed.
+        regions: int32 (height, width).
+        decisions: int8 (S,), 1, -1 or 0 a region.
+        numbers: see `Weighed.numbers`.
+        aim: how many regions were asked for, None where that is no aim.
+        filled_alone: `movement` for two named fills, asked only where one colour wants a cause; None leaves the
+            question of the fill open.
+    """
+    count = len(decisions)
+    area = float(np.isin(regions, np.flatnonzero(decisions)).mean())
+    cause, sentence = _one_colour(fill, decisions, filled_alone)
+    found = (
+        f"{count} segment{'s' if count > 1 else ''}{f' (of {aim} aimed at)' if aim else ''}, "
+        f"{numbers['distinct']} different versions of the image in {numbers['samples']} samples; the surrogate "
+        f"explains {max(numbers['r2'], 0):.0%} of what the detector did, and {area:.0%} of the area is decided."
+    )
+    about = {"segments": count, "decided_share": area, **numbers}
+    return Diagnostics(f"{found} {sentence}".strip(), cause, about)
+
+
+def _one_colour(
+    fill: Fill, decisions: NDArray[np.int8], filled_alone: Callable[[Fill, Fill], tuple[float, float]] | None
+) -> tuple[OneColour, str]:
+    signs = set(decisions[decisions != 0].tolist())
+    if len(decisions) == 1:
+        return "one segment", (
+            "One colour only: the segmentation found one segment, so there is one number to colour; choose SLIC or the "
+            "grid."
+        )
+    if not signs:
+        return "nothing decided", (
+            "No colour: no segment's effect is both clear of sampling error and worth naming; draw more samples or ask "
+            "for fewer segments."
+        )
+    if len(signs) == 2:
+        return "", ""
+    one_sign = "One colour only: every decided segment speaks the same way"
+    if len(decisions) < MIN_PROBES:
+        return "one sign", f"{one_sign}, which {len(decisions)} segments often do by chance; ask for more."
+    if filled_alone is None:
+        return "one sign", one_sign + "."
+    other: Fill = "texture" if fill != "texture" else "mean"
+    own, elsewhere = filled_alone(fill, other)
+    # filling moves the margin, so towards FAKE means that what is seen there speaks for REAL
+    side, less = ("REAL", "FAKE") if own > 0 else ("FAKE", "REAL")
+    measured = (
+        f"covered one at a time with {FILLED_WITH[fill]}, segments move the verdict towards {side} with "
+        f"{_toward(own, own):.0%} of all movement, with {FILLED_WITH[other]} {_toward(elsewhere, own):.0%}"
+    )
+    throughout = abs(own) >= 2 * SAME_WAY - 1
+    if throughout and elsewhere * np.sign(own) < 2 * SAME_WAY - 1:
+        return "fill", f"One colour only, and the fill is the cause: {measured}. Try {FILLED_WITH[other]}."
+    if throughout:
+        return "one sign", (
+            f"{one_sign}: covering nearly any part makes the image look less {less}, so the colour cannot say where "
+            f"({measured})."
+        )
+    return "one sign", f"{one_sign} ({measured})."
+
+
+def _toward(balance: float, direction: float) -> float:
+    """The share of all movement in one direction, from the balance (-1 to 1) of both."""
+    return 0.5 * (1 + balance * (1 if direction > 0 else -1))
+
+
+def movement(
+    margins: Margins, image: NDArray[np.uint8], segments: NDArray[np.int32], *, fills: tuple[Fill, Fill], seed: int
+) -> tuple[float, float]:
+    """Which way each of two fills moves the margin when segments (up to `MAX_PROBES`) are filled one at a time.
+
+    Returns:
+        For each fill, the sum of the movements over the sum of their sizes: 1 where each is towards REAL, -1 where each
+        is towards FAKE.
+    """
+    count = int(segments.max()) + 1
+    chosen = np.unique(np.linspace(0, count - 1, min(count, MAX_PROBES)).round().astype(int))
+    keep = np.ones((len(chosen) + 1, count), bool)
+    keep[np.arange(len(chosen)), chosen] = False
+    batches = [mask_batch(image, segments, keep=keep, fill=fill, seed=seed) for fill in fills]
+    found = margins(np.concatenate(batches)).astype(np.float64).reshape(2, -1)
+    moved = found[:, :-1] - found[:, -1:]
+    total = np.abs(moved).sum(axis=1)
+    balance = np.divide(moved.sum(axis=1), total, out=np.zeros(2), where=total > 0)
+    return float(balance[0]), float(balance[1])

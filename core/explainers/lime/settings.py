@@ -1,0 +1,107 @@
+"""Settings that the ways of LIME share."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from core.edits.masking import Fill
+from core.explainers.lime.sampling import Sampling
+from core.explainers.settings import ExplainerSettings, setting
+
+MAX_SAMPLES = 5000
+LimeTarget = Literal["margin", "probability", "REAL", "FAKE"]
+FILL_NAMES: dict[Fill, str] = {
+    "mean": "mean colour",
+    "blur": "blur",
+    "black": "black",
+    "texture": "shuffled texture",
+}
+
+
+@dataclass(frozen=True)
+class SampledSettings(ExplainerSettings):
+    """How parts are weighed by leaving them out at random.
+
+    Attributes:
+        n_samples: versions of the image to draw, from 2; the ridge is scaled with it (alpha = n_samples / 1000).
+        seed: of the samples and of fills that are random.
+        confidence: of the intervals.
+        least_share: the least effect worth naming, as a share of the target's own size on this image.
+    """
+
+    n_samples: int = setting(
+        256,
+        label="Samples",
+        help="Versions of the image that the detector is asked about; more make the intervals narrower.",
+        low=2,
+        high=MAX_SAMPLES,
+        offers=(64, 128, 256, 512, 1024, 2048),
+    )
+    seed: int = setting(
+        0,
+        label="Seed",
+        help="Of everything random: the same seed gives the same explanation.",
+        low=0,
+        high=2**32 - 1,
+        advanced=True,
+    )
+    confidence: float = setting(
+        0.95,
+        label="Confidence",
+        help="Of the intervals over other draws of the samples.",
+        low=0.5,
+        high=0.999,
+        offers=(0.8, 0.9, 0.95, 0.99),
+        names={0.8: "80%", 0.9: "90%", 0.95: "95%", 0.99: "99%"},
+        advanced=True,
+    )
+    least_share: float = setting(
+        0.01,
+        label="Least effect",
+        help="What is smaller, as a share of the score itself, stays undecided.",
+        low=0,
+        high=1,
+        offers=(0.0, 0.005, 0.01, 0.02, 0.05, 0.1),
+        names={0.0: "none", 0.005: "0.5%", 0.01: "1%", 0.02: "2%", 0.05: "5%", 0.1: "10%"},
+        advanced=True,
+    )
+
+
+@dataclass(frozen=True)
+class RegionSettings(SampledSettings):
+    """How regions of the image are weighed by covering them.
+
+    Attributes:
+        fill: what a covered region shows, see `core.edits.masking.fill_image`.
+        target: what is explained. "margin" is REAL less FAKE; "probability" the probability of the predicted class as
+            the paper takes it (softmax of the logits, without temperature); a class's name its logit.
+        sampling: "balanced" or "random", see sampling.py.
+    """
+
+    fill: Fill = setting(
+        "mean",
+        label="Cover with",
+        help="Covering is not neutral: a flat colour erases fine detail, which this kind of detector takes for "
+        "evidence. Shuffled texture keeps it. A finding that depends on the cover is about the cover.",
+        names=FILL_NAMES,
+        advanced=True,
+    )
+    target: LimeTarget = setting(
+        "margin",
+        label="What is explained",
+        help="The margin is the score for REAL less that for FAKE.",
+        names={
+            "margin": "the margin",
+            "FAKE": "FAKE alone",
+            "REAL": "REAL alone",
+            "probability": "probability of the verdict",
+        },
+        advanced=True,
+    )
+    sampling: Sampling = setting(
+        "balanced",
+        label="Sampling",
+        help="Balanced samples come in pairs that cover opposite regions; random ones are the lime package's coin "
+        "flips, and less exact for the same cost.",
+        names={"balanced": "balanced", "random": "random"},
+        advanced=True,
+    )

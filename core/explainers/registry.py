@@ -1,0 +1,88 @@
+"""Every explainer there is, in the order in which they are offered: one line a method. Needs no torch."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from importlib import import_module
+from typing import Any
+
+from core.explainers.explainer import AnyExplainer, Offers
+from core.explainers.explanation import ExplanationError
+
+# name -> module and the explainer in it, which is read when it is first asked for
+_BUILT_IN: dict[str, str] = {
+    "gradcam": "core.explainers.cams:GRADCAM",
+    "layercam": "core.explainers.cams:LAYERCAM",
+    "xgradcam": "core.explainers.cams:XGRADCAM",
+    "gradcampp": "core.explainers.cams:GRADCAMPP",
+    "scorecam": "core.explainers.cams:SCORECAM",
+    "lime": "core.explainers.lime.regions:LIME",
+    "lime_grid": "core.explainers.lime.grid:LIME_GRID",
+    "lime_bands": "core.explainers.lime.bands:LIME_BANDS",
+    "integrated_gradients": "core.explainers.integrated_gradients:INTEGRATED_GRADIENTS",
+}
+_ADDED: dict[str, AnyExplainer] = {}
+# what stands side by side where nobody has asked for others: the paper's two
+DEFAULT = ("gradcam", "lime")
+
+
+def find_explainer(name: str) -> AnyExplainer:
+    """The explainer of a name.
+
+    Raises:
+        ExplanationError: there is none of that name.
+    """
+    if name in _ADDED:
+        return _ADDED[name]
+    if name not in _BUILT_IN:
+        raise ExplanationError(f"there is no method {name!r}; these are known: {', '.join((*_BUILT_IN, *_ADDED))}")
+    return _load(name)
+
+
+def explainers(offers: Offers | None = None, *, with_map: bool = False) -> tuple[AnyExplainer, ...]:
+    """All explainers, or those that can explain a detector.
+
+    Args:
+        offers: the detector; see `Explainer.unavailable` for why one is missing.
+        with_map: only those whose explanations have a map.
+    """
+    found = (find_explainer(name) for name in (*_BUILT_IN, *_ADDED))
+    return tuple(
+        one for one in found if (one.has_map or not with_map) and (offers is None or not one.unavailable(offers))
+    )
+
+
+def default_explainers(offers: Offers) -> tuple[AnyExplainer, ...]:
+    """The two that stand side by side unless others are asked for; where a detector allows no such, its first."""
+    fitting = explainers(offers, with_map=True)
+    return tuple(sorted(fitting, key=lambda one: one.name not in DEFAULT)[: len(DEFAULT)])
+
+
+def register(explainer: AnyExplainer) -> None:
+    """Add an explainer that is not one of Telltale's own.
+
+    Raises:
+        ExplanationError: there is one of that name already.
+    """
+    if explainer.name in _BUILT_IN or explainer.name in _ADDED:
+        raise ExplanationError(f"there is a method {explainer.name!r} already; choose another name")
+    _ADDED[explainer.name] = explainer
+
+
+@contextmanager
+def registered(explainer: AnyExplainer) -> Iterator[None]:
+    """`register` for as long as the block runs."""
+    register(explainer)
+    try:
+        yield
+    finally:
+        del _ADDED[explainer.name]
+
+
+@cache
+def _load(name: str) -> AnyExplainer:
+    module, attribute = _BUILT_IN[name].split(":")
+    found: Any = getattr(import_module(module), attribute)
+    assert found.name == name, f"{_BUILT_IN[name]} calls itself {found.name!r}"  # noqa: S101 - a mistake of ours
+    loaded: AnyExplainer = found
+    return loaded

@@ -1,0 +1,62 @@
+"""Whether a finding is claimed, in words."""
+
+from core.findings.claims import Sign, sign_of, standing
+from core.findings.finding import Choice, Finding
+from core.findings.lines import Line, joined, line, listed
+from core.findings.numbers import amount, of_unit, points
+from core.findings.quantities import Unit
+
+SIDES: dict[Sign, str] = {1: "above its control", -1: "below its control", 0: "not certainly either"}
+EVERY = {
+    "fill": "under every fill",
+    "verdict": "for both verdicts",
+    "filter": "with every filter",
+    "generator": "for every generator",
+    "encoding": "in both encodings",
+    "control": "against both controls",
+    "repetition": "however it is repeated",
+}
+
+
+def standing_line(finding: Finding) -> Line:
+    """The standing of a finding as a sentence; nothing where there is no number, or a mere count."""
+    stands = standing(finding)
+    if not finding.measure.known or (stands.kind == "uncontrolled" and finding.about.counted):
+        return Line()
+    if stands.kind == "uncontrolled":
+        return line("Nothing of the same size and shape was compared with it: a number, not a reason.")
+    if stands.kind == "not shown":
+        if finding.difference is None and not finding.measure.has_interval:
+            return line("Without an interval no difference from its control is claimed.")
+        return line("The difference from its control may be chance.")
+    if stands.kind == "claimed":
+        tried: dict[str, int] = {}
+        for choice in finding.choices:
+            if sign_of(choice) is not None:
+                tried[choice.kind] = tried.get(choice.kind, 0) + 1
+        every = [EVERY.get(kind, f"under every {kind}") for kind, count in tried.items() if count > 1]
+        under = line(", {every}", every=listed(every)) if every else Line()
+        return line("Certainly {side}{under}.", side=SIDES[stands.sign], under=under)
+    return joined(
+        line("It depends on the {kind}: {sides}.", kind=kind, sides=sides(finding, kind)) for kind in stands.on
+    )
+
+
+def sides(finding: Finding, kind: str) -> Line:
+    """Under which choices of a kind a finding is above its control, under which below, and by how much."""
+    parts = []
+    for sign, words in SIDES.items():
+        there = [
+            line("{value}, {number}", value=choice.value, number=_number(choice, finding.about.unit))
+            for choice in finding.choices
+            if choice.kind == kind and sign_of(choice) == sign
+        ]
+        if there:
+            parts.append(line("{side} for {values}", side=words, values=listed(there)))
+    return joined(parts, "; ")
+
+
+def _number(choice: Choice, unit: Unit) -> Line:
+    if choice.difference is None:
+        return of_unit(choice.measure, unit)
+    return points(choice.difference) if unit == "share" else amount(choice.difference)

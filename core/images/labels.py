@@ -1,0 +1,12 @@
+"""The two classes and their order: label 0 is FAKE, label 1 is REAL, in arrays, tables and matrices alike."""
+
+from typing import Literal
+
+ClassName = Literal["FAKE", "REAL"]
+FAKE, REAL = 0, 1
+CLASSES: tuple[ClassName, ClassName] = ("FAKE", "REAL")
+
+
+def other_class(name: str) -> ClassName:
+    """Return REAL for FAKE and FAKE for REAL."""
+    return "FAKE" if name == "REAL" else "REAL"

@@ -1,0 +1,237 @@
+"""Sources of image sets: a folder, a .zip, the shipped archive, GitHub or Kaggle. Nothing is unpacked to disk."""
+
+import contextlib
+import os
+import re
+import struct
+import zipfile
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from core.images.decoding import MAX_BYTES, MAX_FILE_BYTES, ImageError, decode
+from core.images.image_set import DatasetError, Progress
+from core.images.labels import CLASSES
+from core.images.shipped import Shipped, is_shipped, read_shipped, unpack
+from core.system.files import LIMITS, UnfitFileError, open_file, read_bytes
+from core.system.folders import ContractError
+
+SAMPLE = Path(__file__).parents[2] / "assets" / "sample" / "sample.zip"
+# CIFAKE's test set, by the name of its folder in assets/
+SHIPPED = "cifake-test"
+SHIPPED_FOLDER = SAMPLE.parents[1] / SHIPPED
+KAGGLE = "birdy654/cifake-real-and-ai-generated-synthetic-images"
+# how members of a .zip may be compressed; other methods cannot be read piece by piece
+UNPACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+# the bit of a member's flags that says so
+ENCRYPTED = 1
+# files whose sizes are measured to find the side of a set
+MEASURED = 99
+MAX_SIDE = 1024
+
+
+class Entry(NamedTuple):
+    name: str
+    size: int
+    stamp: int
+
+
+class Source(Protocol):
+    def entries(self, split: str) -> list[Entry]: ...
+    def read(self, split: str, entry: Entry) -> bytes: ...
+    def close(self) -> None: ...
+
+
+class FolderSource:
+    def __init__(self, root: Path) -> None:
+        self.root = _find_root(root)
+
+    def entries(self, split: str) -> list[Entry]:
+        found = []
+        for label in CLASSES:
+            folder = self.root / split / label
+            if not folder.is_dir():
+                raise DatasetError(f"{folder} is missing; CIFAKE has the folders {{train,test}}/{{REAL,FAKE}}.")
+            with os.scandir(folder) as scan:
+                for item in scan:
+                    # a file removed at this moment is not in the set, nor is a link that points to itself
+                    with contextlib.suppress(OSError):
+                        if not item.name.startswith(".") and item.is_file():
+                            status = item.stat()
+                            found.append(Entry(f"{label}/{item.name}", status.st_size, status.st_mtime_ns))
+        return sorted(found)
+
+    def read(self, split: str, entry: Entry) -> bytes:
+        return read_bytes(self.root / split / entry.name, limit=MAX_BYTES)
+
+    def close(self) -> None:
+        pass
+
+
+class ZipSource:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        with ExitStack() as opened:
+            try:
+                self.file = opened.enter_context(open_file(path, limit=LIMITS[".zip"]))
+                self.archive = zipfile.ZipFile(self.file)
+            except UnfitFileError as error:
+                raise DatasetError(f"{error}.") from None
+            except (zipfile.BadZipFile, EOFError, OSError):
+                raise DatasetError(f"{path} is not a whole .zip file; download it again.") from None
+            except (NotImplementedError, RuntimeError, ValueError, struct.error) as error:
+                # members that ask for a newer unpacker, or whose names are no text
+                reason = f"is packed in a way that is not read here ({error}); pack it again."
+                raise DatasetError(f"{path} {reason}") from None
+            opened.pop_all()
+        pattern = re.compile(r"(?:[^/]+/)?(train|test)/((?:REAL|FAKE)/(?!\.)[^/]+)")
+        self.members: dict[str, dict[str, zipfile.ZipInfo]] = {"train": {}, "test": {}}
+        # names that several files share, in one folder or in two
+        self.repeated: set[str] = set()
+        for info in self.archive.infolist():
+            # names are only matched and looked up, never joined to a path on disk
+            if match := pattern.fullmatch(info.filename):
+                members = self.members[match[1]]
+                if match[2] in members:
+                    self.repeated.add(f"{match[1]}/{match[2]}")
+                members[match[2]] = info
+
+    def entries(self, split: str) -> list[Entry]:
+        members = self.members.get(split, {})
+        for label in CLASSES:
+            if not any(name.startswith(label) for name in members):
+                raise DatasetError(f"{self.path} has no images in {split}/{label}/; use CIFAKE's .zip from Kaggle.")
+        return sorted(Entry(name, info.file_size, info.CRC) for name, info in members.items())
+
+    def read(self, split: str, entry: Entry) -> bytes:
+        info = self.members[split][entry.name]
+        if f"{split}/{entry.name}" in self.repeated:
+            raise ImageError("is in the .zip more than once; pack it again with one file of this name")
+        if info.flag_bits & ENCRYPTED:
+            raise ImageError("is encrypted; pack the .zip again without a password")
+        if info.compress_type not in UNPACKED:
+            raise ImageError("is packed in a way that is not read here; pack the .zip again")
+        # read() without a size would unpack a whole bomb first
+        with self.archive.open(info) as file:
+            return file.read(info.file_size)
+
+    def close(self) -> None:
+        self.archive.close()
+        self.file.close()
+
+
+class ShippedSource:
+    def __init__(self, folder: Path) -> None:
+        if not is_shipped(folder):
+            raise DatasetError(f"{folder}, which held CIFAKE's test images, is missing; name another image set.")
+        with _refusing():
+            self.shipped: Shipped = read_shipped(folder)
+        self.files: dict[str, bytes] | None = None
+
+    def entries(self, split: str) -> list[Entry]:
+        if split != "test":
+            raise DatasetError(
+                f"{self.shipped.folder} holds only CIFAKE's test images; name a folder or .zip with {split}/ in it."
+            )
+        stamp = int(self.shipped.archive_sha256[:15], 16)
+        sizes = self.shipped.statistics["file_bytes"]
+        return sorted(Entry(name, int(size), stamp) for name, size in sizes.items())
+
+    def read(self, split: str, entry: Entry) -> bytes:  # noqa: ARG002 - the signature of all sources
+        # only when a file is asked for: with a pack in the cache none is
+        if self.files is None:
+            with _refusing():
+                self.files = unpack(self.shipped)
+        return self.files[entry.name]
+
+    def close(self) -> None:
+        self.files = None
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    try:
+        yield
+    except ContractError as error:
+        raise DatasetError(f"{error}.") from None
+
+
+def _find_root(root: Path) -> Path:
+    if not root.is_dir():
+        raise DatasetError(f"{root} does not exist; name the folder that holds train/ and test/, or CIFAKE's .zip.")
+    nested = [root, *sorted(child for child in root.iterdir() if child.is_dir())]
+    return next((folder for folder in nested if (folder / "train").is_dir() or (folder / "test").is_dir()), root)
+
+
+def open_source(data: str | Path, progress: Progress | None = None) -> Source:
+    if str(data) == "sample":
+        return ZipSource(SAMPLE)
+    if str(data) == "github":
+        from core.images.fetching import fetch_cifake  # noqa: PLC0415 - only this source needs the network
+
+        return ZipSource(fetch_cifake(downloading=progress, checking=progress))
+    if str(data) == SHIPPED:
+        return ShippedSource(SHIPPED_FOLDER)
+    try:
+        path = download_from_kaggle() if str(data) == "kaggle" else Path(data).expanduser()
+    except RuntimeError:
+        raise DatasetError(f"{data} names an unknown user; write out the whole path.") from None
+    if is_shipped(path):
+        return ShippedSource(path)
+    return ZipSource(path) if path.exists() and not path.is_dir() else FolderSource(path)
+
+
+def download_from_kaggle() -> Path:
+    """Download CIFAKE with kagglehub and return its folder.
+
+    Raises:
+        DatasetError: kagglehub is not installed, or Kaggle cannot be reached.
+    """
+    by_hand = f"download the .zip from kaggle.com/datasets/{KAGGLE} and pass it with --data FILE.zip"
+    try:
+        import kagglehub  # noqa: PLC0415 - optional
+    except ImportError:
+        raise DatasetError(f"--data kaggle needs `pip install kagglehub`; or {by_hand}.") from None
+    try:
+        return Path(kagglehub.dataset_download(KAGGLE))
+    except Exception as error:  # noqa: BLE001 - kagglehub lets every error of requests through
+        raise DatasetError(f"Kaggle could not be reached ({type(error).__name__}); {by_hand}.") from None
+
+
+def checked_entries(source: Source, data: str | Path, split: str) -> list[Entry]:
+    entries = source.entries(split)
+    for label in CLASSES:
+        if not any(entry.name.startswith(f"{label}/") for entry in entries):
+            raise DatasetError(f"{split}/{label} of {data} holds no image; both classes are needed.")
+    return entries
+
+
+def measure_side(source: Source, split: str, entries: list[Entry]) -> int:
+    """Return the commonest side of the square images among files spread over the set; 0 where there is none."""
+    spread = np.unique(np.linspace(0, len(entries) - 1, min(len(entries), MEASURED)).astype(int))
+    sides: Counter[int] = Counter()
+    for number in spread:
+        with contextlib.suppress(ImageError):
+            data = read_small(source, split, entries[number])
+            height, width = decode(data, most_pixels=MAX_SIDE**2).shape[:2]
+            if height == width <= MAX_SIDE:
+                sides[height] += 1
+    return max(sides, key=lambda side: (sides[side], side), default=0)
+
+
+def read_small(source: Source, split: str, entry: Entry, *, most: int = MAX_FILE_BYTES) -> bytes:
+    if entry.size > most:
+        raise ImageError(f"has {entry.size} bytes, and at most {most} are read")
+    try:
+        return source.read(split, entry)
+    except (ImageError, DatasetError):
+        raise
+    except (OSError, EOFError, zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError) as error:
+        # zipfile raises these for damaged, encrypted or unknown members
+        raise ImageError(f"cannot be read ({getattr(error, 'strerror', None) or error})") from None
+    except Exception as error:  # noqa: BLE001 - zlib.error derives from Exception alone
+        raise ImageError(f"cannot be unpacked ({error})") from None

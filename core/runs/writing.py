@@ -1,0 +1,215 @@
+"""Computing a run and writing it to disk."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from core.images.image_set import ImageSet
+from core.images.labels import CLASSES
+from core.images.statistics import STATISTICS
+from core.metrics.classification import expected_calibration_error
+from core.runs.run import KIND, parse_predictions
+from core.system.atomic import refuse_taken
+from core.system.folders import ContractError, write_folder
+
+if TYPE_CHECKING:
+    from core.detectors.detector import Detector
+
+# what weights, maps, weights of segments, hashes and metrics come from
+LIBRARIES = (
+    "torch", "torchvision", "torchcam", "lime", "scikit-image", "scikit-learn", "scipy", "imagehash", "numpy", "pandas",
+    "pillow",
+)  # fmt: skip
+LARGE_FEATURES = 32 * 2**20
+
+
+def write_run(
+    home: Path,
+    detector: Detector,
+    images: ImageSet,
+    *,
+    train_sha256: frozenset[str] | None = frozenset(),
+    ship_images: bool = False,
+    replace: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> Path:
+    """Compute a run and write it to `<home>/runs/<detector>@<set>/`.
+
+    Args:
+        home: folder that holds `runs/`.
+        detector: with rounded weights, named by its manifest.
+        images: the set to predict.
+        train_sha256: hashes of the files that the detector was trained on; test files among them are leaks. None where
+            they are not at hand: the run then says that nobody looked.
+        ship_images: keep the pixels with the run (only where their licence allows it).
+        replace: overwrite a run of this name.
+        progress: called with (images done, N).
+
+    Returns:
+        The run's folder.
+
+    Raises:
+        ValueError: the images are not of the side that the detector takes.
+        TakenError: a run of this name exists and is not to be replaced.
+        WriteError: it could not be written; nothing is left half done.
+    """
+    path = run_folder(home, detector.name, images)
+    if not replace:
+        refuse_taken(path)
+    if images.side != detector.side:
+        raise ValueError(
+            f"the images of {images.name} have {images.side} pixels a side and {detector.name} takes {detector.side}; "
+            "resize them first"
+        )
+    computed = detector.full_pass(np.asarray(images.pixels), progress=progress)
+    p_real = detector.p_real(computed.margins)
+    predictions = prediction_frame(images, computed.logits, p_real, train_sha256 or frozenset())
+    manifest = {
+        "detector": detector.name,
+        "detector_sha256": detector.sha256,
+        "detector_fingerprint": detector.identity.fingerprint,
+        "temperature": detector.temperature,
+        "set": images.name,
+        "set_fingerprint": images.fingerprint,
+        "skipped": list(images.skipped),
+        "images": len(images),
+        "preprocess": asdict(detector.preprocessing),
+        "target_layer": detector.target_layer or None,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "versions": library_versions(),
+        "metrics": {"all": metrics(predictions), "clean": metrics(without_leaks_and_repeats(predictions))},
+        "leaked": int(predictions["in_train"].sum()),
+        "leaks_checked": train_sha256 is not None,
+        "repeats": int(predictions["is_repeat"].sum()),
+        "bias": detector.bias,
+    }
+    files: dict[str, Callable[[Path], None]] = {
+        "predictions.parquet": lambda file: predictions.to_parquet(file, index=False),
+    }
+    maps, features = (None if one is None else _halved(one) for one in (computed.maps, computed.features))
+    if maps is not None:
+        files["maps.npy"] = lambda file: np.save(file, maps, allow_pickle=False)
+    if features is not None and features.nbytes <= LARGE_FEATURES:
+        files["features.npy"] = lambda file: np.save(file, features, allow_pickle=False)
+    if ship_images:
+        files["images.npy"] = lambda file: np.save(file, np.asarray(images.pixels), allow_pickle=False)
+    write_folder(path, kind=KIND, manifest=manifest, files=files, replace=replace)
+    return path
+
+
+def run_folder(home: Path, detector: str, images: ImageSet) -> Path:
+    """Where the run of a detector of this name on an image set lies in `home`."""
+    return home / "runs" / f"{detector}@{images.name}"
+
+
+def check_testable(images: ImageSet) -> None:
+    """Refuse an image set whose run could not be read again, before a detector is trained for it.
+
+    Raises:
+        ContractError: what a run would say of its images does not pass what `read_run` asks.
+    """
+    p_real = np.full(len(images), 0.5, np.float32)
+    predictions = prediction_frame(images, np.zeros((len(images), 2), np.float32), p_real, frozenset())
+    table = io.BytesIO()
+    predictions.to_parquet(table, index=False)
+    file = Path("predictions.parquet")
+    try:
+        parse_predictions(file, table, len(images))
+    except ContractError as error:
+        said = str(error).removeprefix(f"{file} ")
+        raise ContractError(f"a run on {images.name} could not be read again, its table {said}") from None
+
+
+def _halved(values: NDArray[np.float32]) -> NDArray[np.floating]:
+    """As float16 where that can hold them."""
+    return values.astype(np.float16) if np.abs(values).max(initial=0) <= np.finfo(np.float16).max else values
+
+
+def prediction_frame(
+    images: ImageSet, logits: NDArray[np.float32], p_real: NDArray[np.float32], train_sha256: frozenset[str]
+) -> pd.DataFrame:
+    """The table of a run, one row an image, in the set's order."""
+    rows = images.rows
+    margin = logits[:, 1] - logits[:, 0]
+    frame = pd.DataFrame(
+        {
+            "id": rows["id"].astype(str),
+            "name": rows["name"].astype(str),
+            "label": pd.Categorical.from_codes(rows["label"].astype(int), categories=list(CLASSES)),
+            "predicted": pd.Categorical.from_codes((margin > 0).astype(int), categories=list(CLASSES)),
+            "margin": margin.astype(np.float32),
+            "p_real": p_real.astype(np.float32),
+            "logit_fake": logits[:, 0].astype(np.float32),
+            "logit_real": logits[:, 1].astype(np.float32),
+            "category": rows["category"].astype("category"),
+            "sha256": rows["sha256"].astype(str),
+            "in_train": rows["sha256"].isin(train_sha256).to_numpy(),
+            "is_repeat": rows["is_repeat"].to_numpy(bool),
+        }
+    )
+    return pd.concat([frame, rows[list(STATISTICS)]], axis=1)
+
+
+def without_leaks_and_repeats(predictions: pd.DataFrame) -> pd.DataFrame:
+    """The rows that are neither leaked from training nor repeats of an earlier row."""
+    return predictions[~predictions["in_train"] & ~predictions["is_repeat"]]
+
+
+def metrics(predictions: pd.DataFrame) -> dict[str, Any]:
+    """Accuracy, per-class precision/recall/f1/support, confusion [true][predicted], auroc and ece, from scikit-learn.
+
+    A number that the rows cannot give (auroc of one class) is None.
+    """
+    if predictions.empty:
+        return {"images": 0}
+    # read where a run is written: pages only read runs, and would wait half a second for it
+    from sklearn.metrics import (  # noqa: PLC0415
+        accuracy_score,
+        confusion_matrix,
+        precision_recall_fscore_support,
+        roc_auc_score,
+    )
+
+    truth, verdict = predictions["label"].astype(str), predictions["predicted"].astype(str)
+    precision, recall, f1, support = precision_recall_fscore_support(
+        truth, verdict, labels=list(CLASSES), zero_division=0
+    )
+    is_real = (truth == "REAL").to_numpy()
+    auroc = float(roc_auc_score(is_real, predictions["margin"])) if 0 < is_real.sum() < len(is_real) else None
+    return {
+        "images": len(predictions),
+        "accuracy": float(accuracy_score(truth, verdict)),
+        "per_class": {
+            name: {
+                "precision": float(precision[i]),
+                "recall": float(recall[i]),
+                "f1": float(f1[i]),
+                "support": int(support[i]),
+            }
+            for i, name in enumerate(CLASSES)
+        },
+        "confusion": confusion_matrix(truth, verdict, labels=list(CLASSES)).tolist(),
+        "auroc": auroc,
+        "ece": expected_calibration_error(predictions["p_real"].to_numpy(), (truth == verdict).to_numpy()),
+    }
+
+
+def library_versions() -> dict[str, str]:
+    """Versions of the libraries that results depend on."""
+    versions = {}
+    for name in LIBRARIES:
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:
+            versions[name] = "absent"
+    return versions

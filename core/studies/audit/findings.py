@@ -1,0 +1,153 @@
+"""What an audit concludes: what tells the classes apart best first. Needs no torch."""
+
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+import numpy as np
+import pandas as pd
+
+from core.findings.finding import Control, Finding, Measure
+from core.probes.table import PROBES
+from core.runs.run import Run
+from core.studies.audit.names import FACT_NAMES
+from core.studies.probes.findings import control_of, measure_of, net_of
+from core.studies.probes.summary import read_turns, responses
+from core.studies.study import Answer
+
+Row: TypeAlias = "pd.Series[Any]"
+SHUFFLED, EVERY = "shuffled labels", "all images"
+
+
+def conclude(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> list[Finding]:  # noqa: ARG001
+    """Findings `fact.<name>` and `leak` worst first; `baseline.<name>`, `lean.<name>`, `ring`, `training.<kind>`."""
+    alone = [row for _, row in worst_first(table).iterrows()]
+    network = table[table["kind"] == "network"].iloc[0]
+    rows = {kind: [row for _, row in table[table["kind"] == kind].iterrows()] for kind in ("baseline", "copies")}
+    return [
+        *(_cue(row) for row in alone),
+        *(_baseline(row, network) for row in rows["baseline"]),
+        *(_lean(row, network) for row in alone),
+        _ring(table[table["kind"] == "ring"]),
+        *(_copies(row) for row in rows["copies"]),
+    ]
+
+
+def worst_first(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of facts and of leaks, those that certainly tell most first."""
+    rows = table[table["kind"].isin(["fact", "leak"])]
+    return rows.sort_values("auroc_low", ascending=False, kind="stable").reset_index(drop=True)
+
+
+def _measure(row: Row, name: str) -> Measure:
+    value, low, high = (float(row[name + end]) for end in ("", "_low", "_high"))
+    return Measure(value, low, high, int(row["images"]))
+
+
+def _named(row: Row) -> dict[str, Any]:
+    """How a fact is called; nothing for a leak."""
+    if row["kind"] == "leak":
+        return {}
+    name = FACT_NAMES[row["name"]]
+    return {"title": name.title, "alike": name.alike or name.title.lower()}
+
+
+def _cue(row: Row) -> Finding:
+    """What a fact, or remembering the training images, tells alone."""
+    leak = row["kind"] == "leak"
+    details = _named(row)
+    if leak:
+        details |= {name: int(row[name]) for name in ("count", "other_class")}
+    elif row["values"] == 1:
+        key, images = f"fact.{row['name']}", int(row["images"])
+        return Finding(
+            key, "audit", "cue_auroc", Measure(0.5, 0.5, 0.5, images), details={**details, "one_value": True}
+        )
+    elif FACT_NAMES[row["name"]].is_number:
+        details |= _difference(row)
+    control = Control(SHUFFLED, _measure(row, "shuffled"))
+    key = "leak" if leak else f"fact.{row['name']}"
+    return Finding(key, "audit", "cue_auroc", _measure(row, "auroc"), control=control, details=details)
+
+
+def _difference(row: Row) -> dict[str, Any]:
+    """Which class has more of a number, and how it is called that has."""
+    name, higher = FACT_NAMES[row["name"]], None
+    if not row["direct_low"] <= 0.5 <= row["direct_high"]:
+        higher = "REAL" if row["direct"] > 0.5 else "FAKE"
+    medians = {side: float(row[f"median_{side.lower()}"]) for side in ("REAL", "FAKE")}
+    return {"higher": higher, "more": name.more, "less": name.less, "unit": name.unit, "medians": medians}
+
+
+def _baseline(row: Row, network: Row) -> Finding:
+    """A regression beside the network."""
+    beside = {
+        "accuracy": _measure(row, "accuracy"),
+        "network": _measure(network, "auroc"),
+        "network_accuracy": _measure(network, "accuracy"),
+    }
+    control = Control(SHUFFLED, _measure(row, "shuffled"))
+    return Finding(
+        f"baseline.{row['name']}", "audit", "cue_auroc", _measure(row, "auroc"), control=control, beside=beside,
+        details={"fitted": int(row["fitted"])},
+    )  # fmt: skip
+
+
+def _lean(row: Row, network: Row) -> Finding:
+    """What the detector does where a fact, or a copy, cannot help it."""
+    key = "lean.leak" if row["kind"] == "leak" else f"lean.{row['name']}"
+    beside = {"lean": _measure(row, "lean")} if np.isfinite(row["lean"]) else {}
+    return Finding(
+        key, "audit", "matched_auroc", _measure(row, "matched_auroc"),
+        control=Control(EVERY, _measure(network, "auroc")), beside=beside, details=_named(row),
+    )  # fmt: skip
+
+
+def _ring(rings: pd.DataFrame) -> Finding:
+    """The ring of the spectrum whose power differs most between the classes."""
+    best = rings.loc[(rings["direct"] - 0.5).abs().idxmax()]
+    details = {"ring": int(best["name"]), "rings": len(rings)}
+    return Finding("ring", "audit", "ring_auroc", _measure(best, "direct"), details=details)
+
+
+def _copies(row: Row) -> Finding:
+    """Copies among the training images."""
+    details = {name: int(row[name]) for name in ("count", "other_class")}
+    images = int(row["images"])
+    return Finding(row["name"], "audit", "copies", Measure(details["count"] / images, n=images), details=details)
+
+
+def forced(run: Run, probes: Answer, fact: str) -> list[Finding]:
+    """What experiments that change a fact do: for each verdict the strength of a probe that flips most of it.
+
+    Args:
+        run: that was probed.
+        probes: the study `probes` of it.
+        fact: a key of `FACT_NAMES`.
+    """
+    name = FACT_NAMES[fact]
+    if not name.probes:
+        return []
+    rates = responses(read_turns(run, probes.table, probes.about.get("parameters")), probes=name.probes)
+    found = []
+    for verdict, group in rates[rates["share"].notna()].groupby("verdict", sort=False):
+        best = group.loc[group["share"].idxmax()]
+        # of several experiments one may flip less and yet more beyond its control
+        beyond = group.loc[group["compared"] != "none", "net_low"]
+        details = {
+            "title": PROBES[best["probe"]].title,
+            "strength": best["strength"],
+            "certain": float(beyond.max()) if len(beyond) else None,
+        }
+        found.append(
+            Finding(
+                f"forced.{fact}.{str(verdict).lower()}",
+                "audit",
+                "flip_rate",
+                measure_of(best),
+                group=str(verdict),
+                control=control_of(best),
+                difference=net_of(best),
+                details=details,
+            )
+        )
+    return found

@@ -1,0 +1,46 @@
+"""What the study `clusters` concludes: which cluster errs most, how many there are, how clearly they are apart."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from core.findings.finding import Control, Finding, Measure
+from core.runs.run import Run
+from core.studies.clusters.summary import SPACES, Card, clearness, read_cards, worst_card
+from core.studies.groups import VERDICTS
+
+
+def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> list[Finding]:
+    """For each space and verdict: `worst-<space>-<verdict>` and `number-<space>-<verdict>`."""
+    findings = []
+    for space in SPACES:
+        cards = read_cards(table, run, space, described=False)
+        for verdict in VERDICTS:
+            mine = [card for card in cards if card.verdict == verdict]
+            if len(mine) > 1:
+                findings += [_worst(mine, space), _number(table, run, space, verdict)]
+    return findings
+
+
+def _worst(cards: list[Card], space: str) -> Finding:
+    """Where the verdict of these cards goes wrong most; without a known number where no cluster certainly does."""
+    verdict, overall = cards[0].verdict, Measure(cards[0].verdict_error_rate, n=sum(card.images for card in cards))
+    worst = worst_card(cards)
+    details = {"space": SPACES[space]} | ({} if worst is None else {"cluster": worst.number})
+    rate = Measure(np.nan, n=overall.n) if worst is None else Measure.of(worst.error_rate)
+    return Finding(
+        f"worst-{space}-{verdict}", "clusters", "error_rate", rate, group=verdict,
+        control=Control(f"all {verdict} verdicts", overall), details=details,
+    )  # fmt: skip
+
+
+def _number(table: pd.DataFrame, run: Run, space: str, verdict: str) -> Finding:
+    """How many clusters there are, and how clearly they are apart."""
+    clear = clearness(table, run, space, verdict)
+    control = Control("a cloud without clusters that is spread as widely", Measure(clear.control, n=clear.images))
+    return Finding(
+        f"number-{space}-{verdict}", "clusters", "silhouette", Measure(clear.silhouette, n=clear.images),
+        group=verdict, control=control, details={"space": SPACES[space], "clusters": clear.clusters},
+    )  # fmt: skip

@@ -1,0 +1,68 @@
+"""What the studies `duplicates` and `files` conclude: how many images are copies, and how files were compressed."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from core.findings.finding import Finding, Measure
+from core.metrics.intervals import weighted_share
+from core.runs.run import Run
+from core.studies.copies.nearest_copy import FILE, NEAR, SHOWN, UNKNOWN
+from core.studies.study import WEIGHT
+
+# finding -> (column, value)
+COUNTED = {
+    "leak.file": ("in_training", FILE),
+    "leak.pixels": ("in_training", SHOWN),
+    "leak.near": ("in_training", NEAR),
+    "copy.file": ("in_set", FILE),
+    "copy.pixels": ("in_set", SHOWN),
+    "copy.near": ("in_set", NEAR),
+}
+# kinds of files that are told
+COMMON = 5
+
+
+def duplicates(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> list[Finding]:
+    """How many images are copies, of each kind; the kind that reaches furthest first."""
+    found = [_counted(run, table, key) for key in COUNTED]
+    found.sort(key=lambda one: -np.nan_to_num(one.measure.value, nan=-1))
+    if unchecked := int((table["in_training"] == UNKNOWN).sum()):
+        found.append(Finding("unchecked", "duplicates", "copies", Measure(np.nan, n=unchecked)))
+    return found
+
+
+def _counted(run: Run, table: pd.DataFrame, key: str) -> Finding:
+    column, value = COUNTED[key]
+    hit = (table[column] == value).to_numpy(bool)
+    known = (table[column] != UNKNOWN).to_numpy(bool) | (value == FILE)
+    if not known.any():
+        return Finding(key, "duplicates", "copies", Measure(np.nan))
+    weights = table[WEIGHT].to_numpy(np.float64)
+    share = weighted_share(hit[known], table[WEIGHT].to_numpy()[known])
+    of_real = (run.predictions.set_index("id")["label"].reindex(table["id"]) == "REAL").to_numpy(bool)
+    clash = (table[column.replace("in_", "") + "_class"] == "other").to_numpy(bool) & hit
+    counts = {"count": hit, "real": hit & of_real, "fake": hit & ~of_real, "other_class": clash}
+    details: dict[str, Any] = {name: round(float(weights[chosen].sum())) for name, chosen in counts.items()}
+    details |= {"images": round(float(weights.sum())), "sampled": len(table) < len(run)}
+    if key == "copy.file":
+        details["repeats"] = int(run.predictions["is_repeat"].sum())
+    return Finding(key, "duplicates", "copies", Measure.of(share), details=details)
+
+
+def files(_run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> list[Finding]:
+    """Which compressions there are, the commonest first."""
+    known = table[table["compression"].notna()]
+    if known.empty:
+        return [Finding("unknown", "files", "file_kind", Measure(np.nan))]
+    weights = known[WEIGHT].to_numpy()
+    return [
+        Finding(
+            f"common.{number}", "files", "file_kind",
+            Measure.of(weighted_share((known["compression"] == name).to_numpy(bool), weights)),
+            details={"name": str(name)},
+        )
+        for number, name in enumerate(known["compression"].value_counts().index[:COMMON])
+    ]  # fmt: skip

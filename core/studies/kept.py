@@ -1,0 +1,152 @@
+"""What an older file of a study still answers, what it lacks, and the file that comes of both."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from core.metrics.classification import count_cells
+from core.runs.run import Run, read_run
+from core.runs.writing import library_versions
+from core.studies.sample import choose_rows
+from core.studies.store import read_study, study_path, write_study
+from core.studies.study import WEIGHT, Answer, Study
+from core.system.folders import ContractError
+
+
+@dataclass(frozen=True, eq=False)
+class Kept:
+    """What an older file of a study still answers.
+
+    Attributes:
+        answer: as read, without columns of other versions.
+        positions: intp (M,), positions of the run's rows.
+        weights: float32 (M,), how many images of the run each stands for.
+        missing: the columns that have to be computed.
+    """
+
+    answer: Answer
+    positions: NDArray[np.intp]
+    weights: NDArray[np.float32]
+    missing: frozenset[str]
+
+
+def find_kept(study: Study, folder: Path, *, images: int | None = None, seed: int = 0) -> Kept | None:
+    """What a run's file of a study still answers; None where nothing of it can be kept.
+
+    Args:
+        study: as it is declared now.
+        folder: the run's.
+        images, seed: the file must be about these images (`choose_rows`); it may be about any where `images` is None.
+
+    Returns:
+        None where there is no such file, or none of this run with these parameters, and where a study that is asked of
+        the whole set lacks anything.
+    """
+    run = read_run(folder)
+    try:
+        answer = read_study(study_path(folder, study.name), run)
+    except ContractError:
+        return None
+    given = answer.about.get("parameters", {})
+    if any(given[name] != value for name, value in study.parameters.items() if name in given):
+        return None
+    table = answer.table
+    missing = frozenset(study.columns) - {*table.columns, *study.derived}
+    chosen = None if images is None else choose_rows(run, images, seed=seed)[0]
+    if study.whole:
+        same = chosen is None or len(chosen) == answer.about.get("images")
+        return None if missing or not same else Kept(answer, np.arange(0), np.ones(0, np.float32), missing)
+    positions = pd.Index(run.predictions["id"]).get_indexer(table["id"])
+    if (positions < 0).any() or (chosen is not None and not np.array_equal(positions, chosen)):
+        return None
+    weights = table[WEIGHT].to_numpy(np.float32) if WEIGHT in table else np.ones(len(table), np.float32)
+    return Kept(answer, np.asarray(positions, np.intp), weights, missing)
+
+
+def assembled(study: Study, run: Run, computed: pd.DataFrame, kept: Kept | None) -> pd.DataFrame:
+    """What was computed beside what was kept, with the columns that follow from both, in the declared order."""
+    table = computed
+    if kept is not None:
+        old = kept.answer.table.drop(columns=list(study.derived), errors="ignore")
+        table = pd.concat([old, computed[[name for name in computed if name not in old]]], axis=1)
+    if study.whole:
+        return table
+    table = pd.concat([table, study.derive(run, table)], axis=1)
+    return table[["id", *study.describe(table.columns)]]
+
+
+def extended(kept: Kept, about: Mapping[str, Any]) -> dict[str, Any]:
+    """What a file says of itself once columns were added to it: when each part of it was made, and by what."""
+    before, made = kept.answer.about, ("created", "seconds", "versions")
+    part = {"columns": sorted(kept.missing), **{name: about[name] for name in made}}
+    added = [*before.get("extended", []), *([part] if kept.missing else [])]
+    stays = {name: before[name] for name in (*made, "chosen_with_seed") if name in before}
+    return {**about, **stays, "extended": added}
+
+
+def describe_again(study: Study, folder: Path, kept: Kept) -> Path:
+    """Bring up to date what follows from a file's values and what it says of itself, where nothing is to be computed.
+
+    Derived columns, title, question, columns and control are brought up to date; values, parameters, hashes and dates
+    stay as they are, and `described` says when this was done. A file that already says all that is not written again.
+
+    Args:
+        study: as it is declared now.
+        folder: the run's.
+        kept: from `find_kept`, with nothing missing.
+
+    Returns:
+        The study's file.
+    """
+    path, run, before = study_path(folder, study.name), read_run(folder), kept.answer
+    table = before.table
+    if not study.whole:
+        table = assembled(study, run, table[["id"]], kept).assign(**{WEIGHT: kept.weights})
+    about = {**before.about, **declared(study, table)}
+    if about != before.about or not table.equals(before.table):
+        write_study(path, table, {**about, "described": datetime.now(UTC).isoformat(timespec="seconds")})
+    return path
+
+
+def declared(study: Study, table: pd.DataFrame) -> dict[str, Any]:
+    """What a study says of itself, and of each column of its file but `id`, in plain words."""
+    weight = {} if study.whole else {WEIGHT: "how many images of the run this one stands for"}
+    return {
+        "title": study.title,
+        "question": study.question,
+        "columns": study.describe(table.columns) | weight,
+        "better": study.better,
+        "control": study.control,
+        "explore": list(study.explore),
+    }
+
+
+def describe(
+    study: Study, run: Run, table: pd.DataFrame, positions: NDArray[np.intp], *, seconds: float | None, seed: int
+) -> dict[str, Any]:
+    """What the file says of itself."""
+    label = run.predictions["label"].astype(str).to_numpy()[positions] == "REAL"
+    called = run.predictions["predicted"].astype(str).to_numpy()[positions] == "REAL"
+    return {
+        "study": study.name,
+        **declared(study, table),
+        "parameters": {name: value for name, value in study.parameters.items() if name not in study.private},
+        "whole": study.whole,
+        "detector": run.manifest["detector"],
+        "detector_sha256": run.manifest["detector_sha256"],
+        "set": run.manifest["set"],
+        "set_fingerprint": run.manifest["set_fingerprint"],
+        "images": len(positions),
+        "of": len(run),
+        "cells": count_cells(label, called).tolist(),
+        "chosen_with_seed": seed,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seconds": seconds,
+        "versions": library_versions(),
+    }

@@ -1,0 +1,117 @@
+"""What the study `neighbours` concludes: how often neighbours, pixels and chance say what the detector says."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from core.findings.finding import Choice, Control, Finding, Measure
+from core.images.labels import CLASSES
+from core.metrics.intervals import weighted_mean, weighted_share
+from core.runs.run import Run
+from core.studies.study import WEIGHT
+
+# how many of the nearest the table names
+NAMED = 5
+ENOUGH = 20
+# how often labels are dealt to see where one deal may end
+DEALS = 200
+PIXELS, DEALT = "raw pixels", "labels dealt at random"
+
+
+def conclude(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> list[Finding]:
+    """For each verdict how often neighbours share it, then how often they are right, and where they err."""
+    rows = run.predictions.set_index("id").loc[table["id"]]
+    label, called = (rows[name].astype(str).to_numpy() for name in ("label", "predicted"))
+    says, pixels, shuffled = (table[f"{name}_say"].to_numpy(str) for name in ("neighbours", "pixels", "shuffled"))
+    weights = table[WEIGHT].to_numpy(np.float64)
+    whose = _whose(table, parameters)
+    found = []
+    for verdict in CLASSES:
+        where = called == verdict
+        if where.any():
+            least, most = chance_of(table[where], weights[where])
+            dealt = Measure(_share(shuffled == verdict, weights, where).value, least, most)
+            own, by_pixels = says[where] == verdict, pixels[where] == verdict
+            controls = [
+                _against("control", PIXELS, own, by_pixels, weights[where]),
+                Choice("control", DEALT, _share(says == verdict, weights, where), Control(DEALT, dealt)),
+            ]
+            found.append(_finding(f"agree_{verdict.lower()}", controls[0], whose, choices=controls, group=verdict))
+    everywhere = np.ones(len(called), bool)
+    truth = _against("control", PIXELS, says == label, pixels == label, weights)
+    beside = {"detector": _share(called == label, weights, everywhere)}
+    found.append(_finding("truth", truth, whose, beside=beside))
+    wrong = called != label
+    if wrong.sum() >= ENOUGH:
+        found.append(Finding("errors", "neighbours", "label_agreement", _share(says == called, weights, wrong)))
+        if (far := _by_distance(table, wrong, weights)) is not None:
+            found.append(far)
+    return found
+
+
+def _share(hits: NDArray[np.bool_], weights: NDArray[np.float64], where: NDArray[np.bool_]) -> Measure:
+    return Measure.of(weighted_share(hits[where], weights[where]))
+
+
+def _against(
+    kind: str, control: str, own: NDArray[np.bool_], other: NDArray[np.bool_], weights: NDArray[np.float64]
+) -> Choice:
+    """A share beside that of a control on the same images, with their paired difference."""
+    everywhere = np.ones(len(own), bool)
+    difference = weighted_mean(own.astype(np.float64) - other, weights)
+    bar = Control(control, _share(other, weights, everywhere))
+    return Choice(kind, control, _share(own, weights, everywhere), bar, Measure.of(difference))
+
+
+def _finding(key: str, one: Choice, whose: Mapping[str, Any], **also: Any) -> Finding:
+    also["choices"] = tuple(also.get("choices", ()))
+    return Finding(
+        key, "neighbours", "label_agreement", one.measure, control=one.control, difference=one.difference,
+        details=whose, **also,
+    )  # fmt: skip
+
+
+def chance_of(table: pd.DataFrame, weights: NDArray[np.float64], *, seed: int = 0) -> tuple[float, float]:
+    """Between which shares 95 of 100 deals of the labels by lot end, 0 to 1.
+
+    Images share neighbours, so that one deal is far fewer independent draws than there are images, and may end far from
+    one half. From the `NAMED` nearest, which are what the table names: where labels are as many of each class.
+
+    Args:
+        table: rows of the study.
+        weights: float64 (M,), how many images each stands for.
+        seed: of the deals.
+    """
+    names = table[[f"near_{n}" for n in range(1, NAMED + 1)]].to_numpy(object)
+    codes, known = pd.factorize(names.ravel())
+    near = codes.reshape(names.shape)
+    generator, ends = np.random.default_rng(seed), []
+    for _ in range(DEALS):
+        real = generator.random(len(known)) < 0.5
+        # a neighbour that is missing is -1, the last of these; where they are even the nearest decides
+        lead = np.append(np.where(real, 1, -1), 0).astype(np.int8)[near].sum(axis=1)
+        ends.append(np.average(np.where(lead == 0, real[near[:, 0]], lead > 0), weights=weights))
+    low, high = np.quantile(ends, [0.025, 0.975])
+    return float(low), float(high)
+
+
+def _whose(table: pd.DataFrame, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """What was searched."""
+    count, among = int(table["candidates"].iloc[0]), str(table["among"].iloc[0])
+    return {"k": int(parameters["k"]), "candidates": count, "training": "-train" in among}
+
+
+def _by_distance(table: pd.DataFrame, wrong: NDArray[np.bool_], weights: NDArray[np.float64]) -> Finding | None:
+    """Errors among the images that are least like anything, and among the others; None where no tenth stands out."""
+    distance = table["distance"].to_numpy(np.float64)
+    order = np.argsort(distance)
+    reached = np.cumsum(weights[order]) / weights.sum()
+    edge = distance[order][np.searchsorted(reached, 0.9)]
+    far = distance > edge
+    if not far.any():
+        return None
+    control = Control("the other images", _share(wrong, weights, ~far))
+    return Finding("far", "neighbours", "error_rate", _share(wrong, weights, far), control=control)

@@ -1,0 +1,55 @@
+"""The images of a run that a study is asked of, where it is not asked of all."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.runs.run import Run
+from core.studies.study import StudyError
+
+
+def choose_rows(run: Run, images: int | None, *, seed: int = 0) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+    """Every error, and of the right answers as many as fit, half for each class where there are enough.
+
+    Errors take half of the places at most: beside nearly nothing but errors, a handful of right answers would have to
+    stand for all others. Where there are more, all four cells are drawn from alike.
+
+    Args:
+        run: whose rows.
+        images: how many in all; None for every image.
+        seed: of the draw.
+
+    Returns:
+        intp (M,) rising positions, and float32 (M,) how many images of the run each of them stands for: 1 for an error
+        that was taken for certain, more for an image that stands for others of its cell.
+    """
+    total = len(run)
+    if images is None or images >= total:
+        return np.arange(total), np.ones(total, np.float32)
+    if images < 1:
+        raise StudyError(f"the number of images must be at least 1, not {images}")
+    label, called = (run.predictions[name].astype(str).to_numpy() for name in ("label", "predicted"))
+    cells = [
+        np.flatnonzero((label == true) & (called == said)) for true in ("FAKE", "REAL") for said in ("FAKE", "REAL")
+    ]
+    wrong, right = [cells[1], cells[2]], [cells[0], cells[3]]
+    errors = sum(map(len, wrong))
+    if 2 * errors <= images:
+        quotas = [(cell, len(cell)) for cell in wrong] + _shares(right, images - errors)
+    else:
+        quotas = _shares(cells, images)
+    generator = np.random.default_rng(seed)
+    taken = [(generator.choice(cell, count, replace=False), len(cell) / count) for cell, count in quotas if count]
+    positions = np.concatenate([rows for rows, _ in taken])
+    weights = np.concatenate([np.full(len(rows), weight, np.float32) for rows, weight in taken])
+    order = np.argsort(positions)
+    return positions[order], weights[order]
+
+
+def _shares(cells: list[NDArray[np.intp]], images: int) -> list[tuple[NDArray[np.intp], int]]:
+    """How many of each cell make `images` together, as even as their sizes allow."""
+    left, quotas = images, []
+    for rank, cell in enumerate(sorted(cells, key=len)):
+        count = min(len(cell), left // (len(cells) - rank))
+        quotas.append((cell, count))
+        left -= count
+    return quotas

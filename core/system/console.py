@@ -1,0 +1,33 @@
+"""The terminal side of a command: a clean exit on Ctrl-C from the first moment, and names in every script."""
+
+import os
+import signal
+import sys
+from io import TextIOWrapper
+from types import FrameType
+
+
+def starting(command: str) -> None:
+    """Let Ctrl-C end this process with one sentence and exit status 130, while a command reads its libraries.
+
+    KeyboardInterrupt would not do: libraries that are being imported swallow it or make another error of it.
+
+    Args:
+        command: as the sentence names it, for instance "core.predict".
+    """
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        os.write(2, f"\n{command}: stopped before it began; nothing has changed.\n".encode())
+        os._exit(130)
+
+    # a background process may have been started with SIGINT ignored
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, end)
+
+
+def started() -> None:
+    """Let Ctrl-C raise KeyboardInterrupt again, and print letters that the terminal does not know as their codes."""
+    if callable(signal.getsignal(signal.SIGINT)):
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")

@@ -1,0 +1,122 @@
+"""Opening files from a disk so that none of them can hang a reader or exhaust its memory."""
+
+import json
+import os
+import re
+import stat
+from io import BufferedReader
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+MB = 2**20
+# the most bytes that are read of a file, by its suffix
+LIMITS = {
+    ".json": 8 * MB,
+    ".md": MB,
+    ".npy": 2**14 * MB,
+    ".npz": 2**8 * MB,
+    ".parquet": 2**10 * MB,
+    ".safetensors": 2**11 * MB,
+    ".sqlite": 2**12 * MB,
+    ".zip": 2**16 * MB,
+}
+OTHER = 2**8 * MB
+COMMANDS = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
+# opening a pipe would wait for its writer; a terminal must not become this process's own
+FLAGS = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_NONBLOCK", "O_NOCTTY", "O_CLOEXEC", "O_BINARY"))
+
+
+class UnfitFileError(OSError):
+    """A path that holds no file fit to be read: `strerror` says why, in a clause."""
+
+    def __str__(self) -> str:
+        return f"{self.filename} cannot be read: {self.strerror}; put a sound file in its place"
+
+
+def open_file(path: Path, *, limit: int | None = None) -> BufferedReader:
+    """Open a file for reading, without waiting for anything.
+
+    Args:
+        path: of the file; links are followed.
+        limit: the most bytes it may have; when None, the limit for its suffix in `LIMITS`.
+
+    Raises:
+        UnfitFileError: it is a folder, a pipe, a device or a socket, or it is larger than `limit`.
+        OSError: it is missing or may not be read.
+    """
+    limit = LIMITS.get(path.suffix.lower(), OTHER) if limit is None else limit
+    # checked before opening, because some devices act on it, and after, in case the file was exchanged in between
+    _refuse_unfit(path, path.stat(), limit)
+    handle = os.open(path, FLAGS)
+    try:
+        _refuse_unfit(path, os.fstat(handle), limit)
+        return os.fdopen(handle, "rb")
+    except BaseException:
+        os.close(handle)
+        raise
+
+
+def check_file(path: Path) -> None:
+    """Raise what `open_file` would raise, without opening the file."""
+    _refuse_unfit(path, path.stat(), LIMITS.get(path.suffix.lower(), OTHER))
+
+
+def read_bytes(path: Path, *, limit: int | None = None) -> bytes:
+    """Read a file; arguments and errors as for `open_file`."""
+    with open_file(path, limit=limit) as file:
+        # ignores whatever is appended while it is read
+        return file.read(os.fstat(file.fileno()).st_size)
+
+
+def read_array(path: Path, *, mapped: bool = False) -> NDArray[Any]:
+    """Read the array in a `.npy` file, memory-mapped where `mapped`; never unpickles.
+
+    Raises:
+        ValueError, EOFError, OverflowError, MemoryError, SyntaxError: not a plain array, or its header lies.
+        OSError: as `open_file`.
+    """
+    with open_file(path) as file:
+        array: NDArray[Any] = (
+            np.load(path, mmap_mode="r", allow_pickle=False) if mapped else np.load(file, allow_pickle=False)
+        )
+    return array
+
+
+def parse_json(text: bytes) -> Any:
+    """Parse JSON whose text can be shown and written back.
+
+    Raises:
+        ValueError: it is not JSON, not UTF-8, or holds a lone surrogate.
+        RecursionError: it is nested too deep.
+    """
+    # json.loads would guess the encoding of bytes
+    found = json.loads(text.decode())
+    if b"\\u" in text:
+        json.dumps(found, ensure_ascii=False).encode()
+    return found
+
+
+def is_text(name: str) -> bool:
+    """Check that a name from a disk can be shown; Python reads bytes that are not text as lone surrogates."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in name)
+
+
+def printable(name: str) -> str:
+    """Return a name for a sentence, with line ends, terminal commands and whatever is not text replaced."""
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in name)
+
+
+def harmless(text: str) -> str:
+    """Remove from a text whatever commands a terminal, reverses a line's direction, or is not allowed in XML."""
+    return COMMANDS.sub(" ", text)
+
+
+def _refuse_unfit(path: Path, status: os.stat_result, limit: int) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise UnfitFileError(0, "it is no regular file", str(path))
+    if status.st_size > limit:
+        size, most = (f"{-(-size // MB):,} MB" for size in (status.st_size, limit))
+        raise UnfitFileError(0, f"it has {size}, and at most {most} of such a file are read", str(path))

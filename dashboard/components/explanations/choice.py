@@ -1,0 +1,178 @@
+"""Which methods stand side by side, how each is set, and how maps are drawn: all read from the address.
+
+Choices and widgets come from the registry of explainers and from the metadata of their settings.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import streamlit as st
+
+from core.explainers.explainer import AnyExplainer, Offers
+from core.explainers.registry import default_explainers, explainers
+from core.explainers.saving import Style
+from core.explainers.settings import ExplainerSettings, SettingField, describe, to_json
+from core.images import palette
+from dashboard.components.words import THE_PAPER
+from dashboard.services.address import Setting
+from dashboard.services.requests import Explain
+
+# methods side by side
+MOST = 3
+METHODS = Setting("methods", "")
+PALETTE = Setting("palette", "class", choices=palette.PALETTES)
+OPACITY = Setting("opacity", palette.OPACITY, kind=float, low=0.1, high=1.0)
+SMOOTH = Setting("smooth", "no", choices=("no", "yes"))
+PALETTE_NAMES = {"class": "Blue for REAL, orange for FAKE", "paper": "Green for the verdict, red against (the paper's)"}
+# choices beside each other up to so many letters, in a list beyond
+ROW = 40
+
+
+def chosen_methods(offers: Offers) -> tuple[AnyExplainer, ...]:
+    """The methods that stand side by side, of those that can explain a detector."""
+    offered = {one.name: one for one in explainers(offers, with_map=True)}
+    found = [offered[name] for name in dict.fromkeys(METHODS.value.split(",")) if name in offered]
+    return tuple(found[:MOST]) or default_explainers(offers)
+
+
+def draw_controls() -> None:
+    """How all maps over images are drawn."""
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        PALETTE.linked(
+            st.selectbox,
+            "Colours",
+            options=list(PALETTE_NAMES),
+            format_func=PALETTE_NAMES.get,
+            width=330,
+            help=f"The paper ({THE_PAPER}) colours by what speaks for or against the verdict; here the colour is the "
+            "class itself, so that blue means REAL on every page.",
+        )
+        OPACITY.linked(
+            st.slider, "Opacity of the maps", min_value=0.1, max_value=1.0, step=0.05, format="percent", width=200
+        )
+        SMOOTH.linked(
+            st.segmented_control,
+            "Between positions",
+            options=["no", "yes"],
+            format_func={"no": "as they are", "yes": "blended"}.get,
+            required=True,
+            help="As they are shows how coarse a map is: one of 4 x 4 positions is 4 x 4. Regions have edges and stay "
+            "as they are.",
+        )
+
+
+def draw_methods(offers: Offers) -> None:
+    """The choice of the methods that stand side by side, of those that can explain a detector."""
+    offered = {one.name: one for one in explainers(offers, with_map=True)}
+    st.session_state["methods.chosen"] = [one.name for one in chosen_methods(offers)]
+    st.multiselect(
+        "Methods side by side",
+        list(offered),
+        format_func=lambda name: offered[name].title,
+        max_selections=MOST,
+        key="methods.chosen",
+        on_change=_take_methods,
+        args=(offers,),
+        width=520,
+        help="\n\n".join(f"**{one.title}**: {one.sentence}" for one in offered.values()),
+    )
+
+
+def _take_methods(offers: Offers) -> None:
+    names = st.session_state["methods.chosen"]
+    usual = [one.name for one in default_explainers(offers)]
+    METHODS.set("" if names == usual else ",".join(names))
+
+
+def style_now(*, scale: float | None = None) -> Style:
+    """How maps are drawn as the page's controls stand; `scale` as in `Style`."""
+    return Style(PALETTE.value, OPACITY.value, SMOOTH.value == "yes", scale)
+
+
+def question_of(explainer: AnyExplainer, offers: Offers) -> Explain:
+    """The question that the address puts to a detector: a method, and its settings."""
+    return Explain(explainer.name, settings_of(explainer, offers))
+
+
+def settings_of(explainer: AnyExplainer, offers: Offers) -> ExplainerSettings:
+    """A method's settings, as the address has them for a detector."""
+    values = {one.name: parameter(explainer, one).value for one in describe(explainer.settings, offers)}
+    found: ExplainerSettings = explainer.settings(**values)
+    return found
+
+
+def parameter(explainer: AnyExplainer, one: SettingField) -> Setting:
+    """The URL parameter of one setting of a method."""
+    name, choices = f"{explainer.name}.{one.name}", one.choices or None
+    low, high = -math.inf if one.low is None else one.low, math.inf if one.high is None else one.high
+    return Setting(name, one.default, choices, kind=one.kind, low=low, high=high)
+
+
+def draw_settings(explainer: AnyExplainer, offers: Offers) -> None:
+    """The widgets of a method's settings; the advanced ones are folded in."""
+    settings, found = settings_of(explainer, offers), describe(explainer.settings, offers)
+    values = to_json(settings)
+    _draw_presets(explainer, settings)
+    for one in found:
+        if not one.advanced:
+            _draw_setting(explainer, one, values)
+    with st.expander("More"):
+        for one in found:
+            if one.advanced:
+                _draw_setting(explainer, one, values)
+        st.caption(f"About {explainer.cost(settings, offers):,} forward passes of the detector.")
+
+
+def _draw_presets(explainer: AnyExplainer, settings: ExplainerSettings) -> None:
+    if not explainer.presets:
+        return
+    matching = [name for name, preset in explainer.presets.items() if preset.matches(settings)]
+    for name in matching:
+        preset = explainer.presets[name]
+        st.markdown(f"**{preset.title.capitalize()}.** {preset.sentence}")
+    names = {"": "adjustable"} | {name: preset.title for name, preset in explainer.presets.items()}
+    key = f"{explainer.name}.preset"
+    st.session_state[key] = matching[0] if matching else ""
+    st.segmented_control(
+        "Settings",
+        list(names),
+        format_func=names.get,
+        key=key,
+        required=True,
+        on_change=_take_preset,
+        args=(explainer, key),
+    )
+
+
+def _take_preset(explainer: AnyExplainer, key: str) -> None:
+    """Have the address name all settings of a preset, or none of them."""
+    preset = explainer.presets.get(st.session_state[key])
+    values = to_json(explainer.settings() if preset is None else preset.settings)
+    free = () if preset is None else preset.free
+    for one in describe(explainer.settings):
+        if one.name not in free:
+            parameter(explainer, one).set(values[one.name])
+
+
+def _draw_setting(explainer: AnyExplainer, one: SettingField, values: Mapping[str, Any]) -> None:
+    widget, options = _widget(one, values[one.name])
+    parameter(explainer, one).linked(widget, one.label, help=one.help, disabled=not one.applies(values), **options)
+
+
+def _widget(one: SettingField, value: Any) -> tuple[Callable[..., Any], dict[str, Any]]:
+    """What sets a setting: a row or a list of choices, a slider through what is offered, or a field to write in."""
+    if one.choices:
+        options = {"options": list(one.choices), "format_func": one.told}
+        if sum(len(one.told(choice)) for choice in one.choices) <= ROW:
+            return st.segmented_control, options | {"required": True}
+        return st.selectbox, options
+    if one.offers:
+        return st.select_slider, {"options": sorted({*one.offers, value}), "format_func": one.told}
+    if one.kind is str:
+        return st.text_input, {}
+    return st.number_input, {
+        "min_value": None if one.low is None else one.kind(one.low),
+        "max_value": None if one.high is None else one.kind(one.high),
+        "step": 1 if one.kind is int else None,
+    }

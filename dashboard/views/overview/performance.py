@@ -1,0 +1,269 @@
+"""Parts of the page Overview: the detector's numbers, its errors, and its confidence."""
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from core.metrics.classification import (
+    HALF,
+    calibration,
+    class_scores,
+    confidence_histogram,
+    confusion_at,
+    error_by,
+    largest,
+    sweep,
+)
+from core.metrics.intervals import wilson_interval
+from core.runs.filter import Filter
+from core.runs.paper import PAPER
+from dashboard.components.charts import style as charts
+from dashboard.components.charts.bars import rate_bars
+from dashboard.components.charts.matrix import confusion_matrix
+from dashboard.components.glossary import explain
+from dashboard.components.words import CLASS_WORDS, name_paper, percent, section
+from dashboard.services.address import Setting
+
+THRESHOLD = Setting("cut", HALF, kind=float, low=0.01, high=0.99)
+OF = Setting("of", "all", choices=("all", "FAKE", "REAL"))
+OF_NAMES = {"all": "All images", "FAKE": "FAKE called REAL", "REAL": "REAL called FAKE"}
+SCORES = {"precision": "Precision", "recall": "Recall", "f1": "F1"}
+
+
+def draw_headlines(numbers: dict[str, Any], *, beside_paper: bool) -> None:
+    """Draw accuracy, both recalls and AUROC, each with plain words beneath.
+
+    Args:
+        numbers: `core.runs.writing.metrics` of some rows, at the run's own threshold.
+        beside_paper: show the paper's numbers as well.
+    """
+    (fake_fake, fake_real), (real_fake, real_real) = numbers["confusion"]
+    fake, real = fake_fake + fake_real, real_fake + real_real
+    paper: dict[str, Any] = PAPER if beside_paper else {}
+    recalls = {name: scores["recall"] for name, scores in paper.get("per_class", {}).items()}
+    # with no image of a class the run says 0
+    recall = {name: scores["recall"] if scores["support"] else None for name, scores in numbers["per_class"].items()}
+    with st.grid(4, min_column_width=190):
+        _headline(
+            "Accuracy",
+            numbers["accuracy"],
+            "right on {} of 100 images",
+            help=explain("Accuracy", "Interval"),
+            counted=(fake_fake + real_real, fake + real),
+            paper=paper.get("accuracy"),
+        )
+        _headline(
+            "Recall (FAKE)",
+            recall["FAKE"],
+            "{} of 100 generated images are recognised",
+            help=explain("Recall"),
+            counted=(fake_fake, fake),
+            paper=recalls.get("FAKE"),
+        )
+        _headline(
+            "Recall (REAL)",
+            recall["REAL"],
+            "{} of 100 photographs are recognised",
+            help=explain("Recall"),
+            counted=(real_real, real),
+            paper=recalls.get("REAL"),
+        )
+        _headline(
+            "AUROC",
+            numbers["auroc"],
+            "shown one image of each class, how often the photograph scores higher",
+            help=explain("AUROC"),
+        )
+
+
+def _headline(
+    label: str,
+    value: float | None,
+    words: str,
+    *,
+    help: str,
+    counted: tuple[int, int] | None = None,
+    paper: float | None = None,
+) -> None:
+    """Draw one number and what it means; in `words`, {} becomes the number of 100, `counted` is (of these, so many)."""
+    at = "" if THRESHOLD.value == HALF else f" (at {percent(HALF, 0)})"
+    with st.container(border=True, height="stretch", gap="small"):
+        st.metric(f"{label}{at}", "none" if value is None else percent(value), help=help)
+        st.caption("needs images of both classes" if value is None else words.format(f"{100 * value:.0f}"))
+        if counted is not None and counted[1]:
+            low, high = (percent(float(end)) for end in wilson_interval(*counted))
+            st.caption(f"{counted[0]:,} of {counted[1]:,}; 95% interval {low} to {high}.")
+        if paper is not None:
+            st.caption(f"The paper: {percent(paper)}")
+
+
+def draw_matrix_and_curves(rows: pd.DataFrame, base: Filter) -> Filter | None:
+    """Draw the confusion matrix at the chosen threshold beside the curves over all thresholds.
+
+    Args:
+        rows: from `core.runs.browsing.judged_table`.
+        base: the filter that finds these rows.
+
+    Returns:
+        The filter of the cell that was just clicked, or None.
+    """
+    wanted = None
+    st.space("small")
+    row = st.grid(2, min_column_width=340, gap="large")
+    moved = ""
+    if THRESHOLD.value != HALF:
+        moved = f" Moved to {percent(THRESHOLD.value, 0)}; the numbers at the top stay at 50%."
+    with row.cell():
+        section(
+            "Confusion matrix",
+            f"Each cell is a button that opens exactly those images in Explore.{moved}",
+            help=explain("Confusion matrix"),
+        )
+        THRESHOLD.linked(
+            st.slider,
+            "Threshold: say REAL only when at least this sure",
+            min_value=0.01,
+            max_value=0.99,
+            step=0.01,
+            format="percent",
+            help=explain("Threshold", also="A higher one means fewer FAKE called REAL and more REAL called FAKE."),
+        )
+        counts = confusion_at(rows, THRESHOLD.value)
+        if cell := confusion_matrix(counts, key="matrix"):
+            label, predicted = cell
+            wanted = Filter(threshold=THRESHOLD.value, choices=base.choices)
+            wanted = wanted.choosing("label", [label]).choosing("predicted", [predicted])
+        wrong = int(counts[0, 1] + counts[1, 0])
+        st.markdown(
+            f"{wrong:,} of {counts.sum():,} verdicts are wrong: {counts[0, 1]:,} FAKE called REAL and "
+            f"{counts[1, 0]:,} REAL called FAKE."
+        )
+    with row.cell():
+        section(
+            "ROC and precision-recall",
+            "All thresholds at once; the dot is the chosen one. The curve of a better detector is closer to the upper "
+            "left corner (ROC) or the upper right one (precision-recall).",
+            help=explain("ROC curve", "Threshold"),
+        )
+        if counts.sum(axis=1).all():
+            _draw_curves(rows, counts)
+        else:
+            st.info("These images are of one class, and a curve needs both.")
+    return wanted
+
+
+def _draw_curves(rows: pd.DataFrame, counts: Any) -> None:
+    scores, swept = class_scores(counts), sweep(rows)
+    recall, false_positive_rate = scores.loc["FAKE", "recall"], 1 - scores.loc["REAL", "recall"]
+    precision = scores.loc["FAKE", "precision"]
+    roc, precision_recall = st.tabs(["ROC", "Precision-recall"])
+    with roc:
+        charts.show(
+            charts.roc(swept, recall=recall, false_positive_rate=false_positive_rate),
+            key="roc",
+            alt=f"ROC curve; now {percent(recall)} of FAKE are called FAKE and {percent(false_positive_rate)} of REAL",
+        )
+    with precision_recall:
+        charts.show(
+            charts.precision_recall(swept, recall=recall, precision=precision, base=counts[0].sum() / counts.sum()),
+            key="pr",
+            alt=f"Precision-recall curve; now {percent(precision)} precision at {percent(recall)} recall of FAKE",
+        )
+
+
+def draw_scores_and_categories(rows: pd.DataFrame, base: Filter, *, beside_paper: bool) -> Filter | None:
+    """Draw precision, recall and F1 beside the paper's, and the error rate of each category.
+
+    Returns:
+        The filter of the category that was just clicked, or None.
+    """
+    st.space("small")
+    row = st.grid(2, min_column_width=340, gap="large")
+    with row.cell():
+        _draw_scores(rows, beside_paper)
+    with row.cell():
+        section(
+            "Error rate by category",
+            "The share of wrong verdicts by what the image shows. The line through each bar is its 95% interval; where "
+            "two overlap, the difference may be chance. Dashed: all of them together. A click shows the wrong ones.",
+            help=explain("Interval"),
+        )
+        OF.linked(
+            st.segmented_control, "Among", options=list(OF_NAMES), format_func=OF_NAMES.get, required=True,
+            label_visibility="collapsed",
+        )  # fmt: skip
+        among = rows if OF.value == "all" else rows[rows["label"] == OF.value]
+        category = _draw_categories(among)
+    if category is None:
+        return None
+    asked = base if OF.value == "all" else base.choosing("label", [OF.value])
+    wanted = Filter(threshold=THRESHOLD.value, choices=asked.choices)
+    return wanted.choosing("category", [category]).choosing("correct", ["wrong"])
+
+
+def _draw_scores(rows: pd.DataFrame, beside_paper: bool) -> None:
+    section(
+        "Precision, recall and F1",
+        "Precision: of the images called FAKE (or REAL), how many are. Recall: of those that are, how many are called "
+        "so. F1: high only where both are. At the threshold above.",
+        help=explain("Precision", "Recall", "F1"),
+    )
+    counts = confusion_at(rows, THRESHOLD.value)
+    lines = []
+    for (name, shares), images in zip(class_scores(counts).iterrows(), counts.sum(axis=1), strict=True):
+        own = {key: f"{shares[key]:.3f}" if images else "none" for key in SCORES}
+        lines.append({"": f"{CLASS_WORDS[name]}, this detector", **own})
+        paper = PAPER["per_class"][name]
+        lines.append({"": f"{CLASS_WORDS[name]}, the paper's", **{key: f"{paper[key]:.2f}" for key in SCORES}})
+    st.table(pd.DataFrame(lines).set_index("").rename(columns=SCORES), border="horizontal")
+    st.caption(
+        "The paper's are from its Table 1, on the 20,000 images of CIFAKE's test set"
+        + (" with a detector of full width." if beside_paper else ": other images than these, so only for orientation.")
+    )
+    if not beside_paper:
+        name_paper()
+
+
+def _draw_categories(among: pd.DataFrame) -> str | None:
+    rates = error_by(among, "category", threshold=THRESHOLD.value)
+    if rates.empty:
+        st.info("These images carry no category.")
+        return None
+    of, rates = len(rates), largest(rates)
+    if of > len(rates):
+        st.caption(f"The {len(rates)} of {of:,} categories with the most images; Explore filters by each.")
+    cells = confusion_at(among, THRESHOLD.value)
+    overall = (cells[0, 1] + cells[1, 0]) / max(1, cells.sum())
+    return rate_bars(rates, overall=overall, key="categories", title="Error rates, a button for each category.")
+
+
+def draw_confidence(rows: pd.DataFrame, calibration_error: float) -> None:
+    """Draw how confident verdicts are, and how often verdicts of each confidence are right."""
+    st.space("small")
+    row = st.grid(2, min_column_width=340, gap="large")
+    with row.cell():
+        section(
+            "Confidence",
+            "How sure the detector is of its verdicts, right ones above wrong ones; 50% is a guess.",
+            help=explain("Confidence"),
+        )
+        histogram = confidence_histogram(rows)
+        charts.show(charts.confidence(histogram), key="confidence", alt="Right and wrong verdicts by confidence")
+        sure = rows[rows["confidence"] >= 0.95]
+        if len(sure):
+            share = percent((sure["correct"] == "wrong").mean())
+            st.markdown(f"Of the {len(sure):,} verdicts that are at least 95% sure, {share} are wrong.")
+    with row.cell():
+        section(
+            "Calibration",
+            "Where confidence can be believed, verdicts that are 80% sure are right in 80 of 100 cases: the points lie "
+            "on the dotted line.",
+            help=explain("Calibration"),
+        )
+        charts.show(
+            charts.calibration(calibration(rows)), key="calibration", alt="Share of right verdicts by confidence"
+        )
+        st.markdown(
+            f"On average, confidence and accuracy differ by {100 * calibration_error:.1f} points (calibration error)."
+        )

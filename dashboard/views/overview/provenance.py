@@ -1,0 +1,83 @@
+"""Parts of the page Overview: the detector's training, the run's record, and the model card."""
+
+import re
+from pathlib import Path
+
+import streamlit as st
+
+from core.detectors.identity import Identified
+from core.detectors.words import network_words
+from core.runs.run import Run
+from core.system.files import read_bytes
+from core.system.folders import MANIFEST
+from dashboard.components.charts import style as charts
+from dashboard.components.downloads import file_button
+from dashboard.components.glossary import explain
+from dashboard.components.plain import code, plain, without_pictures
+from dashboard.components.words import section
+
+
+def draw_training_and_run(run: Run, made_by: Identified | None) -> None:
+    """Draw accuracy by epoch beside what identifies the run; `made_by` is its detector, None where it is not here."""
+    st.space("small")
+    row = st.grid(2, min_column_width=340, gap="large")
+    with row.cell():
+        section("Training", "Accuracy after each epoch, one pass over the training images.", help=explain("Epoch"))
+        if made_by and made_by.manifest.get("history"):
+            charts.show(charts.training(made_by.manifest["history"]), key="training", alt="Accuracy by epoch")
+        else:
+            st.caption("The detector that made this run is not among the detectors here, so its training is unknown.")
+    with row.cell():
+        section(
+            "About this run",
+            "Enough to reproduce it, and to see whether two runs are the same.",
+            help=explain("Run", "Fingerprint", "Temperature"),
+        )
+        st.table(_facts(run, made_by), border="horizontal")
+        file_button(
+            "All of it as JSON",
+            lambda: read_bytes(run.path / MANIFEST),
+            file_name=f"{run.name}.json",
+            mime="application/json",
+            icon=":material/data_object:",
+            type="tertiary",
+            key="overview.manifest",
+            help="The run's own record: every number above at the run's threshold, hashes, versions.",
+        )
+
+
+def _facts(run: Run, made_by: Identified | None) -> dict[str, str]:
+    manifest = run.manifest
+    leaked = f"{manifest['leaked']:,}" if run.leaks_checked else "not checked"
+    facts = {
+        "Detector": f"{plain(manifest['detector'])}, weights {code(manifest['detector_sha256'][:16])}",
+        "Images": f"{plain(manifest['set'])}, fingerprint {code(manifest['set_fingerprint'][:16])}",
+        "Created": plain(manifest["created"].replace("T", " ").replace("+00:00", " UTC")),
+        "Left out as unreadable": f"{len(manifest['skipped']):,}",
+        "Train-test leaks, repeats": f"{leaked}, {manifest['repeats']:,}",
+        "Temperature": f"{manifest['temperature']:.3f}: margins are divided by it before they become probabilities",
+        "Versions": plain(", ".join(f"{library} {version}" for library, version in manifest["versions"].items())),
+    }
+    if made_by is not None:
+        recipe = made_by.manifest.get("recipe", {})
+        facts["Network"] = f"{plain(network_words(made_by.about))}, {made_by.manifest['parameters']:,} weights"
+        facts["Recipe"] = ", ".join(plain(f"{key.replace('_', ' ')} {_yes_no(value)}") for key, value in recipe.items())
+    return facts
+
+
+def _yes_no(value: object) -> object:
+    return ("yes" if value else "no") if isinstance(value, bool) else value
+
+
+def draw_model_card(detector: Path) -> None:
+    """Draw the model card in a detector's folder, folded."""
+    with st.expander("Model card: what this detector is for and what it is not for", icon=":material/description:"):
+        try:
+            card = read_bytes(detector / "README.md").decode()
+        except (OSError, UnicodeDecodeError):
+            st.error(
+                f"{plain(detector.name)}/README.md is missing or cannot be read; restore it to see the model card."
+            )
+        else:
+            # the page has a title of its own
+            st.markdown(without_pictures(re.sub(r"^#(?=#* )", "###", card, flags=re.MULTILINE)))

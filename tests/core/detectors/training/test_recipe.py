@@ -1,0 +1,49 @@
+from dataclasses import asdict, replace
+
+import pytest
+import torch
+
+from core.detectors.training.recipe import RECIPES, Recipe, augment, learning_rate
+
+PLAIN = Recipe(name="plain", width=4, epochs=3, batch_size=16, learning_rate=0.05, validation=0.2, precision="float32")
+
+
+def test_the_papers_recipe_is_the_papers() -> None:
+    paper = asdict(RECIPES["paper"])
+    assert (paper["width"], paper["epochs"], paper["optimizer"], paper["learning_rate"]) == (64, 10, "adam", 1e-4)
+    extras = ("weight_decay", "label_smoothing", "flip", "shift", "colour", "average", "validation")
+    assert not any(paper[key] for key in extras)
+    assert paper["schedule"] == "constant"
+
+
+def test_one_cycle_rises_and_falls() -> None:
+    recipe = replace(PLAIN, warmup=0.2, learning_rate=1.0)
+    rates = [learning_rate(recipe, step, 100) for step in range(100)]
+    assert max(rates) == 1.0 == rates[19]
+    assert rates[0] == pytest.approx(0.05)
+    assert rates[-1] == pytest.approx(1 / 80)
+    assert learning_rate(replace(recipe, schedule="constant"), 7, 100) == 1.0
+
+
+def test_augmentation_moves_pixels_and_makes_none() -> None:
+    batch = torch.arange(2 * 3 * 32 * 32).view(2, 3, 32, 32).float()
+    moved = augment(replace(PLAIN, flip=True, shift=3), batch, torch.Generator().manual_seed(0))
+    assert moved.shape == batch.shape
+    for before, after in zip(batch, moved, strict=True):
+        assert set(after.flatten().tolist()) <= set(before.flatten().tolist())
+    plain = augment(replace(PLAIN, flip=False), batch, torch.Generator())
+    assert (plain == batch).all()
+
+
+def test_colour_augmentation_keeps_the_range() -> None:
+    batch = torch.rand(8, 3, 32, 32) * 255
+    coloured = augment(replace(PLAIN, flip=False, colour=True), batch, torch.Generator().manual_seed(0))
+    assert float(coloured.min()) >= 0
+    assert float(coloured.max()) <= 255
+    assert (coloured != batch).any()
+
+
+@pytest.mark.parametrize(("key", "value"), [("width", 0), ("validation", 1.0), ("optimizer", "lamb"), ("shift", 32)])
+def test_impossible_settings_are_named(key: str, value: object) -> None:
+    with pytest.raises(ValueError, match=f"{key} cannot be"):
+        replace(PLAIN, **{key: value})

@@ -1,0 +1,201 @@
+"""The registry: every method in it keeps its promises, and one that a test adds appears without another line."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from core.detectors.capabilities import Capability
+from core.detectors.detector import Detector
+from core.detectors.storage import save_detector
+from core.explain import main
+from core.explainers.agreement import agreement, agreement_of
+from core.explainers.cams import GRADCAM, CamSettings
+from core.explainers.explainer import AnyExplainer
+from core.explainers.explanation import ExplanationError
+from core.explainers.lime.regions import LIME, LimeSettings
+from core.explainers.registry import explainers, find_explainer, register, registered
+from core.explainers.saving import draw_explanation, save_npz
+from core.explainers.settings import describe, from_json, from_parameters, to_json, to_parameters
+from core.images.decoding import encode_png
+from core.report.explanation import save_html
+from tests.conftest import make_detector, textured
+from tests.core.any_detector import pictures
+from tests.core.detectors.plain import make_plain
+from tests.core.explainers.toy import BRIGHT, BrightSettings
+
+NAMES = [one.name for one in explainers()]
+
+
+@pytest.fixture(scope="module")
+def detector() -> Detector:
+    return make_detector(width=2, seed=1)
+
+
+@pytest.fixture
+def bright() -> Iterator[None]:
+    with registered(BRIGHT):
+        yield
+
+
+def small(explainer: AnyExplainer) -> object:
+    """Settings of the method that cost little."""
+    quick = {"n_samples": 40, "steps": 4}
+    return explainer.settings(
+        **{one.name: quick[one.name] for one in describe(explainer.settings) if one.name in quick}
+    )
+
+
+@pytest.mark.parametrize("kind", ["the paper's", "plain"])
+@pytest.mark.parametrize("name", NAMES)
+def test_every_method_keeps_its_promises(name: str, kind: str, tmp_path: Path) -> None:
+    """Of the paper's network at 32 pixels, and of one that is not known, with one output, at 48."""
+    if kind == "plain":
+        detector, pixels = make_plain(), pictures(3, fine=True, seed=4)
+    else:
+        detector, pixels = make_detector(width=2, seed=1), textured(3, fine=True, seed=4)
+    explainer = find_explainer(name)
+    settings = small(explainer)
+    before = pixels.copy()
+    *_, last = explainer.explain(detector, pixels[1], settings)
+    batch = list(explainer.explain_batch(detector, pixels, settings))
+    np.testing.assert_array_equal(pixels, before)
+    assert len(batch) == 3
+    for found in (last, batch[1]):
+        assert found.complete
+        assert (found.method, found.settings) == (name, settings)
+        np.testing.assert_array_equal(found.image, pixels[1])
+        assert found.margin == pytest.approx(float(detector.margins(pixels[1:2])[0]), abs=1e-4)
+        assert found.p_real == pytest.approx(float(detector.p_real(np.float32(found.margin))), abs=1e-6)
+        assert found.provenance.detector_sha256 == detector.sha256
+        assert set(found.provenance.versions) == set(explainer.libraries)
+        assert (found.values is not None) == explainer.has_map
+        assert found.values is not None or found.parts is not None
+        save_npz(tmp_path / "one.npz", found)
+        save_html(tmp_path / "one.html", [found], title="one")
+        assert explainer.title in (tmp_path / "one.html").read_text(encoding="utf-8")
+        assert len(explainer.reading(found)) > 50
+    if explainer.has_map:
+        np.testing.assert_allclose(last.map, batch[1].map, rtol=1e-3, atol=1e-5)
+        assert np.isfinite(last.map).all()
+        assert draw_explanation(last, 64).shape == (64, 64, 4)
+        if last.one_sided == "REAL":
+            assert last.map.min() >= 0
+    assert explainer.explain_fully(detector, pixels[1], settings).method == name
+    assert explainer.cost(settings, detector) >= 1
+    assert explainer.cost(settings) >= 1
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_methods_settings_are_described_and_come_back_from_texts_and_json(name: str) -> None:
+    explainer = find_explainer(name)
+    for settings in (explainer.settings(), *(preset.settings for preset in explainer.presets.values())):
+        assert from_json(explainer.settings, json.loads(json.dumps(to_json(settings)))) == settings
+        assert from_parameters(explainer.settings, to_parameters(settings)) == settings
+        assert hash(settings) == hash(replace(settings))
+    assert to_parameters(explainer.settings()) == {}
+    for one in describe(explainer.settings):
+        assert one.label[0].isupper()
+        assert one.help.endswith(".")
+        for value in (*one.choices, *one.offers):
+            assert one.parse(one.text(value)) == value
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_method_stops_when_it_is_told_to(name: str, detector: Detector) -> None:
+    explainer, pixels = find_explainer(name), textured(2, fine=True, seed=4)
+    # the instant map is one pass: there is nothing to stop
+    settings = explainer.settings(layer="layer3") if explainer.name == "gradcam" else explainer.settings()
+    assert list(explainer.explain(detector, pixels[0], settings, cancel=lambda: True)) == []
+    assert list(explainer.explain_batch(detector, pixels, settings, cancel=lambda: True)) == []
+
+
+def test_a_method_that_is_registered_appears_in_the_settings_the_command_the_agreement_and_the_files(
+    bright: None, detector: Detector, image: NDArray[np.uint8], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert find_explainer("bright") is BRIGHT
+    assert explainers()[-1] is BRIGHT
+    assert BRIGHT in explainers(detector, with_map=True)
+    assert [(one.name, one.label, one.advanced) for one in describe(BRIGHT.settings)] == [
+        ("grey", "Middle grey", False),
+        ("colour", "Channel", True),
+    ]
+    assert main(["--list"]) == 0
+    assert "bright: Brightness. How much brighter than grey each pixel is." in capsys.readouterr().out
+    save_detector(tmp_path / "tiny", detector, model_card="A test's.")
+    (tmp_path / "in.png").write_bytes(encode_png(image))
+    where = ["--detector", str(tmp_path / "tiny"), "--out", str(tmp_path / "out")]
+    asked = ["--method", "bright", "--set", "bright.grey=100", "--set", "colour=red"]
+    assert main([str(tmp_path / "in.png"), *where, *asked]) == 0
+    with np.load(tmp_path / "out" / "bright.npz") as kept:
+        np.testing.assert_array_equal(kept["values"], image[..., 0].astype(np.float32) - 100)
+        assert json.loads(str(kept["about"]))["title"] == "Brightness"
+    assert (tmp_path / "out" / "bright.png").exists()
+    page = (tmp_path / "out" / "explanation.html").read_text(encoding="utf-8")
+    assert "<h2>Brightness</h2>" in page
+    assert "Middle grey: 100; Channel: only red" in page
+    own = BRIGHT.explain_fully(detector, image)
+    assert agreement_of(own, own).rank == pytest.approx(1)
+    lime = LIME.explain_fully(detector, image, LimeSettings(n_samples=64))
+    assert agreement_of(own, lime) == agreement(own.map, lime.map, segments=lime.regions)
+
+
+def test_what_is_registered_for_a_while_is_gone_afterwards_and_names_are_taken_once() -> None:
+    with registered(BRIGHT), pytest.raises(ExplanationError, match="there is a method 'bright' already"):
+        register(BRIGHT)
+    with pytest.raises(ExplanationError, match="there is no method 'bright'; these are known: gradcam, layercam"):
+        find_explainer("bright")
+    with pytest.raises(ExplanationError, match="there is a method 'lime' already"):
+        register(replace_name(BRIGHT, "lime"))
+
+
+def replace_name(explainer: AnyExplainer, name: str) -> AnyExplainer:
+    other = type(explainer)()
+    other.name = name
+    return other
+
+
+def test_a_method_that_needs_more_than_a_detector_offers_says_so() -> None:
+    black_box = SimpleNamespace(side=32, capabilities=frozenset({Capability.PREDICTIONS}), layers={}, target_layer="")
+    assert {one.name for one in explainers(black_box)} == {"lime", "lime_grid", "lime_bands"}
+    assert GRADCAM.unavailable(black_box) == (
+        "Grad-CAM needs gradients and layers, which this detector does not offer."
+    )
+    assert LIME.unavailable(black_box) == ""
+    assert {one.name for one in explainers(black_box, with_map=True)} == {"lime", "lime_grid"}
+
+
+def test_titles_and_settings_are_read_without_torch_or_the_libraries_behind_the_methods() -> None:
+    code = (
+        "import sys; from core.explainers.registry import explainers; from core.explainers.settings import describe;"
+        "[(one.title, describe(one.settings), one.cost(one.settings())) for one in explainers()];"
+        "heavy = {'torch', 'torchcam', 'captum', 'lime', 'sklearn', 'skimage', 'streamlit'} & set(sys.modules);"
+        "sys.exit(str(heavy) if heavy else 0)"
+    )
+    found = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+    assert found.returncode == 0, found.stderr
+
+
+def test_layers_of_a_detector_become_choices(detector: Detector) -> None:
+    plain, known = describe(GRADCAM.settings)[0], describe(GRADCAM.settings, detector)[0]
+    assert plain.choices == ()
+    assert known.choices == ("", "layer1", "layer2", "layer3", "layer4")
+    assert known.told("") == "layer4 (4 x 4)"
+    assert known.told("layer1") == "layer1 (32 x 32)"
+    assert describe(BrightSettings, detector) == describe(BrightSettings)
+
+
+def test_what_a_manifest_says_is_enough_to_choose_a_method_and_a_layer(detector: Detector) -> None:
+    plain = make_plain()
+    for one in (detector, plain):
+        assert explainers(one.about) == explainers(one)
+        assert describe(GRADCAM.settings, one.about) == describe(GRADCAM.settings, one)
+        assert GRADCAM.cost(CamSettings(), one.about) == GRADCAM.cost(CamSettings(), one)
+    assert describe(GRADCAM.settings, plain.about)[0].told("third") == "third (8 x 6)"

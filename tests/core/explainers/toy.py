@@ -1,0 +1,69 @@
+"""An explainer that Telltale does not have: a test registers it and looks for it everywhere."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.detectors.detector import Detector
+from core.explainers.diagnostics import map_diagnostics
+from core.explainers.explainer import Cancel, Explainer, Offers
+from core.explainers.explanation import Explanation
+from core.explainers.settings import ExplainerSettings, setting
+
+
+@dataclass(frozen=True)
+class BrightSettings(ExplainerSettings):
+    """How bright is bright."""
+
+    grey: int = setting(128, label="Middle grey", help="What is brighter speaks for REAL.", low=0, high=255)
+    colour: str = setting(
+        "all",
+        label="Channel",
+        help="Which channel is looked at.",
+        names={"all": "all", "red": "only red"},
+        advanced=True,
+    )
+
+
+class Bright(Explainer[BrightSettings]):
+    """Says that bright pixels speak for REAL, whatever the detector thinks."""
+
+    name = "bright"
+    title = "Brightness"
+    sentence = "How much brighter than grey each pixel is."
+    settings = BrightSettings
+
+    def explain(
+        self,
+        detector: Detector,
+        image: NDArray[np.uint8],
+        settings: BrightSettings,
+        *,
+        cancel: Cancel | None = None,
+    ) -> Iterator[Explanation]:
+        """One step."""
+        if cancel is not None and cancel():
+            return
+        margin = float(detector.margins(image[None])[0])
+        seen = image[..., 0] if settings.colour == "red" else image.mean(axis=2)
+        values = seen.astype(np.float32) - settings.grey
+        yield Explanation(
+            image=image,
+            margin=margin,
+            p_real=float(detector.p_real(np.array(margin, np.float32))),
+            provenance=self.provenance(detector, 0.0),
+            method=self.name,
+            settings=settings,
+            unit="grey levels",
+            diagnostics=map_diagnostics(values),
+            values=values,
+        )
+
+    def cost(self, settings: BrightSettings, offers: Offers | None = None) -> int:
+        """The margin."""
+        return 1
+
+
+BRIGHT = Bright()

@@ -1,0 +1,70 @@
+"""The rule by which findings are claimed, on planted ones."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from core.findings.claims import Standing, sign_of, standing
+from core.findings.finding import Choice, Control, Measure
+from tests.core.findings.planted import finding, measure
+
+
+@pytest.mark.parametrize(
+    ("lead", "expected"),
+    [
+        (0.2, Standing("claimed", 1)),
+        (-0.2, Standing("claimed", -1)),
+        (0.03, Standing("not shown")),
+        (-0.05, Standing("not shown")),
+    ],
+)
+def test_a_difference_is_claimed_where_its_interval_leaves_nothing_out(lead: float, expected: Standing) -> None:
+    assert standing(finding(0.5, control=0.5, difference=lead)) == expected
+
+
+def test_a_paired_difference_counts_for_more_than_intervals_that_overlap() -> None:
+    both = finding(0.53, control=0.5)
+    assert standing(both).kind == "not shown"
+    assert standing(replace(both, difference=Measure(0.03, 0.01, 0.05, 100))) == Standing("claimed", 1)
+
+
+@pytest.mark.parametrize(("value", "sign"), [(0.61, 1), (0.39, -1), (0.6, 0), (0.5, 0)])
+def test_without_a_paired_difference_the_intervals_may_not_overlap(value: float, sign: int) -> None:
+    assert sign_of(finding(value, control=0.5)) == sign
+
+
+def test_without_a_control_nothing_is_claimed_however_far_from_nothing() -> None:
+    assert standing(finding(0.9)) == Standing("uncontrolled")
+
+
+def test_an_exact_control_needs_no_interval_and_a_measure_does() -> None:
+    exact = replace(finding(0.2), control=Control("chance", Measure(0.05)))
+    assert standing(exact) == Standing("claimed", 1)
+    assert standing(replace(exact, measure=Measure(0.2))).kind == "not shown"
+    assert standing(replace(exact, measure=Measure(np.nan))).kind == "not shown"
+
+
+def test_a_sign_must_hold_under_every_choice() -> None:
+    holds = {"fill": {"blur": 0.2, "texture": 0.3}, "seam": {"hard": 0.1}}
+    assert standing(finding(control=0.1, difference=0.2, choices=holds)) == Standing("claimed", 1)
+    undecided = {"fill": {"blur": 0.2, "texture": 0.01}}
+    assert standing(finding(control=0.1, difference=0.2, choices=undecided)).on == {"fill": {"blur": 1, "texture": 0}}
+    against = {"fill": {"blur": -0.4, "texture": 0.25}, "seam": {"hard": 0.1}}
+    found = standing(finding(control=0.1, difference=0.2, choices=against))
+    assert (found.kind, found.sign, found.on) == ("depends", 0, {"fill": {"blur": -1, "texture": 1}})
+
+
+def test_a_pooled_number_over_choices_that_disagree_hides_nothing() -> None:
+    pooled = finding(control=0.5, difference=0.0, choices={"fill": {"blur": -0.4, "texture": 0.4}})
+    assert standing(pooled).on == {"fill": {"blur": -1, "texture": 1}}
+    # and not the other way: certain under each choice and not when pooled
+    agreeing = finding(control=0.5, difference=0.0, choices={"fill": {"blur": 0.4, "texture": 0.4}})
+    assert standing(agreeing).kind == "depends"
+    nothing = finding(control=0.5, difference=0.0, choices={"fill": {"blur": 0.01, "texture": -0.02}})
+    assert standing(nothing) == Standing("not shown")
+
+
+def test_a_choice_without_a_control_bears_nothing() -> None:
+    alone = Choice("verdict", "REAL", measure(0.9))
+    assert standing(replace(finding(control=0.1, difference=0.2), choices=(alone,))) == Standing("claimed", 1)

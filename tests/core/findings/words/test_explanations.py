@@ -1,0 +1,160 @@
+"""The words on explanations, from findings whose standing is known."""
+
+import math
+
+import pytest
+
+from core.findings.finding import Choice, Control, Finding, Measure
+from core.findings.words import tell
+from core.findings.words.explanations import agreeing, cured, dependent, one_coloured, repeated
+from core.findings.words.faithfulness import faithful, leads, trusted
+from tests.core.findings.planted import finding, measure
+
+NAMES = {"gradcam": "Grad-CAM", "lime": "LIME"}
+
+
+def scored(**by_fill: tuple[float, float]) -> list[Finding]:
+    """Leads over the best control with blur and texture fills, by "method_verdict"."""
+    return [
+        finding(
+            0.5,
+            control=0.1,
+            difference=sum(fills) / 2,
+            choices={"fill": dict(zip(("blur", "texture"), fills, strict=True))},
+            key=key,
+            quantity="faithfulness",
+            study="faithfulness",
+            group=key.split("_")[1],
+            details={"name": NAMES[key.split("_")[0]], "pooled": ["blur", "texture"]},
+        )
+        for key, fills in by_fill.items()
+    ]
+
+
+GOOD = dict.fromkeys(("gradcam_FAKE", "gradcam_REAL", "lime_FAKE", "lime_REAL"), (0.3, 0.2))
+
+
+def test_all_better_is_yes_none_is_no_and_between_says_which() -> None:
+    assert str(trusted(scored(**GOOD))) == (
+        "Yes, as far as tested. Grad-CAM on FAKE and REAL verdicts and LIME on FAKE and REAL verdicts name what the "
+        "detector leans on better than all controls."
+    )
+    said = str(trusted(scored(**dict.fromkeys(GOOD, (-0.3, -0.2)))))
+    assert said.startswith("Not on this run. Grad-CAM on FAKE and REAL verdicts and LIME on FAKE and REAL verdicts are")
+    said = str(trusted(scored(**{**GOOD, "lime_FAKE": (0.0, 0.0)})))
+    assert said.startswith("In part. Grad-CAM on FAKE and REAL verdicts and LIME on REAL verdicts name")
+    assert "LIME on FAKE verdicts is not shown to do better" in said
+    assert not trusted([])
+
+
+def test_what_holds_under_one_fill_alone_is_no_claim() -> None:
+    fills = {**GOOD, "lime_FAKE": (-0.4, 0.25)}
+    said = str(trusted(scored(**fills)))
+    assert said.startswith("In part. ")
+    assert "LIME on FAKE verdicts does better than all controls under one fill and not under another." in said
+    said = str(trusted(scored(**dict.fromkeys(GOOD, (-0.4, 0.25)))))
+    assert said.startswith("That depends on the fill. ")
+    told = tell(scored(lime_FAKE=(-0.4, 0.25))[0])
+    # the pooled number is not shown
+    assert str(told.answer) == (
+        "Whether LIME names what FAKE verdicts lean on better than the best control depends on the fill: above its "
+        "control for texture, 0.25 (0.20 to 0.30); below its control for blur, −0.40 (−0.45 to −0.35)."
+    )
+    assert not told.standing
+
+
+def test_leads_are_told_under_each_fill() -> None:
+    found = scored(**{**GOOD, "lime_FAKE": (0.0, 0.0), "gradcam_REAL": (-0.3, -0.2)})
+    assert str(faithful(found)) == (
+        "Grad-CAM does better than chance on FAKE verdicts and worse than chance on REAL verdicts. LIME does neither "
+        "better nor worse than chance on FAKE verdicts and better than chance on REAL verdicts."
+    )
+    assert "Grad-CAM: blur, 0.30 (0.25 to 0.35) and texture, 0.20 (0.15 to 0.25) on FAKE verdicts" in str(leads(found))
+
+
+def ranks(values: tuple[float, float], leads: tuple[float, float]) -> list[Finding]:
+    names = {"names": ["LIME", "Grad-CAM"]}
+    return [
+        finding(value, control=0, difference=lead, study="agreement", key=group, group=group, details=names)
+        for group, value, lead in zip(("FAKE", "REAL"), values, leads, strict=True)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("values", "lead", "words"),
+    [
+        ((0.1, 0.2), (0.1, 0.1), "more than by chance, but far from fully: 0.10 on FAKE verdicts and 0.20"),
+        ((0.6, 0.7), (0.1, 0.1), "more than by chance, and in part"),
+        ((0.95, 0.97), (0.1, 0.1), "more than by chance, and nearly fully"),
+        ((0.1, 0.2), (0.0, 0.1), "more than by chance on REAL verdicts only, but far from fully"),
+        ((0.1, 0.2), (0.0, math.nan), "no more than maps of different images do"),
+    ],
+)
+def test_agreement(values: tuple[float, float], lead: tuple[float, float], words: str) -> None:
+    assert words in str(agreeing(ranks(values, lead)))
+
+
+def test_stability_by_how_much_stays() -> None:
+    values = {
+        "Grad-CAM": {"noise of 1 in 255": (0.96, 0.98)},
+        "LIME": {"noise of 1 in 255": (0.71, 0.3), "another seed": (0.97, 0.6)},
+    }
+    found = [
+        Finding(
+            f"{name}-{group}",
+            "stability",
+            "rank_correlation",
+            Measure(0.5),
+            group,
+            choices=tuple(Choice("repetition", what, measure(one[at])) for what, one in tried.items()),
+            details={"name": name},
+        )
+        for name, tried in values.items()
+        for at, group in enumerate(("FAKE", "REAL"))
+    ]
+    assert str(repeated(found)) == (
+        "Stays as it was: Grad-CAM under noise of 1 in 255 (0.96 and 0.98). Changes in part: LIME under another seed "
+        "(0.97 and 0.60). Changes a lot: LIME under noise of 1 in 255 (0.71 and 0.30), for FAKE and REAL verdicts; 1 "
+        "is the very same."
+    )
+
+
+def test_sanity_names_what_is_left_of_a_map() -> None:
+    def found(left: float) -> list[Finding]:
+        return [
+            finding(0.3, control=0.2, difference=left if (name, group) == ("Grad-CAM", "REAL") else 0.0, group=group)
+            for name in ("Grad-CAM", "LIME")
+            for group in ("FAKE", "REAL")
+        ]
+
+    def named(left: float) -> list[Finding]:
+        names = ("Grad-CAM", "Grad-CAM", "LIME", "LIME")
+        return [
+            Finding(**{**vars(one), "details": {"name": name}}) for one, name in zip(found(left), names, strict=True)
+        ]
+
+    assert str(dependent(named(0.0))).startswith("Yes, as far as can be seen: with random weights no more is left")
+    said = str(dependent(named(0.5)))
+    assert said.startswith("Only in part for Grad-CAM on REAL verdicts: ")
+    assert "Grad-CAM on FAKE verdicts and LIME on FAKE and REAL verdicts depend on it" in said
+
+
+def test_one_colour_before_and_after() -> None:
+    def found(key: str, group: str, value: float, **more: object) -> Finding:
+        about = {"study": "one_colour", "quantity": "one_colour", "details": {"name": "LIME"}}
+        return Finding(key, measure=Measure(value), group=group, **about, **more)  # type: ignore[arg-type]
+
+    few = {"beside": {"few": Measure(0.9)}}
+    control = {"control": Control("the paper's settings", Measure(0.9)), "difference": measure(-0.4)}
+    both = [
+        found("paper-FAKE", "FAKE", 0.93, **few),
+        found("ours-FAKE", "FAKE", 0.0, **control),
+        found("paper-REAL", "REAL", 0.5, **few),
+        found("ours-REAL", "REAL", 0.25, **control),
+    ]
+    assert str(one_coloured(both)) == (
+        "Paper's settings: one colour on 93% of FAKE verdicts and 50% of REAL verdicts. Our settings, undecided "
+        "segments left grey: one colour or none on 0% of FAKE verdicts and 25% of REAL verdicts."
+    )
+    assert cured(both)
+    assert not cured([both[0], found("ours-FAKE", "FAKE", 0.9, control=control["control"], difference=measure(0.0))])

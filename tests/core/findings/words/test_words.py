@@ -1,0 +1,40 @@
+"""Words of findings in general: every study has some, and each standing has its sentence."""
+
+from dataclasses import replace
+
+from core.findings.finding import Finding, Measure
+from core.findings.words import WORDS, tell
+from core.studies.registry import CONCLUSIONS
+from tests.core.findings.planted import finding
+
+
+def test_every_study_has_words() -> None:
+    assert set(WORDS) == set(CONCLUSIONS)
+
+
+def test_a_study_without_words_of_its_own_is_told_plainly() -> None:
+    assert str(tell(finding(0.5)).full) == (
+        "Rank correlation, rank: 0.50 (0.45 to 0.55). Nothing of the same size and shape was compared with it: a "
+        "number, not a reason."
+    )
+
+
+def test_each_standing_has_its_sentence() -> None:
+    def said(one: Finding) -> str:
+        return str(tell(one).standing)
+
+    assert said(finding(control=0.1, difference=0.4)) == "Certainly above its control."
+    assert said(finding(control=0.9, difference=-0.4)) == "Certainly below its control."
+    assert said(finding(control=0.5, difference=0.0)) == "The difference from its control may be chance."
+    fills = {"fill": {"blur": 0.4, "texture": 0.3}}
+    assert said(finding(control=0.1, difference=0.4, choices=fills)) == "Certainly above its control, under every fill."
+    apart = {"fill": {"blur": -0.4, "texture": 0.3, "mean": 0.0}}
+    assert said(finding(control=0.1, difference=0.4, choices=apart)) == (
+        "It depends on the fill: above its control for texture, 0.30 (0.25 to 0.35); below its control for blur, "
+        "−0.40 (−0.45 to −0.35); not certainly either for mean, 0.00 (−0.05 to 0.05)."
+    )
+    bare = replace(finding(control=0.1), measure=Measure(0.5))
+    assert said(bare) == "Without an interval no difference from its control is claimed."
+    # a count needs no control, and what is not known has no standing
+    assert said(finding(quantity="copies")) == ""
+    assert said(replace(finding(control=0.1), measure=Measure(float("nan")))) == ""

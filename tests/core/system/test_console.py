@@ -1,0 +1,45 @@
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+COMMANDS = {
+    "train.py": ["train.py"],
+    **{name: ["-m", name] for name in ("core.predict", "core.explain", "core.report", "core.studies")},
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_ctrl_c_while_libraries_are_read_is_a_sentence(command: str) -> None:
+    # a line on each library as soon as it is read tells when
+    process = subprocess.Popen(
+        [sys.executable, "-X", "importtime", *COMMANDS[command], "--help"],
+        cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stderr is not None
+    read: list[str] = []
+    while "core.system.console" not in "".join(read) or "numpy" not in read[-1]:
+        read.append(process.stderr.readline())
+        assert read[-1]
+    os.kill(process.pid, signal.SIGINT)
+    rest = process.stderr.read().splitlines()
+    assert [line for line in rest if line and not line.startswith("import time:")] == [
+        f"{command}: stopped before it began; nothing has changed."
+    ]
+    assert process.wait() == 130
+
+
+def test_letters_that_a_terminal_does_not_know_are_printed_as_codes() -> None:
+    text = "from core.system.console import started; started(); print('\u5199\u771f')"
+    printed = subprocess.run(
+        [sys.executable, "-c", text],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+    )
+    assert printed.stdout.strip() == rb"\u5199\u771f"

@@ -1,0 +1,200 @@
+import json
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from core.system.atomic import ABANDONED, TakenError, WriteError, write_bytes_atomically
+from core.system.folders import ContractError, read_folder, read_manifest, restore, restore_all, sealed, write_folder
+
+
+def write(path: Path, text: str = "hello", **options: bool) -> None:
+    files = {"a.txt": lambda file: file.write_text(text)}
+    write_folder(path, kind="thing", manifest={"name": "x"}, files=files, **options)
+
+
+def test_what_is_written_is_read(tmp_path: Path) -> None:
+    write(tmp_path / "t")
+    manifest = read_folder(tmp_path / "t", "thing")
+    assert manifest["name"] == "x"
+    assert manifest["schema"] == 1
+    assert (tmp_path / "t" / "a.txt").read_text() == "hello"
+
+
+def test_existing_folder_is_refused_then_replaced(tmp_path: Path) -> None:
+    write(tmp_path / "t")
+    with pytest.raises(FileExistsError, match="exists already"):
+        write(tmp_path / "t", "new")
+    write(tmp_path / "t", "new", replace=True)
+    assert (tmp_path / "t" / "a.txt").read_text() == "new"
+    assert [p.name for p in tmp_path.iterdir()] == ["t"]
+
+
+def test_failed_write_leaves_the_old_folder_and_no_rest(tmp_path: Path) -> None:
+    write(tmp_path / "t")
+
+    def fail(file: Path) -> None:
+        file.write_text("half")
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space"):
+        write_folder(tmp_path / "t", kind="thing", manifest={}, files={"a.txt": fail}, replace=True)
+    assert (tmp_path / "t" / "a.txt").read_text() == "hello"
+    assert [p.name for p in tmp_path.iterdir()] == ["t"]
+
+
+@pytest.mark.parametrize(
+    ("damage", "sentence"),
+    [
+        (lambda p: (p / "a.txt").write_text("hellO"), r"a\.txt is not the file that was written"),
+        (lambda p: (p / "a.txt").unlink(), r"a\.txt is missing"),
+        (lambda p: (p / "manifest.json").write_text("{"), r"manifest\.json is not readable JSON"),
+        (lambda p: (p / "manifest.json").write_bytes(b"\xff\xfe"), r"manifest\.json is not readable JSON"),
+        (lambda p: (p / "manifest.json").write_text("[]"), r"is not a thing's manifest"),
+        (lambda p: (p / "manifest.json").unlink(), r"is no thing: it has no manifest\.json"),
+        (lambda p: _edit(p, schema=99), "has schema 99 and this version reads 1"),
+        (lambda p: _edit(p, kind="other"), "describes a other, not a thing"),
+        (lambda p: _edit(p, files={"../x": "0"}), "names a file outside its folder"),
+    ],
+)
+def test_damage_is_named(tmp_path: Path, damage: object, sentence: str) -> None:
+    write(tmp_path / "t")
+    damage(tmp_path / "t")  # type: ignore[operator]
+    with pytest.raises(ContractError, match=sentence):
+        read_folder(tmp_path / "t", "thing")
+
+
+def _edit(path: Path, **values: object) -> None:
+    manifest = json.loads((path / "manifest.json").read_text())
+    (path / "manifest.json").write_text(json.dumps(sealed(manifest | values)))
+
+
+def test_missing_folder(tmp_path: Path) -> None:
+    with pytest.raises(ContractError, match="has no manifest"):
+        read_manifest(tmp_path / "absent", "thing")
+
+
+def test_atomic_file_survives_a_failing_writer(tmp_path: Path) -> None:
+    file = tmp_path / "f"
+    write_bytes_atomically(file, lambda p: p.write_bytes(b"one"))
+
+    def fail(path: Path) -> None:
+        path.write_bytes(b"tw")
+        raise OSError(os.strerror(28))
+
+    with pytest.raises(OSError, match="No space"):
+        write_bytes_atomically(file, fail)
+    assert file.read_bytes() == b"one"
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_replacement_that_was_cut_off_between_its_two_renames_is_brought_back(tmp_path: Path) -> None:
+    for bring_back in (lambda: None, lambda: restore_all(tmp_path), lambda: write(tmp_path / "t", replace=True)):
+        write(tmp_path / "t", replace=True)
+        aside = tmp_path / ".t.abc.old"
+        aside.mkdir(exist_ok=True)
+        (tmp_path / "t").rename(aside / "t")
+        bring_back()
+        assert read_folder(tmp_path / "t", "thing")["name"] == "x"
+    # an empty one is no thing to bring back
+    (tmp_path / "t").rename(tmp_path / "elsewhere")
+    with pytest.raises(ContractError, match="has no manifest"):
+        read_manifest(tmp_path / "t", "thing")
+
+
+def test_a_reader_that_brings_the_old_one_back_does_not_stop_the_writer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "t")
+    rename, renamed = Path.rename, []
+
+    def and_a_reader_comes(self: Path, target: Path) -> Path:
+        renamed.append(self)
+        moved = rename(self, target)
+        if len(renamed) == 1:
+            restore(tmp_path / "t")
+        return moved
+
+    monkeypatch.setattr(Path, "rename", and_a_reader_comes)
+    write(tmp_path / "t", "new", replace=True)
+    assert (tmp_path / "t" / "a.txt").read_text() == "new"
+    assert [p.name for p in tmp_path.iterdir()] == ["t"]
+
+
+def test_what_a_killed_writer_left_is_removed_when_nobody_can_be_at_it_any_more(tmp_path: Path) -> None:
+    for name, age in (("old", 2 * ABANDONED), ("young", 0)):
+        left = tmp_path / f".t.{name}.tmp"
+        left.mkdir()
+        (left / "a.txt").write_text("half")
+        for path in (left / "a.txt", left):
+            os.utime(path, (time.time() - age, time.time() - age))
+    write(tmp_path / "t")
+    assert sorted(p.name for p in tmp_path.iterdir()) == [".t.young.tmp", "t"]
+
+
+@pytest.mark.parametrize(("umask", "file_mode", "folder_mode"), [(0o022, 0o644, 0o755), (0o027, 0o640, 0o750)])
+def test_what_is_written_may_be_read_as_the_umask_says(
+    tmp_path: Path, umask: int, file_mode: int, folder_mode: int
+) -> None:
+    def closed(file: Path) -> None:
+        # as safetensors does
+        file.write_text("hello")
+        file.chmod(0o600)
+
+    before = os.umask(umask)
+    try:
+        write_folder(tmp_path / "t", kind="thing", manifest={}, files={"a.txt": closed})
+        write_bytes_atomically(tmp_path / "alone.txt", closed)
+    finally:
+        os.umask(before)
+    modes = {name: (tmp_path / name).stat().st_mode & 0o777 for name in ("t", "t/a.txt", "alone.txt")}
+    assert modes == {"t": folder_mode, "t/a.txt": file_mode, "alone.txt": file_mode}
+
+
+def test_what_fails_is_said_of_the_file_that_was_asked_for(tmp_path: Path) -> None:
+    def native(_: Path) -> None:
+        # as pyarrow and numpy do, without a name
+        raise OSError(28, "Error writing bytes to file. Detail: [errno 28] No space left on device")
+
+    remedy = "see that its disk has room and may be written"
+    with pytest.raises(WriteError) as caught:
+        write_bytes_atomically(tmp_path / "f", native)
+    assert str(caught.value) == f"{tmp_path / 'f'} could not be written (No space left on device); {remedy}"
+    with pytest.raises(WriteError) as caught:
+        write_folder(tmp_path / "t", kind="thing", manifest={}, files={"a.txt": native})
+    assert str(caught.value) == f"{tmp_path / 't' / 'a.txt'} could not be written (No space left on device); {remedy}"
+    assert not list(tmp_path.iterdir())
+    # where a file is in the way of a folder
+    (tmp_path / "taken").write_text("")
+    with pytest.raises(WriteError, match=r"taken/f could not be written \(File exists\)"):
+        write_bytes_atomically(tmp_path / "taken" / "f", native)
+
+
+def test_what_a_killed_writer_left_of_a_file_is_removed(tmp_path: Path) -> None:
+    old, young = tmp_path / ".f.old.tmp", tmp_path / ".f.young.tmp"
+    for left in (old, young):
+        left.write_text("half")
+    os.utime(old, (time.time() - 2 * ABANDONED,) * 2)
+    write_bytes_atomically(tmp_path / "f", lambda file: file.write_bytes(b"one"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".f.young.tmp", "f"]
+
+
+def test_of_two_that_write_one_name_at_once_the_first_stays(tmp_path: Path) -> None:
+    def slowly(file: Path) -> None:
+        write(tmp_path / "t", "first")
+        file.write_text("second", encoding="utf-8")
+
+    with pytest.raises(TakenError, match="exists already"):
+        write_folder(tmp_path / "t", kind="thing", manifest={}, files={"a.txt": slowly})
+    assert (tmp_path / "t" / "a.txt").read_text() == "first"
+    assert [path.name for path in tmp_path.iterdir()] == ["t"]
+
+
+def test_what_was_being_replaced_is_brought_back_and_not_replaced_unasked(tmp_path: Path) -> None:
+    write(tmp_path / "t", "old")
+    (tmp_path / ".t.cut.old").mkdir()
+    (tmp_path / "t").rename(tmp_path / ".t.cut.old" / "t")
+    with pytest.raises(TakenError, match="exists already"):
+        write(tmp_path / "t", "new")
+    assert (tmp_path / "t" / "a.txt").read_text() == "old"
