@@ -221,7 +221,7 @@ def same_checksum(files: dict[str, bytes]) -> dict[str, bytes]:
         (lambda files: tar_gz({}), "holds no image of CIFAKE"),
         (lambda files: zipped({}), "did not send an archive"),
         (lambda _: b"", "did not send an archive"),
-        (lambda _: b"<html>Please log in to the network</html>", "did not send an archive but perhaps a network.s login page"),
+        (lambda _: b"<html>Please log in to the network</html>", "but perhaps a network.s login page"),
         (lambda _: os.urandom(50_000), "did not send an archive"),
         (lambda _: b"\x1f\x8b" + os.urandom(50_000), "damaged or not whole"),
         (lambda _: b"PK\3\4" + os.urandom(50_000), "damaged or not whole"),
