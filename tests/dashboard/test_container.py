@@ -16,7 +16,7 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 
-from core.runs.run import ROOT
+from core.runs.finding import ROOT
 from tests.benchmarks.visitor import Visitor, ask_http, in_a_thread
 from tests.browser.app import free_port
 from tests.hostile.read_only import available

@@ -204,7 +204,7 @@ def test_a_download_that_begins_again_says_so(serve: Serve, tmp_path: Path) -> N
     shelf.attach("github")
     status = until(shelf, lambda now: bool(now.message))
     held.set()
-    assert "it begins again" in status.message
+    assert "it starts again" in status.message
     assert settled(shelf).state == "done"
 
 

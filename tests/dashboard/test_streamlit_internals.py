@@ -16,7 +16,7 @@ from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileMan
 from streamlit.runtime.session_manager import SessionInfo
 from streamlit.runtime.uploaded_file_manager import UploadedFileRec
 
-from core.runs.run import ROOT
+from core.runs.finding import ROOT
 from dashboard.services import streamlit_internals as internals
 from tests.benchmarks.visitor import Visitor, in_a_thread, running_server
 from tests.browser.app import free_port
