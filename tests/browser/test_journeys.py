@@ -173,7 +173,7 @@ def test_a_bar_keeps_the_focus_when_it_is_drawn_again(page: Page, address: str) 
     bars.get_by_role("button").nth(1).focus()
     before = page.evaluate(FOCUSED)
     # which leaves the focus where it is
-    page.get_by_text("FAKE called REAL", exact=True).evaluate("one => one.click()")
+    page.get_by_test_id("stButtonGroup").get_by_text("FAKE called REAL", exact=True).evaluate("one => one.click()")
     page.wait_for_url("**of=FAKE**")
     settle(page)
     # the same bar with another number

@@ -5,9 +5,9 @@ Each panel is a fragment: moving one of its controls redraws it and nothing else
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import streamlit as st
-from streamlit.elements.lib.grid_container import GridContainer
 
 from core.explainers.explainer import AnyExplainer
 from core.explainers.explanation import Explanation
@@ -35,7 +35,7 @@ Methods = Sequence[AnyExplainer]
 
 
 def panels_of(
-    grid: GridContainer,
+    grid: Any,
     subject: Subject,
     detectors: Sequence[Known],
     methods: Methods,

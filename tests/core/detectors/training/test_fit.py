@@ -70,7 +70,7 @@ def test_interrupted_and_resumed_ends_where_unbroken_ends(images: ImageSet, tmp_
 
 def test_an_unasked_checkpoint_is_never_overwritten(images: ImageSet, tmp_path: Path) -> None:
     fit(replace(QUICK, epochs=1), images, checkpoints=tmp_path, device="cpu")
-    with pytest.raises(TrainingInterrupted, match="pass --resume to go on or --restart"):
+    with pytest.raises(TrainingInterrupted, match="pass --resume to continue or --restart"):
         fit(replace(QUICK, epochs=1), images, checkpoints=tmp_path, device="cpu")
     fit(replace(QUICK, epochs=1), images, checkpoints=tmp_path, device="cpu", restart=True)
 
