@@ -1,6 +1,7 @@
 """Small networks and images, made here, for every test."""
 
 import io
+import os
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,15 @@ from PIL import Image
 if TYPE_CHECKING:
     from core.detectors.detector import Detector
     from core.images.image_set import ImageSet
+
+
+# workers share the processor's cores: more threads in each only wait for one another
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """One worker more than there are cores: journeys and kills mostly wait, for a browser or another process."""
+    return (os.cpu_count() or 1) + 1
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -12,6 +12,7 @@ from playwright.sync_api import Page, expect
 from core.runs.browsing import browse_table
 from core.runs.embedding import Area
 from core.runs.run import read_run
+from core.studies.trust.judged import judged
 from tests.browser.app import PATIENCE, running_app, settle, visit
 from tests.dashboard.studies import TRUST, add_studies
 
@@ -162,13 +163,13 @@ def test_trust_shows_every_part(page: Page, studied: str) -> None:
     assert [one for one in headings if one in SECTIONS] == list(SECTIONS)
     for complaint in ("Is LIME all one colour?", "Does LIME contradict Grad-CAM?", "Does it scale?"):
         expect(page.get_by_text(complaint, exact=True)).to_be_visible()
-    expect(page.locator(".js-plotly-plot")).to_have_count(8)
+    expect(page.locator(".js-plotly-plot")).to_have_count(6 + len(judged()))
     assert page.get_by_test_id("stException").count() == 0
     page.get_by_text("Right and wrong ones apart").click()
     page.wait_for_url("**by=cell**")
     settle(page)
     # a curve for each cell of the confusion matrix
-    expect(page.locator(".js-plotly-plot")).to_have_count(10)
+    expect(page.locator(".js-plotly-plot")).to_have_count(8 + len(judged()))
     with page.expect_download() as waiting:
         page.get_by_text("In full: every number").nth(1).click()
         page.get_by_role("button", name="Every image (CSV)").nth(0).click()

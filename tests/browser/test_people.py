@@ -73,7 +73,7 @@ def test_the_game_to_its_end(page: Page, address: str) -> None:
     mine, detectors = page.get_by_test_id("stMetricValue").all_inner_texts()
     assert mine == f"{right} of {ROUND}"
     assert re.fullmatch(rf"\d+ of {ROUND}", detectors)
-    expect(page.get_by_text("95 % interval")).to_have_count(2)
+    expect(page.get_by_text("95% interval")).to_have_count(2)
     # here images only open
     grid = page.get_by_role("list", name="Images.")
     expect(grid).to_have_attribute("aria-label", re.compile("Enter opens.$"))

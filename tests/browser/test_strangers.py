@@ -130,7 +130,7 @@ def test_a_report_and_an_exported_explanation(
     run, text = read_run(strange / "runs" / RUN), payload(elsewhere.host)
     save_report(tmp_path / "report.html", run, **gather(run, (strange,)))
     image = np.zeros((32, 32, 3), np.uint8)
-    save_html(tmp_path / "page.html", {"Map": stored_map(run, 0, image)}, title=text, notes=[text])
+    save_html(tmp_path / "page.html", [stored_map(run, 0, image)], title=text, notes=[text])
     for name in ("report.html", "page.html"):
         watched.goto((tmp_path / name).as_uri())
         watched.wait_for_load_state("networkidle")

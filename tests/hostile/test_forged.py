@@ -6,7 +6,7 @@ from tests.benchmarks.visitor import in_a_thread, running_server
 from tests.browser.app import free_port
 from tests.hostile.forged import attack
 
-COUNT = 60
+COUNT = 30
 
 
 def test_no_forged_value_ends_a_page(pristine: Path, tmp_path: Path) -> None:
