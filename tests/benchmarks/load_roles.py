@@ -295,9 +295,8 @@ async def _change_setting(visitor: Visitor, chance: random.Random, watch: Watch)
     await visitor.still()
     seed, fragment = visitor.find("url.lime.seed")
     if chance.random() < 0.5:
-        await visitor.change(
-            *_named(visitor, "url.lime.fill"), string_value=chance.choice(visitor.find("url.lime.fill")[0].options)
-        )
+        kind, fill, part = next(one for one in visitor.widgets() if one[1].id.endswith("-url.lime.fill"))
+        await visitor.change(fill.id, part, **(_some_value(kind, fill, chance) or {}))
     else:
         # the slider's positions
         place = float(chance.randrange(3, 48))
