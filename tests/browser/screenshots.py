@@ -24,7 +24,7 @@ RUN = "swift@cifake-test"
 Theme = Literal["light", "dark"]
 LOOKS = tuple(f"{theme}-{width}" for theme in ("light", "dark") for width in (1440, 900))
 SHIPPED_LOOKS = ("light-1440", "dark-900")
-TALLEST = 4000
+TALLEST = 3400
 # colours that are kept to the last bit
 FLAT = 96
 
