@@ -14,7 +14,7 @@ from tests.hostile.works import WORKS, Training
 
 KILLS = 3
 # these take longest, and write most of what they write as runs, detectors and packs are written
-EVERY = {"training": 3, "study runner": 2}
+EVERY = {"training": 6, "study runner": 4, "run writer": 2, "detector writer": 2}
 # as little of each as has all of its kinds of writes
 SMALL: dict[str, dict[str, Any]] = {
     "training": {"epochs": 1, "sizes": (300, 20_000)},
