@@ -154,13 +154,12 @@ class Cam(Explainer[CamSettings]):
         seconds: float,
     ) -> Explanation:
         only = None if self.signed and settings.target == "margin" else one_side(settings.target)
-        return Explanation(
-            image=image,
+        return self.explanation(
+            detector,
+            image,
+            settings,
             margin=margin,
-            p_real=float(detector.p_real(np.array(margin, np.float32))),
-            provenance=self.provenance(detector, seconds),
-            method=self.name,
-            settings=settings,
+            seconds=seconds,
             unit="margin" if settings.target == "margin" else "logit",
             diagnostics=map_diagnostics(values, one_sided=only),
             values=values,

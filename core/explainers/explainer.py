@@ -190,9 +190,28 @@ class Explainer(ABC, Generic[S]):
             return ""
         return f"{self.title} needs {' and '.join(lacking)}, which this detector does not offer."
 
-    def provenance(self, detector: "Detector", seconds: float) -> Provenance:
-        """Where an explanation by this method comes from."""
-        return Provenance(detector.name, detector.sha256, seconds, versions_of(self.libraries))
+    def explanation(
+        self, detector: "Detector", image: Pixels, settings: S, *, margin: float, seconds: float, **found: Any
+    ) -> Explanation:
+        """Build an explanation by this method, with the verdict and where it comes from.
+
+        Args:
+            detector: what was explained.
+            image: uint8 (side, side, 3).
+            settings: how.
+            margin: of the image as it is.
+            seconds: that it took.
+            found: the fields of `Explanation` that are the method's own.
+        """
+        return Explanation(
+            image=image,
+            margin=margin,
+            p_real=float(detector.p_real(np.array(margin, np.float32))),
+            provenance=Provenance(detector.name, detector.sha256, seconds, versions_of(self.libraries)),
+            method=self.name,
+            settings=settings,
+            **found,
+        )
 
 
 @cache

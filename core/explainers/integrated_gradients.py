@@ -149,13 +149,12 @@ class IntegratedGradients(Explainer[IntegratedGradientsSettings]):
         settings: IntegratedGradientsSettings,
         seconds: float,
     ) -> Explanation:
-        return Explanation(
-            image=image,
+        return self.explanation(
+            detector,
+            image,
+            settings,
             margin=margin,
-            p_real=float(detector.p_real(np.array(margin, np.float32))),
-            provenance=self.provenance(detector, seconds),
-            method=self.name,
-            settings=settings,
+            seconds=seconds,
             unit="margin" if settings.target == "margin" else "logit",
             diagnostics=diagnose(values, gained),
             values=values,

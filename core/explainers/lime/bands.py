@@ -205,13 +205,12 @@ class BandLime(Explainer[BandSettings]):
         signs = set(parts.decisions[parts.decisions != 0].tolist())
         cause: OneColour = "" if len(signs) == 2 else "one sign" if signs else "nothing decided"
         margin = float(step.values[0])
-        return Explanation(
-            image=image,
+        return self.explanation(
+            detector,
+            image,
+            settings,
             margin=margin,
-            p_real=float(detector.p_real(np.array(margin, np.float32))),
-            provenance=self.provenance(detector, seconds),
-            method=self.name,
-            settings=settings,
+            seconds=seconds,
             unit="margin",
             diagnostics=Diagnostics(_conclude(parts, step.fit.r2), cause, step.numbers),
             parts=parts,

@@ -189,13 +189,12 @@ class RegionLime(Explainer[R]):
             filled_alone=filled_alone if step.done >= 1 else None,
         )
         margin = float(step.answers[0, REAL] - step.answers[0, FAKE])
-        return Explanation(
-            image=image,
+        return self.explanation(
+            detector,
+            image,
+            settings,
             margin=margin,
-            p_real=float(detector.p_real(np.array(margin, np.float32))),
-            provenance=self.provenance(detector, watch.seconds),
-            method=self.name,
-            settings=settings,
+            seconds=watch.seconds,
             unit={"margin": "margin", "probability": "probability"}.get(settings.target, "logit"),
             diagnostics=diagnostics,
             values=parts.weights[regions],

@@ -1,7 +1,7 @@
 """Which segments LIME keeps in each sample."""
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 from numpy.random import RandomState
@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from scipy import linalg
 
 Sampling = Literal["balanced", "random"]
-SAMPLINGS: tuple[Sampling, ...] = get_args(Sampling)
 
 
 @dataclass(frozen=True, eq=False)

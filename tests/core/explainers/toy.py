@@ -49,13 +49,12 @@ class Bright(Explainer[BrightSettings]):
         margin = float(detector.margins(image[None])[0])
         seen = image[..., 0] if settings.colour == "red" else image.mean(axis=2)
         values = seen.astype(np.float32) - settings.grey
-        yield Explanation(
-            image=image,
+        yield self.explanation(
+            detector,
+            image,
+            settings,
             margin=margin,
-            p_real=float(detector.p_real(np.array(margin, np.float32))),
-            provenance=self.provenance(detector, 0.0),
-            method=self.name,
-            settings=settings,
+            seconds=0.0,
             unit="grey levels",
             diagnostics=map_diagnostics(values),
             values=values,
