@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Self
@@ -59,18 +59,43 @@ def running_server(port: int, log: Path, *, folder: Path = ROOT, **environment: 
     """
     command = [sys.executable, "-m", "streamlit", "run", "dashboard/app.py", "--server.headless", "true"]
     command += ["--server.port", str(port)]
+    with started(command, port, log, folder=folder, environment=os.environ | environment) as found:
+        yield found
+
+
+@contextlib.contextmanager
+def started(
+    command: Sequence[str],
+    port: int,
+    log: Path,
+    *,
+    folder: Path = ROOT,
+    environment: Mapping[str, str],
+    patience: float = 300.0,
+) -> Iterator[tuple[str, int]]:
+    """A server by any command, once it says that it is well; its address and its process.
+
+    Args:
+        command: that starts it.
+        port: that it listens to.
+        log: the file that gets what it says.
+        folder: to start it in.
+        environment: all of its variables.
+        patience: seconds until it must be well.
+
+    Raises:
+        Trouble: it has ended, or is not well in time.
+    """
     with log.open("w") as file:
-        process = subprocess.Popen(
-            command, cwd=folder, env=os.environ | environment, stdout=file, stderr=subprocess.STDOUT
-        )
+        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=file, stderr=subprocess.STDOUT)
         address = f"http://localhost:{port}"
         try:
-            for _ in range(3000):
+            for _ in range(int(patience / 0.1)):
                 with contextlib.suppress(OSError):
                     if ask_http(address, "GET", "/_stcore/health")[0] == 200:
                         break
                 if process.poll() is not None:
-                    raise Trouble(f"the server has ended with status {process.returncode}, see {log}")
+                    raise Trouble(f"the server has ended with status {process.returncode}: {log.read_text()}")
                 time.sleep(0.1)
             else:
                 raise Trouble(f"the server has not started, see {log}")

@@ -1,13 +1,11 @@
 """The Dockerfile, compose.yaml and the lock: linted, read, and as much of them run as needs no Docker."""
 
-import contextlib
 import json
 import os
 import re
 import shlex
 import subprocess
 import sys
-import time
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -17,7 +15,7 @@ import yaml
 from packaging.requirements import Requirement
 
 from core.runs.finding import ROOT
-from tests.benchmarks.visitor import Visitor, ask_http, in_a_thread
+from tests.benchmarks.visitor import Visitor, in_a_thread, started
 from tests.browser.app import free_port
 from tests.hostile.read_only import available
 
@@ -148,18 +146,7 @@ def test_what_the_image_starts_serves_from_a_read_only_tree_and_is_healthy(made_
             return visitor.has("attach.path"), visitor.troubles
 
     assert subprocess.run(health, capture_output=True, check=False).returncode != 0
-    with (tmp_path / "log").open("w") as log:
-        server = subprocess.Popen(restricted, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT)
-        try:
-            for _ in range(600):
-                with contextlib.suppress(OSError):
-                    if ask_http(f"http://localhost:{port}", "GET", "/_stcore/health")[0] == 200:
-                        break
-                assert server.poll() is None, (tmp_path / "log").read_text()
-                time.sleep(0.1)
-            assert subprocess.run(health, capture_output=True, check=False).returncode == 0
-            # nobody is local there
-            assert in_a_thread(visit()) == (False, [])
-        finally:
-            server.terminate()
-            server.wait()
+    with started(restricted, port, tmp_path / "log", environment=environment, patience=60):
+        assert subprocess.run(health, capture_output=True, check=False).returncode == 0
+        # nobody is local there
+        assert in_a_thread(visit()) == (False, [])

@@ -1,11 +1,8 @@
 """What the README says on hosting, tried: its very lines, where nothing but the cache can be written."""
 
-import contextlib
 import os
 import re
 import socket
-import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +12,7 @@ import pytest
 
 from core.images.decoding import encode_png
 from core.runs.finding import ROOT
-from tests.benchmarks.visitor import Visitor, ask_http, in_a_thread
+from tests.benchmarks.visitor import Visitor, ask_http, in_a_thread, started
 from tests.browser.app import free_port
 from tests.hostile.read_only import available
 
@@ -46,19 +43,8 @@ def hosted(made_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     environment = {name: value for name, value in os.environ.items() if name not in ("TMPDIR", "TELLTALE_CACHE")}
     environment |= {"STREAMLIT_SERVER_PORT": str(port), "TELLTALE_HOME": str(made_home), "HOME": "/nowhere"}
     command = ["python", "-m", "tests.hostile.read_only", str(cache), "bash", "-euc", script]
-    with (tmp_path / "log").open("w") as log:
-        server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT)
-        try:
-            for _ in range(600):
-                with contextlib.suppress(OSError):
-                    if ask_http(f"http://localhost:{port}", "GET", "/_stcore/health")[0] == 200:
-                        break
-                assert server.poll() is None, (tmp_path / "log").read_text()
-                time.sleep(0.1)
-            yield f"http://{NAME}:{port}"
-        finally:
-            server.terminate()
-            server.wait()
+    with started(command, port, tmp_path / "log", environment=environment, patience=60):
+        yield f"http://{NAME}:{port}"
     assert "Traceback" not in (tmp_path / "log").read_text(encoding="utf-8")
 
 
