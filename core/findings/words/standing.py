@@ -13,7 +13,9 @@ EVERY = {
     "filter": "with every filter",
     "generator": "for every generator",
     "encoding": "in both encodings",
-    "control": "against both controls",
+    "control": "against every control",
+    "change": "however it is changed",
+    "seam": "with every seam",
     "repetition": "however it is repeated",
 }
 
