@@ -1,7 +1,8 @@
 """What the probes of a test set conclude: for each family of probes and each verdict, one answer.
 
-The answer is the strength that certainly flips most beyond the strongest of its controls; where no probe of the family
-has a control, the one that flips most. Its controls, and the other ways of making the same change, are its choices.
+The answer is the strength that certainly flips most beyond the strongest of its controls; where none does, or no probe
+of the family has a control, the one that flips most. Its controls, and the other ways of making the same change, are
+its choices.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -63,7 +64,8 @@ def answer(turns: Turns, counted: pd.DataFrame, family: str, verdict: str) -> Fi
     if rows.empty:
         return None
     fair = rows[rows["control"].notna() & ~rows["probe"].isin(_OTHER_WAYS)]
-    row = rows.loc[rows["share"].idxmax()] if fair.empty else fair.loc[fair["net_low"].fillna(-2).idxmax()]
+    certain = fair[fair["net_low"] > 0]
+    row = certain.loc[certain["net_low"].idxmax()] if len(certain) else _most(fair if len(fair) else rows)
     probe, strength = probe_columns()[row["column"]]
     chosen = turns.chosen(verdict)
     own = _choice(turns, chosen, _Tried(), probe, strength)
@@ -99,6 +101,10 @@ def answer(turns: Turns, counted: pd.DataFrame, family: str, verdict: str) -> Fi
     )
 
 
+def _most(rows: pd.DataFrame) -> "pd.Series[Any]":
+    return rows.loc[rows["share"].idxmax()]
+
+
 def _choice(turns: Turns, chosen: NDArray[np.bool_], tried: _Tried, probe: Probe, strength: Strength) -> Choice:
     """A strength of a probe beside the strongest of its controls, or of the one that is tried."""
     here = chosen & turns.known(probe.column(strength.key))
@@ -108,9 +114,11 @@ def _choice(turns: Turns, chosen: NDArray[np.bool_], tried: _Tried, probe: Probe
         for key in ((tried.control,) if tried.control else probe.controls)
         if PROBES[key].column(strength.key) in turns.table
     ]
+    # a control that could not be made is none
+    bars = [one for one in bars if one[1].images]
     if not bars:
         return Choice(tried.kind, tried.value, share)
-    key, bar, lead = max(bars, key=lambda one: float(np.nan_to_num(one[1].value)))
+    key, bar, lead = max(bars, key=lambda one: one[1].value)
     return Choice(tried.kind, tried.value, share, Control(_named(key), Measure.of(bar)), Measure.of(lead))
 
 

@@ -23,6 +23,8 @@ from core.studies.study import WEIGHT
 By = Literal["verdict", "cell", "category"]
 VERDICTS = ("FAKE", "REAL")
 
+NOTHING = Estimate(np.nan, np.nan, np.nan, 0)
+
 
 @dataclass(frozen=True, eq=False)
 class Turns:
@@ -149,10 +151,9 @@ def _response(turns: Turns, chosen: NDArray[np.bool_], probe: Probe, strength: S
     share = share_of(turns, here, probe, strength)
     shift = weighted_mean(turns.shifts(column, probe)[here], turns.weights[here])
     controls = [(key, *compared(turns, here, probe, PROBES[key], strength)) for key in probe.controls]
-    # the control that turns most is the one to beat
-    nothing = Estimate(np.nan, np.nan, np.nan, 0)
+    # the control that turns most is the one to beat; one that could not be made is none
     against, control, net = max(
-        controls, key=lambda one: float(np.nan_to_num(one[1].value)), default=(None, nothing, share)
+        (one for one in controls if one[1].images), key=lambda one: one[1].value, default=(None, NOTHING, share)
     )
     return {
         "probe": probe.key,
