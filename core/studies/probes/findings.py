@@ -92,6 +92,7 @@ def answer(turns: Turns, counted: pd.DataFrame, family: str, verdict: str) -> Fi
         },
         details={
             "family": family,
+            "probe": probe.key,
             "title": probe.title,
             "strength": strength.at(turns.side).told,
             "doses": [one.at(turns.side).label for one in doses],
