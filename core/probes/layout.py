@@ -109,6 +109,6 @@ LAYOUT = (
     Probe(
         "turn", "geometry", "Turned", "The picture is turned.",
         tuple(Strength(f"{90 * quarters}", f"{90 * quarters}°", quarters) for quarters in (1, 2, 3)),
-        lambda batch, quarters: spatial.rotated(batch.pixels, int(quarters)), "which way is up",
+        lambda batch, quarters: spatial.rotated(batch.pixels, int(quarters)), "which way is up", strengths_are="angle",
     ),
 )  # fmt: skip

@@ -55,6 +55,7 @@ class Strength:
         value: argument of the edit.
         waves: wavelengths of a range of the spectrum, in words; "" otherwise.
         parts: for lengths, the number of such parts along a side; the label is for `LABELLED` pixels.
+        excess: it changes more than the thing in question, so that it shows a curve to its end and bears no claim.
     """
 
     key: str
@@ -62,6 +63,7 @@ class Strength:
     value: float
     waves: str = ""
     parts: int = 0
+    excess: bool = False
 
     def at(self, side: int) -> "Strength":
         """Return the strength labelled for images of this side."""
@@ -95,6 +97,7 @@ class Probe:
         changes_donor: the donor of the other verdict is changed and classified instead; it flips where it gets the
             image's verdict.
         is_control: it only serves other probes.
+        beside: it is told beside the answer to its family's question, and does not give it.
     """
 
     key: str
@@ -111,6 +114,7 @@ class Probe:
     needs: Needs = "nothing"
     changes_donor: bool = False
     is_control: bool = False
+    beside: bool = False
 
     @property
     def columns(self) -> tuple[str, ...]:

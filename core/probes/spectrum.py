@@ -1,5 +1,7 @@
 """Probes of the spectrum: fine detail removed, faded, randomised, or swapped with other images'. Needs no torch."""
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,13 +22,15 @@ from core.probes.batch import Batch, Pixels
 from core.probes.probe import Probe, Strength, radii, wave_length
 
 BANDS: dict[str, tuple[float, float]] = {"16_23": (16, 23), "12_16": (12, 16), "8_12": (8, 12), "4_8": (4, 8)}
-_CUTOFFS = radii((14, 12, 10, 8, 6, 4, 2), "waves under {} pixels")
+_FINE = NYQUIST / 2
+_CUTOFFS = tuple(
+    replace(one, excess=one.value < _FINE) for one in radii((14, 12, 10, 8, 6, 4, 2), "waves under {} pixels")
+)
 _SWAPS = radii((12, 10, 8), "waves under {} pixels")
 _RINGS = tuple(
     Strength(key, f"{low:g} to {high:g}", index, f"waves of {wave_length(high)} to {wave_length(low)} pixels")
     for index, (key, (low, high)) in enumerate(BANDS.items())
 )
-_FINE = NYQUIST / 2
 _DOSES = tuple(
     Strength(f"{100 * keep:g}", f"× {keep:g}", keep, f"waves under {wave_length(_FINE)} pixels")
     for keep in (0.75, 0.5, 0.25)
@@ -84,7 +88,7 @@ DETAIL = (
     Probe(
         "dose", "detail", "Fine detail fainter", "All detail finer than half the Nyquist frequency is made fainter.",
         _DOSES, lambda batch, keep: attenuated(batch.spectra, _above(batch, _FINE), keep=keep),
-        "its fine detail", ("dose_control", "dose_pattern"),
+        "its fine detail", ("dose_control", "dose_pattern"), beside=True,
     ),
     Probe(
         "dose_control", "detail", "As much coarse detail fainter",
@@ -114,12 +118,12 @@ DETAIL = (
         "highpass", "detail", "Coarse shading out", "The mean stays; all shading coarser than a radius is removed.",
         radii((1, 2, 4), "waves of {} pixels and more"),
         lambda batch, radius: attenuated(batch.spectra, ring(0, radius, side=batch.side)),
-        "its coarse light and shade",
+        "its coarse light and shade", beside=True,
     ),
     Probe(
         "ring", "detail", "One ring of the spectrum out", "Detail of one range of fineness is removed.",
         _RINGS, lambda batch, band: attenuated(batch.spectra, _band(batch, band)),
-        "detail of this fineness", ("ring_control",),
+        "detail of this fineness", ("ring_control",), beside=True,
     ),
     Probe(
         "ring_control", "detail", "As much from other rings out",

@@ -65,8 +65,8 @@ TERMS: dict[str, str] = {
     "Probe": "A small named change, such as less detail or no colour, made to see whether the verdict flips.",
     "Quickshift": "LIME's own way of cutting an image into segments, by colour and place. In an image of 32 x 32 "
     "pixels it often finds only one or two (Vedaldi and Soatto 2008).",
-    "Radius": "Of the spectrum: how many waves of detail fit across 32 pixels. A small radius is coarse, a large one "
-    "fine.",
+    "Radius": "Of the spectrum: fineness of detail in sixteenths of the Nyquist frequency, the finest that pixels can "
+    "hold (waves of two pixels). A small radius is coarse, a large one fine.",
     "Rank correlation": "Whether two lists rise and fall together: 1 is the same order, 0 none, -1 the reverse "
     "(Spearman).",
     "REAL": "A photograph.",

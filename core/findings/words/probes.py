@@ -68,8 +68,8 @@ def _controls(finding: Finding) -> Line:
 
 def _aside(finding: Finding) -> Line:
     about = finding.details
-    doses = [_with_share(finding, name) for name in about["doses"]]
-    said = [line("By dose: {doses}.", doses=listed(doses))] if len(doses) > 1 else []
+    strengths = [_with_share(finding, name) for name in about["strengths"]]
+    said = [line("By strength: {strengths}.", strengths=listed(strengths))] if len(strengths) > 1 else []
     if about["falls_at"]:
         said.append(line("Not monotone: it falls at {where}.", where=listed(about["falls_at"])))
     if others := [_with_share(finding, name) for name in about["others"]]:

@@ -5,7 +5,7 @@ of the family has a control, the one that flips most. Its controls, and the othe
 its choices.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -21,8 +21,12 @@ from core.studies.probes.summary import VERDICTS, Turns, compared, ranking, read
 
 # a share of verdicts below which a change hardly matters
 FEW = 0.05
-# probes that make the change of another in another way
-_OTHER_WAYS = {key for probe in PROBES.values() for keys in probe.others.values() for key in keys}
+# probes that are told beside an answer: those meant so, and those that make the change of another in another way
+_BESIDE = {key for key, probe in PROBES.items() if probe.beside}.union(
+    key for probe in PROBES.values() for keys in probe.others.values() for key in keys
+)
+_CHANGES_DONOR = {key: probe.changes_donor for key, probe in PROBES.items()}
+_EXCESS = {column: strength.excess for column, (_, strength) in probe_columns().items()}
 
 
 class _Tried(NamedTuple):
@@ -52,58 +56,52 @@ def answer(turns: Turns, counted: pd.DataFrame, family: str, verdict: str) -> Fi
         family: a key of `FAMILIES`.
         verdict: "FAKE" or "REAL".
     """
-    rows = counted[
-        (counted["verdict"] == verdict) & (counted["family"] == family) & ~counted["is_control"].astype(bool)
-    ]
-    rows = rows[
-        [
-            np.isfinite(share) and not PROBES[key].changes_donor
-            for key, share in zip(rows["probe"], rows["share"], strict=True)
-        ]
-    ]
+    own = (counted["verdict"] == verdict) & (counted["family"] == family) & ~counted["is_control"].astype(bool)
+    rows = counted[own & counted["share"].notna() & ~counted["probe"].map(_CHANGES_DONOR)]
     if rows.empty:
         return None
-    fair = rows[rows["control"].notna() & ~rows["probe"].isin(_OTHER_WAYS)]
-    certain = fair[fair["net_low"] > 0]
-    row = certain.loc[certain["net_low"].idxmax()] if len(certain) else _most(fair if len(fair) else rows)
-    probe, strength = probe_columns()[row["column"]]
+    probe, strength = probe_columns()[_telling(rows)]
     chosen = turns.chosen(verdict)
-    own = _choice(turns, chosen, _Tried(), probe, strength)
-    choices = tuple(_choices(turns, chosen, probe, strength))
+    effect = _choice(turns, chosen, _Tried(), probe, strength)
     # what stands among controls and choices already is not told again
     told = {probe.key, *probe.controls, *(key for keys in probe.others.values() for key in keys)}
     others = rows[~rows["probe"].isin(told)].sort_values("share", ascending=False, kind="stable")
-    others = others.drop_duplicates("probe")
-    doses = () if probe.strengths_are else turns.strengths(probe)
-    shares = [_share(turns, chosen, probe, one) for one in doses]
-    named = [f"“{one['title'].lower()}” ({one['strength']})" for _, one in others.iterrows()]
+    also = {
+        f"“{one['title'].lower()}” ({one['strength']})": _row_share(one)
+        for _, one in others.drop_duplicates("probe").iterrows()
+    }
+    strengths = {one.at(turns.side).label: _share(turns, chosen, probe, one) for one in turns.strengths(probe)}
     return Finding(
         f"{family}-{verdict}",
         "probes",
         "flip_rate",
-        own.measure,
+        effect.measure,
         group=verdict,
-        control=own.control,
-        difference=own.difference,
-        choices=choices,
-        beside={
-            **{one.at(turns.side).label: share for one, share in zip(doses, shares, strict=True)},
-            **{name: _row_share(one) for name, (_, one) in zip(named, others.iterrows(), strict=True)},
-        },
+        control=effect.control,
+        difference=effect.difference,
+        choices=tuple(_choices(turns, chosen, probe, strength)),
+        beside=strengths | also,
         details={
             "family": family,
             "probe": probe.key,
             "title": probe.title,
             "strength": strength.at(turns.side).told,
-            "doses": [one.at(turns.side).label for one in doses],
-            "others": named,
-            "falls_at": _falls_at(turns, chosen, probe, doses),
+            "strengths": list(strengths),
+            "others": list(also),
+            "falls_at": _falls_at(turns, chosen, probe),
         },
     )
 
 
-def _most(rows: pd.DataFrame) -> "pd.Series[Any]":
-    return rows.loc[rows["share"].idxmax()]
+def _telling(rows: pd.DataFrame) -> str:
+    """The column of the strength that answers, among the rows of `responses` of one family and verdict."""
+    rows = rows[~rows["column"].map(_EXCESS)]
+    fair = rows[rows["control"].notna() & ~rows["probe"].isin(_BESIDE)]
+    certain = fair[fair["net_low"] > 0]
+    if len(certain):
+        return str(certain.loc[certain["net_low"].idxmax(), "column"])
+    most = fair if len(fair) else rows
+    return str(most.loc[most["share"].idxmax(), "column"])
 
 
 def _choice(turns: Turns, chosen: NDArray[np.bool_], tried: _Tried, probe: Probe, strength: Strength) -> Choice:
@@ -151,10 +149,10 @@ def _row_share(row: "pd.Series[Any]") -> Measure:
     return Measure(float(row["share"]), float(row["low"]), float(row["high"]), int(row["images"]))
 
 
-def _falls_at(turns: Turns, chosen: NDArray[np.bool_], probe: Probe, doses: Sequence[Strength]) -> list[str]:
-    """The labels of strengths that certainly flip fewer verdicts than the weaker one before them."""
+def _falls_at(turns: Turns, chosen: NDArray[np.bool_], probe: Probe) -> list[str]:
+    """The labels of doses that certainly flip fewer verdicts than the weaker one before them."""
     found = []
-    for weaker, stronger in pairwise(doses):
+    for weaker, stronger in pairwise(() if probe.strengths_are else turns.strengths(probe)):
         one, other = (probe.column(strength.key) for strength in (stronger, weaker))
         here = chosen & turns.known(one) & turns.known(other)
         if turns.difference(here, (one, probe), (other, probe)).high < 0:

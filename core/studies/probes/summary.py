@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from core.metrics.classification import MOST_GROUPS
 from core.metrics.intervals import Estimate, weighted_mean, weighted_share
 from core.probes.probe import Probe, Strength, size_column
-from core.probes.table import PROBES
+from core.probes.table import PROBES, probe_columns
 from core.runs.run import Run
 from core.studies.probes.donors import choose_donors
 from core.studies.study import WEIGHT
@@ -228,11 +228,13 @@ def ranking(rates: pd.DataFrame, *, verdict: str, group: str = "all") -> pd.Data
         group: which of its groups.
 
     Returns:
-        A row a probe, controls and those that change a donor left out; the columns of `responses`, and `per_level`
-        (share of verdicts a grey level, 0 where nothing certain is left beyond the controls) and `rank` from 1.
+        A row a probe, controls, those that change a donor, and strengths in excess left out; the columns of
+        `responses`, and `per_level` (share of verdicts a grey level, 0 where nothing certain is left beyond the
+        controls) and `rank` from 1.
     """
     rows = rates[(rates["verdict"] == verdict) & (rates["group"] == group) & ~rates["is_control"].astype(bool)]
-    rows = rows[[not PROBES[key].changes_donor for key in rows["probe"]]]
+    tried = [probe_columns()[column] for column in rows["column"]]
+    rows = rows[[not (probe.changes_donor or strength.excess) for probe, strength in tried]]
     certain = np.maximum(rows["net_low"].to_numpy(np.float64), 0)
     size = rows["size"].to_numpy(np.float64)
     per_level = np.divide(certain, size, out=np.zeros(len(rows)), where=size > 0)

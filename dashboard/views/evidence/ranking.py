@@ -51,8 +51,8 @@ def draw_ranking(opened: Opened, evidence: Evidence, shown: Shown | None) -> str
                 asked = _draw(opened, verdict, top, shown) or asked
     st.caption(
         "Bar: share of verdicts that turn. Line: its 95 % interval. ◇: the share that its strongest control turns; a "
-        f"bar that does not reach beyond its ◇ says nothing, and one with {NO_CONTROL} gives no reason. Grey levels: how "
-        "much the picture changes on average (root mean square, of 255). "
+        f"bar that does not reach beyond its ◇ says nothing, and one with {NO_CONTROL} gives no reason. Grey levels: "
+        "how much the picture changes on average (root mean square, of 255). "
         "Radius and ring: how many waves fit into 32 pixels, 16 are the finest detail that pixels can hold.",
         help=explain("Radius"),
     )
