@@ -1,5 +1,5 @@
 // Answers of the probes. data: {standings, sees, rows: [{question, lines: [{verdict, probe, state, share, low, high,
-//   controls: [{share, name}], ways: [{share, name}], words: [[text, kind]], label}]}]}
+//   controls: [{share, name}], ways: [{share, name, above}], words: [[text, kind]], label}]}]}
 
 export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".answers")
@@ -17,7 +17,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     const whisker = mark("whisker", line.low)
     whisker.style.width = `calc(${place(line.high)} - ${place(line.low)})`
     box.append(whisker)
-    line.ways.forEach((way) => box.append(mark("way", way.share, way.name)))
+    line.ways.forEach((way) => box.append(mark(way.above ? "way" : "way open", way.share, way.name)))
     line.controls.forEach((control) => box.append(mark("control", control.share, control.name)))
     box.append(mark(`effect ${line.state}`, line.share))
     return box
@@ -33,7 +33,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
       document.getElementById(data.sees)?.scrollIntoView({ behavior: "smooth" })
     }
     const words = make("span", "words")
-    line.words.forEach(([text, kind]) => words.append(make(kind === "number" ? "b" : "span", kind === "class" ? `chip ${text}` : "", text)))
+    for (const [text, kind] of line.words)
+      words.append(make(kind === "number" ? "b" : "span", kind === "class" ? `chip ${text}` : "", text))
     box.append(track(line), words, make("span", "spoken", line.label))
     return box
   }
@@ -44,6 +45,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     ["effect open", data.standings.open],
     ["control", "a control"],
     ["way", "made another way"],
+    ["way open", "not above its own control"],
   ]
   entries.forEach(([className, text]) => {
     const entry = make("span", "entry")

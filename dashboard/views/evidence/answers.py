@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from core.findings.claims import standing
+from core.findings.claims import sign_of, standing
 from core.findings.finding import Choice, Finding
 from core.findings.numbers import percent
 from core.findings.words import tell
@@ -50,7 +50,7 @@ def _line(one: Finding) -> dict[str, Any]:
         "low": one.measure.low,
         "high": one.measure.high,
         "controls": [_mark(f"control, {bar.name}", bar.measure.value) for bar in bars],
-        "ways": [_mark(_way(each), each.measure.value) for each in ways],
+        "ways": [_mark(_way(each), each.measure.value) | {"above": sign_of(each) == 1} for each in ways],
         # the figure has the interval
         "words": [(span.text, span.kind) for span in told.answer.spans if span.kind != "interval"],
         "label": str(told.full),
