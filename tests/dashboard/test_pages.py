@@ -554,7 +554,8 @@ def test_inspect_says_when_somebody_else_has_changed_the_note_and_keeps_what_was
 
 def values_in_tables(app: AppTest) -> dict[str, list[str]]:
     """What stands beside each name in the page's tables, which are written in Markdown."""
-    rows = [line.strip("| ").split(" | ") for one in app.markdown for line in one.value.splitlines() if line[:2] == "| "]
+    lines = [line for one in app.markdown for line in one.value.splitlines() if line.startswith("| ")]
+    rows = [line.strip("| ").split(" | ") for line in lines]
     return {name: [*beside, ""][:2] for name, *beside in rows}
 
 
