@@ -65,4 +65,4 @@ def test_readme_tells_the_findings_in_their_own_words(capsys: pytest.CaptureFixt
 def test_shipped_findings_are_data() -> None:
     found = gather(RUN)
     assert len(json.loads(to_json(found))) == len(found)
-    assert "| probes | detail_out | verdicts flipped | " in table(found)
+    assert "| probes | detail-FAKE | verdicts flipped | " in table(found)
