@@ -36,8 +36,9 @@ QUANTITIES = {
 }  # fmt: skip
 # whatever words of some study need
 DETAILS = {
-    "name": "LIME", "names": ["LIME", "Grad-CAM"], "set": "seen-test", "plain": "as it is", "left_out": 0, "family": "detail",
-    "title": "Fine detail out", "strength": "radius 8", "strengths": [], "others": [], "falls_at": [],
+    "name": "LIME", "names": ["LIME", "Grad-CAM"], "set": "seen-test", "plain": "as it is", "left_out": 0,
+    "family": "detail", "title": "Fine detail out", "strength": "radius 8", "strengths": [], "others": [],
+    "falls_at": [],
 }  # fmt: skip
 
 
