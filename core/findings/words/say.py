@@ -14,6 +14,7 @@ FORMS: dict[str, Callable[[Measure], Part]] = {
     "share.1": lambda one: share(one, 1),
     "share.2": lambda one: share(one, 2),
     "amount": amount,
+    "amount.1": lambda one: amount(one, 1),
     "auroc": lambda one: amount(one, 3),
     "pairs": pairs,
     # without an interval
