@@ -8,7 +8,7 @@ import pandas as pd
 
 from core.findings.finding import Choice, Control, Finding, Measure
 from core.metrics.classification import RULE_BINS
-from core.metrics.intervals import share_ratio, wilson_interval
+from core.metrics.intervals import share_ratio, weighted_share
 from core.runs.run import Run
 from core.studies.audit.names import FACT_NAMES
 from core.studies.probes.findings import finding
@@ -86,32 +86,26 @@ def _ranked(row: Row) -> Measure:
     return direct if direct.value >= 0.5 else Measure(1 - direct.value, 1 - direct.high, 1 - direct.low, direct.n)
 
 
-def _grey(run: Run, row: Row | None) -> list[Finding]:
+def _grey(run: Run, row: "Row | None") -> list[Finding]:
     """How many images of each class are grey all over or nearly; nothing where a class has none.
 
     Args:
         run: whose images are counted.
         row: of greyness, None where the audit has none.
     """
-    if row is None:
+    grey = run.predictions["greyness"].to_numpy() >= GREY
+    labels = run.predictions["label"].astype(str).to_numpy()
+    parts = {label: grey[labels == label] for label in ("FAKE", "REAL")}
+    if row is None or not all(part.any() for part in parts.values()):
         return []
-    frame = run.predictions
-    counts = {}
-    for label in ("FAKE", "REAL"):
-        grey = frame.loc[frame["label"].astype(str) == label, "greyness"] >= GREY
-        counts[label] = (int(grey.sum()), len(grey))
-    if not all(many for many, _ in counts.values()):
-        return []
-    shares = {
-        label: Measure(many / of, *map(float, wilson_interval(many, of)), of) for label, (many, of) in counts.items()
-    }
-    more, less = ("FAKE", "REAL") if shares["FAKE"].value >= shares["REAL"].value else ("REAL", "FAKE")
-    times = share_ratio(*counts[more], *counts[less])
-    details = {"level": f"{GREY:g}", "against": _difference(row)["higher"] == less}
+    less, more = sorted(parts, key=lambda label: float(parts[label].mean()))
+    times = share_ratio(*(count for label in (more, less) for count in (int(parts[label].sum()), len(parts[label]))))
+    shares = {label: Measure.of(weighted_share(part)) for label, part in parts.items()}
     return [
         Finding(
             "grey", "audit", "grey_share", shares[more], group=more, control=Control(f"{less} images", shares[less]),
-            beside={"times": Measure.of(times)}, details=details,
+            beside={"times": Measure.of(times)},
+            details={"level": f"{GREY:g}", "against": _difference(row)["higher"] == less},
         )
     ]  # fmt: skip
 
