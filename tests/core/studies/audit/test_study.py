@@ -436,7 +436,7 @@ def test_wholly_grey_images_are_counted_by_class() -> None:
     times = one.beside["times"]
     assert (times.value, times.low, times.high) == pytest.approx((8, 8 * np.exp(-half), 8 * np.exp(half)))
     assert str(tell(one).whole) == (
-        "20% (10 to 35%) of FAKE images are grey all over or nearly (0.99 and more), 8.0 (1.1 to 61.0) times as many "
+        "20% (10 to 35%) of FAKE images are grey all over or nearly (0.99 and more), 8.0 (1.0 to 61.0) times as many "
         "as of REAL images (2.5%). All in all REAL images are greyer, so a ranking cannot use this and a fitted rule "
         "can."
     )
