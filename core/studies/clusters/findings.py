@@ -31,7 +31,8 @@ def _worst(cards: list[Card], space: str) -> Finding:
     """
     verdict, overall = cards[0].verdict, Measure(cards[0].verdict_error_rate, n=sum(card.images for card in cards))
     worst = worst_card(cards)
-    key, details, beside = f"worst-{space}-{verdict}", {"space": SPACES[space]}, {"overall": overall}
+    key, beside = f"worst-{space}-{verdict}", {"overall": overall}
+    details: dict[str, Any] = {"space": SPACES[space]}
     if worst is None:
         unknown = Measure(np.nan, n=overall.n)
         return Finding(key, "clusters", "error_rate", unknown, group=verdict, beside=beside, details=details)
@@ -39,7 +40,7 @@ def _worst(cards: list[Card], space: str) -> Finding:
     return Finding(
         key, "clusters", "error_rate", Measure.of(worst.error_rate), group=verdict,
         control=Control(f"{verdict} verdicts with equal margins", expected), difference=beyond, beside=beside,
-        details={**details, "cluster": str(worst.number)},
+        details={**details, "cluster": worst.number},
     )  # fmt: skip
 
 

@@ -164,10 +164,10 @@ def test_findings_stand_for_each_verdict_alone_and_an_empty_one_has_none(run: Ru
         assert f"{finding.group} verdicts" in sentence
         assert {"FAKE": "REAL", "REAL": "FAKE"}[str(finding.group)] not in sentence
         assert "nan" not in sentence
-    # all margins are equal here, so that every cluster's are expected to err as its verdict does
+    # margins are by lot, so that a cluster's are expected to err about as its verdict does
     worst = found[0]
     assert worst.control is not None
-    assert worst.control.measure.value == pytest.approx(worst.beside["overall"].value)
+    assert worst.control.measure.value == pytest.approx(worst.beside["overall"].value, abs=0.15)
     assert standing(worst) == Standing("claimed", 1)
     assert "It errs more than its margins let expect: +" in str(tell(worst).standing)
     only = table[table["id"].astype(int) < SIZE // 2]
