@@ -696,7 +696,7 @@ def test_the_rates_that_were_measured_of_the_detector_are_stated(
     app = open_page("upload", run="tiny@seen-test")
     assert words(app).count(f"- {markdown(tell(found).answer)}") == 2
     overview = words(open_page("overview", run="tiny@seen-test"))
-    assert "**Of imitations of CIFAR-10 95% are called :blue[REAL]: outside its own kind" in overview
+    assert "**Of imitations of CIFAR-10 95% are called :blue[REAL]. Outside its own kind" in overview
     assert f"- {markdown(tell(found).answer)}" in overview
     other = make_detector(seed=7)
     other.manifest = {"name": "rival"}

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from core.findings.claims import standing
 from core.findings.finding import Choice, Finding, find
 from core.findings.lines import Line, joined, line, listed
 from core.findings.numbers import percent
@@ -11,6 +10,8 @@ from core.findings.words.told import Told
 
 # percentage points of confidence that are said to be the same
 SAME = 1
+# so many generators are named
+FEW = 3
 WHAT = {
     "imitations": "pictures that imitate {imitates}, drawn at the detector's size",
     "large": "pictures drawn large by other generators",
@@ -57,12 +58,11 @@ def _extremes(finding: Finding) -> tuple[Choice, Choice]:
 
 def _rate(finding: Finding) -> Told:
     least, most = _extremes(finding)
-    names = sorted(one.value for one in finding.choices if one.kind == "generator")
     answer = say(
         finding,
         ANSWERS[finding.key],
         own_real=say(finding, ", the {REAL} class of {set},") if finding.details["own_real"] else "",
-        generators=listed(names) if len(names) <= 3 else f"{len(names)} generators",
+        generators=_generators(finding),
         **{
             name: line(
                 "{share} of {value}" if one.kind == "generator" else "{share} ({value})",
@@ -80,12 +80,19 @@ def _rate(finding: Finding) -> Told:
         words = "file was" if left == 1 else "files were"
         aside.append(say(finding, "{left_out} {words} left out, damaged or of another size.", words=words))
     control = say(finding, "Of the {control_name} {control:percent} are.") if finding.control else Line()
-    number = _range(finding) if standing(finding).kind == "depends" else ""
-    return Told(answer, control, joined(aside), label=say(finding, LABELS[finding.key]), number=number)
+    return Told(answer, control, joined(aside), label=say(finding, LABELS[finding.key]), number=_range(finding))
+
+
+def _generators(finding: Finding) -> Line:
+    """The generators by name where they are few."""
+    names = sorted(one.value for one in finding.choices if one.kind == "generator")
+    return listed(names) if 0 < len(names) <= FEW else say(finding, "{sources} generators")
 
 
 def _range(finding: Finding) -> str:
-    """ "10 to 63%", where one number would hide that choices disagree."""
+    """ "10 to 63%", over the filters; "" where none had a say."""
+    if not finding.details["filter"]:
+        return ""
     least, most = (one.measure.value for one in _extremes(finding))
     return f"{percent(least, 0).removesuffix('%')} to {percent(most, 0)}"
 
@@ -124,22 +131,24 @@ def _confidence(finding: Finding) -> Told:
 
 
 def overall(findings: Sequence[Finding]) -> Line:
-    """What the rates come to in one sentence, each group by itself; nothing where none was measured."""
+    """What the rates come to, each group by itself; nothing where none was measured."""
     templates = {
-        "large": "of pictures that other generators drew large {rate} are called {REAL}, depending on the resampling "
+        "large": "of pictures that {generators} drew large, {rate} are called {REAL}, depending on the resampling "
         "filter",
-        "imitations": "of imitations of {imitates}{own_real} {rate}",
-        "photographs": "of ordinary photographs {rate} are called {FAKE}, depending on the filter",
+        "imitations": "of imitations of {imitates}{own_real} {rate} are called {REAL}",
+        "photographs": "of ordinary photographs, {rate} are called {FAKE}, depending on the filter",
     }
     found = [one for key in templates if (one := find(findings, key)) is not None and one.measure.known]
-    if not found:
+    said = [
+        say(
+            one,
+            templates[one.key],
+            rate=_range(one) or percent(one.measure.value, 0),
+            generators=_generators(one),
+            own_real=say(one, ", its {REAL} class,") if one.details["own_real"] else "",
+        )
+        for one in found
+    ]
+    if not said:
         return Line()
-    said = []
-    for one in found:
-        rate = _range(one) if one.details.get("filter") else percent(one.measure.value, 0)
-        own_real = say(one, ", its {REAL} class,") if one.details["own_real"] else ""
-        called = " are called {REAL}" if one.key == "imitations" and one is found[0] else ""
-        said.append(say(one, templates[one.key] + called, rate=rate, own_real=own_real))
-    return line(
-        "{said}: outside its own kind of images a verdict is no evidence.", said=listed(said, last=", and ")
-    ).capital()
+    return line("{said}. Outside its own kind of images a verdict is no evidence.", said=joined(said, "; ")).capital()

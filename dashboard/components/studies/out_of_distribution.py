@@ -17,8 +17,8 @@ from dashboard.services.library import Opened
 
 # finding -> heading, what its chart tells apart, the class that is counted
 GROUPS = {
-    "large": ("Drawn large by other generators, resized with", "filter", "REAL"),
-    "imitations": ("Imitations of {}, drawn at its size by", "generator", "REAL"),
+    "large": ("Drawn large, resized with", "filter", "REAL"),
+    "imitations": ("Imitations of {} by", "generator", "REAL"),
     "photographs": ("Ordinary photographs, resized with", "filter", "FAKE"),
 }
 
@@ -32,7 +32,7 @@ def draw_transfer(opened: Opened, answer: Answer) -> None:
     """For each group of images a chart and its sentences; how sure the detector sounds, folded away."""
     if told := transfer.overall(answer.findings):
         st.markdown(strong(told))
-    with st.grid(3, min_column_width=300, gap="large") as grid:
+    with st.grid(3, min_column_width=270, gap="large") as grid:
         for one in chosen(answer, tuple(GROUPS)):
             with grid.cell():
                 _carried(opened, one)

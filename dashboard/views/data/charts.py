@@ -32,7 +32,7 @@ def told_apart(found: Sequence[Concern], network: Measure) -> go.Figure:
     """
     figure = new_figure(height=110 + 34 * len(found))
     rows: dict[str, tuple[list[Measure], dict[str, Any]]] = {
-        "by this alone": ([one.cue.measure for one in found], {"color": GREY, "symbol": "circle", "size": 11}),
+        "by this alone, fitted": ([one.cue.measure for one in found], {"color": GREY, "symbol": "circle", "size": 11}),
         "by rank": (
             [ranked(one.cue) or Measure(nan) for one in found],
             {"color": GREY, "symbol": "circle-open", "size": 8, "line": {"width": 1.5}},

@@ -115,7 +115,7 @@ def draw_worst(opened: Opened, answer: Answer, worst: tuple[str, Card] | None, s
     found = answer.finding(f"worst-{whose}-{card.verdict}")
     st.markdown(
         f"**Look first at cluster {card.number} {SPACE_NAMES[whose].lower()}**. "
-        f"{'' if found is None else markdown(words.tell(found).whole)} Doubt {CLASS_WORDS[card.verdict]} verdicts on "
+        f"{'' if found is None else markdown(words.tell(found).full)} Doubt {CLASS_WORDS[card.verdict]} verdicts on "
         f"images like these first. {_apart(card)}{other}"
     )
     with st.container(horizontal=True):

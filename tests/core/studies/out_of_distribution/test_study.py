@@ -246,15 +246,15 @@ def rate(key: str, shares: dict[str, float], *, half: float = 0.05, clusters: in
 def test_what_depends_on_the_filter_is_told_by_its_range() -> None:
     agree = rate("photographs", {"bicubic": 0.2, "nearest": 0.6})
     assert standing(agree) == Standing("claimed", 1)
-    assert not tell(agree).number
+    assert tell(agree).number == "20 to 60%"
     apart = rate("large", {"bicubic": 0.4, "nearest": 0.04})
     assert standing(apart).on == {"filter": {"bicubic": 1, "nearest": 0}}
     assert tell(apart).number == "4 to 40%"
     assert str(tell(apart).standing).startswith("It depends on the filter: above its control for bicubic, ")
     assert str(overall([agree, apart])) == (
-        "Of pictures that other generators drew large 4 to 40% are called REAL, depending on the resampling filter, "
-        "and of ordinary photographs 20 to 60% are called FAKE, depending on the filter: outside its own kind of "
-        "images a verdict is no evidence."
+        "Of pictures that 8 generators drew large, 4 to 40% are called REAL, depending on the resampling filter; "
+        "of ordinary photographs, 20 to 60% are called FAKE, depending on the filter. Outside its own kind of images "
+        "a verdict is no evidence."
     )
     assert not overall([])
 
