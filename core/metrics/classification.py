@@ -14,6 +14,8 @@ MAX_POINTS = 400
 ECE_BINS = 15
 # of the curve, so that each has images enough
 CURVE_BINS = 10
+# of equal counts, of a rule on one statistic (`core.metrics.separation`)
+RULE_BINS = 20
 # groups that can be compared at a glance
 MOST_GROUPS = 24
 
