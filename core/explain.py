@@ -140,7 +140,7 @@ def read_image(path: Path, side: int, *, resampling: str = "bicubic") -> tuple[N
 def write(
     out: Path, explanations: Sequence[Explanation], *, title: str, notes: Sequence[str], palette: Palette
 ) -> None:
-    """Write each explanation as METHOD.npz and, where there is a map with anything decided, METHOD.png, and explanation.html, into `out`."""
+    """Write explanation.html and, of each, METHOD.npz and where something in its map is decided METHOD.png."""
     out.mkdir(parents=True, exist_ok=True)
     style = Style(palette)
     for one in explanations:

@@ -43,8 +43,9 @@ def fill_image(
         raise ValueError(f"fill must be one of {', '.join(FILLS)}, not {fill!r}")
     picture = FILLS[fill].picture
     if picture is None:
-        return impute(image, np.ones((1, *segments.shape), bool), seed=seed)[0]
-    return picture(image, segments, seed)
+        nothing = np.ones((1, *segments.shape), bool)
+        return np.asarray(impute(image, nothing, seed=seed)[0], np.uint8)
+    return np.asarray(picture(image, segments, seed), np.uint8)
 
 
 def masker(image: NDArray[np.uint8], segments: NDArray[np.integer], *, fill: Fill, seed: int = 0) -> Masker:

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.detectors.capabilities import Capability
+from core.edits.masking import Fill
 from core.explainers.explanation import Explanation, ExplanationError, Provenance
 from core.explainers.settings import ExplainerSettings, to_json
 
@@ -172,7 +173,7 @@ class Explainer(ABC, Generic[S]):
         """
         return self.explain_fully(detector, image, settings)
 
-    def under_fills(self, settings: S) -> Mapping[str, S]:  # noqa: ARG002 - for methods that cover parts
+    def under_fills(self, settings: S) -> Mapping[Fill, S]:  # noqa: ARG002 - for methods that cover parts
         """Fill -> the same settings with it, of a method that covers parts of the image; empty of all others."""
         return {}
 

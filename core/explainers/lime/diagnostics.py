@@ -48,15 +48,14 @@ def lime_diagnostics(
     return Diagnostics(f"{found} {sentence}".strip(), cause, about)
 
 
-def with_holding(
-    diagnostics: Diagnostics, decisions: NDArray[np.int8], holds: NDArray[np.bool_]
-) -> Diagnostics:
+def with_holding(diagnostics: Diagnostics, decisions: NDArray[np.int8], holds: NDArray[np.bool_]) -> Diagnostics:
     """The same, and how many of the decided segments are decided alike under every fill."""
     decided = int(np.count_nonzero(decisions))
     if not decided:
         return diagnostics
     held = int(np.count_nonzero(holds))
-    told = f"Of {decided} decided segment{'s' if decided > 1 else ''}, {held} certainly speak the same way under every fill."
+    of = f"Of {decided} decided segment{'s' if decided > 1 else ''}"
+    told = f"{of}, {held} certainly speak the same way under every fill."
     return replace(
         diagnostics, sentence=f"{diagnostics.sentence} {told}", numbers={**diagnostics.numbers, "hold": held}
     )

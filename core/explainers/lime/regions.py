@@ -115,17 +115,10 @@ class RegionLime(Explainer[R]):
     def explain_on(
         self, detector: "Detector", image: Pixels, settings: R, regions: NDArray[np.integer] | None
     ) -> Explanation:
-        """The complete explanation over given regions.
-
-        Args:
-            detector: what to explain.
-            image: uint8 (side, side, 3).
-            settings: how, but for the cut.
-            regions: integers (side, side) from 0 without gaps, for instance those of another image.
-        """
+        """See `Explainer.explain_on`: `settings` say how, but for the cut."""
         return deque(self._explain(detector, image, settings, cancel=None, stepwise=False, given=regions), maxlen=1)[0]
 
-    def under_fills(self, settings: R) -> Mapping[str, R]:
+    def under_fills(self, settings: R) -> Mapping[Fill, R]:
         """See `Explainer.under_fills`."""
         return {fill: replace(settings, fill=fill, certain_under="this") for fill in FILLS}
 

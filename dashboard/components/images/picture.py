@@ -73,7 +73,9 @@ def _drawn(explanation: Explanation, style: Style, alone: bool) -> dict[str, Any
             "left": left,
             "right": right,
             "hatch": UNDECIDED if hatched is not None and hatched.any() else None,
-            "light": None if explanation.light is None else [bar.colours[len(bar.colours) * end // 8] for end in (3, 5)],
+            "light": None
+            if explanation.light is None
+            else [bar.colours[len(bar.colours) * end // 8] for end in (3, 5)],
         },
     }
 

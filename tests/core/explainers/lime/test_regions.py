@@ -223,7 +223,8 @@ def test_what_holds_under_every_fill_is_what_each_fill_decides_alike(
     settings = LimeSettings(segmentation="grid", n_segments=16, n_samples=64, certain_under="every")
     *before, last = LIME.explain(detector, image, settings)
     assert [one.done for one in before] == sorted(one.done for one in before)
-    assert last.complete and not any(one.complete or one.parts.holds is not None for one in before)
+    assert last.complete
+    assert not any(one.complete or one.parts.holds is not None for one in before)
     alone = {fill: LIME.explain_fully(detector, image, own).parts for fill, own in LIME.under_fills(settings).items()}
     assert list(alone) == list(FILLS)
     signs = np.stack([parts.decisions for parts in alone.values()])
