@@ -67,7 +67,7 @@ def rows_of(found: Counts, *, images: int, seeds: int, fill: str) -> list[Row]:
     """A row for each sampling and number of samples."""
     rows = []
     for (sampling, samples), counts in found.items():
-        certain, wrong, holds, total = np.sum(counts, axis=0)
+        certain, _, holds, total = np.sum(counts, axis=0)
         # segments of one image share its luck, and so do its seeds: images are resampled
         by_image = np.array(counts).reshape(images, -1, 4).sum(axis=1)
         share, low, high, _ = weighted_ratio(by_image[:, 1], by_image[:, 0])
