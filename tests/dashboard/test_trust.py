@@ -101,16 +101,22 @@ def test_faithfulness_is_a_small_table_of_signs_by_method_and_fill(open_page: Op
     app = open_page("trust", run=RUN)
     assert not app.exception
     answer = read_study(home / "runs" / RUN / "studies" / "faithfulness.parquet", read_run(home / "runs" / RUN))
-    shown = [table.value for table in app.table]
+    shown = [element.value for element in app.markdown if element.value.startswith("|  | mean colour | blur |")]
     assert len(shown) == 2
-    for verdict, cells in zip(("FAKE", "REAL"), shown, strict=True):
-        assert list(cells.index) == [one.title for one in judged().values()]
-        assert list(cells.columns) == ["mean colour", "blur", "shuffled texture", "ROAD"]
+    for verdict, text in zip(("FAKE", "REAL"), shown, strict=True):
+        head, _, *rows = [[cell.strip() for cell in row.split("|")[1:-1]] for row in text.splitlines()]
+        assert head == ["", "mean colour", "blur", "shuffled texture", "ROAD"]
+        cells = {name.strip("*"): dict(zip(head[1:], found, strict=True)) for name, *found in rows}
+        assert list(cells) == [one.title for one in judged().values()]
         finding = next(one for one in answer.findings if one.key == f"lime-{verdict}")
         for fill, title in finding.details["fills"].items():
             tried = [finding.choice(direction, fill) for direction in ("deletion", "insertion")]
-            expected = [{1: "▲", -1: "▼", 0: "◇"}[sign_of(one)] + signed(one.difference.value) for one in tried]
-            assert cells.loc["LIME", title] == " ".join(expected)
+            signs = [sign_of(one) for one in tried]
+            told = " ".join(
+                f"{'◇▲▼'[sign]} {signed(one.difference.value)}" for sign, one in zip(signs, tried, strict=True)
+            )
+            colour = {(1, 1): "green", (-1, -1): "violet"}.get(tuple(signs))
+            assert cells["LIME"][title] == (f":{colour}-background[{told}]" if colour else told)
     # the sentence stands beneath, and no number is pooled
     said = plain(words(app))
     assert said.count(str(trusted(answer.findings))) == 2

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-import pandas as pd
 import streamlit as st
 
 from core.edits.masking import FILLS as FILLINGS
@@ -17,6 +16,7 @@ from core.studies.trust.summary import DIRECTIONS, FILLS
 from core.system.folders import ContractError
 from dashboard.components.charts import style as charts
 from dashboard.components.glossary import explain
+from dashboard.components.plain import plain
 from dashboard.components.studies.finding_words import strong
 from dashboard.components.studies.study import cannot, numbers, refused, study_of, summary
 from dashboard.components.studies.trust import group_words
@@ -28,7 +28,7 @@ from dashboard.views.trust import curves
 FILL = Setting("filled", "mean", choices=FILLS)
 # told apart with every kind of colour blindness, and by the symbol without any
 SYMBOLS: dict[Sign | None, str] = {1: "▲", -1: "▼", 0: "◇", None: "·"}
-BETTER, WORSE = "background-color: rgba(15, 157, 138, 0.25)", "background-color: rgba(155, 89, 201, 0.25)"
+COLOURS: dict[Sign | None, str] = {1: "green", -1: "violet"}
 WHAT = {"group": "verdict", "name": "what", "fill": "filled with", "direction": "by", "control": "best control"}
 
 
@@ -80,12 +80,12 @@ def _draw_table(findings: Sequence[Finding]) -> None:
         for group in dict.fromkeys(str(one.group) for one in scored):
             mine = {str(one.details["name"]): one for one in scored if one.group == group}
             fills = list(dict.fromkeys(fill for one in mine.values() for fill in one.details["fills"]))
-            cells = pd.DataFrame(
-                {FILLINGS[fill].title: [_cell(one, fill) for one in mine.values()] for fill in fills}, index=list(mine)
-            )
+            head = ["", *(FILLINGS[fill].title for fill in fills)]
+            rows = [head, ["---"] * len(head)]
+            rows += [[f"**{plain(name)}**", *(_cell(one, fill) for fill in fills)] for name, one in mine.items()]
             with st.container(gap="small"):
                 st.markdown(group_words(group))
-                st.table(cells.style.map(_look))
+                st.markdown("\n".join(f"| {' | '.join(row)} |" for row in rows))
     st.caption(
         "Less the best control, in margins, by deletion and by insertion. ▲ certainly better, ▼ certainly worse, ◇ "
         "neither; green where both are better, violet where both are worse."
@@ -93,17 +93,11 @@ def _draw_table(findings: Sequence[Finding]) -> None:
 
 
 def _cell(one: Finding, fill: str) -> str:
-    tried = [one.choice(direction, fill) for direction in DIRECTIONS]
-    return " ".join(
-        f"{SYMBOLS[sign_of(each)]}{signed((each.difference or each.measure).value)}"
-        for each in tried
-        if each is not None
-    )
-
-
-def _look(cell: str) -> str:
-    found = {symbol for symbol in SYMBOLS.values() if symbol in cell}
-    return {SYMBOLS[1]: BETTER, SYMBOLS[-1]: WORSE}.get(found.pop(), "") if len(found) == 1 else ""
+    tried = [choice for direction in DIRECTIONS if (choice := one.choice(direction, fill)) is not None]
+    signs = {sign_of(choice) for choice in tried}
+    text = " ".join(f"{SYMBOLS[sign_of(each)]} {signed((each.difference or each.measure).value)}" for each in tried)
+    colour = COLOURS.get(signs.pop()) if len(signs) == 1 else None
+    return f":{colour}-background[{text}]" if colour else text
 
 
 def _draw_curves(opened: Opened, answer: Answer, by: By) -> None:
