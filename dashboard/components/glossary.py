@@ -97,8 +97,8 @@ TERMS: dict[str, str] = {
     "can be believed.",
     "Threshold": "How sure of REAL the detector must be to say so. At 50% the verdict is the likelier class.",
     "Transfer": "How the detector does on images that it was not made for: other generators, other photographs.",
-    "Undecided": "A part whose effect LIME cannot tell from chance, or that is too small to name. It is hatched, and has "
-    "no colour.",
+    "Undecided": "A part whose effect LIME cannot tell from chance, or that is too small to name. It is hatched, and "
+    "has no colour.",
     "Undetermined": "An upload whose verdict depends on the resampling filter: one says REAL, another FAKE.",
 }
 
