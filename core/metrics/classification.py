@@ -12,6 +12,8 @@ from core.metrics.intervals import wilson_interval
 HALF = 0.5
 MAX_POINTS = 400
 ECE_BINS = 15
+# of equal counts, of a rule on one statistic (`core.metrics.separation`)
+RULE_BINS = 20
 # groups that can be compared at a glance
 MOST_GROUPS = 24
 
