@@ -113,7 +113,8 @@ def test_faithfulness_is_a_small_table_of_signs_by_method_and_fill(open_page: Op
             tried = [finding.choice(direction, fill) for direction in ("deletion", "insertion")]
             signs = [sign_of(one) for one in tried]
             told = " ".join(
-                f"{'◇▲▼'[sign]} {signed(one.difference.value)}" for sign, one in zip(signs, tried, strict=True)
+                f"{'◇▲▼'[sign]}\N{NO-BREAK SPACE}{signed(one.difference.value)}"
+                for sign, one in zip(signs, tried, strict=True)
             )
             colour = {(1, 1): "green", (-1, -1): "violet"}.get(tuple(signs))
             assert cells["LIME"][title] == (f":{colour}-background[{told}]" if colour else told)
