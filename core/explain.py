@@ -140,12 +140,12 @@ def read_image(path: Path, side: int, *, resampling: str = "bicubic") -> tuple[N
 def write(
     out: Path, explanations: Sequence[Explanation], *, title: str, notes: Sequence[str], palette: Palette
 ) -> None:
-    """Write each explanation as METHOD.npz and, where it has a map, METHOD.png, and explanation.html, into `out`."""
+    """Write explanation.html and, of each, METHOD.npz and where something in its map is decided METHOD.png."""
     out.mkdir(parents=True, exist_ok=True)
     style = Style(palette)
     for one in explanations:
         save_npz(out / f"{one.method}.npz", one)
-        if one.values is not None:
+        if one.has_picture:
             save_png(out / f"{one.method}.png", draw_explanation(one, SIZE, style=style))
     save_html(out / "explanation.html", [(one, style) for one in explanations], title=title, notes=notes)
 
