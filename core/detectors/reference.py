@@ -58,6 +58,6 @@ def check_reference(path: Path, margins: Sequence[float], detector: "NetworkDete
     if not near.all():
         number = int(np.argmin(near))
         raise ContractError(
-            f"{path} gives reference picture {number + 1} the margin {now[number]:.3f}, and {before[number]:.3f} when it "
-            "was added: a library now computes something else; install the versions of then, or add it again"
+            f"{path} gives its reference picture {number + 1} a margin of {now[number]:.3f} that was "
+            f"{before[number]:.3f}: a library now computes something else; install those of then, or add it again"
         )
