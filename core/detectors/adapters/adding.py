@@ -226,9 +226,11 @@ def describe_in_words(detector: NetworkDetector, checked: Checked) -> dict[str, 
     """Describe a detector that is being added, for the terminal, a page and its card: heading -> words."""
     preprocessing, classes = detector.preprocessing, detector.classes
     numbers: Callable[[Any], str] = lambda values: ", ".join(f"{value:.4g}" for value in values)  # noqa: E731
+    after = f"the shorter side is resized to {preprocessing.resize}, then the centre is cut out"
     crops: Mapping[str, str] = {
         "before": "the central square is cut out, then resized",
-        "after": f"the shorter side is resized to {preprocessing.resize}, then the centre is cut out",
+        "after": after,
+        "after_floor": after,
         "none": "the picture is stretched to a square",
     }
     known = f"right on {checked.right:,} of {checked.pictures:,} pictures with known answers"

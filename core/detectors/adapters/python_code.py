@@ -111,7 +111,7 @@ def _run(source: bytes, factory: str) -> nn.Module:
             f"its code fails with {type(error).__name__} ({said}); correct {factory} and its file"
         ) from None
     if not isinstance(network, nn.Module):
-        raise SourceError(f"{factory} gives a {type(network).__name__}, not a torch.nn.Module; correct it")
+        raise SourceError(f"{factory} returns {type(network).__name__}, not a torch.nn.Module; correct it")
     return network
 
 

@@ -59,6 +59,9 @@ def read(request: Request) -> Brought:
     if not list(folder.glob("*.safetensors")):
         raise SourceError(f"{folder} has no .safetensors, and no other weights are read; save them as safetensors")
     said = {key: value for key, value in said.items() if key not in ("auto_map", "architectures", "_name_or_path")}
+    # neither progress bars nor advice: what is wrong becomes a sentence
+    transformers.utils.logging.disable_progress_bar()
+    transformers.utils.logging.set_verbosity_error()
     try:
         model, report = transformers.AutoModelForImageClassification.from_pretrained(
             folder,
@@ -109,11 +112,11 @@ def _square(said: Mapping[str, Any]) -> dict[str, Any]:
     if shorter and said.get("crop_pct") and kind.startswith("ConvNext"):
         if shorter >= CUT_BELOW:
             return {"size": shorter, "crop": "none"}
-        return {"size": shorter, "resize": int(shorter / said["crop_pct"]), "crop": "after"}
+        return {"size": shorter, "resize": int(shorter / said["crop_pct"]), "crop": "after_floor"}
     if said.get("crop_pct") or kind.startswith("Levit"):
         return {}
     if shorter and cut:
-        return {"size": cut, "resize": shorter, "crop": "after"}
+        return {"size": cut, "resize": shorter, "crop": "after_floor"}
     if height and height == width and cut in (None, height):
         return {"size": height, "crop": "none"}
     # without a crop only pictures that are squares would fit the network
