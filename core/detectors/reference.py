@@ -52,8 +52,8 @@ def check_reference(path: Path, margins: Sequence[float], detector: "NetworkDete
     try:
         pictures, before = read_array(path / REFERENCE), np.asarray(margins, np.float32)
         now = detector.margins(pictures)
-        if before.shape != now.shape:
-            raise ValueError(f"{len(now)} of them for {before.size} margins")
+        if before.shape != now.shape or not np.isfinite(before).all():
+            raise ValueError("its manifest does not hold a margin for each")
         near = np.isclose(now, before, rtol=RELATIVE, atol=ABSOLUTE)
     except (OSError, ValueError, EOFError, TypeError) as error:
         raise ContractError(f"{path / REFERENCE} does not hold its reference pictures ({error}); restore it") from None

@@ -38,7 +38,7 @@ def expected_of(pipeline: Callable[[Image.Image], torch.Tensor]) -> NDArray[np.f
 
 
 def spread(network: torch.nn.Module, *, seed: int = 0) -> torch.nn.Module:
-    """The network in evaluation mode with random weights wide enough that its answers differ from picture to picture."""
+    """The network in evaluation mode, with random weights wide enough that its answers differ between pictures."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in network.parameters():

@@ -75,7 +75,7 @@ def request_of(folder: Path, function: str = "make", *, may: bool = True) -> Req
 
 def test_it_computes_what_the_function_and_the_weights_say(folder: Path) -> None:
     detector = add(folder / "d", request_of(folder))
-    tensors = {name: one for name, one in detector.network.network.state_dict().items()}
+    tensors = detector.network.network.state_dict()
     pixels = np.stack([detector.preprocessing.fit(image) for image in odd_pictures()])
     mean, std = (torch.tensor(SAID[key]).view(1, 3, 1, 1) for key in ("mean", "std"))
     inputs = (torch.from_numpy(pixels).permute(0, 3, 1, 2) / 255 - mean) / std
