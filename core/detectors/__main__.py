@@ -9,6 +9,7 @@ preprocessing and classes is asked for.
 """
 
 import argparse
+import json
 import sys
 from pathlib import Path
 from typing import Any, get_args
@@ -21,13 +22,14 @@ if __name__ == "__main__":
 
 from tqdm import tqdm
 
-from core.detectors.adapters.adapter import Request
+from core.detectors.adapters.adapter import OpenError, Request
 from core.detectors.adapters.adding import Checked, add, describe_in_words
 from core.detectors.classes import Outputs
 from core.detectors.network import NetworkDetector
 from core.detectors.preprocessing import Crop
 from core.images.decoding import RESAMPLING
 from core.runs.finding import ROOT
+from core.runs.validation import check_detector_name
 from core.system.atomic import WriteError
 from core.system.files import printable
 
@@ -46,9 +48,17 @@ def main(arguments: list[str] | None = None) -> int:
         preprocess={key: value for key, value in given.items() if value is not None},
         may_run_code=options.run_code,
     )
-    path = options.out / "detectors" / options.name
+    path, found = options.out / "detectors" / options.name, dict[str, str]()
+
+    def tell(detector: NetworkDetector, checked: Checked) -> None:
+        found.update(describe_in_words(detector, checked))
+        if not options.json:
+            print(*(f"{heading}: {printable(words)}" for heading, words in found.items()), sep="\n")
+
     try:
-        with tqdm(unit=" picture", leave=False, disable=None if options.check else True) as bar:
+        # before it becomes part of a path
+        check_detector_name(options.name)
+        with tqdm(unit=" picture", leave=False, disable=None if options.check and not options.json else True) as bar:
 
             def progress(done: int, total: int) -> None:
                 bar.total = total
@@ -62,25 +72,31 @@ def main(arguments: list[str] | None = None) -> int:
                 temperature=options.temperature,
                 replace=options.replace,
                 progress=progress,
-                tell=_tell,
+                tell=tell,
             )
     except KeyboardInterrupt:
         print("\ncore.detectors: stopped; no detector was added.", file=sys.stderr)
         return 130
-    except (ValueError, FileExistsError, WriteError) as error:
-        print(f"core.detectors: {printable(str(error)).rstrip('.')}.", file=sys.stderr)
-        return 2
-    except OSError as error:
-        what = f"{error.filename or 'a file'} cannot be used ({error.strerror or error})"
-        print(f"core.detectors: {what}.", file=sys.stderr)
-        return 2
-    print(f"Written: {path}\nNext: python -m core.predict {options.name} --data DATA")
+    except (ValueError, OSError) as error:
+        return _refuse(error, as_json=options.json)
+    if options.json:
+        print(json.dumps({"found": found}))
+    else:
+        print(f"Written: {path}\nNext: python -m core.predict {options.name} --data DATA")
     return 0
 
 
-def _tell(detector: NetworkDetector, checked: Checked) -> None:
-    for heading, words in describe_in_words(detector, checked).items():
-        print(f"{heading}: {printable(words)}")
+def _refuse(error: ValueError | OSError, *, as_json: bool) -> int:
+    """Say why no detector was added, and return the exit status."""
+    sentence = str(error)
+    if isinstance(error, OSError) and not isinstance(error, WriteError | FileExistsError):
+        sentence = f"{error.filename or 'a file'} cannot be used ({error.strerror or error})"
+    sentence = f"{printable(sentence).rstrip('.')}."
+    if as_json:
+        print(json.dumps({"error": sentence, "options": error.options if isinstance(error, OpenError) else []}))
+    else:
+        print(f"core.detectors: {sentence}", file=sys.stderr)
+    return 2
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -114,6 +130,9 @@ def _parser() -> argparse.ArgumentParser:
     adding.add_argument("--check", metavar="DATA", help="pictures with known answers: an image set with a test split")
     adding.add_argument("--run-code", action="store_true", help="for py: only; the code may do whatever you may do")
     adding.add_argument("--out", type=Path, default=ROOT, help="folder that gets detectors/")
+    adding.add_argument(
+        "--json", action="store_true", help="print what was found, or what is wrong, as one line of JSON"
+    )
     adding.add_argument("--replace", action="store_true", help="overwrite a detector of this name")
     return parser
 

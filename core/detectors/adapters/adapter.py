@@ -20,6 +20,18 @@ class SourceError(ValueError):
     """A source that cannot become a detector; the message says what is wrong with it and what to do."""
 
 
+class OpenError(SourceError):
+    """A source that leaves something open.
+
+    Attributes:
+        options: of the command line that say it.
+    """
+
+    def __init__(self, source: str, options: tuple[str, ...]) -> None:
+        super().__init__(f"{source} does not say everything; say it with {', '.join(options)}")
+        self.options = options
+
+
 @dataclass(frozen=True)
 class Request:
     """What a user says of a detector.

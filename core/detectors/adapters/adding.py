@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from core.detectors.adapters.adapter import Brought, Request, SourceError
+from core.detectors.adapters.adapter import Brought, OpenError, Request, SourceError
 from core.detectors.classes import Classes
 from core.detectors.detector import Progress
 from core.detectors.manifest import About
@@ -20,7 +20,6 @@ from core.detectors.registry import KINDS, Kind, find_kind
 from core.detectors.storage import load_detector, save_detector
 from core.images.labels import CLASSES
 from core.images.loading import load_image_set
-from core.runs.validation import check_detector_name
 from core.system.atomic import refuse_taken
 
 CPU = torch.device("cpu")
@@ -95,7 +94,7 @@ def complete(brought: Brought, request: Request) -> tuple[Preprocessing, Classes
     """Put together what a source and a user say; the user's word goes first, and nothing is guessed.
 
     Raises:
-        SourceError: something is said by neither; the message names the options.
+        OpenError: something is said by neither.
         ValueError: what is said cannot be.
     """
     said: dict[str, Any] = {**brought.preprocess, **request.preprocess}
@@ -105,7 +104,7 @@ def complete(brought: Brought, request: Request) -> tuple[Preprocessing, Classes
     said |= {"classes": request.classes or brought.classes, "outputs": request.outputs or brought.outputs}
     said["fake"] = request.fake if request.fake is not None else _named_fake(said["classes"])
     if missing := [option for key, option in OPTIONS.items() if said.get(key) is None]:
-        raise SourceError(f"{request.source} does not say everything; say it with {', '.join(missing)}")
+        raise OpenError(request.source, tuple(missing))
     # mean and std as of pixels in 0..1, whatever scale they were meant for
     factor = SCALE / float(said.get("scale", SCALE))
     mean, std = (tuple(float(value) * factor for value in said[key]) for key in ("mean", "std"))
@@ -208,7 +207,6 @@ def add(
         TakenError: the folder exists and `replace` is false.
         WriteError: the folder could not be written.
     """
-    check_detector_name(path.name)
     if not replace:
         refuse_taken(path)
     detector = bring(path.name, request, target_layer=target_layer, temperature=temperature)

@@ -6,7 +6,16 @@ from typing import Any
 
 from torch import nn
 
-from core.detectors.adapters.adapter import Adapter, Brought, Request, SourceError, make_kind, require, stated
+from core.detectors.adapters.adapter import (
+    Adapter,
+    Brought,
+    OpenError,
+    Request,
+    SourceError,
+    make_kind,
+    require,
+    stated,
+)
 from core.detectors.adapters.weights_file import load_weights, read_tensors
 from core.detectors.network import NetworkDetector
 
@@ -38,7 +47,8 @@ def read(request: Request) -> Brought:
     """Read the weights; preprocessing is that of the name's `pretrained_cfg`."""
     name, size = request.source.removeprefix(PREFIX), request.preprocess.get("size")
     if request.weights is None or request.classes is None:
-        raise SourceError(f"{request.source} is a network without weights or classes; give --weights and --classes")
+        given = {"--weights": request.weights, "--classes": request.classes}
+        raise OpenError(request.source, tuple(option for option, value in given.items() if value is None))
     config = {"name": name, "outputs": len(request.classes), "size": None}
     network = build(config)
     stated_size = getattr(network, "pretrained_cfg", {}).get("input_size", (3, None, None))[1]

@@ -7,7 +7,7 @@ import torchvision
 from torch import nn
 from torchvision.transforms import InterpolationMode
 
-from core.detectors.adapters.adapter import Adapter, Brought, Request, SourceError, make_kind, stated
+from core.detectors.adapters.adapter import Adapter, Brought, OpenError, Request, SourceError, make_kind, stated
 from core.detectors.adapters.weights_file import load_weights, read_tensors
 from core.detectors.network import NetworkDetector
 
@@ -43,7 +43,8 @@ def read(request: Request) -> Brought:
             "torchvision.models.list_models() lists them"
         )
     if request.weights is None or request.classes is None:
-        raise SourceError(f"{request.source} is a network without weights or classes; give --weights and --classes")
+        given = {"--weights": request.weights, "--classes": request.classes}
+        raise OpenError(request.source, tuple(option for option, value in given.items() if value is None))
     config = {"name": name, "outputs": len(request.classes)}
     network = build(config)
     load_weights(network, read_tensors(request.weights), request.weights.name)

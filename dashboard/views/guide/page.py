@@ -28,8 +28,8 @@ LARGE = """<style>
 opened = library.current()
 shown = about = opened
 pictured = library.pictures(opened).where >= 0
-if (not pictured.any() or opened.run.maps is None) and (found := library.samples()):
-    # this run's pictures are not available, or it has no maps to tell of; its detector, or another, has a run of the sample
+if not pictured.any() and (found := library.samples()):
+    # this run's pictures are not available; its detector, or another, has a run of the sample
     shown = found[0]
     pictured = library.pictures(shown).where >= 0
     if not same_maker(shown.run.manifest, opened.run.manifest):
@@ -48,8 +48,7 @@ def table_of(study: str) -> pd.DataFrame | None:
 if shown.run.maps is None:
     st.title("The tour", anchor=False)
     st.info(
-        "The tour tells of heat maps, and this run has none, because its detector gives predictions only. Choose another "
-        "run.",
+        "The tour tells of heat maps, and this run has none: its detector gives predictions only. Choose another run.",
         icon=":material/hide_image:",
     )
     st.stop()

@@ -49,7 +49,7 @@ def test_wrong_names_and_what_is_missing_is_said(tmp_path: Path, monkeypatch: py
     for name in ("nothing", "hf-hub:some/model", "local-dir:/tmp"):
         with pytest.raises(SourceError, match="has no network"):
             bring("d", Request(f"timm:{name}", weights=request.weights, classes=("a", "b")))
-    with pytest.raises(SourceError, match="give --weights and --classes"):
+    with pytest.raises(SourceError, match="say it with --weights, --classes$"):
         bring("d", Request("timm:test_resnet"))
     with pytest.raises(SourceError, match=r"of shape \(2,.*\) and the network's \(3,"):
         bring("d", Request("timm:test_resnet", weights=request.weights, classes=("a", "b", "c")))

@@ -42,5 +42,5 @@ def test_wrong_names_and_what_is_missing_is_said(tmp_path: Path) -> None:
     for name in ("nothing", "fcos_resnet50_fpn", "../x"):
         with pytest.raises(SourceError, match="has no classification network"):
             bring("d", Request(f"torchvision:{name}", weights=tmp_path / "w.pth", classes=("a", "b")))
-    with pytest.raises(SourceError, match="give --weights and --classes"):
+    with pytest.raises(SourceError, match="say it with --weights, --classes$"):
         bring("d", Request(f"torchvision:{NAME}"))
