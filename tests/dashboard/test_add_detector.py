@@ -70,8 +70,8 @@ def test_a_visitor_from_elsewhere_is_offered_nothing(open_page: Open, monkeypatc
         ("--run-code", "py:os:getcwd", "runs code"),
         ("--help", "nothing", "there is no folder"),
         ("a\0b", "nothing", "a letter that no file can have"),
-        ("", "nothing", "name cannot be"),
-        ("../mine", "nothing", "name cannot be"),
+        ("", "nothing", "a detector cannot be named"),
+        ("../mine", "nothing", "a detector cannot be named"),
     ],
 )
 def test_names_are_no_options(tmp_path: Path, name: str, source: str, said: str) -> None:

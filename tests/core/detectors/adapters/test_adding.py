@@ -60,7 +60,7 @@ def test_the_command_writes_a_detector_and_says_what_it_found(
     assert "exists already" in said_by(again, capsys)
     said_by([*again, "--replace"], capsys, status=0)
     assert load_detector(tmp_path / "detectors" / "mine").classes.fake == ("FAKE",)
-    assert "--name cannot be" in said_by(["a:b", graph, *out], capsys)
+    assert "a detector cannot be named" in said_by(["a:b", graph, *out], capsys)
     assert "there is no folder" in said_by(["other", "nothing", *out], capsys)
 
 
