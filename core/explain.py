@@ -43,6 +43,9 @@ def main(arguments: list[str] | None = None) -> int:
         from core.detectors.storage import load_detector  # noqa: PLC0415
 
         detector = load_detector(find_detector(options.detector), device=options.device)
+        if not options.method and (able := [one for one in methods if not one.unavailable(detector)]):
+            settings = [own for method, own in zip(methods, settings, strict=True) if method in able]
+            methods = able
         for method in methods:
             if refusal := method.unavailable(detector):
                 raise ExplanationError(refusal)

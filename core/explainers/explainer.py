@@ -195,7 +195,10 @@ class Explainer(ABC, Generic[S]):
         lacking = sorted(one.value for one in self.needs - offers.capabilities)
         if not lacking:
             return ""
-        return f"{self.title} needs {' and '.join(lacking)}, which this detector does not offer."
+        needed = f"{self.title} needs {' and '.join(lacking)}"
+        if offers.capabilities == {Capability.PREDICTIONS}:
+            return f"{needed}, and this detector gives predictions only: its network cannot be looked into."
+        return f"{needed}, which this detector does not offer."
 
     def explanation(
         self, detector: "Detector", image: Pixels, settings: S, *, margin: float, seconds: float, **found: Any

@@ -25,7 +25,12 @@ MOST = 0.5
 
 
 def other_maps(opened: Opened, *, verdict: str, label: str | None, row: int | None) -> NDArray[np.float32]:
-    """float32 (M, h, w), the run's margin maps of up to 200 other images with this verdict and, unless None, label."""
+    """float32 (M, h, w), the run's margin maps of up to 200 other images with this verdict and, unless None, label.
+
+    None of them where the run has no maps.
+    """
+    if opened.run.maps is None:
+        return np.zeros((0, 1, 1), np.float32)
     fits = opened.table["predicted"] == verdict
     if label is not None:
         fits &= opened.table["label"] == label
