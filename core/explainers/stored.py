@@ -3,9 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from core.explainers.cams import GRADCAM
 from core.explainers.diagnostics import map_diagnostics
 from core.explainers.explanation import Explanation, Provenance
+from core.explainers.gradients.cams import GRADCAM
 from core.runs.run import Run
 
 # the explainer whose maps runs keep

@@ -19,9 +19,9 @@ from core.report.figures import Drawn
 from core.report.parts import Block, Bullets, Heading, Note, Section, Table, limits, listed, page, percent, sentence
 from core.report.selection import Selection, selection_report
 from core.report.settings import settings
+from core.runs.browsing.pictures import Pictures
 from core.runs.finding import HOMES, find_detectors
 from core.runs.paper import PAPER
-from core.runs.pictures import Pictures
 from core.runs.run import Run
 from core.studies.probes.summary import ranking, read_turns, responses
 from core.studies.store import find_studies
@@ -54,8 +54,8 @@ def report_of(
         detector: manifest of the detector that made it, for its training and settings.
         answers: the run's studies (`core.studies.store.find_studies`).
         problems: sentences about studies that could not be read.
-        table: from `core.runs.browsing.browse_table`, which has the columns of studies too; the run's own rows when
-            None.
+        table: from `core.runs.browsing.table.browse_table`, which has the columns of studies too; when None, the run's
+            own rows.
         selection: the images it is about; all of them when None.
         pictures: the selection's pixels.
     """

@@ -12,8 +12,8 @@ from core.metrics.intervals import wilson_interval
 from core.report import figures
 from core.report.parts import Note, Section, Tiles, limits, page, percent
 from core.report.settings import settings
-from core.runs.filter import Filter
-from core.runs.pictures import Pictures
+from core.runs.browsing.filter import Filter
+from core.runs.browsing.pictures import Pictures
 from core.runs.run import Run
 
 TILES = 48
@@ -44,7 +44,7 @@ def selection_report(run: Run, table: pd.DataFrame, selection: Selection, *, pic
 
     Args:
         run: that holds them.
-        table: the run's rows, as `core.runs.browsing.browse_table` gives them.
+        table: the run's rows, as `core.runs.browsing.table.browse_table` gives them.
         selection: of its images.
         pictures: their pixels; None for a report without pictures.
     """

@@ -37,7 +37,7 @@ def draw_round(
     files that the detector was trained on are left out.
 
     Args:
-        table: from `core.runs.browsing.browse_table`.
+        table: from `core.runs.browsing.table.browse_table`.
         pictured: bool (N,), which rows have a picture.
         seed: of the game.
         count: number of images.

@@ -23,8 +23,8 @@ from tqdm import tqdm
 
 from core.detectors.identity import find_maker, identify_all
 from core.findings.words import tell
-from core.images.cifake_files import is_fetched
-from core.images.shipped import is_shipped
+from core.images.cifake.files import is_fetched
+from core.images.cifake.shipped import is_shipped
 from core.images.sources import SHIPPED, SHIPPED_FOLDER
 from core.runs.finding import ROOT, find_detectors, find_named, find_runs
 from core.runs.run import Run, read_run

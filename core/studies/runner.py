@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from core.detectors.devices import pick_device
 from core.detectors.storage import load_detector
 from core.images.loading import load_image_set
-from core.runs.pictures import find_pictures
+from core.runs.browsing.pictures import find_pictures
 from core.runs.run import Run, read_run
 from core.studies.kept import Kept, assembled, describe, extended
 from core.studies.registry import version_of

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from core.images.cifake.shipped import is_shipped
 from core.images.image_set import DatasetError, ImageSet, Progress, Split
 from core.images.loading import check_image_set, load_image_set
-from core.images.shipped import is_shipped
 from dashboard.services.sentences import hide_parent
 
 Doing = Literal["downloading", "checking", "reading"]
@@ -47,7 +47,7 @@ class _Stopped(Exception):
     """Somebody has stopped the reading."""
 
 
-class Shelf:
+class DatasetRegistry:
     """The image sets that runs find their pictures in.
 
     What is there from the start counts as being read at once, and is read from `begin` on: the first page, which is
@@ -132,7 +132,7 @@ class Shelf:
         self.status = Attaching(state, message=" ".join(problems), is_private=is_private)
 
     def _fetch(self) -> Path:
-        from core.images.fetching import fetch_cifake  # noqa: PLC0415 - only this door needs the network
+        from core.images.cifake.fetching import fetch_cifake  # noqa: PLC0415 - only this door needs the network
 
         return fetch_cifake(
             downloading=self._begin("downloading"),

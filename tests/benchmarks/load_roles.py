@@ -18,7 +18,7 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from core.detectors.detector import Detector
 from core.detectors.storage import load_detector
 from core.edits.masking import FILLS
-from core.explainers.cams import CamSettings
+from core.explainers.gradients.cams import CamSettings
 from core.explainers.lime.regions import LimeSettings
 from core.explainers.registry import find_explainer
 from core.explainers.saving import draw_explanation

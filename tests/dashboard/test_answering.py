@@ -10,16 +10,16 @@ import torch
 
 from core.detectors.detector import Detector
 from core.detectors.identity import Identity
-from core.explainers.cams import GRADCAM, CamSettings
+from core.explainers.gradients.cams import GRADCAM, CamSettings
 from core.explainers.lime.bands import LIME_BANDS, BandSettings
 from core.explainers.lime.regions import LimeSettings
 from core.explainers.registry import explainers, find_explainer
 from core.probes.probing import explain_probes
 from core.probes.results import ProbeSettings
 from core.studies.neighbours.similarity import NeighbourSettings
-from dashboard.services import answering
-from dashboard.services.answering import answer, leave_a_core
-from dashboard.services.requests import LAST, Explain, Question
+from dashboard.services.worker import answering
+from dashboard.services.worker.answering import answer, leave_a_core
+from dashboard.services.worker.requests import LAST, Explain, Question
 from tests.conftest import textured
 
 PIXELS = textured(4, fine=True, seed=3)

@@ -9,8 +9,8 @@ import pytest
 
 from core.images.decoding import ImageError, decode, encode_png
 from core.images.upload import prepare
-from dashboard.services import decoding
-from dashboard.services.decoding import Held, prepare_in_turn
+from dashboard.services.server import decoding
+from dashboard.services.server.decoding import Held, prepare_in_turn
 
 PNG = encode_png(np.random.default_rng(0).integers(0, 256, (50, 70, 3), dtype=np.uint8))
 

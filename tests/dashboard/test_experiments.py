@@ -14,8 +14,8 @@ from core.explainers.lime.bands import LIME_BANDS, BandSettings
 from core.probes.probing import explain_probes
 from core.probes.results import ProbeResult
 from core.probes.table import PROBES, probe_columns
-from core.runs.browsing import browse_table, find_rows
-from core.runs.filter import Filter
+from core.runs.browsing.filter import Filter
+from core.runs.browsing.table import browse_table, find_rows
 from core.runs.run import Run, read_run
 from core.studies.neighbours.similarity import Neighbour, Neighbours
 from core.studies.probes.donors import with_donors

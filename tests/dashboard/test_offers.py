@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.images.cifake_files import FINGERPRINTS
+from core.images.cifake.files import FINGERPRINTS
 from core.system.folders import sealed
 from dashboard import sidebar
-from dashboard.services import library
+from dashboard.services import image_sets
 from dashboard.services.dataset_registry import Attaching
 from tests.dashboard.conftest import Open
 from tests.dashboard.studies import add_studies
@@ -40,7 +40,7 @@ def offers(app: AppTest) -> list[str]:
 @pytest.mark.usefixtures("learned_cifake", "on_this_machine")
 def test_neighbours_offer_the_training_images(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
-    monkeypatch.setattr(library.shelf(), "attach", lambda *given: asked.append(given))
+    monkeypatch.setattr(image_sets.registry(), "attach", lambda *given: asked.append(given))
     app = settled(open_page("inspect", run=RUN, **{"lime.n_samples": "64"}, evidence="alike"))
     assert not app.exception
     assert "Its training images are not at hand." in words(app)
@@ -51,7 +51,7 @@ def test_neighbours_offer_the_training_images(open_page: Open, monkeypatch: pyte
 
 @pytest.mark.usefixtures("learned_cifake", "on_this_machine")
 def test_while_they_are_read_there_is_no_second_offer(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(library.shelf(), "status", Attaching("reading", doing="downloading", done=1, total=2))
+    monkeypatch.setattr(image_sets.registry(), "status", Attaching("reading", doing="downloading", done=1, total=2))
     app = open_page("inspect", run=RUN, **{"lime.n_samples": "64"}, evidence="alike")
     # the bar on the left never ends, so that the page does not come to rest
     for _ in range(600):

@@ -25,8 +25,8 @@ from core.findings.finding import Choice, Finding, Measure
 from core.findings.words import tell
 from core.images.decoding import decode, encode_png
 from core.images.labels import REAL
-from core.runs.browsing import browse_table, find_rows
-from core.runs.filter import Filter
+from core.runs.browsing.filter import Filter
+from core.runs.browsing.table import browse_table, find_rows
 from core.runs.run import read_run
 from core.runs.writing import write_run
 from core.studies.store import study_path, write_study

@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 from core.runs.run import read_run
 from dashboard.components.explanations.follow import next_look, waiting
 from dashboard.components.keys import key_of
-from dashboard.services.worker import Standing
+from dashboard.services.worker.worker import Standing
 from tests.benchmarks.visitor import Visitor, in_a_thread, running_server
 from tests.browser.app import free_port
 

@@ -15,15 +15,15 @@ from streamlit.testing.v1 import AppTest
 from core.detectors.storage import load_detector
 from core.images.decoding import decode
 from core.images.upload import prepare, settle
-from core.runs.browsing import browse_table
+from core.runs.browsing.table import browse_table
 from core.runs.run import read_run
 from dashboard.components.explanations import panels
 from dashboard.components.images import grid
 from dashboard.components.keys import key_of
 from dashboard.components.words import CLASS_WORDS
-from dashboard.services import decoding, upload_limits
-from dashboard.services.requests import Looked
-from dashboard.services.worker import Standing, Worker
+from dashboard.services.server import decoding, upload_limits
+from dashboard.services.worker.requests import Looked
+from dashboard.services.worker.worker import Standing, Worker
 from dashboard.views.upload import uploads
 from tests.dashboard.conftest import Open
 from tests.dashboard.test_pages import settled, words

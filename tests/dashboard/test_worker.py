@@ -16,15 +16,15 @@ import torch
 
 from core.detectors.identity import Identity
 from core.detectors.storage import load_detector
-from core.explainers.cams import CamSettings
-from core.explainers.integrated_gradients import IntegratedGradientsSettings
+from core.explainers.gradients.cams import CamSettings
+from core.explainers.gradients.integrated_gradients import IntegratedGradientsSettings
 from core.explainers.lime.bands import BandSettings
 from core.explainers.lime.regions import LimeSettings
 from core.explainers.registry import find_explainer
 from core.probes.results import ProbeSettings
-from dashboard.services import answering, worker
-from dashboard.services.requests import Explain, Look, Looked, Question
-from dashboard.services.worker import Standing, Worker
+from dashboard.services.worker import answering, worker
+from dashboard.services.worker.requests import Explain, Look, Looked, Question
+from dashboard.services.worker.worker import Standing, Worker
 from tests.conftest import textured
 
 IMAGE = textured(1, fine=True, seed=9)

@@ -17,7 +17,7 @@ from core.detectors.classes import Classes
 from core.detectors.identity import Identity, find_maker, identify, identify_all
 from core.detectors.preprocessing import Preprocessing
 from core.detectors.storage import load_detector
-from core.explainers.integrated_gradients import INTEGRATED_GRADIENTS
+from core.explainers.gradients.integrated_gradients import INTEGRATED_GRADIENTS
 from core.report.page import gather
 from core.runs.finding import SHIPPED, find_detectors, find_named
 from core.runs.run import read_run
@@ -26,9 +26,9 @@ from core.studies.neighbours.similarity import compute_features, read_features
 from core.studies.runner import Source, StudyError
 from core.studies.trust import passes as module
 from core.system.folders import MANIFEST, ContractError
-from dashboard.services import library
-from dashboard.services.requests import Look, Looked, Question
-from dashboard.services.worker import Worker
+from dashboard.services import catalogue
+from dashboard.services.worker.requests import Look, Looked, Question
+from dashboard.services.worker.worker import Worker
 from tests.conftest import make_detector, textured
 from tests.dashboard.conftest import Open, image_set
 from tests.dashboard.test_pages import settled, words
@@ -110,7 +110,7 @@ def test_a_copy_never_answers_for_the_detector_of_a_run(
 ) -> None:
     impostor(change)
     run = read_run(home / "runs" / RUN)
-    assert library.maker(run) == DETECTOR
+    assert catalogue.maker(run) == DETECTOR
     app = settled(open_page(page, run=RUN))
     assert not app.exception
     if page == "upload":
@@ -209,9 +209,9 @@ def test_what_ships_comes_before_a_user_s_folders(tmp_path: Path, monkeypatch: p
         assert found["sample (own)"] == tmp_path / "detectors" / "sample"
         run = read_run(SHIPPED / "runs" / "sample@sample-test").manifest
         assert find_maker(run, identify_all(found)[0]) == "sample"
-    monkeypatch.setattr(library, "HOMES", (tmp_path, SHIPPED))
+    monkeypatch.setattr(catalogue, "HOMES", (tmp_path, SHIPPED))
     monkeypatch.delenv("TELLTALE_HOME", raising=False)
-    assert next(iter(library.detectors())) == "paper"
+    assert next(iter(catalogue.detectors())) == "paper"
 
 
 def test_an_identity_is_what_the_network_computes(home: Path) -> None:

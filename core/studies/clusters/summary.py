@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from core.findings.differences import Difference
 from core.findings.words import differences
 from core.metrics.intervals import Estimate, weighted_share
-from core.runs.pictures import Pictures
+from core.runs.browsing.pictures import Pictures
 from core.runs.run import Run
 from core.studies.clusters.differences import set_apart
 from core.studies.study import Answer

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from core.detectors.identity import Identity
 from core.detectors.manifest import About
 from core.images.decoding import pixels_sha256
-from dashboard.services import library
-from dashboard.services.requests import Explain, Look, Question
-from dashboard.services.worker import Standing, Worker
+from dashboard.services import catalogue
+from dashboard.services.worker.requests import Explain, Look, Question
+from dashboard.services.worker.worker import Standing, Worker
 
 
 @dataclass(frozen=True)
@@ -82,4 +82,4 @@ def ask(
 
 def known_detectors() -> dict[str, Known]:
     """The detectors that can be asked, by name."""
-    return {name: Known(name, one.path, one.identity, one.about) for name, one in library.detectors().items()}
+    return {name: Known(name, one.path, one.identity, one.about) for name, one in catalogue.detectors().items()}

@@ -17,7 +17,7 @@ from core.images import palette
 from dashboard.components.glossary import explain, terms_in
 from dashboard.components.words import THE_PAPER
 from dashboard.services.address import Setting
-from dashboard.services.requests import Explain
+from dashboard.services.worker.requests import Explain
 
 # methods side by side
 MOST = 3

@@ -12,7 +12,7 @@ from dashboard.components.explanations.neighbours import neighbours_panel
 from dashboard.components.explanations.panels import explainer_panel
 from dashboard.components.explanations.probes import probes_panel
 from dashboard.components.plain import plain
-from dashboard.services import library
+from dashboard.services import catalogue, library
 from dashboard.services.address import Setting
 from dashboard.services.library import Opened
 
@@ -70,8 +70,8 @@ def lending_run(detector: Known, opened: Opened) -> Opened | None:
     own = detector.identity.made(opened.run.manifest)
     if own and library.pictures(opened).found:
         return opened
-    for path in library.runs().values():
-        if path == opened.run.path or not library.is_by(path, detector.identity):
+    for path in catalogue.runs().values():
+        if path == opened.run.path or not catalogue.is_by(path, detector.identity):
             continue
         with suppress(ContractError):
             other = library.open_run(path)

@@ -11,8 +11,8 @@ from dashboard.components.explanations.asking import visitor, worker
 from dashboard.components.plain import with_code
 from dashboard.components.polling import come_back
 from dashboard.components.words import remaining
-from dashboard.services.requests import Question
-from dashboard.services.worker import Standing
+from dashboard.services.worker.requests import Question
+from dashboard.services.worker.worker import Standing
 
 
 def follow(

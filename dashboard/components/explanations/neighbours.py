@@ -18,8 +18,8 @@ from dashboard.components.missing import how_to_get_pictures
 from dashboard.components.offers import offer_training_images
 from dashboard.components.plain import plain
 from dashboard.components.words import CLASS_WORDS
-from dashboard.services import library
-from dashboard.services.requests import Question
+from dashboard.services import image_sets, library
+from dashboard.services.worker.requests import Question
 
 _mount = component(__file__, "alike")
 SLOT = "neighbours"
@@ -43,7 +43,7 @@ def neighbours_panel(
         help=explain("Neighbours", "Features"),
     )
     asked_for = f"neighbours.prepare.{detector.identity.fingerprint}"
-    settings = NeighbourSettings(library.shelf().source, run, leave_out, bool(st.session_state.get(asked_for)))
+    settings = NeighbourSettings(image_sets.registry().source, run, leave_out, bool(st.session_state.get(asked_for)))
 
     def draw(answer: Neighbours | Preparing) -> None:
         if isinstance(answer, Neighbours):

@@ -26,8 +26,8 @@ from dashboard.components.plain import plain
 from dashboard.components.polling import come_back
 from dashboard.components.studies.finding_words import coloured
 from dashboard.components.words import CLASS_WORDS, percent, remaining
-from dashboard.services.requests import Explain, Look, Looked
-from dashboard.services.worker import Standing
+from dashboard.services.worker.requests import Explain, Look, Looked
+from dashboard.services.worker.worker import Standing
 
 # seconds that a panel waits for its explanation: most are there by then, and need no coming back
 PATIENCE = 0.3

@@ -25,7 +25,7 @@ from dashboard.components.studies.study import csv_button
 from dashboard.services import library
 from dashboard.services.address import Setting
 from dashboard.services.library import Opened
-from dashboard.services.requests import Question
+from dashboard.services.worker.requests import Question
 
 _mount = component(__file__, "probes")
 SLOT = "probes"

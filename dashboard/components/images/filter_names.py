@@ -3,7 +3,7 @@
 import numpy as np
 
 from core.images.statistics import STATISTICS
-from core.runs.filter import SORTS, choices_of, sort_columns
+from core.runs.browsing.filter import SORTS, choices_of, sort_columns
 from dashboard.components.plain import plain
 from dashboard.services.library import Opened
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from core.images.decoding import data_url
 from core.metrics.classification import predicted_real
-from core.runs.pictures import Pictures
+from core.runs.browsing.pictures import Pictures
 from dashboard.components.component import component, nothing
 from dashboard.components.words import NO_BREAK, percent
 from dashboard.services.library import Opened

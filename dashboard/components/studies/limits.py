@@ -11,7 +11,7 @@ from dashboard.components.plain import plain, with_code
 from dashboard.components.studies.finding_words import bullets, markdown, strong
 from dashboard.components.studies.out_of_distribution import chosen
 from dashboard.components.words import section
-from dashboard.services import library
+from dashboard.services import catalogue, study_files
 from dashboard.services.sentences import for_visitors
 
 # findings of the study `transfer` that say most
@@ -51,11 +51,11 @@ def draw_reach(detector: Identified) -> None:
 def _measured(detector: Identified) -> Answer | None:
     """The study `transfer` of a detector; None, and why, where there is none that can be read."""
     try:
-        answer = library.answer_by(detector.identity, "transfer")
+        answer = study_files.answer_by(detector.identity, "transfer")
         if answer is not None:
             answer.findings
     except ContractError as error:
-        st.caption(with_code(for_visitors(error, homes=library.homes())))
+        st.caption(with_code(for_visitors(error, homes=catalogue.homes())))
         return None
     if answer is None:
         st.caption(

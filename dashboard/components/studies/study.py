@@ -15,7 +15,7 @@ from core.system.folders import ContractError
 from dashboard.components.downloads import file_button
 from dashboard.components.plain import code, plain, with_code
 from dashboard.components.studies.finding_words import bullets
-from dashboard.services import library
+from dashboard.services import catalogue, study_files
 from dashboard.services.library import Opened
 from dashboard.services.sentences import for_visitors
 
@@ -45,7 +45,7 @@ def readable(opened: Opened, name: str, title: str | None = None, *, concluded: 
         concluded: whether its findings must be there too.
     """
     try:
-        found = library.answer(opened, name)
+        found = study_files.answer(opened, name)
         if found is not None and concluded:
             found.findings
         return found
@@ -77,7 +77,7 @@ def all_there(opened: Opened, names: Sequence[str]) -> dict[str, Answer]:
     found = {}
     for name in names:
         try:
-            answer = library.answer(opened, name)
+            answer = study_files.answer(opened, name)
         except ContractError:
             # the part of the page that is about it says so
             continue
@@ -108,7 +108,7 @@ def _summary(_opened: Opened, _answer: Answer, _make: Summary, stamp: str, by: B
 def refused(error: ContractError, title: str | None = None) -> None:
     """Say why a study cannot be shown."""
     _titled(title)
-    st.error(with_code(for_visitors(error, homes=library.homes())))
+    st.error(with_code(for_visitors(error, homes=catalogue.homes())))
 
 
 def _titled(title: str | None) -> None:

@@ -6,7 +6,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from core.findings.finding import Finding
-from core.runs.filter import Filter
+from core.runs.browsing.filter import Filter
 from core.studies.audit.pictures import training_pictures
 from core.studies.audit.summary import copy_pairs
 from core.studies.copies.findings import COUNTED
@@ -16,7 +16,7 @@ from dashboard.components.offers import offer_training_images
 from dashboard.components.plain import code
 from dashboard.components.studies.study import command
 from dashboard.components.words import CLASS_WORDS
-from dashboard.services import address, library
+from dashboard.services import address, catalogue, image_sets, library
 from dashboard.services.address import Setting
 from dashboard.services.library import Opened
 from dashboard.views.data.pairs import pair_pictures
@@ -48,7 +48,7 @@ def draw_counts(opened: Opened, duplicates: Answer) -> None:
                 if blind:
                     offer_training_images(
                         f"With the training images available, run {code(command(opened, 'duplicates') + ' --all')}.",
-                        library.maker(opened.run),
+                        catalogue.maker(opened.run),
                         key=f"data.fetch.{side}",
                     )
 
@@ -93,7 +93,7 @@ def draw_pairs(opened: Opened, duplicates: Answer) -> None:
     if side == "in_training" and not training:
         offer_training_images(
             "The pictures of the training images are not available.",
-            library.maker(opened.run),
+            catalogue.maker(opened.run),
             key="data.fetch_pictures",
         )
     # `class` cannot be the name of a field
@@ -111,7 +111,7 @@ def draw_pairs(opened: Opened, duplicates: Answer) -> None:
 
 def _training(opened: Opened, pairs: pd.DataFrame) -> dict[str, NDArray[np.uint8]]:
     """Read the pictures of training images from the attached set or from the sample."""
-    source = "sample" if opened.run.manifest["set"].startswith("sample-") else library.shelf().source
+    source = "sample" if opened.run.manifest["set"].startswith("sample-") else image_sets.registry().source
     if source is None:
         return {}
     wanted = tuple(zip(pairs["partner"], pairs["name"], strict=True))

@@ -2,14 +2,14 @@
 
 import streamlit as st
 
-from core.runs.filter import Filter
+from core.runs.browsing.filter import Filter
 from core.studies.study import Answer
 from dashboard.components.offers import offer_training_images
 from dashboard.components.plain import code
 from dashboard.components.studies.downloads import study_download
 from dashboard.components.studies.finding_words import bullets
 from dashboard.components.studies.study import command
-from dashboard.services import address, library
+from dashboard.services import address, catalogue
 from dashboard.services.library import Opened
 
 
@@ -35,7 +35,7 @@ def draw_summary(opened: Opened, answer: Answer) -> None:
         again = code(f"{command(opened, 'neighbours')} --all")
         offer_training_images(
             f"With its training images at hand, run {again} to look among those.",
-            library.maker(opened.run),
+            catalogue.maker(opened.run),
             key="evidence.fetch",
         )
     with st.container(horizontal=True, gap="small"):

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from core.probes.probe import Probe
 from core.probes.table import PROBES
-from core.runs.filter import Filter
-from core.runs.pictures import Pictures
+from core.runs.browsing.filter import Filter
+from core.runs.browsing.pictures import Pictures
 from core.studies.probes.example import ProbeExample, probe_example
 from core.studies.probes.summary import VERDICTS, By, Turns, ranking, read_turns, responses, turned_alone
 from core.studies.study import Answer
 from core.system.folders import ContractError
-from dashboard.services import address, library
+from dashboard.services import address, library, study_files
 from dashboard.services.address import Setting
 from dashboard.services.library import Opened
 
@@ -138,7 +138,7 @@ def _telling(_opened: Opened, _pictures: Pictures, stamp: str, probe: str) -> ND
 
 def _probes_of(opened: Opened) -> Answer | None:
     try:
-        return library.answer(opened, "probes")
+        return study_files.answer(opened, "probes")
     except ContractError:
         return None
 

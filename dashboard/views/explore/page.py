@@ -9,9 +9,9 @@ import streamlit as st
 
 from core.images.statistics import STATISTICS
 from core.metrics.classification import HALF
-from core.runs.browsing import at_threshold, page_rows, pages
-from core.runs.filter import PAGE_SIZES, Filter
-from core.runs.tags import TagError
+from core.runs.browsing.filter import PAGE_SIZES, Filter
+from core.runs.browsing.table import at_threshold, page_rows, pages
+from core.runs.browsing.tags import TagError
 from dashboard.components.glossary import explain
 from dashboard.components.images.filter_controls import change, wanted_rows
 from dashboard.components.images.filter_names import full_label, sort_names
@@ -22,7 +22,7 @@ from dashboard.components.plain import with_code
 from dashboard.components.studies.report import report_download
 from dashboard.components.studies.study import csv_button
 from dashboard.components.words import heading, percent
-from dashboard.services import address, library
+from dashboard.services import address, library, study_files
 from dashboard.services.address import Setting
 from dashboard.services.sentences import for_visitors
 from dashboard.views.explore import filters
@@ -54,7 +54,7 @@ with st.expander(f"More filters: {about}", icon=":material/tune:", key="explore.
     # a folded expander costs nothing
     if more.open:
         filters.draw_more(opened, wanted)
-        for sentence in library.refused_studies(opened):
+        for sentence in study_files.refused_studies(opened):
             st.warning(with_code(sentence))
 if filters.is_filtered(wanted):
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):

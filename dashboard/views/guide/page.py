@@ -9,7 +9,7 @@ from core.system.folders import ContractError
 from dashboard.components.explanations.asking import known_detectors
 from dashboard.components.missing import how_to_get_pictures
 from dashboard.components.plain import plain
-from dashboard.services import library
+from dashboard.services import catalogue, library, study_files
 from dashboard.services.address import Setting
 from dashboard.views.guide.parts import Told
 from dashboard.views.guide.steps import STEPS, ask_ahead
@@ -39,7 +39,7 @@ if not pictured.any() and (found := library.samples()):
 def table_of(study: str) -> pd.DataFrame | None:
     """A study's values; None without it, or where it cannot be read: the step that tells of it says so."""
     try:
-        answer = library.answer(shown, study)
+        answer = study_files.answer(shown, study)
     except ContractError:
         return None
     return None if answer is None else answer.table
@@ -55,7 +55,7 @@ if cast is None:
     )
     st.stop()
 
-told = Told(shown, about, cast, known_detectors().get(library.maker(shown.run) or ""))
+told = Told(shown, about, cast, known_detectors().get(catalogue.maker(shown.run) or ""))
 number = STEP.value
 title, draw = STEPS[number - 1]
 

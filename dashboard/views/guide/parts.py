@@ -18,12 +18,12 @@ from dashboard.components.plain import code, with_code
 from dashboard.components.studies.finding_words import card
 from dashboard.components.studies.study import command
 from dashboard.components.words import percent
-from dashboard.services import library
+from dashboard.services import catalogue, library, study_files
 from dashboard.services.address import Setting
 from dashboard.services.library import Opened
-from dashboard.services.requests import Explain, Look
 from dashboard.services.sentences import for_visitors
-from dashboard.services.worker import Standing
+from dashboard.services.worker.requests import Explain, Look
+from dashboard.services.worker.worker import Standing
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,12 +63,12 @@ class Told:
     def study(self, name: str) -> Answer | None:
         """Return a study of the run; None where it is absent, or unreadable, which is then reported."""
         try:
-            answer = library.answer(self.about, name)
+            answer = study_files.answer(self.about, name)
             if answer is not None:
                 answer.findings
             return answer
         except ContractError as error:
-            st.warning(with_code(for_visitors(error, homes=library.homes())))
+            st.warning(with_code(for_visitors(error, homes=catalogue.homes())))
             return None
 
 

@@ -17,8 +17,8 @@ from dashboard.components.plain import plain
 from dashboard.components.words import CLASS_WORDS, name_paper, percent
 from dashboard.services import address, library
 from dashboard.services.address import Setting
-from dashboard.services.requests import Explain, Look
-from dashboard.services.worker import Standing
+from dashboard.services.worker.requests import Explain, Look
+from dashboard.services.worker.worker import Standing
 from dashboard.views.guide.parts import Told, asked, keyed_slider, measured, put
 
 CUTS = {"paper": "the paper's way", **{count: f"{count} parts" for count in ("8", "16", "30", "50", "100")}}

@@ -5,7 +5,7 @@ import streamlit as st
 
 from core.explainers.stored import stored_map
 from core.metrics.classification import HALF, predicted_real
-from core.runs.browsing import place_of
+from core.runs.browsing.table import place_of
 from dashboard.components.explanations import panels
 from dashboard.components.explanations.agreement import agreement_panel, other_maps
 from dashboard.components.explanations.asking import Subject, known_detectors
@@ -19,7 +19,7 @@ from dashboard.components.images.picture import plain_picture
 from dashboard.components.missing import how_to_get_pictures
 from dashboard.components.plain import plain, with_code
 from dashboard.components.words import CLASS_WORDS, heading, percent
-from dashboard.services import address, library
+from dashboard.services import address, catalogue, library
 from dashboard.services.address import Setting
 
 opened = library.current()
@@ -38,10 +38,10 @@ found = table.iloc[row]
 place = place_of(positions, row)
 image = library.pictures(opened).get(row)
 known = known_detectors()
-own = known.get(library.maker(opened.run) or "")
-refused = library.refused_detectors()
+own = known.get(catalogue.maker(opened.run) or "")
+refused = catalogue.refused_detectors()
 # another detector is asked about the very same pixels
-sized = [name for name, one in library.detectors().items() if one.about.side == opened.run.side]
+sized = [name for name, one in catalogue.detectors().items() if one.about.side == opened.run.side]
 BESIDE = Setting("beside", "", choices=("", *(name for name in sized if own is None or name != own.name)))
 
 

@@ -4,14 +4,14 @@ from typing import Any
 
 import streamlit as st
 
-from core.runs.filter import Filter
+from core.runs.browsing.filter import Filter
 from core.runs.writing import without_leaks_and_repeats
 from dashboard.components.glossary import explain
 from dashboard.components.plain import plain
 from dashboard.components.studies.limits import draw_reach
 from dashboard.components.studies.report import report_download
 from dashboard.components.words import heading, name_paper
-from dashboard.services import address, library
+from dashboard.services import address, catalogue, library
 from dashboard.services.address import Setting
 from dashboard.views.overview import performance, provenance
 
@@ -96,7 +96,7 @@ if chosen is not None:
     address.go("explore", run=run, wanted=chosen)
 performance.draw_confidence(rows, numbers["ece"])
 # a detector of the same name that was trained again is another detector
-detector = library.detectors().get(library.maker(opened.run) or "")
+detector = catalogue.detectors().get(catalogue.maker(opened.run) or "")
 provenance.draw_training_and_run(opened.run, detector)
 if detector is not None:
     st.space("small")

@@ -16,7 +16,7 @@ from core.metrics.classification import (
     sweep,
 )
 from core.metrics.intervals import wilson_interval
-from core.runs.filter import Filter
+from core.runs.browsing.filter import Filter
 from core.runs.paper import PAPER
 from dashboard.components.charts import style as charts
 from dashboard.components.charts.bars import rate_bars
@@ -102,7 +102,7 @@ def draw_matrix_and_curves(rows: pd.DataFrame, base: Filter) -> Filter | None:
     """Draw the confusion matrix at the chosen threshold beside the curves over all thresholds.
 
     Args:
-        rows: from `core.runs.browsing.judged_table`.
+        rows: from `core.runs.browsing.table.judged_table`.
         base: the filter that finds these rows.
 
     Returns:

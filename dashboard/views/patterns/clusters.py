@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from core.explainers.overlay import common_scale, draw_image, draw_map
 from core.findings import words
 from core.findings.words.differences import tell
-from core.runs.filter import Filter
-from core.runs.pictures import Pictures
+from core.runs.browsing.filter import Filter
+from core.runs.browsing.pictures import Pictures
 from core.studies.clusters.summary import Card, read_cards, worst_card
 from core.studies.groups import VERDICTS
 from core.studies.registry import MODULES
@@ -20,7 +20,7 @@ from core.system.folders import ContractError
 from dashboard.components.images.grid import image_grid
 from dashboard.components.studies.finding_words import markdown
 from dashboard.components.words import CLASS_WORDS, percent
-from dashboard.services import address, library
+from dashboard.services import address, study_files
 from dashboard.services.library import Opened
 
 FACE = 116
@@ -41,7 +41,7 @@ def _cards(_opened: Opened, _answer: Answer, _pictures: Pictures, stamp: str, sp
     studies = {}
     for name in MODULES:
         try:
-            found = library.answer(_opened, name)
+            found = study_files.answer(_opened, name)
         except ContractError:
             # its own page says so
             continue

@@ -5,8 +5,8 @@ from functools import partial
 import numpy as np
 import streamlit as st
 
-from core.runs.embedding import Area
-from core.runs.filter import Filter
+from core.runs.browsing.embedding import Area
+from core.runs.browsing.filter import Filter
 from dashboard.components.glossary import explain
 from dashboard.components.words import CLASS_WORDS
 from dashboard.services import address, library

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from core.images.palette import CLASS_COLOURS, GREY
-from core.runs.embedding import Area
+from core.runs.browsing.embedding import Area
 from dashboard.components.charts.figure_cache import kept
 from dashboard.components.charts.style import TEMPLATE
 from dashboard.components.plain import figure_text

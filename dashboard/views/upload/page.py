@@ -17,9 +17,9 @@ from dashboard.components.images.picture import plain_picture
 from dashboard.components.plain import plain, with_code
 from dashboard.components.studies.limits import draw_limits
 from dashboard.components.words import heading
-from dashboard.services import address, library
+from dashboard.services import address, catalogue, library
 from dashboard.services.address import Setting
-from dashboard.services.upload_limits import MAX_FILES, MAX_OWN
+from dashboard.services.server.upload_limits import MAX_FILES, MAX_OWN
 from dashboard.views.upload import uploads
 
 opened = library.current()
@@ -31,16 +31,16 @@ heading(
 if not known:
     draw_limits()
     st.info("There is no detector here yet. Make one with `python train.py --data PATH`, then reload this page.")
-    for sentence in library.refused_detectors().values():
+    for sentence in catalogue.refused_detectors().values():
         st.error(with_code(sentence))
     st.stop()
 
-made_by = library.maker(opened.run)
+made_by = catalogue.maker(opened.run)
 own = made_by if made_by in known else next(iter(known))
 BY = Setting("by", own, choices=tuple(known))
 FILTER = Setting("filter", DEFAULT_FILTER, choices=tuple(RESAMPLING))
 SAMPLE = Setting("sample", "")
-draw_limits(library.detectors().get(BY.value))
+draw_limits(catalogue.detectors().get(BY.value))
 
 left, right = st.columns([3, 1], gap="large", vertical_alignment="bottom")
 with left:
@@ -57,8 +57,8 @@ with left:
 with right:
     BY.linked(st.selectbox, "Detector", options=list(known))
 detector = known[BY.value]
-side = library.detectors()[BY.value].about.side
-for sentence in library.refused_detectors().values():
+side = catalogue.detectors()[BY.value].about.side
+for sentence in catalogue.refused_detectors().values():
     st.caption(with_code(sentence), help="So it is not among the detectors to ask.")
 
 # of an upload nobody here knows what it is

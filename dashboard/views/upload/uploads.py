@@ -17,9 +17,9 @@ from dashboard.components.explanations.asking import Known, ask, visitor, worker
 from dashboard.components.explanations.follow import draw_ended, next_look, waiting
 from dashboard.components.polling import come_back
 from dashboard.components.words import CLASS_WORDS, percent, remaining
-from dashboard.services.decoding import Held, prepare_in_turn
-from dashboard.services.requests import Look, Looked
-from dashboard.services.worker import Standing
+from dashboard.services.server.decoding import Held, prepare_in_turn
+from dashboard.services.worker.requests import Look, Looked
+from dashboard.services.worker.worker import Standing
 
 WHOLE = (0.5, 0.5, 1.0)
 

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 from core.images import cifake_files, fetching
-from core.images.cifake_files import CHECKSUMS, FINGERPRINTS, checksum, cifake_names, known_files
-from core.images.fetching import ADDRESS, fetch_cifake
+from core.images.cifake.fetching import ADDRESS, fetch_cifake
+from core.images.cifake.files import CHECKSUMS, FINGERPRINTS, checksum, cifake_names, known_files
 from core.images.image_set import DatasetError
 from core.images.loading import load_image_set
 from core.system.atomic import WriteError, cache_dir

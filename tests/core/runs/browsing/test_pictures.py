@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from core.images.image_set import ImageSet
-from core.runs.pictures import find_pictures
+from core.runs.browsing.pictures import find_pictures
 from core.runs.run import Run
 from tests.core.runs.test_browsing import make_run
 

@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from core.images.cifake.shipped import ARCHIVE, KIND, TABLE
 from core.images.image_set import DatasetError
 from core.images.loading import check_image_set, load_image_set, read_files
-from core.images.shipped import ARCHIVE, KIND, TABLE
 from core.images.statistics import STATISTICS
 from core.system.atomic import cache_dir
 from core.system.folders import MANIFEST, write_folder

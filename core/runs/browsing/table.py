@@ -10,10 +10,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.metrics.classification import HALF, confidence_of, count_cells, predicted_real
-from core.runs.embedding import read_embedding
-from core.runs.filter import DECIDED, OUTCOMES, SORTS, Filter, range_columns
+from core.runs.browsing.embedding import read_embedding
+from core.runs.browsing.filter import DECIDED, OUTCOMES, SORTS, Filter, range_columns
+from core.runs.browsing.study_columns import added_by_studies
 from core.runs.run import Run
-from core.runs.study_columns import added_by_studies
 
 
 def judged_table(run: Run) -> pd.DataFrame:
@@ -30,8 +30,8 @@ def judged_table(run: Run) -> pd.DataFrame:
 def browse_table(run: Run, judged: pd.DataFrame | None = None) -> pd.DataFrame:
     """Add the studies' columns to a run's `judged_table`, which is made here unless it is given.
 
-    A study's columns are named `<study>.<column>`, see `core.runs.study_columns`. Positions in the embeddings are
-    `<space>_x` and `<space>_y`, see `core.runs.embedding`.
+    A study's columns are named `<study>.<column>` (`study_columns.py`). Positions in the embeddings are `<space>_x` and
+    `<space>_y` (`embedding.py`).
     """
     table = judged_table(run) if judged is None else judged
     added = added_by_studies(run.path, table["id"]), read_embedding(run.path, table["id"])

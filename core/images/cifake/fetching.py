@@ -20,7 +20,7 @@ import filelock
 import requests
 import urllib3
 
-from core.images.cifake_files import fetched_path, is_fetched, known_files, repack
+from core.images.cifake.files import fetched_path, is_fetched, known_files, repack
 from core.images.image_set import DatasetError, Progress
 from core.images.sources import KAGGLE
 from core.system.atomic import WriteError, write_bytes_atomically

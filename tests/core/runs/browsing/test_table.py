@@ -11,10 +11,19 @@ import pyarrow.parquet as pq
 import pytest
 
 from core.images.statistics import STATISTICS
-from core.runs.browsing import at_threshold, browse_table, cells, extents_of, find_rows, page_rows, pages, place_of
-from core.runs.filter import PAGE_SIZES, Filter, choices_of, range_columns
+from core.runs.browsing.filter import PAGE_SIZES, Filter, choices_of, range_columns
+from core.runs.browsing.study_columns import StudyColumn, added_by_studies, further_columns, study_columns
+from core.runs.browsing.table import (
+    at_threshold,
+    browse_table,
+    cells,
+    extents_of,
+    find_rows,
+    page_rows,
+    pages,
+    place_of,
+)
 from core.runs.run import Run
-from core.runs.study_columns import StudyColumn, added_by_studies, further_columns, study_columns
 
 
 def make_run(path: Path, n: int = 400, seed: int = 0) -> Run:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import streamlit as st
 from starlette.exceptions import HTTPException
 
-from dashboard.services.streamlit_internals import forget_own_uploads
+from dashboard.services.server.streamlit_internals import forget_own_uploads
 
 MAX_FILES = 32
 # in bytes: of one visitor, and of all together

@@ -14,7 +14,7 @@ import pandas as pd
 from core.images.labels import CLASSES
 from core.images.statistics import STATISTICS
 from core.metrics.classification import HALF
-from core.runs.embedding import Area
+from core.runs.browsing.embedding import Area
 
 PAGE_SIZES = (24, 48, 96)
 # column -> its name in a URL

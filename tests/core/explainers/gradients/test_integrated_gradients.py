@@ -9,9 +9,14 @@ from scipy import ndimage
 
 from core.detectors.detector import Detector
 from core.detectors.resnet import ResNetDetector
-from core.explainers.cams import GRADCAM, CamSettings
 from core.explainers.explanation import Explanation, ExplanationError
-from core.explainers.integrated_gradients import INTEGRATED_GRADIENTS, IntegratedGradientsSettings, blurred, diagnose
+from core.explainers.gradients.cams import GRADCAM, CamSettings
+from core.explainers.gradients.integrated_gradients import (
+    INTEGRATED_GRADIENTS,
+    IntegratedGradientsSettings,
+    blurred,
+    diagnose,
+)
 from core.images.labels import FAKE, REAL
 from tests.conftest import make_detector, textured
 

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from core.detectors.capabilities import Capability
-from core.explainers.cams import TARGETS, Target, one_side
 from core.explainers.diagnostics import map_diagnostics
 from core.explainers.explainer import (
     Cancel,
@@ -26,6 +25,7 @@ from core.explainers.explainer import (
     check_pixels,
 )
 from core.explainers.explanation import Diagnostics, Explanation
+from core.explainers.gradients.cams import TARGETS, Target, one_side
 from core.explainers.settings import ExplainerSettings, setting
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ class IntegratedGradients(Explainer[IntegratedGradientsSettings]):
         cancel: Cancel | None = None,
     ) -> Iterator[Explanation]:
         """See `Explainer.explain_batch`."""
-        from core.explainers.activation import Cancelled  # noqa: PLC0415 - torch is read where it is needed
+        from core.explainers.gradients.activation import Cancelled  # noqa: PLC0415 - torch is read where it is needed
 
         check_pixels(detector, pixels)
         size = max(1, INPUTS // settings.steps)
@@ -203,7 +203,7 @@ def _attributions(
     import captum.attr  # noqa: PLC0415
     import torch  # noqa: PLC0415
 
-    from core.explainers.activation import Cancelled, twin  # noqa: PLC0415
+    from core.explainers.gradients.activation import Cancelled, twin  # noqa: PLC0415
 
     # its own modules: whoever is asked between two batches may hang hooks on the shared ones
     own = twin(detector)

@@ -25,9 +25,9 @@ import numpy as np
 from greenlet import greenlet
 from numpy.typing import NDArray
 
-from dashboard.fairness import Usage
-from dashboard.services.requests import LAST, Question
 from dashboard.services.sentences import for_visitors
+from dashboard.services.worker.fairness import Usage
+from dashboard.services.worker.requests import LAST, Question
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -382,7 +382,7 @@ class Worker:
 
     def _start(self, job: _Job) -> Iterator[tuple[Answer, float]]:
         # torch is read here, in this thread, so that pages which need no detector never wait for it
-        from dashboard.services.answering import answer, leave_a_core  # noqa: PLC0415
+        from dashboard.services.worker.answering import answer, leave_a_core  # noqa: PLC0415
 
         detector = self._detector(job.question)
         if not self._stepped_back:

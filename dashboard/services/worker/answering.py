@@ -13,8 +13,8 @@ from core.explainers.registry import find_explainer
 from core.probes.probing import explain_probes
 from core.probes.results import ProbeSettings
 from core.studies.neighbours.similarity import NeighbourSettings
-from dashboard.services.neighbourhood import look_for_neighbours
-from dashboard.services.requests import Look, Looked, Settings
+from dashboard.services.worker.neighbourhood import look_for_neighbours
+from dashboard.services.worker.requests import Look, Looked, Settings
 
 
 def answer(

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from skimage.measure import points_in_poly
 
-from core.runs.browsing import browse_table, find_rows
-from core.runs.embedding import MOST_CORNERS, Area, read_embedding
-from core.runs.filter import Filter
+from core.runs.browsing.embedding import MOST_CORNERS, Area, read_embedding
+from core.runs.browsing.filter import Filter
+from core.runs.browsing.table import browse_table, find_rows
 from tests.core.runs.test_browsing import make_run
 
 

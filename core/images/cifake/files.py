@@ -26,7 +26,7 @@ from core.images.sources import UNPACKED
 from core.system.atomic import cache_dir
 from core.system.files import LIMITS, open_file
 
-CHECKSUMS = Path(__file__).parents[2] / "assets" / "cifake-checksums.npy"
+CHECKSUMS = Path(__file__).parents[3] / "assets" / "cifake-checksums.npy"
 # of all 100,000 training and 20,000 test images, as stated by the shipped detectors and runs
 FINGERPRINTS = MappingProxyType(
     {

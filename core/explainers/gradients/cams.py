@@ -97,7 +97,7 @@ class Cam(Explainer[CamSettings]):
         cancel: Cancel | None = None,
     ) -> Iterator[Explanation]:
         """See `Explainer.explain_batch`."""
-        from core.explainers.activation import Cancelled  # noqa: PLC0415 - torch is read where it is needed
+        from core.explainers.gradients.activation import Cancelled  # noqa: PLC0415 - torch is read where it is needed
 
         layer = layer_of(detector, settings.layer)
         check_pixels(detector, pixels)
@@ -119,7 +119,7 @@ class Cam(Explainer[CamSettings]):
         self, detector: "Detector", pixels: Pixels, layer: str, settings: CamSettings, cancel: Cancel | None
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Margins (N,) and maps (N, h, w), larger where more speaks for the target."""
-        from core.explainers.activation import activation_maps  # noqa: PLC0415
+        from core.explainers.gradients.activation import activation_maps  # noqa: PLC0415
 
         if self._is_own(layer, settings, detector):
             found = detector.full_pass(pixels)
@@ -174,7 +174,7 @@ class Cam(Explainer[CamSettings]):
             return 2 + (4 if self.signed and settings.target == "margin" else 2)
         if not hasattr(offers, "network"):
             return 3 + MANY_CHANNELS
-        from core.explainers.activation import channels_of  # noqa: PLC0415
+        from core.explainers.gradients.activation import channels_of  # noqa: PLC0415
 
         detector: Detector = offers  # type: ignore[assignment]
         return 3 + channels_of(detector, layer_of(detector, settings.layer))

@@ -11,9 +11,9 @@ from torchcam import methods
 from core.detectors.detector import Detector
 from core.detectors.resnet import ResNetDetector
 from core.explainers import activation, cams
-from core.explainers.activation import activation_maps
-from core.explainers.cams import GRADCAM, GRADCAMPP, LAYERCAM, SCORECAM, XGRADCAM, Cam, CamSettings
 from core.explainers.explanation import Explanation, ExplanationError
+from core.explainers.gradients.activation import activation_maps
+from core.explainers.gradients.cams import GRADCAM, GRADCAMPP, LAYERCAM, SCORECAM, XGRADCAM, Cam, CamSettings
 from core.explainers.registry import find_explainer
 from core.images.labels import FAKE, REAL
 from tests.conftest import make_detector, textured
