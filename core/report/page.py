@@ -25,7 +25,7 @@ from core.runs.paper import PAPER
 from core.runs.run import Run
 from core.studies.probes.summary import ranking, read_turns, responses
 from core.studies.store import find_studies
-from core.studies.study import Answer
+from core.studies.study import StudyResult
 from core.studies.trust.summary import agreement_summary, excess, one_colour_summary
 from core.system.atomic import write_bytes_atomically
 from core.system.folders import ContractError
@@ -41,7 +41,7 @@ def report_of(
     run: Run,
     *,
     detector: Mapping[str, Any] | None = None,
-    answers: Mapping[str, Answer] | None = None,
+    answers: Mapping[str, StudyResult] | None = None,
     problems: Sequence[str] = (),
     table: pd.DataFrame | None = None,
     selection: Selection | None = None,
@@ -96,7 +96,7 @@ def gather(run: Run, homes: tuple[Path, ...] = HOMES) -> dict[str, Any]:
 
 
 def run_report(
-    run: Run, *, detector: Mapping[str, Any] | None, answers: Mapping[str, Answer], problems: Sequence[str] = ()
+    run: Run, *, detector: Mapping[str, Any] | None, answers: Mapping[str, StudyResult], problems: Sequence[str] = ()
 ) -> str:
     """Write the HTML report of a whole run; every number is read from the run and its studies."""
     manifest = run.manifest
@@ -112,7 +112,7 @@ def run_report(
     return page(run, f"{manifest['detector']} on {manifest['set']}", _lead(run, answers), sections)
 
 
-def _lead(run: Run, answers: Mapping[str, Answer]) -> list[str]:
+def _lead(run: Run, answers: Mapping[str, StudyResult]) -> list[str]:
     metrics, manifest = run.manifest["metrics"]["all"], run.manifest
     wrong = metrics["images"] - round(metrics["accuracy"] * metrics["images"])
     low, high = wilson_interval(metrics["images"] - wrong, metrics["images"])
@@ -187,7 +187,7 @@ def _score_rows(scores: pd.DataFrame) -> list[list[str]]:
     ]
 
 
-def _studies(run: Run, answers: Mapping[str, Answer], problems: Sequence[str]) -> list[Block]:
+def _studies(run: Run, answers: Mapping[str, StudyResult], problems: Sequence[str]) -> list[Block]:
     parts: list[Block] = []
     for answer in answers.values():
         about = answer.about
@@ -200,7 +200,7 @@ def _studies(run: Run, answers: Mapping[str, Answer], problems: Sequence[str]) -
     return parts or [Note("No study has been made of this run.")]
 
 
-def _study_figures(run: Run, answer: Answer) -> list[Drawn]:
+def _study_figures(run: Run, answer: StudyResult) -> list[Drawn]:
     table, name = answer.table, answer.about["study"]
     if name == "probes":
         rates = responses(read_turns(run, table, answer.about["parameters"]))

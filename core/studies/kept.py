@@ -15,7 +15,7 @@ from core.runs.run import Run, read_run
 from core.runs.writing import library_versions
 from core.studies.sample import choose_rows
 from core.studies.store import read_study, study_path, write_study
-from core.studies.study import WEIGHT, Answer, Study
+from core.studies.study import WEIGHT, Study, StudyResult
 from core.system.folders import ContractError
 
 
@@ -30,7 +30,7 @@ class Kept:
         missing: names of the columns to compute.
     """
 
-    answer: Answer
+    answer: StudyResult
     positions: NDArray[np.intp]
     weights: NDArray[np.float32]
     missing: frozenset[str]

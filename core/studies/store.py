@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 
 from core.runs.run import Run
 from core.studies.registry import version_of
-from core.studies.study import WEIGHT, Answer
+from core.studies.study import WEIGHT, StudyResult
 from core.system.atomic import write_bytes_atomically
 from core.system.files import is_text, open_file, parse_json, printable
 from core.system.folders import ContractError
@@ -75,7 +75,7 @@ def write_study(path: Path, table: pd.DataFrame, about: Mapping[str, Any]) -> No
     write_bytes_atomically(path, lambda file: pq.write_table(arrow, file, compression="zstd", write_page_checksum=True))
 
 
-def read_study(path: Path, run: Run | None = None) -> Answer:
+def read_study(path: Path, run: Run | None = None) -> StudyResult:
     """Read and verify a study.
 
     Args:
@@ -117,7 +117,7 @@ def read_study(path: Path, run: Run | None = None) -> Answer:
         for key in ("detector_sha256", "set_fingerprint"):
             if about.get(key) != run.manifest.get(key):
                 raise ContractError(f"{path} belongs to another run ({key} differs); {again}")
-    return Answer(path, table, about, run)
+    return StudyResult(path, table, about, run)
 
 
 def _check_about(path: Path, about: Mapping[str, Any], again: str) -> None:
@@ -156,7 +156,7 @@ class Found:
         problems: a sentence for each file that was refused.
     """
 
-    answers: dict[str, Answer] = field(default_factory=dict)
+    answers: dict[str, StudyResult] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
 
 

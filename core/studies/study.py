@@ -129,7 +129,7 @@ class Study:
 
 
 @dataclass(frozen=True, eq=False)
-class Answer:
+class StudyResult:
     """A study as read from its file.
 
     Attributes:

@@ -4,14 +4,14 @@ import streamlit as st
 
 from core.detectors.identity import Identity
 from core.studies.store import find_studies, read_study, study_path
-from core.studies.study import Answer
+from core.studies.study import StudyResult
 from core.system.folders import ContractError
 from dashboard.services.catalogue import homes, is_by, runs
 from dashboard.services.library import BY_STAMP, Opened, open_run
 from dashboard.services.sentences import for_visitors
 
 
-def answer(opened: Opened, name: str) -> Answer | None:
+def answer(opened: Opened, name: str) -> StudyResult | None:
     """Read and verify a study of a run; None where there is none.
 
     Raises:
@@ -23,11 +23,11 @@ def answer(opened: Opened, name: str) -> Answer | None:
 
 # a dozen of each of a few runs: with fewer, visitors who look at several would have them read all the time
 @st.cache_resource(max_entries=64, show_spinner=False)
-def _answer(_opened: Opened, stamp: str, name: str) -> Answer:  # noqa: ARG001 - the key
+def _answer(_opened: Opened, stamp: str, name: str) -> StudyResult:  # noqa: ARG001 - the key
     return read_study(study_path(_opened.run.path, name), _opened.run)
 
 
-def answer_by(detector: Identity, name: str) -> Answer | None:
+def answer_by(detector: Identity, name: str) -> StudyResult | None:
     """Read a study of any run by a detector, this session's run first; None where there is none.
 
     Raises:

@@ -16,7 +16,7 @@ from core.images.cifake.files import fetched_path
 from core.images.loading import load_image_set
 from core.runs.writing import write_run
 from dashboard import sidebar
-from dashboard.services import image_sets, library
+from dashboard.services import image_sets
 from dashboard.services.dataset_registry import Attaching, DatasetRegistry
 from tests.conftest import make_detector
 from tests.core.images.github import Serve, serve
@@ -229,7 +229,7 @@ def test_the_button_fetches_and_what_was_fetched_is_there_next_time(
     assert not app.exception
     assert any(found.value == "All pictures are available." for found in app.caption)
     # another start of the dashboard
-    library._shelves.clear()
+    image_sets._registries.clear()
     image_sets.registry().begin()
     settled(image_sets.registry())
     app = open_page("explore", run=cifake_run)

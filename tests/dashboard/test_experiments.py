@@ -22,7 +22,7 @@ from core.studies.probes.donors import with_donors
 from dashboard.components.explanations.neighbours import with_pictures
 from dashboard.components.explanations.probes import state_of
 from dashboard.components.studies.finding_words import coloured
-from dashboard.services import library
+from dashboard.services import image_sets
 from tests.dashboard.conftest import Open
 from tests.dashboard.test_evidence import drawn
 from tests.dashboard.test_pages import settled, words
@@ -122,7 +122,7 @@ def test_what_needs_training_images_says_where_they_come_from(open_page: Open, h
     assert missing in words(app)
     assert not any(button.key == "neighbours.prepare" for button in app.button)
     (home / "data" / "cifake" / "train").mkdir(parents=True)
-    library._shelves.clear()
+    image_sets._registries.clear()
     app = settled(open_page("inspect", run=RUN, **{"lime.n_samples": "64"}, evidence="alike"))
     assert missing not in words(app)
     assert any(button.key == "neighbours.prepare" for button in app.button)

@@ -2,8 +2,8 @@
 
 import pytest
 
+from dashboard.services.worker import fairness
 from dashboard.services.worker.fairness import HALF_LIFE, QUANTUM, Usage
-from dashboard.services.worker.worker import fairness
 
 
 class Clock:

@@ -16,7 +16,7 @@ from core.images.sources import SHIPPED
 from core.runs.run import read_run
 from core.runs.writing import write_run
 from core.system.atomic import cache_dir
-from dashboard.services import image_sets, library
+from dashboard.services import image_sets
 from dashboard.services.dataset_registry import Attaching
 from tests.conftest import make_detector, write_shipped
 from tests.dashboard.conftest import Open
@@ -39,8 +39,8 @@ def first(home: Path, cifake: Path) -> Path:
 
 @contextmanager
 def read_through() -> Iterator[None]:
-    """Within it a new shelf is there; it ends when that has read what there is."""
-    library._shelves.clear()
+    """Within it a new registry is there; it ends when that has read what there is."""
+    image_sets._registries.clear()
     yield
     # what a browser does that comes back
     image_sets.registry().begin()
@@ -78,7 +78,7 @@ def test_without_an_address_every_page_opens_swift_on_cifake(open_page: Open, fi
 def test_the_first_visitor_sees_it_while_its_pictures_are_read(
     open_page: Open, first: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    library._shelves.clear()
+    image_sets._registries.clear()
     monkeypatch.setattr("dashboard.services.dataset_registry.DatasetRegistry._read_all", lambda *_: None)
     app = open_page("explore")
     assert not app.exception
@@ -91,7 +91,7 @@ def test_the_first_visitor_sees_it_while_its_pictures_are_read(
 
 
 def test_pictures_are_read_once_the_browser_has_its_first_page(open_page: Open, first: Path) -> None:
-    library._shelves.clear()
+    image_sets._registries.clear()
     app = open_page("overview")
     assert any("Reading pictures" in found.text for found in app.get("progress"))
     assert not any(thread.name == "attach" for thread in threading.enumerate())

@@ -22,8 +22,9 @@ from dashboard.components.images import grid
 from dashboard.components.keys import key_of
 from dashboard.components.words import CLASS_WORDS
 from dashboard.services.server import decoding, upload_limits
-from dashboard.services.worker.requests import Looked
-from dashboard.services.worker.worker import Standing, Worker
+from dashboard.services.worker.jobs import JobStatus
+from dashboard.services.worker.requests import Prediction
+from dashboard.services.worker.worker import Worker
 from dashboard.views.upload import uploads
 from tests.dashboard.conftest import Open
 from tests.dashboard.test_pages import settled, words
@@ -162,8 +163,8 @@ def test_a_probability_stands_beside_a_verdict_only(
 ) -> None:
     ready = prepare(picture(3), 32)
     margins = np.linspace(-1 if turns else 0.5, 1, len(ready.filters)).astype(np.float32)
-    answer = Looked(margins, 1 / (1 + np.exp(-margins)), np.zeros((len(margins), 4, 4), np.float32))
-    monkeypatch.setattr(uploads, "look", lambda *_, **__: Standing("done", answer, 1.0))
+    answer = Prediction(margins, 1 / (1 + np.exp(-margins)), np.zeros((len(margins), 4, 4), np.float32))
+    monkeypatch.setattr(uploads, "look", lambda *_, **__: JobStatus("done", answer, 1.0))
     files = [(f"stripes{seed}.png", picture(seed), "image/png") for seed in (2, 5)]
     table = upload(open_page("upload", run="tiny@seen-test"), *files).dataframe[0].value
     assert table["verdict"].tolist() == ["undetermined" if turns else "REAL"] * 2

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from core.studies.neighbours.reference import compute_features, read_features
 from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 
@@ -22,12 +23,11 @@ from core.report.page import gather
 from core.runs.finding import SHIPPED, find_detectors, find_named
 from core.runs.run import read_run
 from core.runs.writing import write_run
-from core.studies.neighbours.similarity import compute_features, read_features
 from core.studies.runner import Source, StudyError
 from core.studies.trust import passes as module
 from core.system.folders import MANIFEST, ContractError
 from dashboard.services import catalogue
-from dashboard.services.worker.requests import Look, Looked, Question
+from dashboard.services.worker.requests import Prediction, PredictRequest, Request
 from dashboard.services.worker.worker import Worker
 from tests.conftest import make_detector, textured
 from tests.dashboard.conftest import Open, image_set
@@ -79,9 +79,9 @@ def impostor(home: Path) -> Callable[[Callable[[Path], None]], Path]:
 
 def said(worker: Worker, folder: Path, who: Identity, pixels: NDArray[np.uint8] = PIXELS) -> float:
     """The margin that the worker gives for one image."""
-    asked = Question(folder, who, "image", Look())
+    asked = Request(folder, who, "image", PredictRequest())
     standing = until(lambda: worker.ask(str(folder), "slot", asked, pixels), lambda found: not found.busy)
-    assert isinstance(standing.answer, Looked), standing.message
+    assert isinstance(standing.answer, Prediction), standing.message
     return float(standing.answer.margins[0])
 
 
@@ -167,7 +167,7 @@ def test_a_detector_that_was_exchanged_while_the_page_was_open_is_not_asked(home
     shutil.copytree(other, folder)
     desk = Worker(lease=60)
     try:
-        asked = Question(folder, seen, "image", Look())
+        asked = Request(folder, seen, "image", PredictRequest())
         standing = until(lambda: desk.ask("me", "slot", asked, PIXELS), lambda found: not found.busy)
     finally:
         desk.close()

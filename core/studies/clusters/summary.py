@@ -17,7 +17,7 @@ from core.metrics.intervals import Estimate, weighted_share
 from core.runs.browsing.pictures import Pictures
 from core.runs.run import Run
 from core.studies.clusters.differences import set_apart
-from core.studies.study import Answer
+from core.studies.study import StudyResult
 
 SPACES = {"features": "the detector's features", "maps": "margin maps"}
 MEMBERS = 12
@@ -82,7 +82,7 @@ def read_cards(
     run: Run,
     space: str,
     *,
-    studies: Mapping[str, Answer] | None = None,
+    studies: Mapping[str, StudyResult] | None = None,
     pictures: Pictures | None = None,
     described: bool = True,
 ) -> list[Card]:

@@ -12,7 +12,7 @@ from core.findings.numbers import percent
 from core.images.labels import CLASSES
 from core.metrics.nearest import Nearest, find_nearest
 from core.studies.neighbours.findings import NAMED
-from core.studies.neighbours.similarity import (
+from core.studies.neighbours.reference import (
     NO_FEATURES,
     NeighbourError,
     Reference,

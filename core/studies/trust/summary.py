@@ -15,7 +15,7 @@ from core.metrics.classification import is_right
 from core.metrics.intervals import weighted_mean, weighted_share
 from core.runs.run import Run
 from core.studies.groups import By, groups
-from core.studies.study import Answer
+from core.studies.study import StudyResult
 from core.studies.trust.judged import found_in, judged, owner_of
 
 # orders that know nothing of why; column -> (its name, the name of its reverse where that is another control)
@@ -270,7 +270,7 @@ def levels_of(table: pd.DataFrame, method: str) -> list[str]:
     return [name for name in columns if name not in (OTHER, EDGES)]
 
 
-def coverage(answers: Mapping[str, Answer], run: Run) -> pd.DataFrame:
+def coverage(answers: Mapping[str, StudyResult], run: Run) -> pd.DataFrame:
     """How many of the run's images each study covers.
 
     Returns:

@@ -10,7 +10,7 @@ from plotly.subplots import make_subplots
 
 from core.images.palette import CURVE, GREY
 from core.metrics.classification import Sweep
-from dashboard.components.charts.figure_cache import kept
+from dashboard.components.charts.figure_cache import cached
 
 HEIGHT = 330
 # only a figure's own margins override those of Streamlit's theme; the last label needs room
@@ -57,7 +57,7 @@ def add_guessing(figure: go.Figure, start: float) -> None:
     figure.add_scatter(x=ends, y=ends, mode="lines", line=line, hoverinfo="skip")
 
 
-@kept
+@cached
 def roc(swept: Sweep, *, recall: float, false_positive_rate: float) -> go.Figure:
     """Plot the ROC curve, FAKE being the positive class, with the present threshold as a point."""
     figure = new_figure(
@@ -71,7 +71,7 @@ def roc(swept: Sweep, *, recall: float, false_positive_rate: float) -> go.Figure
     return figure
 
 
-@kept
+@cached
 def precision_recall(swept: Sweep, *, recall: float, precision: float, base: float) -> go.Figure:
     """Plot precision over recall of FAKE, with the present threshold as a point; `base` is the share of FAKE."""
     figure = new_figure("recall of FAKE", "precision of FAKE", showlegend=False)
@@ -104,7 +104,7 @@ def _point(figure: go.Figure, x: float, y: float) -> None:
     )
 
 
-@kept
+@cached
 def confidence(histogram: pd.DataFrame) -> go.Figure:
     """Plot right verdicts above wrong ones by confidence, on separate axes because far fewer are wrong."""
     figure = make_subplots(rows=2, shared_xaxes=True, vertical_spacing=0.14)
@@ -134,7 +134,7 @@ def confidence(histogram: pd.DataFrame) -> go.Figure:
     return figure
 
 
-@kept
+@cached
 def calibration(bins: pd.DataFrame) -> go.Figure:
     """Plot how often verdicts of each confidence are right, with 95% intervals."""
     figure = new_figure("confidence in the verdict", "accuracy", showlegend=False)
@@ -154,7 +154,7 @@ def calibration(bins: pd.DataFrame) -> go.Figure:
     return figure
 
 
-@kept
+@cached
 def training(history: Sequence[dict[str, Any]]) -> go.Figure:
     """Plot accuracy on the training and the held-out images after each epoch."""
     figure = new_figure("epoch", "accuracy")

@@ -12,8 +12,9 @@ from core.detectors.identity import Identity
 from core.detectors.manifest import About
 from core.images.decoding import pixels_sha256
 from dashboard.services import catalogue
-from dashboard.services.worker.requests import Explain, Look, Question
-from dashboard.services.worker.worker import Standing, Worker
+from dashboard.services.worker.jobs import JobStatus
+from dashboard.services.worker.requests import ExplainRequest, PredictRequest, Request
+from dashboard.services.worker.worker import Worker
 
 
 @dataclass(frozen=True)
@@ -70,13 +71,13 @@ def ask(
     detector: Known,
     pixels: NDArray[np.uint8],
     sha256: str,
-    settings: Look | Explain,
+    settings: PredictRequest | ExplainRequest,
     *,
     slot: str,
     patience: float = 0.0,
-) -> Standing:
+) -> JobStatus:
     """Put a question to the worker, or come back for its answer; see `Worker.ask`."""
-    question = Question(detector.path, detector.identity, sha256, settings)
+    question = Request(detector.path, detector.identity, sha256, settings)
     return worker().ask(visitor(), slot, question, pixels, patience=patience)
 
 

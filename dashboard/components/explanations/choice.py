@@ -17,7 +17,7 @@ from core.images import palette
 from dashboard.components.glossary import explain, terms_in
 from dashboard.components.words import THE_PAPER
 from dashboard.services.address import Setting
-from dashboard.services.worker.requests import Explain
+from dashboard.services.worker.requests import ExplainRequest
 
 # methods side by side
 MOST = 3
@@ -91,9 +91,9 @@ def style_now(*, scale: float | None = None) -> Style:
     return Style(PALETTE.value, OPACITY.value, SMOOTH.value == "yes", scale)
 
 
-def question_of(explainer: AnyExplainer, offers: Offers) -> Explain:
+def question_of(explainer: AnyExplainer, offers: Offers) -> ExplainRequest:
     """The question that the address puts to a detector: a method, and its settings."""
-    return Explain(explainer.name, settings_of(explainer, offers))
+    return ExplainRequest(explainer.name, settings_of(explainer, offers))
 
 
 def settings_of(explainer: AnyExplainer, offers: Offers) -> ExplainerSettings:

@@ -19,7 +19,7 @@ from dashboard.components.offers import offer_training_images
 from dashboard.components.plain import plain
 from dashboard.components.words import CLASS_WORDS
 from dashboard.services import image_sets, library
-from dashboard.services.worker.requests import Question
+from dashboard.services.worker.requests import Request
 
 _mount = component(__file__, "alike")
 SLOT = "neighbours"
@@ -54,7 +54,7 @@ def neighbours_panel(
                 offer_training_images("Its training images are not at hand.", detector.name, key="neighbours.fetch")
 
     follow(
-        Question(detector.path, detector.identity, subject.sha256, settings),
+        Request(detector.path, detector.identity, subject.sha256, settings),
         subject.image[None],
         draw,
         slot=SLOT,

@@ -26,8 +26,8 @@ from dashboard.components.plain import plain
 from dashboard.components.polling import come_back
 from dashboard.components.studies.finding_words import coloured
 from dashboard.components.words import CLASS_WORDS, percent, remaining
-from dashboard.services.worker.requests import Explain, Look, Looked
-from dashboard.services.worker.worker import Standing
+from dashboard.services.worker.jobs import JobStatus
+from dashboard.services.worker.requests import ExplainRequest, Prediction, PredictRequest
 
 # seconds that a panel waits for its explanation: most are there by then, and need no coming back
 PATIENCE = 0.3
@@ -71,7 +71,7 @@ def _answers(subject: Subject, detectors: Sequence[Known], explainer: AnyExplain
     """The pictures of a panel, which come back by themselves while they are being made."""
     able = [detector for detector in detectors if not explainer.unavailable(detector.about)]
 
-    def stand(patience: float = 0.0) -> dict[str, Standing]:
+    def stand(patience: float = 0.0) -> dict[str, JobStatus]:
         return {
             detector.name: _standing(
                 subject, detector, explainer, stored if detector is detectors[0] else None, patience=patience
@@ -105,12 +105,12 @@ def _answers(subject: Subject, detectors: Sequence[Known], explainer: AnyExplain
 
 def _standing(
     subject: Subject, detector: Known, explainer: AnyExplainer, stored: Explanation | None, *, patience: float = 0.0
-) -> Standing:
+) -> JobStatus:
     """How an explanation with the present settings stands; `stored` is the answer where it is what is asked for."""
     # a layer that only another detector has is as if none was asked for
     question = question_of(explainer, detector.about)
-    if stored is not None and Explain(stored.method, stored.settings) == question:
-        return Standing("done", stored, 1.0)
+    if stored is not None and ExplainRequest(stored.method, stored.settings) == question:
+        return JobStatus("done", stored, 1.0)
     slot = key_of(question.method, detector.name)
     return ask(detector, subject.image[None], subject.sha256, question, slot=slot, patience=patience)
 
@@ -121,7 +121,7 @@ def _one_scale(answers: Sequence[Explanation | None]) -> float | None:
     return common_scale(maps) if maps else None
 
 
-def _draw_answer(subject: Subject, detector: Known, explainer: AnyExplainer, standing: Standing, style: Style) -> None:
+def _draw_answer(subject: Subject, detector: Known, explainer: AnyExplainer, standing: JobStatus, style: Style) -> None:
     key = key_of(explainer.name, detector.name)
     if standing.answer is not None:
         draw_explanation(standing.answer, key=key, style=style)
@@ -157,7 +157,7 @@ def draw_explanation(explanation: Explanation, *, key: str, style: Style, alone:
         st.caption(reading_of(explanation.parts))
 
 
-def _doing(standing: Standing) -> str:
+def _doing(standing: JobStatus) -> str:
     """What is being done for a panel, or waited for."""
     if said := waiting(standing):
         return said
@@ -173,11 +173,11 @@ def verdict_line(subject: Subject, detector: Known, stored: Explanation | None) 
         return
     slot = key_of("verdict", detector.name)
 
-    def stand() -> Standing:
-        return ask(detector, subject.image[None], subject.sha256, Look(), slot=slot)
+    def stand() -> JobStatus:
+        return ask(detector, subject.image[None], subject.sha256, PredictRequest(), slot=slot)
 
-    def show(now: Standing) -> None:
-        found: Looked | None = now.answer
+    def show(now: JobStatus) -> None:
+        found: Prediction | None = now.answer
         if found is not None:
             _draw_verdict(detector, float(found.margins[0]), float(found.p_real[0]))
         elif now.busy:
@@ -216,7 +216,7 @@ def interrupted(subject: Subject, detector: Known, methods: Methods, stored: Exp
     return [title for title, standing in found.items() if standing is None or standing.state in ("stopped", "failed")]
 
 
-def _stands(subject: Subject, detector: Known, explainer: AnyExplainer, stored: Explanation | None) -> Standing | None:
+def _stands(subject: Subject, detector: Known, explainer: AnyExplainer, stored: Explanation | None) -> JobStatus | None:
     """How the explanation by a method with its present settings stands, None where it cannot explain the detector."""
     if explainer.unavailable(detector.about):
         return None

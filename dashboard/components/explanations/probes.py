@@ -25,7 +25,7 @@ from dashboard.components.studies.study import csv_button
 from dashboard.services import library
 from dashboard.services.address import Setting
 from dashboard.services.library import Opened
-from dashboard.services.worker.requests import Question
+from dashboard.services.worker.requests import Request
 
 _mount = component(__file__, "probes")
 SLOT = "probes"
@@ -50,7 +50,7 @@ def probes_panel(subject: Subject, detector: Known, lenders: Opened | None, row:
         help=explain("Probe", "Control"),
     )
     pixels, settings = _asked(subject, lenders, row, name)
-    question = Question(detector.path, detector.identity, pixels_sha256(pixels), settings)
+    question = Request(detector.path, detector.identity, pixels_sha256(pixels), settings)
 
     def draw(result: ProbeResult) -> None:
         if result.complete:

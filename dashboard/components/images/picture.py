@@ -13,7 +13,7 @@ from core.explainers.registry import find_explainer
 from core.explainers.saving import DEFAULT, Style, draw_explanation, scale_of
 from core.images.decoding import data_url
 from core.images.palette import UNDECIDED, Palette
-from dashboard.components.charts.figure_cache import kept
+from dashboard.components.charts.figure_cache import cached
 from dashboard.components.component import component
 
 _mount = component(__file__, "picture")
@@ -51,7 +51,7 @@ def explained_picture(explanation: Explanation, *, key: str, style: Style = DEFA
 
 
 # a page asks for its picture again whenever it looks how its question stands
-@partial(kept, most=MOST)
+@partial(cached, most=MOST)
 def _drawn(explanation: Explanation, style: Style, alone: bool) -> dict[str, Any]:
     """What the element is given."""
     bar = legend(scale_of(explanation, style), palette=style.palette)

@@ -4,13 +4,13 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from core.images.palette import CLASS_COLOURS, GREY
-from dashboard.components.charts.figure_cache import kept
+from dashboard.components.charts.figure_cache import cached
 from dashboard.components.charts.style import TEMPLATE
 
 SYMBOLS = {"FAKE": "circle", "REAL": "square"}
 
 
-@kept
+@cached
 def response(rates: pd.DataFrame) -> go.Figure:
     """Share of verdicts turned by strength, with 95 % intervals; the control dashed and hollow.
 
@@ -50,7 +50,7 @@ def response(rates: pd.DataFrame) -> go.Figure:
     return figure
 
 
-@kept
+@cached
 def carried(rows: pd.DataFrame, *, own: float | None, hue: str, x: str) -> go.Figure:
     """Verdicts on images from elsewhere, a dot with its interval a source, the test set's own rate dashed.
 

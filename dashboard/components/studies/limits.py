@@ -5,7 +5,7 @@ import streamlit as st
 from core.detectors.identity import Identified
 from core.detectors.manifest import OLD_SIDE
 from core.findings.words import tell, transfer
-from core.studies.study import Answer
+from core.studies.study import StudyResult
 from core.system.folders import ContractError
 from dashboard.components.plain import plain, with_code
 from dashboard.components.studies.finding_words import bullets, markdown, strong
@@ -48,7 +48,7 @@ def draw_reach(detector: Identified) -> None:
     bullets(chosen(answer, RATES))
 
 
-def _measured(detector: Identified) -> Answer | None:
+def _measured(detector: Identified) -> StudyResult | None:
     """The study `transfer` of a detector; None, and why, where there is none that can be read."""
     try:
         answer = study_files.answer_by(detector.identity, "transfer")
@@ -78,7 +78,7 @@ def _seen(detector: Identified | None) -> str:
     return f"the {side} x {side} images of {plain(trained_on)}"
 
 
-def _draw_rates(answer: Answer) -> None:
+def _draw_rates(answer: StudyResult) -> None:
     told = [tell(one) for one in chosen(answer, RATES)]
     st.markdown("\n".join(f"- {markdown(one.answer)}" for one in told))
     with st.expander("All that was measured of this"):

@@ -7,7 +7,7 @@ import streamlit as st
 
 from core.findings.finding import Finding
 from core.findings.words import transfer
-from core.studies.study import Answer
+from core.studies.study import StudyResult
 from dashboard.components.charts import style as charts
 from dashboard.components.plain import figure_text, plain
 from dashboard.components.studies import charts as evidence_charts
@@ -19,12 +19,12 @@ from dashboard.services.library import Opened
 SAID = ("generators", "no_generators", "photographs", "filters", "confidence_generators", "confidence_photographs")
 
 
-def chosen(answer: Answer, keys: Sequence[str] = SAID) -> list[Finding]:
+def chosen(answer: StudyResult, keys: Sequence[str] = SAID) -> list[Finding]:
     """The findings with these keys that there are, in this order."""
     return [one for key in keys if (one := answer.finding(key)) is not None]
 
 
-def draw_transfer(opened: Opened, answer: Answer) -> None:
+def draw_transfer(opened: Opened, answer: StudyResult) -> None:
     """The sentences, and a chart of each kind of images."""
     if told := transfer.overall(answer.findings):
         st.markdown(strong(told))

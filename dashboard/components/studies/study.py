@@ -10,7 +10,7 @@ import streamlit as st
 
 from core.studies.groups import By
 from core.studies.store import study_path
-from core.studies.study import Answer
+from core.studies.study import StudyResult
 from core.system.folders import ContractError
 from dashboard.components.downloads import file_button
 from dashboard.components.plain import code, plain, with_code
@@ -35,7 +35,7 @@ def command(opened: Opened, *names: str, there: bool = False) -> str:
     return f"python -m core.studies {' '.join(names)} --run {shlex.quote(opened.run.name)}{some}"
 
 
-def readable(opened: Opened, name: str, title: str | None = None, *, concluded: bool = True) -> Answer | None:
+def readable(opened: Opened, name: str, title: str | None = None, *, concluded: bool = True) -> StudyResult | None:
     """A study of the run; None where there is none, and where it cannot be read with a sentence in its place.
 
     Args:
@@ -54,7 +54,7 @@ def readable(opened: Opened, name: str, title: str | None = None, *, concluded: 
         return None
 
 
-def study_of(opened: Opened, name: str, title: str | None = None) -> Answer | None:
+def study_of(opened: Opened, name: str, title: str | None = None) -> StudyResult | None:
     """A study of the run; where there is none, or none that can be read, a sentence, under a title, says what to do."""
     found = readable(opened, name, title)
     if found is None and not is_there(opened, name):
@@ -72,7 +72,7 @@ def is_there(opened: Opened, name: str) -> bool:
     return study_path(opened.run.path, name).is_file()
 
 
-def all_there(opened: Opened, names: Sequence[str]) -> dict[str, Answer]:
+def all_there(opened: Opened, names: Sequence[str]) -> dict[str, StudyResult]:
     """The studies among `names` that this run has and that can be read."""
     found = {}
     for name in names:
@@ -86,7 +86,7 @@ def all_there(opened: Opened, names: Sequence[str]) -> dict[str, Answer]:
     return found
 
 
-def summary(opened: Opened, answer: Answer, make: Summary, by: By) -> pd.DataFrame:
+def summary(opened: Opened, answer: StudyResult, make: Summary, by: By) -> pd.DataFrame:
     """What `make`, of `core.studies.trust.summary`, says of a study, remembered.
 
     Raises:
@@ -97,7 +97,7 @@ def summary(opened: Opened, answer: Answer, make: Summary, by: By) -> pd.DataFra
 
 
 @st.cache_resource(max_entries=256, show_spinner=False)
-def _summary(_opened: Opened, _answer: Answer, _make: Summary, stamp: str, by: By) -> pd.DataFrame:  # noqa: ARG001
+def _summary(_opened: Opened, _answer: StudyResult, _make: Summary, stamp: str, by: By) -> pd.DataFrame:  # noqa: ARG001
     try:
         return _make(_answer.table, _opened.run, by=by)
     except KeyError as error:
@@ -121,7 +121,7 @@ def cannot(sentence: str) -> None:
     st.caption(f":material/visibility_off: What this cannot show: {sentence}")
 
 
-def numbers(opened: Opened, answer: Answer, frame: pd.DataFrame, *, names: Mapping[str, str], key: str) -> None:
+def numbers(opened: Opened, answer: StudyResult, frame: pd.DataFrame, *, names: Mapping[str, str], key: str) -> None:
     """The findings and numbers behind a picture, and both them and the study as files.
 
     Args:

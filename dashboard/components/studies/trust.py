@@ -9,7 +9,7 @@ from core.findings.finding import Finding
 from core.findings.lines import Line
 from core.findings.words import explanations
 from core.studies.groups import By
-from core.studies.study import Answer
+from core.studies.study import StudyResult
 from core.studies.trust import summary as trust_summary
 from core.system.folders import ContractError
 from dashboard.components.plain import plain
@@ -82,7 +82,7 @@ def part(
     numbers(opened, answer, frame, names=names, key=name)
 
 
-def complaints(opened: Opened, answers: Mapping[str, Answer]) -> None:
+def complaints(opened: Opened, answers: Mapping[str, StudyResult]) -> None:
     """The paper's three complaints side by side, each answered with numbers of this run."""
     with st.grid(3, min_column_width=250):
         for name, (title, quote, conclude) in COMPLAINTS.items():
@@ -105,7 +105,7 @@ def _quoted(title: str, quote: str) -> None:
     st.caption(f"The paper: “{quote}”")
 
 
-def _scale(opened: Opened, answers: Mapping[str, Answer]) -> None:
+def _scale(opened: Opened, answers: Mapping[str, StudyResult]) -> None:
     """How many images have maps, and how many the studies have judged."""
     _quoted("Does it scale?", "any more than a handful require teams")
     st.metric("images with a margin map", f"{len(opened.run):,}")

@@ -14,7 +14,7 @@ from core.probes.probing import explain_probes
 from core.probes.results import ProbeSettings
 from core.studies.neighbours.similarity import NeighbourSettings
 from dashboard.services.worker.neighbourhood import look_for_neighbours
-from dashboard.services.worker.requests import Look, Looked, Settings
+from dashboard.services.worker.requests import Prediction, PredictRequest, Settings
 
 
 def answer(
@@ -32,9 +32,9 @@ def answer(
         cancel: asked between batches; True ends the iteration. Others may be answered in the meantime.
     """
     cancel = _with_own_gradients(cancel)
-    if isinstance(settings, Look):
+    if isinstance(settings, PredictRequest):
         found = detector.full_pass(pixels)
-        yield Looked(found.margins, detector.p_real(found.margins), found.maps), 1.0
+        yield Prediction(found.margins, detector.p_real(found.margins), found.maps), 1.0
     elif isinstance(settings, NeighbourSettings):
         yield from look_for_neighbours(detector, pixels[:1], settings, cancel)
     elif isinstance(settings, ProbeSettings):

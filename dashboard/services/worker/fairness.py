@@ -1,8 +1,9 @@
 """Fair scheduling: visitors who have used little come before those who have used much."""
 
 import math
-from collections import OrderedDict
 from collections.abc import Callable, Iterable
+
+from core.system.bounded import Bounded
 
 # seconds after which usage counts half, so that heavy users do not wait for ever
 HALF_LIFE = 30.0
@@ -21,16 +22,13 @@ class Usage:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         # seconds used, and when they were updated
-        self._had: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._had: Bounded[str, tuple[float, float]] = Bounded(MAX_VISITORS)
 
     def charge(self, visitors: Iterable[str], seconds: float) -> None:
         """Charge some seconds to the visitors for whom they were spent, in equal parts."""
         among = set(visitors)
         for visitor in among:
             self._had[visitor] = self.of(visitor) + seconds / len(among), self._clock()
-            self._had.move_to_end(visitor)
-        while len(self._had) > MAX_VISITORS:
-            self._had.popitem(last=False)
 
     def of(self, visitor: str) -> float:
         """Return a visitor's decayed usage in seconds."""

@@ -1,33 +1,30 @@
 """What the worker's thread does to find neighbours: among the training images, or else among a run's own images."""
 
-from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
-
-from core.detectors.detector import Detector
-from core.images.image_set import DatasetError
-from core.runs.run import read_run
-from core.studies.neighbours.similarity import (
+from core.studies.neighbours.reference import (
     NO_FEATURES,
     NeighbourError,
-    Neighbours,
-    NeighbourSettings,
-    Preparing,
     Reference,
     compute_features,
-    find_neighbours,
     is_sample,
     open_training_set,
     read_features,
     run_reference,
 )
+from numpy.typing import NDArray
+
+from core.detectors.detector import Detector
+from core.images.image_set import DatasetError
+from core.runs.run import read_run
+from core.studies.neighbours.similarity import Neighbours, NeighbourSettings, Preparing, find_neighbours
+from core.system.bounded import Bounded
 
 MAX_KEPT = 4
 # sets that were searched last; only the worker's thread is here
-_kept: OrderedDict[tuple[str, str, str | Path | None], Reference] = OrderedDict()
+_kept: Bounded[tuple[str, str, str | Path | None], Reference] = Bounded(MAX_KEPT)
 
 
 class _StopError(Exception):
@@ -85,7 +82,7 @@ def _reference(
         reference = read_features(detector.cache_key, fingerprint, images=images)
     # an unfinished computation leaves nothing to read: the thread was told to stop
     if reference is not None:
-        _keep((detector.cache_key, fingerprint, settings.data), reference)
+        _kept[detector.cache_key, fingerprint, settings.data] = reference
         yield reference
     elif not cancel():
         yield _own_images(detector, settings)
@@ -99,11 +96,5 @@ def _own_images(detector: Detector, settings: NeighbourSettings) -> Reference:
         run = read_run(settings.run)
         if not detector.identity.made(run.manifest):
             raise NeighbourError(f"{run.name} was made by another detector; choose another run")
-        _keep(key, run_reference(run))
+        _kept[key] = run_reference(run)
     return _kept[key]
-
-
-def _keep(key: tuple[str, str, str | Path | None], reference: Reference) -> None:
-    _kept[key] = reference
-    while len(_kept) > MAX_KEPT:
-        _kept.popitem(last=False)

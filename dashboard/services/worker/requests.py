@@ -19,12 +19,12 @@ AT_ONCE, SOON = 16, 512
 
 
 @dataclass(frozen=True)
-class Look:
+class PredictRequest:
     """The question what the detector says of some images: margins, probabilities, margin maps."""
 
 
 @dataclass(frozen=True)
-class Explain:
+class ExplainRequest:
     """The question why an image gets its verdict.
 
     Attributes:
@@ -36,11 +36,11 @@ class Explain:
     settings: ExplainerSettings
 
 
-Settings = Look | Explain | NeighbourSettings | ProbeSettings
+Settings = PredictRequest | ExplainRequest | NeighbourSettings | ProbeSettings
 
 
 @dataclass(frozen=True, eq=False)
-class Looked:
+class Prediction:
     """What a detector says of K images.
 
     Attributes:
@@ -55,14 +55,14 @@ class Looked:
 
 
 @dataclass(frozen=True)
-class Question:
+class Request:
     """What is asked; equal questions have one answer.
 
     Attributes:
         detector: its folder.
         identity: who that is, as computed from the files there.
         images_sha256: of the pixels.
-        settings: `Look()`, how to explain or to probe, or where to look for neighbours.
+        settings: `PredictRequest()`, how to explain or to probe, or where to look for neighbours.
     """
 
     detector: Path
@@ -73,14 +73,14 @@ class Question:
     @property
     def family(self) -> str:
         """What questions share that take roughly as long: the method, or the kind of question."""
-        return self.settings.method if isinstance(self.settings, Explain) else type(self.settings).__name__
+        return self.settings.method if isinstance(self.settings, ExplainRequest) else type(self.settings).__name__
 
     @property
     def rank(self) -> int:
         """How urgent it is: 0 what is answered in one go of a few forward passes, 1 other maps, 2 everything else."""
-        if isinstance(self.settings, Look):
+        if isinstance(self.settings, PredictRequest):
             return 0
-        if not isinstance(self.settings, Explain):
+        if not isinstance(self.settings, ExplainRequest):
             return LAST
         explainer = find_explainer(self.settings.method)
         cost = explainer.cost(self.settings.settings)

@@ -19,7 +19,7 @@ from core.studies.audit.summary import (
     yardsticks,
 )
 from core.studies.copies.nearest_copy import FILE, NEAR, SHOWN
-from core.studies.study import Answer
+from core.studies.study import StudyResult
 from dashboard.components.charts import style as charts
 from dashboard.components.keys import key_of
 from dashboard.components.plain import plain
@@ -48,7 +48,7 @@ def command(opened: Opened) -> str:
     return study.command(opened, *STUDIES)
 
 
-def headlines(opened: Opened, audit: Answer, found: Sequence[Concern], duplicates: Answer | None) -> None:
+def headlines(opened: Opened, audit: StudyResult, found: Sequence[Concern], duplicates: StudyResult | None) -> None:
     """Draw the four numbers that a reviewer asks for."""
     network = audit.table[audit.table["kind"] == "network"].iloc[0]
     line = yardsticks(audit).set_index("name").loc["16 numbers of the spectrum"]
@@ -98,13 +98,13 @@ def together(found: Sequence[Concern]) -> list[list[Concern]]:
     return [group for place, group in enumerate(groups) if group not in groups[:place]]
 
 
-def told(audit: Answer, key: str) -> Told:
+def told(audit: StudyResult, key: str) -> Told:
     """Put a finding of the audit into words, empty ones where there is none of this key."""
     found = audit.finding(key)
     return Told(Line()) if found is None else words.tell(found)
 
 
-def concern_row(opened: Opened, group: Sequence[Concern], probes: Answer | None) -> None:
+def concern_row(opened: Opened, group: Sequence[Concern], probes: StudyResult | None) -> None:
     """Draw a cue, or several that belong together: a verdict, the distribution, the images, and the numbers, folded."""
     with st.container(border=True):
         band = st.grid(2, min_column_width=320, gap="large")
@@ -153,7 +153,7 @@ def _grey(opened: Opened, group: Sequence[Concern]) -> None:
     st.caption(coloured(f"Entirely grey, or nearly ({GREY} and more): {said} images."))
 
 
-def _sentences(opened: Opened, group: Sequence[Concern], probes: Answer | None) -> None:
+def _sentences(opened: Opened, group: Sequence[Concern], probes: StudyResult | None) -> None:
     for one in group:
         cue, lean = words.tell(one.cue), words.tell(one.lean)
         st.markdown(markdown(joined([cue.answer, cue.control])))
@@ -169,13 +169,13 @@ def _sentences(opened: Opened, group: Sequence[Concern], probes: Answer | None) 
         st.markdown(f"{markdown(audit_words.forced(changed))}{also}")
 
 
-def _changed(opened: Opened, probes: Answer, key: str) -> list[Finding]:
+def _changed(opened: Opened, probes: StudyResult, key: str) -> list[Finding]:
     """Return the findings of the experiments that change a statistic."""
     return _remembered(opened, probes, f"{opened.stamp} {key}", key)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
-def _remembered(_opened: Opened, _probes: Answer, stamp: str, key: str) -> list[Finding]:  # noqa: ARG001
+def _remembered(_opened: Opened, _probes: StudyResult, stamp: str, key: str) -> list[Finding]:  # noqa: ARG001
     return forced(_opened.run, _probes, key) if key in FACT_NAMES else []
 
 
@@ -210,7 +210,7 @@ def harmless(opened: Opened, found: Sequence[Concern]) -> None:
                 _buttons(opened, one)
 
 
-def downloads(opened: Opened, audit: Answer, duplicates: Answer | None) -> None:
+def downloads(opened: Opened, audit: StudyResult, duplicates: StudyResult | None) -> None:
     """Draw buttons for the tables behind the page."""
     about = {
         "Audit": (

@@ -11,7 +11,7 @@ from core.studies.audit.pictures import training_pictures
 from core.studies.audit.summary import copy_pairs
 from core.studies.copies.findings import COUNTED
 from core.studies.copies.nearest_copy import FILE, NEAR, SHOWN
-from core.studies.study import Answer
+from core.studies.study import StudyResult
 from dashboard.components.offers import offer_training_images
 from dashboard.components.plain import code
 from dashboard.components.studies.study import command
@@ -33,7 +33,7 @@ WHAT = {
 }
 
 
-def draw_counts(opened: Opened, duplicates: Answer) -> None:
+def draw_counts(opened: Opened, duplicates: StudyResult) -> None:
     """Draw the number of copies of each kind, each a button that opens them."""
     with st.grid(2, min_column_width=330, gap="large") as grid:
         for side, where in WHERE.items():
@@ -70,7 +70,7 @@ def _count(opened: Opened, side: str, kind: str, one: Finding, *, checked: bool)
             st.markdown(f"{what}: {sides}{clash}", width="stretch")
 
 
-def draw_pairs(opened: Opened, duplicates: Answer) -> None:
+def draw_pairs(opened: Opened, duplicates: StudyResult) -> None:
     """Draw images beside their near copies, or their copies in another file."""
     found = {side: copy_pairs(duplicates, side) for side in SIDE_NAMES}
     if not any(map(len, found.values())):

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from core.images.decoding import pixels_sha256
 from core.runs.guide import Cast
-from core.studies.study import Answer
+from core.studies.study import StudyResult
 from core.system.folders import ContractError
 from dashboard.components.explanations.asking import Known, Subject, ask
 from dashboard.components.explanations.follow import keep_up, waiting
@@ -22,8 +22,8 @@ from dashboard.services import catalogue, library, study_files
 from dashboard.services.address import Setting
 from dashboard.services.library import Opened
 from dashboard.services.sentences import for_visitors
-from dashboard.services.worker.requests import Explain, Look
-from dashboard.services.worker.worker import Standing
+from dashboard.services.worker.jobs import JobStatus
+from dashboard.services.worker.requests import ExplainRequest, PredictRequest
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +60,7 @@ class Told:
         """Return the confidence of that prediction."""
         return percent(float(self.opened.table["confidence"].iloc[row]), 0)
 
-    def study(self, name: str) -> Answer | None:
+    def study(self, name: str) -> StudyResult | None:
         """Return a study of the run; None where it is absent, or unreadable, which is then reported."""
         try:
             answer = study_files.answer(self.about, name)
@@ -86,9 +86,9 @@ def measured(told: Told, study: str, *keys: str) -> None:
 
 def asked(
     told: Told,
-    settings: Explain | Look,
+    settings: ExplainRequest | PredictRequest,
     pixels: NDArray[np.uint8],
-    draw: Callable[[Standing], None],
+    draw: Callable[[JobStatus], None],
     *,
     slot: str,
     whole: bool = False,
@@ -107,7 +107,7 @@ def asked(
         st.caption("The detector that made this run is not among the detectors here, so it cannot be run.")
         return
 
-    def show(now: Standing) -> None:
+    def show(now: JobStatus) -> None:
         if now.answer is not None and not (whole and now.busy):
             draw(now)
         elif now.busy:
@@ -118,7 +118,7 @@ def asked(
     keep_up(lambda: put(told, settings, pixels, slot=slot), show, slot=slot)
 
 
-def put(told: Told, settings: Explain | Look, pixels: NDArray[np.uint8], *, slot: str) -> Standing:
+def put(told: Told, settings: ExplainRequest | PredictRequest, pixels: NDArray[np.uint8], *, slot: str) -> JobStatus:
     """Put a question to the guide's detector, which must be here."""
     assert told.detector is not None  # noqa: S101 - `asked` has looked
     return ask(told.detector, pixels, pixels_sha256(pixels), settings, slot=slot)

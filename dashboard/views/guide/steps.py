@@ -17,8 +17,8 @@ from dashboard.components.plain import plain
 from dashboard.components.words import CLASS_WORDS, name_paper, percent
 from dashboard.services import address, library
 from dashboard.services.address import Setting
-from dashboard.services.worker.requests import Explain, Look
-from dashboard.services.worker.worker import Standing
+from dashboard.services.worker.jobs import JobStatus
+from dashboard.services.worker.requests import ExplainRequest, PredictRequest
 from dashboard.views.guide.parts import Told, asked, keyed_slider, measured, put
 
 CUTS = {"paper": "the paper's way", **{count: f"{count} parts" for count in ("8", "16", "30", "50", "100")}}
@@ -101,7 +101,7 @@ def cut_as(chosen: str) -> LimeSettings:
 def lime(told: Told, settings: LimeSettings, row: int, *, slot: str, paper: bool) -> None:
     """Draw LIME of a FAKE image while it is computed."""
 
-    def draw(standing: Standing) -> None:
+    def draw(standing: JobStatus) -> None:
         result: Explanation = standing.answer
         numbers = result.diagnostics.numbers
         explained_picture(result, key=f"{slot}.picture", style=Style("paper" if paper else "class"))
@@ -116,7 +116,7 @@ def lime(told: Told, settings: LimeSettings, row: int, *, slot: str, paper: bool
             help=explain("Surrogate", "Undecided"),
         )
 
-    asked(told, Explain(LIME.name, settings), told.image(row)[None], draw, slot=slot)
+    asked(told, ExplainRequest(LIME.name, settings), told.image(row)[None], draw, slot=slot)
 
 
 def two_explanations(told: Told) -> None:
@@ -147,13 +147,13 @@ def what_it_reads(told: Told) -> None:
         rows = suspects(told.opened.table, library.pictures(told.opened).where >= 0)
         edited = without_detail(np.stack([told.image(int(row)) for row in rows]))
 
-        def draw(standing: Standing) -> None:
+        def draw(standing: JobStatus) -> None:
             turned = first_turned(standing.answer.margins)
             if turned is None:
                 st.caption(f"None of {len(rows)} images that were tried turns without its detail; this one is typical.")
             detail(told, told.cast.detailed if turned is None else int(rows[turned]))
 
-        asked(told, Look(), edited, draw, slot="guide.search", whole=True)
+        asked(told, PredictRequest(), edited, draw, slot="guide.search", whole=True)
     measured(told, "probes", "detail_out", "detail_in")
 
 
@@ -172,7 +172,7 @@ def detail(told: Told, row: int) -> None:
         )
         keyed_slider(KEPT, "Detail that is left", RADII, kept_words, less="Less detail", more="More detail", way=-1)
 
-        def draw(standing: Standing) -> None:
+        def draw(standing: JobStatus) -> None:
             margins, p_real = standing.answer.margins, standing.answer.p_real
             now, before = ("REAL" if margins[which] > 0 else "FAKE" for which in (number, 0))
             p = float(p_real[number])
@@ -183,7 +183,7 @@ def detail(told: Told, row: int) -> None:
             turned = f" **The verdict has flipped**: before it was {CLASS_WORDS[before]}." if now != before else ""
             st.markdown(f"Score (margin): {margins[number]:+.1f}.{turned}", help=explain("Margin"))
 
-        asked(told, Look(), images, draw, slot="guide.detail", whole=True)
+        asked(told, PredictRequest(), images, draw, slot="guide.detail", whole=True)
 
 
 def kept_words(radius: int) -> str:
@@ -234,11 +234,13 @@ def ask_ahead(told: Told, number: int) -> None:
     fake = told.image(told.cast.fake)[None]
     if number <= 2:
         # the first question of all is what loads the network
-        put(told, Look(), fake, slot="guide.ahead")
+        put(told, PredictRequest(), fake, slot="guide.ahead")
     if number in (2, 3):
-        put(told, Explain(LIME.name, cut_as(CUT.value)), told.image(told.cast.red)[None], slot="guide.ahead.lime")
+        put(
+            told, ExplainRequest(LIME.name, cut_as(CUT.value)), told.image(told.cast.red)[None], slot="guide.ahead.lime"
+        )
     if number == 4:
-        put(told, Explain(LIME.name, LimeSettings()), fake, slot="guide.ahead.lime")
+        put(told, ExplainRequest(LIME.name, LimeSettings()), fake, slot="guide.ahead.lime")
 
 
 STEPS: tuple[tuple[str, Callable[[Told], None]], ...] = (

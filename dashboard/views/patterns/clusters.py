@@ -15,7 +15,7 @@ from core.runs.browsing.pictures import Pictures
 from core.studies.clusters.summary import Card, read_cards, worst_card
 from core.studies.groups import VERDICTS
 from core.studies.registry import MODULES
-from core.studies.study import Answer
+from core.studies.study import StudyResult
 from core.system.folders import ContractError
 from dashboard.components.images.grid import image_grid
 from dashboard.components.studies.finding_words import markdown
@@ -30,14 +30,14 @@ WRONG = 4
 SPACE_NAMES = {"features": "By what it sees", "maps": "By where it looks"}
 
 
-def cards_of(opened: Opened, answer: Answer, space: str, pictures: Pictures) -> list[Card]:
+def cards_of(opened: Opened, answer: StudyResult, space: str, pictures: Pictures) -> list[Card]:
     """The cards of a space, remembered."""
     opened = opened.origin
     return _cards(opened, answer, pictures, f"{opened.stamp} {pictures.source} {pictures.found}", space)
 
 
 @st.cache_resource(max_entries=8, show_spinner="Describing the clusters")
-def _cards(_opened: Opened, _answer: Answer, _pictures: Pictures, stamp: str, space: str) -> list[Card]:  # noqa: ARG001
+def _cards(_opened: Opened, _answer: StudyResult, _pictures: Pictures, stamp: str, space: str) -> list[Card]:  # noqa: ARG001
     studies = {}
     for name in MODULES:
         try:
@@ -86,7 +86,7 @@ def worst_of(cards: Mapping[str, Sequence[Card]]) -> tuple[str, Card] | None:
     return max(found, key=lambda one: one[1].error_rate.low, default=None)
 
 
-def draw_worst(opened: Opened, answer: Answer, worst: tuple[str, Card] | None, space: str) -> bool:
+def draw_worst(opened: Opened, answer: StudyResult, worst: tuple[str, Card] | None, space: str) -> bool:
     """Say in which cluster of all it errs most, and lead there.
 
     Args:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from core.images.palette import CLASS_COLOURS, GREY
 from core.runs.browsing.embedding import Area
-from dashboard.components.charts.figure_cache import kept
+from dashboard.components.charts.figure_cache import cached
 from dashboard.components.charts.style import TEMPLATE
 from dashboard.components.plain import figure_text
 from dashboard.services.library import Opened
@@ -84,7 +84,7 @@ def column_of(key: str, space: str) -> str:
     return f"clusters.{space}_cluster" if key == "cluster" else key
 
 
-@kept
+@cached
 def scatter(opened: Opened, space: str, key: str, *, drag: str) -> go.Figure:
     """Draw the run's images where the study `clusters` puts them.
 

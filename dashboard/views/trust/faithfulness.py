@@ -5,7 +5,7 @@ import streamlit as st
 
 from core.findings.words import faithfulness as words
 from core.studies.groups import By
-from core.studies.study import Answer
+from core.studies.study import StudyResult
 from core.studies.trust import summary as trust_summary
 from core.studies.trust.judged import judged
 from core.studies.trust.summary import FILLS
@@ -36,7 +36,7 @@ MEASURES = {
 MEASURE_NAMES = {"lead": "Lead over the best control", "score": "All controls", "turned": "Verdicts turned"}
 
 
-def conclusion(answer: Answer | None) -> str | None:
+def conclusion(answer: StudyResult | None) -> str | None:
     """Whether the explanations can be trusted, None without the study."""
     if answer is None:
         return None
@@ -69,7 +69,7 @@ def draw(opened: Opened, by: By) -> None:
         refused(error)
 
 
-def _draw_scores(opened: Opened, answer: Answer, by: By) -> None:
+def _draw_scores(opened: Opened, answer: StudyResult, by: By) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         FILL.linked(
             st.selectbox,
@@ -105,7 +105,7 @@ def _draw_scores(opened: Opened, answer: Answer, by: By) -> None:
     numbers(opened, answer, frame, names=WHAT, key=f"faithfulness-{measure}")
 
 
-def _draw_curves(opened: Opened, answer: Answer, by: By) -> None:
+def _draw_curves(opened: Opened, answer: StudyResult, by: By) -> None:
     drawn = summary(opened, answer, trust_summary.curves, by)
     chosen = summary(opened, answer, trust_summary.excess, by)
     chosen = chosen[chosen["fill"] == FILL.value]

@@ -18,8 +18,8 @@ from dashboard.components.explanations.follow import draw_ended, next_look, wait
 from dashboard.components.polling import come_back
 from dashboard.components.words import CLASS_WORDS, percent, remaining
 from dashboard.services.server.decoding import Held, prepare_in_turn
-from dashboard.services.worker.requests import Look, Looked
-from dashboard.services.worker.worker import Standing
+from dashboard.services.worker.jobs import JobStatus
+from dashboard.services.worker.requests import Prediction, PredictRequest
 
 WHOLE = (0.5, 0.5, 1.0)
 
@@ -113,10 +113,10 @@ def labels(files: Sequence[UploadedFile]) -> dict[str, str]:
     return {file.file_id: f"{number}. {file.name}" if repeated else file.name for number, file in enumerate(files, 1)}
 
 
-def look(ready: Prepared, detector: Known, *, slot: str) -> Standing:
-    """How the question stands what the detector says under each filter; its answer is a `Looked`."""
+def look(ready: Prepared, detector: Known, *, slot: str) -> JobStatus:
+    """How the question stands what the detector says under each filter; its answer is a `Prediction`."""
     digest = hashlib.sha256(ready.pixels.tobytes()).hexdigest()
-    return ask(detector, ready.pixels, digest, Look(), slot=slot)
+    return ask(detector, ready.pixels, digest, PredictRequest(), slot=slot)
 
 
 def draw_table(files: Sequence[UploadedFile], detector: Known, side: int) -> None:
@@ -168,7 +168,7 @@ def draw_table(files: Sequence[UploadedFile], detector: Known, side: int) -> Non
 
 def _row(
     file: UploadedFile, name: str, detector: Known, side: int, *, slot: str
-) -> tuple[dict[str, object], Standing | None]:
+) -> tuple[dict[str, object], JobStatus | None]:
     """What the table says of a file, and how its question stands; None where it is no image."""
     try:
         ready = ready_for(file, side)
@@ -179,7 +179,7 @@ def _row(
     now = look(ready, detector, slot=slot)
     if now.answer is None:
         return row | {"verdict": now.message or "being asked"}, now
-    found: Looked = now.answer
+    found: Prediction = now.answer
     outcome = settle(found.margins)
     said = {
         "verdict": outcome,
@@ -210,14 +210,14 @@ def draw_verdict(ready: Prepared, detector: Known, *, shown: str, truth: str | N
 
 def called(ready: Prepared, detector: Known, *, shown: str) -> str | None:
     """What the pixels that are explained are called, None while that is not known."""
-    found: Looked | None = look(ready, detector, slot="upload").answer
+    found: Prediction | None = look(ready, detector, slot="upload").answer
     if found is None:
         return None
     number = ready.filters.index(shown) if shown in ready.filters else 0
     return "REAL" if found.margins[number] > 0 else "FAKE"
 
 
-def _draw_outcome(ready: Prepared, found: Looked, shown: str, truth: str | None) -> None:
+def _draw_outcome(ready: Prepared, found: Prediction, shown: str, truth: str | None) -> None:
     outcome = settle(found.margins)
     p_real = float(found.p_real[ready.filters.index(shown) if shown in ready.filters else 0])
     if outcome == "undetermined":

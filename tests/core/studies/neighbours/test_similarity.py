@@ -5,6 +5,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from core.studies.neighbours.reference import (
+    NeighbourError,
+    Reference,
+    compute_features,
+    features_path,
+    is_sample,
+    open_training_set,
+    read_features,
+    run_reference,
+)
 from numpy.typing import NDArray
 
 from core.detectors.detector import Detector
@@ -13,18 +23,7 @@ from core.images.image_set import ImageSet
 from core.images.loading import load_image_set
 from core.runs.run import read_run
 from core.studies.neighbours import similarity as neighbours
-from core.studies.neighbours.similarity import (
-    NeighbourError,
-    Neighbours,
-    Reference,
-    compute_features,
-    features_path,
-    find_neighbours,
-    is_sample,
-    open_training_set,
-    read_features,
-    run_reference,
-)
+from core.studies.neighbours.similarity import Neighbours, find_neighbours
 from core.studies.runner import Source
 from tests.conftest import make_detector
 from tests.core.studies.conftest import made_set

@@ -12,7 +12,7 @@ from core.findings.claims import sign_of
 from core.runs.run import read_run
 from core.studies.runner import Source, run_study
 from core.studies.store import read_study
-from core.studies.study import Answer
+from core.studies.study import StudyResult
 from core.studies.trust.faithfulness import STUDY
 from core.studies.trust.findings import faithfulness as conclude
 from core.studies.trust.summary import (
@@ -31,12 +31,12 @@ METHODS = (*EXPLANATIONS, *CONTROLS)
 
 
 @pytest.fixture(scope="module")
-def answer(patched: Source) -> Answer:
+def answer(patched: Source) -> StudyResult:
     """The study of it."""
     return read_study(run_study(STUDY, patched))
 
 
-def test_the_patch_goes_first_and_every_control_falls_behind(patched: Source, answer: Answer) -> None:
+def test_the_patch_goes_first_and_every_control_falls_behind(patched: Source, answer: StudyResult) -> None:
     run = read_run(patched.run)
     found = scores(answer.table, run).set_index(["group", "fill", "method"])["value"].sort_index()
     for verdict in ("FAKE", "REAL"):
@@ -53,7 +53,7 @@ def test_the_patch_goes_first_and_every_control_falls_behind(patched: Source, an
     assert np.median(curve_of(answer.table, "deletion", "random", "mean")[:, 1]) > 1.4
 
 
-def test_the_findings_say_so_for_each_verdict(patched: Source, answer: Answer) -> None:
+def test_the_findings_say_so_for_each_verdict(patched: Source, answer: StudyResult) -> None:
     said = {finding.key: finding for finding in conclude(read_run(patched.run), answer.table, {})}
     for verdict in ("FAKE", "REAL"):
         for method, name in EXPLANATIONS.items():
@@ -62,7 +62,7 @@ def test_the_findings_say_so_for_each_verdict(patched: Source, answer: Answer) -
             assert (finding.details["name"], finding.group, finding.measure.n) == (name, verdict, 8)
 
 
-def test_maps_that_are_of_other_images_are_no_better_than_chance(patched: Source, answer: Answer) -> None:
+def test_maps_that_are_of_other_images_are_no_better_than_chance(patched: Source, answer: StudyResult) -> None:
     """The study told the wrong images: explanations fall to where the controls are."""
     run = read_run(patched.run)
     detector, (images, _) = patch_detector(), patch_images()
@@ -80,7 +80,7 @@ def test_maps_that_are_of_other_images_are_no_better_than_chance(patched: Source
     assert np.mean(differences) < 0.5
 
 
-def test_columns_are_the_curves_signed_toward_the_verdict(patched: Source, answer: Answer) -> None:
+def test_columns_are_the_curves_signed_toward_the_verdict(patched: Source, answer: StudyResult) -> None:
     detector, (images, _) = patch_detector(), patch_images()
     assert list(answer.table.columns) == ["id", *STUDY.columns, "weight"]
     for row in (1, 12):
@@ -101,7 +101,7 @@ def test_columns_are_the_curves_signed_toward_the_verdict(patched: Source, answe
                 assert score_of(answer.table, method, fill)[row] == pytest.approx(score, abs=5e-3)
 
 
-def test_summaries_are_means_by_verdict_and_never_pooled(patched: Source, answer: Answer) -> None:
+def test_summaries_are_means_by_verdict_and_never_pooled(patched: Source, answer: StudyResult) -> None:
     run = read_run(patched.run)
     lines = curves(answer.table, run)
     assert set(lines["group"]) == {"FAKE", "REAL"}
@@ -129,7 +129,7 @@ def test_a_reversed_order_scores_minus_as_much() -> None:
     np.testing.assert_allclose(forth, -back, atol=1e-4)
 
 
-def test_a_sample_gives_the_same_rows(patched: Source, answer: Answer) -> None:
+def test_a_sample_gives_the_same_rows(patched: Source, answer: StudyResult) -> None:
     part = read_study(run_study(STUDY, patched, images=6)).table
     assert len(part) == 6
     whole = answer.table.set_index("id").loc[part["id"]].reset_index()
