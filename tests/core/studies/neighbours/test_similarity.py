@@ -5,6 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+
+from core.detectors.detector import Detector
+from core.detectors.resnet import ResNetDetector
+from core.images.image_set import ImageSet
+from core.images.loading import load_image_set
+from core.runs.run import read_run
+from core.studies.neighbours import reference as neighbours
 from core.studies.neighbours.reference import (
     NeighbourError,
     Reference,
@@ -15,14 +23,6 @@ from core.studies.neighbours.reference import (
     read_features,
     run_reference,
 )
-from numpy.typing import NDArray
-
-from core.detectors.detector import Detector
-from core.detectors.resnet import ResNetDetector
-from core.images.image_set import ImageSet
-from core.images.loading import load_image_set
-from core.runs.run import read_run
-from core.studies.neighbours import similarity as neighbours
 from core.studies.neighbours.similarity import Neighbours, find_neighbours
 from core.studies.runner import Source
 from tests.conftest import make_detector
