@@ -22,10 +22,13 @@ from dashboard.services.worker.requests import ExplainRequest
 # methods side by side
 MOST = 3
 METHODS = Setting("methods", "")
-PALETTE = Setting("palette", "class", choices=palette.PALETTES)
+PALETTE = Setting(
+    "palette",
+    "class",
+    {"class": "Blue for REAL, orange for FAKE", "paper": "Green for the verdict, red against (the paper's)"},
+)
 OPACITY = Setting("opacity", palette.OPACITY, kind=float, low=0.1, high=1.0)
-SMOOTH = Setting("smooth", "no", choices=("no", "yes"))
-PALETTE_NAMES = {"class": "Blue for REAL, orange for FAKE", "paper": "Green for the verdict, red against (the paper's)"}
+SMOOTH = Setting("smooth", "no", {"no": "as they are", "yes": "blended"})
 # choices beside each other up to so many letters, in a list beyond
 ROW = 40
 
@@ -40,11 +43,9 @@ def chosen_methods(offers: Offers) -> tuple[AnyExplainer, ...]:
 def draw_controls() -> None:
     """How all maps over images are drawn."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        PALETTE.linked(
-            st.selectbox,
+        PALETTE.choose(
             "Colours",
-            options=list(PALETTE_NAMES),
-            format_func=PALETTE_NAMES.get,
+            st.selectbox,
             width=330,
             help=f"The paper ({THE_PAPER}) colours by what speaks for or against the verdict; here the colour is the "
             "class itself, so that blue means REAL on every page.",
@@ -52,12 +53,8 @@ def draw_controls() -> None:
         OPACITY.linked(
             st.slider, "Opacity of the maps", min_value=0.1, max_value=1.0, step=0.05, format="percent", width=200
         )
-        SMOOTH.linked(
-            st.segmented_control,
+        SMOOTH.choose(
             "Between positions",
-            options=["no", "yes"],
-            format_func={"no": "as they are", "yes": "blended"}.get,
-            required=True,
             help="As they are shows how coarse a map is: one of 4 x 4 positions is 4 x 4. Regions have edges and stay "
             "as they are.",
         )

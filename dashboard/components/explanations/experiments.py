@@ -41,15 +41,8 @@ def experiments(subject: Subject, detector: Known, opened: Opened, row: int | No
     )
     methods = placeless(detector.about)
     names = BEFORE | {name: one.title for name, one in methods.items()} | AFTER
-    asked = Setting("evidence", "", choices=("", *names))
-    asked.linked(
-        st.segmented_control,
-        "Experiment",
-        options=list(names),
-        format_func=names.get,
-        label_visibility="collapsed",
-    )
-    chosen = asked.value
+    asked = Setting("evidence", "", {"": "", **names})
+    chosen = asked.choose("Experiment", options=list(names), required=False, label_visibility="collapsed")
     if not chosen:
         return
     lenders = lending_run(detector, opened)

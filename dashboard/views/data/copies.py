@@ -22,7 +22,7 @@ from dashboard.services.library import Opened
 from dashboard.views.data.pairs import pair_pictures
 
 SIDE_NAMES = {"in_training": "With training images", "in_set": "Within this set"}
-SIDE = Setting("side", "in_training", choices=tuple(SIDE_NAMES))
+SIDE = Setting("side", "in_training", SIDE_NAMES)
 STEP = 12
 PAIRS = Setting("pairs", STEP, kind=int, low=STEP, high=1200)
 WHERE = {"in_training": "in the training set", "in_set": "elsewhere in this set"}
@@ -76,12 +76,9 @@ def draw_pairs(opened: Opened, duplicates: StudyResult) -> None:
     if not any(map(len, found.values())):
         st.caption("There are no pairs: no near copies, and no equal pixels in another file.")
         return
-    SIDE.linked(
-        st.segmented_control,
+    SIDE.choose(
         "Pairs",
-        options=list(SIDE_NAMES),
         format_func=lambda side: f"{SIDE_NAMES[side]}, {len(found[side]):,}",
-        required=True,
         label_visibility="collapsed",
     )
     side, pairs = SIDE.value, found[SIDE.value]

@@ -101,14 +101,11 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
     st.session_state["explore.sort"] = wanted.sort
     names = sort_names(opened, wanted.sort)
     st.selectbox("Order", names, format_func=names.__getitem__, key="explore.sort", on_change=set_order, width=280)
-    TILE.linked(st.segmented_control, "Size", options=list(TILES), required=True)
+    TILE.choose("Size")
     st.session_state["explore.per"] = wanted.per_page
     st.segmented_control("Per page", PAGE_SIZES, key="explore.per", on_change=set_per_page, required=True)
-    st.session_state["explore.maps"] = MAPS.value == "on"
-    st.toggle(
+    MAPS.toggle(
         "Overlay margin maps",
-        key="explore.maps",
-        on_change=lambda: MAPS.set("on" if st.session_state["explore.maps"] else "off"),
         help=explain(
             "Margin map", also="Blue speaks for REAL, orange for FAKE, on one scale for the whole run; smoothed."
         ),
@@ -201,14 +198,9 @@ if picked:
                 if tags.ids(tag):
                     st.button("Show all with this tag", key="explore.tagged.show", on_click=show_tag, args=(tag,))
         with st.container(horizontal=True):
-            st.session_state["explore.compare"] = COMPARE.value == "on"
-            st.toggle(
-                "Compare them",
-                key="explore.compare",
-                on_change=lambda: COMPARE.set("on" if st.session_state["explore.compare"] else "off"),
-            )
+            compared = COMPARE.toggle("Compare them")
             st.button("Select none", key="explore.none", type="tertiary", on_click=address.put, args=("pick", None))
-        if COMPARE.value == "on":
+        if compared:
             compare()
 
 if not len(positions):

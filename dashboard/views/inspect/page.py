@@ -121,13 +121,7 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
     if asked:
         draw_methods(asked[0].about)
     if len(BESIDE.choices or ()) > 1 and asked:
-        BESIDE.linked(
-            st.selectbox,
-            "Another detector beside it",
-            options=list(BESIDE.choices or ()),
-            format_func=lambda name: name or "none",
-            width=220,
-        )
+        BESIDE.choose("Another detector beside it", st.selectbox, format_func=lambda name: name or "none", width=220)
 draw_controls()
 
 

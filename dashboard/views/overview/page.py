@@ -15,8 +15,7 @@ from dashboard.services import address, catalogue, library
 from dashboard.services.address import Setting
 from dashboard.views.overview import performance, provenance
 
-COUNT = Setting("count", "all", choices=("all", "clean"))
-COUNT_NAMES = {"all": "All images", "clean": "Without leaks and repeats"}
+COUNT = Setting("count", "all", {"all": "All images", "clean": "Without leaks and repeats"})
 
 
 def conclusion(numbers: dict[str, Any]) -> str | None:
@@ -59,12 +58,8 @@ if opened.judged.empty:
 
 with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom"):
     if manifest["leaked"] or manifest["repeats"]:
-        COUNT.linked(
-            st.segmented_control,
+        COUNT.choose(
             "Count",
-            options=list(COUNT_NAMES),
-            format_func=COUNT_NAMES.get,
-            required=True,
             help=explain(
                 "Leak",
                 "Repeat",

@@ -26,8 +26,7 @@ from dashboard.components.words import CLASS_WORDS, name_paper, percent, section
 from dashboard.services.address import Setting
 
 THRESHOLD = Setting("cut", HALF, kind=float, low=0.01, high=0.99)
-OF = Setting("of", "all", choices=("all", "FAKE", "REAL"))
-OF_NAMES = {"all": "All images", "FAKE": "FAKE called REAL", "REAL": "REAL called FAKE"}
+OF = Setting("of", "all", {"all": "All images", "FAKE": "FAKE called REAL", "REAL": "REAL called FAKE"})
 SCORES = {"precision": "Precision", "recall": "Recall", "f1": "F1"}
 
 
@@ -189,10 +188,7 @@ def draw_scores_and_categories(rows: pd.DataFrame, base: Filter, *, beside_paper
             "two overlap, the difference may be chance. Dashed: all of them together. A click shows the wrong ones.",
             help=explain("Interval"),
         )
-        OF.linked(
-            st.segmented_control, "Among", options=list(OF_NAMES), format_func=OF_NAMES.get, required=True,
-            label_visibility="collapsed",
-        )  # fmt: skip
+        OF.choose("Among", label_visibility="collapsed")
         among = rows if OF.value == "all" else rows[rows["label"] == OF.value]
         category = _draw_categories(among)
     if category is None:

@@ -14,8 +14,7 @@ from dashboard.services.address import Setting
 from dashboard.services.library import Opened
 from dashboard.views.patterns.scatter import clicked_row, colourings, column_of, drawn_area, scatter
 
-DRAG = Setting("drag", "box", choices=("box", "lasso", "move"))
-DRAG_NAMES = {"box": "Box", "lasso": "Lasso", "move": "Move"}
+DRAG = Setting("drag", "box", {"box": "Box", "lasso": "Lasso", "move": "Move"})
 PICTURE = "patterns.picture"
 AREA, ROW = "patterns.area", "patterns.row"
 
@@ -32,15 +31,11 @@ def draw_points(opened: Opened, space: str, images: int) -> None:
     """
     _follow(opened)
     choices = colourings(opened)
-    colour = Setting("colour", "cluster", choices=tuple(choices))
+    colour = Setting("colour", "cluster", choices)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        colour.linked(st.selectbox, "Colour", options=list(choices), format_func=choices.get, width=300)
-        DRAG.linked(
-            st.segmented_control,
+        colour.choose("Colour", st.selectbox, width=300)
+        DRAG.choose(
             "Dragging",
-            options=list(DRAG_NAMES),
-            format_func=DRAG_NAMES.get,
-            required=True,
             help="Draw a box or a lasso around images to open them in Explore. Move: drag and turn the wheel, and "
             "click a point to open it in Inspect.",
         )

@@ -55,7 +55,7 @@ with left:
         "memory until newer ones take their place.",
     )
 with right:
-    BY.linked(st.selectbox, "Detector", options=list(known))
+    BY.choose("Detector", st.selectbox)
 detector = known[BY.value]
 side = catalogue.detectors()[BY.value].about.side
 for sentence in catalogue.refused_detectors().values():
@@ -121,9 +121,9 @@ def draw_seen() -> None:
     st.caption(f"All that it is given: {side} x {side} pixels, whatever an image was before.")
     plain_picture(seen, key="upload.seen", alt=f"{name} as {side} x {side} pixels")
     if ready.resized:
-        FILTER.linked(
+        FILTER.choose(
+            "Resampling",
             st.selectbox,
-            "Made small by",
             options=list(ready.filters),
             help=explain("Resampling filter", "Undetermined"),
         )
