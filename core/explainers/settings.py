@@ -10,14 +10,16 @@ methods. A settings type is written with `setting` and checked when it is made:
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from core.explainers.explanation import ExplanationError
+from core.explainers.explanation import ClassName, ExplanationError
 
 if TYPE_CHECKING:
     from core.explainers.explainer import Offers
 
 KEY = "setting"
+Target = Literal["margin", "REAL", "FAKE"]
+TARGETS: dict[Target, str] = {"margin": "the margin", "FAKE": "FAKE alone", "REAL": "REAL alone"}
 
 
 @dataclass(frozen=True)
@@ -239,3 +241,8 @@ def _refuse_unknown(kind: type[ExplainerSettings], given: Mapping[str, Any]) -> 
     for name in given:
         if name not in known:
             raise ExplanationError(f"there is no setting {name!r}; these are known: {', '.join(known)}")
+
+
+def one_side(target: Target) -> ClassName:
+    """Return the class that a one-sided map of a target shows."""
+    return "FAKE" if target == "FAKE" else "REAL"

@@ -17,6 +17,7 @@ from core.runs.browsing.study_columns import StudyColumn, added_by_studies, furt
 from core.runs.browsing.table import Extent, browse_table, cells, extents_of, find_rows, judged_table
 from core.runs.browsing.tags import Tags
 from core.runs.run import Run, read_run
+from core.studies.study import StudyResult
 from core.system.atomic import cache_dir
 from core.system.folders import MANIFEST, ContractError, glance_at_folder
 from dashboard.components.plain import with_code
@@ -94,8 +95,11 @@ class Opened:
         return int(self.rows.get_loc(id_)) if id_ in self.rows else None
 
 
-# how Streamlit's caches recognise an opened run
-BY_STAMP: dict[str | type[Any], Callable[[Any], Any]] = {Opened: lambda opened: opened.stamp}
+# how Streamlit's caches recognise an opened run, and a study of one
+BY_STAMP: dict[str | type[Any], Callable[[Any], Any]] = {
+    Opened: lambda opened: opened.stamp,
+    StudyResult: lambda found: str(found.path),
+}
 
 
 def choose_run() -> str:

@@ -2,32 +2,21 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.detectors.capabilities import Capability
 from core.explainers.diagnostics import map_diagnostics
-from core.explainers.explainer import (
-    BATCH,
-    Cancel,
-    Explainer,
-    Offers,
-    Pixels,
-    Progress,
-    Stopwatch,
-    check_finite,
-    check_pixels,
-)
-from core.explainers.explanation import ClassName, Explanation, ExplanationError
-from core.explainers.settings import ExplainerSettings, setting
+from core.explainers.explainer import Cancel, Offers, Pixels, check_finite
+from core.explainers.explanation import Explanation, ExplanationError
+from core.explainers.gradients.batches import BatchExplainer
+from core.explainers.settings import TARGETS, ExplainerSettings, Target, one_side, setting
 
 if TYPE_CHECKING:
     from core.detectors.detector import Detector
 
-Target = Literal["margin", "REAL", "FAKE"]
-TARGETS: dict[Target, str] = {"margin": "the margin", "FAKE": "FAKE alone", "REAL": "REAL alone"}
 # channels of the last stage of common networks, where the detector cannot be asked
 MANY_CHANNELS = 512
 
@@ -57,7 +46,7 @@ class CamSettings(ExplainerSettings):
     )
 
 
-class Cam(Explainer[CamSettings]):
+class Cam(BatchExplainer[CamSettings]):
     """One of torchcam's methods.
 
     For the margin GradCAM, XGradCAM and LayerCAM give what speaks for REAL less what speaks for FAKE. For one class's
@@ -81,39 +70,18 @@ class Cam(Explainer[CamSettings]):
         able = Capability.PREDICTIONS if method == "ScoreCAM" else Capability.GRADIENTS
         self.needs = frozenset({Capability.LAYERS, able})
 
-    def explain(
-        self, detector: "Detector", image: Pixels, settings: CamSettings, *, cancel: Cancel | None = None
-    ) -> Iterator[Explanation]:
-        """See `Explainer.explain`; there is one step."""
-        yield from self.explain_batch(detector, image[None], settings, cancel=cancel)
-
-    def explain_batch(
-        self,
-        detector: "Detector",
-        pixels: Pixels,
-        settings: CamSettings,
-        *,
-        progress: Progress | None = None,
-        cancel: Cancel | None = None,
-    ) -> Iterator[Explanation]:
-        """See `Explainer.explain_batch`."""
-        from core.explainers.gradients.activation import Cancelled  # noqa: PLC0415 - torch is read where it is needed
-
+    def explain_part(
+        self, detector: "Detector", pixels: Pixels, settings: CamSettings, cancel: Cancel | None
+    ) -> Iterator[dict[str, Any]]:
+        """See `BatchExplainer.explain_part`."""
         layer = layer_of(detector, settings.layer)
-        check_pixels(detector, pixels)
-        for start in range(0, len(pixels), BATCH):
-            part, watch = pixels[start : start + BATCH], Stopwatch()
-            try:
-                margins, values = self._maps(detector, part, layer, settings, cancel)
-            except Cancelled:
-                return
-            seconds = watch.seconds / len(part)
-            for image, margin, value in zip(part, margins, values, strict=True):
-                yield self._explanation(
-                    detector, image, margin=float(margin), values=value, settings=settings, seconds=seconds
-                )
-            if progress is not None:
-                progress(start + len(part), len(pixels))
+        only = None if self.signed and settings.target == "margin" else one_side(settings.target)
+        unit = "margin" if settings.target == "margin" else "logit"
+        for margin, values in zip(*self._maps(detector, pixels, layer, settings, cancel), strict=True):
+            diagnostics = map_diagnostics(values, one_sided=only)
+            yield {
+                "margin": float(margin), "values": values, "unit": unit, "one_sided": only, "diagnostics": diagnostics,
+            }  # fmt: skip
 
     def _maps(
         self, detector: "Detector", pixels: Pixels, layer: str, settings: CamSettings, cancel: Cancel | None
@@ -142,29 +110,6 @@ class Cam(Explainer[CamSettings]):
 
     def _is_own(self, layer: str, settings: CamSettings, offers: Offers) -> bool:
         return self.own and layer in ("", offers.target_layer) and settings.target == "margin"
-
-    def _explanation(
-        self,
-        detector: "Detector",
-        image: Pixels,
-        *,
-        margin: float,
-        values: NDArray[np.float32],
-        settings: CamSettings,
-        seconds: float,
-    ) -> Explanation:
-        only = None if self.signed and settings.target == "margin" else one_side(settings.target)
-        return self.explanation(
-            detector,
-            image,
-            settings,
-            margin=margin,
-            seconds=seconds,
-            unit="margin" if settings.target == "margin" else "logit",
-            diagnostics=map_diagnostics(values, one_sided=only),
-            values=values,
-            one_sided=only,
-        )
 
     def cost(self, settings: CamSettings, offers: Offers | None = None) -> int:
         """See `Explainer.cost`: the margin, the pass under hooks, and two backward passes for a signed map."""
@@ -199,11 +144,6 @@ def layer_of(offers: Offers, layer: str) -> str:
     if found not in offers.layers:
         raise ExplanationError(f"layer must be one of {', '.join(offers.layers)}, not {found!r}")
     return found
-
-
-def one_side(target: Target) -> ClassName:
-    """The class that a one-sided map of a target shows."""
-    return "FAKE" if target == "FAKE" else "REAL"
 
 
 GRADCAM = Cam(

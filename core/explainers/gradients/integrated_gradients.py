@@ -6,7 +6,7 @@ by pixel. The values of a map add up to what the score gains on the way, as near
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,19 +14,10 @@ from scipy import ndimage
 
 from core.detectors.capabilities import Capability
 from core.explainers.diagnostics import map_diagnostics
-from core.explainers.explainer import (
-    Cancel,
-    Explainer,
-    Offers,
-    Pixels,
-    Progress,
-    Stopwatch,
-    check_finite,
-    check_pixels,
-)
+from core.explainers.explainer import Cancel, Offers, Pixels, check_finite
 from core.explainers.explanation import Diagnostics, Explanation
-from core.explainers.gradients.cams import TARGETS, Target, one_side
-from core.explainers.settings import ExplainerSettings, setting
+from core.explainers.gradients.batches import BatchExplainer
+from core.explainers.settings import TARGETS, ExplainerSettings, Target, one_side, setting
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -78,7 +69,7 @@ class IntegratedGradientsSettings(ExplainerSettings):
     )
 
 
-class IntegratedGradients(Explainer[IntegratedGradientsSettings]):
+class IntegratedGradients(BatchExplainer[IntegratedGradientsSettings]):
     """The explainer; see the module."""
 
     name = "integrated_gradients"
@@ -88,77 +79,28 @@ class IntegratedGradients(Explainer[IntegratedGradientsSettings]):
     needs = frozenset({Capability.GRADIENTS})
     libraries = ("torch", "captum")
 
-    def explain(
-        self,
-        detector: "Detector",
-        image: Pixels,
-        settings: IntegratedGradientsSettings,
-        *,
-        cancel: Cancel | None = None,
-    ) -> Iterator[Explanation]:
-        """See `Explainer.explain`; there is one step."""
-        yield from self.explain_batch(detector, image[None], settings, cancel=cancel)
+    def batch_size(self, settings: IntegratedGradientsSettings) -> int:
+        """See `BatchExplainer.batch_size`."""
+        return max(1, INPUTS // settings.steps)
 
-    def explain_batch(
-        self,
-        detector: "Detector",
-        pixels: Pixels,
-        settings: IntegratedGradientsSettings,
-        *,
-        progress: Progress | None = None,
-        cancel: Cancel | None = None,
-    ) -> Iterator[Explanation]:
-        """See `Explainer.explain_batch`."""
-        from core.explainers.gradients.activation import Cancelled  # noqa: PLC0415 - torch is read where it is needed
-
-        check_pixels(detector, pixels)
-        size = max(1, INPUTS // settings.steps)
-        for start in range(0, len(pixels), size):
-            part, watch = pixels[start : start + size], Stopwatch()
-            baseline = np.stack([blurred(image, settings.sigma) for image in part])
-            ends = detector.logits(np.concatenate([part, baseline])).astype(np.float64)
-            check_finite(detector, ends)
-            try:
-                maps = _attributions(detector, part, baseline, settings, cancel)
-            except Cancelled:
-                return
-            seconds = watch.seconds / len(part)
-            gained = np.subtract(*np.split(_towards_real(ends, settings.target), 2))
-            margins = ends[: len(part), 1] - ends[: len(part), 0]
-            for image, margin, values, gain in zip(part, margins, maps, gained, strict=True):
-                yield self._explanation(
-                    detector,
-                    image,
-                    margin=float(margin),
-                    values=values,
-                    gained=float(gain),
-                    settings=settings,
-                    seconds=seconds,
-                )
-            if progress is not None:
-                progress(start + len(part), len(pixels))
-
-    def _explanation(
-        self,
-        detector: "Detector",
-        image: Pixels,
-        *,
-        margin: float,
-        values: NDArray[np.float32],
-        gained: float,
-        settings: IntegratedGradientsSettings,
-        seconds: float,
-    ) -> Explanation:
-        return self.explanation(
-            detector,
-            image,
-            settings,
-            margin=margin,
-            seconds=seconds,
-            unit="margin" if settings.target == "margin" else "logit",
-            diagnostics=diagnose(values, gained),
-            values=values,
-        )
+    def explain_part(
+        self, detector: "Detector", pixels: Pixels, settings: IntegratedGradientsSettings, cancel: Cancel | None
+    ) -> Iterator[dict[str, Any]]:
+        """See `BatchExplainer.explain_part`."""
+        baseline = np.stack([blurred(image, settings.sigma) for image in pixels])
+        ends = detector.logits(np.concatenate([pixels, baseline])).astype(np.float64)
+        check_finite(detector, ends)
+        maps = _attributions(detector, pixels, baseline, settings, cancel)
+        gained = np.subtract(*np.split(_towards_real(ends, settings.target), 2))
+        margins = ends[: len(pixels), 1] - ends[: len(pixels), 0]
+        unit = "margin" if settings.target == "margin" else "logit"
+        for margin, values, gain in zip(margins, maps, gained, strict=True):
+            yield {
+                "margin": float(margin),
+                "values": values,
+                "unit": unit,
+                "diagnostics": diagnose(values, float(gain)),
+            }
 
     def cost(self, settings: IntegratedGradientsSettings, offers: Offers | None = None) -> int:  # noqa: ARG002
         """See `Explainer.cost`: both ends, and a forward and a backward pass a step."""
@@ -185,11 +127,11 @@ def blurred(image: Pixels, sigma: float) -> Pixels:
     return np.asarray(np.rint(ndimage.gaussian_filter(image.astype(np.float64), (pixels, pixels, 0))), np.uint8)
 
 
-def _towards_real(scores: NDArray[np.float64], target: Target) -> NDArray[np.float64]:
-    """The target of scores (N, 2) in the direction of REAL."""
+def _towards_real(scores: Any, target: Target) -> Any:
+    """Return the target of scores (N, 2), an array or a tensor, in the direction of REAL: (N,)."""
     if target == "margin":
-        return np.asarray(scores[:, 1] - scores[:, 0])
-    return np.asarray(scores[:, 1] if target == "REAL" else -scores[:, 0])
+        return scores[:, 1] - scores[:, 0]
+    return scores[:, 1] if target == "REAL" else -scores[:, 0]
 
 
 def _attributions(
@@ -213,9 +155,7 @@ def _attributions(
             raise Cancelled
         with torch.enable_grad():
             scores = own.scores(inputs)
-        if settings.target == "margin":
-            return scores[:, 1] - scores[:, 0]
-        return scores[:, 1] if settings.target == "REAL" else -scores[:, 0]
+        return _towards_real(scores, settings.target)  # type: ignore[no-any-return]
 
     found = captum.attr.IntegratedGradients(score).attribute(
         own.inputs(pixels),

@@ -6,7 +6,7 @@ import plotly.graph_objects as go
 from core.explainers.explanation import Explanation, Parts
 from core.images.palette import FAKE, GREY, REAL
 from dashboard.components.charts import style as charts
-from dashboard.components.charts.style import TEMPLATE
+from dashboard.components.charts.style import error_bars, new_figure
 
 COLOURS = {1: REAL, -1: FAKE, 0: GREY}
 SIDES = {1: "for REAL", -1: "for FAKE", 0: "undecided"}
@@ -28,9 +28,7 @@ def parts_chart(explanation: Explanation, *, key: str) -> None:
 
 def part_bars(parts: Parts, *, unit: str) -> go.Figure:
     """A bar a part, in their order; colour and side are the class, hatched grey is undecided."""
-    height = AROUND + BAR * len(parts.labels)
-    layout = {"template": TEMPLATE, "margin": {"l": 8, "r": 28, "t": 8, "b": 8}, "height": height, "showlegend": False}
-    figure = go.Figure(layout=layout)
+    figure = new_figure(height=AROUND + BAR * len(parts.labels), showlegend=False)
     decisions = [int(one) for one in parts.decisions]
     figure.add_bar(
         x=parts.weights,
@@ -40,14 +38,7 @@ def part_bars(parts: Parts, *, unit: str) -> go.Figure:
             "color": [COLOURS[one] for one in decisions],
             "pattern": {"shape": ["" if one else "/" for one in decisions], "size": 5, "solidity": 0.4},
         },
-        error_x={
-            "type": "data",
-            "array": parts.high - parts.weights,
-            "arrayminus": parts.weights - parts.low,
-            "color": GREY,
-            "thickness": 1.5,
-            "width": 4,
-        },
+        error_x=error_bars(parts.weights, parts.low, parts.high, thickness=1.5),
         customdata=[SIDES[one] for one in decisions],
         hovertemplate="%{y}: %{x:+.2f}, %{customdata}<extra></extra>",
     )

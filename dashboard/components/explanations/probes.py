@@ -24,7 +24,7 @@ from dashboard.components.studies.finding_words import coloured
 from dashboard.components.studies.study import csv_button
 from dashboard.services import library
 from dashboard.services.address import Setting
-from dashboard.services.library import Opened
+from dashboard.services.library import BY_STAMP, Opened
 from dashboard.services.worker.requests import Request
 
 _mount = component(__file__, "probes")
@@ -70,20 +70,14 @@ def _asked(
 ) -> tuple[NDArray[np.uint8], ProbeSettings]:
     if lenders is None:
         return subject.image[None], ProbeSettings(name)
-    return _with_donors(subject, lenders.origin, lenders.origin.stamp, subject.sha256, row, name)
+    return _with_donors(subject, lenders.origin, row, name)
 
 
-@st.cache_resource(max_entries=64, show_spinner=False)
+@st.cache_resource(max_entries=64, show_spinner=False, hash_funcs=BY_STAMP | {Subject: lambda subject: subject.sha256})
 def _with_donors(
-    _subject: Subject,
-    _lenders: Opened,
-    stamp: str,  # noqa: ARG001 - the key, as the hash
-    sha256: str,  # noqa: ARG001
-    row: int | None,
-    name: str,
+    subject: Subject, lenders: Opened, row: int | None, name: str
 ) -> tuple[NDArray[np.uint8], ProbeSettings]:
-    get = library.pictures(_lenders).get
-    return with_donors(_subject.image, _lenders.run, get, name=name, row=row)
+    return with_donors(subject.image, lenders.run, library.pictures(lenders).get, name=name, row=row)
 
 
 def _draw(result: ProbeResult, name: str) -> None:

@@ -16,7 +16,7 @@ from dashboard.components.downloads import file_button
 from dashboard.components.plain import code, plain, with_code
 from dashboard.components.studies.finding_words import bullets
 from dashboard.services import catalogue, study_files
-from dashboard.services.library import Opened
+from dashboard.services.library import BY_STAMP, Opened
 from dashboard.services.sentences import for_visitors
 
 # so many images are enough for intervals of a few hundredths
@@ -92,17 +92,16 @@ def summary(opened: Opened, answer: StudyResult, make: Summary, by: By) -> pd.Da
     Raises:
         ContractError: the study lacks columns that it has now.
     """
-    opened = opened.origin
-    return _summary(opened, answer, make, f"{opened.stamp} {answer.about['study']} {make.__name__}", by)
+    return _summary(opened.origin, answer, make, by)
 
 
-@st.cache_resource(max_entries=256, show_spinner=False)
-def _summary(_opened: Opened, _answer: StudyResult, _make: Summary, stamp: str, by: By) -> pd.DataFrame:  # noqa: ARG001
+@st.cache_resource(max_entries=256, show_spinner=False, hash_funcs=BY_STAMP)
+def _summary(opened: Opened, answer: StudyResult, make: Summary, by: By) -> pd.DataFrame:
     try:
-        return _make(_answer.table, _opened.run, by=by)
+        return make(answer.table, opened.run, by=by)
     except KeyError as error:
-        again = f"make it again with `{command(_opened, _answer.about['study'], there=True)}`"
-        raise ContractError(f"{_answer.path} has no column {error}, it is of another version; {again}") from error
+        again = f"make it again with `{command(opened, answer.about['study'], there=True)}`"
+        raise ContractError(f"{answer.path} has no column {error}, it is of another version; {again}") from error
 
 
 def refused(error: ContractError, title: str | None = None) -> None:

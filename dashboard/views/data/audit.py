@@ -27,7 +27,7 @@ from dashboard.components.studies import study
 from dashboard.components.studies.finding_words import coloured, markdown, strong
 from dashboard.components.words import listed, percent
 from dashboard.services import address
-from dashboard.services.library import Opened
+from dashboard.services.library import BY_STAMP, Opened
 from dashboard.views.data import charts as audit_charts
 
 # columns of Explore with statistics that are words
@@ -169,14 +169,10 @@ def _sentences(opened: Opened, group: Sequence[Concern], probes: StudyResult | N
         st.markdown(f"{markdown(audit_words.forced(changed))}{also}")
 
 
+@st.cache_resource(max_entries=64, show_spinner=False, hash_funcs=BY_STAMP)
 def _changed(opened: Opened, probes: StudyResult, key: str) -> list[Finding]:
     """Return the findings of the experiments that change a statistic."""
-    return _remembered(opened, probes, f"{opened.stamp} {key}", key)
-
-
-@st.cache_resource(max_entries=64, show_spinner=False)
-def _remembered(_opened: Opened, _probes: StudyResult, stamp: str, key: str) -> list[Finding]:  # noqa: ARG001
-    return forced(_opened.run, _probes, key) if key in FACT_NAMES else []
+    return forced(opened.run, probes, key) if key in FACT_NAMES else []
 
 
 def _buttons(opened: Opened, one: Concern) -> None:

@@ -16,12 +16,12 @@ from core.studies.clusters.summary import Card, read_cards, worst_card
 from core.studies.groups import VERDICTS
 from core.studies.registry import MODULES
 from core.studies.study import StudyResult
-from core.system.folders import ContractError
 from dashboard.components.images.grid import image_grid
 from dashboard.components.studies.finding_words import markdown
+from dashboard.components.studies.study import all_there
 from dashboard.components.words import CLASS_WORDS, percent
-from dashboard.services import address, study_files
-from dashboard.services.library import Opened
+from dashboard.services import address
+from dashboard.services.library import BY_STAMP, Opened
 
 FACE = 116
 # rows of four
@@ -31,23 +31,17 @@ SPACE_NAMES = {"features": "By what it sees", "maps": "By where it looks"}
 
 
 def cards_of(opened: Opened, answer: StudyResult, space: str, pictures: Pictures) -> list[Card]:
-    """The cards of a space, remembered."""
-    opened = opened.origin
-    return _cards(opened, answer, pictures, f"{opened.stamp} {pictures.source} {pictures.found}", space)
+    """Return the cards of a space, largest cluster first; cached."""
+    return _cards(opened.origin, answer, pictures, space)
 
 
-@st.cache_resource(max_entries=8, show_spinner="Describing the clusters")
-def _cards(_opened: Opened, _answer: StudyResult, _pictures: Pictures, stamp: str, space: str) -> list[Card]:  # noqa: ARG001
-    studies = {}
-    for name in MODULES:
-        try:
-            found = study_files.answer(_opened, name)
-        except ContractError:
-            # its own page says so
-            continue
-        if found is not None:
-            studies[name] = found
-    return read_cards(_answer.table, _opened.run, space, studies=studies, pictures=_pictures)
+@st.cache_resource(
+    max_entries=8,
+    show_spinner="Describing the clusters",
+    hash_funcs=BY_STAMP | {Pictures: lambda pictures: (pictures.source, pictures.found)},
+)
+def _cards(opened: Opened, answer: StudyResult, pictures: Pictures, space: str) -> list[Card]:
+    return read_cards(answer.table, opened.run, space, studies=all_there(opened, tuple(MODULES)), pictures=pictures)
 
 
 def members(space: str, number: int, *, wrong: bool = False) -> Filter:
