@@ -67,7 +67,7 @@ def report_of(
 def save_report(path: Path, run: Run, **parts: Any) -> None:
     """Write a report to an HTML file, whole or not at all; arguments as for `report_of`."""
     text = report_of(run, **parts)
-    write_bytes_atomically(path, lambda file: _write(file, text))
+    write_bytes_atomically(path, lambda file: file.write_text(text, encoding="utf-8"))
 
 
 def gather(run: Run, homes: tuple[Path, ...] = HOMES) -> dict[str, Any]:
@@ -230,7 +230,3 @@ def _study_figures(run: Run, answer: StudyResult) -> list[Drawn]:
         )
         return [figures.estimates(one_colour_summary(table, run), unit="share of images", caption=caption, zero=False)]
     return []
-
-
-def _write(file: Path, text: str) -> None:
-    file.write_text(text, encoding="utf-8")

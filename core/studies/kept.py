@@ -131,8 +131,6 @@ def describe(
     study: Study, run: Run, table: pd.DataFrame, positions: NDArray[np.intp], *, seconds: float | None, seed: int
 ) -> dict[str, Any]:
     """Describe a new file: the study, its parameters, the run, and how it was made."""
-    label = run.predictions["label"].astype(str).to_numpy()[positions] == "REAL"
-    called = run.predictions["predicted"].astype(str).to_numpy()[positions] == "REAL"
     return {
         "study": study.name,
         **declared(study, table),
@@ -144,7 +142,7 @@ def describe(
         "set_fingerprint": run.manifest["set_fingerprint"],
         "images": len(positions),
         "of": len(run),
-        "cells": count_cells(label, called).tolist(),
+        "cells": count_cells(run.is_real[positions], run.predicted_real[positions]).tolist(),
         "chosen_with_seed": seed,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": seconds,

@@ -124,7 +124,7 @@ def _card(
     inside = np.flatnonzero(labels == number)
     mine = positions[inside]
     called = run.predictions["predicted"].astype(str).to_numpy()
-    wrong = run.predictions["label"].astype(str).to_numpy() != called
+    wrong = run.is_real != run.predicted_real
     verdict = str(called[mine[0]])
     sure = mine[wrong[mine]]
     sure = sure[np.argsort(-np.abs(run.predictions["margin"].to_numpy()[sure]), kind="stable")]
@@ -161,11 +161,9 @@ def _positions(table: pd.DataFrame, run: Run) -> NDArray[np.intp]:
 
 def _weights(run: Run, positions: NDArray[np.intp]) -> NDArray[np.float64]:
     """How many images each row stands for: those of its cell in the run over those of its cell in the sample."""
-    label, called = (run.predictions[name].astype(str).to_numpy() == "REAL" for name in ("label", "predicted"))
-    cell = 2 * label + called
-    return np.asarray(
-        (np.bincount(cell, minlength=4) / np.maximum(np.bincount(cell[positions], minlength=4), 1))[cell[positions]]
-    )
+    cell = 2 * run.is_real + run.predicted_real
+    own = cell[positions]
+    return np.asarray((np.bincount(cell, minlength=4) / np.maximum(np.bincount(own, minlength=4), 1))[own])
 
 
 def _mean_image(pictures: Pictures | None, positions: NDArray[np.intp]) -> NDArray[np.uint8] | None:
