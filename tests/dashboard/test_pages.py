@@ -810,13 +810,13 @@ def test_inspect_compares_what_was_finished_while_it_was_drawn(
 ) -> None:
     draw = panels.explainer_panel
 
-    def when_it_is_done(subject: Any, detectors: Any, explainer: Any, stored: Any) -> None:
+    def when_it_is_done(side: panels.SideBySide, explainer: Any) -> None:
         # between the comparison and the panel below it
         for _ in range(6000):
-            if panels.finished(subject, detectors[0], [explainer], stored)[0] is not None:
+            if side.status(side.detectors[0], explainer).state == "done":
                 break
             time.sleep(0.05)
-        draw(subject, detectors, explainer, stored)
+        draw(side, explainer)
 
     monkeypatch.setattr(panels, "explainer_panel", when_it_is_done)
     app = open_page("inspect", run="tiny@seen-test", **{"lime.seed": "77", "gradcam.layer": "layer3"})

@@ -9,7 +9,7 @@ from core.explainers.registry import explainers
 from core.system.folders import ContractError
 from dashboard.components.explanations.asking import Known, Subject
 from dashboard.components.explanations.neighbours import neighbours_panel
-from dashboard.components.explanations.panels import explainer_panel
+from dashboard.components.explanations.panels import SideBySide, explainer_panel
 from dashboard.components.explanations.probes import probes_panel
 from dashboard.components.plain import plain
 from dashboard.services import catalogue, library
@@ -51,7 +51,7 @@ def experiments(subject: Subject, detector: Known, opened: Opened, row: int | No
         name = subject.sha256 if row is None else str(opened.table["id"].iloc[row])
         probes_panel(subject, detector, lenders, own, name)
     elif chosen in methods:
-        st.fragment(explainer_panel)(subject, [detector], methods[chosen])
+        st.fragment(explainer_panel)(SideBySide(subject, [detector], []), methods[chosen])
     else:
         leave_out = None if row is None else str(opened.table["sha256"].iloc[row])
         run = None if lenders is None else lenders.run.path

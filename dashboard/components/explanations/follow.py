@@ -41,7 +41,7 @@ def follow(
     def show(now: JobStatus) -> None:
         if now.answer is not None:
             draw(now.answer)
-        _draw_standing(now, slot, doing(now.answer), on_stop)
+        draw_progress(now, slot, doing(now.answer), on_stop)
 
     keep_up(stand, show, slot=slot)
 
@@ -75,7 +75,8 @@ def waiting(now: JobStatus) -> str:
     return f"Waiting, you are next{left}" if now.state == "waiting" else ""
 
 
-def _draw_standing(now: JobStatus, slot: str, doing: str, on_stop: Callable[[], None]) -> None:
+def draw_progress(now: JobStatus, slot: str, doing: str, on_stop: Callable[[], None] = lambda: None) -> None:
+    """Draw how far a busy request is, with what is being done, and a button that stops it."""
     if now.busy:
         with st.container(horizontal=True, vertical_alignment="center"):
             left = f", {remaining(now.seconds_left)}" if now.seconds_left is not None else ""

@@ -116,7 +116,7 @@ stored = None if opened.run.maps is None else stored_map(opened.run, row, image)
 subject = Subject.of(image, found["name"])
 asked = [one for one in (own, known.get(BESIDE.value)) if one is not None]
 methods = chosen_methods(asked[0].about) if asked else ()
-kept = stored if own else None
+side_by_side = panels.SideBySide(subject, asked, methods, stored if own else None)
 with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
     if asked:
         draw_methods(asked[0].about)
@@ -140,7 +140,7 @@ def draw_agreement() -> None:
     if asked and own:
         others = other_maps(opened, verdict=verdict, label=found["label"], row=row)
         whose = f"other images that are {found['label']} and called {verdict}"
-        agreement_panel(subject, own, methods, stored, others, whose=whose, named=len(asked) > 1)
+        agreement_panel(side_by_side, others, whose=whose)
 
 
 if len(asked) > 1:
@@ -153,7 +153,7 @@ if len(asked) > 1:
         with grid.cell():
             draw_about(opened, row)
     with st.grid(2, min_column_width=400, gap="large") as grid:
-        panels.panels_of(grid, subject, asked, methods, kept)
+        side_by_side.draw(grid)
 else:
     # the maps stand side by side, and what is said of them beside the image
     with st.grid(3, min_column_width=190, gap="medium", dense=True) as grid:
@@ -161,15 +161,15 @@ else:
             draw_image()
         with grid.cell(column_span=2, row_span=2):
             if asked:
-                with st.grid(len(methods), min_column_width=190, gap="medium") as side_by_side:
-                    panels.panels_of(side_by_side, subject, asked, methods, kept)
+                with st.grid(len(methods), min_column_width=190, gap="medium") as maps:
+                    side_by_side.draw(maps)
             elif stored is not None:
                 panels.stored_panel(stored, alone=False)
         with grid.cell():
             draw_agreement()
             draw_about(opened, row)
 if asked:
-    panels.page_row(subject, asked, methods, kept)
+    side_by_side.download()
     experiments(subject, asked[0], opened, row)
 elif own is None:
     st.caption("The detector that made this run is not among the detectors here, so nothing new can be asked of it.")

@@ -113,6 +113,7 @@ panels.forget_drawn()
 methods = chosen_methods(detector.about)
 seen = ready.seen(FILTER.value)
 subject = Subject.of(seen, name)
+side_by_side = panels.SideBySide(subject, [detector], methods)
 
 
 def draw_seen() -> None:
@@ -140,14 +141,7 @@ def draw_agreement() -> None:
         if verdict is not None and detector.name == made_by
         else np.zeros((0, 1, 1), np.float32)
     )
-    agreement_panel(
-        subject,
-        detector,
-        methods,
-        None,
-        others,
-        whose=f"images of {plain(opened.run.manifest['set'])} with this verdict",
-    )
+    agreement_panel(side_by_side, others, whose=f"images of {plain(opened.run.manifest['set'])} with this verdict")
 
 
 if not ready.whole:
@@ -171,18 +165,18 @@ if ready.whole:
             draw_seen()
         with (
             grid.cell(column_span=2, row_span=2),
-            st.grid(len(methods), min_column_width=190, gap="medium") as side_by_side,
+            st.grid(len(methods), min_column_width=190, gap="medium") as maps,
         ):
-            panels.panels_of(side_by_side, subject, [detector], methods)
+            side_by_side.draw(maps)
         with grid.cell():
             draw_agreement()
 else:
     with st.grid(3, min_column_width=190, gap="medium") as grid:
-        panels.panels_of(grid, subject, [detector], methods)
+        side_by_side.draw(grid)
         with grid.cell():
             draw_agreement()
 size = f"{side} x {side}"
 how = f"and resized to {size} ({FILTER.value})" if ready.resized else f"of {size} pixels and not resized"
 notes = [] if ready.whole else [f"The image was cut to a square {how}."]
-panels.page_row(subject, [detector], methods, None, notes)
+side_by_side.download(notes)
 experiments(subject, detector, origin, origin_row)
