@@ -11,6 +11,7 @@ import pandas as pd
 
 from core.detectors.identity import find_maker, identify_all
 from core.explainers.registry import find_explainer
+from core.explainers.stored import KEPT
 from core.findings.words import tell
 from core.metrics.classification import calibration, class_scores, confusion_at, error_by, is_right, largest, sweep
 from core.metrics.intervals import wilson_interval
@@ -221,8 +222,9 @@ def _study_figures(run: Run, answer: StudyResult) -> list[Drawn]:
         )
         return [figures.estimates(found, unit="excess over the best control, in margins", caption=caption)]
     if name == "agreement":
-        caption = "Rank correlation between Grad-CAM and LIME, and what maps of other images reach by chance."
+        caption = f"Rank correlation of explanations with {KEPT.title}, and what maps of other images reach by chance."
         return [figures.estimates(agreement_summary(table, run), unit="rank correlation", caption=caption)]
+    # about LIME alone: the paper's figures by it came out in one colour
     if name == "one_colour":
         caption = (
             "How often LIME shows one colour only, under the paper's settings and under ours. The paper: "

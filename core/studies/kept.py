@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from core.metrics.classification import count_cells
 from core.runs.run import Run, read_run
 from core.runs.writing import library_versions
+from core.studies.registry import MODULES, find_study
 from core.studies.sample import choose_rows
 from core.studies.store import read_study, study_path, write_study
 from core.studies.study import WEIGHT, Study, StudyResult
@@ -67,6 +68,18 @@ def find_kept(study: Study, folder: Path, *, images: int | None = None, seed: in
         return None
     weights = table[WEIGHT].to_numpy(np.float32) if WEIGHT in table else np.ones(len(table), np.float32)
     return Kept(answer, np.asarray(positions, np.intp), weights, missing)
+
+
+def lacking(found: StudyResult) -> tuple[str, ...]:
+    """Return the declared columns that a study's file lacks, and that can be computed without the others.
+
+    A study of a whole set has all of its columns or is refused.
+    """
+    name = str(found.about["study"])
+    if name not in MODULES or found.about.get("whole"):
+        return ()
+    study = find_study(name)
+    return tuple(column for column in study.columns if column not in {*found.table, *study.derived})
 
 
 def assembled(study: Study, run: Run, computed: pd.DataFrame, kept: Kept | None) -> pd.DataFrame:

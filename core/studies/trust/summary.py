@@ -11,12 +11,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.edits.masking import Fill
+from core.explainers.stored import KEPT
 from core.metrics.classification import is_right
 from core.metrics.intervals import weighted_mean, weighted_share
 from core.runs.run import Run
 from core.studies.groups import By, groups
 from core.studies.study import StudyResult
-from core.studies.trust.judged import found_in, judged, owner_of
+from core.studies.trust.judged import column_of, compared, found_in, judged, owner_of
 
 # orders that know nothing of why; column -> (its name, the name of its reverse where that is another control)
 CONTROLS: Mapping[str, tuple[str, str | None]] = {
@@ -212,7 +213,7 @@ def _numbers(part: pd.DataFrame, column: str) -> NDArray[np.float64]:
     return np.asarray(part[column], np.float64)
 
 
-AGREEMENT = {"rank": "LIME and Grad-CAM of one image", "others_rank": "LIME, and Grad-CAM of other images"}
+AGREEMENT = {"rank": "{one} and {kept} of one image", "others_rank": "{one}, and {kept} of other images"}
 STABILITY = {"seed": "{}, another seed", "noise": "{}, noise of 1 in 255", "other": "{} of other images"}
 ONE_COLOUR = {
     "paper_one_sign": "paper's settings: one colour",
@@ -224,8 +225,14 @@ ONE_COLOUR = {
 
 
 def agreement_summary(table: pd.DataFrame, run: Run, *, by: By = "verdict") -> pd.DataFrame:
-    """Rank correlation of the two explanations and of the control, see `means`."""
-    return means(table, run, AGREEMENT, by=by)
+    """Rank correlation of each explanation with the map that the run has kept, and of the control, see `means`."""
+    named = {
+        column_of(name, value): text.format(one=one.title, kept=KEPT.title)
+        for name, one in compared().items()
+        for value, text in AGREEMENT.items()
+        if column_of(name, value) in table
+    }
+    return means(table, run, named, by=by)
 
 
 def stability_summary(table: pd.DataFrame, run: Run, *, by: By = "verdict") -> pd.DataFrame:

@@ -45,8 +45,8 @@ def _draw_studies(opened: Opened, row: int) -> None:
         compared |= _draw_values(opened, row, columns)
         if "agreement.rank" in columns:
             st.caption(
-                "Over the 64 cells of a grid, so that all images can be compared; the rank correlation under “Do they "
-                "agree?” is over LIME's segments, and so is another number."
+                "Over the 64 cells of a grid, so that all images can be compared; under “Do they agree?” the rank "
+                "correlation is over the regions of this image, and so is another number."
             )
     if compared:
         st.caption(LOWER)

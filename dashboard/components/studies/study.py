@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from core.studies.groups import By
+from core.studies.kept import lacking
 from core.studies.store import study_path
 from core.studies.study import StudyResult
 from core.system.folders import ContractError
@@ -26,6 +27,8 @@ QUICK = ("audit", "clusters", "duplicates", "files")
 # a cell that begins so is a formula in a spreadsheet; as it is set up, it takes other letters for the end of a cell
 FORMULA = re.compile(r"(^|[;\t\r\n])(?=\s*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n])")
 Summary = Callable[..., pd.DataFrame]
+# columns that are named where some are lacking
+SHOWN = 4
 NUMBER_NAMES = {"value": "value", "low": "95 % from", "high": "to", "images": "images"}
 
 
@@ -64,7 +67,19 @@ def study_of(opened: Opened, name: str, title: str | None = None) -> StudyResult
             "and reload this page.",
             icon=":material/science:",
         )
+    elif found is not None and title is None:
+        _draw_lacking(opened, found)
     return found
+
+
+def _draw_lacking(opened: Opened, found: StudyResult) -> None:
+    """Say which columns a study's file lacks, and how to compute only those; nothing where it is complete."""
+    if columns := lacking(found):
+        more = f" and {len(columns) - SHOWN:,} more" if len(columns) > SHOWN else ""
+        st.caption(
+            f":material/science: Not computed yet: {plain(', '.join(columns[:SHOWN]))}{more}. "
+            f"{code(command(opened, str(found.about['study']), there=True))} computes only these and keeps the rest."
+        )
 
 
 def is_there(opened: Opened, name: str) -> bool:

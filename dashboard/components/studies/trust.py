@@ -19,7 +19,8 @@ from dashboard.components.words import CLASS_WORDS, section
 from dashboard.services.library import Opened
 
 WHAT = {"group": "verdict", "name": "what"}
-# study -> what the paper complains of, in a question and in its own words, and what the findings come to
+# study -> what the paper complains of, in a question and in its own words, and what the findings come to; the paper's
+# two methods are named here because it complains of these
 COMPLAINTS: Mapping[str, tuple[str, str, Callable[[Sequence[Finding]], Line]]] = {
     "one_colour": (
         "Is LIME all one colour?",

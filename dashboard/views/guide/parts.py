@@ -11,17 +11,15 @@ from numpy.typing import NDArray
 from core.images.decoding import pixels_sha256
 from core.runs.guide import Cast
 from core.studies.study import StudyResult
-from core.system.folders import ContractError
 from dashboard.components.explanations.asking import Known, Subject, ask
 from dashboard.components.explanations.follow import keep_up, waiting
-from dashboard.components.plain import code, with_code
+from dashboard.components.plain import code
 from dashboard.components.studies.finding_words import card
-from dashboard.components.studies.study import command
+from dashboard.components.studies.study import command, readable
 from dashboard.components.words import percent
-from dashboard.services import catalogue, library, study_files
+from dashboard.services import library
 from dashboard.services.address import Setting
 from dashboard.services.library import Opened
-from dashboard.services.sentences import for_visitors
 from dashboard.services.worker.jobs import JobStatus
 from dashboard.services.worker.requests import ExplainRequest, PredictRequest
 
@@ -62,14 +60,7 @@ class Told:
 
     def study(self, name: str) -> StudyResult | None:
         """Return a study of the run; None where it is absent, or unreadable, which is then reported."""
-        try:
-            answer = study_files.answer(self.about, name)
-            if answer is not None:
-                answer.findings
-            return answer
-        except ContractError as error:
-            st.warning(with_code(for_visitors(error, homes=catalogue.homes())))
-            return None
+        return readable(self.about, name)
 
 
 def measured(told: Told, study: str, *keys: str) -> None:

@@ -9,9 +9,10 @@ from core.edits.frequency import wave_length
 from core.explainers.explanation import Explanation
 from core.explainers.lime.regions import LIME, LimeSettings
 from core.explainers.saving import Style
+from core.explainers.stored import KEPT as KEPT_MAPS
 from core.explainers.stored import stored_map
 from core.runs.guide import RADII, first_turned, is_all_red, suspects, with_less_detail, without_detail
-from dashboard.components.glossary import explain
+from dashboard.components.glossary import explain, terms_in
 from dashboard.components.images.picture import explained_picture, plain_picture
 from dashboard.components.plain import plain
 from dashboard.components.words import CLASS_WORDS, name_paper, percent
@@ -58,16 +59,16 @@ def heat_map(told: Told) -> None:
         explained_picture(stored, key="guide.map", style=Style(smooth=True, scale=told.opened.map_scale))
     height, width = told.opened.run.needed_maps.shape[1:]
     st.markdown(
-        f"A heat map (Grad-CAM) colours the places whose features speak for {CLASS_WORDS['REAL']} blue and those that "
-        f"speak for {CLASS_WORDS['FAKE']} orange. **It says where the score comes from. It does not say what is "
-        f"wrong there.** Its {height} x {width} squares have each seen the whole image, so read it as a direction, "
+        f"A heat map ({KEPT_MAPS.title}) colours the places whose features speak for {CLASS_WORDS['REAL']} blue and "
+        f"those that speak for {CLASS_WORDS['FAKE']} orange. **It says where the score comes from. It does not say what "
+        f"is wrong there.** Its {height} x {width} squares have each seen the whole image, so read it as a direction, "
         "not as an outline.",
-        help=explain("Grad-CAM", "Margin map"),
+        help=explain(*terms_in(KEPT_MAPS.title), "Margin map"),
     )
 
 
 def one_colour(told: Told) -> None:
-    """Draw step 3: why the paper's LIME figures came out in one colour."""
+    """Draw step 3: why the paper's figures came out in one colour; they are by LIME, so this step is about it."""
     chosen = CUT.value
     left, right = st.columns([2, 3], gap="large")
     with right:
@@ -124,11 +125,11 @@ def two_explanations(told: Told) -> None:
     row = told.cast.fake
     left, right = st.columns(2, gap="large")
     with left:
-        st.markdown("##### Grad-CAM: where its features speak")
+        st.markdown(f"##### {KEPT_MAPS.title}: where its features speak")
         stored = stored_map(told.opened.run, row, told.image(row))
         explained_picture(stored, key="guide.cam", style=Style(smooth=True, scale=told.opened.map_scale))
     with right:
-        st.markdown("##### LIME: what happens when parts are covered")
+        st.markdown(f"##### {LIME.title}: what happens when parts are covered")
         lime(told, LimeSettings(), row, slot="guide.both", paper=False)
     st.markdown(
         "The two ask different questions: where the network's own features point, and what covering a part does. "
