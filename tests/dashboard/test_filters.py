@@ -14,7 +14,7 @@ from core.runs.run import read_run
 from core.studies.store import study_path, write_study
 from dashboard.components.images.filter_controls import filter_key
 from dashboard.views.explore.filters import admitted
-from tests.core.runs.test_browsing import seal
+from tests.core.runs.browsing.test_table import seal
 from tests.dashboard.conftest import Open
 from tests.dashboard.test_pages import settled, with_more_filters, words
 

@@ -39,7 +39,7 @@ from dashboard.components.words import CLASS_WORDS, NO_BREAK, percent
 from dashboard.services import library
 from dashboard.views.overview import performance
 from tests.conftest import make_detector
-from tests.core.runs.test_browsing import seal
+from tests.core.runs.browsing.test_table import seal
 from tests.dashboard.conftest import PAGES, ROOT, Open, image_set
 from tests.hostile.damage import reseal
 

@@ -61,8 +61,8 @@ def heat_map(told: Told) -> None:
     st.markdown(
         f"A heat map ({KEPT_MAPS.title}) colours the places whose features speak for {CLASS_WORDS['REAL']} blue and "
         f"those that speak for {CLASS_WORDS['FAKE']} orange. **It says where the score comes from. It does not say "
-        f"what is wrong there.** Its {height} x {width} squares have each seen the whole image, so read it as a direction, "
-        "not as an outline.",
+        f"what is wrong there.** Its {height} x {width} squares have each seen the whole image, so read it as a "
+        "direction, not as an outline.",
         help=explain(*terms_in(KEPT_MAPS.title), "Margin map"),
     )
 

@@ -10,8 +10,8 @@ from torchcam import methods
 
 from core.detectors.detector import Detector
 from core.detectors.resnet import ResNetDetector
-from core.explainers import activation, cams
 from core.explainers.explanation import Explanation, ExplanationError
+from core.explainers.gradients import activation
 from core.explainers.gradients.activation import activation_maps
 from core.explainers.gradients.cams import GRADCAM, GRADCAMPP, LAYERCAM, SCORECAM, XGRADCAM, Cam, CamSettings
 from core.explainers.registry import find_explainer
@@ -168,7 +168,7 @@ def test_batches_do_not_change_a_map(
     wanted = {"layer": "layer3", "method": "GradCAM", "target": "margin", "signed": True}
     whole = activation_maps(detector, fifty, **wanted)
     told: list[tuple[int, int]] = []
-    monkeypatch.setattr(cams, "BATCH", 20)
+    monkeypatch.setattr(batches, "BATCH", 20)
     monkeypatch.setattr(activation, "BATCH", 7)
     settings = CamSettings(layer="layer3")
     parts = [one.map for one in GRADCAM.explain_batch(detector, fifty, settings, progress=lambda *at: told.append(at))]

@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.images import cifake_files, fetching
+from core.images.cifake import fetching
+from core.images.cifake import files as cifake_files
 from core.images.cifake.fetching import ADDRESS, fetch_cifake
 from core.images.cifake.files import CHECKSUMS, FINGERPRINTS, checksum, cifake_names, known_files
 from core.images.image_set import DatasetError

@@ -10,7 +10,7 @@ from skimage.measure import points_in_poly
 from core.runs.browsing.embedding import MOST_CORNERS, Area, read_embedding
 from core.runs.browsing.filter import Filter
 from core.runs.browsing.table import browse_table, find_rows
-from tests.core.runs.test_browsing import make_run
+from tests.core.runs.browsing.test_table import make_run
 
 
 def test_an_area_holds_what_scikit_image_says() -> None:

@@ -8,7 +8,7 @@ import pandas as pd
 from core.images.image_set import ImageSet
 from core.runs.browsing.pictures import find_pictures
 from core.runs.run import Run
-from tests.core.runs.test_browsing import make_run
+from tests.core.runs.browsing.test_table import make_run
 
 
 def image_set(digests: list[str], *, fingerprint: str = "other", name: str = "set") -> ImageSet:
