@@ -4,6 +4,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
+
+from core.detectors.detector import Detector
+from core.images.image_set import DatasetError
+from core.runs.run import read_run
 from core.studies.neighbours.reference import (
     NO_FEATURES,
     NeighbourError,
@@ -14,11 +19,6 @@ from core.studies.neighbours.reference import (
     read_features,
     run_reference,
 )
-from numpy.typing import NDArray
-
-from core.detectors.detector import Detector
-from core.images.image_set import DatasetError
-from core.runs.run import read_run
 from core.studies.neighbours.similarity import Neighbours, NeighbourSettings, Preparing, find_neighbours
 from core.system.bounded import Bounded
 

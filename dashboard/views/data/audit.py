@@ -1,7 +1,9 @@
 """Parts of the page Data: the audit's findings, worst first, with the images behind them."""
 
 from collections.abc import Sequence
+from functools import partial
 
+import pandas as pd
 import streamlit as st
 
 from core.findings import words
@@ -21,6 +23,7 @@ from core.studies.audit.summary import (
 from core.studies.copies.nearest_copy import FILE, NEAR, SHOWN
 from core.studies.study import StudyResult
 from dashboard.components.charts import style as charts
+from dashboard.components.charts.figure_cache import cached
 from dashboard.components.keys import key_of
 from dashboard.components.plain import plain
 from dashboard.components.studies import study
@@ -187,12 +190,19 @@ def draw_spread(opened: Opened, one: Concern, *, title: bool = False) -> None:
     if title:
         st.markdown(f"**{plain(one.name.title)}**")
     column = COLUMNS.get(one.key, one.key)
-    if column not in opened.table or opened.table[column].nunique() < 2:
+    frame = _spread(opened.origin, column)
+    if frame is None:
         return
-    real = (opened.table["label"] == "REAL").to_numpy(bool)
-    frame = histogram(opened.table[column], real)
     alt = f"{one.name.title} of REAL and of FAKE images: {words.tell(one.cue).answer}"
     charts.show(audit_charts.spread(frame, one.name.about), key=key_of("data.spread", one.key), alt=alt)
+
+
+@partial(cached, most=128)
+def _spread(opened: Opened, column: str) -> pd.DataFrame | None:
+    """The distribution of a column over the classes, None where it says nothing."""
+    if column not in opened.table or opened.table[column].nunique() < 2:
+        return None
+    return histogram(opened.table[column], (opened.table["label"] == "REAL").to_numpy(bool))
 
 
 def harmless(opened: Opened, found: Sequence[Concern]) -> None:

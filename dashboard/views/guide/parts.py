@@ -9,19 +9,27 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from core.images.decoding import pixels_sha256
-from core.runs.guide import Cast
+from core.runs.guide import Cast, choose_cast
 from core.studies.study import StudyResult
+from dashboard.components.charts.figure_cache import cached
 from dashboard.components.explanations.asking import Known, Subject, ask
 from dashboard.components.explanations.follow import keep_up, waiting
 from dashboard.components.plain import code
 from dashboard.components.studies.finding_words import card
-from dashboard.components.studies.study import command, readable
+from dashboard.components.studies.study import all_there, command, readable
 from dashboard.components.words import percent
 from dashboard.services import library
 from dashboard.services.address import Setting
 from dashboard.services.library import Opened
 from dashboard.services.worker.jobs import JobStatus
 from dashboard.services.worker.requests import ExplainRequest, PredictRequest
+
+
+@cached
+def cast_of(shown: Opened, pictured: NDArray[np.bool_]) -> Cast | None:
+    """Choose the images of the guide; see `choose_cast`."""
+    tables = {name: found.table for name, found in all_there(shown, ("probes", "one_colour")).items()}
+    return choose_cast(shown.table, pictured, tables.get("probes"), tables.get("one_colour"))
 
 
 @dataclass(frozen=True, eq=False)

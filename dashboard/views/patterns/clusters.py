@@ -1,6 +1,7 @@
 """A card for each cluster: how large, how often wrong, what it looks like, its most typical images, a way to all."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -10,12 +11,14 @@ from numpy.typing import NDArray
 from core.explainers.overlay import common_scale, draw_image, draw_map
 from core.findings import words
 from core.findings.words.differences import tell
+from core.images.decoding import encode_png
 from core.runs.browsing.filter import Filter
 from core.runs.browsing.pictures import Pictures
 from core.studies.clusters.summary import Card, read_cards, worst_card
 from core.studies.groups import VERDICTS
 from core.studies.registry import MODULES
 from core.studies.study import StudyResult
+from dashboard.components.charts.figure_cache import cached
 from dashboard.components.images.grid import image_grid
 from dashboard.components.studies.finding_words import markdown
 from dashboard.components.studies.study import all_there
@@ -170,9 +173,19 @@ def _draw_faces(card: Card, scale: float) -> None:
     """The mean image, where its pictures are at hand, and the mean map."""
     if card.mean_image is not None:
         alt = f"Mean image of cluster {card.number}"
-        st.image(draw_image(card.mean_image, FACE), caption="mean image", width=FACE, alt=alt)
+        st.image(_mean_image(card.mean_image), caption="mean image", width=FACE, alt=alt)
     alt = f"Mean margin map of cluster {card.number}, blue where it speaks for REAL and orange for FAKE"
-    st.image(draw_map(card.mean_map, FACE, scale=scale), caption="mean map", width=FACE, alt=alt)
+    st.image(_mean_map(card.mean_map, scale), caption="mean map", width=FACE, alt=alt)
+
+
+@partial(cached, most=128)
+def _mean_image(image: NDArray[np.uint8]) -> bytes:
+    return encode_png(draw_image(image, FACE))
+
+
+@partial(cached, most=128)
+def _mean_map(values: NDArray[np.float32], scale: float) -> bytes:
+    return encode_png(draw_map(values, FACE, scale=scale))
 
 
 def _draw_images(opened: Opened, ids: Sequence[str], pictures: Pictures, *, wanted: Filter, key: str) -> None:
