@@ -2,16 +2,18 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from core.images.labels import ClassName
+
 if TYPE_CHECKING:
     from core.explainers.settings import ExplainerSettings
 
-ClassName = Literal["FAKE", "REAL"]
-CLASSES: tuple[ClassName, ...] = get_args(ClassName)
+# a part's decision in words, see `Parts`
+SIDES = {1: "for REAL", -1: "for FAKE", 0: "undecided"}
 # why a map shows one colour or none; "" where it shows both
 OneColour = Literal["", "zero", "flat", "one sign", "one-sided", "one segment", "nothing decided", "fill"]
 

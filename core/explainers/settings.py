@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from core.explainers.explanation import ClassName, ExplanationError
+from core.explainers.explanation import ExplanationError
+from core.images.labels import ClassName
 
 if TYPE_CHECKING:
     from core.explainers.explainer import Offers

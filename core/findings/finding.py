@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any
 
 from core.findings.quantities import QUANTITIES, Quantity
 from core.metrics.intervals import Estimate
+from core.system.files import plain_json
 
 
 @dataclass(frozen=True)
@@ -120,16 +121,4 @@ def find(findings: Iterable[Finding], key: str) -> Finding | None:
 
 def to_json(findings: Sequence[Finding]) -> str:
     """Findings as JSON, a list of objects; numbers that are not finite become null."""
-    return json.dumps([_plain(one) for one in findings], indent=1, ensure_ascii=False, allow_nan=False)
-
-
-def _plain(value: Any) -> Any:
-    if hasattr(value, "__dataclass_fields__"):
-        return {one.name: _plain(getattr(value, one.name)) for one in fields(value)}
-    if isinstance(value, Mapping):
-        return {str(key): _plain(one) for key, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(one) for one in value]
-    if hasattr(value, "item"):
-        value = value.item()
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    return json.dumps(plain_json(findings), indent=1, ensure_ascii=False, allow_nan=False)

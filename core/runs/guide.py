@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from core.edits.frequency import ring, spectra_of, without
 from core.explainers.explanation import Explanation
 from core.explainers.overlay import orient
+from core.runs.writing import is_fresh
 
 # radii of the spectrum up to which detail is kept, from everything to almost nothing
 RADII = (23, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6)
@@ -61,7 +62,7 @@ def choose_cast(
     Returns:
         None where the pictured images do not hold a right verdict of each class.
     """
-    usable = pictured & ~table["is_repeat"].to_numpy(bool) & ~table["in_train"].to_numpy(bool)
+    usable = pictured & is_fresh(table)
     label, said = table["label"].astype(str).to_numpy(), table["predicted"].astype(str).to_numpy()
     real, fake = (_typical(table, usable & (label == name) & (said == name)) for name in ("REAL", "FAKE"))
     if real is None or fake is None:
@@ -109,7 +110,7 @@ def _typical(table: pd.DataFrame, chosen: NDArray[np.bool_]) -> int | None:
 
 def suspects(table: pd.DataFrame, pictured: NDArray[np.bool_], *, count: int = 24) -> NDArray[np.intp]:
     """Choose rightly classified FAKE images from the most to the least confident, to try without detail."""
-    usable = pictured & ~table["is_repeat"].to_numpy(bool) & ~table["in_train"].to_numpy(bool)
+    usable = pictured & is_fresh(table)
     rows = np.flatnonzero(usable & ((table["label"] == "FAKE") & (table["predicted"] == "FAKE")).to_numpy(bool))
     rows = rows[np.argsort(table["margin"].to_numpy()[rows], kind="stable")]
     return rows[np.unique(np.linspace(0, max(len(rows) - 1, 0), count).astype(int))] if len(rows) else rows

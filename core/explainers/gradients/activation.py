@@ -13,8 +13,7 @@ from torchcam import methods
 
 from core.detectors.layers import HOOKS
 from core.explainers.explainer import BATCH, Cancel
-from core.explainers.explanation import CLASSES
-from core.images.labels import FAKE, REAL
+from core.images.labels import CLASSES, FAKE, REAL
 
 if TYPE_CHECKING:
     from core.detectors.detector import Detector

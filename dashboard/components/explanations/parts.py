@@ -3,13 +3,12 @@
 import pandas as pd
 import plotly.graph_objects as go
 
-from core.explainers.explanation import Explanation, Parts
+from core.explainers.explanation import SIDES, Explanation, Parts
 from core.images.palette import FAKE, GREY, REAL
 from dashboard.components.charts import style as charts
 from dashboard.components.charts.style import error_bars, new_figure
 
 COLOURS = {1: REAL, -1: FAKE, 0: GREY}
-SIDES = {1: "for REAL", -1: "for FAKE", 0: "undecided"}
 # pixels of a bar, and of what is around all of them
 BAR, AROUND = 28, 70
 
@@ -59,7 +58,7 @@ def reading_of(parts: Parts) -> str:
 def parts_table(explanation: Explanation) -> pd.DataFrame:
     """A row a part, with its interval and what it speaks for."""
     parts = parts_of(explanation)
-    sides = [{1: "REAL", -1: "FAKE", 0: "undecided"}[int(one)] for one in parts.decisions]
+    sides = [SIDES[int(one)].removeprefix("for ") for one in parts.decisions]
     return pd.DataFrame(
         {"part": parts.labels, "weight": parts.weights, "low": parts.low, "high": parts.high, "speaks_for": sides}
     )

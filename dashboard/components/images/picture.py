@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.explainers.explanation import Explanation
+from core.explainers.explanation import SIDES, Explanation
 from core.explainers.overlay import legend
 from core.explainers.registry import find_explainer
 from core.explainers.saving import DEFAULT, Style, draw_explanation, scale_of
@@ -20,7 +20,6 @@ _mount = component(__file__, "picture")
 SIZE = 512
 # pictures that are kept, about 50 kB each
 MOST = 256
-SIDES = {1: "for REAL", -1: "for FAKE", 0: "undecided"}
 ENDS: dict[Palette, tuple[str, str]] = {"class": ("FAKE", "REAL"), "paper": ("against", "for the verdict")}
 
 
