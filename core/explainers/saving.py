@@ -21,7 +21,7 @@ SIZE = 384
 
 @dataclass(frozen=True)
 class Style:
-    """How an explanation is drawn, on a page and in every file that is made of it.
+    """The drawing style of an explanation, on a page and in every file made of it.
 
     Attributes:
         palette: "class" or "paper".

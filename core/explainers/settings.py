@@ -79,7 +79,7 @@ class SettingField:
 
     @property
     def limits(self) -> str:
-        """What fits, in words: "from 2 to 5000", "mean, blur or black"."""
+        """The values that fit, in words: "from 2 to 5000", "mean, blur or black"."""
         if self.choices:
             return "one of " + ", ".join(map(str, self.choices))
         if self.low is not None and self.high is not None:
@@ -102,7 +102,7 @@ class SettingField:
         return value
 
     def text(self, value: Any) -> str:
-        """What `parse` reads back."""
+        """Write a value as `parse` reads it."""
         return _number(value) if self.kind is float else str(value)
 
     def told(self, value: Any) -> str:
@@ -110,7 +110,7 @@ class SettingField:
         return self.names.get(value, self.text(value))
 
     def applies(self, values: Mapping[str, Any]) -> bool:
-        """Whether it is read at all, given the values of the other settings."""
+        """Check whether it is used at all, given the values of the other settings."""
         return all(values.get(other) in allowed for other, allowed in self.applies_if.items())
 
 
@@ -198,7 +198,7 @@ def to_json(settings: ExplainerSettings) -> dict[str, Any]:
 
 
 def from_json(kind: type[S], kept: Mapping[str, Any]) -> S:
-    """What `to_json` gave; settings that are not in it get their defaults.
+    """Restore settings from `to_json`; those that are not in it get their defaults.
 
     Raises:
         ExplanationError: a setting that this type does not have, or a value that does not fit.

@@ -13,7 +13,7 @@ KEPT = GRADCAM
 
 
 def is_kept_kind(explanation: Explanation) -> bool:
-    """Whether runs keep maps of just this kind, by this method with these settings."""
+    """Check whether an explanation is of the kind that runs keep: the same method and settings."""
     return (explanation.method, explanation.settings) == (KEPT.name, KEPT.settings())
 
 

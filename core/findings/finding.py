@@ -37,18 +37,18 @@ class Measure:
 
     @property
     def known(self) -> bool:
-        """Whether there is a number at all."""
+        """True where there is a number."""
         return math.isfinite(self.value)
 
     @property
     def has_interval(self) -> bool:
-        """Whether both ends of the interval are known."""
+        """True where both ends of the interval are known."""
         return math.isfinite(self.low) and math.isfinite(self.high)
 
 
 @dataclass(frozen=True)
 class Control:
-    """What a measure is compared with.
+    """The control of a measure.
 
     Attributes:
         name: a noun phrase.
@@ -78,7 +78,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Finding:
-    """What a study concludes about one quantity.
+    """A study's conclusion about one quantity.
 
     Attributes:
         key: a short name, unique within the study.
@@ -106,7 +106,7 @@ class Finding:
 
     @property
     def about(self) -> Quantity:
-        """What is measured."""
+        """The measured quantity."""
         return QUANTITIES[self.quantity]
 
     def choice(self, kind: str, value: str) -> Choice | None:

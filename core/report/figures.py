@@ -185,7 +185,7 @@ def training(history: list[dict[str, Any]], *, caption: str) -> Drawn:
 
 @rc_context(STYLE)
 def ranking(found: dict[str, pd.DataFrame], *, caption: str, count: int = 8) -> Drawn:
-    """What turns verdicts, each class apart, from `core.studies.probes.summary.ranking`; the control is the tick."""
+    """Draw the changes that flip most verdicts of each class, from `probes.summary.ranking`; ticks are controls."""
     figure = Figure(figsize=(8.6, 0.9 + 0.42 * count), layout="constrained")
     told = []
     for axes, (verdict, table) in zip(np.ravel(figure.subplots(1, len(found))), found.items(), strict=True):

@@ -95,7 +95,7 @@ def _among(table: pd.DataFrame, ids: set[str]) -> NDArray[np.bool_]:
 
 
 def is_all_red(explanation: Explanation) -> bool:
-    """Whether a map is red all over in the paper's palette: decided everywhere, and everywhere against the verdict."""
+    """Check whether a map is all red in the paper's palette: decided everywhere, and against the verdict."""
     values = orient(explanation.map, verdict=explanation.verdict, palette="paper")
     return bool((values < 0).all() and (explanation.undecided is None or not explanation.undecided.any()))
 

@@ -22,7 +22,7 @@ class Cells:
         self._cell = 2 * run.is_real + self._called
 
     def sizes(self, rows: NDArray[np.intp]) -> NDArray[np.intp]:
-        """How many images are in the cell of each row, that row's own among them."""
+        """Count the images in the cell of each row, including the row's own."""
         return np.asarray(np.bincount(self._cell)[self._cell[rows]])
 
     def others(self, row: int, count: int, *, seed: int = 0) -> NDArray[np.intp]:

@@ -35,7 +35,7 @@ Progress = Callable[[int, int, str], None]
 
 @dataclass(frozen=True)
 class Source:
-    """Where a study's context comes from: a few words that another process can open too.
+    """The source of a study's context: a few words that another process can open too.
 
     Attributes:
         run: the run's folder.
@@ -102,7 +102,7 @@ class Work:
         return [self.positions[at : at + self.study.shard] for at in range(0, len(self.positions), self.study.shard)]
 
     def file(self, number: int) -> Path:
-        """Where shard `number` is kept."""
+        """Return the file of shard `number`."""
         return self.folder / f"{number:06d}.parquet"
 
     def read(self, number: int) -> pd.DataFrame | None:
@@ -213,7 +213,7 @@ def work_folder(
     data: str | None = None,
     device: str = "cpu",
 ) -> Path:
-    """Where the shards of exactly this question on exactly these images are kept.
+    """Return the folder of the shards of exactly this study on exactly these images.
 
     With other files at hand (`data`) some studies find other things, and another device computes other last digits.
     """

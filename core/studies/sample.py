@@ -44,7 +44,7 @@ def choose_rows(run: Run, images: int | None, *, seed: int = 0) -> tuple[NDArray
 
 
 def _shares(cells: list[NDArray[np.intp]], images: int) -> list[tuple[NDArray[np.intp], int]]:
-    """How many of each cell make `images` together, as even as their sizes allow."""
+    """Divide `images` among cells, as evenly as their sizes allow."""
     left, quotas = images, []
     for rank, cell in enumerate(sorted(cells, key=len)):
         count = min(len(cell), left // (len(cells) - rank))

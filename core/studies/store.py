@@ -49,7 +49,7 @@ FORMS: dict[str, Callable[[Any], bool]] = {
 
 
 def study_path(run: Path, name: str) -> Path:
-    """Where the study `name` of a run lies."""
+    """Return the file of the study `name` of a run."""
     return run / "studies" / f"{name}.parquet"
 
 

@@ -1,4 +1,4 @@
-"""What a study is: a question, the columns of its answer, its control, and the function that computes one shard.
+"""The Study type: a question, the columns of its answer, its control, and the function that computes one shard.
 
 Nothing here computes anything; `runner.py` does, and `store.py` keeps what comes out.
 """
@@ -33,7 +33,7 @@ class StudyError(ValueError):
 
 @dataclass(frozen=True, eq=False)
 class Context:
-    """What a study is computed from.
+    """The inputs of a study.
 
     Attributes:
         run: whose images are studied.
@@ -147,7 +147,7 @@ class StudyResult:
 
     @cached_property
     def findings(self) -> tuple[Finding, ...]:
-        """What it concludes, most telling first: made from the values when it is asked for, and then remembered.
+        """Its findings, most telling first: made from the values on first use, then remembered.
 
         Raises:
             ContractError: the values lack what is concluded from.

@@ -18,7 +18,7 @@ Doing = Literal["downloading", "checking", "reading"]
 
 @dataclass(frozen=True)
 class Attaching:
-    """How far an attachment is.
+    """The progress of an attachment.
 
     Attributes:
         state: "idle" before the first, then "reading", "done" or "failed".
@@ -74,7 +74,7 @@ class DatasetRegistry:
 
     @property
     def sets(self) -> tuple[ImageSet, ...]:
-        """What is attached, the newest last."""
+        """The attached image sets, the newest last."""
         with self._lock:
             return tuple(self._sets.values())
 
@@ -85,7 +85,7 @@ class DatasetRegistry:
 
     @property
     def source(self) -> str | None:
-        """Where training images may be: the set with a train split that was attached last."""
+        """The place of training images: the set with a train split that was attached last."""
         with self._lock:
             return self._source
 

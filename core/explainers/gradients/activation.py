@@ -125,7 +125,7 @@ def _score_cam(detector: "Detector", inputs: Tensor, layer: str, target: str, ca
 
 
 def _explained(target: str) -> dict[str, Any]:
-    """What torchcam is told to explain."""
+    """Return torchcam's arguments for a target."""
     return {"targets": _margin} if target == "margin" else {"class_idx": CLASSES.index(target)}  # type: ignore[arg-type]
 
 

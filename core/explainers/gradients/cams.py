@@ -23,7 +23,7 @@ MANY_CHANNELS = 512
 
 @dataclass(frozen=True)
 class CamSettings(ExplainerSettings):
-    """How a class activation map is made.
+    """Settings of a class activation map.
 
     Attributes:
         layer: a key of the detector's `layers`; "" is its own target layer.

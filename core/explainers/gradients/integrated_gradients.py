@@ -32,7 +32,7 @@ GAP = 0.01
 
 @dataclass(frozen=True)
 class IntegratedGradientsSettings(ExplainerSettings):
-    """How the gradients are integrated.
+    """Settings of the integration.
 
     Attributes:
         steps: points of the Gauss-Legendre rule along the line; each takes a forward and a backward pass.

@@ -1,4 +1,4 @@
-"""What sets images apart from others: categories, facts, and other studies.
+"""Differences between groups of images: in categories, statistics, and other studies' columns.
 
 Of clusters, each against the other images of its verdict; or of any two groups.
 
@@ -85,7 +85,7 @@ def differences(
     studies: Mapping[str, StudyResult] | None = None,
     but: Collection[str] = (),
 ) -> list[Difference]:
-    """What certainly differs between two groups of images by at least a small effect, largest first.
+    """List what differs between two groups of images with certainty and at least a small effect, largest first.
 
     How sure the detector is of them is left out: it goes with every verdict.
 

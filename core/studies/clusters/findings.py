@@ -1,4 +1,4 @@
-"""What the study `clusters` concludes: which cluster errs most, how many there are, how clearly they are apart."""
+"""Findings of the study `clusters`: the cluster with most errors, their number, and how well they are separated."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -25,7 +25,7 @@ def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> l
 
 
 def _worst(cards: list[Card], space: str) -> Finding:
-    """Where the verdict of these cards goes wrong most; without a known number where no cluster certainly does."""
+    """Find the cluster with the highest error rate; its measure is unknown where none certainly stands out."""
     verdict, overall = cards[0].verdict, Measure(cards[0].verdict_error_rate, n=sum(card.images for card in cards))
     worst = worst_card(cards)
     details = {"space": SPACES[space]} | ({} if worst is None else {"cluster": worst.number})
@@ -37,7 +37,7 @@ def _worst(cards: list[Card], space: str) -> Finding:
 
 
 def _number(table: pd.DataFrame, run: Run, space: str, verdict: str) -> Finding:
-    """How many clusters there are, and how clearly they are apart."""
+    """Report the number of clusters and how well they are separated."""
     clear = clearness(table, run, space, verdict)
     control = Control("a cloud without clusters that is spread as widely", Measure(clear.control, n=clear.images))
     return Finding(

@@ -62,7 +62,7 @@ class Card:
 
 
 class Clearness(NamedTuple):
-    """How clearly the clusters of one space and verdict are apart.
+    """Separation of the clusters of one space and verdict.
 
     Attributes:
         clusters: how many there are.
@@ -160,7 +160,7 @@ def _positions(table: pd.DataFrame, run: Run) -> NDArray[np.intp]:
 
 
 def _weights(run: Run, positions: NDArray[np.intp]) -> NDArray[np.float64]:
-    """How many images each row stands for: those of its cell in the run over those of its cell in the sample."""
+    """Return the weight of each row: the images of its cell in the run over those of its cell in the sample."""
     cell = 2 * run.is_real + run.predicted_real
     own = cell[positions]
     return np.asarray((np.bincount(cell, minlength=4) / np.maximum(np.bincount(own, minlength=4), 1))[own])
@@ -185,7 +185,7 @@ def worst_card(cards: list[Card]) -> Card | None:
 
 
 def clearness(table: pd.DataFrame, run: Run, space: str, verdict: str) -> Clearness:
-    """How clearly the clusters of one space and verdict are apart, and the control."""
+    """Measure how well the clusters of one space and verdict are separated, and the control."""
     called = run.predictions["predicted"].astype(str).to_numpy()[_positions(table, run)]
     mine = table[called == verdict]
     own, control = (mine[f"{space}_{key}"].astype(np.float64).dropna() for key in ("silhouette", "control"))

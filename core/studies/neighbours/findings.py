@@ -1,4 +1,4 @@
-"""What the study `neighbours` concludes: how often neighbours, pixels and chance say what the detector says."""
+"""Findings of the study `neighbours`: how often neighbours, raw pixels and chance agree with the detector."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -99,7 +99,7 @@ def chance_of(table: pd.DataFrame, weights: NDArray[np.float64], *, seed: int = 
 
 
 def _whose(table: pd.DataFrame, parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """What was searched."""
+    """Describe the images that were searched."""
     count, among = int(table["candidates"].iloc[0]), str(table["among"].iloc[0])
     return {"k": int(parameters["k"]), "candidates": count, "training": "-train" in among}
 

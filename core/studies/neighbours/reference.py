@@ -64,7 +64,7 @@ class Reference:
 
 
 def features_path(detector: str, fingerprint: str) -> Path:
-    """Where the features of a set by a detector are kept."""
+    """Return the folder of a detector's features of a set."""
     key = hashlib.sha256(f"{detector} {fingerprint}".encode()).hexdigest()[:32]
     return cache_dir() / "features" / key
 
@@ -179,7 +179,7 @@ def _seal(path: Path, detector: str, images: ImageSet, whole: Mapping[str, NDArr
 
 
 def is_sample(manifest: Mapping[str, Any]) -> bool:
-    """Whether a detector was trained on the sample, which is always at hand and small."""
+    """Check whether a detector was trained on the sample, which is small and always available."""
     return str(manifest.get("training_set", "")).startswith("sample-")
 
 

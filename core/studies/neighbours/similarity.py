@@ -1,4 +1,4 @@
-"""What an image is like to the detector: the images whose pooled features point the same way. Needs no torch."""
+"""Nearest images: those whose pooled features point the same way to the detector. Needs no torch."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ from core.studies.neighbours.reference import Reference
 
 @dataclass(frozen=True)
 class NeighbourSettings:
-    """The question which images one image is most like to the detector.
+    """A request for the nearest images of one image.
 
     Attributes:
         data: where CIFAKE is, for the training images and their pictures; None where it is not at hand.
@@ -33,7 +33,7 @@ class NeighbourSettings:
 
 @dataclass(frozen=True)
 class Preparing:
-    """What is being done before there is an answer.
+    """Progress before there is an answer.
 
     Attributes:
         text: a few words.
@@ -65,7 +65,7 @@ class Neighbour(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Neighbours:
-    """What one image is like to the detector.
+    """The nearest images of one image.
 
     Attributes:
         near: the nearest images, nearest first.
@@ -85,7 +85,7 @@ class Neighbours:
 
     @property
     def sentence(self) -> str:
-        """What they come to, in plain words."""
+        """A summary in plain words."""
         same = sum(one.label == self.verdict for one in self.near)
         whose = "training images" if self.is_training else "images of this run"
         if not self.near:

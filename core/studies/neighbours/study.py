@@ -1,4 +1,4 @@
-"""What each image is like to the detector: the nearest training images by pooled features, and their labels."""
+"""The study `neighbours`: the nearest training images of each image by pooled features, and their labels."""
 
 from collections.abc import Mapping
 from functools import lru_cache
@@ -27,7 +27,7 @@ OWN = "the run's own images"
 
 
 class Searched(NamedTuple):
-    """Where neighbours are looked for.
+    """The images among which neighbours are searched.
 
     Attributes:
         reference: by features.
@@ -128,7 +128,7 @@ def _other_verdict(
 
 
 def _majority(near: Nearest, labels: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-    """Whether most neighbours are REAL, and the share that is; where they are even the nearest decides."""
+    """Return whether most neighbours are REAL, and the share that is; where they are even, the nearest decides."""
     there = near.rows >= 0
     real = labels[near.rows] & there
     shares = real.sum(axis=1) / np.maximum(there.sum(axis=1), 1)

@@ -1,4 +1,4 @@
-"""Whether the explanations of an image say the same, and whether that is more than two maps would by chance."""
+"""Agreement of an image's explanations, compared with what two maps reach by chance."""
 
 import math
 from collections.abc import Sequence
@@ -93,14 +93,14 @@ def _title(explanation: Explanation) -> str:
 
 
 def _awaited(ended: Sequence[str]) -> str:
-    """What the comparison waits for, where `ended` are the explanations that were stopped or failed."""
+    """Say what the comparison waits for; `ended` are the explanations that were stopped or failed."""
     if not ended:
         return "This is said once all are there and whole."
     return f"{' and '.join(ended)} did not come to an end; let it go on or try again there to compare."
 
 
 def conclusion(found: Agreement, *, same_kind: bool) -> str:
-    """What to conclude from a comparison."""
+    """Conclude from a comparison, in one sentence."""
     if same_kind and found.beyond_chance:
         return "What both point at is worth more than what one of them says; it is still no proof."
     if same_kind and found.beyond_chance is False:
@@ -109,7 +109,7 @@ def conclusion(found: Agreement, *, same_kind: bool) -> str:
 
 
 def sentences(found: Agreement, *, titles: tuple[str, str], whose: str, same_kind: bool) -> Sequence[str]:
-    """What a comparison comes to, in words; `titles` are those of the two methods."""
+    """Put a comparison into words; `titles` are those of the two methods."""
     first, second = titles
     if math.isnan(found.rank):
         return ["One of the maps is the same everywhere, so it has no order to compare."]

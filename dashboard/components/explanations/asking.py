@@ -1,4 +1,4 @@
-"""Who can be asked, what about, and how a page puts a question to the worker."""
+"""Detectors and images for the worker, and a page's way to send it a request."""
 
 import uuid
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ class Known:
 
 @dataclass(frozen=True, eq=False)
 class Subject:
-    """What is explained.
+    """An image to explain.
 
     Attributes:
         image: uint8 (side, side, 3).
@@ -62,7 +62,7 @@ def worker() -> Worker:
 
 
 def visitor() -> str:
-    """Who asks: one name a session."""
+    """Return the visitor's name, one a session."""
     name: str = st.session_state.setdefault("visitor", uuid.uuid4().hex)
     return name
 

@@ -1,4 +1,4 @@
-"""Which methods stand side by side, how each is set, and how maps are drawn: all read from the address.
+"""The methods side by side, their settings, and the drawing of maps: all read from the address.
 
 Choices and widgets come from the registry of explainers and from the metadata of their settings.
 """
@@ -41,7 +41,7 @@ def chosen_methods(offers: Offers) -> tuple[AnyExplainer, ...]:
 
 
 def draw_controls() -> None:
-    """How all maps over images are drawn."""
+    """Draw the controls of how all maps over images are drawn."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         PALETTE.choose(
             "Colours",
@@ -84,7 +84,7 @@ def _take_methods(offers: Offers) -> None:
 
 
 def style_now(*, scale: float | None = None) -> Style:
-    """How maps are drawn as the page's controls stand; `scale` as in `Style`."""
+    """Return the style that the page's controls set; `scale` as in `Style`."""
     return Style(PALETTE.value, OPACITY.value, SMOOTH.value == "yes", scale)
 
 
@@ -161,7 +161,7 @@ def _draw_setting(explainer: AnyExplainer, one: SettingField, values: Mapping[st
 
 
 def _widget(one: SettingField, value: Any) -> tuple[Callable[..., Any], dict[str, Any]]:
-    """What sets a setting: a row or a list of choices, a slider through what is offered, or a field to write in."""
+    """Choose a setting's widget: a row or list of choices, a slider through what is offered, or a field to write in."""
     if one.choices:
         options = {"options": list(one.choices), "format_func": one.told}
         if sum(len(one.told(choice)) for choice in one.choices) <= ROW:

@@ -68,7 +68,7 @@ def next_look(standings: Sequence[JobStatus]) -> float | None:
 
 
 def waiting(now: JobStatus) -> str:
-    """How many questions are before one that waits, and when it is done; "" where it is its turn."""
+    """Say how many requests are before one that waits, and when it is done; "" where it is its turn."""
     left = f", {remaining(now.seconds_left)}" if now.seconds_left is not None else ""
     if now.place:
         return f"Waiting, {now.place} before you{left}"

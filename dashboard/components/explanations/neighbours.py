@@ -1,4 +1,4 @@
-"""Which images the detector takes for the same kind as one image, with their labels."""
+"""The nearest images of one image, with their labels."""
 
 from collections.abc import Sequence
 from dataclasses import replace

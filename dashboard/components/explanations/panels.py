@@ -189,7 +189,7 @@ def draw_explanation(explanation: Explanation, *, key: str, style: Style, alone:
 
 
 def verdict_line(subject: Subject, detector: Known, stored: Explanation | None) -> None:
-    """What one detector says of an image, in one line; `stored` is its map as the run has kept it."""
+    """Draw one detector's prediction of an image in one line; `stored` is its map as the run has kept it."""
     if stored is not None:
         _draw_verdict(detector, stored.margin, stored.p_real)
         return

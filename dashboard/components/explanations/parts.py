@@ -1,4 +1,4 @@
-"""What each part of an image speaks for, as bars: for methods that weigh parts which have no place in the image."""
+"""Bars of what each part of an image speaks for, for methods that weigh parts without a place in the image."""
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -48,7 +48,7 @@ def part_bars(parts: Parts, *, unit: str) -> go.Figure:
 
 
 def reading_of(parts: Parts) -> str:
-    """How to read the bars."""
+    """Say how to read the bars."""
     return (
         f"To the right for REAL, to the left for FAKE. Lines: {parts.confidence:.0%} interval over other draws of the "
         "samples. Hatched grey: undecided, the interval reaches 0 or the effect is too small to name."

@@ -126,7 +126,7 @@ def _cell(result: ProbeResult, one: After, shown: After | None) -> dict[str, Any
 
 
 def state_of(one: After) -> str:
-    """What a change did: "turned", "shared" where a control turns the verdict as well, or "stays"."""
+    """Classify a change: "turned", "shared" where a control flips the verdict as well, or "stays"."""
     if not one.flipped:
         return "stays"
     # a donor that is changed has no controls
@@ -134,7 +134,7 @@ def state_of(one: After) -> str:
 
 
 def said(result: ProbeResult, one: After) -> str:
-    """What a change did, in words."""
+    """Say what a change did."""
     whose = "the other image is" if one.probe.changes_donor else "the verdict is"
     outcome = f"{whose} {one.verdict} then" if one.flipped else f"{whose} still {one.verdict}"
     controls = [result.get(column) for column in one.controls]

@@ -52,7 +52,7 @@ def explained_picture(explanation: Explanation, *, key: str, style: Style = DEFA
 # a page asks for its picture again whenever it looks how its question stands
 @partial(cached, most=MOST)
 def _drawn(explanation: Explanation, style: Style, alone: bool) -> dict[str, Any]:
-    """What the element is given."""
+    """Return the data of the element."""
     bar = legend(scale_of(explanation, style), palette=style.palette)
     drawn = draw_explanation(explanation, SIZE, style=style, over_image=not alone)
     left, right = ENDS[style.palette]
@@ -81,7 +81,7 @@ def _rgb(image: NDArray[np.uint8]) -> str:
 
 
 def _cells(explanation: Explanation) -> list[list[str]]:
-    """What is read at each place: of a region its weight with the interval, elsewhere the value."""
+    """Write what is shown at each place: a region's weight with its interval, elsewhere the value."""
     parts = explanation.parts
     if parts is None or parts.regions is None:
         return [[_value(float(value)) for value in row] for row in explanation.map]

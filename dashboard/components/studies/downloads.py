@@ -1,4 +1,4 @@
-"""What the page Evidence rests on, as tables to take away."""
+"""Downloads of the tables behind the page Evidence."""
 
 from functools import partial
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""What the detector can know: stated always, with measured rates where they are."""
+"""Limits of a detector: always stated, with measured rates where there are any."""
 
 import streamlit as st
 
@@ -35,7 +35,7 @@ def draw_limits(detector: Identified | None = None) -> None:
 
 
 def draw_reach(detector: Identified) -> None:
-    """What a detector is good for and what it does elsewhere, as far as that was measured; for its model card."""
+    """Draw what a detector is good for and what was measured elsewhere, for its model card."""
     section(
         "What it is good for",
         "The numbers above are of images like those it was trained on. How it does on any others is measured apart.",
@@ -65,7 +65,7 @@ def _measured(detector: Identified) -> StudyResult | None:
 
 
 def _seen(detector: Identified | None) -> str:
-    """What a detector was trained on."""
+    """Describe what a detector was trained on."""
     trained_on = "cifake-train" if detector is None else str(detector.manifest.get("training_set", "cifake-train"))
     side = OLD_SIDE if detector is None else detector.about.side
     if trained_on.startswith("sample"):

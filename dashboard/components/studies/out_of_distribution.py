@@ -1,4 +1,4 @@
-"""How far a verdict carries: what the detector says of images that it was not made for."""
+"""Out-of-distribution results: what the detector says of images that it was not made for."""
 
 from collections.abc import Sequence
 

@@ -33,7 +33,7 @@ NUMBER_NAMES = {"value": "value", "low": "95 % from", "high": "to", "images": "i
 
 
 def command(opened: Opened, *names: str, there: bool = False) -> str:
-    """What to type for studies of this run; where they are `there`, for what their files lack."""
+    """Return the command that makes studies of this run or, where they are `there`, adds what their files lack."""
     some = f" --images {ENOUGH}" if len(opened.run) > ENOUGH and not (there or set(names) <= set(QUICK)) else ""
     return f"python -m core.studies {' '.join(names)} --run {shlex.quote(opened.run.name)}{some}"
 
@@ -83,7 +83,7 @@ def _draw_lacking(opened: Opened, found: StudyResult) -> None:
 
 
 def is_there(opened: Opened, name: str) -> bool:
-    """Whether the run has a file of this study, readable or not."""
+    """Check whether the run has a file of this study, readable or not."""
     return study_path(opened.run.path, name).is_file()
 
 
@@ -102,7 +102,7 @@ def all_there(opened: Opened, names: Sequence[str]) -> dict[str, StudyResult]:
 
 
 def summary(opened: Opened, answer: StudyResult, make: Summary, by: By) -> pd.DataFrame:
-    """What `make`, of `core.studies.trust.summary`, says of a study, remembered.
+    """Summarise a study by a function of `core.studies.trust.summary`; cached.
 
     Raises:
         ContractError: the study lacks columns that it has now.
@@ -131,7 +131,7 @@ def _titled(title: str | None) -> None:
 
 
 def cannot(sentence: str) -> None:
-    """What a study cannot show, where it is shown."""
+    """Draw what a study cannot show."""
     st.caption(f":material/visibility_off: What this cannot show: {sentence}")
 
 

@@ -107,7 +107,7 @@ def _quoted(title: str, quote: str) -> None:
 
 
 def _scale(opened: Opened, answers: Mapping[str, StudyResult]) -> None:
-    """How many images have maps, and how many the studies have judged."""
+    """Draw how many images have maps, and how many the studies have judged."""
     _quoted("Does it scale?", "any more than a handful require teams")
     st.metric("images with a margin map", f"{len(opened.run):,}")
     st.caption("all images of the run; the paper shows a dozen")

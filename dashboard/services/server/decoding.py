@@ -17,7 +17,7 @@ _THREAD = ThreadPoolExecutor(1, thread_name_prefix="decode")
 
 @dataclass(eq=False)
 class Held:
-    """What a visitor's session keeps of the upload that is being cut, so that a slider's tick decodes nothing.
+    """The decoded upload that a visitor's session keeps, so that moving a slider decodes nothing.
 
     Attributes:
         pixels: uint8 (height, width, 3); None before it is decoded, and where others have needed the room since.

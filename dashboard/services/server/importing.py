@@ -57,7 +57,7 @@ def _function(original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _is_there(name: str, parts: Sequence[str]) -> bool:
-    """Whether a module and what is asked of it is whole, so that nothing is left to read."""
+    """Check whether a module and what is imported from it are loaded completely."""
     module = sys.modules.get(name)
     if module is None or getattr(getattr(module, "__spec__", None), "_initializing", False):
         return False

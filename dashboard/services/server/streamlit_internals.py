@@ -153,7 +153,7 @@ def _sweep_for_ever(server: Any) -> None:
 
 
 class Swept:
-    """Who was there at the last look, so that only who is missing twice is taken to have left."""
+    """The sessions seen at the last sweep; one that is missing twice is taken to have left."""
 
     def __init__(self) -> None:
         self._known: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""Where the server puts what it needs for a moment: under the cache, the one folder that it has to be able to write."""
+"""Temporary files of the server: under the cache, the one folder that it must be able to write."""
 
 import os
 import tempfile
@@ -25,7 +25,7 @@ def write_to_cache_only() -> None:
 
 
 def _is_writable(folder: Path) -> bool:
-    """Whether a file can be made in a folder, which is made where it is not there."""
+    """Check whether a file can be made in a folder, which is made where it is missing."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):

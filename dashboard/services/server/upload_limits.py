@@ -1,4 +1,4 @@
-"""How much visitors may have uploaded at once: Streamlit itself holds whatever is sent, by whoever sends it."""
+"""Limits of what visitors may have uploaded at once: Streamlit itself holds whatever anybody sends."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""Who a visitor is: somebody at this machine, or anybody."""
+"""Visitors: whether one sits at this machine."""
 
 import os
 from urllib.parse import urlsplit
@@ -17,7 +17,7 @@ BROWSERS_BEGIN = ("sec-websocket-", "sec-fetch-", "sec-ch-", "sec-gpc")
 
 
 def is_local() -> bool:
-    """Whether the visitor sits at this machine, and so may name a path on it.
+    """Check whether the visitor sits at this machine, and so may name a path on it.
 
     The server has to listen to this machine only, and page and connection have to be opened at its name with nothing
     but what browsers send: behind a proxy on the same machine every visitor comes from it, but under the proxy's name

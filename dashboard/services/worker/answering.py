@@ -1,4 +1,4 @@
-"""What the worker's thread does with a question. The only part of the dashboard that reads torch."""
+"""Answers to the worker's requests. The only part of the dashboard that imports torch."""
 
 import os
 from collections.abc import Callable, Iterator

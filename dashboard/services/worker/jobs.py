@@ -20,7 +20,7 @@ State = Literal["waiting", "running", "done", "stopped", "failed"]
 
 
 class JobStatus(NamedTuple):
-    """How a request stands.
+    """The status of a request.
 
     Attributes:
         state: "waiting", "running", "done", "stopped" or "failed".

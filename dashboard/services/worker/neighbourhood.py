@@ -1,4 +1,4 @@
-"""What the worker's thread does to find neighbours: among the training images, or else among a run's own images."""
+"""The worker's search for neighbours: among the training images, or else among a run's own images."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -34,7 +34,7 @@ class _StopError(Exception):
 def look_for_neighbours(
     detector: Detector, pixels: NDArray[np.uint8], settings: NeighbourSettings, cancel: Callable[[], bool]
 ) -> Iterator[tuple[Neighbours | Preparing, float]]:
-    """What is being done, with its share, and at last the neighbours; as `answering.answer`."""
+    """Yield what is being done, with its share, and at last the neighbours; as `answering.answer`."""
     try:
         for step in _reference(detector, settings, cancel):
             if isinstance(step, Reference):
@@ -52,7 +52,7 @@ def look_for_neighbours(
 def _reference(
     detector: Detector, settings: NeighbourSettings, cancel: Callable[[], bool]
 ) -> Iterator[Reference | tuple[Preparing, float]]:
-    """What is being done, and at last where to search."""
+    """Yield what is being done, and at last the images to search."""
     fingerprint = str(detector.manifest.get("training_set_fingerprint", ""))
     if kept := _kept.get((detector.cache_key, fingerprint, settings.data)):
         yield kept

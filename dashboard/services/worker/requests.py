@@ -1,4 +1,4 @@
-"""What the worker is asked, and what it says of images. Needs no torch."""
+"""Requests to the worker, and its predictions. Needs no torch."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,12 +20,12 @@ AT_ONCE, SOON = 16, 512
 
 @dataclass(frozen=True)
 class PredictRequest:
-    """The question what the detector says of some images: margins, probabilities, margin maps."""
+    """A request for a detector's predictions of some images: margins, probabilities, margin maps."""
 
 
 @dataclass(frozen=True)
 class ExplainRequest:
-    """The question why an image gets its verdict.
+    """A request for an explanation of an image.
 
     Attributes:
         method: name of an explainer in the registry.
@@ -41,7 +41,7 @@ Settings = PredictRequest | ExplainRequest | NeighbourSettings | ProbeSettings
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """What a detector says of K images.
+    """A detector's predictions of K images.
 
     Attributes:
         margins: float32 (K,).
@@ -56,7 +56,7 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked; equal questions have one answer.
+    """A request; equal ones have one answer.
 
     Attributes:
         detector: its folder.
@@ -72,12 +72,12 @@ class Request:
 
     @property
     def family(self) -> str:
-        """What questions share that take roughly as long: the method, or the kind of question."""
+        """The method, or the kind of request: those of one family take roughly as long."""
         return self.settings.method if isinstance(self.settings, ExplainRequest) else type(self.settings).__name__
 
     @property
     def rank(self) -> int:
-        """How urgent it is: 0 what is answered in one go of a few forward passes, 1 other maps, 2 everything else."""
+        """The urgency: 0 for what takes a few forward passes, 1 for other maps, 2 for everything else."""
         if isinstance(self.settings, PredictRequest):
             return 0
         if not isinstance(self.settings, ExplainRequest):

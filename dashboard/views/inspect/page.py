@@ -136,7 +136,7 @@ def draw_image() -> None:
 
 
 def draw_agreement() -> None:
-    """Whether the explanations by the run's own detector agree."""
+    """Draw whether the explanations by the run's own detector agree."""
     if asked and own:
         others = other_maps(opened, verdict=verdict, label=found["label"], row=row)
         whose = f"other images that are {found['label']} and called {verdict}"

@@ -116,7 +116,7 @@ def draw_worst(opened: Opened, answer: StudyResult, worst: tuple[str, Card] | No
 
 
 def _apart(card: Card) -> str:
-    """What sets a cluster apart, first of all for the eye."""
+    """Say what sets a cluster apart, what is visible first."""
     if card.visible:
         return f"What sets it apart: {markdown(tell(card.apart[0]))}."
     told = f" What does, no eye can see: {markdown(tell(card.apart[0]))}." if card.apart else ""
@@ -124,7 +124,7 @@ def _apart(card: Card) -> str:
 
 
 def anchor(space: str, number: int) -> str:
-    """Where a cluster's card is on the page."""
+    """Return the anchor of a cluster's card."""
     return f"card-{space}-{number}"
 
 

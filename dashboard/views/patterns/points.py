@@ -58,7 +58,7 @@ def draw_points(opened: Opened, space: str, images: int) -> None:
 
 
 def _take(space: str, rows: int) -> None:
-    """What was drawn or clicked on the picture is opened by the run that follows."""
+    """Remember what was drawn or clicked on the picture; the next run of the page opens it."""
     selection = st.session_state[PICTURE]["selection"]
     st.session_state[AREA] = drawn_area(selection, space)
     st.session_state[ROW] = clicked_row(selection, rows)

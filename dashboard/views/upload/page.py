@@ -133,7 +133,7 @@ def draw_seen() -> None:
 
 
 def draw_agreement() -> None:
-    """Whether the explanations agree, against the run's own images where its detector is asked."""
+    """Draw whether the explanations agree, compared with the run's own images where its detector is asked."""
     verdict = uploads.called(ready, detector, shown=FILTER.value)
     # maps of another detector are no measure for this one's
     others = (

@@ -1,4 +1,4 @@
-"""What becomes of uploaded files: made ready for the detector, called under every filter, kept for one session only."""
+"""Uploaded files: prepared for the detector, predicted under every filter, kept for one session only."""
 
 import contextlib
 import hashlib
@@ -108,13 +108,13 @@ def cut(file: UploadedFile, side: int) -> Prepared:
 
 
 def labels(files: Sequence[UploadedFile]) -> dict[str, str]:
-    """What to call each upload, by its id; numbered where names repeat, for a list tells its entries apart by name."""
+    """Name each upload by its id; numbered where names repeat, because a list distinguishes its entries by name."""
     repeated = len({file.name for file in files}) < len(files)
     return {file.file_id: f"{number}. {file.name}" if repeated else file.name for number, file in enumerate(files, 1)}
 
 
 def look(ready: Prepared, detector: Known, *, slot: str) -> JobStatus:
-    """How the question stands what the detector says under each filter; its answer is a `Prediction`."""
+    """Ask for the detector's predictions under each filter; the answer is a `Prediction`."""
     digest = hashlib.sha256(ready.pixels.tobytes()).hexdigest()
     return ask(detector, ready.pixels, digest, PredictRequest(), slot=slot)
 
@@ -169,7 +169,7 @@ def draw_table(files: Sequence[UploadedFile], detector: Known, side: int) -> Non
 def _row(
     file: UploadedFile, name: str, detector: Known, side: int, *, slot: str
 ) -> tuple[dict[str, object], JobStatus | None]:
-    """What the table says of a file, and how its question stands; None where it is no image."""
+    """Return a file's row of the table, and the status of its request; None where it is no image."""
     try:
         ready = ready_for(file, side)
     except ImageError as error:
@@ -209,7 +209,7 @@ def draw_verdict(ready: Prepared, detector: Known, *, shown: str, truth: str | N
 
 
 def called(ready: Prepared, detector: Known, *, shown: str) -> str | None:
-    """What the pixels that are explained are called, None while that is not known."""
+    """Return the prediction of the pixels that are explained, None while it is not known."""
     found: Prediction | None = look(ready, detector, slot="upload").answer
     if found is None:
         return None
