@@ -134,7 +134,7 @@ def segment_values(maps: Values, segments: NDArray[np.integer]) -> NDArray[np.fl
     if not np.isfinite(maps).all():
         raise ValueError("a map to compare has values that are not finite; make it again")
     if segments.min() < 0 or not counts.all():
-        raise ValueError("segments must be numbered from 0 without gaps; number them anew with numpy.unique")
+        raise ValueError("segments must be numbered from 0 without gaps; renumber them with numpy.unique")
     sized = np.stack(
         [
             np.asarray(Image.fromarray(one.astype(np.float32)).resize((width, height), Image.Resampling.BILINEAR))

@@ -66,7 +66,7 @@ class Source:
         pictures = find_pictures(run, sets)
         if pictures.pixels is None or pictures.found < len(run):
             raise StudyError(
-                f"{len(run) - pictures.found} of the {len(run)} images of {run.name} are not at hand; "
+                f"{len(run) - pictures.found} of the {len(run)} images of {run.name} are not available; "
                 "say with --data where CIFAKE is"
             )
         whole = np.array_equal(pictures.where, np.arange(len(pictures.pixels)))
@@ -215,7 +215,7 @@ def work_folder(
 ) -> Path:
     """Return the folder of the shards of exactly this study on exactly these images.
 
-    With other files at hand (`data`) some studies find other things, and another device computes other last digits.
+    With other files available (`data`) some studies find other things, and another device computes other last digits.
     """
     said = run.manifest
     versions = {name: version_of(study.name, name) for name in sorted(study.columns if missing is None else missing)}

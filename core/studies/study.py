@@ -40,7 +40,7 @@ class Context:
         detector: the one that made the run.
         pixels: uint8 (N, side, side, 3), the run's images in the order of its rows.
         data: as for `load_image_set`, for a study that needs files or the training images too; None
-            where only the run's own images are at hand.
+            where only the run's own images are available.
         say: called with (share done, what is being done) by a study that is computed in one go.
         missing: the columns that are asked for; None for all. A study whose columns cost little together may give more.
     """

@@ -1,4 +1,4 @@
-"""Image sets at hand: attached or downloaded in a thread of their own, so that no visitor waits for them."""
+"""The dataset registry: image sets, attached or downloaded in a thread of their own, so that no visitor waits for them."""
 
 import logging
 import threading
@@ -125,7 +125,9 @@ class DatasetRegistry:
             except (DatasetError, OSError) as error:
                 problems.append(f"{str(error).rstrip('.')}.")
                 logging.getLogger(__name__).warning("%s", problems[-1])
-            except Exception as error:  # a thread that dies says nothing, and the sidebar would read for ever
+            except (
+                Exception
+            ) as error:  # a thread that dies says nothing, and the sidebar would show it as reading forever
                 logging.getLogger(__name__).exception("An image set could not be read")
                 problems.append(f"{data} could not be read ({type(error).__name__}); the server's log says why.")
         state: Literal["failed", "done"] = "failed" if problems else "done"

@@ -103,7 +103,7 @@ BY_STAMP: dict[str | type[Any], Callable[[Any], Any]] = {
 
 
 def choose_run() -> str:
-    """The run that the URL names, else the one looked at before, else `FIRST` where its pictures are at hand, else one
+    """The run that the URL names, else the one looked at before, else `FIRST` where its pictures are available, else one
     that can be shown best; "" without runs.
     """
     found = runs()
@@ -114,14 +114,14 @@ def choose_run() -> str:
 
 
 def _worth(path: Path) -> tuple[bool, bool, int]:
-    """Whether all pictures of a run are at hand, whether it is `FIRST`, and how many images it has; less than nothing
+    """Whether all pictures of a run are available, whether it is `FIRST`, and how many images it has; less than nothing
     where it is damaged."""
     try:
         manifest = glance_at_folder(path, "run")
     except ContractError:
         return False, False, -1
     at_hand = {found.fingerprint for found in registry().sets}
-    # what is still being read is at hand in a moment: the first visitor sees the same run as the next
+    # what is still being read is available in a moment: the first visitor sees the same run as the next
     reading = registry().status.state == "reading"
     complete = reading or "images.npy" in manifest["files"] or manifest.get("set_fingerprint") in at_hand
     images = manifest.get("images", 0)

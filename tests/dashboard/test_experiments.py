@@ -117,7 +117,7 @@ def test_inspect_shows_what_the_image_is_like(open_page: Open, run: Run) -> None
 
 
 def test_what_needs_training_images_says_where_they_come_from(open_page: Open, home: Path) -> None:
-    missing = "Its training images are not at hand."
+    missing = "Its training images are not available."
     app = settled(open_page("inspect", run=RUN, **{"lime.n_samples": "64"}, evidence="alike"))
     assert missing in words(app)
     assert not any(button.key == "neighbours.prepare" for button in app.button)

@@ -43,7 +43,7 @@ def test_neighbours_offer_the_training_images(open_page: Open, monkeypatch: pyte
     monkeypatch.setattr(image_sets.registry(), "attach", lambda *given: asked.append(given))
     app = settled(open_page("inspect", run=RUN, **{"lime.n_samples": "64"}, evidence="alike"))
     assert not app.exception
-    assert "Its training images are not at hand." in words(app)
+    assert "Its training images are not available." in words(app)
     assert offers(app) == ["neighbours.fetch"]
     app.button(key="neighbours.fetch").click().run()
     assert asked == [("github", ("test", "train"))]
@@ -55,7 +55,7 @@ def test_while_they_are_read_there_is_no_second_offer(open_page: Open, monkeypat
     app = open_page("inspect", run=RUN, **{"lime.n_samples": "64"}, evidence="alike")
     # the bar on the left never ends, so that the page does not come to rest
     for _ in range(600):
-        if "Its training images are not at hand." in words(app):
+        if "Its training images are not available." in words(app):
             break
         time.sleep(0.1)
         app.run()
@@ -67,14 +67,14 @@ def test_while_they_are_read_there_is_no_second_offer(open_page: Open, monkeypat
 def test_visitors_from_elsewhere_are_told_and_offered_nothing(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sidebar, "is_local", lambda: False)
     app = settled(open_page("inspect", run=RUN, **{"lime.n_samples": "64"}, evidence="alike"))
-    assert "Its training images are not at hand." in words(app)
+    assert "Its training images are not available." in words(app)
     assert not offers(app)
 
 
 @pytest.mark.usefixtures("on_this_machine")
 def test_cifake_is_not_offered_for_a_detector_of_other_images(open_page: Open) -> None:
     app = settled(open_page("inspect", run=RUN, **{"lime.n_samples": "64"}, evidence="alike"))
-    assert "Its training images are not at hand." in words(app)
+    assert "Its training images are not available." in words(app)
     assert not offers(app)
 
 

@@ -42,7 +42,7 @@ class Card:
             first.
         visible: how many of those a person can see.
         mean_map: float32 (h, w), the mean margin map, positive for REAL.
-        mean_image: uint8 (side, side, 3), or None where its pictures are not at hand.
+        mean_image: uint8 (side, side, 3), or None where its pictures are not available.
     """
 
     number: int

@@ -67,7 +67,7 @@ def own_part(context: Context) -> Part:
 
 
 def training_part(context: Context) -> Part | None:
-    """The training images of the set that the run's images are from; None where they are not at hand.
+    """The training images of the set that the run's images are from; None where they are not available.
 
     A run on training images has none either: everything in it would be its own copy.
     """

@@ -48,7 +48,7 @@ class Reference:
         features: float16 (N, C), the detector's pooled features, usually memory-mapped.
         margins: float32 (N,), the detector's own verdicts on them.
         rows: a row an image: `id`, `name`, `label` (FAKE = 0, REAL = 1), `category`, `sha256`.
-        pixels: uint8 (N, side, side, 3), or None where the pictures are not at hand.
+        pixels: uint8 (N, side, side, 3), or None where the pictures are not available.
         is_training: whether the detector was trained on them.
     """
 
@@ -75,7 +75,7 @@ def read_features(detector: str, fingerprint: str, *, images: ImageSet | None = 
     Args:
         detector: what it is known by in caches, `Detector.cache_key`.
         fingerprint: of the set.
-        images: the set itself where it is at hand, for the pictures.
+        images: the set itself where it is available, for the pictures.
     """
     path = features_path(detector, fingerprint)
     try:
@@ -186,7 +186,7 @@ def is_sample(manifest: Mapping[str, Any]) -> bool:
 def open_training_set(
     manifest: Mapping[str, Any], data: str | None, *, fit: Fit | None = None, progress: Progress | None = None
 ) -> ImageSet | None:
-    """The images that a detector was trained on, None where they are not at hand.
+    """The images that a detector was trained on, None where they are not available.
 
     Args:
         manifest: the detector's.
@@ -216,7 +216,7 @@ def open_training_set(
 
 
 def run_reference(run: Run, features: NDArray[np.floating] | None = None) -> Reference:
-    """A run's own images, where the training images are not at hand.
+    """A run's own images, where the training images are not available.
 
     Args:
         run: with its features, unless they are given.

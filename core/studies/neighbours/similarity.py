@@ -17,7 +17,7 @@ class NeighbourSettings:
     """A request for the nearest images of one image.
 
     Attributes:
-        data: where CIFAKE is, for the training images and their pictures; None where it is not at hand.
+        data: where CIFAKE is, for the training images and their pictures; None where it is not available.
         run: folder of a run of this detector whose own images are searched where the training images cannot be.
         leave_out: sha256 of a file that is not to be found, the image's own.
         prepare: compute the features of the training images where they are not kept yet, which takes minutes.
@@ -51,7 +51,7 @@ class Neighbour(NamedTuple):
         called: what the detector calls it.
         category: what it shows, or None.
         distance: 1 - cosine of the features, 0 (the same) to 2.
-        image: uint8 (side, side, 3), or None where its picture is not at hand.
+        image: uint8 (side, side, 3), or None where its picture is not available.
     """
 
     id: str

@@ -42,7 +42,7 @@ class Searched(NamedTuple):
 
 @lru_cache(maxsize=1)
 def searched(context: Context) -> Searched:
-    """The training images, or the run's own where those are not at hand."""
+    """The training images, or the run's own where those are not available."""
     run, detector = context.run, context.detector
     kept = run.features
     features = detector.full_pass(context.pixels).features if kept is None else np.asarray(kept)

@@ -51,7 +51,7 @@ def neighbours_panel(
             if not answer.is_training and settings.data:
                 _offer(asked_for)
             elif not answer.is_training:
-                offer_training_images("Its training images are not at hand.", detector.name, key="neighbours.fetch")
+                offer_training_images("Its training images are not available.", detector.name, key="neighbours.fetch")
 
     follow(
         Request(detector.path, detector.identity, subject.sha256, settings),
@@ -62,11 +62,11 @@ def neighbours_panel(
         on_stop=lambda: st.session_state.update({asked_for: False}),
     )
     if run is None and settings.data is None:
-        offer_training_images("Its training images are not at hand.", detector.name, key="neighbours.fetch_first")
+        offer_training_images("Its training images are not available.", detector.name, key="neighbours.fetch_first")
 
 
 def with_pictures(found: Neighbours, run: Path | None) -> Neighbours:
-    """The same with the pictures of the run that was searched, where the dashboard has them at hand."""
+    """The same with the pictures of the run that was searched, where the dashboard has them."""
     if found.is_training or run is None:
         return found
     try:
@@ -97,9 +97,9 @@ def _draw_found(found: Neighbours, detector: Known) -> None:
             st.markdown(f"The nearest that it calls {CLASS_WORDS[found.other.called]}:")
             _draw_names([found.other])
         if found.is_training:
-            offer_training_images("Their pictures are not at hand.", detector.name, key="neighbours.fetch_pictures")
+            offer_training_images("Their pictures are not available.", detector.name, key="neighbours.fetch_pictures")
         else:
-            st.caption(f"Their pictures are not at hand. {how_to_get_pictures()}")
+            st.caption(f"Their pictures are not available. {how_to_get_pictures()}")
     if found.is_training:
         st.caption(f"The nearest of all {found.candidates:,} training images ({plain(found.name)}), searched exactly.")
     else:

@@ -174,7 +174,7 @@ def draw_explanation(explanation: Explanation, *, key: str, style: Style, alone:
         explanation: of any method.
         key: what the keys of its elements begin with.
         style: how a map is drawn.
-        alone: draw the map without the image, which is not at hand.
+        alone: draw the map without the image, which is not available.
     """
     reading = find_explainer(explanation.method).reading(explanation)
     sentence = explanation.diagnostics.sentence or "Both signs, and not flat: the map points somewhere."

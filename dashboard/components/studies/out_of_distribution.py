@@ -42,7 +42,7 @@ def draw_transfer(opened: Opened, answer: StudyResult) -> None:
 def _carried(opened: Opened, found: Finding | None, kind: str, *, hue: str, x: str) -> None:
     """The share called one class under each choice of a kind, beside the run's own images of the other."""
     if found is None:
-        st.caption("They were not at hand when this was measured.")
+        st.caption("They were not available when this was measured.")
         return
     tried = [(one.value, one.measure) for one in found.choices if one.kind == kind]
     rows = pd.DataFrame([{"name": figure_text(name), **vars(measure)} for name, measure in tried])

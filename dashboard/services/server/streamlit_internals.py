@@ -146,7 +146,7 @@ def _sweep_for_ever(server: Any) -> None:
     swept = Swept()
     with _or_without("freeing what visitors have left"):
         while server.state is not runtime.RuntimeState.STOPPED:
-            # who comes or goes in the midst of it is looked at the next time
+            # who comes or goes meanwhile is looked at the next time
             with contextlib.suppress(RuntimeError):
                 swept.sweep(server._session_mgr, server.uploaded_file_mgr)
             time.sleep(SWEEP)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 
 from core.system.bounded import Bounded
 
-# seconds after which usage counts half, so that heavy users do not wait for ever
+# seconds after which usage counts half, so that heavy users do not wait forever
 HALF_LIFE = 30.0
 # seconds of the thread that a visitor may use before falling back a level; each doubling costs another level
 QUANTUM = 1.0

@@ -202,7 +202,7 @@ def what_it_does_not_know(told: Told) -> None:
         st.markdown(f"And it sounds sure: on those photographs {percent(sure.measure.value, 0)} on average.")
     st.markdown(
         "**So its verdict is no evidence about a picture from the world, and none against a person.** When an upload's "
-        "verdict depends on how it is made small, the page says *undetermined* instead.",
+        "verdict depends on how it is resized, the page says *undetermined* instead.",
         help=explain("Transfer", "Undetermined"),
     )
 

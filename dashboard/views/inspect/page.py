@@ -98,7 +98,7 @@ st.caption(
 
 if image is None:
     st.info(
-        "This image's picture is not at hand, so nothing new can be asked of it: below are the map that the run has "
+        "This image's picture is not available, so no detector can be run on it: below are the map that the run has "
         "kept, and what is known of the image. " + how_to_get_pictures(),
         icon=":material/hide_image:",
     )

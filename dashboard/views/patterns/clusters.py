@@ -170,7 +170,7 @@ def _draw_card(opened: Opened, card: Card, space: str, pictures: Pictures, scale
 
 
 def _draw_faces(card: Card, scale: float) -> None:
-    """The mean image, where its pictures are at hand, and the mean map."""
+    """The mean image, where its pictures are available, and the mean map."""
     if card.mean_image is not None:
         alt = f"Mean image of cluster {card.number}"
         st.image(_mean_image(card.mean_image), caption="mean image", width=FACE, alt=alt)

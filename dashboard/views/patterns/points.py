@@ -19,7 +19,7 @@ PICTURE = "patterns.picture"
 AREA, ROW = "patterns.area", "patterns.row"
 
 
-# another colour is no reason to draw the cards anew
+# another colour is no reason to draw the cards again
 @st.fragment
 def draw_points(opened: Opened, space: str, images: int) -> None:
     """Draw the picture of a space.

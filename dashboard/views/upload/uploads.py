@@ -221,7 +221,7 @@ def _draw_outcome(ready: Prepared, found: Prediction, shown: str, truth: str | N
     outcome = settle(found.margins)
     p_real = float(found.p_real[ready.filters.index(shown) if shown in ready.filters else 0])
     if outcome == "undetermined":
-        st.markdown("### Undetermined: the verdict hangs on how the image is made small")
+        st.markdown("### Undetermined: the verdict depends on how the image is resized")
         st.markdown(
             "The same picture is called one thing under some resampling filters and the other under the rest. What the "
             "detector reacts to is then the resizing, not the image."
@@ -242,12 +242,12 @@ def _draw_outcome(ready: Prepared, found: Prediction, shown: str, truth: str | N
     if ready.resized:
         words = np.where(found.margins > 0, CLASS_WORDS["REAL"], CLASS_WORDS["FAKE"])
         said = {
-            "made small by": ready.filters,
+            "resampling": ready.filters,
             "called": words,
             "p(REAL)": [percent(float(p)) for p in found.p_real],
             "margin": [f"{margin:+.2f}" for margin in found.margins],
         }
-        st.table(pd.DataFrame(said).set_index("made small by"), border="horizontal")
+        st.table(pd.DataFrame(said).set_index("resampling"), border="horizontal")
 
 
 def _end_if_settled(name: str, busy: bool) -> None:
