@@ -1,4 +1,4 @@
-"""The dataset registry: image sets, attached or downloaded in a thread of their own, so that no visitor waits for them."""
+"""The dataset registry: image sets, attached or downloaded in a thread of their own, so no visitor waits for them."""
 
 import logging
 import threading

@@ -103,8 +103,9 @@ BY_STAMP: dict[str | type[Any], Callable[[Any], Any]] = {
 
 
 def choose_run() -> str:
-    """The run that the URL names, else the one looked at before, else `FIRST` where its pictures are available, else one
-    that can be shown best; "" without runs.
+    """Choose the run that the URL names, else the one shown before, else the best one.
+
+    That is `FIRST` where its pictures are available, else the run that can be shown best; "" without runs.
     """
     found = runs()
     asked = (st.query_params.get("run"), st.session_state.get("run"))
@@ -114,8 +115,8 @@ def choose_run() -> str:
 
 
 def _worth(path: Path) -> tuple[bool, bool, int]:
-    """Whether all pictures of a run are available, whether it is `FIRST`, and how many images it has; less than nothing
-    where it is damaged."""
+    """Rank a run: whether all of its pictures are available, whether it is `FIRST`, and how many images it has; -1 of a
+    damaged one."""
     try:
         manifest = glance_at_folder(path, "run")
     except ContractError:
