@@ -76,8 +76,8 @@ def sweep(table: pd.DataFrame, *, points: int = MAX_POINTS) -> Sweep:
     shares = np.linspace(0, 1, points // 2)
     thresholds = np.unique(np.concatenate([[0.0], np.quantile(fake, shares), np.quantile(real, shares), [1.0]]))
     hits, alarms = (np.searchsorted(values, thresholds, side="right") for values in (fake, real))
-    called = hits + alarms
-    precision = np.where(called > 0, hits / np.maximum(called, 1), 1.0)
+    positives = hits + alarms
+    precision = np.where(positives > 0, hits / np.maximum(positives, 1), 1.0)
     return Sweep(thresholds, hits / len(fake), alarms / len(real), precision)
 
 

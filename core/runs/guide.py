@@ -63,25 +63,25 @@ def choose_cast(
         None where the pictured images do not hold a right verdict of each class.
     """
     usable = pictured & is_fresh(table)
-    label, said = table["label"].astype(str).to_numpy(), table["predicted"].astype(str).to_numpy()
-    real, fake = (_typical(table, usable & (label == name) & (said == name)) for name in ("REAL", "FAKE"))
+    label, predicted = table["label"].astype(str).to_numpy(), table["predicted"].astype(str).to_numpy()
+    real, fake = (_typical(table, usable & (label == name) & (predicted == name)) for name in ("REAL", "FAKE"))
     if real is None or fake is None:
         return None
-    wrong = np.flatnonzero(usable & (label != said))
+    wrong = np.flatnonzero(usable & (label != predicted))
     sure = table["confidence"].to_numpy()
     mistake = int(wrong[np.argmax(sure[wrong])]) if len(wrong) else None
-    caught = usable & (label == "FAKE") & (said == "FAKE")
+    recognised = usable & (label == "FAKE") & (predicted == "FAKE")
     detailed = red = None
     if probes is not None and DETAIL_COLUMN in probes:
-        turned = set(probes["id"][probes[DETAIL_COLUMN].to_numpy(np.float64) > 0])
-        detailed = _typical(table, caught & _among(table, turned))
+        flipped = set(probes["id"][probes[DETAIL_COLUMN].to_numpy(np.float64) > 0])
+        detailed = _typical(table, recognised & _among(table, flipped))
     if one_colour is not None and {"paper_against", "paper_segments"} <= set(one_colour):
         against = one_colour[one_colour["paper_against"].to_numpy(bool)]
         several = against[against["paper_segments"].to_numpy() > 1]
         # the probability of a confident verdict hardly moves when a part is covered, so nothing is decided
         unsure = sure < UNSURE
         for part, among in ((several, unsure), (against, unsure), (against, ~unsure)):
-            found = np.flatnonzero(caught & among & _among(table, set(part["id"])))
+            found = np.flatnonzero(recognised & among & _among(table, set(part["id"])))
             if red is None and len(found):
                 red = int(found[np.argmin(sure[found])])
     return Cast(
@@ -122,7 +122,7 @@ def without_detail(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.concatenate([without(spectra, ring(radius, side=images.shape[1])) for radius in TRIED])
 
 
-def first_turned(margins: NDArray[np.float32]) -> int | None:
+def first_flipped(margins: NDArray[np.float32]) -> int | None:
     """Find the image that is called REAL at the mildest edit of `without_detail`.
 
     Args:
@@ -131,9 +131,9 @@ def first_turned(margins: NDArray[np.float32]) -> int | None:
     Returns:
         The middle one of several; None where there is none.
     """
-    for called in margins.reshape(len(TRIED), -1) > 0:
-        if len(turned := np.flatnonzero(called)):
-            return int(turned[len(turned) // 2])
+    for is_real in margins.reshape(len(TRIED), -1) > 0:
+        if len(flipped := np.flatnonzero(is_real)):
+            return int(flipped[len(flipped) // 2])
     return None
 
 

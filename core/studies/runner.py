@@ -217,11 +217,11 @@ def work_folder(
 
     With other files available (`data`) some studies find other things, and another device computes other last digits.
     """
-    said = run.manifest
+    manifest = run.manifest
     versions = {name: version_of(study.name, name) for name in sorted(study.columns if missing is None else missing)}
     key = json.dumps(
-        [study.name, versions, dict(study.parameters), study.shard, said["detector_sha256"],
-         said.get("detector_fingerprint"), said.get("temperature"), device, said["set_fingerprint"],
+        [study.name, versions, dict(study.parameters), study.shard, manifest["detector_sha256"],
+         manifest.get("detector_fingerprint"), manifest.get("temperature"), device, manifest["set_fingerprint"],
          hashlib.sha256(positions.astype(np.int64).tobytes()).hexdigest(), data],
         sort_keys=True,
     )  # fmt: skip

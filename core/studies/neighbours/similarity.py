@@ -48,7 +48,7 @@ class Neighbour(NamedTuple):
     Attributes:
         id, name: of its row.
         label: "FAKE" or "REAL", what it is.
-        called: what the detector calls it.
+        predicted: the class that the detector predicts, "FAKE" or "REAL".
         category: what it shows, or None.
         distance: 1 - cosine of the features, 0 (the same) to 2.
         image: uint8 (side, side, 3), or None where its picture is not available.
@@ -57,7 +57,7 @@ class Neighbour(NamedTuple):
     id: str
     name: str
     label: str
-    called: str
+    predicted: str
     category: str | None
     distance: float
     image: NDArray[np.uint8] | None
@@ -118,12 +118,12 @@ def find_neighbours(
         leave_out: sha256 of a file that is not to be found, the image's own.
     """
     query = np.asarray(features, np.float16)[None]
-    called = reference.margins > 0
+    predicted = reference.margins > 0
     allowed = np.ones(len(reference), bool)
     if leave_out is not None:
         allowed = (reference.rows["sha256"] != leave_out).to_numpy(bool)
     near = find_nearest(query, reference.features, k, among=allowed)
-    other = find_nearest(query, reference.features, 1, among=allowed & (called != (margin > 0)))
+    other = find_nearest(query, reference.features, 1, among=allowed & (predicted != (margin > 0)))
     found, others = (
         [_neighbour(reference, int(row), float(distance)) for row, distance in zip(rows[0], distances[0], strict=True)
          if row >= 0]
@@ -145,7 +145,7 @@ def _neighbour(reference: Reference, row: int, distance: float) -> Neighbour:
         id=str(about["id"]),
         name=str(about["name"]),
         label=CLASSES[int(about["label"])],
-        called=CLASSES[int(reference.margins[row] > 0)],
+        predicted=CLASSES[int(reference.margins[row] > 0)],
         category=about["category"] if isinstance(about["category"], str) else None,
         distance=distance,
         image=None if reference.pixels is None else np.asarray(reference.pixels[row]),

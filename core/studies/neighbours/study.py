@@ -80,8 +80,8 @@ def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, A
     pixels = find_nearest(context.pixels[rows], found.pixels, k, query_codes=own, base_codes=codes)
     labels = reference.rows["label"].to_numpy() == 1
     shuffled = np.random.default_rng(int(parameters["seed"])).permutation(labels)
-    called = (predictions["margin"] > 0).to_numpy()
-    other = _other_verdict(found.features[rows], called, reference, own, codes)
+    predicted = (predictions["margin"] > 0).to_numpy()
+    other = _other_verdict(found.features[rows], predicted, reference, own, codes)
     says, shares = _majority(nearest, labels)
     ids = reference.rows["id"].to_numpy(object)
     return pd.DataFrame(
@@ -91,7 +91,7 @@ def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, A
             "distance": near.distances[:, 0],
             "distance_other": other.distances[:, 0],
             "neighbours_say": _words(says),
-            "agrees": says == called,
+            "agrees": says == predicted,
             "pixels_say": _words(_majority(pixels, labels)[0]),
             "shuffled_say": _words(_majority(nearest, shuffled)[0]),
             **{f"near_{n + 1}": _names(ids, near.rows[:, n]) for n in range(NAMED)},
@@ -110,15 +110,15 @@ def _codes(own: pd.Series, base: pd.Series) -> tuple[NDArray[np.integer], NDArra
 
 def _other_verdict(
     features: NDArray[Any],
-    called: NDArray[np.bool_],
+    predicted: NDArray[np.bool_],
     reference: Reference,
     own: NDArray[np.integer],
     codes: NDArray[np.integer],
 ) -> Nearest:
     """The nearest image that the detector calls the other class, for each row of `features`."""
-    rows, distances = np.full((len(called), 1), -1, np.intp), np.full((len(called), 1), np.inf, np.float32)
+    rows, distances = np.full((len(predicted), 1), -1, np.intp), np.full((len(predicted), 1), np.inf, np.float32)
     for verdict in (False, True):
-        here = np.flatnonzero(called == verdict)
+        here = np.flatnonzero(predicted == verdict)
         among = (reference.margins > 0) != verdict
         found = find_nearest(
             features[here], reference.features, 1, among=among, query_codes=own[here], base_codes=codes

@@ -87,14 +87,14 @@ def _draw_found(found: Neighbours, detector: Known) -> None:
     st.markdown(plain(found.sentence))
     shown = [*found.near, *([found.other] if found.other else [])]
     if all(one.image is not None for one in shown):
-        apart = None
+        other = None
         if found.other:
-            apart = {"title": f"The nearest that it calls {found.other.called}", "tile": _tile(found.other)}
-        _mount(key="neighbours.pictures", data={"tiles": [_tile(one) for one in found.near], "apart": apart})
+            other = {"title": f"The nearest that it calls {found.other.predicted}", "tile": _tile(found.other)}
+        _mount(key="neighbours.pictures", data={"tiles": [_tile(one) for one in found.near], "apart": other})
     else:
         _draw_names(found.near)
         if found.other:
-            st.markdown(f"The nearest that it calls {CLASS_WORDS[found.other.called]}:")
+            st.markdown(f"The nearest that it calls {CLASS_WORDS[found.other.predicted]}:")
             _draw_names([found.other])
         if found.is_training:
             offer_training_images("Their pictures are not available.", detector.name, key="neighbours.fetch_pictures")
@@ -114,10 +114,10 @@ def _tile(one: Neighbour) -> dict[str, str]:
     return {
         "source": data_url(one.image),  # type: ignore[arg-type]
         "label": one.label,
-        "called": one.called,
+        "called": one.predicted,
         "about": about,
         "far": f"{one.distance:.3f}",
-        "alt": f"{one.name}, {about or 'no category'}: is {one.label}, called {one.called}, cosine distance "
+        "alt": f"{one.name}, {about or 'no category'}: is {one.label}, called {one.predicted}, cosine distance "
         f"{one.distance:.3f}",
     }
 
@@ -127,7 +127,7 @@ def _draw_names(shown: Sequence[Neighbour]) -> None:
         {
             "image": [plain(one.name) for one in shown],
             "is": [CLASS_WORDS[one.label] for one in shown],
-            "called": [CLASS_WORDS[one.called] for one in shown],
+            "called": [CLASS_WORDS[one.predicted] for one in shown],
             "distance": [f"{one.distance:.3f}" for one in shown],
         }
     )

@@ -48,7 +48,7 @@ number = STEP.value
 title, draw = STEPS[number - 1]
 
 
-def turn(by: int) -> None:
+def move(by: int) -> None:
     """Another step, which the address then names; counted from where it is now, so that two quick presses are two."""
     STEP.set(min(max(STEP.value + by, 1), len(STEPS)))
 
@@ -67,11 +67,11 @@ with st.container(horizontal=True, vertical_alignment="center"):
         type="tertiary", icon=":material/width_full:",
     )  # fmt: skip
     st.button(
-        "Back", key="guide.back", shortcut="Left", on_click=turn, args=(-1,), disabled=number == 1,
+        "Back", key="guide.back", shortcut="Left", on_click=move, args=(-1,), disabled=number == 1,
         icon=":material/arrow_back:",
     )  # fmt: skip
     st.button(
-        "Next", key="guide.next", shortcut="Right", on_click=turn, args=(1,),
+        "Next", key="guide.next", shortcut="Right", on_click=move, args=(1,),
         disabled=number == len(STEPS), type="primary", icon=":material/arrow_forward:",
     )  # fmt: skip
 st.progress(number / len(STEPS))

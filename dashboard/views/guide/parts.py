@@ -58,7 +58,7 @@ class Told:
         """Return a row as something to explain."""
         return Subject.of(self.image(row), str(self.opened.table["name"].iloc[row]))
 
-    def said(self, row: int) -> str:
+    def prediction(self, row: int) -> str:
         """Return the detector's prediction of a row."""
         return str(self.opened.table["predicted"].iloc[row])
 

@@ -11,7 +11,7 @@ from core.explainers.lime.regions import LIME, LimeSettings
 from core.explainers.saving import Style
 from core.explainers.stored import KEPT as KEPT_MAPS
 from core.explainers.stored import stored_map
-from core.runs.guide import RADII, first_turned, is_all_red, suspects, with_less_detail, without_detail
+from core.runs.guide import RADII, first_flipped, is_all_red, suspects, with_less_detail, without_detail
 from dashboard.components.glossary import explain, terms_in
 from dashboard.components.images.picture import explained_picture, plain_picture
 from dashboard.components.plain import plain
@@ -34,10 +34,12 @@ def what_it_is(told: Told) -> None:
     rows = [cast.real, cast.fake, *([] if cast.mistake is None else [cast.mistake])]
     for place, row in zip(st.columns(3, gap="large"), rows, strict=False):
         with place:
-            said, truth = told.said(row), str(told.opened.table["label"].iloc[row])
-            plain_picture(told.image(row), key=f"guide.image.{row}", alt=f"An image called {said}.", edge=said)
-            wrong = "" if said == truth else f" It is wrong: this is {CLASS_WORDS[truth]}."
-            st.markdown(f"Called {CLASS_WORDS[said]}, {told.sure(row)} sure.{wrong}")
+            prediction, label = told.prediction(row), str(told.opened.table["label"].iloc[row])
+            plain_picture(
+                told.image(row), key=f"guide.image.{row}", alt=f"An image called {prediction}.", edge=prediction
+            )
+            wrong = "" if prediction == label else f" It is wrong: this is {CLASS_WORDS[label]}."
+            st.markdown(f"Called {CLASS_WORDS[prediction]}, {told.sure(row)} sure.{wrong}")
     size = f"{told.opened.run.side} x {told.opened.run.side} pixels"
     st.markdown(
         f"A neural network looks at {size} and says {CLASS_WORDS['REAL']} (a photograph) or "
@@ -53,7 +55,7 @@ def heat_map(told: Told) -> None:
     row = told.cast.fake
     left, right = st.columns(2, gap="large")
     with left:
-        plain_picture(told.image(row), key="guide.plain", alt="The image", edge=told.said(row))
+        plain_picture(told.image(row), key="guide.plain", alt="The image", edge=told.prediction(row))
     with right:
         stored = stored_map(told.opened.run, row, told.image(row))
         explained_picture(stored, key="guide.map", style=Style(smooth=True, scale=told.opened.map_scale))
@@ -149,10 +151,10 @@ def what_it_reads(told: Told) -> None:
         edited = without_detail(np.stack([told.image(int(row)) for row in rows]))
 
         def draw(standing: JobStatus) -> None:
-            turned = first_turned(standing.answer.margins)
-            if turned is None:
+            flipped = first_flipped(standing.answer.margins)
+            if flipped is None:
                 st.caption(f"None of {len(rows)} images that were tried turns without its detail; this one is typical.")
-            detail(told, told.cast.detailed if turned is None else int(rows[turned]))
+            detail(told, told.cast.detailed if flipped is None else int(rows[flipped]))
 
         asked(told, PredictRequest(), edited, draw, slot="guide.search", whole=True)
     measured(told, "probes", "detail_out", "detail_in")
@@ -181,8 +183,8 @@ def detail(told: Told, row: int) -> None:
                 alt = f"The image, detail left: {kept_words(KEPT.value)}."
                 plain_picture(images[number], key="guide.detail.picture", alt=alt, edge=now)
             st.markdown(f"### Called {CLASS_WORDS[now]}, {percent(max(p, 1 - p), 0)} sure")
-            turned = f" **The verdict has flipped**: before it was {CLASS_WORDS[before]}." if now != before else ""
-            st.markdown(f"Score (margin): {margins[number]:+.1f}.{turned}", help=explain("Margin"))
+            flipped = f" **The verdict has flipped**: before it was {CLASS_WORDS[before]}." if now != before else ""
+            st.markdown(f"Score (margin): {margins[number]:+.1f}.{flipped}", help=explain("Margin"))
 
         asked(told, PredictRequest(), images, draw, slot="guide.detail", whole=True)
 

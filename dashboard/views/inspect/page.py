@@ -45,7 +45,7 @@ sized = [name for name, one in catalogue.detectors().items() if one.about.side =
 BESIDE = Setting("beside", "", choices=("", *(name for name in sized if own is None or name != own.name)))
 
 
-def turn(to: int | None) -> None:
+def move(to: int | None) -> None:
     """Go to another row of the filter."""
     if to is not None:
         address.put("id", table["id"].iloc[to])
@@ -67,11 +67,11 @@ with st.container(horizontal=True, vertical_alignment="center", gap="small"):
     if st.button("All images", icon=":material/grid_view:", key="inspect.back"):
         address.go("explore", run=run, wanted=wanted)
     st.button(
-        "Previous", icon=":material/chevron_left:", key="inspect.before", on_click=turn, args=(place.before,),
+        "Previous", icon=":material/chevron_left:", key="inspect.before", on_click=move, args=(place.before,),
         disabled=place.before is None, shortcut="P",
     )  # fmt: skip
     st.button(
-        "Next", icon=":material/chevron_right:", key="inspect.after", on_click=turn, args=(place.after,),
+        "Next", icon=":material/chevron_right:", key="inspect.after", on_click=move, args=(place.after,),
         disabled=place.after is None, shortcut="N",
     )  # fmt: skip
     here = f"{place.number:,} of {place.of:,}" if place.number else f"not among the {place.of:,} that the filter finds"

@@ -134,7 +134,7 @@ def draw_seen() -> None:
 
 def draw_agreement() -> None:
     """Draw whether the explanations agree, compared with the run's own images where its detector is asked."""
-    verdict = uploads.called(ready, detector, shown=FILTER.value)
+    verdict = uploads.predicted_class(ready, detector, shown=FILTER.value)
     # maps of another detector are no measure for this one's
     others = (
         other_maps(opened, verdict=verdict, label=None, row=None)

@@ -208,7 +208,7 @@ def draw_verdict(ready: Prepared, detector: Known, *, shown: str, truth: str | N
     come_back(draw, key="upload", while_busy=bool(st.session_state.get("busy.upload")))
 
 
-def called(ready: Prepared, detector: Known, *, shown: str) -> str | None:
+def predicted_class(ready: Prepared, detector: Known, *, shown: str) -> str | None:
     """Return the prediction of the pixels that are explained, None while it is not known."""
     found: Prediction | None = look(ready, detector, slot="upload").answer
     if found is None:
