@@ -213,28 +213,14 @@ def to_parameters(settings: ExplainerSettings) -> dict[str, str]:
     return {name: one.text(value) for name, (one, value) in found.items() if value != one.default}
 
 
-def from_parameters(kind: type[S], texts: Mapping[str, str], *, strict: bool = True) -> S:
-    """Settings from texts.
-
-    Args:
-        kind: the settings type.
-        texts: name -> text.
-        strict: False ignores names that are not known and texts that make no sense, as an address does.
+def from_parameters(kind: type[S], texts: Mapping[str, str]) -> S:
+    """Read settings from texts, name -> text.
 
     Raises:
-        ExplanationError: where strict, the first that is not known or makes no sense.
+        ExplanationError: the first that is not known or makes no sense.
     """
-    if strict:
-        _refuse_unknown(kind, texts)
-    values = {}
-    for one in describe(kind):
-        if one.name in texts:
-            try:
-                values[one.name] = one.parse(texts[one.name])
-            except ExplanationError:
-                if strict:
-                    raise
-    return kind(**values)
+    _refuse_unknown(kind, texts)
+    return kind(**{one.name: one.parse(texts[one.name]) for one in describe(kind) if one.name in texts})
 
 
 def _refuse_unknown(kind: type[ExplainerSettings], given: Mapping[str, Any]) -> None:

@@ -26,6 +26,8 @@ INK = "#1d2026"
 GREY = "#6a707b"
 # letters of a name beside a bar
 MOST_LETTERS = 32
+# changes in a ranking
+RANKED = 8
 STYLE: Any = {
     "font.family": "sans-serif",
     "font.size": 11,
@@ -184,12 +186,12 @@ def training(history: list[dict[str, Any]], *, caption: str) -> Drawn:
 
 
 @rc_context(STYLE)
-def ranking(found: dict[str, pd.DataFrame], *, caption: str, count: int = 8) -> Drawn:
+def ranking(found: dict[str, pd.DataFrame], *, caption: str) -> Drawn:
     """Draw the changes that flip most verdicts of each class, from `probes.summary.ranking`; ticks are controls."""
-    figure = Figure(figsize=(8.6, 0.9 + 0.42 * count), layout="constrained")
+    figure = Figure(figsize=(8.6, 0.9 + 0.42 * RANKED), layout="constrained")
     told = []
     for axes, (verdict, table) in zip(np.ravel(figure.subplots(1, len(found))), found.items(), strict=True):
-        shown = table.head(count).iloc[::-1]
+        shown = table.head(RANKED).iloc[::-1]
         places = np.arange(len(shown))
         axes.barh(
             places, shown["share"], xerr=_errors(shown, "share"), color=CLASS_COLOURS[verdict], ecolor=INK, height=0.6
@@ -199,7 +201,7 @@ def ranking(found: dict[str, pd.DataFrame], *, caption: str, count: int = 8) -> 
         axes.set(title=f"{verdict} verdicts", xlabel="turned", xlim=(0, 1))
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
         axes.tick_params(axis="y", length=0)
-        listed = "; ".join(f"{row.title} ({row.strength}) {row.share:.0%}" for row in table.head(count).itertuples())
+        listed = "; ".join(f"{row.title} ({row.strength}) {row.share:.0%}" for row in table.head(RANKED).itertuples())
         told.append(f"{verdict} verdicts turned: {listed}")
     return _drawn(figure, ". ".join(told) + ".", caption)
 

@@ -29,6 +29,8 @@ from dashboard.services.sentences import for_visitors
 FIRST = "swift@cifake-test"
 # columns that one URL may add
 MOST_LINKED = 12
+# images to begin with, of both classes together
+SAMPLES = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -220,7 +222,7 @@ def _pictures(opened: Opened, fingerprints: tuple[str, ...]) -> Pictures:  # noq
     return find_pictures(opened.run, list(registry().sets))
 
 
-def samples(count: int = 8) -> tuple[Opened, NDArray[np.intp]] | None:
+def samples() -> tuple[Opened, NDArray[np.intp]] | None:
     """Images to begin with, half of each class: from this session's run, else from the sample's; None without any."""
     found = runs()
     looked_at = st.session_state.get("run", "")
@@ -235,6 +237,6 @@ def samples(count: int = 8) -> tuple[Opened, NDArray[np.intp]] | None:
         halves = [np.flatnonzero(shown & (opened.table["label"] == label).to_numpy()) for label in ("REAL", "FAKE")]
         if all(len(half) for half in halves):
             # evenly through the run, so that they show different things
-            spread = [half[np.linspace(0, len(half) - 1, count // 2).astype(int)] for half in halves]
+            spread = [half[np.linspace(0, len(half) - 1, SAMPLES // 2).astype(int)] for half in halves]
             return opened, np.unique(np.concatenate(spread))
     return None

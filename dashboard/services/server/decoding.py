@@ -33,7 +33,7 @@ _HELD: list[weakref.ref[Held]] = []
 def prepare_in_turn(
     held: Held, data: bytes, side: int, *, x: float = 0.5, y: float = 0.5, zoom: float = 1.0
 ) -> Prepared:
-    """`core.images.upload.prepare` once it is this file's turn; raises what that raises."""
+    """`core.images.upload.prepare_pixels` of the decoded file once it is this file's turn; raises what that raises."""
     return _THREAD.submit(_prepare, held, data, side, x=x, y=y, zoom=zoom).result()
 
 
