@@ -1,4 +1,4 @@
-"""A study on a page: read, or the sentence that stands in its place; what it comes to, and its numbers as files."""
+"""A study on a page: reading it or saying why not, what its file lacks, its findings, and its numbers as files."""
 
 import re
 import shlex
@@ -39,7 +39,7 @@ def command(opened: Opened, *names: str, there: bool = False) -> str:
 
 
 def readable(opened: Opened, name: str, title: str | None = None, *, concluded: bool = True) -> StudyResult | None:
-    """A study of the run; None where there is none, and where it cannot be read with a sentence in its place.
+    """Read a study of the run; None where there is none, and where it cannot be read, which is then reported.
 
     Args:
         opened: the run.
@@ -58,7 +58,7 @@ def readable(opened: Opened, name: str, title: str | None = None, *, concluded: 
 
 
 def study_of(opened: Opened, name: str, title: str | None = None) -> StudyResult | None:
-    """A study of the run; where there is none, or none that can be read, a sentence, under a title, says what to do."""
+    """Read a study of the run; where that is impossible, draw a sentence, under a title, that says what to do."""
     found = readable(opened, name, title)
     if found is None and not is_there(opened, name):
         _titled(title)
@@ -68,11 +68,11 @@ def study_of(opened: Opened, name: str, title: str | None = None) -> StudyResult
             icon=":material/science:",
         )
     elif found is not None and title is None:
-        _draw_lacking(opened, found)
+        draw_lacking(opened, found)
     return found
 
 
-def _draw_lacking(opened: Opened, found: StudyResult) -> None:
+def draw_lacking(opened: Opened, found: StudyResult) -> None:
     """Say which columns a study's file lacks, and how to compute only those; nothing where it is complete."""
     if columns := lacking(found):
         more = f" and {len(columns) - SHOWN:,} more" if len(columns) > SHOWN else ""
@@ -88,7 +88,7 @@ def is_there(opened: Opened, name: str) -> bool:
 
 
 def all_there(opened: Opened, names: Sequence[str]) -> dict[str, StudyResult]:
-    """The studies among `names` that this run has and that can be read."""
+    """Read the studies among `names` that this run has and that can be read."""
     found = {}
     for name in names:
         try:
