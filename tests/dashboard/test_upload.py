@@ -174,7 +174,7 @@ def test_a_probability_stands_beside_a_verdict_only(
 
 def test_a_crop_of_32_pixels_is_shown_and_noted_as_a_crop(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     notes: list[str] = []
-    monkeypatch.setattr(panels, "page_row", lambda *given: notes.extend(given[4]))
+    monkeypatch.setattr(panels.SideBySide, "download", lambda _side, given: notes.extend(given))
     app = upload(open_page("upload", run="tiny@seen-test"), ("stripes.png", picture(3, 64, 64), "image/png"))
     assert notes.pop().startswith("The image was cut to a square and resized to 32 x 32")
     next(slider for slider in app.slider if slider.label == "Zoom").set_value(2.0)
