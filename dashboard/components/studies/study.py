@@ -3,6 +3,7 @@
 import re
 import shlex
 from collections.abc import Callable, Mapping, Sequence
+from types import FunctionType
 from typing import Any
 
 import pandas as pd
@@ -110,7 +111,9 @@ def summary(opened: Opened, answer: StudyResult, make: Summary, by: By) -> pd.Da
     return _summary(opened.origin, answer, make, by)
 
 
-@st.cache_resource(max_entries=256, show_spinner=False, hash_funcs=BY_STAMP)
+@st.cache_resource(
+    max_entries=256, show_spinner=False, hash_funcs=BY_STAMP | {FunctionType: lambda make: make.__qualname__}
+)
 def _summary(opened: Opened, answer: StudyResult, make: Summary, by: By) -> pd.DataFrame:
     try:
         return make(answer.table, opened.run, by=by)
