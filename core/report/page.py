@@ -235,7 +235,9 @@ def _study_figures(run: Run, answer: StudyResult) -> list[Drawn]:
         return [figures.estimates(found, unit="excess over the best control, in margins", caption=caption)]
     if name == "agreement":
         caption = f"Rank correlation of explanations with {KEPT.title}, and what maps of other images reach by chance."
-        return [figures.estimates(agreement_summary(table, run), unit="rank correlation", caption=caption)]
+        found = agreement_summary(table, run)
+        # a file of other explainers than there are now has nothing to compare
+        return [figures.estimates(found, unit="rank correlation", caption=caption)] if len(found) else []
     # about LIME alone: the paper's figures by it came out in one colour
     if name == "one_colour":
         caption = (

@@ -78,6 +78,9 @@ def part(
         refused(error)
         return
     st.markdown(strong(tell(answer.findings)))
+    # a file of other explainers than there are now has nothing to draw
+    if frame.empty:
+        return
     draw(frame)
     cannot(limits)
     numbers(opened, answer, frame, names=names, key=name)
