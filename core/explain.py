@@ -184,7 +184,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="[METHOD.]KEY=VALUE",
         help="a setting of --list, for every method that has it or for one",
     )
-    parser.add_argument("--preset", metavar="NAME", help='begin with these settings, for instance "paper" for lime')
+    parser.add_argument("--preset", metavar="NAME", help="begin with these settings of --list")
     parser.add_argument("--list", action="store_true", help="show every method with its settings")
     parser.add_argument("--detector", default="swift", help="a name in detectors/ or assets/detectors/, or a folder")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")

@@ -92,7 +92,7 @@ def test_a_download_that_fails_is_a_sentence(
         raise failure
 
     serve()
-    monkeypatch.setattr("core.images.fetching._pieces", fail)
+    monkeypatch.setattr("core.images.cifake.fetching._pieces", fail)
     assert train.main([*command(tmp_path, tmp_path), "--data", "github"]) == status
     said = capsys.readouterr().err.strip()
     assert sentence in said

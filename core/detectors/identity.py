@@ -3,7 +3,6 @@
 import hashlib
 import json
 import threading
-from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import astuple, dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from safetensors.numpy import load
 
 from core.detectors.manifest import About, describe
 from core.runs.validation import read_detector_manifest
+from core.system.bounded import Bounded
 from core.system.files import read_bytes
 from core.system.folders import MANIFEST, ContractError
 
@@ -137,7 +137,7 @@ def check_claim(path: Path, manifest: Mapping[str, Any], weights_sha256: str) ->
 
 
 # stamp, and the detector found then or the reason why it was refused
-_kept: OrderedDict[Path, tuple[tuple[int, ...] | None, Identified | str]] = OrderedDict()
+_kept: Bounded[Path, tuple[tuple[int, ...] | None, Identified | str]] = Bounded(MAX_KEPT)
 _kept_lock = threading.Lock()
 
 
@@ -158,9 +158,6 @@ def identify(path: Path) -> Identified:
             found = str(error)
         with _kept_lock:
             _kept[path] = stamp, found
-            _kept.move_to_end(path)
-            while len(_kept) > MAX_KEPT:
-                _kept.popitem(last=False)
     if isinstance(found, str):
         raise ContractError(found)
     return found

@@ -15,7 +15,7 @@ HOOKS = threading.Lock()
 
 
 class Found(NamedTuple):
-    """What one pass shows of a network.
+    """The outputs and layers of a network, seen in one pass.
 
     Attributes:
         outputs: how many it gives an image; 0 where it gives something else than a tensor.

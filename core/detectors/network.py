@@ -261,7 +261,7 @@ class NetworkDetector:
         if pixels.ndim != 4 or pixels.shape[1:] != (side, side, 3) or pixels.dtype != np.uint8:
             raise ValueError(f"pixels must be uint8 (N, {side}, {side}, 3), not {pixels.dtype} {pixels.shape}")
         if batch_size is None and self.batch_size is None and len(pixels) >= 4096:
-            self.batch_size = measure_batch_size(self._forward, self.device, side=side)
+            self.batch_size = measure_batch_size(self._forward, self.device, side=side, memory_format=self.format)
         size = batch_size or self.batch_size or 128
         with torch.inference_mode():
             for start in range(0, len(pixels), size):

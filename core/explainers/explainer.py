@@ -33,7 +33,7 @@ BATCH = 128
 
 
 class Offers(Protocol):
-    """What a method needs to know of a detector before it is asked; a `Detector` has all of it."""
+    """What a method needs to know of a detector before it runs; a `Detector` has all of it."""
 
     @property
     def side(self) -> int:
@@ -41,7 +41,7 @@ class Offers(Protocol):
 
     @property
     def capabilities(self) -> frozenset[Capability]:
-        """What it can do."""
+        """Its capabilities."""
 
     @property
     def layers(self) -> Mapping[str, tuple[int, int]]:
@@ -69,7 +69,7 @@ class Preset(Generic[S]):
     free: tuple[str, ...] = ("seed",)
 
     def matches(self, settings: S) -> bool:
-        """Whether settings are this preset's, but for what is free."""
+        """Check whether settings equal this preset's, except for those that may differ."""
         kept = {name: value for name, value in to_json(settings).items() if name not in self.free}
         return kept == {name: value for name, value in to_json(self.settings).items() if name not in self.free}
 
@@ -187,7 +187,7 @@ class Explainer(ABC, Generic[S]):
         """
 
     def reading(self, explanation: Explanation) -> str:  # noqa: ARG002 - for methods to override
-        """How to read one of its explanations, for somebody who knows no method."""
+        """Say how to read one of its explanations, for readers who know no method."""
         return self.sentence
 
     def unavailable(self, offers: Offers) -> str:

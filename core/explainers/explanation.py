@@ -1,17 +1,19 @@
-"""What an explanation of one image is, whichever method made it: plain arrays and words. Needs no torch."""
+"""The Explanation type that every method gives: plain arrays and words. Needs no torch."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from core.images.labels import ClassName
+
 if TYPE_CHECKING:
     from core.explainers.settings import ExplainerSettings
 
-ClassName = Literal["FAKE", "REAL"]
-CLASSES: tuple[ClassName, ...] = get_args(ClassName)
+# a part's decision in words, see `Parts`
+SIDES = {1: "for REAL", -1: "for FAKE", 0: "undecided"}
 # why a map shows one colour or none; "" where it shows both
 OneColour = Literal["", "zero", "flat", "one sign", "one-sided", "one segment", "nothing decided", "fill"]
 
@@ -22,7 +24,7 @@ class ExplanationError(ValueError):
 
 @dataclass(frozen=True)
 class Provenance:
-    """Where a result comes from.
+    """The origin of a result.
 
     Attributes:
         detector: name of the detector.
@@ -55,13 +57,13 @@ class Judged:
 
     @property
     def verdict(self) -> ClassName:
-        """What the detector calls the image."""
+        """The predicted class of the image."""
         return "REAL" if self.margin > 0 else "FAKE"
 
 
 @dataclass(frozen=True)
 class Diagnostics:
-    """How far an explanation can be relied on.
+    """The reliability of an explanation.
 
     Attributes:
         sentence: for a reader; "" where there is nothing to say.
@@ -76,7 +78,7 @@ class Diagnostics:
 
 @dataclass(frozen=True, eq=False)
 class Parts:
-    """What each of S parts of an image speaks for, where a method weighs parts and not single positions.
+    """Weights of the S parts of an image, by a method that weighs parts and not single positions.
 
     Attributes:
         labels: S names, "segment 0" or "Colour in waves of 4 to 8 pixels".
@@ -133,7 +135,7 @@ class Explanation(Judged):
 
     @property
     def complete(self) -> bool:
-        """Whether nothing is to come."""
+        """True where nothing more is to come."""
         return self.done >= 1
 
     @property

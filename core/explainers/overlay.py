@@ -23,7 +23,7 @@ Values = NDArray[np.floating]
 
 @dataclass(frozen=True)
 class Legend:
-    """What a colour bar shows, left to right.
+    """A colour bar, left to right.
 
     Attributes:
         colours: "#rrggbb", evenly spaced from the lowest value to the highest.

@@ -23,7 +23,7 @@ LIGHT = 0.25
 
 @dataclass(frozen=True)
 class Style:
-    """How an explanation is drawn, on a page and in every file that is made of it.
+    """The drawing style of an explanation, on a page and in every file made of it.
 
     Attributes:
         palette: "class" or "paper".
@@ -85,16 +85,7 @@ def save_npz(path: Path, explanation: Explanation) -> None:
 
 def save_png(path: Path, drawn: NDArray[np.uint8]) -> None:
     """Write a drawing of overlay.py as a PNG file."""
-    write_bytes(path, encode_png(drawn))
-
-
-def write_bytes(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all."""
-
-    def write(temporary: Path) -> None:
-        temporary.write_bytes(data)
-
-    write_bytes_atomically(path, write)
+    write_bytes_atomically(path, lambda file: file.write_bytes(encode_png(drawn)))
 
 
 def scale_of(explanation: Explanation, style: Style = DEFAULT) -> float:

@@ -8,7 +8,7 @@ Unit = Literal["share", "margins", "correlation", "auroc", "silhouette"]
 
 @dataclass(frozen=True)
 class Quantity:
-    """What is measured.
+    """The measured quantity.
 
     Attributes:
         label: the term, for a heading or a table's cell.

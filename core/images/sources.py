@@ -13,10 +13,10 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from core.images.cifake.shipped import Shipped, is_shipped, read_shipped, unpack
 from core.images.decoding import MAX_BYTES, MAX_FILE_BYTES, ImageError, decode
 from core.images.image_set import DatasetError, Progress
 from core.images.labels import CLASSES
-from core.images.shipped import Shipped, is_shipped, read_shipped, unpack
 from core.system.files import LIMITS, UnfitFileError, open_file, read_bytes
 from core.system.folders import ContractError
 
@@ -170,7 +170,7 @@ def open_source(data: str | Path, progress: Progress | None = None) -> Source:
     if str(data) == "sample":
         return ZipSource(SAMPLE)
     if str(data) == "github":
-        from core.images.fetching import fetch_cifake  # noqa: PLC0415 - only this source needs the network
+        from core.images.cifake.fetching import fetch_cifake  # noqa: PLC0415 - only this source needs the network
 
         return ZipSource(fetch_cifake(downloading=progress, checking=progress))
     if str(data) == SHIPPED:

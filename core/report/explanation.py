@@ -9,11 +9,12 @@ import numpy as np
 from core.explainers.explanation import Explanation, Parts
 from core.explainers.overlay import draw_image, legend
 from core.explainers.registry import find_explainer
-from core.explainers.saving import DEFAULT, SIZE, Style, draw_explanation, scale_of, write_bytes
+from core.explainers.saving import DEFAULT, SIZE, Style, draw_explanation, scale_of
 from core.explainers.settings import told_settings
 from core.images.decoding import data_url
 from core.images.palette import CLASS_COLOURS, UNDECIDED
 from core.report.templates import render
+from core.system.atomic import write_bytes_atomically
 
 Panel = tuple[Explanation, Style]
 
@@ -44,7 +45,7 @@ def save_html(path: Path, panels: Sequence[Explanation | Panel], *, title: str, 
         size=f"{width} x {height}",
         image=data_url(draw_image(first.image, SIZE)),
     )
-    write_bytes(path, page.encode())
+    write_bytes_atomically(path, lambda file: file.write_bytes(page.encode()))
 
 
 def _panel(explanation: Explanation, style: Style) -> dict[str, Any]:

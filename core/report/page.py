@@ -11,6 +11,7 @@ import pandas as pd
 
 from core.detectors.identity import find_maker, identify_all
 from core.edits.masking import FILLS
+from core.explainers.stored import KEPT
 from core.findings.words import tell
 from core.metrics.classification import (
     CURVE_BINS,
@@ -28,13 +29,13 @@ from core.report.figures import Drawn
 from core.report.parts import Block, Bullets, Heading, Note, Section, Table, limits, listed, page, percent, sentence
 from core.report.selection import Selection, selection_report
 from core.report.settings import settings
+from core.runs.browsing.pictures import Pictures
 from core.runs.finding import HOMES, find_detectors
 from core.runs.paper import PAPER
-from core.runs.pictures import Pictures
 from core.runs.run import Run
 from core.studies.probes.summary import ranking, read_turns, responses
 from core.studies.store import find_studies
-from core.studies.study import Answer
+from core.studies.study import StudyResult
 from core.studies.trust.summary import agreement_summary, leads, one_colour_summary
 from core.system.atomic import write_bytes_atomically
 from core.system.folders import ContractError
@@ -51,7 +52,7 @@ def report_of(
     run: Run,
     *,
     detector: Mapping[str, Any] | None = None,
-    answers: Mapping[str, Answer] | None = None,
+    answers: Mapping[str, StudyResult] | None = None,
     problems: Sequence[str] = (),
     table: pd.DataFrame | None = None,
     selection: Selection | None = None,
@@ -64,8 +65,8 @@ def report_of(
         detector: manifest of the detector that made it, for its training and settings.
         answers: the run's studies (`core.studies.store.find_studies`).
         problems: sentences about studies that could not be read.
-        table: from `core.runs.browsing.browse_table`, which has the columns of studies too; the run's own rows when
-            None.
+        table: from `core.runs.browsing.table.browse_table`, which has the columns of studies too; when None, the run's
+            own rows.
         selection: the images it is about; all of them when None.
         pictures: the selection's pixels.
     """
@@ -77,7 +78,7 @@ def report_of(
 def save_report(path: Path, run: Run, **parts: Any) -> None:
     """Write a report to an HTML file, whole or not at all; arguments as for `report_of`."""
     text = report_of(run, **parts)
-    write_bytes_atomically(path, lambda file: _write(file, text))
+    write_bytes_atomically(path, lambda file: file.write_text(text, encoding="utf-8"))
 
 
 def gather(run: Run, homes: tuple[Path, ...] = HOMES) -> dict[str, Any]:
@@ -106,7 +107,7 @@ def gather(run: Run, homes: tuple[Path, ...] = HOMES) -> dict[str, Any]:
 
 
 def run_report(
-    run: Run, *, detector: Mapping[str, Any] | None, answers: Mapping[str, Answer], problems: Sequence[str] = ()
+    run: Run, *, detector: Mapping[str, Any] | None, answers: Mapping[str, StudyResult], problems: Sequence[str] = ()
 ) -> str:
     """Write the HTML report of a whole run; every number is read from the run and its studies."""
     manifest = run.manifest
@@ -122,7 +123,7 @@ def run_report(
     return page(run, f"{manifest['detector']} on {manifest['set']}", _lead(run, answers), sections)
 
 
-def _lead(run: Run, answers: Mapping[str, Answer]) -> list[str]:
+def _lead(run: Run, answers: Mapping[str, StudyResult]) -> list[str]:
     metrics, manifest = run.manifest["metrics"]["all"], run.manifest
     wrong = metrics["images"] - round(metrics["accuracy"] * metrics["images"])
     low, high = wilson_interval(metrics["images"] - wrong, metrics["images"])
@@ -200,7 +201,7 @@ def _score_rows(scores: pd.DataFrame) -> list[list[str]]:
     ]
 
 
-def _studies(run: Run, answers: Mapping[str, Answer], problems: Sequence[str]) -> list[Block]:
+def _studies(run: Run, answers: Mapping[str, StudyResult], problems: Sequence[str]) -> list[Block]:
     parts: list[Block] = []
     for answer in answers.values():
         about = answer.about
@@ -213,7 +214,7 @@ def _studies(run: Run, answers: Mapping[str, Answer], problems: Sequence[str]) -
     return parts or [Note("No study has been made of this run.")]
 
 
-def _study_figures(run: Run, answer: Answer) -> list[Drawn]:
+def _study_figures(run: Run, answer: StudyResult) -> list[Drawn]:
     table, name = answer.table, answer.about["study"]
     if name == "probes":
         rates = responses(read_turns(run, table, answer.about["parameters"]))
@@ -240,8 +241,11 @@ def _study_figures(run: Run, answer: Answer) -> list[Drawn]:
             for direction, caption in captions.items()
         ]
     if name == "agreement":
-        caption = "Rank correlation between Grad-CAM and LIME, and what maps of other images reach by chance."
-        return [figures.estimates(agreement_summary(table, run), unit="rank correlation", caption=caption)]
+        caption = f"Rank correlation of explanations with {KEPT.title}, and what maps of other images reach by chance."
+        found = agreement_summary(table, run)
+        # a file of other explainers than there are now has nothing to compare
+        return [figures.estimates(found, unit="rank correlation", caption=caption)] if len(found) else []
+    # about LIME alone: the paper's figures by it came out in one colour
     if name == "one_colour":
         caption = (
             "How often LIME shows one colour only, under the paper's settings and under ours. The paper: "
@@ -249,7 +253,3 @@ def _study_figures(run: Run, answer: Answer) -> list[Drawn]:
         )
         return [figures.estimates(one_colour_summary(table, run), unit="share of images", caption=caption, zero=False)]
     return []
-
-
-def _write(file: Path, text: str) -> None:
-    file.write_text(text, encoding="utf-8")

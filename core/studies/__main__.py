@@ -24,8 +24,8 @@ from tqdm import tqdm
 
 from core.detectors.identity import find_maker, identify_all
 from core.findings.words import tell
-from core.images.cifake_files import is_fetched
-from core.images.shipped import is_shipped
+from core.images.cifake.files import is_fetched
+from core.images.cifake.shipped import is_shipped
 from core.images.sources import SHIPPED, SHIPPED_FOLDER
 from core.runs.finding import ROOT, find_detectors, find_named, find_runs
 from core.runs.run import Run, read_run
@@ -146,14 +146,14 @@ def _named(columns: Collection[str]) -> str:
 
 
 def tell_of(path: Path, run: Run, done: str) -> None:
-    """What was done to a study's file, and what it comes to."""
+    """Print what was done to a study's file, and its findings."""
     print(f"{done}: {path}")
     for finding in read_study(path, run).findings:
         print(f"  {tell(finding).full}")
 
 
 def find_engine(options: argparse.Namespace) -> Engine | None:
-    """What computes the shards; None for this process."""
+    """Return the engine that computes the shards; None for this process."""
     if options.engine == "ray":
         return ray_engine(options.address)
     if options.address is not None:
@@ -177,7 +177,7 @@ def find_source(options: argparse.Namespace) -> Source:
 
 
 def _default_data() -> str | None:
-    """Where CIFAKE is when nobody says: what was unpacked or downloaded has the training images too."""
+    """Return the default place of CIFAKE; what was unpacked or downloaded has the training images too."""
     if FOLDER.is_dir():
         return str(FOLDER)
     if is_fetched():

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from core.metrics.classification import count_cells
 from core.runs.run import Run, read_run
 from core.runs.writing import library_versions
+from core.studies.registry import MODULES, find_study
 from core.studies.sample import choose_rows
 from core.studies.store import read_study, study_path, write_study
-from core.studies.study import WEIGHT, Answer, Study
+from core.studies.study import WEIGHT, Study, StudyResult
 from core.system.folders import ContractError
 
 
@@ -30,7 +31,7 @@ class Kept:
         missing: names of the columns to compute.
     """
 
-    answer: Answer
+    answer: StudyResult
     positions: NDArray[np.intp]
     weights: NDArray[np.float32]
     missing: frozenset[str]
@@ -71,6 +72,18 @@ def find_kept(
         return None
     weights = table[WEIGHT].to_numpy(np.float32) if WEIGHT in table else np.ones(len(table), np.float32)
     return Kept(answer, np.asarray(positions, np.intp), weights, missing)
+
+
+def lacking(found: StudyResult) -> tuple[str, ...]:
+    """Return the declared columns that a study's file lacks, and that can be computed without the others.
+
+    A study of a whole set has all of its columns or is refused.
+    """
+    name = str(found.about["study"])
+    if name not in MODULES or found.about.get("whole"):
+        return ()
+    study = find_study(name)
+    return tuple(column for column in study.columns if column not in {*found.table, *study.derived})
 
 
 def assembled(study: Study, run: Run, computed: pd.DataFrame, kept: Kept | None) -> pd.DataFrame:
@@ -135,8 +148,6 @@ def describe(
     study: Study, run: Run, table: pd.DataFrame, positions: NDArray[np.intp], *, seconds: float | None, seed: int
 ) -> dict[str, Any]:
     """Describe a new file: the study, its parameters, the run, and how it was made."""
-    label = run.predictions["label"].astype(str).to_numpy()[positions] == "REAL"
-    called = run.predictions["predicted"].astype(str).to_numpy()[positions] == "REAL"
     return {
         "study": study.name,
         **declared(study, table),
@@ -148,7 +159,7 @@ def describe(
         "set_fingerprint": run.manifest["set_fingerprint"],
         "images": len(positions),
         "of": len(run),
-        "cells": count_cells(label, called).tolist(),
+        "cells": count_cells(run.is_real[positions], run.predicted_real[positions]).tolist(),
         "chosen_with_seed": seed,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": seconds,

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from playwright.sync_api import Page, expect
 
-from core.runs.browsing import browse_table
-from core.runs.embedding import Area
+from core.runs.browsing.embedding import Area
+from core.runs.browsing.table import browse_table
 from core.runs.run import read_run
 from core.studies.trust.judged import judged
 from tests.browser.app import PATIENCE, running_app, settle, visit

@@ -21,12 +21,12 @@ from core.explainers.explainer import (
     check_finite,
     check_pixels,
 )
-from core.explainers.explanation import CLASSES, Explanation, ExplanationError
+from core.explainers.explanation import Explanation, ExplanationError
 from core.explainers.lime.diagnostics import MAX_PROBES, lime_diagnostics, movement, with_holding
 from core.explainers.lime.segmentation import Segmentation, segment
 from core.explainers.lime.settings import LimeTarget, RegionSettings
 from core.explainers.settings import setting
-from core.images.labels import FAKE, REAL
+from core.images.labels import CLASSES, FAKE, REAL
 
 if TYPE_CHECKING:
     from core.detectors.detector import Detector

@@ -5,7 +5,7 @@ from typing import Literal
 
 from core.edits.masking import FILLS, Fill
 from core.explainers.lime.sampling import Sampling
-from core.explainers.settings import ExplainerSettings, setting
+from core.explainers.settings import TARGETS, ExplainerSettings, setting
 
 MAX_SAMPLES = 5000
 CertainUnder = Literal["this", "every"]
@@ -92,12 +92,7 @@ class RegionSettings(SampledSettings):
         "margin",
         label="What is explained",
         help="The margin is the score for REAL less that for FAKE.",
-        names={
-            "margin": "the margin",
-            "FAKE": "FAKE alone",
-            "REAL": "REAL alone",
-            "probability": "probability of the verdict",
-        },
+        names={**TARGETS, "probability": "probability of the verdict"},
         advanced=True,
     )
     sampling: Sampling = setting(

@@ -11,8 +11,9 @@ import pandas as pd
 
 from core.edits.masking import Fill
 from core.explainers.explainer import AnyExplainer
-from core.explainers.registry import explainers
+from core.explainers.registry import DEFAULT, explainers
 from core.explainers.settings import ExplainerSettings, from_json
+from core.explainers.stored import KEPT
 
 # forward passes an image: of those that are judged, and of those that are cheap enough to be asked often
 MOST, CHEAP = 512, 16
@@ -106,3 +107,14 @@ class Columns(Mapping[str, str]):
     def __len__(self) -> int:
         """How many there are."""
         return len(self._now())
+
+
+def compared() -> dict[str, AnyExplainer]:
+    """Return the explainers that are compared with the one whose maps runs keep; the one of the default pair first."""
+    found = {name: one for name, one in judged().items() if name != KEPT.name}
+    return dict(sorted(found.items(), key=lambda item: item[0] not in DEFAULT))
+
+
+def column_of(method: str, value: str) -> str:
+    """Name the column of a value of the study `agreement`; those of the default pair do not begin with the method."""
+    return value if method in DEFAULT else f"{method}_{value}"

@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 
 from core.edits.masking import Fill
 from core.explainers.registry import find_explainer
+from core.explainers.stored import KEPT
 from core.metrics.classification import is_right
 from core.metrics.intervals import weighted_mean, weighted_ratio, weighted_share
 from core.runs.run import Run
 from core.studies.groups import By, groups
-from core.studies.study import Answer
-from core.studies.trust.judged import SEED, found_in, judged, others_of, owner_of
+from core.studies.study import StudyResult
+from core.studies.trust.judged import SEED, column_of, compared, found_in, judged, others_of, owner_of
 
 # orders that know nothing of why; column -> (its name, the name of its reverse where that is another control)
 CONTROLS: Mapping[str, tuple[str, str | None]] = {
@@ -200,7 +201,7 @@ def _numbers(part: pd.DataFrame, column: str) -> NDArray[np.float64]:
     return np.asarray(part[column], np.float64)
 
 
-AGREEMENT = {"rank": "LIME and Grad-CAM of one image", "others_rank": "LIME, and Grad-CAM of other images"}
+AGREEMENT = {"rank": "{one} and {kept} of one image", "others_rank": "{one}, and {kept} of other images"}
 STABILITY = {
     "seed": "{}, another seed",
     "kept": "{}, noise of 1 in 255, cut kept",
@@ -217,8 +218,14 @@ ONE_COLOUR = {
 
 
 def agreement_summary(table: pd.DataFrame, run: Run, *, by: By = "verdict") -> pd.DataFrame:
-    """Rank correlation of the two explanations and of the control, see `means`."""
-    return means(table, run, AGREEMENT, by=by)
+    """Rank correlation of each explanation with the map that the run has kept, and of the control, see `means`."""
+    named = {
+        column_of(name, value): text.format(one=one.title, kept=KEPT.title)
+        for name, one in compared().items()
+        for value, text in AGREEMENT.items()
+        if column_of(name, value) in table
+    }
+    return means(table, run, named, by=by)
 
 
 def stability_summary(table: pd.DataFrame, run: Run, *, by: By = "verdict") -> pd.DataFrame:
@@ -282,8 +289,12 @@ def levels_of(table: pd.DataFrame, method: str) -> list[str]:
     return [name for name in columns if name not in (OTHER, EDGES)]
 
 
-def coverage(answers: Mapping[str, Answer], run: Run) -> pd.DataFrame:
-    """The `images`, `share` of the run and `errors` that each study covers, and `errors_of` the run."""
+def coverage(answers: Mapping[str, StudyResult], run: Run) -> pd.DataFrame:
+    """How many of the run's images each study covers.
+
+    Returns:
+        `study`, `title`, `images`, `share` of the run, `errors` covered and `errors_of` in the run.
+    """
     errors = set(run.predictions["id"][~is_right(run.predictions)])
     rows = [
         {

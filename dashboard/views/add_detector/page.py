@@ -5,9 +5,9 @@ import streamlit as st
 from core.images.decoding import RESAMPLING
 from dashboard.components.plain import plain, with_code
 from dashboard.components.words import heading
-from dashboard.services import library
+from dashboard.services import catalogue
 from dashboard.services.sentences import for_visitors
-from dashboard.services.visitors import is_local
+from dashboard.services.server.visitors import is_local
 from dashboard.views.add_detector.adding import Outcome, add_detector
 
 # option -> label, help, choices; without choices it is a text
@@ -77,13 +77,13 @@ with st.expander("More options, which go before what the source says"):
             values[option] = draw_option(option)
 if st.button("Add", type="primary", disabled=not (name.strip() and source.strip())):
     with st.spinner("Reading, checking and storing the detector"):
-        outcome = add_detector(name.strip(), source.strip(), values, home=library.homes()[0])
+        outcome = add_detector(name.strip(), source.strip(), values, home=catalogue.homes()[0])
     st.session_state["add.outcome"] = outcome
     if outcome.options:
         # with a place for what it asks
         st.rerun()
 if outcome.error:
-    st.error(with_code(for_visitors(outcome.error, homes=library.homes())))
+    st.error(with_code(for_visitors(outcome.error, homes=catalogue.homes())))
 elif outcome.found:
     st.success("The detector is added. Make a run of it on an image set:", icon=":material/check:")
     st.code(f"python -m core.predict {name.strip()} --data DATA", language="sh")

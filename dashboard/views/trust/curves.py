@@ -20,7 +20,7 @@ from core.explainers.registry import DEFAULT
 from core.images.palette import CLASS_COLOURS, GREY
 from core.studies.trust.judged import judged
 from core.studies.trust.summary import DIRECTIONS, OTHER_IMAGE, OWN, OWN_TITLE
-from dashboard.components.charts.figure_cache import kept
+from dashboard.components.charts.figure_cache import cached
 from dashboard.components.charts.style import TEMPLATE
 
 SHAPES = {"REAL": "circle", "FAKE": "diamond"}
@@ -33,7 +33,7 @@ STYLES: tuple[dict[str, Any], ...] = (
     {"color": "#4a7fb5", "dash": "longdash", "symbol": "cross", "band": "rgba(74, 127, 181, 0.18)"},
 )
 # small ones, and every run, verdict and filling has its own
-_kept = partial(kept, most=96)
+_kept = partial(cached, most=96)
 DIRECTION_NAMES = {
     "deletion": "Deletion: share of the image that is filled",
     "insertion": "Insertion: share of the image that is shown",

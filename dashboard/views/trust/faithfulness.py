@@ -10,7 +10,7 @@ from core.findings.finding import Finding
 from core.findings.numbers import signed
 from core.findings.words import faithfulness as words
 from core.studies.groups import By
-from core.studies.study import Answer
+from core.studies.study import StudyResult
 from core.studies.trust import summary as trust_summary
 from core.studies.trust.summary import DIRECTIONS, FILLS
 from core.system.folders import ContractError
@@ -32,7 +32,7 @@ COLOURS: dict[Sign | None, str] = {1: "green", -1: "violet"}
 WHAT = {"group": "verdict", "name": "what", "fill": "filled with", "direction": "by", "control": "best control"}
 
 
-def conclusion(answer: Answer | None) -> str | None:
+def conclusion(answer: StudyResult | None) -> str | None:
     """Whether the explanations can be trusted, None without the study."""
     if answer is None:
         return None
@@ -102,7 +102,7 @@ def _cell(one: Finding, fill: str) -> str:
     return f":{colour}-background[{text}]" if colour else text
 
 
-def _draw_curves(opened: Opened, answer: Answer, by: By) -> None:
+def _draw_curves(opened: Opened, answer: StudyResult, by: By) -> None:
     with st.expander("The curves", icon=":material/show_chart:"):
         FILL.linked(
             st.segmented_control,

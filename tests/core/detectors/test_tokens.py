@@ -10,8 +10,8 @@ from core.detectors.layers import look_through
 from core.detectors.network import NetworkDetector
 from core.detectors.preprocessing import Preprocessing
 from core.detectors.tokens import expose_tokens
-from core.explainers.cams import GRADCAM, LAYERCAM, SCORECAM
 from core.explainers.explanation import Explanation
+from core.explainers.gradients.cams import GRADCAM, LAYERCAM, SCORECAM
 
 
 class Block(nn.Module):

@@ -13,8 +13,8 @@ from PIL import Image
 from core.detectors.detector import Detector
 from core.detectors.storage import save_detector
 from core.explain import find_detector, main
-from core.explainers.cams import GRADCAM
 from core.explainers.explanation import Explanation
+from core.explainers.gradients.cams import GRADCAM
 from core.explainers.lime.bands import LIME_BANDS, BandSettings
 from core.explainers.lime.regions import LIME, LimeSettings
 from core.explainers.overlay import draw_overlay, orient

@@ -20,7 +20,7 @@ from core.studies.__main__ import main
 from core.studies.cells import Cells
 from core.studies.runner import Source, run_study
 from core.studies.store import read_study, study_path
-from core.studies.study import Answer
+from core.studies.study import StudyResult
 from core.studies.trust.faithfulness import STUDY, _orders
 from core.studies.trust.findings import faithfulness as conclude
 from core.studies.trust.passes import Pass
@@ -42,12 +42,12 @@ METHODS = (*EXPLANATIONS, *CONTROLS)
 
 
 @pytest.fixture(scope="module")
-def answer(patched: Source) -> Answer:
+def answer(patched: Source) -> StudyResult:
     """The study of it."""
     return read_study(run_study(STUDY, patched))
 
 
-def test_the_patch_goes_first_and_every_control_falls_behind(patched: Source, answer: Answer) -> None:
+def test_the_patch_goes_first_and_every_control_falls_behind(patched: Source, answer: StudyResult) -> None:
     found = leads(answer.table, read_run(patched.run))
     assert len(found) == 2 * len(EXPLANATIONS) * len(FILLS) * len(DIRECTIONS)
     erased = found[found["fill"].isin(["mean", "blur"]) & (found["method"] == "gradcam")]
@@ -59,7 +59,7 @@ def test_the_patch_goes_first_and_every_control_falls_behind(patched: Source, an
     assert np.median(curve_of(answer.table, "deletion", "random", "mean")[:, 1]) > 1.4
 
 
-def test_the_findings_say_so_for_each_verdict(patched: Source, answer: Answer) -> None:
+def test_the_findings_say_so_for_each_verdict(patched: Source, answer: StudyResult) -> None:
     said = {finding.key: finding for finding in conclude(read_run(patched.run), answer.table, {})}
     for verdict in ("FAKE", "REAL"):
         for method, name in EXPLANATIONS.items():
@@ -69,7 +69,7 @@ def test_the_findings_say_so_for_each_verdict(patched: Source, answer: Answer) -
             assert [(one.kind, one.value) for one in finding.choices] == list(product(DIRECTIONS, FILLS))
 
 
-def test_controls_as_coarse_as_a_map_are_made_so(patched: Source, answer: Answer) -> None:
+def test_controls_as_coarse_as_a_map_are_made_so(patched: Source, answer: StudyResult) -> None:
     """Of one image, the edges and the other image's map: averaged by hand over what the map has."""
     context, row = patched.open(), 12
     image, detector = np.asarray(context.pixels[row]), context.detector
@@ -149,7 +149,7 @@ def test_maps_that_do_not_fit_are_refused_in_a_sentence(
     assert "the study stability judges no maps of your own" in capsys.readouterr().err
 
 
-def test_maps_that_are_of_other_images_are_no_better_than_chance(patched: Source, answer: Answer) -> None:
+def test_maps_that_are_of_other_images_are_no_better_than_chance(patched: Source, answer: StudyResult) -> None:
     """The study told the wrong images: explanations fall to where the controls are."""
     run = read_run(patched.run)
     detector, (images, _) = patch_detector(), patch_images()
@@ -167,7 +167,7 @@ def test_maps_that_are_of_other_images_are_no_better_than_chance(patched: Source
     assert np.mean(differences) < 0.5
 
 
-def test_columns_are_the_curves_signed_toward_the_verdict(patched: Source, answer: Answer) -> None:
+def test_columns_are_the_curves_signed_toward_the_verdict(patched: Source, answer: StudyResult) -> None:
     detector, (images, _) = patch_detector(), patch_images()
     assert list(answer.table.columns) == ["id", *STUDY.columns, "weight"]
     for row in (1, 12):
@@ -188,7 +188,7 @@ def test_columns_are_the_curves_signed_toward_the_verdict(patched: Source, answe
                     assert area_of(answer.table, direction, method, fill)[row] == pytest.approx(area, abs=5e-3)
 
 
-def test_summaries_are_means_by_verdict_and_never_pooled(patched: Source, answer: Answer) -> None:
+def test_summaries_are_means_by_verdict_and_never_pooled(patched: Source, answer: StudyResult) -> None:
     run = read_run(patched.run)
     lines = curves(answer.table, run)
     assert set(lines["group"]) == {"FAKE", "REAL"}
@@ -211,7 +211,7 @@ def test_a_reversed_order_scores_minus_as_much() -> None:
     np.testing.assert_allclose(forth, -back, atol=1e-4)
 
 
-def test_a_sample_gives_the_same_rows(patched: Source, answer: Answer) -> None:
+def test_a_sample_gives_the_same_rows(patched: Source, answer: StudyResult) -> None:
     part = read_study(run_study(STUDY, patched, images=6)).table
     assert len(part) == 6
     whole = answer.table.set_index("id").loc[part["id"]].reset_index()

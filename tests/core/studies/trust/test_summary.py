@@ -15,7 +15,7 @@ from core.findings.claims import Standing, standing
 from core.findings.words import tell
 from core.runs.run import Run
 from core.studies.groups import CELLS
-from core.studies.study import Answer
+from core.studies.study import StudyResult
 from core.studies.trust.faithfulness import COLUMNS
 from core.studies.trust.findings import faithfulness
 from core.studies.trust.summary import (
@@ -292,8 +292,8 @@ def test_coverage_counts_images_and_errors(run: Run) -> None:
     wrong = np.flatnonzero(LABEL != CALLED)
     some = pd.DataFrame({"id": list(map(str, range(0, SIZE, 3)))})
     answers = {
-        "lime": Answer(Path("lime.parquet"), some, {"title": "LIME", "images": len(some)}),
-        "whole": Answer(Path("whole.parquet"), pd.DataFrame({"level": [1]}), {"title": "Whole", "images": SIZE}),
+        "lime": StudyResult(Path("lime.parquet"), some, {"title": "LIME", "images": len(some)}),
+        "whole": StudyResult(Path("whole.parquet"), pd.DataFrame({"level": [1]}), {"title": "Whole", "images": SIZE}),
     }
     found = coverage(answers, run).set_index("study")
     assert found.loc["lime", "share"] == pytest.approx(1 / 3)
