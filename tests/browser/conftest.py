@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.app import CHROMIUM, PATIENCE, running_app, running_browser
+from tests.browser.app import CHROMIUM, PATIENCE, running_browser
 from tests.dashboard.conftest import made_home
+from tests.server import running_server
 
 __all__ = ["made_home"]
 # what is expected to appear appears after a run of the page, which a busy machine draws out
@@ -17,7 +18,7 @@ expect.set_options(timeout=60_000)
 
 @pytest.fixture(scope="session")
 def address(made_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with running_app(made_home, tmp_path_factory.mktemp("browser-cache")) as found:
+    with running_server(made_home, tmp_path_factory.mktemp("browser-cache")) as (found, _):
         yield found
 
 

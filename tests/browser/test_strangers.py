@@ -15,10 +15,11 @@ from core.report.explanation import save_html
 from core.report.page import gather, save_report
 from core.runs.run import read_run
 from dashboard.components.plain import JOINER
-from tests.browser.app import running_app, visit
+from tests.browser.app import visit
 from tests.dashboard.conftest import PAGES
 from tests.hostile.strangers import RUN, TAG, make_strange, payload, put_tags
 from tests.hostile.test_strangers import ADDRESSES
+from tests.server import running_server
 
 pytestmark = pytest.mark.browser
 
@@ -67,7 +68,7 @@ def strange(elsewhere: Elsewhere, tmp_path_factory: pytest.TempPathFactory) -> P
 def app(strange: Path, elsewhere: Elsewhere, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     cache = tmp_path_factory.mktemp("strange-cache")
     put_tags(cache, strange, elsewhere.host)
-    with running_app(strange, cache) as found:
+    with running_server(strange, cache) as (found, _):
         yield found
 
 
