@@ -12,6 +12,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from tests.shared import made_once
+
 if TYPE_CHECKING:
     from core.detectors.detector import Detector
     from core.images.image_set import ImageSet
@@ -34,9 +36,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True, scope="session")
 def _session_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """What several tests share is made before any of them: it has a cache of its own, too."""
+    """What several tests share is made before any of them: it has a cache of its own, too, whatever the worker."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TELLTALE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("TELLTALE_CACHE", str(made_once(tmp_path_factory, "shared-cache", Path.mkdir)))
         yield
 
 
