@@ -2,7 +2,9 @@
 
 import pkgutil
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib import import_module
+from pathlib import Path
 
 from dashboard import views
 
@@ -33,6 +35,12 @@ class Page:
 
 def find_pages() -> dict[str, Page]:
     """Find the pages by the names of their folders, in the order of the navigation."""
+    # a page that is added changes the time of the folder that it is in
+    return _find_pages(tuple(Path(path).stat().st_mtime_ns for path in views.__path__))
+
+
+@lru_cache(maxsize=1)
+def _find_pages(times: tuple[int, ...]) -> dict[str, Page]:  # noqa: ARG001
     found: dict[str, Page] = {}
     for module in pkgutil.iter_modules(views.__path__):
         declared = getattr(import_module(f"{views.__name__}.{module.name}"), "PAGE", None)

@@ -12,6 +12,8 @@ from core.metrics.intervals import wilson_interval
 HALF = 0.5
 MAX_POINTS = 400
 ECE_BINS = 15
+# of equal counts, of a rule on one statistic (`core.metrics.separation`)
+RULE_BINS = 20
 # groups that can be compared at a glance
 MOST_GROUPS = 24
 
@@ -88,7 +90,7 @@ def confidence_of(p_real: NDArray[np.floating]) -> NDArray[np.float32]:
 
 def is_right(table: pd.DataFrame) -> NDArray[np.bool_]:
     """Return bool (N,), True where the prediction equals the label."""
-    return np.asarray(table["label"].astype(str) == table["predicted"].astype(str))
+    return np.asarray((table["label"] == "REAL") == (table["predicted"] == "REAL"))
 
 
 def _bins_of(confidence: NDArray[np.floating], bins: int) -> NDArray[np.intp]:
@@ -163,8 +165,10 @@ def error_by(table: pd.DataFrame, column: str, *, threshold: float = HALF) -> pd
         Columns `value`, `images`, `wrong`, `rate`, and `low`, `high`: the 95% interval of the rate, 0 to 1.
     """
     wrong = predicted_real(table, threshold) != (table["label"] == "REAL").to_numpy(bool)
-    grouped = pd.Series(wrong).groupby(table[column].astype(object).to_numpy(), dropna=True)
-    counts = grouped.agg(["size", "sum"]).rename(columns={"size": "images", "sum": "wrong"})
+    codes, values = pd.factorize(table[column], sort=True)
+    known = codes >= 0
+    images, errors = (np.bincount(codes[chosen], minlength=len(values)) for chosen in (known, known & wrong))
+    counts = pd.DataFrame({"images": images, "wrong": errors}, index=np.asarray(values, object))
     counts["rate"] = counts["wrong"] / counts["images"]
     counts["low"], counts["high"] = wilson_interval(counts["wrong"].to_numpy(int), counts["images"].to_numpy(int))
     counts.index.name = "value"

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.metrics.classification import HALF, confidence_of, count_cells, predicted_real
+from core.metrics.classification import HALF, confidence_of, count_cells, is_right, predicted_real
 from core.runs.embedding import read_embedding
 from core.runs.filter import DECIDED, OUTCOMES, SORTS, Filter, range_columns
 from core.runs.run import Run
@@ -19,7 +19,7 @@ from core.runs.study_columns import added_by_studies
 def judged_table(run: Run) -> pd.DataFrame:
     """Add `confidence` (0.5 to 1) and `correct` ("right", "wrong") to a run's rows."""
     table = run.predictions.reset_index(drop=True)
-    right = (table["label"].astype(str) == table["predicted"].astype(str)).to_numpy()
+    right = is_right(table)
     # some runs store it as plain text
     table["category"] = table["category"].astype("category")
     table["confidence"] = confidence_of(table["p_real"].to_numpy())

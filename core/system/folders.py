@@ -130,9 +130,10 @@ def restore(path: Path) -> None:
 
 def restore_all(parent: Path) -> None:
     """Bring back every folder of `parent` whose replacement was cut off."""
-    for aside in parent.glob(".*.old"):
-        for held in aside.glob("*"):
-            restore(parent / held.name)
+    with contextlib.suppress(OSError), os.scandir(parent) as entries:
+        for aside in [entry for entry in entries if entry.name.startswith(".") and entry.name.endswith(".old")]:
+            for held in Path(aside.path).iterdir():
+                restore(parent / held.name)
 
 
 def read_manifest(path: Path, kind: str) -> dict[str, Any]:

@@ -122,9 +122,15 @@ def report(
     for page in dict.fromkeys(BROWSED):
         print(line(f"- {page or 'overview'}", [seconds for name, seconds in late if name == page]))
     print(line(f"browsing, first {warm:.0f} s, everything opened for the first time", early))
-    print(line("Grad-CAM of layer 1 to 3", records.cams))
-    print(line("LIME, first result", records.first))
-    print(line("LIME, final result", records.final))
+    explained = {
+        "Grad-CAM of layer 1 to 3": records.cams,
+        "LIME, first result": records.first,
+        "LIME, final result": records.final,
+    }
+    for what, measured in explained.items():
+        print(line(what, [seconds for when, seconds in measured if when >= warm]))
+    for what, measured in explained.items():
+        print(line(f"{what}, first {warm:.0f} s", [seconds for when, seconds in measured if when < warm]))
     total = len(records.browsing) + len(records.first)
     print(f"\n| interactions | {total:,} by {records.visits} visitors, {records.received / 1e6:,.0f} MB sent |")
     print("| --- | --- |")

@@ -46,7 +46,8 @@ class Records:
 
     Attributes:
         browsing: (seconds since the start, page, seconds it took).
-        first, final: seconds to the first and to the last picture of LIME; `cams` to Grad-CAM's.
+        first, final: (seconds since the start, seconds to the first and to the last picture of LIME); `cams` to
+            Grad-CAM's.
         errors: sentences.
         cases: explanations to be checked.
         received: bytes.
@@ -54,9 +55,9 @@ class Records:
 
     started: float = field(default_factory=time.perf_counter)
     browsing: list[tuple[float, str, float]] = field(default_factory=list)
-    first: list[float] = field(default_factory=list)
-    final: list[float] = field(default_factory=list)
-    cams: list[float] = field(default_factory=list)
+    first: list[tuple[float, float]] = field(default_factory=list)
+    final: list[tuple[float, float]] = field(default_factory=list)
+    cams: list[tuple[float, float]] = field(default_factory=list)
     left: int = 0
     visits: int = 0
     errors: list[str] = field(default_factory=list)
@@ -317,15 +318,15 @@ async def _wait_and_keep(
     """Wait for the pictures, to the last one if the visitor stays as long, and keep what came for the check."""
     if (first := await watch.wait("first", 120)) is None:
         raise Trouble("no picture of LIME came within two minutes")
-    records.first.append(first)
+    records.first.append((records.now, first))
     if not stays:
         records.left += 1
         return
     if (final := await watch.wait("final", 120)) is None:
         raise Trouble("LIME was not finished within two minutes")
-    records.final.append(final)
+    records.final.append((records.now, final))
     if watch.cam is not None:
-        records.cams.append(watch.cam)
+        records.cams.append((records.now, watch.cam))
     buttons = [f"{key_of(method, detector)}.files.npz" for method in ("lime", "gradcam")]
     for _ in range(12):
         # the page is drawn once more when both are there

@@ -31,13 +31,13 @@ RUN = "tiny@seen-test"
 
 
 QUANTITIES = {
-    "one_colour": "one_colour", "agreement": "beyond_chance", "probes": "flip_rate", "generators": "called_real",
-    "filters": "filter_dependent",
+    "one_colour": "one_colour", "agreement": "beyond_chance", "probes": "flip_rate", "large": "called_real",
+    "photographs": "called_fake",
 }  # fmt: skip
 # whatever words of some study need
 DETAILS = {
     "name": "LIME", "names": ["LIME", "Grad-CAM"], "waves": "4 pixels", "lender": "FAKE", "set": "seen-test",
-    "plain": "as it is", "left_out": 0,
+    "plain": "as it is", "left_out": 0, "imitates": "CIFAR-10", "own_real": True, "filter": "", "sources": 3,
 }  # fmt: skip
 
 
@@ -81,8 +81,8 @@ MEASURED = [
     (4, "agreement", "beyond-REAL"),
     (5, "probes", "detail_out"),
     (5, "probes", "detail_in"),
-    (6, "transfer", "generators"),
-    (6, "transfer", "filters"),
+    (6, "transfer", "large"),
+    (6, "transfer", "photographs"),
 ]
 
 

@@ -557,6 +557,13 @@ def test_inspect_says_when_somebody_else_has_changed_the_note_and_keeps_what_was
     assert library.tags().note_of(id_) == app.text_area(key="inspect.note").value == "mine"
 
 
+def values_in_tables(app: AppTest) -> dict[str, list[str]]:
+    """What stands beside each name in the page's tables, which are written in Markdown."""
+    lines = [line for one in app.markdown for line in one.value.splitlines() if line.startswith("| ")]
+    rows = [line.strip("| ").split(" | ") for line in lines]
+    return {name: [*beside, ""][:2] for name, *beside in rows}
+
+
 def test_inspect_shows_what_studies_found_of_the_image(open_page: Open, home: Path) -> None:
     folder = home / "runs" / "tiny@seen-test"
     ids = browse_table(read_run(folder))["id"]
@@ -566,10 +573,10 @@ def test_inspect_shows_what_studies_found_of_the_image(open_page: Open, home: Pa
     seal(folder / "studies" / "other.parquet", frame[["id", "flips"]].head(10), {"title": "Elsewhere"})
     app = open_page("inspect", run="tiny@seen-test", id=ids[45])
     assert not app.exception
-    shown = pd.concat([element.value for element in app.table])
-    assert shown.loc["Turned share"].tolist() == ["0.75", "75%"]
-    assert shown.loc["Cue"].tolist() == ["sea", ""]
-    assert shown.loc["Both"].tolist() == ["no", ""]
+    shown = values_in_tables(app)
+    assert shown["Turned share"] == ["0.75", "75%"]
+    assert shown["Cue"] == ["sea", ""]
+    assert shown["Both"] == ["no", ""]
     assert "They say nothing of this image: Elsewhere." in words(app)
     assert "They say nothing" not in words(open_page("inspect", run="tiny@seen-test", id=ids[5]))
 
@@ -584,10 +591,10 @@ def test_inspect_names_what_studies_found_in_words_and_ranks_no_names(open_page:
     seal(folder / "studies" / "agreement.parquet", ranks, {"title": "Agreement", "columns": said})
     app = open_page("inspect", run="tiny@seen-test", id=ids[45])
     assert not app.exception
-    shown = pd.concat([element.value for element in app.table]).fillna("")
-    assert shown.loc["Maps cluster"].tolist() == ["1", ""]
-    assert shown.loc["LIME and Grad-CAM agree, rank correlation"].tolist() == ["0.75", "75%"]
-    assert not {"Rank", "Rank share"}.intersection(shown.index)
+    shown = values_in_tables(app)
+    assert shown["Maps cluster"] == ["1", ""]
+    assert shown["LIME and Grad-CAM agree, rank correlation"] == ["0.75", "75%"]
+    assert not {"Rank", "Rank share"}.intersection(shown)
     # of the facts, and once of all studies
     assert words(app).count("Lower: the share") == 2
     assert "Over the 64 cells of a grid" in words(app)
@@ -602,7 +609,7 @@ def test_inspect_without_the_picture_shows_the_runs_map_and_what_is_known(open_p
     assert not app.exception
     assert "The run's own map" in words(app)
     assert [folded.proto.expanded for folded in app.expander if folded.label == "What studies found"] == [True]
-    assert pd.concat([element.value for element in app.table]).loc["Turned share", "here"] == "0.75"
+    assert values_in_tables(app)["Turned share"][0] == "0.75"
     assert "LIME" not in words(app)
 
 
@@ -680,8 +687,9 @@ def test_the_rates_that_were_measured_of_the_detector_are_stated(
     run = read_run(home / "runs" / "tiny@blind-test")
     rate = Measure(0.951, 0.93, 0.97, 2426, 3)
     each = (Choice("generator", "GAN", rate),)
-    details = {"set": "blind-test", "plain": "as it is", "left_out": 0}
-    found = Finding("generators", "transfer", "called_real", rate, "FAKE", choices=each, details=details)
+    details = {"set": "blind-test", "plain": "as it is", "left_out": 0, "imitates": "CIFAR-10", "sources": 3}
+    details |= {"own_real": False, "filter": ""}
+    found = Finding("imitations", "transfer", "called_real", rate, "FAKE", choices=each, details=details)
     monkeypatch.setattr("core.studies.registry.find_conclusion", lambda _: lambda *_: [found])
     about = {
         "study": "transfer",
@@ -693,7 +701,7 @@ def test_the_rates_that_were_measured_of_the_detector_are_stated(
     app = open_page("upload", run="tiny@seen-test")
     assert words(app).count(f"- {markdown(tell(found).answer)}") == 2
     overview = words(open_page("overview", run="tiny@seen-test"))
-    assert "**95% of pictures by other generators are called :blue[REAL]: outside its own kind" in overview
+    assert "**Of imitations of CIFAR-10 95% are called :blue[REAL]. Outside its own kind" in overview
     assert f"- {markdown(tell(found).answer)}" in overview
     other = make_detector(seed=7)
     other.manifest = {"name": "rival"}

@@ -12,6 +12,7 @@ EVERY = {
     "verdict": "for both verdicts",
     "filter": "with every filter",
     "generator": "for every generator",
+    "rule": "by either rule",
     "encoding": "in both encodings",
     "control": "against both controls",
     "repetition": "however it is repeated",

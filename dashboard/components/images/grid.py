@@ -1,6 +1,7 @@
 """A grid of images: crisp, bordered by their verdict, each a button, and selectable where that is useful."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,11 +9,16 @@ from numpy.typing import NDArray
 from core.images.decoding import data_url
 from core.metrics.classification import predicted_real
 from core.runs.pictures import Pictures
+from dashboard.components.charts.figure_cache import kept
 from dashboard.components.component import component, nothing
 from dashboard.components.words import NO_BREAK, percent
 from dashboard.services.library import Opened
 
 _mount = component(__file__, "grid")
+COLUMNS = ["id", "label", "predicted", "p_real", "confidence", "category", "name"]
+# pictures that are kept, and the largest of those in bytes of pixels
+MOST = 2048
+SMALL = 64 * 64 * 3
 TILES = {"small": 96, "medium": 132, "large": 220}
 
 
@@ -51,7 +57,7 @@ def image_grid(
     Returns:
         The id that was just opened, or None.
     """
-    table = opened.table.iloc[rows]
+    table = opened.judged[COLUMNS].iloc[rows]
     called = np.where(predicted_real(table, threshold), "REAL", "FAKE")
     tiles = []
     badges = called if judged else table["label"].astype(str)
@@ -100,14 +106,25 @@ def picks(value: object) -> list[str]:
 
 
 def _source(opened: Opened, row: int, pictures: Pictures, maps: bool) -> str | None:
+    """The picture of a tile for the browser, None where there is neither an image nor a map."""
     image = pictures.get(row)
-    kept = opened.run.maps
-    if kept is None or (image is not None and not maps):
-        return None if image is None else data_url(image)
+    if opened.run.maps is None or (image is not None and not maps):
+        return None if image is None else _encoded(image) if image.nbytes <= SMALL else data_url(image)
+    return _mapped(np.asarray(opened.run.maps[row], np.float32), opened.map_scale, image)
+
+
+# most visitors turn the same pages
+@partial(kept, most=MOST)
+def _encoded(image: NDArray[np.uint8]) -> str:
+    return data_url(image)
+
+
+@partial(kept, most=MOST)
+def _mapped(values: NDArray[np.float32], scale: float, image: NDArray[np.uint8] | None) -> str:
+    """A map, over its image where that is available."""
     # scikit-image, which gives the colours, is imported only for maps
     from core.explainers.overlay import draw_map, draw_overlay  # noqa: PLC0415
 
-    values = np.asarray(kept[row], np.float32)
     if image is None:
-        return data_url(draw_map(values, len(values), scale=opened.map_scale))
-    return data_url(draw_overlay(image, values, len(image), scale=opened.map_scale, smooth=True))
+        return data_url(draw_map(values, len(values), scale=scale))
+    return data_url(draw_overlay(image, values, len(image), scale=scale, smooth=True))

@@ -46,7 +46,8 @@ def card(one: Finding) -> None:
     told = tell(one)
     if told.label and one.measure.known:
         share = one.about.unit == "share"
-        st.markdown(f"### {percent(one.measure.value, 0) if share else signed(one.measure.value)}")
+        value = percent(one.measure.value, 0) if share else signed(one.measure.value)
+        st.markdown(f"### {told.number or value}")
         st.markdown(markdown(told.label))
     st.caption(markdown(joined([told.answer, told.control])))
 

@@ -77,8 +77,9 @@ if probes is not None and len(probes.table):
 st.space("medium")
 section(
     "How far a verdict carries",
-    "What it says of pictures that it was not made for: by other image generators, and ordinary photographs that some "
-    "filter made small. Saved as JPEG like its own training images.",
+    "What it says of pictures that it was not made for. Pictures drawn large by other generators and imitations of its "
+    "REAL class are two questions, and the filter that resizes a picture is part of the answer. All are saved as JPEG "
+    "like its training images; intervals resample generators and photographs, not pictures.",
     help=explain("Transfer", "Resampling filter"),
 )
 transfer = study_of(opened, "transfer")

@@ -1,17 +1,14 @@
 """Guide: a tour of seven steps, for a presenter and for those who are new to this."""
 
-import pandas as pd
 import streamlit as st
 
 from core.detectors.identity import same_maker
-from core.runs.guide import choose_cast
-from core.system.folders import ContractError
 from dashboard.components.explanations.asking import known_detectors
 from dashboard.components.missing import how_to_get_pictures
 from dashboard.components.plain import plain
 from dashboard.services import library
 from dashboard.services.address import Setting
-from dashboard.views.guide.parts import Told
+from dashboard.views.guide.parts import Told, cast_of
 from dashboard.views.guide.steps import STEPS, ask_ahead
 
 STEP = Setting("step", 1, kind=int, low=1, high=len(STEPS))
@@ -36,16 +33,7 @@ if not pictured.any() and (found := library.samples()):
         about = shown
 
 
-def table_of(study: str) -> pd.DataFrame | None:
-    """A study's values; None without it, or where it cannot be read: the step that tells of it says so."""
-    try:
-        answer = library.answer(shown, study)
-    except ContractError:
-        return None
-    return None if answer is None else answer.table
-
-
-cast = choose_cast(shown.table, pictured, table_of("probes"), table_of("one_colour"))
+cast = cast_of(shown, pictured)
 if cast is None:
     st.title("The tour", anchor=False)
     st.info(

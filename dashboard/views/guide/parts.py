@@ -5,13 +5,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
 from core.images.decoding import pixels_sha256
-from core.runs.guide import Cast
+from core.runs.guide import Cast, choose_cast
 from core.studies.study import Answer
 from core.system.folders import ContractError
+from dashboard.components.charts.figure_cache import kept
 from dashboard.components.explanations.asking import Known, Subject, ask
 from dashboard.components.explanations.follow import keep_up, waiting
 from dashboard.components.plain import code, with_code
@@ -24,6 +26,21 @@ from dashboard.services.library import Opened
 from dashboard.services.requests import Explain, Look
 from dashboard.services.sentences import for_visitors
 from dashboard.services.worker import Standing
+
+
+@kept
+def cast_of(shown: Opened, pictured: NDArray[np.bool_]) -> Cast | None:
+    """Choose the images of the guide; see `choose_cast`."""
+    return choose_cast(shown.table, pictured, _table_of(shown, "probes"), _table_of(shown, "one_colour"))
+
+
+def _table_of(shown: Opened, study: str) -> pd.DataFrame | None:
+    """A study's values; None without it, or where it cannot be read: the step that tells of it says so."""
+    try:
+        answer = library.answer(shown, study)
+    except ContractError:
+        return None
+    return None if answer is None else answer.table
 
 
 @dataclass(frozen=True, eq=False)

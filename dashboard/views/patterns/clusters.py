@@ -1,6 +1,7 @@
 """A card for each cluster: how large, how often wrong, what it looks like, its most typical images, a way to all."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -9,7 +10,13 @@ from numpy.typing import NDArray
 
 from core.explainers.overlay import common_scale, draw_image, draw_map
 from core.findings import words
+from core.findings.claims import sign
+from core.findings.finding import Measure
+from core.findings.lines import line
+from core.findings.numbers import points, share
+from core.findings.words.clusters import RESTATED
 from core.findings.words.differences import tell
+from core.images.decoding import encode_png
 from core.runs.filter import Filter
 from core.runs.pictures import Pictures
 from core.studies.clusters.summary import Card, read_cards, worst_card
@@ -17,6 +24,7 @@ from core.studies.groups import VERDICTS
 from core.studies.registry import MODULES
 from core.studies.study import Answer
 from core.system.folders import ContractError
+from dashboard.components.charts.figure_cache import kept
 from dashboard.components.images.grid import image_grid
 from dashboard.components.studies.finding_words import markdown
 from dashboard.components.words import CLASS_WORDS, percent
@@ -71,6 +79,7 @@ def rates(cards: Sequence[Card]) -> pd.DataFrame:
             "rate": [card.error_rate.value for card in cards],
             "low": [card.error_rate.low for card in cards],
             "high": [card.error_rate.high for card in cards],
+            "expected": [card.expected.rate.value for card in cards],
         }
     )
 
@@ -106,7 +115,7 @@ def draw_worst(opened: Opened, answer: Answer, worst: tuple[str, Card] | None, s
     found = answer.finding(f"worst-{whose}-{card.verdict}")
     st.markdown(
         f"**Look first at cluster {card.number} {SPACE_NAMES[whose].lower()}**. "
-        f"{'' if found is None else markdown(words.tell(found).whole)} Doubt {CLASS_WORDS[card.verdict]} verdicts on "
+        f"{'' if found is None else markdown(words.tell(found).full)} Doubt {CLASS_WORDS[card.verdict]} verdicts on "
         f"images like these first. {_apart(card)}{other}"
     )
     with st.container(horizontal=True):
@@ -148,6 +157,10 @@ def _draw_card(opened: Opened, card: Card, space: str, pictures: Pictures, scale
         f"**{percent(rate.value)} are wrong** ({percent(rate.low)} to {percent(rate.high)}); of all {card.verdict} "
         f"verdicts {percent(card.verdict_error_rate)}."
     )
+    expected, beyond = map(Measure.of, card.expected)
+    told = line("Its margins let expect {rate}: it {restates}, {beyond}.", rate=share(expected),
+                restates=RESTATED[sign(beyond)], beyond=points(beyond))  # fmt: skip
+    st.caption(markdown(told))
     with st.container(horizontal=True, gap="medium"):
         with st.container(width=FACE, gap="small"):
             _draw_faces(card, scale)
@@ -176,9 +189,19 @@ def _draw_faces(card: Card, scale: float) -> None:
     """The mean image, where its pictures are at hand, and the mean map."""
     if card.mean_image is not None:
         alt = f"Mean image of cluster {card.number}"
-        st.image(draw_image(card.mean_image, FACE), caption="mean image", width=FACE, alt=alt)
+        st.image(_mean_image(card.mean_image), caption="mean image", width=FACE, alt=alt)
     alt = f"Mean margin map of cluster {card.number}, blue where it speaks for REAL and orange for FAKE"
-    st.image(draw_map(card.mean_map, FACE, scale=scale), caption="mean map", width=FACE, alt=alt)
+    st.image(_mean_map(card.mean_map, scale), caption="mean map", width=FACE, alt=alt)
+
+
+@partial(kept, most=128)
+def _mean_image(image: NDArray[np.uint8]) -> bytes:
+    return encode_png(draw_image(image, FACE))
+
+
+@partial(kept, most=128)
+def _mean_map(values: NDArray[np.float32], scale: float) -> bytes:
+    return encode_png(draw_map(values, FACE, scale=scale))
 
 
 def _draw_images(opened: Opened, ids: Sequence[str], pictures: Pictures, *, wanted: Filter, key: str) -> None:
