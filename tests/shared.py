@@ -1,6 +1,7 @@
 """What several files of tests only read and takes long to make: made once, whichever worker asks first."""
 
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,6 +22,8 @@ def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path],
     folder, whole = session / name, session / f"{name}.whole"
     with FileLock(session / f"{name}.lock"):
         if not whole.exists():
+            # what another has left half made
+            shutil.rmtree(folder, ignore_errors=True)
             make(folder)
             whole.touch()
     return folder
