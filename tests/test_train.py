@@ -290,7 +290,7 @@ def test_a_name_that_no_folder_can_have_is_a_sentence(
     cifake: Path, tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert train.main(command(cifake, tmp_path / "out", "--name", name)) == 2
-    assert "--name cannot be" in capsys.readouterr().err
+    assert "a detector cannot be named" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.detectors.capabilities import Capability
+from core.edits.masking import Fill
 from core.explainers.explanation import Explanation, ExplanationError, Provenance
 from core.explainers.settings import ExplainerSettings, to_json
 
@@ -85,6 +86,7 @@ class Explainer(ABC, Generic[S]):
         libraries: distributions whose versions belong to the provenance.
         has_map: whether its explanations have `values`; studies and comparisons of maps leave out what has none.
         presets: by name.
+        cuts: whether the regions that it weighs follow the image, so that another image is cut in another way.
     """
 
     name: str
@@ -95,6 +97,7 @@ class Explainer(ABC, Generic[S]):
     libraries: tuple[str, ...] = ()
     has_map: bool = True
     presets: Mapping[str, Preset[S]] = {}
+    cuts: bool = False
 
     @abstractmethod
     def explain(
@@ -170,6 +173,10 @@ class Explainer(ABC, Generic[S]):
         """
         return self.explain_fully(detector, image, settings)
 
+    def under_fills(self, settings: S) -> Mapping[Fill, S]:  # noqa: ARG002 - for methods that cover parts
+        """Fill -> the same settings with it, of a method that covers parts of the image; empty of all others."""
+        return {}
+
     @abstractmethod
     def cost(self, settings: S, offers: Offers | None = None) -> int:
         """Forward passes that explaining one image takes, a backward pass counted as two.
@@ -188,7 +195,10 @@ class Explainer(ABC, Generic[S]):
         lacking = sorted(one.value for one in self.needs - offers.capabilities)
         if not lacking:
             return ""
-        return f"{self.title} needs {' and '.join(lacking)}, which this detector does not offer."
+        needed = f"{self.title} needs {' and '.join(lacking)}"
+        if offers.capabilities == {Capability.PREDICTIONS}:
+            return f"{needed}, and this detector gives predictions only: its network cannot be looked into."
+        return f"{needed}, which this detector does not offer."
 
     def explanation(
         self, detector: "Detector", image: Pixels, settings: S, *, margin: float, seconds: float, **found: Any

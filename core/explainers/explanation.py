@@ -85,6 +85,7 @@ class Parts:
         decisions: int8 (S,), 1 where the weight is certainly for REAL and worth naming, -1 for FAKE, 0 undecided.
         confidence: of the intervals, 0 to 1.
         regions: int32 (height, width) from 0 to S - 1, where the parts lie; None for parts without a place.
+        holds: bool (S,), decided and decided alike under every fill; None where the other fills were not asked.
     """
 
     labels: tuple[str, ...]
@@ -94,6 +95,13 @@ class Parts:
     decisions: NDArray[np.int8]
     confidence: float
     regions: NDArray[np.int32] | None = None
+    holds: NDArray[np.bool_] | None = None
+
+    def held(self, number: int) -> str:
+        """Whether a decided part holds under every fill, in words; "" where that is not known or nothing is decided."""
+        if self.holds is None or not self.decisions[number]:
+            return ""
+        return " under every fill" if self.holds[number] else " under this fill only"
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,6 +149,23 @@ class Explanation(Judged):
                 "method that gives one"
             )
         return self.values
+
+    @property
+    def tinted(self) -> NDArray[np.floating]:
+        """float (h, w): the map as far as it is decided, 0 elsewhere."""
+        return self.map if self.undecided is None else np.where(self.undecided, 0, self.map)
+
+    @property
+    def light(self) -> NDArray[np.bool_] | None:
+        """bool (h, w): decided, but not alike under every fill; None where the other fills were not asked."""
+        if self.parts is None or self.parts.regions is None or self.parts.holds is None:
+            return None
+        return np.asarray((self.parts.decisions != 0) & ~self.parts.holds)[self.parts.regions]
+
+    @property
+    def has_picture(self) -> bool:
+        """Whether there is a map, and anything decided in it."""
+        return self.values is not None and (self.undecided is None or not self.undecided.all())
 
     @property
     def regions(self) -> NDArray[np.int32] | None:

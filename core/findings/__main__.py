@@ -1,7 +1,7 @@
 """Print what the studies of a run found, as a Markdown table, in words or as data.
 
 python -m core.findings swift@cifake-test
-python -m core.findings swift@cifake-test probes.detail_out agreement --words
+python -m core.findings swift@cifake-test probes.detail-FAKE agreement --words
 python -m core.findings swift@cifake-test probes transfer --json
 python -m core.findings swift@cifake-test 'faithfulness.*-FAKE' --words
 python -m core.findings --quality paper@cifake-test swift@cifake-test

@@ -44,6 +44,10 @@ class Fit(Protocol):
     def size(self) -> int:
         """Pixels along each side of the result."""
 
+    @property
+    def resize(self) -> int:
+        """Length of the shorter side before a crop; `size` where images of that size stay as they are."""
+
     def fit(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Resize uint8 (height, width, 3) to uint8 (size, size, 3)."""
 
@@ -108,7 +112,7 @@ def load_image_set(
     """
     with closing(open_source(data, progress)) as source:
         entries = checked_entries(source, data, split)
-        if fit is not None and measure_side(source, split, entries) == fit.size:
+        if fit is not None and measure_side(source, split, entries) == fit.size == fit.resize:
             fit = None
         key = json.dumps([PACK_VERSION, split, *([] if fit is None else [repr(fit)]), *entries])
         pack = cache_dir() / "packs" / hashlib.sha256(key.encode()).hexdigest()[:32]

@@ -54,7 +54,7 @@ def _panel(explanation: Explanation, style: Style) -> dict[str, Any]:
     return {
         "heading": explainer.title,
         "reading": explainer.reading(explanation),
-        "map": None if explanation.values is None else _map(explanation, style),
+        "map": _map(explanation, style) if explanation.has_picture else None,
         "diagnostics": explanation.diagnostics.sentence,
         "parts": None if explanation.parts is None else _parts(explanation.parts),
         "settings": settings + (f". Computed with {versions}" if versions else ""),
@@ -68,6 +68,7 @@ def _map(explanation: Explanation, style: Style) -> dict[str, Any]:
         "alone": data_url(draw_explanation(explanation, style=style, over_image=False)),
         "bar": legend(scale_of(explanation, style), palette=style.palette, unit=explanation.unit),
         "hatched": explanation.undecided is not None,
+        "light": explanation.light is not None,
     }
 
 
@@ -81,7 +82,7 @@ def _parts(parts: Parts) -> dict[str, Any]:
             *([] if area is None else [area[index]]),
             f"{parts.weights[index]:+.3f}",
             _interval(parts.low[index], parts.high[index]),
-            words[int(parts.decisions[index])],
+            words[int(parts.decisions[index])] + parts.held(int(index)),
         )
         for index in np.argsort(-np.abs(parts.weights))[:10]
     ]

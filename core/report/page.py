@@ -10,9 +10,18 @@ from typing import Any
 import pandas as pd
 
 from core.detectors.identity import find_maker, identify_all
-from core.explainers.registry import find_explainer
+from core.edits.masking import FILLS
 from core.findings.words import tell
-from core.metrics.classification import calibration, class_scores, confusion_at, error_by, is_right, largest, sweep
+from core.metrics.classification import (
+    CURVE_BINS,
+    calibration,
+    class_scores,
+    confusion_at,
+    error_by,
+    is_right,
+    largest,
+    sweep,
+)
 from core.metrics.intervals import wilson_interval
 from core.report import figures
 from core.report.figures import Drawn
@@ -26,13 +35,14 @@ from core.runs.run import Run
 from core.studies.probes.summary import ranking, read_turns, responses
 from core.studies.store import find_studies
 from core.studies.study import Answer
-from core.studies.trust.summary import agreement_summary, excess, one_colour_summary
+from core.studies.trust.summary import agreement_summary, leads, one_colour_summary
 from core.system.atomic import write_bytes_atomically
 from core.system.folders import ContractError
 
 # what a reader asks first; studies of other names come after these
 ORDER = (
-    "probes", "transfer", "neighbours", "clusters", "faithfulness", "agreement", "stability", "sanity", "one_colour",
+    "probes", "transfer", "neighbours", "clusters", "faithfulness", "agreement", "stability", "certainty", "sanity",
+    "one_colour",
     "audit", "duplicates", "files",
 )  # fmt: skip
 
@@ -161,7 +171,10 @@ def _quality(run: Run, detector: Mapping[str, Any] | None) -> list[Block]:
                 caption=caption,
             )
         )
-    caption = "Calibration: where confidence can be believed, the points lie on the dotted line."
+    caption = (
+        f"Calibration, in {CURVE_BINS} equally wide bins of confidence: where confidence can be believed, the points "
+        "lie on the dotted line."
+    )
     parts.append(figures.calibration(calibration(table), caption=caption))
     found = error_by(table, "category")
     if len(found):
@@ -211,15 +224,21 @@ def _study_figures(run: Run, answer: Answer) -> list[Drawn]:
         )
         return [figures.ranking({key: one for key, one in found.items() if len(one)}, caption=caption)]
     if name == "faithfulness":
-        found = excess(table, run)
-        found = found[found["fill"] == "unseen"].assign(
-            name=found["method"].map(lambda method: find_explainer(method).title)
-        )
-        caption = (
-            "How much better each explanation finds what the verdict rests on than the best order that knows nothing "
-            "of it. Right of 0 it is better."
-        )
-        return [figures.estimates(found, unit="excess over the best control, in margins", caption=caption)]
+        found = leads(table, run)
+        found = found.assign(name=found["name"] + ", " + found["fill"].map({k: one.title for k, one in FILLS.items()}))
+        captions = {
+            "deletion": "How much further the margin falls when parts are filled in the order of each explanation than "
+            "in the best order that knows nothing of the detector. Right of 0 it is better.",
+            "insertion": "The same when parts are shown in that order: how much further the margin rises.",
+        }
+        return [
+            figures.estimates(
+                found[found["direction"] == direction],
+                unit=f"difference from the best control by {direction}, in margins",
+                caption=caption,
+            )
+            for direction, caption in captions.items()
+        ]
     if name == "agreement":
         caption = "Rank correlation between Grad-CAM and LIME, and what maps of other images reach by chance."
         return [figures.estimates(agreement_summary(table, run), unit="rank correlation", caption=caption)]

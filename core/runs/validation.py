@@ -146,8 +146,8 @@ def check_detector_name(name: str) -> None:
     """
     if not is_plain_name(name) or set(name) & set(SIGNS) or len(name.encode()) > MAX_NAME_BYTES:
         raise ValueError(
-            f"--name cannot be {name!r}; give one of at most {MAX_NAME_BYTES} bytes that begins with no dot and holds "
-            f"none of / \\ {' '.join(SIGNS)}"
+            f"a detector cannot be named {name!r}; give a name of at most {MAX_NAME_BYTES} bytes that does not begin "
+            f"with a dot and holds none of / \\ {' '.join(SIGNS)}"
         )
 
 

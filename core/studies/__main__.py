@@ -2,6 +2,7 @@
 
 python -m core.studies audit --run swift@cifake-test --data data/cifake
 python -m core.studies faithfulness --images 1000 --engine ray
+python -m core.studies faithfulness --run swift@cifake-test --maps maps.npy
 python -m core.studies probes --run swift@cifake-test --all
 python -m core.studies --list
 """
@@ -34,6 +35,7 @@ from core.studies.registry import MODULES, find_study
 from core.studies.runner import Engine, Source, run_study
 from core.studies.store import read_study
 from core.studies.study import StudyError
+from core.studies.trust.faithfulness import OWN_COLUMNS, with_maps
 from core.system.atomic import WriteError
 
 FOLDER = ROOT / "data" / "cifake"
@@ -86,6 +88,13 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
     parser.add_argument("--engine", choices=("local", "ray"), default="local", help="ray: all cores and GPUs at once")
     parser.add_argument("--address", help="of a Ray cluster, for --engine ray; default: this machine alone")
+    parser.add_argument(
+        "--maps",
+        type=Path,
+        metavar="FILE.npy",
+        help="maps of your own to judge as one more method: a map for each image of the run in its order, float "
+        "(images, height, width), positive towards REAL",
+    )
     what = parser.add_mutually_exclusive_group()
     what.add_argument(
         "--missing",
@@ -104,7 +113,10 @@ def make(options: argparse.Namespace) -> None:
     run = find_named(options.run, find_runs(), "run")
     for name in options.study:
         study = find_study(name).with_parameters(dict(map(parse_parameter, options.set)))
-        kept = None if options.all else find_kept(study, run, images=options.images, seed=options.seed)
+        own: Collection[str] = ()
+        if options.maps is not None:
+            study, own = with_maps(study, options.maps, read_run(run)), OWN_COLUMNS
+        kept = None if options.all else find_kept(study, run, images=options.images, seed=options.seed, again=own)
         if kept is not None and not kept.missing:
             tell_of(describe_again(study, run, kept), read_run(run), "Nothing is missing (--all computes it again)")
             continue

@@ -1,7 +1,7 @@
 """Extend the file of a study: find the columns that it lacks, and join new ones to those that it keeps."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -36,13 +36,16 @@ class Kept:
     missing: frozenset[str]
 
 
-def find_kept(study: Study, folder: Path, *, images: int | None = None, seed: int = 0) -> Kept | None:
+def find_kept(
+    study: Study, folder: Path, *, images: int | None = None, seed: int = 0, again: Collection[str] = ()
+) -> Kept | None:
     """Find what can be kept of a run's file of a study.
 
     Args:
         study: as it is declared now.
         folder: the run's.
         images, seed: the file must be about these images (`choose_rows`); it may be about any where `images` is None.
+        again: columns that are computed again.
 
     Returns:
         None where there is no such file, where it is of other images or parameters, and where a study of the whole set
@@ -56,7 +59,8 @@ def find_kept(study: Study, folder: Path, *, images: int | None = None, seed: in
     given = answer.about.get("parameters", {})
     if any(given[name] != value for name, value in study.parameters.items() if name in given):
         return None
-    table = answer.table
+    table = answer.table.drop(columns=list(again), errors="ignore")
+    answer = replace(answer, table=table)
     missing = frozenset(study.columns) - {*table.columns, *study.derived}
     chosen = None if images is None else choose_rows(run, images, seed=seed)[0]
     if study.whole:

@@ -267,7 +267,7 @@ async def _choose_image(
         "lime.seed": str(chance.randrange(10_000)),
         "lime.n_samples": str(chance.choice((128, 256, 256, 512))),
         "lime.n_segments": str(chance.randrange(10, 100, 2)),
-        "lime.fill": chance.choice(FILLS),
+        "lime.fill": chance.choice(list(FILLS)),
         "gradcam.layer": chance.choice(("layer1", "layer2", "layer3")),
     }
     if page == "inspect":

@@ -14,7 +14,9 @@ EVERY = {
     "generator": "for every generator",
     "rule": "by either rule",
     "encoding": "in both encodings",
-    "control": "against both controls",
+    "control": "against every control",
+    "change": "however it is changed",
+    "seam": "with every seam",
     "repetition": "however it is repeated",
 }
 

@@ -11,7 +11,7 @@ from core.metrics.classification import RULE_BINS
 from core.metrics.intervals import share_ratio, weighted_share
 from core.runs.run import Run
 from core.studies.audit.names import FACT_NAMES
-from core.studies.probes.findings import finding
+from core.studies.probes.findings import finding_of
 from core.studies.probes.summary import read_turns, responses
 from core.studies.study import Answer
 
@@ -174,9 +174,7 @@ def forced(run: Run, probes: Answer, fact: str) -> list[Finding]:
     for verdict, group in rates[rates["share"].notna()].groupby("verdict", sort=False):
         best = group.loc[group["share"].idxmax()]
         # of several experiments one may flip less and yet more beyond its control
-        beyond = group.loc[group["compared"] != "none", "net_low"]
+        beyond = group.loc[group["control"].notna(), "net_low"]
         certain = float(beyond.max()) if len(beyond) else None
-        row = best.copy()
-        row.name = (verdict, best["column"])
-        found.append(finding(f"forced.{fact}.{str(verdict).lower()}", row, study="audit", certain=certain))
+        found.append(finding_of(f"forced.{fact}.{str(verdict).lower()}", best, study="audit", certain=certain))
     return found

@@ -25,7 +25,12 @@ MOST = 0.5
 
 
 def other_maps(opened: Opened, *, verdict: str, label: str | None, row: int | None) -> NDArray[np.float32]:
-    """float32 (M, h, w), the run's margin maps of up to 200 other images with this verdict and, unless None, label."""
+    """float32 (M, h, w), the run's margin maps of up to 200 other images with this verdict and, unless None, label.
+
+    None of them where the run has no maps.
+    """
+    if opened.run.maps is None:
+        return np.zeros((0, 1, 1), np.float32)
     fits = opened.table["predicted"] == verdict
     if label is not None:
         fits &= opened.table["label"] == label
@@ -85,6 +90,9 @@ def _draw_pair(
         if one.parts is not None and len(one.parts.weights) == 1:
             st.markdown(f"{_title(one)} has one segment, so there is nothing to compare place by place.")
             return
+        if not one.has_picture:
+            st.markdown(f"{_title(one)} decides nothing on this image, so nothing is said of agreement.")
+            return
     same_kind = is_kept_kind(second)
     found = agreement_of(first, second, others=others if same_kind else None)
     for one in (first, second):
@@ -141,5 +149,5 @@ def sentences(found: Agreement, *, titles: tuple[str, str], whose: str, same_kin
     )
     if found.beyond_chance is None:
         return [*said, f"{fitting}; these are too few to say how much of that is chance."]
-    verdict = "They agree about this image" if found.beyond_chance else "They agree no more than chance would have it"
+    verdict = "They agree about this image" if found.beyond_chance else "Their agreement cannot be told from chance"
     return [f"**{verdict}.** {fitting}.", *said]

@@ -11,9 +11,8 @@ import streamlit as st
 
 from core.explainers.explainer import AnyExplainer
 from core.explainers.explanation import Explanation
-from core.explainers.overlay import common_scale
 from core.explainers.registry import find_explainer
-from core.explainers.saving import Style
+from core.explainers.saving import Style, scale_of
 from dashboard.components.explanations.asking import Known, Subject, ask, visitor, worker
 from dashboard.components.explanations.choice import draw_settings, question_of, style_now
 from dashboard.components.explanations.files import page_download, result_downloads
@@ -117,8 +116,8 @@ def _standing(
 
 def _one_scale(answers: Sequence[Explanation | None]) -> float | None:
     """The scale that maps which stand beside each other share, None without any."""
-    maps = [one.values for one in answers if one is not None and one.values is not None]
-    return common_scale(maps) if maps else None
+    scales = [scale_of(one) for one in answers if one is not None and one.has_picture]
+    return max(scales, default=None)
 
 
 def _draw_answer(subject: Subject, detector: Known, explainer: AnyExplainer, standing: Standing, style: Style) -> None:
@@ -139,6 +138,8 @@ def _draw_answer(subject: Subject, detector: Known, explainer: AnyExplainer, sta
 def draw_explanation(explanation: Explanation, *, key: str, style: Style, alone: bool = False) -> None:
     """An explanation as a picture, or as bars where it has no place in the image, and what its diagnostics say.
 
+    Where a map decides nothing there is no picture, only the sentence.
+
     Args:
         explanation: of any method.
         key: what the keys of its elements begin with.
@@ -148,9 +149,11 @@ def draw_explanation(explanation: Explanation, *, key: str, style: Style, alone:
     reading = find_explainer(explanation.method).reading(explanation)
     sentence = explanation.diagnostics.sentence or "Both signs, and not flat: the map points somewhere."
     help = explain(*terms_in(sentence), also=reading)
-    if explanation.values is not None:
+    if explanation.has_picture:
         explained_picture(explanation, key=f"{key}.picture", style=style, alone=alone)
         st.caption(sentence, help=help)
+    elif explanation.values is not None:
+        st.markdown(sentence, help=help)
     elif explanation.parts is not None:
         st.markdown(coloured(sentence), help=help)
         parts_chart(explanation, key=f"{key}.parts")

@@ -73,6 +73,9 @@ def _drawn(explanation: Explanation, style: Style, alone: bool) -> dict[str, Any
             "left": left,
             "right": right,
             "hatch": UNDECIDED if hatched is not None and hatched.any() else None,
+            "light": None
+            if explanation.light is None
+            else [bar.colours[len(bar.colours) * end // 8] for end in (3, 5)],
         },
     }
 
@@ -87,9 +90,9 @@ def _cells(explanation: Explanation) -> list[list[str]]:
     if parts is None or parts.regions is None:
         return [[_value(float(value)) for value in row] for row in explanation.map]
     texts = [
-        f"{label}: {weight:+.2f} ({low:+.2f} to {high:+.2f}) {SIDES[int(decision)]}"
-        for label, weight, low, high, decision in zip(
-            parts.labels, parts.weights, parts.low, parts.high, parts.decisions, strict=True
+        f"{label}: {weight:+.2f} ({low:+.2f} to {high:+.2f}) {SIDES[int(decision)]}{parts.held(number)}"
+        for number, (label, weight, low, high, decision) in enumerate(
+            zip(parts.labels, parts.weights, parts.low, parts.high, parts.decisions, strict=True)
         )
     ]
     return [[texts[number] for number in row] for row in parts.regions]

@@ -33,6 +33,13 @@ if not pictured.any() and (found := library.samples()):
         about = shown
 
 
+if shown.run.maps is None:
+    st.title("The tour", anchor=False)
+    st.info(
+        "The tour tells of heat maps, and this run has none: its detector gives predictions only. Choose another run.",
+        icon=":material/hide_image:",
+    )
+    st.stop()
 cast = cast_of(shown, pictured)
 if cast is None:
     st.title("The tour", anchor=False)

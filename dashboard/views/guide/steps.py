@@ -154,7 +154,7 @@ def what_it_reads(told: Told) -> None:
             detail(told, told.cast.detailed if turned is None else int(rows[turned]))
 
         asked(told, Look(), edited, draw, slot="guide.search", whole=True)
-    measured(told, "probes", "detail_out", "detail_in")
+    measured(told, "probes", "detail-FAKE", "transplant-REAL")
 
 
 def detail(told: Told, row: int) -> None:
