@@ -12,6 +12,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from tests.shared import made_once
+
 if TYPE_CHECKING:
     from core.detectors.detector import Detector
     from core.images.image_set import ImageSet
@@ -26,11 +28,17 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     return (os.cpu_count() or 1) + 1
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Folders whose files take longest come first, or one worker would be left alone with the last of them."""
+    longest = ("browser", "hostile", "dashboard")
+    items.sort(key=lambda item: longest.index(item.path.parent.name) if item.path.parent.name in longest else 3)
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _session_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """What several tests share is made before any of them: it has a cache of its own, too."""
+    """What several tests share is made before any of them: it has a cache of its own, too, whatever the worker."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TELLTALE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("TELLTALE_CACHE", str(made_once(tmp_path_factory, "shared-cache", Path.mkdir)))
         yield
 
 

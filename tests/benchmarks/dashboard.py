@@ -25,7 +25,8 @@ from core.runs.finding import ROOT, find_runs
 from core.runs.run import KIND, read_run
 from core.system.folders import write_folder
 from tests.benchmarks.table import NOTHING, Row, Settings, shown
-from tests.browser.app import PATIENCE, running_app, running_browser, settle, visit
+from tests.browser.app import PATIENCE, running_browser, settle, visit
+from tests.server import running_server
 
 PARTS = ("paint", "rows", "click")
 REPEATS = 5
@@ -78,7 +79,7 @@ def first_paint(browser: Browser, run: str) -> None:
     for page_name in ("", "explore"):
         cold, warm = [], []
         for _ in range(2):
-            with running_app() as address:
+            with running_server() as (address, _):
                 for times in (cold, *[warm] * REPEATS):
                     page = browser.new_page(viewport={"width": 1440, "height": 1000})
                     target = f"{address}/{page_name}?run={run}"
@@ -98,7 +99,7 @@ def first_start(browser: Browser) -> None:
     """Explore without an address, of a new server with an empty cache: its first paint, and its pictures after that."""
     painted, pictured = [], []
     for _ in range(2):
-        with tempfile.TemporaryDirectory() as cache, running_app(cache=Path(cache)) as address:
+        with tempfile.TemporaryDirectory() as cache, running_server(cache=Path(cache)) as (address, _):
             page = browser.new_page(viewport={"width": 1440, "height": 1000})
             page.set_default_timeout(PATIENCE)
 
@@ -173,7 +174,7 @@ def keep_explaining(address: str, run: str, stop: threading.Event) -> None:
 
 def clicks(browser: Browser, run: str) -> None:
     """Opening an image, alone and while another visitor has the detector busy."""
-    with running_app() as address:
+    with running_server() as (address, _):
         click(browser, address, run, what="alone")
         stop = threading.Event()
         other = threading.Thread(target=keep_explaining, args=(address, run, stop))

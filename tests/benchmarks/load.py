@@ -27,8 +27,8 @@ import streamlit as st
 from core.runs.finding import find_runs
 from tests.benchmarks.load_at_once import at_once
 from tests.benchmarks.load_roles import BROWSED, Gallery, Records, browse, check, explain
-from tests.benchmarks.visitor import Trouble, Visitor, running_server
-from tests.browser.app import free_port
+from tests.benchmarks.visitor import Trouble, Visitor
+from tests.server import running_server
 
 EXPLAINED = ("sample@sample-test", "swift@sample-test")
 # shares of the whole time after which everything has been read once
@@ -178,7 +178,7 @@ def main() -> None:
     )
     with tempfile.TemporaryDirectory() as folder:
         cache = options.cache or Path(folder)
-        with running_server(options.port or free_port(), options.log, TELLTALE_CACHE=str(cache)) as (address, process):
+        with running_server(cache=cache, log=options.log, port=options.port) as (address, process):
             if options.inspect_at_once:
                 sys.exit(not asyncio.run(inspect_at_once(address, process, options.run, options.inspect_at_once)))
             at_start = resident(process)

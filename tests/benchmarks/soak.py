@@ -10,7 +10,6 @@ its standard error; ends with status 1 where the slope is larger than its noise,
 import argparse
 import asyncio
 import contextlib
-import os
 import sys
 import tempfile
 import time
@@ -22,9 +21,9 @@ from streamlit.proto.WidgetStates_pb2 import WidgetState
 
 from dashboard.services.server.upload_limits import MAX_FILES, MAX_OWN
 from tests.benchmarks.load import resident, wait_for_pictures
-from tests.benchmarks.visitor import Trouble, Visitor, running_server
-from tests.browser.app import free_port
+from tests.benchmarks.visitor import Trouble, Visitor
 from tests.hostile.corpus import mosaic, saved
+from tests.server import running_server
 
 # in MB, of the whole server
 PROMISED = 1500
@@ -121,10 +120,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seconds", type=float, default=20, help="that a visitor stays")
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="telltale-soak-") as folder:
-        cache = {"TELLTALE_CACHE": str(Path(folder) / "cache")}
-        if home := os.environ.get("TELLTALE_HOME"):
-            cache["TELLTALE_HOME"] = home
-        with running_server(free_port(), Path(folder) / "log", **cache) as (address, process):
+        with running_server(cache=Path(folder) / "cache", log=Path(folder) / "log") as (address, process):
             wrong = asyncio.run(soak(address, process, options.minutes, options.visitors, options.seconds))
         log = (Path(folder) / "log").read_text(encoding="utf-8", errors="replace")
     print("\n".join(dict.fromkeys(wrong)))

@@ -10,14 +10,10 @@ import contextlib
 import http.client
 import itertools
 import json
-import os
-import subprocess
-import sys
 import time
 import uuid
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any, Self
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -29,8 +25,6 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.proto.WidgetStates_pb2 import WidgetState
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
-
-from core.runs.finding import ROOT
 
 # a page that has not answered by then counts as an error
 PATIENCE = 60.0
@@ -45,64 +39,6 @@ def in_a_thread(asked: Coroutine[Any, Any, Any]) -> Any:
 
 class Trouble(Exception):
     """What a visitor should never meet: a lost connection, a page that does not answer."""
-
-
-@contextlib.contextmanager
-def running_server(port: int, log: Path, *, folder: Path = ROOT, **environment: str) -> Iterator[tuple[str, int]]:
-    """The dashboard as it is hosted; its address and its process.
-
-    Args:
-        port: to listen to.
-        log: the file that gets what it says.
-        folder: with `dashboard/` and `.streamlit/`.
-        environment: variables beside one's own.
-    """
-    command = [sys.executable, "-m", "streamlit", "run", "dashboard/app.py", "--server.headless", "true"]
-    command += ["--server.port", str(port)]
-    with started(command, port, log, folder=folder, environment=os.environ | environment) as found:
-        yield found
-
-
-@contextlib.contextmanager
-def started(
-    command: Sequence[str],
-    port: int,
-    log: Path,
-    *,
-    folder: Path = ROOT,
-    environment: Mapping[str, str],
-    patience: float = 300.0,
-) -> Iterator[tuple[str, int]]:
-    """A server by any command, once it says that it is well; its address and its process.
-
-    Args:
-        command: that starts it.
-        port: that it listens to.
-        log: the file that gets what it says.
-        folder: to start it in.
-        environment: all of its variables.
-        patience: seconds until it must be well.
-
-    Raises:
-        Trouble: it has ended, or is not well in time.
-    """
-    with log.open("w") as file:
-        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=file, stderr=subprocess.STDOUT)
-        address = f"http://localhost:{port}"
-        try:
-            for _ in range(int(patience / 0.1)):
-                with contextlib.suppress(OSError):
-                    if ask_http(address, "GET", "/_stcore/health")[0] == 200:
-                        break
-                if process.poll() is not None:
-                    raise Trouble(f"the server has ended with status {process.returncode}: {log.read_text()}")
-                time.sleep(0.1)
-            else:
-                raise Trouble(f"the server has not started, see {log}")
-            yield address, process.pid
-        finally:
-            process.terminate()
-            process.wait()
 
 
 def ask_http(

@@ -1,11 +1,7 @@
-"""A running dashboard and a browser to look at it with."""
+"""A browser to look at a running dashboard with."""
 
 import os
 import shutil
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,50 +30,6 @@ SETTLED = """() => {
     && ![...document.querySelectorAll('button')].some((button) => button.innerText.trim() === 'Stop')
     && !/Working|Refining|Waiting|Asking the detector|being asked|Reading pictures/.test(document.body.innerText)
 }"""
-
-
-def free_port() -> int:
-    """A port that nobody listens to."""
-    with socket.socket() as made:
-        made.bind(("127.0.0.1", 0))
-        return int(made.getsockname()[1])
-
-
-@contextmanager
-def running_app(home: Path | None = None, cache: Path | None = None) -> Iterator[str]:
-    """The dashboard on a free port; yields its address.
-
-    Args:
-        home: the folder with detectors/ and runs/; the project's own when None.
-        cache: where tags and packs go; the user's own when None.
-    """
-    port = free_port()
-    environment = dict(os.environ)
-    if home is not None:
-        environment["TELLTALE_HOME"] = str(home)
-    if cache is not None:
-        environment["TELLTALE_CACHE"] = str(cache)
-    command = [sys.executable, "-m", "streamlit", "run", "dashboard/app.py", "--server.port", str(port)]
-    # the tests bring their own browser
-    command += ["--server.headless", "true"]
-    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT)
-    address = f"http://localhost:{port}"
-    try:
-        ends = time.monotonic() + PATIENCE / 1000
-        while True:
-            try:
-                with socket.create_connection(("localhost", port), timeout=2):
-                    break
-            except OSError:
-                if process.poll() is not None:
-                    raise RuntimeError(f"the server has ended with status {process.returncode}") from None
-                if time.monotonic() > ends:
-                    raise RuntimeError(f"the server has not started in {PATIENCE / 1000:.0f} s") from None
-                time.sleep(0.1)
-        yield address
-    finally:
-        process.terminate()
-        process.wait()
 
 
 @contextmanager

@@ -1,14 +1,16 @@
-"""One server and one browser for all journeys, each journey in a window of its own."""
+"""One server, one browser and one window for all journeys, each journey on a page of its own."""
 
+import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Error, Page, expect
 
-from tests.browser.app import CHROMIUM, PATIENCE, running_app, running_browser
+from tests.browser.app import CHROMIUM, PATIENCE, running_browser
 from tests.dashboard.conftest import made_home
+from tests.server import running_server
 
 __all__ = ["made_home"]
 # what is expected to appear appears after a run of the page, which a busy machine draws out
@@ -17,7 +19,7 @@ expect.set_options(timeout=60_000)
 
 @pytest.fixture(scope="session")
 def address(made_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with running_app(made_home, tmp_path_factory.mktemp("browser-cache")) as found:
+    with running_server(made_home, tmp_path_factory.mktemp("browser-cache")) as (found, _):
         yield found
 
 
@@ -31,13 +33,25 @@ def browser() -> Iterator[Browser]:
         yield found
 
 
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
+@pytest.fixture(scope="session")
+def window(browser: Browser) -> Iterator[BrowserContext]:
+    """A browser's window, which has read the app's own files once."""
     context = browser.new_context(viewport={"width": 1440, "height": 1000}, accept_downloads=True)
-    made = context.new_page()
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def page(window: BrowserContext) -> Iterator[Page]:
+    """A page of nobody who has been here before, which fails the test where its scripts fail."""
+    made = window.new_page()
     made.set_default_timeout(PATIENCE)
     problems: list[str] = []
     made.on("pageerror", lambda error: problems.append(str(error)))
     yield made
-    context.close()
+    with contextlib.suppress(Error):
+        # what is not on the web keeps nothing
+        made.evaluate("localStorage.clear(), sessionStorage.clear()")
+    made.close()
+    window.clear_cookies()
     assert not problems

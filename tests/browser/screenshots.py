@@ -17,8 +17,9 @@ from playwright.sync_api import Browser, ViewportSize
 
 from core.runs.finding import ROOT, find_runs
 from core.runs.run import read_run
-from tests.browser.app import PATIENCE, running_app, running_browser, settle, visit
+from tests.browser.app import PATIENCE, running_browser, settle, visit
 from tests.dashboard.conftest import PAGES
+from tests.server import running_server
 
 RUN = "swift@cifake-test"
 Theme = Literal["light", "dark"]
@@ -91,7 +92,7 @@ def main() -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     with (
         tempfile.TemporaryDirectory() as cache,
-        running_app(ROOT / "assets", Path(cache)) as address,
+        running_server(ROOT / "assets", Path(cache)) as (address, _),
         running_browser() as browser,
     ):
         photograph(browser, address, options.out, names=options.pages, looks=options.looks, given=parameters())

@@ -12,8 +12,9 @@ from playwright.sync_api import Page, expect
 from core.runs.run import read_run
 from core.studies.probes.summary import ranking, read_turns, responses
 from core.studies.store import read_study, study_path
-from tests.browser.app import PATIENCE, running_app, settle, visit
+from tests.browser.app import PATIENCE, settle, visit
 from tests.dashboard.studies import add_studies
+from tests.server import running_server
 
 pytestmark = pytest.mark.browser
 RUN = "tiny@seen-test"
@@ -33,7 +34,7 @@ def home(made_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def probed(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a dashboard that has them."""
-    with running_app(home, tmp_path_factory.mktemp("probed-cache")) as found:
+    with running_server(home, tmp_path_factory.mktemp("probed-cache")) as (found, _):
         yield found
 
 

@@ -10,7 +10,8 @@ from playwright.sync_api import Page, expect
 
 from core.images.decoding import decode
 from core.images.image_set import ImageSet
-from tests.browser.app import PATIENCE, running_app, settle
+from tests.browser.app import PATIENCE, settle
+from tests.server import running_server
 
 pytestmark = pytest.mark.browser
 
@@ -19,7 +20,7 @@ pytestmark = pytest.mark.browser
 def new_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The project as it ships, never started before."""
     monkeypatch.delenv("TELLTALE_HOME", raising=False)
-    with running_app(cache=tmp_path / "cache") as address:
+    with running_server(cache=tmp_path / "cache") as (address, _):
         yield address
 
 

@@ -326,11 +326,9 @@ def test_an_upload_by_keyboard(page: Page, address: str, photograph: Path, broke
         visit(page, f"{address}/upload?run={RUN}")
 
 
-@pytest.mark.parametrize(
-    "query", ["run=%00&true=%F0%9F&page=-1", "true=" + "A" * 4000, "id=%3Cscript%3E&cut=1e400&pick=%2C%2C"]
-)
-@pytest.mark.parametrize("path", ["" if name == "overview" else name for name in PAGES])
-def test_nonsense_in_the_address(page: Page, address: str, path: str, query: str) -> None:
-    visit(page, f"{address}/{path}?{query}")
-    assert page.get_by_test_id("stException").count() == 0
-    assert page.locator("h1").count() == 1
+def test_nonsense_in_the_address(page: Page, address: str) -> None:
+    query = f"run=%00&said=%F0%9F&page=-1&true={'A' * 4000}&id=%3Cscript%3E&cut=1e400&pick=%2C%2C"
+    for name in PAGES:
+        visit(page, f"{address}/{'' if name == 'overview' else name}?{query}")
+        assert page.get_by_test_id("stException").count() == 0, name
+        assert page.locator("h1").count() == 1, name

@@ -13,8 +13,9 @@ from core.runs.browsing.embedding import Area
 from core.runs.browsing.table import browse_table
 from core.runs.run import read_run
 from core.studies.trust.judged import judged
-from tests.browser.app import PATIENCE, running_app, settle, visit
+from tests.browser.app import PATIENCE, settle, visit
 from tests.dashboard.studies import TRUST, add_studies
+from tests.server import running_server
 
 pytestmark = pytest.mark.browser
 RUN = "tiny@seen-test"
@@ -51,7 +52,7 @@ def home(made_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def studied(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a dashboard that has them."""
-    with running_app(home, tmp_path_factory.mktemp("studied-cache")) as found:
+    with running_server(home, tmp_path_factory.mktemp("studied-cache")) as (found, _):
         yield found
 
 

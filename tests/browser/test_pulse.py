@@ -1,14 +1,13 @@
 """A part of a page that comes back by itself does so although the page ends in `st.stop` while it asks."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.benchmarks.visitor import running_server
-from tests.browser.app import PATIENCE, ROOT, free_port
+from tests.browser.app import PATIENCE
+from tests.server import running_server
 
 pytestmark = pytest.mark.browser
 
@@ -34,8 +33,7 @@ def stopping(tmp_path: Path) -> Iterator[str]:
     """The address of an app whose only page stops itself."""
     (tmp_path / "dashboard").mkdir()
     (tmp_path / "dashboard" / "app.py").write_text(STOPS, encoding="utf-8")
-    paths = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
-    with running_server(free_port(), tmp_path / "log", folder=tmp_path, PYTHONPATH=paths) as (address, _):
+    with running_server(folder=tmp_path) as (address, _):
         yield address
 
 

@@ -13,7 +13,8 @@ from core.detectors.storage import save_detector
 from core.images.decoding import encode_png
 from core.images.loading import load_image_set
 from core.runs.writing import write_run
-from core.studies.runner import Source
+from core.studies.registry import MODULES, find_study
+from core.studies.runner import Source, run_study
 from tests.core.detectors.plain import SIDE, make_plain
 
 NAME = "plain"
@@ -46,6 +47,23 @@ def write_set(root: Path, *, train: int = 8, test: int = 20) -> Path:
     return root
 
 
+FEW = {"others": 4, "lime_others": 2, "networks": 2, "subsample": 40, "most": 3, "clouds": 1, "crops": 5}
+
+
+def source_of(home: Path) -> Source:
+    """The run that `write_home` has written."""
+    return Source(home / "runs" / f"{NAME}@images-test", home / "detectors" / NAME, str(home / "set"))
+
+
+def write_studies(home: Path) -> None:
+    """The same home, with a small file of every study."""
+    source = write_home(home)
+    for name in MODULES:
+        study = find_study(name)
+        study = study.with_parameters({key: value for key, value in FEW.items() if key in study.parameters})
+        run_study(study, source, images=None if study.whole else 12)
+
+
 def write_home(home: Path) -> Source:
     """`plain@images-test` with its pictures, and the detector that made it; half of its verdicts are REAL."""
     data = write_set(home / "set")
@@ -56,5 +74,5 @@ def write_home(home: Path) -> Source:
         detector.network, detector.preprocessing, detector.classes, config=detector.config, manifest={"name": NAME}
     )
     save_detector(home / "detectors" / NAME, detector, model_card="# Detector `plain`\n")
-    run = write_run(home, detector, images, ship_images=True)
-    return Source(run, home / "detectors" / NAME, str(data))
+    write_run(home, detector, images, ship_images=True)
+    return source_of(home)

@@ -20,22 +20,21 @@ from core.probes.table import PROBES, probe_columns
 from core.report import __main__ as report
 from core.runs.run import read_run
 from core.studies.probes.donors import with_donors
-from core.studies.registry import MODULES, find_study
-from core.studies.runner import Source, run_study
-from core.studies.store import read_study
+from core.studies.registry import MODULES
+from core.studies.runner import Source
+from core.studies.store import read_study, study_path
 from core.studies.study import Context
 from tests.conftest import make_detector, textured
-from tests.core.any_detector import NAME, pictures, plain_kind, write_home
+from tests.core.any_detector import NAME, pictures, plain_kind, source_of, write_studies
 from tests.core.detectors.plain import SIDE
-
-FEW = {"others": 4, "lime_others": 2, "networks": 2, "subsample": 40, "most": 3, "clouds": 1, "crops": 5}
+from tests.shared import made_once
 
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Source]:
-    """The run, its detector and its images on disk."""
+    """The run, its detector, its images on disk, and every study of it."""
     with plain_kind():
-        yield write_home(tmp_path_factory.mktemp("any"))
+        yield source_of(made_once(tmp_path_factory, "any-detector", write_studies))
 
 
 @pytest.fixture
@@ -173,10 +172,7 @@ def test_probes_of_one_image(context: Context) -> None:
 
 @pytest.mark.parametrize("name", [name for name in MODULES if name != "files"])
 def test_every_study(source: Source, name: str) -> None:
-    study = find_study(name)
-    study = study.with_parameters({key: value for key, value in FEW.items() if key in study.parameters})
-    images = None if study.whole else 12
-    answer = read_study(run_study(study, source, images=images), read_run(source.run))
+    answer = read_study(study_path(source.run, name), read_run(source.run))
     assert len(answer.table)
     numbers = answer.table.select_dtypes("number")
     assert np.isfinite(numbers.to_numpy(float)).any()

@@ -7,13 +7,12 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from core.runs.run import read_run
-from core.studies.registry import MODULES, find_study
-from core.studies.runner import Source, run_study
-from tests.core.any_detector import plain_kind, write_home
+from core.studies.runner import Source
+from tests.core.any_detector import plain_kind, source_of, write_studies
 from tests.dashboard.conftest import PAGES, ROOT
 from tests.dashboard.test_pages import settled, words
+from tests.shared import made_once
 
-FEW = {"others": 4, "lime_others": 2, "networks": 2, "subsample": 40, "most": 3, "clouds": 1, "crops": 5}
 RUN = "plain@images-test"
 
 
@@ -21,12 +20,7 @@ RUN = "plain@images-test"
 def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Source]:
     """The run with small studies."""
     with plain_kind():
-        source = write_home(tmp_path_factory.mktemp("any"))
-        for name in MODULES:
-            study = find_study(name)
-            few = {key: value for key, value in FEW.items() if key in study.parameters}
-            run_study(study.with_parameters(few), source, images=None if study.whole else 12)
-        yield source
+        yield source_of(made_once(tmp_path_factory, "any-detector", write_studies))
 
 
 @pytest.fixture(autouse=True)

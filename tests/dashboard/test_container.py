@@ -15,9 +15,9 @@ import yaml
 from packaging.requirements import Requirement
 
 from core.runs.finding import ROOT
-from tests.benchmarks.visitor import Visitor, in_a_thread, started
-from tests.browser.app import free_port
+from tests.benchmarks.visitor import Visitor, in_a_thread
 from tests.hostile.read_only import available
+from tests.server import free_port, started
 
 TEXT = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))

@@ -12,9 +12,9 @@ import pytest
 
 from core.images.decoding import encode_png
 from core.runs.finding import ROOT
-from tests.benchmarks.visitor import Visitor, ask_http, in_a_thread, started
-from tests.browser.app import free_port
+from tests.benchmarks.visitor import Visitor, ask_http, in_a_thread
 from tests.hostile.read_only import available
+from tests.server import free_port, started
 
 NAME = "telltale.example.org"
 README = (ROOT / "README.md").read_text(encoding="utf-8")

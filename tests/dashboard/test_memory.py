@@ -11,9 +11,9 @@ import pytest
 from streamlit.proto.WidgetStates_pb2 import WidgetState
 
 from tests.benchmarks.load import resident
-from tests.benchmarks.visitor import Trouble, Visitor, in_a_thread, running_server
-from tests.browser.app import free_port
+from tests.benchmarks.visitor import Trouble, Visitor, in_a_thread
 from tests.dashboard.conftest import ROOT
+from tests.server import running_server
 
 # how many heaps there are when more threads than cores have each taken memory of their own at once
 COUNT = """
@@ -75,8 +75,7 @@ def test_large_messages_are_not_held(made_home: Path, tmp_path: Path) -> None:
         assert await shout(address, 1000) == "taken"
         return answers, after - before
 
-    environment = {"TELLTALE_HOME": str(made_home), "TELLTALE_CACHE": str(tmp_path / "cache")}
-    with running_server(free_port(), tmp_path / "log", **environment) as (address, process):
+    with running_server(made_home, tmp_path / "cache") as (address, process):
         answers, more = in_a_thread(crowd(address, process))
     assert answers == ["refused"] * 20
     # were each of them held it would be 480

@@ -31,6 +31,7 @@ from core.runs.run import read_run
 from core.runs.writing import write_run
 from core.studies.store import study_path, write_study
 from dashboard.components.explanations import panels
+from dashboard.components.explanations.asking import worker
 from dashboard.components.images import grid
 from dashboard.components.images.filter_controls import filter_key
 from dashboard.components.keys import key_of
@@ -77,7 +78,11 @@ def settled(app: AppTest) -> AppTest:
         tables = any("being asked" in element.value.to_numpy() for element in app.dataframe)
         if not (coming or tables or app.get("progress") or app.get("skeleton")):
             return app
-        time.sleep(0.1)
+        # to draw it again meanwhile would only keep the worker from its work
+        for _ in range(20):
+            time.sleep(0.05)
+            if not worker().waiting:
+                break
     raise AssertionError("the page never came to rest")
 
 

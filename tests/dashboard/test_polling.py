@@ -12,8 +12,8 @@ from core.runs.run import read_run
 from dashboard.components.explanations.follow import next_look, waiting
 from dashboard.components.keys import key_of
 from dashboard.services.worker.jobs import JobStatus
-from tests.benchmarks.visitor import Visitor, in_a_thread, running_server
-from tests.browser.app import free_port
+from tests.benchmarks.visitor import Visitor, in_a_thread
+from tests.server import running_server
 
 
 def page(settings):  # type: ignore[no-untyped-def]  # its source is read without what is imported here
@@ -101,6 +101,6 @@ def test_a_page_of_a_running_server_ends_whole_without_anybody_doing_anything(ho
         await asyncio.gather(*(inspect(address, id_) for id_ in ids[:3]))
 
     log = tmp_path / "log"
-    with running_server(free_port(), log, TELLTALE_HOME=str(home), TELLTALE_CACHE=str(tmp_path)) as (address, _):
+    with running_server(home, tmp_path, log=log) as (address, _):
         in_a_thread(together(address))
     assert "Traceback" not in log.read_text()

@@ -2,7 +2,6 @@
 
 import contextlib
 import http.client
-import os
 import shutil
 import socket
 from collections.abc import Iterator
@@ -23,10 +22,9 @@ from tests.benchmarks.visitor import (
     in_a_thread,
     open_socket,
     put_file,
-    running_server,
     xsrf_token,
 )
-from tests.browser.app import free_port
+from tests.server import running_server
 
 INSIDE = "what only the log may hold"
 BROWSED = ("", "explore", "evidence", "data")
@@ -48,15 +46,7 @@ def server(made_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         encoding="utf-8",
     )
     (fail / "page.py").write_text(f"raise RuntimeError({INSIDE!r})\n", encoding="utf-8")
-    paths = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
-    with running_server(
-        free_port(),
-        folder / "log",
-        folder=folder,
-        PYTHONPATH=paths,
-        TELLTALE_HOME=str(made_home),
-        TELLTALE_CACHE=str(folder / "cache"),
-    ) as (address, _):
+    with running_server(made_home, folder / "cache", folder=folder) as (address, _):
         yield address
 
 

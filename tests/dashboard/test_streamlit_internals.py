@@ -18,8 +18,8 @@ from streamlit.runtime.uploaded_file_manager import UploadedFileRec
 
 from core.runs.finding import ROOT
 from dashboard.services.server import streamlit_internals as internals
-from tests.benchmarks.visitor import Visitor, in_a_thread, running_server
-from tests.browser.app import free_port
+from tests.benchmarks.visitor import Visitor, in_a_thread
+from tests.server import running_server
 
 # a module of Streamlit that is not for those who write apps, and a name that is nobody else's business
 PRIVATE = re.compile(r"streamlit\.(runtime\.\w|proto|elements|web|delta_generator)|get_instance\(\)")
@@ -31,7 +31,6 @@ def test_nothing_else_reaches_below() -> None:
 
 
 def test_all_of_it_is_there_in_a_running_server(made_home: Path, tmp_path: Path) -> None:
-    environment = {"TELLTALE_HOME": str(made_home), "TELLTALE_CACHE": str(tmp_path / "cache")}
 
     async def visit(address: str) -> list[str]:
         async with Visitor(address) as visitor:
@@ -39,7 +38,7 @@ def test_all_of_it_is_there_in_a_running_server(made_home: Path, tmp_path: Path)
                 await visitor.open(page, run="tiny@seen-test")
             return visitor.troubles
 
-    with running_server(free_port(), tmp_path / "log", **environment) as (address, _):
+    with running_server(made_home, tmp_path / "cache", log=tmp_path / "log") as (address, _):
         assert in_a_thread(visit(address)) == []
     lost = re.findall(r"Going on without (.*?)\. Streamlit is", (tmp_path / "log").read_text(encoding="utf-8"))
     assert lost == [], (

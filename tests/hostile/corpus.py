@@ -3,7 +3,8 @@
 import io
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -21,7 +22,7 @@ class Case(NamedTuple):
 
     Attributes:
         name: what is wrong with it.
-        data: its bytes.
+        made: its bytes, or what makes them, where that takes a while.
         pixels: uint8 (height, width, 3) that it should decode to within `tolerance`; None where it should be refused,
             or where only its shape is known.
         shape: (height, width) of what it decodes to; None where it should be refused.
@@ -29,10 +30,15 @@ class Case(NamedTuple):
     """
 
     name: str
-    data: bytes
+    made: bytes | Callable[[], bytes]
     pixels: NDArray[np.uint8] | None = None
     shape: tuple[int, int] | None = None
     tolerance: int = 0
+
+    @property
+    def data(self) -> bytes:
+        """Its bytes."""
+        return self.made() if callable(self.made) else self.made
 
 
 def saved(image: Image.Image, kind: str, **options: object) -> bytes:
@@ -118,54 +124,74 @@ def foreign() -> Iterator[Case]:
 def bombs() -> Iterator[Case]:
     """Small files that would become large, or that a reader would step through for minutes."""
     yield Case("PNG that claims 100,000 a side", png(100_000, 100_000, rows=1))
-    yield Case("PNG of 16,384 a side", png(16_384, 16_384))
+    yield Case("PNG of 16,384 a side", partial(png, 16_384, 16_384))
     yield Case("PNG of 1 x 20,000", png(1, 20_000))
     yield Case("PNG of 20,000 x 1", png(20_000, 1))
-    yield Case("more bytes than are read", saved(Image.fromarray(PICTURE), "PNG") + bytes(21 * 2**20))
-    text = chunk(b"zTXt", b"k\0\0" + zlib.compress(bytes(80_000_000), 9))
-    yield Case("PNG with a text that unpacks to 80 MB", png(32, 32, extra=text), shape=(32, 32))
-    yield Case("PNG with 900,000 chunks", png(32, 32, extra=chunk(b"teXt", b"") * 900_000))
+    yield Case("more bytes than are read", lambda: saved(Image.fromarray(PICTURE), "PNG") + bytes(21 * 2**20))
+
+    def text() -> bytes:
+        return png(32, 32, extra=chunk(b"zTXt", b"k\0\0" + zlib.compress(bytes(80_000_000), 9)))
+
+    yield Case("PNG with a text that unpacks to 80 MB", text, shape=(32, 32))
+    yield Case("PNG with 900,000 chunks", lambda: png(32, 32, extra=chunk(b"teXt", b"") * 900_000))
     jpeg = saved(Image.fromarray(PICTURE), "JPEG")
-    yield Case("JPEG with 900,000 segments", jpeg[:2] + b"\xff\xfe\x00\x02" * 900_000 + jpeg[2:])
-    yield Case("JPEG with 15 MB of padding", jpeg[:2] + b"\xff" * 15_000_000 + jpeg[2:])
-    progressive = saved(Image.new("RGB", (4400, 4400), (90, 60, 30)), "JPEG", progressive=True)
-    last = progressive[progressive.rindex(b"\xff\xda") : -2]
-    yield Case("JPEG with 100,000 passes", progressive[:-2] + last * 100_000 + progressive[-2:])
+    yield Case("JPEG with 900,000 segments", lambda: jpeg[:2] + b"\xff\xfe\x00\x02" * 900_000 + jpeg[2:])
+    yield Case("JPEG with 15 MB of padding", lambda: jpeg[:2] + b"\xff" * 15_000_000 + jpeg[2:])
+    yield Case("JPEG with 100,000 passes", many_passes)
     # passes that a reader never comes to, and one that it would go on with after a wrong end
-    yield Case("JPEG that ends before 100,000 passes", progressive + last * 100_000, shape=(4400, 4400))
-    hidden = progressive[:-2] + last * 100_000 + b"\xff\xd9" + progressive[-2:]
-    yield Case("JPEG with 100,000 passes and two ends", hidden)
+    yield Case("JPEG that ends before 100,000 passes", partial(many_passes, behind=True), shape=(4400, 4400))
+    yield Case("JPEG with 100,000 passes and two ends", partial(many_passes, ended=b"\xff\xd9"))
     # as large as is read at all: these must decode, and in the memory and time that there is
     side = 4470
-    yield Case("largest colour PNG", png(side, side), shape=(side, side))
-    yield Case("largest PNG with transparency", png(side, side, colour=6), shape=(side, side))
-    yield Case("largest 16-bit grey PNG", png(side, side, depth=16, colour=0), shape=(side, side))
-    yield Case("largest 16-bit colour PNG", png(side, side, depth=16), shape=(side, side))
-    yield Case("largest CMYK JPEG", saved(Image.new("CMYK", (side, side)), "JPEG"), shape=(side, side))
+    yield Case("largest colour PNG", partial(png, side, side), shape=(side, side))
+    yield Case("largest PNG with transparency", partial(png, side, side, colour=6), shape=(side, side))
+    yield Case("largest 16-bit grey PNG", partial(png, side, side, depth=16, colour=0), shape=(side, side))
+    yield Case("largest 16-bit colour PNG", partial(png, side, side, depth=16), shape=(side, side))
+    yield Case("largest CMYK JPEG", lambda: saved(Image.new("CMYK", (side, side)), "JPEG"), shape=(side, side))
     full = {"progressive": True, "subsampling": 0, "quality": 60}
-    yield Case("largest progressive JPEG", saved(mosaic("RGB", side), "JPEG", **full), shape=(side, side))
+    yield Case("largest progressive JPEG", partial(saved_mosaic, "RGB", side, "JPEG", **full), shape=(side, side))
     # whose decoders take twice as much, of which less is read
-    yield Case("too large progressive CMYK JPEG", saved(mosaic("CMYK", side), "JPEG", **full))
-    yield Case("too large WEBP", saved(mosaic("RGB", side), "WEBP", method=0))
+    yield Case("too large progressive CMYK JPEG", partial(saved_mosaic, "CMYK", side, "JPEG", **full))
+    yield Case("too large WEBP", partial(saved_mosaic, "RGB", side, "WEBP", method=0))
     less = 3464
-    yield Case("largest progressive CMYK JPEG", saved(mosaic("CMYK", less), "JPEG", **full), shape=(less, less))
+    made = partial(saved_mosaic, "CMYK", less, "JPEG", **full)
+    yield Case("largest progressive CMYK JPEG", made, shape=(less, less))
     for name, options in {"": {"quality": 60}, "lossless ": {"lossless": True, "quality": 0}}.items():
         for mode in ("RGB", "RGBA"):
-            data = saved(mosaic(mode, less), "WEBP", method=0, **options)
-            yield Case(f"largest {name}WEBP, {mode}", data, shape=(less, less))
-    frames = {"save_all": True, "append_images": [mosaic("RGB", less)], "method": 0, "quality": 10}
-    yield Case("largest animated WEBP", saved(mosaic("RGBA", less), "WEBP", **frames), shape=(less, less))
+            made = partial(saved_mosaic, mode, less, "WEBP", method=0, **options)
+            yield Case(f"largest {name}WEBP, {mode}", made, shape=(less, less))
+
+    def animated() -> bytes:
+        return saved_mosaic(
+            "RGBA", less, "WEBP", save_all=True, append_images=[mosaic("RGB", less)], method=0, quality=10
+        )
+
+    yield Case("largest animated WEBP", animated, shape=(less, less))
+
+
+def saved_mosaic(mode: str, side: int, kind: str, **options: object) -> bytes:
+    """Bytes of a `mosaic`."""
+    return saved(mosaic(mode, side), kind, **options)
+
+
+def many_passes(*, behind: bool = False, ended: bytes = b"") -> bytes:
+    """A progressive JPEG with 100,000 passes more, before its end or `behind` it; `ended` stands after them."""
+    progressive = saved(Image.new("RGB", (4400, 4400), (90, 60, 30)), "JPEG", progressive=True)
+    passes = progressive[progressive.rindex(b"\xff\xda") : -2] * 100_000
+    return progressive + passes if behind else progressive[:-2] + passes + ended + progressive[-2:]
 
 
 def followed() -> Iterator[Case]:
     """Images with something behind their end, as telephones write them."""
     video = b"\0\0\0\x18ftypmp42" + (b"\xff\xda\0\x08" + np.random.default_rng(4).bytes(2000)) * 500
-    large = Image.fromarray(np.random.default_rng(5).integers(0, 256, (30, 40, 3), np.uint8)).resize((4000, 3000))
-    for progressive in (False, True):
-        name = f"motion photo, {'progressive' if progressive else 'baseline'}"
-        yield Case(name, saved(large, "JPEG", progressive=progressive) + video, shape=(3000, 4000))
-    restarts = saved(large, "JPEG", restart_marker_blocks=1)
-    yield Case("motion photo with a restart a block", restarts + video, shape=(3000, 4000))
+
+    def motion(**options: object) -> bytes:
+        large = Image.fromarray(np.random.default_rng(5).integers(0, 256, (30, 40, 3), np.uint8)).resize((4000, 3000))
+        return saved(large, "JPEG", **options) + video
+
+    for name, progressive in (("baseline", False), ("progressive", True)):
+        yield Case(f"motion photo, {name}", partial(motion, progressive=progressive), shape=(3000, 4000))
+    yield Case("motion photo with a restart a block", partial(motion, restart_marker_blocks=1), shape=(3000, 4000))
     image = Image.fromarray(PICTURE)
     yield good("JPEG and a video", saved(image, "JPEG", quality=100, subsampling=0) + video, tolerance=12)
     yield good("PNG and a video", saved(image, "PNG") + video)

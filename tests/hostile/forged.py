@@ -18,10 +18,10 @@ from pathlib import Path
 from streamlit.proto.Common_pb2 import FileUploaderState
 from streamlit.proto.WidgetStates_pb2 import WidgetState
 
-from tests.benchmarks.visitor import Trouble, Visitor, running_server
-from tests.browser.app import free_port
+from tests.benchmarks.visitor import Trouble, Visitor
 from tests.dashboard.conftest import PAGES
 from tests.hostile.home import make_home
+from tests.server import running_server
 
 RUN = "tiny@made-test"
 TEXTS = ("", "nonsense", "-1", "1e400", "\0", "[]", "{}", "9" * 400, "None", "../../etc/passwd", "x" * 100_000)
@@ -162,8 +162,7 @@ def main(arguments: list[str] | None = None) -> int:
     with tempfile.TemporaryDirectory(prefix="telltale-forged-") as folder:
         home, cache = Path(folder) / "home", Path(folder) / "cache"
         make_home(home, cache)
-        environment = {"TELLTALE_HOME": str(home), "TELLTALE_CACHE": str(cache)}
-        with running_server(free_port(), Path(folder) / "log", **environment) as (address, _):
+        with running_server(home, cache, log=Path(folder) / "log") as (address, _):
             wrong = asyncio.run(attack(address, options.count, options.seed))
         log = (Path(folder) / "log").read_text(encoding="utf-8", errors="replace")
     tracebacks = log.count("Traceback")

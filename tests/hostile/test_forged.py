@@ -2,15 +2,14 @@
 
 from pathlib import Path
 
-from tests.benchmarks.visitor import in_a_thread, running_server
-from tests.browser.app import free_port
+from tests.benchmarks.visitor import in_a_thread
 from tests.hostile.forged import attack
+from tests.server import running_server
 
 COUNT = 30
 
 
 def test_no_forged_value_ends_a_page(pristine: Path, tmp_path: Path) -> None:
-    environment = {"TELLTALE_HOME": str(pristine), "TELLTALE_CACHE": str(tmp_path / "cache")}
-    with running_server(free_port(), tmp_path / "log", **environment) as (address, _):
+    with running_server(pristine, tmp_path / "cache", log=tmp_path / "log") as (address, _):
         assert in_a_thread(attack(address, COUNT, seed=1)) == []
     assert "Traceback" not in (tmp_path / "log").read_text(encoding="utf-8")

@@ -40,7 +40,7 @@ def named(home: Path, request: pytest.FixtureRequest) -> str:
 @pytest.mark.parametrize("named", NAMES, indirect=True)
 def test_a_detector_of_any_name_is_asked(named: str, open_page: Open) -> None:
     run = f"{named}@made-test"
-    for page, beside in (("inspect", {"beside": DETECTOR}), ("upload", {"by": named})):
+    for page, beside in (("inspect", {"beside": DETECTOR, "lime.n_samples": "64"}), ("upload", {"by": named})):
         app = settled(open_page(page, run=run, **beside))
         assert not app.exception, page
         assert not app.error

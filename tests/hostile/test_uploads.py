@@ -15,7 +15,6 @@ from tests.hostile.uploads import MEGABYTES, SECONDS, Outcome
 
 # of what only the shape is known, and which must not be refused
 READ = ("largest", "motion photo", "JPEG that ends before")
-# made once, as the largest take a while
 CASES = list(cases())
 
 

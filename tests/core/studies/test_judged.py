@@ -38,6 +38,13 @@ def asked(name: str, source: Source) -> Path:
     return run_study(study.with_parameters({key: FEW[key] for key in FEW if key in study.parameters}), source, images=6)
 
 
+@pytest.fixture(scope="module")
+def tables(patched: Source) -> dict[str, pd.DataFrame]:
+    """The tables of the studies, in which the toy is judged, too."""
+    with registered(BRIGHT):
+        return {name: read_study(asked(name, patched), read_run(patched.run)).table for name in STUDIES}
+
+
 def test_all_that_give_a_map_for_some_hundred_passes_are_judged(bright: None) -> None:
     found = judged()
     assert list(found) == [one.name for one in explainers(with_map=True) if one.cost(one.settings()) <= MOST]
@@ -55,8 +62,8 @@ def test_a_column_belongs_to_the_explainer_with_the_longest_name_that_it_begins_
 
 
 @pytest.mark.parametrize("name", STUDIES)
-def test_every_study_has_values_of_every_explainer(name: str, patched: Source) -> None:
-    table = read_study(asked(name, patched), read_run(patched.run)).table
+def test_every_study_has_values_of_every_explainer(name: str, tables: dict[str, pd.DataFrame], bright: None) -> None:
+    table = tables[name]
     column = {
         "faithfulness": "deletion_{}_mean_1",
         "agreement": "{}_rank",
@@ -108,9 +115,10 @@ def test_an_explainer_that_is_added_is_all_that_an_old_file_lacks(
     assert page.count("Brightness") > 3
 
 
-def test_numbers_of_an_added_explainer_are_scipys(patched: Source, bright: None) -> None:
-    context, run = patched.open(), read_run(patched.run)
-    found = {name: read_study(asked(name, patched), run).table for name in ("agreement", "stability", "sanity")}
+def test_numbers_of_an_added_explainer_are_scipys(
+    patched: Source, tables: dict[str, pd.DataFrame], bright: None
+) -> None:
+    context, run, found = patched.open(), read_run(patched.run), tables
     row = int(pd.Index(run.predictions["id"]).get_loc(found["agreement"]["id"][0]))
     image = np.asarray(context.pixels[row])
     grid = segment(image, method="grid", n_segments=64)

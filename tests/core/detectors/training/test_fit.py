@@ -100,7 +100,7 @@ def test_killed_processes_resume_to_the_weights_of_an_unbroken_one(cifake: Path,
         process = subprocess.Popen(
             command("killed"), cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
-        if attempt < 3:
+        if attempt < 2:
             deadline = time.monotonic() + 600
             # past the imports, or every kill would fall on them
             while not list((tmp_path / "killed").glob("checkpoints/*.safetensors")) and process.poll() is None:
