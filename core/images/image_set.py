@@ -19,6 +19,8 @@ CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "hors
 CIFAKE_NAME = re.compile(r"\d+(?: \((\d+)\))?\.jpe?g", re.IGNORECASE)
 
 Split = Literal["train", "test"]
+# for the help of commands
+DATA_HELP = "a folder, .zip, .tar, .csv or .parquet of images (see Your own images in README.md)"
 Progress = Callable[[int, int], None]
 
 

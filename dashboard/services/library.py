@@ -321,7 +321,9 @@ def tags() -> Tags:
 
 def pictures(opened: Opened) -> Pictures:
     """Where the pixels of a run's rows are."""
-    return _pictures(opened.origin, opened.origin.stamp, tuple(found.fingerprint for found in shelf().sets))
+    return _pictures(
+        opened.origin, opened.origin.stamp, tuple(f"{found.fingerprint} {found.side}" for found in shelf().sets)
+    )
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 from core.images.image_set import ImageSet
 from core.images.labels import CLASSES
-from core.images.loading import Fit, load_image_set
+from core.images.loading import load_image_set
+from core.images.reading import Fit
 from core.metrics.nearest import find_nearest
 from core.runs.run import Run
 from core.system.atomic import cache_dir, write_bytes_atomically
