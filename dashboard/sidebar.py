@@ -120,8 +120,8 @@ def _draw_pictures() -> float | None:
                 help=explain(
                     "CIFAKE",
                     "Hash",
-                    also="Here the images of this run: a folder, .zip, .tar, .csv or .parquet in one of the layouts that "
-                    "the README lists. They are read once; pictures are matched by the hash of their file.",
+                    also="Here the images of this run: a folder, .zip, .tar, .csv or .parquet in one of the layouts "
+                    "that the README lists. They are read once; pictures are matched by the hash of their file.",
                 ),
             )
             st.text_input(

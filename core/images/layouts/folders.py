@@ -19,11 +19,16 @@ class Placed(NamedTuple):
     after: list[str]
 
 
-def by_class_folder(files: Files, classes: Mapping[str, ClassName], *, expects: str) -> list[Placed]:
-    """Find the pictures below folders that name a class, whatever their case; empty where there are none.
+def by_class_folder(files: Files, classes: Mapping[str, ClassName], *, needed: str = "") -> list[Placed]:
+    """Find the pictures below folders that name a class, whatever their case; empty where some are outside.
+
+    Args:
+        files: of the set.
+        classes: name of a folder, in small letters -> its class.
+        needed: the layout's folders, where no other layout is tried afterwards.
 
     Raises:
-        DatasetError: there are such folders, and pictures outside them.
+        DatasetError: `needed`, there are such folders, and pictures outside them.
     """
     placed, outside = [], []
     for listed, folders in pictures_of(files):
@@ -35,11 +40,13 @@ def by_class_folder(files: Files, classes: Mapping[str, ClassName], *, expects: 
         split = next((SPLITS[name.lower()] for name in (*before, *after) if name.lower() in SPLITS), "")
         before, after = ([name for name in part if name.lower() not in SPLITS] for part in (before, after))
         placed.append(Placed(listed, split, classes[folders[at].lower()], before, after))
-    if placed and outside:
+    if placed and outside and needed:
         raise DatasetError(
-            f"{files.path} is read as {expects}, and {len(outside):,} pictures are in no such folder: {some(outside)}; "
+            f"{files.path} is read as {needed}, and {len(outside):,} pictures are in no such folder: {some(outside)}; "
             "move them out of it."
         )
+    if outside:
+        return []
     return _without_wrappers(placed)
 
 

@@ -8,7 +8,7 @@ EXPECTS = "{generator}/{real,fake}"
 
 
 def _find(files: Files, _: tuple[str, ...]) -> Found | None:
-    placed = by_class_folder(files, WORDS, expects=EXPECTS)
+    placed = by_class_folder(files, WORDS, needed=EXPECTS)
     return with_sources(files, placed) if placed else None
 
 

@@ -10,7 +10,7 @@ EXPECTS = "{generator}/{train,val}/{ai,nature}"
 
 
 def _find(files: Files, _: tuple[str, ...]) -> Found | None:
-    placed = by_class_folder(files, CLASSES, expects=EXPECTS)
+    placed = by_class_folder(files, CLASSES)
     return with_sources(files, placed) if placed else None
 
 

@@ -10,7 +10,7 @@ EXPECTS = "{train,test}/{REAL,FAKE}"
 
 
 def _find(files: Files, _: tuple[str, ...]) -> Found | None:
-    placed = by_class_folder(files, CLASSES, expects=EXPECTS)
+    placed = by_class_folder(files, CLASSES)
     # a folder around all of it is nobody's source
     roots = {tuple(one.before) for one in placed}
     return None if len(roots) != 1 else found(files, ((one.split, _entry(one)) for one in placed))

@@ -10,7 +10,7 @@ EXPECTS = "{generator}/{0_real,1_fake}"
 
 
 def _find(files: Files, _: tuple[str, ...]) -> Found | None:
-    placed = by_class_folder(files, CLASSES, expects=EXPECTS)
+    placed = by_class_folder(files, CLASSES)
     return with_sources(files, placed) if placed else None
 
 

@@ -41,12 +41,8 @@ def draw_sources(rows: pd.DataFrame, base: Filter, *, run: str) -> Filter | None
     cells = confusion_at(chosen, THRESHOLD.value)
     overall = (cells[0, 1] + cells[1, 0]) / max(1, cells.sum())
     source = rate_bars(drawn, overall=overall, key="sources", title="Error rates, a button for each source.")
-    csv_button(
-        "These numbers (CSV)",
-        lambda: rates.rename(columns={"value": "source"}),
-        f"{run}-sources.csv",
-        key="sources.csv",
-    )
+    numbers = rates.rename(columns={"value": "source"})
+    csv_button("These numbers (CSV)", numbers, f"{run}-sources.csv", key="sources.csv")
     if source is None:
         return None
     asked = base if OF.value == "all" else base.choosing("label", [OF.value])

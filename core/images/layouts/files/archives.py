@@ -24,7 +24,7 @@ TABLES = (".csv", ".tsv", ".parquet")
 # what a .tar may unpack to: pictures hardly shrink
 MOST_TIMES, MOST_ANYWAY = 100, 2**30
 # first bytes of a file -> what unpacks it
-PACKERS: dict[bytes, Any] = {b"\x1f\x8b": gzip.GzipFile, b"\xfd7zXZ": lzma.LZMAFile, b"BZh": bz2.BZ2File}
+PACKERS: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"\xfd7zXZ": lzma.open, b"BZh": bz2.open}
 DAMAGED = (tarfile.TarError, lzma.LZMAError, zlib.error, EOFError, OSError, UnicodeError, ValueError, struct.error)
 
 
@@ -91,7 +91,7 @@ class TarFiles(Known):
         self.file.close()
 
     def _list(self) -> Iterator[Listed]:
-        listed = []
+        listed: dict[str, Listed] = {}
         try:
             with tarfile.open(fileobj=self.stream, mode="r:") as tar:  # type: ignore[call-overload]
                 while (info := tar.next()) is not None:
@@ -101,13 +101,14 @@ class TarFiles(Known):
                     if info.type in (tarfile.REGTYPE, tarfile.AREGTYPE) and _is_plain(name):
                         if name in self.places:
                             self.repeated.add(name)
-                        else:
-                            listed.append(Listed(name, info.size, int(info.mtime)))
-                            self.places[name] = info.offset_data
+                        # a name that is there twice is another file than before
+                        stamp = -info.offset_data if name in self.repeated else int(info.mtime)
+                        listed[name] = Listed(name, info.size, stamp)
+                        self.places[name] = info.offset_data
         except DAMAGED as error:
             raise DatasetError(f"{self.path} is not a whole .tar file ({error}); download it again.") from None
         # going back in a compressed archive unpacks it from its start
-        return iter(listed if self.is_packed else sorted(listed))
+        return iter(listed.values() if self.is_packed else sorted(listed.values()))
 
 
 def open_files(path: Path) -> Files:
