@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from core.findings.__main__ import gather
 from core.system.atomic import cache_dir
 from tests.benchmarks.__main__ import PARTS, main
 from tests.benchmarks.explain import Timed
+from tests.benchmarks.independent import main as independent
 from tests.benchmarks.table import HEADINGS, Row
 
 SAMPLE = ["--quick", "--detector", "sample", "--data", "sample", "--run", "sample@sample-test"]
@@ -101,3 +103,27 @@ def test_every_part_names_something_that_measures() -> None:
         module, function = place.split(":")
         if name != "dashboard":
             assert getattr(import_module(f"tests.benchmarks.{module}"), function).__doc__
+
+
+def test_an_independent_table_is_held_against_the_findings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = "sample@sample-test"
+    greyness = next(one for one in gather(run, ["audit.fact.greyness"]))
+    rank = greyness.choice("rule", "rank")
+    assert rank is not None
+    entry = {"finding": "audit.fact.greyness", "choice": "rule=rank", "value": round(rank.measure.value, 2)}
+
+    def held(*entries: dict[str, object]) -> int:
+        (tmp_path / "table.json").write_text(json.dumps(entries), encoding="utf-8")
+        return independent([str(tmp_path / "table.json"), "--run", run])
+
+    assert held(entry) == 0
+    assert "| agrees |" in capsys.readouterr().out
+    # another part of the same finding, a number far off, and what is not there
+    assert held({**entry, "part": "control", "value": 0.5}) == 0
+    assert held({**entry, "value": 0.9}) == held({**entry, "finding": "audit.luck"}) == 1
+    printed = capsys.readouterr().out
+    assert "| DISAGREES |" in printed
+    assert "| is not there |" in printed
+    # few images say little, many say much
+    assert held({**entry, "value": 0.9, "images": 3}) == 0
+    assert held({**entry, "value": 0.9, "images": 3000}) == 1

@@ -1,8 +1,8 @@
-"""Frequency edits of a batch of images: rings of the spectrum removed, attenuated, or swapped with other images'.
+"""Frequency edits of a batch of images: rings of the spectrum attenuated, randomised, or swapped with other images'.
 
-A ring is a bool (side, side // 2 + 1) mask over the half spectrum of a real image. Radii count waves per 32 pixels, so
-that a radius means the same wavelength at any size: from 0 (the mean) to 16 along a side (waves of two pixels, the
-finest) and 22.6 in the corner. All channels are treated alike.
+A ring is a bool (side, side // 2 + 1) mask over the half spectrum of a real image. Radii are sixteenths of the Nyquist
+frequency, so that a radius means the same wavelength at any size: from 0 (the mean) to 16 along a side (waves of two
+pixels, the finest) and 22.6 in the corner. All channels are treated alike.
 """
 
 import numpy as np
@@ -61,31 +61,66 @@ def energy(spectra: Spectra, rings: Ring) -> NDArray[np.float64]:
     return np.asarray(np.einsum("nyxc,yx->n", power, twice * rings, dtype=np.float64) / side**2)
 
 
-def without(spectra: Spectra, rings: Ring) -> NDArray[np.uint8]:
-    """Remove a ring.
+def attenuated(spectra: Spectra, rings: Ring, *, keep: float = 0) -> NDArray[np.uint8]:
+    """Multiply a ring's amplitudes by `keep`; 0 removes it.
 
     Args:
         spectra: from `spectra_of`.
         rings: from `ring`; removing radii above 12 is a low-pass, 0 to 4 a high-pass that keeps the mean.
+        keep: 0 to 1.
 
     Returns:
         uint8 (N, side, side, 3).
     """
-    return images_of(spectra * (~rings).astype(np.float32)[..., None])
+    return images_of(spectra * np.where(rings, keep, 1).astype(np.float32)[..., None])
 
 
-def attenuated_elsewhere(spectra: Spectra, rings: Ring) -> NDArray[np.uint8]:
-    """Attenuate all other rings by as much energy as the ring holds: the energy-matched control of `without`.
+def attenuated_elsewhere(spectra: Spectra, rings: Ring, *, keep: float = 0) -> NDArray[np.uint8]:
+    """Attenuate all other rings so that the image changes by as much as under `attenuated`: an energy-matched control.
 
     All coefficients outside the ring except the mean shrink by one factor per image. Where they hold less energy than
-    the ring they are removed entirely.
+    is to be taken they are removed entirely.
     """
-    others = ring(0, side=spectra.shape[1]) & ~rings
-    share = _ratio(energy(spectra, rings), energy(spectra, others))
+    others = _others(spectra, rings)
+    share = (1 - keep) * np.sqrt(_ratio(energy(spectra, rings), energy(spectra, others)))
     gain = np.ones((len(spectra), *others.shape), np.float32)
     # removing share * F removes share**2 of their energy
-    gain -= np.minimum(np.sqrt(share), 1)[:, None, None] * others
+    gain -= np.minimum(share, 1)[:, None, None] * others
     return images_of(spectra * gain[..., None])
+
+
+def patterned_elsewhere(
+    spectra: Spectra, rings: Ring, noise: NDArray[np.float32], amount: NDArray[np.float64]
+) -> NDArray[np.uint8]:
+    """Add a random pattern to all other rings: an energy-matched control that, unlike a fade, adds structure.
+
+    Args:
+        spectra: from `spectra_of`.
+        rings: from `ring`.
+        noise: float32 (N, side, side, 3), or 1 for a grey pattern, white noise, of which the other rings are taken.
+        amount: float64 (N,), the energy of the pattern over all channels, as `energy` counts it.
+
+    Returns:
+        uint8 (N, side, side, 3).
+    """
+    others = _others(spectra, rings)
+    pattern = np.broadcast_to(_noise_spectra(noise) * others[..., None], spectra.shape)
+    scale = np.sqrt(_ratio(amount, energy(pattern, others)))
+    return images_of(np.asarray(spectra + pattern * scale[:, None, None, None], np.complex64))
+
+
+def rephased(spectra: Spectra, rings: Ring, noise: NDArray[np.float32]) -> Spectra:
+    """Add random phases, shared by the channels, to a ring's coefficients; every amplitude stays.
+
+    Args:
+        spectra: from `spectra_of`.
+        rings: from `ring`.
+        noise: float32 (N, side, side), white noise, whose phases are added.
+
+    Returns:
+        Spectra like those given.
+    """
+    return np.where(rings[..., None], spectra * _phases(noise), spectra)
 
 
 def transplanted(spectra: Spectra, donors: Spectra, rings: Ring) -> NDArray[np.uint8]:
@@ -106,7 +141,7 @@ def transplanted_elsewhere(spectra: Spectra, donors: Spectra, rings: Ring) -> ND
 
     The other rings move towards the donor's by one share per image, at most 1; the mean stays.
     """
-    others = ring(0, side=spectra.shape[1]) & ~rings
+    others = _others(spectra, rings)
     change = donors - spectra
     share = np.minimum(np.sqrt(_ratio(energy(change, rings), energy(change, others))), 1)
     change *= (share[:, None, None] * others).astype(np.float32)[..., None]
@@ -124,9 +159,23 @@ def scrambled(spectra: Spectra, noise: NDArray[np.float32]) -> NDArray[np.float3
     Returns:
         float32 (N, side, side, 3), not clipped to 0..255.
     """
-    phases = np.asarray(fft.rfft2(noise, axes=(1, 2), workers=1), np.complex64)
+    return np.asarray(_inverse(spectra * _phases(noise)), np.float32)
+
+
+def _noise_spectra(noise: NDArray[np.float32]) -> Spectra:
+    return np.asarray(fft.rfft2(noise, axes=(1, 2), workers=1), np.complex64)
+
+
+def _phases(noise: NDArray[np.float32]) -> Spectra:
+    """Compute complex64 (N, side, side // 2 + 1, 1), the phases of white noise."""
+    phases = _noise_spectra(noise[..., None])
     phases /= np.maximum(np.abs(phases), 1e-20)
-    return np.asarray(_inverse(spectra * phases[..., None]), np.float32)
+    return phases
+
+
+def _others(spectra: Spectra, rings: Ring) -> Ring:
+    """Select what is in no ring but the mean."""
+    return ring(0, side=spectra.shape[1]) & ~rings
 
 
 def _ratio(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -5,6 +5,7 @@ Each maps uint8 (N, side, side, 3) to the same; randomness is passed in.
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import fft
 
 from core.edits.frequency import to_pixels
 
@@ -64,9 +65,68 @@ def rotated_in_blocks(pixels: Pixels, block: int) -> Pixels:
     return image_of(blocks_of(pixels, block)[:, :, ::-1, ::-1], pixels)
 
 
-def rolled(pixels: Pixels, by: int) -> Pixels:
-    """Roll the image by `by` pixels down and right, which makes two seams."""
-    return np.roll(pixels, (by, by), axis=(1, 2))
+def without_seams(pixels: Pixels, block: int, orders: NDArray[np.integer] | None = None) -> Pixels:
+    """Cut into blocks, shuffle them, and join them so that no seam shows (Perez et al. 2003, *Poisson Image Editing*).
+
+    Every gradient within a block is kept, the one across each cut becomes zero, and the image whose gradients are
+    closest to these by least squares, with the mean of the original, solves a Poisson equation, by cosine transforms.
+
+    Args:
+        pixels: uint8 (N, side, side, 3).
+        block: side of a block in pixels.
+        orders: as in `shuffled`; None leaves the blocks in place, which is the control: the same cuts and joins.
+    """
+    blocks = (pixels if orders is None else shuffled(pixels, block, orders)).astype(np.float32)
+    side = pixels.shape[1]
+    divergence = np.zeros_like(blocks)
+    for axis in (1, 2):
+        gradient = np.diff(np.moveaxis(blocks, axis, 1), axis=1)
+        gradient[:, block - 1 :: block] = 0
+        along = np.moveaxis(divergence, axis, 1)
+        along[:, :-1] += gradient
+        along[:, 1:] -= gradient
+    spectrum = fft.dctn(divergence, axes=(1, 2), norm="ortho", workers=1)
+    line = 2 * np.cos(np.pi * np.arange(side, dtype=np.float32) / side) - 2
+    laplacian = line[:, None] + line
+    laplacian[0, 0] = 1
+    spectrum /= laplacian[..., None]
+    spectrum[:, 0, 0] = side * pixels.mean(axis=(1, 2))
+    return to_pixels(fft.idctn(spectrum, axes=(1, 2), norm="ortho", workers=1))
+
+
+def cross_faded(pixels: Pixels, block: int, orders: NDArray[np.integer] | None = None) -> Pixels:
+    """Shuffle blocks that reach a quarter of their side into their neighbours and fade into each other there.
+
+    Args:
+        pixels: uint8 (N, side, side, 3).
+        block: side of a block in pixels, from the middle of one fade to that of the next.
+        orders: as in `shuffled`; None rotates each block by 180 degrees in its own place, as `rotated_in_blocks` does.
+    """
+    n, side = pixels.shape[:2]
+    count, reach = side // block, max(1, block // 4)
+    ramp = (np.arange(2 * reach, dtype=np.float32) + 0.5) / (2 * reach)
+    line = np.concatenate([ramp, np.ones(block - 2 * reach, np.float32), ramp[::-1]])
+    weights = (line[:, None] * line)[..., None]
+    padded = np.pad(pixels, ((0, 0), (reach, reach), (reach, reach), (0, 0)), "symmetric").astype(np.float32)
+    places = [
+        np.s_[:, y : y + len(line), x : x + len(line)]
+        for y in range(0, count * block, block)
+        for x in range(0, count * block, block)
+    ]
+    tiles = np.stack([padded[place] for place in places], axis=1)
+    if orders is None:
+        moved = tiles[:, :, ::-1, ::-1]
+    else:
+        rows, moved = np.arange(n)[:, None], np.empty_like(tiles)
+        moved[rows, np.roll(orders, -1, axis=1)] = tiles[rows, orders]
+    total, weight = np.zeros_like(padded), np.zeros_like(padded[:1])
+    for number, place in enumerate(places):
+        total[place] += moved[:, number] * weights
+        weight[place] += weights
+    whole = np.s_[:, reach : reach + count * block, reach : reach + count * block]
+    image = pixels.copy()
+    image[:, : count * block, : count * block] = to_pixels(total[whole] / weight[whole])
+    return image
 
 
 def shifted(pixels: Pixels, by: int) -> Pixels:
@@ -85,37 +145,24 @@ def rotated(pixels: Pixels, quarters: int) -> Pixels:
 
 
 def place_mask(name: str, *, side: int) -> NDArray[np.bool_]:
-    """Return bool (side, side), True in a place of `PLACES` or in "border", a frame of a sixteenth of the side.
-
-    At 32 pixels every place has 256 pixels, a quarter of the image, and the border 240.
-    """
+    """Return bool (side, side), True in a place of `PLACES`, at 32 pixels a quarter of the image."""
     mask = np.zeros((side, side), bool)
-    if name == "border":
-        width = max(1, side // 16)
-        mask[:] = True
-        mask[width:-width, width:-width] = False
-        return mask
     top, bottom, left, right = (side * eighth // 8 for eighth in PLACES[name])
     mask[top:bottom, left:right] = True
     return mask
 
 
-def spread_masks(draws: NDArray[np.floating], *, side: int) -> NDArray[np.bool_]:
-    """Return bool (N, side, side), a quarter of each image in four blocks of side / 4, one in each quadrant.
+def frame_mask(inset: float, *, side: int) -> NDArray[np.bool_]:
+    """Return bool (side, side), True in a square frame a sixteenth of the side thick.
 
     Args:
-        draws: float (N, 4) in [0, 1), which choose one of the four blocks of each quadrant.
+        inset: distance from the border, as a share of the side; 0 is the border itself.
         side: of the image.
     """
-    chosen = (draws * 4).astype(int)
-    cells = np.zeros((len(draws), 4, 4), bool)
-    for quarter in range(4):
-        rows = 2 * (quarter // 2) + chosen[:, quarter] // 2
-        columns = 2 * (quarter % 2) + chosen[:, quarter] % 2
-        cells[np.arange(len(draws)), rows, columns] = True
-    # as equal as the side allows
-    cell = np.arange(side) * 4 // side
-    return cells[:, cell][:, :, cell]
+    start, width = round(inset * side), max(1, side // 16)
+    away = np.minimum(np.arange(side), np.arange(side)[::-1])
+    depth = np.minimum(away[:, None], away)
+    return np.asarray((depth >= start) & (depth < start + width))
 
 
 def hidden(pixels: Pixels, masks: NDArray[np.bool_], textures: NDArray[np.float32] | None = None) -> Pixels:

@@ -1,24 +1,31 @@
 """Print what the studies of a run found, as a Markdown table, in words or as data.
 
 python -m core.findings swift@cifake-test
-python -m core.findings swift@cifake-test probes.detail_out agreement --words
+python -m core.findings swift@cifake-test probes.detail-FAKE agreement --words
 python -m core.findings swift@cifake-test probes transfer --json
+python -m core.findings swift@cifake-test 'faithfulness.*-FAKE' --words
+python -m core.findings --quality paper@cifake-test swift@cifake-test
+python -m core.findings --update README.md
 """
 
 import argparse
 import sys
 from collections.abc import Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
 
 from core.findings.claims import sign_of, standing
 from core.findings.finding import Choice, Finding, Measure, to_json
 from core.findings.lines import Line
 from core.findings.numbers import amount, of_unit, points
 from core.findings.quantities import Unit
+from core.findings.readme import quality, rewrite
 from core.findings.words import tell
 from core.runs.finding import find_named, find_runs
 from core.runs.run import read_run
 from core.studies.store import find_studies
 from core.studies.study import StudyError
+from core.system.atomic import WriteError, write_bytes_atomically
 
 HEADINGS = ("Study", "Finding", "Quantity", "Estimate", "n", "Control", "Difference", "Under other choices", "Standing")
 SIDES = {1: "+", -1: "−", 0: "0", None: "?"}
@@ -28,22 +35,49 @@ def main(arguments: list[str] | None = None) -> int:
     """Print the findings that the command line asks for; returns the exit status."""
     options = parse(arguments)
     try:
-        findings = gather(options.run, options.study)
-        print(to_json(findings) if options.json else (in_words if options.words else table)(findings))
+        if options.update is None:
+            print(written(options))
+        else:
+            update(options.update)
     except ValueError as error:
         print(f"core.findings: {error}", file=sys.stderr)
         return 2
+    except (OSError, WriteError) as error:
+        print(f"core.findings: {error}; name a file that can be read and written", file=sys.stderr)
+        return 2
     return 0
+
+
+def written(options: argparse.Namespace) -> str:
+    """What the command line asks for as text."""
+    if options.quality:
+        return quality([read_run(find_named(name, find_runs(), "run")) for name in (options.run, *options.study)])
+    findings = gather(options.run, options.study)
+    return to_json(findings) if options.json else (in_words if options.words else table)(findings)
+
+
+def update(path: Path) -> None:
+    """Write the blocks of a Markdown file that this command makes again."""
+    text = path.read_text(encoding="utf-8")
+    again = rewrite(text, lambda arguments: written(parse(list(arguments))))
+    write_bytes_atomically(path, lambda file: file.write_text(again, encoding="utf-8"))
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("run", help="name of the run, or its folder")
-    parser.add_argument("study", nargs="*", help="studies, or findings as STUDY.KEY; default: all")
+    parser.add_argument("run", nargs="?", help="name of the run, or its folder")
+    parser.add_argument(
+        "study", nargs="*", help="studies, or findings as STUDY.KEY, in which * stands for anything; default: all"
+    )
+    parser.add_argument("--quality", action="store_true", help="print how good the runs are that are named instead")
+    parser.add_argument("--update", type=Path, metavar="FILE", help="write the blocks of a Markdown file again")
     parser.add_argument("--words", action="store_true", help="print the findings as a list of sentences")
     parser.add_argument("--json", action="store_true", help="print the findings as data")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if (options.run is None) == (options.update is None):
+        parser.error("name a run, or a file with --update")
+    return options
 
 
 def gather(name: str, studies: Sequence[str] = ()) -> list[Finding]:
@@ -51,7 +85,7 @@ def gather(name: str, studies: Sequence[str] = ()) -> list[Finding]:
 
     Args:
         name: of the run, or its folder.
-        studies: names of studies, or of findings as `<study>.<key>`.
+        studies: names of studies, or of findings as `<study>.<key>`; what holds a * may find nothing.
 
     Raises:
         ValueError: there is no such run or study, or one cannot be read.
@@ -62,8 +96,8 @@ def gather(name: str, studies: Sequence[str] = ()) -> list[Finding]:
     every = {f"{study}.{one.key}": one for study, answer in found.answers.items() for one in answer.findings}
     chosen: list[Finding] = []
     for asked in studies:
-        named = [one for name, one in every.items() if asked in (name, one.study)]
-        if not named:
+        named = [one for name, one in every.items() if one.study == asked or fnmatchcase(name, asked)]
+        if not named and "*" not in asked:
             raise StudyError(f"{name} has no study or finding {asked}; it has {', '.join(found.answers) or 'no study'}")
         chosen += named
     return chosen if studies else list(every.values())

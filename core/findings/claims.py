@@ -12,6 +12,8 @@ from core.findings.finding import Choice, Finding, Measure
 
 # of a difference from the control: certainly above, certainly below, or neither
 Sign = Literal[-1, 0, 1]
+# a difference of nothing
+NOTHING = Measure(0.0, 0.0, 0.0)
 Kind = Literal["claimed", "depends", "not shown", "uncontrolled"]
 
 
@@ -38,14 +40,15 @@ def sign_of(found: Finding | Choice) -> Sign | None:
     without an interval is exact; a measure without one is never certain.
     """
     if found.difference is not None:
-        return _sign(found.difference, Measure(0.0, 0.0, 0.0))
+        return sign(found.difference)
     if found.control is None:
         return None
     bar = found.control.measure
-    return _sign(found.measure, bar if bar.has_interval else Measure(bar.value, bar.value, bar.value))
+    return sign(found.measure, bar if bar.has_interval else Measure(bar.value, bar.value, bar.value))
 
 
-def _sign(one: Measure, bar: Measure) -> Sign:
+def sign(one: Measure, bar: Measure = NOTHING) -> Sign:
+    """The certain direction of a measure beside another, by default beside nothing; 0 where none is certain."""
     # comparisons with NaN are false
     return 1 if one.low > bar.high else -1 if one.high < bar.low else 0
 

@@ -36,6 +36,7 @@ QUANTITIES: dict[str, Quantity] = {
     "filter_dependent": Quantity("verdicts that depend on the filter", "share"),
     "confidence": Quantity("mean confidence", "share"),
     "label_agreement": Quantity("nearest images of the same class", "share"),
+    "grey_share": Quantity("images that are wholly grey", "share"),
     "error_rate": Quantity("error rate", "share"),
     "silhouette": Quantity("mean silhouette", "silhouette"),
     "copies": Quantity("copies", "share", counted=True),

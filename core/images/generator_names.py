@@ -11,6 +11,8 @@ NAMES = {
     "ddpm": "DDPM",
     "pixelcnnpp": "PixelCNN++",
     "reflected_diffusion": "Reflected Diffusion",
+    "stable_diffusion_v1": "Stable Diffusion 1",
+    "stable_diffusion_v2": "Stable Diffusion 2",
 }
 # prefixes that name the author of the code
 LIBRARIES = {"chainer": "Chainer"}

@@ -14,12 +14,24 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from core.images.decoding import MAX_FILE_BYTES, RESAMPLING, ImageError, decode, resize
+from core.images.decoding import (
+    MAX_BYTES,
+    MAX_FILE_BYTES,
+    RESAMPLING,
+    ImageError,
+    crop_square,
+    decode,
+    pixels_sha256,
+    resize,
+)
 from core.images.sources import SAMPLE
 from core.system.files import UnfitFileError, open_file, read_bytes
 
 MANIFEST = SAMPLE.parent / "manifest.json"
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
+ARCHIVES = (".tar.xz", ".tar")
+# in place of a filter's name: pictures of the detector's size, which no filter has changed
+AS_DRAWN = "as drawn"
 # an archive of tiny images is far smaller; anything larger is a bomb or a mistake
 MAX_FILES = 100_000
 MAX_UNPACKED = 2**30
@@ -37,106 +49,117 @@ class SourceImages:
 
     Attributes:
         name: of the generator or photograph.
-        pixels: uint8 (N, side, side, 3), without repeats.
+        pixels: resampling filter, or `AS_DRAWN` alone, -> uint8 (N, side, side, 3), the same images under each filter,
+            without repeats.
         skipped: files left out because they are damaged or of another size.
         repeats: files left out because an earlier one has the same pixels.
     """
 
     name: str
-    pixels: NDArray[np.uint8]
+    pixels: Mapping[str, NDArray[np.uint8]]
     skipped: int = 0
     repeats: int = 0
+
+    def __len__(self) -> int:
+        return len(next(iter(self.pixels.values())))
 
     @property
     def fingerprint(self) -> str:
         """sha256 over the pixels, independent of their order."""
-        digests = sorted(hashlib.sha256(image.tobytes()).hexdigest() for image in self.pixels)
+        digests = sorted(pixels_sha256(np.stack(images)) for images in zip(*self.pixels.values(), strict=True))
         return hashlib.sha256("\n".join(digests).encode()).hexdigest()
 
 
-def read_generators(folder: Path, side: int) -> list[SourceImages]:
-    """Read the images of every generator in a folder that holds one .tar.xz or one subfolder for each.
+def read_generators(folder: Path, side: int, *, large: bool = False) -> list[SourceImages]:
+    """Read the pictures of every generator in a folder that holds one .tar.xz, .tar or subfolder for each.
 
     Args:
         folder: that holds them; nothing is unpacked to disk.
-        side: of the images to keep, in pixels.
+        side: of the images to give, in pixels.
+        large: keep pictures drawn larger than that, the middle square of each resized with every resampling filter,
+            instead of those drawn at that size.
 
     Raises:
         OutOfDistributionError: not a folder, no generator in it, or an archive that is damaged or far too large.
     """
     if not folder.is_dir():
         raise OutOfDistributionError(
-            f"{folder} is no folder; name one with a .tar.xz or a folder of images for each generator"
+            f"{folder} is no folder; name one with a .tar.xz, a .tar or a folder of images for each generator"
         )
+    limit = MAX_BYTES if large else MAX_FILE_BYTES
     found = []
     for path in sorted(folder.iterdir()):
         if path.name.startswith("."):
             continue
         if path.is_dir():
-            found.append(_collect(path.name, side, _files_in(path)))
-        elif path.name.endswith(".tar.xz"):
-            found.append(_collect(path.name.removesuffix(".tar.xz"), side, _files_of(path, side)))
-    found = [one for one in found if len(one.pixels)]
+            found.append(_collect(path.name, side, large, _files_in(path, limit)))
+        elif ending := next((one for one in ARCHIVES if path.name.endswith(one)), None):
+            found.append(_collect(path.name.removesuffix(ending), side, large, _files_of(path, side, limit)))
+    found = [one for one in found if len(one)]
     if not found:
-        raise OutOfDistributionError(
-            f"{folder} holds no images of {side} x {side} pixels; name another folder of generators"
-        )
+        size = f"larger than {side} x {side} pixels" if large else f"of {side} x {side} pixels"
+        raise OutOfDistributionError(f"{folder} holds no images {size}; name another folder of generators")
     return found
 
 
-def _collect(name: str, side: int, files: Iterator[bytes | None]) -> SourceImages:
-    kept: dict[bytes, NDArray[np.uint8]] = {}
+def _collect(name: str, side: int, large: bool, files: Iterator[bytes | None]) -> SourceImages:
+    filters = tuple(RESAMPLING) if large else (AS_DRAWN,)
+    kept: dict[str, NDArray[np.uint8]] = {}
     skipped = repeats = 0
     for data in files:
         try:
             image = None if data is None else decode(data)
         except ImageError:
             image = None
-        if image is None or image.shape != (side, side, 3):
+        if image is None or not (min(image.shape[:2]) > side if large else image.shape == (side, side, 3)):
             skipped += 1
-        elif image.tobytes() in kept:
+        elif (digest := pixels_sha256(image)) in kept:
             repeats += 1
         else:
-            kept[image.tobytes()] = image
-    pixels = np.stack(list(kept.values())) if kept else np.zeros((0, side, side, 3), np.uint8)
-    return SourceImages(name, pixels, skipped, repeats)
+            kept[digest] = _under_every_filter(crop_square(image), side) if large else image[None]
+    images = np.stack(list(kept.values()), axis=1) if kept else np.zeros((len(filters), 0, side, side, 3), np.uint8)
+    return SourceImages(name, dict(zip(filters, images, strict=True)), skipped, repeats)
 
 
-def _files_in(folder: Path) -> Iterator[bytes | None]:
+def _under_every_filter(square: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    return np.stack([resize(square, side, resampling=name) for name in RESAMPLING])
+
+
+def _files_in(folder: Path, limit: int) -> Iterator[bytes | None]:
     """Yield the bytes of each image file, None for one that is too large or cannot be read."""
     for path in sorted(folder.rglob("*")):
         if path.suffix.lower() in SUFFIXES and path.is_file():
             try:
-                yield read_bytes(path, limit=MAX_FILE_BYTES)
+                yield read_bytes(path, limit=limit)
             except OSError:
                 yield None
 
 
-def _files_of(archive: Path, side: int) -> Iterator[bytes | None]:
+def _files_of(archive: Path, side: int, limit: int) -> Iterator[bytes | None]:
     unpacked = 0
     try:
         # a stream, read member by member: nothing touches the disk, and no name becomes a path
-        with open_file(archive) as packed, tarfile.open(fileobj=packed, mode="r|xz") as opened:
+        with open_file(archive) as packed, tarfile.open(fileobj=packed, mode="r|*") as opened:
             for number, member in enumerate(opened):
                 unpacked += member.size
                 if number >= MAX_FILES or unpacked > MAX_UNPACKED:
                     raise OutOfDistributionError(
-                        f"{archive} unpacks to far more than {side} x {side} images; remove it"
+                        f"{archive} unpacks to far more than images for a detector of {side} x {side}; remove it"
                     )
                 if member.isfile() and member.name.lower().endswith(SUFFIXES):
-                    file = opened.extractfile(member) if member.size <= MAX_FILE_BYTES else None
+                    file = opened.extractfile(member) if member.size <= limit else None
                     yield None if file is None else file.read()
     except OutOfDistributionError:
         raise
     except UnfitFileError as error:
         raise OutOfDistributionError(str(error)) from None
     except Exception as error:  # noqa: BLE001 - lzma's and tarfile's errors share no base class
-        raise OutOfDistributionError(f"{archive} is no whole .tar.xz ({type(error).__name__}); get it again") from None
+        raise OutOfDistributionError(f"{archive} is no whole archive ({type(error).__name__}); get it again") from None
 
 
 def crop_photographs(
     *, crops: int, side: int, split: str | None = None, progress: Callable[[int, int], None] | None = None
-) -> dict[str, dict[str, NDArray[np.uint8]]]:
+) -> list[SourceImages]:
     """Crop the photographs behind the sample gallery and resize the crops with every resampling filter.
 
     Photographs and crops are those of the sample's class REAL in its manifest, equally many of each size. The
@@ -147,22 +170,17 @@ def crop_photographs(
         side: that crops are resized to, in pixels.
         split: only photographs of the sample's "train" or "test"; all when None.
         progress: called with (photographs done, photographs).
-
-    Returns:
-        Photograph -> filter -> uint8 (M, side, side, 3), the same crops in the same order under each filter.
     """
     about = json.loads(MANIFEST.read_text(encoding="utf-8"))
     wanted = {name: one for name, one in about["photographs"].items() if split in (None, one["split"])}
-    found = {}
+    found = []
     for number, (name, one) in enumerate(wanted.items()):
         photograph = _read_photograph(one)
         boxes = _boxes(about, name, crops)
         if photograph is not None and boxes:
             squares = [photograph[top : top + edge, left : left + edge] for left, top, edge in boxes]
-            found[name] = {
-                filter_: np.stack([resize(square, side, resampling=filter_) for square in squares])
-                for filter_ in RESAMPLING
-            }
+            images = np.stack([_under_every_filter(square, side) for square in squares], axis=1)
+            found.append(SourceImages(name, dict(zip(RESAMPLING, images, strict=True))))
         if progress is not None:
             progress(number + 1, len(wanted))
     return found

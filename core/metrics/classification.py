@@ -12,6 +12,10 @@ from core.metrics.intervals import wilson_interval
 HALF = 0.5
 MAX_POINTS = 400
 ECE_BINS = 15
+# of the curve, so that each has images enough
+CURVE_BINS = 10
+# of equal counts, of a rule on one statistic (`core.metrics.separation`)
+RULE_BINS = 20
 # groups that can be compared at a glance
 MOST_GROUPS = 24
 
@@ -125,7 +129,7 @@ def confidence_histogram(table: pd.DataFrame, *, bins: int = 20) -> pd.DataFrame
     return pd.DataFrame({"low": edges[:-1], "high": edges[1:], **counts})
 
 
-def calibration(table: pd.DataFrame, *, bins: int = 10) -> pd.DataFrame:
+def calibration(table: pd.DataFrame, *, bins: int = CURVE_BINS) -> pd.DataFrame:
     """Compute the accuracy of verdicts by confidence; bins without an image are left out.
 
     Returns:

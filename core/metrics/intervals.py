@@ -59,6 +59,20 @@ class Estimate(NamedTuple):
     images: int
 
 
+def share_ratio(hits: int, images: int, other_hits: int, other_images: int, *, confidence: float = 0.95) -> Estimate:
+    """Estimate how many times a share is another one, with the interval of the logarithm (Katz et al. 1978).
+
+    Args:
+        hits, images: of the share; both hits are above 0.
+        other_hits, other_images: of the share that it is divided by.
+        confidence: between 0 and 1.
+    """
+    value = (hits / images) / (other_hits / other_images)
+    spread = np.sqrt(1 / hits - 1 / images + 1 / other_hits - 1 / other_images)
+    half = NormalDist().inv_cdf(0.5 + confidence / 2) * spread
+    return Estimate(value, float(value * np.exp(-half)), float(value * np.exp(half)), images + other_images)
+
+
 def weighted_share(
     hits: NDArray[np.bool_], weights: NDArray[np.floating] | None = None, *, confidence: float = 0.95
 ) -> Estimate:

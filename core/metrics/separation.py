@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata, spearmanr
 from sklearn.model_selection import StratifiedKFold
 
+from core.metrics.classification import RULE_BINS
 from core.metrics.intervals import Estimate, wilson_interval
 
-BINS = 20
 FOLDS = 5
 STRATA = 20
 # images of each class that a stratum needs
@@ -77,7 +77,7 @@ def best_rule(
     Returns:
         float64 (N,), log odds of REAL, cross-fitted: above 0 the rule says REAL.
     """
-    bins = strata_of(values, count=BINS)
+    bins = strata_of(values, count=RULE_BINS)
     scores = np.zeros(len(bins))
     count = int(bins.max()) + 1
     folds = min(folds, int(np.sum(is_real)), int(np.sum(~is_real)))
@@ -105,7 +105,7 @@ def carried_rule(learned: NDArray[Any], learned_real: NDArray[np.bool_], values:
         learned_real: bool (M,), their labels.
         values: (N,) values of the images to score; an unseen value gives 0.
     """
-    codes = strata_of(np.concatenate([learned, values]), count=BINS)
+    codes = strata_of(np.concatenate([learned, values]), count=RULE_BINS)
     met, asked = codes[: len(learned)], codes[len(learned) :]
     real, fake = (np.bincount(met[chosen], minlength=codes.max() + 1) for chosen in (learned_real, ~learned_real))
     return np.asarray(np.log((real + 0.5) / (fake + 0.5))[asked])

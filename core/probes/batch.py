@@ -22,13 +22,11 @@ class Chance:
     Attributes:
         uniform: float32 (N, side, side, 3) in [0, 1).
         normal: float32 (N, side, side), white noise.
-        quarters: float32 (N, 4) in [0, 1).
         orders: blocks along a side -> int (N, B), a permutation of the image's B blocks.
     """
 
     uniform: NDArray[np.float32]
     normal: NDArray[np.float32]
-    quarters: NDArray[np.float32]
     orders: dict[int, NDArray[np.int64]]
 
     @classmethod
@@ -37,15 +35,15 @@ class Chance:
         generators = [np.random.default_rng(number_of(one, seed)) for one in ids]
         uniform = np.empty((len(ids), side, side, 3), np.float32)
         normal = np.empty((len(ids), side, side), np.float32)
-        quarters = np.empty((len(ids), 4), np.float32)
         orders = {count: np.empty((len(ids), count**2), np.int64) for count in BLOCKS}
         for row, generator in enumerate(generators):
             generator.random(out=uniform[row], dtype=np.float32)
             generator.standard_normal(out=normal[row], dtype=np.float32)
-            generator.random(out=quarters[row], dtype=np.float32)
+            # four numbers that nothing uses any more: the orders of shipped studies come after them
+            generator.random(4, dtype=np.float32)
             for order in orders.values():
                 order[row] = generator.permutation(order.shape[1])
-        return cls(uniform, normal, quarters, orders)
+        return cls(uniform, normal, orders)
 
 
 def number_of(text: str, seed: int) -> int:

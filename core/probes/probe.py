@@ -1,7 +1,7 @@
 """A probe: one nameable change of an image, with its strengths, plain words, and the controls that fit it."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -11,17 +11,34 @@ from core.edits import frequency
 from core.probes.batch import Batch
 
 Pixels = NDArray[np.uint8]
-Family = Literal["levels", "detail", "transplant", "colour", "light", "compression", "blocks", "place", "geometry"]
-FAMILIES: dict[Family, str] = {
-    "levels": "Finest grey levels",
-    "detail": "Detail",
-    "transplant": "Detail of other images",
-    "colour": "Colour",
-    "light": "Light",
-    "compression": "Compression and sharpness",
-    "blocks": "Shape against texture",
-    "place": "Place",
-    "geometry": "Geometry",
+Verdict = Literal["FAKE", "REAL"]
+
+
+@dataclass(frozen=True)
+class Family:
+    """Probes that ask the same question.
+
+    Attributes:
+        title: for a heading.
+        question: that they ask together.
+        rests: what verdicts do that such a probe flips and its controls do not; after "FAKE verdicts mostly".
+    """
+
+    title: str
+    question: str
+    rests: str
+
+
+FAMILIES: dict[str, Family] = {
+    "detail": Family("Detail", "Fine detail?", "rest on fine detail"),
+    "transplant": Family("Detail of other images", "Whose fine detail?", "follow the fine detail of the other class"),
+    "blocks": Family("Shape", "The order of the parts?", "rest on the order of the parts"),
+    "place": Family("Place", "One place?", "rest on one place"),
+    "colour": Family("Colour", "Colour?", "rest on colour"),
+    "light": Family("Light", "Light?", "rest on light"),
+    "compression": Family("Compression and sharpness", "Sharpness?", "rest on sharpness"),
+    "geometry": Family("Geometry", "How the picture lies?", "rest on how the picture lies"),
+    "levels": Family("Finest grey levels", "The finest grey levels?", "rest on the finest grey levels"),
 }
 # the side that labels and keys of lengths refer to
 LABELLED = 2 * frequency.NYQUIST
@@ -38,6 +55,7 @@ class Strength:
         value: argument of the edit.
         waves: wavelengths of a range of the spectrum, in words; "" otherwise.
         parts: for lengths, the number of such parts along a side; the label is for `LABELLED` pixels.
+        excess: it changes more than the thing in question, so that it shows a curve to its end and bears no claim.
     """
 
     key: str
@@ -45,6 +63,7 @@ class Strength:
     value: float
     waves: str = ""
     parts: int = 0
+    excess: bool = False
 
     def at(self, side: int) -> "Strength":
         """Return the strength labelled for images of this side."""
@@ -65,27 +84,37 @@ class Probe:
         family: a key of `FAMILIES`.
         title: for a heading or a bar.
         sentence: what is done to the image.
-        strengths: weakest first; for places or bands, finest first.
+        strengths: weakest first; for bands, finest first; for fills, in any order.
         edit: (batch, value of a strength) -> uint8 (N, side, side, 3).
         means: what a verdict rests on if this flips it and the controls do not.
-        controls: keys of the probes that it is compared with, best matched first; they have the same strengths.
+        controls: keys of the probes that it is compared with, best matched first; they have the same strengths, and
+            change as much of the image in a change of the same shape.
+        way: how the change is made, where it could be made in other ways.
+        others: kind of choice -> keys of the probes that make the same change in other ways, which a conclusion must
+            survive; each has a `way`, and its strengths of the same key are compared.
+        strengths_are: kind of choice that the strengths are, such as "fill"; "" where they are doses.
         needs: donors whose pixels it takes, of the "other" or the "same" verdict, or "nothing".
         changes_donor: the donor of the other verdict is changed and classified instead; it flips where it gets the
             image's verdict.
         is_control: it only serves other probes.
+        beside: it is told beside the answer to its family's question, and does not give it.
     """
 
     key: str
-    family: Family
+    family: str
     title: str
     sentence: str
     strengths: tuple[Strength, ...]
     edit: Callable[[Batch, float], Pixels]
     means: str
     controls: tuple[str, ...] = ()
+    way: str = ""
+    others: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    strengths_are: str = ""
     needs: Needs = "nothing"
     changes_donor: bool = False
     is_control: bool = False
+    beside: bool = False
 
     @property
     def columns(self) -> tuple[str, ...]:

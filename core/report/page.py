@@ -12,7 +12,16 @@ import pandas as pd
 from core.detectors.identity import find_maker, identify_all
 from core.explainers.registry import find_explainer
 from core.findings.words import tell
-from core.metrics.classification import calibration, class_scores, confusion_at, error_by, is_right, largest, sweep
+from core.metrics.classification import (
+    CURVE_BINS,
+    calibration,
+    class_scores,
+    confusion_at,
+    error_by,
+    is_right,
+    largest,
+    sweep,
+)
 from core.metrics.intervals import wilson_interval
 from core.report import figures
 from core.report.figures import Drawn
@@ -161,7 +170,10 @@ def _quality(run: Run, detector: Mapping[str, Any] | None) -> list[Block]:
                 caption=caption,
             )
         )
-    caption = "Calibration: where confidence can be believed, the points lie on the dotted line."
+    caption = (
+        f"Calibration, in {CURVE_BINS} equally wide bins of confidence: where confidence can be believed, the points "
+        "lie on the dotted line."
+    )
     parts.append(figures.calibration(calibration(table), caption=caption))
     wrong = float(1 - is_right(table).mean())
     for column, several in (("category", "categories"), ("source", "sources")):

@@ -84,7 +84,8 @@ def limits(run: Run) -> Section:
     """State what no report of this run can say."""
     about = (
         f"The detector knows images like those it was trained on, at {run.side} x {run.side} pixels, and nothing else. "
-        "Other generators, other cameras and other resampling change its verdicts without lowering its confidence."
+        "Other generators, other cameras and other resampling change its verdicts, often without lowering its "
+        "confidence."
     )
     return Section("What this report cannot say", [Bullets([about, *_LIMITS])])
 

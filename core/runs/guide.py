@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.edits.frequency import ring, spectra_of, without
+from core.edits.frequency import attenuated, ring, spectra_of
 from core.explainers.explanation import Explanation
 from core.explainers.overlay import orient
 
@@ -118,7 +118,7 @@ def suspects(table: pd.DataFrame, pictured: NDArray[np.bool_], *, count: int = 2
 def without_detail(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Low-pass N images at each radius of `TRIED`: uint8 (len(TRIED) * N, side, side, 3), radius by radius."""
     spectra = spectra_of(images)
-    return np.concatenate([without(spectra, ring(radius, side=images.shape[1])) for radius in TRIED])
+    return np.concatenate([attenuated(spectra, ring(radius, side=images.shape[1])) for radius in TRIED])
 
 
 def first_turned(margins: NDArray[np.float32]) -> int | None:
@@ -139,4 +139,4 @@ def first_turned(margins: NDArray[np.float32]) -> int | None:
 def with_less_detail(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Low-pass an image at each of `RADII`: uint8 (len(RADII), side, side, 3)."""
     spectra, side = spectra_of(image[None]), len(image)
-    return np.concatenate([image[None], *(without(spectra, ring(radius, side=side)) for radius in RADII[1:])])
+    return np.concatenate([image[None], *(attenuated(spectra, ring(radius, side=side)) for radius in RADII[1:])])

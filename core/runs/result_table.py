@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from core.images.labels import CLASSES
+from core.metrics.classification import ECE_BINS
 from core.runs.paper import PAPER
 
 
@@ -25,7 +26,7 @@ def result_table(metrics: Mapping[str, Any], *, beside_paper: bool) -> str:
         lines.append(f"{label} {rates}  images {ours['support']}")
     auroc = "none" if metrics["auroc"] is None else f"{metrics['auroc']:.4f}"
     lines.append(f"accuracy {metrics['accuracy']:.4f} {paper(PAPER['accuracy'])}")
-    lines.append(f"AUROC {auroc}  calibration error {metrics['ece']:.4f}")
+    lines.append(f"AUROC {auroc}  calibration error {metrics['ece']:.4f} ({ECE_BINS} bins)")
     for label, ours, theirs in zip(CLASSES, metrics["confusion"], PAPER["confusion"], strict=True):
         lines.append(f"true {label}: called FAKE {ours[0]}, called REAL {ours[1]} {paper(f'{theirs[0]}, {theirs[1]}')}")
     return "\n".join(lines)

@@ -5,6 +5,7 @@ Terms are explained only here; pages get the text through `explain`.
 
 import re
 
+from core.metrics.classification import ECE_BINS
 from core.runs.paper import PAPER
 
 TERMS: dict[str, str] = {
@@ -15,7 +16,8 @@ TERMS: dict[str, str] = {
     "photograph has the higher score. 50% is guessing, 100% is perfect.",
     "Baseline": "What a far simpler method reaches on the same images: that much is easy.",
     "Calibration": "Whether confidence can be believed: of verdicts that are 80% sure, 80 in 100 should be right. "
-    "The calibration error (ECE) is how far confidence and truth lie apart on average.",
+    f"The calibration error (ECE) is how far confidence and truth lie apart on average, over {ECE_BINS} equally wide "
+    "bins of confidence.",
     "CIFAKE": "A set of images: 60,000 small photographs (CIFAR-10) and 60,000 imitations of them that Stable "
     f"Diffusion made (Bird and Lotfi 2024). The paper used it that Telltale begins with: {PAPER['author']}, "
     f"[*{PAPER['title']}*]({PAPER['link']}). Its 20,000 test images ship with Telltale.",
@@ -63,8 +65,8 @@ TERMS: dict[str, str] = {
     "Probe": "A small named change, such as less detail or no colour, made to see whether the verdict flips.",
     "Quickshift": "LIME's own way of cutting an image into segments, by colour and place. In an image of 32 x 32 "
     "pixels it often finds only one or two (Vedaldi and Soatto 2008).",
-    "Radius": "Of the spectrum: how many waves of detail fit across 32 pixels. A small radius is coarse, a large one "
-    "fine.",
+    "Radius": "Of the spectrum: fineness of detail in sixteenths of the Nyquist frequency, the finest that pixels can "
+    "hold (waves of two pixels). A small radius is coarse, a large one fine.",
     "Rank correlation": "Whether two lists rise and fall together: 1 is the same order, 0 none, -1 the reverse "
     "(Spearman).",
     "REAL": "A photograph.",

@@ -14,8 +14,9 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from core.detectors.storage import load_detector
-from core.findings.lines import joined
+from core.findings.claims import standing
 from core.findings.words import tell
+from core.probes.probe import FAMILIES
 from core.probes.table import PROBES
 from core.runs.browsing import browse_table, find_rows
 from core.runs.filter import Filter
@@ -74,9 +75,28 @@ def test_the_page_says_what_the_study_found(open_page: Open, studies: Path) -> N
     for name in ("probes", "neighbours", "transfer"):
         for finding in read_study(studies / f"{name}.parquet", run).findings:
             told = tell(finding)
-            whole = joined([told.control, told.aside])
-            for part in (told.answer, whole, told.standing) if name == "probes" else (told.full,):
-                assert markdown(part) in text
+            assert markdown(told.full) in text
+
+
+def test_every_answer_stands_beside_its_controls_and_its_choices(open_page: Open, studies: Path) -> None:
+    run = read_run(studies.parent)
+    found = {one.key: one for one in read_study(studies / "probes.parquet", run).findings}
+    rows = drawn(open_page("evidence", run=RUN), "evidence.answers")["rows"]
+    assert [row["question"] for row in rows] == [family.question for family in FAMILIES.values()]
+    for family, row in zip(FAMILIES, rows, strict=True):
+        for line in row["lines"]:
+            one = found[f"{family}-{line['verdict']}"]
+            assert (line["share"], line["low"], line["high"]) == (one.measure.value, one.measure.low, one.measure.high)
+            assert (line["state"] == "claimed") == (standing(one).kind == "claimed")
+            probe = PROBES[line["probe"]]
+            assert len(line["controls"]) == len(probe.controls)
+            if one.control is not None:
+                assert max(mark["share"] for mark in line["controls"]) == one.control.measure.value
+            ways = sum(1 + len(keys) for keys in probe.others.values())
+            assert len(line["ways"]) <= (len(probe.strengths) if probe.strengths_are else ways)
+            assert str(tell(one).standing) in line["label"]
+            assert "".join(text for text, _ in line["words"]).endswith(".")
+            assert "interval" not in {kind for _, kind in line["words"]}
 
 
 def test_the_rankings_hold_the_rates_of_each_verdict_and_their_controls(open_page: Open, studies: Path) -> None:
@@ -98,7 +118,7 @@ def test_the_rankings_hold_the_rates_of_each_verdict_and_their_controls(open_pag
             if row["key"].startswith("lowpass_"):
                 radius = float(row["key"].removeprefix("lowpass_"))
                 assert row["note"].startswith(f"radius {radius:g}, waves under {round(32 / radius, 1):g} pixels · ")
-            assert row["note"].endswith("no control") == (found["compared"] == "none") == (row["control"] is None)
+            assert row["note"].endswith("no control") == np.isnan(control) == (row["control"] is None)
     first = drawn(open_page("evidence", run=RUN), "evidence.ranking.FAKE")["rows"]
     assert [row["key"] for row in first] == list(ranking(responses(turns), verdict="FAKE")["column"][:8])
 

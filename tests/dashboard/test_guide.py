@@ -31,13 +31,15 @@ RUN = "tiny@seen-test"
 
 
 QUANTITIES = {
-    "one_colour": "one_colour", "agreement": "beyond_chance", "probes": "flip_rate", "generators": "called_real",
-    "filters": "filter_dependent",
+    "one_colour": "one_colour", "agreement": "beyond_chance", "probes": "flip_rate", "large": "called_real",
+    "photographs": "called_fake",
 }  # fmt: skip
 # whatever words of some study need
 DETAILS = {
-    "name": "LIME", "names": ["LIME", "Grad-CAM"], "waves": "4 pixels", "lender": "FAKE", "set": "seen-test",
-    "plain": "as it is", "left_out": 0,
+    "name": "LIME", "names": ["LIME", "Grad-CAM"], "set": "seen-test", "plain": "as it is", "left_out": 0,
+    "imitates": "CIFAR-10", "own_real": True, "filter": "", "sources": 3,
+    "family": "detail", "title": "Fine detail out", "strength": "radius 8", "strengths": [], "others": [],
+    "falls_at": [],
 }  # fmt: skip
 
 
@@ -79,10 +81,10 @@ MEASURED = [
     (3, "one_colour", "paper-FAKE"),
     (3, "one_colour", "ours-FAKE"),
     (4, "agreement", "beyond-REAL"),
-    (5, "probes", "detail_out"),
-    (5, "probes", "detail_in"),
-    (6, "transfer", "generators"),
-    (6, "transfer", "filters"),
+    (5, "probes", "detail-FAKE"),
+    (5, "probes", "transplant-REAL"),
+    (6, "transfer", "large"),
+    (6, "transfer", "photographs"),
 ]
 
 
@@ -138,7 +140,7 @@ def test_the_verdict_after_each_step_of_the_slider_is_the_detector_s(
     run = read_run(home / "runs" / RUN)
     detector = load_detector(home / "detectors" / "tiny", device="cpu")
     if studied:
-        say(home, "probes", found_of("probes", "detail_out", 0.5), monkeypatch)
+        say(home, "probes", found_of("probes", "detail-FAKE", 0.5), monkeypatch)
     app = answered(open_page("guide", run=RUN, step="5", kept="8"))
     images = np.asarray(run.images)
     row = choose_cast(browse_table(run), np.ones(len(run), bool), None).detailed if studied else turning(run, detector)  # type: ignore[union-attr]

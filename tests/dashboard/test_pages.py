@@ -682,8 +682,9 @@ def test_the_rates_that_were_measured_of_the_detector_are_stated(
     run = read_run(home / "runs" / "tiny@blind-test")
     rate = Measure(0.951, 0.93, 0.97, 2426, 3)
     each = (Choice("generator", "GAN", rate),)
-    details = {"set": "blind-test", "plain": "as it is", "left_out": 0}
-    found = Finding("generators", "transfer", "called_real", rate, "FAKE", choices=each, details=details)
+    details = {"set": "blind-test", "plain": "as it is", "left_out": 0, "imitates": "CIFAR-10", "sources": 3}
+    details |= {"own_real": False, "filter": ""}
+    found = Finding("imitations", "transfer", "called_real", rate, "FAKE", choices=each, details=details)
     monkeypatch.setattr("core.studies.registry.find_conclusion", lambda _: lambda *_: [found])
     about = {
         "study": "transfer",
@@ -695,7 +696,7 @@ def test_the_rates_that_were_measured_of_the_detector_are_stated(
     app = open_page("upload", run="tiny@seen-test")
     assert words(app).count(f"- {markdown(tell(found).answer)}") == 2
     overview = words(open_page("overview", run="tiny@seen-test"))
-    assert "**95% of pictures by other generators are called :blue[REAL]: outside its own kind" in overview
+    assert "**Of imitations of CIFAR-10 95% are called :blue[REAL]. Outside its own kind" in overview
     assert f"- {markdown(tell(found).answer)}" in overview
     other = make_detector(seed=7)
     other.manifest = {"name": "rival"}

@@ -81,7 +81,7 @@ def _strange_study(path: Path, text: str) -> None:
     table = answer.table.copy()
     if path.stem == "transfer":
         table["source"] = [
-            f"{text} {name}" if kind == "generator" and name != "all" else name
+            f"{text} {name}" if kind.endswith("generator") and name != "all" else name
             for kind, name in zip(table["kind"], table["source"], strict=True)
         ]
     if path.stem == "files":

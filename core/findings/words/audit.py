@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from core.findings.claims import sign_of
-from core.findings.finding import Finding
+from core.findings.finding import Finding, Measure
 from core.findings.lines import Line, line, listed
 from core.findings.numbers import bare, percent, signed
 from core.findings.words.say import say
@@ -32,6 +32,8 @@ def tell(finding: Finding) -> Told:
         return _fact(finding)
     if kind == "leak":
         return _leak(finding)
+    if kind == "grey":
+        return _grey(finding)
     if kind == "lean":
         return _lean(finding)
     if kind == "baseline":
@@ -41,14 +43,23 @@ def tell(finding: Finding) -> Told:
     return _ring(finding) if kind == "ring" else _copies(finding)
 
 
-def how_well(finding: Finding) -> str:
+def how_well(measure: Measure) -> str:
     """How well a cue tells the classes apart, by the low end of its AUROC: "well", ..., "hardly"."""
-    return next(words for least, words in HOW_WELL if finding.measure.low >= least)
+    return next(words for least, words in HOW_WELL if measure.low >= least)
+
+
+def ranked(finding: Finding) -> Measure | None:
+    """What ranking images by a number tells, None of what is no number."""
+    choice = next((one for one in finding.choices if one.value == "rank"), None)
+    return None if choice is None else choice.measure
 
 
 def tells(finding: Finding, verb: str, what: Line) -> Line:
-    """ "tells REAL from FAKE well", ..., "hardly tells REAL from FAKE"."""
-    how = how_well(finding)
+    """ "tells REAL from FAKE well", ..., "hardly tells REAL from FAKE", by both rules where they differ."""
+    how, rank = how_well(finding.measure), ranked(finding)
+    if rank is not None and how_well(rank) != how:
+        return line("{verb} {what} {how} by a fitted rule, {by_rank} by rank", verb=verb, what=what, how=how,
+                    by_rank=how_well(rank))  # fmt: skip
     template = "hardly {verb} {what}" if how == "hardly" else "{verb} {what} {how}"
     return line(template, verb=verb, what=what, how=how)
 
@@ -57,13 +68,30 @@ def _fact(finding: Finding) -> Told:
     about = finding.details
     if about.get("one_value"):
         return Told(say(finding, "{title} tells nothing: all {n} images have the same."))
+    rank = ranked(finding)
     answer = say(
         finding,
-        "{title} alone {tells}: of 100 pairs of one image of each class it picks the {REAL} one in {measure:pairs}.",
+        "{title} alone {tells}: of 100 pairs of one image of each class {it} picks the {REAL} one in "
+        "{measure:pairs}{by_rank}.",
         tells=tells(finding, "tells", line("{REAL} from {FAKE}")),
+        it="it" if rank is None else say(finding, "a rule of {bins} fitted bins"),
+        by_rank="" if rank is None else say(finding, ", ranking by it in {rank:pairs}", rank=rank),
     )
     control = say(finding, "With {control_name} it is {control:of 100}.") if finding.control else Line()
     return Told(answer, control, _medians(finding) if "medians" in about and finding.measure.low >= HINT else Line())
+
+
+def _grey(finding: Finding) -> Told:
+    answer = say(
+        finding,
+        "{measure:share} of {group} images are grey all over or nearly ({level} and more), {times:amount.1} times as "
+        "many as of {control_name} ({control:percent}).",
+    )
+    other = "REAL" if finding.group == "FAKE" else "FAKE"
+    against = line(
+        "All in all {other} images are greyer, so a ranking cannot use this and a fitted rule can.", other=other
+    )
+    return Told(answer, aside=against if finding.details["against"] else Line())
 
 
 def _medians(finding: Finding) -> Line:
@@ -174,14 +202,15 @@ def overall(findings: Sequence[Finding]) -> Line:
     cues = [one for one in findings if one.quantity == "cue_auroc" and not one.key.startswith("baseline.")]
     if not cues or cues[0].measure.low < HINT:
         return line("Nothing that was looked at tells {REAL} from {FAKE} by itself.")
-    worst = cues[0]
+    worst, rank = cues[0], ranked(cues[0])
     key = "leak" if worst.key == "leak" else worst.key.removeprefix("fact.")
     lean = next(one for one in findings if one.key == f"lean.{key}")
     text = say(
         lean,
-        "{what} alone picks the {REAL} one in {alone} of 100 pairs, the detector in {control:of 100}",
+        "{what} alone picks the {REAL} one in {alone} of 100 pairs{rule}, the detector in {control:of 100}",
         what=worst.details.get("title", LEAK),
         alone=f"{100 * worst.measure.value:.0f}",
+        rule="" if rank is None else f" by a fitted rule ({100 * rank.value:.0f} by rank)",
     )
     if not lean.measure.known:
         return line("{text}.", text=text)

@@ -1,5 +1,6 @@
 """The words of the study `clusters`."""
 
+from core.findings.claims import Sign, standing
 from core.findings.finding import Finding
 from core.findings.lines import Line
 from core.findings.words.say import say
@@ -11,6 +12,13 @@ CLEARNESS = {
     0.50: "weak edges",
     0.70: "fair edges",
     1.00: "clear edges",
+}
+
+# by the certain sign of a cluster's errors beyond those that its margins let expect
+RESTATED: dict[Sign, str] = {
+    1: "errs more than its margins let expect",
+    0: "restates the detector's confidence",
+    -1: "errs less than its margins let expect",
 }
 
 
@@ -27,10 +35,16 @@ def tell(finding: Finding) -> Told:
         )
         return Told(answer, say(finding, "In {control_name} it is {control:plain}.") if finding.control else Line())
     if not finding.measure.known:
-        no = "By {space}, no cluster of {group} verdicts certainly errs more than the {control:percent} of all {group} "
+        no = "By {space}, no cluster of {group} verdicts certainly errs more than the {overall:percent} of all {group} "
         return Told(say(finding, no + "verdicts."))
     answer = say(
         finding,
         "By {space}, {group} verdicts go wrong most in cluster {cluster} ({n} images): {measure:share.1} are wrong.",
     )
-    return Told(answer, say(finding, "Of all {group} verdicts it is {control:percent}."))
+    overall = "Of all {group} verdicts it is {overall:percent}, of {control_name} {control:share.1}."
+    return Told(answer, say(finding, overall), standing=restated(finding))
+
+
+def restated(finding: Finding) -> Line:
+    """Whether a cluster's errors say more than its margins do."""
+    return say(finding, "It {restates}: {difference:points}.", restates=RESTATED[standing(finding).sign])

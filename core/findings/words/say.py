@@ -5,7 +5,7 @@ from string import Formatter
 
 from core.findings.finding import Finding, Measure
 from core.findings.lines import CLASSES, Line, Part, Span, as_line
-from core.findings.numbers import amount, of_unit, pairs, percent, share, signed
+from core.findings.numbers import amount, of_unit, pairs, percent, points, share, signed
 from core.findings.quantities import Unit
 
 # how a measure is written, named after a colon in a template; by default as its unit is
@@ -14,6 +14,8 @@ FORMS: dict[str, Callable[[Measure], Part]] = {
     "share.1": lambda one: share(one, 1),
     "share.2": lambda one: share(one, 2),
     "amount": amount,
+    "amount.1": lambda one: amount(one, 1),
+    "points": points,
     "auroc": lambda one: amount(one, 3),
     "pairs": pairs,
     # without an interval

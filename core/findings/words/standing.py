@@ -12,8 +12,11 @@ EVERY = {
     "verdict": "for both verdicts",
     "filter": "with every filter",
     "generator": "for every generator",
+    "rule": "by either rule",
     "encoding": "in both encodings",
-    "control": "against both controls",
+    "control": "against every control",
+    "change": "however it is changed",
+    "seam": "with every seam",
     "repetition": "however it is repeated",
 }
 

@@ -17,6 +17,7 @@ class Told:
             said it yet.
         question: that it answers, "" where a heading asks it already.
         label: what its number is a share of, beneath a large number.
+        number: that large number, "" where it is the measure itself.
     """
 
     answer: Line
@@ -25,6 +26,7 @@ class Told:
     standing: Line | None = None
     question: str = ""
     label: Line = field(default_factory=Line)
+    number: str = ""
 
     @property
     def whole(self) -> Line:

@@ -2,73 +2,115 @@
 
 from collections.abc import Sequence
 
-from core.findings.claims import sign_of
 from core.findings.finding import Choice, Finding, find
-from core.findings.lines import Line, line, listed
+from core.findings.lines import Line, joined, line, listed
+from core.findings.numbers import percent
 from core.findings.words.say import say
 from core.findings.words.told import Told
 
 # percentage points of confidence that are said to be the same
 SAME = 1
-OWN = "Of the {group} images of {set} {control:percent} are{after}."
+# so many generators are named
+FEW = 3
+WHAT = {
+    "imitations": "pictures that imitate {imitates}, drawn at the detector's size",
+    "large": "pictures drawn large by other generators",
+    "photographs": "ordinary photographs",
+}
+LABELS = {
+    "imitations": "of imitations of {imitates} are called {REAL}",
+    "large": "of pictures that other generators drew large are called {REAL}, by the filter that resized them",
+    "photographs": "of ordinary photographs are called {FAKE}, by the filter that resized them",
+}
+ANSWERS = {
+    "imitations": "Of {n} pictures by {sources} generators that imitate {imitates}{own_real} {measure:share.1} are "
+    "called {REAL}, from {least} to {most}.",
+    "large": "Of {n} pictures that {generators} drew large, resized with the {filter} filter, {measure} are called "
+    "{REAL}; with other filters from {least} to {most}.",
+    "photographs": "Of {n} squares of {sources} ordinary photographs, resized with the {filter} filter, "
+    "{measure:share.1} are called {FAKE}; with other filters from {least} to {most}.",
+}
+INDEPENDENT = {
+    "large": "{sources} generators are {sources} independent samples, however many pictures they drew.",
+    "photographs": "{sources} photographs are {sources} independent samples, however many squares are cropped.",
+}
 
 
 def tell(finding: Finding) -> Told:
     """A finding of this study in words."""
-    if finding.key == "generators":
-        return _generators(finding)
-    if finding.key == "photographs":
-        return _photographs(finding)
-    if finding.key == "no_generators":
-        what = "Pictures by other generators were not available, so what the detector says of them was not measured."
-        return Told(say(finding, what))
-    if finding.key == "filters":
-        answer = say(
-            finding,
-            "The filter alone decides the verdict on {measure:share.1} of these squares: {REAL} under one, {FAKE} "
-            "under another.",
-        )
-        return Told(answer, label=line("of ordinary photographs flip with the resampling filter"))
-    return _confidence(finding)
+    kind, _, group = finding.key.partition("_")
+    if kind == "filters":
+        return _filters(finding, group)
+    if kind == "confidence":
+        return _confidence(finding)
+    if not finding.measure.known:
+        what = say(finding, WHAT[finding.key]).capital()
+        return Told(line("{what} were not available, so what the detector says of them was not measured.", what=what))
+    return _rate(finding)
 
 
-def _extremes(finding: Finding, kind: str) -> tuple[Choice, Choice]:
-    """The choices of one kind that give least and most."""
+def _extremes(finding: Finding) -> tuple[Choice, Choice]:
+    """The choices that give least and most: of filters where there are some, else of generators."""
+    kind = "filter" if finding.details.get("filter") else "generator"
     tried = sorted((one for one in finding.choices if one.kind == kind), key=lambda one: one.measure.value)
     return tried[0], tried[-1]
 
 
-def _generators(finding: Finding) -> Told:
-    least, most = _extremes(finding, "generator")
+def _rate(finding: Finding) -> Told:
+    least, most = _extremes(finding)
     answer = say(
         finding,
-        "Of {n} pictures by {sources} other generators {measure:share.1} are called {REAL}, from {low:percent} of "
-        "{least} to {high:percent} of {most}.",
-        sources=finding.measure.clusters or 1, low=least.measure, least=least.value, high=most.measure, most=most.value,
-    )  # fmt: skip
-    aside, plain = Line(), finding.choice("encoding", finding.details["plain"])
+        ANSWERS[finding.key],
+        own_real=say(finding, ", the {REAL} class of {set},") if finding.details["own_real"] else "",
+        generators=_generators(finding),
+        **{
+            name: line(
+                "{share} of {value}" if one.kind == "generator" else "{share} ({value})",
+                share=percent(one.measure.value),
+                value=one.value,
+            )
+            for name, one in (("least", least), ("most", most))
+        },
+    )
+    aside = [say(finding, INDEPENDENT[finding.key])] if finding.key in INDEPENDENT else []
+    plain = finding.choice("encoding", finding.details["plain"])
     if plain is not None:
-        aside = say(finding, "Unless they are saved as JPEG like CIFAKE's it is {it:percent}.", it=plain.measure)
+        aside.append(say(finding, "Unless they are saved as JPEG like CIFAKE's it is {it:percent}.", it=plain.measure))
     if left := finding.details["left_out"]:
         words = "file was" if left == 1 else "files were"
-        aside += say(finding, " {left_out} {words} left out, damaged or of another size.", words=words)
-    control = say(finding, OWN, after="") if finding.control else Line()
-    return Told(answer, control, aside, label=line("of pictures by other generators are called {REAL}"))
+        aside.append(say(finding, "{left_out} {words} left out, damaged or of another size.", words=words))
+    control = say(finding, "Of the {control_name} {control:percent} are.") if finding.control else Line()
+    return Told(answer, control, joined(aside), label=say(finding, LABELS[finding.key]), number=_range(finding))
 
 
-def _photographs(finding: Finding) -> Told:
-    least, most = _extremes(finding, "filter")
+def _generators(finding: Finding) -> Line:
+    """The generators by name where they are few."""
+    names = sorted(one.value for one in finding.choices if one.kind == "generator")
+    return listed(names) if 0 < len(names) <= FEW else say(finding, "{sources} generators")
+
+
+def _range(finding: Finding) -> str:
+    """ "10 to 63%", over the filters; "" where none had a say."""
+    if not finding.details["filter"]:
+        return ""
+    least, most = (one.measure.value for one in _extremes(finding))
+    return f"{percent(least, 0).removesuffix('%')} to {percent(most, 0)}"
+
+
+def _filters(finding: Finding, group: str) -> Told:
+    which = "squares" if group == "photographs" else "pictures"
+    without = Line()
+    if "without" in finding.beside:
+        without = say(finding, "; without nearest, the crudest filter, on {without:share}")
     answer = say(
         finding,
-        "Of {n} squares of {photographs} ordinary photographs, resampled with the {filter} filter, {measure:share.1} "
-        "are called {FAKE}; with other filters from {low:percent} ({least}) to {high:percent} ({most}).",
-        low=least.measure, least=least.value, high=most.measure, most=most.value,
-    )  # fmt: skip
-    after = "" if sign_of(finding) else "; whether photographs fare worse than those is not shown"
-    control = say(finding, OWN, after=after) if finding.control else Line()
-    many = "{photographs} photographs are {photographs} independent samples, however many squares are cut."
-    label = line("of ordinary photographs are called {FAKE}")
-    return Told(answer, control, say(finding, many), label=label)
+        "The filter alone decides the verdict on {measure:share} of these {which}{without}: {REAL} under one, {FAKE} "
+        "under another.",
+        which=which,
+        without=without,
+    )
+    what = "ordinary photographs" if group == "photographs" else "pictures drawn large"
+    return Told(answer, label=line("of {what} flip with the resampling filter", what=what))
 
 
 def _confidence(finding: Finding) -> Told:
@@ -89,20 +131,24 @@ def _confidence(finding: Finding) -> Told:
 
 
 def overall(findings: Sequence[Finding]) -> Line:
-    """What the rates come to, with the numbers that say most; nothing where none was measured."""
+    """What the rates come to, each group by itself; nothing where none was measured."""
     templates = {
-        "generators": "{measure:percent.0} of pictures by other generators are called {REAL}",
-        "photographs": "{measure:percent.0} of ordinary photographs are called {FAKE}{beside}",
-        "filters": "on {measure:percent.0} of these photographs the verdict depends on the resampling filter",
+        "large": "of pictures that {generators} drew large, {rate} are called {REAL}, depending on the resampling "
+        "filter",
+        "imitations": "of imitations of {imitates}{own_real} {rate} are called {REAL}",
+        "photographs": "of ordinary photographs, {rate} are called {FAKE}, depending on the filter",
     }
-    found = [one for key in templates if (one := find(findings, key)) is not None]
-    if not found:
+    found = [one for key in templates if (one := find(findings, key)) is not None and one.measure.known]
+    said = [
+        say(
+            one,
+            templates[one.key],
+            rate=_range(one) or percent(one.measure.value, 0),
+            generators=_generators(one),
+            own_real=say(one, ", its {REAL} class,") if one.details["own_real"] else "",
+        )
+        for one in found
+    ]
+    if not said:
         return Line()
-    said = listed([say(one, templates[one.key], beside=_beside(one)) for one in found], last=", and ")
-    return line("{said}: outside its own kind of images a verdict is no evidence.", said=said).capital()
-
-
-def _beside(finding: Finding) -> Line:
-    if finding.control is None or sign_of(finding):
-        return Line()
-    return say(finding, ", not certainly more than of its own {REAL} images ({control:percent.0})")
+    return line("{said}. Outside its own kind of images a verdict is no evidence.", said=joined(said, "; ")).capital()

@@ -6,24 +6,31 @@ from typing import Any, TypeAlias
 import numpy as np
 import pandas as pd
 
-from core.findings.finding import Control, Finding, Measure
+from core.findings.finding import Choice, Control, Finding, Measure
+from core.metrics.classification import RULE_BINS
+from core.metrics.intervals import share_ratio, weighted_share
 from core.runs.run import Run
 from core.studies.audit.names import FACT_NAMES
-from core.studies.probes.findings import finding
+from core.studies.probes.findings import finding_of
 from core.studies.probes.summary import read_turns, responses
 from core.studies.study import Answer
 
 Row: TypeAlias = "pd.Series[Any]"
 SHUFFLED, EVERY = "shuffled labels", "all images"
+# what JPEG leaves of a grey image is seldom wholly grey
+GREY = 0.99
+# choices of the rule by which a number tells the classes apart
+FITTED, RANK = f"{RULE_BINS} fitted bins", "rank"
 
 
 def conclude(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> list[Finding]:  # noqa: ARG001
-    """Findings `fact.<name>` and `leak` worst first; `baseline.<name>`, `lean.<name>`, `ring`, `training.<kind>`."""
+    """Findings `fact.<name>` and `leak` worst first; `grey`, `baseline.<name>`, `lean.<name>`, `ring`, `training.*`."""
     alone = [row for _, row in worst_first(table).iterrows()]
     network = table[table["kind"] == "network"].iloc[0]
     rows = {kind: [row for _, row in table[table["kind"] == kind].iterrows()] for kind in ("baseline", "copies")}
     return [
         *(_cue(row) for row in alone),
+        *_grey(run, next((row for row in alone if row["name"] == "greyness"), None)),
         *(_baseline(row, network) for row in rows["baseline"]),
         *(_lean(row, network) for row in alone),
         _ring(table[table["kind"] == "ring"]),
@@ -65,7 +72,42 @@ def _cue(row: Row) -> Finding:
         details |= _difference(row)
     control = Control(SHUFFLED, _measure(row, "shuffled"))
     key = "leak" if leak else f"fact.{row['name']}"
-    return Finding(key, "audit", "cue_auroc", _measure(row, "auroc"), control=control, details=details)
+    fitted, choices = _measure(row, "auroc"), []
+    if "higher" in details:
+        details["bins"] = RULE_BINS
+        guessing = Control("guessing", Measure(0.5))
+        choices = [Choice("rule", FITTED, fitted, control), Choice("rule", RANK, _ranked(row), guessing)]
+    return Finding(key, "audit", "cue_auroc", fitted, control=control, choices=tuple(choices), details=details)
+
+
+def _ranked(row: Row) -> Measure:
+    """What ranking images by a fact tells, whichever class has more of it."""
+    direct = _measure(row, "direct")
+    return direct if direct.value >= 0.5 else Measure(1 - direct.value, 1 - direct.high, 1 - direct.low, direct.n)
+
+
+def _grey(run: Run, row: "Row | None") -> list[Finding]:
+    """How many images of each class are grey all over or nearly; nothing where a class has none.
+
+    Args:
+        run: whose images are counted.
+        row: of greyness, None where the audit has none.
+    """
+    grey = run.predictions["greyness"].to_numpy() >= GREY
+    labels = run.predictions["label"].astype(str).to_numpy()
+    parts = {label: grey[labels == label] for label in ("FAKE", "REAL")}
+    if row is None or not all(part.any() for part in parts.values()):
+        return []
+    less, more = sorted(parts, key=lambda label: float(parts[label].mean()))
+    times = share_ratio(*(count for label in (more, less) for count in (int(parts[label].sum()), len(parts[label]))))
+    shares = {label: Measure.of(weighted_share(part)) for label, part in parts.items()}
+    return [
+        Finding(
+            "grey", "audit", "grey_share", shares[more], group=more, control=Control(f"{less} images", shares[less]),
+            beside={"times": Measure.of(times)},
+            details={"level": f"{GREY:g}", "against": _difference(row)["higher"] == less},
+        )
+    ]  # fmt: skip
 
 
 def _difference(row: Row) -> dict[str, Any]:
@@ -132,9 +174,7 @@ def forced(run: Run, probes: Answer, fact: str) -> list[Finding]:
     for verdict, group in rates[rates["share"].notna()].groupby("verdict", sort=False):
         best = group.loc[group["share"].idxmax()]
         # of several experiments one may flip less and yet more beyond its control
-        beyond = group.loc[group["compared"] != "none", "net_low"]
+        beyond = group.loc[group["control"].notna(), "net_low"]
         certain = float(beyond.max()) if len(beyond) else None
-        row = best.copy()
-        row.name = (verdict, best["column"])
-        found.append(finding(f"forced.{fact}.{str(verdict).lower()}", row, study="audit", certain=certain))
+        found.append(finding_of(f"forced.{fact}.{str(verdict).lower()}", best, study="audit", certain=certain))
     return found

@@ -17,8 +17,6 @@ from core.studies.study import Answer
 BINS = 28
 # what lies beyond is counted in the outermost bins
 TAILS = 0.005
-# what JPEG leaves of a grey image is seldom wholly grey
-GREY = 0.99
 SIDES = {"in_training": "training", "in_set": "set"}
 
 
@@ -128,12 +126,6 @@ def rings(audit: Answer) -> pd.DataFrame:
     """The rows of the radial power spectrum: `ring` 1 to 16 and the quartiles of both classes."""
     rows = audit.table[audit.table["kind"] == "ring"]
     return rows.assign(ring=rows["name"].astype(int)).sort_values("ring").reset_index(drop=True)
-
-
-def grey_shares(values: pd.Series, labels: pd.Series) -> dict[str, float]:
-    """The share of each class, 0 to 1, that is grey all over or nearly (greyness of `GREY` and more), REAL first."""
-    grey = values >= GREY
-    return {label: float(grey[labels == label].mean()) for label in ("REAL", "FAKE")}
 
 
 def copy_pairs(duplicates: Answer, side: str, kinds: tuple[str, ...] = (NEAR, SHOWN)) -> pd.DataFrame:

@@ -25,14 +25,22 @@ def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> l
 
 
 def _worst(cards: list[Card], space: str) -> Finding:
-    """Where the verdict of these cards goes wrong most; without a known number where no cluster certainly does."""
+    """Where the verdict of these cards goes wrong most, beside what its margins let expect.
+
+    Without a known number where no cluster certainly errs more than the verdict.
+    """
     verdict, overall = cards[0].verdict, Measure(cards[0].verdict_error_rate, n=sum(card.images for card in cards))
     worst = worst_card(cards)
-    details = {"space": SPACES[space]} | ({} if worst is None else {"cluster": worst.number})
-    rate = Measure(np.nan, n=overall.n) if worst is None else Measure.of(worst.error_rate)
+    key, beside = f"worst-{space}-{verdict}", {"overall": overall}
+    details: dict[str, Any] = {"space": SPACES[space]}
+    if worst is None:
+        unknown = Measure(np.nan, n=overall.n)
+        return Finding(key, "clusters", "error_rate", unknown, group=verdict, beside=beside, details=details)
+    expected, beyond = map(Measure.of, worst.expected)
     return Finding(
-        f"worst-{space}-{verdict}", "clusters", "error_rate", rate, group=verdict,
-        control=Control(f"all {verdict} verdicts", overall), details=details,
+        key, "clusters", "error_rate", Measure.of(worst.error_rate), group=verdict,
+        control=Control(f"{verdict} verdicts with equal margins", expected), difference=beyond, beside=beside,
+        details={**details, "cluster": worst.number},
     )  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from core.metrics.intervals import Estimate, weighted_share
 from core.runs.pictures import Pictures
 from core.runs.run import Run
 from core.studies.clusters.differences import set_apart
+from core.studies.clusters.expected import Expected, expected_errors
 from core.studies.study import Answer
 
 SPACES = {"features": "the detector's features", "maps": "margin maps"}
@@ -36,6 +37,8 @@ class Card:
         error_rate: their share with its interval.
         verdict_error_rate: the share of wrong ones among all images of that verdict, 0 to 1: what to compare with.
         errs_more: it certainly errs more than its verdict, with 95 % confidence over all clusters of that verdict.
+        expected: the error rate of images of that verdict with equal margins, and its own less that, with 95 %
+            confidence over all clusters of that verdict.
         members: ids of the most typical, the nearest to the centre first.
         wrong: ids of those called wrongly, the surest first, as many as there are members.
         apart: what sets it apart from the other images of that verdict, what a person can see first, then most telling
@@ -53,6 +56,7 @@ class Card:
     error_rate: Estimate
     verdict_error_rate: float
     errs_more: bool
+    expected: Expected
     members: tuple[str, ...]
     wrong: tuple[str, ...]
     apart: tuple[Difference, ...]
@@ -134,7 +138,9 @@ def _card(
     peers = called[positions] == verdict
     overall = float(np.average(wrong[positions[peers]], weights=weights[peers]))
     # one of many clusters lies above by chance more often than one that was named before (Bonferroni)
-    strict = weighted_share(wrong[mine], weights[inside], confidence=1 - 0.05 / len(np.unique(labels[peers])))
+    confidence = 1 - 0.05 / len(np.unique(labels[peers]))
+    strict = weighted_share(wrong[mine], weights[inside], confidence=confidence)
+    margins = run.predictions["margin"].to_numpy()[positions]
     return Card(
         number=number,
         verdict=verdict,
@@ -144,6 +150,9 @@ def _card(
         error_rate=weighted_share(wrong[mine], weights[inside]),
         verdict_error_rate=overall,
         errs_more=bool(strict.low > overall),
+        expected=expected_errors(
+            margins[peers], wrong[positions[peers]], labels[peers] == number, weights[peers], confidence=confidence
+        ),
         members=tuple(ids[typical[:MEMBERS]].tolist()),
         wrong=tuple(ids[sure[:MEMBERS]].tolist()),
         apart=tuple([*apart[0], *apart[1]][:APART]),
@@ -210,6 +219,14 @@ def card_table(cards: list[Card]) -> pd.DataFrame:
                 "low": card.error_rate.low,
                 "high": card.error_rate.high,
                 "verdict_error_rate": card.verdict_error_rate,
+                **{
+                    f"expected{end}": value
+                    for end, value in zip(("", "_low", "_high"), card.expected.rate, strict=False)
+                },
+                **{
+                    f"beyond{end}": value
+                    for end, value in zip(("", "_low", "_high"), card.expected.beyond, strict=False)
+                },
                 "words": "; ".join(str(differences.tell(one)) for one in card.apart),
             }
             for card in cards

@@ -1,4 +1,7 @@
-"""What the study `transfer` concludes of generators, photographs, filters and confidence, each beside the test set."""
+"""What the study `transfer` concludes of generators, photographs, filters and confidence, each beside the test set.
+
+Imitations of the detector's REAL class and pictures drawn large answer two questions, so no rate is over both.
+"""
 
 from collections.abc import Mapping
 from typing import Any, TypeAlias
@@ -9,23 +12,62 @@ from core.findings.finding import Choice, Control, Finding, Measure
 from core.images.generator_names import generator_name
 from core.images.upload import DEFAULT_FILTER
 from core.runs.run import Run
-from core.studies.out_of_distribution.study import AS_CIFAKE, AS_IT_IS, EVERY_FILTER, GENERATOR, OWN, PHOTOGRAPHS, SURE
+from core.studies.out_of_distribution.study import (
+    AS_CIFAKE,
+    AS_IT_IS,
+    BUT_CRUDEST,
+    EVERY_FILTER,
+    IMITATIONS,
+    LARGE,
+    OWN,
+    PHOTOGRAPHS,
+    SURE,
+)
 
 Row: TypeAlias = "pd.Series[Any]"
+# kind of rows -> key of its finding, and what the images are
+GROUPS = {
+    LARGE: ("large", "pictures drawn large by other generators"),
+    IMITATIONS: ("imitations", "imitations of {imitates}"),
+    PHOTOGRAPHS: ("photographs", "squares of photographs"),
+}
 
 
-def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> list[Finding]:
-    """Findings on generators, then on photographs, as far as there are any in the table."""
+def conclude(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> list[Finding]:
+    """For each group of images its rate, whether the filter decides, and its confidence; of absent generators no rate.
+
+    Keys: `large`, `imitations` and `photographs`; `filters_<group>`; `confidence_<group>`.
+    """
     own = table[table["kind"] == OWN].set_index("source")
-    kinds = set(table.loc[table["encoding"] == AS_CIFAKE, "kind"])
-    found = []
-    if GENERATOR in kinds:
-        found += _on_generators(table[table["kind"] == GENERATOR], own, run.manifest["set"])
-    else:
-        found.append(Finding("no_generators", "transfer", "called_real", Measure(float("nan"))))
-    if PHOTOGRAPHS in kinds:
-        found += _on_photographs(table[table["kind"] == PHOTOGRAPHS], own, run.manifest["set"])
-    return found
+    imitates = str(parameters.get("imitates", "CIFAR-10"))
+    rates, filters, sure, absent = [], [], [], []
+    for kind, (key, where) in GROUPS.items():
+        rows = table[table["kind"] == kind]
+        if rows.empty:
+            if kind != PHOTOGRAPHS:
+                absent.append(
+                    Finding(key, "transfer", "called_real", Measure(float("nan")), details=_about(run, imitates))
+                )
+            continue
+        usual = rows[(rows["filter"] == DEFAULT_FILTER) | rows["filter"].isna()]
+        rates.append(_rate(key, rows, usual, own, _about(run, imitates)))
+        whole = _whole(usual, AS_CIFAKE)
+        sure.append(
+            _on_confidence(f"confidence_{key}", where.format(imitates=imitates), whole, own, run.manifest["set"])
+        )
+        filters += _filters(f"filters_{key}", rows)
+    return [*rates, *filters, *sure, *absent]
+
+
+def _about(run: Run, imitates: str) -> dict[str, Any]:
+    name = str(run.manifest["set"])
+    # CIFAKE's REAL images are CIFAR-10
+    return {"set": name, "imitates": imitates, "own_real": name.startswith("cifake") and imitates == "CIFAR-10"}
+
+
+def _whole(rows: pd.DataFrame, encoding: str) -> Row:
+    """The one row among these that is about all sources."""
+    return rows[(rows["source"] == "all") & (rows["encoding"] == encoding)].iloc[0]
 
 
 def _real(row: Row) -> Measure:
@@ -43,53 +85,61 @@ def _clusters(row: Row) -> int | None:
     return None if row["clusters"] == row["images"] else int(row["clusters"])
 
 
-def _own_control(own: pd.DataFrame, label: str, name: str) -> Control | None:
-    """How often the run's own images of a class are called the other one."""
-    if label not in own.index:
-        return None
-    measure = _real if label == "FAKE" else _fake
-    return Control(f"{label} images of {name}", measure(own.loc[label]))
+def _rate(key: str, rows: pd.DataFrame, usual: pd.DataFrame, own: pd.DataFrame, about: Mapping[str, Any]) -> Finding:
+    """How often one group is called the class that it is not, beside the run's own images of the class that it is.
 
-
-def _on_generators(rows: pd.DataFrame, own: pd.DataFrame, name: str) -> list[Finding]:
-    whole, each = rows[rows["source"] == "all"].set_index("encoding"), rows[rows["source"] != "all"]
+    Args:
+        key: of the finding.
+        rows: of the group.
+        usual: those of them under the filter that is used where none is named.
+        own: the run's own rows, by class.
+        about: details.
+    """
+    group, called = ("REAL", _fake) if key == "photographs" else ("FAKE", _real)
+    control = None
+    if group in own.index:
+        control = Control(f"{group} images of {about['set']}", called(own.loc[group]))
+    saved, each = rows[rows["encoding"] == AS_CIFAKE], usual[(usual["source"] != "all")]
     each = each[each["encoding"] == AS_CIFAKE].sort_values("share_real")
-    control = _own_control(own, "FAKE", name)
+    filters = saved[(saved["source"] == "all") & saved["filter"].notna() & saved["depends"].isna()]
+    main = called(_whole(usual, AS_CIFAKE))
+    # a few generators say little of others, although each is known well: alone none bears a claim over them
+    bar = None if key == "large" else control
     choices = [
-        *(Choice("generator", generator_name(row["source"]), _real(row), control) for _, row in each.iterrows()),
-        *(Choice("encoding", encoding, _real(row), control) for encoding, row in whole.iterrows()),
-    ]
-    return [
-        Finding(
-            "generators", "transfer", "called_real", _real(whole.loc[AS_CIFAKE]), group="FAKE", control=control,
-            choices=tuple(choices), details={"set": name, "plain": AS_IT_IS, "left_out": int(each["skipped"].sum())},
+        *(Choice("generator", generator_name(str(row["source"])), called(row), bar) for _, row in each.iterrows()),
+        *(
+            Choice("filter", str(row["filter"]), called(row), control)
+            for _, row in filters.sort_values("share_real", ascending=group == "FAKE").iterrows()
         ),
-        _on_confidence("confidence_generators", "pictures by other generators", whole.loc[AS_CIFAKE], own, name),
-    ]  # fmt: skip
+        *(Choice("encoding", name, called(_whole(usual, name)), control) for name in (AS_CIFAKE, AS_IT_IS)),
+    ]
+    details = {
+        **about, "plain": AS_IT_IS, "filter": DEFAULT_FILTER if len(filters) else "",
+        "sources": int(_whole(usual, AS_CIFAKE)["clusters"]), "left_out": int(each["skipped"].sum()),
+    }  # fmt: skip
+    quantity = "called_fake" if group == "REAL" else "called_real"
+    return Finding(key, "transfer", quantity, main, group, control, choices=tuple(choices), details=details)
 
 
-def _on_photographs(rows: pd.DataFrame, own: pd.DataFrame, name: str) -> list[Finding]:
-    by_filter = rows[rows["encoding"] == AS_CIFAKE].set_index("filter")
-    plain = rows[(rows["encoding"] == AS_IT_IS) & (rows["filter"] == DEFAULT_FILTER)]
-    usual, every = by_filter.loc[DEFAULT_FILTER], by_filter.loc[EVERY_FILTER]
-    single = by_filter.drop(index=EVERY_FILTER).sort_values("share_real", ascending=False)
-    control = _own_control(own, "REAL", name)
-    choices = [
-        *(Choice("filter", str(filter_), _fake(row), control) for filter_, row in single.iterrows()),
-        Choice("encoding", AS_CIFAKE, _fake(usual), control),
-        *(Choice("encoding", AS_IT_IS, _fake(row), control) for _, row in plain.iterrows()),
-    ]
-    share, low, high = (float(every[f"depends{end}"]) for end in ("", "_low", "_high"))
-    depends = Measure(share, low, high, int(usual["images"]), _clusters(usual))
-    return [
-        Finding(
-            "photographs", "transfer", "called_fake", _fake(usual), group="REAL", control=control,
-            choices=tuple(choices),
-            details={"set": name, "filter": DEFAULT_FILTER, "photographs": int(usual["clusters"])},
-        ),
-        Finding("filters", "transfer", "filter_dependent", depends),
-        _on_confidence("confidence_photographs", "squares of photographs", usual, own, name),
-    ]  # fmt: skip
+def _filters(key: str, rows: pd.DataFrame) -> list[Finding]:
+    """On how many the verdict depends on the filter, with and without the crudest."""
+    found = rows[rows["depends"].notna() & (rows["encoding"] == AS_CIFAKE)].set_index("filter")
+    if EVERY_FILTER not in found.index:
+        return []
+    measures = {
+        str(name): Measure(
+            float(row["depends"]),
+            float(row["depends_low"]),
+            float(row["depends_high"]),
+            int(row["images"]),
+            _clusters(row),
+        )
+        for name, row in found.iterrows()
+    }
+    beside = {"without": measures[BUT_CRUDEST]} if BUT_CRUDEST in measures else {}
+    choices = tuple(Choice("filters", name, measure) for name, measure in measures.items())
+    main = measures[EVERY_FILTER]
+    return [Finding(key, "transfer", "filter_dependent", main, choices=choices, beside=beside)]
 
 
 def _on_confidence(key: str, where: str, row: Row, own: pd.DataFrame, name: str) -> Finding:

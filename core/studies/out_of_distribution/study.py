@@ -1,6 +1,6 @@
 """How far a verdict carries: what the detector says of images that it was not made for, and how sure it sounds."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,7 +9,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.images.labels import CLASSES
-from core.images.out_of_distribution import OutOfDistributionError, as_cifake, crop_photographs, read_generators
+from core.images.out_of_distribution import (
+    AS_DRAWN,
+    OutOfDistributionError,
+    SourceImages,
+    as_cifake,
+    crop_photographs,
+    read_generators,
+)
 from core.metrics.classification import confidence_of
 from core.metrics.intervals import clustered_share, wilson_interval
 from core.runs.run import Run
@@ -17,9 +24,10 @@ from core.studies.neighbours.similarity import is_sample
 from core.studies.study import Context, Study, StudyError
 
 # kinds of rows
-OWN, GENERATOR, PHOTOGRAPHS = "test set", "generator", "photographs"
+OWN, IMITATIONS, LARGE, PHOTOGRAPHS = "test set", "generator", "large generator", "photographs"
 AS_IT_IS, AS_CIFAKE = "as it is", "JPEG like CIFAKE's"
-EVERY_FILTER = "every filter"
+CRUDEST = "nearest"
+EVERY_FILTER, BUT_CRUDEST = "every filter", f"every filter but {CRUDEST}"
 SURE = 0.95
 
 
@@ -41,7 +49,19 @@ class Verdicts(NamedTuple):
 
 def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, Any]) -> pd.DataFrame:  # noqa: ARG001
     """A row a group of images, the test set's own first."""
-    found = [*_own(context.run), *_generators(context, parameters), *_photographs(context, parameters)]
+    side = context.detector.side
+    # a detector of the sample has been trained on crops of its first five photographs
+    split = "test" if is_sample(context.detector.manifest) else None
+    sources = {
+        IMITATIONS: _drawn(parameters["imitations"], side, large=False),
+        LARGE: _drawn(parameters["large"], side, large=True),
+        PHOTOGRAPHS: crop_photographs(crops=int(parameters["crops"]), side=side, split=split),
+    }
+    found = list(_own(context.run))
+    for number, (kind, images) in enumerate(sources.items()):
+        context.say(number / len(sources), kind)
+        for encoding in (AS_CIFAKE, AS_IT_IS) if images else ():
+            found += _rows(context, kind, encoding, images)
     return pd.DataFrame(found).astype({"skipped": np.int32, "repeats": np.int32, "fingerprint": object})
 
 
@@ -55,57 +75,48 @@ def _own(run: Run) -> Iterator[dict[str, Any]]:
             yield _row(OWN, label, AS_IT_IS, None, Verdicts(real, sure))
 
 
-def _generators(context: Context, parameters: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    folder = str(parameters["generators"])
-    if not folder:
-        return
+def _drawn(folder: str, side: int, *, large: bool) -> list[SourceImages]:
+    """The pictures of other generators in a folder, none where no folder is named."""
     try:
-        found = read_generators(Path(folder).expanduser(), context.detector.side)
+        return read_generators(Path(folder).expanduser(), side, large=large) if folder else []
     except OutOfDistributionError as error:
         raise StudyError(str(error)) from None
-    for encoding in (AS_CIFAKE, AS_IT_IS):
-        whole = []
-        for number, one in enumerate(found):
-            context.say(0.4 * number / len(found), one.name)
-            pixels = as_cifake(one.pixels) if encoding == AS_CIFAKE else one.pixels
-            said = _ask(context, pixels)
-            about = {"skipped": one.skipped, "repeats": one.repeats, "fingerprint": one.fingerprint}
-            yield _row(GENERATOR, one.name, encoding, None, said) | about
-            whole.append(said._replace(clusters=np.full(len(pixels), number)))
-        yield _row(GENERATOR, "all", encoding, None, _together(whole))
 
 
-def _photographs(context: Context, parameters: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    # a detector of the sample has been trained on crops of its first five photographs
-    split = "test" if is_sample(context.detector.manifest) else None
-    cut = crop_photographs(crops=int(parameters["crops"]), side=context.detector.side, split=split)
-    if not cut:
-        return
-    filters = list(next(iter(cut.values())))
-    clusters = np.repeat(np.arange(len(cut)), [len(one[filters[0]]) for one in cut.values()])
-    for encoding in (AS_CIFAKE, AS_IT_IS):
-        said = {}
-        for number, name in enumerate(filters):
-            context.say(0.4 + 0.6 * number / len(filters), f"photographs, {name}")
-            pixels = np.concatenate([one[name] for one in cut.values()])
-            said[name] = _ask(context, as_cifake(pixels) if encoding == AS_CIFAKE else pixels)
-            yield _row(PHOTOGRAPHS, "all", encoding, name, said[name]._replace(clusters=clusters))
-        calls = np.stack([one.real for one in said.values()])
-        everywhere = np.asarray(calls.all(axis=0))
-        depends = np.asarray(calls.any(axis=0) & ~everywhere)
-        sure = np.mean([one.confidence for one in said.values()], axis=0)
-        together = Verdicts(everywhere, sure, clusters, depends)
-        yield _row(PHOTOGRAPHS, "all", encoding, EVERY_FILTER, together)
+def _rows(context: Context, kind: str, encoding: str, sources: Sequence[SourceImages]) -> Iterator[dict[str, Any]]:
+    """A row for all sources of a kind under each filter, and one for what the filters agree on.
+
+    Of generators there is one for each of them too; what one photograph shows says nothing of others.
+    """
+    clusters = np.repeat(np.arange(len(sources)), list(map(len, sources)))
+    whole: dict[str, Verdicts] = {}
+    for name in sources[0].pixels:
+        parts = [_ask(context, one.pixels[name], encoding) for one in sources]
+        filter_ = None if name == AS_DRAWN else name
+        for one, said in zip(sources, parts, strict=True):
+            if kind != PHOTOGRAPHS:
+                about = {"skipped": one.skipped, "repeats": one.repeats, "fingerprint": one.fingerprint}
+                yield _row(kind, one.name, encoding, filter_, said) | about
+        real, sure = (np.concatenate(column) for column in list(zip(*parts, strict=True))[:2])
+        whole[name] = Verdicts(real, sure, clusters)
+        yield _row(kind, "all", encoding, filter_, whole[name])
+    fine = [said for name, said in whole.items() if name != CRUDEST]
+    for name, tried in {EVERY_FILTER: list(whole.values()), BUT_CRUDEST: fine}.items():
+        if len(tried) > 1:
+            yield _row(kind, "all", encoding, name, _across(tried))
 
 
-def _ask(context: Context, pixels: NDArray[np.uint8]) -> Verdicts:
-    margins = context.detector.margins(pixels)
+def _across(said: Sequence[Verdicts]) -> Verdicts:
+    """What verdicts on the same images agree on: REAL where all say so."""
+    calls = np.stack([one.real for one in said])
+    everywhere = np.asarray(calls.all(axis=0))
+    depends = np.asarray(calls.any(axis=0) & ~everywhere)
+    return Verdicts(everywhere, np.mean([one.confidence for one in said], axis=0), said[0].clusters, depends)
+
+
+def _ask(context: Context, pixels: NDArray[np.uint8], encoding: str) -> Verdicts:
+    margins = context.detector.margins(as_cifake(pixels) if encoding == AS_CIFAKE else pixels)
     return Verdicts(margins > 0, confidence_of(context.detector.p_real(margins)))
-
-
-def _together(parts: list[Verdicts]) -> Verdicts:
-    real, sure, clusters = (np.concatenate(column) for column in list(zip(*parts, strict=True))[:3])
-    return Verdicts(real, sure, clusters)
 
 
 def _row(kind: str, source: str, encoding: str, filter_: str | None, said: Verdicts) -> dict[str, Any]:
@@ -148,10 +159,11 @@ STUDY = Study(
     title="How far a verdict carries",
     question="What does the detector say of images that it was not made for, and does it sound as sure?",
     columns={
-        "kind": "test set (the run's own), generator (pictures by others), photographs (ordinary ones, cut small)",
+        "kind": "test set (the run's own), generator (pictures drawn at the detector's size), large generator "
+        "(pictures drawn large and resized), photographs (ordinary ones, cropped and resized)",
         "source": "the class in the test set, the generator, or all",
         "encoding": "the pixels as it is or after a JPEG like CIFAKE's (quality 75, 4:2:0)",
-        "filter": "what made photographs small; every filter: what all of them agree on",
+        "filter": "that images were resized with; every filter, with or without nearest: what all of them agree on",
         "images": "images of the group",
         "clusters": "independent samples among them: generators, photographs, or the images themselves",
         "called_real": "called REAL",
@@ -162,8 +174,8 @@ STUDY = Study(
         "confidence": "mean confidence in the verdict, 0.5 to 1",
         "confidence_sd": "its standard deviation over images",
         "sure": "share of verdicts that are at least 95 % sure",
-        "depends": "share whose verdict hangs on the filter",
-        "depends_low": "lower end of its 95 % interval over photographs",
+        "depends": "share whose verdict depends on the filter",
+        "depends_low": "lower end of its 95 % interval over clusters",
         "depends_high": "its upper end",
         "skipped": "files left out as damaged or of another size",
         "repeats": "files left out because an earlier one has the same pixels",
@@ -172,8 +184,9 @@ STUDY = Study(
     better="neither",
     control="The run's own images in the same table.",
     compute=compute,
-    # a folder with one .tar.xz or folder of images for each generator; "" where there is none
-    parameters={"generators": "", "crops": 100},
-    private=("generators",),
+    # two folders with an archive or a folder of pictures for each generator, "" where there is none: pictures drawn at
+    # the detector's size, and what they imitate; pictures drawn larger
+    parameters={"imitations": "", "imitates": "CIFAR-10", "large": "", "crops": 100},
+    private=("imitations", "large"),
     whole=True,
 )

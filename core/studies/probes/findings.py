@@ -1,290 +1,198 @@
-"""What the probes of a test set conclude.
+"""What the probes of a test set conclude: for each family of probes and each verdict, one answer.
 
-A thing is judged by the share of verdicts that its probe flips beyond its control (`net`). Where a question is asked of
-several probes, the finding is the one that certainly flips most, and the same probe is given for each verdict.
+The answer is the strength that certainly flips most beyond the strongest of its controls; where none does, or no probe
+of the family has a control, the one that flips most. Its controls, and the other ways of making the same change, are
+its choices.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from core.findings.finding import Choice, Control, Finding, Measure
-from core.probes.probe import wave_length
+from core.probes.probe import FAMILIES, Probe, Strength
 from core.probes.table import PROBES, probe_columns
 from core.runs.run import Run
-from core.studies.probes.summary import VERDICTS, ranking, read_turns, responses
+from core.studies.probes.summary import VERDICTS, Turns, compared, ranking, read_turns, responses, share_of
 
-Row: TypeAlias = "pd.Series[Any]"
 # a share of verdicts below which a change hardly matters
 FEW = 0.05
-COARSER = "as large a change of coarser detail"
+# probes that are told beside an answer: those meant so, and those that make the change of another in another way
+_BESIDE = {key for key, probe in PROBES.items() if probe.beside}.union(
+    key for probe in PROBES.values() for keys in probe.others.values() for key in keys
+)
+_CHANGES_DONOR = {key: probe.changes_donor for key, probe in PROBES.items()}
+_EXCESS = {column: strength.excess for column, (_, strength) in probe_columns().items()}
+
+
+class _Tried(NamedTuple):
+    """A choice: its kind, which one, and the key of the control where that is what is chosen."""
+
+    kind: str = ""
+    value: str = ""
+    control: str = ""
 
 
 def conclude(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> list[Finding]:
     """The findings of the probes, most telling first."""
     turns = read_turns(run, table, parameters)
     counted = responses(turns)
-    rates = Rates(counted)
-    makers: list[Callable[[Rates], Finding | None]] = [
-        detail_out, detail_in, finest_levels, shape_texture, colour, detail_back, place, compression, light, geometry
-    ]  # fmt: skip
-    found = [smallest(verdict, ranking(counted, verdict=verdict)) for verdict in rates.verdicts]
-    made = [maker(rates) for maker in makers] if rates.verdicts else []
-    return found + [one for one in made if one is not None]
+    verdicts = [verdict for verdict in VERDICTS if turns.chosen(verdict).any()]
+    found = [smallest(verdict, ranking(counted, verdict=verdict)) for verdict in verdicts]
+    answers = (answer(turns, counted, family, verdict) for family in FAMILIES for verdict in verdicts)
+    return found + [one for one in answers if one is not None]
 
 
-class Rates:
-    """`responses` by verdict, to be asked for one strength of one probe.
+def answer(turns: Turns, counted: pd.DataFrame, family: str, verdict: str) -> Finding | None:
+    """What the probes of a family find about one verdict; None where none could be made.
 
     Args:
-        table: from `responses`.
+        turns: from `read_turns`.
+        counted: `responses` by verdict.
+        family: a key of `FAMILIES`.
+        verdict: "FAKE" or "REAL".
     """
-
-    def __init__(self, table: pd.DataFrame) -> None:
-        self._rows = table.set_index(["verdict", "column"])
-        images = table.groupby("verdict")["images"].max()
-        self.verdicts = [verdict for verdict in VERDICTS if images[verdict]]
-
-    def row(self, verdict: str, column: str) -> Row:
-        """The row of one strength."""
-        return self._rows.loc[(verdict, column)]
-
-    def plain(self, *columns: str) -> Row:
-        """The strength that certainly flips most beyond its controls, among verdicts too; one without a control only
-        where none of them has any."""
-        rows = self._among(columns)
-        fair = [row for row in rows if row["compared"] != "none"]
-        return max(fair or rows, key=lambda row: float(np.nan_to_num(row["net_low"], nan=-2)))
-
-    def alone(self, *columns: str) -> "Row | None":
-        """The strength without a control that flips most, among verdicts too; None where all have one."""
-        rows = [row for row in self._among(columns) if row["compared"] == "none" and np.isfinite(row["share"])]
-        return max(rows, key=lambda row: float(row["share"]), default=None)
-
-    def _among(self, columns: Sequence[str]) -> list[Row]:
-        return [self.row(verdict, column) for verdict in self.verdicts for column in columns]
-
-    def best(self, verdict: str, probe: str) -> Row:
-        """The strength of a probe that flips most beyond its controls, for one verdict."""
-        rows = [self.row(verdict, column) for column in PROBES[probe].columns if (verdict, column) in self._rows.index]
-        return max(rows, key=lambda row: float(np.nan_to_num(row["net"], nan=-2)))
-
-    def by_verdict(self, column: str) -> list[Choice]:
-        """A strength for each verdict."""
-        return [choice("verdict", verdict, self.row(verdict, column)) for verdict in self.verdicts]
-
-    def beside(self, **columns: str) -> dict[str, Measure]:
-        """Name and verdict -> the share that a strength flips."""
-        return {
-            f"{name}.{verdict}": measure_of(self.row(verdict, column))
-            for name, column in columns.items()
-            for verdict in self.verdicts
-        }
-
-
-def verdict_of(row: Row) -> str:
-    """Whose verdicts a row counts."""
-    return str(row.name[0])  # type: ignore[index]
-
-
-def column_of(row: Row) -> str:
-    """The column of the strength that a row counts."""
-    return str(row.name[1])  # type: ignore[index]
-
-
-def measure_of(row: Row, name: str = "") -> Measure:
-    """A share of a row of `responses`; that of its control with the name "control_"."""
-    value, low, high = (float(row[f"{name}{end}"]) for end in ("share", "low", "high"))
-    return Measure(value, low, high, int(row["images"]))
-
-
-def control_of(row: Row) -> Control | None:
-    """The control of a row, None without one."""
-    if row["compared"] == "none":
+    own = (counted["verdict"] == verdict) & (counted["family"] == family) & ~counted["is_control"].astype(bool)
+    rows = counted[own & counted["share"].notna() & ~counted["probe"].map(_CHANGES_DONOR)]
+    if rows.empty:
         return None
-    name = COARSER if row["compared"] == "size" else f"“{PROBES[row['control']].title.lower()}”"
-    return Control(name, measure_of(row, "control_"))
-
-
-def net_of(row: Row) -> Measure | None:
-    """What a row's change flips beyond its control, None without one."""
-    if row["compared"] == "none":
-        return None
-    value, low, high = (float(row[name]) for name in ("net", "net_low", "net_high"))
-    return Measure(value, low, high, int(row["images"]))
-
-
-def choice(kind: str, value: str, row: Row) -> Choice:
-    """A row as one of several choices."""
-    return Choice(kind, value, measure_of(row), control_of(row), net_of(row))
-
-
-def finding(
-    key: str,
-    row: Row,
-    *,
-    study: str = "probes",
-    choices: Iterable[Choice] = (),
-    beside: Mapping[str, Measure] | None = None,
-    **details: object,
-) -> Finding:
-    """A finding whose number is the share of one row of `responses`."""
-    about = {"title": row["title"], "strength": row["strength"], **details}
+    probe, strength = probe_columns()[_telling(rows)]
+    chosen = turns.chosen(verdict)
+    effect = _choice(turns, chosen, _Tried(), probe, strength)
+    # what stands among controls and choices already is not told again
+    told = {probe.key, *probe.controls, *(key for keys in probe.others.values() for key in keys)}
+    others = rows[~rows["probe"].isin(told)].sort_values("share", ascending=False, kind="stable")
+    also = {
+        f"“{one['title'].lower()}” ({one['strength']})": _row_share(one)
+        for _, one in others.drop_duplicates("probe").iterrows()
+    }
+    strengths = {one.at(turns.side).label: _share(turns, chosen, probe, one) for one in turns.strengths(probe)}
     return Finding(
-        key, study, "flip_rate", measure_of(row), group=verdict_of(row), control=control_of(row),
-        difference=net_of(row), choices=tuple(choices), beside=beside or {}, details=about,
-    )  # fmt: skip
+        f"{family}-{verdict}",
+        "probes",
+        "flip_rate",
+        effect.measure,
+        group=verdict,
+        control=effect.control,
+        difference=effect.difference,
+        choices=tuple(_choices(turns, chosen, probe, strength)),
+        beside=strengths | also,
+        details={
+            "family": family,
+            "probe": probe.key,
+            "title": probe.title,
+            "strength": strength.at(turns.side).told,
+            "strengths": list(strengths),
+            "others": list(also),
+            "falls_at": _falls_at(turns, chosen, probe),
+        },
+    )
+
+
+def _telling(rows: pd.DataFrame) -> str:
+    """The column of the strength that answers, among the rows of `responses` of one family and verdict."""
+    rows = rows[~rows["column"].map(_EXCESS)]
+    fair = rows[rows["control"].notna() & ~rows["probe"].isin(_BESIDE)]
+    certain = fair[fair["net_low"] > 0]
+    if len(certain):
+        return str(certain.loc[certain["net_low"].idxmax(), "column"])
+    most = fair if len(fair) else rows
+    return str(most.loc[most["share"].idxmax(), "column"])
+
+
+def _choice(turns: Turns, chosen: NDArray[np.bool_], tried: _Tried, probe: Probe, strength: Strength) -> Choice:
+    """A strength of a probe beside the strongest of its controls, or of the one that is tried."""
+    here = chosen & turns.known(probe.column(strength.key))
+    share = _share(turns, chosen, probe, strength)
+    bars = [
+        (key, *compared(turns, here, probe, PROBES[key], strength))
+        for key in ((tried.control,) if tried.control else probe.controls)
+        if PROBES[key].column(strength.key) in turns.table
+    ]
+    # a control that could not be made is none
+    bars = [one for one in bars if one[1].images]
+    if not bars:
+        return Choice(tried.kind, tried.value, share)
+    key, bar, lead = max(bars, key=lambda one: one[1].value)
+    return Choice(tried.kind, tried.value, share, Control(_named(key), Measure.of(bar)), Measure.of(lead))
+
+
+def _choices(turns: Turns, chosen: NDArray[np.bool_], probe: Probe, strength: Strength) -> Iterator[Choice]:
+    """The same against each control, in each other way of making the change, and with each fill."""
+    if len(probe.controls) > 1:
+        for key in probe.controls:
+            yield _choice(turns, chosen, _Tried("control", _named(key), key), probe, strength)
+    for kind, keys in probe.others.items():
+        for way in (PROBES[key] for key in (probe.key, *keys)):
+            for one in turns.strengths(way):
+                if one.key == strength.key:
+                    yield _choice(turns, chosen, _Tried(kind, way.way), way, one)
+    if probe.strengths_are:
+        for one in turns.strengths(probe):
+            yield _choice(turns, chosen, _Tried(probe.strengths_are, one.label), probe, one)
+
+
+def _named(key: str) -> str:
+    return f"“{PROBES[key].title.lower()}”"
+
+
+def _share(turns: Turns, chosen: NDArray[np.bool_], probe: Probe, strength: Strength) -> Measure:
+    return Measure.of(share_of(turns, chosen, probe, strength))
+
+
+def _row_share(row: "pd.Series[Any]") -> Measure:
+    """The share of a row of `responses`."""
+    return Measure(float(row["share"]), float(row["low"]), float(row["high"]), int(row["images"]))
+
+
+def _falls_at(turns: Turns, chosen: NDArray[np.bool_], probe: Probe) -> list[str]:
+    """The labels of doses that certainly flip fewer verdicts than the weaker one before them."""
+    found = []
+    for weaker, stronger in pairwise(() if probe.strengths_are else turns.strengths(probe)):
+        one, other = (probe.column(strength.key) for strength in (stronger, weaker))
+        here = chosen & turns.known(one) & turns.known(other)
+        if turns.difference(here, (one, probe), (other, probe)).high < 0:
+            found.append(stronger.at(turns.side).label)
+    return found
 
 
 def smallest(verdict: str, top: pd.DataFrame) -> Finding:
     """The probe that flips most for its size; without a known number where none flips more than its control."""
-    key = f"smallest_{verdict.lower()}"
-    top = top.set_index(["verdict", "column"])
-    fair = top[(top["compared"] != "none") & (top["per_level"] > 0)]
-    alone = top[(top["compared"] == "none") & (top["low"] > FEW)]
+    key = f"smallest-{verdict}"
+    fair = top[top["control"].notna() & (top["per_level"] > 0)]
+    alone = top[top["control"].isna() & (top["low"] > FEW)]
     if fair.empty and alone.empty:
         return Finding(key, "probes", "flip_rate", Measure(np.nan), group=verdict)
     first = (alone if fair.empty else fair).iloc[0]
     smaller = alone[alone["per_level"] > first["per_level"]]
     beside, also = {}, {}
     if not fair.empty and not smaller.empty:
-        beside["smaller"] = measure_of(smaller.iloc[0])
+        beside["smaller"] = _row_share(smaller.iloc[0])
         also = {f"smaller_{name}": smaller.iloc[0][name] for name in ("title", "strength")}
-    return finding(key, first, beside=beside, size=float(first["size"]), **also)
+    return finding_of(key, first, beside=beside, size=float(first["size"]), **also)
 
 
-def detail_out(rates: Rates) -> Finding | None:
-    """What must be taken out of a FAKE to make it REAL."""
-    if "FAKE" not in rates.verdicts:
-        return None
-    out = rates.best("FAKE", "lowpass")
-    return finding("detail_out", out, waves=waves(out))
-
-
-def waves(row: Row) -> str:
-    """The length of the longest waves beyond a radius of the spectrum, in pixels."""
-    return f"{wave_length(probe_columns()[column_of(row)][1].value)} pixels"
-
-
-def detail_in(rates: Rates) -> Finding | None:
-    """Whether a FAKE's detail makes a REAL image FAKE."""
-    return _swapped(rates, "detail_in", "FAKE", "REAL")
-
-
-def detail_back(rates: Rates) -> Finding | None:
-    """Whether a REAL's detail makes a FAKE image REAL."""
-    return _swapped(rates, "detail_back", "REAL", "FAKE")
-
-
-def _swapped(rates: Rates, key: str, lender: str, verdict: str) -> Finding | None:
-    if len(rates.verdicts) < len(VERDICTS):
-        return None
-    row = rates.best(verdict, "transplant")
-    if np.isnan(row["share"]):
-        return None
-    strength = column_of(row).removeprefix("transplant_")
-    rows = {name: rates.row(verdict, PROBES[name].column(strength)) for name in PROBES["transplant"].controls}
-    beside = {"same": measure_of(rows["transplant_same"]), "coarse": measure_of(rows["transplant_elsewhere"])}
-    return finding(key, row, beside=beside, waves=waves(row), lender=lender)
-
-
-def finest_levels(rates: Rates) -> Finding:
-    """Whether differences of 1 or 2 in value decide."""
-    names = {
-        "noise_2": ("noise of up to ±2", "noise_4", "±4"),
-        "levels_4": ("rounding to steps of 4", "levels_16", "steps of 16"),
-    }
-    worst = rates.plain(*names)
-    what, more, label = names[column_of(worst)]
-    return finding(
-        "finest_levels", worst, choices=rates.by_verdict(column_of(worst)), beside=rates.beside(more=more),
-        what=what, more=label,
+def finding_of(
+    key: str,
+    row: "pd.Series[Any]",
+    *,
+    study: str = "probes",
+    beside: Mapping[str, Measure] | None = None,
+    **details: Any,
+) -> Finding:
+    """A finding whose number is the share of one row of `responses`, beside the strongest of its controls."""
+    control, lead = None, None
+    if isinstance(row["control"], str):
+        value, low, high = (float(row[f"control_{end}"]) for end in ("share", "low", "high"))
+        control = Control(_named(row["control"]), Measure(value, low, high, int(row["images"])))
+        net, net_low, net_high = (float(row[name]) for name in ("net", "net_low", "net_high"))
+        lead = Measure(net, net_low, net_high, int(row["images"]))
+    about = {"title": row["title"], "strength": row["strength"], **details}
+    return Finding(
+        key, study, "flip_rate", _row_share(row), group=str(row["verdict"]), control=control, difference=lead,
+        beside=beside or {}, details=about,
     )  # fmt: skip
-
-
-def shape_texture(rates: Rates) -> Finding:
-    """Whether the order of the parts matters beyond the seams that shuffling makes."""
-    rows = [rates.row(verdict, "shuffle_8") for verdict in rates.verdicts]
-    return finding(
-        "shape_texture",
-        max(rows, key=lambda row: float(row["net"])),
-        choices=rates.by_verdict("shuffle_8"),
-        beside=rates.beside(seams="shuffle_turn_8", moved="shuffle_roll_8"),
-    )
-
-
-def colour(rates: Rates) -> Finding:
-    """Whether colour decides."""
-    told = {
-        "tint_full": "the mean colour of the other class",
-        "fade_grey": "taking all colour out",
-        "hue_30": "turning hues by 30°",
-    }
-    worst = rates.plain(*told)
-    alone = rates.alone("hue_180")
-    hue = rates.plain("hue_180") if alone is None else alone
-    return finding(
-        "colour", worst, choices=rates.by_verdict(column_of(worst)), beside={"hue": measure_of(hue)},
-        what=told[column_of(worst)], hue_verdict=verdict_of(hue), hue_controlled=alone is None,
-    )  # fmt: skip
-
-
-def place(rates: Rates) -> Finding:
-    """Whether one place decides."""
-    columns = [
-        f"hide_{name}_texture" for name in ("centre", "border", "top_left", "top_right", "bottom_left", "bottom_right")
-    ]
-    worst = rates.plain(*columns)
-    column = column_of(worst)
-    fills = {"texture": column, "flat": column.replace("_texture", "_flat")}
-    by_fill = [choice("fill", fill, rates.row(verdict_of(worst), one)) for fill, one in fills.items()]
-    where = str(worst["title"]).lower().replace("hide ", "")
-    return finding("place", worst, choices=[*by_fill, *rates.by_verdict(column)], where=where)
-
-
-def compression(rates: Rates) -> Finding:
-    """What JPEG and blur do."""
-    blurs = {verdict: rates.best(verdict, "blur") for verdict in rates.verdicts}
-    # CIFAKE's files are JPEG of quality 75: again at that changes next to nothing
-    jpeg = rates.plain("jpeg_30")
-    beside = {"jpeg": measure_of(jpeg)}
-    if jpeg["compared"] != "none":
-        beside["jpeg_control"] = measure_of(jpeg, "control_")
-    return finding(
-        "compression",
-        next(iter(blurs.values())),
-        choices=[choice("verdict", verdict, blur) for verdict, blur in blurs.items()],
-        beside=beside,
-        strengths={verdict: str(blur["strength"]) for verdict, blur in blurs.items()},
-        jpeg_verdict=verdict_of(jpeg),
-    )
-
-
-def light(rates: Rates) -> Finding:
-    """Whether brightness and contrast decide."""
-    told = {
-        "darker_16": "16 levels darker", "brighter_16": "16 levels brighter", "darker_48": "48 levels darker",
-        "brighter_48": "48 levels brighter", "flatter_50": "half the contrast",
-        "harder_150": "half as much contrast again",
-    }  # fmt: skip
-    worst, alone = rates.plain(*told), rates.alone(*told)
-    beside, also = {}, {}
-    if alone is not None and worst["compared"] != "none":
-        beside["alone"] = measure_of(alone)
-        also = {"alone": told[column_of(alone)], "alone_verdict": verdict_of(alone)}
-    column = column_of(worst)
-    return finding("light", worst, choices=rates.by_verdict(column), beside=beside, what=told[column], **also)
-
-
-def geometry(rates: Rates) -> Finding:
-    """Whether it matters how the picture lies."""
-    told = {
-        "mirror_all": "mirroring it", "shift_1": "a shift by a pixel", "turn_90": "a quarter turn",
-        "turn_180": "turning it upside down", "turn_270": "a quarter turn",
-    }  # fmt: skip
-    worst = rates.plain(*told)
-    column = column_of(worst)
-    beside = rates.beside(mirrored="mirror_all")
-    return finding("geometry", worst, choices=rates.by_verdict(column), beside=beside, what=told[column])

@@ -15,17 +15,15 @@ from numpy.typing import NDArray
 from core.metrics.classification import MOST_GROUPS
 from core.metrics.intervals import Estimate, weighted_mean, weighted_share
 from core.probes.probe import Probe, Strength, size_column
-from core.probes.table import PROBES
+from core.probes.table import PROBES, probe_columns
 from core.runs.run import Run
 from core.studies.probes.donors import choose_donors
 from core.studies.study import WEIGHT
 
 By = Literal["verdict", "cell", "category"]
 VERDICTS = ("FAKE", "REAL")
-# controls that change coarser detail, whatever is meant: what is as large as they are is compared with them
-COARSER = ("lowpass_control", "transplant_elsewhere")
-# how many times larger or smaller is still about the same size
-ABOUT = 1.25
+
+NOTHING = Estimate(np.nan, np.nan, np.nan, 0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,6 +71,11 @@ class Turns:
         before = self.donor_margins if probe.changes_donor else self.margins
         return np.asarray(self.table[column].to_numpy(np.float64) - before)
 
+    def difference(self, here: NDArray[np.bool_], one: tuple[str, Probe], other: tuple[str, Probe]) -> Estimate:
+        """The share of images that one column's change turns, less that of another's, with a paired interval."""
+        lead = self.hits(*one).astype(np.float64) - self.hits(*other)
+        return weighted_mean(lead[here], self.weights[here])
+
     def chosen(self, verdict: str, by: By = "verdict", group: str = "all") -> NDArray[np.bool_]:
         """bool (M,), the images of one verdict and one group."""
         return np.asarray((self.called_real == (verdict == "REAL")) & (self.groups[by] == group))
@@ -119,31 +122,20 @@ def responses(turns: Turns, *, by: By = "verdict", probes: tuple[str, ...] | Non
         the probe changes a donor), `probe`, `family`, `title`, `is_control`, `column`, `strength` (label), `images`;
         `share`, `low`, `high` of verdicts turned (0 to 1); `shift`,
         `shift_low`, `shift_high` (mean change of the margin); `size` (mean root mean square of the change, grey
-        levels); `compared`: "own" where the probe has controls, "size" where it has none and a change of coarser detail
-        is about as large on average (`ABOUT`), else "none"; `control` (key of the control that turns most, or NaN),
-        `control_share`, `control_low`, `control_high`; `net`, `net_low`, `net_high`: share less the control's
-        (Newcombe 1998), or the share itself where there is no control. Intervals are of 95 %.
+        levels); `control` (key of the control that turns most, or NaN), `control_share`, `control_low`,
+        `control_high`; `net`, `net_low`, `net_high`: share less the control's, with a paired interval, or the share
+        itself where there is no control. Intervals are of 95 %.
     """
     found = []
     for verdict in VERDICTS:
         for group in turns.names(by):
             chosen = turns.chosen(verdict, by, group)
-            coarser = _coarser(turns, chosen)
             for key in probes or PROBES:
                 for strength in turns.strengths(PROBES[key]):
-                    row = _response(turns, chosen, PROBES[key], strength, coarser)
+                    row = _response(turns, chosen, PROBES[key], strength)
                     turned = VERDICTS[1 - VERDICTS.index(verdict)] if PROBES[key].changes_donor else verdict
                     found.append({"verdict": verdict, "group": group, "turned": turned, **row})
     return pd.DataFrame(found)
-
-
-def _coarser(turns: Turns, chosen: NDArray[np.bool_]) -> list[tuple[str, float, Estimate]]:
-    """Changes of coarser detail: the key of each, its mean size, and the share of the chosen that it turns."""
-    return [
-        (key, _size(turns, chosen, PROBES[key], strength), share_of(turns, chosen, PROBES[key], strength))
-        for key in COARSER
-        for strength in turns.strengths(PROBES[key])
-    ]
 
 
 def _size(turns: Turns, chosen: NDArray[np.bool_], probe: Probe, strength: Strength) -> float:
@@ -153,26 +145,16 @@ def _size(turns: Turns, chosen: NDArray[np.bool_], probe: Probe, strength: Stren
     return weighted_mean(turns.table[size_column(column)].to_numpy(np.float64)[here], turns.weights[here]).value
 
 
-def _response(
-    turns: Turns,
-    chosen: NDArray[np.bool_],
-    probe: Probe,
-    strength: Strength,
-    coarser: list[tuple[str, float, Estimate]],
-) -> dict[str, Any]:
+def _response(turns: Turns, chosen: NDArray[np.bool_], probe: Probe, strength: Strength) -> dict[str, Any]:
     column = probe.column(strength.key)
     here = chosen & turns.known(column)
     share = share_of(turns, here, probe, strength)
     shift = weighted_mean(turns.shifts(column, probe)[here], turns.weights[here])
-    size = _size(turns, chosen, probe, strength)
-    controls = [(key, share_of(turns, here, PROBES[key], strength)) for key in probe.controls]
-    if not (controls or probe.is_control or probe.changes_donor):
-        controls = [(key, one) for key, other, one in coarser if size <= ABOUT * other and other <= ABOUT * size]
-    # the control that turns most is the one to beat
-    against, control = max(
-        controls, key=lambda one: float(np.nan_to_num(one[1].value)), default=(None, Estimate(0.0, 0.0, 0.0, 0))
+    controls = [(key, *compared(turns, here, probe, PROBES[key], strength)) for key in probe.controls]
+    # the control that turns most is the one to beat; one that could not be made is none
+    against, control, net = max(
+        (one for one in controls if one[1].images), key=lambda one: one[1].value, default=(None, NOTHING, share)
     )
-    net, net_low, net_high = difference(share, control)
     return {
         "probe": probe.key,
         "family": probe.family,
@@ -187,16 +169,27 @@ def _response(
         "shift": shift.value,
         "shift_low": shift.low,
         "shift_high": shift.high,
-        "size": size,
-        "compared": "own" if probe.controls else "size" if against else "none",
+        "size": _size(turns, chosen, probe, strength),
         "control": against,
-        "control_share": control.value if against else np.nan,
-        "control_low": control.low if against else np.nan,
-        "control_high": control.high if against else np.nan,
-        "net": net,
-        "net_low": net_low,
-        "net_high": net_high,
+        "control_share": control.value,
+        "control_low": control.low,
+        "control_high": control.high,
+        "net": net.value,
+        "net_low": net.low,
+        "net_high": net.high,
     }
+
+
+def compared(
+    turns: Turns, chosen: NDArray[np.bool_], probe: Probe, control: Probe, strength: Strength
+) -> tuple[Estimate, Estimate]:
+    """The share of the chosen images that a control turns, and how much more the probe turns, with a paired interval.
+
+    Images where either could not be made are left out of the second.
+    """
+    own, other = (one.column(strength.key) for one in (probe, control))
+    here = chosen & turns.known(own) & turns.known(other)
+    return share_of(turns, chosen, control, strength), turns.difference(here, (own, probe), (other, control))
 
 
 def turned_alone(turns: Turns, probe: Probe) -> NDArray[np.bool_]:
@@ -221,16 +214,6 @@ def share_of(turns: Turns, chosen: NDArray[np.bool_], probe: Probe, strength: St
     return weighted_share(turns.hits(column, probe)[here], turns.weights[here])
 
 
-def difference(one: Estimate, other: Estimate) -> tuple[float, float, float]:
-    """one - other with Newcombe's interval (1998, method 10), made of both of theirs; for shares of the same images,
-    which go together, it is rather too wide.
-    """
-    net = one.value - other.value
-    below = np.hypot(one.value - one.low, other.high - other.value)
-    above = np.hypot(one.high - one.value, other.value - other.low)
-    return float(net), float(net - below), float(net + above)
-
-
 def ranking(rates: pd.DataFrame, *, verdict: str, group: str = "all") -> pd.DataFrame:
     """The probes by the smallest change that turns verdicts: those first that turn most for each grey level of change.
 
@@ -245,15 +228,17 @@ def ranking(rates: pd.DataFrame, *, verdict: str, group: str = "all") -> pd.Data
         group: which of its groups.
 
     Returns:
-        A row a probe, controls and those that change a donor left out; the columns of `responses`, and `per_level`
-        (share of verdicts a grey level, 0 where nothing certain is left beyond the controls) and `rank` from 1.
+        A row a probe, controls, those that change a donor, and strengths in excess left out; the columns of
+        `responses`, and `per_level` (share of verdicts a grey level, 0 where nothing certain is left beyond the
+        controls) and `rank` from 1.
     """
     rows = rates[(rates["verdict"] == verdict) & (rates["group"] == group) & ~rates["is_control"].astype(bool)]
-    rows = rows[[not PROBES[key].changes_donor for key in rows["probe"]]]
+    tried = [probe_columns()[column] for column in rows["column"]]
+    rows = rows[[not (probe.changes_donor or strength.excess) for probe, strength in tried]]
     certain = np.maximum(rows["net_low"].to_numpy(np.float64), 0)
     size = rows["size"].to_numpy(np.float64)
     per_level = np.divide(certain, size, out=np.zeros(len(rows)), where=size > 0)
-    tier = np.where(per_level == 0, 2, rows["compared"] == "none")
+    tier = np.where(per_level == 0, 2, rows["control"].isna())
     rows = rows.assign(per_level=per_level, tier=tier)
     order = rows.sort_values(["tier", "per_level", "net"], ascending=[True, False, False], kind="stable")
     best = order.drop_duplicates("probe").drop(columns="tier")

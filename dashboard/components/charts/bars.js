@@ -1,5 +1,5 @@
 // Rates with intervals, each row a button.
-// data: {title, rows: [{value, name, rate, low, high, text, label}], top, mean}
+// data: {title, rows: [{value, name, rate, low, high, text, label, expected or null}], top, mean}
 
 export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".bars")
@@ -22,6 +22,11 @@ export default function ({ data, parentElement, setTriggerValue }) {
       whisker.style.left = percent(row.low)
       whisker.style.width = percent(row.high - row.low)
       track.append(fill, mean, whisker)
+      if (row.expected !== null) {
+        const expected = make("div", "expected")
+        expected.style.left = percent(row.expected)
+        track.append(expected)
+      }
       button.append(make("span", "name", row.name), track, make("span", "number", row.text))
       button.onclick = () => setTriggerValue("open", row.value)
       return button

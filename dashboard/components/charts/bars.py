@@ -1,5 +1,7 @@
 """Error rates with intervals as bars, each a button."""
 
+from typing import Any
+
 import pandas as pd
 
 from dashboard.components.component import component, nothing
@@ -8,11 +10,16 @@ from dashboard.components.words import percent
 _mount = component(__file__, "bars")
 
 
+def _compared(row: Any) -> str:
+    return f", expected {percent(row.expected)}" if hasattr(row, "expected") else ""
+
+
 def rate_bars(rates: pd.DataFrame, *, overall: float, key: str, title: str) -> str | None:
     """Draw the error rates of `core.metrics.classification.error_by`.
 
     Args:
-        rates: columns `value`, `images`, `wrong`, `rate`, `low`, `high`.
+        rates: columns `value`, `images`, `wrong`, `rate`, `low`, `high`, and `expected` where there is something to
+            compare each with, drawn as a diamond.
         overall: the rate of all rows together, drawn as a dashed line.
         key: of the element.
         title: of the group, for screen readers.
@@ -27,9 +34,10 @@ def rate_bars(rates: pd.DataFrame, *, overall: float, key: str, title: str) -> s
             "rate": row.rate,
             "low": row.low,
             "high": row.high,
+            "expected": getattr(row, "expected", None),
             "text": f"{percent(row.rate)}  ({row.wrong:,} of {row.images:,})",
             "label": f"{row.value}: {percent(row.rate)} wrong, {row.wrong} of {row.images}, interval "
-            f"{percent(row.low)} to {percent(row.high)}. Show the wrong ones.",
+            f"{percent(row.low)} to {percent(row.high)}{_compared(row)}. Show the wrong ones.",
         }
         for row in rates.itertuples()
     ]

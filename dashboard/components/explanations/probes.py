@@ -92,8 +92,8 @@ def _draw(result: ProbeResult, name: str) -> None:
     if shown is not None and shown.known:
         _draw_large(result, shown)
     families = [
-        {"title": title, "probes": [_probe(result, probe, shown) for probe in _own(family)]}
-        for family, title in FAMILIES.items()
+        {"title": family.title, "probes": [_probe(result, probe, shown) for probe in _own(key)]}
+        for key, family in FAMILIES.items()
     ]
     opened = _mount(key="probes.strip", data={"families": families}, on_open_change=nothing).open
     if opened in probe_columns() and opened != CHANGE.value:

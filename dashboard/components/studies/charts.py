@@ -31,8 +31,7 @@ def response(rates: pd.DataFrame) -> go.Figure:
                 mode="lines+markers",
                 line={"color": colour, "width": 1.5, "dash": "dash"},
                 marker={"size": 8, "symbol": f"{symbol}-open", "color": colour},
-                customdata=rows["compared"].map({"own": "control", "size": "as large a change of coarser detail"}),
-                hovertemplate=f"%{{customdata}}: %{{y:.1%}} of {verdict} turn<extra></extra>",
+                hovertemplate=f"strongest control: %{{y:.1%}} of {verdict} turn<extra></extra>",
             )
         figure.add_scatter(
             x=rows["strength"],

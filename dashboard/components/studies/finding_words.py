@@ -1,7 +1,7 @@
 """Findings on a page: their words come from `core.findings.words`, their look from here."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import streamlit as st
 
@@ -9,36 +9,10 @@ from core.findings.finding import Finding
 from core.findings.lines import Line, Span, joined
 from core.findings.numbers import signed
 from core.findings.words import tell
-from core.findings.words.told import Told
 from dashboard.components.plain import inline
 from dashboard.components.words import CLASS_WORDS, percent
 
 PLAIN_CLASS_WORDS = {name: words.replace("*", "") for name, words in CLASS_WORDS.items()}
-
-
-def findings(found: Sequence[Finding], *, first: int) -> None:
-    """Draw findings as cards, those after the first few folded away."""
-    _cards(found[:first])
-    if len(found) > first:
-        with st.expander(f"{len(found) - first} more answers"):
-            _cards(found[first:])
-
-
-def _cards(found: Sequence[Finding]) -> None:
-    with st.grid(2, min_column_width=340, gap="medium"):
-        for one in found:
-            with st.container(border=True, height="stretch", gap="small"):
-                _card(tell(one))
-
-
-def _card(told: Told) -> None:
-    if told.question:
-        st.markdown(f"**{told.question}**")
-    st.markdown(markdown(told.answer))
-    if rest := joined([told.control, told.aside]):
-        st.caption(markdown(rest))
-    if told.standing:
-        st.caption(markdown(told.standing))
 
 
 def card(one: Finding) -> None:
@@ -46,7 +20,8 @@ def card(one: Finding) -> None:
     told = tell(one)
     if told.label and one.measure.known:
         share = one.about.unit == "share"
-        st.markdown(f"### {percent(one.measure.value, 0) if share else signed(one.measure.value)}")
+        value = percent(one.measure.value, 0) if share else signed(one.measure.value)
+        st.markdown(f"### {told.number or value}")
         st.markdown(markdown(told.label))
     st.caption(markdown(joined([told.answer, told.control])))
 

@@ -15,7 +15,7 @@ from dashboard.services import library
 from dashboard.services.sentences import for_visitors
 
 # findings of the study `transfer` that say most
-RATES = ("generators", "photographs", "filters")
+RATES = ("large", "imitations", "photographs", "filters_large", "filters_photographs")
 
 
 def draw_limits(detector: Identified | None = None) -> None:
@@ -27,8 +27,8 @@ def draw_limits(detector: Identified | None = None) -> None:
     with st.container(border=True):
         st.markdown(
             f"**What this detector can know.** It has seen {_seen(detector)}, and nothing else. It was never shown "
-            "another generator, a portrait, a screenshot or a drawing. On those it still says REAL or FAKE, and sounds "
-            "as sure. Its verdict is no evidence about a picture from the world, and none against a person."
+            "another generator, a portrait, a screenshot or a drawing. On those it still says REAL or FAKE, and often "
+            "sounds sure. Its verdict is no evidence about a picture from the world, and none against a person."
         )
         if detector is not None and (answer := _measured(detector)) is not None:
             _draw_rates(answer)
@@ -41,11 +41,18 @@ def draw_reach(detector: Identified) -> None:
         "The numbers above are of images like those it was trained on. How it does on any others is measured apart.",
     )
     st.markdown(f"It has seen {_seen(detector)}, and nothing else.")
-    if (answer := _measured(detector)) is None:
-        return
-    if told := transfer.overall(answer.findings):
-        st.markdown(strong(told))
-    bullets(chosen(answer, RATES))
+    if (answer := _measured(detector)) is not None:
+        bullets(chosen(answer, RATES))
+
+
+def reach(detector: Identified) -> str:
+    """What a detector does beyond images like its own in one sentence; "" where that is not known."""
+    try:
+        answer = library.answer_by(detector.identity, "transfer")
+        return strong(told) if answer is not None and (told := transfer.overall(answer.findings)) else ""
+    except ContractError:
+        # the model card says why
+        return ""
 
 
 def _measured(detector: Identified) -> Answer | None:

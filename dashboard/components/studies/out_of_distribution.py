@@ -15,38 +15,43 @@ from dashboard.components.studies.downloads import study_download
 from dashboard.components.studies.finding_words import bullets, strong
 from dashboard.services.library import Opened
 
-# findings of the study, in the order in which they are said
-SAID = ("generators", "no_generators", "photographs", "filters", "confidence_generators", "confidence_photographs")
+# finding -> heading, what its chart tells apart, the class that is counted
+GROUPS = {
+    "large": ("Drawn large, resized with", "filter", "REAL"),
+    "imitations": ("Imitations of {} by", "generator", "REAL"),
+    "photographs": ("Ordinary photographs, resized with", "filter", "FAKE"),
+}
 
 
-def chosen(answer: Answer, keys: Sequence[str] = SAID) -> list[Finding]:
+def chosen(answer: Answer, keys: Sequence[str]) -> list[Finding]:
     """The findings with these keys that there are, in this order."""
     return [one for key in keys if (one := answer.finding(key)) is not None]
 
 
 def draw_transfer(opened: Opened, answer: Answer) -> None:
-    """The sentences, and a chart of each kind of images."""
+    """For each group of images a chart and its sentences; how sure the detector sounds, folded away."""
     if told := transfer.overall(answer.findings):
         st.markdown(strong(told))
-    with st.grid(2, min_column_width=340, gap="large") as grid:
-        with grid.cell():
-            st.markdown("#### Pictures by other generators")
-            _carried(opened, answer.finding("generators"), "generator", hue="REAL", x="called REAL, so they pass")
-        with grid.cell():
-            st.markdown("#### Ordinary photographs, made small by")
-            _carried(opened, answer.finding("photographs"), "filter", hue="FAKE", x="called FAKE, so they are accused")
-    bullets(chosen(answer))
+    with st.grid(3, min_column_width=270, gap="large") as grid:
+        for one in chosen(answer, tuple(GROUPS)):
+            with grid.cell():
+                _carried(opened, one)
+                bullets(chosen(answer, (one.key, f"filters_{one.key}")))
+    if sure := chosen(answer, [f"confidence_{key}" for key in GROUPS]):
+        with st.expander("How sure it sounds"):
+            bullets(sure)
     study_download(opened, answer)
 
 
-def _carried(opened: Opened, found: Finding | None, kind: str, *, hue: str, x: str) -> None:
-    """The share called one class under each choice of a kind, beside the run's own images of the other."""
-    if found is None:
-        st.caption("They were not at hand when this was measured.")
-        return
+def _carried(opened: Opened, found: Finding) -> None:
+    """The share called the other class under each choice of a kind, beside the run's own images."""
+    heading, kind, called = GROUPS[found.key]
+    st.markdown(f"#### {heading.format(plain(str(found.details.get('imitates', ''))))}")
     tried = [(one.value, one.measure) for one in found.choices if one.kind == kind]
+    if not tried:
+        return
     rows = pd.DataFrame([{"name": figure_text(name), **vars(measure)} for name, measure in tried])
     own = None if found.control is None else found.control.measure.value
-    figure = evidence_charts.carried(rows, own=own, hue=hue, x=x)
-    charts.show(figure, key=f"evidence.{found.key}", alt=f"Share called {hue}, by {kind}")
-    st.caption(f"Dashed: {found.group} images of {plain(opened.run.manifest['set'])} that it calls {hue}.")
+    figure = evidence_charts.carried(rows, own=own, hue=called, x=f"called {called}")
+    charts.show(figure, key=f"evidence.{found.key}", alt=f"Share called {called}, by {kind}")
+    st.caption(f"Dashed: {found.group} images of {plain(opened.run.manifest['set'])} that it calls {called}.")

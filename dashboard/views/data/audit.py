@@ -13,13 +13,7 @@ from core.findings.words import audit as audit_words
 from core.findings.words.told import Told
 from core.studies.audit.findings import forced
 from core.studies.audit.names import CHANNELS, FACT_NAMES
-from core.studies.audit.summary import (
-    GREY,
-    Concern,
-    grey_shares,
-    histogram,
-    yardsticks,
-)
+from core.studies.audit.summary import Concern, histogram, yardsticks
 from core.studies.copies.nearest_copy import FILE, NEAR, SHOWN
 from core.studies.study import Answer
 from dashboard.components.charts import style as charts
@@ -60,8 +54,8 @@ def headlines(opened: Opened, audit: Answer, found: Sequence[Concern], duplicate
             _headline(
                 "Strongest cue",
                 found[0].name.title,
-                f"Alone it ranks {100 * found[0].cue.measure.value:.0f} of 100 pairs of a REAL and a FAKE image "
-                "correctly; guessing gets 50.",
+                f"Alone it tells {100 * found[0].cue.measure.value:.0f} of 100 pairs of a REAL and a FAKE image apart"
+                f"{_by_rank(found[0].cue)}; guessing gets 50.",
             )
         _headline(
             "Logistic-regression baseline",
@@ -87,6 +81,11 @@ def headlines(opened: Opened, audit: Answer, found: Sequence[Concern], duplicate
             )
 
 
+def _by_rank(cue: Finding) -> str:
+    rank = audit_words.ranked(cue)
+    return "" if rank is None else f" by a fitted rule, {100 * rank.value:.0f} by rank"
+
+
 def _headline(label: str, value: str, sentence: str) -> None:
     """Draw one number and what it means."""
     with st.container(border=True, height="stretch", gap="small"):
@@ -107,8 +106,15 @@ def told(audit: Answer, key: str) -> Told:
     return Told(Line()) if found is None else words.tell(found)
 
 
-def concern_row(opened: Opened, group: Sequence[Concern], probes: Answer | None) -> None:
-    """Draw a cue, or several that belong together: a verdict, the distribution, the images, and the numbers, folded."""
+def concern_row(opened: Opened, group: Sequence[Concern], audit: Answer, probes: Answer | None) -> None:
+    """Draw a cue, or several that belong together: a verdict, the distribution, the images, and the numbers, folded.
+
+    Args:
+        opened: the run.
+        group: the cues.
+        audit: the study.
+        probes: the study of that name, None where there is none.
+    """
     with st.container(border=True):
         band = st.grid(2, min_column_width=320, gap="large")
         with band.cell():
@@ -123,7 +129,7 @@ def concern_row(opened: Opened, group: Sequence[Concern], probes: Answer | None)
             with st.container(horizontal=True, vertical_alignment="center", gap="small"):
                 title = plain(listed([one.name.title for one in group]))
                 st.markdown(f"#### {title[0]}{title[1:].lower()}", width="content")
-                how = audit_words.how_well(group[0].cue)
+                how = audit_words.how_well(group[0].cue.measure)
                 if icon := ICONS.get(how):
                     st.badge(f"tells {how}", icon=icon, color="gray")
             said = {one.name.title: audit_words.verdict(one.cue, one.lean) for one in group}
@@ -135,7 +141,8 @@ def concern_row(opened: Opened, group: Sequence[Concern], probes: Answer | None)
                 st.markdown("Changed by force it flips many verdicts all the same: these rest on it.")
             if len(group) == 1:
                 _more(opened, group[0])
-            _grey(opened, group)
+            if [one.key for one in group] == ["greyness"] and (grey := told(audit, "grey").full):
+                st.caption(markdown(grey))
             with st.expander("Numbers and experiments"):
                 _sentences(opened, group, probes)
 
@@ -145,15 +152,6 @@ def _more(opened: Opened, one: Concern) -> None:
     if beside := words.tell(one.cue).aside:
         st.caption(markdown(beside))
     _buttons(opened, one)
-
-
-def _grey(opened: Opened, group: Sequence[Concern]) -> None:
-    """Say how many images of each class are entirely grey, which a median does not show."""
-    if [one.key for one in group] != ["greyness"]:
-        return
-    shares = grey_shares(opened.table["greyness"], opened.table["label"])
-    said = listed([f"{percent(share)} of {label}" for label, share in shares.items()])
-    st.caption(coloured(f"Entirely grey, or nearly ({GREY} and more): {said} images."))
 
 
 def _sentences(opened: Opened, group: Sequence[Concern], probes: Answer | None) -> None:

@@ -1,13 +1,14 @@
 """Figures of the page Data: how well each statistic separates the classes, its distribution, and the baselines."""
 
 from collections.abc import Sequence
-from math import isfinite
+from math import isfinite, nan
 from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
 
 from core.findings.finding import Measure
+from core.findings.words.audit import ranked
 from core.images.labels import CLASSES
 from core.images.palette import CLASS_COLOURS, GREY, rgb
 from core.studies.audit.summary import Concern
@@ -31,7 +32,11 @@ def told_apart(found: Sequence[Concern], network: Measure) -> go.Figure:
     """
     figure = new_figure(height=110 + 34 * len(found))
     rows: dict[str, tuple[list[Measure], dict[str, Any]]] = {
-        "by this alone": ([one.cue.measure for one in found], {"color": GREY, "symbol": "circle", "size": 11}),
+        "by this alone, fitted": ([one.cue.measure for one in found], {"color": GREY, "symbol": "circle", "size": 11}),
+        "by rank": (
+            [ranked(one.cue) or Measure(nan) for one in found],
+            {"color": GREY, "symbol": "circle-open", "size": 8, "line": {"width": 1.5}},
+        ),
         "by the detector, where this cannot help": (
             [one.lean.measure for one in found],
             {"color": DETECTOR, "symbol": "diamond-open", "size": 11, "line": {"width": 2.2}},

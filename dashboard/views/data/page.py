@@ -75,7 +75,7 @@ if flaws and probes is not None:
         "differ less in it than the experiment changes it."
     )
 for group in parts.together(flaws):
-    parts.concern_row(opened, group, probes)
+    parts.concern_row(opened, group, audit, probes)
 if not flaws:
     st.markdown("No single cue separates the classes by more than ten cues might by chance.")
 if rest := [one for one in facts if not one.is_flaw]:

@@ -4,24 +4,23 @@ import streamlit as st
 
 from dashboard.components.glossary import explain
 from dashboard.components.studies.downloads import evidence_downloads
-from dashboard.components.studies.finding_words import findings
+from dashboard.components.studies.finding_words import bullets
 from dashboard.components.studies.out_of_distribution import draw_transfer
 from dashboard.components.studies.study import study_of
-from dashboard.components.words import CLASS_WORDS, heading, section
+from dashboard.components.words import CLASS_WORDS, section
 from dashboard.services import library
 from dashboard.views.evidence import probe as one
+from dashboard.views.evidence.answers import draw_answers
 from dashboard.views.evidence.neighbours import draw_summary, searched
 from dashboard.views.evidence.ranking import draw_ranking
 from dashboard.views.evidence.setup import read_evidence, shown_picture
 
 opened = library.current()
 
-heading(
-    "What does the detector read?",
-    "A map says where it looked. An experiment says what it saw: one thing about each picture is changed, its finest "
-    "detail, its colours, its shape, and the detector is asked again.",
-    "**Where the verdict turns, and as much change of something else does not turn it, it rested on that thing.**",
-    help=explain("Study", "Control"),
+st.title("What does the detector read?", anchor=False, help=explain("Study", "Control"))
+st.markdown(
+    "One thing about each picture is changed, and the detector is asked again. Where the verdict flips, and does not "
+    "flip under any control, it rested on that thing."
 )
 if opened.table.empty:
     st.info("This run holds no image, so nothing was asked; choose another one on the left.")
@@ -32,7 +31,9 @@ if probes is not None and len(probes.table):
     evidence = read_evidence(opened, probes)
     probe_setting = one.probe_setting(evidence)
     shown = shown_picture(opened, probe_setting.value)
-    findings(probes.findings, first=8)
+    asked = draw_answers(probes.findings, sees=one.ANCHOR)
+    with st.expander("Every answer in full, with its controls and the choices that it depends on"):
+        bullets(probes.findings)
 
     st.space("small")
     section(
@@ -41,7 +42,7 @@ if probes is not None and len(probes.table):
         "towards one of the two. The picture shows an image after the change; a click on it goes to it below.",
         help=explain("Probe", "Control"),
     )
-    asked = draw_ranking(opened, evidence, shown)
+    asked = draw_ranking(opened, evidence, shown) or asked
 
     st.space("small")
     if asked and asked != probe_setting.value:
@@ -77,8 +78,9 @@ if probes is not None and len(probes.table):
 st.space("medium")
 section(
     "How far a verdict carries",
-    "What it says of pictures that it was not made for: by other image generators, and ordinary photographs that some "
-    "filter made small. Saved as JPEG like its own training images.",
+    "What it says of pictures that it was not made for. Pictures drawn large by other generators and imitations of its "
+    "REAL class are two questions, and the filter that resizes a picture is part of the answer. All are saved as JPEG "
+    "like its training images; intervals resample generators and photographs, not pictures.",
     help=explain("Transfer", "Resampling filter"),
 )
 transfer = study_of(opened, "transfer")

@@ -46,7 +46,7 @@ def choose_probe(setting: Setting) -> Probe:
             st.selectbox,
             "The change",
             options=list(setting.choices or ()),
-            format_func=lambda key: f"{FAMILIES[PROBES[key].family]}: {PROBES[key].title.lower()}",
+            format_func=lambda key: f"{FAMILIES[PROBES[key].family].title}: {PROBES[key].title.lower()}",
             width=420,
         )
         st.button("Another picture", icon=":material/refresh:", on_click=next_picture, key="evidence.next")
@@ -66,7 +66,7 @@ def draw_pictures(evidence: Evidence, shown: Shown | None, probe: Probe) -> None
     if probe.controls:
         told = f"If a verdict turns here and not under the control, it rested on {probe.means}."
     else:
-        told = f"Without a control of its own, a turn is a hint that the verdict rested on {probe.means}, and no more."
+        told = "It has no control: a turn gives no reason."
     st.caption(
         f"Under the pictures: the share of the test set's FAKE and REAL verdicts that turn.{frames} {told} The picture "
         f"is from {plain(shown.opened.run.manifest['set'])}."

@@ -16,8 +16,6 @@ ORDERS = {"least": "Most turned for its size", "most": "Most turned"}
 ALL = Setting("all", "no", choices=("no", "yes"))
 FEW = 8
 NO_CONTROL = "no control"
-# what a control is called, by `compared` of `core.studies.probes.summary.responses`
-CONTROLS = {"own": "its control", "size": "a change of coarser detail as large"}
 
 
 def draw_ranking(opened: Opened, evidence: Evidence, shown: Shown | None) -> str | None:
@@ -52,10 +50,9 @@ def draw_ranking(opened: Opened, evidence: Evidence, shown: Shown | None) -> str
                 st.caption(f"Of {count:,} images called {verdict}. A click on a bar shows those that turned.")
                 asked = _draw(opened, verdict, top, shown) or asked
     st.caption(
-        "Bar: share of verdicts that turn. Line: its 95 % interval. ◇: the share that the control turns, which does "
-        "the like to the picture without the thing that is meant; where a change has no control of its own, a change "
-        f"of coarser detail about as large. {NO_CONTROL.capitalize()}: none is that large. A bar that does not reach "
-        "beyond its ◇ says nothing. Grey levels: how much the picture changes on average (root mean square, of 255). "
+        "Bar: share of verdicts that turn. Line: its 95 % interval. ◇: the share that its strongest control turns; a "
+        f"bar that does not reach beyond its ◇ says nothing, and one with {NO_CONTROL} gives no reason. Grey levels: "
+        "how much the picture changes on average (root mean square, of 255). "
         "Radius and ring: how many waves fit into 32 pixels, 16 are the finest detail that pixels can hold.",
         help=explain("Radius"),
     )
@@ -81,9 +78,9 @@ def _draw(opened: Opened, verdict: str, top: pd.DataFrame, shown: Shown | None) 
 
 def bar_of(row: "pd.Series", shown: Shown | None = None, *, key: str = "", name: str = "", note: str = "") -> Bar:
     """A row of `responses` as a bar; `key`, `name` and `note` where it is not called by its probe and strength."""
-    who = CONTROLS.get(row["compared"])
-    control = f", {who} {percent(row['control_share'])}" if who else f", {NO_CONTROL}"
-    alone = "" if who else f" · {NO_CONTROL}"
+    fair = isinstance(row["control"], str)
+    control = f", its control {percent(row['control_share'])}" if fair else f", {NO_CONTROL}"
+    alone = "" if fair else f" · {NO_CONTROL}"
     waves = probe_columns()[str(row["column"])][1].waves
     told = f"{row['strength']}, {waves}" if waves else str(row["strength"])
     return Bar(
@@ -96,6 +93,6 @@ def bar_of(row: "pd.Series", shown: Shown | None = None, *, key: str = "", name:
         number=percent(row["share"]),
         label=f"{name or row['title']}, {note or told}: turns {percent(row['share'])} of {row['turned']} "
         f"verdicts ({percent(row['low'])} to {percent(row['high'])}){control}. Show these images.",
-        control=float(row["control_share"]) if who else None,
+        control=float(row["control_share"]) if fair else None,
         picture=None if shown is None else shown.example.pictures.get(str(row["column"])),
     )

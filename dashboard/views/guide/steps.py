@@ -154,7 +154,7 @@ def what_it_reads(told: Told) -> None:
             detail(told, told.cast.detailed if turned is None else int(rows[turned]))
 
         asked(told, Look(), edited, draw, slot="guide.search", whole=True)
-    measured(told, "probes", "detail_out", "detail_in")
+    measured(told, "probes", "detail-FAKE", "transplant-REAL")
 
 
 def detail(told: Told, row: int) -> None:
@@ -194,7 +194,7 @@ def kept_words(radius: int) -> str:
 def what_it_does_not_know(told: Told) -> None:
     """Draw step 6: other generators, other photographs."""
     st.markdown("It knows the images that it was trained on. Shown others, it still says REAL or FAKE:")
-    measured(told, "transfer", "generators", "photographs", "filters")
+    measured(told, "transfer", "large", "imitations", "photographs")
     answer = told.study("transfer")
     sure = None if answer is None else answer.finding("confidence_photographs")
     if sure is not None:

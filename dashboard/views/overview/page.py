@@ -8,7 +8,7 @@ from core.runs.filter import Filter
 from core.runs.writing import without_leaks_and_repeats
 from dashboard.components.glossary import explain
 from dashboard.components.plain import plain
-from dashboard.components.studies.limits import draw_reach
+from dashboard.components.studies.limits import draw_reach, reach
 from dashboard.components.studies.report import report_download
 from dashboard.components.words import heading, name_paper
 from dashboard.services import address, library
@@ -40,6 +40,8 @@ def conclusion(numbers: dict[str, Any]) -> str | None:
 
 opened = library.current()
 manifest, run = opened.run.manifest, opened.run.name
+# a detector of the same name that was trained again is another detector
+detector = library.detectors().get(library.maker(opened.run) or "")
 heading(
     "How good is the detector?",
     f"The verdicts of **{plain(manifest['detector'])}** on the {manifest['images']:,} images of "
@@ -47,6 +49,8 @@ heading(
     conclusion(manifest["metrics"][COUNT.value]),
     help=explain("Detector", "REAL", "FAKE"),
 )
+if detector is not None and (beyond := reach(detector)):
+    st.markdown(beyond)
 with st.container(horizontal=True, vertical_alignment="center", gap="small"):
     st.caption(
         "Telltale shows how a detector of AI-generated images decides, and how far its verdicts can be believed.",
@@ -97,8 +101,6 @@ chosen = (
 if chosen is not None:
     address.go("explore", run=run, wanted=chosen)
 performance.draw_confidence(rows, numbers["ece"])
-# a detector of the same name that was trained again is another detector
-detector = library.detectors().get(library.maker(opened.run) or "")
 provenance.draw_training_and_run(opened.run, detector)
 if detector is not None:
     st.space("small")

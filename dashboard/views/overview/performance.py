@@ -6,6 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from core.metrics.classification import (
+    ECE_BINS,
     HALF,
     calibration,
     class_scores,
@@ -265,5 +266,6 @@ def draw_confidence(rows: pd.DataFrame, calibration_error: float) -> None:
             charts.calibration(calibration(rows)), key="calibration", alt="Share of right verdicts by confidence"
         )
         st.markdown(
-            f"On average, confidence and accuracy differ by {100 * calibration_error:.1f} points (calibration error)."
+            f"On average, confidence and accuracy differ by {100 * calibration_error:.1f} points (calibration error, "
+            f"over {ECE_BINS} equally wide bins of confidence)."
         )

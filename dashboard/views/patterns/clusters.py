@@ -10,6 +10,11 @@ from numpy.typing import NDArray
 
 from core.explainers.overlay import common_scale, draw_image, draw_map
 from core.findings import words
+from core.findings.claims import sign
+from core.findings.finding import Measure
+from core.findings.lines import line
+from core.findings.numbers import points, share
+from core.findings.words.clusters import RESTATED
 from core.findings.words.differences import tell
 from core.images.decoding import encode_png
 from core.runs.filter import Filter
@@ -74,6 +79,7 @@ def rates(cards: Sequence[Card]) -> pd.DataFrame:
             "rate": [card.error_rate.value for card in cards],
             "low": [card.error_rate.low for card in cards],
             "high": [card.error_rate.high for card in cards],
+            "expected": [card.expected.rate.value for card in cards],
         }
     )
 
@@ -109,7 +115,7 @@ def draw_worst(opened: Opened, answer: Answer, worst: tuple[str, Card] | None, s
     found = answer.finding(f"worst-{whose}-{card.verdict}")
     st.markdown(
         f"**Look first at cluster {card.number} {SPACE_NAMES[whose].lower()}**. "
-        f"{'' if found is None else markdown(words.tell(found).whole)} Doubt {CLASS_WORDS[card.verdict]} verdicts on "
+        f"{'' if found is None else markdown(words.tell(found).full)} Doubt {CLASS_WORDS[card.verdict]} verdicts on "
         f"images like these first. {_apart(card)}{other}"
     )
     with st.container(horizontal=True):
@@ -151,6 +157,10 @@ def _draw_card(opened: Opened, card: Card, space: str, pictures: Pictures, scale
         f"**{percent(rate.value)} are wrong** ({percent(rate.low)} to {percent(rate.high)}); of all {card.verdict} "
         f"verdicts {percent(card.verdict_error_rate)}."
     )
+    expected, beyond = map(Measure.of, card.expected)
+    told = line("Its margins let expect {rate}: it {restates}, {beyond}.", rate=share(expected),
+                restates=RESTATED[sign(beyond)], beyond=points(beyond))  # fmt: skip
+    st.caption(markdown(told))
     with st.container(horizontal=True, gap="medium"):
         with st.container(width=FACE, gap="small"):
             _draw_faces(card, scale)

@@ -62,8 +62,9 @@ st.space("small")
 section(
     "Where it errs",
     "Share of wrong verdicts in each cluster; the line through each bar is its 95 % interval, the dashed one all "
-    "verdicts of that kind. A click shows the wrong ones. Silhouette: 1 is a cluster wholly apart from the next, 0 not "
-    "at all.",
+    "verdicts of that kind. The diamond is the error rate of verdicts with equal margins: a cluster that reaches it "
+    "and no further restates the detector's confidence. A click shows the wrong ones. Silhouette: 1 is a cluster "
+    "wholly apart from the next, 0 not at all.",
     help=explain("Cluster", "Silhouette", "Interval"),
 )
 here = cards[space]

@@ -5,16 +5,18 @@ import pytest
 from numpy.typing import NDArray
 
 from core.edits.frequency import (
+    attenuated,
     attenuated_elsewhere,
     energy,
     images_of,
+    patterned_elsewhere,
+    rephased,
     ring,
     scrambled,
     spectra_of,
     transplanted,
     transplanted_elsewhere,
     wave_length,
-    without,
 )
 from core.edits.photometric import rms
 
@@ -54,7 +56,7 @@ def test_on_other_sizes_a_radius_is_the_same_length_of_wave(side: int) -> None:
         count = round(side / length)
         wave = 128 + 40 * np.sin(2 * np.pi * count * x / side)
         image = np.broadcast_to(wave[None, :, None], (side, side, 3)).round().astype(np.uint8)[None]
-        after = without(spectra_of(image), ring(8, side=side)).astype(float)
+        after = attenuated(spectra_of(image), ring(8, side=side)).astype(float)
         (gone if side / count < wave_length(8) else kept).append(after.std() / image.std())
     assert len(kept) == len(gone) == 2
     assert max(gone) < 0.05
@@ -79,7 +81,7 @@ def test_rings_share_no_frequency_and_leave_out_the_mean() -> None:
 
 @pytest.mark.parametrize(("low", "high"), [(12, 99), (8, 12), (0, 2)])
 def test_a_ring_that_is_removed_is_gone_and_the_rest_stays(grain: NDArray[np.uint8], low: float, high: float) -> None:
-    after = without(spectra_of(grain), ring(low, high, side=32))
+    after = attenuated(spectra_of(grain), ring(low, high, side=32))
     # rounding to whole grey levels leaves 1/12 of a level squared a value
     frequencies = np.count_nonzero(ring(low, high, side=32)) * 2 * 3
     assert (power(after, low, high) < frequencies / 12 * 2).all()
@@ -94,12 +96,49 @@ def test_the_control_takes_as_much_energy_and_leaves_the_ring(
     grain: NDArray[np.uint8], low: float, high: float
 ) -> None:
     spectra, rings = spectra_of(grain), ring(low, high, side=32)
-    taken, control = (rms(edit(spectra, rings), grain) for edit in (without, attenuated_elsewhere))
+    taken, control = (rms(edit(spectra, rings), grain) for edit in (attenuated, attenuated_elsewhere))
     # the energy of what was changed, which is the squared size of the change
     np.testing.assert_allclose(control, taken, rtol=0.03)
     np.testing.assert_allclose(
         power(attenuated_elsewhere(spectra, rings), low, high), power(grain, low, high), rtol=0.05
     )
+
+
+@pytest.mark.parametrize("keep", [0.75, 0.5, 0.25])
+def test_a_dose_leaves_its_share_of_the_amplitude_and_its_control_changes_as_much(
+    grain: NDArray[np.uint8], keep: float
+) -> None:
+    spectra, rings = spectra_of(grain), ring(8, side=32)
+    after = attenuated(spectra, rings, keep=keep)
+    np.testing.assert_allclose(power(after, 8, 99), keep**2 * power(grain, 8, 99), rtol=0.1)
+    np.testing.assert_allclose(rms(attenuated_elsewhere(spectra, rings, keep=keep), grain), rms(after, grain), rtol=0.1)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_coarse_pattern_has_the_energy_asked_for_and_leaves_the_ring(grain: NDArray[np.uint8], channels: int) -> None:
+    spectra, rings = spectra_of(grain), ring(12, side=32)
+    noise = np.random.default_rng(0).standard_normal((6, 32, 32, channels)).astype(np.float32)
+    after = patterned_elsewhere(spectra, rings, noise, energy(spectra, rings))
+    np.testing.assert_allclose(rms(after, grain), rms(attenuated(spectra, rings), grain), rtol=0.03)
+    np.testing.assert_allclose(power(after, 12, 99), power(grain, 12, 99), rtol=0.05)
+    change = after.astype(float) - grain
+    grey = np.abs(change - change.mean(axis=-1, keepdims=True)).max()
+    assert (grey <= 1) == (channels == 1)
+    np.testing.assert_allclose(after.mean(axis=(1, 2)), grain.mean(axis=(1, 2)), atol=0.1)
+
+
+def test_random_phases_keep_every_amplitude_and_all_that_is_coarser(grain: NDArray[np.uint8]) -> None:
+    noise = np.random.default_rng(0).standard_normal((6, 32, 32)).astype(np.float32)
+    spectra, rings = spectra_of(grain), ring(10, side=32)
+    after = rephased(spectra, rings, noise)
+    np.testing.assert_allclose(np.abs(after), np.abs(spectra), rtol=1e-4, atol=1e-2)
+    np.testing.assert_array_equal(after[:, ~rings], spectra[:, ~rings])
+    # the same turn for all channels, so that their differences keep their size too
+    turns = after[:, rings] / spectra[:, rings]
+    np.testing.assert_allclose(turns[..., 1:], turns[..., :1].repeat(2, axis=-1), atol=1e-3)
+    pixels = images_of(after)
+    np.testing.assert_allclose(power(pixels, 10, 99), power(grain, 10, 99), rtol=0.05)
+    assert rms(pixels, grain).min() > 3
 
 
 def test_a_control_with_too_little_elsewhere_takes_what_there_is() -> None:
@@ -143,7 +182,7 @@ def test_a_scrambled_texture_keeps_every_amplitude(grain: NDArray[np.uint8]) -> 
 def test_an_image_of_one_colour_is_left_alone() -> None:
     flat = np.full((2, 32, 32, 3), 77, np.uint8)
     spectra = spectra_of(flat)
-    for edit in (without, attenuated_elsewhere):
+    for edit in (attenuated, attenuated_elsewhere):
         np.testing.assert_array_equal(edit(spectra, ring(8, side=32)), flat)
     for swap in (transplanted, transplanted_elsewhere):
         np.testing.assert_array_equal(swap(spectra, spectra, ring(8, side=32)), flat)

@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy import sparse
+from scipy.sparse.linalg import spsolve
 
 from core.edits import spatial
 from core.edits.frequency import scrambled, spectra_of
@@ -38,10 +40,84 @@ def test_the_controls_of_shuffling(pixels: NDArray[np.uint8], side: int) -> None
         for x in range(0, 32, side):
             block = pixels[:, y : y + side, x : x + side]
             np.testing.assert_array_equal(turned[:, y : y + side, x : x + side], np.rot90(block, 2, axes=(1, 2)))
-    half = side // 2
-    moved = spatial.rolled(pixels, half)
-    np.testing.assert_array_equal(moved[:, half:, half:], pixels[:, :-half, :-half])
-    np.testing.assert_array_equal(moved[:, :half, half:], pixels[:, -half:, :-half])
+
+
+def poisson(image: NDArray[np.float64], cut: int) -> NDArray[np.float64]:
+    """The image whose gradients are closest to an image's, those across cuts being zero, by a sparse solver."""
+    side = len(image)
+    number = np.arange(side * side).reshape(side, side)
+    rows, wanted = [], []
+    for axis in (0, 1):
+        for at in range(side - 1):
+            one, other = (np.take(number, place, axis) for place in (at, at + 1))
+            step = sparse.coo_array(
+                (np.r_[np.ones(side), -np.ones(side)], (np.r_[:side, :side], np.r_[other, one])), (side, side * side)
+            )
+            rows.append(step)
+            difference = image.ravel()[other] - image.ravel()[one]
+            wanted.append(np.zeros(side) if (at + 1) % cut == 0 else difference)
+    # gradients leave the mean open
+    rows.append(sparse.coo_array(np.ones((1, side * side)) / side**2))
+    wanted.append([image.mean()])
+    gradients, right = sparse.vstack(rows).tocsc(), np.concatenate(wanted)
+    return np.asarray(spsolve((gradients.T @ gradients).tocsc(), gradients.T @ right)).reshape(side, side)
+
+
+@pytest.mark.parametrize(("side", "block"), [(16, 4), (16, 8), (15, 4)])
+def test_blocks_without_seams_solve_the_poisson_equation(side: int, block: int) -> None:
+    pixels = np.random.default_rng(0).integers(100, 156, (2, side, side, 3)).astype(np.uint8)
+    orders = np.stack([np.random.default_rng(seed).permutation((side // block) ** 2) for seed in range(2)])
+    for order in (orders, None):
+        cut = pixels if order is None else spatial.shuffled(pixels, block, orders)
+        found = spatial.without_seams(pixels, block, order)
+        for image, after in zip(cut, found, strict=True):
+            for channel in range(3):
+                expected = poisson(image[..., channel].astype(float), block)
+                np.testing.assert_allclose(after[..., channel], np.clip(expected, 0, 255), atol=0.51)
+        np.testing.assert_allclose(found.mean(axis=(1, 2)), pixels.mean(axis=(1, 2)), atol=0.1)
+
+
+@pytest.mark.parametrize("block", [4, 8, 16])
+def test_no_seam_shows_where_blocks_are_flat_and_their_texture_stays(block: int) -> None:
+    generator = np.random.default_rng(0)
+    flat = generator.integers(60, 196, (3, 32 // block, 32 // block, 3)).repeat(block, axis=1).repeat(block, axis=2)
+    orders = Chance.of(["a", "b", "c"], side=32).orders[32 // block]
+    after = spatial.without_seams(flat.astype(np.uint8), block, orders)
+    assert np.ptp(after, axis=(1, 2)).max() == 0
+    grain = generator.integers(-8, 9, flat.shape)
+    after = spatial.without_seams((flat + grain).astype(np.uint8), block, orders).astype(int)
+    moved = spatial.shuffled((flat + grain).astype(np.uint8), block, orders).astype(int)
+    inner = np.arange(31) % block != block - 1
+    difference = np.diff(after, axis=2)[:, :, inner] - np.diff(moved, axis=2)[:, :, inner]
+    assert np.abs(difference).mean() < 0.5 * np.abs(np.diff(moved, axis=2)[:, :, inner]).mean()
+    across = [np.abs(np.diff(image, axis=2)[:, :, ~inner]).mean() for image in (after, moved)]
+    assert across[0] < 0.3 * across[1]
+
+
+@pytest.mark.parametrize(("side", "block"), [(32, 4), (32, 8), (32, 16), (50, 12)])
+def test_cross_faded_blocks_are_the_shuffled_ones_within_and_mix_at_their_edges(side: int, block: int) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (3, side, side, 3)).astype(np.uint8)
+    orders = Chance.of(["a", "b", "c"], side=side).orders[side // block]
+    reach = max(1, block // 4)
+    for order, hard in (
+        (orders, spatial.shuffled(pixels, block, orders)), (None, spatial.rotated_in_blocks(pixels, block))
+    ):  # fmt: skip
+        after = spatial.cross_faded(pixels, block, order)
+        within = np.arange(side) % block
+        kept = (within >= reach) & (within < block - reach)
+        np.testing.assert_array_equal(after[:, kept][:, :, kept], hard[:, kept][:, :, kept])
+        whole = side // block * block
+        np.testing.assert_array_equal(after[:, whole:], pixels[:, whole:])
+    # a picture of one colour has nothing to mix
+    np.testing.assert_array_equal(spatial.cross_faded(np.full_like(pixels, 77), block, orders), 77)
+    smooth = np.broadcast_to((2 * np.add.outer(np.arange(side), np.arange(side)))[..., None], pixels.shape)
+    faded, hard = (
+        np.abs(np.diff(edit(smooth.astype(np.uint8), block, orders).astype(int), axis=1))[
+            :, block - 1 : side - 4 : block
+        ]
+        for edit in (spatial.cross_faded, spatial.shuffled)
+    )
+    assert faded.mean() < 0.6 * hard.mean()
 
 
 @pytest.mark.parametrize("side", [4, 8, 16])
@@ -72,10 +148,8 @@ def test_geometry(pixels: NDArray[np.uint8]) -> None:
 
 
 def test_every_place_is_a_quarter_and_the_quarters_make_the_whole() -> None:
-    masks = {name: spatial.place_mask(name, side=32) for name in (*spatial.PLACES, "border")}
-    assert {name: int(mask.sum()) for name, mask in masks.items()} == dict.fromkeys(spatial.PLACES, 256) | {
-        "border": 240
-    }
+    masks = {name: spatial.place_mask(name, side=32) for name in spatial.PLACES}
+    assert {int(mask.sum()) for mask in masks.values()} == {256}
     total = sum(masks[name].astype(int) for name in spatial.PLACES if name != "centre")
     assert (total == 1).all()
     assert masks["top_right"][0, 31]
@@ -83,23 +157,25 @@ def test_every_place_is_a_quarter_and_the_quarters_make_the_whole() -> None:
     assert not masks["centre"][7, 8]
 
 
-def test_what_is_spread_is_a_quarter_too_with_one_block_in_each_quarter() -> None:
-    masks = spatial.spread_masks(np.random.default_rng(0).random((50, 4)), side=32)
-    assert (masks.sum(axis=(1, 2)) == 256).all()
-    for rows in (slice(0, 16), slice(16, 32)):
-        for columns in (slice(0, 16), slice(16, 32)):
-            assert (masks[:, rows, columns].sum(axis=(1, 2)) == 64).all()
-    assert len(np.unique(masks.reshape(50, -1), axis=0)) > 20
+@pytest.mark.parametrize(("side", "thick"), [(32, 2), (48, 3), (33, 2), (8, 1)])
+def test_frames_are_as_thick_wherever_they_are_and_share_no_pixel(side: int, thick: int) -> None:
+    insets = [share for share in (0, 1 / 8, 1 / 4) if round(share * side) % thick == 0]
+    masks = [spatial.frame_mask(share, side=side) for share in insets]
+    assert np.sum(masks, axis=0).max() == 1
+    for share, mask in zip(insets, masks, strict=True):
+        start, middle = round(share * side), side // 2
+        np.testing.assert_array_equal(np.flatnonzero(mask[middle, :middle]), np.arange(start, start + thick))
+        np.testing.assert_array_equal(mask, mask.T)
+        np.testing.assert_array_equal(mask, mask[::-1])
+        outer = side - 2 * start
+        assert mask.sum() == outer**2 - (outer - 2 * thick) ** 2
 
 
 @pytest.mark.parametrize("side", [48, 50, 33])
 def test_on_other_sizes_places_and_blocks_are_the_same_shares(side: int) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (4, side, side, 3)).astype(np.uint8)
-    for name in (*spatial.PLACES, "border"):
-        assert spatial.place_mask(name, side=side).mean() == pytest.approx(0.25, abs=0.035)
-    masks = spatial.spread_masks(np.random.default_rng(0).random((50, 4)), side=side)
-    assert masks.shape == (50, side, side)
-    assert masks.mean(axis=(1, 2)) == pytest.approx(0.25, abs=0.04)
+    for mask in (spatial.frame_mask(0, side=side), *(spatial.place_mask(name, side=side) for name in spatial.PLACES)):
+        assert mask.mean() == pytest.approx(0.25, abs=0.035)
     chance = Chance.of(["a", "b", "c", "d"], side=side)
     for parts, orders in chance.orders.items():
         block = side // parts
@@ -118,7 +194,7 @@ def test_on_other_sizes_places_and_blocks_are_the_same_shares(side: int) -> None
         )
 
 
-@pytest.mark.parametrize("place", ["centre", "bottom_left", "border"])
+@pytest.mark.parametrize("place", ["centre", "bottom_left"])
 def test_a_covered_place_keeps_its_mean_and_texture_its_contrast(pixels: NDArray[np.uint8], place: str) -> None:
     soft = (pixels // 2 + 60).astype(np.uint8)
     mask = spatial.place_mask(place, side=32)

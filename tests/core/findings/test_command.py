@@ -1,15 +1,19 @@
 """The command that prints findings: of the shipped runs, as a table, as data, and against what they were."""
 
 import json
-import re
 import shlex
+from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
 from core.findings.__main__ import gather, main, table
-from core.findings.claims import standing
+from core.findings.claims import sign_of, standing
 from core.findings.finding import to_json
+from core.findings.readme import BLOCK, rewrite
+from core.findings.words import tell
 from core.runs.finding import ROOT
+from core.runs.run import read_run
 
 RUN = "sample@sample-test"
 
@@ -53,16 +57,70 @@ def test_what_cannot_be_printed_is_one_sentence(
     assert "Traceback" not in printed.err
 
 
-def test_readme_tells_the_findings_in_their_own_words(capsys: pytest.CaptureFixture[str]) -> None:
+def test_readme_is_what_the_command_writes(tmp_path: Path) -> None:
+    path = tmp_path / "README.md"
+    path.write_text((ROOT / "README.md").read_text(encoding="utf-8"), encoding="utf-8")
+    assert main(["--update", str(path)]) == 0
+    assert path.read_text(encoding="utf-8") == (ROOT / "README.md").read_text(encoding="utf-8"), (
+        "run `python -m core.findings --update README.md`"
+    )
+
+
+def test_every_bullet_of_what_was_found_is_a_finding_that_no_choice_overturns() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"<!-- python -m core.findings (.*?) -->(.*?)<!-- end -->", text, flags=re.DOTALL)
-    assert blocks
-    for arguments, block in blocks:
-        assert main(shlex.split(arguments)) == 0
-        assert block.split() == capsys.readouterr().out.split()
+    section = text[text.index("## What was found") : text.index("## What it cannot do")]
+    bullets = section.count("\n- ")
+    blocks = [shlex.split(arguments) for _, arguments, _ in BLOCK.findall(section)]
+    found = [one for run, *studies in blocks if run != "--quality" for one in gather(run, studies[:-1])]
+    assert len(found) == bullets > 10
+    for one in found:
+        signs = {sign for choice in one.choices if (sign := sign_of(choice)) is not None}
+        told = str(tell(one).full)
+        if len(signs) > 1:
+            assert "depends on" in told
+            assert "Certainly" not in told
+        if "Certainly" in told:
+            assert signs <= {sign_of(one)} - {0}
+
+
+def test_blocks_are_written_again_and_the_rest_stays() -> None:
+    text = "Before\n<!-- python -m core.findings a 'b*' -->\nold\n<!-- end -->\nafter <!-- end -->"
+    asked: list[Sequence[str]] = []
+
+    def write(arguments: Sequence[str]) -> str:
+        asked.append(arguments)
+        return "- one" + " word" * 40 + "\n| a table stays" + " as it is" * 30
+
+    found = rewrite(text, write)
+    assert asked == [["a", "b*"]]
+    assert found.startswith("Before\n<!-- python -m core.findings a 'b*' -->\n\n- one word")
+    assert found.endswith("<!-- end -->\nafter <!-- end -->")
+    assert all(len(line) <= 120 for line in found.splitlines() if not line.startswith("|"))
+    assert sum(line.startswith("| a table stays") for line in found.splitlines()) == 1
+    # a block that is written is written the same again
+    assert rewrite(found, write) == found
+
+
+def test_a_table_of_runs_has_the_paper_s_numbers_and_theirs(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--quality", "swift@cifake-test"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].count("|") == lines[2].count("|") == lines[3].count("|")
+    assert lines[2].startswith("| the paper | 0.945 |  | 0.93 / 0.96 / 0.95 | ")
+    metrics = read_run(ROOT / "assets/runs/swift@cifake-test").manifest["metrics"]
+    cells = [cell.strip() for cell in lines[3].split("|")[1:-1]]
+    assert cells[:2] == ["`swift`", f"{metrics['all']['accuracy']:.4f}"]
+    assert cells[-2:] == [f"{metrics['all']['auroc']:.4f}", f"{metrics['all']['ece']:.4f}"]
+    assert cells[5:7] == [str(metrics["all"]["confusion"][0][1]), str(metrics["all"]["confusion"][1][0])]
+
+
+def test_findings_are_found_by_patterns() -> None:
+    every = gather(RUN, ["clusters"])
+    assert gather(RUN, ["clusters.worst-*"]) == [one for one in every if one.key.startswith("worst-")]
+    # what a run may have or not
+    assert gather(RUN, ["none.*"]) == []
 
 
 def test_shipped_findings_are_data() -> None:
     found = gather(RUN)
     assert len(json.loads(to_json(found))) == len(found)
-    assert "| probes | detail_out | verdicts flipped | " in table(found)
+    assert "| probes | detail-FAKE | verdicts flipped | " in table(found)

@@ -11,8 +11,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from core.images import out_of_distribution as foreign
-from core.images.decoding import RESAMPLING
-from core.images.out_of_distribution import OutOfDistributionError, as_cifake, crop_photographs, read_generators
+from core.images.decoding import RESAMPLING, crop_square, resize
+from core.images.out_of_distribution import (
+    AS_DRAWN,
+    OutOfDistributionError,
+    as_cifake,
+    crop_photographs,
+    read_generators,
+)
 from tests.conftest import textured
 
 
@@ -43,8 +49,8 @@ def test_archives_and_folders_are_read_and_nothing_is_unpacked(tmp_path: Path) -
     before = sorted(tmp_path.rglob("*"))
     found = {one.name: one for one in read_generators(tmp_path, 32)}
     assert list(found) == ["ddpm", "gan"]
-    np.testing.assert_array_equal(found["gan"].pixels, gan)
-    np.testing.assert_array_equal(found["ddpm"].pixels, ddpm)
+    np.testing.assert_array_equal(found["gan"].pixels[AS_DRAWN], gan)
+    np.testing.assert_array_equal(found["ddpm"].pixels[AS_DRAWN], ddpm)
     assert sorted(tmp_path.rglob("*")) == before
 
 
@@ -63,7 +69,7 @@ def test_what_is_damaged_of_another_size_or_there_twice_is_counted_and_left_out(
         },
     )
     (one,) = read_generators(tmp_path, 32)
-    np.testing.assert_array_equal(one.pixels, images[:2])
+    np.testing.assert_array_equal(one.pixels[AS_DRAWN], images[:2])
     assert (one.skipped, one.repeats) == (3, 1)
 
 
@@ -76,13 +82,39 @@ def test_the_fingerprint_is_of_the_pixels_whatever_their_order_and_names(tmp_pat
     assert one.fingerprint == same.fingerprint != other.fingerprint
 
 
+def test_pictures_drawn_large_are_resized_with_every_filter_and_others_left_out(tmp_path: Path) -> None:
+    wide, tall = (
+        np.random.default_rng(seed).integers(0, 256, size, np.uint8)
+        for seed, size in enumerate(((96, 130, 3), (90, 64, 3)))
+    )
+    files = {"wide.png": png(wide), "tall.png": png(tall), "again.png": png(wide)}
+    small = {"small.png": png(textured(1, fine=True, seed=1)[0]), "broken.png": b"no picture"}
+    with tarfile.open(tmp_path / "large.tar", "w") as archive:
+        for name, data in (files | small).items():
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            archive.addfile(member, io.BytesIO(data))
+    (one,) = read_generators(tmp_path, 32, large=True)
+    assert (one.name, len(one), one.skipped, one.repeats) == ("large", 2, 2, 1)
+    for name, pixels in one.pixels.items():
+        for image, picture in zip(pixels, (wide, tall), strict=True):
+            np.testing.assert_array_equal(image, resize(crop_square(picture), 32, resampling=name))
+    assert list(one.pixels) == list(RESAMPLING)
+    # the other group leaves out what this one keeps
+    (other,) = read_generators(tmp_path, 32)
+    assert (list(other.pixels), len(other), other.skipped) == ([AS_DRAWN], 1, 4)
+    (tmp_path / "large.tar").unlink()
+    with pytest.raises(OutOfDistributionError, match="holds no images larger than 32 x 32 pixels"):
+        read_generators(tmp_path, 32, large=True)
+
+
 def test_names_in_an_archive_are_never_paths(tmp_path: Path) -> None:
     folder = tmp_path / "generators"
     folder.mkdir()
     image = textured(1, fine=True, seed=7)[0]
     write_archive(folder / "gan.tar.xz", {"../../escaped.png": png(image), str(tmp_path / "absolute.png"): png(image)})
     (one,) = read_generators(folder, 32)
-    assert len(one.pixels) == 1
+    assert len(one) == 1
     assert not (tmp_path / "escaped.png").exists()
     assert not (tmp_path.parent / "escaped.png").exists()
     assert not (tmp_path / "absolute.png").exists()
@@ -98,7 +130,7 @@ def test_links_and_folders_in_an_archive_are_passed_over(tmp_path: Path) -> None
         member.size = len(png(image))
         archive.addfile(member, io.BytesIO(png(image)))
     (one,) = read_generators(tmp_path, 32)
-    assert (len(one.pixels), one.skipped) == (1, 0)
+    assert (len(one), one.skipped) == (1, 0)
 
 
 def test_what_is_no_archive_or_far_too_large_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,13 +140,13 @@ def test_what_is_no_archive_or_far_too_large_is_one_sentence(tmp_path: Path, mon
         read_generators(tmp_path, 32)
     good = write_archive(tmp_path / "gan.tar.xz", {"0.png": png(textured(1, fine=True, seed=9)[0])})
     monkeypatch.setattr(foreign, "MAX_UNPACKED", 100)
-    with pytest.raises(OutOfDistributionError, match="far more than 32 x 32 images"):
+    with pytest.raises(OutOfDistributionError, match="far more than images for a detector of 32 x 32"):
         read_generators(tmp_path, 32)
     monkeypatch.undo()
     data = good.read_bytes()
     for broken in (data[: len(data) // 2], b"no archive at all"):
         good.write_bytes(broken)
-        with pytest.raises(OutOfDistributionError, match=r"gan\.tar\.xz is no whole \.tar\.xz"):
+        with pytest.raises(OutOfDistributionError, match=r"gan\.tar\.xz is no whole archive"):
             read_generators(tmp_path, 32)
 
 
@@ -153,20 +185,21 @@ def photographs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_squares_are_cut_once_and_made_small_under_every_filter(photographs: Path) -> None:
     seen = []
     found = crop_photographs(crops=6, side=32, progress=lambda done, of: seen.append((done, of)))
+    (sea,) = found
     # one that is absent, or another picture than the manifest's, is left out
-    assert list(found) == ["sea"]
-    assert list(found["sea"]) == list(RESAMPLING)
+    assert sea.name == "sea"
+    assert list(sea.pixels) == list(RESAMPLING)
     assert seen == [(1, 3), (2, 3), (3, 3)]
     picture = Image.open(photographs)
     for name, method in RESAMPLING.items():
-        squares = found["sea"][name]
+        squares = sea.pixels[name]
         assert squares.shape == (6, 32, 32, 3)
         # three of each side, from the upper left
         for number, (side, n) in enumerate((side, n) for side in (64, 128) for n in range(3)):
             square = picture.crop((10 * n, 5 * n, 10 * n + side, 5 * n + side)).resize((32, 32), method)
             np.testing.assert_array_equal(squares[number], np.asarray(square))
-    assert crop_photographs(crops=2, side=32, split="test").keys() == {"sea"}
-    assert crop_photographs(crops=2, side=32, split="train") == {}
+    assert [one.name for one in crop_photographs(crops=2, side=32, split="test")] == ["sea"]
+    assert crop_photographs(crops=2, side=32, split="train") == []
 
 
 def test_saved_like_cifake_is_jpeg_75_with_halved_colour(pixels: NDArray[np.uint8]) -> None:

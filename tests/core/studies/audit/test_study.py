@@ -19,20 +19,20 @@ from sklearn.preprocessing import StandardScaler
 from core.findings.claims import Standing, sign_of, standing
 from core.findings.finding import Finding, Measure
 from core.findings.words import tell
-from core.findings.words.audit import HINT, how_well, rests, verdict
+from core.findings.words.audit import HINT, how_well, ranked, rests, verdict
 from core.findings.words.audit import forced as words_of
 from core.images.decoding import decode, encode_png
 from core.images.image_set import ImageSet
 from core.images.loading import load_image_set
+from core.metrics.classification import RULE_BINS
 from core.runs.run import Run, read_run
 from core.runs.writing import prediction_frame
 from core.studies.audit import study as audit
 from core.studies.audit.baselines import radial_spectrum
-from core.studies.audit.findings import forced
+from core.studies.audit.findings import GREY, _grey, forced
 from core.studies.audit.summary import (
     concerns,
     copy_pairs,
-    grey_shares,
     histogram,
     rings,
     yardsticks,
@@ -176,7 +176,7 @@ def test_a_clean_set_has_no_flaw(tmp_path: Path) -> None:
     assert len(copies) == 3
     assert (copies["count"] == 0).all()
     for one in concerns(answer):
-        assert how_well(one.cue) == "hardly"
+        assert how_well(one.cue.measure) == "hardly"
     facts = answer.table[answer.table["kind"] == "fact"].set_index("name")
     assert facts.loc["compression", "values"] == 1
     assert (facts.drop("compression")["auroc"] - 0.5).abs().max() < 0.1
@@ -196,7 +196,7 @@ def test_a_planted_shortcut_is_found_and_first(tmp_path: Path, name: str) -> Non
     assert (right is None) == bool(np.isnan(value))
     assert right is None or (right.value, right.low) == pytest.approx((value, row["matched_accuracy_low"]))
     cue, lean = planted.cue, planted.lean
-    assert how_well(cue) == "well"
+    assert how_well(cue.measure) == "well"
     assert standing(cue) == Standing("claimed", 1)
     assert str(verdict(cue, lean)).startswith("tells the classes apart well; ")
     assert lean.measure.known == np.isfinite(row["matched_auroc"])
@@ -403,10 +403,44 @@ def test_findings_have_numbers_within_their_intervals(tmp_path: Path) -> None:
     assert HINT > 0.5
 
 
-def test_grey_images_are_counted_by_class() -> None:
-    values = pd.Series([1.0, 0.995, 0.5, 0.98, 0.2, 1.0])
-    labels = pd.Series(["FAKE", "FAKE", "FAKE", "REAL", "REAL", "REAL"])
-    assert grey_shares(values, labels) == pytest.approx({"REAL": 1 / 3, "FAKE": 2 / 3})
+def test_greyness_is_told_by_rank_and_by_rule_and_why_they_differ(tmp_path: Path) -> None:
+    answer = asked(audit.STUDY, made_context(tmp_path, SHORTCUTS["greyness"]()))
+    assert answer.run is not None
+    values = answer.run.predictions["greyness"].to_numpy()
+    real = (answer.run.predictions["label"] == "REAL").to_numpy()
+    cue, grey = answer.finding("fact.greyness"), answer.finding("grey")
+    assert cue is not None
+    rank = ranked(cue)
+    assert rank is not None
+    area = roc_auc_score(real, values)
+    assert rank.value == pytest.approx(max(area, 1 - area))
+    fitted = cue.choice("rule", f"{RULE_BINS} fitted bins")
+    assert fitted is not None
+    assert fitted.measure == cue.measure
+    assert f"ranking by it in {100 * rank.value:.1f}" in str(tell(cue).answer)
+    counts = [int((values[chosen] >= GREY).sum()) for chosen in (real, ~real)]
+    assert (grey is not None) == all(counts)
+
+
+def test_wholly_grey_images_are_counted_by_class() -> None:
+    greyness = np.concatenate([np.full(8, 0.995), np.full(32, 0.3), np.full(1, 1.0), np.full(39, 0.9)])
+    frame = pd.DataFrame({"label": ["FAKE"] * 40 + ["REAL"] * 40, "greyness": greyness})
+    run = Run(Path("made"), {}, frame, None, None, None)
+    ends = {"direct": 0.7, "direct_low": 0.6, "direct_high": 0.8, "median_real": 0.9, "median_fake": 0.3}
+    row = pd.Series({"name": "greyness", **ends})
+    (one,) = _grey(run, row)
+    assert one.control is not None
+    assert (one.group, one.measure.value, one.control.measure.value) == ("FAKE", 0.2, 0.025)
+    # Katz et al.'s interval of a ratio of shares, by hand
+    half = 1.959964 * np.sqrt(1 / 8 - 1 / 40 + 1 - 1 / 40)
+    times = one.beside["times"]
+    assert (times.value, times.low, times.high) == pytest.approx((8, 8 * np.exp(-half), 8 * np.exp(half)))
+    assert str(tell(one).whole) == (
+        "20% (10 to 35%) of FAKE images are grey all over or nearly (0.99 and more), 8.0 (1.0 to 61.0) times as many "
+        "as of REAL images (2.5%). All in all REAL images are greyer, so a ranking cannot use this and a fitted rule "
+        "can."
+    )
+    assert _grey(replace(run, predictions=frame.assign(greyness=0.5)), row) == []
 
 
 def test_what_changing_a_fact_does_is_taken_from_the_probes(tmp_path: Path) -> None:

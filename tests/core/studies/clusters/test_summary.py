@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from scipy.stats import binomtest
 
+from core.findings.claims import Standing, standing
 from core.findings.words import differences, tell
 from core.runs.pictures import Pictures
 from core.runs.run import Run
@@ -163,6 +164,12 @@ def test_findings_stand_for_each_verdict_alone_and_an_empty_one_has_none(run: Ru
         assert f"{finding.group} verdicts" in sentence
         assert {"FAKE": "REAL", "REAL": "FAKE"}[str(finding.group)] not in sentence
         assert "nan" not in sentence
+    # margins are by lot, so that a cluster's are expected to err about as its verdict does
+    worst = found[0]
+    assert worst.control is not None
+    assert worst.control.measure.value == pytest.approx(worst.beside["overall"].value, abs=0.15)
+    assert standing(worst) == Standing("claimed", 1)
+    assert "It errs more than its margins let expect: +" in str(tell(worst).standing)
     only = table[table["id"].astype(int) < SIZE // 2]
     assert {one.key.split("-")[-1] for one in conclude(run, only, {})} == {"FAKE"}
     # a verdict that stayed whole has nothing to tell apart

@@ -9,15 +9,28 @@ import pytest
 
 from core.detectors.resnet import ResNetDetector
 from core.detectors.storage import load_detector
+from core.findings.claims import Standing, standing
+from core.findings.finding import Choice, Control, Finding, Measure
 from core.findings.words import tell
+from core.findings.words.transfer import overall
 from core.images.decoding import RESAMPLING
 from core.images.labels import REAL
-from core.images.out_of_distribution import as_cifake, read_generators
+from core.images.out_of_distribution import AS_DRAWN, SourceImages, as_cifake, read_generators
 from core.metrics.classification import confidence_of
 from core.metrics.intervals import clustered_share, wilson_interval
 from core.runs.run import read_run
 from core.studies.out_of_distribution import study as transfer
-from core.studies.out_of_distribution.study import AS_CIFAKE, AS_IT_IS, EVERY_FILTER, GENERATOR, OWN, PHOTOGRAPHS, STUDY
+from core.studies.out_of_distribution.study import (
+    AS_CIFAKE,
+    AS_IT_IS,
+    BUT_CRUDEST,
+    EVERY_FILTER,
+    IMITATIONS,
+    LARGE,
+    OWN,
+    PHOTOGRAPHS,
+    STUDY,
+)
 from core.studies.runner import Source, run_study
 from core.studies.store import read_study
 from core.studies.study import Answer, StudyError
@@ -40,15 +53,30 @@ def generators(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def photographs(monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, np.ndarray]]:
+def large(tmp_path: Path) -> Path:
+    """Two made generators of 3 and 5 pictures larger than a detector takes."""
+    folder = tmp_path / "large"
+    for seed, (name, count) in enumerate({"stable_diffusion_v1": 3, "dit": 5}.items()):
+        (folder / name).mkdir(parents=True)
+        images = textured(count, fine=True, seed=60 + seed).repeat(3, axis=1).repeat(3, axis=2)
+        for number, image in enumerate(images):
+            (folder / name / f"{number}.png").write_bytes(png(image))
+    return folder
+
+
+@pytest.fixture
+def photographs(monkeypatch: pytest.MonkeyPatch) -> list[SourceImages]:
     """Three made photographs of 4, 6 and 2 squares, another under each filter."""
-    made = {
-        f"photo{seed}": {
-            name: textured(count, fine=bool((seed + number) % 2), seed=40 + seed)
-            for number, name in enumerate(RESAMPLING)
-        }
+    made = [
+        SourceImages(
+            f"photo{seed}",
+            {
+                name: textured(count, fine=bool((seed + number) % 2), seed=40 + seed)
+                for number, name in enumerate(RESAMPLING)
+            },
+        )
         for seed, count in enumerate((4, 6, 2))
-    }
+    ]
     monkeypatch.setattr(transfer, "crop_photographs", lambda **_: made)
     return made
 
@@ -59,17 +87,17 @@ def asked(source: Source, **parameters: object) -> Answer:
 
 
 def test_each_generator_is_counted_both_ways_saved(
-    source: Source, generators: Path, photographs: dict[str, dict[str, np.ndarray]]
+    source: Source, generators: Path, photographs: list[SourceImages]
 ) -> None:
-    table = asked(source, generators=str(generators)).table
+    table = asked(source, imitations=str(generators)).table
     detector = load_detector(source.detector)
     everything: dict[str, list[np.ndarray]] = {AS_IT_IS: [], AS_CIFAKE: []}
     for one in read_generators(generators, 32):
-        for encoding, pixels in ((AS_IT_IS, one.pixels), (AS_CIFAKE, as_cifake(one.pixels))):
+        for encoding, pixels in ((AS_IT_IS, one.pixels[AS_DRAWN]), (AS_CIFAKE, as_cifake(one.pixels[AS_DRAWN]))):
             margins = detector.margins(pixels)
             real = margins > 0
             everything[encoding].append(real)
-            row = table[(table["kind"] == GENERATOR) & (table["source"] == one.name) & (table["encoding"] == encoding)]
+            row = table[(table["kind"] == IMITATIONS) & (table["source"] == one.name) & (table["encoding"] == encoding)]
             assert len(row) == 1
             said = row.iloc[0]
             assert (said["images"], said["called_real"], said["called_fake"]) == (
@@ -84,7 +112,9 @@ def test_each_generator_is_counted_both_ways_saved(
             assert said["sure"] == pytest.approx((confidence >= 0.95).mean())
             assert (said["skipped"], said["fingerprint"]) == (int(one.name == "vae"), one.fingerprint)
     for encoding, parts in everything.items():
-        row = table[(table["kind"] == GENERATOR) & (table["source"] == "all") & (table["encoding"] == encoding)].iloc[0]
+        row = table[(table["kind"] == IMITATIONS) & (table["source"] == "all") & (table["encoding"] == encoding)].iloc[
+            0
+        ]
         clusters = np.repeat(range(3), [len(part) for part in parts])
         expected = clustered_share(np.concatenate(parts), clusters)
         # generators are the independent samples, not their pictures
@@ -92,7 +122,7 @@ def test_each_generator_is_counted_both_ways_saved(
         np.testing.assert_allclose(row[["share_real", "low", "high"]].astype(float), expected[:3])
 
 
-def test_the_test_set_itself_is_the_control(source: Source, photographs: dict[str, dict[str, np.ndarray]]) -> None:
+def test_the_test_set_itself_is_the_control(source: Source, photographs: list[SourceImages]) -> None:
     table = asked(source).table
     run = read_run(source.run).predictions
     for label in ("FAKE", "REAL"):
@@ -103,14 +133,14 @@ def test_the_test_set_itself_is_the_control(source: Source, photographs: dict[st
 
 
 def test_what_hangs_on_the_filter_is_counted_over_the_same_squares(
-    source: Source, photographs: dict[str, dict[str, np.ndarray]]
+    source: Source, photographs: list[SourceImages]
 ) -> None:
     answer = asked(source)
     table = answer.table[answer.table["kind"] == PHOTOGRAPHS]
     detector = load_detector(source.detector)
     calls = {}
     for name in RESAMPLING:
-        pixels = as_cifake(np.concatenate([one[name] for one in photographs.values()]))
+        pixels = as_cifake(np.concatenate([one.pixels[name] for one in photographs]))
         calls[name] = detector.margins(pixels) > 0
         row = table[(table["filter"] == name) & (table["encoding"] == AS_CIFAKE)].iloc[0]
         assert (row["called_real"], row["clusters"]) == (calls[name].sum(), 3)
@@ -122,21 +152,24 @@ def test_what_hangs_on_the_filter_is_counted_over_the_same_squares(
     assert every["depends"] == pytest.approx(depends.mean())
     assert every["called_real"] == stacked.all(axis=0).sum()
     assert every["called_real"] + every["called_fake"] + depends.sum() == every["images"] == 12
-    finding = answer.finding("filters")
+    finding = answer.finding("filters_photographs")
     assert finding is not None
     assert finding.measure.value == pytest.approx(depends.mean())
     assert (finding.measure.n, finding.measure.clusters) == (12, 3)
 
 
 def test_the_findings_are_rates_with_intervals_controls_and_every_choice(
-    source: Source, generators: Path, photographs: dict[str, dict[str, np.ndarray]]
+    source: Source, generators: Path, photographs: list[SourceImages]
 ) -> None:
-    answer = asked(source, generators=str(generators))
+    answer = asked(source, imitations=str(generators))
     table = answer.table
     said = {finding.key: finding for finding in answer.findings}
-    assert list(said) == ["generators", "confidence_generators", "photographs", "filters", "confidence_photographs"]
-    whole = table[(table["source"] == "all") & (table["kind"] == GENERATOR) & (table["encoding"] == AS_CIFAKE)].iloc[0]
-    one = said["generators"]
+    assert list(said) == [
+        "imitations", "photographs", "filters_photographs", "confidence_imitations", "confidence_photographs", "large",
+    ]  # fmt: skip
+    assert not said["large"].measure.known
+    whole = table[(table["source"] == "all") & (table["kind"] == IMITATIONS) & (table["encoding"] == AS_CIFAKE)].iloc[0]
+    one = said["imitations"]
     assert (one.measure.value, one.measure.low, one.measure.high) == tuple(whole[["share_real", "low", "high"]])
     assert (one.measure.n, one.measure.clusters, one.details["left_out"]) == (20, 3, 1)
     own = table[(table["kind"] == OWN) & (table["source"] == "FAKE")].iloc[0]
@@ -153,33 +186,100 @@ def test_the_findings_are_rates_with_intervals_controls_and_every_choice(
         assert tried is not None
         assert tried.measure.value == pytest.approx(1 - photographs_.loc[name, "share_real"])
     words = [str(tell(one).full) for one in answer.findings]
-    assert words[0].startswith("Of 20 pictures by 3 other generators ")
+    assert words[0].startswith("Of 20 pictures by 3 generators that imitate CIFAR-10 ")
     assert "1 file was left out" in words[0]
     assert not any("nan" in one for one in words)
 
 
-def test_where_generators_lie_is_not_kept(
-    source: Source, generators: Path, photographs: dict[str, dict[str, np.ndarray]]
+def test_pictures_drawn_large_are_their_own_group_under_every_filter(
+    source: Source, generators: Path, large: Path, photographs: list[SourceImages]
 ) -> None:
-    answer = asked(source, generators=str(generators))
-    assert answer.about["parameters"] == {"crops": 100}
+    answer = asked(source, imitations=str(generators), large=str(large))
+    detector, sources = load_detector(source.detector), read_generators(large, 32, large=True)
+    clusters = np.repeat(range(2), [len(one) for one in sources])
+    found = answer.finding("large")
+    assert found is not None
+    assert found.control is not None
+    calls = {}
+    for name in RESAMPLING:
+        margins = [detector.margins(as_cifake(one.pixels[name])) for one in sources]
+        calls[name] = np.concatenate(margins) > 0
+        tried = found.choice("filter", name)
+        assert tried is not None
+        # two generators are the independent samples, not their eight pictures
+        expected = clustered_share(calls[name], clusters)
+        assert (tried.measure.value, tried.measure.low, tried.measure.high) == pytest.approx(expected[:3])
+        assert (tried.measure.n, tried.measure.clusters) == (8, 2)
+    assert found.measure.value == pytest.approx(calls["bicubic"].mean())
+    each = {one.value: one for one in found.choices if one.kind == "generator"}
+    assert each["Stable Diffusion 1"].measure.value == pytest.approx(calls["bicubic"][clusters == 1].mean())
+    # each is known better than what all generators do, so alone none bears a claim
+    assert all(one.control is None for one in each.values())
+    stacked = np.stack(list(calls.values()))
+    without = np.stack([calls[name] for name in RESAMPLING if name != "nearest"])
+    decides = answer.finding("filters_large")
+    assert decides is not None
+    for name, some in {EVERY_FILTER: stacked, BUT_CRUDEST: without}.items():
+        tried = decides.choice("filters", name)
+        assert tried is not None
+        assert tried.measure.value == pytest.approx((some.any(axis=0) & ~some.all(axis=0)).mean())
+    assert "without nearest, the crudest filter, on" in str(tell(decides).answer)
+    # no rate is over both groups
+    assert not any(one.measure.n == 28 for one in answer.findings)
+    assert {"imitations", "large"} <= {one.key for one in answer.findings}
+    assert set(answer.table["kind"]) == {OWN, IMITATIONS, LARGE, PHOTOGRAPHS}
+    assert answer.about["parameters"] == {"crops": 100, "imitates": "CIFAR-10"}
+
+
+def rate(key: str, shares: dict[str, float], *, half: float = 0.05, clusters: int = 8) -> Finding:
+    """A rate under each filter, beside a control of 3%."""
+    control = Control("FAKE images of cifake-test", Measure(0.03, 0.025, 0.035, 10_000))
+    measures = {name: Measure(share, share - half, share + half, 40, clusters) for name, share in shares.items()}
+    choices = tuple(Choice("filter", name, measure, control) for name, measure in measures.items())
+    details = {"set": "cifake-test", "imitates": "CIFAR-10", "own_real": True, "plain": AS_IT_IS, "left_out": 0,
+               "filter": "bicubic", "sources": clusters}  # fmt: skip
+    group = "REAL" if key == "photographs" else "FAKE"
+    quantity = "called_fake" if key == "photographs" else "called_real"
+    return Finding(key, "transfer", quantity, measures["bicubic"], group, control, choices=choices, details=details)
+
+
+def test_what_depends_on_the_filter_is_told_by_its_range() -> None:
+    agree = rate("photographs", {"bicubic": 0.2, "nearest": 0.6})
+    assert standing(agree) == Standing("claimed", 1)
+    assert tell(agree).number == "20 to 60%"
+    apart = rate("large", {"bicubic": 0.4, "nearest": 0.04})
+    assert standing(apart).on == {"filter": {"bicubic": 1, "nearest": 0}}
+    assert tell(apart).number == "4 to 40%"
+    assert str(tell(apart).standing).startswith("It depends on the filter: above its control for bicubic, ")
+    assert str(overall([agree, apart])) == (
+        "Of pictures that 8 generators drew large, 4 to 40% are called REAL, depending on the resampling filter; "
+        "of ordinary photographs, 20 to 60% are called FAKE, depending on the filter. Outside its own kind of images "
+        "a verdict is no evidence."
+    )
+    assert not overall([])
+
+
+def test_where_generators_lie_is_not_kept(source: Source, generators: Path, photographs: list[SourceImages]) -> None:
+    answer = asked(source, imitations=str(generators))
+    assert answer.about["parameters"] == {"crops": 100, "imitates": "CIFAR-10"}
     assert str(generators).encode() not in answer.path.read_bytes()
 
 
 def test_without_generators_it_is_said_that_nothing_was_measured(
-    source: Source, photographs: dict[str, dict[str, np.ndarray]], tmp_path: Path
+    source: Source, photographs: list[SourceImages], tmp_path: Path
 ) -> None:
     answer = asked(source)
-    assert answer.findings[0].key == "no_generators"
-    assert not answer.findings[0].measure.known
-    assert "not measured" in str(tell(answer.findings[0]).answer)
+    for one in answer.findings[-2:]:
+        assert one.key in ("large", "imitations")
+        assert not one.measure.known
+        assert "not measured" in str(tell(one).full)
     assert set(answer.table["kind"]) == {OWN, PHOTOGRAPHS}
     with pytest.raises(StudyError, match="is no folder"):
-        asked(source, generators=str(tmp_path / "nowhere"))
+        asked(source, large=str(tmp_path / "nowhere"))
 
 
 def test_without_photographs_there_are_no_rows_of_them(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transfer, "crop_photographs", lambda **_: {})
+    monkeypatch.setattr(transfer, "crop_photographs", lambda **_: [])
     assert set(asked(source).table["kind"]) == {OWN}
 
 
@@ -188,9 +288,9 @@ def test_a_detector_of_the_sample_is_asked_of_photographs_that_it_has_not_seen(
 ) -> None:
     splits = []
 
-    def cut(*, crops: int, side: int, split: str | None) -> dict[str, dict[str, np.ndarray]]:
+    def cut(*, crops: int, side: int, split: str | None) -> list[SourceImages]:
         splits.append((crops, side, split))
-        return {}
+        return []
 
     monkeypatch.setattr(transfer, "crop_photographs", cut)
     context = source.open()
@@ -202,14 +302,14 @@ def test_a_detector_of_the_sample_is_asked_of_photographs_that_it_has_not_seen(
 
 
 def test_a_detector_that_always_says_real_is_shown_to(
-    source: Source, generators: Path, photographs: dict[str, dict[str, np.ndarray]]
+    source: Source, generators: Path, photographs: list[SourceImages]
 ) -> None:
     context = source.open()
     network = context.detector.network
     network.fc.bias.data[REAL] += 1000
     always = ResNetDetector(network, context.detector.width)
     table = transfer.compute(
-        replace(context, detector=always), np.arange(60), {"generators": str(generators), "crops": 4}
+        replace(context, detector=always), np.arange(60), STUDY.parameters | {"imitations": str(generators)}
     )
     foreign = table[table["kind"] != OWN]
     assert (foreign["share_real"] == 1).all()

@@ -1,0 +1,65 @@
+"""Blocks of a Markdown file that a command writes: each between a comment that names the command and one that ends it.
+
+`<!-- python -m core.findings ARGUMENTS -->` ... `<!-- end -->`
+"""
+
+import re
+import shlex
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from core.metrics.classification import ECE_BINS
+from core.runs.paper import PAPER
+from core.runs.run import Run
+
+WIDTH = 120
+BLOCK = re.compile(r"(<!-- python -m core\.findings (.*?) -->\n).*?(<!-- end -->)", re.DOTALL)
+COLUMNS = (
+    "", "accuracy", "without leaks and repeats", "FAKE precision / recall / F1", "REAL precision / recall / F1",
+    "FAKE called REAL", "REAL called FAKE", "AUROC", f"calibration error ({ECE_BINS} bins)",
+)  # fmt: skip
+
+
+def rewrite(text: str, write: Callable[[Sequence[str]], str]) -> str:
+    """The same text with every block written again.
+
+    Args:
+        text: of the file.
+        write: makes a block's Markdown from its command's arguments.
+    """
+    return BLOCK.sub(lambda found: f"{found[1]}\n{wrapped(write(shlex.split(found[2])))}\n\n{found[3]}", text)
+
+
+def wrapped(markdown: str) -> str:
+    """Lists in lines of at most `WIDTH` characters; tables as they are."""
+    lines = (
+        textwrap.fill(line, WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+        if line.startswith("- ")
+        else line
+        for line in markdown.splitlines()
+    )
+    return "\n".join(lines)
+
+
+def quality(runs: Sequence[Run]) -> str:
+    """How good the detectors of some runs are, as a Markdown table that begins with the paper's numbers."""
+    rows = [["the paper", *_numbers(PAPER, None)]]
+    for run in runs:
+        every, clean = (run.manifest["metrics"][name] for name in ("all", "clean"))
+        rows.append([f"`{run.manifest['detector']}`", *_numbers(every, clean.get("accuracy"))])
+    head = [f"| {' | '.join(COLUMNS)} |", f"|{' --- |' * len(COLUMNS)}"]
+    return "\n".join([*head, *(f"| {' | '.join(row)} |" for row in rows)])
+
+
+def _numbers(metrics: Mapping[str, Any], clean: float | None) -> list[str]:
+    (_, fake_real), (real_fake, _) = metrics["confusion"]
+    classes = (metrics["per_class"][name] for name in ("FAKE", "REAL"))
+    scores = (" / ".join(_rounded(one[name], 3) for name in ("precision", "recall", "f1")) for one in classes)
+    ends = (_rounded(metrics.get(name)) for name in ("auroc", "ece"))
+    return [_rounded(metrics["accuracy"]), _rounded(clean), *scores, f"{fake_real:,}", f"{real_fake:,}", *ends]
+
+
+def _rounded(value: float | None, digits: int = 4) -> str:
+    """A number with no more digits than were stated, nothing where there is none."""
+    return "" if value is None else min(f"{value:g}", f"{value:.{digits}f}", key=len)
