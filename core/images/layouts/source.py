@@ -64,8 +64,8 @@ def _recognise(files: Files, fake: tuple[str, ...]) -> tuple[Layout, Found]:
 
 
 def tops(files: Files) -> str:
-    """Say what is at the top of a set."""
-    folders = {f"{name.partition('/')[0]}/" for name, _, _ in files.listing() if "/" in name}
+    """Say what is at the top of a set, its first two levels of folders."""
+    folders = {"/".join([*name.split("/")[:-1][:2], ""]) for name, _, _ in files.listing() if "/" in name}
     loose = [name for name, _, _ in files.listing() if "/" not in name]
     pictures = sum(map(is_picture, loose))
     said = [some(folders)] if folders else []
