@@ -198,7 +198,7 @@ def recipe_of(options: argparse.Namespace) -> Recipe:
 
 def fetch() -> Path:
     """Download CIFAKE's .zip, with progress bars for downloading and checking."""
-    from core.images.fetching import fetch_cifake  # noqa: PLC0415 - only this source needs the network
+    from core.images.cifake.fetching import fetch_cifake  # noqa: PLC0415 - only this source needs the network
 
     with (
         tqdm(total=0, unit="B", unit_scale=True, desc="downloading", leave=False, disable=None) as download,

@@ -43,6 +43,9 @@ def main(arguments: list[str] | None = None) -> int:
         from core.detectors.storage import load_detector  # noqa: PLC0415
 
         detector = load_detector(find_detector(options.detector), device=options.device)
+        if not options.method and (able := [one for one in methods if not one.unavailable(detector)]):
+            settings = [own for method, own in zip(methods, settings, strict=True) if method in able]
+            methods = able
         for method in methods:
             if refusal := method.unavailable(detector):
                 raise ExplanationError(refusal)
@@ -140,12 +143,12 @@ def read_image(path: Path, side: int, *, resampling: str = "bicubic") -> tuple[N
 def write(
     out: Path, explanations: Sequence[Explanation], *, title: str, notes: Sequence[str], palette: Palette
 ) -> None:
-    """Write each explanation as METHOD.npz and, where it has a map, METHOD.png, and explanation.html, into `out`."""
+    """Write explanation.html and, of each, METHOD.npz and where something in its map is decided METHOD.png."""
     out.mkdir(parents=True, exist_ok=True)
     style = Style(palette)
     for one in explanations:
         save_npz(out / f"{one.method}.npz", one)
-        if one.values is not None:
+        if one.has_picture:
             save_png(out / f"{one.method}.png", draw_explanation(one, SIZE, style=style))
     save_html(out / "explanation.html", [(one, style) for one in explanations], title=title, notes=notes)
 
@@ -181,7 +184,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="[METHOD.]KEY=VALUE",
         help="a setting of --list, for every method that has it or for one",
     )
-    parser.add_argument("--preset", metavar="NAME", help='begin with these settings, for instance "paper" for lime')
+    parser.add_argument("--preset", metavar="NAME", help="begin with these settings of --list")
     parser.add_argument("--list", action="store_true", help="show every method with its settings")
     parser.add_argument("--detector", default="swift", help="a name in detectors/ or assets/detectors/, or a folder")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")

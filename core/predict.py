@@ -21,7 +21,7 @@ from core.images.image_set import DATA_HELP, DataPath, DatasetError
 from core.images.loading import load_image_set
 from core.runs.finding import ROOT, find_detectors, find_named
 from core.runs.writing import write_run
-from core.studies.neighbours.similarity import NeighbourError, open_training_set
+from core.studies.neighbours.reference import NeighbourError, open_training_set
 from core.system.atomic import WriteError
 
 

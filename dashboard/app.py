@@ -10,10 +10,10 @@ if (root := str(Path(__file__).parents[1])) not in sys.path:
     sys.path.insert(0, root)
 
 from dashboard.navigation import SECTIONS, find_pages
-from dashboard.services.memory import few_arenas
-from dashboard.services.streamlit_internals import free_what_was_left, guard_uploads, refuse_forged_values
-from dashboard.services.temporary import write_to_cache_only
-from dashboard.services.upload_limits import check_upload, forget_uploads
+from dashboard.services.server.memory import few_arenas
+from dashboard.services.server.streamlit_internals import free_what_was_left, guard_uploads, refuse_forged_values
+from dashboard.services.server.temporary import write_to_cache_only
+from dashboard.services.server.upload_limits import check_upload, forget_uploads
 from dashboard.sidebar import LOGO, draw_sidebar, note_other_run
 
 # beyond the theme: keyboard focus in the navigation, and no dimming of a segmented control's chosen option

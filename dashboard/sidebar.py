@@ -11,10 +11,10 @@ from dashboard.components.glossary import explain
 from dashboard.components.plain import plain, with_code
 from dashboard.components.polling import SECONDS, come_back
 from dashboard.components.words import remaining
-from dashboard.services import address, library
+from dashboard.services import address, catalogue, image_sets, library
 from dashboard.services.dataset_registry import Attaching
 from dashboard.services.sentences import for_visitors
-from dashboard.services.visitors import is_local
+from dashboard.services.server.visitors import is_local
 
 UNUSABLE = " (cannot be opened)"
 DOING = {"downloading": "Downloading CIFAKE", "checking": "Checking CIFAKE", "reading": "Reading pictures"}
@@ -32,7 +32,7 @@ LOGO = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 132 32">
 
 def draw_sidebar(page: str) -> None:
     """Draw the run picker and the state of the run's pictures, beside the page of this title."""
-    found, refused = list(library.runs()), library.refused_runs()
+    found, refused = list(catalogue.runs()), catalogue.refused_runs()
     asked = st.query_params.get("run")
     st.session_state["run"] = library.choose_run()
     if asked and found and asked not in found:
@@ -57,7 +57,7 @@ def draw_sidebar(page: str) -> None:
                 )
         if refused:
             _draw_refused(refused)
-        reading = library.shelf().status.state == "reading"
+        reading = image_sets.registry().status.state == "reading"
         come_back(_draw_pictures, key="pictures", while_busy=reading)
 
 
@@ -96,8 +96,8 @@ def _draw_pictures() -> float | None:
     """Draw the state of the pictures; return the seconds until the next look, None unless some are being read."""
     if "pictures" in st.session_state:
         # the browser has come back, so the first page is drawn and reading no longer delays it
-        library.shelf().begin()
-    status = library.shelf().status
+        image_sets.registry().begin()
+    status = image_sets.registry().status
     if st.session_state.setdefault("pictures", status) != status and status.state != "reading":
         # the page was drawn without these pictures
         st.session_state["pictures"] = status
@@ -108,7 +108,7 @@ def _draw_pictures() -> float | None:
         if status.message:
             st.caption(plain(status.message))
         if is_local():
-            st.button("Stop", key="attach.stop", on_click=library.shelf().stop, type="tertiary")
+            st.button("Stop", key="attach.stop", on_click=image_sets.registry().stop, type="tertiary")
         return SECONDS
     _draw_at_hand()
     if is_local():
@@ -148,10 +148,10 @@ def _draw_pictures() -> float | None:
                     type="tertiary",
                     help=f"Downloads {KAGGLE} with kagglehub, where that is installed.",
                 )
-    if uncached := library.shelf().uncached:
+    if uncached := image_sets.registry().uncached:
         st.caption(f"{for_visitors(uncached)} Until then pictures are held in memory, and each start reads them again.")
     if status.state == "failed":
-        said = with_code(for_visitors(status.message, homes=library.homes()))
+        said = with_code(for_visitors(status.message, homes=catalogue.homes()))
         is_told = not status.is_private or is_local()
         st.error(said if is_told else "An image set could not be read; the server's log says why.")
     return None
@@ -170,7 +170,7 @@ def _progress_words(status: Attaching) -> str:
 
 
 def _draw_at_hand() -> None:
-    path = library.runs().get(st.session_state.get("run", ""))
+    path = catalogue.runs().get(st.session_state.get("run", ""))
     try:
         opened = library.open_run(path) if path else None
     except ContractError:
@@ -185,7 +185,7 @@ def _draw_at_hand() -> None:
 
 def fetch_cifake() -> None:
     """Start downloading and reading CIFAKE; the sidebar shows the progress."""
-    library.shelf().attach("github", ("test", "train"))
+    image_sets.registry().attach("github", ("test", "train"))
 
 
 def _attach_path() -> None:
@@ -194,11 +194,11 @@ def _attach_path() -> None:
 
 
 def _attach(data: str) -> None:
-    path = library.runs().get(st.session_state.get("run", ""))
+    path = catalogue.runs().get(st.session_state.get("run", ""))
     try:
         fit = library.open_run(path).run.preprocessing if path else None
     except ContractError:
         # the page reports it
         fit = None
-    library.shelf().attach(data, library.splits(), fit=fit)
+    image_sets.registry().attach(data, image_sets.splits(), fit=fit)
     st.rerun()

@@ -106,8 +106,8 @@ def pixels() -> NDArray[np.uint8]:
 
 def write_shipped(folder: Path, cifake: Path) -> Path:
     """CIFAKE's test set as it ships, made of the test images of a folder."""
+    from core.images.cifake.shipped import ARCHIVE, KIND, TABLE
     from core.images.loading import load_image_set
-    from core.images.shipped import ARCHIVE, KIND, TABLE
     from core.images.statistics import STATISTICS
     from core.system.folders import write_folder
 
@@ -126,8 +126,8 @@ def write_shipped(folder: Path, cifake: Path) -> Path:
 @pytest.fixture(scope="session")
 def cifake_test(_session_cache: None) -> "ImageSet":
     """Genuine CIFAKE's test images, unpacked once for all tests; where somebody has taken them out there are none."""
+    from core.images.cifake.shipped import is_shipped
     from core.images.loading import load_image_set
-    from core.images.shipped import is_shipped
     from core.images.sources import SHIPPED, SHIPPED_FOLDER
 
     if not is_shipped(SHIPPED_FOLDER):

@@ -11,8 +11,8 @@ from core.images.image_set import ImageSet
 from core.images.loading import load_image_set
 from core.images.sources import SHIPPED_FOLDER
 from core.images.statistics import STATISTICS, image_statistics
+from core.runs.browsing.pictures import find_pictures
 from core.runs.finding import ROOT, find_detectors, find_runs
-from core.runs.pictures import find_pictures
 from core.runs.run import read_run
 from core.runs.writing import metrics
 

@@ -92,7 +92,7 @@ def test_a_download_that_fails_is_a_sentence(
         raise failure
 
     serve()
-    monkeypatch.setattr("core.images.fetching._pieces", fail)
+    monkeypatch.setattr("core.images.cifake.fetching._pieces", fail)
     assert train.main([*command(tmp_path, tmp_path), "--data", "github"]) == status
     said = capsys.readouterr().err.strip()
     assert sentence in said
@@ -290,7 +290,7 @@ def test_a_name_that_no_folder_can_have_is_a_sentence(
     cifake: Path, tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert train.main(command(cifake, tmp_path / "out", "--name", name)) == 2
-    assert "--name cannot be" in capsys.readouterr().err
+    assert "a detector cannot be named" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 

@@ -1,7 +1,9 @@
 """The classes of a network's outputs, and which of them are FAKE. Needs no torch."""
 
 from dataclasses import dataclass
+from typing import Literal, get_args
 
+Outputs = Literal["logits", "probabilities"]
 MAX_CLASSES = 10_000
 
 
@@ -12,14 +14,18 @@ class Classes:
     Attributes:
         names: in the order of the outputs; a single name is the class that a single output speaks for.
         fake: those of them that are FAKE; all others are REAL.
+        outputs: what the network gives for them, "logits" or "probabilities" (after a sigmoid or a softmax).
     """
 
     names: tuple[str, ...] = ("FAKE", "REAL")
     fake: tuple[str, ...] = ("FAKE",)
+    outputs: Outputs = "logits"
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.names) <= MAX_CLASSES or len(set(self.names)) < len(self.names):
             raise ValueError("classes must be distinct names")
+        if self.outputs not in get_args(Outputs):
+            raise ValueError(f"outputs must be {' or '.join(get_args(Outputs))}, not {self.outputs!r}")
         if not set(self.fake) <= set(self.names) or len(set(self.fake)) < len(self.fake):
             raise ValueError(f"{', '.join(map(repr, self.fake))} must be among the classes")
         if len(self.names) > 1 and not 0 < len(self.fake) < len(self.names):

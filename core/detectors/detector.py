@@ -15,12 +15,12 @@ from core.detectors.capabilities import Capability
 from core.detectors.classes import Classes
 from core.detectors.identity import Identity
 from core.detectors.preprocessing import Preprocessing
+from core.images.labels import FAKE, REAL
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-FAKE, REAL = 0, 1
 Progress = Callable[[int, int], None]
 
 

@@ -41,6 +41,7 @@ def measure_batch_size(
     device: torch.device,
     *,
     side: int,
+    memory_format: torch.memory_format = torch.channels_last,
     candidates: tuple[int, ...] | None = None,
     images: int | None = None,
 ) -> int:
@@ -50,6 +51,7 @@ def measure_batch_size(
         forward: the function to time, on `device`.
         device: to compute on.
         side: of the images, in pixels.
+        memory_format: of the batches, from `fastest_format`.
         candidates: batch sizes; when None, some that suit the device.
         images: number to pass through the network for each; when None, enough to tell them apart.
     """
@@ -59,7 +61,7 @@ def measure_batch_size(
     rates = {}
     with torch.inference_mode():
         for size in candidates:
-            batch = torch.zeros(size, 3, side, side, device=device).to(memory_format=torch.channels_last)
+            batch = torch.zeros(size, 3, side, side, device=device).to(memory_format=memory_format)
             forward(batch)
             start = time.perf_counter()
             for _ in range(max(1, images // size)):

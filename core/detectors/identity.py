@@ -3,7 +3,6 @@
 import hashlib
 import json
 import threading
-from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import astuple, dataclass
 from pathlib import Path
@@ -16,10 +15,15 @@ from safetensors.numpy import load
 
 from core.detectors.manifest import About, describe
 from core.runs.validation import read_detector_manifest
+from core.system.bounded import Bounded
 from core.system.files import read_bytes
 from core.system.folders import MANIFEST, ContractError
 
 WEIGHTS = "weights.safetensors"
+# pictures whose margins the manifest holds
+REFERENCE = "reference.npy"
+# files that answers do not depend on; any other than the weights is part of the network
+BESIDE = ("README.md", REFERENCE)
 # the keys by which runs of earlier versions name their detector; normalisation is not among them
 OLDER_IDENTITY = ("detector_sha256", "temperature")
 MAX_KEPT = 256
@@ -75,19 +79,39 @@ def hash_weights(tensors: Iterable[tuple[str, NDArray[Any]]]) -> str:
     digest = hashlib.sha256()
     for name, values in tensors:
         digest.update(name.encode())
-        digest.update(np.ascontiguousarray(values, np.float32).tobytes())
+        # bytes of a file are hashed as they are
+        dtype = np.uint8 if values.dtype == np.uint8 else np.float32
+        digest.update(np.ascontiguousarray(values, dtype).tobytes())
     return digest.hexdigest()
 
 
 def read_weights(path: Path, manifest: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
-    """Read the sealed weights in a detector's folder, by name.
+    """Read the sealed weights in a detector's folder, by name; other files of its network as uint8, by theirs.
 
     Raises:
-        ContractError: the file is not listed, missing, changed, unreadable, or holds something else.
+        ContractError: a file is not listed, missing, changed, unreadable, or holds something else.
     """
-    file = path / WEIGHTS
+    parts = [name for name in manifest["files"] if name not in (WEIGHTS, *BESIDE)]
+    others = {name: np.frombuffer(bytearray(_read_sealed(path, name, manifest)), np.uint8) for name in sorted(parts)}
     if WEIGHTS not in manifest["files"]:
-        raise ContractError(f"{path / MANIFEST} does not list {WEIGHTS}; restore it")
+        if not others:
+            raise ContractError(f"{path / MANIFEST} does not list {WEIGHTS}; restore it")
+        return others
+    data = _read_sealed(path, WEIGHTS, manifest)
+    try:
+        return {**load(data), **others}
+    except (SafetensorError, KeyError, ValueError, TypeError):
+        # includes dtypes that NumPy does not know
+        raise ContractError(
+            f"{path / WEIGHTS} is not a safetensors file; restore it or train the detector again"
+        ) from None
+
+
+def _read_sealed(path: Path, name: str, manifest: Mapping[str, Any]) -> bytes:
+    """Read a file of a detector's folder whose hash the manifest holds."""
+    file = path / name
+    if Path(name).name != name:
+        raise ContractError(f"{path / MANIFEST} names a file outside its folder ({name!r}); do not use it")
     try:
         data = read_bytes(file)
     except FileNotFoundError:
@@ -95,13 +119,9 @@ def read_weights(path: Path, manifest: Mapping[str, Any]) -> dict[str, NDArray[A
     except OSError as error:
         reason = f"({error.strerror}); check its permissions, or write the detector again"
         raise ContractError(f"{file} cannot be read {reason}") from None
-    if hashlib.sha256(data).hexdigest() != manifest["files"][WEIGHTS]:
+    if hashlib.sha256(data).hexdigest() != manifest["files"][name]:
         raise ContractError(f"{file} is not the file that was written (its sha256 differs); restore it")
-    try:
-        return load(data)
-    except (SafetensorError, KeyError, ValueError, TypeError):
-        # includes dtypes that NumPy does not know
-        raise ContractError(f"{file} is not a safetensors file; restore it or train the detector again") from None
+    return data
 
 
 def check_claim(path: Path, manifest: Mapping[str, Any], weights_sha256: str) -> None:
@@ -117,7 +137,7 @@ def check_claim(path: Path, manifest: Mapping[str, Any], weights_sha256: str) ->
 
 
 # stamp, and the detector found then or the reason why it was refused
-_kept: OrderedDict[Path, tuple[tuple[int, ...] | None, Identified | str]] = OrderedDict()
+_kept: Bounded[Path, tuple[tuple[int, ...] | None, Identified | str]] = Bounded(MAX_KEPT)
 _kept_lock = threading.Lock()
 
 
@@ -138,9 +158,6 @@ def identify(path: Path) -> Identified:
             found = str(error)
         with _kept_lock:
             _kept[path] = stamp, found
-            _kept.move_to_end(path)
-            while len(_kept) > MAX_KEPT:
-                _kept.popitem(last=False)
     if isinstance(found, str):
         raise ContractError(found)
     return found
@@ -167,7 +184,11 @@ def _identify(path: Path) -> Identified:
 
 def _stamp(path: Path) -> tuple[int, ...]:
     stamp: list[int] = []
-    for name in (MANIFEST, WEIGHTS):
+    try:
+        names = sorted(child.name for child in path.iterdir() if child.name not in BESIDE)
+    except OSError:
+        names = []
+    for name in names:
         try:
             status = (path / name).stat()
         except OSError:

@@ -8,12 +8,14 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from core.detectors.tokens import Places
+
 # held by whoever has hooks on a shared network, or copies it: one map at a time
 HOOKS = threading.Lock()
 
 
 class Found(NamedTuple):
-    """What one pass shows of a network.
+    """The outputs and layers of a network, seen in one pass.
 
     Attributes:
         outputs: how many it gives an image; 0 where it gives something else than a tensor.
@@ -44,14 +46,17 @@ def look_through(network: nn.Module, image: Tensor) -> Found:
     """
     sizes: dict[str, tuple[int, int]] = {}
     channels: dict[str, int] = {}
+    sure: set[str] = set()
 
     def note(name: str) -> Callable[..., None]:
-        def hook(_module: nn.Module, _inputs: object, output: object) -> None:
+        def hook(module: nn.Module, _inputs: object, output: object) -> None:
             if isinstance(output, Tensor) and output.ndim == 4 and max(output.shape[2:]) > 1:
                 # what is used twice counts where it is used last
                 sizes.pop(name, None)
                 sizes[name] = (int(output.shape[2]), int(output.shape[3]))
                 channels[name] = int(output.shape[1])
+                if isinstance(module, nn.Conv2d | Places):
+                    sure.add(name)
 
         return hook
 
@@ -62,6 +67,10 @@ def look_through(network: nn.Module, image: Tensor) -> Found:
     finally:
         for handle in handles:
             handle.remove()
+    if any(isinstance(module, nn.LayerNorm) for module in network.modules()):
+        # heads of attention, and channels that come last, look like places: a convolution must have had their number
+        known = {sizes[name] for name in sure}
+        sizes = {name: size for name, size in sizes.items() if size in known and (name in sure or size[0] == size[1])}
     return Found(outputs.reshape(1, -1).shape[1] if isinstance(outputs, Tensor) else 0, sizes, channels)
 
 

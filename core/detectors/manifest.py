@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from core.detectors.capabilities import Capability
-from core.detectors.classes import Classes
+from core.detectors.classes import Classes, Outputs
 from core.detectors.preprocessing import SIDES, Preprocessing
 from core.system.folders import MANIFEST, ContractError
 
@@ -18,6 +18,7 @@ OLD_SIDE = 32
 OLD_LAYERS = {"layer1": (32, 32), "layer2": (16, 16), "layer3": (8, 8), "layer4": (4, 4)}
 OLD_LAYER = "layer4"
 OLD_KIND = "resnet"
+OLD_OUTPUTS: Outputs = "logits"
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,8 @@ class About:
         """
         preprocess = {key: value for key, value in asdict(self.preprocessing).items() if key not in ("mean", "std")}
         own = [self.kind, preprocess, list(self.classes.names), list(self.classes.fake), self.target_layer]
+        # manifests from before outputs could be probabilities do not name them
+        own += [] if self.classes.outputs == OLD_OUTPUTS else [self.classes.outputs]
         # the width follows from the weights
         config = {} if self.kind == OLD_KIND else dict(self.config)
         return "" if own == _OLD and not config else json.dumps([*own, config], sort_keys=True)
@@ -67,6 +70,7 @@ class About:
             "preprocess": asdict(self.preprocessing),
             "classes": list(self.classes.names),
             "fake": list(self.classes.fake),
+            "outputs": self.classes.outputs,
             "target_layer": self.target_layer,
             "temperature": self.temperature,
             "layers": {name: list(size) for name, size in self.layers.items()},
@@ -107,7 +111,7 @@ def _new(manifest: Mapping[str, Any]) -> About:
         raise ValueError(f"the target layer {layer!r} is not one of its layers")
     able = frozenset(map(Capability, manifest["capabilities"]))
     preprocessing = Preprocessing.of(manifest["preprocess"])
-    classes = Classes(tuple(names), tuple(fake))
+    classes = Classes(tuple(names), tuple(fake), manifest.get("outputs", OLD_OUTPUTS))
     return About(kind, architecture, preprocessing, classes, layer, _temperature(manifest), layers, able)
 
 

@@ -17,10 +17,14 @@ from core.detectors.identity import Identity
 from core.detectors.layers import look_through, margin_map
 from core.detectors.manifest import About
 from core.detectors.preprocessing import Channels, Preprocessing
+from core.detectors.tokens import expose_tokens
 from core.detectors.weights import parts_of, reinitialise, weights_sha256
 from core.images.labels import FAKE, REAL
+from core.system.files import printable
 
 CPU = torch.device("cpu")
+# nearest to 0 and 1 that a probability is taken for
+LEAST = 1e-7
 
 
 class Normalisation:
@@ -211,6 +215,9 @@ class NetworkDetector:
     def _grouped(self, outputs: Tensor) -> Tensor:
         """Group the network's outputs into (N, 2) scores of FAKE and REAL."""
         outputs = outputs.reshape(len(outputs), -1)
+        if self.classes.outputs == "probabilities":
+            # a float32 that has reached 0 or 1 has no finite logit
+            outputs = outputs.logit(LEAST) if outputs.shape[1] == 1 else outputs.clamp_min(LEAST).log()
         names, fake, real = self.classes.names, self.classes.fake_outputs, self.classes.real_outputs
         if len(names) == 1:
             spoken = torch.cat([torch.zeros_like(outputs), outputs], dim=1)
@@ -234,9 +241,12 @@ class NetworkDetector:
         """Find the layers that maps can be read from, and set the number of the target layer's channels."""
         blank = np.zeros((1, self.side, self.side, 3), np.uint8)
         try:
+            expose_tokens(self.network, self.inputs(blank), wanted)
             found = look_through(self.network, self.inputs(blank))
-        except RuntimeError:
-            raise ValueError(f"its network accepts no images of {self.side} x {self.side} pixels") from None
+        except Exception as error:  # noqa: BLE001 - networks of others raise whatever they like
+            reason = printable(str(error).strip().partition("\n")[0])
+            what = f"its network accepts no images of {self.side} x {self.side} pixels"
+            raise ValueError(f"{what} ({reason})" if reason else what) from None
         if found.outputs != len(self.classes.names):
             raise ValueError(f"its network gives {found.outputs} outputs for {len(self.classes.names)} classes")
         if wanted and wanted not in found.sizes:
@@ -251,7 +261,7 @@ class NetworkDetector:
         if pixels.ndim != 4 or pixels.shape[1:] != (side, side, 3) or pixels.dtype != np.uint8:
             raise ValueError(f"pixels must be uint8 (N, {side}, {side}, 3), not {pixels.dtype} {pixels.shape}")
         if batch_size is None and self.batch_size is None and len(pixels) >= 4096:
-            self.batch_size = measure_batch_size(self._forward, self.device, side=side)
+            self.batch_size = measure_batch_size(self._forward, self.device, side=side, memory_format=self.format)
         size = batch_size or self.batch_size or 128
         with torch.inference_mode():
             for start in range(0, len(pixels), size):

@@ -11,7 +11,7 @@ from PIL import Image
 
 from core.images.decoding import RESAMPLING, crop_square, resize
 
-Crop = Literal["before", "after", "none"]
+Crop = Literal["before", "after", "after_floor", "none"]
 Channels = tuple[float, float, float]
 SIDES = range(8, 1025)
 
@@ -22,9 +22,10 @@ class Preprocessing:
 
     Attributes:
         size: pixels along each side of the network's input, 8 to 1,024.
-        resize: length of the shorter side before the crop; differs from `size` only where `crop` is "after".
+        resize: length of the shorter side before the crop; differs from `size` only where the crop is after it.
         crop: "before" crops the central square and resizes it, "after" resizes and then crops the centre (like
-            torchvision's `Resize` and `CenterCrop`), "none" stretches the image to a square.
+            torchvision's `Resize` and `CenterCrop`), "after_floor" does so with an odd pixel left over on the far side
+            (like transformers), "none" stretches the image to a square.
         interpolation: a key of `RESAMPLING`.
         mean, std: of pixels in 0..1, a value a channel, for normalisation.
     """
@@ -43,7 +44,9 @@ class Preprocessing:
             raise ValueError(f"size must be {SIDES[0]} to {SIDES[-1]} pixels, not {self.size}")
         if self.crop not in get_args(Crop):
             raise ValueError(f"crop must be one of {', '.join(get_args(Crop))}, not {self.crop!r}")
-        if self.resize != self.size and (self.crop != "after" or not self.size < self.resize <= 2 * SIDES[-1]):
+        if self.resize != self.size and (
+            not self.crop.startswith("after") or not self.size < self.resize <= 2 * SIDES[-1]
+        ):
             raise ValueError(f"resize cannot be {self.resize} with size {self.size} and crop {self.crop!r}")
         if self.interpolation not in RESAMPLING:
             raise ValueError(f"interpolation must be one of {', '.join(RESAMPLING)}, not {self.interpolation!r}")
@@ -88,7 +91,8 @@ class Preprocessing:
         # the rounding of torchvision
         wide, high = (int(self.resize * side / shorter) for side in (width, height))
         resized = Image.fromarray(image).resize((wide, high), RESAMPLING[self.interpolation])
-        left, top = (round((side - self.size) / 2) for side in (wide, high))
+        halve = math.floor if self.crop == "after_floor" else round
+        left, top = (halve((side - self.size) / 2) for side in (wide, high))
         return np.asarray(resized)[top : top + self.size, left : left + self.size]
 
 

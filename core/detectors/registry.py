@@ -8,11 +8,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from core.detectors.adapters.adapter import Adapter
     from core.detectors.network import NetworkDetector
 
 # name -> the module that defines it as `KIND`
 KINDS: dict[str, str] = {
     "resnet": "core.detectors.resnet",
+    "transformers": "core.detectors.adapters.transformers_folder",
+    "timm": "core.detectors.adapters.timm_name",
+    "torchvision": "core.detectors.adapters.torchvision_name",
+    "onnx": "core.detectors.adapters.onnx_file",
+    "python": "core.detectors.adapters.python_code",
 }
 
 
@@ -23,10 +29,12 @@ class Kind:
     Attributes:
         name: a key of `KINDS`.
         describe: settings -> a description in words; raises ValueError for impossible settings.
-        build: settings -> the network, with any weights.
+        build: settings, and the contents of `files` by name -> the network, with any weights.
         wrap: (network, `About`, temperature=, manifest=, device=) -> the detector.
         shapes: settings -> shapes of weights to check before the network is built.
         is_halved: (weight, its name) -> whether the file stores it as float16.
+        files: uint8 entries of the network's state that are stored as files of that name.
+        adapter: how a detector of this kind is brought by `python -m core.detectors add`; None where it is not.
     """
 
     name: str
@@ -35,6 +43,8 @@ class Kind:
     wrap: "Callable[..., NetworkDetector]"
     shapes: Callable[[Mapping[str, Any]], Mapping[str, tuple[int, ...]]] = lambda _config: {}
     is_halved: "Callable[[Tensor, str], bool]" = lambda _tensor, _name: False
+    files: tuple[str, ...] = ()
+    adapter: "Adapter | None" = None
 
 
 def find_kind(name: str) -> Kind:

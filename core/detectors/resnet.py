@@ -1,20 +1,18 @@
 """The paper's modified ResNet-18 as a detector, with a fused fast path and margin maps at no extra cost."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from copy import deepcopy
 from functools import lru_cache
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torchvision.models.resnet import BasicBlock, ResNet
 
 from core.detectors.capabilities import Capability
 from core.detectors.classes import Classes
-from core.detectors.detector import Pass, Progress
+from core.detectors.devices import fastest_format
 from core.detectors.manifest import OLD_SIDE
 from core.detectors.network import CPU, NetworkDetector
 from core.detectors.preprocessing import Channels, Preprocessing
@@ -138,25 +136,15 @@ class ResNetDetector(NetworkDetector):
             target_layer=self.target_layer,
         )
 
-    def full_pass(
-        self, pixels: NDArray[np.uint8], *, batch_size: int | None = None, progress: Progress | None = None
-    ) -> Pass:
+    def _pass_with_map(self, inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Compute logits, pooled features and margin maps at the cost of one forward pass."""
         if not self._instant:
-            return super().full_pass(pixels, batch_size=batch_size, progress=progress)
-        classifier = self.network.fc
-        direction = self._direction(classifier.weight)
-        parts = []
-        for batch in self._batches(pixels, batch_size, progress):
-            activations = self._fused.activations(batch)
-            features = activations.mean(dim=(2, 3))
-            logits = self._grouped(classifier(features))
-            # NHWC @ (C,) is a matrix product without a copy
-            parts.append((logits, features, activations.permute(0, 2, 3, 1) @ direction))
-        if not parts:
-            shapes = ((0, 2), (0, self.channels), (0, *self.layers[self.target_layer]))
-            return Pass(*(np.zeros(shape, np.float32) for shape in shapes))
-        return Pass(*(torch.cat(column).float().cpu().numpy() for column in zip(*parts, strict=True)))
+            return super()._pass_with_map(inputs)
+        activations = self._fused.activations(inputs)
+        features = activations.mean(dim=(2, 3))
+        # NHWC @ (C,) is a matrix product without a copy
+        maps = activations.permute(0, 2, 3, 1) @ self._direction(self.network.fc.weight)
+        return self._grouped(self.network.fc(features)), features, maps
 
     @property
     def _instant(self) -> bool:
@@ -224,8 +212,8 @@ class _FusedBlock(nn.Module):
 def fuse_batch_norm(network: ResNet) -> FusedNetwork:
     """Return a faster copy of `network` for passes that need neither gradients nor hooks."""
     fused = FusedNetwork(network).eval().requires_grad_(False)
-    fused.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return fused
+    moved: Callable[..., FusedNetwork] = fused.to
+    return moved(memory_format=fastest_format(network))
 
 
 def round_to_float16(network: nn.Module) -> None:

@@ -1,16 +1,20 @@
 """Detectors on disk: manifest, weights as safetensors, model card. Nothing that is read is ever executed."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import save
 from torch import Tensor
 
 from core.detectors.devices import pick_device
-from core.detectors.identity import WEIGHTS, check_claim, read_weights
+from core.detectors.identity import REFERENCE, WEIGHTS, check_claim, read_weights
 from core.detectors.manifest import About, describe
 from core.detectors.network import NetworkDetector
+from core.detectors.reference import check_reference
 from core.detectors.registry import Kind, find_kind
 from core.detectors.weights import COUNTER
 from core.runs.validation import read_detector_manifest
@@ -19,13 +23,21 @@ from core.system.folders import MANIFEST, ContractError, read_folder, write_fold
 KIND = "detector"
 
 
-def save_detector(path: Path, detector: NetworkDetector, *, model_card: str, replace: bool = False) -> None:
+def save_detector(
+    path: Path,
+    detector: NetworkDetector,
+    *,
+    model_card: str,
+    reference: NDArray[np.uint8] | None = None,
+    replace: bool = False,
+) -> None:
     """Write `detectors/<name>/`: manifest, weights and model card.
 
     Args:
         path: the folder; its last part becomes the detector's name.
         detector: already rounded to float16 if its kind stores weights so.
         model_card: Markdown.
+        reference: uint8 (N, S, S, 3), pictures that are stored with their margins and compared at each loading.
         replace: overwrite an existing folder.
 
     Raises:
@@ -34,7 +46,8 @@ def save_detector(path: Path, detector: NetworkDetector, *, model_card: str, rep
     """
     kind = find_kind(detector.kind)
     tensors = {
-        name: (tensor.half() if kind.is_halved(tensor, name) else tensor).cpu().contiguous()
+        # a copy, because safetensors refuses weights that share memory
+        name: (tensor.half() if kind.is_halved(tensor, name) else tensor).cpu().clone().contiguous()
         for name, tensor in detector.network.state_dict().items()
         if not name.endswith(COUNTER)
     }
@@ -45,10 +58,16 @@ def save_detector(path: Path, detector: NetworkDetector, *, model_card: str, rep
         **detector.about.as_manifest(),
         "weights_sha256": detector.sha256,
     }
-    files = {
-        WEIGHTS: lambda file: file.write_bytes(save(tensors)),
+    own = {name: tensors.pop(name).numpy().tobytes() for name in kind.files}
+    files: dict[str, Callable[[Path], object]] = {
         "README.md": lambda file: file.write_text(model_card, encoding="utf-8"),
+        **{name: partial(_write, data) for name, data in own.items()},
     }
+    if tensors:
+        files[WEIGHTS] = lambda file: file.write_bytes(save(tensors))
+    if reference is not None:
+        manifest["reference_margins"] = detector.margins(reference).tolist()
+        files[REFERENCE] = lambda file: np.save(file, reference, allow_pickle=False)
     write_folder(path, kind=KIND, manifest=manifest, files=files, replace=replace)
 
 
@@ -70,9 +89,15 @@ def load_detector(path: Path, *, device: str = "auto") -> NetworkDetector:
     file = path / WEIGHTS
     tensors = {name: torch.from_numpy(values) for name, values in read_weights(path, manifest).items()}
     _check_weights(file, tensors, kind, about, words)
-    network = kind.build(about.config)
+    if absent := [name for name in kind.files if name not in tensors]:
+        raise ContractError(f"{path / MANIFEST} does not list {absent[0]}; restore it")
     try:
-        network.load_state_dict({name: tensor.float() for name, tensor in tensors.items()}, strict=False)
+        network = kind.build({**about.config, **{name: tensors[name].numpy().tobytes() for name in kind.files}})
+    except ValueError as error:
+        raise ContractError(f"{path} cannot be opened: {error}") from None
+    try:
+        # networks of float32 load what was stored as float16
+        network.load_state_dict(tensors, strict=False)
     except RuntimeError:
         raise ContractError(f"{file} does not hold the weights of a {words}; restore it") from None
     missing = {name for name in network.state_dict() if not name.endswith(COUNTER)} ^ set(tensors)
@@ -85,7 +110,13 @@ def load_detector(path: Path, *, device: str = "auto") -> NetworkDetector:
     except ValueError as error:
         raise ContractError(f"{path} cannot be used: {error}; restore it") from None
     check_claim(path, manifest, detector.sha256)
+    if "reference_margins" in manifest:
+        check_reference(path, manifest["reference_margins"], detector)
     return detector
+
+
+def _write(data: bytes, file: Path) -> None:
+    file.write_bytes(data)
 
 
 def _check_weights(file: Path, tensors: Mapping[str, Tensor], kind: Kind, about: About, words: str) -> None:
@@ -97,5 +128,5 @@ def _check_weights(file: Path, tensors: Mapping[str, Tensor], kind: Kind, about:
         if name not in tensors:
             raise ContractError(f"{file} lacks or adds {name}; restore it or train the detector again")
     for name, tensor in tensors.items():
-        if not bool(torch.isfinite(tensor.float()).all()):
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
             raise ContractError(f"{file} holds a number in {name} that is not finite; train the detector again")

@@ -12,7 +12,8 @@ COUNTER = "num_batches_tracked"
 def weights_sha256(network: nn.Module) -> str:
     """Hash the names and values of a network's state, see `core.detectors.identity.hash_weights`."""
     state = sorted((name, tensor) for name, tensor in network.state_dict().items() if not name.endswith(COUNTER))
-    return hash_weights((name, tensor.detach().float().cpu().numpy()) for name, tensor in state)
+    arrays = ((name, tensor.detach().cpu()) for name, tensor in state)
+    return hash_weights((name, (one if one.dtype == torch.uint8 else one.float()).numpy()) for name, one in arrays)
 
 
 def reinitialise(part: nn.Module, *, seed: int) -> None:

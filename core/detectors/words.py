@@ -3,7 +3,7 @@
 from core.detectors.manifest import About
 
 # established names of kinds
-KINDS = {"resnet": "ResNet-18"}
+KINDS = {"resnet": "ResNet-18", "onnx": "ONNX", "python": "Python function"}
 # of the paper's network
 STAGES = {f"layer{stage}": f"stage {stage}" for stage in range(1, 5)}
 
@@ -14,5 +14,6 @@ def layer_words(name: str) -> str:
 
 
 def network_words(about: About) -> str:
-    """Describe a detector's network in a few words: its kind and settings."""
-    return ", ".join([KINDS.get(about.kind, about.kind), *(f"{key} {value}" for key, value in about.config.items())])
+    """Describe a detector's network in a few words: its kind and those settings that are a word or a number."""
+    settings = [f"{key} {value}" for key, value in about.config.items() if isinstance(value, str | int)]
+    return ", ".join([KINDS.get(about.kind, about.kind), *settings])

@@ -3,16 +3,19 @@
 The given image is never changed, values stay within 0..255, and equal seeds give equal results.
 """
 
+from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-Fill = Literal["mean", "blur", "black", "texture"]
-FILLS: tuple[Fill, ...] = get_args(Fill)
+from core.edits.road import impute
+
+Fill = Literal["mean", "blur", "black", "texture", "road"]
 BLUR_SIGMA = 2.0
+Masker = Callable[[NDArray[np.bool_]], NDArray[np.uint8]]
 
 
 def fill_image(
@@ -25,8 +28,9 @@ def fill_image(
         segments: integers (height, width) from 0 to S - 1 without gaps.
         fill: "mean" is the segment's mean colour, truncated as in the lime package; "blur" a Gaussian blur of the image
             with sigma 2 pixels; "black" zeros; "texture" the segment's own texture with shuffled phases, which keeps
-            its shading, contrast and local spectrum and erases its content.
-        seed: of the shuffled phases; the other fills are not random.
+            its shading, contrast and local spectrum and erases its content; "road" noisy linear imputation from what
+            is kept, here nothing, and so the only one that shows something else where other segments are kept.
+        seed: of the shuffled phases and of the noise; the other fills are not random.
 
     Returns:
         uint8 (height, width, 3).
@@ -34,17 +38,22 @@ def fill_image(
     Raises:
         ValueError: arrays of another shape or type, gaps in the numbers of the segments, or an unknown fill.
     """
-    count = _check(image, segments)
-    if fill == "mean":
-        return np.asarray(_segment_means(image, segments, count)[segments], np.uint8)
-    if fill == "blur":
-        blurred = ndimage.gaussian_filter(image.astype(np.float64), (BLUR_SIGMA, BLUR_SIGMA, 0), mode="reflect")
-        return np.asarray(np.rint(blurred), np.uint8)
-    if fill == "black":
-        return np.zeros_like(image)
-    if fill == "texture":
-        return _shuffled_texture(image, segments, count, seed)
-    raise ValueError(f"fill must be one of {', '.join(FILLS)}, not {fill!r}")
+    _check(image, segments)
+    if fill not in FILLS:
+        raise ValueError(f"fill must be one of {', '.join(FILLS)}, not {fill!r}")
+    picture = FILLS[fill].picture
+    if picture is None:
+        nothing = np.ones((1, *segments.shape), bool)
+        return np.asarray(impute(image, nothing, seed=seed)[0], np.uint8)
+    return np.asarray(picture(image, segments, seed), np.uint8)
+
+
+def masker(image: NDArray[np.uint8], segments: NDArray[np.integer], *, fill: Fill, seed: int = 0) -> Masker:
+    """Return what makes versions of one image of `keep`, see `mask_batch`, with the filling made once."""
+    filled = fill_image(image, segments, fill=fill, seed=seed)
+    if FILLS[fill].picture is None:
+        return lambda keep: impute(image, ~keep[:, segments], seed=seed)
+    return lambda keep: mask_batch(image, segments, keep=keep, fill=filled)
 
 
 def mask_batch(
@@ -62,7 +71,7 @@ def mask_batch(
         segments: integers (height, width) from 0 to S - 1 without gaps.
         keep: bool (N, S); where False, that version has that segment filled.
         fill: a name, see `fill_image`, or the filled image, made once for many batches.
-        seed: of the "texture" fill.
+        seed: of fills that are random.
 
     Returns:
         uint8 (N, height, width, 3).
@@ -70,16 +79,17 @@ def mask_batch(
     Raises:
         ValueError: as `fill_image`, or `keep` is not bool (N, S).
     """
-    filled = fill_image(image, segments, fill=fill, seed=seed) if isinstance(fill, str) else fill
     count = _check(image, segments)
-    if filled.shape != image.shape or filled.dtype != np.uint8:
-        raise ValueError(f"fill must be uint8 {image.shape} like the image, not {filled.dtype} {filled.shape}")
     if keep.ndim != 2 or keep.shape[1] != count or keep.dtype != np.bool_:
         raise ValueError(f"keep must be bool (N, {count}), a column a segment, not {keep.dtype} {keep.shape}")
+    if isinstance(fill, str):
+        return masker(image, segments, fill=fill, seed=seed)(keep)
+    if fill.shape != image.shape or fill.dtype != np.uint8:
+        raise ValueError(f"fill must be uint8 {image.shape} like the image, not {fill.dtype} {fill.shape}")
     # 255 where kept, per channel: "and" and "xor" on flat bytes are five times faster than where()
     kept = np.take(keep.view(np.uint8) * np.uint8(255), segments.repeat(3), axis=1)
-    np.bitwise_and(kept, (image ^ filled).ravel(), out=kept)
-    np.bitwise_xor(kept, filled.ravel(), out=kept)
+    np.bitwise_and(kept, (image ^ fill).ravel(), out=kept)
+    np.bitwise_xor(kept, fill.ravel(), out=kept)
     return kept.reshape(-1, *image.shape)
 
 
@@ -94,6 +104,15 @@ def _check(image: NDArray[np.uint8], segments: NDArray[np.integer]) -> int:
     return int(segments.max()) + 1
 
 
+def _mean_colours(image: NDArray[np.uint8], segments: NDArray[np.integer], _seed: int) -> NDArray[np.uint8]:
+    return np.asarray(_segment_means(image, segments, int(segments.max()) + 1)[segments], np.uint8)
+
+
+def _blurred(image: NDArray[np.uint8], _segments: NDArray[np.integer], _seed: int) -> NDArray[np.uint8]:
+    blurred = ndimage.gaussian_filter(image.astype(np.float64), (BLUR_SIGMA, BLUR_SIGMA, 0), mode="reflect")
+    return np.asarray(np.rint(blurred), np.uint8)
+
+
 def _segment_means(values: NDArray[Any], segments: NDArray[np.integer], count: int) -> NDArray[np.float64]:
     """Average (height, width, C) over each segment: (S, C)."""
     flat = segments.ravel()
@@ -101,15 +120,14 @@ def _segment_means(values: NDArray[Any], segments: NDArray[np.integer], count: i
     return np.asarray(sums / np.bincount(flat, minlength=count)[:, None], np.float64)
 
 
-def _shuffled_texture(
-    image: NDArray[np.uint8], segments: NDArray[np.integer], count: int, seed: int
-) -> NDArray[np.uint8]:
+def _shuffled_texture(image: NDArray[np.uint8], segments: NDArray[np.integer], seed: int) -> NDArray[np.uint8]:
     """Give each segment's deviation from its shading random Fourier phases, with the contrast of each octave restored.
 
     The three channels share the phases, which keeps the correlation of colours. Cutting along a segment's border smears
     its spectrum; restoring the contrast of each octave corrects that. Phases and blurs are sums over the pixels of one
     segment, so small matrices do the work of one whole-image transform per segment.
     """
+    count = int(segments.max()) + 1
     shading = _shading(image, segments, count)
     deviation = image - shading
     flat = deviation.reshape(-1, image.shape[2])
@@ -180,3 +198,27 @@ def _shading(image: NDArray[np.uint8], segments: NDArray[np.integer], count: int
     )
     slopes = np.linalg.pinv(moments.reshape(-1, 2, 2), hermitian=True) @ products.reshape(-1, 2, 3)
     return np.asarray(means + np.einsum("yxp,yxpc->yxc", places, slopes[segments]))
+
+
+class Filling(NamedTuple):
+    """A fill.
+
+    Attributes:
+        title: for a choice, "mean colour".
+        phrase: what segments are covered with, "their mean colour".
+        picture: (image, segments, seed) -> uint8 like the image, with every segment filled; None where what a segment
+            shows depends on what is kept.
+    """
+
+    title: str
+    phrase: str
+    picture: Callable[[NDArray[np.uint8], NDArray[np.integer], int], NDArray[np.uint8]] | None
+
+
+FILLS: dict[Fill, Filling] = {
+    "mean": Filling("mean colour", "their mean colour", _mean_colours),
+    "blur": Filling("blur", "a blurred copy", _blurred),
+    "black": Filling("black", "black", lambda image, _segments, _seed: np.zeros_like(image)),
+    "texture": Filling("shuffled texture", "their own shuffled texture", _shuffled_texture),
+    "road": Filling("ROAD", "what their neighbours are (ROAD)", None),
+}

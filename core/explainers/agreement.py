@@ -1,4 +1,4 @@
-"""How far two maps of one image agree, against what maps of other images would do in its place.
+"""Agreement of two maps of one image, compared with maps of other images.
 
 Two maps of this kind agree a little whatever they show: both are smooth and both lean to the middle. Shuffled values
 have neither habit, so the comparison is with the second method's maps of other images in the same cell of the confusion
@@ -48,12 +48,12 @@ class Agreement:
 
     @property
     def as_well(self) -> int:
-        """How many of the other images' maps agree with the first map at least as well; NaN counts none."""
+        """Number of the other images' maps that agree with the first map at least as well; NaN counts none."""
         return round(np.nan_to_num(self.rank_share) * (1 + self.others)) - 1 if self.others else 0
 
     @property
     def beyond_chance(self) -> bool | None:
-        """Whether so few of them do that it is this image's own agreement; None where there are too few to tell."""
+        """True where so few of them do that the agreement is this image's own; None where there are too few to tell."""
         return self.rank_share <= LEVEL if enough(self.others) else None
 
 
@@ -114,7 +114,7 @@ def agreement(
 
 
 def enough(others: int) -> bool:
-    """Whether so many other images can be beaten by so few of them: 19 or more."""
+    """Check that there are enough other images, 19 or more, for a share of them to be small."""
     return 1 + others >= 1 / LEVEL
 
 
@@ -134,7 +134,7 @@ def segment_values(maps: Values, segments: NDArray[np.integer]) -> NDArray[np.fl
     if not np.isfinite(maps).all():
         raise ValueError("a map to compare has values that are not finite; make it again")
     if segments.min() < 0 or not counts.all():
-        raise ValueError("segments must be numbered from 0 without gaps; number them anew with numpy.unique")
+        raise ValueError("segments must be numbered from 0 without gaps; renumber them with numpy.unique")
     sized = np.stack(
         [
             np.asarray(Image.fromarray(one.astype(np.float32)).resize((width, height), Image.Resampling.BILINEAR))

@@ -18,7 +18,7 @@ Margins = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 
 @dataclass(frozen=True, eq=False)
 class Curves:
-    """What the margin of one image does for M orders of its segments, F fills and K steps.
+    """Deletion and insertion curves of one image for M orders of its segments, F fills and K steps.
 
     Attributes:
         deletion: float32 (M, F, K + 1), the margin with the first 0, 1, ... K parts of the order filled.

@@ -3,7 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from core.explainers.explanation import ClassName, Diagnostics, OneColour
+from core.explainers.explanation import Diagnostics, OneColour
+from core.images.labels import ClassName
 
 # a map whose values differ by less than this share of the largest points nowhere
 FLAT = 0.1

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.detectors.capabilities import Capability
+from core.edits.masking import Fill
 from core.explainers.explanation import Explanation, ExplanationError, Provenance
 from core.explainers.settings import ExplainerSettings, to_json
 
@@ -32,7 +33,7 @@ BATCH = 128
 
 
 class Offers(Protocol):
-    """What a method needs to know of a detector before it is asked; a `Detector` has all of it."""
+    """What a method needs to know of a detector before it runs; a `Detector` has all of it."""
 
     @property
     def side(self) -> int:
@@ -40,7 +41,7 @@ class Offers(Protocol):
 
     @property
     def capabilities(self) -> frozenset[Capability]:
-        """What it can do."""
+        """Its capabilities."""
 
     @property
     def layers(self) -> Mapping[str, tuple[int, int]]:
@@ -68,7 +69,7 @@ class Preset(Generic[S]):
     free: tuple[str, ...] = ("seed",)
 
     def matches(self, settings: S) -> bool:
-        """Whether settings are this preset's, but for what is free."""
+        """Check whether settings equal this preset's, except for those that may differ."""
         kept = {name: value for name, value in to_json(settings).items() if name not in self.free}
         return kept == {name: value for name, value in to_json(self.settings).items() if name not in self.free}
 
@@ -85,6 +86,7 @@ class Explainer(ABC, Generic[S]):
         libraries: distributions whose versions belong to the provenance.
         has_map: whether its explanations have `values`; studies and comparisons of maps leave out what has none.
         presets: by name.
+        cuts: whether the regions that it weighs follow the image, so that another image is cut in another way.
     """
 
     name: str
@@ -95,6 +97,7 @@ class Explainer(ABC, Generic[S]):
     libraries: tuple[str, ...] = ()
     has_map: bool = True
     presets: Mapping[str, Preset[S]] = {}
+    cuts: bool = False
 
     @abstractmethod
     def explain(
@@ -170,6 +173,10 @@ class Explainer(ABC, Generic[S]):
         """
         return self.explain_fully(detector, image, settings)
 
+    def under_fills(self, settings: S) -> Mapping[Fill, S]:  # noqa: ARG002 - for methods that cover parts
+        """Fill -> the same settings with it, of a method that covers parts of the image; empty of all others."""
+        return {}
+
     @abstractmethod
     def cost(self, settings: S, offers: Offers | None = None) -> int:
         """Forward passes that explaining one image takes, a backward pass counted as two.
@@ -180,7 +187,7 @@ class Explainer(ABC, Generic[S]):
         """
 
     def reading(self, explanation: Explanation) -> str:  # noqa: ARG002 - for methods to override
-        """How to read one of its explanations, for somebody who knows no method."""
+        """Say how to read one of its explanations, for readers who know no method."""
         return self.sentence
 
     def unavailable(self, offers: Offers) -> str:
@@ -188,7 +195,10 @@ class Explainer(ABC, Generic[S]):
         lacking = sorted(one.value for one in self.needs - offers.capabilities)
         if not lacking:
             return ""
-        return f"{self.title} needs {' and '.join(lacking)}, which this detector does not offer."
+        needed = f"{self.title} needs {' and '.join(lacking)}"
+        if offers.capabilities == {Capability.PREDICTIONS}:
+            return f"{needed}, and this detector gives predictions only: its network cannot be looked into."
+        return f"{needed}, which this detector does not offer."
 
     def explanation(
         self, detector: "Detector", image: Pixels, settings: S, *, margin: float, seconds: float, **found: Any

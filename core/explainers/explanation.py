@@ -1,17 +1,19 @@
-"""What an explanation of one image is, whichever method made it: plain arrays and words. Needs no torch."""
+"""The Explanation type that every method gives: plain arrays and words. Needs no torch."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from core.images.labels import ClassName
+
 if TYPE_CHECKING:
     from core.explainers.settings import ExplainerSettings
 
-ClassName = Literal["FAKE", "REAL"]
-CLASSES: tuple[ClassName, ...] = get_args(ClassName)
+# a part's decision in words, see `Parts`
+SIDES = {1: "for REAL", -1: "for FAKE", 0: "undecided"}
 # why a map shows one colour or none; "" where it shows both
 OneColour = Literal["", "zero", "flat", "one sign", "one-sided", "one segment", "nothing decided", "fill"]
 
@@ -22,7 +24,7 @@ class ExplanationError(ValueError):
 
 @dataclass(frozen=True)
 class Provenance:
-    """Where a result comes from.
+    """The origin of a result.
 
     Attributes:
         detector: name of the detector.
@@ -55,13 +57,13 @@ class Judged:
 
     @property
     def verdict(self) -> ClassName:
-        """What the detector calls the image."""
+        """The predicted class of the image."""
         return "REAL" if self.margin > 0 else "FAKE"
 
 
 @dataclass(frozen=True)
 class Diagnostics:
-    """How far an explanation can be relied on.
+    """The reliability of an explanation.
 
     Attributes:
         sentence: for a reader; "" where there is nothing to say.
@@ -76,7 +78,7 @@ class Diagnostics:
 
 @dataclass(frozen=True, eq=False)
 class Parts:
-    """What each of S parts of an image speaks for, where a method weighs parts and not single positions.
+    """Weights of the S parts of an image, by a method that weighs parts and not single positions.
 
     Attributes:
         labels: S names, "segment 0" or "Colour in waves of 4 to 8 pixels".
@@ -85,6 +87,7 @@ class Parts:
         decisions: int8 (S,), 1 where the weight is certainly for REAL and worth naming, -1 for FAKE, 0 undecided.
         confidence: of the intervals, 0 to 1.
         regions: int32 (height, width) from 0 to S - 1, where the parts lie; None for parts without a place.
+        holds: bool (S,), decided and decided alike under every fill; None where the other fills were not asked.
     """
 
     labels: tuple[str, ...]
@@ -94,6 +97,13 @@ class Parts:
     decisions: NDArray[np.int8]
     confidence: float
     regions: NDArray[np.int32] | None = None
+    holds: NDArray[np.bool_] | None = None
+
+    def held(self, number: int) -> str:
+        """Whether a decided part holds under every fill, in words; "" where that is not known or nothing is decided."""
+        if self.holds is None or not self.decisions[number]:
+            return ""
+        return " under every fill" if self.holds[number] else " under this fill only"
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,7 +135,7 @@ class Explanation(Judged):
 
     @property
     def complete(self) -> bool:
-        """Whether nothing is to come."""
+        """True where nothing more is to come."""
         return self.done >= 1
 
     @property
@@ -141,6 +151,23 @@ class Explanation(Judged):
                 "method that gives one"
             )
         return self.values
+
+    @property
+    def tinted(self) -> NDArray[np.floating]:
+        """float (h, w): the map as far as it is decided, 0 elsewhere."""
+        return self.map if self.undecided is None else np.where(self.undecided, 0, self.map)
+
+    @property
+    def light(self) -> NDArray[np.bool_] | None:
+        """bool (h, w): decided, but not alike under every fill; None where the other fills were not asked."""
+        if self.parts is None or self.parts.regions is None or self.parts.holds is None:
+            return None
+        return np.asarray((self.parts.decisions != 0) & ~self.parts.holds)[self.parts.regions]
+
+    @property
+    def has_picture(self) -> bool:
+        """Whether there is a map, and anything decided in it."""
+        return self.values is not None and (self.undecided is None or not self.undecided.all())
 
     @property
     def regions(self) -> NDArray[np.int32] | None:

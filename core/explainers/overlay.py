@@ -23,7 +23,7 @@ Values = NDArray[np.floating]
 
 @dataclass(frozen=True)
 class Legend:
-    """What a colour bar shows, left to right.
+    """A colour bar, left to right.
 
     Attributes:
         colours: "#rrggbb", evenly spaced from the lowest value to the highest.
@@ -62,7 +62,7 @@ def draw_map(
             that are compared.
         palette: "class" or "paper".
         smooth: interpolate between positions; otherwise 4 x 4 values are 4 x 4 squares.
-        undecided: bool, of any size, hatched in grey instead.
+        undecided: bool, of any size, hatched in grey instead, without any colour.
 
     Returns:
         uint8 RGBA (size, size, 4).
@@ -96,6 +96,8 @@ def draw_overlay(
     over = np.where(share > 0, ends[1], ends[0])
     base = draw_image(image, size)
     weight = opacity * np.abs(share)
+    if undecided is not None:
+        weight[_nearest(undecided, size)] = 0
     blended = np.rint(base[..., :3] * (1 - weight) + over * weight).astype(np.uint8)
     drawn = np.dstack([blended, base[..., 3]])
     return drawn if undecided is None else _hatch(drawn, undecided, None)
@@ -160,9 +162,6 @@ def _hatch(
     where = _nearest(undecided, size)
     if ground is not None:
         drawn[where, :3] = ground
-    elif where.any():
-        # faded, so that colour is what is left
-        drawn[where, :3] = (drawn[where, :3] * 0.55 + np.array(rgb(UNDECIDED)) * 0.45).astype(np.uint8)
     line = np.add.outer(np.arange(size), np.arange(size)) % HATCH < 1 + HATCH // 8
     drawn[where & line, :3] = rgb(UNDECIDED)
     return drawn

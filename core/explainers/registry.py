@@ -11,15 +11,15 @@ from core.explainers.explanation import ExplanationError
 
 # name -> module and the explainer in it, which is read when it is first asked for
 _BUILT_IN: dict[str, str] = {
-    "gradcam": "core.explainers.cams:GRADCAM",
-    "layercam": "core.explainers.cams:LAYERCAM",
-    "xgradcam": "core.explainers.cams:XGRADCAM",
-    "gradcampp": "core.explainers.cams:GRADCAMPP",
-    "scorecam": "core.explainers.cams:SCORECAM",
+    "gradcam": "core.explainers.gradients.cams:GRADCAM",
+    "layercam": "core.explainers.gradients.cams:LAYERCAM",
+    "xgradcam": "core.explainers.gradients.cams:XGRADCAM",
+    "gradcampp": "core.explainers.gradients.cams:GRADCAMPP",
+    "scorecam": "core.explainers.gradients.cams:SCORECAM",
     "lime": "core.explainers.lime.regions:LIME",
     "lime_grid": "core.explainers.lime.grid:LIME_GRID",
     "lime_bands": "core.explainers.lime.bands:LIME_BANDS",
-    "integrated_gradients": "core.explainers.integrated_gradients:INTEGRATED_GRADIENTS",
+    "integrated_gradients": "core.explainers.gradients.integrated_gradients:INTEGRATED_GRADIENTS",
 }
 _ADDED: dict[str, AnyExplainer] = {}
 # what stands side by side where nobody has asked for others: the paper's two

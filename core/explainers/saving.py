@@ -17,17 +17,19 @@ from core.images.palette import OPACITY, Palette
 from core.system.atomic import write_bytes_atomically
 
 SIZE = 384
+# of full colour, for what is certain under one fill only: its size is not to be read off
+LIGHT = 0.25
 
 
 @dataclass(frozen=True)
 class Style:
-    """How an explanation is drawn, on a page and in every file that is made of it.
+    """The drawing style of an explanation, on a page and in every file made of it.
 
     Attributes:
         palette: "class" or "paper".
         opacity: of the map over the image, 0 to 1.
         smooth: blend between a map's positions; maps of regions have edges, and stay as they are.
-        scale: the value drawn in full colour; the map's own largest when None.
+        scale: the value drawn in full colour; see `scale_of` when None.
     """
 
     palette: Palette = "class"
@@ -57,6 +59,8 @@ def save_npz(path: Path, explanation: Explanation) -> None:
         arrays["labels"] = np.array(parts.labels)
         if parts.regions is not None:
             arrays["regions"] = parts.regions
+        if parts.holds is not None:
+            arrays["holds"] = parts.holds
     about = {
         "method": explanation.method,
         "title": find_explainer(explanation.method).title,
@@ -81,21 +85,24 @@ def save_npz(path: Path, explanation: Explanation) -> None:
 
 def save_png(path: Path, drawn: NDArray[np.uint8]) -> None:
     """Write a drawing of overlay.py as a PNG file."""
-    write_bytes(path, encode_png(drawn))
-
-
-def write_bytes(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all."""
-
-    def write(temporary: Path) -> None:
-        temporary.write_bytes(data)
-
-    write_bytes_atomically(path, write)
+    write_bytes_atomically(path, lambda file: file.write_bytes(encode_png(drawn)))
 
 
 def scale_of(explanation: Explanation, style: Style = DEFAULT) -> float:
-    """The value that is drawn in full colour."""
-    return common_scale([explanation.map]) if style.scale is None else style.scale
+    """The value that is drawn in full colour: the largest that is decided, and at least `least_scale`."""
+    if style.scale is not None:
+        return style.scale
+    return max(common_scale([explanation.tinted]), least_scale(explanation))
+
+
+def least_scale(explanation: Explanation) -> float:
+    """The least value that may be drawn in full colour: what each place had if the score were spread evenly.
+
+    It keeps a map in which nothing stands out from looking like one in which something does.
+    """
+    size = {"margin": abs(explanation.margin), "probability": max(explanation.p_real, 1 - explanation.p_real)}
+    places = explanation.map.size if explanation.parts is None else len(explanation.parts.weights)
+    return size.get(explanation.unit, 0.0) / places
 
 
 def draw_explanation(
@@ -103,13 +110,18 @@ def draw_explanation(
 ) -> NDArray[np.uint8]:
     """An explanation's map as RGBA (size, size, 4), over its image or alone; regions outlined, undecided ones hatched.
 
+    What is decided under one fill only has its class's colour, light and of one strength.
+
     Raises:
         ExplanationError: its method gives no map.
     """
-    values = orient(explanation.map, verdict=explanation.verdict, palette=style.palette)
+    values, scale = explanation.tinted, scale_of(explanation, style)
+    if explanation.light is not None:
+        values = np.where(explanation.light, LIGHT * scale * np.sign(values), values)
+    values = orient(values, verdict=explanation.verdict, palette=style.palette)
     regions = explanation.regions
     drawing: dict[str, Any] = {
-        "scale": scale_of(explanation, style),
+        "scale": scale,
         "palette": style.palette,
         "smooth": style.smooth and regions is None,
         "undecided": explanation.undecided,

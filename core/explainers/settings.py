@@ -10,14 +10,17 @@ methods. A settings type is written with `setting` and checked when it is made:
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from core.explainers.explanation import ExplanationError
+from core.images.labels import ClassName
 
 if TYPE_CHECKING:
     from core.explainers.explainer import Offers
 
 KEY = "setting"
+Target = Literal["margin", "REAL", "FAKE"]
+TARGETS: dict[Target, str] = {"margin": "the margin", "FAKE": "FAKE alone", "REAL": "REAL alone"}
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,7 @@ class SettingField:
 
     @property
     def limits(self) -> str:
-        """What fits, in words: "from 2 to 5000", "mean, blur or black"."""
+        """The values that fit, in words: "from 2 to 5000", "mean, blur or black"."""
         if self.choices:
             return "one of " + ", ".join(map(str, self.choices))
         if self.low is not None and self.high is not None:
@@ -99,7 +102,7 @@ class SettingField:
         return value
 
     def text(self, value: Any) -> str:
-        """What `parse` reads back."""
+        """Write a value as `parse` reads it."""
         return _number(value) if self.kind is float else str(value)
 
     def told(self, value: Any) -> str:
@@ -107,7 +110,7 @@ class SettingField:
         return self.names.get(value, self.text(value))
 
     def applies(self, values: Mapping[str, Any]) -> bool:
-        """Whether it is read at all, given the values of the other settings."""
+        """Check whether it is used at all, given the values of the other settings."""
         return all(values.get(other) in allowed for other, allowed in self.applies_if.items())
 
 
@@ -195,7 +198,7 @@ def to_json(settings: ExplainerSettings) -> dict[str, Any]:
 
 
 def from_json(kind: type[S], kept: Mapping[str, Any]) -> S:
-    """What `to_json` gave; settings that are not in it get their defaults.
+    """Restore settings from `to_json`; those that are not in it get their defaults.
 
     Raises:
         ExplanationError: a setting that this type does not have, or a value that does not fit.
@@ -210,28 +213,14 @@ def to_parameters(settings: ExplainerSettings) -> dict[str, str]:
     return {name: one.text(value) for name, (one, value) in found.items() if value != one.default}
 
 
-def from_parameters(kind: type[S], texts: Mapping[str, str], *, strict: bool = True) -> S:
-    """Settings from texts.
-
-    Args:
-        kind: the settings type.
-        texts: name -> text.
-        strict: False ignores names that are not known and texts that make no sense, as an address does.
+def from_parameters(kind: type[S], texts: Mapping[str, str]) -> S:
+    """Read settings from texts, name -> text.
 
     Raises:
-        ExplanationError: where strict, the first that is not known or makes no sense.
+        ExplanationError: the first that is not known or makes no sense.
     """
-    if strict:
-        _refuse_unknown(kind, texts)
-    values = {}
-    for one in describe(kind):
-        if one.name in texts:
-            try:
-                values[one.name] = one.parse(texts[one.name])
-            except ExplanationError:
-                if strict:
-                    raise
-    return kind(**values)
+    _refuse_unknown(kind, texts)
+    return kind(**{one.name: one.parse(texts[one.name]) for one in describe(kind) if one.name in texts})
 
 
 def _refuse_unknown(kind: type[ExplainerSettings], given: Mapping[str, Any]) -> None:
@@ -239,3 +228,8 @@ def _refuse_unknown(kind: type[ExplainerSettings], given: Mapping[str, Any]) -> 
     for name in given:
         if name not in known:
             raise ExplanationError(f"there is no setting {name!r}; these are known: {', '.join(known)}")
+
+
+def one_side(target: Target) -> ClassName:
+    """Return the class that a one-sided map of a target shows."""
+    return "FAKE" if target == "FAKE" else "REAL"

@@ -3,9 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from core.explainers.cams import GRADCAM
 from core.explainers.diagnostics import map_diagnostics
 from core.explainers.explanation import Explanation, Provenance
+from core.explainers.gradients.cams import GRADCAM
 from core.runs.run import Run
 
 # the explainer whose maps runs keep
@@ -13,7 +13,7 @@ KEPT = GRADCAM
 
 
 def is_kept_kind(explanation: Explanation) -> bool:
-    """Whether runs keep maps of just this kind, by this method with these settings."""
+    """Check whether an explanation is of the kind that runs keep: the same method and settings."""
     return (explanation.method, explanation.settings) == (KEPT.name, KEPT.settings())
 
 

@@ -1,1 +1,1 @@
-"""What studies conclude: findings as data, the rule by which they are claimed, and their words."""
+"""Findings of studies: as data, the rule by which they are claimed, and their words."""

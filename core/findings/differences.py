@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Difference:
-    """What one group has more, or less, of than another.
+    """Something that one group has more, or less, of than another.
 
     Attributes:
         effect: its size: Cohen's h of shares, else Cohen's d without its sign.

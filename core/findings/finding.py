@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any
 
 from core.findings.quantities import QUANTITIES, Quantity
 from core.metrics.intervals import Estimate
+from core.system.files import plain_json
 
 
 @dataclass(frozen=True)
@@ -36,18 +37,18 @@ class Measure:
 
     @property
     def known(self) -> bool:
-        """Whether there is a number at all."""
+        """True where there is a number."""
         return math.isfinite(self.value)
 
     @property
     def has_interval(self) -> bool:
-        """Whether both ends of the interval are known."""
+        """True where both ends of the interval are known."""
         return math.isfinite(self.low) and math.isfinite(self.high)
 
 
 @dataclass(frozen=True)
 class Control:
-    """What a measure is compared with.
+    """The control of a measure.
 
     Attributes:
         name: a noun phrase.
@@ -77,7 +78,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Finding:
-    """What a study concludes about one quantity.
+    """A study's conclusion about one quantity.
 
     Attributes:
         key: a short name, unique within the study.
@@ -105,7 +106,7 @@ class Finding:
 
     @property
     def about(self) -> Quantity:
-        """What is measured."""
+        """The measured quantity."""
         return QUANTITIES[self.quantity]
 
     def choice(self, kind: str, value: str) -> Choice | None:
@@ -120,16 +121,4 @@ def find(findings: Iterable[Finding], key: str) -> Finding | None:
 
 def to_json(findings: Sequence[Finding]) -> str:
     """Findings as JSON, a list of objects; numbers that are not finite become null."""
-    return json.dumps([_plain(one) for one in findings], indent=1, ensure_ascii=False, allow_nan=False)
-
-
-def _plain(value: Any) -> Any:
-    if hasattr(value, "__dataclass_fields__"):
-        return {one.name: _plain(getattr(value, one.name)) for one in fields(value)}
-    if isinstance(value, Mapping):
-        return {str(key): _plain(one) for key, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(one) for one in value]
-    if hasattr(value, "item"):
-        value = value.item()
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    return json.dumps(plain_json(findings), indent=1, ensure_ascii=False, allow_nan=False)

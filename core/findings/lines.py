@@ -87,7 +87,7 @@ def listed(parts: Sequence[Part], last: str = " and ") -> Line:
 
 
 def joined(parts: Iterable[Line], between: str = " ") -> Line:
-    """Those lines that say something, one after the other."""
+    """Join the lines that are not empty."""
     found = Line()
     for part in parts:
         if part:

@@ -8,7 +8,7 @@ Unit = Literal["share", "margins", "correlation", "auroc", "silhouette"]
 
 @dataclass(frozen=True)
 class Quantity:
-    """What is measured.
+    """The measured quantity.
 
     Attributes:
         label: the term, for a heading or a table's cell.
@@ -27,6 +27,8 @@ QUANTITIES: dict[str, Quantity] = {
     "rank_correlation": Quantity("rank correlation", "correlation"),
     "beyond_chance": Quantity("images that agree beyond chance", "share"),
     "residual_correlation": Quantity("rank correlation after randomisation", "correlation"),
+    "reversed_signs": Quantity("certain signs reversed", "share"),
+    "held_signs": Quantity("certain signs that hold", "share"),
     "one_colour": Quantity("one-colour maps", "share"),
     "cue_auroc": Quantity("AUROC of a cue alone", "auroc"),
     "matched_auroc": Quantity("AUROC of the detector on matched images", "auroc"),

@@ -40,7 +40,7 @@ class ImageError(ValueError):
     """Bytes that are not an image we accept; the message says what is wrong and what to do."""
 
 
-def decode(data: bytes, *, formats: tuple[str, ...] = FORMATS, most_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
+def decode(data: bytes, *, most_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
     """Decode one image of an allowed format.
 
     The header is checked before a pixel is decoded; EXIF orientation is applied, transparency is laid on white, the
@@ -48,7 +48,6 @@ def decode(data: bytes, *, formats: tuple[str, ...] = FORMATS, most_pixels: int 
 
     Args:
         data: the file's bytes.
-        formats: Pillow's names of the formats that may be decoded.
         most_pixels: that the image may have.
 
     Returns:
@@ -65,7 +64,7 @@ def decode(data: bytes, *, formats: tuple[str, ...] = FORMATS, most_pixels: int 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(data), formats=formats) as image:
+            with Image.open(io.BytesIO(data), formats=FORMATS) as image:
                 width, height = image.size
                 costly = image.format == "WEBP" or (scans > 1 and image.mode == "CMYK")
                 most = min(most_pixels, MAX_COSTLY) if costly else most_pixels
@@ -84,8 +83,7 @@ def decode(data: bytes, *, formats: tuple[str, ...] = FORMATS, most_pixels: int 
     except ImageError:
         raise
     except UnidentifiedImageError:
-        names = ", ".join(formats)
-        raise ImageError(f"The file is not an image that can be read here; use one of {names}.") from None
+        raise ImageError(f"The file is not an image that can be read here; use one of {', '.join(FORMATS)}.") from None
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
         raise ImageError("The image would unpack to far more pixels than are read here; shrink it.") from None
     except (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, MemoryError, OverflowError) as error:

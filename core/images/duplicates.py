@@ -55,19 +55,18 @@ def perceptual_hashes(pixels: NDArray[np.uint8], *, say: Say | None = None) -> N
     return np.packbits(bits, axis=1).view(np.uint64).ravel()
 
 
-def near_pairs(pixels: NDArray[np.uint8], hashes: NDArray[np.uint64], *, max_bits: int = MAX_BITS) -> Pairs:
+def near_pairs(pixels: NDArray[np.uint8], hashes: NDArray[np.uint64]) -> Pairs:
     """Find all pairs of images that show the same with small changes; pairs with equal pixels are left out.
 
     Args:
         pixels: uint8 (N, side, side, 3), preferably without copies.
         hashes: uint64 (N,), from `perceptual_hashes`.
-        max_bits: number of bits in which hashes may differ, 0 to 31.
 
     Returns:
         Pairs whose hashes are close and whose luma correlates by `MIN_CORRELATION` or more; flat images are in none,
         because their hashes are arbitrary.
     """
-    left, right, bits = close_hashes(hashes, max_bits=max_bits)
+    left, right, bits = close_hashes(hashes, max_bits=MAX_BITS)
     found = [_compared(pixels, left[at : at + 4096], right[at : at + 4096]) for at in range(0, len(left), 4096)]
     correlation, difference = (
         np.concatenate([one[part] for one in found] or [np.zeros(0, np.float32)]) for part in (0, 1)

@@ -101,7 +101,7 @@ def _load(
     source: Source, data: str | Path, split: Split, *, fit: Fit | None, skip_bad: bool, progress: Progress | None
 ) -> ImageSet:
     entries = checked_entries(source, data, split)
-    if fit is not None and measure_side(source, split, entries) == fit.size:
+    if fit is not None and measure_side(source, split, entries) == fit.size == fit.resize:
         fit = None
     # only what other layouts know is added, so that packs of CIFAKE stay what they were
     files = [entry if entry.label else entry[:3] for entry in entries]

@@ -32,6 +32,10 @@ class Fit(Protocol):
     def size(self) -> int:
         """Pixels along each side of the result."""
 
+    @property
+    def resize(self) -> int:
+        """Length of the shorter side before a crop; `size` where images of that size stay as they are."""
+
     def fit(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Resize uint8 (height, width, 3) to uint8 (size, size, 3)."""
 

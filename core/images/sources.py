@@ -12,13 +12,13 @@ from typing import Protocol
 
 import numpy as np
 
+from core.images.cifake.shipped import Shipped, is_shipped, read_shipped, unpack
 from core.images.decoding import MAX_BYTES, MAX_FILE_BYTES, ImageError, decode
 from core.images.image_set import DatasetError, Progress, Split
 from core.images.labels import CLASSES
 from core.images.layouts.files.archives import TABLES, is_tar, open_zip, read_member
 from core.images.layouts.layout import SPLITS, Entry
 from core.images.layouts.source import LayoutSource
-from core.images.shipped import Shipped, is_shipped, read_shipped, unpack
 from core.system.files import read_bytes
 from core.system.folders import ContractError
 
@@ -146,7 +146,7 @@ def open_source(data: str | Path, progress: Progress | None = None) -> Source:
     if str(data) == "sample":
         return ZipSource(SAMPLE)
     if str(data) == "github":
-        from core.images.fetching import fetch_cifake  # noqa: PLC0415 - only this source needs the network
+        from core.images.cifake.fetching import fetch_cifake  # noqa: PLC0415 - only this source needs the network
 
         return ZipSource(fetch_cifake(downloading=progress, checking=progress))
     if str(data) == SHIPPED:

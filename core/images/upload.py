@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from core.images.decoding import RESAMPLING, crop_square, decode, resize
+from core.images.decoding import RESAMPLING, crop_square, resize
 
 DEFAULT_FILTER = "bicubic"
 PREVIEW = 480
@@ -50,25 +50,17 @@ class Prepared:
         return np.asarray(self.pixels[self.filters.index(name) if name in self.filters else 0])
 
 
-def prepare(data: bytes, side: int, *, x: float = 0.5, y: float = 0.5, zoom: float = 1.0) -> Prepared:
-    """Decode untrusted bytes, crop a square, and resize it under every filter.
-
-    Args:
-        data: the file.
-        side: of the detector's input, in pixels.
-        x, y: position of the square, 0 to 1 from the left and from the top.
-        zoom: the image's shorter side / the side of the square, at least 1.
-
-    Raises:
-        ImageError: the bytes are not an image that can be read.
-    """
-    return prepare_pixels(decode(data), side, x=x, y=y, zoom=zoom)
-
-
 def prepare_pixels(
     image: NDArray[np.uint8], side: int, *, x: float = 0.5, y: float = 0.5, zoom: float = 1.0
 ) -> Prepared:
-    """Prepare an image that is already decoded, uint8 (height, width, 3)."""
+    """Crop a square from an image and resize it under every filter.
+
+    Args:
+        image: uint8 (height, width, 3).
+        side: of the detector's input, in pixels.
+        x, y: position of the square, 0 to 1 from the left and from the top.
+        zoom: the image's shorter side / the side of the square, at least 1.
+    """
     height, width = image.shape[:2]
     crop = crop_square(image, x=x, y=y, zoom=zoom)
     if crop.shape[:2] == (side, side):

@@ -80,8 +80,8 @@ def sweep(table: pd.DataFrame, *, points: int = MAX_POINTS) -> Sweep:
     shares = np.linspace(0, 1, points // 2)
     thresholds = np.unique(np.concatenate([[0.0], np.quantile(fake, shares), np.quantile(real, shares), [1.0]]))
     hits, alarms = (np.searchsorted(values, thresholds, side="right") for values in (fake, real))
-    called = hits + alarms
-    precision = np.where(called > 0, hits / np.maximum(called, 1), 1.0)
+    positives = hits + alarms
+    precision = np.where(positives > 0, hits / np.maximum(positives, 1), 1.0)
     return Sweep(thresholds, hits / len(fake), alarms / len(real), precision)
 
 
@@ -100,21 +100,18 @@ def _bins_of(confidence: NDArray[np.floating], bins: int) -> NDArray[np.intp]:
     return np.minimum(((confidence - HALF) * 2 * bins).astype(np.intp), bins - 1)
 
 
-def expected_calibration_error(
-    p_real: NDArray[np.floating], right: NDArray[np.bool_], *, bins: int = ECE_BINS
-) -> float:
+def expected_calibration_error(p_real: NDArray[np.floating], right: NDArray[np.bool_]) -> float:
     """Average the gap between confidence and accuracy over equal-width bins of confidence (Guo et al. 2017).
 
     Args:
         p_real: (N,) probabilities of REAL.
         right: bool (N,), whether each verdict is right.
-        bins: number of bins between 0.5 and 1.
 
     Returns:
         0..1, each bin weighted by its share of the images.
     """
     confidence = np.maximum(np.asarray(p_real, np.float64), 1 - np.asarray(p_real, np.float64))
-    gap = np.bincount(_bins_of(confidence, bins), confidence - right, minlength=bins)
+    gap = np.bincount(_bins_of(confidence, ECE_BINS), confidence - right, minlength=ECE_BINS)
     return float(np.abs(gap).sum() / len(confidence))
 
 

@@ -128,6 +128,47 @@ def weighted_mean(
     return Estimate(mean, float(mean - half), float(mean + half), count)
 
 
+def weighted_ratio(
+    hits: NDArray[np.floating],
+    trials: NDArray[np.floating],
+    weights: NDArray[np.floating] | None = None,
+    *,
+    less: tuple[NDArray[np.floating], NDArray[np.floating]] | None = None,
+    confidence: float = 0.95,
+) -> Estimate:
+    """Estimate a ratio of sums over images that each have several trials: images are resampled, never their trials.
+
+    Args:
+        hits, trials: (N,), of each image; images without a trial say nothing.
+        weights: (N,) above 0, how many images each row stands for; all alike when None.
+        less: hits and trials of a second ratio on the same images that is taken from the first, with a paired interval.
+        confidence: between 0 and 1.
+    """
+    counted = np.ones(len(hits)) if weights is None else np.asarray(weights, np.float64)
+    value, pulls, images = _ratio(hits, trials, counted)
+    if less is not None:
+        other, more, also = _ratio(*less, counted)
+        value, pulls, images = value - other, pulls - more, min(images, also)
+    if images < 2 or not np.isfinite(value):
+        return Estimate(value, np.nan, np.nan, images)
+    half = _half_width(pulls, confidence)
+    ends = (value - half, value + half)
+    low, high = ends if less is not None else (max(ends[0], 0.0), min(ends[1], 1.0))
+    return Estimate(value, low, high, images)
+
+
+def _ratio(
+    hits: NDArray[np.floating], trials: NDArray[np.floating], counted: NDArray[np.float64]
+) -> tuple[float, NDArray[np.float64], int]:
+    """The ratio, each image's pull on it, and how many images have a trial."""
+    one, many = np.asarray(hits, np.float64), np.asarray(trials, np.float64)
+    total = float((counted * many).sum())
+    if not total:
+        return float("nan"), np.zeros(len(one)), 0
+    value = float((counted * one).sum() / total)
+    return value, counted * (one - value * many) / total, int(np.count_nonzero(many))
+
+
 def _half_width(pulls: NDArray[np.float64], confidence: float) -> float:
     """Compute half the interval of a mean from the contributions of its independent parts; NaN for one part."""
     count = len(pulls)

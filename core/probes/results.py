@@ -7,7 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from core.explainers.explanation import ClassName, ExplanationError, Judged
+from core.explainers.explanation import ExplanationError, Judged
+from core.images.labels import ClassName
 from core.probes.probe import Probe, Strength
 from core.probes.table import PROBES, probe_columns
 

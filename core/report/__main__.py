@@ -17,13 +17,13 @@ from core.images.image_set import DATA_HELP, DataPath
 from core.images.loading import load_image_set
 from core.report.page import gather, save_report
 from core.report.selection import Selection
-from core.runs.browsing import browse_table, find_rows
-from core.runs.filter import Filter
+from core.runs.browsing.filter import Filter
+from core.runs.browsing.pictures import find_pictures
+from core.runs.browsing.study_columns import added_by_studies, further_columns
+from core.runs.browsing.table import browse_table, find_rows
+from core.runs.browsing.tags import Tags
 from core.runs.finding import find_named, find_runs
-from core.runs.pictures import find_pictures
 from core.runs.run import Run, read_run
-from core.runs.study_columns import added_by_studies, further_columns
-from core.runs.tags import Tags
 from core.system.atomic import cache_dir
 
 

@@ -9,11 +9,12 @@ import numpy as np
 from core.explainers.explanation import Explanation, Parts
 from core.explainers.overlay import draw_image, legend
 from core.explainers.registry import find_explainer
-from core.explainers.saving import DEFAULT, SIZE, Style, draw_explanation, scale_of, write_bytes
+from core.explainers.saving import DEFAULT, SIZE, Style, draw_explanation, scale_of
 from core.explainers.settings import told_settings
 from core.images.decoding import data_url
 from core.images.palette import CLASS_COLOURS, UNDECIDED
 from core.report.templates import render
+from core.system.atomic import write_bytes_atomically
 
 Panel = tuple[Explanation, Style]
 
@@ -44,7 +45,7 @@ def save_html(path: Path, panels: Sequence[Explanation | Panel], *, title: str, 
         size=f"{width} x {height}",
         image=data_url(draw_image(first.image, SIZE)),
     )
-    write_bytes(path, page.encode())
+    write_bytes_atomically(path, lambda file: file.write_bytes(page.encode()))
 
 
 def _panel(explanation: Explanation, style: Style) -> dict[str, Any]:
@@ -54,7 +55,7 @@ def _panel(explanation: Explanation, style: Style) -> dict[str, Any]:
     return {
         "heading": explainer.title,
         "reading": explainer.reading(explanation),
-        "map": None if explanation.values is None else _map(explanation, style),
+        "map": _map(explanation, style) if explanation.has_picture else None,
         "diagnostics": explanation.diagnostics.sentence,
         "parts": None if explanation.parts is None else _parts(explanation.parts),
         "settings": settings + (f". Computed with {versions}" if versions else ""),
@@ -68,6 +69,7 @@ def _map(explanation: Explanation, style: Style) -> dict[str, Any]:
         "alone": data_url(draw_explanation(explanation, style=style, over_image=False)),
         "bar": legend(scale_of(explanation, style), palette=style.palette, unit=explanation.unit),
         "hatched": explanation.undecided is not None,
+        "light": explanation.light is not None,
     }
 
 
@@ -81,7 +83,7 @@ def _parts(parts: Parts) -> dict[str, Any]:
             *([] if area is None else [area[index]]),
             f"{parts.weights[index]:+.3f}",
             _interval(parts.low[index], parts.high[index]),
-            words[int(parts.decisions[index])],
+            words[int(parts.decisions[index])] + parts.held(int(index)),
         )
         for index in np.argsort(-np.abs(parts.weights))[:10]
     ]

@@ -26,6 +26,8 @@ INK = "#1d2026"
 GREY = "#6a707b"
 # letters of a name beside a bar
 MOST_LETTERS = 32
+# changes in a ranking
+RANKED = 8
 STYLE: Any = {
     "font.family": "sans-serif",
     "font.size": 11,
@@ -69,89 +71,94 @@ class Drawn:
         return data_url(self.svg, mime="image/svg+xml")
 
 
+@rc_context(STYLE)
 def confusion(counts: NDArray[np.int64]) -> Drawn:
     """Draw the confusion matrix from int (2, 2) counts [true][called], FAKE first."""
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    with rc_context(STYLE):
-        figure, axes = _new(5.2, 4.2)
-        for true, name in enumerate(CLASSES):
-            for called, verdict in enumerate(CLASSES):
-                share = float(shares[true, called])
-                axes.add_patch(_square(called, 1 - true, CLASS_COLOURS[verdict], 0.12 + 0.75 * share))
-                ink = "white" if share > 0.55 else INK
-                axes.text(called, 1.08 - true, f"{counts[true, called]:,}", ha="center", color=ink, fontsize=17)
-                axes.text(called, 0.85 - true, f"{share:.1%} of {name}", ha="center", color=ink, fontsize=10)
-        axes.set(xlim=(-0.5, 1.5), ylim=(-0.5, 1.5), xticks=[0, 1], yticks=[0, 1])
-        axes.set_xticklabels(["called FAKE", "called REAL"])
-        axes.set_yticklabels(["is REAL", "is FAKE"])
-        axes.xaxis.tick_top()
-        axes.tick_params(length=0)
-        for side in ("left", "bottom"):
-            axes.spines[side].set_visible(False)
-        (fake_fake, fake_real), (real_fake, real_real) = counts.tolist()
-        alt = (
-            f"Confusion matrix: of the FAKE images {fake_fake:,} are called FAKE and {fake_real:,} REAL; of the REAL "
-            f"images {real_fake:,} are called FAKE and {real_real:,} REAL."
-        )
-        return _drawn(figure, alt, "Confusion matrix: rows are labels, columns predictions.")
+    figure, axes = _new(5.2, 4.2)
+    for true, name in enumerate(CLASSES):
+        for called, verdict in enumerate(CLASSES):
+            share = float(shares[true, called])
+            square, colour = ((called - 0.48, 0.52 - true), 0.96, 0.96), CLASS_COLOURS[verdict]
+            axes.add_patch(Rectangle(*square, facecolor=colour, alpha=0.12 + 0.75 * share, edgecolor="none"))
+            ink = "white" if share > 0.55 else INK
+            axes.text(called, 1.08 - true, f"{counts[true, called]:,}", ha="center", color=ink, fontsize=17)
+            axes.text(called, 0.85 - true, f"{share:.1%} of {name}", ha="center", color=ink, fontsize=10)
+    axes.set(xlim=(-0.5, 1.5), ylim=(-0.5, 1.5), xticks=[0, 1], yticks=[0, 1])
+    axes.set_xticklabels(["called FAKE", "called REAL"])
+    axes.set_yticklabels(["is REAL", "is FAKE"])
+    axes.xaxis.tick_top()
+    axes.tick_params(length=0)
+    for side in ("left", "bottom"):
+        axes.spines[side].set_visible(False)
+    (fake_fake, fake_real), (real_fake, real_real) = counts.tolist()
+    alt = (
+        f"Confusion matrix: of the FAKE images {fake_fake:,} are called FAKE and {fake_real:,} REAL; of the REAL "
+        f"images {real_fake:,} are called FAKE and {real_real:,} REAL."
+    )
+    return _drawn(figure, alt, "Confusion matrix: rows are labels, columns predictions.")
 
 
+@rc_context(STYLE)
 def curves(swept: Sweep, *, recall: float, false_positive_rate: float, precision: float, caption: str) -> Drawn:
     """Draw ROC and precision-recall curves, with the run's own threshold as a dot."""
-    with rc_context(STYLE):
-        figure = Figure(figsize=(8.4, 3.9), layout="constrained")
-        roc, pr = figure.subplots(1, 2)
-        roc.plot([0, 1], [0, 1], linestyle=":", color=GREY, label="guessing")
-        roc.plot(swept.false_positive_rate, swept.true_positive_rate, color=CURVE, label="all thresholds")
-        roc.plot([false_positive_rate], [recall], "o", color=INK, label="the run's threshold")
-        roc.set(
-            xlabel="false-positive rate (REAL called FAKE)", ylabel="true-positive rate (FAKE called FAKE)", title="ROC"
-        )
-        roc.legend(loc="lower right", fontsize=9)
-        pr.plot(swept.true_positive_rate, swept.precision, color=CURVE)
-        pr.plot([recall], [precision], "o", color=INK)
-        pr.set(xlabel="recall of FAKE", ylabel="precision of FAKE", title="Precision-recall")
-        for axes in (roc, pr):
-            _shares(axes)
-        alt = (
-            f"ROC curve and precision-recall curve; at the run's threshold {recall:.1%} of FAKE and "
-            f"{false_positive_rate:.1%} of REAL are called FAKE, with a precision of {precision:.1%}."
-        )
-        return _drawn(figure, alt, caption)
+    figure = Figure(figsize=(8.4, 3.9), layout="constrained")
+    roc, pr = figure.subplots(1, 2)
+    roc.plot([0, 1], [0, 1], linestyle=":", color=GREY, label="guessing")
+    roc.plot(swept.false_positive_rate, swept.true_positive_rate, color=CURVE, label="all thresholds")
+    roc.plot([false_positive_rate], [recall], "o", color=INK, label="the run's threshold")
+    roc.set(
+        xlabel="false-positive rate (REAL called FAKE)", ylabel="true-positive rate (FAKE called FAKE)", title="ROC"
+    )
+    roc.legend(loc="lower right", fontsize=9)
+    pr.plot(swept.true_positive_rate, swept.precision, color=CURVE)
+    pr.plot([recall], [precision], "o", color=INK)
+    pr.set(xlabel="recall of FAKE", ylabel="precision of FAKE", title="Precision-recall")
+    for axes in (roc, pr):
+        axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
+        _percent(axes)
+    alt = (
+        f"ROC curve and precision-recall curve; at the run's threshold {recall:.1%} of FAKE and "
+        f"{false_positive_rate:.1%} of REAL are called FAKE, with a precision of {precision:.1%}."
+    )
+    return _drawn(figure, alt, caption)
 
 
+@rc_context(STYLE)
 def calibration(found: pd.DataFrame, *, caption: str) -> Drawn:
     """Draw accuracy by confidence, from `core.metrics.classification.calibration`."""
-    with rc_context(STYLE):
-        figure, axes = _new(5.2, 3.9)
-        axes.plot([0.5, 1], [0.5, 1], linestyle=":", color=GREY, label="perfect calibration")
-        errors = [found["accuracy"] - found["low"], found["high"] - found["accuracy"]]
-        axes.errorbar(
-            found["confidence"], found["accuracy"], yerr=errors, fmt="o", color=REAL, label="this run, 95% intervals"
-        )
-        axes.set(xlabel="confidence", ylabel="accuracy", xlim=(0.48, 1.02), ylim=(0, 1.03))
-        _percent(axes)
-        axes.legend(loc="lower right", fontsize=9)
-        points = "; ".join(f"{row.confidence:.0%} sure: {row.accuracy:.0%} right" for row in found.itertuples())
-        return _drawn(figure, f"Accuracy by confidence. {points}.", caption)
+    figure, axes = _new(5.2, 3.9)
+    axes.plot([0.5, 1], [0.5, 1], linestyle=":", color=GREY, label="perfect calibration")
+    axes.errorbar(
+        found["confidence"],
+        found["accuracy"],
+        yerr=_errors(found, "accuracy"),
+        fmt="o",
+        color=REAL,
+        label="this run, 95% intervals",
+    )
+    axes.set(xlabel="confidence", ylabel="accuracy", xlim=(0.48, 1.02), ylim=(0, 1.03))
+    _percent(axes)
+    axes.legend(loc="lower right", fontsize=9)
+    points = "; ".join(f"{row.confidence:.0%} sure: {row.accuracy:.0%} right" for row in found.itertuples())
+    return _drawn(figure, f"Accuracy by confidence. {points}.", caption)
 
 
+@rc_context(STYLE)
 def rates(found: pd.DataFrame, *, overall: float, caption: str) -> Drawn:
     """Draw error rates with intervals, worst on top, from `core.metrics.classification.error_by`."""
     shown = found.iloc[::-1]
     names = [_short(value) for value in shown["value"]]
-    with rc_context(STYLE):
-        figure, axes = _new(6.4, 0.9 + 0.34 * len(shown))
-        errors = [shown["rate"] - shown["low"], shown["high"] - shown["rate"]]
-        axes.barh(range(len(shown)), shown["rate"], xerr=errors, color=UNDECIDED, ecolor=INK, height=0.62)
-        axes.axvline(overall, linestyle="--", color=INK, linewidth=1)
-        # by position: two names may be equal when shortened
-        axes.set_yticks(range(len(shown)), names)
-        axes.set(xlabel="error rate (dashed: all images)")
-        axes.xaxis.set_major_formatter(lambda value, _: f"{value:.1%}")
-        axes.tick_params(axis="y", length=0)
-        listed = "; ".join(f"{_short(row.value)} {row.rate:.1%}" for row in found.itertuples())
-        return _drawn(figure, f"Error rate by category: {listed}.", caption)
+    figure, axes = _new(6.4, 0.9 + 0.34 * len(shown))
+    axes.barh(range(len(shown)), shown["rate"], xerr=_errors(shown, "rate"), color=UNDECIDED, ecolor=INK, height=0.62)
+    axes.axvline(overall, linestyle="--", color=INK, linewidth=1)
+    # by position: two names may be equal when shortened
+    axes.set_yticks(range(len(shown)), names)
+    axes.set(xlabel="error rate (dashed: all images)")
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:.1%}")
+    axes.tick_params(axis="y", length=0)
+    listed = "; ".join(f"{_short(row.value)} {row.rate:.1%}" for row in found.itertuples())
+    return _drawn(figure, f"Error rate by category: {listed}.", caption)
 
 
 def _short(value: object) -> str:
@@ -160,46 +167,46 @@ def _short(value: object) -> str:
     return name if len(name) <= MOST_LETTERS else f"{name[: MOST_LETTERS - 1]}…"
 
 
+@rc_context(STYLE)
 def training(history: list[dict[str, Any]], *, caption: str) -> Drawn:
     """Draw accuracy by epoch."""
     table = pd.DataFrame(history)
     names = {"train_accuracy": ("training images", GREY), "val_accuracy": ("held-out images", REAL)}
-    with rc_context(STYLE):
-        figure, axes = _new(5.2, 3.6)
-        told = []
-        for column, (name, colour) in names.items():
-            if column in table and table[column].notna().any():
-                axes.plot(table["epoch"], table[column], "o-", markersize=3.5, color=colour, label=name)
-                told.append(f"{name} {table[column].dropna().iloc[-1]:.1%} at the end")
-        axes.set(xlabel="epoch", ylabel="accuracy")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        _percent(axes, y_only=True)
-        axes.legend(loc="lower right", fontsize=9)
-        return _drawn(figure, f"Accuracy by epoch of training: {', '.join(told)}.", caption)
+    figure, axes = _new(5.2, 3.6)
+    told = []
+    for column, (name, colour) in names.items():
+        if column in table and table[column].notna().any():
+            axes.plot(table["epoch"], table[column], "o-", markersize=3.5, color=colour, label=name)
+            told.append(f"{name} {table[column].dropna().iloc[-1]:.1%} at the end")
+    axes.set(xlabel="epoch", ylabel="accuracy")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    _percent(axes, y_only=True)
+    axes.legend(loc="lower right", fontsize=9)
+    return _drawn(figure, f"Accuracy by epoch of training: {', '.join(told)}.", caption)
 
 
-def ranking(found: dict[str, pd.DataFrame], *, caption: str, count: int = 8) -> Drawn:
-    """What turns verdicts, each class apart, from `core.studies.probes.summary.ranking`; the control is the tick."""
-    with rc_context(STYLE):
-        figure = Figure(figsize=(8.6, 0.9 + 0.42 * count), layout="constrained")
-        told = []
-        for axes, (verdict, table) in zip(np.ravel(figure.subplots(1, len(found))), found.items(), strict=True):
-            shown = table.head(count).iloc[::-1]
-            places = np.arange(len(shown))
-            errors = [(shown["share"] - shown["low"]).clip(lower=0), (shown["high"] - shown["share"]).clip(lower=0)]
-            axes.barh(places, shown["share"], xerr=errors, color=CLASS_COLOURS[verdict], ecolor=INK, height=0.6)
-            axes.plot(shown["control_share"], places, "|", color=INK, markersize=17, markeredgewidth=2)
-            axes.set_yticks(places, [f"{row.title}\n{row.strength}" for row in shown.itertuples()], fontsize=8.5)
-            axes.set(title=f"{verdict} verdicts", xlabel="turned", xlim=(0, 1))
-            axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
-            axes.tick_params(axis="y", length=0)
-            listed = "; ".join(
-                f"{row.title} ({row.strength}) {row.share:.0%}" for row in table.head(count).itertuples()
-            )
-            told.append(f"{verdict} verdicts turned: {listed}")
-        return _drawn(figure, ". ".join(told) + ".", caption)
+@rc_context(STYLE)
+def ranking(found: dict[str, pd.DataFrame], *, caption: str) -> Drawn:
+    """Draw the changes that flip most verdicts of each class, from `probes.summary.ranking`; ticks are controls."""
+    figure = Figure(figsize=(8.6, 0.9 + 0.42 * RANKED), layout="constrained")
+    told = []
+    for axes, (verdict, table) in zip(np.ravel(figure.subplots(1, len(found))), found.items(), strict=True):
+        shown = table.head(RANKED).iloc[::-1]
+        places = np.arange(len(shown))
+        axes.barh(
+            places, shown["share"], xerr=_errors(shown, "share"), color=CLASS_COLOURS[verdict], ecolor=INK, height=0.6
+        )
+        axes.plot(shown["control_share"], places, "|", color=INK, markersize=17, markeredgewidth=2)
+        axes.set_yticks(places, [f"{row.title}\n{row.strength}" for row in shown.itertuples()], fontsize=8.5)
+        axes.set(title=f"{verdict} verdicts", xlabel="turned", xlim=(0, 1))
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+        axes.tick_params(axis="y", length=0)
+        listed = "; ".join(f"{row.title} ({row.strength}) {row.share:.0%}" for row in table.head(RANKED).itertuples())
+        told.append(f"{verdict} verdicts turned: {listed}")
+    return _drawn(figure, ". ".join(told) + ".", caption)
 
 
+@rc_context(STYLE)
 def estimates(found: pd.DataFrame, *, unit: str, caption: str, zero: bool = True) -> Drawn:
     """Draw values with intervals, a row each, with a colour and a shape per verdict.
 
@@ -211,42 +218,34 @@ def estimates(found: pd.DataFrame, *, unit: str, caption: str, zero: bool = True
     """
     names = list(dict.fromkeys(found["name"]))[::-1]
     groups = list(dict.fromkeys(found["group"]))
-    with rc_context(STYLE):
-        figure, axes = _new(7.4, 1.2 + 0.42 * len(names))
-        for number, group in enumerate(groups):
-            part = found[found["group"] == group]
-            places = np.array([names.index(name) for name in part["name"]]) + 0.14 * (1 if number == 0 else -1)
-            errors = [(part["value"] - part["low"]).clip(lower=0), (part["high"] - part["value"]).clip(lower=0)]
-            shape, colour = "s" if number else "o", FAKE if "FAKE" in group else REAL
-            axes.errorbar(part["value"], places, xerr=errors, label=f"{group} verdicts", fmt=shape, color=colour)
-        axes.set_yticks(range(len(names)), names)
-        axes.set(xlabel=unit)
-        axes.tick_params(axis="y", length=0)
-        if zero:
-            axes.axvline(0, linestyle=":", color=GREY)
-        axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.16), ncols=2, fontsize=9)
-        listed = "; ".join(f"{row.group} verdicts, {row.name_}: {row.value:.3g}" for row in _named(found))
-        return _drawn(figure, f"{unit}: {listed}.", caption)
+    figure, axes = _new(7.4, 1.2 + 0.42 * len(names))
+    for number, group in enumerate(groups):
+        part = found[found["group"] == group]
+        places = np.array([names.index(name) for name in part["name"]]) + 0.14 * (1 if number == 0 else -1)
+        shape, colour = "s" if number else "o", FAKE if "FAKE" in group else REAL
+        axes.errorbar(
+            part["value"], places, xerr=_errors(part, "value"), label=f"{group} verdicts", fmt=shape, color=colour
+        )
+    axes.set_yticks(range(len(names)), names)
+    axes.set(xlabel=unit)
+    axes.tick_params(axis="y", length=0)
+    if zero:
+        axes.axvline(0, linestyle=":", color=GREY)
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.16), ncols=2, fontsize=9)
+    rows = zip(found["group"], found["name"], found["value"], strict=True)
+    listed = "; ".join(f"{group} verdicts, {name}: {value:.3g}" for group, name, value in rows)
+    return _drawn(figure, f"{unit}: {listed}.", caption)
 
 
-def _named(found: pd.DataFrame) -> list[Any]:
-    # `name` is taken by itertuples' own attributes in some versions of pandas
-    return list(found.rename(columns={"name": "name_"}).itertuples())
+def _errors(rows: pd.DataFrame, column: str) -> list[Any]:
+    """Return matplotlib's error bars of a column from the ends `low` and `high` of its interval."""
+    return [(rows[column] - rows["low"]).clip(lower=0), (rows["high"] - rows[column]).clip(lower=0)]
 
 
 def _new(width: float, height: float) -> tuple[Figure, Axes]:
     # pyplot keeps figures and is not thread-safe
     figure = Figure(figsize=(width, height), layout="constrained")
     return figure, figure.subplots()
-
-
-def _square(column: int, row: int, colour: str, strength: float) -> Any:
-    return Rectangle((column - 0.48, row - 0.48), 0.96, 0.96, facecolor=colour, alpha=strength, edgecolor="none")
-
-
-def _shares(axes: Axes) -> None:
-    axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
-    _percent(axes)
 
 
 def _percent(axes: Axes, *, y_only: bool = False) -> None:

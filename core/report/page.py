@@ -10,7 +10,8 @@ from typing import Any
 import pandas as pd
 
 from core.detectors.identity import find_maker, identify_all
-from core.explainers.registry import find_explainer
+from core.edits.masking import FILLS
+from core.explainers.stored import KEPT
 from core.findings.words import tell
 from core.metrics.classification import (
     CURVE_BINS,
@@ -28,20 +29,21 @@ from core.report.figures import Drawn
 from core.report.parts import Block, Bullets, Heading, Note, Section, Table, limits, listed, page, percent, sentence
 from core.report.selection import Selection, selection_report
 from core.report.settings import settings
+from core.runs.browsing.pictures import Pictures
 from core.runs.finding import HOMES, find_detectors
 from core.runs.paper import PAPER
-from core.runs.pictures import Pictures
 from core.runs.run import Run
 from core.studies.probes.summary import ranking, read_turns, responses
 from core.studies.store import find_studies
-from core.studies.study import Answer
-from core.studies.trust.summary import agreement_summary, excess, one_colour_summary
+from core.studies.study import StudyResult
+from core.studies.trust.summary import agreement_summary, leads, one_colour_summary
 from core.system.atomic import write_bytes_atomically
 from core.system.folders import ContractError
 
 # what a reader asks first; studies of other names come after these
 ORDER = (
-    "probes", "transfer", "neighbours", "clusters", "faithfulness", "agreement", "stability", "sanity", "one_colour",
+    "probes", "transfer", "neighbours", "clusters", "faithfulness", "agreement", "stability", "certainty", "sanity",
+    "one_colour",
     "audit", "duplicates", "files",
 )  # fmt: skip
 
@@ -50,7 +52,7 @@ def report_of(
     run: Run,
     *,
     detector: Mapping[str, Any] | None = None,
-    answers: Mapping[str, Answer] | None = None,
+    answers: Mapping[str, StudyResult] | None = None,
     problems: Sequence[str] = (),
     table: pd.DataFrame | None = None,
     selection: Selection | None = None,
@@ -63,8 +65,8 @@ def report_of(
         detector: manifest of the detector that made it, for its training and settings.
         answers: the run's studies (`core.studies.store.find_studies`).
         problems: sentences about studies that could not be read.
-        table: from `core.runs.browsing.browse_table`, which has the columns of studies too; the run's own rows when
-            None.
+        table: from `core.runs.browsing.table.browse_table`, which has the columns of studies too; when None, the run's
+            own rows.
         selection: the images it is about; all of them when None.
         pictures: the selection's pixels.
     """
@@ -76,7 +78,7 @@ def report_of(
 def save_report(path: Path, run: Run, **parts: Any) -> None:
     """Write a report to an HTML file, whole or not at all; arguments as for `report_of`."""
     text = report_of(run, **parts)
-    write_bytes_atomically(path, lambda file: _write(file, text))
+    write_bytes_atomically(path, lambda file: file.write_text(text, encoding="utf-8"))
 
 
 def gather(run: Run, homes: tuple[Path, ...] = HOMES) -> dict[str, Any]:
@@ -105,7 +107,7 @@ def gather(run: Run, homes: tuple[Path, ...] = HOMES) -> dict[str, Any]:
 
 
 def run_report(
-    run: Run, *, detector: Mapping[str, Any] | None, answers: Mapping[str, Answer], problems: Sequence[str] = ()
+    run: Run, *, detector: Mapping[str, Any] | None, answers: Mapping[str, StudyResult], problems: Sequence[str] = ()
 ) -> str:
     """Write the HTML report of a whole run; every number is read from the run and its studies."""
     manifest = run.manifest
@@ -121,7 +123,7 @@ def run_report(
     return page(run, f"{manifest['detector']} on {manifest['set']}", _lead(run, answers), sections)
 
 
-def _lead(run: Run, answers: Mapping[str, Answer]) -> list[str]:
+def _lead(run: Run, answers: Mapping[str, StudyResult]) -> list[str]:
     metrics, manifest = run.manifest["metrics"]["all"], run.manifest
     wrong = metrics["images"] - round(metrics["accuracy"] * metrics["images"])
     low, high = wilson_interval(metrics["images"] - wrong, metrics["images"])
@@ -200,7 +202,7 @@ def _score_rows(scores: pd.DataFrame) -> list[list[str]]:
     ]
 
 
-def _studies(run: Run, answers: Mapping[str, Answer], problems: Sequence[str]) -> list[Block]:
+def _studies(run: Run, answers: Mapping[str, StudyResult], problems: Sequence[str]) -> list[Block]:
     parts: list[Block] = []
     for answer in answers.values():
         about = answer.about
@@ -213,7 +215,7 @@ def _studies(run: Run, answers: Mapping[str, Answer], problems: Sequence[str]) -
     return parts or [Note("No study has been made of this run.")]
 
 
-def _study_figures(run: Run, answer: Answer) -> list[Drawn]:
+def _study_figures(run: Run, answer: StudyResult) -> list[Drawn]:
     table, name = answer.table, answer.about["study"]
     if name == "probes":
         rates = responses(read_turns(run, table, answer.about["parameters"]))
@@ -224,18 +226,27 @@ def _study_figures(run: Run, answer: Answer) -> list[Drawn]:
         )
         return [figures.ranking({key: one for key, one in found.items() if len(one)}, caption=caption)]
     if name == "faithfulness":
-        found = excess(table, run)
-        found = found[found["fill"] == "unseen"].assign(
-            name=found["method"].map(lambda method: find_explainer(method).title)
-        )
-        caption = (
-            "How much better each explanation finds what the verdict rests on than the best order that knows nothing "
-            "of it. Right of 0 it is better."
-        )
-        return [figures.estimates(found, unit="excess over the best control, in margins", caption=caption)]
+        found = leads(table, run)
+        found = found.assign(name=found["name"] + ", " + found["fill"].map({k: one.title for k, one in FILLS.items()}))
+        captions = {
+            "deletion": "How much further the margin falls when parts are filled in the order of each explanation than "
+            "in the best order that knows nothing of the detector. Right of 0 it is better.",
+            "insertion": "The same when parts are shown in that order: how much further the margin rises.",
+        }
+        return [
+            figures.estimates(
+                found[found["direction"] == direction],
+                unit=f"difference from the best control by {direction}, in margins",
+                caption=caption,
+            )
+            for direction, caption in captions.items()
+        ]
     if name == "agreement":
-        caption = "Rank correlation between Grad-CAM and LIME, and what maps of other images reach by chance."
-        return [figures.estimates(agreement_summary(table, run), unit="rank correlation", caption=caption)]
+        caption = f"Rank correlation of explanations with {KEPT.title}, and what maps of other images reach by chance."
+        found = agreement_summary(table, run)
+        # a file of other explainers than there are now has nothing to compare
+        return [figures.estimates(found, unit="rank correlation", caption=caption)] if len(found) else []
+    # about LIME alone: the paper's figures by it came out in one colour
     if name == "one_colour":
         caption = (
             "How often LIME shows one colour only, under the paper's settings and under ours. The paper: "
@@ -243,7 +254,3 @@ def _study_figures(run: Run, answer: Answer) -> list[Drawn]:
         )
         return [figures.estimates(one_colour_summary(table, run), unit="share of images", caption=caption, zero=False)]
     return []
-
-
-def _write(file: Path, text: str) -> None:
-    file.write_text(text, encoding="utf-8")

@@ -12,8 +12,8 @@ from core.metrics.intervals import wilson_interval
 from core.report import figures
 from core.report.parts import Note, Section, Tiles, limits, page, percent
 from core.report.settings import settings
-from core.runs.filter import Filter
-from core.runs.pictures import Pictures
+from core.runs.browsing.filter import Filter
+from core.runs.browsing.pictures import Pictures
 from core.runs.run import Run
 
 TILES = 48
@@ -44,7 +44,7 @@ def selection_report(run: Run, table: pd.DataFrame, selection: Selection, *, pic
 
     Args:
         run: that holds them.
-        table: the run's rows, as `core.runs.browsing.browse_table` gives them.
+        table: the run's rows, as `core.runs.browsing.table.browse_table` gives them.
         selection: of its images.
         pictures: their pixels; None for a report without pictures.
     """
@@ -94,16 +94,18 @@ def _tiles(rows: pd.DataFrame, selection: Selection, pictures: Pictures | None) 
     tiles = []
     for place, row in zip(selection.rows[:TILES], shown.itertuples(), strict=True):
         pixels = pictures.get(int(place)) if pictures else None
-        called = "REAL" if row.p_real > selection.wanted.threshold else "FAKE"
+        prediction = "REAL" if row.p_real > selection.wanted.threshold else "FAKE"
         if selection.wanted.threshold == HALF:
-            called = str(row.predicted)
+            prediction = str(row.predicted)
         sure = float(confidence_of(np.array([row.p_real]))[0])
-        wrong = called != row.label
+        wrong = prediction != row.label
         # another threshold may give the verdict to the less likely class
-        likely = f"{percent(sure, 0)} sure" if called == row.predicted else f"though {percent(sure, 0)} {row.predicted}"
-        words = f"{called}, {likely}{'; is ' + row.label if wrong else ''}"
+        likely = (
+            f"{percent(sure, 0)} sure" if prediction == row.predicted else f"though {percent(sure, 0)} {row.predicted}"
+        )
+        words = f"{prediction}, {likely}{'; is ' + row.label if wrong else ''}"
         picture = None if pixels is None else data_url(pixels)
-        tiles.append({"called": called, "wrong": wrong, "words": words, "name": row.name, "picture": picture})
+        tiles.append({"called": prediction, "wrong": wrong, "words": words, "name": row.name, "picture": picture})
     note = "The border is the verdict: blue for REAL, orange for FAKE; dashed where it is wrong."
     if len(rows) > TILES:
         note = f"The first {TILES} of {len(rows):,}. {note}"

@@ -5,11 +5,11 @@ from typing import Any
 
 from core.report.parts import Section, Table, listed
 from core.runs.run import Run
-from core.studies.study import Answer
+from core.studies.study import StudyResult
 from core.system.atomic import sha256_of
 
 
-def settings(run: Run, detector: Mapping[str, Any] | None, answers: Mapping[str, Answer]) -> Section:
+def settings(run: Run, detector: Mapping[str, Any] | None, answers: Mapping[str, StudyResult]) -> Section:
     """Tabulate settings and hashes; `detector` is its manifest where it is here."""
     manifest = run.manifest
     rows = [

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from core.images.labels import CLASSES
 from core.metrics.intervals import wilson_interval
+from core.runs.writing import is_fresh
 
 ROUND = 10
 
@@ -37,7 +38,7 @@ def draw_round(
     files that the detector was trained on are left out.
 
     Args:
-        table: from `core.runs.browsing.browse_table`.
+        table: from `core.runs.browsing.table.browse_table`.
         pictured: bool (N,), which rows have a picture.
         seed: of the game.
         count: number of images.
@@ -45,7 +46,7 @@ def draw_round(
     Returns:
         intp (count,), or None where a class has fewer pictures.
     """
-    usable = pictured & ~table["is_repeat"].to_numpy(bool) & ~table["in_train"].to_numpy(bool)
+    usable = pictured & is_fresh(table)
     pools = [np.flatnonzero(usable & (table["label"] == name).to_numpy(bool)) for name in CLASSES]
     if min(map(len, pools)) < count:
         return None

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from core.edits.frequency import attenuated, ring, spectra_of
 from core.explainers.explanation import Explanation
 from core.explainers.overlay import orient
+from core.runs.writing import is_fresh
 
 # radii of the spectrum up to which detail is kept, from everything to almost nothing
 RADII = (23, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6)
@@ -53,7 +54,7 @@ def choose_cast(
     """Choose the images of the guide, always the same ones for a run.
 
     Args:
-        table: from `core.runs.browsing.browse_table`.
+        table: from `core.runs.browsing.table.browse_table`.
         pictured: bool (N,), which rows have a picture.
         probes: the table of the study `probes`, or None.
         one_colour: the table of the study `one_colour`, or None.
@@ -61,26 +62,26 @@ def choose_cast(
     Returns:
         None where the pictured images do not hold a right verdict of each class.
     """
-    usable = pictured & ~table["is_repeat"].to_numpy(bool) & ~table["in_train"].to_numpy(bool)
-    label, said = table["label"].astype(str).to_numpy(), table["predicted"].astype(str).to_numpy()
-    real, fake = (_typical(table, usable & (label == name) & (said == name)) for name in ("REAL", "FAKE"))
+    usable = pictured & is_fresh(table)
+    label, predicted = table["label"].astype(str).to_numpy(), table["predicted"].astype(str).to_numpy()
+    real, fake = (_typical(table, usable & (label == name) & (predicted == name)) for name in ("REAL", "FAKE"))
     if real is None or fake is None:
         return None
-    wrong = np.flatnonzero(usable & (label != said))
+    wrong = np.flatnonzero(usable & (label != predicted))
     sure = table["confidence"].to_numpy()
     mistake = int(wrong[np.argmax(sure[wrong])]) if len(wrong) else None
-    caught = usable & (label == "FAKE") & (said == "FAKE")
+    recognised = usable & (label == "FAKE") & (predicted == "FAKE")
     detailed = red = None
     if probes is not None and DETAIL_COLUMN in probes:
-        turned = set(probes["id"][probes[DETAIL_COLUMN].to_numpy(np.float64) > 0])
-        detailed = _typical(table, caught & _among(table, turned))
+        flipped = set(probes["id"][probes[DETAIL_COLUMN].to_numpy(np.float64) > 0])
+        detailed = _typical(table, recognised & _among(table, flipped))
     if one_colour is not None and {"paper_against", "paper_segments"} <= set(one_colour):
         against = one_colour[one_colour["paper_against"].to_numpy(bool)]
         several = against[against["paper_segments"].to_numpy() > 1]
         # the probability of a confident verdict hardly moves when a part is covered, so nothing is decided
         unsure = sure < UNSURE
         for part, among in ((several, unsure), (against, unsure), (against, ~unsure)):
-            found = np.flatnonzero(caught & among & _among(table, set(part["id"])))
+            found = np.flatnonzero(recognised & among & _among(table, set(part["id"])))
             if red is None and len(found):
                 red = int(found[np.argmin(sure[found])])
     return Cast(
@@ -94,7 +95,7 @@ def _among(table: pd.DataFrame, ids: set[str]) -> NDArray[np.bool_]:
 
 
 def is_all_red(explanation: Explanation) -> bool:
-    """Whether a map is red all over in the paper's palette: decided everywhere, and everywhere against the verdict."""
+    """Check whether a map is all red in the paper's palette: decided everywhere, and against the verdict."""
     values = orient(explanation.map, verdict=explanation.verdict, palette="paper")
     return bool((values < 0).all() and (explanation.undecided is None or not explanation.undecided.any()))
 
@@ -109,7 +110,7 @@ def _typical(table: pd.DataFrame, chosen: NDArray[np.bool_]) -> int | None:
 
 def suspects(table: pd.DataFrame, pictured: NDArray[np.bool_], *, count: int = 24) -> NDArray[np.intp]:
     """Choose rightly classified FAKE images from the most to the least confident, to try without detail."""
-    usable = pictured & ~table["is_repeat"].to_numpy(bool) & ~table["in_train"].to_numpy(bool)
+    usable = pictured & is_fresh(table)
     rows = np.flatnonzero(usable & ((table["label"] == "FAKE") & (table["predicted"] == "FAKE")).to_numpy(bool))
     rows = rows[np.argsort(table["margin"].to_numpy()[rows], kind="stable")]
     return rows[np.unique(np.linspace(0, max(len(rows) - 1, 0), count).astype(int))] if len(rows) else rows
@@ -121,7 +122,7 @@ def without_detail(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.concatenate([attenuated(spectra, ring(radius, side=images.shape[1])) for radius in TRIED])
 
 
-def first_turned(margins: NDArray[np.float32]) -> int | None:
+def first_flipped(margins: NDArray[np.float32]) -> int | None:
     """Find the image that is called REAL at the mildest edit of `without_detail`.
 
     Args:
@@ -130,9 +131,9 @@ def first_turned(margins: NDArray[np.float32]) -> int | None:
     Returns:
         The middle one of several; None where there is none.
     """
-    for called in margins.reshape(len(TRIED), -1) > 0:
-        if len(turned := np.flatnonzero(called)):
-            return int(turned[len(turned) // 2])
+    for is_real in margins.reshape(len(TRIED), -1) > 0:
+        if len(flipped := np.flatnonzero(is_real)):
+            return int(flipped[len(flipped) // 2])
     return None
 
 

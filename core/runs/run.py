@@ -82,6 +82,16 @@ class Run:
         return layer
 
     @property
+    def is_real(self) -> NDArray[np.bool_]:
+        """bool (N,), True where the label is REAL."""
+        return np.asarray(self.predictions["label"].astype(str) == "REAL")
+
+    @property
+    def predicted_real(self) -> NDArray[np.bool_]:
+        """bool (N,), True where the prediction is REAL."""
+        return np.asarray(self.predictions["predicted"].astype(str) == "REAL")
+
+    @property
     def leaks_checked(self) -> bool:
         """False where it was not checked whether its images were among the training images."""
         return bool(self.manifest.get("leaks_checked", True))

@@ -89,7 +89,8 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def _is_count(value: object) -> bool:
+def is_count(value: object) -> bool:
+    """Check that a value is a whole number of 0 or more."""
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
@@ -103,14 +104,14 @@ def _are_metrics(value: object) -> bool:
 
 def _are_numbers(value: object) -> bool:
     """Check that a value is what `core.runs.writing.metrics` gives."""
-    if not isinstance(value, dict) or not _is_count(value.get("images")):
+    if not isinstance(value, dict) or not is_count(value.get("images")):
         return False
     if value["images"] == 0:
         return True
     confusion, classes = value.get("confusion"), value.get("per_class")
     if not isinstance(confusion, list) or len(confusion) != len(CLASSES) or not isinstance(classes, dict):
         return False
-    counted = all(isinstance(row, list) and len(row) == len(CLASSES) and all(map(_is_count, row)) for row in confusion)
+    counted = all(isinstance(row, list) and len(row) == len(CLASSES) and all(map(is_count, row)) for row in confusion)
     rated = all(
         isinstance(classes.get(name), dict)
         and all(_is_number(classes[name].get(key)) for key in ("precision", "recall", "f1", "support"))
@@ -146,8 +147,8 @@ def check_detector_name(name: str) -> None:
     """
     if not is_plain_name(name) or set(name) & set(SIGNS) or len(name.encode()) > MAX_NAME_BYTES:
         raise ValueError(
-            f"--name cannot be {name!r}; give one of at most {MAX_NAME_BYTES} bytes that begins with no dot and holds "
-            f"none of / \\ {' '.join(SIGNS)}"
+            f"a detector cannot be named {name!r}; give a name of at most {MAX_NAME_BYTES} bytes that does not begin "
+            f"with a dot and holds none of / \\ {' '.join(SIGNS)}"
         )
 
 
@@ -158,12 +159,12 @@ FIELDS: dict[str, Callable[[Any], bool]] = {
     "set": is_plain_name,
     "set_fingerprint": _is_text,
     "skipped": lambda value: isinstance(value, list) and all(isinstance(one, str) for one in value),
-    "images": _is_count,
+    "images": is_count,
     "created": _is_text,
     "versions": lambda value: isinstance(value, dict) and all(isinstance(one, str) for one in value.values()),
     "metrics": _are_metrics,
-    "leaked": _is_count,
-    "repeats": _is_count,
+    "leaked": is_count,
+    "repeats": is_count,
     "bias": lambda value: value is None or _is_number(value),
     "preprocess": _is_preprocessing,
     "target_layer": lambda value: value is None or _is_text(value),
@@ -179,7 +180,7 @@ DETECTOR_FIELDS: dict[str, Callable[[Any], bool]] = {
     "history": lambda value: isinstance(value, list) and all(map(_is_row, value)),
     "training_set": _is_text,
     "training_set_fingerprint": _is_text,
-    "training_images": _is_count,
+    "training_images": is_count,
     "weights_sha256": _is_text,
     "computed_in": _is_text,
 }

@@ -164,7 +164,12 @@ def prediction_frame(
 
 def without_leaks_and_repeats(predictions: pd.DataFrame) -> pd.DataFrame:
     """Return the rows that are neither training images nor repeats of an earlier row."""
-    return predictions[~predictions["in_train"] & ~predictions["is_repeat"]]
+    return predictions[is_fresh(predictions)]
+
+
+def is_fresh(predictions: pd.DataFrame) -> NDArray[np.bool_]:
+    """Return bool (N,), True for rows that are neither training images nor repeats of an earlier row."""
+    return np.asarray(~predictions["in_train"].to_numpy(bool) & ~predictions["is_repeat"].to_numpy(bool))
 
 
 def metrics(predictions: pd.DataFrame) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 python -m core.studies audit --run swift@cifake-test --data data/cifake
 python -m core.studies faithfulness --images 1000 --engine ray
+python -m core.studies faithfulness --run swift@cifake-test --maps maps.npy
 python -m core.studies probes --run swift@cifake-test --all
 python -m core.studies --list
 """
@@ -23,9 +24,9 @@ from tqdm import tqdm
 
 from core.detectors.identity import find_maker, identify_all
 from core.findings.words import tell
-from core.images.cifake_files import is_fetched
+from core.images.cifake.files import is_fetched
+from core.images.cifake.shipped import is_shipped
 from core.images.image_set import DATA_HELP, DataPath
-from core.images.shipped import is_shipped
 from core.images.sources import SHIPPED, SHIPPED_FOLDER
 from core.runs.finding import ROOT, find_detectors, find_named, find_runs
 from core.runs.run import Run, read_run
@@ -35,6 +36,7 @@ from core.studies.registry import MODULES, find_study
 from core.studies.runner import Engine, Source, run_study
 from core.studies.store import read_study
 from core.studies.study import StudyError
+from core.studies.trust.faithfulness import OWN_COLUMNS, with_maps
 from core.system.atomic import WriteError
 
 FOLDER = ROOT / "data" / "cifake"
@@ -90,6 +92,13 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
     parser.add_argument("--engine", choices=("local", "ray"), default="local", help="ray: all cores and GPUs at once")
     parser.add_argument("--address", help="of a Ray cluster, for --engine ray; default: this machine alone")
+    parser.add_argument(
+        "--maps",
+        type=Path,
+        metavar="FILE.npy",
+        help="maps of your own to judge as one more method: a map for each image of the run in its order, float "
+        "(images, height, width), positive towards REAL",
+    )
     what = parser.add_mutually_exclusive_group()
     what.add_argument(
         "--missing",
@@ -108,7 +117,10 @@ def make(options: argparse.Namespace) -> None:
     run = find_named(options.run, find_runs(), "run")
     for name in options.study:
         study = find_study(name).with_parameters(dict(map(parse_parameter, options.set)))
-        kept = None if options.all else find_kept(study, run, images=options.images, seed=options.seed)
+        own: Collection[str] = ()
+        if options.maps is not None:
+            study, own = with_maps(study, options.maps, read_run(run)), OWN_COLUMNS
+        kept = None if options.all else find_kept(study, run, images=options.images, seed=options.seed, again=own)
         if kept is not None and not kept.missing:
             tell_of(describe_again(study, run, kept), read_run(run), "Nothing is missing (--all computes it again)")
             continue
@@ -138,14 +150,14 @@ def _named(columns: Collection[str]) -> str:
 
 
 def tell_of(path: Path, run: Run, done: str) -> None:
-    """What was done to a study's file, and what it comes to."""
+    """Print what was done to a study's file, and its findings."""
     print(f"{done}: {path}")
     for finding in read_study(path, run).findings:
         print(f"  {tell(finding).full}")
 
 
 def find_engine(options: argparse.Namespace) -> Engine | None:
-    """What computes the shards; None for this process."""
+    """Return the engine that computes the shards; None for this process."""
     if options.engine == "ray":
         return ray_engine(options.address)
     if options.address is not None:
@@ -170,7 +182,7 @@ def find_source(options: argparse.Namespace) -> Source:
 
 
 def _default_data() -> str | None:
-    """Where CIFAKE is when nobody says: what was unpacked or downloaded has the training images too."""
+    """Return the default place of CIFAKE; what was unpacked or downloaded has the training images too."""
     if FOLDER.is_dir():
         return str(FOLDER)
     if is_fetched():

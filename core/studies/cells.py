@@ -15,15 +15,14 @@ class Cells:
     """
 
     def __init__(self, run: Run) -> None:
-        label, called = (run.predictions[name].astype(str).to_numpy() == "REAL" for name in ("label", "predicted"))
         if len(run) < 2:
             raise StudyError(f"{run.name} has one image only, and nothing to compare it with; make a larger run")
-        self.signs = np.where(called, 1, -1)
-        self._cell = 2 * label + called
-        self._called = called
+        self._called = run.predicted_real
+        self.signs = np.where(self._called, 1, -1)
+        self._cell = 2 * run.is_real + self._called
 
     def sizes(self, rows: NDArray[np.intp]) -> NDArray[np.intp]:
-        """How many images are in the cell of each row, that row's own among them."""
+        """Count the images in the cell of each row, including the row's own."""
         return np.asarray(np.bincount(self._cell)[self._cell[rows]])
 
     def others(self, row: int, count: int, *, seed: int = 0) -> NDArray[np.intp]:

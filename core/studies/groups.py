@@ -7,11 +7,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from core.images.labels import CLASSES
 from core.runs.run import Run
 from core.studies.study import WEIGHT
 
 By = Literal["verdict", "cell"]
-VERDICTS = ("FAKE", "REAL")
+VERDICTS = CLASSES
 # name of a cell -> (label, verdict)
 CELLS = {
     "FAKE called FAKE": ("FAKE", "FAKE"),

@@ -1,7 +1,7 @@
 """Extend the file of a study: find the columns that it lacks, and join new ones to those that it keeps."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from core.metrics.classification import count_cells
 from core.runs.run import Run, read_run
 from core.runs.writing import library_versions
+from core.studies.registry import MODULES, find_study
 from core.studies.sample import choose_rows
 from core.studies.store import read_study, study_path, write_study
-from core.studies.study import WEIGHT, Answer, Study
+from core.studies.study import WEIGHT, Study, StudyResult
 from core.system.folders import ContractError
 
 
@@ -30,19 +31,22 @@ class Kept:
         missing: names of the columns to compute.
     """
 
-    answer: Answer
+    answer: StudyResult
     positions: NDArray[np.intp]
     weights: NDArray[np.float32]
     missing: frozenset[str]
 
 
-def find_kept(study: Study, folder: Path, *, images: int | None = None, seed: int = 0) -> Kept | None:
+def find_kept(
+    study: Study, folder: Path, *, images: int | None = None, seed: int = 0, again: Collection[str] = ()
+) -> Kept | None:
     """Find what can be kept of a run's file of a study.
 
     Args:
         study: as it is declared now.
         folder: the run's.
         images, seed: the file must be about these images (`choose_rows`); it may be about any where `images` is None.
+        again: columns that are computed again.
 
     Returns:
         None where there is no such file, where it is of other images or parameters, and where a study of the whole set
@@ -56,7 +60,8 @@ def find_kept(study: Study, folder: Path, *, images: int | None = None, seed: in
     given = answer.about.get("parameters", {})
     if any(given[name] != value for name, value in study.parameters.items() if name in given):
         return None
-    table = answer.table
+    table = answer.table.drop(columns=list(again), errors="ignore")
+    answer = replace(answer, table=table)
     missing = frozenset(study.columns) - {*table.columns, *study.derived}
     chosen = None if images is None else choose_rows(run, images, seed=seed)[0]
     if study.whole:
@@ -67,6 +72,18 @@ def find_kept(study: Study, folder: Path, *, images: int | None = None, seed: in
         return None
     weights = table[WEIGHT].to_numpy(np.float32) if WEIGHT in table else np.ones(len(table), np.float32)
     return Kept(answer, np.asarray(positions, np.intp), weights, missing)
+
+
+def lacking(found: StudyResult) -> tuple[str, ...]:
+    """Return the declared columns that a study's file lacks, and that can be computed without the others.
+
+    A study of a whole set has all of its columns or is refused.
+    """
+    name = str(found.about["study"])
+    if name not in MODULES or found.about.get("whole"):
+        return ()
+    study = find_study(name)
+    return tuple(column for column in study.columns if column not in {*found.table, *study.derived})
 
 
 def assembled(study: Study, run: Run, computed: pd.DataFrame, kept: Kept | None) -> pd.DataFrame:
@@ -131,8 +148,6 @@ def describe(
     study: Study, run: Run, table: pd.DataFrame, positions: NDArray[np.intp], *, seconds: float | None, seed: int
 ) -> dict[str, Any]:
     """Describe a new file: the study, its parameters, the run, and how it was made."""
-    label = run.predictions["label"].astype(str).to_numpy()[positions] == "REAL"
-    called = run.predictions["predicted"].astype(str).to_numpy()[positions] == "REAL"
     return {
         "study": study.name,
         **declared(study, table),
@@ -144,7 +159,7 @@ def describe(
         "set_fingerprint": run.manifest["set_fingerprint"],
         "images": len(positions),
         "of": len(run),
-        "cells": count_cells(label, called).tolist(),
+        "cells": count_cells(run.is_real[positions], run.predicted_real[positions]).tolist(),
         "chosen_with_seed": seed,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": seconds,

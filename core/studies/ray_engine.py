@@ -102,7 +102,7 @@ def _answer(number: int, *, table: bytes = b"", problem: str = "", trace: str = 
 
 
 def _rows(ray: ModuleType, source: Source, work: Work, missing: list[int]) -> Iterator[dict[str, Any]]:
-    """What the workers answer, a GPU each where there are any, else a core each."""
+    """Yield the workers' answers, with a GPU for each worker where there are any, else a core."""
     resources = ray.cluster_resources()
     gpus = 0 if source.device == "cpu" else int(resources.get("GPU", 0))
     workers = max(1, min(len(missing), gpus or int(resources.get("CPU", 1))))

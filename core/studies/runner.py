@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from core.detectors.devices import pick_device
 from core.detectors.storage import load_detector
 from core.images.loading import load_image_set
-from core.runs.pictures import find_pictures
+from core.runs.browsing.pictures import find_pictures
 from core.runs.run import Run, read_run
 from core.studies.kept import Kept, assembled, describe, extended
 from core.studies.registry import version_of
@@ -35,7 +35,7 @@ Progress = Callable[[int, int, str], None]
 
 @dataclass(frozen=True)
 class Source:
-    """Where a study's context comes from: a few words that another process can open too.
+    """The source of a study's context: a few words that another process can open too.
 
     Attributes:
         run: the run's folder.
@@ -66,7 +66,7 @@ class Source:
         pictures = find_pictures(run, sets)
         if pictures.pixels is None or pictures.found < len(run):
             raise StudyError(
-                f"{len(run) - pictures.found} of the {len(run)} images of {run.name} are not at hand; "
+                f"{len(run) - pictures.found} of the {len(run)} images of {run.name} are not available; "
                 "say with --data where CIFAKE is"
             )
         whole = np.array_equal(pictures.where, np.arange(len(pictures.pixels)))
@@ -102,7 +102,7 @@ class Work:
         return [self.positions[at : at + self.study.shard] for at in range(0, len(self.positions), self.study.shard)]
 
     def file(self, number: int) -> Path:
-        """Where shard `number` is kept."""
+        """Return the file of shard `number`."""
         return self.folder / f"{number:06d}.parquet"
 
     def read(self, number: int) -> pd.DataFrame | None:
@@ -213,15 +213,15 @@ def work_folder(
     data: str | None = None,
     device: str = "cpu",
 ) -> Path:
-    """Where the shards of exactly this question on exactly these images are kept.
+    """Return the folder of the shards of exactly this study on exactly these images.
 
-    With other files at hand (`data`) some studies find other things, and another device computes other last digits.
+    With other files available (`data`) some studies find other things, and another device computes other last digits.
     """
-    said = run.manifest
+    manifest = run.manifest
     versions = {name: version_of(study.name, name) for name in sorted(study.columns if missing is None else missing)}
     key = json.dumps(
-        [study.name, versions, dict(study.parameters), study.shard, said["detector_sha256"],
-         said.get("detector_fingerprint"), said.get("temperature"), device, said["set_fingerprint"],
+        [study.name, versions, dict(study.parameters), study.shard, manifest["detector_sha256"],
+         manifest.get("detector_fingerprint"), manifest.get("temperature"), device, manifest["set_fingerprint"],
          hashlib.sha256(positions.astype(np.int64).tobytes()).hexdigest(), data],
         sort_keys=True,
     )  # fmt: skip

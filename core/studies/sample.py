@@ -27,10 +27,8 @@ def choose_rows(run: Run, images: int | None, *, seed: int = 0) -> tuple[NDArray
         return np.arange(total), np.ones(total, np.float32)
     if images < 1:
         raise StudyError(f"the number of images must be at least 1, not {images}")
-    label, called = (run.predictions[name].astype(str).to_numpy() for name in ("label", "predicted"))
-    cells = [
-        np.flatnonzero((label == true) & (called == said)) for true in ("FAKE", "REAL") for said in ("FAKE", "REAL")
-    ]
+    cell = 2 * run.is_real + run.predicted_real
+    cells = [np.flatnonzero(cell == number) for number in range(4)]
     wrong, right = [cells[1], cells[2]], [cells[0], cells[3]]
     errors = sum(map(len, wrong))
     if 2 * errors <= images:
@@ -46,7 +44,7 @@ def choose_rows(run: Run, images: int | None, *, seed: int = 0) -> tuple[NDArray
 
 
 def _shares(cells: list[NDArray[np.intp]], images: int) -> list[tuple[NDArray[np.intp], int]]:
-    """How many of each cell make `images` together, as even as their sizes allow."""
+    """Divide `images` among cells, as evenly as their sizes allow."""
     left, quotas = images, []
     for rank, cell in enumerate(sorted(cells, key=len)):
         count = min(len(cell), left // (len(cells) - rank))

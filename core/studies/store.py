@@ -7,7 +7,6 @@ another run; columns of another version than the study's are left out, as if the
 
 import hashlib
 import json
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,10 +18,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from core.runs.run import Run
+from core.runs.validation import is_count
 from core.studies.registry import version_of
-from core.studies.study import WEIGHT, Answer
+from core.studies.study import WEIGHT, StudyResult
 from core.system.atomic import write_bytes_atomically
-from core.system.files import is_text, open_file, parse_json, printable
+from core.system.files import is_text, open_file, parse_json, plain_json, printable
 from core.system.folders import ContractError
 
 # files of the first have one version, that of all their columns
@@ -36,10 +36,6 @@ def _is_text(value: object) -> bool:
     return isinstance(value, str)
 
 
-def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
-
-
 # what a file may say of itself, and in which form pages can take it
 FORMS: dict[str, Callable[[Any], bool]] = {
     **dict.fromkeys(("title", "question", "control", "created", "detector", "set"), _is_text),
@@ -47,13 +43,13 @@ FORMS: dict[str, Callable[[Any], bool]] = {
     "columns": lambda value: isinstance(value, dict) and all(map(_is_text, value.values())),
     "parameters": lambda value: isinstance(value, dict),
     "explore": lambda value: isinstance(value, list) and all(map(_is_text, value)),
-    "column_versions": lambda value: isinstance(value, dict) and all(map(_is_count, value.values())),
-    **dict.fromkeys(("images", "of", "version"), _is_count),
+    "column_versions": lambda value: isinstance(value, dict) and all(map(is_count, value.values())),
+    **dict.fromkeys(("images", "of", "version"), is_count),
 }
 
 
 def study_path(run: Path, name: str) -> Path:
-    """Where the study `name` of a run lies."""
+    """Return the file of the study `name` of a run."""
     return run / "studies" / f"{name}.parquet"
 
 
@@ -67,7 +63,7 @@ def write_study(path: Path, table: pd.DataFrame, about: Mapping[str, Any]) -> No
             added. Numbers that are not finite become null.
     """
     now = {str(name): version_of(path.stem, str(name)) for name in table.columns if name not in ROWS}
-    said = _plain({**about, "schema": SCHEMAS[-1], "column_versions": now})
+    said = plain_json({**about, "schema": SCHEMAS[-1], "column_versions": now})
     sealed = {**said, "sha256": _digest(table, said)}
     arrow = pa.Table.from_pandas(table, preserve_index=False)
     metadata = {**(arrow.schema.metadata or {}), KEY: json.dumps(sealed, allow_nan=False).encode()}
@@ -75,7 +71,7 @@ def write_study(path: Path, table: pd.DataFrame, about: Mapping[str, Any]) -> No
     write_bytes_atomically(path, lambda file: pq.write_table(arrow, file, compression="zstd", write_page_checksum=True))
 
 
-def read_study(path: Path, run: Run | None = None) -> Answer:
+def read_study(path: Path, run: Run | None = None) -> StudyResult:
     """Read and verify a study.
 
     Args:
@@ -117,7 +113,7 @@ def read_study(path: Path, run: Run | None = None) -> Answer:
         for key in ("detector_sha256", "set_fingerprint"):
             if about.get(key) != run.manifest.get(key):
                 raise ContractError(f"{path} belongs to another run ({key} differs); {again}")
-    return Answer(path, table, about, run)
+    return StudyResult(path, table, about, run)
 
 
 def _check_about(path: Path, about: Mapping[str, Any], again: str) -> None:
@@ -156,7 +152,7 @@ class Found:
         problems: a sentence for each file that was refused.
     """
 
-    answers: dict[str, Answer] = field(default_factory=dict)
+    answers: dict[str, StudyResult] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
 
 
@@ -188,14 +184,3 @@ def _digest(table: pd.DataFrame, about: Mapping[str, Any]) -> str:
             numbers[np.isnan(numbers)] = np.nan if numbers.dtype.kind == "f" else 0
             digest.update(numbers.tobytes())
     return digest.hexdigest()
-
-
-def _plain(value: Any) -> Any:
-    """`value` as JSON knows it; numbers that are not finite become None."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(one) for key, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(one) for one in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    return None if isinstance(value, float) and not math.isfinite(value) else value

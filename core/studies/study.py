@@ -1,4 +1,4 @@
-"""What a study is: a question, the columns of its answer, its control, and the function that computes one shard.
+"""The Study type: a question, the columns of its answer, its control, and the function that computes one shard.
 
 Nothing here computes anything; `runner.py` does, and `store.py` keeps what comes out.
 """
@@ -33,14 +33,14 @@ class StudyError(ValueError):
 
 @dataclass(frozen=True, eq=False)
 class Context:
-    """What a study is computed from.
+    """The inputs of a study.
 
     Attributes:
         run: whose images are studied.
         detector: the one that made the run.
         pixels: uint8 (N, side, side, 3), the run's images in the order of its rows.
         data: as for `load_image_set`, for a study that needs files or the training images too; None
-            where only the run's own images are at hand.
+            where only the run's own images are available.
         say: called with (share done, what is being done) by a study that is computed in one go.
         missing: the columns that are asked for; None for all. A study whose columns cost little together may give more.
     """
@@ -129,7 +129,7 @@ class Study:
 
 
 @dataclass(frozen=True, eq=False)
-class Answer:
+class StudyResult:
     """A study as read from its file.
 
     Attributes:
@@ -147,7 +147,7 @@ class Answer:
 
     @cached_property
     def findings(self) -> tuple[Finding, ...]:
-        """What it concludes, most telling first: made from the values when it is asked for, and then remembered.
+        """Its findings, most telling first: made from the values on first use, then remembered.
 
         Raises:
             ContractError: the values lack what is concluded from.

@@ -1,9 +1,12 @@
 """Opening files from a disk so that none of them can hang a reader or exhaust its memory."""
 
 import json
+import math
 import os
 import re
 import stat
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
 from io import BufferedReader
 from pathlib import Path
 from typing import Any
@@ -97,6 +100,19 @@ def parse_json(text: bytes) -> Any:
     if b"\\u" in text:
         json.dumps(found, ensure_ascii=False).encode()
     return found
+
+
+def plain_json(value: Any) -> Any:
+    """Convert a value to plain JSON: dataclasses to objects, NumPy numbers to plain ones, non-finite ones to None."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {one.name: plain_json(getattr(value, one.name)) for one in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): plain_json(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain_json(one) for one in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def is_text(name: str) -> bool:

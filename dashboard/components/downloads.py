@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard.services.streamlit_internals import hold_file
+from dashboard.services.server.streamlit_internals import hold_file
 
 # files held at a time, for all visitors together
 HELD = 8

@@ -37,8 +37,8 @@ TERMS: dict[str, str] = {
     "FAKE": "Made by an image generator.",
     "Features": "The numbers that the network computes from an image just before it decides; images with similar "
     "features are alike to it.",
-    "Fill": "What a covered part of an image is replaced by: its mean colour, a blur, black, or its own texture "
-    "shuffled.",
+    "Fill": "What a covered part of an image is replaced by: its mean colour, a blur, black, its own texture "
+    "shuffled, or what its neighbours make likely (ROAD, Rong et al. 2022).",
     "Fingerprint": "A hash of all files of an image set: two sets with the same fingerprint are the same.",
     "Grad-CAM": "A map of where the network's features speak for one class or the other (gradient-weighted class "
     "activation mapping, Selvaraju et al. 2017).",
@@ -99,7 +99,8 @@ TERMS: dict[str, str] = {
     "can be believed.",
     "Threshold": "How sure of REAL the detector must be to say so. At 50% the verdict is the likelier class.",
     "Transfer": "How the detector does on images that it was not made for: other generators, other photographs.",
-    "Undecided": "A part whose effect LIME cannot tell from chance, or that is too small to name. It is hatched.",
+    "Undecided": "A part whose effect LIME cannot tell from chance, or that is too small to name. It is hatched, and "
+    "has no colour.",
     "Undetermined": "An upload whose verdict depends on the resampling filter: one says REAL, another FAKE.",
 }
 

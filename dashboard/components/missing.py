@@ -1,10 +1,10 @@
 """Advice where pictures are missing."""
 
-from dashboard.services import library
+from dashboard.services import image_sets
 
 
 def how_to_get_pictures() -> str:
     """Return a sentence for places where pictures of the run are missing."""
-    if library.shelf().status.state == "reading":
+    if image_sets.registry().status.state == "reading":
         return "They are being read and will appear here by themselves."
     return "Attach images on the left to see them."

@@ -2,9 +2,9 @@
 
 import streamlit as st
 
-from core.images.cifake_files import FINGERPRINTS
+from core.images.cifake.files import FINGERPRINTS
 from dashboard import sidebar
-from dashboard.services import library
+from dashboard.services import catalogue, image_sets
 
 
 def offer_training_images(missing: str, detector: str | None, *, key: str) -> None:
@@ -18,10 +18,10 @@ def offer_training_images(missing: str, detector: str | None, *, key: str) -> No
         detector: name of the detector trained on them, None where it is not here.
         key: of the button.
     """
-    shelf = library.shelf()
-    if shelf.source is not None or not sidebar.is_local() or not _learned_cifake(detector):  # type: ignore[attr-defined]
+    registry = image_sets.registry()
+    if registry.source is not None or not sidebar.is_local() or not _learned_cifake(detector):  # type: ignore[attr-defined]
         st.caption(missing)
-    elif shelf.status.state == "reading":
+    elif registry.status.state == "reading":
         st.caption(f"{missing} Pictures are being read: the bar on the left shows the progress.")
     else:
         st.caption(missing)
@@ -38,5 +38,5 @@ def offer_training_images(missing: str, detector: str | None, *, key: str) -> No
 
 
 def _learned_cifake(detector: str | None) -> bool:
-    found = library.detectors().get(detector or "")
+    found = catalogue.detectors().get(detector or "")
     return found is not None and found.manifest.get("training_set_fingerprint") == FINGERPRINTS["train"]

@@ -1,1 +1,1 @@
-"""What all visitors share: the worker and its requests, runs and image sets, uploads and their limits."""
+"""Services that all visitors share: the worker, runs, studies and image sets, the server, and the address."""

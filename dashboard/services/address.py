@@ -1,15 +1,15 @@
-"""The URL is the state: what is filtered, sorted, paged, selected or set is read from it and written to it alone.
+"""The URL is the state: filters, orders, pages, selections and settings are read from it and written to it alone.
 
-A copied address shows the same view in another browser; whatever in it makes no sense is as if it were not there.
+A copied address shows the same view in another browser; whatever in it makes no sense is ignored.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
 
-from core.runs.filter import Filter
+from core.runs.browsing.filter import Filter
 
 # what goes along with a filter from page to page: columns of studies, what is selected, how images are shown
 CARRIED = ("also", "pick", "compare", "tile", "maps")
@@ -22,14 +22,14 @@ class Setting:
     Attributes:
         name: of the parameter.
         default: its value where the URL has none, or nonsense.
-        choices: its possible values, or None where `kind` and the limits say which.
+        choices: its possible values, as a mapping with the words for each; None where `kind` and the limits say which.
         kind: what a value is: str, int or float.
         low, high: limits of a number.
     """
 
     name: str
     default: Any
-    choices: Sequence[Any] | None = None
+    choices: Sequence[Any] | Mapping[Any, str] | None = None
     kind: Callable[[str], Any] = str
     low: float = 0
     high: float = 1
@@ -68,6 +68,21 @@ class Setting:
         st.session_state[self.key] = self.value
         widget(label, key=self.key, on_change=self.take, **options)
         return self.value
+
+    def choose(self, label: str, widget: Callable[..., Any] = st.segmented_control, **options: Any) -> Any:
+        """Draw a widget for one of the choices, in their words; return the value."""
+        told = self.choices if isinstance(self.choices, Mapping) else {}
+        if widget is st.segmented_control:
+            options.setdefault("required", True)
+        names = {"options": list(self.choices or ()), "format_func": lambda value: told.get(value, str(value))}
+        return self.linked(widget, label, **names | options)
+
+    def toggle(self, label: str, **options: Any) -> bool:
+        """Draw a toggle for a setting that is "on" or "off"; return whether it is on."""
+        st.session_state[self.key] = self.value == "on"
+        take = lambda: self.set("on" if st.session_state[self.key] else "off")  # noqa: E731
+        st.toggle(label, key=self.key, on_change=take, **options)
+        return bool(self.value == "on")
 
 
 def put(name: str, text: str | None) -> None:

@@ -1,4 +1,4 @@
-"""Image sets at hand: attached or downloaded in a thread of their own, so that no visitor waits for them."""
+"""The dataset registry: image sets, attached or downloaded in a thread of their own, so no visitor waits for them."""
 
 import logging
 import threading
@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from core.images.cifake.shipped import is_shipped
 from core.images.image_set import DatasetError, ImageSet, Progress, Split
 from core.images.loading import check_image_set, load_image_set
 from core.images.reading import Fit
-from core.images.shipped import is_shipped
 from dashboard.services.sentences import hide_parent
 
 Doing = Literal["downloading", "checking", "reading"]
@@ -19,7 +19,7 @@ Doing = Literal["downloading", "checking", "reading"]
 
 @dataclass(frozen=True)
 class Attaching:
-    """How far an attachment is.
+    """The progress of an attachment.
 
     Attributes:
         state: "idle" before the first, then "reading", "done" or "failed".
@@ -48,7 +48,7 @@ class _Stopped(Exception):
     """Somebody has stopped the reading."""
 
 
-class Shelf:
+class DatasetRegistry:
     """The image sets that runs find their pictures in.
 
     What is there from the start counts as being read at once, and is read from `begin` on: the first page, which is
@@ -76,7 +76,7 @@ class Shelf:
 
     @property
     def sets(self) -> tuple[ImageSet, ...]:
-        """What is attached, the newest last."""
+        """The attached image sets, the newest last."""
         with self._lock:
             return tuple(self._sets.values())
 
@@ -87,7 +87,7 @@ class Shelf:
 
     @property
     def source(self) -> str | None:
-        """Where training images may be: the set with a train split that was attached last."""
+        """The place of training images: the set with a train split that was attached last."""
         with self._lock:
             return self._source
 
@@ -127,14 +127,16 @@ class Shelf:
             except (DatasetError, OSError) as error:
                 problems.append(f"{str(error).rstrip('.')}.")
                 logging.getLogger(__name__).warning("%s", problems[-1])
-            except Exception as error:  # a thread that dies says nothing, and the sidebar would read for ever
+            except (
+                Exception
+            ) as error:  # a thread that dies says nothing, and the sidebar would show it as reading forever
                 logging.getLogger(__name__).exception("An image set could not be read")
                 problems.append(f"{data} could not be read ({type(error).__name__}); the server's log says why.")
         state: Literal["failed", "done"] = "failed" if problems else "done"
         self.status = Attaching(state, message=" ".join(problems), is_private=is_private)
 
     def _fetch(self) -> Path:
-        from core.images.fetching import fetch_cifake  # noqa: PLC0415 - only this door needs the network
+        from core.images.cifake.fetching import fetch_cifake  # noqa: PLC0415 - only this door needs the network
 
         return fetch_cifake(
             downloading=self._begin("downloading"),

@@ -1,4 +1,4 @@
-"""What visitors are told of an error: one sentence, without the server's folders; its log has all of it."""
+"""Sentences for visitors about errors: without the server's folders; its log has all of it."""
 
 import contextlib
 import functools

@@ -22,8 +22,8 @@ from core.detectors.resnet import ResNetDetector, build_network
 from core.detectors.storage import load_detector
 from core.edits.masking import fill_image, mask_batch
 from core.explain import find_detector
-from core.explainers.cams import GRADCAM
 from core.explainers.explanation import Explanation
+from core.explainers.gradients.cams import GRADCAM
 from core.explainers.lime.imputation import UnseenFitter
 from core.explainers.lime.regions import LIME, LimeSettings
 from core.explainers.lime.sampling import Samples, balanced_samples, random_samples

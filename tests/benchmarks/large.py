@@ -22,7 +22,7 @@ from core.detectors.network import NetworkDetector
 from core.detectors.preprocessing import Preprocessing
 from core.images.loading import load_image_set
 from core.metrics.classification import error_by
-from core.runs.browsing import judged_table
+from core.runs.browsing.table import judged_table
 from core.runs.run import read_run
 from core.runs.writing import metrics, write_run
 from tests.benchmarks.table import Row, Settings

@@ -19,7 +19,7 @@ from core.explain import find_detector
 from core.explainers.lime.regions import LIME, LimeSettings
 from core.explainers.lime.settings import MAX_SAMPLES
 from core.images.loading import load_image_set
-from core.metrics.intervals import wilson_interval
+from core.metrics.intervals import weighted_ratio
 from tests.benchmarks.table import Row, Settings, named, shown
 
 
@@ -67,9 +67,10 @@ def rows_of(found: Counts, *, images: int, seeds: int, fill: str) -> list[Row]:
     """A row for each sampling and number of samples."""
     rows = []
     for (sampling, samples), counts in found.items():
-        certain, wrong, holds, total = np.sum(counts, axis=0)
-        low, high = wilson_interval(int(wrong), int(certain))
-        share = wrong / certain if certain else 0.0
+        certain, _, holds, total = np.sum(counts, axis=0)
+        # segments of one image share its luck, and so do its seeds: images are resampled
+        by_image = np.array(counts).reshape(images, -1, 4).sum(axis=1)
+        share, low, high, _ = weighted_ratio(by_image[:, 1], by_image[:, 0])
         rows.append(
             Row(
                 f"Signs called certain at 95 % that are wrong, {samples} {sampling} samples, {fill} fill, {images} "

@@ -18,13 +18,13 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from core.detectors.detector import Detector
 from core.detectors.storage import load_detector
 from core.edits.masking import FILLS
-from core.explainers.cams import CamSettings
+from core.explainers.gradients.cams import CamSettings
 from core.explainers.lime.regions import LimeSettings
 from core.explainers.registry import find_explainer
 from core.explainers.saving import draw_explanation
 from core.explainers.settings import to_json
-from core.images.decoding import encode_png
-from core.images.upload import DEFAULT_FILTER, prepare
+from core.images.decoding import decode, encode_png
+from core.images.upload import DEFAULT_FILTER, prepare_pixels
 from core.runs.finding import find_detectors, find_runs
 from core.runs.run import read_run
 from dashboard.components.keys import key_of
@@ -267,7 +267,7 @@ async def _choose_image(
         "lime.seed": str(chance.randrange(10_000)),
         "lime.n_samples": str(chance.choice((128, 256, 256, 512))),
         "lime.n_segments": str(chance.randrange(10, 100, 2)),
-        "lime.fill": chance.choice(FILLS),
+        "lime.fill": chance.choice(list(FILLS)),
         "gradcam.layer": chance.choice(("layer1", "layer2", "layer3")),
     }
     if page == "inspect":
@@ -280,7 +280,7 @@ async def _choose_image(
     watch.begin()
     await visitor.upload(f"picture-{row}.png", data, key="upload.files")
     watch.asked()
-    return prepare(data, 32).seen(DEFAULT_FILTER)
+    return prepare_pixels(decode(data), 32).seen(DEFAULT_FILTER)
 
 
 def _photograph(image: NDArray[np.uint8], chance: random.Random) -> bytes:

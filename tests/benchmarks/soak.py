@@ -20,7 +20,7 @@ import numpy as np
 from PIL import Image
 from streamlit.proto.WidgetStates_pb2 import WidgetState
 
-from dashboard.services.upload_limits import MAX_FILES, MAX_OWN
+from dashboard.services.server.upload_limits import MAX_FILES, MAX_OWN
 from tests.benchmarks.load import resident, wait_for_pictures
 from tests.benchmarks.visitor import Trouble, Visitor, running_server
 from tests.browser.app import free_port

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from playwright.sync_api import Page, expect
 
-from core.runs.browsing import browse_table
-from core.runs.embedding import Area
+from core.runs.browsing.embedding import Area
+from core.runs.browsing.table import browse_table
 from core.runs.run import read_run
 from core.studies.trust.judged import judged
 from tests.browser.app import PATIENCE, running_app, settle, visit
@@ -33,6 +33,7 @@ SECTIONS = (
     "Does the detector lean on what they name?",
     "Do the two name the same places?",
     "Is it the same when made again?",
+    "Does what LIME calls certain hold under another fill?",
     "Does it depend on what the detector has learned?",
     "How often does LIME show one colour only?",
 )
@@ -163,13 +164,15 @@ def test_trust_shows_every_part(page: Page, studied: str) -> None:
     assert [one for one in headings if one in SECTIONS] == list(SECTIONS)
     for complaint in ("Is LIME all one colour?", "Does LIME contradict Grad-CAM?", "Does it scale?"):
         expect(page.get_by_text(complaint, exact=True)).to_be_visible()
-    expect(page.locator(".js-plotly-plot")).to_have_count(6 + len(judged()))
+    # the curves of faithfulness are folded away, and there
+    expect(page.locator(".js-plotly-plot").first).to_be_hidden()
+    expect(page.locator(".js-plotly-plot")).to_have_count(5 + len(judged()))
     assert page.get_by_test_id("stException").count() == 0
     page.get_by_text("Right and wrong ones apart").click()
     page.wait_for_url("**by=cell**")
     settle(page)
     # a curve for each cell of the confusion matrix
-    expect(page.locator(".js-plotly-plot")).to_have_count(8 + len(judged()))
+    expect(page.locator(".js-plotly-plot")).to_have_count(7 + len(judged()))
     with page.expect_download() as waiting:
         page.get_by_text("In full: every number").nth(1).click()
         page.get_by_role("button", name="Every image (CSV)").nth(0).click()

@@ -11,7 +11,7 @@ from core import explain, predict
 from core.detectors.capabilities import Capability
 from core.detectors.network import NetworkDetector
 from core.detectors.storage import load_detector
-from core.explainers.cams import GRADCAM
+from core.explainers.gradients.cams import GRADCAM
 from core.explainers.lime.regions import LIME, LimeSettings
 from core.images.decoding import encode_png, resize
 from core.images.labels import FAKE, REAL

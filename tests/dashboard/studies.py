@@ -15,7 +15,7 @@ from core.studies.runner import Source, run_study
 from core.studies.study import Context
 from core.studies.trust.randomisation import columns_for
 
-TRUST = ("faithfulness", "agreement", "stability", "sanity", "one_colour")
+TRUST = ("faithfulness", "agreement", "stability", "certainty", "sanity", "one_colour")
 
 
 def add_studies(home: Path, *names: str, run: str = "tiny@seen-test") -> None:
@@ -46,6 +46,10 @@ def _dealt(columns: list[str]) -> Any:
 def _values(column: str, draws: NDArray[np.float64]) -> Any:
     if column.endswith(("one_sign", "against", "shown_one", "turns")):
         return draws < 0.3
+    if column.endswith("_certain"):
+        return np.full(len(draws), 20, np.float32)
+    if column.endswith(("_every", "_both", "_reversed")):
+        return np.floor((8 if column.endswith("_reversed") else 16) * draws + 1).astype(np.float32)
     if column == "ours_cause":
         return np.where(draws < 0.3, "too few segments", "")
     return (4 * draws - 1 if "_segments" not in column else 10 * draws).astype(np.float32)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import streamlit as st
 
-from core.runs.filter import Filter
+from core.runs.browsing.filter import Filter
 from dashboard.services.address import Setting, go
 
 

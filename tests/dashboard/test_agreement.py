@@ -22,7 +22,7 @@ def test_a_comparison_says_how_many_fit_as_well_and_where_these_are_too_few() ->
     assert said[1].endswith("too few to say how much of that is chance.")
     against = agreement(own, -own, segments=grid, others=others)
     assert sentences(against, titles=("LIME", "Grad-CAM"), whose="others", same_kind=True)[0].startswith(
-        "**They agree no more than chance would have it.** 40 of 40 others"
+        "**Their agreement cannot be told from chance.** 40 of 40 others"
     )
     assert "no other images" in sentences(none, titles=("LIME", "Grad-CAM"), whose="others", same_kind=True)[1]
 

@@ -10,16 +10,16 @@ import torch
 
 from core.detectors.detector import Detector
 from core.detectors.identity import Identity
-from core.explainers.cams import GRADCAM, CamSettings
+from core.explainers.gradients.cams import GRADCAM, CamSettings
 from core.explainers.lime.bands import LIME_BANDS, BandSettings
 from core.explainers.lime.regions import LimeSettings
 from core.explainers.registry import explainers, find_explainer
 from core.probes.probing import explain_probes
 from core.probes.results import ProbeSettings
 from core.studies.neighbours.similarity import NeighbourSettings
-from dashboard.services import answering
-from dashboard.services.answering import answer, leave_a_core
-from dashboard.services.requests import LAST, Explain, Question
+from dashboard.services.worker import answering
+from dashboard.services.worker.answering import answer, leave_a_core
+from dashboard.services.worker.requests import LAST, ExplainRequest, Request
 from tests.conftest import textured
 
 PIXELS = textured(4, fine=True, seed=3)
@@ -40,7 +40,7 @@ def never() -> bool:
             ("after", "sentence", "margin"),
         ),
         (
-            Explain("lime_bands", BandSettings(n_samples=128)),
+            ExplainRequest("lime_bands", BandSettings(n_samples=128)),
             lambda detector, question: LIME_BANDS.explain(detector, PIXELS[0], question.settings),
             ("diagnostics", "margin"),
         ),
@@ -59,14 +59,14 @@ def test_slow_questions_are_answered_step_by_step_as_alone(
     for (one, _), other in zip(found, expected, strict=True):
         for field in fields:
             np.testing.assert_equal(getattr(one, field), getattr(other, field))
-    assert Question(Path(), NOBODY, "", settings).rank == LAST
+    assert Request(Path(), NOBODY, "", settings).rank == LAST
     assert list(answer(tiny_detector, PIXELS, settings, lambda: True)) == []
 
 
 def test_score_cam_is_a_slow_question_that_can_be_stopped(tiny_detector: Detector) -> None:
-    slow = Explain("scorecam", CamSettings())
-    assert Question(Path(), NOBODY, "", slow).rank == LAST
-    assert Question(Path(), NOBODY, "", Explain("gradcam", CamSettings())).rank == 0
+    slow = ExplainRequest("scorecam", CamSettings())
+    assert Request(Path(), NOBODY, "", slow).rank == LAST
+    assert Request(Path(), NOBODY, "", ExplainRequest("gradcam", CamSettings())).rank == 0
     assert list(answer(tiny_detector, PIXELS, slow, lambda: True)) == []
     ((found, share),) = answer(tiny_detector, PIXELS, slow, never)
     assert (found.method, found.settings, share) == ("scorecam", slow.settings, 1)
@@ -82,7 +82,7 @@ def test_who_gives_way_keeps_recording_no_gradients_and_others_begin_as_always(t
         return False
 
     settings = CamSettings(layer="layer2")
-    (found,) = (result for result, _ in answer(tiny_detector, PIXELS, Explain("scorecam", settings), cancel))
+    (found,) = (result for result, _ in answer(tiny_detector, PIXELS, ExplainRequest("scorecam", settings), cancel))
     alone = find_explainer("scorecam").explain_fully(tiny_detector, PIXELS[0], settings)
     np.testing.assert_array_equal(found.map, alone.map)
     assert len(seen) > 1
@@ -133,9 +133,11 @@ def test_a_core_is_left_to_the_pages_and_no_answer_changes_by_that(
 
 
 def test_how_urgent_a_question_is_follows_from_what_it_costs() -> None:
-    ranks = {one.name: Question(Path(), NOBODY, "", Explain(one.name, one.settings())).rank for one in explainers()}
+    ranks = {
+        one.name: Request(Path(), NOBODY, "", ExplainRequest(one.name, one.settings())).rank for one in explainers()
+    }
     assert ranks == {
         "gradcam": 0, "layercam": 0, "xgradcam": 0, "gradcampp": 0, "scorecam": LAST,
         "lime": 1, "lime_grid": 1, "lime_bands": LAST, "integrated_gradients": 1,
     }  # fmt: skip
-    assert Question(Path(), NOBODY, "", Explain("lime", LimeSettings(n_samples=2048))).rank == LAST
+    assert Request(Path(), NOBODY, "", ExplainRequest("lime", LimeSettings(n_samples=2048))).rank == LAST

@@ -19,7 +19,7 @@ from core.studies.audit.summary import concerns
 from core.studies.registry import find_study
 from core.studies.runner import Source, run_study
 from core.studies.store import read_study
-from core.studies.study import Answer
+from core.studies.study import StudyResult
 from dashboard.components.keys import key_of
 from dashboard.components.studies.finding_words import markdown
 from dashboard.components.words import CLASS_WORDS
@@ -71,7 +71,7 @@ def studied(home: Path, audited: Path) -> Path:
     return home
 
 
-def answer(home: Path, name: str) -> Answer:
+def answer(home: Path, name: str) -> StudyResult:
     folder = home / "runs" / RUN
     return read_study(folder / "studies" / f"{name}.parquet", read_run(folder))
 

@@ -12,12 +12,12 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from core.images.cifake_files import fetched_path
+from core.images.cifake.files import fetched_path
 from core.images.loading import load_image_set
 from core.runs.writing import write_run
 from dashboard import sidebar
-from dashboard.services import library
-from dashboard.services.dataset_registry import Attaching, Shelf
+from dashboard.services import image_sets
+from dashboard.services.dataset_registry import Attaching, DatasetRegistry
 from tests.conftest import make_detector
 from tests.core.images.github import Serve, serve
 from tests.core.images.test_image_set import damaged_zips
@@ -26,24 +26,24 @@ from tests.dashboard.conftest import Open
 __all__ = ["serve"]
 
 
-def settled(shelf: Shelf) -> Attaching:
+def settled(registry: DatasetRegistry) -> Attaching:
     for _ in range(3000):
-        if shelf.status.state != "reading":
-            return shelf.status
+        if registry.status.state != "reading":
+            return registry.status
         time.sleep(0.01)
     raise AssertionError("still reading")
 
 
 def test_begins_with_what_is_there(cifake: Path, tmp_path: Path) -> None:
-    shelf = Shelf(cifake, ("test", "train"))
+    registry = DatasetRegistry(cifake, ("test", "train"))
     # the page that is drawn first comes before that, and knows that there will be pictures
-    assert (shelf.status, shelf.sets) == (Attaching("reading"), ())
-    shelf.begin()
-    assert settled(shelf).state == "done"
-    assert [found.split for found in shelf.sets] == ["test", "train"]
-    shelf.begin()
-    assert shelf.status.state == "done"
-    nothing = Shelf(tmp_path / "nowhere")
+    assert (registry.status, registry.sets) == (Attaching("reading"), ())
+    registry.begin()
+    assert settled(registry).state == "done"
+    assert [found.split for found in registry.sets] == ["test", "train"]
+    registry.begin()
+    assert registry.status.state == "done"
+    nothing = DatasetRegistry(tmp_path / "nowhere")
     nothing.begin()
     assert nothing.status == Attaching()
 
@@ -53,35 +53,35 @@ def test_a_zip_is_attached_and_nonsense_is_a_sentence(cifake: Path, tmp_path: Pa
     with zipfile.ZipFile(packed, "w") as archive:
         for file in sorted(cifake.rglob("*.jpg")):
             archive.write(file, file.relative_to(cifake))
-    shelf = Shelf(tmp_path / "nowhere")
-    assert shelf.attach(packed)
-    assert settled(shelf).state == "done"
-    assert len(shelf.sets) == 1
+    registry = DatasetRegistry(tmp_path / "nowhere")
+    assert registry.attach(packed)
+    assert settled(registry).state == "done"
+    assert len(registry.sets) == 1
     (tmp_path / "empty").mkdir()
     wrong = [tmp_path / "missing", Path(__file__), tmp_path / "empty", *damaged_zips(tmp_path).values()]
     for path in (*wrong, Path("~nosuchuser/cifake")):
-        assert shelf.attach(path)
-        status = settled(shelf)
+        assert registry.attach(path)
+        status = settled(registry)
         assert status.state == "failed"
         assert "\n" not in status.message
-    assert len(shelf.sets) == 1
+    assert len(registry.sets) == 1
 
 
 def test_whatever_happens_the_reading_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dashboard.services.dataset_registry.load_image_set", lambda *_, **__: 1 / 0)
-    shelf = Shelf(tmp_path / "nowhere")
-    assert shelf.attach("somewhere")
-    status = settled(shelf)
+    registry = DatasetRegistry(tmp_path / "nowhere")
+    assert registry.attach("somewhere")
+    status = settled(registry)
     assert status.state == "failed"
     assert status.message == "somewhere could not be read (ZeroDivisionError); the server's log says why."
-    assert shelf.attach("somewhere")
-    settled(shelf)
+    assert registry.attach("somewhere")
+    settled(registry)
 
 
 def test_only_one_at_a_time(cifake: Path, tmp_path: Path) -> None:
-    shelf = Shelf(tmp_path / "nowhere")
-    shelf.status = Attaching("reading")
-    assert not shelf.attach(cifake)
+    registry = DatasetRegistry(tmp_path / "nowhere")
+    registry.status = Attaching("reading")
+    assert not registry.attach(cifake)
 
 
 def test_stopping_keeps_what_is_whole_and_lets_another_begin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,18 +96,18 @@ def test_stopping_keeps_what_is_whole_and_lets_another_begin(tmp_path: Path, mon
         return SimpleNamespace(fingerprint=split, side=32, name="slow", split=split)
 
     monkeypatch.setattr("dashboard.services.dataset_registry.load_image_set", slowly)
-    shelf = Shelf(tmp_path / "nowhere")
-    assert shelf.attach("somewhere", ("test", "train"))
+    registry = DatasetRegistry(tmp_path / "nowhere")
+    assert registry.attach("somewhere", ("test", "train"))
     assert first_done.wait(30)
-    assert (shelf.status.split, shelf.status.done, shelf.status.total) == ("train", 1, 4)
-    assert shelf.status.seconds_left is not None
-    shelf.stop()
+    assert (registry.status.split, registry.status.done, registry.status.total) == ("train", 1, 4)
+    assert registry.status.seconds_left is not None
+    registry.stop()
     may_go_on.set()
-    assert settled(shelf).state == "idle"
-    assert [found.split for found in shelf.sets] == ["test"]
-    assert shelf.attach("somewhere", ("test", "train"))
-    assert settled(shelf).state == "done"
-    assert len(shelf.sets) == 2
+    assert settled(registry).state == "idle"
+    assert [found.split for found in registry.sets] == ["test"]
+    assert registry.attach("somewhere", ("test", "train"))
+    assert settled(registry).state == "done"
+    assert len(registry.sets) == 2
 
 
 def attach(app: AppTest, path: Path) -> AppTest:
@@ -118,7 +118,7 @@ def attach(app: AppTest, path: Path) -> AppTest:
 def pressed(app: AppTest, key: str) -> AppTest:
     app.button(key=key).click().run()
     for _ in range(1200):
-        if library.shelf().status.state != "reading":
+        if image_sets.registry().status.state != "reading":
             return app.run()
         time.sleep(0.05)
         app.run()
@@ -158,66 +158,66 @@ def test_a_browser_that_has_everything_forgotten_does_not_take_pictures_away(
     st.cache_resource.clear()
     app = open_page("explore", run=cifake_run)
     assert not any("not available" in found.value for found in app.caption)
-    assert library.shelf().source == str(cifake)
+    assert image_sets.registry().source == str(cifake)
 
 
-def until(shelf: Shelf, reached: Callable[[Attaching], bool]) -> Attaching:
+def until(registry: DatasetRegistry, reached: Callable[[Attaching], bool]) -> Attaching:
     for _ in range(6000):
-        if reached(shelf.status):
-            return shelf.status
+        if reached(registry.status):
+            return registry.status
         time.sleep(0.01)
-    raise AssertionError(shelf.status)
+    raise AssertionError(registry.status)
 
 
 def test_fetching_shows_how_far_it_is_and_goes_on_after_a_stop(
     serve: Serve, cifake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("core.images.fetching.CHUNK", 1024)
+    monkeypatch.setattr("core.images.cifake.fetching.CHUNK", 1024)
     held = threading.Event()
     server = serve(holds=[held])
-    shelf = Shelf(tmp_path / "nowhere")
-    assert shelf.attach("github", ("test", "train"))
-    status = until(shelf, lambda now: now.done > 0)
+    registry = DatasetRegistry(tmp_path / "nowhere")
+    assert registry.attach("github", ("test", "train"))
+    status = until(registry, lambda now: now.done > 0)
     assert (status.state, status.doing, status.total) == ("reading", "downloading", len(server.body))
     assert 0 < status.done < status.total
     assert status.seconds_left is not None
-    shelf.stop()
+    registry.stop()
     held.set()
-    assert settled(shelf).state == "idle"
-    assert not shelf.sets
-    assert shelf.source is None
-    assert shelf.attach("github", ("test", "train"))
-    assert settled(shelf).state == "done"
+    assert settled(registry).state == "idle"
+    assert not registry.sets
+    assert registry.source is None
+    assert registry.attach("github", ("test", "train"))
+    assert settled(registry).state == "done"
     assert server.asked[1].startswith("bytes=")
-    assert [found.split for found in shelf.sets] == ["test", "train"]
-    assert [found.fingerprint for found in shelf.sets] == [
+    assert [found.split for found in registry.sets] == ["test", "train"]
+    assert [found.fingerprint for found in registry.sets] == [
         load_image_set(cifake, split).fingerprint for split in ("test", "train")
     ]
-    assert shelf.source == str(fetched_path())
+    assert registry.source == str(fetched_path())
 
 
 def test_a_download_that_begins_again_says_so(serve: Serve, tmp_path: Path) -> None:
     at_once, held = threading.Event(), threading.Event()
     at_once.set()
     serve(holds=[at_once, held], cuts=[20_000], ranges=False)
-    shelf = Shelf(tmp_path / "nowhere")
-    shelf.attach("github")
-    status = until(shelf, lambda now: bool(now.message))
+    registry = DatasetRegistry(tmp_path / "nowhere")
+    registry.attach("github")
+    status = until(registry, lambda now: bool(now.message))
     held.set()
     assert "it starts again" in status.message
-    assert settled(shelf).state == "done"
+    assert settled(registry).state == "done"
 
 
 def test_only_a_set_with_training_images_is_their_source(cifake: Path, tmp_path: Path) -> None:
-    shelf = Shelf(cifake)
-    shelf.begin()
-    assert settled(shelf).state == "done"
-    assert shelf.source == str(cifake)
+    registry = DatasetRegistry(cifake)
+    registry.begin()
+    assert settled(registry).state == "done"
+    assert registry.source == str(cifake)
     shutil.rmtree(cifake / "train")
-    shelf = Shelf(cifake)
-    shelf.begin()
-    assert settled(shelf).state == "done"
-    assert shelf.source is None
+    registry = DatasetRegistry(cifake)
+    registry.begin()
+    assert settled(registry).state == "done"
+    assert registry.source is None
 
 
 @pytest.mark.usefixtures("on_this_machine")
@@ -229,12 +229,12 @@ def test_the_button_fetches_and_what_was_fetched_is_there_next_time(
     assert not app.exception
     assert any(found.value == "All pictures are available." for found in app.caption)
     # another start of the dashboard
-    library._shelves.clear()
-    library.shelf().begin()
-    settled(library.shelf())
+    image_sets._registries.clear()
+    image_sets.registry().begin()
+    settled(image_sets.registry())
     app = open_page("explore", run=cifake_run)
     assert any(found.value == "All pictures are available." for found in app.caption)
-    assert library.shelf().source == str(fetched_path())
+    assert image_sets.registry().source == str(fetched_path())
 
 
 @pytest.mark.usefixtures("on_this_machine")

@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 
 from core.images.decoding import ImageError, decode, encode_png
-from core.images.upload import prepare
-from dashboard.services import decoding
-from dashboard.services.decoding import Held, prepare_in_turn
+from core.images.upload import prepare_pixels
+from dashboard.services.server import decoding
+from dashboard.services.server.decoding import Held, prepare_in_turn
 
 PNG = encode_png(np.random.default_rng(0).integers(0, 256, (50, 70, 3), dtype=np.uint8))
 
 
 def test_one_at_a_time_and_equal_to_what_it_is_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    alone, inside, most = prepare(PNG, 32, zoom=2), 0, 0
+    alone, inside, most = prepare_pixels(decode(PNG), 32, zoom=2), 0, 0
     counting = threading.Lock()
 
     def watched(data: bytes) -> np.ndarray:
@@ -52,7 +52,9 @@ def test_images_that_are_held_have_a_limit_and_end_with_their_visitor(monkeypatc
         prepare_in_turn(held, PNG, 32)
     assert [held.pixels is not None for held in (first, second, third)] == [True, False, True]
     # who comes back is decoded anew
-    np.testing.assert_array_equal(prepare_in_turn(second, PNG, 32, zoom=3).pixels, prepare(PNG, 32, zoom=3).pixels)
+    np.testing.assert_array_equal(
+        prepare_in_turn(second, PNG, 32, zoom=3).pixels, prepare_pixels(decode(PNG), 32, zoom=3).pixels
+    )
     assert [held.pixels is not None for held in (first, second, third)] == [False, True, True]
     del third, held
     prepare_in_turn(second, PNG, 32)

@@ -18,8 +18,8 @@ from core.findings.claims import standing
 from core.findings.words import tell
 from core.probes.probe import FAMILIES
 from core.probes.table import PROBES
-from core.runs.browsing import browse_table, find_rows
-from core.runs.filter import Filter
+from core.runs.browsing.filter import Filter
+from core.runs.browsing.table import browse_table, find_rows
 from core.runs.run import read_run
 from core.runs.writing import write_run
 from core.studies.neighbours import study as neighbours

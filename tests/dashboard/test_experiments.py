@@ -14,15 +14,15 @@ from core.explainers.lime.bands import LIME_BANDS, BandSettings
 from core.probes.probing import explain_probes
 from core.probes.results import ProbeResult
 from core.probes.table import PROBES, probe_columns
-from core.runs.browsing import browse_table, find_rows
-from core.runs.filter import Filter
+from core.runs.browsing.filter import Filter
+from core.runs.browsing.table import browse_table, find_rows
 from core.runs.run import Run, read_run
 from core.studies.neighbours.similarity import Neighbour, Neighbours
 from core.studies.probes.donors import with_donors
 from dashboard.components.explanations.neighbours import with_pictures
 from dashboard.components.explanations.probes import state_of
 from dashboard.components.studies.finding_words import coloured
-from dashboard.services import library
+from dashboard.services import image_sets
 from tests.dashboard.conftest import Open
 from tests.dashboard.test_evidence import drawn
 from tests.dashboard.test_pages import settled, words
@@ -117,12 +117,12 @@ def test_inspect_shows_what_the_image_is_like(open_page: Open, run: Run) -> None
 
 
 def test_what_needs_training_images_says_where_they_come_from(open_page: Open, home: Path) -> None:
-    missing = "Its training images are not at hand."
+    missing = "Its training images are not available."
     app = settled(open_page("inspect", run=RUN, **{"lime.n_samples": "64"}, evidence="alike"))
     assert missing in words(app)
     assert not any(button.key == "neighbours.prepare" for button in app.button)
     (home / "data" / "cifake" / "train").mkdir(parents=True)
-    library._shelves.clear()
+    image_sets._registries.clear()
     app = settled(open_page("inspect", run=RUN, **{"lime.n_samples": "64"}, evidence="alike"))
     assert missing not in words(app)
     assert any(button.key == "neighbours.prepare" for button in app.button)

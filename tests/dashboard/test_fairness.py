@@ -2,8 +2,8 @@
 
 import pytest
 
-from dashboard import fairness
-from dashboard.fairness import HALF_LIFE, QUANTUM, Usage
+from dashboard.services.worker import fairness
+from dashboard.services.worker.fairness import HALF_LIFE, QUANTUM, Usage
 
 
 class Clock:

@@ -23,7 +23,7 @@ class Shown:
 def test_equal_things_are_built_once_and_others_anew() -> None:
     built = []
 
-    @partial(figure_cache.kept, most=2)
+    @partial(figure_cache.cached, most=2)
     def chart(frame: pd.DataFrame, *, shown: Shown) -> go.Figure:
         built.append(shown)
         return go.Figure().add_scatter(y=frame["y"])
@@ -43,7 +43,7 @@ def test_equal_things_are_built_once_and_others_anew() -> None:
 
 
 def test_an_opened_run_is_known_by_its_stamp() -> None:
-    @figure_cache.kept
+    @figure_cache.cached
     def chart(opened: SimpleNamespace) -> go.Figure:
         return go.Figure(layout={"title": opened.stamp})
 
@@ -56,7 +56,7 @@ def test_an_opened_run_is_known_by_its_stamp() -> None:
 def test_who_asks_for_what_is_being_built_waits_for_it() -> None:
     begun, go_on, built = threading.Event(), threading.Event(), []
 
-    @figure_cache.kept
+    @figure_cache.cached
     def build(number: int) -> list[int]:
         built.append(number)
         begun.set()
@@ -75,7 +75,7 @@ def test_who_asks_for_what_is_being_built_waits_for_it() -> None:
 def test_a_failure_is_not_kept() -> None:
     built = []
 
-    @figure_cache.kept
+    @figure_cache.cached
     def build(number: int) -> int:
         built.append(number)
         if len(built) == 1:

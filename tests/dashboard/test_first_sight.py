@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from core.images.cifake.shipped import ARCHIVE
 from core.images.loading import load_image_set
-from core.images.shipped import ARCHIVE
 from core.images.sources import SHIPPED
 from core.runs.run import read_run
 from core.runs.writing import write_run
 from core.system.atomic import cache_dir
-from dashboard.services import library
+from dashboard.services import image_sets
 from dashboard.services.dataset_registry import Attaching
 from tests.conftest import make_detector, write_shipped
 from tests.dashboard.conftest import Open
@@ -39,13 +39,13 @@ def first(home: Path, cifake: Path) -> Path:
 
 @contextmanager
 def read_through() -> Iterator[None]:
-    """Within it a new shelf is there; it ends when that has read what there is."""
-    library._shelves.clear()
+    """Within it a new registry is there; it ends when that has read what there is."""
+    image_sets._registries.clear()
     yield
     # what a browser does that comes back
-    library.shelf().begin()
+    image_sets.registry().begin()
     for _ in range(3000):
-        if library.shelf().status.state != "reading":
+        if image_sets.registry().status.state != "reading":
             return
         time.sleep(0.01)
     raise AssertionError("still reading")
@@ -78,27 +78,27 @@ def test_without_an_address_every_page_opens_swift_on_cifake(open_page: Open, fi
 def test_the_first_visitor_sees_it_while_its_pictures_are_read(
     open_page: Open, first: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    library._shelves.clear()
-    monkeypatch.setattr("dashboard.services.dataset_registry.Shelf._read_all", lambda *_: None)
+    image_sets._registries.clear()
+    monkeypatch.setattr("dashboard.services.dataset_registry.DatasetRegistry._read_all", lambda *_: None)
     app = open_page("explore")
     assert not app.exception
     assert app.session_state["run"] == "swift@cifake-test"
     assert f"{PICTURES} pictures are not available" in told(app)
     assert "They are being read and will appear here by themselves." in told(app)
     assert "Attach images on the left" not in told(app)
-    library.shelf().status = Attaching("reading", "test", 6, PICTURES, 2.0)
+    image_sets.registry().status = Attaching("reading", "test", 6, PICTURES, 2.0)
     assert any("Reading pictures, 6 of 24" in found.text for found in open_page("explore").get("progress"))
 
 
 def test_pictures_are_read_once_the_browser_has_its_first_page(open_page: Open, first: Path) -> None:
-    library._shelves.clear()
+    image_sets._registries.clear()
     app = open_page("overview")
     assert any("Reading pictures" in found.text for found in app.get("progress"))
     assert not any(thread.name == "attach" for thread in threading.enumerate())
-    assert library.shelf().sets == ()
+    assert image_sets.registry().sets == ()
     app.run()
     for _ in range(3000):
-        if library.shelf().status.state != "reading":
+        if image_sets.registry().status.state != "reading":
             break
         time.sleep(0.01)
     assert "All pictures are available." in told(app.run())
@@ -161,14 +161,14 @@ def test_a_set_in_data_is_read_for_what_did_not_ship(open_page: Open, first: Pat
     cifake.rename(first / "data" / "cifake")
     opened(open_page)
     # the same test images twice would be read for nothing; where training images are is known all the same
-    assert [found.name for found in library.shelf().sets] == ["cifake-test"]
-    assert library.shelf().source == str(first / "data" / "cifake")
+    assert [found.name for found in image_sets.registry().sets] == ["cifake-test"]
+    assert image_sets.registry().source == str(first / "data" / "cifake")
     (first / "runs" / "swift@cifake-test").rename(first / "runs" / "aside")
     detector = make_detector()
     detector.manifest = {"name": "swift"}
     write_run(first, detector, load_image_set(first / "data" / "cifake", "train"))
     opened(open_page)
-    assert [found.name for found in library.shelf().sets] == ["cifake-test", "cifake-train"]
+    assert [found.name for found in image_sets.registry().sets] == ["cifake-test", "cifake-train"]
 
 
 def test_the_sample_says_what_it_is(open_page: Open, first: Path) -> None:

@@ -15,7 +15,7 @@ from core.detectors.detector import Detector
 from core.detectors.storage import load_detector
 from core.findings.finding import Choice, Finding, Measure
 from core.findings.words import tell
-from core.runs.browsing import browse_table
+from core.runs.browsing.table import browse_table
 from core.runs.guide import RADII, TRIED, choose_cast, suspects, with_less_detail
 from core.runs.run import Run, read_run
 from core.studies.runner import Source, run_study

@@ -27,7 +27,7 @@ CODE = """
 import sys, threading
 sys.path.insert(0, sys.argv[1])
 if sys.argv[2] == "in turn":
-    from dashboard.services import importing
+    from dashboard.services.server import importing
     importing.LARGE.add("circle")
     importing.import_in_turn()
 problems = []
@@ -83,9 +83,10 @@ assert all(name in sys.modules for name in names)
 
 def test_large_libraries_are_read_by_many_threads_at_once() -> None:
     names = [
-        "dashboard.services.answering", "scipy.special", "scipy.stats", "sklearn.metrics", "skimage.segmentation",
-        "core.report.page", "core.studies.clusters.study", "scipy.sparse.linalg", "dashboard.views.data.audit",
-        "core.detectors.storage", "sklearn.cluster", "dashboard.components.explanations.panels",
+        "dashboard.services.worker.answering", "scipy.special", "scipy.stats", "sklearn.metrics",
+        "skimage.segmentation", "core.report.page", "core.studies.clusters.study", "scipy.sparse.linalg",
+        "dashboard.views.data.audit", "core.detectors.storage", "sklearn.cluster",
+        "dashboard.components.explanations.panels",
     ]  # fmt: skip
     command = [sys.executable, "-c", LIBRARIES, *names]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)

@@ -18,7 +18,7 @@ from tests.dashboard.conftest import ROOT
 # how many heaps there are when more threads than cores have each taken memory of their own at once
 COUNT = """
 import ctypes, sys, tempfile, threading
-from dashboard.services.memory import few_arenas
+from dashboard.services.server.memory import few_arenas
 if sys.argv[1] == "few":
     assert few_arenas()
 barrier, held = threading.Barrier(12), []

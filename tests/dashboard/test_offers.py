@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.images.cifake_files import FINGERPRINTS
+from core.images.cifake.files import FINGERPRINTS
 from core.system.folders import sealed
 from dashboard import sidebar
-from dashboard.services import library
+from dashboard.services import image_sets
 from dashboard.services.dataset_registry import Attaching
 from tests.dashboard.conftest import Open
 from tests.dashboard.studies import add_studies
@@ -40,10 +40,10 @@ def offers(app: AppTest) -> list[str]:
 @pytest.mark.usefixtures("learned_cifake", "on_this_machine")
 def test_neighbours_offer_the_training_images(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
-    monkeypatch.setattr(library.shelf(), "attach", lambda *given: asked.append(given))
+    monkeypatch.setattr(image_sets.registry(), "attach", lambda *given: asked.append(given))
     app = settled(open_page("inspect", run=RUN, **{"lime.n_samples": "64"}, evidence="alike"))
     assert not app.exception
-    assert "Its training images are not at hand." in words(app)
+    assert "Its training images are not available." in words(app)
     assert offers(app) == ["neighbours.fetch"]
     app.button(key="neighbours.fetch").click().run()
     assert asked == [("github", ("test", "train"))]
@@ -51,11 +51,11 @@ def test_neighbours_offer_the_training_images(open_page: Open, monkeypatch: pyte
 
 @pytest.mark.usefixtures("learned_cifake", "on_this_machine")
 def test_while_they_are_read_there_is_no_second_offer(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(library.shelf(), "status", Attaching("reading", doing="downloading", done=1, total=2))
+    monkeypatch.setattr(image_sets.registry(), "status", Attaching("reading", doing="downloading", done=1, total=2))
     app = open_page("inspect", run=RUN, **{"lime.n_samples": "64"}, evidence="alike")
     # the bar on the left never ends, so that the page does not come to rest
     for _ in range(600):
-        if "Its training images are not at hand." in words(app):
+        if "Its training images are not available." in words(app):
             break
         time.sleep(0.1)
         app.run()
@@ -67,14 +67,14 @@ def test_while_they_are_read_there_is_no_second_offer(open_page: Open, monkeypat
 def test_visitors_from_elsewhere_are_told_and_offered_nothing(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sidebar, "is_local", lambda: False)
     app = settled(open_page("inspect", run=RUN, **{"lime.n_samples": "64"}, evidence="alike"))
-    assert "Its training images are not at hand." in words(app)
+    assert "Its training images are not available." in words(app)
     assert not offers(app)
 
 
 @pytest.mark.usefixtures("on_this_machine")
 def test_cifake_is_not_offered_for_a_detector_of_other_images(open_page: Open) -> None:
     app = settled(open_page("inspect", run=RUN, **{"lime.n_samples": "64"}, evidence="alike"))
-    assert "Its training images are not at hand." in words(app)
+    assert "Its training images are not available." in words(app)
     assert not offers(app)
 
 

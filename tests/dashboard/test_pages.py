@@ -25,8 +25,8 @@ from core.findings.finding import Choice, Finding, Measure
 from core.findings.words import tell
 from core.images.decoding import decode, encode_png
 from core.images.labels import REAL
-from core.runs.browsing import browse_table, find_rows
-from core.runs.filter import Filter
+from core.runs.browsing.filter import Filter
+from core.runs.browsing.table import browse_table, find_rows
 from core.runs.run import read_run
 from core.runs.writing import write_run
 from core.studies.store import study_path, write_study
@@ -39,7 +39,7 @@ from dashboard.components.words import CLASS_WORDS, NO_BREAK, percent
 from dashboard.services import library
 from dashboard.views.overview import performance
 from tests.conftest import make_detector
-from tests.core.runs.test_browsing import seal
+from tests.core.runs.browsing.test_table import seal
 from tests.dashboard.conftest import PAGES, ROOT, Open, image_set
 from tests.hostile.damage import reseal
 
@@ -818,14 +818,14 @@ def test_inspect_compares_what_was_finished_while_it_was_drawn(
 ) -> None:
     draw = panels.explainer_panel
 
-    def when_it_is_done(subject: Any, detectors: Any, explainer: Any, stored: Any) -> None:
+    def when_it_is_done(side: panels.SideBySide, explainer: Any) -> None:
         # between the comparison and the panel below it
         for _ in range(6000):
-            if panels.finished(subject, detectors[0], [explainer], stored)[0] is not None:
+            if side.status(side.detectors[0], explainer).state == "done":
                 break
             time.sleep(0.05)
-        draw(subject, detectors, explainer, stored)
+        draw(side, explainer)
 
     monkeypatch.setattr(panels, "explainer_panel", when_it_is_done)
-    app = open_page("inspect", run="tiny@seen-test", **{"lime.seed": "77", "gradcam.layer": "layer3"})
+    app = open_page("inspect", run="tiny@seen-test", **{"lime.least_share": "0.0", "gradcam.layer": "layer3"})
     assert "Rank correlation over places" in words(app)

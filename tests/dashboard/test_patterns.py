@@ -16,8 +16,8 @@ from streamlit.testing.v1 import AppTest
 from core.findings.words import tell
 from core.images.palette import CLASS_COLOURS
 from core.metrics.intervals import wilson_interval
-from core.runs.browsing import browse_table
-from core.runs.embedding import Area
+from core.runs.browsing.embedding import Area
+from core.runs.browsing.table import browse_table
 from core.runs.run import read_run
 from core.studies.registry import find_study
 from core.studies.store import read_study

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from core.detectors.detector import Detector
-from core.explainers.cams import GRADCAM, CamSettings
+from core.explainers.gradients.cams import GRADCAM, CamSettings
 from core.explainers.lime.regions import LIME, LimeSettings
 from core.explainers.saving import Style, draw_explanation
 from dashboard.components.images import picture

@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 from core.runs.run import read_run
 from dashboard.components.explanations.follow import next_look, waiting
 from dashboard.components.keys import key_of
-from dashboard.services.worker import Standing
+from dashboard.services.worker.jobs import JobStatus
 from tests.benchmarks.visitor import Visitor, in_a_thread, running_server
 from tests.browser.app import free_port
 
@@ -50,7 +50,7 @@ def test_a_part_comes_back_as_often_as_it_says_and_once_each_time(
 
 
 def test_the_soonest_of_those_that_are_busy_decides() -> None:
-    standings = [Standing("done", again=0.1), Standing("waiting", again=2.0), Standing("running", again=1.0)]
+    standings = [JobStatus("done", again=0.1), JobStatus("waiting", again=2.0), JobStatus("running", again=1.0)]
     assert next_look(standings) == 1.0
     assert next_look(standings[:1]) is None
 
@@ -58,14 +58,14 @@ def test_the_soonest_of_those_that_are_busy_decides() -> None:
 @pytest.mark.parametrize(
     ("standing", "sentence"),
     [
-        (Standing("waiting", place=3, seconds_left=12.0), "Waiting, 3 before you, about 15 s left"),
-        (Standing("waiting", place=1), "Waiting, 1 before you"),
-        (Standing("waiting", seconds_left=4.2), "Waiting, you are next, about 5 s left"),
-        (Standing("running", answer="rough", place=2, seconds_left=7.0), "Waiting, 2 before you, about 7 s left"),
-        (Standing("running", answer="rough", seconds_left=7.0), ""),
+        (JobStatus("waiting", place=3, seconds_left=12.0), "Waiting, 3 before you, about 15 s left"),
+        (JobStatus("waiting", place=1), "Waiting, 1 before you"),
+        (JobStatus("waiting", seconds_left=4.2), "Waiting, you are next, about 5 s left"),
+        (JobStatus("running", answer="rough", place=2, seconds_left=7.0), "Waiting, 2 before you, about 7 s left"),
+        (JobStatus("running", answer="rough", seconds_left=7.0), ""),
     ],
 )
-def test_the_place_and_the_time_are_said(standing: Standing, sentence: str) -> None:
+def test_the_place_and_the_time_are_said(standing: JobStatus, sentence: str) -> None:
     assert waiting(standing) == sentence
 
 

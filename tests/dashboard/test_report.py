@@ -7,7 +7,7 @@ import pytest
 
 from core.report import page
 from core.report.__main__ import main
-from core.runs.filter import Filter
+from core.runs.browsing.filter import Filter
 from core.runs.finding import HOMES
 from dashboard.components.studies.report import report_file
 from dashboard.services import library

@@ -16,7 +16,7 @@ from websockets.exceptions import InvalidStatus
 
 from core.images.decoding import MAX_BYTES
 from core.runs.finding import ROOT
-from dashboard.services.upload_limits import MAX_FILES
+from dashboard.services.server.upload_limits import MAX_FILES
 from tests.benchmarks.visitor import (
     Visitor,
     ask_http,

@@ -10,8 +10,8 @@ import pytest
 from core.detectors.storage import load_detector
 from core.metrics.classification import error_by
 from core.report import __main__ as report
-from core.runs.browsing import browse_table, find_rows
-from core.runs.filter import Filter
+from core.runs.browsing.filter import Filter
+from core.runs.browsing.table import browse_table, find_rows
 from core.runs.run import Run, read_run
 from core.runs.writing import write_run
 from core.system.folders import ContractError

@@ -17,7 +17,7 @@ from streamlit.runtime.session_manager import SessionInfo
 from streamlit.runtime.uploaded_file_manager import UploadedFileRec
 
 from core.runs.finding import ROOT
-from dashboard.services import streamlit_internals as internals
+from dashboard.services.server import streamlit_internals as internals
 from tests.benchmarks.visitor import Visitor, in_a_thread, running_server
 from tests.browser.app import free_port
 
@@ -43,8 +43,9 @@ def test_all_of_it_is_there_in_a_running_server(made_home: Path, tmp_path: Path)
         assert in_a_thread(visit(address)) == []
     lost = re.findall(r"Going on without (.*?)\. Streamlit is", (tmp_path / "log").read_text(encoding="utf-8"))
     assert lost == [], (
-        f"Streamlit {version('streamlit')} has changed what these hang on: {lost}. Mend "
-        f"dashboard/services/streamlit_internals.py; {' and '.join(internals.TESTED)} are what it was tested with."
+        f"Streamlit {version('streamlit')} has changed what these hang on: {lost}. "
+        f"Mend dashboard/services/server/streamlit_internals.py; it was "
+        f"tested with {' and '.join(internals.TESTED)}."
     )
 
 

@@ -11,7 +11,7 @@ import streamlit as st
 
 from dashboard.components.studies import study
 from dashboard.components.studies.study import as_csv, command, csv_button
-from dashboard.services import library
+from dashboard.services import catalogue, library
 from tests.dashboard.conftest import Open
 
 
@@ -29,7 +29,7 @@ def test_what_visitors_wrote_is_no_formula() -> None:
 
 
 def test_what_to_type_asks_for_as_many_images_as_are_enough(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    opened = library.open_run(library.runs()["tiny@seen-test"])
+    opened = library.open_run(catalogue.runs()["tiny@seen-test"])
     assert command(opened, "stability") == "python -m core.studies stability --run tiny@seen-test"
     monkeypatch.setattr(study, "ENOUGH", 50)
     asked = "python -m core.studies stability --run tiny@seen-test --images 50"
@@ -63,7 +63,7 @@ def test_explore_writes_tags_and_notes_as_text(open_page: Open, monkeypatch: pyt
     files: dict[str, Callable[[], bytes]] = {}
     monkeypatch.setattr(st, "download_button", lambda _label, data, *, key, **_: files.update({key: data}))
     app = open_page("explore", run="tiny@seen-test")
-    id_ = library.open_run(library.runs()["tiny@seen-test"]).table["id"][0]
+    id_ = library.open_run(catalogue.runs()["tiny@seen-test"]).table["id"][0]
     library.tags().add([id_], "=odd")
     library.tags().note(id_, "@SUM(A1)")
     app.run()

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from core.findings.claims import sign_of
 from core.findings.numbers import percent, signed
 from core.findings.words import tell
 from core.findings.words.faithfulness import trusted
@@ -83,41 +84,64 @@ def test_every_study_is_drawn_with_its_controls_concluded_and_limited(open_page:
         assert all(str(tell(one).full) in said for one in answer.findings)
     assert said.count("What this cannot show") == len(TRUST)
     charts = app.get("plotly_chart")
-    assert len(charts) == 1 + 2 + 1 + 1 + len(judged()) + 1
+    assert len(charts) == 2 + 1 + 1 + len(judged()) + 1
     assert all(chart.proto.alt for chart in charts)
     # a picture and its table are of the same numbers
     tables = [frame.value for frame in app.dataframe]
     agreement = study(home, "agreement")
     expected = weighted_mean(agreement.loc[agreement["predicted"] == "REAL", "rank"].to_numpy(float))
     row = tables[1].query("verdict == 'REAL'").iloc[0]
+    assert list(tables[0].columns[:5]) == ["verdict", "what", "filled with", "by", "best control"]
     assert row[["value", "95 % from", "to", "images"]].tolist() == pytest.approx(expected, rel=1e-5)
     assert len([button for button in app.get("download_button") if button.key.endswith(".all")]) == len(TRUST)
 
 
-def test_cells_fills_and_measures_are_in_the_url(open_page: Open, home: Path) -> None:
+def test_faithfulness_is_a_small_table_of_signs_by_method_and_fill(open_page: Open, home: Path) -> None:
+    add_studies(home, "faithfulness")
+    app = open_page("trust", run=RUN)
+    assert not app.exception
+    answer = read_study(home / "runs" / RUN / "studies" / "faithfulness.parquet", read_run(home / "runs" / RUN))
+    shown = [element.value for element in app.markdown if element.value.startswith("|  | mean colour | blur |")]
+    assert len(shown) == 2
+    for verdict, text in zip(("FAKE", "REAL"), shown, strict=True):
+        head, _, *rows = [[cell.strip() for cell in row.split("|")[1:-1]] for row in text.splitlines()]
+        assert head == ["", "mean colour", "blur", "shuffled texture", "ROAD"]
+        cells = {name.strip("*"): dict(zip(head[1:], found, strict=True)) for name, *found in rows}
+        assert list(cells) == [one.title for one in judged().values()]
+        finding = next(one for one in answer.findings if one.key == f"lime-{verdict}")
+        for fill, title in finding.details["fills"].items():
+            tried = [finding.choice(direction, fill) for direction in ("deletion", "insertion")]
+            signs = [sign_of(one) for one in tried]
+            told = " ".join(
+                f"{'◇▲▼'[sign]}\N{NO-BREAK SPACE}{signed(one.difference.value)}"
+                for sign, one in zip(signs, tried, strict=True)
+            )
+            colour = {(1, 1): "green", (-1, -1): "violet"}.get(tuple(signs))
+            assert cells["LIME"][title] == (f":{colour}-background[{told}]" if colour else told)
+    # the sentence stands beneath, and no number is pooled
+    said = plain(words(app))
+    assert said.count(str(trusted(answer.findings))) == 2
+    assert "unseen" not in said
+
+
+def test_cells_and_fills_are_in_the_url(open_page: Open, home: Path) -> None:
     add_studies(home, "faithfulness", "agreement")
-    app = open_page("trust", run=RUN, by="cell", filled="mean", measure="score")
+    app = open_page("trust", run=RUN, by="cell", filled="road")
     assert not app.exception
     assert app.segmented_control(key="url.by").value == "cell"
-    frames = [frame.value for frame in app.dataframe]
-    assert set(frames[0]["verdict"]) == {
+    assert app.segmented_control(key="url.filled").value == "road"
+    frame = app.dataframe[0].value
+    assert set(frame["verdict"]) == {
         f"{truth} called {said}" for truth in ("FAKE", "REAL") for said in ("FAKE", "REAL")
     }
-    assert {"Grad-CAM", "LIME", "chance", "border first"} <= set(frames[0]["what"])
-    app.segmented_control(key="url.measure").set_value("turned").run()
-    assert app.query_params["measure"] == "turned"
-    table = study(home, "faithfulness")
-    mine = table[(table["predicted"] == "REAL") & (table["label"] == "REAL")]
-    row = app.dataframe[0].value.query("verdict == 'REAL called REAL' and what == 'LIME'").iloc[0]
-    assert row["value"] == pytest.approx((mine["deletion_lime_mean_2"] < 0).mean())
-    app.selectbox(key="url.filled").set_value("unseen").run()
-    assert not app.exception
-    assert "Verdicts are counted under one fill" in words(app)
+    assert {"Grad-CAM", "LIME"} <= set(frame["what"])
+    assert set(frame["filled with"]) == {"mean", "blur", "texture", "road"}
+    assert set(frame["by"]) == {"deletion", "insertion"}
 
 
 def test_nonsense_in_the_url_is_the_default_view(open_page: Open, home: Path) -> None:
     add_studies(home, *TRUST)
-    nonsense = {"by": "?", "filled": "<b>", "measure": "nan"}
+    nonsense = {"by": "?", "filled": "<b>"}
     plain, strange = open_page("trust", run=RUN), open_page("trust", run=RUN, **nonsense)
     assert not strange.exception
     assert words(strange) == words(plain)

@@ -14,16 +14,17 @@ from streamlit.testing.v1 import AppTest
 
 from core.detectors.storage import load_detector
 from core.images.decoding import decode
-from core.images.upload import prepare, settle
-from core.runs.browsing import browse_table
+from core.images.upload import prepare_pixels, settle
+from core.runs.browsing.table import browse_table
 from core.runs.run import read_run
 from dashboard.components.explanations import panels
 from dashboard.components.images import grid
 from dashboard.components.keys import key_of
 from dashboard.components.words import CLASS_WORDS
-from dashboard.services import decoding, upload_limits
-from dashboard.services.requests import Looked
-from dashboard.services.worker import Standing, Worker
+from dashboard.services.server import decoding, upload_limits
+from dashboard.services.worker.jobs import JobStatus
+from dashboard.services.worker.requests import Prediction
+from dashboard.services.worker.worker import Worker
 from dashboard.views.upload import uploads
 from tests.dashboard.conftest import Open
 from tests.dashboard.test_pages import settled, words
@@ -50,7 +51,7 @@ def test_a_picture_is_called_under_every_filter(open_page: Open, home: Path) -> 
     app = upload(open_page("upload", run="tiny@seen-test"), ("stripes.png", data, "image/png"))
     assert not app.exception
     assert not app.error
-    ready = prepare(data, 32)
+    ready = prepare_pixels(decode(data), 32)
     margins = load_detector(home / "detectors" / "tiny").margins(ready.pixels)
     table = next(element.value for element in app.table if "margin" in element.value)
     assert table["margin"].tolist() == [f"{margin:+.2f}" for margin in margins]
@@ -122,7 +123,8 @@ def test_a_failed_look_is_said_once_a_file_in_the_table(open_page: Open, home: P
     app.button(key="table.again").click()
     table = settled(app.run()).dataframe[0].value
     assert table["verdict"].tolist()[::2] == [
-        settle(load_detector(home / "detectors" / "tiny").margins(prepare(data, 32).pixels)) for _, data, _ in files
+        settle(load_detector(home / "detectors" / "tiny").margins(prepare_pixels(decode(data), 32).pixels))
+        for _, data, _ in files
     ]
     assert "table.again" not in [button.key for button in app.button]
 
@@ -144,7 +146,7 @@ def test_several_are_a_table_and_one_of_them_is_explained(open_page: Open, home:
     assert table["file"].tolist() == ["stripes2.png", "broken.png", "stripes5.png"]
     detector = load_detector(home / "detectors" / "tiny")
     for row, (_, data, _) in ((0, files[0]), (2, files[1])):
-        margins = detector.margins(prepare(data, 32).pixels)
+        margins = detector.margins(prepare_pixels(decode(data), 32).pixels)
         assert table["verdict"][row] == settle(margins)
         np.testing.assert_allclose(table["highest margin"][row], margins.max(), rtol=1e-5)
         assert table["seen"][row].startswith("data:image/png;base64,")
@@ -160,10 +162,10 @@ def test_several_are_a_table_and_one_of_them_is_explained(open_page: Open, home:
 def test_a_probability_stands_beside_a_verdict_only(
     open_page: Open, monkeypatch: pytest.MonkeyPatch, turns: bool
 ) -> None:
-    ready = prepare(picture(3), 32)
+    ready = prepare_pixels(decode(picture(3)), 32)
     margins = np.linspace(-1 if turns else 0.5, 1, len(ready.filters)).astype(np.float32)
-    answer = Looked(margins, 1 / (1 + np.exp(-margins)), np.zeros((len(margins), 4, 4), np.float32))
-    monkeypatch.setattr(uploads, "look", lambda *_, **__: Standing("done", answer, 1.0))
+    answer = Prediction(margins, 1 / (1 + np.exp(-margins)), np.zeros((len(margins), 4, 4), np.float32))
+    monkeypatch.setattr(uploads, "look", lambda *_, **__: JobStatus("done", answer, 1.0))
     files = [(f"stripes{seed}.png", picture(seed), "image/png") for seed in (2, 5)]
     table = upload(open_page("upload", run="tiny@seen-test"), *files).dataframe[0].value
     assert table["verdict"].tolist() == ["undetermined" if turns else "REAL"] * 2
@@ -172,7 +174,7 @@ def test_a_probability_stands_beside_a_verdict_only(
 
 def test_a_crop_of_32_pixels_is_shown_and_noted_as_a_crop(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     notes: list[str] = []
-    monkeypatch.setattr(panels, "page_row", lambda *given: notes.extend(given[4]))
+    monkeypatch.setattr(panels.SideBySide, "download", lambda _side, given: notes.extend(given))
     app = upload(open_page("upload", run="tiny@seen-test"), ("stripes.png", picture(3, 64, 64), "image/png"))
     assert notes.pop().startswith("The image was cut to a square and resized to 32 x 32")
     next(slider for slider in app.slider if slider.label == "Zoom").set_value(2.0)
@@ -213,7 +215,9 @@ def test_a_slider_decodes_nothing(open_page: Open, home: Path, monkeypatch: pyte
         next(slider for slider in app.slider if slider.label == "Zoom").set_value(zoom)
         app = settled(app.run())
     assert counted.calls == 1
-    np.testing.assert_array_equal(app.session_state["upload.cut"][2].pixels, prepare(data, 32, zoom=3.0).pixels)
+    np.testing.assert_array_equal(
+        app.session_state["upload.cut"][2].pixels, prepare_pixels(decode(data), 32, zoom=3.0).pixels
+    )
 
 
 def test_several_are_read_with_their_progress(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,8 +5,8 @@ from starlette.exceptions import HTTPException
 from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
 from streamlit.runtime.uploaded_file_manager import UploadedFileRec
 
-from dashboard.services import upload_limits
-from dashboard.services.streamlit_internals import guarded
+from dashboard.services.server import upload_limits
+from dashboard.services.server.streamlit_internals import guarded
 
 
 def status(manager: MemoryUploadedFileManager, visitor: str, file_id: str, size: int) -> int:

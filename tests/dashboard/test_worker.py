@@ -16,18 +16,20 @@ import torch
 
 from core.detectors.identity import Identity
 from core.detectors.storage import load_detector
-from core.explainers.cams import CamSettings
-from core.explainers.integrated_gradients import IntegratedGradientsSettings
+from core.explainers.gradients.cams import CamSettings
+from core.explainers.gradients.integrated_gradients import IntegratedGradientsSettings
 from core.explainers.lime.bands import BandSettings
 from core.explainers.lime.regions import LimeSettings
 from core.explainers.registry import find_explainer
 from core.probes.results import ProbeSettings
-from dashboard.services import answering, worker
-from dashboard.services.requests import Explain, Look, Looked, Question
-from dashboard.services.worker import Standing, Worker
+from dashboard.services.worker import answering, jobs, queue, worker
+from dashboard.services.worker.jobs import JobStatus
+from dashboard.services.worker.requests import ExplainRequest, Prediction, PredictRequest, Request
+from dashboard.services.worker.worker import Worker
 from tests.conftest import textured
 
 IMAGE = textured(1, fine=True, seed=9)
+PREDICT = PredictRequest()
 
 
 class Clock:
@@ -67,7 +69,7 @@ class Script:
     def answer(
         self, _detector: None, pixels: Any, settings: Any, cancel: Callable[[], bool]
     ) -> Iterator[tuple[Any, float]]:
-        explained = settings.settings if isinstance(settings, Explain) else None
+        explained = settings.settings if isinstance(settings, ExplainRequest) else None
         steps = explained.n_samples // 64 if isinstance(explained, LimeSettings) else 1
         for step in range(1, steps + 1):
             while not self.gate(settings).acquire(timeout=0.01):
@@ -86,11 +88,11 @@ def identity(weights: str = "weights") -> Identity:
     return Identity(weights, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), 1.0)
 
 
-def question(settings: Any, image: str = "image", asked: Identity | None = None) -> Question:
-    return Question(Path("detector"), asked or identity(), image, settings)
+def question(settings: Any, image: str = "image", asked: Identity | None = None) -> Request:
+    return Request(Path("detector"), asked or identity(), image, settings)
 
 
-def until(found: Callable[[], Standing], what: Callable[[Standing], bool]) -> Standing:
+def until(found: Callable[[], JobStatus], what: Callable[[JobStatus], bool]) -> JobStatus:
     """Come back until `what` is so; fails after five minutes."""
     for _ in range(30_000):
         standing = found()
@@ -100,11 +102,11 @@ def until(found: Callable[[], Standing], what: Callable[[Standing], bool]) -> St
     raise AssertionError(f"still {standing}")
 
 
-def lime(n_samples: int = 256, seed: int = 0) -> Explain:
-    return Explain("lime", LimeSettings(n_samples=n_samples, seed=seed))
+def lime(n_samples: int = 256, seed: int = 0) -> ExplainRequest:
+    return ExplainRequest("lime", LimeSettings(n_samples=n_samples, seed=seed))
 
 
-BANDS = Explain("lime_bands", BandSettings())
+BANDS = ExplainRequest("lime_bands", BandSettings())
 
 
 def test_refines_step_by_step_and_is_done(desk: Worker, script: Script) -> None:
@@ -144,7 +146,7 @@ def let_go(script: Script, settings: Any, steps: int = 4) -> None:
         script.gate(settings).release()
 
 
-def done(desk: Worker, visitor: str, settings: Any, slot: str = "lime") -> Standing:
+def done(desk: Worker, visitor: str, settings: Any, slot: str = "lime") -> JobStatus:
     """Come back until there is the whole answer."""
     return until(lambda: desk.ask(visitor, slot, question(settings), IMAGE), lambda standing: standing.state == "done")
 
@@ -242,11 +244,11 @@ def test_the_first_of_its_kind_tells_those_that_wait_how_long_it_takes(
 
 def test_the_more_wait_the_less_often_it_is_worth_to_come_back(desk: Worker, script: Script) -> None:
     again = [desk.ask(f"v{n}", "lime", question(lime(seed=n)), IMAGE).again for n in range(100)]
-    assert again[0] == worker.SOON
+    assert again[0] == jobs.SOON
     assert again == sorted(again)
-    assert worker.SOON < again[30] < again[-1] == worker.LATEST
+    assert jobs.SOON < again[30] < again[-1] == jobs.LATEST
     # far less than what makes it forgotten
-    assert 4 * worker.LATEST < worker.LEASE
+    assert 4 * jobs.LATEST < worker.LEASE
 
 
 def test_what_is_dropped_or_closed_in_the_midst_of_a_step_is_ended(
@@ -276,7 +278,7 @@ def test_what_is_dropped_or_closed_in_the_midst_of_a_step_is_ended(
         clock.now += 5
     desk.ask("v2", "bands", question(BandSettings(seed=2)), IMAGE)
     # the lease of the first has run out, in the midst of its step
-    until(lambda: Standing("running", share=float(len(ended))), lambda found: found.share >= 1)
+    until(lambda: JobStatus("running", share=float(len(ended))), lambda found: found.share >= 1)
     assert ended[0] == BandSettings(seed=0)
     desk.close()
     assert sorted(settings.seed for settings in ended) == [0, 1, 2]
@@ -284,10 +286,10 @@ def test_what_is_dropped_or_closed_in_the_midst_of_a_step_is_ended(
 
 def test_a_quick_question_goes_between_the_batches_of_a_slow_one(desk: Worker, script: Script) -> None:
     desk.ask("me", "lime", question(lime()), IMAGE)
-    script.gate(Look()).release()
+    script.gate(PREDICT).release()
     # the slow one is in the middle of its first step and stays there
-    standing = until(lambda: desk.ask("you", "look", question(Look()), IMAGE), lambda found: found.state == "done")
-    assert standing.answer == (Look(), 1)
+    standing = until(lambda: desk.ask("you", "look", question(PREDICT), IMAGE), lambda found: found.state == "done")
+    assert standing.answer == (PREDICT, 1)
     assert desk.ask("me", "lime", question(lime()), IMAGE).busy
 
 
@@ -296,12 +298,12 @@ def test_a_lime_goes_before_and_between_the_batches_of_less_urgent_questions(des
     until(lambda: desk.ask("me", "bands", question(BANDS), IMAGE), lambda found: found.state == "running")
     desk.ask("me", "probes", question(ProbeSettings()), IMAGE)
     assert desk.ask("you", "lime", question(lime()), IMAGE).place == 0
-    for gate in (lime(), lime(), lime(), lime(), Look()):
+    for gate in (lime(), lime(), lime(), lime(), PREDICT):
         script.gate(gate).release()
     # the bands are in the middle of their first step and stay there; the probes have not begun
     until(lambda: desk.ask("you", "lime", question(lime()), IMAGE), lambda found: found.state == "done")
-    until(lambda: desk.ask("you", "look", question(Look()), IMAGE), lambda found: found.state == "done")
-    assert {settings for settings, _ in script.log} == {lime(), Look()}
+    until(lambda: desk.ask("you", "look", question(PREDICT), IMAGE), lambda found: found.state == "done")
+    assert {settings for settings, _ in script.log} == {lime(), PREDICT}
     standing = desk.ask("me", "probes", question(ProbeSettings()), IMAGE)
     assert (standing.state, standing.place) == ("waiting", 1)
     for settings in (BANDS, ProbeSettings()):
@@ -316,24 +318,24 @@ def test_waiting_questions_know_their_place(desk: Worker, script: Script) -> Non
 
 
 def test_asking_twice_costs_nothing_and_visitors_share(desk: Worker, script: Script) -> None:
-    script.gate(Look()).release()
-    answer = until(lambda: desk.ask("me", "look", question(Look()), IMAGE), lambda found: found.state == "done").answer
+    script.gate(PREDICT).release()
+    answer = until(lambda: desk.ask("me", "look", question(PREDICT), IMAGE), lambda found: found.state == "done").answer
     for visitor in ("me", "you"):
-        assert desk.ask(visitor, "look", question(Look()), IMAGE).answer is answer
+        assert desk.ask(visitor, "look", question(PREDICT), IMAGE).answer is answer
     assert len(script.log) == 1
 
 
 def test_another_image_detector_or_setting_is_another_question(desk: Worker, script: Script) -> None:
     different = [
-        question(Look()),
-        question(Look(), "other"),
-        question(Look(), asked=identity("other")),
-        question(Explain("gradcam", CamSettings())),
-        question(Explain("gradcam", CamSettings(layer="layer3"))),
-        question(Explain("layercam", CamSettings())),
+        question(PREDICT),
+        question(PREDICT, "other"),
+        question(PREDICT, asked=identity("other")),
+        question(ExplainRequest("gradcam", CamSettings())),
+        question(ExplainRequest("gradcam", CamSettings(layer="layer3"))),
+        question(ExplainRequest("layercam", CamSettings())),
     ]
     for _ in range(9):
-        script.gate(Look()).release()
+        script.gate(PREDICT).release()
         for asked in different[3:]:
             script.gate(asked.settings).release()
     for number, asked in enumerate(different):
@@ -368,7 +370,7 @@ def test_stop_keeps_what_there_is_and_go_on_begins_again(desk: Worker, script: S
     desk.stop("me", "lime")
     standing = desk.ask("me", "lime", question(lime()), IMAGE)
     assert (standing.state, standing.answer) == ("stopped", (lime(), 1))
-    until(lambda: Standing("done", share=desk.waiting), lambda found: found.share == 0)
+    until(lambda: JobStatus("done", share=desk.waiting), lambda found: found.share == 0)
     desk.go_on("me", "lime")
     for _ in range(4):
         script.gate(lime()).release()
@@ -389,10 +391,13 @@ def test_a_visitor_who_leaves_frees_the_job(desk: Worker, script: Script, clock:
 
 def test_the_cache_and_the_queue_are_bounded(desk: Worker, script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker, "MAX_ANSWERS", 2)
-    monkeypatch.setattr(worker, "MAX_WAITING", 3)
+    monkeypatch.setattr(queue, "MAX_WAITING", 3)
     for name in ("a", "b", "c", "a"):
-        script.gate(Look()).release()
-        until(lambda n=name: desk.ask("me", "look", question(Look(), n), IMAGE), lambda found: found.state == "done")
+        script.gate(PREDICT).release()
+        until(
+            lambda n=name: desk.ask("me", "look", question(PREDICT, n), IMAGE),
+            lambda found: found.state == "done",
+        )
     assert len(script.log) == 4
     for number in range(3):
         assert desk.ask("me", f"slot{number}", question(lime(seed=number)), IMAGE).busy
@@ -403,7 +408,7 @@ def test_the_cache_and_the_queue_are_bounded(desk: Worker, script: Script, monke
 def test_one_visitor_does_not_fill_the_queue(
     desk: Worker, script: Script, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker, "MAX_OWN", 2)
+    monkeypatch.setattr(queue, "MAX_OWN", 2)
     for number in range(2):
         assert desk.ask("me", f"slot{number}", question(lime(seed=number)), IMAGE).busy
     refused = desk.ask("me", "slot2", question(lime(seed=2)), IMAGE)
@@ -420,27 +425,30 @@ def test_one_visitor_does_not_fill_the_queue(
 def test_answers_are_bounded_by_their_bytes_too(desk: Worker, script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
     large = np.zeros(1000, np.uint8)
     monkeypatch.setattr(worker, "MAX_KEPT", 2500)
-    monkeypatch.setattr(answering, "answer", lambda *_: iter([(Looked(large, large[:0], large[:0]), 1.0)]))
+    monkeypatch.setattr(answering, "answer", lambda *_: iter([(Prediction(large, large[:0], large[:0]), 1.0)]))
     for name in "abcd":
-        until(lambda n=name: desk.ask("me", "look", question(Look(), n), IMAGE), lambda found: found.state == "done")
+        until(
+            lambda n=name: desk.ask("me", "look", question(PREDICT, n), IMAGE),
+            lambda found: found.state == "done",
+        )
     assert [kept.images_sha256 for kept in desk._answers] == ["c", "d"]
-    assert worker.size_of([{"a": large}, (large, None, 3)]) == 2000
+    assert jobs.size_of([{"a": large}, (large, None, 3)]) == 2000
 
 
-def test_visitors_who_have_left_are_forgotten(desk: Worker, script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker, "MAX_ASKED", 3)
-    script.gate(Look()).release()
-    until(lambda: desk.ask("me", "look", question(Look()), IMAGE), lambda found: found.state == "done")
+def test_visitors_who_have_left_are_forgotten(desk: Worker, script: Script) -> None:
+    desk._queue.asked.most = 3
+    script.gate(PREDICT).release()
+    until(lambda: desk.ask("me", "look", question(PREDICT), IMAGE), lambda found: found.state == "done")
     for number in range(9):
-        assert desk.ask(f"visitor {number}", "look", question(Look()), IMAGE).state == "done"
-    assert len(desk._asked) == 3
+        assert desk.ask(f"visitor {number}", "look", question(PREDICT), IMAGE).state == "done"
+    assert len(desk._queue.asked) == 3
 
 
 def test_a_closed_one_is_given_back_with_all_it_held(script: Script) -> None:
     def used() -> tuple[threading.Thread, weakref.ref[Worker]]:
         desk = Worker()
-        script.gate(Look()).release()
-        until(lambda: desk.ask("me", "look", question(Look()), IMAGE), lambda found: found.state == "done")
+        script.gate(PREDICT).release()
+        until(lambda: desk.ask("me", "look", question(PREDICT), IMAGE), lambda found: found.state == "done")
         desk.close()
         return desk._thread, weakref.ref(desk)
 
@@ -470,11 +478,13 @@ def test_a_failure_is_one_sentence_and_the_thread_lives(
 
     monkeypatch.setattr(answering, "answer", answer)
     monkeypatch.setattr(Worker, "_detector", lambda _self, _question: None)
-    standing = until(lambda: desk.ask("me", "look", question(Look()), IMAGE), lambda found: not found.busy)
+    standing = until(lambda: desk.ask("me", "look", question(PREDICT), IMAGE), lambda found: not found.busy)
     assert (standing.state, standing.message) == ("failed", sentence)
-    assert desk.ask("me", "look", question(Look()), IMAGE).state == "failed"
+    assert desk.ask("me", "look", question(PREDICT), IMAGE).state == "failed"
     desk.go_on("me", "look")
-    assert until(lambda: desk.ask("me", "look", question(Look()), IMAGE), lambda found: not found.busy).answer == "fine"
+    assert (
+        until(lambda: desk.ask("me", "look", question(PREDICT), IMAGE), lambda found: not found.busy).answer == "fine"
+    )
 
 
 def test_visitors_at_once_get_what_they_would_have_alone(made_home: Path) -> None:
@@ -485,24 +495,24 @@ def test_visitors_at_once_get_what_they_would_have_alone(made_home: Path) -> Non
     answering.leave_a_core()
     images = textured(3, fine=True, seed=4)
     asked = {
-        "a": (0, Explain("lime", LimeSettings(n_samples=128, n_segments=20))),
-        "b": (0, Explain("lime", LimeSettings(n_samples=192, n_segments=40, seed=3, fill="blur"))),
-        "c": (1, Explain("gradcam", CamSettings(layer="layer3"))),
+        "a": (0, ExplainRequest("lime", LimeSettings(n_samples=128, n_segments=20))),
+        "b": (0, ExplainRequest("lime", LimeSettings(n_samples=192, n_segments=40, seed=3, fill="blur"))),
+        "c": (1, ExplainRequest("gradcam", CamSettings(layer="layer3"))),
         # these give way in the midst of what records no gradients, each within the other
-        "s": (0, Explain("scorecam", CamSettings())),
-        "t": (1, Explain("scorecam", CamSettings())),
-        "i": (2, Explain("integrated_gradients", IntegratedGradientsSettings(steps=160))),
-        "d": (1, Explain("layercam", CamSettings(layer="layer2", target="REAL"))),
-        "e": (2, Explain("lime", LimeSettings(n_samples=128, segmentation="grid", n_segments=16))),
-        "f": (2, Look()),
+        "s": (0, ExplainRequest("scorecam", CamSettings())),
+        "t": (1, ExplainRequest("scorecam", CamSettings())),
+        "i": (2, ExplainRequest("integrated_gradients", IntegratedGradientsSettings(steps=160))),
+        "d": (1, ExplainRequest("layercam", CamSettings(layer="layer2", target="REAL"))),
+        "e": (2, ExplainRequest("lime", LimeSettings(n_samples=128, segmentation="grid", n_segments=16))),
+        "f": (2, PREDICT),
     }
     desk = Worker(lease=60)
     try:
-        standings: dict[str, Standing] = {}
+        standings: dict[str, JobStatus] = {}
 
         def visit(name: str) -> None:
             number, settings = asked[name]
-            one = Question(folder, detector.identity, f"image{number}", settings)
+            one = Request(folder, detector.identity, f"image{number}", settings)
             standings[name] = until(
                 lambda: desk.ask(name, "slot", one, images[number][None]), lambda found: not found.busy
             )
@@ -517,7 +527,7 @@ def test_visitors_at_once_get_what_they_would_have_alone(made_home: Path) -> Non
     for name, (number, settings) in asked.items():
         assert standings[name].state == "done", standings[name].message
         answer = standings[name].answer
-        if isinstance(settings, Explain):
+        if isinstance(settings, ExplainRequest):
             alone = find_explainer(settings.method).explain_fully(detector, images[number], settings.settings)
             # to the last bit: whoever else is answered, a question is asked of the detector in the same batches
             np.testing.assert_array_equal(answer.map, alone.map)
@@ -537,17 +547,17 @@ def test_it_steps_back_behind_the_pages_and_ends_without_being_waited_for(script
         thread = desk._thread.native_id
         assert thread is not None
         until(
-            lambda: Standing("running", share=os.getpriority(os.PRIO_PROCESS, thread)),
+            lambda: JobStatus("running", share=os.getpriority(os.PRIO_PROCESS, thread)),
             lambda found: found.share == back,
         )
     desk.close(wait=False)
-    until(lambda: Standing("done", share=float(desk._thread.is_alive())), lambda found: found.share == 0)
+    until(lambda: JobStatus("done", share=float(desk._thread.is_alive())), lambda found: found.share == 0)
 
 
 def test_weights_that_have_changed_meanwhile_are_said(made_home: Path) -> None:
     desk = Worker()
     try:
-        asked = Question(made_home / "detectors" / "tiny", identity("0" * 64), "image", Look())
+        asked = Request(made_home / "detectors" / "tiny", identity("0" * 64), "image", PREDICT)
         standing = until(lambda: desk.ask("me", "look", asked, IMAGE), lambda found: not found.busy)
     finally:
         desk.close()

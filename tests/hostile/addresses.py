@@ -13,8 +13,8 @@ from streamlit.testing.v1 import AppTest
 
 from core.explainers.registry import explainers
 from core.explainers.settings import describe
-from core.runs.browsing import browse_table
-from core.runs.filter import ALIASES, RESERVED, SORTS
+from core.runs.browsing.filter import ALIASES, RESERVED, SORTS
+from core.runs.browsing.table import browse_table
 from core.runs.run import read_run
 from dashboard.components.explanations.old_address import OF_MAPS, RENAMED
 from tests.dashboard.test_pages import PAGES, ROOT, words

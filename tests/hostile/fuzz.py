@@ -23,8 +23,8 @@ from pathlib import Path
 
 import numpy as np
 
-from core.images.decoding import RESAMPLING, ImageError
-from core.images.upload import PREVIEW, prepare
+from core.images.decoding import RESAMPLING, ImageError, decode
+from core.images.upload import PREVIEW, prepare_pixels
 from tests.hostile import addresses, mutations
 from tests.hostile.home import make_home
 from tests.hostile.uploads import MEGABYTES, PATIENCE, SECONDS, peak
@@ -38,7 +38,7 @@ def judge(data: bytes) -> tuple[str, str]:
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
     before, begun = peak(), time.process_time()
     try:
-        ready = prepare(data, 32)
+        ready = prepare_pixels(decode(data), 32)
     except ImageError as error:
         sentence = str(error)
         fits = SENTENCE.fullmatch(sentence) and len(sentence) < 300 and "Traceback" not in sentence

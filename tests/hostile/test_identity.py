@@ -17,18 +17,18 @@ from core.detectors.classes import Classes
 from core.detectors.identity import Identity, find_maker, identify, identify_all
 from core.detectors.preprocessing import Preprocessing
 from core.detectors.storage import load_detector
-from core.explainers.integrated_gradients import INTEGRATED_GRADIENTS
+from core.explainers.gradients.integrated_gradients import INTEGRATED_GRADIENTS
 from core.report.page import gather
 from core.runs.finding import SHIPPED, find_detectors, find_named
 from core.runs.run import read_run
 from core.runs.writing import write_run
-from core.studies.neighbours.similarity import compute_features, read_features
+from core.studies.neighbours.reference import compute_features, read_features
 from core.studies.runner import Source, StudyError
 from core.studies.trust import passes as module
 from core.system.folders import MANIFEST, ContractError
-from dashboard.services import library
-from dashboard.services.requests import Look, Looked, Question
-from dashboard.services.worker import Worker
+from dashboard.services import catalogue
+from dashboard.services.worker.requests import Prediction, PredictRequest, Request
+from dashboard.services.worker.worker import Worker
 from tests.conftest import make_detector, textured
 from tests.dashboard.conftest import Open, image_set
 from tests.dashboard.test_pages import settled, words
@@ -79,9 +79,9 @@ def impostor(home: Path) -> Callable[[Callable[[Path], None]], Path]:
 
 def said(worker: Worker, folder: Path, who: Identity, pixels: NDArray[np.uint8] = PIXELS) -> float:
     """The margin that the worker gives for one image."""
-    asked = Question(folder, who, "image", Look())
+    asked = Request(folder, who, "image", PredictRequest())
     standing = until(lambda: worker.ask(str(folder), "slot", asked, pixels), lambda found: not found.busy)
-    assert isinstance(standing.answer, Looked), standing.message
+    assert isinstance(standing.answer, Prediction), standing.message
     return float(standing.answer.margins[0])
 
 
@@ -110,7 +110,7 @@ def test_a_copy_never_answers_for_the_detector_of_a_run(
 ) -> None:
     impostor(change)
     run = read_run(home / "runs" / RUN)
-    assert library.maker(run) == DETECTOR
+    assert catalogue.maker(run) == DETECTOR
     app = settled(open_page(page, run=RUN))
     assert not app.exception
     if page == "upload":
@@ -167,7 +167,7 @@ def test_a_detector_that_was_exchanged_while_the_page_was_open_is_not_asked(home
     shutil.copytree(other, folder)
     desk = Worker(lease=60)
     try:
-        asked = Question(folder, seen, "image", Look())
+        asked = Request(folder, seen, "image", PredictRequest())
         standing = until(lambda: desk.ask("me", "slot", asked, PIXELS), lambda found: not found.busy)
     finally:
         desk.close()
@@ -209,9 +209,9 @@ def test_what_ships_comes_before_a_user_s_folders(tmp_path: Path, monkeypatch: p
         assert found["sample (own)"] == tmp_path / "detectors" / "sample"
         run = read_run(SHIPPED / "runs" / "sample@sample-test").manifest
         assert find_maker(run, identify_all(found)[0]) == "sample"
-    monkeypatch.setattr(library, "HOMES", (tmp_path, SHIPPED))
+    monkeypatch.setattr(catalogue, "HOMES", (tmp_path, SHIPPED))
     monkeypatch.delenv("TELLTALE_HOME", raising=False)
-    assert next(iter(library.detectors())) == "paper"
+    assert next(iter(catalogue.detectors())) == "paper"
 
 
 def test_an_identity_is_what_the_network_computes(home: Path) -> None:

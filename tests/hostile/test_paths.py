@@ -201,7 +201,7 @@ COMMANDS: dict[str, tuple[Main, list[str], str]] = {
     "train": (
         train.main,
         ["--data", "sample", "--epochs", "1", "--out", "{out}", "--name", "{name}"],
-        "--name cannot be",
+        "a detector cannot be named",
     ),
     "predict": (predict.main, ["{name}", "--data", "sample", "--out", "{out}"], "there is no detector"),
     "study": (studies.main, ["{name}", "--run", "{run}"], "there is no study"),

@@ -19,16 +19,16 @@ from core.detectors.storage import load_detector
 from core.images.image_set import DatasetError
 from core.images.loading import load_image_set
 from core.images.out_of_distribution import OutOfDistributionError, read_generators
-from core.runs.embedding import read_embedding
+from core.runs.browsing.embedding import read_embedding
+from core.runs.browsing.study_columns import study_columns
+from core.runs.browsing.tags import TagError, Tags
 from core.runs.finding import find_detectors, find_runs, misnamed
 from core.runs.run import read_run
-from core.runs.study_columns import study_columns
-from core.runs.tags import TagError, Tags
 from core.studies.store import find_studies, read_study, study_path
 from core.system import files
 from core.system.files import UnfitFileError, open_file, read_array, read_bytes
 from core.system.folders import MANIFEST, glance_at_folder, read_folder, read_manifest
-from dashboard.services import library
+from dashboard.services import catalogue
 from tests.conftest import jpeg, textured, write_cifake
 from tests.dashboard.conftest import PAGES, Open
 from tests.dashboard.test_pages import words
@@ -248,7 +248,7 @@ def test_no_bad_folder_harms_a_page(crowded: Path, open_page: Open, page: str) -
     assert not app.exception
     assert app.session_state["run"] == RUN
     shown = words(app)
-    refused = library.refused_runs()
+    refused = catalogue.refused_runs()
     # a manifest and a table of each kind, half a letter and a name
     assert len(refused) == 2 * len(UNFIT) + 2
     for name, sentence in refused.items():
@@ -259,7 +259,7 @@ def test_no_bad_folder_harms_a_page(crowded: Path, open_page: Open, page: str) -
     if page == "upload":
         (by,) = (box for box in app.selectbox if box.label == "Detector")
         assert by.options == ["other", DETECTOR]
-        assert all(sentence in shown for sentence in library.refused_detectors().values())
+        assert all(sentence in shown for sentence in catalogue.refused_detectors().values())
 
 
 def test_none_of_them_is_what_a_visitor_sees_first(crowded: Path, open_page: Open) -> None:

@@ -20,8 +20,8 @@ from core.findings.words import tell
 from core.report.explanation import save_html
 from core.report.page import gather, report_of
 from core.report.selection import Selection
-from core.runs.browsing import browse_table
-from core.runs.filter import Filter
+from core.runs.browsing.filter import Filter
+from core.runs.browsing.table import browse_table
 from core.runs.run import read_run
 from core.studies.store import find_studies
 from core.system.atomic import cache_dir

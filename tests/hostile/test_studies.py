@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 import streamlit as st
 
-from core.runs.embedding import read_embedding
+from core.runs.browsing.embedding import read_embedding
 from core.runs.finding import ROOT
 from core.runs.run import Run, read_run
 from core.studies.registry import MODULES

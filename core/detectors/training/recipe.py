@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from core.detectors.torch_internals import has_bfloat16_units
+from core.detectors.training.torch_internals import has_bfloat16_units
 
 
 @dataclass(frozen=True)

@@ -1,20 +1,15 @@
 """What must be said with LIME: how much it rests on, and why it shows one colour or nothing at all."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from core.edits.masking import Fill, mask_batch
+from core.edits.masking import FILLS, Fill, mask_batch
 from core.explainers.explanation import Diagnostics, OneColour
 
 Margins = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
-FILLED_WITH: dict[Fill, str] = {
-    "mean": "their mean colour",
-    "blur": "a blurred copy",
-    "black": "black",
-    "texture": "their own shuffled texture",
-}
 # one direction holds this share of all movement: "every segment the same way"
 SAME_WAY = 0.9
 # so many segments are filled alone to judge a fill; with fewer there is no habit to tell from chance
@@ -53,6 +48,19 @@ def lime_diagnostics(
     return Diagnostics(f"{found} {sentence}".strip(), cause, about)
 
 
+def with_holding(diagnostics: Diagnostics, decisions: NDArray[np.int8], holds: NDArray[np.bool_]) -> Diagnostics:
+    """The same, and how many of the decided segments are decided alike under every fill."""
+    decided = int(np.count_nonzero(decisions))
+    if not decided:
+        return diagnostics
+    held = int(np.count_nonzero(holds))
+    of = f"Of {decided} decided segment{'s' if decided > 1 else ''}"
+    told = f"{of}, {held} certainly speak the same way under every fill."
+    return replace(
+        diagnostics, sentence=f"{diagnostics.sentence} {told}", numbers={**diagnostics.numbers, "hold": held}
+    )
+
+
 def _one_colour(
     fill: Fill, decisions: NDArray[np.int8], filled_alone: Callable[[Fill, Fill], tuple[float, float]] | None
 ) -> tuple[OneColour, str]:
@@ -79,12 +87,12 @@ def _one_colour(
     # filling moves the margin, so towards FAKE means that what is seen there speaks for REAL
     side, less = ("REAL", "FAKE") if own > 0 else ("FAKE", "REAL")
     measured = (
-        f"covered one at a time with {FILLED_WITH[fill]}, segments move the verdict towards {side} with "
-        f"{_toward(own, own):.0%} of all movement, with {FILLED_WITH[other]} {_toward(elsewhere, own):.0%}"
+        f"covered one at a time with {FILLS[fill].phrase}, segments move the verdict towards {side} with "
+        f"{_toward(own, own):.0%} of all movement, with {FILLS[other].phrase} {_toward(elsewhere, own):.0%}"
     )
     throughout = abs(own) >= 2 * SAME_WAY - 1
     if throughout and elsewhere * np.sign(own) < 2 * SAME_WAY - 1:
-        return "fill", f"One colour only, and the fill is the cause: {measured}. Try {FILLED_WITH[other]}."
+        return "fill", f"One colour only, and the fill is the cause: {measured}. Try {FILLS[other].phrase}."
     if throughout:
         return "one sign", (
             f"{one_sign}: covering nearly any part makes the image look less {less}, so the colour cannot say where "

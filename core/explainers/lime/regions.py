@@ -1,14 +1,15 @@
 """LIME on regions of one image: lime's kernel and surrogate on samples that are drawn better and never run twice."""
 
 from abc import abstractmethod
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from core.edits.masking import Fill, fill_image, mask_batch
+from core.edits.masking import FILLS, Fill, masker
 from core.explainers.explainer import (
     Cancel,
     Explainer,
@@ -20,12 +21,12 @@ from core.explainers.explainer import (
     check_finite,
     check_pixels,
 )
-from core.explainers.explanation import CLASSES, Explanation, ExplanationError
-from core.explainers.lime.diagnostics import MAX_PROBES, lime_diagnostics, movement
+from core.explainers.explanation import Explanation, ExplanationError
+from core.explainers.lime.diagnostics import MAX_PROBES, lime_diagnostics, movement, with_holding
 from core.explainers.lime.segmentation import Segmentation, segment
 from core.explainers.lime.settings import LimeTarget, RegionSettings
 from core.explainers.settings import setting
-from core.images.labels import FAKE, REAL
+from core.images.labels import CLASSES, FAKE, REAL
 
 if TYPE_CHECKING:
     from core.detectors.detector import Detector
@@ -104,25 +105,22 @@ class RegionLime(Explainer[R]):
     ) -> Iterator[Explanation]:
         """See `Explainer.explain_batch`."""
         for number, image in enumerate(pixels, start=1):
-            found = next(self._explain(detector, image, settings, cancel=cancel, stepwise=False), None)
-            if found is None:
+            steps = deque(self._explain(detector, image, settings, cancel=cancel, stepwise=False), maxlen=1)
+            if not steps or not steps[0].complete:
                 return
-            yield found
+            yield steps[0]
             if progress is not None:
                 progress(number, len(pixels))
 
     def explain_on(
         self, detector: "Detector", image: Pixels, settings: R, regions: NDArray[np.integer] | None
     ) -> Explanation:
-        """The complete explanation over given regions.
+        """See `Explainer.explain_on`: `settings` say how, but for the cut."""
+        return deque(self._explain(detector, image, settings, cancel=None, stepwise=False, given=regions), maxlen=1)[0]
 
-        Args:
-            detector: what to explain.
-            image: uint8 (side, side, 3).
-            settings: how, but for the cut.
-            regions: integers (side, side) from 0 without gaps, for instance those of another image.
-        """
-        return next(self._explain(detector, image, settings, cancel=None, stepwise=False, given=regions))
+    def under_fills(self, settings: R) -> Mapping[Fill, R]:
+        """See `Explainer.under_fills`."""
+        return {fill: replace(settings, fill=fill, certain_under="this") for fill in FILLS}
 
     def _explain(
         self,
@@ -134,33 +132,36 @@ class RegionLime(Explainer[R]):
         stepwise: bool,
         given: NDArray[np.integer] | None = None,
     ) -> Iterator[Explanation]:
-        # scikit-learn and the lime package are read where they are needed
-        from core.explainers.lime.weighing import weigh  # noqa: PLC0415
-
         watch = Stopwatch()
         check_pixels(detector, image[None])
         try:
             regions = self.cut(image, settings) if given is None else np.asarray(given, np.int32)
         except ValueError as error:
             raise ExplanationError(str(error)) from None
-        filled = fill_image(image, regions, fill=settings.fill, seed=settings.seed)
-
-        def judge(keep: NDArray[np.bool_]) -> NDArray[np.float64]:
-            logits = detector.logits(mask_batch(image, regions, keep=keep, fill=filled))
-            check_finite(detector, logits)
-            return logits.astype(np.float64)
-
-        for step in weigh(
-            judge,
-            int(regions.max()) + 1,
-            settings,
-            target=lambda logits: target_values(logits, settings.target)[0],
-            balanced=settings.sampling == "balanced",
-            batch=detector.batch_size,
-            cancel=cancel,
-            stepwise=stepwise,
-        ):
-            yield self._explanation(detector, image, settings=settings, regions=regions, step=step, watch=watch)
+        fills = self.under_fills(settings) if settings.certain_under == "every" else {}
+        others = [own for fill, own in fills.items() if fill != settings.fill]
+        found = None
+        for step in _weighed(detector, image, regions, settings, cancel=cancel, stepwise=stepwise):
+            found = self._explanation(detector, image, settings=settings, regions=regions, step=step, watch=watch)
+            yield replace(found, done=found.done / (1 + len(others)))
+        if found is None or not found.complete or found.parts is None:
+            return
+        holds = found.parts.decisions != 0
+        for number, own in enumerate(others, start=2):
+            other = next(_weighed(detector, image, regions, own, cancel=cancel, stepwise=False), None)
+            if other is None:
+                return
+            sign = target_values(other.answers[:1], settings.target)[1]
+            holds &= sign * other.decisions == found.parts.decisions
+            if number <= len(others):
+                yield replace(found, done=number / (1 + len(others)))
+        if others:
+            yield replace(
+                found,
+                parts=replace(found.parts, holds=holds),
+                diagnostics=with_holding(found.diagnostics, found.parts.decisions, holds),
+                provenance=replace(found.provenance, seconds=watch.seconds),
+            )
 
     def _explanation(
         self,
@@ -205,15 +206,16 @@ class RegionLime(Explainer[R]):
 
     def cost(self, settings: R, offers: Offers | None = None) -> int:  # noqa: ARG002
         """See `Explainer.cost`: the samples, and what it takes to look into a map of one colour."""
-        return settings.n_samples + 2 * (MAX_PROBES + 1)
+        fills = len(FILLS) if settings.certain_under == "every" else 1
+        return fills * settings.n_samples + 2 * (MAX_PROBES + 1)
 
     def reading(self, explanation: Explanation) -> str:
         """See `Explainer.reading`."""
         return (
             "Parts of the image were covered in many ways, and the detector was asked each time. A part is coloured by "
             "the class that its being visible speaks for; a hatched part's effect is too small, or too uncertain, to "
-            f"name. The uncertainty is that of asking only {explanation.diagnostics.numbers['samples']} times: it does "
-            "not say that covering is a fair question."
+            f"name. The uncertainty is that of asking only {explanation.diagnostics.numbers['samples']} times with one "
+            "fill: another fill may reverse what is certain under this one."
         )
 
 
@@ -224,6 +226,7 @@ class Lime(RegionLime[LimeSettings]):
     title = "LIME"
     sentence = "What happens to the verdict when parts of the image are covered, part by part, many times."
     settings = LimeSettings
+    cuts = True
     presets = {  # noqa: RUF012 - never changed
         "paper": Preset(
             "as in the paper",
@@ -241,6 +244,38 @@ class Lime(RegionLime[LimeSettings]):
     def aim(self, settings: LimeSettings) -> int | None:
         """See `RegionLime.aim`: quickshift takes no number."""
         return settings.n_segments if settings.segmentation != "quickshift" else None
+
+
+def _weighed(
+    detector: "Detector",
+    image: Pixels,
+    regions: Regions,
+    settings: RegionSettings,
+    *,
+    cancel: Cancel | None,
+    stepwise: bool,
+) -> "Iterator[Weighed]":
+    """The regions of an image weighed under one fill, step by step."""
+    # scikit-learn and the lime package are read where they are needed
+    from core.explainers.lime.weighing import weigh  # noqa: PLC0415
+
+    masked = masker(image, regions, fill=settings.fill, seed=settings.seed)
+
+    def judge(keep: NDArray[np.bool_]) -> NDArray[np.float64]:
+        logits = detector.logits(masked(keep))
+        check_finite(detector, logits)
+        return logits.astype(np.float64)
+
+    return weigh(
+        judge,
+        int(regions.max()) + 1,
+        settings,
+        target=lambda logits: target_values(logits, settings.target)[0],
+        balanced=settings.sampling == "balanced",
+        batch=detector.batch_size,
+        cancel=cancel,
+        stepwise=stepwise,
+    )
 
 
 def target_values(logits: NDArray[np.float64], target: LimeTarget) -> tuple[NDArray[np.float64], int]:

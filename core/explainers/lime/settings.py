@@ -3,18 +3,13 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from core.edits.masking import Fill
+from core.edits.masking import FILLS, Fill
 from core.explainers.lime.sampling import Sampling
-from core.explainers.settings import ExplainerSettings, setting
+from core.explainers.settings import TARGETS, ExplainerSettings, setting
 
 MAX_SAMPLES = 5000
+CertainUnder = Literal["this", "every"]
 LimeTarget = Literal["margin", "probability", "REAL", "FAKE"]
-FILL_NAMES: dict[Fill, str] = {
-    "mean": "mean colour",
-    "blur": "blur",
-    "black": "black",
-    "texture": "shuffled texture",
-}
 
 
 @dataclass(frozen=True)
@@ -75,26 +70,29 @@ class RegionSettings(SampledSettings):
         target: what is explained. "margin" is REAL less FAKE; "probability" the probability of the predicted class as
             the paper takes it (softmax of the logits, without temperature); a class's name its logit.
         sampling: "balanced" or "random", see sampling.py.
+        certain_under: "every" asks again under each other fill, and says which signs are certain under all of them.
     """
 
+    certain_under: CertainUnder = setting(
+        "this",
+        label="Certain under",
+        help="The intervals are those of asking a limited number of times with one cover. A sign that another cover "
+        "reverses is about the cover: every fill asks again with each, and takes that many times as long.",
+        names={"this": "this fill", "every": "every fill"},
+    )
     fill: Fill = setting(
         "mean",
         label="Cover with",
         help="Covering is not neutral: a flat colour erases fine detail, which this kind of detector takes for "
         "evidence. Shuffled texture keeps it. A finding that depends on the cover is about the cover.",
-        names=FILL_NAMES,
+        names={name: one.title for name, one in FILLS.items()},
         advanced=True,
     )
     target: LimeTarget = setting(
         "margin",
         label="What is explained",
         help="The margin is the score for REAL less that for FAKE.",
-        names={
-            "margin": "the margin",
-            "FAKE": "FAKE alone",
-            "REAL": "REAL alone",
-            "probability": "probability of the verdict",
-        },
+        names={**TARGETS, "probability": "probability of the verdict"},
         advanced=True,
     )
     sampling: Sampling = setting(

@@ -27,6 +27,7 @@ WORDS: dict[str, Callable[[Finding], Told]] = {
     "agreement": explanations.agreement,
     "one_colour": explanations.one_colour,
     "stability": explanations.stability,
+    "certainty": explanations.certainty,
     "sanity": explanations.sanity,
     "clusters": clusters.tell,
     "audit": audit.tell,

@@ -1,8 +1,8 @@
-"""The words of the studies `agreement`, `stability`, `sanity` and `one_colour`."""
+"""The words of the studies `agreement`, `stability`, `certainty`, `sanity` and `one_colour`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from core.findings.claims import sign_of, standing
+from core.findings.claims import Sign, sign_of, standing
 from core.findings.finding import Finding
 from core.findings.lines import Line, joined, line, listed
 from core.findings.numbers import percent, signed
@@ -24,13 +24,15 @@ def agreement(finding: Finding) -> Told:
         label = say(finding, "of {group} verdicts the two agree on beyond chance")
         return Told(answer, line("Chance gives 5%."), label=label)
     first, second = finding.details["names"]
+    how: Mapping[Sign, str] = {
+        1: "{first} and {second} agree more than by chance",
+        -1: "{first} and {second} agree less than by chance",
+        0: "the agreement of {first} and {second} cannot be told from chance",
+    }
     answer = say(
         finding,
-        "On {group} verdicts {first} and {second} agree {how} by chance: those of one image correlate by {measure} "
-        "({images} images).",
-        first=first,
-        second=second,
-        how={1: "more than", -1: "less than"}.get(sign_of(finding) or 0, "no more than"),
+        "On {group} verdicts {how}: those of one image correlate by {measure} ({images} images).",
+        how=line(how[sign_of(finding) or 0], first=first, second=second),
         images=(finding.difference or finding.measure).n,
     )
     others = (
@@ -49,7 +51,8 @@ def agreeing(findings: Sequence[Finding]) -> Line:
     numbers = listed([line("{n} on {v} verdicts", n=signed(one.measure.value), v=str(one.group)) for one in ranks])
     scale = "where 1 is the same order of places"
     if not beyond:
-        return line("They agree no more than maps of different images do: {n}, {scale}.", n=numbers, scale=scale)
+        no = "Their agreement cannot be told from that of maps of different images: {n}, {scale}."
+        return line(no, n=numbers, scale=scale)
     where = Line()
     if len(beyond) < len(ranks):
         where = line(" on {groups} verdicts only", groups=listed([str(one.group) for one in beyond]))
@@ -98,6 +101,39 @@ def repeated(findings: Sequence[Finding]) -> Line:
     )  # fmt: skip
 
 
+def certainty(finding: Finding) -> Told:
+    """A finding of the study `certainty` in words."""
+    if finding.quantity == "held_signs":
+        answer = say(
+            finding,
+            "Of the signs that {name} calls certain on {group} verdicts with {fill}, {measure} are certain and the "
+            "same under every fill ({n} images).",
+        )
+        return Told(answer, say(finding, "Another draw of the samples gives {control} again."))
+    each = [say(finding, "{m} ({fill})", m=one.measure, fill=one.value) for one in finding.choices]
+    answer = say(
+        finding,
+        "Of the signs that {name} calls certain on {group} verdicts with {fill} and with another fill, that other "
+        "reverses {each}.",
+        each=listed(each),
+    )
+    return Told(answer, say(finding, "Another draw of the samples reverses {control}."))
+
+
+def certain(findings: Sequence[Finding]) -> Line:
+    """How far what is called certain holds under other fills."""
+    each = [
+        line("{n} by {name} on {group} verdicts", n=percent(one.measure.value, 0), name=one.details["name"],
+             group=str(one.group))
+        for one in findings
+        if one.quantity == "held_signs" and one.measure.known
+    ]  # fmt: skip
+    return line(
+        "A sign that is called certain is certain for its fill: under every fill {each} are the same.",
+        each=listed(each),
+    )
+
+
 def sanity(finding: Finding) -> Told:
     """A finding of the study `sanity` in words."""
     kept = sign_of(finding) == 1
@@ -108,9 +144,9 @@ def sanity(finding: Finding) -> Told:
         part="Part" if kept else "No part",
         comes="comes" if kept else "is shown to come",
     )
-    more = "That is {more} than {control_name}: {control}, a difference of {difference}."
+    more = "That {more} {control_name}: {control}, a difference of {difference}."
     paired = finding.control is not None and finding.difference is not None
-    control = say(finding, more, more="more" if kept else "no more") if paired else Line()
+    control = say(finding, more, more="is more than" if kept else "cannot be told from") if paired else Line()
     aside = "Once the classifier alone is random it is {classifier}; with edges {edges:plain}."
     return Told(answer, control, say(finding, aside))
 
@@ -122,8 +158,8 @@ def dependent(findings: Sequence[Finding]) -> Line:
     if not kept:
         names = list(dict.fromkeys(str(one.details["name"]) for one in findings))
         return line(
-            "Yes, as far as can be seen: with random weights no more is left of a map than another image's by the same "
-            "random detector has of it, for {names} alike.",
+            "Yes, as far as can be seen: with random weights what is left of a map cannot be told from what another "
+            "image's by the same random detector has of it, for {names} alike.",
             names=listed(names),
         )
     also = Line()

@@ -2,26 +2,14 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from core.findings.claims import Sign, Standing, standing
+from core.findings.claims import Sign, sign_of, standing
 from core.findings.finding import Choice, Finding
 from core.findings.lines import Line, joined, line, listed
-from core.findings.numbers import amount
+from core.findings.numbers import amount, bare, signed
 from core.findings.words.say import say
-from core.findings.words.standing import sides
 from core.findings.words.told import Told
 
-# controls, and what following them means
-CONTROLS = {
-    "chance": "chance",
-    "edges first": "simply following edges",
-    "flat areas first": "simply following flat areas",
-    "middle first": "simply going from the middle outwards",
-    "border first": "simply going from the border inwards",
-    "large segments first": "simply taking large segments first",
-    "small segments first": "simply taking small segments first",
-    "the map of another image of the same cell": "the map of another image",
-}
-HOW: Mapping[Sign, str] = {1: "better than", -1: "worse than", 0: "neither better nor worse than"}
+SIDES: Mapping[Sign, str] = {1: "better", -1: "worse", 0: "not certainly either"}
 
 
 def tell(finding: Finding) -> Told:
@@ -29,141 +17,101 @@ def tell(finding: Finding) -> Told:
     return _flipped(finding) if finding.quantity == "flip_rate" else _faithful(finding)
 
 
-def _fills(finding: Finding) -> list[Choice]:
-    return [one for one in finding.choices if one.kind == "fill"]
-
-
 def _flipped(finding: Finding) -> Told:
-    fills = _fills(finding)
     each, by_chance = [], []
-    for one in fills:
-        each.append(say(finding, "{m} ({fill})", m=one.measure, fill=one.value))
+    for one in finding.choices:
+        fill = _fill(finding, one)
+        each.append(say(finding, "{m} ({fill})", m=one.measure, fill=fill))
         if one.control is not None:
-            by_chance.append(say(finding, "{m} ({fill})", m=one.control.measure, fill=one.value))
+            by_chance.append(say(finding, "{m} ({fill})", m=one.control.measure, fill=fill))
     template = "Filling the quarter of the image that {name} ranks first flips {each} of {group} verdicts."
     control = line("A quarter chosen by chance flips {each}.", each=listed(by_chance))
     return Told(say(finding, template, each=listed(each)), control)
 
 
 def _faithful(finding: Finding) -> Told:
+    """Better or worse than the best control under every fill, by deletion and by insertion, or under which."""
     stands = standing(finding)
     if stands.kind == "depends":
         answer = say(
             finding,
             "Whether {name} names what {group} verdicts lean on better than the best control depends on the fill: "
-            "{sides}.",
-            sides=sides(finding, "fill"),
+            "{sides} (differences in margins, {images} images).",
+            sides=sides(finding),
+            images=_images(finding),
         )
-        return Told(answer, _best(finding), standing=Line())
+        return Told(answer, standing=Line())
     how: Mapping[Sign, str] = {
-        1: "better than the best control",
-        -1: "worse than a control that knows nothing of them",
-        0: "no better than a control that knows nothing",
+        1: "{name} names what {group} verdicts lean on better than every control",
+        -1: "{name} names what {group} verdicts lean on worse than a control that knows nothing of them",
+        0: "{name} on {group} verdicts cannot be told from the best control",
     }
+    least = min(finding.choices, key=lambda one: abs((one.difference or one.measure).value))
     answer = say(
         finding,
-        "{name} names what {group} verdicts lean on {how}: faithfulness minus that of the control is {difference} "
-        "margins, over {fills} fills ({images} images).",
-        how=how[stands.sign],
-        fills=listed(finding.details["pooled"]),
-        images=(finding.difference or finding.measure).n,
+        how[stands.sign] + ", under every fill, by deletion and by insertion: the least difference is {least} margins "
+        "({kind} with {fill}, {images} images).",
+        least=amount(least.difference or least.measure),
+        kind=least.kind,
+        fill=_fill(finding, least),
+        images=_images(finding),
     )
-    return Told(answer, _best(finding))
+    return Told(answer, standing=Line())
 
 
-def _best(finding: Finding) -> Line:
-    """The best control under each fill."""
-    by_name: dict[str, list[str]] = {}
-    for one in _fills(finding):
-        if one.control is not None:
-            by_name.setdefault(one.control.name, []).append(one.value)
-    if len(by_name) == 1:
-        return line("The best control is {name}.", name=next(iter(by_name)))
-    each = [line("{name} ({fills})", name=name, fills=listed(fills)) for name, fills in by_name.items()]
-    return line("The best control is {each}.", each=listed(each))
+def _images(finding: Finding) -> int:
+    return (finding.difference or finding.measure).n
 
 
-def _lead(one: Choice) -> Line:
-    return line("{fill}, {lead}", fill=one.value, lead=amount(one.difference or one.measure))
+def _fill(finding: Finding, choice: Choice) -> str:
+    """A fill as it is called."""
+    return str(finding.details["fills"].get(choice.value, choice.value))
 
 
-# of the methods and verdicts that are so: one of them, several
-TRUSTED = {
-    "good": (
-        "{those} names what the detector leans on better than all controls, under every fill.",
-        "{those} name what the detector leans on better than all controls, under every fill.",
-    ),
-    "depends": (
-        "{those} does better than all controls under one fill and not under another.",
-        "{those} do better than all controls under one fill and not under another.",
-    ),
-    "poor": (
-        "{those} is not shown to do better than a control that knows nothing of the detector.",
-        "{those} are not shown to do better than a control that knows nothing of the detector.",
-    ),
-}
+def sides(finding: Finding) -> Line:
+    """Under which fills and in which directions it is better than its control, under which worse, and by how much."""
+    parts = []
+    for sign, words in SIDES.items():
+        by_fill: dict[str, list[Line]] = {}
+        for one in finding.choices:
+            if sign_of(one) == sign:
+                number = bare(signed((one.difference or one.measure).value))
+                told = line("{kind} {number}", kind=one.kind, number=number)
+                by_fill.setdefault(_fill(finding, one), []).append(told)
+        each = [line("{fill} ({told})", fill=fill, told=joined(told, ", ")) for fill, told in by_fill.items()]
+        if each:
+            parts.append(line("{words} under {each}", words=words, each=listed(each)))
+    return joined(parts, "; ")
 
 
 def trusted(findings: Sequence[Finding]) -> Line:
-    """Whether the explanations can be trusted, from all findings; nothing where there is none."""
-    mine = _scored(findings)
-    found = {which: _named(_of(mine, which)) for which in TRUSTED}
+    """Whether the explanations can be trusted, in one sentence from all findings; nothing where there is none."""
+    mine = [one for one in findings if one.quantity == "faithfulness"]
     if not mine:
         return Line()
-    good, depends, poor = found.values()
-    if good and not depends and not poor:
-        yes = "Yes, as far as tested. {good} name what the detector leans on better than all controls."
-        return line(yes, good=listed(good))
-    parts = [line("In part." if good else "That depends on the fill." if depends else "Not on this run.")]
-    parts += [line(TRUSTED[which][len(those) > 1], those=listed(those)) for which, those in found.items() if those]
-    what = "it as a picture" if len(depends) + len(poor) == 1 else "them as pictures"
-    return joined([*parts, line("Read {what}, not as reasons.", what=what)])
-
-
-def _scored(findings: Iterable[Finding]) -> list[Finding]:
-    return [one for one in findings if one.quantity == "faithfulness"]
-
-
-def _of(findings: Sequence[Finding], which: str) -> list[Finding]:
-    def kind(stands: Standing) -> str:
-        if stands.kind == "depends":
-            return "depends"
-        # of what is not known to be better nothing is promised
-        return "good" if stands.kind == "claimed" and stands.sign > 0 else "poor"
-
-    return [one for one in findings if kind(standing(one)) == which]
-
-
-def faithful(findings: Sequence[Finding]) -> Line:
-    """Whether each explanation does better than the best control."""
-    by_method: dict[str, dict[str, list[str]]] = {}
-    for one in _scored(findings):
-        stands = standing(one)
-        control = CONTROLS.get(one.control.name, one.control.name) if one.control else "chance"
-        how = f"{HOW[stands.sign]} {control}"
-        if stands.kind == "depends":
-            how = "better or worse than its controls, depending on the fill,"
-        by_method.setdefault(one.details["name"], {}).setdefault(how, []).append(str(one.group))
-    sentences = []
-    for name, found in by_method.items():
-        said = [line("{how} on {groups} verdicts", how=how, groups=listed(groups)) for how, groups in found.items()]
-        sentences.append(line("{name} does {said}.", name=name, said=listed(said)))
-    return joined(sentences)
-
-
-def leads(findings: Sequence[Finding]) -> Line:
-    """How far each explanation leads, under each fill."""
-    by_method: dict[str, list[Line]] = {}
-    for one in _scored(findings):
-        each = listed([_lead(fill) for fill in _fills(one)])
-        numbers = line("{each} on {verdict} verdicts", each=each, verdict=str(one.group))
-        by_method.setdefault(one.details["name"], []).append(numbers)
-    parts = [line("{name}: {numbers}", name=name, numbers=joined(numbers, "; ")) for name, numbers in by_method.items()]
+    good = _named(one for one in mine if (standing(one).kind, standing(one).sign) == ("claimed", 1))
+    rest = len(mine) - sum((standing(one).kind, standing(one).sign) == ("claimed", 1) for one in mine)
+    depends = sum(standing(one).kind == "depends" for one in mine)
+    on = line("on {n} of {all} it depends on the fill", n=depends, all=len(mine)) if depends else Line()
+    pictures = "read them as pictures, not as reasons"
+    if not good:
+        no = "No method names what the detector leans on better than every control under every fill"
+        return line("{no}{on}: {pictures}.", no=no, on=_bracketed(on), pictures=pictures)
+    yes = line("Better than every control under every fill: {good}", good=listed(good))
+    if not rest:
+        return line("{yes}.", yes=yes)
     return line(
-        "Faithfulness minus best control, in margins. {parts}. It adds deletion and insertion, so that it can rest on "
-        "one of them where the curves of the other lie close.",
-        parts=joined(parts, ". "),
+        "{yes}; the other {n} of {all} are not{on}: {pictures}.",
+        yes=yes,
+        n=rest,
+        all=len(mine),
+        on=_bracketed(on),
+        pictures=pictures,
     )
+
+
+def _bracketed(one: Line) -> Line:
+    return line(" ({one})", one=one) if one else one
 
 
 def _named(findings: Iterable[Finding]) -> list[Line]:

@@ -13,7 +13,7 @@ from core.runs.run import Run
 from core.studies.audit.names import FACT_NAMES
 from core.studies.probes.findings import finding_of
 from core.studies.probes.summary import read_turns, responses
-from core.studies.study import Answer
+from core.studies.study import StudyResult
 
 Row: TypeAlias = "pd.Series[Any]"
 SHUFFLED, EVERY = "shuffled labels", "all images"
@@ -158,7 +158,7 @@ def _copies(row: Row) -> Finding:
     return Finding(row["name"], "audit", "copies", Measure(details["count"] / images, n=images), details=details)
 
 
-def forced(run: Run, probes: Answer, fact: str) -> list[Finding]:
+def forced(run: Run, probes: StudyResult, fact: str) -> list[Finding]:
     """What experiments that change a fact do: for each verdict the strength of a probe that flips most of it.
 
     Args:

@@ -39,7 +39,7 @@ def fact_row(
         name: a column of `facts`.
         facts: `is_real` and facts, a row an image; images that lack the fact are left out.
         margins: (N,) of the detector.
-        learned: the same columns of the training images; None where they are not at hand.
+        learned: the same columns of the training images; None where they are not available.
         seed: of folds and of shuffling.
 
     Returns:
@@ -70,7 +70,7 @@ class _Judge(NamedTuple):
 
 
 def _judge(values: NDArray[Any], is_real: NDArray[np.bool_], learned: pd.DataFrame | None, *, seed: int) -> _Judge:
-    """A rule from the training images, or from the other images of the same set where those are not at hand."""
+    """A rule from the training images, or from the other images of the same set where those are not available."""
     generator = np.random.default_rng(seed)
     shuffled = generator.permutation(is_real)
     if learned is None or learned["is_real"].nunique() < len(CLASSES):

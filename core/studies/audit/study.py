@@ -1,7 +1,7 @@
 """What could be learned from an image set that is not the point, and does the detector lean on it?
 
 Each nameable fact is given the best chance: a rule that may use it in any way, fitted on the training images (or, where
-they are not at hand, on the other images of the set) and judged on the run's. Beside it stand the same rule with
+they are not available, on the other images of the set) and judged on the run's. Beside it stand the same rule with
 shuffled labels, two regressions on a few numbers, and the network itself.
 """
 

@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 
 from core.findings.finding import Finding
 from core.findings.words.audit import HINT
-from core.runs.filter import Filter
+from core.runs.browsing.filter import Filter
 from core.studies.audit.findings import worst_first
 from core.studies.audit.names import FACT_NAMES, LEAK, FactName
 from core.studies.copies.nearest_copy import FILE, NEAR, SHOWN
-from core.studies.study import Answer
+from core.studies.study import StudyResult
 
 BINS = 28
 # what lies beyond is counted in the outermost bins
@@ -44,7 +44,7 @@ class Concern:
         return self.cue.measure.low >= HINT
 
 
-def concerns(audit: Answer) -> list[Concern]:
+def concerns(audit: StudyResult) -> list[Concern]:
     """What an audit looked at, what certainly tells most first."""
     found = {one.key: one for one in audit.findings}
     keys = [key.removeprefix("lean.") for key in found if key.startswith("lean.")]
@@ -63,7 +63,7 @@ def _shown(key: str, name: FactName) -> dict[str, Filter]:
     return {}
 
 
-def yardsticks(audit: Answer) -> pd.DataFrame:
+def yardsticks(audit: StudyResult) -> pd.DataFrame:
     """The best fact alone, the regressions and the network by how many verdicts are right, weakest first.
 
     Returns:
@@ -122,13 +122,13 @@ def histogram(values: pd.Series, is_real: NDArray[np.bool_], *, bins: int = BINS
     return pd.DataFrame({"low": edges[:-1], "high": edges[1:], **shares})
 
 
-def rings(audit: Answer) -> pd.DataFrame:
+def rings(audit: StudyResult) -> pd.DataFrame:
     """The rows of the radial power spectrum: `ring` 1 to 16 and the quartiles of both classes."""
     rows = audit.table[audit.table["kind"] == "ring"]
     return rows.assign(ring=rows["name"].astype(int)).sort_values("ring").reset_index(drop=True)
 
 
-def copy_pairs(duplicates: Answer, side: str, kinds: tuple[str, ...] = (NEAR, SHOWN)) -> pd.DataFrame:
+def copy_pairs(duplicates: StudyResult, side: str, kinds: tuple[str, ...] = (NEAR, SHOWN)) -> pd.DataFrame:
     """The images that have a copy of these kinds, those of the other class first, then the nearest; each pair once.
 
     Args:

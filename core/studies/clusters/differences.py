@@ -1,4 +1,4 @@
-"""What sets images apart from others: categories, facts, and other studies.
+"""Differences between groups of images: in categories, statistics, and other studies' columns.
 
 Of clusters, each against the other images of its verdict; or of any two groups.
 
@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.findings.differences import Difference
-from core.studies.study import WEIGHT, Answer
+from core.studies.study import WEIGHT, StudyResult
 
 # a difference of so many standard deviations is worth a word (Cohen 1988: 0.5 is a medium effect)
 LEAST = 0.5
@@ -53,7 +53,7 @@ def set_apart(
     labels: NDArray[np.integer],
     rows: pd.DataFrame,
     *,
-    studies: Mapping[str, Answer] | None = None,
+    studies: Mapping[str, StudyResult] | None = None,
     visible: bool | None = None,
 ) -> dict[int, list[Difference]]:
     """For each label, what certainly differs from the other images of its verdict by a medium effect, largest first.
@@ -82,10 +82,10 @@ def differences(
     others: NDArray[np.bool_],
     rows: pd.DataFrame,
     *,
-    studies: Mapping[str, Answer] | None = None,
+    studies: Mapping[str, StudyResult] | None = None,
     but: Collection[str] = (),
 ) -> list[Difference]:
-    """What certainly differs between two groups of images by at least a small effect, largest first.
+    """List what differs between two groups of images with certainty and at least a small effect, largest first.
 
     How sure the detector is of them is left out: it goes with every verdict.
 
@@ -161,7 +161,7 @@ def _own_columns(rows: pd.DataFrame) -> Iterator[tuple[str, _Column]]:
     yield from ((name, _Column(rows[name].to_numpy(np.float64), even, name)) for name in FACTS)
 
 
-def _study_columns(rows: pd.DataFrame, studies: Mapping[str, Answer]) -> Iterator[tuple[str, _Column]]:
+def _study_columns(rows: pd.DataFrame, studies: Mapping[str, StudyResult]) -> Iterator[tuple[str, _Column]]:
     """The columns that studies of images offer to Explore, each with its name there."""
     for study, answer in studies.items():
         if study == "clusters" or "id" not in answer.table or not answer.about.get("explore"):

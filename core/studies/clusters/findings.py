@@ -1,4 +1,4 @@
-"""What the study `clusters` concludes: which cluster errs most, how many there are, how clearly they are apart."""
+"""Findings of the study `clusters`: the cluster with most errors, their number, and how well they are separated."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -25,7 +25,7 @@ def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> l
 
 
 def _worst(cards: list[Card], space: str) -> Finding:
-    """Where the verdict of these cards goes wrong most, beside what its margins let expect.
+    """Find where the verdict of these cards goes wrong most, beside what its margins let expect.
 
     Without a known number where no cluster certainly errs more than the verdict.
     """
@@ -45,7 +45,7 @@ def _worst(cards: list[Card], space: str) -> Finding:
 
 
 def _number(table: pd.DataFrame, run: Run, space: str, verdict: str) -> Finding:
-    """How many clusters there are, and how clearly they are apart."""
+    """Report the number of clusters and how well they are separated."""
     clear = clearness(table, run, space, verdict)
     control = Control("a cloud without clusters that is spread as widely", Measure(clear.control, n=clear.images))
     return Finding(

@@ -76,7 +76,7 @@ def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, A
 
 
 def spaces(context: Context, rows: NDArray[np.intp]) -> dict[str, NDArray[np.float64]]:
-    """What is clustered: float64 (N, channels) pooled features, and (N, positions) margin maps of length 1."""
+    """Return what is clustered: float64 (N, channels) pooled features, and (N, positions) margin maps of length 1."""
     stored = context.run.features
     features = context.detector.full_pass(np.asarray(context.pixels[rows])).features if stored is None else stored[rows]
     if features is None:
@@ -206,7 +206,7 @@ def _components(points: NDArray[np.float64], parameters: Mapping[str, Any]) -> N
 
 
 def _distinct(points: NDArray[np.float64]) -> int:
-    """How many different rows there are."""
+    """Count the distinct rows."""
     return len(np.unique(points, axis=0))
 
 

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from core.findings.differences import Difference
 from core.findings.words import differences
 from core.metrics.intervals import Estimate, weighted_share
-from core.runs.pictures import Pictures
+from core.runs.browsing.pictures import Pictures
 from core.runs.run import Run
 from core.studies.clusters.differences import set_apart
 from core.studies.clusters.expected import Expected, expected_errors
-from core.studies.study import Answer
+from core.studies.study import StudyResult
 
 SPACES = {"features": "the detector's features", "maps": "margin maps"}
 MEMBERS = 12
@@ -45,7 +45,7 @@ class Card:
             first.
         visible: how many of those a person can see.
         mean_map: float32 (h, w), the mean margin map, positive for REAL.
-        mean_image: uint8 (side, side, 3), or None where its pictures are not at hand.
+        mean_image: uint8 (side, side, 3), or None where its pictures are not available.
     """
 
     number: int
@@ -66,7 +66,7 @@ class Card:
 
 
 class Clearness(NamedTuple):
-    """How clearly the clusters of one space and verdict are apart.
+    """Separation of the clusters of one space and verdict.
 
     Attributes:
         clusters: how many there are.
@@ -86,7 +86,7 @@ def read_cards(
     run: Run,
     space: str,
     *,
-    studies: Mapping[str, Answer] | None = None,
+    studies: Mapping[str, StudyResult] | None = None,
     pictures: Pictures | None = None,
     described: bool = True,
 ) -> list[Card]:
@@ -128,7 +128,7 @@ def _card(
     inside = np.flatnonzero(labels == number)
     mine = positions[inside]
     called = run.predictions["predicted"].astype(str).to_numpy()
-    wrong = run.predictions["label"].astype(str).to_numpy() != called
+    wrong = run.is_real != run.predicted_real
     verdict = str(called[mine[0]])
     sure = mine[wrong[mine]]
     sure = sure[np.argsort(-np.abs(run.predictions["margin"].to_numpy()[sure]), kind="stable")]
@@ -169,12 +169,10 @@ def _positions(table: pd.DataFrame, run: Run) -> NDArray[np.intp]:
 
 
 def _weights(run: Run, positions: NDArray[np.intp]) -> NDArray[np.float64]:
-    """How many images each row stands for: those of its cell in the run over those of its cell in the sample."""
-    label, called = (run.predictions[name].astype(str).to_numpy() == "REAL" for name in ("label", "predicted"))
-    cell = 2 * label + called
-    return np.asarray(
-        (np.bincount(cell, minlength=4) / np.maximum(np.bincount(cell[positions], minlength=4), 1))[cell[positions]]
-    )
+    """Return the weight of each row: the images of its cell in the run over those of its cell in the sample."""
+    cell = 2 * run.is_real + run.predicted_real
+    own = cell[positions]
+    return np.asarray((np.bincount(cell, minlength=4) / np.maximum(np.bincount(own, minlength=4), 1))[own])
 
 
 def _mean_image(pictures: Pictures | None, positions: NDArray[np.intp]) -> NDArray[np.uint8] | None:
@@ -196,7 +194,7 @@ def worst_card(cards: list[Card]) -> Card | None:
 
 
 def clearness(table: pd.DataFrame, run: Run, space: str, verdict: str) -> Clearness:
-    """How clearly the clusters of one space and verdict are apart, and the control."""
+    """Measure how well the clusters of one space and verdict are separated, and the control."""
     called = run.predictions["predicted"].astype(str).to_numpy()[_positions(table, run)]
     mine = table[called == verdict]
     own, control = (mine[f"{space}_{key}"].astype(np.float64).dropna() for key in ("silhouette", "control"))

@@ -1,4 +1,4 @@
-"""What the studies of an image set look at: the run's own images and, where they are at hand, the training images."""
+"""The images that studies of an image set compare: the run's own and, where available, the training images."""
 
 import hashlib
 from collections.abc import Callable
@@ -43,7 +43,7 @@ class Part:
 
 @dataclass(frozen=True, eq=False)
 class Links:
-    """Which of the run's images and the training images are copies of each other; N images, the run's own first.
+    """Copies among the run's images and the training images; N images, the run's own first.
 
     Attributes:
         own: how many are the run's own.
@@ -67,7 +67,7 @@ def own_part(context: Context) -> Part:
 
 
 def training_part(context: Context) -> Part | None:
-    """The training images of the set that the run's images are from; None where they are not at hand.
+    """The training images of the set that the run's images are from; None where they are not available.
 
     A run on training images has none either: everything in it would be its own copy.
     """
@@ -83,7 +83,7 @@ def training_part(context: Context) -> Part | None:
 
 
 def source_of(context: Context) -> str | None:
-    """Where the files of the run's images are: the context's `data`, or the sample; None where neither holds them all.
+    """Find the files of the run's images: the context's `data`, or the sample; None where neither holds them all.
 
     Another set would say nothing about them.
     """
@@ -98,7 +98,7 @@ def source_of(context: Context) -> str | None:
 
 
 def compressions(context: Context, part: Part, rows: NDArray[np.intp] | None = None) -> list[str | None]:
-    """How the files of a part were compressed, see `compression_of`; None where a file is not at hand or is another.
+    """Describe how a part's files were compressed, see `compression_of`; None for one that is missing or another.
 
     Args:
         context: of the study, see `source_of`.

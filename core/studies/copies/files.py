@@ -12,7 +12,7 @@ from core.studies.study import Context, Study
 
 
 def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, Any]) -> pd.DataFrame:  # noqa: ARG001
-    """The compression of each file, missing where the file is not at hand."""
+    """The compression of each file, missing where the file is not available."""
     found = compressions(context, own_part(context), rows)
     ids = context.run.predictions["id"].to_numpy(str)[rows]
     return pd.DataFrame({"id": ids, "compression": pd.Series(found, dtype=object)})

@@ -1,4 +1,4 @@
-"""What the studies `duplicates` and `files` conclude: how many images are copies, and how files were compressed."""
+"""Findings of the studies `duplicates` and `files`: numbers of copies, and how files were compressed."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -26,7 +26,7 @@ COMMON = 5
 
 
 def duplicates(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> list[Finding]:
-    """How many images are copies, of each kind; the kind that reaches furthest first."""
+    """Count the copies of each kind, the commonest kind first."""
     found = [_counted(run, table, key) for key in COUNTED]
     found.sort(key=lambda one: -np.nan_to_num(one.measure.value, nan=-1))
     if unchecked := int((table["in_training"] == UNKNOWN).sum()):
@@ -53,7 +53,7 @@ def _counted(run: Run, table: pd.DataFrame, key: str) -> Finding:
 
 
 def files(_run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> list[Finding]:
-    """Which compressions there are, the commonest first."""
+    """List the compressions, the commonest first."""
     known = table[table["compression"].notna()]
     if known.empty:
         return [Finding("unknown", "files", "file_kind", Measure(np.nan))]

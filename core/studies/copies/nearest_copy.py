@@ -11,7 +11,7 @@ FILE, SHOWN, NEAR, NONE, UNKNOWN = "same file", "same pixels", "near copy", "non
 
 
 def nearest_copies(links: Links, known: pd.DataFrame, among: NDArray[np.bool_]) -> pd.DataFrame:
-    """What of each of the run's own images is among others.
+    """Find the nearest copy of each of the run's own images among others.
 
     Args:
         links: from `links_of`.

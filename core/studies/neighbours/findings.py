@@ -1,4 +1,4 @@
-"""What the study `neighbours` concludes: how often neighbours, pixels and chance say what the detector says."""
+"""Findings of the study `neighbours`: how often neighbours, raw pixels and chance agree with the detector."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -24,13 +24,13 @@ PIXELS, DEALT = "raw pixels", "labels dealt at random"
 def conclude(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> list[Finding]:
     """For each verdict how often neighbours share it, then how often they are right, and where they err."""
     rows = run.predictions.set_index("id").loc[table["id"]]
-    label, called = (rows[name].astype(str).to_numpy() for name in ("label", "predicted"))
+    label, predicted = (rows[name].astype(str).to_numpy() for name in ("label", "predicted"))
     says, pixels, shuffled = (table[f"{name}_say"].to_numpy(str) for name in ("neighbours", "pixels", "shuffled"))
     weights = table[WEIGHT].to_numpy(np.float64)
     whose = _whose(table, parameters)
     found = []
     for verdict in CLASSES:
-        where = called == verdict
+        where = predicted == verdict
         if where.any():
             least, most = chance_of(table[where], weights[where])
             dealt = Measure(_share(shuffled == verdict, weights, where).value, least, most)
@@ -40,13 +40,13 @@ def conclude(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> li
                 Choice("control", DEALT, _share(says == verdict, weights, where), Control(DEALT, dealt)),
             ]
             found.append(_finding(f"agree_{verdict.lower()}", controls[0], whose, choices=controls, group=verdict))
-    everywhere = np.ones(len(called), bool)
+    everywhere = np.ones(len(predicted), bool)
     truth = _against("control", PIXELS, says == label, pixels == label, weights)
-    beside = {"detector": _share(called == label, weights, everywhere)}
+    beside = {"detector": _share(predicted == label, weights, everywhere)}
     found.append(_finding("truth", truth, whose, beside=beside))
-    wrong = called != label
+    wrong = predicted != label
     if wrong.sum() >= ENOUGH:
-        found.append(Finding("errors", "neighbours", "label_agreement", _share(says == called, weights, wrong)))
+        found.append(Finding("errors", "neighbours", "label_agreement", _share(says == predicted, weights, wrong)))
         if (far := _by_distance(table, wrong, weights)) is not None:
             found.append(far)
     return found
@@ -99,7 +99,7 @@ def chance_of(table: pd.DataFrame, weights: NDArray[np.float64], *, seed: int = 
 
 
 def _whose(table: pd.DataFrame, parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """What was searched."""
+    """Describe the images that were searched."""
     count, among = int(table["candidates"].iloc[0]), str(table["among"].iloc[0])
     return {"k": int(parameters["k"]), "candidates": count, "training": "-train" in among}
 

@@ -1,4 +1,4 @@
-"""What each image is like to the detector: the nearest training images by pooled features, and their labels."""
+"""The study `neighbours`: the nearest training images of each image by pooled features, and their labels."""
 
 from collections.abc import Mapping
 from functools import lru_cache
@@ -12,7 +12,7 @@ from core.findings.numbers import percent
 from core.images.labels import CLASSES
 from core.metrics.nearest import Nearest, find_nearest
 from core.studies.neighbours.findings import NAMED
-from core.studies.neighbours.similarity import (
+from core.studies.neighbours.reference import (
     NO_FEATURES,
     NeighbourError,
     Reference,
@@ -27,7 +27,7 @@ OWN = "the run's own images"
 
 
 class Searched(NamedTuple):
-    """Where neighbours are looked for.
+    """The images among which neighbours are searched.
 
     Attributes:
         reference: by features.
@@ -42,7 +42,7 @@ class Searched(NamedTuple):
 
 @lru_cache(maxsize=1)
 def searched(context: Context) -> Searched:
-    """The training images, or the run's own where those are not at hand."""
+    """The training images, or the run's own where those are not available."""
     run, detector = context.run, context.detector
     kept = run.features
     features = detector.full_pass(context.pixels).features if kept is None else np.asarray(kept)
@@ -80,8 +80,8 @@ def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, A
     pixels = find_nearest(context.pixels[rows], found.pixels, k, query_codes=own, base_codes=codes)
     labels = reference.rows["label"].to_numpy() == 1
     shuffled = np.random.default_rng(int(parameters["seed"])).permutation(labels)
-    called = (predictions["margin"] > 0).to_numpy()
-    other = _other_verdict(found.features[rows], called, reference, own, codes)
+    predicted = (predictions["margin"] > 0).to_numpy()
+    other = _other_verdict(found.features[rows], predicted, reference, own, codes)
     says, shares = _majority(nearest, labels)
     ids = reference.rows["id"].to_numpy(object)
     return pd.DataFrame(
@@ -91,7 +91,7 @@ def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, A
             "distance": near.distances[:, 0],
             "distance_other": other.distances[:, 0],
             "neighbours_say": _words(says),
-            "agrees": says == called,
+            "agrees": says == predicted,
             "pixels_say": _words(_majority(pixels, labels)[0]),
             "shuffled_say": _words(_majority(nearest, shuffled)[0]),
             **{f"near_{n + 1}": _names(ids, near.rows[:, n]) for n in range(NAMED)},
@@ -110,15 +110,15 @@ def _codes(own: pd.Series, base: pd.Series) -> tuple[NDArray[np.integer], NDArra
 
 def _other_verdict(
     features: NDArray[Any],
-    called: NDArray[np.bool_],
+    predicted: NDArray[np.bool_],
     reference: Reference,
     own: NDArray[np.integer],
     codes: NDArray[np.integer],
 ) -> Nearest:
     """The nearest image that the detector calls the other class, for each row of `features`."""
-    rows, distances = np.full((len(called), 1), -1, np.intp), np.full((len(called), 1), np.inf, np.float32)
+    rows, distances = np.full((len(predicted), 1), -1, np.intp), np.full((len(predicted), 1), np.inf, np.float32)
     for verdict in (False, True):
-        here = np.flatnonzero(called == verdict)
+        here = np.flatnonzero(predicted == verdict)
         among = (reference.margins > 0) != verdict
         found = find_nearest(
             features[here], reference.features, 1, among=among, query_codes=own[here], base_codes=codes
@@ -128,7 +128,7 @@ def _other_verdict(
 
 
 def _majority(near: Nearest, labels: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-    """Whether most neighbours are REAL, and the share that is; where they are even the nearest decides."""
+    """Return whether most neighbours are REAL, and the share that is; where they are even, the nearest decides."""
     there = near.rows >= 0
     real = labels[near.rows] & there
     shares = real.sum(axis=1) / np.maximum(there.sum(axis=1), 1)

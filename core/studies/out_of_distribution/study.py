@@ -20,7 +20,7 @@ from core.images.out_of_distribution import (
 from core.metrics.classification import confidence_of
 from core.metrics.intervals import clustered_share, wilson_interval
 from core.runs.run import Run
-from core.studies.neighbours.similarity import is_sample
+from core.studies.neighbours.reference import is_sample
 from core.studies.study import Context, Study, StudyError
 
 # kinds of rows

@@ -86,8 +86,8 @@ def read_turns(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any] | No
 
     Args:
         run: whose study it is.
-        table: `Answer.table`.
-        parameters: the study's, `Answer.about["parameters"]`.
+        table: `StudyResult.table`.
+        parameters: the study's, `StudyResult.about["parameters"]`.
     """
     seed = int((parameters or {}).get("seed", 0))
     where = pd.Index(run.predictions["id"]).get_indexer(table["id"])

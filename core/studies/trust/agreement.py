@@ -10,11 +10,10 @@ from numpy.typing import NDArray
 from core.explainers.agreement import agreement
 from core.explainers.explainer import AnyExplainer
 from core.explainers.lime.segmentation import segment
-from core.explainers.registry import DEFAULT
 from core.explainers.stored import KEPT
 from core.studies.cells import Cells
 from core.studies.study import Context, Study
-from core.studies.trust.judged import Columns, judged, settings_of
+from core.studies.trust.judged import Columns, column_of, compared, settings_of
 from core.studies.trust.passes import maps_of
 
 VALUES = {
@@ -27,17 +26,6 @@ VALUES = {
     "others_overlap": "the same with {kept} of other images, mean, 0 to 1",
     "overlap_share": "share of those that overlap as much as this image's own, 0 to 1",
 }
-
-
-def column_of(method: str, value: str) -> str:
-    """The column of a value for a method: of the two that stand side by side by themselves it has no name before it."""
-    return value if method in DEFAULT else f"{method}_{value}"
-
-
-def compared() -> dict[str, AnyExplainer]:
-    """The explainers that are compared with the one whose maps runs keep; the one of the usual pair first."""
-    found = {name: one for name, one in judged().items() if one is not KEPT}
-    return dict(sorted(found.items(), key=lambda item: item[0] not in DEFAULT))
 
 
 def _columns(_explanations: Mapping[str, AnyExplainer]) -> dict[str, str]:

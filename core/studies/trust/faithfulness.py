@@ -1,11 +1,13 @@
 """Does the detector lean on what explanations name? Deletion and insertion curves against controls.
 
-Explanations are judged on a plain grid, which none was made with, and with fills that none was fitted with:
-masking is itself an edit that this detector reacts to, so its direction depends on the fill and on the verdict.
+Explanations are judged on a plain grid, which none was made with, and with several fills: masking is itself an edit
+that this detector reacts to, so what is found may depend on the fill, on the verdict and on the direction.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,40 +17,53 @@ from numpy.typing import NDArray
 from core.edits.masking import Fill
 from core.explainers.agreement import segment_values
 from core.explainers.controls import area_map, centre_map, edge_map
-from core.explainers.deletion import deletion_curves
+from core.explainers.deletion import areas, deletion_curves
 from core.explainers.explainer import AnyExplainer
 from core.explainers.lime.segmentation import segment
-from core.explainers.registry import DEFAULT
 from core.explainers.stored import KEPT
+from core.runs.run import Run
 from core.studies.cells import Cells
-from core.studies.study import Context, Study
+from core.studies.study import Context, Study, StudyError
 from core.studies.trust.judged import Columns, judged, settings_of
-from core.studies.trust.passes import Maps, maps_of
+from core.studies.trust.own_maps import check_maps, read_maps
+from core.studies.trust.passes import Pass, explained_all
+from core.studies.trust.randomisation import on_grid
 from core.studies.trust.summary import (
+    COARSE,
     CONTROLS,
     DIRECTIONS,
     FILLS,
+    OWN,
+    OWN_TITLE,
     STEPS,
-    UNSEEN,
+    area_column,
     curve_column,
 )
 
 # as many as LIME asks for: the segments that the control of large and small ones goes by
 SEGMENTS = 50
+# a method or control, and the method that it is as coarse as, "" where it is as fine as the grid
+Order = tuple[str, str]
+Orders = dict[Order, NDArray[np.float64]]
 
 
 def _columns(explanations: Mapping[str, AnyExplainer]) -> dict[str, str]:
-    named = {name: one.title for name, one in explanations.items()} | {name: one for name, (one, _) in CONTROLS.items()}
+    return columns_of({name: one.title for name, one in explanations.items()}, controls=True)
+
+
+def columns_of(titles: Mapping[str, str], *, controls: bool = False) -> dict[str, str]:
+    """Column -> what it holds, of some methods.
+
+    Args:
+        titles: of the methods, by name.
+        controls: the columns that all methods share too.
+    """
+    shared = {"start": "margin of the image signed toward its verdict"} | {
+        f"filled_{fill}": f"margin signed toward the verdict with everything filled ({fill})" for fill in FILLS
+    }
+    named = {**titles, **({name: one for name, (one, _) in CONTROLS.items()} if controls else {})}
     return {
-        **{
-            f"score_{name}": (
-                f"insertion less deletion area of {one.title}, mean over blur and texture fills, in margins"
-            )
-            for name, one in explanations.items()
-        },
-        "score_best": "the same of the best control on this image, in margins",
-        "start": "margin of the image signed toward its verdict",
-        **{f"filled_{fill}": f"margin signed toward the verdict with everything filled ({fill})" for fill in FILLS},
+        **(shared if controls else {}),
         **{
             curve_column(direction, method, fill, step): (
                 f"margin signed toward the verdict; {step} of {STEPS} parts "
@@ -59,71 +74,90 @@ def _columns(explanations: Mapping[str, AnyExplainer]) -> dict[str, str]:
             for direction in DIRECTIONS
             for step in range(1, STEPS)
         },
+        **{
+            area_column(direction, control, method, fill): (
+                f"area under the {direction} curve in margins, signed toward the verdict, {fill} fill, order: "
+                f"{CONTROLS[control][0]}, as coarse as {title}"
+            )
+            for method, title in titles.items()
+            for control, fill, direction in product(COARSE, FILLS, DIRECTIONS)
+        },
     }
 
 
 COLUMNS = Columns(_columns)
+OWN_COLUMNS = columns_of({OWN: OWN_TITLE})
+
+
+def with_maps(study: Study, path: Path, run: Run) -> Study:
+    """The study with the columns of maps of one's own, see `read_maps`.
+
+    Raises:
+        StudyError: another study, or maps that do not fit the run.
+    """
+    if "maps" not in study.parameters:
+        raise StudyError(f"the study {study.name} judges no maps of your own; {STUDY.name} does")
+    told = study.with_parameters({"maps": str(path.absolute()), "maps_sha256": check_maps(path, run)})
+    return replace(told, columns={**study.columns, **OWN_COLUMNS})
 
 
 def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, Any]) -> pd.DataFrame:
-    """The curves of each image, of the methods and fills that are asked for."""
-    cells, (methods, fills) = Cells(context.run), asked(context)
+    """The curves of each image, of the orders and fills that are asked for."""
+    cells, wanted = Cells(context.run), asked(context, own=bool(parameters["maps"]))
     images = [np.asarray(context.pixels[row]) for row in rows]
-    explainers = {name: one for name, one in judged().items() if name in methods}
-    maps = {
+    needed = {name for orders in wanted.values() for order in orders for name in order}
+    passes = {
         name: _explained(context, rows, images, one, seed=parameters["lime_seed"])
-        for name, one in explainers.items()
-        if one is KEPT or not one.unavailable(context.detector)
+        for name, one in judged().items()
+        if name in needed and (one is KEPT or not one.unavailable(context.detector))
     }
+    if OWN in needed:
+        passes[OWN] = [Pass(one) for one in read_maps(parameters["maps"], context.run)[rows]]
     found = [
         _one(
-            context,
-            cells,
-            int(row),
-            parameters,
-            maps={name: one[number] for name, one in maps.items()},
-            controls=[one for one in methods if one in CONTROLS],
-            fills=fills,
+            context, cells, int(row), parameters, passes={name: one[at] for name, one in passes.items()}, wanted=wanted
         )
-        for number, row in enumerate(rows)
+        for at, row in enumerate(rows)
     ]
-    table = pd.DataFrame(found)
     # a method that cannot explain this detector has columns without values
-    there = [*table, *(name for name in _asked_columns(explainers, fills) if name not in table)]
-    table = table.reindex(columns=[name for name in COLUMNS if name in there]).astype(np.float16)
+    there = {column for fill, orders in wanted.items() for order in orders for column in _values_of(order, fill)}
+    there.update("start" if fill is None else f"filled_{fill}" for fill in (None, *wanted))
+    columns = [name for name in (*COLUMNS, *OWN_COLUMNS) if name in there]
+    table = pd.DataFrame(found).reindex(columns=columns).astype(np.float16)
     table.insert(0, "id", context.run.predictions["id"].to_numpy()[rows])
     return table
 
 
-def _asked_columns(explainers: Iterable[str], fills: Sequence[Fill]) -> list[str]:
-    curves = product(DIRECTIONS, explainers, fills, range(1, STEPS))
-    scores = [f"score_{name}" for name in explainers] if set(UNSEEN) <= set(fills) else []
-    return [*scores, *(curve_column(*one) for one in curves)]
-
-
-def asked(context: Context) -> tuple[list[str], list[Fill]]:
-    """The methods and the fills whose curves the columns that are asked for are made of."""
-    wanted: set[tuple[str, Fill]] = set()
-    everything = (*judged(), *CONTROLS)
-    for method, fill in product(everything, FILLS):
-        curves = [curve_column(way, method, fill, step) for way in DIRECTIONS for step in range(1, STEPS)]
-        scores = [f"score_{method}" if method not in CONTROLS else "score_best"] if fill in UNSEEN else []
-        if context.wants(*curves, *scores):
-            wanted.add((method, fill))
-        elif context.wants("start", f"filled_{fill}"):
+def asked(context: Context, *, own: bool = False) -> dict[Fill, list[Order]]:
+    """The orders that the columns that are asked for are made of, by fill; `own` with the maps that were brought."""
+    methods = (*judged(), *((OWN,) if own else ()))
+    orders = [*((name, "") for name in (*methods, *CONTROLS)), *product(COARSE, methods)]
+    wanted: dict[Fill, list[Order]] = {}
+    for fill in FILLS:
+        found = [order for order in orders if context.wants(*_values_of(order, fill))]
+        if not found and context.wants("start", f"filled_{fill}"):
             # the ends of all curves are the same
-            wanted.add((everything[-1], fill))
-    methods, fills = ({one[place] for one in wanted} for place in (0, 1))
-    return [one for one in everything if one in methods], [one for one in FILLS if one in fills]
+            found = [("random", "")]
+        if found:
+            wanted[fill] = found
+    return wanted
+
+
+def _values_of(order: Order, fill: str) -> list[str]:
+    """The columns of an order with a fill: the points of its curves, or the areas under those of a coarse control."""
+    name, method = order
+    if method:
+        return [area_column(direction, name, method, fill) for direction in DIRECTIONS]
+    return [curve_column(direction, name, fill, step) for direction in DIRECTIONS for step in range(1, STEPS)]
 
 
 def _explained(
     context: Context, rows: NDArray[np.intp], images: Sequence[NDArray[np.uint8]], explainer: AnyExplainer, *, seed: int
-) -> Maps:
-    """The map of each image."""
+) -> list[Pass]:
+    """The explanation of each image."""
     if explainer is KEPT:
-        return list(np.asarray(context.run.needed_maps[rows], np.float32))
-    return maps_of(context.detector, images, explainer, settings_of(explainer, seed))
+        return [Pass(one) for one in np.asarray(context.run.needed_maps[rows], np.float32)]
+    return explained_all(context.detector, images, explainer, settings_of(explainer, seed))
 
 
 def _one(
@@ -132,61 +166,78 @@ def _one(
     row: int,
     parameters: Mapping[str, Any],
     *,
-    maps: Mapping[str, NDArray[np.floating]],
-    controls: Sequence[str],
-    fills: Sequence[Fill],
+    passes: Mapping[str, Pass],
+    wanted: Mapping[Fill, Sequence[Order]],
 ) -> dict[str, float]:
     image, sign = np.asarray(context.pixels[row]), cells.signs[row]
+    orders = _orders(context, cells, row, parameters, passes=passes)
     grid = segment(image, method="grid", n_segments=parameters["segments"])
-    named = {name: segment_values(sign * one[None], grid)[0] for name, one in maps.items()}
-    named |= _controls(context, cells, row, parameters, grid=grid, names=controls)
-    if not named:
-        return {}
-    methods = list(named)
-    curves = deletion_curves(
-        context.detector.margins,
-        image,
-        grid,
-        values=np.stack(list(named.values())),
-        fills=fills,
-        steps=STEPS,
-        seed=parameters["seed"],
-    )
-    record = {"start": sign * curves.deletion[0, 0, 0]}
-    if set(UNSEEN) <= set(fills):
-        unseen = [fills.index(fill) for fill in UNSEEN]
-        score = dict(zip(methods, sign * curves.score[:, unseen].mean(axis=1), strict=True))
-        record |= {f"score_{name}": score[name] for name in maps}
-        if set(CONTROLS) <= set(score):
-            ways = ((name, way) for name, (_, back) in CONTROLS.items() for way in ((1, -1) if back else (1,)))
-            record["score_best"] = max(score[name] * way for name, way in ways)
-    for number, fill in enumerate(fills):
-        record[f"filled_{fill}"] = sign * curves.deletion[0, number, -1]
-        for direction, values in zip(DIRECTIONS, (curves.deletion, curves.insertion), strict=True):
-            for method, points in zip(methods, values[:, number], strict=True):
-                for step in range(1, STEPS):
-                    record[curve_column(direction, method, fill, step)] = sign * points[step]
+    record: dict[str, float] = {}
+    for fill, names in wanted.items():
+        known = [name for name in names if name in orders]
+        if not known:
+            continue
+        curves = deletion_curves(
+            context.detector.margins,
+            image,
+            grid,
+            values=np.stack([orders[name] for name in known]),
+            fills=[fill],
+            steps=STEPS,
+            seed=parameters["seed"],
+        )
+        record |= {"start": sign * curves.deletion[0, 0, 0], f"filled_{fill}": sign * curves.deletion[0, 0, -1]}
+        both = np.stack([curves.deletion[:, 0], curves.insertion[:, 0]], axis=1)
+        for order, points in zip(known, sign * both, strict=True):
+            values = areas(points) if order[1] else points[:, 1:-1].ravel()
+            record |= dict(zip(_values_of(order, fill), values.tolist(), strict=True))
     return record
 
 
-def _controls(
-    context: Context,
-    cells: Cells,
-    row: int,
-    parameters: Mapping[str, Any],
-    *,
-    grid: NDArray[np.int32],
-    names: Sequence[str],
-) -> dict[str, NDArray[np.float64]]:
-    """Control -> float64 (S,): what it says of each cell of the grid, larger for what comes first."""
+def _orders(
+    context: Context, cells: Cells, row: int, parameters: Mapping[str, Any], *, passes: Mapping[str, Pass]
+) -> Orders:
+    """What each order says of each cell of the grid, float64 (S,), larger for what comes first."""
     sign, image = cells.signs[row], np.asarray(context.pixels[row])
-    other = cells.others(row, 1, seed=parameters["seed"])[0]
-    fine = {"edges": edge_map(image), "centre": centre_map(*grid.shape)}
-    fine["area"] = area_map(segment(image, method="slic", n_segments=SEGMENTS))
-    named = dict(zip(fine, segment_values(np.stack(list(fine.values())), grid), strict=True))
-    named["random"] = np.random.default_rng((parameters["seed"], row)).random(int(grid.max()) + 1)
-    named["other"] = segment_values(np.asarray(context.run.needed_maps[[other]], np.float32) * sign, grid)[0]
-    return {name: named[name] for name in names}
+    grid = segment(image, method="grid", n_segments=parameters["segments"])
+    count = int(grid.max()) + 1
+    other = np.asarray(context.run.needed_maps[cells.others(row, 1, seed=parameters["seed"])[0]], np.float32) * sign
+    fine = {"edges": edge_map(image), "centre": centre_map(*grid.shape), "other": other}
+    found = {(name, ""): segment_values(one[None], grid)[0] for name, one in fine.items()}
+    found["area", ""] = segment_values(area_map(segment(image, method="slic", n_segments=SEGMENTS))[None], grid)[0]
+    found["random", ""] = np.random.default_rng((parameters["seed"], row)).random(count)
+    for method, one in passes.items():
+        found[method, ""] = segment_values(sign * one.values[None], grid)[0]
+        places = int(one.regions.max()) + 1 if one.regions.size else one.values.size
+        for control in COARSE:
+            # what is as fine as the grid, or finer, has the plain controls
+            found[control, method] = found[control, ""]
+            if places < count:
+                values = (
+                    np.random.default_rng((parameters["seed"], row, places)).random(places)
+                    if control == "random"
+                    else _coarse(fine[control], one, grid.shape)
+                )
+                found[control, method] = segment_values(_spread(values, one)[None], grid)[0]
+    return found
+
+
+def _coarse(values: NDArray[np.floating], like: Pass, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """float64 (places,): the means of a map over the regions, or over the positions, of an explanation."""
+    whole = values if values.shape == shape else segment_values(values[None], np.arange(np.prod(shape)).reshape(shape))
+    if like.regions.size:
+        return np.asarray(segment_values(whole.reshape(shape)[None], like.regions)[0])
+    return on_grid(whole.reshape(shape), like.values.shape)
+
+
+def _spread(values: NDArray[np.floating], like: Pass) -> NDArray[np.float64]:
+    """A value a place as a map like the explanation's."""
+    found = values[like.regions] if like.regions.size else values.reshape(like.values.shape)
+    return np.asarray(found, np.float64)
+
+
+def _further(column: str) -> str | None:
+    return OWN_COLUMNS.get(column)
 
 
 STUDY = Study(
@@ -194,14 +245,15 @@ STUDY = Study(
     title="Faithfulness",
     question="Does the detector lean on what an explanation names, more than on what a blind control names?",
     columns=COLUMNS,
+    further=_further,
     needs=("maps",),
     better="higher",
     control=(
         "Orders of the image's parts that know nothing of the detector: chance, edges, flat areas, middle, border, "
-        "large and small segments, and the map of another image of the same cell."
+        "large and small segments, and the map of another image of the same cell, each also as coarse as the map."
     ),
     compute=compute,
-    parameters={"segments": 64, "lime_seed": 0, "seed": 0},
-    explore=tuple(f"score_{name}" for name in DEFAULT),
+    parameters={"segments": 64, "lime_seed": 0, "seed": 0, "maps": "", "maps_sha256": ""},
+    private=("maps", "maps_sha256"),
     shard=32,
 )

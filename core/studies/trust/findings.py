@@ -1,34 +1,38 @@
 """What the studies of explanations conclude, for each verdict and method. Needs no torch."""
 
 from collections.abc import Mapping
+from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from core.edits.masking import FILLS
 from core.explainers.agreement import LEVEL, enough
 from core.explainers.lime.regions import LIME
 from core.explainers.registry import DEFAULT, find_explainer
 from core.findings.finding import Choice, Control, Finding, Measure
-from core.metrics.intervals import weighted_mean, weighted_share
+from core.metrics.intervals import weighted_mean, weighted_ratio, weighted_share
 from core.runs.run import Run
 from core.studies.cells import Cells
 from core.studies.groups import groups
-from core.studies.trust.judged import found_in
+from core.studies.trust.judged import SEED, found_in, others_of, own_fill
 from core.studies.trust.summary import (
+    DIRECTIONS,
     EDGES,
     OTHER,
     STEPS,
-    UNSEEN,
+    Beside,
+    beside_best,
     curve_of,
     explanations,
     fills_of,
     levels_of,
-    scored,
 )
 
 Weights = NDArray[np.floating]
+Counts = NDArray[np.floating]
 OTHERS = "maps of other images of the same cell"
 
 
@@ -58,35 +62,31 @@ class _Compared(NamedTuple):
 def faithfulness(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> list[Finding]:
     """`<method>-<verdict>`: its curves beside those of the best control; `flipped-<method>-<verdict>`: beside chance.
 
-    The best control is the one with the largest mean score under that fill, reversed controls included; it is chosen
-    with the same images, which favours the control a little.
+    Never one number over fills and directions: the first pair stands for the finding, and all are its choices.
     """
-    findings, flipped, fills, unseen = [], [], fills_of(table), fills_of(table, UNSEEN)
+    findings, flipped, fills = [], [], fills_of(table)
     for group, part, weights in groups(table, run):
-        best = {fill: _beside_best(part, fill, weights) for fill in ("unseen", *fills)}
-        chance = {fill: _beside_chance(part, fill, weights) for fill in unseen}
+        chance = {fill: _beside_chance(part, fill, weights) for fill in fills}
         for method, name in explanations(part).items():
-            details = {"method": method, "name": name, "pooled": list(unseen)}
+            details = {"method": method, "name": name, "fills": {fill: FILLS[fill].title for fill in fills}}
             key = f"{method}-{group}"
-            tried = (best[fill][method].choice("fill", fill) for fill in fills)
-            pooled = best["unseen"][method]
-            findings.append(pooled.finding(key, "faithfulness", "faithfulness", group, *tried, details=details))
-            tried = (chance[fill][method].choice("fill", fill) for fill in unseen)
-            gone, key = chance[unseen[0]][method], f"flipped-{key}"
-            flipped.append(gone.finding(key, "faithfulness", "flip_rate", group, *tried, details=details))
+            tried = {
+                (direction, fill): _compared_areas(beside_best(part, weights, direction, method, fill), weights)
+                for direction, fill in product(DIRECTIONS, fills)
+            }
+            choices = [one.choice(direction, fill) for (direction, fill), one in tried.items()]
+            first = next(iter(tried.values()))
+            findings.append(first.finding(key, "faithfulness", "faithfulness", group, *choices, details=details))
+            gone = [chance[fill][method].choice("fill", fill) for fill in fills]
+            first = chance[fills[0]][method]
+            key = f"flipped-{key}"
+            flipped.append(first.finding(key, "faithfulness", "flip_rate", group, *gone, details=details))
     return findings + flipped
 
 
-def _beside_best(part: pd.DataFrame, fill: str, weights: Weights) -> dict[str, _Compared]:
-    found = scored(part, fill)
-    told = explanations(part)
-    bars = {key: one for key, one in found.items() if key not in told}
-    name, best = bars[max(bars, key=lambda key: float(np.average(bars[key][1], weights=weights)))]
-    control = Control(name, _mean(best, weights))
-    return {
-        method: _Compared(_mean(found[method][1], weights), control, _mean(found[method][1] - best, weights))
-        for method in told
-    }
+def _compared_areas(found: Beside, weights: Weights) -> _Compared:
+    control = Control(found.name, _mean(found.control, weights))
+    return _Compared(_mean(found.own, weights), control, _mean(found.own - found.control, weights))
 
 
 def _beside_chance(part: pd.DataFrame, fill: str, weights: Weights, *, share: float = 0.25) -> dict[str, _Compared]:
@@ -120,7 +120,7 @@ def agreement(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> l
 
 def stability(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> list[Finding]:
     """`<method>-<verdict>`: how alike an explanation is when made again; `flips-<verdict>`: what the noise does."""
-    again = {"noise of 1 in 255": "noise", "another seed": "seed"}
+    again = {"noise of 1 in 255": "noise", "that noise with the cut kept": "kept", "another seed": "seed"}
     findings = []
     for group, part, weights in groups(table, run):
         for method, name in found_in(part, "{}_noise").items():
@@ -178,3 +178,35 @@ def one_colour(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) ->
             both.finding(f"ours-{group}", "one_colour", "one_colour", group, beside=red["ours"], details=details),
         ]
     return findings
+
+
+def certainty(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> list[Finding]:
+    """`holds-<method>-<verdict>`: certain signs that every fill gives alike; `reversed-...`: that another reverses."""
+    holds, reverses = [], []
+    for group, part, weights in groups(table, run):
+        for method, name in found_in(part, "{}_certain").items():
+            explainer, key = find_explainer(method), f"{method}-{group}"
+            details = {"name": name, "fill": FILLS[own_fill(explainer)].title}
+            counts = {name: part[name].to_numpy(np.float64) for name in part if name.startswith(f"{method}_")}
+            certain, every = counts[f"{method}_certain"], counts[f"{method}_every"]
+            both, reversed_ = (counts[f"{method}_{SEED}_{what}"] for what in ("both", "reversed"))
+            held = _compared_ratios(weights, (every, certain), (both - reversed_, certain))
+            holds.append(held.finding(f"holds-{key}", "certainty", "held_signs", group, details=details))
+            tried = {
+                FILLS[fill].title: _compared_ratios(
+                    weights, (counts[f"{method}_{fill}_reversed"], counts[f"{method}_{fill}_both"]), (reversed_, both)
+                )
+                for fill in others_of(explainer)
+                if f"{method}_{fill}_both" in part
+            }
+            choices = [one.choice("fill", fill) for fill, one in tried.items()]
+            first, key = next(iter(tried.values())), f"reversed-{key}"
+            reverses.append(first.finding(key, "certainty", "reversed_signs", group, *choices, details=details))
+    return holds + reverses
+
+
+def _compared_ratios(weights: Weights, own: tuple[Counts, Counts], again: tuple[Counts, Counts]) -> _Compared:
+    """Signs out of signs, of the same images under another fill and under another draw of the samples."""
+    control = Control("another draw of the samples", Measure.of(weighted_ratio(*again, weights=weights)))
+    difference = Measure.of(weighted_ratio(*own, weights=weights, less=again))
+    return _Compared(Measure.of(weighted_ratio(*own, weights=weights)), control, difference)

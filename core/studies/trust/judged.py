@@ -9,12 +9,16 @@ from dataclasses import fields
 
 import pandas as pd
 
+from core.edits.masking import Fill
 from core.explainers.explainer import AnyExplainer
-from core.explainers.registry import explainers
+from core.explainers.registry import DEFAULT, explainers
 from core.explainers.settings import ExplainerSettings, from_json
+from core.explainers.stored import KEPT
 
 # forward passes an image: of those that are judged, and of those that are cheap enough to be asked often
 MOST, CHEAP = 512, 16
+# in columns: what the same fill says with another draw of the samples: the control
+SEED = "seed"
 
 
 def judged() -> dict[str, AnyExplainer]:
@@ -38,16 +42,34 @@ def settings_of(explainer: AnyExplainer, seed: int) -> ExplainerSettings:
     return found
 
 
-def found_in(table: pd.DataFrame, column: str) -> dict[str, str]:
+def covering() -> dict[str, AnyExplainer]:
+    """Name -> explainer, of those that are judged and cover parts of the image."""
+    return {name: one for name, one in judged().items() if one.under_fills(settings_of(one, 0))}
+
+
+def own_fill(explainer: AnyExplainer) -> Fill:
+    """The fill that an explainer covers with unless it is told otherwise."""
+    own = settings_of(explainer, 0)
+    return next(fill for fill, settings in explainer.under_fills(own).items() if settings == own)
+
+
+def others_of(explainer: AnyExplainer) -> list[Fill]:
+    """The other fills that it can cover with."""
+    return [fill for fill in explainer.under_fills(settings_of(explainer, 0)) if fill != own_fill(explainer)]
+
+
+def found_in(table: pd.DataFrame, column: str, more: Mapping[str, str] | None = None) -> dict[str, str]:
     """Name -> title of the explainers that a study's table has values of.
 
     Args:
         table: of a study.
         column: the name of a column that says so, with {} for the explainer's name.
+        more: name -> title of what is judged beside the registry's.
     """
+    titles = {**{name: one.title for name, one in judged().items()}, **(more or {})}
     return {
-        name: one.title
-        for name, one in judged().items()
+        name: title
+        for name, title in titles.items()
         if column.format(name) in table and table[column.format(name)].notna().any()
     }
 
@@ -85,3 +107,14 @@ class Columns(Mapping[str, str]):
     def __len__(self) -> int:
         """How many there are."""
         return len(self._now())
+
+
+def compared() -> dict[str, AnyExplainer]:
+    """Return the explainers that are compared with the one whose maps runs keep; the one of the default pair first."""
+    found = {name: one for name, one in judged().items() if name != KEPT.name}
+    return dict(sorted(found.items(), key=lambda item: item[0] not in DEFAULT))
+
+
+def column_of(method: str, value: str) -> str:
+    """Name the column of a value of the study `agreement`; those of the default pair do not begin with the method."""
+    return value if method in DEFAULT else f"{method}_{value}"

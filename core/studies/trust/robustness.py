@@ -1,6 +1,6 @@
 """Is an explanation the same when it is made again? Under another seed, and under noise that nobody can see."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from core.explainers.stored import KEPT
 from core.studies.cells import Cells
 from core.studies.study import Context, Study
 from core.studies.trust.judged import Columns, has_seed, judged, owner_of, settings_of
-from core.studies.trust.passes import Maps, maps_of
+from core.studies.trust.passes import Maps, explained_all, maps_of
 
 # maps of more values are compared over the cells of a grid
 FEW = 64
@@ -28,6 +28,8 @@ def _columns(explanations: Mapping[str, AnyExplainer]) -> dict[str, str]:
         if has_seed(one):
             found[f"{name}_seed"] = f"{itself} under another seed, -1 to 1"
         found[f"{name}_noise"] = f"{itself} on the image with noise of -1, 0 or 1, -1 to 1"
+        if one.cuts:
+            found[f"{name}_kept"] = f"{itself} on that image cut as the one without noise is, -1 to 1"
         found[f"{name}_other"] = (
             f"rank correlation of {one.title} with that of other images of the same cell, mean, -1 to 1"
         )
@@ -75,18 +77,26 @@ def _made_again(
     settings = settings_of(explainer, seed)
     own = [np.asarray(context.pixels[row]) for row in rows]
     first = maps_of(detector, own, explainer, settings)
-    made = {"noise": maps_of(detector, list(pixels), explainer, settings)}
+    ways: dict[str, Callable[[], Maps]] = {"noise": lambda: maps_of(detector, list(pixels), explainer, settings)}
     if has_seed(explainer):
-        made["seed"] = maps_of(detector, own, explainer, settings_of(explainer, seed + 1))
-    found: dict[str, list[float]] = {f"{name}_{kind}": [] for kind in (*made, "other")}
-    for number, row in enumerate(rows):
-        image = own[number]
-        grid = segment(image, method="grid", n_segments=parameters["segments"])
-        for kind, maps in made.items():
-            found[f"{name}_{kind}"].append(rank_correlation(*_places([first[number], maps[number]], grid)))
-        others = _others(context, cells, int(row), parameters, explainer=explainer, settings=settings)
-        mine, *rest = _places([first[number], *others], grid)
-        found[f"{name}_other"].append(mean_rank(mine, rest))
+        ways["seed"] = lambda: maps_of(detector, own, explainer, settings_of(explainer, seed + 1))
+    if explainer.cuts:
+        ways["kept"] = lambda: [
+            explainer.explain_on(detector, image, settings, before.regions).map
+            for image, before in zip(pixels, explained_all(detector, own, explainer, settings), strict=True)
+        ]
+    grids = [segment(image, method="grid", n_segments=parameters["segments"]) for image in own]
+    found: dict[str, list[float]] = {}
+    for kind, make in ways.items():
+        if context.wants(f"{name}_{kind}"):
+            pairs = zip(first, make(), grids, strict=True)
+            found[f"{name}_{kind}"] = [rank_correlation(*_places([one, other], grid)) for one, other, grid in pairs]
+    if context.wants(f"{name}_other"):
+        found[f"{name}_other"] = []
+        for row, one, grid in zip(rows, first, grids, strict=True):
+            others = _others(context, cells, int(row), parameters, explainer=explainer, settings=settings)
+            mine, *rest = _places([one, *others], grid)
+            found[f"{name}_other"].append(mean_rank(mine, rest))
     return found
 
 

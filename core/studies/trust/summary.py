@@ -4,19 +4,23 @@ Every table has a row for each `group` (a verdict, or with `by="cell"` a cell of
 `low` and `high` (its 95 % interval) and `images`; samples are weighted up to the run.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from itertools import product
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from core.edits.masking import Fill
+from core.explainers.registry import find_explainer
+from core.explainers.stored import KEPT
 from core.metrics.classification import is_right
-from core.metrics.intervals import weighted_mean, weighted_share
+from core.metrics.intervals import weighted_mean, weighted_ratio, weighted_share
 from core.runs.run import Run
 from core.studies.groups import By, groups
-from core.studies.study import Answer
-from core.studies.trust.judged import found_in, judged, owner_of
+from core.studies.study import StudyResult
+from core.studies.trust.judged import SEED, column_of, compared, found_in, judged, others_of, owner_of
 
 # orders that know nothing of why; column -> (its name, the name of its reverse where that is another control)
 CONTROLS: Mapping[str, tuple[str, str | None]] = {
@@ -26,11 +30,13 @@ CONTROLS: Mapping[str, tuple[str, str | None]] = {
     "area": ("large segments first", "small segments first"),
     "other": ("the map of another image of the same cell", None),
 }
+# those that are also made as coarse as the map that is judged: a coarse order of its own is not better for that
+COARSE = ("random", "edges", "centre", "other")
 DIRECTIONS = ("deletion", "insertion")
-# methods that cover parts are fitted with mean colours; what they are judged by they have not seen
-FILLS: tuple[Fill, ...] = ("mean", "blur", "texture")
-UNSEEN: tuple[Fill, ...] = ("blur", "texture")
+FILLS: tuple[Fill, ...] = ("mean", "blur", "texture", "road")
 STEPS = 8
+# maps that somebody has brought, judged as one more method
+OWN, OWN_TITLE = "own", "Maps of your own"
 # what the study `sanity` has of every detector beside its levels
 OTHER, EDGES = "other", "edges"
 OTHER_IMAGE = "other image"
@@ -41,14 +47,19 @@ def curve_column(direction: str, method: str, fill: str, step: int) -> str:
     return f"{direction}_{method}_{fill}_{step}"
 
 
-def fills_of(table: pd.DataFrame, among: Sequence[Fill] = FILLS) -> list[Fill]:
+def area_column(direction: str, control: str, method: str, fill: str) -> str:
+    """The column of the study `faithfulness` that holds the area under the curve of a control as coarse as a method."""
+    return f"{direction}_{control}_as_{method}_{fill}"
+
+
+def fills_of(table: pd.DataFrame) -> list[Fill]:
     """Those fills that a table of the study `faithfulness` knows; an older file may lack some."""
-    return [fill for fill in among if f"filled_{fill}" in table]
+    return [fill for fill in FILLS if f"filled_{fill}" in table]
 
 
 def explanations(table: pd.DataFrame) -> dict[str, str]:
     """Name -> title of the explainers whose curves a table of the study `faithfulness` has under every fill in it."""
-    found = [found_in(table, curve_column("deletion", "{}", fill, 1)) for fill in fills_of(table)]
+    found = [found_in(table, curve_column("deletion", "{}", fill, 1), {OWN: OWN_TITLE}) for fill in fills_of(table)]
     return {name: title for one in found[:1] for name, title in one.items() if all(name in other for other in found)}
 
 
@@ -60,22 +71,78 @@ def curve_of(table: pd.DataFrame, direction: str, method: str, fill: str) -> NDA
     return np.column_stack([first, *inner, last]).astype(np.float64)
 
 
-def score_of(table: pd.DataFrame, method: str, fill: str) -> NDArray[np.float64]:
-    """float64 (N,): area under insertion less area under deletion, in margins; larger is more faithful."""
-    insertion, deletion = (curve_of(table, direction, method, fill) for direction in ("insertion", "deletion"))
-    return np.asarray(np.trapezoid(insertion - deletion, dx=1 / STEPS, axis=1))
+def area_of(table: pd.DataFrame, direction: str, method: str, fill: str) -> NDArray[np.float64]:
+    """float64 (N,): the area under a curve, in margins: less under deletion, and more under insertion, is better."""
+    return np.asarray(np.trapezoid(curve_of(table, direction, method, fill), dx=1 / STEPS, axis=1))
+
+
+def control_areas(table: pd.DataFrame, direction: str, method: str, fill: str) -> dict[str, NDArray[np.float64]]:
+    """Name -> float64 (N,): the area of each control of a method, reverses and those as coarse as it is included.
+
+    To fill from the end of an order is to show from its beginning, backwards: the area of a reverse is the other
+    direction's.
+    """
+    back = DIRECTIONS[1 - DIRECTIONS.index(direction)]
+    found = {}
+    for control, (name, opposite) in CONTROLS.items():
+        found[name] = area_of(table, direction, control, fill)
+        if opposite is not None:
+            found[opposite] = area_of(table, back, control, fill)
+        columns = [area_column(way, control, method, fill) for way in (direction, back)]
+        if columns[0] in table and table[columns[0]].notna().any():
+            found[f"{name}, as coarse as the map"] = table[columns[0]].to_numpy(np.float64)
+            if opposite is not None:
+                found[f"{opposite}, as coarse as the map"] = table[columns[1]].to_numpy(np.float64)
+    return found
+
+
+class Beside(NamedTuple):
+    """The area under one method's curve of each row, and the same of its best control, both larger where better."""
+
+    own: NDArray[np.float64]
+    control: NDArray[np.float64]
+    name: str
+
+
+def beside_best(part: pd.DataFrame, weights: NDArray[np.floating], direction: str, method: str, fill: str) -> Beside:
+    """A method beside the control with the best mean in this group, with this fill and in this direction.
+
+    The control is chosen with the same images, which favours it a little.
+    """
+    sign = 1 if direction == "insertion" else -1
+    bars = {name: sign * one for name, one in control_areas(part, direction, method, fill).items()}
+    best = max(bars, key=lambda name: float(np.average(bars[name], weights=weights)))
+    return Beside(sign * area_of(part, direction, method, fill), bars[best], best)
+
+
+def leads(table: pd.DataFrame, run: Run, *, by: By = "verdict") -> pd.DataFrame:
+    """How much better each explanation does than its best control: the result of the study `faithfulness`.
+
+    Returns:
+        `group`, `method`, `name`, `fill`, `direction`, `control` (the best one's name), and the mean paired difference
+        of areas in margins, above 0 where the explanation is better, with its interval.
+    """
+    rows = []
+    for group, part, weights in groups(table, run, by):
+        for (method, name), fill, direction in product(explanations(part).items(), fills_of(part), DIRECTIONS):
+            found = beside_best(part, weights, direction, method, fill)
+            about = {"group": group, "method": method, "name": name, "fill": fill, "direction": direction}
+            difference = weighted_mean(found.own - found.control, weights)
+            rows.append({**about, "control": found.name, **difference._asdict()})
+    return pd.DataFrame(rows)
 
 
 def curves(table: pd.DataFrame, run: Run, *, by: By = "verdict") -> pd.DataFrame:
     """Mean curves of the study `faithfulness`.
 
     Returns:
-        `group`, `method`, `name` and `fill` as in `scores`, `direction`, `share` of the image that is filled (deletion)
-        or shown (insertion), 0 to 1, and the mean margin signed toward the verdict with its interval.
+        `group`, `method` (reversed controls as "edges reversed"), `name` for a legend, `fill`, `direction`, `share` of
+        the image that is filled (deletion) or shown (insertion), 0 to 1, and the mean margin signed toward the verdict
+        with its interval.
     """
     rows = []
     for group, part, weights in groups(table, run, by):
-        for fill in (*fills_of(table), "unseen"):
+        for fill in fills_of(table):
             for method, name, direction, found in _all_curves(part, fill):
                 about = {"group": group, "method": method, "name": name, "fill": fill, "direction": direction}
                 for step in range(STEPS + 1):
@@ -83,72 +150,11 @@ def curves(table: pd.DataFrame, run: Run, *, by: By = "verdict") -> pd.DataFrame
     return pd.DataFrame(rows)
 
 
-def turned(table: pd.DataFrame, run: Run, *, share: float = 0.25, by: By = "verdict") -> pd.DataFrame:
-    """How many verdicts turn when the first `share` of the image in each method's order is filled.
-
-    Returns:
-        `group`, `method`, `fill`, and the share of verdicts turned, 0 to 1, with its interval.
-    """
-    step = round(share * STEPS)
-    rows = []
-    for group, part, weights in groups(table, run, by):
-        for method in (*explanations(part), *CONTROLS):
-            for fill in fills_of(table):
-                gone = curve_of(part, "deletion", method, fill)[:, step] < 0
-                about = {"group": group, "method": method, "fill": fill}
-                rows.append({**about, **weighted_share(gone, weights)._asdict()})
-    return pd.DataFrame(rows)
-
-
-def scores(table: pd.DataFrame, run: Run, *, by: By = "verdict") -> pd.DataFrame:
-    """Mean scores of every method and of the reversed controls.
-
-    Returns:
-        `group`, `method` (reversed controls as "edges reversed"), `name` for a legend, `fill` ("unseen" is the mean
-        over the fills that LIME was not fitted with), and the score in margins with its interval.
-    """
-    rows = []
-    for group, part, weights in groups(table, run, by):
-        for fill in (*fills_of(table), "unseen"):
-            for method, (name, values) in scored(part, fill).items():
-                about = {"group": group, "method": method, "name": name, "fill": fill}
-                rows.append({**about, **weighted_mean(values, weights)._asdict()})
-    return pd.DataFrame(rows)
-
-
-def excess(table: pd.DataFrame, run: Run, *, by: By = "verdict") -> pd.DataFrame:
-    """How much better each explanation scores than the best control: the result of the study `faithfulness`.
-
-    The best control is the one with the largest mean score in that group under that fill, reversed controls included;
-    it is chosen with the same images, which favours the control a little.
-
-    Returns:
-        `group`, `method`, `fill` (or "unseen"), `control` (the best one's name), and the mean difference of scores in
-        margins with its interval.
-    """
-    rows = []
-    for group, part, weights in groups(table, run, by):
-        for fill in (*fills_of(table), "unseen"):
-            found = scored(part, fill)
-            told = explanations(part)
-            bars = {key: one for key, one in found.items() if key not in told}
-            best = max(bars, key=lambda key: float(np.average(bars[key][1], weights=weights)))
-            for method in told:
-                about = {"group": group, "method": method, "fill": fill, "control": bars[best][0]}
-                difference = found[method][1] - bars[best][1]
-                rows.append({**about, **weighted_mean(difference, weights)._asdict()})
-    return pd.DataFrame(rows)
-
-
 def _all_curves(part: pd.DataFrame, fill: str) -> Iterator[tuple[str, str, str, NDArray[np.float64]]]:
     """Method, its name, direction and float64 (N, STEPS + 1), reversed controls included."""
-    wanted = fills_of(part, UNSEEN) if fill == "unseen" else [fill]
     told = explanations(part)
     for method in (*told, *CONTROLS):
-        found = {
-            direction: np.mean([curve_of(part, direction, method, one) for one in wanted], axis=0)
-            for direction in DIRECTIONS
-        }
+        found = {direction: curve_of(part, direction, method, fill) for direction in DIRECTIONS}
         name, opposite = (told[method], None) if method in told else CONTROLS[method]
         for direction in DIRECTIONS:
             yield method, name, direction, found[direction]
@@ -156,23 +162,6 @@ def _all_curves(part: pd.DataFrame, fill: str) -> Iterator[tuple[str, str, str, 
             # to fill from the end of an order is to show from its beginning, backwards
             yield f"{method} reversed", opposite, "deletion", found["insertion"][:, ::-1]
             yield f"{method} reversed", opposite, "insertion", found["deletion"][:, ::-1]
-
-
-def scored(part: pd.DataFrame, fill: str) -> dict[str, tuple[str, NDArray[np.float64]]]:
-    """Method -> its name and score of each row. Reversing an order swaps deletion and insertion: its score is minus."""
-    wanted = fills_of(part, UNSEEN) if fill == "unseen" else [fill]
-    found: dict[str, tuple[str, NDArray[np.float64]]] = {}
-    told = explanations(part)
-    for method in (*told, *CONTROLS):
-        score = np.mean([score_of(part, method, one) for one in wanted], axis=0)
-        if method in told:
-            found[method] = told[method], score
-            continue
-        name, opposite = CONTROLS[method]
-        found[method] = name, score
-        if opposite is not None:
-            found[f"{method} reversed"] = opposite, -score
-    return found
 
 
 def means(table: pd.DataFrame, run: Run, columns: Mapping[str, str], *, by: By = "verdict") -> pd.DataFrame:
@@ -212,8 +201,13 @@ def _numbers(part: pd.DataFrame, column: str) -> NDArray[np.float64]:
     return np.asarray(part[column], np.float64)
 
 
-AGREEMENT = {"rank": "LIME and Grad-CAM of one image", "others_rank": "LIME, and Grad-CAM of other images"}
-STABILITY = {"seed": "{}, another seed", "noise": "{}, noise of 1 in 255", "other": "{} of other images"}
+AGREEMENT = {"rank": "{one} and {kept} of one image", "others_rank": "{one}, and {kept} of other images"}
+STABILITY = {
+    "seed": "{}, another seed",
+    "kept": "{}, noise of 1 in 255, cut kept",
+    "noise": "{}, noise of 1 in 255",
+    "other": "{} of other images",
+}
 ONE_COLOUR = {
     "paper_one_sign": "paper's settings: one colour",
     "paper_against": "paper's settings: all against the verdict",
@@ -224,8 +218,14 @@ ONE_COLOUR = {
 
 
 def agreement_summary(table: pd.DataFrame, run: Run, *, by: By = "verdict") -> pd.DataFrame:
-    """Rank correlation of the two explanations and of the control, see `means`."""
-    return means(table, run, AGREEMENT, by=by)
+    """Rank correlation of each explanation with the map that the run has kept, and of the control, see `means`."""
+    named = {
+        column_of(name, value): text.format(one=one.title, kept=KEPT.title)
+        for name, one in compared().items()
+        for value, text in AGREEMENT.items()
+        if column_of(name, value) in table
+    }
+    return means(table, run, named, by=by)
 
 
 def stability_summary(table: pd.DataFrame, run: Run, *, by: By = "verdict") -> pd.DataFrame:
@@ -237,6 +237,25 @@ def stability_summary(table: pd.DataFrame, run: Run, *, by: By = "verdict") -> p
         if f"{method}_{kind}" in table
     }
     return means(table, run, named, by=by)
+
+
+def certainty_summary(table: pd.DataFrame, run: Run, *, by: By = "verdict") -> pd.DataFrame:
+    """Shares of the signs that each explainer calls certain.
+
+    Returns:
+        `group`, `name` (of the explainer and what is counted), and the share with an interval that resamples images.
+    """
+    rows = []
+    for group, part, weights in groups(table, run, by):
+        for method, title in found_in(table, "{}_certain").items():
+            counted = {"alike under every fill": (f"{method}_every", f"{method}_certain")}
+            for other in (*others_of(find_explainer(method)), SEED):
+                told = "another draw" if other == SEED else other
+                counted[f"reversed by {told}"] = (f"{method}_{other}_reversed", f"{method}_{other}_both")
+            for told, (hits, trials) in counted.items():
+                found = weighted_ratio(_numbers(part, hits), _numbers(part, trials), weights)
+                rows.append({"group": group, "name": f"{title}: {told}", **found._asdict()})
+    return pd.DataFrame(rows)
 
 
 def one_colour_summary(table: pd.DataFrame, run: Run, *, by: By = "verdict") -> pd.DataFrame:
@@ -270,7 +289,7 @@ def levels_of(table: pd.DataFrame, method: str) -> list[str]:
     return [name for name in columns if name not in (OTHER, EDGES)]
 
 
-def coverage(answers: Mapping[str, Answer], run: Run) -> pd.DataFrame:
+def coverage(answers: Mapping[str, StudyResult], run: Run) -> pd.DataFrame:
     """How many of the run's images each study covers.
 
     Returns:

@@ -1,5 +1,4 @@
-"""Charts and pictures kept for all visitors: making one takes longer than all else that is drawn with it, and whoever
-looks again, or at the same thing, gets the same one."""
+"""A cache of charts and pictures, shared by all visitors: making one takes longer than the rest of its page."""
 
 import functools
 import hashlib
@@ -15,11 +14,11 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def kept(build: Callable[P, T], *, most: int = MOST) -> Callable[P, T]:
-    """A builder that remembers what it built last by everything it is given; nobody changes that later.
+def cached(build: Callable[P, T], *, most: int = MOST) -> Callable[P, T]:
+    """Cache the results of a builder by its arguments; nobody may change a result.
 
-    What has a `stamp`, such as an opened run, is known by that. The `most` things that were asked for last stay. Who
-    asks for what somebody else is having built waits for it.
+    An argument with a `stamp`, such as an opened run, is recognised by it. The `most` results that were asked for last
+    stay. Callers who ask for what is being built wait for it.
     """
     built: OrderedDict[bytes, Future[T]] = OrderedDict()
     lock = threading.Lock()

@@ -10,7 +10,7 @@ from plotly.subplots import make_subplots
 
 from core.images.palette import CURVE, GREY
 from core.metrics.classification import Sweep
-from dashboard.components.charts.figure_cache import kept
+from dashboard.components.charts.figure_cache import cached
 
 HEIGHT = 330
 # only a figure's own margins override those of Streamlit's theme; the last label needs room
@@ -39,16 +39,10 @@ def new_figure(x: str | None = None, y: str | None = None, **layout: Any) -> go.
     return figure
 
 
-def error_bars(value: pd.Series, low: pd.Series, high: pd.Series, *, color: str = GREY) -> dict[str, Any]:
-    """Return Plotly's error bars from the ends of intervals."""
-    return {
-        "type": "data",
-        "array": high - value,
-        "arrayminus": value - low,
-        "color": color,
-        "thickness": 2,
-        "width": 4,
-    }
+def error_bars(value: Any, low: Any, high: Any, *, color: str = GREY, thickness: float = 2) -> dict[str, Any]:
+    """Return Plotly's error bars from values and the ends of their intervals, columns or arrays of one length."""
+    ends = {"type": "data", "array": high - value, "arrayminus": value - low}
+    return ends | {"color": color, "thickness": thickness, "width": 4}
 
 
 def add_guessing(figure: go.Figure, start: float) -> None:
@@ -57,33 +51,28 @@ def add_guessing(figure: go.Figure, start: float) -> None:
     figure.add_scatter(x=ends, y=ends, mode="lines", line=line, hoverinfo="skip")
 
 
-@kept
+@cached
 def roc(swept: Sweep, *, recall: float, false_positive_rate: float) -> go.Figure:
     """Plot the ROC curve, FAKE being the positive class, with the present threshold as a point."""
     figure = new_figure(
         "false-positive rate (REAL called FAKE)", "true-positive rate (recall of FAKE)", showlegend=False
     )
     add_guessing(figure, 0)
-    _curve(figure, swept.false_positive_rate, swept.true_positive_rate, swept)
-    _point(figure, false_positive_rate, recall)
-    figure.update_xaxes(range=[-0.01, 1.01], tickformat=".0%")
-    figure.update_yaxes(range=[-0.01, 1.03], tickformat=".0%")
-    return figure
+    x, y = swept.false_positive_rate, swept.true_positive_rate
+    return _swept(figure, x, y, swept, now=(false_positive_rate, recall), least=-0.01)
 
 
-@kept
+@cached
 def precision_recall(swept: Sweep, *, recall: float, precision: float, base: float) -> go.Figure:
     """Plot precision over recall of FAKE, with the present threshold as a point; `base` is the share of FAKE."""
     figure = new_figure("recall of FAKE", "precision of FAKE", showlegend=False)
     figure.add_hline(y=base, line={"color": GREY, "dash": "dot", "width": 1})
-    _curve(figure, swept.true_positive_rate, swept.precision, swept)
-    _point(figure, recall, precision)
-    figure.update_xaxes(range=[-0.01, 1.01], tickformat=".0%")
-    figure.update_yaxes(range=[min(0.45, base - 0.05), 1.03], tickformat=".0%")
-    return figure
+    x, y = swept.true_positive_rate, swept.precision
+    return _swept(figure, x, y, swept, now=(recall, precision), least=min(0.45, base - 0.05))
 
 
-def _curve(figure: go.Figure, x: Any, y: Any, swept: Sweep) -> None:
+def _swept(figure: go.Figure, x: Any, y: Any, swept: Sweep, *, now: tuple[float, float], least: float) -> go.Figure:
+    """Add a curve over all thresholds and a point for the present one; `least` is the lower end of the y axis."""
     figure.add_scatter(
         x=x,
         y=y,
@@ -92,23 +81,21 @@ def _curve(figure: go.Figure, x: Any, y: Any, swept: Sweep) -> None:
         customdata=swept.thresholds,
         hovertemplate="%{x:.1%}, %{y:.1%}<br>REAL from p = %{customdata:.2f}<extra></extra>",
     )
-
-
-def _point(figure: go.Figure, x: float, y: float) -> None:
     figure.add_scatter(
-        x=[x],
-        y=[y],
+        x=now[:1],
+        y=now[1:],
         mode="markers",
         marker={"size": 13, "color": CURVE, "line": {"color": "white", "width": 2.5}},
         hovertemplate="now: %{x:.1%}, %{y:.1%}<extra></extra>",
     )
+    figure.update_xaxes(range=[-0.01, 1.01], tickformat=".0%")
+    return figure.update_yaxes(range=[least, 1.03], tickformat=".0%")
 
 
-@kept
+@cached
 def confidence(histogram: pd.DataFrame) -> go.Figure:
     """Plot right verdicts above wrong ones by confidence, on separate axes because far fewer are wrong."""
-    figure = make_subplots(rows=2, shared_xaxes=True, vertical_spacing=0.14)
-    figure.update_layout(template=TEMPLATE, margin=MARGIN, height=HEIGHT, showlegend=False, bargap=0)
+    figure = make_subplots(2, shared_xaxes=True, vertical_spacing=0.14, figure=new_figure(showlegend=False, bargap=0))
     middle = (histogram["low"] + histogram["high"]) / 2
     width = (histogram["high"] - histogram["low"]) * 0.9
     for row, (name, pattern, opacity) in enumerate((("right", "", 0.45), ("wrong", "/", 1.0)), start=1):
@@ -134,7 +121,7 @@ def confidence(histogram: pd.DataFrame) -> go.Figure:
     return figure
 
 
-@kept
+@cached
 def calibration(bins: pd.DataFrame) -> go.Figure:
     """Plot how often verdicts of each confidence are right, with 95% intervals."""
     figure = new_figure("confidence in the verdict", "accuracy", showlegend=False)
@@ -154,7 +141,7 @@ def calibration(bins: pd.DataFrame) -> go.Figure:
     return figure
 
 
-@kept
+@cached
 def training(history: Sequence[dict[str, Any]]) -> go.Figure:
     """Plot accuracy on the training and the held-out images after each epoch."""
     figure = new_figure("epoch", "accuracy")

@@ -1,4 +1,4 @@
-"""Whether the explanations of an image say the same, and whether that is more than two maps would by chance."""
+"""Agreement of an image's explanations, compared with what two maps reach by chance."""
 
 import math
 from collections.abc import Sequence
@@ -12,8 +12,7 @@ from core.explainers.agreement import Agreement, agreement_of
 from core.explainers.explanation import Explanation
 from core.explainers.registry import find_explainer
 from core.explainers.stored import is_kept_kind
-from dashboard.components.explanations import panels
-from dashboard.components.explanations.asking import Known, Subject
+from dashboard.components.explanations.panels import SideBySide, note_drawn
 from dashboard.components.glossary import explain
 from dashboard.components.plain import plain
 from dashboard.components.words import percent
@@ -25,7 +24,12 @@ MOST = 0.5
 
 
 def other_maps(opened: Opened, *, verdict: str, label: str | None, row: int | None) -> NDArray[np.float32]:
-    """float32 (M, h, w), the run's margin maps of up to 200 other images with this verdict and, unless None, label."""
+    """float32 (M, h, w), the run's margin maps of up to 200 other images with this verdict and, unless None, label.
+
+    None of them where the run has no maps.
+    """
+    if opened.run.maps is None:
+        return np.zeros((0, 1, 1), np.float32)
     fits = opened.table["predicted"] == verdict
     if label is not None:
         fits &= opened.table["label"] == label
@@ -36,38 +40,25 @@ def other_maps(opened: Opened, *, verdict: str, label: str | None, row: int | No
     return np.asarray(opened.run.needed_maps[chosen], np.float32)
 
 
-def agreement_panel(
-    subject: Subject,
-    detector: Known,
-    methods: panels.Methods,
-    stored: Explanation | None,
-    others: NDArray[np.float32],
-    *,
-    whose: str,
-    named: bool = False,
-) -> None:
-    """Draw the comparison of each two explanations, once all are there.
+def agreement_panel(side: SideBySide, others: NDArray[np.float32], *, whose: str) -> None:
+    """Draw the comparison of each two explanations by the first detector, once all are there.
 
     Args:
-        subject: the image.
-        detector: who was asked.
-        methods: what stands side by side.
-        stored: its map as the run has kept it.
-        others: maps of other images, of the kind that runs keep, to compare chance with.
+        side: the explanations.
+        others: float32 (M, h, w), maps of other images, of the kind that runs keep, to compare chance with.
         whose: what those images are, for the sentence.
-        named: say which detector it is about.
     """
     st.markdown("#### Do they agree?", help=explain("Agreement"))
-    by = f" By **{plain(detector.name)}**." if named else ""
+    detector, methods = side.detectors[0], side.methods
+    by = f" By **{plain(detector.name)}**." if len(side.detectors) > 1 else ""
     st.caption(f"Methods that know nothing of each other. What two say is worth more than what one says.{by}")
-    panels.note_drawn(subject, detector, methods, stored)
+    note_drawn(side)
     if len(methods) < 2:
         st.caption("Choose another method beside this one to compare.")
         return
-    explanations = panels.finished(subject, detector, methods, stored)
-    found = [one for one in explanations if one is not None]
+    found = [one for one in side.finished(detector) if one is not None]
     if len(found) < len(methods):
-        st.caption(_awaited(panels.interrupted(subject, detector, methods, stored)))
+        st.caption(_awaited(side.interrupted()))
         return
     for one, other in combinations(found, 2):
         # what runs keep of other images is compared with what they do not
@@ -84,6 +75,9 @@ def _draw_pair(
     for one in (first, second):
         if one.parts is not None and len(one.parts.weights) == 1:
             st.markdown(f"{_title(one)} has one segment, so there is nothing to compare place by place.")
+            return
+        if not one.has_picture:
+            st.markdown(f"{_title(one)} decides nothing on this image, so nothing is said of agreement.")
             return
     same_kind = is_kept_kind(second)
     found = agreement_of(first, second, others=others if same_kind else None)
@@ -107,14 +101,14 @@ def _title(explanation: Explanation) -> str:
 
 
 def _awaited(ended: Sequence[str]) -> str:
-    """What the comparison waits for, where `ended` are the explanations that were stopped or failed."""
+    """Say what the comparison waits for; `ended` are the explanations that were stopped or failed."""
     if not ended:
         return "This is said once all are there and whole."
     return f"{' and '.join(ended)} did not come to an end; let it go on or try again there to compare."
 
 
 def conclusion(found: Agreement, *, same_kind: bool) -> str:
-    """What to conclude from a comparison."""
+    """Conclude from a comparison, in one sentence."""
     if same_kind and found.beyond_chance:
         return "What both point at is worth more than what one of them says; it is still no proof."
     if same_kind and found.beyond_chance is False:
@@ -123,7 +117,7 @@ def conclusion(found: Agreement, *, same_kind: bool) -> str:
 
 
 def sentences(found: Agreement, *, titles: tuple[str, str], whose: str, same_kind: bool) -> Sequence[str]:
-    """What a comparison comes to, in words; `titles` are those of the two methods."""
+    """Put a comparison into words; `titles` are those of the two methods."""
     first, second = titles
     if math.isnan(found.rank):
         return ["One of the maps is the same everywhere, so it has no order to compare."]
@@ -141,5 +135,5 @@ def sentences(found: Agreement, *, titles: tuple[str, str], whose: str, same_kin
     )
     if found.beyond_chance is None:
         return [*said, f"{fitting}; these are too few to say how much of that is chance."]
-    verdict = "They agree about this image" if found.beyond_chance else "They agree no more than chance would have it"
+    verdict = "They agree about this image" if found.beyond_chance else "Their agreement cannot be told from chance"
     return [f"**{verdict}.** {fitting}.", *said]

@@ -1,4 +1,4 @@
-"""Who can be asked, what about, and how a page puts a question to the worker."""
+"""Detectors and images for the worker, and a page's way to send it a request."""
 
 import uuid
 from dataclasses import dataclass
@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from core.detectors.identity import Identity
 from core.detectors.manifest import About
 from core.images.decoding import pixels_sha256
-from dashboard.services import library
-from dashboard.services.requests import Explain, Look, Question
-from dashboard.services.worker import Standing, Worker
+from dashboard.services import catalogue
+from dashboard.services.worker.jobs import JobStatus
+from dashboard.services.worker.requests import ExplainRequest, PredictRequest, Request
+from dashboard.services.worker.worker import Worker
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Known:
 
 @dataclass(frozen=True, eq=False)
 class Subject:
-    """What is explained.
+    """An image to explain.
 
     Attributes:
         image: uint8 (side, side, 3).
@@ -61,7 +62,7 @@ def worker() -> Worker:
 
 
 def visitor() -> str:
-    """Who asks: one name a session."""
+    """Return the visitor's name, one a session."""
     name: str = st.session_state.setdefault("visitor", uuid.uuid4().hex)
     return name
 
@@ -70,16 +71,16 @@ def ask(
     detector: Known,
     pixels: NDArray[np.uint8],
     sha256: str,
-    settings: Look | Explain,
+    settings: PredictRequest | ExplainRequest,
     *,
     slot: str,
     patience: float = 0.0,
-) -> Standing:
+) -> JobStatus:
     """Put a question to the worker, or come back for its answer; see `Worker.ask`."""
-    question = Question(detector.path, detector.identity, sha256, settings)
+    question = Request(detector.path, detector.identity, sha256, settings)
     return worker().ask(visitor(), slot, question, pixels, patience=patience)
 
 
 def known_detectors() -> dict[str, Known]:
     """The detectors that can be asked, by name."""
-    return {name: Known(name, one.path, one.identity, one.about) for name, one in library.detectors().items()}
+    return {name: Known(name, one.path, one.identity, one.about) for name, one in catalogue.detectors().items()}

@@ -1,4 +1,4 @@
-"""Which methods stand side by side, how each is set, and how maps are drawn: all read from the address.
+"""The methods side by side, their settings, and the drawing of maps: all read from the address.
 
 Choices and widgets come from the registry of explainers and from the metadata of their settings.
 """
@@ -17,15 +17,18 @@ from core.images import palette
 from dashboard.components.glossary import explain, terms_in
 from dashboard.components.words import THE_PAPER
 from dashboard.services.address import Setting
-from dashboard.services.requests import Explain
+from dashboard.services.worker.requests import ExplainRequest
 
 # methods side by side
 MOST = 3
 METHODS = Setting("methods", "")
-PALETTE = Setting("palette", "class", choices=palette.PALETTES)
+PALETTE = Setting(
+    "palette",
+    "class",
+    {"class": "Blue for REAL, orange for FAKE", "paper": "Green for the verdict, red against (the paper's)"},
+)
 OPACITY = Setting("opacity", palette.OPACITY, kind=float, low=0.1, high=1.0)
-SMOOTH = Setting("smooth", "no", choices=("no", "yes"))
-PALETTE_NAMES = {"class": "Blue for REAL, orange for FAKE", "paper": "Green for the verdict, red against (the paper's)"}
+SMOOTH = Setting("smooth", "no", {"no": "as they are", "yes": "blended"})
 # choices beside each other up to so many letters, in a list beyond
 ROW = 40
 
@@ -38,13 +41,11 @@ def chosen_methods(offers: Offers) -> tuple[AnyExplainer, ...]:
 
 
 def draw_controls() -> None:
-    """How all maps over images are drawn."""
+    """Draw the controls of how all maps over images are drawn."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        PALETTE.linked(
-            st.selectbox,
+        PALETTE.choose(
             "Colours",
-            options=list(PALETTE_NAMES),
-            format_func=PALETTE_NAMES.get,
+            st.selectbox,
             width=330,
             help=f"The paper ({THE_PAPER}) colours by what speaks for or against the verdict; here the colour is the "
             "class itself, so that blue means REAL on every page.",
@@ -52,12 +53,8 @@ def draw_controls() -> None:
         OPACITY.linked(
             st.slider, "Opacity of the maps", min_value=0.1, max_value=1.0, step=0.05, format="percent", width=200
         )
-        SMOOTH.linked(
-            st.segmented_control,
+        SMOOTH.choose(
             "Between positions",
-            options=["no", "yes"],
-            format_func={"no": "as they are", "yes": "blended"}.get,
-            required=True,
             help="As they are shows how coarse a map is: one of 4 x 4 positions is 4 x 4. Regions have edges and stay "
             "as they are.",
         )
@@ -87,13 +84,13 @@ def _take_methods(offers: Offers) -> None:
 
 
 def style_now(*, scale: float | None = None) -> Style:
-    """How maps are drawn as the page's controls stand; `scale` as in `Style`."""
+    """Return the style that the page's controls set; `scale` as in `Style`."""
     return Style(PALETTE.value, OPACITY.value, SMOOTH.value == "yes", scale)
 
 
-def question_of(explainer: AnyExplainer, offers: Offers) -> Explain:
+def question_of(explainer: AnyExplainer, offers: Offers) -> ExplainRequest:
     """The question that the address puts to a detector: a method, and its settings."""
-    return Explain(explainer.name, settings_of(explainer, offers))
+    return ExplainRequest(explainer.name, settings_of(explainer, offers))
 
 
 def settings_of(explainer: AnyExplainer, offers: Offers) -> ExplainerSettings:
@@ -164,7 +161,7 @@ def _draw_setting(explainer: AnyExplainer, one: SettingField, values: Mapping[st
 
 
 def _widget(one: SettingField, value: Any) -> tuple[Callable[..., Any], dict[str, Any]]:
-    """What sets a setting: a row or a list of choices, a slider through what is offered, or a field to write in."""
+    """Choose a setting's widget: a row or list of choices, a slider through what is offered, or a field to write in."""
     if one.choices:
         options = {"options": list(one.choices), "format_func": one.told}
         if sum(len(one.told(choice)) for choice in one.choices) <= ROW:

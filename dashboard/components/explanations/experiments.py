@@ -9,10 +9,10 @@ from core.explainers.registry import explainers
 from core.system.folders import ContractError
 from dashboard.components.explanations.asking import Known, Subject
 from dashboard.components.explanations.neighbours import neighbours_panel
-from dashboard.components.explanations.panels import explainer_panel
+from dashboard.components.explanations.panels import SideBySide, explainer_panel
 from dashboard.components.explanations.probes import probes_panel
 from dashboard.components.plain import plain
-from dashboard.services import library
+from dashboard.services import catalogue, library
 from dashboard.services.address import Setting
 from dashboard.services.library import Opened
 
@@ -41,15 +41,8 @@ def experiments(subject: Subject, detector: Known, opened: Opened, row: int | No
     )
     methods = placeless(detector.about)
     names = BEFORE | {name: one.title for name, one in methods.items()} | AFTER
-    asked = Setting("evidence", "", choices=("", *names))
-    asked.linked(
-        st.segmented_control,
-        "Experiment",
-        options=list(names),
-        format_func=names.get,
-        label_visibility="collapsed",
-    )
-    chosen = asked.value
+    asked = Setting("evidence", "", {"": "", **names})
+    chosen = asked.choose("Experiment", options=list(names), required=False, label_visibility="collapsed")
     if not chosen:
         return
     lenders = lending_run(detector, opened)
@@ -58,7 +51,7 @@ def experiments(subject: Subject, detector: Known, opened: Opened, row: int | No
         name = subject.sha256 if row is None else str(opened.table["id"].iloc[row])
         probes_panel(subject, detector, lenders, own, name)
     elif chosen in methods:
-        st.fragment(explainer_panel)(subject, [detector], methods[chosen])
+        st.fragment(explainer_panel)(SideBySide(subject, [detector], []), methods[chosen])
     else:
         leave_out = None if row is None else str(opened.table["sha256"].iloc[row])
         run = None if lenders is None else lenders.run.path
@@ -70,8 +63,8 @@ def lending_run(detector: Known, opened: Opened) -> Opened | None:
     own = detector.identity.made(opened.run.manifest)
     if own and library.pictures(opened).found:
         return opened
-    for path in library.runs().values():
-        if path == opened.run.path or not library.is_by(path, detector.identity):
+    for path in catalogue.runs().values():
+        if path == opened.run.path or not catalogue.is_by(path, detector.identity):
             continue
         with suppress(ContractError):
             other = library.open_run(path)

@@ -19,7 +19,7 @@ def result_downloads(explanation: Explanation, style: Style, *, name: str, key: 
     """Buttons for the picture (PNG), as it is drawn, or a table without one, and the numbers (.npz)."""
     stem = f"{Path(name).stem}-{explanation.method}"
     with st.container(horizontal=True, gap="small"):
-        if explanation.values is not None:
+        if explanation.has_picture:
             file_button(
                 "PNG",
                 lambda: encode_png(draw_explanation(explanation, SIZE, style=style)),

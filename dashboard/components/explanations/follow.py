@@ -11,12 +11,12 @@ from dashboard.components.explanations.asking import visitor, worker
 from dashboard.components.plain import with_code
 from dashboard.components.polling import come_back
 from dashboard.components.words import remaining
-from dashboard.services.requests import Question
-from dashboard.services.worker import Standing
+from dashboard.services.worker.jobs import JobStatus
+from dashboard.services.worker.requests import Request
 
 
 def follow(
-    question: Question,
+    question: Request,
     pixels: NDArray[np.uint8],
     draw: Callable[[Any], None],
     *,
@@ -35,18 +35,18 @@ def follow(
         on_stop: called when it is stopped.
     """
 
-    def stand() -> Standing:
+    def stand() -> JobStatus:
         return worker().ask(visitor(), slot, question, pixels)
 
-    def show(now: Standing) -> None:
+    def show(now: JobStatus) -> None:
         if now.answer is not None:
             draw(now.answer)
-        _draw_standing(now, slot, doing(now.answer), on_stop)
+        draw_progress(now, slot, doing(now.answer), on_stop)
 
     keep_up(stand, show, slot=slot)
 
 
-def keep_up(stand: Callable[[], Standing], show: Callable[[Standing], None], *, slot: str) -> None:
+def keep_up(stand: Callable[[], JobStatus], show: Callable[[JobStatus], None], *, slot: str) -> None:
     """Show how a question stands, `stand`, and again while it is busy; then why it ended, where it has no answer."""
 
     def again() -> float | None:
@@ -62,20 +62,21 @@ def keep_up(stand: Callable[[], Standing], show: Callable[[Standing], None], *, 
     come_back(again, key=slot, while_busy=busy)
 
 
-def next_look(standings: Sequence[Standing]) -> float | None:
+def next_look(standings: Sequence[JobStatus]) -> float | None:
     """The seconds after which it is worth to look again how some questions stand, None where all are settled."""
     return min((now.again for now in standings if now.busy), default=None)
 
 
-def waiting(now: Standing) -> str:
-    """How many questions are before one that waits, and when it is done; "" where it is its turn."""
+def waiting(now: JobStatus) -> str:
+    """Say how many requests are before one that waits, and when it is done; "" where it is its turn."""
     left = f", {remaining(now.seconds_left)}" if now.seconds_left is not None else ""
     if now.place:
         return f"Waiting, {now.place} before you{left}"
     return f"Waiting, you are next{left}" if now.state == "waiting" else ""
 
 
-def _draw_standing(now: Standing, slot: str, doing: str, on_stop: Callable[[], None]) -> None:
+def draw_progress(now: JobStatus, slot: str, doing: str, on_stop: Callable[[], None] = lambda: None) -> None:
+    """Draw how far a busy request is, with what is being done, and a button that stops it."""
     if now.busy:
         with st.container(horizontal=True, vertical_alignment="center"):
             left = f", {remaining(now.seconds_left)}" if now.seconds_left is not None else ""
@@ -83,7 +84,7 @@ def _draw_standing(now: Standing, slot: str, doing: str, on_stop: Callable[[], N
             st.button("Stop", key=f"{slot}.stop", on_click=_stop, args=(slot, on_stop), type="tertiary")
 
 
-def draw_ended(now: Standing, slot: str) -> None:
+def draw_ended(now: JobStatus, slot: str) -> None:
     """Why a question ended without its whole answer, and a button that lets it be asked again."""
     if now.state == "failed":
         st.error(with_code(now.message))

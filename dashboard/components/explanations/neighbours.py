@@ -1,4 +1,4 @@
-"""Which images the detector takes for the same kind as one image, with their labels."""
+"""The nearest images of one image, with their labels."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -18,8 +18,8 @@ from dashboard.components.missing import how_to_get_pictures
 from dashboard.components.offers import offer_training_images
 from dashboard.components.plain import plain
 from dashboard.components.words import CLASS_WORDS
-from dashboard.services import library
-from dashboard.services.requests import Question
+from dashboard.services import image_sets, library
+from dashboard.services.worker.requests import Request
 
 _mount = component(__file__, "alike")
 SLOT = "neighbours"
@@ -43,7 +43,7 @@ def neighbours_panel(
         help=explain("Neighbours", "Features"),
     )
     asked_for = f"neighbours.prepare.{detector.identity.fingerprint}"
-    settings = NeighbourSettings(library.shelf().source, run, leave_out, bool(st.session_state.get(asked_for)))
+    settings = NeighbourSettings(image_sets.registry().source, run, leave_out, bool(st.session_state.get(asked_for)))
 
     def draw(answer: Neighbours | Preparing) -> None:
         if isinstance(answer, Neighbours):
@@ -51,10 +51,10 @@ def neighbours_panel(
             if not answer.is_training and settings.data:
                 _offer(asked_for)
             elif not answer.is_training:
-                offer_training_images("Its training images are not at hand.", detector.name, key="neighbours.fetch")
+                offer_training_images("Its training images are not available.", detector.name, key="neighbours.fetch")
 
     follow(
-        Question(detector.path, detector.identity, subject.sha256, settings),
+        Request(detector.path, detector.identity, subject.sha256, settings),
         subject.image[None],
         draw,
         slot=SLOT,
@@ -62,11 +62,11 @@ def neighbours_panel(
         on_stop=lambda: st.session_state.update({asked_for: False}),
     )
     if run is None and settings.data is None:
-        offer_training_images("Its training images are not at hand.", detector.name, key="neighbours.fetch_first")
+        offer_training_images("Its training images are not available.", detector.name, key="neighbours.fetch_first")
 
 
 def with_pictures(found: Neighbours, run: Path | None) -> Neighbours:
-    """The same with the pictures of the run that was searched, where the dashboard has them at hand."""
+    """The same with the pictures of the run that was searched, where the dashboard has them."""
     if found.is_training or run is None:
         return found
     try:
@@ -87,19 +87,19 @@ def _draw_found(found: Neighbours, detector: Known) -> None:
     st.markdown(plain(found.sentence))
     shown = [*found.near, *([found.other] if found.other else [])]
     if all(one.image is not None for one in shown):
-        apart = None
+        other = None
         if found.other:
-            apart = {"title": f"The nearest that it calls {found.other.called}", "tile": _tile(found.other)}
-        _mount(key="neighbours.pictures", data={"tiles": [_tile(one) for one in found.near], "apart": apart})
+            other = {"title": f"The nearest that it calls {found.other.predicted}", "tile": _tile(found.other)}
+        _mount(key="neighbours.pictures", data={"tiles": [_tile(one) for one in found.near], "apart": other})
     else:
         _draw_names(found.near)
         if found.other:
-            st.markdown(f"The nearest that it calls {CLASS_WORDS[found.other.called]}:")
+            st.markdown(f"The nearest that it calls {CLASS_WORDS[found.other.predicted]}:")
             _draw_names([found.other])
         if found.is_training:
-            offer_training_images("Their pictures are not at hand.", detector.name, key="neighbours.fetch_pictures")
+            offer_training_images("Their pictures are not available.", detector.name, key="neighbours.fetch_pictures")
         else:
-            st.caption(f"Their pictures are not at hand. {how_to_get_pictures()}")
+            st.caption(f"Their pictures are not available. {how_to_get_pictures()}")
     if found.is_training:
         st.caption(f"The nearest of all {found.candidates:,} training images ({plain(found.name)}), searched exactly.")
     else:
@@ -114,10 +114,10 @@ def _tile(one: Neighbour) -> dict[str, str]:
     return {
         "source": data_url(one.image),  # type: ignore[arg-type]
         "label": one.label,
-        "called": one.called,
+        "called": one.predicted,
         "about": about,
         "far": f"{one.distance:.3f}",
-        "alt": f"{one.name}, {about or 'no category'}: is {one.label}, called {one.called}, cosine distance "
+        "alt": f"{one.name}, {about or 'no category'}: is {one.label}, called {one.predicted}, cosine distance "
         f"{one.distance:.3f}",
     }
 
@@ -127,7 +127,7 @@ def _draw_names(shown: Sequence[Neighbour]) -> None:
         {
             "image": [plain(one.name) for one in shown],
             "is": [CLASS_WORDS[one.label] for one in shown],
-            "called": [CLASS_WORDS[one.called] for one in shown],
+            "called": [CLASS_WORDS[one.predicted] for one in shown],
             "distance": [f"{one.distance:.3f}" for one in shown],
         }
     )

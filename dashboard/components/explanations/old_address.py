@@ -1,4 +1,4 @@
-"""Addresses of Inspect and Upload from before every setting was named by its method."""
+"""Addresses of Inspect and Upload from before every setting was named by its method: they knew two methods by name."""
 
 import streamlit as st
 

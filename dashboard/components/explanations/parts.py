@@ -1,15 +1,14 @@
-"""What each part of an image speaks for, as bars: for methods that weigh parts which have no place in the image."""
+"""Bars of what each part of an image speaks for, for methods that weigh parts without a place in the image."""
 
 import pandas as pd
 import plotly.graph_objects as go
 
-from core.explainers.explanation import Explanation, Parts
+from core.explainers.explanation import SIDES, Explanation, Parts
 from core.images.palette import FAKE, GREY, REAL
 from dashboard.components.charts import style as charts
-from dashboard.components.charts.style import TEMPLATE
+from dashboard.components.charts.style import error_bars, new_figure
 
 COLOURS = {1: REAL, -1: FAKE, 0: GREY}
-SIDES = {1: "for REAL", -1: "for FAKE", 0: "undecided"}
 # pixels of a bar, and of what is around all of them
 BAR, AROUND = 28, 70
 
@@ -28,9 +27,7 @@ def parts_chart(explanation: Explanation, *, key: str) -> None:
 
 def part_bars(parts: Parts, *, unit: str) -> go.Figure:
     """A bar a part, in their order; colour and side are the class, hatched grey is undecided."""
-    height = AROUND + BAR * len(parts.labels)
-    layout = {"template": TEMPLATE, "margin": {"l": 8, "r": 28, "t": 8, "b": 8}, "height": height, "showlegend": False}
-    figure = go.Figure(layout=layout)
+    figure = new_figure(height=AROUND + BAR * len(parts.labels), showlegend=False)
     decisions = [int(one) for one in parts.decisions]
     figure.add_bar(
         x=parts.weights,
@@ -40,14 +37,7 @@ def part_bars(parts: Parts, *, unit: str) -> go.Figure:
             "color": [COLOURS[one] for one in decisions],
             "pattern": {"shape": ["" if one else "/" for one in decisions], "size": 5, "solidity": 0.4},
         },
-        error_x={
-            "type": "data",
-            "array": parts.high - parts.weights,
-            "arrayminus": parts.weights - parts.low,
-            "color": GREY,
-            "thickness": 1.5,
-            "width": 4,
-        },
+        error_x=error_bars(parts.weights, parts.low, parts.high, thickness=1.5),
         customdata=[SIDES[one] for one in decisions],
         hovertemplate="%{y}: %{x:+.2f}, %{customdata}<extra></extra>",
     )
@@ -58,7 +48,7 @@ def part_bars(parts: Parts, *, unit: str) -> go.Figure:
 
 
 def reading_of(parts: Parts) -> str:
-    """How to read the bars."""
+    """Say how to read the bars."""
     return (
         f"To the right for REAL, to the left for FAKE. Lines: {parts.confidence:.0%} interval over other draws of the "
         "samples. Hatched grey: undecided, the interval reaches 0 or the effect is too small to name."
@@ -68,7 +58,7 @@ def reading_of(parts: Parts) -> str:
 def parts_table(explanation: Explanation) -> pd.DataFrame:
     """A row a part, with its interval and what it speaks for."""
     parts = parts_of(explanation)
-    sides = [{1: "REAL", -1: "FAKE", 0: "undecided"}[int(one)] for one in parts.decisions]
+    sides = [SIDES[int(one)].removeprefix("for ") for one in parts.decisions]
     return pd.DataFrame(
         {"part": parts.labels, "weight": parts.weights, "low": parts.low, "high": parts.high, "speaks_for": sides}
     )

@@ -24,8 +24,8 @@ from dashboard.components.studies.finding_words import coloured
 from dashboard.components.studies.study import csv_button
 from dashboard.services import library
 from dashboard.services.address import Setting
-from dashboard.services.library import Opened
-from dashboard.services.requests import Question
+from dashboard.services.library import BY_STAMP, Opened
+from dashboard.services.worker.requests import Request
 
 _mount = component(__file__, "probes")
 SLOT = "probes"
@@ -50,7 +50,7 @@ def probes_panel(subject: Subject, detector: Known, lenders: Opened | None, row:
         help=explain("Probe", "Control"),
     )
     pixels, settings = _asked(subject, lenders, row, name)
-    question = Question(detector.path, detector.identity, pixels_sha256(pixels), settings)
+    question = Request(detector.path, detector.identity, pixels_sha256(pixels), settings)
 
     def draw(result: ProbeResult) -> None:
         if result.complete:
@@ -70,20 +70,14 @@ def _asked(
 ) -> tuple[NDArray[np.uint8], ProbeSettings]:
     if lenders is None:
         return subject.image[None], ProbeSettings(name)
-    return _with_donors(subject, lenders.origin, lenders.origin.stamp, subject.sha256, row, name)
+    return _with_donors(subject, lenders.origin, row, name)
 
 
-@st.cache_resource(max_entries=64, show_spinner=False)
+@st.cache_resource(max_entries=64, show_spinner=False, hash_funcs=BY_STAMP | {Subject: lambda subject: subject.sha256})
 def _with_donors(
-    _subject: Subject,
-    _lenders: Opened,
-    stamp: str,  # noqa: ARG001 - the key, as the hash
-    sha256: str,  # noqa: ARG001
-    row: int | None,
-    name: str,
+    subject: Subject, lenders: Opened, row: int | None, name: str
 ) -> tuple[NDArray[np.uint8], ProbeSettings]:
-    get = library.pictures(_lenders).get
-    return with_donors(_subject.image, _lenders.run, get, name=name, row=row)
+    return with_donors(subject.image, lenders.run, library.pictures(lenders).get, name=name, row=row)
 
 
 def _draw(result: ProbeResult, name: str) -> None:
@@ -132,7 +126,7 @@ def _cell(result: ProbeResult, one: After, shown: After | None) -> dict[str, Any
 
 
 def state_of(one: After) -> str:
-    """What a change did: "turned", "shared" where a control turns the verdict as well, or "stays"."""
+    """Classify a change: "turned", "shared" where a control flips the verdict as well, or "stays"."""
     if not one.flipped:
         return "stays"
     # a donor that is changed has no controls
@@ -140,7 +134,7 @@ def state_of(one: After) -> str:
 
 
 def said(result: ProbeResult, one: After) -> str:
-    """What a change did, in words."""
+    """Say what a change did."""
     whose = "the other image is" if one.probe.changes_donor else "the verdict is"
     outcome = f"{whose} {one.verdict} then" if one.flipped else f"{whose} still {one.verdict}"
     controls = [result.get(column) for column in one.controls]

@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from core.images.statistics import STATISTICS
-from core.runs.tags import TagError
+from core.runs.browsing.tags import TagError
 from dashboard.components.images.filter_names import short_label, value_name
 from dashboard.components.plain import plain, with_code
 from dashboard.components.words import percent
@@ -45,8 +45,8 @@ def _draw_studies(opened: Opened, row: int) -> None:
         compared |= _draw_values(opened, row, columns)
         if "agreement.rank" in columns:
             st.caption(
-                "Over the 64 cells of a grid, so that all images can be compared; the rank correlation under “Do they "
-                "agree?” is over LIME's segments, and so is another number."
+                "Over the 64 cells of a grid, so that all images can be compared; under “Do they agree?” the rank "
+                "correlation is over the regions of this image, and so is another number."
             )
     if compared:
         st.caption(LOWER)

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from core.runs.browsing import Extent
-from core.runs.filter import Filter, choices_of
+from core.runs.browsing.filter import Filter, choices_of
+from core.runs.browsing.table import Extent
 from dashboard.components.images.filter_names import help_of, only_value, short_label, value_name
 from dashboard.components.keys import key_of
 from dashboard.components.plain import plain

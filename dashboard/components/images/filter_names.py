@@ -2,8 +2,10 @@
 
 import numpy as np
 
+from core.explainers.stored import KEPT
 from core.images.statistics import STATISTICS
-from core.runs.filter import SORTS, choices_of, sort_columns
+from core.runs.browsing.filter import SORTS, choices_of, sort_columns
+from core.studies.trust.judged import column_of, compared
 from dashboard.components.plain import plain
 from dashboard.services.library import Opened
 
@@ -14,12 +16,6 @@ NAMES = {
     "p_real": "p(REAL)",
     "in_train": "Leaks",
     "is_repeat": "Repeats",
-}
-# shorter labels than the studies' own
-STUDY_NAMES = {
-    "agreement.rank": "LIME and Grad-CAM agree, rank correlation",
-    "agreement.rank_share": "Other images' maps that fit LIME as well",
-    "stability.lime_noise": "LIME with itself under faint noise, rank correlation",
 }
 HELP = {
     "source": "The generator or camera that an image comes from, by the set's folders or its table.",
@@ -33,8 +29,19 @@ HELP = {
 def short_label(opened: Opened, column: str) -> str:
     """Return the label above a filter."""
     if column in opened.studied:
-        return STUDY_NAMES.get(column, opened.studied[column].label)
+        short = study_names() if column.startswith(("agreement.", "stability.")) else {}
+        return short.get(column, opened.studied[column].label)
     return NAMES.get(column, column.replace("_", " ").capitalize())
+
+
+def study_names() -> dict[str, str]:
+    """Return shorter labels than the studies' own, by `<study>.<column>`."""
+    found = {}
+    for name, one in compared().items():
+        found[f"agreement.{column_of(name, 'rank')}"] = f"{one.title} and {KEPT.title} agree, rank correlation"
+        found[f"agreement.{column_of(name, 'rank_share')}"] = f"Other images' maps that fit {one.title} as well"
+        found[f"stability.{name}_noise"] = f"{one.title} with itself under faint noise, rank correlation"
+    return found
 
 
 def full_label(opened: Opened, column: str) -> str:

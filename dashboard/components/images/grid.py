@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from core.images.decoding import data_url
 from core.metrics.classification import predicted_real
-from core.runs.pictures import Pictures
-from dashboard.components.charts.figure_cache import kept
+from core.runs.browsing.pictures import Pictures
+from dashboard.components.charts.figure_cache import cached
 from dashboard.components.component import component, nothing
 from dashboard.components.words import NO_BREAK, percent
 from dashboard.services.library import Opened
@@ -58,20 +58,20 @@ def image_grid(
         The id that was just opened, or None.
     """
     table = opened.judged[COLUMNS].iloc[rows]
-    called = np.where(predicted_real(table, threshold), "REAL", "FAKE")
+    predictions = np.where(predicted_real(table, threshold), "REAL", "FAKE")
     tiles = []
-    badges = called if judged else table["label"].astype(str)
-    for position, said, row in zip(rows, badges, table.itertuples(), strict=True):
+    badges = predictions if judged else table["label"].astype(str)
+    for position, prediction, row in zip(rows, badges, table.itertuples(), strict=True):
         # the confidence that filters use; where the threshold flips the verdict it belongs to the other class
         sure = percent(float(row.confidence)) if judged else ""
-        moved = judged and said != row.predicted
-        wrong = said != row.label
+        moved = judged and prediction != row.predicted
+        wrong = prediction != row.label
         about = row.category.replace("_", " ") if isinstance(row.category, str) else ""
         tiles.append(
             {
                 "id": row.id,
                 "source": _source(opened, int(position), pictures, maps),
-                "said": said,
+                "said": prediction,
                 "truth": row.label,
                 "wrong": wrong,
                 # a narrow tile has no room for words
@@ -80,7 +80,7 @@ def image_grid(
                 "name": row.name,
                 "tags": list((tags or {}).get(row.id, ())),
                 "label": f"{', '.join(filter(None, (row.name, about)))}: "
-                + (f"called {said} {_how_sure(sure, row.predicted if moved else None)}, " if judged else "")
+                + (f"called {prediction} {_how_sure(sure, row.predicted if moved else None)}, " if judged else "")
                 + f"is {row.label}{', wrong' if wrong else ''}. Open.",
             }
         )
@@ -114,12 +114,12 @@ def _source(opened: Opened, row: int, pictures: Pictures, maps: bool) -> str | N
 
 
 # most visitors turn the same pages
-@partial(kept, most=MOST)
+@partial(cached, most=MOST)
 def _encoded(image: NDArray[np.uint8]) -> str:
     return data_url(image)
 
 
-@partial(kept, most=MOST)
+@partial(cached, most=MOST)
 def _mapped(values: NDArray[np.float32], scale: float, image: NDArray[np.uint8] | None) -> str:
     """A map, over its image where that is available."""
     # scikit-image, which gives the colours, is imported only for maps

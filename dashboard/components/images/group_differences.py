@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 
 from core.findings.differences import Difference
 from core.findings.words.differences import tell
-from core.runs.filter import Filter
+from core.runs.browsing.filter import Filter
 from core.studies.clusters.differences import FACTS, differences
 from core.studies.store import find_studies
 from dashboard.components.glossary import explain
 from dashboard.components.studies.finding_words import markdown
 from dashboard.services import library
-from dashboard.services.library import Opened
+from dashboard.services.library import BY_STAMP, Opened
 
 SHOWN = 6
 FEWEST = 5
@@ -40,7 +40,9 @@ def _draw_words(opened: Opened, wanted: Filter, positions: NDArray[np.intp]) -> 
         st.caption("There are too few other images to compare them with.")
         return
     st.markdown(f"Compared with {whose.format(len(others))}:")
-    own, told = _words(opened, opened.stamp, positions.tobytes(), others.tobytes(), _filtered(wanted))
+    # the columns that the filter fixes differ by definition
+    fixed = {column for column, _ in wanted.choices} | {column for column, _, _ in wanted.ranges}
+    own, told = _differences(opened, positions, others, tuple(sorted(fixed)))
     with st.grid(2, min_column_width=300, gap="medium") as grid:
         with grid.cell():
             _draw_list("Content and looks", own)
@@ -70,23 +72,15 @@ def _others(opened: Opened, wanted: Filter, positions: NDArray[np.intp]) -> tupl
     return np.setdiff1d(np.arange(len(opened.table)), positions), "all {:,} other images"
 
 
-def _filtered(wanted: Filter) -> tuple[str, ...]:
-    """Return the columns that the filter fixes, whose differences are no news."""
-    return tuple(sorted({column for column, _ in wanted.choices} | {column for column, _, _ in wanted.ranges}))
-
-
-@st.cache_resource(max_entries=32, show_spinner="Comparing")
-def _words(
-    _opened: Opened,
-    stamp: str,  # noqa: ARG001 - the key
-    inside: bytes,
-    others: bytes,
-    but: tuple[str, ...],
+# Streamlit hashes large arrays by a sample of their values
+@st.cache_resource(max_entries=32, show_spinner="Comparing", hash_funcs=BY_STAMP | {np.ndarray: np.ndarray.tobytes})
+def _differences(
+    opened: Opened, inside: NDArray[np.intp], others: NDArray[np.intp], but: tuple[str, ...]
 ) -> tuple[list[Difference], list[Difference]]:
     """Compare the images themselves, and the studies' columns."""
-    every = np.arange(len(_opened.table))
-    one, other = (np.isin(every, np.frombuffer(positions, np.intp)) for positions in (inside, others))
-    rows = _opened.run.predictions.reset_index(drop=True)
+    every = np.arange(len(opened.table))
+    one, other = (np.isin(every, positions) for positions in (inside, others))
+    rows = opened.run.predictions.reset_index(drop=True)
     own = differences(one, other, rows, but=but)
-    studies = find_studies(_opened.run).answers
+    studies = find_studies(opened.run).answers
     return own, differences(one, other, rows, studies=studies, but=(*but, "category", *FACTS))

@@ -1,5 +1,5 @@
 // One crisp picture with its values under the pointer or, after a Tab, under the arrow keys.
-// data: {source, alt, edge, rgb: base64, "" where there is no picture, side: of the image in pixels, cells: [[text]] | null, legend: {colours, low, high, left, right, hatch} | null}
+// data: {source, alt, edge, rgb: base64, "" where there is no picture, side: of the image in pixels, cells: [[text]] | null, legend: {colours, low, high, left, right, hatch, light: [colour] | null} | null}
 
 const legend = (data) => {
   const bar = make("div", "bar")
@@ -7,12 +7,23 @@ const legend = (data) => {
   const ends = make("div", "ends")
   ends.append(make("span", "", `${data.low} ${data.left}`), make("span", "quiet", "0"), make("span", "", `${data.right} ${data.high}`))
   const parts = [bar, ends]
+  const state = (text, ...colours) => {
+    const line = make("div", "state")
+    for (const colour of colours) {
+      const swatch = make("span", "swatch")
+      swatch.style.background = colour
+      line.append(swatch)
+    }
+    line.append(document.createTextNode(text))
+    parts.push(line)
+  }
+  if (data.light) {
+    state("certain under every fill", data.colours[0], data.colours.at(-1))
+    state("certain under this fill only", ...data.light)
+  }
   if (data.hatch) {
-    const undecided = make("div", "undecided")
-    const hatch = make("span", "hatch")
-    hatch.style.setProperty("--undecided", data.hatch)
-    undecided.append(hatch, document.createTextNode("undecided: within sampling error, or too small to name"))
-    parts.push(undecided)
+    const hatch = `repeating-linear-gradient(135deg, ${data.hatch} 0 2px, transparent 2px 5px)`
+    state("undecided: within sampling error, or too small to name", hatch)
   }
   return parts
 }

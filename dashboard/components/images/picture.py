@@ -7,20 +7,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.explainers.explanation import Explanation
+from core.explainers.explanation import SIDES, Explanation
 from core.explainers.overlay import legend
 from core.explainers.registry import find_explainer
 from core.explainers.saving import DEFAULT, Style, draw_explanation, scale_of
 from core.images.decoding import data_url
 from core.images.palette import UNDECIDED, Palette
-from dashboard.components.charts.figure_cache import kept
+from dashboard.components.charts.figure_cache import cached
 from dashboard.components.component import component
 
 _mount = component(__file__, "picture")
 SIZE = 512
 # pictures that are kept, about 50 kB each
 MOST = 256
-SIDES = {1: "for REAL", -1: "for FAKE", 0: "undecided"}
 ENDS: dict[Palette, tuple[str, str]] = {"class": ("FAKE", "REAL"), "paper": ("against", "for the verdict")}
 
 
@@ -51,9 +50,9 @@ def explained_picture(explanation: Explanation, *, key: str, style: Style = DEFA
 
 
 # a page asks for its picture again whenever it looks how its question stands
-@partial(kept, most=MOST)
+@partial(cached, most=MOST)
 def _drawn(explanation: Explanation, style: Style, alone: bool) -> dict[str, Any]:
-    """What the element is given."""
+    """Return the data of the element."""
     bar = legend(scale_of(explanation, style), palette=style.palette)
     drawn = draw_explanation(explanation, SIZE, style=style, over_image=not alone)
     left, right = ENDS[style.palette]
@@ -73,6 +72,9 @@ def _drawn(explanation: Explanation, style: Style, alone: bool) -> dict[str, Any
             "left": left,
             "right": right,
             "hatch": UNDECIDED if hatched is not None and hatched.any() else None,
+            "light": None
+            if explanation.light is None
+            else [bar.colours[len(bar.colours) * end // 8] for end in (3, 5)],
         },
     }
 
@@ -82,14 +84,14 @@ def _rgb(image: NDArray[np.uint8]) -> str:
 
 
 def _cells(explanation: Explanation) -> list[list[str]]:
-    """What is read at each place: of a region its weight with the interval, elsewhere the value."""
+    """Write what is shown at each place: a region's weight with its interval, elsewhere the value."""
     parts = explanation.parts
     if parts is None or parts.regions is None:
         return [[_value(float(value)) for value in row] for row in explanation.map]
     texts = [
-        f"{label}: {weight:+.2f} ({low:+.2f} to {high:+.2f}) {SIDES[int(decision)]}"
-        for label, weight, low, high, decision in zip(
-            parts.labels, parts.weights, parts.low, parts.high, parts.decisions, strict=True
+        f"{label}: {weight:+.2f} ({low:+.2f} to {high:+.2f}) {SIDES[int(decision)]}{parts.held(number)}"
+        for number, (label, weight, low, high, decision) in enumerate(
+            zip(parts.labels, parts.weights, parts.low, parts.high, parts.decisions, strict=True)
         )
     ]
     return [[texts[number] for number in row] for row in parts.regions]

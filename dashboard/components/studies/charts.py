@@ -4,21 +4,20 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from core.images.palette import CLASS_COLOURS, GREY
-from dashboard.components.charts.figure_cache import kept
-from dashboard.components.charts.style import TEMPLATE
+from dashboard.components.charts.figure_cache import cached
+from dashboard.components.charts.style import MARGIN, error_bars, new_figure
 
 SYMBOLS = {"FAKE": "circle", "REAL": "square"}
 
 
-@kept
+@cached
 def response(rates: pd.DataFrame) -> go.Figure:
     """Share of verdicts turned by strength, with 95 % intervals; the control dashed and hollow.
 
     Args:
         rates: the rows of one probe in `core.studies.probes.summary.responses`, weakest first for each verdict.
     """
-    layout = {"template": TEMPLATE, "margin": {"l": 8, "r": 12, "t": 8, "b": 8}, "height": 220, "showlegend": False}
-    figure = go.Figure(layout=layout)
+    figure = new_figure(margin={**MARGIN, "r": 12}, height=220, showlegend=False)
     for verdict, rows in rates.groupby("turned"):
         if not rows["images"].any():
             continue
@@ -49,7 +48,7 @@ def response(rates: pd.DataFrame) -> go.Figure:
     return figure
 
 
-@kept
+@cached
 def carried(rows: pd.DataFrame, *, own: float | None, hue: str, x: str) -> go.Figure:
     """Verdicts on images from elsewhere, a dot with its interval a source, the test set's own rate dashed.
 
@@ -59,22 +58,13 @@ def carried(rows: pd.DataFrame, *, own: float | None, hue: str, x: str) -> go.Fi
         hue: the class whose colour the dots have.
         x: title of the axis.
     """
-    height = 70 + 26 * len(rows)
-    layout = {"template": TEMPLATE, "margin": {"l": 8, "r": 28, "t": 8, "b": 8}, "height": height, "showlegend": False}
-    figure = go.Figure(layout=layout)
+    figure = new_figure(height=70 + 26 * len(rows), showlegend=False)
     figure.add_scatter(
         x=rows["value"],
         y=rows["name"],
         mode="markers",
         marker={"size": 10, "symbol": SYMBOLS[hue], "color": CLASS_COLOURS[hue]},
-        error_x={
-            "type": "data",
-            "array": rows["high"] - rows["value"],
-            "arrayminus": rows["value"] - rows["low"],
-            "color": GREY,
-            "thickness": 1.5,
-            "width": 4,
-        },
+        error_x=error_bars(rows["value"], rows["low"], rows["high"], thickness=1.5),
         customdata=rows[["low", "high", "n"]],
         hovertemplate="%{y}: %{x:.1%} (%{customdata[0]:.1%} to %{customdata[1]:.1%}) of %{customdata[2]:,}"
         "<extra></extra>",
@@ -87,11 +77,4 @@ def carried(rows: pd.DataFrame, *, own: float | None, hue: str, x: str) -> go.Fi
 
 
 def _ends(rows: pd.DataFrame, value: str, low: str, high: str, colour: str) -> dict[str, object]:
-    return {
-        "type": "data",
-        "array": rows[high] - rows[value],
-        "arrayminus": rows[value] - rows[low],
-        "color": colour,
-        "thickness": 1.2,
-        "width": 3,
-    }
+    return error_bars(rows[value], rows[low], rows[high], color=colour, thickness=1.2)

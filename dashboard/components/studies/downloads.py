@@ -1,4 +1,4 @@
-"""What the page Evidence rests on, as tables to take away."""
+"""Downloads of the tables behind the page Evidence."""
 
 from functools import partial
 from typing import TYPE_CHECKING
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import streamlit as st
 
-from core.studies.study import Answer
+from core.studies.study import StudyResult
 from dashboard.components.studies.study import csv_button
 from dashboard.services.library import Opened
 
@@ -37,7 +37,7 @@ def evidence_downloads(opened: Opened, evidence: "Evidence") -> None:
         )
 
 
-def study_download(opened: Opened, answer: Answer) -> None:
+def study_download(opened: Opened, answer: StudyResult) -> None:
     """A button for the table of a study."""
     study = str(answer.about["study"])
     csv_button(
@@ -49,6 +49,6 @@ def study_download(opened: Opened, answer: Answer) -> None:
     )
 
 
-def with_predictions(opened: Opened, answer: Answer) -> pd.DataFrame:
+def with_predictions(opened: Opened, answer: StudyResult) -> pd.DataFrame:
     """A study's table beside names, labels and verdicts."""
     return opened.table[ABOUT].merge(answer.table, on="id")

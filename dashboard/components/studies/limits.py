@@ -1,17 +1,17 @@
-"""What the detector can know: stated always, with measured rates where they are."""
+"""Limits of a detector: always stated, with measured rates where there are any."""
 
 import streamlit as st
 
 from core.detectors.identity import Identified
 from core.detectors.manifest import OLD_SIDE
 from core.findings.words import tell, transfer
-from core.studies.study import Answer
+from core.studies.study import StudyResult
 from core.system.folders import ContractError
 from dashboard.components.plain import plain, with_code
 from dashboard.components.studies.finding_words import bullets, markdown, strong
 from dashboard.components.studies.out_of_distribution import chosen
 from dashboard.components.words import section
-from dashboard.services import library
+from dashboard.services import catalogue, study_files
 from dashboard.services.sentences import for_visitors
 
 # findings of the study `transfer` that say most
@@ -35,7 +35,7 @@ def draw_limits(detector: Identified | None = None) -> None:
 
 
 def draw_reach(detector: Identified) -> None:
-    """What a detector is good for and what it does elsewhere, as far as that was measured; for its model card."""
+    """Draw what a detector is good for and what was measured elsewhere, for its model card."""
     section(
         "What it is good for",
         "The numbers above are of images like those it was trained on. How it does on any others is measured apart.",
@@ -48,21 +48,21 @@ def draw_reach(detector: Identified) -> None:
 def reach(detector: Identified) -> str:
     """What a detector does beyond images like its own in one sentence; "" where that is not known."""
     try:
-        answer = library.answer_by(detector.identity, "transfer")
+        answer = study_files.answer_by(detector.identity, "transfer")
         return strong(told) if answer is not None and (told := transfer.overall(answer.findings)) else ""
     except ContractError:
         # the model card says why
         return ""
 
 
-def _measured(detector: Identified) -> Answer | None:
+def _measured(detector: Identified) -> StudyResult | None:
     """The study `transfer` of a detector; None, and why, where there is none that can be read."""
     try:
-        answer = library.answer_by(detector.identity, "transfer")
+        answer = study_files.answer_by(detector.identity, "transfer")
         if answer is not None:
             answer.findings
     except ContractError as error:
-        st.caption(with_code(for_visitors(error, homes=library.homes())))
+        st.caption(with_code(for_visitors(error, homes=catalogue.homes())))
         return None
     if answer is None:
         st.caption(
@@ -72,7 +72,7 @@ def _measured(detector: Identified) -> Answer | None:
 
 
 def _seen(detector: Identified | None) -> str:
-    """What a detector was trained on."""
+    """Describe what a detector was trained on."""
     trained_on = "cifake-train" if detector is None else str(detector.manifest.get("training_set", "cifake-train"))
     side = OLD_SIDE if detector is None else detector.about.side
     if trained_on.startswith("sample"):
@@ -85,7 +85,7 @@ def _seen(detector: Identified | None) -> str:
     return f"the {side} x {side} images of {plain(trained_on)}"
 
 
-def _draw_rates(answer: Answer) -> None:
+def _draw_rates(answer: StudyResult) -> None:
     told = [tell(one) for one in chosen(answer, RATES)]
     st.markdown("\n".join(f"- {markdown(one.answer)}" for one in told))
     with st.expander("All that was measured of this"):

@@ -1,4 +1,4 @@
-"""How far a verdict carries: what the detector says of images that it was not made for."""
+"""Out-of-distribution results: what the detector says of images that it was not made for."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ import streamlit as st
 
 from core.findings.finding import Finding
 from core.findings.words import transfer
-from core.studies.study import Answer
+from core.studies.study import StudyResult
 from dashboard.components.charts import style as charts
 from dashboard.components.plain import figure_text, plain
 from dashboard.components.studies import charts as evidence_charts
@@ -23,12 +23,12 @@ GROUPS = {
 }
 
 
-def chosen(answer: Answer, keys: Sequence[str]) -> list[Finding]:
+def chosen(answer: StudyResult, keys: Sequence[str]) -> list[Finding]:
     """The findings with these keys that there are, in this order."""
     return [one for key in keys if (one := answer.finding(key)) is not None]
 
 
-def draw_transfer(opened: Opened, answer: Answer) -> None:
+def draw_transfer(opened: Opened, answer: StudyResult) -> None:
     """For each group of images a chart and its sentences; how sure the detector sounds, folded away."""
     if told := transfer.overall(answer.findings):
         st.markdown(strong(told))

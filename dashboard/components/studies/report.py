@@ -8,12 +8,12 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from core.runs.filter import Filter
+from core.runs.browsing.filter import Filter
+from core.runs.browsing.pictures import Pictures
 from core.runs.finding import find_detectors
-from core.runs.pictures import Pictures
 from core.system.folders import MANIFEST
 from dashboard.components.downloads import file_button
-from dashboard.services import library
+from dashboard.services import catalogue, library
 from dashboard.services.library import Opened
 
 
@@ -35,7 +35,7 @@ def report_download(
         pictures = library.pictures(opened)
     file_button(
         "Report",
-        partial(report_file, opened, library.homes(), pictures, wanted, rows),
+        partial(report_file, opened, catalogue.homes(), pictures, wanted, rows),
         file_name=name,
         mime="text/html",
         icon=":material/article:",

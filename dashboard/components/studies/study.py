@@ -1,22 +1,24 @@
-"""A study on a page: read, or the sentence that stands in its place; what it comes to, and its numbers as files."""
+"""A study on a page: reading it or saying why not, what its file lacks, its findings, and its numbers as files."""
 
 import re
 import shlex
 from collections.abc import Callable, Mapping, Sequence
+from types import FunctionType
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
 from core.studies.groups import By
+from core.studies.kept import lacking
 from core.studies.store import study_path
-from core.studies.study import Answer
+from core.studies.study import StudyResult
 from core.system.folders import ContractError
 from dashboard.components.downloads import file_button
 from dashboard.components.plain import code, plain, with_code
 from dashboard.components.studies.finding_words import bullets
-from dashboard.services import library
-from dashboard.services.library import Opened
+from dashboard.services import catalogue, study_files
+from dashboard.services.library import BY_STAMP, Opened
 from dashboard.services.sentences import for_visitors
 
 # so many images are enough for intervals of a few hundredths
@@ -26,17 +28,19 @@ QUICK = ("audit", "clusters", "duplicates", "files")
 # a cell that begins so is a formula in a spreadsheet; as it is set up, it takes other letters for the end of a cell
 FORMULA = re.compile(r"(^|[;\t\r\n])(?=\s*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n])")
 Summary = Callable[..., pd.DataFrame]
+# columns that are named where some are lacking
+SHOWN = 4
 NUMBER_NAMES = {"value": "value", "low": "95 % from", "high": "to", "images": "images"}
 
 
 def command(opened: Opened, *names: str, there: bool = False) -> str:
-    """What to type for studies of this run; where they are `there`, for what their files lack."""
+    """Return the command that makes studies of this run or, where they are `there`, adds what their files lack."""
     some = f" --images {ENOUGH}" if len(opened.run) > ENOUGH and not (there or set(names) <= set(QUICK)) else ""
     return f"python -m core.studies {' '.join(names)} --run {shlex.quote(opened.run.name)}{some}"
 
 
-def readable(opened: Opened, name: str, title: str | None = None, *, concluded: bool = True) -> Answer | None:
-    """A study of the run; None where there is none, and where it cannot be read with a sentence in its place.
+def readable(opened: Opened, name: str, title: str | None = None, *, concluded: bool = True) -> StudyResult | None:
+    """Read a study of the run; None where there is none, and where it cannot be read, which is then reported.
 
     Args:
         opened: the run.
@@ -45,7 +49,7 @@ def readable(opened: Opened, name: str, title: str | None = None, *, concluded: 
         concluded: whether its findings must be there too.
     """
     try:
-        found = library.answer(opened, name)
+        found = study_files.answer(opened, name)
         if found is not None and concluded:
             found.findings
         return found
@@ -54,8 +58,8 @@ def readable(opened: Opened, name: str, title: str | None = None, *, concluded: 
         return None
 
 
-def study_of(opened: Opened, name: str, title: str | None = None) -> Answer | None:
-    """A study of the run; where there is none, or none that can be read, a sentence, under a title, says what to do."""
+def study_of(opened: Opened, name: str, title: str | None = None) -> StudyResult | None:
+    """Read a study of the run; where that is impossible, draw a sentence, under a title, that says what to do."""
     found = readable(opened, name, title)
     if found is None and not is_there(opened, name):
         _titled(title)
@@ -64,20 +68,32 @@ def study_of(opened: Opened, name: str, title: str | None = None) -> Answer | No
             "and reload this page.",
             icon=":material/science:",
         )
+    elif found is not None and title is None:
+        draw_lacking(opened, found)
     return found
 
 
+def draw_lacking(opened: Opened, found: StudyResult) -> None:
+    """Say which columns a study's file lacks, and how to compute only those; nothing where it is complete."""
+    if columns := lacking(found):
+        more = f" and {len(columns) - SHOWN:,} more" if len(columns) > SHOWN else ""
+        st.caption(
+            f":material/science: Not computed yet: {plain(', '.join(columns[:SHOWN]))}{more}. "
+            f"{code(command(opened, str(found.about['study']), there=True))} computes only these and keeps the rest."
+        )
+
+
 def is_there(opened: Opened, name: str) -> bool:
-    """Whether the run has a file of this study, readable or not."""
+    """Check whether the run has a file of this study, readable or not."""
     return study_path(opened.run.path, name).is_file()
 
 
-def all_there(opened: Opened, names: Sequence[str]) -> dict[str, Answer]:
-    """The studies among `names` that this run has and that can be read."""
+def all_there(opened: Opened, names: Sequence[str]) -> dict[str, StudyResult]:
+    """Read the studies among `names` that this run has and that can be read."""
     found = {}
     for name in names:
         try:
-            answer = library.answer(opened, name)
+            answer = study_files.answer(opened, name)
         except ContractError:
             # the part of the page that is about it says so
             continue
@@ -86,29 +102,30 @@ def all_there(opened: Opened, names: Sequence[str]) -> dict[str, Answer]:
     return found
 
 
-def summary(opened: Opened, answer: Answer, make: Summary, by: By) -> pd.DataFrame:
-    """What `make`, of `core.studies.trust.summary`, says of a study, remembered.
+def summary(opened: Opened, answer: StudyResult, make: Summary, by: By) -> pd.DataFrame:
+    """Summarise a study by a function of `core.studies.trust.summary`; cached.
 
     Raises:
         ContractError: the study lacks columns that it has now.
     """
-    opened = opened.origin
-    return _summary(opened, answer, make, f"{opened.stamp} {answer.about['study']} {make.__name__}", by)
+    return _summary(opened.origin, answer, make, by)
 
 
-@st.cache_resource(max_entries=256, show_spinner=False)
-def _summary(_opened: Opened, _answer: Answer, _make: Summary, stamp: str, by: By) -> pd.DataFrame:  # noqa: ARG001
+@st.cache_resource(
+    max_entries=256, show_spinner=False, hash_funcs=BY_STAMP | {FunctionType: lambda make: make.__qualname__}
+)
+def _summary(opened: Opened, answer: StudyResult, make: Summary, by: By) -> pd.DataFrame:
     try:
-        return _make(_answer.table, _opened.run, by=by)
+        return make(answer.table, opened.run, by=by)
     except KeyError as error:
-        again = f"make it again with `{command(_opened, _answer.about['study'], there=True)}`"
-        raise ContractError(f"{_answer.path} has no column {error}, it is of another version; {again}") from error
+        again = f"make it again with `{command(opened, answer.about['study'], there=True)}`"
+        raise ContractError(f"{answer.path} has no column {error}, it is of another version; {again}") from error
 
 
 def refused(error: ContractError, title: str | None = None) -> None:
     """Say why a study cannot be shown."""
     _titled(title)
-    st.error(with_code(for_visitors(error, homes=library.homes())))
+    st.error(with_code(for_visitors(error, homes=catalogue.homes())))
 
 
 def _titled(title: str | None) -> None:
@@ -117,11 +134,11 @@ def _titled(title: str | None) -> None:
 
 
 def cannot(sentence: str) -> None:
-    """What a study cannot show, where it is shown."""
+    """Draw what a study cannot show."""
     st.caption(f":material/visibility_off: What this cannot show: {sentence}")
 
 
-def numbers(opened: Opened, answer: Answer, frame: pd.DataFrame, *, names: Mapping[str, str], key: str) -> None:
+def numbers(opened: Opened, answer: StudyResult, frame: pd.DataFrame, *, names: Mapping[str, str], key: str) -> None:
     """The findings and numbers behind a picture, and both them and the study as files.
 
     Args:

@@ -9,7 +9,7 @@ from core.findings.finding import Finding
 from core.findings.lines import Line
 from core.findings.words import explanations
 from core.studies.groups import By
-from core.studies.study import Answer
+from core.studies.study import StudyResult
 from core.studies.trust import summary as trust_summary
 from core.system.folders import ContractError
 from dashboard.components.plain import plain
@@ -19,7 +19,8 @@ from dashboard.components.words import CLASS_WORDS, section
 from dashboard.services.library import Opened
 
 WHAT = {"group": "verdict", "name": "what"}
-# study -> what the paper complains of, in a question and in its own words, and what the findings come to
+# study -> what the paper complains of, in a question and in its own words, and what the findings come to; the paper's
+# two methods are named here because it complains of these
 COMPLAINTS: Mapping[str, tuple[str, str, Callable[[Sequence[Finding]], Line]]] = {
     "one_colour": (
         "Is LIME all one colour?",
@@ -77,12 +78,15 @@ def part(
         refused(error)
         return
     st.markdown(strong(tell(answer.findings)))
+    # a file of other explainers than there are now has nothing to draw
+    if frame.empty:
+        return
     draw(frame)
     cannot(limits)
     numbers(opened, answer, frame, names=names, key=name)
 
 
-def complaints(opened: Opened, answers: Mapping[str, Answer]) -> None:
+def complaints(opened: Opened, answers: Mapping[str, StudyResult]) -> None:
     """The paper's three complaints side by side, each answered with numbers of this run."""
     with st.grid(3, min_column_width=250):
         for name, (title, quote, conclude) in COMPLAINTS.items():
@@ -105,8 +109,8 @@ def _quoted(title: str, quote: str) -> None:
     st.caption(f"The paper: “{quote}”")
 
 
-def _scale(opened: Opened, answers: Mapping[str, Answer]) -> None:
-    """How many images have maps, and how many the studies have judged."""
+def _scale(opened: Opened, answers: Mapping[str, StudyResult]) -> None:
+    """Draw how many images have maps, and how many the studies have judged."""
     _quoted("Does it scale?", "any more than a handful require teams")
     st.metric("images with a margin map", f"{len(opened.run):,}")
     st.caption("all images of the run; the paper shows a dozen")

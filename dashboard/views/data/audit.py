@@ -15,16 +15,16 @@ from core.studies.audit.findings import forced
 from core.studies.audit.names import CHANNELS, FACT_NAMES
 from core.studies.audit.summary import Concern, histogram, yardsticks
 from core.studies.copies.nearest_copy import FILE, NEAR, SHOWN
-from core.studies.study import Answer
+from core.studies.study import StudyResult
 from dashboard.components.charts import style as charts
-from dashboard.components.charts.figure_cache import kept
+from dashboard.components.charts.figure_cache import cached
 from dashboard.components.keys import key_of
 from dashboard.components.plain import plain
 from dashboard.components.studies import study
 from dashboard.components.studies.finding_words import coloured, markdown, strong
 from dashboard.components.words import listed, percent
 from dashboard.services import address
-from dashboard.services.library import Opened
+from dashboard.services.library import BY_STAMP, Opened
 from dashboard.views.data import charts as audit_charts
 
 # columns of Explore with statistics that are words
@@ -45,7 +45,7 @@ def command(opened: Opened) -> str:
     return study.command(opened, *STUDIES)
 
 
-def headlines(opened: Opened, audit: Answer, found: Sequence[Concern], duplicates: Answer | None) -> None:
+def headlines(opened: Opened, audit: StudyResult, found: Sequence[Concern], duplicates: StudyResult | None) -> None:
     """Draw the four numbers that a reviewer asks for."""
     network = audit.table[audit.table["kind"] == "network"].iloc[0]
     line = yardsticks(audit).set_index("name").loc["16 numbers of the spectrum"]
@@ -100,13 +100,13 @@ def together(found: Sequence[Concern]) -> list[list[Concern]]:
     return [group for place, group in enumerate(groups) if group not in groups[:place]]
 
 
-def told(audit: Answer, key: str) -> Told:
+def told(audit: StudyResult, key: str) -> Told:
     """Put a finding of the audit into words, empty ones where there is none of this key."""
     found = audit.finding(key)
     return Told(Line()) if found is None else words.tell(found)
 
 
-def concern_row(opened: Opened, group: Sequence[Concern], audit: Answer, probes: Answer | None) -> None:
+def concern_row(opened: Opened, group: Sequence[Concern], audit: StudyResult, probes: StudyResult | None) -> None:
     """Draw a cue, or several that belong together: a verdict, the distribution, the images, and the numbers, folded.
 
     Args:
@@ -154,7 +154,7 @@ def _more(opened: Opened, one: Concern) -> None:
     _buttons(opened, one)
 
 
-def _sentences(opened: Opened, group: Sequence[Concern], probes: Answer | None) -> None:
+def _sentences(opened: Opened, group: Sequence[Concern], probes: StudyResult | None) -> None:
     for one in group:
         cue, lean = words.tell(one.cue), words.tell(one.lean)
         st.markdown(markdown(joined([cue.answer, cue.control])))
@@ -170,14 +170,10 @@ def _sentences(opened: Opened, group: Sequence[Concern], probes: Answer | None) 
         st.markdown(f"{markdown(audit_words.forced(changed))}{also}")
 
 
-def _changed(opened: Opened, probes: Answer, key: str) -> list[Finding]:
+@st.cache_resource(max_entries=64, show_spinner=False, hash_funcs=BY_STAMP)
+def _changed(opened: Opened, probes: StudyResult, key: str) -> list[Finding]:
     """Return the findings of the experiments that change a statistic."""
-    return _remembered(opened, probes, f"{opened.stamp} {key}", key)
-
-
-@st.cache_resource(max_entries=64, show_spinner=False)
-def _remembered(_opened: Opened, _probes: Answer, stamp: str, key: str) -> list[Finding]:  # noqa: ARG001
-    return forced(_opened.run, _probes, key) if key in FACT_NAMES else []
+    return forced(opened.run, probes, key) if key in FACT_NAMES else []
 
 
 def _buttons(opened: Opened, one: Concern) -> None:
@@ -199,7 +195,7 @@ def draw_spread(opened: Opened, one: Concern, *, title: bool = False) -> None:
     charts.show(audit_charts.spread(frame, one.name.about), key=key_of("data.spread", one.key), alt=alt)
 
 
-@partial(kept, most=128)
+@partial(cached, most=128)
 def _spread(opened: Opened, column: str) -> pd.DataFrame | None:
     """The distribution of a column over the classes, None where it says nothing."""
     if column not in opened.table or opened.table[column].nunique() < 2:
@@ -218,7 +214,7 @@ def harmless(opened: Opened, found: Sequence[Concern]) -> None:
                 _buttons(opened, one)
 
 
-def downloads(opened: Opened, audit: Answer, duplicates: Answer | None) -> None:
+def downloads(opened: Opened, audit: StudyResult, duplicates: StudyResult | None) -> None:
     """Draw buttons for the tables behind the page."""
     about = {
         "Audit": (

@@ -12,7 +12,7 @@ from core.findings.words.audit import ranked
 from core.images.labels import CLASSES
 from core.images.palette import CLASS_COLOURS, GREY, rgb
 from core.studies.audit.summary import Concern
-from dashboard.components.charts.figure_cache import kept
+from dashboard.components.charts.figure_cache import cached
 from dashboard.components.charts.style import MARGIN, error_bars, new_figure
 from dashboard.components.words import percent
 
@@ -22,7 +22,7 @@ DASHES = {"REAL": "solid", "FAKE": "dash"}
 MOST_NAMES = 8
 
 
-@kept
+@cached
 def told_apart(found: Sequence[Concern], network: Measure) -> go.Figure:
     """Plot for each statistic, worst first, its AUROC alone and the detector's where the statistic cannot help.
 
@@ -92,7 +92,7 @@ def _line(figure: go.Figure, x: float, text: str, colour: str) -> None:
     )
 
 
-@kept
+@cached
 def spread(frame: pd.DataFrame, unit: str) -> go.Figure:
     """Plot the distribution of a statistic over REAL and FAKE images.
 
@@ -152,7 +152,7 @@ def _of_names(frame: pd.DataFrame) -> go.Figure:
     return figure
 
 
-@kept
+@cached
 def spectrum(frame: pd.DataFrame) -> go.Figure:
     """Plot median power by ring of the spectrum and class, with the middle half of the images.
 
@@ -189,7 +189,7 @@ def spectrum(frame: pd.DataFrame) -> go.Figure:
     return figure
 
 
-@kept
+@cached
 def beside(frame: pd.DataFrame) -> go.Figure:
     """Plot the accuracy of each baseline, with intervals, the network last.
 

@@ -6,23 +6,23 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from core.findings.finding import Finding
-from core.runs.filter import Filter
+from core.runs.browsing.filter import Filter
 from core.studies.audit.pictures import training_pictures
 from core.studies.audit.summary import copy_pairs
 from core.studies.copies.findings import COUNTED
 from core.studies.copies.nearest_copy import FILE, NEAR, SHOWN
-from core.studies.study import Answer
+from core.studies.study import StudyResult
 from dashboard.components.offers import offer_training_images
 from dashboard.components.plain import code
 from dashboard.components.studies.study import command
 from dashboard.components.words import CLASS_WORDS
-from dashboard.services import address, library
+from dashboard.services import address, catalogue, image_sets, library
 from dashboard.services.address import Setting
 from dashboard.services.library import Opened
 from dashboard.views.data.pairs import pair_pictures
 
 SIDE_NAMES = {"in_training": "With training images", "in_set": "Within this set"}
-SIDE = Setting("side", "in_training", choices=tuple(SIDE_NAMES))
+SIDE = Setting("side", "in_training", SIDE_NAMES)
 STEP = 12
 PAIRS = Setting("pairs", STEP, kind=int, low=STEP, high=1200)
 WHERE = {"in_training": "in the training set", "in_set": "elsewhere in this set"}
@@ -33,7 +33,7 @@ WHAT = {
 }
 
 
-def draw_counts(opened: Opened, duplicates: Answer) -> None:
+def draw_counts(opened: Opened, duplicates: StudyResult) -> None:
     """Draw the number of copies of each kind, each a button that opens them."""
     with st.grid(2, min_column_width=330, gap="large") as grid:
         for side, where in WHERE.items():
@@ -48,7 +48,7 @@ def draw_counts(opened: Opened, duplicates: Answer) -> None:
                 if blind:
                     offer_training_images(
                         f"With the training images available, run {code(command(opened, 'duplicates') + ' --all')}.",
-                        library.maker(opened.run),
+                        catalogue.maker(opened.run),
                         key=f"data.fetch.{side}",
                     )
 
@@ -70,18 +70,15 @@ def _count(opened: Opened, side: str, kind: str, one: Finding, *, checked: bool)
             st.markdown(f"{what}: {sides}{clash}", width="stretch")
 
 
-def draw_pairs(opened: Opened, duplicates: Answer) -> None:
+def draw_pairs(opened: Opened, duplicates: StudyResult) -> None:
     """Draw images beside their near copies, or their copies in another file."""
     found = {side: copy_pairs(duplicates, side) for side in SIDE_NAMES}
     if not any(map(len, found.values())):
         st.caption("There are no pairs: no near copies, and no equal pixels in another file.")
         return
-    SIDE.linked(
-        st.segmented_control,
+    SIDE.choose(
         "Pairs",
-        options=list(SIDE_NAMES),
         format_func=lambda side: f"{SIDE_NAMES[side]}, {len(found[side]):,}",
-        required=True,
         label_visibility="collapsed",
     )
     side, pairs = SIDE.value, found[SIDE.value]
@@ -93,7 +90,7 @@ def draw_pairs(opened: Opened, duplicates: Answer) -> None:
     if side == "in_training" and not training:
         offer_training_images(
             "The pictures of the training images are not available.",
-            library.maker(opened.run),
+            catalogue.maker(opened.run),
             key="data.fetch_pictures",
         )
     # `class` cannot be the name of a field
@@ -111,7 +108,7 @@ def draw_pairs(opened: Opened, duplicates: Answer) -> None:
 
 def _training(opened: Opened, pairs: pd.DataFrame) -> dict[str, NDArray[np.uint8]]:
     """Read the pictures of training images from the attached set or from the sample."""
-    source = "sample" if opened.run.manifest["set"].startswith("sample-") else library.shelf().source
+    source = "sample" if opened.run.manifest["set"].startswith("sample-") else image_sets.registry().source
     if source is None:
         return {}
     wanted = tuple(zip(pairs["partner"], pairs["name"], strict=True))

@@ -11,7 +11,7 @@ from dashboard.components.charts import style as charts
 from dashboard.components.glossary import explain
 from dashboard.components.plain import code, plain
 from dashboard.components.studies.finding_words import markdown
-from dashboard.components.studies.study import readable
+from dashboard.components.studies.study import draw_lacking, readable
 from dashboard.components.words import CLASS_WORDS, heading, section
 from dashboard.services import library
 from dashboard.views.data import audit as parts
@@ -117,6 +117,7 @@ section(
 if duplicates is None:
     st.info(f"Copies have not been looked for yet: run {code(parts.command(opened))}.", icon=":material/science:")
 else:
+    draw_lacking(opened, duplicates)
     draw_counts(opened, duplicates)
     leak = next((one for one in found if one.key == "leak"), None)
     if leak is not None:

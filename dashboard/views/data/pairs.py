@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from core.images.decoding import data_url
 from core.images.labels import other_class
-from core.runs.pictures import Pictures
+from core.runs.browsing.pictures import Pictures
 from core.studies.copies.nearest_copy import NEAR
 from dashboard.components.component import component, nothing
 from dashboard.services.library import Opened

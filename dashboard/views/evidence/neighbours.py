@@ -2,27 +2,27 @@
 
 import streamlit as st
 
-from core.runs.filter import Filter
-from core.studies.study import Answer
+from core.runs.browsing.filter import Filter
+from core.studies.study import StudyResult
 from dashboard.components.offers import offer_training_images
 from dashboard.components.plain import code
 from dashboard.components.studies.downloads import study_download
 from dashboard.components.studies.finding_words import bullets
 from dashboard.components.studies.study import command
-from dashboard.services import address, library
+from dashboard.services import address, catalogue
 from dashboard.services.library import Opened
 
 
-def searched(answer: Answer | None) -> str:
+def searched(answer: StudyResult | None) -> str:
     """The images among which neighbours were looked for."""
     return "other images of this run" if answer is not None and _among_own(answer) else "training images"
 
 
-def _among_own(answer: Answer) -> bool:
+def _among_own(answer: StudyResult) -> bool:
     return len(answer.table) > 0 and not str(answer.table["among"].iloc[0]).endswith("-train")
 
 
-def draw_summary(opened: Opened, answer: Answer) -> None:
+def draw_summary(opened: Opened, answer: StudyResult) -> None:
     """Its sentences, and the way to the images whose neighbours say something else."""
     bullets(answer.findings)
     st.caption(
@@ -35,7 +35,7 @@ def draw_summary(opened: Opened, answer: Answer) -> None:
         again = code(f"{command(opened, 'neighbours')} --all")
         offer_training_images(
             f"With its training images at hand, run {again} to look among those.",
-            library.maker(opened.run),
+            catalogue.maker(opened.run),
             key="evidence.fetch",
         )
     with st.container(horizontal=True, gap="small"):

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from core.probes.probe import Probe
 from core.probes.table import PROBES
-from core.runs.filter import Filter
-from core.runs.pictures import Pictures
+from core.runs.browsing.filter import Filter
+from core.runs.browsing.pictures import Pictures
 from core.studies.probes.example import ProbeExample, probe_example
 from core.studies.probes.summary import VERDICTS, By, Turns, ranking, read_turns, responses, turned_alone
-from core.studies.study import Answer
+from core.studies.study import StudyResult
 from core.system.folders import ContractError
-from dashboard.services import address, library
+from dashboard.services import address, library, study_files
 from dashboard.services.address import Setting
 from dashboard.services.library import Opened
 
@@ -37,7 +37,7 @@ class Evidence:
         stamp: changes when the study does.
     """
 
-    answer: Answer
+    answer: StudyResult
     turns: Turns
     rates: pd.DataFrame
     tops: dict[str, pd.DataFrame]
@@ -73,13 +73,13 @@ class Shown:
         return None if np.isnan(margin) else "REAL" if margin > 0 else "FAKE"
 
 
-def read_evidence(opened: Opened, answer: Answer) -> Evidence:
+def read_evidence(opened: Opened, answer: StudyResult) -> Evidence:
     """Count a study, or take it from memory."""
     return _evidence(opened.origin, answer, opened.origin.stamp)
 
 
 @st.cache_resource(max_entries=4, show_spinner="Counting verdicts")
-def _evidence(_opened: Opened, _answer: Answer, stamp: str) -> Evidence:
+def _evidence(_opened: Opened, _answer: StudyResult, stamp: str) -> Evidence:
     turns = read_turns(_opened.run, _answer.table, _answer.about.get("parameters"))
     there = [verdict for verdict in VERDICTS if turns.chosen(verdict).any()]
     rates = responses(turns)
@@ -136,9 +136,9 @@ def _telling(_opened: Opened, _pictures: Pictures, stamp: str, probe: str) -> ND
     return there[:PICTURES]
 
 
-def _probes_of(opened: Opened) -> Answer | None:
+def _probes_of(opened: Opened) -> StudyResult | None:
     try:
-        return library.answer(opened, "probes")
+        return study_files.answer(opened, "probes")
     except ContractError:
         return None
 

@@ -9,9 +9,9 @@ import streamlit as st
 
 from core.images.statistics import STATISTICS
 from core.metrics.classification import HALF
-from core.runs.browsing import at_threshold, page_rows, pages
-from core.runs.filter import PAGE_SIZES, Filter
-from core.runs.tags import TagError
+from core.runs.browsing.filter import PAGE_SIZES, Filter
+from core.runs.browsing.table import at_threshold, page_rows, pages
+from core.runs.browsing.tags import TagError
 from dashboard.components.glossary import explain
 from dashboard.components.images.filter_controls import change, wanted_rows
 from dashboard.components.images.filter_names import full_label, sort_names
@@ -22,7 +22,7 @@ from dashboard.components.plain import with_code
 from dashboard.components.studies.report import report_download
 from dashboard.components.studies.study import csv_button
 from dashboard.components.words import heading, percent
-from dashboard.services import address, library
+from dashboard.services import address, library, study_files
 from dashboard.services.address import Setting
 from dashboard.services.sentences import for_visitors
 from dashboard.views.explore import filters
@@ -54,7 +54,7 @@ with st.expander(f"More filters: {about}", icon=":material/tune:", key="explore.
     # a folded expander costs nothing
     if more.open:
         filters.draw_more(opened, wanted)
-        for sentence in library.refused_studies(opened):
+        for sentence in study_files.refused_studies(opened):
             st.warning(with_code(sentence))
 if filters.is_filtered(wanted):
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
@@ -101,14 +101,11 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
     st.session_state["explore.sort"] = wanted.sort
     names = sort_names(opened, wanted.sort)
     st.selectbox("Order", names, format_func=names.__getitem__, key="explore.sort", on_change=set_order, width=280)
-    TILE.linked(st.segmented_control, "Size", options=list(TILES), required=True)
+    TILE.choose("Size")
     st.session_state["explore.per"] = wanted.per_page
     st.segmented_control("Per page", PAGE_SIZES, key="explore.per", on_change=set_per_page, required=True)
-    st.session_state["explore.maps"] = MAPS.value == "on"
-    st.toggle(
+    MAPS.toggle(
         "Overlay margin maps",
-        key="explore.maps",
-        on_change=lambda: MAPS.set("on" if st.session_state["explore.maps"] else "off"),
         help=explain(
             "Margin map", also="Blue speaks for REAL, orange for FAKE, on one scale for the whole run; smoothed."
         ),
@@ -201,14 +198,9 @@ if picked:
                 if tags.ids(tag):
                     st.button("Show all with this tag", key="explore.tagged.show", on_click=show_tag, args=(tag,))
         with st.container(horizontal=True):
-            st.session_state["explore.compare"] = COMPARE.value == "on"
-            st.toggle(
-                "Compare them",
-                key="explore.compare",
-                on_change=lambda: COMPARE.set("on" if st.session_state["explore.compare"] else "off"),
-            )
+            compared = COMPARE.toggle("Compare them")
             st.button("Select none", key="explore.none", type="tertiary", on_click=address.put, args=("pick", None))
-        if COMPARE.value == "on":
+        if compared:
             compare()
 
 if not len(positions):

@@ -6,7 +6,7 @@ from core.detectors.identity import same_maker
 from dashboard.components.explanations.asking import known_detectors
 from dashboard.components.missing import how_to_get_pictures
 from dashboard.components.plain import plain
-from dashboard.services import library
+from dashboard.services import catalogue, library
 from dashboard.services.address import Setting
 from dashboard.views.guide.parts import Told, cast_of
 from dashboard.views.guide.steps import STEPS, ask_ahead
@@ -33,6 +33,13 @@ if not pictured.any() and (found := library.samples()):
         about = shown
 
 
+if shown.run.maps is None:
+    st.title("The tour", anchor=False)
+    st.info(
+        "The tour tells of heat maps, and this run has none: its detector gives predictions only. Choose another run.",
+        icon=":material/hide_image:",
+    )
+    st.stop()
 cast = cast_of(shown, pictured)
 if cast is None:
     st.title("The tour", anchor=False)
@@ -43,12 +50,12 @@ if cast is None:
     )
     st.stop()
 
-told = Told(shown, about, cast, known_detectors().get(library.maker(shown.run) or ""))
+told = Told(shown, about, cast, known_detectors().get(catalogue.maker(shown.run) or ""))
 number = STEP.value
 title, draw = STEPS[number - 1]
 
 
-def turn(by: int) -> None:
+def move(by: int) -> None:
     """Another step, which the address then names; counted from where it is now, so that two quick presses are two."""
     STEP.set(min(max(STEP.value + by, 1), len(STEPS)))
 
@@ -67,11 +74,11 @@ with st.container(horizontal=True, vertical_alignment="center"):
         type="tertiary", icon=":material/width_full:",
     )  # fmt: skip
     st.button(
-        "Back", key="guide.back", shortcut="Left", on_click=turn, args=(-1,), disabled=number == 1,
+        "Back", key="guide.back", shortcut="Left", on_click=move, args=(-1,), disabled=number == 1,
         icon=":material/arrow_back:",
     )  # fmt: skip
     st.button(
-        "Next", key="guide.next", shortcut="Right", on_click=turn, args=(1,),
+        "Next", key="guide.next", shortcut="Right", on_click=move, args=(1,),
         disabled=number == len(STEPS), type="primary", icon=":material/arrow_forward:",
     )  # fmt: skip
 st.progress(number / len(STEPS))

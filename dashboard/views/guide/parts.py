@@ -5,42 +5,31 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
 from core.images.decoding import pixels_sha256
 from core.runs.guide import Cast, choose_cast
-from core.studies.study import Answer
-from core.system.folders import ContractError
-from dashboard.components.charts.figure_cache import kept
+from core.studies.study import StudyResult
+from dashboard.components.charts.figure_cache import cached
 from dashboard.components.explanations.asking import Known, Subject, ask
 from dashboard.components.explanations.follow import keep_up, waiting
-from dashboard.components.plain import code, with_code
+from dashboard.components.plain import code
 from dashboard.components.studies.finding_words import card
-from dashboard.components.studies.study import command
+from dashboard.components.studies.study import all_there, command, readable
 from dashboard.components.words import percent
 from dashboard.services import library
 from dashboard.services.address import Setting
 from dashboard.services.library import Opened
-from dashboard.services.requests import Explain, Look
-from dashboard.services.sentences import for_visitors
-from dashboard.services.worker import Standing
+from dashboard.services.worker.jobs import JobStatus
+from dashboard.services.worker.requests import ExplainRequest, PredictRequest
 
 
-@kept
+@cached
 def cast_of(shown: Opened, pictured: NDArray[np.bool_]) -> Cast | None:
     """Choose the images of the guide; see `choose_cast`."""
-    return choose_cast(shown.table, pictured, _table_of(shown, "probes"), _table_of(shown, "one_colour"))
-
-
-def _table_of(shown: Opened, study: str) -> pd.DataFrame | None:
-    """A study's values; None without it, or where it cannot be read: the step that tells of it says so."""
-    try:
-        answer = library.answer(shown, study)
-    except ContractError:
-        return None
-    return None if answer is None else answer.table
+    tables = {name: found.table for name, found in all_there(shown, ("probes", "one_colour")).items()}
+    return choose_cast(shown.table, pictured, tables.get("probes"), tables.get("one_colour"))
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +58,7 @@ class Told:
         """Return a row as something to explain."""
         return Subject.of(self.image(row), str(self.opened.table["name"].iloc[row]))
 
-    def said(self, row: int) -> str:
+    def prediction(self, row: int) -> str:
         """Return the detector's prediction of a row."""
         return str(self.opened.table["predicted"].iloc[row])
 
@@ -77,16 +66,9 @@ class Told:
         """Return the confidence of that prediction."""
         return percent(float(self.opened.table["confidence"].iloc[row]), 0)
 
-    def study(self, name: str) -> Answer | None:
+    def study(self, name: str) -> StudyResult | None:
         """Return a study of the run; None where it is absent, or unreadable, which is then reported."""
-        try:
-            answer = library.answer(self.about, name)
-            if answer is not None:
-                answer.findings
-            return answer
-        except ContractError as error:
-            st.warning(with_code(for_visitors(error, homes=library.homes())))
-            return None
+        return readable(self.about, name)
 
 
 def measured(told: Told, study: str, *keys: str) -> None:
@@ -103,9 +85,9 @@ def measured(told: Told, study: str, *keys: str) -> None:
 
 def asked(
     told: Told,
-    settings: Explain | Look,
+    settings: ExplainRequest | PredictRequest,
     pixels: NDArray[np.uint8],
-    draw: Callable[[Standing], None],
+    draw: Callable[[JobStatus], None],
     *,
     slot: str,
     whole: bool = False,
@@ -124,7 +106,7 @@ def asked(
         st.caption("The detector that made this run is not among the detectors here, so it cannot be run.")
         return
 
-    def show(now: Standing) -> None:
+    def show(now: JobStatus) -> None:
         if now.answer is not None and not (whole and now.busy):
             draw(now)
         elif now.busy:
@@ -135,7 +117,7 @@ def asked(
     keep_up(lambda: put(told, settings, pixels, slot=slot), show, slot=slot)
 
 
-def put(told: Told, settings: Explain | Look, pixels: NDArray[np.uint8], *, slot: str) -> Standing:
+def put(told: Told, settings: ExplainRequest | PredictRequest, pixels: NDArray[np.uint8], *, slot: str) -> JobStatus:
     """Put a question to the guide's detector, which must be here."""
     assert told.detector is not None  # noqa: S101 - `asked` has looked
     return ask(told.detector, pixels, pixels_sha256(pixels), settings, slot=slot)

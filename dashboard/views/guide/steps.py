@@ -9,16 +9,17 @@ from core.edits.frequency import wave_length
 from core.explainers.explanation import Explanation
 from core.explainers.lime.regions import LIME, LimeSettings
 from core.explainers.saving import Style
+from core.explainers.stored import KEPT as KEPT_MAPS
 from core.explainers.stored import stored_map
-from core.runs.guide import RADII, first_turned, is_all_red, suspects, with_less_detail, without_detail
-from dashboard.components.glossary import explain
+from core.runs.guide import RADII, first_flipped, is_all_red, suspects, with_less_detail, without_detail
+from dashboard.components.glossary import explain, terms_in
 from dashboard.components.images.picture import explained_picture, plain_picture
 from dashboard.components.plain import plain
 from dashboard.components.words import CLASS_WORDS, name_paper, percent
 from dashboard.services import address, library
 from dashboard.services.address import Setting
-from dashboard.services.requests import Explain, Look
-from dashboard.services.worker import Standing
+from dashboard.services.worker.jobs import JobStatus
+from dashboard.services.worker.requests import ExplainRequest, PredictRequest
 from dashboard.views.guide.parts import Told, asked, keyed_slider, measured, put
 
 CUTS = {"paper": "the paper's way", **{count: f"{count} parts" for count in ("8", "16", "30", "50", "100")}}
@@ -33,10 +34,12 @@ def what_it_is(told: Told) -> None:
     rows = [cast.real, cast.fake, *([] if cast.mistake is None else [cast.mistake])]
     for place, row in zip(st.columns(3, gap="large"), rows, strict=False):
         with place:
-            said, truth = told.said(row), str(told.opened.table["label"].iloc[row])
-            plain_picture(told.image(row), key=f"guide.image.{row}", alt=f"An image called {said}.", edge=said)
-            wrong = "" if said == truth else f" It is wrong: this is {CLASS_WORDS[truth]}."
-            st.markdown(f"Called {CLASS_WORDS[said]}, {told.sure(row)} sure.{wrong}")
+            prediction, label = told.prediction(row), str(told.opened.table["label"].iloc[row])
+            plain_picture(
+                told.image(row), key=f"guide.image.{row}", alt=f"An image called {prediction}.", edge=prediction
+            )
+            wrong = "" if prediction == label else f" It is wrong: this is {CLASS_WORDS[label]}."
+            st.markdown(f"Called {CLASS_WORDS[prediction]}, {told.sure(row)} sure.{wrong}")
     size = f"{told.opened.run.side} x {told.opened.run.side} pixels"
     st.markdown(
         f"A neural network looks at {size} and says {CLASS_WORDS['REAL']} (a photograph) or "
@@ -52,22 +55,22 @@ def heat_map(told: Told) -> None:
     row = told.cast.fake
     left, right = st.columns(2, gap="large")
     with left:
-        plain_picture(told.image(row), key="guide.plain", alt="The image", edge=told.said(row))
+        plain_picture(told.image(row), key="guide.plain", alt="The image", edge=told.prediction(row))
     with right:
         stored = stored_map(told.opened.run, row, told.image(row))
         explained_picture(stored, key="guide.map", style=Style(smooth=True, scale=told.opened.map_scale))
     height, width = told.opened.run.needed_maps.shape[1:]
     st.markdown(
-        f"A heat map (Grad-CAM) colours the places whose features speak for {CLASS_WORDS['REAL']} blue and those that "
-        f"speak for {CLASS_WORDS['FAKE']} orange. **It says where the score comes from. It does not say what is "
-        f"wrong there.** Its {height} x {width} squares have each seen the whole image, so read it as a direction, "
-        "not as an outline.",
-        help=explain("Grad-CAM", "Margin map"),
+        f"A heat map ({KEPT_MAPS.title}) colours the places whose features speak for {CLASS_WORDS['REAL']} blue and "
+        f"those that speak for {CLASS_WORDS['FAKE']} orange. **It says where the score comes from. It does not say "
+        f"what is wrong there.** Its {height} x {width} squares have each seen the whole image, so read it as a "
+        "direction, not as an outline.",
+        help=explain(*terms_in(KEPT_MAPS.title), "Margin map"),
     )
 
 
 def one_colour(told: Told) -> None:
-    """Draw step 3: why the paper's LIME figures came out in one colour."""
+    """Draw step 3: why the paper's figures came out in one colour; they are by LIME, so this step is about it."""
     chosen = CUT.value
     left, right = st.columns([2, 3], gap="large")
     with right:
@@ -101,7 +104,7 @@ def cut_as(chosen: str) -> LimeSettings:
 def lime(told: Told, settings: LimeSettings, row: int, *, slot: str, paper: bool) -> None:
     """Draw LIME of a FAKE image while it is computed."""
 
-    def draw(standing: Standing) -> None:
+    def draw(standing: JobStatus) -> None:
         result: Explanation = standing.answer
         numbers = result.diagnostics.numbers
         explained_picture(result, key=f"{slot}.picture", style=Style("paper" if paper else "class"))
@@ -116,7 +119,7 @@ def lime(told: Told, settings: LimeSettings, row: int, *, slot: str, paper: bool
             help=explain("Surrogate", "Undecided"),
         )
 
-    asked(told, Explain(LIME.name, settings), told.image(row)[None], draw, slot=slot)
+    asked(told, ExplainRequest(LIME.name, settings), told.image(row)[None], draw, slot=slot)
 
 
 def two_explanations(told: Told) -> None:
@@ -124,11 +127,11 @@ def two_explanations(told: Told) -> None:
     row = told.cast.fake
     left, right = st.columns(2, gap="large")
     with left:
-        st.markdown("##### Grad-CAM: where its features speak")
+        st.markdown(f"##### {KEPT_MAPS.title}: where its features speak")
         stored = stored_map(told.opened.run, row, told.image(row))
         explained_picture(stored, key="guide.cam", style=Style(smooth=True, scale=told.opened.map_scale))
     with right:
-        st.markdown("##### LIME: what happens when parts are covered")
+        st.markdown(f"##### {LIME.title}: what happens when parts are covered")
         lime(told, LimeSettings(), row, slot="guide.both", paper=False)
     st.markdown(
         "The two ask different questions: where the network's own features point, and what covering a part does. "
@@ -147,13 +150,13 @@ def what_it_reads(told: Told) -> None:
         rows = suspects(told.opened.table, library.pictures(told.opened).where >= 0)
         edited = without_detail(np.stack([told.image(int(row)) for row in rows]))
 
-        def draw(standing: Standing) -> None:
-            turned = first_turned(standing.answer.margins)
-            if turned is None:
+        def draw(standing: JobStatus) -> None:
+            flipped = first_flipped(standing.answer.margins)
+            if flipped is None:
                 st.caption(f"None of {len(rows)} images that were tried turns without its detail; this one is typical.")
-            detail(told, told.cast.detailed if turned is None else int(rows[turned]))
+            detail(told, told.cast.detailed if flipped is None else int(rows[flipped]))
 
-        asked(told, Look(), edited, draw, slot="guide.search", whole=True)
+        asked(told, PredictRequest(), edited, draw, slot="guide.search", whole=True)
     measured(told, "probes", "detail-FAKE", "transplant-REAL")
 
 
@@ -172,7 +175,7 @@ def detail(told: Told, row: int) -> None:
         )
         keyed_slider(KEPT, "Detail that is left", RADII, kept_words, less="Less detail", more="More detail", way=-1)
 
-        def draw(standing: Standing) -> None:
+        def draw(standing: JobStatus) -> None:
             margins, p_real = standing.answer.margins, standing.answer.p_real
             now, before = ("REAL" if margins[which] > 0 else "FAKE" for which in (number, 0))
             p = float(p_real[number])
@@ -180,10 +183,10 @@ def detail(told: Told, row: int) -> None:
                 alt = f"The image, detail left: {kept_words(KEPT.value)}."
                 plain_picture(images[number], key="guide.detail.picture", alt=alt, edge=now)
             st.markdown(f"### Called {CLASS_WORDS[now]}, {percent(max(p, 1 - p), 0)} sure")
-            turned = f" **The verdict has flipped**: before it was {CLASS_WORDS[before]}." if now != before else ""
-            st.markdown(f"Score (margin): {margins[number]:+.1f}.{turned}", help=explain("Margin"))
+            flipped = f" **The verdict has flipped**: before it was {CLASS_WORDS[before]}." if now != before else ""
+            st.markdown(f"Score (margin): {margins[number]:+.1f}.{flipped}", help=explain("Margin"))
 
-        asked(told, Look(), images, draw, slot="guide.detail", whole=True)
+        asked(told, PredictRequest(), images, draw, slot="guide.detail", whole=True)
 
 
 def kept_words(radius: int) -> str:
@@ -201,7 +204,7 @@ def what_it_does_not_know(told: Told) -> None:
         st.markdown(f"And it sounds sure: on those photographs {percent(sure.measure.value, 0)} on average.")
     st.markdown(
         "**So its verdict is no evidence about a picture from the world, and none against a person.** When an upload's "
-        "verdict depends on how it is made small, the page says *undetermined* instead.",
+        "verdict depends on how it is resized, the page says *undetermined* instead.",
         help=explain("Transfer", "Undetermined"),
     )
 
@@ -234,11 +237,13 @@ def ask_ahead(told: Told, number: int) -> None:
     fake = told.image(told.cast.fake)[None]
     if number <= 2:
         # the first question of all is what loads the network
-        put(told, Look(), fake, slot="guide.ahead")
+        put(told, PredictRequest(), fake, slot="guide.ahead")
     if number in (2, 3):
-        put(told, Explain(LIME.name, cut_as(CUT.value)), told.image(told.cast.red)[None], slot="guide.ahead.lime")
+        put(
+            told, ExplainRequest(LIME.name, cut_as(CUT.value)), told.image(told.cast.red)[None], slot="guide.ahead.lime"
+        )
     if number == 4:
-        put(told, Explain(LIME.name, LimeSettings()), fake, slot="guide.ahead.lime")
+        put(told, ExplainRequest(LIME.name, LimeSettings()), fake, slot="guide.ahead.lime")
 
 
 STEPS: tuple[tuple[str, Callable[[Told], None]], ...] = (

@@ -5,7 +5,7 @@ import streamlit as st
 
 from core.explainers.stored import stored_map
 from core.metrics.classification import HALF, predicted_real
-from core.runs.browsing import place_of
+from core.runs.browsing.table import place_of
 from dashboard.components.explanations import panels
 from dashboard.components.explanations.agreement import agreement_panel, other_maps
 from dashboard.components.explanations.asking import Subject, known_detectors
@@ -19,7 +19,7 @@ from dashboard.components.images.picture import plain_picture
 from dashboard.components.missing import how_to_get_pictures
 from dashboard.components.plain import plain, with_code
 from dashboard.components.words import CLASS_WORDS, heading, percent
-from dashboard.services import address, library
+from dashboard.services import address, catalogue, library
 from dashboard.services.address import Setting
 
 opened = library.current()
@@ -38,14 +38,14 @@ found = table.iloc[row]
 place = place_of(positions, row)
 image = library.pictures(opened).get(row)
 known = known_detectors()
-own = known.get(library.maker(opened.run) or "")
-refused = library.refused_detectors()
+own = known.get(catalogue.maker(opened.run) or "")
+refused = catalogue.refused_detectors()
 # another detector is asked about the very same pixels
-sized = [name for name, one in library.detectors().items() if one.about.side == opened.run.side]
+sized = [name for name, one in catalogue.detectors().items() if one.about.side == opened.run.side]
 BESIDE = Setting("beside", "", choices=("", *(name for name in sized if own is None or name != own.name)))
 
 
-def turn(to: int | None) -> None:
+def move(to: int | None) -> None:
     """Go to another row of the filter."""
     if to is not None:
         address.put("id", table["id"].iloc[to])
@@ -67,11 +67,11 @@ with st.container(horizontal=True, vertical_alignment="center", gap="small"):
     if st.button("All images", icon=":material/grid_view:", key="inspect.back"):
         address.go("explore", run=run, wanted=wanted)
     st.button(
-        "Previous", icon=":material/chevron_left:", key="inspect.before", on_click=turn, args=(place.before,),
+        "Previous", icon=":material/chevron_left:", key="inspect.before", on_click=move, args=(place.before,),
         disabled=place.before is None, shortcut="P",
     )  # fmt: skip
     st.button(
-        "Next", icon=":material/chevron_right:", key="inspect.after", on_click=turn, args=(place.after,),
+        "Next", icon=":material/chevron_right:", key="inspect.after", on_click=move, args=(place.after,),
         disabled=place.after is None, shortcut="N",
     )  # fmt: skip
     here = f"{place.number:,} of {place.of:,}" if place.number else f"not among the {place.of:,} that the filter finds"
@@ -98,7 +98,7 @@ st.caption(
 
 if image is None:
     st.info(
-        "This image's picture is not at hand, so nothing new can be asked of it: below are the map that the run has "
+        "This image's picture is not available, so no detector can be run on it: below are the map that the run has "
         "kept, and what is known of the image. " + how_to_get_pictures(),
         icon=":material/hide_image:",
     )
@@ -116,18 +116,12 @@ stored = None if opened.run.maps is None else stored_map(opened.run, row, image)
 subject = Subject.of(image, found["name"])
 asked = [one for one in (own, known.get(BESIDE.value)) if one is not None]
 methods = chosen_methods(asked[0].about) if asked else ()
-kept = stored if own else None
+side_by_side = panels.SideBySide(subject, asked, methods, stored if own else None)
 with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
     if asked:
         draw_methods(asked[0].about)
     if len(BESIDE.choices or ()) > 1 and asked:
-        BESIDE.linked(
-            st.selectbox,
-            "Another detector beside it",
-            options=list(BESIDE.choices or ()),
-            format_func=lambda name: name or "none",
-            width=220,
-        )
+        BESIDE.choose("Another detector beside it", st.selectbox, format_func=lambda name: name or "none", width=220)
 draw_controls()
 
 
@@ -142,11 +136,11 @@ def draw_image() -> None:
 
 
 def draw_agreement() -> None:
-    """Whether the explanations by the run's own detector agree."""
+    """Draw whether the explanations by the run's own detector agree."""
     if asked and own:
         others = other_maps(opened, verdict=verdict, label=found["label"], row=row)
         whose = f"other images that are {found['label']} and called {verdict}"
-        agreement_panel(subject, own, methods, stored, others, whose=whose, named=len(asked) > 1)
+        agreement_panel(side_by_side, others, whose=whose)
 
 
 if len(asked) > 1:
@@ -159,7 +153,7 @@ if len(asked) > 1:
         with grid.cell():
             draw_about(opened, row)
     with st.grid(2, min_column_width=400, gap="large") as grid:
-        panels.panels_of(grid, subject, asked, methods, kept)
+        side_by_side.draw(grid)
 else:
     # the maps stand side by side, and what is said of them beside the image
     with st.grid(3, min_column_width=190, gap="medium", dense=True) as grid:
@@ -167,15 +161,15 @@ else:
             draw_image()
         with grid.cell(column_span=2, row_span=2):
             if asked:
-                with st.grid(len(methods), min_column_width=190, gap="medium") as side_by_side:
-                    panels.panels_of(side_by_side, subject, asked, methods, kept)
+                with st.grid(len(methods), min_column_width=190, gap="medium") as maps:
+                    side_by_side.draw(maps)
             elif stored is not None:
                 panels.stored_panel(stored, alone=False)
         with grid.cell():
             draw_agreement()
             draw_about(opened, row)
 if asked:
-    panels.page_row(subject, asked, methods, kept)
+    side_by_side.download()
     experiments(subject, asked[0], opened, row)
 elif own is None:
     st.caption("The detector that made this run is not among the detectors here, so nothing new can be asked of it.")

@@ -4,19 +4,18 @@ from typing import Any
 
 import streamlit as st
 
-from core.runs.filter import Filter
+from core.runs.browsing.filter import Filter
 from core.runs.writing import without_leaks_and_repeats
 from dashboard.components.glossary import explain
 from dashboard.components.plain import plain
 from dashboard.components.studies.limits import draw_reach, reach
 from dashboard.components.studies.report import report_download
 from dashboard.components.words import heading, name_paper
-from dashboard.services import address, library
+from dashboard.services import address, catalogue, library
 from dashboard.services.address import Setting
 from dashboard.views.overview import performance, provenance, sources
 
-COUNT = Setting("count", "all", choices=("all", "clean"))
-COUNT_NAMES = {"all": "All images", "clean": "Without leaks and repeats"}
+COUNT = Setting("count", "all", {"all": "All images", "clean": "Without leaks and repeats"})
 
 
 def conclusion(numbers: dict[str, Any]) -> str | None:
@@ -41,7 +40,7 @@ def conclusion(numbers: dict[str, Any]) -> str | None:
 opened = library.current()
 manifest, run = opened.run.manifest, opened.run.name
 # a detector of the same name that was trained again is another detector
-detector = library.detectors().get(library.maker(opened.run) or "")
+detector = catalogue.detectors().get(catalogue.maker(opened.run) or "")
 heading(
     "How good is the detector?",
     f"The verdicts of **{plain(manifest['detector'])}** on the {manifest['images']:,} images of "
@@ -63,12 +62,8 @@ if opened.judged.empty:
 
 with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom"):
     if manifest["leaked"] or manifest["repeats"]:
-        COUNT.linked(
-            st.segmented_control,
+        COUNT.choose(
             "Count",
-            options=list(COUNT_NAMES),
-            format_func=COUNT_NAMES.get,
-            required=True,
             help=explain(
                 "Leak",
                 "Repeat",

@@ -17,7 +17,7 @@ from core.metrics.classification import (
     sweep,
 )
 from core.metrics.intervals import wilson_interval
-from core.runs.filter import Filter
+from core.runs.browsing.filter import Filter
 from core.runs.paper import PAPER
 from dashboard.components.charts import style as charts
 from dashboard.components.charts.bars import rate_bars
@@ -27,8 +27,7 @@ from dashboard.components.words import CLASS_WORDS, name_paper, percent, section
 from dashboard.services.address import Setting
 
 THRESHOLD = Setting("cut", HALF, kind=float, low=0.01, high=0.99)
-OF = Setting("of", "all", choices=("all", "FAKE", "REAL"))
-OF_NAMES = {"all": "All images", "FAKE": "FAKE called REAL", "REAL": "REAL called FAKE"}
+OF = Setting("of", "all", {"all": "All images", "FAKE": "FAKE called REAL", "REAL": "REAL called FAKE"})
 SCORES = {"precision": "Precision", "recall": "Recall", "f1": "F1"}
 
 
@@ -103,7 +102,7 @@ def draw_matrix_and_curves(rows: pd.DataFrame, base: Filter) -> Filter | None:
     """Draw the confusion matrix at the chosen threshold beside the curves over all thresholds.
 
     Args:
-        rows: from `core.runs.browsing.judged_table`.
+        rows: from `core.runs.browsing.table.judged_table`.
         base: the filter that finds these rows.
 
     Returns:
@@ -190,10 +189,7 @@ def draw_scores_and_categories(rows: pd.DataFrame, base: Filter, *, beside_paper
             "two overlap, the difference may be chance. Dashed: all of them together. A click shows the wrong ones.",
             help=explain("Interval"),
         )
-        OF.linked(
-            st.segmented_control, "Among", options=list(OF_NAMES), format_func=OF_NAMES.get, required=True,
-            label_visibility="collapsed",
-        )  # fmt: skip
+        OF.choose("Among", label_visibility="collapsed")
         among = rows if OF.value == "all" else rows[rows["label"] == OF.value]
         category = _draw_categories(among)
     if category is None:

@@ -60,8 +60,13 @@ def _facts(run: Run, made_by: Identified | None) -> dict[str, str]:
     }
     if made_by is not None:
         recipe = made_by.manifest.get("recipe", {})
-        facts["Network"] = f"{plain(network_words(made_by.about))}, {made_by.manifest['parameters']:,} weights"
-        facts["Recipe"] = ", ".join(plain(f"{key.replace('_', ' ')} {_yes_no(value)}") for key, value in recipe.items())
+        # those of an ONNX file are not counted
+        weights = made_by.manifest.get("parameters")
+        facts["Network"] = plain(network_words(made_by.about)) + (f", {weights:,} weights" if weights else "")
+        if recipe:
+            facts["Recipe"] = ", ".join(
+                plain(f"{key.replace('_', ' ')} {_yes_no(value)}") for key, value in recipe.items()
+            )
     return facts
 
 

@@ -4,12 +4,12 @@ import pandas as pd
 import streamlit as st
 
 from core.metrics.classification import confusion_at, error_by, largest
-from core.runs.filter import Filter
+from core.runs.browsing.filter import Filter
 from dashboard.components.charts.bars import rate_bars
 from dashboard.components.glossary import explain
 from dashboard.components.studies.study import csv_button
 from dashboard.components.words import section
-from dashboard.views.overview.performance import OF, OF_NAMES, THRESHOLD
+from dashboard.views.overview.performance import OF, THRESHOLD
 
 
 def draw_sources(rows: pd.DataFrame, base: Filter, *, run: str) -> Filter | None:
@@ -26,7 +26,7 @@ def draw_sources(rows: pd.DataFrame, base: Filter, *, run: str) -> Filter | None
     if "source" not in rows or rows["source"].isna().all():
         return None
     st.space("small")
-    among = "" if OF.value == "all" else f" Among {OF_NAMES[OF.value]}, as chosen above."
+    among = "" if OF.value == "all" else f" Of {OF.value} images alone, as chosen above."
     section(
         "Error rate by source",
         "The share of wrong verdicts by the generator or camera that an image comes from, as the set's folders or its "

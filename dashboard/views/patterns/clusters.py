@@ -17,19 +17,19 @@ from core.findings.numbers import points, share
 from core.findings.words.clusters import RESTATED
 from core.findings.words.differences import tell
 from core.images.decoding import encode_png
-from core.runs.filter import Filter
-from core.runs.pictures import Pictures
+from core.runs.browsing.filter import Filter
+from core.runs.browsing.pictures import Pictures
 from core.studies.clusters.summary import Card, read_cards, worst_card
 from core.studies.groups import VERDICTS
 from core.studies.registry import MODULES
-from core.studies.study import Answer
-from core.system.folders import ContractError
-from dashboard.components.charts.figure_cache import kept
+from core.studies.study import StudyResult
+from dashboard.components.charts.figure_cache import cached
 from dashboard.components.images.grid import image_grid
 from dashboard.components.studies.finding_words import markdown
+from dashboard.components.studies.study import all_there
 from dashboard.components.words import CLASS_WORDS, percent
-from dashboard.services import address, library
-from dashboard.services.library import Opened
+from dashboard.services import address
+from dashboard.services.library import BY_STAMP, Opened
 
 FACE = 116
 # rows of four
@@ -38,24 +38,18 @@ WRONG = 4
 SPACE_NAMES = {"features": "By what it sees", "maps": "By where it looks"}
 
 
-def cards_of(opened: Opened, answer: Answer, space: str, pictures: Pictures) -> list[Card]:
-    """The cards of a space, remembered."""
-    opened = opened.origin
-    return _cards(opened, answer, pictures, f"{opened.stamp} {pictures.source} {pictures.found}", space)
+def cards_of(opened: Opened, answer: StudyResult, space: str, pictures: Pictures) -> list[Card]:
+    """Return the cards of a space, largest cluster first; cached."""
+    return _cards(opened.origin, answer, pictures, space)
 
 
-@st.cache_resource(max_entries=8, show_spinner="Describing the clusters")
-def _cards(_opened: Opened, _answer: Answer, _pictures: Pictures, stamp: str, space: str) -> list[Card]:  # noqa: ARG001
-    studies = {}
-    for name in MODULES:
-        try:
-            found = library.answer(_opened, name)
-        except ContractError:
-            # its own page says so
-            continue
-        if found is not None:
-            studies[name] = found
-    return read_cards(_answer.table, _opened.run, space, studies=studies, pictures=_pictures)
+@st.cache_resource(
+    max_entries=8,
+    show_spinner="Describing the clusters",
+    hash_funcs=BY_STAMP | {Pictures: lambda pictures: (pictures.source, pictures.found)},
+)
+def _cards(opened: Opened, answer: StudyResult, pictures: Pictures, space: str) -> list[Card]:
+    return read_cards(answer.table, opened.run, space, studies=all_there(opened, tuple(MODULES)), pictures=pictures)
 
 
 def members(space: str, number: int, *, wrong: bool = False) -> Filter:
@@ -95,7 +89,7 @@ def worst_of(cards: Mapping[str, Sequence[Card]]) -> tuple[str, Card] | None:
     return max(found, key=lambda one: one[1].error_rate.low, default=None)
 
 
-def draw_worst(opened: Opened, answer: Answer, worst: tuple[str, Card] | None, space: str) -> bool:
+def draw_worst(opened: Opened, answer: StudyResult, worst: tuple[str, Card] | None, space: str) -> bool:
     """Say in which cluster of all it errs most, and lead there.
 
     Args:
@@ -128,7 +122,7 @@ def draw_worst(opened: Opened, answer: Answer, worst: tuple[str, Card] | None, s
 
 
 def _apart(card: Card) -> str:
-    """What sets a cluster apart, first of all for the eye."""
+    """Say what sets a cluster apart, what is visible first."""
     if card.visible:
         return f"What sets it apart: {markdown(tell(card.apart[0]))}."
     told = f" What does, no eye can see: {markdown(tell(card.apart[0]))}." if card.apart else ""
@@ -136,7 +130,7 @@ def _apart(card: Card) -> str:
 
 
 def anchor(space: str, number: int) -> str:
-    """Where a cluster's card is on the page."""
+    """Return the anchor of a cluster's card."""
     return f"card-{space}-{number}"
 
 
@@ -186,7 +180,7 @@ def _draw_card(opened: Opened, card: Card, space: str, pictures: Pictures, scale
 
 
 def _draw_faces(card: Card, scale: float) -> None:
-    """The mean image, where its pictures are at hand, and the mean map."""
+    """The mean image, where its pictures are available, and the mean map."""
     if card.mean_image is not None:
         alt = f"Mean image of cluster {card.number}"
         st.image(_mean_image(card.mean_image), caption="mean image", width=FACE, alt=alt)
@@ -194,12 +188,12 @@ def _draw_faces(card: Card, scale: float) -> None:
     st.image(_mean_map(card.mean_map, scale), caption="mean map", width=FACE, alt=alt)
 
 
-@partial(kept, most=128)
+@partial(cached, most=128)
 def _mean_image(image: NDArray[np.uint8]) -> bytes:
     return encode_png(draw_image(image, FACE))
 
 
-@partial(kept, most=128)
+@partial(cached, most=128)
 def _mean_map(values: NDArray[np.float32], scale: float) -> bytes:
     return encode_png(draw_map(values, FACE, scale=scale))
 

@@ -9,14 +9,13 @@ from dashboard.components.glossary import explain
 from dashboard.components.studies.finding_words import bullets
 from dashboard.components.studies.study import csv_button, study_of
 from dashboard.components.studies.trust import group_words
-from dashboard.components.words import heading, section
+from dashboard.components.words import CLASS_WORDS, heading, section
 from dashboard.services import address, library
 from dashboard.services.address import Setting
 from dashboard.views.patterns import clusters, scroll
 from dashboard.views.patterns.points import draw_points
 
-ORDER = Setting("order", "errors", choices=("errors", "size"))
-ORDER_NAMES = {"errors": "Most errors first", "size": "Largest first"}
+ORDER = Setting("order", "errors", {"errors": "Most errors first", "size": "Largest first"})
 
 opened = library.current()
 run = opened.run.name
@@ -33,8 +32,8 @@ pictures = library.pictures(opened)
 cards = {name: clusters.cards_of(opened, answer, name, pictures) for name in SPACES}
 worst = clusters.worst_of(cards)
 # what is said first is what is shown
-SPACE = Setting("space", worst[0] if worst else "features", choices=tuple(SPACES))
-VERDICT = Setting("verdict", worst[1].verdict if worst else "FAKE", choices=VERDICTS)
+SPACE = Setting("space", worst[0] if worst else "features", clusters.SPACE_NAMES)
+VERDICT = Setting("verdict", worst[1].verdict if worst else "FAKE", {one: CLASS_WORDS[one] for one in VERDICTS})
 space = SPACE.value
 if clusters.draw_worst(opened, answer, worst, space) and worst is not None:
     SPACE.set(worst[0])
@@ -43,12 +42,8 @@ if clusters.draw_worst(opened, answer, worst, space) and worst is not None:
     st.rerun()
 
 st.space("small")
-SPACE.linked(
-    st.segmented_control,
+SPACE.choose(
     "Alike",
-    options=list(SPACES),
-    format_func=clusters.SPACE_NAMES.get,
-    required=True,
     help=explain(
         "Features",
         "Margin map",
@@ -93,14 +88,8 @@ section(
     "its kind, as far as that is certain. An image opens in Inspect. Mean maps are on one scale.",
 )
 with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-    VERDICT.linked(
-        st.segmented_control,
-        "Called",
-        options=list(VERDICTS),
-        format_func={"FAKE": ":orange[FAKE]", "REAL": ":blue[REAL]"}.get,
-        required=True,
-    )
-    ORDER.linked(st.segmented_control, "Order", options=list(ORDER_NAMES), format_func=ORDER_NAMES.get, required=True)
+    VERDICT.choose("Called")
+    ORDER.choose("Order")
     csv_button("Clusters (CSV)", card_table(here), f"{run}-clusters-{space}.csv", key="patterns.cards.csv")
     csv_button("Every image (CSV)", answer.table, f"{run}-clusters.csv", key="patterns.images.csv")
 shown = [card for card in here if card.verdict == VERDICT.value]

@@ -5,8 +5,8 @@ from functools import partial
 import numpy as np
 import streamlit as st
 
-from core.runs.embedding import Area
-from core.runs.filter import Filter
+from core.runs.browsing.embedding import Area
+from core.runs.browsing.filter import Filter
 from dashboard.components.glossary import explain
 from dashboard.components.words import CLASS_WORDS
 from dashboard.services import address, library
@@ -14,13 +14,12 @@ from dashboard.services.address import Setting
 from dashboard.services.library import Opened
 from dashboard.views.patterns.scatter import clicked_row, colourings, column_of, drawn_area, scatter
 
-DRAG = Setting("drag", "box", choices=("box", "lasso", "move"))
-DRAG_NAMES = {"box": "Box", "lasso": "Lasso", "move": "Move"}
+DRAG = Setting("drag", "box", {"box": "Box", "lasso": "Lasso", "move": "Move"})
 PICTURE = "patterns.picture"
 AREA, ROW = "patterns.area", "patterns.row"
 
 
-# another colour is no reason to draw the cards anew
+# another colour is no reason to draw the cards again
 @st.fragment
 def draw_points(opened: Opened, space: str, images: int) -> None:
     """Draw the picture of a space.
@@ -32,15 +31,11 @@ def draw_points(opened: Opened, space: str, images: int) -> None:
     """
     _follow(opened)
     choices = colourings(opened)
-    colour = Setting("colour", "cluster", choices=tuple(choices))
+    colour = Setting("colour", "cluster", choices)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        colour.linked(st.selectbox, "Colour", options=list(choices), format_func=choices.get, width=300)
-        DRAG.linked(
-            st.segmented_control,
+        colour.choose("Colour", st.selectbox, width=300)
+        DRAG.choose(
             "Dragging",
-            options=list(DRAG_NAMES),
-            format_func=DRAG_NAMES.get,
-            required=True,
             help="Draw a box or a lasso around images to open them in Explore. Move: drag and turn the wheel, and "
             "click a point to open it in Inspect.",
         )
@@ -63,7 +58,7 @@ def draw_points(opened: Opened, space: str, images: int) -> None:
 
 
 def _take(space: str, rows: int) -> None:
-    """What was drawn or clicked on the picture is opened by the run that follows."""
+    """Remember what was drawn or clicked on the picture; the next run of the page opens it."""
     selection = st.session_state[PICTURE]["selection"]
     st.session_state[AREA] = drawn_area(selection, space)
     st.session_state[ROW] = clicked_row(selection, rows)

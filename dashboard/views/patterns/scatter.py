@@ -10,8 +10,8 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from core.images.palette import CLASS_COLOURS, GREY
-from core.runs.embedding import Area
-from dashboard.components.charts.figure_cache import kept
+from core.runs.browsing.embedding import Area
+from dashboard.components.charts.figure_cache import cached
 from dashboard.components.charts.style import TEMPLATE
 from dashboard.components.plain import figure_text
 from dashboard.services.library import Opened
@@ -49,7 +49,7 @@ class Points:
     Attributes:
         positions: intp (N,), in the run.
         x, y: float32 (N,).
-        truth, said: text (N,), "FAKE" or "REAL".
+        label, predicted: text (N,), "FAKE" or "REAL".
         sure: float32 (N,), confidence in percent.
         cluster: int (N,).
     """
@@ -57,8 +57,8 @@ class Points:
     positions: NDArray[np.intp]
     x: NDArray[np.float32]
     y: NDArray[np.float32]
-    truth: NDArray[np.object_]
-    said: NDArray[np.object_]
+    label: NDArray[np.object_]
+    predicted: NDArray[np.object_]
     sure: NDArray[np.float32]
     cluster: NDArray[np.int64]
 
@@ -84,7 +84,7 @@ def column_of(key: str, space: str) -> str:
     return f"clusters.{space}_cluster" if key == "cluster" else key
 
 
-@kept
+@cached
 def scatter(opened: Opened, space: str, key: str, *, drag: str) -> go.Figure:
     """Draw the run's images where the study `clusters` puts them.
 
@@ -194,8 +194,8 @@ def _draw(
     numbers = not isinstance(colour, str)
     told = f"{name}: %{{marker.color:.3g}}" if numbers else name
     first = True
-    for (truth, said), (symbol, larger) in CELLS.items():
-        mine = np.flatnonzero(chosen & (points.truth == truth) & (points.said == said))
+    for (label, predicted), (symbol, larger) in CELLS.items():
+        mine = np.flatnonzero(chosen & (points.label == label) & (points.predicted == predicted))
         if not len(mine):
             continue
         shade = {"color": colour} if isinstance(colour, str) else {"color": colour[mine], "coloraxis": "coloraxis"}
@@ -208,7 +208,7 @@ def _draw(
             showlegend=first and legend,
             marker={"symbol": symbol, "size": points.size * larger, "opacity": 0.25 if faint else 0.75, **shade},
             customdata=np.column_stack([points.positions[mine].astype(np.float32), points.sure[mine]]),
-            hovertemplate=f"{told}<br>is {truth}, called {said}, %{{customdata[1]:.0f}} % sure<extra></extra>",
+            hovertemplate=f"{told}<br>is {label}, called {predicted}, %{{customdata[1]:.0f}} % sure<extra></extra>",
         )
         first = False
 

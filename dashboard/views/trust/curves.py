@@ -5,6 +5,7 @@ about one verdict, colour, line and shape say the method.
 """
 
 import textwrap
+from collections.abc import Mapping
 from functools import partial
 from itertools import cycle
 from typing import Any
@@ -18,8 +19,8 @@ from core.detectors.words import layer_words
 from core.explainers.registry import DEFAULT
 from core.images.palette import CLASS_COLOURS, GREY
 from core.studies.trust.judged import judged
-from core.studies.trust.summary import DIRECTIONS, OTHER_IMAGE
-from dashboard.components.charts.figure_cache import kept
+from core.studies.trust.summary import DIRECTIONS, OTHER_IMAGE, OWN, OWN_TITLE
+from dashboard.components.charts.figure_cache import cached
 from dashboard.components.charts.style import TEMPLATE
 
 SHAPES = {"REAL": "circle", "FAKE": "diamond"}
@@ -32,7 +33,7 @@ STYLES: tuple[dict[str, Any], ...] = (
     {"color": "#4a7fb5", "dash": "longdash", "symbol": "cross", "band": "rgba(74, 127, 181, 0.18)"},
 )
 # small ones, and every run, verdict and filling has its own
-_kept = partial(kept, most=96)
+_kept = partial(cached, most=96)
 DIRECTION_NAMES = {
     "deletion": "Deletion: share of the image that is filled",
     "insertion": "Insertion: share of the image that is shown",
@@ -90,25 +91,27 @@ def dots(frame: pd.DataFrame, *, unit: str, share: bool = False, zero: bool = Fa
 
 
 @_kept
-def deletion_curves(frame: pd.DataFrame, best: str) -> go.Figure:
+def deletion_curves(frame: pd.DataFrame, best: Mapping[str, str]) -> go.Figure:
     """Deletion over insertion of one group, every control drawn in.
 
     Args:
         frame: rows of `core.studies.trust.summary.curves` of one group and fill.
-        best: name of the control that scores best there.
+        best: direction -> name of the control that does best there; one as coarse as a map has no curve.
     """
     figure = make_subplots(rows=2, shared_xaxes=False, vertical_spacing=0.2)
     figure.update_layout(_layout(height=520))
     methods = {name: one for name, one in _titles().items() if name in set(frame["method"])}
     for row, direction in enumerate(DIRECTIONS, start=1):
         part = frame[frame["direction"] == direction]
-        controls = [name for name in dict.fromkeys(part["name"]) if name not in (*methods.values(), best)]
-        for number, name in enumerate(controls):
+        controls = [name for name in dict.fromkeys(part["name"]) if name not in methods.values()]
+        first = best.get(direction)
+        for number, name in enumerate(name for name in controls if name != first):
             line = {"color": GREY, "width": 1.2}
             legend = {"legendgroup": "controls", "showlegend": row == 1 and number == 0}
             _line(figure, part, name, row, line=line, opacity=0.5, told="other controls", **legend)
-        line = {"color": GREY, "width": 3, "dash": "dot"}
-        _line(figure, part, best, row, line=line, told=f"best control: {best}", showlegend=row == 1)
+        if first is not None and first in controls:
+            line = {"color": GREY, "width": 3, "dash": "dot"}
+            _line(figure, part, first, row, line=line, told=f"best control by {direction}: {first}")
         for (method, name), style in zip(methods.items(), cycle(STYLES), strict=False):
             _band(figure, part[part["method"] == method], style["band"], row)
             line = {"color": style["color"], "dash": style["dash"], "width": 2.5}
@@ -182,7 +185,7 @@ def _label(name: str) -> str:
 
 def _titles() -> dict[str, str]:
     """Name -> title of the explainers; those of the usual pair first, which so keep their colours."""
-    found = {name: one.title for name, one in judged().items()}
+    found = {name: one.title for name, one in judged().items()} | {OWN: OWN_TITLE}
     return dict(sorted(found.items(), key=lambda item: item[0] not in DEFAULT))
 
 

@@ -1,42 +1,38 @@
 """The study `faithfulness` on the page Trust: whether the detector leans on what the explanations name."""
 
-import pandas as pd
+from collections.abc import Sequence
+
 import streamlit as st
 
+from core.edits.masking import FILLS as FILLINGS
+from core.findings.claims import Sign, sign_of
+from core.findings.finding import Finding
+from core.findings.numbers import signed
 from core.findings.words import faithfulness as words
 from core.studies.groups import By
-from core.studies.study import Answer
+from core.studies.study import StudyResult
 from core.studies.trust import summary as trust_summary
-from core.studies.trust.judged import judged
-from core.studies.trust.summary import FILLS
+from core.studies.trust.summary import DIRECTIONS, FILLS
 from core.system.folders import ContractError
 from dashboard.components.charts import style as charts
 from dashboard.components.glossary import explain
-from dashboard.components.studies.finding_words import markdown, strong
+from dashboard.components.plain import plain
+from dashboard.components.studies.finding_words import strong
 from dashboard.components.studies.study import cannot, numbers, refused, study_of, summary
-from dashboard.components.studies.trust import WHAT, group_words
+from dashboard.components.studies.trust import group_words
 from dashboard.components.words import section
 from dashboard.services.address import Setting
 from dashboard.services.library import Opened
 from dashboard.views.trust import curves
 
-FILL = Setting("filled", "unseen", choices=("unseen", *FILLS))
-FILL_NAMES = {
-    "unseen": "blur and texture (no method has seen them)",
-    "blur": "blur",
-    "texture": "shuffled texture",
-    "mean": "mean colour (methods that cover parts were fitted with it)",
-}
-MEASURE = Setting("measure", "lead", choices=("lead", "score", "turned"))
-MEASURES = {
-    "lead": (trust_summary.excess, "margins further apart than the best control's curves"),
-    "score": (trust_summary.scores, "margins between the two curves"),
-    "turned": (trust_summary.turned, "verdicts that turn when a quarter of the image is filled"),
-}
-MEASURE_NAMES = {"lead": "Lead over the best control", "score": "All controls", "turned": "Verdicts turned"}
+FILL = Setting("filled", "mean", choices=FILLS)
+# told apart with every kind of colour blindness, and by the symbol without any
+SYMBOLS: dict[Sign | None, str] = {1: "▲", -1: "▼", 0: "◇", None: "·"}
+COLOURS: dict[Sign | None, str] = {1: "green", -1: "violet"}
+WHAT = {"group": "verdict", "name": "what", "fill": "filled with", "direction": "by", "control": "best control"}
 
 
-def conclusion(answer: Answer | None) -> str | None:
+def conclusion(answer: StudyResult | None) -> str | None:
     """Whether the explanations can be trusted, None without the study."""
     if answer is None:
         return None
@@ -54,78 +50,81 @@ def draw(opened: Opened, by: By) -> None:
         "Does the detector lean on what they name?",
         "Faithfulness: parts of the image are filled in the order that an explanation gives (deletion), or shown in "
         "that order (insertion; Petsiuk et al. 2018). Where it is right the margin falls fast, and rises fast. "
-        "Controls order the parts by chance, edges, place or size, or by another image's map.",
-        help=explain("Faithfulness", "Deletion and insertion", "Margin", "Control"),
+        "Controls order the parts by chance, edges, place or size, or by another image's map, also as coarsely as the "
+        "explanation does.",
+        help=explain("Faithfulness", "Deletion and insertion", "Fill", "Margin", "Control"),
     )
     answer = study_of(opened, "faithfulness")
     if answer is None:
         return
     try:
-        st.markdown(strong(words.faithful(answer.findings)))
-        st.caption(markdown(words.leads(answer.findings)))
-        _draw_scores(opened, answer, by)
+        told = words.trusted(answer.findings)
+        _draw_table(answer.findings)
+        st.markdown(strong(told))
         _draw_curves(opened, answer, by)
+        cannot(
+            "a filled image is none that the detector was made for, so part of every fall is the fill and not the "
+            "loss; and a map that names the right place does not say what is there. The best control is chosen on the "
+            "same images, which favours it a little."
+        )
+        frame = summary(opened, answer, trust_summary.leads, by)
+        numbers(opened, answer, frame, names=WHAT, key="faithfulness")
     except ContractError as error:
         refused(error)
 
 
-def _draw_scores(opened: Opened, answer: Answer, by: By) -> None:
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        FILL.linked(
-            st.selectbox,
-            "Filled with",
-            options=list(FILL_NAMES),
-            format_func=FILL_NAMES.get,
-            width=330,
-            help=explain(
-                "Fill", also="Filling is itself an edit that the detector reacts to, each fill in its own way."
-            ),
-        )
-        MEASURE.linked(
-            st.segmented_control, "Measure", options=list(MEASURES), format_func=MEASURE_NAMES.get, required=True
-        )
-    measure, fill = MEASURE.value, FILL.value
-    make, unit = MEASURES[measure]
-    if measure == "turned" and fill == "unseen":
-        # a share is counted under one fill
-        fill = "texture"
-        st.caption("Verdicts are counted under one fill, here shuffled texture.")
-    frame = summary(opened, answer, make, by)
-    frame = _named(frame[frame["fill"] == fill])
-    charts.show(
-        curves.dots(frame, unit=unit, share=measure == "turned", zero=measure == "lead"),
-        key="trust.scores",
-        alt=f"{MEASURE_NAMES[measure]}: {unit}, with 95 % intervals; the table under it has the numbers",
-    )
-    cannot(
-        "a filled image is none that the detector was made for, so part of every fall is the fill and not the loss; "
-        "and a map that names the right place does not say what is there. The best control is chosen on the same "
-        "images, which favours it a little."
-    )
-    numbers(opened, answer, frame, names=WHAT, key=f"faithfulness-{measure}")
-
-
-def _draw_curves(opened: Opened, answer: Answer, by: By) -> None:
-    drawn = summary(opened, answer, trust_summary.curves, by)
-    chosen = summary(opened, answer, trust_summary.excess, by)
-    chosen = chosen[chosen["fill"] == FILL.value]
-    best = dict(zip(chosen["group"], chosen["control"], strict=True))
-    with st.expander("The curves", icon=":material/show_chart:", expanded=True), st.grid(2, min_column_width=320):
-        for group, control in best.items():
-            with st.container():
+def _draw_table(findings: Sequence[Finding]) -> None:
+    """Method by fill, a table a verdict: better or worse than the best control, by deletion and by insertion."""
+    scored = [one for one in findings if one.quantity == "faithfulness"]
+    with st.grid(2, min_column_width=340):
+        for group in dict.fromkeys(str(one.group) for one in scored):
+            mine = {str(one.details["name"]): one for one in scored if one.group == group}
+            fills = list(dict.fromkeys(fill for one in mine.values() for fill in one.details["fills"]))
+            head = ["", *(FILLINGS[fill].title for fill in fills)]
+            rows = [head, ["---"] * len(head)]
+            rows += [[f"**{plain(name)}**", *(_cell(one, fill) for fill in fills)] for name, one in mine.items()]
+            with st.container(gap="small"):
                 st.markdown(group_words(group))
-                rows = drawn[(drawn["group"] == group) & (drawn["fill"] == FILL.value)]
-                charts.show(
-                    curves.deletion_curves(rows, control),
-                    key=f"trust.curves.{group}",
-                    alt=f"Deletion and insertion curves of {group}: every explanation and every control",
-                )
+                st.markdown("\n".join(f"| {' | '.join(row)} |" for row in rows))
+    st.caption(
+        "Less the best control, in margins, by deletion and by insertion. ▲ certainly better, ▼ certainly worse, ◇ "
+        "neither; green where both are better, violet where both are worse."
+    )
 
 
-def _named(frame: pd.DataFrame) -> pd.DataFrame:
-    """A summary with a `name` for each method."""
-    if "name" in frame:
-        return frame
-    names = {name: one.title for name, one in judged().items()}
-    names |= {method: name for method, (name, _) in trust_summary.CONTROLS.items()}
-    return frame.assign(name=frame["method"].map(names))
+def _cell(one: Finding, fill: str) -> str:
+    tried = [choice for direction in DIRECTIONS if (choice := one.choice(direction, fill)) is not None]
+    signs = {sign_of(choice) for choice in tried}
+    text = " ".join(
+        f"{SYMBOLS[sign_of(each)]}\N{NO-BREAK SPACE}{signed((each.difference or each.measure).value)}" for each in tried
+    )
+    colour = COLOURS.get(signs.pop()) if len(signs) == 1 else None
+    return f":{colour}-background[{text}]" if colour else text
+
+
+def _draw_curves(opened: Opened, answer: StudyResult, by: By) -> None:
+    with st.expander("The curves", icon=":material/show_chart:"):
+        FILL.linked(
+            st.segmented_control,
+            "Filled with",
+            options=list(FILLS),
+            format_func=lambda fill: FILLINGS[fill].title,
+            required=True,
+            help=explain("Fill"),
+        )
+        drawn = summary(opened, answer, trust_summary.curves, by)
+        chosen = summary(opened, answer, trust_summary.leads, by)
+        fill = FILL.value if FILL.value in set(drawn["fill"]) else drawn["fill"].iloc[0]
+        drawn, chosen = drawn[drawn["fill"] == fill], chosen[chosen["fill"] == fill]
+        with st.grid(2, min_column_width=320):
+            for group in dict.fromkeys(drawn["group"]):
+                with st.container():
+                    st.markdown(group_words(group))
+                    best = chosen[chosen["group"] == group].drop_duplicates("direction")
+                    charts.show(
+                        curves.deletion_curves(
+                            drawn[drawn["group"] == group], dict(zip(best["direction"], best["control"], strict=True))
+                        ),
+                        key=f"trust.curves.{group}",
+                        alt=f"Deletion and insertion curves of {group}: every explanation and every control",
+                    )

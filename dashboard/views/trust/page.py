@@ -21,7 +21,7 @@ BY = Setting("by", "verdict", choices=("verdict", "cell"))
 BY_NAMES = {"verdict": "Each verdict", "cell": "Right and wrong ones apart"}
 
 opened = library.current()
-answers = all_there(opened, ("faithfulness", "agreement", "stability", "sanity", "one_colour"))
+answers = all_there(opened, ("faithfulness", "agreement", "stability", "certainty", "sanity", "one_colour"))
 detector, _, images = opened.run.name.partition("@")
 heading(
     "Can the explanations be trusted?",
@@ -96,7 +96,8 @@ with row.cell():
         "stability",
         "Is it the same when made again?",
         "Stability: rank correlation of an explanation with itself under another seed, and under noise of 1 in 255 "
-        "that nobody can see; the control is the explanation of another image. Grad-CAM has no seed.",
+        "that nobody can see; the control is the explanation of another image. LIME cuts the noisy image anew, "
+        "or with the cut kept is asked of the same pieces. Grad-CAM has no seed.",
         help=explain("Stability", "Rank correlation", "Seed"),
         make=trust_summary.stability_summary,
         by=BY.value,
@@ -106,6 +107,21 @@ with row.cell():
         ),
         limits="an explanation may be wrong in the same way every time.",
     )
+
+st.space("small")
+part(
+    opened,
+    "certainty",
+    "Does what LIME calls certain hold under another fill?",
+    "Certainty: the interval of a part is that of asking a limited number of times, with parts covered in one way. "
+    "Here each image is explained again with every other fill. The control draws other samples with the same fill.",
+    help=explain("Fill", "Undecided", "LIME"),
+    make=trust_summary.certainty_summary,
+    by=BY.value,
+    tell=explanations.certain,
+    draw=lambda _frame: None,
+    limits="a sign that every fill gives is still about covering, which no image of the training set shows.",
+)
 
 st.space("small")
 part(

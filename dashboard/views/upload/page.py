@@ -17,9 +17,9 @@ from dashboard.components.images.picture import plain_picture
 from dashboard.components.plain import plain, with_code
 from dashboard.components.studies.limits import draw_limits
 from dashboard.components.words import heading
-from dashboard.services import address, library
+from dashboard.services import address, catalogue, library
 from dashboard.services.address import Setting
-from dashboard.services.upload_limits import MAX_FILES, MAX_OWN
+from dashboard.services.server.upload_limits import MAX_FILES, MAX_OWN
 from dashboard.views.upload import uploads
 
 opened = library.current()
@@ -31,16 +31,16 @@ heading(
 if not known:
     draw_limits()
     st.info("There is no detector here yet. Make one with `python train.py --data PATH`, then reload this page.")
-    for sentence in library.refused_detectors().values():
+    for sentence in catalogue.refused_detectors().values():
         st.error(with_code(sentence))
     st.stop()
 
-made_by = library.maker(opened.run)
+made_by = catalogue.maker(opened.run)
 own = made_by if made_by in known else next(iter(known))
 BY = Setting("by", own, choices=tuple(known))
 FILTER = Setting("filter", DEFAULT_FILTER, choices=tuple(RESAMPLING))
 SAMPLE = Setting("sample", "")
-draw_limits(library.detectors().get(BY.value))
+draw_limits(catalogue.detectors().get(BY.value))
 
 left, right = st.columns([3, 1], gap="large", vertical_alignment="bottom")
 with left:
@@ -55,10 +55,10 @@ with left:
         "memory until newer ones take their place.",
     )
 with right:
-    BY.linked(st.selectbox, "Detector", options=list(known))
+    BY.choose("Detector", st.selectbox)
 detector = known[BY.value]
-side = library.detectors()[BY.value].about.side
-for sentence in library.refused_detectors().values():
+side = catalogue.detectors()[BY.value].about.side
+for sentence in catalogue.refused_detectors().values():
     st.caption(with_code(sentence), help="So it is not among the detectors to ask.")
 
 # of an upload nobody here knows what it is
@@ -113,6 +113,7 @@ panels.forget_drawn()
 methods = chosen_methods(detector.about)
 seen = ready.seen(FILTER.value)
 subject = Subject.of(seen, name)
+side_by_side = panels.SideBySide(subject, [detector], methods)
 
 
 def draw_seen() -> None:
@@ -121,9 +122,9 @@ def draw_seen() -> None:
     st.caption(f"All that it is given: {side} x {side} pixels, whatever an image was before.")
     plain_picture(seen, key="upload.seen", alt=f"{name} as {side} x {side} pixels")
     if ready.resized:
-        FILTER.linked(
+        FILTER.choose(
+            "Resampling",
             st.selectbox,
-            "Made small by",
             options=list(ready.filters),
             help=explain("Resampling filter", "Undetermined"),
         )
@@ -132,22 +133,15 @@ def draw_seen() -> None:
 
 
 def draw_agreement() -> None:
-    """Whether the explanations agree, against the run's own images where its detector is asked."""
-    verdict = uploads.called(ready, detector, shown=FILTER.value)
+    """Draw whether the explanations agree, compared with the run's own images where its detector is asked."""
+    verdict = uploads.predicted_class(ready, detector, shown=FILTER.value)
     # maps of another detector are no measure for this one's
     others = (
         other_maps(opened, verdict=verdict, label=None, row=None)
         if verdict is not None and detector.name == made_by
         else np.zeros((0, 1, 1), np.float32)
     )
-    agreement_panel(
-        subject,
-        detector,
-        methods,
-        None,
-        others,
-        whose=f"images of {plain(opened.run.manifest['set'])} with this verdict",
-    )
+    agreement_panel(side_by_side, others, whose=f"images of {plain(opened.run.manifest['set'])} with this verdict")
 
 
 if not ready.whole:
@@ -171,18 +165,18 @@ if ready.whole:
             draw_seen()
         with (
             grid.cell(column_span=2, row_span=2),
-            st.grid(len(methods), min_column_width=190, gap="medium") as side_by_side,
+            st.grid(len(methods), min_column_width=190, gap="medium") as maps,
         ):
-            panels.panels_of(side_by_side, subject, [detector], methods)
+            side_by_side.draw(maps)
         with grid.cell():
             draw_agreement()
 else:
     with st.grid(3, min_column_width=190, gap="medium") as grid:
-        panels.panels_of(grid, subject, [detector], methods)
+        side_by_side.draw(grid)
         with grid.cell():
             draw_agreement()
 size = f"{side} x {side}"
 how = f"and resized to {size} ({FILTER.value})" if ready.resized else f"of {size} pixels and not resized"
 notes = [] if ready.whole else [f"The image was cut to a square {how}."]
-panels.page_row(subject, [detector], methods, None, notes)
+side_by_side.download(notes)
 experiments(subject, detector, origin, origin_row)

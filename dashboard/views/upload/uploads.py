@@ -1,4 +1,4 @@
-"""What becomes of uploaded files: made ready for the detector, called under every filter, kept for one session only."""
+"""Uploaded files: prepared for the detector, predicted under every filter, kept for one session only."""
 
 import contextlib
 import hashlib
@@ -17,9 +17,9 @@ from dashboard.components.explanations.asking import Known, ask, visitor, worker
 from dashboard.components.explanations.follow import draw_ended, next_look, waiting
 from dashboard.components.polling import come_back
 from dashboard.components.words import CLASS_WORDS, percent, remaining
-from dashboard.services.decoding import Held, prepare_in_turn
-from dashboard.services.requests import Look, Looked
-from dashboard.services.worker import Standing
+from dashboard.services.server.decoding import Held, prepare_in_turn
+from dashboard.services.worker.jobs import JobStatus
+from dashboard.services.worker.requests import Prediction, PredictRequest
 
 WHOLE = (0.5, 0.5, 1.0)
 
@@ -108,15 +108,15 @@ def cut(file: UploadedFile, side: int) -> Prepared:
 
 
 def labels(files: Sequence[UploadedFile]) -> dict[str, str]:
-    """What to call each upload, by its id; numbered where names repeat, for a list tells its entries apart by name."""
+    """Name each upload by its id; numbered where names repeat, because a list distinguishes its entries by name."""
     repeated = len({file.name for file in files}) < len(files)
     return {file.file_id: f"{number}. {file.name}" if repeated else file.name for number, file in enumerate(files, 1)}
 
 
-def look(ready: Prepared, detector: Known, *, slot: str) -> Standing:
-    """How the question stands what the detector says under each filter; its answer is a `Looked`."""
+def look(ready: Prepared, detector: Known, *, slot: str) -> JobStatus:
+    """Ask for the detector's predictions under each filter; the answer is a `Prediction`."""
     digest = hashlib.sha256(ready.pixels.tobytes()).hexdigest()
-    return ask(detector, ready.pixels, digest, Look(), slot=slot)
+    return ask(detector, ready.pixels, digest, PredictRequest(), slot=slot)
 
 
 def draw_table(files: Sequence[UploadedFile], detector: Known, side: int) -> None:
@@ -168,8 +168,8 @@ def draw_table(files: Sequence[UploadedFile], detector: Known, side: int) -> Non
 
 def _row(
     file: UploadedFile, name: str, detector: Known, side: int, *, slot: str
-) -> tuple[dict[str, object], Standing | None]:
-    """What the table says of a file, and how its question stands; None where it is no image."""
+) -> tuple[dict[str, object], JobStatus | None]:
+    """Return a file's row of the table, and the status of its request; None where it is no image."""
     try:
         ready = ready_for(file, side)
     except ImageError as error:
@@ -179,7 +179,7 @@ def _row(
     now = look(ready, detector, slot=slot)
     if now.answer is None:
         return row | {"verdict": now.message or "being asked"}, now
-    found: Looked = now.answer
+    found: Prediction = now.answer
     outcome = settle(found.margins)
     said = {
         "verdict": outcome,
@@ -208,20 +208,20 @@ def draw_verdict(ready: Prepared, detector: Known, *, shown: str, truth: str | N
     come_back(draw, key="upload", while_busy=bool(st.session_state.get("busy.upload")))
 
 
-def called(ready: Prepared, detector: Known, *, shown: str) -> str | None:
-    """What the pixels that are explained are called, None while that is not known."""
-    found: Looked | None = look(ready, detector, slot="upload").answer
+def predicted_class(ready: Prepared, detector: Known, *, shown: str) -> str | None:
+    """Return the prediction of the pixels that are explained, None while it is not known."""
+    found: Prediction | None = look(ready, detector, slot="upload").answer
     if found is None:
         return None
     number = ready.filters.index(shown) if shown in ready.filters else 0
     return "REAL" if found.margins[number] > 0 else "FAKE"
 
 
-def _draw_outcome(ready: Prepared, found: Looked, shown: str, truth: str | None) -> None:
+def _draw_outcome(ready: Prepared, found: Prediction, shown: str, truth: str | None) -> None:
     outcome = settle(found.margins)
     p_real = float(found.p_real[ready.filters.index(shown) if shown in ready.filters else 0])
     if outcome == "undetermined":
-        st.markdown("### Undetermined: the verdict hangs on how the image is made small")
+        st.markdown("### Undetermined: the verdict depends on how the image is resized")
         st.markdown(
             "The same picture is called one thing under some resampling filters and the other under the rest. What the "
             "detector reacts to is then the resizing, not the image."
@@ -242,12 +242,12 @@ def _draw_outcome(ready: Prepared, found: Looked, shown: str, truth: str | None)
     if ready.resized:
         words = np.where(found.margins > 0, CLASS_WORDS["REAL"], CLASS_WORDS["FAKE"])
         said = {
-            "made small by": ready.filters,
+            "resampling": ready.filters,
             "called": words,
             "p(REAL)": [percent(float(p)) for p in found.p_real],
             "margin": [f"{margin:+.2f}" for margin in found.margins],
         }
-        st.table(pd.DataFrame(said).set_index("made small by"), border="horizontal")
+        st.table(pd.DataFrame(said).set_index("resampling"), border="horizontal")
 
 
 def _end_if_settled(name: str, busy: bool) -> None:

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 from torchvision.models.resnet import BasicBlock, ResNet
 
-from core.detectors import torch_internals
 from core.detectors.resnet import build_network
+from core.detectors.training import torch_internals
 
 
 def test_torch_still_says_what_the_processor_can_do(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -16,7 +16,8 @@ def test_torch_still_says_what_the_processor_can_do(monkeypatch: pytest.MonkeyPa
     tested = " and ".join(torch_internals.TESTED)
     assert callable(asked), (
         f"torch {version('torch')} has no torch.cpu._is_avx512_bf16_supported, as {tested} has: recipes with "
-        "`auto` precision train in float32 on every processor. Find its new name in core/detectors/torch_internals.py."
+        "`auto` precision train in float32 on every processor. Find its new name in "
+        "core/detectors/training/torch_internals.py."
     )
     assert torch_internals.has_bfloat16_units() is bool(asked())
     monkeypatch.delattr(torch.cpu, "_is_avx512_bf16_supported")

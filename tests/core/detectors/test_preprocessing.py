@@ -55,7 +55,7 @@ def test_it_is_data() -> None:
         ({"size": "32"}, "whole numbers"),
         ({"resize": 72}, "resize cannot be 72"),
         ({"crop": "after", "resize": 16}, "resize cannot be 16"),
-        ({"crop": "middle"}, "crop must be one of before, after, none, not 'middle'"),
+        ({"crop": "middle"}, "crop must be one of before, after, after_floor, none, not 'middle'"),
         ({"interpolation": "cubic"}, "interpolation must be one of"),
         ({"interpolation": ["box"]}, "lacks"),
         ({"mean": [0, 0]}, "lacks|values to unpack"),

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from core.explainers.diagnostics import map_diagnostics
-from core.explainers.explanation import ClassName
+from core.images.labels import ClassName
 
 
 @pytest.mark.parametrize(

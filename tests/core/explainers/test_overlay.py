@@ -126,6 +126,8 @@ def test_undecided_is_hatched_in_grey_and_what_is_decided_is_not() -> None:
     assert shown == {rgb(UNDECIDED), rgb(NEUTRAL)}
     over = draw_overlay(np.full((32, 32, 3), 200, np.uint8), np.ones((32, 32)), 64, undecided=undecided)
     assert (over[:32] == (*rgb(UNDECIDED), 255)).all(axis=2).mean() > 0.1
+    # between the lines the image is as it is, without any colour
+    assert {tuple(pixel) for pixel in over[:32, :, :3].reshape(-1, 3)} == {rgb(UNDECIDED), (200, 200, 200)}
 
 
 def test_edges_lie_between_segments_only() -> None:

@@ -17,9 +17,9 @@ from core.detectors.detector import Detector
 from core.detectors.storage import save_detector
 from core.explain import main
 from core.explainers.agreement import agreement, agreement_of
-from core.explainers.cams import GRADCAM, CamSettings
 from core.explainers.explainer import AnyExplainer
 from core.explainers.explanation import ExplanationError
+from core.explainers.gradients.cams import GRADCAM, CamSettings
 from core.explainers.lime.regions import LIME, LimeSettings
 from core.explainers.registry import explainers, find_explainer, register, registered
 from core.explainers.saving import draw_explanation, save_npz

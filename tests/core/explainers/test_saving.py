@@ -13,16 +13,16 @@ from PIL import Image
 from core.detectors.detector import Detector
 from core.detectors.storage import save_detector
 from core.explain import find_detector, main
-from core.explainers.cams import GRADCAM
 from core.explainers.explanation import Explanation
+from core.explainers.gradients.cams import GRADCAM
 from core.explainers.lime.bands import LIME_BANDS, BandSettings
 from core.explainers.lime.regions import LIME, LimeSettings
 from core.explainers.overlay import draw_overlay, orient
 from core.explainers.registry import explainers
-from core.explainers.saving import SIZE, Style, draw_explanation, save_npz, save_png
+from core.explainers.saving import SIZE, Style, draw_explanation, save_npz, save_png, scale_of
 from core.explainers.settings import from_json, to_json
 from core.images.decoding import decode, encode_png
-from core.images.palette import PALETTES
+from core.images.palette import CLASS_COLOURS, PALETTES, UNDECIDED, rgb
 from core.report.explanation import save_html
 from core.system.folders import ContractError
 from tests.conftest import make_detector
@@ -35,7 +35,52 @@ def detector() -> Detector:
 
 @pytest.fixture
 def lime(detector: Detector, image: NDArray[np.uint8]) -> Explanation:
-    return LIME.explain_fully(detector, image, LimeSettings(n_samples=64))
+    return LIME.explain_fully(detector, image, LimeSettings(n_samples=64, least_share=0.0))
+
+
+def with_decisions(lime: Explanation, weights: list[float], decisions: list[int], holds: list[bool]) -> Explanation:
+    """Four quarters that are decided so."""
+    regions = np.add.outer(np.arange(32) // 16 * 2, np.arange(32) // 16).astype(np.int32)
+    values, signs = np.array(weights), np.array(decisions, np.int8)
+    parts = replace(
+        lime.parts, labels=("a",) * 4, weights=values, low=values, high=values, decisions=signs, regions=regions,
+        holds=np.array(holds),
+    )  # fmt: skip
+    return replace(lime, parts=parts, values=values[regions], undecided=(signs == 0)[regions], margin=4.0)
+
+
+def test_three_states_are_drawn_as_full_colour_light_and_none(lime: Explanation) -> None:
+    found = with_decisions(lime, [2.0, 1.0, -2.0, 9.0], [1, 1, -1, 0], [True, False, False, False])
+    grey = replace(found, image=np.full((32, 32, 3), 200, np.uint8))
+    drawn = draw_explanation(grey, 64, style=Style(opacity=1.0))[..., :3]
+    solid, light, other, undecided = drawn[10, 10], drawn[10, 50], drawn[50, 10], drawn[60, 40]
+    blue, orange = (np.array(rgb(CLASS_COLOURS[name]), float) for name in ("REAL", "FAKE"))
+    # what is undecided sets no scale: 2 is in full colour
+    np.testing.assert_allclose(solid, blue, atol=1)
+    np.testing.assert_allclose(light, 0.75 * 200 + 0.25 * blue, atol=1)
+    np.testing.assert_allclose(other, 0.75 * 200 + 0.25 * orange, atol=1)
+    assert undecided.tolist() in ([200] * 3, list(rgb(UNDECIDED)))
+    assert [found.parts.held(number) for number in range(4)] == [
+        " under every fill", " under this fill only", " under this fill only", "",
+    ]  # fmt: skip
+
+
+def test_noise_is_not_stretched_to_full_colour(lime: Explanation) -> None:
+    found = with_decisions(lime, [0.1, 0.05, -0.1, 0.0], [1, 1, -1, 0], [True, True, True, False])
+    # a margin of 4 spread over four segments
+    assert scale_of(found) == 1.0
+    assert scale_of(replace(found, margin=0.2)) == pytest.approx(0.1)
+    assert scale_of(found, Style(scale=7.0)) == 7.0
+
+
+def test_where_nothing_is_decided_there_is_no_map_but_the_sentence(tmp_path: Path, lime: Explanation) -> None:
+    nothing = with_decisions(lime, [0.1, 0.05, -0.1, 0.0], [0, 0, 0, 0], [False] * 4)
+    assert not nothing.has_picture
+    save_html(tmp_path / "nothing.html", [nothing], title="nothing")
+    save_html(tmp_path / "some.html", [lime], title="some")
+    pages = [(tmp_path / f"{name}.html").read_text(encoding="utf-8") for name in ("nothing", "some")]
+    assert [page.count("LIME over the image") for page in pages] == [0, 1]
+    assert nothing.diagnostics.sentence[:20] in pages[0]
 
 
 def test_npz_holds_everything_and_needs_no_pickle(tmp_path: Path, lime: Explanation) -> None:
@@ -136,7 +181,8 @@ def test_the_command_writes_what_the_panels_show(
 ) -> None:
     (tmp_path / "in.png").write_bytes(encode_png(image))
     out = tmp_path / "out"
-    assert main([str(tmp_path / "in.png"), "--detector", str(folder), "--out", str(out), "--set", "n_samples=64"]) == 0
+    options = ["--detector", str(folder), "--set", "n_samples=64", "--set", "least_share=0"]
+    assert main([str(tmp_path / "in.png"), *options, "--out", str(out)]) == 0
     assert {path.name for path in out.iterdir()} == {
         "explanation.html", "lime.npz", "lime.png", "gradcam.npz", "gradcam.png",
     }  # fmt: skip
@@ -217,6 +263,7 @@ def test_any_method_can_be_asked_for_with_its_own_settings(
     (tmp_path / "in.png").write_bytes(encode_png(image))
     out = tmp_path / "out"
     options = ["--detector", str(folder), "--out", str(out), "--set", "n_samples=64", "--set", "lime_grid.n_samples=32"]
+    options += ["--set", "lime_grid.cells=3", "--set", "least_share=0"]
     methods = [text for name in ("lime_grid", "lime_bands", "integrated_gradients") for text in ("--method", name)]
     assert main([str(tmp_path / "in.png"), *options, *methods]) == 0
     # bands have no place, and so no picture

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from core.detectors.detector import Detector
-from core.explainers.cams import GRADCAM
+from core.explainers.gradients.cams import GRADCAM
 from core.explainers.stored import stored_map
 from tests.conftest import textured
 from tests.core.trust_cues import made_run

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from core.images import fetching
-from core.images.cifake_files import KnownFiles, checksum
+from core.images.cifake import fetching
+from core.images.cifake.files import KnownFiles, checksum
 from core.images.loading import load_image_set
 
 # what GitHub calls the folder in an archive of a commit, and the repository's own folder in it

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core.images.decoding import RESAMPLING, ImageError, encode_png
-from core.images.upload import PREVIEW, prepare, settle
+from core.images.decoding import RESAMPLING, ImageError, decode, encode_png
+from core.images.upload import PREVIEW, prepare_pixels, settle
 
 
 def picture(height: int, width: int) -> np.ndarray:
@@ -15,7 +15,7 @@ def picture(height: int, width: int) -> np.ndarray:
 
 def test_every_filter_is_pillows_on_the_middle_square() -> None:
     image = picture(100, 160)
-    ready = prepare(encode_png(image), 32)
+    ready = prepare_pixels(decode(encode_png(image)), 32)
     assert ready.filters == tuple(RESAMPLING)
     assert (ready.width, ready.height) == (160, 100)
     for name, pixels in zip(ready.filters, ready.pixels, strict=True):
@@ -26,7 +26,7 @@ def test_every_filter_is_pillows_on_the_middle_square() -> None:
 
 def test_a_32_by_32_image_is_left_alone() -> None:
     image = picture(32, 32)
-    ready = prepare(encode_png(image), 32)
+    ready = prepare_pixels(decode(encode_png(image)), 32)
     assert not ready.resized
     assert ready.whole
     np.testing.assert_array_equal(ready.seen("lanczos"), image)
@@ -35,7 +35,7 @@ def test_a_32_by_32_image_is_left_alone() -> None:
 @pytest.mark.parametrize(("height", "width", "zoom"), [(64, 64, 2.0), (50, 32, 1.0)])
 def test_a_crop_of_32_by_32_is_not_resized_and_not_the_whole(height: int, width: int, zoom: float) -> None:
     image = picture(height, width)
-    ready = prepare(encode_png(image), 32, x=0, y=0, zoom=zoom)
+    ready = prepare_pixels(decode(encode_png(image)), 32, x=0, y=0, zoom=zoom)
     assert (ready.resized, ready.whole) == (False, False)
     np.testing.assert_array_equal(ready.pixels, image[None, :32, :32])
 
@@ -43,7 +43,7 @@ def test_a_crop_of_32_by_32_is_not_resized_and_not_the_whole(height: int, width:
 def test_the_crop_moves_and_shows_in_the_preview() -> None:
     image = np.full((200, 1000, 3), 255, np.uint8)
     image[:, 800:] = 0
-    right = prepare(encode_png(image), 32, x=1.0)
+    right = prepare_pixels(decode(encode_png(image)), 32, x=1.0)
     assert right.pixels.max() == 0
     assert max(right.preview.shape[:2]) <= PREVIEW
     # the crop itself is not dimmed
@@ -53,7 +53,7 @@ def test_the_crop_moves_and_shows_in_the_preview() -> None:
 
 def test_no_image_is_one_sentence() -> None:
     with pytest.raises(ImageError, match="not an image"):
-        prepare(b"hello", 32)
+        prepare_pixels(decode(b"hello"), 32)
 
 
 @pytest.mark.parametrize(("margins", "outcome"), [([1, 2], "REAL"), ([-1, 0], "FAKE"), ([-1, 2], "undetermined")])

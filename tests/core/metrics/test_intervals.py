@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from core.metrics.intervals import clustered_share, weighted_mean, weighted_share, wilson_interval
+from core.metrics.intervals import clustered_share, weighted_mean, weighted_ratio, weighted_share, wilson_interval
 
 
 @pytest.mark.parametrize(("k", "n"), [(0, 10), (1, 10), (5, 10), (10, 10), (73, 333), (1, 1), (9_999, 10_000)])
@@ -134,3 +134,32 @@ def test_the_share_of_clusters_is_wilsons_on_as_many_images_as_vary_so_much() ->
 def test_one_cluster_says_nothing_of_others() -> None:
     found = clustered_share(np.ones(100, bool), np.zeros(100, int))
     assert (found.value, found.low, found.high, found.images) == (1, 0, 1, 100)
+
+
+def test_a_ratio_of_sums_resamples_images_and_not_their_trials() -> None:
+    generator = np.random.default_rng(0)
+    trials = generator.integers(1, 20, 300).astype(float)
+    # an image's trials all go one way
+    hits, other = (trials * (generator.random(300) < share) for share in (0.3, 0.2))
+    weights = generator.uniform(1, 3, 300)
+    found = weighted_ratio(hits, trials, weights)
+    assert found.value == pytest.approx((weights * hits).sum() / (weights * trials).sum())
+    drawn = generator.integers(0, 300, (4000, 300))
+    ratios = (weights * hits)[drawn].sum(axis=1) / (weights * trials)[drawn].sum(axis=1)
+    np.testing.assert_allclose([found.low, found.high], np.percentile(ratios, [2.5, 97.5]), atol=0.01)
+    paired = weighted_ratio(hits, trials, weights, less=(other, trials))
+    differences = ratios - (weights * other)[drawn].sum(axis=1) / (weights * trials)[drawn].sum(axis=1)
+    assert paired.value == pytest.approx(found.value - weighted_ratio(other, trials, weights).value)
+    np.testing.assert_allclose([paired.low, paired.high], np.percentile(differences, [2.5, 97.5]), atol=0.012)
+    same = weighted_ratio(hits, trials, weights, less=(hits, trials))
+    assert same[:3] == (0, 0, 0)
+
+
+def test_a_ratio_without_trials_is_unknown_and_one_image_has_no_interval() -> None:
+    nothing = weighted_ratio(np.zeros(3), np.zeros(3))
+    assert np.isnan(nothing.value)
+    assert nothing.images == 0
+    one = weighted_ratio(np.array([1.0, 0.0]), np.array([4.0, 0.0]))
+    assert (one.value, one.images) == (0.25, 1)
+    assert np.isnan(one.low)
+    assert weighted_ratio(np.array([1.0, 0.0]), np.array([2.0, 2.0])).low == 0

@@ -18,12 +18,12 @@ from core.report.__main__ import main
 from core.report.page import gather, report_of, save_report
 from core.report.parts import percent
 from core.report.selection import TILES, Selection, describe
-from core.runs.browsing import browse_table, find_rows
-from core.runs.embedding import Area
-from core.runs.filter import Filter
-from core.runs.pictures import find_pictures
+from core.runs.browsing.embedding import Area
+from core.runs.browsing.filter import Filter
+from core.runs.browsing.pictures import find_pictures
+from core.runs.browsing.table import browse_table, find_rows
+from core.runs.browsing.tags import Tags
 from core.runs.run import Run, read_run
-from core.runs.tags import Tags
 from core.studies.runner import Source, run_study
 from core.studies.store import find_studies
 from core.studies.study import Context, Study

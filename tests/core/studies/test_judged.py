@@ -20,7 +20,7 @@ from core.studies.registry import find_study
 from core.studies.runner import Source, run_study
 from core.studies.store import read_study, study_path
 from core.studies.trust.judged import MOST, found_in, has_seed, judged, owner_of
-from core.studies.trust.summary import FILLS, curve_column, curve_of, excess
+from core.studies.trust.summary import FILLS, curve_column, curve_of, leads
 from tests.core.explainers.toy import BRIGHT, BrightSettings
 
 STUDIES = ("faithfulness", "agreement", "stability", "sanity")
@@ -57,7 +57,12 @@ def test_a_column_belongs_to_the_explainer_with_the_longest_name_that_it_begins_
 @pytest.mark.parametrize("name", STUDIES)
 def test_every_study_has_values_of_every_explainer(name: str, patched: Source) -> None:
     table = read_study(asked(name, patched), read_run(patched.run)).table
-    column = {"faithfulness": "score_{}", "agreement": "{}_rank", "stability": "{}_noise", "sanity": "{}_other"}[name]
+    column = {
+        "faithfulness": "deletion_{}_mean_1",
+        "agreement": "{}_rank",
+        "stability": "{}_noise",
+        "sanity": "{}_other",
+    }[name]
     without = {"agreement": {"gradcam", "lime"}}.get(name, set())
     assert set(found_in(table, column)) == set(judged()) - without
     numbers = table.drop(columns="id").astype(float)
@@ -95,7 +100,7 @@ def test_an_explainer_that_is_added_is_all_that_an_old_file_lacks(
     for at, fill in enumerate(FILLS):
         found = curve_of(after.table, "deletion", "bright", fill)[2]
         np.testing.assert_allclose(found, sign * expected.deletion[0, at], rtol=2e-3, atol=2e-3)
-    assert set(excess(after.table, run)["method"]) == {"gradcam", "bright"}
+    assert set(leads(after.table, run)["method"]) == {"gradcam", "bright"}
     assert {finding.details["name"] for finding in after.findings} == {"Grad-CAM", "Brightness"}
     # and it is in the report
     assert report([str(patched.run), "--out", str(tmp_path / "report.html")]) == 0

@@ -25,6 +25,7 @@ from core.studies.store import read_study, write_study
 from core.studies.study import Context
 from core.studies.trust import faithfulness
 from core.studies.trust.judged import judged
+from core.studies.trust.summary import COARSE, FILLS
 from tests.core.studies.conftest import BRIGHTNESS, brightness
 
 NEW = "new"
@@ -146,8 +147,9 @@ def test_shipped_studies_lack_only_methods_that_came_later_and_derived_values_ar
     folder = ROOT / "assets" / "runs" / run
     kept = find_kept(find_study(study), folder)
     assert kept is not None
-    # the explainers that shipped studies were made with are the two that stand side by side by themselves
-    later = set(judged()) - set(DEFAULT)
+    # the explainers that shipped studies were made with are the two that stand side by side by themselves; a fill,
+    # controls as coarse as a map and the cut that is kept came later too
+    later = {*judged(), "_road", "_as_", "_kept"} - set(DEFAULT)
     assert all(any(name in column for name in later) for column in kept.missing)
     if derived := list(find_study(study).derived):
         table = kept.answer.table
@@ -195,7 +197,7 @@ def test_a_toy_probe_is_one_line_and_an_old_file_is_asked_for_it_alone(
     assert set(responses(read_turns(run, after.table))["probe"]) == set(PROBES)
 
 
-@pytest.mark.parametrize("lacking", ["gradcampp", "mean", "texture"])
+@pytest.mark.parametrize("lacking", ["gradcampp", "mean", "road"])
 def test_a_method_or_a_fill_that_is_missing_is_computed_alone(
     patched: Source, lacking: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -203,8 +205,6 @@ def test_a_method_or_a_fill_that_is_missing_is_computed_alone(
     path = run_study(study, patched, images=6)
     whole = read_study(path)
     gone = [name for name in study.columns if lacking in name.split("_")]
-    scores = [name for name in study.columns if name.startswith("score_")]
-    gone += scores if lacking == "texture" else []
     write_study(path, whole.table.drop(columns=gone), whole.about)
     # until then the rest of the file is told as it is
     told = {one.key for one in read_study(path, read_run(patched.run)).findings}
@@ -213,13 +213,12 @@ def test_a_method_or_a_fill_that_is_missing_is_computed_alone(
     kept = find_kept(study, patched.run)
     assert kept is not None
     assert kept.missing == set(gone)
-    methods, fills = faithfulness.asked(replace(patched.open(), missing=kept.missing))
-    everything = ([*judged(), *faithfulness.CONTROLS], list(faithfulness.FILLS))
-    assert (methods, fills) == {
-        "gradcampp": (["gradcampp"], everything[1]),
-        "mean": (everything[0], ["mean"]),
-        "texture": (everything[0], ["blur", "texture"]),
-    }[lacking]
+    wanted = faithfulness.asked(replace(patched.open(), missing=kept.missing))
+    coarse = [(control, "gradcampp") for control in COARSE]
+    if lacking == "gradcampp":
+        assert wanted == {fill: [("gradcampp", ""), *coarse] for fill in FILLS}
+    else:
+        assert wanted == {lacking: faithfulness.asked(patched.open())["mean"]}
     again = read_study(run_study(study, patched, kept=kept)).table
     pd.testing.assert_frame_equal(again.drop(columns=gone), whole.table.drop(columns=gone), check_exact=True)
     pd.testing.assert_frame_equal(again, whole.table, rtol=0.01, atol=0.02)

@@ -217,6 +217,41 @@ def test_undecided_is_what_is_uncertain_or_too_small_to_name(detector: Detector,
     assert nothing.diagnostics.numbers["decided_share"] == 0
 
 
+def test_what_holds_under_every_fill_is_what_each_fill_decides_alike(
+    detector: Detector, image: NDArray[np.uint8]
+) -> None:
+    settings = LimeSettings(segmentation="grid", n_segments=16, n_samples=64, certain_under="every")
+    *before, last = LIME.explain(detector, image, settings)
+    assert [one.done for one in before] == sorted(one.done for one in before)
+    assert last.complete
+    assert not any(one.complete or one.parts.holds is not None for one in before)
+    alone = {fill: LIME.explain_fully(detector, image, own).parts for fill, own in LIME.under_fills(settings).items()}
+    assert list(alone) == list(FILLS)
+    signs = np.stack([parts.decisions for parts in alone.values()])
+    np.testing.assert_array_equal(last.parts.decisions, alone["mean"].decisions)
+    np.testing.assert_array_equal(last.parts.holds, (signs == signs[0]).all(axis=0) & (signs[0] != 0))
+    light = last.light[last.parts.regions == 3]
+    assert (light == ((last.parts.decisions[3] != 0) and not last.parts.holds[3])).all()
+    # some of each, or this says nothing
+    assert 0 < last.parts.holds.sum() < np.count_nonzero(last.parts.decisions)
+    held, decided = last.parts.holds.sum(), np.count_nonzero(last.parts.decisions)
+    assert f"Of {decided} decided segments, {held} certainly speak the same way" in last.diagnostics.sentence
+    assert last.diagnostics.numbers["hold"] == held
+    batch = LIME.explain_fully(detector, image, settings)
+    np.testing.assert_array_equal(batch.parts.holds, last.parts.holds)
+    assert LIME.cost(settings) > 4 * settings.n_samples
+    assert LIME.explain_fully(detector, image, replace(settings, certain_under="this")).light is None
+
+
+def test_a_check_of_fills_that_is_stopped_is_not_complete(detector: Detector, image: NDArray[np.uint8]) -> None:
+    settings = LimeSettings(segmentation="grid", n_segments=16, n_samples=64, certain_under="every")
+    asked = iter(range(100))
+    found = list(LIME.explain(detector, image, settings, cancel=lambda: next(asked) > 2))
+    assert found
+    assert not any(one.complete for one in found)
+    assert not list(LIME.explain_batch(detector, image[None], settings, cancel=lambda: next(asked) > 5))
+
+
 def test_one_segment_is_named_as_the_cause(detector: Detector, image: NDArray[np.uint8]) -> None:
     for settings in (LimeSettings(segmentation="grid", n_segments=1), LimeSettings(segmentation="slic", n_segments=1)):
         result = LIME.explain_fully(detector, image, settings)
@@ -275,8 +310,8 @@ def test_a_constant_image_works(detector: Detector, segmentation: str, fill: Fil
     settings = LimeSettings(segmentation=segmentation, fill=fill, n_samples=64)  # type: ignore[arg-type]
     result = LIME.explain_fully(detector, np.full((32, 32, 3), 77, np.uint8), settings)
     assert np.isfinite(result.parts.weights).all()
-    if fill != "black":
-        # nothing that is filled looks different
+    if fill not in ("black", "road"):
+        # nothing that is filled looks different; ROAD adds noise
         np.testing.assert_allclose(result.parts.weights, 0, atol=1e-6)
         assert result.diagnostics.one_colour in {"nothing decided", "one segment"}
         assert result.diagnostics.numbers["decided_share"] == 0

@@ -7,27 +7,28 @@ import pytest
 from core.findings.finding import Choice, Control, Finding, Measure
 from core.findings.words import tell
 from core.findings.words.explanations import agreeing, cured, dependent, one_coloured, repeated
-from core.findings.words.faithfulness import faithful, leads, trusted
+from core.findings.words.faithfulness import trusted
 from tests.core.findings.planted import finding, measure
 
 NAMES = {"gradcam": "Grad-CAM", "lime": "LIME"}
 
 
 def scored(**by_fill: tuple[float, float]) -> list[Finding]:
-    """Leads over the best control with blur and texture fills, by "method_verdict"."""
+    """Leads over the best control with blur and texture fills, by deletion and insertion alike, by "method_verdict"."""
+    fills = ("blur", "texture")
     return [
         finding(
             0.5,
             control=0.1,
-            difference=sum(fills) / 2,
-            choices={"fill": dict(zip(("blur", "texture"), fills, strict=True))},
+            difference=leads[0],
+            choices={kind: dict(zip(fills, leads, strict=True)) for kind in ("deletion", "insertion")},
             key=key,
             quantity="faithfulness",
             study="faithfulness",
             group=key.split("_")[1],
-            details={"name": NAMES[key.split("_")[0]], "pooled": ["blur", "texture"]},
+            details={"name": NAMES[key.split("_")[0]], "fills": {"blur": "blur", "texture": "shuffled texture"}},
         )
-        for key, fills in by_fill.items()
+        for key, leads in by_fill.items()
     ]
 
 
@@ -36,40 +37,44 @@ GOOD = dict.fromkeys(("gradcam_FAKE", "gradcam_REAL", "lime_FAKE", "lime_REAL"),
 
 def test_all_better_is_yes_none_is_no_and_between_says_which() -> None:
     assert str(trusted(scored(**GOOD))) == (
-        "Yes, as far as tested. Grad-CAM on FAKE and REAL verdicts and LIME on FAKE and REAL verdicts name what the "
-        "detector leans on better than all controls."
+        "Better than every control under every fill: Grad-CAM on FAKE and REAL verdicts and LIME on FAKE and REAL "
+        "verdicts."
     )
-    said = str(trusted(scored(**dict.fromkeys(GOOD, (-0.3, -0.2)))))
-    assert said.startswith("Not on this run. Grad-CAM on FAKE and REAL verdicts and LIME on FAKE and REAL verdicts are")
-    said = str(trusted(scored(**{**GOOD, "lime_FAKE": (0.0, 0.0)})))
-    assert said.startswith("In part. Grad-CAM on FAKE and REAL verdicts and LIME on REAL verdicts name")
-    assert "LIME on FAKE verdicts is not shown to do better" in said
+    assert str(trusted(scored(**dict.fromkeys(GOOD, (-0.3, -0.2))))) == (
+        "No method names what the detector leans on better than every control under every fill: read them as pictures, "
+        "not as reasons."
+    )
+    assert str(trusted(scored(**{**GOOD, "lime_FAKE": (0.0, 0.0)}))) == (
+        "Better than every control under every fill: Grad-CAM on FAKE and REAL verdicts and LIME on REAL verdicts; the "
+        "other 1 of 4 are not: read them as pictures, not as reasons."
+    )
     assert not trusted([])
 
 
 def test_what_holds_under_one_fill_alone_is_no_claim() -> None:
-    fills = {**GOOD, "lime_FAKE": (-0.4, 0.25)}
-    said = str(trusted(scored(**fills)))
-    assert said.startswith("In part. ")
-    assert "LIME on FAKE verdicts does better than all controls under one fill and not under another." in said
     said = str(trusted(scored(**dict.fromkeys(GOOD, (-0.4, 0.25)))))
-    assert said.startswith("That depends on the fill. ")
+    assert said.startswith("No method names")
+    assert "(on 4 of 4 it depends on the fill)" in said
     told = tell(scored(lime_FAKE=(-0.4, 0.25))[0])
-    # the pooled number is not shown
-    assert str(told.answer) == (
-        "Whether LIME names what FAKE verdicts lean on better than the best control depends on the fill: above its "
-        "control for texture, 0.25 (0.20 to 0.30); below its control for blur, −0.40 (−0.45 to −0.35)."
+    # no number is pooled
+    assert str(told.full) == (
+        "Whether LIME names what FAKE verdicts lean on better than the best control depends on the fill: better under "
+        "shuffled texture (deletion 0.25, insertion 0.25); worse under blur (deletion −0.40, insertion −0.40) "
+        "(differences in margins, 100 images)."
     )
-    assert not told.standing
 
 
-def test_leads_are_told_under_each_fill() -> None:
-    found = scored(**{**GOOD, "lime_FAKE": (0.0, 0.0), "gradcam_REAL": (-0.3, -0.2)})
-    assert str(faithful(found)) == (
-        "Grad-CAM does better than chance on FAKE verdicts and worse than chance on REAL verdicts. LIME does neither "
-        "better nor worse than chance on FAKE verdicts and better than chance on REAL verdicts."
+def test_what_every_fill_shows_is_claimed_with_its_least_difference() -> None:
+    better, worse, neither = (
+        str(tell(scored(lime_FAKE=leads)[0]).full) for leads in ((0.3, 0.2), (-0.3, -0.2), (0.01, 0))
     )
-    assert "Grad-CAM: blur, 0.30 (0.25 to 0.35) and texture, 0.20 (0.15 to 0.25) on FAKE verdicts" in str(leads(found))
+    least = "under every fill, by deletion and by insertion: the least difference is"
+    assert better == (
+        f"LIME names what FAKE verdicts lean on better than every control, {least} 0.20 (0.15 to 0.25) margins "
+        "(deletion with shuffled texture, 100 images)."
+    )
+    assert worse.startswith("LIME names what FAKE verdicts lean on worse than a control that knows nothing of them, ")
+    assert neither.startswith("LIME on FAKE verdicts cannot be told from the best control, under every fill")
 
 
 def ranks(values: tuple[float, float], leads: tuple[float, float]) -> list[Finding]:
@@ -87,7 +92,7 @@ def ranks(values: tuple[float, float], leads: tuple[float, float]) -> list[Findi
         ((0.6, 0.7), (0.1, 0.1), "more than by chance, and in part"),
         ((0.95, 0.97), (0.1, 0.1), "more than by chance, and nearly fully"),
         ((0.1, 0.2), (0.0, 0.1), "more than by chance on REAL verdicts only, but far from fully"),
-        ((0.1, 0.2), (0.0, math.nan), "no more than maps of different images do"),
+        ((0.1, 0.2), (0.0, math.nan), "cannot be told from that of maps of different images"),
     ],
 )
 def test_agreement(values: tuple[float, float], lead: tuple[float, float], words: str) -> None:
@@ -133,7 +138,7 @@ def test_sanity_names_what_is_left_of_a_map() -> None:
             Finding(**{**vars(one), "details": {"name": name}}) for one, name in zip(found(left), names, strict=True)
         ]
 
-    assert str(dependent(named(0.0))).startswith("Yes, as far as can be seen: with random weights no more is left")
+    assert str(dependent(named(0.0))).startswith("Yes, as far as can be seen: with random weights what is left")
     said = str(dependent(named(0.5)))
     assert said.startswith("Only in part for Grad-CAM on REAL verdicts: ")
     assert "Grad-CAM on FAKE verdicts and LIME on FAKE and REAL verdicts depend on it" in said

@@ -124,7 +124,10 @@ def test_what_is_in_no_layout_is_told_with_what_was_expected_and_found(tmp_path:
 def test_one_class_and_an_absent_split_are_told(tmp_path: Path) -> None:
     folder = tmp_path / "set"
     write(folder, [f"{name}/0_real/{n}.png" for name in ("a", "b") for n in range(2)])
-    assert "has no FAKE images in its test split; both classes are needed, and there is a/0_real/, b/0_real/" in refusal(folder)
+    assert (
+        "has no FAKE images in its test split; both classes are needed, and there is a/0_real/, b/0_real/"
+        in refusal(folder)
+    )
     write(folder, ["a/1_fake/0.png"])
     assert "has no train images; its splits: none" in refusal(folder, split="train")
     write(folder, ["c/other/0.png"])

@@ -43,7 +43,7 @@ from core.studies.copies.nearest_copy import FILE, NEAR, SHOWN, UNKNOWN
 from core.studies.probes import study as probes
 from core.studies.runner import Source, run_study
 from core.studies.store import read_study
-from core.studies.study import WEIGHT, Answer, Context, Study, StudyError
+from core.studies.study import WEIGHT, Context, Study, StudyError, StudyResult
 from tests.conftest import jpeg
 from tests.core.cues import CUES
 
@@ -140,28 +140,28 @@ def context_of(images: ImageSet, trained: frozenset[str], data: str | None, lean
     return Context(run, None, np.asarray(images.pixels), data)  # type: ignore[arg-type]
 
 
-def asked(study: object, context: Context) -> Answer:
+def asked(study: object, context: Context) -> StudyResult:
     """A study's answer, as if read from its file."""
     rows = np.arange(len(context.run))
     table = study.compute(context, rows, study.parameters)
     assert set(table.columns) - {"id"} == set(study.columns)
     table = table if study.whole else table.assign(**{WEIGHT: np.float32(1)})
     about = {"study": study.name, "parameters": study.parameters}
-    return Answer(Path("x.parquet"), table, about, context.run)
+    return StudyResult(Path("x.parquet"), table, about, context.run)
 
 
-def words(answer: Answer, key: str) -> str:
+def words(answer: StudyResult, key: str) -> str:
     """A finding in words."""
     found = answer.finding(key)
     assert found is not None
     return str(tell(found).whole)
 
 
-def flaws(answer: Answer) -> list[str]:
+def flaws(answer: StudyResult) -> list[str]:
     return [one.key for one in concerns(answer) if one.is_flaw]
 
 
-def counted(answer: Answer) -> dict[str, int]:
+def counted(answer: StudyResult) -> dict[str, int]:
     """Column and kind of copy -> how many, those that are there."""
     found = {COUNTED[one.key]: one.details["count"] for one in answer.findings if one.key in COUNTED and one.details}
     return {" ".join(key): count for key, count in found.items() if count}
@@ -448,7 +448,7 @@ def test_what_changing_a_fact_does_is_taken_from_the_probes(tmp_path: Path) -> N
     run = cue.run(tmp_path)
     context = Context(run, cue.detector, cue.pixels)  # type: ignore[arg-type]
     table = probes.compute(context, np.arange(len(run)), {"seed": 0}).assign(**{WEIGHT: np.float32(1)})
-    answer = Answer(Path("x.parquet"), table, {"parameters": {"seed": 0}})
+    answer = StudyResult(Path("x.parquet"), table, {"parameters": {"seed": 0}})
     made = forced(run, answer, "red")
     # this network sees colour and no fine detail
     assert rests(made)

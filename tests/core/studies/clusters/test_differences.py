@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from core.studies.clusters.differences import LEAST_ASKED, differences
-from core.studies.study import Answer
+from core.studies.study import StudyResult
 
 SIZE = 900
 INSIDE = np.arange(SIZE) % 3 == 0
@@ -46,7 +46,7 @@ def test_what_was_planted_is_told_with_its_size_and_sureness_is_not(rows: pd.Dat
 def test_columns_that_are_no_news_are_left_out(rows: pd.DataFrame) -> None:
     table = pd.DataFrame({"id": rows["id"], "turns": np.where(INSIDE, 3.0, 1.0) + rows["contrast"] / 9})
     studies = {
-        "probes": Answer(Path("p.parquet"), table, {"explore": ["turns"], "columns": {"turns": "turns, 0 to 9"}})
+        "probes": StudyResult(Path("p.parquet"), table, {"explore": ["turns"], "columns": {"turns": "turns, 0 to 9"}})
     }
     found = differences(INSIDE, OTHERS, rows, studies=studies)
     assert (found[0].column, found[0].label) == ("probes.turns", "turns")

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from core.studies.clusters.differences import set_apart
-from core.studies.study import Answer
+from core.studies.study import StudyResult
 
 SIZE = 200
 # clusters 0 and 1 are FAKE verdicts, 2 and 3 REAL ones
@@ -39,8 +39,8 @@ def rows(**changes: Any) -> pd.DataFrame:
     )
 
 
-def study(table: pd.DataFrame, columns: dict[str, str], name: str = "probes") -> dict[str, Answer]:
-    return {name: Answer(Path(f"{name}.parquet"), table, {"explore": list(columns), "columns": columns})}
+def study(table: pd.DataFrame, columns: dict[str, str], name: str = "probes") -> dict[str, StudyResult]:
+    return {name: StudyResult(Path(f"{name}.parquet"), table, {"explore": list(columns), "columns": columns})}
 
 
 def lifted(values: Any, number: int, by: float) -> NDArray[np.float64]:

@@ -12,19 +12,18 @@ from core.detectors.resnet import ResNetDetector
 from core.images.image_set import ImageSet
 from core.images.loading import load_image_set
 from core.runs.run import read_run
-from core.studies.neighbours import similarity as neighbours
-from core.studies.neighbours.similarity import (
+from core.studies.neighbours import reference as neighbours
+from core.studies.neighbours.reference import (
     NeighbourError,
-    Neighbours,
     Reference,
     compute_features,
     features_path,
-    find_neighbours,
     is_sample,
     open_training_set,
     read_features,
     run_reference,
 )
+from core.studies.neighbours.similarity import Neighbours, find_neighbours
 from core.studies.runner import Source
 from tests.conftest import make_detector
 from tests.core.studies.conftest import made_set
@@ -120,7 +119,7 @@ def test_neighbours_are_the_nearest_with_their_labels(tiny_detector: Detector, i
     np.testing.assert_allclose([one.distance for one in found.near], distances[nearest], atol=1e-5)
     for one, position in zip(found.near, nearest, strict=True):
         assert one.label == ("FAKE", "REAL")[images.rows["label"][position]]
-        assert one.called == ("FAKE", "REAL")[int(reference.margins[position] > 0)]
+        assert one.predicted == ("FAKE", "REAL")[int(reference.margins[position] > 0)]
         np.testing.assert_array_equal(one.image, images.pixels[position])
     assert found.candidates == 59
     # with itself allowed it is its own nearest
@@ -134,7 +133,7 @@ def test_the_nearest_of_the_other_verdict_is_of_the_other_verdict(images: ImageS
     for row in range(6):
         found = find_neighbours(reference, features[row], float(margins[row]))
         assert found.other is not None
-        assert found.other.called != found.verdict
+        assert found.other.predicted != found.verdict
         assert found.other.image is None
     alone = replace(reference, margins=np.ones(60, np.float32))
     assert find_neighbours(alone, features[0], 1.0).other is None

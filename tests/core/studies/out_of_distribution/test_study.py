@@ -33,7 +33,7 @@ from core.studies.out_of_distribution.study import (
 )
 from core.studies.runner import Source, run_study
 from core.studies.store import read_study
-from core.studies.study import Answer, StudyError
+from core.studies.study import StudyError, StudyResult
 from tests.conftest import textured
 from tests.core.images.test_out_of_distribution import png, write_archive
 
@@ -81,7 +81,7 @@ def photographs(monkeypatch: pytest.MonkeyPatch) -> list[SourceImages]:
     return made
 
 
-def asked(source: Source, **parameters: object) -> Answer:
+def asked(source: Source, **parameters: object) -> StudyResult:
     """The study's answer."""
     return read_study(run_study(STUDY.with_parameters(parameters), source), read_run(source.run))
 

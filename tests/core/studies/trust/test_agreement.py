@@ -80,7 +80,9 @@ def test_with_the_maps_of_other_images_it_is_chance(run: Run, monkeypatch: pytes
     said = {finding.key: finding for finding in conclude(run, table, PARAMETERS)}
     for verdict in ("FAKE", "REAL"):
         assert sign_of(said[f"rank-{verdict}"]) == sign_of(said[f"beyond-{verdict}"]) == 0
-        assert "agree no more than by chance" in str(tell(said[f"rank-{verdict}"]).answer)
+        assert "the agreement of LIME and Grad-CAM cannot be told from chance" in str(
+            tell(said[f"rank-{verdict}"]).answer
+        )
 
 
 def test_the_numbers_are_scipys_toward_the_verdict(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

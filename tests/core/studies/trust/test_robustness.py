@@ -1,6 +1,8 @@
 """Stability: 1 for what does not depend on the seed or the noise, and each number against a second computation."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -19,7 +21,7 @@ from core.studies.store import read_study
 from core.studies.study import Context
 from core.studies.trust import robustness as stability
 from core.studies.trust.findings import stability as conclude
-from core.studies.trust.passes import explained, maps_of
+from core.studies.trust.passes import Pass, explained, maps_of
 from core.studies.trust.robustness import COLUMNS, STUDY, compute, mean_rank, noisy
 from tests.core.trust_cues import made_run
 
@@ -51,7 +53,12 @@ def explain_by(monkeypatch: pytest.MonkeyPatch, explain: Explain) -> None:
             return maps_of(detector, images, explainer, settings)
         return [explain(image, settings)[CELLS].astype(np.float32) for image in images]
 
+    def explain_on(_lime: Any, _detector: Any, image: Any, settings: Any, _regions: Any) -> Any:
+        return SimpleNamespace(map=explain(image, settings)[CELLS])
+
     monkeypatch.setattr(stability, "maps_of", maps)
+    monkeypatch.setattr(stability, "explained_all", lambda _detector, images, *_: [Pass(CELLS, CELLS) for _ in images])
+    monkeypatch.setattr(type(LIME), "explain_on", explain_on)
 
 
 @pytest.fixture
@@ -63,6 +70,8 @@ def context(source: Source) -> Context:
 def test_what_has_no_seed_is_wholly_stable_under_another(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
     explain_by(monkeypatch, by_image)
     table = compute(context, np.arange(12), PARAMETERS)
+    # where the cut is the same for all images, keeping it changes nothing
+    np.testing.assert_array_equal(table["lime_kept"], table["lime_noise"])
     assert list(table.columns) == ["id", *COLUMNS]
     np.testing.assert_allclose(table["lime_seed"], 1, atol=1e-6)
     assert (table["lime_noise"] < 1).all()
@@ -135,6 +144,20 @@ def test_lime_of_a_network_that_looks_at_one_patch_does_not_depend_on_its_seed(p
     grid = [one.reshape(8, 4, 8, 4).mean(axis=(1, 3)).ravel() for one in (own, again, other)]
     assert spearmanr(grid[0], grid[1])[0] > 0.9
     assert spearmanr(grid[0], grid[2])[0] < 0.5
+
+
+def test_the_cut_of_the_image_without_noise_is_kept_where_it_is_asked_for(patched: Source) -> None:
+    context, row = patched.open(), 9
+    alone = replace(context, missing=frozenset({"lime_kept"}))
+    table = compute(alone, np.array([row, 12]), PARAMETERS)
+    # nothing else of LIME is computed, the others not at all
+    assert list(table.columns) == ["id", "lime_kept", "margin_change", "noise_turns"]
+    image, settings = np.asarray(context.pixels[row]), LimeSettings()
+    before = LIME.explain_fully(context.detector, image, settings)
+    after = LIME.explain_on(context.detector, noisy(image, seed=(0, row)), settings, before.regions)
+    np.testing.assert_array_equal(after.regions, before.regions)
+    cells = [one.map.reshape(8, 4, 8, 4).mean(axis=(1, 3)).ravel() for one in (before, after)]
+    assert table["lime_kept"][0] == pytest.approx(spearmanr(*cells)[0], abs=1e-5)
 
 
 def test_mean_rank_leaves_out_what_has_no_order() -> None:

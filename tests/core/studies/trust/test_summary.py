@@ -1,6 +1,7 @@
 """What the studies of explanations come to: every number a second time from the table."""
 
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -14,27 +15,27 @@ from core.findings.claims import Standing, standing
 from core.findings.words import tell
 from core.runs.run import Run
 from core.studies.groups import CELLS
-from core.studies.study import Answer
+from core.studies.study import StudyResult
 from core.studies.trust.faithfulness import COLUMNS
 from core.studies.trust.findings import faithfulness
 from core.studies.trust.summary import (
     AGREEMENT,
+    COARSE,
     CONTROLS,
+    DIRECTIONS,
     FILLS,
     ONE_COLOUR,
     STEPS,
-    UNSEEN,
     agreement_summary,
+    area_column,
+    area_of,
     coverage,
     curve_column,
     curve_of,
     curves,
-    excess,
+    leads,
     one_colour_summary,
-    score_of,
-    scores,
     stability_summary,
-    turned,
 )
 from tests.core.trust_cues import made_run
 
@@ -53,7 +54,6 @@ GENERATOR = np.random.default_rng(0)
 LABEL = GENERATOR.choice(["FAKE", "REAL"], SIZE)
 CALLED = GENERATOR.choice(["FAKE", "REAL"], SIZE)
 WEIGHT = GENERATOR.uniform(1, 4, SIZE).astype(np.float32)
-REVERSED = {f"{key} reversed" for key, (_, back) in CONTROLS.items() if back}
 SHARES = np.arange(STEPS + 1) / STEPS
 
 
@@ -90,10 +90,11 @@ def line(part: pd.DataFrame, direction: str, method: str, fill: str) -> NDArray[
     return np.asarray(part[ordered], np.float64)
 
 
-def height(part: pd.DataFrame, method: str, fill: str) -> NDArray[np.float64]:
-    """(N,): the score, each of eight strips as high as its middle."""
-    gap = line(part, "insertion", method, fill) - line(part, "deletion", method, fill)
-    return np.asarray(((gap[:, 1:] + gap[:, :-1]) / 2).mean(axis=1))
+def height(part: pd.DataFrame, direction: str, method: str, fill: str) -> NDArray[np.float64]:
+    """(N,): how far a curve speaks for a method, each of eight strips as high as its middle."""
+    points = line(part, direction, method, fill)
+    area = ((points[:, 1:] + points[:, :-1]) / 2).mean(axis=1)
+    return np.asarray(area if direction == "insertion" else -area)
 
 
 def test_curves_begin_and_end_where_they_must(table: pd.DataFrame) -> None:
@@ -102,81 +103,59 @@ def test_curves_begin_and_end_where_they_must(table: pd.DataFrame) -> None:
             for direction in ("deletion", "insertion"):
                 expected = line(table, direction, method, fill)
                 np.testing.assert_array_equal(curve_of(table, direction, method, fill), expected)
-            np.testing.assert_allclose(score_of(table, method, fill), height(table, method, fill), atol=1e-12)
-            lines = [line(table, direction, method, fill)[0] for direction in ("insertion", "deletion")]
-            by_scikit_learn = auc(SHARES, lines[0]) - auc(SHARES, lines[1])
-            assert score_of(table, method, fill)[0] == pytest.approx(by_scikit_learn)
+                by_scikit_learn = auc(SHARES, expected[0])
+                assert area_of(table, direction, method, fill)[0] == pytest.approx(by_scikit_learn)
     assert curve_column("deletion", "lime", "blur", 3) == "deletion_lime_blur_3"
 
 
 @pytest.mark.parametrize("by", ["verdict", "cell"])
-def test_scores_are_weighted_means_of_areas(by: str, table: pd.DataFrame, run: Run) -> None:
-    found = scores(table, run, by=by).set_index(["group", "fill", "method"])  # type: ignore[arg-type]
-    assert set(found.index.get_level_values("method")) == {*METHODS, *REVERSED}
+def test_leads_are_the_paired_difference_from_the_best_control(by: str, table: pd.DataFrame, run: Run) -> None:
+    found = leads(table, run, by=by).set_index(["group", "fill", "direction", "method"])  # type: ignore[arg-type]
+    assert len(found) == (2 if by == "verdict" else 4) * len(FILLS) * 2 * len(EXPLANATIONS)
     for group, part in parts(table, by):
-        for method in ("gradcam", "edges"):
-            for fill in FILLS:
-                mean = np.average(height(part, method, fill), weights=part["weight"])
-                row = found.loc[(group, fill, method)]
-                assert row["value"] == pytest.approx(mean)
-                assert row["low"] < mean < row["high"]
-                assert row["images"] == len(part)
-            unseen = np.average(np.mean([height(part, method, fill) for fill in UNSEEN], 0), weights=part["weight"])
-            assert found.loc[(group, "unseen", method), "value"] == pytest.approx(unseen)
-        assert found.loc[(group, "blur", "edges reversed"), "value"] == pytest.approx(
-            -found.loc[(group, "blur", "edges"), "value"]
-        )
-        assert found.loc[(group, "blur", "edges reversed"), "name"] == "flat areas first"
-
-
-@pytest.mark.parametrize("by", ["verdict", "cell"])
-def test_the_excess_is_the_paired_difference_from_the_best_control(by: str, table: pd.DataFrame, run: Run) -> None:
-    found = excess(table, run, by=by).set_index(["group", "fill", "method"])  # type: ignore[arg-type]
-    for group, part in parts(table, by):
-        for fill in (*FILLS, "unseen"):
-            wanted = UNSEEN if fill == "unseen" else (fill,)
-            own = {key: np.mean([height(part, key, one) for one in wanted], axis=0) for key in METHODS}
-            names = {key: name for key, (name, _) in CONTROLS.items()}
-            for key, (_, back) in CONTROLS.items():
-                if back:
-                    own[f"{key} reversed"], names[f"{key} reversed"] = -own[key], back
-            means = {key: np.average(own[key], weights=part["weight"]) for key in names}
+        for fill, direction, method in product(FILLS, DIRECTIONS, EXPLANATIONS):
+            back = {"deletion": "insertion", "insertion": "deletion"}[direction]
+            sign = 1 if direction == "insertion" else -1
+            own = {}
+            for key, (name, opposite) in CONTROLS.items():
+                own[name] = height(part, direction, key, fill)
+                if opposite:
+                    # the reverse is shown where the order itself is filled
+                    own[opposite] = -height(part, back, key, fill)
+                for called, way in ((name, direction), (opposite, back)):
+                    if key in COARSE and called:
+                        values = part[area_column(way, key, method, fill)].to_numpy(float)
+                        own[f"{called}, as coarse as the map"] = sign * values
+            means = {key: np.average(one, weights=part["weight"]) for key, one in own.items()}
             best = max(means, key=lambda key: means[key])
-            for method in EXPLANATIONS:
-                row = found.loc[(group, fill, method)]
-                assert row["control"] == names[best]
-                difference = own[method] - own[best]
-                assert row["value"] == pytest.approx(np.average(difference, weights=part["weight"]))
-                # the linearised variance of a weighted mean, with numpy
-                pulls = part["weight"] * (difference - row["value"]) / part["weight"].sum()
-                spread = np.sqrt((pulls**2).sum() * len(part) / (len(part) - 1))
-                assert row["high"] - row["value"] == pytest.approx(row["value"] - row["low"])
-                assert 1.9 * spread < row["high"] - row["value"] < 2.4 * spread
+            row = found.loc[(group, fill, direction, method)]
+            assert row["control"] == best
+            difference = height(part, direction, method, fill) - own[best]
+            assert row["value"] == pytest.approx(np.average(difference, weights=part["weight"]))
+            # the linearised variance of a weighted mean, with numpy
+            pulls = part["weight"] * (difference - row["value"]) / part["weight"].sum()
+            spread = np.sqrt((pulls**2).sum() * len(part) / (len(part) - 1))
+            assert row["high"] - row["value"] == pytest.approx(row["value"] - row["low"])
+            assert 1.9 * spread < row["high"] - row["value"] < 2.4 * spread
+            assert row["images"] == len(part)
 
 
-def test_turned_counts_verdicts_whose_margin_has_changed_sign(table: pd.DataFrame, run: Run) -> None:
-    even = table.assign(weight=1.0)
-    found = turned(even, run).set_index(["group", "fill", "method"])
-    for group, part in parts(even):
-        for method in ("lime", "random"):
-            gone = part[f"deletion_{method}_texture_2"] < 0
-            low, high = binomtest(int(gone.sum()), len(part)).proportion_ci(method="wilson")
-            row = found.loc[(group, "texture", method)]
-            assert row["value"] == pytest.approx(gone.mean())
-            assert (row["low"], row["high"]) == (pytest.approx(low), pytest.approx(high))
-    half = turned(table, run, share=0.5).set_index(["group", "fill", "method"])
-    for group, part in parts(table):
-        gone = part["deletion_area_mean_4"] < 0
-        assert half.loc[(group, "mean", "area"), "value"] == pytest.approx(np.average(gone, weights=part["weight"]))
+def test_a_file_from_before_coarse_controls_and_a_fill_is_read_as_it_is(table: pd.DataFrame, run: Run) -> None:
+    old = table[[name for name in table if "_as_" not in name and not name.endswith("road") and "_road_" not in name]]
+    found = leads(old, run)
+    assert list(dict.fromkeys(found["fill"])) == ["mean", "blur", "texture"]
+    assert not found["control"].str.contains("coarse").any()
+    finding = next(one for one in faithfulness(run, old, {}) if one.key == "lime-FAKE")
+    assert len(finding.choices) == 6
+    assert "ROAD" not in str(tell(finding).full)
 
 
 def test_mean_curves_are_means_point_by_point_and_reverses_their_mirrors(table: pd.DataFrame, run: Run) -> None:
     found = curves(table, run).set_index(["group", "fill", "method", "direction"]).sort_index()
     for group, part in parts(table):
-        for fill in ("blur", "unseen"):
-            wanted = UNSEEN if fill == "unseen" else (fill,)
+        for fill in ("blur", "road"):
             for direction in ("deletion", "insertion"):
-                points = np.mean([line(part, direction, "centre", one) for one in wanted], axis=0)
+                points = line(part, direction, "centre", fill)
                 rows = found.loc[(group, fill, "centre", direction)]
                 np.testing.assert_allclose(rows["share"], SHARES)
                 np.testing.assert_allclose(rows["value"], np.average(points, axis=0, weights=part["weight"]))
@@ -186,43 +165,104 @@ def test_mean_curves_are_means_point_by_point_and_reverses_their_mirrors(table: 
                 assert set(mirror["name"]) == {"border first"}
 
 
-def test_findings_hold_scores_controls_and_every_fill(table: pd.DataFrame, run: Run) -> None:
+def moved(table: pd.DataFrame, by: dict[str, dict[str, float]]) -> pd.DataFrame:
+    """Curves that are better by so much in both directions on FAKE verdicts: method -> fill -> margins."""
     raised = table.copy()
-    # LIME far better than everything, Grad-CAM far worse, on FAKE verdicts alone
     fake = CALLED[table["id"].astype(int)] == "FAKE"
-    for fill in FILLS:
-        for step in range(1, STEPS):
-            raised.loc[fake, f"insertion_lime_{fill}_{step}"] += np.float16(4)
-            raised.loc[fake, f"insertion_gradcam_{fill}_{step}"] -= np.float16(4)
-    found = excess(raised, run).set_index(["group", "fill", "method"])
-    score = scores(raised, run).set_index(["group", "fill", "method"])
-    said = {finding.key: finding for finding in faithfulness(run, raised, {})}
+    for method, fills in by.items():
+        for fill, far in fills.items():
+            for step in range(1, STEPS):
+                raised.loc[fake, f"insertion_{method}_{fill}_{step}"] += np.float16(far)
+                raised.loc[fake, f"deletion_{method}_{fill}_{step}"] -= np.float16(far)
+    return raised
+
+
+def test_faithfulness_is_claimed_where_every_fill_and_direction_agrees(table: pd.DataFrame, run: Run) -> None:
+    far = moved(table, {"lime": dict.fromkeys(FILLS, 4), "gradcam": dict.fromkeys(FILLS, -4)})
+    found = leads(far, run).set_index(["group", "direction", "fill", "method"])
+    said = {finding.key: finding for finding in faithfulness(run, far, {})}
+    fake = CALLED[table["id"].astype(int)] == "FAKE"
     for method, sign in (("lime", 1), ("gradcam", -1)):
         finding = said[f"{method}-FAKE"]
         assert standing(finding) == Standing("claimed", sign)
         assert (finding.measure.n, finding.group) == (fake.sum(), "FAKE")
-        for fill, each in (("unseen", finding), *((one.value, one) for one in finding.choices)):
-            row = found.loc[("FAKE", fill, method)]
-            assert each.control is not None
-            assert each.difference is not None
-            assert each.control.name == row["control"]
-            assert each.measure.value == score.loc[("FAKE", fill, method), "value"]
-            ends = (each.difference.value, each.difference.low, each.difference.high)
-            assert ends == (row["value"], row["low"], row["high"])
-    assert [one.value for one in said["lime-REAL"].choices] == list(FILLS)
-    assert {finding.group for finding in said.values()} == {"FAKE", "REAL"}
-    gone = turned(raised, run).set_index(["group", "fill", "method"])
-    for method in EXPLANATIONS:
-        for one in said[f"flipped-{method}-REAL"].choices:
+        assert [(one.kind, one.value) for one in finding.choices] == list(product(DIRECTIONS, FILLS))
+        for one in finding.choices:
+            row = found.loc[("FAKE", one.kind, one.value, method)]
             assert one.control is not None
-            assert one.measure.value == gone.loc[("REAL", one.value, method), "value"]
-            assert one.control.measure.value == gone.loc[("REAL", one.value, "random"), "value"]
+            assert one.difference is not None
+            assert one.control.name == row["control"]
+            ends = (one.difference.value, one.difference.low, one.difference.high)
+            assert ends == (row["value"], row["low"], row["high"])
+    assert "LIME names what FAKE verdicts lean on better than every control, under every fill" in str(
+        tell(said["lime-FAKE"]).full
+    )
+    assert {finding.group for finding in said.values()} == {"FAKE", "REAL"}
+
+
+def test_one_fill_or_direction_that_disagrees_is_what_it_depends_on(table: pd.DataFrame, run: Run) -> None:
+    far = moved(table, {"lime": {**dict.fromkeys(FILLS, 4), "road": -4}})
+    finding = next(one for one in faithfulness(run, far, {}) if one.key == "lime-FAKE")
+    signs = {"mean": 1, "blur": 1, "texture": 1, "road": -1}
+    assert standing(finding).on == {"deletion": signs, "insertion": signs}
+    told = str(tell(finding).full)
+    assert "depends on the fill: better under mean colour (deletion" in told
+    assert "; worse under ROAD (deletion −" in told
+    # nothing pooled stands in it: eight numbers, a fill and a direction each
+    assert told.count("deletion") == told.count("insertion") == len(FILLS)
+    only = table.copy()
+    fake = CALLED[table["id"].astype(int)] == "FAKE"
+    for fill, step in product(FILLS, range(1, STEPS)):
+        only.loc[fake, f"insertion_lime_{fill}_{step}"] += np.float16(4)
+        only.loc[fake, f"deletion_lime_{fill}_{step}"] += np.float16(4)
+    finding = next(one for one in faithfulness(run, only, {}) if one.key == "lime-FAKE")
+    # far worse by deletion, which stands first, and far better by insertion
+    assert standing(finding).on == {"insertion": dict.fromkeys(FILLS, 1)}
+    assert standing(finding).kind == "depends"
+
+
+def test_where_every_interval_holds_nothing_nothing_is_claimed(table: pd.DataFrame, run: Run) -> None:
+    # LIME is the best control itself, but for noise
+    same = table.copy()
+    generator = np.random.default_rng(5)
+    for fill in FILLS:
+        for step, direction in product(range(1, STEPS), DIRECTIONS):
+            drawn = generator.normal(0, 0.2, SIZE)
+            same[f"{direction}_lime_{fill}_{step}"] = 0.5 + drawn
+            for control in CONTROLS:
+                same[f"{direction}_{control}_{fill}_{step}"] = 0.5 + generator.normal(0, 0.2, SIZE)
+        for control, direction in product(COARSE, DIRECTIONS):
+            same[area_column(direction, control, "lime", fill)] = np.nan
+    same["start"] = 0.5
+    for fill in FILLS:
+        same[f"filled_{fill}"] = 0.5
+    # the best of nine controls is chosen with the same images: so much is in LIME's favour here
+    for fill, step, direction in product(FILLS, range(1, STEPS), DIRECTIONS):
+        same[f"{direction}_lime_{fill}_{step}"] += 0.02 if direction == "insertion" else -0.02
+    finding = next(one for one in faithfulness(run, same, {}) if one.key == "lime-FAKE")
+    assert standing(finding) == Standing("not shown")
+    assert "cannot be told from the best control" in str(tell(finding).full)
+
+
+def test_flipped_verdicts_are_counted_under_each_fill_beside_chance(table: pd.DataFrame, run: Run) -> None:
+    said = {finding.key: finding for finding in faithfulness(run, table.assign(weight=1.0), {})}
+    for group, part in parts(table):
+        for method in EXPLANATIONS:
+            choices = said[f"flipped-{method}-{group}"].choices
+            assert [one.value for one in choices] == list(FILLS)
+            for one in choices:
+                gone, blind = (part[f"deletion_{name}_{one.value}_2"] < 0 for name in (method, "random"))
+                low, high = binomtest(int(gone.sum()), len(part)).proportion_ci(method="wilson")
+                assert (one.measure.value, one.measure.low) == (pytest.approx(gone.mean()), pytest.approx(low))
+                assert one.measure.high == pytest.approx(high)
+                assert one.control is not None
+                assert one.control.measure.value == pytest.approx(blind.mean())
 
 
 def test_one_image_gives_no_interval_and_no_nan_in_words(table: pd.DataFrame, run: Run) -> None:
     for finding in faithfulness(run, table.head(1), {}):
         assert "nan" not in str(tell(finding).full)
-    assert np.isnan(excess(table.head(1), run)["low"]).all()
+    assert np.isnan(leads(table.head(1), run)["low"]).all()
 
 
 def test_other_summaries_are_weighted_means_and_shares(run: Run) -> None:
@@ -252,8 +292,8 @@ def test_coverage_counts_images_and_errors(run: Run) -> None:
     wrong = np.flatnonzero(LABEL != CALLED)
     some = pd.DataFrame({"id": list(map(str, range(0, SIZE, 3)))})
     answers = {
-        "lime": Answer(Path("lime.parquet"), some, {"title": "LIME", "images": len(some)}),
-        "whole": Answer(Path("whole.parquet"), pd.DataFrame({"level": [1]}), {"title": "Whole", "images": SIZE}),
+        "lime": StudyResult(Path("lime.parquet"), some, {"title": "LIME", "images": len(some)}),
+        "whole": StudyResult(Path("whole.parquet"), pd.DataFrame({"level": [1]}), {"title": "Whole", "images": SIZE}),
     }
     found = coverage(answers, run).set_index("study")
     assert found.loc["lime", "share"] == pytest.approx(1 / 3)
@@ -266,8 +306,8 @@ def test_coverage_counts_images_and_errors(run: Run) -> None:
 
 def test_tables_without_rows_give_tables_without_rows(table: pd.DataFrame, run: Run) -> None:
     nothing = table.iloc[:0]
-    for make in (scores, excess, turned, curves):
+    for make in (leads, curves):
         assert make(nothing, run).empty
     only = table[CALLED[table["id"].astype(int)] == "REAL"]
-    assert set(scores(only, run)["group"]) == {"REAL"}
+    assert set(leads(only, run)["group"]) == {"REAL"}
     assert {one.group for one in faithfulness(run, only, {})} == {"REAL"}

@@ -1,0 +1,264 @@
+"""Adding a detector of others: read its source, complete what that leaves open, check it, store it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from core.detectors.adapters.adapter import Brought, OpenError, Request, SourceError
+from core.detectors.classes import Classes
+from core.detectors.detector import Progress
+from core.detectors.manifest import About
+from core.detectors.network import NetworkDetector
+from core.detectors.preprocessing import Preprocessing
+from core.detectors.reference import reference_pictures
+from core.detectors.registry import KINDS, Kind, find_kind
+from core.detectors.storage import load_detector, save_detector
+from core.images.labels import CLASSES
+from core.images.loading import load_image_set
+from core.system.atomic import refuse_taken
+
+CPU = torch.device("cpu")
+SCALE = 1 / 255
+# the option that states each field that a source may leave open
+OPTIONS = {
+    "size": "--size",
+    "crop": "--crop",
+    "interpolation": "--interpolation",
+    "mean": "--mean",
+    "std": "--std",
+    "classes": "--classes",
+    "fake": "--fake-classes",
+    "outputs": "--outputs",
+}
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What the check of a detector found.
+
+    Attributes:
+        margins: float32 (8,), of the reference pictures.
+        pictures: number of pictures with known answers; 0 where none were given.
+        right: number of those whose verdict is right.
+        warning: a sentence on what looks odd; "" where nothing does.
+    """
+
+    margins: NDArray[np.float32]
+    pictures: int = 0
+    right: int = 0
+    warning: str = ""
+
+
+def kind_of(source: str) -> Kind:
+    """Find the kind that takes a source.
+
+    Raises:
+        SourceError: none does.
+    """
+    kinds = [kind for kind in map(find_kind, KINDS) if kind.adapter is not None]
+    for kind in kinds:
+        if kind.adapter is not None and kind.adapter.takes(source):
+            return kind
+    known = "; ".join(kind.adapter.source for kind in kinds if kind.adapter is not None)
+    raise SourceError(f"there is no folder {source!r}, and it is no other source that is known: {known}")
+
+
+def bring(name: str, request: Request, *, target_layer: str | None = None, temperature: float = 1.0) -> NetworkDetector:
+    """Make a detector of a source.
+
+    Args:
+        name: that it gets.
+        request: the source, and what the user says of it.
+        target_layer: the layer to explain; found where None.
+        temperature: that margins are divided by before they become probabilities.
+
+    Raises:
+        SourceError: the source cannot be read, or it and the request leave something open.
+        ValueError: what they say does not fit the network.
+    """
+    kind = kind_of(request.source)
+    assert kind.adapter is not None  # noqa: S101 - `kind_of` gives no other
+    brought = kind.adapter.read(request)
+    preprocessing, classes = complete(brought, request)
+    about = About(kind.name, brought.config, preprocessing, classes, target_layer or "", temperature, {}, frozenset())
+    manifest = {"name": name, "source": Path(request.source).name}
+    return kind.wrap(brought.network, about, temperature=temperature, manifest=manifest, device=CPU)
+
+
+def complete(brought: Brought, request: Request) -> tuple[Preprocessing, Classes]:
+    """Put together what a source and a user say; the user's word goes first, and nothing is guessed.
+
+    Raises:
+        OpenError: something is said by neither.
+        ValueError: what is said cannot be.
+    """
+    said: dict[str, Any] = {**brought.preprocess, **request.preprocess}
+    if "size" in request.preprocess and "resize" not in request.preprocess:
+        # a source's length before the crop belongs to its own size
+        said.pop("resize", None)
+    said |= {"classes": request.classes or brought.classes, "outputs": request.outputs or brought.outputs}
+    said["fake"] = request.fake if request.fake is not None else _named_fake(said["classes"])
+    if missing := [option for key, option in OPTIONS.items() if said.get(key) is None]:
+        raise OpenError(request.source, tuple(missing))
+    # mean and std as of pixels in 0..1, whatever scale they were meant for
+    factor = SCALE / float(said.get("scale", SCALE))
+    mean, std = (tuple(float(value) * factor for value in said[key]) for key in ("mean", "std"))
+    preprocessing = Preprocessing.of(
+        {
+            "size": said["size"],
+            "resize": said.get("resize") or said["size"],
+            "crop": said["crop"],
+            "interpolation": said["interpolation"],
+            "mean": mean,
+            "std": std,
+        }
+    )
+    return preprocessing, Classes(tuple(said["classes"]), tuple(said["fake"]), said["outputs"])
+
+
+def _named_fake(classes: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    """Return the FAKE ones of classes that are called FAKE and REAL; None where they are called otherwise."""
+    if not classes or not {name.upper() for name in classes} <= set(CLASSES):
+        return None
+    return tuple(name for name in classes if name.upper() == "FAKE")
+
+
+def check(detector: NetworkDetector, data: str | None = None, *, progress: Progress | None = None) -> Checked:
+    """Check that a detector answers, and where there are pictures with known answers that it is mostly right.
+
+    Args:
+        detector: to check.
+        data: an image set with a test split; None where there is none.
+        progress: called with (pictures done, all).
+
+    Raises:
+        SourceError: an answer is no number, all answers are the same, or most verdicts are wrong.
+        DatasetError: the pictures cannot be read.
+    """
+    side = detector.side
+    noise = np.random.default_rng(0).integers(0, 256, (2, side, side, 3)).astype(np.uint8)
+    flat = np.stack([np.full((side, side, 3), value, np.uint8) for value in (0, 255)])
+    pictures = reference_pictures(detector.preprocessing)
+    asked = np.concatenate([pictures, noise, flat])
+    outputs = raw_outputs(detector, asked)
+    if not np.isfinite(outputs).all():
+        raise SourceError("it gives answers that are not finite numbers; check its weights, --mean and --std")
+    inside = bool((outputs >= 0).all() and (outputs <= 1).all())
+    if detector.classes.outputs == "probabilities" and not inside:
+        raise SourceError(
+            f"it gives {outputs.min():.3g} to {outputs.max():.3g}, which are no probabilities; say --outputs logits"
+        )
+    if np.ptp(outputs, axis=0).max() <= 1e-6 * max(1.0, float(np.abs(outputs).max())):
+        raise SourceError("its answers do not depend on the picture; check its weights, --mean, --std and --scale")
+    warning = ""
+    if detector.classes.outputs == "logits" and inside:
+        warning = "All its logits are between 0 and 1: if they are probabilities, say --outputs probabilities."
+    margins = detector.margins(pictures)
+    if data is None:
+        return Checked(margins, warning=warning)
+    images = load_image_set(data, "test", fit=detector.preprocessing, skip_bad=True)
+    verdicts = detector.margins(np.asarray(images.pixels), progress=progress) > 0
+    right = int((verdicts == images.labels.astype(bool)).sum())
+    if 2 * right < len(images):
+        raise SourceError(
+            f"it is right on {right} of {len(images)} pictures of {data}, fewer than a coin would be; check "
+            "--fake-classes, the order of --classes, and the preprocessing"
+        )
+    return Checked(margins, len(images), right, warning)
+
+
+def raw_outputs(detector: NetworkDetector, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Compute what the network itself gives for uint8 (N, S, S, 3): float32 (N, K)."""
+    with torch.inference_mode():
+        outputs = detector.network(detector.inputs(pixels))
+    found: NDArray[np.float32] = outputs.reshape(len(pixels), -1).float().cpu().numpy()
+    return found
+
+
+def add(
+    path: Path,
+    request: Request,
+    *,
+    data: str | None = None,
+    target_layer: str | None = None,
+    temperature: float = 1.0,
+    replace: bool = False,
+    progress: Progress | None = None,
+    tell: Callable[[NetworkDetector, Checked], None] = lambda _detector, _checked: None,
+) -> NetworkDetector:
+    """Bring a detector, check it, store it, and load what was stored.
+
+    Args:
+        path: the folder to write; its last part becomes the detector's name.
+        request: the source, and what the user says of it.
+        data: pictures with known answers, see `check`.
+        target_layer, temperature: see `bring`.
+        replace: overwrite an existing folder.
+        progress: see `check`.
+        tell: called with what was found before anything is written.
+
+    Raises:
+        ValueError: as for `bring` and `check`; ContractError where the stored detector answers otherwise.
+        TakenError: the folder exists and `replace` is false.
+        WriteError: the folder could not be written.
+    """
+    if not replace:
+        refuse_taken(path)
+    detector = bring(path.name, request, target_layer=target_layer, temperature=temperature)
+    checked = check(detector, data, progress=progress)
+    if checked.pictures:
+        known = {"checked": {"pictures": checked.pictures, "right": checked.right}}
+        detector.manifest = {**detector.manifest, **known}
+    tell(detector, checked)
+    pictures = reference_pictures(detector.preprocessing)
+    save_detector(path, detector, model_card=model_card(detector, checked), reference=pictures, replace=replace)
+    return load_detector(path, device="cpu")
+
+
+def describe_in_words(detector: NetworkDetector, checked: Checked) -> dict[str, str]:
+    """Describe a detector that is being added, for the terminal, a page and its card: heading -> words."""
+    preprocessing, classes = detector.preprocessing, detector.classes
+    numbers: Callable[[Any], str] = lambda values: ", ".join(f"{value:.4g}" for value in values)  # noqa: E731
+    after = f"the shorter side is resized to {preprocessing.resize}, then the centre is cut out"
+    crops: Mapping[str, str] = {
+        "before": "the central square is cut out, then resized",
+        "after": after,
+        "after_floor": after,
+        "none": "the picture is stretched to a square",
+    }
+    known = f"right on {checked.right:,} of {checked.pictures:,} pictures with known answers"
+    layers = [f"{name} ({height} x {width})" for name, (height, width) in detector.layers.items()]
+    return {
+        "Input": f"{preprocessing.size} x {preprocessing.size} pixels; {crops[preprocessing.crop]}",
+        "Interpolation": preprocessing.interpolation,
+        "Mean and deviation": f"{numbers(preprocessing.mean)} and {numbers(preprocessing.std)}, of values in 0..1",
+        "Outputs": f"{', '.join(classes.names)} ({classes.outputs})",
+        "FAKE": ", ".join(classes.fake) or "whatever the one output does not speak for",
+        "Target layer": detector.target_layer or "none: it gives predictions only",
+        "Layers": ", ".join(layers) or "none",
+        "Margins of eight pictures": ", ".join(f"{margin:+.2f}" for margin in checked.margins),
+        "Check": known if checked.pictures else "no pictures with known answers were given",
+        **({"Note": checked.warning} if checked.warning else {}),
+    }
+
+
+def model_card(detector: NetworkDetector, checked: Checked) -> str:
+    """Write the card of a detector that others made, as Markdown."""
+    rows = "\n".join(f"- {heading}: {words}" for heading, words in describe_in_words(detector, checked).items())
+    return f"""# Detector `{detector.name}`
+
+Made by others, added from `{detector.manifest["source"]}`. What it was trained on is not known here, so leaks between
+its training set and an image set are not found.
+
+{rows}
+
+## Not for
+
+- Deciding whether any picture from the world is real.
+- Evidence against a person.
+"""

@@ -1,0 +1,77 @@
+"""Detectors from a name of torchvision's classification networks and a file of weights."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torchvision
+from torch import nn
+from torchvision.transforms import InterpolationMode
+
+from core.detectors.adapters.adapter import Adapter, Brought, OpenError, Request, SourceError, make_kind, stated
+from core.detectors.adapters.weights_file import load_weights, read_tensors
+from core.detectors.network import NetworkDetector
+
+PREFIX = "torchvision:"
+NAMES = tuple(torchvision.models.list_models(module=torchvision.models))
+# that have a second classifier for training, which takes no weights of its own here
+AUXILIARY = {"googlenet": {"init_weights": False}, "inception_v3": {"init_weights": False}}
+
+
+class TorchvisionDetector(NetworkDetector):
+    """A network of torchvision."""
+
+    kind = "torchvision"
+
+
+def build(config: Mapping[str, Any]) -> nn.Module:
+    """Build the network with random weights."""
+    name, outputs = stated(config, "name", "outputs")
+    if name not in NAMES:
+        raise ValueError(f"torchvision {torchvision.__version__} has no classification network {name!r}")
+    network: nn.Module = torchvision.models.get_model(
+        name, weights=None, num_classes=int(outputs), **AUXILIARY.get(name, {})
+    )
+    return network
+
+
+def read(request: Request) -> Brought:
+    """Read the weights; preprocessing is that of torchvision's own weights of this name."""
+    name = request.source.removeprefix(PREFIX)
+    if name not in NAMES:
+        raise SourceError(
+            f"torchvision {torchvision.__version__} has no classification network {name!r}; "
+            "torchvision.models.list_models() lists them"
+        )
+    if request.weights is None or request.classes is None:
+        given = {"--weights": request.weights, "--classes": request.classes}
+        raise OpenError(request.source, tuple(option for option, value in given.items() if value is None))
+    config = {"name": name, "outputs": len(request.classes)}
+    network = build(config)
+    load_weights(network, read_tensors(request.weights), request.weights.name)
+    return Brought(network, config, preprocess_of(name), outputs="logits")
+
+
+def preprocess_of(name: str) -> dict[str, Any]:
+    """Return the preprocessing that torchvision states for its own weights; empty where it has none."""
+    known = torchvision.models.get_model_weights(name)
+    if not len(known):
+        return {}
+    preset = known["DEFAULT"].transforms()
+    interpolation: InterpolationMode = preset.interpolation
+    return {
+        "size": preset.crop_size[0],
+        "resize": preset.resize_size[0],
+        "crop": "after",
+        "interpolation": interpolation.value,
+        "mean": tuple(preset.mean),
+        "std": tuple(preset.std),
+        "scale": 1 / 255,
+    }
+
+
+KIND = make_kind(
+    TorchvisionDetector,
+    build,
+    Adapter(f"{PREFIX}NAME with --weights FILE", lambda source: source.startswith(PREFIX), read),
+    describe=lambda config: f"{config.get('name')} of torchvision",
+)

@@ -1,0 +1,154 @@
+"""Class activation maps: torchcam's methods on any layer of a detector, and modules of one's own to hang hooks on."""
+
+import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torchcam import methods
+
+from core.detectors.layers import HOOKS
+from core.explainers.explainer import BATCH, Cancel
+from core.images.labels import CLASSES, FAKE, REAL
+
+if TYPE_CHECKING:
+    from core.detectors.detector import Detector
+
+
+class Cancelled(Exception):
+    """Somebody has answered `cancel` with True."""
+
+
+def activation_maps(
+    detector: "Detector",
+    pixels: NDArray[np.uint8],
+    *,
+    layer: str,
+    method: str,
+    target: str,
+    signed: bool,
+    cancel: Cancel | None = None,
+) -> NDArray[np.float32]:
+    """Class activation maps of N images, not normalised, larger where more speaks for the target.
+
+    Args:
+        detector: its network carries torchcam's hooks meanwhile and none afterwards.
+        pixels: uint8 (N, side, side, 3).
+        layer: a key of `detector.layers`.
+        method: torchcam's name; "ScoreCAM" takes a forward pass for every channel of the layer.
+        target: "margin", or the class whose score is explained.
+        signed: for the margin: what speaks for it less what speaks against it. torchcam's maps end in a ReLU.
+        cancel: asked before each batch, and before each of "ScoreCAM"'s passes; may use the detector itself.
+
+    Returns:
+        float32 (N, h, w), of the layer's size.
+
+    Raises:
+        Cancelled: `cancel` has answered True.
+    """
+    parts = [np.zeros((0, *detector.layers[layer]), np.float32)]
+    for start in range(0, len(pixels), BATCH):
+        if cancel is not None and method != "ScoreCAM" and cancel():
+            raise Cancelled
+        inputs = detector.inputs(pixels[start : start + BATCH])
+        if method == "ScoreCAM":
+            maps = _score_cam(detector, inputs, layer, target, cancel)
+        else:
+            maps = _gradient_cam(detector, inputs, layer, method, target, signed=signed)
+        parts.append(maps.detach().float().cpu().numpy())
+    return np.concatenate(parts)
+
+
+def channels_of(detector: "Detector", layer: str) -> int:
+    """The channels of a layer, from one pass."""
+    found: list[int] = []
+    own = twin(detector)
+    hooked = own.network.get_submodule(layer)
+    hooked.register_forward_hook(lambda _layer, _inputs, output: found.append(output.shape[1]))
+    with torch.inference_mode():
+        own.scores(own.inputs(np.zeros((1, detector.side, detector.side, 3), np.uint8)))
+    return found[0]
+
+
+def twin(detector: "Detector") -> "Detector":
+    """The same detector with modules of its own around the same weights.
+
+    Hooks on it are on it alone, and passes through it do not meet those of others, so whoever is asked between two of
+    its batches may use the detector itself.
+    """
+    own = copy.copy(detector)
+    with HOOKS:
+        weights = {id(tensor): tensor for tensor in (*detector.network.parameters(), *detector.network.buffers())}
+        own.network = copy.deepcopy(detector.network, weights)
+    return own
+
+
+class _Scores(nn.Module):
+    """A detector's scores as a module, which torchcam wants."""
+
+    def __init__(self, detector: "Detector") -> None:
+        super().__init__()
+        self.network = detector.network
+        self._scores = detector.scores
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return self._scores(inputs)
+
+
+def _gradient_cam(
+    detector: "Detector", inputs: Tensor, layer: str, method: str, target: str, *, signed: bool
+) -> Tensor:
+    with HOOKS, _extractor(detector, layer, method) as extractor:
+        scores = detector.scores(inputs)
+        if not signed:
+            return extractor(scores=scores, normalized=False, **_explained(target))[0]
+        # a signed map is what speaks for less what speaks against: each has been through torchcam's ReLU
+        toward_real = extractor(scores=scores, targets=_margin, normalized=False, retain_graph=True)[0]
+        toward_fake = extractor(scores=scores, targets=_minus_margin, normalized=False)[0]
+        return toward_real - toward_fake
+
+
+def _score_cam(detector: "Detector", inputs: Tensor, layer: str, target: str, cancel: Cancel | None) -> Tensor:
+    def ask(_network: nn.Module, _inputs: object) -> None:
+        if cancel is not None and cancel():
+            raise Cancelled
+
+    own = twin(detector)
+    own.network.register_forward_pre_hook(ask)
+    module, shape = _Scores(own).eval(), (3, detector.side, detector.side)
+    with torch.no_grad(), methods.ScoreCAM(module, f"network.{layer}", input_shape=shape) as extractor:
+        return extractor(scores=module(inputs), normalized=False, **_explained(target))[0]
+
+
+def _explained(target: str) -> dict[str, Any]:
+    """Return torchcam's arguments for a target."""
+    return {"targets": _margin} if target == "margin" else {"class_idx": CLASSES.index(target)}  # type: ignore[arg-type]
+
+
+@contextmanager
+def _extractor(detector: "Detector", layer: str, method: str) -> Iterator[methods.core._CAM]:
+    """torchcam's extractor on one layer; its hooks, and ours, are gone afterwards whatever happens."""
+    network, shape = detector.network, (3, detector.side, detector.side)
+    # before torchcam's own hook, so that the graph of gradients begins at this output and nothing below is recorded
+    watched = network.get_submodule(layer)
+    handles = [watched.register_forward_hook(lambda _layer, _inputs, output: output.detach().requires_grad_(True))]
+    try:
+        with torch.enable_grad(), getattr(methods, method)(network, layer, input_shape=shape) as extractor:
+            # after torchcam's own: it has the output, a copy goes on, because what follows may write into it
+            handles.append(watched.register_forward_hook(lambda _layer, _inputs, output: output.clone()))
+            yield extractor
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _margin(scores: Tensor) -> Tensor:
+    return scores[REAL] - scores[FAKE]
+
+
+def _minus_margin(scores: Tensor) -> Tensor:
+    return scores[FAKE] - scores[REAL]

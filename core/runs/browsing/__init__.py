@@ -1,0 +1,1 @@
+"""Browsing a run: its rows as a table, filters, embeddings, pictures, and tags. Needs no torch."""

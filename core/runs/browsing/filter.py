@@ -1,0 +1,199 @@
+"""Filters of a run's images: which values of which columns, in which order, on which page. They live in the URL.
+
+Whatever in a URL does not fit the table is left out, so that nonsense shows the whole table instead of an error.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from urllib.parse import unquote
+
+import numpy as np
+import pandas as pd
+
+from core.images.labels import CLASSES
+from core.images.statistics import STATISTICS
+from core.metrics.classification import HALF
+from core.runs.browsing.embedding import Area
+
+PAGE_SIZES = (24, 48, 96)
+# column -> its name in a URL
+ALIASES = {
+    "label": "true",
+    "predicted": "said",
+    "correct": "result",
+    "confidence": "sure",
+    "in_train": "leaked",
+    "is_repeat": "repeat",
+}
+COLUMNS = {alias: column for column, alias in ALIASES.items()}
+OUTCOMES = ("right", "wrong")
+# columns that depend on label and threshold
+DECIDED = ("label", "predicted", "correct")
+SORTS = {
+    "mistakes": "most confidently wrong first",
+    "sure": "most confident first",
+    "unsure": "least confident first",
+    "name": "by file name",
+}
+RESERVED = ("sort", "page", "per", "cut", "tag", "name", "area")
+
+Choices = tuple[tuple[str, tuple[str, ...]], ...]
+Ranges = tuple[tuple[str, float, float], ...]
+
+
+@dataclass(frozen=True)
+class Filter:
+    """A choice of rows, their order, and a page; hashable.
+
+    Attributes:
+        choices: (column, values): rows whose value is one of them; booleans are "yes" and "no".
+        ranges: (column, low, high): rows within both ends; an open end is infinite.
+        tag: rows that carry this tag.
+        name: rows whose file name holds this text, whatever its case.
+        area: rows inside this area of an embedding.
+        threshold: of p(REAL), above 0 and below 1.
+        sort: a key of `SORTS`, or a column, with a leading "-" for descending values.
+        page: counted from 1.
+        per_page: one of `PAGE_SIZES`.
+    """
+
+    choices: Choices = ()
+    ranges: Ranges = ()
+    tag: str | None = None
+    name: str | None = None
+    area: Area | None = None
+    threshold: float = HALF
+    sort: str = "mistakes"
+    page: int = 1
+    per_page: int = PAGE_SIZES[0]
+
+    def chosen(self, column: str) -> tuple[str, ...]:
+        """Return the values chosen in a column; empty where any will do."""
+        return dict(self.choices).get(column, ())
+
+    def within(self, column: str) -> tuple[float, float]:
+        """Return the range chosen in a column, infinite where it is open."""
+        return next(((low, high) for name, low, high in self.ranges if name == column), (-math.inf, math.inf))
+
+    def choosing(self, column: str, values: Sequence[str]) -> "Filter":
+        """Return the filter with other values of one column (none for any), on its first page."""
+        others = tuple(choice for choice in self.choices if choice[0] != column)
+        added = ((column, tuple(values)),) if values else ()
+        return replace(self, choices=tuple(sorted(others + added)), page=1)
+
+    def ranging(self, column: str, low: float = -math.inf, high: float = math.inf) -> "Filter":
+        """Return the filter with another range of one column, on its first page."""
+        others = tuple(found for found in self.ranges if found[0] != column)
+        added = ((column, low, high),) if math.isfinite(low) or math.isfinite(high) else ()
+        return replace(self, ranges=tuple(sorted(others + added)), page=1)
+
+    def to_params(self) -> dict[str, str]:
+        """Write URL parameters, without those at their defaults."""
+        params = {ALIASES.get(column, column): ",".join(map(_escape, values)) for column, values in self.choices}
+        params |= {ALIASES.get(column, column): f"{_end(low)}..{_end(high)}" for column, low, high in self.ranges}
+        default = Filter()
+        named = {
+            "tag": self.tag,
+            "name": self.name,
+            "area": str(self.area) if self.area else None,
+            "cut": f"{self.threshold:g}",
+            "sort": self.sort,
+            "page": str(self.page),
+            "per": str(self.per_page),
+        }
+        usual = {"cut": f"{default.threshold:g}", "sort": default.sort, "page": "1", "per": str(default.per_page)}
+        return params | {key: value for key, value in named.items() if value and value != usual.get(key)}
+
+    @classmethod
+    def from_params(cls, params: Mapping[str, str], table: pd.DataFrame) -> "Filter":
+        """Read URL parameters, ignoring whatever does not fit `table` (from `browse_table`)."""
+        found = cls()
+        for key, text in params.items():
+            column = COLUMNS.get(key, key)
+            if key in RESERVED or column not in table.columns:
+                continue
+            if column in range_columns(table):
+                if ends := _parse_range(text):
+                    found = found.ranging(column, *ends)
+            else:
+                allowed = choices_of(table, column)
+                asked = dict.fromkeys(unquote(value) for value in text.split(","))
+                found = found.choosing(column, [value for value in asked if value in allowed])
+        sort = params.get("sort", "")
+        area = Area.parse(params.get("area", ""))
+        threshold = _number(params.get("cut", ""))
+        per_page, page = _number(params.get("per", "")), _number(params.get("page", ""))
+        return replace(
+            found,
+            tag=params.get("tag") or None,
+            name=params.get("name") or None,
+            area=area if area and {f"{area.space}_x", f"{area.space}_y"} <= set(table.columns) else None,
+            threshold=threshold if threshold is not None and 0 < threshold < 1 else HALF,
+            sort=sort if sort in SORTS or sort.removeprefix("-") in sort_columns(table) else "mistakes",
+            page=int(page) if page is not None and 1 <= page < 1e9 else 1,
+            per_page=int(per_page) if per_page in PAGE_SIZES else PAGE_SIZES[0],
+        )
+
+
+def range_columns(table: pd.DataFrame) -> list[str]:
+    """List the columns filtered by a range: confidence, image statistics, and studies' numbers."""
+    return [
+        name
+        for name in table.columns
+        if name in ("confidence", "margin", *STATISTICS)
+        or ("." in name and pd.api.types.is_numeric_dtype(table[name]) and not pd.api.types.is_bool_dtype(table[name]))
+    ]
+
+
+def choice_columns(table: pd.DataFrame) -> list[str]:
+    """List the columns filtered by value: classes, outcome, category, source, leaks, repeats, and studies' words."""
+    return [
+        name
+        for name in table.columns
+        if name in (*DECIDED, "category", "source", "in_train", "is_repeat")
+        or ("." in name and isinstance(table[name].dtype, pd.CategoricalDtype | np.dtypes.BoolDType))
+    ]
+
+
+def sort_columns(table: pd.DataFrame) -> list[str]:
+    """List the columns that rows can be ordered by: numbers, and studies' words."""
+    # confidence has its own orders in `SORTS`
+    numbers = [name for name in range_columns(table) if name != "confidence"]
+    return [*numbers, *(name for name in choice_columns(table) if "." in name)]
+
+
+def choices_of(table: pd.DataFrame, column: str) -> list[str]:
+    """List the values that a column can be filtered by, as text; empty for a column that is not filtered by value."""
+    if column not in choice_columns(table):
+        return []
+    if pd.api.types.is_bool_dtype(table[column]):
+        return ["yes", "no"]
+    if column in ("label", "predicted"):
+        return list(CLASSES)
+    return [str(value) for value in table[column].cat.categories]
+
+
+def _parse_range(text: str) -> tuple[float, float] | None:
+    low, dots, high = text.partition("..")
+    ends = (_number(low) if low else -math.inf, _number(high) if high else math.inf)
+    if not dots or ends[0] is None or ends[1] is None or ends[0] > ends[1]:
+        return None
+    return ends[0], ends[1]
+
+
+def _number(text: str) -> float | None:
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _escape(value: str) -> str:
+    """Escape a value for a comma-separated list."""
+    return value.replace("%", "%25").replace(",", "%2C")
+
+
+def _end(value: float) -> str:
+    return f"{value:.6g}" if math.isfinite(value) else ""

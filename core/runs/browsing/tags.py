@@ -1,0 +1,186 @@
+"""Tags and notes on images, stored in one small SQLite file."""
+
+import sqlite3
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pandas as pd
+
+from core.system.files import check_file
+
+MAX_TEXT = 2000
+MAX_TAG = 40
+# different tags: all are offered wherever one is chosen
+MAX_TAGS = 500
+# seconds that a writer, and that a reader waits for whoever else is at the file
+WRITERS_WAIT = 5.0
+READERS_WAIT = 0.5
+# seconds in which no reader waits again for somebody who does not let go
+LOCKED = 5.0
+NOT_KEPT = "this was not kept, what was kept before is; see that its disk has room and may be written"
+
+
+class TagError(ValueError):
+    """A tag or note that was not saved; the message says why."""
+
+
+class ChangedError(TagError):
+    """A note that was not saved because somebody else had changed it meanwhile."""
+
+
+def _remedy(error: sqlite3.Error) -> str:
+    # only a file that is no database should be moved; other errors pass, and saved tags are still there
+    if getattr(error, "sqlite_errorname", "").startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
+        return "move it away and start with no tags"
+    return NOT_KEPT
+
+
+class Tags:
+    """Tags and notes by image id; safe to use from several threads and processes.
+
+    Args:
+        path: the file, created with its folder when something is first saved.
+
+    Attributes:
+        problem: one sentence on why the file could not be read the last time, "" where it could. An unreadable file is
+            treated as absent and never overwritten.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.problem = ""
+        self._locked_until = 0.0
+
+    def add(self, ids: Sequence[str], tag: str) -> None:
+        """Tag images.
+
+        Raises:
+            TagError: the tag is empty, longer than 40 characters, has a comma or is one too many, or the file cannot be
+                written.
+        """
+        tag = tag.strip()
+        if not tag or len(tag) > MAX_TAG or "," in tag or not tag.isprintable():
+            raise TagError(f"A tag has 1 to {MAX_TAG} characters and no comma.")
+        if tag not in (names := self.names()) and len(names) >= MAX_TAGS:
+            raise TagError(f"There are {MAX_TAGS} different tags already; use one of them, or take one off its images.")
+        with self._open() as connection:
+            connection.executemany("INSERT OR IGNORE INTO tags VALUES (?, ?)", [(id_, tag) for id_ in ids])
+
+    def remove(self, ids: Sequence[str], tag: str) -> None:
+        """Remove a tag from images.
+
+        Raises:
+            TagError: the tag is empty, none of the images carries it, or the file cannot be written.
+        """
+        tag = tag.strip()
+        if not tag:
+            raise TagError("Enter the tag to remove.")
+        with self._open() as connection:
+            gone = connection.executemany("DELETE FROM tags WHERE id = ? AND tag = ?", [(id_, tag) for id_ in ids])
+            taken = gone.rowcount
+        if not taken:
+            raise TagError(f"None of these images carries the tag “{tag}”, so there is nothing to remove.")
+
+    def note(self, id_: str, text: str, *, over: str | None = None) -> None:
+        """Save a note on an image; an empty one removes it.
+
+        Args:
+            id_: of the image.
+            text: the note.
+            over: the note to replace; None replaces whatever is there.
+
+        Raises:
+            ChangedError: the present note is neither `over` nor the new one.
+            TagError: the note is longer than 2,000 characters, or the file cannot be written.
+        """
+        text = text.strip()
+        if len(text) > MAX_TEXT:
+            raise TagError(f"A note has at most {MAX_TEXT:,} characters.")
+        with self._open() as connection:
+            # nobody else writes between the check and the change
+            connection.execute("BEGIN IMMEDIATE")
+            now = next((row[0] for row in connection.execute("SELECT text FROM notes WHERE id = ?", (id_,))), "")
+            if over is not None and now not in (over, text):
+                raise ChangedError(
+                    "Somebody else has changed this note since it was shown here, so yours is not kept yet."
+                )
+            connection.execute("DELETE FROM notes WHERE id = ?", (id_,))
+            if text:
+                connection.execute("INSERT INTO notes VALUES (?, ?)", (id_, text))
+
+    def names(self) -> list[str]:
+        """Return all tags in use, sorted."""
+        return [row[0] for row in self._read("SELECT DISTINCT tag FROM tags ORDER BY tag")]
+
+    def ids(self, tag: str) -> frozenset[str]:
+        """Return the images with a tag."""
+        return frozenset(row[0] for row in self._read("SELECT id FROM tags WHERE tag = ?", tag))
+
+    def of(self, id_: str) -> list[str]:
+        """Return the tags of one image, sorted."""
+        return [row[0] for row in self._read("SELECT tag FROM tags WHERE id = ? ORDER BY tag", id_)]
+
+    def of_each(self, ids: Sequence[str]) -> dict[str, list[str]]:
+        """Return the tags of some images, sorted; images without any are left out."""
+        found: dict[str, list[str]] = {}
+        # SQLite takes so many values at once
+        for start in range(0, len(ids), 500):
+            part = ids[start : start + 500]
+            marks = ",".join("?" * len(part))
+            for id_, tag in self._read(f"SELECT id, tag FROM tags WHERE id IN ({marks}) ORDER BY tag", *part):  # noqa: S608 - marks alone
+                found.setdefault(id_, []).append(tag)
+        return found
+
+    @property
+    def empty(self) -> bool:
+        """True where nothing is saved."""
+        return not self._read("SELECT 1 FROM tags UNION ALL SELECT 1 FROM notes LIMIT 1")
+
+    def note_of(self, id_: str) -> str:
+        """Return the note on one image, "" for none."""
+        return next((row[0] for row in self._read("SELECT text FROM notes WHERE id = ?", id_)), "")
+
+    def frame(self) -> pd.DataFrame:
+        """Return everything saved: columns `id`, `tags` (joined by ";") and `note`, a row per image."""
+        tags = pd.DataFrame(self._read("SELECT id, tag FROM tags ORDER BY id, tag"), columns=["id", "tags"])
+        notes = pd.DataFrame(self._read("SELECT id, text FROM notes"), columns=["id", "note"])
+        joined = tags.groupby("id")["tags"].agg(";".join).reset_index()
+        return joined.merge(notes, on="id", how="outer").fillna("").sort_values("id", ignore_index=True)
+
+    def _read(self, query: str, *values: str) -> list[tuple[str, ...]]:
+        if not self.path.exists():
+            return []
+        try:
+            with self._open(0.0 if time.monotonic() < self._locked_until else READERS_WAIT) as connection:
+                found = connection.execute(query, values).fetchall()
+        except TagError as error:
+            if "SQLITE_BUSY" in getattr(error.__cause__, "sqlite_errorname", ""):
+                # a page asks a dozen times, and would stand as often
+                self._locked_until = time.monotonic() + LOCKED
+            self.problem = str(error)
+            return []
+        self.problem = ""
+        # a column of SQLite holds whatever was put there
+        return [tuple(map(str, row)) for row in found]
+
+    @contextmanager
+    def _open(self, patience: float = WRITERS_WAIT) -> Iterator[sqlite3.Connection]:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with suppress(FileNotFoundError):
+                check_file(self.path)
+            connection = sqlite3.connect(self.path, timeout=patience)
+        except (OSError, sqlite3.Error) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise TagError(f"{self.path} cannot be opened ({reason}); {NOT_KEPT}.") from None
+        try:
+            with connection:
+                connection.execute("CREATE TABLE IF NOT EXISTS tags (id TEXT, tag TEXT, PRIMARY KEY (id, tag))")
+                connection.execute("CREATE TABLE IF NOT EXISTS notes (id TEXT PRIMARY KEY, text TEXT)")
+                yield connection
+        except sqlite3.Error as error:
+            raise TagError(f"{self.path} cannot be used ({error}); {_remedy(error)}.") from error
+        finally:
+            connection.close()

@@ -1,0 +1,235 @@
+"""The images among which neighbours are searched: a detector's training images, or a run's own. Needs no torch.
+
+The features of training images are computed when they are first asked for and kept in the cache folder, sealed, under
+the hashes of detector and set; they never ship.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from core.images.image_set import ImageSet
+from core.images.loading import load_image_set
+from core.images.reading import Fit
+from core.runs.run import Run
+from core.system.atomic import cache_dir, write_bytes_atomically
+from core.system.files import open_file, read_array
+from core.system.folders import ContractError, read_folder, write_folder
+
+if TYPE_CHECKING:
+    from core.detectors.detector import Detector
+
+KIND = "training features"
+# images that a killed computation loses at most
+BLOCK = 2048
+KEPT_ROWS = ["id", "name", "label", "category", "sha256"]
+NO_FEATURES = "{} has no layer whose features could be compared, so it has no neighbours; ask another detector"
+Progress = Callable[[int, int], None]
+
+
+class NeighbourError(ValueError):
+    """Neighbours that cannot be found; the message says why and what to do, in one sentence."""
+
+
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """The images among which neighbours are looked for.
+
+    Attributes:
+        name: of the set, for instance "cifake-train".
+        features: float16 (N, C), the detector's pooled features, usually memory-mapped.
+        margins: float32 (N,), the detector's own verdicts on them.
+        rows: a row an image: `id`, `name`, `label` (FAKE = 0, REAL = 1), `category`, `sha256`.
+        pixels: uint8 (N, side, side, 3), or None where the pictures are not available.
+        is_training: whether the detector was trained on them.
+    """
+
+    name: str
+    features: NDArray[np.float16]
+    margins: NDArray[np.float32]
+    rows: pd.DataFrame
+    pixels: NDArray[np.uint8] | None = None
+    is_training: bool = True
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+
+def features_path(detector: str, fingerprint: str) -> Path:
+    """Return the folder of a detector's features of a set."""
+    key = hashlib.sha256(f"{detector} {fingerprint}".encode()).hexdigest()[:32]
+    return cache_dir() / "features" / key
+
+
+def read_features(detector: str, fingerprint: str, *, images: ImageSet | None = None) -> Reference | None:
+    """Features that were computed before, memory-mapped; None where there are none, or none that can be trusted.
+
+    Args:
+        detector: what it is known by in caches, `Detector.cache_key`.
+        fingerprint: of the set.
+        images: the set itself where it is available, for the pictures.
+    """
+    path = features_path(detector, fingerprint)
+    try:
+        manifest = read_folder(path, KIND)
+        if (manifest.get("detector"), manifest.get("set_fingerprint")) != (detector, fingerprint):
+            return None
+        features = read_array(path / "features.npy", mapped=True)
+        margins = read_array(path / "margins.npy")
+        with open_file(path / "rows.parquet") as file:
+            rows = pd.read_parquet(file)
+    except (ContractError, OSError, ValueError):
+        # a cache that is damaged is a cache that is not there
+        return None
+    if not len(features) == len(margins) == len(rows):
+        return None
+    return Reference(str(manifest["set"]), features, margins, rows, None if images is None else images.pixels)
+
+
+def compute_features(
+    detector: Detector, images: ImageSet, *, stop: Callable[[], bool] = lambda: False
+) -> Iterator[float]:
+    """Compute and keep the features of a set; what a killed computation has finished is used by the next.
+
+    Args:
+        detector: whose features.
+        images: the set.
+        stop: asked after every batch; True ends the iteration without an answer.
+
+    Yields:
+        The share that is done; after the last, 1, `read_features` finds them.
+    """
+    path = features_path(detector.cache_key, images.fingerprint)
+    unfinished = path.with_name(f"{path.name}.part")
+    starts = range(0, len(images), BLOCK)
+    blocks: list[dict[str, NDArray[Any]]] = []
+
+    def between(_done: int, _of: int) -> None:
+        if stop():
+            raise _StopError
+
+    for start in starts:
+        file = unfinished / f"{start:07d}.npz"
+        # kept here too: another process with the same question may end first and clear the files away
+        block = _read_block(file, min(BLOCK, len(images) - start), detector.channels)
+        if block is None:
+            try:
+                found = detector.full_pass(np.asarray(images.pixels[start : start + BLOCK]), progress=between)
+            except _StopError:
+                return
+            if found.features is None:
+                raise NeighbourError(NO_FEATURES.format(detector.name))
+            block = {"features": found.features.astype(np.float16), "margins": found.margins}
+            write_bytes_atomically(file, lambda target, block=block: _save_block(target, block))  # type: ignore[misc]
+        blocks.append(block)
+        # the last step is the sealed folder
+        yield min(0.999, (start + BLOCK) / len(images))
+    whole = {name: np.concatenate([block[name] for block in blocks]) for name in ("features", "margins")}
+    _seal(path, detector.cache_key, images, whole)
+    shutil.rmtree(unfinished, ignore_errors=True)
+    yield 1.0
+
+
+class _StopError(Exception):
+    """Nobody waits for the answer any more."""
+
+
+def _save_block(file: Path, block: Mapping[str, NDArray[Any]]) -> None:
+    with file.open("wb") as opened:
+        np.savez(opened, **block)  # type: ignore[arg-type]
+
+
+def _read_block(file: Path, images: int | None, channels: int) -> dict[str, NDArray[Any]] | None:
+    """A finished block, None where it is not there or not whole."""
+    try:
+        with open_file(file) as opened, np.load(opened, allow_pickle=False) as arrays:
+            block = {name: arrays[name] for name in ("features", "margins")}
+    except Exception:  # noqa: BLE001 - zipfile's and numpy's errors share no base class; it is computed again
+        return None
+    fits = block["features"].shape[1:] == (channels,) and len(block["features"]) == len(block["margins"])
+    return block if fits and images in (None, len(block["margins"])) else None
+
+
+def _seal(path: Path, detector: str, images: ImageSet, whole: Mapping[str, NDArray[Any]]) -> None:
+    rows = images.rows[KEPT_ROWS].reset_index(drop=True)
+    write_folder(
+        path,
+        kind=KIND,
+        manifest={
+            "detector": detector,
+            "set": images.name,
+            "set_fingerprint": images.fingerprint,
+            "images": len(images),
+        },
+        files={
+            "features.npy": lambda file: np.save(file, whole["features"], allow_pickle=False),
+            "margins.npy": lambda file: np.save(file, whole["margins"], allow_pickle=False),
+            "rows.parquet": lambda file: rows.to_parquet(file, index=False),
+        },
+        replace=True,
+    )
+
+
+def is_sample(manifest: Mapping[str, Any]) -> bool:
+    """Check whether a detector was trained on the sample, which is small and always available."""
+    return str(manifest.get("training_set", "")).startswith("sample-")
+
+
+def open_training_set(
+    manifest: Mapping[str, Any], data: str | None, *, fit: Fit | None = None, progress: Progress | None = None
+) -> ImageSet | None:
+    """The images that a detector was trained on, None where they are not available.
+
+    Args:
+        manifest: the detector's.
+        data: where CIFAKE is; the sample is found without.
+        fit: the detector's preprocessing, for files of another size than it takes.
+        progress: called with (files read, files) where they are read for the first time.
+
+    Raises:
+        DatasetError: `data` cannot be read.
+        NeighbourError: it holds other images than the detector was trained on.
+    """
+    wanted = manifest.get("training_set_fingerprint")
+    source = "sample" if is_sample(manifest) else data
+    if wanted is None or source is None:
+        return None
+    found = load_image_set(source, "train", fit=fit, skip_bad=True, progress=progress)
+    # trained with --limit: the same draw gives the same images
+    limit = str(manifest.get("training_set", "")).removeprefix(f"{found.name}-")
+    if limit.isdecimal():
+        found = found.limited(int(limit))
+    if found.fingerprint != wanted:
+        raise NeighbourError(
+            f"the training images of {source} are not those that {manifest.get('name', 'this detector')} was trained "
+            "on (their fingerprint differs); attach the set that it was trained on"
+        )
+    return found
+
+
+def run_reference(run: Run, features: NDArray[np.floating] | None = None) -> Reference:
+    """A run's own images, where the training images are not available.
+
+    Args:
+        run: with its features, unless they are given.
+        features: (N, C) where the run has kept none.
+
+    Raises:
+        NeighbourError: there are no features.
+    """
+    kept = run.features if features is None else features
+    if kept is None:
+        raise NeighbourError(f"{run.name} has kept no features; write the run again with train.py")
+    rows = run.predictions[KEPT_ROWS].reset_index(drop=True)
+    rows["label"] = (rows["label"].astype(str) == "REAL").astype(np.uint8)
+    margins = run.predictions["margin"].to_numpy(np.float32)
+    return Reference(str(run.manifest["set"]), np.asarray(kept, np.float16), margins, rows, run.images, False)

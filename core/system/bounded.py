@@ -1,0 +1,25 @@
+"""A dictionary of limited size, for what is remembered of an unlimited number of things."""
+
+from collections import OrderedDict
+from typing import TypeVar
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class Bounded(OrderedDict[K, V]):
+    """A dictionary that keeps what was set last.
+
+    Args:
+        most: items; beyond that, setting one drops the one that was set longest ago.
+    """
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self.most = most
+
+    def __setitem__(self, key: K, value: V) -> None:
+        super().__setitem__(key, value)
+        self.move_to_end(key)
+        while len(self) > self.most:
+            self.popitem(last=False)

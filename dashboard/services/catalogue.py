@@ -1,0 +1,56 @@
+"""Runs and detectors on disk, by name, and the reasons why some of them cannot be used."""
+
+import os
+from pathlib import Path
+
+from core.detectors.identity import Identified, Identity, find_maker, identify_all
+from core.runs.finding import HOMES, find_detectors, find_runs, misnamed
+from core.runs.run import Run
+from core.runs.validation import check_manifest
+from core.system.folders import ContractError, glance_at_folder, read_manifest
+from dashboard.services.sentences import for_visitors
+
+
+def homes() -> tuple[Path, ...]:
+    """Return the folders that hold detectors/ and runs/: $TELLTALE_HOME, else the project and what it ships."""
+    return (Path(own),) if (own := os.environ.get("TELLTALE_HOME")) else HOMES
+
+
+def runs() -> dict[str, Path]:
+    """Find the folders of all runs by name."""
+    return find_runs(homes())
+
+
+def is_by(path: Path, detector: Identity) -> bool:
+    """Check whether a run was made by a detector; a damaged run was made by none."""
+    try:
+        return detector.made(read_manifest(path, "run"))
+    except ContractError:
+        return False
+
+
+def detectors() -> dict[str, Identified]:
+    """Identify the detectors here by name, those that ship first; one whose manifest lies is left out."""
+    return identify_all(find_detectors(homes()))[0]
+
+
+def maker(run: Run) -> str | None:
+    """Return the name of the detector that made a run, None where it is not among the detectors here."""
+    return find_maker(run.manifest, detectors())
+
+
+def refused_runs() -> dict[str, str]:
+    """Return a sentence for visitors on each run here that cannot be opened, by its name."""
+    refused = misnamed(homes(), "run")
+    for name, path in runs().items():
+        try:
+            check_manifest(path, glance_at_folder(path, "run"))
+        except ContractError as error:
+            refused[name] = str(error)
+    return {name: for_visitors(sentence, homes=homes()) for name, sentence in refused.items()}
+
+
+def refused_detectors() -> dict[str, str]:
+    """Return a sentence for visitors on each detector here that cannot be run, by its name."""
+    refused = misnamed(homes(), "detector") | identify_all(find_detectors(homes()))[1]
+    return {name: for_visitors(sentence, homes=homes()) for name, sentence in refused.items()}

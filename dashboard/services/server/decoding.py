@@ -1,0 +1,56 @@
+"""One thread decodes uploads, in the order in which visitors ask: while it lasts, each may take 225 MB."""
+
+import weakref
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.images.decoding import decode
+from core.images.upload import Prepared, prepare_pixels
+
+# of decoded images, in bytes: two of the largest
+MAX_HELD = 120 * 2**20
+_THREAD = ThreadPoolExecutor(1, thread_name_prefix="decode")
+
+
+@dataclass(eq=False)
+class Held:
+    """The decoded upload that a visitor's session keeps, so that moving a slider decodes nothing.
+
+    Attributes:
+        pixels: uint8 (height, width, 3); None before it is decoded, and where others have needed the room since.
+    """
+
+    pixels: NDArray[np.uint8] | None = None
+
+
+# the latest last; gone with the sessions that hold them, and touched by the one thread alone
+_HELD: list[weakref.ref[Held]] = []
+
+
+def prepare_in_turn(
+    held: Held, data: bytes, side: int, *, x: float = 0.5, y: float = 0.5, zoom: float = 1.0
+) -> Prepared:
+    """`core.images.upload.prepare_pixels` of the decoded file once it is this file's turn; raises what that raises."""
+    return _THREAD.submit(_prepare, held, data, side, x=x, y=y, zoom=zoom).result()
+
+
+def _prepare(held: Held, data: bytes, side: int, *, x: float, y: float, zoom: float) -> Prepared:
+    if held.pixels is None:
+        held.pixels = decode(data)
+    pixels = held.pixels
+    _make_room(held)
+    return prepare_pixels(pixels, side, x=x, y=y, zoom=zoom)
+
+
+def _make_room(latest: Held) -> None:
+    """Let go of the images that were cut longest ago, until the rest is within the limit."""
+    alive = [one for reference in _HELD if (one := reference()) is not None and one is not latest]
+    room = MAX_HELD
+    for one in (latest, *reversed(alive)):
+        room -= one.pixels.nbytes if one.pixels is not None else 0
+        if room < 0:
+            one.pixels = None
+    _HELD[:] = [weakref.ref(one) for one in (*alive, latest) if one.pixels is not None]

@@ -1,0 +1,179 @@
+"""The one place that reaches below Streamlit's public API, and the minor versions on which that was tested.
+
+Where another version has moved what is used here, what hangs on it is off and the server's log says so;
+`tests/dashboard/test_streamlit_internals.py` says it of the version that is installed.
+"""
+
+import contextlib
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from typing import Any
+
+import streamlit
+from streamlit import runtime
+
+TESTED = ("1.67",)
+# kinds of values in messages
+JSON = ("json_value", "json_trigger_value")
+NUMBERS = {"int_value", "double_value"}
+# seconds between two looks who has left
+SWEEP = 20.0
+# what is off, since Streamlit has changed what it hangs on, and how
+broken: dict[str, str] = {}
+
+# asked before an upload is kept: sizes of the visitor's files by id, of all visitors' together, id and size of this one
+Check = Callable[[Mapping[str, int], int, str, int], None]
+
+
+@contextlib.contextmanager
+def _or_without(what: str) -> Iterator[None]:
+    try:
+        yield
+    except (ImportError, AttributeError, TypeError) as error:
+        if what not in broken:
+            logging.getLogger(__name__).exception(
+                "Going on without %s. Streamlit is %s; tested are %s.", what, streamlit.__version__, ", ".join(TESTED)
+            )
+        broken[what] = f"{type(error).__name__}: {error}"
+
+
+@cache
+def refuse_forged_values() -> None:
+    """Have values of widgets that no browser sends count as never sent, once.
+
+    Streamlit hands a widget whatever kind of value a message holds, and what the widget raises ends the page.
+    """
+    with _or_without("a check of the values that browsers send"):
+        from streamlit.runtime.state.common import is_element_id  # noqa: PLC0415
+        from streamlit.runtime.state.session_state import Serialized, WStates, _is_internal_key  # noqa: PLC0415
+
+        read, keep = WStates.__getitem__, WStates.set_widget_from_proto
+        # so that this fails here and not on a page
+        _ = WStates().states, WStates().widget_metadata
+
+        def read_sound(held: WStates, id_: str) -> Any:
+            sent, known = held.states[id_], held.widget_metadata.get(id_)
+            try:
+                if isinstance(sent, Serialized) and known is not None:
+                    _check_value(sent.value, known.value_type)
+                return read(held, id_)
+            except Exception:  # noqa: BLE001 - no JSON, no such index, nested too deep
+                raise KeyError(id_) from None
+
+        def keep_known(held: WStates, sent: Any) -> None:
+            # what is neither a widget's nor Streamlit's own is read with everything else, and is nowhere to be found
+            if is_element_id(sent.id) or _is_internal_key(sent.id):
+                keep(held, sent)
+
+        WStates.__getitem__ = read_sound  # type: ignore[method-assign]
+        WStates.set_widget_from_proto = keep_known  # type: ignore[method-assign, assignment]
+
+
+def _check_value(sent: Any, declared: str | None) -> None:
+    """Raise a ValueError, or what JSON raises, for a value of another kind than the widget's own."""
+    kind = sent.WhichOneof("value")
+    # a widget that was cleared sends none
+    if None not in (kind, declared) and kind != declared and {kind, declared} != NUMBERS:
+        raise ValueError(kind)
+    if kind in JSON:
+        json.loads(getattr(sent, kind))
+
+
+@cache
+def guard_uploads(check: Check) -> None:
+    """Have the running server ask before it keeps an upload, once; the uploader shows the HTTP status that `check`
+    raises."""
+    with _or_without("limits of what visitors upload"):
+        if runtime.exists():
+            manager = runtime.get_instance().uploaded_file_mgr
+            manager.add_file = guarded(manager, check)  # type: ignore[method-assign, attr-defined]
+
+
+def guarded(manager: Any, check: Check) -> Callable[[str, Any], None]:
+    """The `add_file` of Streamlit's store of uploads, with a check before it."""
+    add, lock = manager.add_file, threading.Lock()
+    sizes_of(manager, "")
+
+    def add_file(session_id: str, file: Any) -> None:
+        with lock:
+            everybody = sum(sum(sizes_of(manager, one).values()) for one in list(manager.file_storage))
+            check(sizes_of(manager, session_id), everybody, file.file_id, len(file.data))
+            add(session_id, file)
+
+    return add_file
+
+
+def sizes_of(manager: Any, session_id: str) -> dict[str, int]:
+    """Bytes of each file that a session has uploaded, by id."""
+    held = dict(manager.file_storage.get(session_id, {}))
+    return {file_id: len(file.data) for file_id, file in held.items()}
+
+
+def forget_own_uploads() -> None:
+    """Drop the files of the visitor whose page is being drawn."""
+    with _or_without("forgetting uploads where their page is left"):
+        from streamlit.runtime.scriptrunner import get_script_run_ctx  # noqa: PLC0415
+
+        context = get_script_run_ctx()
+        if context is not None and runtime.exists():
+            runtime.get_instance().uploaded_file_mgr.remove_session_files(context.session_id)
+
+
+def hold_file(data: bytes, mime: str, place: str, file_name: str) -> None:
+    """Keep a file that was made for a download until something else takes its place."""
+    with _or_without("holding a download until the browser has fetched it"):
+        if runtime.exists():
+            # what is added outside a page's own run is nobody's
+            files = runtime.get_instance().media_file_mgr
+            files.add(data, mime, place, file_name=file_name, is_for_static_download=True)
+
+
+@cache
+def free_what_was_left() -> None:
+    """Free what visitors who have left had in memory, by a clock, once.
+
+    Streamlit remembers them for two minutes, and looks whether those are over when somebody else comes or goes.
+    """
+    if runtime.exists():
+        threading.Thread(target=_sweep_for_ever, args=(runtime.get_instance(),), name="sweep", daemon=True).start()
+
+
+def _sweep_for_ever(server: Any) -> None:
+    swept = Swept()
+    with _or_without("freeing what visitors have left"):
+        while server.state is not runtime.RuntimeState.STOPPED:
+            # who comes or goes meanwhile is looked at the next time
+            with contextlib.suppress(RuntimeError):
+                swept.sweep(server._session_mgr, server.uploaded_file_mgr)
+            time.sleep(SWEEP)
+
+
+class Swept:
+    """The sessions seen at the last sweep; one that is missing twice is taken to have left."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, Any] = {}
+        self._missing: set[str] = set()
+
+    def sweep(self, sessions: Any, uploads: Any) -> None:
+        """Free uploads and state of sessions that are neither connected nor remembered any more.
+
+        Args:
+            sessions: Streamlit's `WebsocketSessionManager`.
+            uploads: its store of uploaded files.
+        """
+        here = {info.session.id: info.session for info in sessions.list_active_sessions()}
+        # to list them is to forget those whose time is over
+        with sessions._storage_lock:
+            here |= {info.session.id: info.session for info in sessions._session_storage.list()}
+        missing = (self._known.keys() | set(uploads.file_storage)) - here.keys()
+        for gone in missing & self._missing:
+            uploads.remove_session_files(gone)
+            if (session := self._known.pop(gone, None)) is not None:
+                session.session_state.clear()
+        self._missing = missing
+        self._known |= here

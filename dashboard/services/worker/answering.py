@@ -1,0 +1,69 @@
+"""Answers to the worker's requests. The only part of the dashboard that imports torch."""
+
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from core.detectors.detector import Detector
+from core.explainers.registry import find_explainer
+from core.probes.probing import explain_probes
+from core.probes.results import ProbeSettings
+from core.studies.neighbours.similarity import NeighbourSettings
+from dashboard.services.worker.neighbourhood import look_for_neighbours
+from dashboard.services.worker.requests import Prediction, PredictRequest, Settings
+
+
+def answer(
+    detector: Detector,
+    pixels: NDArray[np.uint8],
+    settings: Settings,
+    cancel: Callable[[], bool],
+) -> Iterator[tuple[Any, float]]:
+    """Answers, each better than the one before, with the share of the work that is done.
+
+    Args:
+        detector: who is asked.
+        pixels: uint8 (K, side, side, 3); explanations are of the first, and probes take the others as donors.
+        settings: the question.
+        cancel: asked between batches; True ends the iteration. Others may be answered in the meantime.
+    """
+    cancel = _with_own_gradients(cancel)
+    if isinstance(settings, PredictRequest):
+        found = detector.full_pass(pixels)
+        yield Prediction(found.margins, detector.p_real(found.margins), found.maps), 1.0
+    elif isinstance(settings, NeighbourSettings):
+        yield from look_for_neighbours(detector, pixels[:1], settings, cancel)
+    elif isinstance(settings, ProbeSettings):
+        for probed in explain_probes(detector, pixels, settings=settings, cancel=cancel):
+            yield probed, probed.done / probed.total
+    else:
+        explainer = find_explainer(settings.method)
+        for explained in explainer.explain(detector, pixels[0], settings.settings, cancel=cancel):
+            yield explained, explained.done
+
+
+def leave_a_core() -> None:
+    """Have torch compute on all cores but one, in this thread: the pages need that one.
+
+    Its threads wait for each other many times in a pass, and spin. With one that a page has put aside all of them
+    stand: on two busy cores a pass on both took six times as long as on one, for four times the processor time.
+    """
+    torch.set_num_threads(max(1, min(torch.get_num_threads(), (os.cpu_count() or 1) - 1)))
+
+
+def _with_own_gradients(cancel: Callable[[], bool]) -> Callable[[], bool]:
+    """`cancel` during which torch records gradients, as it does by default, and after which it is as it was.
+
+    That is a state of the thread: who turns it off and gives way would leave others without, and who turns it on again
+    would do so in another's midst.
+    """
+
+    def asked() -> bool:
+        with torch.inference_mode(mode=False), torch.enable_grad():
+            return cancel()
+
+    return asked

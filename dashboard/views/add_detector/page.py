@@ -1,0 +1,92 @@
+"""Add a detector: a detector that others made."""
+
+import streamlit as st
+
+from core.images.decoding import RESAMPLING
+from dashboard.components.plain import plain, with_code
+from dashboard.components.words import heading
+from dashboard.services import catalogue
+from dashboard.services.sentences import for_visitors
+from dashboard.services.server.visitors import is_local
+from dashboard.views.add_detector.adding import Outcome, add_detector
+
+# option -> label, help, choices; without choices it is a text
+OPTIONS: dict[str, tuple[str, str, tuple[str, ...]]] = {
+    "--weights": ("Weights", "A .safetensors, or a .pth that holds plain tensors.", ()),
+    "--classes": ("Classes", "Names of the outputs in their order, with commas between them.", ()),
+    "--fake-classes": ("FAKE classes", "Those of the classes that are FAKE, with commas between them.", ()),
+    "--outputs": ("Outputs", "What the network gives for each class.", ("logits", "probabilities")),
+    "--size": ("Size", "Pixels along each side of the network's input.", ()),
+    "--crop": (
+        "Crop",
+        "How a picture becomes a square: the central square is cut out before or after resizing; none stretches it.",
+        ("before", "after", "after_floor", "none"),
+    ),
+    "--resize": ("Resize", "Length of the shorter side before the centre is cut out.", ()),
+    "--interpolation": ("Interpolation", "Filter of the resizing.", tuple(RESAMPLING)),
+    "--mean": ("Mean", "One number or three, subtracted from values of 0 to 1.", ()),
+    "--std": ("Standard deviation", "One number or three, by which values are divided then.", ()),
+    "--scale": ("Scale", "Factor from 0..255 to the values that are normalised, 1/255 unless you say otherwise.", ()),
+    "--output-name": ("Name of the output", "Of an ONNX file with several outputs, the one with the scores.", ()),
+    "--target-layer": ("Target layer", "The layer to explain instead of the one that is found.", ()),
+    "--check": ("Pictures with known answers", "An image set with a test split: folder or .zip on this computer.", ()),
+}
+
+
+def draw_option(option: str) -> str:
+    """Draw the control of an option; return its value, "" where none is given."""
+    label, told, choices = OPTIONS[option]
+    if choices:
+        return st.selectbox(label, choices, index=None, key=f"add.{option}", help=told) or ""
+    return st.text_input(label, key=f"add.{option}", help=told)
+
+
+heading(
+    "Add a detector",
+    "A detector that others made. What its source says of preprocessing and classes is used; what it does not say is "
+    "asked for.",
+)
+if not is_local():
+    st.info(
+        "Only somebody at the computer that this runs on can add a detector: its source is a path there.",
+        icon=":material/lock:",
+    )
+    st.stop()
+
+name = st.text_input("Name", key="add.name", help="That it gets here.", max_chars=100)
+source = st.text_input(
+    "Source",
+    key="add.source",
+    placeholder="folder of transformers, FILE.onnx, timm:NAME or torchvision:NAME",
+    help="A path on this computer, or a network's name, which takes a file of weights. Detectors that are Python "
+    "functions run code; only the command adds those.",
+)
+outcome: Outcome = st.session_state.get("add.outcome", Outcome())
+# those that were asked for stay where they are while they are filled in
+asked = [option for option in outcome.options if option in OPTIONS]
+values: dict[str, str] = {}
+if asked:
+    st.markdown("The source does not say:")
+    with st.grid(3, min_column_width=220, gap="medium") as grid:
+        for option in asked:
+            with grid.cell():
+                values[option] = draw_option(option)
+with st.expander("More options, which go before what the source says"):
+    for option in OPTIONS:
+        if option not in asked:
+            values[option] = draw_option(option)
+if st.button("Add", type="primary", disabled=not (name.strip() and source.strip())):
+    with st.spinner("Reading, checking and storing the detector"):
+        outcome = add_detector(name.strip(), source.strip(), values, home=catalogue.homes()[0])
+    st.session_state["add.outcome"] = outcome
+    if outcome.options:
+        # with a place for what it asks
+        st.rerun()
+if outcome.error:
+    st.error(with_code(for_visitors(outcome.error, homes=catalogue.homes())))
+elif outcome.found:
+    st.success("The detector is added. Make a run of it on an image set:", icon=":material/check:")
+    st.code(f"python -m core.predict {name.strip()} --data DATA", language="sh")
+    st.markdown(
+        "\n".join(["| | |", "| --- | --- |", *(f"| {plain(a)} | {plain(b)} |" for a, b in outcome.found.items())])
+    )

@@ -1,0 +1,46 @@
+"""torchvision's names: the same logits as through the transforms of its own weights."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torchvision
+
+from core.detectors.adapters.adapter import Request, SourceError
+from core.detectors.adapters.adding import add, bring
+from tests.core.detectors.adapters.made import expected_of, given_by, spread
+
+NAME = "squeezenet1_1"
+
+
+def test_it_gives_the_logits_of_torchvisions_own_pipeline(tmp_path: Path) -> None:
+    network = spread(torchvision.models.get_model(NAME, weights=None, num_classes=3))
+    torch.save(
+        {"state_dict": {f"module.{name}": one for name, one in network.state_dict().items()}}, tmp_path / "w.pth"
+    )
+    request = Request(
+        f"torchvision:{NAME}", weights=tmp_path / "w.pth", classes=("photo", "gan", "diffusion"),
+        fake=("gan", "diffusion"),
+    )  # fmt: skip
+    detector = add(tmp_path / "detectors" / "d", request)
+    transform = torchvision.models.get_model_weights(NAME)["DEFAULT"].transforms()
+    expected = expected_of(lambda image: network(transform(image)[None]))
+    np.testing.assert_allclose(given_by(detector), expected, rtol=1e-4, atol=1e-5)
+    assert np.ptp(expected) > 0.01
+    assert detector.preprocessing.resize == 256
+    assert list(detector.layers[detector.target_layer]) == [13, 13]
+    assert sorted(path.name for path in (tmp_path / "detectors" / "d").iterdir()) == [
+        "README.md",
+        "manifest.json",
+        "reference.npy",
+        "weights.safetensors",
+    ]
+
+
+def test_wrong_names_and_what_is_missing_is_said(tmp_path: Path) -> None:
+    for name in ("nothing", "fcos_resnet50_fpn", "../x"):
+        with pytest.raises(SourceError, match="has no classification network"):
+            bring("d", Request(f"torchvision:{name}", weights=tmp_path / "w.pth", classes=("a", "b")))
+    with pytest.raises(SourceError, match="say it with --weights, --classes$"):
+        bring("d", Request(f"torchvision:{NAME}"))

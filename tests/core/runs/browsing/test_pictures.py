@@ -1,0 +1,45 @@
+"""Pictures find their rows by file hash: own ones, a whole set's, half a set's, none."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from core.images.image_set import ImageSet
+from core.runs.browsing.pictures import find_pictures
+from core.runs.run import Run
+from tests.core.runs.browsing.test_table import make_run
+
+
+def image_set(digests: list[str], *, fingerprint: str = "other", name: str = "set") -> ImageSet:
+    pixels = np.arange(len(digests), dtype=np.uint8)[:, None, None, None] * np.ones((1, 32, 32, 3), np.uint8)
+    return ImageSet(name, "test", pixels, pd.DataFrame({"sha256": digests}), fingerprint)
+
+
+def test_rows_get_the_picture_of_their_file(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "d@s", n=4)
+    digests = run.predictions["sha256"].tolist()
+    found = find_pictures(run, [image_set(["z", digests[2], digests[0], digests[2]])])
+    assert found.found == 2
+    assert found.get(0)[0, 0, 0] == 2
+    # of two copies the first
+    assert found.get(2)[0, 0, 0] == 1
+    assert found.get(1) is None
+
+
+def test_a_whole_set_is_preferred_and_without_sets_there_is_nothing(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "d@s", n=3)
+    digests = run.predictions["sha256"].tolist()
+    half, whole = image_set(digests[:2], name="half"), image_set(digests, fingerprint="f", name="whole")
+    assert find_pictures(run, [half, whole]).source == "whole"
+    assert find_pictures(run, [half]).source == "half"
+    nothing = find_pictures(run, [image_set(["z"])])
+    assert (nothing.found, nothing.get(0), nothing.source) == (0, None, None)
+
+
+def test_a_run_with_pictures_uses_its_own(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "d@s", n=3)
+    own = Run(run.path, run.manifest, run.predictions, run.maps, None, np.full((3, 32, 32, 3), 9, np.uint8))
+    found = find_pictures(own, [image_set(run.predictions["sha256"].tolist())])
+    assert found.source is None
+    assert found.get(2).min() == 9

@@ -1,0 +1,167 @@
+"""Tags and notes: kept, found, taken away, exported, and safe with many writers and a broken file."""
+
+import sqlite3
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from core.runs.browsing.tags import MAX_TAG, ChangedError, TagError, Tags
+
+
+@pytest.fixture
+def tags(tmp_path: Path) -> Tags:
+    return Tags(tmp_path / "folder" / "tags.sqlite")
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Writers wait for each other as long as a slow disk needs."""
+    connect = sqlite3.connect
+    monkeypatch.setattr("core.runs.browsing.tags.sqlite3.connect", lambda path, **_: connect(path, timeout=60))
+
+
+def test_reading_makes_no_file(tags: Tags) -> None:
+    assert (tags.names(), tags.of("a"), tags.note_of("a"), len(tags.frame())) == ([], [], "", 0)
+    assert not tags.path.exists()
+
+
+def test_tags_and_notes_survive_and_come_off(tags: Tags) -> None:
+    tags.add(["a", "b"], " odd ")
+    tags.add(["a"], "odd")
+    tags.add(["a"], "halo")
+    tags.note("c", "a note; with\nlines")
+    again = Tags(tags.path)
+    assert again.names() == ["halo", "odd"]
+    assert again.ids("odd") == {"a", "b"}
+    assert again.of("a") == ["halo", "odd"]
+    frame = again.frame()
+    assert frame.to_dict("list") == {
+        "id": ["a", "b", "c"],
+        "tags": ["halo;odd", "odd", ""],
+        "note": ["", "", "a note; with\nlines"],
+    }
+    again.remove(["a"], "odd")
+    again.note("c", " ")
+    assert again.ids("odd") == {"b"}
+    assert again.note_of("c") == ""
+
+
+def test_a_tag_comes_off_as_it_was_put_on_or_a_sentence_says_why_not(tags: Tags) -> None:
+    tags.add(["a", "b"], " odd ")
+    tags.remove(["a", "z"], " odd ")
+    assert tags.ids("odd") == {"b"}
+    with pytest.raises(TagError, match="None of these images carries the tag “odd”"):
+        tags.remove(["a"], "odd")
+    with pytest.raises(TagError, match="Enter the tag"):
+        tags.remove(["b"], "  ")
+    assert tags.ids("odd") == {"b"}
+
+
+@pytest.mark.parametrize("tag", ["", "   ", "a,b", "x" * (MAX_TAG + 1), "a\nb"])
+def test_refuses_what_is_no_tag(tags: Tags, tag: str) -> None:
+    with pytest.raises(TagError, match="1 to 40"):
+        tags.add(["a"], tag)
+
+
+def test_a_note_takes_the_place_of_what_was_read_only(tags: Tags) -> None:
+    tags.note("a", "first", over="")
+    tags.note("a", "second", over="first")
+    with pytest.raises(ChangedError, match="Somebody else has changed this note"):
+        tags.note("a", "mine", over="first")
+    with pytest.raises(ChangedError):
+        tags.note("a", "", over="first")
+    assert tags.note_of("a") == "second"
+    # two who write the same do not disagree
+    tags.note("a", "second ", over="first")
+    tags.note("a", "last")
+    assert tags.note_of("a") == "last"
+
+
+def test_of_two_who_write_over_the_same_note_one_is_told(tags: Tags, patient: None) -> None:
+    tags.note("a", "first")
+    refused: list[str] = []
+
+    def write(text: str) -> None:
+        try:
+            tags.note("a", text, over="first")
+        except ChangedError:
+            refused.append(text)
+
+    threads = [threading.Thread(target=write, args=(f"by {n}",)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert {*refused, tags.note_of("a")} == {f"by {n}" for n in range(8)}
+    assert len(refused) == 7
+
+
+def test_a_quote_is_a_character_like_any_other(tags: Tags) -> None:
+    tags.add(["a'); DROP TABLE tags; --"], "it's")
+    assert tags.ids("it's") == {"a'); DROP TABLE tags; --"}
+
+
+def test_many_threads_write_at_once(tags: Tags, patient: None) -> None:
+    threads = [threading.Thread(target=tags.add, args=([f"i{n}"], "t")) for n in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(tags.ids("t")) == 12
+
+
+def test_a_broken_file_is_one_sentence(tags: Tags) -> None:
+    tags.path.parent.mkdir()
+    tags.path.write_bytes(b"this is no database at all" * 100)
+    before = tags.path.read_bytes()
+    assert tags.names() == []
+    assert "tags.sqlite cannot be used" in tags.problem
+    assert tags.frame().empty
+    with pytest.raises(TagError, match=r"tags\.sqlite cannot be used"):
+        tags.add(["a"], "t")
+    assert tags.path.read_bytes() == before
+
+
+def test_the_tags_of_some_images_at_once(tags: Tags) -> None:
+    assert tags.empty
+    tags.add(["a", "b"], "odd")
+    tags.add(["a"], "halo")
+    assert not tags.empty
+    assert tags.of_each(["a", "b", "c"]) == {"a": ["halo", "odd"], "b": ["odd"]}
+    # more than SQLite takes values at once
+    many = [f"i{number}" for number in range(1200)]
+    tags.add(many, "many")
+    assert tags.of_each(many) == {id_: ["many"] for id_ in many}
+    only = Tags(tags.path.with_name("notes.sqlite"))
+    only.note("a", "a note")
+    assert not only.empty
+
+
+def test_there_are_only_so_many_different_tags(tags: Tags, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.runs.browsing.tags.MAX_TAGS", 2)
+    tags.add(["a"], "one")
+    tags.add(["a"], "two")
+    with pytest.raises(TagError, match="2 different tags already"):
+        tags.add(["a"], "three")
+    tags.add(["b"], "two")
+    assert tags.ids("two") == {"a", "b"}
+
+
+def test_somebody_who_does_not_let_go_holds_up_no_page(tags: Tags) -> None:
+    tags.add(["a"], "odd")
+    tags.note("a", "text")
+    holder = sqlite3.connect(tags.path)
+    holder.execute("BEGIN EXCLUSIVE")
+    begun = time.monotonic()
+    # about as often as a page asks
+    for _ in range(4):
+        assert (tags.names(), tags.of("a"), tags.note_of("a")) == ([], [], "")
+    assert time.monotonic() - begun < 2
+    assert "is locked" in tags.problem
+    holder.rollback()
+    holder.close()
+    # who may wait again does, and finds all
+    assert tags.names() == ["odd"]
+    assert (tags.note_of("a"), tags.problem) == ("text", "")

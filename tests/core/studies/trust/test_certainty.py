@@ -1,0 +1,89 @@
+"""Counts of certain signs against LIME's own decisions, and shares whose intervals resample images."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from core.explainers.lime.regions import LIME, LimeSettings
+from core.findings.claims import standing
+from core.findings.words import tell
+from core.findings.words.explanations import certain
+from core.runs.run import read_run
+from core.studies.runner import Source, run_study
+from core.studies.store import read_study
+from core.studies.trust.certainty import STUDY
+from core.studies.trust.findings import certainty as conclude
+from core.studies.trust.summary import certainty_summary
+from tests.core.trust_cues import made_run
+
+OTHERS = ("blur", "black", "texture", "road")
+
+
+def test_counts_are_those_of_each_fills_own_decisions(patched: Source) -> None:
+    table = read_study(run_study(STUDY, patched, images=4)).table
+    context, run = patched.open(), read_run(patched.run)
+    for _, found in table.iterrows():
+        image = np.asarray(context.pixels[pd.Index(run.predictions["id"]).get_loc(found["id"])])
+        signs = {
+            name: LIME.explain_fully(context.detector, image, settings).parts.decisions
+            for name, settings in {**LIME.under_fills(LimeSettings()), "seed": LimeSettings(seed=1)}.items()
+        }
+        mean = signs["mean"]
+        assert found["lime_certain"] == np.count_nonzero(mean)
+        for other in (*OTHERS, "seed"):
+            both = (mean != 0) & (signs[other] != 0)
+            assert found[f"lime_{other}_both"] == both.sum()
+            assert found[f"lime_{other}_reversed"] == (both & (mean != signs[other])).sum()
+        alike = np.all([signs[fill] == mean for fill in OTHERS], axis=0) & (mean != 0)
+        assert found["lime_every"] == alike.sum()
+    # the patch is certain, and Grad-CAM covers nothing
+    assert (table["lime_certain"] > 0).all()
+    assert not [name for name in table if name.startswith("gradcam")]
+
+
+@pytest.fixture
+def counts() -> pd.DataFrame:
+    """Ten certain signs an image; blur reverses none of the first half's, texture all of a quarter's."""
+    size = 80
+    found = pd.DataFrame({"id": list(map(str, range(size))), "lime_certain": 10.0, "lime_every": 2.0})
+    for other in (*OTHERS, "seed"):
+        found[f"lime_{other}_both"], found[f"lime_{other}_reversed"] = 8.0, 0.0
+    for other in ("texture", "blur", "black", "road"):
+        found[f"lime_{other}_reversed"] = np.where(np.arange(size) % 4 == 0, 8.0, 0.0)
+    return found
+
+
+def test_shares_are_ratios_of_sums_with_images_resampled(counts: pd.DataFrame) -> None:
+    run = made_run(["FAKE"] * 80, ["FAKE"] * 80)
+    found = {one.key: one for one in conclude(run, counts, {})}
+    assert set(found) == {"holds-lime-FAKE", "reversed-lime-FAKE"}
+    reverses = found["reversed-lime-FAKE"]
+    blur = reverses.choices[0]
+    assert [one.value for one in reverses.choices] == ["blur", "black", "shuffled texture", "ROAD"]
+    assert blur.measure.value == pytest.approx(0.25)
+    # 80 images of which each reverses all or nothing, and not 640 signs
+    half = 1.99 * np.sqrt(0.25 * 0.75 / 79)
+    assert (blur.measure.low, blur.measure.high) == (
+        pytest.approx(0.25 - half, abs=2e-3),
+        pytest.approx(0.25 + half, abs=2e-3),
+    )
+    assert standing(reverses).kind == "claimed"
+    held = found["holds-lime-FAKE"]
+    assert (held.measure.value, held.control.measure.value) == (pytest.approx(0.2), pytest.approx(0.8))
+    assert held.difference.value == pytest.approx(-0.6)
+    assert str(tell(held).answer).startswith(
+        "Of the signs that LIME calls certain on FAKE verdicts with mean colour, 20.0%"
+    )
+    assert "that other reverses 25% (" in str(tell(reverses).answer)
+    assert "under every fill 20% by LIME on FAKE verdicts are the same" in str(certain(list(found.values())))
+    summary = certainty_summary(counts, run).set_index("name")
+    assert summary.loc["LIME: alike under every fill", "value"] == pytest.approx(0.2)
+    assert summary.loc["LIME: reversed by blur", "low"] == pytest.approx(blur.measure.low)
+    assert summary.loc["LIME: reversed by another draw", "value"] == 0
+
+
+def test_a_fill_that_reverses_no_more_than_another_draw_is_what_it_depends_on(counts: pd.DataFrame) -> None:
+    run = made_run(["REAL"] * 80, ["REAL"] * 80)
+    one = next(one for one in conclude(run, counts.assign(lime_blur_reversed=0.0), {}) if "reversed" in one.key)
+    assert standing(one).on["fill"]["blur"] == 0
+    assert standing(one).on["fill"]["ROAD"] == 1

@@ -1,0 +1,119 @@
+"""Whatever needs no more than predictions can be asked of an ONNX file; the rest says why it cannot."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core import explain
+from core.detectors.adapters.adapter import Request
+from core.detectors.adapters.adding import add, bring
+from core.detectors.capabilities import Capability
+from core.explainers.explainer import AnyExplainer
+from core.explainers.lime.regions import LIME, LimeSettings
+from core.explainers.registry import explainers
+from core.images.decoding import encode_png
+from core.images.loading import load_image_set
+from core.probes.probing import explain_probes
+from core.report import __main__ as report
+from core.runs.run import read_run
+from core.runs.writing import write_run
+from core.studies.probes.donors import with_donors
+from core.studies.registry import MODULES, find_study
+from core.studies.runner import Source, run_study
+from core.studies.store import read_study
+from core.studies.study import Context
+from tests.core.any_detector import pictures, write_set
+from tests.core.detectors.adapters.graphs import make_graph
+from tests.core.detectors.plain import SIDE
+from tests.core.test_any_detector import FEW
+
+NAME = "graph"
+# studies that need no maps
+ABLE = {name for name in MODULES if name not in ("files", "neighbours") and "maps" not in find_study(name).needs}
+SAID = {"crop": "before", "interpolation": "bilinear", "mean": (0.5, 0.4, 0.6), "std": (0.2, 0.3, 0.25)}
+
+
+def write_graph_home(home: Path) -> Source:
+    """`graph@images-test` with its pictures, and the ONNX file that made it; half of its verdicts are REAL."""
+    data = write_set(home / "set")
+    images = load_image_set(data, "test")
+    file = home / "graph.onnx"
+    request = Request(str(file), classes=("generated", "photo"), fake=("generated",), outputs="logits", preprocess=SAID)
+    file.write_bytes(make_graph(outputs=2, scale=20))
+    middle = float(np.median(bring(NAME, request).margins(np.asarray(images.pixels))))
+    file.write_bytes(make_graph(outputs=2, scale=20, shift=-middle))
+    detector = add(home / "detectors" / NAME, request)
+    run = write_run(home, detector, images, ship_images=True)
+    return Source(run, home / "detectors" / NAME, str(data))
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Source:
+    """The run, its detector and its images on disk."""
+    return write_graph_home(tmp_path_factory.mktemp("graph"))
+
+
+@pytest.fixture
+def context(source: Source) -> Context:
+    """The same, opened."""
+    return source.open()
+
+
+def test_its_run_has_predictions_and_neither_maps_nor_features(context: Context) -> None:
+    assert context.detector.capabilities == {Capability.PREDICTIONS}
+    assert (context.run.maps, context.run.features, context.run.target_layer) == (None, None, None)
+    assert set(context.run.predictions["predicted"]) == {"FAKE", "REAL"}
+
+
+@pytest.mark.parametrize("method", explainers(), ids=lambda method: method.name)
+def test_every_method_explains_it_or_says_why_not(context: Context, method: AnyExplainer) -> None:
+    said = method.unavailable(context.detector)
+    if method.needs == {Capability.PREDICTIONS}:
+        assert not said
+    else:
+        assert "gives predictions only" in said
+        assert "gradients" in said or "layers" in said
+
+
+def test_lime(context: Context) -> None:
+    found = LIME.explain_fully(context.detector, np.asarray(context.pixels[3]), LimeSettings(n_samples=64))
+    assert found.regions.shape == (SIDE, SIDE)
+
+
+def test_the_command_that_explains_says_why_gradients_are_missing(
+    source: Source, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "image.png").write_bytes(encode_png(pictures(1, fine=True, seed=5)[0]))
+    arguments = [str(tmp_path / "image.png"), "--detector", str(source.detector), "--out", str(tmp_path / "out")]
+    assert explain.main([*arguments, "--method", "gradcam"]) == 2
+    assert "gives predictions only" in capsys.readouterr().err
+    assert explain.main([*arguments, "--method", "lime"]) == 0, capsys.readouterr().err
+    assert explain.main(arguments) == 0, capsys.readouterr().err
+
+
+def test_probes_of_one_image(context: Context) -> None:
+    run, pixels = context.run, context.pixels
+    asked, settings = with_donors(
+        np.asarray(pixels[0]), run, lambda row: np.asarray(pixels[row]), name=str(run.predictions["id"][0]), row=0
+    )
+    (*_, result) = explain_probes(context.detector, asked, settings=settings)
+    assert result.complete
+
+
+@pytest.mark.parametrize("name", sorted(ABLE))
+def test_a_study_of_predictions(source: Source, name: str) -> None:
+    study = find_study(name)
+    study = study.with_parameters({key: value for key, value in FEW.items() if key in study.parameters})
+    answer = read_study(run_study(study, source, images=None if study.whole else 12), read_run(source.run))
+    assert len(answer.table)
+
+
+@pytest.mark.parametrize("name", sorted(set(MODULES) - ABLE - {"files"}))
+def test_what_compares_maps_or_features_says_that_there_are_none(source: Source, name: str) -> None:
+    with pytest.raises(ValueError, match="has no layer"):
+        run_study(find_study(name), source, images=12)
+
+
+def test_the_report(source: Source, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert report.main([str(source.run), "--out", str(tmp_path / "r.html")]) == 0, capsys.readouterr().err

@@ -1,0 +1,85 @@
+"""The page that adds a detector: it asks for what the source leaves open, and is for somebody at the computer."""
+
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core.detectors.storage import load_detector
+from dashboard.views.add_detector.adding import add_detector
+from tests.core.detectors.adapters.graphs import make_graph
+from tests.dashboard.conftest import Open
+from tests.dashboard.test_pages import words
+
+SAID = {
+    "--crop": "before", "--interpolation": "bilinear", "--mean": "0.5", "--std": "0.25", "--classes": "FAKE, REAL",
+    "--outputs": "logits",
+}  # fmt: skip
+
+
+@pytest.fixture
+def graph(tmp_path: Path) -> Path:
+    """An ONNX file."""
+    path = tmp_path / "graph.onnx"
+    path.write_bytes(make_graph(outputs=2))
+    return path
+
+
+def pressed(app: AppTest) -> AppTest:
+    """The page after "Add"."""
+    (button,) = (one for one in app.button if one.label == "Add")
+    return button.click().run()
+
+
+def test_what_the_source_does_not_say_is_asked_for(
+    open_page: Open, home: Path, graph: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TELLTALE_LOCAL", "yes")
+    app = open_page("add_detector")
+    assert "The source does not say" not in words(app)
+    app.text_input(key="add.name").set_value("mine")
+    app.text_input(key="add.source").set_value(str(graph)).run()
+    app = pressed(app)
+    assert "The source does not say" in words(app)
+    assert "graph.onnx does not say everything; say it with" in app.error[0].value
+    # paths of the server are nobody's business
+    assert str(graph.parent) not in app.error[0].value
+    for option, value in SAID.items():
+        widget = app.selectbox if option in ("--crop", "--interpolation", "--outputs") else app.text_input
+        widget(key=f"add.{option}").set_value(value)
+    app = pressed(app.run())
+    assert not app.exception
+    assert not app.error
+    assert "python -m core.predict mine --data DATA" in app.code[0].value
+    assert "48 x 48 pixels" in words(app)
+    assert load_detector(home / "detectors" / "mine").classes.fake == ("FAKE",)
+    assert "exists already" in pressed(app).error[0].value
+
+
+def test_a_visitor_from_elsewhere_is_offered_nothing(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TELLTALE_LOCAL", "no")
+    app = open_page("add_detector")
+    assert "Only somebody at the computer" in app.info[0].value
+    assert not [one for one in app.button if one.label == "Add"]
+    assert not [one for one in app.text_input if str(one.key).startswith("add.")]
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "said"),
+    [
+        ("--run-code", "py:os:getcwd", "runs code"),
+        ("--help", "nothing", "there is no folder"),
+        ("a\0b", "nothing", "a letter that no file can have"),
+        ("", "nothing", "a detector cannot be named"),
+        ("../mine", "nothing", "a detector cannot be named"),
+    ],
+)
+def test_names_are_no_options(tmp_path: Path, name: str, source: str, said: str) -> None:
+    outcome = add_detector(name, source, {"--size": "32"}, home=tmp_path)
+    assert said in outcome.error
+    assert not outcome.found
+    assert not list(tmp_path.glob("detectors/*"))
+
+
+def test_an_option_that_cannot_be_is_named(tmp_path: Path, graph: Path) -> None:
+    assert "--size" in add_detector("d", str(graph), {**SAID, "--size": "wide"}, home=tmp_path).error

@@ -1,0 +1,52 @@
+"""The pages show a detector that gives predictions only, and say what it therefore has not."""
+
+import pytest
+import streamlit as st
+
+from core.studies.registry import find_study
+from core.studies.runner import Source, run_study
+from dashboard.views.guide.steps import STEPS
+from tests.core.test_predictions_only import ABLE, FEW, NAME, write_graph_home
+from tests.dashboard import test_any_detector
+from tests.dashboard.conftest import PAGES
+from tests.dashboard.test_pages import words
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Source:
+    """The run with the small studies that it can have."""
+    source = write_graph_home(tmp_path_factory.mktemp("graph"))
+    for name in sorted(ABLE):
+        study = find_study(name)
+        few = {key: value for key, value in FEW.items() if key in study.parameters}
+        run_study(study.with_parameters(few), source, images=None if study.whole else 12)
+    return source
+
+
+@pytest.fixture(autouse=True)
+def _home(made: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TELLTALE_HOME", str(made.run.parents[1]))
+    monkeypatch.setattr(test_any_detector, "RUN", f"{NAME}@images-test")
+    st.cache_resource.clear()
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page(page: str) -> None:
+    app = test_any_detector.opened(page)
+    assert not app.exception
+    assert "Traceback" not in words(app)
+
+
+def test_inspect_explains_by_what_needs_no_more() -> None:
+    app = test_any_detector.opened("inspect", **{"lime.n_samples": "64"})
+    assert not app.exception
+    assert not app.error
+    said = words(app)
+    assert "different versions of the image in 64 samples" in said
+
+
+@pytest.mark.parametrize("step", range(1, len(STEPS) + 1))
+def test_every_step_of_the_guide(step: int) -> None:
+    app = test_any_detector.opened("guide", step=str(step))
+    assert not app.exception
+    assert not app.error
