@@ -29,7 +29,7 @@ from core.detectors.training.fit import fit
 from core.detectors.training.lock import only_writer
 from core.detectors.training.model_card import model_card
 from core.detectors.training.recipe import RECIPES, Recipe, precision_on
-from core.images.image_set import DatasetError, ImageSet
+from core.images.image_set import DATA_HELP, DataPath, DatasetError, ImageSet
 from core.images.loading import check_image_set, load_image_set, side_of
 from core.runs.finding import ROOT
 from core.runs.result_table import result_table
@@ -72,7 +72,10 @@ def main(arguments: list[str] | None = None) -> int:
 def parse(arguments: list[str] | None) -> argparse.Namespace:
     """Parse the command line; every field of `Recipe` is an option that overrides it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", required=True, help="CIFAKE's folder or .zip, 'github', 'kaggle', or 'sample'")
+    parser.add_argument("--data", required=True, help=f"{DATA_HELP}, 'github', 'kaggle', or 'sample'")
+    parser.add_argument(
+        "--fake-classes", default="", metavar="A,B", help="classes that are FAKE, where folders or labels do not say so"
+    )
     parser.add_argument("--recipe", choices=RECIPES, help="default: swift, and sample for --data sample")
     parser.add_argument("--name", help="of the detector; default: the recipe's")
     parser.add_argument("--out", type=Path, default=ROOT, help="folder that gets detectors/ and runs/")
@@ -92,7 +95,9 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         action: Any = argparse.BooleanOptionalAction if kind is bool else "store"
         extra: dict[str, Any] = {} if kind is bool else {"type": kind}
         overrides.add_argument("--" + field.name.replace("_", "-"), default=None, action=action, **extra)
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    options.data = DataPath(options.data, options.fake_classes.split(","))
+    return options
 
 
 def train(options: argparse.Namespace) -> None:
@@ -267,6 +272,7 @@ def remedy(options: argparse.Namespace, folder: Path, run: Path) -> str:
     # by its folder: a shipped detector may have the same name
     command = ["python", "-m", "core.predict", str(folder), "--data", str(options.data), "--out", str(options.out)]
     command += ["--device", options.device] if options.device != "auto" else []
+    command += ["--fake-classes", options.fake_classes] if options.fake_classes else []
     command += ["--skip-bad"] if options.skip_bad else []
     command += ["--replace"] if run.exists() else []
     return f"the detector is kept in {folder}, make its run with: {shlex.join(command)}"

@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from core.detectors.detector import Detector
 from core.detectors.storage import load_detector
-from core.images.image_set import DatasetError
+from core.images.image_set import DATA_HELP, DataPath, DatasetError
 from core.images.loading import load_image_set
 from core.runs.finding import ROOT, find_detectors, find_named
 from core.runs.writing import write_run
@@ -30,18 +30,24 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("detector", help="a name in detectors/ or assets/detectors/, or a folder")
     parser.add_argument(
-        "--data", required=True, help="CIFAKE's folder or .zip, 'github', 'kaggle', 'sample' or 'cifake-test'"
+        "--data",
+        required=True,
+        help=f"{DATA_HELP}, 'github', 'kaggle', 'sample' or 'cifake-test'",
+    )
+    parser.add_argument(
+        "--fake-classes", default="", metavar="A,B", help="classes that are FAKE, where folders or labels do not say so"
     )
     parser.add_argument("--out", type=Path, default=ROOT, help="folder that gets runs/")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
     parser.add_argument("--skip-bad", action="store_true", help="leave out files that are not images of the set's size")
     parser.add_argument("--replace", action="store_true", help="overwrite a run of this name")
     options = parser.parse_args(arguments)
+    data = DataPath(options.data, options.fake_classes.split(","))
     found = find_detectors((options.out, ROOT, ROOT / "assets"))
     try:
         detector = load_detector(find_named(options.detector, found, "detector"), device=options.device)
-        images = load_image_set(options.data, "test", fit=detector.preprocessing, skip_bad=options.skip_bad)
-        trained_on = _trained_on(detector, options.data)
+        images = load_image_set(data, "test", fit=detector.preprocessing, skip_bad=options.skip_bad)
+        trained_on = _trained_on(detector, data)
         if trained_on is None:
             print("core.predict: the training images are missing, so leaks were not checked.", file=sys.stderr)
         with tqdm(total=len(images), unit=" image", leave=False, disable=None) as bar:

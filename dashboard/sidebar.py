@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import streamlit as st
 
+from core.images.image_set import DataPath
 from core.images.sources import KAGGLE
 from core.system.folders import ContractError
 from dashboard.components.glossary import explain
@@ -111,17 +112,23 @@ def _draw_pictures() -> float | None:
         return SECONDS
     _draw_at_hand()
     if is_local():
-        with st.expander("Attach CIFAKE", icon=":material/attach_file:"):
+        with st.expander("Attach images", icon=":material/attach_file:"):
             st.text_input(
-                "Folder or .zip on this computer",
+                "Folder, archive or table on this computer",
                 key="attach.path",
-                placeholder="path to CIFAKE",
+                placeholder="path to CIFAKE, or to your own images",
                 help=explain(
                     "CIFAKE",
                     "Hash",
-                    also="Here the folder that holds train/ and test/, or the .zip from Kaggle. It is read once; "
-                    "pictures are matched by the hash of their file.",
+                    also="Here the images of this run: a folder, .zip, .tar, .csv or .parquet in one of the layouts "
+                    "that the README lists. They are read once; pictures are matched by the hash of their file.",
                 ),
+            )
+            st.text_input(
+                "Classes that are FAKE",
+                key="attach.fake",
+                placeholder="only where folders or labels do not say it",
+                help="Names of folders or labels with commas between them, for instance: biggan,midjourney",
             )
             with st.container(horizontal=True):
                 st.button("Attach", key="attach.go", on_click=_attach_path)
@@ -183,9 +190,15 @@ def fetch_cifake() -> None:
 
 def _attach_path() -> None:
     if path := st.session_state["attach.path"].strip():
-        _attach(path)
+        _attach(DataPath(path, st.session_state["attach.fake"].split(",")))
 
 
 def _attach(data: str) -> None:
-    image_sets.registry().attach(data, image_sets.splits())
+    path = catalogue.runs().get(st.session_state.get("run", ""))
+    try:
+        fit = library.open_run(path).run.preprocessing if path else None
+    except ContractError:
+        # the page reports it
+        fit = None
+    image_sets.registry().attach(data, image_sets.splits(), fit=fit)
     st.rerun()

@@ -3,7 +3,7 @@
 import hashlib
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -19,7 +19,21 @@ CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "hors
 CIFAKE_NAME = re.compile(r"\d+(?: \((\d+)\))?\.jpe?g", re.IGNORECASE)
 
 Split = Literal["train", "test"]
+# for the help of commands
+DATA_HELP = "a folder, .zip, .tar, .csv or .parquet of images (see Your own images in README.md)"
 Progress = Callable[[int, int], None]
+
+
+class DataPath(str):
+    """Where an image set is, and the names of its FAKE classes where its folders or labels do not say them."""
+
+    fake_classes: tuple[str, ...]
+
+    def __new__(cls, path: str, fake_classes: Iterable[str] = ()) -> "DataPath":
+        """Make a text that is the path; names without letters are left out."""
+        made = super().__new__(cls, path)
+        made.fake_classes = tuple(name for given in fake_classes if (name := given.strip()))
+        return made
 
 
 class DatasetError(ValueError):
@@ -34,8 +48,9 @@ class ImageSet:
         name: for instance "cifake-test"; becomes part of a run's name.
         split: "train" or "test".
         pixels: uint8 (N, side, side, 3), memory-mapped where it comes from a pack.
-        rows: one row per image: `id`, `name`, `label` (FAKE = 0, REAL = 1), `category`, `sha256`, `is_repeat`, and
-            the columns of `core.images.statistics.STATISTICS`.
+        rows: one row per image: `id`, `name`, `label` (FAKE = 0, REAL = 1), `category`, `sha256`, `is_repeat`,
+            `source` (generator or camera, where the set knows any), and the columns of
+            `core.images.statistics.STATISTICS`.
         fingerprint: sha256 over split, file hashes and labels, independent of their order.
         skipped: files left out by `skip_bad`, as "name: reason".
         uncached: why no pack could be written, so that the next start decodes every file again; "" otherwise.

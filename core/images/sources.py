@@ -3,21 +3,23 @@
 import contextlib
 import os
 import re
-import struct
 import zipfile
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import numpy as np
 
 from core.images.cifake.shipped import Shipped, is_shipped, read_shipped, unpack
 from core.images.decoding import MAX_BYTES, MAX_FILE_BYTES, ImageError, decode
-from core.images.image_set import DatasetError, Progress
+from core.images.image_set import DatasetError, Progress, Split
 from core.images.labels import CLASSES
-from core.system.files import LIMITS, UnfitFileError, open_file, read_bytes
+from core.images.layouts.files.archives import TABLES, is_tar, open_zip, read_member
+from core.images.layouts.layout import SPLITS, Entry
+from core.images.layouts.source import LayoutSource
+from core.system.files import read_bytes
 from core.system.folders import ContractError
 
 SAMPLE = Path(__file__).parents[2] / "assets" / "sample" / "sample.zip"
@@ -25,23 +27,14 @@ SAMPLE = Path(__file__).parents[2] / "assets" / "sample" / "sample.zip"
 SHIPPED = "cifake-test"
 SHIPPED_FOLDER = SAMPLE.parents[1] / SHIPPED
 KAGGLE = "birdy654/cifake-real-and-ai-generated-synthetic-images"
-# how members of a .zip may be compressed; other methods cannot be read piece by piece
-UNPACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-ENCRYPTED = 1
 # files whose sizes are measured to find the side of a set
 MEASURED = 99
 MAX_SIDE = 1024
 
 
-class Entry(NamedTuple):
-    name: str
-    size: int
-    stamp: int
-
-
 class Source(Protocol):
-    def entries(self, split: str) -> list[Entry]: ...
-    def read(self, split: str, entry: Entry) -> bytes: ...
+    def entries(self, split: Split) -> list[Entry]: ...
+    def read(self, split: Split, entry: Entry) -> bytes: ...
     def close(self) -> None: ...
 
 
@@ -49,7 +42,7 @@ class FolderSource:
     def __init__(self, root: Path) -> None:
         self.root = _find_root(root)
 
-    def entries(self, split: str) -> list[Entry]:
+    def entries(self, split: Split) -> list[Entry]:
         found = []
         for label in CLASSES:
             folder = self.root / split / label
@@ -64,7 +57,7 @@ class FolderSource:
                             found.append(Entry(f"{label}/{item.name}", status.st_size, status.st_mtime_ns))
         return sorted(found)
 
-    def read(self, split: str, entry: Entry) -> bytes:
+    def read(self, split: Split, entry: Entry) -> bytes:
         return read_bytes(self.root / split / entry.name, limit=MAX_BYTES)
 
     def close(self) -> None:
@@ -74,24 +67,15 @@ class FolderSource:
 class ZipSource:
     def __init__(self, path: Path) -> None:
         self.path = path
-        with ExitStack() as opened:
-            try:
-                self.file = opened.enter_context(open_file(path, limit=LIMITS[".zip"]))
-                self.archive = zipfile.ZipFile(self.file)
-            except UnfitFileError as error:
-                raise DatasetError(f"{error}.") from None
-            except (zipfile.BadZipFile, EOFError, OSError):
-                raise DatasetError(f"{path} is not a whole .zip file; download it again.") from None
-            except (NotImplementedError, RuntimeError, ValueError, struct.error) as error:
-                # members that ask for a newer unpacker, or whose names are no text
-                reason = f"is packed in a way that is not read here ({error}); pack it again."
-                raise DatasetError(f"{path} {reason}") from None
-            opened.pop_all()
+        self.file, self.archive = open_zip(path)
         pattern = re.compile(r"(?:[^/]+/)?(train|test)/((?:REAL|FAKE)/(?!\.)[^/]+)")
         self.members: dict[str, dict[str, zipfile.ZipInfo]] = {"train": {}, "test": {}}
         # names that several members have, either twice or in two folders
         self.repeated: set[str] = set()
+        self.has_validation = False
         for info in self.archive.infolist():
+            folders = info.filename.lower().split("/")[:-1]
+            self.has_validation |= any(SPLITS.get(folder) == "val" for folder in folders)
             # names are only matched and looked up, never joined to a path on disk
             if match := pattern.fullmatch(info.filename):
                 members = self.members[match[1]]
@@ -99,24 +83,16 @@ class ZipSource:
                     self.repeated.add(f"{match[1]}/{match[2]}")
                 members[match[2]] = info
 
-    def entries(self, split: str) -> list[Entry]:
+    def entries(self, split: Split) -> list[Entry]:
         members = self.members.get(split, {})
         for label in CLASSES:
             if not any(name.startswith(label) for name in members):
                 raise DatasetError(f"{self.path} has no images in {split}/{label}/; use CIFAKE's .zip from Kaggle.")
         return sorted(Entry(name, info.file_size, info.CRC) for name, info in members.items())
 
-    def read(self, split: str, entry: Entry) -> bytes:
+    def read(self, split: Split, entry: Entry) -> bytes:
         info = self.members[split][entry.name]
-        if f"{split}/{entry.name}" in self.repeated:
-            raise ImageError("is in the .zip more than once; pack it again with one file of this name")
-        if info.flag_bits & ENCRYPTED:
-            raise ImageError("is encrypted; pack the .zip again without a password")
-        if info.compress_type not in UNPACKED:
-            raise ImageError("is packed in a way that is not read here; pack the .zip again")
-        # read() without a size would unpack a whole bomb first
-        with self.archive.open(info) as file:
-            return file.read(info.file_size)
+        return read_member(self.archive, info, is_repeated=f"{split}/{entry.name}" in self.repeated)
 
     def close(self) -> None:
         self.archive.close()
@@ -131,7 +107,7 @@ class ShippedSource:
             self.shipped: Shipped = read_shipped(folder)
         self.files: dict[str, bytes] | None = None
 
-    def entries(self, split: str) -> list[Entry]:
+    def entries(self, split: Split) -> list[Entry]:
         if split != "test":
             raise DatasetError(
                 f"{self.shipped.folder} holds only CIFAKE's test images; name a folder or .zip with {split}/ in it."
@@ -140,7 +116,7 @@ class ShippedSource:
         sizes = self.shipped.statistics["file_bytes"]
         return sorted(Entry(name, int(size), stamp) for name, size in sizes.items())
 
-    def read(self, split: str, entry: Entry) -> bytes:  # noqa: ARG002 - the signature of all sources
+    def read(self, split: Split, entry: Entry) -> bytes:  # noqa: ARG002 - the signature of all sources
         # only when a file is asked for: with a pack in the cache none is
         if self.files is None:
             with _refusing():
@@ -179,9 +155,25 @@ def open_source(data: str | Path, progress: Progress | None = None) -> Source:
         path = download_from_kaggle() if str(data) == "kaggle" else Path(data).expanduser()
     except RuntimeError:
         raise DatasetError(f"{data} names an unknown user; write out the whole path.") from None
+    fake = getattr(data, "fake_classes", ())
     if is_shipped(path):
         return ShippedSource(path)
-    return ZipSource(path) if path.exists() and not path.is_dir() else FolderSource(path)
+    if not path.exists():
+        return FolderSource(path)
+    if not fake and path.is_dir() and _is_cifake(_find_root(path)):
+        return FolderSource(path)
+    if not (fake or path.is_dir() or path.suffix.lower() in TABLES or is_tar(path)):
+        zipped = ZipSource(path)
+        if zipped.members["test"] or (zipped.members["train"] and not zipped.has_validation):
+            return zipped
+        zipped.close()
+    return LayoutSource(path, fake)
+
+
+def _is_cifake(root: Path) -> bool:
+    """Check for {train,test}/{REAL,FAKE}, which need no listing; another split serves as test where there is none."""
+    train, test = (any((root / split / label).is_dir() for label in CLASSES) for split in ("train", "test"))
+    return test or (train and not any((root / name).is_dir() for name in SPLITS if SPLITS[name] != "train"))
 
 
 def download_from_kaggle() -> Path:
@@ -201,15 +193,15 @@ def download_from_kaggle() -> Path:
         raise DatasetError(f"Kaggle could not be reached ({type(error).__name__}); {by_hand}.") from None
 
 
-def checked_entries(source: Source, data: str | Path, split: str) -> list[Entry]:
+def checked_entries(source: Source, data: str | Path, split: Split) -> list[Entry]:
     entries = source.entries(split)
     for label in CLASSES:
-        if not any(entry.name.startswith(f"{label}/") for entry in entries):
+        if not any(entry.class_name == label for entry in entries):
             raise DatasetError(f"{split}/{label} of {data} holds no image; both classes are needed.")
     return entries
 
 
-def measure_side(source: Source, split: str, entries: list[Entry]) -> int:
+def measure_side(source: Source, split: Split, entries: list[Entry]) -> int:
     """Return the commonest side of the square images among files spread over the set; 0 where there is none."""
     spread = np.unique(np.linspace(0, len(entries) - 1, min(len(entries), MEASURED)).astype(int))
     sides: Counter[int] = Counter()
@@ -222,11 +214,15 @@ def measure_side(source: Source, split: str, entries: list[Entry]) -> int:
     return max(sides, key=lambda side: (sides[side], side), default=0)
 
 
-def read_small(source: Source, split: str, entry: Entry, *, most: int = MAX_FILE_BYTES) -> bytes:
+def read_small(source: Source, split: Split, entry: Entry, *, most: int = MAX_FILE_BYTES) -> bytes:
     if entry.size > most:
         raise ImageError(f"has {entry.size} bytes, and at most {most} are read")
     try:
-        return source.read(split, entry)
+        data = source.read(split, entry)
+        # some sources learn the size only now
+        if len(data) > most:
+            raise ImageError(f"has {len(data)} bytes, and at most {most} are read")
+        return data
     except (ImageError, DatasetError):
         raise
     except (OSError, EOFError, zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError) as error:

@@ -13,6 +13,7 @@ if __name__ == "__main__":
 
 import pandas as pd
 
+from core.images.image_set import DATA_HELP, DataPath
 from core.images.loading import load_image_set
 from core.report.page import gather, save_report
 from core.report.selection import Selection
@@ -40,7 +41,8 @@ def main(arguments: list[str] | None = None) -> int:
             parts["table"], parts["selection"] = table, Selection(wanted, find_rows(table, wanted, tagged=tagged))
             sets = []
             if options.data:
-                sets = [load_image_set(options.data, run.split, fit=run.preprocessing, skip_bad=True)]
+                data = DataPath(options.data, options.fake_classes.split(","))
+                sets = [load_image_set(data, run.split, fit=run.preprocessing, skip_bad=True)]
             parts["pictures"] = find_pictures(run, sets)
         save_report(options.out, run, **parts)
     except KeyboardInterrupt:
@@ -77,7 +79,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--select", default="", help="report on some images only: a filter as in Explore's address, true=REAL&said=FAKE"
     )
-    parser.add_argument("--data", help="where their pictures are, if not in the run: 'cifake-test', or CIFAKE's folder")
+    parser.add_argument("--data", help=f"where their pictures are, if not in the run: 'cifake-test', or {DATA_HELP}")
+    parser.add_argument(
+        "--fake-classes", default="", metavar="A,B", help="classes that are FAKE, where folders or labels do not say so"
+    )
     return parser
 
 

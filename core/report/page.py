@@ -177,21 +177,22 @@ def _quality(run: Run, detector: Mapping[str, Any] | None) -> list[Block]:
         "lie on the dotted line."
     )
     parts.append(figures.calibration(calibration(table), caption=caption))
-    found = error_by(table, "category")
-    if len(found):
-        wrong = float(1 - is_right(table).mean())
-        caption = "Error rate by category. Where two of the 95% intervals overlap, the difference may be chance."
-        parts.append(figures.rates(largest(found), overall=wrong, caption=caption + _of_all(found)))
+    wrong = float(1 - is_right(table).mean())
+    for column, several in (("category", "categories"), ("source", "sources")):
+        found = error_by(table, column) if column in table else pd.DataFrame()
+        if len(found):
+            caption = f"Error rate by {column}. Where two of the 95% intervals overlap, the difference may be chance."
+            parts.append(figures.rates(largest(found), overall=wrong, caption=caption + _of_all(found, several)))
     if detector and detector.get("history"):
         caption = "Training: accuracy after each pass over the training images."
         parts.append(figures.training(list(detector["history"]), caption=caption))
     return parts
 
 
-def _of_all(found: pd.DataFrame) -> str:
-    """Say so where only the largest categories are drawn."""
+def _of_all(found: pd.DataFrame, several: str) -> str:
+    """Say so where only the largest categories or sources are drawn."""
     shown, of = len(largest(found)), len(found)
-    return f" Shown are the {shown} of {of:,} categories with the most images." if shown < of else ""
+    return f" Shown are the {shown} of {of:,} {several} with the most images." if shown < of else ""
 
 
 def _score_rows(scores: pd.DataFrame) -> list[list[str]]:

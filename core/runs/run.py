@@ -29,7 +29,8 @@ class Run:
     Attributes:
         path: its folder, named `<detector>@<set>`.
         manifest: detector and set hashes, metrics, settings.
-        predictions: one row per image, the columns of `COLUMNS` and of `core.images.statistics.STATISTICS`.
+        predictions: one row per image, the columns of `COLUMNS` and of `core.images.statistics.STATISTICS`, and
+            `source` (generator or camera) where the set knows any.
         maps: float (N, h, w), the signed margin maps, memory-mapped; None where the detector gives none.
         features: float (N, C) pooled features; None where there are none or they were too large to keep.
         images: uint8 (N, side, side, 3), or None where they are found by their hash instead.

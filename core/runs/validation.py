@@ -217,6 +217,7 @@ COLUMNS: dict[str, Callable[[pd.Series], bool]] = {
     "logit_fake": _finite,
     "logit_real": _finite,
     "category": lambda values: _words(values.dropna()),
+    "source": lambda values: _words(values.dropna()),
     "sha256": _words,
     "in_train": pd.api.types.is_bool_dtype,
     "is_repeat": pd.api.types.is_bool_dtype,

@@ -71,7 +71,7 @@ def write_run(
             f"the images of {images.name} have {images.side} pixels a side and {detector.name} takes {detector.side}; "
             "resize them first"
         )
-    computed = detector.full_pass(np.asarray(images.pixels), progress=progress)
+    computed = detector.full_pass(images.pixels, progress=progress)
     p_real = detector.p_real(computed.margins)
     predictions = prediction_frame(images, computed.logits, p_real, train_sha256 or frozenset())
     manifest = {
@@ -157,6 +157,8 @@ def prediction_frame(
             "is_repeat": rows["is_repeat"].to_numpy(bool),
         }
     )
+    if "source" in rows:
+        frame["source"] = rows["source"].astype("category")
     return pd.concat([frame, rows[list(STATISTICS)]], axis=1)
 
 

@@ -26,6 +26,7 @@ from core.detectors.identity import find_maker, identify_all
 from core.findings.words import tell
 from core.images.cifake.files import is_fetched
 from core.images.cifake.shipped import is_shipped
+from core.images.image_set import DATA_HELP, DataPath
 from core.images.sources import SHIPPED, SHIPPED_FOLDER
 from core.runs.finding import ROOT, find_detectors, find_named, find_runs
 from core.runs.run import Run, read_run
@@ -76,8 +77,11 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--run", default="swift@cifake-test", help="name of the run, or its folder")
     parser.add_argument(
         "--data",
-        help="CIFAKE's folder or .zip, 'github', 'kaggle', 'sample' or 'cifake-test'; default: data/cifake, else what "
+        help=f"{DATA_HELP}, 'github', 'kaggle', 'sample' or 'cifake-test'; default: data/cifake, else what "
         "was downloaded, else the test set that ships",
+    )
+    parser.add_argument(
+        "--fake-classes", default="", metavar="A,B", help="classes that are FAKE, where folders or labels do not say so"
     )
     parser.add_argument(
         "--images",
@@ -173,7 +177,8 @@ def find_source(options: argparse.Namespace) -> Source:
     if maker is None:
         absent = f"the detector {made_by} that made {run.name} is not here; there are {', '.join(detectors)}"
         raise StudyError(refused.get(made_by, absent))
-    return Source(run, detectors[maker].path, options.data or _default_data(), options.device)
+    data = DataPath(options.data, options.fake_classes.split(",")) if options.data else _default_data()
+    return Source(run, detectors[maker].path, data, options.device)
 
 
 def _default_data() -> str | None:

@@ -74,14 +74,14 @@ def read_bytes(path: Path, *, limit: int | None = None) -> bytes:
         return file.read(os.fstat(file.fileno()).st_size)
 
 
-def read_array(path: Path, *, mapped: bool = False) -> NDArray[Any]:
-    """Read the array in a `.npy` file, memory-mapped where `mapped`; never unpickles.
+def read_array(path: Path, *, mapped: bool = False, limit: int | None = None) -> NDArray[Any]:
+    """Read the array in a `.npy` file, memory-mapped where `mapped`; never unpickles. `limit` as for `open_file`.
 
     Raises:
         ValueError, EOFError, OverflowError, MemoryError, SyntaxError: not a plain array, or its header lies.
         OSError: as `open_file`.
     """
-    with open_file(path) as file:
+    with open_file(path, limit=limit) as file:
         array: NDArray[Any] = (
             np.load(path, mmap_mode="r", allow_pickle=False) if mapped else np.load(file, allow_pickle=False)
         )

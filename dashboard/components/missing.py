@@ -7,4 +7,4 @@ def how_to_get_pictures() -> str:
     """Return a sentence for places where pictures of the run are missing."""
     if image_sets.registry().status.state == "reading":
         return "They are being read and will appear here by themselves."
-    return "Attach CIFAKE on the left to see them."
+    return "Attach images on the left to see them."

@@ -11,6 +11,7 @@ from typing import Literal
 from core.images.cifake.shipped import is_shipped
 from core.images.image_set import DatasetError, ImageSet, Progress, Split
 from core.images.loading import check_image_set, load_image_set
+from core.images.reading import Fit
 from dashboard.services.sentences import hide_parent
 
 Doing = Literal["downloading", "checking", "reading"]
@@ -40,7 +41,7 @@ class Attaching:
     is_private: bool = False
 
 
-Wanted = tuple[str | Path, Sequence[Split]]
+Wanted = tuple[str | Path, Sequence[Split], Fit | None]
 
 
 class _Stopped(Exception):
@@ -61,14 +62,15 @@ class DatasetRegistry:
 
     def __init__(self, first: Path, splits: Sequence[Split] = ("test",), *, shipped: Path | None = None) -> None:
         self._lock = threading.Lock()
-        self._sets: dict[str, ImageSet] = {}
+        # by fingerprint and side: detectors of other sizes see other pixels of the same files
+        self._sets: dict[tuple[str, int], ImageSet] = {}
         self._source = str(first) if first.is_file() or (first / "train").is_dir() else None
         self._stop = threading.Event()
         self.status = Attaching()
         self._shipped = shipped if shipped is not None and is_shipped(shipped) else None
-        self._first: list[Wanted] = [(self._shipped, ("test",))] if self._shipped else []
+        self._first: list[Wanted] = [(self._shipped, ("test",), None)] if self._shipped else []
         if splits and first.exists():
-            self._first.append((first, splits))
+            self._first.append((first, splits, None))
         if self._first:
             self.status = Attaching("reading")
 
@@ -96,15 +98,15 @@ class DatasetRegistry:
         if wanted:
             self._start(wanted)
 
-    def attach(self, data: str | Path, splits: Sequence[Split] = ("test",)) -> bool:
-        """Begin to read the splits of a set; False where one is being read already."""
+    def attach(self, data: str | Path, splits: Sequence[Split] = ("test",), *, fit: Fit | None = None) -> bool:
+        """Begin to read the splits of a set, resized by `fit`; False where one is being read already."""
         with self._lock:
             if self.status.state == "reading":
                 return False
             self.status = Attaching("reading")
             self._stop.clear()
         hide_parent(data)
-        self._start([(data, splits)], is_private=str(data) not in ("github", "kaggle"))
+        self._start([(data, splits, fit)], is_private=str(data) not in ("github", "kaggle"))
         return True
 
     def _start(self, wanted: Sequence[Wanted], *, is_private: bool = False) -> None:
@@ -116,9 +118,9 @@ class DatasetRegistry:
 
     def _read_all(self, wanted: Sequence[Wanted], is_private: bool) -> None:
         problems: list[str] = []
-        for data, splits in wanted:
+        for data, splits, fit in wanted:
             try:
-                self._read(self._fetch() if str(data) == "github" else data, splits)
+                self._read(self._fetch() if str(data) == "github" else data, splits, fit)
             except _Stopped:
                 self.status = Attaching("idle")
                 return
@@ -142,15 +144,15 @@ class DatasetRegistry:
             say=lambda sentence: setattr(self, "status", replace(self.status, message=sentence)),
         )
 
-    def _read(self, data: str | Path, splits: Sequence[Split]) -> None:
+    def _read(self, data: str | Path, splits: Sequence[Split], fit: Fit | None) -> None:
         for split in splits:
             self.status = Attaching("reading", split)
-            found = load_image_set(data, split, skip_bad=True, progress=self._begin("reading"))
+            found = load_image_set(data, split, skip_bad=True, fit=fit, progress=self._begin("reading"))
             with self._lock:
-                self._sets[found.fingerprint] = found
+                self._sets[found.fingerprint, found.side] = found
         if data != self._shipped and _has_training_images(data):
             with self._lock:
-                self._source = str(data)
+                self._source = data if isinstance(data, str) else str(data)
 
     def _begin(self, doing: Doing) -> Progress:
         """A callback for the progress of something that begins now."""

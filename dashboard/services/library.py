@@ -214,7 +214,7 @@ def tags() -> Tags:
 
 def pictures(opened: Opened) -> Pictures:
     """Find the pixels of a run's rows."""
-    return _pictures(opened.origin, tuple(found.fingerprint for found in registry().sets))
+    return _pictures(opened.origin, tuple(f"{found.fingerprint} {found.side}" for found in registry().sets))
 
 
 @st.cache_resource(max_entries=8, show_spinner=False, hash_funcs=BY_STAMP)

@@ -34,6 +34,7 @@ PARTS: dict[str, str] = {
     "neighbours": "studies:neighbours",
     "growth": "studies:growth",
     "trust": "studies:trust",
+    "large": "large:rows",
 }
 
 

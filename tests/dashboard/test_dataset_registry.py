@@ -93,7 +93,7 @@ def test_stopping_keeps_what_is_whole_and_lets_another_begin(tmp_path: Path, mon
             first_done.set()
             assert may_go_on.wait(30)
             progress(2, 4)
-        return SimpleNamespace(fingerprint=split, name="slow", split=split)
+        return SimpleNamespace(fingerprint=split, side=32, name="slow", split=split)
 
     monkeypatch.setattr("dashboard.services.dataset_registry.load_image_set", slowly)
     registry = DatasetRegistry(tmp_path / "nowhere")

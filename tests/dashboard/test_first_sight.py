@@ -85,7 +85,7 @@ def test_the_first_visitor_sees_it_while_its_pictures_are_read(
     assert app.session_state["run"] == "swift@cifake-test"
     assert f"{PICTURES} pictures are not available" in told(app)
     assert "They are being read and will appear here by themselves." in told(app)
-    assert "Attach CIFAKE on the left" not in told(app)
+    assert "Attach images on the left" not in told(app)
     image_sets.registry().status = Attaching("reading", "test", 6, PICTURES, 2.0)
     assert any("Reading pictures, 6 of 24" in found.text for found in open_page("explore").get("progress"))
 
@@ -120,7 +120,7 @@ def test_where_it_was_taken_out_the_rest_works(open_page: Open, first: Path) -> 
     assert not app.error
     app = opened(open_page, run="swift@cifake-test")
     assert f"{PICTURES} pictures are not available" in told(app)
-    assert "Attach CIFAKE on the left to see them." in told(app)
+    assert "Attach images on the left to see them." in told(app)
 
 
 def test_a_damaged_archive_is_a_sentence_and_the_rest_works(open_page: Open, first: Path) -> None:

@@ -62,4 +62,4 @@ def test_a_second_quick_press_is_none(open_page: Open) -> None:
 def test_without_pictures_it_says_what_to_do(open_page: Open) -> None:
     app = open_page("game", run="tiny@blind-test")
     assert not app.exception
-    assert "Attach CIFAKE" in words(app)
+    assert "Attach images" in words(app)

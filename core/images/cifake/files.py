@@ -22,7 +22,7 @@ import pandas as pd
 from core.images.decoding import MAX_FILE_BYTES
 from core.images.image_set import CIFAR10, DatasetError, Progress, fingerprint_of
 from core.images.labels import CLASSES
-from core.images.sources import UNPACKED
+from core.images.layouts.files.archives import UNPACKED
 from core.system.atomic import cache_dir
 from core.system.files import LIMITS, open_file
 

@@ -147,11 +147,11 @@ def range_columns(table: pd.DataFrame) -> list[str]:
 
 
 def choice_columns(table: pd.DataFrame) -> list[str]:
-    """List the columns filtered by value: classes, outcome, category, leaks, repeats, and studies' words."""
+    """List the columns filtered by value: classes, outcome, category, source, leaks, repeats, and studies' words."""
     return [
         name
         for name in table.columns
-        if name in (*DECIDED, "category", "in_train", "is_repeat")
+        if name in (*DECIDED, "category", "source", "in_train", "is_repeat")
         or ("." in name and isinstance(table[name].dtype, pd.CategoricalDtype | np.dtypes.BoolDType))
     ]
 

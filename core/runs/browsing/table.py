@@ -21,7 +21,9 @@ def judged_table(run: Run) -> pd.DataFrame:
     table = run.predictions.reset_index(drop=True)
     right = is_right(table)
     # some runs store it as plain text
-    table["category"] = table["category"].astype("category")
+    for name in ("category", "source"):
+        if name in table:
+            table[name] = table[name].astype("category")
     table["confidence"] = confidence_of(table["p_real"].to_numpy())
     table["correct"] = pd.Categorical.from_codes((~right).astype(np.int8), categories=list(OUTCOMES))
     return table

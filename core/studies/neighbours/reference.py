@@ -18,7 +18,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.images.image_set import ImageSet
-from core.images.loading import Fit, load_image_set
+from core.images.loading import load_image_set
+from core.images.reading import Fit
 from core.runs.run import Run
 from core.system.atomic import cache_dir, write_bytes_atomically
 from core.system.files import open_file, read_array

@@ -18,6 +18,7 @@ NAMES = {
     "is_repeat": "Repeats",
 }
 HELP = {
+    "source": "The generator or camera that an image comes from, by the set's folders or its table.",
     "in_train": "Leaks: images whose very file was also in the detector's training set.",
     "is_repeat": "Repeats: copies of a file that comes earlier in this set.",
     "margin": "logit REAL less logit FAKE: above 0 the verdict is REAL, and the further from 0 the surer.",

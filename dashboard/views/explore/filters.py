@@ -25,7 +25,7 @@ from dashboard.components.plain import plain
 from dashboard.services import address, library
 from dashboard.services.library import Opened
 
-MAIN = ("label", "predicted", "correct", "category", "confidence")
+MAIN = ("label", "predicted", "correct", "category", "source", "confidence")
 
 
 def draw_matrix(opened: Opened, wanted: Filter) -> None:
@@ -58,12 +58,13 @@ def admitted(wanted: Filter) -> set[tuple[str, str]] | None:
 
 
 def draw_main(opened: Opened, wanted: Filter) -> None:
-    """Draw the filters by label, prediction, outcome, category and confidence."""
+    """Draw the filters by label, prediction, outcome, category, source and confidence."""
     with st.container(horizontal=True, gap="medium"):
         for column in DECIDED:
             segments(opened, wanted, column)
-    if choices_of(opened.table, "category") and useful(opened, wanted, "category"):
-        several(opened, wanted, "category", "Category")
+    for column, label in (("category", "Category"), ("source", "Source")):
+        if choices_of(opened.table, column) and useful(opened, wanted, column):
+            several(opened, wanted, column, label)
     one_range(
         opened, wanted, "confidence", low=0.5, high=1.0, step=0.01, label="Confidence", format="percent", width=220
     )

@@ -13,7 +13,7 @@ from dashboard.components.studies.report import report_download
 from dashboard.components.words import heading, name_paper
 from dashboard.services import address, catalogue, library
 from dashboard.services.address import Setting
-from dashboard.views.overview import performance, provenance
+from dashboard.views.overview import performance, provenance, sources
 
 COUNT = Setting("count", "all", {"all": "All images", "clean": "Without leaks and repeats"})
 
@@ -88,8 +88,10 @@ is_cifake = manifest["set"].startswith("cifake-test")
 performance.draw_headlines(numbers, beside_paper=is_cifake)
 if is_cifake:
     name_paper()
-chosen = performance.draw_matrix_and_curves(rows, base) or performance.draw_scores_and_categories(
-    rows, base, beside_paper=is_cifake
+chosen = (
+    performance.draw_matrix_and_curves(rows, base)
+    or performance.draw_scores_and_categories(rows, base, beside_paper=is_cifake)
+    or sources.draw_sources(rows, base, run=run)
 )
 if chosen is not None:
     address.go("explore", run=run, wanted=chosen)

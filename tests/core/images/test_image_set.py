@@ -17,7 +17,7 @@ from PIL import Image
 
 from core.detectors.preprocessing import Preprocessing
 from core.images import loading as dataset
-from core.images import sources
+from core.images import packing, reading, sources
 from core.images.image_set import DatasetError, ImageSet
 from core.images.labels import CLASSES
 from core.images.loading import check_image_set, load_image_set, side_of
@@ -93,7 +93,7 @@ def test_a_zip_that_cannot_be_listed_and_an_unknown_user_are_one_sentence(tmp_pa
 
 def test_second_start_decodes_nothing(cifake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     load_image_set(cifake, "test")
-    monkeypatch.setattr(dataset, "decode", lambda data: pytest.fail("decoded again"))
+    monkeypatch.setattr(reading, "decode", lambda data: pytest.fail("decoded again"))
     again = load_image_set(cifake, "test")
     assert isinstance(again.pixels, np.memmap)
 
@@ -119,7 +119,7 @@ def test_a_full_disk_costs_only_the_pack(
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(dataset, "write_folder", full)
+    monkeypatch.setattr(packing, "write_folder", full)
     assert len(load_image_set(cifake, "test")) == 24
     assert "No space left" in capsys.readouterr().out
 

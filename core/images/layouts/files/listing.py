@@ -1,0 +1,150 @@
+"""Files as they are listed and read, of a folder and of a table. Nothing is unpacked to disk."""
+
+import contextlib
+import io
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, NamedTuple, Protocol
+
+from core.images.decoding import MAX_BYTES, ImageError
+from core.images.image_set import DatasetError
+from core.system.files import LIMITS, UnfitFileError, open_file, read_bytes
+
+DEEPEST = 12
+# bytes of a table within an archive
+MAX_TABLE = 2**30
+
+
+class Listed(NamedTuple):
+    """A file: its name with "/" between folders, its size in bytes, and a number that changes with its content."""
+
+    name: str
+    size: int
+    stamp: int
+
+
+class Files(Protocol):
+    """The files of a set."""
+
+    path: Path
+
+    def listing(self) -> list[Listed]: ...
+    def look_up(self, name: str) -> Listed | None: ...
+    def read(self, name: str, *, limit: int = MAX_BYTES) -> bytes: ...
+    def open(self, name: str) -> BinaryIO: ...
+    def close(self) -> None: ...
+
+
+class Known:
+    """The files of a folder or an archive: a listing that is made once."""
+
+    path: Path
+
+    def __init__(self) -> None:
+        self._by_name: dict[str, Listed] | None = None
+
+    def listing(self) -> list[Listed]:
+        return list(self._known().values())
+
+    def look_up(self, name: str) -> Listed | None:
+        return self._known().get(name.removeprefix("./"))
+
+    def open(self, name: str) -> BinaryIO:
+        return io.BytesIO(self.read(name, limit=MAX_TABLE))
+
+    def read(self, name: str, *, limit: int = MAX_BYTES) -> bytes:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        pass
+
+    def _known(self) -> dict[str, Listed]:
+        if self._by_name is None:
+            # the first of two files of one name; reading it says that there are two
+            self._by_name = {}
+            for listed in self._list():
+                self._by_name.setdefault(listed.name, listed)
+        return self._by_name
+
+    def _list(self) -> Iterator[Listed]:
+        raise NotImplementedError
+
+
+class FolderFiles(Known):
+    """The files below a folder; hidden ones are left out."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.path = path
+
+    def read(self, name: str, *, limit: int = MAX_BYTES) -> bytes:
+        if name not in self._known():
+            raise ImageError("is not there")
+        return read_bytes(self.path / name, limit=limit)
+
+    def open(self, name: str) -> BinaryIO:
+        return open_file(self.path / name, limit=LIMITS[".zip"])
+
+    def _list(self) -> Iterator[Listed]:
+        return iter(sorted(self._below(self.path, "", frozenset())))
+
+    def _below(self, folder: Path, prefix: str, above: frozenset[tuple[int, int]]) -> Iterator[Listed]:
+        # a file that is deleted at this moment, or a link to itself, is not in the set
+        with contextlib.suppress(OSError):
+            here = folder.stat()
+            # a link to a folder above would go round for ever
+            if (here.st_dev, here.st_ino) in above or len(above) > DEEPEST:
+                return
+            with os.scandir(folder) as scan:
+                items = [item for item in scan if not item.name.startswith(".")]
+            for item in items:
+                with contextlib.suppress(OSError):
+                    if item.is_dir():
+                        yield from self._below(
+                            folder / item.name, f"{prefix}{item.name}/", above | {(here.st_dev, here.st_ino)}
+                        )
+                    elif item.is_file():
+                        status = item.stat()
+                        yield Listed(prefix + item.name, status.st_size, status.st_mtime_ns)
+
+
+class TableFile:
+    """A table that names files by their paths, relative to its own folder or absolute; its folder is not listed."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def listing(self) -> list[Listed]:
+        found = self.look_up(self.path.name)
+        return [found] if found else []
+
+    def look_up(self, name: str) -> Listed | None:
+        try:
+            status = (self.path.parent / name).stat()
+        except (OSError, ValueError):
+            return None
+        return Listed(name, status.st_size, status.st_mtime_ns)
+
+    def read(self, name: str, *, limit: int = MAX_BYTES) -> bytes:
+        return read_bytes(self.path.parent / name, limit=limit)
+
+    def open(self, name: str) -> BinaryIO:
+        return open_file(self.path.parent / name, limit=LIMITS[".zip"])
+
+    def close(self) -> None:
+        pass
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open an archive or a table.
+
+    Raises:
+        DatasetError: it cannot be opened.
+    """
+    try:
+        return open_file(path, limit=LIMITS[".zip"])
+    except UnfitFileError as error:
+        raise DatasetError(f"{error}.") from None
+    except OSError as error:
+        raise DatasetError(f"{path} cannot be read ({error.strerror}); check its permissions.") from None

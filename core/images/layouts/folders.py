@@ -1,0 +1,81 @@
+"""What layouts share in which a folder names the class: the folders before it name split, source and category."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from core.images.image_set import DatasetError
+from core.images.labels import ClassName
+from core.images.layouts.files.listing import Files, Listed
+from core.images.layouts.layout import SPLITS, Entry, Found, found, pictures_of, some, source_name
+
+
+class Placed(NamedTuple):
+    """A picture by its folders: those before the one of its class and those after, without the one of its split."""
+
+    listed: Listed
+    split: str
+    label: ClassName
+    before: list[str]
+    after: list[str]
+
+
+def by_class_folder(files: Files, classes: Mapping[str, ClassName], *, needed: str = "") -> list[Placed]:
+    """Find the pictures below folders that name a class, whatever their case; empty where some are outside.
+
+    Args:
+        files: of the set.
+        classes: name of a folder, in small letters -> its class.
+        needed: the layout's folders, where no other layout is tried afterwards.
+
+    Raises:
+        DatasetError: `needed`, there are such folders, and pictures outside them.
+    """
+    placed, outside = [], []
+    for listed, folders in pictures_of(files):
+        at = next((n for n in reversed(range(len(folders))) if folders[n].lower() in classes), None)
+        if at is None:
+            outside.append(listed.name)
+            continue
+        before, after = folders[:at], folders[at + 1 :]
+        split = next((SPLITS[name.lower()] for name in (*before, *after) if name.lower() in SPLITS), "")
+        before, after = ([name for name in part if name.lower() not in SPLITS] for part in (before, after))
+        placed.append(Placed(listed, split, classes[folders[at].lower()], before, after))
+    if placed and outside and needed:
+        raise DatasetError(
+            f"{files.path} is read as {needed}, and {len(outside):,} pictures are in no such folder: {some(outside)}; "
+            "move them out of it."
+        )
+    if outside:
+        return []
+    return _without_wrappers(placed)
+
+
+def with_sources(files: Files, placed: list[Placed]) -> Found | None:
+    """Make the pictures of a set: the first folder before the class is the source, further ones the category."""
+    return found(
+        files,
+        (
+            (
+                one.split,
+                Entry(
+                    one.listed.name,
+                    one.listed.size,
+                    one.listed.stamp,
+                    one.label,
+                    source_name(one.before[0]) if one.before else "",
+                    source_name("/".join([*one.before[1:], *one.after])),
+                ),
+            )
+            for one in placed
+        ),
+    )  # fmt: skip
+
+
+def _without_wrappers(placed: list[Placed]) -> list[Placed]:
+    """Leave out folders that all pictures are in, as long as some are in further ones."""
+    while placed and all(one.before for one in placed):
+        first = placed[0].before[0]
+        if any(one.before[0] != first for one in placed) or all(len(one.before) == 1 for one in placed):
+            break
+        placed = [one._replace(before=one.before[1:]) for one in placed]
+    return placed

@@ -1,0 +1,15 @@
+"""A folder a generator or camera, and in it a folder a class, under any name that says which it is."""
+
+from core.images.layouts.files.listing import Files
+from core.images.layouts.folders import by_class_folder, with_sources
+from core.images.layouts.layout import WORDS, Found, Layout
+
+EXPECTS = "{generator}/{real,fake}"
+
+
+def _find(files: Files, _: tuple[str, ...]) -> Found | None:
+    placed = by_class_folder(files, WORDS, needed=EXPECTS)
+    return with_sources(files, placed) if placed else None
+
+
+LAYOUT = Layout(EXPECTS, _find)

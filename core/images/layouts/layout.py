@@ -1,0 +1,135 @@
+"""What a layout is: it recognises itself from a listing, and says split, class and source of each picture."""
+
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from core.images.image_set import DatasetError, Split
+from core.images.labels import ClassName
+from core.images.layouts.files.listing import Files, Listed
+from core.system.files import harmless, printable
+
+# folders and values that name a split; "val" serves as test where there is no test
+SPLITS = {
+    "train": "train", "training": "train", "test": "test", "testing": "test", "val": "val", "valid": "val",
+    "validation": "val",
+}  # fmt: skip
+# names that say which class they are; any other has to be named
+WORDS: dict[str, ClassName] = {
+    **dict.fromkeys(("real", "0_real", "nature", "natural", "authentic", "photo", "photos", "camera"), "REAL"),
+    **dict.fromkeys(("fake", "1_fake", "ai", "generated", "synthetic", "ai_generated", "ai-generated"), "FAKE"),
+}
+PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".jfif", ".heic", ".avif")
+NAMED = 6
+MAX_SOURCE = 80
+
+
+class Entry(NamedTuple):
+    """A picture of a set.
+
+    Attributes:
+        name: unique in its split; `REAL/...` or `FAKE/...` where `label` is "".
+        size, stamp: of its file: bytes, and the time or checksum that tells another file of this name.
+        label: its class; "" where the name begins with it.
+        source: the generator or camera that it comes from; "" where that is not known.
+        category: what it shows; "" where that is not known.
+        place: where it is read from; "" for its name.
+    """
+
+    name: str
+    size: int
+    stamp: int
+    label: str = ""
+    source: str = ""
+    category: str = ""
+    place: str = ""
+
+    @property
+    def class_name(self) -> str:
+        """REAL or FAKE."""
+        return self.label or self.name.partition("/")[0]
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """The pictures of a set.
+
+    Attributes:
+        splits: "train", "test", "val", or "" for none -> its pictures.
+        read: reads the file of one.
+    """
+
+    splits: dict[str, list[Entry]]
+    read: Callable[[Entry], bytes]
+
+    def of(self, split: Split) -> list[Entry]:
+        """Return the pictures of a split; without a test split those of validation or of none."""
+        if split == "train":
+            return self.splits.get("train", [])
+        return next((self.splits[name] for name in ("test", "val", "") if self.splits.get(name)), [])
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A layout.
+
+    Attributes:
+        expects: its folders or columns, for sentences.
+        find: returns the pictures of a set in this layout, None for any other; is given the names of FAKE classes
+            that the user has stated. Raises DatasetError for a set in this layout that cannot be used.
+    """
+
+    expects: str
+    find: Callable[[Files, tuple[str, ...]], Found | None]
+
+
+def is_picture(name: str) -> bool:
+    """Check whether a file is a picture by its name."""
+    return name.lower().endswith(PICTURES)
+
+
+def pictures_of(files: Files) -> Iterator[tuple[Listed, list[str]]]:
+    """Yield each picture with the folders that it is in."""
+    for listed in files.listing():
+        if is_picture(listed.name):
+            yield listed, listed.name.split("/")[:-1]
+
+
+def found(files: Files, entries: Iterable[tuple[str, Entry]]) -> Found:
+    """Collect (split, picture) pairs whose files are read by their names."""
+    splits: dict[str, list[Entry]] = {}
+    for split, entry in entries:
+        splits.setdefault(split, []).append(entry)
+    return Found(splits, lambda entry: files.read(entry.place or entry.name))
+
+
+def source_name(value: object) -> str:
+    """Return the name of a source as it is shown."""
+    return harmless("" if value is None else str(value)).strip()[:MAX_SOURCE]
+
+
+def classes_of(names: Collection[str], fake: tuple[str, ...], where: str) -> dict[str, ClassName]:
+    """Say which class each name is: by the stated FAKE classes, else by words that say it.
+
+    Raises:
+        DatasetError: a stated class is not among them, or some do not say what they are.
+    """
+    if fake:
+        if missing := sorted(set(fake) - set(names)):
+            raise DatasetError(
+                f"{where} has no class {some(missing)}, which --fake-classes names; its classes are {some(names)}."
+            )
+        return {name: "FAKE" if name in fake else "REAL" for name in names}
+    if unclear := sorted(name for name in names if name.lower() not in WORDS):
+        raise DatasetError(
+            f"{where} has the classes {some(names)}, and {some(unclear)} does not say whether it is REAL or FAKE; name "
+            "those that are FAKE with --fake-classes A,B."
+        )
+    return {name: WORDS[name.lower()] for name in names}
+
+
+def some(names: Iterable[str]) -> str:
+    """List the first names, and how many more there are."""
+    given = sorted(set(names))
+    more = f" and {len(given) - NAMED:,} more" if len(given) > NAMED else ""
+    return ", ".join(printable(name) or '""' for name in given[:NAMED]) + more

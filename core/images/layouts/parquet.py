@@ -1,0 +1,134 @@
+"""Parquet with the pictures' bytes, as Hugging Face writes it: an image a row, its label, and its source if known."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from core.images.decoding import ImageError
+from core.images.image_set import DatasetError
+from core.images.layouts.files.listing import Files, Listed
+from core.images.layouts.layout import SPLITS, Entry, Found, Layout, is_picture
+from core.images.layouts.tables import LABEL, SOURCE, SPLIT, Row, column_of, entries_of, needed, text_of
+
+IMAGE = ("image", "img", "picture", "bytes", "image_bytes", "jpg", "png")
+EXPECTS = ".parquet with image and label"
+# unpacked bytes of a row group, which is read whole
+MAX_GROUP = 2**31
+SHARD = re.compile(rf"({'|'.join(SPLITS)})(?:[-_.]|$)", re.IGNORECASE)
+
+
+class _Group(NamedTuple):
+    file: str
+    number: int
+    first: int
+
+
+def _find(files: Files, fake: tuple[str, ...]) -> Found | None:
+    tables = [listed for listed in files.listing() if listed.name.lower().endswith(".parquet")]
+    if not tables:
+        return None
+    reader = _Reader(files)
+    rows = [row for table in tables for row in reader.rows(table)]
+    splits: dict[str, list[Entry]] = {}
+    for split, entry in entries_of(rows, fake, str(files.path)):
+        splits.setdefault(split, []).append(entry)
+    return Found(splits, reader.read)
+
+
+class _Reader:
+    """Reads pictures from row groups, of which the last one is kept."""
+
+    def __init__(self, files: Files) -> None:
+        self.files = files
+        self.columns: dict[str, str] = {}
+        self.groups: dict[str, list[_Group]] = {}
+        self.last: tuple[_Group, Any] | None = None
+
+    def rows(self, table: Listed) -> Iterator[Row]:
+        """Yield the rows of a file without their pictures."""
+        where = f"{self.files.path}: {table.name}"
+        try:
+            with self.files.open(table.name) as opened:
+                yield from self._rows(pq.ParquetFile(opened), table, where)
+        except (DatasetError, ImageError):
+            raise
+        except Exception as error:  # noqa: BLE001 - pyarrow's errors share no base class below Exception
+            raise DatasetError(f"{where} is no parquet file that can be read ({type(error).__name__}).") from None
+
+    def _rows(self, file: pq.ParquetFile, table: Listed, where: str) -> Iterator[Row]:
+        schema, about = file.schema_arrow, file.metadata
+        image = column_of([field.name for field in schema if _is_image(field.type)], IMAGE)
+        if image is None:
+            raise DatasetError(f"{where} has no column image with bytes; it has {', '.join(map(str, schema.names))}.")
+        label = needed(schema.names, LABEL, where)
+        source, split = (column_of(schema.names, names) for names in (SOURCE, SPLIT))
+        names = _class_names(schema, label)
+        is_struct = pa.types.is_struct(schema.field(image).type)
+        paths = f"{image}.path" if is_struct and "path" in [part.name for part in schema.field(image).type] else None
+        self.columns[table.name] = image
+        self.groups[table.name] = []
+        first = 0
+        shard = _split_of(table.name)
+        for number in range(about.num_row_groups):
+            if about.row_group(number).total_byte_size > MAX_GROUP:
+                raise DatasetError(f"{where} has a row group of more than 2 GB; write it with smaller ones.")
+            self.groups[table.name].append(_Group(table.name, number, first))
+            wanted = [name for name in (label, source, split, paths) if name]
+            for offset, row in enumerate(file.read_row_group(number, columns=wanted).to_pylist()):
+                value = row[label]
+                text = names[value] if isinstance(value, int) and 0 <= value < len(names) else text_of(value)
+                path = str((row[image] or {}).get("path") or "") if paths else ""
+                suffix = f".{path.rpartition('.')[2]}" if is_picture(path) else ""
+                yield Row(
+                    Listed(f"{table.name}/{first + offset:07d}{suffix}", 0, table.stamp),
+                    text,
+                    text_of(row[source]) if source else "",
+                    text_of(row[split]) if split else shard,
+                    place=f"{first + offset}",
+                )
+            first += about.row_group(number).num_rows
+
+    def read(self, entry: Entry) -> bytes:
+        """Read the picture of a row."""
+        file, row = entry.name.rpartition("/")[0], int(entry.place)
+        group = next(one for one in reversed(self.groups[file]) if one.first <= row)
+        if self.last is None or self.last[0] != group:
+            self.last = None
+            with self.files.open(file) as opened:
+                table = pq.ParquetFile(opened).read_row_group(group.number, columns=[self.columns[file]])
+            self.last = group, table.column(0)
+        value = self.last[1][row - group.first].as_py()
+        found = value.get("bytes") if isinstance(value, dict) else value
+        if not found:
+            raise ImageError("has no bytes in the table")
+        return bytes(found)
+
+
+def _is_image(kind: pa.DataType) -> bool:
+    if pa.types.is_struct(kind):
+        return any(part.name == "bytes" and _is_image(part.type) for part in kind)
+    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
+
+
+def _class_names(schema: pa.Schema, label: str) -> list[str]:
+    """Return the names of a label's numbers that Hugging Face keeps beside the schema; empty where there are none."""
+    try:
+        names = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"][label]["names"]
+    except (KeyError, TypeError, ValueError):
+        return []
+    return [str(name) for name in names] if isinstance(names, list) else []
+
+
+def _split_of(name: str) -> str:
+    """Return the split that a file's name begins with, or one of its folders."""
+    for part in reversed(name.split("/")):
+        if match := SHARD.match(part):
+            return match[1]
+    return ""
+
+
+LAYOUT = Layout(EXPECTS, _find)

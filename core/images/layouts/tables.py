@@ -1,0 +1,131 @@
+"""What layouts share in which a table names pictures: its columns, under any of their usual names, and its rows."""
+
+import csv
+import io
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+from core.images.decoding import ImageError
+from core.images.image_set import DatasetError
+from core.images.layouts.files.listing import Files, Listed
+from core.images.layouts.layout import SPLITS, Entry, classes_of, some, source_name
+from core.system.files import UnfitFileError, parse_json
+
+LABEL = ("label", "labels", "class", "target")
+SOURCE = ("source", "generator", "model", "camera")
+SPLIT = ("split", "subset")
+# bytes of a table as text
+MAX_TEXT = 2**28
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of a table: the picture, and its label, source and split as they are written there."""
+
+    listed: Listed
+    label: str
+    source: str
+    split: str
+    place: str = ""
+
+
+def entries_of(rows: Sequence[Row], fake: tuple[str, ...], where: str) -> Iterator[tuple[str, Entry]]:
+    """Yield the split and the picture of each row.
+
+    Raises:
+        DatasetError: labels do not say which class they are, or a split has an unknown name.
+    """
+    labels = classes_of({row.label for row in rows}, fake, where)
+    if unknown := {row.split for row in rows if row.split and row.split.lower() not in SPLITS}:
+        raise DatasetError(f"{where} has the splits {some(unknown)}; expected {', '.join(sorted(SPLITS))}.")
+    for row in rows:
+        split = SPLITS.get(row.split.lower(), "")
+        yield split, Entry(*row.listed, label=labels[row.label], source=source_name(row.source), place=row.place)
+
+
+def column_of(columns: Iterable[str], names: Sequence[str]) -> str | None:
+    """Return the column that has one of these names, whatever its case."""
+    given = {column.lower(): column for column in columns if isinstance(column, str)}
+    return next((given[name] for name in names if name in given), None)
+
+
+def needed(columns: Iterable[str], names: Sequence[str], where: str) -> str:
+    """Return the column that has one of these names.
+
+    Raises:
+        DatasetError: there is none.
+    """
+    columns = list(columns)
+    if (column := column_of(columns, names)) is None:
+        raise DatasetError(f"{where} has no column {names[0]}; it has {some(map(str, columns))}.")
+    return column
+
+
+def read_table(files: Files, name: str) -> list[Mapping[str, Any]]:
+    """Read the rows of a .csv, .tsv or .jsonl.
+
+    Raises:
+        DatasetError: it cannot be read.
+    """
+    where = f"{files.path}: {name}"
+    try:
+        text = files.read(name, limit=MAX_TEXT).decode("utf-8-sig")
+        if name.lower().endswith(".jsonl"):
+            rows: list[Mapping[str, Any]] = [parse_json(line.encode()) for line in text.splitlines() if line.strip()]
+            if not all(isinstance(row, dict) for row in rows):
+                raise ValueError("a line is no object")
+            return rows
+        delimiter = "\t" if name.lower().endswith(".tsv") else ","
+        return list(csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter))
+    except UnfitFileError as error:
+        raise DatasetError(f"{error}.") from None
+    except (ImageError, OSError) as error:
+        raise DatasetError(f"{where} cannot be read ({error}).") from None
+    except (ValueError, RecursionError, csv.Error) as error:
+        raise DatasetError(f"{where} is no table of UTF-8 text ({error}); save it again.") from None
+
+
+def rows_of(files: Files, table: str, rows: Sequence[Mapping[str, Any]], paths: Sequence[str]) -> list[Row]:
+    """Find the pictures of a table in which a column, of one of the names `paths`, says where each is.
+
+    Raises:
+        DatasetError: a column is missing, or pictures are.
+    """
+    where = f"{files.path}: {table}"
+    columns = list(rows[0]) if rows else []
+    path, label = (needed(columns, names, where) for names in (paths, LABEL))
+    source, split = (column_of(columns, names) for names in (SOURCE, SPLIT))
+    folder = PurePosixPath(table).parent
+    folders = [part for part in folder.parts if part.lower() in SPLITS]
+    found, missing = [], []
+    for row in rows:
+        name = str(row.get(path) or "")
+        listed = files.look_up(str(folder / name)) if name else None
+        if listed is None:
+            missing.append(name)
+            continue
+        given = str(row.get(split) or "") if split else ""
+        found.append(
+            Row(
+                listed,
+                text_of(row.get(label)),
+                text_of(row.get(source)) if source else "",
+                given or (folders[-1] if folders else ""),
+            )
+        )
+    if missing:
+        raise DatasetError(
+            f"{where} names {len(missing):,} pictures that are not there: {some(missing)}; paths are relative to it."
+        )
+    return found
+
+
+def text_of(value: object) -> str:
+    """Write a value of a table: 1 and 1.0 alike."""
+    if value is None:
+        return ""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return str(value).strip()

@@ -1,0 +1,287 @@
+"""Packs: the pixels of a set in the cache, decoded once and memory-mapped afterwards.
+
+A small set is decoded in memory and sealed. A large one is written shard by shard into a folder that is renamed once it
+is whole: a killed process loses the shard that it was at, and the next one goes on from there.
+"""
+
+import contextlib
+import errno
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from io import BytesIO
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from filelock import FileLock, Timeout
+from numpy.typing import NDArray
+
+from core.images.image_set import DatasetError, ImageSet
+from core.images.reading import Batch, FilePixels, Reader, about, whole_rows
+from core.system.atomic import sha256_of, sync, sync_folder, write_bytes_atomically, writing
+from core.system.files import open_file, read_array
+from core.system.folders import MANIFEST, SCHEMA, read_folder, sealed, write_folder
+
+PACK = "image pack"
+# bytes of pixels: of a set that is decoded in memory, and of a shard of a larger one
+SMALL = 2**29
+SHARD = 2**28
+PIXELS = "pixels.npy"
+ROWS = "rows.parquet"
+# bytes that a pack may have, which is mapped and never read whole
+MOST = 2**46
+SKIPPED = b"skipped"
+# seconds after which shards of a set that nobody has asked for again are removed
+FORGOTTEN = 14 * 86_400.0
+
+
+def is_large(reader: Reader) -> bool:
+    """Check whether a set is packed in shards."""
+    return len(reader.entries) * _bytes_of_one(reader) > SMALL
+
+
+def read_whole(reader: Reader, base: str | None) -> ImageSet:
+    """Decode a small set in memory."""
+    return _made(reader, reader.read(0, len(reader.entries)), base)
+
+
+def write_small(pack: Path, image_set: ImageSet) -> ImageSet:
+    """Write the pack of a set that is in memory, and return it mapped; on a full disk as it is."""
+    manifest = {
+        "name": image_set.name,
+        "split": image_set.split,
+        "fingerprint": image_set.fingerprint,
+        "skipped": list(image_set.skipped),
+    }
+    files: dict[str, Callable[[Path], None]] = {
+        "images.npy": lambda file: np.save(file, image_set.pixels, allow_pickle=False),
+        ROWS: lambda file: image_set.rows.to_parquet(file, index=False),
+    }
+    try:
+        write_folder(pack, kind=PACK, manifest=manifest, files=files, replace=True)
+    except OSError as error:
+        return replace(image_set, uncached=_say_uncached(pack, error))
+    return read_pack(pack)
+
+
+def read_pack(pack: Path) -> ImageSet:
+    """Read a pack. The sha256 of a large one's pixels is not checked, which would read all of them; their size is.
+
+    Raises:
+        ContractError, OSError: there is none, or it is damaged.
+    """
+    manifest: dict[str, Any] = read_folder(pack, PACK)
+    if "images.npy" in manifest["files"]:
+        pixels = read_array(pack / "images.npy", mapped=True)
+    else:
+        file = pack / PIXELS
+        if file.stat().st_size != manifest["bytes"]:
+            raise OSError(errno.EIO, "it has another size than was written", str(file))
+        pixels = read_array(file, mapped=True, limit=MOST)
+    with open_file(pack / ROWS) as opened:
+        rows = pd.read_parquet(opened)
+    skipped = tuple(manifest["skipped"])
+    return ImageSet(manifest["name"], manifest["split"], pixels, rows, manifest["fingerprint"], skipped)
+
+
+def pack_in_shards(pack: Path, reader: Reader, base: str | None, *, keep: bool) -> ImageSet:
+    """Read a large set shard by shard into a pack, going on where a process before was stopped.
+
+    Where the disk has no room, or cannot be written, the set is read all the same, and its pixels are those of the
+    files whenever they are asked for.
+
+    Args:
+        pack: the folder to make.
+        reader: of the set's files.
+        base: what the set's name begins with.
+        keep: False makes a pack only of a set of which no file is left out.
+
+    Raises:
+        DatasetError: another process is packing the same set.
+    """
+    try:
+        pack.parent.mkdir(parents=True, exist_ok=True)
+        _forget_others(pack)
+        _check_room(pack, reader)
+        lock = pack.with_name(f".{pack.name}.lock")
+        with FileLock(lock, timeout=0):
+            try:
+                return _pack(pack, reader, base, keep=keep)
+            finally:
+                # removed while still held; it stays where open files cannot be removed
+                with contextlib.suppress(OSError):
+                    lock.unlink()
+    except Timeout:
+        raise DatasetError("Another process is packing this image set; wait until it has finished.") from None
+    except OSError as error:
+        uncached = _say_uncached(pack, error)
+    rows, skipped = [], []
+    for number, (start, stop) in enumerate(_shards(reader)):
+        batch = _finished(_shard(pack, number), stop - start) or reader.read(start, stop)
+        rows.append(batch.rows)
+        skipped += batch.skipped
+    table = whole_rows(reader.split, rows)
+    by_name = {entry.name: entry for entry in reader.entries}
+    pixels = cast(NDArray[np.uint8], FilePixels(reader, [by_name[name] for name in table["name"]]))
+    name, fingerprint = about(table, reader.split, base)
+    return ImageSet(name, reader.split, pixels, table, fingerprint, tuple(skipped), uncached)
+
+
+def _pack(pack: Path, reader: Reader, base: str | None, *, keep: bool) -> ImageSet:
+    folder = _part(pack)
+    folder.mkdir(exist_ok=True)
+    file, header = folder / PIXELS, len(_header(reader, len(reader.entries)))
+    tables, skipped, kept = [], [], 0
+    for number, (start, stop) in enumerate(_shards(reader)):
+        shard = _shard(pack, number)
+        batch = _finished(shard, stop - start)
+        if batch is None or not file.exists() or _images_in(file, header, reader) < kept + len(batch.rows):
+            batch = reader.read(start, stop)
+            with writing(file):
+                _append(file, header + kept * _bytes_of_one(reader), batch.pixels)
+            _keep(shard, batch)
+        tables.append(batch.rows)
+        skipped += batch.skipped
+        kept += len(batch.rows)
+        reader.tell(stop)
+    rows = whole_rows(reader.split, tables)
+    name, fingerprint = about(rows, reader.split, base)
+    image_set = ImageSet(name, reader.split, np.empty((0, 0, 0, 3), np.uint8), rows, fingerprint, tuple(skipped))
+    with writing(pack):
+        _finish_pixels(file, reader, kept)
+        if skipped and not keep:
+            # the caller refuses the set; its shards stay, for when it is asked for without these files
+            return replace(image_set, pixels=read_array(file, mapped=True, limit=MOST))
+        _seal(folder, pack, image_set)
+    return read_pack(pack)
+
+
+def _seal(folder: Path, pack: Path, image_set: ImageSet) -> None:
+    image_set.rows.to_parquet(folder / ROWS, index=False)
+    sync(folder / ROWS)
+    manifest = {
+        "schema": SCHEMA,
+        "kind": PACK,
+        "name": image_set.name,
+        "split": image_set.split,
+        "fingerprint": image_set.fingerprint,
+        "skipped": list(image_set.skipped),
+        "bytes": (folder / PIXELS).stat().st_size,
+        "files": {ROWS: sha256_of(folder / ROWS)},
+    }
+    text = json.dumps(sealed(manifest), indent=1, allow_nan=False) + "\n"
+    write_bytes_atomically(folder / MANIFEST, lambda file: file.write_text(text, encoding="utf-8"))
+    # a damaged pack, or one that could not be read
+    shutil.rmtree(pack, ignore_errors=True)
+    folder.rename(pack)
+    sync_folder(pack.parent)
+    for shard in pack.glob("[0-9]*.parquet"):
+        with contextlib.suppress(OSError):
+            shard.unlink()
+
+
+def _append(file: Path, at: int, pixels: NDArray[np.uint8]) -> None:
+    """Write pixels at a place of the file, which ends with them."""
+    with file.open("r+b" if file.exists() else "w+b") as opened:
+        opened.truncate(at)
+        opened.seek(at)
+        if len(pixels):
+            # without a copy
+            opened.write(pixels.data)
+        opened.flush()
+        os.fsync(opened.fileno())
+
+
+def _finish_pixels(file: Path, reader: Reader, kept: int) -> None:
+    header = _header(reader, kept)
+    with file.open("r+b") as opened:
+        opened.truncate(len(header) + kept * _bytes_of_one(reader))
+        opened.write(header)
+        opened.flush()
+        os.fsync(opened.fileno())
+
+
+def _header(reader: Reader, images: int) -> bytes:
+    """Return the first bytes of a .npy file of so many images; NumPy leaves room for any number of them."""
+    buffer = BytesIO()
+    shape = (images, reader.side, reader.side, 3)
+    np.lib.format.write_array_header_1_0(buffer, {"descr": "|u1", "fortran_order": False, "shape": shape})
+    return buffer.getvalue()
+
+
+def _keep(shard: Path, batch: Batch) -> None:
+    table = pa.Table.from_pandas(batch.rows, preserve_index=False)
+    table = table.replace_schema_metadata({**table.schema.metadata, SKIPPED: json.dumps(batch.skipped).encode()})
+    write_bytes_atomically(shard, lambda file: pq.write_table(table, file))
+
+
+def _finished(shard: Path, files: int) -> Batch | None:
+    """Return a shard without its pixels, None where it is not there or of other files."""
+    try:
+        with open_file(shard) as opened:
+            table = pq.read_table(opened, page_checksum_verification=True)
+        skipped = json.loads(table.schema.metadata[SKIPPED])
+    except Exception:  # noqa: BLE001 - pyarrow's errors share no base; whatever it is, the shard is made anew
+        return None
+    rows: pd.DataFrame = table.to_pandas()
+    return Batch(np.empty((0, 0, 0, 3), np.uint8), rows, skipped) if len(rows) + len(skipped) == files else None
+
+
+def _shard(pack: Path, number: int) -> Path:
+    return _part(pack) / f"{number:06d}.parquet"
+
+
+def _part(pack: Path) -> Path:
+    """Return the folder of a pack that is not whole."""
+    return pack.with_name(f"{pack.name}.part")
+
+
+def _shards(reader: Reader) -> Iterator[tuple[int, int]]:
+    step = max(1, SHARD // _bytes_of_one(reader))
+    for start in range(0, len(reader.entries), step):
+        yield start, min(start + step, len(reader.entries))
+
+
+def _bytes_of_one(reader: Reader) -> int:
+    return max(1, reader.side**2 * 3)
+
+
+def _images_in(file: Path, header: int, reader: Reader) -> int:
+    return (file.stat().st_size - header) // _bytes_of_one(reader)
+
+
+def _check_room(pack: Path, reader: Reader) -> None:
+    """Raise OSError where a disk is certain to become full."""
+    part = _part(pack) / PIXELS
+    needed = len(reader.entries) * _bytes_of_one(reader) - (part.stat().st_size if part.exists() else 0)
+    free = shutil.disk_usage(pack.parent).free
+    if needed > free:
+        reason = f"{needed / 1e9:,.1f} GB are needed and {free / 1e9:,.1f} GB are free"
+        raise OSError(errno.ENOSPC, reason, str(pack.parent))
+
+
+def _forget_others(pack: Path) -> None:
+    for part in pack.parent.glob("*.part"):
+        with contextlib.suppress(OSError):
+            if part.stem != pack.name and time.time() - part.stat().st_mtime > FORGOTTEN:
+                shutil.rmtree(part, ignore_errors=True)
+
+
+def _say_uncached(pack: Path, error: OSError) -> str:
+    # a full disk only slows down the next start
+    print(f"The pack could not be cached in {pack.parent} ({error.strerror}); continuing without it.")
+    advice = "see that its disk has room and may be written"
+    return f"{pack.parent} could not be written ({error.strerror}); {advice}"
+
+
+def _made(reader: Reader, batch: Batch, base: str | None) -> ImageSet:
+    rows = whole_rows(reader.split, [batch.rows])
+    name, fingerprint = about(rows, reader.split, base)
+    return ImageSet(name, reader.split, batch.pixels, rows, fingerprint, tuple(batch.skipped))

@@ -1,0 +1,208 @@
+"""Reading the pictures of a set in batches: pixels, hashes and statistics, or pixels alone where there is no pack."""
+
+import hashlib
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from core.images.decoding import MAX_BYTES, MAX_FILE_BYTES, MAX_PIXELS, ImageError, decode
+from core.images.image_set import CIFAKE_NAME, DatasetError, Progress, Split, category_of, fingerprint_of
+from core.images.labels import CLASSES
+from core.images.layouts.layout import Entry
+from core.images.sources import MAX_SIDE, ShippedSource, Source, read_small
+from core.images.statistics import STATISTICS, image_statistics
+from core.system.files import is_text, printable
+
+# seconds between two calls of `progress`
+TELL = 0.2
+# pixels of the images whose statistics are computed at once
+AT_ONCE = 4096 * 32 * 32
+
+
+class Fit(Protocol):
+    """A way of resizing images to one size, described completely by its `repr` (`core.detectors.preprocessing`)."""
+
+    @property
+    def size(self) -> int:
+        """Pixels along each side of the result."""
+
+    @property
+    def resize(self) -> int:
+        """Length of the shorter side before a crop; `size` where images of that size stay as they are."""
+
+    def fit(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Resize uint8 (height, width, 3) to uint8 (size, size, 3)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Some pictures of a set that have been read.
+
+    Attributes:
+        pixels: uint8 (N, side, side, 3).
+        rows: a row a picture: `name`, `label`, `category`, `source`, `sha256` and the columns of `STATISTICS`.
+        skipped: files that are no such picture, as "name: reason".
+    """
+
+    pixels: NDArray[np.uint8]
+    rows: pd.DataFrame
+    skipped: list[str]
+
+
+@dataclass(eq=False)
+class Reader:
+    """Reads a set's files one after the other.
+
+    Attributes:
+        source, split, entries: the files.
+        fit: resizes images of any size; None where all must have this side.
+        side: pixels along each side of the result.
+        progress: called with (files done, files).
+        done: how many files are done.
+    """
+
+    source: Source
+    split: Split
+    entries: Sequence[Entry]
+    fit: Fit | None
+    side: int
+    progress: Progress | None = None
+    done: int = 0
+    _told: float = field(default_factory=time.monotonic)
+
+    def read(self, start: int, stop: int) -> Batch:
+        """Read a range of the files."""
+        entries = self.entries[start:stop]
+        pixels = np.empty((len(entries), self.side, self.side, 3), np.uint8)
+        kept: list[tuple[Entry, str, int]] = []
+        skipped = []
+        self.done = start
+        for entry in entries:
+            try:
+                if not is_text(entry.name):
+                    raise ImageError("has a name that is no text; rename it")
+                data, pixels[len(kept)] = self.picture(entry)
+                kept.append((entry, hashlib.sha256(data).hexdigest(), len(data)))
+            except ImageError as error:
+                skipped.append(f"{printable(entry.name)}: {error}")
+            self.tell(self.done + 1)
+        pixels = pixels[: len(kept)]
+        return Batch(pixels, self._rows(kept, pixels), skipped)
+
+    def picture(self, entry: Entry) -> tuple[bytes, NDArray[np.uint8]]:
+        """Read a picture's file and its pixels; raises ImageError."""
+        data = read_small(self.source, self.split, entry, most=MAX_FILE_BYTES if self.fit is None else MAX_BYTES)
+        # the header alone refuses an image that is too large for the set
+        image = decode(data, most_pixels=MAX_SIDE**2 if self.fit is None else MAX_PIXELS)
+        if self.fit is not None:
+            image = self.fit.fit(image)
+        elif image.shape[:2] != (self.side, self.side):
+            raise ImageError(f"is {image.shape[1]} x {image.shape[0]} pixels")
+        return data, image
+
+    def tell(self, done: int) -> None:
+        """Say how far it is; large images take a second each, and `progress` may stop the reading."""
+        self.done = done
+        if self.progress is not None and (done == len(self.entries) or time.monotonic() - self._told > TELL):
+            self.progress(done, len(self.entries))
+            self._told = time.monotonic()
+
+    def _rows(self, kept: list[tuple[Entry, str, int]], pixels: NDArray[np.uint8]) -> pd.DataFrame:
+        entries = [entry for entry, _, _ in kept]
+        names = [entry.name for entry in entries]
+        rows = pd.DataFrame(
+            {
+                "name": pd.Series(names, dtype=str),
+                "label": np.array([CLASSES.index(entry.class_name) for entry in entries], np.uint8),  # type: ignore[arg-type]
+                # names of other sets than CIFAKE's kind do not say what they show
+                "category": [entry.category or None if entry.label else category_of(entry.name) for entry in entries],
+                "source": [entry.source or None for entry in entries],
+                "sha256": pd.Series([digest for _, digest, _ in kept], dtype=str),
+            }
+        )
+        if isinstance(self.source, ShippedSource):
+            # shipped, because their last bits depend on the machine
+            statistics = self.source.shipped.statistics.loc[names].reset_index(drop=True)
+        else:
+            statistics = image_statistics(pixels, chunk=max(1, AT_ONCE // max(1, self.side) ** 2))
+        rows = pd.concat([rows, statistics], axis=1)
+        rows["file_bytes"] = np.array([size for _, _, size in kept], np.float32)
+        return rows
+
+
+def whole_rows(split: Split, read: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Make the rows of a set from those of its batches; see `core.images.image_set.ImageSet`."""
+    found = pd.concat(read, ignore_index=True) if len(read) > 1 else read[0]
+    hashes = found["sha256"]
+    occurrence = hashes.groupby(hashes).cumcount()
+    ids = f"{split}-" + hashes.str[:16]
+    rows = pd.DataFrame(
+        {
+            # a repeated file has the hash of the first; a count keeps the ids unique
+            "id": ids.where(occurrence == 0, ids + "~" + occurrence.astype(str)),
+            "name": found["name"],
+            "label": found["label"],
+            "category": found["category"],
+            "sha256": hashes,
+            "is_repeat": (occurrence > 0).to_numpy(),
+        }
+    )
+    if found["source"].notna().any():
+        rows["source"] = found["source"]
+    return pd.concat([rows, found[list(STATISTICS)]], axis=1)
+
+
+def about(rows: pd.DataFrame, split: Split, base: str | None) -> tuple[str, str]:
+    """Return the name and the fingerprint of a set; `base` is what its name begins with, None where its names tell."""
+    is_cifake = all(CIFAKE_NAME.fullmatch(name.partition("/")[2]) for name in rows["name"])
+    return f"{base or ('cifake' if is_cifake else 'images')}-{split}", fingerprint_of(split, rows)
+
+
+class FilePixels:
+    """The pixels of a set that has no pack: an array (N, side, side, 3) whose images are read when they are asked for.
+
+    Args:
+        reader: of the set's files; its source stays open.
+        entries: of the set's rows.
+    """
+
+    dtype, ndim = np.dtype(np.uint8), 4
+
+    def __init__(self, reader: Reader, entries: Sequence[Entry]) -> None:
+        self._reader = reader
+        self._entries = entries
+        # an archive is read by one thread at a time
+        self._lock = threading.Lock()
+        self.shape = (len(entries), reader.side, reader.side, 3)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __getitem__(self, which: Any) -> NDArray[np.uint8]:
+        if isinstance(which, tuple):
+            found = self[which[0]]
+            return found[which[1:]] if found.ndim == 3 else found[(slice(None), *which[1:])]
+        chosen = np.arange(len(self))[which]
+        if np.ndim(chosen) == 0:
+            return self._read(int(chosen))
+        found = np.empty((*np.shape(chosen), *self.shape[1:]), np.uint8)
+        for place, index in enumerate(chosen):
+            found[place] = self._read(int(index))
+        return found
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        return self[:] if dtype is None else self[:].astype(dtype)
+
+    def _read(self, index: int) -> NDArray[np.uint8]:
+        entry = self._entries[index]
+        try:
+            with self._lock:
+                return self._reader.picture(entry)[1]
+        except ImageError as error:
+            raise DatasetError(f"{printable(entry.name)} has changed since its set was read: {error}.") from None

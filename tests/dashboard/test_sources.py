@@ -1,0 +1,79 @@
+"""Sources: the generator or camera that images come from, in runs, in Explore and on Overview."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core.detectors.storage import load_detector
+from core.metrics.classification import error_by
+from core.report import __main__ as report
+from core.runs.browsing.filter import Filter
+from core.runs.browsing.table import browse_table, find_rows
+from core.runs.run import Run, read_run
+from core.runs.writing import write_run
+from core.system.folders import ContractError
+from tests.dashboard.conftest import Open, image_set
+from tests.dashboard.test_pages import words
+
+SOURCES = ("biggan", "midjourney_5", None)
+
+
+@pytest.fixture
+def sourced(home: Path) -> Run:
+    """A run in which images come from two generators, and some from nobody knows where."""
+    images = image_set("sourced-test")
+    rows = images.rows.assign(source=[SOURCES[number % 3] for number in range(len(images))])
+    detector = load_detector(home / "detectors" / "tiny", device="cpu")
+    return read_run(write_run(home, detector, replace(images, rows=rows), ship_images=True))
+
+
+def test_a_run_keeps_the_sources_of_its_set(sourced: Run, home: Path) -> None:
+    found = sourced.predictions["source"]
+    assert found.isna().sum() == 20
+    assert set(found.dropna()) == {"biggan", "midjourney_5"}
+    # where a set knows none, there is no column
+    assert "source" not in read_run(home / "runs" / "tiny@seen-test").predictions
+    table = browse_table(sourced)
+    wanted = Filter.from_params({"source": "biggan,nobody"}, table)
+    assert wanted.chosen("source") == ("biggan",)
+    found = table["source"].iloc[find_rows(table, wanted)]
+    assert found.tolist() == ["biggan"] * 20
+    unsourced = browse_table(read_run(home / "runs" / "tiny@seen-test"))
+    assert Filter.from_params({"source": "biggan"}, unsourced) == Filter()
+
+
+def test_overview_shows_the_error_rate_of_each(sourced: Run, open_page: Open) -> None:
+    app = open_page("overview", run=sourced.name)
+    assert not app.exception
+    assert "Error rate by source" in words(app)
+    (bars,) = (one.proto for one in app.get("bidi_component") if one.proto.id.endswith("-sources"))
+    drawn = {row["value"]: row["rate"] for row in json.loads(bars.json)["rows"]}
+    wrong = (sourced.predictions["label"] != sourced.predictions["predicted"]).groupby(sourced.predictions["source"])
+    assert drawn == pytest.approx(wrong.mean().to_dict())
+    assert "Error rate by source" not in words(open_page("overview", run="tiny@seen-test"))
+
+
+def test_explore_filters_by_it(sourced: Run, open_page: Open) -> None:
+    app = open_page("explore", run=sourced.name, source="midjourney_5")
+    assert not app.exception
+    assert "**20** of 60 images" in words(app)
+    assert app.session_state["explore.source"] == ["midjourney_5"]
+    assert "explore.source" not in open_page("explore", run="tiny@seen-test").session_state
+
+
+def test_the_report_shows_them(sourced: Run, tmp_path: Path) -> None:
+    assert report.main([str(sourced.path), "--out", str(tmp_path / "report.html")]) == 0
+    assert "Error rate by source" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert len(error_by(browse_table(sourced), "source")) == 2
+
+
+def test_a_source_that_is_no_text_is_refused(sourced: Run, home: Path) -> None:
+    images = image_set("odd-test")
+    rows = images.rows.assign(source=np.arange(len(images)))
+    detector = load_detector(home / "detectors" / "tiny", device="cpu")
+    path = write_run(home, detector, replace(images, rows=rows))
+    with pytest.raises(ContractError, match="has no usable column source"):
+        read_run(path)
