@@ -16,7 +16,7 @@ from core.explainers.lime.regions import LimeSettings
 from core.explainers.registry import explainers, find_explainer
 from core.probes.probing import explain_probes
 from core.probes.results import ProbeSettings
-from core.studies.neighbours.similarity import (NeighbourSettings)
+from core.studies.neighbours.similarity import NeighbourSettings
 from dashboard.services.worker import answering
 from dashboard.services.worker.answering import answer, leave_a_core
 from dashboard.services.worker.requests import LAST, ExplainRequest, Request

@@ -17,7 +17,7 @@ from core.probes.table import PROBES, probe_columns
 from core.runs.browsing.filter import Filter
 from core.runs.browsing.table import browse_table, find_rows
 from core.runs.run import Run, read_run
-from core.studies.neighbours.similarity import (Neighbour, Neighbours)
+from core.studies.neighbours.similarity import Neighbour, Neighbours
 from core.studies.probes.donors import with_donors
 from dashboard.components.explanations.neighbours import with_pictures
 from dashboard.components.explanations.probes import state_of

@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from core.images.decoding import data_url
-from core.studies.neighbours.similarity import (Neighbour, NeighbourSettings, Neighbours, Preparing)
+from core.studies.neighbours.similarity import Neighbour, Neighbours, NeighbourSettings, Preparing
 from core.system.folders import ContractError
 from dashboard.components.component import component
 from dashboard.components.explanations.asking import Known, Subject

@@ -12,7 +12,7 @@ from core.detectors.detector import Detector
 from core.explainers.registry import find_explainer
 from core.probes.probing import explain_probes
 from core.probes.results import ProbeSettings
-from core.studies.neighbours.similarity import (NeighbourSettings)
+from core.studies.neighbours.similarity import NeighbourSettings
 from dashboard.services.worker.neighbourhood import look_for_neighbours
 from dashboard.services.worker.requests import Prediction, PredictRequest, Settings
 

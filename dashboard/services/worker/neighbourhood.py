@@ -19,7 +19,7 @@ from core.studies.neighbours.reference import (
     read_features,
     run_reference,
 )
-from core.studies.neighbours.similarity import (NeighbourSettings, Neighbours, Preparing, find_neighbours)
+from core.studies.neighbours.similarity import Neighbours, NeighbourSettings, Preparing, find_neighbours
 from core.system.bounded import Bounded
 
 MAX_KEPT = 4

@@ -10,7 +10,7 @@ from core.detectors.identity import Identity
 from core.explainers.registry import find_explainer
 from core.explainers.settings import ExplainerSettings
 from core.probes.results import ProbeSettings
-from core.studies.neighbours.similarity import (NeighbourSettings)
+from core.studies.neighbours.similarity import NeighbourSettings
 
 # the rank of what is least urgent
 LAST = 2

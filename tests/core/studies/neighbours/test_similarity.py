@@ -23,7 +23,7 @@ from core.studies.neighbours.reference import (
     read_features,
     run_reference,
 )
-from core.studies.neighbours.similarity import (Neighbours, find_neighbours)
+from core.studies.neighbours.similarity import Neighbours, find_neighbours
 from core.studies.runner import Source
 from tests.conftest import make_detector
 from tests.core.studies.conftest import made_set
