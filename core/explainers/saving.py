@@ -89,10 +89,14 @@ def save_png(path: Path, drawn: NDArray[np.uint8]) -> None:
 
 
 def scale_of(explanation: Explanation, style: Style = DEFAULT) -> float:
-    """The value that is drawn in full colour: the largest that is decided, and at least `least_scale`."""
+    """The value that is drawn in full colour: the largest that is decided, and at least `least_scale`.
+
+    The paper's palette draws as the paper does, which knows no least.
+    """
     if style.scale is not None:
         return style.scale
-    return max(common_scale([explanation.tinted]), least_scale(explanation))
+    largest = common_scale([explanation.tinted])
+    return largest if style.palette == "paper" else max(largest, least_scale(explanation))
 
 
 def least_scale(explanation: Explanation) -> float:

@@ -58,9 +58,11 @@ def answer(turns: Turns, counted: pd.DataFrame, family: str, verdict: str) -> Fi
     """
     own = (counted["verdict"] == verdict) & (counted["family"] == family) & ~counted["is_control"].astype(bool)
     rows = counted[own & counted["share"].notna() & ~counted["probe"].map(_CHANGES_DONOR)]
-    if rows.empty:
+    answering = rows[~rows["probe"].isin(_BESIDE)]
+    # also where a file lacks all but the other ways of making a change, which answer nothing alone
+    if answering.empty:
         return None
-    probe, strength = probe_columns()[_telling(rows)]
+    probe, strength = probe_columns()[_telling(answering)]
     chosen = turns.chosen(verdict)
     effect = _choice(turns, chosen, _Tried(), probe, strength)
     # what stands among controls and choices already is not told again
@@ -96,7 +98,7 @@ def answer(turns: Turns, counted: pd.DataFrame, family: str, verdict: str) -> Fi
 def _telling(rows: pd.DataFrame) -> str:
     """The column of the strength that answers, among the rows of `responses` of one family and verdict."""
     rows = rows[~rows["column"].map(_EXCESS)]
-    fair = rows[rows["control"].notna() & ~rows["probe"].isin(_BESIDE)]
+    fair = rows[rows["control"].notna()]
     certain = fair[fair["net_low"] > 0]
     if len(certain):
         return str(certain.loc[certain["net_low"].idxmax(), "column"])

@@ -166,7 +166,8 @@ def test_a_method_that_needs_more_than_a_detector_offers_says_so() -> None:
     black_box = SimpleNamespace(side=32, capabilities=frozenset({Capability.PREDICTIONS}), layers={}, target_layer="")
     assert {one.name for one in explainers(black_box)} == {"lime", "lime_grid", "lime_bands"}
     assert GRADCAM.unavailable(black_box) == (
-        "Grad-CAM needs gradients and layers, which this detector does not offer."
+        "Grad-CAM needs gradients and layers, and this detector gives predictions only: its network cannot be looked "
+        "into."
     )
     assert LIME.unavailable(black_box) == ""
     assert {one.name for one in explainers(black_box, with_map=True)} == {"lime", "lime_grid"}

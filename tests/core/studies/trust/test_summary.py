@@ -272,7 +272,7 @@ def test_other_summaries_are_weighted_means_and_shares(run: Run) -> None:
     table = pd.concat([numbers, flags], axis=1).assign(id=list(map(str, range(SIZE))), weight=WEIGHT)
     table.loc[5, "rank"] = np.nan
     for make, columns in (
-        (agreement_summary, AGREEMENT),
+        (agreement_summary, {name: text.format(one="LIME", kept="Grad-CAM") for name, text in AGREEMENT.items()}),
         (stability_summary, STABILITY),
         (one_colour_summary, ONE_COLOUR),
     ):
