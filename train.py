@@ -29,7 +29,7 @@ from core.detectors.training.fit import fit
 from core.detectors.training.lock import only_writer
 from core.detectors.training.model_card import model_card
 from core.detectors.training.recipe import RECIPES, Recipe, precision_on
-from core.images.image_set import DATA_HELP, DataPath, DatasetError, ImageSet
+from core.images.image_set import DATA_HELP, FAKE_HELP, DataPath, DatasetError, ImageSet
 from core.images.loading import check_image_set, load_image_set, side_of
 from core.runs.finding import ROOT
 from core.runs.result_table import result_table
@@ -73,9 +73,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     """Parse the command line; every field of `Recipe` is an option that overrides it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", required=True, help=f"{DATA_HELP}, 'github', 'kaggle', or 'sample'")
-    parser.add_argument(
-        "--fake-classes", default="", metavar="A,B", help="classes that are FAKE, where folders or labels do not say so"
-    )
+    parser.add_argument("--fake-classes", default="", metavar="A,B", help=FAKE_HELP)
     parser.add_argument("--recipe", choices=RECIPES, help="default: swift, and sample for --data sample")
     parser.add_argument("--name", help="of the detector; default: the recipe's")
     parser.add_argument("--out", type=Path, default=ROOT, help="folder that gets detectors/ and runs/")
@@ -88,22 +86,19 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     before.add_argument("--restart", action="store_true", help="discard an existing checkpoint")
     parser.add_argument("--replace", action="store_true", help="overwrite a detector and run of this name")
     overrides = parser.add_argument_group("hyper-parameters, in place of the recipe's")
-    for field in fields(Recipe):
-        if field.name == "name":
-            continue
+    for field in (one for one in fields(Recipe) if one.name != "name"):
         kind = type(field.default)
         action: Any = argparse.BooleanOptionalAction if kind is bool else "store"
         extra: dict[str, Any] = {} if kind is bool else {"type": kind}
         overrides.add_argument("--" + field.name.replace("_", "-"), default=None, action=action, **extra)
-    options = parser.parse_args(arguments)
-    options.data = DataPath(options.data, options.fake_classes.split(","))
-    return options
+    return parser.parse_args(arguments)
 
 
 def train(options: argparse.Namespace) -> None:
     """Do everything from pixels to a verified run."""
     if options.limit is not None and options.limit < 2:
         raise ValueError(f"--limit must be at least 2, an image of each class, not {options.limit}")
+    options.data = DataPath(options.data, options.fake_classes.split(","))
     recipe = recipe_of(options)
     name = options.name or recipe.name
     check_detector_name(name)

@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from core.detectors.detector import Detector
 from core.detectors.storage import load_detector
-from core.images.image_set import DATA_HELP, DataPath, DatasetError
+from core.images.image_set import DATA_HELP, FAKE_HELP, DataPath, DatasetError
 from core.images.loading import load_image_set
 from core.runs.finding import ROOT, find_detectors, find_named
 from core.runs.writing import write_run
@@ -34,9 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
         required=True,
         help=f"{DATA_HELP}, 'github', 'kaggle', 'sample' or 'cifake-test'",
     )
-    parser.add_argument(
-        "--fake-classes", default="", metavar="A,B", help="classes that are FAKE, where folders or labels do not say so"
-    )
+    parser.add_argument("--fake-classes", default="", metavar="A,B", help=FAKE_HELP)
     parser.add_argument("--out", type=Path, default=ROOT, help="folder that gets runs/")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
     parser.add_argument("--skip-bad", action="store_true", help="leave out files that are not images of the set's size")

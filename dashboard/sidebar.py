@@ -149,7 +149,8 @@ def _draw_pictures() -> float | None:
                     help=f"Downloads {KAGGLE} with kagglehub, where that is installed.",
                 )
     if uncached := image_sets.registry().uncached:
-        st.caption(f"{for_visitors(uncached)} Until then pictures are held in memory, and each start reads them again.")
+        until = "pictures are held in memory or read from their files, and each start reads them again"
+        st.caption(f"{for_visitors(uncached)} Until then {until}.")
     if status.state == "failed":
         said = with_code(for_visitors(status.message, homes=catalogue.homes()))
         is_told = not status.is_private or is_local()

@@ -8,7 +8,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
-from torchvision.models.resnet import BasicBlock, ResNet
 
 from core.detectors.capabilities import Capability
 from core.detectors.classes import Classes
@@ -17,14 +16,15 @@ from core.detectors.manifest import OLD_SIDE
 from core.detectors.network import CPU, NetworkDetector
 from core.detectors.preprocessing import Channels, Preprocessing
 from core.detectors.registry import Kind
+from core.detectors.resnet18 import BasicBlock, ResNet18, halving_stage, initialise
 
 STAGES = ("layer1", "layer2", "layer3", "layer4")
 LEVELS = ("fc", *reversed(STAGES), "conv1")
 _PARTS = {level: (level,) for level in LEVELS} | {"conv1": ("conv1", "bn1")}
 
 
-def build_network(width: int = 64, *, seed: int | None = None) -> ResNet:
-    """Build torchvision's ResNet-18 for 32 x 32 pixels: `conv1` 3x3 with stride 1, no max-pooling, two outputs.
+def build_network(width: int = 64, *, seed: int | None = None) -> ResNet18:
+    """Build a ResNet-18 for 32 x 32 pixels: `conv1` 3x3 with stride 1, no max-pooling, two outputs.
 
     Args:
         width: channels of the first stage, 64 in the paper; the last stage has 8 * width.
@@ -38,26 +38,17 @@ def build_network(width: int = 64, *, seed: int | None = None) -> ResNet:
     with torch.random.fork_rng(devices=[], enabled=seed is not None):
         if seed is not None:
             torch.manual_seed(seed)
-        network = ResNet(BasicBlock, [2, 2, 2, 2], num_classes=2)
+        network = ResNet18(outputs=2)
         network.conv1 = nn.Conv2d(3, width, kernel_size=3, stride=1, padding=1, bias=False)
         network.maxpool = nn.Identity()
         if width != 64:
             network.bn1 = nn.BatchNorm2d(width)
             network.layer1 = nn.Sequential(BasicBlock(width, width), BasicBlock(width, width))
             for stage in range(2, 5):
-                setattr(network, f"layer{stage}", _halving_stage(width * 2 ** (stage - 1)))
+                setattr(network, f"layer{stage}", halving_stage(width * 2 ** (stage - 1)))
             network.fc = nn.Linear(8 * width, 2)
-        for module in network.modules():
-            # torchvision's own initialisation, for the replaced layers
-            if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+        initialise(network)
     return network
-
-
-def _halving_stage(width: int) -> nn.Sequential:
-    """Two blocks of a ResNet, of which the first takes half as many channels at twice the side."""
-    shortcut = nn.Sequential(nn.Conv2d(width // 2, width, 1, stride=2, bias=False), nn.BatchNorm2d(width))
-    return nn.Sequential(BasicBlock(width // 2, width, 2, shortcut), BasicBlock(width, width))
 
 
 class ResNetDetector(NetworkDetector):
@@ -73,11 +64,11 @@ class ResNetDetector(NetworkDetector):
     """
 
     kind = "resnet"
-    network: ResNet
+    network: ResNet18
 
     def __init__(
         self,
-        network: ResNet,
+        network: ResNet18,
         width: int,
         mean: Channels = (0.0, 0.0, 0.0),
         std: Channels = (1.0, 1.0, 1.0),
@@ -178,7 +169,7 @@ def _fresh(width: int, seed: int) -> nn.Module:
 class FusedNetwork(nn.Module):
     """A ResNet in evaluation mode with each batch normalisation folded into its convolution."""
 
-    def __init__(self, network: ResNet) -> None:
+    def __init__(self, network: ResNet18) -> None:
         super().__init__()
         self.stem = nn.Sequential(fuse_conv_bn_eval(network.conv1, network.bn1), nn.ReLU(inplace=True))
         blocks = [block for stage in range(1, 5) for block in getattr(network, f"layer{stage}")]
@@ -209,7 +200,7 @@ class _FusedBlock(nn.Module):
         return output.add_(residual).relu_()
 
 
-def fuse_batch_norm(network: ResNet) -> FusedNetwork:
+def fuse_batch_norm(network: ResNet18) -> FusedNetwork:
     """Return a faster copy of `network` for passes that need neither gradients nor hooks."""
     fused = FusedNetwork(network).eval().requires_grad_(False)
     moved: Callable[..., FusedNetwork] = fused.to

@@ -21,6 +21,7 @@ CIFAKE_NAME = re.compile(r"\d+(?: \((\d+)\))?\.jpe?g", re.IGNORECASE)
 Split = Literal["train", "test"]
 # for the help of commands
 DATA_HELP = "a folder, .zip, .tar, .csv or .parquet of images (see Your own images in README.md)"
+FAKE_HELP = "classes that are FAKE, where folders or labels do not say so"
 Progress = Callable[[int, int], None]
 
 

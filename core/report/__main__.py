@@ -13,7 +13,7 @@ if __name__ == "__main__":
 
 import pandas as pd
 
-from core.images.image_set import DATA_HELP, DataPath
+from core.images.image_set import DATA_HELP, FAKE_HELP, DataPath
 from core.images.loading import load_image_set
 from core.report.page import gather, save_report
 from core.report.selection import Selection
@@ -80,9 +80,7 @@ def _parser() -> argparse.ArgumentParser:
         "--select", default="", help="report on some images only: a filter as in Explore's address, true=REAL&said=FAKE"
     )
     parser.add_argument("--data", help=f"where their pictures are, if not in the run: 'cifake-test', or {DATA_HELP}")
-    parser.add_argument(
-        "--fake-classes", default="", metavar="A,B", help="classes that are FAKE, where folders or labels do not say so"
-    )
+    parser.add_argument("--fake-classes", default="", metavar="A,B", help=FAKE_HELP)
     return parser
 
 

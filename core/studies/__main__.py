@@ -26,7 +26,7 @@ from core.detectors.identity import find_maker, identify_all
 from core.findings.words import tell
 from core.images.cifake.files import is_fetched
 from core.images.cifake.shipped import is_shipped
-from core.images.image_set import DATA_HELP, DataPath
+from core.images.image_set import DATA_HELP, FAKE_HELP, DataPath
 from core.images.sources import SHIPPED, SHIPPED_FOLDER
 from core.runs.finding import ROOT, find_detectors, find_named, find_runs
 from core.runs.run import Run, read_run
@@ -80,9 +80,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         help=f"{DATA_HELP}, 'github', 'kaggle', 'sample' or 'cifake-test'; default: data/cifake, else what "
         "was downloaded, else the test set that ships",
     )
-    parser.add_argument(
-        "--fake-classes", default="", metavar="A,B", help="classes that are FAKE, where folders or labels do not say so"
-    )
+    parser.add_argument("--fake-classes", default="", metavar="A,B", help=FAKE_HELP)
     parser.add_argument(
         "--images",
         type=int,

@@ -13,13 +13,16 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from core.images.cifake.files import fetched_path
+from core.images.image_set import DataPath
 from core.images.loading import load_image_set
+from core.runs.run import read_run
 from core.runs.writing import write_run
 from dashboard import sidebar
 from dashboard.services import image_sets
 from dashboard.services.dataset_registry import Attaching, DatasetRegistry
 from tests.conftest import make_detector
 from tests.core.images.github import Serve, serve
+from tests.core.images.layouts import made
 from tests.core.images.test_image_set import damaged_zips
 from tests.dashboard.conftest import Open
 
@@ -147,6 +150,29 @@ def test_pictures_appear_once_their_set_is_attached(open_page: Open, cifake_run:
     assert not app.exception
     assert not any("not available" in found.value for found in app.caption)
     assert any(found.value == "All pictures are available." for found in app.caption)
+
+
+@pytest.mark.usefixtures("on_this_machine")
+def test_a_set_of_another_layout_and_size_is_attached_as_the_run_saw_it(
+    open_page: Open, home: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "own"
+    truths = made.image_folder(folder)
+    detector = make_detector()
+    detector.manifest = {"name": "tiny"}
+    data = DataPath(str(folder), ["biggan", "sd14"])
+    run = write_run(home, detector, load_image_set(data, "test", fit=detector.preprocessing))
+    app = open_page("explore", run=run.name)
+    # its folders do not say what is FAKE
+    app = attach(app, folder)
+    assert any("--fake-classes" in error.value for error in app.error)
+    app.text_input(key="attach.fake").set_value("biggan, sd14")
+    app = attach(app, folder)
+    assert not app.error
+    assert any(found.value == "All pictures are available." for found in app.caption)
+    assert len(read_run(run)) == sum(one.split == "test" for one in truths.values())
+    # pictures are 16 pixels wide, and the run's 32
+    assert {one.side for one in image_sets.registry().sets} == {32}
 
 
 @pytest.mark.usefixtures("on_this_machine")

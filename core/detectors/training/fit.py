@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
-from torchvision.models.resnet import ResNet
 
 from core.detectors.devices import fastest_format, pick_device
 from core.detectors.network import Normalisation
 from core.detectors.preprocessing import Preprocessing
 from core.detectors.resnet import ResNetDetector, build_network, round_to_float16
+from core.detectors.resnet18 import ResNet18
 from core.detectors.training.checkpoints import TrainingInterrupted, checkpoint_file
 from core.detectors.training.recipe import Recipe, augment, autocast, learning_rate
 from core.detectors.training.temperature import fit_temperature
@@ -111,10 +111,11 @@ class Training:
         self.mean, self.std = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
         if recipe.normalise == "dataset":
             self.mean, self.std = channel_statistics(images.pixels[np.flatnonzero(~held)])
-        network = build_network(recipe.width, seed=recipe.seed)
-        self.format = fastest_format(network)
-        self.network = network.to(device, memory_format=self.format)
-        self.averaged = build_network(recipe.width, seed=recipe.seed).to(device, memory_format=self.format)
+        self.network, self.averaged = (build_network(recipe.width, seed=recipe.seed) for _ in range(2))
+        self.format = fastest_format(self.network)
+        for network in (self.network, self.averaged):
+            move: Callable[..., object] = network.to
+            move(device, memory_format=self.format)
         self.optimizer = _optimizer(recipe, self.network)
         self.steps = recipe.epochs * _steps_an_epoch(len(self.train), recipe.batch_size)
         self.epoch = self.step = 0
@@ -177,7 +178,7 @@ class Training:
         pixels = augment(self.recipe, pixels, generator)
         return self._normalised(pixels).contiguous(memory_format=self.format), self.labels[indices.to(self.device)]
 
-    def _best(self) -> ResNet:
+    def _best(self) -> ResNet18:
         return self.averaged if self.recipe.average else self.network
 
     def _verdicts(self) -> NDArray[np.int64]:

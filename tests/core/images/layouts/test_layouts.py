@@ -4,7 +4,10 @@ import hashlib
 import io
 import os
 import shutil
+import sys
 import tarfile
+import warnings
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -229,3 +232,34 @@ def test_folders_that_link_in_circles_end(tmp_path: Path) -> None:
 def test_a_set_is_named_by_its_folder_without_what_would_mislead(tmp_path: Path, stem: str, name: str) -> None:
     made.zero_one(tmp_path / stem)
     assert load_image_set(tmp_path / stem, "test").name == f"{name}-test"
+
+
+def test_members_of_a_zip_in_any_layout_are_checked(tmp_path: Path) -> None:
+    made.zero_one(tmp_path / "set")
+    path = packed(tmp_path / "set", "zip")
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        archive.writestr("biggan/0_real/0.png", picture(99))
+        archive.writestr("biggan/0_real/bomb.png", bytes(50_000_000))
+        archive.writestr("../biggan/0_real/away.png", picture(98))
+        archive.writestr("__MACOSX/biggan/0_real/._0.png", b"of the system")
+        data = zipfile.ZipInfo("biggan/0_real/other.png")
+        data.compress_type = zipfile.ZIP_LZMA
+        archive.writestr(data, picture(97))
+    with pytest.raises(DatasetError, match="3 files are no 16 x 16 images: ") as raised:
+        load_image_set(path, "test")
+    for said in ("0.png: is in the .zip more than once", "bomb.png: has 50000000 bytes", "is packed in a way"):
+        assert said in str(raised.value)
+    assert len(load_image_set(path, "test", skip_bad=True)) == 11
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere every file's name is text")
+@pytest.mark.parametrize("kind", ["folder", "tar"])
+def test_a_name_that_is_no_text_is_an_offender(tmp_path: Path, kind: str) -> None:
+    folder = tmp_path / "set"
+    made.zero_one(folder)
+    write(folder / "biggan" / "0_real", [os.fsdecode(b"\xff.png")], first=50)
+    data = packed(folder, kind)
+    with pytest.raises(DatasetError, match="1 files are .*has a name that is no text"):
+        load_image_set(data, "test")
+    assert len(load_image_set(data, "test", skip_bad=True)) == 12
