@@ -23,10 +23,9 @@ from core.studies.registry import MODULES, find_study
 from core.studies.runner import Source, run_study
 from core.studies.store import read_study
 from core.studies.study import Context
-from tests.core.any_detector import pictures, write_set
+from tests.core.any_detector import FEW, pictures, write_set
 from tests.core.detectors.adapters.graphs import make_graph
 from tests.core.detectors.plain import SIDE
-from tests.core.test_any_detector import FEW
 
 NAME = "graph"
 # studies that need no maps

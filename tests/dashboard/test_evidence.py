@@ -31,7 +31,6 @@ from core.studies.store import read_study
 from dashboard.components.studies.finding_words import markdown
 from dashboard.components.words import percent
 from tests.dashboard.conftest import ROOT, Open, image_set
-from tests.dashboard.test_imports import CODE
 from tests.dashboard.test_pages import words
 
 RUN = "tiny@seen-test"
@@ -257,9 +256,18 @@ def test_a_run_without_pictures_is_shown_on_another_runs(open_page: Open, studie
 
 
 def test_the_page_reads_no_torch(studies: Path) -> None:
-    code = CODE.format(
-        switch='app.switch_page("views/evidence/page.py").run()', title="What does the detector read?", also="skimage"
-    )
+    code = """
+import sys
+from streamlit.testing.v1 import AppTest
+app = AppTest.from_file("dashboard/app.py", default_timeout=120)
+app.query_params["run"] = "tiny@seen-test"
+app.run()
+app.switch_page("views/evidence/page.py").run()
+assert not app.exception, app.exception
+assert app.title[0].value == "What does the detector read?", app.title
+heavy = {"torch", "torchvision", "torchcam", "lime", "skimage"}
+assert not heavy & set(sys.modules), heavy & set(sys.modules)
+"""
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, env=os.environ, capture_output=True, text=True, check=False
     )

@@ -745,8 +745,12 @@ def test_two_detectors_stand_beside_each_other(open_page: Open, home: Path) -> N
     assert text.count("**rival**") == 3, "a verdict, a Grad-CAM and a LIME"
     assert "By **tiny**." in text
     panels_of_both = [key_of(method, name) for method in ("gradcam", "lime") for name in ("rival", "tiny")]
-    files = [f"{key}.files.{kind}" for key in panels_of_both for kind in ("npz", "png")]
-    assert sorted(b.key for b in app.get("download_button")) == sorted([*files, "page.file"])
+    numbers = {f"{key}.files.npz" for key in panels_of_both}
+    pictures = {f"{key}.files.png" for key in panels_of_both}
+    of_gradcam = {f"{key_of('gradcam', name)}.files.png" for name in ("rival", "tiny")}
+    found = {button.key for button in app.get("download_button")}
+    # LIME has no picture where it decides nothing
+    assert numbers | of_gradcam | {"page.file"} <= found <= numbers | pictures | {"page.file"}
     app.selectbox(key="url.beside").set_value("").run()
     assert "rival" not in words(app)
 

@@ -52,7 +52,7 @@ def test_a_version_that_has_moved_something_is_named_and_served_without_it(tmp_p
     code = (
         "import streamlit.runtime.state.session_state as moved\n"
         "del moved.WStates\n"
-        "from dashboard.services import streamlit_internals as internals\n"
+        "from dashboard.services.server import streamlit_internals as internals\n"
         "internals.refuse_forged_values()\n"
         "assert list(internals.broken) == ['a check of the values that browsers send'], internals.broken\n"
     )

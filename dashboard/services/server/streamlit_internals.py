@@ -138,8 +138,9 @@ def free_what_was_left() -> None:
 
     Streamlit remembers them for two minutes, and looks whether those are over when somebody else comes or goes.
     """
-    if runtime.exists():
-        threading.Thread(target=_sweep_for_ever, args=(runtime.get_instance(),), name="sweep", daemon=True).start()
+    # tests of pages have one that only looks like it
+    if runtime.exists() and type(server := runtime.get_instance()) is runtime.Runtime:
+        threading.Thread(target=_sweep_for_ever, args=(server,), name="sweep", daemon=True).start()
 
 
 def _sweep_for_ever(server: Any) -> None:

@@ -130,7 +130,9 @@ def test_columns_of_a_whole_set_are_of_one_version(tmp_path: Path, monkeypatch: 
 def test_files_of_the_first_schema_have_one_version_for_all_columns(monkeypatch: pytest.MonkeyPatch) -> None:
     for path in sorted((ROOT / "assets" / "runs" / "sample@sample-test" / "studies").glob("*.parquet")):
         about = json.loads(pq.read_schema(path.open("rb")).metadata[b"telltale"])
-        assert about["schema"] == 1
+        if about["schema"] != 1:
+            # it has been computed again since
+            continue
         answer = read_study(path)
         assert set(answer.about["column_versions"].values()) == {about["version"]}
         monkeypatch.setitem(VERSIONS, path.stem, about["version"] + 1)
