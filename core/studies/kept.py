@@ -83,7 +83,8 @@ def lacking(found: StudyResult) -> tuple[str, ...]:
     if name not in MODULES or found.about.get("whole"):
         return ()
     study = find_study(name)
-    return tuple(column for column in study.columns if column not in {*found.table, *study.derived})
+    there = {*found.table, *study.derived}
+    return tuple(column for column in study.columns if column not in there)
 
 
 def assembled(study: Study, run: Run, computed: pd.DataFrame, kept: Kept | None) -> pd.DataFrame:

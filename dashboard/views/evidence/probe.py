@@ -94,7 +94,7 @@ def _cell(evidence: Evidence, shown: Shown, probe: Probe, strength: Strength) ->
     rates = []
     for verdict in evidence.tops:
         rate = evidence.rate(verdict, column)
-        if rate["images"]:
+        if rate is not None and rate["images"]:
             ends = f"{percent(rate['low'])} to {percent(rate['high'])}"
             label = f"{percent(rate['share'])} ({ends}) of {rate['turned']} verdicts turn"
             rates.append((rate["turned"], f"{percent(rate['share'])} turn", label))
@@ -184,13 +184,13 @@ def _draw_group(opened: Opened, evidence: Evidence, verdict: str, rates: pd.Data
             bar_of(row, key=row["group"], name=name, note=f"{row['images']:,} image{'s' * (row['images'] != 1)}")
         )
     turned = str(rates["turned"].iloc[0]) if len(rates) else verdict
-    overall = evidence.rate(verdict, column)["share"] if column else np.nan
+    overall = evidence.rate(verdict, column)
     clicked = controlled_rates(
         bars,
         key=f"evidence.groups.{verdict}",
         title=f"Share of {turned} verdicts that turn, by group",
         hue=turned,
-        line=None if np.isnan(overall) else float(overall),
+        line=None if overall is None or np.isnan(overall["share"]) else float(overall["share"]),
         opens=True,
     )
     if clicked.rate and clicked.rate != "unknown":

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -43,9 +45,13 @@ class Evidence:
     tops: dict[str, pd.DataFrame]
     stamp: str
 
-    def rate(self, verdict: str, column: str) -> "pd.Series":
-        """The row of one strength."""
-        return self.rates[(self.rates["verdict"] == verdict) & (self.rates["column"] == column)].iloc[0]
+    def rate(self, verdict: str, column: str) -> dict[str, Any] | None:
+        """The row of one strength, None where the study lacks it or one of its controls."""
+        return self._rows.get((verdict, column))
+
+    @cached_property
+    def _rows(self) -> dict[tuple[str, str], dict[str, Any]]:
+        return {(row["verdict"], row["column"]): row for row in self.rates.to_dict("records")}
 
 
 @dataclass(frozen=True, eq=False)
