@@ -238,6 +238,7 @@ class Watch:
 
     def _forget(self) -> None:
         self.first = self.final = self.cam = None
+        self.picture = b""
 
     def _see_message(self, message: ForwardMsg) -> None:
         if self._open and message.WhichOneof("type") == "new_session":
@@ -251,7 +252,8 @@ class Watch:
             self.first = self.first or passed
             self.picture = base64.b64decode(component_data(element)["source"].partition(",")[2])
         elif id_.endswith(f"-{key_of('lime', self._detector)}.files.npz"):
-            self.final = self.final or passed
+            # where LIME decides nothing it has numbers and no picture
+            self.final, self.first = self.final or passed, self.first or passed
         elif id_.endswith(f"-{key_of('gradcam', self._detector)}.files.npz"):
             self.cam = self.cam or passed
         self._changed.set()

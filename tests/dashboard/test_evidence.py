@@ -16,7 +16,7 @@ from streamlit.testing.v1 import AppTest
 from core.detectors.storage import load_detector
 from core.findings.claims import standing
 from core.findings.words import tell
-from core.probes.probe import FAMILIES
+from core.probes.probe import FAMILIES, size_column
 from core.probes.table import PROBES
 from core.runs.browsing.filter import Filter
 from core.runs.browsing.table import browse_table, find_rows
@@ -27,7 +27,7 @@ from core.studies.out_of_distribution import study as out_of_distribution
 from core.studies.probes import study as probes
 from core.studies.probes.summary import ranking, read_turns, responses
 from core.studies.runner import Source, run_study
-from core.studies.store import read_study
+from core.studies.store import read_study, write_study
 from dashboard.components.studies.finding_words import markdown
 from dashboard.components.words import percent
 from tests.dashboard.conftest import ROOT, Open, image_set
@@ -231,6 +231,20 @@ def test_a_broken_study_is_one_sentence_and_the_rest_stays(open_page: Open, stud
     assert str(home) not in words(app)
     run = read_run(studies.parent)
     assert markdown(tell(read_study(studies / "neighbours.parquet", run).findings[0]).answer) in words(app)
+
+
+@pytest.mark.parametrize("key", ["shuffle_blend", "dose", "lowpass", "blur"])
+def test_a_file_that_lacks_a_probe_or_its_controls_is_shown_as_far_as_it_goes(
+    open_page: Open, studies: Path, key: str
+) -> None:
+    path = studies / "probes.parquet"
+    whole = read_study(path, read_run(studies.parent))
+    gone = [name for one in (key, *PROBES[key].controls[:1]) for name in PROBES[one].columns if name in whole.table]
+    assert gone
+    write_study(path, whole.table.drop(columns=[*gone, *map(size_column, gone)]), whole.about)
+    app = open_page("evidence", run=RUN, probe=key)
+    assert not app.exception
+    assert "Not computed yet" in words(app)
 
 
 def test_nonsense_in_the_url_is_the_default_view(open_page: Open, studies: Path) -> None:

@@ -170,9 +170,6 @@ def forced(run: Run, probes: StudyResult, fact: str) -> list[Finding]:
     if not name.probes:
         return []
     rates = responses(read_turns(run, probes.table, probes.about.get("parameters")), probes=name.probes)
-    if rates.empty:
-        # the study has none of them
-        return []
     found = []
     for verdict, group in rates[rates["share"].notna()].groupby("verdict", sort=False):
         best = group.loc[group["share"].idxmax()]

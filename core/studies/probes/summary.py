@@ -109,6 +109,13 @@ def read_turns(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any] | No
     )
 
 
+RESPONSES = [
+    "verdict", "group", "turned", "probe", "family", "title", "is_control", "column", "strength", "images",
+    "share", "low", "high", "shift", "shift_low", "shift_high", "size",
+    "control", "control_share", "control_low", "control_high", "net", "net_low", "net_high",
+]  # fmt: skip
+
+
 def responses(turns: Turns, *, by: By = "verdict", probes: tuple[str, ...] | None = None) -> pd.DataFrame:
     """How often each strength of each probe turns verdicts, and how far it moves margins.
 
@@ -135,7 +142,7 @@ def responses(turns: Turns, *, by: By = "verdict", probes: tuple[str, ...] | Non
                     row = _response(turns, chosen, PROBES[key], strength)
                     turned = VERDICTS[1 - VERDICTS.index(verdict)] if PROBES[key].changes_donor else verdict
                     found.append({"verdict": verdict, "group": group, "turned": turned, **row})
-    return pd.DataFrame(found)
+    return pd.DataFrame(found, columns=RESPONSES)
 
 
 def _size(turns: Turns, chosen: NDArray[np.bool_], probe: Probe, strength: Strength) -> float:
