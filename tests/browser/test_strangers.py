@@ -55,6 +55,7 @@ def elsewhere() -> Iterator[Elsewhere]:
     found = Elsewhere()
     yield found
     found.server.shutdown()
+    found.server.server_close()
 
 
 @pytest.fixture(scope="module")
