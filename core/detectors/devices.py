@@ -2,9 +2,12 @@
 
 import time
 from collections.abc import Callable
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
+
+N = TypeVar("N", bound=nn.Module)
 
 
 def pick_device(name: str = "auto") -> torch.device:
@@ -34,6 +37,13 @@ def fastest_format(network: nn.Module) -> torch.memory_format:
     convolutions = (module for module in network.modules() if isinstance(module, nn.Conv2d))
     strided = (one for one in convolutions if one.kernel_size == (1, 1) and one.stride != (1, 1))
     return torch.contiguous_format if any(one.in_channels < 16 for one in strided) else torch.channels_last
+
+
+def place(network: N, device: torch.device, memory_format: torch.memory_format) -> N:
+    """Move a network's weights to a device and into a memory format, in place; returns the network."""
+    # torch's own signature has no memory format without a dtype
+    move: Callable[..., N] = network.to
+    return move(device, memory_format=memory_format)
 
 
 def measure_batch_size(

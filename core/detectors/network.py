@@ -1,6 +1,6 @@
 """The common base of detectors that are torch networks: batches, grouped scores, gradient maps, random weights."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from typing import Any, ClassVar
 
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from core.detectors.capabilities import Capability
 from core.detectors.classes import Classes
 from core.detectors.detector import Pass, Progress, probabilities
-from core.detectors.devices import fastest_format, measure_batch_size
+from core.detectors.devices import fastest_format, measure_batch_size, place
 from core.detectors.identity import Identity
 from core.detectors.layers import look_through, margin_map
 from core.detectors.manifest import About
@@ -80,10 +80,8 @@ class NetworkDetector:
         device: torch.device = CPU,
         batch_size: int | None = None,
     ) -> None:
-        # torch's own signature has no memory format without a dtype
-        moved: Callable[..., nn.Module] = network.eval().to
         self.format = fastest_format(network)
-        self.network = moved(device, memory_format=self.format)
+        self.network = place(network.eval(), device, self.format)
         for parameter in self.network.parameters():
             parameter.requires_grad_(False)
         self.preprocessing, self.classes = preprocessing, classes

@@ -62,7 +62,7 @@ def find_kept(
         return None
     table = answer.table.drop(columns=list(again), errors="ignore")
     answer = replace(answer, table=table)
-    missing = frozenset(study.columns) - {*table.columns, *study.derived}
+    missing = frozenset(_lacking(study, table))
     chosen = None if images is None else choose_rows(run, images, seed=seed)[0]
     if study.whole:
         same = chosen is None or len(chosen) == answer.about.get("images")
@@ -82,9 +82,13 @@ def lacking(found: StudyResult) -> tuple[str, ...]:
     name = str(found.about["study"])
     if name not in MODULES or found.about.get("whole"):
         return ()
-    study = find_study(name)
-    there = {*found.table, *study.derived}
-    return tuple(column for column in study.columns if column not in there)
+    return tuple(_lacking(find_study(name), found.table))
+
+
+def _lacking(study: Study, table: pd.DataFrame) -> list[str]:
+    """List the declared columns that a table lacks and that are not derived, in their order."""
+    there = {*table, *study.derived}
+    return [column for column in study.columns if column not in there]
 
 
 def assembled(study: Study, run: Run, computed: pd.DataFrame, kept: Kept | None) -> pd.DataFrame:

@@ -14,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from core.detectors.devices import fastest_format, pick_device
+from core.detectors.devices import fastest_format, pick_device, place
 from core.detectors.network import Normalisation
 from core.detectors.preprocessing import Preprocessing
 from core.detectors.resnet import ResNetDetector, build_network, round_to_float16
@@ -114,8 +114,7 @@ class Training:
         self.network, self.averaged = (build_network(recipe.width, seed=recipe.seed) for _ in range(2))
         self.format = fastest_format(self.network)
         for network in (self.network, self.averaged):
-            move: Callable[..., object] = network.to
-            move(device, memory_format=self.format)
+            place(network, device, self.format)
         self.optimizer = _optimizer(recipe, self.network)
         self.steps = recipe.epochs * _steps_an_epoch(len(self.train), recipe.batch_size)
         self.epoch = self.step = 0

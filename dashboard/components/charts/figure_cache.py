@@ -4,10 +4,11 @@ import functools
 import hashlib
 import pickle
 import threading
-from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import ParamSpec, TypeVar
+
+from core.system.bounded import Bounded
 
 MOST = 24
 P = ParamSpec("P")
@@ -20,7 +21,7 @@ def cached(build: Callable[P, T], *, most: int = MOST) -> Callable[P, T]:
     An argument with a `stamp`, such as an opened run, is recognised by it. The `most` results that were asked for last
     stay. Callers who ask for what is being built wait for it.
     """
-    built: OrderedDict[bytes, Future[T]] = OrderedDict()
+    built: Bounded[bytes, Future[T]] = Bounded(most)
     lock = threading.Lock()
 
     @functools.wraps(build)
@@ -33,8 +34,6 @@ def cached(build: Callable[P, T], *, most: int = MOST) -> Callable[P, T]:
                 built.move_to_end(key)
             else:
                 mine = built[key] = Future()
-                while len(built) > most:
-                    built.popitem(last=False)
         if found:
             return found.result()
         try:
