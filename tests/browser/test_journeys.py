@@ -121,7 +121,7 @@ def told(page: Page) -> Locator:
 
 
 def told_anew(page: Page, before: str) -> str:
-    """What LIME says once it says something else; while the page is drawn anew the old words may stand beside the new."""
+    """LIME's new words; while the page is drawn again the old ones may stand beside them."""
     expect(told(page).filter(has_not_text=before).first).to_be_visible(timeout=PATIENCE)
     settle(page)
     expect(told(page)).to_have_count(1, timeout=PATIENCE)
