@@ -5,6 +5,7 @@ python -m core.findings swift@cifake-test probes.detail-FAKE agreement --words
 python -m core.findings swift@cifake-test probes transfer --json
 python -m core.findings swift@cifake-test 'faithfulness.*-FAKE' --words
 python -m core.findings --quality paper@cifake-test swift@cifake-test
+python -m core.findings --reads paper@cifake-test swift@cifake-test
 python -m core.findings --update README.md
 """
 
@@ -22,9 +23,10 @@ from core.findings.quantities import Unit
 from core.findings.readme import quality, rewrite
 from core.findings.words import tell
 from core.runs.finding import find_named, find_runs
-from core.runs.run import read_run
+from core.runs.run import Run, read_run
+from core.studies.probes.side_by_side import side_by_side
 from core.studies.store import find_studies
-from core.studies.study import StudyError
+from core.studies.study import StudyError, StudyResult
 from core.system.atomic import WriteError, write_bytes_atomically
 
 HEADINGS = ("Study", "Finding", "Quantity", "Estimate", "n", "Control", "Difference", "Under other choices", "Standing")
@@ -52,8 +54,25 @@ def written(options: argparse.Namespace) -> str:
     """What the command line asks for as text."""
     if options.quality:
         return quality([read_run(find_named(name, find_runs(), "run")) for name in (options.run, *options.study)])
+    if options.reads:
+        return side_by_side([with_probes(name) for name in (options.run, *options.study)])
     findings = gather(options.run, options.study)
     return to_json(findings) if options.json else (in_words if options.words else table)(findings)
+
+
+def with_probes(name: str) -> tuple[Run, StudyResult]:
+    """A run and its study `probes`.
+
+    Raises:
+        ValueError: there is no such run, or it has no such study, or one cannot be read.
+    """
+    run = read_run(find_named(name, find_runs(), "run"))
+    found = find_studies(run)
+    if found.problems:
+        raise StudyError(found.problems[0])
+    if "probes" not in found.answers:
+        raise StudyError(f"{name} has no study probes; python -m core.studies probes --run {name} makes it")
+    return run, found.answers["probes"]
 
 
 def update(path: Path) -> None:
@@ -71,6 +90,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         "study", nargs="*", help="studies, or findings as STUDY.KEY, in which * stands for anything; default: all"
     )
     parser.add_argument("--quality", action="store_true", help="print how good the runs are that are named instead")
+    parser.add_argument("--reads", action="store_true", help="print what the runs' detectors read, by the same probes")
     parser.add_argument("--update", type=Path, metavar="FILE", help="write the blocks of a Markdown file again")
     parser.add_argument("--words", action="store_true", help="print the findings as a list of sentences")
     parser.add_argument("--json", action="store_true", help="print the findings as data")

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 # the libraries that results depend on
 LIBRARIES = (
     "torch", "torchvision", "torchcam", "lime", "scikit-image", "scikit-learn", "scipy", "imagehash", "numpy", "pandas",
-    "pillow",
+    "pillow", "captum", "timm", "transformers", "onnxruntime",
 )  # fmt: skip
 LARGE_FEATURES = 32 * 2**20
 

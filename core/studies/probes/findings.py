@@ -56,13 +56,12 @@ def answer(turns: Turns, counted: pd.DataFrame, family: str, verdict: str) -> Fi
         family: a key of `FAMILIES`.
         verdict: "FAKE" or "REAL".
     """
-    own = (counted["verdict"] == verdict) & (counted["family"] == family) & ~counted["is_control"].astype(bool)
-    rows = counted[own & counted["share"].notna() & ~counted["probe"].map(_CHANGES_DONOR)]
-    answering = rows[~rows["probe"].isin(_BESIDE)]
+    rows = _of_family(counted, family, verdict)
+    candidates = answering(counted, family, verdict)
     # also where a file lacks all but the other ways of making a change, which answer nothing alone
-    if answering.empty:
+    if candidates.empty:
         return None
-    probe, strength = probe_columns()[_telling(answering)]
+    probe, strength = probe_columns()[telling(candidates)]
     chosen = turns.chosen(verdict)
     effect = _choice(turns, chosen, _Tried(), probe, strength)
     # what stands among controls and choices already is not told again
@@ -95,8 +94,19 @@ def answer(turns: Turns, counted: pd.DataFrame, family: str, verdict: str) -> Fi
     )
 
 
-def _telling(rows: pd.DataFrame) -> str:
-    """The column of the strength that answers, among the rows of `responses` of one family and verdict."""
+def _of_family(counted: pd.DataFrame, family: str, verdict: str) -> pd.DataFrame:
+    own = (counted["verdict"] == verdict) & (counted["family"] == family) & ~counted["is_control"].astype(bool)
+    return counted[own & counted["share"].notna() & ~counted["probe"].map(_CHANGES_DONOR)]
+
+
+def answering(counted: pd.DataFrame, family: str, verdict: str) -> pd.DataFrame:
+    """The rows of `responses` that may answer the question of a family about one verdict."""
+    rows = _of_family(counted, family, verdict)
+    return rows[~rows["probe"].isin(_BESIDE)]
+
+
+def telling(rows: pd.DataFrame) -> str:
+    """The column of the strength that answers, among the rows that `answering` found."""
     rows = rows[~rows["column"].map(_EXCESS)]
     fair = rows[rows["control"].notna()]
     certain = fair[fair["net_low"] > 0]

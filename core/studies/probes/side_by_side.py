@@ -1,0 +1,57 @@
+"""What several detectors read, by the same probes: one table of the runs' flip rates beside their controls."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from core.findings.numbers import percent
+from core.probes.probe import FAMILIES
+from core.probes.table import probe_columns
+from core.runs.run import Run
+from core.studies.probes.findings import answering, telling
+from core.studies.probes.summary import VERDICTS, read_turns, responses
+from core.studies.study import StudyError, StudyResult
+
+
+def side_by_side(runs: Sequence[tuple[Run, StudyResult]]) -> str:
+    """Lay out the answers to every question of the probes as a Markdown table, a column for each run.
+
+    Each question is put to all runs by the change that tells most about the first of them. A share in bold is
+    certainly above the strongest of its controls, which stands in brackets.
+
+    Args:
+        runs: each with its study `probes`.
+
+    Raises:
+        StudyError: a run's file lacks a probe that the first run's has.
+    """
+    counted = [responses(read_turns(run, study.table, study.about["parameters"])) for run, study in runs]
+    head = ["", "verdicts", "change", *(f"`{run.manifest['detector']}`" for run, _ in runs)]
+    lines = [f"| {' | '.join(head)} |", f"|{' --- |' * len(head)}"]
+    for family, about in FAMILIES.items():
+        for verdict in VERDICTS:
+            rows = answering(counted[0], family, verdict)
+            if rows.empty:
+                continue
+            column = telling(rows)
+            probe, strength = probe_columns()[column]
+            change = f"{probe.title.lower()}, {strength.label}" if strength.label else probe.title.lower()
+            cells = [
+                _cell(one, column, verdict, run.name)
+                for one, (run, _) in zip(counted, runs, strict=True)
+            ]
+            lines.append(f"| {' | '.join([about.question, verdict, change, *cells])} |")
+    return "\n".join(lines)
+
+
+def _cell(counted: pd.DataFrame, column: str, verdict: str, run: str) -> str:
+    found = counted[(counted["column"] == column) & (counted["verdict"] == verdict)]
+    if found.empty:
+        raise StudyError(f"{run} lacks the probe {column}; compute it with python -m core.studies probes --run {run}")
+    row: pd.Series[Any] = found.iloc[0]
+    share = percent(float(row["share"]))
+    if not isinstance(row["control"], str):
+        return share
+    told = f"**{share}**" if row["net_low"] > 0 else share
+    return f"{told} ({percent(float(row['control_share']))})"
