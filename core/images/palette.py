@@ -19,6 +19,8 @@ NEUTRAL = "#f3f3f3"
 GREY = UNDECIDED = "#8b9099"
 # of curves in which FAKE is the positive class
 CURVE = FAKE
+# of two detectors side by side: neither class's, and of different lightness
+PAIR = ("#0f9d8a", "#9a6fe0")
 # of a map over an image, at full colour
 OPACITY = 0.7
 

@@ -1,4 +1,9 @@
-"""`python -m core.report RUN --out FILE`: one HTML page with what a run and its studies come to."""
+"""One HTML page with what a run and its studies come to, or a comparison of two runs on the same images.
+
+python -m core.report swift@cifake-test --out FILE
+python -m core.report swift@cifake-test paper@cifake-test              the comparison as sentences
+python -m core.report swift@cifake-test paper@cifake-test --out FILE
+"""
 
 import argparse
 import sys
@@ -15,6 +20,7 @@ import pandas as pd
 
 from core.images.image_set import DATA_HELP, FAKE_HELP, DataPath
 from core.images.loading import load_image_set
+from core.report.comparison import comparison_words, gather_comparison, save_comparison
 from core.report.page import gather, save_report
 from core.report.selection import Selection
 from core.runs.browsing.filter import Filter
@@ -29,9 +35,17 @@ from core.system.atomic import cache_dir
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; what goes wrong is one sentence on standard error and exit status 2."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.out is None and options.other is None:
+        parser.error("the following arguments are required: --out")
+    if options.other is not None and options.select:
+        parser.error("--select is for the report of one run")
     try:
         run = read_run(find_run(options.run))
+        if options.other is not None:
+            compare(run, read_run(find_run(options.other)), options.out)
+            return 0
         parts = gather(run)
         if options.select:
             asked = dict(parse_qsl(options.select.lstrip("?")))
@@ -55,6 +69,16 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
+def compare(first: Run, second: Run, out: Path | None) -> None:
+    """Print the comparison of two runs, or write it as an HTML page to the file `out`."""
+    compared = gather_comparison(first, second)
+    if out is None:
+        print(comparison_words(compared))
+        return
+    save_comparison(out, compared)
+    print(f"Written to {out}")
+
+
 def find_run(name: str) -> Path:
     """The folder of a run: a name in `runs/` or `assets/runs/`, or else a folder's own path.
 
@@ -73,9 +97,12 @@ def _table(run: Run, asked: dict[str, str]) -> pd.DataFrame:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m core.report", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m core.report", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("run", help="a name in runs/ or assets/runs/, or a folder")
-    parser.add_argument("--out", type=Path, required=True, help="the HTML file to write")
+    parser.add_argument("other", nargs="?", help="a run on the same images, to compare it with")
+    parser.add_argument("--out", type=Path, help="the HTML file to write; may be left out for a comparison")
     parser.add_argument(
         "--select", default="", help="report on some images only: a filter as in Explore's address, true=REAL&said=FAKE"
     )

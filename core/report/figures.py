@@ -18,14 +18,14 @@ from numpy.typing import NDArray
 
 from core.images.decoding import data_url
 from core.images.labels import CLASSES
-from core.images.palette import CLASS_COLOURS, CURVE, FAKE, REAL, UNDECIDED
+from core.images.palette import CLASS_COLOURS, CURVE, FAKE, PAIR, REAL, UNDECIDED
 from core.metrics.classification import Sweep
 from core.system.files import harmless
 
 INK = "#1d2026"
 GREY = "#6a707b"
 # letters of a name beside a bar
-MOST_LETTERS = 32
+MOST_LETTERS = 40
 # changes in a ranking
 RANKED = 8
 STYLE: Any = {
@@ -235,6 +235,36 @@ def estimates(found: pd.DataFrame, *, unit: str, caption: str, zero: bool = True
     rows = zip(found["group"], found["name"], found["value"], strict=True)
     listed = "; ".join(f"{group} verdicts, {name}: {value:.3g}" for group, name, value in rows)
     return _drawn(figure, f"{unit}: {listed}.", caption)
+
+
+@rc_context(STYLE)
+def beside(found: pd.DataFrame, names: tuple[str, str], *, unit: str, caption: str) -> Drawn:
+    """Draw the values of two detectors with their intervals, a row each, the first row on top.
+
+    Args:
+        found: columns `name` and, of either detector, `first_` and `second_` with `value`, `low` and `high`, shares.
+        names: of the detectors.
+        unit: of the values.
+        caption: of the chart.
+    """
+    shown = found.iloc[::-1]
+    figure, axes = _new(7.4, 1.1 + 0.36 * len(shown))
+    for side, name, shape, shift, colour in zip(
+        ("first", "second"), names, ("o", "s"), (0.13, -0.13), (PAIR[0], PAIR[1]), strict=True
+    ):
+        rows = pd.DataFrame({end: shown[f"{side}_{end}"] for end in ("value", "low", "high")})
+        axes.errorbar(
+            rows["value"], np.arange(len(rows)) + shift, xerr=_errors(rows, "value"), fmt=shape, color=colour,
+            label=_short(name),
+        )  # fmt: skip
+    axes.set_yticks(range(len(shown)), [_short(name) for name in shown["name"]])
+    axes.set(xlabel=unit)
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    axes.tick_params(axis="y", length=0)
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, fontsize=9)
+    rows = zip(found["name"], found["first_value"], found["second_value"], strict=True)
+    listed = "; ".join(f"{_short(name)} {one:.1%} and {other:.1%}" for name, one, other in rows)
+    return _drawn(figure, f"{unit}, {names[0]} and {names[1]}: {listed}.", caption)
 
 
 def _errors(rows: pd.DataFrame, column: str) -> list[Any]:

@@ -75,9 +75,9 @@ class Section:
     blocks: Sequence[Block]
 
 
-def page(run: Run, title: str, lead: Sequence[str], sections: Sequence[Section]) -> str:
-    """Render the whole page: a title, sentences to begin with, and sections."""
-    return render("report.html", run=run, title=title, lead=lead, sections=sections, colours=CLASS_COLOURS)
+def page(run: Run, title: str, lead: Sequence[str], sections: Sequence[Section], *, other: Run | None = None) -> str:
+    """Render the whole page: a title, sentences to begin with, and sections; `other` is a run beside the first."""
+    return render("report.html", run=run, other=other, title=title, lead=lead, sections=sections, colours=CLASS_COLOURS)
 
 
 def limits(run: Run) -> Section:

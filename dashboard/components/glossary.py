@@ -58,6 +58,8 @@ TERMS: dict[str, str] = {
     "the further from 0, the surer.",
     "Margin map": "The margin spread over the positions of the network's last stage (4 x 4 in the paper's). Its mean "
     "is the margin.",
+    "McNemar's test": "Whether two detectors are equally often right, judged by the images that only one of them gets "
+    "right: its p is how often chance alone would split these at least as unevenly (McNemar 1947).",
     "Near copy": "An image that looks the same as another to a perceptual hash and in its grey levels, but is a "
     "different file.",
     "Neighbours": "The training images that look most like this one to the detector, whatever they look like to us.",

@@ -11,8 +11,9 @@ import streamlit as st
 
 from core.runs.browsing.filter import Filter
 
-# what goes along with a filter from page to page: columns of studies, what is selected, how images are shown
-CARRIED = ("also", "pick", "compare", "tile", "maps")
+# what goes along with a filter from page to page: columns of studies, what is selected, how images are shown, and the
+# run beside the first
+CARRIED = ("also", "pick", "compare", "tile", "maps", "versus")
 
 
 @dataclass(frozen=True)

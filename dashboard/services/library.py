@@ -1,6 +1,7 @@
 """The runs, tables and pictures that all visitors share, read once."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +13,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from core.runs.browsing.filter import Filter
+from core.runs.browsing.other_run import describe_verdicts, same_images, verdicts_of
 from core.runs.browsing.pictures import Pictures, find_pictures
 from core.runs.browsing.study_columns import StudyColumn, added_by_studies, further_columns, study_columns
 from core.runs.browsing.table import Extent, browse_table, cells, extents_of, find_rows, judged_table
@@ -44,6 +46,7 @@ class Opened:
         stamp: changes when the run or its studies do.
         linked: the further columns that a link has named.
         without: the same without them; None where there are none.
+        beside: a run on the same images whose verdicts the table has too; None where the address names none.
     """
 
     run: Run
@@ -52,6 +55,7 @@ class Opened:
     stamp: str
     linked: tuple[str, ...] = ()
     without: "Opened | None" = None
+    beside: Run | None = None
 
     @property
     def origin(self) -> "Opened":
@@ -69,8 +73,10 @@ class Opened:
         if self.without is None:
             return browse_table(self.run, self.judged)
         table = self.without.table
-        found = added_by_studies(self.run.path, table["id"], self.linked, offered=False)
-        return pd.concat([table, found], axis=1)
+        found = [added_by_studies(self.run.path, table["id"], self.linked, offered=False)]
+        if self.beside is not None:
+            found.append(verdicts_of(self.beside, table["id"]))
+        return pd.concat([table, *found], axis=1)
 
     @cached_property
     def rows(self) -> pd.Index:
@@ -168,7 +174,19 @@ def _with_linked(opened: Opened) -> Opened:
     sort = st.query_params.get("sort", "").removeprefix("-")
     named = (*also(), *st.query_params, sort, st.query_params.get("colour", ""))
     asked = dict.fromkeys(name for name in named if name in opened.further)
-    return _linked(opened, tuple(sorted([*asked][:MOST_LINKED]))) if asked else opened
+    other = _beside(opened)
+    if not asked and other is None:
+        return opened
+    return _linked(opened, other, tuple(sorted([*asked][:MOST_LINKED])))
+
+
+def _beside(opened: Opened) -> Opened | None:
+    """The other run on the same images that the URL names; None where it names none that can be read."""
+    path = runs().get(st.query_params.get("versus", ""))
+    with suppress(ContractError):
+        if path is not None and same_images(opened.run, (other := open_run(path)).run):
+            return other
+    return None
 
 
 def also() -> list[str]:
@@ -177,9 +195,13 @@ def also() -> list[str]:
 
 
 @st.cache_resource(max_entries=8, show_spinner=False, hash_funcs=BY_STAMP)
-def _linked(opened: Opened, names: tuple[str, ...]) -> Opened:
+def _linked(opened: Opened, other: Opened | None, names: tuple[str, ...]) -> Opened:
     studied = study_columns(opened.run.path, names)
-    return replace(opened, studied=studied, stamp=f"{opened.stamp} {' '.join(names)}", linked=names, without=opened)
+    beside, stamp = None, f"{opened.stamp} {' '.join(names)}"
+    if other is not None:
+        beside, stamp = other.run, f"{stamp} {other.stamp}"
+        studied |= describe_verdicts(other.run)
+    return replace(opened, studied=studied, stamp=stamp, linked=names, without=opened, beside=beside)
 
 
 def matching(opened: Opened, wanted: Filter) -> NDArray[np.intp]:

@@ -9,6 +9,7 @@ from core.findings.numbers import of_unit
 from core.findings.words import (
     audit,
     clusters,
+    comparison,
     copies,
     explanations,
     faithfulness,
@@ -33,6 +34,7 @@ WORDS: dict[str, Callable[[Finding], Told]] = {
     "audit": audit.tell,
     "duplicates": copies.duplicates,
     "files": copies.files,
+    "comparison": comparison.tell,
 }
 
 

@@ -5,7 +5,7 @@ from string import Formatter
 
 from core.findings.finding import Finding, Measure
 from core.findings.lines import CLASSES, Line, Part, Span, as_line
-from core.findings.numbers import amount, of_unit, pairs, percent, points, share, signed
+from core.findings.numbers import amount, bare, of_unit, pairs, percent, points, share, signed
 from core.findings.quantities import Unit
 
 # how a measure is written, named after a colon in a template; by default as its unit is
@@ -17,6 +17,8 @@ FORMS: dict[str, Callable[[Measure], Part]] = {
     "amount.1": lambda one: amount(one, 1),
     "points": points,
     "auroc": lambda one: amount(one, 3),
+    "auroc.bare": lambda one: bare(signed(one.value, 3)),
+    "brier": lambda one: amount(one, 4),
     "pairs": pairs,
     # without an interval
     "percent": lambda one: percent(one.value) if one.known else "an unknown share",

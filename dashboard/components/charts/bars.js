@@ -1,8 +1,9 @@
 // Rates with intervals, each row a button.
-// data: {title, rows: [{value, name, rate, low, high, text, label, expected or null}], top, mean}
+// data: {title, rows: [{value, name, rate, low, high, text, label, expected or null}], top, mean or null, wide}
 
 export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".bars")
+  root.classList.toggle("wide", data.wide)
   root.setAttribute("role", "group")
   root.setAttribute("aria-label", data.title)
   const percent = (share) => `${(100 * share) / data.top}%`
@@ -16,12 +17,15 @@ export default function ({ data, parentElement, setTriggerValue }) {
       const track = make("div", "track")
       const fill = make("div", "fill")
       fill.style.width = percent(row.rate)
-      const mean = make("div", "mean")
-      mean.style.left = percent(data.mean)
       const whisker = make("div", "whisker")
       whisker.style.left = percent(row.low)
       whisker.style.width = percent(row.high - row.low)
-      track.append(fill, mean, whisker)
+      track.append(fill, whisker)
+      if (data.mean !== null) {
+        const mean = make("div", "mean")
+        mean.style.left = percent(data.mean)
+        fill.after(mean)
+      }
       if (row.expected !== null) {
         const expected = make("div", "expected")
         expected.style.left = percent(row.expected)

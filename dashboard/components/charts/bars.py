@@ -1,5 +1,6 @@
 """Error rates with intervals as bars, each a button."""
 
+import math
 from typing import Any
 
 import pandas as pd
@@ -10,19 +11,24 @@ from dashboard.components.words import percent
 _mount = component(__file__, "bars")
 
 
+def _is_compared(row: Any) -> bool:
+    return not math.isnan(getattr(row, "expected", math.nan))
+
+
 def _compared(row: Any) -> str:
-    return f", expected {percent(row.expected)}" if hasattr(row, "expected") else ""
+    return f", expected {percent(row.expected)}" if _is_compared(row) else ""
 
 
-def rate_bars(rates: pd.DataFrame, *, overall: float, key: str, title: str) -> str | None:
+def rate_bars(rates: pd.DataFrame, *, overall: float | None, key: str, title: str, wide: bool = False) -> str | None:
     """Draw the error rates of `core.metrics.classification.error_by`.
 
     Args:
         rates: columns `value`, `images`, `wrong`, `rate`, `low`, `high`, and `expected` where there is something to
-            compare each with, drawn as a diamond.
-        overall: the rate of all rows together, drawn as a dashed line.
+            compare one with, drawn as a diamond.
+        overall: the rate of all rows together, drawn as a dashed line; None for no line.
         key: of the element.
         title: of the group, for screen readers.
+        wide: names are phrases, and get more room.
 
     Returns:
         The value whose bar was just clicked, or None.
@@ -34,14 +40,14 @@ def rate_bars(rates: pd.DataFrame, *, overall: float, key: str, title: str) -> s
             "rate": row.rate,
             "low": row.low,
             "high": row.high,
-            "expected": getattr(row, "expected", None),
+            "expected": row.expected if _is_compared(row) else None,
             "text": f"{percent(row.rate)}  ({row.wrong:,} of {row.images:,})",
             "label": f"{row.value}: {percent(row.rate)} wrong, {row.wrong} of {row.images}, interval "
             f"{percent(row.low)} to {percent(row.high)}{_compared(row)}. Show the wrong ones.",
         }
         for row in rates.itertuples()
     ]
-    top = max([overall, *rates["high"]], default=1.0) * 1.02
-    data = {"title": title, "rows": rows, "top": top, "mean": overall}
+    top = max([overall or 0.0, *rates["high"]], default=1.0) * 1.02
+    data = {"title": title, "rows": rows, "top": top, "mean": overall, "wide": wide}
     result = _mount(key=key, data=data, on_open_change=nothing)
     return result.open if result.open in set(rates["value"].astype(str)) else None

@@ -1,0 +1,228 @@
+"""The words of a comparison of two runs (`core.studies.comparison`)."""
+
+from collections.abc import Sequence
+
+from core.findings.claims import standing
+from core.findings.finding import Finding
+from core.findings.lines import Line, joined, line, listed
+from core.findings.numbers import amount, of_unit, points
+from core.findings.words.say import say
+from core.findings.words.standing import sides
+from core.findings.words.told import Told
+from core.probes.probe import FAMILIES
+
+MAY_BE_CHANCE = ", which may be chance"
+
+
+def tell(finding: Finding) -> Told:
+    """A finding of a comparison in words."""
+    kind = finding.key.partition("-")[0]
+    told = {
+        "accuracy": _accuracy,
+        "recall": _recall,
+        "both_wrong": _both_wrong,
+        "auroc": _auroc,
+        "margins": _margins,
+        "confidence": _confidence,
+        "reads": _reads,
+    }.get(kind, _group)
+    return told(finding)
+
+
+def _accuracy(finding: Finding) -> Told:
+    stands = standing(finding)
+    numbers = say(
+        finding,
+        "{measure} of {n} images are right against {control}, {difference:points} (McNemar's test: p {p})",
+        p=p_value(float(finding.details["p"])),
+    )
+    how = {1: "{first} is right more often than {second}: ", -1: "{first} is right less often than {second}: "}
+    if stands.kind == "claimed":
+        answer = say(finding, how[stands.sign] + "{numbers}.", numbers=numbers)
+    elif stands.kind == "depends":
+        answer = say(finding, "Whether {first} or {second} is right more often depends: {numbers}.", numbers=numbers)
+    else:
+        answer = say(finding, "{first} and {second} may be equally good: {numbers}.", numbers=numbers)
+    return Told(answer, standing=_also(finding))
+
+
+def _also(finding: Finding) -> Line:
+    """What the other images say, where a difference was also measured on them."""
+    stands = standing(finding)
+    if stands.kind == "depends":
+        return joined(line("{sides}.", sides=sides(finding, kind)).capital() for kind in stands.on)
+    others = [one for one in finding.choices if one.kind == "images" and one.value != "all" and one.difference]
+    if not others:
+        return Line()
+    each = [line("{what} it is {by}", what=one.value, by=points(one.difference or one.measure)) for one in others]
+    return line("{each}.", each=listed(each)).capital()
+
+
+def _recall(finding: Finding) -> Told:
+    open_ = "" if standing(finding).kind == "claimed" else MAY_BE_CHANCE
+    template = "Of {n} {group} images {first} recognises {measure} and {second} {control}, {difference:points}{open_}."
+    return Told(say(finding, template, open_=open_), standing=Line())
+
+
+def _group(finding: Finding) -> Told:
+    open_ = "" if standing(finding).kind == "claimed" else MAY_BE_CHANCE
+    answer = say(
+        finding,
+        "{what}: of {n} images {first} gets {measure} right and {second} {control}, {difference:points}{open_}.",
+        what=finding.details["value"].replace("_", " "),
+        open_=open_,
+    )
+    return Told(answer.capital(), standing=Line())
+
+
+def _both_wrong(finding: Finding) -> Told:
+    expected = float(finding.details["expected"])
+    about = f"about {expected:,.0f}" if expected >= 1 else "fewer than one"
+    answer = say(
+        finding,
+        "Of {either} images that at least one gets wrong, only {first} errs on {only_first_wrong}, only {second} on "
+        "{only_second_wrong}, and both on {both_wrong}, {measure} of all.",
+    )
+    control = line("Were their errors independent within each class, both would err on {about}.", about=about)
+    return Told(answer, control, standing=Line())
+
+
+def _auroc(finding: Finding) -> Told:
+    open_ = "" if standing(finding).kind == "claimed" else MAY_BE_CHANCE
+    numbers = "AUROC is {measure:auroc.bare} for {first} and {control:auroc.bare} for {second}, a difference of "
+    return Told(say(finding, numbers + "{difference:auroc}{open_}.", open_=open_), standing=Line())
+
+
+def _margins(finding: Finding) -> Told:
+    answer = say(
+        finding, "On {group} images the margins of {first} and {second} correlate by rank by {measure}, of at most 1."
+    )
+    return Told(answer, standing=Line())
+
+
+def _confidence(finding: Finding) -> Told:
+    open_ = "" if standing(finding).kind == "claimed" else MAY_BE_CHANCE
+    answer = say(
+        finding,
+        "Confidence less accuracy is {measure:points} for {first} and {control:points} for {second}, a difference of "
+        "{difference:points}{open_}.",
+        open_=open_,
+    )
+    aside = say(
+        finding,
+        "The calibration error is {error_first:percent} against {error_second:percent}. The Brier score, lower where "
+        "probabilities are better, is {brier_first:brier} against {brier_second:brier}, a difference of "
+        "{brier_difference:brier}.",
+    )
+    return Told(answer, aside=aside, standing=Line())
+
+
+def _reads(finding: Finding) -> Told:
+    about, stands = finding.details, standing(finding)
+    template = "{family}: {what} flips {measure} of {group} verdicts of {first} and {control} of those of {second}"
+    if about["bar"]:
+        template = (
+            "{family}: {what} flips {measure:points} more {group} verdicts of {first} than {bar} does, and "
+            "{control:points} more of those of {second}"
+        )
+    answer = say(
+        finding,
+        template + ", a difference of {difference:points}.",
+        family=FAMILIES[about["family"]].title,
+        what=f"“{about['title'].lower()}” ({about['strength']})",
+    )
+    how = {1: "{first} reads it more than {second}", -1: "{first} reads it less than {second}"}
+    if stands.kind == "claimed" and about["bar"]:
+        return Told(answer, standing=say(finding, how[stands.sign] + ", whatever it is compared with."))
+    if stands.kind == "claimed":
+        return Told(answer, standing=line("Certainly different; without a control that is a number, not a reason."))
+    if stands.kind == "depends":
+        return Told(
+            answer, standing=line("Which of the two reads it more depends on the {on}.", on=listed(list(stands.on)))
+        )
+    return Told(answer, standing=line("The difference may be chance."))
+
+
+def p_value(p: float) -> str:
+    """ "under 0.001", "0.02"; never 0."""
+    return "under 0.001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
+
+
+def by_value(findings: Sequence[Finding], what: str) -> Line:
+    """On which values of a column which of the two is right more often, in one sentence.
+
+    Args:
+        findings: from `core.studies.comparison.findings.by`.
+        what: the column in the plural: "categories".
+    """
+    if not findings:
+        return Line()
+    names = {1: str(findings[0].details["first"]), -1: str(findings[0].details["second"])}
+    parts = []
+    for sign, name in names.items():
+        there = [one.details["value"].replace("_", " ") for one in findings if standing(one).sign == sign]
+        if there:
+            every = f"all {len(findings)} {what}" if len(there) == len(findings) else listed(there)
+            parts.append(line("{name} is right more often on {there}", name=name, there=every))
+    if not parts:
+        return line("Neither is certainly right more often on any of {n} {what}.", n=len(findings), what=what)
+    rest = sum(standing(one).sign == 0 for one in findings)
+    also = line("; on the other {n} the difference may be chance", n=rest) if rest else Line()
+    return line("{parts}{also}.", parts=listed(parts), also=also)
+
+
+def recalls(findings: Sequence[Finding]) -> Line:
+    """Which classes each of the two recognises, in one sentence from all findings of a comparison."""
+    found = [one for one in findings if one.quantity == "recall"]
+    template = (
+        "of {group} images {first} recognises {measure:percent} and {second} {control:percent}, {difference:points}"
+    )
+    parts = [
+        say(one, template + "{open_}", open_="" if standing(one).kind == "claimed" else MAY_BE_CHANCE) for one in found
+    ]
+    return line("{parts}.", parts=joined(parts, "; ")).capital() if parts else Line()
+
+
+def reading(findings: Sequence[Finding]) -> Line:
+    """What each of the two certainly reads more than the other, in one sentence from all findings on probes."""
+    if not findings:
+        return Line()
+    parts = []
+    for sign, which in ((1, "first"), (-1, "second")):
+        there = [
+            line("{what} ({group})", what=FAMILIES[one.details["family"]].title.lower(), group=str(one.group))
+            for one in findings
+            if one.details["bar"] and (standing(one).kind, standing(one).sign) == ("claimed", sign)
+        ]
+        if there:
+            name = str(findings[0].details[which])
+            parts.append(line("{name} certainly reads more of {there}", name=name, there=listed(there)))
+    if not parts:
+        return line("Of nothing that was tried with a control does one certainly read more than the other.")
+    return line("{parts}; no other difference holds against every control.", parts=joined(parts, "; "))
+
+
+def beside_control(finding: Finding) -> Line:
+    """A finding's number for a table's cell: its difference from the control where there is one."""
+    unit = finding.about.unit
+    if finding.difference is None:
+        return of_unit(finding.measure, unit)
+    return points(finding.difference) if unit == "share" else amount(finding.difference)
+
+
+def subject(finding: Finding) -> str:
+    """What a finding on explanations is about, in a few words for a table's cell."""
+    name, group = finding.details.get("name", ""), "" if finding.group is None else f"{finding.group} verdicts"
+    return ", ".join(filter(None, (finding.about.label, str(name), group)))
+
+
+def stands(finding: Finding) -> str:
+    """How a finding stands, in a few words for a table's cell."""
+    found = standing(finding)
+    if found.kind == "claimed":
+        return "above its control" if found.sign > 0 else "below its control"
+    if found.kind == "depends":
+        # deletion and insertion are tried with every fill
+        kinds = dict.fromkeys("fill" if kind in ("deletion", "insertion") else kind for kind in found.on)
+        return f"depends on the {' and the '.join(kinds)}"
+    return {"not shown": "may be chance", "uncontrolled": "a number without a control"}[found.kind]

@@ -1,0 +1,152 @@
+"""The report of two runs on the same images: as sentences, or as one HTML file."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from core.findings.finding import Finding
+from core.findings.lines import Line, Part
+from core.findings.words import tell
+from core.findings.words.comparison import beside_control, by_value, reading, recalls, stands, subject
+from core.metrics.classification import largest
+from core.report import figures
+from core.report.page import gather
+from core.report.parts import Block, Bullets, Note, Section, Table, limits, page, percent, sentence
+from core.report.settings import settings
+from core.runs.run import Run
+from core.studies.comparison.comparison import Comparison, Read
+from core.studies.comparison.pair import Pair, pair_of
+from core.studies.registry import CONCLUSIONS
+from core.system.atomic import write_bytes_atomically
+
+SEVERAL = {"category": "categories", "source": "sources"}
+# told first, the recalls of both classes with them
+LEAD = ("accuracy", "both_wrong")
+
+
+def gather_comparison(first: Run, second: Run) -> Comparison:
+    """Bring two runs and their studies together.
+
+    Raises:
+        StudyError: they cannot be compared.
+    """
+    pair = pair_of(first, second)
+    return Comparison(pair, (gather(first)["answers"].get, gather(second)["answers"].get))
+
+
+def comparison_words(compared: Comparison) -> str:
+    """Write a comparison as Markdown: lists of sentences under headings."""
+    parts: list[tuple[str, list[Part]]] = [("Verdicts", [tell(one).full for one in compared.findings])]
+    parts += [
+        (f"By {column}", [by_value(found, SEVERAL[column]), *(tell(one).full for one in found)])
+        for column, found in compared.broken_down.items()
+    ]
+    parts += [
+        ("What each reads", [tell(one).full for one in compared.reads]),
+        ("Explanations", [": ".join((row[0], "; ".join(row[1:]))) for row in _explained(compared)]),
+    ]
+    return "\n\n".join(
+        f"## {title}\n\n" + "\n".join(f"- {one}" for one in lines if str(one)) for title, lines in parts if lines
+    )
+
+
+def save_comparison(path: Path, compared: Comparison) -> None:
+    """Write a comparison to an HTML file, whole or not at all."""
+    text = comparison_report(compared)
+    write_bytes_atomically(path, lambda file: file.write_text(text, encoding="utf-8"))
+
+
+def comparison_report(compared: Comparison) -> str:
+    """Write the HTML report of a comparison."""
+    pair = compared.pair
+    first, second = pair.names
+    lead = [tell(one).full for one in compared.findings if one.key in LEAD]
+    lead.insert(1, recalls(compared.findings))
+    verdicts = [tell(one).full for one in compared.findings if one.key not in LEAD]
+    sections = [
+        Section("Who is wrong where", [_outcomes(compared), *_bullets(verdicts)]),
+        *(Section(f"By {column}", _broken_down(found, pair, column)) for column, found in compared.broken_down.items()),
+        Section("What each reads", _reads(compared)),
+        Section("Which explanation holds for which", _explanations(compared)),
+        limits(pair.first),
+        *(_settings(run, read) for run, read in zip((pair.first, pair.second), compared.readers, strict=True)),
+    ]
+    title = f"{first} and {second} on {pair.first.manifest['set']}"
+    return page(pair.first, title, [sentence(one) for one in lead], sections, other=pair.second)
+
+
+def _bullets(lines: Sequence[Line]) -> list[Block]:
+    return [Bullets([sentence(one) for one in lines])] if lines else []
+
+
+def _settings(run: Run, read: Read) -> Section:
+    found = settings(run, None, {name: one for name in CONCLUSIONS if (one := read(name))})
+    return Section(f"{found.title} of {run.name}", found.blocks)
+
+
+def _outcomes(compared: Comparison) -> Table:
+    first, second = compared.pair.names
+    named = {"only first wrong": f"only {first} wrong", "only second wrong": f"only {second} wrong"}
+    rows = []
+    for row in compared.outcomes.to_dict("records"):
+        share = f"{percent(row['rate'])} ({percent(row['low'])} to {percent(row['high'])})"
+        alike = "" if pd.isna(row["expected"]) else percent(row["expected"])
+        outcome = str(row["outcome"])
+        rows.append([str(row["label"]), named.get(outcome, outcome), f"{row['wrong']:,}", share, alike])
+    return Table(["Class", "Outcome", "Images", "Share of the class", "If errors were independent"], rows)
+
+
+def _broken_down(found: list[Finding], pair: Pair, column: str) -> list[Block]:
+    rows = largest(pd.DataFrame([_row(one, str(one.details["value"])) for one in found]))
+    caption = (
+        f"Accuracy by {column}, with intervals that hold together with 95%; the largest difference on top. The "
+        "differences in the text are paired, and certain more often than two overlapping intervals say."
+    )
+    return [
+        figures.beside(rows, pair.names, unit="accuracy", caption=caption),
+        Bullets([sentence(by_value(found, SEVERAL[column]))]),
+    ]
+
+
+def _row(one: Finding, name: str) -> dict[str, object]:
+    other = one.measure if one.control is None else one.control.measure
+    ends = {
+        f"{side}_{end}": getattr(measure, end)
+        for side, measure in (("first", one.measure), ("second", other))
+        for end in ("value", "low", "high")
+    }
+    return {"name": name, "value": name, "images": one.measure.n, **ends}
+
+
+def _reads(compared: Comparison) -> list[Block]:
+    if not compared.reads:
+        return [Note("The runs have no probes in common; `python -m core.studies probes --run RUN` makes them.")]
+    named = [f"{one.details['title']}, {one.group}" for one in compared.reads]
+    rows = pd.DataFrame([_row(one, name) for one, name in zip(compared.reads, named, strict=True)])
+    caption = (
+        "Verdicts that a change flips beyond its control, or flips at all where it has none, on images that both "
+        "detectors call the same; intervals hold together with 95%."
+    )
+    drawn = figures.beside(rows, compared.pair.names, unit="verdicts flipped beyond the control", caption=caption)
+    return [
+        drawn,
+        Bullets([sentence(one) for one in (reading(compared.reads), *(tell(one).full for one in compared.reads))]),
+    ]
+
+
+def _explanations(compared: Comparison) -> list[Block]:
+    if not compared.explanations:
+        return [Note("The runs have no study of explanations in common.")]
+    note = Note("Each number is the difference from the finding's own control, or the number itself where it has none.")
+    return [Table(["Finding", *compared.pair.names], _explained(compared)), note]
+
+
+def _explained(compared: Comparison) -> list[list[str]]:
+    return [
+        [f"{one.title}: {subject(one.first)}", *map(_cell, (one.first, one.second))] for one in compared.explanations
+    ]
+
+
+def _cell(one: Finding) -> str:
+    return f"{beside_control(one)}, {stands(one)}"

@@ -1,0 +1,205 @@
+"""What two detectors read, side by side: the flips of one probe on the same images, with paired intervals.
+
+Only columns that the files of both have are compared, on images that both files hold and that both detectors call the
+same. A probe is compared by its lead, the share of verdicts that it flips less the share that its control flips, and a
+difference is claimed only where it holds against every control and without one.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from core.findings.finding import Choice, Control, Finding, Measure
+from core.metrics.intervals import weighted_mean, weighted_share
+from core.probes.probe import FAMILIES, Probe, Strength
+from core.probes.table import PROBES, probe_columns
+from core.studies.comparison.findings import LEVEL, STUDY
+from core.studies.comparison.pair import Pair
+from core.studies.study import WEIGHT
+
+VERDICTS = ("FAKE", "REAL")
+NO_CONTROL = "nothing"
+# probes told beside an answer to their family's question, which they do not give
+_BESIDE = {key for key, probe in PROBES.items() if probe.beside or probe.is_control or probe.changes_donor}.union(
+    key for probe in PROBES.values() for keys in probe.others.values() for key in keys
+)
+
+
+class Leads(NamedTuple):
+    """The lead of one probe over one control for both detectors, and the first's less the second's."""
+
+    first: Measure
+    second: Measure
+    difference: Measure
+
+
+@dataclass(frozen=True, eq=False)
+class Shared:
+    """The rows that the probes of both runs hold.
+
+    Attributes:
+        pair: of runs.
+        tables: of both studies, M rows each, in one order.
+        called_real: bool (M,), the verdicts of each detector.
+        weights: float64 (M,), how many images of the run a row stands for.
+    """
+
+    pair: Pair
+    tables: tuple[pd.DataFrame, pd.DataFrame]
+    called_real: tuple[NDArray[np.bool_], NDArray[np.bool_]]
+    weights: NDArray[np.float64]
+
+    def agreed(self, verdict: str) -> NDArray[np.bool_]:
+        """bool (M,), the images that both detectors give this verdict."""
+        real = verdict == "REAL"
+        return np.asarray((self.called_real[0] == real) & (self.called_real[1] == real))
+
+    def columns(self) -> dict[str, tuple[Probe, Strength]]:
+        """The columns of probes that both files have, each with a control that both have, or of a probe without any."""
+        return {
+            column: (probe, strength)
+            for column, (probe, strength) in probe_columns().items()
+            if column in self._there and not (probe.is_control or probe.changes_donor)
+            if self.controls(column) or not probe.controls
+        }
+
+    def controls(self, column: str) -> dict[str, str]:
+        """The titles of a column's controls -> the columns of those that both files have, best matched first."""
+        probe, strength = probe_columns()[column]
+        bars = {f"“{PROBES[key].title.lower()}”": PROBES[key].column(strength.key) for key in probe.controls}
+        return {name: bar for name, bar in bars.items() if bar in self._there}
+
+    @cached_property
+    def _there(self) -> frozenset[str]:
+        return frozenset(self.tables[0]) & frozenset(self.tables[1])
+
+    def flips(self, column: str, number: int) -> NDArray[np.float64]:
+        """float64 (M,), 1 where a change flips the verdict of detector 0 or 1; NaN where it could not be made."""
+        margins = self.tables[number][column].to_numpy(np.float64)
+        probe = probe_columns()[column][0]
+        flipped = ((margins > 0) == self.called_real[number]) == probe.changes_donor
+        return np.where(np.isfinite(margins), flipped, np.nan)
+
+    def leads(self, column: str, control: str | None, verdict: str, *, confidence: float = 0.95) -> Leads:
+        """The lead of a column over that of a control, None for no control, on the images that both give a verdict."""
+        found = [
+            self.flips(column, number) - (0 if control is None else self.flips(control, number)) for number in (0, 1)
+        ]
+        here = self.agreed(verdict) & np.isfinite(found[0]) & np.isfinite(found[1])
+        weights = self.weights[here]
+        difference = weighted_mean((found[0] - found[1])[here], weights, confidence=confidence)
+        if control is None:
+            own = [weighted_share(values[here] > 0, weights, confidence=confidence) for values in found]
+        else:
+            own = [weighted_mean(values[here], weights, confidence=confidence) for values in found]
+        return Leads(Measure.of(own[0]), Measure.of(own[1]), Measure.of(difference))
+
+
+def share_rows(pair: Pair, first: pd.DataFrame, second: pd.DataFrame) -> Shared:
+    """Find the rows that the probes of both runs hold.
+
+    Args:
+        pair: of runs.
+        first, second: the tables of their studies `probes`.
+    """
+    places = pd.Index(second["id"]).get_indexer(pd.Index(first["id"]))
+    one = first[places >= 0].reset_index(drop=True)
+    other = second.iloc[places[places >= 0]].reset_index(drop=True)
+    rows = pd.Index(pair.first.predictions["id"]).get_indexer(pd.Index(one["id"]))
+    called = [(frame["predicted"] == "REAL").to_numpy(bool)[rows] for frame in (pair.first.predictions, pair.rows)]
+    # two samples are drawn independently, so an image is in both with the product of their shares
+    weights = one[WEIGHT].to_numpy(np.float64) * other[WEIGHT].to_numpy(np.float64)
+    return Shared(pair, (one, other), (called[0], called[1]), weights)
+
+
+def side_by_side(shared: Shared) -> pd.DataFrame:
+    """Every strength of every probe for both detectors.
+
+    Returns:
+        A row a verdict and column: `verdict`, `family`, `probe`, `title`, `strength`, `column`, `control` (its title,
+        "" without one), `images`, and `value`, `low`, `high` of the leads `first_`, `second_` and their `difference_`,
+        -1 to 1, with 95% intervals. Controls and probes that change a donor are left out.
+    """
+    return pd.DataFrame([row for verdict in VERDICTS for row in _rows(shared, verdict)])
+
+
+def _rows(shared: Shared, verdict: str) -> Iterator[dict[str, object]]:
+    for column, (probe, strength) in shared.columns().items():
+        control, bar = next(iter(shared.controls(column).items()), ("", None))
+        leads = shared.leads(column, bar, verdict)
+        if not leads.difference.n:
+            continue
+        numbers = {
+            f"{name}_{end}": getattr(measure, end)
+            for name, measure in zip(Leads._fields, leads, strict=True)
+            for end in ("value", "low", "high")
+        }
+        yield {
+            "verdict": verdict, "family": probe.family, "probe": probe.key, "title": probe.title,
+            "strength": strength.at(shared.pair.first.side).label, "column": column,
+            "control": control, "images": leads.difference.n, **numbers,
+        }  # fmt: skip
+
+
+def read(shared: Shared, rows: pd.DataFrame | None = None) -> list[Finding]:
+    """What each detector reads: for each family of probes and each verdict one finding.
+
+    The strength that is compared is the one with the largest lead of both detectors together, which does not look at
+    their difference; where a family has probes with a control, only those are asked. Intervals are as wide as is needed
+    for all findings to hold together with 95% (Bonferroni).
+
+    Args:
+        shared: from `share_rows`.
+        rows: from `side_by_side`, where that is there already.
+    """
+    table = side_by_side(shared) if rows is None else rows
+    if table.empty:
+        return []
+    answering = table[~table["probe"].isin(_BESIDE)]
+    answering = answering[~answering["column"].map(lambda column: probe_columns()[column][1].excess)]
+    answering = answering.assign(
+        fair=answering["control"] != "", both=answering["first_value"] + answering["second_value"]
+    )
+    ranked = answering.sort_values(["fair", "both"], ascending=False, kind="stable")
+    best = ranked.drop_duplicates(["family", "verdict"]).sort_values("verdict", kind="stable")
+    order = {family: number for number, family in enumerate(FAMILIES)}
+    best = best.sort_values("family", key=lambda names: names.map(order), kind="stable")
+    confidence = 1 - LEVEL / len(best)
+    return [_finding(shared, row, confidence) for row in best.to_dict("records")]
+
+
+def _finding(shared: Shared, row: Mapping[str, str], confidence: float) -> Finding:
+    column, verdict = row["column"], row["verdict"]
+    probe, strength = probe_columns()[column]
+    second = shared.pair.names[1]
+    bars: dict[str, str | None] = {**shared.controls(column), NO_CONTROL: None}
+    against = {name: shared.leads(column, bar, verdict, confidence=confidence) for name, bar in bars.items()}
+    name, first = next(iter(against.items()))
+    tried = [("control", key, one) for key, one in against.items()]
+    if probe.strengths_are:
+        columns = {
+            one.label: probe.column(one.key) for one in probe.strengths if probe.column(one.key) in shared.columns()
+        }
+        for key, other in columns.items():
+            bar = next(iter(shared.controls(other).values()), None)
+            tried.append((probe.strengths_are, key, shared.leads(other, bar, verdict, confidence=confidence)))
+    choices = [Choice(kind, key, one.first, Control(second, one.second), one.difference) for kind, key, one in tried]
+    details = {
+        "first": shared.pair.names[0],
+        "second": second,
+        "family": probe.family,
+        "probe": probe.key,
+        "column": column,
+        "title": probe.title,
+        "strength": strength.at(shared.pair.first.side).told,
+        "bar": "" if name == NO_CONTROL else name,
+    }
+    return Finding(
+        f"reads-{probe.family}-{verdict}", STUDY, "controlled_flips", first.first, verdict,
+        Control(second, first.second), first.difference, tuple(choices if len(choices) > 1 else ()), details=details,
+    )  # fmt: skip

@@ -1,0 +1,89 @@
+"""The run that another one is compared with: chosen, opened, and both brought together."""
+
+from functools import partial
+
+import streamlit as st
+
+from core.runs.browsing.other_run import same_images
+from core.studies.comparison.comparison import Comparison
+from core.studies.comparison.pair import pair_of
+from core.studies.study import StudyError, StudyResult
+from core.system.folders import ContractError, glance_at_folder
+from dashboard.components.plain import plain, with_code
+from dashboard.services import catalogue, library, study_files
+from dashboard.services.address import Setting
+from dashboard.services.library import BY_STAMP, Opened
+from dashboard.services.sentences import for_visitors
+from dashboard.sidebar import run_label
+
+
+def others(opened: Opened) -> list[str]:
+    """The names of the other runs on the same images, by their manifests."""
+    found = []
+    for name, path in catalogue.runs().items():
+        try:
+            manifest = glance_at_folder(path, "run")
+        except ContractError:
+            # the sidebar says why
+            continue
+        if path != opened.run.path and manifest.get("set_fingerprint") == opened.run.manifest["set_fingerprint"]:
+            found.append(name)
+    return found
+
+
+def choose_other(opened: Opened, there: list[str]) -> Opened:
+    """Draw the choice of the other run and open it; a page that cannot have one ends here with a sentence."""
+    asked = st.query_params.get("versus")
+    setting = Setting("versus", there[0], choices=there)
+    if asked and asked not in there:
+        st.info(f"{_refusal(opened, asked)} Showing {plain(run_label(there[0]))} instead.", icon=":material/link_off:")
+    setting.linked(
+        st.selectbox,
+        "Beside",
+        options=there,
+        format_func=run_label,
+        width=340,
+        help="Every other run on the same images; `python -m core.predict` makes one.",
+    )
+    try:
+        other = library.open_run(catalogue.runs()[setting.value])
+        pair_of(opened.run, other.run)
+    except (KeyError, ContractError, StudyError) as error:
+        st.error(with_code(for_visitors(error, homes=catalogue.homes())))
+        st.stop()
+    return other
+
+
+def _refusal(opened: Opened, asked: str) -> str:
+    """Why the run that is asked for cannot be compared."""
+    path = catalogue.runs().get(asked)
+    if path is None:
+        return "The other run in this address is not here."
+    try:
+        other = library.open_run(path)
+        same_images(opened.run, other.run) or pair_of(opened.run, other.run)
+    except (StudyError, ContractError) as error:
+        return with_code(for_visitors(error, homes=catalogue.homes()))
+    return "The other run in this address cannot be compared."
+
+
+def compared(opened: Opened, other: Opened) -> Comparison:
+    """The comparison of two runs, remembered for all visitors."""
+    return _compared(opened, other, f"{opened.stamp} {other.stamp}")
+
+
+@st.cache_resource(max_entries=4, show_spinner="Comparing", hash_funcs=BY_STAMP)
+def _compared(opened: Opened, other: Opened, stamp: str) -> Comparison:  # noqa: ARG001 - the key
+    return Comparison(pair_of(opened.run, other.run), (partial(_read, opened), partial(_read, other)))
+
+
+def _read(opened: Opened, name: str) -> StudyResult | None:
+    """A study of a run whose findings can be made; None where there is none, or where another page says why."""
+    try:
+        found = study_files.answer(opened, name)
+        # of the probes it is the values that are compared
+        if found is not None and name != "probes":
+            found.findings
+    except ContractError:
+        return None
+    return found

@@ -1,0 +1,201 @@
+"""Parts of the page Compare: who is wrong where, and what opens on demand."""
+
+from collections.abc import Callable
+
+import pandas as pd
+import streamlit as st
+
+from core.findings.finding import Finding, find
+from core.findings.words import comparison as words
+from core.findings.words import tell
+from core.metrics.classification import calibration, largest
+from core.runs.browsing.filter import Filter
+from core.studies.comparison.comparison import Comparison
+from dashboard.components.charts import style as charts
+from dashboard.components.charts.bars import rate_bars
+from dashboard.components.glossary import explain
+from dashboard.components.keys import key_of
+from dashboard.components.plain import code, plain
+from dashboard.components.studies.finding_words import bullets, markdown
+from dashboard.components.studies.study import command, csv_button
+from dashboard.components.words import section
+from dashboard.services import address
+from dashboard.services.address import Setting
+from dashboard.services.library import Opened
+from dashboard.views.compare import figures
+
+SEVERAL = {"category": "categories", "source": "sources"}
+# outcome -> whether the first and the second are right
+RIGHT = {"only first wrong": (False, True), "only second wrong": (True, False), "both wrong": (False, False)}
+OUTCOMES = ("wrong", "right")
+
+
+def draw_outcomes(opened: Opened, other: Opened, found: Comparison) -> None:
+    """Draw how often only one of both, and both, are wrong on images of each class; a click opens these in Explore."""
+    first, second = found.pair.names
+    named = {"only first wrong": f"only {first} is wrong", "only second wrong": f"only {second} is wrong"}
+    rows = found.outcomes
+    rows = rows.assign(value=rows["label"] + ": " + rows["outcome"].map(lambda one: named.get(one, "both are wrong")))
+    section(
+        "Who is wrong where",
+        "Share of each class, with 95% intervals. The diamond is how often both would be wrong if their errors had "
+        "nothing in common. A click shows the images.",
+        help=explain("Interval"),
+    )
+    chosen = rate_bars(
+        rows, overall=None, key=key_of("compare.outcomes", other.run.name), title="Shares of each class", wide=True
+    )
+    if chosen is not None:
+        row = rows[rows["value"] == chosen].iloc[0]
+        own, others = (OUTCOMES[right] for right in RIGHT[row["outcome"]])
+        wanted = Filter().choosing("label", [row["label"]]).choosing("correct", [own])
+        wanted = wanted.choosing("versus.correct", [others])
+        address.go("explore", run=opened.run.name, wanted=wanted, versus=other.run.name)
+
+
+def draw_more(opened: Opened, other: Opened, found: Comparison) -> None:
+    """Draw a choice of further parts, and the chosen one; only that one is computed."""
+    drawers: dict[str, tuple[str, Callable[[], None]]] = {
+        column: (f"By {column}", lambda column=column: _draw_column(found, column)) for column in SEVERAL  # type: ignore[misc]
+        if column in found.broken_down
+    }  # fmt: skip
+    drawers |= {
+        "margins": ("Margins", lambda: _draw_margins(found)),
+        "calibration": ("Calibration", lambda: _draw_calibration(opened, other, found)),
+        "reads": ("What each reads", lambda: _draw_reads(opened, other, found)),
+        "explanations": ("Explanations", lambda: _draw_explanations(found)),
+    }
+    st.space("small")
+    more = Setting("more", None, choices={key: title for key, (title, _) in drawers.items()})
+    if chosen := more.choose("Look closer", required=False):
+        drawers[chosen][1]()
+
+
+def _draw_column(found: Comparison, column: str) -> None:
+    rows = found.broken_down[column]
+    section(
+        f"Accuracy by {column}",
+        "The largest difference on top. Intervals are wide enough for all of them to hold together with 95%; the "
+        "sentence goes by the differences, which are paired.",
+        help=explain("Accuracy", "Interval"),
+    )
+    st.markdown(markdown(words.by_value(rows, SEVERAL[column])))
+    table = largest(pd.DataFrame([_row(one, str(one.details["value"]).replace("_", " ")) for one in rows]))
+    figure = figures.beside(table, found.pair.names, unit="accuracy")
+    charts.show(figure, key=f"compare.{column}", alt=" ".join(str(tell(one).answer) for one in rows))
+    with st.expander("Every number"):
+        bullets(rows)
+
+
+def _row(one: Finding, name: str) -> dict[str, object]:
+    """The measures of both detectors in one row."""
+    other = one.measure if one.control is None else one.control.measure
+    ends = {
+        f"{side}_{end}": getattr(measure, end)
+        for side, measure in (("first", one.measure), ("second", other))
+        for end in ("value", "low", "high")
+    }
+    return {"name": name, "value": name, "images": one.measure.n, **ends}
+
+
+def _draw_margins(found: Comparison) -> None:
+    first, second = (plain(name) for name in found.pair.names)
+    section(
+        "Margins against each other",
+        f"Each point is an image: across the margin of {first}, up that of {second}. In the upper right both say REAL, "
+        "in the lower left both say FAKE; in the other quarters they disagree.",
+        help=explain("Margin", "Rank correlation"),
+    )
+    told = [one for one in found.findings if one.key.startswith("margins")]
+    figure = figures.margins(found.pair)
+    charts.show(figure, key="compare.margins", alt=" ".join(str(tell(one).answer) for one in told))
+    bullets([*told, *_found(found, "auroc")])
+
+
+def _draw_calibration(opened: Opened, other: Opened, found: Comparison) -> None:
+    section(
+        "Calibration",
+        "How often verdicts of each confidence are right, with 95% intervals. Where confidence can be believed, the "
+        "points lie on the dotted line.",
+        help=explain("Calibration"),
+    )
+    curves = [calibration(one.judged) for one in (opened, other)]
+    told = _found(found, "confidence")
+    alt = " ".join(str(tell(one).whole) for one in told)
+    charts.show(figures.calibrations(curves[0], curves[1], found.pair.names), key="compare.calibration", alt=alt)
+    bullets(told)
+
+
+def _found(found: Comparison, key: str) -> list[Finding]:
+    one = find(found.findings, key)
+    return [] if one is None else [one]
+
+
+def _draw_reads(opened: Opened, other: Opened, found: Comparison) -> None:
+    section(
+        "What each reads",
+        "Verdicts that a change flips beyond its control, or flips at all where it has none, on images that both "
+        "detectors call the same. Intervals are wide enough for all of them to hold together with 95%.",
+        help=explain("Probe", "Control"),
+    )
+    lacking = [one for one, read in zip((opened, other), found.readers, strict=True) if read("probes") is None]
+    for one in lacking:
+        st.info(
+            f"The probes of {plain(one.run.name)} have not been made, or cannot be read. To make them, run "
+            f"{code(command(one, 'probes'))} and reload this page.",
+            icon=":material/science:",
+        )
+    if not found.reads:
+        if not lacking:
+            st.info("The probes of the two have no image, or no change, in common.")
+        return
+    table = pd.DataFrame([_row(one, f"{one.details['title']}, {one.group}") for one in found.reads])
+    figure = figures.beside(table, found.pair.names, unit="verdicts flipped beyond the control")
+    charts.show(figure, key="compare.reads", alt="What flips verdicts of each detector; the list below has the numbers")
+    st.markdown(markdown(words.reading(found.reads)))
+    with st.expander("Every difference in full"):
+        bullets(found.reads)
+    csv_button(
+        "Every change (CSV)",
+        found.changes,
+        f"{opened.run.name}-{other.run.name}-probes.csv",
+        key="compare.reads.csv",
+        help="Every strength of every change that both files have, with paired intervals of the difference.",
+    )
+
+
+def _draw_explanations(found: Comparison) -> None:
+    section(
+        "Which explanation holds for which",
+        "The findings on explanations that both runs have: the difference from its own control of each, or the number "
+        "where it has none.",
+        help=explain("Control", "Faithfulness"),
+    )
+    if not found.explanations:
+        st.info("The two have no study of explanations in common; the page Trust says how one is made.")
+        return
+    unlike = [one for one in found.explanations if not one.alike]
+    many = len(found.explanations)
+    st.markdown(
+        f"On {len(unlike)} of {many} findings the two stand differently." if unlike else
+        f"All {many} findings stand alike for both."
+    )  # fmt: skip
+    st.dataframe(
+        _table(found), hide_index=True, alt="Findings on explanations of both detectors, and whether each is claimed"
+    )
+
+
+def _table(found: Comparison) -> pd.DataFrame:
+    first, second = found.pair.names
+    rows = [
+        {
+            "study": one.title,
+            "finding": words.subject(one.first),
+            **{
+                name: f"{words.beside_control(each)}, {words.stands(each)}"
+                for name, each in zip((first, second), (one.first, one.second), strict=True)
+            },
+        }
+        for one in found.explanations
+    ]
+    return pd.DataFrame(rows)

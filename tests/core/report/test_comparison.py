@@ -1,0 +1,54 @@
+"""The comparison of two runs by the command: as sentences, as a file, and refused."""
+
+from pathlib import Path
+
+import pytest
+
+from core.report.__main__ import main
+from core.report.comparison import comparison_report, comparison_words
+from core.runs.run import read_run
+from core.studies.comparison.comparison import Comparison
+from core.studies.comparison.pair import pair_of
+from tests.core.report.test_report import Page
+from tests.core.studies.comparison.runs import drawn_runs
+
+RUNS = "assets/runs"
+
+
+def test_every_number_is_in_both_and_nothing_is_fetched() -> None:
+    pair = pair_of(*drawn_runs())
+    compared = Comparison(pair, ({}.get, {}.get))
+    page = Page(comparison_report(compared))
+    counts = pair.counts()
+    assert f"only good errs on {counts.only_first_wrong}" in page.text
+    assert f"only worse on {counts.only_second_wrong}" in page.text
+    assert "The runs have no probes in common" in page.text
+    assert all(str(image["src"]).startswith("data:") for image in page.images)
+    assert not [link for link in page.links if not link.startswith("data:")]
+    words = comparison_words(compared)
+    assert "good is right more often on dog" in words
+    assert words.startswith("## Verdicts")
+
+
+def test_a_name_with_markup_is_text() -> None:
+    good, worse = drawn_runs(60)
+    good.manifest["detector"] = "<b>bold</b>"
+    page = comparison_report(Comparison(pair_of(good, worse), ({}.get, {}.get)))
+    assert "<b>bold</b>" not in page
+
+
+def test_the_command_writes_a_file_about_shipped_runs(tmp_path: Path) -> None:
+    runs = [f"{RUNS}/{name}@sample-test" for name in ("sample", "swift")]
+    assert main([*runs, "--out", str(tmp_path / "both.html")]) == 0
+    text = Page((tmp_path / "both.html").read_text("utf-8")).text
+    for run in runs:
+        assert f"{100 * read_run(Path(run)).manifest['metrics']['all']['accuracy']:.1f}%" in text
+    assert "verdicts of sample than “as much coarse detail out” does" in text
+
+
+def test_other_images_and_missing_options_give_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([f"{RUNS}/swift@sample-test", f"{RUNS}/swift@cifake-test"]) == 2
+    assert "are runs on different images" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main([f"{RUNS}/swift@sample-test"])
+    assert "--out" in capsys.readouterr().err

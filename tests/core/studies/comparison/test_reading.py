@@ -1,0 +1,118 @@
+"""Probes of two detectors side by side, planted and recomputed."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from statsmodels.stats.weightstats import DescrStatsW
+
+from core.findings.claims import standing
+from core.findings.finding import Finding, Measure, find
+from core.findings.words import tell
+from core.probes.table import probe_columns
+from core.studies.comparison.explanations import SideBySide
+from core.studies.comparison.pair import pair_of
+from core.studies.comparison.reading import read, share_rows, side_by_side
+from core.studies.study import WEIGHT
+from tests.core.studies.comparison.runs import drawn_runs, made_run
+
+N = 400
+
+
+def table_of(margins: np.ndarray, flipped: dict[str, float], *, seed: int, columns: list[str]) -> pd.DataFrame:
+    """A study's table in which a share of the verdicts flips under each column."""
+    generator = np.random.default_rng(seed)
+    found: dict[str, object] = {"id": [f"test-{number}" for number in range(N)], WEIGHT: np.ones(N, np.float32)}
+    for column in columns:
+        found[column] = np.where(generator.random(N) < flipped.get(column, 0.02), -margins, margins)
+    return pd.DataFrame(found)
+
+
+@pytest.fixture
+def shared():  # type: ignore[no-untyped-def]
+    """The first detector reads fine detail, the second does not; neither reads place."""
+    is_real = np.arange(N) % 2 == 0
+    margins = np.where(is_real, 1.0, -1.0)
+    pair = pair_of(made_run("a", margins, is_real), made_run("b", margins, is_real))
+    wanted = ("lowpass", "tint", "blur", "hide")
+    columns = [column for column, (probe, _) in probe_columns().items() if probe.key.startswith(wanted)]
+    first = table_of(margins, {"lowpass_8": 0.9, "blur_1": 0.5}, seed=1, columns=columns)
+    second = table_of(margins, {}, seed=2, columns=[column for column in columns if column != "lowpass_grey_8"])
+    return share_rows(pair, first, second.iloc[::-1])
+
+
+def test_the_planted_difference_is_claimed_against_every_control(shared) -> None:  # type: ignore[no-untyped-def]
+    found = read(shared)
+    one = find(found, "reads-detail-FAKE")
+    assert one is not None
+    assert one.details["column"] == "lowpass_8"
+    assert (standing(one).kind, standing(one).sign) == ("claimed", 1)
+    # the control that only one file has is not asked
+    assert [choice.value for choice in one.choices] == [*shared.controls("lowpass_8"), "nothing"]
+    assert len(one.choices) == 3
+    assert "a reads it more than b" in str(tell(one).full)
+    place = find(found, "reads-place-FAKE")
+    assert place is not None
+    assert standing(place).kind == "not shown"
+
+
+def test_what_has_no_control_gives_no_reason(shared) -> None:  # type: ignore[no-untyped-def]
+    one = find(read(shared), "reads-compression-REAL")
+    assert one is not None
+    assert "a number, not a reason" in str(tell(one).full)
+
+
+def test_intervals_are_those_of_statsmodels(shared) -> None:  # type: ignore[no-untyped-def]
+    rows = side_by_side(shared).set_index(["verdict", "column"])
+    margins = np.where(np.arange(N) % 2 == 0, 1.0, -1.0)
+    flips = [
+        [(table[column] > 0).to_numpy() != (margins > 0) for column in ("lowpass_8", "lowpass_control_8")]
+        for table in (one.set_index("id").loc[[f"test-{i}" for i in range(N)]] for one in shared.tables)
+    ]
+    fake = margins < 0
+    leads = [(own.astype(float) - control)[fake] for own, control in flips]
+    low, high = DescrStatsW(leads[0] - leads[1]).tconfint_mean()
+    row = rows.loc[("FAKE", "lowpass_8")]
+    assert row["difference_value"] == pytest.approx((leads[0] - leads[1]).mean())
+    assert (row["difference_low"], row["difference_high"]) == pytest.approx((low, high))
+    assert row["first_value"] == pytest.approx(leads[0].mean())
+
+
+def test_only_images_that_both_call_the_same_are_compared() -> None:
+    good, worse = drawn_runs(N)
+    pair = pair_of(good, worse)
+    columns = ["lowpass_8", "lowpass_control_8"]
+    frames = [table_of(margins, {}, seed=3, columns=columns).assign(lowpass_8=-margins) for margins in pair.margins]
+    rows = side_by_side(share_rows(pair, *frames))
+    agreed = (pair.margins[0] > 0) == (pair.margins[1] > 0)
+    assert rows["images"].sum() == agreed.sum() < N
+
+
+def test_samples_are_weighed_by_both() -> None:
+    is_real = np.arange(N) % 2 == 0
+    margins = np.where(is_real, 1.0, -1.0)
+    pair = pair_of(made_run("a", margins, is_real), made_run("b", margins, is_real))
+    columns = ["lowpass_8", "lowpass_control_8"]
+    whole = table_of(margins, {"lowpass_8": 0.5}, seed=4, columns=columns)
+    some = table_of(margins, {}, seed=5, columns=columns).iloc[::5]
+    some = some.assign(**{WEIGHT: np.where(np.arange(len(some)) % 2, 1.0, 9.0)})
+    shared = share_rows(pair, whole, some)
+    assert len(shared.weights) == len(some)
+    flipped = (whole["lowpass_8"].to_numpy()[::5] > 0) != (margins[::5] > 0)
+    row = side_by_side(shared).set_index("verdict").loc["REAL"]
+    control = (whole["lowpass_control_8"].to_numpy()[::5] > 0) != (margins[::5] > 0)
+    here = margins[::5] > 0
+    weights = some[WEIGHT].to_numpy()[here]
+    assert row["first_value"] == pytest.approx(np.average((flipped * 1.0 - control)[here], weights=weights))
+
+
+def test_explanations_stand_side_by_side() -> None:
+    better, worse = (
+        Finding(
+            "lime-FAKE", "faithfulness", "faithfulness", Measure(value), difference=Measure(value, value - 1, value + 1)
+        )
+        for value in (3.0, -3.0)
+    )
+    one = SideBySide("faithfulness", "Faithfulness", better, worse)
+    assert [each.sign for each in one.standings] == [1, -1]
+    assert not one.alike
+    assert SideBySide("faithfulness", "Faithfulness", better, better).alike

@@ -1,0 +1,113 @@
+"""The page Compare: numbers against the runs' own, runs that cannot be compared, and the way into Explore."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from statsmodels.stats.contingency_tables import mcnemar
+
+from core.detectors.storage import save_detector
+from core.runs.run import read_run
+from core.runs.writing import write_run
+from core.studies.store import study_path, write_study
+from dashboard.services import library
+from dashboard.views.compare.choice import others
+from tests.conftest import make_detector
+from tests.dashboard.conftest import Open, image_set
+from tests.dashboard.test_pages import words
+
+RUN, OTHER = "tiny@seen-test", "twin@seen-test"
+
+
+@pytest.fixture
+def two(home: Path) -> Path:
+    """The home with a second detector's run on the same images, and one on others."""
+    twin = make_detector(seed=3)
+    twin.manifest = {"name": "twin"}
+    margins = twin.margins(image_set("x").pixels)
+    twin.network.fc.bias.data[1] -= float(np.median(margins))
+    twin = type(twin)(twin.network, twin.width, manifest=twin.manifest)
+    save_detector(home / "detectors" / "twin", twin, model_card="# Detector `twin`\n")
+    write_run(home, twin, image_set("seen-test"), ship_images=True)
+    write_run(home, twin, image_set("other-test", 40))
+    return home
+
+
+def test_the_first_screen_says_who_is_right_more_often(two: Path, open_page: Open) -> None:
+    app = open_page("compare", run=RUN, versus=OTHER)
+    assert not app.exception
+    first, second = (read_run(two / "runs" / name).predictions.set_index("id") for name in (RUN, OTHER))
+    second = second.loc[first.index]
+    right = [(one["label"].astype(str) == one["predicted"].astype(str)).to_numpy() for one in (first, second)]
+    table = [[(right[0] & right[1]).sum(), (right[0] & ~right[1]).sum()],
+             [(~right[0] & right[1]).sum(), (~right[0] & ~right[1]).sum()]]  # fmt: skip
+    p = mcnemar(table, exact=True).pvalue
+    text = words(app)
+    assert f"{100 * right[0].mean():.1f}%" in text or f"{100 * right[0].mean():.0f}%" in text
+    assert "under 0.001" in text if p < 0.001 else f"p {p:.2f}" in text or f"p {p:.3f}" in text
+    assert f"only tiny errs on {table[1][0]}, only twin on {table[0][1]}, and both on {table[1][1]}" in text
+
+
+def test_each_part_opens_on_demand(two: Path, open_page: Open) -> None:
+    app = open_page("compare", run=RUN, versus=OTHER)
+    assert len(app.subheader) == 1
+    for more in ("category", "margins", "calibration", "reads", "explanations"):
+        app.query_params["more"] = more
+        app.run()
+        assert not app.exception
+        assert len(app.subheader) == 2
+    app.query_params["more"] = "reads"
+    assert "have not been made" in words(app.run())
+    for name, share in ((RUN, 0.9), (OTHER, 0.0)):
+        add_probes(two / "runs" / name, share)
+    text = words(app.run())
+    assert not app.exception
+    assert "tiny certainly reads more of detail" in text
+    assert "have not been made" not in text
+
+
+def add_probes(path: Path, share: float) -> None:
+    """Write probes of a run: one change that flips this share of its verdicts, and a control that flips none."""
+    run = read_run(path)
+    margins = run.predictions["margin"].to_numpy()
+    flipped = np.random.default_rng(0).random(len(margins)) < share
+    table = pd.DataFrame(
+        {
+            "id": run.predictions["id"],
+            "weight": np.ones(len(margins), np.float32),
+            "lowpass_8": np.where(flipped, -margins, margins),
+            "lowpass_8_size": np.full(len(margins), 8.0, np.float32),
+            "lowpass_control_8": margins,
+            "lowpass_control_8_size": np.full(len(margins), 8.0, np.float32),
+        }
+    )
+    about = {key: run.manifest[key] for key in ("detector_sha256", "set_fingerprint")}
+    about |= {"study": "probes", "title": "Probes", "parameters": {"seed": 0}, "images": len(run), "of": len(run)}
+    write_study(study_path(path, "probes"), table, about)
+
+
+def test_runs_that_cannot_be_compared_give_a_sentence(two: Path, open_page: Open) -> None:
+    assert "are runs on different images" in words(open_page("compare", run=RUN, versus="twin@other-test"))
+    assert "is not here" in words(open_page("compare", run=RUN, versus="nobody@seen-test"))
+    assert "There is no other run on the images" in words(open_page("compare", run="twin@other-test"))
+
+
+def test_explore_filters_by_the_verdict_of_the_other(two: Path, open_page: Open) -> None:
+    parameters = {"run": RUN, "versus": OTHER, "result": "right", "versus.correct": "wrong"}
+    app = open_page("explore", **parameters)
+    first, second = (read_run(two / "runs" / name).predictions.set_index("id") for name in (RUN, OTHER))
+    second = second.loc[first.index]
+    right = [(one["label"].astype(str) == one["predicted"].astype(str)).to_numpy() for one in (first, second)]
+    many = int((right[0] & ~right[1]).sum())
+    assert 0 < many < len(first)
+    assert f"**{many}** of {len(first)} images" in words(app)
+    # another image set has no verdict on these
+    app = open_page("explore", **parameters | {"versus": "twin@other-test"})
+    assert not app.exception
+    assert f"**{int(right[0].sum())}** of {len(first)} images" in words(app)
+
+
+def test_others_are_found_by_their_manifests(two: Path) -> None:
+    opened = library.open_run(two / "runs" / RUN)
+    assert others(opened) == ["tiny@blind-test", OTHER]
