@@ -37,10 +37,7 @@ def side_by_side(runs: Sequence[tuple[Run, StudyResult]]) -> str:
             column = telling(rows)
             probe, strength = probe_columns()[column]
             change = f"{probe.title.lower()}, {strength.label}" if strength.label else probe.title.lower()
-            cells = [
-                _cell(one, column, verdict, run.name)
-                for one, (run, _) in zip(counted, runs, strict=True)
-            ]
+            cells = [_cell(one, column, verdict, run.name) for one, (run, _) in zip(counted, runs, strict=True)]
             lines.append(f"| {' | '.join([about.question, verdict, change, *cells])} |")
     return "\n".join(lines)
 
