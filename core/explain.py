@@ -169,7 +169,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m core.explain", description="Explain what a detector says of one image."
     )
-    parser.add_argument("image", type=Path, nargs="?", help="an image file: PNG, JPEG or WebP")
+    parser.add_argument("image", type=Path, nargs="?", help="an image file: PNG, JPEG, WebP, GIF, AVIF or HEIC")
     parser.add_argument("--out", type=Path, help="the folder to write to")
     parser.add_argument(
         "--method",

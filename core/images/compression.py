@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from PIL import Image, JpegImagePlugin
 
-from core.images.decoding import FORMATS
+from core.images.decoding import registered
 
 SAMPLING = {0: "4:4:4", 1: "4:2:2", 2: "4:2:0"}
 Tables = tuple[tuple[int, ...], ...]
@@ -24,7 +24,7 @@ def compression_of(data: bytes) -> str | None:
         None where the file is not an image of an allowed format.
     """
     try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        with Image.open(io.BytesIO(data), formats=registered()) as image:
             if not isinstance(image, JpegImagePlugin.JpegImageFile):
                 return str(image.format)
             tables = _tables(image)

@@ -12,13 +12,19 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-FORMATS = ("PNG", "JPEG", "WEBP")
+from core.images.containers.reading import format_of
+
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "AVIF", "HEIF")
+# as file names end
+SUFFIXES = ("png", "jpg", "jpeg", "webp", "gif", "avif", "heic", "heif")
 MAX_BYTES = 20 * 2**20
 # per file of an image set: one of 32 x 32 pixels is far smaller, so more is a bomb or a mistake
 MAX_FILE_BYTES = 2**20
 MAX_PIXELS = 20_000_000
-# of files whose decoder takes twice as much memory a pixel
-MAX_COSTLY = 12_000_000
+# of files whose decoder takes twice as much memory a pixel; a phone's picture has 4032 x 3024
+MAX_COSTLY = 12_200_000
+# formats of which that is true, and how they are written
+COSTLY = {"WEBP": "WebP", "AVIF": "AVIF", "HEIF": "HEIC"}
 MAX_SIDE = 16_384
 # chunks or markers in a file; a hostile one makes a reader step through millions
 MAX_PARTS = 10_000
@@ -27,6 +33,21 @@ MAX_SCANNED = 400_000_000
 # JPEG markers without a length, and those that end the coded pixels of a scan: all but stuffed zeros and restarts
 ALONE = re.compile(rb"\xff[\x01\xd0-\xd8]")
 AFTER_SCAN = re.compile(rb"\xff[\x02-\xcf\xd8-\xfe]")
+# files that people take for pictures, by how they begin
+OTHERS = {
+    b"BM": "a BMP",
+    b"II*\0": "a TIFF or a camera's raw file",
+    b"MM\0*": "a TIFF or a camera's raw file",
+    b"8BPS": "a Photoshop file",
+    b"%PDF": "a PDF",
+    b"%!PS": "PostScript",
+    b"<svg": "an SVG drawing",
+    b"<?xml": "XML",
+    b"PK\x03\x04": "an archive",
+    b"\xff\x0a": "a JPEG XL",
+    b"\0\0\0\x0cJXL ": "a JPEG XL",
+    b"\0\0\0\x0cjP  ": "a JPEG 2000",
+}
 # factors by which Pillow scales greys of few bits
 GREYS = {"L;2": 85, "L;4": 17}
 # rows converted at once
@@ -40,15 +61,16 @@ class ImageError(ValueError):
     """Bytes that are not an image we accept; the message says what is wrong and what to do."""
 
 
-def decode(data: bytes, *, most_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
+def decode(data: bytes, *, most_pixels: int = MAX_PIXELS, background: int = 255) -> NDArray[np.uint8]:
     """Decode one image of an allowed format.
 
-    The header is checked before a pixel is decoded; EXIF orientation is applied, transparency is laid on white, the
-    first frame of an animation is taken, and 16-bit or CMYK pixels become 8-bit RGB.
+    The header is checked before a pixel is decoded; EXIF orientation is applied, transparency is laid on the
+    background, the first frame of an animation is taken, and 16-bit or CMYK pixels become 8-bit RGB.
 
     Args:
         data: the file's bytes.
         most_pixels: that the image may have.
+        background: the grey under what is transparent, 0 (black) to 255 (white).
 
     Returns:
         uint8 array (height, width, 3).
@@ -61,15 +83,19 @@ def decode(data: bytes, *, most_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
     if len(data) > MAX_BYTES:
         raise ImageError(f"The file has more than {MAX_BYTES >> 20} MB, and no more is read; save it smaller.")
     scans = _check_parts(data)
+    if format_of(data) == "HEIC":
+        _open_heic()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            with Image.open(io.BytesIO(data), formats=registered()) as image:
                 width, height = image.size
-                costly = image.format == "WEBP" or (scans > 1 and image.mode == "CMYK")
+                costly = image.format in COSTLY or (scans > 1 and image.mode == "CMYK")
                 most = min(most_pixels, MAX_COSTLY) if costly else most_pixels
                 if max(width, height) > MAX_SIDE or width * height > most:
-                    of_it = f" of a {'WebP' if image.format == 'WEBP' else 'progressive CMYK JPEG'}" if costly else ""
+                    of_it = (
+                        f" of this kind ({COSTLY.get(str(image.format), 'progressive CMYK JPEG')})" if costly else ""
+                    )
                     raise ImageError(
                         f"The image is {width} x {height} pixels; at most {MAX_SIDE} a side and "
                         f"{most / 1e6:.3g} million in all{of_it} are read."
@@ -79,16 +105,39 @@ def decode(data: bytes, *, most_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
                 image.seek(0)
                 _scale_transparent(image)
                 image.load()
-                return _to_rgb(image)
+                return _to_rgb(image, background)
     except ImageError:
         raise
     except UnidentifiedImageError:
-        raise ImageError(f"The file is not an image that can be read here; use one of {', '.join(FORMATS)}.") from None
+        known = next((name for start, name in OTHERS.items() if data.startswith(start)), "")
+        is_what = f"is {known}, which is not read here" if known else "is not an image that can be read here"
+        raise ImageError(f"The file {is_what}; save the picture as one of {', '.join(FORMATS)}.") from None
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
         raise ImageError("The image would unpack to far more pixels than are read here; shrink it.") from None
     except (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, MemoryError, OverflowError) as error:
         # Pillow's plugins raise all of these on damaged input
         raise ImageError(f"The image is damaged and cannot be decoded ({error}); save it again.") from None
+
+
+def registered() -> tuple[str, ...]:
+    """Return those of `FORMATS` that Pillow reads by now; HEIF is one of them once such a file has come."""
+    return tuple(name for name in FORMATS if name != "HEIF" or name in Image.OPEN)
+
+
+def _open_heic() -> None:
+    """Have Pillow read HEIC pictures.
+
+    Raises:
+        ImageError: the package for that is not installed.
+    """
+    try:
+        from pillow_heif import register_heif_opener  # noqa: PLC0415
+    except ImportError:
+        raise ImageError(
+            "The file is a HEIC picture, and the package pillow-heif that reads those is not installed here; save it "
+            "as JPEG (an iPhone: Settings, Camera, Formats, Most Compatible)."
+        ) from None
+    register_heif_opener(thumbnails=False)
 
 
 def _check_parts(data: bytes) -> int:
@@ -137,7 +186,7 @@ def _scale_transparent(image: Image.Image) -> None:
         image.info["transparency"] = tuple(value >> 8 for value in key)
 
 
-def _to_rgb(image: Image.Image) -> NDArray[np.uint8]:
+def _to_rgb(image: Image.Image, background: int) -> NDArray[np.uint8]:
     """Convert to uint8 (height, width, 3) strip by strip: Pillow takes four bytes a pixel for every step."""
     # broken EXIF is no reason to refuse sound pixels
     with contextlib.suppress(Exception):
@@ -146,23 +195,23 @@ def _to_rgb(image: Image.Image) -> NDArray[np.uint8]:
     pixels = np.empty((height, width, 3), np.uint8)
     for top in range(0, height, STRIP):
         strip = image.crop((0, top, width, min(top + STRIP, height)))
-        pixels[top : top + STRIP] = np.asarray(_strip_to_rgb(strip))
+        pixels[top : top + STRIP] = np.asarray(_strip_to_rgb(strip, background))
     return pixels
 
 
-def _strip_to_rgb(image: Image.Image) -> Image.Image:
+def _strip_to_rgb(image: Image.Image, background: int) -> Image.Image:
     if image.mode.startswith("I") or image.mode == "F":
         # 16-bit greys are scaled to 0..255; Pillow would clip them
         values, clear = np.asarray(image), image.info.get("transparency")
         grey = np.clip(values / 257.0, 0, 255).astype(np.uint8)
         if isinstance(clear, int):
-            grey[values == clear] = 255
+            grey[values == clear] = background
         image = Image.fromarray(grey)
     if "A" in image.getbands() or "transparency" in image.info:
         image = image.convert("RGBA")
-        white = Image.new("RGB", image.size, (255, 255, 255))
-        white.paste(image, mask=image.getchannel("A"))
-        return white
+        under = Image.new("RGB", image.size, (background,) * 3)
+        under.paste(image, mask=image.getchannel("A"))
+        return under
     return image.convert("RGB")
 
 

@@ -110,7 +110,9 @@ def foreign() -> Iterator[Case]:
     yield Case("PDF renamed", b"%PDF-1.7\n1 0 obj\n<<>>\nendobj\ntrailer\n<<>>\n%%EOF")
     yield Case("zip renamed", b"PK\x03\x04" + bytes(200))
     yield Case("PostScript renamed", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n(x) run\n")
-    for kind in ("GIF", "BMP", "TIFF", "PPM", "ICO", "TGA"):
+    yield good("GIF", saved(image, "GIF"))
+    yield good("AVIF", saved(image, "AVIF", quality=100, subsampling="4:4:4"), tolerance=12)
+    for kind in ("BMP", "TIFF", "PPM", "ICO", "TGA"):
         yield Case(f"{kind} renamed", saved(image, kind))
     yield good("PNG and a zip in one file", saved(image, "PNG") + b"PK\x03\x04" + bytes(500))
     yield good("PNG and a script in one file", saved(image, "PNG") + b"<script>alert(1)</script>")

@@ -1,8 +1,10 @@
 """One thread decodes uploads, in the order in which visitors ask: while it lasts, each may take 225 MB."""
 
 import weakref
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +15,7 @@ from core.images.upload import Prepared, prepare_pixels
 # of decoded images, in bytes: two of the largest
 MAX_HELD = 120 * 2**20
 _THREAD = ThreadPoolExecutor(1, thread_name_prefix="decode")
+Answer = TypeVar("Answer")
 
 
 @dataclass(eq=False)
@@ -35,6 +38,11 @@ def prepare_in_turn(
 ) -> Prepared:
     """`core.images.upload.prepare_pixels` of the decoded file once it is this file's turn; raises what that raises."""
     return _THREAD.submit(_prepare, held, data, side, x=x, y=y, zoom=zoom).result()
+
+
+def in_turn(work: Callable[[], Answer]) -> Answer:
+    """Do other work that decodes once it is its turn; raises what that raises."""
+    return _THREAD.submit(work).result()
 
 
 def _prepare(held: Held, data: bytes, side: int, *, x: float, y: float, zoom: float) -> Prepared:

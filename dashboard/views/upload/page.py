@@ -3,7 +3,7 @@
 import numpy as np
 import streamlit as st
 
-from core.images.decoding import MAX_BYTES, RESAMPLING, ImageError
+from core.images.decoding import MAX_BYTES, RESAMPLING, SUFFIXES, ImageError
 from core.images.upload import DEFAULT_FILTER, prepare_pixels
 from dashboard.components.explanations import panels
 from dashboard.components.explanations.agreement import agreement_panel, other_maps
@@ -21,6 +21,7 @@ from dashboard.services import address, catalogue, library
 from dashboard.services.address import Setting
 from dashboard.services.server.upload_limits import MAX_FILES, MAX_OWN
 from dashboard.views.upload import uploads
+from dashboard.views.upload.file_says import draw_file_says
 
 opened = library.current()
 known = known_detectors()
@@ -45,8 +46,8 @@ draw_limits(catalogue.detectors().get(BY.value))
 left, right = st.columns([3, 1], gap="large", vertical_alignment="bottom")
 with left:
     files = st.file_uploader(
-        "Images (PNG, JPEG or WebP). No file is kept.",
-        type=["png", "jpg", "jpeg", "webp"],
+        "Images (PNG, JPEG, WebP, GIF, AVIF or HEIC). No file is kept.",
+        type=list(SUFFIXES),
         accept_multiple_files=True,
         max_upload_size=MAX_BYTES >> 20,
         key="upload.files",
@@ -74,7 +75,6 @@ if len(files) > 1:
     uploads.draw_table(files, detector, side)
 
 if files:
-    address.put("sample", None)
     names = uploads.labels(files)
     chosen = files[0].file_id
     if len(files) > 1:
@@ -84,10 +84,12 @@ if files:
     origin, origin_row = opened, None
     try:
         ready = uploads.cut(file, side)
+        address.put("sample", None)
     except ImageError as error:
         st.error(f"{plain(file.name)}: {plain(error)}")
-        st.stop()
-else:
+        # the examples stay
+        files = []
+if not files:
     samples = library.samples()
     if samples is None:
         st.stop()
@@ -156,6 +158,8 @@ if not ready.whole:
             uploads.draw_verdict(ready, detector, shown=FILTER.value, truth=truth)
 else:
     uploads.draw_verdict(ready, detector, shown=FILTER.value, truth=truth)
+if files:
+    draw_file_says(file, detector, side)
 draw_methods(detector.about)
 draw_controls()
 if ready.whole:

@@ -1,9 +1,11 @@
 import hashlib
 import io
 import struct
+import sys
 import zlib
 
 import numpy as np
+import pillow_heif
 import pytest
 from PIL import Image
 
@@ -120,9 +122,10 @@ def test_cmyk_and_animation() -> None:
     [
         (b"", "The file is empty"),
         (bytes(MAX_BYTES + 1), "more than 20 MB"),
-        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "not an image that can be read"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "is an SVG drawing.*save the picture as one of PNG"),
+        (b"no picture", "not an image that can be read"),
         (b"\x89PNG\r\n\x1a\n" + b"\0" * 40, "not an image|damaged"),
-        (encoded(Image.new("RGB", (64, 64)), "GIF"), "not an image that can be read"),
+        (encoded(Image.new("RGB", (64, 64)), "TIFF"), "is a TIFF or a camera's raw file, which is not read here"),
         (encoded(Image.new("L", (20_000, 1)), "PNG"), "20000 x 1 pixels"),
     ],
 )
@@ -178,3 +181,36 @@ def test_crop_is_square_and_inside() -> None:
 def test_enlarged_png_is_crisp() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (3, 3, 3), dtype=np.uint8)
     assert (decode(encode_png(pixels, scale=5)) == np.kron(pixels, np.ones((5, 5, 1), np.uint8))).all()
+
+
+@pytest.mark.parametrize(("kind", "tolerance"), [("GIF", 0), ("AVIF", 8), ("HEIF", 8)])
+def test_other_formats(kind: str, tolerance: int) -> None:
+    if kind == "HEIF":
+        pillow_heif.register_heif_opener()
+    # three colours, which a GIF can hold
+    pixels = np.repeat(np.array([[[200, 30, 30], [30, 200, 30], [30, 30, 200]]], np.uint8), 20, axis=1).repeat(
+        40, axis=0
+    )
+    data = encoded(Image.fromarray(pixels), kind, **({} if kind == "GIF" else {"quality": 100}))
+    found = decode(data)
+    assert found.shape == pixels.shape
+    assert np.abs(found[:, 10::20].astype(int) - pixels[:, 10::20]).max() <= tolerance
+
+
+def test_heic_without_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    pillow_heif.register_heif_opener()
+    data = encoded(Image.new("RGB", (64, 64)), "HEIF")
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    with pytest.raises(ImageError, match=r"is a HEIC picture, .* save it as JPEG"):
+        decode(data)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP", "GIF", "AVIF"])
+def test_transparency_is_laid_on_the_background(kind: str) -> None:
+    image = Image.new("RGBA", (16, 16), (0, 200, 0, 0))
+    image.paste((0, 200, 0, 255), (0, 0, 8, 16))
+    data = encoded(image, kind)
+    for grey in (255, 0):
+        found = decode(data, background=grey)
+        assert found[8, 14].tolist() == [grey] * 3
+        assert abs(int(found[8, 2, 1]) - 200) < 30

@@ -1,0 +1,37 @@
+"""`python -m core.images.provenance.credentials_process MIME < FILE`: the manifest store of a file as JSON."""
+
+import contextlib
+import io
+import sys
+
+# neither the file nor the address that it names is asked for anything
+SETTINGS = {
+    "verify": {"remote_manifest_fetch": False, "ocsp_fetch": False, "verify_after_reading": True, "verify_trust": True},
+    "core": {"allowed_network_hosts": []},
+}
+CPU_SECONDS = 5
+MEMORY = 2 * 2**30
+
+
+def main() -> int:
+    """Print the JSON; what goes wrong is one line on standard error and exit status 2."""
+    with contextlib.suppress(ImportError, ValueError, OSError):
+        # not on every system
+        import resource  # noqa: PLC0415
+
+        resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS + 1))
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    import c2pa  # noqa: PLC0415
+
+    try:
+        context = c2pa.Context(c2pa.Settings.from_dict(SETTINGS))
+        with c2pa.Reader(sys.argv[1], io.BytesIO(sys.stdin.buffer.read()), context=context) as reader:
+            print(reader.json())
+    except c2pa.C2paError as error:
+        print(" ".join(str(error).split())[:300], file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,84 @@
+"""EXIF: camera, software, dates, and the comment in which generators write their settings."""
+
+import contextlib
+import warnings
+from typing import Any
+
+from PIL import ExifTags, Image
+
+from core.images.provenance.claim import Claim, File, quoted
+from core.images.provenance.source_type import is_generator
+
+KIND = "EXIF"
+# bytes of EXIF that are read: a JPEG holds at most 64 KB
+MAX_EXIF = 2**18
+# the text of a UserComment follows the name of its character set
+CHARACTERS = {b"ASCII\0\0\0": "ascii", b"UNICODE\0": "utf-16", b"\0" * 8: "utf-8"}
+# how a camera was set, which software seldom makes up
+EXPOSED = (ExifTags.Base.ExposureTime, ExifTags.Base.FNumber, ExifTags.Base.ISOSpeedRatings)
+
+
+def find(file: File) -> list[Claim]:
+    """Find what EXIF says of the camera, the software and the time."""
+    if not file.contents.exif:
+        return []
+    top, own = _read(file.contents.exif)
+    if not top and not own:
+        return [Claim(KIND, "It has EXIF data that cannot be read.")]
+    claims = []
+    camera = " ".join(filter(None, (_text(top, ExifTags.Base.Make), _text(top, ExifTags.Base.Model))))
+    if camera:
+        exposed = any(tag in own for tag in EXPOSED)
+        settings = " with settings of an exposure" if exposed else ", without any setting of an exposure"
+        claims.append(
+            Claim(KIND, f"Taken by the camera {quoted(camera)}{settings}.", suggests="photograph" if exposed else "")
+        )
+    software = _text(top, ExifTags.Base.Software) or _text(own, ExifTags.Base.Software)
+    if software:
+        claims.append(
+            Claim(KIND, f"Written by {quoted(software)}.", suggests="generated" if is_generator(software) else "")
+        )
+    taken = _text(own, ExifTags.Base.DateTimeOriginal)
+    changed = _text(top, ExifTags.Base.DateTime)
+    if taken:
+        claims.append(Claim(KIND, f"Taken at {quoted(taken)} by the camera's clock."))
+    if changed and changed != taken:
+        claims.append(Claim(KIND, f"Last changed at {quoted(changed)}."))
+    return claims
+
+
+def comment_of(exif: bytes) -> str:
+    """Return EXIF's UserComment as text, "" where there is none."""
+    raw = _read(exif)[1].get(ExifTags.Base.UserComment) if exif else None
+    if isinstance(raw, str):
+        return raw
+    if not isinstance(raw, bytes):
+        return ""
+    characters = CHARACTERS.get(raw[:8])
+    if characters is None:
+        return raw.decode("utf-8", "replace")
+    if characters == "utf-16" and not raw[8:].startswith((b"\xff\xfe", b"\xfe\xff")):
+        # EXIF does not say in which order the bytes are: zeros stand in front of Latin letters
+        characters = "utf-16-be" if raw[8::2].count(0) > raw[9::2].count(0) else "utf-16-le"
+    return raw[8:].decode(characters, "replace").rstrip("\0")
+
+
+def _read(exif: bytes) -> tuple[dict[int, Any], dict[int, Any]]:
+    """Return the tags of the picture and those of its exposure; empty where they cannot be read."""
+    held = Image.Exif()
+    if len(exif) > MAX_EXIF:
+        return {}, {}
+    # Pillow raises many kinds of error on broken EXIF, and warns of each broken tag
+    with warnings.catch_warnings(), contextlib.suppress(Exception):
+        warnings.simplefilter("ignore")
+        held.load(b"Exif\0\0" + exif)
+        top = dict(held)
+        with contextlib.suppress(Exception):
+            return top, dict(held.get_ifd(ExifTags.IFD.Exif))
+        return top, {}
+    return {}, {}
+
+
+def _text(tags: dict[int, Any], tag: int) -> str:
+    value = tags.get(tag)
+    return value.strip("\0 ") if isinstance(value, str) else ""

@@ -1,0 +1,58 @@
+"""IPTC's DigitalSourceType, in which XMP and Content Credentials say how a picture came about."""
+
+from core.images.provenance.claim import Suggests
+
+# https://cv.iptc.org/newscodes/digitalsourcetype/
+TYPES: dict[str, tuple[str, Suggests]] = {
+    "trainedAlgorithmicMedia": ("made by a generative model", "generated"),
+    "compositeWithTrainedAlgorithmicMedia": ("put together with parts from a generative model", ""),
+    "algorithmicMedia": ("made by an algorithm that was not trained", ""),
+    "compositeSynthetic": ("put together with synthetic parts", ""),
+    "digitalCapture": ("taken by a digital camera", "photograph"),
+    "computationalCapture": ("taken by a camera that computes", "photograph"),
+    "negativeFilm": ("scanned from a negative", "photograph"),
+    "positiveFilm": ("scanned from a positive", "photograph"),
+    "print": ("scanned from a print", "photograph"),
+    "minorHumanEdits": ("edited slightly by a person", ""),
+    "humanEdits": ("edited by a person", ""),
+    "compositeCapture": ("put together from photographs", ""),
+    "composite": ("put together from several sources", ""),
+    "digitalCreation": ("drawn on a computer by a person", ""),
+    "digitalArt": ("drawn on a computer by a person", ""),
+    "softwareImage": ("made by software", ""),
+    "virtualRecording": ("recorded in a virtual scene", ""),
+    "dataDrivenMedia": ("drawn from data", ""),
+    "screenCapture": ("a screenshot", ""),
+}
+# names of generators, as they stand in fields for software
+GENERATORS = (
+    "stable diffusion",
+    "midjourney",
+    "dall",
+    "firefly",
+    "novelai",
+    "comfyui",
+    "invokeai",
+    "fooocus",
+    "automatic1111",
+    "imagen",
+    "ideogram",
+    "leonardo.ai",
+    "openai",
+    "google ai",
+    "gemini",
+    "chatgpt",
+    "black forest labs",
+    "swarmui",
+    "bing image creator",
+)
+
+
+def source_type(code: str) -> tuple[str, Suggests]:
+    """Return what a code of DigitalSourceType, or its URL, means, and what it speaks for; ("", "") if unknown."""
+    return TYPES.get(code.strip().rstrip("/").rpartition("/")[2], ("", ""))
+
+
+def is_generator(software: str) -> bool:
+    """Return True where a field for software names a known generator."""
+    return any(name in software.lower() for name in GENERATORS)

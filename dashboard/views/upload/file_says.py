@@ -1,0 +1,105 @@
+"""What an uploaded file says of where it came from, and whether its verdict depends on what is laid under it."""
+
+import hashlib
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+from streamlit.typing import UploadedFile
+
+from core.images.decoding import decode
+from core.images.provenance.claim import Claim
+from core.images.provenance.reading import may_be_transparent
+from core.images.provenance.registry import provenance
+from core.images.upload import DEFAULT_FILTER, prepare_pixels
+from dashboard.components.explanations.asking import Known, ask
+from dashboard.components.explanations.follow import keep_up
+from dashboard.components.plain import plain
+from dashboard.components.words import CLASS_WORDS, section
+from dashboard.services.server.decoding import in_turn
+from dashboard.services.worker.jobs import JobStatus
+from dashboard.services.worker.requests import PredictRequest
+
+GROUNDS = ("white", "black")
+SAID = {
+    "generated": "The file says that it was made by a generator.",
+    "photograph": "The file says that a camera took it.",
+    "": "The file says nothing of where it came from. That proves nothing: most websites and messengers remove it.",
+}
+# of a file that contradicts itself
+BOTH = "The file says both that a camera took it and that a generator made it."
+
+
+def draw_file_says(file: UploadedFile, detector: Known, side: int) -> None:
+    """Draw the section "What the file says" of an upload that could be decoded."""
+    claims, laid = _read(file, side)
+    section(
+        "What the file says",
+        "Read from the file on this server and sent nowhere. Whatever a file says of itself, anybody can write, change "
+        "or remove.",
+    )
+    st.markdown(f"**{_sum_up(claims)}**")
+    lines = {claim.kind: "" for claim in claims}
+    for claim in claims:
+        lines[claim.kind] += f" {plain(claim.says)}"
+    st.markdown("\n".join(f"- {plain(kind)}:{said}" for kind, said in lines.items()))
+    details = [claim for claim in claims if claim.detail]
+    if details:
+        with st.expander("The file's own text"):
+            for claim in details:
+                st.caption(plain(claim.kind))
+                # shown letter by letter
+                st.code(claim.detail, language=None, wrap_lines=True)
+    if laid is not None:
+        _draw_grounds(laid, detector)
+
+
+def _sum_up(claims: list[Claim]) -> str:
+    suggested = {claim.suggests for claim in claims} - {""}
+    return BOTH if len(suggested) > 1 else SAID[suggested.pop() if suggested else ""]
+
+
+def _read(file: UploadedFile, side: int) -> tuple[list[Claim], NDArray[np.uint8] | None]:
+    """Return a file's claims, and its middle on white and black where that differs; kept of the last file."""
+    kept = st.session_state.get("upload.says")
+    if kept is None or kept[0] != (file.file_id, side):
+        data = file.getvalue()
+        held = st.session_state.get("upload.held", (None, None))
+        pixels = held[1].pixels if held[0] == file.file_id else None
+        if pixels is None:
+            pixels = in_turn(lambda: decode(data))
+        laid = in_turn(lambda: on_both(data, side)) if may_be_transparent(data) else None
+        kept = st.session_state["upload.says"] = (file.file_id, side), provenance(data, pixels=pixels), laid
+    return kept[1], kept[2]
+
+
+def on_both(data: bytes, side: int) -> NDArray[np.uint8] | None:
+    """Return a picture's middle square on white and black, uint8 (2, side, side, 3); None where they are the same."""
+    white, black = (prepare_pixels(decode(data, background=grey), side).seen(DEFAULT_FILTER) for grey in (255, 0))
+    return None if np.array_equal(white, black) else np.stack([white, black])
+
+
+def _draw_grounds(laid: NDArray[np.uint8], detector: Known) -> None:
+    """Draw what the detector says of a transparent picture on white and on black."""
+
+    def stand() -> JobStatus:
+        digest = hashlib.sha256(laid.tobytes()).hexdigest()
+        return ask(detector, laid, digest, PredictRequest(), slot="upload.grounds")
+
+    def show(now: JobStatus) -> None:
+        if now.answer is None:
+            st.markdown("The picture is transparent in parts; asking the detector about it on white and on black.")
+            return
+        margins = [float(margin) for margin in now.answer.margins]
+        said = [CLASS_WORDS["REAL" if margin > 0 else "FAKE"] for margin in margins]
+        each = " and ".join(
+            f"on {ground} it is called {word} (margin {margin:+.2f})"
+            for ground, word, margin in zip(GROUNDS, said, margins, strict=True)
+        )
+        depends = "does not depend" if said[0] == said[1] else "**depends**"
+        st.markdown(
+            f"The picture is transparent in parts and was laid on white. Its verdict {depends} on that: {each}. Both "
+            "are its middle square."
+        )
+
+    keep_up(stand, show, slot="upload.grounds")

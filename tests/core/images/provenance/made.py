@@ -1,0 +1,82 @@
+"""Pictures that say where they came from, made here by other means than those that read them."""
+
+import io
+import struct
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, PngImagePlugin
+
+PICTURE = np.random.default_rng(3).integers(0, 256, (48, 64, 3), np.uint8)
+WEBUI = (
+    "a lighthouse, oil painting\nNegative prompt: blurry\n"
+    "Steps: 20, Sampler: Euler a, CFG scale: 7, Seed: 42, Size: 512x512, Model hash: abc, Model: dreamshaper_8"
+)
+XMP = """<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
+<rdf:Description rdf:about="" xmlns:xmp="http://ns.adobe.com/xap/1.0/" xmp:CreatorTool="Painter 9"
+ xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/">
+<Iptc4xmpExt:DigitalSourceType>http://cv.iptc.org/newscodes/digitalsourcetype/{}</Iptc4xmpExt:DigitalSourceType>
+</rdf:Description></rdf:RDF></x:xmpmeta>"""
+EXIF = 0x8769
+
+
+def saved(kind: str, pixels: NDArray[np.uint8] = PICTURE, **options: object) -> bytes:
+    """A picture in a format of Pillow's."""
+    if kind == "HEIF":
+        from pillow_heif import register_heif_opener
+
+        register_heif_opener()
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def png(texts: dict[str, str], *, packed: bool = False, international: bool = False) -> bytes:
+    """A PNG with text chunks."""
+    info = PngImagePlugin.PngInfo()
+    for keyword, text in texts.items():
+        if international:
+            info.add_itxt(keyword, text, zip=packed)
+        else:
+            info.add_text(keyword, text, zip=packed)
+    return saved("PNG", pnginfo=info)
+
+
+def exif(
+    *, camera: tuple[str, str] | None = None, software: str = "", comment: bytes = b"", exposed: bool = True
+) -> bytes:
+    """EXIF, as `Image.save` takes it."""
+    held = Image.Exif()
+    if camera:
+        held[0x010F], held[0x0110] = camera
+        held.get_ifd(EXIF)[0x9003] = "2024:05:01 10:11:12"
+        if exposed:
+            held.get_ifd(EXIF)[0x829A] = 0.01
+    if software:
+        held[0x0131] = software
+    if comment:
+        held.get_ifd(EXIF)[0x9286] = comment
+    return held.tobytes()
+
+
+def with_iptc(jpeg: bytes, records: dict[int, str]) -> bytes:
+    """The same JPEG with records of IPTC-IIM in Photoshop's segment."""
+    iim = b"".join(
+        b"\x1c\x02" + bytes([number]) + struct.pack(">H", len(text)) + text
+        for number, text in ((number, text.encode()) for number, text in records.items())
+    )
+    other = b"8BIM" + struct.pack(">HBBI", 0x03ED, 0, 0, 4) + b"\0" * 4
+    body = b"Photoshop 3.0\0" + other + b"8BIM" + struct.pack(">HBBI", 0x0404, 0, 0, len(iim)) + iim
+    return segment(jpeg, 0xED, body)
+
+
+def segment(jpeg: bytes, marker: int, body: bytes) -> bytes:
+    """The same JPEG with a segment more, the first."""
+    return jpeg[:2] + bytes([0xFF, marker]) + struct.pack(">H", len(body) + 2) + body + jpeg[2:]
+
+
+def gif_with_xmp(xmp: bytes) -> bytes:
+    """A GIF with XMP, which lies in it as it is, before bytes that lead a reader of blocks to its end."""
+    gif = saved("GIF")
+    trailer = b"\1" + bytes(range(255, -1, -1)) + b"\0"
+    return gif[:-1] + b"\x21\xff\x0bXMP DataXMP" + xmp + trailer + gif[-1:]
