@@ -10,8 +10,14 @@ if (root := str(Path(__file__).parents[1])) not in sys.path:
     sys.path.insert(0, root)
 
 from dashboard.navigation import SECTIONS, find_pages
+from dashboard.services.server.compressing import compressed
 from dashboard.services.server.memory import few_arenas
-from dashboard.services.server.streamlit_internals import free_what_was_left, guard_uploads, refuse_forged_values
+from dashboard.services.server.streamlit_internals import (
+    compress_static_files,
+    free_what_was_left,
+    guard_uploads,
+    refuse_forged_values,
+)
 from dashboard.services.server.temporary import write_to_cache_only
 from dashboard.services.server.upload_limits import check_upload, forget_uploads
 from dashboard.sidebar import LOGO, draw_sidebar, note_other_run
@@ -31,6 +37,7 @@ write_to_cache_only()
 refuse_forged_values()
 guard_uploads(check_upload)
 free_what_was_left()
+compress_static_files(compressed)
 st.set_page_config(page_title="Telltale", page_icon=str(Path(__file__).with_name("icon.svg")), layout="wide")
 
 st.logo(LOGO.format(text="#e6e9ee" if st.context.theme.type == "dark" else "#1b1f27"), size="large")

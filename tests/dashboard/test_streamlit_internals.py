@@ -8,6 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from urllib.request import Request, urlopen
 
 import pytest
 from streamlit.proto.WidgetStates_pb2 import WidgetState
@@ -40,6 +41,11 @@ def test_all_of_it_is_there_in_a_running_server(made_home: Path, tmp_path: Path)
 
     with running_server(made_home, tmp_path / "cache", log=tmp_path / "log") as (address, _):
         assert in_a_thread(visit(address)) == []
+        with urlopen(address) as answer:  # noqa: S310
+            (script,) = re.findall(r'src="[./]*(static/js/index[^"]*\.js)"', answer.read().decode())
+        with urlopen(Request(f"{address}/{script}", headers={"Accept-Encoding": "gzip"})) as answer:  # noqa: S310
+            assert answer.headers["Content-Encoding"] == "gzip"
+            assert "immutable" in answer.headers["Cache-Control"]
     lost = re.findall(r"Going on without (.*?)\. Streamlit is", (tmp_path / "log").read_text(encoding="utf-8"))
     assert lost == [], (
         f"Streamlit {version('streamlit')} has changed what these hang on: {lost}. "

@@ -19,12 +19,12 @@ from core.metrics.classification import (
 from core.metrics.intervals import wilson_interval
 from core.runs.browsing.filter import Filter
 from core.runs.paper import PAPER
-from dashboard.components.charts import style as charts
 from dashboard.components.charts.bars import rate_bars
 from dashboard.components.charts.matrix import confusion_matrix
 from dashboard.components.glossary import explain
 from dashboard.components.words import CLASS_WORDS, name_paper, percent, section
 from dashboard.services.address import Setting
+from dashboard.views.overview import curves
 
 THRESHOLD = Setting("cut", HALF, kind=float, low=0.01, high=0.99)
 OF = Setting("of", "all", {"all": "All images", "FAKE": "FAKE called REAL", "REAL": "REAL called FAKE"})
@@ -159,17 +159,10 @@ def _draw_curves(rows: pd.DataFrame, counts: Any) -> None:
     precision = scores.loc["FAKE", "precision"]
     roc, precision_recall = st.tabs(["ROC", "Precision-recall"])
     with roc:
-        charts.show(
-            charts.roc(swept, recall=recall, false_positive_rate=false_positive_rate),
-            key="roc",
-            alt=f"ROC curve; now {percent(recall)} of FAKE are called FAKE and {percent(false_positive_rate)} of REAL",
-        )
+        curves.draw_roc(swept, recall=recall, false_positive_rate=false_positive_rate)
     with precision_recall:
-        charts.show(
-            charts.precision_recall(swept, recall=recall, precision=precision, base=counts[0].sum() / counts.sum()),
-            key="pr",
-            alt=f"Precision-recall curve; now {percent(precision)} precision at {percent(recall)} recall of FAKE",
-        )
+        base = float(counts[0].sum() / counts.sum())
+        curves.draw_precision_recall(swept, recall=recall, precision=precision, base=base)
 
 
 def draw_scores_and_categories(rows: pd.DataFrame, base: Filter, *, beside_paper: bool) -> Filter | None:
@@ -245,8 +238,7 @@ def draw_confidence(rows: pd.DataFrame, calibration_error: float) -> None:
             "How sure the detector is of its verdicts, right ones above wrong ones; 50% is a guess.",
             help=explain("Confidence"),
         )
-        histogram = confidence_histogram(rows)
-        charts.show(charts.confidence(histogram), key="confidence", alt="Right and wrong verdicts by confidence")
+        curves.draw_confidence(confidence_histogram(rows))
         sure = rows[rows["confidence"] >= 0.95]
         if len(sure):
             share = percent((sure["correct"] == "wrong").mean())
@@ -258,9 +250,7 @@ def draw_confidence(rows: pd.DataFrame, calibration_error: float) -> None:
             "on the dotted line.",
             help=explain("Calibration"),
         )
-        charts.show(
-            charts.calibration(calibration(rows)), key="calibration", alt="Share of right verdicts by confidence"
-        )
+        curves.draw_calibration(calibration(rows))
         st.markdown(
             f"On average, confidence and accuracy differ by {100 * calibration_error:.1f} points (calibration error, "
             f"over {ECE_BINS} equally wide bins of confidence)."

@@ -10,11 +10,11 @@ from core.detectors.words import network_words
 from core.runs.run import Run
 from core.system.files import read_bytes
 from core.system.folders import MANIFEST
-from dashboard.components.charts import style as charts
 from dashboard.components.downloads import file_button
 from dashboard.components.glossary import explain
 from dashboard.components.plain import code, plain, without_pictures
 from dashboard.components.words import section
+from dashboard.views.overview.curves import draw_training
 
 
 def draw_training_and_run(run: Run, made_by: Identified | None) -> None:
@@ -24,7 +24,7 @@ def draw_training_and_run(run: Run, made_by: Identified | None) -> None:
     with row.cell():
         section("Training", "Accuracy after each epoch, one pass over the training images.", help=explain("Epoch"))
         if made_by and made_by.manifest.get("history"):
-            charts.show(charts.training(made_by.manifest["history"]), key="training", alt="Accuracy by epoch")
+            draw_training(made_by.manifest["history"])
         else:
             st.caption("The detector that made this run is not among the detectors here, so its training is unknown.")
     with row.cell():
