@@ -63,6 +63,8 @@ def decode(data: bytes, *, most_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
     scans = _check_parts(data)
     try:
         with warnings.catch_warnings():
+            # Pillow says so where EXIF is broken, and reads the pixels
+            warnings.simplefilter("ignore", UserWarning)
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(data), formats=FORMATS) as image:
                 width, height = image.size
