@@ -21,6 +21,20 @@ if TYPE_CHECKING:
 
 # workers share the processor's cores: more threads in each only wait for one another
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# from half a minute of a processor on; a worker takes a file as a whole
+LONGEST = (
+    "browser/test_journeys.py",
+    "browser/test_strangers.py",
+    "hostile/test_sets.py",
+    "browser/test_patterns_trust.py",
+    "hostile/test_kills.py",
+    "dashboard/test_pages.py",
+    "test_train.py",
+    "hostile/test_names.py",
+    "core/studies/probes/test_study.py",
+    "browser/test_first_sight.py",
+    "core/studies/test_judged.py",
+)
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
@@ -29,9 +43,17 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Folders whose files take longest come first, or one worker would be left alone with the last of them."""
-    longest = ("browser", "hostile", "dashboard")
-    items.sort(key=lambda item: longest.index(item.path.parent.name) if item.path.parent.name in longest else 3)
+    """Files that take longest come first, or one worker would be left alone with the last of them."""
+    items.sort(key=lambda item: _place(item.path))
+
+
+def _place(file: Path) -> int:
+    """Where a file comes: those of `LONGEST` in their order, then the folders that take longest, then the rest."""
+    name = file.relative_to(Path(__file__).parent).as_posix()
+    if name in LONGEST:
+        return LONGEST.index(name)
+    folders = ("browser", "hostile", "dashboard")
+    return len(LONGEST) + (folders.index(file.parent.name) if file.parent.name in folders else len(folders))
 
 
 @pytest.fixture(autouse=True, scope="session")

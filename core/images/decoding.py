@@ -87,6 +87,8 @@ def decode(data: bytes, *, most_pixels: int = MAX_PIXELS, background: int = 255)
         _open_heic()
     try:
         with warnings.catch_warnings():
+            # Pillow says so where EXIF is broken, and reads the pixels
+            warnings.simplefilter("ignore", UserWarning)
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(data), formats=registered()) as image:
                 width, height = image.size

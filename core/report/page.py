@@ -36,7 +36,8 @@ from core.runs.run import Run
 from core.studies.probes.summary import ranking, read_turns, responses
 from core.studies.store import find_studies
 from core.studies.study import StudyResult
-from core.studies.trust.summary import agreement_summary, leads, one_colour_summary
+from core.studies.trust.curves import leads
+from core.studies.trust.summary import agreement_summary, one_colour_summary
 from core.system.atomic import write_bytes_atomically
 from core.system.folders import ContractError
 

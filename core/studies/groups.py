@@ -30,13 +30,15 @@ def with_predictions(table: pd.DataFrame, run: Run) -> pd.DataFrame:
         run: that holds every id.
     """
     found = run.predictions.set_index("id").loc[table["id"].to_numpy(), ["label", "predicted", "margin"]]
-    joined = table.reset_index(drop=True)
-    joined = joined.assign(
-        label=found["label"].astype(str).to_numpy(),
-        predicted=found["predicted"].astype(str).to_numpy(),
-        margin=found["margin"].to_numpy(np.float32),
-    )
-    return joined if WEIGHT in joined else joined.assign(**{WEIGHT: np.float32(1)})
+    added = {
+        "label": found["label"].astype(str).to_numpy(),
+        "predicted": found["predicted"].astype(str).to_numpy(),
+        "margin": found["margin"].to_numpy(np.float32),
+    }
+    if WEIGHT not in table:
+        added[WEIGHT] = np.ones(len(table), np.float32)
+    own = table.reset_index(drop=True).drop(columns=list(added), errors="ignore")
+    return pd.concat([own, pd.DataFrame(added, index=own.index)], axis=1)
 
 
 def groups(

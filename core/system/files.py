@@ -81,10 +81,14 @@ def read_array(path: Path, *, mapped: bool = False, limit: int | None = None) ->
         ValueError, EOFError, OverflowError, MemoryError, SyntaxError: not a plain array, or its header lies.
         OSError: as `open_file`.
     """
-    with open_file(path, limit=limit) as file:
-        array: NDArray[Any] = (
-            np.load(path, mmap_mode="r", allow_pickle=False) if mapped else np.load(file, allow_pickle=False)
-        )
+    with open_file(path, limit=limit) as file, np.errstate(over="raise"):
+        try:
+            array: NDArray[Any] = (
+                np.load(path, mmap_mode="r", allow_pickle=False) if mapped else np.load(file, allow_pickle=False)
+            )
+        except FloatingPointError:
+            # NumPy multiplies the sides that a header claims, and would only warn
+            raise ValueError("its header claims more numbers than can be counted") from None
     return array
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 ROOT = Path(__file__).parents[2]
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
@@ -19,9 +19,13 @@ ARGUMENTS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    # what moves is drawn sixty times a second, by the processor
+    "--force-prefers-reduced-motion",
 ]
 # milliseconds
 PATIENCE = 240_000
+# milliseconds between two looks at a page; by itself Playwright looks at every frame
+POLLING = 100
 # the page's script has ended and nothing says that more is coming
 SETTLED = """() => {
   const app = document.querySelector('[data-testid=stApp]')
@@ -43,12 +47,29 @@ def running_browser() -> Iterator[Browser]:
             browser.close()
 
 
+@contextmanager
+def running_window(profile: Path) -> Iterator[BrowserContext]:
+    """A window of a Chromium that keeps in `profile` what it has compiled of the app's scripts, for its next pages."""
+    with sync_playwright() as playwright:
+        window = playwright.chromium.launch_persistent_context(
+            profile,
+            executable_path=CHROMIUM,
+            args=ARGUMENTS,
+            viewport={"width": 1440, "height": 1000},
+            accept_downloads=True,
+        )
+        try:
+            yield window
+        finally:
+            window.close()
+
+
 def settle(page: Page) -> None:
     """Wait until the page is whole and still."""
-    page.wait_for_function(SETTLED, timeout=PATIENCE)
+    page.wait_for_function(SETTLED, timeout=PATIENCE, polling=POLLING)
     # a component draws a moment after the script has ended
     page.wait_for_timeout(300)
-    page.wait_for_function(SETTLED, timeout=PATIENCE)
+    page.wait_for_function(SETTLED, timeout=PATIENCE, polling=POLLING)
 
 
 def visit(page: Page, address: str) -> None:

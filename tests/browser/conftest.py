@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Error, Page, expect
 
-from tests.browser.app import CHROMIUM, PATIENCE, running_browser
+from tests.browser.app import CHROMIUM, PATIENCE, running_window
 from tests.dashboard.conftest import made_home
 from tests.server import running_server
 
@@ -24,21 +24,21 @@ def address(made_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
+def window(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrowserContext]:
+    """A browser's window, which has read the app's own files once."""
     if CHROMIUM is None:
         sentence = "no Chromium: install it (Debian: apt-get install chromium), or name its program in $CHROMIUM"
         # CI sets this: there a journey that does not run is a failure
         (pytest.fail if os.environ.get("TELLTALE_BROWSER_REQUIRED") else pytest.skip)(sentence)
-    with running_browser() as found:
+    with running_window(tmp_path_factory.mktemp("profile")) as found:
         yield found
 
 
 @pytest.fixture(scope="session")
-def window(browser: Browser) -> Iterator[BrowserContext]:
-    """A browser's window, which has read the app's own files once."""
-    context = browser.new_context(viewport={"width": 1440, "height": 1000}, accept_downloads=True)
-    yield context
-    context.close()
+def browser(window: BrowserContext) -> Browser:
+    """The browser itself, for a window of somebody else."""
+    assert window.browser is not None
+    return window.browser
 
 
 @pytest.fixture

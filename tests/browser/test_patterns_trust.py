@@ -13,7 +13,7 @@ from core.runs.browsing.embedding import Area
 from core.runs.browsing.table import browse_table
 from core.runs.run import read_run
 from core.studies.trust.judged import judged
-from tests.browser.app import PATIENCE, settle, visit
+from tests.browser.app import PATIENCE, POLLING, settle, visit
 from tests.dashboard.studies import TRUST, add_studies
 from tests.server import running_server
 
@@ -63,13 +63,13 @@ def table(home: Path) -> pd.DataFrame:
 
 def names(page: Page) -> list[str]:
     """What the traces of the picture are called, once it is drawn."""
-    return list(page.wait_for_function(DRAWN, timeout=PATIENCE).json_value())
+    return list(page.wait_for_function(DRAWN, timeout=PATIENCE, polling=POLLING).json_value())
 
 
 def named(page: Page, *wanted: str) -> None:
     """Wait until the traces of the picture are called so."""
     drawn = f"wanted => String([...new Set(({DRAWN})())].sort()) === wanted"
-    page.wait_for_function(drawn, arg=",".join(sorted(wanted)), timeout=PATIENCE)
+    page.wait_for_function(drawn, arg=",".join(sorted(wanted)), timeout=PATIENCE, polling=POLLING)
 
 
 def drag(page: Page, *corners: tuple[float, float]) -> None:

@@ -1,6 +1,6 @@
 """A home with a detector of a kind that the project does not know, at 48 x 48 pixels with one output, and its run."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -47,6 +47,8 @@ def write_set(root: Path, *, train: int = 8, test: int = 20) -> Path:
     return root
 
 
+# that are explained, where a study does not ask all
+IMAGES = 5
 FEW = {"others": 4, "lime_others": 2, "networks": 2, "subsample": 40, "most": 3, "clouds": 1, "crops": 5}
 
 
@@ -55,13 +57,17 @@ def source_of(home: Path) -> Source:
     return Source(home / "runs" / f"{NAME}@images-test", home / "detectors" / NAME, str(home / "set"))
 
 
-def write_studies(home: Path) -> None:
-    """The same home, with a small file of every study."""
-    source = write_home(home)
-    for name in MODULES:
+def ask_studies(source: Source, names: Iterable[str]) -> None:
+    """Write a small file of each of some studies."""
+    for name in names:
         study = find_study(name)
         study = study.with_parameters({key: value for key, value in FEW.items() if key in study.parameters})
-        run_study(study, source, images=None if study.whole else 12)
+        run_study(study, source, images=None if study.whole else IMAGES)
+
+
+def write_studies(home: Path) -> None:
+    """The same home, with a small file of every study."""
+    ask_studies(write_home(home), MODULES)
 
 
 def write_home(home: Path) -> Source:

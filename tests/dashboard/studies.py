@@ -12,16 +12,26 @@ from numpy.typing import NDArray
 from core.detectors.resnet import LEVELS
 from core.studies.registry import find_study
 from core.studies.runner import Source, run_study
+from core.studies.store import study_path
 from core.studies.study import Context
 from core.studies.trust.randomisation import columns_for
+from core.system.folders import MANIFEST
 
 TRUST = ("faithfulness", "agreement", "stability", "certainty", "sanity", "one_colour")
+# the files of studies that were made, by what they were made from
+_MADE: dict[tuple[str, str], bytes] = {}
 
 
 def add_studies(home: Path, *names: str, run: str = "tiny@seen-test") -> None:
-    """Write studies beside a run of `home`, through the runner that writes all of them."""
+    """Write studies beside a run of `home`, through the runner that writes all of them; each is computed once."""
     source = Source(home / "runs" / run, home / "detectors" / "tiny")
+    manifest = (source.run / MANIFEST).read_text(encoding="utf-8")
     for name in names:
+        file, key = study_path(source.run, name), (manifest, name)
+        if key in _MADE and not file.exists():
+            file.parent.mkdir(exist_ok=True)
+            file.write_bytes(_MADE[key])
+            continue
         study = find_study(name)
         if name in TRUST:
             # their own tests compute them; here it is the pages that count
@@ -30,6 +40,7 @@ def add_studies(home: Path, *names: str, run: str = "tiny@seen-test") -> None:
                 columns = [one for one in columns_for(LEVELS) if one in columns or one.rpartition("_")[2] in LEVELS]
             study = replace(study, compute=_dealt(columns))
         run_study(study, source)
+        _MADE[key] = file.read_bytes()
 
 
 def _dealt(columns: list[str]) -> Any:

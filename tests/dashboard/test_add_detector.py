@@ -68,9 +68,7 @@ def test_a_visitor_from_elsewhere_is_offered_nothing(open_page: Open, monkeypatc
     ("name", "source", "said"),
     [
         ("--run-code", "py:os:getcwd", "runs code"),
-        ("--help", "nothing", "there is no folder"),
         ("a\0b", "nothing", "a letter that no file can have"),
-        ("", "nothing", "a detector cannot be named"),
         ("../mine", "nothing", "a detector cannot be named"),
     ],
 )

@@ -3,10 +3,10 @@
 import pytest
 import streamlit as st
 
-from core.studies.registry import find_study
-from core.studies.runner import Source, run_study
+from core.studies.runner import Source
 from dashboard.views.guide.steps import STEPS
-from tests.core.test_predictions_only import ABLE, FEW, NAME, write_graph_home
+from tests.core.any_detector import ask_studies
+from tests.core.test_predictions_only import ABLE, NAME, write_graph_home
 from tests.dashboard import test_any_detector
 from tests.dashboard.conftest import PAGES
 from tests.dashboard.test_pages import words
@@ -16,10 +16,7 @@ from tests.dashboard.test_pages import words
 def made(tmp_path_factory: pytest.TempPathFactory) -> Source:
     """The run with the small studies that it can have."""
     source = write_graph_home(tmp_path_factory.mktemp("graph"))
-    for name in sorted(ABLE):
-        study = find_study(name)
-        few = {key: value for key, value in FEW.items() if key in study.parameters}
-        run_study(study.with_parameters(few), source, images=None if study.whole else 12)
+    ask_studies(source, sorted(ABLE))
     return source
 
 

@@ -1,6 +1,6 @@
-"""A short run of the kills: a small piece of work, every change to a file fails once, then a few kills.
+"""A short run of the kills: small pieces of work, every change to a file fails once, then a few kills.
 
-python -m tests.hostile.small_kills WORK FOLDER
+python -m tests.hostile.small_kills FOLDER
 """
 
 import random
@@ -35,7 +35,7 @@ class Packed(Training):
             load_image_set(folder / "cifake", split)
 
 
-def main(name: str, folder: Path) -> None:
+def attack(name: str, folder: Path) -> None:
     """Let one work's writes fail and kill it, and check what is left."""
     kind = {"training": Packed}.get(name, WORKS[name])
     trial = prepare(type(kind.__name__, (kind,), SMALL[name])(), folder / "trial", times=1)
@@ -54,4 +54,7 @@ def main(name: str, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]))
+    # one process for all of them: reading torch takes as long as a work
+    for number, work in enumerate(WORKS):
+        print(f"== {work}", flush=True)
+        attack(work, Path(sys.argv[1]) / str(number))

@@ -24,11 +24,7 @@ from core.explainers.stored import KEPT
 from core.runs.run import Run
 from core.studies.cells import Cells
 from core.studies.study import Context, Study, StudyError
-from core.studies.trust.judged import Columns, judged, settings_of
-from core.studies.trust.own_maps import check_maps, read_maps
-from core.studies.trust.passes import Pass, explained_all
-from core.studies.trust.randomisation import on_grid
-from core.studies.trust.summary import (
+from core.studies.trust.curves import (
     COARSE,
     CONTROLS,
     DIRECTIONS,
@@ -39,6 +35,10 @@ from core.studies.trust.summary import (
     area_column,
     curve_column,
 )
+from core.studies.trust.judged import Columns, judged, settings_of
+from core.studies.trust.own_maps import check_maps, read_maps
+from core.studies.trust.passes import Pass, explained_all
+from core.studies.trust.randomisation import on_grid
 
 # as many as LIME asks for: the segments that the control of large and small ones goes by
 SEGMENTS = 50

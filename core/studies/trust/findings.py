@@ -17,19 +17,17 @@ from core.metrics.intervals import weighted_mean, weighted_ratio, weighted_share
 from core.runs.run import Run
 from core.studies.cells import Cells
 from core.studies.groups import groups
-from core.studies.trust.judged import SEED, found_in, others_of, own_fill
-from core.studies.trust.summary import (
+from core.studies.trust.curves import (
     DIRECTIONS,
-    EDGES,
-    OTHER,
     STEPS,
     Beside,
     beside_best,
     curve_of,
     explanations,
     fills_of,
-    levels_of,
 )
+from core.studies.trust.judged import SEED, found_in, others_of, own_fill
+from core.studies.trust.summary import EDGES, OTHER, levels_of
 
 Weights = NDArray[np.floating]
 Counts = NDArray[np.floating]

@@ -103,7 +103,7 @@ def all_there(opened: Opened, names: Sequence[str]) -> dict[str, StudyResult]:
 
 
 def summary(opened: Opened, answer: StudyResult, make: Summary, by: By) -> pd.DataFrame:
-    """Summarise a study by a function of `core.studies.trust.summary`; cached.
+    """Summarise a study by a function of `core.studies.trust.summary` or `curves`; cached.
 
     Raises:
         ContractError: the study lacks columns that it has now.

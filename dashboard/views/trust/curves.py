@@ -18,8 +18,9 @@ from plotly.subplots import make_subplots
 from core.detectors.words import layer_words
 from core.explainers.registry import DEFAULT
 from core.images.palette import CLASS_COLOURS, GREY
+from core.studies.trust.curves import DIRECTIONS, OWN, OWN_TITLE
 from core.studies.trust.judged import judged
-from core.studies.trust.summary import DIRECTIONS, OTHER_IMAGE, OWN, OWN_TITLE
+from core.studies.trust.summary import OTHER_IMAGE
 from dashboard.components.charts.figure_cache import cached
 from dashboard.components.charts.style import TEMPLATE
 
@@ -95,7 +96,7 @@ def deletion_curves(frame: pd.DataFrame, best: Mapping[str, str]) -> go.Figure:
     """Deletion over insertion of one group, every control drawn in.
 
     Args:
-        frame: rows of `core.studies.trust.summary.curves` of one group and fill.
+        frame: rows of `core.studies.trust.curves.mean_curves` of one group and fill.
         best: direction -> name of the control that does best there; one as coarse as a map has no curve.
     """
     figure = make_subplots(rows=2, shared_xaxes=False, vertical_spacing=0.2)

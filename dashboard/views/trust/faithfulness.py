@@ -11,8 +11,7 @@ from core.findings.numbers import signed
 from core.findings.words import faithfulness as words
 from core.studies.groups import By
 from core.studies.study import StudyResult
-from core.studies.trust import summary as trust_summary
-from core.studies.trust.summary import DIRECTIONS, FILLS
+from core.studies.trust.curves import DIRECTIONS, FILLS, leads, mean_curves
 from core.system.folders import ContractError
 from dashboard.components.charts import style as charts
 from dashboard.components.glossary import explain
@@ -67,7 +66,7 @@ def draw(opened: Opened, by: By) -> None:
             "loss; and a map that names the right place does not say what is there. The best control is chosen on the "
             "same images, which favours it a little."
         )
-        frame = summary(opened, answer, trust_summary.leads, by)
+        frame = summary(opened, answer, leads, by)
         numbers(opened, answer, frame, names=WHAT, key="faithfulness")
     except ContractError as error:
         refused(error)
@@ -112,8 +111,8 @@ def _draw_curves(opened: Opened, answer: StudyResult, by: By) -> None:
             required=True,
             help=explain("Fill"),
         )
-        drawn = summary(opened, answer, trust_summary.curves, by)
-        chosen = summary(opened, answer, trust_summary.leads, by)
+        drawn = summary(opened, answer, mean_curves, by)
+        chosen = summary(opened, answer, leads, by)
         fill = FILL.value if FILL.value in set(drawn["fill"]) else drawn["fill"].iloc[0]
         drawn, chosen = drawn[drawn["fill"] == fill], chosen[chosen["fill"] == fill]
         with st.grid(2, min_column_width=320):

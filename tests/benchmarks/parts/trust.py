@@ -23,8 +23,8 @@ from core.explainers.lime.regions import LIME, LimeSettings
 from core.images.labels import FAKE, REAL
 from core.studies.study import Context, Study
 from core.studies.trust import agreement, faithfulness, randomisation, robustness
+from core.studies.trust.curves import CONTROLS, FILLS, STEPS
 from core.studies.trust.judged import judged as judged_explainers
-from core.studies.trust.summary import CONTROLS, FILLS, STEPS
 from tests.benchmarks.explain import package
 from tests.benchmarks.parts import Bench, made_pixels, seconds_of
 from tests.benchmarks.table import Row, named, seconds

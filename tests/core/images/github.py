@@ -8,7 +8,7 @@ import tarfile
 import threading
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -115,6 +115,11 @@ class Server:
     def answer(self, to: http.server.BaseHTTPRequestHandler) -> None:
         """Answer one request, then hang up."""
         to.close_connection = True
+        # whoever asked may have gone, as a fetch that is cancelled has
+        with suppress(ConnectionError):
+            self._answer(to)
+
+    def _answer(self, to: http.server.BaseHTTPRequestHandler) -> None:
         wanted = to.headers.get("Range", "")
         self.asked.append(wanted)
         if self.redirects:

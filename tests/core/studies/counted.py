@@ -1,6 +1,8 @@
 """The study of probes on made images: as it is computed, and with sizes and shares that a test chooses."""
 
 from collections.abc import Mapping
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,7 @@ from core.probes.table import probe_columns
 from core.runs.run import Run
 from core.studies.probes.study import compute, derive
 from core.studies.study import Context
-from tests.core.cues import Cue, mean_colour
+from tests.core.cues import CUES, Cue, mean_colour
 
 PARAMETERS = {"seed": 0}
 
@@ -22,6 +24,17 @@ def asked(cue: Cue, path: Path) -> tuple[Run, pd.DataFrame]:
     context = Context(run, cue.detector, cue.pixels)  # type: ignore[arg-type]
     table = compute(context, np.arange(len(run)), PARAMETERS)
     return run, pd.concat([table, derive(run, table)], axis=1).assign(weight=np.float32(1))
+
+
+@cache
+def _asked(name: str) -> tuple[Run, pd.DataFrame]:
+    return asked(CUES[name](), Path("nowhere"))
+
+
+def asked_of(name: str, path: Path) -> tuple[Run, pd.DataFrame]:
+    """The same of one of `CUES`, computed once for all tests."""
+    run, table = _asked(name)
+    return replace(run, path=path), table.copy()
 
 
 def counted(

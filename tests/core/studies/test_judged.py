@@ -19,8 +19,13 @@ from core.studies.kept import find_kept
 from core.studies.registry import find_study
 from core.studies.runner import Source, run_study
 from core.studies.store import read_study, study_path
+from core.studies.trust.curves import (
+    FILLS,
+    curve_column,
+    curve_of,
+    leads,
+)
 from core.studies.trust.judged import MOST, found_in, has_seed, judged, owner_of
-from core.studies.trust.summary import FILLS, curve_column, curve_of, leads
 from tests.core.explainers.toy import BRIGHT, BrightSettings
 
 STUDIES = ("faithfulness", "agreement", "stability", "sanity")

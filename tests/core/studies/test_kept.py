@@ -24,8 +24,8 @@ from core.studies.runner import Source, run_study
 from core.studies.store import read_study, write_study
 from core.studies.study import Context
 from core.studies.trust import faithfulness
+from core.studies.trust.curves import COARSE, FILLS
 from core.studies.trust.judged import judged
-from core.studies.trust.summary import COARSE, FILLS
 from tests.core.studies.conftest import BRIGHTNESS, brightness
 
 NEW = "new"

@@ -14,7 +14,7 @@ from core.probes.table import PROBES
 from core.studies.probes.findings import conclude
 from core.studies.probes.summary import read_turns, responses
 from tests.core.cues import CUES
-from tests.core.studies.counted import PARAMETERS, asked, counted
+from tests.core.studies.counted import PARAMETERS, asked_of, counted
 
 VERDICTS = ("FAKE", "REAL")
 # what each network sees -> the answers that must claim it
@@ -38,7 +38,7 @@ def found(turned: Turned, path: Path, sizes: dict[str, float] | None = None) -> 
 
 @pytest.mark.parametrize("name", CUES)
 def test_each_network_rests_on_what_it_sees_and_on_nothing_else(name: str, tmp_path: Path) -> None:
-    run, table = asked(CUES[name](), tmp_path)
+    run, table = asked_of(name, tmp_path)
     made = {one.key: one for one in conclude(run, table, PARAMETERS)}
     assert set(made) == {f"{family}-{verdict}" for family in ("smallest", *FAMILIES) for verdict in VERDICTS}
     much = {
@@ -51,7 +51,7 @@ def test_each_network_rests_on_what_it_sees_and_on_nothing_else(name: str, tmp_p
 
 @pytest.mark.parametrize("name", CUES)
 def test_answers_are_short_and_every_part_is_a_sentence(name: str, tmp_path: Path) -> None:
-    run, table = asked(CUES[name](), tmp_path)
+    run, table = asked_of(name, tmp_path)
     for one in map(tell, conclude(run, table, PARAMETERS)):
         assert one.question.endswith("?")
         for part in filter(None, map(str, (one.answer, one.control, one.aside, one.standing))):
@@ -62,7 +62,7 @@ def test_answers_are_short_and_every_part_is_a_sentence(name: str, tmp_path: Pat
 
 
 def test_the_numbers_are_those_of_the_charts(tmp_path: Path) -> None:
-    run, table = asked(CUES["corner"](), tmp_path)
+    run, table = asked_of("corner", tmp_path)
     shares = responses(read_turns(run, table, PARAMETERS))
     for one in conclude(run, table, PARAMETERS):
         for each in (one, *one.choices):
@@ -180,7 +180,7 @@ def test_the_smallest_change_is_one_with_a_control_and_a_smaller_one_without_is_
 
 
 def test_a_detail_that_nobody_could_lend_is_compared_with_what_there_is(tmp_path: Path) -> None:
-    run, table = asked(CUES["ring"](), tmp_path)
+    run, table = asked_of("ring", tmp_path)
     lacking = table.assign(**{f"transplant_same_{radius}": np.nan for radius in (12, 10, 8)})
     made = {one.key: one for one in conclude(run, lacking, PARAMETERS)}
     for verdict in VERDICTS:
@@ -191,7 +191,7 @@ def test_a_detail_that_nobody_could_lend_is_compared_with_what_there_is(tmp_path
 
 
 def test_an_older_file_is_concluded_from_by_what_it_has_or_names_what_it_lacks(tmp_path: Path) -> None:
-    run, table = asked(CUES["corner"](), tmp_path)
+    run, table = asked_of("corner", tmp_path)
     older = table.drop(columns=[name for name in table if name.startswith(("shuffle_blend", "shuffle_fade"))])
     made = {one.key: one for one in conclude(run, older, PARAMETERS)}
     assert "detail-FAKE" in made

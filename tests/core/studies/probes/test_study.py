@@ -23,8 +23,8 @@ from core.studies.probes.study import STUDY
 from core.studies.probes.summary import ranking, read_turns, responses
 from core.studies.runner import Source, run_study
 from core.studies.store import read_study
-from tests.core.cues import CUES, Cue, mean_colour, ring_energy
-from tests.core.studies.counted import PARAMETERS, asked, counted
+from tests.core.cues import CUES, Cue, mean_colour
+from tests.core.studies.counted import PARAMETERS, asked, asked_of, counted
 
 # what needs more than the picture itself
 RANDOM = {
@@ -44,7 +44,7 @@ RIGHT = {
 def test_the_right_probe_comes_first_its_control_stays_behind_and_the_finding_names_it(
     name: str, tmp_path: Path
 ) -> None:
-    run, table = asked(CUES[name](), tmp_path)
+    run, table = asked_of(name, tmp_path)
     turns = read_turns(run, table, PARAMETERS)
     found = {finding.key: finding for finding in conclude(run, table, PARAMETERS)}
     for verdict, right in RIGHT[name].items():
@@ -64,11 +64,11 @@ def test_the_right_probe_comes_first_its_control_stays_behind_and_the_finding_na
 
 
 def test_the_ring_and_the_corner_are_named_and_not_their_neighbours(tmp_path: Path) -> None:
-    run, table = asked(ring_energy(), tmp_path)
+    run, table = asked_of("ring", tmp_path)
     rates = responses(read_turns(run, table), probes=("ring",)).set_index(["verdict", "column"])["share"]
     assert rates["REAL", "ring_8_12"] == 1
     assert rates["REAL"].drop("ring_8_12").max() < 0.1
-    run, table = asked(CUES["corner"](), tmp_path)
+    run, table = asked_of("corner", tmp_path)
     places = tuple(key for key, probe in PROBES.items() if probe.family == "place" and not probe.is_control)
     rates = responses(read_turns(run, table), probes=places).set_index(["verdict", "column"])["share"]
     assert rates["REAL", "hide_top_left_flat"] == 1
@@ -76,9 +76,9 @@ def test_the_ring_and_the_corner_are_named_and_not_their_neighbours(tmp_path: Pa
 
 
 def test_fine_detail_is_claimed_where_both_directions_hold_and_nowhere_else(tmp_path: Path) -> None:
-    assert asked(ring_energy(), tmp_path)[1]["detail_both_ways"].all()
+    assert asked_of("ring", tmp_path)[1]["detail_both_ways"].all()
     for name in ("mean_colour", "corner"):
-        assert not asked(CUES[name](), tmp_path)[1]["detail_both_ways"].any()
+        assert not asked_of(name, tmp_path)[1]["detail_both_ways"].any()
 
 
 def test_a_trained_network_is_seen_through_too(tmp_path: Path) -> None:
@@ -306,7 +306,7 @@ def test_every_probe_says_what_it_is() -> None:
 
 
 def test_strengths_grow(tmp_path: Path) -> None:
-    _, table = asked(mean_colour(), tmp_path)
+    _, table = asked_of("mean_colour", tmp_path)
     for key in (
         "levels",
         "noise",

@@ -21,10 +21,7 @@ from core.studies.cells import Cells
 from core.studies.runner import Source, run_study
 from core.studies.store import read_study, study_path
 from core.studies.study import StudyResult
-from core.studies.trust.faithfulness import STUDY, _orders
-from core.studies.trust.findings import faithfulness as conclude
-from core.studies.trust.passes import Pass
-from core.studies.trust.summary import (
+from core.studies.trust.curves import (
     COARSE,
     CONTROLS,
     DIRECTIONS,
@@ -32,9 +29,12 @@ from core.studies.trust.summary import (
     area_column,
     area_of,
     curve_of,
-    curves,
     leads,
+    mean_curves,
 )
+from core.studies.trust.faithfulness import STUDY, _orders
+from core.studies.trust.findings import faithfulness as conclude
+from core.studies.trust.passes import Pass
 from tests.core.trust_cues import patch_detector, patch_images, patch_of
 
 EXPLANATIONS = {"gradcam": "Grad-CAM", "lime": "LIME"}
@@ -190,7 +190,7 @@ def test_columns_are_the_curves_signed_toward_the_verdict(patched: Source, answe
 
 def test_summaries_are_means_by_verdict_and_never_pooled(patched: Source, answer: StudyResult) -> None:
     run = read_run(patched.run)
-    lines = curves(answer.table, run)
+    lines = mean_curves(answer.table, run)
     assert set(lines["group"]) == {"FAKE", "REAL"}
     reversed_ones = [key for key, (_, back) in CONTROLS.items() if back]
     assert len(lines) == 2 * (len(METHODS) + len(reversed_ones)) * len(FILLS) * 2 * 9

@@ -16,24 +16,26 @@ from core.findings.words import tell
 from core.runs.run import Run
 from core.studies.groups import CELLS
 from core.studies.study import StudyResult
-from core.studies.trust.faithfulness import COLUMNS
-from core.studies.trust.findings import faithfulness
-from core.studies.trust.summary import (
-    AGREEMENT,
+from core.studies.trust.curves import (
     COARSE,
     CONTROLS,
     DIRECTIONS,
     FILLS,
-    ONE_COLOUR,
     STEPS,
-    agreement_summary,
     area_column,
     area_of,
-    coverage,
     curve_column,
     curve_of,
-    curves,
     leads,
+    mean_curves,
+)
+from core.studies.trust.faithfulness import COLUMNS
+from core.studies.trust.findings import faithfulness
+from core.studies.trust.summary import (
+    AGREEMENT,
+    ONE_COLOUR,
+    agreement_summary,
+    coverage,
     one_colour_summary,
     stability_summary,
 )
@@ -151,7 +153,7 @@ def test_a_file_from_before_coarse_controls_and_a_fill_is_read_as_it_is(table: p
 
 
 def test_mean_curves_are_means_point_by_point_and_reverses_their_mirrors(table: pd.DataFrame, run: Run) -> None:
-    found = curves(table, run).set_index(["group", "fill", "method", "direction"]).sort_index()
+    found = mean_curves(table, run).set_index(["group", "fill", "method", "direction"]).sort_index()
     for group, part in parts(table):
         for fill in ("blur", "road"):
             for direction in ("deletion", "insertion"):
@@ -306,7 +308,7 @@ def test_coverage_counts_images_and_errors(run: Run) -> None:
 
 def test_tables_without_rows_give_tables_without_rows(table: pd.DataFrame, run: Run) -> None:
     nothing = table.iloc[:0]
-    for make in (leads, curves):
+    for make in (leads, mean_curves):
         assert make(nothing, run).empty
     only = table[CALLED[table["id"].astype(int)] == "REAL"]
     assert set(leads(only, run)["group"]) == {"REAL"}
