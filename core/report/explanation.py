@@ -1,6 +1,7 @@
 """One HTML page that explains one image; pictures and style are inside it, and there is no script."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 from core.explainers.explanation import Explanation, Parts
 from core.explainers.overlay import draw_image, legend
 from core.explainers.registry import find_explainer
-from core.explainers.saving import DEFAULT, SIZE, Style, draw_explanation, scale_of
+from core.explainers.saving import DEFAULT, DRAWINGS, SIZE, Style, draw_explanation, scale_of
 from core.explainers.settings import told_settings
 from core.images.decoding import data_url
 from core.images.palette import CLASS_COLOURS, UNDECIDED
@@ -65,8 +66,10 @@ def _panel(explanation: Explanation, style: Style) -> dict[str, Any]:
 
 def _map(explanation: Explanation, style: Style) -> dict[str, Any]:
     return {
-        "overlay": data_url(draw_explanation(explanation, style=style)),
-        "alone": data_url(draw_explanation(explanation, style=style, over_image=False)),
+        "drawings": [
+            (DRAWINGS[one].capitalize(), data_url(draw_explanation(explanation, style=replace(style, drawing=one))))
+            for one in dict.fromkeys((style.drawing, "overlay" if style.drawing == "alone" else "alone"))
+        ],
         "bar": legend(scale_of(explanation, style), palette=style.palette, unit=explanation.unit),
         "hatched": explanation.undecided is not None,
         "light": explanation.light is not None,

@@ -762,9 +762,9 @@ def test_files_of_a_panel_are_drawn_as_the_panel(open_page: Open, home: Path, mo
     drawn: dict[str, Style] = {}
     show = panels.explained_picture
 
-    def draw(result: Any, *, key: str, style: Style, alone: bool) -> None:
+    def draw(result: Any, *, key: str, style: Style, blind: bool) -> None:
         drawn[key] = style
-        show(result, key=key, style=style, alone=alone)
+        show(result, key=key, style=style, blind=blind)
 
     files: dict[str, Any] = {}
     monkeypatch.setattr(panels, "explained_picture", draw)

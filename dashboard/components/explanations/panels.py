@@ -4,7 +4,7 @@ Each panel is a fragment: moving one of its controls redraws it and nothing else
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import streamlit as st
@@ -14,10 +14,11 @@ from core.explainers.explanation import Explanation
 from core.explainers.registry import find_explainer
 from core.explainers.saving import Style, scale_of
 from dashboard.components.explanations.asking import Known, Subject, ask
-from dashboard.components.explanations.choice import draw_settings, question_of, style_now
+from dashboard.components.explanations.choice import SCALE, draw_settings, question_of, style_now
 from dashboard.components.explanations.files import page_download, result_downloads
 from dashboard.components.explanations.follow import draw_ended, draw_progress, keep_up, next_look
 from dashboard.components.explanations.parts import parts_chart, reading_of
+from dashboard.components.explanations.trust_line import draw_trust_line
 from dashboard.components.glossary import TERMS, explain, terms_in
 from dashboard.components.images.picture import explained_picture
 from dashboard.components.keys import key_of
@@ -96,7 +97,7 @@ class SideBySide:
             st.rerun()
         own, *beside = (self.finished(detector) for detector in self.detectors)
         drawn = [
-            # as in the panel: one scale for what stands side by side
+            # as in the panel
             (explanation, style_now(scale=_one_scale([explanation, *others]) if beside else None))
             for explanation, *others in zip(own, *beside, strict=True)
             if explanation is not None
@@ -127,7 +128,6 @@ def _answers(side: SideBySide, explainer: AnyExplainer) -> None:
     def draw() -> float | None:
         now = found()
         known = [one for one in now.values() if one is not None]
-        # one scale for what stands side by side
         style = style_now(scale=_one_scale([one.answer for one in known]) if several else None)
         beside = st.columns(len(side.detectors)) if several else [st.container()]
         for place, detector in zip(beside, side.detectors, strict=True):
@@ -148,7 +148,9 @@ def _answers(side: SideBySide, explainer: AnyExplainer) -> None:
 
 
 def _one_scale(answers: Sequence[Explanation | None]) -> float | None:
-    """Return the scale that maps which stand side by side share, None without any."""
+    """Return the scale that maps which stand side by side share, None where each has its own."""
+    if SCALE.value == "own":
+        return None
     scales = [scale_of(one) for one in answers if one is not None and one.has_picture]
     return max(scales, default=None)
 
@@ -156,7 +158,7 @@ def _one_scale(answers: Sequence[Explanation | None]) -> float | None:
 def _draw_answer(subject: Subject, detector: Known, explainer: AnyExplainer, status: JobStatus, style: Style) -> None:
     key = key_of(explainer.name, detector.name)
     if status.answer is not None:
-        draw_explanation(status.answer, key=key, style=style)
+        draw_explanation(status.answer, key=key, style=style, by=detector)
     elif status.busy:
         st.skeleton(height=260)
     first = "Working; the first time takes a few seconds, while the detector is read"
@@ -166,7 +168,9 @@ def _draw_answer(subject: Subject, detector: Known, explainer: AnyExplainer, sta
         result_downloads(status.answer, style, name=subject.name, key=f"{key}.files")
 
 
-def draw_explanation(explanation: Explanation, *, key: str, style: Style, alone: bool = False) -> None:
+def draw_explanation(
+    explanation: Explanation, *, key: str, style: Style, by: Known | None = None, alone: bool = False
+) -> None:
     """An explanation as a picture, or as bars where it has no place in the image, and what its diagnostics say.
 
     Where a map decides nothing there is no picture, only the sentence.
@@ -175,13 +179,17 @@ def draw_explanation(explanation: Explanation, *, key: str, style: Style, alone:
         explanation: of any method.
         key: what the keys of its elements begin with.
         style: how a map is drawn.
+        by: the detector that is explained, to say what was measured of such maps; None where it is not here.
         alone: draw the map without the image, which is not available.
     """
     reading = find_explainer(explanation.method).reading(explanation)
     sentence = explanation.diagnostics.sentence or "Both signs, and not flat: the map points somewhere."
     help = explain(*terms_in(sentence), also=reading)
     if explanation.has_picture:
-        explained_picture(explanation, key=f"{key}.picture", style=style, alone=alone)
+        style = replace(style, drawing="alone") if alone else style
+        explained_picture(explanation, key=f"{key}.picture", style=style, blind=alone)
+        if by is not None:
+            draw_trust_line(by, find_explainer(explanation.method), explanation)
         st.caption(sentence, help=help)
     elif explanation.values is not None:
         st.markdown(sentence, help=help)

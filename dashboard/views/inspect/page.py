@@ -121,8 +121,8 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
     if asked:
         draw_methods(asked[0].about)
     if len(BESIDE.choices or ()) > 1 and asked:
-        BESIDE.choose("Another detector beside it", st.selectbox, format_func=lambda name: name or "none", width=220)
-draw_controls()
+        BESIDE.choose("Another detector beside it", st.selectbox, format_func=lambda name: name or "none", width=180)
+    draw_controls(several=len(asked) > 1)
 
 
 def draw_image() -> None:

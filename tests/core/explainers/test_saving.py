@@ -17,7 +17,7 @@ from core.explainers.explanation import Explanation
 from core.explainers.gradients.cams import GRADCAM
 from core.explainers.lime.bands import LIME_BANDS, BandSettings
 from core.explainers.lime.regions import LIME, LimeSettings
-from core.explainers.overlay import draw_overlay, orient
+from core.explainers.overlay import draw_overlay, grey_picture, orient
 from core.explainers.registry import explainers
 from core.explainers.saving import SIZE, Style, draw_explanation, save_npz, save_png, scale_of
 from core.explainers.settings import from_json, to_json
@@ -57,9 +57,10 @@ def test_three_states_are_drawn_as_full_colour_light_and_none(lime: Explanation)
     blue, orange = (np.array(rgb(CLASS_COLOURS[name]), float) for name in ("REAL", "FAKE"))
     # what is undecided sets no scale: 2 is in full colour
     np.testing.assert_allclose(solid, blue, atol=1)
-    np.testing.assert_allclose(light, 0.75 * 200 + 0.25 * blue, atol=1)
-    np.testing.assert_allclose(other, 0.75 * 200 + 0.25 * orange, atol=1)
-    assert undecided.tolist() in ([200] * 3, list(rgb(UNDECIDED)))
+    ground = grey_picture(grey.image)[0, 0].astype(float)
+    np.testing.assert_allclose(light, 0.75 * ground + 0.25 * blue, atol=1)
+    np.testing.assert_allclose(other, 0.75 * ground + 0.25 * orange, atol=1)
+    assert undecided.tolist() in (ground.tolist(), list(rgb(UNDECIDED)))
     assert [found.parts.held(number) for number in range(4)] == [
         " under every fill", " under this fill only", " under this fill only", "",
     ]  # fmt: skip
@@ -79,7 +80,7 @@ def test_where_nothing_is_decided_there_is_no_map_but_the_sentence(tmp_path: Pat
     save_html(tmp_path / "nothing.html", [nothing], title="nothing")
     save_html(tmp_path / "some.html", [lime], title="some")
     pages = [(tmp_path / f"{name}.html").read_text(encoding="utf-8") for name in ("nothing", "some")]
-    assert [page.count("LIME over the image") for page in pages] == [0, 1]
+    assert [page.count("LIME, over the grey picture") for page in pages] == [0, 1]
     assert nothing.diagnostics.sentence[:20] in pages[0]
 
 
@@ -143,9 +144,10 @@ def test_undecided_segments_without_an_interval_are_said_to_be_that(
 
 def test_drawings_follow_palette_and_scale(detector: Detector, image: NDArray[np.uint8]) -> None:
     result = GRADCAM.explain_fully(detector, image)
-    ours, paper = (draw_explanation(result, 32, style=Style(palette), over_image=False) for palette in PALETTES)
+    ours, paper = (draw_explanation(result, 32, style=Style(palette, drawing="alone")) for palette in PALETTES)
     assert (ours != paper).any()
-    faint = draw_explanation(result, 32, style=Style(scale=100 * float(np.abs(result.values).max())), over_image=False)
+    weak = Style(scale=100 * float(np.abs(result.values).max()), drawing="alone")
+    faint = draw_explanation(result, 32, style=weak)
     assert faint[..., :3].astype(int).min() > ours[..., :3].astype(int).min()
 
 
