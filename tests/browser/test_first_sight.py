@@ -57,11 +57,11 @@ def test_from_nothing_to_an_explained_mistake(page: Page, new_server: str, cifak
     page.wait_for_url("**/inspect**")
     settle(page)
     expect(page.get_by_text("1 of 315")).to_be_visible()
-    expect(page.get_by_role("img", name="Grad-CAM over the image")).to_be_visible()
-    expect(page.get_by_role("img", name="LIME over the image")).to_be_visible()
+    expect(page.get_by_role("img", name="Grad-CAM, over the grey picture")).to_be_visible()
+    expect(page.get_by_role("img", name="LIME, over the grey picture")).to_be_visible()
 
 
 def test_a_link_to_an_image_ends_with_its_pictures(page: Page, new_server: str, cifake_test: ImageSet) -> None:
     # the page ends early where no picture has been read yet, and what would have it drawn again must survive that
     page.goto(f"{new_server}/inspect?run=swift%40cifake-test&id={cifake_test.rows['id'][0]}")
-    expect(page.get_by_role("img", name="LIME over the image")).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_role("img", name="LIME, over the grey picture")).to_be_visible(timeout=PATIENCE)

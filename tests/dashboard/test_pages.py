@@ -359,7 +359,7 @@ def test_explore_offers_any_column_of_any_study(open_page: Open, home: Path) -> 
 def test_explore_turns_pages_and_keeps_the_order(open_page: Open) -> None:
     app = open_page("explore", run="tiny@seen-test", sort="-brightness", page="2")
     assert app.selectbox(key="explore.sort").value == "-brightness"
-    assert app.session_state["explore.page"] == 2
+    assert sent(app)["explore.pages"] == {"page": 2, "pages": 3, "shown": [1, 2, 3]}
     app.selectbox(key="explore.sort").set_value("name").run()
     assert app.query_params["sort"] == "name"
     assert "page" not in app.query_params
@@ -418,15 +418,19 @@ def test_what_is_selected_stays_while_an_image_is_looked_at(
     asked = {"run": "tiny@seen-test", "pick": pick, "compare": "on", "tile": "small", "maps": "on", "per": "48"}
     # as a click on an image is answered; AppTest cannot click in a component
     gone: list[dict[str, str]] = []
-    monkeypatch.setattr(st, "switch_page", lambda page, query_params: gone.append({"page": page, **query_params}))
+    monkeypatch.setattr(st, "switch_page", lambda page, query_params: gone.append({"to": page, **query_params}))
     monkeypatch.setattr(grid, "_mount", lambda **_: SimpleNamespace(open=table["id"][7]))
     open_page("explore", **asked)
     there = gone[-1]
-    assert there == {"page": "views/inspect/page.py", "id": table["id"][7], **asked}
-    app = open_page("inspect", **{name: value for name, value in there.items() if name != "page"})
+    assert there == {"to": "views/inspect/page.py", "id": table["id"][7], **asked}
+    app = open_page("inspect", **{name: value for name, value in there.items() if name != "to"})
     app.button(key="inspect.after").click().run()
     app.button(key="inspect.back").click().run()
-    assert gone[-1] == {"page": "views/explore/page.py", **asked}
+    # to the image that was looked at last, and to the page that it is on
+    last = app.query_params["id"]
+    place = find_rows(table, Filter()).tolist().index(table["id"].tolist().index(last))
+    page = {"page": "2"} if place >= 48 else {}
+    assert gone[-1] == {"to": "views/explore/page.py", "at": last, **page, **asked}
 
 
 def test_explore_compares_what_is_selected(open_page: Open, home: Path) -> None:
@@ -479,8 +483,12 @@ def test_another_threshold_is_that_of_the_table_the_csv_and_the_tiles(
 
 def grids(app: AppTest) -> dict[str, Any]:
     """What the browser is sent of each grid of images on a page, by the grid's key."""
-    drawn = {one.proto.id.rpartition("-")[2]: json.loads(one.proto.json) for one in app.get("bidi_component")}
-    return {key: data for key, data in sorted(drawn.items()) if "tiles" in data}
+    return {key: data for key, data in sorted(sent(app).items()) if "tiles" in data}
+
+
+def sent(app: AppTest) -> dict[str, Any]:
+    """What the browser is sent of each element of our own, by its key."""
+    return {one.proto.id.rpartition("-")[2]: json.loads(one.proto.json) for one in app.get("bidi_component")}
 
 
 def selectable(app: AppTest) -> dict[str, bool]:
@@ -715,10 +723,16 @@ def test_the_rates_that_were_measured_of_the_detector_are_stated(
         assert str(home) not in words(app)
 
 
-def test_a_run_is_chosen_in_the_sidebar_and_drops_the_old_view(open_page: Open) -> None:
-    app = open_page("explore", run="tiny@seen-test", true="REAL")
+def test_another_run_keeps_the_view_where_its_images_are_the_same(open_page: Open, home: Path) -> None:
+    asked = {"true": "REAL", "page": "2", "pick": "nobody"}
+    app = open_page("explore", run="tiny@seen-test", **asked)
+    # the same images, without their pictures
     app.selectbox(key="url.run").set_value("tiny@blind-test").run()
-    assert dict(app.query_params) == {"run": "tiny@blind-test"}
+    assert dict(app.query_params) == {"run": "tiny@blind-test", **asked}
+    write_run(home, load_detector(home / "detectors" / "tiny", device="cpu"), image_set("other-test", 12))
+    app = open_page("explore", run="tiny@seen-test", **asked)
+    app.selectbox(key="url.run").set_value("tiny@other-test").run()
+    assert dict(app.query_params) == {"run": "tiny@other-test"}
 
 
 def test_maps_of_a_run_differ_between_its_images(home: Path) -> None:

@@ -1,5 +1,7 @@
 """Inspect: why this verdict?"""
 
+from dataclasses import replace
+
 import numpy as np
 import streamlit as st
 
@@ -65,7 +67,8 @@ if sentence := refused.get(st.query_params.get("beside", "")):
     st.info(f"The detector in this address cannot be asked: {with_code(sentence)}", icon=":material/link_off:")
 with st.container(horizontal=True, vertical_alignment="center", gap="small"):
     if st.button("All images", icon=":material/grid_view:", key="inspect.back"):
-        address.go("explore", run=run, wanted=wanted)
+        page = 1 if place.number is None else 1 + (place.number - 1) // wanted.per_page
+        address.go("explore", run=run, wanted=replace(wanted, page=page), at=str(found["id"]))
     st.button(
         "Previous", icon=":material/chevron_left:", key="inspect.before", on_click=move, args=(place.before,),
         disabled=place.before is None, shortcut="P",
