@@ -11,14 +11,17 @@ import streamlit as st
 
 from core.explainers.explainer import AnyExplainer
 from core.explainers.explanation import Explanation
-from core.explainers.registry import find_explainer
+from core.explainers.registry import explainers, find_explainer
 from core.explainers.saving import Style, scale_of
+from core.images.labels import ClassName
+from core.probes.results import ProbeResult
+from core.report.explanation import Beside
 from dashboard.components.explanations.asking import Known, Subject, ask
 from dashboard.components.explanations.choice import SCALE, draw_settings, question_of, style_now
 from dashboard.components.explanations.files import page_download, result_downloads
 from dashboard.components.explanations.follow import draw_ended, draw_progress, keep_up, next_look
 from dashboard.components.explanations.parts import parts_chart, reading_of
-from dashboard.components.explanations.trust_line import draw_trust_line
+from dashboard.components.explanations.trust_line import draw_trust_line, trust_sentence
 from dashboard.components.glossary import TERMS, explain, terms_in
 from dashboard.components.images.picture import explained_picture
 from dashboard.components.keys import key_of
@@ -88,8 +91,15 @@ class SideBySide:
             with grid.cell():
                 st.fragment(explainer_panel)(self, explainer)
 
-    def download(self, notes: Sequence[str] = ()) -> None:
-        """Offer one file with all explanations by the first detector, once they are there."""
+    def download(
+        self,
+        notes: Sequence[str] = (),
+        *,
+        label: ClassName | None = None,
+        agreement: Sequence[str] = (),
+        probes: ProbeResult | None = None,
+    ) -> None:
+        """Offer one file with all explanations by the first detector, once they are there; the rest as in `Beside`."""
         if st.session_state.get(DRAWN) is None:
             note_drawn(self)
         elif outdated():
@@ -103,7 +113,25 @@ class SideBySide:
             if explanation is not None
         ]
         complete = drawn if len(drawn) == len(self.methods) else []
-        page_download(complete, name=self.subject.name, notes=list(notes), key="page.file")
+        first = self.detectors[0]
+        placeless = [(one, style_now()) for one in self.placeless(first)]
+        measured = {one.method: trust_sentence(first, one) for one, _ in complete}
+        beside_them = Beside(label, measured, agreement, probes)
+        name = self.subject.name
+        page_download(
+            [*complete, *placeless] if complete else [],
+            name=name,
+            notes=list(notes),
+            beside=beside_them,
+            key="page.file",
+        )
+
+    def placeless(self, detector: Known) -> list[Explanation]:
+        """Return the whole explanations of parts without a place that this page has been asked for."""
+        asked = st.query_params.get("evidence", "")
+        found = [one for one in explainers(detector.about) if one.name == asked and not one.has_map]
+        stand = [self.status(detector, one) for one in found]
+        return [one.answer for one in stand if one is not None and one.state == "done"]
 
 
 def explainer_panel(side: SideBySide, explainer: AnyExplainer) -> None:
@@ -159,13 +187,24 @@ def _draw_answer(subject: Subject, detector: Known, explainer: AnyExplainer, sta
     key = key_of(explainer.name, detector.name)
     if status.answer is not None:
         draw_explanation(status.answer, key=key, style=style, by=detector)
+        st.session_state[f"{key}.before"] = subject.sha256, status.answer
     elif status.busy:
-        st.skeleton(height=260)
+        _draw_before(subject, key, style)
     first = "Working; the first time takes a few seconds, while the detector is read"
     draw_progress(status, key, "Refining" if status.answer is not None else first)
     draw_ended(status, key)
     if status.state == "done":
         result_downloads(status.answer, style, name=subject.name, key=f"{key}.files")
+
+
+def _draw_before(subject: Subject, key: str, style: Style) -> None:
+    """Draw the map of the settings before, dimmed, until the new one is there; where there was none, its place."""
+    of, before = st.session_state.get(f"{key}.before", ("", None))
+    if before is None or of != subject.sha256 or not before.has_picture:
+        st.skeleton(height=260)
+        return
+    explained_picture(before, key=f"{key}.picture", style=style, dim=True)
+    st.caption("This is still the map of the settings before.")
 
 
 def draw_explanation(

@@ -39,15 +39,32 @@ def draw_trust_line(detector: Known, explainer: AnyExplainer, explanation: Expla
     if answer is None or found is None:
         st.markdown(_unmeasured(opened, detector, explainer, answer))
         return
-    others = "" if _as_judged(explanation) else " Measured with its default settings, which are not the present ones."
     with st.container(gap=None):
-        st.markdown(markdown(faithfulness.in_short(found)) + others, help=markdown(_in_full(faithfulness.sides(found))))
+        st.markdown(
+            markdown(faithfulness.in_short(found)) + _unlike(explanation),
+            help=markdown(_in_full(faithfulness.sides(found))),
+        )
         st.page_link(
             "views/trust/page.py",
             label="How this was measured",
             icon=":material/balance:",
             query_params={"run": answer.path.parent.parent.name},
         )
+
+
+def trust_sentence(detector: Known, explanation: Explanation) -> str:
+    """What was measured of such maps, as text; "" where nothing was."""
+    try:
+        answer = _measured(detector, library.current())
+        found = None if answer is None else answer.finding(f"{explanation.method}-{explanation.verdict}")
+    except ContractError:
+        return ""
+    return "" if found is None else str(faithfulness.in_short(found)) + _unlike(explanation)
+
+
+def _unlike(explanation: Explanation) -> str:
+    same = _as_judged(explanation)
+    return "" if same else " Measured with its default settings, which are not the present ones."
 
 
 def _measured(detector: Known, opened: Opened) -> StudyResult | None:

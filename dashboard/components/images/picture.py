@@ -37,7 +37,9 @@ def plain_picture(image: NDArray[np.uint8], *, key: str, alt: str, edge: str | N
     _mount(key=key, data=data | {"cells": None, "legend": None, "hint": hint})
 
 
-def explained_picture(explanation: Explanation, *, key: str, style: Style = DEFAULT, blind: bool = False) -> None:
+def explained_picture(
+    explanation: Explanation, *, key: str, style: Style = DEFAULT, blind: bool = False, dim: bool = False
+) -> None:
     """An image with its explanation over it and a legend under it.
 
     Args:
@@ -45,8 +47,9 @@ def explained_picture(explanation: Explanation, *, key: str, style: Style = DEFA
         key: of the element.
         style: how it is drawn.
         blind: the image is not available; `style` then draws the map alone.
+        dim: it is not the one that is asked for now.
     """
-    _mount(key=key, data=_drawn(explanation, style, blind))
+    _mount(key=key, data=_drawn(explanation, style, blind) | {"dim": dim})
 
 
 # a page asks for its picture again whenever it looks how its question stands

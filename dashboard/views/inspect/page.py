@@ -14,6 +14,7 @@ from dashboard.components.explanations.asking import Subject, known_detectors
 from dashboard.components.explanations.choice import chosen_methods, draw_controls, draw_methods
 from dashboard.components.explanations.experiments import experiments
 from dashboard.components.explanations.old_address import read_old_address
+from dashboard.components.explanations.probes import last_probes
 from dashboard.components.glossary import explain
 from dashboard.components.images.about import draw_about
 from dashboard.components.images.filter_controls import wanted_rows
@@ -138,12 +139,13 @@ def draw_image() -> None:
         panels.verdict_line(subject, detector, stored if number == 0 else None)
 
 
-def draw_agreement() -> None:
-    """Draw whether the explanations by the run's own detector agree."""
+def draw_agreement() -> list[str]:
+    """Draw whether the explanations by the run's own detector agree; return that as text."""
     if asked and own:
         others = other_maps(opened, verdict=verdict, label=found["label"], row=row)
         whose = f"other images that are {found['label']} and called {verdict}"
-        agreement_panel(side_by_side, others, whose=whose)
+        return agreement_panel(side_by_side, others, whose=whose)
+    return []
 
 
 if len(asked) > 1:
@@ -152,7 +154,7 @@ if len(asked) > 1:
         with grid.cell():
             draw_image()
         with grid.cell():
-            draw_agreement()
+            agreement = draw_agreement()
         with grid.cell():
             draw_about(opened, row)
     with st.grid(2, min_column_width=400, gap="large") as grid:
@@ -169,11 +171,14 @@ else:
             elif stored is not None:
                 panels.stored_panel(stored, alone=False)
         with grid.cell():
-            draw_agreement()
+            agreement = draw_agreement()
             draw_about(opened, row)
 if asked:
-    side_by_side.download()
+    file = st.container()
     experiments(subject, asked[0], opened, row)
+    with file:
+        probes = last_probes(subject, asked[0])
+        side_by_side.download(label=found["label"], agreement=agreement, probes=probes)
 elif own is None:
     st.caption("The detector that made this run is not among the detectors here, so nothing new can be asked of it.")
     for sentence in refused.values():
