@@ -9,6 +9,7 @@ import streamlit as st
 if (root := str(Path(__file__).parents[1])) not in sys.path:
     sys.path.insert(0, root)
 
+from dashboard.components.one_press import keep_back_to_one_press
 from dashboard.navigation import SECTIONS, find_pages
 from dashboard.services.server.compressing import compressed
 from dashboard.services.server.memory import few_arenas
@@ -68,6 +69,7 @@ listed[SECTIONS[-1]].append(st.Page(overview, title="Overview", url_path="overvi
 page = st.navigation(listed)
 if page.title != "Upload":
     forget_uploads()
+keep_back_to_one_press()
 draw_sidebar(page.title)
 note_other_run(page.title)
 page.run()

@@ -6,7 +6,7 @@ import streamlit as st
 
 from core.images.image_set import DataPath
 from core.images.sources import KAGGLE
-from core.system.folders import ContractError
+from core.system.folders import ContractError, glance_at_folder
 from dashboard.components.glossary import explain
 from dashboard.components.plain import plain, with_code
 from dashboard.components.polling import SECONDS, come_back
@@ -88,8 +88,18 @@ def note_other_run(page: str) -> None:
 
 
 def _take_run() -> None:
-    # another run has other images and columns, so nothing of the old view is kept
-    st.query_params.from_dict({"run": st.session_state["url.run"]})
+    """Show another run: of the same images as it is looked at now, of others from the beginning."""
+    before, now = st.session_state["run"], st.session_state["url.run"]
+    kept = st.query_params.to_dict() if _images_of(before) == _images_of(now) else {}
+    st.query_params.from_dict(kept | {"run": now})
+
+
+def _images_of(name: str) -> object:
+    """The fingerprint of a run's images, the run's own name where it cannot be read."""
+    try:
+        return glance_at_folder(catalogue.runs()[name], "run").get("set_fingerprint", name)
+    except (ContractError, KeyError):
+        return name
 
 
 def _draw_pictures() -> float | None:

@@ -15,9 +15,14 @@ from PIL import Image
 from skimage.color import deltaE_ciede2000, lab2rgb, rgb2lab
 
 from core.images.palette import END_LABELS, ENDS, NEUTRAL, OPACITY, PALETTES, UNDECIDED, Palette, rgb
+from core.images.statistics import LUMA
 
 STEPS = 128
 HATCH = 8
+# levels of the grey picture under a map: in full black and white a tint would not be seen
+DARKEST, LIGHTEST = 36, 232
+# of the area, the part that an outline encloses
+STRONGEST = 0.25
 Values = NDArray[np.floating]
 
 
@@ -84,23 +89,70 @@ def draw_overlay(
     undecided: NDArray[np.bool_] | None = None,
     opacity: float = OPACITY,
 ) -> NDArray[np.uint8]:
-    """An image with a map laid over it: clear where the map is 0, `opacity` of the end's colour where it is full.
+    """A grey picture with a map laid over it: grey where the map is 0, `opacity` of the end's colour where it is full.
 
-    Arguments as for `draw_map`; `image` is uint8 (height, width, 3) and `opacity` 0 to 1.
+    The picture gives up its colours, so that every colour there is the map's. Arguments as for `draw_map`; `image` is
+    uint8 (height, width, 3) and `opacity` 0 to 1.
 
     Returns:
         uint8 RGBA (size, size, 4), opaque.
     """
     share = _share(values, size, scale, smooth)[..., None]
-    ends = np.array([rgb(colour) for colour in ENDS[palette]], np.float64)
-    over = np.where(share > 0, ends[1], ends[0])
-    base = draw_image(image, size)
+    over = _end_colours(share, palette)
+    base = draw_image(grey_picture(image), size)
     weight = opacity * np.abs(share)
     if undecided is not None:
         weight[_nearest(undecided, size)] = 0
     blended = np.rint(base[..., :3] * (1 - weight) + over * weight).astype(np.uint8)
     drawn = np.dstack([blended, base[..., 3]])
     return drawn if undecided is None else _hatch(drawn, undecided, None)
+
+
+def draw_outline(
+    image: NDArray[np.uint8], values: Values, size: int, *, palette: Palette = "class", smooth: bool = False
+) -> NDArray[np.uint8]:
+    """An image in its colours, with lines around the strongest quarter of a map's area, in the colour of its sign.
+
+    Arguments as for `draw_overlay`. What is 0 is never enclosed; places of equal strength are enclosed together.
+
+    Returns:
+        uint8 RGBA (size, size, 4), opaque.
+    """
+    share = _share(values, size, None, smooth)
+    strength = np.abs(share)
+    least = np.quantile(strength, 1 - STRONGEST)
+    drawn = draw_image(image, size)
+    line, halo = max(1, size // 100), max(1, size // 200)
+    for end, positive in zip(ENDS[palette], (False, True), strict=True):
+        inside = (strength >= least) & (strength > 0) & ((share > 0) == positive)
+        # light beside the colour: one of both is seen on any ground
+        drawn[_rim(inside, line + halo), :3] = 255
+        drawn[_rim(inside, line), :3] = rgb(end)
+    return drawn
+
+
+def grey_picture(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The luma of a uint8 (height, width, 3) image as such an image, from `DARKEST` to `LIGHTEST`."""
+    luma = image.astype(np.float64) @ LUMA.astype(np.float64)
+    grey = np.rint(DARKEST + luma * ((LIGHTEST - DARKEST) / 255)).astype(np.uint8)
+    return np.repeat(grey[..., None], 3, axis=2)
+
+
+def _end_colours(share: NDArray[np.float64], palette: Palette) -> NDArray[np.float64]:
+    """The colour of the end that each share, (..., 1), lies towards; (..., 3)."""
+    ends = np.array([rgb(colour) for colour in ENDS[palette]], np.float64)
+    return np.asarray(np.where(share > 0, ends[1], ends[0]))
+
+
+def _rim(inside: NDArray[np.bool_], width: int) -> NDArray[np.bool_]:
+    """The pixels of a mask that lie at most `width` steps from its outside; all around the picture is outside."""
+    core = np.pad(inside, width)
+    for _ in range(width):
+        left = core.copy()
+        for axis, step in ((0, 1), (0, -1), (1, 1), (1, -1)):
+            left &= np.roll(core, step, axis)
+        core = left
+    return inside & ~core[width:-width, width:-width]
 
 
 def draw_edges(drawn: NDArray[np.uint8], segments: NDArray[np.integer]) -> NDArray[np.uint8]:

@@ -3,13 +3,13 @@
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.explainers.explanation import Explanation
-from core.explainers.overlay import common_scale, draw_edges, draw_map, draw_overlay, orient
+from core.explainers.overlay import common_scale, draw_edges, draw_map, draw_outline, draw_overlay, orient
 from core.explainers.registry import find_explainer
 from core.explainers.settings import to_json
 from core.images.decoding import encode_png
@@ -19,6 +19,12 @@ from core.system.atomic import write_bytes_atomically
 SIZE = 384
 # of full colour, for what is certain under one fill only: its size is not to be read off
 LIGHT = 0.25
+Drawing = Literal["overlay", "alone", "outline"]
+DRAWINGS: dict[Drawing, str] = {
+    "overlay": "over the grey picture",
+    "alone": "map alone",
+    "outline": "outline of the strongest parts",
+}
 
 
 @dataclass(frozen=True)
@@ -30,12 +36,14 @@ class Style:
         opacity: of the map over the image, 0 to 1.
         smooth: blend between a map's positions; maps of regions have edges, and stay as they are.
         scale: the value drawn in full colour; see `scale_of` when None.
+        drawing: over the grey picture, alone, or as lines around the strongest quarter of the area on the picture.
     """
 
     palette: Palette = "class"
     opacity: float = OPACITY
     smooth: bool = False
     scale: float | None = None
+    drawing: Drawing = "overlay"
 
 
 DEFAULT = Style()
@@ -109,10 +117,8 @@ def least_scale(explanation: Explanation) -> float:
     return size.get(explanation.unit, 0.0) / places
 
 
-def draw_explanation(
-    explanation: Explanation, size: int = SIZE, *, style: Style = DEFAULT, over_image: bool = True
-) -> NDArray[np.uint8]:
-    """An explanation's map as RGBA (size, size, 4), over its image or alone; regions outlined, undecided ones hatched.
+def draw_explanation(explanation: Explanation, size: int = SIZE, *, style: Style = DEFAULT) -> NDArray[np.uint8]:
+    """An explanation's map as RGBA (size, size, 4), drawn as its style says; regions outlined, undecided ones hatched.
 
     What is decided under one fill only has its class's colour, light and of one strength.
 
@@ -124,15 +130,18 @@ def draw_explanation(
         values = np.where(explanation.light, LIGHT * scale * np.sign(values), values)
     values = orient(values, verdict=explanation.verdict, palette=style.palette)
     regions = explanation.regions
+    smooth = style.smooth and regions is None
+    if style.drawing == "outline":
+        return draw_outline(explanation.image, values, size, palette=style.palette, smooth=smooth)
     drawing: dict[str, Any] = {
         "scale": scale,
         "palette": style.palette,
-        "smooth": style.smooth and regions is None,
+        "smooth": smooth,
         "undecided": explanation.undecided,
     }
     drawn = (
         draw_overlay(explanation.image, values, size, opacity=style.opacity, **drawing)
-        if over_image
+        if style.drawing == "overlay"
         else draw_map(values, size, **drawing)
     )
     return drawn if regions is None else draw_edges(drawn, regions)

@@ -1,6 +1,8 @@
 """Classification metrics of a run's rows: thresholds, calibration, error rates by group. Needs no torch."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -64,6 +66,26 @@ def class_scores(confusion: NDArray[np.int64]) -> pd.DataFrame:
     recall = hits / np.maximum(confusion.sum(axis=1), 1)
     f1 = 2 * precision * recall / np.maximum(precision + recall, np.finfo(np.float64).tiny)
     return pd.DataFrame({"precision": precision, "recall": recall, "f1": f1}, index=list(CLASSES))
+
+
+def metrics_at(table: pd.DataFrame, metrics: Mapping[str, Any], threshold: float) -> dict[str, Any]:
+    """Bring the metrics of a run to a threshold of p(REAL): accuracy, confusion, and precision, recall, F1 by class.
+
+    Args:
+        table: the rows that the metrics are of, at least one.
+        metrics: `core.runs.writing.metrics` at one half; what knows no threshold (AUROC, calibration error) stays.
+        threshold: 0 to 1.
+    """
+    if threshold == HALF:
+        return dict(metrics)
+    confusion = confusion_at(table, threshold)
+    scores = class_scores(confusion).assign(support=confusion.sum(axis=1))
+    return {
+        **metrics,
+        "accuracy": float(np.trace(confusion) / confusion.sum()),
+        "per_class": scores.to_dict("index"),
+        "confusion": confusion.tolist(),
+    }
 
 
 def sweep(table: pd.DataFrame, *, points: int = MAX_POINTS) -> Sweep:

@@ -73,3 +73,15 @@ def _unturned(result: ProbeResult) -> str:
         f"Called {result.verdict}, and none of {len(tried)} changes flips it; {name_of(nearest)} comes closest, with a "
         f"margin of {nearest.margin:+.1f} instead of {result.margin:+.1f}."
     )
+
+
+def said(result: ProbeResult, one: After) -> str:
+    """Say what a change did."""
+    whose = "the other image is" if one.probe.changes_donor else "the verdict is"
+    outcome = f"{whose} {one.verdict} then" if one.flipped else f"{whose} still {one.verdict}"
+    controls = [result.get(column) for column in one.controls]
+    turning = [control.probe.title.lower() for control in controls if control.flipped]
+    beside = ""
+    if one.flipped and controls:
+        beside = f"; so it is under the control “{turning[0]}”" if turning else "; under its control it stays"
+    return f"{outcome}{beside} (margin {one.before:+.2f} to {one.margin:+.2f}, a change of {levels(one.size)})"

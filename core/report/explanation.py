@@ -1,6 +1,7 @@
 """One HTML page that explains one image; pictures and style are inside it, and there is no script."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,17 +10,51 @@ import numpy as np
 from core.explainers.explanation import Explanation, Parts
 from core.explainers.overlay import draw_image, legend
 from core.explainers.registry import find_explainer
-from core.explainers.saving import DEFAULT, SIZE, Style, draw_explanation, scale_of
+from core.explainers.saving import DEFAULT, DRAWINGS, SIZE, Style, draw_explanation, scale_of
 from core.explainers.settings import told_settings
+from core.findings.numbers import percent
 from core.images.decoding import data_url
+from core.images.labels import ClassName
 from core.images.palette import CLASS_COLOURS, UNDECIDED
+from core.probes.results import ProbeResult
+from core.probes.table import probe_columns
+from core.probes.words import said
 from core.report.templates import render
 from core.system.atomic import write_bytes_atomically
 
+# pixels a side of the pictures of an experiment
+SMALL = 160
 Panel = tuple[Explanation, Style]
 
 
-def save_html(path: Path, panels: Sequence[Explanation | Panel], *, title: str, notes: Sequence[str] = ()) -> None:
+@dataclass(frozen=True)
+class Beside:
+    """What a page says beside the explanations.
+
+    Attributes:
+        label: what the image is; None where nobody knows.
+        measured: method -> a sentence on what was measured of its maps on such verdicts.
+        agreement: sentences on how far the explanations agree.
+        probes: what flips the verdict; None where that was not asked.
+    """
+
+    label: ClassName | None = None
+    measured: Mapping[str, str] = field(default_factory=dict)
+    agreement: Sequence[str] = ()
+    probes: ProbeResult | None = None
+
+
+NOTHING = Beside()
+
+
+def save_html(
+    path: Path,
+    panels: Sequence[Explanation | Panel],
+    *,
+    title: str,
+    notes: Sequence[str] = (),
+    beside: Beside = NOTHING,
+) -> None:
     """Write one page that explains one image to a reader who knows none of the methods.
 
     Args:
@@ -27,6 +62,7 @@ def save_html(path: Path, panels: Sequence[Explanation | Panel], *, title: str, 
         panels: explanations of one image by one detector, each alone or with its style.
         title: of the image.
         notes: sentences that must be read with it, for instance how the image was cropped.
+        beside: what else is known of the image and of such explanations.
     """
     styled = [one if isinstance(one, tuple) else (one, DEFAULT) for one in panels]
     first = styled[0][0]
@@ -36,11 +72,14 @@ def save_html(path: Path, panels: Sequence[Explanation | Panel], *, title: str, 
         title=title,
         notes=notes,
         first=first,
-        panels=[_panel(explanation, style) for explanation, style in styled],
+        panels=[_panel(explanation, style, beside) for explanation, style in styled],
+        beside=beside,
+        probes=None if beside.probes is None else _probes(beside.probes),
         colour=CLASS_COLOURS[first.verdict],
+        colours=CLASS_COLOURS,
         undecided_colour=UNDECIDED,
         meaning="a photograph" if first.verdict == "REAL" else "made by an image generator",
-        confidence=f"{max(first.p_real, 1 - first.p_real):.1%}",
+        confidence=percent(max(first.p_real, 1 - first.p_real)),
         margin=f"{first.margin:+.2f}",
         size=f"{width} x {height}",
         image=data_url(draw_image(first.image, SIZE)),
@@ -48,7 +87,7 @@ def save_html(path: Path, panels: Sequence[Explanation | Panel], *, title: str, 
     write_bytes_atomically(path, lambda file: file.write_bytes(page.encode()))
 
 
-def _panel(explanation: Explanation, style: Style) -> dict[str, Any]:
+def _panel(explanation: Explanation, style: Style, beside: Beside) -> dict[str, Any]:
     explainer, provenance = find_explainer(explanation.method), explanation.provenance
     versions = ", ".join(f"{name} {version}" for name, version in provenance.versions.items())
     settings = "; ".join(f"{label}: {value}" for label, value in told_settings(explanation.settings).items())
@@ -57,6 +96,7 @@ def _panel(explanation: Explanation, style: Style) -> dict[str, Any]:
         "reading": explainer.reading(explanation),
         "map": _map(explanation, style) if explanation.has_picture else None,
         "diagnostics": explanation.diagnostics.sentence,
+        "measured": beside.measured.get(explanation.method, ""),
         "parts": None if explanation.parts is None else _parts(explanation.parts),
         "settings": settings + (f". Computed with {versions}" if versions else ""),
         "seconds": f"{provenance.seconds:.2f}",
@@ -65,12 +105,29 @@ def _panel(explanation: Explanation, style: Style) -> dict[str, Any]:
 
 def _map(explanation: Explanation, style: Style) -> dict[str, Any]:
     return {
-        "overlay": data_url(draw_explanation(explanation, style=style)),
-        "alone": data_url(draw_explanation(explanation, style=style, over_image=False)),
+        "drawings": [
+            (DRAWINGS[one].capitalize(), data_url(draw_explanation(explanation, style=replace(style, drawing=one))))
+            for one in dict.fromkeys((style.drawing, "overlay" if style.drawing == "alone" else "alone"))
+        ],
         "bar": legend(scale_of(explanation, style), palette=style.palette, unit=explanation.unit),
         "hatched": explanation.undecided is not None,
         "light": explanation.light is not None,
     }
+
+
+def _probes(result: ProbeResult) -> dict[str, Any]:
+    """The conclusion, each change that flips the verdict and no control does, and the pictures of the smallest."""
+    rows = [(f"{one.probe.title}, {one.strength.told}", f"{said(result, one)}.") for one in result.flipping]
+    pictures = []
+    if result.smallest is not None:
+        one, drawn = result.smallest.after, dict(zip(probe_columns(), result.pictures, strict=True))
+        shown = [("The image", result.image, result.verdict), (one.probe.title, drawn[one.column], one.verdict)]
+        for control in map(result.get, one.controls):
+            if control.known:
+                name = f"Control: {control.probe.title.lower()}"
+                shown.append((name, drawn[control.column], control.verdict))
+        pictures = [(f"{name}, called {verdict}", data_url(draw_image(image, SMALL))) for name, image, verdict in shown]
+    return {"sentence": result.sentence, "rows": rows, "pictures": pictures}
 
 
 def _parts(parts: Parts) -> dict[str, Any]:
@@ -81,7 +138,7 @@ def _parts(parts: Parts) -> dict[str, Any]:
         (
             parts.labels[index],
             *([] if area is None else [area[index]]),
-            f"{parts.weights[index]:+.3f}",
+            f"{parts.weights[index]:+.2f}",
             _interval(parts.low[index], parts.high[index]),
             words[int(parts.decisions[index])] + parts.held(int(index)),
         )
@@ -92,4 +149,4 @@ def _parts(parts: Parts) -> dict[str, Any]:
 
 
 def _interval(low: float, high: float) -> str:
-    return f"{low:+.3f} to {high:+.3f}" if np.isfinite([low, high]).all() else "unknown: too few samples"
+    return f"{low:+.2f} to {high:+.2f}" if np.isfinite([low, high]).all() else "unknown: too few samples"

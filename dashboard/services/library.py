@@ -1,6 +1,6 @@
 """The runs, tables and pictures that all visitors share, read once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -16,7 +16,15 @@ from core.runs.browsing.filter import Filter
 from core.runs.browsing.other_run import describe_verdicts, same_images, verdicts_of
 from core.runs.browsing.pictures import Pictures, find_pictures
 from core.runs.browsing.study_columns import StudyColumn, added_by_studies, further_columns, study_columns
-from core.runs.browsing.table import Extent, browse_table, cells, extents_of, find_rows, judged_table
+from core.runs.browsing.table import (
+    Extent,
+    browse_table,
+    cells,
+    count_choices,
+    extents_of,
+    find_rows,
+    judged_table,
+)
 from core.runs.browsing.tags import Tags
 from core.runs.run import Run, read_run
 from core.studies.study import StudyResult
@@ -222,6 +230,23 @@ def counts(opened: Opened, wanted: Filter) -> NDArray[np.int64]:
 @st.cache_resource(max_entries=128, show_spinner=False, hash_funcs=BY_STAMP)
 def _counts(opened: Opened, wanted: Filter, tagged: frozenset[str]) -> NDArray[np.int64]:
     return cells(opened.table, wanted, tagged=tagged)
+
+
+def choice_counts(opened: Opened, wanted: Filter, column: str) -> dict[str, int]:
+    """Count the images of each choice of a column among those that all other filters find."""
+    others = replace(wanted, sort=Filter.sort, page=1, per_page=Filter.per_page).choosing(column, ())
+    return _choice_counts(opened, others, column, _tagged(wanted))
+
+
+@st.cache_resource(max_entries=256, show_spinner=False, hash_funcs=BY_STAMP)
+def _choice_counts(opened: Opened, wanted: Filter, column: str, tagged: frozenset[str]) -> dict[str, int]:
+    return count_choices(opened.table, wanted, column, tagged=tagged)
+
+
+def tag_counts(opened: Opened, wanted: Filter, names: Sequence[str]) -> dict[str, int]:
+    """Count the images with each tag among those that all other filters find."""
+    found = set(opened.table["id"].iloc[matching(opened, replace(wanted, tag=None))])
+    return {name: len(found.intersection(tags().ids(name))) for name in names}
 
 
 def _tagged(wanted: Filter) -> frozenset[str]:

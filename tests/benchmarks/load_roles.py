@@ -148,8 +148,6 @@ def _some_value(kind: str, widget: Any, chance: random.Random) -> dict[str, Any]
         return {"double_array_value": [min(end, widget.max) for end in ends]}
     if kind == "checkbox":
         return {"bool_value": chance.random() < 0.5}
-    if kind == "pagination":
-        return {"int_value": chance.randint(1, widget.num_pages)}
     return None
 
 

@@ -37,7 +37,7 @@ def test_from_nothing_to_an_explained_mistake(page: Page, new_server: str, cifak
     expect(page.locator("[data-cell='FAKE-REAL'] .count")).to_have_text("315")
     # until then their margin maps stand in for them
     expect(page.get_by_text("All pictures are available.")).to_be_visible(timeout=PATIENCE)
-    expect(linked.get_by_role("img", name="LIME over the image")).to_be_visible(timeout=PATIENCE)
+    expect(linked.get_by_role("img", name="LIME, over the grey picture")).to_be_visible(timeout=PATIENCE)
     linked.close()
     settle(page)
     assert "run=swift%40cifake-test" in page.url
@@ -63,5 +63,5 @@ def test_from_nothing_to_an_explained_mistake(page: Page, new_server: str, cifak
     page.wait_for_url("**/inspect**")
     settle(page)
     expect(page.get_by_text("1 of 315")).to_be_visible()
-    expect(page.get_by_role("img", name="Grad-CAM over the image")).to_be_visible()
-    expect(page.get_by_role("img", name="LIME over the image")).to_be_visible()
+    expect(page.get_by_role("img", name="Grad-CAM, over the grey picture")).to_be_visible()
+    expect(page.get_by_role("img", name="LIME, over the grey picture")).to_be_visible()

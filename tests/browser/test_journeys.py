@@ -68,7 +68,7 @@ def tiles(page: Page) -> Locator:
 
 def lime(page: Page) -> Locator:
     """LIME's picture."""
-    return page.get_by_role("img", name="LIME over the image")
+    return page.get_by_role("img", name="LIME, over the grey picture")
 
 
 def tab_to(page: Page, *what: str, most: int = 150) -> None:
@@ -97,7 +97,7 @@ def test_from_a_cell_to_an_explanation_to_another_browser(
     page.wait_for_url("**/inspect**")
     settle(page)
     expect(page.get_by_text(f"2 of {accused}")).to_be_visible()
-    expect(page.get_by_role("img", name="Grad-CAM over the image")).to_be_visible()
+    expect(page.get_by_role("img", name="Grad-CAM, over the grey picture")).to_be_visible()
     before = told(page).inner_text()
 
     page.get_by_role("slider", name="Segments to ask for").press("ArrowRight")
@@ -161,9 +161,33 @@ def test_stop_next_and_back(page: Page, address: str, accused: int) -> None:
     expect(page.get_by_text(f"{accused} of 60 images")).to_be_visible()
 
 
+def test_back_is_one_press_to_the_image_that_was_opened(page: Page, address: str) -> None:
+    page.set_viewport_size({"width": 1440, "height": 900})
+    visit(page, f"{address}/explore?run={RUN}&sort=name&page=2")
+    # pictures, not controls: three rows of six stand on the first screen
+    assert [tiles(page).nth(17).bounding_box()[side] > 0 for side in ("x", "y")] == [True, True]
+    box = tiles(page).nth(17).bounding_box()
+    assert box["y"] + box["height"] < 900
+    opened = tiles(page).nth(20)
+    name = opened.locator(".open").get_attribute("aria-label")
+    opened.locator(".open").click()
+    page.wait_for_url("**/inspect**")
+    settle(page)
+    page.go_back()
+    page.wait_for_url("**/explore**")
+    settle(page)
+    assert "page=2" in page.url
+    page.wait_for_function(f"name => ({FOCUSED})().includes(name)", arg=name, timeout=PATIENCE)
+    expect(tiles(page).nth(20)).to_be_in_viewport()
+    # and on a phone the first image
+    page.set_viewport_size({"width": 390, "height": 844})
+    visit(page, f"{address}/explore?run={RUN}")
+    expect(tiles(page).first).to_be_in_viewport(ratio=1)
+
+
 def test_the_pointer_reads_values(page: Page, address: str) -> None:
     visit(page, f"{address}/inspect?run={RUN}")
-    picture = page.get_by_role("application", name="Grad-CAM over the image")
+    picture = page.get_by_role("application", name="Grad-CAM, over the grey picture")
     box = picture.bounding_box()
     picture.hover(position={"x": box["width"] * 0.01, "y": box["height"] * 0.01})
     expect(page.get_by_text("0, 0 · rgb").first).to_be_visible()
@@ -204,7 +228,7 @@ def test_an_upload_is_explained_and_a_broken_one_is_a_sentence(
     page.locator("input[type=file]").set_input_files(photograph)
     expect(page.get_by_text("What the detector sees")).to_be_visible()
     settle(page)
-    expect(page.get_by_role("img", name="Grad-CAM over the image")).to_be_visible()
+    expect(page.get_by_role("img", name="Grad-CAM, over the grey picture")).to_be_visible()
     expect(lime(page)).to_be_visible()
     expect(
         page.get_by_role("heading", name="Called").or_(page.get_by_role("heading", name="Undetermined"))
@@ -276,14 +300,19 @@ def test_from_a_cell_to_an_explanation_by_keyboard(page: Page, browser: Browser,
     expect(page.get_by_text(f"{accused} of 60 images")).to_be_visible()
 
     tab_to(page, "called FAKE with")
-    page.keyboard.press("x")
+    # the whole grid is one stop
+    assert page.locator('.grid [tabindex="0"]').count() == 1
+    top = tiles(page).first.bounding_box()["y"]
+    page.keyboard.press("Space")
     expect(page.get_by_text("1 selected")).to_be_visible()
     settle(page)
-    tab_to(page, "called FAKE with")
+    assert tiles(page).first.bounding_box()["y"] == top, "what can be done with it moves no image"
+    # the focus has stayed on the tile
     page.keyboard.press("ArrowRight")
-    page.keyboard.press("x")
+    page.keyboard.press("Space")
     expect(page.get_by_text("2 selected")).to_be_visible()
     settle(page)
+    assert "called FAKE with" in page.evaluate(FOCUSED)
     page.get_by_role("textbox", name="Tag").focus()
     page.keyboard.type("by hand")
     page.keyboard.press("Enter")

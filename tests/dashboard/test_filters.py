@@ -69,7 +69,7 @@ def test_values_are_written_for_people_and_asked_for_as_they_are(open_page: Open
     add_study(home)
     app = with_more_filters(open_page("explore", run="tiny@seen-test"))
     pills = app.pills(key=filter_key("cues.cue"))
-    assert [option.content for option in pills.proto.options] == ["blue sky", "sea"]
+    assert [option.content for option in pills.proto.options] == ["blue sky 30", "sea 30"]
     pills.set_value(["blue_sky"]).run()
     assert app.query_params["cues.cue"] == "blue_sky"
     assert "Cues: cue: blue sky" in [button.label for button in app.button]

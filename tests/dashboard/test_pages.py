@@ -224,19 +224,26 @@ def test_overview_of_one_class_gives_no_number_of_the_other(open_page: Open, hom
 def test_overview_moves_with_the_threshold(open_page: Open, home: Path) -> None:
     run = read_run(home / "runs" / "tiny@seen-test")
     app = open_page("overview", run=run.name)
-    before = [metric.value for metric in app.metric]
-    assert "numbers at the top" not in words(app)
-    app.slider(key="url.cut").set_value(0.9).run()
-    assert [metric.value for metric in app.metric] == before
-    assert "Moved to 90%; the numbers at the top stay at 50%." in words(app)
-    wrong = ((run.predictions["p_real"] > 0.9) != (run.predictions["label"] == "REAL")).sum()
-    assert app.query_params["cut"] == "0.9"
+    before = {metric.label: metric.value for metric in app.metric}
+    cut = round(float(run.predictions["p_real"].quantile(0.8)), 2)
+    app.slider(key="url.cut").set_value(cut).run()
+    after = {metric.label: metric.value for metric in app.metric}
+    real, called = run.predictions["label"] == "REAL", run.predictions["p_real"] > cut
+    # every number but the one that is of all thresholds
+    assert after == {
+        "Accuracy": percent((real == called).mean()),
+        "Recall (FAKE)": percent((~called[~real]).mean()),
+        "Recall (REAL)": percent(called[real].mean()),
+        "AUROC": before["AUROC"],
+    }
+    assert after != before
+    wrong = (called != real).sum()
+    assert app.query_params["cut"] == f"{cut:g}"
+    assert f"At a threshold of {percent(cut, 0)} it is wrong on {100 * wrong / 60:.1f} of 100 images" in words(app)
+    sure = np.maximum(run.predictions["p_real"], 1 - run.predictions["p_real"]) >= 0.95
+    if sure.any():
+        assert f"at least 95% sure, {percent((called != real)[sure].mean())} are wrong" in words(app)
     assert f"{wrong:,} of 60 verdicts are wrong" in words(app)
-
-
-def test_overview_names_the_threshold_of_the_headlines_where_another_is_chosen(open_page: Open) -> None:
-    labels = [metric.label for metric in open_page(run="tiny@seen-test", cut="0.7").metric]
-    assert labels[:4] == [f"{metric.label} (at 50%)" for metric in open_page(run="tiny@seen-test").metric[:4]]
 
 
 @pytest.mark.parametrize("of", ["all", "FAKE", "REAL"])
@@ -359,7 +366,7 @@ def test_explore_offers_any_column_of_any_study(open_page: Open, home: Path) -> 
 def test_explore_turns_pages_and_keeps_the_order(open_page: Open) -> None:
     app = open_page("explore", run="tiny@seen-test", sort="-brightness", page="2")
     assert app.selectbox(key="explore.sort").value == "-brightness"
-    assert app.session_state["explore.page"] == 2
+    assert sent(app)["explore.pages"] == {"page": 2, "pages": 3, "shown": [1, 2, 3]}
     app.selectbox(key="explore.sort").set_value("name").run()
     assert app.query_params["sort"] == "name"
     assert "page" not in app.query_params
@@ -418,15 +425,19 @@ def test_what_is_selected_stays_while_an_image_is_looked_at(
     asked = {"run": "tiny@seen-test", "pick": pick, "compare": "on", "tile": "small", "maps": "on", "per": "48"}
     # as a click on an image is answered; AppTest cannot click in a component
     gone: list[dict[str, str]] = []
-    monkeypatch.setattr(st, "switch_page", lambda page, query_params: gone.append({"page": page, **query_params}))
+    monkeypatch.setattr(st, "switch_page", lambda page, query_params: gone.append({"to": page, **query_params}))
     monkeypatch.setattr(grid, "_mount", lambda **_: SimpleNamespace(open=table["id"][7]))
     open_page("explore", **asked)
     there = gone[-1]
-    assert there == {"page": "views/inspect/page.py", "id": table["id"][7], **asked}
-    app = open_page("inspect", **{name: value for name, value in there.items() if name != "page"})
+    assert there == {"to": "views/inspect/page.py", "id": table["id"][7], **asked}
+    app = open_page("inspect", **{name: value for name, value in there.items() if name != "to"})
     app.button(key="inspect.after").click().run()
     app.button(key="inspect.back").click().run()
-    assert gone[-1] == {"page": "views/explore/page.py", **asked}
+    # to the image that was looked at last, and to the page that it is on
+    last = app.query_params["id"]
+    place = find_rows(table, Filter()).tolist().index(table["id"].tolist().index(last))
+    page = {"page": "2"} if place >= 48 else {}
+    assert gone[-1] == {"to": "views/explore/page.py", "at": last, **page, **asked}
 
 
 def test_explore_compares_what_is_selected(open_page: Open, home: Path) -> None:
@@ -479,8 +490,12 @@ def test_another_threshold_is_that_of_the_table_the_csv_and_the_tiles(
 
 def grids(app: AppTest) -> dict[str, Any]:
     """What the browser is sent of each grid of images on a page, by the grid's key."""
-    drawn = {one.proto.id.rpartition("-")[2]: json.loads(one.proto.json) for one in app.get("bidi_component")}
-    return {key: data for key, data in sorted(drawn.items()) if "tiles" in data}
+    return {key: data for key, data in sorted(sent(app).items()) if "tiles" in data}
+
+
+def sent(app: AppTest) -> dict[str, Any]:
+    """What the browser is sent of each element of our own, by its key."""
+    return {one.proto.id.rpartition("-")[2]: json.loads(one.proto.json) for one in app.get("bidi_component")}
 
 
 def selectable(app: AppTest) -> dict[str, bool]:
@@ -715,10 +730,16 @@ def test_the_rates_that_were_measured_of_the_detector_are_stated(
         assert str(home) not in words(app)
 
 
-def test_a_run_is_chosen_in_the_sidebar_and_drops_the_old_view(open_page: Open) -> None:
-    app = open_page("explore", run="tiny@seen-test", true="REAL")
+def test_another_run_keeps_the_view_where_its_images_are_the_same(open_page: Open, home: Path) -> None:
+    asked = {"true": "REAL", "page": "2", "pick": "nobody"}
+    app = open_page("explore", run="tiny@seen-test", **asked)
+    # the same images, without their pictures
     app.selectbox(key="url.run").set_value("tiny@blind-test").run()
-    assert dict(app.query_params) == {"run": "tiny@blind-test"}
+    assert dict(app.query_params) == {"run": "tiny@blind-test", **asked}
+    write_run(home, load_detector(home / "detectors" / "tiny", device="cpu"), image_set("other-test", 12))
+    app = open_page("explore", run="tiny@seen-test", **asked)
+    app.selectbox(key="url.run").set_value("tiny@other-test").run()
+    assert dict(app.query_params) == {"run": "tiny@other-test"}
 
 
 def test_maps_of_a_run_differ_between_its_images(home: Path) -> None:
@@ -762,9 +783,9 @@ def test_files_of_a_panel_are_drawn_as_the_panel(open_page: Open, home: Path, mo
     drawn: dict[str, Style] = {}
     show = panels.explained_picture
 
-    def draw(result: Any, *, key: str, style: Style, alone: bool) -> None:
+    def draw(result: Any, *, key: str, style: Style, blind: bool) -> None:
         drawn[key] = style
-        show(result, key=key, style=style, alone=alone)
+        show(result, key=key, style=style, blind=blind)
 
     files: dict[str, Any] = {}
     monkeypatch.setattr(panels, "explained_picture", draw)

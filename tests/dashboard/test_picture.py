@@ -36,14 +36,17 @@ def test_a_picture_is_drawn_once_for_an_answer_and_a_style(
         *((result, style, False) for result in (first, last, *cams) for style in (Style(), Style("paper", 0.5))),
         (cams[0], Style(smooth=True), False),
         (cams[0], Style(scale=3.0), False),
-        (cams[0], Style(), True),
+        (cams[0], Style(drawing="outline"), False),
+        (cams[0], Style(drawing="alone"), True),
     ]
     for _ in range(3):
-        for result, style, alone in asked:
+        for result, style, blind in asked:
             # another visitor's, with the same content
-            picture.explained_picture(replace(result), key="x", style=style, alone=alone)
+            picture.explained_picture(replace(result), key="x", style=style, blind=blind)
     assert len(drawn) == len(asked)
     assert shown[: len(asked)] == shown[len(asked) : 2 * len(asked)] == shown[2 * len(asked) :]
-    for (result, style, alone), data in zip(asked, shown, strict=False):
+    for (result, style, blind), data in zip(asked, shown, strict=False):
         pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(data["source"].partition(",")[2]))))
-        np.testing.assert_array_equal(pixels, draw_explanation(result, picture.SIZE, style=style, over_image=not alone))
+        np.testing.assert_array_equal(pixels, draw_explanation(result, picture.SIZE, style=style))
+        assert (data["rgb"] == "") == blind
+        assert (data["legend"]["outline"] is not None) == (style.drawing == "outline")

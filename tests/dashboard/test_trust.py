@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 from core.findings.claims import sign_of
 from core.findings.numbers import percent, signed
 from core.findings.words import tell
-from core.findings.words.faithfulness import trusted
+from core.findings.words.faithfulness import in_short, trusted
 from core.metrics.intervals import weighted_mean, wilson_interval
 from core.runs.run import read_run
 from core.studies.registry import find_study
@@ -19,7 +19,7 @@ from core.studies.store import read_study
 from core.studies.trust.judged import judged
 from tests.dashboard.conftest import Open
 from tests.dashboard.studies import TRUST, add_studies
-from tests.dashboard.test_pages import words
+from tests.dashboard.test_pages import settled, words
 
 RUN = "tiny@seen-test"
 
@@ -49,6 +49,27 @@ def test_without_studies_each_part_says_what_to_type(open_page: Open) -> None:
         assert f"`python -m core.studies {name} --run {RUN}`" in said
     assert ("images with a margin map", "60") in metrics(app)
     assert not app.get("plotly_chart")
+
+
+def test_inspect_says_beside_each_map_what_was_found_of_its_method(open_page: Open, home: Path) -> None:
+    run = read_run(home / "runs" / RUN)
+    image = {"id": str(run.predictions["id"].iloc[0]), "lime.n_samples": "64", "methods": "gradcam,scorecam"}
+    app = settled(open_page("inspect", run=RUN, **image))
+    assert f"This run has no trust study yet; `python -m core.studies faithfulness --run {RUN}` makes one." in words(
+        app
+    )
+    assert "No study judges Score-CAM: it is too slow for a whole run." in words(app)
+    add_studies(home, "faithfulness")
+    app = settled(open_page("inspect", run=RUN, **image))
+    found = read_study(home / "runs" / RUN / "studies" / "faithfulness.parquet", run)
+    verdict = run.predictions["predicted"].iloc[0]
+    told = in_short(next(one for one in found.findings if one.key == f"gradcam-{verdict}"))
+    assert str(told) in plain(words(app))
+    assert [link.proto.page for link in app.get("page_link")] == ["trust"]
+    # what is drawn with other settings was not measured
+    assert "not the present ones" not in words(app)
+    app = settled(open_page("inspect", run=RUN, **image, **{"gradcam.layer": "layer2"}))
+    assert "Measured with its default settings, which are not the present ones." in words(app)
 
 
 def test_the_complaints_are_answered_with_the_studies_own_numbers(open_page: Open, home: Path) -> None:

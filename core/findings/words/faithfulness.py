@@ -1,15 +1,22 @@
 """The words of the study `faithfulness`."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from core.findings.claims import Sign, sign_of, standing
 from core.findings.finding import Choice, Finding
-from core.findings.lines import Line, joined, line, listed
+from core.findings.lines import Line, Part, joined, line, listed
 from core.findings.numbers import amount, bare, signed
 from core.findings.words.say import say
 from core.findings.words.told import Told
 
 SIDES: Mapping[Sign, str] = {1: "better", -1: "worse", 0: "not certainly either"}
+# where deletion and insertion agree
+_OF_SIGNS: Mapping[frozenset[Sign | None], str] = {
+    frozenset([1]): "better",
+    frozenset([-1]): "worse",
+    frozenset([0]): "neither",
+}
 
 
 def tell(finding: Finding) -> Told:
@@ -82,6 +89,28 @@ def sides(finding: Finding) -> Line:
         if each:
             parts.append(line("{words} under {each}", words=words, each=listed(each)))
     return joined(parts, "; ")
+
+
+def in_short(finding: Finding) -> Line:
+    """A faithfulness finding in one line for beside a map: a reason, a picture, or on which fills that depends."""
+    by_fill: dict[str, set[Sign | None]] = {}
+    for one in finding.choices:
+        by_fill.setdefault(_fill(finding, one), set()).add(sign_of(one))
+    stands = standing(finding)
+    if (stands.kind, stands.sign) == ("claimed", 1):
+        return say(finding, "Better than its controls under every fill, for {group} verdicts.")
+    if not any(1 in signs for signs in by_fill.values()):
+        best = Counter(one.control.name for one in finding.choices if one.control is not None)
+        control = line(" (the best: {name})", name=best.most_common(1)[0][0]) if best else Line()
+        template = (
+            "Not better than its controls{control} under any fill, for {group} verdicts: a picture, not a reason."
+        )
+        return say(finding, template, control=control)
+    told: dict[str, list[Part]] = {"better": [], "worse": [], "neither": [], "mixed": []}
+    for fill, signs in by_fill.items():
+        told[_OF_SIGNS.get(frozenset(signs), "mixed")].append(fill)
+    sides = [line("{words} under {fills}", words=words, fills=listed(fills)) for words, fills in told.items() if fills]
+    return say(finding, "Depends on the fill, for {group} verdicts: {sides}.", sides=joined(sides, ", "))
 
 
 def trusted(findings: Sequence[Finding]) -> Line:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from core.metrics.classification import HALF, confidence_of, count_cells, is_right, predicted_real
 from core.runs.browsing.embedding import read_embedding
-from core.runs.browsing.filter import DECIDED, OUTCOMES, SORTS, Filter, range_columns
+from core.runs.browsing.filter import DECIDED, OUTCOMES, SORTS, Filter, choices_of, range_columns
 from core.runs.browsing.study_columns import added_by_studies
 from core.runs.run import Run
 
@@ -97,6 +97,18 @@ def cells(table: pd.DataFrame, wanted: Filter, *, tagged: frozenset[str] = froze
     """Count int64 (2, 2) [true][called], FAKE first, of a filter without its choices of class and outcome."""
     keep = _mask(table, wanted, tagged, DECIDED)
     return count_cells((table["label"] == "REAL").to_numpy(bool)[keep], predicted_real(table, wanted.threshold)[keep])
+
+
+def count_choices(
+    table: pd.DataFrame, wanted: Filter, column: str, *, tagged: frozenset[str] = frozenset()
+) -> dict[str, int]:
+    """Count the rows of each value that a column can be filtered by, among those that all other filters find."""
+    keep = _mask(table, wanted, tagged, (column,))
+    options = choices_of(table, column)
+    if isinstance(table[column].dtype, pd.CategoricalDtype) and column not in DECIDED:
+        codes = table[column].cat.codes.to_numpy()[keep]
+        return dict(zip(options, np.bincount(codes[codes >= 0], minlength=len(options)).tolist(), strict=True))
+    return {one: int((keep & _is_one_of(table, column, (one,), wanted.threshold)).sum()) for one in options}
 
 
 def _mask(table: pd.DataFrame, wanted: Filter, tagged: frozenset[str], but: Sequence[str]) -> NDArray[np.bool_]:

@@ -40,8 +40,8 @@ def other_maps(opened: Opened, *, verdict: str, label: str | None, row: int | No
     return np.asarray(opened.run.needed_maps[chosen], np.float32)
 
 
-def agreement_panel(side: SideBySide, others: NDArray[np.float32], *, whose: str) -> None:
-    """Draw the comparison of each two explanations by the first detector, once all are there.
+def agreement_panel(side: SideBySide, others: NDArray[np.float32], *, whose: str) -> list[str]:
+    """Draw the comparison of each two explanations by the first detector, once all are there; return it as text.
 
     Args:
         side: the explanations.
@@ -55,30 +55,33 @@ def agreement_panel(side: SideBySide, others: NDArray[np.float32], *, whose: str
     note_drawn(side)
     if len(methods) < 2:
         st.caption("Choose another method beside this one to compare.")
-        return
+        return []
     found = [one for one in side.finished(detector) if one is not None]
     if len(found) < len(methods):
         st.caption(_awaited(side.interrupted()))
-        return
+        return []
+    told = []
     for one, other in combinations(found, 2):
         # what runs keep of other images is compared with what they do not
         first, second = (other, one) if is_kept_kind(one) else (one, other)
         if len(methods) > 2:
             st.markdown(f"**{_title(one)} and {_title(other)}**")
-        _draw_pair(first, second, others, whose=whose, short=len(methods) > 2)
+        said = _draw_pair(first, second, others, whose=whose, short=len(methods) > 2)
+        told.append(f"{_title(one)} and {_title(other)}: {said.replace('**', '')}")
+    return told
 
 
-def _draw_pair(
-    first: Explanation, second: Explanation, others: NDArray[np.float32], *, whose: str, short: bool
-) -> None:
-    """Two explanations compared; `short` leaves all but the first sentence to the help."""
+def _draw_pair(first: Explanation, second: Explanation, others: NDArray[np.float32], *, whose: str, short: bool) -> str:
+    """Two explanations compared, and that in Markdown; `short` leaves all but the first sentence to the help."""
     for one in (first, second):
         if one.parts is not None and len(one.parts.weights) == 1:
-            st.markdown(f"{_title(one)} has one segment, so there is nothing to compare place by place.")
-            return
+            told = f"{_title(one)} has one segment, so there is nothing to compare place by place."
+            st.markdown(told)
+            return told
         if not one.has_picture:
-            st.markdown(f"{_title(one)} decides nothing on this image, so nothing is said of agreement.")
-            return
+            told = f"{_title(one)} decides nothing on this image, so nothing is said of agreement."
+            st.markdown(told)
+            return told
     same_kind = is_kept_kind(second)
     found = agreement_of(first, second, others=others if same_kind else None)
     for one in (first, second):
@@ -89,11 +92,12 @@ def _draw_pair(
     said, *rest = sentences(found, titles=titles, whose=whose, same_kind=same_kind)
     if short:
         st.markdown(said, help="\n\n".join([*rest, conclusion(found, same_kind=same_kind)]))
-        return
+        return " ".join([said, *rest, conclusion(found, same_kind=same_kind)])
     st.markdown(said)
     for sentence in rest:
         st.caption(sentence)
     st.markdown(conclusion(found, same_kind=same_kind))
+    return " ".join([said, *rest, conclusion(found, same_kind=same_kind)])
 
 
 def _title(explanation: Explanation) -> str:

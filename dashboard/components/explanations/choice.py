@@ -29,6 +29,9 @@ PALETTE = Setting(
 )
 OPACITY = Setting("opacity", palette.OPACITY, kind=float, low=0.1, high=1.0)
 SMOOTH = Setting("smooth", "no", {"no": "as they are", "yes": "blended"})
+DRAWING = Setting("draw", "overlay", {"overlay": "over the grey picture", "alone": "alone", "outline": "outlined"})
+# of detectors side by side
+SCALE = Setting("scale", "shared", {"shared": "one for both", "own": "each its own"})
 # choices beside each other up to so many letters, in a list beyond
 ROW = 40
 
@@ -40,24 +43,38 @@ def chosen_methods(offers: Offers) -> tuple[AnyExplainer, ...]:
     return tuple(found[:MOST]) or default_explainers(offers)
 
 
-def draw_controls() -> None:
-    """Draw the controls of how all maps over images are drawn."""
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        PALETTE.choose(
-            "Colours",
-            st.selectbox,
-            width=330,
-            help=f"The paper ({THE_PAPER}) colours by what speaks for or against the verdict; here the colour is the "
-            "class itself, so that blue means REAL on every page.",
+def draw_controls(*, several: bool = False) -> None:
+    """Draw the controls of how all maps are drawn; `several` where detectors stand side by side."""
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium", width="content"):
+        DRAWING.choose(
+            "Maps",
+            help="Over the picture without its colours, so that every colour is the map's; the map alone; or the "
+            "picture in its colours, with lines around the strongest quarter of the map's area.",
         )
-        OPACITY.linked(
-            st.slider, "Opacity of the maps", min_value=0.1, max_value=1.0, step=0.05, format="percent", width=200
-        )
-        SMOOTH.choose(
-            "Between positions",
-            help="As they are shows how coarse a map is: one of 4 x 4 positions is 4 x 4. Regions have edges and stay "
-            "as they are.",
-        )
+        if several:
+            SCALE.choose("Scale", help="With one scale for both, the map of the less sensitive detector is pale.")
+        with st.popover("Colours", icon=":material/palette:"):
+            PALETTE.choose(
+                "Colours",
+                st.selectbox,
+                width=330,
+                help=f"The paper ({THE_PAPER}) colours by what speaks for or against the verdict; here the colour is "
+                "the class itself, so that blue means REAL on every page.",
+            )
+            OPACITY.linked(
+                st.slider,
+                "Opacity of the maps",
+                min_value=0.1,
+                max_value=1.0,
+                step=0.05,
+                format="percent",
+                disabled=DRAWING.value != "overlay",
+            )
+            SMOOTH.choose(
+                "Between positions",
+                help="As they are shows how coarse a map is: one of 4 x 4 positions is 4 x 4. Regions have edges and "
+                "stay as they are.",
+            )
 
 
 def draw_methods(offers: Offers) -> None:
@@ -72,7 +89,7 @@ def draw_methods(offers: Offers) -> None:
         key="methods.chosen",
         on_change=_take_methods,
         args=(offers,),
-        width=520,
+        width=330,
         help="\n\n".join(f"**{one.title}**: {one.sentence}" for one in offered.values()),
     )
 
@@ -85,7 +102,7 @@ def _take_methods(offers: Offers) -> None:
 
 def style_now(*, scale: float | None = None) -> Style:
     """Return the style that the page's controls set; `scale` as in `Style`."""
-    return Style(PALETTE.value, OPACITY.value, SMOOTH.value == "yes", scale)
+    return Style(PALETTE.value, OPACITY.value, SMOOTH.value == "yes", scale, DRAWING.value)
 
 
 def question_of(explainer: AnyExplainer, offers: Offers) -> ExplainRequest:

@@ -9,7 +9,7 @@ import streamlit as st
 from core.explainers.explanation import Explanation
 from core.explainers.saving import SIZE, Style, draw_explanation, save_npz
 from core.images.decoding import encode_png
-from core.report.explanation import save_html
+from core.report.explanation import Beside, save_html
 from dashboard.components.downloads import file_button
 from dashboard.components.explanations.parts import parts_table
 from dashboard.components.studies.study import csv_button
@@ -49,17 +49,20 @@ def result_downloads(explanation: Explanation, style: Style, *, name: str, key: 
             )
 
 
-def page_download(panels: Sequence[tuple[Explanation, Style]], *, name: str, notes: list[str], key: str) -> None:
+def page_download(
+    panels: Sequence[tuple[Explanation, Style]], *, name: str, notes: list[str], beside: Beside, key: str
+) -> None:
     """A button for one HTML page with all of the explanations in it, each as it is drawn."""
     file_button(
         "Whole explanation as a page",
-        lambda: _written(lambda path: save_html(path, panels, title=name, notes=notes), ".html"),
+        lambda: _written(lambda path: save_html(path, panels, title=name, notes=notes, beside=beside), ".html"),
         file_name=f"{Path(name).stem}-explained.html",
         mime="text/html",
         key=key,
         icon=":material/article:",
         disabled=not panels,
-        help="One self-contained page with the image, its explanations and their diagnostics: to keep or to send."
+        help="One self-contained page with the image, its explanations, how far to trust them, and the experiments "
+        "that were made here: to keep or to send."
         if panels
         else "This page can be made once all explanations are there and whole.",
     )

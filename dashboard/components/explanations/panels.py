@@ -4,20 +4,24 @@ Each panel is a fragment: moving one of its controls redraws it and nothing else
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import streamlit as st
 
 from core.explainers.explainer import AnyExplainer
 from core.explainers.explanation import Explanation
-from core.explainers.registry import find_explainer
+from core.explainers.registry import explainers, find_explainer
 from core.explainers.saving import Style, scale_of
+from core.images.labels import ClassName
+from core.probes.results import ProbeResult
+from core.report.explanation import Beside
 from dashboard.components.explanations.asking import Known, Subject, ask
-from dashboard.components.explanations.choice import draw_settings, question_of, style_now
+from dashboard.components.explanations.choice import SCALE, draw_settings, question_of, style_now
 from dashboard.components.explanations.files import page_download, result_downloads
 from dashboard.components.explanations.follow import draw_ended, draw_progress, keep_up, next_look
 from dashboard.components.explanations.parts import parts_chart, reading_of
+from dashboard.components.explanations.trust_line import draw_trust_line, trust_sentence
 from dashboard.components.glossary import TERMS, explain, terms_in
 from dashboard.components.images.picture import explained_picture
 from dashboard.components.keys import key_of
@@ -87,8 +91,15 @@ class SideBySide:
             with grid.cell():
                 st.fragment(explainer_panel)(self, explainer)
 
-    def download(self, notes: Sequence[str] = ()) -> None:
-        """Offer one file with all explanations by the first detector, once they are there."""
+    def download(
+        self,
+        notes: Sequence[str] = (),
+        *,
+        label: ClassName | None = None,
+        agreement: Sequence[str] = (),
+        probes: ProbeResult | None = None,
+    ) -> None:
+        """Offer one file with all explanations by the first detector, once they are there; the rest as in `Beside`."""
         if st.session_state.get(DRAWN) is None:
             note_drawn(self)
         elif outdated():
@@ -96,13 +107,31 @@ class SideBySide:
             st.rerun()
         own, *beside = (self.finished(detector) for detector in self.detectors)
         drawn = [
-            # as in the panel: one scale for what stands side by side
+            # as in the panel
             (explanation, style_now(scale=_one_scale([explanation, *others]) if beside else None))
             for explanation, *others in zip(own, *beside, strict=True)
             if explanation is not None
         ]
         complete = drawn if len(drawn) == len(self.methods) else []
-        page_download(complete, name=self.subject.name, notes=list(notes), key="page.file")
+        first = self.detectors[0]
+        placeless = [(one, style_now()) for one in self.placeless(first)]
+        measured = {one.method: trust_sentence(first, one) for one, _ in complete}
+        beside_them = Beside(label, measured, agreement, probes)
+        name = self.subject.name
+        page_download(
+            [*complete, *placeless] if complete else [],
+            name=name,
+            notes=list(notes),
+            beside=beside_them,
+            key="page.file",
+        )
+
+    def placeless(self, detector: Known) -> list[Explanation]:
+        """Return the whole explanations of parts without a place that this page has been asked for."""
+        asked = st.query_params.get("evidence", "")
+        found = [one for one in explainers(detector.about) if one.name == asked and not one.has_map]
+        stand = [self.status(detector, one) for one in found]
+        return [one.answer for one in stand if one is not None and one.state == "done"]
 
 
 def explainer_panel(side: SideBySide, explainer: AnyExplainer) -> None:
@@ -127,7 +156,6 @@ def _answers(side: SideBySide, explainer: AnyExplainer) -> None:
     def draw() -> float | None:
         now = found()
         known = [one for one in now.values() if one is not None]
-        # one scale for what stands side by side
         style = style_now(scale=_one_scale([one.answer for one in known]) if several else None)
         beside = st.columns(len(side.detectors)) if several else [st.container()]
         for place, detector in zip(beside, side.detectors, strict=True):
@@ -148,7 +176,9 @@ def _answers(side: SideBySide, explainer: AnyExplainer) -> None:
 
 
 def _one_scale(answers: Sequence[Explanation | None]) -> float | None:
-    """Return the scale that maps which stand side by side share, None without any."""
+    """Return the scale that maps which stand side by side share, None where each has its own."""
+    if SCALE.value == "own":
+        return None
     scales = [scale_of(one) for one in answers if one is not None and one.has_picture]
     return max(scales, default=None)
 
@@ -156,9 +186,10 @@ def _one_scale(answers: Sequence[Explanation | None]) -> float | None:
 def _draw_answer(subject: Subject, detector: Known, explainer: AnyExplainer, status: JobStatus, style: Style) -> None:
     key = key_of(explainer.name, detector.name)
     if status.answer is not None:
-        draw_explanation(status.answer, key=key, style=style)
+        draw_explanation(status.answer, key=key, style=style, by=detector)
+        st.session_state[f"{key}.before"] = subject.sha256, status.answer
     elif status.busy:
-        st.skeleton(height=260)
+        _draw_before(subject, key, style)
     first = "Working; the first time takes a few seconds, while the detector is read"
     draw_progress(status, key, "Refining" if status.answer is not None else first)
     draw_ended(status, key)
@@ -166,7 +197,19 @@ def _draw_answer(subject: Subject, detector: Known, explainer: AnyExplainer, sta
         result_downloads(status.answer, style, name=subject.name, key=f"{key}.files")
 
 
-def draw_explanation(explanation: Explanation, *, key: str, style: Style, alone: bool = False) -> None:
+def _draw_before(subject: Subject, key: str, style: Style) -> None:
+    """Draw the map of the settings before, dimmed, until the new one is there; where there was none, its place."""
+    of, before = st.session_state.get(f"{key}.before", ("", None))
+    if before is None or of != subject.sha256 or not before.has_picture:
+        st.skeleton(height=260)
+        return
+    explained_picture(before, key=f"{key}.picture", style=style, dim=True)
+    st.caption("This is still the map of the settings before.")
+
+
+def draw_explanation(
+    explanation: Explanation, *, key: str, style: Style, by: Known | None = None, alone: bool = False
+) -> None:
     """An explanation as a picture, or as bars where it has no place in the image, and what its diagnostics say.
 
     Where a map decides nothing there is no picture, only the sentence.
@@ -175,13 +218,17 @@ def draw_explanation(explanation: Explanation, *, key: str, style: Style, alone:
         explanation: of any method.
         key: what the keys of its elements begin with.
         style: how a map is drawn.
+        by: the detector that is explained, to say what was measured of such maps; None where it is not here.
         alone: draw the map without the image, which is not available.
     """
     reading = find_explainer(explanation.method).reading(explanation)
     sentence = explanation.diagnostics.sentence or "Both signs, and not flat: the map points somewhere."
     help = explain(*terms_in(sentence), also=reading)
     if explanation.has_picture:
-        explained_picture(explanation, key=f"{key}.picture", style=style, alone=alone)
+        style = replace(style, drawing="alone") if alone else style
+        explained_picture(explanation, key=f"{key}.picture", style=style, blind=alone)
+        if by is not None:
+            draw_trust_line(by, find_explainer(explanation.method), explanation)
         st.caption(sentence, help=help)
     elif explanation.values is not None:
         st.markdown(sentence, help=help)

@@ -13,7 +13,7 @@ from core.probes.probe import FAMILIES, Probe
 from core.probes.probing import amplified
 from core.probes.results import After, ProbeResult, ProbeSettings
 from core.probes.table import PROBES, probe_columns
-from core.probes.words import levels
+from core.probes.words import said
 from core.studies.probes.donors import with_donors
 from dashboard.components.component import component, nothing
 from dashboard.components.explanations.asking import Known, Subject
@@ -28,7 +28,7 @@ from dashboard.services.library import BY_STAMP, Opened
 from dashboard.services.worker.requests import Request
 
 _mount = component(__file__, "probes")
-SLOT = "probes"
+SLOT, LAST = "probes", "probes.last"
 # which change is shown large; the smallest that turns the verdict where the URL names none
 CHANGE = Setting("change", "", choices=("", *probe_columns()))
 
@@ -54,6 +54,7 @@ def probes_panel(subject: Subject, detector: Known, lenders: Opened | None, row:
 
     def draw(result: ProbeResult) -> None:
         if result.complete:
+            st.session_state[LAST] = (subject.sha256, detector.name), result
             _draw(result, subject.name)
 
     follow(
@@ -78,6 +79,13 @@ def _with_donors(
     subject: Subject, lenders: Opened, row: int | None, name: str
 ) -> tuple[NDArray[np.uint8], ProbeSettings]:
     return with_donors(subject.image, lenders.run, library.pictures(lenders).get, name=name, row=row)
+
+
+def last_probes(subject: Subject, detector: Known) -> ProbeResult | None:
+    """What came of changing this image, where that has been asked on this page; None otherwise."""
+    of, result = st.session_state.get(LAST, (None, None))
+    found: ProbeResult | None = result if of == (subject.sha256, detector.name) else None
+    return found
 
 
 def _draw(result: ProbeResult, name: str) -> None:
@@ -131,18 +139,6 @@ def state_of(one: After) -> str:
         return "stays"
     # a donor that is changed has no controls
     return "turned" if one.controlled or one.probe.changes_donor else "shared"
-
-
-def said(result: ProbeResult, one: After) -> str:
-    """Say what a change did."""
-    whose = "the other image is" if one.probe.changes_donor else "the verdict is"
-    outcome = f"{whose} {one.verdict} then" if one.flipped else f"{whose} still {one.verdict}"
-    controls = [result.get(column) for column in one.controls]
-    turning = [control.probe.title.lower() for control in controls if control.flipped]
-    beside = ""
-    if one.flipped and controls:
-        beside = f"; so it is under the control “{turning[0]}”" if turning else "; under its control it stays"
-    return f"{outcome}{beside} (margin {one.before:+.2f} to {one.margin:+.2f}, a change of {levels(one.size)})"
 
 
 def _draw_large(result: ProbeResult, one: After) -> None:

@@ -12,7 +12,7 @@ from core.runs.browsing.table import Extent
 from dashboard.components.images.filter_names import help_of, only_value, short_label, value_name
 from dashboard.components.keys import key_of
 from dashboard.components.plain import plain
-from dashboard.services import address
+from dashboard.services import address, library
 from dashboard.services.library import Opened
 
 # URL parameters that stay when the filter changes
@@ -50,6 +50,7 @@ def filter_key(column: str) -> str:
 def segments(opened: Opened, wanted: Filter, column: str) -> None:
     """Draw a choice of one of two values, or either."""
     options, chosen, key = choices_of(opened.table, column), wanted.chosen(column), filter_key(column)
+    counts = library.choice_counts(opened, wanted, column)
     st.session_state[key] = chosen[0] if len(chosen) == 1 else None
 
     def take() -> None:
@@ -62,13 +63,14 @@ def segments(opened: Opened, wanted: Filter, column: str) -> None:
         key=key,
         on_change=take,
         help=help_of(opened, column),
-        format_func=lambda option: TEXTS.get(option) or plain(option),
+        format_func=lambda option: f"{TEXTS.get(option) or plain(option)} {counts.get(option, 0):,}",
     )
 
 
 def several(opened: Opened, wanted: Filter, column: str, label: str) -> None:
     """Draw a choice of some of a few values, or any."""
     options, key = choices_of(opened.table, column), filter_key(column)
+    counts = library.choice_counts(opened, wanted, column)
     st.session_state[key] = list(wanted.chosen(column))
 
     def take() -> None:
@@ -77,10 +79,16 @@ def several(opened: Opened, wanted: Filter, column: str, label: str) -> None:
     shared: dict[str, Any] = {"key": key, "on_change": take, "help": help_of(opened, column)}
     if len(options) <= MOST_PILLS:
         shared |= {"selection_mode": "multi", "wrap": True}
-        st.pills(plain(label), options, format_func=lambda option: plain(value_name(option)), **shared)
+        st.pills(
+            plain(label),
+            options,
+            format_func=lambda option: f"{plain(value_name(option))} {counts.get(option, 0):,}",
+            **shared,
+        )
     else:
         # options of a list are not Markdown
-        st.multiselect(plain(label), options, format_func=value_name, **shared)
+        told = lambda option: f"{value_name(option)} {counts.get(option, 0):,}"  # noqa: E731
+        st.multiselect(plain(label), options, format_func=told, **shared)
 
 
 def ranges(opened: Opened, wanted: Filter, columns: Sequence[str]) -> None:
@@ -144,4 +152,13 @@ def one_tag(opened: Opened, wanted: Filter, names: list[str]) -> None:
     def take() -> None:
         change(opened, lambda now: narrowed(now, tag=st.session_state["explore.tagged_with"]))
 
-    st.selectbox("Tag", names, key="explore.tagged_with", index=None, on_change=take, placeholder="any")
+    counts = library.tag_counts(opened, wanted, names)
+    st.selectbox(
+        "Tag",
+        names,
+        format_func=lambda name: f"{name} {counts.get(name, 0):,}",
+        key="explore.tagged_with",
+        index=None,
+        on_change=take,
+        placeholder="any",
+    )

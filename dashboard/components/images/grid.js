@@ -1,14 +1,17 @@
 // Images as buttons, where they are selectable with a box each.
 // data: {tiles: [{id, source, said, truth, wrong, sure, name, label, tags}], picked: [id], selectable, tile,
-//   judged: badges are verdicts, not truths, current: the id that the page is about}
+//   judged: badges are verdicts, not truths, current: the id that the page is about, left: the id that the visitor comes
+//   back from, or ""}
 
 const COLUMNS = [12, 8, 6, 4, 3, 2, 1]
 const KEYS = { ArrowRight: 1, ArrowLeft: -1, Home: -Infinity, End: Infinity }
+// of the image that was opened last, for whoever comes back
+const OPENED = "telltale.opened"
 
 export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".grid")
   root.setAttribute("role", "list")
-  const selects = data.selectable ? ", X selects" : ""
+  const selects = data.selectable ? ", Space selects" : ""
   root.setAttribute("aria-label", `Images. Arrow keys go from one to the next, Enter opens${selects}.`)
   root.style.setProperty("--tile", `${data.tile}px`)
   // so many columns that a page of 24, 48 or 96 fills its last row
@@ -21,6 +24,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   root.watcher?.disconnect()
   root.watcher = new ResizeObserver(fit)
   root.watcher.observe(root)
+  const isNew = !root.firstChild
   const picked = new Set(data.picked)
   root.classList.toggle("picking", picked.size > 0)
 
@@ -28,6 +32,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
     const pick = make("label", "pick")
     const check = make("input", "")
     check.type = "checkbox"
+    // the keyboard has Space on the tile
+    check.tabIndex = -1
     check.checked = picked.has(tile.id)
     check.setAttribute("aria-label", `Select ${tile.name}`)
     check.onchange = () => {
@@ -40,6 +46,12 @@ export default function ({ data, parentElement, setTriggerValue }) {
     return pick
   }
 
+  // the whole grid is one stop of the Tab key: the tile that had the focus last
+  const stopAt = (open) => {
+    root.querySelectorAll('.open[tabindex="0"]').forEach((other) => (other.tabIndex = -1))
+    if (open) open.tabIndex = 0
+  }
+
   const draw = (tile) => {
     const marked = picked.has(tile.id) || tile.id === data.current
     const box = make("div", marked ? "tile picked" : "tile")
@@ -48,7 +60,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
     const open = make("button", `open ${tile.said} ${tile.wrong ? "wrong" : ""}`)
     open.type = "button"
     open.setAttribute("aria-label", tile.label)
-    if (data.selectable) open.setAttribute("aria-keyshortcuts", "X")
+    open.tabIndex = -1
+    if (data.selectable) open.setAttribute("aria-keyshortcuts", "Space")
     if (data.current) open.setAttribute("aria-pressed", String(tile.id === data.current))
     open.title = tile.name
     if (tile.source) {
@@ -59,7 +72,11 @@ export default function ({ data, parentElement, setTriggerValue }) {
     } else {
       open.append(make("div", "none quiet", "picture not available"))
     }
-    open.onclick = () => setTriggerValue("open", tile.id)
+    open.onfocus = () => stopAt(open)
+    open.onclick = () => {
+      sessionStorage.setItem(OPENED, tile.id)
+      setTriggerValue("open", tile.id)
+    }
     const caption = make("div", "caption")
     caption.append(make("span", `chip ${tile.said}`, tile.said), make("span", "", tile.sure))
     const truth = make("div", "truth")
@@ -79,14 +96,28 @@ export default function ({ data, parentElement, setTriggerValue }) {
     if (step !== undefined) {
       event.preventDefault()
       tiles[Math.min(tiles.length - 1, Math.max(0, at + step))].focus()
-    } else if (event.key === "x" && data.selectable) {
+    } else if (event.key === " " && data.selectable) {
+      // or the button would take it for a click
+      event.preventDefault()
       event.target.closest(".tile").querySelector("input").click()
     }
   }
+  root.onkeyup = (event) => {
+    if (event.key === " " && data.selectable && event.target.classList.contains("open")) event.preventDefault()
+  }
 
+  const find = (id, part = ".open") => id && root.querySelector(`[data-id="${CSS.escape(id)}"] ${part}`)
   const active = parentElement.activeElement
   const focused = active?.closest(".tile")?.dataset.id
   const onBox = active?.tagName === "INPUT"
+  const stop = root.querySelector('.open[tabindex="0"]')?.closest(".tile").dataset.id
   root.replaceChildren(...data.tiles.map(draw))
-  if (focused) root.querySelector(`[data-id="${CSS.escape(focused)}"] ${onBox ? "input" : ".open"}`)?.focus()
+  stopAt(find(stop) || find(data.current) || root.querySelector(".open"))
+  if (focused) find(focused, onBox ? "input" : ".open")?.focus()
+  if (isNew && data.selectable) {
+    const left = find(data.left || sessionStorage.getItem(OPENED))
+    sessionStorage.removeItem(OPENED)
+    // after Streamlit has put the page to its top
+    if (left) setTimeout(() => (left.focus({ preventScroll: true }), left.scrollIntoView({ block: "center" })), 150)
+  }
 }

@@ -19,7 +19,7 @@ COLUMNS = ["id", "label", "predicted", "p_real", "confidence", "category", "name
 # pictures that are kept, and the largest of those in bytes of pixels
 MOST = 2048
 SMALL = 64 * 64 * 3
-TILES = {"small": 96, "medium": 132, "large": 220}
+TILES = {"small": 80, "medium": 112, "large": 172}
 
 
 def image_grid(
@@ -36,6 +36,7 @@ def image_grid(
     on_pick: Callable[[], None] | None = None,
     judged: bool = True,
     current: str | None = None,
+    left: str = "",
 ) -> str | None:
     """Draw images.
 
@@ -53,6 +54,7 @@ def image_grid(
             be selected.
         judged: border and badge show the prediction; otherwise the label.
         current: id of the image that the page is about, which is highlighted.
+        left: id of the image that the visitor comes back from; without one the browser knows which was opened last.
 
     Returns:
         The id that was just opened, or None.
@@ -91,6 +93,7 @@ def image_grid(
         "tile": TILES[size],
         "judged": judged,
         "current": current,
+        "left": left,
     }
     result = _mount(key=key, data=data, on_open_change=nothing, on_pick_change=on_pick or nothing)
     return result.open if isinstance(result.open, str) and result.open in opened.rows else None

@@ -1,5 +1,5 @@
 // One crisp picture with its values under the pointer or, after a Tab, under the arrow keys.
-// data: {source, alt, edge, rgb: base64, "" where there is no picture, side: of the image in pixels, cells: [[text]] | null, legend: {colours, low, high, left, right, hatch, light: [colour] | null} | null}
+// data: {source, alt, edge, rgb: base64, "" where there is no picture, side: of the image in pixels, cells: [[text]] | null, dim: it belongs to an earlier setting, legend: {colours, low, high, left, right, outline: [text of the low end, of the high end] | null, hatch, light: [colour] | null} | null}
 
 const legend = (data) => {
   const bar = make("div", "bar")
@@ -17,6 +17,10 @@ const legend = (data) => {
     line.append(document.createTextNode(text))
     parts.push(line)
   }
+  if (data.outline) {
+    parts.length = 0
+    data.outline.forEach((text, end) => state(text, data.colours.at(-end)))
+  }
   if (data.light) {
     state("certain under every fill", data.colours[0], data.colours.at(-1))
     state("certain under this fill only", ...data.light)
@@ -30,6 +34,7 @@ const legend = (data) => {
 
 export default function ({ data, parentElement }) {
   const root = parentElement.querySelector(".picture")
+  root.classList.toggle("dim", Boolean(data.dim))
   const bytes = Uint8Array.from(atob(data.rgb), (letter) => letter.charCodeAt(0))
   const frame = root.querySelector(".frame") ?? make("div", "")
   frame.className = `frame ${data.edge ?? ""}`

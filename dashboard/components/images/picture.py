@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from core.explainers.explanation import SIDES, Explanation
 from core.explainers.overlay import legend
 from core.explainers.registry import find_explainer
-from core.explainers.saving import DEFAULT, Style, draw_explanation, scale_of
+from core.explainers.saving import DEFAULT, DRAWINGS, Style, draw_explanation, scale_of
 from core.images.decoding import data_url
 from core.images.palette import UNDECIDED, Palette
 from dashboard.components.charts.figure_cache import cached
@@ -37,31 +37,34 @@ def plain_picture(image: NDArray[np.uint8], *, key: str, alt: str, edge: str | N
     _mount(key=key, data=data | {"cells": None, "legend": None, "hint": hint})
 
 
-def explained_picture(explanation: Explanation, *, key: str, style: Style = DEFAULT, alone: bool = False) -> None:
+def explained_picture(
+    explanation: Explanation, *, key: str, style: Style = DEFAULT, blind: bool = False, dim: bool = False
+) -> None:
     """An image with its explanation over it and a legend under it.
 
     Args:
         explanation: with a map.
         key: of the element.
         style: how it is drawn.
-        alone: draw the map without the image, which is not available.
+        blind: the image is not available; `style` then draws the map alone.
+        dim: it is not the one that is asked for now.
     """
-    _mount(key=key, data=_drawn(explanation, style, alone))
+    _mount(key=key, data=_drawn(explanation, style, blind) | {"dim": dim})
 
 
 # a page asks for its picture again whenever it looks how its question stands
 @partial(cached, most=MOST)
-def _drawn(explanation: Explanation, style: Style, alone: bool) -> dict[str, Any]:
+def _drawn(explanation: Explanation, style: Style, blind: bool) -> dict[str, Any]:
     """Return the data of the element."""
     bar = legend(scale_of(explanation, style), palette=style.palette)
-    drawn = draw_explanation(explanation, SIZE, style=style, over_image=not alone)
+    drawn = draw_explanation(explanation, SIZE, style=style)
     left, right = ENDS[style.palette]
     title, hatched = find_explainer(explanation.method).title, explanation.undecided
     return {
         "source": data_url(drawn),
-        "alt": f"{title}{'' if alone else ' over the image'}, called {explanation.verdict}.",
+        "alt": f"{title}, {DRAWINGS[style.drawing]}, called {explanation.verdict}.",
         "edge": None,
-        "rgb": "" if alone else _rgb(explanation.image),
+        "rgb": "" if blind else _rgb(explanation.image),
         "side": len(explanation.image),
         "cells": _cells(explanation),
         "hint": "point at the picture to read its values",
@@ -71,12 +74,19 @@ def _drawn(explanation: Explanation, style: Style, alone: bool) -> dict[str, Any
             "high": f"{bar.ticks[2]:+.2g}",
             "left": left,
             "right": right,
-            "hatch": UNDECIDED if hatched is not None and hatched.any() else None,
+            "outline": _outlined(style.palette) if style.drawing == "outline" else None,
+            "hatch": UNDECIDED if hatched is not None and hatched.any() and style.drawing != "outline" else None,
             "light": None
-            if explanation.light is None
+            if explanation.light is None or style.drawing == "outline"
             else [bar.colours[len(bar.colours) * end // 8] for end in (3, 5)],
         },
     }
+
+
+def _outlined(palette: Palette) -> list[str]:
+    """Say what the lines in the colour of the low end and of the high end enclose."""
+    left, right = ("against the verdict", "for it") if palette == "paper" else ("for FAKE", "for REAL")
+    return [f"strongest quarter of the area, {left}", f"strongest quarter of the area, {right}"]
 
 
 def _rgb(image: NDArray[np.uint8]) -> str:

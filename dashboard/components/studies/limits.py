@@ -10,7 +10,6 @@ from core.system.folders import ContractError
 from dashboard.components.plain import plain, with_code
 from dashboard.components.studies.finding_words import bullets, markdown, strong
 from dashboard.components.studies.out_of_distribution import chosen
-from dashboard.components.words import section
 from dashboard.services import catalogue, study_files
 from dashboard.services.sentences import for_visitors
 
@@ -35,14 +34,11 @@ def draw_limits(detector: Identified | None = None) -> None:
 
 
 def draw_reach(detector: Identified) -> None:
-    """Draw what a detector is good for and what was measured elsewhere, for its model card."""
-    section(
-        "What it is good for",
-        "The numbers above are of images like those it was trained on. How it does on any others is measured apart.",
-    )
-    st.markdown(f"It has seen {_seen(detector)}, and nothing else.")
+    """Draw what limits a detector: what it has seen, and what was measured beyond that; each rate folded."""
+    st.markdown(f"**What limits it.** It has seen {_seen(detector)}, and nothing else. {reach(detector)}")
     if (answer := _measured(detector)) is not None:
-        bullets(chosen(answer, RATES))
+        with st.expander("Each rate beyond images like its own"):
+            bullets(chosen(answer, RATES))
 
 
 def reach(detector: Identified) -> str:

@@ -9,6 +9,7 @@ from greenlet import greenlet
 from numpy.typing import NDArray
 
 from core.system.bounded import Bounded
+from dashboard.services.worker.pace import Pace
 from dashboard.services.worker.requests import Request
 
 # seconds until it is worth asking again how a request stands: at least, for each that waits, and at most
@@ -59,6 +60,7 @@ class Job:
         answer, share: so far.
         spent: seconds of the thread that it has used.
         resumed: when the thread went on with it.
+        pace: seconds that it had used when each share was done.
     """
 
     request: Request
@@ -70,6 +72,7 @@ class Job:
     share: float = 0.0
     spent: float = 0.0
     resumed: float = 0.0
+    pace: Pace = field(default_factory=Pace)
 
     @property
     def visitors(self) -> set[str]:
@@ -84,16 +87,15 @@ class Durations:
         self._typical: Bounded[Any, float] = Bounded(MAX_TYPICAL)
 
     def note(self, job: Job) -> None:
-        """Remember how long a job takes, judged by the share that is done."""
-        for kind in _kinds(job.request):
-            self._typical[kind] = job.spent / job.share
+        """Remember how long a job takes, judged by what is done of it."""
+        if (whole := job.pace.whole) is not None:
+            for kind in _kinds(job.request):
+                self._typical[kind] = whole
 
     def remaining(self, job: Job, spent: float) -> float | None:
         """Estimate the seconds that a job still takes after `spent`; None where nothing like it was ever asked."""
-        if job.share:
-            return spent / job.share * (1 - job.share)
         typical = next((self._typical[kind] for kind in _kinds(job.request) if kind in self._typical), None)
-        return None if typical is None else max(0.0, typical - spent)
+        return job.pace.left(spent, typical)
 
 
 def _kinds(request: Request) -> tuple[object, object]:

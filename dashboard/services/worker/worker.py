@@ -206,8 +206,8 @@ class Worker:
         with self._changed:
             job.answer, job.share = answer, share
             self._queue.charge(job)
-            if share:
-                self._queue.durations.note(job)
+            job.pace.note(job.spent, share)
+            self._queue.durations.note(job)
             if share >= 1:
                 self._queue.remove(job)
                 self._answers[job.request] = JobStatus("done", answer, 1.0)
@@ -233,6 +233,9 @@ class Worker:
             leave_a_core()
             _step_back()
             self._stepped_back = True
+        with self._changed:
+            self._queue.charge(job)
+            job.pace.begin(job.spent)
         return answer(detector, job.pixels, job.request.settings, lambda: self._give_way(job))
 
     def _detector(self, request: Request) -> "Detector":

@@ -59,15 +59,12 @@ def admitted(wanted: Filter) -> set[tuple[str, str]] | None:
 
 def draw_main(opened: Opened, wanted: Filter) -> None:
     """Draw the filters by label, prediction, outcome, category, source and confidence."""
-    with st.container(horizontal=True, gap="medium"):
-        for column in DECIDED:
-            segments(opened, wanted, column)
+    for column in DECIDED:
+        segments(opened, wanted, column)
     for column, label in (("category", "Category"), ("source", "Source")):
         if choices_of(opened.table, column) and useful(opened, wanted, column):
             several(opened, wanted, column, label)
-    one_range(
-        opened, wanted, "confidence", low=0.5, high=1.0, step=0.01, label="Confidence", format="percent", width=220
-    )
+    one_range(opened, wanted, "confidence", low=0.5, high=1.0, step=0.01, label="Confidence", format="percent")
 
 
 def draw_more(opened: Opened, wanted: Filter) -> None:
@@ -165,6 +162,14 @@ def draw_active(opened: Opened, wanted: Filter) -> None:
         st.button(
             plain(text), key=f"explore.remove.{number}", icon=":material/close:", on_click=change, args=(opened, remove)
         )
+    st.button(
+        "Show all",
+        type="tertiary",
+        icon=":material/filter_alt_off:",
+        on_click=clear,
+        args=(opened,),
+        key="explore.clear",
+    )
 
 
 def is_filtered(wanted: Filter) -> bool:

@@ -1,5 +1,7 @@
 """Inspect: why this verdict?"""
 
+from dataclasses import replace
+
 import numpy as np
 import streamlit as st
 
@@ -12,6 +14,7 @@ from dashboard.components.explanations.asking import Subject, known_detectors
 from dashboard.components.explanations.choice import chosen_methods, draw_controls, draw_methods
 from dashboard.components.explanations.experiments import experiments
 from dashboard.components.explanations.old_address import read_old_address
+from dashboard.components.explanations.probes import last_probes
 from dashboard.components.glossary import explain
 from dashboard.components.images.about import draw_about
 from dashboard.components.images.filter_controls import wanted_rows
@@ -65,7 +68,8 @@ if sentence := refused.get(st.query_params.get("beside", "")):
     st.info(f"The detector in this address cannot be asked: {with_code(sentence)}", icon=":material/link_off:")
 with st.container(horizontal=True, vertical_alignment="center", gap="small"):
     if st.button("All images", icon=":material/grid_view:", key="inspect.back"):
-        address.go("explore", run=run, wanted=wanted)
+        page = 1 if place.number is None else 1 + (place.number - 1) // wanted.per_page
+        address.go("explore", run=run, wanted=replace(wanted, page=page), at=str(found["id"]))
     st.button(
         "Previous", icon=":material/chevron_left:", key="inspect.before", on_click=move, args=(place.before,),
         disabled=place.before is None, shortcut="P",
@@ -121,8 +125,8 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
     if asked:
         draw_methods(asked[0].about)
     if len(BESIDE.choices or ()) > 1 and asked:
-        BESIDE.choose("Another detector beside it", st.selectbox, format_func=lambda name: name or "none", width=220)
-draw_controls()
+        BESIDE.choose("Another detector beside it", st.selectbox, format_func=lambda name: name or "none", width=180)
+    draw_controls(several=len(asked) > 1)
 
 
 def draw_image() -> None:
@@ -135,12 +139,13 @@ def draw_image() -> None:
         panels.verdict_line(subject, detector, stored if number == 0 else None)
 
 
-def draw_agreement() -> None:
-    """Draw whether the explanations by the run's own detector agree."""
+def draw_agreement() -> list[str]:
+    """Draw whether the explanations by the run's own detector agree; return that as text."""
     if asked and own:
         others = other_maps(opened, verdict=verdict, label=found["label"], row=row)
         whose = f"other images that are {found['label']} and called {verdict}"
-        agreement_panel(side_by_side, others, whose=whose)
+        return agreement_panel(side_by_side, others, whose=whose)
+    return []
 
 
 if len(asked) > 1:
@@ -149,7 +154,7 @@ if len(asked) > 1:
         with grid.cell():
             draw_image()
         with grid.cell():
-            draw_agreement()
+            agreement = draw_agreement()
         with grid.cell():
             draw_about(opened, row)
     with st.grid(2, min_column_width=400, gap="large") as grid:
@@ -166,11 +171,14 @@ else:
             elif stored is not None:
                 panels.stored_panel(stored, alone=False)
         with grid.cell():
-            draw_agreement()
+            agreement = draw_agreement()
             draw_about(opened, row)
 if asked:
-    side_by_side.download()
+    file = st.container()
     experiments(subject, asked[0], opened, row)
+    with file:
+        probes = last_probes(subject, asked[0])
+        side_by_side.download(label=found["label"], agreement=agreement, probes=probes)
 elif own is None:
     st.caption("The detector that made this run is not among the detectors here, so nothing new can be asked of it.")
     for sentence in refused.values():

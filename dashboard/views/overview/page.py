@@ -4,13 +4,15 @@ from typing import Any
 
 import streamlit as st
 
+from core.metrics.classification import HALF, metrics_at
 from core.runs.browsing.filter import Filter
+from core.runs.browsing.table import at_threshold
 from core.runs.writing import without_leaks_and_repeats
 from dashboard.components.glossary import explain
 from dashboard.components.plain import plain
-from dashboard.components.studies.limits import draw_reach, reach
+from dashboard.components.studies.limits import draw_reach
 from dashboard.components.studies.report import report_download
-from dashboard.components.words import heading, name_paper
+from dashboard.components.words import heading, name_paper, percent
 from dashboard.services import address, catalogue, library
 from dashboard.services.address import Setting
 from dashboard.views.overview import performance, provenance, sources
@@ -34,22 +36,30 @@ def conclusion(numbers: dict[str, Any]) -> str | None:
         lean = "calls REAL images FAKE more often than FAKE images REAL"
     else:
         lean = "calls FAKE images REAL more often than REAL images FAKE"
-    return f"It is wrong on {100 * (1 - numbers['accuracy']):.1f} of 100 images, and {lean}."
+    at = (
+        "" if performance.THRESHOLD.value == HALF else f"At a threshold of {percent(performance.THRESHOLD.value, 0)} it"
+    )
+    return f"{at or 'It'} is wrong on {100 * (1 - numbers['accuracy']):.1f} of 100 images, and {lean}."
 
 
 opened = library.current()
 manifest, run = opened.run.manifest, opened.run.name
+rows = opened.judged if COUNT.value == "all" else without_leaks_and_repeats(opened.judged)
+threshold = performance.THRESHOLD.value
+numbers = manifest["metrics"][COUNT.value]
+if not rows.empty:
+    numbers = metrics_at(rows, numbers, threshold)
 # a detector of the same name that was trained again is another detector
 detector = catalogue.detectors().get(catalogue.maker(opened.run) or "")
 heading(
     "How good is the detector?",
     f"The verdicts of **{plain(manifest['detector'])}** on the {manifest['images']:,} images of "
     f"**{plain(manifest['set'])}**: photographs (REAL) and pictures made by an image generator (FAKE).",
-    conclusion(manifest["metrics"][COUNT.value]),
+    conclusion(numbers),
     help=explain("Detector", "REAL", "FAKE"),
 )
-if detector is not None and (beyond := reach(detector)):
-    st.markdown(beyond)
+if detector is not None:
+    draw_reach(detector)
 with st.container(horizontal=True, vertical_alignment="center", gap="small"):
     st.caption(
         "Telltale shows how a detector of AI-generated images decides, and how far its verdicts can be believed.",
@@ -76,9 +86,8 @@ with st.container(horizontal=True, horizontal_alignment="distribute", vertical_a
         if not opened.run.leaks_checked:
             seen = "It was not checked whether files of this run were in the training set"
         st.caption(f"{seen}, and none repeats another.", width="content")
+    performance.draw_threshold()
     report_download(opened, key="overview.report")
-rows = opened.judged if COUNT.value == "all" else without_leaks_and_repeats(opened.judged)
-numbers = manifest["metrics"][COUNT.value]
 base = Filter() if COUNT.value == "all" else Filter().choosing("in_train", ["no"]).choosing("is_repeat", ["no"])
 if rows.empty:
     st.info("Every image of this run is a leak or a repeat, so nothing is left to count.")
@@ -95,9 +104,8 @@ chosen = (
 )
 if chosen is not None:
     address.go("explore", run=run, wanted=chosen)
-performance.draw_confidence(rows, numbers["ece"])
+performance.draw_confidence(at_threshold(rows, threshold), rows, numbers["ece"])
 provenance.draw_training_and_run(opened.run, detector)
 if detector is not None:
     st.space("small")
-    draw_reach(detector)
     provenance.draw_model_card(detector.path)

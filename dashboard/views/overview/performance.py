@@ -31,11 +31,29 @@ OF = Setting("of", "all", {"all": "All images", "FAKE": "FAKE called REAL", "REA
 SCORES = {"precision": "Precision", "recall": "Recall", "f1": "F1"}
 
 
+def draw_threshold() -> None:
+    """Draw the threshold, which every number of the page follows that knows one."""
+    THRESHOLD.linked(
+        st.slider,
+        "Threshold: say REAL only when at least this sure",
+        min_value=0.01,
+        max_value=0.99,
+        step=0.01,
+        format="percent",
+        width=330,
+        help=explain(
+            "Threshold",
+            also="A higher one means fewer FAKE called REAL and more REAL called FAKE. Every number on this page "
+            "follows it but AUROC and calibration, which are of all thresholds or of none.",
+        ),
+    )
+
+
 def draw_headlines(numbers: dict[str, Any], *, beside_paper: bool) -> None:
     """Draw accuracy, both recalls and AUROC, each with plain words beneath.
 
     Args:
-        numbers: `core.runs.writing.metrics` of some rows, at the run's own threshold.
+        numbers: `core.metrics.classification.metrics_at` of some rows.
         beside_paper: show the paper's numbers as well.
     """
     (fake_fake, fake_real), (real_fake, real_real) = numbers["confusion"]
@@ -87,9 +105,8 @@ def _headline(
     paper: float | None = None,
 ) -> None:
     """Draw one number and what it means; in `words`, {} becomes the number of 100, `counted` is (of these, so many)."""
-    at = "" if THRESHOLD.value == HALF else f" (at {percent(HALF, 0)})"
     with st.container(border=True, height="stretch", gap="small"):
-        st.metric(f"{label}{at}", "none" if value is None else percent(value), help=help)
+        st.metric(label, "none" if value is None else percent(value), help=help)
         st.caption("needs images of both classes" if value is None else words.format(f"{100 * value:.0f}"))
         if counted is not None and counted[1]:
             low, high = (percent(float(end)) for end in wilson_interval(*counted))
@@ -111,23 +128,11 @@ def draw_matrix_and_curves(rows: pd.DataFrame, base: Filter) -> Filter | None:
     wanted = None
     st.space("small")
     row = st.grid(2, min_column_width=340, gap="large")
-    moved = ""
-    if THRESHOLD.value != HALF:
-        moved = f" Moved to {percent(THRESHOLD.value, 0)}; the numbers at the top stay at 50%."
     with row.cell():
         section(
             "Confusion matrix",
-            f"Each cell is a button that opens exactly those images in Explore.{moved}",
+            "Each cell is a button that opens exactly those images in Explore.",
             help=explain("Confusion matrix"),
-        )
-        THRESHOLD.linked(
-            st.slider,
-            "Threshold: say REAL only when at least this sure",
-            min_value=0.01,
-            max_value=0.99,
-            step=0.01,
-            format="percent",
-            help=explain("Threshold", also="A higher one means fewer FAKE called REAL and more REAL called FAKE."),
         )
         counts = confusion_at(rows, THRESHOLD.value)
         if cell := confusion_matrix(counts, key="matrix"):
@@ -228,8 +233,14 @@ def _draw_categories(among: pd.DataFrame) -> str | None:
     return rate_bars(rates, overall=overall, key="categories", title="Error rates, a button for each category.")
 
 
-def draw_confidence(rows: pd.DataFrame, calibration_error: float) -> None:
-    """Draw how confident verdicts are, and how often verdicts of each confidence are right."""
+def draw_confidence(judged: pd.DataFrame, rows: pd.DataFrame, calibration_error: float) -> None:
+    """Draw how confident verdicts are, and how often verdicts of each confidence are right.
+
+    Args:
+        judged: the rows at the threshold, see `core.runs.browsing.table.at_threshold`.
+        rows: the same at one half, where a verdict is the likelier class: calibration is about these.
+        calibration_error: 0 to 1.
+    """
     st.space("small")
     row = st.grid(2, min_column_width=340, gap="large")
     with row.cell():
@@ -238,8 +249,8 @@ def draw_confidence(rows: pd.DataFrame, calibration_error: float) -> None:
             "How sure the detector is of its verdicts, right ones above wrong ones; 50% is a guess.",
             help=explain("Confidence"),
         )
-        curves.draw_confidence(confidence_histogram(rows))
-        sure = rows[rows["confidence"] >= 0.95]
+        curves.draw_confidence(confidence_histogram(judged))
+        sure = judged[judged["confidence"] >= 0.95]
         if len(sure):
             share = percent((sure["correct"] == "wrong").mean())
             st.markdown(f"Of the {len(sure):,} verdicts that are at least 95% sure, {share} are wrong.")
@@ -247,7 +258,7 @@ def draw_confidence(rows: pd.DataFrame, calibration_error: float) -> None:
         section(
             "Calibration",
             "Where confidence can be believed, verdicts that are 80% sure are right in 80 of 100 cases: the points lie "
-            "on the dotted line.",
+            "on the dotted line. The threshold changes nothing of this.",
             help=explain("Calibration"),
         )
         curves.draw_calibration(calibration(rows))

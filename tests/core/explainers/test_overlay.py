@@ -11,7 +11,9 @@ from core.explainers.overlay import (
     draw_edges,
     draw_image,
     draw_map,
+    draw_outline,
     draw_overlay,
+    grey_picture,
     legend,
     orient,
 )
@@ -105,16 +107,18 @@ def test_one_scale_makes_panels_comparable() -> None:
     np.testing.assert_array_equal(draw_map(strong, 2, scale=0.5)[0, 0], draw_map(strong, 2)[0, 0])
 
 
-def test_an_overlay_is_the_image_where_the_map_is_zero_and_mixed_where_it_is_not() -> None:
-    image = np.full((32, 32, 3), 100, np.uint8)
+def test_an_overlay_is_the_grey_picture_where_the_map_is_zero_and_mixed_where_it_is_not() -> None:
+    image = np.full((32, 32, 3), (200, 100, 50), np.uint8)
+    grey = float(grey_picture(image)[0, 0, 0])
+    assert (grey_picture(image) == grey).all(), "no colour but the map's"
     values = np.zeros((32, 32))
     values[:, 16:] = -1
     drawn = draw_overlay(image, values, 64, opacity=0.5)
-    np.testing.assert_array_equal(drawn[:, :32, :3], 100)
-    expected = np.rint(50 + np.array(rgb(CLASS_COLOURS["FAKE"])) / 2)
+    np.testing.assert_array_equal(drawn[:, :32, :3], grey)
+    expected = np.rint(grey / 2 + np.array(rgb(CLASS_COLOURS["FAKE"])) / 2)
     np.testing.assert_allclose(drawn[0, 63, :3], expected, atol=1)
     assert (drawn[..., 3] == 255).all()
-    np.testing.assert_array_equal(draw_overlay(image, values, 64, opacity=0), draw_image(image, 64))
+    np.testing.assert_array_equal(draw_overlay(image, values, 64, opacity=0), draw_image(grey_picture(image), 64))
 
 
 def test_undecided_is_hatched_in_grey_and_what_is_decided_is_not() -> None:
@@ -126,8 +130,42 @@ def test_undecided_is_hatched_in_grey_and_what_is_decided_is_not() -> None:
     assert shown == {rgb(UNDECIDED), rgb(NEUTRAL)}
     over = draw_overlay(np.full((32, 32, 3), 200, np.uint8), np.ones((32, 32)), 64, undecided=undecided)
     assert (over[:32] == (*rgb(UNDECIDED), 255)).all(axis=2).mean() > 0.1
-    # between the lines the image is as it is, without any colour
-    assert {tuple(pixel) for pixel in over[:32, :, :3].reshape(-1, 3)} == {rgb(UNDECIDED), (200, 200, 200)}
+    # between the lines there is the picture, without any colour
+    grey = tuple(grey_picture(np.full((1, 1, 3), 200, np.uint8))[0, 0])
+    assert {tuple(pixel) for pixel in over[:32, :, :3].reshape(-1, 3)} == {rgb(UNDECIDED), grey}
+
+
+def test_grey_keeps_the_order_of_luma_and_leaves_room_at_both_ends() -> None:
+    colours = np.array([[[0, 0, 0], [0, 0, 255], [255, 0, 0], [0, 255, 0], [255, 255, 255]]], np.uint8)
+    greys = grey_picture(colours)[0, :, 0].astype(int)
+    expected = [sum(share * part for share, part in zip((0.299, 0.587, 0.114), one, strict=True)) for one in colours[0]]
+    assert (np.diff(greys) > 0).all()
+    np.testing.assert_allclose(np.interp(greys, (greys[0], greys[-1]), (0, 255)), expected, atol=1)
+    # a full map is seen on the darkest and on the lightest picture
+    for ground in colours[:, [0, -1]].reshape(2, 1, 1, 3):
+        for value in (1.0, -1.0):
+            plain, over = (
+                draw_overlay(ground, np.array([[value]]), 1, opacity=opacity)[..., :3] for opacity in (0, 0.7)
+            )
+            assert deltaE_ciede2000(*(rgb2lab(one / 255) for one in (plain, over)))[0, 0] > 25
+
+
+def test_an_outline_encloses_the_strongest_quarter_in_the_colour_of_its_sign() -> None:
+    image = np.full((32, 32, 3), (10, 200, 30), np.uint8)
+    values = np.zeros((8, 8))
+    values[:2, :4], values[6:, 4:], values[3] = 3.0, -2.0, 0.1
+    drawn = draw_outline(image, values, 256)
+    changed = (drawn != draw_image(image, 256)).any(axis=2)
+    strong = np.zeros((256, 256), bool)
+    strong[:64, :128] = strong[192:, 128:] = True
+    # on the inside of both places, at the picture's edge too, and nowhere else
+    assert not changed[~strong].any()
+    assert changed[0, :128].all()
+    assert changed[255, 128:].all()
+    assert not changed[20:40, 20:100].any()
+    assert tuple(drawn[0, 0, :3]) == rgb(CLASS_COLOURS["REAL"])
+    assert tuple(drawn[255, 255, :3]) == rgb(CLASS_COLOURS["FAKE"])
+    np.testing.assert_array_equal(draw_outline(image, np.zeros((8, 8)), 64), draw_image(image, 64))
 
 
 def test_edges_lie_between_segments_only() -> None:

@@ -1,4 +1,5 @@
 import base64
+import html
 import io
 import json
 import re
@@ -17,13 +18,18 @@ from core.explainers.explanation import Explanation
 from core.explainers.gradients.cams import GRADCAM
 from core.explainers.lime.bands import LIME_BANDS, BandSettings
 from core.explainers.lime.regions import LIME, LimeSettings
-from core.explainers.overlay import draw_overlay, orient
+from core.explainers.overlay import draw_overlay, grey_picture, orient
 from core.explainers.registry import explainers
 from core.explainers.saving import SIZE, Style, draw_explanation, save_npz, save_png, scale_of
 from core.explainers.settings import from_json, to_json
+from core.findings.numbers import percent
 from core.images.decoding import decode, encode_png
+from core.images.labels import REAL
 from core.images.palette import CLASS_COLOURS, PALETTES, UNDECIDED, rgb
-from core.report.explanation import save_html
+from core.probes.probing import explain_probes
+from core.probes.results import ProbeSettings
+from core.probes.words import said
+from core.report.explanation import Beside, save_html
 from core.system.folders import ContractError
 from tests.conftest import make_detector
 
@@ -57,9 +63,10 @@ def test_three_states_are_drawn_as_full_colour_light_and_none(lime: Explanation)
     blue, orange = (np.array(rgb(CLASS_COLOURS[name]), float) for name in ("REAL", "FAKE"))
     # what is undecided sets no scale: 2 is in full colour
     np.testing.assert_allclose(solid, blue, atol=1)
-    np.testing.assert_allclose(light, 0.75 * 200 + 0.25 * blue, atol=1)
-    np.testing.assert_allclose(other, 0.75 * 200 + 0.25 * orange, atol=1)
-    assert undecided.tolist() in ([200] * 3, list(rgb(UNDECIDED)))
+    ground = grey_picture(grey.image)[0, 0].astype(float)
+    np.testing.assert_allclose(light, 0.75 * ground + 0.25 * blue, atol=1)
+    np.testing.assert_allclose(other, 0.75 * ground + 0.25 * orange, atol=1)
+    assert undecided.tolist() in (ground.tolist(), list(rgb(UNDECIDED)))
     assert [found.parts.held(number) for number in range(4)] == [
         " under every fill", " under this fill only", " under this fill only", "",
     ]  # fmt: skip
@@ -79,7 +86,7 @@ def test_where_nothing_is_decided_there_is_no_map_but_the_sentence(tmp_path: Pat
     save_html(tmp_path / "nothing.html", [nothing], title="nothing")
     save_html(tmp_path / "some.html", [lime], title="some")
     pages = [(tmp_path / f"{name}.html").read_text(encoding="utf-8") for name in ("nothing", "some")]
-    assert [page.count("LIME over the image") for page in pages] == [0, 1]
+    assert [page.count("LIME, over the grey picture") for page in pages] == [0, 1]
     assert nothing.diagnostics.sentence[:20] in pages[0]
 
 
@@ -130,7 +137,7 @@ def test_the_page_needs_nothing_else_and_names_what_matters(
     assert lime.verdict in page
     assert lime.provenance.detector_sha256 in page
     assert "sampling error" not in page or "truth" in page
-    assert page.count(f"<td>{lime.parts.weights[np.abs(lime.parts.weights).argmax()]:+.3f}</td>") >= 1
+    assert page.count(f"<td>{lime.parts.weights[np.abs(lime.parts.weights).argmax()]:+.2f}</td>") >= 1
 
 
 def test_undecided_segments_without_an_interval_are_said_to_be_that(
@@ -143,9 +150,10 @@ def test_undecided_segments_without_an_interval_are_said_to_be_that(
 
 def test_drawings_follow_palette_and_scale(detector: Detector, image: NDArray[np.uint8]) -> None:
     result = GRADCAM.explain_fully(detector, image)
-    ours, paper = (draw_explanation(result, 32, style=Style(palette), over_image=False) for palette in PALETTES)
+    ours, paper = (draw_explanation(result, 32, style=Style(palette, drawing="alone")) for palette in PALETTES)
     assert (ours != paper).any()
-    faint = draw_explanation(result, 32, style=Style(scale=100 * float(np.abs(result.values).max())), over_image=False)
+    weak = Style(scale=100 * float(np.abs(result.values).max()), drawing="alone")
+    faint = draw_explanation(result, 32, style=weak)
     assert faint[..., :3].astype(int).min() > ours[..., :3].astype(int).min()
 
 
@@ -165,9 +173,32 @@ def test_the_page_s_pictures_are_drawn_as_they_are_asked_for(
     np.testing.assert_array_equal(over, drawn[..., :3])
     np.testing.assert_array_equal(lime_over, draw_explanation(lime)[..., :3])
     # the bar under it has the scale that it is drawn on
-    assert f"{-3 * largest:.3g}<br>" in page
+    assert f"{-3 * largest:.2g}<br>" in page
     # segments have edges
     np.testing.assert_array_equal(draw_explanation(lime, style=Style(smooth=True)), draw_explanation(lime))
+
+
+def test_the_page_has_what_the_screen_has(tmp_path: Path, detector: Detector, image: NDArray[np.uint8]) -> None:
+    # a detector that is nearly undecided, so that something flips its verdict
+    close = make_detector()
+    close.network.fc.bias.data[REAL] -= float(close.margins(image[None])[0]) - 0.002
+    cam = GRADCAM.explain_fully(close, image)
+    *_, probed = explain_probes(close, image[None], settings=ProbeSettings("x"))
+    other = "REAL" if cam.verdict == "FAKE" else "FAKE"
+    beside = Beside(other, {"gradcam": "Measured & weighed."}, ["Grad-CAM and LIME: they agree."], probed)
+    save_html(tmp_path / "page.html", [cam], title="x", beside=beside)
+    page = html.unescape((tmp_path / "page.html").read_text(encoding="utf-8"))
+    assert f'<b class="{other}">{other}</b>: a mistake.' in page
+    assert "<b>Measured & weighed.</b>" in page
+    assert "Grad-CAM and LIME: they agree." in page
+    assert probed.sentence in page
+    assert page.count(" (margin ") == len(probed.flipping) > 0
+    assert all(f"{said(probed, one)}." in page for one in probed.flipping)
+    assert percent(max(cam.p_real, 1 - cam.p_real)) in page
+    # nobody knows, and nothing else was asked
+    save_html(tmp_path / "less.html", [cam], title="x")
+    less = (tmp_path / "less.html").read_text(encoding="utf-8")
+    assert not any(text in less for text in ("a mistake", "so that is right", "Do they agree", "flips the verdict"))
 
 
 @pytest.fixture

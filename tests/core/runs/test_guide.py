@@ -94,7 +94,7 @@ def test_on_cifake_it_really_is_red(name: str, cifake_test: ImageSet) -> None:
     result = LIME.explain_fully(detector, np.asarray(cifake_test.pixels[cast.red]), LimeSettings.paper())
     assert result.verdict == "FAKE"
     assert is_all_red(result)
-    drawn = draw_explanation(result, 64, style=Style("paper"), over_image=False)[..., :3].astype(int)
+    drawn = draw_explanation(result, 64, style=Style("paper", drawing="alone"))[..., :3].astype(int)
     assert ((drawn[..., 0] > drawn[..., 1] + 30) & (drawn[..., 0] > drawn[..., 2] + 30)).mean() > 0.9
     # and green, or of both colours, it is not
     assert not is_all_red(replace(result, values=-result.map))

@@ -7,7 +7,7 @@ import pytest
 from core.findings.finding import Choice, Control, Finding, Measure
 from core.findings.words import tell
 from core.findings.words.explanations import agreeing, cured, dependent, one_coloured, repeated
-from core.findings.words.faithfulness import trusted
+from core.findings.words.faithfulness import in_short, trusted
 from tests.core.findings.planted import finding, measure
 
 NAMES = {"gradcam": "Grad-CAM", "lime": "LIME"}
@@ -75,6 +75,21 @@ def test_what_every_fill_shows_is_claimed_with_its_least_difference() -> None:
     )
     assert worse.startswith("LIME names what FAKE verdicts lean on worse than a control that knows nothing of them, ")
     assert neither.startswith("LIME on FAKE verdicts cannot be told from the best control, under every fill")
+
+
+def test_one_line_for_beside_a_map() -> None:
+    good, bad, mixed, none = (
+        str(in_short(scored(lime_FAKE=leads)[0])) for leads in ((0.3, 0.2), (-0.3, 0.0), (-0.4, 0.25), (0.0, 0.0))
+    )
+    assert good == "Better than its controls under every fill, for FAKE verdicts."
+    picture = "under any fill, for FAKE verdicts: a picture, not a reason."
+    assert bad == none == f"Not better than its controls (the best: chance) {picture}"
+    assert mixed == "Depends on the fill, for FAKE verdicts: better under shuffled texture, worse under blur."
+    # where showing says otherwise than filling, neither is said of the fill
+    both = {"deletion": {"blur": 0.3}, "insertion": {"blur": -0.3}}
+    about = {"key": "x", "study": "faithfulness", "quantity": "faithfulness", "group": "REAL"}
+    half = finding(0.5, control=0.1, difference=0.3, choices=both, details={"fills": {"blur": "blur"}}, **about)
+    assert str(in_short(half)) == "Depends on the fill, for REAL verdicts: mixed under blur."
 
 
 def ranks(values: tuple[float, float], leads: tuple[float, float]) -> list[Finding]:

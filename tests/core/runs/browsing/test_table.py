@@ -17,6 +17,7 @@ from core.runs.browsing.table import (
     at_threshold,
     browse_table,
     cells,
+    count_choices,
     extents_of,
     find_rows,
     page_rows,
@@ -101,6 +102,16 @@ def test_rows_at_a_threshold_are_what_its_filter_finds(table: pd.DataFrame, cut:
     assert (judged["threshold"] == cut).all()
     pd.testing.assert_frame_equal(judged[["p_real", "confidence", "margin"]], table[["p_real", "confidence", "margin"]])
     assert at_threshold(table, 0.5) is table
+
+
+def test_a_choice_counts_what_it_would_find_beside_the_other_filters(table: pd.DataFrame) -> None:
+    wanted = Filter(threshold=0.3).choosing("category", ["dog"]).choosing("predicted", ["REAL"])
+    for column in ("label", "predicted", "correct", "category", "in_train"):
+        counts = count_choices(table, wanted, column)
+        assert list(counts) == choices_of(table, column)
+        found = {value: len(find_rows(table, wanted.choosing(column, [value]))) for value in counts}
+        assert counts == found
+        assert sum(counts.values()) > 0
 
 
 @pytest.mark.parametrize("cut", [0.5, 0.2, 0.9])

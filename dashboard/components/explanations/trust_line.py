@@ -1,0 +1,100 @@
+"""One line under a map: what the study of faithfulness found for its method and this verdict."""
+
+import streamlit as st
+
+from core.explainers.explainer import AnyExplainer
+from core.explainers.explanation import Explanation
+from core.explainers.settings import to_json
+from core.findings.lines import Line, line
+from core.findings.words import faithfulness
+from core.studies.study import StudyResult
+from core.studies.trust.judged import MOST, cost_of
+from core.system.folders import ContractError
+from dashboard.components.explanations.asking import Known
+from dashboard.components.plain import code, plain
+from dashboard.components.studies.finding_words import markdown
+from dashboard.components.studies.study import command
+from dashboard.services import library, study_files
+from dashboard.services.library import Opened
+
+STUDY = "faithfulness"
+
+
+def draw_trust_line(detector: Known, explainer: AnyExplainer, explanation: Explanation) -> None:
+    """Draw what was measured of a method's maps on verdicts like this one, or how to measure it, and where it is shown.
+
+    Args:
+        detector: that made the explanation.
+        explainer: its method.
+        explanation: with a map.
+    """
+    opened = library.current()
+    try:
+        answer = _measured(detector, opened)
+        # by names that are no part of any text
+        found = None if answer is None else answer.finding(f"{explainer.name}-{explanation.verdict}")
+    except ContractError:
+        # Trust says what is wrong with that file
+        answer, found = None, None
+    if answer is None or found is None:
+        st.markdown(_unmeasured(opened, detector, explainer, answer))
+        return
+    with st.container(gap=None):
+        st.markdown(
+            markdown(faithfulness.in_short(found)) + _unlike(explanation),
+            help=markdown(_in_full(faithfulness.sides(found))),
+        )
+        st.page_link(
+            "views/trust/page.py",
+            label="How this was measured",
+            icon=":material/balance:",
+            query_params={"run": answer.path.parent.parent.name},
+        )
+
+
+def trust_sentence(detector: Known, explanation: Explanation) -> str:
+    """What was measured of such maps, as text; "" where nothing was."""
+    try:
+        answer = _measured(detector, library.current())
+        found = None if answer is None else answer.finding(f"{explanation.method}-{explanation.verdict}")
+    except ContractError:
+        return ""
+    return "" if found is None else str(faithfulness.in_short(found)) + _unlike(explanation)
+
+
+def _unlike(explanation: Explanation) -> str:
+    same = _as_judged(explanation)
+    return "" if same else " Measured with its default settings, which are not the present ones."
+
+
+def _measured(detector: Known, opened: Opened) -> StudyResult | None:
+    """The study of the run that is looked at where this detector made it, else of another run by it; None without.
+
+    Raises:
+        ContractError: there is one, and it cannot be read.
+    """
+    if detector.identity.made(opened.run.manifest):
+        return study_files.answer(opened, STUDY)
+    return study_files.answer_by(detector.identity, STUDY)
+
+
+def _unmeasured(opened: Opened, detector: Known, explainer: AnyExplainer, answer: StudyResult | None) -> str:
+    """Say that a method was not judged, and which command does so."""
+    if cost_of(explainer) > MOST:
+        return f"No study judges {explainer.title}: it is too slow for a whole run."
+    if not detector.identity.made(opened.run.manifest):
+        return f"No run of {plain(detector.name)} has a trust study that covers {explainer.title}."
+    if answer is None:
+        return f"This run has no trust study yet; {code(command(opened, STUDY))} makes one."
+    more = code(command(opened, STUDY, there=True))
+    return f"This run's trust study does not cover {explainer.title} yet; {more} adds it."
+
+
+def _as_judged(explanation: Explanation) -> bool:
+    """Check whether an explanation has the settings that the studies judge, whatever its seed."""
+    own, judged = (to_json(one) | {"seed": 0} for one in (explanation.settings, type(explanation.settings)()))
+    return own == judged
+
+
+def _in_full(sides: Line) -> Line:
+    return line("Less the best control, in margins: {sides}.", sides=sides)

@@ -1,0 +1,30 @@
+// The pages of a grid. data: {page, pages, shown: [number]}
+
+export default function ({ data, parentElement, setTriggerValue }) {
+  const root = parentElement.querySelector(".pager")
+  root.setAttribute("role", "navigation")
+  root.setAttribute("aria-label", "Pages")
+
+  const button = (text, label, to) => {
+    const made = make("button", "page", text)
+    made.type = "button"
+    made.dataset.page = text
+    made.setAttribute("aria-label", label)
+    made.disabled = to < 1 || to > data.pages
+    made.onclick = () => setTriggerValue("open", to)
+    return made
+  }
+
+  const parts = [button("‹", "Page before", data.page - 1)]
+  data.shown.forEach((number, place) => {
+    if (place && number > data.shown[place - 1] + 1) parts.push(make("span", "gap quiet", "…"))
+    const one = button(String(number), `Page ${number}`, number)
+    if (number === data.page) one.setAttribute("aria-current", "page")
+    parts.push(one)
+  })
+  parts.push(button("›", "Next page", data.page + 1))
+
+  const focused = parentElement.activeElement?.dataset?.page
+  root.replaceChildren(...parts)
+  if (focused) root.querySelector(`[data-page="${CSS.escape(focused)}"]`)?.focus()
+}
