@@ -19,7 +19,7 @@ from core.system.folders import MANIFEST
 
 TRUST = ("faithfulness", "agreement", "stability", "certainty", "sanity", "one_colour")
 # the files of studies that were made, by what they were made from
-_MADE: dict[tuple[str, str], bytes] = {}
+_MADE: dict[tuple[str, ...], bytes] = {}
 
 
 def add_studies(home: Path, *names: str, run: str = "tiny@seen-test") -> None:
@@ -27,12 +27,12 @@ def add_studies(home: Path, *names: str, run: str = "tiny@seen-test") -> None:
     source = Source(home / "runs" / run, home / "detectors" / "tiny")
     manifest = (source.run / MANIFEST).read_text(encoding="utf-8")
     for name in names:
-        file, key = study_path(source.run, name), (manifest, name)
+        study, file = find_study(name), study_path(source.run, name)
+        key = (manifest, name, *study.columns)
         if key in _MADE and not file.exists():
             file.parent.mkdir(exist_ok=True)
             file.write_bytes(_MADE[key])
             continue
-        study = find_study(name)
         if name in TRUST:
             # their own tests compute them; here it is the pages that count
             columns = list(study.columns)
