@@ -40,7 +40,7 @@ def bright() -> Iterator[None]:
 
 def asked(name: str, source: Source) -> Path:
     study = find_study(name)
-    return run_study(study.with_parameters({key: FEW[key] for key in FEW if key in study.parameters}), source, images=6)
+    return run_study(study.with_parameters({key: FEW[key] for key in FEW if key in study.parameters}), source, images=4)
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +86,7 @@ def test_an_explainer_that_is_added_is_all_that_an_old_file_lacks(
 ) -> None:
     study = find_study("faithfulness")
     monkeypatch.setattr("core.studies.trust.judged.explainers", lambda with_map: explainers(with_map=True)[:1])
-    path = run_study(study, patched, images=6)
+    path = run_study(study, patched, images=4)
     monkeypatch.undo()
     monkeypatch.setattr(
         "core.studies.trust.judged.explainers", lambda with_map: (*explainers(with_map=True)[:1], BRIGHT)

@@ -104,7 +104,7 @@ def test_killed_processes_resume_to_the_weights_of_an_unbroken_one(cifake: Path,
             # past the imports, or every kill would fall on them
             while not list((tmp_path / "killed").glob("checkpoints/*.safetensors")) and process.poll() is None:
                 assert time.monotonic() < deadline
-                time.sleep(0.005)
+                time.sleep(0.02)
             process.send_signal(signal.SIGKILL)
         if process.wait() == 0:
             break
