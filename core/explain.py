@@ -27,11 +27,12 @@ from core.explainers.saving import SIZE, Style, draw_explanation, save_npz, save
 from core.explainers.settings import ExplainerSettings, describe, from_json, from_parameters, to_json
 from core.images.decoding import MAX_BYTES, RESAMPLING, crop_square, decode, resize
 from core.images.palette import PALETTES, Palette
+from core.images.provenance.registry import provenance
 from core.report.explanation import save_html
 from core.runs.finding import find_detectors, find_named, find_runs
 from core.studies.judgement.familiarity import Space
 from core.studies.judgement.judging import as_json, find_rule, judge_picture
-from core.system.files import read_bytes
+from core.system.files import plain_json, read_bytes
 
 if TYPE_CHECKING:
     from core.detectors.detector import Detector
@@ -157,21 +158,23 @@ def read_image(path: Path, side: int, *, resampling: str = "bicubic") -> tuple[N
 
 
 def judged(path: Path, detector: "Detector") -> dict[str, Any]:
-    """The judgement of an image file, its deliveries and what the network computed, as plain JSON.
+    """The judgement of an image file, its deliveries, what the network computed and what the file says, as plain JSON.
 
     Raises:
         ImageError: it is no image that is read here.
         ContractError: the detector's rule or its run cannot be read.
         OSError: the file cannot be opened.
     """
-    picture = decode(read_bytes(path, limit=MAX_BYTES))
+    data = read_bytes(path, limit=MAX_BYTES)
+    picture = decode(data)
     found = find_rule(detector.identity, find_runs().values())
     known = None if found is None else (found[0], Space.of(found[1]))
     seen, judgement = judge_picture(detector, picture, known)
     p_real = float(detector.p_real(np.array([seen.margin], np.float32))[0])
     height, width = picture.shape[:2]
     about = {"file": path.name, "pixels": [width, height], "detector": detector.name}
-    return about | as_json(seen, judgement, p_real)
+    says = {"provenance": plain_json(provenance(data, pixels=picture))}
+    return about | as_json(seen, judgement, p_real) | says
 
 
 def write(
