@@ -19,13 +19,11 @@ from dashboard.components.polling import come_back
 from dashboard.components.studies.finding_words import coloured, markdown
 from dashboard.components.words import CLASS_WORDS, percent
 from dashboard.services.judgement import known_of
-from dashboard.services.worker.jobs import JobStatus
+from dashboard.services.worker.jobs import SOON, JobStatus
 from dashboard.services.worker.requests import Prediction, PredictRequest
 from dashboard.views.upload.origin import Origin, sent_so_far
 from dashboard.views.upload.uploads import end_if_settled, look
 
-# seconds until the rest of the deliveries
-AGAIN = 0.3
 SYMBOLS = {
     "FAKE-like": ":material/smart_toy:",
     "REAL-like": ":material/photo_camera:",
@@ -66,7 +64,8 @@ def draw_judgement(origin: Origin, ready: Prepared, detector: Known, *, shown: s
         if after is not None:
             draw_ended(after, "upload.sent")
         if now.answer is not None and not whole:
-            return AGAIN
+            # no sooner: parts that ask at once again and again keep a slow page from ever being whole
+            return SOON
         return next_look([now, *([after] if after else [])])
 
     come_back(draw, key="upload", while_busy=bool(st.session_state.get("busy.upload")))

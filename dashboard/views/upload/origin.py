@@ -11,7 +11,7 @@ from core.edits.delivery.delivery import Delivery
 from core.edits.delivery.registry import deliveries
 
 # seconds of a page's time that deliveries take before it is drawn again
-SLICE = 0.4
+SLICE = 0.8
 
 
 @dataclass(frozen=True, eq=False)
