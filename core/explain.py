@@ -1,10 +1,15 @@
-"""`python -m core.explain IMAGE --out DIR`: explanations of one image, written to files."""
+"""`python -m core.explain IMAGE --out DIR`: explanations of one image, written to files; `--json` prints its judgement.
+
+python -m core.explain IMAGE --json
+"""
 
 import argparse
+import json
 import sys
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from core.system.console import started, starting
 
@@ -22,9 +27,15 @@ from core.explainers.saving import SIZE, Style, draw_explanation, save_npz, save
 from core.explainers.settings import ExplainerSettings, describe, from_json, from_parameters, to_json
 from core.images.decoding import MAX_BYTES, RESAMPLING, crop_square, decode, resize
 from core.images.palette import PALETTES, Palette
+from core.images.provenance.registry import provenance
 from core.report.explanation import save_html
-from core.runs.finding import find_detectors, find_named
-from core.system.files import read_bytes
+from core.runs.finding import find_detectors, find_named, find_runs
+from core.studies.judgement.familiarity import Space
+from core.studies.judgement.judging import as_json, find_rule, judge_picture
+from core.system.files import plain_json, read_bytes
+
+if TYPE_CHECKING:
+    from core.detectors.detector import Detector
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -34,8 +45,8 @@ def main(arguments: list[str] | None = None) -> int:
     if options.list:
         print(listed())
         return 0
-    if options.image is None or options.out is None:
-        parser.error("say which IMAGE to explain and where to write with --out DIR, or --list the methods")
+    if options.image is None or (options.out is None and not options.json):
+        parser.error("say which IMAGE to explain and where to write with --out DIR or --json, or --list the methods")
     try:
         methods = [find_explainer(name) for name in dict.fromkeys(options.method or DEFAULT)]
         settings = read_settings(methods, options.set, preset=options.preset)
@@ -43,6 +54,10 @@ def main(arguments: list[str] | None = None) -> int:
         from core.detectors.storage import load_detector  # noqa: PLC0415
 
         detector = load_detector(find_detector(options.detector), device=options.device)
+        if options.json:
+            print(json.dumps(judged(options.image, detector), indent=1, ensure_ascii=False, allow_nan=False))
+        if options.out is None:
+            return 0
         if not options.method and (able := [one for one in methods if not one.unavailable(detector)]):
             settings = [own for method, own in zip(methods, settings, strict=True) if method in able]
             methods = able
@@ -58,6 +73,8 @@ def main(arguments: list[str] | None = None) -> int:
     except (ValueError, OSError) as error:
         print(f"core.explain: {error}", file=sys.stderr)
         return 2
+    if options.json:
+        return 0
     first = found[0]
     print(f"{options.image.name}: {first.verdict}, margin {first.margin:+.2f}, p(REAL) {first.p_real:.3f}")
     for method, explanation in zip(methods, found, strict=True):
@@ -140,6 +157,26 @@ def read_image(path: Path, side: int, *, resampling: str = "bicubic") -> tuple[N
     return resize(crop_square(image), side, resampling=resampling), [note]
 
 
+def judged(path: Path, detector: "Detector") -> dict[str, Any]:
+    """The judgement of an image file, its deliveries, what the network computed and what the file says, as plain JSON.
+
+    Raises:
+        ImageError: it is no image that is read here.
+        ContractError: the detector's rule or its run cannot be read.
+        OSError: the file cannot be opened.
+    """
+    data = read_bytes(path, limit=MAX_BYTES)
+    picture = decode(data)
+    found = find_rule(detector.identity, find_runs().values())
+    known = None if found is None else (found[0], Space.of(found[1]))
+    seen, judgement = judge_picture(detector, picture, known)
+    p_real = float(detector.p_real(np.array([seen.margin], np.float32))[0])
+    height, width = picture.shape[:2]
+    about = {"file": path.name, "pixels": [width, height], "detector": detector.name}
+    says = {"provenance": plain_json(provenance(data, pixels=picture))}
+    return about | as_json(seen, judgement, p_real) | says
+
+
 def write(
     out: Path, explanations: Sequence[Explanation], *, title: str, notes: Sequence[str], palette: Palette
 ) -> None:
@@ -170,7 +207,8 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m core.explain", description="Explain what a detector says of one image."
     )
     parser.add_argument("image", type=Path, nargs="?", help="an image file: PNG, JPEG, WebP, GIF, AVIF or HEIC")
-    parser.add_argument("--out", type=Path, help="the folder to write to")
+    parser.add_argument("--out", type=Path, help="the folder to write explanations to")
+    parser.add_argument("--json", action="store_true", help="print the judgement and its deliveries as JSON")
     parser.add_argument(
         "--method",
         action="append",

@@ -46,6 +46,8 @@ QUANTITIES: dict[str, Quantity] = {
     "both_wrong": Quantity("images that both get wrong", "share"),
     "overconfidence": Quantity("mean confidence less accuracy", "share"),
     "controlled_flips": Quantity("verdicts flipped beyond the control", "share"),
+    "right_share": Quantity("verdicts that are right among as many of each class", "share"),
+    "unfamiliar": Quantity("familiar images that are taken for unfamiliar", "share"),
     "silhouette": Quantity("mean silhouette", "silhouette"),
     "copies": Quantity("copies", "share", counted=True),
     "file_kind": Quantity("files of this kind", "share", counted=True),

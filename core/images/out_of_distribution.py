@@ -94,7 +94,7 @@ def read_generators(folder: Path, side: int, *, large: bool = False) -> list[Sou
         if path.is_dir():
             found.append(_collect(path.name, side, large, _files_in(path, limit)))
         elif ending := next((one for one in ARCHIVES if path.name.endswith(one)), None):
-            found.append(_collect(path.name.removesuffix(ending), side, large, _files_of(path, side, limit)))
+            found.append(_collect(path.name.removesuffix(ending), side, large, files_of(path, side, limit)))
     found = [one for one in found if len(one)]
     if not found:
         size = f"larger than {side} x {side} pixels" if large else f"of {side} x {side} pixels"
@@ -135,7 +135,12 @@ def _files_in(folder: Path, limit: int) -> Iterator[bytes | None]:
                 yield None
 
 
-def _files_of(archive: Path, side: int, limit: int) -> Iterator[bytes | None]:
+def files_of(archive: Path, side: int, limit: int) -> Iterator[bytes | None]:
+    """Yield the bytes of each image file in an archive, None for one of more than `limit` bytes.
+
+    Raises:
+        OutOfDistributionError: it is damaged, or holds far more than images for a detector of `side` pixels.
+    """
     unpacked = 0
     try:
         # a stream, read member by member: nothing touches the disk, and no name becomes a path
@@ -184,6 +189,21 @@ def crop_photographs(
         if progress is not None:
             progress(number + 1, len(wanted))
     return found
+
+
+def photographs() -> dict[str, NDArray[np.uint8]]:
+    """Read the photographs behind the sample gallery by name, uint8 (height, width, 3); absent ones are left out."""
+    about = json.loads(MANIFEST.read_text(encoding="utf-8"))
+    found = {name: _read_photograph(one) for name, one in about["photographs"].items()}
+    return {name: picture for name, picture in found.items() if picture is not None}
+
+
+def squares(crops: int) -> Iterator[tuple[str, NDArray[np.uint8]]]:
+    """Yield the first squares of these photographs, each with its name: uint8 (n, n, 3), equally many of each size."""
+    about = json.loads(MANIFEST.read_text(encoding="utf-8"))
+    for name, picture in photographs().items():
+        for left, top, edge in _boxes(about, name, crops):
+            yield name, picture[top : top + edge, left : left + edge]
 
 
 def _read_photograph(about: Mapping[str, Any]) -> NDArray[np.uint8] | None:

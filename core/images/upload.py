@@ -21,7 +21,7 @@ class Prepared:
         width, height: of the original image.
         filters: names of the resampling filters; only one where the crop has the detector's size already.
         pixels: uint8 (K, side, side, 3), the square crop under each filter.
-        preview: uint8 (h, w, 3), the whole image, at most 480 pixels a side, dimmed outside the crop.
+        preview: uint8 (h, w, 3), the whole image, at most 480 pixels a side.
     """
 
     width: int
@@ -69,7 +69,7 @@ def prepare_pixels(
     else:
         filters = tuple(RESAMPLING)
         pixels = np.stack([resize(crop, side, resampling=name) for name in filters])
-    return Prepared(width, height, filters, pixels, _preview(image, x, y, zoom))
+    return Prepared(width, height, filters, pixels, _preview(image))
 
 
 def settle(margins: NDArray[np.floating]) -> Outcome:
@@ -79,10 +79,6 @@ def settle(margins: NDArray[np.floating]) -> Outcome:
     return "FAKE" if (margins <= 0).all() else "undetermined"
 
 
-def _preview(image: NDArray[np.uint8], x: float, y: float, zoom: float) -> NDArray[np.uint8]:
+def _preview(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     step = max(1, -(-max(image.shape[:2]) // PREVIEW))
-    small = np.ascontiguousarray(image[::step, ::step])
-    shown = small // 3 + 120
-    # a view into `shown`, placed as the crop is placed in the image
-    crop_square(shown, x=x, y=y, zoom=zoom)[:] = crop_square(small, x=x, y=y, zoom=zoom)
-    return np.asarray(shown, np.uint8)
+    return np.ascontiguousarray(image[::step, ::step])

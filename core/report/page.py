@@ -43,8 +43,8 @@ from core.system.folders import ContractError
 
 # what a reader asks first; studies of other names come after these
 ORDER = (
-    "probes", "transfer", "neighbours", "clusters", "faithfulness", "agreement", "stability", "certainty", "sanity",
-    "one_colour",
+    "probes", "transfer", "deliveries", "neighbours", "clusters", "faithfulness", "agreement", "stability", "certainty",
+    "sanity", "one_colour",
     "audit", "duplicates", "files",
 )  # fmt: skip
 

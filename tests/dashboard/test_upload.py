@@ -13,10 +13,12 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from core.detectors.storage import load_detector
+from core.edits.delivery.delivering import deliver, see_square
 from core.images.decoding import decode
 from core.images.upload import prepare_pixels, settle
 from core.runs.browsing.table import browse_table
 from core.runs.run import read_run
+from core.studies.judgement.rule import Group, Rule, rule_path, write_rule
 from dashboard.components.explanations import panels
 from dashboard.components.images import grid
 from dashboard.components.keys import key_of
@@ -25,7 +27,8 @@ from dashboard.services.server import decoding, upload_limits
 from dashboard.services.worker.jobs import JobStatus
 from dashboard.services.worker.requests import Prediction
 from dashboard.services.worker.worker import Worker
-from dashboard.views.upload import uploads
+from dashboard.views.upload import table as table_of_files
+from dashboard.views.upload.crop import WHOLE, sound_place
 from tests.dashboard.conftest import Open
 from tests.dashboard.test_pages import settled, words
 
@@ -46,6 +49,49 @@ def upload(app: AppTest, *files: tuple[str, bytes, str]) -> AppTest:
     return settled(app)
 
 
+def write_rule_for(home: Path, *, worth: bool) -> None:
+    """A rule beside the run `tiny@seen-test`: its verdicts on shrunk pictures are worth something, or nothing."""
+    detector = load_detector(home / "detectors" / "tiny")
+    said = {"REAL": {"REAL": 90, "FAKE": 0}, "FAKE": {"REAL": 0 if worth else 80, "FAKE": 20}}
+    groups = [Group(f"{label} ones", label, "shrunk", 100, 9, said[label]) for label in ("REAL", "FAKE")]
+    rule = Rule(detector.identity.fingerprint, "tiny@seen-test", 0.95, tuple(groups), None, None, {})
+    write_rule(rule_path(home / "runs" / "tiny@seen-test"), rule)
+
+
+@pytest.mark.parametrize("worth", [True, False])
+def test_the_headline_is_the_judgement_with_its_reason(open_page: Open, home: Path, worth: bool) -> None:
+    write_rule_for(home, worth=worth)
+    data = picture(3)
+    detector = load_detector(home / "detectors" / "tiny")
+    decoded = decode(data)
+    delivered = list(deliver(decoded, see_square(32)))
+    margins = detector.margins(np.stack([one.pixels for one in delivered]))
+    own = detector.margins(prepare_pixels(decoded, 32).pixels)
+    # what this test is about: a picture that neither a filter nor a delivery flips
+    assert (np.concatenate([margins, own]) > 0).all()
+    app = upload(open_page("upload", run="tiny@seen-test"), ("stripes.png", data, "image/png"))
+    assert not app.exception
+    headline = next(one.value for one in app.markdown if one.value.startswith("### "))
+    if worth:
+        assert f"{CLASS_WORDS['REAL']}-like: " in headline
+        assert "17 of 17 deliveries agree; 90% of REAL ones get this verdict" in headline.replace("*", "")
+    else:
+        assert "Cannot tell: the detector also calls" in headline
+        assert "80% of FAKE ones" in headline.replace("*", "")
+    strip = next(element.value for element in app.table if len(element.value) == len(delivered))
+    assert strip["margin"].tolist() == [f"{margin:+.2f}" for margin in margins]
+    assert strip.index.tolist() == [one.delivery.title for one in delivered]
+
+
+def test_a_rule_that_cannot_be_read_is_one_sentence(open_page: Open, home: Path) -> None:
+    write_rule_for(home, worth=True)
+    rule_path(home / "runs" / "tiny@seen-test").write_text("{}")
+    app = upload(open_page("upload", run="tiny@seen-test"), ("stripes.png", picture(3), "image/png"))
+    assert not app.exception
+    assert "Cannot tell" in words(app)
+    assert "judgement.json holds no rule of judgement" in words(app)
+
+
 def test_a_picture_is_called_under_every_filter(open_page: Open, home: Path) -> None:
     data = picture(3)
     app = upload(open_page("upload", run="tiny@seen-test"), ("stripes.png", data, "image/png"))
@@ -53,11 +99,11 @@ def test_a_picture_is_called_under_every_filter(open_page: Open, home: Path) -> 
     assert not app.error
     ready = prepare_pixels(decode(data), 32)
     margins = load_detector(home / "detectors" / "tiny").margins(ready.pixels)
-    table = next(element.value for element in app.table if "margin" in element.value)
+    table = next(element.value for element in app.table if "p(REAL)" in element.value)
     assert table["margin"].tolist() == [f"{margin:+.2f}" for margin in margins]
     assert table["called"].tolist() == [CLASS_WORDS["REAL" if margin > 0 else "FAKE"] for margin in margins]
-    outcome = settle(margins)
-    assert ("Undetermined" if outcome == "undetermined" else f"Called {CLASS_WORDS[outcome]}") in words(app)
+    # of this detector nobody has measured anything
+    assert "Cannot tell: " in words(app)
     assert "stripes.png, 120 x 90 pixels" in words(app)
 
 
@@ -73,8 +119,8 @@ def test_of_an_example_its_truth_is_said_and_whether_the_verdict_is_a_mistake(
         app = settled(open_page("upload", run=run.name, sample=found["id"]))
         assert not app.exception
         judged = ", so that is right." if verdict == "right" else ": a mistake."
-        assert f"Called {CLASS_WORDS[found['predicted']]}" in words(app)
-        assert f"sure. It is {CLASS_WORDS[found['label']]}{judged}" in words(app)
+        assert f"The network computed {CLASS_WORDS[found['predicted']]}" in words(app)
+        assert f" It is {CLASS_WORDS[found['label']]}{judged}" in words(app)
         data = drawn[-1]
         assert (data["judged"], data["current"]) == (False, found["id"])
         truth = table.set_index("id")["label"]
@@ -115,7 +161,7 @@ def test_a_failed_look_is_said_once_a_file_in_the_table(open_page: Open, home: P
     card.write_bytes(b"")
     files = [(f"stripes{seed}.png", picture(seed), "image/png") for seed in (2, 5)]
     app = upload(open_page("upload", run="tiny@seen-test"), files[0], BROKEN, files[1])
-    said = app.dataframe[0].value["verdict"].tolist()
+    said = app.dataframe[0].value["reason"].tolist()
     assert [sentence.startswith("tiny/README.md") for sentence in said] == [True, False, True]
     # beside the table: of the verdict and of both explanations of the one that is chosen
     assert len(app.error) == 3
@@ -150,12 +196,30 @@ def test_several_are_a_table_and_one_of_them_is_explained(open_page: Open, home:
         assert table["verdict"][row] == settle(margins)
         np.testing.assert_allclose(table["highest margin"][row], margins.max(), rtol=1e-5)
         assert table["seen"][row].startswith("data:image/png;base64,")
-    assert "not an image" in table["verdict"][1]
+    assert "not an image" in table["reason"][1]
     assert table.loc[1, ["p(REAL)", "lowest margin", "highest margin"]].isna().all()
     chosen = app.selectbox(key="upload.chosen")
     assert "stripes2.png, 120 x 90 pixels" in words(app)
     chosen.select_index(2)
     assert "stripes5.png, 120 x 90 pixels" in words(settled(app.run()))
+
+
+def test_several_are_delivered_on_demand_and_judged(open_page: Open, home: Path) -> None:
+    write_rule_for(home, worth=True)
+    files = [(f"stripes{seed}.png", picture(seed), "image/png") for seed in (3, 4)]
+    app = upload(open_page("upload", run="tiny@seen-test"), *files, BROKEN)
+    table = app.dataframe[0].value
+    assert "not delivered yet" in table["judgement"].tolist()
+    app.button(key="table.deliver").click()
+    table = settled(app.run()).dataframe[0].value
+    assert not app.exception
+    detector = load_detector(home / "detectors" / "tiny")
+    for row, (_, data, _) in enumerate(files):
+        decoded = decode(data)
+        margins = detector.margins(np.stack([one.pixels for one in deliver(decoded, see_square(32))]))
+        margins = np.concatenate([margins, detector.margins(prepare_pixels(decoded, 32).pixels)])
+        assert table["judgement"][row] == ("REAL-like" if (margins > 0).all() else "Cannot tell")
+    assert "table.deliver" not in [button.key for button in app.button]
 
 
 @pytest.mark.parametrize("turns", [False, True])
@@ -165,7 +229,7 @@ def test_a_probability_stands_beside_a_verdict_only(
     ready = prepare_pixels(decode(picture(3)), 32)
     margins = np.linspace(-1 if turns else 0.5, 1, len(ready.filters)).astype(np.float32)
     answer = Prediction(margins, 1 / (1 + np.exp(-margins)), np.zeros((len(margins), 4, 4), np.float32))
-    monkeypatch.setattr(uploads, "look", lambda *_, **__: JobStatus("done", answer, 1.0))
+    monkeypatch.setattr(table_of_files, "look", lambda *_, **__: JobStatus("done", answer, 1.0))
     files = [(f"stripes{seed}.png", picture(seed), "image/png") for seed in (2, 5)]
     table = upload(open_page("upload", run="tiny@seen-test"), *files).dataframe[0].value
     assert table["verdict"].tolist() == ["undetermined" if turns else "REAL"] * 2
@@ -177,14 +241,25 @@ def test_a_crop_of_32_pixels_is_shown_and_noted_as_a_crop(open_page: Open, monke
     monkeypatch.setattr(panels.SideBySide, "download", lambda _side, given: notes.extend(given))
     app = upload(open_page("upload", run="tiny@seen-test"), ("stripes.png", picture(3, 64, 64), "image/png"))
     assert notes.pop().startswith("The image was cut to a square and resized to 32 x 32")
-    next(slider for slider in app.slider if slider.label == "Zoom").set_value(2.0)
+    app.session_state["upload.place"] = {app.session_state["upload.cut"][0]: (0.5, 0.5, 2.0)}
     notes.clear()
     app = settled(app.run())
     assert not app.exception
     said = words(app)
     assert "stripes.png, 64 x 64 pixels, dimmed where it is cut off" in said
-    assert "The part inside the crop has 32 x 32 pixels already, so nothing was resized." in said
+    assert "Exactly what is inside the crop: nothing was resized." in said
     assert set(notes) == {"The image was cut to a square of 32 x 32 pixels and not resized."}
+
+
+@pytest.mark.parametrize(
+    "sent", [None, "x", [1, 2], [0.5, 0.5, float("nan")], [0.5, True, 2], {"x": 1}, [0.1, 0.2, 10**400]]
+)
+def test_a_place_that_makes_no_sense_is_the_whole_image(sent: Any) -> None:
+    assert sound_place(sent, most=4.0) == WHOLE
+
+
+def test_a_place_is_kept_within_its_limits() -> None:
+    assert sound_place([-1, 0.25, 9], most=4.0) == (0.0, 0.25, 4.0)
 
 
 class Counted:
@@ -204,19 +279,19 @@ def test_a_refused_file_is_decoded_once(open_page: Open, monkeypatch: pytest.Mon
     app = upload(open_page("upload", run="tiny@seen-test"), BROKEN, ("stripes.png", picture(3), "image/png"))
     for _ in range(3):
         app.run()
-    assert "not an image" in app.dataframe[0].value["verdict"][0]
+    assert "not an image" in app.dataframe[0].value["reason"][0]
     assert counted.calls == 2
 
 
-def test_a_slider_decodes_nothing(open_page: Open, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_crop_decodes_nothing(open_page: Open, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     counted, data = Counted(monkeypatch), picture(3)
     app = upload(open_page("upload", run="tiny@seen-test"), ("stripes.png", data, "image/png"))
-    for zoom in (1.5, 3.0):
-        next(slider for slider in app.slider if slider.label == "Zoom").set_value(zoom)
+    for zoom in (1.5, 2.5):
+        app.session_state["upload.place"] = {app.session_state["upload.cut"][0]: (0.5, 0.5, zoom)}
         app = settled(app.run())
     assert counted.calls == 1
     np.testing.assert_array_equal(
-        app.session_state["upload.cut"][2].pixels, prepare_pixels(decode(data), 32, zoom=3.0).pixels
+        app.session_state["upload.cut"][2].pixels, prepare_pixels(decode(data), 32, zoom=2.5).pixels
     )
 
 

@@ -11,8 +11,10 @@ from core.findings.words import (
     clusters,
     comparison,
     copies,
+    deliveries,
     explanations,
     faithfulness,
+    judgement,
     neighbours,
     probes,
     transfer,
@@ -24,6 +26,7 @@ WORDS: dict[str, Callable[[Finding], Told]] = {
     "probes": probes.tell,
     "neighbours": neighbours.tell,
     "transfer": transfer.tell,
+    "deliveries": deliveries.tell,
     "faithfulness": faithfulness.tell,
     "agreement": explanations.agreement,
     "one_colour": explanations.one_colour,
@@ -35,6 +38,7 @@ WORDS: dict[str, Callable[[Finding], Told]] = {
     "duplicates": copies.duplicates,
     "files": copies.files,
     "comparison": comparison.tell,
+    "judgement": judgement.tell,
 }
 
 

@@ -9,7 +9,10 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from core.edits.delivery.delivering import Delivered, deliver, see_square
+from core.edits.delivery.delivery import Delivery
 from core.images.decoding import decode
+from core.images.tiles import Tiles, tile
 from core.images.upload import Prepared, prepare_pixels
 
 # of decoded images, in bytes: two of the largest
@@ -45,12 +48,33 @@ def in_turn(work: Callable[[], Answer]) -> Answer:
     return _THREAD.submit(work).result()
 
 
+def deliver_in_turn(
+    held: Held, data: bytes, side: int, delivery: Delivery, *, x: float = 0.5, y: float = 0.5, zoom: float = 1.0
+) -> Delivered:
+    """The decoded file after one delivery, as a detector of `side` pixels sees it, once it is this file's turn."""
+    return _THREAD.submit(_deliver, held, data, side, delivery, x=x, y=y, zoom=zoom).result()
+
+
+def tile_in_turn(held: Held, data: bytes, side: int) -> Tiles:
+    """`core.images.tiles.tile` of the decoded file once it is this file's turn; raises what that raises."""
+    return _THREAD.submit(lambda: tile(_decoded(held, data), side)).result()
+
+
 def _prepare(held: Held, data: bytes, side: int, *, x: float, y: float, zoom: float) -> Prepared:
+    return prepare_pixels(_decoded(held, data), side, x=x, y=y, zoom=zoom)
+
+
+def _deliver(held: Held, data: bytes, side: int, delivery: Delivery, *, x: float, y: float, zoom: float) -> Delivered:
+    return next(deliver(_decoded(held, data), see_square(side, x=x, y=y, zoom=zoom), among=[delivery]))
+
+
+def _decoded(held: Held, data: bytes) -> NDArray[np.uint8]:
+    """The file's pixels, uint8 (height, width, 3), which are held where there is room."""
     if held.pixels is None:
         held.pixels = decode(data)
     pixels = held.pixels
     _make_room(held)
-    return prepare_pixels(pixels, side, x=x, y=y, zoom=zoom)
+    return pixels
 
 
 def _make_room(latest: Held) -> None:

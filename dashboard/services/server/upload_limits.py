@@ -34,6 +34,15 @@ def check_upload(own: Mapping[str, int], everybody: int, file_id: str, size: int
 
 def forget_uploads() -> None:
     """Drop the files of a visitor who has left the page that they belong to: its uploader comes back empty."""
-    for key in ("upload.whole", "upload.cut", "upload.held", "upload.says"):
+    for key in (
+        "upload.whole",
+        "upload.cut",
+        "upload.held",
+        "upload.says",
+        "upload.sent",
+        "upload.tiles",
+        "upload.delivered",
+        "upload.place",
+    ):
         st.session_state.pop(key, None)
     forget_own_uploads()

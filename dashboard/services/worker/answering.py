@@ -34,7 +34,7 @@ def answer(
     cancel = _with_own_gradients(cancel)
     if isinstance(settings, PredictRequest):
         found = detector.full_pass(pixels)
-        yield Prediction(found.margins, detector.p_real(found.margins), found.maps), 1.0
+        yield Prediction(found.margins, detector.p_real(found.margins), found.maps, found.features), 1.0
     elif isinstance(settings, NeighbourSettings):
         yield from look_for_neighbours(detector, pixels[:1], settings, cancel)
     elif isinstance(settings, ProbeSettings):

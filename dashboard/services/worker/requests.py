@@ -47,11 +47,13 @@ class Prediction:
         margins: float32 (K,).
         p_real: float32 (K,), 0 to 1.
         maps: float32 (K, h, w), signed margin maps; None of a detector that gives none.
+        features: float32 (K, C), pooled features; None of a detector that has none.
     """
 
     margins: NDArray[np.float32]
     p_real: NDArray[np.float32]
     maps: NDArray[np.float32] | None
+    features: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True)

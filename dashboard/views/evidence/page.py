@@ -3,8 +3,8 @@
 import streamlit as st
 
 from dashboard.components.glossary import explain
-from dashboard.components.studies.downloads import evidence_downloads
-from dashboard.components.studies.finding_words import bullets
+from dashboard.components.studies.downloads import evidence_downloads, study_download
+from dashboard.components.studies.finding_words import bullets, card
 from dashboard.components.studies.out_of_distribution import draw_transfer
 from dashboard.components.studies.study import study_of
 from dashboard.components.words import CLASS_WORDS, section
@@ -86,6 +86,21 @@ section(
 transfer = study_of(opened, "transfer")
 if transfer is not None:
     draw_transfer(opened, transfer)
+
+st.space("medium")
+section(
+    "Which verdicts survive delivery",
+    "Every image was sent through what pictures go through on their way: JPEG, WebP, scaling, a screenshot, a "
+    "messenger. A delivery that leaves fewer pixels than the detector reads does not count.",
+    help=explain("Control"),
+)
+deliveries = study_of(opened, "deliveries")
+if deliveries is not None:
+    with st.grid(2, min_column_width=300, gap="large") as grid:
+        for finding in deliveries.findings:
+            with grid.cell():
+                card(finding)
+    study_download(opened, deliveries)
 
 st.space("medium")
 head = st.container()

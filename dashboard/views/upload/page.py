@@ -1,10 +1,14 @@
 """Upload: try your own image."""
 
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
 import streamlit as st
+from streamlit.typing import UploadedFile
 
 from core.images.decoding import MAX_BYTES, RESAMPLING, SUFFIXES, ImageError
-from core.images.upload import DEFAULT_FILTER, prepare_pixels
+from core.images.upload import DEFAULT_FILTER, Prepared, prepare_pixels
 from dashboard.components.explanations import panels
 from dashboard.components.explanations.agreement import agreement_panel, other_maps
 from dashboard.components.explanations.asking import Subject, known_detectors
@@ -21,7 +25,12 @@ from dashboard.services import address, catalogue, library
 from dashboard.services.address import Setting
 from dashboard.services.server.upload_limits import MAX_FILES, MAX_OWN
 from dashboard.views.upload import uploads
+from dashboard.views.upload.crop import draw_crop
 from dashboard.views.upload.file_says import draw_file_says
+from dashboard.views.upload.judged import draw_judgement
+from dashboard.views.upload.others import draw_others
+from dashboard.views.upload.table import draw_table
+from dashboard.views.upload.where import draw_where
 
 opened = library.current()
 known = known_detectors()
@@ -41,8 +50,6 @@ own = made_by if made_by in known else next(iter(known))
 BY = Setting("by", own, choices=tuple(known))
 FILTER = Setting("filter", DEFAULT_FILTER, choices=tuple(RESAMPLING))
 SAMPLE = Setting("sample", "")
-draw_limits(catalogue.detectors().get(BY.value))
-
 left, right = st.columns([3, 1], gap="large", vertical_alignment="bottom")
 with left:
     files = st.file_uploader(
@@ -62,8 +69,6 @@ side = catalogue.detectors()[BY.value].about.side
 for sentence in catalogue.refused_detectors().values():
     st.caption(with_code(sentence), help="So it is not among the detectors to ask.")
 
-# of an upload nobody here knows what it is
-truth: str | None = None
 if len(files) >= MAX_FILES or sum(file.size for file in files) > MAX_OWN - MAX_BYTES:
     st.info(
         f"At most {MAX_FILES} files with {MAX_OWN >> 20} MB together are taken at once: a file above that is marked "
@@ -72,24 +77,27 @@ if len(files) >= MAX_FILES or sum(file.size for file in files) > MAX_OWN - MAX_B
     files = files[:MAX_FILES]
 uploads.forget_others(files)
 if len(files) > 1:
-    uploads.draw_table(files, detector, side)
+    draw_table(files, detector, side)
 
+ready_at: Callable[[int], Prepared]
+file: UploadedFile | None = None
 if files:
     names = uploads.labels(files)
     chosen = files[0].file_id
     if len(files) > 1:
         chosen = st.selectbox("Explain", list(names), format_func=lambda id_: names.get(id_, id_), key="upload.chosen")
-    file = next(file for file in files if file.file_id == chosen)
+    file = next(one for one in files if one.file_id == chosen)
     name = file.name
     origin, origin_row = opened, None
     try:
-        ready = uploads.cut(file, side)
+        ready_at = partial(uploads.cut, file)
+        ready, from_where = ready_at(side), uploads.origin_of(file, side)
         address.put("sample", None)
     except ImageError as error:
         st.error(f"{plain(file.name)}: {plain(error)}")
         # the examples stay
-        files = []
-if not files:
+        file = None
+if file is None:
     samples = library.samples()
     if samples is None:
         st.stop()
@@ -107,8 +115,9 @@ if not files:
         st.stop()
     name = str(sample_run.table["name"].iloc[row])
     origin, origin_row = sample_run, row
-    truth = str(sample_run.table["label"].iloc[row])
-    ready = prepare_pixels(image, side)
+    truth, chosen = str(sample_run.table["label"].iloc[row]), SAMPLE.value
+    ready_at = partial(prepare_pixels, image)
+    ready, from_where = ready_at(side), uploads.origin_of_example(SAMPLE.value, image, side, truth)
 
 read_old_address()
 panels.forget_drawn()
@@ -146,19 +155,23 @@ def draw_agreement() -> None:
     agreement_panel(side_by_side, others, whose=f"images of {plain(opened.run.manifest['set'])} with this verdict")
 
 
+draw_judgement(from_where, ready, detector, shown=FILTER.value)
 if not ready.whole:
     with st.grid(3, min_column_width=190, gap="medium") as grid:
         with grid.cell():
             st.markdown("#### Your image")
-            st.image(ready.preview, alt=f"{name} with its crop", width="stretch")
+            if file is not None:
+                draw_crop(ready.preview, key=chosen, name=name, size=(ready.width, ready.height), side=side)
+            else:
+                st.image(ready.preview, alt=name, width="stretch")
             st.caption(f"{plain(name)}, {ready.width} x {ready.height} pixels, dimmed where it is cut off")
         with grid.cell():
             draw_seen()
-        with grid.cell():
-            uploads.draw_verdict(ready, detector, shown=FILTER.value, truth=truth)
-else:
-    uploads.draw_verdict(ready, detector, shown=FILTER.value, truth=truth)
-if files:
+        if file is not None:
+            with grid.cell():
+                draw_where(file, ready, detector)
+draw_others(known, ready_at, from_where, side)
+if file is not None:
     draw_file_says(file, detector, side)
 draw_methods(detector.about)
 draw_controls()
@@ -184,3 +197,4 @@ how = f"and resized to {size} ({FILTER.value})" if ready.resized else f"of {size
 notes = [] if ready.whole else [f"The image was cut to a square {how}."]
 side_by_side.download(notes)
 experiments(subject, detector, origin, origin_row)
+draw_limits(catalogue.detectors().get(BY.value))

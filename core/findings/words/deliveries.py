@@ -1,0 +1,31 @@
+"""The words of the study `deliveries`."""
+
+from core.findings.finding import Finding
+from core.findings.lines import Line, line, listed
+from core.findings.numbers import percent
+from core.findings.words.say import say
+from core.findings.words.told import Told
+
+LABELS = {
+    "flips": "of {group} verdicts flip under at least one delivery",
+    "errors": "of {group} images are called wrongly after {worst_name}",
+}
+
+
+def tell(finding: Finding) -> Told:
+    """A finding of this study in words."""
+    kind = finding.key.partition("_")[0]
+    if kind == "flips":
+        answer = say(finding, "Of {group} verdicts {measure} flip under at least one of {deliveries} deliveries.")
+        control = say(finding, "{control_name} alone flips {control}.").capital()
+    else:
+        answer = say(finding, "Of {group} images {measure} are called wrongly after {worst_name}.")
+        control = say(finding, "Without any delivery it is {control}: the rest of these errors comes from delivery.")
+    return Told(
+        answer, control, say(finding, "One by one: {each}.", each=_each(finding)), label=say(finding, LABELS[kind])
+    )
+
+
+def _each(finding: Finding) -> Line:
+    names = sorted(map(str, finding.details["each"]), key=lambda name: -finding.beside[name].value)
+    return listed([line("{name} {share}", name=name, share=percent(finding.beside[name].value)) for name in names])

@@ -1,0 +1,86 @@
+"""The words of a judgement's reasons: one clause each, to stand behind the answer."""
+
+from core.findings.finding import Finding
+from core.findings.lines import Line, line, listed
+from core.findings.numbers import percent
+from core.findings.words.say import say
+from core.findings.words.told import Told
+
+# so many deliveries or filters are named
+FEW = 3
+HOW = {"same size": "of the detector's own size", "shrunk": "that were shrunk", "enlarged": "that were enlarged"}
+
+
+def tell(finding: Finding) -> Told:
+    """A reason in words."""
+    return Told(REASONS[finding.key](finding), standing=Line())
+
+
+def _unmeasured(_finding: Finding) -> Line:
+    return line("nobody has measured what this detector's verdicts are worth.")
+
+
+def _filters(finding: Finding) -> Line:
+    names = [str(name) for name in finding.details["filters"]]
+    return say(
+        finding,
+        "the verdict depends on how the picture is resized: {group}, but {other} with {names}.",
+        other=_other(finding),
+        names=_few(names, "filters"),
+    )
+
+
+def _deliveries(finding: Finding) -> Line:
+    names = [str(name) for name in finding.details["flips"]]
+    return say(
+        finding,
+        "the verdict does not survive delivery: {group}, but {other} after {names}.",
+        other=_other(finding),
+        names=_few(names, "deliveries"),
+    )
+
+
+def _unfamiliar(finding: Finding) -> Line:
+    missed = finding.beside["misses"]
+    template = "by {kind} it is unlike everything that the detector was measured on"
+    template += f" (false alarms {percent(finding.measure.value)}"
+    template += f", misses {percent(missed.value, 0)} of other pictures)." if missed.known else ")."
+    return say(finding, template)
+
+
+def _worth(finding: Finding) -> Line:
+    how = HOW[str(finding.details["setting"])]
+    if not finding.measure.known:
+        return say(finding, "nobody has measured {group} verdicts on pictures {how}.", how=how)
+    return say(
+        finding,
+        "the detector also calls {other:percent.0} of {other_name} {group}, and {own:percent.0} of {own_name}.",
+    )
+
+
+def _holds(finding: Finding) -> Line:
+    return say(
+        finding,
+        "{deliveries} of {deliveries} deliveries agree; {own:percent.0} of {own_name} get this verdict, and "
+        "{other:share} of {other_name}.",
+    )
+
+
+def _other(finding: Finding) -> str:
+    return "FAKE" if finding.group == "REAL" else "REAL"
+
+
+def _few(names: list[str], what: str) -> Line:
+    if len(names) <= FEW:
+        return listed(names)
+    return line("{names} and {more} other {what}", names=listed(names[:FEW], ", "), more=len(names) - FEW, what=what)
+
+
+REASONS = {
+    "unmeasured": _unmeasured,
+    "filters": _filters,
+    "deliveries": _deliveries,
+    "unfamiliar": _unfamiliar,
+    "worth": _worth,
+    "holds": _holds,
+}

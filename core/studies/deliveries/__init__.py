@@ -1,0 +1,1 @@
+"""The study `deliveries`: which verdicts survive what pictures ordinarily go through."""

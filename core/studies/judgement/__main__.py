@@ -1,0 +1,200 @@
+"""Find the rule by which a detector's verdicts are judged, and write it beside a run of it.
+
+python -m core.studies.judgement --run swift@cifake-test --data data/cifake --generators ../shared/generators
+"""
+
+import argparse
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from core.system.console import started, starting
+
+if __name__ == "__main__":
+    # the libraries below take seconds to read
+    starting("core.studies.judgement")
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from core.detectors.detector import Detector
+from core.detectors.identity import find_maker, identify_all
+from core.detectors.storage import load_detector
+from core.detectors.training.validation import validation_split
+from core.images.image_set import DATA_HELP, DatasetError, ImageSet
+from core.images.labels import CLASSES
+from core.images.loading import load_image_set, side_of
+from core.images.out_of_distribution import AS_DRAWN, read_generators
+from core.runs.finding import find_detectors, find_named, find_runs
+from core.runs.run import Run, read_run
+from core.studies.judgement.calibrating import Asked, ask, groups_of_transfer, make_rule
+from core.studies.judgement.familiarity import Space
+from core.studies.judgement.judge import setting_of
+from core.studies.judgement.rule import Group, Rule, Setting, rule_path, write_rule
+from core.studies.neighbours.reference import NeighbourError, open_training_set
+from core.studies.store import read_study, study_path
+from core.studies.study import StudyError
+from core.system.atomic import WriteError
+
+IMAGES = 1000
+# pictures of each generator
+EACH = 100
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Write the rule that the command line asks for; returns the exit status."""
+    options = _parse(arguments)
+    try:
+        run = read_run(find_named(options.run, find_runs(), "run"))
+        detector = _maker(run, options.device)
+        rule = calibrate(
+            run,
+            detector,
+            data=options.data,
+            generators=options.generators,
+            images=options.images,
+            transfer=options.transfer,
+        )
+        path = options.out or rule_path(run.path)
+        write_rule(path, rule)
+    except KeyboardInterrupt:
+        print("\ncore.studies.judgement: stopped; nothing was written.", file=sys.stderr)
+        return 130
+    except (ValueError, OSError, WriteError) as error:
+        print(f"core.studies.judgement: {error}", file=sys.stderr)
+        return 2
+    print(told(rule))
+    print(f"Written: {path}")
+    return 0
+
+
+def calibrate(
+    run: Run, detector: Detector, *, data: str | None, generators: Path | None, images: int, transfer: bool = True
+) -> Rule:
+    """Find the rule of a detector from images that it was not trained on and that no rate here is reported on.
+
+    Args:
+        run: whose images distances are measured to.
+        detector: that made it.
+        data: where the images that the detector was trained on are, of which it has held some out; else the run's own.
+        generators: a folder of other generators' pictures of the detector's size; None where there is none.
+        images: of the detector's own kind, at most.
+        transfer: use what the study `transfer` of the run has counted.
+
+    Raises:
+        StudyError, DatasetError, OutOfDistributionError, ContractError: what is missing, in one sentence.
+    """
+    pixels, labels, what, skip = _own_images(run, detector, data, images)
+    setting = _setting(run, detector, data)
+    own: dict[str, Asked] = {
+        name: _ask(detector, pixels[labels == number], setting, f"{name} {what}") for number, name in enumerate(CLASSES)
+    }
+    drawn = [] if generators is None else read_generators(generators, detector.side)
+    others = {one.name: _ask(detector, one.pixels[AS_DRAWN][:EACH], "same size", one.name) for one in drawn}
+    made: dict[str, Any] = {
+        "own": what,
+        "images": len(pixels),
+        "generators": [one.name for one in drawn],
+        "transfer": transfer,
+        "versions": {name: version(name) for name in ("numpy", "pillow", "torch")},
+    }
+    return make_rule(
+        detector,
+        run.name,
+        Space.of(run),
+        own=own,
+        others=others,
+        transfer=_transfer(run, transfer, bool(others)),
+        what=what,
+        made=made,
+        skip=skip,
+    )
+
+
+def told(rule: Rule) -> str:
+    """A rule as text: each limit with its rates, and each group with what its pictures are given."""
+    lines = []
+    for name, limit in (("features", rule.features), ("statistics", rule.statistics)):
+        if limit is not None:
+            lines.append(
+                f"{name}: limit {limit.value:.4f}, false alarms {limit.false_alarms.share:.1%} of "
+                f"{limit.false_alarms.images}, misses {limit.misses.share:.1%} of {limit.misses.images}"
+            )
+    for one in rule.groups:
+        given = ", ".join(f"{label} {one.share(label):.1%}" for label in CLASSES)
+        lines.append(f"{one.setting:10} {one.label}  {one.name} ({one.images} of {one.sources}): {given}")
+    return "\n".join(lines)
+
+
+def _own_images(
+    run: Run, detector: Detector, data: str | None, images: int
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8], str, int]:
+    """Images that the detector has held out, else the run's own: pixels, labels, their name, and 1 where they are the
+    run's."""
+    recipe = detector.manifest.get("recipe", {})
+    try:
+        training = open_training_set(detector.manifest, data, fit=detector.preprocessing)
+    except (DatasetError, NeighbourError):
+        training = None
+    if training is not None and recipe.get("validation"):
+        held = validation_split(
+            training.rows["sha256"].to_numpy(), training.labels, recipe["validation"], seed=recipe["seed"]
+        )
+        return *_draw(training, np.flatnonzero(held), images), f"images held out of {training.name}", 0
+    own = load_image_set(data or "cifake-test", run.split, fit=detector.preprocessing, skip_bad=True)
+    if own.fingerprint != run.manifest["set_fingerprint"]:
+        raise StudyError(
+            f"{data} holds neither the images that {detector.name} was trained on nor those of {run.name}; name one of "
+            "them with --data"
+        )
+    return *_draw(own, np.arange(len(own)), images), f"images of {own.name}", 1
+
+
+def _draw(found: ImageSet, rows: NDArray[np.intp], images: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    chosen = np.sort(np.random.default_rng(0).permutation(rows)[:images])
+    return np.asarray(found.pixels[chosen]), np.asarray(found.labels[chosen])
+
+
+def _setting(run: Run, detector: Detector, data: str | None) -> Setting:
+    """How the files of the detector's own kind become its pixels."""
+    side = side_of(data, run.split) if data else detector.side
+    return setting_of(side or detector.side, detector.side)
+
+
+def _ask(detector: Detector, pixels: NDArray[np.uint8], setting: Setting, what: str) -> Asked:
+    with tqdm(total=len(pixels), unit=" image", desc=what, leave=False, disable=None) as bar:
+        return ask(detector, pixels, setting=setting, say=lambda done, _: bar.update(done - bar.n))
+
+
+def _transfer(run: Run, wanted: bool, drawn: bool) -> list[Group]:
+    path = study_path(run.path, "transfer")
+    if not wanted or not path.is_file():
+        return []
+    return groups_of_transfer(read_study(path, run).table, imitations=not drawn)
+
+
+def _maker(run: Run, device: str) -> Detector:
+    found = find_detectors()
+    name = find_maker(run.manifest, identify_all(found)[0])
+    if name is None:
+        raise StudyError(f"the detector that made {run.name} is not here; put it into detectors/")
+    return load_detector(found[name], device=device)
+
+
+def _parse(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--run", default="swift@cifake-test", help="name of a run of the detector, or its folder")
+    parser.add_argument("--data", help=f"images that it was trained on, or the run's: {DATA_HELP}")
+    parser.add_argument("--generators", type=Path, help="a folder with other generators' pictures of its size")
+    parser.add_argument("--images", type=int, default=IMAGES, help="images of its own kind")
+    parser.add_argument("--no-transfer", dest="transfer", action="store_false", help="leave the study transfer out")
+    parser.add_argument("--out", type=Path, help="file to write; by default beside the run")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    started()
+    sys.exit(main())

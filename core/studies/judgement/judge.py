@@ -1,0 +1,202 @@
+"""Judging one picture: FAKE-like, REAL-like or "Cannot tell", with every reason as data. Needs no torch."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.findings.finding import Control, Finding, Measure
+from core.images.labels import CLASSES
+from core.images.upload import DEFAULT_FILTER
+from core.metrics.intervals import wilson_interval
+from core.studies.judgement.familiarity import Space
+from core.studies.judgement.rule import Group, Limit, Rule, Setting
+
+Answer = Literal["FAKE-like", "REAL-like", "Cannot tell"]
+STUDY = "judgement"
+KINDS = {"features": "the detector's features", "statistics": "brightness, colour and fine detail"}
+
+
+class Sent(NamedTuple):
+    """One delivery's result.
+
+    Attributes:
+        name, title: of the delivery.
+        margin: that the detector gives to what is left of the picture.
+        fits: False where that had to be enlarged, so that the margin says nothing of the picture.
+    """
+
+    name: str
+    title: str
+    margin: float
+    fits: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """What the detector says of one picture.
+
+    Attributes:
+        setting: how the picture became the detector's pixels.
+        filters: names of the resampling filters that it was resized with; one where it was not.
+        margins: float32 (K,), of the picture under each filter.
+        pixels: uint8 (S, S, 3), under the usual filter.
+        features: (C,), the detector's pooled features of those; None where it has none.
+        sent: its deliveries; None where it has not been delivered yet.
+    """
+
+    setting: Setting
+    filters: tuple[str, ...]
+    margins: NDArray[np.floating]
+    pixels: NDArray[np.uint8]
+    features: NDArray[np.floating] | None
+    sent: tuple[Sent, ...] | None = None
+
+    @property
+    def margin(self) -> float:
+        """Under the usual filter, or the only one."""
+        return float(self.margins[self.filters.index(DEFAULT_FILTER) if DEFAULT_FILTER in self.filters else 0])
+
+    @property
+    def verdict(self) -> str:
+        """REAL or FAKE."""
+        return _verdict(self.margin)
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What can be said of a picture.
+
+    Attributes:
+        answer: FAKE-like, REAL-like or Cannot tell; None where nothing speaks against the verdict so far and its
+            deliveries are still to come.
+        verdict: what the network calls it.
+        reasons: why, the one nearest to this picture first: against the verdict, or for it where it is given.
+    """
+
+    answer: Answer | None
+    verdict: str
+    reasons: tuple[Finding, ...]
+
+
+def setting_of(square: int, side: int) -> Setting:
+    """Name how a square of `square` pixels a side becomes one of `side`."""
+    return "same size" if square == side else "shrunk" if square > side else "enlarged"
+
+
+def judge(rule: Rule | None, space: Space | None, seen: Seen) -> Judgement:
+    """Judge a picture.
+
+    Args:
+        rule: of the detector; None where nobody has measured what its verdicts are worth.
+        space: of the rule's run, for its limits; None where the run is not here, and then no distance is known.
+        seen: what the detector says.
+    """
+    verdict, against = seen.verdict, objections(rule, space, seen)
+    if rule is None:
+        return Judgement("Cannot tell", verdict, (*against, Finding("unmeasured", STUDY, "right_share", _UNKNOWN)))
+    worth = weigh(rule, seen.setting, verdict)
+    if not worth.measure.value >= rule.level:
+        against.append(worth)
+    if against:
+        return Judgement("Cannot tell", verdict, tuple(against))
+    if seen.sent is None:
+        return Judgement(None, verdict, (worth,))
+    return Judgement("REAL-like" if verdict == "REAL" else "FAKE-like", verdict, (_holds(seen, worth), worth))
+
+
+def objections(rule: Rule | None, space: Space | None, seen: Seen) -> list[Finding]:
+    """Say what speaks against a picture's verdict whatever such verdicts are worth; arguments as for `judge`."""
+    return [*_filters(seen), *_deliveries(seen), *_unfamiliar(rule, space, seen)]
+
+
+_UNKNOWN = Measure(float("nan"))
+
+
+def weigh(rule: Rule, setting: Setting, verdict: str) -> Finding:
+    """Compare how often a verdict is given to pictures of its own class and of the other, in one setting.
+
+    Returns:
+        A finding `worth` whose measure is the share of such verdicts that are right among as many pictures of each
+        class, of the groups where the verdict is commonest; unknown where a class was not measured. `beside` holds the
+        shares of both groups, `details` their names.
+    """
+    own = _commonest(rule.groups, setting, verdict, (verdict,))
+    other = _commonest(rule.groups, setting, verdict, tuple(label for label in CLASSES if label != verdict))
+    details = {"setting": setting, "level": round(100 * rule.level)}
+    if own is None or other is None:
+        return Finding("worth", STUDY, "right_share", _UNKNOWN, verdict, details=details)
+    same, opposite = own.share(verdict), other.share(verdict)
+    right = same / (same + opposite) if same else 0.0
+    return Finding(
+        "worth", STUDY, "right_share", Measure(right, n=own.images + other.images), verdict,
+        Control("a coin", Measure(0.5)),
+        beside={"own": _measure(own.said[verdict], own.images), "other": _measure(other.said[verdict], other.images)},
+        details={**details, "own_name": own.name, "other_name": other.name, "sources": other.sources},
+    )  # fmt: skip
+
+
+def _commonest(groups: Sequence[Group], setting: Setting, verdict: str, labels: tuple[str, ...]) -> Group | None:
+    among = [one for one in groups if one.setting == setting and one.label in labels]
+    return max(among, key=lambda one: one.share(verdict), default=None)
+
+
+def _filters(seen: Seen) -> list[Finding]:
+    other = [
+        name for name, margin in zip(seen.filters, seen.margins, strict=True) if _verdict(float(margin)) != seen.verdict
+    ]
+    if not other:
+        return []
+    measure = _measure(len(other), len(seen.filters))
+    return [Finding("filters", STUDY, "filter_dependent", measure, seen.verdict, details={"filters": other})]
+
+
+def _deliveries(seen: Seen) -> list[Finding]:
+    fitting = [one for one in seen.sent or () if one.fits]
+    flips = [one.title for one in fitting if _verdict(one.margin) != seen.verdict]
+    if not flips:
+        return []
+    measure = _measure(len(flips), len(fitting))
+    return [Finding("deliveries", STUDY, "flip_rate", measure, seen.verdict, details={"flips": flips})]
+
+
+def _unfamiliar(rule: Rule | None, space: Space | None, seen: Seen) -> list[Finding]:
+    if rule is None or space is None:
+        return []
+    found = space.measure(seen.pixels[None], None if seen.features is None else seen.features[None])
+    distances = {"features": found.features, "statistics": found.statistics}
+    limits = {"features": rule.features, "statistics": rule.statistics}
+    return [
+        _far(kind, limit, seen.verdict)
+        for kind, limit in limits.items()
+        if limit is not None and (distance := distances[kind]) is not None and float(distance[0]) > limit.value
+    ]
+
+
+def _far(kind: str, limit: Limit, verdict: str) -> Finding:
+    alarms, misses = limit.false_alarms, limit.misses
+    return Finding(
+        "unfamiliar", STUDY, "unfamiliar", _measure(alarms.hits, alarms.images), verdict,
+        beside={"misses": _measure(misses.hits, misses.images)}, details={"kind": KINDS[kind]},
+    )  # fmt: skip
+
+
+def _holds(seen: Seen, worth: Finding) -> Finding:
+    fitting = [one for one in seen.sent or () if one.fits]
+    return Finding(
+        "holds", STUDY, "right_share", worth.measure, seen.verdict,
+        beside=worth.beside, details={**worth.details, "deliveries": len(fitting)},
+    )  # fmt: skip
+
+
+def _measure(hits: int, images: int) -> Measure:
+    if not images:
+        return _UNKNOWN
+    low, high = wilson_interval(hits, images)
+    return Measure(hits / images, float(low), float(high), images)
+
+
+def _verdict(margin: float) -> str:
+    return "REAL" if margin > 0 else "FAKE"

@@ -1,0 +1,129 @@
+"""From a decoded picture to its judgement: what the detector is asked, and the rule that is applied to its answer."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.detectors.identity import Identity
+from core.edits.delivery.delivering import Delivered, deliver, see_square
+from core.findings.finding import Finding
+from core.findings.words import tell
+from core.images.decoding import crop_square
+from core.images.upload import DEFAULT_FILTER, Prepared, prepare_pixels
+from core.runs.run import Run, read_run
+from core.studies.judgement.familiarity import Space
+from core.studies.judgement.judge import Judgement, Seen, Sent, judge, setting_of
+from core.studies.judgement.rule import Rule, Setting, read_rule, rule_path
+from core.system.files import plain_json
+from core.system.folders import ContractError, read_manifest
+
+if TYPE_CHECKING:
+    from core.detectors.detector import Detector
+
+
+def find_rule(detector: Identity, runs: Iterable[Path]) -> tuple[Rule, Run] | None:
+    """Find the rule of a detector beside one of its runs, and that run; None where there is none.
+
+    Args:
+        detector: whose.
+        runs: folders of runs, those to prefer first.
+
+    Raises:
+        ContractError: there is one that cannot be read.
+    """
+    for path in runs:
+        if not rule_path(path).is_file():
+            continue
+        try:
+            is_its = detector.made(read_manifest(path, "run"))
+        except ContractError:
+            # whoever opens that run is told why
+            continue
+        if is_its and (rule := read_rule(rule_path(path))).detector == detector.fingerprint:
+            return rule, read_run(path)
+    return None
+
+
+def seen_by(
+    ready: Prepared,
+    setting: Setting,
+    margins: NDArray[np.floating],
+    features: NDArray[np.floating] | None,
+    sent: tuple[Sent, ...] | None = None,
+) -> Seen:
+    """Sort what a detector says of a picture.
+
+    Args:
+        ready: the picture under each filter.
+        setting: how it became the detector's pixels.
+        margins: (K,), under each filter.
+        features: (K, C); None of a detector that has none.
+        sent: its deliveries; None where it has not been delivered yet.
+    """
+    usual = ready.filters.index(DEFAULT_FILTER) if DEFAULT_FILTER in ready.filters else 0
+    own = None if features is None else np.asarray(features[usual])
+    return Seen(setting, ready.filters, np.asarray(margins), ready.pixels[usual], own, sent)
+
+
+def sent_with(delivered: Sequence[Delivered], margins: Iterable[float]) -> tuple[Sent, ...]:
+    """Put the margins of deliveries beside them."""
+    return tuple(
+        Sent(one.delivery.name, one.delivery.title, float(margin), one.fits)
+        for one, margin in zip(delivered, margins, strict=True)
+    )
+
+
+def judge_picture(
+    detector: "Detector", picture: NDArray[np.uint8], known: tuple[Rule, Space] | None
+) -> tuple[Seen, Judgement]:
+    """Judge the middle square of a picture.
+
+    Args:
+        detector: who is asked of the picture under every filter, and after every delivery.
+        picture: uint8 (height, width, 3).
+        known: the detector's rule and the space of its run.
+    """
+    side = detector.side
+    ready, delivered = prepare_pixels(picture, side), list(deliver(picture, see_square(side)))
+    found = detector.full_pass(ready.pixels)
+    sent = sent_with(delivered, detector.margins(np.stack([one.pixels for one in delivered])))
+    seen = seen_by(ready, setting_of(len(crop_square(picture)), side), found.margins, found.features, sent)
+    rule, space = known or (None, None)
+    return seen, judge(rule, space, seen)
+
+
+def as_json(seen: Seen, judgement: Judgement, p_real: float) -> dict[str, Any]:
+    """A judgement with everything that it rests on as plain JSON."""
+    fitting = [one for one in seen.sent or () if one.fits]
+    same = [one for one in fitting if (one.margin > 0) == (seen.margin > 0)]
+    return {
+        "judgement": {
+            "answer": judgement.answer,
+            "reason": reason(judgement),
+            "reasons": [_reason(one) for one in judgement.reasons],
+        },
+        "network": {
+            "verdict": judgement.verdict,
+            "margin": seen.margin,
+            "p_real": p_real,
+            "filters": dict(zip(seen.filters, map(float, seen.margins), strict=True)),
+        },
+        "deliveries": {
+            "same": len(same),
+            "of": len(fitting),
+            "each": [{**one._asdict(), "verdict": "REAL" if one.margin > 0 else "FAKE"} for one in seen.sent or ()],
+        },
+    }
+
+
+def reason(judgement: Judgement) -> str:
+    """The reason that is nearest to the picture as a clause; "" where there is none."""
+    return str(tell(judgement.reasons[0]).answer) if judgement.reasons else ""
+
+
+def _reason(one: Finding) -> Mapping[str, Any]:
+    found: dict[str, Any] = {"key": one.key, "sentence": str(tell(one).answer)}
+    return found | {key: value for key, value in plain_json(one).items() if key in ("measure", "beside", "details")}

@@ -1,0 +1,128 @@
+// An image with a square that can be dragged, resized at its corner, and moved by keys.
+// data: {source, width, height, place: [x, y, zoom], most: zoom, alt}; sends `place` once a movement has ended
+
+const MOVES = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }
+const SIZES = { "+": 1.1, "=": 1.1, "-": 1 / 1.1, _: 1 / 1.1 }
+// of the room that the square has, a key's press moves it by so much, with Shift by more
+const STEP = 0.02
+const FAR = 0.1
+// milliseconds without a key after which a movement by keys has ended
+const PAUSE = 350
+
+const clamp = (value, low, high) => Math.min(high, Math.max(low, value))
+
+const build = (root) => {
+  const frame = make("div", "frame")
+  frame.tabIndex = 0
+  frame.setAttribute("role", "application")
+  frame.setAttribute("aria-roledescription", "crop")
+  const image = make("img", "")
+  image.draggable = false
+  const square = make("div", "square")
+  const corner = make("div", "corner")
+  square.append(corner)
+  frame.append(image, square)
+  const spoken = make("div", "spoken")
+  spoken.setAttribute("aria-live", "polite")
+  const hint = make("div", "quiet hint", "Drag the square, or its corner. Keys: arrows move it, + and − size it.")
+  root.replaceChildren(frame, spoken, hint)
+  return { frame, image, square, corner, spoken }
+}
+
+export default function ({ data, parentElement, setTriggerValue }) {
+  const root = parentElement.querySelector(".crop")
+  const parts = (root.parts ??= build(root))
+  const { frame, image, square, corner, spoken } = parts
+  if (image.src !== data.source) image.src = data.source
+  image.alt = data.alt
+  // as wide as there is room, and no higher than the pictures beside it
+  frame.style.width = `min(100%, ${(22 * data.width) / data.height}rem)`
+  frame.style.aspectRatio = `${data.width} / ${data.height}`
+  // what is being moved is not put back by an answer to an earlier movement
+  if (!parts.moving) parts.place = [...data.place]
+
+  const shorter = Math.min(data.width, data.height)
+  // pixels of the image: the square's side, and the room it has along each axis
+  const side = () => shorter / parts.place[2]
+  const room = () => [data.width - side(), data.height - side()]
+  const corners = () => room().map((free, axis) => free * parts.place[axis])
+
+  const show = () => {
+    const [left, top] = corners()
+    square.style.left = `${(100 * left) / data.width}%`
+    square.style.top = `${(100 * top) / data.height}%`
+    square.style.width = `${(100 * side()) / data.width}%`
+    square.style.height = `${(100 * side()) / data.height}%`
+    const told = `${Math.round(side())} pixels, from the left ${Math.round(left)}, from the top ${Math.round(top)}`
+    frame.setAttribute("aria-label", `${data.alt}: ${told}. Arrow keys move it, plus and minus size it.`)
+    return told
+  }
+  const put = (left, top) => {
+    room().forEach((free, axis) => {
+      parts.place[axis] = free > 0.5 ? clamp([left, top][axis] / free, 0, 1) : 0.5
+    })
+    show()
+  }
+  const resize = (zoom, left, top) => {
+    parts.place[2] = clamp(zoom, 1, data.most)
+    put(left, top)
+  }
+  const send = () => {
+    parts.moving = false
+    spoken.textContent = show()
+    setTriggerValue("place", parts.place.map((value) => Math.round(value * 1e4) / 1e4))
+  }
+  const at = (event) => {
+    const box = frame.getBoundingClientRect()
+    const scale = data.width / box.width
+    return [(event.clientX - box.left) * scale, (event.clientY - box.top) * scale]
+  }
+
+  frame.onpointerdown = (event) => {
+    if (event.button !== 0) return
+    event.preventDefault()
+    frame.focus()
+    frame.setPointerCapture(event.pointerId)
+    const [x, y] = at(event)
+    const [left, top] = corners()
+    parts.moving = true
+    const sizes = event.target === corner
+    const inside = x >= left && y >= top && x <= left + side() && y <= top + side()
+    // a press beside the square brings its middle there
+    const grip = inside ? [x - left, y - top] : [side() / 2, side() / 2]
+    frame.onpointermove = (moved) => {
+      const [toX, toY] = at(moved)
+      if (sizes) {
+        const wanted = Math.max(toX - left, toY - top, 1)
+        const fits = Math.min(wanted, data.width - left, data.height - top)
+        resize(shorter / fits, left, top)
+      } else {
+        put(toX - grip[0], toY - grip[1])
+      }
+    }
+    if (!inside && !sizes) put(x - grip[0], y - grip[1])
+    frame.onpointerup = frame.onpointercancel = () => {
+      frame.onpointermove = frame.onpointerup = frame.onpointercancel = null
+      send()
+    }
+  }
+  frame.onkeydown = (event) => {
+    const move = MOVES[event.key]
+    const size = SIZES[event.key]
+    if (event.ctrlKey || event.metaKey || event.altKey || (!move && !size)) return
+    event.preventDefault()
+    parts.moving = true
+    const [left, top] = corners()
+    if (move) {
+      const step = (event.shiftKey ? FAR : STEP) * shorter
+      put(left + move[0] * step, top + move[1] * step)
+    } else {
+      const before = side()
+      const after = shorter / clamp(parts.place[2] * size, 1, data.most)
+      resize(parts.place[2] * size, left + (before - after) / 2, top + (before - after) / 2)
+    }
+    clearTimeout(parts.timer)
+    parts.timer = setTimeout(send, PAUSE)
+  }
+  show()
+}

@@ -1,0 +1,180 @@
+"""The judgement of the image that is explained: the headline with its reason, and the strip of its deliveries."""
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+from numpy.typing import NDArray
+
+from core.edits.delivery.delivering import Delivered
+from core.edits.delivery.registry import deliveries
+from core.findings.words import tell
+from core.images.decoding import pixels_sha256
+from core.images.upload import DEFAULT_FILTER, Prepared
+from core.studies.judgement.judge import Judgement, Seen, judge, setting_of
+from core.studies.judgement.judging import seen_by, sent_with
+from dashboard.components.explanations.asking import Known, ask
+from dashboard.components.explanations.follow import draw_ended, next_look, waiting
+from dashboard.components.plain import with_code
+from dashboard.components.polling import come_back
+from dashboard.components.studies.finding_words import coloured, markdown
+from dashboard.components.words import CLASS_WORDS, percent
+from dashboard.services.judgement import known_of
+from dashboard.services.worker.jobs import SOON, JobStatus
+from dashboard.services.worker.requests import Prediction, PredictRequest
+from dashboard.views.upload.origin import Origin, sent_so_far
+from dashboard.views.upload.uploads import end_if_settled, look
+
+SYMBOLS = {
+    "FAKE-like": ":material/smart_toy:",
+    "REAL-like": ":material/photo_camera:",
+    "Cannot tell": ":material/help:",
+}
+
+
+def draw_judgement(origin: Origin, ready: Prepared, detector: Known, *, shown: str) -> None:
+    """Draw the answer and its reason, what the network computed, and the deliveries.
+
+    Args:
+        origin: of the image.
+        ready: its pixels under each filter.
+        detector: who is asked.
+        shown: the filter whose pixels are explained.
+    """
+
+    def draw() -> float | None:
+        now = look(ready, detector, slot="upload")
+        sent = sent_so_far(origin) if now.answer is not None else []
+        whole = len(sent) == len(deliveries())
+        after = _ask_after(sent, detector) if whole else None
+        end_if_settled("upload", now.busy or (now.answer is not None and not whole) or _busy(after))
+        if now.answer is not None:
+            delivered = None if after is None or after.answer is None else sent_with(sent, after.answer.margins)
+            found: Prediction = now.answer
+            setting = setting_of(origin.square, ready.side)
+            seen = seen_by(ready, setting, found.margins, found.features, delivered)
+            _draw_answer(seen, detector)
+            _draw_network(ready, now.answer, shown, origin.label)
+            _draw_more(seen, ready, now.answer, detector)
+            if not whole:
+                st.progress(len(sent) / len(deliveries()), f"Delivery {len(sent) + 1} of {len(deliveries())}")
+        elif now.busy:
+            st.markdown("### Asking the detector")
+            st.caption(waiting(now) or "The first time takes a few seconds, while it is being read.")
+        draw_ended(now, "upload")
+        if after is not None:
+            draw_ended(after, "upload.sent")
+        if now.answer is not None and not whole:
+            # no sooner: parts that ask at once again and again keep a slow page from ever being whole
+            return SOON
+        return next_look([now, *([after] if after else [])])
+
+    come_back(draw, key="upload", while_busy=bool(st.session_state.get("busy.upload")))
+
+
+def _busy(status: JobStatus | None) -> bool:
+    return status is not None and status.busy
+
+
+def _ask_after(sent: list[Delivered], detector: Known) -> JobStatus:
+    """Ask for the margins after each delivery."""
+    pixels: NDArray[np.uint8] = np.stack([one.pixels for one in sent])
+    return ask(detector, pixels, pixels_sha256(pixels), PredictRequest(), slot="upload.sent", patience=0.3)
+
+
+def _judged(seen: Seen, detector: Known) -> Judgement:
+    known = known_of(detector.identity)
+    return judge(known.rule, known.space, seen)
+
+
+def _draw_answer(seen: Seen, detector: Known) -> None:
+    _draw_headline(_judged(seen, detector), detector)
+    if problem := known_of(detector.identity).problem:
+        st.caption(with_code(problem))
+
+
+def _draw_more(seen: Seen, ready: Prepared, found: Prediction, detector: Known) -> None:
+    """What the answer rests on, on demand."""
+    with st.container(horizontal=True, gap="small"):
+        if seen.sent is not None:
+            _draw_strip(seen)
+        if ready.resized:
+            _draw_filters(ready, found)
+        _draw_reasons(_judged(seen, detector))
+
+
+def _draw_headline(judgement: Judgement, detector: Known) -> None:
+    reason = markdown(tell(judgement.reasons[0]).answer) if judgement.reasons else ""
+    if judgement.answer is None:
+        st.markdown(f"### Judging: {CLASS_WORDS[judgement.verdict]} so far, and its deliveries are still to come")
+        return
+    st.markdown(f"### {SYMBOLS[judgement.answer]} {coloured(judgement.answer)}: {reason}")
+    if any(one.key == "unmeasured" for one in judgement.reasons):
+        st.caption(
+            with_code(
+                "The rule for this detector is found by `python -m core.studies.judgement --run RUN`, with a run of "
+                f"{detector.name}."
+            )
+        )
+
+
+def _draw_network(ready: Prepared, found: Prediction, shown: str, label: str | None) -> None:
+    """What the network computed, and what the image is where that is known."""
+    number = ready.filters.index(shown) if shown in ready.filters else 0
+    p_real, margin = float(found.p_real[number]), float(found.margins[number])
+    verdict = "REAL" if margin > 0 else "FAKE"
+    how = f" with the {shown} filter" if ready.resized else ""
+    said = f"The network computed {CLASS_WORDS[verdict]}{how}: margin {margin:+.2f}, p(REAL) {percent(p_real)}."
+    if label is not None:
+        said += f" It is {CLASS_WORDS[label]}" + (", so that is right." if label == verdict else ": a mistake.")
+    st.markdown(said)
+
+
+def _draw_strip(seen: Seen) -> None:
+    """How many deliveries give the same verdict, and on demand each with its margin."""
+    sent = seen.sent or ()
+    fitting = [one for one in sent if one.fits]
+    same = [one for one in fitting if (one.margin > 0) == (seen.margin > 0)]
+    with st.popover(
+        f"{len(same)} of {len(fitting)} deliveries give the same verdict", icon=":material/local_shipping:"
+    ):
+        st.caption(
+            "The picture was sent through what pictures go through on their way, before the detector saw it. Margins "
+            "above 0 say REAL, below FAKE."
+        )
+        rows = [
+            {
+                "delivery": one.title,
+                "called": CLASS_WORDS["REAL" if one.margin > 0 else "FAKE"],
+                "margin": f"{one.margin:+.2f}",
+                "": "" if not one.fits else "same" if one in same else "**flips**",
+            }
+            for one in sent
+        ]
+        st.table(pd.DataFrame(rows).set_index("delivery"), border="horizontal")
+        if len(fitting) < len(sent):
+            st.caption(
+                "Where nothing stands, the delivery leaves fewer pixels than the detector reads. They were enlarged, "
+                "which is another picture to it, so they do not count."
+            )
+
+
+def _draw_filters(ready: Prepared, found: Prediction) -> None:
+    """The verdict under each resampling filter, on demand."""
+    with st.popover(f"{len(ready.filters)} resampling filters", icon=":material/filter_frames:"):
+        words = np.where(found.margins > 0, CLASS_WORDS["REAL"], CLASS_WORDS["FAKE"])
+        rows = {
+            "resampling": ready.filters,
+            "called": words,
+            "p(REAL)": [percent(float(p)) for p in found.p_real],
+            "margin": [f"{margin:+.2f}" for margin in found.margins],
+        }
+        st.caption(f"The picture is resized to {ready.side} x {ready.side} pixels; {DEFAULT_FILTER} is the usual way.")
+        st.table(pd.DataFrame(rows).set_index("resampling"), border="horizontal")
+
+
+def _draw_reasons(judgement: Judgement) -> None:
+    """The other reasons, on demand."""
+    if len(judgement.reasons) < 2:
+        return
+    with st.popover(f"{len(judgement.reasons)} reasons", icon=":material/rule:"):
+        st.markdown("\n".join(f"- {markdown(tell(one).answer.capital())}" for one in judgement.reasons))

@@ -1,0 +1,46 @@
+"""The image that is explained, as its deliveries need it, and those that have been made."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import streamlit as st
+
+from core.edits.delivery.delivering import Delivered
+from core.edits.delivery.delivery import Delivery
+from core.edits.delivery.registry import deliveries
+
+# seconds of a page's time that deliveries take before it is drawn again
+SLICE = 0.8
+
+
+@dataclass(frozen=True, eq=False)
+class Origin:
+    """Where the image that is explained comes from.
+
+    Attributes:
+        key: of the image, its crop and the detector's size.
+        square: pixels along each side of what is cut out of it.
+        send: gives the image after one delivery, as the detector sees it.
+        label: what it is, where that is known.
+    """
+
+    key: str
+    square: int
+    send: Callable[[Delivery], Delivered]
+    label: str | None = None
+
+
+def sent_so_far(origin: Origin) -> list[Delivered]:
+    """What has been delivered so far, and as much more as fits in a slice of time; kept for the last image."""
+    found: list[Delivered]
+    key, found = st.session_state.get("upload.sent", ("", []))
+    if key != origin.key:
+        found = []
+        st.session_state["upload.sent"] = origin.key, found
+    started = time.monotonic()
+    for delivery in deliveries()[len(found) :]:
+        found.append(origin.send(delivery))
+        if time.monotonic() - started > SLICE:
+            break
+    return found

@@ -1,0 +1,98 @@
+"""What the other detectors say of the same image: a row each, and where they disagree."""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from core.edits.delivery.registry import deliveries
+from core.images.decoding import pixels_sha256
+from core.images.upload import Prepared
+from core.studies.judgement.judge import judge, setting_of
+from core.studies.judgement.judging import reason, seen_by, sent_with
+from dashboard.components.explanations.asking import Known, ask
+from dashboard.components.explanations.follow import next_look
+from dashboard.components.plain import plain
+from dashboard.components.polling import come_back
+from dashboard.components.words import CLASS_WORDS, listed, percent
+from dashboard.services.address import Setting
+from dashboard.services.judgement import known_of
+from dashboard.services.worker.jobs import JobStatus
+from dashboard.services.worker.requests import PredictRequest
+from dashboard.views.upload.origin import Origin, sent_so_far
+from dashboard.views.upload.uploads import end_if_settled
+
+OTHERS = Setting("others", "off", choices=("on", "off"))
+
+
+def draw_others(detectors: Mapping[str, Known], ready_at: Callable[[int], Prepared], origin: Origin, side: int) -> None:
+    """Draw a switch, and where it is on a row for each detector.
+
+    Args:
+        detectors: by name.
+        ready_at: gives the image, cut as it is, for a detector of so many pixels.
+        origin: of the image, whose deliveries were made for detectors of `side` pixels.
+        side: of the detector that explains.
+    """
+    if len(detectors) < 2:
+        return
+    if not OTHERS.toggle("What do the others say?", help="Asks every detector here about the same image."):
+        return
+
+    def draw() -> float | None:
+        found = [_row(one, ready_at(one.about.side), origin, side) for one in detectors.values()]
+        standings = [standing for _, standing in found]
+        end_if_settled("others", any(one.busy for one in standings))
+        st.markdown(_disagreement({str(row["detector"]): str(row["verdict"]) for row, _ in found}))
+        st.dataframe(
+            pd.DataFrame([row for row, _ in found]),
+            hide_index=True,
+            height="content",
+            alt="What each detector says of the image",
+            key="upload.others",
+            placeholder="\N{EM DASH}",
+            column_config={"reason": st.column_config.TextColumn(width="large")},
+        )
+        return next_look(standings)
+
+    come_back(draw, key="others", while_busy=bool(st.session_state.get("busy.others")))
+
+
+def _row(detector: Known, ready: Prepared, origin: Origin, side: int) -> tuple[dict[str, object], JobStatus]:
+    """Return a detector's row and the status of its request."""
+    # deliveries were made for one size; of a detector of another, none is known here
+    sent = sent_so_far(origin) if ready.side == side else []
+    whole = len(sent) == len(deliveries())
+    pixels = np.concatenate([ready.pixels, np.stack([one.pixels for one in sent])]) if whole else ready.pixels
+    now = ask(detector, pixels, pixels_sha256(pixels), PredictRequest(), slot=f"others.{detector.name}")
+    if now.answer is None:
+        waits = "being asked" if now.busy else ""
+        return {"detector": detector.name, "judgement": None, "reason": now.message, "verdict": waits}, now
+    count, margins, features = len(ready.filters), now.answer.margins, now.answer.features
+    after = sent_with(sent, margins[count:]) if whole else None
+    seen = seen_by(ready, setting_of(origin.square, ready.side), margins[:count], features, after)
+    known = known_of(detector.identity)
+    judgement = judge(known.rule, known.space, seen)
+    number = list(seen.margins).index(np.float32(seen.margin))
+    return {
+        "detector": detector.name,
+        "judgement": judgement.answer or "not delivered",
+        "reason": reason(judgement),
+        "verdict": judgement.verdict,
+        "margin": f"{seen.margin:+.2f}",
+        "p(REAL)": percent(float(now.answer.p_real[number])),
+    }, now
+
+
+def _disagreement(verdicts: Mapping[str, str]) -> str:
+    """Say who calls the image what."""
+    who = {word: [plain(name) for name, verdict in verdicts.items() if verdict == word] for word in CLASS_WORDS}
+    said = [
+        f"{listed(names)} {'calls' if len(names) == 1 else 'call'} it {CLASS_WORDS[word]}"
+        for word, names in who.items()
+        if names
+    ]
+    if len(said) == 2:
+        return f"**They disagree.** {said[0][:1].upper()}{said[0][1:]}, {said[1]}."
+    return f"{said[0][:1].upper()}{said[0][1:]}: they agree." if said else "Asking them."

@@ -1,0 +1,158 @@
+"""Several uploads as a table: a row a file with its judgement, as CSV, each row opening its picture."""
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+from streamlit.typing import UploadedFile
+
+from core.edits.delivery.registry import deliveries
+from core.images.decoding import ImageError, data_url, pixels_sha256
+from core.images.upload import DEFAULT_FILTER, Prepared, settle
+from core.studies.judgement.judge import Judgement, Sent, judge, setting_of
+from core.studies.judgement.judging import reason, seen_by, sent_with
+from dashboard.components.explanations.asking import Known, ask, visitor, worker
+from dashboard.components.explanations.follow import next_look
+from dashboard.components.polling import come_back
+from dashboard.components.studies.study import csv_button
+from dashboard.components.words import remaining
+from dashboard.services.judgement import known_of
+from dashboard.services.worker.jobs import JobStatus
+from dashboard.services.worker.requests import Prediction, PredictRequest
+from dashboard.views.upload.uploads import end_if_settled, labels, look, origin_of_whole, read_all, ready_for
+
+# seconds that one file's deliveries are waited for
+PATIENCE = 60.0
+TO_COME = "not delivered yet"
+
+
+def draw_table(files: Sequence[UploadedFile], detector: Known, side: int) -> None:
+    """A row a file, filled in as the answers come; a click on one explains it."""
+
+    def choose() -> None:
+        for row in st.session_state["upload.table"].selection.rows:
+            st.session_state["upload.chosen"] = files[row].file_id
+
+    def again() -> None:
+        for number in range(len(files)):
+            worker().go_on(visitor(), f"table.{number}")
+
+    def draw() -> float | None:
+        names = labels(files)
+        rows = [
+            _row(file, names[file.file_id], detector, side, slot=f"table.{number}") for number, file in enumerate(files)
+        ]
+        table = pd.DataFrame([row for row, _ in rows])
+        st.dataframe(
+            table,
+            hide_index=True,
+            # every row is there to be seen
+            height="content",
+            alt="What each file is called",
+            key="upload.table",
+            on_select=choose,
+            selection_mode="single-row",
+            # of what is no image nothing is known
+            placeholder="—",
+            column_config={
+                "seen": st.column_config.ImageColumn("", width="small", help=f"What the detector sees: {size}."),
+                "reason": st.column_config.TextColumn(width="large"),
+                "p(REAL)": st.column_config.ProgressColumn(format="percent", min_value=0, max_value=1),
+                "lowest margin": st.column_config.NumberColumn(format="%.2f"),
+                "highest margin": st.column_config.NumberColumn(format="%.2f"),
+            },
+        )
+        st.caption(
+            "A click on a column's name sorts. Verdict, p(REAL) and margins are what the network computed, lowest and "
+            "highest over the resampling filters. Tick a row to explain that file below."
+        )
+        standings = [standing for _, standing in rows if standing is not None]
+        end_if_settled("table", any(standing.busy for standing in standings))
+        with st.container(horizontal=True):
+            if any(standing.state == "failed" for standing in standings):
+                st.button("Try again", key="table.again", on_click=again, icon=":material/play_arrow:")
+            _draw_buttons(table)
+        return next_look(standings)
+
+    size = f"{side} x {side} pixels"
+    read_all(files, side)
+    if st.session_state.pop("upload.deliver", False):
+        _deliver_all(files, detector, side)
+    come_back(draw, key="table", while_busy=bool(st.session_state.get("busy.table")))
+
+
+def _draw_buttons(table: pd.DataFrame) -> None:
+    waits = bool((table["judgement"] == TO_COME).any())
+    if waits and st.button("Send all through their deliveries", key="table.deliver", icon=":material/local_shipping:"):
+        st.session_state["upload.deliver"] = True
+        # the whole page: its progress stands above this part
+        st.rerun()
+    csv_button("As CSV", table.drop(columns="seen", errors="ignore"), "judgements.csv", key="table.csv")
+
+
+def _deliver_all(files: Sequence[UploadedFile], detector: Known, side: int) -> None:
+    """Send every file that still needs it through all deliveries; what is done is kept if somebody leaves."""
+    kept: dict[Any, tuple[Sent, ...]] = st.session_state.setdefault("upload.delivered", {})
+    started, bar = time.monotonic(), st.progress(0.0)
+    for done, file in enumerate(files):
+        left = f", {remaining((time.monotonic() - started) / done * (len(files) - done))}" if done else ""
+        bar.progress(done / len(files), f"Delivering image {done + 1} of {len(files)}{left}")
+        key = _key(file, detector)
+        try:
+            origin = origin_of_whole(file, side)
+        except ImageError:
+            continue
+        if key in kept:
+            continue
+        sent = [origin.send(one) for one in deliveries()]
+        pixels = np.stack([one.pixels for one in sent])
+        found = ask(
+            detector, pixels, pixels_sha256(pixels), PredictRequest(), slot="table.deliver", patience=PATIENCE
+        ).answer
+        if found is not None:
+            kept[key] = sent_with(sent, found.margins)
+    bar.empty()
+
+
+def _key(file: UploadedFile, detector: Known) -> tuple[str, str]:
+    return file.file_id, detector.identity.fingerprint
+
+
+def _row(
+    file: UploadedFile, name: str, detector: Known, side: int, *, slot: str
+) -> tuple[dict[str, object], JobStatus | None]:
+    """Return a file's row of the table, and the status of its request; None where it is no image."""
+    try:
+        ready = ready_for(file, side)
+    except ImageError as error:
+        return {"seen": None, "file": name, "judgement": None, "reason": str(error), "verdict": None}, None
+    seen = data_url(ready.seen(DEFAULT_FILTER))
+    row: dict[str, object] = {"seen": seen, "file": name}
+    now = look(ready, detector, slot=slot)
+    pixels = {"pixels": f"{ready.width} x {ready.height}"}
+    if now.answer is None:
+        waits = {"judgement": None, "reason": now.message, "verdict": "being asked" if now.busy else None}
+        return row | waits | pixels, now
+    found: Prediction = now.answer
+    outcome = settle(found.margins)
+    judged = _judged(ready, found, file, detector)
+    said = {
+        "judgement": judged.answer or TO_COME,
+        "reason": reason(judged),
+        "verdict": outcome,
+        # of one filter: where others say another thing it would pass for a verdict
+        "p(REAL)": None if outcome == "undetermined" else float(found.p_real[ready.filters.index(DEFAULT_FILTER)]),
+        "lowest margin": float(found.margins.min()),
+        "highest margin": float(found.margins.max()),
+    }
+    return row | said | pixels, now
+
+
+def _judged(ready: Prepared, found: Prediction, file: UploadedFile, detector: Known) -> Judgement:
+    known = known_of(detector.identity)
+    setting = setting_of(min(ready.width, ready.height), ready.side)
+    sent = st.session_state.get("upload.delivered", {}).get(_key(file, detector))
+    return judge(known.rule, known.space, seen_by(ready, setting, found.margins, found.features, sent))

@@ -1,0 +1,73 @@
+"""Where in a large picture: the verdict on every tile of the detector's own size, drawn over all of it."""
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+from streamlit.typing import UploadedFile
+
+from core.images.decoding import pixels_sha256
+from core.images.tiles import Tiles
+from core.images.upload import Prepared
+from dashboard.components.explanations.asking import Known, ask
+from dashboard.components.explanations.follow import draw_ended, next_look, waiting
+from dashboard.components.polling import come_back
+from dashboard.components.words import CLASS_WORDS
+from dashboard.services.address import Setting
+from dashboard.services.worker.requests import Prediction, PredictRequest
+from dashboard.views.upload.uploads import end_if_settled, tiles_of
+
+WHERE = Setting("tiles", "off", choices=("on", "off"))
+
+
+def draw_where(file: UploadedFile, ready: Prepared, detector: Known) -> None:
+    """Draw a switch, and where it is on the map of the margins of the picture's tiles.
+
+    Args:
+        file: the upload.
+        ready: it, as it is explained.
+        detector: who is asked.
+    """
+    side = ready.side
+    st.markdown("#### Where in the picture")
+    if min(ready.width, ready.height) < side:
+        st.caption(f"It is smaller than a tile of {side} x {side} pixels.")
+        return
+    st.caption(f"Instead of the whole picture made small: tiles of {side} x {side} pixels as they are.")
+    if not WHERE.toggle("Ask about every tile"):
+        return
+
+    def draw() -> float | None:
+        tiles = tiles_of(file, side)
+        now = ask(detector, tiles.pixels, pixels_sha256(tiles.pixels), PredictRequest(), slot="tiles", patience=0.3)
+        end_if_settled("tiles", now.busy)
+        if now.answer is not None:
+            _draw(tiles, ready.preview, now.answer)
+        elif now.busy:
+            st.caption(waiting(now) or "Asking the detector")
+        draw_ended(now, "tiles")
+        return next_look([now])
+
+    come_back(draw, key="tiles", while_busy=bool(st.session_state.get("busy.tiles")))
+
+
+def _draw(tiles: Tiles, preview: NDArray[np.uint8], found: Prediction) -> None:
+    # scikit-image, which gives the colours, is imported only for maps
+    from core.explainers.overlay import draw_over  # noqa: PLC0415
+
+    margins = found.margins.reshape(tiles.rows, tiles.columns)
+    real, whole = int((margins > 0).sum()), margins.size
+    verdict = "REAL" if real * 2 >= whole else "FAKE"
+    most = max(real, whole - real)
+    st.image(
+        draw_over(preview, margins),
+        alt=f"The picture with the margins of its tiles over it: {real} of {whole} are called REAL",
+        width="stretch",
+    )
+    st.markdown(f"{most} of {whole} tiles are called {CLASS_WORDS[verdict]}.")
+    apart = (
+        "They overlap." if tiles.overlaps else "They do not cover all of it: the picture has more than are asked about."
+    )
+    st.caption(
+        f"Blue says REAL, orange FAKE, in full colour at {float(np.abs(margins).max()):.1f}. One every {tiles.spacing} "
+        f"pixels. {apart} A tile without a thing in it is nothing that the detector was measured on."
+    )

@@ -1,0 +1,76 @@
+"""The study of deliveries: margins against the detector's own, and shares against a count by hand."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.typing import NDArray
+
+from core.detectors.resnet import ResNetDetector
+from core.edits.delivery.registry import deliveries
+from core.edits.delivery.saving import jpeg
+from core.findings.words import tell
+from core.studies.deliveries.findings import conclude
+from core.studies.deliveries.study import STUDY, compute
+from core.studies.study import Context
+
+FITTING = ["jpeg_95", "jpeg_85", "jpeg_75", "jpeg_50", "webp_80", "png", "screenshot", "messenger"]
+
+
+def run_of(margins: NDArray[Any], real: NDArray[Any]) -> Any:
+    """What a study reads of a run: ids, labels and predictions."""
+    words = np.array(["FAKE", "REAL"])
+    ids = [f"test-{number}" for number in range(len(margins))]
+    table = {"id": ids, "predicted": words[(margins > 0).astype(int)], "label": words[real.astype(int)]}
+    return SimpleNamespace(predictions=pd.DataFrame(table))
+
+
+def test_each_column_is_the_margin_after_its_delivery(tiny_detector: ResNetDetector, pixels: NDArray[np.uint8]) -> None:
+    rows = np.array([1, 4, 20])
+    run = run_of(tiny_detector.margins(pixels), np.arange(len(pixels)) > 11)
+    table = compute(Context(run, tiny_detector, pixels), rows, {})
+    assert list(table) == ["id", *STUDY.columns]
+    np.testing.assert_allclose(table["png"], tiny_detector.margins(pixels[rows]), atol=1e-5)
+    after = np.stack([jpeg(image, 50) for image in pixels[rows]])
+    np.testing.assert_allclose(table["jpeg_50"], tiny_detector.margins(after), atol=1e-5)
+    assert [name for name in STUDY.columns if table[name].notna().all()] == FITTING
+    assert list(compute(Context(run, tiny_detector, pixels, missing=frozenset({"png"})), rows, {})) == ["id", "png"]
+
+
+@pytest.fixture
+def table() -> pd.DataFrame:
+    """Ten images: JPEG 50 flips three of five FAKE verdicts, a screenshot one more, and nothing flips a REAL one."""
+    margins = np.repeat([-1.0, 1.0], 5)
+    found = pd.DataFrame({"id": [f"test-{number}" for number in range(10)], "weight": 1.0})
+    for one in deliveries():
+        found[one.name] = margins if one.name in FITTING else np.nan
+    found.loc[:2, "jpeg_50"] = 1.0
+    found.loc[3, "screenshot"] = 1.0
+    return found
+
+
+def test_flips_and_errors_are_counted_apart(table: pd.DataFrame) -> None:
+    margins = np.repeat([-1.0, 1.0], 5)
+    # one photograph is called FAKE and one generated image REAL
+    real = np.array([0, 0, 0, 0, 1, 1, 1, 1, 1, 0], bool)
+    found = {one.key: one for one in conclude(run_of(margins, real), table, {})}
+    assert list(found) == ["flips_fake", "errors_fake", "flips_real", "errors_real"]
+    assert found["flips_fake"].measure.value == pytest.approx(4 / 5)
+    assert found["flips_real"].measure.value == 0
+    assert found["flips_fake"].control is not None
+    assert found["flips_fake"].control.measure.value == 0
+    # of the five generated images one is wrong anyway, and three more after JPEG 50
+    assert found["errors_fake"].measure.value == pytest.approx(4 / 5)
+    assert found["errors_fake"].control is not None
+    assert found["errors_fake"].control.measure.value == pytest.approx(1 / 5)
+    said = str(tell(found["flips_fake"]).whole)
+    assert said.startswith("Of FAKE verdicts 80% ")
+    assert "flip under at least one of 7 deliveries" in said
+    assert "JPEG 50 60.0%, Screenshot 20.0%" in said
+    assert "are called wrongly after JPEG 50" in str(tell(found["errors_fake"]).answer)
+
+
+def test_without_rows_nothing_is_concluded(table: pd.DataFrame) -> None:
+    assert conclude(run_of(np.zeros(10), np.zeros(10)), table.iloc[:0], {}) == []

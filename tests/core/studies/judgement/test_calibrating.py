@@ -1,0 +1,121 @@
+"""A rule that is found on made images: limits by quantiles, groups by counting, and one picture judged whole."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.typing import NDArray
+
+from core.detectors.resnet import ResNetDetector
+from core.edits.delivery.delivering import deliver, see_square
+from core.images.statistics import image_statistics
+from core.studies.judgement.calibrating import PASSING, ask, find_limits, groups_of_transfer, make_rule
+from core.studies.judgement.familiarity import COLUMNS, NEIGHBOURS, Space
+from core.studies.judgement.judging import as_json, judge_picture
+from core.studies.out_of_distribution.study import AS_IT_IS, EVERY_FILTER, LARGE, PHOTOGRAPHS
+from tests.conftest import textured
+
+
+@pytest.fixture
+def space(tiny_detector: ResNetDetector) -> Space:
+    """Of 40 made images, as a run of them would have it."""
+    pixels = np.concatenate([textured(20, fine=False, seed=1), textured(20, fine=True, seed=2)])
+    return space_of(tiny_detector, pixels)
+
+
+def space_of(detector: ResNetDetector, pixels: NDArray[np.uint8]) -> Space:
+    class Run:
+        predictions = image_statistics(pixels)
+        features = detector.full_pass(pixels).features
+
+    return Space.of(Run())  # type: ignore[arg-type]
+
+
+def test_distances_against_their_definitions(tiny_detector: ResNetDetector, space: Space) -> None:
+    pixels = textured(5, fine=True, seed=9)
+    features = tiny_detector.full_pass(pixels).features
+    assert features is not None
+    assert space.features is not None
+    found = space.measure(pixels, features)
+    unit = features / np.linalg.norm(features, axis=1, keepdims=True)
+    base = space.features / np.linalg.norm(space.features, axis=1, keepdims=True)
+    np.testing.assert_allclose(found.features, np.sort(1 - unit @ base.T, axis=1)[:, NEIGHBOURS - 1], atol=1e-5)
+    # the run's own images have unit spread: their squared distances are K on average
+    own = np.concatenate([textured(20, fine=False, seed=1), textured(20, fine=True, seed=2)])
+    distances = space.measure(own, None).statistics
+    assert (distances**2).mean() <= len(COLUMNS)
+    assert space.measure(np.zeros((1, 32, 32, 3), np.uint8), None).statistics[0] > distances.max()
+
+
+def test_a_rule_counts_what_deliveries_leave(tiny_detector: ResNetDetector, space: Space) -> None:
+    pictures = {"FAKE": textured(12, fine=False, seed=5), "REAL": textured(12, fine=True, seed=6)}
+    own = {label: ask(tiny_detector, images) for label, images in pictures.items()}
+    drawn = {"gan": ask(tiny_detector, textured(6, fine=True, seed=7))}
+    rule = make_rule(tiny_detector, "r@s", space, own=own, others=drawn, transfer=[], what="made", made={})
+    assert rule.detector == tiny_detector.identity.fingerprint
+    assert [(one.name, one.images) for one in rule.groups[:3]] == [
+        ("FAKE made", 12),
+        ("REAL made", 12),
+        ("pictures drawn at this size by other generators", 6),
+    ]
+    assert rule.features is not None
+    assert rule.statistics is not None
+    for number, (label, images) in enumerate(pictures.items()):
+        held = []
+        for image in images:
+            sent = [one.pixels for one in deliver(image, see_square(32)) if one.fits]
+            margins = tiny_detector.margins(np.stack([image, *sent]))
+            apart = space.measure(image[None], tiny_detector.full_pass(image[None]).features)
+            assert apart.features is not None
+            near = apart.features[0] <= rule.features.value and apart.statistics[0] <= rule.statistics.value
+            if near and len(set(margins > 0)) == 1:
+                held.append("REAL" if margins[0] > 0 else "FAKE")
+        assert rule.groups[number].said == {name: held.count(name) for name in ("FAKE", "REAL")}
+        assert rule.groups[number].label == label
+
+
+def test_limits_let_the_share_pass_that_is_asked(tiny_detector: ResNetDetector, space: Space) -> None:
+    own = ask(tiny_detector, textured(40, fine=True, seed=8))
+    features, statistics = find_limits(space, own, {})
+    measured = space.measure(own.pixels, own.features)
+    assert statistics is not None
+    assert features is not None
+    assert statistics.value == np.quantile(measured.statistics[::2], PASSING)
+    assert statistics.false_alarms.hits == int((measured.statistics[1::2] > statistics.value).sum())
+    assert features.false_alarms.images == 20
+
+
+def test_groups_of_transfer_are_its_counts() -> None:
+    rows = [
+        {"kind": kind, "source": "all", "encoding": AS_IT_IS, "filter": EVERY_FILTER, "images": 40, "clusters": 2,
+         "called_real": real, "called_fake": fake}
+        for kind, real, fake in ((LARGE, 3, 20), (PHOTOGRAPHS, 15, 5))
+    ]  # fmt: skip
+    found = groups_of_transfer(pd.DataFrame(rows), imitations=False)
+    assert [(one.label, one.setting, one.said["REAL"], one.said["FAKE"]) for one in found] == [
+        ("FAKE", "shrunk", 3, 20),
+        ("REAL", "shrunk", 15, 5),
+    ]
+
+
+def test_a_picture_is_judged_whole(tiny_detector: ResNetDetector, space: Space) -> None:
+    picture = textured(1, fine=True, seed=3)[0].repeat(3, axis=0).repeat(4, axis=1)
+    seen, judgement = judge_picture(tiny_detector, picture, None)
+    assert (seen.setting, judgement.answer) == ("shrunk", "Cannot tell")
+    told = as_json(seen, judgement, 0.5)
+    assert told["deliveries"]["of"] == len(seen.sent or ()) == 17
+    margin = tiny_detector.margins(see_square(32)(picture)[0][None])[0]
+    assert told["network"]["margin"] == pytest.approx(float(margin), abs=1e-4)
+    assert told["judgement"]["reason"]
+
+
+def test_a_skipped_neighbour_is_the_picture_itself(tiny_detector: ResNetDetector, space: Space) -> None:
+    own = textured(20, fine=True, seed=2)
+    features = tiny_detector.full_pass(own).features
+    with_itself = space.measure(own, features).features
+    without = replace(space, skip=1).measure(own, features).features
+    assert with_itself is not None
+    assert without is not None
+    assert (without >= with_itself).all()
+    assert (without > with_itself).any()

@@ -1,0 +1,145 @@
+"""Judgements of made verdicts under made rules, their words, and the rule's file."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core.findings.words import tell
+from core.metrics.nearest import unit_rows
+from core.studies.judgement.familiarity import Space
+from core.studies.judgement.judge import Judgement, Seen, Sent, judge, setting_of, weigh
+from core.studies.judgement.rule import Group, Limit, Rate, Rule, read_rule, write_rule
+from core.system.folders import ContractError
+
+PIXELS = np.full((32, 32, 3), 90, np.uint8)
+FILTERS = ("nearest", "box", "bicubic")
+# what is said of each group: hits of 100
+OWN_REAL = Group("photographs like its own", "REAL", "same size", 100, 100, {"REAL": 96, "FAKE": 1}, True, True)
+OWN_FAKE = Group("pictures like its own", "FAKE", "same size", 100, 100, {"REAL": 2, "FAKE": 60}, True, True)
+DRAWN = Group("pictures by others", "FAKE", "same size", 100, 5, {"REAL": 90, "FAKE": 1})
+RULE = Rule("f", "r@s", 0.95, (OWN_REAL, OWN_FAKE, DRAWN), None, None, {})
+
+
+def seen(*margins: float, sent: dict[str, float] | None = None, setting: str = "same size", unfit: str = "") -> Seen:
+    """What a detector says: margins under filters, or one of the picture itself, and after deliveries."""
+    filters = FILTERS if len(margins) > 1 else ("as it is",)
+    found = tuple(
+        Sent(name, name.upper(), margin, name != unfit) for name, margin in (sent or {"png": margins[-1]}).items()
+    )
+    return Seen(setting, filters, np.array(margins, np.float32), PIXELS, None, found)  # type: ignore[arg-type]
+
+
+def reason(found: Judgement) -> str:
+    return str(tell(found.reasons[0]).answer)
+
+
+def test_a_verdict_that_holds_and_is_worth_enough_is_given() -> None:
+    found = judge(RULE, None, seen(-3.0, sent={"png": -3.0, "jpeg": -1.0}))
+    assert (found.answer, found.verdict) == ("FAKE-like", "FAKE")
+    # 60 of 100 of its own class get it, and 1 of 100 of the other: 60 of 61 are right
+    assert found.reasons[0].measure.value == pytest.approx(60 / 61)
+    assert reason(found) == (
+        "2 of 2 deliveries agree; 60% of pictures like its own get this verdict, and 1.0% (0.2 to 5.4%) of photographs "
+        "like its own."
+    )
+
+
+def test_a_verdict_that_others_get_too_is_not_given() -> None:
+    found = judge(RULE, None, seen(3.0))
+    assert (found.answer, found.verdict) == ("Cannot tell", "REAL")
+    # 96 of 100 of its own class, and 90 of 100 of the generators that nobody trained it on
+    assert found.reasons[0].measure.value == pytest.approx(96 / 186)
+    assert reason(found) == (
+        "the detector also calls 90% of pictures by others REAL, and 96% of photographs like its own."
+    )
+    assert judge(replace(RULE, groups=(OWN_REAL, OWN_FAKE)), None, seen(3.0)).answer == "REAL-like"
+
+
+def test_a_verdict_that_a_delivery_flips_is_not_given() -> None:
+    sent = {"png": -2.0, "jpeg": 0.5, "webp": 0.1, "crop": -1.0}
+    found = judge(RULE, None, seen(-2.0, sent=sent))
+    assert found.answer == "Cannot tell"
+    assert reason(found) == "the verdict does not survive delivery: FAKE, but REAL after JPEG and WEBP."
+    assert found.reasons[0].measure.value == 0.5
+    # what leaves too few pixels does not count
+    assert judge(RULE, None, seen(-2.0, sent={"png": -2.0, "crop": 1.0}, unfit="crop")).answer == "FAKE-like"
+
+
+def test_a_verdict_that_a_filter_flips_is_not_given() -> None:
+    found = judge(RULE, None, seen(1.0, -1.0, -2.0, sent={"png": -2.0}))
+    assert (found.answer, found.verdict) == ("Cannot tell", "FAKE")
+    assert reason(found) == "the verdict depends on how the picture is resized: FAKE, but REAL with nearest."
+
+
+@pytest.mark.parametrize("setting", ["shrunk", "enlarged"])
+def test_what_was_not_measured_is_not_given(setting: str) -> None:
+    found = judge(RULE, None, seen(-3.0, setting=setting))
+    assert found.answer == "Cannot tell"
+    assert "nobody has measured FAKE verdicts on pictures that were" in reason(found)
+    assert judge(None, None, seen(-3.0)).answer == "Cannot tell"
+
+
+def test_nothing_is_answered_before_the_deliveries_unless_they_cannot_change_it() -> None:
+    undelivered = replace(seen(-3.0), sent=None)
+    assert judge(RULE, None, undelivered).answer is None
+    assert judge(RULE, None, replace(seen(3.0), sent=None)).answer == "Cannot tell"
+
+
+def test_what_is_far_from_everything_is_not_judged() -> None:
+    generator = np.random.default_rng(0)
+    # statistics of soft pictures; a black one lies far outside of them
+    near_one_another = unit_rows(generator.normal(size=(50, 4)) + np.array([9, 0, 0, 0]))
+    space = Space(near_one_another, np.full(7, 0.5), np.eye(7) * 4)
+    limit = Limit(3.0, Rate(1, 100), {"others": Rate(2, 10)})
+    near = replace(seen(-3.0), features=np.array([9.0, 0, 0, 0]))
+    rule = replace(RULE, features=Limit(0.5, Rate(1, 100)))
+    assert judge(rule, space, near).answer == "FAKE-like"
+    found = judge(rule, space, replace(near, features=np.array([0.0, 0, 0, 9])))
+    assert found.answer == "Cannot tell"
+    assert reason(found).startswith("by the detector's features it is unlike everything")
+    black = replace(near, pixels=np.zeros((32, 32, 3), np.uint8))
+    found = judge(replace(rule, statistics=limit), space, black)
+    assert reason(found) == (
+        "by brightness, colour and fine detail it is unlike everything that the detector was measured on (false alarms "
+        "1.0%, misses 80% of other pictures)."
+    )
+
+
+def test_the_worst_group_decides() -> None:
+    worse = replace(DRAWN, name="worse", said={"REAL": 95, "FAKE": 0})
+    assert weigh(replace(RULE, groups=(*RULE.groups, worse)), "same size", "REAL").details["other_name"] == "worse"
+
+
+def test_settings() -> None:
+    assert [setting_of(side, 32) for side in (31, 32, 33)] == ["enlarged", "same size", "shrunk"]
+
+
+def test_a_rule_is_read_as_it_was_written(tmp_path: Path) -> None:
+    limit = Limit(0.25, Rate(5, 400), {"gan": Rate(3, 100)})
+    rule = replace(RULE, features=limit, made={"images": 800})
+    write_rule(tmp_path / "studies" / "judgement.json", rule)
+    assert read_rule(tmp_path / "studies" / "judgement.json") == rule
+    assert limit.misses == Rate(97, 100)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"schema": 2},
+        {"level": 0.2},
+        {"level": "high"},
+        {"groups": 3},
+        {"groups": [{"name": "x"}]},
+        {"features": {"value": 1e999}},
+        {"detector": ""},
+    ],
+)
+def test_a_rule_that_cannot_be_is_one_sentence(tmp_path: Path, change: dict[str, object]) -> None:
+    path = tmp_path / "r@s" / "studies" / "judgement.json"
+    write_rule(path, RULE)
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(ContractError, match=r"judgement.json holds no rule of judgement .*--run r@s`$"):
+        read_rule(path)

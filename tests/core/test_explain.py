@@ -1,0 +1,65 @@
+"""`python -m core.explain IMAGE --json`: one picture's judgement by the rule beside a run of its detector."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from core import explain, predict
+from core.detectors.storage import load_detector, save_detector
+from core.images.decoding import encode_png
+from core.studies.judgement.judging import find_rule
+from core.studies.judgement.rule import Group, Limit, Rate, Rule, rule_path, write_rule
+from core.system.folders import ContractError
+from tests.conftest import make_detector, textured
+
+
+@pytest.fixture
+def made(cifake: Path, tmp_path: Path) -> Path:
+    """A folder with a detector, a run of it, and a rule beside that: whatever is shrunk to it is worth believing."""
+    save_detector(tmp_path / "detectors/other", make_detector(), model_card="")
+    assert predict.main(["other", "--data", str(cifake), "--out", str(tmp_path), "--device", "cpu"]) == 0
+    detector = load_detector(tmp_path / "detectors/other")
+    said = {"REAL": {"REAL": 99, "FAKE": 1}, "FAKE": {"REAL": 1, "FAKE": 99}}
+    groups = tuple(Group(f"{label} ones", label, "shrunk", 100, 100, said[label]) for label in said)
+    far = Limit(1e6, Rate(0, 50))
+    rule = Rule(detector.identity.fingerprint, "other@cifake-test", 0.95, groups, None, far, {})
+    write_rule(rule_path(tmp_path / "runs/other@cifake-test"), rule)
+    return tmp_path
+
+
+def test_the_judgement_as_json(made: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    runs = {path.name: path for path in (made / "runs").iterdir()}
+    monkeypatch.setattr(explain, "find_runs", lambda: runs)
+    picture = textured(1, fine=True, seed=3)[0].repeat(4, axis=0).repeat(4, axis=1)
+    (made / "picture.png").write_bytes(encode_png(picture))
+    command = [str(made / "picture.png"), "--detector", str(made / "detectors/other"), "--device", "cpu", "--json"]
+    capsys.readouterr()
+    assert explain.main(command) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["file"], told["pixels"], told["detector"]) == ("picture.png", [128, 128], "other")
+    margins = [one["margin"] for one in told["deliveries"]["each"]] + list(told["network"]["filters"].values())
+    one_side = len({margin > 0 for margin in margins}) == 1
+    assert told["judgement"]["answer"] == (f"{told['network']['verdict']}-like" if one_side else "Cannot tell")
+    assert told["deliveries"]["same"] == sum(
+        (one["margin"] > 0) == (told["network"]["margin"] > 0) for one in told["deliveries"]["each"]
+    )
+    assert not (made / "out").exists()
+
+
+def test_a_rule_is_found_beside_the_run_of_its_detector_only(made: Path) -> None:
+    detector, runs = load_detector(made / "detectors/other"), [made / "runs/other@cifake-test"]
+    found = find_rule(detector.identity, runs)
+    assert found is not None
+    assert found[1].name == "other@cifake-test"
+    assert find_rule(make_detector(seed=5).identity, runs) is None
+    assert find_rule(detector.identity, []) is None
+    rule_path(runs[0]).write_text("[]")
+    with pytest.raises(ContractError, match="holds no rule"):
+        find_rule(detector.identity, runs)
+
+
+def test_what_to_do_has_to_be_said(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        explain.main(["picture.png"])
+    assert "--out DIR or --json" in capsys.readouterr().err
