@@ -135,7 +135,7 @@ def two_explanations(told: Told) -> None:
         with st.container(width=SMALL):
             explained_picture(stored, key="guide.cam", style=Style(smooth=True, scale=told.opened.map_scale))
     with right:
-        st.markdown(f"##### {LIME.title}: what happens when parts are covered")
+        st.markdown(f"##### {LIME.title}: when parts are covered")
         lime(told, LimeSettings(), row, slot="guide.both", paper=False)
     with beside:
         st.markdown(
