@@ -2,13 +2,11 @@
 
 from pathlib import Path
 
-import numpy as np
 from streamlit.testing.v1 import AppTest
 
-from core.images.decoding import data_url
 from core.runs.run import read_run
 from tests.dashboard.conftest import Open
-from tests.dashboard.test_pages import words
+from tests.dashboard.test_pages import grids, words
 
 
 def test_ten_answers_and_both_scores(open_page: Open, home: Path) -> None:
@@ -21,20 +19,18 @@ def test_ten_answers_and_both_scores(open_page: Open, home: Path) -> None:
         assert not app.exception
         assert "Right." in words(app) or "Wrong." in words(app)
         app.button(key="game.next").click().run()
-    table = app.dataframe[0].value
-    # each row holds its picture, by which it is known
-    rows = {data_url(np.asarray(image)): number for number, image in enumerate(np.load(run.path / "images.npy"))}
-    found = run.predictions.iloc[[rows[picture] for picture in table["image"]]]
-    assert len(set(table["image"])) == 10
-    assert list(table["it is"]) == found["label"].astype(str).tolist()
-    assert [one.split()[1] for one in table["you said"]] == ["FAKE", "REAL"] * 5
-    assert [one.split()[1] for one in table["the detector said"]] == found["predicted"].astype(str).tolist()
-    for who in ("you said", "the detector said"):
-        assert [one[0] == "✓" for one in table[who]] == [
-            one.split()[1] == is_ for one, is_ in zip(table[who], table["it is"], strict=True)
-        ]
+    assert not app.dataframe, "the ten are shown once"
+    tiles = grids(app)["game.grid"]["tiles"]
+    found = run.predictions.set_index("id").loc[[tile["id"] for tile in tiles]]
+    assert len(set(found.index)) == 10
+    assert [tile["truth"] for tile in tiles] == found["label"].astype(str).tolist()
+    assert [tile["said"] for tile in tiles] == found["predicted"].astype(str).tolist()
+    mine = [tile["about"].removeprefix("you: ").split() for tile in tiles]
+    assert [said for _, said in mine] == ["FAKE", "REAL"] * 5
+    right = [said == tile["truth"] for (_, said), tile in zip(mine, tiles, strict=True)]
+    assert [mark == "✓" for mark, _ in mine] == right
     scores = [int(metric.value.split()[0]) for metric in app.metric]
-    assert scores == [sum("✓" in one for one in table[who]) for who in ("you said", "the detector said")]
+    assert scores == [sum(right), sum(not tile["wrong"] for tile in tiles)]
     app.button(key="game.again").click().run()
     assert app.query_params["game"] == "4"
     assert "Image 1 of 10" in app.get("progress")[0].proto.text
@@ -56,7 +52,7 @@ def test_a_second_quick_press_is_none(open_page: Open) -> None:
         assert app.session_state["game.answers"] == ["REAL"] * (number + 1)
         press_twice(app, "game.next")
         assert app.session_state["game.seen"] == number + 1
-    assert len(app.dataframe[0].value) == 10
+    assert len(grids(app)["game.grid"]["tiles"]) == 10
 
 
 def test_without_pictures_it_says_what_to_do(open_page: Open) -> None:

@@ -98,9 +98,11 @@ def test_numbers_are_the_study_s(
     for value in (0.12, 0.341):
         found = found_of(study, key, value)
         say(home, study, found, monkeypatch)
-        text = words(open_page("guide", run=RUN, step=str(step)))
+        app = open_page("guide", run=RUN, step=str(step))
+        text = words(app)
         assert f"### {percent(value, 0)}" in text
-        assert markdown(tell(found).answer) in text
+        # where the number has a label, the sentence is in its help: a step is one screen
+        assert markdown(tell(found).answer) in text + " ".join(one.proto.help for one in app.markdown)
         assert f"core.studies {study} " not in text
 
 

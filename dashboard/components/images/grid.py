@@ -37,6 +37,7 @@ def image_grid(
     judged: bool = True,
     current: str | None = None,
     left: str = "",
+    notes: Mapping[str, str] | None = None,
 ) -> str | None:
     """Draw images.
 
@@ -54,6 +55,7 @@ def image_grid(
             be selected.
         judged: border and badge show the prediction; otherwise the label.
         current: id of the image that the page is about, which is highlighted.
+        notes: a word on each id, in the place of its category.
         left: id of the image that the visitor comes back from; without one the browser knows which was opened last.
 
     Returns:
@@ -69,6 +71,7 @@ def image_grid(
         moved = judged and prediction != row.predicted
         wrong = prediction != row.label
         about = row.category.replace("_", " ") if isinstance(row.category, str) else ""
+        about = (notes or {}).get(row.id, about)
         tiles.append(
             {
                 "id": row.id,

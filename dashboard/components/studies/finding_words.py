@@ -15,15 +15,18 @@ from dashboard.components.words import CLASS_WORDS, percent
 PLAIN_CLASS_WORDS = {name: words.replace("*", "") for name, words in CLASS_WORDS.items()}
 
 
-def card(one: Finding) -> None:
-    """Draw a finding with its number large, where it has a label, above its sentences."""
+def card(one: Finding, *, brief: bool = False) -> None:
+    """Draw a finding with its number large, where it has a label, above its sentences; `brief` makes these its help."""
     told = tell(one)
+    sentences = markdown(joined([told.answer, told.control]))
     if told.label and one.measure.known:
         share = one.about.unit == "share"
         value = percent(one.measure.value, 0) if share else signed(one.measure.value)
-        st.markdown(f"### {told.number or value}")
+        st.markdown(f"### {told.number or value}", help=sentences if brief else None)
         st.markdown(markdown(told.label))
-    st.caption(markdown(joined([told.answer, told.control])))
+        if brief:
+            return
+    st.caption(sentences)
 
 
 def bullets(found: Iterable[Finding]) -> None:

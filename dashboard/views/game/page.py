@@ -3,13 +3,11 @@
 from collections.abc import Sequence
 
 import numpy as np
-import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
 from core.explainers.saving import Style
 from core.explainers.stored import stored_map
-from core.images.decoding import data_url
 from core.runs.game import ROUND, compare, draw_round, score
 from dashboard.components.glossary import explain
 from dashboard.components.images.grid import image_grid
@@ -148,24 +146,10 @@ def finish() -> None:
                 )
     accuracy = opened.run.manifest["metrics"]["all"]["accuracy"]
     st.caption(f"On all {len(table):,} images of this run it is right {percent(accuracy)} of the time.")
-    frame = pd.DataFrame(
-        {
-            "image": [data_url(picture(int(row))) for row in rows],
-            "it is": labels,
-            "you said": marked(answers),
-            "the detector said": marked(predictions),
-        }
-    )
-    st.dataframe(
-        frame,
-        hide_index=True,
-        row_height=64,
-        height=38 + 64 * ROUND,
-        alt="The ten images, and what was said of each",
-        column_config={"image": st.column_config.ImageColumn("", width="small")},
-    )
-    st.caption("The same ten under their margin maps. A click opens one in Inspect: why this verdict?")
-    if id_ := image_grid(opened, rows, pictures, key="game.grid", maps=True, size="small"):
+    st.markdown("The ten under their margin maps. A click opens one in Inspect: why this verdict?")
+    ids = table["id"].iloc[rows]
+    notes = {id_: f"you: {said}" for id_, said in zip(ids, marked(answers), strict=True)}
+    if id_ := image_grid(opened, rows, pictures, key="game.grid", maps=True, notes=notes):
         address.go("inspect", run=opened.run.name, id=id_)
     with st.container(horizontal=True):
         st.button("Ten other images", key="game.again", type="primary", on_click=new_game)

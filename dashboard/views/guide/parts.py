@@ -79,8 +79,8 @@ def measured(told: Told, study: str, *keys: str) -> None:
         st.caption(f"This has not been measured for this run yet: {code(command(told.about, study))}")
     with st.grid(3, min_column_width=240) as grid:
         for one in found:
-            with grid.cell(), st.container(border=True, height="stretch", gap="small"):
-                card(one)
+            with grid.cell(), st.container(border=True, height="stretch", gap=None):
+                card(one, brief=True)
 
 
 def asked(

@@ -25,6 +25,8 @@ from dashboard.views.guide.parts import Told, asked, keyed_slider, measured, put
 CUTS = {"paper": "the paper's way", **{count: f"{count} parts" for count in ("8", "16", "30", "50", "100")}}
 CUT = Setting("parts", "paper", choices=tuple(CUTS))
 KEPT = Setting("kept", RADII[0], kind=int, choices=RADII)
+# pixels of a picture that leaves a step's words and numbers their place on one screen of 1440 x 900
+SIDE, SMALL = 300, 190
 
 
 def what_it_is(told: Told) -> None:
@@ -54,9 +56,9 @@ def heat_map(told: Told) -> None:
     """Draw step 2: what a heat map says, and what it does not."""
     row = told.cast.fake
     left, right = st.columns(2, gap="large")
-    with left:
+    with left, st.container(width=SIDE):
         plain_picture(told.image(row), key="guide.plain", alt="The image", edge=told.prediction(row))
-    with right:
+    with right, st.container(width=SIDE):
         stored = stored_map(told.opened.run, row, told.image(row))
         explained_picture(stored, key="guide.map", style=Style(smooth=True, scale=told.opened.map_scale))
     height, width = told.opened.run.needed_maps.shape[1:]
@@ -107,7 +109,8 @@ def lime(told: Told, settings: LimeSettings, row: int, *, slot: str, paper: bool
     def draw(standing: JobStatus) -> None:
         result: Explanation = standing.answer
         numbers = result.diagnostics.numbers
-        explained_picture(result, key=f"{slot}.picture", style=Style("paper" if paper else "class"))
+        with st.container(width=SMALL):
+            explained_picture(result, key=f"{slot}.picture", style=Style("paper" if paper else "class"))
         count = numbers["segments"]
         few = ", too few to say where" if count <= 2 else ""
         red = " **All of it is red**: every part speaks against the verdict." if paper and is_all_red(result) else ""
@@ -125,20 +128,22 @@ def lime(told: Told, settings: LimeSettings, row: int, *, slot: str, paper: bool
 def two_explanations(told: Told) -> None:
     """Draw step 4: why two explanations can disagree, and how often they do."""
     row = told.cast.fake
-    left, right = st.columns(2, gap="large")
+    left, right, beside = st.columns(3, gap="large")
     with left:
         st.markdown(f"##### {KEPT_MAPS.title}: where its features speak")
         stored = stored_map(told.opened.run, row, told.image(row))
-        explained_picture(stored, key="guide.cam", style=Style(smooth=True, scale=told.opened.map_scale))
+        with st.container(width=SMALL):
+            explained_picture(stored, key="guide.cam", style=Style(smooth=True, scale=told.opened.map_scale))
     with right:
-        st.markdown(f"##### {LIME.title}: what happens when parts are covered")
+        st.markdown(f"##### {LIME.title}: when parts are covered")
         lime(told, LimeSettings(), row, slot="guide.both", paper=False)
-    st.markdown(
-        "The two ask different questions: where the network's own features point, and what covering a part does. "
-        "**Where both say the same, believe it more. Where they do not, neither is proof.** How often they agree, "
-        "beside what maps of other images would reach by chance:",
-        help=explain("Agreement"),
-    )
+    with beside:
+        st.markdown(
+            "The two ask different questions: where the network's own features point, and what covering a part does. "
+            "**Where both say the same, believe it more. Where they do not, neither is proof.** How often they agree, "
+            "beside what maps of other images would reach by chance:",
+            help=explain("Agreement"),
+        )
     measured(told, "agreement", "beyond-FAKE", "beyond-REAL")
 
 
@@ -166,7 +171,7 @@ def detail(told: Told, row: int) -> None:
     number = RADII.index(KEPT.value)
     left, right = st.columns([2, 3], gap="large")
     with left:
-        place = st.container()
+        place = st.container(width=SIDE)
     with right:
         st.markdown(
             "A map cannot say *what* it sees there. An experiment can: remove the finest detail from this "
@@ -231,19 +236,23 @@ def go_on(told: Told) -> None:
 
 
 def ask_ahead(told: Told, number: int) -> None:
-    """Ask a step's questions during the step before, so that the answers are there in time."""
+    """Ask the questions of all later steps from the first one on, so that their answers are there before them."""
     if told.detector is None:
         return
-    fake = told.image(told.cast.fake)[None]
-    if number <= 2:
-        # the first question of all is what loads the network
-        put(told, PredictRequest(), fake, slot="guide.ahead")
-    if number in (2, 3):
-        put(
-            told, ExplainRequest(LIME.name, cut_as(CUT.value)), told.image(told.cast.red)[None], slot="guide.ahead.lime"
-        )
-    if number == 4:
-        put(told, ExplainRequest(LIME.name, LimeSettings()), fake, slot="guide.ahead.lime")
+    fake, red = (told.image(row)[None] for row in (told.cast.fake, told.cast.red))
+    # the first question of all is what loads the network
+    put(told, PredictRequest(), fake, slot="guide.ahead")
+    if number <= 3:
+        put(told, ExplainRequest(LIME.name, cut_as(CUT.value)), red, slot="guide.ahead.red")
+    if number <= 4:
+        put(told, ExplainRequest(LIME.name, LimeSettings()), fake, slot="guide.ahead.both")
+    if number <= 5 and told.cast.tested:
+        less = with_less_detail(told.image(told.cast.detailed))
+        put(told, PredictRequest(), less, slot="guide.ahead.detail")
+    if number <= 3:
+        # what the slider leads to, after what is seen without it
+        for cut in CUTS:
+            put(told, ExplainRequest(LIME.name, cut_as(cut)), red, slot=f"guide.ahead.{cut}")
 
 
 STEPS: tuple[tuple[str, Callable[[Told], None]], ...] = (
