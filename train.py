@@ -1,8 +1,7 @@
 """Train a detector: fit, write the detector, test it once, and write its run.
 
 python train.py --data sample                 a small detector on the sample gallery, minutes
-python train.py --data data/cifake            the `swift` recipe on CIFAKE
-python train.py --data github                 the same, downloading CIFAKE (43 MB)
+python train.py --data data/cifake            the `swift` recipe on CIFAKE; --data github downloads it first (43 MB)
 python train.py --data cifake.zip --recipe paper --resume
 python train.py --data data/cifake --arch timm:resnet34 --name mine
 """
