@@ -1,16 +1,16 @@
 """Train a detector: fit, write the detector, test it once, and write its run.
 
 python train.py --data sample                 a small detector on the sample gallery, minutes
-python train.py --data data/cifake            the `swift` recipe on CIFAKE
-python train.py --data github                 the same, downloading CIFAKE (43 MB)
+python train.py --data data/cifake            the `swift` recipe on CIFAKE; --data github downloads it first (43 MB)
 python train.py --data cifake.zip --recipe paper --resume
+python train.py --data data/cifake --arch timm:resnet34 --name mine
 """
 
 import argparse
 import glob
 import shlex
 import sys
-from dataclasses import asdict, fields, replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -133,7 +133,7 @@ def train(options: argparse.Namespace) -> None:
 
 def fit_and_write(options: argparse.Namespace, name: str, recipe: Recipe, train_set: ImageSet) -> NetworkDetector:
     """Train and write the detector, so that nothing that follows can lose it."""
-    settings = ", ".join(f"{key} {value}" for key, value in asdict(recipe).items() if key != "name")
+    settings = ", ".join(f"{key} {value}" for key, value in recipe.settings().items() if key != "name")
     print(f"{recipe.name}: {len(train_set)} training images, {recipe.epochs} epochs; {settings}")
     with tqdm(total=0, unit=" step", smoothing=0.05, disable=None) as bar:
         trained = fit(
@@ -171,7 +171,7 @@ def finished(options: argparse.Namespace, name: str, recipe: Recipe, train_set: 
     if options.replace and checkpoint_file(recipe, train_set, options.checkpoints).exists():
         return None
     manifest = read_detector_manifest(path)
-    same = manifest.get("recipe") == asdict(recipe)
+    same = manifest.get("recipe") == recipe.settings()
     if not same or manifest.get("training_set_fingerprint") != train_set.fingerprint:
         return None
     return load_detector(path, device=options.device)
@@ -228,7 +228,7 @@ def provenance(name: str, recipe: Recipe, train_set: ImageSet, history: list[dic
     """Collect the keys of a detector's manifest that state how it was trained."""
     return {
         "name": name,
-        "recipe": asdict(recipe),
+        "recipe": recipe.settings(),
         "history": history,
         "training_set": train_set.name,
         "training_images": len(train_set),

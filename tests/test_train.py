@@ -12,9 +12,11 @@ from core import predict
 from core.detectors.storage import load_detector, save_detector
 from core.detectors.training.fit import Trained, fit
 from core.detectors.training.lock import only_writer
+from core.detectors.training.recipe import RECIPES
 from core.images.image_set import DatasetError
 from core.runs import validation
 from core.runs.run import read_run
+from core.runs.validation import read_detector_manifest
 from core.system.atomic import WriteError, cache_dir
 from tests.conftest import make_detector
 from tests.core.any_detector import write_set
@@ -46,6 +48,35 @@ def test_from_pixels_to_a_run(cifake: Path, tmp_path: Path, capsys: pytest.Captu
     card = (tmp_path / "detectors/mine/README.md").read_text()
     assert f"accuracy {accuracy:.4f}" in card
     assert not list((cache_dir() / "checkpoints").iterdir())
+
+
+def test_another_architecture_without_the_cue(cifake: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--name", "other", "--arch", "timm:test_resnet", "--without-cue", "--validation", "0.2"]
+    assert train.main(command(cifake, tmp_path, *arguments)) == 0
+    manifest = read_run(tmp_path / "runs/other@cifake-test").manifest
+    detector = load_detector(tmp_path / "detectors/other", device="cpu")
+    assert detector.sha256 == manifest["detector_sha256"]
+    assert detector.manifest["architecture"] == {
+        "kind": "timm", "name": "test_resnet", "outputs": 2, "size": None, "stem": 32,
+    }  # fmt: skip
+    assert detector.manifest["recipe"]["arch"] == "timm:test_resnet"
+    assert detector.manifest["recipe"]["without_cue"] is True
+    assert "A network `timm:test_resnet` for 32 x 32 pixels" in (tmp_path / "detectors/other/README.md").read_text()
+    # two bytes a weight
+    assert (tmp_path / "detectors/other/weights.safetensors").stat().st_size < 2.5 * detector.manifest["parameters"]
+    assert train.main(command(cifake, tmp_path, *arguments, "--resume")) == 2
+    assert "exists" in capsys.readouterr().err
+    for arch, sentence in (
+        ("timm:nobody", "has no network 'nobody'"),
+        ("resnet50", "arch is resnet, torchvision:NAME"),
+    ):
+        assert train.main(command(cifake, tmp_path / "none", "--arch", arch)) == 2
+        assert sentence in capsys.readouterr().err
+
+
+def test_a_recipe_says_no_more_than_older_ones_did() -> None:
+    shipped = read_detector_manifest(Path("assets/detectors/swift"))
+    assert RECIPES["swift"].settings() == shipped["recipe"]
 
 
 def test_zip_gives_the_same_predictions(cifake: Path, tmp_path: Path) -> None:

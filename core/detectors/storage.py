@@ -47,7 +47,7 @@ def save_detector(
     kind = find_kind(detector.kind)
     tensors = {
         # a copy, because safetensors refuses weights that share memory
-        name: (tensor.half() if kind.is_halved(tensor, name) else tensor).cpu().clone().contiguous()
+        name: _as_stored(tensor, halved=kind.is_halved(tensor, name)).cpu().clone().contiguous()
         for name, tensor in detector.network.state_dict().items()
         if not name.endswith(COUNTER)
     }
@@ -113,6 +113,12 @@ def load_detector(path: Path, *, device: str = "auto") -> NetworkDetector:
     if "reference_margins" in manifest:
         check_reference(path, manifest["reference_margins"], detector)
     return detector
+
+
+def _as_stored(tensor: Tensor, *, halved: bool) -> Tensor:
+    """A weight as its file has it: as float16 where its kind says so, or where it loses nothing, as after training."""
+    short = tensor.dtype == torch.float32 and tensor.ndim > 1 and bool((tensor.half().float() == tensor).all())
+    return tensor.half() if halved or short else tensor
 
 
 def _write(data: bytes, file: Path) -> None:

@@ -43,6 +43,7 @@ QUANTITIES: dict[str, Quantity] = {
     "accuracy": Quantity("accuracy", "share"),
     "recall": Quantity("recall", "share"),
     "auroc": Quantity("AUROC", "auroc"),
+    "cue_accuracy": Quantity("accuracy from a cue alone", "share"),
     "both_wrong": Quantity("images that both get wrong", "share"),
     "overconfidence": Quantity("mean confidence less accuracy", "share"),
     "controlled_flips": Quantity("verdicts flipped beyond the control", "share"),

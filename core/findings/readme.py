@@ -1,6 +1,6 @@
 """Blocks of a Markdown file that a command writes: each between a comment that names the command and one that ends it.
 
-`<!-- python -m core.findings ARGUMENTS -->` ... `<!-- end -->`
+`<!-- python -m core.findings ARGUMENTS -->` ... `<!-- end -->`, and likewise for other commands.
 """
 
 import re
@@ -14,21 +14,31 @@ from core.runs.paper import PAPER
 from core.runs.run import Run
 
 WIDTH = 120
-BLOCK = re.compile(r"(<!-- python -m core\.findings (.*?) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def blocks_of(command: str) -> re.Pattern[str]:
+    """The blocks of a command: the comment that names it, its arguments, and the comment that ends it."""
+    return re.compile(rf"(<!-- python -m {re.escape(command)} (.*?) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+BLOCK = blocks_of("core.findings")
 COLUMNS = (
     "", "accuracy", "without leaks and repeats", "FAKE precision / recall / F1", "REAL precision / recall / F1",
     "FAKE called REAL", "REAL called FAKE", "AUROC", f"calibration error ({ECE_BINS} bins)",
 )  # fmt: skip
 
 
-def rewrite(text: str, write: Callable[[Sequence[str]], str]) -> str:
-    """The same text with every block written again.
+def rewrite(text: str, write: Callable[[Sequence[str]], str], *, command: str = "core.findings") -> str:
+    """The same text with every block of a command written again.
 
     Args:
         text: of the file.
         write: makes a block's Markdown from its command's arguments.
+        command: whose blocks these are.
     """
-    return BLOCK.sub(lambda found: f"{found[1]}\n{wrapped(write(shlex.split(found[2])))}\n\n{found[3]}", text)
+    return blocks_of(command).sub(
+        lambda found: f"{found[1]}\n{wrapped(write(shlex.split(found[2])))}\n\n{found[3]}", text
+    )
 
 
 def wrapped(markdown: str) -> str:

@@ -18,6 +18,7 @@ from core.detectors.adapters.adapter import (
 )
 from core.detectors.adapters.weights_file import load_weights, read_tensors
 from core.detectors.network import NetworkDetector
+from core.detectors.stem import adapt_stem
 
 PREFIX = "timm:"
 # timm's words for how a picture becomes a square
@@ -40,7 +41,7 @@ def build(config: Mapping[str, Any]) -> nn.Module:
     # vision transformers are built for one size
     sized = {} if size is None else {"img_size": int(size)}
     network: nn.Module = timm.create_model(name, pretrained=False, num_classes=int(outputs), **sized)
-    return network
+    return network if config.get("stem") is None else adapt_stem(network, config["stem"])
 
 
 def read(request: Request) -> Brought:

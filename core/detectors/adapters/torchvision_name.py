@@ -10,6 +10,7 @@ from torchvision.transforms import InterpolationMode
 from core.detectors.adapters.adapter import Adapter, Brought, OpenError, Request, SourceError, make_kind, stated
 from core.detectors.adapters.weights_file import load_weights, read_tensors
 from core.detectors.network import NetworkDetector
+from core.detectors.stem import adapt_stem
 
 PREFIX = "torchvision:"
 NAMES = tuple(torchvision.models.list_models(module=torchvision.models))
@@ -31,7 +32,7 @@ def build(config: Mapping[str, Any]) -> nn.Module:
     network: nn.Module = torchvision.models.get_model(
         name, weights=None, num_classes=int(outputs), **AUXILIARY.get(name, {})
     )
-    return network
+    return network if config.get("stem") is None else adapt_stem(network, config["stem"])
 
 
 def read(request: Request) -> Brought:

@@ -3,7 +3,6 @@
 import contextlib
 import hashlib
 import json
-from dataclasses import asdict
 from pathlib import Path
 
 from core.detectors.training.recipe import Recipe
@@ -24,5 +23,5 @@ def forget_checkpoint(recipe: Recipe, images: ImageSet, *, checkpoints: Path | N
 
 def checkpoint_file(recipe: Recipe, images: ImageSet, folder: Path | None = None) -> Path:
     """Return the checkpoint's path in `folder`, by default in the cache: one per recipe and training set."""
-    key = hashlib.sha256(json.dumps([asdict(recipe), images.fingerprint]).encode()).hexdigest()[:16]
+    key = hashlib.sha256(json.dumps([recipe.settings(), images.fingerprint]).encode()).hexdigest()[:16]
     return (folder or cache_dir() / "checkpoints") / f"{recipe.name}-{key}.safetensors"

@@ -15,10 +15,10 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from core.detectors.devices import fastest_format, pick_device, place
-from core.detectors.network import Normalisation
+from core.detectors.network import NetworkDetector, Normalisation
 from core.detectors.preprocessing import Preprocessing
-from core.detectors.resnet import ResNetDetector, build_network, round_to_float16
-from core.detectors.resnet18 import ResNet18
+from core.detectors.resnet import round_to_float16
+from core.detectors.training.architecture import build_for, wrap
 from core.detectors.training.checkpoints import TrainingInterrupted, checkpoint_file
 from core.detectors.training.recipe import Recipe, augment, autocast, learning_rate
 from core.detectors.training.temperature import fit_temperature
@@ -35,7 +35,7 @@ AVERAGE_EVERY = 5
 class Trained:
     """The outcome of `fit`: a detector rounded to float16, and the history, a row per epoch."""
 
-    detector: ResNetDetector
+    detector: NetworkDetector
     history: list[dict[str, float]]
 
 
@@ -111,7 +111,7 @@ class Training:
         self.mean, self.std = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
         if recipe.normalise == "dataset":
             self.mean, self.std = channel_statistics(images.pixels[np.flatnonzero(~held)])
-        self.network, self.averaged = (build_network(recipe.width, seed=recipe.seed) for _ in range(2))
+        self.network, self.averaged = (build_for(recipe, images.side) for _ in range(2))
         self.format = fastest_format(self.network)
         for network in (self.network, self.averaged):
             place(network, device, self.format)
@@ -177,7 +177,7 @@ class Training:
         pixels = augment(self.recipe, pixels, generator)
         return self._normalised(pixels).contiguous(memory_format=self.format), self.labels[indices.to(self.device)]
 
-    def _best(self) -> ResNet18:
+    def _best(self) -> nn.Module:
         return self.averaged if self.recipe.average else self.network
 
     def _verdicts(self) -> NDArray[np.int64]:
@@ -188,11 +188,11 @@ class Training:
                 verdicts.append(network(self._normalised(pixels)).argmax(1).cpu())
         return torch.cat(verdicts).numpy()
 
-    def finish(self) -> ResNetDetector:
+    def finish(self) -> NetworkDetector:
         network = self._best().eval()
         round_to_float16(network)
         preprocessing = Preprocessing(self.side, mean=self.mean, std=self.std)
-        detector = ResNetDetector(network, self.recipe.width, device=self.device, preprocessing=preprocessing)
+        detector = wrap(network, self.recipe, preprocessing, self.device)
         if len(self.held):
             margins = detector.margins(self.pixels[self.held].cpu().numpy())
             detector.temperature = fit_temperature(margins, self.labels[self.held].cpu().numpy())

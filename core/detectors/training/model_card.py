@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from core.detectors.training.recipe import PAPERS
 from core.images.labels import CLASSES
 
 
@@ -22,8 +23,7 @@ def model_card(detector: Mapping[str, Any], run: Mapping[str, Any] | None) -> st
     )
     return f"""# Detector `{detector["name"]}`
 
-A ResNet-18 for {side} x {side} pixels (first convolution 3x3 with stride 1, no max-pooling, two outputs), width
-{recipe["width"]}, that calls an image REAL (a photograph) or FAKE (generated).
+{_network(recipe, side)} that calls an image REAL (a photograph) or FAKE (generated).
 
 ## Trained on
 
@@ -43,6 +43,13 @@ Weights are float16; everything below was computed with these rounded weights.
   and saved as JPEG the same way. Other generators, other cameras and other resampling change its verdicts.
 - Evidence against a person. Its probability is about images drawn as its test set was, not about yours.
 """
+
+
+def _network(recipe: Mapping[str, Any], side: int) -> str:
+    stem = "first convolution 3x3 with stride 1, no max-pooling, two outputs"
+    if recipe.get("arch", PAPERS) == PAPERS:
+        return f"A ResNet-18 for {side} x {side} pixels ({stem}), width\n{recipe['width']},"
+    return f"A network `{recipe['arch']}` for {side} x {side} pixels ({stem}),"
 
 
 def _measured(run: Mapping[str, Any]) -> str:

@@ -1,7 +1,7 @@
 """Recipes: every hyper-parameter of a training, with its learning rate, precision and augmentation."""
 
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import torch
@@ -9,6 +9,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from core.detectors.training.torch_internals import has_bfloat16_units
+from core.detectors.training.without_cue import without_fine_detail
+
+# the network of the paper, of any width
+PAPERS = "resnet"
 
 
 @dataclass(frozen=True)
@@ -16,7 +20,7 @@ class Recipe:
     """Every hyper-parameter of a training.
 
     Attributes:
-        width: channels of the first stage.
+        width: channels of the first stage of the paper's network.
         epochs: passes over the training images.
         batch_size: images per step; the last batch of an epoch is left out when it is a single image.
         optimizer: "adam" (Kingma & Ba 2015) or "sgd" with Nesterov momentum 0.9.
@@ -33,6 +37,8 @@ class Recipe:
         validation: share of the training images held out, by file hash, for model selection and the temperature.
         precision: "auto" is bfloat16 autocast on GPUs and on CPUs that have it (AVX-512 BF16, AMX), float32 elsewhere.
         seed: of weights, order and augmentation.
+        arch: "resnet" is the paper's; "torchvision:NAME" or "timm:NAME" another, whose stem is adapted to small images.
+        without_cue: take fine detail away as a cue, by random low-pass filters, resampling and JPEG.
     """
 
     name: str
@@ -53,6 +59,13 @@ class Recipe:
     validation: float = 0.05
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     seed: int = 0
+    arch: str = PAPERS
+    without_cue: bool = False
+
+    def settings(self) -> dict[str, Any]:
+        """The same as JSON-able data, without what older recipes did not know where it is at its default."""
+        found, unknown = asdict(self), {"arch": PAPERS, "without_cue": False}
+        return {key: value for key, value in found.items() if key not in unknown or value != unknown[key]}
 
     def __post_init__(self) -> None:
         checks = {
@@ -94,6 +107,7 @@ RECIPES = {
         validation=0.0,
     ),
     "swift": Recipe(name="swift", width=32, epochs=20, shift=2),
+    "robust": Recipe(name="robust", width=32, epochs=20, shift=2, without_cue=True),
     "sample": Recipe(name="sample", width=16, epochs=30, batch_size=64, learning_rate=0.02, colour=True),
 }
 
@@ -119,7 +133,7 @@ def precision_on(recipe: Recipe, device: torch.device) -> Literal["float32", "bf
 
 
 def augment(recipe: Recipe, pixels: Tensor, generator: torch.Generator) -> Tensor:
-    """Augment float pixels (N, 3, S, S) in 0..255 as the recipe says; never by blur, noise or JPEG."""
+    """Augment float pixels (N, 3, S, S) in 0..255 as the recipe says; blur and JPEG are for `without_cue` alone."""
     n, device = len(pixels), pixels.device
     if recipe.flip:
         flipped = (torch.rand(n, generator=generator) < 0.5).to(device)
@@ -140,4 +154,4 @@ def augment(recipe: Recipe, pixels: Tensor, generator: torch.Generator) -> Tenso
         saturation = (1.5 * torch.rand(n, 1, 1, 1, generator=generator)).to(device)
         grey = pixels.mean(1, keepdim=True)
         pixels = ((grey + (pixels - grey) * saturation) * gain).clamp(0, 255)
-    return pixels
+    return without_fine_detail(pixels, generator) if recipe.without_cue else pixels

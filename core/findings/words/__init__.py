@@ -11,6 +11,7 @@ from core.findings.words import (
     clusters,
     comparison,
     copies,
+    cues,
     deliveries,
     explanations,
     faithfulness,
@@ -38,6 +39,7 @@ WORDS: dict[str, Callable[[Finding], Told]] = {
     "duplicates": copies.duplicates,
     "files": copies.files,
     "comparison": comparison.tell,
+    "cues": cues.tell,
     "judgement": judgement.tell,
 }
 

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from core.images.labels import CLASSES
 from core.images.palette import CLASS_COLOURS, GREY, PAIR
 from core.studies.comparison.pair import Pair
-from dashboard.components.charts.style import add_guessing, error_bars, new_figure
+from dashboard.components.charts.style import error_bars, new_figure
 from dashboard.components.plain import figure_text
 
 SYMBOLS = ("circle", "square")
@@ -93,8 +93,8 @@ def calibrations(first: pd.DataFrame, second: pd.DataFrame, names: tuple[str, st
             customdata=bins["images"],
             hovertemplate="%{x:.0%} sure: %{y:.1%} right of %{customdata:,}<extra></extra>",
         )
-    add_guessing(figure, 0.5)
-    figure.data[-1].showlegend = False
+    calibrated = {"color": GREY, "dash": "dot", "width": 1}
+    figure.add_scatter(x=[0.5, 1], y=[0.5, 1], mode="lines", line=calibrated, hoverinfo="skip", showlegend=False)
     figure.update_xaxes(range=[0.49, 1.01], tickformat=".0%")
     figure.update_yaxes(tickformat=".0%")
     return figure

@@ -17,6 +17,7 @@ from dashboard.services import library
 from dashboard.views.data import audit as parts
 from dashboard.views.data import charts as audit_charts
 from dashboard.views.data.copies import draw_counts, draw_pairs
+from dashboard.views.data.cues import draw_cues
 
 opened = library.current()
 audit, duplicates = readable(opened, "audit"), readable(opened, "duplicates")
@@ -36,6 +37,7 @@ if audit is None:
         "add `--data PATH`.",
         icon=":material/science:",
     )
+    draw_cues(opened)
     st.stop()
 
 probes = readable(opened, "probes", concluded=False)
@@ -59,6 +61,9 @@ section(
 network = next((one.lean.control.measure for one in found if one.lean.control is not None), Measure(float("nan")))
 told_apart = " ".join(str(tell(one.cue).answer) for one in found)
 charts.show(audit_charts.told_apart(found, network), key="data.apart", alt=told_apart)
+
+st.space("small")
+draw_cues(opened)
 
 st.space("small")
 section(

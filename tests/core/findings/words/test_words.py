@@ -12,8 +12,8 @@ from tests.core.findings.planted import finding
 
 
 def test_every_study_has_words() -> None:
-    # a comparison is of two runs and a judgement of one picture: neither is a study of one run
-    assert set(WORDS) == set(CONCLUSIONS) | {"comparison", "judgement"}
+    # of two runs, of one picture and of an image set: none is a study of one run
+    assert set(WORDS) == set(CONCLUSIONS) | {"comparison", "judgement", "cues"}
 
 
 def test_a_study_without_words_of_its_own_is_told_plainly() -> None:

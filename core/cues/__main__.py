@@ -1,0 +1,122 @@
+"""How much of REAL against FAKE is in each cue: train one small network on each version of an image set.
+
+python -m core.cues --data data/cifake
+python -m core.cues --data data/cifake --limit 2000 --seeds 1       a quick look
+python -m core.cues --list                                          the versions
+python -m core.cues --table cifake-test                             the results as a Markdown table
+python -m core.cues --update README.md
+
+Each network is kept as soon as it is tested: the same command goes on where a stopped one was. Started twice at a time,
+both work on the same file.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from core.system.console import started, starting
+
+if __name__ == "__main__":
+    # the libraries below take seconds to read
+    starting("core.cues")
+
+from tqdm import tqdm
+
+from core.cues.results import FOLDER, find_results, read_results
+from core.cues.table import markdown_table
+from core.cues.versions import VERSIONS
+from core.findings.readme import rewrite
+from core.images.image_set import DATA_HELP, FAKE_HELP, DataPath
+from core.runs.finding import ROOT
+from core.system.atomic import WriteError, write_bytes_atomically
+
+SEEDS = 3
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command; what goes wrong is one sentence on standard error and exit status 2."""
+    options = parse(arguments)
+    try:
+        if options.list:
+            print("\n".join(f"{key:12}  {one.keeps}" for key, one in VERSIONS.items()))
+        elif options.table:
+            print(written(options.table))
+        elif options.update:
+            update(options.update)
+        else:
+            run(options)
+    except KeyboardInterrupt:
+        print("\ncore.cues: stopped; every finished network is kept, the same command goes on.", file=sys.stderr)
+        return 130
+    except (ValueError, OSError, WriteError) as error:
+        print(f"core.cues: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def run(options: argparse.Namespace) -> None:
+    """Train and test what is not there yet."""
+    # torch is read only here
+    from core.cues.running import Plan, run_cues  # noqa: PLC0415
+
+    data = DataPath(options.data, options.fake_classes.split(","))
+    plan = Plan(
+        versions=tuple(options.versions or VERSIONS),
+        seeds=tuple(range(options.seeds)),
+        limit=options.limit,
+        across=options.across,
+    )
+    with tqdm(total=0, unit=" step", leave=False, disable=None) as bar:
+
+        def steps(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        path = run_cues(data, plan, folder=options.out / FOLDER, restart=options.restart, say=bar.write, steps=steps)
+    print(f"Written to {path}")
+
+
+def written(name: str) -> str:
+    """The table of the study of an image set, or of a file."""
+    found = find_results()
+    path = found.get(name, Path(name))
+    if not path.is_file():
+        raise ValueError(f"there is no study of the cues of {name!r}; there is {', '.join(found) or 'none'}")
+    return markdown_table(read_results(path))
+
+
+def update(path: Path) -> None:
+    """Write the blocks of a Markdown file that this command makes again."""
+    text = path.read_text(encoding="utf-8")
+    again = rewrite(text, lambda arguments: written(parse(list(arguments)).table), command="core.cues")
+    write_bytes_atomically(path, lambda file: file.write_text(again, encoding="utf-8"))
+
+
+def parse(arguments: list[str] | None) -> argparse.Namespace:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m core.cues", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", help=f"{DATA_HELP}, with training and test images, or 'sample'")
+    parser.add_argument("--fake-classes", default="", metavar="A,B", help=FAKE_HELP)
+    parser.add_argument("--versions", nargs="+", choices=VERSIONS, metavar="VERSION", help="default: all, see --list")
+    parser.add_argument("--seeds", type=int, default=SEEDS, help=f"networks for each version, default {SEEDS}")
+    parser.add_argument("--limit", type=int, help="train on N images and test on N / 5, for a quick look")
+    parser.add_argument("--across", type=int, default=4000, help="test images of the matrix, default 4000")
+    parser.add_argument("--out", type=Path, default=ROOT, help=f"folder that gets {FOLDER}/SET.parquet")
+    parser.add_argument("--restart", action="store_true", help="discard what there is")
+    parser.add_argument("--list", action="store_true", help="print the versions and stop")
+    parser.add_argument("--table", metavar="SET", help="print the results of an image set, or of a file")
+    parser.add_argument("--update", type=Path, metavar="FILE", help="write the tables in a Markdown file again")
+    options = parser.parse_args(arguments)
+    if not (options.data or options.list or options.table or options.update):
+        parser.error("name the images with --data")
+    for name, least in (("seeds", 1), ("across", 2), ("limit", 10)):
+        if (value := getattr(options, name)) is not None and value < least:
+            parser.error(f"--{name} must be at least {least}, not {value}")
+    return options
+
+
+if __name__ == "__main__":
+    started()
+    sys.exit(main())

@@ -1,0 +1,211 @@
+"""Train and test the networks that a file does not hold yet, one after the other, and keep each at once."""
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from filelock import FileLock
+
+from core.cues.results import Results, empty_table, read_results, write_results
+from core.cues.training import RECIPE, Sets, Steps, Tested, Tests, train_on
+from core.cues.versions import EDITION, VERSIONS, Version
+from core.detectors.training.lock import only_writer
+from core.detectors.training.recipe import Recipe
+from core.images.image_set import DatasetError, ImageSet
+from core.images.loading import load_image_set
+from core.runs.writing import library_versions
+from core.system.atomic import TakenError
+from core.system.folders import ContractError
+
+Say = Callable[[str], None]
+Unit = tuple[str, int]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be trained.
+
+    Attributes:
+        versions: keys.
+        seeds: of the networks of each version.
+        limit: training images; a fifth as many test images. None for all.
+        across: test images on which a network is tested on other versions than its own.
+        recipe: of every network.
+    """
+
+    versions: tuple[str, ...] = tuple(VERSIONS)
+    seeds: tuple[int, ...] = (0, 1, 2)
+    limit: int | None = None
+    across: int = 4000
+    recipe: Recipe = RECIPE
+
+    def units(self) -> Iterator[Unit]:
+        """The networks, in the order in which they are made: each version once before any a second time."""
+        return ((version, seed) for seed in self.seeds for version in self.versions)
+
+
+def run_cues(
+    data: str, plan: Plan, *, folder: Path, restart: bool = False, say: Say = print, steps: Steps | None = None
+) -> Path:
+    """Load a set and do what `run_on` does.
+
+    Args:
+        data: as for `load_image_set`, with both splits.
+        plan: what is to be trained.
+        folder: that gets the file, named after the test set.
+        restart: discard what there is.
+        say: called with a line for each network.
+        steps: called with (steps done, all steps) of a training.
+
+    Returns:
+        The file.
+    """
+    train, test = (load_image_set(data, split) for split in ("train", "test"))
+    return run_on(train, test, plan, folder=folder, restart=restart, say=say, steps=steps)
+
+
+def run_on(
+    train: ImageSet,
+    test: ImageSet,
+    plan: Plan,
+    *,
+    folder: Path,
+    restart: bool = False,
+    say: Say = print,
+    steps: Steps | None = None,
+    versions: Mapping[str, Version] = VERSIONS,
+) -> Path:
+    """Train and test on image sets.
+
+    Args:
+        train, test: image sets of one side.
+        plan, folder, restart, say, steps: see `run_cues`.
+        versions: by key; all of them are tested on.
+
+    Raises:
+        DatasetError: the sets differ in size.
+        ContractError: the file there is of other images or settings.
+    """
+    if train.side != test.side:
+        raise DatasetError(
+            f"the training images have {train.side} pixels a side and the test images {test.side}; resize one of them"
+        )
+    whole = test.fingerprint
+    if plan.limit is not None:
+        train, test = train.limited(plan.limit), test.limited(max(2, plan.limit // 5))
+    path = folder / f"{test.name}.parquet"
+    about = _about(train, test, plan, versions, whole)
+    if restart:
+        path.unlink(missing_ok=True)
+    _check(path, about)
+    left = [unit for unit in plan.units() if unit not in _done(path)]
+    if not left:
+        say("Every network is there already.")
+        return path
+    sets = Sets.of(train, test, across=plan.across)
+    tests = Tests(sets, versions)
+    say(f"{len(left)} networks of {len(plan.versions) * len(plan.seeds)}, {len(train):,} training images each")
+    spent: list[float] = []
+    for number, unit in enumerate(left):
+        # another process may have made it meanwhile
+        if unit in _done(path):
+            continue
+        try:
+            with only_writer(folder / f"{path.stem}-{unit[0]}-{unit[1]}"):
+                start = time.perf_counter()
+                rows = _unit(unit, plan, tests, steps)
+                seconds = time.perf_counter() - start
+                _keep(path, about, pd.DataFrame(rows).assign(seconds=seconds))
+        except TakenError:
+            continue
+        spent.append(seconds)
+        own = rows[0]
+        right = (own["right_fake"] + own["right_real"]) / (own["images_fake"] + own["images_real"])
+        say(f"{unit[0]}, seed {unit[1]}: {right:.1%} in {seconds:.0f} s{_left(spent, len(left) - number - 1)}")
+    return path
+
+
+def _unit(unit: Unit, plan: Plan, tests: Tests, steps: Steps | None) -> list[dict[str, Any]]:
+    """Train one network and test it: the row of its own version first."""
+    name, seed = unit
+    version = tests.versions[name]
+    detector = train_on(version, tests.sets, seed=seed, recipe=plan.recipe, steps=steps)
+    found = {name: tests.own(detector, name)}
+    if not version.shuffled:
+        found |= tests.across(detector, name)
+    return [_row(unit, tested, one) for tested, one in found.items()]
+
+
+def _row(unit: Unit, tested: str, one: Tested) -> dict[str, Any]:
+    trained, seed = unit
+    return {
+        "trained": trained, "tested": tested, "seed": seed, "images_fake": one.images[0],
+        "images_real": one.images[1], "right_fake": one.right[0], "right_real": one.right[1],
+    }  # fmt: skip
+
+
+def _keep(path: Path, about: Mapping[str, Any], rows: pd.DataFrame) -> None:
+    """Add the rows of a network to the file; another process may add to it at the same time."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = path.with_name(f".{path.name}.lock")
+    with FileLock(lock):
+        before = read_results(path).table if path.is_file() else empty_table()
+        made = {"created": datetime.now(UTC).isoformat(timespec="seconds"), "libraries": library_versions()}
+        write_results(path, pd.concat([before, rows], ignore_index=True), {**about, **made})
+    with suppress(OSError):
+        lock.unlink()
+
+
+def _done(path: Path) -> set[Unit]:
+    return read_results(path).done if path.is_file() else set()
+
+
+def _check(path: Path, about: Mapping[str, Any]) -> None:
+    """Refuse to add to a file of other images or settings."""
+    if not path.is_file():
+        return
+    there: Results = read_results(path)
+    asked = json.loads(json.dumps(about))
+    differs = [key for key in asked if key != "versions" and there.about.get(key) != asked[key]]
+    if differs:
+        raise ContractError(
+            f"{path} was made with another {differs[0].replace('_', ' ')}; name another folder with --out, or pass "
+            "--restart to discard it"
+        )
+
+
+def _about(train: ImageSet, test: ImageSet, plan: Plan, versions: Mapping[str, Version], whole: str) -> dict[str, Any]:
+    told = {
+        key: {"title": one.title, "family": one.family, "keeps": one.keeps, "control": one.control}
+        for key, one in versions.items()
+    }
+    return {
+        "title": "Cues",
+        "question": "How much of REAL against FAKE is in each cue alone?",
+        "set": test.name,
+        "set_fingerprint": test.fingerprint,
+        "of_fingerprint": whole,
+        "training_set": train.name,
+        "training_fingerprint": train.fingerprint,
+        "training_images": len(train),
+        "limit": plan.limit,
+        "recipe": plan.recipe.settings(),
+        "edition": EDITION,
+        "across": plan.across,
+        "versions": told,
+    }
+
+
+def _left(spent: list[float], networks: int) -> str:
+    if not networks:
+        return ""
+    seconds = sum(spent) / len(spent) * networks
+    minutes = seconds / 60
+    many = f"{minutes / 60:.1f} h" if minutes > 90 else f"{minutes:.0f} min" if minutes > 1.5 else f"{seconds:.0f} s"
+    return f", about {many} left for {networks}"

@@ -1,0 +1,224 @@
+"""The versions of an image set that keep one thing only, and what each of them is called.
+
+A version is one entry of `VERSIONS`: what it is made by maps a batch of images, with random numbers that belong to each
+image, to a batch of the same form. Lengths are of images of 32 pixels and scale with the side.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.edits import frequency, photometric, spatial
+
+Pixels = NDArray[np.uint8]
+# where nothing is kept
+NOTHING = 128
+SIDE = 32
+
+
+@dataclass(frozen=True, eq=False)
+class Chance:
+    """Random numbers of N images: those of an image are the same whatever images stand beside it.
+
+    Attributes:
+        seeds: uint64 (N,), from the hash of each file.
+    """
+
+    seeds: NDArray[np.uint64]
+
+    @classmethod
+    def of(cls, sha256: NDArray[Any]) -> "Chance":
+        """The random numbers of files with these hashes."""
+        return cls(np.array([int(str(digest)[:16], 16) for digest in sha256], np.uint64))
+
+    def noise(self, side: int) -> NDArray[np.float32]:
+        """float32 (N, side, side), white noise."""
+        return np.stack([one.standard_normal((side, side), np.float32) for one in self._generators()])
+
+    def orders(self, count: int) -> NDArray[np.intp]:
+        """intp (N, count), a permutation for each image."""
+        return np.stack([one.permutation(count) for one in self._generators()])
+
+    def places(self, most: int) -> NDArray[np.intp]:
+        """intp (N, 2), two integers from 0 to `most` for each image."""
+        return np.stack([one.integers(0, most + 1, 2) for one in self._generators()])
+
+    def _generators(self) -> list[np.random.Generator]:
+        return [np.random.default_rng(int(seed)) for seed in self.seeds]
+
+
+@dataclass(frozen=True, eq=False)
+class Learned:
+    """What a version takes from the training images.
+
+    Attributes:
+        amplitude: float32 (side, side // 2 + 1, 3), the mean amplitude spectrum of the training images.
+    """
+
+    amplitude: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, pixels: Pixels, *, batch: int = 1000) -> "Learned":
+        """Measure the training images, uint8 (N, side, side, 3)."""
+        total: Any = 0.0
+        for start in range(0, len(pixels), batch):
+            total = total + np.abs(frequency.spectra_of(np.asarray(pixels[start : start + batch]))).sum(axis=0)
+        return cls(np.asarray(total / len(pixels), np.float32))
+
+
+Make = Callable[[Pixels, Chance, Learned], Pixels]
+
+
+@dataclass(frozen=True)
+class Version:
+    """A version of the image set.
+
+    Attributes:
+        title: for a row of a table or figure.
+        family: what kind of thing is kept.
+        keeps: what it keeps, in a few words that follow "keeps".
+        make: (pixels, chance, learned) -> pixels of the same form.
+        control: it says what there is to learn without any cue, or with all of them.
+        shuffled: the training labels are shuffled.
+    """
+
+    title: str
+    family: str
+    keeps: str
+    make: Make
+    control: bool = False
+    shuffled: bool = False
+
+
+def make_version(
+    version: Version, pixels: Pixels, sha256: NDArray[Any], learned: Learned, *, batch: int = 1000
+) -> Pixels:
+    """Make a version of images, uint8 (N, side, side, 3), a batch at a time."""
+    made = np.empty(pixels.shape, np.uint8)
+    for start in range(0, len(pixels), batch):
+        here = slice(start, start + batch)
+        made[here] = version.make(np.asarray(pixels[here]), Chance.of(sha256[here]), learned)
+    return made
+
+
+def _everything(pixels: Pixels, _chance: Chance, _learned: Learned) -> Pixels:
+    return pixels
+
+
+def _low(radius: float) -> Version:
+    def make(pixels: Pixels, _chance: Chance, _learned: Learned) -> Pixels:
+        return frequency.attenuated(frequency.spectra_of(pixels), frequency.ring(radius, side=pixels.shape[1]))
+
+    waves = f"{frequency.wave_length(radius):.3g}"
+    return Version(f"low-pass {radius:g}", "fineness", f"waves of {waves} pixels and more", make)
+
+
+def _high(radius: float) -> Version:
+    def make(pixels: Pixels, _chance: Chance, _learned: Learned) -> Pixels:
+        side = pixels.shape[1]
+        spectra = frequency.spectra_of(pixels)
+        # brightness and mean colour go with the coarse waves
+        spectra[:, 0, 0] = NOTHING * side**2
+        return frequency.attenuated(spectra, frequency.ring(0, radius, side=side))
+
+    waves = f"{frequency.wave_length(radius):.3g}"
+    return Version(f"high-pass {radius:g}", "fineness", f"waves under {waves} pixels", make)
+
+
+def _grey(pixels: Pixels, _chance: Chance, _learned: Learned) -> Pixels:
+    return photometric.saturated(pixels, 0)
+
+
+def _colour(pixels: Pixels, _chance: Chance, _learned: Learned) -> Pixels:
+    n, side = pixels.shape[:2]
+    block = max(1, side // 8)
+    count = side // block
+    whole = pixels[:, : count * block, : count * block].astype(np.float32)
+    means = whole.reshape(n, count, block, count, block, 3).mean(axis=(2, 4))
+    wide = frequency.to_pixels(means).repeat(block, axis=1).repeat(block, axis=2)
+    left = side - count * block
+    return np.pad(wide, ((0, 0), (0, left), (0, left), (0, 0)), "edge")
+
+
+def _amplitude(pixels: Pixels, chance: Chance, _learned: Learned) -> Pixels:
+    noise = chance.noise(pixels.shape[1])
+    return frequency.to_pixels(frequency.scrambled(frequency.spectra_of(pixels), noise))
+
+
+def _phase(pixels: Pixels, _chance: Chance, learned: Learned) -> Pixels:
+    spectra = frequency.spectra_of(pixels)
+    size = np.abs(spectra)
+    return frequency.images_of(np.asarray(spectra / np.maximum(size, 1e-6) * learned.amplitude, np.complex64))
+
+
+def _shuffle(block: int) -> Version:
+    def make(pixels: Pixels, chance: Chance, _learned: Learned) -> Pixels:
+        side = pixels.shape[1]
+        own = max(2, block * side // SIDE)
+        return spatial.without_seams(pixels, own, chance.orders((side // own) ** 2))
+
+    title = f"shuffled blocks of {block}"
+    return Version(title, "arrangement", f"blocks of {block} pixels, in another order and without seams", make)
+
+
+def _patch(size: int) -> Version:
+    def make(pixels: Pixels, chance: Chance, _learned: Learned) -> Pixels:
+        n, side = pixels.shape[:2]
+        own = max(1, round(size * side / SIDE))
+        top, left = chance.places(side - own).T
+        line = np.arange(own)
+        rows, columns = (start[:, None] + line for start in (top, left))
+        made = np.full_like(pixels, NOTHING)
+        start = (side - own) // 2
+        made[:, start : start + own, start : start + own] = pixels[
+            np.arange(n)[:, None, None], rows[:, :, None], columns[:, None, :]
+        ]
+        return made
+
+    keeps = f"one patch of {size} x {size} pixels from anywhere, in the middle of grey"
+    return Version(f"one {size} x {size} patch", "patch", keeps, make)
+
+
+def _depth(side: int) -> NDArray[np.intp]:
+    away = np.minimum(np.arange(side), np.arange(side)[::-1])
+    return np.asarray(np.minimum(away[:, None], away))
+
+
+def _border(pixels: Pixels, _chance: Chance, _learned: Learned) -> Pixels:
+    side = pixels.shape[1]
+    return np.where((_depth(side) < side // 8)[..., None], pixels, np.uint8(NOTHING))
+
+
+def _centre(pixels: Pixels, _chance: Chance, _learned: Learned) -> Pixels:
+    # 22 of 32 pixels a side: as large as the border
+    side = pixels.shape[1]
+    return np.where((_depth(side) >= round(5 * side / SIDE))[..., None], pixels, np.uint8(NOTHING))
+
+
+def _jpeg(pixels: Pixels, _chance: Chance, _learned: Learned) -> Pixels:
+    return photometric.compressed(pixels, 30)
+
+
+RADII = (4, 6, 8, 10, 12)
+VERSIONS: dict[str, Version] = {
+    "everything": Version("everything", "control", "the whole image", _everything, control=True),
+    "labels": Version(
+        "shuffled labels", "control", "the whole image, with shuffled labels", _everything, control=True, shuffled=True
+    ),
+    **{f"low-{radius}": _low(radius) for radius in RADII},
+    **{f"high-{radius}": _high(radius) for radius in RADII},
+    "grey": Version("grey", "colour", "grey levels, no colour", _grey),
+    "colour": Version("mean colours of 8 x 8", "colour", "the mean colour of each of 8 x 8 places", _colour),
+    "amplitude": Version("amplitude spectrum", "spectrum", "how strong each wave is, with random phases", _amplitude),
+    "phase": Version("phases", "spectrum", "the phase of each wave, with the mean strength of all images", _phase),
+    **{f"shuffle-{block}": _shuffle(block) for block in (16, 8, 4)},
+    **{f"patch-{size}": _patch(size) for size in (5, 9, 17)},
+    "border": Version("border", "place", "the outer 4 pixels", _border),
+    "centre": Version("centre", "place", "the inner 22 x 22 pixels", _centre),
+    "jpeg-30": Version("JPEG 30", "file", "what JPEG at quality 30 keeps", _jpeg),
+}
+# raised whenever a version or the recipe changes
+EDITION = 1

@@ -1,0 +1,46 @@
+"""The network that a recipe trains: the paper's, or one of torchvision or timm with a stem for small images."""
+
+import torch
+from torch import nn
+
+from core.detectors.classes import Classes
+from core.detectors.manifest import About
+from core.detectors.network import NetworkDetector
+from core.detectors.preprocessing import Preprocessing
+from core.detectors.registry import find_kind
+from core.detectors.resnet import ResNetDetector, build_network
+from core.detectors.training.recipe import PAPERS, Recipe
+
+SOURCES = ("torchvision", "timm")
+
+
+def config_of(recipe: Recipe, side: int) -> tuple[str, dict[str, object]]:
+    """The kind of a recipe's detector, and the settings from which it builds its network again.
+
+    Raises:
+        ValueError: the recipe names a network in another form.
+    """
+    if recipe.arch == PAPERS:
+        return ResNetDetector.kind, {"width": recipe.width}
+    source, _, name = recipe.arch.partition(":")
+    if source not in SOURCES or not name:
+        raise ValueError(f"arch is {PAPERS}, torchvision:NAME or timm:NAME, not {recipe.arch!r}")
+    config: dict[str, object] = {"name": name, "outputs": 2, "stem": side}
+    return source, config | ({"size": None} if source == "timm" else {})
+
+
+def build_for(recipe: Recipe, side: int) -> nn.Module:
+    """Build a recipe's network with random weights; torch's global generator is not touched."""
+    kind, config = config_of(recipe, side)
+    if kind == ResNetDetector.kind:
+        return build_network(recipe.width, seed=recipe.seed)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(recipe.seed)
+        return find_kind(kind).build(config)
+
+
+def wrap(network: nn.Module, recipe: Recipe, preprocessing: Preprocessing, device: torch.device) -> NetworkDetector:
+    """Make a detector of a trained network."""
+    kind, config = config_of(recipe, preprocessing.size)
+    about = About(kind, config, preprocessing, Classes(), "", 1.0, {}, frozenset())
+    return find_kind(kind).wrap(network, about, device=device)

@@ -1,0 +1,48 @@
+"""Shares of images measured with several networks, whose intervals hold over images and over seeds."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.metrics.intervals import Estimate, wilson_interval
+
+
+def share_over_seeds(right: NDArray[np.integer], images: int, *, confidence: float = 0.95) -> Estimate:
+    """Estimate a share of images from networks that differ by their seed and were tested on the same images.
+
+    Over images it is Wilson's interval of the mean share, as wide as for a single network, since all are tested on the
+    same images; over seeds it is Student's of the networks' shares. Both are independent, so their widths add up by
+    squares. One network says nothing about seeds, and its interval holds over images only.
+
+    Args:
+        right: (S,) counts, one for each network.
+        images: that each was tested on.
+        confidence: between 0 and 1.
+    """
+    counts = np.asarray(right, np.float64)
+    if not len(counts) or not images:
+        return Estimate(np.nan, np.nan, np.nan, 0)
+    shares = counts / images
+    value = float(shares.mean())
+    low, high = map(float, wilson_interval(value * images, images, confidence=confidence))  # type: ignore[arg-type]
+    among = _among(shares, confidence)
+    below, above = np.hypot(value - low, among), np.hypot(high - value, among)
+    return Estimate(value, max(0.0, float(value - below)), min(1.0, float(value + above)), images)
+
+
+def _among(shares: NDArray[np.float64], confidence: float) -> float:
+    """Half of Student's interval of the mean of independent networks, 0 for a single one."""
+    count = len(shares)
+    if count < 2:
+        return 0.0
+    # imported here, and not from the slower scipy.stats: pages import this module
+    from scipy.special import stdtrit  # noqa: PLC0415
+
+    return float(stdtrit(count - 1, 0.5 + confidence / 2) * shares.std(ddof=1) / np.sqrt(count))
+
+
+def difference_of_independent(one: Estimate, other: Estimate) -> Estimate:
+    """Estimate a difference of two independent estimates from their intervals (Zou and Donner 2008)."""
+    value = one.value - other.value
+    below = np.hypot(one.value - one.low, other.high - other.value)
+    above = np.hypot(one.high - one.value, other.value - other.low)
+    return Estimate(value, float(value - below), float(value + above), min(one.images, other.images))

@@ -1,0 +1,115 @@
+"""The study on sets whose only cue is known, its cells by a second implementation, and what is kept of it."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from core.cues.results import read_results
+from core.cues.running import Plan, run_on
+from core.cues.summary import cells, conclude, matrix
+from core.cues.training import RECIPE
+from core.cues.versions import VERSIONS
+from core.detectors.training.fit import Training
+from core.findings.claims import standing
+from core.findings.finding import find
+from core.findings.words import tell
+from core.findings.words.cues import overall
+from core.images.image_set import ImageSet
+from core.system.folders import ContractError
+from tests.core.cues.planted import by_colour, by_detail
+
+RECIPE_OF_TESTS = replace(RECIPE, width=4, epochs=4, batch_size=32, learning_rate=0.1, average=0.9)
+CHOSEN = ("everything", "labels", "low-8", "high-8", "grey", "colour")
+
+
+def study(folder: Path, train: ImageSet, test: ImageSet, *names: str, seeds: int = 1, **options):  # type: ignore[no-untyped-def]
+    """Run the study on some versions."""
+    plan = Plan(versions=names, seeds=tuple(range(seeds)), across=100, recipe=RECIPE_OF_TESTS)
+    versions = {name: VERSIONS[name] for name in CHOSEN}
+    return read_results(run_on(train, test, plan, folder=folder, say=lambda _line: None, versions=versions, **options))
+
+
+@pytest.fixture(scope="module")
+def detail(tmp_path_factory: pytest.TempPathFactory):  # type: ignore[no-untyped-def]
+    sets = by_detail(240, "train", seed=1), by_detail(200, "test", seed=2)
+    return sets, study(tmp_path_factory.mktemp("detail"), *sets, "everything", "labels", "low-8", "high-8", "colour")
+
+
+def test_the_planted_cue_gets_all_and_the_others_are_at_chance(detail, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    found = cells(detail[1]).set_index(["trained", "tested"])["value"]
+    assert found[("high-8", "high-8")] > 0.97
+    assert found[("everything", "everything")] > 0.97
+    for name in ("labels", "low-8", "colour"):
+        # five standard errors
+        assert found[(name, name)] == pytest.approx(0.5, abs=0.18)
+    sets = by_colour(240, "train", seed=1), by_colour(200, "test", seed=2)
+    found = cells(study(tmp_path, *sets, "colour", "grey")).set_index(["trained", "tested"])["value"]
+    assert found[("colour", "colour")] > 0.97
+    assert found[("grey", "grey")] == pytest.approx(0.5, abs=0.18)
+
+
+def test_two_cells_agree_with_a_second_implementation(detail) -> None:  # type: ignore[no-untyped-def]
+    (train, test), results = detail
+    grey = [np.asarray(Image.fromarray(image).resize((8, 8), Image.Resampling.BOX)) for image in train.pixels]
+    own = {"colour": np.stack(grey).repeat(4, axis=1).repeat(4, axis=2), "everything": train.pixels}
+    # of the training only the loop is shared: the version, the pass and the counting are made here
+    for name, pixels in own.items():
+        training = Training(RECIPE_OF_TESTS, replace(train, pixels=pixels), torch.device("cpu"), None)
+        while training.epoch < RECIPE_OF_TESTS.epochs:
+            training.run_epoch(None)
+        network = training.averaged.eval()
+        with torch.inference_mode():
+            inputs = torch.from_numpy(test.pixels).permute(0, 3, 1, 2) / 255 - torch.tensor(training.mean).view(3, 1, 1)
+            called = network((inputs / torch.tensor(training.std).view(3, 1, 1)).float()).argmax(1).numpy()
+        some = test.limited(100)
+        here = np.isin(test.rows["id"], some.rows["id"]) if name == "colour" else np.ones(len(test), bool)
+        right = (called == test.labels)[here].mean()
+        cell = cells(results).set_index(["trained", "tested"]).loc[(name, "everything")]
+        assert cell["images"] == here.sum()
+        assert cell["value"] == pytest.approx(right, abs=0.02)
+
+
+def test_findings_are_claimed_beside_shuffled_labels(detail) -> None:  # type: ignore[no-untyped-def]
+    found = conclude(detail[1])
+    fine, coarse = find(found, "cue-high-8"), find(found, "cue-low-8")
+    assert fine is not None
+    assert coarse is not None
+    assert (standing(fine).kind, standing(fine).sign) == ("claimed", 1)
+    assert standing(coarse).kind != "claimed"
+    assert found[0].key == "cue-high-8"
+    assert "From waves under 4 pixels alone" in str(tell(fine).full)
+    assert "there is one network" in str(tell(fine).full)
+    told = str(overall(found))
+    assert "nearly as often from “high-pass 8”" in told
+    assert "not certainly more often than by chance from" in told
+
+
+def test_the_matrix_has_what_was_measured(detail) -> None:  # type: ignore[no-untyped-def]
+    wide = matrix(detail[1])
+    assert list(wide.index) == ["everything", "low-8", "high-8", "grey", "colour"]
+    assert wide.loc["grey"].isna().all()
+    assert wide.loc["everything", "low-8"] == pytest.approx(0.5, abs=0.25)
+
+
+def test_what_was_made_is_kept_and_another_setting_is_refused(tmp_path: Path) -> None:
+    # ten steps and more, of which the tenth is told
+    sets = by_colour(90, "train", seed=1), by_colour(40, "test", seed=2)
+    first = study(tmp_path, *sets, "grey")
+    seconds = first.table["seconds"].to_list()
+
+    def stop(_done: int, _all: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        study(tmp_path, *sets, "grey", "colour", seeds=2, steps=stop)
+    assert read_results(first.path).table["seconds"].to_list() == seconds
+    both = study(tmp_path, *sets, "grey", "colour")
+    assert both.done == {("grey", 0), ("colour", 0)}
+    assert both.table["seconds"].to_list()[: len(seconds)] == seconds
+    with pytest.raises(ContractError, match="was made with another"):
+        study(tmp_path, by_colour(66, "train", seed=1), sets[1], "grey")
+    assert study(tmp_path, by_colour(66, "train", seed=1), sets[1], "grey", restart=True).done == {("grey", 0)}
