@@ -23,15 +23,19 @@ from dashboard.services.server.temporary import write_to_cache_only
 from dashboard.services.server.upload_limits import check_upload, forget_uploads
 from dashboard.sidebar import LOGO, draw_sidebar, note_other_run
 
-# beyond the theme: keyboard focus in the navigation, and no dimming of a segmented control's chosen option
+# beyond the theme: keyboard focus in the navigation, no dimming of captions or of a segmented control's choice, and
+# dark letters on what is light in the dark theme; all of it follows a change of the theme by itself
 STYLE = """<style>
 [data-testid=stSidebarNavLink]:focus-visible { outline: 2px solid; outline-offset: -2px }
 [data-testid=stButtonGroup] button[data-variant][data-selected]:not([data-disabled]):not([disabled]) {
   color: inherit; font-weight: 600
 }
+[data-testid=stCaptionContainer], [data-testid=stCaptionContainer] :is(p, li, ol, ul) { opacity: 1 }
+[data-testid=stCaptionContainer] { color: color-mix(in srgb, currentColor 75%, transparent) }
+[data-testid=stBaseButton-primary], [data-testid=stBaseButton-primary]:hover, [data-testid=stMultiSelect] span[title] {
+  color: light-dark(#ffffff, #12151b)
+}
 </style>"""
-# white text on this theme's light primary buttons would be illegible
-DARK = "<style>[data-testid=stBaseButton-primary], [data-testid=stBaseButton-primary]:hover { color: #12151b }</style>"
 
 few_arenas()
 write_to_cache_only()
@@ -44,7 +48,7 @@ st.set_page_config(page_title="Telltale", page_icon=str(Path(__file__).with_name
 st.logo(LOGO.format(text="#e6e9ee" if st.context.theme.type == "dark" else "#1b1f27"), size="large")
 
 
-st.html(STYLE + (DARK if st.context.theme.type == "dark" else ""))
+st.html(STYLE)
 
 
 def overview() -> None:

@@ -8,6 +8,8 @@ import streamlit as st
 from core.findings import numbers
 from core.runs.paper import PAPER
 
+# said by a screen reader, and nowhere to be seen
+UNSEEN = "position: absolute; width: 1px; height: 1px; margin: 0; padding: 0; overflow: hidden; clip-path: inset(50%)"
 NO_BREAK = "\u00a0"
 THE_PAPER = f"{PAPER['author']}, [*{PAPER['title']}*]({PAPER['link']})"
 CLASS_WORDS = {"REAL": ":blue[**REAL**]", "FAKE": ":orange[**FAKE**]"}
@@ -15,10 +17,18 @@ CLASS_WORDS = {"REAL": ":blue[**REAL**]", "FAKE": ":orange[**FAKE**]"}
 
 def heading(title: str, shows: str, conclude: str | None = None, *, help: str | None = None) -> None:
     """A page's title, what it shows, and what to conclude from it."""
-    st.title(title, anchor=False, help=help)
+    draw_title(title, help=help)
     st.markdown(f":gray[{shows}]")
     if conclude:
         st.markdown(conclude)
+
+
+def draw_title(title: str, *, help: str | None = None) -> None:
+    """A page's title alone."""
+    with st.container(gap=None):
+        st.title(title, anchor=False, help=help)
+        # parts of a page are headings of the third level, and a screen reader misses the second
+        st.html(f'<h2 style="{UNSEEN}">What this page shows</h2>')
 
 
 def section(title: str, explained: str, *, help: str | None = None) -> None:

@@ -122,11 +122,11 @@ def test_faithfulness_is_a_small_table_of_signs_by_method_and_fill(open_page: Op
     app = open_page("trust", run=RUN)
     assert not app.exception
     answer = read_study(home / "runs" / RUN / "studies" / "faithfulness.parquet", read_run(home / "runs" / RUN))
-    shown = [element.value for element in app.markdown if element.value.startswith("|  | mean colour | blur |")]
+    shown = [element.value for element in app.markdown if element.value.startswith("| method | mean colour | blur |")]
     assert len(shown) == 2
     for verdict, text in zip(("FAKE", "REAL"), shown, strict=True):
         head, _, *rows = [[cell.strip() for cell in row.split("|")[1:-1]] for row in text.splitlines()]
-        assert head == ["", "mean colour", "blur", "shuffled texture", "ROAD"]
+        assert head == ["method", "mean colour", "blur", "shuffled texture", "ROAD"]
         cells = {name.strip("*"): dict(zip(head[1:], found, strict=True)) for name, *found in rows}
         assert list(cells) == [one.title for one in judged().values()]
         finding = next(one for one in answer.findings if one.key == f"lime-{verdict}")

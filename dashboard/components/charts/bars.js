@@ -13,7 +13,6 @@ export default function ({ data, parentElement, setTriggerValue }) {
       const button = make("button", "row")
       button.type = "button"
       button.dataset.value = row.value
-      button.setAttribute("aria-label", row.label)
       const track = make("div", "track")
       const fill = make("div", "fill")
       fill.style.width = percent(row.rate)
@@ -31,7 +30,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
         expected.style.left = percent(row.expected)
         track.append(expected)
       }
-      button.append(make("span", "name", row.name), track, make("span", "number", row.text))
+      button.append(make("span", "name", row.name), track, make("span", "number", row.text), make("span", "spoken", row.label))
       button.onclick = () => setTriggerValue("open", row.value)
       return button
     }),

@@ -42,8 +42,8 @@ def rate_bars(rates: pd.DataFrame, *, overall: float | None, key: str, title: st
             "high": row.high,
             "expected": row.expected if _is_compared(row) else None,
             "text": f"{percent(row.rate)}  ({row.wrong:,} of {row.images:,})",
-            "label": f"{row.value}: {percent(row.rate)} wrong, {row.wrong} of {row.images}, interval "
-            f"{percent(row.low)} to {percent(row.high)}{_compared(row)}. Show the wrong ones.",
+            # a screen reader says it after what is seen
+            "label": f" wrong, interval {percent(row.low)} to {percent(row.high)}{_compared(row)}. Show them.",
         }
         for row in rates.itertuples()
     ]

@@ -21,12 +21,13 @@ export default function ({ data, parentElement, setTriggerValue }) {
       const button = make("button", `cell ${cell.said} ${cell.truth === cell.said ? "right" : "wrong"}`)
       if (data.chosen && !cell.pressed) button.classList.add("dim")
       button.type = "button"
-      button.setAttribute("aria-label", cell.label)
       // beside a filter a cell is a switch, elsewhere it leads away
       if (data.small) button.setAttribute("aria-pressed", String(Boolean(cell.pressed)))
       button.dataset.cell = `${cell.truth}-${cell.said}`
       button.style.setProperty("--strength", cell.strength)
-      button.append(make("span", "count", cell.count), make("span", "share", cell.share), make("span", "word", cell.word))
+      button.append(make("span", "count", cell.count), make("span", "share", cell.share), make("span", "word", cell.word),
+        // a screen reader says what is seen, and then what it means
+        make("span", "spoken", cell.label))
       button.onclick = () => setTriggerValue("open", { truth: cell.truth, said: cell.said })
       parts.push(button)
     })

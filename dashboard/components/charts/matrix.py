@@ -64,7 +64,7 @@ def _cell(
     count, total = int(counts[row, column]), int(counts[row].sum())
     share = count / total if total else 0.0
     alone = pressed is not None and set(pressed) == {(label, predicted)}
-    words = f"{count:,} images that are {label} and were called {predicted}, {percent(share)} of all {label}"
+    words = f": images that are {label} and were called {predicted}"
     return {
         "truth": label,
         "said": predicted,

@@ -7,7 +7,7 @@ from dashboard.components.studies.downloads import evidence_downloads, study_dow
 from dashboard.components.studies.finding_words import bullets, card
 from dashboard.components.studies.out_of_distribution import draw_transfer
 from dashboard.components.studies.study import study_of
-from dashboard.components.words import CLASS_WORDS, section
+from dashboard.components.words import CLASS_WORDS, draw_title, section
 from dashboard.services import library
 from dashboard.views.evidence import probe as one
 from dashboard.views.evidence.answers import draw_answers
@@ -17,7 +17,7 @@ from dashboard.views.evidence.setup import read_evidence, shown_picture
 
 opened = library.current()
 
-st.title("What does the detector read?", anchor=False, help=explain("Study", "Control"))
+draw_title("What does the detector read?", help=explain("Study", "Control"))
 st.markdown(
     "One thing about each picture is changed, and the detector is asked again. Where the verdict flips, and does not "
     "flip under any control, it rested on that thing."

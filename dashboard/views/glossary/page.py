@@ -18,5 +18,5 @@ found = {term: text for term, text in TERMS.items() if wanted in f"{term} {text}
 if not found:
     st.info("No term holds this word; try a shorter one.", icon=":material/search_off:")
 for term, text in found.items():
-    st.markdown(f"##### {term}")
+    st.markdown(f"### {term}")
     st.markdown(text, width=760)

@@ -208,10 +208,10 @@ def _draw_scores(rows: pd.DataFrame, beside_paper: bool) -> None:
     lines = []
     for (name, shares), images in zip(class_scores(counts).iterrows(), counts.sum(axis=1), strict=True):
         own = {key: f"{shares[key]:.3f}" if images else "none" for key in SCORES}
-        lines.append({"": f"{CLASS_WORDS[name]}, this detector", **own})
+        lines.append({"class": f"{CLASS_WORDS[name]}, this detector", **own})
         paper = PAPER["per_class"][name]
-        lines.append({"": f"{CLASS_WORDS[name]}, the paper's", **{key: f"{paper[key]:.2f}" for key in SCORES}})
-    st.table(pd.DataFrame(lines).set_index("").rename(columns=SCORES), border="horizontal")
+        lines.append({"class": f"{CLASS_WORDS[name]}, the paper's", **{key: f"{paper[key]:.2f}" for key in SCORES}})
+    st.table(pd.DataFrame(lines).set_index("class").rename(columns=SCORES), border="horizontal")
     st.caption(
         "The paper's are from its Table 1, on the 20,000 images of CIFAKE's test set"
         + (" with a detector of full width." if beside_paper else ": other images than these, so only for orientation.")

@@ -79,7 +79,7 @@ def _draw_table(findings: Sequence[Finding]) -> None:
         for group in dict.fromkeys(str(one.group) for one in scored):
             mine = {str(one.details["name"]): one for one in scored if one.group == group}
             fills = list(dict.fromkeys(fill for one in mine.values() for fill in one.details["fills"]))
-            head = ["", *(FILLINGS[fill].title for fill in fills)]
+            head = ["method", *(FILLINGS[fill].title for fill in fills)]
             rows = [head, ["---"] * len(head)]
             rows += [[f"**{plain(name)}**", *(_cell(one, fill) for fill in fills)] for name, one in mine.items()]
             with st.container(gap="small"):
