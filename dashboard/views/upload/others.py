@@ -44,7 +44,7 @@ def draw_others(detectors: Mapping[str, Known], ready_at: Callable[[int], Prepar
         found = [_row(one, ready_at(one.about.side), origin, side) for one in detectors.values()]
         standings = [standing for _, standing in found]
         end_if_settled("others", any(one.busy for one in standings))
-        st.markdown(_disagreement({str(row["detector"]): str(row["verdict"]) for row, _ in found}))
+        st.markdown(disagreement({str(row["detector"]): str(row["verdict"]) for row, _ in found}))
         st.dataframe(
             pd.DataFrame([row for row, _ in found]),
             hide_index=True,
@@ -85,7 +85,7 @@ def _row(detector: Known, ready: Prepared, origin: Origin, side: int) -> tuple[d
     }, now
 
 
-def _disagreement(verdicts: Mapping[str, str]) -> str:
+def disagreement(verdicts: Mapping[str, str]) -> str:
     """Say who calls the image what."""
     who = {word: [plain(name) for name, verdict in verdicts.items() if verdict == word] for word in CLASS_WORDS}
     said = [
@@ -93,6 +93,9 @@ def _disagreement(verdicts: Mapping[str, str]) -> str:
         for word, names in who.items()
         if names
     ]
+    if not all(verdict in CLASS_WORDS for verdict in verdicts.values()):
+        # some have not answered, or cannot
+        return f"{'; '.join(said)}." if said else "None has answered yet."
     if len(said) == 2:
-        return f"**They disagree.** {said[0][:1].upper()}{said[0][1:]}, {said[1]}."
-    return f"{said[0][:1].upper()}{said[0][1:]}: they agree." if said else "Asking them."
+        return f"**They disagree:** {said[0]}, {said[1]}."
+    return f"They agree: {said[0]}."
