@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from core.runs.run import read_run
-from tests.core.cues.test_results import made
+from tests.core.studies.cues.test_results import made
 from tests.dashboard.conftest import Open
 from tests.dashboard.test_pages import words
 
@@ -12,13 +12,13 @@ RUN = "tiny@seen-test"
 
 def test_the_study_is_offered_shown_and_refused(home: Path, open_page: Open) -> None:
     app = open_page("data", run=RUN)
-    assert "python -m core.cues --data DATA" in words(app)
+    assert "python -m core.studies.cues --data DATA" in words(app)
     fingerprint = read_run(home / "runs" / RUN).manifest["set_fingerprint"]
     path = home / "cues" / "seen-test.parquet"
     made(path, fingerprint)
     text = words(app.run())
     assert not app.exception
-    assert "python -m core.cues" not in text
+    assert "python -m core.studies.cues" not in text
     # 940, 941 and 930 of 1,000 of each class
     assert "nearly as often from “high-pass 4” (**93.7%**)" in text
     assert "Trained on 9 images of made-train" in text
@@ -27,4 +27,4 @@ def test_the_study_is_offered_shown_and_refused(home: Path, open_page: Open) -> 
     assert not app.exception
     # of another image set nothing is said here
     made(path, "another")
-    assert "python -m core.cues --data DATA" in words(app.run())
+    assert "python -m core.studies.cues --data DATA" in words(app.run())

@@ -1,4 +1,4 @@
-"""The words of the study of cues (`core.cues`)."""
+"""The words of the study of cues (`core.studies.cues`)."""
 
 from collections.abc import Sequence
 

@@ -6,13 +6,13 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from core.cues.results import Results, find_results, read_results
-from core.cues.summary import conclude, matrix
 from core.findings.finding import Finding, find
 from core.findings.numbers import percent as written
 from core.findings.words import cues as words
 from core.findings.words import tell
 from core.images.palette import GREY
+from core.studies.cues.results import Results, find_results, read_results
+from core.studies.cues.summary import conclude, matrix
 from core.system.folders import ContractError
 from dashboard.components.charts import style as charts
 from dashboard.components.charts.style import error_bars, new_figure
@@ -43,8 +43,8 @@ def draw_cues(opened: Opened) -> None:
     if results is None:
         st.info(
             f"This has not been measured for the images of {plain(opened.run.name)} yet. To do so, run "
-            f"{code('python -m core.cues --data DATA')} with their training images and reload this page; it takes "
-            f"hours, and {code('--limit 2000 --seeds 1')} makes it a quick look.",
+            f"{code('python -m core.studies.cues --data DATA')} with their training images and reload this page; it "
+            f"takes hours, and {code('--limit 2000 --seeds 1')} makes it a quick look.",
             icon=":material/science:",
         )
         return

@@ -8,19 +8,19 @@ import pytest
 import torch
 from PIL import Image
 
-from core.cues.results import read_results
-from core.cues.running import Plan, run_on
-from core.cues.summary import cells, conclude, matrix
-from core.cues.training import RECIPE
-from core.cues.versions import VERSIONS
 from core.detectors.training.fit import Training
 from core.findings.claims import standing
 from core.findings.finding import find
 from core.findings.words import tell
 from core.findings.words.cues import overall
 from core.images.image_set import ImageSet
+from core.studies.cues.results import read_results
+from core.studies.cues.running import Plan, run_on
+from core.studies.cues.summary import cells, conclude, matrix
+from core.studies.cues.training import RECIPE
+from core.studies.cues.versions import VERSIONS
 from core.system.folders import ContractError
-from tests.core.cues.planted import by_colour, by_detail
+from tests.core.studies.cues.planted import by_colour, by_detail
 
 RECIPE_OF_TESTS = replace(RECIPE, width=4, epochs=4, batch_size=32, learning_rate=0.1, average=0.9)
 CHOSEN = ("everything", "labels", "low-8", "high-8", "grey", "colour")

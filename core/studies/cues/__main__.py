@@ -1,10 +1,10 @@
 """How much of REAL against FAKE is in each cue: train one small network on each version of an image set.
 
-python -m core.cues --data data/cifake
-python -m core.cues --data data/cifake --limit 2000 --seeds 1       a quick look
-python -m core.cues --list                                          the versions
-python -m core.cues --table cifake-test                             the results as a Markdown table
-python -m core.cues --update README.md
+python -m core.studies.cues --data data/cifake
+python -m core.studies.cues --data data/cifake --limit 2000 --seeds 1       a quick look
+python -m core.studies.cues --list                                          the versions
+python -m core.studies.cues --table cifake-test                             the results as a Markdown table
+python -m core.studies.cues --update README.md
 
 Each network is kept as soon as it is tested: the same command goes on where a stopped one was. Started twice at a time,
 both work on the same file.
@@ -18,16 +18,16 @@ from core.system.console import started, starting
 
 if __name__ == "__main__":
     # the libraries below take seconds to read
-    starting("core.cues")
+    starting("core.studies.cues")
 
 from tqdm import tqdm
 
-from core.cues.results import FOLDER, find_results, read_results
-from core.cues.table import markdown_table
-from core.cues.versions import VERSIONS
 from core.findings.readme import rewrite
 from core.images.image_set import DATA_HELP, FAKE_HELP, DataPath
 from core.runs.finding import ROOT
+from core.studies.cues.results import FOLDER, find_results, read_results
+from core.studies.cues.table import markdown_table
+from core.studies.cues.versions import VERSIONS
 from core.system.atomic import WriteError, write_bytes_atomically
 
 SEEDS = 3
@@ -46,10 +46,12 @@ def main(arguments: list[str] | None = None) -> int:
         else:
             run(options)
     except KeyboardInterrupt:
-        print("\ncore.cues: stopped; every finished network is kept, the same command goes on.", file=sys.stderr)
+        print(
+            "\ncore.studies.cues: stopped; every finished network is kept, the same command goes on.", file=sys.stderr
+        )
         return 130
     except (ValueError, OSError, WriteError) as error:
-        print(f"core.cues: {error}", file=sys.stderr)
+        print(f"core.studies.cues: {error}", file=sys.stderr)
         return 2
     return 0
 
@@ -57,7 +59,7 @@ def main(arguments: list[str] | None = None) -> int:
 def run(options: argparse.Namespace) -> None:
     """Train and test what is not there yet."""
     # torch is read only here
-    from core.cues.running import Plan, run_cues  # noqa: PLC0415
+    from core.studies.cues.running import Plan, run_cues  # noqa: PLC0415
 
     data = DataPath(options.data, options.fake_classes.split(","))
     plan = Plan(
@@ -88,14 +90,14 @@ def written(name: str) -> str:
 def update(path: Path) -> None:
     """Write the blocks of a Markdown file that this command makes again."""
     text = path.read_text(encoding="utf-8")
-    again = rewrite(text, lambda arguments: written(parse(list(arguments)).table), command="core.cues")
+    again = rewrite(text, lambda arguments: written(parse(list(arguments)).table), command="core.studies.cues")
     write_bytes_atomically(path, lambda file: file.write_text(again, encoding="utf-8"))
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m core.cues", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python -m core.studies.cues", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", help=f"{DATA_HELP}, with training and test images, or 'sample'")
     parser.add_argument("--fake-classes", default="", metavar="A,B", help=FAKE_HELP)

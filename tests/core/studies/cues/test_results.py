@@ -6,13 +6,13 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from core.cues.__main__ import main
-from core.cues.results import Results, find_results, read_results, write_results
-from core.cues.summary import conclude
-from core.cues.table import markdown_table
-from core.cues.versions import VERSIONS
 from core.metrics.intervals import wilson_interval
 from core.metrics.seeds import share_over_seeds
+from core.studies.cues.__main__ import main
+from core.studies.cues.results import Results, find_results, read_results, write_results
+from core.studies.cues.summary import conclude
+from core.studies.cues.table import markdown_table
+from core.studies.cues.versions import VERSIONS
 from core.system.folders import ContractError
 
 # version -> right answers of 1,000 FAKE and 1,000 REAL images by three networks
@@ -74,7 +74,7 @@ def test_the_table_goes_into_a_file_between_its_markers(tmp_path: Path, capsys: 
     results = made(path)
     assert find_results((tmp_path,)) == {"made-test": path}
     readme = tmp_path / "README.md"
-    readme.write_text(f"before\n<!-- python -m core.cues --table {path} -->\nold\n<!-- end -->\nafter\n")
+    readme.write_text(f"before\n<!-- python -m core.studies.cues --table {path} -->\nold\n<!-- end -->\nafter\n")
     assert main(["--update", str(readme)]) == 0
     text = readme.read_text()
     assert markdown_table(results) in text

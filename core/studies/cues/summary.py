@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from core.cues.results import Results
 from core.findings.finding import Choice, Control, Finding, Measure
 from core.metrics.intervals import Estimate
 from core.metrics.seeds import difference_of_independent, share_over_seeds
+from core.studies.cues.results import Results
 
 STUDY = "cues"
 EVERYTHING, LABELS = "everything", "labels"

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 from scipy import fft
 
-from core.cues.versions import NOTHING, VERSIONS, Learned, make_version
+from core.studies.cues.versions import NOTHING, VERSIONS, Learned, make_version
 
 GENERATOR = np.random.default_rng(0)
 PIXELS = np.clip(GENERATOR.normal(120, 30, (6, 32, 32, 3)), 30, 225).astype(np.uint8)

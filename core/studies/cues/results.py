@@ -85,7 +85,7 @@ def read_results(path: Path) -> Results:
     Raises:
         ContractError: not such a file, or changed since it was written; the message names it.
     """
-    again = "restore it or make it again with `python -m core.cues --restart`"
+    again = "restore it or make it again with `python -m core.studies.cues --restart`"
     try:
         with open_file(path) as file:
             arrow = pq.read_table(file, page_checksum_verification=True)
@@ -94,7 +94,7 @@ def read_results(path: Path) -> Results:
         table = arrow.to_pandas()
         fits = about.get("study") == FOLDER and about.get("schema") == SCHEMA and list(table) == list(COLUMNS)
     except FileNotFoundError:
-        raise ContractError(f"{path} is missing; make it with `python -m core.cues --data DATA`") from None
+        raise ContractError(f"{path} is missing; make it with `python -m core.studies.cues --data DATA`") from None
     except Exception as error:  # noqa: BLE001 - pyarrow's errors share no base class below Exception
         raise ContractError(f"{path} is no readable study of cues ({type(error).__name__}); {again}") from None
     if not fits or not _described(about):

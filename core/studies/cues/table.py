@@ -1,9 +1,9 @@
 """The results as a Markdown table, a row a version."""
 
-from core.cues.results import Results
-from core.cues.summary import conclude
 from core.findings.finding import Finding
 from core.findings.numbers import percent, share
+from core.studies.cues.results import Results
+from core.studies.cues.summary import conclude
 
 HEAD = (
     "what is kept", "accuracy when trained and tested on it", "trained on everything, tested on it",

@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from core.cues.versions import Learned, Pixels, Version, make_version
 from core.detectors.devices import pick_device
 from core.detectors.network import NetworkDetector
 from core.detectors.training.fit import Training
 from core.detectors.training.recipe import Recipe
 from core.images.image_set import ImageSet
 from core.images.labels import REAL
+from core.studies.cues.versions import Learned, Pixels, Version, make_version
 
 # the paper's network, narrow; the same for every version, chosen before any was tried
 RECIPE = Recipe(name="cues", width=16, epochs=6, validation=0.0, average=0.995)
