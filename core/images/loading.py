@@ -141,7 +141,8 @@ def _name_of(source: Source, entries: list[Entry]) -> str | None:
 
 def _offenders(images: ImageSet) -> str:
     skipped = images.skipped
-    first = "; ".join(f"{images.split}/{offender}" for offender in skipped[:10])
+    first = "; ".join(f"{images.split}/{offender.rstrip('.')}" for offender in skipped[:10])
     more = f"; and {len(skipped) - 10} more" if len(skipped) > 10 else ""
-    kind = f"{images.side} x {images.side} images" if len(images) else "images that can be read here"
-    return f"{len(skipped)} files are no {kind}: {first}{more}. Fix them, or pass --skip-bad."
+    kind = f"{images.side} x {images.side} image" if len(images) else "readable image"
+    what = f"1 file is not a {kind}" if len(skipped) == 1 else f"{len(skipped)} files are not {kind}s"
+    return f"{what}: {first}{more}. Fix them, or pass --skip-bad."

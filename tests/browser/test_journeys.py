@@ -212,7 +212,7 @@ def test_a_bar_keeps_the_focus_when_it_is_drawn_again(page: Page, address: str) 
     # the same bar with another number
     drawn = f"""before => {{
       const after = ({FOCUSED})()
-      return after !== before && after.split(':')[0] === before.split(':')[0]
+      return after !== before && after.split('\\n')[0] === before.split('\\n')[0]
     }}"""
     page.wait_for_function(drawn, arg=before, timeout=PATIENCE, polling=POLLING)
 

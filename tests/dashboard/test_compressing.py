@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,12 @@ ASKED = {"accept-encoding": "gzip, deflate, br"}
 
 
 def sent(path: Path, method: str = "GET", asked: dict[str, str] = ASKED) -> Response:
-    return asyncio.run(compressed(FileResponse(path), method, asked))
+    def send() -> Response:
+        return asyncio.run(compressed(FileResponse(path), method, asked))
+
+    # browser tests of the same process leave a running loop in the main thread
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(send).result()
 
 
 @pytest.fixture

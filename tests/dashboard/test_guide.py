@@ -205,7 +205,7 @@ def test_more_parts_make_another_picture(open_page: Open) -> None:
 
 
 def glossary(app: AppTest) -> list[str]:
-    return [one.value.removeprefix("##### ") for one in app.markdown if one.value.startswith("##### ")]
+    return [one.value.removeprefix("### ") for one in app.markdown if one.value.startswith("### ")]
 
 
 def test_the_glossary_explains_every_term_and_finds_one(open_page: Open) -> None:

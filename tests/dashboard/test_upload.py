@@ -246,7 +246,7 @@ def test_a_crop_of_32_pixels_is_shown_and_noted_as_a_crop(open_page: Open, monke
     app = settled(app.run())
     assert not app.exception
     said = words(app)
-    assert "stripes.png, 64 x 64 pixels, dimmed where it is cut off" in said
+    assert "stripes.png, 64 x 64 pixels; the detector sees the square" in said
     assert "Exactly what is inside the crop: nothing was resized." in said
     assert set(notes) == {"The image was cut to a square of 32 x 32 pixels and not resized."}
 

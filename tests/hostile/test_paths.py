@@ -109,7 +109,7 @@ def test_no_name_in_an_archive_is_a_path(archive: Path, tmp_path: Path, name: st
     # and of one that is no image, the name does nothing in the sentence
     if len(images) == 9:
         put(archive, name.replace("jpg", "jpeg"), b"no image")
-        assert "1 files are no 32 x 32 images: test/REAL/" in refusal(archive)
+        assert "1 file is not a 32 x 32 image: test/REAL/" in refusal(archive)
 
 
 def test_a_link_in_an_archive_is_not_followed(archive: Path, tmp_path: Path) -> None:
@@ -126,14 +126,14 @@ def test_a_member_that_lies_about_its_size_is_not_unpacked(archive: Path, packed
     put(archive, "test/REAL/bomb.jpg", bytes(30_000_000), packed=packed)
     claim(archive, "test/REAL/bomb.jpg", size)
     tracemalloc.start()
-    assert "1 files are no 32 x 32 images: test/REAL/bomb.jpg: " in refusal(archive)
+    assert "1 file is not a 32 x 32 image: test/REAL/bomb.jpg: " in refusal(archive)
     assert tracemalloc.get_traced_memory()[1] < 8e6
     tracemalloc.stop()
 
 
 def test_an_archive_in_an_archive_is_no_image(archive: Path) -> None:
     put(archive, "test/REAL/again.jpg", archive.read_bytes())
-    assert "test/REAL/again.jpg: The file is not an image" in refusal(archive)
+    assert "test/REAL/again.jpg: The file is an archive, which is not read here" in refusal(archive)
 
 
 def test_links_and_pipes_in_a_folder(tmp_path: Path) -> None:

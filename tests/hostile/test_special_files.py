@@ -281,7 +281,7 @@ def test_a_folder_of_images(tmp_path: Path) -> None:
     (real / "zero.jpg").symlink_to("/dev/zero")
     os.mkfifo(real / "pipe.jpg")
     with pytest.raises(
-        DatasetError, match=r"1 files are no 32 x 32 images: test/REAL/9999\.jpg: has 536870912000 bytes"
+        DatasetError, match=r"1 file is not a 32 x 32 image: test/REAL/9999\.jpg: has 536870912000 bytes"
     ):
         load_image_set(folder, "test")
     assert len(load_image_set(folder, "test", skip_bad=True)) == 8

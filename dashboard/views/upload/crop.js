@@ -1,5 +1,5 @@
 // An image with a square that can be dragged, resized at its corner, and moved by keys.
-// data: {source, width, height, place: [x, y, zoom], most: zoom, alt}; sends `place` once a movement has ended
+// data: {key, source, width, height, place: [x, y, zoom], most: zoom, alt}; sends `place` once a movement has ended
 
 const MOVES = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }
 const SIZES = { "+": 1.1, "=": 1.1, "-": 1 / 1.1, _: 1 / 1.1 }
@@ -8,6 +8,9 @@ const STEP = 0.02
 const FAR = 0.1
 // milliseconds without a key after which a movement by keys has ended
 const PAUSE = 350
+
+// image -> how its square is being moved, which outlives a page that is drawn again in the midst of it
+const movements = new Map()
 
 const clamp = (value, low, high) => Math.min(high, Math.max(low, value))
 
@@ -31,21 +34,28 @@ const build = (root) => {
 
 export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".crop")
+  if (!movements.has(data.key)) movements.set(data.key, { told: "" })
+  const movement = movements.get(data.key)
+  const built = !root.parts
   const parts = (root.parts ??= build(root))
   const { frame, image, square, corner, spoken } = parts
+  if (built) spoken.textContent = movement.told
+  // keys go on where they were; a drag has ended with the element that was dragged
+  if (built && movement.timer) frame.focus()
+  else if (built) movement.moving = false
   if (image.src !== data.source) image.src = data.source
   image.alt = data.alt
   // as wide as there is room, and no higher than the pictures beside it
   frame.style.width = `min(100%, ${(22 * data.width) / data.height}rem)`
   frame.style.aspectRatio = `${data.width} / ${data.height}`
   // what is being moved is not put back by an answer to an earlier movement
-  if (!parts.moving) parts.place = [...data.place]
+  if (!movement.moving) movement.place = [...data.place]
 
   const shorter = Math.min(data.width, data.height)
   // pixels of the image: the square's side, and the room it has along each axis
-  const side = () => shorter / parts.place[2]
+  const side = () => shorter / movement.place[2]
   const room = () => [data.width - side(), data.height - side()]
-  const corners = () => room().map((free, axis) => free * parts.place[axis])
+  const corners = () => room().map((free, axis) => free * movement.place[axis])
 
   const show = () => {
     const [left, top] = corners()
@@ -59,19 +69,21 @@ export default function ({ data, parentElement, setTriggerValue }) {
   }
   const put = (left, top) => {
     room().forEach((free, axis) => {
-      parts.place[axis] = free > 0.5 ? clamp([left, top][axis] / free, 0, 1) : 0.5
+      movement.place[axis] = free > 0.5 ? clamp([left, top][axis] / free, 0, 1) : 0.5
     })
     show()
   }
   const resize = (zoom, left, top) => {
-    parts.place[2] = clamp(zoom, 1, data.most)
+    movement.place[2] = clamp(zoom, 1, data.most)
     put(left, top)
   }
   const send = () => {
-    parts.moving = false
-    spoken.textContent = show()
-    setTriggerValue("place", parts.place.map((value) => Math.round(value * 1e4) / 1e4))
+    movement.moving = false
+    movement.timer = null
+    spoken.textContent = movement.told = show()
+    setTriggerValue("place", movement.place.map((value) => Math.round(value * 1e4) / 1e4))
   }
+  movement.send = send
   const at = (event) => {
     const box = frame.getBoundingClientRect()
     const scale = data.width / box.width
@@ -85,7 +97,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     frame.setPointerCapture(event.pointerId)
     const [x, y] = at(event)
     const [left, top] = corners()
-    parts.moving = true
+    movement.moving = true
     const sizes = event.target === corner
     const inside = x >= left && y >= top && x <= left + side() && y <= top + side()
     // a press beside the square brings its middle there
@@ -111,18 +123,18 @@ export default function ({ data, parentElement, setTriggerValue }) {
     const size = SIZES[event.key]
     if (event.ctrlKey || event.metaKey || event.altKey || (!move && !size)) return
     event.preventDefault()
-    parts.moving = true
+    movement.moving = true
     const [left, top] = corners()
     if (move) {
       const step = (event.shiftKey ? FAR : STEP) * shorter
       put(left + move[0] * step, top + move[1] * step)
     } else {
       const before = side()
-      const after = shorter / clamp(parts.place[2] * size, 1, data.most)
-      resize(parts.place[2] * size, left + (before - after) / 2, top + (before - after) / 2)
+      const after = shorter / clamp(movement.place[2] * size, 1, data.most)
+      resize(movement.place[2] * size, left + (before - after) / 2, top + (before - after) / 2)
     }
-    clearTimeout(parts.timer)
-    parts.timer = setTimeout(send, PAUSE)
+    clearTimeout(movement.timer)
+    movement.timer = setTimeout(() => movement.send(), PAUSE)
   }
   show()
 }

@@ -66,6 +66,7 @@ def draw_crop(preview: NDArray[np.uint8], *, key: str, name: str, size: tuple[in
     element = f"upload.crop.{key}"
     x, y, zoom = place_of(key, most=most)
     data = {
+        "key": key,
         "source": data_url(preview),
         "width": size[0],
         "height": size[1],

@@ -100,6 +100,7 @@ if files:
 if file is None:
     samples = library.samples()
     if samples is None:
+        draw_limits(catalogue.detectors().get(BY.value))
         st.stop()
     sample_run, rows = samples
     pictures = library.pictures(sample_run)
@@ -112,6 +113,7 @@ if file is None:
     row = sample_run.row_of(SAMPLE.value)
     image = pictures.get(row) if row is not None else None
     if image is None:
+        draw_limits(catalogue.detectors().get(BY.value))
         st.stop()
     name = str(sample_run.table["name"].iloc[row])
     origin, origin_row = sample_run, row
@@ -164,7 +166,7 @@ if not ready.whole:
                 draw_crop(ready.preview, key=chosen, name=name, size=(ready.width, ready.height), side=side)
             else:
                 st.image(ready.preview, alt=name, width="stretch")
-            st.caption(f"{plain(name)}, {ready.width} x {ready.height} pixels, dimmed where it is cut off")
+            st.caption(f"{plain(name)}, {ready.width} x {ready.height} pixels; the detector sees the square")
         with grid.cell():
             draw_seen()
         if file is not None:

@@ -132,7 +132,7 @@ def test_offenders_are_named_ten_at_most_with_their_total(cifake: Path) -> None:
     with pytest.raises(DatasetError) as caught:
         load_image_set(cifake, "train")
     sentence = str(caught.value)
-    assert sentence.startswith("12 files are no 32 x 32 images: train/REAL/0000.jpg: ")
+    assert sentence.startswith("12 files are not 32 x 32 images: train/REAL/0000.jpg: ")
     assert "and 2 more" in sentence
     assert "--skip-bad" in sentence
     assert not (cache_dir() / "packs").exists()
@@ -177,7 +177,7 @@ def test_damaged_zip_member_is_named(cifake: Path) -> None:
     data = bytearray(path.read_bytes())
     data[info.header_offset + 200] ^= 0xFF
     path.write_bytes(bytes(data))
-    with pytest.raises(DatasetError, match=r"1 files are .*test/REAL/0003 \(4\)\.jpg: cannot be read"):
+    with pytest.raises(DatasetError, match=r"1 file is .*test/REAL/0003 \(4\)\.jpg: cannot be read"):
         load_image_set(path, "test")
 
 
@@ -269,7 +269,7 @@ def test_files_that_vanish_while_they_are_read_are_offenders(cifake: Path, monke
         return side_of(*arguments)
 
     monkeypatch.setattr(dataset, "measure_side", take_away)
-    with pytest.raises(DatasetError, match=r"1 files are .*0003 \(4\)\.jpg: cannot be read \(No such file"):
+    with pytest.raises(DatasetError, match=r"1 file is .*0003 \(4\)\.jpg: cannot be read \(No such file"):
         load_image_set(cifake, "test")
 
 
@@ -358,7 +358,7 @@ def write_pictures(folder: Path, sizes: dict[str, tuple[int, int]]) -> Path:
 def test_the_side_of_a_set_is_that_of_most_of_its_files(tmp_path: Path) -> None:
     sizes = {f"{label}/{n}.png": (48, 48) for label in ("REAL", "FAKE") for n in range(3)}
     folder = write_pictures(tmp_path, sizes | {"FAKE/0.png": (32, 32), "REAL/x.png": (48, 40)})
-    with pytest.raises(DatasetError, match=r"2 files are no 48 x 48 images: .*FAKE/0\.png: is 32 x 32 pixels"):
+    with pytest.raises(DatasetError, match=r"2 files are not 48 x 48 images: .*FAKE/0\.png: is 32 x 32 pixels"):
         load_image_set(folder, "test")
     images = load_image_set(folder, "test", skip_bad=True)
     assert (images.side, images.pixels.shape) == (48, (5, 48, 48, 3))
@@ -381,5 +381,5 @@ def test_files_of_any_size_are_fitted_where_that_is_asked(tmp_path: Path) -> Non
 
 def test_a_set_of_the_size_that_is_asked_for_is_taken_as_it_is(cifake: Path) -> None:
     (cifake / "test/REAL/odd.png").write_bytes(jpeg(textured(1, fine=True, seed=3)[0][:30]))
-    with pytest.raises(DatasetError, match="1 files are no 32 x 32 images: test/REAL/odd.png: is 32 x 30 pixels"):
+    with pytest.raises(DatasetError, match="1 file is not a 32 x 32 image: test/REAL/odd.png: is 32 x 30 pixels"):
         load_image_set(cifake, "test", fit=Preprocessing(32))

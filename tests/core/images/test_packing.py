@@ -193,13 +193,13 @@ def test_files_that_are_no_images_are_left_out_across_shards(cifake: Path, shard
     names = sorted((cifake / "test/REAL").iterdir())
     for file in (names[0], names[7]):
         file.write_bytes(b"no image")
-    with pytest.raises(DatasetError, match="2 files are no 32 x 32 images"):
+    with pytest.raises(DatasetError, match="2 files are not 32 x 32 images"):
         load_image_set(cifake, "test")
     assert len(parts()) == 1
     images = load_image_set(cifake, "test", skip_bad=True)
     assert (len(images), len(images.skipped)) == (IMAGES - 2, 2)
     assert not parts()
-    with pytest.raises(DatasetError, match="2 files are no 32 x 32 images"):
+    with pytest.raises(DatasetError, match="2 files are not 32 x 32 images"):
         load_image_set(cifake, "test")
 
 

@@ -201,7 +201,7 @@ def test_members_of_a_tar_lead_nowhere(tmp_path: Path) -> None:
     # twice the same name: which of them is meant?
     with tarfile.open(path, "a") as archive:
         archive.add(secret, "canon/Real/0.webp.png")
-    with pytest.raises(DatasetError, match=r"1 files are .*is in the \.tar more than once"):
+    with pytest.raises(DatasetError, match=r"1 file is .*is in the \.tar more than once"):
         load_image_set(path, "test")
     assert len(load_image_set(path, "test", skip_bad=True)) == 7
 
@@ -246,7 +246,7 @@ def test_members_of_a_zip_in_any_layout_are_checked(tmp_path: Path) -> None:
         data = zipfile.ZipInfo("biggan/0_real/other.png")
         data.compress_type = zipfile.ZIP_LZMA
         archive.writestr(data, picture(97))
-    with pytest.raises(DatasetError, match="3 files are no 16 x 16 images: ") as raised:
+    with pytest.raises(DatasetError, match="3 files are not 16 x 16 images: ") as raised:
         load_image_set(path, "test")
     for said in ("0.png: is in the .zip more than once", "bomb.png: has 50000000 bytes", "is packed in a way"):
         assert said in str(raised.value)
@@ -260,6 +260,6 @@ def test_a_name_that_is_no_text_is_an_offender(tmp_path: Path, kind: str) -> Non
     made.zero_one(folder)
     write(folder / "biggan" / "0_real", [os.fsdecode(b"\xff.png")], first=50)
     data = packed(folder, kind)
-    with pytest.raises(DatasetError, match="1 files are .*has a name that is no text"):
+    with pytest.raises(DatasetError, match="1 file is .*has a name that is no text"):
         load_image_set(data, "test")
     assert len(load_image_set(data, "test", skip_bad=True)) == 12
