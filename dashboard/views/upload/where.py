@@ -32,7 +32,7 @@ def draw_where(file: UploadedFile, ready: Prepared, detector: Known) -> None:
     if min(ready.width, ready.height) < side:
         st.caption(f"It is smaller than a tile of {side} x {side} pixels.")
         return
-    st.caption(f"Instead of the whole picture made small: tiles of {side} x {side} pixels as they are.")
+    st.caption(f"Ask about tiles of {side} x {side} pixels, unchanged, instead of the whole picture shrunk.")
     if not WHERE.toggle("Ask about every tile"):
         return
 

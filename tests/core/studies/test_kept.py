@@ -140,10 +140,6 @@ SHIPPED = [
 ]
 
 
-# the one file that has yet to be given the probes that came later
-PROBED_BEFORE = ("paper@cifake-test", "probes")
-
-
 @pytest.mark.parametrize(("run", "study"), SHIPPED, ids=map(" ".join, SHIPPED))
 def test_shipped_studies_lack_only_methods_that_came_later_and_derived_values_are_what_they_hold(
     run: str, study: str
@@ -154,11 +150,9 @@ def test_shipped_studies_lack_only_methods_that_came_later_and_derived_values_ar
     # the explainers that shipped studies were made with are the two that stand side by side by themselves; a fill,
     # controls as coarse as a map and the cut that is kept came later too
     later = {*judged(), "_road", "_as_", "_kept"} - set(DEFAULT)
-    # and so did further controls of the probes, and further ways of making their changes
-    later |= {"dose", "lowpass", "rephase", "shuffle_", "hide_frame"} if (run, study) == PROBED_BEFORE else set()
     assert all(any(name in column for name in later) for column in kept.missing)
-    # a file that lacks probes keeps what was derived from those that it has
-    if (derived := list(find_study(study).derived)) and not (study == "probes" and kept.missing):
+    assert study != "probes" or not kept.missing
+    if derived := list(find_study(study).derived):
         table = kept.answer.table
         pd.testing.assert_frame_equal(find_study(study).derive(read_run(folder), table), table[derived])
 
