@@ -16,6 +16,7 @@ from core.report.parts import Block, Bullets, Note, Section, Table, limits, page
 from core.report.settings import settings
 from core.runs.run import Run
 from core.studies.comparison.comparison import Comparison, Read
+from core.studies.comparison.findings import as_row
 from core.studies.comparison.pair import Pair, pair_of
 from core.studies.registry import CONCLUSIONS
 from core.system.atomic import write_bytes_atomically
@@ -98,7 +99,7 @@ def _outcomes(compared: Comparison) -> Table:
 
 
 def _broken_down(found: list[Finding], pair: Pair, column: str) -> list[Block]:
-    rows = largest(pd.DataFrame([_row(one, str(one.details["value"])) for one in found]))
+    rows = largest(pd.DataFrame([as_row(one, str(one.details["value"])) for one in found]))
     caption = (
         f"Accuracy by {column}, with intervals that hold together with 95%; the largest difference on top. The "
         "differences in the text are paired, and certain more often than two overlapping intervals say."
@@ -109,21 +110,11 @@ def _broken_down(found: list[Finding], pair: Pair, column: str) -> list[Block]:
     ]
 
 
-def _row(one: Finding, name: str) -> dict[str, object]:
-    other = one.measure if one.control is None else one.control.measure
-    ends = {
-        f"{side}_{end}": getattr(measure, end)
-        for side, measure in (("first", one.measure), ("second", other))
-        for end in ("value", "low", "high")
-    }
-    return {"name": name, "value": name, "images": one.measure.n, **ends}
-
-
 def _reads(compared: Comparison) -> list[Block]:
     if not compared.reads:
         return [Note("The runs have no probes in common; `python -m core.studies probes --run RUN` makes them.")]
     named = [f"{one.details['title']}, {one.group}" for one in compared.reads]
-    rows = pd.DataFrame([_row(one, name) for one, name in zip(compared.reads, named, strict=True)])
+    rows = pd.DataFrame([as_row(one, name) for one, name in zip(compared.reads, named, strict=True)])
     caption = (
         "Verdicts that a change flips beyond its control, or flips at all where it has none, on images that both "
         "detectors call the same; intervals hold together with 95%."

@@ -5,29 +5,23 @@ version of each column, and a sha256 over the values. A reader refuses a file th
 another run; columns of another version than the study's are left out, as if they were missing.
 """
 
-import hashlib
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from core.runs.run import Run
 from core.runs.validation import is_count
 from core.studies.registry import version_of
+from core.studies.sealed import read_sealed, write_sealed
 from core.studies.study import WEIGHT, StudyResult
-from core.system.atomic import write_bytes_atomically
-from core.system.files import is_text, open_file, parse_json, plain_json, printable
+from core.system.files import is_text, printable
 from core.system.folders import ContractError
 
 # files of the first have one version, that of all their columns
 SCHEMAS = (1, 2)
-KEY = b"telltale"
 # columns that say which images a row is about and stands for: they have no version
 ROWS = ("id", WEIGHT)
 
@@ -63,12 +57,7 @@ def write_study(path: Path, table: pd.DataFrame, about: Mapping[str, Any]) -> No
             added. Numbers that are not finite become null.
     """
     now = {str(name): version_of(path.stem, str(name)) for name in table.columns if name not in ROWS}
-    said = plain_json({**about, "schema": SCHEMAS[-1], "column_versions": now})
-    sealed = {**said, "sha256": _digest(table, said)}
-    arrow = pa.Table.from_pandas(table, preserve_index=False)
-    metadata = {**(arrow.schema.metadata or {}), KEY: json.dumps(sealed, allow_nan=False).encode()}
-    arrow = arrow.replace_schema_metadata(metadata)
-    write_bytes_atomically(path, lambda file: pq.write_table(arrow, file, compression="zstd", write_page_checksum=True))
+    write_sealed(path, table, {**about, "schema": SCHEMAS[-1], "column_versions": now})
 
 
 def read_study(path: Path, run: Run | None = None) -> StudyResult:
@@ -84,13 +73,7 @@ def read_study(path: Path, run: Run | None = None) -> StudyResult:
     """
     again = "restore it or run `python -m core.studies` again"
     try:
-        # from an open file: pyarrow takes a path's folders for columns
-        with open_file(path) as file:
-            arrow = pq.read_table(file, page_checksum_verification=True)
-        about: dict[str, Any] = dict(parse_json((arrow.schema.metadata or {})[KEY]))
-        digest = about.pop("sha256", None)
-        table = arrow.to_pandas()
-        fits = digest == _digest(table, about)
+        table, about, intact = read_sealed(path)
     except FileNotFoundError:
         raise ContractError(f"{path} is missing; run `python -m core.studies {path.stem}` to make it") from None
     except KeyError:
@@ -99,7 +82,7 @@ def read_study(path: Path, run: Run | None = None) -> StudyResult:
         raise ContractError(f"{path} is no readable study ({type(error).__name__}); {again}") from None
     if about.get("schema") not in SCHEMAS:
         raise ContractError(f"{path} was written by another version; run `python -m core.studies {path.stem}` again")
-    if not fits:
+    if not intact:
         raise ContractError(f"{path} is not the file that was written (its sha256 differs); {again}")
     if about.get("study") != path.stem:
         raise ContractError(f"{path} holds the study {about.get('study')}; {again}")
@@ -168,19 +151,3 @@ def find_studies(run: Run) -> Found:
         except ContractError as error:
             problems.append(str(error))
     return Found(answers, tuple(problems))
-
-
-def _digest(table: pd.DataFrame, about: Mapping[str, Any]) -> str:
-    digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
-    for name in table.columns:
-        digest.update(str(name).encode())
-        # whatever type a column comes back as, equal values have equal hashes
-        values = table[name]
-        if isinstance(values.dtype, pd.CategoricalDtype) or not pd.api.types.is_numeric_dtype(values):
-            digest.update("\0".join(values.astype(object).where(values.notna(), "\1").astype(str)).encode())
-        else:
-            numbers = np.array(values.to_numpy())
-            # parquet does not keep which of its many bit patterns a NaN has
-            numbers[np.isnan(numbers)] = np.nan if numbers.dtype.kind == "f" else 0
-            digest.update(numbers.tobytes())
-    return digest.hexdigest()

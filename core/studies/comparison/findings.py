@@ -209,3 +209,14 @@ def _rates(pair: Pair, label: str) -> Iterator[dict[str, object]]:
             "label": label, "outcome": outcome, "images": n, "wrong": wrong, "rate": wrong / n, "low": low,
             "high": high, "expected": expected,
         }  # fmt: skip
+
+
+def as_row(one: Finding, name: str) -> dict[str, object]:
+    """The measures of both runs in one row of a table for a chart: `name`, `value`, `images`, and the ends of both."""
+    other = one.measure if one.control is None else one.control.measure
+    ends = {
+        f"{side}_{end}": getattr(measure, end)
+        for side, measure in (("first", one.measure), ("second", other))
+        for end in ("value", "low", "high")
+    }
+    return {"name": name, "value": name, "images": one.measure.n, **ends}

@@ -4,25 +4,19 @@ Its own metadata holds, as JSON under `telltale`, what the columns and versions 
 both image sets, and a sha256 over the values; a reader refuses a file that was changed.
 """
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from core.runs.finding import HOMES
 from core.runs.validation import is_plain_name
-from core.system.atomic import write_bytes_atomically
-from core.system.files import open_file, parse_json, plain_json
+from core.studies.sealed import read_sealed, write_sealed
 from core.system.folders import ContractError
 
 SCHEMA = 1
-KEY = b"telltale"
 FOLDER = "cues"
 COLUMNS = {
     "trained": "the version that the network was trained on",
@@ -72,11 +66,7 @@ def empty_table() -> pd.DataFrame:
 def write_results(path: Path, table: pd.DataFrame, about: Mapping[str, Any]) -> None:
     """Write the file, whole or not at all; `columns`, `schema` and the sha256 of the values are added."""
     table = table[list(COLUMNS)].astype({name: _type(name) for name in COLUMNS})
-    said = plain_json({**about, "study": FOLDER, "schema": SCHEMA, "columns": COLUMNS})
-    sealed = {**said, "sha256": _digest(table, said)}
-    arrow = pa.Table.from_pandas(table, preserve_index=False)
-    arrow = arrow.replace_schema_metadata({KEY: json.dumps(sealed, allow_nan=False).encode()})
-    write_bytes_atomically(path, lambda file: pq.write_table(arrow, file, compression="zstd", write_page_checksum=True))
+    write_sealed(path, table, {**about, "study": FOLDER, "schema": SCHEMA, "columns": COLUMNS})
 
 
 def read_results(path: Path) -> Results:
@@ -87,11 +77,7 @@ def read_results(path: Path) -> Results:
     """
     again = "restore it or make it again with `python -m core.studies.cues --restart`"
     try:
-        with open_file(path) as file:
-            arrow = pq.read_table(file, page_checksum_verification=True)
-        about: dict[str, Any] = dict(parse_json((arrow.schema.metadata or {})[KEY]))
-        digest = about.pop("sha256", None)
-        table = arrow.to_pandas()
+        table, about, intact = read_sealed(path)
         fits = about.get("study") == FOLDER and about.get("schema") == SCHEMA and list(table) == list(COLUMNS)
     except FileNotFoundError:
         raise ContractError(f"{path} is missing; make it with `python -m core.studies.cues --data DATA`") from None
@@ -99,7 +85,7 @@ def read_results(path: Path) -> Results:
         raise ContractError(f"{path} is no readable study of cues ({type(error).__name__}); {again}") from None
     if not fits or not _described(about):
         raise ContractError(f"{path} is no study of cues, or of another version; {again}")
-    if digest != _digest(table, about):
+    if not intact:
         raise ContractError(f"{path} is not the file that was written (its sha256 differs); {again}")
     return Results(path, table, about)
 
@@ -130,8 +116,3 @@ def _described(about: Mapping[str, Any]) -> bool:
         and all(isinstance(about.get(name), str) for name in texts)
         and isinstance(about.get("training_images"), int)
     )
-
-
-def _digest(table: pd.DataFrame, about: Mapping[str, Any]) -> str:
-    text = json.dumps(about, sort_keys=True) + table.to_csv(index=False)
-    return hashlib.sha256(text.encode()).hexdigest()

@@ -56,7 +56,7 @@ def _measured(detector: Identified) -> StudyResult | None:
     try:
         answer = study_files.answer_by(detector.identity, "transfer")
         if answer is not None:
-            answer.findings
+            _ = answer.findings
     except ContractError as error:
         st.caption(with_code(for_visitors(error, homes=catalogue.homes())))
         return None

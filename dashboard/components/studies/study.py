@@ -51,7 +51,7 @@ def readable(opened: Opened, name: str, title: str | None = None, *, concluded: 
     try:
         found = study_files.answer(opened, name)
         if found is not None and concluded:
-            found.findings
+            _ = found.findings
         return found
     except ContractError as error:
         refused(error, title)

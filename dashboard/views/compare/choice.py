@@ -83,7 +83,7 @@ def _read(opened: Opened, name: str) -> StudyResult | None:
         found = study_files.answer(opened, name)
         # of the probes it is the values that are compared
         if found is not None and name != "probes":
-            found.findings
+            _ = found.findings
     except ContractError:
         return None
     return found

@@ -11,6 +11,7 @@ from core.findings.words import tell
 from core.metrics.classification import calibration, largest
 from core.runs.browsing.filter import Filter
 from core.studies.comparison.comparison import Comparison
+from core.studies.comparison.findings import as_row
 from dashboard.components.charts import style as charts
 from dashboard.components.charts.bars import rate_bars
 from dashboard.components.glossary import explain
@@ -80,22 +81,11 @@ def _draw_column(found: Comparison, column: str) -> None:
         help=explain("Accuracy", "Interval"),
     )
     st.markdown(markdown(words.by_value(rows, SEVERAL[column])))
-    table = largest(pd.DataFrame([_row(one, str(one.details["value"]).replace("_", " ")) for one in rows]))
+    table = largest(pd.DataFrame([as_row(one, str(one.details["value"]).replace("_", " ")) for one in rows]))
     figure = figures.beside(table, found.pair.names, unit="accuracy")
     charts.show(figure, key=f"compare.{column}", alt=" ".join(str(tell(one).answer) for one in rows))
     with st.expander("Every number"):
         bullets(rows)
-
-
-def _row(one: Finding, name: str) -> dict[str, object]:
-    """The measures of both detectors in one row."""
-    other = one.measure if one.control is None else one.control.measure
-    ends = {
-        f"{side}_{end}": getattr(measure, end)
-        for side, measure in (("first", one.measure), ("second", other))
-        for end in ("value", "low", "high")
-    }
-    return {"name": name, "value": name, "images": one.measure.n, **ends}
 
 
 def _draw_margins(found: Comparison) -> None:
@@ -149,7 +139,7 @@ def _draw_reads(opened: Opened, other: Opened, found: Comparison) -> None:
         if not lacking:
             st.info("The probes of the two have no image, or no change, in common.")
         return
-    table = pd.DataFrame([_row(one, f"{one.details['title']}, {one.group}") for one in found.reads])
+    table = pd.DataFrame([as_row(one, f"{one.details['title']}, {one.group}") for one in found.reads])
     figure = figures.beside(table, found.pair.names, unit="verdicts flipped beyond the control")
     charts.show(figure, key="compare.reads", alt="What flips verdicts of each detector; the list below has the numbers")
     st.markdown(markdown(words.reading(found.reads)))
