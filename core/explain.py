@@ -32,7 +32,7 @@ from core.report.explanation import save_html
 from core.runs.finding import find_detectors, find_named, find_runs
 from core.studies.judgement.familiarity import Space
 from core.studies.judgement.judging import as_json, find_rule, judge_picture
-from core.system.files import plain_json, read_bytes
+from core.system.files import read_bytes
 
 if TYPE_CHECKING:
     from core.detectors.detector import Detector
@@ -173,7 +173,7 @@ def judged(path: Path, detector: "Detector") -> dict[str, Any]:
     p_real = float(detector.p_real(np.array([seen.margin], np.float32))[0])
     height, width = picture.shape[:2]
     about = {"file": path.name, "pixels": [width, height], "detector": detector.name}
-    says = {"provenance": plain_json(provenance(data, pixels=picture))}
+    says = {"provenance": [claim.as_json() for claim in provenance(data, pixels=picture)]}
     return about | as_json(seen, judgement, p_real) | says
 
 

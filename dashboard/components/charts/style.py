@@ -38,9 +38,3 @@ def error_bars(value: Any, low: Any, high: Any, *, color: str = GREY, thickness:
     """Return Plotly's error bars from values and the ends of their intervals, columns or arrays of one length."""
     ends = {"type": "data", "array": high - value, "arrayminus": value - low}
     return ends | {"color": color, "thickness": thickness, "width": 4}
-
-
-def add_guessing(figure: go.Figure, start: float) -> None:
-    """Add the dotted diagonal of a detector that guesses, or whose confidence is calibrated."""
-    ends, line = [start, 1], {"color": GREY, "dash": "dot", "width": 1}
-    figure.add_scatter(x=ends, y=ends, mode="lines", line=line, hoverinfo="skip")

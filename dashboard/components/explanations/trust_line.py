@@ -5,6 +5,7 @@ import streamlit as st
 from core.explainers.explainer import AnyExplainer
 from core.explainers.explanation import Explanation
 from core.explainers.settings import to_json
+from core.findings.finding import Finding
 from core.findings.lines import Line, line
 from core.findings.words import faithfulness
 from core.studies.study import StudyResult
@@ -30,9 +31,7 @@ def draw_trust_line(detector: Known, explainer: AnyExplainer, explanation: Expla
     """
     opened = library.current()
     try:
-        answer = _measured(detector, opened)
-        # by names that are no part of any text
-        found = None if answer is None else answer.finding(f"{explainer.name}-{explanation.verdict}")
+        answer, found = _found(detector, opened, explanation)
     except ContractError:
         # Trust says what is wrong with that file
         answer, found = None, None
@@ -55,16 +54,25 @@ def draw_trust_line(detector: Known, explainer: AnyExplainer, explanation: Expla
 def trust_sentence(detector: Known, explanation: Explanation) -> str:
     """What was measured of such maps, as text; "" where nothing was."""
     try:
-        answer = _measured(detector, library.current())
-        found = None if answer is None else answer.finding(f"{explanation.method}-{explanation.verdict}")
+        _, found = _found(detector, library.current(), explanation)
     except ContractError:
         return ""
     return "" if found is None else str(faithfulness.in_short(found)) + _unlike(explanation)
 
 
 def _unlike(explanation: Explanation) -> str:
-    same = _as_judged(explanation)
-    return "" if same else " Measured with its default settings, which are not the present ones."
+    return "" if _as_judged(explanation) else " Measured with its default settings, which are not the present ones."
+
+
+def _found(detector: Known, opened: Opened, explanation: Explanation) -> tuple[StudyResult | None, Finding | None]:
+    """The study that covers a detector, and what it found for an explanation's method and verdict; None without.
+
+    Raises:
+        ContractError: there is a study, and it cannot be read.
+    """
+    answer = _measured(detector, opened)
+    # by names that are no part of any text
+    return answer, None if answer is None else answer.finding(f"{explanation.method}-{explanation.verdict}")
 
 
 def _measured(detector: Known, opened: Opened) -> StudyResult | None:

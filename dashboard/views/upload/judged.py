@@ -52,9 +52,14 @@ def draw_judgement(origin: Origin, ready: Prepared, detector: Known, *, shown: s
             found: Prediction = now.answer
             setting = setting_of(origin.square, ready.side)
             seen = seen_by(ready, setting, found.margins, found.features, delivered)
-            _draw_answer(seen, detector)
+            known = known_of(detector.identity)
+            # measures distances, so once for all that is drawn of it
+            judgement = judge(known.rule, known.space, seen)
+            _draw_headline(judgement, detector)
+            if known.problem:
+                st.caption(with_code(known.problem))
             _draw_network(ready, now.answer, shown, origin.label)
-            _draw_more(seen, ready, now.answer, detector)
+            _draw_more(seen, ready, now.answer, judgement)
             if not whole:
                 st.progress(len(sent) / len(deliveries()), f"Delivery {len(sent) + 1} of {len(deliveries())}")
         elif now.busy:
@@ -81,25 +86,14 @@ def _ask_after(sent: list[Delivered], detector: Known) -> JobStatus:
     return ask(detector, pixels, pixels_sha256(pixels), PredictRequest(), slot="upload.sent", patience=0.3)
 
 
-def _judged(seen: Seen, detector: Known) -> Judgement:
-    known = known_of(detector.identity)
-    return judge(known.rule, known.space, seen)
-
-
-def _draw_answer(seen: Seen, detector: Known) -> None:
-    _draw_headline(_judged(seen, detector), detector)
-    if problem := known_of(detector.identity).problem:
-        st.caption(with_code(problem))
-
-
-def _draw_more(seen: Seen, ready: Prepared, found: Prediction, detector: Known) -> None:
+def _draw_more(seen: Seen, ready: Prepared, found: Prediction, judgement: Judgement) -> None:
     """What the answer rests on, on demand."""
     with st.container(horizontal=True, gap="small"):
         if seen.sent is not None:
             _draw_strip(seen)
         if ready.resized:
             _draw_filters(ready, found)
-        _draw_reasons(_judged(seen, detector))
+        _draw_reasons(judgement)
 
 
 def _draw_headline(judgement: Judgement, detector: Known) -> None:
