@@ -1,12 +1,15 @@
 """Experiments on one image in Inspect and Upload: nothing before they are chosen, then what core says."""
 
 import json
+import re
 from dataclasses import replace
+from html import unescape
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from core.detectors.storage import load_detector
@@ -142,13 +145,25 @@ def test_neighbours_in_a_run_get_the_pictures_that_the_dashboard_has(home: Path,
     assert with_pictures(found, None) is found
 
 
-def test_upload_experiments_on_what_was_chosen(open_page: Open, home: Path, run: Run) -> None:
+def test_upload_experiments_on_what_was_chosen_and_saves_it(
+    open_page: Open, home: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files: dict[str, Any] = {}
+    monkeypatch.setattr(st, "download_button", lambda _label, data, *, key, **_: files.update({key: data}))
     row = 7
     asked = {"lime.n_samples": "64", "evidence": "turns"}
     app = open_page("upload", run=RUN, sample=run.predictions["id"].iloc[row], **asked)
     app = settled(app)
     assert not app.exception
-    assert coloured(probed(home, run, row).sentence) in words(app)
+    result = probed(home, run, row)
+    assert coloured(result.sentence) in words(app)
+    app.run()
+    page = unescape(files["page.file"]().decode())
+    assert f'<b class="{run.predictions["label"].iloc[row]}">' in page
+    assert result.sentence in page
+    assert "Judgement: Cannot tell: " in page
+    assert re.search(r"\d+ of \d+ deliveries give the same verdict\.", page)
+    assert "Rank correlation over places" in page or "nothing is said of agreement" in page
 
 
 def cells_of(app: AppTest) -> dict[str, dict[str, Any]]:

@@ -10,7 +10,7 @@ from core.edits.delivery.registry import deliveries
 from core.findings.words import tell
 from core.images.decoding import pixels_sha256
 from core.images.upload import DEFAULT_FILTER, Prepared
-from core.studies.judgement.judge import Judgement, Seen, judge, setting_of
+from core.studies.judgement.judge import Judgement, Seen, Sent, judge, setting_of
 from core.studies.judgement.judging import seen_by, sent_with
 from dashboard.components.explanations.asking import Known, ask
 from dashboard.components.explanations.follow import draw_ended, next_look, waiting
@@ -24,6 +24,8 @@ from dashboard.services.worker.requests import Prediction, PredictRequest
 from dashboard.views.upload.origin import Origin, sent_so_far
 from dashboard.views.upload.uploads import end_if_settled, look
 
+# the last judgement, for the file that can be saved
+LAST = "upload.judgement"
 SYMBOLS = {
     "FAKE-like": ":material/smart_toy:",
     "REAL-like": ":material/photo_camera:",
@@ -55,6 +57,7 @@ def draw_judgement(origin: Origin, ready: Prepared, detector: Known, *, shown: s
             known = known_of(detector.identity)
             # measures distances, so once for all that is drawn of it
             judgement = judge(known.rule, known.space, seen)
+            st.session_state[LAST] = (origin.key, detector.name), (judgement, seen)
             _draw_headline(judgement, detector)
             if known.problem:
                 st.caption(with_code(known.problem))
@@ -74,6 +77,24 @@ def draw_judgement(origin: Origin, ready: Prepared, detector: Known, *, shown: s
         return next_look([now, *([after] if after else [])])
 
     come_back(draw, key="upload", while_busy=bool(st.session_state.get("busy.upload")))
+
+
+def judgement_told(origin: Origin, detector: Known) -> list[str]:
+    """The judgement of this image with its reasons, in sentences; empty while it is not there yet."""
+    of, last = st.session_state.get(LAST, (None, None))
+    if of != (origin.key, detector.name) or last is None or last[0].answer is None:
+        return []
+    judgement, seen = last
+    first, *others = [tell(one).answer for one in judgement.reasons]
+    same, fitting = _same_verdict(seen)
+    told = [f"Judgement: {judgement.answer}: {first}", *(str(one.capital()) for one in others)]
+    return [" ".join(told), f"{len(same)} of {len(fitting)} deliveries give the same verdict."]
+
+
+def _same_verdict(seen: Seen) -> tuple[list[Sent], list[Sent]]:
+    """The deliveries after which the verdict is the same, and all that leave enough pixels to count."""
+    fitting = [one for one in seen.sent or () if one.fits]
+    return [one for one in fitting if (one.margin > 0) == (seen.margin > 0)], fitting
 
 
 def _busy(status: JobStatus | None) -> bool:
@@ -126,8 +147,7 @@ def _draw_network(ready: Prepared, found: Prediction, shown: str, label: str | N
 def _draw_strip(seen: Seen) -> None:
     """How many deliveries give the same verdict, and on demand each with its margin."""
     sent = seen.sent or ()
-    fitting = [one for one in sent if one.fits]
-    same = [one for one in fitting if (one.margin > 0) == (seen.margin > 0)]
+    same, fitting = _same_verdict(seen)
     with st.popover(
         f"{len(same)} of {len(fitting)} deliveries give the same verdict", icon=":material/local_shipping:"
     ):

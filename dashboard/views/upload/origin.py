@@ -9,6 +9,7 @@ import streamlit as st
 from core.edits.delivery.delivering import Delivered
 from core.edits.delivery.delivery import Delivery
 from core.edits.delivery.registry import deliveries
+from core.images.labels import ClassName
 
 # seconds of a page's time that deliveries take before it is drawn again
 SLICE = 0.8
@@ -28,7 +29,7 @@ class Origin:
     key: str
     square: int
     send: Callable[[Delivery], Delivered]
-    label: str | None = None
+    label: ClassName | None = None
 
 
 def sent_so_far(origin: Origin) -> list[Delivered]:

@@ -15,6 +15,7 @@ from dashboard.components.explanations.asking import Subject, known_detectors
 from dashboard.components.explanations.choice import chosen_methods, draw_controls, draw_methods
 from dashboard.components.explanations.experiments import experiments
 from dashboard.components.explanations.old_address import read_old_address
+from dashboard.components.explanations.probes import last_probes
 from dashboard.components.glossary import explain
 from dashboard.components.images.grid import image_grid
 from dashboard.components.images.picture import plain_picture
@@ -27,7 +28,7 @@ from dashboard.services.server.upload_limits import MAX_FILES, MAX_OWN
 from dashboard.views.upload import uploads
 from dashboard.views.upload.crop import draw_crop
 from dashboard.views.upload.file_says import draw_file_says
-from dashboard.views.upload.judged import draw_judgement
+from dashboard.views.upload.judged import draw_judgement, judgement_told
 from dashboard.views.upload.others import draw_others
 from dashboard.views.upload.table import draw_table
 from dashboard.views.upload.where import draw_where
@@ -117,7 +118,7 @@ if file is None:
         st.stop()
     name = str(sample_run.table["name"].iloc[row])
     origin, origin_row = sample_run, row
-    truth, chosen = str(sample_run.table["label"].iloc[row]), SAMPLE.value
+    truth, chosen = sample_run.table["label"].iloc[row], SAMPLE.value
     ready_at = partial(prepare_pixels, image)
     ready, from_where = ready_at(side), uploads.origin_of_example(SAMPLE.value, image, side, truth)
 
@@ -145,8 +146,9 @@ def draw_seen() -> None:
         st.caption(plain(name) if ready.whole else "Exactly what is inside the crop: nothing was resized.")
 
 
-def draw_agreement() -> None:
-    """Draw whether the explanations agree, compared with the run's own images where its detector is asked."""
+def draw_agreement() -> list[str]:
+    """Draw whether the explanations agree, compared with the run's own images where its detector is asked; return
+    that as text."""
     verdict = uploads.predicted_class(ready, detector, shown=FILTER.value)
     # maps of another detector are no measure for this one's
     others = (
@@ -154,7 +156,9 @@ def draw_agreement() -> None:
         if verdict is not None and detector.name == made_by
         else np.zeros((0, 1, 1), np.float32)
     )
-    agreement_panel(side_by_side, others, whose=f"images of {plain(opened.run.manifest['set'])} with this verdict")
+    return agreement_panel(
+        side_by_side, others, whose=f"images of {plain(opened.run.manifest['set'])} with this verdict"
+    )
 
 
 draw_judgement(from_where, ready, detector, shown=FILTER.value)
@@ -188,15 +192,19 @@ if ready.whole:
         ):
             side_by_side.draw(maps)
         with grid.cell():
-            draw_agreement()
+            agreement = draw_agreement()
 else:
     with st.grid(3, min_column_width=190, gap="medium") as grid:
         side_by_side.draw(grid)
         with grid.cell():
-            draw_agreement()
+            agreement = draw_agreement()
 size = f"{side} x {side}"
 how = f"and resized to {size} ({FILTER.value})" if ready.resized else f"of {size} pixels and not resized"
 notes = [] if ready.whole else [f"The image was cut to a square {how}."]
-side_by_side.download(notes)
+save = st.container()
 experiments(subject, detector, origin, origin_row)
+with save:
+    notes += judgement_told(from_where, detector)
+    probes = last_probes(subject, detector)
+    side_by_side.download(notes, label=from_where.label, agreement=agreement, probes=probes)
 draw_limits(catalogue.detectors().get(BY.value))

@@ -14,6 +14,7 @@ from streamlit.typing import UploadedFile
 from core.edits.delivery.delivering import Delivered, deliver, see_square
 from core.edits.delivery.delivery import Delivery
 from core.images.decoding import ImageError
+from core.images.labels import ClassName
 from core.images.tiles import Tiles
 from core.images.upload import Prepared
 from dashboard.components.explanations.asking import Known, ask
@@ -130,7 +131,7 @@ def _origin(file: UploadedFile, side: int, place: Place) -> Origin:
     return Origin(f"{file.file_id} {x} {y} {zoom} {side}", max(1, round(min(ready.width, ready.height) / zoom)), send)
 
 
-def origin_of_example(id_: str, image: NDArray[np.uint8], side: int, label: str) -> Origin:
+def origin_of_example(id_: str, image: NDArray[np.uint8], side: int, label: ClassName) -> Origin:
     """Return where the deliveries of an example come from: uint8 (n, n, 3), whose class is known."""
     see = see_square(side)
     return Origin(f"{id_} {side}", len(image), lambda one: next(deliver(image, see, among=[one])), label)
