@@ -9,6 +9,7 @@ import streamlit as st
 if (root := str(Path(__file__).parents[1])) not in sys.path:
     sys.path.insert(0, root)
 
+from dashboard.components.fold import forget_folds
 from dashboard.components.one_press import keep_back_to_one_press
 from dashboard.navigation import SECTIONS, find_pages
 from dashboard.services.server.compressing import compressed
@@ -23,8 +24,8 @@ from dashboard.services.server.temporary import write_to_cache_only
 from dashboard.services.server.upload_limits import check_upload, forget_uploads
 from dashboard.sidebar import LOGO, draw_sidebar, note_other_run
 
-# beyond the theme: keyboard focus in the navigation, no dimming of captions or of a segmented control's choice, and
-# dark letters on what is light in the dark theme; all of it follows a change of the theme by itself
+# beyond the theme: keyboard focus in the navigation, no dimming of captions, of a segmented control's choice or of a
+# chart's labels, and dark letters on what is light in the dark theme; all of it follows a change of the theme by itself
 STYLE = """<style>
 [data-testid=stSidebarNavLink]:focus-visible { outline: 2px solid; outline-offset: -2px }
 [data-testid=stButtonGroup] button[data-variant][data-selected]:not([data-disabled]):not([disabled]) {
@@ -35,6 +36,7 @@ STYLE = """<style>
 [data-testid=stBaseButton-primary], [data-testid=stBaseButton-primary]:hover, [data-testid=stMultiSelect] span[title] {
   color: light-dark(#ffffff, #12151b)
 }
+[data-testid=stPlotlyChart] :is([class$=tick] text, [class$=title], .legendtext) { fill: currentColor !important }
 </style>"""
 
 few_arenas()
@@ -76,4 +78,5 @@ if page.title != "Upload":
 keep_back_to_one_press()
 draw_sidebar(page.title)
 note_other_run(page.title)
+forget_folds()
 page.run()

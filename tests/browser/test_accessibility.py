@@ -23,7 +23,7 @@ def looked_at(browser: Browser) -> Iterator[Page]:
 @pytest.mark.parametrize("name", PAGES)
 def test_no_barrier(looked_at: Page, address: str, name: str) -> None:
     looked_at.emulate_media(color_scheme="light")
-    visit(looked_at, f"{address}/{'' if name == PAGES[0] else name}?run=tiny%40seen-test")
+    visit(looked_at, f"{address}/{'' if name == PAGES[0] else name}?run=tiny%40seen-test&open=all")
     found = [("light", *one) for one in barriers(looked_at)]
     # the page follows the system's theme without being opened again
     looked_at.emulate_media(color_scheme="dark")

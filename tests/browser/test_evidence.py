@@ -62,7 +62,7 @@ def test_a_bar_opens_exactly_the_images_that_turned(
 ) -> None:
     for verdict in ("FAKE", "REAL"):
         (_, column), ids = next((key, ids) for key, ids in turned.items() if key[0] == verdict)
-        visit(page, f"{probed}/evidence?run={RUN}&all=yes")
+        visit(page, f"{probed}/evidence?run={RUN}&all=yes&open=ranking")
         bars = page.get_by_role("group", name=f"Share of {verdict} verdicts that each change turns")
         bars.locator(f"button[data-at='open-{column}']").click()
         page.wait_for_url("**/explore**")
@@ -74,7 +74,7 @@ def test_a_bar_opens_exactly_the_images_that_turned(
 
 
 def test_a_picture_beside_a_bar_shows_that_change_below(page: Page, probed: str) -> None:
-    visit(page, f"{probed}/evidence?run={RUN}&all=yes")
+    visit(page, f"{probed}/evidence?run={RUN}&all=yes&open=ranking")
     bars = page.get_by_role("group", name="Share of FAKE verdicts that each change turns")
     name = bars.locator("button.what").nth(3)
     title = name.locator(".name").inner_text()
@@ -86,7 +86,7 @@ def test_a_picture_beside_a_bar_shows_that_change_below(page: Page, probed: str)
 
 
 def test_what_a_pointer_shows_is_also_read_out(page: Page, probed: str) -> None:
-    visit(page, f"{probed}/evidence?run={RUN}")
+    visit(page, f"{probed}/evidence?run={RUN}&open=probe")
     rate = page.locator(".picture_rows .rate").first
     expect(rate.locator(".spoken")).to_have_text(rate.get_attribute("title") or "no title")
     visit(page, f"{probed}/inspect?run={RUN}&evidence=turns&lime.n_samples=64")

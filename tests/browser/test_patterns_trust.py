@@ -30,13 +30,14 @@ PLACE = """([x, y]) => {
   return [drag.x + xaxis.d2p(x), drag.y + yaxis.d2p(y)]
 }"""
 # in the order in which the page has them
-SECTIONS = (
-    "Does the detector lean on what they name?",
-    "Do the two name the same places?",
+QUESTIONS = (
+    "How far does the margin fall and rise?",
+    "Is LIME all one colour?",
+    "Does LIME contradict Grad-CAM?",
+    "Does it scale?",
     "Is it the same when made again?",
     "Does what LIME calls certain hold under another fill?",
     "Does it depend on what the detector has learned?",
-    "How often does LIME show one colour only?",
 )
 
 
@@ -139,7 +140,7 @@ def test_a_colour_is_in_the_address(page: Page, studied: str) -> None:
 
 
 def test_a_card_leads_to_its_images_by_keyboard(page: Page, studied: str, table: pd.DataFrame) -> None:
-    visit(page, f"{studied}/patterns?run={RUN}&verdict=REAL&order=size")
+    visit(page, f"{studied}/patterns?run={RUN}&verdict=REAL&order=size&open=cards")
     counted = table.loc[table["predicted"] == "REAL", "clusters.features_cluster"].value_counts()
     leading = page.get_by_role("button", name=re.compile("^.*Explore all")).first
     leading.focus()
@@ -159,14 +160,29 @@ def test_an_area_by_keyboard(page: Page, studied: str, table: pd.DataFrame) -> N
     assert caught(page, table) == int((table["features_x"] < middle).sum())
 
 
-def test_trust_shows_every_part(page: Page, studied: str) -> None:
+def test_a_part_opens_on_demand_and_the_address_says_which(page: Page, studied: str) -> None:
     visit(page, f"{studied}/trust?run={RUN}")
+    parts = page.locator("[data-testid=stExpander] > details > summary")
+    assert [text.partition("?")[0] + "?" for text in parts.all_inner_texts()] == list(QUESTIONS)
+    expect(page.locator(".js-plotly-plot")).to_have_count(0)
+    parts.nth(2).focus()
+    page.keyboard.press("Enter")
+    page.wait_for_url("**open=agreement**")
+    settle(page)
+    expect(page.locator(".js-plotly-plot")).to_have_count(1)
+    page.reload()
+    settle(page)
+    expect(page.locator(".js-plotly-plot")).to_have_count(1)
+    parts.nth(2).click()
+    page.wait_for_url(lambda url: "open=" not in url)
+    settle(page)
+    expect(page.locator(".js-plotly-plot")).to_have_count(0)
+
+
+def test_trust_shows_every_part(page: Page, studied: str) -> None:
+    visit(page, f"{studied}/trust?run={RUN}&open=all")
     headings = [text.strip() for text in page.locator("h3").all_inner_texts()]
-    assert [one for one in headings if one in SECTIONS] == list(SECTIONS)
-    for complaint in ("Is LIME all one colour?", "Does LIME contradict Grad-CAM?", "Does it scale?"):
-        expect(page.get_by_text(complaint, exact=True)).to_be_visible()
-    # the curves of faithfulness are folded away, and there
-    expect(page.locator(".js-plotly-plot").first).to_be_hidden()
+    assert [one for one in headings if one in QUESTIONS] == list(QUESTIONS)
     expect(page.locator(".js-plotly-plot")).to_have_count(5 + len(judged()))
     assert page.get_by_test_id("stException").count() == 0
     page.get_by_text("Right and wrong ones apart").click()

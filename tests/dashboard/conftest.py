@@ -25,6 +25,8 @@ ROOT = Path(__file__).parents[2]
 Open = Callable[..., AppTest]
 # all that the navigation leads to, in its order, by the names of their folders in dashboard/views/
 PAGES = tuple(find_pages())
+# pages whose parts open on demand
+FOLDED = ("evidence", "patterns", "data", "trust")
 
 
 def image_set(name: str, n: int = 60) -> ImageSet:
@@ -82,9 +84,10 @@ def home(made_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
 
 @pytest.fixture
 def open_page(home: Path) -> Open:
-    """A function that opens a page of the app with URL parameters."""
+    """A function that opens a page of the app with URL parameters, with all that a page folds unfolded."""
 
     def opened(page: str = "overview", /, **params: str) -> AppTest:
+        params = ({"open": "all"} if page in FOLDED else {}) | params
         app = AppTest.from_file(str(ROOT / "dashboard" / "app.py"), default_timeout=600)
         for name, value in params.items():
             app.query_params[name] = value

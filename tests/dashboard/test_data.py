@@ -128,7 +128,7 @@ def test_findings_come_worst_first_with_the_audits_own_numbers(open_page: Open, 
     assert all(chart.proto.alt for chart in drawn)
     # one for all, one for each fact that varies, the spectrum, and the baseline
     assert len(drawn) == 3 + sum(app_has_values(studied, one.key) for one in found)
-    assert "What this cannot show" in " ".join(element.value for element in app.subheader)
+    assert "Intervals assume independent images." in said
     assert len(app.get("download_button")) == 2
 
 

@@ -61,7 +61,8 @@ def proportion(hits: int, trials: int) -> Any:
 def words(app: AppTest) -> str:
     """Everything that is written on a page."""
     kinds = ("title", "markdown", "caption", "info", "error", "warning", "subheader")
-    return "\n".join(element.value for kind in kinds for element in getattr(app, kind))
+    said = [element.value for kind in kinds for element in getattr(app, kind)]
+    return "\n".join([*said, *(part.label for part in app.expander)])
 
 
 def with_more_filters(app: AppTest) -> AppTest:

@@ -9,9 +9,11 @@ from core.findings.finding import Finding
 from core.findings.lines import Line, Span, joined
 from core.findings.numbers import signed
 from core.findings.words import tell
+from core.studies.study import StudyResult
 from dashboard.components.plain import inline
 from dashboard.components.words import CLASS_WORDS, percent
 
+NOT_MEASURED = "Not measured yet."
 PLAIN_CLASS_WORDS = {name: words.replace("*", "") for name, words in CLASS_WORDS.items()}
 
 
@@ -32,6 +34,11 @@ def card(one: Finding, *, brief: bool = False) -> None:
 def bullets(found: Iterable[Finding]) -> None:
     """Draw findings as a list of sentences."""
     st.markdown("\n".join(f"- {markdown(tell(one).full)}" for one in found))
+
+
+def answers(study: StudyResult | None, most: int = 2) -> str:
+    """The answers of a study's first findings, in one paragraph of Markdown."""
+    return NOT_MEASURED if study is None else markdown(joined([tell(one).answer for one in study.findings[:most]]))
 
 
 def markdown(one: Line) -> str:

@@ -1,4 +1,4 @@
-"""Parts of the page Trust: a study with its sentence, picture and limits, and the paper's complaints answered."""
+"""Parts of the page Trust: a study with its sentence, picture and limits, beside what the paper complains of."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -7,32 +7,27 @@ import streamlit as st
 
 from core.findings.finding import Finding
 from core.findings.lines import Line
-from core.findings.words import explanations
 from core.studies.groups import By
 from core.studies.study import StudyResult
 from core.studies.trust import summary as trust_summary
 from core.system.folders import ContractError
+from dashboard.components.fold import fold
 from dashboard.components.plain import plain
-from dashboard.components.studies.finding_words import card, markdown, strong
-from dashboard.components.studies.study import Summary, cannot, numbers, refused, study_of, summary
-from dashboard.components.words import CLASS_WORDS, section
+from dashboard.components.studies.finding_words import NOT_MEASURED, markdown
+from dashboard.components.studies.study import (
+    Summary,
+    cannot,
+    is_there,
+    numbers,
+    readable,
+    refused,
+    study_of,
+    summary,
+)
+from dashboard.components.words import CLASS_WORDS
 from dashboard.services.library import Opened
 
 WHAT = {"group": "verdict", "name": "what"}
-# study -> what the paper complains of, in a question and in its own words, and what the findings come to; the paper's
-# two methods are named here because it complains of these
-COMPLAINTS: Mapping[str, tuple[str, str, Callable[[Sequence[Finding]], Line]]] = {
-    "one_colour": (
-        "Is LIME all one colour?",
-        "A large majority of the images I looked at are uniformly red",
-        explanations.cured,
-    ),
-    "agreement": (
-        "Does LIME contradict Grad-CAM?",
-        "the LIME method simply does not corroborate",
-        explanations.agreeing,
-    ),
-}
 
 
 def group_words(group: str) -> str:
@@ -54,72 +49,59 @@ def part(
     draw: Callable[[pd.DataFrame], None],
     limits: str,
     names: Mapping[str, str] = WHAT,
+    quote: str = "",
 ) -> None:
-    """A section about a study: its sentence, its picture, what it cannot show, its numbers.
+    """A part about a study under its sentence: its picture, what it cannot show, its numbers.
 
     Args:
         opened: the run.
         name: of the study.
-        title, explained, help: of the section.
+        title, explained, help: of the part.
         make: of `core.studies.trust.summary`.
         by: what the picture counts by.
         tell: the sentence, from the study's findings.
         draw: the picture, from the summary.
         limits: what it cannot show.
         names: see `numbers`.
+        quote: what the paper complains of, in its own words.
     """
-    section(title, explained, help=help)
-    answer = study_of(opened, name)
-    if answer is None:
+    answer = readable(opened, name, title)
+    if answer is None and is_there(opened, name):
         return
-    try:
-        frame = summary(opened, answer, make, by)
-    except ContractError as error:
-        refused(error)
-        return
-    st.markdown(strong(tell(answer.findings)))
-    # a file of other explainers than there are now has nothing to draw
-    if frame.empty:
-        return
-    draw(frame)
-    cannot(limits)
-    numbers(opened, answer, frame, names=names, key=name)
+    said = NOT_MEASURED if answer is None else markdown(tell(answer.findings))
+    with fold(name, title, said, explained=explained, help=help) as is_open:
+        if not is_open:
+            return
+        if quote:
+            st.markdown(f"The paper: “{quote}”.")
+        if (answer := study_of(opened, name)) is None:
+            return
+        try:
+            frame = summary(opened, answer, make, by)
+        except ContractError as error:
+            refused(error)
+            return
+        # a file of other explainers than there are now has nothing to draw
+        if frame.empty:
+            return
+        draw(frame)
+        cannot(limits)
+        numbers(opened, answer, frame, names=names, key=name)
 
 
-def complaints(opened: Opened, answers: Mapping[str, StudyResult]) -> None:
-    """The paper's three complaints side by side, each answered with numbers of this run."""
-    with st.grid(3, min_column_width=250):
-        for name, (title, quote, conclude) in COMPLAINTS.items():
-            with st.container(border=True, height="stretch", gap="small"):
-                if (answer := study_of(opened, name, title)) is None:
-                    continue
-                _quoted(title, quote)
-                first = answer.findings[0].quantity if answer.findings else ""
-                for one in answer.findings:
-                    if one.quantity == first and one.control is not None:
-                        card(one)
-                st.markdown(markdown(conclude(answer.findings)))
-        with st.container(border=True, height="stretch", gap="small"):
-            _scale(opened, answers)
-
-
-def _quoted(title: str, quote: str) -> None:
-    """One of the paper's complaints in its own words."""
-    st.markdown(f"**{title}**")
-    st.caption(f"The paper: “{quote}”")
-
-
-def _scale(opened: Opened, answers: Mapping[str, StudyResult]) -> None:
-    """Draw how many images have maps, and how many the studies have judged."""
-    _quoted("Does it scale?", "any more than a handful require teams")
-    st.metric("images with a margin map", f"{len(opened.run):,}")
-    st.caption("all images of the run; the paper shows a dozen")
+def draw_scale(opened: Opened, answers: Mapping[str, StudyResult]) -> None:
+    """How many images have maps, and how many the studies have judged."""
     judged = trust_summary.coverage(answers, opened.run)
-    if judged.empty:
-        st.markdown("No study has judged explanations of this run yet.")
-        return
-    most = judged.loc[judged["images"].idxmax()]
-    st.metric("images with explanations judged", f"{most['images']:,}")
-    st.caption(f"{most['errors']:,} of the run's {most['errors_of']:,} errors are among them")
-    each = ", ".join(f"{plain(row.title.lower())} {row.images:,}" for row in judged.itertuples())
-    st.markdown(f"By study: {each}.")
+    most = None if judged.empty else judged.loc[judged["images"].idxmax()]
+    told = "no study has judged explanations of this run yet" if most is None else f"{most['images']:,} were judged"
+    with fold(
+        "scale", "Does it scale?", f"Of all {len(opened.run):,} images there is a margin map; {told}."
+    ) as is_open:
+        if not is_open:
+            return
+        st.markdown("The paper: “any more than a handful require teams”. It shows a dozen.")
+        if most is not None:
+            each = ", ".join(f"{plain(row.title.lower())} {row.images:,}" for row in judged.itertuples())
+            st.markdown(
+                f"By study: {each}. {most['errors']:,} of the run's {most['errors_of']:,} errors are among them."
+            )

@@ -1,6 +1,6 @@
 """Parts of the page Data: the audit's findings, worst first, with the images behind them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 import pandas as pd
@@ -18,6 +18,7 @@ from core.studies.copies.nearest_copy import FILE, NEAR, SHOWN
 from core.studies.study import StudyResult
 from dashboard.components.charts import style as charts
 from dashboard.components.charts.figure_cache import cached
+from dashboard.components.fold import fold
 from dashboard.components.keys import key_of
 from dashboard.components.plain import plain
 from dashboard.components.studies import study
@@ -107,7 +108,7 @@ def told(audit: StudyResult, key: str) -> Told:
 
 
 def concern_row(opened: Opened, group: Sequence[Concern], audit: StudyResult, probes: StudyResult | None) -> None:
-    """Draw a cue, or several that belong together: a verdict, the distribution, the images, and the numbers, folded.
+    """Draw a cue, or several that belong together, under its verdict: the distribution, the images and the numbers.
 
     Args:
         opened: the run.
@@ -115,36 +116,39 @@ def concern_row(opened: Opened, group: Sequence[Concern], audit: StudyResult, pr
         audit: the study.
         probes: the study of that name, None where there is none.
     """
-    with st.container(border=True):
-        band = st.grid(2, min_column_width=320, gap="large")
-        with band.cell():
-            if len(group) == 1:
-                draw_spread(opened, group[0])
-            else:
-                for one, tab in zip(group, st.tabs([plain(one.name.title) for one in group]), strict=True):
-                    with tab:
-                        draw_spread(opened, one)
-                        _more(opened, one)
-        with band.cell():
-            with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-                title = plain(listed([one.name.title for one in group]))
-                st.markdown(f"#### {title[0]}{title[1:].lower()}", width="content")
-                how = audit_words.how_well(group[0].cue.measure)
-                if icon := ICONS.get(how):
-                    st.badge(f"tells {how}", icon=icon, color="gray")
-            said = {one.name.title: audit_words.verdict(one.cue, one.lean) for one in group}
-            alike = len(set(said.values())) == 1
-            for title, verdict in list(said.items())[: 1 if alike else len(said)]:
-                name = f"{title}: " if not alike else "Each: " if len(group) > 1 else ""
-                st.markdown(strong(line("{name}{verdict}", name=name, verdict=verdict) if name else verdict.capital()))
-            if probes is not None and audit_words.rests(_changed(opened, probes, group[0].key)):
-                st.markdown("Changed by force it flips many verdicts all the same: these rest on it.")
-            if len(group) == 1:
-                _more(opened, group[0])
-            if [one.key for one in group] == ["greyness"] and (grey := told(audit, "grey").full):
-                st.caption(markdown(grey))
-            with st.expander("Numbers and experiments"):
-                _sentences(opened, group, probes)
+    keys = [one.key for one in group]
+    title = plain(listed([one.name.title for one in group]))
+    said = {one.name.title: audit_words.verdict(one.cue, one.lean) for one in group}
+    how = audit_words.how_well(group[0].cue.measure)
+    answer = markdown(next(iter(said.values())).capital())
+    with fold(f"cue-{keys[0]}", f"{title[0]}{title[1:].lower()}", answer, icon=ICONS.get(how)) as is_open:
+        if is_open:
+            _draw_concern(opened, group, said, audit, probes)
+
+
+def _draw_concern(
+    opened: Opened, group: Sequence[Concern], said: Mapping[str, Line], audit: StudyResult, probes: StudyResult | None
+) -> None:
+    band = st.grid(2, min_column_width=320, gap="large")
+    with band.cell():
+        if len(group) == 1:
+            draw_spread(opened, group[0])
+        else:
+            for one, tab in zip(group, st.tabs([plain(one.name.title) for one in group]), strict=True):
+                with tab:
+                    draw_spread(opened, one)
+                    _more(opened, one)
+    with band.cell():
+        if len(set(said.values())) > 1:
+            for title, verdict in said.items():
+                st.markdown(strong(line("{name}: {verdict}", name=title, verdict=verdict)))
+        if probes is not None and audit_words.rests(_changed(opened, probes, group[0].key)):
+            st.markdown("Changed by force it flips many verdicts all the same: these rest on it.")
+        if len(group) == 1:
+            _more(opened, group[0])
+        if [one.key for one in group] == ["greyness"] and (grey := told(audit, "grey").full):
+            st.caption(markdown(grey))
+        _sentences(opened, group, probes)
 
 
 def _more(opened: Opened, one: Concern) -> None:

@@ -16,10 +16,10 @@ from core.studies.cues.summary import conclude, matrix
 from core.system.folders import ContractError
 from dashboard.components.charts import style as charts
 from dashboard.components.charts.style import error_bars, new_figure
+from dashboard.components.fold import fold
 from dashboard.components.glossary import explain
 from dashboard.components.plain import code, figure_text, plain, with_code
-from dashboard.components.studies.finding_words import bullets, markdown
-from dashboard.components.words import section
+from dashboard.components.studies.finding_words import NOT_MEASURED, bullets, markdown
 from dashboard.services import catalogue
 from dashboard.services.library import BY_STAMP, Opened
 from dashboard.services.sentences import for_visitors
@@ -29,27 +29,33 @@ COLOUR = "#0f9d8a"
 
 def draw_cues(opened: Opened) -> None:
     """Draw the study of the run's image set, or say how it is made."""
-    section(
-        "What there is to learn",
-        "A small network is trained on the images with one thing kept and all else taken away, and tested on test "
-        "images treated alike. Dots are accuracies with 95% intervals over networks and images; guessing gets half.",
-        help=explain("Accuracy", "Low-pass", "Interval"),
-    )
     try:
         results = _results_of(opened)
     except ContractError as error:
         st.error(with_code(for_visitors(error, homes=catalogue.homes())))
         return
-    if results is None:
-        st.info(
-            f"This has not been measured for the images of {plain(opened.run.name)} yet. To do so, run "
-            f"{code('python -m core.studies.cues --data DATA')} with their training images and reload this page; it "
-            f"takes hours, and {code('--limit 2000 --seeds 1')} makes it a quick look.",
-            icon=":material/science:",
-        )
-        return
-    findings = conclude(results)
-    st.markdown(markdown(words.overall(findings)))
+    findings = [] if results is None else conclude(results)
+    with fold(
+        "cues",
+        "What is there to learn?",
+        NOT_MEASURED if results is None else markdown(words.overall(findings)),
+        explained="A small network is trained on the images with one thing kept and all else taken away, and tested on "
+        "test images treated alike. Dots are accuracies with 95% intervals over networks and images; guessing gets "
+        "half.",
+        help=explain("Accuracy", "Low-pass", "Interval"),
+    ) as is_open:
+        if is_open and results is None:
+            st.info(
+                f"This has not been measured for the images of {plain(opened.run.name)} yet. To do so, run "
+                f"{code('python -m core.studies.cues --data DATA')} with their training images and reload this page; "
+                f"it takes hours, and {code('--limit 2000 --seeds 1')} makes it a quick look.",
+                icon=":material/science:",
+            )
+        elif is_open and results is not None:
+            _draw(results, findings)
+
+
+def _draw(results: Results, findings: list[Finding]) -> None:
     alt = " ".join(str(tell(one).answer) for one in findings)
     charts.show(_figure(findings), key="data.cues", alt=alt)
     about = results.about

@@ -8,11 +8,12 @@ from core.findings.words import audit as words
 from core.findings.words import tell
 from core.studies.audit.summary import concerns, rings, yardsticks
 from dashboard.components.charts import style as charts
+from dashboard.components.fold import fold
 from dashboard.components.glossary import explain
 from dashboard.components.plain import code, plain
-from dashboard.components.studies.finding_words import markdown
+from dashboard.components.studies.finding_words import NOT_MEASURED, markdown
 from dashboard.components.studies.study import draw_lacking, readable
-from dashboard.components.words import CLASS_WORDS, heading, section
+from dashboard.components.words import heading, listed, section
 from dashboard.services import library
 from dashboard.views.data import audit as parts
 from dashboard.views.data import charts as audit_charts
@@ -62,21 +63,12 @@ network = next((one.lean.control.measure for one in found if one.lean.control is
 told_apart = " ".join(str(tell(one.cue).answer) for one in found)
 charts.show(audit_charts.told_apart(found, network), key="data.apart", alt=told_apart)
 
-st.space("small")
-draw_cues(opened)
-
-st.space("small")
-section(
-    "Worst first",
-    f"The distribution of each over {CLASS_WORDS['REAL']} (solid) and {CLASS_WORDS['FAKE']} (dashed) images, how well "
-    "it separates them, and whether the detector leans on it.",
-)
 if flaws and probes is not None:
     st.caption(
-        "Two questions about each. Does the detector's score follow it among images as they are? That is measured on "
-        "images matched on it, and as the rank correlation with the margin (-1 to 1, 0 is none). And does the verdict "
-        "flip when it is changed, as in the experiments on the page Evidence, here at the strength that flips most? "
-        "The experiment shows what a verdict rests on; the correlation can be small nevertheless, because images "
+        "Two questions about each cue. Does the detector's score follow it among images as they are? That is measured "
+        "on images matched on it, and as the rank correlation with the margin (-1 to 1, 0 is none). And does the "
+        "verdict flip when it is changed, as in the experiments on the page Evidence, here at the strength that flips "
+        "most? The experiment shows what a verdict rests on; the correlation can be small nevertheless, because images "
         "differ less in it than the experiment changes it."
     )
 for group in parts.together(flaws):
@@ -84,66 +76,69 @@ for group in parts.together(flaws):
 if not flaws:
     st.markdown("No single cue separates the classes by more than ten cues might by chance.")
 if rest := [one for one in facts if not one.is_flaw]:
-    with st.expander(f"{len(rest)} that separate the classes hardly or not at all", expanded=not flaws):
-        parts.harmless(opened, rest)
+    names = listed([plain(one.name.title.lower()) for one in rest])
+    with fold("harmless", f"{len(rest)} that separate the classes hardly or not at all", f"{names}.") as is_open:
+        if is_open:
+            parts.harmless(opened, rest)
 
-st.space("small")
-band = st.grid(2, min_column_width=340, gap="large")
-with band.cell():
-    section(
-        "The spectrum",
-        "How much detail of each fineness images hold: medians, and the middle half of the images. Where the bands "
-        "separate, fineness alone separates the classes. A ring of the spectrum is all detail of one fineness, in any "
-        "direction.",
-        help=explain("Spectrum"),
-    )
-    ring = parts.told(audit, "ring").answer
-    charts.show(audit_charts.spectrum(rings(audit)), key="data.spectrum", alt=f"Power by ring and class. {ring}")
-    st.markdown(markdown(ring))
-with band.cell():
-    section(
-        "Logistic-regression baseline",
-        "The accuracy of a regression on a few numbers, trained on the training images and tested on these. That much "
-        "is no merit of the network. Guessing gets half.",
-        help=explain("Baseline", "Logistic regression", "AUROC"),
-    )
-    lines = yardsticks(audit)
-    baseline = parts.told(audit, "baseline.spectrum").whole
-    charts.show(audit_charts.beside(lines), key="data.beside", alt=str(baseline))
-    st.markdown(markdown(baseline))
-
-st.space("small")
-section(
-    "Copies",
-    "An image that the detector was trained on is no test, and a repeated one counts twice. Copies with the other "
-    "label are worse: one of the two labels is wrong.",
+draw_cues(opened)
+ring, baseline = parts.told(audit, "ring").answer, parts.told(audit, "baseline.spectrum").whole
+with fold(
+    "spectrum",
+    "Does fineness alone separate the classes?",
+    markdown(ring),
+    explained="How much detail of each fineness images hold: medians, and the middle half of the images. Where the "
+    "bands separate, fineness alone separates the classes. A ring of the spectrum is all detail of one fineness, in "
+    "any direction.",
+    help=explain("Spectrum"),
+) as is_open:
+    if is_open:
+        charts.show(audit_charts.spectrum(rings(audit)), key="data.spectrum", alt=f"Power by ring and class. {ring}")
+with fold(
+    "baseline",
+    "How far does a logistic regression get?",
+    markdown(baseline),
+    explained="The accuracy of a regression on a few numbers, trained on the training images and tested on these. That "
+    "much is no merit of the network. Guessing gets half.",
+    help=explain("Baseline", "Logistic regression", "AUROC"),
+) as is_open:
+    if is_open:
+        charts.show(audit_charts.beside(yardsticks(audit)), key="data.beside", alt=str(baseline))
+leak = next((one for one in found if one.key == "leak"), None)
+with fold(
+    "copies",
+    "Are test images copies of training images?",
+    NOT_MEASURED if duplicates is None or leak is None else markdown(tell(leak.cue).answer),
+    explained="An image that the detector was trained on is no test, and a repeated one counts twice. Copies with the "
+    "other label are worse: one of the two labels is wrong.",
     help=explain("Leak", "Repeat", "Near copy"),
-)
-if duplicates is None:
-    st.info(f"Copies have not been looked for yet: run {code(parts.command(opened))}.", icon=":material/science:")
-else:
-    draw_lacking(opened, duplicates)
-    draw_counts(opened, duplicates)
-    leak = next((one for one in found if one.key == "leak"), None)
-    if leak is not None:
-        st.markdown(markdown(tell(leak.cue).whole))
-        st.caption(markdown(tell(leak.lean).whole))
-    inside = [tell(one).whole for one in audit.findings if one.quantity == "copies"]
-    if inside:
-        st.caption(markdown(joined(inside)))
-    st.markdown("**Pairs to look at**")
-    draw_pairs(opened, duplicates)
-
-st.space("small")
-st.subheader("What this cannot show", anchor=False)
-st.markdown(
-    "- Only the cues named here are tested. A set without a finding may differ in something else.\n"
-    "- What separates the classes may be what generators do: poorer detail can be a flaw of the data or the very "
-    "mark of AI. The audit shows that it is there, not why.\n"
-    "- Where the detector stays good on images matched on a cue, it does not need the cue; it may still use it. The "
-    "experiments on the page Evidence change it and run the detector again.\n"
-    "- Near copies are pairs whose perceptual hashes and grey levels agree. Mirrored, cropped or rotated copies are "
-    "missed, and a pair is a hint to look, not a proof.\n"
-    "- Intervals assume independent images. Crops of one photograph are not, and their intervals are too narrow."
-)
+) as is_open:
+    if is_open and duplicates is None:
+        st.info(f"Copies have not been looked for yet: run {code(parts.command(opened))}.", icon=":material/science:")
+    elif is_open and duplicates is not None:
+        draw_lacking(opened, duplicates)
+        draw_counts(opened, duplicates)
+        if leak is not None:
+            st.markdown(markdown(tell(leak.cue).whole))
+            st.caption(markdown(tell(leak.lean).whole))
+        inside = [tell(one).whole for one in audit.findings if one.quantity == "copies"]
+        if inside:
+            st.caption(markdown(joined(inside)))
+        st.markdown("**Pairs to look at**")
+        draw_pairs(opened, duplicates)
+with fold(
+    "limits", "What can this not show?", "Only what is named here was tested, and what separates is no reason."
+) as is_open:
+    if is_open:
+        st.markdown(
+            "- Only the cues named here are tested. A set without a finding may differ in something else.\n"
+            "- What separates the classes may be what generators do: poorer detail can be a flaw of the data or the "
+            "very mark of AI. The audit shows that it is there, not why.\n"
+            "- Where the detector stays good on images matched on a cue, it does not need the cue; it may still use "
+            "it. The experiments on the page Evidence change it and run the detector again.\n"
+            "- Near copies are pairs whose perceptual hashes and grey levels agree. Mirrored, cropped or rotated "
+            "copies are missed, and a pair is a hint to look, not a proof.\n"
+            "- Intervals assume independent images. Crops of one photograph are not, and their intervals are too "
+            "narrow."
+        )
 parts.downloads(opened, audit, duplicates)

@@ -2,17 +2,20 @@
 
 import streamlit as st
 
+from core.findings.words.transfer import overall
+from dashboard.components.fold import fold, unfold
 from dashboard.components.glossary import explain
+from dashboard.components.scroll import ask_for, go_there
 from dashboard.components.studies.downloads import evidence_downloads, study_download
-from dashboard.components.studies.finding_words import bullets, card
+from dashboard.components.studies.finding_words import NOT_MEASURED, answers, bullets, card, markdown
 from dashboard.components.studies.out_of_distribution import draw_transfer
-from dashboard.components.studies.study import study_of
-from dashboard.components.words import CLASS_WORDS, draw_title, section
+from dashboard.components.studies.study import readable, study_of
+from dashboard.components.words import CLASS_WORDS, draw_title
 from dashboard.services import library
 from dashboard.views.evidence import probe as one
 from dashboard.views.evidence.answers import draw_answers
 from dashboard.views.evidence.neighbours import draw_summary, searched
-from dashboard.views.evidence.ranking import draw_ranking
+from dashboard.views.evidence.ranking import draw_ranking, easiest
 from dashboard.views.evidence.setup import read_evidence, shown_picture
 
 opened = library.current()
@@ -32,85 +35,76 @@ if probes is not None and len(probes.table):
     probe_setting = one.probe_setting(evidence)
     shown = shown_picture(opened, probe_setting.value)
     asked = draw_answers(probes.findings, sees=one.ANCHOR)
-    with st.expander("Every answer in full, with its controls and the choices that it depends on"):
-        bullets(probes.findings)
-
-    st.space("small")
-    section(
-        "Which change turns verdicts most easily",
-        f"{CLASS_WORDS['FAKE']} and {CLASS_WORDS['REAL']} verdicts stand apart, because nearly every change pushes "
-        "towards one of the two. The picture shows an image after the change; a click on it goes to it below.",
+    with fold("answers", "Every answer in full", "With its controls and the choices that it depends on.") as is_open:
+        if is_open:
+            bullets(probes.findings)
+            st.caption(
+                "What this cannot show: a changed picture is one that the detector was never made for, so that a "
+                "verdict hangs on a thing does not say that it would recognise the thing elsewhere. Only what was "
+                "tried can be found."
+            )
+            evidence_downloads(opened, evidence)
+    with fold(
+        "ranking",
+        "Which change turns verdicts most easily?",
+        easiest(evidence),
+        explained=f"{CLASS_WORDS['FAKE']} and {CLASS_WORDS['REAL']} verdicts stand apart, because nearly every change "
+        "pushes towards one of the two. The picture shows an image after the change; a click on it goes to it below.",
         help=explain("Probe", "Control"),
-    )
-    asked = draw_ranking(opened, evidence, shown) or asked
-
-    st.space("small")
-    if asked and asked != probe_setting.value:
+    ) as is_open:
+        if is_open:
+            asked = draw_ranking(opened, evidence, shown) or asked
+    if asked:
         probe_setting.set(asked)
+        unfold("probe")
+        ask_for(one.ANCHOR)
         st.rerun()
-    st.subheader("See what a change does", anchor=one.ANCHOR, help=explain("Low-pass", "Spectrum"))
-    st.caption("One picture under every strength of the change, and under its control, which changes as much else.")
-    probe = one.choose_probe(probe_setting)
-    one.draw_pictures(evidence, shown, probe)
+    with fold(
+        "probe",
+        "What does a change do?",
+        f"Pictures of it, how verdicts follow as it grows, and whom it turns; here {one.told(probe_setting)}.",
+    ) as is_open:
+        if is_open:
+            one.draw(opened, evidence, shown, probe_setting)
 
-    st.space("small")
-    section(
-        "How verdicts follow as the change grows",
-        f"Share of verdicts that turn, with 95 % intervals: ● {CLASS_WORDS['FAKE']}, ■ {CLASS_WORDS['REAL']}, dashed "
-        "and hollow the control. A cue that matters rises with the change and leaves its control behind.",
-        help=explain("Interval", "Control"),
-    )
-    one.draw_responses(evidence, probe)
-
-    st.space("small")
-    section(
-        "Whom it turns",
-        "The same by group; dashed the share of all. A group that stands out has pictures that rest on this more than "
-        "others do. A click shows them.",
-    )
-    one.draw_groups(opened, evidence, probe)
-    evidence_downloads(opened, evidence)
-    st.caption(
-        "What this cannot show: a changed picture is one that the detector was never made for, so that a verdict hangs "
-        "on a thing does not say that it would recognise the thing elsewhere. Only what was tried can be found."
-    )
-
-st.space("medium")
-section(
-    "How far a verdict carries",
-    "What it says of pictures that it was not made for. Pictures drawn large by other generators and imitations of its "
-    "REAL class are two questions, and the filter that resizes a picture is part of the answer. All are saved as JPEG "
-    "like its training images; intervals resample generators and photographs, not pictures.",
+transfer = readable(opened, "transfer")
+with fold(
+    "transfer",
+    "How far does a verdict carry?",
+    NOT_MEASURED if transfer is None else markdown(overall(transfer.findings)),
+    explained="What it says of pictures that it was not made for. Pictures drawn large by other generators and "
+    "imitations of its REAL class are two questions, and the filter that resizes a picture is part of the answer. All "
+    "are saved as JPEG like its training images; intervals resample generators and photographs, not pictures.",
     help=explain("Transfer", "Resampling filter"),
-)
-transfer = study_of(opened, "transfer")
-if transfer is not None:
-    draw_transfer(opened, transfer)
+) as is_open:
+    if is_open and (answer := study_of(opened, "transfer")) is not None:
+        draw_transfer(opened, answer)
 
-st.space("medium")
-section(
-    "Which verdicts survive delivery",
-    "Every image was sent through what pictures go through on their way: JPEG, WebP, scaling, a screenshot, a "
-    "messenger. A delivery that leaves fewer pixels than the detector reads does not count.",
+deliveries = readable(opened, "deliveries")
+with fold(
+    "deliveries",
+    "Which verdicts survive delivery?",
+    answers(deliveries),
+    explained="Every image was sent through what pictures go through on their way: JPEG, WebP, scaling, a screenshot, "
+    "a messenger. A delivery that leaves fewer pixels than the detector reads does not count.",
     help=explain("Control"),
-)
-deliveries = study_of(opened, "deliveries")
-if deliveries is not None:
-    with st.grid(2, min_column_width=300, gap="large") as grid:
-        for finding in deliveries.findings:
-            with grid.cell():
-                card(finding)
-    study_download(opened, deliveries)
+) as is_open:
+    if is_open and (answer := study_of(opened, "deliveries")) is not None:
+        with st.grid(2, min_column_width=300, gap="large") as grid:
+            for finding in answer.findings:
+                with grid.cell():
+                    card(finding)
+        study_download(opened, answer)
 
-st.space("medium")
-head = st.container()
-neighbours = study_of(opened, "neighbours")
-with head:
-    section(
-        "What images are like to it",
-        f"For each image the {searched(neighbours)} whose features, what the network has made of them before it "
-        "decides, are most alike, and whether their labels say what the detector says.",
-        help=explain("Neighbours", "Features"),
-    )
-if neighbours is not None:
-    draw_summary(opened, neighbours)
+neighbours = readable(opened, "neighbours")
+with fold(
+    "neighbours",
+    "What images are like to it?",
+    answers(neighbours, 1),
+    explained=f"For each image the {searched(neighbours)} whose features, what the network has made of them before it "
+    "decides, are most alike, and whether their labels say what the detector says.",
+    help=explain("Neighbours", "Features"),
+) as is_open:
+    if is_open and (answer := study_of(opened, "neighbours")) is not None:
+        draw_summary(opened, answer)
+go_there()

@@ -8,11 +8,12 @@ from core.probes.probe import FAMILIES, Probe, Strength
 from core.probes.probing import amplified
 from core.probes.table import PROBES
 from dashboard.components.charts import style as charts
+from dashboard.components.glossary import explain
 from dashboard.components.images.picture_rows import Cell, Row, picture_rows
 from dashboard.components.missing import how_to_get_pictures
 from dashboard.components.plain import plain
 from dashboard.components.studies import charts as evidence_charts
-from dashboard.components.words import CLASS_WORDS, percent
+from dashboard.components.words import CLASS_WORDS, percent, section
 from dashboard.services.address import Setting
 from dashboard.services.library import Opened
 from dashboard.views.evidence.controlled_rates import controlled_rates
@@ -37,6 +38,32 @@ def probe_setting(evidence: Evidence) -> Setting:
     """The probe that is looked at: the one that turns FAKE verdicts with the least change, unless the URL says."""
     top = next(iter(evidence.tops.values()))["probe"].iloc[0] if evidence.tops else "lowpass"
     return Setting("probe", str(top), choices=tuple(probe.key for probe in own_probes()))
+
+
+def draw(opened: Opened, evidence: Evidence, shown: Shown | None, setting: Setting) -> None:
+    """Draw the pictures of a probe, how verdicts follow as it grows, and whom it turns."""
+    st.subheader("See what a change does", anchor=ANCHOR, help=explain("Low-pass", "Spectrum"))
+    st.caption("One picture under every strength of the change, and under its control, which changes as much else.")
+    probe = choose_probe(setting)
+    draw_pictures(evidence, shown, probe)
+    section(
+        "How verdicts follow as the change grows",
+        f"Share of verdicts that turn, with 95 % intervals: ● {CLASS_WORDS['FAKE']}, ■ {CLASS_WORDS['REAL']}, dashed "
+        "and hollow the control. A cue that matters rises with the change and leaves its control behind.",
+        help=explain("Interval", "Control"),
+    )
+    draw_responses(evidence, probe)
+    section(
+        "Whom it turns",
+        "The same by group; dashed the share of all. A group that stands out has pictures that rest on this more than "
+        "others do. A click shows them.",
+    )
+    draw_groups(opened, evidence, probe)
+
+
+def told(setting: Setting) -> str:
+    """The title of the probe that is looked at, as it stands in a sentence."""
+    return PROBES[setting.value].title.lower()
 
 
 def choose_probe(setting: Setting) -> Probe:

@@ -18,6 +18,16 @@ FEW = 8
 NO_CONTROL = "no control"
 
 
+def easiest(evidence: Evidence) -> str:
+    """The change that turns most verdicts of each class for its size, in a sentence of Markdown."""
+    first = [(verdict, top.iloc[0]) for verdict, top in evidence.tops.items() if len(top)]
+    each = [
+        f"{row['title'].lower()} ({row['strength']}) {percent(row['share'])} of {CLASS_WORDS[verdict]}"
+        for verdict, row in first
+    ]
+    return f"For its size: {'; '.join(each)}." if each else ""
+
+
 def draw_ranking(opened: Opened, evidence: Evidence, shown: Shown | None) -> str | None:
     """Draw both rankings; the key of the probe that was just asked for, or None."""
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):

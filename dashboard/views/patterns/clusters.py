@@ -121,6 +121,18 @@ def draw_worst(opened: Opened, answer: StudyResult, worst: tuple[str, Card] | No
         )
 
 
+def most_errors(cards: Sequence[Card]) -> str:
+    """The cluster of each verdict with the highest error rate, in a sentence of Markdown."""
+    mine = [[card for card in cards if card.verdict == verdict] for verdict in VERDICTS]
+    worst = [max(those, key=lambda card: card.error_rate.value) for those in mine if those]
+    each = [
+        f"{CLASS_WORDS[card.verdict]} verdicts most in cluster {card.number}, {percent(card.error_rate.value)} wrong "
+        f"(of all {percent(card.verdict_error_rate)})"
+        for card in worst
+    ]
+    return f"{'; '.join(each)}." if each else ""
+
+
 def _apart(card: Card) -> str:
     """Say what sets a cluster apart, what is visible first."""
     if card.visible:

@@ -1,18 +1,23 @@
 """Patterns: which images does the detector treat alike?"""
 
+from collections.abc import Sequence
+
 import streamlit as st
 
-from core.studies.clusters.summary import SPACES, card_table
+from core.studies.clusters.summary import SPACES, Card, card_table
 from core.studies.groups import VERDICTS
+from core.studies.study import StudyResult
+from dashboard.components import scroll
 from dashboard.components.charts.bars import rate_bars
+from dashboard.components.fold import fold, unfold
 from dashboard.components.glossary import explain
 from dashboard.components.studies.finding_words import bullets
 from dashboard.components.studies.study import csv_button, study_of
 from dashboard.components.studies.trust import group_words
-from dashboard.components.words import CLASS_WORDS, heading, section
+from dashboard.components.words import CLASS_WORDS, heading
 from dashboard.services import address, library
 from dashboard.services.address import Setting
-from dashboard.views.patterns import clusters, scroll
+from dashboard.views.patterns import clusters
 from dashboard.views.patterns.points import draw_points
 
 ORDER = Setting("order", "errors", {"errors": "Most errors first", "size": "Largest first"})
@@ -38,10 +43,32 @@ space = SPACE.value
 if clusters.draw_worst(opened, answer, worst, space) and worst is not None:
     SPACE.set(worst[0])
     VERDICT.set(worst[1].verdict)
+    unfold("cards")
     scroll.ask_for(clusters.anchor(worst[0], worst[1].number))
     st.rerun()
 
-st.space("small")
+
+def draw_rates(answer: StudyResult, cards: Sequence[Card]) -> None:
+    """The error rates of the clusters, for each verdict."""
+    with st.grid(2, min_column_width=340, gap="large"):
+        for verdict in VERDICTS:
+            mine = [card for card in cards if card.verdict == verdict]
+            if not mine:
+                continue
+            with st.container():
+                st.markdown(group_words(verdict))
+                findings = (answer.finding(f"{what}-{space}-{verdict}") for what in ("worst", "number"))
+                bullets([one for one in findings if one is not None])
+                overall = mine[0].verdict_error_rate
+                key, title = (
+                    f"patterns.rates.{space}.{verdict}",
+                    f"Error rates, a button for each cluster of {verdict}.",
+                )
+                if clicked := rate_bars(clusters.rates(mine), overall=overall, key=key, title=title):
+                    number = {clusters.name_of(card): card.number for card in mine}[clicked]
+                    address.go("explore", run=run, wanted=clusters.members(space, number, wrong=True))
+
+
 SPACE.choose(
     "Alike",
     help=explain(
@@ -53,50 +80,38 @@ SPACE.choose(
 )
 draw_points(opened, space, answer.about["images"])
 
-st.space("small")
-section(
-    "Where it errs",
-    "Share of wrong verdicts in each cluster; the line through each bar is its 95 % interval, the dashed one all "
-    "verdicts of that kind. The diamond is the error rate of verdicts with equal margins: a cluster that reaches it "
-    "and no further restates the detector's confidence. A click shows the wrong ones. Silhouette: 1 is a cluster "
-    "wholly apart from the next, 0 not at all.",
-    help=explain("Cluster", "Silhouette", "Interval"),
-)
 here = cards[space]
 if ORDER.value == "errors":
     here = sorted(here, key=lambda card: -card.error_rate.value)
-with st.grid(2, min_column_width=340, gap="large"):
-    for verdict in VERDICTS:
-        mine = [card for card in here if card.verdict == verdict]
-        if not mine:
-            continue
-        with st.container():
-            st.markdown(group_words(verdict))
-            findings = (answer.finding(f"{what}-{space}-{verdict}") for what in ("worst", "number"))
-            bullets([one for one in findings if one is not None])
-            overall = mine[0].verdict_error_rate
-            key, title = f"patterns.rates.{space}.{verdict}", f"Error rates, a button for each cluster of {verdict}."
-            if clicked := rate_bars(clusters.rates(mine), overall=overall, key=key, title=title):
-                number = {clusters.name_of(card): card.number for card in mine}[clicked]
-                wanted = clusters.members(space, number, wrong=True)
-                address.go("explore", run=run, wanted=wanted)
-
-st.space("small")
-section(
-    "Cluster by cluster",
-    "What each looks like on the average, its most typical images, and what sets it apart from the other verdicts of "
-    "its kind, as far as that is certain. An image opens in Inspect. Mean maps are on one scale.",
-)
-with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-    VERDICT.choose("Called")
-    ORDER.choose("Order")
-    csv_button("Clusters (CSV)", card_table(here), f"{run}-clusters-{space}.csv", key="patterns.cards.csv")
-    csv_button("Every image (CSV)", answer.table, f"{run}-clusters.csv", key="patterns.images.csv")
-shown = [card for card in here if card.verdict == VERDICT.value]
-if shown:
-    clusters.draw_cards(opened, shown, space, pictures)
-else:
-    st.info(f"No image of this run is called {VERDICT.value}.")
+with fold(
+    "errors",
+    "Where does it err?",
+    clusters.most_errors(cards[space]),
+    explained="Share of wrong verdicts in each cluster; the line through each bar is its 95 % interval, the dashed one "
+    "all verdicts of that kind. The diamond is the error rate of verdicts with equal margins: a cluster that reaches "
+    "it and no further restates the detector's confidence. A click shows the wrong ones. Silhouette: 1 is a cluster "
+    "wholly apart from the next, 0 not at all.",
+    help=explain("Cluster", "Silhouette", "Interval"),
+) as is_open:
+    if is_open:
+        draw_rates(answer, here)
+with fold(
+    "cards",
+    "What is in each cluster?",
+    f"{len(here)} clusters: what each looks like, and what sets it apart.",
+    explained="What each looks like on the average, its most typical images, and what sets it apart from the other "
+    "verdicts of its kind, as far as that is certain. An image opens in Inspect. Mean maps are on one scale.",
+) as is_open:
+    if is_open:
+        with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+            VERDICT.choose("Called")
+            ORDER.choose("Order")
+            csv_button("Clusters (CSV)", card_table(here), f"{run}-clusters-{space}.csv", key="patterns.cards.csv")
+            csv_button("Every image (CSV)", answer.table, f"{run}-clusters.csv", key="patterns.images.csv")
+        if shown := [card for card in here if card.verdict == VERDICT.value]:
+            clusters.draw_cards(opened, shown, space, pictures)
+        else:
+            st.info(f"No image of this run is called {VERDICT.value}.")
 scroll.go_there()
 if answer.about["images"] < answer.about["of"]:
     st.caption(f"The study has {answer.about['images']:,} of the {answer.about['of']:,} images of this run.")

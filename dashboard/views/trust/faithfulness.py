@@ -14,12 +14,12 @@ from core.studies.study import StudyResult
 from core.studies.trust.curves import DIRECTIONS, FILLS, leads, mean_curves
 from core.system.folders import ContractError
 from dashboard.components.charts import style as charts
+from dashboard.components.fold import fold
 from dashboard.components.glossary import explain
 from dashboard.components.plain import plain
 from dashboard.components.studies.finding_words import strong
 from dashboard.components.studies.study import cannot, numbers, refused, study_of, summary
 from dashboard.components.studies.trust import group_words
-from dashboard.components.words import section
 from dashboard.services.address import Setting
 from dashboard.services.library import Opened
 from dashboard.views.trust import curves
@@ -44,30 +44,31 @@ def conclusion(answer: StudyResult | None) -> str | None:
 
 
 def draw(opened: Opened, by: By) -> None:
-    """The section: the sentence, the picture asked for, the curves."""
-    section(
-        "Does the detector lean on what they name?",
-        "Faithfulness: parts of the image are filled in the order that an explanation gives (deletion), or shown in "
-        "that order (insertion; Petsiuk et al. 2018). Where it is right the margin falls fast, and rises fast. "
-        "Controls order the parts by chance, edges, place or size, or by another image's map, also as coarsely as the "
-        "explanation does.",
-        help=explain("Faithfulness", "Deletion and insertion", "Fill", "Margin", "Control"),
-    )
+    """The table of all methods under all fills, and the curves behind it."""
     answer = study_of(opened, "faithfulness")
     if answer is None:
         return
     try:
-        told = words.trusted(answer.findings)
         _draw_table(answer.findings)
-        st.markdown(strong(told))
-        _draw_curves(opened, answer, by)
-        cannot(
-            "a filled image is none that the detector was made for, so part of every fall is the fill and not the "
-            "loss; and a map that names the right place does not say what is there. The best control is chosen on the "
-            "same images, which favours it a little."
-        )
-        frame = summary(opened, answer, leads, by)
-        numbers(opened, answer, frame, names=WHAT, key="faithfulness")
+        with fold(
+            "faithfulness",
+            "How far does the margin fall and rise?",
+            "The curves of each method and of its controls, and every number.",
+            explained="Faithfulness: parts of the image are filled in the order that an explanation gives (deletion), "
+            "or shown in that order (insertion; Petsiuk et al. 2018). Where it is right the margin falls fast, and "
+            "rises fast. Controls order the parts by chance, edges, place or size, or by another image's map, also as "
+            "coarsely as the explanation does.",
+            help=explain("Faithfulness", "Deletion and insertion", "Fill", "Margin", "Control"),
+        ) as is_open:
+            if is_open:
+                _draw_curves(opened, answer, by)
+                cannot(
+                    "a filled image is none that the detector was made for, so part of every fall is the fill and not "
+                    "the loss; and a map that names the right place does not say what is there. The best control is "
+                    "chosen on the same images, which favours it a little."
+                )
+                frame = summary(opened, answer, leads, by)
+                numbers(opened, answer, frame, names=WHAT, key="faithfulness")
     except ContractError as error:
         refused(error)
 
@@ -102,28 +103,27 @@ def _cell(one: Finding, fill: str) -> str:
 
 
 def _draw_curves(opened: Opened, answer: StudyResult, by: By) -> None:
-    with st.expander("The curves", icon=":material/show_chart:"):
-        FILL.linked(
-            st.segmented_control,
-            "Filled with",
-            options=list(FILLS),
-            format_func=lambda fill: FILLINGS[fill].title,
-            required=True,
-            help=explain("Fill"),
-        )
-        drawn = summary(opened, answer, mean_curves, by)
-        chosen = summary(opened, answer, leads, by)
-        fill = FILL.value if FILL.value in set(drawn["fill"]) else drawn["fill"].iloc[0]
-        drawn, chosen = drawn[drawn["fill"] == fill], chosen[chosen["fill"] == fill]
-        with st.grid(2, min_column_width=320):
-            for group in dict.fromkeys(drawn["group"]):
-                with st.container():
-                    st.markdown(group_words(group))
-                    best = chosen[chosen["group"] == group].drop_duplicates("direction")
-                    charts.show(
-                        curves.deletion_curves(
-                            drawn[drawn["group"] == group], dict(zip(best["direction"], best["control"], strict=True))
-                        ),
-                        key=f"trust.curves.{group}",
-                        alt=f"Deletion and insertion curves of {group}: every explanation and every control",
-                    )
+    FILL.linked(
+        st.segmented_control,
+        "Filled with",
+        options=list(FILLS),
+        format_func=lambda fill: FILLINGS[fill].title,
+        required=True,
+        help=explain("Fill"),
+    )
+    drawn = summary(opened, answer, mean_curves, by)
+    chosen = summary(opened, answer, leads, by)
+    fill = FILL.value if FILL.value in set(drawn["fill"]) else drawn["fill"].iloc[0]
+    drawn, chosen = drawn[drawn["fill"] == fill], chosen[chosen["fill"] == fill]
+    with st.grid(2, min_column_width=320):
+        for group in dict.fromkeys(drawn["group"]):
+            with st.container():
+                st.markdown(group_words(group))
+                best = chosen[chosen["group"] == group].drop_duplicates("direction")
+                charts.show(
+                    curves.deletion_curves(
+                        drawn[drawn["group"] == group], dict(zip(best["direction"], best["control"], strict=True))
+                    ),
+                    key=f"trust.curves.{group}",
+                    alt=f"Deletion and insertion curves of {group}: every explanation and every control",
+                )

@@ -9,9 +9,8 @@ from core.studies.trust import summary as trust_summary
 from dashboard.components.charts import style as charts
 from dashboard.components.glossary import explain
 from dashboard.components.plain import plain
-from dashboard.components.studies import trust
 from dashboard.components.studies.study import all_there
-from dashboard.components.studies.trust import part
+from dashboard.components.studies.trust import draw_scale, part
 from dashboard.components.words import heading, name_paper
 from dashboard.services import library
 from dashboard.services.address import Setting
@@ -25,23 +24,10 @@ answers = all_there(opened, ("faithfulness", "agreement", "stability", "certaint
 detector, _, images = opened.run.name.partition("@")
 heading(
     "Can the explanations be trusted?",
-    f"Grad-CAM and LIME of **{plain(detector)}** on **{plain(images)}**, measured beside controls that know nothing of "
-    "the detector.",
+    f"Explanations of **{plain(detector)}** on **{plain(images)}** by every method, measured beside controls that know "
+    "nothing of the detector.",
     faithfulness.conclusion(answers.get("faithfulness")),
     help=explain("Grad-CAM", "LIME", "Control"),
-)
-trust.complaints(opened, answers)
-name_paper()
-
-st.space("small")
-BY.linked(
-    st.segmented_control,
-    "Count",
-    options=list(BY_NAMES),
-    format_func=BY_NAMES.get,
-    required=True,
-    help="REAL and FAKE verdicts are never pooled: an edit that speaks against one speaks for the other, and pooled "
-    "both look half true.",
 )
 faithfulness.draw(opened, BY.value)
 
@@ -72,43 +58,51 @@ def draw_one_colour(frame: pd.DataFrame) -> None:
     charts.show(curves.dots(frame, unit="share of verdicts", share=True), key="trust.one_colour", alt=alt)
 
 
-st.space("small")
-row = st.grid(2, min_column_width=340, gap="large")
-with row.cell():
-    part(
-        opened,
-        "agreement",
-        "Do the two name the same places?",
-        "Agreement: rank correlation of LIME's and Grad-CAM's maps of one image over 64 places; 1 is the same order. "
-        "The control puts another image's Grad-CAM in the place of the image's own.",
-        help=explain("Agreement", "Rank correlation"),
-        make=trust_summary.agreement_summary,
-        by=BY.value,
-        tell=explanations.agreeing,
-        draw=lambda frame: draw_correlations(
-            frame, "agreement", "Agreement of LIME and Grad-CAM beside that with other images"
-        ),
-        limits="two methods can agree and both be wrong; agreement is no proof that either is faithful.",
-    )
-with row.cell():
-    part(
-        opened,
-        "stability",
-        "Is it the same when made again?",
-        "Stability: rank correlation of an explanation with itself under another seed, and under noise of 1 in 255 "
-        "that nobody can see; the control is the explanation of another image. LIME cuts the noisy image anew, "
-        "or with the cut kept is asked of the same pieces. Grad-CAM has no seed.",
-        help=explain("Stability", "Rank correlation", "Seed"),
-        make=trust_summary.stability_summary,
-        by=BY.value,
-        tell=explanations.repeated,
-        draw=lambda frame: draw_correlations(
-            frame, "stability", "Correlation of explanations with themselves made again"
-        ),
-        limits="an explanation may be wrong in the same way every time.",
-    )
-
-st.space("small")
+part(
+    opened,
+    "one_colour",
+    "Is LIME all one colour?",
+    "One colour says that everything speaks for the verdict, or everything against it, and so nothing of where. The "
+    "paper's settings cut an image by quickshift; ours into some thirty pieces, and leave what is undecided grey.",
+    help=explain("LIME", "Segment", "Undecided"),
+    make=trust_summary.one_colour_summary,
+    by=BY.value,
+    tell=explanations.cured,
+    draw=draw_one_colour,
+    limits="two colours are not yet a right explanation; whether they are is what the table above measures.",
+    quote="A large majority of the images I looked at are uniformly red",
+)
+part(
+    opened,
+    "agreement",
+    "Does LIME contradict Grad-CAM?",
+    "Agreement: rank correlation of LIME's and Grad-CAM's maps of one image over 64 places; 1 is the same order. "
+    "The control puts another image's Grad-CAM in the place of the image's own.",
+    help=explain("Agreement", "Rank correlation"),
+    make=trust_summary.agreement_summary,
+    by=BY.value,
+    tell=explanations.agreeing,
+    draw=lambda frame: draw_correlations(
+        frame, "agreement", "Agreement of LIME and Grad-CAM beside that with other images"
+    ),
+    limits="two methods can agree and both be wrong; agreement is no proof that either is faithful.",
+    quote="the LIME method simply does not corroborate",
+)
+draw_scale(opened, answers)
+part(
+    opened,
+    "stability",
+    "Is it the same when made again?",
+    "Stability: rank correlation of an explanation with itself under another seed, and under noise of 1 in 255 "
+    "that nobody can see; the control is the explanation of another image. LIME cuts the noisy image anew, "
+    "or with the cut kept is asked of the same pieces. Grad-CAM has no seed.",
+    help=explain("Stability", "Rank correlation", "Seed"),
+    make=trust_summary.stability_summary,
+    by=BY.value,
+    tell=explanations.repeated,
+    draw=lambda frame: draw_correlations(frame, "stability", "Correlation of explanations with themselves made again"),
+    limits="an explanation may be wrong in the same way every time.",
+)
 part(
     opened,
     "certainty",
@@ -122,8 +116,6 @@ part(
     draw=lambda _frame: None,
     limits="a sign that every fill gives is still about covering, which no image of the training set shows.",
 )
-
-st.space("small")
 part(
     opened,
     "sanity",
@@ -140,18 +132,13 @@ part(
     "out, since a random classifier may swap the classes, so chance lies above 0.",
     names={"group": "verdict", "method": "method", "level": "random to"},
 )
-
-st.space("small")
-part(
-    opened,
-    "one_colour",
-    "How often does LIME show one colour only?",
-    "One colour says that everything speaks for the verdict, or everything against it, and so nothing of where. The "
-    "paper's settings cut an image by quickshift; ours into some thirty pieces, and leave what is undecided grey.",
-    help=explain("LIME", "Segment", "Undecided"),
-    make=trust_summary.one_colour_summary,
-    by=BY.value,
-    tell=explanations.one_coloured,
-    draw=draw_one_colour,
-    limits="two colours are not yet a right explanation; whether they are is what the first picture measures.",
+BY.linked(
+    st.segmented_control,
+    "Count in the figures above",
+    options=list(BY_NAMES),
+    format_func=BY_NAMES.get,
+    required=True,
+    help="REAL and FAKE verdicts are never pooled: an edit that speaks against one speaks for the other, and pooled "
+    "both look half true.",
 )
+name_paper()
