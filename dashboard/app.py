@@ -25,7 +25,8 @@ from dashboard.services.server.upload_limits import check_upload, forget_uploads
 from dashboard.sidebar import LOGO, draw_sidebar, note_other_run
 
 # beyond the theme: keyboard focus in the navigation, no dimming of captions, of a segmented control's choice or of a
-# chart's labels, and dark letters on what is light in the dark theme; all of it follows a change of the theme by itself
+# chart's labels, dark letters on what is light in the dark theme, folded parts close together, and what is there for
+# narrow screens on no other; all of it follows a change of the theme by itself
 STYLE = """<style>
 [data-testid=stSidebarNavLink]:focus-visible { outline: 2px solid; outline-offset: -2px }
 [data-testid=stButtonGroup] button[data-variant][data-selected]:not([data-disabled]):not([disabled]) {
@@ -36,6 +37,8 @@ STYLE = """<style>
 [data-testid=stBaseButton-primary], [data-testid=stBaseButton-primary]:hover, [data-testid=stMultiSelect] span[title] {
   color: light-dark(#ffffff, #12151b)
 }
+.stLayoutWrapper:has(> .stExpander) + .stLayoutWrapper:has(> .stExpander) { margin-top: -.55rem }
+@media (min-width: 1000px) { [class*=st-key-narrow] { display: none } }
 [data-testid=stPlotlyChart] :is([class$=tick] text, [class$=title], .legendtext) { fill: currentColor !important }
 </style>"""
 

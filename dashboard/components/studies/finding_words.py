@@ -36,9 +36,12 @@ def bullets(found: Iterable[Finding]) -> None:
     st.markdown("\n".join(f"- {markdown(tell(one).full)}" for one in found))
 
 
-def answers(study: StudyResult | None, most: int = 2) -> str:
-    """The answers of a study's first findings, in one paragraph of Markdown."""
-    return NOT_MEASURED if study is None else markdown(joined([tell(one).answer for one in study.findings[:most]]))
+def answers(study: StudyResult | None) -> str:
+    """What a study says of its first quantity, for each group, in one paragraph of Markdown."""
+    if study is None or not study.findings:
+        return NOT_MEASURED
+    first = [one for one in study.findings if one.quantity == study.findings[0].quantity]
+    return markdown(joined([tell(one).answer for one in first]))
 
 
 def markdown(one: Line) -> str:

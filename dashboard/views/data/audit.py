@@ -39,6 +39,12 @@ ICONS = {
 # the first are called leaks on other pages
 COPIES = {FILE: "as the very same file (leaks)", SHOWN: "with the same pixels in another file", NEAR: "nearly the same"}
 STUDIES = ("audit", "duplicates", "files")
+QUESTIONS = (
+    "Does the detector's score follow it among images as they are? That is measured on images matched on it, and as "
+    "the rank correlation with the margin (-1 to 1, 0 is none). And does the verdict flip when it is changed, as in "
+    "the experiments on the page Evidence? These show what a verdict rests on; the correlation can be small "
+    "nevertheless, because images differ less in it than the experiment changes it."
+)
 
 
 def command(opened: Opened) -> str:
@@ -121,7 +127,8 @@ def concern_row(opened: Opened, group: Sequence[Concern], audit: StudyResult, pr
     said = {one.name.title: audit_words.verdict(one.cue, one.lean) for one in group}
     how = audit_words.how_well(group[0].cue.measure)
     answer = markdown(next(iter(said.values())).capital())
-    with fold(f"cue-{keys[0]}", f"{title[0]}{title[1:].lower()}", answer, icon=ICONS.get(how)) as is_open:
+    title = f"{title[0]}{title[1:].lower()}"
+    with fold(f"cue-{keys[0]}", title, answer, explained=QUESTIONS, icon=ICONS.get(how)) as is_open:
         if is_open:
             _draw_concern(opened, group, said, audit, probes)
 

@@ -24,8 +24,8 @@ opened = library.current()
 audit, duplicates = readable(opened, "audit"), readable(opened, "duplicates")
 heading(
     "What could it learn that is not AI?",
-    f"If the REAL images of **{plain(opened.run.manifest['set'])}** were simply brighter, or smaller as files, a "
-    "detector could be right without knowing anything about image generators. This page tests each such shortcut.",
+    f"If the REAL images of **{plain(opened.run.manifest['set'])}** were simply brighter, a detector could be right "
+    "and know nothing of image generators. This page tests each such shortcut.",
     markdown(words.overall(audit.findings)) if audit is not None else None,
 )
 if opened.table.empty:
@@ -63,21 +63,15 @@ network = next((one.lean.control.measure for one in found if one.lean.control is
 told_apart = " ".join(str(tell(one.cue).answer) for one in found)
 charts.show(audit_charts.told_apart(found, network), key="data.apart", alt=told_apart)
 
-if flaws and probes is not None:
-    st.caption(
-        "Two questions about each cue. Does the detector's score follow it among images as they are? That is measured "
-        "on images matched on it, and as the rank correlation with the margin (-1 to 1, 0 is none). And does the "
-        "verdict flip when it is changed, as in the experiments on the page Evidence, here at the strength that flips "
-        "most? The experiment shows what a verdict rests on; the correlation can be small nevertheless, because images "
-        "differ less in it than the experiment changes it."
-    )
 for group in parts.together(flaws):
     parts.concern_row(opened, group, audit, probes)
 if not flaws:
     st.markdown("No single cue separates the classes by more than ten cues might by chance.")
 if rest := [one for one in facts if not one.is_flaw]:
     names = listed([plain(one.name.title.lower()) for one in rest])
-    with fold("harmless", f"{len(rest)} that separate the classes hardly or not at all", f"{names}.") as is_open:
+    with fold(
+        "harmless", f"{len(rest)} that separate the classes hardly or not at all", f"{names[0].upper()}{names[1:]}."
+    ) as is_open:
         if is_open:
             parts.harmless(opened, rest)
 

@@ -99,8 +99,8 @@ with fold(
 neighbours = readable(opened, "neighbours")
 with fold(
     "neighbours",
-    "What images are like to it?",
-    answers(neighbours, 1),
+    "Which images look alike to it?",
+    answers(neighbours),
     explained=f"For each image the {searched(neighbours)} whose features, what the network has made of them before it "
     "decides, are most alike, and whether their labels say what the detector says.",
     help=explain("Neighbours", "Features"),

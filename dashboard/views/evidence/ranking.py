@@ -22,7 +22,7 @@ def easiest(evidence: Evidence) -> str:
     """The change that turns most verdicts of each class for its size, in a sentence of Markdown."""
     first = [(verdict, top.iloc[0]) for verdict, top in evidence.tops.items() if len(top)]
     each = [
-        f"{row['title'].lower()} ({row['strength']}) {percent(row['share'])} of {CLASS_WORDS[verdict]}"
+        f"{row['title'].lower()} ({row['strength']}) turns {percent(row['share'])} of {CLASS_WORDS[verdict]}"
         for verdict, row in first
     ]
     return f"For its size: {'; '.join(each)}." if each else ""

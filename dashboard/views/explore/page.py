@@ -59,6 +59,10 @@ def take_picks() -> None:
     address.put("pick", ",".join(picks(st.session_state["explore.grid"].pick)[: selection.MOST]))
 
 
+# of the heading of the filters
+FILTERS = "filters"
+
+
 def found_rows() -> pd.DataFrame:
     """Return the rows that the filter finds, in its order and at its threshold, with tags and notes."""
     return at_threshold(table.iloc[positions], wanted.threshold).merge(tags.frame(), on="id", how="left")
@@ -72,6 +76,9 @@ def draw_gallery() -> None:
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         share = "" if len(positions) == len(table) else f" of {len(table):,}"
         st.markdown(f"**{len(positions):,}**{share} images", width="content")
+        with st.container(key="narrow.way", width="content"):
+            # beneath the images where there is no room beside them
+            st.markdown(f":material/tune: [Filters](#{FILTERS})", width="content")
         pager(min(wanted.page, count), count, key="explore.pages", on_open=set_page)
     if wanted.threshold != HALF:
         st.caption(
@@ -101,6 +108,8 @@ def draw_gallery() -> None:
 
 def draw_column() -> None:
     """What is selected, the filters, how images are shown, and the files."""
+    with st.container(key="narrow.title"):
+        st.subheader("Filters", anchor=FILTERS)
     selection.draw(opened, wanted, shown, picked)
     if tags.problem:
         st.warning(with_code(for_visitors(tags.problem)))

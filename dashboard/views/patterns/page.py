@@ -69,16 +69,7 @@ def draw_rates(answer: StudyResult, cards: Sequence[Card]) -> None:
                     address.go("explore", run=run, wanted=clusters.members(space, number, wrong=True))
 
 
-SPACE.choose(
-    "Alike",
-    help=explain(
-        "Features",
-        "Margin map",
-        also="What it sees compares features; where it looks the shapes of margin maps, whatever their size (the idea "
-        "of SpRAy, Lapuschkin et al. 2019).",
-    ),
-)
-draw_points(opened, space, answer.about["images"])
+draw_points(opened, SPACE, answer.about["images"])
 
 here = cards[space]
 if ORDER.value == "errors":

@@ -21,19 +21,29 @@ AREA, ROW = "patterns.area", "patterns.row"
 
 # another colour is no reason to draw the cards again
 @st.fragment
-def draw_points(opened: Opened, space: str, images: int) -> None:
+def draw_points(opened: Opened, spaces: Setting, images: int) -> None:
     """Draw the picture of a space.
 
     Args:
         opened: the run.
-        space: "features" or "maps".
+        spaces: the setting that is "features" or "maps".
         images: how many the study has.
     """
     _follow(opened)
+    space = spaces.value
     choices = colourings(opened)
     colour = Setting("colour", "cluster", choices)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        colour.choose("Colour", st.selectbox, width=300)
+        spaces.choose(
+            "Alike",
+            help=explain(
+                "Features",
+                "Margin map",
+                also="What it sees compares features; where it looks the shapes of margin maps, whatever their size "
+                "(the idea of SpRAy, Lapuschkin et al. 2019).",
+            ),
+        )
+        colour.choose("Colour", st.selectbox, width=260)
         DRAG.choose(
             "Dragging",
             help="Draw a box or a lasso around images to open them in Explore. Move: drag and turn the wheel, and "
