@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from core.images.labels import ClassName
+from core.images.labels import ClassName, verdict_of
 
 if TYPE_CHECKING:
     from core.explainers.settings import ExplainerSettings
@@ -58,7 +58,7 @@ class Judged:
     @property
     def verdict(self) -> ClassName:
         """The predicted class of the image."""
-        return "REAL" if self.margin > 0 else "FAKE"
+        return verdict_of(self.margin)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,11 @@ FAKE, REAL = 0, 1
 CLASSES: tuple[ClassName, ClassName] = ("FAKE", "REAL")
 
 
+def verdict_of(margin: float) -> ClassName:
+    """Return the class that a margin calls an image: REAL above 0, FAKE otherwise."""
+    return "REAL" if margin > 0 else "FAKE"
+
+
 def other_class(name: str) -> ClassName:
     """Return REAL for FAKE and FAKE for REAL."""
     return "FAKE" if name == "REAL" else "REAL"

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.explainers.explanation import ExplanationError, Judged
-from core.images.labels import ClassName
+from core.images.labels import ClassName, verdict_of
 from core.probes.probe import Probe, Strength
 from core.probes.table import PROBES, probe_columns
 
@@ -74,7 +74,7 @@ class After(NamedTuple):
     @property
     def verdict(self) -> ClassName:
         """The verdict on the changed picture."""
-        return "REAL" if self.margin > 0 else "FAKE"
+        return verdict_of(self.margin)
 
     @property
     def known(self) -> bool:

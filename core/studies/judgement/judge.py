@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.findings.finding import Control, Finding, Measure
-from core.images.labels import CLASSES
+from core.images.labels import CLASSES, verdict_of
 from core.images.upload import DEFAULT_FILTER
 from core.metrics.intervals import wilson_interval
 from core.studies.judgement.familiarity import Space
@@ -62,7 +62,7 @@ class Seen:
     @property
     def verdict(self) -> str:
         """REAL or FAKE."""
-        return _verdict(self.margin)
+        return verdict_of(self.margin)
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,9 @@ def _commonest(groups: Sequence[Group], setting: Setting, verdict: str, labels: 
 
 def _filters(seen: Seen) -> list[Finding]:
     other = [
-        name for name, margin in zip(seen.filters, seen.margins, strict=True) if _verdict(float(margin)) != seen.verdict
+        name
+        for name, margin in zip(seen.filters, seen.margins, strict=True)
+        if verdict_of(float(margin)) != seen.verdict
     ]
     if not other:
         return []
@@ -155,7 +157,7 @@ def _filters(seen: Seen) -> list[Finding]:
 
 def _deliveries(seen: Seen) -> list[Finding]:
     fitting = [one for one in seen.sent or () if one.fits]
-    flips = [one.title for one in fitting if _verdict(one.margin) != seen.verdict]
+    flips = [one.title for one in fitting if verdict_of(one.margin) != seen.verdict]
     if not flips:
         return []
     measure = _measure(len(flips), len(fitting))
@@ -196,7 +198,3 @@ def _measure(hits: int, images: int) -> Measure:
         return _UNKNOWN
     low, high = wilson_interval(hits, images)
     return Measure(hits / images, float(low), float(high), images)
-
-
-def _verdict(margin: float) -> str:
-    return "REAL" if margin > 0 else "FAKE"

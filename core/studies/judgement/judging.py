@@ -12,6 +12,7 @@ from core.edits.delivery.delivering import Delivered, deliver, see_square
 from core.findings.finding import Finding
 from core.findings.words import tell
 from core.images.decoding import crop_square
+from core.images.labels import verdict_of
 from core.images.upload import DEFAULT_FILTER, Prepared, prepare_pixels
 from core.runs.run import Run, read_run
 from core.studies.judgement.familiarity import Space
@@ -114,7 +115,7 @@ def as_json(seen: Seen, judgement: Judgement, p_real: float) -> dict[str, Any]:
         "deliveries": {
             "same": len(same),
             "of": len(fitting),
-            "each": [{**one._asdict(), "verdict": "REAL" if one.margin > 0 else "FAKE"} for one in seen.sent or ()],
+            "each": [{**one._asdict(), "verdict": verdict_of(one.margin)} for one in seen.sent or ()],
         },
     }
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from core.images.labels import CLASSES
+from core.images.labels import CLASSES, verdict_of
 from core.metrics.nearest import find_nearest
 from core.studies.neighbours.reference import Reference
 
@@ -132,7 +132,7 @@ def find_neighbours(
     return Neighbours(
         tuple(found),
         others[0] if others else None,
-        CLASSES[int(margin > 0)],
+        verdict_of(margin),
         reference.name,
         int(allowed.sum()),
         reference.is_training,
@@ -145,7 +145,7 @@ def _neighbour(reference: Reference, row: int, distance: float) -> Neighbour:
         id=str(about["id"]),
         name=str(about["name"]),
         label=CLASSES[int(about["label"])],
-        predicted=CLASSES[int(reference.margins[row] > 0)],
+        predicted=verdict_of(reference.margins[row]),
         category=about["category"] if isinstance(about["category"], str) else None,
         distance=distance,
         image=None if reference.pixels is None else np.asarray(reference.pixels[row]),

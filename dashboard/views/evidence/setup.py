@@ -10,6 +10,7 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
+from core.images.labels import verdict_of
 from core.probes.probe import Probe
 from core.probes.table import PROBES
 from core.runs.browsing.filter import Filter
@@ -76,7 +77,7 @@ class Shown:
     def verdict(self, column: str) -> str | None:
         """What the changed picture is called, None where that is not known."""
         margin = self.margins.get(column, np.nan)
-        return None if np.isnan(margin) else "REAL" if margin > 0 else "FAKE"
+        return None if np.isnan(margin) else verdict_of(margin)
 
 
 def read_evidence(opened: Opened, answer: StudyResult) -> Evidence:

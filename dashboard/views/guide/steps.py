@@ -11,6 +11,7 @@ from core.explainers.lime.regions import LIME, LimeSettings
 from core.explainers.saving import Style
 from core.explainers.stored import KEPT as KEPT_MAPS
 from core.explainers.stored import stored_map
+from core.images.labels import verdict_of
 from core.runs.guide import RADII, first_flipped, is_all_red, suspects, with_less_detail, without_detail
 from dashboard.components.glossary import explain, terms_in
 from dashboard.components.images.picture import explained_picture, plain_picture
@@ -182,7 +183,7 @@ def detail(told: Told, row: int) -> None:
 
         def draw(standing: JobStatus) -> None:
             margins, p_real = standing.answer.margins, standing.answer.p_real
-            now, before = ("REAL" if margins[which] > 0 else "FAKE" for which in (number, 0))
+            now, before = (verdict_of(margins[which]) for which in (number, 0))
             p = float(p_real[number])
             with place:
                 alt = f"The image, detail left: {kept_words(KEPT.value)}."

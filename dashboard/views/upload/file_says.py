@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from streamlit.typing import UploadedFile
 
 from core.images.decoding import decode
+from core.images.labels import verdict_of
 from core.images.provenance.claim import Claim
 from core.images.provenance.reading import may_be_transparent
 from core.images.provenance.registry import provenance
@@ -91,7 +92,7 @@ def _draw_grounds(laid: NDArray[np.uint8], detector: Known) -> None:
             st.markdown("The picture is transparent in parts; asking the detector about it on white and on black.")
             return
         margins = [float(margin) for margin in now.answer.margins]
-        said = [CLASS_WORDS["REAL" if margin > 0 else "FAKE"] for margin in margins]
+        said = [CLASS_WORDS[verdict_of(margin)] for margin in margins]
         each = " and ".join(
             f"on {ground} it is called {word} (margin {margin:+.2f})"
             for ground, word, margin in zip(GROUNDS, said, margins, strict=True)

@@ -9,6 +9,7 @@ from core.edits.delivery.delivering import Delivered
 from core.edits.delivery.registry import deliveries
 from core.findings.words import tell
 from core.images.decoding import pixels_sha256
+from core.images.labels import verdict_of
 from core.images.upload import DEFAULT_FILTER, Prepared
 from core.studies.judgement.judge import Judgement, Seen, Sent, judge, setting_of
 from core.studies.judgement.judging import seen_by, sent_with
@@ -136,7 +137,7 @@ def _draw_network(ready: Prepared, found: Prediction, shown: str, label: str | N
     """What the network computed, and what the image is where that is known."""
     number = ready.filters.index(shown) if shown in ready.filters else 0
     p_real, margin = float(found.p_real[number]), float(found.margins[number])
-    verdict = "REAL" if margin > 0 else "FAKE"
+    verdict = verdict_of(margin)
     how = f" with the {shown} filter" if ready.resized else ""
     said = f"The network computed {CLASS_WORDS[verdict]}{how}: margin {margin:+.2f}, p(REAL) {percent(p_real)}."
     if label is not None:
@@ -158,7 +159,7 @@ def _draw_strip(seen: Seen) -> None:
         rows = [
             {
                 "delivery": one.title,
-                "called": CLASS_WORDS["REAL" if one.margin > 0 else "FAKE"],
+                "called": CLASS_WORDS[verdict_of(one.margin)],
                 "margin": f"{one.margin:+.2f}",
                 "": "" if not one.fits else "same" if one in same else "**flips**",
             }

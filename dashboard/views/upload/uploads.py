@@ -14,7 +14,7 @@ from streamlit.typing import UploadedFile
 from core.edits.delivery.delivering import Delivered, deliver, see_square
 from core.edits.delivery.delivery import Delivery
 from core.images.decoding import ImageError
-from core.images.labels import ClassName
+from core.images.labels import ClassName, verdict_of
 from core.images.tiles import Tiles
 from core.images.upload import Prepared
 from dashboard.components.explanations.asking import Known, ask
@@ -165,7 +165,7 @@ def predicted_class(ready: Prepared, detector: Known, *, shown: str) -> str | No
     if found is None:
         return None
     number = ready.filters.index(shown) if shown in ready.filters else 0
-    return "REAL" if found.margins[number] > 0 else "FAKE"
+    return verdict_of(found.margins[number])
 
 
 def end_if_settled(name: str, busy: bool) -> None:
