@@ -4,6 +4,7 @@ import pandas as pd
 import streamlit as st
 
 from core.explainers.registry import find_explainer
+from core.findings.lines import joined
 from core.findings.words import explanations
 from core.studies.trust import summary as trust_summary
 from dashboard.components.charts import style as charts
@@ -67,7 +68,7 @@ part(
     help=explain("LIME", "Segment", "Undecided"),
     make=trust_summary.one_colour_summary,
     by=BY.value,
-    tell=explanations.cured,
+    tell=lambda found: joined([explanations.one_coloured(found), explanations.cured(found)]),
     draw=draw_one_colour,
     limits="two colours are not yet a right explanation; whether they are is what the table above measures.",
     quote="A large majority of the images I looked at are uniformly red",
