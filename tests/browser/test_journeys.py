@@ -367,15 +367,28 @@ def test_from_a_cell_to_an_explanation_by_keyboard(page: Page, browser: Browser,
 
 
 def test_an_upload_by_keyboard(page: Page, address: str, photograph: Path, broken: Path) -> None:
-    visit(page, f"{address}/upload?run={RUN}")
-    for file, sentence in ((photograph, "What the detector sees"), (broken, "broken.png: The file is not an image")):
+    for file, sentence in ((broken, "broken.png: The file is not an image"), (photograph, "What the detector sees")):
+        visit(page, f"{address}/upload?run={RUN}&lime.n_samples=64")
         tab_to(page, "Upload")
         with page.expect_file_chooser() as waiting:
             page.locator("[data-testid=stFileUploaderDropzone] button").first.focus()
             page.keyboard.press("Enter")
         waiting.value.set_files(file)
         expect(page.get_by_text(sentence)).to_be_visible()
-        visit(page, f"{address}/upload?run={RUN}")
+    # from the upload to the explanation of a part of it that is saved, without a pointer
+    expect(page.get_by_role("heading", name=re.compile("Cannot tell|REAL-like|FAKE-like"))).to_be_in_viewport()
+    tab_to(page, "application", "Arrow keys move it")
+    for key in ("+", "+", "ArrowLeft"):
+        page.keyboard.press(key)
+    expect(page.locator(".crop .spoken")).not_to_have_text("")
+    settle(page)
+    expect(page.get_by_role("button", name="Whole explanation as a page")).to_be_enabled(timeout=PATIENCE)
+    tab_to(page, "Whole explanation as a page")
+    with page.expect_download() as downloading:
+        page.keyboard.press("Enter")
+    saved = Path(downloading.value.path()).read_text(encoding="utf-8")
+    assert "Judgement: " in saved
+    assert "The image was cut to a square" in saved
 
 
 def test_nonsense_in_the_address(page: Page, address: str) -> None:
