@@ -162,8 +162,9 @@ def test_an_area_by_keyboard(page: Page, studied: str, table: pd.DataFrame) -> N
 
 def test_a_part_opens_on_demand_and_the_address_says_which(page: Page, studied: str) -> None:
     visit(page, f"{studied}/trust?run={RUN}")
-    parts = page.locator("[data-testid=stExpander] > details > summary")
-    assert [text.partition("?")[0] + "?" for text in parts.all_inner_texts()] == list(QUESTIONS)
+    parts = page.get_by_test_id("stMain").locator("[data-testid=stExpander] > details > summary")
+    expect(parts).to_have_count(len(QUESTIONS))
+    assert [question in text for question, text in zip(QUESTIONS, parts.all_inner_texts(), strict=True)] == [True] * 7
     expect(page.locator(".js-plotly-plot")).to_have_count(0)
     parts.nth(2).focus()
     page.keyboard.press("Enter")
@@ -179,6 +180,12 @@ def test_a_part_opens_on_demand_and_the_address_says_which(page: Page, studied: 
     expect(page.locator(".js-plotly-plot")).to_have_count(0)
 
 
+@pytest.mark.parametrize("name", ["patterns", "trust"])
+def test_folded_a_page_is_two_screens_at_most(page: Page, studied: str, name: str) -> None:
+    visit(page, f"{studied}/{name}?run={RUN}")
+    assert page.locator("[data-testid=stMainBlockContainer]").evaluate("element => element.scrollHeight") <= 2 * 900
+
+
 def test_trust_shows_every_part(page: Page, studied: str) -> None:
     visit(page, f"{studied}/trust?run={RUN}&open=all")
     headings = [text.strip() for text in page.locator("h3").all_inner_texts()]
@@ -190,8 +197,9 @@ def test_trust_shows_every_part(page: Page, studied: str) -> None:
     settle(page)
     # a curve for each cell of the confusion matrix
     expect(page.locator(".js-plotly-plot")).to_have_count(7 + len(judged()))
-    with page.expect_download() as waiting:
-        page.get_by_text("In full: every number").nth(1).click()
-        page.get_by_role("button", name="Every image (CSV)").nth(0).click()
+    page.get_by_text("In full: every number").nth(1).click()
+    settle(page)
+    with page.expect_download(timeout=20_000) as waiting:
+        page.get_by_role("button", name="Every image (CSV)").click()
     rows = Path(waiting.value.path()).read_text(encoding="utf-8").splitlines()
     assert len(rows) == 61
