@@ -67,6 +67,17 @@ def test_each_part_opens_on_demand(two: Path, open_page: Open) -> None:
     assert "have not been made" not in text
 
 
+def test_a_category_opens_in_explore_beside_the_other_detector(two: Path, open_page: Open) -> None:
+    app = open_page("compare", run=RUN, versus=OTHER, more="category")
+    app.selectbox(key="compare.category.open").set_value("dog").run()
+    assert not app.exception
+    assert app.title[0].value == "Browse the images"
+    table = read_run(two / "runs" / RUN).predictions
+    dogs = int((table["category"] == "dog").sum())
+    assert f"**{dogs}** of {len(table)} images" in words(app)
+    assert app.query_params["versus"] == OTHER
+
+
 def add_probes(path: Path, share: float) -> None:
     """Write probes of a run: one change that flips this share of its verdicts, and a control that flips none."""
     run = read_run(path)

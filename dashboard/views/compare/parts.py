@@ -57,7 +57,7 @@ def draw_outcomes(opened: Opened, other: Opened, found: Comparison) -> None:
 def draw_more(opened: Opened, other: Opened, found: Comparison) -> None:
     """Draw a choice of further parts, and the chosen one; only that one is computed."""
     drawers: dict[str, tuple[str, Callable[[], None]]] = {
-        column: (f"By {column}", lambda column=column: _draw_column(found, column)) for column in SEVERAL  # type: ignore[misc]
+        column: (f"By {column}", lambda column=column: _draw_column(opened, other, found, column)) for column in SEVERAL  # type: ignore[misc]
         if column in found.broken_down
     }  # fmt: skip
     drawers |= {
@@ -72,7 +72,7 @@ def draw_more(opened: Opened, other: Opened, found: Comparison) -> None:
         drawers[chosen][1]()
 
 
-def _draw_column(found: Comparison, column: str) -> None:
+def _draw_column(opened: Opened, other: Opened, found: Comparison, column: str) -> None:
     rows = found.broken_down[column]
     section(
         f"Accuracy by {column}",
@@ -84,6 +84,19 @@ def _draw_column(found: Comparison, column: str) -> None:
     table = largest(pd.DataFrame([as_row(one, str(one.details["value"]).replace("_", " ")) for one in rows]))
     figure = figures.beside(table, found.pair.names, unit="accuracy")
     charts.show(figure, key=f"compare.{column}", alt=" ".join(str(tell(one).answer) for one in rows))
+    value = st.selectbox(
+        "Show the images of one in Explore",
+        [str(one.details["value"]) for one in rows],
+        index=None,
+        format_func=lambda one: one.replace("_", " "),
+        placeholder=f"Choose one of {len(rows)}",
+        key=f"compare.{column}.open",
+        width=320,
+        help="With the other detector's verdicts as filters beside them.",
+    )
+    if value is not None:
+        wanted = Filter().choosing(column, [value])
+        address.go("explore", run=opened.run.name, wanted=wanted, versus=other.run.name)
     with st.expander("Every number"):
         bullets(rows)
 
