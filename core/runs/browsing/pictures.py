@@ -50,6 +50,9 @@ def find_pictures(run: Run, sets: list[ImageSet]) -> Pictures:
     sized = [one for one in sets if one.side == run.side]
     for image_set in sorted(sized, key=lambda found: found.fingerprint != run.manifest["set_fingerprint"]):
         digests = image_set.rows["sha256"]
+        if np.array_equal(digests.to_numpy(str), wanted.to_numpy(str)):
+            # row by row, repeats too: a pack on disk is read as it lies
+            return Pictures(image_set.pixels, np.arange(len(run)), image_set.name)
         first = digests[~digests.duplicated()]
         positions = dict(zip(first, first.index, strict=True))
         where = wanted.map(positions).fillna(MISSING).to_numpy(np.intp)

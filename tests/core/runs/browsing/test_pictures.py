@@ -43,3 +43,11 @@ def test_a_run_with_pictures_uses_its_own(tmp_path: Path) -> None:
     found = find_pictures(own, [image_set(run.predictions["sha256"].tolist())])
     assert found.source is None
     assert found.get(2).min() == 9
+
+
+def test_a_runs_own_set_is_read_as_it_lies_repeats_too(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "d@s", n=4)
+    repeated = run.predictions.assign(sha256=run.predictions["sha256"].iloc[[0, 1, 1, 3]].tolist())
+    twice = Run(run.path, run.manifest, repeated, run.maps, None, None)
+    found = find_pictures(twice, [image_set(repeated["sha256"].tolist())])
+    assert found.where.tolist() == [0, 1, 2, 3]
