@@ -37,7 +37,7 @@ FAMILIES: dict[str, Family] = {
     "colour": Family("Colour", "Colour?", "rest on colour"),
     "light": Family("Light", "Light?", "rest on light"),
     "compression": Family("Compression and sharpness", "Sharpness?", "rest on sharpness"),
-    "geometry": Family("Geometry", "How the picture lies?", "rest on how the picture lies"),
+    "geometry": Family("Geometry", "Which way up?", "rest on which way up the picture is"),
     "levels": Family("Finest grey levels", "The finest grey levels?", "rest on the finest grey levels"),
 }
 # the side that labels and keys of lengths refer to

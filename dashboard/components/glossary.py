@@ -14,23 +14,24 @@ TERMS: dict[str, str] = {
     "explanation agrees with maps of other images.",
     "AUROC": "Area under the ROC curve: of all pairs of a photograph and a generated image, the share in which the "
     "photograph has the higher score. 50% is guessing, 100% is perfect.",
-    "Baseline": "What a far simpler method reaches on the same images: that much is easy.",
+    "Baseline": "The score of a far simpler method on the same images: that much is easy.",
     "Calibration": "Whether confidence can be believed: of verdicts that are 80% sure, 80 in 100 should be right. "
     f"The calibration error (ECE) is how far confidence and truth lie apart on average, over {ECE_BINS} equally wide "
     "bins of confidence.",
     "CIFAKE": "A set of images: 60,000 small photographs (CIFAR-10) and 60,000 imitations of them that Stable "
-    f"Diffusion made (Bird and Lotfi 2024). The paper used it that Telltale begins with: {PAPER['author']}, "
+    f"Diffusion made (Bird and Lotfi 2024). Used by the paper that Telltale builds on: {PAPER['author']}, "
     f"[*{PAPER['title']}*]({PAPER['link']}). Its 20,000 test images ship with Telltale.",
     "Cluster": "A group of images that the detector treats alike, found without being told what to look for.",
-    "Cohen's h": "How far apart two shares are, where a point counts more near 0 and 100% than near 50%: 0.2 is "
-    "small, 0.5 medium, 0.8 large (Cohen 1988).",
+    "Cohen's h": "How far apart two shares are, giving more weight to a percentage point near 0 or 100% than near 50%: "
+    "0.2 is small, 0.5 medium, 0.8 large (Cohen 1988).",
     "Confidence": "The probability that the detector gives to its own verdict, from 50% (a guess) to 100%.",
     "Confusion matrix": "A table of labels against predictions: a row for what images are, a column for what they are "
     "called.",
-    "Control": "The same test without the thing in question. Whatever happens under the control too shows nothing.",
+    "Control": "The same test without the thing in question. An effect that also appears under the control "
+    "proves nothing.",
     "Deletion and insertion": "A test of an explanation: cover the places it ranks first and see how fast the verdict "
     "changes; or start from nothing and uncover them first (Petsiuk et al. 2018).",
-    "Detector": "The neural network that calls an image REAL or FAKE, at one size of image.",
+    "Detector": "The neural network that calls an image REAL or FAKE, for one fixed size of image.",
     "Epoch": "One pass over all training images.",
     "F1": "The harmonic mean of precision and recall: high only where both are.",
     "Faithfulness": "Whether an explanation names what the verdict really rests on, tested by changing what it names.",
@@ -44,7 +45,7 @@ TERMS: dict[str, str] = {
     "activation mapping, Selvaraju et al. 2017).",
     "Hash": "A short number computed from a file: equal files have equal hashes. A perceptual hash is computed from "
     "what an image looks like, so images that look alike have similar ones.",
-    "Interval": "The range that a rate may have over many more images: 95 of 100 such intervals contain the true rate.",
+    "Interval": "The plausible range of the true rate: 95 of 100 such intervals contain the true rate.",
     "Layer": "A depth in the network. Late layers respond to the most complex features and locate them least sharply.",
     "Leak": "A test image whose file was also among the training images, so the detector has seen it.",
     "LIME": "Local interpretable model-agnostic explanations (Ribeiro et al. 2016): parts of the image are covered in "

@@ -35,7 +35,7 @@ QUESTIONS = (
     "Is LIME all one colour?",
     "Does LIME contradict Grad-CAM?",
     "Does it scale?",
-    "Is it the same when made again?",
+    "Are the maps repeatable?",
     "Does what LIME calls certain hold under another fill?",
     "Does it depend on what the detector has learned?",
 )
@@ -152,7 +152,7 @@ def test_a_card_leads_to_its_images_by_keyboard(page: Page, studied: str, table:
 
 def test_an_area_by_keyboard(page: Page, studied: str, table: pd.DataFrame) -> None:
     visit(page, f"{studied}/patterns?run={RUN}")
-    page.get_by_text("Choose an area by numbers").click()
+    page.get_by_text("Select an area by coordinates").click()
     middle = round(float(table["features_x"].median()), 1)
     page.get_by_label("Right").fill(f"{middle}")
     # which sends the form

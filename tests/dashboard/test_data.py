@@ -94,7 +94,7 @@ def test_without_an_audit_it_says_what_to_type(open_page: Open, run: str) -> Non
     app = open_page("data", run=run)
     assert not app.exception
     assert not app.error
-    assert app.title[0].value == "What could it learn that is not AI?"
+    assert app.title[0].value == "What shortcuts could it have learned?"
     assert f"`python -m core.studies audit duplicates files --run {run}`" in words(app)
     assert not app.get("plotly_chart")
 
@@ -121,8 +121,8 @@ def test_findings_come_worst_first_with_the_audits_own_numbers(open_page: Open, 
     assert metrics["Logistic-regression baseline"] == f"{100 * table.loc['spectrum', 'accuracy']:.1f}%"
     assert f"the network gets {100 * table.loc['network', 'accuracy']:.1f}%" in said
     assert metrics["Train-test leakage"] == "3"
-    each = "1 as the very same file (leaks), 1 with the same pixels in another file and 1 nearly the same"
-    assert f"are in the training set as well: {each}." in said
+    each = "1 identical (leaks), 1 with the same pixels in another file and 1 nearly identical"
+    assert f"have a copy in the training set: {each}." in said
     assert metrics["Repeats"] == "1"
     drawn = app.get("plotly_chart")
     assert all(chart.proto.alt for chart in drawn)

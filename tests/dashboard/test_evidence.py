@@ -244,7 +244,7 @@ def test_a_file_that_lacks_a_probe_or_its_controls_is_shown_as_far_as_it_goes(
     write_study(path, whole.table.drop(columns=[*gone, *map(size_column, gone)]), whole.about)
     app = open_page("evidence", run=RUN, probe=key)
     assert not app.exception
-    assert "Not computed yet" in words(app)
+    assert "have not been computed yet" in words(app)
 
 
 def test_nonsense_in_the_url_is_the_default_view(open_page: Open, studies: Path) -> None:

@@ -28,7 +28,10 @@ PLACES = {
         [f"components/explanations/{part}.py" for part in ("panels", "agreement", "probes")],
         "Margin, Agreement, Probe, Undecided",
     ),
-    "evidence": (["views/evidence/page.py"], "Probe, Control, Low-pass, Transfer, Neighbours"),
+    "evidence": (
+        ["views/evidence/page.py", "views/evidence/probe.py"],
+        "Probe, Control, Low-pass, Transfer, Neighbours",
+    ),
     "patterns": (["views/patterns/page.py", "views/patterns/points.py"], "Cluster, Features, Margin map, t-SNE"),
     "data": (["views/data/page.py"], "AUROC, Spectrum, Baseline, Leak, Repeat"),
     "trust": (

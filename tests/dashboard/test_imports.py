@@ -17,7 +17,7 @@ titles = {
     "overview": "How good is the detector?",
     "explore": "Browse the images",
     "trust": "Can the explanations be trusted?",
-    "data": "What could it learn that is not AI?",
+    "data": "What shortcuts could it have learned?",
     "patterns": "Which images does it treat alike?",
 }
 app = AppTest.from_file("dashboard/app.py", default_timeout=120)

@@ -77,7 +77,7 @@ def _one_colour(
         )
     if len(signs) == 2:
         return "", ""
-    one_sign = "One colour only: every decided segment speaks the same way"
+    one_sign = "One colour only: every decided segment points the same way"
     if len(decisions) < MIN_PROBES:
         return "one sign", f"{one_sign}, which {len(decisions)} segments often do by chance; ask for more."
     if filled_alone is None:
@@ -87,8 +87,8 @@ def _one_colour(
     # filling moves the margin, so towards FAKE means that what is seen there speaks for REAL
     side, less = ("REAL", "FAKE") if own > 0 else ("FAKE", "REAL")
     measured = (
-        f"covered one at a time with {FILLS[fill].phrase}, segments move the verdict towards {side} with "
-        f"{_toward(own, own):.0%} of all movement, with {FILLS[other].phrase} {_toward(elsewhere, own):.0%}"
+        f"covered one at a time with {FILLS[fill].phrase}, {_toward(own, own):.0%} of the shift is towards {side}; "
+        f"with {FILLS[other].phrase}, {_toward(elsewhere, own):.0%}"
     )
     throughout = abs(own) >= 2 * SAME_WAY - 1
     if throughout and elsewhere * np.sign(own) < 2 * SAME_WAY - 1:

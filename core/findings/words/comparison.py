@@ -33,7 +33,7 @@ def _accuracy(finding: Finding) -> Told:
     stands = standing(finding)
     numbers = say(
         finding,
-        "{measure} of {n} images are right against {control}, {difference:points} (McNemar's test: p {p})",
+        "it gets {measure} of {n} images right, against {control}, {difference:points} (McNemar's test: p {p})",
         p=p_value(float(finding.details["p"])),
     )
     how = {1: "{first} is right more often than {second}: ", -1: "{first} is right less often than {second}: "}

@@ -96,7 +96,7 @@ def repeated(findings: Sequence[Finding]) -> Line:
         if names
     ]
     return line(
-        "{parts}, for {groups} verdicts; 1 is the very same.",
+        "{parts}, for {groups} verdicts; 1 means identical.",
         parts=joined(parts, ". "), groups=listed(list(dict.fromkeys(groups))),
     )  # fmt: skip
 
@@ -158,8 +158,8 @@ def dependent(findings: Sequence[Finding]) -> Line:
     if not kept:
         names = list(dict.fromkeys(str(one.details["name"]) for one in findings))
         return line(
-            "Yes, as far as can be seen: with random weights what is left of a map cannot be told from what another "
-            "image's by the same random detector has of it, for {names} alike.",
+            "Yes, as far as can be seen: when the weights are randomised, what is left of a map cannot be told from "
+            "what another image's by the same random detector has of it, for {names} alike.",
             names=listed(names),
         )
     also = Line()

@@ -121,10 +121,10 @@ def trusted(findings: Sequence[Finding]) -> Line:
     good = _named(one for one in mine if (standing(one).kind, standing(one).sign) == ("claimed", 1))
     rest = len(mine) - sum((standing(one).kind, standing(one).sign) == ("claimed", 1) for one in mine)
     depends = sum(standing(one).kind == "depends" for one in mine)
-    on = line("on {n} of {all} it depends on the fill", n=depends, all=len(mine)) if depends else Line()
-    pictures = "read them as pictures, not as reasons"
+    on = line("{n} of {all} findings depend on the fill", n=depends, all=len(mine)) if depends else Line()
+    pictures = "treat maps as illustrations, not as reasons"
     if not good:
-        no = "No method names what the detector leans on better than every control under every fill"
+        no = "No method finds what the detector leans on better than every control under every fill"
         return line("{no}{on}: {pictures}.", no=no, on=_bracketed(on), pictures=pictures)
     yes = line("Better than every control under every fill: {good}", good=listed(good))
     if not rest:

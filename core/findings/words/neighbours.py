@@ -21,8 +21,8 @@ def tell(finding: Finding) -> Told:
     if finding.key == "errors":
         answer = say(
             finding,
-            "Where the detector errs, {measure:share.1} of the images have neighbours that err with it: to its "
-            "features they are pictures of the other class.",
+            "Where the detector errs, {measure:share.1} of the images have neighbours mostly of the wrong class: "
+            "to its features they look like that class.",
         )
         return Told(answer, aside=say(finding, "In the rest the features knew better than the verdict."))
     if finding.key == "far":

@@ -116,7 +116,7 @@ def conclusion(found: Agreement, *, same_kind: bool) -> str:
     if same_kind and found.beyond_chance:
         return "What both point at is worth more than what one of them says; it is still no proof."
     if same_kind and found.beyond_chance is False:
-        return "Neither map confirms the other, so take neither for the place of the evidence."
+        return "Neither map confirms the other, so do not take either as showing where the evidence is."
     return "This does not say whether one map confirms the other, so do not rest on either alone."
 
 

@@ -16,7 +16,7 @@ from dashboard.services import catalogue, library
 from dashboard.services.address import Setting
 from dashboard.services.library import Opened
 
-BEFORE, AFTER = {"turns": "What turns the verdict"}, {"alike": "What it is like"}
+BEFORE, AFTER = {"turns": "What turns the verdict"}, {"alike": "Similar images"}
 
 
 def placeless(offers: Offers) -> dict[str, AnyExplainer]:
@@ -37,7 +37,7 @@ def experiments(subject: Subject, detector: Known, opened: Opened, row: int | No
     st.subheader("Experiments on this image", anchor=False)
     st.caption(
         f"The maps above say where. These say what: the image is changed and {plain(detector.name)} is asked again. "
-        "Where the verdict turns, and not under the control beside it, it rested on what was changed."
+        "Where the verdict flips here and not under the control beside it, it rested on what was changed."
     )
     methods = placeless(detector.about)
     names = BEFORE | {name: one.title for name, one in methods.items()} | AFTER

@@ -222,7 +222,7 @@ def draw_explanation(
         alone: draw the map without the image, which is not available.
     """
     reading = find_explainer(explanation.method).reading(explanation)
-    sentence = explanation.diagnostics.sentence or "Both signs, and not flat: the map points somewhere."
+    sentence = explanation.diagnostics.sentence or "Both signs, and not flat: the map singles out some places."
     help = explain(*terms_in(sentence), also=reading)
     if explanation.has_picture:
         style = replace(style, drawing="alone") if alone else style

@@ -105,4 +105,4 @@ def _as_judged(explanation: Explanation) -> bool:
 
 
 def _in_full(sides: Line) -> Line:
-    return line("Less the best control, in margins: {sides}.", sides=sides)
+    return line("Score minus the best control's, in units of the margin: {sides}.", sides=sides)

@@ -25,7 +25,7 @@ def draw_group_differences(opened: Opened, wanted: Filter, positions: NDArray[np
     if not FEWEST <= len(positions) <= len(opened.table) - FEWEST:
         return
     with st.expander(
-        f"How do these {len(positions):,} differ from others?",
+        f"How do these {len(positions):,} differ from the rest?",
         icon=":material/compare_arrows:",
         key="explore.apart",
         on_change="rerun",

@@ -27,7 +27,8 @@ def draw_limits(detector: Identified | None = None) -> None:
         st.markdown(
             f"**What this detector can know.** It has seen {_seen(detector)}, and nothing else. It was never shown "
             "another generator, a portrait, a screenshot or a drawing. On those it still says REAL or FAKE, and often "
-            "sounds sure. Its verdict is no evidence about a picture from the world, and none against a person."
+            "sounds sure. Its verdict is not evidence about any real-world picture, and must not be used against "
+            "anyone."
         )
         if detector is not None and (answer := _measured(detector)) is not None:
             _draw_rates(answer)
@@ -37,7 +38,7 @@ def draw_reach(detector: Identified) -> None:
     """Draw what limits a detector: what it has seen, and what was measured beyond that; each rate folded."""
     st.markdown(f"**What limits it.** It has seen {_seen(detector)}, and nothing else. {reach(detector)}")
     if (answer := _measured(detector)) is not None:
-        with st.expander("Each rate beyond images like its own"):
+        with st.expander("Every error rate on other kinds of image"):
             bullets(chosen(answer, RATES))
 
 
@@ -84,6 +85,6 @@ def _seen(detector: Identified | None) -> str:
 def _draw_rates(answer: StudyResult) -> None:
     told = [tell(one) for one in chosen(answer, RATES)]
     st.markdown("\n".join(f"- {markdown(one.answer)}" for one in told))
-    with st.expander("All that was measured of this"):
+    with st.expander("All measurements"):
         bullets(answer.findings)
         st.caption(plain(f"{answer.about.get('question', '')} Compared with: {answer.about.get('control', '')}"))

@@ -74,12 +74,13 @@ def study_of(opened: Opened, name: str, title: str | None = None) -> StudyResult
 
 
 def draw_lacking(opened: Opened, found: StudyResult) -> None:
-    """Say which columns a study's file lacks, and how to compute only those; nothing where it is complete."""
+    """Say that a study's file lacks columns, and how to compute only those; nothing where it is complete."""
     if columns := lacking(found):
         more = f" and {len(columns) - SHOWN:,} more" if len(columns) > SHOWN else ""
         st.caption(
-            f":material/science: Not computed yet: {plain(', '.join(columns[:SHOWN]))}{more}. "
-            f"{code(command(opened, str(found.about['study']), there=True))} computes only these and keeps the rest."
+            f":material/science: {len(columns):,} columns have not been computed yet. "
+            f"{code(command(opened, str(found.about['study']), there=True))} computes only these and keeps the rest.",
+            help=f"{plain(', '.join(columns[:SHOWN]))}{more}.",
         )
 
 

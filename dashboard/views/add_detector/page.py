@@ -43,7 +43,7 @@ def draw_option(option: str) -> str:
 
 heading(
     "Add a detector",
-    "A detector that others made. What its source says of preprocessing and classes is used; what it does not say is "
+    "Use a detector that others made. Preprocessing and classes are read from its source; what it does not say is "
     "asked for.",
 )
 if not is_local():
@@ -57,7 +57,7 @@ name = st.text_input("Name", key="add.name", help="That it gets here.", max_char
 source = st.text_input(
     "Source",
     key="add.source",
-    placeholder="folder of transformers, FILE.onnx, timm:NAME or torchvision:NAME",
+    placeholder="Hugging Face model folder, FILE.onnx, timm:NAME or torchvision:NAME",
     help="A path on this computer, or a network's name, which takes a file of weights. Detectors that are Python "
     "functions run code; only the command adds those.",
 )
@@ -71,7 +71,7 @@ if asked:
         for option in asked:
             with grid.cell():
                 values[option] = draw_option(option)
-with st.expander("More options, which go before what the source says"):
+with st.expander("More options, which override the source"):
     for option in OPTIONS:
         if option not in asked:
             values[option] = draw_option(option)

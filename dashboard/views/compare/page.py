@@ -1,4 +1,4 @@
-"""Compare: which of two detectors is right, and where do they differ?"""
+"""Compare: which of two detectors is right more often, and where do they differ?"""
 
 import streamlit as st
 
@@ -19,7 +19,7 @@ name = plain(str(opened.run.manifest["detector"]))
 there = others(opened)
 shows = f"**{name}** beside another detector, image by image, on **{plain(str(opened.run.manifest['set']))}**."
 if opened.judged.empty or not there:
-    heading("Which detector is right, and where do they differ?", shows)
+    heading("Which detector is right more often, and where do they differ?", shows)
     if opened.judged.empty:
         st.info("This run holds no image, so there is nothing to compare; choose another one on the left.")
     else:
@@ -36,7 +36,7 @@ found = compared(opened, other)
 accuracy, shared = (find(found.findings, key) for key in ("accuracy", "both_wrong"))
 with top:
     heading(
-        "Which detector is right, and where do they differ?",
+        "Which detector is right more often, and where do they differ?",
         shows,
         None if accuracy is None else f"{strong(tell(accuracy).answer)} {markdown(tell(accuracy).standing or Line())}",
         help=explain("Detector", "Interval", "McNemar's test"),

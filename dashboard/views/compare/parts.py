@@ -40,7 +40,7 @@ def draw_outcomes(opened: Opened, other: Opened, found: Comparison) -> None:
     section(
         "Who is wrong where",
         "Share of each class, with 95% intervals. The diamond is how often both would be wrong if their errors had "
-        "nothing in common. A click shows the images.",
+        "nothing in common. Click a bar to see its images.",
         help=explain("Interval"),
     )
     chosen = rate_bars(

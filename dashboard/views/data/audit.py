@@ -37,7 +37,7 @@ ICONS = {
     "a little": ":material/signal_cellular_alt_1_bar:",
 }
 # the first are called leaks on other pages
-COPIES = {FILE: "as the very same file (leaks)", SHOWN: "with the same pixels in another file", NEAR: "nearly the same"}
+COPIES = {FILE: "identical (leaks)", SHOWN: "with the same pixels in another file", NEAR: "nearly identical"}
 STUDIES = ("audit", "duplicates", "files")
 QUESTIONS = (
     "Does the detector's score follow it among images as they are? That is measured on images matched on it, and as "
@@ -76,7 +76,7 @@ def headlines(opened: Opened, audit: StudyResult, found: Sequence[Concern], dupl
             _headline(
                 "Train-test leakage",
                 f"{sum(counts.values()):,}",
-                f"of {len(table):,} images are in the training set as well{f': {each}' if each else ''}.",
+                f"of {len(table):,} images have a copy in the training set{f': {each}' if each else ''}.",
             )
             repeats = int(opened.run.predictions["is_repeat"].sum())
             alike = int((table["in_set"] == FILE).sum())
@@ -84,7 +84,7 @@ def headlines(opened: Opened, audit: StudyResult, found: Sequence[Concern], dupl
                 "Repeats",
                 f"{repeats:,}",
                 f"of {len(table):,} images are copies of an earlier file of this set"
-                f"{f'; with the originals {alike:,} files' if alike else ''}.",
+                f"{f'; {alike:,} files counting the originals' if alike else ''}.",
             )
 
 

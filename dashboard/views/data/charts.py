@@ -72,7 +72,7 @@ def told_apart(found: Sequence[Concern], network: Measure) -> go.Figure:
     measures = [measure for one in found for measure in (one.cue.measure, one.lean.measure)]
     values = [value for one in measures for value in (one.value, one.low, one.high) if isfinite(value)]
     figure.update_xaxes(
-        title="AUROC x 100: of 100 pairs, so many are ranked correctly",
+        title="pairs ranked correctly, of 100 (AUROC x 100)",
         range=[min([0.48, *values]) - 0.01, 1.03],
         tickvals=[share / 10 for share in range(11)],
         ticktext=[str(10 * share) for share in range(11)],

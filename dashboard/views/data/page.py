@@ -23,7 +23,7 @@ from dashboard.views.data.cues import draw_cues
 opened = library.current()
 audit, duplicates = readable(opened, "audit"), readable(opened, "duplicates")
 heading(
-    "What could it learn that is not AI?",
+    "What shortcuts could it have learned?",
     f"If the REAL images of **{plain(opened.run.manifest['set'])}** were simply brighter, a detector could be right "
     "and know nothing of image generators. This page tests each such shortcut.",
     markdown(words.overall(audit.findings)) if audit is not None else None,
@@ -70,7 +70,7 @@ if not flaws:
 if rest := [one for one in facts if not one.is_flaw]:
     names = listed([plain(one.name.title.lower()) for one in rest])
     with fold(
-        "harmless", f"{len(rest)} that separate the classes hardly or not at all", f"{names[0].upper()}{names[1:]}."
+        "harmless", f"{len(rest)} that barely separate the classes, if at all", f"{names[0].upper()}{names[1:]}."
     ) as is_open:
         if is_open:
             parts.harmless(opened, rest)

@@ -44,7 +44,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     ["effect claimed", `share of verdicts that flip: ${data.standings.claimed}`],
     ["effect open", data.standings.open],
     ["control", "a control"],
-    ["way", "made another way"],
+    ["way", "the same change, made another way"],
     ["way open", "not above its own control"],
   ]
   entries.forEach(([className, text]) => {

@@ -1,4 +1,4 @@
-"""The page Game: ten images, REAL or AI?"""
+"""The page Game: ten images, REAL or FAKE?"""
 
 from dashboard.navigation import Page
 
@@ -7,5 +7,5 @@ PAGE = Page(
     icon=":material/sports_esports:",
     section="Try it",
     position=2,
-    help="REAL or AI? Ten images, and your score beside the detector's.",
+    help="REAL or FAKE? Ten images, and your score beside the detector's.",
 )

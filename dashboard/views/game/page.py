@@ -1,4 +1,4 @@
-"""Game: REAL or AI? Ten images, then your score beside the detector's."""
+"""Game: REAL or FAKE? Ten images, then your score beside the detector's."""
 
 from collections.abc import Sequence
 
@@ -22,9 +22,9 @@ GAME = Setting("game", 1, kind=int, low=1, high=9999)
 opened = library.current()
 table = opened.table
 heading(
-    "REAL or AI?",
-    f"{ROUND} images that the detector has never seen either. Decide whether a camera took each one or a generator "
-    "made it; then see the label, the detector's answer and where its evidence lies.",
+    "REAL or FAKE?",
+    f"{ROUND} images that the detector has not seen before either. Decide whether a camera took each one or a "
+    "generator made it; then see the label, the detector's answer and what it looked at.",
 )
 pictures = library.pictures(opened)
 drawn = draw_round(table, pictures.where >= 0, seed=GAME.value)
@@ -91,7 +91,7 @@ def play(number: int) -> None:
                 st.button("FAKE: a generator", key="game.fake", shortcut="2", on_click=give, args=(number, "FAKE"))
             st.caption(
                 "Keys: 1 for REAL, 2 for FAKE, N for the next image. "
-                f"It is {opened.run.side} x {opened.run.side} pixels: that is all the detector sees too."
+                f"It is {opened.run.side} x {opened.run.side} pixels, which is all that the detector sees too."
             )
             return
         is_right = answers[number] == labels[number]

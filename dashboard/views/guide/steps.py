@@ -209,9 +209,9 @@ def what_it_does_not_know(told: Told) -> None:
     if sure is not None:
         st.markdown(f"And it sounds sure: on those photographs {percent(sure.measure.value, 0)} on average.")
     st.markdown(
-        "**So its verdict is no evidence about a picture from the world, and none against a person.** When an upload's "
-        "verdict depends on how it is resized, the page says *undetermined* instead.",
-        help=explain("Transfer", "Undetermined"),
+        "**So its verdict is not evidence about any real-world picture, and must not be used against anyone.** On most "
+        "of these Upload answers *Cannot tell*, and says why.",
+        help=explain("Transfer"),
     )
 
 
@@ -224,7 +224,7 @@ def go_on(told: Told) -> None:
         "evidence": ("What the detector reads", "Every experiment on the whole test set, beside its control."),
         "trust": ("Can the explanations be trusted?", "How faithful, how stable, how often they agree."),
         "upload": ("Try your own image", "And see how far the verdict carries."),
-        "game": ("Play against it", "Ten images, REAL or AI?"),
+        "game": ("Play against it", "Ten images, REAL or FAKE?"),
         "glossary": ("Look a word up", "Every term in plain words."),
     }
     with st.grid(3, min_column_width=220) as grid:

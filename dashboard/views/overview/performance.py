@@ -90,7 +90,7 @@ def draw_headlines(numbers: dict[str, Any], *, beside_paper: bool) -> None:
         _headline(
             "AUROC",
             numbers["auroc"],
-            "shown one image of each class, how often the photograph scores higher",
+            "given one photograph and one generated image, how often the photograph scores higher",
             help=explain("AUROC"),
         )
 
@@ -258,7 +258,7 @@ def draw_confidence(judged: pd.DataFrame, rows: pd.DataFrame, calibration_error:
         section(
             "Calibration",
             "Where confidence can be believed, verdicts that are 80% sure are right in 80 of 100 cases: the points lie "
-            "on the dotted line. The threshold changes nothing of this.",
+            "on the dotted line. The threshold does not affect this chart.",
             help=explain("Calibration"),
         )
         curves.draw_calibration(calibration(rows))

@@ -137,8 +137,8 @@ def _apart(card: Card) -> str:
     """Say what sets a cluster apart, what is visible first."""
     if card.visible:
         return f"What sets it apart: {markdown(tell(card.apart[0]))}."
-    told = f" What does, no eye can see: {markdown(tell(card.apart[0]))}." if card.apart else ""
-    return f"Nothing visible sets it apart.{told}"
+    told = f"; what does is not to be seen: {markdown(tell(card.apart[0]))}" if card.apart else ""
+    return f"Nothing visible sets it apart{told}."
 
 
 def anchor(space: str, number: int) -> str:

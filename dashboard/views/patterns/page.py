@@ -26,7 +26,7 @@ opened = library.current()
 run = opened.run.name
 heading(
     "Which images does it treat alike?",
-    "Every point is an image; what lies close together the detector sees alike. Clusters are found within each "
+    "Every point is an image; the detector sees nearby ones alike. Clusters are found within each "
     "verdict, by the detector's own features or by where its margin maps point.",
     help=explain("Cluster"),
 )

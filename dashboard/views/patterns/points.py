@@ -35,7 +35,7 @@ def draw_points(opened: Opened, spaces: Setting, images: int) -> None:
     colour = Setting("colour", "cluster", choices)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         spaces.choose(
-            "Alike",
+            "Group",
             help=explain(
                 "Features",
                 "Margin map",
@@ -45,7 +45,7 @@ def draw_points(opened: Opened, spaces: Setting, images: int) -> None:
         )
         colour.choose("Colour", st.selectbox, width=260)
         DRAG.choose(
-            "Dragging",
+            "Drag to",
             help="Draw a box or a lasso around images to open them in Explore. Move: drag and turn the wheel, and "
             "click a point to open it in Inspect.",
         )
@@ -60,8 +60,8 @@ def draw_points(opened: Opened, spaces: Setting, images: int) -> None:
     )
     st.caption(
         f":gray[●] circles are called {CLASS_WORDS['REAL']}, :gray[◆] diamonds {CLASS_WORDS['FAKE']}; large and hollow "
-        "is wrong. Numbers are clusters. What this cannot show: two dimensions keep who is near whom and little else "
-        "(t-SNE), so distances between groups, their sizes and their shapes say nothing.",
+        "is wrong. Numbers are clusters. What this cannot show: a flat map keeps which images are near each other, and "
+        "little else (t-SNE), so distances between groups, their sizes and their shapes say nothing.",
         help=explain("t-SNE"),
     )
     _choose_by_numbers(opened, space)
@@ -92,7 +92,7 @@ def _explore(opened: Opened, area: Area) -> None:
 
 def _choose_by_numbers(opened: Opened, space: str) -> None:
     """The same by keyboard: the four sides of a box."""
-    with st.expander("Choose an area by numbers", icon=":material/keyboard:"):
+    with st.expander("Select an area by coordinates", icon=":material/keyboard:"):
         across, up = (opened.table[f"{space}_{end}"].to_numpy(np.float64) for end in "xy")
         middles = opened.table.groupby(f"clusters.{space}_cluster")[[f"{space}_x", f"{space}_y"]].median()
         places = [f"{number:.0f} at {x:.0f} across, {y:.0f} up" for number, x, y in middles.itertuples()]

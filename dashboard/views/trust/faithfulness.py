@@ -87,8 +87,8 @@ def _draw_table(findings: Sequence[Finding]) -> None:
                 st.markdown(group_words(group))
                 st.markdown("\n".join(f"| {' | '.join(row)} |" for row in rows))
     st.caption(
-        "Less the best control, in margins, by deletion and by insertion. ▲ certainly better, ▼ certainly worse, ◇ "
-        "neither; green where both are better, violet where both are worse."
+        "Score minus the best control's, in units of the margin: deletion first, then insertion. ▲ certainly better, ▼ "
+        "certainly worse, ◇ neither; green where both are better, violet where both are worse."
     )
 
 

@@ -93,7 +93,7 @@ draw_scale(opened, answers)
 part(
     opened,
     "stability",
-    "Is it the same when made again?",
+    "Are the maps repeatable?",
     "Stability: rank correlation of an explanation with itself under another seed, and under noise of 1 in 255 "
     "that nobody can see; the control is the explanation of another image. LIME cuts the noisy image anew, "
     "or with the cut kept is asked of the same pieces. Grad-CAM has no seed.",

@@ -37,7 +37,7 @@ def draw_others(detectors: Mapping[str, Known], ready_at: Callable[[int], Prepar
     """
     if len(detectors) < 2:
         return
-    if not OTHERS.toggle("What do the others say?", help="Asks every detector here about the same image."):
+    if not OTHERS.toggle("What do other detectors say?", help="Asks every detector here about the same image."):
         return
 
     def draw() -> float | None:

@@ -105,7 +105,7 @@ if file is None:
         st.stop()
     sample_run, rows = samples
     pictures = library.pictures(sample_run)
-    st.markdown("**Or begin with one of these.** The badge is what it is; what the detector calls it stands below.")
+    st.markdown("**Or begin with one of these.** The badge is its true label; the detector's verdict appears below.")
     if id_ := image_grid(
         sample_run, rows, pictures, key="upload.samples", size="small", judged=False, current=SAMPLE.value or None
     ):

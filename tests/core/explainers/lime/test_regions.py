@@ -284,7 +284,7 @@ def test_weights_of_one_sign_whatever_the_fill_are_not_blamed_on_it(red_detector
     result = LIME.explain_fully(red_detector, grain, settings)
     np.testing.assert_array_equal(result.parts.decisions, 1)
     assert result.diagnostics.one_colour == "one sign"
-    assert "every decided segment speaks the same way" in result.diagnostics.sentence
+    assert "every decided segment points the same way" in result.diagnostics.sentence
 
 
 @pytest.mark.parametrize("speaks", ["REAL", "FAKE"])
@@ -301,7 +301,7 @@ def test_of_one_colour_it_is_said_what_covering_does(speaks: str) -> None:
     )
     other = "FAKE" if speaks == "REAL" else "REAL"
     assert f"covering nearly any part makes the image look less {speaks}" in diagnostics.sentence
-    assert f"move the verdict towards {other} with 99% of all movement" in diagnostics.sentence
+    assert f"99% of the shift is towards {other}; with their own shuffled texture, 99%" in diagnostics.sentence
 
 
 @pytest.mark.parametrize("segmentation", SEGMENTATIONS)

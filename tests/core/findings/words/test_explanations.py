@@ -41,20 +41,20 @@ def test_all_better_is_yes_none_is_no_and_between_says_which() -> None:
         "verdicts."
     )
     assert str(trusted(scored(**dict.fromkeys(GOOD, (-0.3, -0.2))))) == (
-        "No method names what the detector leans on better than every control under every fill: read them as pictures, "
-        "not as reasons."
+        "No method finds what the detector leans on better than every control under every fill: treat maps as "
+        "illustrations, not as reasons."
     )
     assert str(trusted(scored(**{**GOOD, "lime_FAKE": (0.0, 0.0)}))) == (
         "Better than every control under every fill: Grad-CAM on FAKE and REAL verdicts and LIME on REAL verdicts; the "
-        "other 1 of 4 are not: read them as pictures, not as reasons."
+        "other 1 of 4 are not: treat maps as illustrations, not as reasons."
     )
     assert not trusted([])
 
 
 def test_what_holds_under_one_fill_alone_is_no_claim() -> None:
     said = str(trusted(scored(**dict.fromkeys(GOOD, (-0.4, 0.25)))))
-    assert said.startswith("No method names")
-    assert "(on 4 of 4 it depends on the fill)" in said
+    assert said.startswith("No method finds")
+    assert "(4 of 4 findings depend on the fill)" in said
     told = tell(scored(lime_FAKE=(-0.4, 0.25))[0])
     # no number is pooled
     assert str(told.full) == (
@@ -135,7 +135,7 @@ def test_stability_by_how_much_stays() -> None:
     assert str(repeated(found)) == (
         "Stays as it was: Grad-CAM under noise of 1 in 255 (0.96 and 0.98). Changes in part: LIME under another seed "
         "(0.97 and 0.60). Changes a lot: LIME under noise of 1 in 255 (0.71 and 0.30), for FAKE and REAL verdicts; 1 "
-        "is the very same."
+        "means identical."
     )
 
 
@@ -153,7 +153,9 @@ def test_sanity_names_what_is_left_of_a_map() -> None:
             Finding(**{**vars(one), "details": {"name": name}}) for one, name in zip(found(left), names, strict=True)
         ]
 
-    assert str(dependent(named(0.0))).startswith("Yes, as far as can be seen: with random weights what is left")
+    assert str(dependent(named(0.0))).startswith(
+        "Yes, as far as can be seen: when the weights are randomised, what is left"
+    )
     said = str(dependent(named(0.5)))
     assert said.startswith("Only in part for Grad-CAM on REAL verdicts: ")
     assert "Grad-CAM on FAKE verdicts and LIME on FAKE and REAL verdicts depend on it" in said
