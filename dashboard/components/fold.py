@@ -23,7 +23,6 @@ def fold(
     *,
     explained: str = "",
     help: str | None = None,
-    icon: str | None = None,
 ) -> Iterator[bool]:
     """Draw a part of a page that is folded until a visitor or the address opens it.
 
@@ -33,7 +32,6 @@ def fold(
         answer: what it comes to, beside the title.
         explained: what it shows and how that was measured; drawn where it is open.
         help: the words of the glossary in it.
-        icon: before the title.
 
     Yields:
         Whether it is open; only then is anything to be drawn.
@@ -42,7 +40,7 @@ def fold(
     st.session_state.setdefault(DRAWN, {})[name] = None
     st.session_state[key] = is_open(name)
     title = f"**{question}**" + (f" {answer}" if answer else "")
-    with st.expander(title, key=key, icon=icon, on_change=_take, args=(name,)) as part:
+    with st.expander(title, key=key, on_change=_take, args=(name,)) as part:
         if part.open:
             # a screen reader finds its way by headings, and the label of an expander is none
             st.html(f'<h3 style="{UNSEEN}">{escape(question)}</h3>')

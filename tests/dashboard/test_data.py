@@ -117,7 +117,7 @@ def test_findings_come_worst_first_with_the_audits_own_numbers(open_page: Open, 
         assert str(verdict(one.cue, one.lean))[1:] in said
     metrics = {metric.label: metric.value for metric in app.metric}
     table = answer(studied, "audit").table.set_index("name")
-    assert metrics["Strongest cue"] == found[0].name.title
+    assert metrics["Strongest simple cue"] == found[0].name.title
     assert metrics["Logistic-regression baseline"] == f"{100 * table.loc['spectrum', 'accuracy']:.1f}%"
     assert f"the network gets {100 * table.loc['network', 'accuracy']:.1f}%" in said
     assert metrics["Train-test leakage"] == "3"

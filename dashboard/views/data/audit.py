@@ -30,12 +30,6 @@ from dashboard.views.data import charts as audit_charts
 
 # columns of Explore with statistics that are words
 COLUMNS = {"compression": "files.compression"}
-# three bars, two, one
-ICONS = {
-    "well": ":material/signal_cellular_alt:",
-    "to some degree": ":material/signal_cellular_alt_2_bar:",
-    "a little": ":material/signal_cellular_alt_1_bar:",
-}
 # the first are called leaks on other pages
 COPIES = {FILE: "identical (leaks)", SHOWN: "with the same pixels in another file", NEAR: "nearly identical"}
 STUDIES = ("audit", "duplicates", "files")
@@ -59,7 +53,7 @@ def headlines(opened: Opened, audit: StudyResult, found: Sequence[Concern], dupl
     with st.grid(4, min_column_width=190):
         if found:
             _headline(
-                "Strongest cue",
+                "Strongest simple cue",
                 found[0].name.title,
                 f"Alone it tells {100 * found[0].cue.measure.value:.0f} of 100 pairs of a REAL and a FAKE image apart"
                 f"{_by_rank(found[0].cue)}; guessing gets 50.",
@@ -125,10 +119,9 @@ def concern_row(opened: Opened, group: Sequence[Concern], audit: StudyResult, pr
     keys = [one.key for one in group]
     title = plain(listed([one.name.title for one in group]))
     said = {one.name.title: audit_words.verdict(one.cue, one.lean) for one in group}
-    how = audit_words.how_well(group[0].cue.measure)
     answer = markdown(next(iter(said.values())).capital())
     title = f"{title[0]}{title[1:].lower()}"
-    with fold(f"cue-{keys[0]}", title, answer, explained=QUESTIONS, icon=ICONS.get(how)) as is_open:
+    with fold(f"cue-{keys[0]}", title, answer, explained=QUESTIONS) as is_open:
         if is_open:
             _draw_concern(opened, group, said, audit, probes)
 
