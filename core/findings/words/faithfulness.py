@@ -42,15 +42,15 @@ def _faithful(finding: Finding) -> Told:
     if stands.kind == "depends":
         answer = say(
             finding,
-            "Whether {name} names what {group} verdicts lean on better than the best control depends on the fill: "
+            "Whether {name} finds what {group} verdicts lean on better than the best control depends on the fill: "
             "{sides} (differences in margins, {images} images).",
             sides=sides(finding),
             images=_images(finding),
         )
         return Told(answer, standing=Line())
     how: Mapping[Sign, str] = {
-        1: "{name} names what {group} verdicts lean on better than every control",
-        -1: "{name} names what {group} verdicts lean on worse than a control that knows nothing of them",
+        1: "{name} finds what {group} verdicts lean on better than every control",
+        -1: "{name} finds what {group} verdicts lean on worse than a control that knows nothing of them",
         0: "{name} on {group} verdicts cannot be told from the best control",
     }
     least = min(finding.choices, key=lambda one: abs((one.difference or one.measure).value))

@@ -58,7 +58,7 @@ def test_what_holds_under_one_fill_alone_is_no_claim() -> None:
     told = tell(scored(lime_FAKE=(-0.4, 0.25))[0])
     # no number is pooled
     assert str(told.full) == (
-        "Whether LIME names what FAKE verdicts lean on better than the best control depends on the fill: better under "
+        "Whether LIME finds what FAKE verdicts lean on better than the best control depends on the fill: better under "
         "shuffled texture (deletion 0.25, insertion 0.25); worse under blur (deletion −0.40, insertion −0.40) "
         "(differences in margins, 100 images)."
     )
@@ -70,10 +70,10 @@ def test_what_every_fill_shows_is_claimed_with_its_least_difference() -> None:
     )
     least = "under every fill, by deletion and by insertion: the least difference is"
     assert better == (
-        f"LIME names what FAKE verdicts lean on better than every control, {least} 0.20 (0.15 to 0.25) margins "
+        f"LIME finds what FAKE verdicts lean on better than every control, {least} 0.20 (0.15 to 0.25) margins "
         "(deletion with shuffled texture, 100 images)."
     )
-    assert worse.startswith("LIME names what FAKE verdicts lean on worse than a control that knows nothing of them, ")
+    assert worse.startswith("LIME finds what FAKE verdicts lean on worse than a control that knows nothing of them, ")
     assert neither.startswith("LIME on FAKE verdicts cannot be told from the best control, under every fill")
 
 

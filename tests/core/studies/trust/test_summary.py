@@ -196,7 +196,7 @@ def test_faithfulness_is_claimed_where_every_fill_and_direction_agrees(table: pd
             assert one.control.name == row["control"]
             ends = (one.difference.value, one.difference.low, one.difference.high)
             assert ends == (row["value"], row["low"], row["high"])
-    assert "LIME names what FAKE verdicts lean on better than every control, under every fill" in str(
+    assert "LIME finds what FAKE verdicts lean on better than every control, under every fill" in str(
         tell(said["lime-FAKE"]).full
     )
     assert {finding.group for finding in said.values()} == {"FAKE", "REAL"}
