@@ -128,7 +128,7 @@ def test_faithfulness_is_a_small_table_of_signs_by_method_and_fill(open_page: Op
         for fill, title in finding.details["fills"].items():
             tried = [finding.choice(direction, fill) for direction in ("deletion", "insertion")]
             signs = [sign_of(one) for one in tried]
-            told = "\N{NO-BREAK SPACE}".join(
+            told = " ".join(
                 f"{'◇▲▼'[sign]}\N{NO-BREAK SPACE}{signed(one.difference.value)}"
                 for sign, one in zip(signs, tried, strict=True)
             )

@@ -12,6 +12,8 @@ from core.findings.words.told import Told
 
 # a rank correlation from here on is the same picture to the eye, and from the second on a related one
 SAME, RELATED = 0.9, 0.5
+# so many are named one by one
+FEW = 3
 
 
 def agreement(finding: Finding) -> Told:
@@ -77,28 +79,31 @@ def stability(finding: Finding) -> Told:
 
 
 def repeated(findings: Sequence[Finding]) -> Line:
-    """Whether explanations stay as they are when they are made again."""
-    values: dict[str, list[float]] = {}
-    groups: list[str] = []
+    """Whether explanations stay as they are when they are made again, each way of doing so by itself."""
+    values: dict[str, dict[str, list[float]]] = {}
     for one in findings:
         for tried in one.choices:
             if tried.measure.known:
-                values.setdefault(f"{one.details['name']} under {tried.value}", []).append(tried.measure.value)
-                groups.append(str(one.group))
-    degrees: dict[str, list[Line]] = {"stays as it was": [], "changes in part": [], "changes a lot": []}
-    for name, those in values.items():
-        least = min(those)
-        degree = "stays as it was" if least >= SAME else "changes in part" if least >= RELATED else "changes a lot"
-        degrees[degree].append(line("{name} ({n})", name=name, n=listed([signed(value) for value in those])))
-    parts = [
-        line("{degree}: {names}", degree=degree, names=listed(names)).capital()
-        for degree, names in degrees.items()
-        if names
-    ]
-    return line(
-        "{parts}, for {groups} verdicts; 1 means identical.",
-        parts=joined(parts, ". "), groups=listed(list(dict.fromkeys(groups))),
-    )  # fmt: skip
+                ways = values.setdefault(tried.value, {})
+                ways.setdefault(str(one.details["name"]), []).append(tried.measure.value)
+    said = joined([_changing(way, methods) for way, methods in values.items()])
+    return line("{said} (FAKE and REAL verdicts; 1 means identical.)", said=said) if values else Line()
+
+
+def _changing(way: str, methods: Mapping[str, Sequence[float]]) -> Line:
+    """Which maps change when they are made again in one way, by how much, and that the rest does not."""
+    changed: dict[str, list[Line]] = {"change a lot": [], "change in part": []}
+    for name, those in methods.items():
+        if min(those) < SAME:
+            degree = "change in part" if min(those) >= RELATED else "change a lot"
+            changed[degree].append(line("{name} ({n})", name=name, n=listed([signed(value) for value in those])))
+    parts = [line("the maps of {names} {degree}", names=listed(names), degree=degree)
+             for degree, names in changed.items() if names]  # fmt: skip
+    if not parts:
+        return line("Under {way} all maps stay as they were.", way=way)
+    many = sum(map(len, changed.values()))
+    rest = "; those of the others stay as they were" if many < len(methods) else ""
+    return line("Under {way} {parts}{rest}.", way=way, parts=joined(parts, ", "), rest=rest)
 
 
 def certainty(finding: Finding) -> Told:
@@ -165,7 +170,8 @@ def dependent(findings: Sequence[Finding]) -> Line:
     also = Line()
     if lost:
         depend = "depends" if len(lost) == 1 else "depend"
-        also = line(" {lost} {depend} on it as far as can be seen.", lost=listed(lost), depend=depend)
+        others = listed(lost) if len(lost) <= FEW else line("The others")
+        also = line(" {lost} {depend} on it as far as can be seen.", lost=others, depend=depend)
     return line(
         "Only in part for {kept}: with random weights more of the map is left than another image's by the same random "
         "detector has of it, so that part comes from the picture alone.{also}",

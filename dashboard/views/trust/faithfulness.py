@@ -95,8 +95,7 @@ def _draw_table(findings: Sequence[Finding]) -> None:
 def _cell(one: Finding, fill: str) -> str:
     tried = [choice for direction in DIRECTIONS if (choice := one.choice(direction, fill)) is not None]
     signs = {sign_of(choice) for choice in tried}
-    # both on one line, however narrow the table
-    text = "\N{NO-BREAK SPACE}".join(
+    text = " ".join(
         f"{SYMBOLS[sign_of(each)]}\N{NO-BREAK SPACE}{signed((each.difference or each.measure).value)}" for each in tried
     )
     colour = COLOURS.get(signs.pop()) if len(signs) == 1 else None
