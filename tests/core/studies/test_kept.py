@@ -135,7 +135,6 @@ def test_words_and_derived_columns_are_brought_up_to_date_without_computing(sour
 
 # hours on two cores: `python -m core.studies STUDY --run RUN` computes what they lack
 LACKING = {
-    ("paper@cifake-test", "faithfulness"),
     ("paper@cifake-test", "stability"),
     ("paper@cifake-test", "sanity"),
     ("sample@sample-test", "sanity"),
