@@ -30,7 +30,7 @@ def told_apart(found: Sequence[Concern], network: Measure) -> go.Figure:
         found: from `core.studies.audit.summary.concerns`.
         network: the detector's AUROC over all images.
     """
-    figure = new_figure(height=110 + 34 * len(found))
+    figure = new_figure(height=110 + 32 * len(found))
     rows: dict[str, tuple[list[Measure], dict[str, Any]]] = {
         "by this alone, fitted": ([one.cue.measure for one in found], {"color": GREY, "symbol": "circle", "size": 11}),
         "by rank": (

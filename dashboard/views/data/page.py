@@ -47,7 +47,6 @@ facts = [one for one in found if one.key != "leak"]
 flaws = [one for one in facts if one.is_flaw]
 parts.headlines(opened, audit, facts, duplicates)
 
-st.space("small")
 section(
     "How well each cue separates the classes",
     "AUROC of each cue alone: given one REAL and one FAKE image, how often does it rank them correctly? Guessing gets "
