@@ -87,7 +87,10 @@ def repeated(findings: Sequence[Finding]) -> Line:
                 ways = values.setdefault(tried.value, {})
                 ways.setdefault(str(one.details["name"]), []).append(tried.measure.value)
     said = joined([_changing(way, methods) for way, methods in values.items()])
-    return line("{said} (FAKE and REAL verdicts; 1 means identical.)", said=said) if values else Line()
+    if not values:
+        return Line()
+    verdicts = listed(list(dict.fromkeys(str(one.group) for one in findings if one.choices)))
+    return line("{said} ({verdicts} verdicts; 1 means identical.)", said=said, verdicts=verdicts)
 
 
 def _changing(way: str, methods: Mapping[str, Sequence[float]]) -> Line:
