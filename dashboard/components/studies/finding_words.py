@@ -1,7 +1,7 @@
 """Findings on a page: their words come from `core.findings.words`, their look from here."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import streamlit as st
 
@@ -9,7 +9,6 @@ from core.findings.finding import Finding
 from core.findings.lines import Line, Span, joined
 from core.findings.numbers import signed
 from core.findings.words import tell
-from core.studies.study import StudyResult
 from dashboard.components.plain import inline
 from dashboard.components.words import CLASS_WORDS, percent
 
@@ -36,12 +35,9 @@ def bullets(found: Iterable[Finding]) -> None:
     st.markdown("\n".join(f"- {markdown(tell(one).full)}" for one in found))
 
 
-def answers(study: StudyResult | None) -> str:
-    """What a study says of its first quantity, for each group, in one paragraph of Markdown."""
-    if study is None or not study.findings:
-        return NOT_MEASURED
-    first = [one for one in study.findings if one.quantity == study.findings[0].quantity]
-    return markdown(joined([tell(one).answer for one in first]))
+def answers(found: Sequence[Finding]) -> Line:
+    """What findings say of their first quantity, for each group."""
+    return joined([tell(one).answer for one in found if one.quantity == found[0].quantity])
 
 
 def markdown(one: Line) -> str:

@@ -2,21 +2,25 @@
 
 import re
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from types import FunctionType
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
+from core.findings.finding import Finding
+from core.findings.lines import Line
 from core.studies.groups import By
 from core.studies.kept import lacking
 from core.studies.store import study_path
 from core.studies.study import StudyResult
 from core.system.folders import ContractError
 from dashboard.components.downloads import file_button
+from dashboard.components.fold import fold
 from dashboard.components.plain import code, plain, with_code
-from dashboard.components.studies.finding_words import bullets
+from dashboard.components.studies.finding_words import NOT_MEASURED, bullets, markdown
 from dashboard.services import catalogue, study_files
 from dashboard.services.library import BY_STAMP, Opened
 from dashboard.services.sentences import for_visitors
@@ -63,14 +67,53 @@ def study_of(opened: Opened, name: str, title: str | None = None) -> StudyResult
     found = readable(opened, name, title)
     if found is None and not is_there(opened, name):
         _titled(title)
-        st.info(
-            f"This has not been measured for {plain(opened.run.name)} yet. To do so, run {code(command(opened, name))} "
-            "and reload this page.",
-            icon=":material/science:",
-        )
+        _not_measured(opened, name)
     elif found is not None and title is None:
         draw_lacking(opened, found)
     return found
+
+
+@contextmanager
+def study_fold(
+    opened: Opened,
+    name: str,
+    question: str,
+    tell: Callable[[Sequence[Finding]], Line],
+    *,
+    explained: str,
+    help: str | None = None,
+) -> Iterator[StudyResult | None]:
+    """Draw a folded part of a page about a study, with what it comes to beside the question.
+
+    Args:
+        opened: the run.
+        name: of the study, and of the part in the address.
+        question: the title.
+        tell: the answer, from the study's findings.
+        explained, help: as for `fold`.
+
+    Yields:
+        The study, where the part is open and there is one; else there is nothing left to draw.
+    """
+    answer = readable(opened, name, question)
+    if answer is None and is_there(opened, name):
+        yield None
+        return
+    said = markdown(tell(answer.findings)) if answer is not None and answer.findings else NOT_MEASURED
+    with fold(name, question, said, explained=explained, help=help) as is_open:
+        if is_open and answer is None:
+            _not_measured(opened, name)
+        elif is_open and answer is not None:
+            draw_lacking(opened, answer)
+        yield answer if is_open else None
+
+
+def _not_measured(opened: Opened, name: str) -> None:
+    st.info(
+        f"This has not been measured for {plain(opened.run.name)} yet. To do so, run {code(command(opened, name))} "
+        "and reload this page.",
+        icon=":material/science:",
+    )
 
 
 def draw_lacking(opened: Opened, found: StudyResult) -> None:

@@ -13,15 +13,12 @@ from core.studies.trust import summary as trust_summary
 from core.system.folders import ContractError
 from dashboard.components.fold import fold
 from dashboard.components.plain import plain
-from dashboard.components.studies.finding_words import NOT_MEASURED, markdown
 from dashboard.components.studies.study import (
     Summary,
     cannot,
-    is_there,
     numbers,
-    readable,
     refused,
-    study_of,
+    study_fold,
     summary,
 )
 from dashboard.components.words import CLASS_WORDS
@@ -65,17 +62,11 @@ def part(
         names: see `numbers`.
         quote: what the paper complains of, in its own words.
     """
-    answer = readable(opened, name, title)
-    if answer is None and is_there(opened, name):
-        return
-    said = NOT_MEASURED if answer is None else markdown(tell(answer.findings))
-    with fold(name, title, said, explained=explained, help=help) as is_open:
-        if not is_open:
+    with study_fold(opened, name, title, tell, explained=explained, help=help) as answer:
+        if answer is None:
             return
         if quote:
             st.markdown(f"The paper: “{quote}”.")
-        if (answer := study_of(opened, name)) is None:
-            return
         try:
             frame = summary(opened, answer, make, by)
         except ContractError as error:

@@ -13,11 +13,6 @@ from dashboard.services import address, catalogue
 from dashboard.services.library import Opened
 
 
-def searched(answer: StudyResult | None) -> str:
-    """The images among which neighbours were looked for."""
-    return "other images of this run" if answer is not None and _among_own(answer) else "training images"
-
-
 def _among_own(answer: StudyResult) -> bool:
     return len(answer.table) > 0 and not str(answer.table["among"].iloc[0]).endswith("-train")
 

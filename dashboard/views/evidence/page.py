@@ -7,14 +7,14 @@ from dashboard.components.fold import fold, unfold
 from dashboard.components.glossary import explain
 from dashboard.components.scroll import ask_for, go_there
 from dashboard.components.studies.downloads import evidence_downloads, study_download
-from dashboard.components.studies.finding_words import NOT_MEASURED, answers, bullets, card, markdown
+from dashboard.components.studies.finding_words import answers, bullets, card
 from dashboard.components.studies.out_of_distribution import draw_transfer
-from dashboard.components.studies.study import readable, study_of
+from dashboard.components.studies.study import study_fold, study_of
 from dashboard.components.words import CLASS_WORDS, draw_title
 from dashboard.services import library
 from dashboard.views.evidence import probe as one
 from dashboard.views.evidence.answers import draw_answers
-from dashboard.views.evidence.neighbours import draw_summary, searched
+from dashboard.views.evidence.neighbours import draw_summary
 from dashboard.views.evidence.ranking import draw_ranking, easiest
 from dashboard.views.evidence.setup import read_evidence, shown_picture
 
@@ -67,44 +67,45 @@ if probes is not None and len(probes.table):
         if is_open:
             one.draw(opened, evidence, shown, probe_setting)
 
-transfer = readable(opened, "transfer")
-with fold(
+with study_fold(
+    opened,
     "transfer",
     "How far does a verdict carry?",
-    NOT_MEASURED if transfer is None else markdown(overall(transfer.findings)),
+    overall,
     explained="What it says of pictures that it was not made for. Pictures drawn large by other generators and "
     "imitations of its REAL class are two questions, and the filter that resizes a picture is part of the answer. All "
     "are saved as JPEG like its training images; intervals resample generators and photographs, not pictures.",
     help=explain("Transfer", "Resampling filter"),
-) as is_open:
-    if is_open and (answer := study_of(opened, "transfer")) is not None:
+) as answer:
+    if answer is not None:
         draw_transfer(opened, answer)
 
-deliveries = readable(opened, "deliveries")
-with fold(
+with study_fold(
+    opened,
     "deliveries",
     "Which verdicts survive delivery?",
-    answers(deliveries),
+    answers,
     explained="Every image was sent through what pictures go through on their way: JPEG, WebP, scaling, a screenshot, "
     "a messenger. A delivery that leaves fewer pixels than the detector reads does not count.",
     help=explain("Control"),
-) as is_open:
-    if is_open and (answer := study_of(opened, "deliveries")) is not None:
+) as answer:
+    if answer is not None:
         with st.grid(2, min_column_width=300, gap="large") as grid:
             for finding in answer.findings:
                 with grid.cell():
                     card(finding)
         study_download(opened, answer)
 
-neighbours = readable(opened, "neighbours")
-with fold(
+with study_fold(
+    opened,
     "neighbours",
     "Which images look alike to it?",
-    answers(neighbours),
-    explained=f"For each image the {searched(neighbours)} whose features, what the network has made of them before it "
-    "decides, are most alike, and whether their labels say what the detector says.",
+    answers,
+    explained="For each image the training images, or without them the other images of this run, whose features, what "
+    "the network has made of them before it decides, are most alike, and whether their labels say what the detector "
+    "says.",
     help=explain("Neighbours", "Features"),
-) as is_open:
-    if is_open and (answer := study_of(opened, "neighbours")) is not None:
+) as answer:
+    if answer is not None:
         draw_summary(opened, answer)
 go_there()
