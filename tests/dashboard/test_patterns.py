@@ -57,8 +57,13 @@ def figure(app: AppTest) -> dict[str, Any]:
 
 
 def count(app: AppTest) -> int:
-    """How many points are drawn, by what is written to each."""
-    return sum(int(str(trace["customdata"].get("shape", "0")).split(",")[0]) for trace in figure(app)["data"])
+    """How many points are drawn."""
+    return sum(map(written, figure(app)["data"]))
+
+
+def written(trace: dict[str, Any]) -> int:
+    """How many points a trace has, by what is written to each."""
+    return int(str(trace["customdata"].get("shape", "0")).split(",")[0])
 
 
 def pictures(app: AppTest) -> list[str]:

@@ -16,7 +16,9 @@ from core.runs.run import Run, read_run
 from core.runs.writing import write_run
 from core.system.folders import ContractError
 from tests.dashboard.conftest import Open, image_set
+from tests.dashboard.studies import add_studies
 from tests.dashboard.test_pages import words
+from tests.dashboard.test_patterns import figure, written
 
 SOURCES = ("biggan", "midjourney_5", None)
 
@@ -54,6 +56,16 @@ def test_overview_shows_the_error_rate_of_each(sourced: Run, open_page: Open) ->
     wrong = (sourced.predictions["label"] != sourced.predictions["predicted"]).groupby(sourced.predictions["source"])
     assert drawn == pytest.approx(wrong.mean().to_dict())
     assert "Error rate by source" not in words(open_page("overview", run="tiny@seen-test"))
+
+
+def test_patterns_colours_points_by_it(sourced: Run, home: Path, open_page: Open) -> None:
+    add_studies(home, "clusters", run=sourced.name)
+    app = open_page("patterns", run=sourced.name, colour="source")
+    assert not app.exception
+    drawn: dict[str, int] = {}
+    for trace in figure(app)["data"]:
+        drawn[trace["name"]] = drawn.get(trace["name"], 0) + written(trace)
+    assert drawn == {"biggan": 20, "midjourney 5": 20, "not known": 20}
 
 
 def test_explore_filters_by_it(sourced: Run, open_page: Open) -> None:

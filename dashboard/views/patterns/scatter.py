@@ -23,7 +23,7 @@ COLOURS = (
     "#a8704a", "#3f6fae",
 )  # fmt: skip
 WRONG = "#cc4aa3"
-ABSENT = "not in the study"
+ABSENT, UNKNOWN = "not in the study", "not known"
 OTHERS = "others"
 OWN = {
     "cluster": "Cluster",
@@ -32,7 +32,10 @@ OWN = {
     "correct": "Right or wrong",
     "confidence": "Confidence",
     "category": "Category",
+    "source": "Source",
 }
+# of these a set may know none
+FURTHER = ("category", "source")
 # (truth, verdict) -> shape and how much larger than the others; hollow is wrong, and drawn last
 CELLS: dict[tuple[str, str], tuple[str, float]] = {
     ("FAKE", "FAKE"): ("diamond", 1.0),
@@ -70,7 +73,8 @@ class Points:
 
 def colourings(opened: Opened) -> dict[str, str]:
     """Everything that points can be coloured by: key or column -> its name."""
-    own = {key: name for key, name in OWN.items() if key != "category" or opened.table["category"].notna().any()}
+    known = {key for key in FURTHER if key in opened.table and opened.table[key].notna().any()}
+    own = {key: name for key, name in OWN.items() if key not in FURTHER or key in known}
     # a study's columns under its title; the clusters are there already, and places are what is drawn
     return own | {
         column: f"{about.study}: {about.label[:1].lower()}{about.label[1:]}"
@@ -137,20 +141,21 @@ def _layout(drag: str, space: str) -> dict[str, Any]:
 
 def _draw_names(figure: go.Figure, points: Points, values: pd.Series, key: str) -> None:
     """Points of named values, each a colour; of many names the most frequent."""
-    texts = np.where(values.isna(), ABSENT, values.astype(object).map(lambda value: _word(value, key)))
-    counted = pd.Series(texts[texts != ABSENT]).value_counts()
+    absent = UNKNOWN if key in FURTHER else ABSENT
+    texts = np.where(values.isna(), absent, values.astype(object).map(lambda value: _word(value, key)))
+    counted = pd.Series(texts[texts != absent]).value_counts()
     named = list(counted.index) if len(counted) <= len(COLOURS) or key == "cluster" else [*counted.index[:11]]
-    texts = np.where(np.isin(texts, [*named, ABSENT]), texts, OTHERS)
+    texts = np.where(np.isin(texts, [*named, absent]), texts, OTHERS)
     names = sorted(named, key=lambda name: (len(name), name) if key == "cluster" else (0, name))
     colours = _colours(key, names)
-    for name in (ABSENT, OTHERS, *names):
+    for name in (absent, OTHERS, *names):
         _draw(
             figure,
             points,
             texts == name,
             name,
             colour=colours.get(name, GREY),
-            faint=name in (ABSENT, OTHERS),
+            faint=name in (absent, OTHERS),
             # the clusters' numbers are on the picture
             legend=key != "cluster",
         )
