@@ -1,14 +1,16 @@
-"""The runner's second engine: shards on all cores and GPUs of one machine or of a cluster, by Ray Data (optional).
+"""The second engine: shards on all cores and GPUs of one machine or of a cluster, by Ray Data (optional).
 
 Each worker opens run, detector and images once and then computes shard after shard. Ray starts a killed worker again
-and gives its shard to another; the runner keeps every shard that comes back, so that a killed job goes on where it was.
+and gives its shard to another; whoever asks keeps every shard that comes back, so that a killed job goes on where it
+was.
 """
 
 import io
 import logging
 import os
 import traceback
-from collections.abc import Iterator, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from importlib import import_module
 from types import ModuleType
@@ -48,26 +50,37 @@ def run_on_ray(
     Raises:
         StudyError: no cluster at the address, or a worker failed for another reason than being killed.
     """
-    ray = _ray()
-    mine = not ray.is_initialized()
     done = len(work.positions) - sum(len(work.shards[number]) for number in missing)
     progress(done, len(work.positions), "starting Ray")
-    try:
-        if mine:
-            _connect(ray, address)
-        for row in _rows(ray, source, work, missing):
-            if row["problem"]:
-                raise StudyError(row["problem"]) from (RuntimeError(row["trace"]) if row["trace"] else None)
-            yield int(row["number"]), pd.read_parquet(io.BytesIO(row["table"]))
-    except (ray.exceptions.RayError, ConnectionError) as error:
-        raise StudyError(f"Ray gave up ({str(error).strip().splitlines()[-1]}); finished shards are kept") from error
-    finally:
-        if mine:
-            ray.shutdown()
+    yield from tables_on_ray(ShardWorker, (source, work), missing, gpu=source.device != "cpu", address=address)
 
 
-class ShardWorker:
-    """Computes shards in a process of its own.
+class Worker(ABC):
+    """Makes tables, each known by a number, in a process of its own."""
+
+    name: str
+
+    @abstractmethod
+    def table(self, number: int) -> pd.DataFrame:
+        """Make a table."""
+
+    def __call__(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """The table `row["number"]` as parquet, or the sentence that says why there is none."""
+        number = int(row["number"])
+        try:
+            table = self.table(number)
+        except (StudyError, ContractError, DatasetError) as error:
+            return _answer(number, problem=str(error))
+        except Exception as error:  # noqa: BLE001 - Ray would wrap it in pages of its own
+            problem = f"{self.name} failed in a worker ({type(error).__name__}: {error}); what was finished is kept"
+            return _answer(number, problem=problem, trace=traceback.format_exc())
+        buffer = io.BytesIO()
+        table.to_parquet(buffer, index=False)
+        return _answer(number, table=buffer.getvalue())
+
+
+class ShardWorker(Worker):
+    """Computes shards.
 
     Args:
         source: opened at the first shard.
@@ -77,39 +90,61 @@ class ShardWorker:
     def __init__(self, source: Source, work: Work) -> None:
         self.source = source
         self.work = work
+        self.name = work.study.name
         self.context: Context | None = None
 
-    def __call__(self, row: Mapping[str, Any]) -> dict[str, Any]:
-        """The table of shard `row["number"]` as parquet, or the sentence that says why there is none."""
-        number = int(row["number"])
-        try:
-            self.context = self.context or self.source.open()
-            table = self.work.compute(self.context, number)
-        except (StudyError, ContractError, DatasetError) as error:
-            return _answer(number, problem=str(error))
-        except Exception as error:  # noqa: BLE001 - Ray would wrap it in pages of its own
-            problem = (
-                f"{self.work.study.name} failed in a worker ({type(error).__name__}: {error}); finished shards are kept"
-            )
-            return _answer(number, problem=problem, trace=traceback.format_exc())
-        buffer = io.BytesIO()
-        table.to_parquet(buffer, index=False)
-        return _answer(number, table=buffer.getvalue())
+    def table(self, number: int) -> pd.DataFrame:
+        """Compute a shard."""
+        self.context = self.context or self.source.open()
+        return self.work.compute(self.context, number)
+
+
+def tables_on_ray(
+    worker: type[Worker], arguments: tuple[Any, ...], numbers: Sequence[int], *, gpu: bool, address: str | None = None
+) -> Iterator[tuple[int, pd.DataFrame]]:
+    """Yield tables by their numbers in the order in which workers finish them.
+
+    Args:
+        worker: makes them; one for each GPU, else for each core.
+        arguments: of the worker.
+        numbers: of the tables.
+        gpu: whether workers use a GPU where there are any.
+        address: see `ray_engine`.
+
+    Raises:
+        StudyError: no cluster at the address, or a worker failed for another reason than being killed.
+    """
+    ray = _ray()
+    mine = not ray.is_initialized()
+    try:
+        if mine:
+            _connect(ray, address)
+        for row in _rows(ray, worker, arguments, numbers, gpu=gpu):
+            if row["problem"]:
+                raise StudyError(row["problem"]) from (RuntimeError(row["trace"]) if row["trace"] else None)
+            yield int(row["number"]), pd.read_parquet(io.BytesIO(row["table"]))
+    except (ray.exceptions.RayError, ConnectionError) as error:
+        raise StudyError(f"Ray gave up ({str(error).strip().splitlines()[-1]}); what was finished is kept") from error
+    finally:
+        if mine:
+            ray.shutdown()
 
 
 def _answer(number: int, *, table: bytes = b"", problem: str = "", trace: str = "") -> dict[str, Any]:
     return {"number": number, "table": table, "problem": problem, "trace": trace}
 
 
-def _rows(ray: ModuleType, source: Source, work: Work, missing: list[int]) -> Iterator[dict[str, Any]]:
+def _rows(
+    ray: ModuleType, worker: type[Worker], arguments: tuple[Any, ...], numbers: Sequence[int], *, gpu: bool
+) -> Iterator[dict[str, Any]]:
     """Yield the workers' answers, with a GPU for each worker where there are any, else a core."""
     resources = ray.cluster_resources()
-    gpus = 0 if source.device == "cpu" else int(resources.get("GPU", 0))
-    workers = max(1, min(len(missing), gpus or int(resources.get("CPU", 1))))
-    items = ray.data.from_items([{"number": number} for number in missing], override_num_blocks=len(missing))
+    gpus = int(resources.get("GPU", 0)) if gpu else 0
+    workers = max(1, min(len(numbers), gpus or int(resources.get("CPU", 1))))
+    items = ray.data.from_items([{"number": number} for number in numbers], override_num_blocks=len(numbers))
     found = items.map(
-        ShardWorker,
-        fn_constructor_args=(source, work),
+        worker,
+        fn_constructor_args=arguments,
         # one shard waits at each worker, so that none is idle while the next is sent
         compute=ray.data.ActorPoolStrategy(size=workers, max_tasks_in_flight_per_actor=2),
         num_cpus=1,

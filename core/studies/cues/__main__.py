@@ -2,6 +2,7 @@
 
 python -m core.studies.cues --data data/cifake
 python -m core.studies.cues --data data/cifake --limit 2000 --seeds 1       a quick look
+python -m core.studies.cues --data data/cifake --engine ray                 all cores and GPUs at once
 python -m core.studies.cues --list                                          the versions
 python -m core.studies.cues --table cifake-test                             the results as a Markdown table
 python -m core.studies.cues --update README.md
@@ -59,6 +60,7 @@ def main(arguments: list[str] | None = None) -> int:
 def run(options: argparse.Namespace) -> None:
     """Train and test what is not there yet."""
     # torch is read only here
+    from core.studies.cues.on_ray import networks_on_ray  # noqa: PLC0415
     from core.studies.cues.running import Plan, run_cues  # noqa: PLC0415
 
     data = DataPath(options.data, options.fake_classes.split(","))
@@ -74,7 +76,16 @@ def run(options: argparse.Namespace) -> None:
             bar.total = total
             bar.update(done - bar.n)
 
-        path = run_cues(data, plan, folder=options.out / FOLDER, restart=options.restart, say=bar.write, steps=steps)
+        engine = networks_on_ray(data, plan, options.address) if options.engine == "ray" else None
+        path = run_cues(
+            data,
+            plan,
+            folder=options.out / FOLDER,
+            restart=options.restart,
+            say=bar.write,
+            steps=steps,
+            engine=engine,
+        )
     print(f"Written to {path}")
 
 
@@ -106,6 +117,8 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--limit", type=int, help="train on N images and test on N / 5, for a quick look")
     parser.add_argument("--across", type=int, default=4000, help="test images of the matrix, default 4000")
     parser.add_argument("--out", type=Path, default=ROOT, help=f"folder that gets {FOLDER}/SET.parquet")
+    parser.add_argument("--engine", choices=("local", "ray"), default="local", help="ray: all cores and GPUs at once")
+    parser.add_argument("--address", help="of a Ray cluster, for --engine ray; default: this machine alone")
     parser.add_argument("--restart", action="store_true", help="discard what there is")
     parser.add_argument("--list", action="store_true", help="print the versions and stop")
     parser.add_argument("--table", metavar="SET", help="print the results of an image set, or of a file")
@@ -113,6 +126,8 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     if not (options.data or options.list or options.table or options.update):
         parser.error("name the images with --data")
+    if options.address is not None and options.engine != "ray":
+        parser.error("--address names a Ray cluster; give --engine ray with it")
     for name, least in (("seeds", 1), ("across", 2), ("limit", 10)):
         if (value := getattr(options, name)) is not None and value < least:
             parser.error(f"--{name} must be at least {least}, not {value}")

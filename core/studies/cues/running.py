@@ -25,6 +25,8 @@ from core.system.folders import ContractError
 
 Say = Callable[[str], None]
 Unit = tuple[str, int]
+# makes networks elsewhere: yields each with its rows as it is finished
+Engine = Callable[[list[Unit]], Iterator[tuple[Unit, pd.DataFrame]]]
 
 
 @dataclass(frozen=True)
@@ -49,9 +51,26 @@ class Plan:
         """The networks, in the order in which they are made: each version once before any a second time."""
         return ((version, seed) for seed in self.seeds for version in self.versions)
 
+    def limited(self, train: ImageSet, test: ImageSet) -> tuple[ImageSet, ImageSet]:
+        """The images that are trained and tested on."""
+        if self.limit is None:
+            return train, test
+        return train.limited(self.limit), test.limited(max(2, self.limit // 5))
+
+    def tests(self, train: ImageSet, test: ImageSet, versions: Mapping[str, Version] = VERSIONS) -> Tests:
+        """The images in all versions that networks are tested on."""
+        return Tests(Sets.of(*self.limited(train, test), across=self.across), versions)
+
 
 def run_cues(
-    data: str, plan: Plan, *, folder: Path, restart: bool = False, say: Say = print, steps: Steps | None = None
+    data: str,
+    plan: Plan,
+    *,
+    folder: Path,
+    restart: bool = False,
+    say: Say = print,
+    steps: Steps | None = None,
+    engine: Engine | None = None,
 ) -> Path:
     """Load a set and do what `run_on` does.
 
@@ -62,12 +81,18 @@ def run_cues(
         restart: discard what there is.
         say: called with a line for each network.
         steps: called with (steps done, all steps) of a training.
+        engine: makes the networks, see `on_ray.py`; None for this process.
 
     Returns:
         The file.
     """
-    train, test = (load_image_set(data, split) for split in ("train", "test"))
-    return run_on(train, test, plan, folder=folder, restart=restart, say=say, steps=steps)
+    train, test = load_both(data)
+    return run_on(train, test, plan, folder=folder, restart=restart, say=say, steps=steps, engine=engine)
+
+
+def load_both(data: str) -> tuple[ImageSet, ImageSet]:
+    """Load the training and the test images."""
+    return load_image_set(data, "train"), load_image_set(data, "test")
 
 
 def run_on(
@@ -79,28 +104,28 @@ def run_on(
     restart: bool = False,
     say: Say = print,
     steps: Steps | None = None,
+    engine: Engine | None = None,
     versions: Mapping[str, Version] = VERSIONS,
 ) -> Path:
     """Train and test on image sets.
 
     Args:
         train, test: image sets of one side.
-        plan, folder, restart, say, steps: see `run_cues`.
+        plan, folder, restart, say, steps, engine: see `run_cues`.
         versions: by key; all of them are tested on.
 
     Raises:
         DatasetError: the sets differ in size.
         ContractError: the file there is of other images or settings.
+        StudyError: the engine gave up.
     """
     if train.side != test.side:
         raise DatasetError(
             f"the training images have {train.side} pixels a side and the test images {test.side}; resize one of them"
         )
-    whole = test.fingerprint
-    if plan.limit is not None:
-        train, test = train.limited(plan.limit), test.limited(max(2, plan.limit // 5))
+    some_train, some_test = plan.limited(train, test)
     path = folder / f"{test.name}.parquet"
-    about = _about(train, test, plan, versions, whole)
+    about = _about(some_train, some_test, plan, versions, test.fingerprint)
     if restart:
         path.unlink(missing_ok=True)
     _check(path, about)
@@ -108,38 +133,44 @@ def run_on(
     if not left:
         say("Every network is there already.")
         return path
-    sets = Sets.of(train, test, across=plan.across)
-    tests = Tests(sets, versions)
-    say(f"{len(left)} networks of {len(plan.versions) * len(plan.seeds)}, {len(train):,} training images each")
-    spent: list[float] = []
-    for number, unit in enumerate(left):
-        # another process may have made it meanwhile
-        if unit in _done(path):
-            continue
-        try:
-            with only_writer(folder / f"{path.stem}-{unit[0]}-{unit[1]}"):
-                start = time.perf_counter()
-                rows = _unit(unit, plan, tests, steps)
-                seconds = time.perf_counter() - start
-                _keep(path, about, pd.DataFrame(rows).assign(seconds=seconds))
-        except TakenError:
-            continue
-        spent.append(seconds)
-        own = rows[0]
+    say(f"{len(left)} networks of {len(plan.versions) * len(plan.seeds)}, {len(some_train):,} training images each")
+    start = time.perf_counter()
+    here = engine or (lambda units: _here(units, path, plan, plan.tests(train, test, versions), steps))
+    for made, (unit, rows) in enumerate(here(left), start=1):
+        _keep(path, about, rows)
+        own = rows.iloc[0]
         right = (own["right_fake"] + own["right_real"]) / (own["images_fake"] + own["images_real"])
-        say(f"{unit[0]}, seed {unit[1]}: {right:.1%} in {seconds:.0f} s{_left(spent, len(left) - number - 1)}")
+        networks = len(left) - made
+        told = _left((time.perf_counter() - start) / made * networks, networks)
+        say(f"{unit[0]}, seed {unit[1]}: {right:.1%} in {own['seconds']:.0f} s{told}")
     return path
 
 
-def _unit(unit: Unit, plan: Plan, tests: Tests, steps: Steps | None) -> list[dict[str, Any]]:
+def _here(
+    units: list[Unit], path: Path, plan: Plan, tests: Tests, steps: Steps | None
+) -> Iterator[tuple[Unit, pd.DataFrame]]:
+    """The networks that no other process makes, or has made meanwhile; each is locked until it is kept."""
+    for unit in units:
+        if unit in _done(path):
+            continue
+        try:
+            with only_writer(path.parent / f"{path.stem}-{unit[0]}-{unit[1]}"):
+                yield unit, network_rows(unit, plan, tests, steps)
+        except TakenError:
+            continue
+
+
+def network_rows(unit: Unit, plan: Plan, tests: Tests, steps: Steps | None = None) -> pd.DataFrame:
     """Train one network and test it: the row of its own version first."""
+    start = time.perf_counter()
     name, seed = unit
     version = tests.versions[name]
     detector = train_on(version, tests.sets, seed=seed, recipe=plan.recipe, steps=steps)
     found = {name: tests.own(detector, name)}
     if not version.shuffled:
         found |= tests.across(detector, name)
-    return [_row(unit, tested, one) for tested, one in found.items()]
+    rows = pd.DataFrame([_row(unit, tested, one) for tested, one in found.items()])
+    return rows.assign(seconds=time.perf_counter() - start)
 
 
 def _row(unit: Unit, tested: str, one: Tested) -> dict[str, Any]:
@@ -202,10 +233,9 @@ def _about(train: ImageSet, test: ImageSet, plan: Plan, versions: Mapping[str, V
     }
 
 
-def _left(spent: list[float], networks: int) -> str:
+def _left(seconds: float, networks: int) -> str:
     if not networks:
         return ""
-    seconds = sum(spent) / len(spent) * networks
     minutes = seconds / 60
     many = f"{minutes / 60:.1f} h" if minutes > 90 else f"{minutes:.0f} min" if minutes > 1.5 else f"{seconds:.0f} s"
     return f", about {many} left for {networks}"
