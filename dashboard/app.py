@@ -75,7 +75,7 @@ for name, declared in find_pages().items():
         )
     )
 listed[SECTIONS[-1]].append(st.Page(overview, title="Overview", url_path="overview", visibility="hidden"))
-page = st.navigation(listed)
+page = st.navigation(listed, expanded=True)
 if page.title != "Upload":
     forget_uploads()
 keep_back_to_one_press()

@@ -190,7 +190,7 @@ def _draw_at_hand() -> None:
     if opened is not None:
         found, total = library.pictures(opened).found, len(opened.run)
         st.caption(
-            "All pictures are available." if found == total else f"{found:,} of {total:,} pictures are available."
+            "All its pictures are available." if found == total else f"{found:,} of {total:,} pictures are available."
         )
 
 

@@ -24,15 +24,15 @@ from core.probes.probe import Probe, Strength, radii, wave_length
 BANDS: dict[str, tuple[float, float]] = {"16_23": (16, 23), "12_16": (12, 16), "8_12": (8, 12), "4_8": (4, 8)}
 _FINE = NYQUIST / 2
 _CUTOFFS = tuple(
-    replace(one, excess=one.value < _FINE) for one in radii((14, 12, 10, 8, 6, 4, 2), "waves under {} pixels")
+    replace(one, excess=one.value < _FINE) for one in radii((14, 12, 10, 8, 6, 4, 2), "wavelengths under {} pixels")
 )
-_SWAPS = radii((12, 10, 8), "waves under {} pixels")
+_SWAPS = radii((12, 10, 8), "wavelengths under {} pixels")
 _RINGS = tuple(
-    Strength(key, f"{low:g} to {high:g}", index, f"waves of {wave_length(high)} to {wave_length(low)} pixels")
+    Strength(key, f"{low:g} to {high:g}", index, f"wavelengths of {wave_length(high)} to {wave_length(low)} pixels")
     for index, (key, (low, high)) in enumerate(BANDS.items())
 )
 _DOSES = tuple(
-    Strength(f"{100 * keep:g}", f"× {keep:g}", keep, f"waves under {wave_length(_FINE)} pixels")
+    Strength(f"{100 * keep:g}", f"× {keep:g}", keep, f"wavelengths under {wave_length(_FINE)} pixels")
     for keep in (0.75, 0.5, 0.25)
 )
 
@@ -116,7 +116,7 @@ DETAIL = (
     ),
     Probe(
         "highpass", "detail", "Coarse shading out", "The mean stays; all shading coarser than a radius is removed.",
-        radii((1, 2, 4), "waves of {} pixels and more"),
+        radii((1, 2, 4), "wavelengths of {} pixels and more"),
         lambda batch, radius: attenuated(batch.spectra, ring(0, radius, side=batch.side)),
         "its coarse light and shade", beside=True,
     ),

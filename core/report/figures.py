@@ -198,11 +198,11 @@ def ranking(found: dict[str, pd.DataFrame], *, caption: str) -> Drawn:
         )
         axes.plot(shown["control_share"], places, "|", color=INK, markersize=17, markeredgewidth=2)
         axes.set_yticks(places, [f"{row.title}\n{row.strength}" for row in shown.itertuples()], fontsize=8.5)
-        axes.set(title=f"{verdict} verdicts", xlabel="turned", xlim=(0, 1))
+        axes.set(title=f"{verdict} verdicts", xlabel="flipped", xlim=(0, 1))
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
         axes.tick_params(axis="y", length=0)
         listed = "; ".join(f"{row.title} ({row.strength}) {row.share:.0%}" for row in table.head(RANKED).itertuples())
-        told.append(f"{verdict} verdicts turned: {listed}")
+        told.append(f"{verdict} verdicts flipped: {listed}")
     return _drawn(figure, ". ".join(told) + ".", caption)
 
 

@@ -222,7 +222,7 @@ def _study_figures(run: Run, answer: StudyResult) -> list[Drawn]:
         rates = responses(read_turns(run, table, answer.about["parameters"]))
         found = {verdict: ranking(rates, verdict=verdict) for verdict in ("FAKE", "REAL")}
         caption = (
-            "What turns verdicts: the change that turns the most for its size on top. The upright tick is the control, "
+            "What flips verdicts: the change that flips the most for its size on top. The upright tick is the control, "
             "a change of the same size that leaves the named thing alone; what does not pass it says nothing."
         )
         return [figures.ranking({key: one for key, one in found.items() if len(one)}, caption=caption)]

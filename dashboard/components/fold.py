@@ -39,7 +39,9 @@ def fold(
     key = f"fold.{name}"
     st.session_state.setdefault(DRAWN, {})[name] = None
     st.session_state[key] = is_open(name)
-    title = f"**{question}**" + (f" {answer}" if answer else "")
+    # a question ends itself, a name does not
+    end = ":" if answer and question[-1] not in "?.!:" else ""
+    title = f"**{question}{end}** {answer}".rstrip()
     with st.expander(title, key=key, on_change=_take, args=(name,)) as part:
         if part.open:
             # a screen reader finds its way by headings, and the label of an expander is none

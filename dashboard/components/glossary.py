@@ -37,7 +37,7 @@ TERMS: dict[str, str] = {
     "Faithfulness": "Whether an explanation names what the verdict really rests on, tested by changing what it names.",
     "FAKE": "Made by an image generator.",
     "Features": "The numbers that the network computes from an image just before it decides; images with similar "
-    "features are alike to it.",
+    "features look alike to it.",
     "Fill": "What a covered part of an image is replaced by: its mean colour, a blur, black, its own texture "
     "shuffled, or what its neighbours make likely (ROAD, Rong et al. 2022).",
     "Fingerprint": "A hash of all files of an image set: two sets with the same fingerprint are the same.",

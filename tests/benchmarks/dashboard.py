@@ -108,7 +108,7 @@ def first_start(browser: Browser) -> None:
                 page.wait_for_selector(".tile", timeout=PATIENCE)
 
             painted.append(seconds_of(paint))
-            pictured.append(seconds_of(page.get_by_text("All pictures are available.").wait_for))
+            pictured.append(seconds_of(page.get_by_text("All its pictures are available.").wait_for))
             page.close()
     report("explore: first paint of a new server, empty cache", painted, 3)
     report("explore: from there to all pictures of CIFAKE's test set", pictured, 10)

@@ -63,7 +63,7 @@ def test_a_bar_opens_exactly_the_images_that_turned(
     for verdict in ("FAKE", "REAL"):
         (_, column), ids = next((key, ids) for key, ids in turned.items() if key[0] == verdict)
         visit(page, f"{probed}/evidence?run={RUN}&all=yes&open=ranking")
-        bars = page.get_by_role("group", name=f"Share of {verdict} verdicts that each change turns")
+        bars = page.get_by_role("group", name=f"Share of {verdict} verdicts that each change flips")
         bars.locator(f"button[data-at='open-{column}']").click()
         page.wait_for_url("**/explore**")
         settle(page)
@@ -75,7 +75,7 @@ def test_a_bar_opens_exactly_the_images_that_turned(
 
 def test_a_picture_beside_a_bar_shows_that_change_below(page: Page, probed: str) -> None:
     visit(page, f"{probed}/evidence?run={RUN}&all=yes&open=ranking")
-    bars = page.get_by_role("group", name="Share of FAKE verdicts that each change turns")
+    bars = page.get_by_role("group", name="Share of FAKE verdicts that each change flips")
     name = bars.locator("button.what").nth(3)
     title = name.locator(".name").inner_text()
     name.focus()

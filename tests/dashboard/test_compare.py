@@ -45,7 +45,7 @@ def test_the_first_screen_says_who_is_right_more_often(two: Path, open_page: Ope
     p = mcnemar(table, exact=True).pvalue
     text = words(app)
     assert f"{100 * right[0].mean():.1f}%" in text or f"{100 * right[0].mean():.0f}%" in text
-    assert "under 0.001" in text if p < 0.001 else f"p {p:.2f}" in text or f"p {p:.3f}" in text
+    assert "p < 0.001" in text if p < 0.001 else f"p = {p:.2f}" in text or f"p = {p:.3f}" in text
     assert f"only tiny errs on {table[1][0]}, only twin on {table[0][1]}, and both on {table[1][1]}" in text
 
 
@@ -63,7 +63,7 @@ def test_each_part_opens_on_demand(two: Path, open_page: Open) -> None:
         add_probes(two / "runs" / name, share)
     text = words(app.run())
     assert not app.exception
-    assert "tiny certainly reads more of detail" in text
+    assert "tiny reads significantly more of detail" in text
     assert "have not been made" not in text
 
 

@@ -149,7 +149,7 @@ def test_pictures_appear_once_their_set_is_attached(open_page: Open, cifake_run:
     app = attach(app, cifake)
     assert not app.exception
     assert not any("not available" in found.value for found in app.caption)
-    assert any(found.value == "All pictures are available." for found in app.caption)
+    assert any(found.value == "All its pictures are available." for found in app.caption)
 
 
 @pytest.mark.usefixtures("on_this_machine")
@@ -169,7 +169,7 @@ def test_a_set_of_another_layout_and_size_is_attached_as_the_run_saw_it(
     app.text_input(key="attach.fake").set_value("biggan, sd14")
     app = attach(app, folder)
     assert not app.error
-    assert any(found.value == "All pictures are available." for found in app.caption)
+    assert any(found.value == "All its pictures are available." for found in app.caption)
     assert len(read_run(run)) == sum(one.split == "test" for one in truths.values())
     # pictures are 16 pixels wide, and the run's 32
     assert {one.side for one in image_sets.registry().sets} == {32}
@@ -253,13 +253,13 @@ def test_the_button_fetches_and_what_was_fetched_is_there_next_time(
     serve()
     app = pressed(open_page("explore", run=cifake_run), "attach.github")
     assert not app.exception
-    assert any(found.value == "All pictures are available." for found in app.caption)
+    assert any(found.value == "All its pictures are available." for found in app.caption)
     # another start of the dashboard
     image_sets._registries.clear()
     image_sets.registry().begin()
     settled(image_sets.registry())
     app = open_page("explore", run=cifake_run)
-    assert any(found.value == "All pictures are available." for found in app.caption)
+    assert any(found.value == "All its pictures are available." for found in app.caption)
     assert image_sets.registry().source == str(fetched_path())
 
 

@@ -116,7 +116,9 @@ def test_the_rankings_hold_the_rates_of_each_verdict_and_their_controls(open_pag
             assert percent(found["share"]) == row["number"]
             if row["key"].startswith("lowpass_"):
                 radius = float(row["key"].removeprefix("lowpass_"))
-                assert row["note"].startswith(f"radius {radius:g}, waves under {round(32 / radius, 1):g} pixels · ")
+                assert row["note"].startswith(
+                    f"radius {radius:g}, wavelengths under {round(32 / radius, 1):g} pixels · "
+                )
             assert row["note"].endswith("no control") == np.isnan(control) == (row["control"] is None)
     first = drawn(open_page("evidence", run=RUN), "evidence.ranking.FAKE")["rows"]
     assert [row["key"] for row in first] == list(ranking(responses(turns), verdict="FAKE")["column"][:8])
@@ -150,7 +152,7 @@ def test_a_probe_is_shown_with_its_controls_and_the_verdicts_that_they_make(open
     for strength, cell in zip(probe.strengths, seen["rows"][0]["cells"][1:], strict=True):
         shown = {rate["name"]: rate["text"] for rate in cell["rates"]}
         assert shown == {
-            verdict: f"{percent(rates.loc[(verdict, probe.column(strength.key)), 'share'])} turn"
+            verdict: f"{percent(rates.loc[(verdict, probe.column(strength.key)), 'share'])} flip"
             for verdict in ("FAKE", "REAL")
         }
     frames = {cell["edge"] for row in (seen["rows"][0], *seen["rows"][2:]) for cell in row["cells"] if cell}
@@ -194,13 +196,13 @@ def test_what_an_image_lends_is_told_of_those_that_it_turns(open_page: Open, stu
     cell = drawn(app, "evidence.see")["rows"][0]["cells"][-1]
     for lender, turned in (("REAL", "FAKE"), ("FAKE", "REAL")):
         share = percent(rates.loc[(lender, "lend_8"), "share"])
-        assert {"name": turned, "text": f"{share} turn"}.items() <= next(
+        assert {"name": turned, "text": f"{share} flip"}.items() <= next(
             rate.items() for rate in cell["rates"] if rate["name"] == turned
         )
         groups = drawn(app, f"evidence.groups.{lender}")
-        assert groups["title"] == f"Share of {turned} verdicts that turn, by group"
+        assert groups["title"] == f"Share of {turned} verdicts that flip, by group"
         assert groups["hue"] == turned
-    assert "whose detail turns FAKE ones" in words(app)
+    assert "whose detail flips FAKE ones" in words(app)
 
 
 @pytest.mark.parametrize("by", ["category", "cell"])

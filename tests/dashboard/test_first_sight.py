@@ -69,7 +69,7 @@ def told(app: AppTest) -> str:
 def test_without_an_address_every_page_opens_swift_on_cifake(open_page: Open, first: Path, page: str) -> None:
     app = opened(open_page, page)
     assert app.session_state["run"] == "swift@cifake-test"
-    assert "All pictures are available." in told(app)
+    assert "All its pictures are available." in told(app)
     assert "not available" not in told(app)
     # another run is a choice, and stays one
     assert open_page(page, run="tiny@seen-test").session_state["run"] == "tiny@seen-test"
@@ -101,7 +101,7 @@ def test_pictures_are_read_once_the_browser_has_its_first_page(open_page: Open, 
         if image_sets.registry().status.state != "reading":
             break
         time.sleep(0.01)
-    assert "All pictures are available." in told(app.run())
+    assert "All its pictures are available." in told(app.run())
 
 
 def test_examples_to_begin_with_are_those_of_the_run(open_page: Open, first: Path) -> None:
@@ -142,7 +142,7 @@ def test_a_damaged_archive_keeps_nothing_else_from_being_read(open_page: Open, f
     cifake.rename(first / "data" / "cifake")
     app = opened(open_page)
     assert app.session_state["run"] == "swift@cifake-test"
-    assert "All pictures are available." in told(app)
+    assert "All its pictures are available." in told(app)
     assert "manifest.json" in app.error[0].value
 
 
@@ -151,7 +151,7 @@ def test_a_read_only_cache_is_a_sentence_and_pictures_are_there(open_page: Open,
         app = opened(open_page)
         assert "packs could not be written (Read-only file system)" in told(app)
         assert "Until then pictures are held in memory" in told(app)
-        assert "All pictures are available." in told(app)
+        assert "All its pictures are available." in told(app)
         assert app.session_state["run"] == "swift@cifake-test"
         assert str(cache_dir()) not in told(app)
 

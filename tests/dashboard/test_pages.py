@@ -179,8 +179,8 @@ def test_overview_shows_the_runs_own_numbers(open_page: Open, home: Path) -> Non
 
 
 LEANS = [
-    ([[27, 3], [5, 25]], "calls REAL images FAKE more often than FAKE images REAL."),
-    ([[25, 5], [3, 27]], "calls FAKE images REAL more often than REAL images FAKE."),
+    ([[27, 3], [5, 25]], "calls REAL images FAKE more often than the reverse."),
+    ([[25, 5], [3, 27]], "calls FAKE images REAL more often than the reverse."),
     ([[27, 3], [3, 27]], "wrong on 10.0 of 100 images, and calls FAKE images REAL as often as REAL images FAKE."),
     ([[30, 0], [0, 30]], "It is wrong on none of these images."),
     ([[0, 0], [6, 54]], "wrong on 10.0 of 100 images, and since they are of one class, they do not show"),
@@ -717,7 +717,7 @@ def test_the_rates_that_were_measured_of_the_detector_are_stated(
     app = open_page("upload", run="tiny@seen-test")
     assert words(app).count(f"- {markdown(tell(found).answer)}") == 2
     overview = words(open_page("overview", run="tiny@seen-test"))
-    assert "**Of imitations of CIFAR-10 95% are called :blue[REAL]. Outside its own kind" in overview
+    assert "**Of imitations of CIFAR-10 by 3 other generators, 95% are called :blue[REAL]: do not rely on" in overview
     assert f"- {markdown(tell(found).answer)}" in overview
     other = make_detector(seed=7)
     other.manifest = {"name": "rival"}

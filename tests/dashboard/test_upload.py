@@ -74,7 +74,7 @@ def test_the_headline_is_the_judgement_with_its_reason(open_page: Open, home: Pa
     headline = next(one.value for one in app.markdown if one.value.startswith("### "))
     if worth:
         assert f"{CLASS_WORDS['REAL']}-like: " in headline
-        assert "17 of 17 deliveries agree; 90% of REAL ones get this verdict" in headline.replace("*", "")
+        assert "it stays so after all 17 deliveries. Of REAL ones 90% are judged so" in headline.replace("*", "")
     else:
         assert "Cannot tell: the detector also calls" in headline
         assert "80% of FAKE ones" in headline.replace("*", "")

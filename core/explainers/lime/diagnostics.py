@@ -40,7 +40,7 @@ def lime_diagnostics(
     area = float(np.isin(regions, np.flatnonzero(decisions)).mean())
     cause, sentence = _one_colour(fill, decisions, filled_alone)
     found = (
-        f"{count} segment{'s' if count > 1 else ''}{f' (of {aim} aimed at)' if aim else ''}, "
+        f"{count} segment{'s' if count > 1 else ''}{f' (of {aim} requested)' if aim else ''}, "
         f"{numbers['distinct']} different versions of the image in {numbers['samples']} samples; the surrogate "
         f"explains {max(numbers['r2'], 0):.0%} of what the detector did, and {area:.0%} of the area is decided."
     )
@@ -55,7 +55,7 @@ def with_holding(diagnostics: Diagnostics, decisions: NDArray[np.int8], holds: N
         return diagnostics
     held = int(np.count_nonzero(holds))
     of = f"Of {decided} decided segment{'s' if decided > 1 else ''}"
-    told = f"{of}, {held} certainly speak the same way under every fill."
+    told = f"{of}, {held} speak the same way under every fill."
     return replace(
         diagnostics, sentence=f"{diagnostics.sentence} {told}", numbers={**diagnostics.numbers, "hold": held}
     )

@@ -13,7 +13,7 @@ from core.findings.words.told import Told
 HOW_WELL = ((0.7, "well"), (0.6, "to some degree"), (0.53, "a little"), (0.0, "hardly"))
 HINT = 0.53
 # the same of a rank correlation within a class
-HOW_MUCH = ((0.2, "its margin goes with this"), (0.05, "its margin goes with this a little"))
+HOW_MUCH = ((0.2, "its margin follows this"), (0.05, "its margin follows this a little"))
 LEAK = "Copies of training images"
 BASELINES = {"spectrum": "the 16 numbers of the radial power spectrum", "facts": "the eight image statistics together"}
 # of the verdicts: as many are said to rest on a fact
@@ -118,7 +118,7 @@ def _leak(finding: Finding) -> Told:
         leak=LEAK,
         tells=tells(finding, "tell", line("{REAL} from {FAKE}")),
     )
-    who = "Whoever remembers those and guesses all others picks the {REAL} one of 100 pairs in {measure:pairs}."
+    who = "Remembering those and guessing the rest picks the {REAL} one in {measure:pairs} of 100 pairs."
     return Told(answer, aside=say(finding, who))
 
 
@@ -141,8 +141,8 @@ def _lean(finding: Finding) -> Told:
     if not finding.measure.known:
         few = "There are too few {among} in both classes to say whether the detector uses anything else."
         return Told(line(few, among=among))
-    template = "Among {among} the detector picks the {REAL} one of 100 pairs in {measure:pairs}."
-    so = ", so part of what it can do goes with that" if sign_of(finding) == -1 else ""
+    template = "Among {among} the detector picks the {REAL} one in {measure:pairs} of 100 pairs."
+    so = ", so part of its accuracy goes with that" if sign_of(finding) == -1 else ""
     over = say(finding, "Over all images it is {control:pairs}{so}.", so=so) if finding.control else Line()
     return Told(say(finding, template, among=among), over, _margin(finding))
 
@@ -152,10 +152,10 @@ def _margin(finding: Finding) -> Line:
     lean = finding.beside.get("lean")
     if lean is None:
         return Line()
-    words = next((words for least, words in HOW_MUCH if lean.low >= least), "its margin does not go with this")
+    words = next((words for least, words in HOW_MUCH if lean.low >= least), "its margin does not follow this")
     if lean.low < HOW_MUCH[1][0]:
         if lean.low > 0:
-            words = "its margin hardly goes with this"
+            words = "its margin hardly follows this"
         elif lean.high < 0:
             words = "its margin goes a little against this"
     if lean.high <= -HOW_MUCH[1][0]:
@@ -186,15 +186,23 @@ def _copies(finding: Finding) -> Told:
     return Told(say(finding, template, count=count or "None"))
 
 
-def verdict(cue: Finding, lean: Finding) -> Line:
-    """What a cue tells alone, and whether the detector's score hangs on it, in a few words."""
+def verdict(cue: Finding, lean: Finding, changed: Sequence[Finding] = ()) -> Line:
+    """What a cue tells alone, whether it explains the detector's accuracy, and whether verdicts rest on it.
+
+    Args:
+        cue, lean: findings of the audit on one cue.
+        changed: what changing it does to verdicts.
+    """
     if not lean.measure.known:
-        need = "whether the detector needs it cannot be said"
+        need = "whether it explains the detector's accuracy cannot be said"
     elif sign_of(lean) == -1:
-        need = "part of what the detector can do goes with it"
+        need = "part of the detector's accuracy goes with it"
     else:
-        need = "the detector does not need it"
-    return line("{tells}; {need}.", tells=tells(cue, "tells", line("the classes apart")), need=need)
+        need = "it does not explain the detector's accuracy"
+    resting = [one for one in changed if _rests(one)]
+    flips = [say(one, "{measure:percent} of {group} verdicts") for one in resting]
+    yet = line(", yet changing it flips {each}", each=listed(flips)) if flips else Line()
+    return line("{tells}; {need}{yet}.", tells=tells(cue, "tells", line("the classes apart")), need=need, yet=yet)
 
 
 def overall(findings: Sequence[Finding]) -> Line:
@@ -207,7 +215,7 @@ def overall(findings: Sequence[Finding]) -> Line:
     lean = next(one for one in findings if one.key == f"lean.{key}")
     text = say(
         lean,
-        "{what} alone picks the {REAL} one in {alone} of 100 pairs{rule}, the detector in {control:of 100}",
+        "{what} alone picks the {REAL} image in {alone} of 100 pairs{rule}, the detector in {control:of 100}",
         what=worst.details.get("title", LEAK),
         alone=f"{100 * worst.measure.value:.0f}",
         rule="" if rank is None else f" by a fitted rule ({100 * rank.value:.0f} by rank)",
@@ -215,9 +223,9 @@ def overall(findings: Sequence[Finding]) -> Line:
     if not lean.measure.known:
         return line("{text}.", text=text)
     still = "only" if sign_of(lean) == -1 else "still"
-    where = "have no copy" if key == "leak" else "are alike in it"
+    where = "without a copy" if key == "leak" else "matched on it"
     return say(
-        lean, "{text}, and {still} in {measure:of 100} where images {where}.", text=text, still=still, where=where
+        lean, "{text}, and {still} in {measure:of 100} among images {where}.", text=text, still=still, where=where
     )
 
 
@@ -228,9 +236,9 @@ def forced(findings: Sequence[Finding]) -> Line:
     return line("Changing it flips {each}.", each=listed([_forced_verdict(one) for one in findings]))
 
 
-def rests(findings: Sequence[Finding]) -> bool:
-    """Whether changing a fact certainly flips over a quarter of some verdicts beyond a control."""
-    return any((one.details["certain"] or 0) > FORCED for one in findings)
+def _rests(finding: Finding) -> bool:
+    """Whether changing a fact flips significantly over a quarter of verdicts beyond a control."""
+    return (finding.details["certain"] or 0) > FORCED
 
 
 def _forced_verdict(finding: Finding) -> Line:

@@ -14,11 +14,11 @@ CLEARNESS = {
     1.00: "clear edges",
 }
 
-# by the certain sign of a cluster's errors beyond those that its margins let expect
+# by the certain sign of a cluster's errors beyond those that its margins predict
 RESTATED: dict[Sign, str] = {
-    1: "errs more than its margins let expect",
+    1: "errs more than its margins predict",
     0: "restates the detector's confidence",
-    -1: "errs less than its margins let expect",
+    -1: "errs less than its margins predict",
 }
 
 
@@ -35,8 +35,8 @@ def tell(finding: Finding) -> Told:
         )
         return Told(answer, say(finding, "In {control_name} it is {control:plain}.") if finding.control else Line())
     if not finding.measure.known:
-        no = "By {space}, no cluster of {group} verdicts certainly errs more than the {overall:percent} of all {group} "
-        return Told(say(finding, no + "verdicts."))
+        no = "By {space}, no cluster of {group} verdicts errs significantly more than the {overall:percent} of all "
+        return Told(say(finding, no + "{group} verdicts."))
     answer = say(
         finding,
         "By {space}, {group} verdicts go wrong most in cluster {cluster} ({n} images): {measure:share.1} are wrong.",

@@ -135,7 +135,7 @@ def _reads(finding: Finding) -> Told:
     if stands.kind == "claimed" and about["bar"]:
         return Told(answer, standing=say(finding, how[stands.sign] + ", whatever it is compared with."))
     if stands.kind == "claimed":
-        return Told(answer, standing=line("Certainly different; without a control that is a number, not a reason."))
+        return Told(answer, standing=line("Significantly different; without a control that is a number, not a reason."))
     if stands.kind == "depends":
         return Told(
             answer, standing=line("Which of the two reads it more depends on the {on}.", on=listed(list(stands.on)))
@@ -144,8 +144,8 @@ def _reads(finding: Finding) -> Told:
 
 
 def p_value(p: float) -> str:
-    """ "under 0.001", "0.02"; never 0."""
-    return "under 0.001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
+    """ "< 0.001", "= 0.02"; never 0."""
+    return "< 0.001" if p < 0.001 else f"= {p:.3f}" if p < 0.1 else f"= {p:.2f}"
 
 
 def by_value(findings: Sequence[Finding], what: str) -> Line:
@@ -165,7 +165,7 @@ def by_value(findings: Sequence[Finding], what: str) -> Line:
             every = f"all {len(findings)} {what}" if len(there) == len(findings) else listed(there)
             parts.append(line("{name} is right more often on {there}", name=name, there=every))
     if not parts:
-        return line("Neither is certainly right more often on any of {n} {what}.", n=len(findings), what=what)
+        return line("Neither is right significantly more often on any of {n} {what}.", n=len(findings), what=what)
     rest = sum(standing(one).sign == 0 for one in findings)
     also = line("; on the other {n} the difference may be chance", n=rest) if rest else Line()
     return line("{parts}{also}.", parts=listed(parts), also=also)
@@ -196,9 +196,9 @@ def reading(findings: Sequence[Finding]) -> Line:
         ]
         if there:
             name = str(findings[0].details[which])
-            parts.append(line("{name} certainly reads more of {there}", name=name, there=listed(there)))
+            parts.append(line("{name} reads significantly more of {there}", name=name, there=listed(there)))
     if not parts:
-        return line("Of nothing that was tried with a control does one certainly read more than the other.")
+        return line("Of nothing that was tried with a control does one read significantly more than the other.")
     return line("{parts}; no other difference holds against every control.", parts=joined(parts, "; "))
 
 

@@ -20,7 +20,11 @@ def tell(finding: Finding) -> Told:
         return Told(answer, standing=Line())
     answer = say(finding, "From {keeps} alone, networks tell {REAL} from {FAKE} in {measure} of images.")
     stands = standing(finding)
-    how = "Certainly more than {control_name}, {control}" if stands.sign > 0 else "Not certainly more than by chance"
+    how = (
+        "Significantly more than {control_name}, {control}"
+        if stands.sign > 0
+        else "Not significantly more than by chance"
+    )
     how += ", and than guessing." if stands.sign > 0 and finding.choices else "."
     few = "" if finding.details["seeds"] > 1 else " The interval is over images only: there is one network."
     return Told(answer, say(finding, how + few), standing=Line())
@@ -40,7 +44,7 @@ def overall(findings: Sequence[Finding]) -> Line:
     else:
         parts += line("; from no cue alone nearly as often, most from {best}", best=_named(cues[0]))
     if less:
-        parts += line("; not certainly more often than by chance from {less}", less=listed(less[:3]))
+        parts += line("; not significantly more often than by chance from {less}", less=listed(less[:3]))
     else:
         parts += line("; least from {worst}, still more than by chance", worst=_named(cues[-1]))
     return parts + line(".")

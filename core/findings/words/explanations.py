@@ -103,9 +103,9 @@ def _changing(way: str, methods: Mapping[str, Sequence[float]]) -> Line:
     parts = [line("the maps of {names} {degree}", names=listed(names), degree=degree)
              for degree, names in changed.items() if names]  # fmt: skip
     if not parts:
-        return line("Under {way} all maps stay as they were.", way=way)
+        return line("Under {way} no map changes appreciably.", way=way)
     many = sum(map(len, changed.values()))
-    rest = "; those of the others stay as they were" if many < len(methods) else ""
+    rest = "; the others hardly change" if many < len(methods) else ""
     return line("Under {way} {parts}{rest}.", way=way, parts=joined(parts, ", "), rest=rest)
 
 
@@ -131,13 +131,13 @@ def certainty(finding: Finding) -> Told:
 def certain(findings: Sequence[Finding]) -> Line:
     """How far what is called certain holds under other fills."""
     each = [
-        line("{n} by {name} on {group} verdicts", n=percent(one.measure.value, 0), name=one.details["name"],
+        line("{n} of those by {name} on {group} verdicts", n=percent(one.measure.value, 0), name=one.details["name"],
              group=str(one.group))
         for one in findings
         if one.quantity == "held_signs" and one.measure.known
     ]  # fmt: skip
     return line(
-        "A sign that is called certain is certain for its fill: under every fill {each} are the same.",
+        "Of the signs that are called certain, every fill confirms {each}.",
         each=listed(each),
     )
 
@@ -166,8 +166,8 @@ def dependent(findings: Sequence[Finding]) -> Line:
     if not kept:
         names = list(dict.fromkeys(str(one.details["name"]) for one in findings))
         return line(
-            "Yes, as far as can be seen: when the weights are randomised, what is left of a map cannot be told from "
-            "what another image's by the same random detector has of it, for {names} alike.",
+            "Yes, as far as can be seen: once the weights are random, how far a map resembles the original cannot be "
+            "told from how far another image's map does, for {names} alike.",
             names=listed(names),
         )
     also = Line()
@@ -176,8 +176,8 @@ def dependent(findings: Sequence[Finding]) -> Line:
         others = listed(lost) if len(lost) <= FEW else line("The others")
         also = line(" {lost} {depend} on it as far as can be seen.", lost=others, depend=depend)
     return line(
-        "Only in part for {kept}: with random weights more of the map is left than another image's by the same random "
-        "detector has of it, so that part comes from the picture alone.{also}",
+        "Only in part for {kept}: with random weights its map still resembles the original more than another image's "
+        "map does, so that part comes from the picture alone.{also}",
         kept=listed(kept), also=also,
     )  # fmt: skip
 

@@ -10,12 +10,12 @@ from core.findings.numbers import amount, bare, signed
 from core.findings.words.say import say
 from core.findings.words.told import Told
 
-SIDES: Mapping[Sign, str] = {1: "better", -1: "worse", 0: "not certainly either"}
+SIDES: Mapping[Sign, str] = {1: "better", -1: "worse", 0: "not significantly either"}
 # where deletion and insertion agree
 _OF_SIGNS: Mapping[frozenset[Sign | None], str] = {
     frozenset([1]): "better",
     frozenset([-1]): "worse",
-    frozenset([0]): "neither",
+    frozenset([0]): "no different",
 }
 
 
@@ -106,11 +106,15 @@ def in_short(finding: Finding) -> Line:
             "Not better than its controls{control} under any fill, for {group} verdicts: a picture, not a reason."
         )
         return say(finding, template, control=control)
-    told: dict[str, list[Part]] = {"better": [], "worse": [], "neither": [], "mixed": []}
+    told: dict[str, list[Part]] = {"better": [], "worse": [], "no different": [], "mixed": []}
     for fill, signs in by_fill.items():
         told[_OF_SIGNS.get(frozenset(signs), "mixed")].append(fill)
-    sides = [line("{words} under {fills}", words=words, fills=listed(fills)) for words, fills in told.items() if fills]
-    return say(finding, "Depends on the fill, for {group} verdicts: {sides}.", sides=joined(sides, ", "))
+    sides = [line("{words} with {fills}", words=words, fills=listed(fills)) for words, fills in told.items() if fills]
+    return say(
+        finding,
+        "For {group} verdicts, whether this map beats its controls depends on the fill: {sides}.",
+        sides=joined(sides, ", "),
+    )
 
 
 def trusted(findings: Sequence[Finding]) -> Line:

@@ -61,8 +61,8 @@ def _worth(finding: Finding) -> Line:
 def _holds(finding: Finding) -> Line:
     return say(
         finding,
-        "{deliveries} of {deliveries} deliveries agree; {own:percent.0} of {own_name} get this verdict, and "
-        "{other:share} of {other_name}.",
+        "it stays so after all {deliveries} deliveries. Of {own_name} {own:percent.0} are judged so, of {other_name} "
+        "{other:share}.",
     )
 
 

@@ -1,5 +1,6 @@
 """The words of the study `probes`."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 from core.findings.claims import standing
@@ -39,8 +40,8 @@ def degree(finding: Finding) -> Degree:
 def _answer(finding: Finding, rests: str, what: str) -> Line:
     stands = standing(finding)
     if stands.kind == "claimed" and stands.sign > 0:
-        template = "{group} verdicts {how} {rests}: {what} flips {measure} of them."
-        return say(finding, template, how=degree(finding), rests=rests, what=what)
+        template = "{group} verdicts {how} {rests}: {what} flips {measure}{bar}."
+        return say(finding, template, bar=_strongest(finding), how=degree(finding), rests=rests, what=what)
     if stands.kind == "claimed":
         return say(
             finding,
@@ -55,6 +56,13 @@ def _answer(finding: Finding, rests: str, what: str) -> Line:
         template = "That {group} verdicts {rests} is not shown: {what} flips {measure} of them."
         return say(finding, template, rests=rests, what=what)
     return say(finding, "{what} flips {measure} of {group} verdicts.", what=what).capital()
+
+
+def _strongest(finding: Finding) -> Line:
+    """The share that the strongest of its controls flips."""
+    return (
+        line(", its strongest control {it}", it=percent(finding.control.measure.value)) if finding.control else Line()
+    )
 
 
 def _controls(finding: Finding) -> Line:
@@ -79,6 +87,35 @@ def _aside(finding: Finding) -> Line:
 
 def _with_share(finding: Finding, name: str) -> Line:
     return line("{name} {share}", name=name, share=percent(finding.beside[name].value))
+
+
+def overall(findings: Sequence[Finding]) -> Line:
+    """What the verdicts of each class rest on, in a sentence each; nothing where no control is beaten."""
+    groups = dict.fromkeys(str(one.group) for one in findings if "probe" in one.details)
+    return joined(_of_verdict(group, [one for one in findings if str(one.group) == group]) for group in groups)
+
+
+def _of_verdict(group: str, findings: Sequence[Finding]) -> Line:
+    claimed = [
+        one
+        for one in findings
+        if "probe" in one.details and one.control and (standing(one).kind, standing(one).sign) == ("claimed", 1)
+    ]
+    claimed.sort(key=lambda one: -(one.difference or one.measure).low)
+    strong = [one for one in claimed if degree(one) in ("mostly", "often")]
+    if strong:
+        said = [line("{how} {rests}", how=degree(one), rests=FAMILIES[one.details["family"]].rests) for one in strong]
+        return line("{group} verdicts {said}.", group=group, said=listed(said))
+    if not claimed:
+        return Line()
+    best = claimed[0]
+    return say(
+        best,
+        "Nothing that was tried decides most {group} verdicts; furthest beyond its control goes {what}, which flips "
+        "{measure}{bar}.",
+        what=_change(best.details["title"], best.details["strength"]),
+        bar=_strongest(best),
+    )
 
 
 def _change(title: str, strength: str) -> str:

@@ -6,7 +6,7 @@ from core.findings.lines import Line, joined, line, listed
 from core.findings.numbers import amount, of_unit, points
 from core.findings.quantities import Unit
 
-SIDES: dict[Sign, str] = {1: "above its control", -1: "below its control", 0: "not certainly either"}
+SIDES: dict[Sign, str] = {1: "above its control", -1: "below its control", 0: "not significantly either"}
 EVERY = {
     "fill": "under every fill",
     "verdict": "for both verdicts",
@@ -39,7 +39,7 @@ def standing_line(finding: Finding) -> Line:
                 tried[choice.kind] = tried.get(choice.kind, 0) + 1
         every = [EVERY.get(kind, f"under every {kind}") for kind, count in tried.items() if count > 1]
         under = line(", {every}", every=listed(every)) if every else Line()
-        return line("Certainly {side}{under}.", side=SIDES[stands.sign], under=under)
+        return line("Significantly {side}{under}.", side=SIDES[stands.sign], under=under)
     return joined(
         line("It depends on the {kind}: {sides}.", kind=kind, sides=sides(finding, kind)) for kind in stands.on
     )

@@ -36,4 +36,4 @@ class Told:
     @property
     def full(self) -> Line:
         """The same with the standing."""
-        return joined([self.whole, self.standing or Line()])
+        return joined([self.answer, self.control, self.standing or Line(), self.aside])

@@ -14,18 +14,18 @@ SAME = 1
 FEW = 3
 WHAT = {
     "imitations": "pictures that imitate {imitates}, drawn at the detector's size",
-    "large": "pictures drawn large by other generators",
+    "large": "full-size pictures by other generators",
     "photographs": "ordinary photographs",
 }
 LABELS = {
     "imitations": "of imitations of {imitates} are called {REAL}",
-    "large": "of pictures that other generators drew large are called {REAL}, by the filter that resized them",
+    "large": "of full-size pictures by other generators are called {REAL}, by the filter that resized them",
     "photographs": "of ordinary photographs are called {FAKE}, by the filter that resized them",
 }
 ANSWERS = {
     "imitations": "Of {n} pictures by {sources} generators that imitate {imitates}{own_real} {measure:share.1} are "
     "called {REAL}, from {least} to {most}.",
-    "large": "Of {n} pictures that {generators} drew large, resized with the {filter} filter, {measure} are called "
+    "large": "Of {n} full-size pictures by {generators}, resized with the {filter} filter, {measure} are called "
     "{REAL}; with other filters from {least} to {most}.",
     "photographs": "Of {n} squares of {sources} ordinary photographs, resized with the {filter} filter, "
     "{measure:share.1} are called {FAKE}; with other filters from {least} to {most}.",
@@ -75,7 +75,7 @@ def _rate(finding: Finding) -> Told:
     aside = [say(finding, INDEPENDENT[finding.key])] if finding.key in INDEPENDENT else []
     plain = finding.choice("encoding", finding.details["plain"])
     if plain is not None:
-        aside.append(say(finding, "Unless they are saved as JPEG like CIFAKE's it is {it:percent}.", it=plain.measure))
+        aside.append(say(finding, "Not saved as JPEG, as CIFAKE's are, it is {it:percent}.", it=plain.measure))
     if left := finding.details["left_out"]:
         words = "file was" if left == 1 else "files were"
         aside.append(say(finding, "{left_out} {words} left out, damaged or of another size.", words=words))
@@ -109,7 +109,7 @@ def _filters(finding: Finding, group: str) -> Told:
         which=which,
         without=without,
     )
-    what = "ordinary photographs" if group == "photographs" else "pictures drawn large"
+    what = "ordinary photographs" if group == "photographs" else "full-size pictures by other generators"
     return Told(answer, label=line("of {what} flip with the resampling filter", what=what))
 
 
@@ -133,10 +133,10 @@ def _confidence(finding: Finding) -> Told:
 def overall(findings: Sequence[Finding]) -> Line:
     """What the rates come to, each group by itself; nothing where none was measured."""
     templates = {
-        "large": "of pictures that {generators} drew large, {rate} are called {REAL}, depending on the resampling "
-        "filter",
-        "imitations": "of imitations of {imitates}{own_real} {rate} are called {REAL}",
-        "photographs": "of ordinary photographs, {rate} are called {FAKE}, depending on the filter",
+        "large": "of {n} full-size pictures by {generators}, {rate} are called {REAL}, depending on how they were "
+        "resized",
+        "imitations": "of imitations of {imitates} by {sources} other generators, {rate} are called {REAL}",
+        "photographs": "of squares of {sources} ordinary photographs, {rate} are called {FAKE}, likewise",
     }
     found = [one for key in templates if (one := find(findings, key)) is not None and one.measure.known]
     said = [
@@ -145,10 +145,11 @@ def overall(findings: Sequence[Finding]) -> Line:
             templates[one.key],
             rate=_range(one) or percent(one.measure.value, 0),
             generators=_generators(one),
-            own_real=say(one, ", its {REAL} class,") if one.details["own_real"] else "",
         )
         for one in found
     ]
     if not said:
         return Line()
-    return line("{said}. Outside its own kind of images a verdict is no evidence.", said=joined(said, "; ")).capital()
+    return line(
+        "{said}: do not rely on a verdict about an image that is not of its own kind.", said=joined(said, "; ")
+    ).capital()

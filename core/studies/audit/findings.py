@@ -11,7 +11,7 @@ from core.metrics.classification import RULE_BINS
 from core.metrics.intervals import share_ratio, weighted_share
 from core.runs.run import Run
 from core.studies.audit.names import FACT_NAMES
-from core.studies.probes.findings import finding_of
+from core.studies.probes.findings import fairly, finding_of, telling
 from core.studies.probes.summary import read_turns, responses
 from core.studies.study import StudyResult
 
@@ -159,7 +159,7 @@ def _copies(row: Row) -> Finding:
 
 
 def forced(run: Run, probes: StudyResult, fact: str) -> list[Finding]:
-    """What experiments that change a fact do: for each verdict the strength of a probe that flips most of it.
+    """What experiments that change a fact do: for each verdict the strength that answers, as on the page Evidence.
 
     Args:
         run: that was probed.
@@ -172,9 +172,8 @@ def forced(run: Run, probes: StudyResult, fact: str) -> list[Finding]:
     rates = responses(read_turns(run, probes.table, probes.about.get("parameters")), probes=name.probes)
     found = []
     for verdict, group in rates[rates["share"].notna()].groupby("verdict", sort=False):
-        best = group.loc[group["share"].idxmax()]
-        # of several experiments one may flip less and yet more beyond its control
-        beyond = group.loc[group["control"].notna(), "net_low"]
+        best = group.set_index("column", drop=False).loc[telling(group)]
+        beyond = fairly(group)["net_low"]
         certain = float(beyond.max()) if len(beyond) else None
         found.append(finding_of(f"forced.{fact}.{str(verdict).lower()}", best, study="audit", certain=certain))
     return found

@@ -1,4 +1,4 @@
-"""The error rate that a cluster's margins alone let expect. Needs no torch."""
+"""The error rate that a cluster's margins alone predict. Needs no torch."""
 
 from statistics import NormalDist
 from typing import NamedTuple
@@ -13,7 +13,7 @@ class Expected(NamedTuple):
     """A cluster's errors beside those of all images of its verdict that have equal margins.
 
     Attributes:
-        rate: the error rate that its margins let expect, 0 to 1.
+        rate: the error rate that its margins predict, 0 to 1.
         beyond: its own error rate less that.
     """
 

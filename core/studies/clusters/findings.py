@@ -25,7 +25,7 @@ def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> l
 
 
 def _worst(cards: list[Card], space: str) -> Finding:
-    """Find where the verdict of these cards goes wrong most, beside what its margins let expect.
+    """Find where the verdict of these cards goes wrong most, beside what its margins predict.
 
     Without a known number where no cluster certainly errs more than the verdict.
     """

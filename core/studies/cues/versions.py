@@ -113,7 +113,7 @@ def _low(radius: float) -> Version:
         return frequency.attenuated(frequency.spectra_of(pixels), frequency.ring(radius, side=pixels.shape[1]))
 
     waves = f"{frequency.wave_length(radius):.3g}"
-    return Version(f"low-pass {radius:g}", "fineness", f"waves of {waves} pixels and more", make)
+    return Version(f"low-pass {radius:g}", "fineness", f"wavelengths of {waves} pixels and more", make)
 
 
 def _high(radius: float) -> Version:
@@ -125,7 +125,7 @@ def _high(radius: float) -> Version:
         return frequency.attenuated(spectra, frequency.ring(0, radius, side=side))
 
     waves = f"{frequency.wave_length(radius):.3g}"
-    return Version(f"high-pass {radius:g}", "fineness", f"waves under {waves} pixels", make)
+    return Version(f"high-pass {radius:g}", "fineness", f"wavelengths under {waves} pixels", make)
 
 
 def _grey(pixels: Pixels, _chance: Chance, _learned: Learned) -> Pixels:

@@ -108,12 +108,17 @@ def answering(counted: pd.DataFrame, family: str, verdict: str) -> pd.DataFrame:
 def telling(rows: pd.DataFrame) -> str:
     """The column of the strength that answers, among the rows that `answering` found."""
     rows = rows[~rows["column"].map(_EXCESS)]
-    fair = rows[rows["control"].notna()]
+    fair = fairly(rows)
     certain = fair[fair["net_low"] > 0]
     if len(certain):
         return str(certain.loc[certain["net_low"].idxmax(), "column"])
     most = fair if len(fair) else rows
     return str(most.loc[most["share"].idxmax(), "column"])
+
+
+def fairly(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows of `responses` that have a control and change no more than the thing in question."""
+    return rows[~rows["column"].map(_EXCESS) & rows["control"].notna()]
 
 
 def _choice(turns: Turns, chosen: NDArray[np.bool_], tried: _Tried, probe: Probe, strength: Strength) -> Choice:

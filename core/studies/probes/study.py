@@ -58,11 +58,11 @@ def _told(strength: Strength) -> str:
 
 
 DERIVED = {
-    "turned_by": "Smallest probe that turns it while its controls do not; none where none does",
-    "turned_size": "Size of the smallest turn, root mean square in grey levels, 0 to 255",
-    "turned_families": "Kinds of probes that turn it while their controls do not, 0 to 9",
-    "detail_radius": "Mildest low-pass that turns it, radius of the spectrum, 8 to 14; none where none does",
-    "detail_both_ways": "Fine detail decides, both ways: replaced, it turns; lent to the other class, that turns",
+    "turned_by": "Smallest probe that flips it while its controls do not; none where none does",
+    "turned_size": "Size of the smallest flip, root mean square in grey levels, 0 to 255",
+    "turned_families": "Kinds of probes that flip it while their controls do not, 0 to 9",
+    "detail_radius": "Mildest low-pass that flips it, radius of the spectrum, 8 to 14; none where none does",
+    "detail_both_ways": "Fine detail decides, both ways: replaced, it flips; lent to the other class, that flips",
 }
 
 
@@ -82,7 +82,7 @@ def describe_columns() -> dict[str, str]:
 STUDY = Study(
     name="probes",
     title="Probes",
-    question="Which small change that has a name turns the verdict?",
+    question="Which small change that has a name flips the verdict?",
     columns=describe_columns(),
     better="neither",
     control="each probe has its own: as much energy taken from or put into other rings, a donor of the same class, "

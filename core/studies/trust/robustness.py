@@ -34,7 +34,7 @@ def _columns(explanations: Mapping[str, AnyExplainer]) -> dict[str, str]:
             f"rank correlation of {one.title} with that of other images of the same cell, mean, -1 to 1"
         )
     found["margin_change"] = "how far the noise moves the margin"
-    found["noise_turns"] = "the noise turns the verdict"
+    found["noise_turns"] = "the noise flips the verdict"
     return found
 
 

@@ -127,7 +127,7 @@ def sentences(found: Agreement, *, titles: tuple[str, str], whose: str, same_kin
         return ["One of the maps is the same everywhere, so it has no order to compare."]
     said = [
         f"Rank correlation over places **{found.rank:+.2f}** (1: the same order, 0: none, -1: the reverse). "
-        f"Of the top quarter of places by {first}, {second} has **{percent(found.overlap, 0)}**; blind choice "
+        f"Of the top quarter of places by {first}, {second} has **{percent(found.overlap, 0)}**; chance "
         f"{percent(found.by_chance, 0)}."
     ]
     if not same_kind:

@@ -1,4 +1,4 @@
-"""Experiments on one image, below its maps: what turns the verdict, what speaks for it, what it is like."""
+"""Experiments on one image, below its maps: what flips the verdict, what speaks for it, what it is like."""
 
 from contextlib import suppress
 
@@ -16,7 +16,7 @@ from dashboard.services import catalogue, library
 from dashboard.services.address import Setting
 from dashboard.services.library import Opened
 
-BEFORE, AFTER = {"turns": "What turns the verdict"}, {"alike": "Similar images"}
+BEFORE, AFTER = {"turns": "What flips the verdict"}, {"alike": "Similar images"}
 
 
 def placeless(offers: Offers) -> dict[str, AnyExplainer]:

@@ -44,8 +44,8 @@ def probes_panel(subject: Subject, detector: Known, lenders: Opened | None, row:
         name: its id; everything random belongs to it.
     """
     st.caption(
-        "Each small picture is the image with one thing about it changed. Framed: that turns the verdict, and its "
-        "control, where it has one, does not: as much change of something else. Dashed: the control turns it too, so "
+        "Each small picture is the image with one thing about it changed. Framed: that flips the verdict, and its "
+        "control, where it has one, does not: as much change of something else. Dashed: the control flips it too, so "
         "it says nothing. Faint: the verdict stays. A click shows a change large.",
         help=explain("Probe", "Control"),
     )
@@ -159,7 +159,7 @@ def _draw_large(result: ProbeResult, one: After) -> None:
     smallest = result.smallest is not None and result.smallest.after.column == one.column
     sentence = said(result, one)
     note = f"{one.probe.sentence} {sentence[0].upper()}{sentence[1:]}."
-    title = f"The smallest change that turns it: {one.probe.title.lower()}" if smallest else one.probe.title
+    title = f"The smallest change that flips it: {one.probe.title.lower()}" if smallest else one.probe.title
     picture_rows(list(cells), [Row(title, note, list(cells.values()))], key="probes.large")
 
 

@@ -12,7 +12,7 @@ SYMBOLS = {"FAKE": "circle", "REAL": "square"}
 
 @cached
 def response(rates: pd.DataFrame) -> go.Figure:
-    """Share of verdicts turned by strength, with 95 % intervals; the control dashed and hollow.
+    """Share of verdicts flipped by strength, with 95 % intervals; the control dashed and hollow.
 
     Args:
         rates: the rows of one probe in `core.studies.probes.summary.responses`, weakest first for each verdict.
@@ -30,7 +30,7 @@ def response(rates: pd.DataFrame) -> go.Figure:
                 mode="lines+markers",
                 line={"color": colour, "width": 1.5, "dash": "dash"},
                 marker={"size": 8, "symbol": f"{symbol}-open", "color": colour},
-                hovertemplate=f"strongest control: %{{y:.1%}} of {verdict} turn<extra></extra>",
+                hovertemplate=f"strongest control: %{{y:.1%}} of {verdict} flip<extra></extra>",
             )
         figure.add_scatter(
             x=rows["strength"],
@@ -40,7 +40,7 @@ def response(rates: pd.DataFrame) -> go.Figure:
             line={"color": colour, "width": 2.5},
             marker={"size": 9, "symbol": symbol, "color": colour},
             customdata=rows[["low", "high", "shift"]],
-            hovertemplate=f"%{{y:.1%}} of {verdict} turn (%{{customdata[0]:.1%}} to %{{customdata[1]:.1%}})<br>"
+            hovertemplate=f"%{{y:.1%}} of {verdict} flip (%{{customdata[0]:.1%}} to %{{customdata[1]:.1%}})<br>"
             "margin moves by %{customdata[2]:+.2f}<extra></extra>",
         )
     figure.update_yaxes(range=[-0.04, 1.04], tickformat=".0%", dtick=0.25, gridcolor="rgba(139, 144, 153, 0.25)")

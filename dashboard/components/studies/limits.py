@@ -36,7 +36,7 @@ def draw_limits(detector: Identified | None = None) -> None:
 
 def draw_reach(detector: Identified) -> None:
     """Draw what limits a detector: what it has seen, and what was measured beyond that; each rate folded."""
-    st.markdown(f"**What limits it.** It has seen {_seen(detector)}, and nothing else. {reach(detector)}")
+    st.markdown(f"**Its limits.** It has seen {_seen(detector)}, and nothing else. {reach(detector)}")
     if (answer := _measured(detector)) is not None:
         with st.expander("Every error rate on other kinds of image"):
             bullets(chosen(answer, RATES))

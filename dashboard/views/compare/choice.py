@@ -39,7 +39,7 @@ def choose_other(opened: Opened, there: list[str]) -> Opened:
         st.info(f"{_refusal(opened, asked)} Showing {plain(run_label(there[0]))} instead.", icon=":material/link_off:")
     setting.linked(
         st.selectbox,
-        "Beside",
+        "Compare with",
         options=there,
         format_func=run_label,
         width=340,

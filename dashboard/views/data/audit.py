@@ -118,16 +118,17 @@ def concern_row(opened: Opened, group: Sequence[Concern], audit: StudyResult, pr
     """
     keys = [one.key for one in group]
     title = plain(listed([one.name.title for one in group]))
-    said = {one.name.title: audit_words.verdict(one.cue, one.lean) for one in group}
+    changed = _changed(opened, probes, keys[0]) if probes is not None else []
+    said = {one.name.title: audit_words.verdict(one.cue, one.lean, changed) for one in group}
     answer = markdown(next(iter(said.values())).capital())
     title = f"{title[0]}{title[1:].lower()}"
     with fold(f"cue-{keys[0]}", title, answer, explained=QUESTIONS) as is_open:
         if is_open:
-            _draw_concern(opened, group, said, audit, probes)
+            _draw_concern(opened, group, said, audit, changed)
 
 
 def _draw_concern(
-    opened: Opened, group: Sequence[Concern], said: Mapping[str, Line], audit: StudyResult, probes: StudyResult | None
+    opened: Opened, group: Sequence[Concern], said: Mapping[str, Line], audit: StudyResult, changed: Sequence[Finding]
 ) -> None:
     band = st.grid(2, min_column_width=320, gap="large")
     with band.cell():
@@ -142,13 +143,11 @@ def _draw_concern(
         if len(set(said.values())) > 1:
             for title, verdict in said.items():
                 st.markdown(strong(line("{name}: {verdict}", name=title, verdict=verdict)))
-        if probes is not None and audit_words.rests(_changed(opened, probes, group[0].key)):
-            st.markdown("Changed by force it flips many verdicts all the same: these rest on it.")
         if len(group) == 1:
             _more(opened, group[0])
         if [one.key for one in group] == ["greyness"] and (grey := told(audit, "grey").full):
             st.caption(markdown(grey))
-        _sentences(opened, group, probes)
+        _sentences(group, changed)
 
 
 def _more(opened: Opened, one: Concern) -> None:
@@ -158,7 +157,7 @@ def _more(opened: Opened, one: Concern) -> None:
     _buttons(opened, one)
 
 
-def _sentences(opened: Opened, group: Sequence[Concern], probes: StudyResult | None) -> None:
+def _sentences(group: Sequence[Concern], changed: Sequence[Finding]) -> None:
     for one in group:
         cue, lean = words.tell(one.cue), words.tell(one.lean)
         st.markdown(markdown(joined([cue.answer, cue.control])))
@@ -168,7 +167,6 @@ def _sentences(opened: Opened, group: Sequence[Concern], probes: StudyResult | N
         if (right := one.lean.beside.get("right")) is not None:
             ends = f"{percent(right.low)} to {percent(right.high)}"
             st.caption(f"Of each class it calls on average {percent(right.value)} of these right ({ends}).")
-    changed = _changed(opened, probes, group[0].key) if probes is not None else []
     if changed:
         also = " All three are changed at once." if len(group) > 1 else ""
         st.markdown(f"{markdown(audit_words.forced(changed))}{also}")

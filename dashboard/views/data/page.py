@@ -25,7 +25,7 @@ audit, duplicates = readable(opened, "audit"), readable(opened, "duplicates")
 heading(
     "What shortcuts could it have learned?",
     f"If the REAL images of **{plain(opened.run.manifest['set'])}** were simply brighter, a detector could be right "
-    "and know nothing of image generators. This page tests each such shortcut.",
+    "and know nothing of image generators. This page tests such cues one by one.",
     markdown(words.overall(audit.findings)) if audit is not None else None,
 )
 if opened.table.empty:
@@ -92,7 +92,7 @@ with fold(
     "How far does a logistic regression get?",
     markdown(baseline),
     explained="The accuracy of a regression on a few numbers, trained on the training images and tested on these. That "
-    "much is no merit of the network. Guessing gets half.",
+    "much is no credit to the network. Guessing gets half.",
     help=explain("Baseline", "Logistic regression", "AUROC"),
 ) as is_open:
     if is_open:

@@ -7,5 +7,5 @@ PAGE = Page(
     icon=":material/science:",
     section="What it reads",
     position=1,
-    help="What the detector reads: which change of a picture turns its verdict, and how far a verdict carries.",
+    help="What the detector reads: which change of a picture flips its verdict, and how far a verdict carries.",
 )

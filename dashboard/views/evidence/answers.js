@@ -41,7 +41,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
 
   const legend = make("div", "legend")
   const entries = [
-    ["effect claimed", `share of verdicts that flip: ${data.standings.claimed}`],
+    ["effect claimed", data.standings.claimed],
     ["effect open", data.standings.open],
     ["control", "a control"],
     ["way", "the same change, made another way"],

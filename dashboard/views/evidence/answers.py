@@ -12,7 +12,7 @@ from dashboard.components.component import component, nothing
 
 _mount = component(__file__, "answers")
 # kinds of standing in the words of a legend, as the marks of `answers.css`
-STANDINGS = {"claimed": "holds under every control and choice", "open": "depends on them, or not established"}
+STANDINGS = {"claimed": "flipped, more than under every control", "open": "flipped, not more than under every control"}
 
 
 def draw_answers(found: Sequence[Finding], *, sees: str) -> str | None:

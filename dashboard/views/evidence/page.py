@@ -2,12 +2,13 @@
 
 import streamlit as st
 
+from core.findings.words import probes as probe_words
 from core.findings.words.transfer import overall
 from dashboard.components.fold import fold, unfold
 from dashboard.components.glossary import explain
 from dashboard.components.scroll import ask_for, go_there
 from dashboard.components.studies.downloads import evidence_downloads, study_download
-from dashboard.components.studies.finding_words import answers, bullets, card
+from dashboard.components.studies.finding_words import answers, bullets, card, strong
 from dashboard.components.studies.out_of_distribution import draw_transfer
 from dashboard.components.studies.study import study_fold, study_of
 from dashboard.components.words import CLASS_WORDS, draw_title
@@ -22,8 +23,8 @@ opened = library.current()
 
 draw_title("What does the detector read?", help=explain("Study", "Control"))
 st.markdown(
-    "One thing about each picture is changed, and the detector is asked again. Where the verdict flips, and does not "
-    "flip under any control, it rested on that thing."
+    "One thing about each image is changed, and the detector is asked again. Where the verdict flips, and does not "
+    "under a control, which changes as much of something else, it rested on that thing."
 )
 if opened.table.empty:
     st.info("This run holds no image, so nothing was asked; choose another one on the left.")
@@ -34,6 +35,8 @@ if probes is not None and len(probes.table):
     evidence = read_evidence(opened, probes)
     probe_setting = one.probe_setting(evidence)
     shown = shown_picture(opened, probe_setting.value)
+    if summed_up := strong(probe_words.overall(probes.findings)):
+        st.markdown(summed_up)
     asked = draw_answers(probes.findings, sees=one.ANCHOR)
     with fold("answers", "Every answer in full", "With its controls and the choices that it depends on.") as is_open:
         if is_open:
@@ -46,7 +49,7 @@ if probes is not None and len(probes.table):
             evidence_downloads(opened, evidence)
     with fold(
         "ranking",
-        "Which change turns verdicts most easily?",
+        "Which change flips verdicts most easily?",
         easiest(evidence),
         explained=f"{CLASS_WORDS['FAKE']} and {CLASS_WORDS['REAL']} verdicts stand apart, because nearly every change "
         "pushes towards one of the two. The picture shows an image after the change; a click on it goes to it below.",
@@ -62,7 +65,7 @@ if probes is not None and len(probes.table):
     with fold(
         "probe",
         "What does a change do?",
-        f"Pictures of it, how verdicts follow as it grows, and whom it turns; here {one.told(probe_setting)}.",
+        f"Pictures of it, how verdicts follow as it grows, and which images it flips; here {one.told(probe_setting)}.",
     ) as is_open:
         if is_open:
             one.draw(opened, evidence, shown, probe_setting)
@@ -72,7 +75,7 @@ with study_fold(
     "transfer",
     "How far does a verdict carry?",
     overall,
-    explained="What it says of pictures that it was not made for. Pictures drawn large by other generators and "
+    explained="What it says of pictures that it was not made for. Full-size pictures by other generators and "
     "imitations of its REAL class are two questions, and the filter that resizes a picture is part of the answer. All "
     "are saved as JPEG like its training images; intervals resample generators and photographs, not pictures.",
     help=explain("Transfer", "Resampling filter"),

@@ -1,4 +1,4 @@
-"""One probe up close: what it does to a picture, how verdicts follow as it grows, and whom it turns."""
+"""One probe up close: what it does to a picture, how verdicts follow as it grows, and which images it flips."""
 
 import numpy as np
 import pandas as pd
@@ -41,20 +41,20 @@ def probe_setting(evidence: Evidence) -> Setting:
 
 
 def draw(opened: Opened, evidence: Evidence, shown: Shown | None, setting: Setting) -> None:
-    """Draw the pictures of a probe, how verdicts follow as it grows, and whom it turns."""
+    """Draw the pictures of a probe, how verdicts follow as it grows, and which images it flips."""
     st.subheader("See what a change does", anchor=ANCHOR, help=explain("Low-pass", "Spectrum"))
     st.caption("One picture under every strength of the change, and under its control, which changes as much else.")
     probe = choose_probe(setting)
     draw_pictures(evidence, shown, probe)
     section(
         "How verdicts follow as the change grows",
-        f"Share of verdicts that turn, with 95 % intervals: ● {CLASS_WORDS['FAKE']}, ■ {CLASS_WORDS['REAL']}, dashed "
+        f"Share of verdicts that flip, with 95% intervals: ● {CLASS_WORDS['FAKE']}, ■ {CLASS_WORDS['REAL']}, dashed "
         "and hollow the control. A cue that matters rises with the change and leaves its control behind.",
         help=explain("Interval", "Control"),
     )
     draw_responses(evidence, probe)
     section(
-        "Whom it turns",
+        "Which images it flips",
         "The same by group; dashed the share of all. A group that stands out has pictures that rest on this more than "
         "others do. A click shows them.",
     )
@@ -91,11 +91,11 @@ def draw_pictures(evidence: Evidence, shown: Shown | None, probe: Probe) -> None
     known = any(shown.verdict(column) for column in probe.columns)
     frames = " The frame is what the detector calls each picture." if known else ""
     if probe.controls:
-        told = f"If a verdict turns here and not under the control, it rested on {probe.means}."
+        told = f"If a verdict flips here and not under the control, it rested on {probe.means}."
     else:
-        told = "It has no control: a turn gives no reason."
+        told = "It has no control: a flip gives no reason."
     st.caption(
-        f"Under the pictures: the share of the test set's FAKE and REAL verdicts that turn.{frames} {told} The picture "
+        f"Under the pictures: the share of the test set's FAKE and REAL verdicts that flip.{frames} {told} The picture "
         f"is from {plain(shown.opened.run.manifest['set'])}."
     )
 
@@ -123,8 +123,8 @@ def _cell(evidence: Evidence, shown: Shown, probe: Probe, strength: Strength) ->
         rate = evidence.rate(verdict, column)
         if rate is not None and rate["images"]:
             ends = f"{percent(rate['low'])} to {percent(rate['high'])}"
-            label = f"{percent(rate['share'])} ({ends}) of {rate['turned']} verdicts turn"
-            rates.append((rate["turned"], f"{percent(rate['share'])} turn", label))
+            label = f"{percent(rate['share'])} ({ends}) of {rate['turned']} verdicts flip"
+            rates.append((rate["turned"], f"{percent(rate['share'])} flip", label))
     called = shown.verdict(column)
     said = f", now called {called}" if called else ""
     return Cell(picture, f"The image after {probe.title.lower()}, {strength.label}{said}", "", called, tuple(rates))
@@ -167,12 +167,12 @@ def draw_responses(evidence: Evidence, probe: Probe) -> None:
                 charts.show(
                     evidence_charts.response(own),
                     key=f"evidence.response.{one.key}",
-                    alt=f"Share of verdicts turned by {one.title.lower()}. {'; '.join(said)}",
+                    alt=f"Share of verdicts flipped by {one.title.lower()}. {'; '.join(said)}",
                 )
 
 
 def draw_groups(opened: Opened, evidence: Evidence, probe: Probe) -> None:
-    """Whom one strength of a probe turns: by what the images show, or by whether the verdict was right."""
+    """Which images one strength of a probe flips: by what the images show, or by whether the verdict was right."""
     best = next(iter(evidence.tops.values())).set_index("probe")["column"].get(probe.key, probe.columns[-1])
     keys = [strength.key for strength in probe.strengths]
     chosen = Setting("strength", keys[probe.columns.index(best)], choices=tuple(keys))
@@ -194,9 +194,9 @@ def draw_groups(opened: Opened, evidence: Evidence, probe: Probe) -> None:
         for verdict in evidence.tops:
             with grid.cell():
                 if probe.changes_donor:
-                    st.markdown(f"#### Images called {CLASS_WORDS[verdict]} whose detail turns {OTHER[verdict]} ones")
+                    st.markdown(f"#### Images called {CLASS_WORDS[verdict]} whose detail flips {OTHER[verdict]} ones")
                 else:
-                    st.markdown(f"#### {CLASS_WORDS[verdict]} verdicts that turn")
+                    st.markdown(f"#### {CLASS_WORDS[verdict]} verdicts that flip")
                 _draw_group(opened, evidence, verdict, rates[rates["verdict"] == verdict])
 
 
@@ -216,7 +216,7 @@ def _draw_group(opened: Opened, evidence: Evidence, verdict: str, rates: pd.Data
     clicked = controlled_rates(
         bars,
         key=f"evidence.groups.{verdict}",
-        title=f"Share of {turned} verdicts that turn, by group",
+        title=f"Share of {turned} verdicts that flip, by group",
         hue=turned,
         line=None if overall is None or np.isnan(overall["share"]) else float(overall["share"]),
         opens=True,

@@ -1,4 +1,4 @@
-"""Which change turns verdicts most easily, for each verdict apart."""
+"""Which change flips verdicts most easily, for each verdict apart."""
 
 import pandas as pd
 import streamlit as st
@@ -12,17 +12,17 @@ from dashboard.views.evidence.controlled_rates import Bar, controlled_rates
 from dashboard.views.evidence.setup import OTHER, Evidence, Shown, open_turned
 
 ORDER = Setting("order", "least", choices=("least", "most"))
-ORDERS = {"least": "Most turned for its size", "most": "Most turned"}
+ORDERS = {"least": "Most flips for its size", "most": "Most flips"}
 ALL = Setting("all", "no", choices=("no", "yes"))
 FEW = 8
 NO_CONTROL = "no control"
 
 
 def easiest(evidence: Evidence) -> str:
-    """The change that turns most verdicts of each class for its size, in a sentence of Markdown."""
+    """The change that flips most verdicts of each class for its size, in a sentence of Markdown."""
     first = [(verdict, top.iloc[0]) for verdict, top in evidence.tops.items() if len(top)]
     each = [
-        f"{row['title'].lower()} ({row['strength']}) turns {percent(row['share'])} of {CLASS_WORDS[verdict]}"
+        f"{row['title'].lower()} ({row['strength']}) flips {percent(row['share'])} of {CLASS_WORDS[verdict]}"
         for verdict, row in first
     ]
     return f"For its size: {'; '.join(each)}." if each else ""
@@ -38,9 +38,9 @@ def draw_ranking(opened: Opened, evidence: Evidence, shown: Shown | None) -> str
             format_func=ORDERS.get,
             required=True,
             label_visibility="collapsed",
-            help="Most turned for its size: by the share of verdicts that a change certainly turns beyond its "
+            help="Most flips for its size: by the share of verdicts that a change flips significantly beyond its "
             "control, for each grey level by which it changes the picture. Changes without a control, of "
-            "whose share nothing is taken off, come after those that turn more than theirs, those that do not "
+            "whose share nothing is taken off, come after those that flip more than theirs, those that do not "
             "come last.",
         )
         ALL.linked(
@@ -56,11 +56,11 @@ def draw_ranking(opened: Opened, evidence: Evidence, shown: Shown | None) -> str
         for verdict, top in evidence.tops.items():
             with grid.cell():
                 count = int(evidence.turns.chosen(verdict).sum())
-                st.markdown(f"#### What turns {CLASS_WORDS[verdict]} into {CLASS_WORDS[OTHER[verdict]]}")
-                st.caption(f"Of {count:,} images called {verdict}. A click on a bar shows those that turned.")
+                st.markdown(f"#### What flips {CLASS_WORDS[verdict]} into {CLASS_WORDS[OTHER[verdict]]}")
+                st.caption(f"Of {count:,} images called {verdict}. A click on a bar shows those that flipped.")
                 asked = _draw(opened, verdict, top, shown) or asked
     st.caption(
-        "Bar: share of verdicts that turn. Line: its 95 % interval. ◇: the share that its strongest control turns; a "
+        "Bar: share of verdicts that flip. Line: its 95% interval. ◇: the share that its strongest control flips; a "
         f"bar that does not reach beyond its ◇ says nothing, and one with {NO_CONTROL} gives no reason. Grey levels: "
         "how much the picture changes on average (root mean square, of 255). "
         "Radius and ring: how many waves fit into 32 pixels, 16 are the finest detail that pixels can hold.",
@@ -76,7 +76,7 @@ def _draw(opened: Opened, verdict: str, top: pd.DataFrame, shown: Shown | None) 
     clicked = controlled_rates(
         [bar_of(row, shown) for _, row in rows.iterrows()],
         key=f"evidence.ranking.{verdict}",
-        title=f"Share of {verdict} verdicts that each change turns",
+        title=f"Share of {verdict} verdicts that each change flips",
         hue=verdict,
         opens=True,
         sees="see-it",
@@ -101,7 +101,7 @@ def bar_of(row: "pd.Series", shown: Shown | None = None, *, key: str = "", name:
         low=row["low"],
         high=row["high"],
         number=percent(row["share"]),
-        label=f"{name or row['title']}, {note or told}: turns {percent(row['share'])} of {row['turned']} "
+        label=f"{name or row['title']}, {note or told}: flips {percent(row['share'])} of {row['turned']} "
         f"verdicts ({percent(row['low'])} to {percent(row['high'])}){control}. Show these images.",
         control=float(row["control_share"]) if fair else None,
         picture=None if shown is None else shown.example.pictures.get(str(row["column"])),

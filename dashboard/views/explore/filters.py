@@ -19,12 +19,21 @@ from dashboard.components.images.filter_controls import (
     several,
     useful,
 )
-from dashboard.components.images.filter_names import ends, full_label, only_value, short_label, value_name
+from dashboard.components.images.filter_names import (
+    ends,
+    full_label,
+    only_value,
+    short_label,
+    sort_names,
+    value_name,
+)
 from dashboard.components.keys import key_of
 from dashboard.components.plain import plain
 from dashboard.services import address, library
 from dashboard.services.library import Opened
 
+# so many values of a filter are named
+FEW = 3
 MAIN = ("label", "predicted", "correct", "category", "source", "confidence")
 
 
@@ -170,6 +179,24 @@ def draw_active(opened: Opened, wanted: Filter) -> None:
         args=(opened,),
         key="explore.clear",
     )
+
+
+def in_words(opened: Opened, wanted: Filter) -> str:
+    """Say which images are shown, by the main filters and how many others, and in which order."""
+    chosen = {column: [value_name(one) for one in wanted.chosen(column)] for column in MAIN}
+    said = []
+    if len(chosen["label"]) == len(chosen["predicted"]) == 1:
+        said.append(f"{chosen['label'][0]} called {chosen['predicted'][0]}")
+    else:
+        said += chosen["label"] + [f"called {one}" for one in chosen["predicted"]]
+    for column in ("correct", "category", "source"):
+        values = chosen[column]
+        said += values if len(values) <= FEW else [*values[: FEW - 1], f"{len(values) - FEW + 1} more"]
+    others = sum(column not in MAIN for column, *_ in (*wanted.choices, *wanted.ranges))
+    others += sum(map(bool, (wanted.tag, wanted.name, wanted.area)))
+    if others:
+        said.append(f"{others} more filter{'s' if others > 1 else ''}")
+    return f"{': ' if said else ''}{', '.join(said)}; {sort_names(opened, wanted.sort)[wanted.sort]}"
 
 
 def is_filtered(wanted: Filter) -> bool:

@@ -15,7 +15,7 @@ from dashboard.components.images.grid import TILES, image_grid, picks
 from dashboard.components.images.group_differences import draw_group_differences
 from dashboard.components.images.pager import asked_page, pager
 from dashboard.components.missing import how_to_get_pictures
-from dashboard.components.plain import with_code
+from dashboard.components.plain import plain, with_code
 from dashboard.components.studies.report import report_download
 from dashboard.components.studies.study import csv_button
 from dashboard.components.words import heading, percent
@@ -75,7 +75,7 @@ def draw_gallery() -> None:
         return
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         share = "" if len(positions) == len(table) else f" of {len(table):,}"
-        st.markdown(f"**{len(positions):,}**{share} images", width="content")
+        st.markdown(f"**{len(positions):,}**{share} images{plain(filters.in_words(opened, wanted))}", width="content")
         with st.container(key="narrow.way", width="content"):
             # beneath the images where there is no room beside them
             st.markdown(f":material/tune: [Filters](#{FILTERS})", width="content")
@@ -161,7 +161,8 @@ def draw_column() -> None:
 
 heading(
     "Browse the images",
-    "The border is the verdict, :blue[**blue for REAL**] and :orange[**orange for FAKE**]; dashed where it is wrong.",
+    "The border is the verdict, :blue[**blue for REAL**] and :orange[**orange for FAKE**]; dashed where it is wrong. "
+    "The percentage is how sure the detector is.",
 )
 with st.grid(4, min_column_width=190, gap="medium") as grid:
     with grid.cell(column_span=3):

@@ -23,8 +23,8 @@ opened = library.current()
 table = opened.table
 heading(
     "REAL or FAKE?",
-    f"{ROUND} images that the detector has not seen before either. Decide whether a camera took each one or a "
-    "generator made it; then see the label, the detector's answer and what it looked at.",
+    f"{ROUND} images of the test set. Decide whether a camera took each one or a generator made it; then see the "
+    "label, the detector's answer and its margin map.",
 )
 pictures = library.pictures(opened)
 drawn = draw_round(table, pictures.where >= 0, seed=GAME.value)

@@ -10,7 +10,7 @@ FIND = Setting("find", "")
 
 heading(
     "What the words mean",
-    "Terms that the pages use, in plain words. The same text stands behind the question marks on the pages.",
+    "Terms that the pages use, in plain words. The same text appears under the question marks on the pages.",
 )
 FIND.linked(st.text_input, "Find a word", placeholder="for example margin", max_chars=60, width=320)
 wanted = FIND.value.strip().lower()

@@ -159,7 +159,7 @@ def what_it_reads(told: Told) -> None:
         def draw(standing: JobStatus) -> None:
             flipped = first_flipped(standing.answer.margins)
             if flipped is None:
-                st.caption(f"None of {len(rows)} images that were tried turns without its detail; this one is typical.")
+                st.caption(f"None of {len(rows)} images that were tried flips without its detail; this one is typical.")
             detail(told, told.cast.detailed if flipped is None else int(rows[flipped]))
 
         asked(told, PredictRequest(), edited, draw, slot="guide.search", whole=True)
@@ -220,7 +220,7 @@ def go_on(told: Told) -> None:
     run = told.about.run.name
     st.markdown("Now ask your own questions:")
     ways = {
-        "inspect": ("Inspect an image", "Both explanations, their health, and what turns the verdict."),
+        "inspect": ("Inspect an image", "Both explanations, their health, and what flips the verdict."),
         "evidence": ("What the detector reads", "Every experiment on the whole test set, beside its control."),
         "trust": ("Can the explanations be trusted?", "How faithful, how stable, how often they agree."),
         "upload": ("Try your own image", "And see how far the verdict carries."),

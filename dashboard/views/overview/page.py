@@ -33,9 +33,9 @@ def conclusion(numbers: dict[str, Any]) -> str | None:
     elif alarms == missed:
         lean = "calls FAKE images REAL as often as REAL images FAKE"
     elif alarms > missed:
-        lean = "calls REAL images FAKE more often than FAKE images REAL"
+        lean = "calls REAL images FAKE more often than the reverse"
     else:
-        lean = "calls FAKE images REAL more often than REAL images FAKE"
+        lean = "calls FAKE images REAL more often than the reverse"
     at = (
         "" if performance.THRESHOLD.value == HALF else f"At a threshold of {percent(performance.THRESHOLD.value, 0)} it"
     )

@@ -35,7 +35,7 @@ def draw_threshold() -> None:
     """Draw the threshold, which every number of the page follows that knows one."""
     THRESHOLD.linked(
         st.slider,
-        "Threshold: say REAL only when at least this sure",
+        "Threshold: call it REAL when p(REAL) is at least",
         min_value=0.01,
         max_value=0.99,
         step=0.01,
@@ -107,12 +107,14 @@ def _headline(
     """Draw one number and what it means; in `words`, {} becomes the number of 100, `counted` is (of these, so many)."""
     with st.container(border=True, height="stretch", gap="small"):
         st.metric(label, "none" if value is None else percent(value), help=help)
-        st.caption("needs images of both classes" if value is None else words.format(f"{100 * value:.0f}"))
+        st.caption(
+            "needs images of both classes" if value is None else words.format(f"{100 * value:.1f}".removesuffix(".0"))
+        )
         if counted is not None and counted[1]:
             low, high = (percent(float(end)) for end in wilson_interval(*counted))
             st.caption(f"{counted[0]:,} of {counted[1]:,}; 95% interval {low} to {high}.")
         if paper is not None:
-            st.caption(f"The paper: {percent(paper)}")
+            st.caption(f"The paper reports {percent(paper, 1 if 1000 * paper % 10 > 0.01 else 0)}.")
 
 
 def draw_matrix_and_curves(rows: pd.DataFrame, base: Filter) -> Filter | None:
@@ -200,8 +202,8 @@ def draw_scores_and_categories(rows: pd.DataFrame, base: Filter, *, beside_paper
 def _draw_scores(rows: pd.DataFrame, beside_paper: bool) -> None:
     section(
         "Precision, recall and F1",
-        "Precision: of the images called FAKE (or REAL), how many are. Recall: of those that are, how many are called "
-        "so. F1: high only where both are. At the threshold above.",
+        "Precision: of the images called FAKE (or REAL), how many really are. Recall: of those that are, how many are "
+        "found. F1: high only where both are high. At the threshold above.",
         help=explain("Precision", "Recall", "F1"),
     )
     counts = confusion_at(rows, THRESHOLD.value)
@@ -214,7 +216,7 @@ def _draw_scores(rows: pd.DataFrame, beside_paper: bool) -> None:
     st.table(pd.DataFrame(lines).set_index("class").rename(columns=SCORES), border="horizontal")
     st.caption(
         "The paper's are from its Table 1, on the 20,000 images of CIFAKE's test set"
-        + (" with a detector of full width." if beside_paper else ": other images than these, so only for orientation.")
+        + (" with a network of full width." if beside_paper else ": other images than these, so only for orientation.")
     )
     if not beside_paper:
         name_paper()

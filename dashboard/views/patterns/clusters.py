@@ -12,7 +12,7 @@ from core.explainers.overlay import common_scale, draw_image, draw_map
 from core.findings import words
 from core.findings.claims import sign
 from core.findings.finding import Measure
-from core.findings.lines import line
+from core.findings.lines import Line, joined, line
 from core.findings.numbers import points, share
 from core.findings.words.clusters import RESTATED
 from core.findings.words.differences import tell
@@ -25,7 +25,7 @@ from core.studies.registry import MODULES
 from core.studies.study import StudyResult
 from dashboard.components.charts.figure_cache import cached
 from dashboard.components.images.grid import image_grid
-from dashboard.components.studies.finding_words import markdown
+from dashboard.components.studies.finding_words import markdown, strong
 from dashboard.components.studies.study import all_there
 from dashboard.components.words import CLASS_WORDS, percent
 from dashboard.services import address
@@ -35,7 +35,7 @@ FACE = 116
 # rows of four
 TYPICAL = 8
 WRONG = 4
-SPACE_NAMES = {"features": "By what it sees", "maps": "By where it looks"}
+SPACE_NAMES = {"features": "By features", "maps": "By margin map"}
 
 
 def cards_of(opened: Opened, answer: StudyResult, space: str, pictures: Pictures) -> list[Card]:
@@ -102,16 +102,16 @@ def draw_worst(opened: Opened, answer: StudyResult, worst: tuple[str, Card] | No
         Whether its card is asked for.
     """
     if worst is None:
-        st.markdown("**No cluster certainly errs more than its verdict as a whole**: errors are spread over all.")
+        st.markdown("**No cluster errs significantly more than its verdict as a whole**: errors are spread over all.")
         return False
     whose, card = worst
     other = "" if whose == space else f" The picture now shows the other clusters, {SPACE_NAMES[space].lower()}."
     found = answer.finding(f"worst-{whose}-{card.verdict}")
-    st.markdown(
-        f"**Look first at cluster {card.number} {SPACE_NAMES[whose].lower()}**. "
-        f"{'' if found is None else markdown(words.tell(found).full)} Doubt {CLASS_WORDS[card.verdict]} verdicts on "
-        f"images like these first. {_apart(card)}{other}"
-    )
+    lead, more = f"**Cluster {card.number} errs most, {SPACE_NAMES[whose].lower()}.**", ""
+    if found is not None:
+        told = words.tell(found)
+        lead, more = strong(told.answer), markdown(joined([told.control, told.standing or Line()]))
+    st.markdown(f"{lead} {more} {_apart(card)}{other}")
     with st.container(horizontal=True):
         only = f"See the {card.errors:,} wrong ones"
         if st.button(only, key="patterns.worst.errors", icon=":material/grid_view:"):
@@ -137,7 +137,7 @@ def _apart(card: Card) -> str:
     """Say what sets a cluster apart, what is visible first."""
     if card.visible:
         return f"What sets it apart: {markdown(tell(card.apart[0]))}."
-    told = f"; what does is not to be seen: {markdown(tell(card.apart[0]))}" if card.apart else ""
+    told = f"; what does cannot be seen: {markdown(tell(card.apart[0]))}" if card.apart else ""
     return f"Nothing visible sets it apart{told}."
 
 
@@ -164,7 +164,7 @@ def _draw_card(opened: Opened, card: Card, space: str, pictures: Pictures, scale
         f"verdicts {percent(card.verdict_error_rate)}."
     )
     expected, beyond = map(Measure.of, card.expected)
-    told = line("Its margins let expect {rate}: it {restates}, {beyond}.", rate=share(expected),
+    told = line("Its margins predict {rate}: it {restates}, {beyond}.", rate=share(expected),
                 restates=RESTATED[sign(beyond)], beyond=points(beyond))  # fmt: skip
     st.caption(markdown(told))
     with st.container(horizontal=True, gap="medium"):

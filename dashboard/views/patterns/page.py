@@ -27,7 +27,7 @@ run = opened.run.name
 heading(
     "Which images does it treat alike?",
     "Every point is an image; the detector sees nearby ones alike. Clusters are found within each "
-    "verdict, by the detector's own features or by where its margin maps point.",
+    "verdict, by the detector's own features or by its margin maps.",
     help=explain("Cluster"),
 )
 answer = study_of(opened, "clusters")
@@ -90,7 +90,7 @@ with fold(
     "cards",
     "What is in each cluster?",
     f"{len(here)} clusters: what each looks like, and what sets it apart.",
-    explained="What each looks like on the average, its most typical images, and what sets it apart from the other "
+    explained="What each looks like on average, its most typical images, and what sets it apart from the other "
     "verdicts of its kind, as far as that is certain. An image opens in Inspect. Mean maps are on one scale.",
 ) as is_open:
     if is_open:

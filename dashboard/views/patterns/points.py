@@ -39,8 +39,8 @@ def draw_points(opened: Opened, spaces: Setting, images: int) -> None:
             help=explain(
                 "Features",
                 "Margin map",
-                also="What it sees compares features; where it looks the shapes of margin maps, whatever their size "
-                "(the idea of SpRAy, Lapuschkin et al. 2019).",
+                also="By features: what the network makes of an image. By margin map: the map's shape, whatever its "
+                "size (the idea of SpRAy, Lapuschkin et al. 2019).",
             ),
         )
         colour.choose("Colour", st.selectbox, width=260)

@@ -32,6 +32,9 @@ STYLES: tuple[dict[str, Any], ...] = (
     {"color": "#c2527b", "dash": "dot", "symbol": "diamond", "band": "rgba(194, 82, 123, 0.18)"},
     {"color": "#8a8500", "dash": "dashdot", "symbol": "triangle-up", "band": "rgba(138, 133, 0, 0.18)"},
     {"color": "#4a7fb5", "dash": "longdash", "symbol": "cross", "band": "rgba(74, 127, 181, 0.18)"},
+    {"color": "#c46a00", "dash": "longdashdot", "symbol": "x", "band": "rgba(196, 106, 0, 0.18)"},
+    {"color": "#6b5242", "dash": "solid", "symbol": "triangle-down", "band": "rgba(107, 82, 66, 0.18)"},
+    {"color": "#2f7d4f", "dash": "dash", "symbol": "star", "band": "rgba(47, 125, 79, 0.18)"},
 )
 # small ones, and every run, verdict and filling has its own
 _kept = partial(cached, most=96)

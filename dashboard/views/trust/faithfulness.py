@@ -6,7 +6,7 @@ import streamlit as st
 
 from core.edits.masking import FILLS as FILLINGS
 from core.findings.claims import Sign, sign_of
-from core.findings.finding import Finding
+from core.findings.finding import Finding, Measure
 from core.findings.numbers import signed
 from core.findings.words import faithfulness as words
 from core.studies.groups import By
@@ -76,9 +76,14 @@ def draw(opened: Opened, by: By) -> None:
 def _draw_table(findings: Sequence[Finding]) -> None:
     """Method by fill, a table a verdict: better or worse than the best control, by deletion and by insertion."""
     scored = [one for one in findings if one.quantity == "faithfulness"]
+    st.caption(
+        "Score minus the best control's, in units of the margin: deletion first, then insertion. ▲ significantly "
+        "better, ▼ significantly worse, ◇ neither; green where both are better, violet where both are worse. Methods "
+        "in one row score exactly alike."
+    )
     with st.grid(2, min_column_width=340):
         for group in dict.fromkeys(str(one.group) for one in scored):
-            mine = {str(one.details["name"]): one for one in scored if one.group == group}
+            mine = _alike([one for one in scored if one.group == group])
             fills = list(dict.fromkeys(fill for one in mine.values() for fill in one.details["fills"]))
             head = ["method", *(FILLINGS[fill].title for fill in fills)]
             rows = [head, ["---"] * len(head)]
@@ -86,10 +91,17 @@ def _draw_table(findings: Sequence[Finding]) -> None:
             with st.container(gap="small"):
                 st.markdown(group_words(group))
                 st.markdown("\n".join(f"| {' | '.join(row)} |" for row in rows))
-    st.caption(
-        "Score minus the best control's, in units of the margin: deletion first, then insertion. ▲ certainly better, ▼ "
-        "certainly worse, ◇ neither; green where both are better, violet where both are worse."
-    )
+
+
+def _alike(scored: Sequence[Finding]) -> dict[str, Finding]:
+    """The findings on one verdict by method; methods that score exactly alike under one name."""
+    names: dict[tuple[tuple[str, str, Measure], ...], list[str]] = {}
+    first: dict[tuple[tuple[str, str, Measure], ...], Finding] = {}
+    for one in scored:
+        scores = tuple((tried.kind, tried.value, tried.difference or tried.measure) for tried in one.choices)
+        names.setdefault(scores, []).append(str(one.details["name"]))
+        first.setdefault(scores, one)
+    return {", ".join(those): first[scores] for scores, those in names.items()}
 
 
 def _cell(one: Finding, fill: str) -> str:

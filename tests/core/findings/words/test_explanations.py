@@ -84,12 +84,17 @@ def test_one_line_for_beside_a_map() -> None:
     assert good == "Better than its controls under every fill, for FAKE verdicts."
     picture = "under any fill, for FAKE verdicts: a picture, not a reason."
     assert bad == none == f"Not better than its controls (the best: chance) {picture}"
-    assert mixed == "Depends on the fill, for FAKE verdicts: better under shuffled texture, worse under blur."
+    assert mixed == (
+        "For FAKE verdicts, whether this map beats its controls depends on the fill: better with shuffled texture, "
+        "worse with blur."
+    )
     # where showing says otherwise than filling, neither is said of the fill
     both = {"deletion": {"blur": 0.3}, "insertion": {"blur": -0.3}}
     about = {"key": "x", "study": "faithfulness", "quantity": "faithfulness", "group": "REAL"}
     half = finding(0.5, control=0.1, difference=0.3, choices=both, details={"fills": {"blur": "blur"}}, **about)
-    assert str(in_short(half)) == "Depends on the fill, for REAL verdicts: mixed under blur."
+    assert str(in_short(half)) == (
+        "For REAL verdicts, whether this map beats its controls depends on the fill: mixed with blur."
+    )
 
 
 def ranks(values: tuple[float, float], leads: tuple[float, float]) -> list[Finding]:
@@ -133,11 +138,11 @@ def test_stability_by_how_much_stays() -> None:
         for at, group in enumerate(("FAKE", "REAL"))
     ]
     assert str(repeated(found)) == (
-        "Under noise of 1 in 255 the maps of LIME (0.71 and 0.30) change a lot; those of the others stay as they were. "
+        "Under noise of 1 in 255 the maps of LIME (0.71 and 0.30) change a lot; the others hardly change. "
         "Under another seed the maps of LIME (0.97 and 0.60) change in part. (FAKE and REAL verdicts; 1 means "
         "identical.)"
     )
-    assert "Under noise of 1 in 255 all maps stay as they were." in str(repeated(found[:2]))
+    assert "Under noise of 1 in 255 no map changes appreciably." in str(repeated(found[:2]))
     assert not repeated([])
 
 
@@ -155,9 +160,7 @@ def test_sanity_names_what_is_left_of_a_map() -> None:
             Finding(**{**vars(one), "details": {"name": name}}) for one, name in zip(found(left), names, strict=True)
         ]
 
-    assert str(dependent(named(0.0))).startswith(
-        "Yes, as far as can be seen: when the weights are randomised, what is left"
-    )
+    assert str(dependent(named(0.0))).startswith("Yes, as far as can be seen: once the weights are random, ")
     said = str(dependent(named(0.5)))
     assert said.startswith("Only in part for Grad-CAM on REAL verdicts: ")
     assert "Grad-CAM on FAKE verdicts and LIME on FAKE and REAL verdicts depend on it" in said

@@ -27,15 +27,18 @@ def test_each_standing_has_its_sentence() -> None:
     def said(one: Finding) -> str:
         return str(tell(one).standing)
 
-    assert said(finding(control=0.1, difference=0.4)) == "Certainly above its control."
-    assert said(finding(control=0.9, difference=-0.4)) == "Certainly below its control."
+    assert said(finding(control=0.1, difference=0.4)) == "Significantly above its control."
+    assert said(finding(control=0.9, difference=-0.4)) == "Significantly below its control."
     assert said(finding(control=0.5, difference=0.0)) == "The difference from its control may be chance."
     fills = {"fill": {"blur": 0.4, "texture": 0.3}}
-    assert said(finding(control=0.1, difference=0.4, choices=fills)) == "Certainly above its control, under every fill."
+    assert (
+        said(finding(control=0.1, difference=0.4, choices=fills))
+        == "Significantly above its control, under every fill."
+    )
     apart = {"fill": {"blur": -0.4, "texture": 0.3, "mean": 0.0}}
     assert said(finding(control=0.1, difference=0.4, choices=apart)) == (
         "It depends on the fill: above its control for texture, 0.30 (0.25 to 0.35); below its control for blur, "
-        "−0.40 (−0.45 to −0.35); not certainly either for mean, 0.00 (−0.05 to 0.05)."
+        "−0.40 (−0.45 to −0.35); not significantly either for mean, 0.00 (−0.05 to 0.05)."
     )
     bare = replace(finding(control=0.1), measure=Measure(0.5))
     assert said(bare) == "Without an interval no difference from its control is claimed."

@@ -19,7 +19,7 @@ from sklearn.preprocessing import StandardScaler
 from core.findings.claims import Standing, sign_of, standing
 from core.findings.finding import Finding, Measure
 from core.findings.words import tell
-from core.findings.words.audit import HINT, how_well, ranked, rests, verdict
+from core.findings.words.audit import HINT, how_well, ranked, verdict
 from core.findings.words.audit import forced as words_of
 from core.images.decoding import decode, encode_png
 from core.images.image_set import ImageSet
@@ -211,10 +211,10 @@ def test_a_planted_shortcut_is_found_and_first(tmp_path: Path, name: str) -> Non
 @pytest.mark.parametrize(
     ("ends", "words"),
     [
-        ((0.3, 0.25, 0.35), "its margin goes with this (rank"),
-        ((0.1, 0.06, 0.15), "its margin goes with this a little"),
-        ((0.05, 0.03, 0.06), "its margin hardly goes with this"),
-        ((0.01, -0.02, 0.04), "its margin does not go with this"),
+        ((0.3, 0.25, 0.35), "its margin follows this (rank"),
+        ((0.1, 0.06, 0.15), "its margin follows this a little"),
+        ((0.05, 0.03, 0.06), "its margin hardly follows this"),
+        ((0.01, -0.02, 0.04), "its margin does not follow this"),
         ((-0.03, -0.05, -0.01), "its margin goes a little against this"),
         ((-0.2, -0.3, -0.1), "its margin goes against this"),
     ],
@@ -451,8 +451,10 @@ def test_what_changing_a_fact_does_is_taken_from_the_probes(tmp_path: Path) -> N
     answer = StudyResult(Path("x.parquet"), table, {"parameters": {"seed": 0}})
     made = forced(run, answer, "red")
     # this network sees colour and no fine detail
-    assert rests(made)
-    assert not rests(forced(run, answer, "fine_detail"))
+    about = Measure(0.6, 0.59, 0.61, 100)
+    lean = Finding("lean.red", "audit", "matched_auroc", about)
+    assert "yet changing it flips" in str(verdict(lean, lean, made))
+    assert "yet" not in str(verdict(lean, lean, forced(run, answer, "fine_detail")))
     assert forced(run, answer, "category") == []
     assert [one.group for one in made] == ["FAKE", "REAL"]
     for one in made:

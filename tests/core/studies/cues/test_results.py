@@ -78,7 +78,7 @@ def test_the_table_goes_into_a_file_between_its_markers(tmp_path: Path, capsys: 
     assert main(["--update", str(readme)]) == 0
     text = readme.read_text()
     assert markdown_table(results) in text
-    assert "| high-pass 4: waves under 8 pixels | 93.7%" in text
+    assert "| high-pass 4: wavelengths under 8 pixels | 93.7%" in text
     assert "old" not in text
     assert text.endswith("after\n")
     assert main(["--table", "nobody"]) == 2

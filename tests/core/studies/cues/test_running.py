@@ -81,11 +81,11 @@ def test_findings_are_claimed_beside_shuffled_labels(detail) -> None:  # type: i
     assert (standing(fine).kind, standing(fine).sign) == ("claimed", 1)
     assert standing(coarse).kind != "claimed"
     assert found[0].key == "cue-high-8"
-    assert "From waves under 4 pixels alone" in str(tell(fine).full)
+    assert "From wavelengths under 4 pixels alone" in str(tell(fine).full)
     assert "there is one network" in str(tell(fine).full)
     told = str(overall(found))
     assert "nearly as often from “high-pass 8”" in told
-    assert "not certainly more often than by chance from" in told
+    assert "not significantly more often than by chance from" in told
 
 
 def test_the_matrix_has_what_was_measured(detail) -> None:  # type: ignore[no-untyped-def]
