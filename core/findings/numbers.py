@@ -32,6 +32,11 @@ def signed(value: float, digits: int = 2) -> str:
     return text.removeprefix("-") if not text.strip("-0.") else text.replace("-", MINUS)
 
 
+def plus(value: float, digits: int = 2) -> str:
+    """The same with a plus sign where it is positive: "+1.23", "−0.40"."""
+    return f"{value:+.{digits}f}".replace("-", MINUS)
+
+
 def share(measure: Measure, digits: int | None = None) -> Line:
     """A share with its interval: "4.6% (4.1 to 5.2%)"; one digit after the point unless the interval is wide."""
     wide = measure.high - measure.low >= WIDE

@@ -1,5 +1,6 @@
 """The one-sentence conclusion from an image's probes, built only from what was measured."""
 
+from core.findings.numbers import plus
 from core.images.labels import other_class
 from core.probes.results import After, DetailTest, ProbeResult
 from core.probes.table import probe_columns
@@ -71,7 +72,7 @@ def _unturned(result: ProbeResult) -> str:
     nearest = min(tried, key=lambda one: sign * one.margin)
     return (
         f"Called {result.verdict}, and none of {len(tried)} changes flips it; {name_of(nearest)} comes closest, with a "
-        f"margin of {nearest.margin:+.1f} instead of {result.margin:+.1f}."
+        f"margin of {plus(nearest.margin, 1)} instead of {plus(result.margin, 1)}."
     )
 
 
@@ -84,4 +85,4 @@ def said(result: ProbeResult, one: After) -> str:
     beside = ""
     if one.flipped and controls:
         beside = f"; so it is under the control “{turning[0]}”" if turning else "; under its control it stays"
-    return f"{outcome}{beside} (margin {one.before:+.2f} to {one.margin:+.2f}, a change of {levels(one.size)})"
+    return f"{outcome}{beside} (margin {plus(one.before)} to {plus(one.margin)}, a change of {levels(one.size)})"

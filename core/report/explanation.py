@@ -12,7 +12,7 @@ from core.explainers.overlay import draw_image, legend
 from core.explainers.registry import find_explainer
 from core.explainers.saving import DEFAULT, DRAWINGS, SIZE, Style, draw_explanation, scale_of
 from core.explainers.settings import told_settings
-from core.findings.numbers import percent
+from core.findings.numbers import percent, plus
 from core.images.decoding import data_url
 from core.images.labels import ClassName
 from core.images.palette import CLASS_COLOURS, UNDECIDED
@@ -80,7 +80,7 @@ def save_html(
         undecided_colour=UNDECIDED,
         meaning="a photograph" if first.verdict == "REAL" else "made by an image generator",
         confidence=percent(max(first.p_real, 1 - first.p_real)),
-        margin=f"{first.margin:+.2f}",
+        margin=plus(first.margin),
         size=f"{width} x {height}",
         image=data_url(draw_image(first.image, SIZE)),
     )
@@ -138,7 +138,7 @@ def _parts(parts: Parts) -> dict[str, Any]:
         (
             parts.labels[index],
             *([] if area is None else [area[index]]),
-            f"{parts.weights[index]:+.2f}",
+            plus(parts.weights[index]),
             _interval(parts.low[index], parts.high[index]),
             words[int(parts.decisions[index])] + parts.held(int(index)),
         )
@@ -149,4 +149,4 @@ def _parts(parts: Parts) -> dict[str, Any]:
 
 
 def _interval(low: float, high: float) -> str:
-    return f"{low:+.2f} to {high:+.2f}" if np.isfinite([low, high]).all() else "unknown: too few samples"
+    return f"{plus(low)} to {plus(high)}" if np.isfinite([low, high]).all() else "unknown: too few samples"

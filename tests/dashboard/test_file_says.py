@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from core.detectors.storage import load_detector
+from core.findings.numbers import plus
 from core.images.upload import prepare_pixels
 from dashboard.views.upload.file_says import on_both
 from tests.core.images.provenance.made import WEBUI, exif, png, saved
@@ -62,8 +63,8 @@ def test_a_transparent_picture_is_asked_about_on_both_grounds(open_page: Open, h
         upload(open_page("upload", run="tiny@seen-test"), (f"a.{kind.lower()}", data, f"image/{kind.lower()}"))
     )
     said = words(app)
-    assert f"on white it is called :{'blue[**REAL' if white > 0 else 'orange[**FAKE'}**] (margin {white:+.2f})" in said
-    assert f"(margin {black:+.2f})" in said
+    assert f"on white it is called :{'blue[**REAL' if white > 0 else 'orange[**FAKE'}**] (margin {plus(white)})" in said
+    assert f"(margin {plus(black)})" in said
     depends = "**depends** on that" if (white > 0) != (black > 0) else "does not depend on that"
     assert f"Its verdict {depends}" in said
 

@@ -14,6 +14,7 @@ from streamlit.testing.v1 import AppTest
 from core.detectors.detector import Detector
 from core.detectors.storage import load_detector
 from core.findings.finding import Choice, Finding, Measure
+from core.findings.numbers import plus
 from core.findings.words import tell
 from core.runs.browsing.table import browse_table
 from core.runs.guide import RADII, TRIED, choose_cast, suspects, with_less_detail
@@ -147,13 +148,13 @@ def test_the_verdict_after_each_step_of_the_slider_is_the_detector_s(
     images = np.asarray(run.images)
     row = choose_cast(browse_table(run), np.ones(len(run), bool), None).detailed if studied else turning(run, detector)  # type: ignore[union-attr]
     margins = detector.margins(with_less_detail(images[row]))
-    assert f"Score (margin): {margins[RADII.index(8)]:+.1f}." in words(app)
+    assert f"Score (margin): {plus(margins[RADII.index(8)], 1)}." in words(app)
     assert ("The verdict has flipped" in words(app)) == (margins[RADII.index(8)] > 0)
     app.button(key="guide.kept.L").click().run()
     assert app.query_params["kept"] == "7"
-    assert f"Score (margin): {margins[RADII.index(7)]:+.1f}." in words(answered(app))
+    assert f"Score (margin): {plus(margins[RADII.index(7)], 1)}." in words(answered(app))
     app.select_slider(key="url.kept").set_value(RADII[0]).run()
-    assert f"Score (margin): {margins[0]:+.1f}." in words(answered(app))
+    assert f"Score (margin): {plus(margins[0], 1)}." in words(answered(app))
     assert app.button(key="guide.kept.M").disabled
 
 

@@ -22,6 +22,7 @@ from core.explainers.registry import explainers
 from core.explainers.saving import Style, draw_explanation
 from core.explainers.stored import stored_map
 from core.findings.finding import Choice, Finding, Measure
+from core.findings.numbers import plus
 from core.findings.words import tell
 from core.images.decoding import decode, encode_png
 from core.images.labels import REAL
@@ -516,7 +517,7 @@ def test_inspect_says_verdict_truth_and_place(open_page: Open, home: Path) -> No
     row = table.iloc[order[4]]
     text = words(app)
     assert f"5 of 60 · {row['name']}" in text
-    assert f"Margin {row['margin']:+.2f}" in text
+    assert f"Margin {plus(row['margin'])}" in text
     app.button(key="inspect.after").click().run()
     assert app.query_params["id"] == table["id"][order[5]]
     app.button(key="inspect.before").click().run()
@@ -763,7 +764,7 @@ def test_two_detectors_stand_beside_each_other(open_page: Open, home: Path) -> N
     margin = float(other.margins(np.asarray(run.images[[row]]))[0])
     assert f"**tiny**: {CLASS_WORDS[run.predictions['predicted'][row]]}" in text
     assert f"**rival**: {CLASS_WORDS['REAL' if margin > 0 else 'FAKE']}" in text
-    assert f"margin {margin:+.2f}" in text
+    assert f"margin {plus(margin)}" in text
     assert text.count("**rival**") == 3, "a verdict, a Grad-CAM and a LIME"
     assert "By **tiny**." in text
     panels_of_both = [key_of(method, name) for method in ("gradcam", "lime") for name in ("rival", "tiny")]
@@ -826,7 +827,7 @@ def test_a_detector_that_cannot_be_asked_can_be_asked_again(open_page: Open, hom
     run = read_run(home / "runs" / "tiny@seen-test")
     row = int(find_rows(browse_table(run), Filter())[0])
     margin = float(other.margins(np.asarray(run.images[[row]]))[0])
-    assert f"margin {margin:+.2f}" in words(app)
+    assert f"margin {plus(margin)}" in words(app)
     assert again not in [button.key for button in app.button]
 
 

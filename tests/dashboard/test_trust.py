@@ -42,7 +42,7 @@ def test_without_studies_each_part_says_what_to_type(open_page: Open) -> None:
     said = words(app)
     for name in TRUST:
         assert f"`python -m core.studies {name} --run {RUN}`" in said
-    assert "Of all 60 images there is a margin map; no study has judged explanations of this run yet." in said
+    assert "All 60 images have a margin map; no study has judged explanations of this run yet." in said
     assert not app.get("plotly_chart")
 
 
@@ -84,7 +84,7 @@ def test_the_complaints_are_answered_with_the_studies_own_numbers(open_page: Ope
         assert f"{signed(ranks['rank'])} on {verdict} verdicts" in said
         assert f"other images of the same cell by {signed(ranks['others_rank'])}" in said
     assert "uniformly red" in said
-    assert "Of all 60 images there is a margin map; 60 were judged." in said
+    assert "All 60 images have a margin map; 60 were judged." in said
     faithfulness = read_study(home / "runs" / RUN / "studies" / "faithfulness.parquet", read_run(home / "runs" / RUN))
     assert str(trusted(faithfulness.findings)) in said
 

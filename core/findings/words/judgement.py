@@ -61,8 +61,8 @@ def _worth(finding: Finding) -> Line:
 def _holds(finding: Finding) -> Line:
     return say(
         finding,
-        "it stays so after all {deliveries} deliveries. Of {own_name} {own:percent.0} are judged so, of {other_name} "
-        "{other:share}.",
+        "it survives all {deliveries} deliveries (saving, resizing, sending). Of {own_name} "
+        "{own:percent.0} are judged so, of {other_name} {other:share}.",
     )
 
 

@@ -12,6 +12,7 @@ from core.explainers.agreement import Agreement, agreement_of
 from core.explainers.explanation import Explanation
 from core.explainers.registry import find_explainer
 from core.explainers.stored import is_kept_kind
+from core.findings.numbers import plus
 from dashboard.components.explanations.panels import SideBySide, note_drawn
 from dashboard.components.glossary import explain
 from dashboard.components.plain import plain
@@ -126,7 +127,7 @@ def sentences(found: Agreement, *, titles: tuple[str, str], whose: str, same_kin
     if math.isnan(found.rank):
         return ["One of the maps is the same everywhere, so it has no order to compare."]
     said = [
-        f"Rank correlation over places **{found.rank:+.2f}** (1: the same order, 0: none, -1: the reverse). "
+        f"Rank correlation over places **{plus(found.rank)}** (1: the same order, 0: none, -1: the reverse). "
         f"Of the top quarter of places by {first}, {second} has **{percent(found.overlap, 0)}**; chance "
         f"{percent(found.by_chance, 0)}."
     ]

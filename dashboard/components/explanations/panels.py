@@ -13,6 +13,7 @@ from core.explainers.explainer import AnyExplainer
 from core.explainers.explanation import Explanation
 from core.explainers.registry import explainers, find_explainer
 from core.explainers.saving import Style, scale_of
+from core.findings.numbers import plus
 from core.images.labels import ClassName
 from core.probes.results import ProbeResult
 from core.report.explanation import Beside
@@ -261,7 +262,7 @@ def verdict_line(subject: Subject, detector: Known, stored: Explanation | None) 
 def _draw_verdict(detector: Known, margin: float, p_real: float) -> None:
     verdict, sure = ("REAL", p_real) if margin > 0 else ("FAKE", 1 - p_real)
     st.markdown(
-        f"**{plain(detector.name)}**: {CLASS_WORDS[verdict]}, {percent(sure)} sure, margin {margin:+.2f}",
+        f"**{plain(detector.name)}**: {CLASS_WORDS[verdict]}, {percent(sure)} sure, margin {plus(margin)}",
         help=explain("Confidence", "Margin"),
     )
 

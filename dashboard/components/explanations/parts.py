@@ -4,6 +4,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from core.explainers.explanation import SIDES, Explanation, Parts
+from core.findings.numbers import plus
 from core.images.palette import FAKE, GREY, REAL
 from dashboard.components.charts import style as charts
 from dashboard.components.charts.style import error_bars, new_figure
@@ -21,7 +22,7 @@ def parts_chart(explanation: Explanation, *, key: str) -> None:
         key: of the element.
     """
     parts = parts_of(explanation)
-    said = "; ".join(f"{label} {weight:+.2f}" for label, weight in zip(parts.labels, parts.weights, strict=True))
+    said = "; ".join(f"{label} {plus(weight)}" for label, weight in zip(parts.labels, parts.weights, strict=True))
     charts.show(part_bars(parts, unit=explanation.unit), key=key, alt=f"Weight of each part: {said}")
 
 

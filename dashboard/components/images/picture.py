@@ -11,6 +11,7 @@ from core.explainers.explanation import SIDES, Explanation
 from core.explainers.overlay import legend
 from core.explainers.registry import find_explainer
 from core.explainers.saving import DEFAULT, DRAWINGS, Style, draw_explanation, scale_of
+from core.findings.numbers import plus
 from core.images.decoding import data_url
 from core.images.palette import UNDECIDED, Palette
 from dashboard.components.charts.figure_cache import cached
@@ -99,7 +100,7 @@ def _cells(explanation: Explanation) -> list[list[str]]:
     if parts is None or parts.regions is None:
         return [[_value(float(value)) for value in row] for row in explanation.map]
     texts = [
-        f"{label}: {weight:+.2f} ({low:+.2f} to {high:+.2f}) {SIDES[int(decision)]}{parts.held(number)}"
+        f"{label}: {plus(weight)} ({plus(low)} to {plus(high)}) {SIDES[int(decision)]}{parts.held(number)}"
         for number, (label, weight, low, high, decision) in enumerate(
             zip(parts.labels, parts.weights, parts.low, parts.high, parts.decisions, strict=True)
         )
@@ -108,4 +109,4 @@ def _cells(explanation: Explanation) -> list[list[str]]:
 
 
 def _value(value: float) -> str:
-    return f"{value:+.2f} {SIDES[1 if value > 0 else -1]}" if value else "0"
+    return f"{plus(value)} {SIDES[1 if value > 0 else -1]}" if value else "0"

@@ -85,9 +85,7 @@ def draw_scale(opened: Opened, answers: Mapping[str, StudyResult]) -> None:
     judged = trust_summary.coverage(answers, opened.run)
     most = None if judged.empty else judged.loc[judged["images"].idxmax()]
     told = "no study has judged explanations of this run yet" if most is None else f"{most['images']:,} were judged"
-    with fold(
-        "scale", "Does it scale?", f"Of all {len(opened.run):,} images there is a margin map; {told}."
-    ) as is_open:
+    with fold("scale", "Does it scale?", f"All {len(opened.run):,} images have a margin map; {told}.") as is_open:
         if not is_open:
             return
         st.markdown("The paper: “any more than a handful require teams”. It shows a dozen.")

@@ -1,10 +1,12 @@
 """What each family of probes found: a row a question, a line a verdict, controls and choices beside the effect."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import zip_longest
 from typing import Any
 
 from core.findings.claims import sign_of, standing
 from core.findings.finding import Choice, Finding
+from core.findings.lines import Line
 from core.findings.numbers import percent
 from core.findings.words import tell
 from core.probes.table import PROBES
@@ -12,7 +14,7 @@ from dashboard.components.component import component, nothing
 
 _mount = component(__file__, "answers")
 # kinds of standing in the words of a legend, as the marks of `answers.css`
-STANDINGS = {"claimed": "flipped, more than under every control", "open": "flipped, not more than under every control"}
+STANDINGS = {"claimed": "verdicts flipped, more than by every control", "open": "not more, or without a control"}
 
 
 def draw_answers(found: Sequence[Finding], *, sees: str) -> str | None:
@@ -52,9 +54,16 @@ def _line(one: Finding) -> dict[str, Any]:
         "controls": [_mark(f"control, {bar.name}", bar.measure.value) for bar in bars],
         "ways": [_mark(_way(each), each.measure.value) | {"above": sign_of(each) == 1} for each in ways],
         # the figure has the interval
-        "words": [(span.text, span.kind) for span in told.answer.spans if span.kind != "interval"],
+        "words": list(_without_intervals(told.answer)),
         "label": str(told.full),
     }
+
+
+def _without_intervals(one: Line) -> Iterator[tuple[str, str]]:
+    """The pieces of a sentence; neither an interval nor the space before it."""
+    for span, after in zip_longest(one.spans, one.spans[1:]):
+        if span.kind != "interval":
+            yield span.text.rstrip() if after is not None and after.kind == "interval" else span.text, span.kind
 
 
 def _mark(name: str, share: float) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from core.explainers.lime.regions import LIME, LimeSettings
 from core.explainers.saving import Style
 from core.explainers.stored import KEPT as KEPT_MAPS
 from core.explainers.stored import stored_map
+from core.findings.numbers import plus
 from core.images.labels import verdict_of
 from core.runs.guide import RADII, first_flipped, is_all_red, suspects, with_less_detail, without_detail
 from dashboard.components.glossary import explain, terms_in
@@ -190,7 +191,7 @@ def detail(told: Told, row: int) -> None:
                 plain_picture(images[number], key="guide.detail.picture", alt=alt, edge=now)
             st.markdown(f"### Called {CLASS_WORDS[now]}, {percent(max(p, 1 - p), 0)} sure")
             flipped = f" **The verdict has flipped**: before it was {CLASS_WORDS[before]}." if now != before else ""
-            st.markdown(f"Score (margin): {margins[number]:+.1f}.{flipped}", help=explain("Margin"))
+            st.markdown(f"Score (margin): {plus(margins[number], 1)}.{flipped}", help=explain("Margin"))
 
         asked(told, PredictRequest(), images, draw, slot="guide.detail", whole=True)
 

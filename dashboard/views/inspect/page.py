@@ -6,6 +6,7 @@ import numpy as np
 import streamlit as st
 
 from core.explainers.stored import stored_map
+from core.findings.numbers import plus
 from core.metrics.classification import HALF, predicted_real
 from core.runs.browsing.table import place_of
 from dashboard.components.explanations import panels
@@ -89,7 +90,7 @@ st.markdown(
 moved = wanted.threshold != HALF
 at_threshold = "REAL" if predicted_real(table.iloc[[row]], wanted.threshold)[0] else "FAKE"
 st.caption(
-    f"Margin {found['margin']:+.2f}: above 0 the verdict is REAL, below FAKE, and the further from 0 the surer."
+    f"Margin {plus(found['margin'])}: above 0 the verdict is REAL, below FAKE, and the further from 0 the surer."
     + (" This very file was in the detector's training set." if found["in_train"] else "")
     + (" It is a copy of an earlier file." if found["is_repeat"] else "")
     + (

@@ -6,7 +6,7 @@ import streamlit as st
 
 from core.edits.masking import FILLS as FILLINGS
 from core.findings.claims import Sign, sign_of
-from core.findings.finding import Finding, Measure
+from core.findings.finding import Finding
 from core.findings.numbers import signed
 from core.findings.words import faithfulness as words
 from core.studies.groups import By
@@ -79,29 +79,21 @@ def _draw_table(findings: Sequence[Finding]) -> None:
     st.caption(
         "Score minus the best control's, in units of the margin: deletion first, then insertion. ▲ significantly "
         "better, ▼ significantly worse, ◇ neither; green where both are better, violet where both are worse. Methods "
-        "in one row score exactly alike."
+        "in one row score alike."
     )
     with st.grid(2, min_column_width=340):
         for group in dict.fromkeys(str(one.group) for one in scored):
-            mine = _alike([one for one in scored if one.group == group])
-            fills = list(dict.fromkeys(fill for one in mine.values() for fill in one.details["fills"]))
+            mine = [one for one in scored if one.group == group]
+            fills = list(dict.fromkeys(fill for one in mine for fill in one.details["fills"]))
             head = ["method", *(FILLINGS[fill].title for fill in fills)]
             rows = [head, ["---"] * len(head)]
-            rows += [[f"**{plain(name)}**", *(_cell(one, fill) for fill in fills)] for name, one in mine.items()]
+            names: dict[tuple[str, ...], list[str]] = {}
+            for one in mine:
+                names.setdefault(tuple(_cell(one, fill) for fill in fills), []).append(str(one.details["name"]))
+            rows += [[f"**{plain(', '.join(those))}**", *cells] for cells, those in names.items()]
             with st.container(gap="small"):
                 st.markdown(group_words(group))
                 st.markdown("\n".join(f"| {' | '.join(row)} |" for row in rows))
-
-
-def _alike(scored: Sequence[Finding]) -> dict[str, Finding]:
-    """The findings on one verdict by method; methods that score exactly alike under one name."""
-    names: dict[tuple[tuple[str, str, Measure], ...], list[str]] = {}
-    first: dict[tuple[tuple[str, str, Measure], ...], Finding] = {}
-    for one in scored:
-        scores = tuple((tried.kind, tried.value, tried.difference or tried.measure) for tried in one.choices)
-        names.setdefault(scores, []).append(str(one.details["name"]))
-        first.setdefault(scores, one)
-    return {", ".join(those): first[scores] for scores, those in names.items()}
 
 
 def _cell(one: Finding, fill: str) -> str:

@@ -7,6 +7,7 @@ import streamlit as st
 from numpy.typing import NDArray
 from streamlit.typing import UploadedFile
 
+from core.findings.numbers import plus
 from core.images.decoding import decode
 from core.images.labels import verdict_of
 from core.images.provenance.claim import Claim
@@ -94,7 +95,7 @@ def _draw_grounds(laid: NDArray[np.uint8], detector: Known) -> None:
         margins = [float(margin) for margin in now.answer.margins]
         said = [CLASS_WORDS[verdict_of(margin)] for margin in margins]
         each = " and ".join(
-            f"on {ground} it is called {word} (margin {margin:+.2f})"
+            f"on {ground} it is called {word} (margin {plus(margin)})"
             for ground, word, margin in zip(GROUNDS, said, margins, strict=True)
         )
         depends = "does not depend" if said[0] == said[1] else "**depends**"

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from core.edits.delivery.delivering import Delivered
 from core.edits.delivery.registry import deliveries
+from core.findings.numbers import plus
 from core.findings.words import tell
 from core.images.decoding import pixels_sha256
 from core.images.labels import verdict_of
@@ -139,7 +140,7 @@ def _draw_network(ready: Prepared, found: Prediction, shown: str, label: str | N
     p_real, margin = float(found.p_real[number]), float(found.margins[number])
     verdict = verdict_of(margin)
     how = f" with the {shown} filter" if ready.resized else ""
-    said = f"The network computed {CLASS_WORDS[verdict]}{how}: margin {margin:+.2f}, p(REAL) {percent(p_real)}."
+    said = f"The network computed {CLASS_WORDS[verdict]}{how}: margin {plus(margin)}, p(REAL) {percent(p_real)}."
     if label is not None:
         said += f" It is {CLASS_WORDS[label]}" + (", so that is right." if label == verdict else ": a mistake.")
     st.markdown(said)
@@ -160,7 +161,7 @@ def _draw_strip(seen: Seen) -> None:
             {
                 "delivery": one.title,
                 "called": CLASS_WORDS[verdict_of(one.margin)],
-                "margin": f"{one.margin:+.2f}",
+                "margin": plus(one.margin),
                 "": "" if not one.fits else "same" if one in same else "**flips**",
             }
             for one in sent
@@ -181,7 +182,7 @@ def _draw_filters(ready: Prepared, found: Prediction) -> None:
             "resampling": ready.filters,
             "called": words,
             "p(REAL)": [percent(float(p)) for p in found.p_real],
-            "margin": [f"{margin:+.2f}" for margin in found.margins],
+            "margin": [plus(margin) for margin in found.margins],
         }
         st.caption(f"The picture is resized to {ready.side} x {ready.side} pixels; {DEFAULT_FILTER} is the usual way.")
         st.table(pd.DataFrame(rows).set_index("resampling"), border="horizontal")

@@ -7,6 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from core.edits.delivery.registry import deliveries
+from core.findings.numbers import plus
 from core.images.decoding import pixels_sha256
 from core.images.upload import Prepared
 from core.studies.judgement.judge import judge, setting_of
@@ -80,7 +81,7 @@ def _row(detector: Known, ready: Prepared, origin: Origin, side: int) -> tuple[d
         "judgement": judgement.answer or "not delivered",
         "reason": reason(judgement),
         "verdict": judgement.verdict,
-        "margin": f"{seen.margin:+.2f}",
+        "margin": plus(seen.margin),
         "p(REAL)": percent(float(now.answer.p_real[number])),
     }, now
 
