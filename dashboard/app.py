@@ -13,6 +13,7 @@ from dashboard.components.fold import forget_folds
 from dashboard.components.one_press import keep_back_to_one_press
 from dashboard.navigation import SECTIONS, find_pages
 from dashboard.services.server.compressing import compressed
+from dashboard.services.server.first_pages import in_turn
 from dashboard.services.server.memory import few_arenas
 from dashboard.services.server.streamlit_internals import (
     compress_static_files,
@@ -79,7 +80,8 @@ page = st.navigation(listed, expanded=True)
 if page.title != "Upload":
     forget_uploads()
 keep_back_to_one_press()
-draw_sidebar(page.title)
-note_other_run(page.title)
-forget_folds()
-page.run()
+with in_turn():
+    draw_sidebar(page.title)
+    note_other_run(page.title)
+    forget_folds()
+    page.run()
