@@ -291,6 +291,8 @@ class Visitor:
             for future in (*self._waiting.values(), *([self._awaited[1]] if self._awaited else [])):
                 if not future.done():
                     future.set_exception(lost)
+                    # who waits gets it, and where nobody does it is no news
+                    future.exception()
 
     def _take(self, message: ForwardMsg) -> None:
         if message.HasField("ref_hash"):
