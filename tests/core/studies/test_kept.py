@@ -10,7 +10,6 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
-from core.explainers.registry import DEFAULT
 from core.findings.words import tell
 from core.probes.probe import Probe, size_column, steps
 from core.probes.table import PROBES
@@ -25,7 +24,6 @@ from core.studies.store import read_study, write_study
 from core.studies.study import Context
 from core.studies.trust import faithfulness
 from core.studies.trust.curves import COARSE, FILLS
-from core.studies.trust.judged import judged
 from tests.core.studies.conftest import BRIGHTNESS, brightness
 
 NEW = "new"
@@ -133,12 +131,6 @@ def test_words_and_derived_columns_are_brought_up_to_date_without_computing(sour
     assert {key for key in after.about if after.about[key] != before.about.get(key)} == changed
 
 
-# hours on two cores: `python -m core.studies STUDY --run RUN` computes what they lack
-LACKING = {
-    ("paper@cifake-test", "stability"),
-    ("paper@cifake-test", "sanity"),
-    ("sample@sample-test", "sanity"),
-}
 SHIPPED = [
     (name, study.stem)
     for name, run in find_runs((ROOT / "assets",)).items()
@@ -151,9 +143,8 @@ def test_shipped_studies_are_whole_and_derived_values_are_what_they_hold(run: st
     folder = ROOT / "assets" / "runs" / run
     kept = find_kept(find_study(study), folder)
     assert kept is not None
-    # methods, a fill, controls as coarse as a map and the cut that is kept came after the studies of some runs
-    later = {*judged(), "_road", "_as_", "_kept"} - set(DEFAULT) if (run, study) in LACKING else set()
-    assert all(any(name in column for name in later) for column in kept.missing)
+    # hours on two cores: `python -m core.studies STUDY --run RUN` computes what a file lacks
+    assert not kept.missing
     if derived := list(find_study(study).derived):
         table = kept.answer.table
         pd.testing.assert_frame_equal(find_study(study).derive(read_run(folder), table), table[derived])
