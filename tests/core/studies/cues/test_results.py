@@ -8,6 +8,7 @@ import pytest
 
 from core.metrics.intervals import wilson_interval
 from core.metrics.seeds import share_over_seeds
+from core.runs.finding import ROOT
 from core.studies.cues.__main__ import main
 from core.studies.cues.results import Results, find_results, read_results, write_results
 from core.studies.cues.summary import conclude
@@ -85,3 +86,12 @@ def test_the_table_goes_into_a_file_between_its_markers(tmp_path: Path, capsys: 
     assert "there is no study of the cues of 'nobody'" in capsys.readouterr().err
     assert main(["--list"]) == 0
     assert "patch-17" in capsys.readouterr().out
+
+
+def test_readme_is_what_the_command_writes(tmp_path: Path) -> None:
+    readme = tmp_path / "README.md"
+    readme.write_bytes((ROOT / "README.md").read_bytes())
+    assert main(["--update", str(readme)]) == 0
+    assert readme.read_text(encoding="utf-8") == (ROOT / "README.md").read_text(encoding="utf-8"), (
+        "run `python -m core.studies.cues --update README.md`"
+    )
