@@ -21,7 +21,7 @@ def test_a_bar_opens_the_images_that_both_get_wrong(page: Page, address: str) ->
     settle(page)
     assert "versus=tiny" in page.url
     assert "versus.correct=wrong" in page.url
-    expect(page.get_by_text(re.compile(rf"^{count[1]} of 60 images$"))).to_be_visible()
+    expect(page.get_by_text(re.compile(rf"^{count[1]} of 60 images: "))).to_be_visible()
     # what opens on demand stands in the address
     visit(page, f"{address}/compare?run=tiny@seen-test&versus=tiny@blind-test")
     page.get_by_text("Margins", exact=True).click()
