@@ -61,6 +61,11 @@ def _draw(results: Results, findings: list[Finding]) -> None:
     about = results.about
     few = " This is a quick look at a part of them." if about.get("limit") else ""
     st.caption(f"Trained on {about['training_images']:,} images of {plain(about['training_set'])}.{few}")
+    if single := sum(one.details["seeds"] == 1 for one in findings):
+        st.caption(
+            f"{single} of {len(findings)} versions have one network so far: their intervals are over images only, and "
+            "say nothing of how much another network would differ."
+        )
     with st.expander("Every number, and networks trained on one version and tested on another"):
         bullets(findings)
         if not (frame := _matrix(results)).empty:
