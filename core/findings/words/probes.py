@@ -91,16 +91,13 @@ def _with_share(finding: Finding, name: str) -> Line:
 
 def overall(findings: Sequence[Finding]) -> Line:
     """What the verdicts of each class rest on, in a sentence each; nothing where no control is beaten."""
-    groups = dict.fromkeys(str(one.group) for one in findings if "probe" in one.details)
-    return joined(_of_verdict(group, [one for one in findings if str(one.group) == group]) for group in groups)
+    found = [one for one in findings if "probe" in one.details]
+    groups = dict.fromkeys(str(one.group) for one in found)
+    return joined(_of_verdict(group, [one for one in found if str(one.group) == group]) for group in groups)
 
 
 def _of_verdict(group: str, findings: Sequence[Finding]) -> Line:
-    claimed = [
-        one
-        for one in findings
-        if "probe" in one.details and one.control and (standing(one).kind, standing(one).sign) == ("claimed", 1)
-    ]
+    claimed = [one for one in findings if one.control and (standing(one).kind, standing(one).sign) == ("claimed", 1)]
     claimed.sort(key=lambda one: -(one.difference or one.measure).low)
     strong = [one for one in claimed if degree(one) in ("mostly", "often")]
     if strong:

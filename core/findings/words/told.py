@@ -35,5 +35,5 @@ class Told:
 
     @property
     def full(self) -> Line:
-        """The same with the standing."""
+        """The same with the standing, before the aside."""
         return joined([self.answer, self.control, self.standing or Line(), self.aside])

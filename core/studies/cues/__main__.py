@@ -61,7 +61,7 @@ def run(options: argparse.Namespace) -> None:
     """Train and test what is not there yet."""
     # torch is read only here
     from core.studies.cues.on_ray import networks_on_ray  # noqa: PLC0415
-    from core.studies.cues.running import Plan, run_cues  # noqa: PLC0415
+    from core.studies.cues.running import Plan, load_both, run_on  # noqa: PLC0415
 
     data = DataPath(options.data, options.fake_classes.split(","))
     plan = Plan(
@@ -77,8 +77,8 @@ def run(options: argparse.Namespace) -> None:
             bar.update(done - bar.n)
 
         engine = networks_on_ray(data, plan, options.address) if options.engine == "ray" else None
-        path = run_cues(
-            data,
+        path = run_on(
+            *load_both(data),
             plan,
             folder=options.out / FOLDER,
             restart=options.restart,

@@ -26,15 +26,15 @@ class NetworkWorker(Worker):
 
     def table(self, number: int) -> pd.DataFrame:
         """Make the network at a position of the plan."""
-        self.tests = self.tests or self.plan.tests(*load_both(self.data))
+        self.tests = self.tests or self.plan.tests(*self.plan.limited(*load_both(self.data)))
         return network_rows(list(self.plan.units())[number], self.plan, self.tests)
 
 
 def networks_on_ray(data: str, plan: Plan, address: str | None = None) -> Engine:
-    """An engine for `run_cues`.
+    """An engine for `run_on`.
 
     Args:
-        data: see `run_cues`; all machines must see it under the same path.
+        data: as for `load_both`; all machines must see it under the same path.
         plan: what is to be trained.
         address: of a Ray cluster; None for the cores and GPUs of this machine.
     """

@@ -58,40 +58,12 @@ class Plan:
         return train.limited(self.limit), test.limited(max(2, self.limit // 5))
 
     def tests(self, train: ImageSet, test: ImageSet, versions: Mapping[str, Version] = VERSIONS) -> Tests:
-        """The images in all versions that networks are tested on."""
-        return Tests(Sets.of(*self.limited(train, test), across=self.across), versions)
-
-
-def run_cues(
-    data: str,
-    plan: Plan,
-    *,
-    folder: Path,
-    restart: bool = False,
-    say: Say = print,
-    steps: Steps | None = None,
-    engine: Engine | None = None,
-) -> Path:
-    """Load a set and do what `run_on` does.
-
-    Args:
-        data: as for `load_image_set`, with both splits.
-        plan: what is to be trained.
-        folder: that gets the file, named after the test set.
-        restart: discard what there is.
-        say: called with a line for each network.
-        steps: called with (steps done, all steps) of a training.
-        engine: makes the networks, see `on_ray.py`; None for this process.
-
-    Returns:
-        The file.
-    """
-    train, test = load_both(data)
-    return run_on(train, test, plan, folder=folder, restart=restart, say=say, steps=steps, engine=engine)
+        """The images, limited already, in all versions that networks are tested on."""
+        return Tests(Sets.of(train, test, across=self.across), versions)
 
 
 def load_both(data: str) -> tuple[ImageSet, ImageSet]:
-    """Load the training and the test images."""
+    """Load the training and the test images, as `load_image_set` does."""
     return load_image_set(data, "train"), load_image_set(data, "test")
 
 
@@ -111,8 +83,16 @@ def run_on(
 
     Args:
         train, test: image sets of one side.
-        plan, folder, restart, say, steps, engine: see `run_cues`.
+        plan: what is to be trained.
+        folder: that gets the file, named after the test set.
+        restart: discard what there is.
+        say: called with a line for each network.
+        steps: called with (steps done, all steps) of a training.
+        engine: makes the networks, see `on_ray.py`; None for this process.
         versions: by key; all of them are tested on.
+
+    Returns:
+        The file.
 
     Raises:
         DatasetError: the sets differ in size.
@@ -135,7 +115,7 @@ def run_on(
         return path
     say(f"{len(left)} networks of {len(plan.versions) * len(plan.seeds)}, {len(some_train):,} training images each")
     start = time.perf_counter()
-    here = engine or (lambda units: _here(units, path, plan, plan.tests(train, test, versions), steps))
+    here = engine or (lambda units: _here(units, path, plan, plan.tests(some_train, some_test, versions), steps))
     for made, (unit, rows) in enumerate(here(left), start=1):
         _keep(path, about, rows)
         own = rows.iloc[0]

@@ -107,12 +107,11 @@ def answering(counted: pd.DataFrame, family: str, verdict: str) -> pd.DataFrame:
 
 def telling(rows: pd.DataFrame) -> str:
     """The column of the strength that answers, among the rows that `answering` found."""
-    rows = rows[~rows["column"].map(_EXCESS)]
     fair = fairly(rows)
     certain = fair[fair["net_low"] > 0]
     if len(certain):
         return str(certain.loc[certain["net_low"].idxmax(), "column"])
-    most = fair if len(fair) else rows
+    most = fair if len(fair) else rows[~rows["column"].map(_EXCESS)]
     return str(most.loc[most["share"].idxmax(), "column"])
 
 

@@ -35,8 +35,8 @@ if probes is not None and len(probes.table):
     evidence = read_evidence(opened, probes)
     probe_setting = one.probe_setting(evidence)
     shown = shown_picture(opened, probe_setting.value)
-    if summed_up := strong(probe_words.overall(probes.findings)):
-        st.markdown(summed_up)
+    if summed_up := probe_words.overall(probes.findings):
+        st.markdown(strong(summed_up))
     asked = draw_answers(probes.findings, sees=one.ANCHOR)
     with fold("answers", "Every answer in full", "With its controls and the choices that it depends on.") as is_open:
         if is_open:

@@ -19,14 +19,7 @@ from dashboard.components.images.filter_controls import (
     several,
     useful,
 )
-from dashboard.components.images.filter_names import (
-    ends,
-    full_label,
-    only_value,
-    short_label,
-    sort_names,
-    value_name,
-)
+from dashboard.components.images.filter_names import ends, full_label, only_value, short_label, value_name
 from dashboard.components.keys import key_of
 from dashboard.components.plain import plain
 from dashboard.services import address, library
@@ -181,8 +174,8 @@ def draw_active(opened: Opened, wanted: Filter) -> None:
     )
 
 
-def in_words(opened: Opened, wanted: Filter) -> str:
-    """Say which images are shown, by the main filters and how many others, and in which order."""
+def in_words(wanted: Filter) -> str:
+    """Say which images are shown, by the main filters and how many others; "" without any."""
     chosen = {column: [value_name(one) for one in wanted.chosen(column)] for column in MAIN}
     said = []
     if len(chosen["label"]) == len(chosen["predicted"]) == 1:
@@ -196,7 +189,7 @@ def in_words(opened: Opened, wanted: Filter) -> str:
     others += sum(map(bool, (wanted.tag, wanted.name, wanted.area)))
     if others:
         said.append(f"{others} more filter{'s' if others > 1 else ''}")
-    return f"{': ' if said else ''}{', '.join(said)}; {sort_names(opened, wanted.sort)[wanted.sort]}"
+    return ", ".join(said)
 
 
 def is_filtered(wanted: Filter) -> bool:

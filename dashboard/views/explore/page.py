@@ -37,6 +37,7 @@ picked = selection.picked(opened)
 tags = library.tags()
 tags_of = tags.of_each(list(dict.fromkeys([*picked, *table["id"].iloc[shown]])))
 count = pages(len(positions), wanted.per_page)
+orders = sort_names(opened, wanted.sort)
 
 
 def set_order() -> None:
@@ -75,7 +76,9 @@ def draw_gallery() -> None:
         return
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         share = "" if len(positions) == len(table) else f" of {len(table):,}"
-        st.markdown(f"**{len(positions):,}**{share} images{plain(filters.in_words(opened, wanted))}", width="content")
+        shown_are = f": {said}" if (said := filters.in_words(wanted)) else ""
+        told = plain(f"{shown_are}; {orders[wanted.sort]}")
+        st.markdown(f"**{len(positions):,}**{share} images{told}", width="content")
         with st.container(key="narrow.way", width="content"):
             # beneath the images where there is no room beside them
             st.markdown(f":material/tune: [Filters](#{FILTERS})", width="content")
@@ -114,8 +117,7 @@ def draw_column() -> None:
     if tags.problem:
         st.warning(with_code(for_visitors(tags.problem)))
     st.session_state["explore.sort"] = wanted.sort
-    names = sort_names(opened, wanted.sort)
-    st.selectbox("Order", names, format_func=names.__getitem__, key="explore.sort", on_change=set_order)
+    st.selectbox("Order", orders, format_func=orders.__getitem__, key="explore.sort", on_change=set_order)
     if filters.is_filtered(wanted):
         filters.draw_active(opened, wanted)
     filters.draw_matrix(opened, wanted)

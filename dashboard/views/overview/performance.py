@@ -107,14 +107,17 @@ def _headline(
     """Draw one number and what it means; in `words`, {} becomes the number of 100, `counted` is (of these, so many)."""
     with st.container(border=True, height="stretch", gap="small"):
         st.metric(label, "none" if value is None else percent(value), help=help)
-        st.caption(
-            "needs images of both classes" if value is None else words.format(f"{100 * value:.1f}".removesuffix(".0"))
-        )
+        st.caption("needs images of both classes" if value is None else words.format(_of_100(value)))
         if counted is not None and counted[1]:
             low, high = (percent(float(end)) for end in wilson_interval(*counted))
             st.caption(f"{counted[0]:,} of {counted[1]:,}; 95% interval {low} to {high}.")
         if paper is not None:
-            st.caption(f"The paper reports {percent(paper, 1 if 1000 * paper % 10 > 0.01 else 0)}.")
+            st.caption(f"The paper reports {_of_100(paper)}%.")
+
+
+def _of_100(share: float) -> str:
+    """0.945 as "94.5", 0.96 as "96"."""
+    return f"{100 * share:.1f}".removesuffix(".0")
 
 
 def draw_matrix_and_curves(rows: pd.DataFrame, base: Filter) -> Filter | None:

@@ -73,8 +73,8 @@ class Points:
 
 def colourings(opened: Opened) -> dict[str, str]:
     """Everything that points can be coloured by: key or column -> its name."""
-    known = {key for key in FURTHER if key in opened.table and opened.table[key].notna().any()}
-    own = {key: name for key, name in OWN.items() if key not in FURTHER or key in known}
+    table = opened.table
+    own = {key: name for key, name in OWN.items() if key not in FURTHER or (key in table and table[key].notna().any())}
     # a study's columns under its title; the clusters are there already, and places are what is drawn
     return own | {
         column: f"{about.study}: {about.label[:1].lower()}{about.label[1:]}"

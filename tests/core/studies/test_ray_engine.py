@@ -19,7 +19,7 @@ from core.runs.run import read_run
 from core.studies.__main__ import main
 from core.studies.cues.on_ray import networks_on_ray
 from core.studies.cues.results import read_results
-from core.studies.cues.running import Plan, run_cues
+from core.studies.cues.running import Plan, load_both, run_on
 from core.studies.cues.training import RECIPE
 from core.studies.ray_engine import ShardWorker, ray_engine
 from core.studies.registry import find_study
@@ -125,8 +125,9 @@ def test_what_one_engine_left_the_other_goes_on_with(source: Source, cluster: No
 def test_networks_are_those_that_this_process_trains(cluster: None, tmp_path: Path) -> None:
     recipe = replace(RECIPE, width=4, epochs=1, batch_size=32)
     plan = Plan(versions=("grey", "labels"), seeds=(0, 1), limit=60, across=10, recipe=recipe)
+    sets = load_both("sample")
     made = [
-        read_results(run_cues("sample", plan, folder=tmp_path / name, say=lambda _line: None, engine=engine))
+        read_results(run_on(*sets, plan, folder=tmp_path / name, say=lambda _line: None, engine=engine))
         for name, engine in (("here", None), ("far", networks_on_ray("sample", plan)))
     ]
     assert made[0].done == made[1].done == set(plan.units())
