@@ -1,87 +1,33 @@
-"""Telltale in the browser: `streamlit run dashboard/app.py`. Navigation and the run picker, nothing else."""
+"""Telltale as it is served: `streamlit run dashboard/app.py`. What is set up once; `main.py` is what visitors see."""
 
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import streamlit as st
+from starlette.middleware import Middleware
 
 # Streamlit puts this file's folder on the path, not the repository's
 if (root := str(Path(__file__).parents[1])) not in sys.path:
     sys.path.insert(0, root)
 
-from dashboard.components.fold import forget_folds
-from dashboard.components.one_press import keep_back_to_one_press
-from dashboard.navigation import SECTIONS, find_pages
-from dashboard.services.server.compressing import compressed
-from dashboard.services.server.first_pages import in_turn
+from dashboard.services.server.first_bytes import FirstBytes
 from dashboard.services.server.memory import few_arenas
-from dashboard.services.server.streamlit_internals import (
-    compress_static_files,
-    free_what_was_left,
-    guard_uploads,
-    refuse_forged_values,
-)
+from dashboard.services.server.streamlit_internals import free_what_was_left, guard_uploads, refuse_forged_values
 from dashboard.services.server.temporary import write_to_cache_only
-from dashboard.services.server.upload_limits import check_upload, forget_uploads
-from dashboard.sidebar import LOGO, draw_sidebar, note_other_run
-
-# beyond the theme: keyboard focus in the navigation, no dimming of captions, of a segmented control's choice or of a
-# chart's labels, dark letters on what is light in the dark theme, folded parts close together, and what is there for
-# narrow screens on no other; all of it follows a change of the theme by itself
-STYLE = """<style>
-[data-testid=stSidebarNavLink]:focus-visible { outline: 2px solid; outline-offset: -2px }
-[data-testid=stButtonGroup] button[data-variant][data-selected]:not([data-disabled]):not([disabled]) {
-  color: inherit; font-weight: 600
-}
-[data-testid=stCaptionContainer], [data-testid=stCaptionContainer] :is(p, li, ol, ul) { opacity: 1 }
-[data-testid=stCaptionContainer] { color: color-mix(in srgb, currentColor 75%, transparent) }
-[data-testid=stBaseButton-primary], [data-testid=stBaseButton-primary]:hover, [data-testid=stMultiSelect] span[title] {
-  color: light-dark(#ffffff, #12151b)
-}
-.stLayoutWrapper:has(> .stExpander) + .stLayoutWrapper:has(> .stExpander) { margin-top: -.55rem }
-@media (min-width: 1000px) { [class*=st-key-narrow] { display: none } }
-[data-testid=stPlotlyChart] :is([class$=tick] text, [class$=title], .legendtext) { fill: currentColor !important }
-</style>"""
-
-few_arenas()
-write_to_cache_only()
-refuse_forged_values()
-guard_uploads(check_upload)
-free_what_was_left()
-compress_static_files(compressed)
-st.set_page_config(page_title="Telltale", page_icon=str(Path(__file__).with_name("icon.svg")), layout="wide")
-
-st.logo(LOGO.format(text="#e6e9ee" if st.context.theme.type == "dark" else "#1b1f27"), size="large")
+from dashboard.services.server.upload_limits import check_upload
 
 
-st.html(STYLE)
+@asynccontextmanager
+async def prepared(_app: st.App) -> AsyncIterator[None]:
+    """Set up what holds for all visitors, before the first one comes."""
+    few_arenas()
+    write_to_cache_only()
+    refuse_forged_values()
+    guard_uploads(check_upload)
+    free_what_was_left()
+    yield
 
 
-def overview() -> None:
-    """Answer to the Overview's name; its own address is the app's root."""
-    st.switch_page("views/overview/page.py", query_params=st.query_params.to_dict())
-
-
-listed: dict[str, list[st.Page]] = {}
-for name, declared in find_pages().items():
-    listed.setdefault(declared.section, []).append(
-        st.Page(
-            f"views/{name}/page.py",
-            title=declared.title,
-            icon=declared.icon,
-            default=declared.is_default,
-            # the default page is at the app's root; the hidden page below answers to its name
-            url_path="home" if declared.is_default else name,
-            help=declared.help,
-        )
-    )
-listed[SECTIONS[-1]].append(st.Page(overview, title="Overview", url_path="overview", visibility="hidden"))
-page = st.navigation(listed, expanded=True)
-if page.title != "Upload":
-    forget_uploads()
-keep_back_to_one_press()
-with in_turn():
-    draw_sidebar(page.title)
-    note_other_run(page.title)
-    forget_folds()
-    page.run()
+app = st.App(Path(__file__).with_name("main.py"), lifespan=prepared, middleware=[Middleware(FirstBytes)])

@@ -3,7 +3,6 @@
 import io
 import os
 import tarfile
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -67,14 +66,8 @@ def _session_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test reads or writes the user's cache, nor leaves the next one its temporary folder.
-
-    The app, when a test runs it, has the process keep temporary files below that test's cache.
-    """
+    """No test reads or writes the user's cache."""
     monkeypatch.setenv("TELLTALE_CACHE", str(tmp_path_factory.mktemp("cache")))
-    monkeypatch.setattr(tempfile, "tempdir", tempfile.gettempdir())
-    monkeypatch.setenv("TMPDIR", tempfile.gettempdir())
-    monkeypatch.setenv("MPLCONFIGDIR", os.environ.get("MPLCONFIGDIR", ""))
 
 
 def jpeg(pixels: NDArray[np.uint8], quality: int = 75) -> bytes:

@@ -118,7 +118,7 @@ def on_the_server(home: Path, run: str, rows: int) -> None:
     """A filter that has not been asked for before, and the next page of it, as whole runs of the page."""
     os.environ["TELLTALE_HOME"] = str(home)
     st.cache_resource.clear()
-    app = AppTest.from_file(str(ROOT / "dashboard" / "app.py"), default_timeout=600)
+    app = AppTest.from_file(str(ROOT / "dashboard" / "main.py"), default_timeout=600)
     app.query_params["run"] = run
     opening = seconds_of(app.run)
     app.switch_page("views/explore/page.py").run()

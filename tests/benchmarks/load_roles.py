@@ -18,6 +18,7 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from core.detectors.detector import Detector
 from core.detectors.storage import load_detector
 from core.edits.masking import FILLS
+from core.explainers.explanation import Explanation
 from core.explainers.gradients.cams import CamSettings
 from core.explainers.lime.regions import LimeSettings
 from core.explainers.registry import find_explainer
@@ -79,7 +80,7 @@ class Case:
         image: uint8 (32, 32, 3) that was meant.
         method, settings: that were meant.
         numbers: the .npz file.
-        picture: the PNG on the page, b"" where it was not looked at.
+        picture: the PNG on the page, b"" where there is none; None where it was not looked at.
     """
 
     detector: str
@@ -87,7 +88,7 @@ class Case:
     method: str
     settings: LimeSettings | CamSettings
     numbers: bytes
-    picture: bytes = b""
+    picture: bytes | None = None
 
 
 async def pause(chance: random.Random, mean: float) -> None:
@@ -210,7 +211,6 @@ class Watch:
         self._visitor, self._detector = visitor, detector
         self._begun, self._open = 0.0, False
         self.first = self.final = self.cam = None
-        self.picture = b""
         self._changed = asyncio.Event()
         visitor.on_message, visitor.on_element = self._see_message, self._see_element
 
@@ -236,7 +236,6 @@ class Watch:
 
     def _forget(self) -> None:
         self.first = self.final = self.cam = None
-        self.picture = b""
 
     def _see_message(self, message: ForwardMsg) -> None:
         if self._open and message.WhichOneof("type") == "new_session":
@@ -248,7 +247,6 @@ class Watch:
         id_ = getattr(getattr(element, kind), "id", "") if kind else ""
         if id_.endswith(f"-{key_of('lime', self._detector)}.picture"):
             self.first = self.first or passed
-            self.picture = base64.b64decode(component_data(element)["source"].partition(",")[2])
         elif id_.endswith(f"-{key_of('lime', self._detector)}.files.npz"):
             # where LIME decides nothing it has numbers and no picture
             self.final, self.first = self.final or passed, self.first or passed
@@ -341,9 +339,19 @@ async def _wait_and_keep(
         fill=asked.get("lime.fill", LimeSettings.fill),  # type: ignore[arg-type]
     )
     cam = CamSettings(layer=asked.get("gradcam.layer", ""))
-    for method, settings, picture in (("lime", lime, watch.picture), ("gradcam", cam, b"")):
+    pictures = {"lime": _picture(visitor, f"{key_of('lime', detector)}.picture"), "gradcam": None}
+    for method, settings in (("lime", lime), ("gradcam", cam)):
         numbers = await visitor.download(visitor.find(f"{key_of(method, detector)}.files.npz")[0].id)
-        records.cases.append(Case(detector, image, method, settings, numbers, picture))
+        records.cases.append(Case(detector, image, method, settings, numbers, pictures[method]))
+
+
+def _picture(visitor: Visitor, key: str) -> bytes:
+    """The PNG that is on the page now, b"" where LIME decides nothing and none is."""
+    for element, _ in list(visitor.elements.values()):
+        kind = element.WhichOneof("type")
+        if kind and getattr(getattr(element, kind), "id", "").endswith(f"-{key}"):
+            return base64.b64decode(component_data(element)["source"].partition(",")[2])
+    return b""
 
 
 def check(cases: list[Case]) -> list[str]:
@@ -374,12 +382,23 @@ def _problem(case: Case, detector: Detector) -> str:
             return f"other {name}"
     if abs(about["margin"] - alone.margin) > TOLERANCE:
         return "another margin"
-    if case.picture:
-        drawn = np.asarray(Image.open(io.BytesIO(case.picture)).convert("RGB"), np.int16)
-        expected = np.asarray(
-            Image.open(io.BytesIO(encode_png(draw_explanation(alone, SIZE)))).convert("RGB"), np.int16
-        )
-        # a weight that moved in its fifth digit may move a colour by a step
-        if drawn.shape != expected.shape or np.abs(drawn - expected).max() > 2:
-            return "another picture on the page"
+    return "" if case.picture is None else _wrong_picture(case.picture, alone, got)
+
+
+def _wrong_picture(picture: bytes, alone: Explanation, got: Any) -> str:
+    """What is wrong with the picture on the page, "" for nothing."""
+    if alone.parts is not None and not np.array_equal(got["decisions"], alone.parts.decisions):
+        # a bound that touches the border of what is decided may fall on either side of it
+        return f"decided otherwise: {got['decisions']} of {got['low']} to {got['high']}, alone {alone.parts.decisions}"
+    if not picture or not alone.has_picture:
+        return "" if bool(picture) == alone.has_picture else f"a picture {'missing' if not picture else 'of nothing'}"
+    drawn, expected = (
+        np.asarray(Image.open(io.BytesIO(data)).convert("RGB"), np.int16)
+        for data in (picture, encode_png(draw_explanation(alone, SIZE)))
+    )
+    if drawn.shape != expected.shape:
+        return f"a picture of another size: {drawn.shape}"
+    # a weight that moved in its fifth digit may move a colour by a step
+    if (off := np.abs(drawn - expected).max(2)).max() > 2:
+        return f"another picture on the page: {(off > 2).sum()} of {off.size} pixels, by {off.max()} at most"
     return ""

@@ -2,8 +2,8 @@
 
 python -m tests.benchmarks.pages [--pages overview explore] [--themes light dark] [--width 1440] [--details]
 
-"MB read" is what has come when the title can be read, "MB" when the page is whole. The first page is the first visit of
-a new server, which sends what comes before the page's own script as it is.
+"MB read" is what has come when the title can be read, after so many "ms read"; "MB" when the page is whole. "Paint" is
+the first thing on the screen, which says that the page is loading. The first page is the first visit of a new server.
 """
 
 import argparse
@@ -74,7 +74,7 @@ def measure(browser: Browser, address: str, *, names: Sequence[str], theme: str,
         where = f"{address}/{path}?{urlencode({'run': RUN, **given.get(name, {})})}"
         page.goto(where)
         page.wait_for_selector("h1")
-        read = weighed.bytes
+        read, after = weighed.bytes, page.evaluate("() => Math.round(performance.now())")
         settle(page)
         words, picture = page.evaluate(SEEN)
         paint, size = page.evaluate(PAINT), weighed.bytes
@@ -82,7 +82,7 @@ def measure(browser: Browser, address: str, *, names: Sequence[str], theme: str,
         rules = ", ".join(f"{rule} {count}" for rule, count in sorted(Counter(one.rule for one in found).items()))
         print(
             f"{name:14}{theme:6}{len(found):>9}{words:>7}{picture if picture is not None else '-':>9}"
-            f"{read / 1e6:>8.2f}{size / 1e6:>8.2f}{paint:>9}  {rules}",
+            f"{read / 1e6:>8.2f}{size / 1e6:>8.2f}{paint:>9}{after:>8}  {rules}",
             flush=True,
         )
         for one in found if details else ():
@@ -99,7 +99,9 @@ def main() -> None:
     parser.add_argument("--width", type=int, default=1440)
     parser.add_argument("--details", action="store_true", help="print each barrier")
     options = parser.parse_args()
-    print(f"{'page':14}{'theme':6}{'barriers':>9}{'words':>7}{'picture':>9}{'MB read':>8}{'MB':>8}{'paint ms':>9}")
+    print(
+        f"{'page':14}{'theme':6}{'barriers':>9}{'words':>7}{'picture':>9}{'MB read':>8}{'MB':>8}{'paint ms':>9}{'ms read':>8}"
+    )
     with (
         tempfile.TemporaryDirectory() as cache,
         running_server(ROOT / "assets", Path(cache)) as (address, _),

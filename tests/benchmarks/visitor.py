@@ -102,6 +102,9 @@ class Visitor:
         self._runs = 0
         self._moved = 0.0
         self._running: tuple[str, ...] | None = None
+        # places of what this run has sent, and the fragments that it draws again
+        self._drawn: set[tuple[int, ...]] = set()
+        self._redrawn: tuple[str, ...] = ()
         self._timers: dict[str, asyncio.Task[None]] = {}
         self._waiting: dict[str, asyncio.Future[Any]] = {}
         self._awaited: tuple[str, asyncio.Future[None]] | None = None
@@ -315,6 +318,7 @@ class Visitor:
     def _take_new_session(self, message: ForwardMsg) -> None:
         self._running = tuple(message.metadata.run.fragment_ids)
         self.session = message.new_session.initialize.session_id
+        self._drawn, self._redrawn = set(), self._running
         if not self._running:
             self._runs += 1
             self._stop_timers()
@@ -339,6 +343,7 @@ class Visitor:
             return
         element, place = message.delta.new_element, tuple(message.metadata.delta_path)
         self.elements[place] = (element, message.delta.fragment_id)
+        self._drawn.add(place)
         if element.HasField("exception"):
             self.troubles.append(f"an exception on {self.page}: {element.exception.type} {element.exception.message}")
         elif element.HasField("alert") and element.alert.format == Alert.ERROR:
@@ -357,6 +362,13 @@ class Visitor:
     def _take_script_finished(self, message: ForwardMsg) -> None:
         if message.script_finished == ForwardMsg.FINISHED_WITH_COMPILE_ERROR:
             self.troubles.append(f"the script of {self.page} failed")
+        if message.script_finished in ENDS:
+            # what a fragment no longer draws is gone
+            self.elements = {
+                place: kept
+                for place, kept in self.elements.items()
+                if place in self._drawn or kept[1] not in self._redrawn
+            }
         if self._awaited is None or self._running is None or message.script_finished not in ENDS:
             return
         fragment, done = self._awaited

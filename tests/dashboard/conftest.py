@@ -88,7 +88,7 @@ def open_page(home: Path) -> Open:
 
     def opened(page: str = "overview", /, **params: str) -> AppTest:
         params = ({"open": "all"} if page in FOLDED else {}) | params
-        app = AppTest.from_file(str(ROOT / "dashboard" / "app.py"), default_timeout=600)
+        app = AppTest.from_file(str(ROOT / "dashboard" / "main.py"), default_timeout=600)
         for name, value in params.items():
             app.query_params[name] = value
         app.run()

@@ -31,7 +31,7 @@ def _home(made: Source, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def opened(page: str, **params: str) -> AppTest:
     """A page of the run."""
-    app = AppTest.from_file(str(ROOT / "dashboard" / "app.py"), default_timeout=600)
+    app = AppTest.from_file(str(ROOT / "dashboard" / "main.py"), default_timeout=600)
     app.query_params["run"] = RUN
     app.run()
     if page != "overview":

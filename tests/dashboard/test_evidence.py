@@ -275,7 +275,7 @@ def test_the_page_reads_no_torch(studies: Path) -> None:
     code = """
 import sys
 from streamlit.testing.v1 import AppTest
-app = AppTest.from_file("dashboard/app.py", default_timeout=120)
+app = AppTest.from_file("dashboard/main.py", default_timeout=120)
 app.query_params["run"] = "tiny@seen-test"
 app.run()
 app.switch_page("views/evidence/page.py").run()

@@ -20,7 +20,7 @@ titles = {
     "data": "What shortcuts could it have learned?",
     "patterns": "Which images does it treat alike?",
 }
-app = AppTest.from_file("dashboard/app.py", default_timeout=120)
+app = AppTest.from_file("dashboard/main.py", default_timeout=120)
 app.query_params["run"] = "tiny@seen-test"
 app.run()
 for page, title in titles.items():

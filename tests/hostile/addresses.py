@@ -120,7 +120,7 @@ class Visitor:
 
     def visit(self, page: str, parameters: Mapping[str, str]) -> str:
         """Open a page; what is wrong with what it shows, "" for nothing."""
-        app = AppTest.from_file(str(ROOT / "dashboard" / "app.py"), default_timeout=120)
+        app = AppTest.from_file(str(ROOT / "dashboard" / "main.py"), default_timeout=120)
         for name, value in parameters.items():
             app.query_params[name] = value
         try:

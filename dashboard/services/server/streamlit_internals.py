@@ -9,7 +9,7 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
@@ -130,21 +130,6 @@ def hold_file(data: bytes, mime: str, place: str, file_name: str) -> None:
             # what is added outside a page's own run is nobody's
             files = runtime.get_instance().media_file_mgr
             files.add(data, mime, place, file_name=file_name, is_for_static_download=True)
-
-
-@cache
-def compress_static_files(compressed: Callable[[Any, str, Mapping[str, str]], Awaitable[Any]]) -> None:
-    """Have the files that a browser loads first sent through `compressed`, once; Streamlit leaves that to a proxy."""
-    with _or_without("compression of the files that a browser loads first"):
-        from starlette.datastructures import Headers  # noqa: PLC0415
-        from starlette.staticfiles import StaticFiles  # noqa: PLC0415
-
-        answer = StaticFiles.get_response
-
-        async def get_response(files: StaticFiles, path: str, scope: Any) -> Any:
-            return await compressed(await answer(files, path, scope), scope["method"], Headers(scope=scope))
-
-        StaticFiles.get_response = get_response  # type: ignore[method-assign, assignment]
 
 
 @cache

@@ -2,22 +2,18 @@
 
 import os
 import tempfile
-from functools import cache
 from pathlib import Path
-
-from streamlit import runtime
 
 from core.system.atomic import cache_dir
 
 
-@cache
 def write_to_cache_only() -> None:
-    """Have a running server keep temporary files, and what libraries keep of their own, under the cache, once.
+    """Have this process keep temporary files, and what libraries keep of their own, under the cache.
 
     Uploads of over 1 MB pass through a temporary file, and matplotlib writes down which fonts there are.
     """
     folder = cache_dir() / "temporary"
-    if not runtime.exists() or not _is_writable(folder):
+    if not _is_writable(folder):
         return
     tempfile.tempdir = str(folder)
     os.environ["TMPDIR"] = str(folder)

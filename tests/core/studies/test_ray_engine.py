@@ -3,7 +3,6 @@
 import os
 import signal
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -42,13 +41,9 @@ def _spared() -> Iterator[None]:
 def cluster() -> Iterator[None]:
     """Ray for the whole module, as starting it takes seconds; it counts two GPUs, as it counts what it is told."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    # where other tests have served pages, temporary files lie too deep for the names of Ray's sockets
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tempfile, "tempdir", None)
-        patch.delenv("TMPDIR", raising=False)
-        ray.init(address="local", num_cpus=2, num_gpus=2, include_dashboard=False, log_to_driver=False)
-        yield
-        ray.shutdown()
+    ray.init(address="local", num_cpus=2, num_gpus=2, include_dashboard=False, log_to_driver=False)
+    yield
+    ray.shutdown()
 
 
 def table_of(path: Path) -> pd.DataFrame:
