@@ -122,6 +122,7 @@ def report(
     for page in dict.fromkeys(BROWSED):
         print(line(f"- {page or 'overview'}", [seconds for name, seconds in late if name == page]))
     print(line(f"browsing, first {warm:.0f} s, everything opened for the first time", early))
+    print(line("browsing, all the time", [seconds for _, _, seconds in records.browsing]))
     explained = {
         "Grad-CAM of layer 1 to 3": records.cams,
         "LIME, first result": records.first,
@@ -131,6 +132,8 @@ def report(
         print(line(what, [seconds for when, seconds in measured if when >= warm]))
     for what, measured in explained.items():
         print(line(f"{what}, first {warm:.0f} s", [seconds for when, seconds in measured if when < warm]))
+    for what, measured in explained.items():
+        print(line(f"{what}, all the time", [seconds for _, seconds in measured]))
     total = len(records.browsing) + len(records.first)
     print(f"\n| interactions | {total:,} by {records.visits} visitors, {records.received / 1e6:,.0f} MB sent |")
     print("| --- | --- |")

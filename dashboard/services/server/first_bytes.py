@@ -47,23 +47,29 @@ class FirstBytes:
         if asked is None or "range" in asked:
             await self.app(scope, receive, send)
             return
-        edit: Edit | None = None
+        if "text/html" in asked.get("accept", ""):
+            # Streamlit compresses some of the addresses that its page answers to
+            plain = [(name, value) for name, value in scope["headers"] if name != b"accept-encoding"]
+            scope = {**scope, "headers": plain}
+        edits: list[Edit] = []
         start: Message = {}
         body = bytearray()
 
         async def pass_on(message: Message) -> None:
-            nonlocal edit, start
+            nonlocal edits, start
             if message["type"] == "http.response.start":
-                start, edit = message, _edit(message, asked)
-                if edit is None:
+                start, edits = message, _edits(message, asked)
+                if not edits:
                     await send(message)
-            elif edit is None or message["type"] != "http.response.body":
+            elif not edits or message["type"] != "http.response.body":
                 await send(message)
             else:
                 body.extend(message.get("body", b""))
                 if not message.get("more_body"):
                     headers = MutableHeaders(raw=start["headers"])
-                    edited = await asyncio.to_thread(edit, bytes(body), headers)
+                    edited = bytes(body)
+                    for edit in edits:
+                        edited = await asyncio.to_thread(edit, edited, headers)
                     headers["Content-Length"] = str(len(edited))
                     await send(start)
                     await send({"type": "http.response.body", "body": edited})
@@ -71,16 +77,17 @@ class FirstBytes:
         await self.app(scope, receive, pass_on)
 
 
-def _edit(start: Message, asked: Headers) -> Edit | None:
-    """What is done to a response whose head is known; None for nothing."""
+def _edits(start: Message, asked: Headers) -> list[Edit]:
+    """What is done to a response whose head is known, one after the other."""
     got = Headers(raw=start["headers"])
     kind = got.get("content-type", "").partition(";")[0]
     # what is downloaded stays what it is
     if start["status"] != 200 or {"content-encoding", "content-disposition"} & set(got):
-        return None
-    if kind in SCRIPTS and "gzip" in asked.get("accept-encoding", ""):
-        return _compress
-    return _greet if kind == "text/html" else None
+        return []
+    edits: list[Edit] = [_greet] if kind == "text/html" else []
+    if kind in {"text/html", *SCRIPTS} and "gzip" in asked.get("accept-encoding", ""):
+        edits.append(_compress)
+    return edits
 
 
 def _compress(body: bytes, headers: MutableHeaders) -> bytes:
