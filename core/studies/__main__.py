@@ -30,6 +30,7 @@ from core.images.image_set import DATA_HELP, FAKE_HELP, DataPath
 from core.images.sources import SHIPPED, SHIPPED_FOLDER
 from core.runs.finding import ROOT, find_detectors, find_named, find_runs
 from core.runs.run import Run, read_run
+from core.studies.engine_options import add_engine, check_engine
 from core.studies.kept import describe_again, find_kept
 from core.studies.ray_engine import ray_engine
 from core.studies.registry import MODULES, find_study
@@ -88,8 +89,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--seed", type=int, default=0, help="of that choice")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
-    parser.add_argument("--engine", choices=("local", "ray"), default="local", help="ray: all cores and GPUs at once")
-    parser.add_argument("--address", help="of a Ray cluster, for --engine ray; default: this machine alone")
+    add_engine(parser)
     parser.add_argument(
         "--maps",
         type=Path,
@@ -107,7 +107,9 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help="another parameter of the study"
     )
-    return parser.parse_args(arguments)
+    given = parser.parse_args(arguments)
+    check_engine(parser, given)
+    return given
 
 
 def make(options: argparse.Namespace) -> None:
@@ -156,11 +158,7 @@ def tell_of(path: Path, run: Run, done: str) -> None:
 
 def find_engine(options: argparse.Namespace) -> Engine | None:
     """Return the engine that computes the shards; None for this process."""
-    if options.engine == "ray":
-        return ray_engine(options.address)
-    if options.address is not None:
-        raise StudyError("--address names a Ray cluster; give --engine ray with it")
-    return None
+    return ray_engine(options.address) if options.engine == "ray" else None
 
 
 def find_source(options: argparse.Namespace) -> Source:

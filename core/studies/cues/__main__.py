@@ -29,6 +29,7 @@ from core.runs.finding import ROOT
 from core.studies.cues.results import FOLDER, find_results, read_results
 from core.studies.cues.table import markdown_table
 from core.studies.cues.versions import VERSIONS
+from core.studies.engine_options import add_engine, check_engine
 from core.system.atomic import WriteError, write_bytes_atomically
 
 SEEDS = 3
@@ -117,8 +118,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--limit", type=int, help="train on N images and test on N / 5, for a quick look")
     parser.add_argument("--across", type=int, default=4000, help="test images of the matrix, default 4000")
     parser.add_argument("--out", type=Path, default=ROOT, help=f"folder that gets {FOLDER}/SET.parquet")
-    parser.add_argument("--engine", choices=("local", "ray"), default="local", help="ray: all cores and GPUs at once")
-    parser.add_argument("--address", help="of a Ray cluster, for --engine ray; default: this machine alone")
+    add_engine(parser)
     parser.add_argument("--restart", action="store_true", help="discard what there is")
     parser.add_argument("--list", action="store_true", help="print the versions and stop")
     parser.add_argument("--table", metavar="SET", help="print the results of an image set, or of a file")
@@ -126,8 +126,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     if not (options.data or options.list or options.table or options.update):
         parser.error("name the images with --data")
-    if options.address is not None and options.engine != "ray":
-        parser.error("--address names a Ray cluster; give --engine ray with it")
+    check_engine(parser, options)
     for name, least in (("seeds", 1), ("across", 2), ("limit", 10)):
         if (value := getattr(options, name)) is not None and value < least:
             parser.error(f"--{name} must be at least {least}, not {value}")

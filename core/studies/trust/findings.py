@@ -118,7 +118,7 @@ def agreement(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> l
 
 def stability(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> list[Finding]:
     """`<method>-<verdict>`: how alike an explanation is when made again; `flips-<verdict>`: what the noise does."""
-    again = {"noise of 1 in 255": "noise", "that noise with the cut kept": "kept", "another seed": "seed"}
+    again = {"noise of 1 in 255": "noise", "that noise with the same segments": "kept", "another seed": "seed"}
     findings = []
     for group, part, weights in groups(table, run):
         for method, name in found_in(part, "{}_noise").items():

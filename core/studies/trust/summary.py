@@ -65,7 +65,7 @@ def _numbers(part: pd.DataFrame, column: str) -> NDArray[np.float64]:
 AGREEMENT = {"rank": "{one} and {kept} of one image", "others_rank": "{one}, and {kept} of other images"}
 STABILITY = {
     "seed": "{}, another seed",
-    "kept": "{}, noise of 1 in 255, cut kept",
+    "kept": "{}, noise of 1 in 255, same segments",
     "noise": "{}, noise of 1 in 255",
     "other": "{} of other images",
 }

@@ -95,8 +95,8 @@ part(
     "stability",
     "Are the maps repeatable?",
     "Stability: rank correlation of an explanation with itself under another seed, and under noise of 1 in 255 "
-    "that nobody can see; the control is the explanation of another image. LIME cuts the noisy image anew, "
-    "or with the cut kept is asked of the same pieces. Grad-CAM has no seed.",
+    "that nobody can see; the control is the explanation of another image. LIME divides the noisy image anew; "
+    "with the same segments it keeps those of the image. Grad-CAM has no seed.",
     help=explain("Stability", "Rank correlation", "Seed"),
     make=trust_summary.stability_summary,
     by=BY.value,

@@ -155,7 +155,8 @@ def test_a_mistake_in_a_study_is_a_sentence_too_with_the_trace_behind_it(source:
 def test_without_ray_the_command_says_how_to_get_it(
     source: Source, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["files", "--run", str(source.run), "--address", "auto"]) == 2
+    with pytest.raises(SystemExit, match="2"):
+        main(["files", "--run", str(source.run), "--address", "auto"])
     assert "give --engine ray" in capsys.readouterr().err
     monkeypatch.setitem(sys.modules, "ray", None)
     assert main(["files", "--run", str(source.run), "--engine", "ray"]) == 2
