@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
+from plotly.colors import hex_to_rgb
 from plotly.subplots import make_subplots
 
 from core.detectors.words import layer_words
@@ -26,16 +27,18 @@ from dashboard.components.charts.style import TEMPLATE
 
 SHAPES = {"REAL": "circle", "FAKE": "diamond"}
 # of the methods where both classes' colours would mislead: told apart with every kind of colour blindness, and by shape
-STYLES: tuple[dict[str, Any], ...] = (
-    {"color": "#9b59c9", "dash": "solid", "symbol": "circle", "band": "rgba(155, 89, 201, 0.18)"},
-    {"color": "#0f9d8a", "dash": "dash", "symbol": "square", "band": "rgba(15, 157, 138, 0.18)"},
-    {"color": "#c2527b", "dash": "dot", "symbol": "diamond", "band": "rgba(194, 82, 123, 0.18)"},
-    {"color": "#8a8500", "dash": "dashdot", "symbol": "triangle-up", "band": "rgba(138, 133, 0, 0.18)"},
-    {"color": "#4a7fb5", "dash": "longdash", "symbol": "cross", "band": "rgba(74, 127, 181, 0.18)"},
-    {"color": "#c46a00", "dash": "longdashdot", "symbol": "x", "band": "rgba(196, 106, 0, 0.18)"},
-    {"color": "#6b5242", "dash": "solid", "symbol": "triangle-down", "band": "rgba(107, 82, 66, 0.18)"},
-    {"color": "#2f7d4f", "dash": "dash", "symbol": "star", "band": "rgba(47, 125, 79, 0.18)"},
+STYLES: tuple[dict[str, str], ...] = (
+    {"color": "#9b59c9", "dash": "solid", "symbol": "circle"},
+    {"color": "#0f9d8a", "dash": "dash", "symbol": "square"},
+    {"color": "#c2527b", "dash": "dot", "symbol": "diamond"},
+    {"color": "#8a8500", "dash": "dashdot", "symbol": "triangle-up"},
+    {"color": "#4a7fb5", "dash": "longdash", "symbol": "cross"},
+    {"color": "#c46a00", "dash": "longdashdot", "symbol": "x"},
+    {"color": "#6b5242", "dash": "solid", "symbol": "triangle-down"},
+    {"color": "#2f7d4f", "dash": "dash", "symbol": "star"},
 )
+# of full colour, for the interval around a curve
+BAND = 0.18
 # small ones, and every run, verdict and filling has its own
 _kept = partial(cached, most=96)
 DIRECTION_NAMES = {
@@ -117,7 +120,7 @@ def deletion_curves(frame: pd.DataFrame, best: Mapping[str, str]) -> go.Figure:
             line = {"color": GREY, "width": 3, "dash": "dot"}
             _line(figure, part, first, row, line=line, told=f"best control by {direction}: {first}")
         for (method, name), style in zip(methods.items(), cycle(STYLES), strict=False):
-            _band(figure, part[part["method"] == method], style["band"], row)
+            _band(figure, part[part["method"] == method], f"rgba{(*hex_to_rgb(style['color']), BAND)}", row)
             line = {"color": style["color"], "dash": style["dash"], "width": 2.5}
             mark = {"symbol": style["symbol"], "size": 7, "color": style["color"]}
             _line(figure, part, name, row, line=line, marker=mark, told=name, showlegend=row == 1)
