@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 import streamlit as st
 
+from core.images.cifake.files import KAGGLE
 from core.images.image_set import DataPath
-from core.images.sources import KAGGLE
 from core.system.folders import ContractError, glance_at_folder
 from dashboard.components.glossary import explain
 from dashboard.components.plain import plain, with_code

@@ -12,6 +12,7 @@ from typing import Protocol
 
 import numpy as np
 
+from core.images.cifake.files import KAGGLE
 from core.images.cifake.shipped import Shipped, is_shipped, read_shipped, unpack
 from core.images.decoding import MAX_BYTES, MAX_FILE_BYTES, ImageError, decode
 from core.images.image_set import DatasetError, Progress, Split
@@ -26,7 +27,6 @@ SAMPLE = Path(__file__).parents[2] / "assets" / "sample" / "sample.zip"
 # CIFAKE's test set, by the name of its folder in assets/
 SHIPPED = "cifake-test"
 SHIPPED_FOLDER = SAMPLE.parents[1] / SHIPPED
-KAGGLE = "birdy654/cifake-real-and-ai-generated-synthetic-images"
 # files whose sizes are measured to find the side of a set
 MEASURED = 99
 MAX_SIDE = 1024

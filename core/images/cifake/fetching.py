@@ -20,9 +20,8 @@ import filelock
 import requests
 import urllib3
 
-from core.images.cifake.files import fetched_path, is_fetched, known_files, repack
+from core.images.cifake.files import KAGGLE, fetched_path, is_fetched, known_files, repack
 from core.images.image_set import DatasetError, Progress
-from core.images.sources import KAGGLE
 from core.system.atomic import WriteError, write_bytes_atomically
 from core.system.files import parse_json, read_bytes
 
