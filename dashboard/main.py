@@ -1,4 +1,4 @@
-"""What a visitor gets on every page: navigation and the run picker, nothing else. `app.py` serves it."""
+"""What is around every page: navigation and the run picker, nothing else. Start `app.py`, which guards it."""
 
 from pathlib import Path
 

@@ -80,7 +80,7 @@ class Case:
         image: uint8 (32, 32, 3) that was meant.
         method, settings: that were meant.
         numbers: the .npz file.
-        picture: the PNG on the page, b"" where there is none; None where it was not looked at.
+        picture: the PNG on the page, b"" where LIME decides nothing and there is none; None where it was not looked at.
     """
 
     detector: str
@@ -388,7 +388,7 @@ def _problem(case: Case, detector: Detector) -> str:
 def _wrong_picture(picture: bytes, alone: Explanation, got: Any) -> str:
     """What is wrong with the picture on the page, "" for nothing."""
     if alone.parts is not None and not np.array_equal(got["decisions"], alone.parts.decisions):
-        # a bound that touches the border of what is decided may fall on either side of it
+        # reported with its bounds: one that touches zero may fall on either side by rounding
         return f"decided otherwise: {got['decisions']} of {got['low']} to {got['high']}, alone {alone.parts.decisions}"
     if not picture or not alone.has_picture:
         return "" if bool(picture) == alone.has_picture else f"a picture {'missing' if not picture else 'of nothing'}"

@@ -2,8 +2,9 @@
 
 python -m tests.benchmarks.pages [--pages overview explore] [--themes light dark] [--width 1440] [--details]
 
-"MB read" is what has come when the title can be read, after so many "ms read"; "MB" when the page is whole. "Paint" is
-the first thing on the screen, which says that the page is loading. The first page is the first visit of a new server.
+"MB read" is what has come when the title can be read, and "ms read" when that is; "MB" is what has come when the page
+is whole. "Paint ms" is when the first thing is on the screen: that the page is loading. The first page is the first
+visit of a new server.
 """
 
 import argparse

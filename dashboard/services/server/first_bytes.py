@@ -7,22 +7,24 @@ line that is many seconds.
 import asyncio
 import gzip
 import re
-from collections.abc import Callable
-from functools import lru_cache
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dashboard.logo import LOGO
 
+PAGE = "text/html"
+# where Streamlit keeps what visitors download
+MEDIA = "/media/"
+UNASKED = (b"accept-encoding", b"if-none-match", b"if-modified-since")
 SCRIPTS = ("text/javascript", "application/javascript", "text/css")
-# files of Streamlit's in memory, which has fewer
+# compressed files that are kept; Streamlit has fewer
 MOST = 400
 # 1 to 9; more takes longer and saves little
 LEVEL = 6
 ROOT = b'<div id="root">'
 TITLE = b"<title>Streamlit</title>"
-# the theme's fonts are the system's: who has one of them needs none of Streamlit's
+# the theme uses fonts of the system, so that Streamlit's need not be there first
 FONT = re.compile(rb'<link\s+rel="preload"[^>]*\sas="font"[^>]*>')
 # React takes it away when it draws
 WAITING = f"""<style>
@@ -30,9 +32,10 @@ WAITING = f"""<style>
   font: 600 1rem -apple-system, 'Segoe UI', Roboto, 'Liberation Sans', Arial, sans-serif }}
 .waiting svg {{ height: 2.6rem }}
 @media (prefers-color-scheme: dark) {{ body {{ background: #12151b }} .waiting {{ color: #e6e9ee }} }}
-</style><div class="waiting" role="status">{LOGO.format(text="currentColor")}<span>The page is loading.</span></div>"""
-
-Edit = Callable[[bytes, MutableHeaders], bytes]
+</style><noscript><style>.waiting {{ display: none }}</style></noscript>
+<div class="waiting" role="status">{LOGO.format(text="currentColor")}<span>The page is loading.</span></div>"""
+# what browsers and caches would take for the same file, unedited
+VALIDATORS = ("ETag", "Last-Modified", "Accept-Ranges")
 
 
 class FirstBytes:
@@ -40,68 +43,85 @@ class FirstBytes:
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
+        # by path and validator: what Streamlit sends never changes under the same
+        self._packed: dict[tuple[str, str], bytes] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        asked = Headers(scope=scope) if scope["type"] == "http" and scope["method"] == "GET" else None
-        if asked is None or "range" in asked:
+        if scope["type"] != "http" or scope["method"] not in ("GET", "HEAD") or MEDIA in scope["path"]:
             await self.app(scope, receive, send)
             return
+        asked = Headers(scope=scope)
         if "text/html" in asked.get("accept", ""):
-            # Streamlit compresses some of the addresses that its page answers to
-            plain = [(name, value) for name, value in scope["headers"] if name != b"accept-encoding"]
-            scope = {**scope, "headers": plain}
-        edits: list[Edit] = []
-        start: Message = {}
+            # Streamlit compresses some of the addresses that its page answers to, and would know its own page again
+            kept = [(name, value) for name, value in scope["headers"] if name not in UNASKED]
+            scope = {**scope, "headers": kept}
+        head: Message = {}
         body = bytearray()
 
         async def pass_on(message: Message) -> None:
-            nonlocal edits, start
+            nonlocal head
             if message["type"] == "http.response.start":
-                start, edits = message, _edits(message, asked)
-                if not edits:
+                if not _is_edited(message):
                     await send(message)
-            elif not edits or message["type"] != "http.response.body":
+                elif scope["method"] == "HEAD":
+                    # how long it is nobody has worked out
+                    headers = MutableHeaders(raw=message["headers"])
+                    del headers["Content-Length"]
+                    await send(message)
+                else:
+                    head = message
+            elif not head or message["type"] != "http.response.body":
                 await send(message)
             else:
                 body.extend(message.get("body", b""))
                 if not message.get("more_body"):
-                    headers = MutableHeaders(raw=start["headers"])
-                    edited = bytes(body)
-                    for edit in edits:
-                        edited = await asyncio.to_thread(edit, edited, headers)
-                    headers["Content-Length"] = str(len(edited))
-                    await send(start)
+                    edited = await asyncio.to_thread(self._edited, head, scope["path"], bytes(body), asked)
+                    await send(head)
                     await send({"type": "http.response.body", "body": edited})
 
         await self.app(scope, receive, pass_on)
 
+    def _edited(self, head: Message, path: str, body: bytes, asked: Headers) -> bytes:
+        """The body as it is sent; its headers are changed in place."""
+        headers = MutableHeaders(raw=head["headers"])
+        validator = headers.get("etag", "")
+        for name in VALIDATORS:
+            del headers[name]
+        if _kind(headers) == PAGE:
+            body = _greet(body)
+        elif validator:
+            # the same script, in other bytes
+            headers["ETag"] = f"W/{validator.removeprefix('W/')}"
+        headers.add_vary_header("Accept-Encoding")
+        if "gzip" in asked.get("accept-encoding", ""):
+            headers["Content-Encoding"] = "gzip"
+            body = self._pack(body, (path, validator) if validator and _kind(headers) != PAGE else None)
+        headers["Content-Length"] = str(len(body))
+        return body
 
-def _edits(start: Message, asked: Headers) -> list[Edit]:
-    """What is done to a response whose head is known, one after the other."""
-    got = Headers(raw=start["headers"])
-    kind = got.get("content-type", "").partition(";")[0]
-    # what is downloaded stays what it is
-    if start["status"] != 200 or {"content-encoding", "content-disposition"} & set(got):
-        return []
-    edits: list[Edit] = [_greet] if kind == "text/html" else []
-    if kind in {"text/html", *SCRIPTS} and "gzip" in asked.get("accept-encoding", ""):
-        edits.append(_compress)
-    return edits
+    def _pack(self, body: bytes, key: tuple[str, str] | None) -> bytes:
+        """Compress a file; one with a key once."""
+        if key is None or key not in self._packed:
+            packed = gzip.compress(body, LEVEL, mtime=0)
+            if key is None:
+                return packed
+            if len(self._packed) >= MOST:
+                self._packed.clear()
+            self._packed[key] = packed
+        return self._packed[key]
 
 
-def _compress(body: bytes, headers: MutableHeaders) -> bytes:
-    headers["Content-Encoding"] = "gzip"
-    headers.add_vary_header("Accept-Encoding")
-    return pack(body)
+def _kind(headers: Headers) -> str:
+    return headers.get("content-type", "").partition(";")[0]
 
 
-def _greet(body: bytes, headers: MutableHeaders) -> bytes:  # noqa: ARG001
+def _is_edited(head: Message) -> bool:
+    """Whether a response is edited, by its head."""
+    got = Headers(raw=head["headers"])
+    return head["status"] == 200 and "content-encoding" not in got and _kind(got) in (PAGE, *SCRIPTS)
+
+
+def _greet(body: bytes) -> bytes:
     named = FONT.sub(b"", body).replace(TITLE, b"<title>Telltale</title>")
     return named.replace(ROOT, ROOT + WAITING.encode())
-
-
-@lru_cache(maxsize=MOST)
-def pack(body: bytes) -> bytes:
-    """Compress a file, once."""
-    return gzip.compress(body, LEVEL, mtime=0)

@@ -88,9 +88,8 @@ def guard_uploads(check: Check) -> None:
     """Have the running server ask before it keeps an upload, once; the uploader shows the HTTP status that `check`
     raises."""
     with _or_without("limits of what visitors upload"):
-        if runtime.exists():
-            manager = runtime.get_instance().uploaded_file_mgr
-            manager.add_file = guarded(manager, check)  # type: ignore[method-assign, attr-defined]
+        manager = runtime.get_instance().uploaded_file_mgr
+        manager.add_file = guarded(manager, check)  # type: ignore[method-assign, attr-defined]
 
 
 def guarded(manager: Any, check: Check) -> Callable[[str, Any], None]:
@@ -138,9 +137,7 @@ def free_what_was_left() -> None:
 
     Streamlit remembers them for two minutes, and looks whether those are over when somebody else comes or goes.
     """
-    # tests of pages have one that only looks like it
-    if runtime.exists() and type(server := runtime.get_instance()) is runtime.Runtime:
-        threading.Thread(target=_sweep_for_ever, args=(server,), name="sweep", daemon=True).start()
+    threading.Thread(target=_sweep_for_ever, args=(runtime.get_instance(),), name="sweep", daemon=True).start()
 
 
 def _sweep_for_ever(server: Any) -> None:
