@@ -140,6 +140,7 @@ def report(
     print(f"| errors | {len(records.errors)} |")
     print(f"| wrong results | {len(wrong)} of {len(records.cases)} explanations |")
     print(f"| moved on before the final result | {records.left} |")
+    print(f"| clicked on the file of the settings before, or while it was drawn anew | {records.early} |")
     when, held = np.array(memory).T
     after = when >= warm
     slope = np.polyfit(when[after] / 60, held[after], 1)[0] if after.sum() > 2 else np.nan

@@ -6,6 +6,7 @@ import io
 import json
 import random
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -50,6 +51,7 @@ class Records:
         first, final: (seconds since the start, seconds to the first and to the last picture of LIME); `cams` to
             Grad-CAM's.
         errors: sentences.
+        left, early: visitors who moved on before the final result; files of the settings before, see `_numbers`.
         cases: explanations to be checked.
         received: bytes.
     """
@@ -60,6 +62,8 @@ class Records:
     final: list[tuple[float, float]] = field(default_factory=list)
     cams: list[tuple[float, float]] = field(default_factory=list)
     left: int = 0
+    # downloads of an answer to the question before, whose button was still there
+    early: int = 0
     visits: int = 0
     errors: list[str] = field(default_factory=list)
     cases: list["Case"] = field(default_factory=list)
@@ -238,7 +242,7 @@ class Watch:
         self.first = self.final = self.cam = None
 
     def _see_message(self, message: ForwardMsg) -> None:
-        if self._open and message.WhichOneof("type") == "new_session":
+        if self._open and message.WhichOneof("type") == "new_session" and self._visitor.answers(message):
             self._forget()
 
     def _see_element(self, element: Element) -> None:
@@ -292,6 +296,10 @@ async def _change_setting(visitor: Visitor, chance: random.Random, watch: Watch)
     """Move one of LIME's controls and another seed, as in the panel."""
     # who moves on early may find the page in the midst of being drawn
     await visitor.still()
+    for _ in range(10):
+        if visitor.has("url.lime.seed"):
+            break
+        await asyncio.sleep(1)
     seed, fragment = visitor.find("url.lime.seed")
     if chance.random() < 0.5:
         kind, fill, part = next(one for one in visitor.widgets() if one[1].id.endswith("-url.lime.fill"))
@@ -339,10 +347,32 @@ async def _wait_and_keep(
         fill=asked.get("lime.fill", LimeSettings.fill),  # type: ignore[arg-type]
     )
     cam = CamSettings(layer=asked.get("gradcam.layer", ""))
-    pictures = {"lime": _picture(visitor, f"{key_of('lime', detector)}.picture"), "gradcam": None}
     for method, settings in (("lime", lime), ("gradcam", cam)):
-        numbers = await visitor.download(visitor.find(f"{key_of(method, detector)}.files.npz")[0].id)
-        records.cases.append(Case(detector, image, method, settings, numbers, pictures[method]))
+        numbers = await _numbers(visitor, f"{key_of(method, detector)}.files.npz", to_json(settings), records)
+        # looked at after the numbers are those of the settings
+        picture = _picture(visitor, f"{key_of(method, detector)}.picture") if method == "lime" else None
+        records.cases.append(Case(detector, image, method, settings, numbers, picture))
+
+
+async def _numbers(visitor: Visitor, key: str, wanted: Mapping[str, Any], records: Records) -> bytes:
+    """The file behind a button, once it is that of these settings.
+
+    A part that comes back in the same run in which it is changed is drawn twice, first as it was: its button stays
+    until the part comes back again. And who clicks while a page is drawn anew may click on what has just gone.
+    """
+    for _ in range(10):
+        try:
+            numbers = await visitor.download(visitor.find(key)[0].id)
+        except Trouble:
+            numbers = b""
+        if numbers and _about(np.load(io.BytesIO(numbers), allow_pickle=False))["settings"] == wanted:
+            return numbers
+        records.early += 1
+        await asyncio.sleep(1)
+        await visitor.still()
+    if not numbers:
+        raise Trouble(f"{key} could not be downloaded ten times in a row")
+    return numbers
 
 
 def _picture(visitor: Visitor, key: str) -> bytes:
@@ -368,7 +398,7 @@ def check(cases: list[Case]) -> list[str]:
 
 def _problem(case: Case, detector: Detector) -> str:
     got = np.load(io.BytesIO(case.numbers), allow_pickle=False)
-    about = json.loads(str(got["about"]))
+    about = _about(got)
     if not np.array_equal(got["image"], case.image):
         return "another image"
     if about["settings"] != to_json(case.settings):
@@ -383,6 +413,11 @@ def _problem(case: Case, detector: Detector) -> str:
     if abs(about["margin"] - alone.margin) > TOLERANCE:
         return "another margin"
     return "" if case.picture is None else _wrong_picture(case.picture, alone, got)
+
+
+def _about(numbers: Mapping[str, Any]) -> dict[str, Any]:
+    """What a file of numbers says of them."""
+    return json.loads(str(numbers["about"]))
 
 
 def _wrong_picture(picture: bytes, alone: Explanation, got: Any) -> str:

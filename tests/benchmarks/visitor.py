@@ -225,6 +225,11 @@ class Visitor:
         """Whether a widget of this key is on the page."""
         return any(widget.id.endswith(f"-{key}") for _, widget, _ in self.widgets())
 
+    def answers(self, message: ForwardMsg) -> bool:
+        """Whether a run that begins is the one that was asked for, and not a part that comes back by itself."""
+        parts = message.metadata.run.fragment_ids
+        return self._awaited is not None and (not parts or self._awaited[0] in parts)
+
     @property
     def parameters(self) -> dict[str, str]:
         """The address's parameters."""
