@@ -6,7 +6,7 @@ import streamlit as st
 
 from dashboard.components.fold import forget_folds
 from dashboard.components.one_press import keep_back_to_one_press
-from dashboard.logo import LOGO
+from dashboard.logo import LOGO, TEXT
 from dashboard.navigation import SECTIONS, find_pages
 from dashboard.services.server.first_pages import in_turn
 from dashboard.services.server.upload_limits import forget_uploads
@@ -32,7 +32,7 @@ STYLE = """<style>
 
 st.set_page_config(page_title="Telltale", page_icon=str(Path(__file__).with_name("icon.svg")), layout="wide")
 
-st.logo(LOGO.format(text="#e6e9ee" if st.context.theme.type == "dark" else "#1b1f27"), size="large")
+st.logo(LOGO.format(text=TEXT["dark" if st.context.theme.type == "dark" else "light"]), size="large")
 
 st.html(STYLE)
 

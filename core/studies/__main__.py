@@ -34,7 +34,7 @@ from core.studies.engine_options import add_engine, check_engine
 from core.studies.kept import describe_again, find_kept
 from core.studies.ray_engine import ray_engine
 from core.studies.registry import MODULES, find_study
-from core.studies.runner import Engine, Source, run_study
+from core.studies.runner import Source, run_study
 from core.studies.store import read_study
 from core.studies.study import StudyError
 from core.studies.trust.faithfulness import OWN_COLUMNS, with_maps
@@ -137,7 +137,7 @@ def make(options: argparse.Namespace) -> None:
                 images=options.images,
                 seed=options.seed,
                 kept=kept,
-                engine=find_engine(options),
+                engine=ray_engine(options.address) if options.engine == "ray" else None,
                 progress=show,
             )
         tell_of(path, read_run(run), "Written" if kept is None else f"Added {_named(kept.missing)}")
@@ -154,11 +154,6 @@ def tell_of(path: Path, run: Run, done: str) -> None:
     print(f"{done}: {path}")
     for finding in read_study(path, run).findings:
         print(f"  {tell(finding).full}")
-
-
-def find_engine(options: argparse.Namespace) -> Engine | None:
-    """Return the engine that computes the shards; None for this process."""
-    return ray_engine(options.address) if options.engine == "ray" else None
 
 
 def find_source(options: argparse.Namespace) -> Source:

@@ -21,11 +21,12 @@ import streamlit as st
 from playwright.sync_api import Browser, Page
 from streamlit.testing.v1 import AppTest
 
-from core.runs.finding import ROOT, find_runs
+from core.runs.finding import find_runs
 from core.runs.run import KIND, read_run
 from core.system.folders import write_folder
 from tests.benchmarks.table import NOTHING, Row, Settings, shown
 from tests.browser.app import PATIENCE, running_browser, settle, visit
+from tests.dashboard.conftest import MAIN
 from tests.server import running_server
 
 PARTS = ("paint", "rows", "click")
@@ -118,7 +119,7 @@ def on_the_server(home: Path, run: str, rows: int) -> None:
     """A filter that has not been asked for before, and the next page of it, as whole runs of the page."""
     os.environ["TELLTALE_HOME"] = str(home)
     st.cache_resource.clear()
-    app = AppTest.from_file(str(ROOT / "dashboard" / "main.py"), default_timeout=600)
+    app = AppTest.from_file(MAIN, default_timeout=600)
     app.query_params["run"] = run
     opening = seconds_of(app.run)
     app.switch_page("views/explore/page.py").run()

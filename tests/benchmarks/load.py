@@ -128,12 +128,10 @@ def report(
         "LIME, first result": records.first,
         "LIME, final result": records.final,
     }
-    for what, measured in explained.items():
-        print(line(what, [seconds for when, seconds in measured if when >= warm]))
-    for what, measured in explained.items():
-        print(line(f"{what}, first {warm:.0f} s", [seconds for when, seconds in measured if when < warm]))
-    for what, measured in explained.items():
-        print(line(f"{what}, all the time", [seconds for _, seconds in measured]))
+    spans = {"": (warm, np.inf), f", first {warm:.0f} s": (0, warm), ", all the time": (0, np.inf)}
+    for span, (begins, ends) in spans.items():
+        for what, measured in explained.items():
+            print(line(f"{what}{span}", [seconds for when, seconds in measured if begins <= when < ends]))
     total = len(records.browsing) + len(records.first)
     print(f"\n| interactions | {total:,} by {records.visits} visitors, {records.received / 1e6:,.0f} MB sent |")
     print("| --- | --- |")

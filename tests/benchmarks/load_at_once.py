@@ -9,7 +9,7 @@ from streamlit.proto.Element_pb2 import Element
 
 from core.runs.finding import find_runs
 from core.runs.run import read_run
-from tests.benchmarks.visitor import Trouble, Visitor
+from tests.benchmarks.visitor import Trouble, Visitor, widget_of
 
 # who has not got everything by then has got nothing that counts
 PATIENCE = 120.0
@@ -110,12 +110,11 @@ async def _inspect(address: str, run: str, id_: str, found: Round) -> None:
     first: list[float] = []
 
     def see(element: Element) -> None:
-        kind = element.WhichOneof("type")
-        one = getattr(element, kind) if kind else None
+        _, one = widget_of(element)
         name = getattr(one, "id", "")
         if "-lime." in name and name.endswith(".picture"):
             first.append(time.perf_counter() - started)
-        elif name.endswith("-page.file") and not one.disabled:  # type: ignore[union-attr]
+        elif name.endswith("-page.file") and not one.disabled:
             whole.set()
 
     visitor = Visitor(address)

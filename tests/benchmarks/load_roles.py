@@ -30,7 +30,7 @@ from core.images.upload import DEFAULT_FILTER, prepare_pixels
 from core.runs.finding import find_detectors, find_runs
 from core.runs.run import read_run
 from dashboard.components.keys import key_of
-from tests.benchmarks.visitor import Trouble, Visitor, component_data
+from tests.benchmarks.visitor import Trouble, Visitor, component_data, widget_of
 
 BROWSED = ("", "explore", "explore", "evidence", "patterns", "data", "trust", "guide")
 # how many pages a visitor looks at before leaving; another one comes then
@@ -62,7 +62,6 @@ class Records:
     final: list[tuple[float, float]] = field(default_factory=list)
     cams: list[tuple[float, float]] = field(default_factory=list)
     left: int = 0
-    # downloads of an answer to the question before, whose button was still there
     early: int = 0
     visits: int = 0
     errors: list[str] = field(default_factory=list)
@@ -247,8 +246,7 @@ class Watch:
 
     def _see_element(self, element: Element) -> None:
         passed = time.perf_counter() - self._begun
-        kind = element.WhichOneof("type")
-        id_ = getattr(getattr(element, kind), "id", "") if kind else ""
+        id_ = getattr(widget_of(element)[1], "id", "")
         if id_.endswith(f"-{key_of('lime', self._detector)}.picture"):
             self.first = self.first or passed
         elif id_.endswith(f"-{key_of('lime', self._detector)}.files.npz"):
@@ -295,11 +293,7 @@ def _photograph(image: NDArray[np.uint8], chance: random.Random) -> bytes:
 async def _change_setting(visitor: Visitor, chance: random.Random, watch: Watch) -> None:
     """Move one of LIME's controls and another seed, as in the panel."""
     # who moves on early may find the page in the midst of being drawn
-    await visitor.still()
-    for _ in range(10):
-        if visitor.has("url.lime.seed"):
-            break
-        await asyncio.sleep(1)
+    await visitor.wait_for("url.lime.seed")
     seed, fragment = visitor.find("url.lime.seed")
     if chance.random() < 0.5:
         kind, fill, part = next(one for one in visitor.widgets() if one[1].id.endswith("-url.lime.fill"))
@@ -334,11 +328,8 @@ async def _wait_and_keep(
     if watch.cam is not None:
         records.cams.append((records.now, watch.cam))
     buttons = [f"{key_of(method, detector)}.files.npz" for method in ("lime", "gradcam")]
-    for _ in range(12):
-        # the page is drawn once more when both are there
-        await visitor.still()
-        if all(map(visitor.has, buttons)):
-            break
+    # the page is drawn once more when both are there
+    await visitor.wait_for(*buttons)
     asked = visitor.parameters
     lime = LimeSettings(
         n_segments=int(asked.get("lime.n_segments", LimeSettings.n_segments)),
@@ -377,11 +368,9 @@ async def _numbers(visitor: Visitor, key: str, wanted: Mapping[str, Any], record
 
 def _picture(visitor: Visitor, key: str) -> bytes:
     """The PNG that is on the page now, b"" where LIME decides nothing and none is."""
-    for element, _ in list(visitor.elements.values()):
-        kind = element.WhichOneof("type")
-        if kind and getattr(getattr(element, kind), "id", "").endswith(f"-{key}"):
-            return base64.b64decode(component_data(element)["source"].partition(",")[2])
-    return b""
+    if not visitor.has(key):
+        return b""
+    return base64.b64decode(component_data(visitor.find(key)[0])["source"].partition(",")[2])
 
 
 def check(cases: list[Case]) -> list[str]:

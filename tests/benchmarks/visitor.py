@@ -12,13 +12,14 @@ import itertools
 import json
 import time
 import uuid
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Self
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from streamlit.proto.Alert_pb2 import Alert
 from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.BidiComponent_pb2 import BidiComponent
 from streamlit.proto.Common_pb2 import FileUploaderState
 from streamlit.proto.Element_pb2 import Element
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
@@ -203,12 +204,20 @@ class Visitor:
         while time.perf_counter() < min(ends, self._moved + seconds):
             await asyncio.sleep(0.05)
 
+    async def wait_for(self, *keys: str, patience: float = 10.0) -> None:
+        """Wait until the page is still and has widgets of these keys, or as long as `patience` after it was still."""
+        await self.still()
+        ends = time.perf_counter() + patience
+        while not all(map(self.has, keys)) and time.perf_counter() < ends:
+            await asyncio.sleep(0.5)
+            await self.still()
+
     def widgets(self) -> Iterator[tuple[str, Any, str]]:
         """What can be set on the page: its kind, the widget and its fragment."""
         for element, fragment in list(self.elements.values()):
-            kind = element.WhichOneof("type")
-            if kind is not None and getattr(getattr(element, kind), "id", ""):
-                yield kind, getattr(element, kind), fragment
+            kind, widget = widget_of(element)
+            if getattr(widget, "id", ""):
+                yield kind, widget, fragment
 
     def find(self, key: str) -> tuple[Any, str]:
         """The widget of a key and its fragment."""
@@ -227,8 +236,7 @@ class Visitor:
 
     def answers(self, message: ForwardMsg) -> bool:
         """Whether a run that begins is the one that was asked for, and not a part that comes back by itself."""
-        parts = message.metadata.run.fragment_ids
-        return self._awaited is not None and (not parts or self._awaited[0] in parts)
+        return self._awaited is not None and _draws(message.metadata.run.fragment_ids, self._awaited[0])
 
     @property
     def parameters(self) -> dict[str, str]:
@@ -367,18 +375,17 @@ class Visitor:
     def _take_script_finished(self, message: ForwardMsg) -> None:
         if message.script_finished == ForwardMsg.FINISHED_WITH_COMPILE_ERROR:
             self.troubles.append(f"the script of {self.page} failed")
-        if message.script_finished in ENDS:
-            # what a fragment no longer draws is gone
-            self.elements = {
-                place: kept
-                for place, kept in self.elements.items()
-                if place in self._drawn or kept[1] not in self._redrawn
-            }
-        if self._awaited is None or self._running is None or message.script_finished not in ENDS:
+        if message.script_finished not in ENDS:
+            return
+        # what a fragment no longer draws is gone
+        self.elements = {
+            place: kept for place, kept in self.elements.items() if place in self._drawn or kept[1] not in self._redrawn
+        }
+        if self._awaited is None or self._running is None:
             return
         fragment, done = self._awaited
         # a part of the page that came back by itself meanwhile is not what was asked for
-        if not done.done() and (not self._running or fragment in self._running):
+        if not done.done() and _draws(self._running, fragment):
             # as a browser does, not before: what was asked for may refer to all that it was told of
             self._cached = {key: kept for key, kept in self._cached.items() if kept[1] >= self._runs - 2}
             done.set_result(None)
@@ -410,7 +417,7 @@ class Visitor:
 
     def _start_pulse(self, element: Element, fragment: str) -> None:
         """As pulse.js does: the element's last timer is the one that counts."""
-        id_, data = element.bidi_component.id, component_data(element)
+        id_, data = element.bidi_component.id, component_data(element.bidi_component)
         self._stop_timer(f"pulse of {fragment}")
         self._timers[f"pulse of {fragment}"] = asyncio.create_task(self._pulse(id_, fragment, data))
 
@@ -450,7 +457,18 @@ def put_file(address: str, path: str, name: str, data: bytes, *, token: str, coo
     return status, answer.decode(errors="replace")
 
 
-def component_data(element: Element) -> dict[str, Any]:
+def widget_of(element: Element) -> tuple[str, Any]:
+    """The kind of an element, and what it holds; "" and None for an empty one."""
+    kind = element.WhichOneof("type")
+    return (kind, getattr(element, kind)) if kind else ("", None)
+
+
+def component_data(component: BidiComponent) -> dict[str, Any]:
     """What a component of ours is given to draw."""
-    text = element.bidi_component.json or element.bidi_component.mixed.json
+    text = component.json or component.mixed.json
     return json.loads(text) if text else {}
+
+
+def _draws(parts: Sequence[str], fragment: str) -> bool:
+    """Whether a run of these fragments, of the whole page where there are none, draws that one."""
+    return not parts or fragment in parts

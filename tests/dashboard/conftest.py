@@ -22,6 +22,8 @@ from dashboard.navigation import find_pages
 from tests.conftest import make_detector, textured
 
 ROOT = Path(__file__).parents[2]
+# what a page is tested with: the script that every page is a part of
+MAIN = ROOT / "dashboard" / "main.py"
 Open = Callable[..., AppTest]
 # all that the navigation leads to, in its order, by the names of their folders in dashboard/views/
 PAGES = tuple(find_pages())
@@ -88,7 +90,7 @@ def open_page(home: Path) -> Open:
 
     def opened(page: str = "overview", /, **params: str) -> AppTest:
         params = ({"open": "all"} if page in FOLDED else {}) | params
-        app = AppTest.from_file(str(ROOT / "dashboard" / "main.py"), default_timeout=600)
+        app = AppTest.from_file(MAIN, default_timeout=600)
         for name, value in params.items():
             app.query_params[name] = value
         app.run()

@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 from core.runs.run import read_run
 from core.studies.runner import Source
 from tests.core.any_detector import plain_kind, source_of, write_studies
-from tests.dashboard.conftest import PAGES, ROOT
+from tests.dashboard.conftest import MAIN, PAGES
 from tests.dashboard.test_pages import settled, words
 from tests.shared import made_once
 
@@ -31,7 +31,7 @@ def _home(made: Source, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def opened(page: str, **params: str) -> AppTest:
     """A page of the run."""
-    app = AppTest.from_file(str(ROOT / "dashboard" / "main.py"), default_timeout=600)
+    app = AppTest.from_file(MAIN, default_timeout=600)
     app.query_params["run"] = RUN
     app.run()
     if page != "overview":

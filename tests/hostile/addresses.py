@@ -17,6 +17,7 @@ from core.runs.browsing.filter import ALIASES, RESERVED, SORTS
 from core.runs.browsing.table import browse_table
 from core.runs.run import read_run
 from dashboard.components.explanations.old_address import OF_MAPS, RENAMED
+from tests.dashboard.conftest import MAIN
 from tests.dashboard.test_pages import PAGES, ROOT, words
 
 # every parameter that some page reads, found where it is declared
@@ -120,7 +121,7 @@ class Visitor:
 
     def visit(self, page: str, parameters: Mapping[str, str]) -> str:
         """Open a page; what is wrong with what it shows, "" for nothing."""
-        app = AppTest.from_file(str(ROOT / "dashboard" / "main.py"), default_timeout=120)
+        app = AppTest.from_file(MAIN, default_timeout=120)
         for name, value in parameters.items():
             app.query_params[name] = value
         try:

@@ -26,7 +26,7 @@ from core.images.layouts.files.archives import UNPACKED
 from core.system.atomic import cache_dir
 from core.system.files import LIMITS, open_file
 
-# the data set's name there
+# CIFAKE's name on Kaggle
 KAGGLE = "birdy654/cifake-real-and-ai-generated-synthetic-images"
 CHECKSUMS = Path(__file__).parents[3] / "assets" / "cifake-checksums.npy"
 # of all 100,000 training and 20,000 test images, as stated by the shipped detectors and runs

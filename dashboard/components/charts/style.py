@@ -5,7 +5,7 @@ from typing import Any
 import plotly.graph_objects as go
 import streamlit as st
 
-from core.images.palette import GREY
+from core.images.palette import GREY, rgb
 
 HEIGHT = 330
 # only a figure's own margins override those of Streamlit's theme; the last label needs room
@@ -38,3 +38,8 @@ def error_bars(value: Any, low: Any, high: Any, *, color: str = GREY, thickness:
     """Return Plotly's error bars from values and the ends of their intervals, columns or arrays of one length."""
     ends = {"type": "data", "array": high - value, "arrayminus": value - low}
     return ends | {"color": color, "thickness": thickness, "width": 4}
+
+
+def clear(colour: str, opacity: float) -> str:
+    """Return "#rrggbb" as Plotly's colour that lets through what is behind it; opacity from 0 to 1."""
+    return f"rgba({', '.join(map(str, rgb(colour)))}, {opacity})"

@@ -6,12 +6,13 @@ line that is many seconds.
 
 import asyncio
 import gzip
+import hashlib
 import re
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from dashboard.logo import LOGO
+from dashboard.logo import FONT, LOGO, TEXT
 
 PAGE = "text/html"
 # where Streamlit keeps what visitors download
@@ -25,13 +26,13 @@ LEVEL = 6
 ROOT = b'<div id="root">'
 TITLE = b"<title>Streamlit</title>"
 # the theme uses fonts of the system, so that Streamlit's need not be there first
-FONT = re.compile(rb'<link\s+rel="preload"[^>]*\sas="font"[^>]*>')
+PRELOADED = re.compile(rb'<link\s+rel="preload"[^>]*\sas="font"[^>]*>')
 # React takes it away when it draws
 WAITING = f"""<style>
-.waiting {{ display: grid; place-content: center; gap: 1rem; justify-items: center; height: 90vh; color: #1b1f27;
-  font: 600 1rem -apple-system, 'Segoe UI', Roboto, 'Liberation Sans', Arial, sans-serif }}
+.waiting {{ display: grid; place-content: center; gap: 1rem; justify-items: center; height: 90vh;
+  color: {TEXT["light"]}; font: 600 1rem {FONT} }}
 .waiting svg {{ height: 2.6rem }}
-@media (prefers-color-scheme: dark) {{ body {{ background: #12151b }} .waiting {{ color: #e6e9ee }} }}
+@media (prefers-color-scheme: dark) {{ body {{ background: #12151b }} .waiting {{ color: {TEXT["dark"]} }} }}
 </style><noscript><style>.waiting {{ display: none }}</style></noscript>
 <div class="waiting" role="status">{LOGO.format(text="currentColor")}<span>The page is loading.</span></div>"""
 # what browsers and caches would take for the same file, unedited
@@ -43,8 +44,8 @@ class FirstBytes:
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
-        # by path and validator: what Streamlit sends never changes under the same
-        self._packed: dict[tuple[str, str], bytes] = {}
+        # compressed, by the digest of what it is of
+        self._packed: dict[bytes, bytes] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -76,13 +77,13 @@ class FirstBytes:
             else:
                 body.extend(message.get("body", b""))
                 if not message.get("more_body"):
-                    edited = await asyncio.to_thread(self._edited, head, scope["path"], bytes(body), asked)
+                    edited = await asyncio.to_thread(self._edited, head, bytes(body), asked)
                     await send(head)
                     await send({"type": "http.response.body", "body": edited})
 
         await self.app(scope, receive, pass_on)
 
-    def _edited(self, head: Message, path: str, body: bytes, asked: Headers) -> bytes:
+    def _edited(self, head: Message, body: bytes, asked: Headers) -> bytes:
         """The body as it is sent; its headers are changed in place."""
         headers = MutableHeaders(raw=head["headers"])
         validator = headers.get("etag", "")
@@ -96,20 +97,20 @@ class FirstBytes:
         headers.add_vary_header("Accept-Encoding")
         if "gzip" in asked.get("accept-encoding", ""):
             headers["Content-Encoding"] = "gzip"
-            body = self._pack(body, (path, validator) if validator and _kind(headers) != PAGE else None)
+            body = self._pack(body)
         headers["Content-Length"] = str(len(body))
         return body
 
-    def _pack(self, body: bytes, key: tuple[str, str] | None) -> bytes:
-        """Compress a file; one with a key once."""
-        if key is None or key not in self._packed:
+    def _pack(self, body: bytes) -> bytes:
+        """Compress a file, once."""
+        key = hashlib.blake2b(body).digest()
+        packed = self._packed.get(key)
+        if packed is None:
             packed = gzip.compress(body, LEVEL, mtime=0)
-            if key is None:
-                return packed
             if len(self._packed) >= MOST:
                 self._packed.clear()
             self._packed[key] = packed
-        return self._packed[key]
+        return packed
 
 
 def _kind(headers: Headers) -> str:
@@ -123,5 +124,5 @@ def _is_edited(head: Message) -> bool:
 
 
 def _greet(body: bytes) -> bytes:
-    named = FONT.sub(b"", body).replace(TITLE, b"<title>Telltale</title>")
+    named = PRELOADED.sub(b"", body).replace(TITLE, b"<title>Telltale</title>")
     return named.replace(ROOT, ROOT + WAITING.encode())

@@ -2,16 +2,14 @@
 
 import ctypes
 import sys
-from functools import cache
 
 # of mallopt(3) in glibc
 ARENA_MAX = -8
 ARENAS = 2
 
 
-@cache
 def few_arenas() -> bool:
-    """Have the C library share a few heaps among all threads, once; whether it could be told.
+    """Have the C library share a few heaps among all threads; whether it could be told.
 
     Streamlit draws every page in a thread of its own. glibc gives each a heap, up to eight a core, and none of them
     gives back what one picture in its middle still holds: with twenty visitors that were 250 MB more than are needed.

@@ -10,7 +10,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from functools import cache
 from typing import Any
 
 import streamlit
@@ -41,9 +40,8 @@ def _or_without(what: str) -> Iterator[None]:
         broken[what] = f"{type(error).__name__}: {error}"
 
 
-@cache
 def refuse_forged_values() -> None:
-    """Have values of widgets that no browser sends count as never sent, once.
+    """Have values of widgets that no browser sends count as never sent.
 
     Streamlit hands a widget whatever kind of value a message holds, and what the widget raises ends the page.
     """
@@ -83,9 +81,8 @@ def _check_value(sent: Any, declared: str | None) -> None:
         json.loads(getattr(sent, kind))
 
 
-@cache
 def guard_uploads(check: Check) -> None:
-    """Have the running server ask before it keeps an upload, once; the uploader shows the HTTP status that `check`
+    """Have the running server ask before it keeps an upload; the uploader shows the HTTP status that `check`
     raises."""
     with _or_without("limits of what visitors upload"):
         manager = runtime.get_instance().uploaded_file_mgr
@@ -131,9 +128,8 @@ def hold_file(data: bytes, mime: str, place: str, file_name: str) -> None:
             files.add(data, mime, place, file_name=file_name, is_for_static_download=True)
 
 
-@cache
 def free_what_was_left() -> None:
-    """Free what visitors who have left had in memory, by a clock, once.
+    """Free what visitors who have left had in memory, by a clock.
 
     Streamlit remembers them for two minutes, and looks whether those are over when somebody else comes or goes.
     """

@@ -10,10 +10,10 @@ import plotly.graph_objects as go
 from core.findings.finding import Measure
 from core.findings.words.audit import ranked
 from core.images.labels import CLASSES
-from core.images.palette import CLASS_COLOURS, GREY, rgb
+from core.images.palette import CLASS_COLOURS, GREY
 from core.studies.audit.summary import Concern
 from dashboard.components.charts.figure_cache import cached
-from dashboard.components.charts.style import MARGIN, error_bars, new_figure
+from dashboard.components.charts.style import MARGIN, clear, error_bars, new_figure
 from dashboard.components.words import percent
 
 # neither class's, and distinct from grey with any kind of colour blindness
@@ -116,7 +116,7 @@ def _of_numbers(frame: pd.DataFrame, unit: str) -> go.Figure:
             name=name,
             line={"shape": "hv", "color": CLASS_COLOURS[name], "width": 2, "dash": DASHES[name]},
             fill="tozeroy",
-            fillcolor=_clear(name, 0.16),
+            fillcolor=clear(CLASS_COLOURS[name], 0.16),
             customdata=[
                 [name, percent(share), f"{low:.4g}", f"{high:.4g}"]
                 for share, low, high in zip(
@@ -167,7 +167,7 @@ def spectrum(frame: pd.DataFrame) -> go.Figure:
             x=[*frame["ring"], *frame["ring"][::-1]],
             y=ends,
             fill="toself",
-            fillcolor=_clear(name, 0.14),
+            fillcolor=clear(CLASS_COLOURS[name], 0.14),
             line={"width": 0},
             hoverinfo="skip",
             showlegend=False,
@@ -227,7 +227,3 @@ def beside(frame: pd.DataFrame) -> go.Figure:
     figure.update_yaxes(title=None, showgrid=False)
     figure.update_layout(margin={**MARGIN, "t": 24})
     return figure
-
-
-def _clear(name: str, opacity: float) -> str:
-    return f"rgba({', '.join(map(str, rgb(CLASS_COLOURS[name])))}, {opacity})"

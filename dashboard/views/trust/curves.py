@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
-from plotly.colors import hex_to_rgb
 from plotly.subplots import make_subplots
 
 from core.detectors.words import layer_words
@@ -23,7 +22,7 @@ from core.studies.trust.curves import DIRECTIONS, OWN, OWN_TITLE
 from core.studies.trust.judged import judged
 from core.studies.trust.summary import OTHER_IMAGE
 from dashboard.components.charts.figure_cache import cached
-from dashboard.components.charts.style import TEMPLATE
+from dashboard.components.charts.style import TEMPLATE, clear
 
 SHAPES = {"REAL": "circle", "FAKE": "diamond"}
 # of the methods where both classes' colours would mislead: told apart with every kind of colour blindness, and by shape
@@ -120,7 +119,7 @@ def deletion_curves(frame: pd.DataFrame, best: Mapping[str, str]) -> go.Figure:
             line = {"color": GREY, "width": 3, "dash": "dot"}
             _line(figure, part, first, row, line=line, told=f"best control by {direction}: {first}")
         for (method, name), style in zip(methods.items(), cycle(STYLES), strict=False):
-            _band(figure, part[part["method"] == method], f"rgba{(*hex_to_rgb(style['color']), BAND)}", row)
+            _band(figure, part[part["method"] == method], clear(style["color"], BAND), row)
             line = {"color": style["color"], "dash": style["dash"], "width": 2.5}
             mark = {"symbol": style["symbol"], "size": 7, "color": style["color"]}
             _line(figure, part, name, row, line=line, marker=mark, told=name, showlegend=row == 1)
