@@ -27,18 +27,13 @@ import streamlit as st
 from core.runs.finding import find_runs
 from tests.benchmarks.load_at_once import at_once
 from tests.benchmarks.load_roles import BROWSED, Gallery, Records, browse, check, explain
+from tests.benchmarks.memory import resident, slope
 from tests.benchmarks.visitor import Trouble, Visitor
 from tests.server import running_server
 
 EXPLAINED = ("sample@sample-test", "swift@sample-test")
 # shares of the whole time after which everything has been read once
 WARM = 0.2
-
-
-def resident(process: int) -> float:
-    """Memory that a process holds, in MB."""
-    kilobytes = subprocess.run(["ps", "-o", "rss=", "-p", str(process)], capture_output=True, text=True, check=True)
-    return int(kilobytes.stdout) / 1024
 
 
 async def watch_memory(process: int, records: Records, samples: list[tuple[float, float]]) -> None:
@@ -141,10 +136,10 @@ def report(
     print(f"| clicked on the file of the settings before, or while it was drawn anew | {records.early} |")
     when, held = np.array(memory).T
     after = when >= warm
-    slope = np.polyfit(when[after] / 60, held[after], 1)[0] if after.sum() > 2 else np.nan
+    rising, error = slope([sample for sample in memory if sample[0] >= warm])
     levels = ", ".join(f"{level:.0f}" for level in (at_start, held[after][0], held[-1], max(held)))
     print(f"| memory (MB): new server, warm, end, most | {levels} |")
-    print(f"| memory's slope after {warm:.0f} s | {slope:+.1f} MB a minute |")
+    print(f"| memory's slope after {warm:.0f} s | {rising:+.0f} MB an hour, standard error {error:.0f} |")
     minutely = ", ".join(f"{held[when >= minute * 60][0]:.0f}" for minute in range(int(when[-1] / 60) + 1))
     print(f"| memory minute by minute | {minutely} MB |")
     for sentence in [*dict.fromkeys(records.errors), *wrong][:20]:

@@ -20,7 +20,8 @@ from PIL import Image
 from streamlit.proto.WidgetStates_pb2 import WidgetState
 
 from dashboard.services.server.upload_limits import MAX_FILES, MAX_OWN
-from tests.benchmarks.load import resident, wait_for_pictures
+from tests.benchmarks.load import wait_for_pictures
+from tests.benchmarks.memory import resident, slope
 from tests.benchmarks.visitor import Trouble, Visitor
 from tests.hostile.corpus import mosaic, saved
 from tests.server import running_server
@@ -78,15 +79,6 @@ async def shout(visitor: Visitor, size: int) -> None:
     await visitor.send_state(WidgetState(id="nobody's", string_value="x" * size))
 
 
-def slope(samples: list[tuple[float, float]]) -> tuple[float, float]:
-    """MB an hour over the second half of (seconds, MB), and its standard error from ten blocks, which are not of one
-    mind as single seconds are."""
-    half = samples[len(samples) // 2 :]
-    blocks = np.array([np.mean(block, axis=0) for block in np.array_split(np.array(half), 10)])
-    (rising, _), covariance = np.polyfit(blocks[:, 0] / 3600, blocks[:, 1], 1, cov=True)
-    return float(rising), float(np.sqrt(covariance[0, 0]))
-
-
 async def soak(address: str, process: int, minutes: float, visitors: int, seconds: float) -> list[str]:
     """What went wrong, after printing what was measured."""
     files, troubles, samples = uploads(), [], []
@@ -103,7 +95,7 @@ async def soak(address: str, process: int, minutes: float, visitors: int, second
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
     most = max(held for _, held in samples)
-    rising, error = slope(samples)
+    rising, error = slope(samples[len(samples) // 2 :])
     print(f"{minutes:g} minutes, {visitors} visitors with {len(files)} files: at most {most:.0f} MB of {PROMISED}")
     print(f"slope over the second half: {rising:+.0f} MB an hour, standard error {error:.0f}")
     wrong = [f"{most:.0f} MB were held"] if most > PROMISED else []

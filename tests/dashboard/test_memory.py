@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from streamlit.proto.WidgetStates_pb2 import WidgetState
 
-from tests.benchmarks.load import resident
+from tests.benchmarks.memory import resident
 from tests.benchmarks.visitor import Trouble, Visitor, in_a_thread
 from tests.dashboard.conftest import ROOT
 from tests.server import running_server
