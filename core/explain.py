@@ -20,8 +20,9 @@ if __name__ == "__main__":
 import numpy as np
 from numpy.typing import NDArray
 
+from core.explainers.error import ExplanationError
 from core.explainers.explainer import AnyExplainer
-from core.explainers.explanation import Explanation, ExplanationError
+from core.explainers.explanation import Explanation
 from core.explainers.registry import DEFAULT, explainers, find_explainer
 from core.explainers.saving import SIZE, Style, draw_explanation, save_npz, save_png
 from core.explainers.settings import ExplainerSettings, describe, from_json, from_parameters, to_json

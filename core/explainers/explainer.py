@@ -11,14 +11,16 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.detectors.capabilities import Capability
 from core.edits.masking import Fill
-from core.explainers.explanation import Explanation, ExplanationError, Provenance
+from core.explainers.error import ExplanationError
+from core.explainers.explanation import Explanation, Provenance
+from core.explainers.offers import Offers
 from core.explainers.settings import ExplainerSettings, to_json
 
 if TYPE_CHECKING:
@@ -30,26 +32,6 @@ Progress = Callable[[int, int], None]
 Pixels = NDArray[np.uint8]
 # images that are explained in one go where a method takes several at once
 BATCH = 128
-
-
-class Offers(Protocol):
-    """What a method needs to know of a detector before it runs; a `Detector` has all of it."""
-
-    @property
-    def side(self) -> int:
-        """Pixels along each side of the square that it takes."""
-
-    @property
-    def capabilities(self) -> frozenset[Capability]:
-        """Its capabilities."""
-
-    @property
-    def layers(self) -> Mapping[str, tuple[int, int]]:
-        """Layer -> positions (height, width)."""
-
-    @property
-    def target_layer(self) -> str:
-        """The layer that is looked at unless another is asked for."""
 
 
 @dataclass(frozen=True)

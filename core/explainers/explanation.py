@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from core.explainers.error import ExplanationError
 from core.images.labels import ClassName, verdict_of
 
 if TYPE_CHECKING:
@@ -16,10 +17,6 @@ if TYPE_CHECKING:
 SIDES = {1: "for REAL", -1: "for FAKE", 0: "undecided"}
 # why a map shows one colour or none; "" where it shows both
 OneColour = Literal["", "zero", "flat", "one sign", "one-sided", "one segment", "nothing decided", "fill"]
-
-
-class ExplanationError(ValueError):
-    """An explanation that cannot be made; the message says why and what to do, in one sentence."""
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,11 @@ methods. A settings type is written with `setting` and checked when it is made:
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
-from core.explainers.explanation import ExplanationError
+from core.explainers.error import ExplanationError
+from core.explainers.offers import Offers
 from core.images.labels import ClassName
-
-if TYPE_CHECKING:
-    from core.explainers.explainer import Offers
 
 KEY = "setting"
 Target = Literal["margin", "REAL", "FAKE"]
@@ -160,7 +158,7 @@ class ExplainerSettings:
 S = TypeVar("S", bound=ExplainerSettings)
 
 
-def describe(settings: type[ExplainerSettings], offers: "Offers | None" = None) -> tuple[SettingField, ...]:
+def describe(settings: type[ExplainerSettings], offers: Offers | None = None) -> tuple[SettingField, ...]:
     """The fields of a settings type, in order.
 
     Args:

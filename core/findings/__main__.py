@@ -4,6 +4,7 @@ python -m core.findings swift@cifake-test
 python -m core.findings swift@cifake-test probes.detail-FAKE agreement --words
 python -m core.findings swift@cifake-test probes transfer --json
 python -m core.findings swift@cifake-test 'faithfulness.*-FAKE' --words
+python -m core.findings swift@cifake-test probes --brief
 python -m core.findings --quality paper@cifake-test swift@cifake-test
 python -m core.findings --reads paper@cifake-test swift@cifake-test
 python -m core.findings --update README.md
@@ -17,7 +18,7 @@ from pathlib import Path
 
 from core.findings.claims import sign_of, standing
 from core.findings.finding import Choice, Finding, Measure, to_json
-from core.findings.lines import Line
+from core.findings.lines import Line, joined
 from core.findings.numbers import amount, of_unit, points
 from core.findings.quantities import Unit
 from core.findings.readme import quality, rewrite
@@ -25,8 +26,9 @@ from core.findings.words import tell
 from core.runs.finding import find_named, find_runs
 from core.runs.run import Run, read_run
 from core.studies.probes.side_by_side import side_by_side
+from core.studies.result import StudyResult
 from core.studies.store import find_studies
-from core.studies.study import StudyError, StudyResult
+from core.studies.study import StudyError
 from core.system.atomic import WriteError, write_bytes_atomically
 
 HEADINGS = ("Study", "Finding", "Quantity", "Estimate", "n", "Control", "Difference", "Under other choices", "Standing")
@@ -57,6 +59,8 @@ def written(options: argparse.Namespace) -> str:
     if options.reads:
         return side_by_side([with_probes(name) for name in (options.run, *options.study)])
     findings = gather(options.run, options.study)
+    if options.brief:
+        return in_brief(findings)
     return to_json(findings) if options.json else (in_words if options.words else table)(findings)
 
 
@@ -93,6 +97,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--reads", action="store_true", help="print what the runs' detectors read, by the same probes")
     parser.add_argument("--update", type=Path, metavar="FILE", help="write the blocks of a Markdown file again")
     parser.add_argument("--words", action="store_true", help="print the findings as a list of sentences")
+    parser.add_argument("--brief", action="store_true", help="print them so, without controls and other strengths")
     parser.add_argument("--json", action="store_true", help="print the findings as data")
     options = parser.parse_args(arguments)
     if (options.run is None) == (options.update is None):
@@ -126,6 +131,11 @@ def gather(name: str, studies: Sequence[str] = ()) -> list[Finding]:
 def in_words(findings: Sequence[Finding]) -> str:
     """Findings as a Markdown list, each with its standing."""
     return "\n".join(f"- {tell(one).full}" for one in findings)
+
+
+def in_brief(findings: Sequence[Finding]) -> str:
+    """Findings as a Markdown list: the answer of each, and its standing where the answer does not say it."""
+    return "\n".join(f"- {joined([told.answer, told.standing or Line()])}" for told in map(tell, findings))
 
 
 def table(findings: Sequence[Finding]) -> str:

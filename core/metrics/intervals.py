@@ -15,12 +15,12 @@ class Interval(NamedTuple):
 
 
 def wilson_interval(
-    successes: NDArray[np.integer] | int, trials: NDArray[np.integer] | int, *, confidence: float = 0.95
+    successes: NDArray[np.integer] | float, trials: NDArray[np.integer] | int, *, confidence: float = 0.95
 ) -> Interval:
     """Compute the score interval of a share (Wilson 1927), accurate for few trials and for shares near 0 and 1.
 
     Args:
-        successes: counts, 0 to `trials`.
+        successes: counts, 0 to `trials`; parts of one where a trial is a source of several images.
         trials: counts; where 0, the interval is 0 to 1.
         confidence: how often such intervals contain the true share, between 0 and 1.
 

@@ -10,7 +10,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.edits.photometric import rms
-from core.explainers.explanation import ExplanationError, Provenance
+from core.explainers.error import ExplanationError
+from core.explainers.explanation import Provenance
 from core.probes.batch import Batch, Chance
 from core.probes.flips import DETAIL_TESTS, controlled_flips, detail_decides, flipped_predictions, smallest_flips
 from core.probes.probe import size_column

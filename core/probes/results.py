@@ -7,7 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from core.explainers.explanation import ExplanationError, Judged
+from core.explainers.error import ExplanationError
+from core.explainers.explanation import Judged
 from core.images.labels import ClassName, verdict_of
 from core.probes.probe import Probe, Strength
 from core.probes.table import PROBES, probe_columns

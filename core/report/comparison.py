@@ -18,7 +18,7 @@ from core.runs.run import Run
 from core.studies.comparison.comparison import Comparison, Read
 from core.studies.comparison.findings import as_row
 from core.studies.comparison.pair import Pair, pair_of
-from core.studies.registry import CONCLUSIONS
+from core.studies.registry import STUDIES
 from core.system.atomic import write_bytes_atomically
 
 SEVERAL = {"category": "categories", "source": "sources"}
@@ -82,7 +82,7 @@ def _bullets(lines: Sequence[Line]) -> list[Block]:
 
 
 def _settings(run: Run, read: Read) -> Section:
-    found = settings(run, None, {name: one for name in CONCLUSIONS if (one := read(name))})
+    found = settings(run, None, {name: one for name in STUDIES if (one := read(name))})
     return Section(f"{found.title} of {run.name}", found.blocks)
 
 

@@ -34,8 +34,8 @@ from core.runs.finding import HOMES, find_detectors
 from core.runs.paper import PAPER
 from core.runs.run import Run
 from core.studies.probes.summary import ranking, read_turns, responses
+from core.studies.result import StudyResult
 from core.studies.store import find_studies
-from core.studies.study import StudyResult
 from core.studies.trust.curves import leads
 from core.studies.trust.summary import agreement_summary, one_colour_summary
 from core.system.atomic import write_bytes_atomically

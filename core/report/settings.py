@@ -5,7 +5,7 @@ from typing import Any
 
 from core.report.parts import Section, Table, listed
 from core.runs.run import Run
-from core.studies.study import StudyResult
+from core.studies.result import StudyResult
 from core.system.atomic import sha256_of
 
 

@@ -33,7 +33,7 @@ from core.runs.run import Run, read_run
 from core.studies.engine_options import add_engine, check_engine
 from core.studies.kept import describe_again, find_kept
 from core.studies.ray_engine import ray_engine
-from core.studies.registry import MODULES, find_study
+from core.studies.registry import STUDIES, find_study
 from core.studies.runner import Source, run_study
 from core.studies.store import read_study
 from core.studies.study import StudyError
@@ -49,7 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Make the study that the command line asks for; returns the exit status."""
     options = parse(arguments)
     if options.list or not options.study:
-        for name in MODULES:
+        for name in STUDIES:
             print(f"{name:14} {find_study(name).question}")
         return 0
     try:

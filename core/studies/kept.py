@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from core.metrics.classification import count_cells
 from core.runs.run import Run, read_run
 from core.runs.writing import library_versions
-from core.studies.registry import MODULES, find_study
+from core.studies.registry import STUDIES, find_study
+from core.studies.result import StudyResult
 from core.studies.sample import choose_rows
 from core.studies.store import read_study, study_path, write_study
-from core.studies.study import WEIGHT, Study, StudyResult
+from core.studies.study import WEIGHT, Study
 from core.system.folders import ContractError
 
 
@@ -80,7 +81,7 @@ def lacking(found: StudyResult) -> tuple[str, ...]:
     A study of a whole set has all of its columns or is refused.
     """
     name = str(found.about["study"])
-    if name not in MODULES or found.about.get("whole"):
+    if name not in STUDIES or found.about.get("whole"):
         return ()
     return tuple(_lacking(find_study(name), found.table))
 

@@ -15,8 +15,9 @@ import pandas as pd
 from core.runs.run import Run
 from core.runs.validation import is_count
 from core.studies.registry import version_of
+from core.studies.result import StudyResult
 from core.studies.sealed import read_sealed, write_sealed
-from core.studies.study import WEIGHT, StudyResult
+from core.studies.study import WEIGHT
 from core.system.files import is_text, printable
 from core.system.folders import ContractError
 

@@ -7,17 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.findings.finding import Finding, find
+from core.findings.finding import Finding
 from core.runs.run import Run
-from core.system.folders import ContractError
 
 if TYPE_CHECKING:
     from core.detectors.detector import Detector
@@ -126,49 +123,3 @@ class Study:
                 kind = type(self.parameters[key]).__name__
                 raise StudyError(f"{key} of the study {self.name} must be a {kind}, not {value!r}")
         return replace(self, parameters={**self.parameters, **changes})
-
-
-@dataclass(frozen=True, eq=False)
-class StudyResult:
-    """A study as read from its file.
-
-    Attributes:
-        path: its file.
-        table: its rows.
-        about: everything that the file says of itself: `study`, `title`, `question`, `columns`, `better`, `control`,
-            `parameters`, `explore`, hashes, versions, `images`, `seconds`.
-        run: that it was asked of; None where it was read without one, and then it has no findings.
-    """
-
-    path: Path
-    table: pd.DataFrame
-    about: Mapping[str, Any]
-    run: Run | None = None
-
-    @cached_property
-    def findings(self) -> tuple[Finding, ...]:
-        """Its findings, most telling first: made from the values on first use, then remembered.
-
-        Raises:
-            ContractError: the values lack what is concluded from.
-        """
-        # the registry reads this module
-        from core.studies.registry import find_conclusion  # noqa: PLC0415
-
-        conclude = find_conclusion(str(self.about["study"]))
-        if conclude is None or self.run is None:
-            return ()
-        try:
-            return tuple(conclude(self.run, self.table, self.about["parameters"]))
-        except (LookupError, TypeError, ValueError, AttributeError) as error:
-            lacking = isinstance(error, KeyError)
-            lacks = f"has no column {error}" if lacking else "holds values of another form"
-            name = self.about["study"]
-            again = (
-                f"make it again with `python -m core.studies {name} --run {self.run.name}{'' if lacking else ' --all'}`"
-            )
-            raise ContractError(f"{self.path} {lacks}, from which the study {name} concludes; {again}") from error
-
-    def finding(self, key: str) -> Finding | None:
-        """The finding of this key, None where it has none."""
-        return find(self.findings, key)

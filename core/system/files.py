@@ -62,9 +62,9 @@ def open_file(path: Path, *, limit: int | None = None) -> BufferedReader:
         raise
 
 
-def check_file(path: Path) -> None:
+def check_file(path: Path, *, limit: int | None = None) -> None:
     """Raise what `open_file` would raise, without opening the file."""
-    _refuse_unfit(path, path.stat(), LIMITS.get(path.suffix.lower(), OTHER))
+    _refuse_unfit(path, path.stat(), LIMITS.get(path.suffix.lower(), OTHER) if limit is None else limit)
 
 
 def read_bytes(path: Path, *, limit: int | None = None) -> bytes:

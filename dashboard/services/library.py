@@ -27,7 +27,7 @@ from core.runs.browsing.table import (
 )
 from core.runs.browsing.tags import Tags
 from core.runs.run import Run, read_run
-from core.studies.study import StudyResult
+from core.studies.result import StudyResult
 from core.system.atomic import cache_dir
 from core.system.folders import MANIFEST, ContractError, glance_at_folder
 from dashboard.components.plain import with_code

@@ -3,8 +3,8 @@
 import streamlit as st
 
 from core.detectors.identity import Identity
+from core.studies.result import StudyResult
 from core.studies.store import find_studies, read_study, study_path
-from core.studies.study import StudyResult
 from core.system.folders import ContractError
 from dashboard.services.catalogue import homes, is_by, runs
 from dashboard.services.library import BY_STAMP, Opened, open_run

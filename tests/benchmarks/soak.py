@@ -15,7 +15,6 @@ import tempfile
 import time
 from pathlib import Path
 
-import numpy as np
 from PIL import Image
 from streamlit.proto.WidgetStates_pb2 import WidgetState
 

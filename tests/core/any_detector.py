@@ -13,7 +13,7 @@ from core.detectors.storage import save_detector
 from core.images.decoding import encode_png
 from core.images.loading import load_image_set
 from core.runs.writing import write_run
-from core.studies.registry import MODULES, find_study
+from core.studies.registry import STUDIES, find_study
 from core.studies.runner import Source, run_study
 from tests.core.detectors.plain import SIDE, make_plain
 
@@ -67,7 +67,7 @@ def ask_studies(source: Source, names: Iterable[str]) -> None:
 
 def write_studies(home: Path) -> None:
     """The same home, with a small file of every study."""
-    ask_studies(write_home(home), MODULES)
+    ask_studies(write_home(home), STUDIES)
 
 
 def write_home(home: Path) -> Source:

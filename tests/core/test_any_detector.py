@@ -20,7 +20,7 @@ from core.probes.table import PROBES, probe_columns
 from core.report import __main__ as report
 from core.runs.run import read_run
 from core.studies.probes.donors import with_donors
-from core.studies.registry import MODULES
+from core.studies.registry import STUDIES
 from core.studies.runner import Source
 from core.studies.store import read_study, study_path
 from core.studies.study import Context
@@ -170,7 +170,7 @@ def test_probes_of_one_image(context: Context) -> None:
     assert any(np.array_equal(corner, other) for other in others)
 
 
-@pytest.mark.parametrize("name", [name for name in MODULES if name != "files"])
+@pytest.mark.parametrize("name", [name for name in STUDIES if name != "files"])
 def test_every_study(source: Source, name: str) -> None:
     answer = read_study(study_path(source.run, name), read_run(source.run))
     assert len(answer.table)

@@ -19,7 +19,7 @@ from core.report import __main__ as report
 from core.runs.run import read_run
 from core.runs.writing import write_run
 from core.studies.probes.donors import with_donors
-from core.studies.registry import MODULES, find_study
+from core.studies.registry import STUDIES, find_study
 from core.studies.runner import Source, run_study
 from core.studies.store import read_study
 from core.studies.study import Context
@@ -29,7 +29,7 @@ from tests.core.detectors.plain import SIDE
 
 NAME = "graph"
 # studies that need no maps
-ABLE = {name for name in MODULES if name not in ("files", "neighbours") and "maps" not in find_study(name).needs}
+ABLE = {name for name in STUDIES if name not in ("files", "neighbours") and "maps" not in find_study(name).needs}
 SAID = {"crop": "before", "interpolation": "bilinear", "mean": (0.5, 0.4, 0.6), "std": (0.2, 0.3, 0.25)}
 
 
@@ -108,7 +108,7 @@ def test_a_study_of_predictions(source: Source, name: str) -> None:
     assert len(answer.table)
 
 
-@pytest.mark.parametrize("name", sorted(set(MODULES) - ABLE - {"files"}))
+@pytest.mark.parametrize("name", sorted(set(STUDIES) - ABLE - {"files"}))
 def test_what_compares_maps_or_features_says_that_there_are_none(source: Source, name: str) -> None:
     with pytest.raises(ValueError, match="has no layer"):
         run_study(find_study(name), source, images=12)

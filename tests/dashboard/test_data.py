@@ -17,9 +17,9 @@ from core.runs.run import read_run
 from core.studies.audit.names import CHANNELS
 from core.studies.audit.summary import concerns
 from core.studies.registry import find_study
+from core.studies.result import StudyResult
 from core.studies.runner import Source, run_study
 from core.studies.store import read_study
-from core.studies.study import StudyResult
 from dashboard.components.keys import key_of
 from dashboard.components.studies.finding_words import markdown
 from dashboard.components.words import CLASS_WORDS

@@ -17,7 +17,7 @@ from core.metrics.classification import MOST_GROUPS
 from core.report import __main__ as report
 from core.runs.run import read_run
 from core.studies import __main__ as studies
-from core.studies.registry import MODULES
+from core.studies.registry import STUDIES
 from tests.dashboard.conftest import PAGES, Open
 from tests.dashboard.test_pages import settled, words
 from tests.hostile.sets import SETS, make_many, write_set
@@ -128,7 +128,7 @@ def test_every_command_works(name: str, walk: Walk, tmp_path: Path, capsys: pyte
     [
         (name, asked)
         for name in ALL
-        for asked in MODULES
+        for asked in STUDIES
         if asked in STUDIES_BY_CATEGORY or (name in WHOLE and (asked not in OF_EXPLANATIONS or name == WHOLE[1]))
     ],
 )

@@ -12,7 +12,7 @@ import streamlit as st
 from core.runs.browsing.embedding import read_embedding
 from core.runs.finding import ROOT
 from core.runs.run import Run, read_run
-from core.studies.registry import MODULES
+from core.studies.registry import STUDIES
 from core.studies.store import read_study, write_study
 from tests.dashboard.conftest import Open
 from tests.dashboard.test_pages import settled, words
@@ -33,10 +33,10 @@ def sample() -> Run:
 
 
 def test_every_study_that_can_be_made_ships() -> None:
-    assert set(SHIPPED) == set(MODULES)
+    assert set(SHIPPED) == set(STUDIES)
 
 
-@pytest.mark.parametrize("name", MODULES)
+@pytest.mark.parametrize("name", STUDIES)
 def test_a_damaged_study_is_named(sample: Run, tmp_path: Path, name: str) -> None:
     file, mark = tmp_path / f"{name}.parquet", tmp_path / "executed"
     for damage in (d.cut(0.5), d.cut(0.999), d.replace_by(b""), d.replace_by(d.pickled(mark)), d.make_folder):
@@ -47,7 +47,7 @@ def test_a_damaged_study_is_named(sample: Run, tmp_path: Path, name: str) -> Non
     assert not mark.exists()
 
 
-@pytest.mark.parametrize("name", MODULES)
+@pytest.mark.parametrize("name", STUDIES)
 def test_a_turned_bit_is_named_or_changes_nothing(sample: Run, tmp_path: Path, name: str) -> None:
     file = tmp_path / f"{name}.parquet"
     sound = read_study(SHIPPED[name], sample)
@@ -65,10 +65,10 @@ def test_a_turned_bit_is_named_or_changes_nothing(sample: Run, tmp_path: Path, n
     assert refused
 
 
-@pytest.mark.parametrize("name", MODULES)
+@pytest.mark.parametrize("name", STUDIES)
 def test_another_ones_study_is_named(sample: Run, tmp_path: Path, name: str) -> None:
     file = tmp_path / f"{name}.parquet"
-    names = list(MODULES)
+    names = list(STUDIES)
     # of the same run another study, and of another run the same
     for other in (SHIPPED[names[names.index(name) - 1]], OTHERS.get(name)):
         if other is not None:

@@ -11,9 +11,6 @@ import torch
 from torch import nn
 
 from core.detectors.classes import Outputs
-from core.detectors.manifest import About
-from core.detectors.network import NetworkDetector
-from core.detectors.registry import Kind
 
 
 class SourceError(ValueError):
@@ -98,31 +95,6 @@ class Stored(nn.Module):
     def __init__(self, suffix: str, data: bytes) -> None:
         super().__init__()
         self.register_buffer(suffix, torch.frombuffer(bytearray(data), dtype=torch.uint8))
-
-
-def make_kind(
-    detector: type[NetworkDetector],
-    build: Callable[[Mapping[str, Any]], nn.Module],
-    adapter: Adapter,
-    *,
-    describe: Callable[[Mapping[str, Any]], str],
-    files: tuple[str, ...] = (),
-) -> Kind:
-    """Make a `Kind` of a detector that is any network.
-
-    Args:
-        detector: its class, with a `kind`.
-        build: settings and the contents of `files` -> the network.
-        adapter: how it is brought.
-        describe: settings -> a description in words.
-        files: see `Kind`.
-    """
-
-    def wrap(network: nn.Module, about: About, **more: Any) -> NetworkDetector:
-        layer = about.target_layer or None
-        return detector(network, about.preprocessing, about.classes, config=about.config, target_layer=layer, **more)
-
-    return Kind(detector.kind, describe=describe, build=build, wrap=wrap, files=files, adapter=adapter)
 
 
 def require(package: str, purpose: str) -> Any:

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from core.detectors.adapters.adapter import Adapter, Brought, Request, SourceError, Stored, make_kind, require, stated
+from core.detectors.adapters.adapter import Adapter, Brought, Request, SourceError, Stored, require, stated
+from core.detectors.adapters.network_kind import make_kind
 from core.detectors.capabilities import Capability
 from core.detectors.network import NetworkDetector
 from core.system.files import LIMITS, printable, read_bytes

@@ -16,7 +16,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from core.detectors.adapters.adapter import Adapter, Brought, Request, SourceError, Stored, make_kind, stated
+from core.detectors.adapters.adapter import Adapter, Brought, Request, SourceError, Stored, stated
+from core.detectors.adapters.network_kind import make_kind
 from core.detectors.adapters.weights_file import load_weights, read_tensors
 from core.detectors.network import NetworkDetector
 from core.system.files import MB, printable, read_bytes

@@ -6,16 +6,8 @@ from typing import Any
 
 from torch import nn
 
-from core.detectors.adapters.adapter import (
-    Adapter,
-    Brought,
-    OpenError,
-    Request,
-    SourceError,
-    make_kind,
-    require,
-    stated,
-)
+from core.detectors.adapters.adapter import Adapter, Brought, OpenError, Request, SourceError, require, stated
+from core.detectors.adapters.network_kind import make_kind
 from core.detectors.adapters.weights_file import load_weights, read_tensors
 from core.detectors.network import NetworkDetector
 from core.detectors.stem import adapt_stem

@@ -7,7 +7,8 @@ import torchvision
 from torch import nn
 from torchvision.transforms import InterpolationMode
 
-from core.detectors.adapters.adapter import Adapter, Brought, OpenError, Request, SourceError, make_kind, stated
+from core.detectors.adapters.adapter import Adapter, Brought, OpenError, Request, SourceError, stated
+from core.detectors.adapters.network_kind import make_kind
 from core.detectors.adapters.weights_file import load_weights, read_tensors
 from core.detectors.network import NetworkDetector
 from core.detectors.stem import adapt_stem
@@ -32,7 +33,12 @@ def build(config: Mapping[str, Any]) -> nn.Module:
     network: nn.Module = torchvision.models.get_model(
         name, weights=None, num_classes=int(outputs), **AUXILIARY.get(name, {})
     )
-    return network if config.get("stem") is None else adapt_stem(network, config["stem"])
+    if config.get("stem") is None:
+        return network
+    # it is trained by its one verdict
+    if name in AUXILIARY:
+        setattr(network, "aux_logits", False)  # noqa: B010 - to mypy a module's attributes are modules
+    return adapt_stem(network, config["stem"])
 
 
 def read(request: Request) -> Brought:

@@ -6,7 +6,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from core.detectors.adapters.adapter import Adapter, Brought, Request, SourceError, make_kind, require, stated
+from core.detectors.adapters.adapter import Adapter, Brought, Request, SourceError, require, stated
+from core.detectors.adapters.network_kind import make_kind
 from core.detectors.network import NetworkDetector
 from core.system.files import parse_json, read_bytes
 

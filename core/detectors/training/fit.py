@@ -20,6 +20,7 @@ from core.detectors.preprocessing import Preprocessing
 from core.detectors.resnet import round_to_float16
 from core.detectors.training.architecture import build_for, wrap
 from core.detectors.training.checkpoints import TrainingInterrupted, checkpoint_file
+from core.detectors.training.lock import only_writer
 from core.detectors.training.recipe import Recipe, augment, autocast, learning_rate
 from core.detectors.training.temperature import fit_temperature
 from core.detectors.training.validation import channel_statistics, validation_split
@@ -29,6 +30,8 @@ from core.system.files import check_file
 
 # weights move little in five steps, and averaging at every step costs 4 %
 AVERAGE_EVERY = 5
+# bytes of a checkpoint: the network, its average and the optimizer's state in float32
+LARGEST = 2**35
 
 
 @dataclass(frozen=True)
@@ -64,10 +67,26 @@ def fit(
 
     Raises:
         TrainingInterrupted: a checkpoint exists and neither `resume` nor `restart` is set, or the loss is not finite.
+        TakenError: another process is at this very training.
         ValueError: there is no such device here, or holding images out leaves none to train on.
     """
     training = Training(recipe, images, pick_device(device), checkpoints)
-    if training.file.exists() and not resume and not restart:
+    with only_writer(training.file, remedy="wait for it, or name another folder with --checkpoints"):
+        return _fitted(training, resume=resume, restart=restart, report=report, progress=progress)
+
+
+def _fitted(
+    training: "Training",
+    *,
+    resume: bool,
+    restart: bool,
+    report: Callable[[str], None],
+    progress: Callable[[int, int, str], None] | None,
+) -> Trained:
+    recipe = training.recipe
+    if restart:
+        training.file.unlink(missing_ok=True)
+    if training.file.exists() and not resume:
         raise TrainingInterrupted(
             f"There is a checkpoint already ({training.file}); pass --resume to continue or --restart to start again."
         )
@@ -130,16 +149,19 @@ class Training:
         correct = torch.zeros((), device=self.device)
         seen = 0
         self.network.train()
-        for indices in torch.split(order, recipe.batch_size):
-            if len(indices) == 1 and len(order) > 1:
-                continue
-            loss, logits, labels = self._step(indices, generator)
-            loss_sum += loss.detach() * len(indices)
-            correct += (logits.argmax(1) == labels).sum()
-            seen += len(indices)
-            if progress is not None and self.step % 10 == 0:
-                text = f"epoch {self.epoch + 1}/{recipe.epochs}  loss {float(loss_sum) / seen:.4f}"
-                progress(self.step, self.steps, text)
+        with torch.random.fork_rng():
+            # some networks drop activations at random, from torch's own generator
+            torch.manual_seed(generator.initial_seed())
+            for indices in torch.split(order, recipe.batch_size):
+                if len(indices) == 1 and len(order) > 1:
+                    continue
+                loss, logits, labels = self._step(indices, generator)
+                loss_sum += loss.detach() * len(indices)
+                correct += (logits.argmax(1) == labels).sum()
+                seen += len(indices)
+                if progress is not None and self.step % 10 == 0:
+                    text = f"epoch {self.epoch + 1}/{recipe.epochs}  loss {float(loss_sum) / seen:.4f}"
+                    progress(self.step, self.steps, text)
         self.epoch += 1
         if not np.isfinite(float(loss_sum)):
             raise TrainingInterrupted(f"The loss is not finite in epoch {self.epoch}; lower the learning rate.")
@@ -167,7 +189,8 @@ class Training:
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
         self.step += 1
-        if recipe.average and self.step % AVERAGE_EVERY == 0:
+        # a training of fewer steps is averaged once, or the random start would be the detector
+        if recipe.average and (self.step % AVERAGE_EVERY == 0 or self.step == self.steps < AVERAGE_EVERY):
             _average(self.averaged, self.network, recipe.average, self.step)
         return loss, logits, labels
 
@@ -210,7 +233,7 @@ class Training:
 
     def load(self) -> None:
         try:
-            check_file(self.file)
+            check_file(self.file, limit=LARGEST)
             with safe_open(self.file, framework="pt", device="cpu") as file:
                 state = json.loads(file.metadata()["training"])
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping

@@ -10,8 +10,12 @@ from core.system.atomic import TakenError, WriteError
 
 
 @contextmanager
-def only_writer(path: Path) -> Iterator[None]:
+def only_writer(path: Path, *, remedy: str = "choose another name") -> Iterator[None]:
     """Keep other processes from writing `path`; a killed process releases the lock.
+
+    Args:
+        path: that is going to be written.
+        remedy: what to do where another process is writing it.
 
     Raises:
         TakenError: another process is writing it.
@@ -23,7 +27,7 @@ def only_writer(path: Path) -> Iterator[None]:
         path.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire()
     except Timeout:
-        raise TakenError(f"{path} is being written by another process; choose another name") from None
+        raise TakenError(f"{path} is being written by another process; {remedy}") from None
     except OSError as error:
         raise WriteError(error.errno, error.strerror, str(path.parent)) from error
     try:

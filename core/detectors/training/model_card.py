@@ -18,7 +18,7 @@ def model_card(detector: Mapping[str, Any], run: Mapping[str, Any] | None) -> st
     settings = ", ".join(f"{key} {value}" for key, value in recipe.items() if key not in ("name", "width"))
     temperature = (
         f"Margins are divided by {detector['temperature']:.3f} (fitted on the held-out split) to become probabilities."
-        if recipe["validation"]
+        if any("val_accuracy" in epoch for epoch in detector["history"])
         else "No images were held out, so probabilities are the plain softmax and are not calibrated."
     )
     return f"""# Detector `{detector["name"]}`

@@ -34,9 +34,9 @@ class Recipe:
         colour: gain, saturation and channel-order augmentation (only for tiny sets; it hides colour as a cue).
         average: decay per step of an exponential moving average of the weights, which becomes the detector; 0 for none.
         normalise: "unit" only divides by 255, "dataset" also subtracts the set's mean and divides by its deviation.
-        validation: share of the training images held out, by file hash, for model selection and the temperature.
+        validation: share of the training images held out, by file hash, for the temperature and to choose recipes by.
         precision: "auto" is bfloat16 autocast on GPUs and on CPUs that have it (AVX-512 BF16, AMX), float32 elsewhere.
-        seed: of weights, order and augmentation.
+        seed: of weights, order and augmentation, 0 to 2 ** 40.
         arch: "resnet" is the paper's; "torchvision:NAME" or "timm:NAME" another, whose stem is adapted to small images.
         without_cue: take fine detail away as a cue, by random low-pass filters, resampling and JPEG.
     """
@@ -78,6 +78,8 @@ class Recipe:
             "label_smoothing": 0 <= self.label_smoothing < 1,
             "shift": 0 <= self.shift < 32,
             "average": 0 <= self.average < 1,
+            # torch takes seeds of 64 bits, and every epoch has its own
+            "seed": 0 <= self.seed < 2**40,
             "validation": 0 <= self.validation < 1,
             "optimizer": self.optimizer in ("adam", "sgd"),
             "schedule": self.schedule in ("constant", "one-cycle"),

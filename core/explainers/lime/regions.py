@@ -10,21 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.edits.masking import FILLS, Fill, masker
-from core.explainers.explainer import (
-    Cancel,
-    Explainer,
-    Offers,
-    Pixels,
-    Preset,
-    Progress,
-    Stopwatch,
-    check_finite,
-    check_pixels,
-)
-from core.explainers.explanation import Explanation, ExplanationError
+from core.explainers.error import ExplanationError
+from core.explainers.explainer import Cancel, Explainer, Pixels, Preset, Progress, Stopwatch, check_finite, check_pixels
+from core.explainers.explanation import Explanation
 from core.explainers.lime.diagnostics import MAX_PROBES, lime_diagnostics, movement, with_holding
 from core.explainers.lime.segmentation import Segmentation, segment
 from core.explainers.lime.settings import LimeTarget, RegionSettings
+from core.explainers.offers import Offers
 from core.explainers.settings import setting
 from core.images.labels import CLASSES, FAKE, REAL
 

@@ -13,7 +13,7 @@ from core.runs.run import Run
 from core.studies.audit.names import FACT_NAMES
 from core.studies.probes.findings import fairly, finding_of, telling
 from core.studies.probes.summary import read_turns, responses
-from core.studies.study import StudyResult
+from core.studies.result import StudyResult
 
 Row: TypeAlias = "pd.Series[Any]"
 SHUFFLED, EVERY = "shuffled labels", "all images"

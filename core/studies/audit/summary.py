@@ -12,7 +12,7 @@ from core.runs.browsing.filter import Filter
 from core.studies.audit.findings import worst_first
 from core.studies.audit.names import FACT_NAMES, LEAK, FactName
 from core.studies.copies.nearest_copy import FILE, NEAR, SHOWN
-from core.studies.study import StudyResult
+from core.studies.result import StudyResult
 
 BINS = 28
 # what lies beyond is counted in the outermost bins

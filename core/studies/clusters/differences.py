@@ -14,7 +14,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.findings.differences import Difference
-from core.studies.study import WEIGHT, StudyResult
+from core.studies.result import StudyResult
+from core.studies.study import WEIGHT
 
 # a difference of so many standard deviations is worth a word (Cohen 1988: 0.5 is a medium effect)
 LEAST = 0.5

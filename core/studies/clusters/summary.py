@@ -18,7 +18,7 @@ from core.runs.browsing.pictures import Pictures
 from core.runs.run import Run
 from core.studies.clusters.differences import set_apart
 from core.studies.clusters.expected import Expected, expected_errors
-from core.studies.study import StudyResult
+from core.studies.result import StudyResult
 
 SPACES = {"features": "the detector's features", "maps": "margin maps"}
 MEMBERS = 12

@@ -11,7 +11,7 @@ from core.studies.comparison.explanations import TRUST, SideBySide, explanations
 from core.studies.comparison.findings import by, columns_of, conclude, outcome_rates
 from core.studies.comparison.pair import Pair
 from core.studies.comparison.reading import Shared, read, share_rows, side_by_side
-from core.studies.study import StudyResult
+from core.studies.result import StudyResult
 
 # the study of this name, whose findings can be made; None where the run has none
 Read = Callable[[str], StudyResult | None]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from core.findings.claims import Standing, standing
 from core.findings.finding import Finding
-from core.studies.study import StudyResult
+from core.studies.result import StudyResult
 
 # the studies of explanations, in the order in which they are told
 TRUST = ("faithfulness", "agreement", "stability", "certainty", "sanity", "one_colour")

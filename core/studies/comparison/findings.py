@@ -1,7 +1,7 @@
 """What two runs on the same images come to: which detector is right more often, and whether they err alike.
 
 The first run is what a finding measures and the second its control, so that "above its control" reads as "the first is
-better". A difference of accuracies is claimed only where it also holds without leaks and repeats.
+better". A difference of accuracies is claimed only where it also holds without repeats and the leaks that are known.
 """
 
 from collections.abc import Iterator
@@ -18,7 +18,6 @@ from core.metrics.paired import area, difference_of_aurocs, difference_of_shares
 from core.studies.comparison.pair import OUTCOMES, Pair
 
 STUDY = "comparison"
-CLEAN = "without leaks and repeats"
 LEVEL = 0.05
 Chosen = NDArray[np.bool_]
 
@@ -32,14 +31,22 @@ def conclude(pair: Pair) -> list[Finding]:
 
 def _accuracy(pair: Pair) -> Finding:
     everything = np.ones(len(pair.is_real), bool)
-    choices = [("images", "all", everything), ("images", CLEAN, pair.clean)] if not pair.clean.all() else []
+    choices = [("images", "all", everything), ("images", _clean(pair), pair.clean)] if not pair.clean.all() else []
     return _compared(pair, "accuracy", "accuracy", everything, choices)
+
+
+def _clean(pair: Pair) -> str:
+    """What `pair.clean` leaves out."""
+    known = [name for name in pair.names if name not in pair.unchecked]
+    if len(known) == len(pair.names):
+        return "without leaks and repeats"
+    return f"without repeats and the leaks of {known[0]}" if known else "without repeats"
 
 
 def _recall(pair: Pair, label: str) -> Finding:
     chosen = pair.is_real == (label == "REAL")
     clean = chosen & pair.clean
-    choices = [("images", "all", chosen), ("images", CLEAN, clean)] if clean.sum() < chosen.sum() else []
+    choices = [("images", "all", chosen), ("images", _clean(pair), clean)] if clean.sum() < chosen.sum() else []
     return _compared(pair, f"recall-{label}", "recall", chosen, choices, group=label)
 
 

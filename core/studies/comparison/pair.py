@@ -64,9 +64,15 @@ class Pair:
 
     @cached_property
     def clean(self) -> NDArray[np.bool_]:
-        """bool (N,), True where neither detector was trained on the file and it repeats no other."""
+        """bool (N,), True where neither detector is known to be trained on the file and it repeats no other."""
         found = self.first.predictions
         return ~np.asarray(found["in_train"] | self.rows["in_train"] | found["is_repeat"], bool)
+
+    @property
+    def unchecked(self) -> tuple[str, ...]:
+        """Names of the detectors of which nobody knows what they were trained on, so that `clean` lacks their leaks."""
+        runs = zip(self.names, (self.first, self.second), strict=True)
+        return tuple(name for name, run in runs if not run.leaks_checked)
 
     def values(self, column: str) -> NDArray[np.object_]:
         """Text (N,) of a column of the rows, None where it is unknown."""

@@ -112,8 +112,10 @@ def share_rows(pair: Pair, first: pd.DataFrame, second: pd.DataFrame) -> Shared:
     other = second.iloc[places[places >= 0]].reset_index(drop=True)
     rows = pd.Index(pair.first.predictions["id"]).get_indexer(pd.Index(one["id"]))
     called = [(frame["predicted"] == "REAL").to_numpy(bool)[rows] for frame in (pair.first.predictions, pair.rows)]
-    # two samples are drawn independently, so an image is in both with the product of their shares
-    weights = one[WEIGHT].to_numpy(np.float64) * other[WEIGHT].to_numpy(np.float64)
+    weights = one[WEIGHT].to_numpy(np.float64)
+    # of two samples that differ, an image is in both with the product of its shares
+    if len(one) < max(len(first), len(second)):
+        weights = weights * other[WEIGHT].to_numpy(np.float64)
     return Shared(pair, (one, other), (called[0], called[1]), weights)
 
 

@@ -30,6 +30,7 @@ from core.studies.cues.results import FOLDER, find_results, read_results
 from core.studies.cues.table import markdown_table
 from core.studies.cues.versions import VERSIONS
 from core.studies.engine_options import add_engine, check_engine
+from core.studies.study import StudyError
 from core.system.atomic import WriteError, write_bytes_atomically
 
 SEEDS = 3
@@ -61,6 +62,7 @@ def main(arguments: list[str] | None = None) -> int:
 def run(options: argparse.Namespace) -> None:
     """Train and test what is not there yet."""
     # torch is read only here
+    from core.detectors.training.checkpoints import TrainingInterrupted  # noqa: PLC0415
     from core.studies.cues.on_ray import networks_on_ray  # noqa: PLC0415
     from core.studies.cues.running import Plan, load_both, run_on  # noqa: PLC0415
 
@@ -78,15 +80,18 @@ def run(options: argparse.Namespace) -> None:
             bar.update(done - bar.n)
 
         engine = networks_on_ray(data, plan, options.address) if options.engine == "ray" else None
-        path = run_on(
-            *load_both(data),
-            plan,
-            folder=options.out / FOLDER,
-            restart=options.restart,
-            say=bar.write,
-            steps=steps,
-            engine=engine,
-        )
+        try:
+            path = run_on(
+                *load_both(data),
+                plan,
+                folder=options.out / FOLDER,
+                restart=options.restart,
+                say=bar.write,
+                steps=steps,
+                engine=engine,
+            )
+        except TrainingInterrupted as error:
+            raise StudyError(f"{error} Every network before it is kept.") from error
     print(f"Written to {path}")
 
 

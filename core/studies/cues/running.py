@@ -3,7 +3,6 @@
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -117,7 +116,7 @@ def run_on(
     start = time.perf_counter()
     here = engine or (lambda units: _here(units, path, plan, plan.tests(some_train, some_test, versions), steps))
     for made, (unit, rows) in enumerate(here(left), start=1):
-        _keep(path, about, rows)
+        _keep(path, about, unit, rows)
         own = rows.iloc[0]
         right = (own["right_fake"] + own["right_real"]) / (own["images_fake"] + own["images_real"])
         networks = len(left) - made
@@ -161,16 +160,17 @@ def _row(unit: Unit, tested: str, one: Tested) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _keep(path: Path, about: Mapping[str, Any], rows: pd.DataFrame) -> None:
-    """Add the rows of a network to the file; another process may add to it at the same time."""
+def _keep(path: Path, about: Mapping[str, Any], unit: Unit, rows: pd.DataFrame) -> None:
+    """Add the rows of a network to the file; another process may add to it, the same network too, at the same time."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    lock = path.with_name(f".{path.name}.lock")
-    with FileLock(lock):
+    # the lock's file stays: were it removed, two processes could each hold one of that name
+    with FileLock(path.with_name(f".{path.name}.lock")):
+        _check(path, about)
+        if unit in _done(path):
+            return
         before = read_results(path).table if path.is_file() else empty_table()
         made = {"created": datetime.now(UTC).isoformat(timespec="seconds"), "libraries": library_versions()}
         write_results(path, pd.concat([before, rows], ignore_index=True), {**about, **made})
-    with suppress(OSError):
-        lock.unlink()
 
 
 def _done(path: Path) -> set[Unit]:

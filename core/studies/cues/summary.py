@@ -42,7 +42,9 @@ def conclude(results: Results) -> list[Finding]:
     """
     found = cells(results).set_index(["trained", "tested"])
     own = {key: _estimate(found.loc[(key, key)]) for key in results.versions if (key, key) in found.index}
-    classes = results.table[["images_fake", "images_real"]].sum()
+    # on other versions networks are tested on a part that has as many of each class
+    whole = results.table[results.table["trained"] == results.table["tested"]]
+    classes = whole[["images_fake", "images_real"]].sum()
     chance = float(classes.max() / max(1, classes.sum()))
     findings = [_finding(results.versions[key], key, own, found, chance=chance) for key in own]
     controls = [one for one in findings if one.details["control"]]

@@ -40,7 +40,10 @@ def conclude(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> li
                 _finding(f"flips_{name.lower()}", "flip_rate", name, any_of_them, changed, titles, verdicts, weights)
             )
         if images.any() and len(wrong) > 1:
-            most = max(wrong, key=lambda key: np.average(wrong[key][images], weights=weights[images]))
+            rates = {
+                key: np.average(one[images], weights=weights[images]) for key, one in wrong.items() if key != NOTHING
+            }
+            most = max(rates, key=rates.__getitem__)
             found.append(
                 _finding(f"errors_{name.lower()}", "error_rate", name, wrong[most], wrong, titles, images, weights)
             )

@@ -4,6 +4,7 @@ python -m core.studies.judgement --run swift@cifake-test --data data/cifake --ge
 """
 
 import argparse
+import hashlib
 import sys
 from importlib.metadata import version
 from pathlib import Path
@@ -41,6 +42,8 @@ from core.system.atomic import WriteError
 IMAGES = 1000
 # pictures of each generator
 EACH = 100
+# of the draw of own images
+SEED = 0
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -73,31 +76,39 @@ def main(arguments: list[str] | None = None) -> int:
 def calibrate(
     run: Run, detector: Detector, *, data: str | None, generators: Path | None, images: int, transfer: bool = True
 ) -> Rule:
-    """Find the rule of a detector from images that it was not trained on and that no rate here is reported on.
+    """Find the rule of a detector from images that it was not trained on: held out, or else those of its run.
 
     Args:
         run: whose images distances are measured to.
         detector: that made it.
         data: where the images that the detector was trained on are, of which it has held some out; else the run's own.
         generators: a folder of other generators' pictures of the detector's size; None where there is none.
-        images: of the detector's own kind, at most.
+        images: of the detector's own kind, at most; 2 or more.
         transfer: use what the study `transfer` of the run has counted.
 
     Raises:
         StudyError, DatasetError, OutOfDistributionError, ContractError: what is missing, in one sentence.
     """
-    pixels, labels, what, skip = _own_images(run, detector, data, images)
+    if images < 2:
+        raise StudyError(f"--images must be at least 2, one that a limit is from and one to try it on, not {images}")
+    found, what, skip = _own_images(run, detector, data, images)
+    pixels, labels = np.asarray(found.pixels), found.labels
     setting = _setting(run, detector, data)
     own: dict[str, Asked] = {
         name: _ask(detector, pixels[labels == number], setting, f"{name} {what}") for number, name in enumerate(CLASSES)
     }
     drawn = [] if generators is None else read_generators(generators, detector.side)
     others = {one.name: _ask(detector, one.pixels[AS_DRAWN][:EACH], "same size", one.name) for one in drawn}
+    counted = _transfer(run, transfer, bool(others))
     made: dict[str, Any] = {
         "own": what,
         "images": len(pixels),
-        "generators": [one.name for one in drawn],
-        "transfer": transfer,
+        "of_each_generator": EACH,
+        "seed": SEED,
+        "fingerprint": found.fingerprint,
+        "generators": {one.name: _sha256(one.pixels[AS_DRAWN][:EACH]) for one in drawn},
+        "transfer": bool(counted),
+        "device": str(detector.device),
         "versions": {name: version(name) for name in ("numpy", "pillow", "torch")},
     }
     return make_rule(
@@ -106,9 +117,10 @@ def calibrate(
         Space.of(run),
         own=own,
         others=others,
-        transfer=_transfer(run, transfer, bool(others)),
+        transfer=counted,
         what=what,
         made=made,
+        sources=_sources(found) if found.name.startswith("sample-") else None,
         skip=skip,
     )
 
@@ -128,11 +140,8 @@ def told(rule: Rule) -> str:
     return "\n".join(lines)
 
 
-def _own_images(
-    run: Run, detector: Detector, data: str | None, images: int
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8], str, int]:
-    """Images that the detector has held out, else the run's own: pixels, labels, their name, and 1 where they are the
-    run's."""
+def _own_images(run: Run, detector: Detector, data: str | None, images: int) -> tuple[ImageSet, str, int]:
+    """Images that the detector has held out, else the run's own: what they are, and 1 where they are the run's."""
     recipe = detector.manifest.get("recipe", {})
     try:
         training = open_training_set(detector.manifest, data, fit=detector.preprocessing)
@@ -142,19 +151,29 @@ def _own_images(
         held = validation_split(
             training.rows["sha256"].to_numpy(), training.labels, recipe["validation"], seed=recipe["seed"]
         )
-        return *_draw(training, np.flatnonzero(held), images), f"images held out of {training.name}", 0
+        # of few images of a class none may have been held out
+        if all(held[training.labels == label].any() for label in range(len(CLASSES))):
+            return _draw(training, np.flatnonzero(held), images), f"images held out of {training.name}", 0
     own = load_image_set(data or "cifake-test", run.split, fit=detector.preprocessing, skip_bad=True)
     if own.fingerprint != run.manifest["set_fingerprint"]:
         raise StudyError(
-            f"{data} holds neither the images that {detector.name} was trained on nor those of {run.name}; name one of "
-            "them with --data"
+            f"{data or 'cifake-test'} holds neither the images that {detector.name} was trained on nor those of "
+            f"{run.name}; name one of them with --data"
         )
-    return *_draw(own, np.arange(len(own)), images), f"images of {own.name}", 1
+    return _draw(own, np.arange(len(own)), images), f"images of {own.name}", 1
 
 
-def _draw(found: ImageSet, rows: NDArray[np.intp], images: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    chosen = np.sort(np.random.default_rng(0).permutation(rows)[:images])
-    return np.asarray(found.pixels[chosen]), np.asarray(found.labels[chosen])
+def _draw(found: ImageSet, rows: NDArray[np.intp], images: int) -> ImageSet:
+    return found.subset(np.sort(np.random.default_rng(SEED).permutation(rows)[:images]))
+
+
+def _sources(found: ImageSet) -> dict[str, int]:
+    """The photographs behind images of the sample gallery, by class: its categories."""
+    return {name: int(found.rows["category"][found.labels == label].nunique()) for label, name in enumerate(CLASSES)}
+
+
+def _sha256(pixels: NDArray[np.uint8]) -> str:
+    return hashlib.sha256(pixels.tobytes()).hexdigest()
 
 
 def _setting(run: Run, detector: Detector, data: str | None) -> Setting:

@@ -1,6 +1,6 @@
 """Finding a detector's rule: its limits of distance on held-out images, and what its verdicts are worth."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -52,6 +52,9 @@ def ask(
     detector: Detector, pictures: NDArray[np.uint8], *, setting: Setting = "same size", say: Say | None = None
 ) -> Asked:
     """Send pictures of the detector's own size through every delivery and ask the detector of all of them.
+
+    Pictures that were not of that size are delivered after they were resized, so of those that shrank fewer deliveries
+    are asked about than `judge` asks about the file itself.
 
     Args:
         detector: who is asked.
@@ -159,6 +162,7 @@ def make_rule(
     transfer: Sequence[Group],
     what: str,
     made: dict[str, Any],
+    sources: Mapping[str, int] | None = None,
     skip: int = 0,
 ) -> Rule:
     """Find a detector's rule.
@@ -172,6 +176,7 @@ def make_rule(
         transfer: groups that the study `transfer` counted.
         what: a noun phrase for the detector's own kind, such as "held-out images of cifake-train".
         made: how it is found.
+        sources: by class, the independent sources of `own`; the images themselves where it is not named.
         skip: see `find_limits`.
     """
     whole = _joined(own.values())
@@ -184,7 +189,7 @@ def make_rule(
             one,
             name=f"{label} {what}",
             label=label,
-            sources=len(one.seen),
+            sources=(sources or {}).get(label, len(one.seen)),
             domain=True,
         )
         for label, one in own.items()

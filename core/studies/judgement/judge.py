@@ -133,7 +133,7 @@ def weigh(rule: Rule, setting: Setting, verdict: str) -> Finding:
     return Finding(
         "worth", STUDY, "right_share", Measure(right, n=own.images + other.images), verdict,
         Control("a coin", Measure(0.5)),
-        beside={"own": _measure(own.said[verdict], own.images), "other": _measure(other.said[verdict], other.images)},
+        beside={"own": _of_group(own, verdict), "other": _of_group(other, verdict)},
         details={**details, "own_name": own.name, "other_name": other.name, "sources": other.sources},
     )  # fmt: skip
 
@@ -191,6 +191,15 @@ def _holds(seen: Seen, worth: Finding) -> Finding:
         "holds", STUDY, "right_share", worth.measure, seen.verdict,
         beside=worth.beside, details={**worth.details, "deliveries": len(fitting)},
     )  # fmt: skip
+
+
+def _of_group(group: Group, verdict: str) -> Measure:
+    """The share of a group that got a verdict; pictures of one source count as one, where there are several sources."""
+    share, sources = group.share(verdict), group.sources
+    if not 1 < sources < group.images:
+        return _measure(group.said[verdict], group.images)
+    low, high = wilson_interval(share * sources, sources)
+    return Measure(share, float(low), float(high), group.images, sources)
 
 
 def _measure(hits: int, images: int) -> Measure:

@@ -95,7 +95,7 @@ class Rule:
         groups: what the verdicts were on pictures whose class is known.
         features: limit of the distance in the detector's features; None where it has none.
         statistics: limit of the distance in image statistics.
-        made: how it was found: command, sets, versions.
+        made: how it was found: sets, seed, device, versions.
     """
 
     detector: str
@@ -108,8 +108,17 @@ class Rule:
 
 
 def write_rule(path: Path, rule: Rule) -> None:
-    """Write a rule as JSON; raises WriteError where that is not possible."""
+    """Write a rule as JSON.
+
+    Raises:
+        ContractError: it could not be read again.
+        WriteError: the file cannot be written.
+    """
     text = json.dumps({"schema": SCHEMA, **plain_json(rule)}, indent=1, ensure_ascii=False, allow_nan=False)
+    try:
+        _parsed(json.loads(text))
+    except ValueError as error:
+        raise ContractError(f"the rule of {rule.run} cannot be written: {error}; measure it on fewer groups") from None
     write_bytes_atomically(path, lambda file: file.write_text(text + "\n", encoding="utf-8"))
 
 

@@ -11,7 +11,8 @@ from core.probes.table import probe_columns
 from core.runs.run import Run
 from core.studies.probes.findings import answering, telling
 from core.studies.probes.summary import VERDICTS, read_turns, responses
-from core.studies.study import StudyError, StudyResult
+from core.studies.result import StudyResult
+from core.studies.study import StudyError
 
 
 def side_by_side(runs: Sequence[tuple[Run, StudyResult]]) -> str:

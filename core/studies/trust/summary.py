@@ -17,7 +17,7 @@ from core.metrics.classification import is_right
 from core.metrics.intervals import weighted_mean, weighted_ratio, weighted_share
 from core.runs.run import Run
 from core.studies.groups import By, groups
-from core.studies.study import StudyResult
+from core.studies.result import StudyResult
 from core.studies.trust.judged import SEED, column_of, compared, found_in, judged, others_of, owner_of
 
 # what the study `sanity` has of every detector beside its levels

@@ -43,3 +43,7 @@ def error_bars(value: Any, low: Any, high: Any, *, color: str = GREY, thickness:
 def clear(colour: str, opacity: float) -> str:
     """Return "#rrggbb" as Plotly's colour that lets through what is behind it; opacity from 0 to 1."""
     return f"rgba({', '.join(map(str, rgb(colour)))}, {opacity})"
+
+
+# fainter than what stands on it, in both themes
+GRID = clear(GREY, 0.25)

@@ -8,7 +8,7 @@ from core.explainers.settings import to_json
 from core.findings.finding import Finding
 from core.findings.lines import Line, line
 from core.findings.words import faithfulness
-from core.studies.study import StudyResult
+from core.studies.result import StudyResult
 from core.studies.trust.judged import MOST, cost_of
 from core.system.folders import ContractError
 from dashboard.components.explanations.asking import Known

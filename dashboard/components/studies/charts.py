@@ -5,7 +5,7 @@ import plotly.graph_objects as go
 
 from core.images.palette import CLASS_COLOURS, GREY
 from dashboard.components.charts.figure_cache import cached
-from dashboard.components.charts.style import MARGIN, error_bars, new_figure
+from dashboard.components.charts.style import GRID, MARGIN, error_bars, new_figure
 
 SYMBOLS = {"FAKE": "circle", "REAL": "square"}
 
@@ -43,7 +43,7 @@ def response(rates: pd.DataFrame) -> go.Figure:
             hovertemplate=f"%{{y:.1%}} of {verdict} flip (%{{customdata[0]:.1%}} to %{{customdata[1]:.1%}})<br>"
             "margin moves by %{customdata[2]:+.2f}<extra></extra>",
         )
-    figure.update_yaxes(range=[-0.04, 1.04], tickformat=".0%", dtick=0.25, gridcolor="rgba(139, 144, 153, 0.25)")
+    figure.update_yaxes(range=[-0.04, 1.04], tickformat=".0%", dtick=0.25, gridcolor=GRID)
     figure.update_xaxes(type="category")
     return figure
 
@@ -71,7 +71,7 @@ def carried(rows: pd.DataFrame, *, own: float | None, hue: str, x: str) -> go.Fi
     )
     if own is not None:
         figure.add_vline(x=own, line={"color": GREY, "dash": "dash", "width": 1.5})
-    figure.update_xaxes(range=[-0.02, 1.02], tickformat=".0%", title=x, gridcolor="rgba(139, 144, 153, 0.25)")
+    figure.update_xaxes(range=[-0.02, 1.02], tickformat=".0%", title=x, gridcolor=GRID)
     figure.update_yaxes(autorange="reversed", type="category")
     return figure
 

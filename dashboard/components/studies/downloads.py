@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import streamlit as st
 
-from core.studies.study import StudyResult
+from core.studies.result import StudyResult
 from dashboard.components.studies.study import csv_button
 from dashboard.services.library import Opened
 

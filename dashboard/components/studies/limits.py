@@ -5,7 +5,7 @@ import streamlit as st
 from core.detectors.identity import Identified
 from core.detectors.manifest import OLD_SIDE
 from core.findings.words import tell, transfer
-from core.studies.study import StudyResult
+from core.studies.result import StudyResult
 from core.system.folders import ContractError
 from dashboard.components.plain import plain, with_code
 from dashboard.components.studies.finding_words import bullets, markdown, strong

@@ -7,7 +7,7 @@ import streamlit as st
 
 from core.findings.finding import Finding
 from core.findings.words import transfer
-from core.studies.study import StudyResult
+from core.studies.result import StudyResult
 from dashboard.components.charts import style as charts
 from dashboard.components.plain import figure_text, plain
 from dashboard.components.studies import charts as evidence_charts

@@ -14,8 +14,8 @@ from core.findings.finding import Finding
 from core.findings.lines import Line
 from core.studies.groups import By
 from core.studies.kept import lacking
+from core.studies.result import StudyResult
 from core.studies.store import study_path
-from core.studies.study import StudyResult
 from core.system.folders import ContractError
 from dashboard.components.downloads import file_button
 from dashboard.components.fold import fold

@@ -8,7 +8,7 @@ import streamlit as st
 from core.findings.finding import Finding
 from core.findings.lines import Line
 from core.studies.groups import By
-from core.studies.study import StudyResult
+from core.studies.result import StudyResult
 from core.studies.trust import summary as trust_summary
 from core.system.folders import ContractError
 from dashboard.components.fold import fold

@@ -7,7 +7,8 @@ import streamlit as st
 from core.runs.browsing.other_run import same_images
 from core.studies.comparison.comparison import Comparison
 from core.studies.comparison.pair import pair_of
-from core.studies.study import StudyError, StudyResult
+from core.studies.result import StudyResult
+from core.studies.study import StudyError
 from core.system.folders import ContractError, glance_at_folder
 from dashboard.components.plain import plain, with_code
 from dashboard.services import catalogue, library, study_files

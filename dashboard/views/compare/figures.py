@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from core.images.labels import CLASSES
 from core.images.palette import CLASS_COLOURS, GREY, PAIR
 from core.studies.comparison.pair import Pair
-from dashboard.components.charts.style import error_bars, new_figure
+from dashboard.components.charts.style import GRID, error_bars, new_figure
 from dashboard.components.plain import figure_text
 
 SYMBOLS = ("circle", "square")
@@ -43,7 +43,7 @@ def beside(found: pd.DataFrame, names: tuple[str, str], *, unit: str) -> go.Figu
             hovertemplate=f"%{{customdata[0]}}, {figure_text(name)}: %{{x:.1%}} (%{{customdata[1]:.1%}} to "
             "%{customdata[2]:.1%})<extra></extra>",
         )
-    figure.update_xaxes(title=unit, tickformat=".0%", gridcolor="rgba(139, 144, 153, 0.25)", showgrid=True)
+    figure.update_xaxes(title=unit, tickformat=".0%", gridcolor=GRID, showgrid=True)
     figure.update_yaxes(
         tickvals=places, ticktext=[figure_text(name) for name in found["name"]], range=[len(found) - 0.4, -0.6]
     )

@@ -15,7 +15,7 @@ from core.studies.audit.findings import forced
 from core.studies.audit.names import CHANNELS, FACT_NAMES
 from core.studies.audit.summary import Concern, histogram, yardsticks
 from core.studies.copies.nearest_copy import FILE, NEAR, SHOWN
-from core.studies.study import StudyResult
+from core.studies.result import StudyResult
 from dashboard.components.charts import style as charts
 from dashboard.components.charts.figure_cache import cached
 from dashboard.components.fold import fold

@@ -11,7 +11,7 @@ from core.studies.audit.pictures import training_pictures
 from core.studies.audit.summary import copy_pairs
 from core.studies.copies.findings import COUNTED
 from core.studies.copies.nearest_copy import FILE, NEAR, SHOWN
-from core.studies.study import StudyResult
+from core.studies.result import StudyResult
 from dashboard.components.offers import offer_training_images
 from dashboard.components.plain import code
 from dashboard.components.studies.study import command

@@ -15,7 +15,7 @@ from core.studies.cues.results import Results, find_results, read_results
 from core.studies.cues.summary import conclude, matrix
 from core.system.folders import ContractError
 from dashboard.components.charts import style as charts
-from dashboard.components.charts.style import error_bars, new_figure
+from dashboard.components.charts.style import GRID, error_bars, new_figure
 from dashboard.components.fold import fold
 from dashboard.components.glossary import explain
 from dashboard.components.plain import code, figure_text, plain, with_code
@@ -123,7 +123,7 @@ def _figure(findings: list[Finding]) -> go.Figure:
                 annotation={"text": name, "font": {"size": 12, "color": GREY}, "showarrow": False},
                 annotation_position=place,
             )
-    figure.update_xaxes(title="accuracy from this alone", tickformat=".0%", gridcolor="rgba(139, 144, 153, 0.25)")
+    figure.update_xaxes(title="accuracy from this alone", tickformat=".0%", gridcolor=GRID)
     figure.update_yaxes(autorange="reversed", type="category")
     figure.update_layout(margin={"l": 8, "r": 28, "t": 28, "b": 8})
     return figure

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from core.runs.browsing.filter import Filter
-from core.studies.study import StudyResult
+from core.studies.result import StudyResult
 from dashboard.components.offers import offer_training_images
 from dashboard.components.plain import code
 from dashboard.components.studies.downloads import study_download

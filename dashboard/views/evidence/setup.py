@@ -17,7 +17,7 @@ from core.runs.browsing.filter import Filter
 from core.runs.browsing.pictures import Pictures
 from core.studies.probes.example import ProbeExample, probe_example
 from core.studies.probes.summary import VERDICTS, By, Turns, ranking, read_turns, responses, turned_alone
-from core.studies.study import StudyResult
+from core.studies.result import StudyResult
 from core.system.folders import ContractError
 from dashboard.services import address, library, study_files
 from dashboard.services.address import Setting

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from core.images.decoding import pixels_sha256
 from core.runs.guide import Cast, choose_cast
-from core.studies.study import StudyResult
+from core.studies.result import StudyResult
 from dashboard.components.charts.figure_cache import cached
 from dashboard.components.explanations.asking import Known, Subject, ask
 from dashboard.components.explanations.follow import keep_up, waiting

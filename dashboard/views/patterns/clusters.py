@@ -21,8 +21,8 @@ from core.runs.browsing.filter import Filter
 from core.runs.browsing.pictures import Pictures
 from core.studies.clusters.summary import Card, read_cards, worst_card
 from core.studies.groups import VERDICTS
-from core.studies.registry import MODULES
-from core.studies.study import StudyResult
+from core.studies.registry import STUDIES
+from core.studies.result import StudyResult
 from dashboard.components.charts.figure_cache import cached
 from dashboard.components.images.grid import image_grid
 from dashboard.components.studies.finding_words import markdown, strong
@@ -49,7 +49,7 @@ def cards_of(opened: Opened, answer: StudyResult, space: str, pictures: Pictures
     hash_funcs=BY_STAMP | {Pictures: lambda pictures: (pictures.source, pictures.found)},
 )
 def _cards(opened: Opened, answer: StudyResult, pictures: Pictures, space: str) -> list[Card]:
-    return read_cards(answer.table, opened.run, space, studies=all_there(opened, tuple(MODULES)), pictures=pictures)
+    return read_cards(answer.table, opened.run, space, studies=all_there(opened, tuple(STUDIES)), pictures=pictures)
 
 
 def members(space: str, number: int, *, wrong: bool = False) -> Filter:

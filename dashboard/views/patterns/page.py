@@ -6,7 +6,7 @@ import streamlit as st
 
 from core.studies.clusters.summary import SPACES, Card, card_table
 from core.studies.groups import VERDICTS
-from core.studies.study import StudyResult
+from core.studies.result import StudyResult
 from dashboard.components import scroll
 from dashboard.components.charts.bars import rate_bars
 from dashboard.components.fold import fold, unfold

@@ -17,8 +17,8 @@ from core.detectors.detector import Detector
 from core.detectors.storage import save_detector
 from core.explain import main
 from core.explainers.agreement import agreement, agreement_of
+from core.explainers.error import ExplanationError
 from core.explainers.explainer import AnyExplainer
-from core.explainers.explanation import ExplanationError
 from core.explainers.gradients.cams import GRADCAM, CamSettings
 from core.explainers.lime.regions import LIME, LimeSettings
 from core.explainers.registry import explainers, find_explainer, register, registered

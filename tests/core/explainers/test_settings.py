@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from core.explainers.explanation import ExplanationError
+from core.explainers.error import ExplanationError
 from core.explainers.settings import (
     ExplainerSettings,
     describe,

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.explainers.explanation import ExplanationError
+from core.explainers.error import ExplanationError
 from core.probes.probe import size_column
 from core.probes.probing import BATCH, MAX_GAIN, amplified, explain_probes
 from core.probes.results import ProbeResult, ProbeSettings

@@ -184,8 +184,8 @@ def test_images_are_those_that_ship_where_no_others_are(tmp_path: Path, monkeypa
 
 
 def test_the_command(source: Source, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setitem(registry.MODULES, "brightness", "tests.core.studies.conftest")
-    monkeypatch.setitem(registry.CONCLUSIONS, "brightness", "tests.core.studies.conftest.conclude")
+    module = "tests.core.studies.conftest"
+    monkeypatch.setitem(registry.STUDIES, "brightness", registry.Place(module, f"{module}.conclude"))
     monkeypatch.setattr("tests.core.studies.conftest.STUDY", BRIGHTNESS, raising=False)
     assert main(["--list"]) == 0
     assert BRIGHTNESS.question in capsys.readouterr().out

@@ -16,7 +16,7 @@ import pytest
 from core.findings.finding import Finding
 from core.runs.finding import ROOT
 from core.runs.run import Run, read_run
-from core.studies.registry import CONCLUSIONS, MODULES, VERSIONS, find_conclusion
+from core.studies.registry import STUDIES, VERSIONS, find_conclusion
 from core.studies.runner import Source, run_study
 from core.studies.store import find_studies, read_study, study_path, write_study
 from core.system.folders import ContractError
@@ -105,7 +105,7 @@ def test_columns_of_another_version_are_left_out_and_a_file_of_nothing_else_is_r
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     about = {"columns": dict.fromkeys(TABLE.columns[1:], "told"), "explore": ["half", "whole"]}
-    for name in MODULES:
+    for name in STUDIES:
         path = tmp_path / f"{name}.parquet"
         write_study(path, TABLE, {"study": name, **about})
         assert read_study(path).about["column_versions"] == dict.fromkeys(TABLE.columns[1:], VERSIONS.get(name, 1))
@@ -147,7 +147,7 @@ def test_findings_are_made_from_the_values_once(source: Source, monkeypatch: pyt
         calls.append((run, parameters))
         return conclude(run, table, parameters)
 
-    monkeypatch.setattr("core.studies.registry.find_conclusion", {"brightness": counted}.get)
+    monkeypatch.setattr("core.studies.result.find_conclusion", {"brightness": counted}.get)
     run = read_run(source.run)
     path = run_study(BRIGHTNESS, source)
     assert path == study_path(source.run, "brightness")
@@ -181,10 +181,9 @@ def test_sentences_of_older_files_are_not_read(tmp_path: Path) -> None:
 
 
 def test_every_study_concludes_without_torch() -> None:
-    assert set(CONCLUSIONS) == set(MODULES)
     code = (
-        "import sys; from core.studies.registry import CONCLUSIONS, find_conclusion; "
-        "assert all(map(find_conclusion, CONCLUSIONS)); assert 'torch' not in sys.modules"
+        "import sys; from core.studies.registry import STUDIES, find_conclusion; "
+        "assert all(map(find_conclusion, STUDIES)); assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
     assert find_conclusion("brightness") is None

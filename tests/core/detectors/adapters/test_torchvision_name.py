@@ -9,6 +9,7 @@ import torchvision
 
 from core.detectors.adapters.adapter import Request, SourceError
 from core.detectors.adapters.adding import add, bring
+from core.detectors.adapters.torchvision_name import build
 from tests.core.detectors.adapters.made import expected_of, given_by, spread
 
 NAME = "squeezenet1_1"
@@ -44,3 +45,8 @@ def test_wrong_names_and_what_is_missing_is_said(tmp_path: Path) -> None:
             bring("d", Request(f"torchvision:{name}", weights=tmp_path / "w.pth", classes=("a", "b")))
     with pytest.raises(SourceError, match="say it with --weights, --classes$"):
         bring("d", Request(f"torchvision:{NAME}"))
+
+
+def test_a_network_with_a_second_classifier_is_trained_by_its_verdict() -> None:
+    network = build({"name": "googlenet", "outputs": 2, "stem": 32}).train()
+    assert network(torch.zeros(2, 3, 32, 32)).shape == (2, 2)

@@ -9,16 +9,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
 from core.detectors.training.checkpoints import TrainingInterrupted, checkpoint_file
 from core.detectors.training.fit import fit
+from core.detectors.training.lock import only_writer
 from core.detectors.training.recipe import Recipe
 from core.detectors.training.temperature import fit_temperature
 from core.detectors.training.validation import channel_statistics, validation_split
 from core.images.image_set import ImageSet
 from core.images.loading import load_image_set
+from core.system.atomic import TakenError
+from core.system.files import LIMITS
 from tests.core.any_detector import write_set
 
 QUICK = Recipe(name="quick", width=4, epochs=3, batch_size=16, learning_rate=0.05, validation=0.2, precision="float32")
@@ -154,3 +158,54 @@ def test_images_of_another_side_make_a_detector_of_that_side(tmp_path: Path) -> 
     detector = fit(replace(QUICK, epochs=1), images, checkpoints=tmp_path / "c", device="cpu").detector
     assert (detector.side, detector.layers["layer4"]) == (48, (6, 6))
     assert detector.full_pass(np.asarray(images.pixels[:2])).needed_maps.shape == (2, 6, 6)
+
+
+def test_few_steps_are_averaged_too(images: ImageSet, tmp_path: Path) -> None:
+    def weights(learning_rate: float) -> str:
+        recipe = replace(QUICK, epochs=1, average=0.999, learning_rate=learning_rate, validation=0.0)
+        # two steps, fewer than lie between two averages
+        return fit(recipe, images.limited(32), checkpoints=tmp_path / str(learning_rate), device="cpu").detector.sha256
+
+    assert weights(0.05) != weights(0.5)
+
+
+def test_what_a_network_drops_at_random_depends_on_the_seed_alone(images: ImageSet, tmp_path: Path) -> None:
+    recipe = replace(QUICK, arch="torchvision:mobilenet_v3_small", epochs=1, validation=0.0, average=0.0)
+
+    def weights(state: int) -> str:
+        torch.manual_seed(state)
+        return fit(recipe, images.limited(32), checkpoints=tmp_path / str(state), device="cpu").detector.sha256
+
+    assert weights(1) == weights(2)
+
+
+def test_a_discarded_checkpoint_is_gone_before_the_first_epoch_ends(images: ImageSet, tmp_path: Path) -> None:
+    recipe = replace(QUICK, epochs=2, batch_size=4)
+    fit(recipe, images, checkpoints=tmp_path, device="cpu")
+
+    def stop(_done: int, _total: int, _text: str) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(recipe, images, checkpoints=tmp_path, device="cpu", restart=True, progress=stop)
+    assert not list(tmp_path.glob("*.safetensors"))
+
+
+def test_the_same_training_twice_at_once_is_refused(images: ImageSet, tmp_path: Path) -> None:
+    recipe = replace(QUICK, epochs=1)
+    with (
+        only_writer(checkpoint_file(recipe, images, tmp_path)),
+        pytest.raises(TakenError, match="another process; wait for it"),
+    ):
+        fit(recipe, images, checkpoints=tmp_path, device="cpu")
+
+
+def test_a_checkpoint_may_be_larger_than_a_detector(
+    images: ImageSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = replace(QUICK, epochs=1)
+    fit(recipe, images, checkpoints=tmp_path, device="cpu")
+    monkeypatch.setitem(LIMITS, ".safetensors", 10)
+    lines: list[str] = []
+    fit(recipe, images, checkpoints=tmp_path, device="cpu", resume=True, report=lines.append)
+    assert lines == ["Continuing after epoch 1 of 1."]

@@ -43,7 +43,10 @@ def test_colour_augmentation_keeps_the_range() -> None:
     assert (coloured != batch).any()
 
 
-@pytest.mark.parametrize(("key", "value"), [("width", 0), ("validation", 1.0), ("optimizer", "lamb"), ("shift", 32)])
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("width", 0), ("validation", 1.0), ("optimizer", "lamb"), ("shift", 32), ("seed", -1), ("seed", 10**14)],
+)
 def test_impossible_settings_are_named(key: str, value: object) -> None:
     with pytest.raises(ValueError, match=f"{key} cannot be"):
         replace(PLAIN, **{key: value})

@@ -10,7 +10,8 @@ from torchcam import methods
 
 from core.detectors.detector import Detector
 from core.detectors.resnet import ResNetDetector
-from core.explainers.explanation import Explanation, ExplanationError
+from core.explainers.error import ExplanationError
+from core.explainers.explanation import Explanation
 from core.explainers.gradients import activation, batches
 from core.explainers.gradients.activation import activation_maps
 from core.explainers.gradients.cams import GRADCAM, GRADCAMPP, LAYERCAM, SCORECAM, XGRADCAM, Cam, CamSettings

@@ -9,7 +9,8 @@ from scipy import ndimage
 
 from core.detectors.detector import Detector
 from core.detectors.resnet import ResNetDetector
-from core.explainers.explanation import Explanation, ExplanationError
+from core.explainers.error import ExplanationError
+from core.explainers.explanation import Explanation
 from core.explainers.gradients.cams import GRADCAM, CamSettings
 from core.explainers.gradients.integrated_gradients import (
     INTEGRATED_GRADIENTS,

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from sklearn.linear_model import Ridge
 
 from core.detectors.detector import Detector
-from core.explainers.explanation import ExplanationError
+from core.explainers.error import ExplanationError
 from core.explainers.lime.grid import LIME_GRID, GridSettings
 from core.explainers.lime.regions import LIME, LimeSettings
 from core.images.labels import REAL

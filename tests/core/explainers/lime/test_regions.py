@@ -12,7 +12,8 @@ from sklearn.linear_model import Ridge
 from core.detectors.detector import Detector
 from core.detectors.resnet import ResNetDetector
 from core.edits.masking import FILLS, Fill, mask_batch
-from core.explainers.explanation import Explanation, ExplanationError
+from core.explainers.error import ExplanationError
+from core.explainers.explanation import Explanation
 from core.explainers.lime.diagnostics import lime_diagnostics
 from core.explainers.lime.regions import LIME, LimeSettings, target_values
 from core.explainers.lime.segmentation import SEGMENTATIONS, segment

@@ -7,13 +7,13 @@ import pytest
 from core.findings.finding import Finding, Measure
 from core.findings.words import WORDS, tell
 from core.findings.words.say import say
-from core.studies.registry import CONCLUSIONS
+from core.studies.registry import STUDIES
 from tests.core.findings.planted import finding
 
 
 def test_every_study_has_words() -> None:
     # of two runs, of one picture and of an image set: none is a study of one run
-    assert set(WORDS) == set(CONCLUSIONS) | {"comparison", "judgement", "cues"}
+    assert set(WORDS) == set(STUDIES) | {"comparison", "judgement", "cues"}
 
 
 def test_a_study_without_words_of_its_own_is_told_plainly() -> None:

@@ -41,9 +41,10 @@ from core.studies.copies import duplicates, files
 from core.studies.copies.findings import COUNTED
 from core.studies.copies.nearest_copy import FILE, NEAR, SHOWN, UNKNOWN
 from core.studies.probes import study as probes
+from core.studies.result import StudyResult
 from core.studies.runner import Source, run_study
 from core.studies.store import read_study
-from core.studies.study import WEIGHT, Context, Study, StudyError, StudyResult
+from core.studies.study import WEIGHT, Context, Study, StudyError
 from tests.conftest import jpeg
 from tests.core.cues import CUES
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from core.studies.clusters.differences import LEAST_ASKED, differences
-from core.studies.study import StudyResult
+from core.studies.result import StudyResult
 
 SIZE = 900
 INSIDE = np.arange(SIZE) % 3 == 0

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from core.studies.clusters.differences import set_apart
-from core.studies.study import StudyResult
+from core.studies.result import StudyResult
 
 SIZE = 200
 # clusters 0 and 1 are FAKE verdicts, 2 and 3 REAL ones

@@ -76,6 +76,20 @@ def test_a_difference_that_only_leaks_make_is_not_claimed() -> None:
     assert "without leaks and repeats" in str(tell(one).full)
 
 
+def test_leaks_that_nobody_knows_are_not_claimed_to_be_left_out() -> None:
+    is_real = np.arange(300) % 2 == 0
+    margins = np.where(is_real, 1.0, -1.0)
+    first = made_run("a", margins, is_real, is_repeat=np.arange(300) < 30)
+    second = made_run("b", margins, is_real)
+    for name, run in (("b", second), ("a", first)):
+        run.manifest["leaks_checked"] = False
+        pair = pair_of(first, second)
+        assert pair.unchecked == (("b",) if name == "b" else ("a", "b"))
+        found = find(conclude(pair), "accuracy")
+        assert found is not None
+        assert found.choices[1].value == ("without repeats and the leaks of a" if name == "b" else "without repeats")
+
+
 def test_calibration_is_that_of_scikit_learn_and_statsmodels() -> None:
     good, worse = drawn_runs()
     pair = pair_of(good, worse)

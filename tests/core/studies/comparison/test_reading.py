@@ -105,6 +105,15 @@ def test_samples_are_weighed_by_both() -> None:
     assert row["first_value"] == pytest.approx(np.average((flipped * 1.0 - control)[here], weights=weights))
 
 
+def test_one_sample_that_both_hold_is_weighed_once() -> None:
+    is_real = np.arange(N) % 2 == 0
+    margins = np.where(is_real, 1.0, -1.0)
+    pair = pair_of(made_run("a", margins, is_real), made_run("b", margins, is_real))
+    some = table_of(margins, {}, seed=5, columns=["lowpass_8", "lowpass_control_8"]).iloc[::5]
+    some = some.assign(**{WEIGHT: np.where(np.arange(len(some)) % 2, 1.0, 9.0)})
+    np.testing.assert_array_equal(share_rows(pair, some, some.iloc[::-1]).weights, some[WEIGHT])
+
+
 def test_explanations_stand_side_by_side() -> None:
     better, worse = (
         Finding(

@@ -1,11 +1,14 @@
 """The file of the study: read back, refused when changed; the command and its table."""
 
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
+from core.findings.finding import find
 from core.metrics.intervals import wilson_interval
 from core.metrics.seeds import share_over_seeds
 from core.runs.finding import ROOT
@@ -51,6 +54,18 @@ def test_intervals_hold_over_seeds_and_images(tmp_path: Path) -> None:
     assert found["grey"].beside["reads_everything"].value == pytest.approx((500 + 703.33) / 2000, abs=1e-4)
     low, high = wilson_interval(1407, 2000)
     assert own.low < low < high < own.high
+
+
+def test_guessing_is_that_of_the_whole_test_set(tmp_path: Path) -> None:
+    results = made(tmp_path / "made-test.parquet")
+    own = results.table["trained"] == results.table["tested"]
+    # four of five are FAKE where a network is tested on its own version, and as many of each on others
+    table = results.table.assign(images_fake=np.where(own, 1600, 1000), images_real=np.where(own, 400, 1000))
+    found = find(conclude(replace(results, table=table)), "cue-grey")
+    assert found is not None
+    (guessing,) = (one for one in found.choices if one.value == "guessing")
+    assert guessing.control is not None
+    assert guessing.control.measure.value == pytest.approx(0.8)
 
 
 def test_a_changed_file_is_refused(tmp_path: Path) -> None:

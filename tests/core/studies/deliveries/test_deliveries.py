@@ -72,5 +72,17 @@ def test_flips_and_errors_are_counted_apart(table: pd.DataFrame) -> None:
     assert "are called wrongly after JPEG 50" in str(tell(found["errors_fake"]).answer)
 
 
+def test_the_delivery_with_the_most_errors_is_never_the_control(table: pd.DataFrame) -> None:
+    margins = np.repeat([-1.0, 1.0], 5)
+    for one in FITTING:
+        # every delivery but the control makes the five photographs that are called FAKE REAL
+        table[one] = margins if one == "png" else 1.0
+    found = {one.key: one for one in conclude(run_of(margins, np.ones(10, bool)), table, {})}["errors_real"]
+    assert found.control is not None
+    assert (found.measure.value, found.control.measure.value) == (0, pytest.approx(0.5))
+    assert found.difference is not None
+    assert found.difference.value == pytest.approx(-0.5)
+
+
 def test_without_rows_nothing_is_concluded(table: pd.DataFrame) -> None:
     assert conclude(run_of(np.zeros(10), np.zeros(10)), table.iloc[:0], {}) == []

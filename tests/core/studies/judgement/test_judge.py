@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from statsmodels.stats.proportion import proportion_confint
 
 from core.findings.words import tell
 from core.metrics.nearest import unit_rows
@@ -143,3 +144,19 @@ def test_a_rule_that_cannot_be_is_one_sentence(tmp_path: Path, change: dict[str,
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
     with pytest.raises(ContractError, match=r"judgement.json holds no rule of judgement .*--run r@s`$"):
         read_rule(path)
+
+
+def test_pictures_of_one_source_count_as_one() -> None:
+    other = weigh(RULE, "same size", "REAL").beside["other"]
+    expected = proportion_confint(0.9 * 5, 5, method="wilson")
+    assert (other.low, other.high) == pytest.approx(expected)
+    assert (other.value, other.n, other.clusters) == (0.9, 100, 5)
+
+
+def test_a_rule_that_could_not_be_read_again_is_not_written(tmp_path: Path) -> None:
+    path = tmp_path / "judgement.json"
+    write_rule(path, RULE)
+    for groups in ((*RULE.groups, replace(DRAWN, name="x" * 201)), RULE.groups * 100):
+        with pytest.raises(ContractError, match="the rule of r@s cannot be written"):
+            write_rule(path, replace(RULE, groups=groups))
+    assert read_rule(path) == RULE

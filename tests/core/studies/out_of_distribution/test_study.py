@@ -31,9 +31,10 @@ from core.studies.out_of_distribution.study import (
     PHOTOGRAPHS,
     STUDY,
 )
+from core.studies.result import StudyResult
 from core.studies.runner import Source, run_study
 from core.studies.store import read_study
-from core.studies.study import StudyError, StudyResult
+from core.studies.study import StudyError
 from tests.conftest import textured
 from tests.core.images.test_out_of_distribution import png, write_archive
 

@@ -92,7 +92,7 @@ def test_a_trained_network_is_seen_through_too(tmp_path: Path) -> None:
     for _ in range(12):
         for rows in torch.randperm(120, generator=generator).split(30):
             # noise and turned pictures leave it nothing but the mean
-            seen = torch.rot90(pixels[rows], int(rows[0]) % 4, (2, 3))
+            seen = torch.rot90(pixels[rows], int(rows[0]) % 4, (2, 3)).contiguous()
             seen = seen + 0.2 * torch.randn(seen.shape, generator=generator)
             optimiser.zero_grad()
             nn.functional.cross_entropy(network(seen), labels[rows]).backward()

@@ -18,9 +18,9 @@ from core.findings.claims import sign_of
 from core.runs.run import read_run
 from core.studies.__main__ import main
 from core.studies.cells import Cells
+from core.studies.result import StudyResult
 from core.studies.runner import Source, run_study
 from core.studies.store import read_study, study_path
-from core.studies.study import StudyResult
 from core.studies.trust.curves import (
     COARSE,
     CONTROLS,

@@ -15,7 +15,7 @@ from core.findings.claims import Standing, standing
 from core.findings.words import tell
 from core.runs.run import Run
 from core.studies.groups import CELLS
-from core.studies.study import StudyResult
+from core.studies.result import StudyResult
 from core.studies.trust.curves import (
     COARSE,
     CONTROLS,

@@ -1,0 +1,50 @@
+"""Which module reads which: no circle, and nothing of the screen in core/."""
+
+import ast
+from collections.abc import Iterator
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+FILES = {
+    ".".join(path.relative_to(ROOT).with_suffix("").parts): path
+    for package in ("core", "dashboard")
+    for path in (ROOT / package).rglob("*.py")
+}
+
+
+def imported(path: Path) -> Iterator[str]:
+    """Dotted names that a module imports anywhere, for its types alone and inside functions too."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.module, f"{path} imports relatively"
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+IMPORTS = {module: set(imported(path)) for module, path in FILES.items()}
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    TopologicalSorter({module: names & FILES.keys() for module, names in IMPORTS.items()}).prepare()
+
+
+def importing(half: str, libraries: set[str]) -> set[str]:
+    """Modules of one half that import one of these."""
+    return {
+        module
+        for module, names in IMPORTS.items()
+        if module.startswith(half) and not libraries.isdisjoint(name.split(".")[0] for name in names)
+    }
+
+
+def test_core_knows_no_screen() -> None:
+    assert not importing("core.", {"dashboard", "streamlit", "plotly"})
+
+
+def test_the_dashboard_knows_no_mathematics() -> None:
+    libraries = {"torch", "torchvision", "torchcam", "lime", "skimage", "sklearn", "scipy", "captum"}
+    # the worker's process answers with the detector
+    assert importing("dashboard.", libraries) == {"dashboard.services.worker.answering"}
