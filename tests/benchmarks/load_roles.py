@@ -38,6 +38,8 @@ STAY = 20
 # the widgets that a browsing visitor leaves alone: they lead to another run, or off the page
 LEFT_ALONE = ("url.run",)
 SIZE = 512
+# seconds that a visitor waits for a picture, or for the file of the settings asked for
+PATIENCE = 120
 # a number that floating-point sums in another order may move by
 TOLERANCE = 1e-4
 
@@ -217,6 +219,11 @@ class Watch:
         self._changed = asyncio.Event()
         visitor.on_message, visitor.on_element = self._see_message, self._see_element
 
+    @property
+    def passed(self) -> float:
+        """Seconds since the question was asked."""
+        return time.perf_counter() - self._begun
+
     def begin(self) -> None:
         """A question is about to be asked; nothing counts that came before the page's answer to it has begun."""
         self._begun, self._open = time.perf_counter(), True
@@ -316,15 +323,14 @@ async def _wait_and_keep(
     visitor: Visitor, watch: Watch, records: Records, *, detector: str, image: NDArray[np.uint8], stays: bool
 ) -> None:
     """Wait for the pictures, to the last one if the visitor stays as long, and keep what came for the check."""
-    if (first := await watch.wait("first", 120)) is None:
+    if (first := await watch.wait("first", PATIENCE)) is None:
         raise Trouble("no picture of LIME came within two minutes")
     records.first.append((records.now, first))
     if not stays:
         records.left += 1
         return
-    if (final := await watch.wait("final", 120)) is None:
+    if (final := await watch.wait("final", PATIENCE)) is None:
         raise Trouble("LIME was not finished within two minutes")
-    records.final.append((records.now, final))
     if watch.cam is not None:
         records.cams.append((records.now, watch.cam))
     buttons = [f"{key_of(method, detector)}.files.npz" for method in ("lime", "gradcam")]
@@ -339,31 +345,38 @@ async def _wait_and_keep(
     )
     cam = CamSettings(layer=asked.get("gradcam.layer", ""))
     for method, settings in (("lime", lime), ("gradcam", cam)):
-        numbers = await _numbers(visitor, f"{key_of(method, detector)}.files.npz", to_json(settings), records)
+        numbers, at_once = await _numbers(visitor, f"{key_of(method, detector)}.files.npz", to_json(settings), records)
         # looked at after the numbers are those of the settings
         picture = _picture(visitor, f"{key_of(method, detector)}.picture") if method == "lime" else None
+        if method == "lime":
+            # what came first may have been the answer to the question before
+            records.final.append((records.now, final if at_once else watch.passed))
         records.cases.append(Case(detector, image, method, settings, numbers, picture))
 
 
-async def _numbers(visitor: Visitor, key: str, wanted: Mapping[str, Any], records: Records) -> bytes:
-    """The file behind a button, once it is that of these settings.
+async def _numbers(visitor: Visitor, key: str, wanted: Mapping[str, Any], records: Records) -> tuple[bytes, bool]:
+    """The file behind a button once it is that of these settings, and whether it was so at once.
 
     A part that comes back in the same run in which it is changed is drawn twice, first as it was: its button stays
     until the part comes back again. And who clicks while a page is drawn anew may click on what has just gone.
     """
-    for _ in range(10):
+    ends = time.perf_counter() + PATIENCE
+    at_once = True
+    while True:
         try:
             numbers = await visitor.download(visitor.find(key)[0].id)
         except Trouble:
             numbers = b""
         if numbers and _about(np.load(io.BytesIO(numbers), allow_pickle=False))["settings"] == wanted:
-            return numbers
-        records.early += 1
+            return numbers, at_once
+        records.early, at_once = records.early + 1, False
+        if time.perf_counter() > ends:
+            break
         await asyncio.sleep(1)
         await visitor.still()
     if not numbers:
-        raise Trouble(f"{key} could not be downloaded ten times in a row")
-    return numbers
+        raise Trouble(f"{key} could not be downloaded within two minutes")
+    return numbers, at_once
 
 
 def _picture(visitor: Visitor, key: str) -> bytes:

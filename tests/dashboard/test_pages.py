@@ -76,7 +76,7 @@ def settled(app: AppTest) -> AppTest:
     """The page once nothing on it is being made any more."""
     for _ in range(600):
         app.run()
-        coming = any(text in words(app) for text in ("is being asked", "Asking the detector"))
+        coming = any(text in words(app) for text in ("is being asked", "Asking the detector", "still to come"))
         tables = any("being asked" in element.value.to_numpy() for element in app.dataframe)
         if not (coming or tables or app.get("progress") or app.get("skeleton")):
             return app
@@ -707,7 +707,7 @@ def test_the_rates_that_were_measured_of_the_detector_are_stated(
     details = {"set": "blind-test", "plain": "as it is", "left_out": 0, "imitates": "CIFAR-10", "sources": 3}
     details |= {"own_real": False, "filter": ""}
     found = Finding("imitations", "transfer", "called_real", rate, "FAKE", choices=each, details=details)
-    monkeypatch.setattr("core.studies.registry.find_conclusion", lambda _: lambda *_: [found])
+    monkeypatch.setattr("core.studies.result.find_conclusion", lambda _: lambda *_: [found])
     about = {
         "study": "transfer",
         "parameters": {},

@@ -162,7 +162,7 @@ def test_findings_are_made_from_the_values_once(source: Source, monkeypatch: pyt
 
 
 def test_values_that_lack_what_is_concluded_from_are_named(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("core.studies.registry.find_conclusion", {"brightness": conclude}.get)
+    monkeypatch.setattr("core.studies.result.find_conclusion", {"brightness": conclude}.get)
     path = run_study(BRIGHTNESS, source)
     write_study(path, read_study(path).table.rename(columns={"brightness": "darkness"}), read_study(path).about)
     answer = read_study(path, read_run(source.run))
