@@ -8,6 +8,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -565,3 +566,27 @@ def test_weights_that_have_changed_meanwhile_are_said(made_home: Path) -> None:
     finally:
         desk.close()
     assert "is another detector than when this page was opened" in standing.message
+
+
+@pytest.mark.parametrize(("most", "times"), [(0, [2, 2, 2]), (1000, [1, 1, 1])])
+def test_small_detectors_are_read_once_and_large_ones_two_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int, times: list[int]
+) -> None:
+    read: list[str] = []
+
+    def load(folder: Path) -> Any:
+        read.append(folder.name)
+        return SimpleNamespace(identity=identity(folder.name))
+
+    monkeypatch.setattr("core.detectors.storage.load_detector", load)
+    monkeypatch.setattr(worker, "MAX_FILES", most)
+    desk, names = Worker(), ("a", "b", "c")
+    for name in names:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "weights").write_bytes(b"1" * 300)
+    try:
+        for name in names * 2:
+            desk._detector(Request(tmp_path / name, identity(name), "image", PREDICT))  # noqa: SLF001
+    finally:
+        desk.close()
+    assert [read.count(name) for name in names] == times

@@ -41,7 +41,8 @@ LEASE = 45.0
 MAX_ANSWERS = 256
 # of arrays in answers that are kept; one of probes has half a megabyte
 MAX_KEPT = 64 * 2**20
-MAX_DETECTORS = 2
+# bytes of files of detectors that are kept; in memory it is a few times that. The two used last are kept of any size
+MAX_FILES = 48 * 2**20
 MAX_ENDED = 100
 # a page gets about three times the processor time of an explanation where both want it
 BACK = 5
@@ -63,7 +64,8 @@ class Worker:
         self._ended: Bounded[Asker, JobStatus] = Bounded(MAX_ENDED)
         self._answers: OrderedDict[Request, JobStatus] = OrderedDict()
         self._kept = 0
-        self._detectors: Bounded[tuple[Path, Identity], Detector] = Bounded(MAX_DETECTORS)
+        # with the size of their files, the one used last at the end
+        self._detectors: OrderedDict[tuple[Path, Identity], tuple[Detector, int]] = OrderedDict()
         self._closed = self._stepped_back = False
         self._thread = threading.Thread(target=self._loop, name="detectors", daemon=True)
         self._thread.start()
@@ -247,9 +249,12 @@ class Worker:
             detector = load_detector(request.detector)
             if detector.identity != request.identity:
                 raise ValueError(f"{request.detector} is another detector than when this page was opened; reload it")
-            self._detectors[wanted] = detector
+            size = sum(path.stat().st_size for path in request.detector.iterdir())
+            self._detectors[wanted] = detector, size
+            while len(self._detectors) > 2 and sum(kept for _, kept in self._detectors.values()) > MAX_FILES:
+                self._detectors.popitem(last=False)
         self._detectors.move_to_end(wanted)
-        return self._detectors[wanted]
+        return self._detectors[wanted][0]
 
 
 def _step_back() -> None:

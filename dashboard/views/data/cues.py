@@ -30,11 +30,10 @@ COLOUR = "#0f9d8a"
 def draw_cues(opened: Opened) -> None:
     """Draw the study of the run's image set, or say how it is made."""
     try:
-        results = _results_of(opened)
+        results, findings = _results_of(opened)
     except ContractError as error:
         st.error(with_code(for_visitors(error, homes=catalogue.homes())))
         return
-    findings = [] if results is None else conclude(results)
     with fold(
         "cues",
         "What is there to learn?",
@@ -73,8 +72,8 @@ def _draw(results: Results, findings: list[Finding]) -> None:
             st.dataframe(frame, alt="Accuracy by the version trained on and the version tested on")
 
 
-def _results_of(opened: Opened) -> Results | None:
-    """The study of the run's image set: of all images, or else of a part of them; None where there is none.
+def _results_of(opened: Opened) -> tuple[Results | None, list[Finding]]:
+    """The study of the run's image set and its findings: of all images, or else of a part; None where there is none.
 
     Raises:
         ContractError: there is one only, and it cannot be read.
@@ -84,7 +83,7 @@ def _results_of(opened: Opened) -> Results | None:
 
 
 @st.cache_resource(max_entries=8, show_spinner=False, hash_funcs=BY_STAMP)
-def _found(opened: Opened, files: tuple[tuple[Path, int], ...]) -> Results | None:
+def _found(opened: Opened, files: tuple[tuple[Path, int], ...]) -> tuple[Results | None, list[Finding]]:
     found, refused = [], None
     for path, _ in files:
         try:
@@ -97,7 +96,8 @@ def _found(opened: Opened, files: tuple[tuple[Path, int], ...]) -> Results | Non
             found.append(results)
     if not found and refused is not None:
         raise refused
-    return max(found, key=lambda one: int(one.about["training_images"]), default=None)
+    largest = max(found, key=lambda one: int(one.about["training_images"]), default=None)
+    return largest, [] if largest is None else conclude(largest)
 
 
 def _figure(findings: list[Finding]) -> go.Figure:
