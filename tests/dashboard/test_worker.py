@@ -586,7 +586,7 @@ def test_small_detectors_are_read_once_and_large_ones_two_at_a_time(
         (tmp_path / name / "weights").write_bytes(b"1" * 300)
     try:
         for name in names * 2:
-            desk._detector(Request(tmp_path / name, identity(name), "image", PREDICT))  # noqa: SLF001
+            desk._detector(Request(tmp_path / name, identity(name), "image", PREDICT))
     finally:
         desk.close()
     assert [read.count(name) for name in names] == times

@@ -140,20 +140,21 @@ def range_columns(table: pd.DataFrame) -> list[str]:
     """List the columns filtered by a range: confidence, image statistics, and studies' numbers."""
     return [
         name
-        for name in table.columns
+        for name, kind in table.dtypes.items()
         if name in ("confidence", "margin", *STATISTICS)
-        or ("." in name and pd.api.types.is_numeric_dtype(table[name]) and not pd.api.types.is_bool_dtype(table[name]))
+        or ("." in name and pd.api.types.is_numeric_dtype(kind) and not pd.api.types.is_bool_dtype(kind))
     ]
 
 
 def choice_columns(table: pd.DataFrame) -> list[str]:
     """List the columns filtered by value: classes, outcome, category, source, leaks, repeats, and studies' words."""
-    return [
-        name
-        for name in table.columns
-        if name in (*DECIDED, "category", "source", "in_train", "is_repeat")
-        or ("." in name and isinstance(table[name].dtype, pd.CategoricalDtype | np.dtypes.BoolDType))
-    ]
+    return [name for name, kind in table.dtypes.items() if _is_choice(name, kind)]
+
+
+def _is_choice(name: str, kind: object) -> bool:
+    return name in (*DECIDED, "category", "source", "in_train", "is_repeat") or (
+        "." in name and isinstance(kind, pd.CategoricalDtype | np.dtypes.BoolDType)
+    )
 
 
 def sort_columns(table: pd.DataFrame) -> list[str]:
@@ -165,7 +166,8 @@ def sort_columns(table: pd.DataFrame) -> list[str]:
 
 def choices_of(table: pd.DataFrame, column: str) -> list[str]:
     """List the values that a column can be filtered by, as text; empty for a column that is not filtered by value."""
-    if column not in choice_columns(table):
+    # a page asks this of each of some hundred columns
+    if column not in table or not _is_choice(column, table[column].dtype):
         return []
     if pd.api.types.is_bool_dtype(table[column]):
         return ["yes", "no"]
