@@ -7,7 +7,7 @@ import streamlit as st
 from dashboard.components.fold import forget_folds
 from dashboard.components.one_press import keep_back_to_one_press
 from dashboard.logo import LOGO, TEXT
-from dashboard.navigation import SECTIONS, find_pages
+from dashboard.navigation import SECTIONS, entry_of, find_pages
 from dashboard.services.server.first_pages import in_turn
 from dashboard.services.server.upload_limits import forget_uploads
 from dashboard.sidebar import draw_sidebar, note_other_run
@@ -44,17 +44,7 @@ def overview() -> None:
 
 listed: dict[str, list[st.Page]] = {}
 for name, declared in find_pages().items():
-    listed.setdefault(declared.section, []).append(
-        st.Page(
-            f"views/{name}/page.py",
-            title=declared.title,
-            icon=declared.icon,
-            default=declared.is_default,
-            # the default page is at the app's root; the hidden page below answers to its name
-            url_path="home" if declared.is_default else name,
-            help=declared.help,
-        )
-    )
+    listed.setdefault(declared.section, []).append(entry_of(name, declared))
 listed[SECTIONS[-1]].append(st.Page(overview, title="Overview", url_path="overview", visibility="hidden"))
 page = st.navigation(listed, expanded=True)
 if page.title != "Upload":
