@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from core.detectors.capabilities import Capability
 from core.detectors.classes import Classes
 from core.detectors.identity import Identity
+from core.detectors.offers import Offers
 from core.detectors.preprocessing import Preprocessing
 from core.images.labels import FAKE, REAL
 
@@ -57,7 +57,7 @@ class Pass(NamedTuple):
         return self.maps
 
 
-class Detector(Protocol):
+class Detector(Offers, Protocol):
     """The interface of every kind of detector; `side` is S below.
 
     Attributes:
@@ -91,28 +91,12 @@ class Detector(Protocol):
         """The key of its answers in a cache; another device gives other last digits."""
 
     @property
-    def side(self) -> int:
-        """Pixels along each side of its square input."""
-
-    @property
     def preprocessing(self) -> Preprocessing:
         """The preprocessing that turns any image into that square."""
 
     @property
     def classes(self) -> Classes:
         """The classes of its outputs."""
-
-    @property
-    def capabilities(self) -> frozenset[Capability]:
-        """Its capabilities."""
-
-    @property
-    def layers(self) -> dict[str, tuple[int, int]]:
-        """The layers that a class activation map can be read from: module name -> positions (height, width)."""
-
-    @property
-    def target_layer(self) -> str:
-        """The default layer to explain, one of `layers`; "" where it has none."""
 
     @property
     def channels(self) -> int:

@@ -17,10 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.detectors.capabilities import Capability
+from core.detectors.offers import Offers
 from core.edits.masking import Fill
 from core.explainers.error import ExplanationError
 from core.explainers.explanation import Explanation, Provenance
-from core.explainers.offers import Offers
 from core.explainers.settings import ExplainerSettings, to_json
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ from functools import cache
 from importlib import import_module
 from typing import Any
 
+from core.detectors.offers import Offers
 from core.explainers.error import ExplanationError
 from core.explainers.explainer import AnyExplainer
-from core.explainers.offers import Offers
 
 # name -> module and the explainer in it, which is read when it is first asked for
 _BUILT_IN: dict[str, str] = {

@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, TypeVar
 
+from core.detectors.offers import Offers
 from core.explainers.error import ExplanationError
-from core.explainers.offers import Offers
 from core.images.labels import ClassName
 
 KEY = "setting"

@@ -30,15 +30,12 @@ def build(config: Mapping[str, Any]) -> nn.Module:
     name, outputs = stated(config, "name", "outputs")
     if name not in NAMES:
         raise ValueError(f"torchvision {torchvision.__version__} has no classification network {name!r}")
-    network: nn.Module = torchvision.models.get_model(
-        name, weights=None, num_classes=int(outputs), **AUXILIARY.get(name, {})
-    )
-    if config.get("stem") is None:
-        return network
-    # it is trained by its one verdict
-    if name in AUXILIARY:
-        setattr(network, "aux_logits", False)  # noqa: B010 - to mypy a module's attributes are modules
-    return adapt_stem(network, config["stem"])
+    stem, options = config.get("stem"), AUXILIARY.get(name, {})
+    if stem is not None and options:
+        # what is trained here is trained by its one verdict
+        options = {**options, "aux_logits": False}
+    network: nn.Module = torchvision.models.get_model(name, weights=None, num_classes=int(outputs), **options)
+    return network if stem is None else adapt_stem(network, stem)
 
 
 def read(request: Request) -> Brought:

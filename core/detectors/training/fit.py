@@ -72,33 +72,22 @@ def fit(
     """
     training = Training(recipe, images, pick_device(device), checkpoints)
     with only_writer(training.file, remedy="wait for it, or name another folder with --checkpoints"):
-        return _fitted(training, resume=resume, restart=restart, report=report, progress=progress)
-
-
-def _fitted(
-    training: "Training",
-    *,
-    resume: bool,
-    restart: bool,
-    report: Callable[[str], None],
-    progress: Callable[[int, int, str], None] | None,
-) -> Trained:
-    recipe = training.recipe
-    if restart:
-        training.file.unlink(missing_ok=True)
-    if training.file.exists() and not resume:
-        raise TrainingInterrupted(
-            f"There is a checkpoint already ({training.file}); pass --resume to continue or --restart to start again."
-        )
-    if resume and training.file.exists():
-        training.load()
-        report(f"Continuing after epoch {training.epoch} of {recipe.epochs}.")
-    while training.epoch < recipe.epochs:
-        row = training.run_epoch(progress)
-        training.save()
-        report(_epoch_line(row, recipe.epochs))
-    detector = training.finish()
-    return Trained(detector, training.history)
+        if restart:
+            training.file.unlink(missing_ok=True)
+        if training.file.exists():
+            if not resume:
+                raise TrainingInterrupted(
+                    f"There is a checkpoint already ({training.file}); pass --resume to continue or --restart to start "
+                    "again."
+                )
+            training.load()
+            report(f"Continuing after epoch {training.epoch} of {recipe.epochs}.")
+        while training.epoch < recipe.epochs:
+            row = training.run_epoch(progress)
+            training.save()
+            report(_epoch_line(row, recipe.epochs))
+        detector = training.finish()
+        return Trained(detector, training.history)
 
 
 def _epoch_line(row: dict[str, float], epochs: int) -> str:

@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.detectors.capabilities import Capability
+from core.detectors.offers import Offers
 from core.explainers.diagnostics import map_diagnostics
 from core.explainers.error import ExplanationError
 from core.explainers.explainer import Cancel, Pixels, check_finite
 from core.explainers.explanation import Explanation
 from core.explainers.gradients.batches import BatchExplainer
-from core.explainers.offers import Offers
 from core.explainers.settings import TARGETS, ExplainerSettings, Target, one_side, setting
 
 if TYPE_CHECKING:

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from core.detectors.capabilities import Capability
+from core.detectors.offers import Offers
 from core.explainers.diagnostics import map_diagnostics
 from core.explainers.explainer import Cancel, Pixels, check_finite
 from core.explainers.explanation import Diagnostics, Explanation
 from core.explainers.gradients.batches import BatchExplainer
-from core.explainers.offers import Offers
 from core.explainers.settings import TARGETS, ExplainerSettings, Target, one_side, setting
 
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from core.detectors.offers import Offers
 from core.edits.masking import FILLS, Fill, masker
 from core.explainers.error import ExplanationError
 from core.explainers.explainer import Cancel, Explainer, Pixels, Preset, Progress, Stopwatch, check_finite, check_pixels
@@ -16,7 +17,6 @@ from core.explainers.explanation import Explanation
 from core.explainers.lime.diagnostics import MAX_PROBES, lime_diagnostics, movement, with_holding
 from core.explainers.lime.segmentation import Segmentation, segment
 from core.explainers.lime.settings import LimeTarget, RegionSettings
-from core.explainers.offers import Offers
 from core.explainers.settings import setting
 from core.images.labels import CLASSES, FAKE, REAL
 

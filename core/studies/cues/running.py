@@ -107,8 +107,9 @@ def run_on(
     about = _about(some_train, some_test, plan, versions, test.fingerprint)
     if restart:
         path.unlink(missing_ok=True)
-    _check(path, about)
-    left = [unit for unit in plan.units() if unit not in _done(path)]
+    there = _of_these(path, about)
+    done = set() if there is None else there.done
+    left = [unit for unit in plan.units() if unit not in done]
     if not left:
         say("Every network is there already.")
         return path
@@ -165,10 +166,10 @@ def _keep(path: Path, about: Mapping[str, Any], unit: Unit, rows: pd.DataFrame) 
     path.parent.mkdir(parents=True, exist_ok=True)
     # the lock's file stays: were it removed, two processes could each hold one of that name
     with FileLock(path.with_name(f".{path.name}.lock")):
-        _check(path, about)
-        if unit in _done(path):
+        there = _of_these(path, about)
+        if there is not None and unit in there.done:
             return
-        before = read_results(path).table if path.is_file() else empty_table()
+        before = empty_table() if there is None else there.table
         made = {"created": datetime.now(UTC).isoformat(timespec="seconds"), "libraries": library_versions()}
         write_results(path, pd.concat([before, rows], ignore_index=True), {**about, **made})
 
@@ -177,11 +178,11 @@ def _done(path: Path) -> set[Unit]:
     return read_results(path).done if path.is_file() else set()
 
 
-def _check(path: Path, about: Mapping[str, Any]) -> None:
-    """Refuse to add to a file of other images or settings."""
+def _of_these(path: Path, about: Mapping[str, Any]) -> Results | None:
+    """Read the file that networks are added to; None where there is none. One of other settings is refused."""
     if not path.is_file():
-        return
-    there: Results = read_results(path)
+        return None
+    there = read_results(path)
     asked = json.loads(json.dumps(about))
     differs = [key for key in asked if key != "versions" and there.about.get(key) != asked[key]]
     if differs:
@@ -189,6 +190,7 @@ def _check(path: Path, about: Mapping[str, Any]) -> None:
             f"{path} was made with another {differs[0].replace('_', ' ')}; name another folder with --out, or pass "
             "--restart to discard it"
         )
+    return there
 
 
 def _about(train: ImageSet, test: ImageSet, plan: Plan, versions: Mapping[str, Version], whole: str) -> dict[str, Any]:

@@ -4,7 +4,6 @@ python -m core.studies.judgement --run swift@cifake-test --data data/cifake --ge
 """
 
 import argparse
-import hashlib
 import sys
 from importlib.metadata import version
 from pathlib import Path
@@ -24,6 +23,7 @@ from core.detectors.detector import Detector
 from core.detectors.identity import find_maker, identify_all
 from core.detectors.storage import load_detector
 from core.detectors.training.validation import validation_split
+from core.images.decoding import pixels_sha256
 from core.images.image_set import DATA_HELP, DatasetError, ImageSet
 from core.images.labels import CLASSES
 from core.images.loading import load_image_set, side_of
@@ -106,7 +106,7 @@ def calibrate(
         "of_each_generator": EACH,
         "seed": SEED,
         "fingerprint": found.fingerprint,
-        "generators": {one.name: _sha256(one.pixels[AS_DRAWN][:EACH]) for one in drawn},
+        "generators": {one.name: pixels_sha256(one.pixels[AS_DRAWN][:EACH]) for one in drawn},
         "transfer": bool(counted),
         "device": str(detector.device),
         "versions": {name: version(name) for name in ("numpy", "pillow", "torch")},
@@ -170,10 +170,6 @@ def _draw(found: ImageSet, rows: NDArray[np.intp], images: int) -> ImageSet:
 def _sources(found: ImageSet) -> dict[str, int]:
     """The photographs behind images of the sample gallery, by class: its categories."""
     return {name: int(found.rows["category"][found.labels == label].nunique()) for label, name in enumerate(CLASSES)}
-
-
-def _sha256(pixels: NDArray[np.uint8]) -> str:
-    return hashlib.sha256(pixels.tobytes()).hexdigest()
 
 
 def _setting(run: Run, detector: Detector, data: str | None) -> Setting:

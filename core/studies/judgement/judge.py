@@ -195,15 +195,13 @@ def _holds(seen: Seen, worth: Finding) -> Finding:
 
 def _of_group(group: Group, verdict: str) -> Measure:
     """The share of a group that got a verdict; pictures of one source count as one, where there are several sources."""
-    share, sources = group.share(verdict), group.sources
-    if not 1 < sources < group.images:
-        return _measure(group.said[verdict], group.images)
-    low, high = wilson_interval(share * sources, sources)
-    return Measure(share, float(low), float(high), group.images, sources)
+    clusters = group.sources if 1 < group.sources < group.images else None
+    return _measure(group.said[verdict], group.images, clusters)
 
 
-def _measure(hits: int, images: int) -> Measure:
+def _measure(hits: int, images: int, clusters: int | None = None) -> Measure:
     if not images:
         return _UNKNOWN
-    low, high = wilson_interval(hits, images)
-    return Measure(hits / images, float(low), float(high), images)
+    trials = clusters or images
+    low, high = wilson_interval(hits * trials / images, trials)
+    return Measure(hits / images, float(low), float(high), images, clusters)

@@ -9,8 +9,8 @@ from typing import Any
 
 import streamlit as st
 
+from core.detectors.offers import Offers
 from core.explainers.explainer import AnyExplainer
-from core.explainers.offers import Offers
 from core.explainers.registry import default_explainers, explainers
 from core.explainers.saving import Style
 from core.explainers.settings import ExplainerSettings, SettingField, describe, to_json

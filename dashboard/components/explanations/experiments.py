@@ -4,8 +4,8 @@ from contextlib import suppress
 
 import streamlit as st
 
+from core.detectors.offers import Offers
 from core.explainers.explainer import AnyExplainer
-from core.explainers.offers import Offers
 from core.explainers.registry import explainers
 from core.system.folders import ContractError
 from dashboard.components.explanations.asking import Known, Subject

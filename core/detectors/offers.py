@@ -11,7 +11,7 @@ class Offers(Protocol):
 
     @property
     def side(self) -> int:
-        """Pixels along each side of the square that it takes."""
+        """Pixels along each side of its square input."""
 
     @property
     def capabilities(self) -> frozenset[Capability]:
@@ -19,8 +19,8 @@ class Offers(Protocol):
 
     @property
     def layers(self) -> Mapping[str, tuple[int, int]]:
-        """Layer -> positions (height, width)."""
+        """The layers that a class activation map can be read from: module name -> positions (height, width)."""
 
     @property
     def target_layer(self) -> str:
-        """The layer that is looked at unless another is asked for."""
+        """The default layer to explain, one of `layers`; "" where it has none."""
