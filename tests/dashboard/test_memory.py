@@ -1,4 +1,4 @@
-"""Threads of visitors share their heaps, and large messages are not held."""
+"""Threads of visitors share their heaps, what is free goes back to the system, and large messages are not held."""
 
 import asyncio
 import os
@@ -52,6 +52,32 @@ def test_many_threads_share_few_heaps() -> None:
         return int(done.stdout)
 
     assert heaps("few") <= 2 < heaps("many")
+
+
+# memory between two blocks that stay
+BETWEEN = """
+import ctypes, os, sys
+from dashboard.services.server.memory import give_back
+from tests.benchmarks.memory import resident
+libc = ctypes.CDLL(None)
+libc.malloc.restype, libc.malloc.argtypes, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_size_t], [ctypes.c_void_p]
+blocks = [libc.malloc(100_000) for _ in range(2000)]
+for block in blocks:
+    ctypes.memset(block, 1, 100_000)
+for number, block in enumerate(blocks):
+    if number % 20:
+        libc.free(block)
+before = resident(os.getpid())
+give_back()
+print(before - resident(os.getpid()))
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries give back by themselves, or cannot")
+def test_what_lies_between_is_given_back() -> None:
+    done = subprocess.run([sys.executable, "-c", BETWEEN], cwd=ROOT, capture_output=True, text=True, check=True)
+    # of 190 MB
+    assert float(done.stdout) > 120
 
 
 async def shout(address: str, size: int) -> str:

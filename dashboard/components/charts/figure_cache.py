@@ -21,7 +21,8 @@ def cached(build: Callable[P, T], *, most: int = MOST) -> Callable[P, T]:
     An argument with a `stamp`, such as an opened run, is recognised by it. The `most` results that were asked for last
     stay. Callers who ask for what is being built wait for it.
     """
-    built: Bounded[bytes, Future[T]] = Bounded(most)
+    built: Bounded[bytes, T] = Bounded(most)
+    building: dict[bytes, Future[T]] = {}
     lock = threading.Lock()
 
     @functools.wraps(build)
@@ -30,21 +31,27 @@ def cached(build: Callable[P, T], *, most: int = MOST) -> Callable[P, T]:
         known = [getattr(given, "stamp", given) for given in args]
         key = hashlib.blake2b(pickle.dumps((known, options))).digest()
         with lock:
-            if found := built.get(key):
+            if key in built:
                 built.move_to_end(key)
-            else:
-                mine = built[key] = Future()
-        if found:
-            return found.result()
+                return built[key]
+            others = building.get(key)
+            if others is None:
+                mine = building[key] = Future()
+        if others is not None:
+            return others.result()
         try:
-            mine.set_result(build(*args, **options))
+            result = build(*args, **options)
         except BaseException as error:
-            mine.set_exception(error)
             with lock:
                 # the next one who asks tries again
-                if built.get(key) is mine:
-                    del built[key]
+                del building[key]
+            mine.set_exception(error)
             raise
-        return mine.result()
+        with lock:
+            # a future has two kilobytes, more than many a result
+            built[key] = result
+            del building[key]
+        mine.set_result(result)
+        return result
 
     return get

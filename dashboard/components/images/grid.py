@@ -17,7 +17,7 @@ from dashboard.services.library import Opened
 _mount = component(__file__, "grid")
 COLUMNS = ["id", "label", "predicted", "p_real", "confidence", "category", "name"]
 # pictures that are kept, and the largest of those in bytes of pixels
-MOST = 2048
+MOST = 512
 SMALL = 64 * 64 * 3
 TILES = {"small": 80, "medium": 112, "large": 172}
 

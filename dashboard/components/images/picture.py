@@ -19,8 +19,8 @@ from dashboard.components.component import component
 
 _mount = component(__file__, "picture")
 SIZE = 512
-# pictures that are kept, about 50 kB each
-MOST = 256
+# pictures that are kept, about 100 kB each with what pointing at them tells
+MOST = 128
 ENDS: dict[Palette, tuple[str, str]] = {"class": ("FAKE", "REAL"), "paper": ("against", "for the verdict")}
 
 

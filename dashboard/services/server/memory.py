@@ -2,6 +2,7 @@
 
 import ctypes
 import sys
+from typing import Any
 
 # of mallopt(3) in glibc
 ARENA_MAX = -8
@@ -14,7 +15,20 @@ def few_arenas() -> bool:
     Streamlit draws every page in a thread of its own. glibc gives each a heap, up to eight a core, and none of them
     gives back what one picture in its middle still holds: with twenty visitors that were 250 MB more than are needed.
     """
-    if sys.platform != "linux":
-        return False
-    tell = getattr(ctypes.CDLL(None), "mallopt", None)
+    tell = _of_glibc("mallopt")
     return tell is not None and bool(tell(ARENA_MAX, ARENAS))
+
+
+def give_back() -> None:
+    """Have the C library give the system what it holds in reserve, where it can be told; takes 15 ms of a gigabyte.
+
+    By itself it gives back only what lies at the end of a heap. With 36 visitors a call every ten seconds freed 20 to
+    45 MB each time.
+    """
+    trim = _of_glibc("malloc_trim")
+    if trim is not None:
+        trim(ctypes.c_size_t(0))
+
+
+def _of_glibc(name: str) -> Any:
+    return getattr(ctypes.CDLL(None), name, None) if sys.platform == "linux" else None

@@ -15,6 +15,8 @@ from typing import Any
 import streamlit
 from streamlit import runtime
 
+from dashboard.services.server.memory import give_back
+
 TESTED = ("1.67",)
 # kinds of values in messages
 JSON = ("json_value", "json_trigger_value")
@@ -143,6 +145,7 @@ def _sweep_for_ever(server: Any) -> None:
             # who comes or goes meanwhile is looked at the next time
             with contextlib.suppress(RuntimeError):
                 swept.sweep(server._session_mgr, server.uploaded_file_mgr)
+            give_back()
             time.sleep(SWEEP)
 
 
