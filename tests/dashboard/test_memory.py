@@ -18,9 +18,9 @@ from tests.server import running_server
 # how many heaps there are when more threads than cores have each taken memory of their own at once
 COUNT = """
 import ctypes, sys, tempfile, threading
-from dashboard.services.server.memory import few_arenas
+from dashboard.services.server.memory import tame_heaps
 if sys.argv[1] == "few":
-    assert few_arenas()
+    assert tame_heaps()
 barrier, held = threading.Barrier(12), []
 def take():
     barrier.wait()
