@@ -4,14 +4,14 @@ The given image is never changed, values stay within 0..255, and equal seeds giv
 """
 
 from collections.abc import Callable
-from functools import lru_cache
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
 from core.edits.road import impute
+from core.edits.texture import segment_means, shuffled_texture
 
 Fill = Literal["mean", "blur", "black", "texture", "road"]
 BLUR_SIGMA = 2.0
@@ -105,99 +105,12 @@ def _check(image: NDArray[np.uint8], segments: NDArray[np.integer]) -> int:
 
 
 def _mean_colours(image: NDArray[np.uint8], segments: NDArray[np.integer], _seed: int) -> NDArray[np.uint8]:
-    return np.asarray(_segment_means(image, segments, int(segments.max()) + 1)[segments], np.uint8)
+    return np.asarray(segment_means(image, segments, int(segments.max()) + 1)[segments], np.uint8)
 
 
 def _blurred(image: NDArray[np.uint8], _segments: NDArray[np.integer], _seed: int) -> NDArray[np.uint8]:
     blurred = ndimage.gaussian_filter(image.astype(np.float64), (BLUR_SIGMA, BLUR_SIGMA, 0), mode="reflect")
     return np.asarray(np.rint(blurred), np.uint8)
-
-
-def _segment_means(values: NDArray[Any], segments: NDArray[np.integer], count: int) -> NDArray[np.float64]:
-    """Average (height, width, C) over each segment: (S, C)."""
-    flat = segments.ravel()
-    sums = np.stack([np.bincount(flat, values[..., c].ravel(), count) for c in range(values.shape[-1])], axis=1)
-    return np.asarray(sums / np.bincount(flat, minlength=count)[:, None], np.float64)
-
-
-def _shuffled_texture(image: NDArray[np.uint8], segments: NDArray[np.integer], seed: int) -> NDArray[np.uint8]:
-    """Give each segment's deviation from its shading random Fourier phases, with the contrast of each octave restored.
-
-    The three channels share the phases, which keeps the correlation of colours. Cutting along a segment's border smears
-    its spectrum; restoring the contrast of each octave corrects that. Phases and blurs are sums over the pixels of one
-    segment, so small matrices do the work of one whole-image transform per segment.
-    """
-    count = int(segments.max()) + 1
-    shading = _shading(image, segments, count)
-    deviation = image - shading
-    flat = deviation.reshape(-1, image.shape[2])
-    filled = np.zeros_like(flat)
-    kernels = _kernels(*image.shape[:2], seed)
-    for pixels in _by_size(segments):
-        shuffle, *blurs = _matrices(kernels, pixels, image.shape[1])
-        own = flat[pixels]
-        shuffled = shuffle @ own
-        shuffled -= shuffled.mean(axis=1, keepdims=True)
-        for octave, new in zip(_octaves(own, blurs), _octaves(shuffled, blurs), strict=True):
-            want, has = (np.sqrt((band**2).sum(axis=1, keepdims=True)) for band in (octave, new))
-            filled[pixels] += new * np.divide(want, has, out=np.zeros_like(has), where=has > 1e-6)
-    texture = filled.reshape(image.shape)
-    # octaves overlap, so the contrast of their sum is restored as well
-    want, has = (np.sqrt(_segment_means(values**2, segments, count)) for values in (deviation, texture))
-    texture *= np.divide(want, has, out=np.zeros_like(has), where=has > 1e-6)[segments]
-    return np.asarray(np.clip(np.rint(shading + texture), 0, 255), np.uint8)
-
-
-@lru_cache(maxsize=16)
-def _kernels(height: int, width: int, seed: int) -> NDArray[np.float64]:
-    """Compute float64 (3, K): a pixel's weight in another at each distance, for the phase shuffle and a finer and a
-    coarser blur; distances run from -height + 1, -width + 1 up, rows first."""
-    # white noise has the phases of a real image; sharing them between segments softens the seams
-    noise = np.fft.rfft2(np.random.default_rng(seed).standard_normal((height, width)))
-    phases = np.divide(noise, np.abs(noise), out=np.ones_like(noise), where=np.abs(noise) > 0)
-    down, right = np.arange(1 - height, height), np.arange(1 - width, width)
-    kernels = [np.fft.irfft2(phases, s=(height, width))[np.ix_(down % height, right % width)]]
-    for sigma in (0.7, 1.4):
-        bell = [np.exp(-((away / sigma) ** 2) / 2) * (np.abs(away) <= 4 * sigma + 0.5) for away in (down, right)]
-        kernels.append(np.outer(*bell))
-    return np.stack(kernels).reshape(3, -1)
-
-
-def _by_size(segments: NDArray[np.integer]) -> list[NDArray[np.intp]]:
-    """Group segments by size: intp (segments, size), the positions of their pixels in the flat image."""
-    order = np.argsort(segments.ravel(), kind="stable")
-    sizes = np.bincount(segments.ravel())
-    starts = np.cumsum(sizes) - sizes
-    return [order[starts[sizes == size][:, None] + np.arange(size)] for size in np.unique(sizes)]
-
-
-def _matrices(kernels: NDArray[np.float64], pixels: NDArray[np.intp], width: int) -> NDArray[np.float64]:
-    """Compute float64 (kernels, segments, size, size): each pixel's weight in every other of its segment."""
-    places = pixels // width * (2 * width - 1) + pixels % width
-    return kernels[:, places[:, :, None] - places[:, None, :] + kernels.shape[1] // 2]
-
-
-def _octaves(values: NDArray[np.float64], blurs: list[NDArray[np.float64]]) -> list[NDArray[np.float64]]:
-    """Split (segments, size, C) into fine, middle and coarse detail, blurring within each segment only."""
-    bands, rest = [], values
-    for blur in blurs:
-        smooth = blur @ rest / blur.sum(axis=2, keepdims=True)
-        bands.append(rest - smooth)
-        rest = smooth
-    return [*bands, rest]
-
-
-def _shading(image: NDArray[np.uint8], segments: NDArray[np.integer], count: int) -> NDArray[np.float64]:
-    """Fit a plane to each segment's colours by least squares."""
-    places = np.moveaxis(np.indices(segments.shape).astype(np.float64), 0, -1)
-    places -= _segment_means(places, segments, count)[segments]
-    means = _segment_means(image, segments, count)[segments]
-    moments = _segment_means((places[..., :, None] * places[..., None, :]).reshape(*segments.shape, 4), segments, count)
-    products = _segment_means(
-        (places[..., :, None] * (image - means)[..., None, :]).reshape(*segments.shape, 6), segments, count
-    )
-    slopes = np.linalg.pinv(moments.reshape(-1, 2, 2), hermitian=True) @ products.reshape(-1, 2, 3)
-    return np.asarray(means + np.einsum("yxp,yxpc->yxc", places, slopes[segments]))
 
 
 class Filling(NamedTuple):
@@ -219,6 +132,6 @@ FILLS: dict[Fill, Filling] = {
     "mean": Filling("mean colour", "their mean colour", _mean_colours),
     "blur": Filling("blur", "a blurred copy", _blurred),
     "black": Filling("black", "black", lambda image, _segments, _seed: np.zeros_like(image)),
-    "texture": Filling("shuffled texture", "their own shuffled texture", _shuffled_texture),
+    "texture": Filling("shuffled texture", "their own shuffled texture", shuffled_texture),
     "road": Filling("ROAD", "what their neighbours are (ROAD)", None),
 }

@@ -3,6 +3,8 @@
 Each maps uint8 (N, side, side, 3) to the same; randomness is passed in.
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
@@ -49,12 +51,22 @@ def shuffled(pixels: Pixels, block: int, orders: NDArray[np.integer]) -> Pixels:
         pixels: uint8 (N, side, side, 3).
         block: side of a block in pixels.
         orders: integers (N, B), a permutation of the B blocks per image: each block moves to the place of the next.
+
+    Raises:
+        ValueError: orders of another number of blocks.
     """
-    blocks = blocks_of(pixels, block)
-    rows = np.arange(len(blocks))[:, None]
-    moved = np.empty_like(blocks)
+    return image_of(_moved(blocks_of(pixels, block), orders), pixels)
+
+
+def _moved(blocks: NDArray[Any], orders: NDArray[np.integer]) -> NDArray[Any]:
+    """Move each of the blocks (N, B, ...) to the place of the next in its order (N, B)."""
+    if orders.shape != blocks.shape[:2]:
+        raise ValueError(
+            f"orders must be {blocks.shape[:2]}, a permutation of the blocks of each image, not {orders.shape}"
+        )
+    rows, moved = np.arange(len(blocks))[:, None], np.empty_like(blocks)
     moved[rows, np.roll(orders, -1, axis=1)] = blocks[rows, orders]
-    return image_of(moved, pixels)
+    return moved
 
 
 def rotated_in_blocks(pixels: Pixels, block: int) -> Pixels:
@@ -102,8 +114,8 @@ def cross_faded(pixels: Pixels, block: int, orders: NDArray[np.integer] | None =
         block: side of a block in pixels, from the middle of one fade to that of the next.
         orders: as in `shuffled`; None rotates each block by 180 degrees in its own place, as `rotated_in_blocks` does.
     """
-    n, side = pixels.shape[:2]
-    count, reach = side // block, max(1, block // 4)
+    # blocks of one pixel have nothing to fade
+    count, reach = pixels.shape[1] // block, min(max(1, block // 4), block // 2)
     ramp = (np.arange(2 * reach, dtype=np.float32) + 0.5) / (2 * reach)
     line = np.concatenate([ramp, np.ones(block - 2 * reach, np.float32), ramp[::-1]])
     weights = (line[:, None] * line)[..., None]
@@ -114,11 +126,7 @@ def cross_faded(pixels: Pixels, block: int, orders: NDArray[np.integer] | None =
         for x in range(0, count * block, block)
     ]
     tiles = np.stack([padded[place] for place in places], axis=1)
-    if orders is None:
-        moved = tiles[:, :, ::-1, ::-1]
-    else:
-        rows, moved = np.arange(n)[:, None], np.empty_like(tiles)
-        moved[rows, np.roll(orders, -1, axis=1)] = tiles[rows, orders]
+    moved = tiles[:, :, ::-1, ::-1] if orders is None else _moved(tiles, orders)
     total, weight = np.zeros_like(padded), np.zeros_like(padded[:1])
     for number, place in enumerate(places):
         total[place] += moved[:, number] * weights

@@ -21,7 +21,7 @@ def wilson_interval(
 
     Args:
         successes: counts, 0 to `trials`; parts of one where a trial is a source of several images.
-        trials: counts; where 0, the interval is 0 to 1.
+        trials: counts, or effective ones; where 0, the interval is 0 to 1.
         confidence: how often such intervals contain the true share, between 0 and 1.
 
     Returns:
@@ -36,7 +36,8 @@ def wilson_interval(
     if not 0 < confidence < 1:
         raise ValueError(f"confidence must be between 0 and 1, not {confidence}")
     z2 = NormalDist().inv_cdf(0.5 + confidence / 2) ** 2
-    some = np.maximum(n, 1)
+    # an effective number of trials may be below 1
+    some = np.where(n > 0, n, 1)
     middle = (k + z2 / 2) / (some + z2)
     half = np.sqrt(z2 * k * (some - k) / some + z2**2 / 4) / (some + z2)
     # the algebra gives exactly 0 and 1 at the ends; rounding does not
@@ -145,13 +146,14 @@ def weighted_ratio(
         confidence: between 0 and 1.
     """
     counted = np.ones(len(hits)) if weights is None else np.asarray(weights, np.float64)
-    value, pulls, images = _ratio(hits, trials, counted)
+    value, pulls, tried = _ratio(hits, trials, counted)
+    images = int(tried.sum())
     if less is not None:
         other, more, also = _ratio(*less, counted)
-        value, pulls, images = value - other, pulls - more, min(images, also)
+        value, pulls, images, tried = value - other, pulls - more, min(images, int(also.sum())), tried | also
     if images < 2 or not np.isfinite(value):
         return Estimate(value, np.nan, np.nan, images)
-    half = _half_width(pulls, confidence)
+    half = _half_width(pulls[tried], confidence)
     ends = (value - half, value + half)
     low, high = ends if less is not None else (max(ends[0], 0.0), min(ends[1], 1.0))
     return Estimate(value, low, high, images)
@@ -159,14 +161,14 @@ def weighted_ratio(
 
 def _ratio(
     hits: NDArray[np.floating], trials: NDArray[np.floating], counted: NDArray[np.float64]
-) -> tuple[float, NDArray[np.float64], int]:
-    """The ratio, each image's pull on it, and how many images have a trial."""
+) -> tuple[float, NDArray[np.float64], NDArray[np.bool_]]:
+    """The ratio, each image's pull on it, and whether an image has a trial."""
     one, many = np.asarray(hits, np.float64), np.asarray(trials, np.float64)
     total = float((counted * many).sum())
     if not total:
-        return float("nan"), np.zeros(len(one)), 0
+        return float("nan"), np.zeros(len(one)), many > 0
     value = float((counted * one).sum() / total)
-    return value, counted * (one - value * many) / total, int(np.count_nonzero(many))
+    return value, counted * (one - value * many) / total, many > 0
 
 
 def _half_width(pulls: NDArray[np.float64], confidence: float) -> float:

@@ -135,7 +135,7 @@ def within_strata(margins: NDArray[Any], is_real: NDArray[np.bool_], strata: NDA
         NaN where no stratum holds `MIN_IN_STRATUM` images of each class.
     """
     margins = np.asarray(margins, np.float64)
-    rows, sizes = [], 0
+    rows, sizes, smaller = [], 0, 0
     for number in np.unique(strata):
         chosen = strata == number
         real = is_real[chosen]
@@ -147,11 +147,11 @@ def within_strata(margins: NDArray[Any], is_real: NDArray[np.bool_], strata: NDA
         spread = sum(share * (1 - share) / many for share, many in zip(recalls, (n, m), strict=True)) / 4
         rows.append((n * m / (n + m), *_delong(margins[chosen], real), sum(recalls) / 2, spread))
         sizes += n + m
+        smaller += min(n, m)
     if not rows:
         return Matched(UNKNOWN, UNKNOWN)
     weight, area, area_variance, accuracy, spread = np.array(rows).T
     weight = weight / weight.sum()
-    smaller = sizes // 2
     return Matched(
         _estimate(float(weight @ area), float(weight**2 @ area_variance), smaller, sizes),
         _estimate(float(weight @ accuracy), float(weight**2 @ spread), smaller, sizes),

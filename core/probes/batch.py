@@ -22,7 +22,7 @@ class Chance:
     Attributes:
         uniform: float32 (N, side, side, 3) in [0, 1).
         normal: float32 (N, side, side), white noise.
-        orders: blocks along a side -> int (N, B), a permutation of the image's B blocks.
+        orders: blocks along a side, of `BLOCKS` -> int (N, B), a permutation of the image's B blocks.
     """
 
     uniform: NDArray[np.float32]
@@ -35,7 +35,9 @@ class Chance:
         generators = [np.random.default_rng(number_of(one, seed)) for one in ids]
         uniform = np.empty((len(ids), side, side, 3), np.float32)
         normal = np.empty((len(ids), side, side), np.float32)
-        orders = {count: np.empty((len(ids), count**2), np.int64) for count in BLOCKS}
+        # a side that the number does not divide has room for more blocks
+        along = {count: side // max(1, side // count) for count in BLOCKS}
+        orders = {count: np.empty((len(ids), along[count] ** 2), np.int64) for count in BLOCKS}
         for row, generator in enumerate(generators):
             generator.random(out=uniform[row], dtype=np.float32)
             generator.standard_normal(out=normal[row], dtype=np.float32)

@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from core.runs.browsing.embedding import Area
+from core.runs.browsing.study_columns import further_columns
 from core.runs.browsing.table import browse_table
 from core.runs.run import read_run
 from core.studies.trust.judged import judged
@@ -137,6 +138,26 @@ def test_a_colour_is_in_the_address(page: Page, studied: str) -> None:
     page.reload()
     page.wait_for_selector("h1")
     named(page, "right", "wrong")
+
+
+def test_a_column_that_no_study_offers_colours_the_points_at_once(page: Page, studied: str, home: Path) -> None:
+    column, about = next(iter(further_columns(home / "runs" / RUN).items()))
+    visit(page, f"{studied}/patterns?run={RUN}")
+    names(page)
+    page.get_by_role("combobox", name="Colour").fill(about.label)
+    page.get_by_role("option", name=f"{about.study}: {about.label[:1].lower()}{about.label[1:]}", exact=True).click()
+    page.wait_for_url(f"**colour={column}**")
+    gone = f"() => {{ const all = ({DRAWN})(); return all && !all.some((one) => one.startsWith('cluster ')) }}"
+    page.wait_for_function(gone, timeout=PATIENCE, polling=POLLING)
+
+
+def test_the_cards_are_those_of_the_chosen_group(page: Page, studied: str) -> None:
+    visit(page, f"{studied}/patterns?run={RUN}&space=features&open=cards")
+    page.get_by_role("radio", name="By margin map").click()
+    page.wait_for_url("**space=maps**")
+    settle(page)
+    page.get_by_role("button", name=re.compile("^.*Explore all")).first.click()
+    page.wait_for_url("**clusters.maps_cluster**")
 
 
 def test_a_card_leads_to_its_images_by_keyboard(page: Page, studied: str, table: pd.DataFrame) -> None:

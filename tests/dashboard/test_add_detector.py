@@ -52,6 +52,11 @@ def test_what_the_source_does_not_say_is_asked_for(
     assert not app.error
     assert "python -m core.predict mine --data DATA" in app.code[0].value
     assert "48 x 48 pixels" in words(app)
+    # of another name nothing has come yet
+    app.text_input(key="add.name").set_value("other").run()
+    assert not app.success
+    assert not app.code
+    app.text_input(key="add.name").set_value("mine").run()
     assert load_detector(home / "detectors" / "mine").classes.fake == ("FAKE",)
     assert "exists already" in pressed(app).error[0].value
 

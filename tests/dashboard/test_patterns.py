@@ -22,6 +22,7 @@ from core.runs.run import read_run
 from core.studies.registry import find_study
 from core.studies.store import read_study
 from core.studies.study import Context
+from dashboard.components.keys import key_of
 from dashboard.components.studies.finding_words import markdown
 from dashboard.views.patterns.scatter import clicked_row, drawn_area
 from tests.dashboard.conftest import Open
@@ -140,10 +141,10 @@ def test_an_area_by_numbers_needs_no_pointer(open_page: Open, studied: Path) -> 
     table = table_of(studied)
     app = open_page("patterns", run=RUN, space="maps")
     low = round(float(np.median(table["maps_y"])), 1)
-    app.number_input(key="patterns.maps.Left").set_value(-9e3)
-    app.number_input(key="patterns.maps.Right").set_value(9e3)
-    app.number_input(key="patterns.maps.Top").set_value(9e3)
-    app.number_input(key="patterns.maps.Bottom").set_value(low)
+    app.number_input(key=key_of("patterns.maps.Left", RUN)).set_value(-9e3)
+    app.number_input(key=key_of("patterns.maps.Right", RUN)).set_value(9e3)
+    app.number_input(key=key_of("patterns.maps.Top", RUN)).set_value(9e3)
+    app.number_input(key=key_of("patterns.maps.Bottom", RUN)).set_value(low)
     app.form_submit_button[0].click().run()
     assert not app.exception
     assert f"**{(table['maps_y'] > low).sum()}** of 60 images" in words(app)

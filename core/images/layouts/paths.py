@@ -1,7 +1,7 @@
 """A .csv or .tsv of paths: a row a picture, with its label, and where they are known its source and split."""
 
 from core.images.image_set import DatasetError
-from core.images.layouts.files.listing import Files
+from core.images.layouts.files.listing import Files, TableFile
 from core.images.layouts.layout import Found, Layout, found, some
 from core.images.layouts.tables import column_of, entries_of, read_table, rows_of
 
@@ -13,7 +13,7 @@ def _find(files: Files, fake: tuple[str, ...]) -> Found | None:
     names = [listed.name for listed in files.listing() if listed.name.lower().endswith((".csv", ".tsv"))]
     highest = min((name.count("/") for name in names), default=0)
     tables = {name: read_table(files, name) for name in names if name.count("/") == highest}
-    if len(names) > 1 or files.path.is_dir():
+    if not isinstance(files, TableFile):
         # other tables lie beside pictures too
         tables = {name: rows for name, rows in tables.items() if column_of(rows[0] if rows else (), PATHS)}
     if not tables:

@@ -76,10 +76,14 @@ class SideBySide:
         found = {explainer.title: self.status(self.detectors[0], explainer) for explainer in self.methods}
         return [title for title, status in found.items() if status is None or status.state in ("stopped", "failed")]
 
-    def states(self) -> tuple[object, ...]:
-        """Return which explanations by the first detector are wanted, and how each stands."""
+    def states(self) -> tuple[tuple[object, ...], ...]:
+        """Return which explanations by the first detector are wanted, and how each stands: those that stand side by
+        side, and those of an experiment."""
+        return self._states(self.methods), self._states(self._asked(self.detectors[0]))
+
+    def _states(self, methods: Sequence[AnyExplainer]) -> tuple[object, ...]:
         found: list[object] = []
-        for explainer in self.methods:
+        for explainer in methods:
             now = self.status(self.detectors[0], explainer)
             found.append(question_of(explainer, self.detectors[0].about))
             found.append(None if now is None else "busy" if now.busy else now.state)
@@ -129,10 +133,13 @@ class SideBySide:
 
     def placeless(self, detector: Known) -> list[Explanation]:
         """Return the whole explanations of parts without a place that this page has been asked for."""
-        asked = st.query_params.get("evidence", "")
-        found = [one for one in explainers(detector.about) if one.name == asked and not one.has_map]
-        stand = [self.status(detector, one) for one in found]
+        stand = [self.status(detector, one) for one in self._asked(detector)]
         return [one.answer for one in stand if one is not None and one.state == "done"]
+
+    @staticmethod
+    def _asked(detector: Known) -> list[AnyExplainer]:
+        asked = st.query_params.get("evidence", "")
+        return [one for one in explainers(detector.about) if one.name == asked and not one.has_map]
 
 
 def explainer_panel(side: SideBySide, explainer: AnyExplainer) -> None:
@@ -286,9 +293,10 @@ def note_drawn(side: SideBySide) -> None:
 
 
 def outdated() -> bool:
-    """Check whether all explanations have ended, and others than the page around the panels was drawn of."""
-    drawn: tuple[SideBySide, tuple[object, ...]] | None = st.session_state.get(DRAWN)
+    """Check whether all explanations side by side, or of an experiment, have ended, and others than the page around the
+    panels was drawn of."""
+    drawn: tuple[SideBySide, tuple[tuple[object, ...], ...]] | None = st.session_state.get(DRAWN)
     if drawn is None:
         return False
-    now = drawn[0].states()
-    return "busy" not in now and now != drawn[1]
+    side, before = drawn
+    return any("busy" not in now and now != then for now, then in zip(side.states(), before, strict=True))

@@ -25,9 +25,8 @@ def draw_limits(detector: Identified | None = None) -> None:
     """
     with st.container(border=True):
         st.markdown(
-            f"**What this detector can know.** It has seen {_seen(detector)}, and nothing else. It was never shown "
-            "another generator, a portrait, a screenshot or a drawing. On those it still says REAL or FAKE, and often "
-            "sounds sure. Its verdict is not evidence about any real-world picture, and must not be used against "
+            f"**What this detector can know.** {_seen(detector)} On other pictures it still says REAL or FAKE, and "
+            "often sounds sure. Its verdict is not evidence about any real-world picture, and must not be used against "
             "anyone."
         )
         if detector is not None and (answer := _measured(detector)) is not None:
@@ -36,7 +35,7 @@ def draw_limits(detector: Identified | None = None) -> None:
 
 def draw_reach(detector: Identified) -> None:
     """Draw what limits a detector: what it has seen, and what was measured beyond that; each rate folded."""
-    st.markdown(f"**Its limits.** It has seen {_seen(detector)}, and nothing else. {reach(detector)}")
+    st.markdown(f"**Its limits.** {_seen(detector)} {reach(detector)}")
     if (answer := _measured(detector)) is not None:
         with st.expander("Every error rate on other kinds of image"):
             bullets(chosen(answer, RATES))
@@ -69,17 +68,22 @@ def _measured(detector: Identified) -> StudyResult | None:
 
 
 def _seen(detector: Identified | None) -> str:
-    """Describe what a detector was trained on."""
-    trained_on = "cifake-train" if detector is None else str(detector.manifest.get("training_set", "cifake-train"))
+    """Say what a detector was trained on, and what not, as far as that is known."""
+    trained_on = "cifake-train" if detector is None else str(detector.manifest.get("training_set", ""))
     side = OLD_SIDE if detector is None else detector.about.side
+    if not trained_on:
+        return "What it was trained on is not known here."
     if trained_on.startswith("sample"):
-        return f"{side} x {side} crops of five photographs and one small generator's redrawings of them"
-    if trained_on.startswith("cifake"):
-        return (
+        seen = f"{side} x {side} crops of five photographs and one small generator's redrawings of them"
+    elif trained_on.startswith("cifake"):
+        seen = (
             f"{side} x {side} photographs of ten kinds of things and the pictures that one image generator made of the "
             "same things"
         )
-    return f"the {side} x {side} images of {plain(trained_on)}"
+    else:
+        return f"It has seen the {side} x {side} images of {plain(trained_on)}, and nothing else."
+    never = "It was never shown another generator, a portrait, a screenshot or a drawing."
+    return f"It has seen {seen}, and nothing else. {never}"
 
 
 def _draw_rates(answer: StudyResult) -> None:

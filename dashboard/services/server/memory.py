@@ -21,7 +21,7 @@ def tame_heaps() -> bool:
     """
     tell = _of_glibc("mallopt")
     settings = ((ARENA_MAX, ARENAS), (MMAP_THRESHOLD, LARGE), (TRIM_THRESHOLD, 4 * LARGE))
-    return tell is not None and all([tell(*setting) for setting in settings])
+    return tell is not None and all(tell(*setting) for setting in settings)
 
 
 def give_back() -> None:

@@ -61,7 +61,11 @@ source = st.text_input(
     help="A path on this computer, or a network's name, which takes a file of weights. Detectors that are Python "
     "functions run code; only the command adds those.",
 )
-outcome: Outcome = st.session_state.get("add.outcome", Outcome())
+typed = name.strip(), source.strip()
+# what another source does not say is not asked of this one
+of, outcome = st.session_state.get("add.outcome", (typed, Outcome()))
+if of[1] != typed[1]:
+    outcome = Outcome()
 # those that were asked for stay where they are while they are filled in
 asked = [option for option in outcome.options if option in OPTIONS]
 values: dict[str, str] = {}
@@ -75,18 +79,22 @@ with st.expander("More options, which override the source"):
     for option in OPTIONS:
         if option not in asked:
             values[option] = draw_option(option)
-if st.button("Add", type="primary", disabled=not (name.strip() and source.strip())):
+if st.button("Add", type="primary", disabled=not all(typed)):
     with st.spinner("Reading, checking and storing the detector"):
-        outcome = add_detector(name.strip(), source.strip(), values, home=catalogue.homes()[0])
-    st.session_state["add.outcome"] = outcome
+        outcome = add_detector(*typed, values, home=catalogue.homes()[0])
+    of = typed
+    st.session_state["add.outcome"] = of, outcome
     if outcome.options:
         # with a place for what it asks
         st.rerun()
+if of != typed:
+    # nothing has come of this name yet
+    st.stop()
 if outcome.error:
     st.error(with_code(for_visitors(outcome.error, homes=catalogue.homes())))
 elif outcome.found:
     st.success("The detector is added. Make a run of it on an image set:", icon=":material/check:")
-    st.code(f"python -m core.predict {name.strip()} --data DATA", language="sh")
+    st.code(f"python -m core.predict {typed[0]} --data DATA", language="sh")
     st.markdown(
         "\n".join(["| | |", "| --- | --- |", *(f"| {plain(a)} | {plain(b)} |" for a, b in outcome.found.items())])
     )

@@ -8,6 +8,7 @@ import streamlit as st
 from core.runs.browsing.embedding import Area
 from core.runs.browsing.filter import Filter
 from dashboard.components.glossary import explain
+from dashboard.components.keys import key_of
 from dashboard.components.words import CLASS_WORDS
 from dashboard.services import address, library
 from dashboard.services.address import Setting
@@ -19,8 +20,6 @@ PICTURE = "patterns.picture"
 AREA, ROW = "patterns.area", "patterns.row"
 
 
-# another colour is no reason to draw the cards again
-@st.fragment
 def draw_points(opened: Opened, spaces: Setting, images: int) -> None:
     """Draw the picture of a space.
 
@@ -29,10 +28,23 @@ def draw_points(opened: Opened, spaces: Setting, images: int) -> None:
         spaces: the setting that is "features" or "maps".
         images: how many the study has.
     """
+    _draw(opened, spaces, images, spaces.value, _colour(opened).value)
+
+
+def _colour(opened: Opened) -> Setting:
+    return Setting("colour", "cluster", colourings(opened))
+
+
+# another colour is no reason to draw the cards again
+@st.fragment
+def _draw(opened: Opened, spaces: Setting, images: int, space: str, coloured: str) -> None:
+    """The same, with what the page around it was drawn of."""
     _follow(opened)
-    space = spaces.value
-    choices = colourings(opened)
-    colour = Setting("colour", "cluster", choices)
+    colour = _colour(opened)
+    new = colour.value != coloured and column_of(colour.value, space) not in opened.table
+    if spaces.value != space or new:
+        # the cards are those of the other space, or the run is to be read with another column
+        st.rerun()
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         spaces.choose(
             "Group",
@@ -55,8 +67,8 @@ def draw_points(opened: Opened, spaces: Setting, images: int) -> None:
         key=PICTURE,
         on_select=partial(_take, space, len(opened.table)),
         config={"displayModeBar": False, "scrollZoom": DRAG.value == "move"},
-        alt=f"{images:,} images as points, coloured by {choices[key].lower()}; the cards below say in words what is "
-        "in each cluster",
+        alt=f"{images:,} images as points, coloured by {colourings(opened)[key].lower()}; the cards below say in words "
+        "what is in each cluster",
     )
     st.caption(
         f":gray[●] circles are called {CLASS_WORDS['REAL']}, :gray[◆] diamonds {CLASS_WORDS['FAKE']}; large and hollow "
@@ -97,9 +109,13 @@ def _choose_by_numbers(opened: Opened, space: str) -> None:
         middles = opened.table.groupby(f"clusters.{space}_cluster")[[f"{space}_x", f"{space}_y"]].median()
         places = [f"{number:.0f} at {x:.0f} across, {y:.0f} up" for number, x, y in middles.itertuples()]
         st.caption(f"The numbers have no meaning but place. Middles of the clusters: {'; '.join(places)}.")
+        # another run has other ends
+        run = opened.run.name
         with st.form("patterns.numbers", border=False), st.container(horizontal=True, vertical_alignment="bottom"):
             ends = [
-                st.number_input(label, value=float(value), format="%.1f", key=f"patterns.{space}.{label}", width=130)
+                st.number_input(
+                    label, value=float(value), format="%.1f", key=key_of(f"patterns.{space}.{label}", run), width=130
+                )
                 for label, value in (
                     # a little beyond the outermost images, which would else lie on the edge
                     ("Left", np.floor(10 * np.nanmin(across) - 1) / 10),

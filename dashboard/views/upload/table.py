@@ -16,6 +16,7 @@ from core.studies.judgement.judge import Judgement, Sent, judge, setting_of
 from core.studies.judgement.judging import reason, seen_by, sent_with
 from dashboard.components.explanations.asking import Known, ask, visitor, worker
 from dashboard.components.explanations.follow import next_look
+from dashboard.components.plain import plain, with_code
 from dashboard.components.polling import come_back
 from dashboard.components.studies.study import csv_button
 from dashboard.components.words import remaining
@@ -27,6 +28,8 @@ from dashboard.views.upload.uploads import end_if_settled, labels, look, origin_
 # seconds that one file's deliveries are waited for
 PATIENCE = 60.0
 TO_COME = "not delivered yet"
+# a row was just chosen
+CHOSEN = "upload.row"
 
 
 def draw_table(files: Sequence[UploadedFile], detector: Known, side: int) -> None:
@@ -35,12 +38,16 @@ def draw_table(files: Sequence[UploadedFile], detector: Known, side: int) -> Non
     def choose() -> None:
         for row in st.session_state["upload.table"].selection.rows:
             st.session_state["upload.chosen"] = files[row].file_id
+            st.session_state[CHOSEN] = True
 
     def again() -> None:
         for number in range(len(files)):
             worker().go_on(visitor(), f"table.{number}")
 
     def draw() -> float | None:
+        if st.session_state.pop(CHOSEN, False) and st.session_state.get("busy.table"):
+            # it is explained below this part
+            st.rerun()
         names = labels(files)
         rows = [
             _row(file, names[file.file_id], detector, side, slot=f"table.{number}") for number, file in enumerate(files)
@@ -97,6 +104,8 @@ def _deliver_all(files: Sequence[UploadedFile], detector: Known, side: int) -> N
     """Send every file that still needs it through all deliveries; what is done is kept if somebody leaves."""
     kept: dict[Any, tuple[Sent, ...]] = st.session_state.setdefault("upload.delivered", {})
     started, bar = time.monotonic(), st.progress(0.0)
+    # what failed before is tried again
+    worker().go_on(visitor(), "table.deliver")
     for done, file in enumerate(files):
         left = f", {remaining((time.monotonic() - started) / done * (len(files) - done))}" if done else ""
         bar.progress(done / len(files), f"Delivering image {done + 1} of {len(files)}{left}")
@@ -109,11 +118,12 @@ def _deliver_all(files: Sequence[UploadedFile], detector: Known, side: int) -> N
             continue
         sent = [origin.send(one) for one in deliveries()]
         pixels = np.stack([one.pixels for one in sent])
-        found = ask(
-            detector, pixels, pixels_sha256(pixels), PredictRequest(), slot="table.deliver", patience=PATIENCE
-        ).answer
-        if found is not None:
-            kept[key] = sent_with(sent, found.margins)
+        now = ask(detector, pixels, pixels_sha256(pixels), PredictRequest(), slot="table.deliver", patience=PATIENCE)
+        if now.answer is None:
+            late = f"It took longer than {PATIENCE:.0f} s; send it again."
+            st.warning(f"{plain(file.name)} was not delivered. {with_code(now.message) or late}")
+            continue
+        kept[key] = sent_with(sent, now.answer.margins)
     bar.empty()
 
 

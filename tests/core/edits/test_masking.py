@@ -1,8 +1,11 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
+from core.edits import texture
 from core.edits.masking import FILLS, Fill, fill_image, mask_batch
 from core.explainers.lime.segmentation import Segmentation, segment
 
@@ -208,3 +211,23 @@ def test_texture_is_that_of_transforms_of_the_whole_image(
         part = np.unique(segments[: len(cut)], return_inverse=True)[1].reshape(cut.shape[:2])
         texture = fill_image(cut, part, fill="texture", seed=4)
         np.testing.assert_allclose(texture, texture_by_transforms(cut, part, 4), atol=0.5 + 1e-6)
+
+
+def test_large_segments_are_filled_as_small_ones_are_and_in_little_memory(
+    image: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    segments = segment(image, method="slic", n_segments=8)
+    small = fill_image(image, segments, fill="texture", seed=4)
+    # one at a time, then each by transforms
+    for most in (segments.size**2, 1):
+        monkeypatch.setattr(texture, "LARGEST", most)
+        np.testing.assert_allclose(fill_image(image, segments, fill="texture", seed=4), small, atol=1)
+    monkeypatch.undo()
+    large = np.random.default_rng(0).integers(0, 256, (224, 224, 3)).astype(np.uint8)
+    for asked in (1, 64):
+        tracemalloc.start()
+        fill_image(large, segment(large, method="grid", n_segments=asked), fill="texture", seed=4)
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        # with a matrix of all pairs of a group's pixels it would be 80 GB and 1.3 GB
+        assert most < 300e6

@@ -8,7 +8,7 @@ from scipy.sparse.linalg import spsolve
 
 from core.edits import spatial
 from core.edits.frequency import scrambled, spectra_of
-from core.probes.batch import Chance
+from core.probes.batch import BLOCKS, Chance
 
 
 def block_set(image: NDArray[np.uint8], side: int) -> list[bytes]:
@@ -26,6 +26,31 @@ def test_shuffling_keeps_every_block_and_leaves_none_in_its_place(pixels: NDArra
         same = [(one[y : y + side, x : x + side] == other[y : y + side, x : x + side]).all()
                 for y in range(0, 32, side) for x in range(0, 32, side)]  # fmt: skip
         assert not any(same)
+
+
+@pytest.mark.parametrize("side", [8, 10, 15, 28, 36, 47, 63])
+@pytest.mark.parametrize("parts", BLOCKS)
+def test_every_block_moves_whatever_the_side(side: int, parts: int) -> None:
+    pixels = np.random.default_rng(0).integers(1, 256, (3, side, side, 3)).astype(np.uint8)
+    order, block = Chance.of(["a", "b", "c"], side=side).orders[parts], side // parts
+    after = spatial.shuffled(pixels, block, order)
+    # what shuffles anew finds other memory
+    np.testing.assert_array_equal(after, spatial.shuffled(pixels, block, order))
+    np.testing.assert_array_equal(np.sort(after.reshape(3, -1)), np.sort(pixels.reshape(3, -1)))
+    for one, other in zip(spatial.blocks_of(pixels, block), spatial.blocks_of(after, block), strict=True):
+        assert sorted(map(np.ndarray.tobytes, one)) == sorted(map(np.ndarray.tobytes, other))
+    for joined in (spatial.cross_faded, spatial.without_seams):
+        np.testing.assert_array_equal(joined(pixels, block, order), joined(pixels, block, order))
+    # faded flat colour is flat colour
+    flat = np.full_like(pixels, 90)
+    np.testing.assert_array_equal(spatial.cross_faded(flat, block, order), flat)
+
+
+def test_orders_of_another_number_of_blocks_are_refused(pixels: NDArray[np.uint8]) -> None:
+    order = Chance.of([str(number) for number in range(len(pixels))], side=32).orders[4]
+    for shuffle in (spatial.shuffled, spatial.cross_faded):
+        with pytest.raises(ValueError, match="a permutation of the blocks of each image"):
+            shuffle(pixels, 4, order)
 
 
 def test_blocks_go_there_and_back(pixels: NDArray[np.uint8]) -> None:

@@ -69,6 +69,7 @@ def test_a_flat_map_agrees_with_nothing() -> None:
     found = agreement(np.ones((4, 4)), smooth_maps(1, seed=0)[0], segments=SEGMENTS, others=smooth_maps(5, seed=1))
     assert np.isnan(found.rank)
     assert np.isnan(found.rank_share)
+    assert found.as_well == 0
 
 
 def test_one_segment_works() -> None:

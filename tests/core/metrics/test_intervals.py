@@ -131,6 +131,23 @@ def test_the_share_of_clusters_is_wilsons_on_as_many_images_as_vary_so_much() ->
     )
 
 
+@pytest.mark.parametrize("shares", [(1, 0.7), (1, 0), (0.2, 0.9), (1, 1, 0), (0.1, 0.2)])
+def test_few_clusters_that_differ_leave_the_share_inside_and_mirror_where_hits_are_misses(
+    shares: tuple[float, ...],
+) -> None:
+    hits = np.concatenate([np.arange(10) < 10 * share for share in shares])
+    clusters = np.repeat(np.arange(len(shares)), 10)
+    found, mirrored = (clustered_share(one, clusters) for one in (hits, ~hits))
+    assert found.low < found.value < found.high
+    assert (found.low, found.high) == pytest.approx((1 - mirrored.high, 1 - mirrored.low))
+    # Wilson's own formula on so few trials
+    if shares == (1, 0):
+        size = (stats.norm.ppf(0.975) / stats.t.ppf(0.975, 1)) ** 2
+        z2 = stats.norm.ppf(0.975) ** 2
+        half = np.sqrt(z2 * 0.25 / size + z2**2 / 4 / size**2) / (1 + z2 / size)
+        assert (found.low, found.high) == pytest.approx((0.5 - half, 0.5 + half))
+
+
 def test_one_cluster_says_nothing_of_others() -> None:
     found = clustered_share(np.ones(100, bool), np.zeros(100, int))
     assert (found.value, found.low, found.high, found.images) == (1, 0, 1, 100)
@@ -159,6 +176,9 @@ def test_a_ratio_without_trials_is_unknown_and_one_image_has_no_interval() -> No
     nothing = weighted_ratio(np.zeros(3), np.zeros(3))
     assert np.isnan(nothing.value)
     assert nothing.images == 0
+    few = weighted_ratio(np.array([8.0, 4.0, 5.0]), np.array([10.0, 10.0, 10.0]))
+    # images without trials do not make three of them a hundred
+    assert weighted_ratio(np.r_[8.0, 4.0, 5.0, np.zeros(97)], np.r_[10.0, 10.0, 10.0, np.zeros(97)]) == few
     one = weighted_ratio(np.array([1.0, 0.0]), np.array([4.0, 0.0]))
     assert (one.value, one.images) == (0.25, 1)
     assert np.isnan(one.low)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
+from statsmodels.stats.proportion import proportion_confint
 
 from core.metrics.separation import auroc, best_rule, carried_rule, leaning, strata_of, within_strata
 
@@ -111,6 +112,13 @@ def test_strata_of_one_class_say_nothing() -> None:
     found = within_strata(np.arange(100) - 50.0, is_real, is_real.astype(np.intp))
     assert np.isnan(found.auroc.value)
     assert found.accuracy.images == 0
+
+
+def test_of_a_rare_class_the_rare_images_are_the_trials() -> None:
+    is_real = np.arange(500) >= 5
+    found = within_strata(np.where(is_real, 1.0, -1.0), is_real, np.zeros(500, int)).auroc
+    assert found[:3] == auroc(np.where(is_real, 1.0, -1.0), is_real)[:3]
+    assert found.low == pytest.approx(proportion_confint(5, 5, method="wilson")[0])
 
 
 def test_leaning_is_spearmans_within_each_class() -> None:
