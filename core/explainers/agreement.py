@@ -49,7 +49,7 @@ class Agreement:
     @property
     def as_well(self) -> int:
         """Number of the other images' maps that agree with the first map at least as well; NaN counts none."""
-        return max(0, int(round(np.nan_to_num(self.rank_share) * (1 + self.others))) - 1)
+        return max(0, round(float(np.nan_to_num(self.rank_share)) * (1 + self.others)) - 1)
 
     @property
     def beyond_chance(self) -> bool | None:
