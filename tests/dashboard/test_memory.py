@@ -80,6 +80,35 @@ def test_what_lies_between_is_given_back() -> None:
     assert float(done.stdout) > 120
 
 
+# convolutions of as many sizes as are kept and one more, then the first again
+SHAPES = """
+import sys
+from dashboard.services.server.memory import PRIMITIVES, few_primitives
+if sys.argv[1] == "few":
+    few_primitives()
+import torch
+layer = torch.nn.Conv2d(8, 8, 3)
+with torch.inference_mode():
+    for size in (*range(4, 5 + PRIMITIVES), 4):
+        layer(torch.zeros(4, 8, 4, size))
+"""
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="elsewhere torch convolves by other means")
+def test_of_many_shapes_few_are_kept() -> None:
+    def last(how: str) -> str:
+        environment = {**os.environ, "ONEDNN_VERBOSE": "2"}
+        environment.pop("ONEDNN_PRIMITIVE_CACHE_CAPACITY", None)
+        command = [sys.executable, "-c", SHAPES, how]
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+        made = [line for line in done.stdout.splitlines() if "create:" in line and ",convolution," in line]
+        assert len(made) > 100
+        return made[-1]
+
+    assert "create:cache_hit" in last("many")
+    assert "create:cache_miss" in last("few")
+
+
 async def shout(address: str, size: int) -> str:
     """Send a message of a size; how that ends: "taken", or the code with which the connection does."""
     async with Visitor(address) as visitor:
