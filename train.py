@@ -26,7 +26,6 @@ from core.detectors.network import NetworkDetector
 from core.detectors.storage import load_detector, save_detector
 from core.detectors.training.checkpoints import TrainingInterrupted, checkpoint_file, forget_checkpoint
 from core.detectors.training.fit import fit
-from core.detectors.training.lock import only_writer
 from core.detectors.training.model_card import model_card
 from core.detectors.training.recipe import RECIPES, Recipe, precision_on
 from core.images.image_set import DATA_HELP, FAKE_HELP, DataPath, DatasetError, ImageSet
@@ -38,6 +37,7 @@ from core.runs.validation import check_detector_name, read_detector_manifest
 from core.runs.writing import check_testable, library_versions, run_folder, write_run
 from core.system.atomic import TakenError, WriteError
 from core.system.folders import ContractError
+from core.system.lock import only_writer
 
 
 class Untested(RuntimeError):

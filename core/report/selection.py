@@ -60,10 +60,11 @@ def selection_report(run: Run, table: pd.DataFrame, selection: Selection, *, pic
     told = f"{wrong:,} of the verdicts on them are wrong: {percent(wrong / of)} ({ends})."
     if wrong in (0, of):
         told = f"{'None' if wrong == 0 else 'Every one'} of the verdicts on them is wrong."
+    all_counts = confusion_at(table, selection.wanted.threshold)
     lead = [
         f"The selection: {words}.",
         f"{of:,} of the run's {len(run):,} images fit it. {told} Over the whole run "
-        f"{percent(1 - run.manifest['metrics']['all']['accuracy'])} are wrong.",
+        f"{percent(float(all_counts[0, 1] + all_counts[1, 0]) / len(table))} are wrong.",
     ]
     drawn = [figures.confusion(counts)]
     found = error_by(rows, "category", threshold=selection.wanted.threshold)

@@ -35,10 +35,11 @@ from core.studies.kept import describe_again, find_kept
 from core.studies.ray_engine import ray_engine
 from core.studies.registry import STUDIES, find_study
 from core.studies.runner import Source, run_study
-from core.studies.store import read_study
-from core.studies.study import StudyError
+from core.studies.store import read_study, study_path
+from core.studies.study import Study, StudyError
 from core.studies.trust.faithfulness import OWN_COLUMNS, with_maps
-from core.system.atomic import WriteError
+from core.system.atomic import TakenError, WriteError
+from core.system.lock import only_writer
 
 FOLDER = ROOT / "data" / "cifake"
 # columns that are named where some were added
@@ -54,7 +55,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     try:
         make(options)
-    except ValueError as error:
+    except (ValueError, TakenError) as error:
         print(f"core.studies: {error}", file=sys.stderr)
         return 2
     except WriteError as error:
@@ -113,34 +114,41 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
 
 
 def make(options: argparse.Namespace) -> None:
-    """Every study that was named, one after the other, each with one progress bar."""
+    """Every study that was named, one after the other."""
     run = find_named(options.run, find_runs(), "run")
     for name in options.study:
         study = find_study(name).with_parameters(dict(map(parse_parameter, options.set)))
         own: Collection[str] = ()
         if options.maps is not None:
             study, own = with_maps(study, options.maps, read_run(run)), OWN_COLUMNS
-        kept = None if options.all else find_kept(study, run, images=options.images, seed=options.seed, again=own)
-        if kept is not None and not kept.missing:
-            tell_of(describe_again(study, run, kept), read_run(run), "Nothing is missing (--all computes it again)")
-            continue
-        with tqdm(total=0, unit=" image", smoothing=0.1, disable=None) as bar:
+        # a second process would write its file over what the first has added to the one that both began with
+        with only_writer(study_path(run, name), remedy="wait for it, then give the same command again"):
+            make_one(options, study, run, own)
 
-            def show(done: int, total: int, text: str, bar: "tqdm[Any]" = bar) -> None:
-                bar.total = total
-                bar.set_postfix_str(text, refresh=False)
-                bar.update(done - bar.n)
 
-            path = run_study(
-                study,
-                find_source(options),
-                images=options.images,
-                seed=options.seed,
-                kept=kept,
-                engine=ray_engine(options.address) if options.engine == "ray" else None,
-                progress=show,
-            )
-        tell_of(path, read_run(run), "Written" if kept is None else f"Added {_named(kept.missing)}")
+def make_one(options: argparse.Namespace, study: Study, run: Path, own: Collection[str]) -> None:
+    """One study, with a progress bar; the columns `own` are computed again."""
+    kept = None if options.all else find_kept(study, run, images=options.images, seed=options.seed, again=own)
+    if kept is not None and not kept.missing:
+        tell_of(describe_again(study, run, kept), read_run(run), "Nothing is missing (--all computes it again)")
+        return
+    with tqdm(total=0, unit=" image", smoothing=0.1, disable=None) as bar:
+
+        def show(done: int, total: int, text: str) -> None:
+            bar.total = total
+            bar.set_postfix_str(text, refresh=False)
+            bar.update(done - bar.n)
+
+        path = run_study(
+            study,
+            find_source(options),
+            images=options.images,
+            seed=options.seed,
+            kept=kept,
+            engine=ray_engine(options.address) if options.engine == "ray" else None,
+            progress=show,
+        )
+    tell_of(path, read_run(run), "Written" if kept is None else f"Added {_named(kept.missing)}")
 
 
 def _named(columns: Collection[str]) -> str:

@@ -92,7 +92,9 @@ class Work:
 
     def compute(self, context: Context, number: int) -> pd.DataFrame:
         """The table of shard `number`."""
-        return self.study.compute(replace(context, missing=self.missing), self.shards[number], self.study.parameters)
+        # the same object for all shards: studies remember what they have made for it
+        own = context if context.missing == self.missing else replace(context, missing=self.missing)
+        return self.study.compute(own, self.shards[number], self.study.parameters)
 
     @property
     def shards(self) -> list[NDArray[np.intp]]:
@@ -199,7 +201,7 @@ def run_locally(
     """The shards one after the other in this process."""
     opened = source.open()
     total = len(work.positions)
-    context = replace(opened, say=lambda share, text: progress(int(share * total), total, text))
+    context = replace(opened, say=lambda share, text: progress(int(share * total), total, text), missing=work.missing)
     for number in missing:
         yield number, work.compute(context, number)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, ClassVar
 
 import numpy as np
@@ -66,24 +67,40 @@ class Graph(nn.Module):
         return torch.from_numpy(np.concatenate(parts).astype(np.float32)).to(inputs.device)
 
     def _open(self) -> Any:
-        runtime = require("onnxruntime", "an ONNX file")
-        options = runtime.SessionOptions()
-        options.intra_op_num_threads = torch.get_num_threads()
-        # its warnings go to the terminal; what matters is raised
-        options.log_severity_level = 4
-        data = self.model.get_buffer("onnx").cpu().numpy().tobytes()
-        try:
-            return runtime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # noqa: BLE001 - onnxruntime's errors share no base class below Exception
-            reason = printable(str(error).strip().partition("\n")[0])
-            raise SourceError(
-                f"onnxruntime {runtime.__version__} cannot compute it ({reason}); export it as one file with operators "
-                "of the ONNX standard"
-            ) from None
+        return _session(self.model.get_buffer("onnx").cpu().numpy().tobytes())
 
     def __getstate__(self) -> dict[str, Any]:
         # a session cannot be copied; the copy opens its own
         return {**self.__dict__, "_session": None}
+
+
+def _session(model: bytes | str) -> Any:
+    """Open a file's bytes or path.
+
+    Raises:
+        SourceError: onnxruntime is missing or cannot compute it.
+    """
+    runtime = require("onnxruntime", "an ONNX file")
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    # its warnings go to the terminal; what matters is raised
+    options.log_severity_level = 4
+    try:
+        return runtime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # noqa: BLE001 - onnxruntime's errors share no base class below Exception
+        reason = printable(str(error).strip().partition("\n")[0])
+        raise SourceError(
+            f"onnxruntime {runtime.__version__} cannot compute it ({reason}); export it as one file with operators "
+            "of the ONNX standard"
+        ) from None
+
+
+def _check_alone(data: bytes) -> None:
+    """Refuse a file whose weights lie in another, which onnxruntime would look for where the program was started."""
+    with TemporaryDirectory() as empty:
+        alone = Path(empty) / FILE
+        alone.write_bytes(data)
+        _session(str(alone))
 
 
 class OnnxDetector(NetworkDetector):
@@ -115,6 +132,7 @@ def read(request: Request) -> Brought:
     if not data:
         raise SourceError(f"{file} is empty; export it again")
     try:
+        _check_alone(data)
         network = Graph(data, request.output_name or "")
     except SourceError as error:
         raise SourceError(f"{file} cannot be used: {error}") from None

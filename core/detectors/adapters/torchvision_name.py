@@ -17,6 +17,8 @@ PREFIX = "torchvision:"
 NAMES = tuple(torchvision.models.list_models(module=torchvision.models))
 # that have a second classifier for training, which takes no weights of its own here
 AUXILIARY = {"googlenet": {"init_weights": False}, "inception_v3": {"init_weights": False}}
+# that normalise anew inside where they begin with torchvision's own weights and not otherwise: no file says which
+TWICE = ("googlenet", "inception_v3")
 
 
 class TorchvisionDetector(NetworkDetector):
@@ -56,19 +58,19 @@ def read(request: Request) -> Brought:
 
 
 def preprocess_of(name: str) -> dict[str, Any]:
-    """Return the preprocessing that torchvision states for its own weights; empty where it has none."""
+    """Return the preprocessing that torchvision states for its own weights, without what a file of weights may change;
+    empty where it has none."""
     known = torchvision.models.get_model_weights(name)
     if not len(known):
         return {}
     preset = known["DEFAULT"].transforms()
     interpolation: InterpolationMode = preset.interpolation
-    return {
+    normalised = {} if name in TWICE else {"mean": tuple(preset.mean), "std": tuple(preset.std)}
+    return normalised | {
         "size": preset.crop_size[0],
         "resize": preset.resize_size[0],
         "crop": "after",
         "interpolation": interpolation.value,
-        "mean": tuple(preset.mean),
-        "std": tuple(preset.std),
         "scale": 1 / 255,
     }
 

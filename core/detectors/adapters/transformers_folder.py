@@ -45,7 +45,9 @@ def build(config: Mapping[str, Any]) -> nn.Module:
     (said,) = stated(config, "config")
     try:
         known = transformers.AutoConfig.for_model(**said)
-        return Logits(transformers.AutoModelForImageClassification.from_config(known, trust_remote_code=False))
+        model = transformers.AutoModelForImageClassification.from_config(known, trust_remote_code=False)
+        # weights that were saved as float16 are read as float32
+        return Logits(model.float())
     except Exception as error:  # noqa: BLE001 - a configuration of others makes transformers raise anything
         raise SourceError(f"transformers {transformers.__version__} cannot build it ({_first_line(error)})") from None
 

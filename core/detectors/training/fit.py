@@ -20,13 +20,13 @@ from core.detectors.preprocessing import Preprocessing
 from core.detectors.resnet import round_to_float16
 from core.detectors.training.architecture import build_for, wrap
 from core.detectors.training.checkpoints import TrainingInterrupted, checkpoint_file
-from core.detectors.training.lock import only_writer
 from core.detectors.training.recipe import Recipe, augment, autocast, learning_rate
 from core.detectors.training.temperature import fit_temperature
 from core.detectors.training.validation import channel_statistics, validation_split
 from core.images.image_set import ImageSet
 from core.system.atomic import write_bytes_atomically
 from core.system.files import check_file
+from core.system.lock import only_writer
 
 # weights move little in five steps, and averaging at every step costs 4 %
 AVERAGE_EVERY = 5

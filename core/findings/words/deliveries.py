@@ -1,5 +1,6 @@
 """The words of the study `deliveries`."""
 
+from core.findings.claims import sign_of
 from core.findings.finding import Finding
 from core.findings.lines import Line, line, listed
 from core.findings.numbers import percent
@@ -20,7 +21,9 @@ def tell(finding: Finding) -> Told:
         control = say(finding, "{control_name} alone flips {control}.").capital()
     else:
         answer = say(finding, "Of {group} images {measure} are called wrongly after {worst_name}.")
-        control = say(finding, "Without any delivery it is {control}: the rest of these errors comes from delivery.")
+        # fewer errors than without one come from no delivery
+        rest = ": the rest of these errors comes from delivery" if sign_of(finding) == 1 else ""
+        control = say(finding, f"Without any delivery it is {{control}}{rest}.")
     return Told(
         answer, control, say(finding, "One by one: {each}.", each=_each(finding)), label=say(finding, LABELS[kind])
     )

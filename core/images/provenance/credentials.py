@@ -8,11 +8,13 @@ import json
 import subprocess
 import sys
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from core.images.provenance.claim import Claim, File, Suggests, quoted
 from core.images.provenance.source_type import is_generator, source_type
 
+ROOT = Path(__file__).parents[3]
 KIND = "Content Credentials"
 MIME = {
     "PNG": "image/png",
@@ -54,7 +56,10 @@ def read_store(data: bytes, mime: str) -> dict[str, Any] | str:
     """Return the manifest store of a file as the library reports it, or why that did not work."""
     command = [sys.executable, "-m", "core.images.provenance.credentials_process", mime]
     try:
-        done = subprocess.run(command, input=data, capture_output=True, timeout=SECONDS, check=False)  # noqa: S603
+        # wherever the server was started
+        done = subprocess.run(  # noqa: S603
+            command, cwd=ROOT, input=data, capture_output=True, timeout=SECONDS, check=False
+        )
     except subprocess.TimeoutExpired:
         return f"reading them takes longer than {SECONDS} s"
     if done.returncode != 0 or len(done.stdout) > MAX_JSON:

@@ -58,7 +58,8 @@ def _values(root: Element) -> dict[str, str]:
         for name, value in element.attrib.items():
             if name in wanted:
                 found.setdefault(name, value.strip())
-        if element.tag in wanted:
+        # the first says it, and each further one might hold all others
+        if element.tag in wanted and element.tag not in found:
             texts = (one.text.strip() for one in element.iter() if one.text and one.text.strip())
-            found.setdefault(element.tag, element.get(RESOURCE) or next(texts, ""))
+            found[element.tag] = element.get(RESOURCE) or next(texts, "")
     return found

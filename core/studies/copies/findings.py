@@ -37,7 +37,8 @@ def duplicates(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) ->
 def _counted(run: Run, table: pd.DataFrame, key: str) -> Finding:
     column, value = COUNTED[key]
     hit = (table[column] == value).to_numpy(bool)
-    known = (table[column] != UNKNOWN).to_numpy(bool) | (value == FILE)
+    # a run remembers which of its files were trained on, where that was looked up
+    known = (table[column] != UNKNOWN).to_numpy(bool) | (value == FILE and run.leaks_checked)
     if not known.any():
         return Finding(key, "duplicates", "copies", Measure(np.nan))
     weights = table[WEIGHT].to_numpy(np.float64)

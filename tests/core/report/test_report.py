@@ -143,6 +143,8 @@ def test_another_threshold_is_kept(source: Source, tmp_path: Path, cut: float) -
     assert counts[1] + counts[3] == called
     page = written(tmp_path / "s.html")
     assert f"at a threshold of {percent(cut, 0)}" in page.text
+    wrong = np.mean((run.predictions["p_real"] > cut) != (run.predictions["label"] == "REAL"))
+    assert f"Over the whole run {percent(float(wrong))} are wrong." in page.text
     # what is called by its less likely class says of which class the number is
     shown = table.iloc[find_rows(table, wanted)[:TILES]]
     turned = shown[(shown["p_real"] > cut) != (shown["predicted"] == "REAL")]

@@ -103,6 +103,9 @@ def test_a_question_about_the_whole_set_is_asked_again_as_a_whole(source: Source
     assert not kept.missing
     assert find_kept(whole, source.run, images=20) is None
     assert find_kept(replace(EXTENDED, whole=True), source.run) is None
+    run_study(whole, source, images=20)
+    assert find_kept(whole, source.run, images=20) is not None
+    assert find_kept(whole, source.run, images=20, seed=1) is None
 
 
 def test_words_and_derived_columns_are_brought_up_to_date_without_computing(source: Source) -> None:

@@ -20,9 +20,10 @@ from core.studies import registry
 from core.studies.__main__ import find_source, main, parse
 from core.studies.runner import Source, run_study
 from core.studies.sample import choose_rows
-from core.studies.store import read_study
+from core.studies.store import read_study, study_path
 from core.studies.study import Context, StudyError
 from core.system.atomic import cache_dir
+from core.system.lock import only_writer
 from tests.core.studies.conftest import BRIGHTNESS, brightness
 
 
@@ -207,6 +208,9 @@ def test_the_command(source: Source, monkeypatch: pytest.MonkeyPatch, capsys: py
     assert main([*again, "--all"]) == 0
     assert "Written: " in capsys.readouterr().out
     assert read_study(source.run / "studies" / "brightness.parquet").about["images"] == 60
+    with only_writer(study_path(source.run, "brightness")):
+        assert main([*again, "--all"]) == 2
+    assert "is being written by another process; wait for it" in capsys.readouterr().err
     assert main(["absent", "--run", str(source.run)]) == 2
     assert "there is no study absent" in capsys.readouterr().err
     assert main(["brightness", "--run", str(source.run), "--set", "other=1"]) == 2

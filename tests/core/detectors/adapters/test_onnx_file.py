@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 from scipy.special import logit
@@ -105,6 +106,17 @@ def test_a_file_that_cannot_be_computed_is_named(tmp_path: Path, data: bytes, se
         bring("d", request_of(tmp_path, data))
     assert "graph.onnx" in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+def test_weights_in_another_file_are_refused_wherever_that_lies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    whole = onnx.load_from_string(make_graph())
+    onnx.save_model(whole, "graph.onnx", save_as_external_data=True, location="graph.onnx.data", size_threshold=0)
+    assert (tmp_path / "graph.onnx.data").stat().st_size
+    with pytest.raises(SourceError, match="graph.onnx cannot be used.*export it as one file"):
+        bring("d", request_of(tmp_path, (tmp_path / "graph.onnx").read_bytes()))
 
 
 def test_one_of_several_outputs(tmp_path: Path) -> None:

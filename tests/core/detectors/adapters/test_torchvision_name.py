@@ -50,3 +50,10 @@ def test_wrong_names_and_what_is_missing_is_said(tmp_path: Path) -> None:
 def test_a_network_with_a_second_classifier_is_trained_by_its_verdict() -> None:
     network = build({"name": "googlenet", "outputs": 2, "stem": 32}).train()
     assert network(torch.zeros(2, 3, 32, 32)).shape == (2, 2)
+
+
+@pytest.mark.parametrize("name", ["googlenet", "inception_v3"])
+def test_what_normalises_anew_inside_or_not_is_asked_about(tmp_path: Path, name: str) -> None:
+    torch.save(build({"name": name, "outputs": 2}).state_dict(), tmp_path / "w.pth")
+    with pytest.raises(SourceError, match="say it with --mean, --std$"):
+        bring("d", Request(f"torchvision:{name}", weights=tmp_path / "w.pth", classes=("fake", "real")))

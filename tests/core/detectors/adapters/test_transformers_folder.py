@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 import transformers
 
 from core.detectors.adapters import adapter
@@ -59,6 +60,15 @@ def test_it_gives_the_logits_of_transformers_own_pipeline(tmp_path: Path, write:
     assert detector.target_layer == layer
     assert (detector.classes.names, detector.classes.fake) == (("Fake", "Real"), ("Fake",))
     assert "transformers" in (tmp_path / "detectors" / "d" / "manifest.json").read_text()
+
+
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16])
+def test_half_precision_can_be_opened_again(tmp_path: Path, kind: torch.dtype) -> None:
+    write_vit(tmp_path / "folder").to(kind).save_pretrained(tmp_path / "folder")
+    assert str(kind).removeprefix("torch.") in (tmp_path / "folder" / "config.json").read_text()
+    detector = add(tmp_path / "detectors" / "d", Request(str(tmp_path / "folder")))
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3)).astype(np.uint8)
+    np.testing.assert_array_equal(load_detector(tmp_path / "detectors" / "d").margins(pixels), detector.margins(pixels))
 
 
 def test_classes_that_do_not_say_which_is_fake_are_asked_about(tmp_path: Path) -> None:

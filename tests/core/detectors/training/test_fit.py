@@ -15,7 +15,6 @@ from sklearn.linear_model import LogisticRegression
 
 from core.detectors.training.checkpoints import TrainingInterrupted, checkpoint_file
 from core.detectors.training.fit import fit
-from core.detectors.training.lock import only_writer
 from core.detectors.training.recipe import Recipe
 from core.detectors.training.temperature import fit_temperature
 from core.detectors.training.validation import channel_statistics, validation_split
@@ -23,6 +22,7 @@ from core.images.image_set import ImageSet
 from core.images.loading import load_image_set
 from core.system.atomic import TakenError
 from core.system.files import LIMITS
+from core.system.lock import only_writer
 from tests.core.any_detector import write_set
 
 QUICK = Recipe(name="quick", width=4, epochs=3, batch_size=16, learning_rate=0.05, validation=0.2, precision="float32")

@@ -2,6 +2,7 @@
 
 import json
 import socket
+from pathlib import Path
 
 import pytest
 
@@ -149,7 +150,9 @@ def test_an_encoder_that_says_its_name() -> None:
 
 
 @pytest.mark.parametrize("kind", MIME)
-def test_content_credentials(kind: str) -> None:
+def test_content_credentials(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # wherever the server was started
+    monkeypatch.chdir(tmp_path)
     found = claims(sign(saved(kind), MIME[kind]), "Content Credentials")
     assert "“Test Signer, Tests”; the signature fits" in found[0].says
     assert "was not checked" in found[0].says

@@ -323,6 +323,16 @@ def test_where_files_are_not_at_hand_nothing_is_made_up(tmp_path: Path) -> None:
     assert [one.key for one in asked(files.STUDY, context).findings] == ["unknown"]
 
 
+def test_where_nobody_looked_no_image_is_said_to_be_new(tmp_path: Path) -> None:
+    context = made_context(tmp_path, made_files(), data=False)
+    context.run.manifest["leaks_checked"] = False  # type: ignore[index]
+    copies = asked(duplicates.STUDY, context)
+    for key in ("leak.file", "leak.pixels", "leak.near"):
+        finding = copies.finding(key)
+        assert finding is not None
+        assert np.isnan(finding.measure.value)
+
+
 def test_how_files_were_compressed_is_told_image_by_image(tmp_path: Path) -> None:
     context = made_context(tmp_path, SHORTCUTS["compression"]())
     answer = asked(files.STUDY, context)

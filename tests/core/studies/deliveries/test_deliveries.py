@@ -70,6 +70,15 @@ def test_flips_and_errors_are_counted_apart(table: pd.DataFrame) -> None:
     assert "flip under at least one of 7 deliveries" in said
     assert "JPEG 50 60.0%, Screenshot 20.0%" in said
     assert "are called wrongly after JPEG 50" in str(tell(found["errors_fake"]).answer)
+    # of five nothing is certain
+    assert "comes from delivery" not in str(tell(found["errors_fake"]).control)
+
+
+def test_errors_come_from_delivery_only_where_there_are_more(table: pd.DataFrame) -> None:
+    table = pd.concat([table] * 40, ignore_index=True).assign(id=[f"test-{number}" for number in range(400)])
+    real = np.tile(np.array([0, 0, 0, 0, 1, 1, 1, 1, 1, 0], bool), 40)
+    found = {one.key: one for one in conclude(run_of(np.tile(np.repeat([-1.0, 1.0], 5), 40), real), table, {})}
+    assert "the rest of these errors comes from delivery" in str(tell(found["errors_fake"]).control)
 
 
 def test_the_delivery_with_the_most_errors_is_never_the_control(table: pd.DataFrame) -> None:
@@ -82,6 +91,7 @@ def test_the_delivery_with_the_most_errors_is_never_the_control(table: pd.DataFr
     assert (found.measure.value, found.control.measure.value) == (0, pytest.approx(0.5))
     assert found.difference is not None
     assert found.difference.value == pytest.approx(-0.5)
+    assert "comes from delivery" not in str(tell(found).control)
 
 
 def test_without_rows_nothing_is_concluded(table: pd.DataFrame) -> None:

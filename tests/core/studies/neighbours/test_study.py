@@ -35,6 +35,11 @@ def asked(source: Source, k: int = 5) -> tuple[pd.DataFrame, dict[str, str]]:
     return answer.table, {finding.key: str(tell(finding).whole) for finding in answer.findings}
 
 
+def test_what_is_searched_is_opened_once_for_all_shards(source: Source) -> None:
+    run_study(replace(STUDY.with_parameters({"k": 5}), shard=7), source)
+    assert searched.cache_info().misses == 1
+
+
 def test_the_runs_own_images_are_searched_where_the_training_images_are_not_at_hand(source: Source) -> None:
     table, said = asked(source)
     context = source.open()
