@@ -70,6 +70,11 @@ class Preprocessing:
         except (KeyError, TypeError, OverflowError) as error:
             raise ValueError(f"preprocessing lacks {error}") from None
 
+    @property
+    def steps(self) -> str:
+        """The steps of `fit`, in a line."""
+        return f"{self.crop} {self.resize} {self.size} {self.interpolation}"
+
     def fit(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Resize and crop an image to the network's input; normalisation is not included.
 

@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 from core.images.decoding import ImageError
@@ -120,6 +121,7 @@ def _load(
             image_set = read_whole(reader, base)
             if skip_bad or not image_set.skipped:
                 image_set = write_small(pack, image_set)
+    image_set = replace(image_set, fit="" if fit is None else fit.steps)
     if image_set.skipped and not skip_bad:
         raise DatasetError(_offenders(image_set))
     for label, name in enumerate(CLASSES):

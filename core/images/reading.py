@@ -36,6 +36,10 @@ class Fit(Protocol):
     def resize(self) -> int:
         """Length of the shorter side before a crop; `size` where images of that size stay as they are."""
 
+    @property
+    def steps(self) -> str:
+        """What `fit` does; equal where it gives equal pixels."""
+
     def fit(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Resize uint8 (height, width, 3) to uint8 (size, size, 3)."""
 

@@ -62,8 +62,8 @@ class DatasetRegistry:
 
     def __init__(self, first: Path, splits: Sequence[Split] = ("test",), *, shipped: Path | None = None) -> None:
         self._lock = threading.Lock()
-        # by fingerprint and side: detectors of other sizes see other pixels of the same files
-        self._sets: dict[tuple[str, int], ImageSet] = {}
+        # by fingerprint, side and steps: other detectors may see other pixels of the same files
+        self._sets: dict[tuple[str, int, str], ImageSet] = {}
         self._source = str(first) if first.is_file() or (first / "train").is_dir() else None
         self._stop = threading.Event()
         self.status = Attaching()
@@ -149,7 +149,7 @@ class DatasetRegistry:
             self.status = Attaching("reading", split)
             found = load_image_set(data, split, skip_bad=True, fit=fit, progress=self._begin("reading"))
             with self._lock:
-                self._sets[found.fingerprint, found.side] = found
+                self._sets[found.fingerprint, found.side, found.fit] = found
         if data != self._shipped and _has_training_images(data):
             with self._lock:
                 self._source = data if isinstance(data, str) else str(data)

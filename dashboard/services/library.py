@@ -261,7 +261,7 @@ def tags() -> Tags:
 
 def pictures(opened: Opened) -> Pictures:
     """Find the pixels of a run's rows."""
-    return _pictures(opened.origin, tuple(f"{found.fingerprint} {found.side}" for found in registry().sets))
+    return _pictures(opened.origin, tuple(f"{found.fingerprint} {found.side} {found.fit}" for found in registry().sets))
 
 
 @st.cache_resource(max_entries=8, show_spinner=False, hash_funcs=BY_STAMP)

@@ -40,14 +40,17 @@ class Pictures:
 def find_pictures(run: Run, sets: list[ImageSet]) -> Pictures:
     """Find the pictures of a run: its own, else those of the set with its fingerprint, else of the set with the most.
 
-    Files are matched by sha256, so that a row never shows another file's picture. Sets of another side than the run's
-    are ignored, because its detector did not see those pixels.
+    Files are matched by sha256, so that a row never shows another file's picture. Sets of another side than the run's,
+    or that were cut or resized in another way, are ignored, because its detector did not see those pixels.
     """
     if run.images is not None:
         return Pictures(run.images, np.arange(len(run)))
     best = Pictures(None, np.full(len(run), MISSING, np.intp))
     wanted = run.predictions["sha256"]
-    sized = [one for one in sets if one.side == run.side]
+    made = run.preprocessing
+    # pictures of the right size stay as they are where nothing is cut off them
+    seen = {made.steps, ""} if made.resize == made.size else {made.steps}
+    sized = [one for one in sets if one.side == run.side and one.fit in seen]
     for image_set in sorted(sized, key=lambda found: found.fingerprint != run.manifest["set_fingerprint"]):
         digests = image_set.rows["sha256"]
         if np.array_equal(digests.to_numpy(str), wanted.to_numpy(str)):

@@ -1,10 +1,13 @@
 """Pictures find their rows by file hash: own ones, a whole set's, half a set's, none."""
 
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from core.detectors.preprocessing import Preprocessing
 from core.images.image_set import ImageSet
 from core.runs.browsing.pictures import find_pictures
 from core.runs.run import Run
@@ -35,6 +38,26 @@ def test_a_whole_set_is_preferred_and_without_sets_there_is_nothing(tmp_path: Pa
     assert find_pictures(run, [half]).source == "half"
     nothing = find_pictures(run, [image_set(["z"])])
     assert (nothing.found, nothing.get(0), nothing.source) == (0, None, None)
+
+
+def test_pixels_that_were_cut_in_another_way_are_another_detectors(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "d@s", n=3)
+    digests = run.predictions["sha256"].tolist()
+
+    def found(fit: str, **changes: Any) -> bool:
+        manifest = {**run.manifest, "preprocess": asdict(replace(Preprocessing(32), **changes))}
+        changed = Run(run.path, manifest, run.predictions, run.maps, None, None)
+        return find_pictures(changed, [replace(image_set(digests), fit=fit)]).found == 3
+
+    own = Preprocessing(32).steps
+    assert found("")
+    assert found(own)
+    assert found(own, mean=(0.5, 0.5, 0.5))
+    assert not found(own, crop="none")
+    assert not found(own, interpolation="bilinear")
+    # files of the right size are enlarged before they are cut
+    assert not found("", crop="after", resize=40)
+    assert found(Preprocessing(32, 40, "after").steps, crop="after", resize=40)
 
 
 def test_a_run_with_pictures_uses_its_own(tmp_path: Path) -> None:
