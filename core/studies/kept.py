@@ -66,9 +66,10 @@ def find_kept(
     missing = frozenset(_lacking(study, table))
     chosen = None if images is None else choose_rows(run, images, seed=seed)[0]
     if study.whole:
-        sampled = chosen is not None and len(chosen) < len(run)
+        # of all images no seed chooses
         same = chosen is None or (
-            len(chosen) == answer.about.get("images") and not (sampled and answer.about.get("chosen_with_seed") != seed)
+            len(chosen) == answer.about.get("images")
+            and (len(chosen) == len(run) or answer.about.get("chosen_with_seed") == seed)
         )
         return None if missing or not same else Kept(answer, np.arange(0), np.ones(0, np.float32), missing)
     positions = pd.Index(run.predictions["id"]).get_indexer(table["id"])

@@ -1,5 +1,6 @@
 """The picture of the page Patterns with its controls: what is drawn, boxed in or clicked there opens its images."""
 
+from collections.abc import Mapping
 from functools import partial
 
 import numpy as np
@@ -28,11 +29,11 @@ def draw_points(opened: Opened, spaces: Setting, images: int) -> None:
         spaces: the setting that is "features" or "maps".
         images: how many the study has.
     """
-    _draw(opened, spaces, images, spaces.value, _colour(opened).value)
+    _draw(opened, spaces, images, spaces.value, _colour(colourings(opened)).value)
 
 
-def _colour(opened: Opened) -> Setting:
-    return Setting("colour", "cluster", colourings(opened))
+def _colour(choices: Mapping[str, str]) -> Setting:
+    return Setting("colour", "cluster", choices)
 
 
 # another colour is no reason to draw the cards again
@@ -40,7 +41,8 @@ def _colour(opened: Opened) -> Setting:
 def _draw(opened: Opened, spaces: Setting, images: int, space: str, coloured: str) -> None:
     """The same, with what the page around it was drawn of."""
     _follow(opened)
-    colour = _colour(opened)
+    choices = colourings(opened)
+    colour = _colour(choices)
     new = colour.value != coloured and column_of(colour.value, space) not in opened.table
     if spaces.value != space or new:
         # the cards are those of the other space, or the run is to be read with another column
@@ -67,7 +69,7 @@ def _draw(opened: Opened, spaces: Setting, images: int, space: str, coloured: st
         key=PICTURE,
         on_select=partial(_take, space, len(opened.table)),
         config={"displayModeBar": False, "scrollZoom": DRAG.value == "move"},
-        alt=f"{images:,} images as points, coloured by {colourings(opened)[key].lower()}; the cards below say in words "
+        alt=f"{images:,} images as points, coloured by {choices[key].lower()}; the cards below say in words "
         "what is in each cluster",
     )
     st.caption(
