@@ -25,9 +25,9 @@ from tqdm import tqdm
 from core.detectors.network import NetworkDetector
 from core.detectors.storage import load_detector, save_detector
 from core.detectors.training.checkpoints import TrainingInterrupted, checkpoint_file, forget_checkpoint
-from core.detectors.training.fit import fit
+from core.detectors.training.fit import TOLD_EVERY, fit
 from core.detectors.training.model_card import model_card
-from core.detectors.training.recipe import RECIPES, Recipe, precision_on
+from core.detectors.training.recipe import RECIPES, Recipe
 from core.images.image_set import DATA_HELP, FAKE_HELP, DataPath, DatasetError, ImageSet
 from core.images.loading import check_image_set, load_image_set, side_of
 from core.runs.finding import ROOT
@@ -143,14 +143,14 @@ def fit_and_write(options: argparse.Namespace, name: str, recipe: Recipe, train_
             resume=options.resume,
             restart=options.restart,
             checkpoints=options.checkpoints,
-            report=bar.write,
-            progress=lambda done, total, text: show(bar, done, total, text),
+            report=lambda text: write(bar, text),
+            progress=lambda done, total, text: advance(bar, done, total, text),
         )
     detector = trained.detector
     detector.manifest = {
         **provenance(name, recipe, train_set, trained.history),
         **detector.about.as_manifest(),
-        "computed_in": f"{precision_on(recipe, detector.device)} on {detector.device.type}",
+        "computed_in": trained.computed_in,
     }
     path = options.out / "detectors" / name
     try:
@@ -288,11 +288,25 @@ def predict(options: argparse.Namespace, detector: NetworkDetector, train_set: I
         )
 
 
+def write(bar: "tqdm[Any]", text: str) -> None:
+    """Write a line above a progress bar, at once where it goes to a file."""
+    bar.write(text)
+    sys.stdout.flush()
+
+
 def show(bar: "tqdm[Any]", done: int, total: int, text: str) -> None:
     """Move a progress bar to `done` of `total`."""
     bar.total = total
     bar.set_postfix_str(text, refresh=False)
     bar.update(done - bar.n)
+
+
+def advance(bar: "tqdm[Any]", done: int, total: int, text: str) -> None:
+    """Move the bar of a training, of which a resumed one does not begin with its first steps."""
+    if not bar.n and done > TOLD_EVERY:
+        # or those would count as done in no time, and the rest seem near
+        bar.initial = bar.n = bar.last_print_n = done
+    show(bar, done, total, text)
 
 
 if __name__ == "__main__":

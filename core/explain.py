@@ -20,15 +20,17 @@ if __name__ == "__main__":
 import numpy as np
 from numpy.typing import NDArray
 
+from core.detectors.preprocessing import Preprocessing
 from core.explainers.error import ExplanationError
 from core.explainers.explainer import AnyExplainer
 from core.explainers.explanation import Explanation
 from core.explainers.registry import DEFAULT, explainers, find_explainer
 from core.explainers.saving import SIZE, Style, draw_explanation, save_npz, save_png
 from core.explainers.settings import ExplainerSettings, describe, from_json, from_parameters, to_json
-from core.images.decoding import MAX_BYTES, RESAMPLING, crop_square, decode, resize
+from core.images.decoding import MAX_BYTES, RESAMPLING, decode
 from core.images.palette import PALETTES, Palette
 from core.images.provenance.registry import provenance
+from core.images.upload import prepare_pixels
 from core.report.explanation import save_html
 from core.runs.finding import find_detectors, find_named, find_runs
 from core.studies.judgement.familiarity import Space
@@ -65,7 +67,7 @@ def main(arguments: list[str] | None = None) -> int:
         for method in methods:
             if refusal := method.unavailable(detector):
                 raise ExplanationError(refusal)
-        image, notes = read_image(options.image, detector.side, resampling=options.resampling)
+        image, notes = read_image(options.image, detector.preprocessing, resampling=options.resampling)
         found = [method.explain_fully(detector, image, own) for method, own in zip(methods, settings, strict=True)]
         write(options.out, found, title=options.image.name, notes=notes, palette=options.palette)
     except KeyboardInterrupt:
@@ -140,22 +142,28 @@ def _names(methods: Sequence[AnyExplainer]) -> str:
     return ", ".join(method.name for method in methods)
 
 
-def read_image(path: Path, side: int, *, resampling: str = "bicubic") -> tuple[NDArray[np.uint8], list[str]]:
-    """Any image file as uint8 (side, side, 3), and what was done to it in sentences.
+def read_image(
+    path: Path, preprocessing: Preprocessing, *, resampling: str | None = None
+) -> tuple[NDArray[np.uint8], list[str]]:
+    """Any image file as a detector's uint8 (side, side, 3), and what was done to it in sentences.
+
+    Args:
+        path: of the file.
+        preprocessing: the detector's.
+        resampling: a key of `RESAMPLING`; the detector's own filter when None.
 
     Raises:
         ImageError: it is no image that is read here.
         OSError: it cannot be opened.
     """
-    image = decode(read_bytes(path, limit=MAX_BYTES))
-    height, width = image.shape[:2]
-    if (height, width) == (side, side):
-        return image, []
-    note = (
-        f"The file has {width} x {height} pixels. Its middle square was resized to {side} x {side} ({resampling}); the "
-        "choice of the resizing filter alone can turn this detector's verdict."
-    )
-    return resize(crop_square(image), side, resampling=resampling), [note]
+    ready = prepare_pixels(decode(read_bytes(path, limit=MAX_BYTES)), preprocessing)
+    name = resampling or ready.usual
+    if ready.whole:
+        return ready.seen(name), []
+    note = f"The file has {ready.width} x {ready.height} pixels. {ready.told(name)}"
+    if ready.resized:
+        note += " The choice of the resizing filter alone can turn this detector's verdict."
+    return ready.seen(name), [note]
 
 
 def judged(path: Path, detector: "Detector") -> dict[str, Any]:
@@ -229,7 +237,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
     parser.add_argument("--palette", choices=PALETTES, default="class")
     parser.add_argument(
-        "--resampling", choices=tuple(RESAMPLING), default="bicubic", help="filter for images of another size"
+        "--resampling",
+        choices=tuple(RESAMPLING),
+        help="filter for images of another size; the detector's own where none is named",
     )
     return parser
 

@@ -13,7 +13,7 @@ if (root := str(Path(__file__).parents[1])) not in sys.path:
     sys.path.insert(0, root)
 
 from dashboard.services.server.first_bytes import FirstBytes
-from dashboard.services.server.memory import few_primitives, tame_heaps
+from dashboard.services.server.memory import few_primitives, share_pool, tame_heaps
 from dashboard.services.server.opening import open_browser
 from dashboard.services.server.streamlit_internals import free_what_was_left, guard_uploads, refuse_forged_values
 from dashboard.services.server.temporary import write_to_cache_only
@@ -25,6 +25,7 @@ async def prepared(_app: st.App) -> AsyncIterator[None]:
     """Set up what holds for all visitors before the first one comes."""
     tame_heaps()
     few_primitives()
+    share_pool()
     write_to_cache_only()
     refuse_forged_values()
     guard_uploads(check_upload)

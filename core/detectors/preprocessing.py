@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,21 @@ from core.images.decoding import RESAMPLING, crop_square, resize
 Crop = Literal["before", "after", "after_floor", "none"]
 Channels = tuple[float, float, float]
 SIDES = range(8, 1025)
+# pixels of an image after it was resized and before it is cropped: a strip of 16,384 x 8 would become gigabytes
+MOST_RESIZED = 2**23
+
+
+class Place(NamedTuple):
+    """A square of an image that somebody chose.
+
+    Attributes:
+        x, y: its position, 0 to 1 from the left and from the top.
+        zoom: the image's shorter side / the side of the square, at least 1.
+    """
+
+    x: float = 0.5
+    y: float = 0.5
+    zoom: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -75,6 +90,48 @@ class Preprocessing:
         """The steps of `fit`, in a line."""
         return f"{self.crop} {self.resize} {self.size} {self.interpolation}"
 
+    @property
+    def fitted(self) -> "Preprocessing":
+        """The steps for images that these have fitted already, which leave them as they are."""
+        return Preprocessing(self.size, interpolation=self.interpolation, mean=self.mean, std=self.std)
+
+    @property
+    def zoom(self) -> float:
+        """The shorter side of an image / that of the part which `fit` keeps, at least 1."""
+        return self.resize / self.size
+
+    def square(self, height: int, width: int, place: Place | None = None) -> int:
+        """How many pixels of an image become a side of the input; the shorter side's where `fit` stretches it."""
+        return max(1, round(min(height, width) / max(1.0, self.zoom if place is None else place.zoom)))
+
+    def resamples(self, height: int, width: int, place: Place | None = None) -> bool:
+        """Whether an image is resized on its way, so that the filter matters."""
+        if place is not None:
+            return self.square(height, width, place) != self.size
+        if self.crop == "none":
+            return (height, width) != (self.size, self.size)
+        return min(height, width) != self.resize
+
+    def enlarges(self, height: int, width: int, place: Place | None = None) -> bool:
+        """Whether an image has fewer pixels than the input needs."""
+        if place is not None:
+            return self.square(height, width, place) < self.size
+        return min(height, width) < self.resize
+
+    def see(self, image: NDArray[np.uint8], place: Place | None = None) -> NDArray[np.uint8]:
+        """Resize a square of an image to the network's input; where nobody chose one, `fit` the image.
+
+        Args:
+            image: uint8 (height, width, 3).
+            place: of the square.
+
+        Returns:
+            uint8 (size, size, 3).
+        """
+        if place is None:
+            return self.fit(image)
+        return resize(crop_square(image, *place), self.size, resampling=self.interpolation)
+
     def fit(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Resize and crop an image to the network's input; normalisation is not included.
 
@@ -91,8 +148,12 @@ class Preprocessing:
             return resize(crop_square(image), self.size, resampling=self.interpolation)
         if self.crop == "none":
             return resize(image, self.size, resampling=self.interpolation)
+        shorter = min(image.shape[:2])
+        # longer ones lose their ends first
+        most = shorter * max(4, MOST_RESIZED // self.resize**2)
+        rows, columns = (slice(max(0, side - most) // 2, (side + min(side, most) + 1) // 2) for side in image.shape[:2])
+        image = image[rows, columns]
         height, width = image.shape[:2]
-        shorter = min(height, width)
         # the rounding of torchvision
         wide, high = (int(self.resize * side / shorter) for side in (width, height))
         resized = Image.fromarray(image).resize((wide, high), RESAMPLING[self.interpolation])

@@ -40,16 +40,16 @@ def find_explainer(name: str) -> AnyExplainer:
     return _load(name)
 
 
-def explainers(offers: Offers | None = None, *, with_map: bool = False) -> tuple[AnyExplainer, ...]:
+def explainers(offers: Offers | None = None, *, with_map: bool | None = None) -> tuple[AnyExplainer, ...]:
     """All explainers, or those that can explain a detector.
 
     Args:
         offers: the detector; see `Explainer.unavailable` for why one is missing.
-        with_map: only those whose explanations have a map.
+        with_map: only those whose explanations have a map, or False for those that weigh what has no place.
     """
     found = (find_explainer(name) for name in (*_BUILT_IN, *_ADDED))
     return tuple(
-        one for one in found if (one.has_map or not with_map) and (offers is None or not one.unavailable(offers))
+        one for one in found if with_map in (None, one.has_map) and (offers is None or not one.unavailable(offers))
     )
 
 

@@ -224,7 +224,7 @@ def resize(image: NDArray[np.uint8], size: int, *, resampling: str = "bicubic") 
     return np.asarray(Image.fromarray(image).resize((size, size), RESAMPLING[resampling]))
 
 
-def crop_square(image: NDArray[np.uint8], *, x: float = 0.5, y: float = 0.5, zoom: float = 1.0) -> NDArray[np.uint8]:
+def crop_square(image: NDArray[np.uint8], x: float = 0.5, y: float = 0.5, zoom: float = 1.0) -> NDArray[np.uint8]:
     """Crop a square whose side is the image's shorter side / `zoom`; `x` and `y` (0..1) place it."""
     height, width = image.shape[:2]
     side = max(1, round(min(height, width) / max(zoom, 1.0)))

@@ -5,7 +5,7 @@ import io
 import json
 import tarfile
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -14,15 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from core.detectors.preprocessing import Preprocessing
 from core.images.decoding import (
     MAX_BYTES,
     MAX_FILE_BYTES,
     RESAMPLING,
     ImageError,
-    crop_square,
     decode,
     pixels_sha256,
-    resize,
 )
 from core.images.sources import SAMPLE
 from core.system.files import UnfitFileError, open_file, read_bytes
@@ -70,14 +69,13 @@ class SourceImages:
         return hashlib.sha256("\n".join(digests).encode()).hexdigest()
 
 
-def read_generators(folder: Path, side: int, *, large: bool = False) -> list[SourceImages]:
+def read_generators(folder: Path, preprocessing: Preprocessing, *, large: bool = False) -> list[SourceImages]:
     """Read the pictures of every generator in a folder that holds one .tar.xz, .tar or subfolder for each.
 
     Args:
         folder: that holds them; nothing is unpacked to disk.
-        side: of the images to give, in pixels.
-        large: keep pictures drawn larger than that, the middle square of each resized with every resampling filter,
-            instead of those drawn at that size.
+        preprocessing: of the detector that they are for.
+        large: keep pictures that it shrinks, with every resampling filter, instead of those drawn at its own size.
 
     Raises:
         OutOfDistributionError: not a folder, no generator in it, or an archive that is damaged or far too large.
@@ -86,24 +84,28 @@ def read_generators(folder: Path, side: int, *, large: bool = False) -> list[Sou
         raise OutOfDistributionError(
             f"{folder} is no folder; name one with a .tar.xz, a .tar or a folder of images for each generator"
         )
-    limit = MAX_BYTES if large else MAX_FILE_BYTES
+    side, limit = preprocessing.size, MAX_BYTES if large else MAX_FILE_BYTES
     found = []
     for path in sorted(folder.iterdir()):
         if path.name.startswith("."):
             continue
         if path.is_dir():
-            found.append(_collect(path.name, side, large, _files_in(path, limit)))
+            found.append(_collect(path.name, preprocessing, large, _files_in(path, limit)))
         elif ending := next((one for one in ARCHIVES if path.name.endswith(one)), None):
-            found.append(_collect(path.name.removesuffix(ending), side, large, files_of(path, side, limit)))
+            found.append(_collect(path.name.removesuffix(ending), preprocessing, large, files_of(path, side, limit)))
     found = [one for one in found if len(one)]
     if not found:
-        size = f"larger than {side} x {side} pixels" if large else f"of {side} x {side} pixels"
+        size = (
+            f"larger than {preprocessing.resize} x {preprocessing.resize} pixels"
+            if large
+            else f"of {side} x {side} pixels"
+        )
         raise OutOfDistributionError(f"{folder} holds no images {size}; name another folder of generators")
     return found
 
 
-def _collect(name: str, side: int, large: bool, files: Iterator[bytes | None]) -> SourceImages:
-    filters = tuple(RESAMPLING) if large else (AS_DRAWN,)
+def _collect(name: str, preprocessing: Preprocessing, large: bool, files: Iterator[bytes | None]) -> SourceImages:
+    filters, side = tuple(RESAMPLING) if large else (AS_DRAWN,), preprocessing.size
     kept: dict[str, NDArray[np.uint8]] = {}
     skipped = repeats = 0
     for data in files:
@@ -111,18 +113,19 @@ def _collect(name: str, side: int, large: bool, files: Iterator[bytes | None]) -
             image = None if data is None else decode(data)
         except ImageError:
             image = None
-        if image is None or not (min(image.shape[:2]) > side if large else image.shape == (side, side, 3)):
+        shrunk = image is not None and min(image.shape[:2]) > preprocessing.resize
+        if image is None or not (shrunk if large else image.shape == (side, side, 3)):
             skipped += 1
         elif (digest := pixels_sha256(image)) in kept:
             repeats += 1
         else:
-            kept[digest] = _under_every_filter(crop_square(image), side) if large else image[None]
+            kept[digest] = _under_every_filter(image, preprocessing) if large else preprocessing.fit(image)[None]
     images = np.stack(list(kept.values()), axis=1) if kept else np.zeros((len(filters), 0, side, side, 3), np.uint8)
     return SourceImages(name, dict(zip(filters, images, strict=True)), skipped, repeats)
 
 
-def _under_every_filter(square: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
-    return np.stack([resize(square, side, resampling=name) for name in RESAMPLING])
+def _under_every_filter(image: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArray[np.uint8]:
+    return np.stack([replace(preprocessing, interpolation=name).fit(image) for name in RESAMPLING])
 
 
 def _files_in(folder: Path, limit: int) -> Iterator[bytes | None]:
@@ -163,7 +166,11 @@ def files_of(archive: Path, side: int, limit: int) -> Iterator[bytes | None]:
 
 
 def crop_photographs(
-    *, crops: int, side: int, split: str | None = None, progress: Callable[[int, int], None] | None = None
+    preprocessing: Preprocessing,
+    *,
+    crops: int,
+    split: str | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> list[SourceImages]:
     """Crop the photographs behind the sample gallery and resize the crops with every resampling filter.
 
@@ -171,8 +178,8 @@ def crop_photographs(
     photographs come with installed packages; one that is absent or has changed is left out.
 
     Args:
+        preprocessing: of the detector that they are for.
         crops: per photograph.
-        side: that crops are resized to, in pixels.
         split: only photographs of the sample's "train" or "test"; all when None.
         progress: called with (photographs done, photographs).
     """
@@ -184,7 +191,7 @@ def crop_photographs(
         boxes = _boxes(about, name, crops)
         if photograph is not None and boxes:
             squares = [photograph[top : top + edge, left : left + edge] for left, top, edge in boxes]
-            images = np.stack([_under_every_filter(square, side) for square in squares], axis=1)
+            images = np.stack([_under_every_filter(square, preprocessing) for square in squares], axis=1)
             found.append(SourceImages(name, dict(zip(RESAMPLING, images, strict=True))))
         if progress is not None:
             progress(number + 1, len(wanted))

@@ -1,14 +1,14 @@
 """An image of any size as the detector sees it, under every resampling filter. Needs no torch."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from core.images.decoding import RESAMPLING, crop_square, resize
+from core.detectors.preprocessing import Place, Preprocessing
+from core.images.decoding import RESAMPLING
 
-DEFAULT_FILTER = "bicubic"
 PREVIEW = 480
 Outcome = Literal["FAKE", "REAL", "undetermined"]
 
@@ -18,14 +18,18 @@ class Prepared:
     """An image prepared for the detector.
 
     Attributes:
+        preprocessing: the detector's.
         width, height: of the original image.
-        filters: names of the resampling filters; only one where the crop has the detector's size already.
-        pixels: uint8 (K, side, side, 3), the square crop under each filter.
+        place: of the square that somebody chose; None where the detector's own preprocessing chooses.
+        filters: names of the resampling filters; only the detector's own where nothing is resized.
+        pixels: uint8 (K, side, side, 3), under each filter.
         preview: uint8 (h, w, 3), the whole image, at most 480 pixels a side.
     """
 
+    preprocessing: Preprocessing
     width: int
     height: int
+    place: Place | None
     filters: tuple[str, ...]
     pixels: NDArray[np.uint8]
     preview: NDArray[np.uint8]
@@ -33,43 +37,62 @@ class Prepared:
     @property
     def side(self) -> int:
         """Pixels along each side of the detector's input."""
-        return int(self.pixels.shape[1])
+        return self.preprocessing.size
+
+    @property
+    def usual(self) -> str:
+        """The detector's own filter."""
+        return self.preprocessing.interpolation
+
+    @property
+    def square(self) -> int:
+        """How many pixels of the image became a side of the input."""
+        return self.preprocessing.square(self.height, self.width, self.place)
 
     @property
     def resized(self) -> bool:
-        """True where the crop was resized, so that the filter matters."""
+        """True where it was resized, so that the filter matters."""
         return len(self.filters) > 1
+
+    @property
+    def stretched(self) -> bool:
+        """True where the detector sees all of an image that is no square."""
+        return self.place is None and self.preprocessing.crop == "none" and self.width != self.height
 
     @property
     def whole(self) -> bool:
         """True where the detector sees the original image, neither cropped nor resized."""
-        return (self.width, self.height) == (self.side, self.side)
+        return (self.width, self.height) == (self.side, self.side) and not self.resized
 
     def seen(self, name: str) -> NDArray[np.uint8]:
         """Return uint8 (side, side, 3) under the named filter, or under the only one."""
         return np.asarray(self.pixels[self.filters.index(name) if name in self.filters else 0])
 
+    def told(self, name: str) -> str:
+        """How the image became the detector's pixels under the named filter, in a sentence; "" where it is them."""
+        if self.whole:
+            return ""
+        size = f"{self.side} x {self.side}"
+        if self.stretched:
+            return f"The image was stretched to {size} pixels ({name})."
+        if self.square == self.width == self.height:
+            return f"The image was resized to {size} ({name})."
+        how = f"and resized to {size} ({name})" if self.resized else f"of {size} pixels and not resized"
+        return f"The image was cut to a square {how}."
 
-def prepare_pixels(
-    image: NDArray[np.uint8], side: int, *, x: float = 0.5, y: float = 0.5, zoom: float = 1.0
-) -> Prepared:
-    """Crop a square from an image and resize it under every filter.
+
+def prepare_pixels(image: NDArray[np.uint8], preprocessing: Preprocessing, place: Place | None = None) -> Prepared:
+    """Make a detector's pixels of an image under every filter.
 
     Args:
         image: uint8 (height, width, 3).
-        side: of the detector's input, in pixels.
-        x, y: position of the square, 0 to 1 from the left and from the top.
-        zoom: the image's shorter side / the side of the square, at least 1.
+        preprocessing: the detector's, but for its filter.
+        place: of the square that it sees; None for what its preprocessing takes.
     """
     height, width = image.shape[:2]
-    crop = crop_square(image, x=x, y=y, zoom=zoom)
-    if crop.shape[:2] == (side, side):
-        filters: tuple[str, ...] = (DEFAULT_FILTER,)
-        pixels = np.ascontiguousarray(crop)[None]
-    else:
-        filters = tuple(RESAMPLING)
-        pixels = np.stack([resize(crop, side, resampling=name) for name in filters])
-    return Prepared(width, height, filters, pixels, _preview(image))
+    filters = tuple(RESAMPLING) if preprocessing.resamples(height, width, place) else (preprocessing.interpolation,)
+    pixels = np.stack([replace(preprocessing, interpolation=name).see(image, place) for name in filters])
+    return Prepared(preprocessing, width, height, place, filters, pixels, _preview(image))
 
 
 def settle(margins: NDArray[np.floating]) -> Outcome:

@@ -11,7 +11,6 @@ import os
 import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from importlib import import_module
 from types import ModuleType
@@ -96,7 +95,7 @@ class ShardWorker(Worker):
 
     def table(self, number: int) -> pd.DataFrame:
         """Compute a shard."""
-        self.context = self.context or replace(self.source.open(), missing=self.work.missing)
+        self.context = self.context or self.source.open(missing=self.work.missing)
         return self.work.compute(self.context, number)
 
 

@@ -49,8 +49,11 @@ class Source:
     data: str | None = None
     device: str = "auto"
 
-    def open(self) -> Context:
+    def open(self, *, missing: frozenset[str] | None = None) -> Context:
         """Read run, detector and images, and check that they belong together.
+
+        Args:
+            missing: the columns to compute; None for all.
 
         Raises:
             StudyError: the detector is another one, or pictures are missing.
@@ -71,7 +74,7 @@ class Source:
             )
         whole = np.array_equal(pictures.where, np.arange(len(pictures.pixels)))
         pixels = pictures.pixels if whole else np.asarray(pictures.pixels[pictures.where])
-        return Context(run, detector, pixels, self.data)
+        return Context(run, detector, pixels, self.data, missing=missing)
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,10 +94,8 @@ class Work:
     missing: frozenset[str] | None = None
 
     def compute(self, context: Context, number: int) -> pd.DataFrame:
-        """The table of shard `number`."""
-        # the same object for all shards: studies remember what they have made for it
-        own = context if context.missing == self.missing else replace(context, missing=self.missing)
-        return self.study.compute(own, self.shards[number], self.study.parameters)
+        """The table of shard `number`, in a context that was opened for the same missing columns."""
+        return self.study.compute(context, self.shards[number], self.study.parameters)
 
     @property
     def shards(self) -> list[NDArray[np.intp]]:
@@ -199,9 +200,10 @@ def run_locally(
     source: Source, work: Work, missing: list[int], progress: Progress
 ) -> Iterable[tuple[int, pd.DataFrame]]:
     """The shards one after the other in this process."""
-    opened = source.open()
     total = len(work.positions)
-    context = replace(opened, say=lambda share, text: progress(int(share * total), total, text), missing=work.missing)
+    opened = source.open(missing=work.missing)
+    # the same object for all shards: studies remember what they have made for it
+    context = replace(opened, say=lambda share, text: progress(int(share * total), total, text))
     for number in missing:
         yield number, work.compute(context, number)
 

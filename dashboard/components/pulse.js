@@ -7,7 +7,10 @@ const APART = 150
 const PATIENCE = 3000
 const LONGEST = 30_000
 
-export default function ({ data, setTriggerValue }) {
+export default function ({ data, parentElement, setTriggerValue }) {
+  // Streamlit calls this again whenever the part was drawn, and what it returned before not until the part is gone
+  const root = parentElement.querySelector(".pulse")
+  clearTimeout(root.timer)
   let patience = PATIENCE + 2000 * data.after
   const ask = () => {
     let wait = (globalThis.telltaleAsked ?? -APART) + APART - performance.now()
@@ -17,8 +20,8 @@ export default function ({ data, setTriggerValue }) {
       wait = patience
       patience = Math.min(2 * patience, LONGEST)
     }
-    timer = setTimeout(ask, wait)
+    root.timer = setTimeout(ask, wait)
   }
-  let timer = setTimeout(ask, 1000 * data.after)
-  return () => clearTimeout(timer)
+  root.timer = setTimeout(ask, 1000 * data.after)
+  return () => clearTimeout(root.timer)
 }

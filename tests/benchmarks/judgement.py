@@ -22,6 +22,7 @@ from skimage import data as skimage_data
 from tqdm import tqdm
 
 from core.detectors.detector import Detector
+from core.detectors.preprocessing import Preprocessing
 from core.detectors.storage import load_detector
 from core.findings.finding import Measure
 from core.findings.numbers import share
@@ -130,7 +131,7 @@ def _large(folder: Path) -> Iterator[Picture]:
 
 
 def _imitations(folder: Path, side: int) -> Iterator[Picture]:
-    for one in ood.read_generators(folder, side):
+    for one in ood.read_generators(folder, Preprocessing(side)):
         for image in one.pixels[ood.AS_DRAWN][::10]:
             yield one.name, "FAKE", image
 

@@ -17,6 +17,7 @@ from streamlit.proto.Element_pb2 import Element
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from core.detectors.detector import Detector
+from core.detectors.preprocessing import Preprocessing
 from core.detectors.storage import load_detector
 from core.edits.masking import FILLS
 from core.explainers.explanation import Explanation
@@ -26,7 +27,7 @@ from core.explainers.registry import find_explainer
 from core.explainers.saving import draw_explanation
 from core.explainers.settings import to_json
 from core.images.decoding import decode, encode_png
-from core.images.upload import DEFAULT_FILTER, prepare_pixels
+from core.images.upload import prepare_pixels
 from core.runs.finding import find_detectors, find_runs
 from core.runs.run import read_run
 from dashboard.components.keys import key_of
@@ -287,7 +288,7 @@ async def _choose_image(
     watch.begin()
     await visitor.upload(f"picture-{row}.png", data, key="upload.files")
     watch.asked()
-    return prepare_pixels(decode(data), 32).seen(DEFAULT_FILTER)
+    return prepare_pixels(decode(data), Preprocessing(32)).seen("bicubic")
 
 
 def _photograph(image: NDArray[np.uint8], chance: random.Random) -> bytes:

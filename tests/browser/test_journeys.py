@@ -399,6 +399,34 @@ def test_an_upload_by_keyboard(page: Page, address: str, photograph: Path, broke
     assert "The image was cut to a square" in saved
 
 
+def test_the_square_of_an_upload_is_put_back(page: Page, address: str, photograph: Path) -> None:
+    visit(page, f"{address}/upload?run={RUN}&lime.n_samples=64")
+    page.locator("[data-testid=stFileUploaderDropzone] input").set_input_files(photograph)
+    frame, square, spoken = (page.locator(f".crop .{part}") for part in ("frame", "square", "spoken"))
+    expect(frame).to_be_visible(timeout=PATIENCE)
+    settle(page)
+    first = square.get_attribute("style")
+    # before its movement was sent, and by a click that moves nothing
+    frame.press("+")
+    assert square.get_attribute("style") != first
+    frame.press("0")
+    expect(spoken).to_have_text("Put back")
+    frame.click()
+    page.wait_for_timeout(1000)
+    settle(page)
+    assert square.get_attribute("style") == first
+    for _ in range(3):
+        frame.press("+")
+    expect(spoken).to_have_text(re.compile("pixels"))
+    settle(page)
+    assert square.get_attribute("style") != first
+    frame.dblclick()
+    expect(spoken).to_have_text("Put back")
+    page.wait_for_timeout(1000)
+    settle(page)
+    assert square.get_attribute("style") == first
+
+
 def test_nonsense_in_the_address(page: Page, address: str) -> None:
     query = f"run=%00&said=%F0%9F&page=-1&true={'A' * 4000}&id=%3Cscript%3E&cut=1e400&pick=%2C%2C"
     # what every page makes of such an address is tested without a browser

@@ -1,11 +1,14 @@
 """`python -m core.explain IMAGE --json`: one picture's judgement by the rule beside a run of its detector."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from core import explain, predict
+from core.detectors.preprocessing import Preprocessing
 from core.detectors.storage import load_detector, save_detector
 from core.images.decoding import encode_png
 from core.studies.judgement.judging import find_rule
@@ -57,6 +60,27 @@ def test_a_rule_is_found_beside_the_run_of_its_detector_only(made: Path) -> None
     rule_path(runs[0]).write_text("[]")
     with pytest.raises(ContractError, match="holds no rule"):
         find_rule(detector.identity, runs)
+
+
+@pytest.mark.parametrize(
+    ("steps", "told"),
+    [
+        (Preprocessing(32, 40, "after", "bilinear"), "cut to a square and resized to 32 x 32 (bilinear)"),
+        (Preprocessing(32, crop="none", interpolation="box"), "stretched to 32 x 32 pixels (box)"),
+    ],
+)
+def test_a_picture_is_read_as_the_detectors_preprocessing_makes_it(
+    tmp_path: Path, steps: Preprocessing, told: str
+) -> None:
+    picture = np.concatenate([textured(1, fine=True, seed=3)[0]] * 2).repeat(3, axis=0).repeat(4, axis=1)
+    (tmp_path / "picture.png").write_bytes(encode_png(picture))
+    pixels, (note,) = explain.read_image(tmp_path / "picture.png", steps)
+    np.testing.assert_array_equal(pixels, steps.fit(picture))
+    assert note.startswith(f"The file has 128 x 192 pixels. The image was {told}. The choice")
+    other, _ = explain.read_image(tmp_path / "picture.png", steps, resampling="lanczos")
+    np.testing.assert_array_equal(other, replace(steps, interpolation="lanczos").fit(picture))
+    (tmp_path / "small.png").write_bytes(encode_png(picture[:32, :32]))
+    assert bool(explain.read_image(tmp_path / "small.png", steps)[1]) == (steps.crop == "after")
 
 
 def test_what_to_do_has_to_be_said(capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
+from core.detectors.preprocessing import Place, Preprocessing
 from core.images.decoding import ImageError, decode, encode_png
 from core.images.upload import prepare_pixels
 from dashboard.services.server import decoding
@@ -16,7 +17,7 @@ PNG = encode_png(np.random.default_rng(0).integers(0, 256, (50, 70, 3), dtype=np
 
 
 def test_one_at_a_time_and_equal_to_what_it_is_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    alone, inside, most = prepare_pixels(decode(PNG), 32, zoom=2), 0, 0
+    alone, inside, most = prepare_pixels(decode(PNG), Preprocessing(32), Place(zoom=2)), 0, 0
     counting = threading.Lock()
 
     def watched(data: bytes) -> np.ndarray:
@@ -32,7 +33,7 @@ def test_one_at_a_time_and_equal_to_what_it_is_alone(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(decoding, "decode", watched)
     with ThreadPoolExecutor(6) as visitors:
-        found = list(visitors.map(lambda _: prepare_in_turn(Held(), PNG, 32, zoom=2), range(6)))
+        found = list(visitors.map(lambda _: prepare_in_turn(Held(), PNG, Preprocessing(32), Place(zoom=2)), range(6)))
     assert most == 1
     for one in found:
         np.testing.assert_array_equal(one.pixels, alone.pixels)
@@ -40,8 +41,8 @@ def test_one_at_a_time_and_equal_to_what_it_is_alone(monkeypatch: pytest.MonkeyP
 
 def test_a_refusal_reaches_who_asked() -> None:
     with pytest.raises(ImageError, match="not an image"):
-        prepare_in_turn(Held(), b"hello", 32)
-    assert prepare_in_turn(Held(), PNG, 32).width == 70
+        prepare_in_turn(Held(), b"hello", Preprocessing(32))
+    assert prepare_in_turn(Held(), PNG, Preprocessing(32)).width == 70
 
 
 def test_images_that_are_held_have_a_limit_and_end_with_their_visitor(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -49,13 +50,14 @@ def test_images_that_are_held_have_a_limit_and_end_with_their_visitor(monkeypatc
     monkeypatch.setattr(decoding, "_HELD", [])
     first, second, third = Held(), Held(), Held()
     for held in (first, second, first, third):
-        prepare_in_turn(held, PNG, 32)
+        prepare_in_turn(held, PNG, Preprocessing(32))
     assert [held.pixels is not None for held in (first, second, third)] == [True, False, True]
     # who comes back is decoded anew
     np.testing.assert_array_equal(
-        prepare_in_turn(second, PNG, 32, zoom=3).pixels, prepare_pixels(decode(PNG), 32, zoom=3).pixels
+        prepare_in_turn(second, PNG, Preprocessing(32), Place(zoom=3)).pixels,
+        prepare_pixels(decode(PNG), Preprocessing(32), Place(zoom=3)).pixels,
     )
     assert [held.pixels is not None for held in (first, second, third)] == [False, True, True]
     del third, held
-    prepare_in_turn(second, PNG, 32)
+    prepare_in_turn(second, PNG, Preprocessing(32))
     assert len(decoding._HELD) == 1

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from core.detectors.preprocessing import Preprocessing
 from core.detectors.storage import load_detector
 from core.findings.numbers import plus
 from core.images.upload import prepare_pixels
@@ -51,13 +52,13 @@ def test_a_transparent_picture_is_asked_about_on_both_grounds(open_page: Open, h
         if kind == "WEBP"
         else saved(kind, np.asarray(transparent()))
     )
-    laid = on_both(data, 32)
+    laid = on_both(data, Preprocessing(32))
     assert laid is not None
     # laid by hand
     for number, grey in enumerate((255, 0)):
         pixels = np.asarray(transparent()).copy()
         pixels[:, 32:, :3] = grey
-        np.testing.assert_array_equal(laid[number], prepare_pixels(pixels[:, :, :3], 32).seen("bicubic"))
+        np.testing.assert_array_equal(laid[number], prepare_pixels(pixels[:, :, :3], Preprocessing(32)).seen("bicubic"))
     white, black = load_detector(home / "detectors" / "tiny").margins(laid)
     app = settled(
         upload(open_page("upload", run="tiny@seen-test"), (f"a.{kind.lower()}", data, f"image/{kind.lower()}"))
@@ -72,7 +73,7 @@ def test_a_transparent_picture_is_asked_about_on_both_grounds(open_page: Open, h
 def test_an_opaque_picture_with_an_alpha_channel_is_no_question() -> None:
     pixels = np.asarray(transparent()).copy()
     pixels[:, :, 3] = 255
-    assert on_both(saved("PNG", pixels), 32) is None
+    assert on_both(saved("PNG", pixels), Preprocessing(32)) is None
 
 
 def test_after_an_error_the_examples_stay(open_page: Open) -> None:

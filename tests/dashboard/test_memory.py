@@ -80,6 +80,41 @@ def test_what_lies_between_is_given_back() -> None:
     assert float(done.stdout) > 120
 
 
+# what 24 threads leave behind that have each made a table and let go of it
+POOL = """
+import os, sys, threading
+import pyarrow as pa
+from dashboard.services.server.memory import give_back, share_pool, tame_heaps
+from tests.benchmarks.memory import resident
+tame_heaps()
+if sys.argv[1] == "shared":
+    share_pool()
+# it imports more with the first one
+pa.array(range(10))
+barrier, before = threading.Barrier(24), resident(os.getpid())
+def make():
+    tables = [pa.array(range(20_000)) for _ in range(20)]
+    barrier.wait()
+    del tables
+    barrier.wait()
+threads = [threading.Thread(target=make) for _ in range(24)]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+give_back()
+print(resident(os.getpid()) - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries give back by themselves, or cannot")
+def test_tables_leave_no_reserve_for_each_thread() -> None:
+    def left(how: str) -> float:
+        command = [sys.executable, "-c", POOL, how]
+        return float(subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout)
+
+    # of 77 MB
+    assert left("shared") < min(35.0, left("its own") / 2)
+
+
 # convolutions of as many sizes as are kept and one more, then the first again
 SHAPES = """
 import sys

@@ -12,13 +12,15 @@ import streamlit as st
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from core.detectors.storage import load_detector
-from core.edits.delivery.delivering import deliver, see_square
+from core.detectors.preprocessing import Place, Preprocessing
+from core.detectors.storage import load_detector, save_detector
+from core.edits.delivery.delivering import deliver, seeing
 from core.findings.numbers import plus
-from core.images.decoding import decode
+from core.images.decoding import RESAMPLING, decode
 from core.images.upload import prepare_pixels, settle
 from core.runs.browsing.table import browse_table
 from core.runs.run import read_run
+from core.runs.writing import write_run
 from core.studies.judgement.rule import Group, Rule, rule_path, write_rule
 from dashboard.components.explanations import panels
 from dashboard.components.images import grid
@@ -29,8 +31,9 @@ from dashboard.services.worker.jobs import JobStatus
 from dashboard.services.worker.requests import Prediction
 from dashboard.services.worker.worker import Worker
 from dashboard.views.upload import table as table_of_files
-from dashboard.views.upload.crop import WHOLE, sound_place
-from tests.dashboard.conftest import Open
+from dashboard.views.upload.crop import sound_place
+from tests.conftest import make_detector
+from tests.dashboard.conftest import Open, image_set
 from tests.dashboard.test_pages import settled, words
 
 BROKEN = ("broken.png", b"\x89PNG\r\n\x1a\n and no more", "image/png")
@@ -65,9 +68,9 @@ def test_the_headline_is_the_judgement_with_its_reason(open_page: Open, home: Pa
     data = picture(3)
     detector = load_detector(home / "detectors" / "tiny")
     decoded = decode(data)
-    delivered = list(deliver(decoded, see_square(32)))
+    delivered = list(deliver(decoded, seeing(Preprocessing(32))))
     margins = detector.margins(np.stack([one.pixels for one in delivered]))
-    own = detector.margins(prepare_pixels(decoded, 32).pixels)
+    own = detector.margins(prepare_pixels(decoded, Preprocessing(32)).pixels)
     # what this test is about: a picture that neither a filter nor a delivery flips
     assert (np.concatenate([margins, own]) > 0).all()
     app = upload(open_page("upload", run="tiny@seen-test"), ("stripes.png", data, "image/png"))
@@ -101,7 +104,7 @@ def test_a_picture_is_called_under_every_filter(open_page: Open, home: Path) -> 
     app = upload(open_page("upload", run="tiny@seen-test"), ("stripes.png", data, "image/png"))
     assert not app.exception
     assert not app.error
-    ready = prepare_pixels(decode(data), 32)
+    ready = prepare_pixels(decode(data), Preprocessing(32))
     margins = load_detector(home / "detectors" / "tiny").margins(ready.pixels)
     table = next(element.value for element in app.table if "p(REAL)" in element.value)
     assert table["margin"].tolist() == [plus(margin) for margin in margins]
@@ -173,10 +176,85 @@ def test_a_failed_look_is_said_once_a_file_in_the_table(open_page: Open, home: P
     app.button(key="table.again").click()
     table = settled(app.run()).dataframe[0].value
     assert table["verdict"].tolist()[::2] == [
-        settle(load_detector(home / "detectors" / "tiny").margins(prepare_pixels(decode(data), 32).pixels))
+        settle(
+            load_detector(home / "detectors" / "tiny").margins(prepare_pixels(decode(data), Preprocessing(32)).pixels)
+        )
         for _, data, _ in files
     ]
     assert "table.again" not in [button.key for button in app.button]
+
+
+@pytest.mark.parametrize(
+    ("steps", "sees"),
+    [
+        (Preprocessing(32, 40, "after", "bilinear"), "the square"),
+        (Preprocessing(32, crop="none", interpolation="box"), "all of it, stretched to a square"),
+    ],
+)
+def test_a_detector_sees_an_upload_as_its_own_preprocessing_makes_it(
+    open_page: Open, home: Path, steps: Preprocessing, sees: str
+) -> None:
+    """What `core.predict` asks it about a file of a set is what this page asks."""
+    rival = make_detector(seed=7, preprocessing=steps)
+    rival.manifest = {"name": "rival"}
+    save_detector(home / "detectors" / "rival", rival, model_card="# Detector `rival`\n")
+    files = [(f"stripes{seed}.png", picture(seed), "image/png") for seed in (2, 5)]
+    app = upload(open_page("upload", run="tiny@seen-test", by="rival", others="on"), *files)
+    assert not app.exception
+    margin = float(rival.margins(steps.fit(decode(files[0][1]))[None])[0])
+    assert f"with the {steps.interpolation} filter: margin {plus(margin)}" in words(app)
+    assert f"stripes2.png, 120 x 90 pixels; the detector sees {sees}" in words(app)
+    each = app.dataframe[0].value
+    assert each["highest margin"][0] >= margin - 1e-4
+    assert each["lowest margin"][0] <= margin + 1e-4
+    # the other one keeps to its own
+    tiny = load_detector(home / "detectors" / "tiny")
+    others = app.dataframe[1].value.set_index("detector")["margin"]
+    assert others["rival"] == plus(margin)
+    assert others["tiny"] == plus(float(tiny.margins(tiny.preprocessing.fit(decode(files[0][1]))[None])[0]))
+    # and so are its deliveries
+    strip = next(element.value for element in app.table if "PNG" in " ".join(map(str, element.value.index)))
+    sent = np.stack([one.pixels for one in deliver(decode(files[0][1]), seeing(steps))])
+    assert strip["margin"].tolist() == [plus(one) for one in rival.margins(sent)]
+    # until somebody moves its square
+    app.session_state["upload.place"] = {app.session_state["upload.cut"][0]: (0.0, 0.5, 1.0)}
+    app = settled(app.run())
+    square = np.asarray(Image.fromarray(decode(files[0][1])[:, :90]).resize((32, 32), RESAMPLING[steps.interpolation]))
+    assert f"margin {plus(float(rival.margins(square[None])[0]))}" in words(app)
+    assert "the detector sees the square" in words(app)
+
+
+def test_an_example_that_its_detector_has_fitted_is_not_fitted_again(open_page: Open, home: Path) -> None:
+    """A run's pictures are what its detector sees: Upload says of them what the run says."""
+    steps = Preprocessing(32, 40, "after", "bilinear")
+    rival = make_detector(seed=7, preprocessing=steps)
+    rival.manifest = {"name": "rival"}
+    save_detector(home / "detectors" / "rival", rival, model_card="# Detector `rival`\n")
+    write_run(home, rival, image_set("seen-test"), ship_images=True)
+    run = read_run(home / "runs" / "rival@seen-test")
+    id_, margin = run.predictions[["id", "margin"]].iloc[3]
+    app = settled(open_page("upload", run="rival@seen-test", by="rival", sample=id_, others="on"))
+    assert not app.exception
+    assert "The network computed" in words(app)
+    assert f": margin {plus(float(margin))}" in words(app)
+    assert "filter: margin" not in words(app)
+    others = app.dataframe[0].value.set_index("detector")["margin"]
+    assert others["rival"] == plus(float(margin))
+
+
+def test_a_square_stays_where_it_was_put_for_another_detector(open_page: Open, home: Path) -> None:
+    rival = make_detector(seed=7, preprocessing=Preprocessing(32, 40, "after"))
+    rival.manifest = {"name": "rival"}
+    save_detector(home / "detectors" / "rival", rival, model_card="# Detector `rival`\n")
+    app = upload(open_page("upload", run="tiny@seen-test", filter="box"), ("stripes.png", picture(3), "image/png"))
+    app.session_state["upload.place"] = {app.session_state["upload.cut"][0]: (0.0, 0.5, 1.0)}
+    app.selectbox(key="url.by").set_value("rival")
+    app = settled(app.run())
+    assert not app.exception
+    square = np.asarray(Image.fromarray(decode(picture(3))[:, :90]).resize((32, 32), RESAMPLING["box"]))
+    assert f"with the box filter: margin {plus(float(rival.margins(square[None])[0]))}" in words(app)
+    # each preprocessing has made its pixels once
+    assert set(app.session_state["upload.cut"][2]) == {rival.preprocessing.steps}
 
 
 def test_files_of_one_name_can_each_be_chosen(open_page: Open) -> None:
@@ -196,7 +274,7 @@ def test_several_are_a_table_and_one_of_them_is_explained(open_page: Open, home:
     assert table["file"].tolist() == ["stripes2.png", "broken.png", "stripes5.png"]
     detector = load_detector(home / "detectors" / "tiny")
     for row, (_, data, _) in ((0, files[0]), (2, files[1])):
-        margins = detector.margins(prepare_pixels(decode(data), 32).pixels)
+        margins = detector.margins(prepare_pixels(decode(data), Preprocessing(32)).pixels)
         assert table["verdict"][row] == settle(margins)
         np.testing.assert_allclose(table["highest margin"][row], margins.max(), rtol=1e-5)
         assert table["seen"][row].startswith("data:image/png;base64,")
@@ -220,8 +298,8 @@ def test_several_are_delivered_on_demand_and_judged(open_page: Open, home: Path)
     detector = load_detector(home / "detectors" / "tiny")
     for row, (_, data, _) in enumerate(files):
         decoded = decode(data)
-        margins = detector.margins(np.stack([one.pixels for one in deliver(decoded, see_square(32))]))
-        margins = np.concatenate([margins, detector.margins(prepare_pixels(decoded, 32).pixels)])
+        margins = detector.margins(np.stack([one.pixels for one in deliver(decoded, seeing(Preprocessing(32)))]))
+        margins = np.concatenate([margins, detector.margins(prepare_pixels(decoded, Preprocessing(32)).pixels)])
         assert table["judgement"][row] == ("REAL-like" if (margins > 0).all() else "Cannot tell")
     assert "table.deliver" not in [button.key for button in app.button]
 
@@ -230,7 +308,7 @@ def test_several_are_delivered_on_demand_and_judged(open_page: Open, home: Path)
 def test_a_probability_stands_beside_a_verdict_only(
     open_page: Open, monkeypatch: pytest.MonkeyPatch, turns: bool
 ) -> None:
-    ready = prepare_pixels(decode(picture(3)), 32)
+    ready = prepare_pixels(decode(picture(3)), Preprocessing(32))
     margins = np.linspace(-1 if turns else 0.5, 1, len(ready.filters)).astype(np.float32)
     answer = Prediction(margins, 1 / (1 + np.exp(-margins)), np.zeros((len(margins), 4, 4), np.float32))
     monkeypatch.setattr(table_of_files, "look", lambda *_, **__: JobStatus("done", answer, 1.0))
@@ -244,7 +322,7 @@ def test_a_crop_of_32_pixels_is_shown_and_noted_as_a_crop(open_page: Open, monke
     notes: list[str] = []
     monkeypatch.setattr(panels.SideBySide, "download", lambda _side, given, **_: notes.extend(given))
     app = upload(open_page("upload", run="tiny@seen-test"), ("stripes.png", picture(3, 64, 64), "image/png"))
-    assert notes[0].startswith("The image was cut to a square and resized to 32 x 32")
+    assert notes[0].startswith("The image was resized to 32 x 32 (")
     app.session_state["upload.place"] = {app.session_state["upload.cut"][0]: (0.5, 0.5, 2.0)}
     notes.clear()
     app = settled(app.run())
@@ -259,8 +337,8 @@ def test_a_crop_of_32_pixels_is_shown_and_noted_as_a_crop(open_page: Open, monke
 @pytest.mark.parametrize(
     "sent", [None, "x", [1, 2], [0.5, 0.5, float("nan")], [0.5, True, 2], {"x": 1}, [0.1, 0.2, 10**400]]
 )
-def test_a_place_that_makes_no_sense_is_the_whole_image(sent: Any) -> None:
-    assert sound_place(sent, most=4.0) == WHOLE
+def test_a_place_that_makes_no_sense_is_none(sent: Any) -> None:
+    assert sound_place(sent, most=4.0) is None
 
 
 def test_a_place_is_kept_within_its_limits() -> None:
@@ -296,7 +374,8 @@ def test_another_crop_decodes_nothing(open_page: Open, home: Path, monkeypatch: 
         app = settled(app.run())
     assert counted.calls == 1
     np.testing.assert_array_equal(
-        app.session_state["upload.cut"][2].pixels, prepare_pixels(decode(data), 32, zoom=2.5).pixels
+        app.session_state["upload.cut"][2][Preprocessing(32).steps].pixels,
+        prepare_pixels(decode(data), Preprocessing(32), Place(zoom=2.5)).pixels,
     )
 
 
@@ -344,7 +423,7 @@ def test_only_what_is_there_and_explained_is_kept_for_a_visitor(open_page: Open)
     assert len(whole) == 3
     # previews are two hundred times the pixels
     assert all(kept.preview.size == 0 for kept in whole.values())
-    assert app.session_state["upload.cut"][2].preview.size > 0
+    assert app.session_state["upload.cut"][2][Preprocessing(32).steps].preview.size > 0
     upload(app, pictures[1])
     assert len(app.session_state["upload.whole"]) == 1
     assert app.session_state["upload.cut"][0] in app.session_state["upload.whole"]

@@ -23,6 +23,7 @@ from pathlib import Path
 
 import numpy as np
 
+from core.detectors.preprocessing import Preprocessing
 from core.images.decoding import RESAMPLING, ImageError, decode
 from core.images.upload import PREVIEW, prepare_pixels
 from tests.hostile import addresses, mutations
@@ -30,6 +31,7 @@ from tests.hostile.home import make_home
 from tests.hostile.uploads import MEGABYTES, PATIENCE, SECONDS, peak
 
 CHUNK = 250
+PREPROCESSING = (Preprocessing(32), Preprocessing(224, 256, "after"))
 SENTENCE = re.compile(r"[A-Z][^\n]+\.")
 
 
@@ -38,7 +40,9 @@ def judge(data: bytes) -> tuple[str, str]:
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
     before, begun = peak(), time.process_time()
     try:
-        ready = prepare_pixels(decode(data), 32)
+        # of two kinds of detector, in turn
+        steps = PREPROCESSING[len(data) % 2]
+        ready = prepare_pixels(decode(data), steps)
     except ImageError as error:
         sentence = str(error)
         fits = SENTENCE.fullmatch(sentence) and len(sentence) < 300 and "Traceback" not in sentence
@@ -48,7 +52,7 @@ def judge(data: bytes) -> tuple[str, str]:
     else:
         shapes = ready.pixels.dtype == ready.preview.dtype == np.uint8
         kept = len(ready.filters)
-        shapes &= ready.pixels.shape == (kept, 32, 32, 3) and kept in (1, len(RESAMPLING))
+        shapes &= ready.pixels.shape == (kept, steps.size, steps.size, 3) and kept in (1, len(RESAMPLING))
         shapes &= ready.preview.shape[2] == 3 and max(ready.preview.shape) <= PREVIEW
         outcome = ("image" if shapes else "wrong", f"{ready.width} x {ready.height}")
     seconds, megabytes = time.process_time() - begun, peak() - before

@@ -15,6 +15,7 @@ import pytest
 
 from core import explain
 from core.detectors.identity import identify
+from core.detectors.preprocessing import Preprocessing
 from core.detectors.storage import load_detector
 from core.images.image_set import DatasetError
 from core.images.loading import load_image_set
@@ -304,11 +305,11 @@ def test_pictures_of_other_generators(tmp_path: Path) -> None:
     (tmp_path / "one" / "0.jpg").write_bytes(picture)
     endless(Path(shutil.copy(tmp_path / "one" / "0.jpg", tmp_path / "one" / "1.jpg")))
     os.mkfifo(tmp_path / "one" / "2.jpg")
-    (found,) = read_generators(tmp_path, 32)
+    (found,) = read_generators(tmp_path, Preprocessing(32))
     assert (len(found), found.skipped) == (1, 1)
     os.mkfifo(tmp_path / "two.tar.xz")
     with pytest.raises(OutOfDistributionError, match="it is no regular file"):
-        read_generators(tmp_path, 32)
+        read_generators(tmp_path, Preprocessing(32))
 
 
 @pytest.mark.parametrize("how", UNFIT)

@@ -14,6 +14,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TypedDict
 
+from core.detectors.preprocessing import Preprocessing
 from core.images.decoding import ImageError, decode
 from core.images.upload import prepare_pixels
 from tests.hostile.corpus import cases
@@ -55,7 +56,7 @@ def _work(data: bytes, answer: Connection) -> None:
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
     before = peak()
     try:
-        ready = prepare_pixels(decode(data), 32)
+        ready = prepare_pixels(decode(data), Preprocessing(32))
         said: str | list[int] = [ready.height, ready.width, *ready.pixels.shape[1:]]
     except ImageError as error:
         said = str(error)

@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ from core.detectors.preprocessing import Preprocessing
 from core.detectors.resnet import round_to_float16
 from core.detectors.training.architecture import build_for, wrap
 from core.detectors.training.checkpoints import TrainingInterrupted, checkpoint_file
-from core.detectors.training.recipe import Recipe, augment, autocast, learning_rate
+from core.detectors.training.recipe import Recipe, augment, autocast, learning_rate, precision_on
 from core.detectors.training.temperature import fit_temperature
 from core.detectors.training.validation import channel_statistics, validation_split
 from core.images.image_set import ImageSet
@@ -30,16 +31,25 @@ from core.system.lock import only_writer
 
 # weights move little in five steps, and averaging at every step costs 4 %
 AVERAGE_EVERY = 5
+# steps from one call of `progress` to the next
+TOLD_EVERY = 10
 # bytes of a checkpoint: the network, its average and the optimizer's state in float32
 LARGEST = 2**35
 
 
 @dataclass(frozen=True)
 class Trained:
-    """The outcome of `fit`: a detector rounded to float16, and the history, a row per epoch."""
+    """The outcome of `fit`.
+
+    Attributes:
+        detector: rounded to float16.
+        history: a row per epoch.
+        computed_in: precision and device, and for how many epochs each where a resumed training had several.
+    """
 
     detector: NetworkDetector
     history: list[dict[str, float]]
+    computed_in: str
 
 
 def fit(
@@ -74,6 +84,8 @@ def fit(
     with only_writer(training.file, remedy="wait for it, or name another folder with --checkpoints"):
         if restart:
             training.file.unlink(missing_ok=True)
+        elif resume and not training.file.exists():
+            report(f"There is no checkpoint of this training ({training.file}); it begins with epoch 1.")
         if training.file.exists():
             if not resume:
                 raise TrainingInterrupted(
@@ -87,7 +99,7 @@ def fit(
             training.save()
             report(_epoch_line(row, recipe.epochs))
         detector = training.finish()
-        return Trained(detector, training.history)
+        return Trained(detector, training.history, training.computed_in)
 
 
 def _epoch_line(row: dict[str, float], epochs: int) -> str:
@@ -127,6 +139,8 @@ class Training:
         self.steps = recipe.epochs * _steps_an_epoch(len(self.train), recipe.batch_size)
         self.epoch = self.step = 0
         self.history: list[dict[str, float]] = []
+        # of each epoch
+        self.computed: list[str] = []
         self._normalised = Normalisation(self.mean, self.std, device)
 
     def run_epoch(self, progress: Callable[[int, int, str], None] | None) -> dict[str, float]:
@@ -148,7 +162,7 @@ class Training:
                 loss_sum += loss.detach() * len(indices)
                 correct += (logits.argmax(1) == labels).sum()
                 seen += len(indices)
-                if progress is not None and self.step % 10 == 0:
+                if progress is not None and self.step % TOLD_EVERY == 0:
                     text = f"epoch {self.epoch + 1}/{recipe.epochs}  loss {float(loss_sum) / seen:.4f}"
                     progress(self.step, self.steps, text)
         self.epoch += 1
@@ -164,7 +178,14 @@ class Training:
             row["val_accuracy"] = float((self._verdicts() == self.labels[self.held].cpu().numpy()).mean())
         row["seconds"] = time.perf_counter() - start
         self.history.append(row)
+        self.computed.append(f"{precision_on(recipe, self.device)} on {self.device.type}")
         return row
+
+    @property
+    def computed_in(self) -> str:
+        """Precision and device; of several each with its number of epochs."""
+        counts = Counter(self.computed)
+        return ", ".join(f"{one} ({n} epochs)" if len(counts) > 1 else one for one, n in counts.items())
 
     def _step(self, indices: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
         recipe = self.recipe
@@ -216,7 +237,7 @@ class Training:
         for index, state in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{index}.{key}": torch.as_tensor(value) for key, value in state.items()}
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-        state = {"epoch": self.epoch, "step": self.step, "history": self.history}
+        state = {"epoch": self.epoch, "step": self.step, "history": self.history, "computed": self.computed}
         data = save(tensors, {"training": json.dumps(state)})
         write_bytes_atomically(self.file, lambda file: file.write_bytes(data))
 
@@ -235,10 +256,20 @@ class Training:
                     _, index, key = name.split(".", 2)
                     optimizer["state"].setdefault(int(index), {})[key] = tensor
             self.optimizer.load_state_dict(optimizer)
+            for parameter, moments in self.optimizer.state.items():
+                for key, value in moments.items():
+                    if isinstance(value, Tensor) and value.shape == parameter.shape:
+                        # in the order of the weights, as an unbroken training has it
+                        moments[key] = torch.empty_like(parameter).copy_(value)
             self.epoch, self.step, self.history = state["epoch"], state["step"], state["history"]
-        except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError):
+            self.computed = state.get("computed", ["unknown"] * self.epoch)
+        except OSError as error:
             raise TrainingInterrupted(
-                f"The checkpoint {self.file} is damaged; pass --restart to start again."
+                f"The checkpoint {self.file} cannot be read ({error}); it is kept, so see to that and try again."
+            ) from None
+        except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError):
+            raise TrainingInterrupted(
+                f"The checkpoint {self.file} is damaged or of another version; pass --restart to start again."
             ) from None
 
 

@@ -31,7 +31,7 @@ def model_card(detector: Mapping[str, Any], run: Mapping[str, Any] | None) -> st
 `{detector["training_set_fingerprint"][:16]}`).
 Settings: {settings}.
 Computed in {detector["computed_in"]}. {temperature}
-Weights are float16; everything below was computed with these rounded weights.
+Weights are float16; everything below was computed with these rounded weights.{_without_cue(recipe)}
 
 ## How it does
 
@@ -43,6 +43,15 @@ Weights are float16; everything below was computed with these rounded weights.
   and saved as JPEG the same way. Other generators, other cameras and other resampling change its verdicts.
 - Evidence against a person. Its probability is about images drawn as its test set was, not about yours.
 """
+
+
+def _without_cue(recipe: Mapping[str, Any]) -> str:
+    if not recipe.get("without_cue"):
+        return ""
+    return """
+
+Every training image lost fine detail at random, so that a verdict had to do without it; images that were held out or
+tested are whole. What the detector reads of them is for the probes of its run to say."""
 
 
 def _network(recipe: Mapping[str, Any], side: int) -> str:

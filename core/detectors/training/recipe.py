@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from core.detectors.training.torch_internals import has_bfloat16_units
-from core.detectors.training.without_cue import without_fine_detail
+from core.detectors.training.without_cue import STRENGTHS, without_fine_detail
 
 # the network of the paper, of any width
 PAPERS = "resnet"
@@ -38,7 +38,7 @@ class Recipe:
         precision: "auto" is bfloat16 autocast on GPUs and on CPUs that have it (AVX-512 BF16, AMX), float32 elsewhere.
         seed: of weights, order and augmentation, 0 to 2 ** 40.
         arch: "resnet" is the paper's; "torchvision:NAME" or "timm:NAME" another, whose stem is adapted to small images.
-        without_cue: take fine detail away as a cue, by random low-pass filters, resampling and JPEG.
+        without_cue: take fine detail away as a cue: every image is low-passed, resampled or saved as JPEG at random.
     """
 
     name: str
@@ -65,7 +65,9 @@ class Recipe:
     def settings(self) -> dict[str, Any]:
         """The same as JSON-able data, without what older recipes did not know where it is at its default."""
         found, unknown = asdict(self), {"arch": PAPERS, "without_cue": False}
-        return {key: value for key, value in found.items() if key not in unknown or value != unknown[key]}
+        given = {key: value for key, value in found.items() if key not in unknown or value != unknown[key]}
+        # of another strength it is another training
+        return given | ({"without_cue_by": STRENGTHS} if self.without_cue else {})
 
     def __post_init__(self) -> None:
         checks = {

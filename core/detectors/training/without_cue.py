@@ -6,28 +6,35 @@ from torch import Tensor
 
 from core.edits.photometric import compressed
 
-# each of the three is applied to so many images
+# each of the three is applied to so many images, and one of them to every image
 SHARE = 0.5
 # of the low-pass, in sixteenths of the Nyquist frequency
-RADII = (5.0, 16.0)
+RADII = (5.0, 14.0)
 # sides of resampled images, as shares of their own
 SIDES = (0.4, 0.95)
-QUALITIES = (30, 95)
+QUALITIES = (30, 90)
 FILTERS = ("nearest", "bilinear", "bicubic", "area")
+STRENGTHS = (
+    f"each of three at {SHARE} and never none: low-pass at radius {RADII[0]:g} to {RADII[1]:g}, resampling at "
+    f"{SIDES[0]} to {SIDES[1]} by {', '.join(FILTERS)}, JPEG {QUALITIES[0]} to {QUALITIES[1]}; whole grey levels"
+)
 
 
 def without_fine_detail(pixels: Tensor, generator: torch.Generator) -> Tensor:
-    """Low-pass, resample and compress random images of a batch, each at random strength.
+    """Low-pass, resample or compress every image of a batch, each at random strength; many in more than one way.
 
     Args:
         pixels: float (N, 3, S, S) of 0..255.
         generator: on the CPU.
 
     Returns:
-        The same form; an image that none of the three was drawn for stays as it is.
+        The same form, in whole grey levels as pictures on disk are.
     """
     n = len(pixels)
     chosen = torch.rand(3, n, generator=generator) < SHARE
+    # an image that none was drawn for would show the cue
+    only = torch.randint(3, (n,), generator=generator)
+    chosen |= ~chosen.any(0) & (torch.arange(3)[:, None] == only)
     strength = torch.rand(3, n, generator=generator)
     filters = torch.randint(len(FILTERS), (n,), generator=generator)
     pixels = _low_passed(pixels, chosen[0].to(pixels.device), _between(strength[0], *RADII).to(pixels.device))
@@ -63,8 +70,7 @@ def _resampled(pixels: Tensor, side: int, how: str) -> Tensor:
 
 def _compressed(pixels: Tensor, chosen: Tensor, qualities: Tensor) -> Tensor:
     whole = pixels.permute(0, 2, 3, 1).round().clamp(0, 255).byte().cpu().numpy()
-    made = pixels.clone()
+    made = whole.copy()
     for index in torch.nonzero(chosen).flatten().tolist():
-        again = compressed(whole[index : index + 1], int(qualities[index]))
-        made[index] = torch.from_numpy(again[0]).permute(2, 0, 1).to(pixels)
-    return made
+        made[index] = compressed(whole[index : index + 1], int(qualities[index]))[0]
+    return torch.from_numpy(made).permute(0, 3, 1, 2).to(pixels)

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from core.detectors.preprocessing import Place, Preprocessing
 from core.edits.delivery.delivery import Delivery, Picture
 from core.edits.delivery.registry import deliveries
-from core.images.decoding import crop_square, resize
 
 # pixels of a picture that is delivered as it is
 MOST = 6_000_000
@@ -31,22 +31,20 @@ class Delivered:
     fits: bool
 
 
-def see_square(
-    side: int, *, x: float = 0.5, y: float = 0.5, zoom: float = 1.0, resampling: str = "bicubic"
+def seeing(
+    preprocessing: Preprocessing, place: Place | None = None
 ) -> Callable[[Picture], tuple[NDArray[np.uint8], bool]]:
-    """Return what a detector of `side` pixels sees of a square of a picture, and whether that is not enlarged.
+    """Return what a detector sees of a picture, and whether that is not enlarged.
 
     Args:
-        side: of the detector's input.
-        x, y, zoom: of the square, see `core.images.decoding.crop_square`.
-        resampling: a key of `RESAMPLING`.
+        preprocessing: the detector's.
+        place: of the square that it sees; None for what its preprocessing takes.
     """
 
     def see(picture: Picture) -> tuple[NDArray[np.uint8], bool]:
-        square = crop_square(picture, x=x, y=y, zoom=zoom)
-        if len(square) == side:
-            return np.ascontiguousarray(square), True
-        return resize(square, side, resampling=resampling), len(square) > side
+        height, width = picture.shape[:2]
+        enlarged = preprocessing.enlarges(height, width, place)
+        return np.ascontiguousarray(preprocessing.see(picture, place)), not enlarged
 
     return see
 
@@ -64,7 +62,7 @@ def deliver(
 
     Args:
         picture: uint8 (height, width, 3), the whole picture as it was decoded.
-        see: from `see_square`: how a delivered picture becomes the detector's pixels.
+        see: from `seeing`: how a delivered picture becomes the detector's pixels.
         among: the deliveries; all when None.
     """
     enlarged = not see(picture)[1]

@@ -6,6 +6,7 @@ from core.findings.claims import standing
 from core.findings.finding import Finding
 from core.findings.lines import Line, joined, line, listed
 from core.findings.numbers import amount, of_unit, points
+from core.findings.words.faithfulness import hangs_on
 from core.findings.words.say import say
 from core.findings.words.standing import sides
 from core.findings.words.told import Told
@@ -222,7 +223,7 @@ def stands(finding: Finding) -> str:
     if found.kind == "claimed":
         return "above its control" if found.sign > 0 else "below its control"
     if found.kind == "depends":
-        # deletion and insertion are tried with every fill
-        kinds = dict.fromkeys("fill" if kind in ("deletion", "insertion") else kind for kind in found.on)
-        return f"depends on the {' and the '.join(kinds)}"
+        if finding.quantity == "faithfulness":
+            return f"depends on {hangs_on(finding)}"
+        return f"depends on the {' and the '.join(found.on)}"
     return {"not shown": "may be chance", "uncontrolled": "a number without a control"}[found.kind]

@@ -117,7 +117,7 @@ def certainty(finding: Finding) -> Told:
             "Of the signs that {name} calls certain on {group} verdicts with {fill}, {measure} are certain and the "
             "same under every fill ({n} images).",
         )
-        return Told(answer, say(finding, "Another draw of the samples gives {control} again."))
+        return Told(answer, say(finding, "As many further draws of the samples confirm {control}."))
     each = [say(finding, "{m} ({fill})", m=one.measure, fill=one.value) for one in finding.choices]
     answer = say(
         finding,

@@ -11,6 +11,7 @@ from core.findings.words.say import say
 from core.findings.words.told import Told
 
 SIDES: Mapping[Sign, str] = {1: "better", -1: "worse", 0: "not significantly either"}
+FILL, WAY = "the fill", "whether pixels are deleted or inserted"
 # where deletion and insertion agree
 _OF_SIGNS: Mapping[frozenset[Sign | None], str] = {
     frozenset([1]): "better",
@@ -42,8 +43,9 @@ def _faithful(finding: Finding) -> Told:
     if stands.kind == "depends":
         answer = say(
             finding,
-            "Whether {name} finds what {group} verdicts lean on better than the best control depends on the fill: "
+            "Whether {name} finds what {group} verdicts lean on better than the best control depends on {what}: "
             "{sides} (differences in margins, {images} images).",
+            what=hangs_on(finding),
             sides=sides(finding),
             images=_images(finding),
         )
@@ -91,6 +93,14 @@ def sides(finding: Finding) -> Line:
     return joined(parts, "; ")
 
 
+def hangs_on(finding: Finding) -> str:
+    """On which choice it depends whether a method is better than its control: on the fill, or on the way alone."""
+    by_way: dict[str, set[Sign | None]] = {}
+    for one in finding.choices:
+        by_way.setdefault(one.kind, set()).add(sign_of(one))
+    return FILL if any(len(signs) > 1 for signs in by_way.values()) else WAY
+
+
 def in_short(finding: Finding) -> Line:
     """A faithfulness finding in one line for beside a map: a reason, a picture, or on which fills that depends."""
     by_fill: dict[str, set[Sign | None]] = {}
@@ -112,7 +122,8 @@ def in_short(finding: Finding) -> Line:
     sides = [line("{words} with {fills}", words=words, fills=listed(fills)) for words, fills in told.items() if fills]
     return say(
         finding,
-        "For {group} verdicts, whether this map beats its controls depends on the fill: {sides}.",
+        "For {group} verdicts, whether this map beats its controls depends on {what}: {sides}.",
+        what=hangs_on(finding),
         sides=joined(sides, ", "),
     )
 
@@ -124,8 +135,12 @@ def trusted(findings: Sequence[Finding]) -> Line:
         return Line()
     good = _named(one for one in mine if (standing(one).kind, standing(one).sign) == ("claimed", 1))
     rest = len(mine) - sum((standing(one).kind, standing(one).sign) == ("claimed", 1) for one in mine)
-    depends = sum(standing(one).kind == "depends" for one in mine)
-    on = line("{n} of {all} findings depend on the fill", n=depends, all=len(mine)) if depends else Line()
+    hang = Counter(hangs_on(one) for one in mine if standing(one).kind == "depends")
+    depending = (
+        line("{n} of {all} findings {depend} on {what}", n=n, all=len(mine), depend=_verb(n), what=what)
+        for what, n in hang.items()
+    )
+    on = joined(depending, ", ")
     pictures = "treat maps as illustrations, not as reasons"
     if not good:
         no = "No method finds what the detector leans on better than every control under every fill"
@@ -141,6 +156,10 @@ def trusted(findings: Sequence[Finding]) -> Line:
         on=_bracketed(on),
         pictures=pictures,
     )
+
+
+def _verb(n: int) -> str:
+    return "depends" if n == 1 else "depend"
 
 
 def _bracketed(one: Line) -> Line:

@@ -3,7 +3,7 @@
 from core.images.image_set import DatasetError
 from core.images.layouts.files.listing import Files, TableFile
 from core.images.layouts.layout import Found, Layout, found, some
-from core.images.layouts.tables import column_of, entries_of, read_table, rows_of
+from core.images.layouts.tables import NotTextError, column_of, entries_of, header_of, read_table, rows_of
 
 PATHS = ("path", "file_name", "filename", "file", "image", "image_path", "filepath")
 EXPECTS = "a .csv with path and label"
@@ -12,7 +12,15 @@ EXPECTS = "a .csv with path and label"
 def _find(files: Files, fake: tuple[str, ...]) -> Found | None:
     names = [listed.name for listed in files.listing() if listed.name.lower().endswith((".csv", ".tsv"))]
     highest = min((name.count("/") for name in names), default=0)
-    tables = {name: read_table(files, name) for name in names if name.count("/") == highest}
+    tables = {}
+    for name in names:
+        if name.count("/") == highest:
+            try:
+                tables[name] = read_table(files, name)
+            except NotTextError:
+                # one that lists no pictures may be whatever it is
+                if isinstance(files, TableFile) or column_of(header_of(files, name), PATHS):
+                    raise
     if not isinstance(files, TableFile):
         # other tables lie beside pictures too
         tables = {name: rows for name, rows in tables.items() if column_of(rows[0] if rows else (), PATHS)}

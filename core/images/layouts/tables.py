@@ -20,6 +20,10 @@ SPLIT = ("split", "subset")
 MAX_TEXT = 2**28
 
 
+class NotTextError(DatasetError):
+    """A file that is called a table and is no text of one; the message says what is wrong."""
+
+
 @dataclass(frozen=True)
 class Row:
     """A row of a table: the picture, and its label, source and split as they are written there."""
@@ -67,6 +71,7 @@ def read_table(files: Files, name: str) -> list[Mapping[str, Any]]:
     """Read the rows of a .csv, .tsv or .jsonl.
 
     Raises:
+        NotTextError: it is no text of one.
         DatasetError: it cannot be read.
     """
     where = f"{files.path}: {name}"
@@ -77,14 +82,23 @@ def read_table(files: Files, name: str) -> list[Mapping[str, Any]]:
             if not all(isinstance(row, dict) for row in rows):
                 raise ValueError("a line is no object")
             return rows
-        delimiter = "\t" if name.lower().endswith(".tsv") else ","
-        return list(csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter))
+        return list(csv.DictReader(io.StringIO(text, newline=""), delimiter=_delimiter(name)))
     except UnfitFileError as error:
         raise DatasetError(f"{error}.") from None
     except (ImageError, OSError) as error:
         raise DatasetError(f"{where} cannot be read ({error}).") from None
     except (ValueError, RecursionError, csv.Error) as error:
-        raise DatasetError(f"{where} is no table of UTF-8 text ({error}); save it again.") from None
+        raise NotTextError(f"{where} is no table of UTF-8 text ({error}); save it again.") from None
+
+
+def _delimiter(name: str) -> str:
+    return "\t" if name.lower().endswith(".tsv") else ","
+
+
+def header_of(files: Files, name: str) -> list[str]:
+    """Return the columns of a .csv or .tsv in whatever encoding; letters beyond ASCII may be wrong."""
+    first = files.read(name, limit=MAX_TEXT).partition(b"\n")[0].replace(b"\0", b"").lstrip(b"\xff\xfe\xef\xbb\xbf")
+    return [column.strip(' "\r') for column in first.decode("latin-1").split(_delimiter(name))]
 
 
 def rows_of(files: Files, table: str, rows: Sequence[Mapping[str, Any]], paths: Sequence[str]) -> list[Row]:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.edits.delivery.delivering import deliver, see_square
+from core.edits.delivery.delivering import deliver, seeing
 from core.edits.delivery.registry import deliveries
 from core.studies.study import Context, Study
 
@@ -15,7 +15,8 @@ from core.studies.study import Context, Study
 def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, Any]) -> pd.DataFrame:  # noqa: ARG001
     """A row an image: its margin after each delivery that leaves the detector enough pixels."""
     wanted = [one for one in deliveries() if context.wants(one.name)]
-    pixels, see = np.asarray(context.pixels[rows]), see_square(context.detector.side)
+    # they have been made to fit already
+    pixels, see = np.asarray(context.pixels[rows]), seeing(context.detector.preprocessing.fitted)
     table = pd.DataFrame({"id": context.run.predictions["id"].iloc[rows].to_numpy()})
     for delivery in wanted:
         sent = [one for image in pixels for one in deliver(image, see, among=[delivery])]

@@ -97,8 +97,9 @@ def calibrate(
     own: dict[str, Asked] = {
         name: _ask(detector, pixels[labels == number], setting, f"{name} {what}") for number, name in enumerate(CLASSES)
     }
-    drawn = [] if generators is None else read_generators(generators, detector.side)
-    others = {one.name: _ask(detector, one.pixels[AS_DRAWN][:EACH], "same size", one.name) for one in drawn}
+    drawn = [] if generators is None else read_generators(generators, detector.preprocessing)
+    at_side = setting_of(detector.preprocessing, detector.side, detector.side)
+    others = {one.name: _ask(detector, one.pixels[AS_DRAWN][:EACH], at_side, one.name) for one in drawn}
     counted = _transfer(run, transfer, bool(others))
     made: dict[str, Any] = {
         "own": what,
@@ -175,7 +176,7 @@ def _sources(found: ImageSet) -> dict[str, int]:
 def _setting(run: Run, detector: Detector, data: str | None) -> Setting:
     """How the files of the detector's own kind become its pixels."""
     side = side_of(data, run.split) if data else detector.side
-    return setting_of(side or detector.side, detector.side)
+    return setting_of(detector.preprocessing, side or detector.side, side or detector.side)
 
 
 def _ask(detector: Detector, pixels: NDArray[np.uint8], setting: Setting, what: str) -> Asked:

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.detectors.detector import Detector
-from core.edits.delivery.delivering import deliver, see_square
+from core.edits.delivery.delivering import deliver, seeing
 from core.images.generator_names import generator_name
 from core.images.labels import CLASSES
 from core.studies.judgement.familiarity import Space
@@ -62,7 +62,8 @@ def ask(
         setting: how they became that size.
         say: called with (pictures done, N).
     """
-    see, seen = see_square(detector.side), list[Seen]()
+    # they have been made to fit already
+    see, seen = seeing(detector.preprocessing.fitted), list[Seen]()
     features: list[NDArray[np.float32] | None] = []
     for start in range(0, len(pictures), BATCH):
         batch = np.asarray(pictures[start : start + BATCH])

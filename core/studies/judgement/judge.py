@@ -7,9 +7,9 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from core.detectors.preprocessing import Place, Preprocessing
 from core.findings.finding import Control, Finding, Measure
 from core.images.labels import CLASSES, verdict_of
-from core.images.upload import DEFAULT_FILTER
 from core.metrics.intervals import wilson_interval
 from core.studies.judgement.familiarity import Space
 from core.studies.judgement.rule import Group, Limit, Rule, Setting
@@ -42,9 +42,10 @@ class Seen:
         setting: how the picture became the detector's pixels.
         filters: names of the resampling filters that it was resized with; one where it was not.
         margins: float32 (K,), of the picture under each filter.
-        pixels: uint8 (S, S, 3), under the usual filter.
+        pixels: uint8 (S, S, 3), under the detector's own filter.
         features: (C,), the detector's pooled features of those; None where it has none.
         sent: its deliveries; None where it has not been delivered yet.
+        usual: number of the detector's own filter.
     """
 
     setting: Setting
@@ -53,11 +54,12 @@ class Seen:
     pixels: NDArray[np.uint8]
     features: NDArray[np.floating] | None
     sent: tuple[Sent, ...] | None = None
+    usual: int = 0
 
     @property
     def margin(self) -> float:
-        """Under the usual filter, or the only one."""
-        return float(self.margins[self.filters.index(DEFAULT_FILTER) if DEFAULT_FILTER in self.filters else 0])
+        """Under the detector's own filter, or the only one."""
+        return float(self.margins[self.usual])
 
     @property
     def verdict(self) -> str:
@@ -81,9 +83,11 @@ class Judgement:
     reasons: tuple[Finding, ...]
 
 
-def setting_of(square: int, side: int) -> Setting:
-    """Name how a square of `square` pixels a side becomes one of `side`."""
-    return "same size" if square == side else "shrunk" if square > side else "enlarged"
+def setting_of(preprocessing: Preprocessing, height: int, width: int, place: Place | None = None) -> Setting:
+    """Name how an image, or a square of it, becomes a detector's input."""
+    if not preprocessing.resamples(height, width, place):
+        return "same size"
+    return "enlarged" if preprocessing.enlarges(height, width, place) else "shrunk"
 
 
 def judge(rule: Rule | None, space: Space | None, seen: Seen) -> Judgement:

@@ -8,16 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.detectors.identity import Identity
-from core.edits.delivery.delivering import Delivered, deliver, see_square
+from core.edits.delivery.delivering import Delivered, deliver, seeing
 from core.findings.finding import Finding
 from core.findings.words import tell
-from core.images.decoding import crop_square
 from core.images.labels import verdict_of
-from core.images.upload import DEFAULT_FILTER, Prepared, prepare_pixels
+from core.images.upload import Prepared, prepare_pixels
 from core.runs.run import Run, read_run
 from core.studies.judgement.familiarity import Space
 from core.studies.judgement.judge import Judgement, Seen, Sent, judge, setting_of
-from core.studies.judgement.rule import Rule, Setting, read_rule, rule_path
+from core.studies.judgement.rule import Rule, read_rule, rule_path
 from core.system.files import plain_json
 from core.system.folders import ContractError, read_manifest
 
@@ -50,7 +49,6 @@ def find_rule(detector: Identity, runs: Iterable[Path]) -> tuple[Rule, Run] | No
 
 def seen_by(
     ready: Prepared,
-    setting: Setting,
     margins: NDArray[np.floating],
     features: NDArray[np.floating] | None,
     sent: tuple[Sent, ...] | None = None,
@@ -59,14 +57,14 @@ def seen_by(
 
     Args:
         ready: the picture under each filter.
-        setting: how it became the detector's pixels.
         margins: (K,), under each filter.
         features: (K, C); None of a detector that has none.
         sent: its deliveries; None where it has not been delivered yet.
     """
-    usual = ready.filters.index(DEFAULT_FILTER) if DEFAULT_FILTER in ready.filters else 0
+    usual = ready.filters.index(ready.usual)
     own = None if features is None else np.asarray(features[usual])
-    return Seen(setting, ready.filters, np.asarray(margins), ready.pixels[usual], own, sent)
+    setting = setting_of(ready.preprocessing, ready.height, ready.width, ready.place)
+    return Seen(setting, ready.filters, np.asarray(margins), ready.pixels[usual], own, sent, usual)
 
 
 def sent_with(delivered: Sequence[Delivered], margins: Iterable[float]) -> tuple[Sent, ...]:
@@ -80,18 +78,18 @@ def sent_with(delivered: Sequence[Delivered], margins: Iterable[float]) -> tuple
 def judge_picture(
     detector: "Detector", picture: NDArray[np.uint8], known: tuple[Rule, Space] | None
 ) -> tuple[Seen, Judgement]:
-    """Judge the middle square of a picture.
+    """Judge a picture, of which the detector sees what its preprocessing takes.
 
     Args:
         detector: who is asked of the picture under every filter, and after every delivery.
         picture: uint8 (height, width, 3).
         known: the detector's rule and the space of its run.
     """
-    side = detector.side
-    ready, delivered = prepare_pixels(picture, side), list(deliver(picture, see_square(side)))
+    ready = prepare_pixels(picture, detector.preprocessing)
+    delivered = list(deliver(picture, seeing(detector.preprocessing)))
     found = detector.full_pass(ready.pixels)
     sent = sent_with(delivered, detector.margins(np.stack([one.pixels for one in delivered])))
-    seen = seen_by(ready, setting_of(len(crop_square(picture)), side), found.margins, found.features, sent)
+    seen = seen_by(ready, found.margins, found.features, sent)
     rule, space = known or (None, None)
     return seen, judge(rule, space, seen)
 

@@ -10,7 +10,6 @@ import pandas as pd
 
 from core.findings.finding import Choice, Control, Finding, Measure
 from core.images.generator_names import generator_name
-from core.images.upload import DEFAULT_FILTER
 from core.runs.run import Run
 from core.studies.out_of_distribution.study import (
     AS_CIFAKE,
@@ -49,7 +48,7 @@ def conclude(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> li
                     Finding(key, "transfer", "called_real", Measure(float("nan")), details=_about(run, imitates))
                 )
             continue
-        usual = rows[(rows["filter"] == DEFAULT_FILTER) | rows["filter"].isna()]
+        usual = rows[(rows["filter"] == run.preprocessing.interpolation) | rows["filter"].isna()]
         rates.append(_rate(key, rows, usual, own, _about(run, imitates)))
         whole = _whole(usual, AS_CIFAKE)
         sure.append(
@@ -91,7 +90,7 @@ def _rate(key: str, rows: pd.DataFrame, usual: pd.DataFrame, own: pd.DataFrame, 
     Args:
         key: of the finding.
         rows: of the group.
-        usual: those of them under the filter that is used where none is named.
+        usual: those of them under the detector's own filter.
         own: the run's own rows, by class.
         about: details.
     """
@@ -114,7 +113,7 @@ def _rate(key: str, rows: pd.DataFrame, usual: pd.DataFrame, own: pd.DataFrame, 
         *(Choice("encoding", name, called(_whole(usual, name)), control) for name in (AS_CIFAKE, AS_IT_IS)),
     ]
     details = {
-        **about, "plain": AS_IT_IS, "filter": DEFAULT_FILTER if len(filters) else "",
+        **about, "plain": AS_IT_IS, "filter": next(iter(usual["filter"].dropna()), ""),
         "sources": int(_whole(usual, AS_CIFAKE)["clusters"]), "left_out": int(each["skipped"].sum()),
     }  # fmt: skip
     quantity = "called_fake" if group == "REAL" else "called_real"

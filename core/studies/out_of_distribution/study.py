@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from core.detectors.preprocessing import Preprocessing
 from core.images.labels import CLASSES
 from core.images.out_of_distribution import (
     AS_DRAWN,
@@ -49,13 +50,13 @@ class Verdicts(NamedTuple):
 
 def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, Any]) -> pd.DataFrame:  # noqa: ARG001
     """A row a group of images, the test set's own first."""
-    side = context.detector.side
+    steps = context.detector.preprocessing
     # a detector of the sample has been trained on crops of its first five photographs
     split = "test" if is_sample(context.detector.manifest) else None
     sources = {
-        IMITATIONS: _drawn(parameters["imitations"], side, large=False),
-        LARGE: _drawn(parameters["large"], side, large=True),
-        PHOTOGRAPHS: crop_photographs(crops=int(parameters["crops"]), side=side, split=split),
+        IMITATIONS: _drawn(parameters["imitations"], steps, large=False),
+        LARGE: _drawn(parameters["large"], steps, large=True),
+        PHOTOGRAPHS: crop_photographs(steps, crops=int(parameters["crops"]), split=split),
     }
     found = list(_own(context.run))
     for number, (kind, images) in enumerate(sources.items()):
@@ -75,10 +76,10 @@ def _own(run: Run) -> Iterator[dict[str, Any]]:
             yield _row(OWN, label, AS_IT_IS, None, Verdicts(real, sure))
 
 
-def _drawn(folder: str, side: int, *, large: bool) -> list[SourceImages]:
+def _drawn(folder: str, preprocessing: Preprocessing, *, large: bool) -> list[SourceImages]:
     """The pictures of other generators in a folder, none where no folder is named."""
     try:
-        return read_generators(Path(folder).expanduser(), side, large=large) if folder else []
+        return read_generators(Path(folder).expanduser(), preprocessing, large=large) if folder else []
     except OutOfDistributionError as error:
         raise StudyError(str(error)) from None
 

@@ -1,6 +1,7 @@
 """Does a sign that LIME calls certain hold under another fill? Its intervals are about the samples under one fill."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.explainers.explainer import AnyExplainer
+from core.explainers.settings import ExplainerSettings
 from core.studies.study import Context, Study
 from core.studies.trust.judged import SEED, Columns, covering, judged, others_of, own_fill, owner_of, settings_of
 from core.studies.trust.passes import explained_all
@@ -23,6 +25,8 @@ def _columns(_explanations: Mapping[str, AnyExplainer]) -> dict[str, str]:
             what = f"with {fill} fill and another draw of the samples" if other == SEED else f"with {fill} and {other}"
             found[f"{name}_{other}_both"] = f"parts whose sign {one.title} calls certain both {what}"
             found[f"{name}_{other}_reversed"] = "of these, those whose sign is the opposite"
+        draws = f"as many further draws of the samples with {fill} fill as there are other fills"
+        found[f"{name}_{SEED}_every"] = f"parts that are certain with the same sign in {draws}"
     return found
 
 
@@ -41,23 +45,42 @@ def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, A
             table[columns] = np.float32(np.nan)
             continue
         own = settings_of(one, parameters["lime_seed"])
-        asked: dict[str, Any] = {
-            fill: settings for fill, settings in one.under_fills(own).items() if fill != own_fill(one)
-        }
-        asked[SEED] = settings_of(one, parameters["lime_seed"] + 1)
-        before = [found.decisions for found in explained_all(context.detector, images, one, own)]
-        alike = [signs != 0 for signs in before]
-        counts: dict[str, list[int]] = {f"{name}_certain": [int(signs.sum()) for signs in alike]}
-        for other, settings in asked.items():
-            after = [found.decisions for found in explained_all(context.detector, images, one, settings)]
-            pairs = list(zip(before, after, strict=True))
-            counts[f"{name}_{other}_both"] = [int(np.count_nonzero(a * b)) for a, b in pairs]
-            counts[f"{name}_{other}_reversed"] = [int((a * b < 0).sum()) for a, b in pairs]
-            if other != SEED:
-                alike = [so_far & (a == b) for so_far, (a, b) in zip(alike, pairs, strict=True)]
-        counts[f"{name}_every"] = [int(found.sum()) for found in alike]
-        table = pd.concat([table, pd.DataFrame(counts, columns=columns).astype(np.float32)], axis=1)
+        fills = {fill: settings for fill, settings in one.under_fills(own).items() if fill != own_fill(one)}
+        draws = [settings_of(one, parameters["lime_seed"] + draw) for draw in range(1, len(fills) + 1)]
+        signs = partial(_signs, context, images, one)
+        before = signs(own)
+        counts = {f"{name}_certain": _count([part != 0 for part in before])}
+        if context.wants(*(column for column in columns if column != f"{name}_{SEED}_every")):
+            asked: list[tuple[str, ExplainerSettings]] = [*fills.items(), (SEED, draws[0])]
+            for other, settings in asked:
+                products = [a * b for a, b in zip(before, signs(settings), strict=True)]
+                counts[f"{name}_{other}_both"] = _count([found != 0 for found in products])
+                counts[f"{name}_{other}_reversed"] = _count([found < 0 for found in products])
+            counts[f"{name}_every"] = _count(_alike(before, map(signs, fills.values())))
+        if context.wants(f"{name}_{SEED}_every"):
+            counts[f"{name}_{SEED}_every"] = _count(_alike(before, map(signs, draws)))
+        given = [column for column in columns if column in counts]
+        table = pd.concat([table, pd.DataFrame(counts, columns=given).astype(np.float32)], axis=1)
     return table
+
+
+def _signs(
+    context: Context, images: Sequence[NDArray[np.uint8]], explainer: AnyExplainer, settings: ExplainerSettings
+) -> list[NDArray[np.int8]]:
+    """Of each image the signs of its parts, 0 where none is certain."""
+    return [found.decisions for found in explained_all(context.detector, images, explainer, settings)]
+
+
+def _alike(before: Sequence[NDArray[np.int8]], others: Iterable[Sequence[NDArray[np.int8]]]) -> list[NDArray[np.bool_]]:
+    """Which certain signs of each image all others give too."""
+    found = [signs != 0 for signs in before]
+    for after in others:
+        found = [so_far & (a == b) for so_far, a, b in zip(found, before, after, strict=True)]
+    return found
+
+
+def _count(each: Iterable[NDArray[np.bool_]]) -> list[int]:
+    return [int(found.sum()) for found in each]
 
 
 STUDY = Study(
@@ -66,7 +89,7 @@ STUDY = Study(
     question="Does a sign that LIME calls certain hold under another fill?",
     columns=COLUMNS,
     better="neither",
-    control="Another draw of the samples with the same fill, which is all that the intervals are about.",
+    control="Other draws of the samples with the same fill, which is all that the intervals are about.",
     compute=compute,
     parameters={"lime_seed": 0},
     shard=16,

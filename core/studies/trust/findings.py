@@ -188,8 +188,10 @@ def certainty(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> 
             counts = {name: part[name].to_numpy(np.float64) for name in part if name.startswith(f"{method}_")}
             certain, every = counts[f"{method}_certain"], counts[f"{method}_every"]
             both, reversed_ = (counts[f"{method}_{SEED}_{what}"] for what in ("both", "reversed"))
-            held = _compared_ratios(weights, (every, certain), (both - reversed_, certain))
-            holds.append(held.finding(f"holds-{key}", "certainty", "held_signs", group, details=details))
+            if f"{method}_{SEED}_every" in counts:
+                drawn = "as many further draws of the samples"
+                held = _compared_ratios(weights, (every, certain), (counts[f"{method}_{SEED}_every"], certain), drawn)
+                holds.append(held.finding(f"holds-{key}", "certainty", "held_signs", group, details=details))
             tried = {
                 FILLS[fill].title: _compared_ratios(
                     weights, (counts[f"{method}_{fill}_reversed"], counts[f"{method}_{fill}_both"]), (reversed_, both)
@@ -203,8 +205,13 @@ def certainty(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> 
     return holds + reverses
 
 
-def _compared_ratios(weights: Weights, own: tuple[Counts, Counts], again: tuple[Counts, Counts]) -> _Compared:
-    """Signs out of signs, of the same images under another fill and under another draw of the samples."""
-    control = Control("another draw of the samples", Measure.of(weighted_ratio(*again, weights=weights)))
+def _compared_ratios(
+    weights: Weights,
+    own: tuple[Counts, Counts],
+    again: tuple[Counts, Counts],
+    name: str = "another draw of the samples",
+) -> _Compared:
+    """Signs out of signs, of the same images under other fills and under other draws of the samples."""
+    control = Control(name, Measure.of(weighted_ratio(*again, weights=weights)))
     difference = Measure.of(weighted_ratio(*own, weights=weights, less=again))
     return _Compared(Measure.of(weighted_ratio(*own, weights=weights)), control, difference)

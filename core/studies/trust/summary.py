@@ -110,6 +110,8 @@ def certainty_summary(table: pd.DataFrame, run: Run, *, by: By = "verdict") -> p
     for group, part, weights in groups(table, run, by):
         for method, title in found_in(table, "{}_certain").items():
             counted = {"alike under every fill": (f"{method}_every", f"{method}_certain")}
+            if f"{method}_{SEED}_every" in part:
+                counted["alike in as many further draws"] = (f"{method}_{SEED}_every", f"{method}_certain")
             for other in (*others_of(find_explainer(method)), SEED):
                 told = "another draw" if other == SEED else other
                 counted[f"reversed by {told}"] = (f"{method}_{other}_reversed", f"{method}_{other}_both")

@@ -4,8 +4,6 @@ from contextlib import suppress
 
 import streamlit as st
 
-from core.detectors.offers import Offers
-from core.explainers.explainer import AnyExplainer
 from core.explainers.registry import explainers
 from core.system.folders import ContractError
 from dashboard.components.explanations.asking import Known, Subject
@@ -18,11 +16,6 @@ from dashboard.services.address import Setting
 from dashboard.services.library import Opened
 
 BEFORE, AFTER = {"turns": "What flips the verdict"}, {"alike": "Similar images"}
-
-
-def placeless(offers: Offers) -> dict[str, AnyExplainer]:
-    """The methods that weigh what has no place in the image, by name: they say what, and have no map to compare."""
-    return {one.name: one for one in explainers(offers) if not one.has_map}
 
 
 def experiments(subject: Subject, detector: Known, opened: Opened, row: int | None = None) -> None:
@@ -40,7 +33,8 @@ def experiments(subject: Subject, detector: Known, opened: Opened, row: int | No
         f"The maps above say where. These say what: the image is changed and {plain(detector.name)} is asked again. "
         "Where the verdict flips here and not under the control beside it, it rested on what was changed."
     )
-    methods = placeless(detector.about)
+    # they say what, and have no map to compare
+    methods = {one.name: one for one in explainers(detector.about, with_map=False)}
     names = BEFORE | {name: one.title for name, one in methods.items()} | AFTER
     asked = Setting("evidence", "", {"": "", **names})
     chosen = asked.choose("Experiment", options=list(names), required=False, label_visibility="collapsed")

@@ -139,7 +139,7 @@ class SideBySide:
     @staticmethod
     def _asked(detector: Known) -> list[AnyExplainer]:
         asked = st.query_params.get("evidence", "")
-        return [one for one in explainers(detector.about) if one.name == asked and not one.has_map]
+        return [one for one in explainers(detector.about, with_map=False) if one.name == asked]
 
 
 def explainer_panel(side: SideBySide, explainer: AnyExplainer) -> None:

@@ -1,5 +1,5 @@
 // Images as buttons, where they are selectable with a box each.
-// data: {tiles: [{id, source, said, truth, wrong, sure, name, label, tags}], picked: [id], selectable, tile,
+// data: {tiles: [{id, source, said, truth, wrong, sure, name, label, tags}], picked: [id], most: how many can be, selectable, tile,
 //   judged: badges are verdicts, not truths, current: the id that the page is about, left: the id that the visitor comes
 //   back from, or ""}
 
@@ -37,6 +37,10 @@ export default function ({ data, parentElement, setTriggerValue }) {
     check.checked = picked.has(tile.id)
     check.setAttribute("aria-label", `Select ${tile.name}`)
     check.onchange = () => {
+      if (check.checked && picked.size >= data.most) {
+        check.checked = false
+        return
+      }
       check.checked ? picked.add(tile.id) : picked.delete(tile.id)
       box.classList.toggle("picked", check.checked)
       root.classList.toggle("picking", picked.size > 0)

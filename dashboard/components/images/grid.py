@@ -19,6 +19,7 @@ COLUMNS = ["id", "label", "predicted", "p_real", "confidence", "category", "name
 # pictures that are kept, and the largest of those in bytes of pixels
 MOST = 512
 SMALL = 64 * 64 * 3
+MOST_PICKED = 200
 TILES = {"small": 80, "medium": 112, "large": 172}
 
 
@@ -34,6 +35,7 @@ def image_grid(
     maps: bool = False,
     size: str = "medium",
     on_pick: Callable[[], None] | None = None,
+    most: int = MOST_PICKED,
     judged: bool = True,
     current: str | None = None,
     left: str = "",
@@ -53,6 +55,7 @@ def image_grid(
         size: a key of `TILES`.
         on_pick: called before the rerun that a selection causes; `picks` reads the selection. Without it nothing can
             be selected.
+        most: how many can be selected.
         judged: border and badge show the prediction; otherwise the label.
         current: id of the image that the page is about, which is highlighted.
         notes: a word on each id, in the place of its category.
@@ -92,6 +95,7 @@ def image_grid(
     data = {
         "tiles": tiles,
         "picked": list(picked),
+        "most": most,
         "selectable": on_pick is not None,
         "tile": TILES[size],
         "judged": judged,
@@ -108,7 +112,7 @@ def _how_sure(sure: str, likelier: str | None) -> str:
 
 def picks(value: object) -> list[str]:
     """Read the selected ids of a click as the browser sent it."""
-    return [id_ for id_ in value if isinstance(id_, str)][:200] if isinstance(value, list) else []
+    return [id_ for id_ in value if isinstance(id_, str)][:MOST_PICKED] if isinstance(value, list) else []
 
 
 def _source(opened: Opened, row: int, pictures: Pictures, maps: bool) -> str | None:

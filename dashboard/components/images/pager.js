@@ -26,5 +26,9 @@ export default function ({ data, parentElement, setTriggerValue }) {
 
   const focused = parentElement.activeElement?.dataset?.page
   root.replaceChildren(...parts)
-  if (focused) root.querySelector(`[data-page="${CSS.escape(focused)}"]`)?.focus()
+  if (!focused) return
+  const again = root.querySelector(`[data-page="${CSS.escape(focused)}"]`)
+  // at either end the arrow that was pressed is one no more
+  const next = again?.disabled === false ? again : root.querySelector("[aria-current]")
+  next?.focus()
 }

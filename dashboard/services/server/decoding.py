@@ -9,7 +9,8 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from core.edits.delivery.delivering import Delivered, deliver, see_square
+from core.detectors.preprocessing import Place, Preprocessing
+from core.edits.delivery.delivering import Delivered, deliver, seeing
 from core.edits.delivery.delivery import Delivery
 from core.images.decoding import decode
 from core.images.tiles import Tiles, tile
@@ -36,11 +37,9 @@ class Held:
 _HELD: list[weakref.ref[Held]] = []
 
 
-def prepare_in_turn(
-    held: Held, data: bytes, side: int, *, x: float = 0.5, y: float = 0.5, zoom: float = 1.0
-) -> Prepared:
+def prepare_in_turn(held: Held, data: bytes, preprocessing: Preprocessing, place: Place | None = None) -> Prepared:
     """`core.images.upload.prepare_pixels` of the decoded file once it is this file's turn; raises what that raises."""
-    return _THREAD.submit(_prepare, held, data, side, x=x, y=y, zoom=zoom).result()
+    return _THREAD.submit(lambda: prepare_pixels(_decoded(held, data), preprocessing, place)).result()
 
 
 def in_turn(work: Callable[[], Answer]) -> Answer:
@@ -49,23 +48,16 @@ def in_turn(work: Callable[[], Answer]) -> Answer:
 
 
 def deliver_in_turn(
-    held: Held, data: bytes, side: int, delivery: Delivery, *, x: float = 0.5, y: float = 0.5, zoom: float = 1.0
+    held: Held, data: bytes, delivery: Delivery, preprocessing: Preprocessing, place: Place | None = None
 ) -> Delivered:
-    """The decoded file after one delivery, as a detector of `side` pixels sees it, once it is this file's turn."""
-    return _THREAD.submit(_deliver, held, data, side, delivery, x=x, y=y, zoom=zoom).result()
+    """The decoded file after one delivery, as a detector sees it, once it is this file's turn."""
+    see = seeing(preprocessing, place)
+    return _THREAD.submit(lambda: next(deliver(_decoded(held, data), see, among=[delivery]))).result()
 
 
 def tile_in_turn(held: Held, data: bytes, side: int) -> Tiles:
     """`core.images.tiles.tile` of the decoded file once it is this file's turn; raises what that raises."""
     return _THREAD.submit(lambda: tile(_decoded(held, data), side)).result()
-
-
-def _prepare(held: Held, data: bytes, side: int, *, x: float, y: float, zoom: float) -> Prepared:
-    return prepare_pixels(_decoded(held, data), side, x=x, y=y, zoom=zoom)
-
-
-def _deliver(held: Held, data: bytes, side: int, delivery: Delivery, *, x: float, y: float, zoom: float) -> Delivered:
-    return next(deliver(_decoded(held, data), see_square(side, x=x, y=y, zoom=zoom), among=[delivery]))
 
 
 def _decoded(held: Held, data: bytes) -> NDArray[np.uint8]:

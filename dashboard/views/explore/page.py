@@ -104,6 +104,7 @@ def draw_gallery() -> None:
         maps=MAPS.value == "on",
         size=TILE.value,
         on_pick=take_picks,
+        most=selection.MOST,
         left=st.query_params.get("at", ""),
     ):
         address.go("inspect", run=opened.run.name, wanted=wanted, id=id_)

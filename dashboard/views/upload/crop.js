@@ -1,5 +1,6 @@
 // An image with a square that can be dragged, resized at its corner, and moved by keys.
-// data: {key, source, width, height, place: [x, y, zoom], most: zoom, alt}; sends `place` once a movement has ended
+// data: {key, source, width, height, place: [x, y, zoom] or null for all of it, first: the place before it was moved,
+// most: zoom, alt}; sends `place` once a movement has ended, [] for the first
 
 const MOVES = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }
 const SIZES = { "+": 1.1, "=": 1.1, "-": 1 / 1.1, _: 1 / 1.1 }
@@ -27,14 +28,19 @@ const build = (root) => {
   frame.append(image, square)
   const spoken = make("div", "spoken")
   spoken.setAttribute("aria-live", "polite")
-  const hint = make("div", "quiet hint", "Drag the square, or its corner. Keys: arrows move it, + and − size it.")
+  const hint = make("div", "quiet hint", "Drag the square, or its corner; double-click to put it back. Keys: arrows move it, + and − size it, 0 puts it back.")
   root.replaceChildren(frame, spoken, hint)
   return { frame, image, square, corner, spoken }
 }
 
 export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".crop")
-  if (!movements.has(data.key)) movements.set(data.key, { told: "" })
+  if (!movements.has(data.key)) {
+    // one is shown at a time, and each holds its picture
+    movements.forEach((other) => clearTimeout(other.timer))
+    movements.clear()
+    movements.set(data.key, { told: "" })
+  }
   const movement = movements.get(data.key)
   const built = !root.parts
   const parts = (root.parts ??= build(root))
@@ -49,7 +55,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   frame.style.width = `min(100%, ${(22 * data.width) / data.height}rem)`
   frame.style.aspectRatio = `${data.width} / ${data.height}`
   // what is being moved is not put back by an answer to an earlier movement
-  if (!movement.moving) movement.place = [...data.place]
+  if (!movement.moving) movement.place = data.place && [...data.place]
 
   const shorter = Math.min(data.width, data.height)
   // pixels of the image: the square's side, and the room it has along each axis
@@ -58,13 +64,18 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const corners = () => room().map((free, axis) => free * movement.place[axis])
 
   const show = () => {
+    if (!movement.place) {
+      Object.assign(square.style, { left: 0, top: 0, width: "100%", height: "100%" })
+      frame.setAttribute("aria-label", `${data.alt}. Arrow keys move a square, plus and minus size it, 0 puts it back.`)
+      return "All of it"
+    }
     const [left, top] = corners()
     square.style.left = `${(100 * left) / data.width}%`
     square.style.top = `${(100 * top) / data.height}%`
     square.style.width = `${(100 * side()) / data.width}%`
     square.style.height = `${(100 * side()) / data.height}%`
     const told = `${Math.round(side())} pixels, from the left ${Math.round(left)}, from the top ${Math.round(top)}`
-    frame.setAttribute("aria-label", `${data.alt}: ${told}. Arrow keys move it, plus and minus size it.`)
+    frame.setAttribute("aria-label", `${data.alt}: ${told}. Arrow keys move it, plus and minus size it, 0 puts it back.`)
     return told
   }
   const put = (left, top) => {
@@ -76,6 +87,19 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const resize = (zoom, left, top) => {
     movement.place[2] = clamp(zoom, 1, data.most)
     put(left, top)
+  }
+  const begin = () => {
+    movement.moving = true
+    movement.place ??= [0.5, 0.5, 1]
+  }
+  const putBack = () => {
+    clearTimeout(movement.timer)
+    movement.moving = false
+    movement.timer = null
+    movement.place = data.first && [...data.first]
+    show()
+    spoken.textContent = movement.told = "Put back"
+    setTriggerValue("place", [])
   }
   const send = () => {
     movement.moving = false
@@ -96,13 +120,16 @@ export default function ({ data, parentElement, setTriggerValue }) {
     frame.focus()
     frame.setPointerCapture(event.pointerId)
     const [x, y] = at(event)
+    const before = movement.place
+    begin()
     const [left, top] = corners()
-    movement.moving = true
     const sizes = event.target === corner
     const inside = x >= left && y >= top && x <= left + side() && y <= top + side()
     // a press beside the square brings its middle there
     const grip = inside ? [x - left, y - top] : [side() / 2, side() / 2]
+    let changes = !inside && !sizes
     frame.onpointermove = (moved) => {
+      changes = true
       const [toX, toY] = at(moved)
       if (sizes) {
         const wanted = Math.max(toX - left, toY - top, 1)
@@ -112,18 +139,25 @@ export default function ({ data, parentElement, setTriggerValue }) {
         put(toX - grip[0], toY - grip[1])
       }
     }
-    if (!inside && !sizes) put(x - grip[0], y - grip[1])
+    if (changes) put(x - grip[0], y - grip[1])
     frame.onpointerup = frame.onpointercancel = () => {
       frame.onpointermove = frame.onpointerup = frame.onpointercancel = null
-      send()
+      if (changes) return send()
+      // a click, which chooses nothing
+      movement.moving = Boolean(movement.timer)
+      movement.place = before
+      show()
     }
   }
+  frame.ondblclick = putBack
   frame.onkeydown = (event) => {
     const move = MOVES[event.key]
     const size = SIZES[event.key]
-    if (event.ctrlKey || event.metaKey || event.altKey || (!move && !size)) return
+    if (event.ctrlKey || event.metaKey || event.altKey) return
+    if (event.key === "0") putBack()
+    if (!move && !size) return
     event.preventDefault()
-    movement.moving = true
+    begin()
     const [left, top] = corners()
     if (move) {
       const step = (event.shiftKey ? FAR : STEP) * shorter

@@ -3,26 +3,23 @@
 import math
 from typing import Any
 
-import numpy as np
 import streamlit as st
-from numpy.typing import NDArray
 
+from core.detectors.preprocessing import Place, Preprocessing
 from core.images.decoding import data_url
+from core.images.upload import Prepared
 from dashboard.components.component import component, nothing
 
 _mount = component(__file__, "crop")
-Place = tuple[float, float, float]
-# x and y, 0 to 1, and zoom of the square in the middle that fills the shorter side
-WHOLE: Place = (0.5, 0.5, 1.0)
 
 
-def most_zoom(width: int, height: int, side: int) -> float:
-    """Return the zoom at which the square has the detector's own size, 1 for an image that is smaller."""
-    return max(1.0, min(width, height) / side)
+def most_zoom(width: int, height: int, preprocessing: Preprocessing) -> float:
+    """Return the zoom at which the square has the detector's own size, but no less than its preprocessing's."""
+    return max(preprocessing.zoom, min(width, height) / preprocessing.size)
 
 
-def place_of(key: str, *, most: float) -> Place:
-    """Read where the square of an image was put last.
+def place_of(key: str, *, most: float) -> Place | None:
+    """Read where the square of an image was put last; None where nobody moved it.
 
     Args:
         key: of the image.
@@ -32,46 +29,51 @@ def place_of(key: str, *, most: float) -> Place:
     return sound_place(kept, most=most)
 
 
-def sound_place(value: Any, *, most: float) -> Place:
-    """Return x, y and zoom within their limits; the whole image where what a browser sent is no place."""
+def sound_place(value: Any, *, most: float) -> Place | None:
+    """Return a place within its limits; None where what a browser sent is none."""
     if not isinstance(value, list | tuple) or len(value) != 3:
-        return WHOLE
+        return None
     if not all(isinstance(one, int | float) and not isinstance(one, bool) for one in value):
-        return WHOLE
+        return None
     try:
         x, y, zoom = map(float, value)
     except OverflowError:
-        return WHOLE
+        return None
     if not all(map(math.isfinite, (x, y, zoom))):
-        return WHOLE
-    return min(max(x, 0.0), 1.0), min(max(y, 0.0), 1.0), min(max(zoom, 1.0), most)
+        return None
+    return Place(min(max(x, 0.0), 1.0), min(max(y, 0.0), 1.0), min(max(zoom, 1.0), most))
 
 
-def draw_crop(preview: NDArray[np.uint8], *, key: str, name: str, size: tuple[int, int], side: int) -> None:
+def draw_crop(ready: Prepared, *, key: str, name: str) -> None:
     """Draw the image with its square; moving that is remembered, and draws the page again.
 
     Args:
-        preview: uint8 (h, w, 3), the whole image made small.
+        ready: the image, as the detector sees it now.
         key: of the image.
         name: of its file.
-        size: width and height of the image.
-        side: of the detector's input.
     """
-    most = most_zoom(*size, side)
+    width, height = ready.width, ready.height
+    most = most_zoom(width, height, ready.preprocessing)
 
     def keep() -> None:
         found = st.session_state[element].place
         st.session_state.setdefault("upload.place", {})[key] = sound_place(found, most=most)
 
     element = f"upload.crop.{key}"
-    x, y, zoom = place_of(key, most=most)
+    # where the detector's own preprocessing stretches the image there is no square
+    stretches = ready.preprocessing.crop == "none" and width != height
+    first = None if stretches else list(Place(zoom=ready.preprocessing.zoom))
     data = {
         "key": key,
-        "source": data_url(preview),
-        "width": size[0],
-        "height": size[1],
-        "place": [x, y, zoom],
+        "source": data_url(ready.preview),
+        "width": width,
+        "height": height,
+        "place": first if ready.place is None else list(ready.place),
+        "first": first,
         "most": most,
-        "alt": f"{name} with the square that the detector is shown",
+        "alt": f"{name}, all of which the detector is shown"
+        if ready.stretched
+        else f"{name} with the square that the detector is shown",
     }
-    _mount(key=element, data=data, on_place_change=keep if most > 1 or size[0] != size[1] else nothing)
+    moves = most > 1 or width != height or ready.place is not None
+    _mount(key=element, data=data, on_place_change=keep if moves else nothing)

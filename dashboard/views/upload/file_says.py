@@ -7,13 +7,13 @@ import streamlit as st
 from numpy.typing import NDArray
 from streamlit.typing import UploadedFile
 
+from core.detectors.preprocessing import Preprocessing
 from core.findings.numbers import plus
 from core.images.decoding import decode
 from core.images.labels import verdict_of
 from core.images.provenance.claim import Claim
 from core.images.provenance.reading import may_be_transparent
 from core.images.provenance.registry import provenance
-from core.images.upload import DEFAULT_FILTER, prepare_pixels
 from dashboard.components.explanations.asking import Known, ask
 from dashboard.components.explanations.follow import keep_up
 from dashboard.components.plain import plain
@@ -32,9 +32,9 @@ SAID = {
 BOTH = "The file says both that a camera took it and that a generator made it."
 
 
-def draw_file_says(file: UploadedFile, detector: Known, side: int) -> None:
+def draw_file_says(file: UploadedFile, detector: Known) -> None:
     """Draw the section "What the file says" of an upload that could be decoded."""
-    claims, laid = _read(file, side)
+    claims, laid = _read(file, detector.about.preprocessing)
     section(
         "What the file says",
         "Read from the file on this server and sent nowhere. Whatever a file says of itself, anybody can write, change "
@@ -61,23 +61,23 @@ def _sum_up(claims: list[Claim]) -> str:
     return BOTH if len(suggested) > 1 else SAID[suggested.pop() if suggested else ""]
 
 
-def _read(file: UploadedFile, side: int) -> tuple[list[Claim], NDArray[np.uint8] | None]:
-    """Return a file's claims, and its middle on white and black where that differs; kept of the last file."""
-    kept = st.session_state.get("upload.says")
-    if kept is None or kept[0] != (file.file_id, side):
+def _read(file: UploadedFile, preprocessing: Preprocessing) -> tuple[list[Claim], NDArray[np.uint8] | None]:
+    """Return a file's claims, and what the detector sees on white and black where it differs; kept of the last file."""
+    kept, key = st.session_state.get("upload.says"), (file.file_id, preprocessing.steps)
+    if kept is None or kept[0] != key:
         data = file.getvalue()
         held = st.session_state.get("upload.held", (None, None))
         pixels = held[1].pixels if held[0] == file.file_id else None
         if pixels is None:
             pixels = in_turn(lambda: decode(data))
-        laid = in_turn(lambda: on_both(data, side)) if may_be_transparent(data) else None
-        kept = st.session_state["upload.says"] = (file.file_id, side), provenance(data, pixels=pixels), laid
+        laid = in_turn(lambda: on_both(data, preprocessing)) if may_be_transparent(data) else None
+        kept = st.session_state["upload.says"] = key, provenance(data, pixels=pixels), laid
     return kept[1], kept[2]
 
 
-def on_both(data: bytes, side: int) -> NDArray[np.uint8] | None:
-    """Return a picture's middle square on white and black, uint8 (2, side, side, 3); None where they are the same."""
-    white, black = (prepare_pixels(decode(data, background=grey), side).seen(DEFAULT_FILTER) for grey in (255, 0))
+def on_both(data: bytes, preprocessing: Preprocessing) -> NDArray[np.uint8] | None:
+    """Return what a detector sees of a picture on white and black, uint8 (2, S, S, 3); None where it is the same."""
+    white, black = (preprocessing.fit(decode(data, background=grey)) for grey in (255, 0))
     return None if np.array_equal(white, black) else np.stack([white, black])
 
 
@@ -101,7 +101,7 @@ def _draw_grounds(laid: NDArray[np.uint8], detector: Known) -> None:
         depends = "does not depend" if said[0] == said[1] else "**depends**"
         st.markdown(
             f"The picture is transparent in parts and was laid on white. Its verdict {depends} on that: {each}. Both "
-            "are its middle square."
+            "are the picture as the detector takes it by itself, wherever its square is."
         )
 
     keep_up(stand, show, slot="upload.grounds")

@@ -11,8 +11,8 @@ from core.findings.numbers import plus
 from core.findings.words import tell
 from core.images.decoding import pixels_sha256
 from core.images.labels import verdict_of
-from core.images.upload import DEFAULT_FILTER, Prepared
-from core.studies.judgement.judge import Judgement, Seen, Sent, judge, setting_of
+from core.images.upload import Prepared
+from core.studies.judgement.judge import Judgement, Seen, Sent, judge
 from core.studies.judgement.judging import seen_by, sent_with
 from dashboard.components.explanations.asking import Known, ask
 from dashboard.components.explanations.follow import draw_ended, next_look, waiting
@@ -54,8 +54,7 @@ def draw_judgement(origin: Origin, ready: Prepared, detector: Known, *, shown: s
         if now.answer is not None:
             delivered = None if after is None or after.answer is None else sent_with(sent, after.answer.margins)
             found: Prediction = now.answer
-            setting = setting_of(origin.square, ready.side)
-            seen = seen_by(ready, setting, found.margins, found.features, delivered)
+            seen = seen_by(ready, found.margins, found.features, delivered)
             known = known_of(detector.identity)
             # measures distances, so once for all that is drawn of it
             judgement = judge(known.rule, known.space, seen)
@@ -184,7 +183,9 @@ def _draw_filters(ready: Prepared, found: Prediction) -> None:
             "p(REAL)": [percent(float(p)) for p in found.p_real],
             "margin": [plus(margin) for margin in found.margins],
         }
-        st.caption(f"The picture is resized to {ready.side} x {ready.side} pixels; {DEFAULT_FILTER} is the usual way.")
+        st.caption(
+            f"The picture is resized to {ready.side} x {ready.side} pixels; {ready.usual} is the detector's own filter."
+        )
         st.table(pd.DataFrame(rows).set_index("resampling"), border="horizontal")
 
 

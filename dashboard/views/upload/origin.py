@@ -20,14 +20,14 @@ class Origin:
     """Where the image that is explained comes from.
 
     Attributes:
-        key: of the image, its crop and the detector's size.
-        square: pixels along each side of what is cut out of it.
+        key: of the image, its crop and the detector's preprocessing.
+        steps: of that preprocessing.
         send: gives the image after one delivery, as the detector sees it.
         label: what it is, where that is known.
     """
 
     key: str
-    square: int
+    steps: str
     send: Callable[[Delivery], Delivered]
     label: ClassName | None = None
 

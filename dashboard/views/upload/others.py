@@ -6,11 +6,12 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from core.detectors.preprocessing import Preprocessing
 from core.edits.delivery.registry import deliveries
 from core.findings.numbers import plus
 from core.images.decoding import pixels_sha256
 from core.images.upload import Prepared
-from core.studies.judgement.judge import judge, setting_of
+from core.studies.judgement.judge import judge
 from core.studies.judgement.judging import reason, seen_by, sent_with
 from dashboard.components.explanations.asking import Known, ask
 from dashboard.components.explanations.follow import next_look
@@ -27,14 +28,13 @@ from dashboard.views.upload.uploads import end_if_settled
 OTHERS = Setting("others", "off", choices=("on", "off"))
 
 
-def draw_others(detectors: Mapping[str, Known], ready_at: Callable[[int], Prepared], origin: Origin, side: int) -> None:
+def draw_others(detectors: Mapping[str, Known], ready_at: Callable[[Preprocessing], Prepared], origin: Origin) -> None:
     """Draw a switch, and where it is on a row for each detector.
 
     Args:
         detectors: by name.
-        ready_at: gives the image, cut as it is, for a detector of so many pixels.
-        origin: of the image, whose deliveries were made for detectors of `side` pixels.
-        side: of the detector that explains.
+        ready_at: gives the image, cut as it is, for a detector of that preprocessing.
+        origin: of the image, whose deliveries were made for the detector that explains.
     """
     if len(detectors) < 2:
         return
@@ -42,7 +42,7 @@ def draw_others(detectors: Mapping[str, Known], ready_at: Callable[[int], Prepar
         return
 
     def draw() -> float | None:
-        found = [_row(one, ready_at(one.about.side), origin, side) for one in detectors.values()]
+        found = [_row(one, ready_at(one.about.preprocessing), origin) for one in detectors.values()]
         standings = [standing for _, standing in found]
         end_if_settled("others", any(one.busy for one in standings))
         st.markdown(disagreement({str(row["detector"]): str(row["verdict"]) for row, _ in found}))
@@ -60,10 +60,10 @@ def draw_others(detectors: Mapping[str, Known], ready_at: Callable[[int], Prepar
     come_back(draw, key="others", while_busy=bool(st.session_state.get("busy.others")))
 
 
-def _row(detector: Known, ready: Prepared, origin: Origin, side: int) -> tuple[dict[str, object], JobStatus]:
+def _row(detector: Known, ready: Prepared, origin: Origin) -> tuple[dict[str, object], JobStatus]:
     """Return a detector's row and the status of its request."""
-    # deliveries were made for one size; of a detector of another, none is known here
-    sent = sent_so_far(origin) if ready.side == side else []
+    # deliveries were made for one preprocessing; of a detector with another, none is known here
+    sent = sent_so_far(origin) if ready.preprocessing.steps == origin.steps else []
     whole = len(sent) == len(deliveries())
     pixels = np.concatenate([ready.pixels, np.stack([one.pixels for one in sent])]) if whole else ready.pixels
     now = ask(detector, pixels, pixels_sha256(pixels), PredictRequest(), slot=f"others.{detector.name}")
@@ -72,7 +72,7 @@ def _row(detector: Known, ready: Prepared, origin: Origin, side: int) -> tuple[d
         return {"detector": detector.name, "judgement": None, "reason": now.message, "verdict": waits}, now
     count, margins, features = len(ready.filters), now.answer.margins, now.answer.features
     after = sent_with(sent, margins[count:]) if whole else None
-    seen = seen_by(ready, setting_of(origin.square, ready.side), margins[:count], features, after)
+    seen = seen_by(ready, margins[:count], features, after)
     known = known_of(detector.identity)
     judgement = judge(known.rule, known.space, seen)
     number = list(seen.margins).index(np.float32(seen.margin))

@@ -7,8 +7,9 @@ import numpy as np
 import streamlit as st
 from streamlit.typing import UploadedFile
 
+from core.detectors.preprocessing import Preprocessing
 from core.images.decoding import MAX_BYTES, RESAMPLING, SUFFIXES, ImageError
-from core.images.upload import DEFAULT_FILTER, Prepared, prepare_pixels
+from core.images.upload import Prepared
 from dashboard.components.explanations import panels
 from dashboard.components.explanations.agreement import agreement_panel, other_maps
 from dashboard.components.explanations.asking import Subject, known_detectors
@@ -50,7 +51,6 @@ if not known:
 made_by = catalogue.maker(opened.run)
 own = made_by if made_by in known else next(iter(known))
 BY = Setting("by", own, choices=tuple(known))
-FILTER = Setting("filter", DEFAULT_FILTER, choices=tuple(RESAMPLING))
 SAMPLE = Setting("sample", "")
 left, right = st.columns([3, 1], gap="large", vertical_alignment="bottom")
 with left:
@@ -67,7 +67,8 @@ with left:
 with right:
     BY.choose("Detector", st.selectbox)
 detector = known[BY.value]
-side = catalogue.detectors()[BY.value].about.side
+preprocessing, side = detector.about.preprocessing, detector.about.side
+FILTER = Setting("filter", preprocessing.interpolation, choices=tuple(RESAMPLING))
 for sentence in catalogue.refused_detectors().values():
     st.caption(with_code(sentence), help="So it is not among the detectors to ask.")
 
@@ -79,9 +80,9 @@ if len(files) >= MAX_FILES or sum(file.size for file in files) > MAX_OWN - MAX_B
     files = files[:MAX_FILES]
 uploads.forget_others(files)
 if len(files) > 1:
-    draw_table(files, detector, side)
+    draw_table(files, detector)
 
-ready_at: Callable[[int], Prepared]
+ready_at: Callable[[Preprocessing], Prepared]
 file: UploadedFile | None = None
 if files:
     names = uploads.labels(files)
@@ -93,7 +94,7 @@ if files:
     origin, origin_row = opened, None
     try:
         ready_at = partial(uploads.cut, file)
-        ready, from_where = ready_at(side), uploads.origin_of(file, side)
+        ready, from_where = ready_at(preprocessing), uploads.origin_of(file, preprocessing)
         address.put("sample", None)
     except ImageError as error:
         st.error(f"{plain(file.name)}: {plain(error)}")
@@ -118,10 +119,11 @@ if file is None:
         draw_limits(catalogue.detectors().get(BY.value))
         st.stop()
     name = str(sample_run.table["name"].iloc[row])
-    origin, origin_row = sample_run, row
-    truth, chosen = sample_run.table["label"].iloc[row], SAMPLE.value
-    ready_at = partial(prepare_pixels, image)
-    ready, from_where = ready_at(side), uploads.origin_of_example(SAMPLE.value, image, side, truth)
+    origin, origin_row, chosen = sample_run, row, SAMPLE.value
+    truth = sample_run.table["label"].iloc[row]
+    example = uploads.Example(SAMPLE.value, image, truth, sample_run.run.preprocessing)
+    ready_at = example.ready
+    ready, from_where = ready_at(preprocessing), example.origin(preprocessing)
 
 read_old_address()
 panels.forget_drawn()
@@ -168,18 +170,19 @@ if not ready.whole:
         with grid.cell():
             st.markdown("#### Your image")
             if file is not None:
-                draw_crop(ready.preview, key=chosen, name=name, size=(ready.width, ready.height), side=side)
+                draw_crop(ready, key=chosen, name=name)
             else:
                 st.image(ready.preview, alt=name, width="stretch")
-            st.caption(f"{plain(name)}, {ready.width} x {ready.height} pixels; the detector sees the square")
+            sees = "all of it, stretched to a square" if ready.stretched else "the square"
+            st.caption(f"{plain(name)}, {ready.width} x {ready.height} pixels; the detector sees {sees}")
         with grid.cell():
             draw_seen()
         if file is not None:
             with grid.cell():
                 draw_where(file, ready, detector)
-draw_others(known, ready_at, from_where, side)
+draw_others(known, ready_at, from_where)
 if file is not None:
-    draw_file_says(file, detector, side)
+    draw_file_says(file, detector)
 draw_methods(detector.about)
 draw_controls()
 if ready.whole:
@@ -199,9 +202,7 @@ else:
         side_by_side.draw(grid)
         with grid.cell():
             agreement = draw_agreement()
-size = f"{side} x {side}"
-how = f"and resized to {size} ({FILTER.value})" if ready.resized else f"of {size} pixels and not resized"
-notes = [] if ready.whole else [f"The image was cut to a square {how}."]
+notes = [told] if (told := ready.told(FILTER.value)) else []
 save = st.container()
 experiments(subject, detector, origin, origin_row)
 with save:

@@ -11,8 +11,8 @@ from streamlit.typing import UploadedFile
 
 from core.edits.delivery.registry import deliveries
 from core.images.decoding import ImageError, data_url, pixels_sha256
-from core.images.upload import DEFAULT_FILTER, Prepared, settle
-from core.studies.judgement.judge import Judgement, Sent, judge, setting_of
+from core.images.upload import Prepared, settle
+from core.studies.judgement.judge import Judgement, Sent, judge
 from core.studies.judgement.judging import reason, seen_by, sent_with
 from dashboard.components.explanations.asking import Known, ask, visitor, worker
 from dashboard.components.explanations.follow import next_look
@@ -32,7 +32,7 @@ TO_COME = "not delivered yet"
 CHOSEN = "upload.row"
 
 
-def draw_table(files: Sequence[UploadedFile], detector: Known, side: int) -> None:
+def draw_table(files: Sequence[UploadedFile], detector: Known) -> None:
     """A row a file, filled in as the answers come; a click on one explains it."""
 
     def choose() -> None:
@@ -49,9 +49,7 @@ def draw_table(files: Sequence[UploadedFile], detector: Known, side: int) -> Non
             # it is explained below this part
             st.rerun()
         names = labels(files)
-        rows = [
-            _row(file, names[file.file_id], detector, side, slot=f"table.{number}") for number, file in enumerate(files)
-        ]
+        rows = [_row(file, names[file.file_id], detector, slot=f"table.{number}") for number, file in enumerate(files)]
         table = pd.DataFrame([row for row, _ in rows])
         st.dataframe(
             table,
@@ -84,10 +82,10 @@ def draw_table(files: Sequence[UploadedFile], detector: Known, side: int) -> Non
             _draw_buttons(table)
         return next_look(standings)
 
-    size = f"{side} x {side} pixels"
-    read_all(files, side)
+    size = f"{detector.about.side} x {detector.about.side} pixels"
+    read_all(files, detector.about.preprocessing)
     if st.session_state.pop("upload.deliver", False):
-        _deliver_all(files, detector, side)
+        _deliver_all(files, detector)
     come_back(draw, key="table", while_busy=bool(st.session_state.get("busy.table")))
 
 
@@ -100,7 +98,7 @@ def _draw_buttons(table: pd.DataFrame) -> None:
     csv_button("As CSV", table.drop(columns="seen", errors="ignore"), "judgements.csv", key="table.csv")
 
 
-def _deliver_all(files: Sequence[UploadedFile], detector: Known, side: int) -> None:
+def _deliver_all(files: Sequence[UploadedFile], detector: Known) -> None:
     """Send every file that still needs it through all deliveries; what is done is kept if somebody leaves."""
     kept: dict[Any, tuple[Sent, ...]] = st.session_state.setdefault("upload.delivered", {})
     started, bar = time.monotonic(), st.progress(0.0)
@@ -111,7 +109,7 @@ def _deliver_all(files: Sequence[UploadedFile], detector: Known, side: int) -> N
         bar.progress(done / len(files), f"Delivering image {done + 1} of {len(files)}{left}")
         key = _key(file, detector)
         try:
-            origin = origin_of_whole(file, side)
+            origin = origin_of_whole(file, detector.about.preprocessing)
         except ImageError:
             continue
         if key in kept:
@@ -131,15 +129,13 @@ def _key(file: UploadedFile, detector: Known) -> tuple[str, str]:
     return file.file_id, detector.identity.fingerprint
 
 
-def _row(
-    file: UploadedFile, name: str, detector: Known, side: int, *, slot: str
-) -> tuple[dict[str, object], JobStatus | None]:
+def _row(file: UploadedFile, name: str, detector: Known, *, slot: str) -> tuple[dict[str, object], JobStatus | None]:
     """Return a file's row of the table, and the status of its request; None where it is no image."""
     try:
-        ready = ready_for(file, side)
+        ready = ready_for(file, detector.about.preprocessing)
     except ImageError as error:
         return {"seen": None, "file": name, "judgement": None, "reason": str(error), "verdict": None}, None
-    seen = data_url(ready.seen(DEFAULT_FILTER))
+    seen = data_url(ready.seen(ready.usual))
     row: dict[str, object] = {"seen": seen, "file": name}
     now = look(ready, detector, slot=slot)
     pixels = {"pixels": f"{ready.width} x {ready.height}"}
@@ -154,7 +150,7 @@ def _row(
         "reason": reason(judged),
         "verdict": outcome,
         # of one filter: where others say another thing it would pass for a verdict
-        "p(REAL)": None if outcome == "undetermined" else float(found.p_real[ready.filters.index(DEFAULT_FILTER)]),
+        "p(REAL)": None if outcome == "undetermined" else float(found.p_real[ready.filters.index(ready.usual)]),
         "lowest margin": float(found.margins.min()),
         "highest margin": float(found.margins.max()),
     }
@@ -163,6 +159,5 @@ def _row(
 
 def _judged(ready: Prepared, found: Prediction, file: UploadedFile, detector: Known) -> Judgement:
     known = known_of(detector.identity)
-    setting = setting_of(min(ready.width, ready.height), ready.side)
     sent = st.session_state.get("upload.delivered", {}).get(_key(file, detector))
-    return judge(known.rule, known.space, seen_by(ready, setting, found.margins, found.features, sent))
+    return judge(known.rule, known.space, seen_by(ready, found.margins, found.features, sent))

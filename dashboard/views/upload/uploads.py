@@ -4,25 +4,26 @@ import contextlib
 import hashlib
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 from streamlit.typing import UploadedFile
 
-from core.edits.delivery.delivering import Delivered, deliver, see_square
+from core.detectors.preprocessing import Place, Preprocessing
+from core.edits.delivery.delivering import Delivered, deliver, seeing
 from core.edits.delivery.delivery import Delivery
 from core.images.decoding import ImageError
 from core.images.labels import ClassName, verdict_of
 from core.images.tiles import Tiles
-from core.images.upload import Prepared
+from core.images.upload import Prepared, prepare_pixels
 from dashboard.components.explanations.asking import Known, ask
 from dashboard.components.words import remaining
 from dashboard.services.server.decoding import Held, deliver_in_turn, prepare_in_turn, tile_in_turn
 from dashboard.services.worker.jobs import JobStatus
 from dashboard.services.worker.requests import Prediction, PredictRequest
-from dashboard.views.upload.crop import WHOLE, Place, most_zoom, place_of
+from dashboard.views.upload.crop import most_zoom, place_of
 from dashboard.views.upload.origin import Origin
 
 
@@ -41,32 +42,36 @@ def forget_others(files: Sequence[UploadedFile]) -> None:
             st.session_state.pop(key, None)
 
 
-def ready_for(file: UploadedFile, side: int) -> Prepared:
-    """An upload cut in the middle and resized to `side` pixels, without its preview; decoded, or refused, once.
+def ready_for(file: UploadedFile, preprocessing: Preprocessing) -> Prepared:
+    """An upload as a detector sees it by itself, without its preview; decoded, or refused, once.
 
     Raises:
         ImageError: it is no image that is read here.
     """
     kept = st.session_state.setdefault("upload.whole", {})
     found: Prepared | str | None = kept.get(file.file_id)
-    # a detector of another size takes another cut; what is no image is none for it either
-    if found is None or (isinstance(found, Prepared) and found.side != side):
+    if found is None or _is_unread(found, preprocessing):
         try:
-            whole = _as_cut(file, WHOLE, side)
+            whole = _as_cut(file, None, preprocessing)
         except ImageError as error:
             found = kept[file.file_id] = str(error)
         else:
             # previews are two hundred times the pixels, and only the upload that is explained shows one
-            found = kept[file.file_id] = replace(whole, preview=whole.preview[:0])
+            found = kept[file.file_id] = replace(whole, preview=np.zeros((0, 0, 3), np.uint8))
     if isinstance(found, str):
         raise ImageError(found)
     return found
 
 
-def read_all(files: Sequence[UploadedFile], side: int) -> None:
+def _is_unread(kept: Prepared | str | None, preprocessing: Preprocessing) -> bool:
+    """Whether an upload has not been prepared in this way; what is no image is none for any detector."""
+    return kept is None or (isinstance(kept, Prepared) and kept.preprocessing.steps != preprocessing.steps)
+
+
+def read_all(files: Sequence[UploadedFile], preprocessing: Preprocessing) -> None:
     """Decode what has not been decoded yet, and show how far that is where it is several files."""
     kept, started = st.session_state.get("upload.whole", {}), time.monotonic()
-    unread = [file for file in files if file.file_id not in kept]
+    unread = [file for file in files if _is_unread(kept.get(file.file_id), preprocessing)]
     if len(unread) < 2:
         return
     bar = st.progress(0.0)
@@ -75,7 +80,7 @@ def read_all(files: Sequence[UploadedFile], side: int) -> None:
         bar.progress(done / len(unread), f"Reading image {done + 1} of {len(unread)}{left}")
         # the table says what is wrong with it
         with contextlib.suppress(ImageError):
-            ready_for(file, side)
+            ready_for(file, preprocessing)
     bar.empty()
 
 
@@ -87,54 +92,81 @@ def _held(file: UploadedFile) -> Held:
     return held
 
 
-def _as_cut(file: UploadedFile, place: Place, side: int) -> Prepared:
-    """An upload cut at a place and resized; of the last one of a session, pixels and cut are kept."""
-    found = st.session_state.get("upload.cut")
-    if found is None or found[:2] != (file.file_id, place) or found[2].side != side:
-        x, y, zoom = place
-        ready = prepare_in_turn(_held(file), file.getvalue(), side, x=x, y=y, zoom=zoom)
-        found = st.session_state["upload.cut"] = file.file_id, place, ready
-    return found[2]
+def _as_cut(file: UploadedFile, place: Place | None, preprocessing: Preprocessing) -> Prepared:
+    """An upload cut at a place and resized; of the last one of a session it is kept, for each preprocessing."""
+    kept = st.session_state.get("upload.cut")
+    if kept is None or kept[:2] != (file.file_id, place):
+        kept = st.session_state["upload.cut"] = file.file_id, place, {}
+    found: dict[str, Prepared] = kept[2]
+    if preprocessing.steps not in found:
+        found[preprocessing.steps] = prepare_in_turn(_held(file), file.getvalue(), preprocessing, place)
+    return found[preprocessing.steps]
 
 
-def cut(file: UploadedFile, side: int) -> Prepared:
-    """An upload, cut where its square was put and resized to `side` pixels.
+def cut(file: UploadedFile, preprocessing: Preprocessing) -> Prepared:
+    """An upload as a detector sees it, or the square of it that was chosen.
 
     Raises:
         ImageError: it is no image that is read here.
     """
-    return _as_cut(file, placed(file, side), side)
+    return _as_cut(file, placed(file, preprocessing), preprocessing)
 
 
-def placed(file: UploadedFile, side: int) -> Place:
-    """Return where the square of an upload was put; raises as `cut`."""
-    middle = ready_for(file, side)
-    return place_of(file.file_id, most=most_zoom(middle.width, middle.height, side))
+def placed(file: UploadedFile, preprocessing: Preprocessing) -> Place | None:
+    """Return where the square of an upload was put, None where nobody moved it; raises as `cut`."""
+    # its size is the same to all detectors
+    kept = st.session_state.get("upload.whole", {}).get(file.file_id)
+    image = kept if isinstance(kept, Prepared) else ready_for(file, preprocessing)
+    return place_of(file.file_id, most=most_zoom(image.width, image.height, preprocessing))
 
 
-def origin_of(file: UploadedFile, side: int) -> Origin:
+def origin_of(file: UploadedFile, preprocessing: Preprocessing) -> Origin:
     """Return where an upload's deliveries come from; raises as `cut`."""
-    return _origin(file, side, placed(file, side))
+    return _origin(file, preprocessing, placed(file, preprocessing))
 
 
-def origin_of_whole(file: UploadedFile, side: int) -> Origin:
-    """Return the same for the square in the middle of an upload, wherever its square was put."""
-    return _origin(file, side, WHOLE)
+def origin_of_whole(file: UploadedFile, preprocessing: Preprocessing) -> Origin:
+    """Return the same for an upload as a detector sees it by itself, wherever its square was put."""
+    return _origin(file, preprocessing, None)
 
 
-def _origin(file: UploadedFile, side: int, place: Place) -> Origin:
-    ready, (x, y, zoom), data = ready_for(file, side), place, file.getvalue()
+def _origin(file: UploadedFile, preprocessing: Preprocessing, place: Place | None) -> Origin:
+    data = file.getvalue()
 
     def send(delivery: Delivery) -> Delivered:
-        return deliver_in_turn(_held(file), data, side, delivery, x=x, y=y, zoom=zoom)
+        return deliver_in_turn(_held(file), data, delivery, preprocessing, place)
 
-    return Origin(f"{file.file_id} {x} {y} {zoom} {side}", max(1, round(min(ready.width, ready.height) / zoom)), send)
+    return Origin(f"{file.file_id} {place} {preprocessing.steps}", preprocessing.steps, send)
 
 
-def origin_of_example(id_: str, image: NDArray[np.uint8], side: int, label: ClassName) -> Origin:
-    """Return where the deliveries of an example come from: uint8 (n, n, 3), whose class is known."""
-    see = see_square(side)
-    return Origin(f"{id_} {side}", len(image), lambda one: next(deliver(image, see, among=[one])), label)
+@dataclass(frozen=True, eq=False)
+class Example:
+    """A picture of a run that stands in for an upload.
+
+    Attributes:
+        id: of it in its run.
+        pixels: uint8 (n, n, 3).
+        label: its class.
+        fitted: by which preprocessing it became these pixels.
+    """
+
+    id: str
+    pixels: NDArray[np.uint8]
+    label: ClassName
+    fitted: Preprocessing
+
+    def ready(self, preprocessing: Preprocessing) -> Prepared:
+        """The example as a detector sees it."""
+        return prepare_pixels(self.pixels, self._steps(preprocessing))
+
+    def origin(self, preprocessing: Preprocessing) -> Origin:
+        """Where its deliveries come from."""
+        steps = self._steps(preprocessing)
+        see, key = seeing(steps), f"{self.id} {steps.steps}"
+        return Origin(key, steps.steps, lambda one: next(deliver(self.pixels, see, among=[one])), self.label)
+
+    def _steps(self, preprocessing: Preprocessing) -> Preprocessing:
+        return preprocessing.fitted if preprocessing.steps == self.fitted.steps else preprocessing
 
 
 def tiles_of(file: UploadedFile, side: int) -> Tiles:

@@ -1,11 +1,13 @@
 from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 from torchvision.transforms import v2
 
-from core.detectors.preprocessing import Preprocessing
+from core.detectors import preprocessing
+from core.detectors.preprocessing import MOST_RESIZED, Place, Preprocessing
 from core.images.decoding import crop_square, resize
 
 METHODS = {"bilinear": v2.InterpolationMode.BILINEAR, "bicubic": v2.InterpolationMode.BICUBIC}
@@ -39,6 +41,71 @@ def test_without_a_crop_the_picture_is_stretched() -> None:
 def test_a_picture_of_the_size_is_left_alone() -> None:
     image = picture(48, 48)
     assert Preprocessing(48).fit(image) is image
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_strip_loses_its_ends_before_it_is_resized(monkeypatch: pytest.MonkeyPatch, turned: bool) -> None:
+    image = picture(50, 1000)
+    image = image.swapaxes(0, 1) if turned else image
+    # twice as large, so that no rounding moves anything
+    steps = Preprocessing(64, 100, "after", "bilinear")
+    whole = steps.fit(image)
+    sizes: list[tuple[int, int]] = []
+    resize_ = Image.Image.resize
+
+    def resized(one: Image.Image, size: tuple[int, int], *more: Any) -> Image.Image:
+        sizes.append(size)
+        return resize_(one, size, *more)
+
+    monkeypatch.setattr(Image.Image, "resize", resized)
+    monkeypatch.setattr(preprocessing, "MOST_RESIZED", 4 * 100**2)
+    np.testing.assert_array_equal(steps.fit(image), whole)
+    assert sizes == [(100, 400) if turned else (400, 100)]
+    # as long as a file may be: it would have become 134 million pixels
+    monkeypatch.setattr(preprocessing, "MOST_RESIZED", MOST_RESIZED)
+    strip = np.zeros((8, 16_384, 3), np.uint8)
+    assert Preprocessing(224, 256, "after").fit(strip).shape == (224, 224, 3)
+    assert np.prod(sizes[-1]) <= MOST_RESIZED
+
+
+def test_what_has_been_fitted_is_left_alone() -> None:
+    steps = Preprocessing(64, 72, "after", "bilinear", (0.1, 0.2, 0.3), (0.4, 0.5, 0.6))
+    image = steps.fit(picture(90, 150))
+    assert steps.fitted.fit(image) is image
+    assert (steps.fitted.mean, steps.fitted.std, steps.fitted.interpolation) == (steps.mean, steps.std, "bilinear")
+
+
+@pytest.mark.parametrize("steps", [Preprocessing(64, 72, "after"), Preprocessing(64, crop="none"), Preprocessing(64)])
+def test_a_chosen_square_is_resized_and_nothing_else(steps: Preprocessing) -> None:
+    image = picture(90, 150)
+    np.testing.assert_array_equal(
+        steps.see(image, Place(1.0, 0.0, 1.5)), resize(image[:60, 90:], 64, resampling="bicubic")
+    )
+    np.testing.assert_array_equal(steps.see(image), steps.fit(image))
+
+
+@pytest.mark.parametrize(
+    ("steps", "height", "width", "square", "resamples"),
+    [
+        (Preprocessing(64), 90, 150, 90, True),
+        (Preprocessing(64), 64, 150, 64, False),
+        (Preprocessing(64, 72, "after"), 90, 150, 80, True),
+        (Preprocessing(64, 72, "after"), 72, 150, 64, False),
+        (Preprocessing(64, 72, "after"), 64, 64, 57, True),
+        (Preprocessing(64, crop="none"), 64, 150, 64, True),
+        (Preprocessing(64, crop="none"), 64, 64, 64, False),
+    ],
+)
+def test_how_much_of_an_image_is_seen(
+    steps: Preprocessing, height: int, width: int, square: int, resamples: bool
+) -> None:
+    assert steps.square(height, width) == square
+    assert steps.resamples(height, width) == resamples
+    # another filter makes other pixels exactly where that is so
+    image = picture(height, width)
+    other = Preprocessing(64, steps.resize, steps.crop, "box").fit(image)
+    assert np.array_equal(steps.fit(image), other) != resamples
+    assert steps.square(height, width, Place(zoom=2.0)) == round(min(height, width) / 2)
 
 
 def test_it_is_data() -> None:

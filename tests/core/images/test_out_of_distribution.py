@@ -3,6 +3,7 @@
 import io
 import json
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from core.detectors.preprocessing import Preprocessing
 from core.images import out_of_distribution as foreign
 from core.images.decoding import RESAMPLING, crop_square, resize
 from core.images.out_of_distribution import (
@@ -47,7 +49,7 @@ def test_archives_and_folders_are_read_and_nothing_is_unpacked(tmp_path: Path) -
         (tmp_path / "ddpm" / "deep" / f"{number}.png").write_bytes(png(image))
     (tmp_path / "README.md").write_text("not a generator")
     before = sorted(tmp_path.rglob("*"))
-    found = {one.name: one for one in read_generators(tmp_path, 32)}
+    found = {one.name: one for one in read_generators(tmp_path, Preprocessing(32))}
     assert list(found) == ["ddpm", "gan"]
     np.testing.assert_array_equal(found["gan"].pixels[AS_DRAWN], gan)
     np.testing.assert_array_equal(found["ddpm"].pixels[AS_DRAWN], ddpm)
@@ -68,7 +70,7 @@ def test_what_is_damaged_of_another_size_or_there_twice_is_counted_and_left_out(
             "notes.txt": b"not an image at all",
         },
     )
-    (one,) = read_generators(tmp_path, 32)
+    (one,) = read_generators(tmp_path, Preprocessing(32))
     np.testing.assert_array_equal(one.pixels[AS_DRAWN], images[:2])
     assert (one.skipped, one.repeats) == (3, 1)
 
@@ -78,7 +80,7 @@ def test_the_fingerprint_is_of_the_pixels_whatever_their_order_and_names(tmp_pat
     write_archive(tmp_path / "a.tar.xz", {f"{n}.png": png(image) for n, image in enumerate(images)})
     write_archive(tmp_path / "b.tar.xz", {f"x{9 - n}.png": png(image) for n, image in enumerate(images[::-1])})
     write_archive(tmp_path / "c.tar.xz", {f"{n}.png": png(image) for n, image in enumerate(images[:3])})
-    one, same, other = read_generators(tmp_path, 32)
+    one, same, other = read_generators(tmp_path, Preprocessing(32))
     assert one.fingerprint == same.fingerprint != other.fingerprint
 
 
@@ -94,18 +96,27 @@ def test_pictures_drawn_large_are_resized_with_every_filter_and_others_left_out(
             member = tarfile.TarInfo(name)
             member.size = len(data)
             archive.addfile(member, io.BytesIO(data))
-    (one,) = read_generators(tmp_path, 32, large=True)
+    (one,) = read_generators(tmp_path, Preprocessing(32), large=True)
     assert (one.name, len(one), one.skipped, one.repeats) == ("large", 2, 2, 1)
     for name, pixels in one.pixels.items():
         for image, picture in zip(pixels, (wide, tall), strict=True):
             np.testing.assert_array_equal(image, resize(crop_square(picture), 32, resampling=name))
     assert list(one.pixels) == list(RESAMPLING)
+    # as another detector makes them its own
+    for steps in (Preprocessing(32, 40, "after"), Preprocessing(32, crop="none")):
+        (other,) = read_generators(tmp_path, steps, large=True)
+        for name, pixels in other.pixels.items():
+            for image, picture in zip(pixels, (wide, tall), strict=True):
+                np.testing.assert_array_equal(image, replace(steps, interpolation=name).fit(picture))
+    # it would enlarge this one
+    with pytest.raises(OutOfDistributionError, match="holds no images larger than 96 x 96 pixels"):
+        read_generators(tmp_path, Preprocessing(64, 96, "after"), large=True)
     # the other group leaves out what this one keeps
-    (other,) = read_generators(tmp_path, 32)
+    (other,) = read_generators(tmp_path, Preprocessing(32))
     assert (list(other.pixels), len(other), other.skipped) == ([AS_DRAWN], 1, 4)
     (tmp_path / "large.tar").unlink()
     with pytest.raises(OutOfDistributionError, match="holds no images larger than 32 x 32 pixels"):
-        read_generators(tmp_path, 32, large=True)
+        read_generators(tmp_path, Preprocessing(32), large=True)
 
 
 def test_names_in_an_archive_are_never_paths(tmp_path: Path) -> None:
@@ -113,7 +124,7 @@ def test_names_in_an_archive_are_never_paths(tmp_path: Path) -> None:
     folder.mkdir()
     image = textured(1, fine=True, seed=7)[0]
     write_archive(folder / "gan.tar.xz", {"../../escaped.png": png(image), str(tmp_path / "absolute.png"): png(image)})
-    (one,) = read_generators(folder, 32)
+    (one,) = read_generators(folder, Preprocessing(32))
     assert len(one) == 1
     assert not (tmp_path / "escaped.png").exists()
     assert not (tmp_path.parent / "escaped.png").exists()
@@ -129,25 +140,25 @@ def test_links_and_folders_in_an_archive_are_passed_over(tmp_path: Path) -> None
         member = tarfile.TarInfo("0.png")
         member.size = len(png(image))
         archive.addfile(member, io.BytesIO(png(image)))
-    (one,) = read_generators(tmp_path, 32)
+    (one,) = read_generators(tmp_path, Preprocessing(32))
     assert (len(one), one.skipped) == (1, 0)
 
 
 def test_what_is_no_archive_or_far_too_large_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(OutOfDistributionError, match="is no folder"):
-        read_generators(tmp_path / "nowhere", 32)
+        read_generators(tmp_path / "nowhere", Preprocessing(32))
     with pytest.raises(OutOfDistributionError, match="holds no images of 32 x 32"):
-        read_generators(tmp_path, 32)
+        read_generators(tmp_path, Preprocessing(32))
     good = write_archive(tmp_path / "gan.tar.xz", {"0.png": png(textured(1, fine=True, seed=9)[0])})
     monkeypatch.setattr(foreign, "MAX_UNPACKED", 100)
     with pytest.raises(OutOfDistributionError, match="far more than images for a detector of 32 x 32"):
-        read_generators(tmp_path, 32)
+        read_generators(tmp_path, Preprocessing(32))
     monkeypatch.undo()
     data = good.read_bytes()
     for broken in (data[: len(data) // 2], b"no archive at all"):
         good.write_bytes(broken)
         with pytest.raises(OutOfDistributionError, match=r"gan\.tar\.xz is no whole archive"):
-            read_generators(tmp_path, 32)
+            read_generators(tmp_path, Preprocessing(32))
 
 
 @pytest.fixture
@@ -184,7 +195,7 @@ def photographs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_squares_are_cut_once_and_made_small_under_every_filter(photographs: Path) -> None:
     seen = []
-    found = crop_photographs(crops=6, side=32, progress=lambda done, of: seen.append((done, of)))
+    found = crop_photographs(Preprocessing(32), crops=6, progress=lambda done, of: seen.append((done, of)))
     (sea,) = found
     # one that is absent, or another picture than the manifest's, is left out
     assert sea.name == "sea"
@@ -198,8 +209,8 @@ def test_squares_are_cut_once_and_made_small_under_every_filter(photographs: Pat
         for number, (side, n) in enumerate((side, n) for side in (64, 128) for n in range(3)):
             square = picture.crop((10 * n, 5 * n, 10 * n + side, 5 * n + side)).resize((32, 32), method)
             np.testing.assert_array_equal(squares[number], np.asarray(square))
-    assert [one.name for one in crop_photographs(crops=2, side=32, split="test")] == ["sea"]
-    assert crop_photographs(crops=2, side=32, split="train") == []
+    assert [one.name for one in crop_photographs(Preprocessing(32), crops=2, split="test")] == ["sea"]
+    assert crop_photographs(Preprocessing(32), crops=2, split="train") == []
 
 
 def test_saved_like_cifake_is_jpeg_75_with_halved_colour(pixels: NDArray[np.uint8]) -> None:

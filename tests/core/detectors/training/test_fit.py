@@ -13,6 +13,7 @@ import torch
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
+import core.detectors.training.fit as fitting
 from core.detectors.training.checkpoints import TrainingInterrupted, checkpoint_file
 from core.detectors.training.fit import fit
 from core.detectors.training.recipe import Recipe
@@ -53,9 +54,12 @@ def test_same_seed_same_weights_other_seed_other_weights(images: ImageSet, tmp_p
     assert sha256("a") == sha256("b") != sha256("c", seed=1)
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
-def test_interrupted_and_resumed_ends_where_unbroken_ends(images: ImageSet, tmp_path: Path, optimizer: str) -> None:
-    recipe = replace(QUICK, optimizer=optimizer, average=0.9, shift=1)
+# wide networks keep their weights in another order
+@pytest.mark.parametrize(("optimizer", "width"), [("sgd", 4), ("adam", 4), ("sgd", 16)])
+def test_interrupted_and_resumed_ends_where_unbroken_ends(
+    images: ImageSet, tmp_path: Path, optimizer: str, width: int
+) -> None:
+    recipe = replace(QUICK, optimizer=optimizer, average=0.9, shift=1, width=width)
     unbroken = fit(recipe, images, checkpoints=tmp_path / "unbroken", device="cpu")
 
     def stop_in_second_epoch(done: int, total: int, text: str) -> None:
@@ -84,8 +88,45 @@ def test_a_damaged_checkpoint_says_so(images: ImageSet, tmp_path: Path) -> None:
     fit(recipe, images, checkpoints=tmp_path, device="cpu")
     file = checkpoint_file(recipe, images, tmp_path)
     file.write_bytes(file.read_bytes()[:1000])
-    with pytest.raises(TrainingInterrupted, match="is damaged; pass --restart"):
+    with pytest.raises(TrainingInterrupted, match="is damaged or of another version; pass --restart"):
         fit(recipe, images, checkpoints=tmp_path, device="cpu", resume=True)
+
+
+def test_a_checkpoint_that_cannot_be_read_just_now_is_not_called_damaged(
+    images: ImageSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = replace(QUICK, epochs=1)
+    fit(recipe, images, checkpoints=tmp_path, device="cpu")
+
+    def refused(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(fitting, "check_file", refused)
+    with pytest.raises(TrainingInterrupted, match=r"cannot be read \(.*Permission denied\); it is kept"):
+        fit(recipe, images, checkpoints=tmp_path, device="cpu", resume=True)
+
+
+def test_resuming_without_a_checkpoint_says_that_it_begins_anew(images: ImageSet, tmp_path: Path) -> None:
+    said: list[str] = []
+    fit(replace(QUICK, epochs=1), images, checkpoints=tmp_path, device="cpu", resume=True, report=said.append)
+    assert said[0].startswith("There is no checkpoint of this training (")
+
+
+def test_each_precision_of_a_resumed_training_is_told(
+    images: ImageSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = replace(QUICK, epochs=3)
+
+    def stop(_done: int, _total: int, text: str) -> None:
+        if text.startswith("epoch 2/"):
+            raise KeyboardInterrupt
+
+    recipe = replace(recipe, batch_size=4)
+    with pytest.raises(KeyboardInterrupt):
+        fit(recipe, images, checkpoints=tmp_path, device="cpu", progress=stop)
+    monkeypatch.setattr(fitting, "precision_on", lambda *_: "bfloat16")
+    trained = fit(recipe, images, checkpoints=tmp_path, device="cpu", resume=True)
+    assert trained.computed_in == "float32 on cpu (1 epochs), bfloat16 on cpu (2 epochs)"
 
 
 def test_killed_processes_resume_to_the_weights_of_an_unbroken_one(cifake: Path, tmp_path: Path) -> None:

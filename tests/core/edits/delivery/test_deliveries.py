@@ -7,8 +7,9 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from core.detectors.preprocessing import Place, Preprocessing
 from core.edits.delivery import delivering
-from core.edits.delivery.delivering import deliver, see_square
+from core.edits.delivery.delivering import deliver, seeing
 from core.edits.delivery.registry import deliveries
 from core.images.compression import compression_of
 from core.images.decoding import crop_square, resize
@@ -86,11 +87,11 @@ def test_the_crop_is_the_middle(picture: NDArray[np.uint8]) -> None:
 
 
 def test_a_detector_is_given_the_delivered_square(picture: NDArray[np.uint8]) -> None:
-    found = {one.delivery.name: one for one in deliver(picture, see_square(32, x=0.2, zoom=1.5))}
+    found = {one.delivery.name: one for one in deliver(picture, seeing(Preprocessing(32), Place(0.2, 0.5, 1.5)))}
     assert list(found) == list(BY_NAME)
     for name in ("jpeg_50", "scale_50_bilinear", "crop_90"):
         whole = BY_NAME[name].apply(picture)
-        np.testing.assert_array_equal(found[name].pixels, resize(crop_square(whole, x=0.2, zoom=1.5), 32))
+        np.testing.assert_array_equal(found[name].pixels, resize(crop_square(whole, 0.2, 0.5, 1.5), 32))
     assert all(one.fits for one in found.values())
 
 
@@ -99,15 +100,15 @@ def test_a_very_large_picture_is_halved_first(picture: NDArray[np.uint8], monkey
     means = odd[:118, :150].reshape(59, 2, 75, 2, 3).astype(float).mean(axis=(1, 3))
     assert np.abs(delivering.halved(odd) - means).max() <= 0.5
     monkeypatch.setattr(delivering, "MOST", 119 * 151 - 1)
-    found = next(deliver(odd, see_square(32), among=[BY_NAME["png"]]))
-    np.testing.assert_array_equal(found.pixels, see_square(32)(delivering.halved(odd))[0])
+    found = next(deliver(odd, seeing(Preprocessing(32)), among=[BY_NAME["png"]]))
+    np.testing.assert_array_equal(found.pixels, seeing(Preprocessing(32))(delivering.halved(odd))[0])
 
 
 def test_what_leaves_too_few_pixels_says_nothing_of_the_picture(picture: NDArray[np.uint8]) -> None:
     small = picture[:32, :32]
-    fits = {one.delivery.name: one.fits for one in deliver(small, see_square(32))}
+    fits = {one.delivery.name: one.fits for one in deliver(small, seeing(Preprocessing(32)))}
     assert {name for name, fit in fits.items() if not fit} == {
         name for name in fits if name.startswith(("scale", "crop"))
     }
     # what is enlarged anyway is not made another picture by that
-    assert all(one.fits for one in deliver(small[:20, :20], see_square(32)))
+    assert all(one.fits for one in deliver(small[:20, :20], seeing(Preprocessing(32))))

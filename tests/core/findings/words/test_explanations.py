@@ -6,6 +6,7 @@ import pytest
 
 from core.findings.finding import Choice, Control, Finding, Measure
 from core.findings.words import tell
+from core.findings.words.comparison import stands
 from core.findings.words.explanations import agreeing, cured, dependent, one_coloured, repeated
 from core.findings.words.faithfulness import in_short, trusted
 from tests.core.findings.planted import finding, measure
@@ -91,9 +92,16 @@ def test_one_line_for_beside_a_map() -> None:
     # where showing says otherwise than filling, neither is said of the fill
     both = {"deletion": {"blur": 0.3}, "insertion": {"blur": -0.3}}
     about = {"key": "x", "study": "faithfulness", "quantity": "faithfulness", "group": "REAL"}
-    half = finding(0.5, control=0.1, difference=0.3, choices=both, details={"fills": {"blur": "blur"}}, **about)
-    assert str(in_short(half)) == (
-        "For REAL verdicts, whether this map beats its controls depends on the fill: mixed with blur."
+    half = finding(
+        0.5, control=0.1, difference=0.3, choices=both, details={"name": "LIME", "fills": {"blur": "blur"}}, **about
+    )
+    way = "depends on whether pixels are deleted or inserted"
+    assert str(in_short(half)) == f"For REAL verdicts, whether this map beats its controls {way}: mixed with blur."
+    assert f"{way}: better under blur (deletion 0.30); worse under blur (insertion −0.30)" in str(tell(half).full)
+    assert stands(half) == way
+    said = str(trusted([half, *scored(lime_FAKE=(-0.4, 0.25), lime_REAL=(0.3, 0.2))]))
+    assert (
+        "1 of 3 findings depends on whether pixels are deleted or inserted, 1 of 3 findings depends on the fill" in said
     )
 
 

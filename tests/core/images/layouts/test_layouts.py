@@ -158,6 +158,17 @@ def test_a_wrong_table_is_told(tmp_path: Path, table: str, said: str) -> None:
     assert said in refusal(tmp_path / "set")
 
 
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
+def test_a_table_that_lists_no_pictures_may_be_in_any_encoding(tmp_path: Path, encoding: str) -> None:
+    write(tmp_path / "set", [f"{name}/0.png" for name in ("real", "fake")])
+    stray = tmp_path / "set" / "notes.csv"
+    stray.write_bytes("prénom,note\nZoé,éte\n".encode(encoding))
+    assert len(load_image_set(tmp_path / "set", "test")) == 2
+    stray.write_bytes("note,path,label\né,real/0.png,real\n".encode(encoding))
+    assert "notes.csv is no table of UTF-8 text" in refusal(tmp_path / "set")
+    assert "notes.csv is no table of UTF-8 text" in refusal(stray)
+
+
 def test_a_wrong_parquet_is_told(tmp_path: Path) -> None:
     (tmp_path / "set").mkdir()
     file = tmp_path / "set" / "a.parquet"

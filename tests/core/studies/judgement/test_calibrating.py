@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
+from core.detectors.preprocessing import Preprocessing
 from core.detectors.resnet import ResNetDetector
-from core.edits.delivery.delivering import deliver, see_square
+from core.edits.delivery.delivering import deliver, seeing
 from core.images.statistics import image_statistics
 from core.studies.judgement.calibrating import PASSING, ask, find_limits, groups_of_transfer, make_rule
 from core.studies.judgement.familiarity import COLUMNS, NEIGHBOURS, Space
@@ -64,7 +65,7 @@ def test_a_rule_counts_what_deliveries_leave(tiny_detector: ResNetDetector, spac
     for number, (label, images) in enumerate(pictures.items()):
         held = []
         for image in images:
-            sent = [one.pixels for one in deliver(image, see_square(32)) if one.fits]
+            sent = [one.pixels for one in deliver(image, seeing(Preprocessing(32))) if one.fits]
             margins = tiny_detector.margins(np.stack([image, *sent]))
             apart = space.measure(image[None], tiny_detector.full_pass(image[None]).features)
             assert apart.features is not None
@@ -105,7 +106,7 @@ def test_a_picture_is_judged_whole(tiny_detector: ResNetDetector, space: Space) 
     assert (seen.setting, judgement.answer) == ("shrunk", "Cannot tell")
     told = as_json(seen, judgement, 0.5)
     assert told["deliveries"]["of"] == len(seen.sent or ()) == 17
-    margin = tiny_detector.margins(see_square(32)(picture)[0][None])[0]
+    margin = tiny_detector.margins(seeing(Preprocessing(32))(picture)[0][None])[0]
     assert told["network"]["margin"] == pytest.approx(float(margin), abs=1e-4)
     assert told["judgement"]["reason"]
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from statsmodels.stats.proportion import proportion_confint
 
+from core.detectors.preprocessing import Place, Preprocessing
 from core.findings.words import tell
 from core.metrics.nearest import unit_rows
 from core.studies.judgement.familiarity import Space
@@ -30,7 +31,7 @@ def seen(*margins: float, sent: dict[str, float] | None = None, setting: str = "
     found = tuple(
         Sent(name, name.upper(), margin, name != unfit) for name, margin in (sent or {"png": margins[-1]}).items()
     )
-    return Seen(setting, filters, np.array(margins, np.float32), PIXELS, None, found)  # type: ignore[arg-type]
+    return Seen(setting, filters, np.array(margins, np.float32), PIXELS, None, found, len(margins) - 1)  # type: ignore[arg-type]
 
 
 def reason(found: Judgement) -> str:
@@ -115,7 +116,19 @@ def test_the_worst_group_decides() -> None:
 
 
 def test_settings() -> None:
-    assert [setting_of(side, 32) for side in (31, 32, 33)] == ["enlarged", "same size", "shrunk"]
+    def names(steps: Preprocessing, *sizes: tuple[int, int]) -> list[str]:
+        return [setting_of(steps, *size) for size in sizes]
+
+    assert names(Preprocessing(32), (31, 99), (32, 99), (33, 99)) == ["enlarged", "same size", "shrunk"]
+    # an image of its own size is enlarged first
+    resized = Preprocessing(32, 40, "after")
+    assert names(resized, (32, 32), (40, 99), (41, 99)) == ["enlarged", "same size", "shrunk"]
+    # the longer side shrinks
+    stretched = Preprocessing(32, crop="none")
+    assert names(stretched, (31, 99), (32, 32), (32, 99)) == ["enlarged", "same size", "shrunk"]
+    for steps in (Preprocessing(32), resized, stretched):
+        squares = [setting_of(steps, 64, 99, Place(zoom=zoom)) for zoom in (1.5, 2.0, 2.5)]
+        assert squares == ["shrunk", "same size", "enlarged"]
 
 
 def test_a_rule_is_read_as_it_was_written(tmp_path: Path) -> None:

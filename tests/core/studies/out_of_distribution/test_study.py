@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from core.detectors.preprocessing import Preprocessing
 from core.detectors.resnet import ResNetDetector
 from core.detectors.storage import load_detector
 from core.findings.claims import Standing, standing
@@ -78,7 +79,7 @@ def photographs(monkeypatch: pytest.MonkeyPatch) -> list[SourceImages]:
         )
         for seed, count in enumerate((4, 6, 2))
     ]
-    monkeypatch.setattr(transfer, "crop_photographs", lambda **_: made)
+    monkeypatch.setattr(transfer, "crop_photographs", lambda *_, **__: made)
     return made
 
 
@@ -93,7 +94,7 @@ def test_each_generator_is_counted_both_ways_saved(
     table = asked(source, imitations=str(generators)).table
     detector = load_detector(source.detector)
     everything: dict[str, list[np.ndarray]] = {AS_IT_IS: [], AS_CIFAKE: []}
-    for one in read_generators(generators, 32):
+    for one in read_generators(generators, Preprocessing(32)):
         for encoding, pixels in ((AS_IT_IS, one.pixels[AS_DRAWN]), (AS_CIFAKE, as_cifake(one.pixels[AS_DRAWN]))):
             margins = detector.margins(pixels)
             real = margins > 0
@@ -196,7 +197,7 @@ def test_pictures_drawn_large_are_their_own_group_under_every_filter(
     source: Source, generators: Path, large: Path, photographs: list[SourceImages]
 ) -> None:
     answer = asked(source, imitations=str(generators), large=str(large))
-    detector, sources = load_detector(source.detector), read_generators(large, 32, large=True)
+    detector, sources = load_detector(source.detector), read_generators(large, Preprocessing(32), large=True)
     clusters = np.repeat(range(2), [len(one) for one in sources])
     found = answer.finding("large")
     assert found is not None
@@ -280,7 +281,7 @@ def test_without_generators_it_is_said_that_nothing_was_measured(
 
 
 def test_without_photographs_there_are_no_rows_of_them(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transfer, "crop_photographs", lambda **_: [])
+    monkeypatch.setattr(transfer, "crop_photographs", lambda *_, **__: [])
     assert set(asked(source).table["kind"]) == {OWN}
 
 
@@ -289,8 +290,8 @@ def test_a_detector_of_the_sample_is_asked_of_photographs_that_it_has_not_seen(
 ) -> None:
     splits = []
 
-    def cut(*, crops: int, side: int, split: str | None) -> list[SourceImages]:
-        splits.append((crops, side, split))
+    def cut(steps: Preprocessing, *, crops: int, split: str | None) -> list[SourceImages]:
+        splits.append((crops, steps.size, split))
         return []
 
     monkeypatch.setattr(transfer, "crop_photographs", cut)
