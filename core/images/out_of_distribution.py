@@ -198,6 +198,11 @@ def crop_photographs(
     return found
 
 
+def smallest_crop() -> int:
+    """Return the side of the smallest crops of `crop_photographs`, in pixels."""
+    return int(min(json.loads(MANIFEST.read_text(encoding="utf-8"))["settings"]["sides"]))
+
+
 def photographs() -> dict[str, NDArray[np.uint8]]:
     """Read the photographs behind the sample gallery by name, uint8 (height, width, 3); absent ones are left out."""
     about = json.loads(MANIFEST.read_text(encoding="utf-8"))

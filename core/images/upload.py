@@ -61,8 +61,8 @@ class Prepared:
 
     @property
     def whole(self) -> bool:
-        """True where the detector sees the original image, neither cropped nor resized."""
-        return (self.width, self.height) == (self.side, self.side) and not self.resized
+        """True where the detector sees the original image by itself, neither cropped nor resized."""
+        return self.place is None and (self.width, self.height) == (self.side, self.side) and not self.resized
 
     def seen(self, name: str) -> NDArray[np.uint8]:
         """Return uint8 (side, side, 3) under the named filter, or under the only one."""
@@ -76,7 +76,7 @@ class Prepared:
         if self.stretched:
             return f"The image was stretched to {size} pixels ({name})."
         if self.square == self.width == self.height:
-            return f"The image was resized to {size} ({name})."
+            return f"The image was resized to {size} ({name})." if self.resized else "The image was taken as it is."
         how = f"and resized to {size} ({name})" if self.resized else f"of {size} pixels and not resized"
         return f"The image was cut to a square {how}."
 

@@ -414,6 +414,8 @@ def test_the_square_of_an_upload_is_put_back(page: Page, address: str, photograp
     frame.click()
     page.wait_for_timeout(1000)
     settle(page)
+    # a place that is sent is told
+    expect(spoken).to_have_text("Put back")
     assert square.get_attribute("style") == first
     for _ in range(3):
         frame.press("+")

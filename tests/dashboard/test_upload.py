@@ -254,7 +254,7 @@ def test_a_square_stays_where_it_was_put_for_another_detector(open_page: Open, h
     square = np.asarray(Image.fromarray(decode(picture(3))[:, :90]).resize((32, 32), RESAMPLING["box"]))
     assert f"with the box filter: margin {plus(float(rival.margins(square[None])[0]))}" in words(app)
     # each preprocessing has made its pixels once
-    assert set(app.session_state["upload.cut"][2]) == {rival.preprocessing.steps}
+    assert (Place(0.0, 0.5, 1.0), rival.preprocessing.steps) in app.session_state["upload.cut"][2]
 
 
 def test_files_of_one_name_can_each_be_chosen(open_page: Open) -> None:
@@ -374,7 +374,7 @@ def test_another_crop_decodes_nothing(open_page: Open, home: Path, monkeypatch: 
         app = settled(app.run())
     assert counted.calls == 1
     np.testing.assert_array_equal(
-        app.session_state["upload.cut"][2][Preprocessing(32).steps].pixels,
+        app.session_state["upload.cut"][2][Place(0.5, 0.5, 2.5), Preprocessing(32).steps].pixels,
         prepare_pixels(decode(data), Preprocessing(32), Place(zoom=2.5)).pixels,
     )
 
@@ -423,7 +423,7 @@ def test_only_what_is_there_and_explained_is_kept_for_a_visitor(open_page: Open)
     assert len(whole) == 3
     # previews are two hundred times the pixels
     assert all(kept.preview.size == 0 for kept in whole.values())
-    assert app.session_state["upload.cut"][2][Preprocessing(32).steps].preview.size > 0
+    assert app.session_state["upload.cut"][2][None, Preprocessing(32).steps].preview.size > 0
     upload(app, pictures[1])
     assert len(app.session_state["upload.whole"]) == 1
     assert app.session_state["upload.cut"][0] in app.session_state["upload.whole"]

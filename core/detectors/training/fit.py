@@ -185,7 +185,9 @@ class Training:
     def computed_in(self) -> str:
         """Precision and device; of several each with its number of epochs."""
         counts = Counter(self.computed)
-        return ", ".join(f"{one} ({n} epochs)" if len(counts) > 1 else one for one, n in counts.items())
+        if len(counts) < 2:
+            return "".join(counts)
+        return ", ".join(f"{one} ({n} epoch{'s' * (n > 1)})" for one, n in counts.items())
 
     def _step(self, indices: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
         recipe = self.recipe

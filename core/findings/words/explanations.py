@@ -117,7 +117,7 @@ def certainty(finding: Finding) -> Told:
             "Of the signs that {name} calls certain on {group} verdicts with {fill}, {measure} are certain and the "
             "same under every fill ({n} images).",
         )
-        return Told(answer, say(finding, "As many further draws of the samples confirm {control}."))
+        return Told(answer, say(finding, "As many further draws with the same fill confirm {control}."))
     each = [say(finding, "{m} ({fill})", m=one.measure, fill=one.value) for one in finding.choices]
     answer = say(
         finding,
@@ -136,10 +136,9 @@ def certain(findings: Sequence[Finding]) -> Line:
         for one in findings
         if one.quantity == "held_signs" and one.measure.known
     ]  # fmt: skip
-    return line(
-        "Of the signs that are called certain, every fill confirms {each}.",
-        each=listed(each),
-    )
+    if not each:
+        return line("How much every fill confirms of it has not been compared with further draws of the samples yet.")
+    return line("Of the signs that are called certain, every fill confirms {each}.", each=listed(each))
 
 
 def sanity(finding: Finding) -> Told:

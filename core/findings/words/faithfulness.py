@@ -95,10 +95,15 @@ def sides(finding: Finding) -> Line:
 
 def hangs_on(finding: Finding) -> str:
     """On which choice it depends whether a method is better than its control: on the fill, or on the way alone."""
-    by_way: dict[str, set[Sign | None]] = {}
+    return FILL if any(len(signs) > 1 for signs in _by_way(finding).values()) else WAY
+
+
+def _by_way(finding: Finding) -> dict[str, set[Sign | None]]:
+    """The signs by deletion and by insertion."""
+    found: dict[str, set[Sign | None]] = {}
     for one in finding.choices:
-        by_way.setdefault(one.kind, set()).add(sign_of(one))
-    return FILL if any(len(signs) > 1 for signs in by_way.values()) else WAY
+        found.setdefault(one.kind, set()).add(sign_of(one))
+    return found
 
 
 def in_short(finding: Finding) -> Line:
@@ -116,14 +121,16 @@ def in_short(finding: Finding) -> Line:
             "Not better than its controls{control} under any fill, for {group} verdicts: a picture, not a reason."
         )
         return say(finding, template, control=control)
+    what = hangs_on(finding)
     told: dict[str, list[Part]] = {"better": [], "worse": [], "no different": [], "mixed": []}
-    for fill, signs in by_fill.items():
-        told[_OF_SIGNS.get(frozenset(signs), "mixed")].append(fill)
-    sides = [line("{words} with {fills}", words=words, fills=listed(fills)) for words, fills in told.items() if fills]
+    for choice, signs in (by_fill if what == FILL else _by_way(finding)).items():
+        told[_OF_SIGNS.get(frozenset(signs), "mixed")].append(choice)
+    template = "{words} with {choices}" if what == FILL else "{words} by {choices}"
+    sides = [line(template, words=words, choices=listed(given)) for words, given in told.items() if given]
     return say(
         finding,
         "For {group} verdicts, whether this map beats its controls depends on {what}: {sides}.",
-        what=hangs_on(finding),
+        what=what,
         sides=joined(sides, ", "),
     )
 

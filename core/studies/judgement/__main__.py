@@ -5,6 +5,9 @@ python -m core.studies.judgement --run swift@cifake-test --data data/cifake --ge
 
 import argparse
 import sys
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -23,10 +26,10 @@ from core.detectors.detector import Detector
 from core.detectors.identity import find_maker, identify_all
 from core.detectors.storage import load_detector
 from core.detectors.training.validation import validation_split
-from core.images.decoding import pixels_sha256
-from core.images.image_set import DATA_HELP, DatasetError, ImageSet
+from core.images.decoding import ImageError, decode, pixels_sha256
+from core.images.image_set import DATA_HELP, DatasetError, ImageSet, Split
 from core.images.labels import CLASSES
-from core.images.loading import load_image_set, side_of
+from core.images.loading import load_image_set, read_files
 from core.images.out_of_distribution import AS_DRAWN, read_generators
 from core.runs.finding import find_detectors, find_named, find_runs
 from core.runs.run import Run, read_run
@@ -42,6 +45,8 @@ from core.system.atomic import WriteError
 IMAGES = 1000
 # pictures of each generator
 EACH = 100
+# files of the detector's own kind whose size is looked at
+MEASURED = 50
 # of the draw of own images
 SEED = 0
 
@@ -93,7 +98,8 @@ def calibrate(
         raise StudyError(f"--images must be at least 2, one that a limit is from and one to try it on, not {images}")
     found, what, skip = _own_images(run, detector, data, images)
     pixels, labels = np.asarray(found.pixels), found.labels
-    setting = _setting(run, detector, data)
+    split: Split = run.split if skip else "train"
+    setting = _setting(detector, data, split, found.rows["name"].tolist())
     own: dict[str, Asked] = {
         name: _ask(detector, pixels[labels == number], setting, f"{name} {what}") for number, name in enumerate(CLASSES)
     }
@@ -173,10 +179,13 @@ def _sources(found: ImageSet) -> dict[str, int]:
     return {name: int(found.rows["category"][found.labels == label].nunique()) for label, name in enumerate(CLASSES)}
 
 
-def _setting(run: Run, detector: Detector, data: str | None) -> Setting:
-    """How the files of the detector's own kind become its pixels."""
-    side = side_of(data, run.split) if data else detector.side
-    return setting_of(detector.preprocessing, side or detector.side, side or detector.side)
+def _setting(detector: Detector, data: str | None, split: Split, names: Sequence[str]) -> Setting:
+    """How most files of the detector's own kind become its pixels; of a set that it finds by itself, its own size."""
+    steps, found = detector.preprocessing, Counter[Setting]()
+    for content in read_files(data, split, names[:: max(1, len(names) // MEASURED)]) if data else ():
+        with suppress(ImageError):
+            found[setting_of(steps, *decode(content).shape[:2])] += 1
+    return found.most_common(1)[0][0] if found else setting_of(steps, detector.side, detector.side)
 
 
 def _ask(detector: Detector, pixels: NDArray[np.uint8], setting: Setting, what: str) -> Asked:
@@ -188,7 +197,7 @@ def _transfer(run: Run, wanted: bool, drawn: bool) -> list[Group]:
     path = study_path(run.path, "transfer")
     if not wanted or not path.is_file():
         return []
-    return groups_of_transfer(read_study(path, run).table, imitations=not drawn)
+    return groups_of_transfer(read_study(path, run).table, run.preprocessing, imitations=not drawn)
 
 
 def _maker(run: Run, device: str) -> Detector:

@@ -9,11 +9,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.detectors.detector import Detector
+from core.detectors.preprocessing import Preprocessing
 from core.edits.delivery.delivering import deliver, seeing
 from core.images.generator_names import generator_name
 from core.images.labels import CLASSES
+from core.images.out_of_distribution import smallest_crop
 from core.studies.judgement.familiarity import Space
-from core.studies.judgement.judge import Seen, Sent, objections
+from core.studies.judgement.judge import Seen, Sent, objections, setting_of
 from core.studies.judgement.rule import Group, Limit, Rate, Rule, Setting
 from core.studies.out_of_distribution.study import (
     AS_CIFAKE,
@@ -124,13 +126,20 @@ def count(
     return Group(name, label, setting, len(asked.seen), sources, said, held=True, domain=domain)
 
 
-def groups_of_transfer(table: pd.DataFrame, *, imitations: bool) -> list[Group]:
+def groups_of_transfer(table: pd.DataFrame, preprocessing: Preprocessing, *, imitations: bool) -> list[Group]:
     """Read what the study `transfer` counted: only verdicts on which every resampling filter agrees.
 
     Args:
         table: of the study.
+        preprocessing: of the detector.
         imitations: also of pictures drawn at the detector's own size, of which no delivery is known.
     """
+    size, smallest = preprocessing.size, smallest_crop()
+    settings: dict[str, Setting] = {
+        LARGE: "shrunk",
+        IMITATIONS: setting_of(preprocessing, size, size),
+        PHOTOGRAPHS: setting_of(preprocessing, smallest, smallest),
+    }
     found = []
     for encoding in (AS_IT_IS, AS_CIFAKE):
         rows = table[(table["encoding"] == encoding) & (table["source"] == "all")]
@@ -142,11 +151,12 @@ def groups_of_transfer(table: pd.DataFrame, *, imitations: bool) -> list[Group]:
             here = rows[
                 (rows["kind"] == kind) & (rows["filter"].isna() if filter_ is None else rows["filter"] == filter_)
             ]
-            for _, row in here.iterrows():
+            # crops of several sizes are one group only where a detector shrinks them all
+            for _, row in here.iterrows() if settings[kind] == "shrunk" or kind == IMITATIONS else ():
                 found.append(
                     Group(
                         f"{what}, saved as JPEG" if encoding == AS_CIFAKE else what, label,
-                        "same size" if kind == IMITATIONS else "shrunk", int(row["images"]), int(row["clusters"]),
+                        settings[kind], int(row["images"]), int(row["clusters"]),
                         {"REAL": int(row["called_real"]), "FAKE": int(row["called_fake"])},
                     )
                 )  # fmt: skip

@@ -189,7 +189,7 @@ def certainty(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> 
             certain, every = counts[f"{method}_certain"], counts[f"{method}_every"]
             both, reversed_ = (counts[f"{method}_{SEED}_{what}"] for what in ("both", "reversed"))
             if f"{method}_{SEED}_every" in counts:
-                drawn = "as many further draws of the samples"
+                drawn = "as many further draws with the same fill"
                 held = _compared_ratios(weights, (every, certain), (counts[f"{method}_{SEED}_every"], certain), drawn)
                 holds.append(held.finding(f"holds-{key}", "certainty", "held_signs", group, details=details))
             tried = {

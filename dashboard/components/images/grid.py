@@ -35,7 +35,7 @@ def image_grid(
     maps: bool = False,
     size: str = "medium",
     on_pick: Callable[[], None] | None = None,
-    most: int = MOST_PICKED,
+    most: int = 0,
     judged: bool = True,
     current: str | None = None,
     left: str = "",

@@ -44,6 +44,8 @@ def share_pool() -> None:
     By itself pyarrow has a reserve for each thread, and every page is drawn in a thread of its own: after 18 minutes of
     36 visitors it held 129 MB for 52 MB of tables.
     """
+    # for what Arrow itself allocates, where it has not been read yet
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     import pyarrow as pa  # noqa: PLC0415 - takes long, and only a server needs this
 
     pa.set_memory_pool(pa.system_memory_pool())

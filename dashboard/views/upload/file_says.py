@@ -101,7 +101,7 @@ def _draw_grounds(laid: NDArray[np.uint8], detector: Known) -> None:
         depends = "does not depend" if said[0] == said[1] else "**depends**"
         st.markdown(
             f"The picture is transparent in parts and was laid on white. Its verdict {depends} on that: {each}. Both "
-            "are the picture as the detector takes it by itself, wherever its square is."
+            "are the picture as the detector crops it by default, whichever square is chosen above."
         )
 
     keep_up(stand, show, slot="upload.grounds")

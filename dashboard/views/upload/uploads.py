@@ -93,14 +93,16 @@ def _held(file: UploadedFile) -> Held:
 
 
 def _as_cut(file: UploadedFile, place: Place | None, preprocessing: Preprocessing) -> Prepared:
-    """An upload cut at a place and resized; of the last one of a session it is kept, for each preprocessing."""
+    """An upload cut at a place and resized; of the last one of a session it is kept, as each detector sees it."""
+    moved = st.session_state.get("upload.place", {}).get(file.file_id)
     kept = st.session_state.get("upload.cut")
-    if kept is None or kept[:2] != (file.file_id, place):
-        kept = st.session_state["upload.cut"] = file.file_id, place, {}
-    found: dict[str, Prepared] = kept[2]
-    if preprocessing.steps not in found:
-        found[preprocessing.steps] = prepare_in_turn(_held(file), file.getvalue(), preprocessing, place)
-    return found[preprocessing.steps]
+    if kept is None or kept[:2] != (file.file_id, moved):
+        kept = st.session_state["upload.cut"] = file.file_id, moved, {}
+    found: dict[tuple[Place | None, str], Prepared] = kept[2]
+    key = place, preprocessing.steps
+    if key not in found:
+        found[key] = prepare_in_turn(_held(file), file.getvalue(), preprocessing, place)
+    return found[key]
 
 
 def cut(file: UploadedFile, preprocessing: Preprocessing) -> Prepared:

@@ -126,7 +126,7 @@ def test_each_precision_of_a_resumed_training_is_told(
         fit(recipe, images, checkpoints=tmp_path, device="cpu", progress=stop)
     monkeypatch.setattr(fitting, "precision_on", lambda *_: "bfloat16")
     trained = fit(recipe, images, checkpoints=tmp_path, device="cpu", resume=True)
-    assert trained.computed_in == "float32 on cpu (1 epochs), bfloat16 on cpu (2 epochs)"
+    assert trained.computed_in == "float32 on cpu (1 epoch), bfloat16 on cpu (2 epochs)"
 
 
 def test_killed_processes_resume_to_the_weights_of_an_unbroken_one(cifake: Path, tmp_path: Path) -> None:

@@ -96,7 +96,10 @@ def test_one_line_for_beside_a_map() -> None:
         0.5, control=0.1, difference=0.3, choices=both, details={"name": "LIME", "fills": {"blur": "blur"}}, **about
     )
     way = "depends on whether pixels are deleted or inserted"
-    assert str(in_short(half)) == f"For REAL verdicts, whether this map beats its controls {way}: mixed with blur."
+    assert (
+        str(in_short(half))
+        == f"For REAL verdicts, whether this map beats its controls {way}: better by deletion, worse by insertion."
+    )
     assert f"{way}: better under blur (deletion 0.30); worse under blur (insertion −0.30)" in str(tell(half).full)
     assert stands(half) == way
     said = str(trusted([half, *scored(lime_FAKE=(-0.4, 0.25), lime_REAL=(0.3, 0.2))]))

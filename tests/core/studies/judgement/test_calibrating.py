@@ -14,7 +14,7 @@ from core.images.statistics import image_statistics
 from core.studies.judgement.calibrating import PASSING, ask, find_limits, groups_of_transfer, make_rule
 from core.studies.judgement.familiarity import COLUMNS, NEIGHBOURS, Space
 from core.studies.judgement.judging import as_json, judge_picture
-from core.studies.out_of_distribution.study import AS_IT_IS, EVERY_FILTER, LARGE, PHOTOGRAPHS
+from core.studies.out_of_distribution.study import AS_IT_IS, EVERY_FILTER, IMITATIONS, LARGE, PHOTOGRAPHS
 from tests.conftest import textured
 
 
@@ -93,11 +93,17 @@ def test_groups_of_transfer_are_its_counts() -> None:
          "called_real": real, "called_fake": fake}
         for kind, real, fake in ((LARGE, 3, 20), (PHOTOGRAPHS, 15, 5))
     ]  # fmt: skip
-    found = groups_of_transfer(pd.DataFrame(rows), imitations=False)
+    table = pd.DataFrame(rows)
+    found = groups_of_transfer(table, Preprocessing(32), imitations=False)
     assert [(one.label, one.setting, one.said["REAL"], one.said["FAKE"]) for one in found] == [
         ("FAKE", "shrunk", 3, 20),
         ("REAL", "shrunk", 15, 5),
     ]
+    # crops of 48 to 192 pixels are shrunk for some detectors and enlarged for others
+    assert [one.label for one in groups_of_transfer(table, Preprocessing(64), imitations=False)] == ["FAKE"]
+    drawn = table.assign(kind=IMITATIONS, filter=None)
+    for steps, setting in ((Preprocessing(32), "same size"), (Preprocessing(32, 40, "after"), "enlarged")):
+        assert {one.setting for one in groups_of_transfer(drawn, steps, imitations=True)} == {setting}
 
 
 def test_a_picture_is_judged_whole(tiny_detector: ResNetDetector, space: Space) -> None:

@@ -92,7 +92,9 @@ def test_shares_are_ratios_of_sums_with_images_resampled(counts: pd.DataFrame) -
 
 def test_a_file_without_the_further_draws_says_nothing_of_what_every_fill_confirms(counts: pd.DataFrame) -> None:
     run = made_run(["FAKE"] * 80, ["FAKE"] * 80)
-    assert [one.key for one in conclude(run, counts.drop(columns="lime_seed_every"), {})] == ["reversed-lime-FAKE"]
+    found = conclude(run, counts.drop(columns="lime_seed_every"), {})
+    assert [one.key for one in found] == ["reversed-lime-FAKE"]
+    assert "has not been compared with further draws" in str(certain(found))
 
 
 def test_the_further_draws_alone_are_added_to_a_file_that_lacks_them(patched: Source) -> None:
