@@ -3,10 +3,16 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+import core.studies.judgement.__main__ as command
+from core.detectors.preprocessing import Preprocessing
+from core.images.decoding import encode_png
 from core.studies.judgement.__main__ import main
+from core.studies.judgement.judge import setting_of
 from core.studies.judgement.rule import read_rule
+from tests.conftest import make_detector
 
 COMMAND = ["--run", "sample@sample-test", "--data", "sample", "--no-transfer"]
 
@@ -21,6 +27,30 @@ def test_what_made_a_rule_travels_with_it(tmp_path: Path, capsys: pytest.Capture
     assert len(made["fingerprint"]) == 64
     # crops of five photographs are five sources, and so are the imitations that were drawn after them
     assert [(one.images >= 10, 4 <= one.sources <= 5) for one in rule.groups] == [(True, True), (True, True)]
+
+
+@pytest.mark.parametrize(
+    ("steps", "setting"),
+    [
+        (Preprocessing(32), "shrunk"),
+        (Preprocessing(32, 40, "after"), "same size"),
+        (Preprocessing(32, 48, "after"), "enlarged"),
+        (Preprocessing(40, crop="none"), "shrunk"),
+    ],
+)
+def test_own_files_are_named_as_the_detectors_preprocessing_takes_them(
+    tmp_path: Path, steps: Preprocessing, setting: str
+) -> None:
+    """Pictures that are no squares: the judgement of such a file says the same of it."""
+    names = []
+    for label in ("REAL", "FAKE"):
+        (tmp_path / "test" / label).mkdir(parents=True)
+        for number, pixels in enumerate(np.random.default_rng(0).integers(0, 256, (4, 40, 60, 3), np.uint8)):
+            names.append(f"{label}/{number}.png")
+            (tmp_path / "test" / names[-1]).write_bytes(encode_png(pixels))
+    detector = make_detector(preprocessing=steps)
+    assert command._setting(detector, str(tmp_path), "test", names) == setting
+    assert setting_of(steps, 40, 60) == setting
 
 
 @pytest.mark.parametrize(
