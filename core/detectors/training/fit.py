@@ -84,8 +84,6 @@ def fit(
     with only_writer(training.file, remedy="wait for it, or name another folder with --checkpoints"):
         if restart:
             training.file.unlink(missing_ok=True)
-        elif resume and not training.file.exists():
-            report(f"There is no checkpoint of this training ({training.file}); it begins with epoch 1.")
         if training.file.exists():
             if not resume:
                 raise TrainingInterrupted(
@@ -94,6 +92,8 @@ def fit(
                 )
             training.load()
             report(f"Continuing after epoch {training.epoch} of {recipe.epochs}.")
+        elif resume:
+            report(f"There is no checkpoint of this training ({training.file}); it begins with epoch 1.")
         while training.epoch < recipe.epochs:
             row = training.run_epoch(progress)
             training.save()

@@ -1,7 +1,8 @@
 """The words of the study `faithfulness`."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 
 from core.findings.claims import Sign, sign_of, standing
 from core.findings.finding import Choice, Finding
@@ -95,22 +96,24 @@ def sides(finding: Finding) -> Line:
 
 def hangs_on(finding: Finding) -> str:
     """On which choice it depends whether a method is better than its control: on the fill, or on the way alone."""
-    return FILL if any(len(signs) > 1 for signs in _by_way(finding).values()) else WAY
+    return FILL if any(len(signs) > 1 for signs in _signs_by(finding, _way).values()) else WAY
 
 
-def _by_way(finding: Finding) -> dict[str, set[Sign | None]]:
-    """The signs by deletion and by insertion."""
+def _way(choice: Choice) -> str:
+    return choice.kind
+
+
+def _signs_by(finding: Finding, part: Callable[[Choice], str]) -> dict[str, set[Sign | None]]:
+    """The signs of the choices that share a fill, or a way."""
     found: dict[str, set[Sign | None]] = {}
     for one in finding.choices:
-        found.setdefault(one.kind, set()).add(sign_of(one))
+        found.setdefault(part(one), set()).add(sign_of(one))
     return found
 
 
 def in_short(finding: Finding) -> Line:
     """A faithfulness finding in one line for beside a map: a reason, a picture, or on which fills that depends."""
-    by_fill: dict[str, set[Sign | None]] = {}
-    for one in finding.choices:
-        by_fill.setdefault(_fill(finding, one), set()).add(sign_of(one))
+    by_fill = _signs_by(finding, partial(_fill, finding))
     stands = standing(finding)
     if (stands.kind, stands.sign) == ("claimed", 1):
         return say(finding, "Better than its controls under every fill, for {group} verdicts.")
@@ -123,7 +126,7 @@ def in_short(finding: Finding) -> Line:
         return say(finding, template, control=control)
     what = hangs_on(finding)
     told: dict[str, list[Part]] = {"better": [], "worse": [], "no different": [], "mixed": []}
-    for choice, signs in (by_fill if what == FILL else _by_way(finding)).items():
+    for choice, signs in (by_fill if what == FILL else _signs_by(finding, _way)).items():
         told[_OF_SIGNS.get(frozenset(signs), "mixed")].append(choice)
     template = "{words} with {choices}" if what == FILL else "{words} by {choices}"
     sides = [line(template, words=words, choices=listed(given)) for words, given in told.items() if given]

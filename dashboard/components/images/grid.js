@@ -1,6 +1,6 @@
 // Images as buttons, where they are selectable with a box each.
-// data: {tiles: [{id, source, said, truth, wrong, sure, name, label, tags}], picked: [id], most: how many can be, selectable, tile,
-//   judged: badges are verdicts, not truths, current: the id that the page is about, left: the id that the visitor comes
+// data: {tiles: [{id, source, said, truth, wrong, sure, name, label, tags}], picked: [id], most: how many can be,
+//   selectable, tile, judged: badges are verdicts, not truths, current: the id that the page is about, left: the id that the visitor comes
 //   back from, or ""}
 
 const COLUMNS = [12, 8, 6, 4, 3, 2, 1]
