@@ -15,7 +15,12 @@ if (root := str(Path(__file__).parents[1])) not in sys.path:
 from dashboard.services.server.first_bytes import FirstBytes
 from dashboard.services.server.memory import few_primitives, share_pool, tame_heaps
 from dashboard.services.server.opening import open_browser
-from dashboard.services.server.streamlit_internals import free_what_was_left, guard_uploads, refuse_forged_values
+from dashboard.services.server.streamlit_internals import (
+    free_what_was_left,
+    guard_uploads,
+    hear_runs_out,
+    refuse_forged_values,
+)
 from dashboard.services.server.temporary import write_to_cache_only
 from dashboard.services.server.upload_limits import check_upload
 
@@ -28,6 +33,7 @@ async def prepared(_app: st.App) -> AsyncIterator[None]:
     share_pool()
     write_to_cache_only()
     refuse_forged_values()
+    hear_runs_out()
     guard_uploads(check_upload)
     free_what_was_left()
     open_browser()

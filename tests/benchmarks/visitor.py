@@ -98,13 +98,15 @@ class Visitor:
         self.on_element: Callable[[Element], None] = lambda _element: None
         self.on_message: Callable[[ForwardMsg], None] = lambda _message: None
         self._hashes: dict[str, str] = {}
-        self._page_hash = ""
+        self._page_hash, self._shown = "", ""
         self._cached: dict[str, tuple[ForwardMsg, int]] = {}
         self._runs = 0
         self._moved = 0.0
         self._running: tuple[str, ...] | None = None
-        # places of what this run has sent, and the fragments that it draws again
+        # places of what this run has sent, the parts that come back which it has drawn, and the fragments that it draws
+        # again
         self._drawn: set[tuple[int, ...]] = set()
+        self._beating: set[str] = set()
         self._redrawn: tuple[str, ...] = ()
         self._timers: dict[str, asyncio.Task[None]] = {}
         self._waiting: dict[str, asyncio.Future[Any]] = {}
@@ -256,7 +258,6 @@ class Visitor:
         asked = request.rerun_script
         asked.query_string, asked.page_name, asked.fragment_id = self.query, page_name, fragment
         asked.page_script_hash = self._page_hash if page_hash is None else page_hash
-        asked.is_auto_rerun = own and state is None
         asked.cached_message_hashes.extend(self._cached)
         asked.context_info.url = f"{self.address}/{self.page}"
         asked.context_info.timezone, asked.context_info.locale = "Europe/London", "en-GB"
@@ -331,14 +332,13 @@ class Visitor:
     def _take_new_session(self, message: ForwardMsg) -> None:
         self._running = tuple(message.metadata.run.fragment_ids)
         self.session = message.new_session.initialize.session_id
-        self._drawn, self._redrawn = set(), self._running
+        self._drawn, self._beating, self._redrawn = set(), set(), self._running
         if not self._running:
             self._runs += 1
-            self._stop_timers()
             self.elements.clear()
-        for fragment in self._running:
-            # it is being drawn, and asks again where more is to come
-            self._stop_timer(f"pulse of {fragment}")
+            if message.new_session.page_script_hash != self._shown:
+                self._stop_timers()
+            self._shown = message.new_session.page_script_hash
 
     def _take_navigation(self, message: ForwardMsg) -> None:
         self._page_hash = message.navigation.page_script_hash
@@ -377,7 +377,10 @@ class Visitor:
             self.troubles.append(f"the script of {self.page} failed")
         if message.script_finished not in ENDS:
             return
-        # what a fragment no longer draws is gone
+        # what a run no longer draws is gone, and until then asks on
+        for name in [name for name in self._timers if name not in self._beating]:
+            if not self._redrawn or name in self._redrawn:
+                self._stop_timer(name)
         self.elements = {
             place: kept for place, kept in self.elements.items() if place in self._drawn or kept[1] not in self._redrawn
         }
@@ -390,15 +393,6 @@ class Visitor:
             self._cached = {key: kept for key, kept in self._cached.items() if kept[1] >= self._runs - 2}
             done.set_result(None)
 
-    def _take_auto_rerun(self, message: ForwardMsg) -> None:
-        fragment, interval = message.auto_rerun.fragment_id, message.auto_rerun.interval
-        if fragment not in self._timers:
-            self._timers[fragment] = asyncio.create_task(self._come_back(fragment, interval))
-
-    def _take_stop_auto_rerun(self, message: ForwardMsg) -> None:
-        for fragment in message.stop_auto_rerun.fragment_ids:
-            self._stop_timer(fragment)
-
     def _take_file_urls_response(self, message: ForwardMsg) -> None:
         self._answer(message.file_urls_response.response_id, message.file_urls_response)
 
@@ -409,17 +403,12 @@ class Visitor:
         if (waiting := self._waiting.pop(key, None)) and not waiting.done():
             waiting.set_result(answer)
 
-    async def _come_back(self, fragment: str, interval: float) -> None:
-        with contextlib.suppress(Trouble):
-            while True:
-                await asyncio.sleep(interval)
-                await self._run(fragment=fragment, own=True)
-
     def _start_pulse(self, element: Element, fragment: str) -> None:
         """As pulse.js does: the element's last timer is the one that counts."""
         id_, data = element.bidi_component.id, component_data(element.bidi_component)
-        self._stop_timer(f"pulse of {fragment}")
-        self._timers[f"pulse of {fragment}"] = asyncio.create_task(self._pulse(id_, fragment, data))
+        self._stop_timer(fragment)
+        self._beating.add(fragment)
+        self._timers[fragment] = asyncio.create_task(self._pulse(id_, fragment, data))
 
     async def _pulse(self, id_: str, fragment: str, data: dict[str, Any]) -> None:
         await asyncio.sleep(data["after"])

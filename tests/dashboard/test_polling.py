@@ -80,14 +80,21 @@ def test_a_page_of_a_running_server_ends_whole_without_anybody_doing_anything(ho
         async with Visitor(address) as visitor:
             await visitor.open("inspect", run="tiny@seen-test", id=id_, **SLOW)
             files = [f"{key_of(method, 'tiny')}.files.npz" for method in ("lime", "gradcam")]
-            # while the page is drawn again nothing is there, so it is looked at in one moment
-            for _ in range(3000):
-                there = visitor.has("page.file") and not visitor.find("page.file")[0].disabled
-                if (whole := there and all(map(visitor.has, files))) or visitor.troubles:
-                    break
-                await asyncio.sleep(0.1)
+
+            async def whole() -> bool:
+                # while the page is drawn again nothing is there, so it is looked at in one moment
+                for _ in range(3000):
+                    there = visitor.has("page.file") and not visitor.find("page.file")[0].disabled
+                    if (there and all(map(visitor.has, files))) or visitor.troubles:
+                        break
+                    await asyncio.sleep(0.1)
+                return bool(there) and all(map(visitor.has, files))
+
+            assert await whole()
+            # and stays so, though it may be drawn once more
+            await visitor.still()
+            assert await whole()
             said = [one.markdown.body for one, _ in visitor.elements.values() if one.HasField("markdown")]
-            assert whole
             assert not visitor.troubles
             assert not any("once all are there" in text for text in said)
 

@@ -1,5 +1,6 @@
 """What is used below Streamlit's public API: this says what has broken, should another version have moved it."""
 
+import asyncio
 import re
 import subprocess
 import sys
@@ -8,12 +9,18 @@ from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import MagicMock
 from urllib.request import Request, urlopen
 
 import pytest
+from streamlit.proto.ClientState_pb2 import ClientState
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.proto.WidgetStates_pb2 import WidgetState
+from streamlit.runtime import app_session
+from streamlit.runtime.app_session import AppSession
 from streamlit.runtime.memory_session_storage import MemorySessionStorage
 from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
+from streamlit.runtime.scriptrunner import ScriptRunnerEvent
 from streamlit.runtime.session_manager import SessionInfo
 from streamlit.runtime.uploaded_file_manager import UploadedFileRec
 
@@ -87,6 +94,64 @@ def test_a_value_is_of_its_widgets_kind(declared: str | None, sent: dict[str, An
         assert not sound
     else:
         assert sound
+
+
+def test_the_last_messages_of_a_run_are_delivered_though_the_next_one_was_asked_for_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As when two parts of a page ask at once, and the first has been drawn before the server gets round to it."""
+    for name in ("_create_scriptrunner", "_handle_scriptrunner_event_on_event_loop"):
+        # put back in the end
+        monkeypatch.setattr(AppSession, name, getattr(AppSession, name))
+    monkeypatch.setattr(app_session, "ScriptRunner", Runner)
+
+    async def two_runs() -> list[str]:
+        session = AppSession(MagicMock(main_script_path="a.py"), MagicMock(), MagicMock(), lambda: None, {})
+        session._fragment_storage.register("part", MagicMock())
+        session.request_rerun(None)
+        first: Any = session._scriptrunner
+        first.say(session, "first")
+        first.over = True
+        session.request_rerun(ClientState(fragment_id="part"))
+        second: Any = session._scriptrunner
+        session._on_scriptrunner_event(first, ScriptRunnerEvent.SHUTDOWN)
+        second.say(session, "second")
+        await asyncio.sleep(0.01)
+        # the end of the first one is not the second one's
+        assert session._scriptrunner is second is not first
+        # one that was told to stop for the next is heard no longer
+        session.request_rerun(ClientState())
+        second.say(session, "late")
+        await asyncio.sleep(0.01)
+        said = [message.parent_message.message for message in session._browser_queue._queue]
+        session.shutdown()
+        return [text for text in said if text]
+
+    assert asyncio.run(two_runs()) == ["second"]
+    internals.hear_runs_out()
+    assert internals.broken == {}
+    assert asyncio.run(two_runs()) == ["first", "second"]
+
+
+class Runner:
+    """As much of Streamlit's as a session sees: it takes requests until it is over."""
+
+    def __init__(self, **_: Any) -> None:
+        self.on_event, self.over = MagicMock(), False
+
+    def start(self) -> None:
+        """It runs in no thread."""
+
+    def request_rerun(self, _request: Any) -> bool:
+        return not self.over
+
+    def request_stop(self) -> None:
+        self.over = True
+
+    def say(self, session: AppSession, text: str) -> None:
+        message = ForwardMsg()
+        message.parent_message.message = text
+        session._on_scriptrunner_event(self, ScriptRunnerEvent.ENQUEUE_FORWARD_MSG, forward_msg=message)  # type: ignore[arg-type]
 
 
 class Session:

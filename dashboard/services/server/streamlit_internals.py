@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
+from weakref import WeakSet
 
 import streamlit
 from streamlit import runtime
@@ -81,6 +82,40 @@ def _check_value(sent: Any, declared: str | None) -> None:
         raise ValueError(kind)
     if kind in JSON:
         json.loads(getattr(sent, kind))
+
+
+def hear_runs_out() -> None:
+    """Have the last messages of a run that has ended delivered, even where the next run is asked for before that.
+
+    Streamlit drops them, and with them the end of a page, or a part that would have asked to be drawn again. It
+    happens where two parts of a page ask at the same moment and the server is busy.
+    """
+    with _or_without("the last messages of a run that another one follows at once"):
+        from streamlit.runtime.app_session import AppSession  # noqa: PLC0415
+        from streamlit.runtime.scriptrunner import ScriptRunnerEvent  # noqa: PLC0415
+
+        hear, begin = AppSession._handle_scriptrunner_event_on_event_loop, AppSession._create_scriptrunner
+        ended: WeakSet[Any] = WeakSet()
+
+        def begin_after(session: Any, request: Any) -> None:
+            # Streamlit has taken away a run that it has told to stop: one that is still here has ended by itself
+            if session._scriptrunner is not None:
+                ended.add(session._scriptrunner)
+            begin(session, request)
+
+        def hear_out(session: Any, sender: Any, event: Any, *rest: Any, **named: Any) -> None:
+            current = session._scriptrunner
+            if sender is current or sender not in ended or event is ScriptRunnerEvent.SHUTDOWN:
+                hear(session, sender, event, *rest, **named)
+                return
+            session._scriptrunner = sender
+            try:
+                hear(session, sender, event, *rest, **named)
+            finally:
+                session._scriptrunner = current
+
+        AppSession._create_scriptrunner = begin_after  # type: ignore[method-assign, assignment]
+        AppSession._handle_scriptrunner_event_on_event_loop = hear_out  # type: ignore[method-assign, assignment]
 
 
 def guard_uploads(check: Check) -> None:
