@@ -104,6 +104,8 @@ def _draw_pictures() -> float | None:
         st.session_state["pictures"] = status
         st.rerun()
     if status.state == "reading":
+        # so that its end differs, whatever the one before ended as
+        st.session_state["pictures"] = status
         share = min(1.0, status.done / status.total) if status.total else 0.0
         st.progress(share, _progress_words(status))
         if status.message:

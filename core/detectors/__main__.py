@@ -150,7 +150,8 @@ def _three(text: str) -> tuple[float, ...]:
 
 def _scale(text: str) -> float:
     above, _, below = text.partition("/")
-    value: Any = float(above) / float(below or 1)
+    divisor = float(below or 1)
+    value: Any = float(above) / divisor if divisor else 0.0
     if not 0 < value < float("inf"):
         raise argparse.ArgumentTypeError("must be above 0, for instance 1/255 or 1")
     return float(value)

@@ -14,6 +14,7 @@ from core.edits.road import impute
 from core.edits.texture import segment_means, shuffled_texture
 
 Fill = Literal["mean", "blur", "black", "texture", "road"]
+# pixels of an image 32 high; of a larger one as many more, or what is covered would still be seen
 BLUR_SIGMA = 2.0
 Masker = Callable[[NDArray[np.bool_]], NDArray[np.uint8]]
 
@@ -27,9 +28,10 @@ def fill_image(
         image: uint8 (height, width, 3).
         segments: integers (height, width) from 0 to S - 1 without gaps.
         fill: "mean" is the segment's mean colour, truncated as in the lime package; "blur" a Gaussian blur of the image
-            with sigma 2 pixels; "black" zeros; "texture" the segment's own texture with shuffled phases, which keeps
-            its shading, contrast and local spectrum and erases its content; "road" noisy linear imputation from what
-            is kept, here nothing, and so the only one that shows something else where other segments are kept.
+            with a sigma of 1/16 of its height; "black" zeros; "texture" the segment's own texture with shuffled phases,
+            which keeps its shading, contrast and local spectrum and erases its content; "road" noisy linear imputation
+            from what is kept, here nothing, and so the only one that shows something else where other segments are
+            kept.
         seed: of the shuffled phases and of the noise; the other fills are not random.
 
     Returns:
@@ -109,7 +111,8 @@ def _mean_colours(image: NDArray[np.uint8], segments: NDArray[np.integer], _seed
 
 
 def _blurred(image: NDArray[np.uint8], _segments: NDArray[np.integer], _seed: int) -> NDArray[np.uint8]:
-    blurred = ndimage.gaussian_filter(image.astype(np.float64), (BLUR_SIGMA, BLUR_SIGMA, 0), mode="reflect")
+    sigma = BLUR_SIGMA * len(image) / 32
+    blurred = ndimage.gaussian_filter(image.astype(np.float64), (sigma, sigma, 0), mode="reflect")
     return np.asarray(np.rint(blurred), np.uint8)
 
 

@@ -110,7 +110,8 @@ class Explanation(Judged):
     Attributes:
         method: name of the explainer in the registry.
         settings: what was asked for.
-        unit: of values and weights: "margin", "probability" or "logit".
+        unit: of values and weights: "margin", "probability", "logit", or "activation" for what the layer has computed,
+            weighed by the method, which is no part of a score.
         diagnostics: how far to rely on it.
         values: float (h, w) at the method's own resolution, never normalised, positive where the image speaks for REAL;
             None where the method weighs parts that have no place.

@@ -6,6 +6,7 @@ import hashlib
 import io
 import re
 import warnings
+from collections.abc import Callable
 from types import MappingProxyType
 
 import numpy as np
@@ -61,6 +62,10 @@ class ImageError(ValueError):
     """Bytes that are not an image we accept; the message says what is wrong and what to do."""
 
 
+class PassingError(ImageError):
+    """An image that cannot be read here and now, for a reason that does not lie in its bytes."""
+
+
 def decode(data: bytes, *, most_pixels: int = MAX_PIXELS, background: int = 255) -> NDArray[np.uint8]:
     """Decode one image of an allowed format.
 
@@ -77,6 +82,7 @@ def decode(data: bytes, *, most_pixels: int = MAX_PIXELS, background: int = 255)
 
     Raises:
         ImageError: empty, too large, truncated, or of a format that is not allowed.
+        PassingError: memory or an optional package is lacking.
     """
     if not data:
         raise ImageError("The file is empty; choose another image.")
@@ -104,7 +110,9 @@ def decode(data: bytes, *, most_pixels: int = MAX_PIXELS, background: int = 255)
                     )
                 if width * height * scans > MAX_SCANNED:
                     raise ImageError(f"The image is stored in {scans} passes, too many for its size; save it again.")
-                image.seek(0)
+                if image.format != "HEIF":
+                    # a HEIC is opened at its primary picture, whose size was checked; its first may be another one
+                    image.seek(0)
                 _scale_transparent(image)
                 image.load()
                 return _to_rgb(image, background)
@@ -116,7 +124,9 @@ def decode(data: bytes, *, most_pixels: int = MAX_PIXELS, background: int = 255)
         raise ImageError(f"The file {is_what}; save the picture as one of {', '.join(FORMATS)}.") from None
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
         raise ImageError("The image would unpack to far more pixels than are read here; shrink it.") from None
-    except (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, MemoryError, OverflowError) as error:
+    except MemoryError:
+        raise PassingError("There is not enough memory to decode the image now; try again later.") from None
+    except (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, OverflowError) as error:
         # Pillow's plugins raise all of these on damaged input
         raise ImageError(f"The image is damaged and cannot be decoded ({error}); save it again.") from None
 
@@ -130,12 +140,12 @@ def _open_heic() -> None:
     """Have Pillow read HEIC pictures.
 
     Raises:
-        ImageError: the package for that is not installed.
+        PassingError: the package for that is not installed.
     """
     try:
         from pillow_heif import register_heif_opener  # noqa: PLC0415
     except ImportError:
-        raise ImageError(
+        raise PassingError(
             "The file is a HEIC picture, and the package pillow-heif that reads those is not installed here; save it "
             "as JPEG (an iPhone: Settings, Camera, Formats, Most Compatible)."
         ) from None
@@ -150,32 +160,68 @@ def _check_parts(data: bytes) -> int:
     Raises:
         ImageError: there are so many parts that the file must have been made to stall a reader.
     """
-    if data.startswith(b"\x89PNG\r\n\x1a\n"):
-        start = 8
-        for _ in range(MAX_PARTS):
-            if start + 8 > len(data) or data[start + 4 : start + 8] == b"IEND":
-                return 1
-            start += 12 + int.from_bytes(data[start : start + 4], "big")
-    elif data.startswith(b"\xff\xd8"):
-        start, scans = 2, 0
-        for _ in range(MAX_PARTS):
-            marker = data[start : start + 2]
-            if start + 4 > len(data) or marker == b"\xff\xd9":
-                return max(1, scans)
-            if ALONE.fullmatch(marker):
-                start += 2
-            elif marker[0] == 0xFF and marker[1] not in (0x00, 0xFF):
-                start += 2 + max(2, int.from_bytes(data[start + 2 : start + 4], "big"))
-            else:
-                # padding, which a reader skips byte by byte
-                start += 1
-            if marker == b"\xff\xda":
-                scans += 1
-                found = AFTER_SCAN.search(data, start)
-                start = found.start() if found else len(data)
-    else:
-        return 1
-    raise ImageError("The file has far more parts than an image needs and is not read; save it again.")
+    count = next((walk for begins, walk in WALKS.items() if data.startswith(begins)), None)
+    scans = 1 if count is None else count(data)
+    if not scans:
+        raise ImageError("The file has far more parts than an image needs and is not read; save it again.")
+    return scans
+
+
+def _walk_png(data: bytes) -> int:
+    start = 8
+    for _ in range(MAX_PARTS):
+        if start + 8 > len(data) or data[start + 4 : start + 8] == b"IEND":
+            return 1
+        start += 12 + int.from_bytes(data[start : start + 4], "big")
+    return 0
+
+
+def _walk_gif(data: bytes) -> int:
+    flags = data[10] if len(data) > 10 else 0
+    # behind the palette
+    start, is_inside = 13 + (3 << ((flags & 7) + 1) if flags & 128 else 0), False
+    for _ in range(MAX_PARTS):
+        # block by block what stands before the first frame, whose own blocks are its pixels
+        if is_inside:
+            size = data[start] if start < len(data) else 0
+            is_inside, start = size > 0, start + 1 + size
+        elif data[start : start + 1] == b"!":
+            is_inside, start = True, start + 2
+        elif start >= len(data) or data[start] in b",;":
+            return 1
+        else:
+            # what readers skip
+            start += 1
+    return 0
+
+
+def _walk_jpeg(data: bytes) -> int:
+    start, scans = 2, 0
+    for _ in range(MAX_PARTS):
+        marker = data[start : start + 2]
+        if start + 4 > len(data) or marker == b"\xff\xd9":
+            return max(1, scans)
+        if ALONE.fullmatch(marker):
+            start += 2
+        elif marker[0] == 0xFF and marker[1] not in (0x00, 0xFF):
+            start += 2 + max(2, int.from_bytes(data[start + 2 : start + 4], "big"))
+        else:
+            # padding, which a reader skips byte by byte
+            start += 1
+        if marker == b"\xff\xda":
+            scans += 1
+            found = AFTER_SCAN.search(data, start)
+            start = found.start() if found else len(data)
+    return 0
+
+
+# first bytes of a format -> what counts its scans, 0 where there are too many parts
+WALKS: dict[bytes, Callable[[bytes], int]] = {
+    b"\x89PNG\r\n\x1a\n": _walk_png,
+    b"GIF87a": _walk_gif,
+    b"GIF89a": _walk_gif,
+    b"\xff\xd8": _walk_jpeg,
+}
 
 
 def _scale_transparent(image: Image.Image) -> None:

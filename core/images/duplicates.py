@@ -19,6 +19,8 @@ MIN_CORRELATION = 0.9
 MIN_CONTRAST = 4.0
 BANDS = 4
 CANDIDATES = 4_000_000
+# pixels of the pairs that are compared at once
+AT_ONCE = 4096 * 32 * 32
 
 Say = Callable[[float], None]
 
@@ -67,7 +69,8 @@ def near_pairs(pixels: NDArray[np.uint8], hashes: NDArray[np.uint64]) -> Pairs:
         because their hashes are arbitrary.
     """
     left, right, bits = close_hashes(hashes, max_bits=MAX_BITS)
-    found = [_compared(pixels, left[at : at + 4096], right[at : at + 4096]) for at in range(0, len(left), 4096)]
+    step = max(1, AT_ONCE // max(1, pixels.shape[1]) ** 2)
+    found = [_compared(pixels, left[at : at + step], right[at : at + step]) for at in range(0, len(left), step)]
     correlation, difference = (
         np.concatenate([one[part] for one in found] or [np.zeros(0, np.float32)]) for part in (0, 1)
     )

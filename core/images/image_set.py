@@ -54,6 +54,7 @@ class ImageSet:
             `core.images.statistics.STATISTICS`.
         fingerprint: sha256 over split, file hashes and labels, independent of their order.
         skipped: files left out by `skip_bad`, as "name: reason".
+        passing: the names of those that may be read another time: what is wrong does not lie in their bytes.
         fit: the steps by which the files' pictures became these pixels, `Fit.steps`; "" where they are as they were.
         uncached: why no pack could be written, so that the next start decodes every file again; "" otherwise.
     """
@@ -64,6 +65,7 @@ class ImageSet:
     rows: pd.DataFrame
     fingerprint: str
     skipped: tuple[str, ...] = ()
+    passing: tuple[str, ...] = ()
     uncached: str = ""
     fit: str = ""
 

@@ -13,9 +13,9 @@ from core.images.image_set import DatasetError, ImageSet, Progress, Split
 from core.images.labels import CLASSES
 from core.images.layouts.layout import Entry
 from core.images.layouts.source import LayoutSource
-from core.images.packing import is_large, pack_in_shards, read_pack, read_whole, write_small
+from core.images.packing import is_large, pack_in_shards, pack_whole, read_pack
 from core.images.reading import FilePixels, Fit, Reader
-from core.images.sources import Source, checked_entries, measure_side, open_source, read_small
+from core.images.sources import Source, checked_entries, have_side, measure_side, open_source, read_small
 from core.system.atomic import cache_dir
 from core.system.folders import ContractError
 
@@ -77,8 +77,8 @@ def load_image_set(
         data: a folder, .zip, .tar or table in one of `core.images.layouts`, perhaps a `DataPath`; "github", "kaggle",
             "sample", or "cifake-test" for the test set as it ships.
         split: "train" or "test".
-        fit: resizes images of any size, unless most have the right size already; without it all must be squares of
-            one side.
+        fit: resizes images of any size, unless nearly all have the right size already; without it all must be squares
+            of one side.
         skip_bad: leave out files that are not images of the set's side instead of refusing the set.
         progress: called with (files done, files), and with (bytes done, bytes) during a download.
 
@@ -102,7 +102,7 @@ def _load(
     source: Source, data: str | Path, split: Split, *, fit: Fit | None, skip_bad: bool, progress: Progress | None
 ) -> ImageSet:
     entries = checked_entries(source, data, split)
-    if fit is not None and measure_side(source, split, entries) == fit.size == fit.resize:
+    if fit is not None and fit.size == fit.resize and have_side(source, split, entries, fit.size):
         fit = None
     # only what other layouts know is added, so that packs of CIFAKE stay what they were
     files = [entry if entry.label else entry[:3] for entry in entries]
@@ -110,17 +110,17 @@ def _load(
     pack = cache_dir() / "packs" / hashlib.sha256(key.encode()).hexdigest()[:32]
     try:
         image_set = read_pack(pack)
+        if Reader(source, split, entries, fit, image_set.side).can_read(image_set.passing):
+            raise ContractError("files that could not be read can be by now")
     except (ContractError, OSError):
-        # no pack yet, a damaged one, or a cache that may not be read
+        # no pack yet, a damaged one, one that lacks what is there by now, or a cache that may not be read
         side = measure_side(source, split, entries) if fit is None else fit.size
         reader = Reader(source, split, entries, fit, side, progress)
         base = "sample" if data == "sample" else _name_of(source, entries)
         if is_large(reader):
             image_set = pack_in_shards(pack, reader, base, keep=skip_bad)
         else:
-            image_set = read_whole(reader, base)
-            if skip_bad or not image_set.skipped:
-                image_set = write_small(pack, image_set)
+            image_set = pack_whole(pack, reader, base, keep=skip_bad)
     image_set = replace(image_set, fit="" if fit is None else fit.steps)
     if image_set.skipped and not skip_bad:
         raise DatasetError(_offenders(image_set))

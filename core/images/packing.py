@@ -37,8 +37,8 @@ PIXELS = "pixels.npy"
 ROWS = "rows.parquet"
 # bytes that a pack may have, which is mapped and never read whole
 MOST = 2**46
-SKIPPED = b"skipped"
-# seconds after which shards of a set that nobody has asked for again are removed
+SKIPPED, PASSING = b"skipped", b"passing"
+# seconds after which shards that nobody has asked for again are removed
 FORGOTTEN = 14 * 86_400.0
 
 
@@ -47,18 +47,22 @@ def is_large(reader: Reader) -> bool:
     return len(reader.entries) * _bytes_of_one(reader) > SMALL
 
 
-def read_whole(reader: Reader, base: str | None) -> ImageSet:
-    """Decode a small set in memory."""
-    return _made(reader, reader.read(0, len(reader.entries)), base)
+def pack_whole(pack: Path, reader: Reader, base: str | None, *, keep: bool) -> ImageSet:
+    """Decode a small set in memory, write its pack and return it mapped; on a full disk as it is. `keep` as for
+    `pack_in_shards`."""
+    batch = reader.read(0, len(reader.entries))
+    image_set = _made(reader, batch, base)
+    return _write_small(pack, image_set) if keep or not batch.skipped else image_set
 
 
-def write_small(pack: Path, image_set: ImageSet) -> ImageSet:
+def _write_small(pack: Path, image_set: ImageSet) -> ImageSet:
     """Write the pack of a set that is in memory, and return it mapped; on a full disk as it is."""
     manifest = {
         "name": image_set.name,
         "split": image_set.split,
         "fingerprint": image_set.fingerprint,
         "skipped": list(image_set.skipped),
+        "passing": list(image_set.passing),
     }
     files: dict[str, Callable[[Path], None]] = {
         "images.npy": lambda file: np.save(file, image_set.pixels, allow_pickle=False),
@@ -87,8 +91,8 @@ def read_pack(pack: Path) -> ImageSet:
         pixels = read_array(file, mapped=True, limit=MOST)
     with open_file(pack / ROWS) as opened:
         rows = pd.read_parquet(opened)
-    skipped = tuple(manifest["skipped"])
-    return ImageSet(manifest["name"], manifest["split"], pixels, rows, manifest["fingerprint"], skipped)
+    skipped, passing = (tuple(manifest.get(name, ())) for name in ("skipped", "passing"))
+    return ImageSet(manifest["name"], manifest["split"], pixels, rows, manifest["fingerprint"], skipped, passing)
 
 
 def pack_in_shards(pack: Path, reader: Reader, base: str | None, *, keep: bool) -> ImageSet:
@@ -131,14 +135,14 @@ def pack_in_shards(pack: Path, reader: Reader, base: str | None, *, keep: bool) 
     by_name = {entry.name: entry for entry in reader.entries}
     pixels = cast(NDArray[np.uint8], FilePixels(reader, [by_name[name] for name in table["name"]]))
     name, fingerprint = about(table, reader.split, base)
-    return ImageSet(name, reader.split, pixels, table, fingerprint, tuple(skipped), uncached)
+    return ImageSet(name, reader.split, pixels, table, fingerprint, tuple(skipped), uncached=uncached)
 
 
 def _pack(pack: Path, reader: Reader, base: str | None, *, keep: bool) -> ImageSet:
     folder = _part(pack)
     folder.mkdir(exist_ok=True)
     file, header = folder / PIXELS, len(_header(reader, len(reader.entries)))
-    tables, skipped, kept = [], [], 0
+    tables, skipped, passing, kept = [], [], [], 0
     for number, (start, stop) in enumerate(_shards(reader)):
         shard = _shard(pack, number)
         batch = _finished(shard, stop - start)
@@ -149,11 +153,13 @@ def _pack(pack: Path, reader: Reader, base: str | None, *, keep: bool) -> ImageS
             _keep(shard, batch)
         tables.append(batch.rows)
         skipped += batch.skipped
+        passing += batch.passing
         kept += len(batch.rows)
         reader.tell(stop)
     rows = whole_rows(reader.split, tables)
     name, fingerprint = about(rows, reader.split, base)
-    image_set = ImageSet(name, reader.split, np.empty((0, 0, 0, 3), np.uint8), rows, fingerprint, tuple(skipped))
+    left_out = tuple(skipped), tuple(passing)
+    image_set = ImageSet(name, reader.split, np.empty((0, 0, 0, 3), np.uint8), rows, fingerprint, *left_out)
     with writing(pack):
         _finish_pixels(file, reader, kept)
         if skipped and not keep:
@@ -173,6 +179,7 @@ def _seal(folder: Path, pack: Path, image_set: ImageSet) -> None:
         "split": image_set.split,
         "fingerprint": image_set.fingerprint,
         "skipped": list(image_set.skipped),
+        "passing": list(image_set.passing),
         "bytes": (folder / PIXELS).stat().st_size,
         "files": {ROWS: sha256_of(folder / ROWS)},
     }
@@ -218,20 +225,24 @@ def _header(reader: Reader, images: int) -> bytes:
 
 def _keep(shard: Path, batch: Batch) -> None:
     table = pa.Table.from_pandas(batch.rows, preserve_index=False)
-    table = table.replace_schema_metadata({**table.schema.metadata, SKIPPED: json.dumps(batch.skipped).encode()})
+    left_out = {SKIPPED: json.dumps(batch.skipped).encode(), PASSING: json.dumps(batch.passing).encode()}
+    table = table.replace_schema_metadata({**table.schema.metadata, **left_out})
     write_bytes_atomically(shard, lambda file: pq.write_table(table, file))
 
 
 def _finished(shard: Path, files: int) -> Batch | None:
-    """Return a shard without its pixels, None where it is not there or of other files."""
+    """Return a shard without its pixels, None where it is not there, of other files, or lacks some that may be read
+    now."""
     try:
         with open_file(shard) as opened:
             table = pq.read_table(opened, page_checksum_verification=True)
         skipped = json.loads(table.schema.metadata[SKIPPED])
+        passing = json.loads(table.schema.metadata.get(PASSING, b"[]"))
     except Exception:  # noqa: BLE001 - pyarrow's errors share no base; whatever it is, the shard is made anew
         return None
     rows: pd.DataFrame = table.to_pandas()
-    return Batch(np.empty((0, 0, 0, 3), np.uint8), rows, skipped) if len(rows) + len(skipped) == files else None
+    is_whole = len(rows) + len(skipped) == files and not passing
+    return Batch(np.empty((0, 0, 0, 3), np.uint8), rows, skipped) if is_whole else None
 
 
 def _shard(pack: Path, number: int) -> Path:
@@ -284,4 +295,4 @@ def _say_uncached(pack: Path, error: OSError) -> str:
 def _made(reader: Reader, batch: Batch, base: str | None) -> ImageSet:
     rows = whole_rows(reader.split, [batch.rows])
     name, fingerprint = about(rows, reader.split, base)
-    return ImageSet(name, reader.split, batch.pixels, rows, fingerprint, tuple(batch.skipped))
+    return ImageSet(name, reader.split, batch.pixels, rows, fingerprint, tuple(batch.skipped), tuple(batch.passing))

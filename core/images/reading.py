@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.images.decoding import MAX_BYTES, MAX_FILE_BYTES, MAX_PIXELS, ImageError, decode
+from core.images.decoding import MAX_BYTES, MAX_FILE_BYTES, MAX_PIXELS, ImageError, PassingError, decode
 from core.images.image_set import CIFAKE_NAME, DatasetError, Progress, Split, category_of, fingerprint_of
 from core.images.labels import CLASSES
 from core.images.layouts.layout import Entry
@@ -52,11 +52,13 @@ class Batch:
         pixels: uint8 (N, side, side, 3).
         rows: a row a picture: `name`, `label`, `category`, `source`, `sha256` and the columns of `STATISTICS`.
         skipped: files that are no such picture, as "name: reason".
+        passing: the names of those that may be read another time.
     """
 
     pixels: NDArray[np.uint8]
     rows: pd.DataFrame
     skipped: list[str]
+    passing: list[str] = field(default_factory=list)
 
 
 @dataclass(eq=False)
@@ -85,7 +87,7 @@ class Reader:
         entries = self.entries[start:stop]
         pixels = np.empty((len(entries), self.side, self.side, 3), np.uint8)
         kept: list[tuple[Entry, str, int]] = []
-        skipped = []
+        skipped, passing = [], []
         self.done = start
         for entry in entries:
             try:
@@ -95,9 +97,25 @@ class Reader:
                 kept.append((entry, hashlib.sha256(data).hexdigest(), len(data)))
             except ImageError as error:
                 skipped.append(f"{printable(entry.name)}: {error}")
+                if isinstance(error, PassingError):
+                    passing.append(entry.name)
             self.tell(self.done + 1)
         pixels = pixels[: len(kept)]
-        return Batch(pixels, self._rows(kept, pixels), skipped)
+        return Batch(pixels, self._rows(kept, pixels), skipped, passing)
+
+    def can_read(self, names: Sequence[str]) -> bool:
+        """Check whether one of these files can be read by now."""
+        for entry in self.entries:
+            if entry.name in names:
+                try:
+                    self.picture(entry)
+                except PassingError:
+                    continue
+                except ImageError:
+                    # what is wrong with it is known now
+                    return True
+                return True
+        return False
 
     def picture(self, entry: Entry) -> tuple[bytes, NDArray[np.uint8]]:
         """Read a picture's file and its pixels; raises ImageError."""

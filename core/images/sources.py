@@ -14,7 +14,7 @@ import numpy as np
 
 from core.images.cifake.files import KAGGLE
 from core.images.cifake.shipped import Shipped, is_shipped, read_shipped, unpack
-from core.images.decoding import MAX_BYTES, MAX_FILE_BYTES, ImageError, decode
+from core.images.decoding import MAX_BYTES, MAX_FILE_BYTES, ImageError, PassingError, decode
 from core.images.image_set import DatasetError, Progress, Split
 from core.images.labels import CLASSES
 from core.images.layouts.files.archives import TABLES, is_tar, open_zip, read_member
@@ -29,6 +29,8 @@ SHIPPED = "cifake-test"
 SHIPPED_FOLDER = SAMPLE.parents[1] / SHIPPED
 # files whose sizes are measured to find the side of a set
 MEASURED = 99
+# the share of them that have one size where others are mistakes, and not pictures to be resized
+NEARLY_ALL = 0.9
 MAX_SIDE = 1024
 
 
@@ -69,9 +71,13 @@ class ZipSource:
         self.path = path
         self.file, self.archive = open_zip(path)
         pattern = re.compile(r"(?:[^/]+/)?(train|test)/((?:REAL|FAKE)/(?!\.)[^/]+)")
+        deeper = re.compile(r"(?:[^/]+/)?(?:train|test)/(?:REAL|FAKE)/(?!\.).+/(?!\.)[^/]+")
         self.members: dict[str, dict[str, zipfile.ZipInfo]] = {"train": {}, "test": {}}
         # names that several members have, either twice or in two folders
         self.repeated: set[str] = set()
+        # folders that hold train/ or test/, and whether there are folders in REAL/ or FAKE/
+        self.folders: set[str] = set()
+        self.has_deeper = False
         self.has_validation = False
         for info in self.archive.infolist():
             folders = info.filename.lower().split("/")[:-1]
@@ -82,6 +88,16 @@ class ZipSource:
                 if match[2] in members:
                     self.repeated.add(f"{match[1]}/{match[2]}")
                 members[match[2]] = info
+                self.folders.add(info.filename[: match.start(1)])
+            elif deeper.fullmatch(info.filename):
+                self.has_deeper = True
+
+    @property
+    def is_cifake(self) -> bool:
+        """Whether it holds one {train,test}/{REAL,FAKE}, without folders in them; where it has no test split, none that
+        serves as one."""
+        is_one = len(self.folders) == 1 and not self.has_deeper
+        return is_one and bool(self.members["test"] or not self.has_validation)
 
     def entries(self, split: Split) -> list[Entry]:
         members = self.members.get(split, {})
@@ -138,8 +154,26 @@ def _refusing() -> Iterator[None]:
 def _find_root(root: Path) -> Path:
     if not root.is_dir():
         raise DatasetError(f"{root} does not exist; name the folder that holds train/ and test/, or CIFAKE's .zip.")
-    nested = [root, *sorted(child for child in root.iterdir() if child.is_dir())]
-    return next((folder for folder in nested if (folder / "train").is_dir() or (folder / "test").is_dir()), root)
+    return next(iter(_roots(root)), root)
+
+
+def _roots(path: Path) -> list[Path]:
+    """List the folder itself where it has train/ or test/, else those in it that have REAL/ or FAKE/ in these."""
+    if any(os.path.isdir(path / split) for split in ("train", "test")):  # noqa: PTH112
+        return [path]
+    # other than its method, this takes a folder that may not be looked into for none
+    return [
+        child
+        for child in sorted(path.iterdir())
+        if any(os.path.isdir(child / split / label) for split in ("train", "test") for label in CLASSES)  # noqa: PTH112
+    ]
+
+
+def _has_folders(folder: Path) -> bool:
+    if not folder.is_dir():
+        return False
+    with os.scandir(folder) as scan:
+        return any(item.is_dir() and not item.name.startswith(".") for item in scan)
 
 
 def open_source(data: str | Path, progress: Progress | None = None) -> Source:
@@ -160,18 +194,25 @@ def open_source(data: str | Path, progress: Progress | None = None) -> Source:
         return ShippedSource(path)
     if not path.exists():
         return FolderSource(path)
-    if not fake and path.is_dir() and _is_cifake(_find_root(path)):
+    if not fake and path.is_dir() and _is_cifake(path):
         return FolderSource(path)
     if not (fake or path.is_dir() or path.suffix.lower() in TABLES or is_tar(path)):
         zipped = ZipSource(path)
-        if zipped.members["test"] or (zipped.members["train"] and not zipped.has_validation):
+        if zipped.is_cifake:
             return zipped
         zipped.close()
     return LayoutSource(path, fake)
 
 
-def _is_cifake(root: Path) -> bool:
-    """Check for {train,test}/{REAL,FAKE}, which need no listing; another split serves as test where there is none."""
+def _is_cifake(path: Path) -> bool:
+    """Check for one {train,test}/{REAL,FAKE} without folders in them, which would be another layout; another split
+    serves as test where there is none."""
+    roots = _roots(path)
+    if len(roots) != 1 or any(
+        _has_folders(roots[0] / split / label) for split in ("train", "test") for label in CLASSES
+    ):
+        return False
+    root = roots[0]
     train, test = (any((root / split / label).is_dir() for label in CLASSES) for split in ("train", "test"))
     return test or (train and not any((root / name).is_dir() for name in SPLITS if SPLITS[name] != "train"))
 
@@ -203,6 +244,18 @@ def checked_entries(source: Source, data: str | Path, split: Split) -> list[Entr
 
 def measure_side(source: Source, split: Split, entries: list[Entry]) -> int:
     """Return the commonest side of the square images among files spread over the set; 0 where there is none."""
+    sides, _ = _measure(source, split, entries)
+    return max(sides, key=lambda side: (sides[side], side), default=0)
+
+
+def have_side(source: Source, split: Split, entries: list[Entry], side: int) -> bool:
+    """Check that nearly all of files spread over the set are squares of one side."""
+    sides, files = _measure(source, split, entries)
+    return sides[side] >= NEARLY_ALL * files > 0
+
+
+def _measure(source: Source, split: Split, entries: list[Entry]) -> tuple[Counter[int], int]:
+    """Count the sides of the square images among files spread over the set, and these files."""
     spread = np.unique(np.linspace(0, len(entries) - 1, min(len(entries), MEASURED)).astype(int))
     sides: Counter[int] = Counter()
     for number in spread:
@@ -211,7 +264,7 @@ def measure_side(source: Source, split: Split, entries: list[Entry]) -> int:
             height, width = decode(data, most_pixels=MAX_SIDE**2).shape[:2]
             if height == width <= MAX_SIDE:
                 sides[height] += 1
-    return max(sides, key=lambda side: (sides[side], side), default=0)
+    return sides, len(spread)
 
 
 def read_small(source: Source, split: Split, entry: Entry, *, most: int = MAX_FILE_BYTES) -> bytes:
@@ -226,7 +279,8 @@ def read_small(source: Source, split: Split, entry: Entry, *, most: int = MAX_FI
     except (ImageError, DatasetError):
         raise
     except (OSError, EOFError, zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError) as error:
-        # zipfile raises these for damaged, encrypted or unknown members
-        raise ImageError(f"cannot be read ({getattr(error, 'strerror', None) or error})") from None
+        # zipfile raises these for damaged, encrypted or unknown members; a system's error may be over next time
+        kind = PassingError if isinstance(error, OSError) and error.errno else ImageError
+        raise kind(f"cannot be read ({getattr(error, 'strerror', None) or error})") from None
     except Exception as error:  # noqa: BLE001 - zlib.error derives from Exception alone
         raise ImageError(f"cannot be unpacked ({error})") from None

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from core.metrics.intervals import Estimate, wilson_interval
+from core.metrics.intervals import Estimate, exact_sign_test, wilson_interval
 
 
 class Outcomes(NamedTuple):
@@ -35,11 +35,7 @@ def mcnemar(counts: Outcomes) -> float:
     Returns:
         The two-sided binomial p-value, 0 to 1; 1 where they are right on the same images.
     """
-    # imported here, and not from the slower scipy.stats: most pages need neither
-    from scipy.special import bdtr  # noqa: PLC0415
-
-    fewer, more = sorted((counts.only_first_wrong, counts.only_second_wrong))
-    return min(1.0, 2 * float(bdtr(fewer, fewer + more, 0.5)))
+    return exact_sign_test(counts.only_first_wrong, counts.only_second_wrong)
 
 
 def difference_of_shares(counts: Outcomes, *, confidence: float = 0.95) -> Estimate:

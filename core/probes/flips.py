@@ -17,9 +17,12 @@ MOST = 0.5
 
 
 def own_columns() -> dict[str, Probe]:
-    """List the columns of changes to the image itself: neither controls nor changes of a donor."""
+    """List the columns of changes to the image itself that bear claims: neither controls, nor changes of a donor, nor
+    strengths in excess."""
     return {
-        column: probe for column, (probe, _) in probe_columns().items() if not (probe.is_control or probe.changes_donor)
+        column: probe
+        for column, (probe, strength) in probe_columns().items()
+        if not (probe.is_control or probe.changes_donor or strength.excess)
     }
 
 
@@ -50,13 +53,21 @@ def flipped_predictions(margins: pd.DataFrame, called_real: NDArray[np.bool_]) -
     )
 
 
-def controlled_flips(turned: pd.DataFrame) -> pd.DataFrame:
-    """Return bool, a column per strength of the image's own probes: it flips the verdict, and no control of it does."""
+def controlled_flips(turned: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
+    """Return bool, a column per strength of the image's own probes: it flips the verdict, and no control of it does.
+
+    Args:
+        turned: from `flipped_predictions`.
+        known: bool, of the same columns: whether the change could be made. Where none of the controls could, a flip is
+            not controlled.
+    """
     clean = {}
     for column, (probe, strength) in probe_columns().items():
         if not (probe.is_control or probe.changes_donor):
-            controls = [turned[PROBES[key].column(strength.key)] for key in probe.controls]
-            clean[column] = turned[column] & ~np.any(controls, axis=0) if controls else turned[column]
+            controls = [PROBES[key].column(strength.key) for key in probe.controls]
+            clean[column] = turned[column]
+            if controls:
+                clean[column] = clean[column] & ~turned[controls].any(axis=1) & known[controls].any(axis=1)
     return pd.DataFrame(clean)
 
 
@@ -64,7 +75,7 @@ def smallest_flips(clean: pd.DataFrame, sizes: pd.DataFrame) -> tuple[NDArray[np
     """Find the smallest change that flips each verdict while its controls do not.
 
     Args:
-        clean: from `controlled_flips`.
+        clean: from `controlled_flips`, the columns that bear claims.
         sizes: root mean square of each change in grey levels, columns named by `size_column`.
 
     Returns:
@@ -85,17 +96,20 @@ def tell(margins: pd.DataFrame, sizes: pd.DataFrame, called_real: NDArray[np.boo
         sizes: the size of each of those changes.
         called_real: bool (N,), the verdict.
     """
-    turned = flipped_predictions(margins, called_real)
-    clean = controlled_flips(turned)
-    least, size = smallest_flips(clean, sizes)
+    turned, known = flipped_predictions(margins, called_real), margins[list(probe_columns())].notna()
     own = own_columns()
+    clean = controlled_flips(turned, known)[list(own)]
+    least, size = smallest_flips(clean, sizes)
     # the last is for verdicts that nothing flips
     keys = np.array([*(probe.key for probe in own.values()), None], object)
     families = np.array([probe.family for probe in own.values()])
     flags = clean.to_numpy(bool)
     count = sum(flags[:, families == family].any(axis=1).astype(np.int8) for family in dict.fromkeys(families))
-    radii = np.array([strength.value for strength in PROBES["lowpass"].strengths])
-    finest = np.where(turned[list(PROBES["lowpass"].columns)].to_numpy(bool), radii, -np.inf).max(axis=1)
+    lowpass = [one for one in PROBES["lowpass"].strengths if not one.excess]
+    removed = turned[[PROBES["lowpass"].column(one.key) for one in lowpass]].to_numpy(bool)
+    finest = np.where(removed, [one.value for one in lowpass], -np.inf).max(axis=1)
+    # those that could not be made are no shares of anything
+    shares = turned.astype(float).where(known)
     return pd.DataFrame(
         {
             "turned_by": keys[least],
@@ -104,7 +118,7 @@ def tell(margins: pd.DataFrame, sizes: pd.DataFrame, called_real: NDArray[np.boo
             "detail_radius": np.where(np.isfinite(finest), finest, np.nan).astype(np.float16),
             "detail_both_ways": np.any(
                 [
-                    detail_decides({key: turned[PROBES[key].column(one.key)].to_numpy(float) for key in DETAIL_TESTS})
+                    detail_decides({key: shares[PROBES[key].column(one.key)].to_numpy() for key in DETAIL_TESTS})
                     for one in PROBES["lend"].strengths
                 ],
                 axis=0,
@@ -114,7 +128,7 @@ def tell(margins: pd.DataFrame, sizes: pd.DataFrame, called_real: NDArray[np.boo
 
 
 # the tests of fine detail at each radius: removed or replaced, their controls, and put into the other class
-DETAIL_TESTS = ("lowpass", "lowpass_control", "transplant", *PROBES["transplant"].controls, "lend")
+DETAIL_TESTS = ("lowpass", *PROBES["lowpass"].controls, "transplant", *PROBES["transplant"].controls, "lend")
 
 
 def detail_decides(shares: Mapping[str, NDArray[np.floating]]) -> NDArray[np.bool_]:
@@ -124,10 +138,11 @@ def detail_decides(shares: Mapping[str, NDArray[np.floating]]) -> NDArray[np.boo
     and put into most of these donors it gives them the image's verdict.
 
     Args:
-        shares: for each of `DETAIL_TESTS`, float (N,), the share of donors with which the verdict flipped, 0 to 1.
+        shares: for each of `DETAIL_TESTS`, float (N,), the share of donors with which the verdict flipped, 0 to 1; NaN
+            where the change could not be made, which shows nothing.
     """
-    removed = (shares["lowpass"] > MOST) & (shares["lowpass_control"] <= MOST)
-    replaced = shares["transplant"] > MOST
-    for key in PROBES["transplant"].controls:
-        replaced &= shares[key] <= MOST
+    removed, replaced = (
+        (shares[probe] > MOST) & np.all([shares[key] <= MOST for key in PROBES[probe].controls], axis=0)
+        for probe in ("lowpass", "transplant")
+    )
     return np.asarray((removed | replaced) & (shares["lend"] > MOST))

@@ -13,7 +13,14 @@ from core.edits.photometric import rms
 from core.explainers.error import ExplanationError
 from core.explainers.explanation import Provenance
 from core.probes.batch import Batch, Chance
-from core.probes.flips import DETAIL_TESTS, controlled_flips, detail_decides, flipped_predictions, smallest_flips
+from core.probes.flips import (
+    DETAIL_TESTS,
+    controlled_flips,
+    detail_decides,
+    flipped_predictions,
+    own_columns,
+    smallest_flips,
+)
 from core.probes.probe import size_column
 from core.probes.results import After, DetailTest, Flip, ProbeResult, ProbeSettings
 from core.probes.table import PROBES, probe_columns
@@ -178,8 +185,9 @@ def _result(job: _Job, found: NDArray[np.float32], *, judged: int) -> ProbeResul
     margins[made[: len(found)]] = found[: len(made)]
     complete = len(found) == len(job.queue)
     called_real = job.margin > 0
-    turned = flipped_predictions(pd.DataFrame([margins], columns=list(columns)), np.array([called_real]))
-    clean = controlled_flips(turned)
+    answers = pd.DataFrame([margins], columns=list(columns))
+    turned = flipped_predictions(answers, np.array([called_real]))
+    clean = controlled_flips(turned, answers.notna())
     after = tuple(
         After(
             column,
@@ -193,7 +201,8 @@ def _result(job: _Job, found: NDArray[np.float32], *, judged: int) -> ProbeResul
         )
         for (column, (probe, _)), margin, size in zip(columns.items(), margins, job.sizes, strict=True)
     )
-    detail = _detail(job, turned, found[len(made) :]) if complete else ()
+    hits = turned.astype(float).where(answers.notna())
+    detail = _detail(job, hits, found[len(made) :]) if complete else ()
     smallest = _smallest(job, after, clean) if complete else None
     result = ProbeResult(
         image=job.image,
@@ -214,10 +223,11 @@ def _result(job: _Job, found: NDArray[np.float32], *, judged: int) -> ProbeResul
 
 def _smallest(job: _Job, after: tuple[After, ...], clean: pd.DataFrame) -> Flip | None:
     sizes = pd.DataFrame([job.sizes], columns=[size_column(one.column) for one in after])
-    least = int(smallest_flips(clean, sizes)[0][0])
+    own = list(own_columns())
+    least = int(smallest_flips(clean[own], sizes)[0][0])
     if least < 0:
         return None
-    number = [one.column for one in after].index(clean.columns[least])
+    number = [one.column for one in after].index(own[least])
     difference, gain = amplified(job.pictures[number], job.image)
     return Flip(after[number], job.pictures[number], difference, gain)
 
@@ -230,11 +240,11 @@ def amplified(picture: Pixels, image: Pixels) -> tuple[Pixels, int]:
 
 
 def _detail(job: _Job, turned: pd.DataFrame, found: NDArray[np.float32]) -> tuple[DetailTest, ...]:
-    """Run the tests of fine detail with all donors."""
+    """Run the tests of fine detail with all donors; `turned` is 1 or 0 with the first one, NaN where there is none."""
     if not len(job.other):
         return ()
     called_real = job.margin > 0
-    hits = {column: [bool(turned[column].iloc[0])] for column in turned.columns}
+    hits = {column: [float(turned[column].iloc[0])] for column in turned.columns}
     start = 0
     for column, count in job.lent:
         real = found[start : start + count] > 0
@@ -247,11 +257,11 @@ def _detail(job: _Job, turned: pd.DataFrame, found: NDArray[np.float32]) -> tupl
         tests.append(
             DetailTest(
                 radius=strength.label,
-                removed=own["lowpass"][0] and not own["lowpass_control"][0],
+                removed=bool(own["lowpass"][0]) and not any(own[key][0] for key in PROBES["lowpass"].controls),
                 donors=len(job.other),
-                replaced=sum(own["transplant"]),
-                control=max(float(shares[key][0]) for key in PROBES["transplant"].controls),
-                lent=sum(own["lend"]),
+                replaced=int(sum(own["transplant"])),
+                control=float(np.fmax.reduce([shares[key][0] for key in PROBES["transplant"].controls])),
+                lent=int(sum(own["lend"])),
                 decides=bool(detail_decides(shares)[0]),
             )
         )

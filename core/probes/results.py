@@ -49,7 +49,8 @@ class After(NamedTuple):
         p_real: probability of REAL after it, 0 to 1.
         size: root mean square of the change, grey levels 0 to 255.
         flipped: the verdict has changed; where a donor is changed, it has become the image's.
-        controlled: it flipped, and none of its controls of the same strength did; never for a control.
+        controlled: it flipped, and none of its controls of the same strength did, one of which at least could be made;
+            never for a control.
         side: of the picture, in pixels.
     """
 
@@ -110,10 +111,10 @@ class DetailTest(NamedTuple):
 
     Attributes:
         radius: label of the strength.
-        removed: the verdict flips without that detail, but not with as much coarse detail removed.
+        removed: the verdict flips without that detail, but under no control of that.
         donors: number of donors of the other verdict.
         replaced: number of donors whose detail in place of the image's own flips the verdict.
-        control: the largest share of donors that flip it under a control, 0 to 1.
+        control: the largest share of donors that flip it under a control that could be made, 0 to 1.
         lent: number of donors that get the image's verdict with its detail.
         decides: see `core.probes.flips.detail_decides`.
     """
@@ -161,5 +162,6 @@ class ProbeResult(Judged):
 
     @property
     def flipping(self) -> tuple[After, ...]:
-        """Every change that flips the verdict while its controls do not, smallest first."""
-        return tuple(sorted((one for one in self.after if one.controlled), key=lambda one: one.size))
+        """Every change that flips the verdict while its controls do not, smallest first; none that is in excess."""
+        found = (one for one in self.after if one.controlled and not one.strength.excess)
+        return tuple(sorted(found, key=lambda one: one.size))

@@ -14,6 +14,13 @@ PROBES: dict[str, Probe] = {
 }
 
 
+def in_every_way(column: str) -> bool:
+    """Check whether the change of a margin's column is made at this strength in each other way of making it too."""
+    probe, strength = probe_columns()[column]
+    ways = (PROBES[key] for keys in probe.others.values() for key in keys)
+    return all(strength.key in {one.key for one in way.strengths} for way in ways)
+
+
 def probe_columns() -> dict[str, tuple[Probe, Strength]]:
     """Each margin's column with its probe and strength, in the order of the table."""
     return {

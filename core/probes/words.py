@@ -3,7 +3,6 @@
 from core.findings.numbers import plus
 from core.images.labels import other_class
 from core.probes.results import After, DetailTest, ProbeResult
-from core.probes.table import probe_columns
 
 
 def conclude(result: ProbeResult) -> str:
@@ -13,7 +12,7 @@ def conclude(result: ProbeResult) -> str:
         return f"{_detail(result, test)}{_also(result)}."
     if result.smallest is not None:
         after = result.smallest.after
-        control = _controls(after)
+        control = _controls(result, after)
         return (
             f"Called {result.verdict}: the smallest change that flips it is {name_of(after)}, "
             f"which moves values by about {levels(after.size)} of 255{control}."
@@ -52,15 +51,17 @@ def _also(result: ProbeResult) -> str:
     return f"; the smallest change that flips it is {name_of(after)}, about {levels(after.size)} of 255"
 
 
-def _controls(after: After) -> str:
-    titles = [f"“{probe_columns()[column][0].title.lower()}”" for column in after.controls]
+def _controls(result: ProbeResult, after: After) -> str:
+    tried = [control for control in map(result.get, after.controls) if control.known]
+    titles = [f"“{control.probe.title.lower()}”" for control in tried]
     if not titles:
         return "; there is no control to compare it with"
     return f", while {' and '.join(titles)} {'do' if len(titles) > 1 else 'does'} not"
 
 
 def _unturned(result: ProbeResult) -> str:
-    tried = [one for one in result.after if one.known and not (one.probe.is_control or one.probe.changes_donor)]
+    own = [one for one in result.after if one.known and not (one.probe.is_control or one.probe.changes_donor)]
+    tried = [one for one in own if not one.strength.excess]
     turned = [one for one in tried if one.flipped]
     if turned:
         first = min(turned, key=lambda one: one.size)
@@ -68,11 +69,13 @@ def _unturned(result: ProbeResult) -> str:
             f"Called {result.verdict}: whatever flips it shows nothing, because a control flips it as well; "
             f"the smallest such change is {name_of(first)}."
         )
+    excess = any(one.flipped for one in own if one.strength.excess)
+    beyond = ", only changes that remove far more than they are named for do" if excess else ""
     sign = 1 if result.verdict == "REAL" else -1
     nearest = min(tried, key=lambda one: sign * one.margin)
     return (
-        f"Called {result.verdict}, and none of {len(tried)} changes flips it; {name_of(nearest)} comes closest, with a "
-        f"margin of {plus(nearest.margin, 1)} instead of {plus(result.margin, 1)}."
+        f"Called {result.verdict}, and none of {len(tried)} changes flips it{beyond}; {name_of(nearest)} comes "
+        f"closest, with a margin of {plus(nearest.margin, 1)} instead of {plus(result.margin, 1)}."
     )
 
 
@@ -80,7 +83,7 @@ def said(result: ProbeResult, one: After) -> str:
     """Say what a change did."""
     whose = "the other image is" if one.probe.changes_donor else "the verdict is"
     outcome = f"{whose} {one.verdict} then" if one.flipped else f"{whose} still {one.verdict}"
-    controls = [result.get(column) for column in one.controls]
+    controls = [control for control in map(result.get, one.controls) if control.known]
     turning = [control.probe.title.lower() for control in controls if control.flipped]
     beside = ""
     if one.flipped and controls:

@@ -145,8 +145,16 @@ def calibration(found: pd.DataFrame, *, caption: str) -> Drawn:
 
 
 @rc_context(STYLE)
-def rates(found: pd.DataFrame, *, overall: float, caption: str) -> Drawn:
-    """Draw error rates with intervals, worst on top, from `core.metrics.classification.error_by`."""
+def rates(found: pd.DataFrame, *, overall: float, caption: str, by: str = "category", of: str = "all images") -> Drawn:
+    """Draw error rates with intervals, worst on top.
+
+    Args:
+        found: from `core.metrics.classification.error_by`.
+        overall: the rate at the dashed line, 0 to 1.
+        caption: of the figure.
+        by: what the images are told apart by.
+        of: the images whose rate the dashed line is.
+    """
     shown = found.iloc[::-1]
     names = [_short(value) for value in shown["value"]]
     figure, axes = _new(6.4, 0.9 + 0.34 * len(shown))
@@ -154,11 +162,11 @@ def rates(found: pd.DataFrame, *, overall: float, caption: str) -> Drawn:
     axes.axvline(overall, linestyle="--", color=INK, linewidth=1)
     # by position: two names may be equal when shortened
     axes.set_yticks(range(len(shown)), names)
-    axes.set(xlabel="error rate (dashed: all images)")
+    axes.set(xlabel=f"error rate (dashed: {of})")
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:.1%}")
     axes.tick_params(axis="y", length=0)
     listed = "; ".join(f"{_short(row.value)} {row.rate:.1%}" for row in found.itertuples())
-    return _drawn(figure, f"Error rate by category: {listed}.", caption)
+    return _drawn(figure, f"Error rate by {by}: {listed}.", caption)
 
 
 def _short(value: object) -> str:

@@ -26,7 +26,20 @@ from core.metrics.classification import (
 from core.metrics.intervals import wilson_interval
 from core.report import figures
 from core.report.figures import Drawn
-from core.report.parts import Block, Bullets, Heading, Note, Section, Table, limits, listed, page, percent, sentence
+from core.report.parts import (
+    Block,
+    Bullets,
+    Heading,
+    Note,
+    Section,
+    Table,
+    limits,
+    listed,
+    of_all,
+    page,
+    percent,
+    sentence,
+)
 from core.report.selection import Selection, selection_report
 from core.report.settings import settings
 from core.runs.browsing.pictures import Pictures
@@ -183,17 +196,13 @@ def _quality(run: Run, detector: Mapping[str, Any] | None) -> list[Block]:
         found = error_by(table, column) if column in table else pd.DataFrame()
         if len(found):
             caption = f"Error rate by {column}. Where two of the 95% intervals overlap, the difference may be chance."
-            parts.append(figures.rates(largest(found), overall=wrong, caption=caption + _of_all(found, several)))
+            parts.append(
+                figures.rates(largest(found), overall=wrong, caption=caption + of_all(found, several), by=column)
+            )
     if detector and detector.get("history"):
         caption = "Training: accuracy after each pass over the training images."
         parts.append(figures.training(list(detector["history"]), caption=caption))
     return parts
-
-
-def _of_all(found: pd.DataFrame, several: str) -> str:
-    """Say so where only the largest categories or sources are drawn."""
-    shown, of = len(largest(found)), len(found)
-    return f" Shown are the {shown} of {of:,} {several} with the most images." if shown < of else ""
 
 
 def _score_rows(scores: pd.DataFrame) -> list[list[str]]:

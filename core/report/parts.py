@@ -4,12 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import pandas as pd
 from markupsafe import Markup
 
 from core.findings import numbers
 from core.findings.lines import Line
 from core.findings.lines import html as as_html
 from core.images.palette import CLASS_COLOURS
+from core.metrics.classification import largest
 from core.report.figures import Drawn
 from core.report.templates import render
 from core.runs.run import Run
@@ -93,6 +95,12 @@ def limits(run: Run) -> Section:
 def percent(share: float, digits: int = 1) -> str:
     """Write 0.9608 as "96.1%", as on the pages of the app, never broken between lines."""
     return numbers.percent(share, digits).replace(" ", "\u00a0")
+
+
+def of_all(found: pd.DataFrame, several: str) -> str:
+    """Say so where only the largest categories or sources are drawn."""
+    shown, of = len(largest(found)), len(found)
+    return f" Shown are the {shown} of {of:,} {several} with the most images." if shown < of else ""
 
 
 def sentence(one: str | Line) -> str:

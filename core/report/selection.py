@@ -10,7 +10,7 @@ from core.images.decoding import data_url
 from core.metrics.classification import HALF, confidence_of, confusion_at, error_by, largest
 from core.metrics.intervals import wilson_interval
 from core.report import figures
-from core.report.parts import Note, Section, Tiles, limits, page, percent
+from core.report.parts import Note, Section, Tiles, limits, of_all, page, percent
 from core.report.settings import settings
 from core.runs.browsing.filter import Filter
 from core.runs.browsing.pictures import Pictures
@@ -69,8 +69,8 @@ def selection_report(run: Run, table: pd.DataFrame, selection: Selection, *, pic
     drawn = [figures.confusion(counts)]
     found = error_by(rows, "category", threshold=selection.wanted.threshold)
     if len(found) > 1 and 0 < wrong < of:
-        caption = "Error rate by category; the lines are 95% intervals."
-        drawn.append(figures.rates(largest(found), overall=wrong / of, caption=caption))
+        caption = f"Error rate by category; the lines are 95% intervals.{of_all(found, 'categories')}"
+        drawn.append(figures.rates(largest(found), overall=wrong / of, caption=caption, of="all selected images"))
     images = Section("The images", _tiles(rows, selection, pictures))
     return page(run, title, lead, [Section("Verdicts", drawn), images, limits(run), settings(run, None, {})])
 

@@ -61,6 +61,9 @@ def find_kept(
     given = answer.about.get("parameters", {})
     if any(given[name] != value for name, value in study.parameters.items() if name in given):
         return None
+    if study.whole and any(study.parameters[name] for name in study.private):
+        # the file does not say which place it was made with
+        return None
     table = answer.table.drop(columns=list(again), errors="ignore")
     answer = replace(answer, table=table)
     missing = frozenset(_lacking(study, table))

@@ -70,7 +70,7 @@ class Source:
         if pictures.pixels is None or pictures.found < len(run):
             raise StudyError(
                 f"{len(run) - pictures.found} of the {len(run)} images of {run.name} are not available; "
-                "say with --data where CIFAKE is"
+                "say with --data where they are"
             )
         whole = np.array_equal(pictures.where, np.arange(len(pictures.pixels)))
         pixels = pictures.pixels if whole else np.asarray(pictures.pixels[pictures.where])

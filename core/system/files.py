@@ -89,6 +89,9 @@ def read_array(path: Path, *, mapped: bool = False, limit: int | None = None) ->
         except FloatingPointError:
             # NumPy multiplies the sides that a header claims, and would only warn
             raise ValueError("its header claims more numbers than can be counted") from None
+    if not isinstance(array, np.ndarray):
+        array.close()
+        raise ValueError("it is an archive, and not one array")
     return array
 
 

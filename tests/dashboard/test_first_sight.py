@@ -90,6 +90,17 @@ def test_the_first_visitor_sees_it_while_its_pictures_are_read(
     assert any("Reading pictures, 6 of 24" in found.text for found in open_page("explore").get("progress"))
 
 
+def test_every_reading_that_ends_is_another_end(open_page: Open, first: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    image_sets._registries.clear()
+    monkeypatch.setattr("dashboard.services.dataset_registry.DatasetRegistry._read_all", lambda *_: None)
+    app = open_page("overview")
+    for state in ("done", "reading", "done"):
+        image_sets.registry().status = Attaching(state)  # type: ignore[arg-type]
+        app.run()
+        # the page is drawn again where this differs from what it was drawn with
+        assert app.session_state["pictures"].state == state
+
+
 def test_pictures_are_read_once_the_browser_has_its_first_page(open_page: Open, first: Path) -> None:
     image_sets._registries.clear()
     app = open_page("overview")

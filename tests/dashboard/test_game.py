@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.runs.run import read_run
@@ -53,6 +54,16 @@ def test_a_second_quick_press_is_none(open_page: Open) -> None:
         press_twice(app, "game.next")
         assert app.session_state["game.seen"] == number + 1
     assert len(grids(app)["game.grid"]["tiles"]) == 10
+
+
+def test_a_run_with_too_few_images_is_not_said_to_lack_pictures(
+    open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.runs.game.draw_round", lambda *_, **__: None)
+    app = open_page("game")
+    assert not app.exception
+    assert "this run has fewer" in words(app)
+    assert "Attach images" not in words(app)
 
 
 def test_without_pictures_it_says_what_to_do(open_page: Open) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dashboard.views.upload.others import disagreement
+from dashboard.views.upload.others import disagreement, larger_squares
 
 
 @pytest.mark.parametrize(
@@ -19,3 +19,9 @@ def test_what_they_say(verdicts: dict[str, str], said: str) -> None:
     for mark in ("**", ":blue[", ":orange[", "]"):
         text = text.replace(mark, "")
     assert text == said
+
+
+def test_who_sees_more_than_the_chosen_square_is_said() -> None:
+    assert larger_squares({}) == larger_squares({"a": 40, "b": 40}) == ""
+    assert larger_squares({"a": 40, "b": 224}).startswith("b sees a larger square than the others, because its input")
+    assert larger_squares({"a": 40, "b": 64, "c": 224}).startswith("b and c see a larger square")

@@ -34,6 +34,15 @@ def test_every_page(page: str) -> None:
     assert "Traceback" not in words(app)
 
 
+def test_of_maps_that_the_run_has_not_none_is_told() -> None:
+    explore = test_any_detector.opened("explore")
+    assert "url.maps" not in [one.key for one in explore.toggle]
+    assert "margin map" not in words(explore)
+    assert "have a margin map" not in words(test_any_detector.opened("trust"))
+    assert "the detector's answer." in words(test_any_detector.opened("game"))
+    assert "This detector was not trained here" in words(test_any_detector.opened("overview"))
+
+
 def test_inspect_explains_by_what_needs_no_more() -> None:
     app = test_any_detector.opened("inspect", **{"lime.n_samples": "64"})
     assert not app.exception

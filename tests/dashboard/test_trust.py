@@ -174,6 +174,17 @@ def test_a_broken_study_is_one_sentence_and_the_others_stay(open_page: Open, hom
     assert len(app.get("plotly_chart")) == 1
 
 
+def test_a_broken_study_is_not_said_to_be_none_beside_a_map(open_page: Open, home: Path) -> None:
+    add_studies(home, "faithfulness")
+    file = home / "runs" / RUN / "studies" / "faithfulness.parquet"
+    file.write_bytes(file.read_bytes()[:-20])
+    app = settled(open_page("inspect", run=RUN, **{"lime.n_samples": "64"}))
+    assert not app.exception
+    assert "has no trust study yet" not in words(app)
+    links = [one.proto.label for one in app.get("page_link")]
+    assert any("cannot be read" in label for label in links)
+
+
 def test_a_method_that_a_file_lacks_is_left_out(open_page: Open, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     add_studies(home, *(name for name in TRUST if name != "sanity"))
     study = find_study("sanity")

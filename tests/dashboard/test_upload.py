@@ -32,6 +32,7 @@ from dashboard.services.worker.requests import Prediction
 from dashboard.services.worker.worker import Worker
 from dashboard.views.upload import table as table_of_files
 from dashboard.views.upload.crop import sound_place
+from dashboard.views.upload.uploads import Example
 from tests.conftest import make_detector
 from tests.dashboard.conftest import Open, image_set
 from tests.dashboard.test_pages import settled, words
@@ -302,6 +303,38 @@ def test_several_are_delivered_on_demand_and_judged(open_page: Open, home: Path)
         margins = np.concatenate([margins, detector.margins(prepare_pixels(decoded, Preprocessing(32)).pixels)])
         assert table["judgement"][row] == ("REAL-like" if (margins > 0).all() else "Cannot tell")
     assert "table.deliver" not in [button.key for button in app.button]
+
+
+def test_a_file_that_is_delivered_waits_its_turn_in_a_long_queue(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, asked = [0.0], []
+    done = JobStatus("done", answer="margins", share=1.0)
+
+    def ask(*_: Any, slot: str, patience: float) -> JobStatus:
+        asked.append(now[0])
+        # where many wait the worker has no patience
+        return done if now[0] > 40 else JobStatus("waiting", place=50, again=3.0)
+
+    def sleep(seconds: float) -> None:
+        now[0] += seconds
+
+    monkeypatch.setattr(table_of_files, "ask", ask)
+    monkeypatch.setattr(table_of_files, "time", SimpleNamespace(monotonic=lambda: now[0], sleep=sleep))
+    images = np.zeros((1, 32, 32, 3), np.uint8)
+    assert table_of_files._answered(None, images) is done  # type: ignore[arg-type]
+    # often enough for the worker not to forget it
+    assert max(np.diff(asked)) <= 3
+    now[0], done = 0.0, JobStatus("waiting", again=3.0)
+    assert table_of_files._answered(None, images).busy  # type: ignore[arg-type]
+    assert now[0] < table_of_files.PATIENCE + 5
+
+
+def test_an_example_of_one_name_and_other_pixels_is_sent_again() -> None:
+    small, large = (
+        Example("seen-1", np.full((side,) * 2 + (3,), 9, np.uint8), "REAL", Preprocessing(side)) for side in (32, 64)
+    )
+    seen_by = Preprocessing(64, 64, "before", "bicubic")
+    assert small.origin(seen_by).key != large.origin(seen_by).key
+    assert small.origin(seen_by).key == small.origin(seen_by).key
 
 
 @pytest.mark.parametrize("turns", [False, True])

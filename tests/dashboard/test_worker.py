@@ -381,6 +381,17 @@ def test_stop_keeps_what_there_is_and_go_on_begins_again(desk: Worker, script: S
     assert until(lambda: desk.ask("me", "lime", question(lime()), IMAGE), lambda found: found.state == "done")
 
 
+def test_who_comes_back_is_not_forgotten_for_those_who_came_once(
+    desk: Worker, script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(desk._queue.asked, "most", 3)
+    desk.ask("me", "lime", question(lime()), IMAGE)
+    desk.stop("me", "lime")
+    for number in range(6):
+        desk.ask(f"other{number}", "look", question(PREDICT, f"image{number}"), IMAGE)
+        assert desk.ask("me", "lime", question(lime()), IMAGE).state == "stopped"
+
+
 def test_a_visitor_who_leaves_frees_the_job(desk: Worker, script: Script, clock: Clock) -> None:
     desk.ask("gone", "lime", question(lime(seed=1)), IMAGE)
     desk.ask("gone", "more", question(lime(seed=2)), IMAGE)

@@ -1,5 +1,7 @@
 """Adding a detector of others: read its source, complete what that leaves open, check it, store it."""
 
+import math
+import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,6 +83,8 @@ def bring(name: str, request: Request, *, target_layer: str | None = None, tempe
         SourceError: the source cannot be read, or it and the request leave something open.
         ValueError: what they say does not fit the network.
     """
+    if not 0 < temperature < math.inf:
+        raise ValueError(f"temperature must be above 0, not {temperature:g}")
     kind = kind_of(request.source)
     assert kind.adapter is not None  # noqa: S101 - `kind_of` gives no other
     brought = kind.adapter.read(request)
@@ -98,8 +102,9 @@ def complete(brought: Brought, request: Request) -> tuple[Preprocessing, Classes
         ValueError: what is said cannot be.
     """
     said: dict[str, Any] = {**brought.preprocess, **request.preprocess}
-    if "size" in request.preprocess and "resize" not in request.preprocess:
-        # a source's length before the crop belongs to its own size
+    other = said.get("size") != brought.preprocess.get("size")
+    if other and "resize" not in request.preprocess:
+        # a source's length before the crop belongs to the size that it was told
         said.pop("resize", None)
     said |= {"classes": request.classes or brought.classes, "outputs": request.outputs or brought.outputs}
     said["fake"] = request.fake if request.fake is not None else _named_fake(said["classes"])
@@ -159,6 +164,13 @@ def check(detector: NetworkDetector, data: str | None = None, *, progress: Progr
     if detector.classes.outputs == "logits" and inside:
         warning = "All its logits are between 0 and 1: if they are probabilities, say --outputs probabilities."
     margins = detector.margins(pictures)
+    try:
+        detector.full_pass(pictures[:1])
+    except RuntimeError as error:
+        raise SourceError(
+            f"it gives verdicts but no gradients ({str(error).splitlines()[0]}); where it has a part that computes "
+            "without them, take that away, or export it to ONNX"
+        ) from None
     if data is None:
         return Checked(margins, warning=warning)
     images = load_image_set(data, "test", fit=detector.preprocessing, skip_bad=True)
@@ -215,8 +227,13 @@ def add(
         known = {"checked": {"pictures": checked.pictures, "right": checked.right}}
         detector.manifest = {**detector.manifest, **known}
     tell(detector, checked)
-    pictures = reference_pictures(detector.preprocessing)
-    save_detector(path, detector, model_card=model_card(detector, checked), reference=pictures, replace=replace)
+    pictures, card = reference_pictures(detector.preprocessing), model_card(detector, checked)
+    with tempfile.TemporaryDirectory() as folder:
+        # one that cannot be loaded takes nobody's place
+        trial = Path(folder) / path.name
+        save_detector(trial, detector, model_card=card, reference=pictures)
+        load_detector(trial, device="cpu")
+    save_detector(path, detector, model_card=card, reference=pictures, replace=replace)
     return load_detector(path, device="cpu")
 
 

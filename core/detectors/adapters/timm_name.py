@@ -32,7 +32,10 @@ def build(config: Mapping[str, Any]) -> nn.Module:
         raise SourceError(f"timm {timm.__version__} has no network {name!r}; timm.list_models() lists them")
     # vision transformers are built for one size
     sized = {} if size is None else {"img_size": int(size)}
-    network: nn.Module = timm.create_model(name, pretrained=False, num_classes=int(outputs), **sized)
+    try:
+        network: nn.Module = timm.create_model(name, pretrained=False, num_classes=int(outputs), **sized)
+    except Exception as error:  # noqa: BLE001 - each network of timm refuses a size in its own way
+        raise SourceError(f"timm {timm.__version__} cannot build {name} ({error or type(error).__name__})") from None
     return network if config.get("stem") is None else adapt_stem(network, config["stem"])
 
 

@@ -15,7 +15,11 @@ CONFIG, PREPROCESSOR = "config.json", "preprocessor_config.json"
 # Pillow's numbers of its filters
 FILTERS = ("nearest", "lanczos", "bilinear", "bicubic", "box", "hamming")
 # steps that preprocessing has no words for; a preprocessor that takes them is asked about
-PECULIAR = ("do_pad", "do_flip_channel_order", "rescale_offset", "include_top", "do_reduce_labels", "do_convert_to_hsv")
+PECULIAR = ("do_pad", "rescale_offset", "include_top", "do_reduce_labels", "do_convert_to_hsv")
+# those of them that make other numbers of mean and deviation
+SHIFTING = ("rescale_offset", "include_top")
+# preprocessors whose one number for a size is the shorter side; of others it is both sides
+SHORTER = ("CLIP", "ChineseCLIP", "Bit")
 # ConvNeXt's own rule: below this side a part is cut out of a larger picture, from it on the picture is stretched
 CUT_BELOW = 384
 
@@ -87,17 +91,29 @@ def read(request: Request) -> Brought:
         classes = tuple(str(name) for _, name in sorted(names.items(), key=lambda item: int(item[0])))
     file = folder / PREPROCESSOR
     preprocess = preprocess_of(_read_json(file)) if file.exists() else {}
+    # a folder of timm's does not say what it is, and is read all the same
+    said = {**said, "model_type": model.config.model_type}
     return Brought(Logits(model.float()), {"config": said}, preprocess, classes, "logits")
 
 
 def preprocess_of(said: Mapping[str, Any]) -> dict[str, Any]:
-    """Translate a preprocessor's configuration as far as it states a square input; the rest is asked for."""
+    """Translate a preprocessor's configuration as far as it states a square input; the rest is asked for.
+
+    Raises:
+        SourceError: it takes colours in another order than red, green, blue, which nothing else can say.
+    """
+    if said.get("do_flip_channel_order"):
+        raise SourceError(
+            f"its {PREPROCESSOR} swaps red and blue, which detectors here cannot; export it to ONNX with that"
+        )
     found: dict[str, Any] = {}
     if isinstance(said.get("resample"), int) and 0 <= said["resample"] < len(FILTERS):
         found["interpolation"] = FILTERS[said["resample"]]
     if said.get("do_rescale") is not None:
         found["scale"] = said.get("rescale_factor") if said["do_rescale"] else 1.0
-    if said.get("do_normalize"):
+    if any(said.get(name) for name in SHIFTING):
+        found.pop("scale", None)
+    elif said.get("do_normalize"):
         found |= {"mean": said.get("image_mean"), "std": said.get("image_std")}
     elif said.get("do_normalize") is False:
         found |= {"mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0)}
@@ -109,9 +125,14 @@ def preprocess_of(said: Mapping[str, Any]) -> dict[str, Any]:
 def _square(said: Mapping[str, Any]) -> dict[str, Any]:
     """Return size, resize and crop where they follow from the configuration."""
     size, kind = said.get("size"), str(said.get("image_processor_type") or said.get("feature_extractor_type") or "")
-    sides = {"height": size, "width": size} if isinstance(size, int) else dict(size or {})
-    shorter, height, width = (sides.get(key) for key in ("shortest_edge", "height", "width"))
     cut = _side(said.get("crop_size")) if said.get("do_center_crop") else None
+    sides = _sides(size)
+    if isinstance(size, int) and kind.startswith(SHORTER):
+        sides = {"shortest_edge": size}
+    elif isinstance(size, int) and cut is not None:
+        # preprocessors differ in what that is
+        return {"size": cut}
+    shorter, height, width = (sides.get(key) for key in ("shortest_edge", "height", "width"))
     if shorter and said.get("crop_pct") and kind.startswith("ConvNext"):
         if shorter >= CUT_BELOW:
             return {"size": shorter, "crop": "none"}
@@ -126,10 +147,18 @@ def _square(said: Mapping[str, Any]) -> dict[str, Any]:
     return {"size": shorter} if shorter else {}
 
 
-def _side(size: Any) -> int | None:
+def _sides(size: Any) -> Mapping[str, Any]:
+    """Return the names of a size's numbers with them: of one number, of two, or as they are stated."""
     if isinstance(size, int):
-        return size
-    height, width = (dict(size or {}).get(key) for key in ("height", "width"))
+        return {"height": size, "width": size}
+    if isinstance(size, list) and len(size) == 2:
+        return dict(zip(("height", "width"), size, strict=True))
+    return size if isinstance(size, dict) else {}
+
+
+def _side(size: Any) -> int | None:
+    sides = _sides(size)
+    height, width = sides.get("height"), sides.get("width")
     return height if isinstance(height, int) and height == width else None
 
 

@@ -55,10 +55,10 @@ tested are whole. What the detector reads of them is for the probes of its run t
 
 
 def _network(recipe: Mapping[str, Any], side: int) -> str:
-    stem = "first convolution 3x3 with stride 1, no max-pooling, two outputs"
     if recipe.get("arch", PAPERS) == PAPERS:
+        stem = "first convolution 3x3 with stride 1, no max-pooling, two outputs"
         return f"A ResNet-18 for {side} x {side} pixels ({stem}), width\n{recipe['width']},"
-    return f"A network `{recipe['arch']}` for {side} x {side} pixels ({stem}),"
+    return f"A network `{recipe['arch']}` for {side} x {side} pixels (first convolution with stride 1, two outputs),"
 
 
 def _measured(run: Mapping[str, Any]) -> str:

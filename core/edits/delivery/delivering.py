@@ -12,6 +12,8 @@ from core.edits.delivery.registry import deliveries
 
 # pixels of a picture that is delivered as it is
 MOST = 6_000_000
+# the longest side that a WebP can have
+WEBP_SIDE = 16_383
 STRIP = 128
 
 
@@ -57,8 +59,8 @@ def deliver(
 ) -> Iterator[Delivered]:
     """Send a picture through deliveries, one after the other.
 
-    Encoders take up to 20 bytes a pixel, so one of more than 6 million pixels is halved first, more than once if need
-    be, by the mean of each four pixels, which is what the delivery "50% box" does.
+    Encoders take up to 20 bytes a pixel, so one of more than 6 million pixels, or longer than any WebP, is halved
+    first, more than once if need be, by the mean of each four pixels, which is what the delivery "50% box" does.
 
     Args:
         picture: uint8 (height, width, 3), the whole picture as it was decoded.
@@ -66,7 +68,7 @@ def deliver(
         among: the deliveries; all when None.
     """
     enlarged = not see(picture)[1]
-    while picture.shape[0] * picture.shape[1] > MOST:
+    while picture.shape[0] * picture.shape[1] > MOST or max(picture.shape[:2]) > WEBP_SIDE:
         picture = halved(picture)
     for delivery in deliveries() if among is None else among:
         pixels, fits = see(delivery.apply(picture))

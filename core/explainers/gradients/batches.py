@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 class BatchExplainer(Explainer[S]):
     """A method with one step, which it takes for several images at once."""
 
-    def batch_size(self, settings: S) -> int:  # noqa: ARG002 - for methods to override
+    def batch_size(self, detector: "Detector", settings: S) -> int:  # noqa: ARG002 - for methods to override
         """Return the number of images that are explained at once."""
         return BATCH
 
@@ -56,7 +56,7 @@ class BatchExplainer(Explainer[S]):
         from core.explainers.gradients.activation import Cancelled  # noqa: PLC0415 - torch is read where it is needed
 
         check_pixels(detector, pixels)
-        size = self.batch_size(settings)
+        size = self.batch_size(detector, settings)
         for start in range(0, len(pixels), size):
             part, watch = pixels[start : start + size], Stopwatch()
             try:

@@ -78,7 +78,7 @@ class Cam(BatchExplainer[CamSettings]):
         """See `BatchExplainer.explain_part`."""
         layer = layer_of(detector, settings.layer)
         only = None if self.signed and settings.target == "margin" else one_side(settings.target)
-        unit = "margin" if settings.target == "margin" else "logit"
+        unit = ("margin" if settings.target == "margin" else "logit") if self.signed else "activation"
         for margin, values in zip(*self._maps(detector, pixels, layer, settings, cancel), strict=True):
             diagnostics = map_diagnostics(values, one_sided=only)
             yield {

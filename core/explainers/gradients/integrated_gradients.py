@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from core.detectors.detector import Detector
 
-# inputs, steps included, that go through the network at once
+# inputs of 32 x 32, steps included, that go through the network at once; of larger ones so many fewer
 INPUTS = 128
 # a map whose sum is off by more than this share of all its values is said to be
 GAP = 0.01
@@ -80,9 +80,9 @@ class IntegratedGradients(BatchExplainer[IntegratedGradientsSettings]):
     needs = frozenset({Capability.GRADIENTS})
     libraries = ("torch", "captum")
 
-    def batch_size(self, settings: IntegratedGradientsSettings) -> int:
+    def batch_size(self, detector: "Detector", settings: IntegratedGradientsSettings) -> int:
         """See `BatchExplainer.batch_size`."""
-        return max(1, INPUTS // settings.steps)
+        return max(1, _at_once(detector) // settings.steps)
 
     def explain_part(
         self, detector: "Detector", pixels: Pixels, settings: IntegratedGradientsSettings, cancel: Cancel | None
@@ -163,10 +163,15 @@ def _attributions(
         baselines=own.inputs(baseline),
         n_steps=settings.steps,
         method="gausslegendre",
-        internal_batch_size=max(INPUTS, len(pixels)),
+        internal_batch_size=max(_at_once(detector), len(pixels)),
     )
     values: NDArray[np.float32] = found.sum(dim=1).detach().float().cpu().numpy()
     return values
+
+
+def _at_once(detector: "Detector") -> int:
+    """Return the number of inputs that take as much memory as `INPUTS` of 32 x 32."""
+    return max(1, INPUTS * 32**2 // detector.side**2)
 
 
 def diagnose(values: NDArray[np.float32], gained: float) -> Diagnostics:

@@ -63,7 +63,7 @@ def prior_variance(n_segments: int, process: Process) -> NDArray[np.float64]:
 
 
 class UnseenFitter:
-    """Fits the surrogate of one image to guesses; tunes the process once and keeps it.
+    """Fits the surrogate of one image to guesses.
 
     Args:
         explainer: whose surrogate it is.
@@ -73,7 +73,6 @@ class UnseenFitter:
     def __init__(self, explainer: SampledExplainer, n_segments: int) -> None:
         self._explainer = explainer
         self._population = population_of(n_segments)
-        self._tuned: tuple[int, Process] | None = None
 
     def fit(self, samples: Samples, values: NDArray[np.float64], *, confidence: float) -> Fit:
         """The surrogate of the population as guessed from n samples.
@@ -89,7 +88,9 @@ class UnseenFitter:
     def _fit(self, samples: Samples, values: NDArray[np.float64], confidence: float) -> Fit:
         keep, population = samples.keep, self._population
         centred = values - values.mean()
-        process = self._process(keep, centred)
+        # on the first samples alone, which are enough, and at each step anew: so the last is what it is without others
+        enough = max(TUNED_ON, 2 * (keep.shape[1] + 1))
+        process = tune(keep[:enough], centred[:enough])
         posterior = _posterior(process, keep, centred, population)
         # the package's ridge of the guesses, its matrix inverted once for all images with so many segments
         intercept, *rest = population.jackknife.weights_of @ (values.mean() + posterior.guesses)
@@ -104,12 +105,6 @@ class UnseenFitter:
         # the population is itself a draw from all combinations
         drawn = population.jackknife.error(posterior.guesses, confidence=confidence)
         return Fit(weights, np.hypot(error, drawn), float(intercept), r2)
-
-    def _process(self, keep: NDArray[np.bool_], values: NDArray[np.float64]) -> Process:
-        enough = min(len(keep), max(TUNED_ON, 2 * (keep.shape[1] + 1)))
-        if self._tuned is None or self._tuned[0] < enough:
-            self._tuned = enough, tune(keep[:enough], values[:enough])
-        return self._tuned[1]
 
     def _r2(
         self, samples: Samples, values: NDArray[np.float64], weights: NDArray[np.float64], intercept: float

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 R = TypeVar("R", bound=RegionSettings)
 Regions = NDArray[np.int32]
+# as many as an image of 32 x 32 has pixels: the samples' design has a row and a column for each
+MOST_REGIONS = 1024
 
 
 @dataclass(frozen=True)
@@ -130,6 +132,10 @@ class RegionLime(Explainer[R]):
             regions = self.cut(image, settings) if given is None else np.asarray(given, np.int32)
         except ValueError as error:
             raise ExplanationError(str(error)) from None
+        if (count := int(regions.max()) + 1) > MOST_REGIONS:
+            raise ExplanationError(
+                f"{self.title} weighs at most {MOST_REGIONS:,} regions, not {count:,}; ask for fewer"
+            )
         fills = self.under_fills(settings) if settings.certain_under == "every" else {}
         others = [own for fill, own in fills.items() if fill != settings.fill]
         found = None

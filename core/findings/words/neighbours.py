@@ -50,8 +50,8 @@ def _dealt(finding: Finding) -> Line:
     one = dealt.control.measure
     return say(
         finding,
-        "By chance it would be about half: with labels dealt at random it is {dealt:percent}, and 95 of 100 such deals "
-        "end between about {least} and {most}%.",
+        "With labels dealt at random it is {dealt:percent}, and 95 of 100 such deals end between about {least} and "
+        "{most}%.",
         dealt=one,
         least=floor(100 * one.low),
         most=ceil(100 * one.high),

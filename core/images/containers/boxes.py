@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from core.images.containers.contents import CUT, MANY, MAX_PARTS, Contents
+from core.images.containers.contents import CUT, MANY, MAX_PARTS, MAX_PIECE, Contents
 
 HEIC = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 AVIF = (b"avif", b"avis")
@@ -23,11 +23,13 @@ def format_of(data: bytes) -> str:
 
 def read(data: bytes) -> Contents:
     """Read what the boxes of a file list: EXIF, XMP, and whether there are Content Credentials."""
-    found = Contents(format_of(data))
+    found, is_read = Contents(format_of(data)), False
     for kind, start, end in _boxes(data, 0, len(data), found):
         if kind == b"uuid" and data[start : start + 16] == C2PA:
             found.credentials = True
-        elif kind == b"meta":
+        elif kind == b"meta" and not is_read:
+            # readers of pictures look at the first one alone
+            is_read = True
             _read_items(data, start + 4, end, found)
     return found
 
@@ -63,12 +65,15 @@ def _read_items(data: bytes, start: int, end: int, found: Contents) -> None:
         elif kind == b"iloc":
             places = _places(data[first:last])
     for item, named in kinds.items():
+        if named not in (b"Exif", b"mime"):
+            continue
         at, size = places.get(item, (0, 0))
-        body = found.piece(data[at : at + size]) if size else b""
+        # a byte more than is read says that it is too large
+        body = found.piece(data[at : at + min(size, MAX_PIECE + 1)]) if size else b""
         if named == b"Exif":
             # in front of it stands how many bytes come before the TIFF structure
             found.exif = found.exif or body[4 + int.from_bytes(body[:4], "big") :]
-        elif named == b"mime":
+        else:
             found.xmp = found.xmp or body
 
 

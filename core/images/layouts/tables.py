@@ -78,7 +78,7 @@ def read_table(files: Files, name: str) -> list[Mapping[str, Any]]:
     try:
         text = files.read(name, limit=MAX_TEXT).decode("utf-8-sig")
         if name.lower().endswith(".jsonl"):
-            rows: list[Mapping[str, Any]] = [parse_json(line.encode()) for line in text.splitlines() if line.strip()]
+            rows: list[Mapping[str, Any]] = [parse_json(line.encode()) for line in text.split("\n") if line.strip()]
             if not all(isinstance(row, dict) for row in rows):
                 raise ValueError("a line is no object")
             return rows

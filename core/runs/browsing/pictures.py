@@ -30,6 +30,11 @@ class Pictures:
         """Number of rows with a picture."""
         return int((self.where != MISSING).sum())
 
+    @property
+    def stamp(self) -> str:
+        """Which pictures of the run these are; others once an image set has come."""
+        return f"{self.source} {self.found}"
+
     def get(self, row: int) -> NDArray[np.uint8] | None:
         """Return uint8 (side, side, 3) of one row, or None."""
         if self.pixels is None or self.where[row] == MISSING:

@@ -2,7 +2,8 @@
 
 Only columns that the files of both have are compared, on images that both files hold and that both detectors call the
 same. A probe is compared by its lead, the share of verdicts that it flips less the share that its control flips, and a
-difference is claimed only where it holds against every control and without one.
+difference is claimed only where it holds against every control and without one, in each other way of making the change
+and with each fill.
 """
 
 from collections.abc import Iterator, Mapping
@@ -15,9 +16,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.findings.finding import Choice, Control, Finding, Measure
-from core.metrics.intervals import weighted_mean, weighted_share
+from core.metrics.intervals import weighted_lead, weighted_share
 from core.probes.probe import FAMILIES, Probe, Strength
-from core.probes.table import PROBES, probe_columns
+from core.probes.table import PROBES, in_every_way, probe_columns
 from core.studies.comparison.findings import LEVEL, STUDY
 from core.studies.comparison.pair import Pair
 from core.studies.study import WEIGHT
@@ -92,11 +93,11 @@ class Shared:
         ]
         here = self.agreed(verdict) & np.isfinite(found[0]) & np.isfinite(found[1])
         weights = self.weights[here]
-        difference = weighted_mean((found[0] - found[1])[here], weights, confidence=confidence)
+        difference = weighted_lead((found[0] - found[1])[here], weights, confidence=confidence)
         if control is None:
             own = [weighted_share(values[here] > 0, weights, confidence=confidence) for values in found]
         else:
-            own = [weighted_mean(values[here], weights, confidence=confidence) for values in found]
+            own = [weighted_lead(values[here], weights, confidence=confidence) for values in found]
         return Leads(Measure.of(own[0]), Measure.of(own[1]), Measure.of(difference))
 
 
@@ -165,9 +166,11 @@ def read(shared: Shared, rows: pd.DataFrame | None = None) -> list[Finding]:
     answering = table[~table["probe"].isin(_BESIDE)]
     answering = answering[~answering["column"].map(lambda column: probe_columns()[column][1].excess)]
     answering = answering.assign(
-        fair=answering["control"] != "", both=answering["first_value"] + answering["second_value"]
+        fair=answering["control"] != "",
+        ways=answering["column"].map(in_every_way),
+        both=answering["first_value"] + answering["second_value"],
     )
-    ranked = answering.sort_values(["fair", "both"], ascending=False, kind="stable")
+    ranked = answering.sort_values(["fair", "ways", "both"], ascending=False, kind="stable")
     best = ranked.drop_duplicates(["family", "verdict"]).sort_values("verdict", kind="stable")
     order = {family: number for number, family in enumerate(FAMILIES)}
     best = best.sort_values("family", key=lambda names: names.map(order), kind="stable")
@@ -190,6 +193,12 @@ def _finding(shared: Shared, row: Mapping[str, str], confidence: float) -> Findi
         for key, other in columns.items():
             bar = next(iter(shared.controls(other).values()), None)
             tried.append((probe.strengths_are, key, shared.leads(other, bar, verdict, confidence=confidence)))
+    for kind, keys in probe.others.items():
+        ways = {PROBES[key].way: PROBES[key].column(strength.key) for key in (probe.key, *keys)}
+        columns = {way: other for way, other in ways.items() if other in shared.columns()}
+        for way, other in columns.items() if len(columns) > 1 else ():
+            bar = next(iter(shared.controls(other).values()), None)
+            tried.append((kind, way, shared.leads(other, bar, verdict, confidence=confidence)))
     choices = [Choice(kind, key, one.first, Control(second, one.second), one.difference) for kind, key, one in tried]
     details = {
         "first": shared.pair.names[0],

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from core.edits.delivery.registry import deliveries
 from core.findings.finding import Choice, Control, Finding, Measure
 from core.images.labels import CLASSES
-from core.metrics.intervals import weighted_mean, weighted_share
+from core.metrics.intervals import weighted_lead, weighted_share
 from core.runs.run import Run
 from core.studies.study import WEIGHT
 
@@ -83,5 +83,5 @@ def _beside(
     return (
         Measure.of(weighted_share(hits[where], weights[where])),
         Control(CONTROL, Measure.of(weighted_share(nothing[where], weights[where]))),
-        Measure.of(weighted_mean(paired, weights[where])),
+        Measure.of(weighted_lead(paired, weights[where])),
     )

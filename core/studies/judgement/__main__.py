@@ -1,6 +1,6 @@
 """Find the rule by which a detector's verdicts are judged, and write it beside a run of it.
 
-python -m core.studies.judgement --run swift@cifake-test --data data/cifake --generators ../shared/generators
+python -m core.studies.judgement --run swift@cifake-test --data data/cifake --generators FOLDER
 """
 
 import argparse
@@ -27,7 +27,7 @@ from core.detectors.identity import find_maker, identify_all
 from core.detectors.storage import load_detector
 from core.detectors.training.validation import validation_split
 from core.images.decoding import ImageError, decode, pixels_sha256
-from core.images.image_set import DATA_HELP, DatasetError, ImageSet, Split
+from core.images.image_set import DATA_HELP, FAKE_HELP, DataPath, DatasetError, ImageSet, Split
 from core.images.labels import CLASSES
 from core.images.loading import load_image_set, read_files
 from core.images.out_of_distribution import AS_DRAWN, read_generators
@@ -60,7 +60,7 @@ def main(arguments: list[str] | None = None) -> int:
         rule = calibrate(
             run,
             detector,
-            data=options.data,
+            data=DataPath(options.data, options.fake_classes.split(",")) if options.data else None,
             generators=options.generators,
             images=options.images,
             transfer=options.transfer,
@@ -212,6 +212,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--run", default="swift@cifake-test", help="name of a run of the detector, or its folder")
     parser.add_argument("--data", help=f"images that it was trained on, or the run's: {DATA_HELP}")
+    parser.add_argument("--fake-classes", default="", metavar="A,B", help=FAKE_HELP)
     parser.add_argument("--generators", type=Path, help="a folder with other generators' pictures of its size")
     parser.add_argument("--images", type=int, default=IMAGES, help="images of its own kind")
     parser.add_argument("--no-transfer", dest="transfer", action="store_false", help="leave the study transfer out")

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from core.findings.finding import Choice, Control, Finding, Measure
 from core.images.labels import CLASSES
-from core.metrics.intervals import weighted_mean, weighted_share
+from core.metrics.intervals import weighted_lead, weighted_share
 from core.runs.run import Run
 from core.studies.study import WEIGHT
 
@@ -25,20 +25,19 @@ def conclude(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> li
     """For each verdict how often neighbours share it, then how often they are right, and where they err."""
     rows = run.predictions.set_index("id").loc[table["id"]]
     label, predicted = (rows[name].astype(str).to_numpy() for name in ("label", "predicted"))
-    says, pixels, shuffled = (table[f"{name}_say"].to_numpy(str) for name in ("neighbours", "pixels", "shuffled"))
+    says, pixels = (table[f"{name}_say"].to_numpy(str) for name in ("neighbours", "pixels"))
     weights = table[WEIGHT].to_numpy(np.float64)
     whose = _whose(table, parameters)
     found = []
     for verdict in CLASSES:
         where = predicted == verdict
         if where.any():
-            least, most = chance_of(table[where], weights[where])
-            dealt = Measure(_share(shuffled == verdict, weights, where).value, least, most)
             own, by_pixels = says[where] == verdict, pixels[where] == verdict
-            controls = [
-                _against("control", PIXELS, own, by_pixels, weights[where]),
-                Choice("control", DEALT, _share(says == verdict, weights, where), Control(DEALT, dealt)),
-            ]
+            controls = [_against("control", PIXELS, own, by_pixels, weights[where])]
+            dealt = _dealt(run, table[where], weights[where], verdict=verdict, training=whose["training"])
+            if dealt is not None:
+                own_share = _share(says == verdict, weights, where)
+                controls.append(Choice("control", DEALT, own_share, Control(DEALT, dealt)))
             found.append(_finding(f"agree_{verdict.lower()}", controls[0], whose, choices=controls, group=verdict))
     everywhere = np.ones(len(predicted), bool)
     truth = _against("control", PIXELS, says == label, pixels == label, weights)
@@ -61,7 +60,7 @@ def _against(
 ) -> Choice:
     """A share beside that of a control on the same images, with their paired difference."""
     everywhere = np.ones(len(own), bool)
-    difference = weighted_mean(own.astype(np.float64) - other, weights)
+    difference = weighted_lead(own.astype(np.float64) - other, weights)
     bar = Control(control, _share(other, weights, everywhere))
     return Choice(kind, control, _share(own, weights, everywhere), bar, Measure.of(difference))
 
@@ -74,15 +73,38 @@ def _finding(key: str, one: Choice, whose: Mapping[str, Any], **also: Any) -> Fi
     )  # fmt: skip
 
 
-def chance_of(table: pd.DataFrame, weights: NDArray[np.float64], *, seed: int = 0) -> tuple[float, float]:
-    """Between which shares 95 of 100 deals of the labels by lot end, 0 to 1.
+def _dealt(
+    run: Run,
+    table: pd.DataFrame,
+    weights: NDArray[np.float64],
+    *,
+    verdict: str,
+    training: bool,
+) -> Measure | None:
+    """What one deal of the labels gave, and between which ends 95 of 100 such deals lie; None where it is so far from
+    all of them that the searched images cannot be half of each class, which is all that is known of training images."""
+    labels = run.predictions["label"].astype(str).to_numpy()
+    share = 0.5 if training else float(np.mean(labels == verdict))
+    ends = deals_of(table, weights, share=share)
+    given = float(np.average(table["shuffled_say"].to_numpy(str) == verdict, weights=weights))
+    if not 2 * ends.min() - ends.max() <= given <= 2 * ends.max() - ends.min():
+        return None
+    low, high = np.quantile(ends, [0.025, 0.975])
+    return Measure(given, float(low), float(high))
+
+
+def deals_of(
+    table: pd.DataFrame, weights: NDArray[np.float64], *, share: float = 0.5, seed: int = 0
+) -> NDArray[np.float64]:
+    """In what share of the images neighbours say one class, in each of `DEALS` deals of the labels by lot.
 
     Images share neighbours, so that one deal is far fewer independent draws than there are images, and may end far from
-    one half. From the `NAMED` nearest, which are what the table names: where labels are as many of each class.
+    what is expected. From the `NAMED` nearest, which are what the table names.
 
     Args:
         table: rows of the study.
         weights: float64 (M,), how many images each stands for.
+        share: of the images among which neighbours are searched that are of the class, 0 to 1.
         seed: of the deals.
     """
     names = table[[f"near_{n}" for n in range(1, NAMED + 1)]].to_numpy(object)
@@ -90,12 +112,11 @@ def chance_of(table: pd.DataFrame, weights: NDArray[np.float64], *, seed: int = 
     near = codes.reshape(names.shape)
     generator, ends = np.random.default_rng(seed), []
     for _ in range(DEALS):
-        real = generator.random(len(known)) < 0.5
+        own = generator.random(len(known)) < share
         # a neighbour that is missing is -1, the last of these; where they are even the nearest decides
-        lead = np.append(np.where(real, 1, -1), 0).astype(np.int8)[near].sum(axis=1)
-        ends.append(np.average(np.where(lead == 0, real[near[:, 0]], lead > 0), weights=weights))
-    low, high = np.quantile(ends, [0.025, 0.975])
-    return float(low), float(high)
+        lead = np.append(np.where(own, 1, -1), 0).astype(np.int8)[near].sum(axis=1)
+        ends.append(np.average(np.where(lead == 0, own[near[:, 0]], lead > 0), weights=weights))
+    return np.array(ends)
 
 
 def _whose(table: pd.DataFrame, parameters: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from core.findings.finding import Choice, Control, Finding, Measure
 from core.probes.probe import FAMILIES, Probe, Strength
-from core.probes.table import PROBES, probe_columns
+from core.probes.table import PROBES, in_every_way, probe_columns
 from core.runs.run import Run
 from core.studies.probes.summary import VERDICTS, Turns, compared, ranking, read_turns, responses, share_of
 
@@ -26,6 +26,7 @@ _BESIDE = {key for key, probe in PROBES.items() if probe.beside}.union(
     key for probe in PROBES.values() for keys in probe.others.values() for key in keys
 )
 _CHANGES_DONOR = {key: probe.changes_donor for key, probe in PROBES.items()}
+_EVERY_WAY = {column: in_every_way(column) for column in probe_columns()}
 _EXCESS = {column: strength.excess for column, (_, strength) in probe_columns().items()}
 
 
@@ -116,8 +117,11 @@ def telling(rows: pd.DataFrame) -> str:
 
 
 def fairly(rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows of `responses` that have a control and change no more than the thing in question."""
-    return rows[~rows["column"].map(_EXCESS) & rows["control"].notna()]
+    """The rows of `responses` that have a control and change no more than the thing in question; where some have, of
+    strengths at which the change is made in every other way too."""
+    fair = rows[~rows["column"].map(_EXCESS) & rows["control"].notna()]
+    every_way = fair[fair["column"].map(_EVERY_WAY).astype(bool)]
+    return every_way if len(every_way) else fair
 
 
 def _choice(turns: Turns, chosen: NDArray[np.bool_], tried: _Tried, probe: Probe, strength: Strength) -> Choice:

@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.metrics.classification import MOST_GROUPS
-from core.metrics.intervals import Estimate, weighted_mean, weighted_share
+from core.metrics.intervals import Estimate, weighted_lead, weighted_mean, weighted_share
 from core.probes.probe import Probe, Strength, size_column
 from core.probes.table import PROBES, probe_columns
 from core.runs.run import Run
@@ -74,7 +74,7 @@ class Turns:
     def difference(self, here: NDArray[np.bool_], one: tuple[str, Probe], other: tuple[str, Probe]) -> Estimate:
         """The share of images that one column's change turns, less that of another's, with a paired interval."""
         lead = self.hits(*one).astype(np.float64) - self.hits(*other)
-        return weighted_mean(lead[here], self.weights[here])
+        return weighted_lead(lead[here], self.weights[here])
 
     def chosen(self, verdict: str, by: By = "verdict", group: str = "all") -> NDArray[np.bool_]:
         """bool (M,), the images of one verdict and one group."""

@@ -121,13 +121,11 @@ class SideBySide:
         first = self.detectors[0]
         placeless = [(one, style_now()) for one in self.placeless(first)]
         measured = {one.method: trust_sentence(first, one) for one, _ in complete}
-        beside_them = Beside(label, measured, agreement, probes)
-        name = self.subject.name
         page_download(
             [*complete, *placeless] if complete else [],
-            name=name,
+            name=self.subject.name,
             notes=list(notes),
-            beside=beside_them,
+            beside=Beside(label, measured, agreement, probes),
             key="page.file",
         )
 

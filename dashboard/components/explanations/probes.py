@@ -71,12 +71,16 @@ def _asked(
 ) -> tuple[NDArray[np.uint8], ProbeSettings]:
     if lenders is None:
         return subject.image[None], ProbeSettings(name)
-    return _with_donors(subject, lenders.origin, row, name)
+    return _with_donors(subject, lenders.origin, library.pictures(lenders).stamp, row, name)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False, hash_funcs=BY_STAMP | {Subject: lambda subject: subject.sha256})
 def _with_donors(
-    subject: Subject, lenders: Opened, row: int | None, name: str
+    subject: Subject,
+    lenders: Opened,
+    pictures: str,  # noqa: ARG001 - the key: others may have come
+    row: int | None,
+    name: str,
 ) -> tuple[NDArray[np.uint8], ProbeSettings]:
     return with_donors(subject.image, lenders.run, library.pictures(lenders).get, name=name, row=row)
 

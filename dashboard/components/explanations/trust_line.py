@@ -33,8 +33,13 @@ def draw_trust_line(detector: Known, explainer: AnyExplainer, explanation: Expla
     try:
         answer, found = _found(detector, opened, explanation)
     except ContractError:
-        # Trust says what is wrong with that file
-        answer, found = None, None
+        st.page_link(
+            "views/trust/page.py",
+            label="The study of such maps cannot be read: see what is wrong with it",
+            icon=":material/error:",
+            query_params={"run": opened.run.name},
+        )
+        return
     if answer is None or found is None:
         st.markdown(_unmeasured(opened, detector, explainer, answer))
         return

@@ -39,8 +39,11 @@ NUMBER_NAMES = {"value": "value", "low": "95 % from", "high": "to", "images": "i
 
 def command(opened: Opened, *names: str, there: bool = False) -> str:
     """Return the command that makes studies of this run or, where they are `there`, adds what their files lack."""
+    # what the command finds by itself is CIFAKE
+    own = opened.run.images is None and not opened.run.manifest["set"].startswith("cifake")
+    data = " --data DATA" if own else ""
     some = f" --images {ENOUGH}" if len(opened.run) > ENOUGH and not (there or set(names) <= set(QUICK)) else ""
-    return f"python -m core.studies {' '.join(names)} --run {shlex.quote(opened.run.name)}{some}"
+    return f"python -m core.studies {' '.join(names)} --run {shlex.quote(opened.run.name)}{data}{some}"
 
 
 def readable(opened: Opened, name: str, title: str | None = None, *, concluded: bool = True) -> StudyResult | None:

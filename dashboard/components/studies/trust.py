@@ -84,8 +84,13 @@ def draw_scale(opened: Opened, answers: Mapping[str, StudyResult]) -> None:
     """How many images have maps, and how many the studies have judged."""
     judged = trust_summary.coverage(answers, opened.run)
     most = None if judged.empty else judged.loc[judged["images"].idxmax()]
-    told = "no study has judged explanations of this run yet" if most is None else f"{most['images']:,} were judged"
-    with fold("scale", "Does it scale?", f"All {len(opened.run):,} images have a margin map; {told}.") as is_open:
+    told = (
+        "no study has judged explanations of this run yet" if most is None else f"{most['images']:,} images were judged"
+    )
+    mapped = f"All {len(opened.run):,} images have a margin map; {told}"
+    if opened.run.maps is None:
+        mapped = told[0].upper() + told[1:]
+    with fold("scale", "Does it scale?", f"{mapped}.") as is_open:
         if not is_open:
             return
         st.markdown("The paper: “any more than a handful require teams”. It shows a dozen.")

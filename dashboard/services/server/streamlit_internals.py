@@ -98,7 +98,8 @@ def hear_runs_out() -> None:
         ended: WeakSet[Any] = WeakSet()
 
         def begin_after(session: Any, request: Any) -> None:
-            # Streamlit has taken away a run that it has told to stop: one that is still here has ended by itself
+            # Streamlit takes away a run that it stops for the next: one that is still here has ended by itself, or
+            # somebody has stopped it, and what it has still to say is little
             if session._scriptrunner is not None:
                 ended.add(session._scriptrunner)
             begin(session, request)

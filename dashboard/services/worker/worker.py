@@ -43,7 +43,8 @@ MAX_ANSWERS = 256
 MAX_KEPT = 64 * 2**20
 # bytes of files of detectors that are kept; in memory it is a few times that. The two used last are kept of any size
 MAX_FILES = 48 * 2**20
-MAX_ENDED = 100
+# as many visitors as a page can have, with a dozen slots each
+MAX_ENDED = 2000
 # a page gets about three times the processor time of an explanation where both want it
 BACK = 5
 
@@ -89,7 +90,8 @@ class Worker:
             if self._queue.asked.get(asker) != request:
                 self._queue.leave(asker)
                 self._ended.pop(asker, None)
-                self._queue.asked[asker] = request
+            # also where it is the same, so that those who are forgotten are those who have not come back
+            self._queue.asked[asker] = request
             status = self._status(asker, request, pixels)
             # where many wait, the page of each is better drawn at once
             if patience and status.busy and status.again == SOON:
@@ -113,8 +115,20 @@ class Worker:
         with self._changed:
             if job := self._queue.job_of(asker):
                 self._ended[asker] = JobStatus("stopped", job.answer, job.share)
+                self._forget_stopped()
                 job.askers.pop(asker, None)
                 self._changed.notify_all()
+
+    def _forget_stopped(self) -> None:
+        """Forget the oldest of what was stopped, beyond the bytes that answers may have. Under the lock."""
+        held = {asker: size_of(one.answer) for asker, one in self._ended.items()}
+        total = sum(held.values())
+        for asker, size in held.items():
+            if total <= MAX_KEPT:
+                break
+            if size:
+                del self._ended[asker]
+                total -= size
 
     def go_on(self, visitor: str, slot: str) -> None:
         """Let a request that was stopped or has failed be made again."""

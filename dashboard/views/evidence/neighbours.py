@@ -14,7 +14,8 @@ from dashboard.services.library import Opened
 
 
 def _among_own(answer: StudyResult) -> bool:
-    return len(answer.table) > 0 and not str(answer.table["among"].iloc[0]).endswith("-train")
+    # perhaps with a limit behind it
+    return len(answer.table) > 0 and "-train" not in str(answer.table["among"].iloc[0])
 
 
 def draw_summary(opened: Opened, answer: StudyResult) -> None:
@@ -23,8 +24,8 @@ def draw_summary(opened: Opened, answer: StudyResult) -> None:
     st.caption(
         "Where neighbours and verdict agree, the verdict is what such images had in training. Raw pixels and labels "
         "dealt at random are the controls: what they reach as well has nothing to do with what the network has "
-        "learned. By chance it would be about half. But labels are dealt once, and many images have the same "
-        "neighbours, so that one deal is like few throws of a coin and may end well above or below."
+        "learned. Labels are dealt once, and many images have the same neighbours, so that one deal is like few throws "
+        "of a coin and may end well above or below the share of the class."
     )
     if _among_own(answer):
         again = code(f"{command(opened, 'neighbours')} --all")

@@ -115,7 +115,7 @@ def shown_picture(opened: Opened, probe: str) -> Shown | None:
     for one in (opened.origin, *([found[0]] if found else [])):
         rows = telling(one, probe)
         if len(rows):
-            return _shown(one, one.stamp, int(rows[(PICTURE.value - 1) % len(rows)]))
+            return _shown(one, f"{one.stamp} {library.pictures(one).stamp}", int(rows[(PICTURE.value - 1) % len(rows)]))
     return None
 
 
@@ -123,7 +123,7 @@ def telling(opened: Opened, probe: str) -> NDArray[np.intp]:
     """At most `PICTURES` images of a run whose pictures are at hand, those first that a probe turns and its control
     does not, one verdict in turn with the other."""
     pictures = library.pictures(opened)
-    return _telling(opened, pictures, f"{opened.stamp} {pictures.source} {pictures.found}", probe)
+    return _telling(opened, pictures, f"{opened.stamp} {pictures.stamp}", probe)
 
 
 @st.cache_resource(max_entries=256, show_spinner=False)

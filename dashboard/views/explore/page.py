@@ -31,6 +31,7 @@ opened = library.current()
 table = opened.table
 wanted = wanted_rows(opened)
 pictures = library.pictures(opened)
+has_maps = opened.run.maps is not None
 positions = library.matching(opened, wanted)
 shown = page_rows(positions, wanted)
 picked = selection.picked(opened)
@@ -90,7 +91,8 @@ def draw_gallery() -> None:
         )
     if pictures.found < len(table):
         st.caption(
-            f"{len(table) - pictures.found:,} pictures are not available: their margin maps stand in for them. "
+            f"{len(table) - pictures.found:,} pictures are not available"
+            + (": their margin maps stand in for them. " if has_maps else ". ")
             + how_to_get_pictures()
         )
     if id_ := image_grid(
@@ -101,7 +103,7 @@ def draw_gallery() -> None:
         picked=picked,
         tags=tags_of,
         threshold=wanted.threshold,
-        maps=MAPS.value == "on",
+        maps=has_maps and MAPS.value == "on",
         size=TILE.value,
         on_pick=take_picks,
         most=selection.MOST,
@@ -132,12 +134,13 @@ def draw_column() -> None:
     TILE.choose("Size")
     st.session_state["explore.per"] = wanted.per_page
     st.segmented_control("Per page", PAGE_SIZES, key="explore.per", on_change=set_per_page, required=True)
-    MAPS.toggle(
-        "Overlay margin maps",
-        help=explain(
-            "Margin map", also="Blue speaks for REAL, orange for FAKE, on one scale for the whole run; smoothed."
-        ),
-    )
+    if has_maps:
+        MAPS.toggle(
+            "Overlay margin maps",
+            help=explain(
+                "Margin map", also="Blue speaks for REAL, orange for FAKE, on one scale for the whole run; smoothed."
+            ),
+        )
     with st.container(horizontal=True, gap="small"):
         csv_button(
             "CSV",

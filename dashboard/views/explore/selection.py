@@ -123,6 +123,8 @@ def draw_comparison(
         return
     chosen = np.array([opened.row_of(id_) for id_ in ids], np.intp)
     for laid, key in ((False, "explore.compared"), (True, "explore.compared_maps")):
+        if laid and opened.run.maps is None:
+            continue
         st.caption("As they are" if not laid else "Under their margin maps, all on one scale")
         if id_ := image_grid(
             opened, chosen, pictures, key=key, threshold=wanted.threshold, maps=laid, size="large", tags=tags

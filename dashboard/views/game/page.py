@@ -21,17 +21,22 @@ GAME = Setting("game", 1, kind=int, low=1, high=9999)
 
 opened = library.current()
 table = opened.table
+has_maps = opened.run.maps is not None
 heading(
     "REAL or FAKE?",
     f"{ROUND} images of the test set. Decide whether a camera took each one or a generator made it; then see the "
-    "label, the detector's answer and its margin map.",
+    f"label, the detector's answer{' and its margin map' if has_maps else ''}.",
 )
 pictures = library.pictures(opened)
 drawn = draw_round(table, pictures.where >= 0, seed=GAME.value)
 if drawn is None:
+    lacking = (
+        f"not all of this run's pictures are available. {how_to_get_pictures()} Or choose a run of the sample gallery."
+        if pictures.found < len(table)
+        else "this run has fewer. Choose another run, for instance one of the sample gallery."
+    )
     st.info(
-        f"The game takes {ROUND} pictures of each class, and this run's pictures are not available. "
-        f"{how_to_get_pictures()} Or choose a run of the sample gallery.",
+        f"The game needs {ROUND} pictures of each class that the detector was not trained on, and {lacking}",
         icon=":material/hide_image:",
     )
     st.stop()
@@ -111,7 +116,7 @@ def play(number: int) -> None:
             on_click=next_image,
             args=(number,),
         )
-        if opened.run.maps is None:
+        if not has_maps:
             return
         with st.container(width=300):
             explained_picture(
@@ -146,10 +151,11 @@ def finish() -> None:
                 )
     accuracy = opened.run.manifest["metrics"]["all"]["accuracy"]
     st.caption(f"On all {len(table):,} images of this run it is right {percent(accuracy)} of the time.")
-    st.markdown("The ten under their margin maps. A click opens one in Inspect: why this verdict?")
+    under = " under their margin maps" if has_maps else ""
+    st.markdown(f"The ten{under}. A click opens one in Inspect: why this verdict?")
     ids = table["id"].iloc[rows]
     notes = {id_: f"you: {said}" for id_, said in zip(ids, marked(answers), strict=True)}
-    if id_ := image_grid(opened, rows, pictures, key="game.grid", maps=True, notes=notes):
+    if id_ := image_grid(opened, rows, pictures, key="game.grid", maps=has_maps, notes=notes):
         address.go("inspect", run=opened.run.name, id=id_)
     with st.container(horizontal=True):
         st.button("Ten other images", key="game.again", type="primary", on_click=new_game)

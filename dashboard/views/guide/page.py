@@ -43,9 +43,10 @@ if shown.run.maps is None:
 cast = cast_of(shown, pictured)
 if cast is None:
     st.title("The tour", anchor=False)
+    lacking = "" if pictured.all() else f" among those whose picture is available. {how_to_get_pictures()} Or"
     st.info(
-        "The tour shows images that the detector judged rightly, and none of either class has its picture available. "
-        f"{how_to_get_pictures()} Or choose a run of the sample gallery.",
+        "The tour needs an image of each class that the detector judged rightly, and for one class there is none"
+        f"{lacking or '. Instead,'} choose a run of the sample gallery.",
         icon=":material/hide_image:",
     )
     st.stop()

@@ -103,8 +103,10 @@ st.caption(
 
 if image is None:
     st.info(
-        "This image's picture is not available, so no detector can be run on it: below are the map that the run has "
-        "kept, and what is known of the image. " + how_to_get_pictures(),
+        "This image's picture is not available, so no detector can be run on it: below "
+        + ("are the map that the run has kept, and" if opened.run.maps is not None else "is")
+        + " what is known of the image. "
+        + how_to_get_pictures(),
         icon=":material/hide_image:",
     )
     with st.grid(3, min_column_width=190, gap="large") as grid:

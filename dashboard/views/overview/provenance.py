@@ -25,6 +25,8 @@ def draw_training_and_run(run: Run, made_by: Identified | None) -> None:
         section("Training", "Accuracy after each epoch, one pass over the training images.", help=explain("Epoch"))
         if made_by and made_by.manifest.get("history"):
             draw_training(made_by.manifest["history"])
+        elif made_by:
+            st.caption("This detector was not trained here, so its accuracy after each epoch is unknown.")
         else:
             st.caption("The detector that made this run is not among the detectors here, so its training is unknown.")
     with row.cell():

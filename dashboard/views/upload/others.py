@@ -42,10 +42,13 @@ def draw_others(detectors: Mapping[str, Known], ready_at: Callable[[Preprocessin
         return
 
     def draw() -> float | None:
-        found = [_row(one, ready_at(one.about.preprocessing), origin) for one in detectors.values()]
+        ready = {one.name: ready_at(one.about.preprocessing) for one in detectors.values()}
+        found = [_row(one, ready[one.name], origin) for one in detectors.values()]
         standings = [standing for _, standing in found]
         end_if_settled("others", any(one.busy for one in standings))
         st.markdown(disagreement({str(row["detector"]): str(row["verdict"]) for row, _ in found}))
+        if larger := larger_squares({name: one.square for name, one in ready.items() if one.place is not None}):
+            st.markdown(larger)
         st.dataframe(
             pd.DataFrame([row for row, _ in found]),
             hide_index=True,
@@ -84,6 +87,19 @@ def _row(detector: Known, ready: Prepared, origin: Origin) -> tuple[dict[str, ob
         "margin": plus(seen.margin),
         "p(REAL)": percent(float(now.answer.p_real[number])),
     }, now
+
+
+def larger_squares(squares: Mapping[str, int]) -> str:
+    """Say which detectors see more of the image than the square that was chosen; `squares` are sides in pixels."""
+    least = min(squares.values(), default=0)
+    larger = [plain(name) for name, square in squares.items() if square > least]
+    if not larger:
+        return ""
+    one = len(larger) == 1
+    return (
+        f"{listed(larger)} {'sees' if one else 'see'} a larger square than the others, because "
+        f"{'its' if one else 'their'} input is larger than the one that was chosen."
+    )
 
 
 def disagreement(verdicts: Mapping[str, str]) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import streamlit as st
+from numpy.typing import NDArray
 from streamlit.typing import UploadedFile
 
 from core.edits.delivery.registry import deliveries
@@ -116,13 +117,23 @@ def _deliver_all(files: Sequence[UploadedFile], detector: Known) -> None:
             continue
         sent = [origin.send(one) for one in deliveries()]
         pixels = np.stack([one.pixels for one in sent])
-        now = ask(detector, pixels, pixels_sha256(pixels), PredictRequest(), slot="table.deliver", patience=PATIENCE)
+        now = _answered(detector, pixels)
         if now.answer is None:
             late = f"It took longer than {PATIENCE:.0f} s; send it again."
             st.warning(f"{plain(file.name)} was not delivered. {with_code(now.message) or late}")
             continue
         kept[key] = sent_with(sent, now.answer.margins)
     bar.empty()
+
+
+def _answered(detector: Known, pixels: NDArray[np.uint8]) -> JobStatus:
+    """Ask for predictions, and wait `PATIENCE` for them; asking again and again keeps the place in the queue."""
+    digest, ends = pixels_sha256(pixels), time.monotonic() + PATIENCE
+    while True:
+        now = ask(detector, pixels, digest, PredictRequest(), slot="table.deliver", patience=PATIENCE / 10)
+        if not now.busy or time.monotonic() > ends:
+            return now
+        time.sleep(now.again)
 
 
 def _key(file: UploadedFile, detector: Known) -> tuple[str, str]:

@@ -14,7 +14,7 @@ from streamlit.typing import UploadedFile
 from core.detectors.preprocessing import Place, Preprocessing
 from core.edits.delivery.delivering import Delivered, deliver, seeing
 from core.edits.delivery.delivery import Delivery
-from core.images.decoding import ImageError
+from core.images.decoding import ImageError, pixels_sha256
 from core.images.labels import ClassName, verdict_of
 from core.images.tiles import Tiles
 from core.images.upload import Prepared, prepare_pixels
@@ -164,7 +164,8 @@ class Example:
     def origin(self, preprocessing: Preprocessing) -> Origin:
         """Where its deliveries come from."""
         steps = self._steps(preprocessing)
-        see, key = seeing(steps), f"{self.id} {steps.steps}"
+        # an example of one name has other pixels in a run of another size
+        see, key = seeing(steps), f"{self.id} {pixels_sha256(self.pixels)} {steps.steps}"
         return Origin(key, steps.steps, lambda one: next(deliver(self.pixels, see, among=[one])), self.label)
 
     def _steps(self, preprocessing: Preprocessing) -> Preprocessing:

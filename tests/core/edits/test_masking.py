@@ -80,6 +80,16 @@ def test_blur_takes_fine_detail_and_leaves_the_mean(quarters: NDArray[np.int64])
     assert abs(blurred.mean() - image.mean()) < 1
 
 
+def test_the_blur_of_a_larger_image_is_as_much_wider() -> None:
+    spreads = []
+    for side in (32, 96):
+        image = np.zeros((side, side, 3), np.uint8)
+        image[:, side // 2 :] = 255
+        ramp = fill_image(image, np.zeros((side, side), np.int64), fill="blur")[side // 2, :, 0].astype(float)
+        spreads.append(((ramp > 40) & (ramp < 215)).sum() / side)
+    assert spreads[0] == pytest.approx(spreads[1], abs=0.04)
+
+
 def test_black_is_black(image: NDArray[np.uint8], quarters: NDArray[np.int64]) -> None:
     assert not fill_image(image, quarters, fill="black").any()
 

@@ -14,6 +14,7 @@ from core.images.decoding import (
     RESAMPLING,
     STRIP,
     ImageError,
+    PassingError,
     crop_square,
     decode,
     encode_png,
@@ -27,6 +28,11 @@ def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, kind, **options)
     return buffer.getvalue()
+
+
+# a GIF, and where its first frame begins
+GIF = encoded(Image.new("P", (4, 4)), "GIF")
+GIF_HEAD = 13 + (3 << ((GIF[10] & 7) + 1))
 
 
 def test_png_comes_back_exactly() -> None:
@@ -127,9 +133,16 @@ def test_cmyk_and_animation() -> None:
         (b"\x89PNG\r\n\x1a\n" + b"\0" * 40, "not an image|damaged"),
         (encoded(Image.new("RGB", (64, 64)), "TIFF"), "is a TIFF or a camera's raw file, which is not read here"),
         (encoded(Image.new("L", (20_000, 1)), "PNG"), "20000 x 1 pixels"),
+        (GIF[:-1] + b"!\xfe" + b"\2ab" * 20_000 + b"\0;", None),
+        (GIF[:GIF_HEAD] + b"!\xfe" + b"\2ab" * 20_000 + b"\0" + GIF[GIF_HEAD:], "far more parts than an image needs"),
+        (GIF[:GIF_HEAD] + b"\0!\xfe" + b"\2ab" * 20_000 + b"\0" + GIF[GIF_HEAD:], "far more parts than an image needs"),
+        (GIF[:GIF_HEAD] + b"!\1\0" * 20_000 + GIF[GIF_HEAD:], "far more parts than an image needs"),
     ],
 )
-def test_bad_bytes_are_one_sentence(data: bytes, sentence: str) -> None:
+def test_bad_bytes_are_one_sentence(data: bytes, sentence: str | None) -> None:
+    if sentence is None:
+        decode(data)
+        return
     with pytest.raises(ImageError, match=sentence):
         decode(data)
 
@@ -197,11 +210,32 @@ def test_other_formats(kind: str, tolerance: int) -> None:
     assert np.abs(found[:, 10::20].astype(int) - pixels[:, 10::20]).max() <= tolerance
 
 
+def test_of_a_heic_the_primary_picture_is_decoded() -> None:
+    pictures = pillow_heif.HeifFile()
+    for side, colour in ((96, (200, 30, 30)), (64, (30, 30, 200))):
+        pictures.add_from_pillow(Image.new("RGB", (side, side), colour))
+    buffer = io.BytesIO()
+    pictures.save(buffer, primary_index=1, quality=100)
+    found = decode(buffer.getvalue(), most_pixels=64 * 64)
+    assert found.shape == (64, 64, 3)
+    assert found[32, 32, 2] > 150 > found[32, 32, 0]
+
+
+def test_what_lies_not_in_the_bytes_is_passing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def lacking(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    data = encoded(Image.new("RGB", (8, 8)))
+    monkeypatch.setattr(Image.Image, "crop", lacking)
+    with pytest.raises(PassingError, match="not enough memory"):
+        decode(data)
+
+
 def test_heic_without_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
     pillow_heif.register_heif_opener()
     data = encoded(Image.new("RGB", (64, 64)), "HEIF")
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
-    with pytest.raises(ImageError, match=r"is a HEIC picture, .* save it as JPEG"):
+    with pytest.raises(PassingError, match=r"is a HEIC picture, .* save it as JPEG"):
         decode(data)
 
 

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
+from core.images import duplicates
 from core.images.decoding import decode
 from core.images.duplicates import MIN_CORRELATION, close_hashes, near_pairs, perceptual_hashes, pixel_digests
 from tests.conftest import jpeg
@@ -72,6 +73,26 @@ def test_the_correlation_is_numpys() -> None:
     found = near_pairs(pair, perceptual_hashes(pair))
     luma = pair.astype(np.float64) @ [0.299, 0.587, 0.114]
     assert found.correlation[0] == pytest.approx(np.corrcoef(luma[0].ravel(), luma[1].ravel())[0, 1], abs=1e-4)
+
+
+def test_pairs_of_large_pictures_are_compared_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    noise = np.random.default_rng(0)
+    one = noise.integers(0, 256, (64, 64, 3)).astype(np.int16)
+    pixels = np.stack([np.clip(one + noise.integers(-3, 4, one.shape), 0, 255) for _ in range(12)]).astype(np.uint8)
+    hashes, compared = perceptual_hashes(pixels), duplicates._compared
+    whole = near_pairs(pixels, hashes)
+    sizes: list[int] = []
+
+    def counted(pixels: NDArray[np.uint8], left: NDArray[np.intp], right: NDArray[np.intp]) -> object:
+        sizes.append(len(left))
+        return compared(pixels, left, right)
+
+    monkeypatch.setattr(duplicates, "_compared", counted)
+    monkeypatch.setattr(duplicates, "AT_ONCE", 5 * 64 * 64)
+    few = near_pairs(pixels, hashes)
+    assert max(sizes) == 5 < len(whole.left) <= sum(sizes)
+    for part, expected in zip(few, whole, strict=True):
+        np.testing.assert_array_equal(part, expected)
 
 
 def test_flat_pictures_are_no_copies_and_equal_ones_are_left_to_their_digests() -> None:

@@ -236,7 +236,7 @@ def test_names_that_collide_in_a_zip_are_offenders(cifake: Path) -> None:
     with zipfile.ZipFile(path, "a") as archive, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         archive.writestr("test/REAL/0003 (4).jpg", (cifake / "test/REAL/0000.jpg").read_bytes())
-        archive.writestr("elsewhere/test/FAKE/0000.jpg", (cifake / "test/FAKE/0001 (2).jpg").read_bytes())
+        archive.writestr("test/FAKE/0000.jpg", (cifake / "test/FAKE/0001 (2).jpg").read_bytes())
     with pytest.raises(DatasetError, match=r"2 files are .*FAKE/0000\.jpg: is in the \.zip more than once.*REAL/0003"):
         load_image_set(path, "test")
     assert len(load_image_set(path, "test", skip_bad=True)) == 22
@@ -377,6 +377,12 @@ def test_files_of_any_size_are_fitted_where_that_is_asked(tmp_path: Path) -> Non
     other = load_image_set(folder, "test", fit=Preprocessing(32, interpolation="box"))
     assert other.fingerprint == images.fingerprint
     assert (other.pixels != images.pixels).any()
+
+
+def test_a_set_of_which_one_class_has_the_size_is_fitted(tmp_path: Path) -> None:
+    sizes = {f"FAKE/{n}.png": (32, 32) for n in range(4)} | {f"REAL/{n}.png": (60, 40) for n in range(3)}
+    images = load_image_set(write_pictures(tmp_path, sizes), "test", fit=Preprocessing(32))
+    assert (len(images), images.skipped) == (7, ())
 
 
 def test_a_set_of_the_size_that_is_asked_for_is_taken_as_it_is(cifake: Path) -> None:

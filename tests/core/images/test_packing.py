@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from core.detectors.preprocessing import Preprocessing
-from core.images import packing, reading
+from core.images import packing, reading, sources
 from core.images.image_set import DatasetError, ImageSet
 from core.images.loading import load_image_set
 from core.images.reading import FilePixels
@@ -201,6 +201,53 @@ def test_files_that_are_no_images_are_left_out_across_shards(cifake: Path, shard
     assert not parts()
     with pytest.raises(DatasetError, match="2 files are not 32 x 32 images"):
         load_image_set(cifake, "test")
+
+
+@pytest.mark.parametrize("small", [0, 2**29])
+def test_a_file_that_could_only_not_be_read_this_time_is_read_another_time(
+    cifake: Path, monkeypatch: pytest.MonkeyPatch, shards: None, small: int
+) -> None:
+    monkeypatch.setattr(packing, "SMALL", small)
+    with monkeypatch.context() as patched:
+        read = sources.read_bytes
+
+        def refused(path: Path, **limit: int) -> bytes:
+            if path.name == "0003 (4).jpg" and path.parent.name == "REAL":
+                raise PermissionError(errno.EACCES, "Permission denied")
+            return read(path, **limit)
+
+        patched.setattr(sources, "read_bytes", refused)
+        images = load_image_set(cifake, "test", skip_bad=True)
+        assert images.skipped == ("REAL/0003 (4).jpg: cannot be read (Permission denied)",)
+        assert np.asarray(images.pixels).shape == (IMAGES - 1, 32, 32, 3)
+        # as long as nothing has changed it is not read again
+        decoded = counted(patched)
+        assert load_image_set(cifake, "test", skip_bad=True).passing == ("REAL/0003 (4).jpg",)
+        assert not decoded
+    whole = load_image_set(cifake, "test", skip_bad=True)
+    assert (len(whole), whole.skipped, whole.passing) == (IMAGES, (), ())
+    in_memory = dict(zip(whole.rows["name"], whole.pixels, strict=True))
+    for name, pixels in zip(images.rows["name"], np.asarray(images.pixels), strict=True):
+        np.testing.assert_array_equal(pixels, in_memory[name])
+
+
+def test_files_that_fail_in_turn_leave_every_picture_beside_its_row(
+    cifake: Path, expected: ImageSet, monkeypatch: pytest.MonkeyPatch, shards: None
+) -> None:
+    read = sources.read_bytes
+    for failing in expected.rows["name"][[1, 7, 13]]:
+
+        def refused(path: Path, *, failing: str = failing, **limit: int) -> bytes:
+            if f"{path.parent.name}/{path.name}" == failing:
+                raise PermissionError(errno.EACCES, "Permission denied")
+            return read(path, **limit)
+
+        monkeypatch.setattr(sources, "read_bytes", refused)
+        # refused, and its shards stay
+        with pytest.raises(DatasetError, match="Permission denied"):
+            load_image_set(cifake, "test")
+    monkeypatch.setattr(sources, "read_bytes", read)
+    same(load_image_set(cifake, "test"), expected)
 
 
 def test_pixels_of_another_size_than_was_written_are_packed_anew(

@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from core.metrics.intervals import clustered_share, weighted_mean, weighted_ratio, weighted_share, wilson_interval
+from core.metrics.intervals import (
+    clustered_share,
+    weighted_lead,
+    weighted_mean,
+    weighted_ratio,
+    weighted_share,
+    wilson_interval,
+)
 
 
 @pytest.mark.parametrize(("k", "n"), [(0, 10), (1, 10), (5, 10), (10, 10), (73, 333), (1, 1), (9_999, 10_000)])
@@ -151,6 +158,36 @@ def test_few_clusters_that_differ_leave_the_share_inside_and_mirror_where_hits_a
 def test_one_cluster_says_nothing_of_others() -> None:
     found = clustered_share(np.ones(100, bool), np.zeros(100, int))
     assert (found.value, found.low, found.high, found.images) == (1, 0, 1, 100)
+
+
+@pytest.mark.parametrize("count", [1, 2, 5, 6, 7, 40])
+def test_few_leads_that_all_agree_are_as_certain_as_the_exact_test_says(count: int) -> None:
+    found = weighted_lead(np.ones(count))
+    exact = stats.binomtest(count, count).pvalue
+    assert (found.low > 0) == (exact < 0.05)
+    assert (found.value, found.high) == (1, 1)
+    # the share of leads that are 1, as scipy has it
+    assert found.low == pytest.approx(2 * stats.binomtest(count, count).proportion_ci().low - 1)
+    mirrored = weighted_lead(-np.ones(count))
+    assert mirrored[:3] == pytest.approx((-found.value, -found.high, -found.low))
+
+
+@pytest.mark.parametrize(("more", "fewer", "none"), [(5, 0, 20), (6, 0, 20), (9, 1, 50), (8, 2, 50), (60, 20, 200)])
+def test_a_lead_is_certain_only_where_mcnemars_test_says_so(more: int, fewer: int, none: int) -> None:
+    leads = np.r_[np.ones(more), -np.ones(fewer), np.zeros(none), np.nan]
+    found, wide = weighted_lead(leads), weighted_mean(leads)
+    assert found.value == wide.value
+    assert (found.low > 0) == (wide.low > 0 and stats.binomtest(fewer, more + fewer).pvalue < 0.05)
+    assert found.high == wide.high
+    assert weighted_lead(np.zeros(9)) == weighted_mean(np.zeros(9))
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_what_always_happens_has_wilsons_interval(share: float) -> None:
+    trials = np.array([3.0, 5.0, 2.0, 4.0])
+    found = weighted_ratio(trials * share, trials)
+    low, high = map(float, wilson_interval(4 * share, 4))
+    assert found[:3] == pytest.approx((share, low, high))
 
 
 def test_a_ratio_of_sums_resamples_images_and_not_their_trials() -> None:

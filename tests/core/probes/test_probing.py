@@ -4,9 +4,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from core.explainers.error import ExplanationError
+from core.probes.flips import tell
 from core.probes.probe import size_column
 from core.probes.probing import BATCH, MAX_GAIN, amplified, explain_probes
 from core.probes.results import ProbeResult, ProbeSettings
@@ -92,7 +94,49 @@ def test_what_turns_is_counted_beyond_the_controls(tmp_path: Path) -> None:
         assert one.margin == pytest.approx(float(again[0]))
     assert result.smallest is not None
     assert result.smallest.after == result.flipping[0]
-    assert result.smallest.after.size == min(one.size for one in result.after if one.controlled)
+    assert result.smallest.after.size == min(
+        one.size for one in result.after if one.controlled and not one.strength.excess
+    )
+
+
+def margins_of(flipped: dict[str, bool | None]) -> pd.DataFrame:
+    """The margins of one image that is called REAL: columns that flip it, that do not, and that could not be made."""
+    found = dict.fromkeys(probe_columns(), 1.0)
+    for column, flips in flipped.items():
+        found[column] = np.nan if flips is None else -1.0 if flips else 1.0
+    return pd.DataFrame([found])
+
+
+def told(flipped: dict[str, bool | None]) -> pd.Series:  # type: ignore[type-arg]
+    sizes = pd.DataFrame([{size_column(column): 5.0 for column in probe_columns()}])
+    return tell(margins_of(flipped), sizes, np.array([True])).iloc[0]
+
+
+@pytest.mark.parametrize("control", PROBES["lowpass"].controls)
+def test_detail_decides_only_where_every_control_leaves_the_verdict(control: str) -> None:
+    # lent to the other class it gives them this verdict, which is what `margins_of` has where nothing is said
+    flipped: dict[str, bool | None] = {"lowpass_8": True}
+    assert told(flipped)["detail_both_ways"]
+    assert told(flipped)["turned_by"] == "lowpass"
+    assert not told(flipped | {f"{control}_8": True})["detail_both_ways"]
+
+
+def test_a_control_that_could_not_be_made_bears_no_claim() -> None:
+    flipped: dict[str, bool | None] = {"transplant_8": True}
+    assert told(flipped)["detail_both_ways"]
+    without = dict.fromkeys((f"{key}_8" for key in PROBES["transplant"].controls), None)
+    assert not told(flipped | {next(iter(without)): None})["detail_both_ways"]
+    found = told(flipped | without)
+    assert not found["detail_both_ways"]
+    assert found["turned_by"] is None
+    assert found["turned_families"] == 0
+
+
+def test_strengths_in_excess_bear_no_claim() -> None:
+    found = told({"lowpass_2": True, "lowpass_4": True})
+    assert (found["turned_by"], found["turned_families"]) == (None, 0)
+    assert np.isnan(found["detail_radius"])
+    assert told({"lowpass_2": True, "lowpass_8": True, "lowpass_10": True})["detail_radius"] == 10
 
 
 def test_the_smallest_change_is_shown_with_its_difference_amplified(tmp_path: Path) -> None:

@@ -106,6 +106,10 @@ def test_a_question_about_the_whole_set_is_asked_again_as_a_whole(source: Source
     run_study(whole, source, images=20)
     assert find_kept(whole, source.run, images=20) is not None
     assert find_kept(whole, source.run, images=20, seed=1) is None
+    # a place that the file does not name may be another one
+    placed = replace(whole, parameters={"scale": 1.0, "folder": ""}, private=("folder",))
+    assert find_kept(placed, source.run, images=20) is not None
+    assert find_kept(placed.with_parameters({"folder": "elsewhere"}), source.run, images=20) is None
 
 
 def test_words_and_derived_columns_are_brought_up_to_date_without_computing(source: Source) -> None:

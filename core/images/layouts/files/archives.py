@@ -97,6 +97,8 @@ class TarFiles(Known):
                 while (info := tar.next()) is not None:
                     # otherwise it remembers all of them
                     tar.members.clear()
+                    if info.size < 0:
+                        raise tarfile.ReadError("a member has a negative size")
                     name = info.name.removeprefix("./")
                     if info.type in (tarfile.REGTYPE, tarfile.AREGTYPE) and _is_plain(name):
                         if name in self.places:

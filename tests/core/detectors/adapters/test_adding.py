@@ -9,16 +9,18 @@ import pytest
 import torch
 
 from core.detectors import __main__ as command
+from core.detectors.adapters import adding
 from core.detectors.adapters.adapter import Brought, Request, SourceError
 from core.detectors.adapters.adding import bring, check, complete, kind_of
 from core.detectors.identity import REFERENCE
+from core.detectors.network import NetworkDetector
 from core.detectors.registry import KINDS
 from core.detectors.storage import load_detector
 from core.images.loading import load_image_set
 from core.system.folders import MANIFEST, ContractError, sealed
 from tests.core.any_detector import write_set
 from tests.core.detectors.adapters.graphs import make_graph
-from tests.core.detectors.adapters.made import SAID
+from tests.core.detectors.adapters.made import SAID, spread
 
 OPTIONS = ["--crop", "before", "--interpolation", "bilinear", "--mean", "0.5,0.4,0.6", "--std", "0.25"]
 BROUGHT = Brought(torch.nn.Identity(), {}, {"size": 32, **SAID}, ("FAKE", "REAL"), "logits")
@@ -72,6 +74,57 @@ def test_a_users_word_goes_before_the_sources() -> None:
     assert (preprocessing.size, preprocessing.resize, preprocessing.mean) == (64, 64, (0.5, 0.4, 0.6))
     assert preprocessing.std == (2.0, 2.0, 2.0)
     assert (classes.names, classes.fake, classes.outputs) == (("a", "b"), ("b",), "probabilities")
+
+
+def test_the_length_before_the_crop_belongs_to_the_size_that_the_source_was_told() -> None:
+    brought = Brought(
+        torch.nn.Identity(), {}, {"size": 64, "resize": 73, **SAID, "crop": "after"}, ("FAKE", "REAL"), "logits"
+    )
+    assert complete(brought, Request("s", preprocess={"size": 64}))[0].resize == 73
+    assert complete(brought, Request("s", preprocess={"size": 32}))[0].resize == 32
+
+
+@pytest.mark.parametrize("temperature", ["0", "-1", "inf", "nan"])
+def test_a_temperature_that_cannot_be_takes_nobodys_place(
+    graph: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], temperature: str
+) -> None:
+    mine = ["mine", graph, *OPTIONS, "--classes", "FAKE,REAL", "--outputs", "logits", "--out", str(tmp_path)]
+    said_by(mine, capsys, status=0)
+    assert "temperature must be above 0" in said_by([*mine, "--replace", "--temperature", temperature], capsys)
+    assert load_detector(tmp_path / "detectors" / "mine").temperature == 1
+
+
+def test_a_detector_that_cannot_be_loaded_takes_nobodys_place(
+    graph: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = ["mine", graph, *OPTIONS, "--classes", "FAKE,REAL", "--outputs", "logits", "--out", str(tmp_path)]
+    said_by(mine, capsys, status=0)
+    manifest = (tmp_path / "detectors" / "mine" / "manifest.json").read_bytes()
+
+    def broken(*_: Any, **__: Any) -> None:
+        raise ValueError("it answers otherwise")
+
+    monkeypatch.setattr(adding, "load_detector", broken)
+    assert "it answers otherwise" in said_by([*mine, "--replace"], capsys)
+    assert (tmp_path / "detectors" / "mine" / "manifest.json").read_bytes() == manifest
+
+
+def test_a_network_without_gradients_is_refused() -> None:
+    class Frozen(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.body = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3, stride=4), torch.nn.ReLU())
+            self.head = torch.nn.Linear(8, 2)
+
+        def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+            with torch.no_grad():
+                features = self.body(inputs).mean(dim=(2, 3))
+            return self.head(features)
+
+    preprocessing, classes = complete(BROUGHT, Request("s"))
+    detector = NetworkDetector(spread(Frozen()), preprocessing, classes)
+    with pytest.raises(SourceError, match="verdicts but no gradients"):
+        check(detector)
 
 
 @pytest.mark.parametrize("scale", [1.0, 1 / 127.5, 1 / 255])

@@ -129,6 +129,13 @@ WHOLE = {
     [
         ({}, {"size": 224, "crop": "none"}),
         ({"size": 224}, {"size": 224, "crop": "none"}),
+        ({"size": [224, 224]}, {"size": 224, "crop": "none"}),
+        # to some it is the shorter side, to others both
+        ({"size": 224, "do_center_crop": True, "crop_size": 224}, {"size": 224}),
+        (
+            {"size": 224, "do_center_crop": True, "crop_size": 224, "feature_extractor_type": "CLIPFeatureExtractor"},
+            {"size": 224, "resize": 224, "crop": "after_floor"},
+        ),
         (
             {"size": {"shortest_edge": 256}, "do_center_crop": True, "crop_size": {"height": 224, "width": 224}},
             {"size": 224, "resize": 256, "crop": "after_floor"},
@@ -152,6 +159,16 @@ def test_its_words_for_a_square(changes: dict[str, Any], found: dict[str, Any]) 
     said = preprocess_of(WHOLE | changes)
     assert {key: said[key] for key in ("size", "resize", "crop") if key in said} == found
     assert (said["interpolation"], said["mean"]) == ("bilinear", [0.5] * 3)
+
+
+@pytest.mark.parametrize("step", ["include_top", "rescale_offset"])
+def test_numbers_that_are_shifted_again_are_asked_for(step: str) -> None:
+    assert not {"mean", "std", "scale"} & set(preprocess_of(WHOLE | {step: True}))
+
+
+def test_colours_in_another_order_are_refused() -> None:
+    with pytest.raises(SourceError, match="swaps red and blue"):
+        preprocess_of(WHOLE | {"do_flip_channel_order": True})
 
 
 def test_pixels_that_are_not_scaled_or_normalised() -> None:

@@ -104,6 +104,13 @@ def test_a_very_large_picture_is_halved_first(picture: NDArray[np.uint8], monkey
     np.testing.assert_array_equal(found.pixels, seeing(Preprocessing(32))(delivering.halved(odd))[0])
 
 
+def test_a_picture_longer_than_any_webp_is_halved_first() -> None:
+    strip = np.zeros((16, 16_384, 3), np.uint8)
+    webp = [one for one in deliveries() if one.name == "webp_80"]
+    (found,) = deliver(strip, seeing(Preprocessing(8)), among=webp)
+    assert found.pixels.shape == (8, 8, 3)
+
+
 def test_what_leaves_too_few_pixels_says_nothing_of_the_picture(picture: NDArray[np.uint8]) -> None:
     small = picture[:32, :32]
     fits = {one.delivery.name: one.fits for one in deliver(small, seeing(Preprocessing(32)))}

@@ -1,5 +1,7 @@
 """Integrated Gradients against captum called as its documentation shows it, and against a sum by hand."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -11,6 +13,7 @@ from core.detectors.detector import Detector
 from core.detectors.resnet import ResNetDetector
 from core.explainers.error import ExplanationError
 from core.explainers.explanation import Explanation
+from core.explainers.gradients import integrated_gradients
 from core.explainers.gradients.cams import GRADCAM, CamSettings
 from core.explainers.gradients.integrated_gradients import (
     INTEGRATED_GRADIENTS,
@@ -149,6 +152,24 @@ def test_it_asks_between_batches_and_whoever_is_asked_may_use_the_detector(
         detector, six[0], IntegratedGradientsSettings(steps=150), cancel=lambda: next(answers)
     )
     assert list(stopped) == []
+
+
+def test_of_larger_inputs_fewer_go_through_the_network_at_once(
+    detector: Detector, six: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, sizes = explain(detector, six[:1], steps=16), []
+    scores = type(detector).scores
+
+    def counted(own: Detector, inputs: torch.Tensor) -> torch.Tensor:
+        sizes.append(len(inputs))
+        return scores(own, inputs)
+
+    monkeypatch.setattr(integrated_gradients, "INPUTS", 4)
+    monkeypatch.setattr(type(detector), "scores", counted)
+    found = explain(detector, six[:1], steps=16)
+    assert max(sizes[-4:]) == 4
+    np.testing.assert_allclose(found[0].map, whole[0].map, rtol=1e-3, atol=1e-5)
+    assert integrated_gradients._at_once(SimpleNamespace(side=64)) == 1  # type: ignore[arg-type]
 
 
 def test_nothing_is_left_on_the_network(detector: Detector, six: NDArray[np.uint8]) -> None:

@@ -13,6 +13,7 @@ from core.explainers.lime.grid import LIME_GRID, GridSettings
 from core.explainers.lime.regions import LIME, LimeSettings
 from core.images.labels import REAL
 from tests.conftest import make_detector, textured
+from tests.core.detectors.plain import CLASSES, PREPROCESSING, SIDE, Plain, PlainDetector
 
 
 @pytest.mark.parametrize("cells", [4, 5, 8])
@@ -63,6 +64,13 @@ def test_it_is_lime_cut_by_the_same_grid(red_detector: Detector, image: NDArray[
     assert grid.diagnostics.numbers == same.diagnostics.numbers
     # the number of squares is no aim
     assert grid.diagnostics.sentence.startswith("16 segments, ")
+
+
+def test_more_regions_than_can_be_weighed_are_refused() -> None:
+    large = PlainDetector(Plain(4), PREPROCESSING, CLASSES)
+    image = np.zeros((SIDE, SIDE, 3), np.uint8)
+    with pytest.raises(ExplanationError, match="LIME on a grid weighs at most 1,024 regions, not 1,600; ask for fewer"):
+        LIME_GRID.explain_fully(large, image, GridSettings(cells=40))
 
 
 def test_more_cells_than_pixels_are_refused(red_detector: Detector, image: NDArray[np.uint8]) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import json
 import os
 import shutil
 import sys
@@ -80,6 +81,36 @@ def test_cifake_is_the_same_set_in_all_of_them(tmp_path: Path, kind: str) -> Non
     order = np.argsort(found.rows["name"].to_numpy())
     assert found.rows.iloc[order].reset_index(drop=True).equals(expected.rows)
     np.testing.assert_array_equal(found.pixels[order], expected.pixels)
+
+
+@pytest.mark.parametrize("kind", ["folder", "zip", "tar"])
+def test_two_sets_like_cifake_in_one_folder_are_two_sources(tmp_path: Path, kind: str) -> None:
+    names = [f"{source}/{split}/{label}/{n}.png" for source in ("midjourney", "sd14") for split in ("train", "test")
+             for label in ("REAL", "FAKE") for n in range(2)]  # fmt: skip
+    write(tmp_path / "set", names)
+    rows = load_image_set(packed(tmp_path / "set", kind), "test").rows
+    assert sorted(rows["name"]) == sorted(name for name in names if "/test/" in name)
+    assert rows["source"].tolist() == [name.partition("/")[0] for name in rows["name"]]
+
+
+@pytest.mark.parametrize("kind", ["folder", "zip", "tar"])
+def test_folders_below_real_and_fake_are_categories(tmp_path: Path, kind: str) -> None:
+    # some of the pictures lie where CIFAKE's do
+    names = [f"test/{label}/{place}{n}.png" for label in ("REAL", "FAKE") for place in ("", "cat/") for n in range(2)]
+    write(tmp_path / "set", names)
+    rows = load_image_set(packed(tmp_path / "set", kind), "test").rows
+    assert len(rows) == len(names)
+    assert rows["category"].tolist().count("cat") == sum("/cat/" in name for name in names)
+
+
+def test_a_line_of_a_table_may_hold_what_ends_a_line_elsewhere(tmp_path: Path) -> None:
+    write(tmp_path / "set", ["0.png", "1.png"])
+    lines = [
+        {"file_name": f"{n}.png", "label": label, "text": "a\u2028b\x85c"} for n, label in enumerate(("real", "fake"))
+    ]
+    text = "\r\n".join(json.dumps(line, ensure_ascii=False) for line in lines)
+    (tmp_path / "set" / "metadata.jsonl").write_text(text, encoding="utf-8", newline="")
+    assert len(load_image_set(tmp_path / "set", "test")) == 2
 
 
 def test_a_table_of_paths_may_be_named_itself_and_name_files_elsewhere(tmp_path: Path) -> None:
@@ -190,6 +221,12 @@ def test_a_wrong_tar_is_told(tmp_path: Path) -> None:
     whole_tar = packed(tmp_path / "set", "tar.gz")
     content = whole_tar.read_bytes()
     whole_tar.write_bytes(content[: len(content) // 2])
+    assert "is not a whole .tar file" in refusal(whole_tar)
+    back = tarfile.TarInfo("a/real/0.png")
+    back.size = -512
+    # behind its first member, so that whoever follows the size comes back to it for ever
+    whole_tar = packed(tmp_path / "set", "tar")
+    whole_tar.write_bytes(whole_tar.read_bytes()[:1024] + back.tobuf(tarfile.GNU_FORMAT) + bytes(1024))
     assert "is not a whole .tar file" in refusal(whole_tar)
     (tmp_path / "odd.tar").write_bytes(b"no archive " * 200)
     assert "is not a whole .tar file" in refusal(tmp_path / "odd.tar")

@@ -53,7 +53,19 @@ def looping_items() -> bytes:
     return box(b"ftyp", b"heic\0\0\0\0") + box(b"meta", b"\0\0\0\0" + iinf + iloc) + bytes(8) + b"\0\0\0\x02free"
 
 
+def long_items(boxes: int = 100) -> bytes:
+    """Boxes of items that are all as long as the file, which has 20 MB."""
+    infe = b"".join(box(b"infe", struct.pack(">BxxxHH4s", 2, n, 0, b"hvc1")) for n in range(1000))
+    iinf = box(b"iinf", b"\0\0\0\0" + struct.pack(">H", 1000) + infe)
+    one = b"".join(struct.pack(">HHHII", n, 0, 1, 0, 20 * 2**20) for n in range(1000))
+    iloc = box(b"iloc", b"\0\0\0\0\x44\0" + struct.pack(">H", 1000) + one)
+    whole = box(b"ftyp", b"avif\0\0\0\0") + box(b"meta", b"\0\0\0\0" + iinf + iloc) * boxes
+    return whole + box(b"free", bytes(20 * 2**20 - len(whole) - 8))
+
+
 CASES = {
+    "items as long as the file": long_items(),
+    "EXIF as long as the file": long_items().replace(b"hvc1", b"Exif"),
     "zTXt of 100 MB": with_chunks(bomb(b"zTXt")),
     "iTXt of 100 MB": with_chunks(bomb(b"iTXt")),
     "a hundred of them": with_chunks(*[bomb(b"zTXt")] * 20),

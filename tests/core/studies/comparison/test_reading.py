@@ -55,6 +55,22 @@ def test_the_planted_difference_is_claimed_against_every_control(shared) -> None
     assert standing(place).kind == "not shown"
 
 
+@pytest.mark.parametrize(("hard", "kind"), [(0.9, "claimed"), (0.02, "depends")])
+def test_a_difference_must_hold_for_every_seam(hard: float, kind: str) -> None:
+    is_real = np.arange(N) % 2 == 0
+    margins = np.where(is_real, 1.0, -1.0)
+    pair = pair_of(made_run("a", margins, is_real), made_run("b", margins, is_real))
+    columns = [column for column, (probe, _) in probe_columns().items() if probe.key.startswith(("shuffle", "seams"))]
+    flipped = {column: 0.9 for column in columns if column.startswith("shuffle_") and column.endswith("_8")}
+    flipped = {column: share for column, share in flipped.items() if not probe_columns()[column][0].is_control}
+    first = table_of(margins, flipped | {"shuffle_8": hard}, seed=1, columns=columns)
+    one = find(read(share_rows(pair, first, table_of(margins, {}, seed=2, columns=columns))), "reads-blocks-FAKE")
+    assert one is not None
+    seams = {choice.value for choice in one.choices if choice.kind == "seam"}
+    assert len(seams) == 3
+    assert standing(one).kind == kind
+
+
 def test_what_has_no_control_gives_no_reason(shared) -> None:  # type: ignore[no-untyped-def]
     one = find(read(shared), "reads-compression-REAL")
     assert one is not None

@@ -10,6 +10,7 @@ from scipy import stats
 
 from core.detectors.detector import Detector
 from core.detectors.storage import save_detector
+from core.findings.finding import Measure
 from core.findings.words import tell
 from core.images.image_set import ImageSet
 from core.metrics.intervals import wilson_interval
@@ -17,7 +18,7 @@ from core.runs.run import read_run
 from core.runs.writing import write_run
 from core.studies.neighbours import findings as concluded
 from core.studies.neighbours import study as neighbours
-from core.studies.neighbours.findings import chance_of, conclude
+from core.studies.neighbours.findings import DEALT, conclude, deals_of
 from core.studies.neighbours.study import STUDY, searched
 from core.studies.runner import Source, run_study
 from core.studies.store import read_study
@@ -161,20 +162,43 @@ def test_without_errors_nothing_is_said_of_them(source: Source) -> None:
 
 
 def test_a_deal_by_lot_ends_far_from_a_half_where_images_share_their_neighbours() -> None:
-    def ends(shared: bool, images: int = 400) -> tuple[float, float]:
+    def ends(shared: bool, images: int = 400, share: float = 0.5) -> tuple[float, float]:
         rows = np.arange(5 * images).reshape(images, 5) % (5 if shared else 5 * images)
         table = pd.DataFrame({f"near_{n + 1}": [f"train-{row}" for row in rows[:, n]] for n in range(5)})
-        return chance_of(table, np.ones(images))
+        low, high = np.quantile(deals_of(table, np.ones(images), share=share), [0.025, 0.975])
+        return float(low), float(high)
 
     assert ends(True) == (0.0, 1.0)
     low, high = ends(False)
     # as many throws of a coin as there are images
     error = 1.96 * 0.5 / 20
     assert (low, high) == (pytest.approx(0.5 - error, abs=0.02), pytest.approx(0.5 + error, abs=0.02))
+    # three of five, where nine of ten are of the class
+    expected = stats.binom.sf(2, 5, 0.9)
+    assert ends(False, share=0.9)[0] < expected < ends(False, share=0.9)[1]
+
+
+def test_labels_are_dealt_as_the_searched_images_have_them(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = read_run(source.run)
+    table = read_study(run_study(STUDY, source), run).table
+    assert not table["among"].iloc[0].endswith("-train")
+
+    def dealt(said: str, training: bool) -> Measure | None:
+        rows = table.assign(shuffled_say=said, among="some-train" if training else table["among"])
+        found = {one.key: one for one in conclude(run, rows, STUDY.parameters)}["agree_real"].choice("control", DEALT)
+        return None if found is None or found.control is None else found.control.measure
+
+    run.predictions["label"] = np.where(np.arange(len(run)) % 30 == 0, "FAKE", "REAL")
+    own = dealt("REAL", training=False)
+    assert own is not None
+    assert own.low > 0.8
+    # nothing says that nearly all of these were REAL
+    monkeypatch.setattr(concluded, "deals_of", lambda *_, **__: np.linspace(0.45, 0.55, 200))
+    assert dealt("REAL", training=True) is None
 
 
 def test_a_missing_neighbour_has_no_vote() -> None:
     table = pd.DataFrame({"near_1": [f"train-{row}" for row in range(400)], **{f"near_{n}": None for n in range(2, 6)}})
-    low, high = chance_of(table, np.ones(400))
+    low, high = np.quantile(deals_of(table, np.ones(400)), [0.025, 0.975])
     assert 0.42 < low < 0.48
     assert 0.52 < high < 0.58
