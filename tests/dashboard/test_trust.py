@@ -84,7 +84,7 @@ def test_the_complaints_are_answered_with_the_studies_own_numbers(open_page: Ope
         assert f"{signed(ranks['rank'])} on {verdict} verdicts" in said
         assert f"other images of the same cell by {signed(ranks['others_rank'])}" in said
     assert "uniformly red" in said
-    assert "All 60 images have a margin map; 60 were judged." in said
+    assert "All 60 images have a margin map; 60 images were judged." in said
     faithfulness = read_study(home / "runs" / RUN / "studies" / "faithfulness.parquet", read_run(home / "runs" / RUN))
     assert str(trusted(faithfulness.findings)) in said
 

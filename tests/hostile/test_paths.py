@@ -37,7 +37,6 @@ MEMBERS = (
     "test/REAL/..",
     "test/REAL/.",
     "test/REAL/.hidden.jpg",
-    "test/REAL/down/away.jpg",
     "test/REAL/up\\..\\..\\away.jpg",
     "test/REAL/a\0/../../away.jpg",
     "test/REAL/line\nend\x1b[2J.jpg",
@@ -110,6 +109,16 @@ def test_no_name_in_an_archive_is_a_path(archive: Path, tmp_path: Path, name: st
     if len(images) == 9:
         put(archive, name.replace("jpg", "jpeg"), b"no image")
         assert "1 file is not a 32 x 32 image: test/REAL/" in refusal(archive)
+
+
+def test_a_folder_below_a_class_is_a_category_and_leads_nowhere(archive: Path, tmp_path: Path) -> None:
+    put(archive, "test/REAL/down/away.jpg")
+    put(archive, "test/REAL/down/../../../away.jpg")
+    before = everything(tmp_path)
+    rows = load_image_set(archive, "test").rows.set_index("name")
+    assert len(rows) == 9
+    assert rows.loc["test/REAL/down/away.jpg", "category"] == "down"
+    assert everything(tmp_path) == before
 
 
 def test_a_link_in_an_archive_is_not_followed(archive: Path, tmp_path: Path) -> None:

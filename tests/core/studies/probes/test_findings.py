@@ -125,7 +125,7 @@ def test_a_place_is_set_against_the_same_shape_elsewhere_and_under_every_fill(tm
 
 
 def test_each_verdict_has_its_own_answer(tmp_path: Path) -> None:
-    made = found({f"{key}_8": (0.02, 0.7) for key in SEAMS} | {"shuffle_blend_stay_8": (0.02, 0.1)}, tmp_path)
+    made = found({f"{key}_8": (0.04, 0.7) for key in SEAMS} | {"shuffle_blend_stay_8": (0.04, 0.1)}, tmp_path)
     assert [standing(made[f"blocks-{verdict}"]).kind for verdict in VERDICTS] == ["depends", "claimed"]
     made = found({"transplant_8": (0.97, 0.14), "transplant_same_8": (0.54, 0.0)}, tmp_path)
     assert [degree(made[f"transplant-{verdict}"]) for verdict in VERDICTS] == ["often", "seldom"]
