@@ -104,10 +104,8 @@ def line(what: str, seconds: Sequence[float]) -> str:
     return f"| {what} | {len(seconds):,} | {p50:.3f} | {p95:.3f} | {p99:.3f} | {max(seconds):.3f} |"
 
 
-def report(
-    records: Records, memory: list[tuple[float, float]], at_start: float, wrong: list[str], minutes: float
-) -> None:
-    """Print the table."""
+def report(records: Records, memory: list[tuple[float, float]], at_start: float, minutes: float) -> None:
+    """Print what was measured."""
     warm = WARM * 60 * minutes
     late = [(page, seconds) for when, page, seconds in records.browsing if when >= warm]
     early = [seconds for when, _, seconds in records.browsing if when < warm]
@@ -131,19 +129,20 @@ def report(
     print(f"\n| interactions | {total:,} by {records.visits} visitors, {records.received / 1e6:,.0f} MB sent |")
     print("| --- | --- |")
     print(f"| errors | {len(records.errors)} |")
-    print(f"| wrong results | {len(wrong)} of {len(records.cases)} explanations |")
     print(f"| moved on before the final result | {records.left} |")
     print(f"| clicked on the file of the settings before, or while it was drawn anew | {records.early} |")
     when, held = np.array(memory).T
     after = when >= warm
-    rising, error = slope([sample for sample in memory if sample[0] >= warm])
     levels = ", ".join(f"{level:.0f}" for level in (at_start, held[after][0], held[-1], max(held)))
     print(f"| memory (MB): new server, warm, end, most | {levels} |")
-    print(f"| memory's slope after {warm:.0f} s | {rising:+.0f} MB an hour, standard error {error:.0f} |")
+    for begins in (warm, 30 * minutes):
+        rising, error = slope([sample for sample in memory if sample[0] >= begins])
+        print(f"| memory's slope after {begins:.0f} s | {rising:+.0f} MB an hour, standard error {error:.0f} |")
     minutely = ", ".join(f"{held[when >= minute * 60][0]:.0f}" for minute in range(int(when[-1] / 60) + 1))
     print(f"| memory minute by minute | {minutely} MB |")
-    for sentence in [*dict.fromkeys(records.errors), *wrong][:20]:
+    for sentence in list(dict.fromkeys(records.errors))[:20]:
         print(f"- {sentence}")
+    print(f"\nComputing {len(records.cases):,} explanations again", flush=True)
 
 
 def main() -> None:
@@ -180,8 +179,11 @@ def main() -> None:
                 sys.exit(not asyncio.run(inspect_at_once(address, process, options.run, options.inspect_at_once)))
             at_start = resident(process)
             records, memory = asyncio.run(load(address, process, options))
+    # what was measured is not lost where somebody stops what comes after it
+    report(records, memory, at_start, options.minutes)
     wrong = check(records.cases)
-    report(records, memory, at_start, wrong, options.minutes)
+    print(f"Wrong: {len(wrong)} of {len(records.cases):,}")
+    print("".join(f"- {sentence}\n" for sentence in wrong[:20]), end="")
     sys.exit(bool(records.errors or wrong))
 
 
