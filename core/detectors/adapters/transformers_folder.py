@@ -14,10 +14,10 @@ from core.system.files import parse_json, read_bytes
 CONFIG, PREPROCESSOR = "config.json", "preprocessor_config.json"
 # Pillow's numbers of its filters
 FILTERS = ("nearest", "lanczos", "bilinear", "bicubic", "box", "hamming")
-# steps that preprocessing has no words for; a preprocessor that takes them is asked about
-PECULIAR = ("do_pad", "rescale_offset", "include_top", "do_reduce_labels", "do_convert_to_hsv")
-# those of them that make other numbers of mean and deviation
+# steps that make other numbers of mean and deviation
 SHIFTING = ("rescale_offset", "include_top")
+# all that preprocessing has no words for; a preprocessor that takes them is asked about
+PECULIAR = (*SHIFTING, "do_pad", "do_reduce_labels", "do_convert_to_hsv")
 # preprocessors whose one number for a size is the shorter side; of others it is both sides
 SHORTER = ("CLIP", "ChineseCLIP", "Bit")
 # ConvNeXt's own rule: below this side a part is cut out of a larger picture, from it on the picture is stretched

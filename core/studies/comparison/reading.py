@@ -182,6 +182,12 @@ def _finding(shared: Shared, row: Mapping[str, str], confidence: float) -> Findi
     column, verdict = row["column"], row["verdict"]
     probe, strength = probe_columns()[column]
     second = shared.pair.names[1]
+
+    def beyond(other: str) -> Leads:
+        """The leads of a column over the best matched of its controls."""
+        bar = next(iter(shared.controls(other).values()), None)
+        return shared.leads(other, bar, verdict, confidence=confidence)
+
     bars: dict[str, str | None] = {**shared.controls(column), NO_CONTROL: None}
     against = {name: shared.leads(column, bar, verdict, confidence=confidence) for name, bar in bars.items()}
     name, first = next(iter(against.items()))
@@ -190,15 +196,12 @@ def _finding(shared: Shared, row: Mapping[str, str], confidence: float) -> Findi
         columns = {
             one.label: probe.column(one.key) for one in probe.strengths if probe.column(one.key) in shared.columns()
         }
-        for key, other in columns.items():
-            bar = next(iter(shared.controls(other).values()), None)
-            tried.append((probe.strengths_are, key, shared.leads(other, bar, verdict, confidence=confidence)))
+        tried += [(probe.strengths_are, key, beyond(other)) for key, other in columns.items()]
     for kind, keys in probe.others.items():
         ways = {PROBES[key].way: PROBES[key].column(strength.key) for key in (probe.key, *keys)}
         columns = {way: other for way, other in ways.items() if other in shared.columns()}
-        for way, other in columns.items() if len(columns) > 1 else ():
-            bar = next(iter(shared.controls(other).values()), None)
-            tried.append((kind, way, shared.leads(other, bar, verdict, confidence=confidence)))
+        if len(columns) > 1:
+            tried += [(kind, way, beyond(other)) for way, other in columns.items()]
     choices = [Choice(kind, key, one.first, Control(second, one.second), one.difference) for kind, key, one in tried]
     details = {
         "first": shared.pair.names[0],

@@ -36,8 +36,7 @@ def conclude(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> li
             controls = [_against("control", PIXELS, own, by_pixels, weights[where])]
             dealt = _dealt(run, table[where], weights[where], verdict=verdict, training=whose["training"])
             if dealt is not None:
-                own_share = _share(says == verdict, weights, where)
-                controls.append(Choice("control", DEALT, own_share, Control(DEALT, dealt)))
+                controls.append(Choice("control", DEALT, controls[0].measure, Control(DEALT, dealt)))
             found.append(_finding(f"agree_{verdict.lower()}", controls[0], whose, choices=controls, group=verdict))
     everywhere = np.ones(len(predicted), bool)
     truth = _against("control", PIXELS, says == label, pixels == label, weights)
@@ -121,8 +120,14 @@ def deals_of(
 
 def _whose(table: pd.DataFrame, parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Describe the images that were searched."""
-    count, among = int(table["candidates"].iloc[0]), str(table["among"].iloc[0])
-    return {"k": int(parameters["k"]), "candidates": count, "training": "-train" in among}
+    count = int(table["candidates"].iloc[0])
+    return {"k": int(parameters["k"]), "candidates": count, "training": among_training(table)}
+
+
+def among_training(table: pd.DataFrame) -> bool:
+    """Check whether training images were searched, from a table of one row or more; their set may have a limit's number
+    behind its name."""
+    return "-train" in str(table["among"].iloc[0])
 
 
 def _by_distance(table: pd.DataFrame, wrong: NDArray[np.bool_], weights: NDArray[np.float64]) -> Finding | None:

@@ -26,7 +26,6 @@ _BESIDE = {key for key, probe in PROBES.items() if probe.beside}.union(
     key for probe in PROBES.values() for keys in probe.others.values() for key in keys
 )
 _CHANGES_DONOR = {key: probe.changes_donor for key, probe in PROBES.items()}
-_EVERY_WAY = {column: in_every_way(column) for column in probe_columns()}
 _EXCESS = {column: strength.excess for column, (_, strength) in probe_columns().items()}
 
 
@@ -120,7 +119,7 @@ def fairly(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows of `responses` that have a control and change no more than the thing in question; where some have, of
     strengths at which the change is made in every other way too."""
     fair = rows[~rows["column"].map(_EXCESS) & rows["control"].notna()]
-    every_way = fair[fair["column"].map(_EVERY_WAY).astype(bool)]
+    every_way = fair[fair["column"].map(in_every_way).astype(bool)]
     return every_way if len(every_way) else fair
 
 

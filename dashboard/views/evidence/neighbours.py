@@ -3,6 +3,7 @@
 import streamlit as st
 
 from core.runs.browsing.filter import Filter
+from core.studies.neighbours.findings import among_training
 from core.studies.result import StudyResult
 from dashboard.components.offers import offer_training_images
 from dashboard.components.plain import code
@@ -14,8 +15,7 @@ from dashboard.services.library import Opened
 
 
 def _among_own(answer: StudyResult) -> bool:
-    # perhaps with a limit behind it
-    return len(answer.table) > 0 and "-train" not in str(answer.table["among"].iloc[0])
+    return len(answer.table) > 0 and not among_training(answer.table)
 
 
 def draw_summary(opened: Opened, answer: StudyResult) -> None:
