@@ -112,6 +112,23 @@ def _gradient_cam(
         return toward_real - toward_fake
 
 
+class GradCAMpp(methods.GradCAMpp):
+    """Grad-CAM++ with the weights of Chattopadhay et al. (2018), equation 19.
+
+    torchcam 0.5 divides a copy, which it throws away: its weights are sums of the gradients' cubes.
+    """
+
+    def _get_weights(self, class_idx: Any, scores: Tensor, eps: float = 1e-8, **kwargs: Any) -> list[Tensor]:  # noqa: ARG002
+        self._backprop(scores, class_idx, **kwargs)
+        weights = []
+        for gradient, activation in zip(self.hook_g, self.hook_a, strict=True):
+            total = activation.sum(dim=(2, 3), keepdim=True)
+            # the square of the gradient stands above and below, and is taken out of both
+            share = torch.where(gradient > 0, gradient / (2 + total * gradient), 0.0)
+            weights.append(share.sum(dim=(2, 3)))
+        return weights
+
+
 def _score_cam(detector: "Detector", inputs: Tensor, layer: str, target: str, cancel: Cancel | None) -> Tensor:
     def ask(_network: nn.Module, _inputs: object) -> None:
         if cancel is not None and cancel():
@@ -137,7 +154,8 @@ def _extractor(detector: "Detector", layer: str, method: str) -> Iterator[method
     watched = network.get_submodule(layer)
     handles = [watched.register_forward_hook(lambda _layer, _inputs, output: output.detach().requires_grad_(True))]
     try:
-        with torch.enable_grad(), getattr(methods, method)(network, layer, input_shape=shape) as extractor:
+        made = GradCAMpp if method == "GradCAMpp" else getattr(methods, method)
+        with torch.enable_grad(), made(network, layer, input_shape=shape) as extractor:
             # after torchcam's own: it has the output, a copy goes on, because what follows may write into it
             handles.append(watched.register_forward_hook(lambda _layer, _inputs, output: output.clone()))
             yield extractor
