@@ -164,7 +164,7 @@ def fit_and_write(options: argparse.Namespace, name: str, recipe: Recipe, train_
 
 
 def finished(options: argparse.Namespace, name: str, recipe: Recipe, train_set: ImageSet) -> NetworkDetector | None:
-    """Load the detector of this very training where --resume finds that only the test is left."""
+    """Load this training's detector if --resume finds it finished but not yet tested; otherwise return None."""
     path = options.out / "detectors" / name
     if not options.resume or not path.exists():
         return None
@@ -246,7 +246,7 @@ def test_and_write(
     path = run_folder(options.out, detector.name, test_set)
     try:
         known = path.exists() and detector.identity.made(read_run(path).manifest)
-        # otherwise a training that stopped between its run and its model card is being resumed
+        # otherwise the run is done, and the training is being resumed after it stopped before updating the model card
         if options.replace or not known:
             path = predict(options, detector, train_set, test_set)
         card = model_card(detector.manifest, read_run(path).manifest)
@@ -302,9 +302,9 @@ def show(bar: "tqdm[Any]", done: int, total: int, text: str) -> None:
 
 
 def advance(bar: "tqdm[Any]", done: int, total: int, text: str) -> None:
-    """Move the bar of a training, of which a resumed one does not begin with its first steps."""
+    """Move the progress bar of a training; a resumed one starts at the steps that are already done."""
     if not bar.n and done > TOLD_EVERY:
-        # or those would count as done in no time, and the rest seem near
+        # otherwise these would count towards the speed and make the remaining time look too short
         bar.initial = bar.n = bar.last_print_n = done
     show(bar, done, total, text)
 

@@ -98,16 +98,16 @@ def find_detector(name: str) -> Path:
 def read_settings(
     methods: Sequence[AnyExplainer], given: Sequence[str], *, preset: str | None = None
 ) -> list[ExplainerSettings]:
-    """The settings of each method.
+    """Read the settings of each method.
 
     Args:
-        methods: which.
-        given: texts "key=value", for every method that has this setting, or "method.key=value".
-        preset: settings to begin with, for every method that has one of that name.
+        methods: those to configure.
+        given: "key=value" for every method that has this setting, or "method.key=value" for one.
+        preset: name of the preset to start from, for every method that has it.
 
     Raises:
-        ExplanationError: a text that is no assignment, a setting or preset that no method has, or a value that does not
-            fit.
+        ExplanationError: a text that is not an assignment, a setting or preset that no method has, or an invalid
+            value.
     """
     if preset is not None and not any(preset in method.presets for method in methods):
         raise ExplanationError(f"none of {_names(methods)} has a preset {preset!r}")
@@ -145,7 +145,7 @@ def _names(methods: Sequence[AnyExplainer]) -> str:
 def read_image(
     path: Path, preprocessing: Preprocessing, *, resampling: str | None = None
 ) -> tuple[NDArray[np.uint8], list[str]]:
-    """Any image file as a detector's uint8 (side, side, 3), and what was done to it in sentences.
+    """Read an image file as a detector's uint8 (side, side, 3), with notes on how it was changed.
 
     Args:
         path: of the file.
@@ -153,8 +153,8 @@ def read_image(
         resampling: a key of `RESAMPLING`; the detector's own filter when None.
 
     Raises:
-        ImageError: it is no image that is read here.
-        OSError: it cannot be opened.
+        ImageError: the file is not a supported image.
+        OSError: the file cannot be opened.
     """
     ready = prepare_pixels(decode(read_bytes(path, limit=MAX_BYTES)), preprocessing)
     name = resampling or ready.usual
@@ -162,7 +162,7 @@ def read_image(
         return ready.seen(name), []
     note = f"The file has {ready.width} x {ready.height} pixels. {ready.told(name)}"
     if ready.resized:
-        note += " The choice of the resizing filter alone can turn this detector's verdict."
+        note += " The choice of resampling filter alone can flip this detector's verdict."
     return ready.seen(name), [note]
 
 

@@ -1,4 +1,4 @@
-"""What is around every page: navigation and the run picker, nothing else. Start `app.py`, which guards it."""
+"""Draw the frame of every page: navigation and run picker only. Start `app.py`, which sets up the server first."""
 
 from pathlib import Path
 
@@ -12,9 +12,9 @@ from dashboard.services.server.first_pages import in_turn
 from dashboard.services.server.upload_limits import forget_uploads
 from dashboard.sidebar import draw_sidebar, note_other_run
 
-# beyond the theme: keyboard focus in the navigation, no dimming of captions, of a segmented control's choice or of a
-# chart's labels, dark letters on what is light in the dark theme, folded parts close together, and what is there for
-# narrow screens on no other; all of it follows a change of the theme by itself
+# what the theme cannot set: an outline for keyboard focus in the navigation; no dimming of captions, chosen segments
+# and chart labels; dark text on light elements in the dark theme; less space between expanders; elements keyed
+# "narrow" only below 1,000 px; all of it adapts when the theme changes
 STYLE = """<style>
 [data-testid=stSidebarNavLink]:focus-visible { outline: 2px solid; outline-offset: -2px }
 [data-testid=stButtonGroup] button[data-variant][data-selected]:not([data-disabled]):not([disabled]) {

@@ -68,7 +68,7 @@ def run_label(name: str) -> str:
 
 
 def note_other_run(page: str) -> None:
-    """Say, only on the page that was opened, that the run of its address is not the one shown."""
+    """Say, only on the page that was opened, that its URL names a run that is not here."""
     run = st.session_state["run"]
     if st.session_state.get("run.other") != (run, page):
         st.session_state.pop("run.other", None)
@@ -79,7 +79,7 @@ def note_other_run(page: str) -> None:
 
 
 def _take_run() -> None:
-    """Show another run: of the same images as it is looked at now, of others from the beginning."""
+    """Switch to the chosen run; the other URL parameters stay only if it has the same images."""
     before, now = st.session_state["run"], st.session_state["url.run"]
     kept = st.query_params.to_dict() if _images_of(before) == _images_of(now) else {}
     st.query_params.from_dict(kept | {"run": now})
@@ -104,7 +104,7 @@ def _draw_pictures() -> float | None:
         st.session_state["pictures"] = status
         st.rerun()
     if status.state == "reading":
-        # so that its end differs, whatever the one before ended as
+        # so that the final status counts as a change, even if the last reading ended alike
         st.session_state["pictures"] = status
         share = min(1.0, status.done / status.total) if status.total else 0.0
         st.progress(share, _progress_words(status))

@@ -105,7 +105,7 @@ def test_what_is_fetched_trains_as_what_is_unpacked(cifake: Path, tmp_path: Path
     ("failure", "status", "sentence"),
     [
         (KeyboardInterrupt(), 130, "stopped; the download is kept, the same command continues it."),
-        (OSError(errno.ENOSPC, "No space left on device"), 2, "has room and may be written, then run the same command"),
+        (OSError(errno.ENOSPC, "No space left on device"), 2, "has room and is writable, then run the same command"),
         (DatasetError("127.0.0.1 answered 404."), 2, "127.0.0.1 answered 404."),
     ],
 )

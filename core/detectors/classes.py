@@ -12,9 +12,9 @@ class Classes:
     """The classes of a network, one per output.
 
     Attributes:
-        names: in the order of the outputs; a single name is the class that a single output speaks for.
-        fake: those of them that are FAKE; all others are REAL.
-        outputs: what the network gives for them, "logits" or "probabilities" (after a sigmoid or a softmax).
+        names: one per output, in order; for a network with a single output, the class that it scores.
+        fake: the names that count as FAKE; all others count as REAL.
+        outputs: the type of the outputs, "logits" or "probabilities" (after a sigmoid or a softmax).
     """
 
     names: tuple[str, ...] = ("FAKE", "REAL")

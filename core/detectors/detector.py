@@ -1,8 +1,8 @@
 """The Detector type: a network with its preprocessing, classes and target layer as data.
 
-Its one number is the **margin**: above 0 the verdict is REAL, below FAKE. It is the logsumexp of the logits of all REAL
-classes minus that of all FAKE ones (for two classes logit_REAL - logit_FAKE), and plus or minus the logit of a single
-output. `capabilities` state what else a detector can do.
+It scores an image by one number, the **margin**: above 0 the prediction is REAL, otherwise FAKE. With several classes
+that is the logsumexp of the REAL classes' logits minus that of the FAKE ones' (with two, logit_REAL - logit_FAKE); with
+a single output, its logit, negated if its class is FAKE. `capabilities` state what else a detector can do.
 """
 
 from collections.abc import Callable, Mapping
@@ -29,11 +29,10 @@ class Pass(NamedTuple):
 
     Attributes:
         logits: float32 (N, 2), columns FAKE and REAL.
-        features: float32 (N, C), the target layer averaged over its positions; None without layers.
-        maps: float32 (N, h, w), the signed margin map at the target layer's positions: its channels weighted by their
-            effect on the margin. Where a mean over the positions and one linear layer follow the target layer, a map's
-            mean is the margin minus the bias (class activation mapping, Zhou et al. 2016). None without layers or
-            gradients.
+        features: float32 (N, C), the target layer's output averaged over its positions; None without layers.
+        maps: float32 (N, h, w), the signed margin map: at each position of the target layer, the sum of its channels,
+            weighted by their effect on the margin. If only average pooling and one linear layer follow, a map's mean is
+            the margin minus the bias (class activation mapping, Zhou et al. 2016). None without layers or gradients.
     """
 
     logits: NDArray[np.float32]
@@ -88,11 +87,11 @@ class Detector(Offers, Protocol):
 
     @property
     def cache_key(self) -> str:
-        """The key of its answers in a cache; another device gives other last digits."""
+        """The cache key of its outputs: fingerprint and device type, because devices round differently."""
 
     @property
     def preprocessing(self) -> Preprocessing:
-        """The preprocessing that turns any image into that square."""
+        """The steps from an image of any size to the network's square input."""
 
     @property
     def classes(self) -> Classes:
@@ -104,7 +103,7 @@ class Detector(Offers, Protocol):
 
     @property
     def bias(self) -> float | None:
-        """Margin minus the mean of a margin map; None where the two are not related so."""
+        """The margin minus the mean of its map, the same for every image; None if that difference is not constant."""
 
     @property
     def levels(self) -> tuple[str, ...]:

@@ -31,9 +31,9 @@ def pick_device(name: str = "auto") -> torch.device:
 def fastest_format(network: nn.Module) -> torch.memory_format:
     """Choose the memory format of a network and its batches: channels last, unless torch would crash with it.
 
-    On CPUs the backward pass of a strided 1 x 1 convolution of few channels writes outside its memory in that format
-    (seen with torch 2.13: with AVX-512 over images above 32 pixels, 4 and 8 channels crash and 16 do not; with AVX2
-    alone over images of 32 pixels too, 4 to 7 channels crash).
+    In that format, the backward pass of a strided 1 x 1 convolution with few input channels writes out of bounds on
+    CPUs. Seen with torch 2.13: with AVX-512 and images larger than 32 pixels, 4 and 8 channels crash and 16 do not;
+    with AVX2 alone, 4 to 7 channels crash, even at 32 pixels.
     """
     convolutions = (module for module in network.modules() if isinstance(module, nn.Conv2d))
     strided = (one for one in convolutions if one.kernel_size == (1, 1) and one.stride != (1, 1))

@@ -86,7 +86,7 @@ def hash_weights(tensors: Iterable[tuple[str, NDArray[Any]]]) -> str:
 
 
 def read_weights(path: Path, manifest: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
-    """Read the sealed weights in a detector's folder, by name; other files of its network as uint8, by theirs.
+    """Read and verify a detector's weights by tensor name, and other files of its network as uint8 by file name.
 
     Raises:
         ContractError: a file is not listed, missing, changed, unreadable, or holds something else.

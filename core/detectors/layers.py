@@ -1,4 +1,4 @@
-"""The layers of any network that have places: found by one pass, and read with their gradients."""
+"""Layers with spatial output: finding those of any network in one forward pass, and computing margin maps from them."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -15,13 +15,12 @@ HOOKS = threading.Lock()
 
 
 class Found(NamedTuple):
-    """The outputs and layers of a network, seen in one pass.
+    """A network's number of outputs and its layers with spatial output, found in one forward pass.
 
     Attributes:
-        outputs: how many it gives an image; 0 where it gives something else than a tensor.
-        sizes: module name -> positions (height, width), of every module whose output has places, in the order of the
-            pass.
-        channels: module name -> channels, of the same.
+        outputs: outputs per image; 0 if the network does not return a tensor.
+        sizes: module name -> positions (height, width), for every module with spatial output, in order of execution.
+        channels: module name -> channels, for at least the same modules.
     """
 
     outputs: int
@@ -35,14 +34,14 @@ class Found(NamedTuple):
 
 
 def look_through(network: nn.Module, image: Tensor) -> Found:
-    """Pass one image through a network and see which modules keep its places.
+    """Run one image through a network and find the modules with a spatial output, (1, C, h, w) larger than 1 x 1.
 
     Args:
         network: in evaluation mode.
         image: float32 (1, 3, S, S).
 
     Raises:
-        RuntimeError: it takes no such image.
+        RuntimeError: the network does not accept the image.
     """
     sizes: dict[str, tuple[int, int]] = {}
     channels: dict[str, int] = {}
@@ -68,25 +67,25 @@ def look_through(network: nn.Module, image: Tensor) -> Found:
         for handle in handles:
             handle.remove()
     if any(isinstance(module, nn.LayerNorm) for module in network.modules()):
-        # heads of attention, and channels that come last, look like places: a convolution must have had their number
+        # attention heads and channels-last outputs look spatial too: keep only sizes that a convolution or Places has
         known = {sizes[name] for name in sure}
         sizes = {name: size for name, size in sizes.items() if size in known and (name in sure or size[0] == size[1])}
     return Found(outputs.reshape(1, -1).shape[1] if isinstance(outputs, Tensor) else 0, sizes, channels)
 
 
 def margin_map(layer: nn.Module, margins: Callable[[Tensor], Tensor], inputs: Tensor) -> tuple[Tensor, Tensor]:
-    """A layer's output, and its map: Grad-CAM's for the margin before its ReLU, times the number of positions.
+    """Compute a layer's activations and margin map: Grad-CAM of the margin, without the ReLU, times h * w.
 
-    Selvaraju et al. 2017. Where a mean over the positions and a linear layer follow, a map's mean is the margin but for
-    the bias (class activation mapping, Zhou et al. 2016).
+    Selvaraju et al. 2017. If only average pooling and a linear layer follow, a map's mean is the margin minus the bias
+    (class activation mapping, Zhou et al. 2016).
 
     Args:
-        layer: with an output (N, C, h, w); carries a hook meanwhile and none afterwards.
-        margins: from inputs to (N,), through the layer.
+        layer: with output (N, C, h, w); hooked during the call only.
+        margins: computes margins (N,) from inputs with a forward pass through the layer.
         inputs: (N, 3, S, S).
 
     Returns:
-        (N, C, h, w) and (N, h, w).
+        Activations (N, C, h, w) and maps (N, h, w).
     """
     with torch.inference_mode(False), torch.enable_grad(), HOOKS, _watched(layer) as seen:
         # a tensor of inference mode takes part in no gradient
@@ -99,11 +98,11 @@ def margin_map(layer: nn.Module, margins: Callable[[Tensor], Tensor], inputs: Te
 
 @contextmanager
 def _watched(layer: nn.Module) -> Iterator[list[Tensor]]:
-    """The outputs that a layer gives meanwhile, each the beginning of a graph of gradients."""
+    """Record a layer's outputs while the context is open, each as a new leaf that requires gradients."""
     seen: list[Tensor] = []
 
     def watch(_layer: nn.Module, _inputs: object, output: Tensor) -> Tensor:
-        # nothing below is recorded; a copy goes on, because what follows may write into it
+        # detached, so that autograd skips earlier layers; later ones get a clone, because they may modify it
         seen.append(output.detach().clone().requires_grad_(True))
         return seen[-1].clone()
 

@@ -23,7 +23,7 @@ from core.images.labels import FAKE, REAL
 from core.system.files import printable
 
 CPU = torch.device("cpu")
-# nearest to 0 and 1 that a probability is taken for
+# probabilities are clamped this far from 0, and a single one also from 1, before taking logarithms
 LEAST = 1e-7
 
 
@@ -119,7 +119,7 @@ class NetworkDetector:
 
     @property
     def cache_key(self) -> str:
-        """The key of its answers in a cache; another device gives other last digits."""
+        """The cache key of its outputs: fingerprint and device type, because devices round differently."""
         return f"{self.identity.fingerprint} {self.device.type}"
 
     @property

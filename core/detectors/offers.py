@@ -7,7 +7,7 @@ from core.detectors.capabilities import Capability
 
 
 class Offers(Protocol):
-    """What a method needs to know of a detector before it runs; a `Detector` has all of it."""
+    """The properties of a detector that an explanation method checks before it runs; every `Detector` has them."""
 
     @property
     def side(self) -> int:

@@ -19,11 +19,11 @@ MOST_RESIZED = 2**23
 
 
 class Place(NamedTuple):
-    """A square of an image that somebody chose.
+    """A square that the user chose in an image.
 
     Attributes:
-        x, y: its position, 0 to 1 from the left and from the top.
-        zoom: the image's shorter side / the side of the square, at least 1.
+        x, y: its position, from 0 (at the left or top edge) to 1 (at the right or bottom edge).
+        zoom: the image's shorter side divided by the side of the square, at least 1.
     """
 
     x: float = 0.5
@@ -37,12 +37,12 @@ class Preprocessing:
 
     Attributes:
         size: pixels along each side of the network's input, 8 to 1,024.
-        resize: length of the shorter side before the crop; differs from `size` only where the crop is after it.
+        resize: shorter side after resizing, if `crop` is "after" or "after_floor"; otherwise `size`. 0 means `size`.
         crop: "before" crops the central square and resizes it, "after" resizes and then crops the centre (like
-            torchvision's `Resize` and `CenterCrop`), "after_floor" does so with an odd pixel left over on the far side
+            torchvision's `Resize` and `CenterCrop`), "after_floor" does the same but rounds the crop's offset down
             (like transformers), "none" stretches the image to a square.
         interpolation: a key of `RESAMPLING`.
-        mean, std: of pixels in 0..1, a value a channel, for normalisation.
+        mean, std: per channel, of pixels scaled to 0..1, for normalisation.
     """
 
     size: int
@@ -82,8 +82,10 @@ class Preprocessing:
             if not all(isinstance(one, int) and not isinstance(one, bool) for one in (size, side)):
                 raise ValueError("size and resize must be whole numbers")
             return cls(size, side, fields["crop"], fields["interpolation"], mean, std)
-        except (KeyError, TypeError, OverflowError) as error:
+        except KeyError as error:
             raise ValueError(f"preprocessing lacks {error}") from None
+        except (TypeError, OverflowError) as error:
+            raise ValueError(f"preprocessing has a value of the wrong type ({error})") from None
 
     @property
     def steps(self) -> str:
@@ -92,7 +94,7 @@ class Preprocessing:
 
     @property
     def fitted(self) -> "Preprocessing":
-        """The steps for images that these have fitted already, which leave them as they are."""
+        """The preprocessing for images that `fit` has already been applied to: same normalisation, no resizing."""
         return Preprocessing(self.size, interpolation=self.interpolation, mean=self.mean, std=self.std)
 
     @property
@@ -101,11 +103,11 @@ class Preprocessing:
         return self.resize / self.size
 
     def square(self, height: int, width: int, place: Place | None = None) -> int:
-        """How many pixels of an image become a side of the input; the shorter side's where `fit` stretches it."""
+        """Return the side in image pixels of the square that becomes the input; the shorter side if `fit` stretches."""
         return max(1, round(min(height, width) / max(1.0, self.zoom if place is None else place.zoom)))
 
     def resamples(self, height: int, width: int, place: Place | None = None) -> bool:
-        """Whether an image is resized on its way, so that the filter matters."""
+        """Check whether an image of this size is resized, so that the interpolation matters."""
         if place is not None:
             return self.square(height, width, place) != self.size
         if self.crop == "none":
@@ -113,17 +115,17 @@ class Preprocessing:
         return min(height, width) != self.resize
 
     def enlarges(self, height: int, width: int, place: Place | None = None) -> bool:
-        """Whether an image has fewer pixels than the input needs."""
+        """Check whether the shorter side of an image, or of the chosen square, is enlarged to fill the input."""
         if place is not None:
             return self.square(height, width, place) < self.size
         return min(height, width) < self.resize
 
     def see(self, image: NDArray[np.uint8], place: Place | None = None) -> NDArray[np.uint8]:
-        """Resize a square of an image to the network's input; where nobody chose one, `fit` the image.
+        """Resize the chosen square of an image to the network's input; without one, `fit` the image.
 
         Args:
             image: uint8 (height, width, 3).
-            place: of the square.
+            place: the chosen square, or None.
 
         Returns:
             uint8 (size, size, 3).

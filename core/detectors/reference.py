@@ -1,4 +1,4 @@
-"""Reference pictures: eight that are stored with a detector, whose margins must come out again at each loading."""
+"""Reference pictures: eight images stored with a detector, whose margins must be reproduced at every load."""
 
 import contextlib
 from collections.abc import Sequence

@@ -29,12 +29,12 @@ class Kind:
     Attributes:
         name: a key of `KINDS`.
         describe: settings -> a description in words; raises ValueError for impossible settings.
-        build: settings, and the contents of `files` by name -> the network, with any weights.
+        build: settings plus the contents of `files` by name -> the network; stored weights are loaded afterwards.
         wrap: (network, `About`, temperature=, manifest=, device=) -> the detector.
         shapes: settings -> shapes of weights to check before the network is built.
         is_halved: (weight, its name) -> whether the file stores it as float16.
-        files: uint8 entries of the network's state that are stored as files of that name.
-        adapter: how a detector of this kind is brought by `python -m core.detectors add`; None where it is not.
+        files: uint8 entries of the network's state that are stored as separate files of the same name.
+        adapter: reads sources of this kind for `python -m core.detectors add`; None if it cannot add them.
     """
 
     name: str

@@ -52,14 +52,14 @@ def build_network(width: int = 64, *, seed: int | None = None) -> ResNet18:
 
 
 class ResNetDetector(NetworkDetector):
-    """The paper's network. A mean and one linear layer follow its last stage, so a forward pass contains the map.
+    """The paper's network: average pooling and one linear layer follow its last stage, so a forward pass gives the map.
 
     Args:
         network: from `build_network`.
         width: channels of its first stage.
-        mean, std: normalisation of pixels in 0..1, a value a channel.
+        mean, std: per channel, of pixels scaled to 0..1, for normalisation.
         temperature, manifest, device, batch_size, target_layer: see `NetworkDetector`.
-        preprocessing: instead of `mean`, `std` and 32 pixels a side.
+        preprocessing: replaces `mean`, `std` and the default input of 32 x 32 pixels.
         classes: which of the two outputs is FAKE.
     """
 

@@ -1,7 +1,7 @@
 """The layers of torchvision's ResNet-18 (He et al. 2016), by the same names and in the same order.
 
-torchvision itself imports torch's compiler, which takes longer than all of torch; so does every first explanation of a
-server and every command then.
+Defined here to avoid importing torchvision, which pulls in torch's compiler: that takes longer than torch itself and
+would slow down every command and a server's first explanation.
 """
 
 import torch
@@ -69,13 +69,13 @@ class ResNet18(nn.Module):
 
 
 def halving_stage(channels: int) -> nn.Sequential:
-    """Two blocks, of which the first takes half as many channels at twice the side."""
+    """Build a stage of two blocks that halves the side and doubles the number of channels, to `channels`."""
     shortcut = nn.Sequential(nn.Conv2d(channels // 2, channels, 1, stride=2, bias=False), nn.BatchNorm2d(channels))
     return nn.Sequential(BasicBlock(channels // 2, channels, 2, shortcut), BasicBlock(channels, channels))
 
 
 def initialise(network: nn.Module) -> None:
-    """Draw the weights of all convolutions anew (He et al. 2015), one after the other."""
+    """Reinitialise the weights of all convolutions, in module order (He et al. 2015)."""
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")

@@ -7,16 +7,16 @@ from core.detectors.preprocessing import SIDES
 
 
 def adapt_stem(network: nn.Module, side: object) -> nn.Module:
-    """Let a network see small images at their full size: its first convolution steps by one pixel, no pooling follows.
+    """Adapt a network's stem to small images: stride 1 in the first convolution, and no max-pooling after it.
 
-    The first convolution gets a kernel of 3 x 3 where it has a larger one; a max-pooling in the stem is left out.
+    The new convolution has random weights and a kernel of at most 3 x 3. A network's only max-pooling is removed.
 
     Args:
         network: a convolutional network, changed in place.
-        side: of the images, to see that it takes them.
+        side: of the images in pixels, checked with a forward pass.
 
     Raises:
-        ValueError: it has no such stem, or does not take such images.
+        ValueError: the network has no such stem, or does not accept such images.
     """
     if not isinstance(side, int) or side not in SIDES:
         raise ValueError(f"its images have a side of {side!r}")
@@ -32,7 +32,7 @@ def adapt_stem(network: nn.Module, side: object) -> nn.Module:
         nn.Conv2d(3, first.out_channels, size, stride=1, padding=size // 2, bias=first.bias is not None),
     )
     pools = [name for name, module in network.named_modules() if isinstance(module, nn.MaxPool2d)]
-    # the stem of ResNets and DenseNets; later poolings, as in VGG, are what halves the image there
+    # a single one belongs to the stem (ResNet, DenseNet); several, as in VGG, are the network's own downsampling
     if len(pools) == 1:
         _replace(network, pools[0], nn.Identity())
     was = network.training

@@ -116,7 +116,7 @@ def load_detector(path: Path, *, device: str = "auto") -> NetworkDetector:
 
 
 def _as_stored(tensor: Tensor, *, halved: bool) -> Tensor:
-    """A weight as its file has it: as float16 where its kind says so, or where it loses nothing, as after training."""
+    """Return a weight as it is stored: in float16 if its kind says so or nothing is lost, otherwise unchanged."""
     short = tensor.dtype == torch.float32 and tensor.ndim > 1 and bool((tensor.half().float() == tensor).all())
     return tensor.half() if halved or short else tensor
 

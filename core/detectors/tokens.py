@@ -1,4 +1,4 @@
-"""Places in networks of tokens: a vision transformer's norm gets a layer (N, C, h, w) that maps can be read from."""
+"""Spatial layers for vision transformers: a layer norm's patch tokens as (N, C, h, w), so that maps can be computed."""
 
 import math
 from collections.abc import Callable
@@ -13,14 +13,14 @@ MOST_BEFORE = 8
 
 
 class Places(nn.Identity):
-    """The tokens of an image's patches as (N, C, h, w): read it, or exchange its output, by a hook."""
+    """An identity over the patch tokens as (N, C, h, w); a forward hook can read or replace its output."""
 
 
 def expose_tokens(network: nn.Module, image: Tensor, wanted: str | None) -> None:
-    """Give the norm that suits maps best a layer of places; the network's answers stay the same to the last bit.
+    """Add a `Places` layer to the layer norm that suits maps best; the network's outputs stay bit-identical.
 
-    That is the last layer norm over patch tokens on which the output depends. After it a network that reads its class
-    token alone has nothing of the patches any more.
+    That is the last layer norm on whose patch tokens the output depends: after it, a network that classifies by its
+    class token alone no longer uses the patches.
 
     Args:
         network: in evaluation mode.
@@ -40,7 +40,7 @@ def expose_tokens(network: nn.Module, image: Tensor, wanted: str | None) -> None
 
 
 def _through_places(norm: nn.Module, _inputs: object, output: Tensor) -> Tensor | None:
-    """Pass a norm's patch tokens through its layer of places, where somebody watches that layer."""
+    """Forward hook of a norm: pass its patch tokens through its `Places` layer, if that has hooks of its own."""
     places, before = norm.get_submodule(PLACES), _tokens_before(norm, output)
     if before is None or not places._forward_hooks:
         return None
@@ -53,9 +53,9 @@ def _through_places(norm: nn.Module, _inputs: object, output: Tensor) -> Tensor 
 
 
 def _tokens_before(norm: nn.Module, output: object) -> int | None:
-    """Count the tokens in front of the patches'; None where a norm's output is not over patches.
+    """Count the tokens before the patch tokens; None if a norm's output holds no patch tokens.
 
-    Patches are (N, tokens, C) where all but a few tokens make a square, or (N, h, w, C).
+    Patch tokens are (N, tokens, C), where all but at most `MOST_BEFORE` tokens form a square grid, or (N, h, w, C).
     """
     if not isinstance(output, Tensor) or output.ndim not in (3, 4):
         return None

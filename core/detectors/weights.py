@@ -36,7 +36,7 @@ def reinitialise(part: nn.Module, *, seed: int) -> None:
 
 
 def parts_of(network: nn.Module) -> dict[str, nn.Module]:
-    """Return a network's consecutive modules that have weights: its children, or those of an only child."""
+    """Return a network's child modules with weights, by name, in order; a single one is split into its own children."""
     found: dict[str, nn.Module] = {}
     for name, child in network.named_children():
         if any(True for _ in child.parameters()):

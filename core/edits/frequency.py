@@ -174,7 +174,7 @@ def _phases(noise: NDArray[np.float32]) -> Spectra:
 
 
 def _others(spectra: Spectra, rings: Ring) -> Ring:
-    """Select what is in no ring but the mean."""
+    """Select every frequency outside the ring except the mean."""
     return ring(0, side=spectra.shape[1]) & ~rings
 
 

@@ -30,8 +30,8 @@ def fill_image(
         fill: "mean" is the segment's mean colour, truncated as in the lime package; "blur" a Gaussian blur of the image
             with a sigma of 1/16 of its height; "black" zeros; "texture" the segment's own texture with shuffled phases,
             which keeps its shading, contrast and local spectrum and erases its content; "road" noisy linear imputation
-            from what is kept, here nothing, and so the only one that shows something else where other segments are
-            kept.
+            from the kept pixels, the only fill that depends on which segments are kept; here none are, which leaves
+            the image's mean colour plus noise.
         seed: of the shuffled phases and of the noise; the other fills are not random.
 
     Returns:
@@ -51,7 +51,7 @@ def fill_image(
 
 
 def masker(image: NDArray[np.uint8], segments: NDArray[np.integer], *, fill: Fill, seed: int = 0) -> Masker:
-    """Return what makes versions of one image of `keep`, see `mask_batch`, with the filling made once."""
+    """Return a function from `keep` to versions of one image, see `mask_batch`; all fills but "road" are made once."""
     filled = fill_image(image, segments, fill=fill, seed=seed)
     if FILLS[fill].picture is None:
         return lambda keep: impute(image, ~keep[:, segments], seed=seed)

@@ -54,11 +54,11 @@ def segment_means(values: NDArray[Any], segments: NDArray[np.integer], count: in
 
 
 def _groups(segments: NDArray[np.integer], seed: int) -> Iterator[tuple[NDArray[np.intp], Mapping, list[Mapping]]]:
-    """Yield intp (segments, size), the positions of the pixels of equally large segments in the flat image, with what
-    shuffles their phases and what blurs within them.
+    """Yield intp (segments, size), the flat pixel positions of equally large segments, with functions that shuffle
+    their phases and blur within them.
 
-    Both are sums over the pixels of one segment, so small matrices do the work of one whole-image transform a segment;
-    a large one has its transform.
+    Both are sums over the pixels of one segment, so small matrices replace a whole-image transform per segment; only a
+    segment too large for a matrix is transformed.
     """
     for pixels in _by_size(segments):
         many = LARGEST // pixels.shape[1] ** 2

@@ -1,8 +1,7 @@
 """Agreement of two maps of one image, compared with maps of other images.
 
-Two maps of this kind agree a little whatever they show: both are smooth and both lean to the middle. Shuffled values
-have neither habit, so the comparison is with the second method's maps of other images in the same cell of the confusion
-matrix.
+Any two such maps agree a little, because both are smooth and centre-weighted. Shuffled values are neither, so the null
+distribution is the second method's maps of other images in the same cell of the confusion matrix.
 """
 
 from dataclasses import dataclass
@@ -30,11 +29,12 @@ class Agreement:
     Attributes:
         rank: Spearman's correlation over segments, -1 to 1; NaN where a map is the same everywhere.
         overlap: share of the first map's top quarter of segments that is in the second's too, 0 to 1.
-        by_chance: the overlap that blind choice gives on average.
-        rank_share, overlap_share: share of the other images' maps that agree with the first map at least as well,
-            counting this one, 0 to 1: small where the agreement is of this image; NaN without other images.
+        by_chance: the expected overlap of segments chosen at random.
+        rank_share, overlap_share: Monte Carlo p-values, 0 to 1: the share of maps, this image's included, that agree
+            with the first map at least as well. Small where the agreement is specific to this image; NaN without
+            other images.
         others: number of other images.
-        others_rank, others_overlap: what their maps agree with the first map on average; NaN without other images.
+        others_rank, others_overlap: mean rank and overlap of their maps with the first map; NaN without other images.
     """
 
     rank: float
@@ -53,17 +53,18 @@ class Agreement:
 
     @property
     def beyond_chance(self) -> bool | None:
-        """True where so few of them do that the agreement is this image's own; None where there are too few to tell."""
-        return self.rank_share <= LEVEL if enough(self.others) else None
+        """True where `rank_share` is at most `LEVEL`: the agreement is this image's own; None with too few others."""
+        return self.rank_share <= LEVEL if enough(self.others) and np.isfinite(self.rank_share) else None
 
 
 def agreement_of(first: Explanation, second: Explanation, *, others: Values | None = None) -> Agreement:
-    """Compare two explanations of one image, whatever methods they are by.
+    """Compare two explanations of one image, by any two methods.
 
     Args:
-        first, second: with maps, which are positive for REAL. Places are the regions of the first that has any, or the
-            cells of a grid.
-        others: float (M, h, w), maps by the second's method, positive for REAL, of other images in the same cell.
+        first, second: with maps, positive for REAL. They are compared over the regions of `first`, else those of
+            `second`, else the cells of a grid.
+        others: float (M, h, w), the second method's maps, positive for REAL, of other images in the same cell of the
+            confusion matrix.
 
     Raises:
         ExplanationError: one of them has no map.

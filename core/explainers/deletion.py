@@ -1,7 +1,7 @@
-"""Does the detector lean on what a map names? Deletion and insertion curves over segments (Petsiuk et al. 2018).
+"""Deletion and insertion curves over segments (Petsiuk et al. 2018), a measure of a map's faithfulness.
 
-Deletion fills the segments that a map puts first and watches the margin; insertion begins with every segment filled and
-shows them in the same order. A map that is right makes the first fall and the second rise early.
+Deletion fills segments in a map's order and records the margin; insertion starts with every segment filled and reveals
+them in the same order. A faithful map makes the first fall and the second rise early.
 """
 
 from collections.abc import Callable, Sequence
@@ -42,11 +42,11 @@ def areas(curves: NDArray[np.floating]) -> NDArray[np.float64]:
 
 
 def ranks_of(values: NDArray[np.floating], *, seed: int = 0) -> NDArray[np.intp]:
-    """intp (M, S): each segment's place in the order of M maps, 0 for the largest value; ties by lot.
+    """Rank the segments of M maps, intp (M, S), 0 for the largest value; ties are broken at random.
 
     Args:
-        values: (M, S), a value a segment.
-        seed: of the lots, which are the same for all maps.
+        values: (M, S), one value per segment.
+        seed: of the tie-breaking, the same for all maps.
     """
     lots = np.broadcast_to(np.random.default_rng(seed).permutation(values.shape[1]), values.shape)
     order = np.lexsort((lots, -np.asarray(values, np.float64)), axis=1)
@@ -70,14 +70,14 @@ def deletion_curves(
     Args:
         margins: `Detector.margins`.
         image: uint8 (height, width, 3).
-        segments: integers (height, width) from 0 to S - 1: what is filled and shown.
-        values: (M, S), what each map says of each segment; the largest comes first.
+        segments: integers (height, width) from 0 to S - 1, the units that are filled and revealed.
+        values: (M, S), each map's value for each segment; the largest comes first.
         fills: what a filled segment shows.
-        steps: parts K into which each order is cut, as even as S allows.
-        seed: of ties and of the "texture" fill.
+        steps: number K of parts that each order is split into, as evenly as S allows.
+        seed: for breaking ties, and for fills that are random.
 
     Raises:
-        ValueError: as `perturb.mask_batch`, or fewer than one step or more than segments.
+        ValueError: as `core.edits.masking.mask_batch`, or `steps` is not from 1 to S.
     """
     count = values.shape[1]
     if not 1 <= steps <= count:

@@ -57,18 +57,18 @@ class Preset(Generic[S]):
 
 
 class Explainer(ABC, Generic[S]):
-    """One method.
+    """Base class of explanation methods.
 
     Attributes:
-        name: in the registry, in addresses, file names and columns of studies: lower case, digits and "_".
-        title: what it is called on a page.
+        name: key in the registry, URLs, file names and study columns: lower-case letters, digits and "_".
+        title: its display name.
         sentence: what it does, in one plain sentence.
-        settings: the type of its settings; every one has a default.
-        needs: what it needs of a detector.
+        settings: the type of its settings, all of which have defaults.
+        needs: capabilities that it requires of a detector.
         libraries: distributions whose versions belong to the provenance.
-        has_map: whether its explanations have `values`; studies and comparisons of maps leave out what has none.
+        has_map: whether its explanations have `values`; studies and comparisons of maps skip methods without them.
         presets: by name.
-        cuts: whether the regions that it weighs follow the image, so that another image is cut in another way.
+        cuts: whether its regions follow the image's content, so that they differ between images.
     """
 
     name: str
@@ -145,27 +145,27 @@ class Explainer(ABC, Generic[S]):
         settings: S,
         regions: NDArray[np.integer] | None,  # noqa: ARG002 - for methods that weigh regions
     ) -> Explanation:
-        """The complete explanation over given regions, by methods that weigh regions; as it is by all others.
+        """Explain one image completely over given regions; methods that weigh no regions ignore them.
 
         Args:
             detector: what to explain.
             image: uint8 (side, side, 3).
-            settings: how.
-            regions: integers (side, side) from 0 without gaps, those of another image's explanation.
+            settings: of the method.
+            regions: integers (side, side) from 0 without gaps, such as another image's; None for the method's own.
         """
         return self.explain_fully(detector, image, settings)
 
     def under_fills(self, settings: S) -> Mapping[Fill, S]:  # noqa: ARG002 - for methods that cover parts
-        """Fill -> the same settings with it, of a method that covers parts of the image; empty of all others."""
+        """Map each fill to these settings with that fill; empty for methods that cover no parts of the image."""
         return {}
 
     @abstractmethod
     def cost(self, settings: S, offers: Offers | None = None) -> int:
-        """Forward passes that explaining one image takes, a backward pass counted as two.
+        """Count the forward passes that explaining one image takes; a backward pass counts as two.
 
         Args:
-            settings: how.
-            offers: the detector; an upper estimate for common ones where it is None or does not say enough.
+            settings: of the method.
+            offers: the detector; if None or lacking details, the count is an upper estimate for common ones.
         """
 
     def reading(self, explanation: Explanation) -> str:  # noqa: ARG002 - for methods to override
@@ -226,10 +226,10 @@ def check_pixels(detector: "Detector", pixels: Pixels) -> None:
 
 
 def check_finite(detector: "Detector", answers: NDArray[np.floating]) -> None:
-    """Refuse answers that are not numbers.
+    """Check that a detector's outputs are finite.
 
     Raises:
-        ExplanationError: naming the detector.
+        ExplanationError: an output is NaN or infinite; the message names the detector.
     """
     if not np.isfinite(answers).all():
         raise ExplanationError(

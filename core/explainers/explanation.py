@@ -75,16 +75,16 @@ class Diagnostics:
 
 @dataclass(frozen=True, eq=False)
 class Parts:
-    """Weights of the S parts of an image, by a method that weighs parts and not single positions.
+    """Weights of the S parts of an image, by a method that weighs parts, not single positions.
 
     Attributes:
-        labels: S names, "segment 0" or "Colour in waves of 4 to 8 pixels".
-        weights: float64 (S,), what the part's presence adds, towards REAL.
-        low, high: float64 (S,), the confidence interval over other draws of the samples: sampling error, not truth.
-        decisions: int8 (S,), 1 where the weight is certainly for REAL and worth naming, -1 for FAKE, 0 undecided.
-        confidence: of the intervals, 0 to 1.
+        labels: S names, such as "segment 0" or "Colour in waves of 4 to 8 pixels".
+        weights: float64 (S,), how much the part's presence adds towards REAL.
+        low, high: float64 (S,), the confidence interval over repeated sampling; it covers sampling error only.
+        decisions: int8 (S,), 1 where the weight is significantly for REAL and not negligible, -1 for FAKE, 0 undecided.
+        confidence: level of the intervals, 0 to 1.
         regions: int32 (height, width) from 0 to S - 1, where the parts lie; None for parts without a place.
-        holds: bool (S,), decided and decided alike under every fill; None where the other fills were not asked.
+        holds: bool (S,), True where decided with the same sign under every fill; None where only one fill was used.
     """
 
     labels: tuple[str, ...]
@@ -110,8 +110,8 @@ class Explanation(Judged):
     Attributes:
         method: name of the explainer in the registry.
         settings: what was asked for.
-        unit: of values and weights: "margin", "probability", "logit", or "activation" for what the layer has computed,
-            weighed by the method, which is no part of a score.
+        unit: of values and weights: "margin", "probability", "logit", or "activation" for a weighted sum of the
+            layer's activations, which is not a share of any score.
         diagnostics: how far to rely on it.
         values: float (h, w) at the method's own resolution, never normalised, positive where the image speaks for REAL;
             None where the method weighs parts that have no place.

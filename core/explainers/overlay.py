@@ -89,10 +89,10 @@ def draw_overlay(
     undecided: NDArray[np.bool_] | None = None,
     opacity: float = OPACITY,
 ) -> NDArray[np.uint8]:
-    """A grey picture with a map laid over it: grey where the map is 0, `opacity` of the end's colour where it is full.
+    """Draw a map over a greyscale image: grey where the map is 0, `opacity` of the end colour at full scale.
 
-    The picture gives up its colours, so that every colour there is the map's. Arguments as for `draw_map`; `image` is
-    uint8 (height, width, 3) and `opacity` 0 to 1.
+    The image is greyscale so that every visible colour is the map's. Arguments as for `draw_map`; `image` is uint8
+    (height, width, 3) and `opacity` 0 to 1.
 
     Returns:
         uint8 RGBA (size, size, 4), opaque.
@@ -125,7 +125,7 @@ def draw_outline(
     line, halo = max(1, size // 100), max(1, size // 200)
     for end, positive in zip(ENDS[palette], (False, True), strict=True):
         inside = (strength >= least) & (strength > 0) & ((share > 0) == positive)
-        # light beside the colour: one of both is seen on any ground
+        # a white rim beside the line: one of the two shows on any background
         drawn[_rim(inside, line + halo), :3] = 255
         drawn[_rim(inside, line), :3] = rgb(end)
     return drawn

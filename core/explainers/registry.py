@@ -54,7 +54,7 @@ def explainers(offers: Offers | None = None, *, with_map: bool | None = None) ->
 
 
 def default_explainers(offers: Offers) -> tuple[AnyExplainer, ...]:
-    """The two that stand side by side unless others are asked for; where a detector allows no such, its first."""
+    """The two explainers shown by default; where one cannot explain the detector, the next with a map replaces it."""
     fitting = explainers(offers, with_map=True)
     return tuple(sorted(fitting, key=lambda one: one.name not in DEFAULT)[: len(DEFAULT)])
 

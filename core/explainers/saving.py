@@ -17,7 +17,7 @@ from core.images.palette import OPACITY, Palette
 from core.system.atomic import write_bytes_atomically
 
 SIZE = 384
-# of full colour, for what is certain under one fill only: its size is not to be read off
+# share of full colour for parts decided under one fill only, whatever their weight
 LIGHT = 0.25
 Drawing = Literal["overlay", "alone", "outline"]
 DRAWINGS: dict[Drawing, str] = {
@@ -97,9 +97,9 @@ def save_png(path: Path, drawn: NDArray[np.uint8]) -> None:
 
 
 def scale_of(explanation: Explanation, style: Style = DEFAULT) -> float:
-    """The value that is drawn in full colour: the largest that is decided, and at least `least_scale`.
+    """Return the value drawn in full colour: the largest decided magnitude, but at least `least_scale`.
 
-    The paper's palette draws as the paper does, which knows no least.
+    A scale set in the style takes precedence. The "paper" palette has no minimum, as in the paper.
     """
     if style.scale is not None:
         return style.scale
@@ -108,9 +108,10 @@ def scale_of(explanation: Explanation, style: Style = DEFAULT) -> float:
 
 
 def least_scale(explanation: Explanation) -> float:
-    """The least value that may be drawn in full colour: what each place had if the score were spread evenly.
+    """Return the least value that may be drawn in full colour: the score spread evenly over all positions or parts.
 
-    It keeps a map in which nothing stands out from looking like one in which something does.
+    This keeps a map without salient parts from looking like one with them. It is 0 for units other than "margin" and
+    "probability".
     """
     size = {"margin": abs(explanation.margin), "probability": max(explanation.p_real, 1 - explanation.p_real)}
     places = explanation.map.size if explanation.parts is None else len(explanation.parts.weights)

@@ -26,18 +26,18 @@ class SettingField:
     """One setting, as a widget or a command line needs to know it.
 
     Attributes:
-        name: of the dataclass's field, of the URL parameter and of the command line's key.
+        name: of the dataclass field, the URL parameter and the command-line key.
         label: for a widget.
         help: what it does, in a sentence or two.
         kind: int, float or str.
-        default: its value where nothing is asked for.
-        low, high: limits of a number, included; None without.
-        choices: every value that is possible; empty where `low` and `high` say so, or any text does.
-        offers: values that a slider of a number runs through, which need not be all that fit.
-        names: value -> how a reader is told it; a value that is not in it is told as it is.
-        applies_if: other setting -> the values of it under which this one is read at all.
-        advanced: it belongs behind "More".
-        of_layers: the choices are the detector's layers, "" being its own target layer.
+        default: its value unless another is given.
+        low, high: inclusive limits of a number; None for no limit.
+        choices: all valid values; empty where `low` and `high` bound a number, or any text is valid.
+        offers: the values on a number's slider, which may be only some of the valid ones.
+        names: value -> display text; a value that is not in it is shown as it is.
+        applies_if: other setting -> its values for which this one has any effect.
+        advanced: True for a widget that belongs behind "More".
+        of_layers: True where the choices are the detector's layers, "" being its own target layer.
     """
 
     name: str
@@ -168,7 +168,7 @@ def describe(settings: type[ExplainerSettings], offers: Offers | None = None) ->
     found = tuple(replace(one.metadata[KEY], name=one.name) for one in fields(settings))
     if offers is None:
         return found
-    # the detector's own is the one that is looked at where none is named
+    # "" is the detector's own target layer, and is labelled with its name
     height, width = offers.layers.get(offers.target_layer, (0, 0))
     layers = {"": f"{offers.target_layer} ({height} x {width})"} | {
         name: f"{name} ({rows} x {columns})"

@@ -93,7 +93,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "study", nargs="*", help="studies, or findings as STUDY.KEY, in which * stands for anything; default: all"
     )
-    parser.add_argument("--quality", action="store_true", help="print how good the runs are that are named instead")
+    parser.add_argument("--quality", action="store_true", help="print the metrics of the named runs instead")
     parser.add_argument("--reads", action="store_true", help="print what the runs' detectors read, by the same probes")
     parser.add_argument("--update", type=Path, metavar="FILE", help="write the blocks of a Markdown file again")
     parser.add_argument("--words", action="store_true", help="print the findings as a list of sentences")
@@ -106,11 +106,11 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
 
 
 def gather(name: str, studies: Sequence[str] = ()) -> list[Finding]:
-    """The findings of a run, or those that are named in their order.
+    """Read all findings of a run, or only the named ones, in the order of the names.
 
     Args:
         name: of the run, or its folder.
-        studies: names of studies, or of findings as `<study>.<key>`; what holds a * may find nothing.
+        studies: names of studies, or of findings as `<study>.<key>`; a pattern with * may match nothing.
 
     Raises:
         ValueError: there is no such run or study, or one cannot be read.

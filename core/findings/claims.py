@@ -1,7 +1,7 @@
-"""The one rule by which a finding is claimed, or not.
+"""The one rule that decides whether a finding is claimed.
 
-A finding is claimed where its sign, beside its control, holds with its interval under every choice that was tried.
-Where choices disagree, the finding is that they disagree. What has no control is a number, without a "because".
+A finding is claimed if its difference from the control is significant with the same sign under every choice tried. If
+choices disagree, the finding is that they disagree. A measure without a control is a number and explains nothing.
 """
 
 from collections.abc import Mapping
@@ -22,10 +22,10 @@ class Standing:
     """Whether a finding is claimed.
 
     Attributes:
-        kind: "claimed"; "depends", where choices disagree; "not shown", where an interval holds no difference; or
-            "uncontrolled", where there is nothing to compare with.
-        sign: of what is claimed, 1 above the control and -1 below; 0 where nothing is.
-        on: kind of choice -> its value -> the sign there, of the kinds of choice on which a finding depends.
+        kind: "claimed"; "depends" if choices disagree; "not shown" if no difference is significant; or "uncontrolled"
+            if there is nothing to compare with.
+        sign: of a claimed finding, 1 above the control and -1 below; otherwise 0.
+        on: kind of choice -> value -> sign under it, for the kinds of choice on which the finding depends.
     """
 
     kind: Kind
@@ -34,10 +34,10 @@ class Standing:
 
 
 def sign_of(found: Finding | Choice) -> Sign | None:
-    """The certain direction of a measure beside its control, 0 where none is certain, None without a control.
+    """Return the sign of a significant difference from the control: 1, -1, or 0 for none; None without a control.
 
-    By the paired interval of the difference where there is one; else by whether the two intervals overlap. A control
-    without an interval is exact; a measure without one is never certain.
+    Uses the paired interval of the difference where there is one, else whether the two intervals overlap. A control
+    without an interval counts as exact; a measure without one never differs significantly.
     """
     if found.difference is not None:
         return sign(found.difference)
@@ -48,15 +48,15 @@ def sign_of(found: Finding | Choice) -> Sign | None:
 
 
 def sign(one: Measure, bar: Measure = NOTHING) -> Sign:
-    """The certain direction of a measure beside another, by default beside nothing; 0 where none is certain."""
+    """Return 1 if a measure's interval lies above another's (by default zero), -1 if below, 0 otherwise."""
     # comparisons with NaN are false
     return 1 if one.low > bar.high else -1 if one.high < bar.low else 0
 
 
 def standing(finding: Finding) -> Standing:
-    """Whether a finding is claimed, and if not why.
+    """Decide whether a finding is claimed, and if not, why not.
 
-    Choices that have no control of their own are left out: they can neither bear a claim nor deny it.
+    Choices without a control of their own are left out: they can neither support nor refute a claim.
     """
     own = sign_of(finding)
     if own is None:

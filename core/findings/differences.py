@@ -5,15 +5,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Difference:
-    """Something that one group has more, or less, of than another.
+    """A column whose mean or share differs between one group of images and the others.
 
     Attributes:
-        effect: its size: Cohen's h of shares, else Cohen's d without its sign.
-        column: of a run's rows, or a study's as `<study>.<column>`.
-        label: what the column is, in a few words.
-        own, rest: the means of the group and of the others; 0 to 1 of a share.
-        share: it is a share of images.
-        value: the text that so many images of each group have; "" where the column holds numbers or yes and no.
+        effect: absolute effect size: Cohen's h for shares, else Cohen's d.
+        column: of a run's rows, or of a study as `<study>.<column>`.
+        label: the column in a few words.
+        own, rest: means of the group and of the others; 0 to 1 for shares.
+        share: True if the means are shares of images.
+        value: the category whose share is compared; "" for numeric and boolean columns.
     """
 
     effect: float

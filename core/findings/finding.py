@@ -84,13 +84,13 @@ class Finding:
         key: a short name, unique within the study.
         study: its name.
         quantity: a key of `QUANTITIES`.
-        measure: the number; it is never claimed against its `choices`, see `core.findings.claims`.
-        group: the verdict or class that it is about, "FAKE" or "REAL"; None where it is about all.
-        control: what it is compared with; None where nothing matches it in size and shape.
-        difference: measure less control with a paired interval, where both are of the same images.
-        choices: the same under every other choice that was tried.
-        beside: other measures that the words quote, by name.
-        details: plain JSON values that the words need: names and counts.
+        measure: the number; not claimed if the `choices` disagree with it, see `core.findings.claims`.
+        group: the verdict or class that it is about, "FAKE" or "REAL"; None for all images.
+        control: what it is compared with; None if nothing matches it in size and shape.
+        difference: measure minus control with a paired interval, if both are of the same images.
+        choices: the same quantity under each choice that was tried.
+        beside: further measures that its sentences quote, by name.
+        details: plain JSON values that its sentences need: names and counts.
     """
 
     key: str

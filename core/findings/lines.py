@@ -51,11 +51,11 @@ Part = Line | Span | str | int
 
 
 def line(template: str, **parts: Part) -> Line:
-    """A sentence from a template with named places.
+    """Build a sentence from a template with named placeholders.
 
     Args:
         template: "{share} of {verdict} verdicts become {REAL}."; {REAL} and {FAKE} need no part.
-        parts: what stands in each place; text that is the name of a class becomes a class name, a count plain text.
+        parts: a value for each placeholder; the text "REAL" or "FAKE" becomes a class span, an int plain text.
     """
     spans: list[Span] = []
     for text, name, _, _ in Formatter().parse(template):

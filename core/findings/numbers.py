@@ -12,7 +12,7 @@ WIDE = 0.1
 
 
 def percent(share: float, digits: int = 1) -> str:
-    """0.942 as "94.2%"; what is not quite all or nothing is not written as if it were.
+    """Write 0.942 as "94.2%"; a share that only rounds to 0% or 100% becomes "under 0.1%" or "over 99.9%".
 
     Args:
         share: 0 to 1.

@@ -22,9 +22,9 @@ MAX_BYTES = 20 * 2**20
 # per file of an image set: one of 32 x 32 pixels is far smaller, so more is a bomb or a mistake
 MAX_FILE_BYTES = 2**20
 MAX_PIXELS = 20_000_000
-# of files whose decoder takes twice as much memory a pixel; a phone's picture has 4032 x 3024
+# pixel limit if decoding takes twice the memory per pixel; a phone's photo has 4032 x 3024
 MAX_COSTLY = 12_200_000
-# formats of which that is true, and how they are written
+# formats with that limit, and their names in messages
 COSTLY = {"WEBP": "WebP", "AVIF": "AVIF", "HEIF": "HEIC"}
 MAX_SIDE = 16_384
 # chunks or markers in a file; a hostile one makes a reader step through millions
@@ -63,26 +63,26 @@ class ImageError(ValueError):
 
 
 class PassingError(ImageError):
-    """An image that cannot be read here and now, for a reason that does not lie in its bytes."""
+    """A failure that is not the file's fault, such as lack of memory; a later try may succeed."""
 
 
 def decode(data: bytes, *, most_pixels: int = MAX_PIXELS, background: int = 255) -> NDArray[np.uint8]:
     """Decode one image of an allowed format.
 
-    The header is checked before a pixel is decoded; EXIF orientation is applied, transparency is laid on the
-    background, the first frame of an animation is taken, and 16-bit or CMYK pixels become 8-bit RGB.
+    The header is checked before any pixel is decoded. EXIF orientation is applied, transparent pixels are composited
+    onto the background, only the first frame of an animation is read, and 16-bit or CMYK pixels become 8-bit RGB.
 
     Args:
         data: the file's bytes.
-        most_pixels: that the image may have.
-        background: the grey under what is transparent, 0 (black) to 255 (white).
+        most_pixels: pixel limit; formats in `COSTLY` and progressive CMYK JPEGs have at most `MAX_COSTLY`.
+        background: grey level behind transparent pixels, 0 (black) to 255 (white).
 
     Returns:
         uint8 array (height, width, 3).
 
     Raises:
-        ImageError: empty, too large, truncated, or of a format that is not allowed.
-        PassingError: memory or an optional package is lacking.
+        ImageError: the file is empty, too large, damaged, or of a format that is not allowed.
+        PassingError: there is not enough memory, or pillow-heif is not installed.
     """
     if not data:
         raise ImageError("The file is empty; choose another image.")
@@ -132,7 +132,7 @@ def decode(data: bytes, *, most_pixels: int = MAX_PIXELS, background: int = 255)
 
 
 def registered() -> tuple[str, ...]:
-    """Return those of `FORMATS` that Pillow reads by now; HEIF is one of them once such a file has come."""
+    """Return the `FORMATS` that Pillow can read now; HEIF only after `decode` was given its first HEIC."""
     return tuple(name for name in FORMATS if name != "HEIF" or name in Image.OPEN)
 
 
@@ -153,12 +153,12 @@ def _open_heic() -> None:
 
 
 def _check_parts(data: bytes) -> int:
-    """Count the scans of a JPEG (1 for any other format) after checking how many parts the image has.
+    """Check the number of chunks or markers, and return a JPEG's number of scans (1 for other formats).
 
-    Whatever follows the image's end, such as the video of a motion photo, is ignored.
+    Data after the end of the image, such as the video of a motion photo, is ignored.
 
     Raises:
-        ImageError: there are so many parts that the file must have been made to stall a reader.
+        ImageError: a PNG, GIF or JPEG has `MAX_PARTS` or more; such a file is made to stall a parser.
     """
     count = next((walk for begins, walk in WALKS.items() if data.startswith(begins)), None)
     scans = 1 if count is None else count(data)
@@ -181,7 +181,7 @@ def _walk_gif(data: bytes) -> int:
     # behind the palette
     start, is_inside = 13 + (3 << ((flags & 7) + 1) if flags & 128 else 0), False
     for _ in range(MAX_PARTS):
-        # block by block what stands before the first frame, whose own blocks are its pixels
+        # walks the blocks before the first frame; the frame's own blocks hold its pixels
         if is_inside:
             size = data[start] if start < len(data) else 0
             is_inside, start = size > 0, start + 1 + size

@@ -58,15 +58,15 @@ def perceptual_hashes(pixels: NDArray[np.uint8], *, say: Say | None = None) -> N
 
 
 def near_pairs(pixels: NDArray[np.uint8], hashes: NDArray[np.uint64]) -> Pairs:
-    """Find all pairs of images that show the same with small changes; pairs with equal pixels are left out.
+    """Find all pairs of near-duplicate images; pairs with identical pixels are left out.
 
     Args:
-        pixels: uint8 (N, side, side, 3), preferably without copies.
+        pixels: uint8 (N, side, side, 3), preferably without exact duplicates.
         hashes: uint64 (N,), from `perceptual_hashes`.
 
     Returns:
-        Pairs whose hashes are close and whose luma correlates by `MIN_CORRELATION` or more; flat images are in none,
-        because their hashes are arbitrary.
+        Pairs whose hashes are close and whose luma correlation is at least `MIN_CORRELATION`. Flat images appear in no
+        pair, because their hashes are arbitrary.
     """
     left, right, bits = close_hashes(hashes, max_bits=MAX_BITS)
     step = max(1, AT_ONCE // max(1, pixels.shape[1]) ** 2)
@@ -83,8 +83,8 @@ def close_hashes(
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.int8]]:
     """Find pairs of hashes that differ in at most `max_bits` bits: lower position, higher position, bits.
 
-    Such hashes differ in at most a quarter of `max_bits` in one of four bands of 16 bits (multi-index hashing, Norouzi
-    et al. 2012), so only images that share a bucket are compared.
+    Two such hashes differ by at most `max_bits // 4` bits in at least one of their four 16-bit bands (multi-index
+    hashing, Norouzi et al. 2012), so only pairs that share a bucket are compared.
     """
     bands = np.ascontiguousarray(hashes).view(np.uint16).reshape(len(hashes), BANDS)
     masks = [mask for mask in range(2**16) if mask.bit_count() <= max_bits // BANDS]

@@ -26,12 +26,12 @@ Progress = Callable[[int, int], None]
 
 
 class DataPath(str):
-    """Where an image set is, and the names of its FAKE classes where its folders or labels do not say them."""
+    """An image set's path, with the names of its FAKE classes if folders or labels do not identify them."""
 
     fake_classes: tuple[str, ...]
 
     def __new__(cls, path: str, fake_classes: Iterable[str] = ()) -> "DataPath":
-        """Make a text that is the path; names without letters are left out."""
+        """Create the path; class names are stripped, and blank ones dropped."""
         made = super().__new__(cls, path)
         made.fake_classes = tuple(name for given in fake_classes if (name := given.strip()))
         return made
@@ -54,8 +54,8 @@ class ImageSet:
             `core.images.statistics.STATISTICS`.
         fingerprint: sha256 over split, file hashes and labels, independent of their order.
         skipped: files left out by `skip_bad`, as "name: reason".
-        passing: the names of those that may be read another time: what is wrong does not lie in their bytes.
-        fit: the steps by which the files' pictures became these pixels, `Fit.steps`; "" where they are as they were.
+        passing: names of the skipped files that may be readable later, because their bytes are not at fault.
+        fit: `Fit.steps` of the preprocessing that produced the pixels; "" if the images were not resized.
         uncached: why no pack could be written, so that the next start decodes every file again; "" otherwise.
     """
 
@@ -104,7 +104,7 @@ class ImageSet:
 
 
 def category_of(name: str) -> str | None:
-    """Return CIFAR-10's class from a CIFAKE file name, from any other the part before its last hyphen, or None."""
+    """Return a CIFAKE name's CIFAR-10 class, or another name's part before its last hyphen; None if there is none."""
     stem = name.rpartition("/")[2]
     if match := CIFAKE_NAME.fullmatch(stem):
         number = int(match[1] or 1)

@@ -8,7 +8,7 @@ CLASSES: tuple[ClassName, ClassName] = ("FAKE", "REAL")
 
 
 def verdict_of(margin: float) -> ClassName:
-    """Return the class that a margin calls an image: REAL above 0, FAKE otherwise."""
+    """Return the class that a margin predicts: REAL above 0, FAKE otherwise."""
     return "REAL" if margin > 0 else "FAKE"
 
 

@@ -20,7 +20,7 @@ from core.system.atomic import cache_dir
 from core.system.folders import ContractError
 
 PACK_VERSION = 1
-# letters that a set's name may have, which becomes part of a run's; these words would make it another set's
+# removed from a set's name before it becomes part of a run's: odd characters, and words that name other sets
 UNNAMED = re.compile(r"[^\w .()+-]|-train|^(cifake|sample)", re.IGNORECASE)
 MAX_NAME = 60
 
@@ -69,9 +69,8 @@ def load_image_set(
     """Read one split of an image set.
 
     The first call decodes every file and writes a pack to the cache; later calls memory-map it. The pack is keyed by
-    the names, sizes and times of the files (checksums in a zip), so a changed set is read again. Memory does not grow
-    with the number of images, apart from their rows; where there is no room for the pack of a large set, its pixels
-    are read from the files whenever they are asked for.
+    the names, sizes and times of the files (checksums in a zip), so a changed set is read again. Of a large set only
+    the rows are held in memory; if the disk has no room for its pack, pixels are read from the files on each access.
 
     Args:
         data: a folder, .zip, .tar or table in one of `core.images.layouts`, perhaps a `DataPath`; "github", "kaggle",
@@ -104,7 +103,7 @@ def _load(
     entries = checked_entries(source, data, split)
     if fit is not None and fit.size == fit.resize and have_side(source, split, entries, fit.size):
         fit = None
-    # only what other layouts know is added, so that packs of CIFAKE stay what they were
+    # label, source and category count only in other layouts, so that existing packs of CIFAKE stay valid
     files = [entry if entry.label else entry[:3] for entry in entries]
     key = json.dumps([PACK_VERSION, split, *([] if fit is None else [repr(fit)]), *files])
     pack = cache_dir() / "packs" / hashlib.sha256(key.encode()).hexdigest()[:32]
@@ -113,7 +112,7 @@ def _load(
         if Reader(source, split, entries, fit, image_set.side).can_read(image_set.passing):
             raise ContractError("files that could not be read can be by now")
     except (ContractError, OSError):
-        # no pack yet, a damaged one, one that lacks what is there by now, or a cache that may not be read
+        # the pack is missing, damaged, or lacks files that can be read now; or the cache is not readable
         side = measure_side(source, split, entries) if fit is None else fit.size
         reader = Reader(source, split, entries, fit, side, progress)
         base = "sample" if data == "sample" else _name_of(source, entries)
@@ -133,7 +132,7 @@ def _load(
 
 
 def _name_of(source: Source, entries: list[Entry]) -> str | None:
-    """Return the name of a set by its folder or file; None for CIFAKE's layout, whose file names tell."""
+    """Return a set's name, from its folder or file; None for CIFAKE's layout, whose name comes from its files."""
     if not isinstance(source, LayoutSource) or not any(entry.label for entry in entries):
         return None
     path = source.path.absolute()

@@ -73,9 +73,9 @@ def read_generators(folder: Path, preprocessing: Preprocessing, *, large: bool =
     """Read the pictures of every generator in a folder that holds one .tar.xz, .tar or subfolder for each.
 
     Args:
-        folder: that holds them; nothing is unpacked to disk.
-        preprocessing: of the detector that they are for.
-        large: keep pictures that it shrinks, with every resampling filter, instead of those drawn at its own size.
+        folder: the folder of generators; nothing is unpacked to disk.
+        preprocessing: the detector's.
+        large: keep images that the detector shrinks, under every filter, instead of those of exactly its input size.
 
     Raises:
         OutOfDistributionError: not a folder, no generator in it, or an archive that is damaged or far too large.
@@ -142,7 +142,7 @@ def files_of(archive: Path, side: int, limit: int) -> Iterator[bytes | None]:
     """Yield the bytes of each image file in an archive, None for one of more than `limit` bytes.
 
     Raises:
-        OutOfDistributionError: it is damaged, or holds far more than images for a detector of `side` pixels.
+        OutOfDistributionError: it is damaged, or exceeds `MAX_FILES` or `MAX_UNPACKED`; `side` is only for the message.
     """
     unpacked = 0
     try:
@@ -174,12 +174,12 @@ def crop_photographs(
 ) -> list[SourceImages]:
     """Crop the photographs behind the sample gallery and resize the crops with every resampling filter.
 
-    Photographs and crops are those of the sample's class REAL in its manifest, equally many of each size. The
-    photographs come with installed packages; one that is absent or has changed is left out.
+    The crops are those that the sample's manifest lists as REAL, equally many of each size. The photographs come with
+    installed packages; one that is missing or has changed is left out.
 
     Args:
-        preprocessing: of the detector that they are for.
-        crops: per photograph.
+        preprocessing: the detector's.
+        crops: number of crops per photograph.
         split: only photographs of the sample's "train" or "test"; all when None.
         progress: called with (photographs done, photographs).
     """

@@ -48,15 +48,17 @@ def is_large(reader: Reader) -> bool:
 
 
 def pack_whole(pack: Path, reader: Reader, base: str | None, *, keep: bool) -> ImageSet:
-    """Decode a small set in memory, write its pack and return it mapped; on a full disk as it is. `keep` as for
-    `pack_in_shards`."""
+    """Decode a small set in memory, write its pack and return it memory-mapped.
+
+    It is returned unmapped if the pack cannot be written, or if files were skipped and `keep` is false.
+    """
     batch = reader.read(0, len(reader.entries))
     image_set = _made(reader, batch, base)
     return _write_small(pack, image_set) if keep or not batch.skipped else image_set
 
 
 def _write_small(pack: Path, image_set: ImageSet) -> ImageSet:
-    """Write the pack of a set that is in memory, and return it mapped; on a full disk as it is."""
+    """Write an in-memory set's pack and return it memory-mapped; unmapped if writing fails."""
     manifest = {
         "name": image_set.name,
         "split": image_set.split,
@@ -76,7 +78,7 @@ def _write_small(pack: Path, image_set: ImageSet) -> ImageSet:
 
 
 def read_pack(pack: Path) -> ImageSet:
-    """Read a pack. The sha256 of a large one's pixels is not checked, which would read all of them; their size is.
+    """Read a pack; of a large one's pixels only the size is checked, because a sha256 would have to read them all.
 
     Raises:
         ContractError, OSError: there is none, or it is damaged.
@@ -96,16 +98,16 @@ def read_pack(pack: Path) -> ImageSet:
 
 
 def pack_in_shards(pack: Path, reader: Reader, base: str | None, *, keep: bool) -> ImageSet:
-    """Read a large set shard by shard into a pack, going on where a process before was stopped.
+    """Pack a large set shard by shard, resuming where an earlier process was stopped.
 
-    Where the disk has no room, or cannot be written, the set is read all the same, and its pixels are those of the
-    files whenever they are asked for.
+    If the disk is full or not writable, the set is returned without a pack, and its pixels are read from the files on
+    every access.
 
     Args:
-        pack: the folder to make.
-        reader: of the set's files.
-        base: what the set's name begins with.
-        keep: False makes a pack only of a set of which no file is left out.
+        pack: the folder to create.
+        reader: reads the set's files.
+        base: beginning of the set's name; None names it by its files.
+        keep: write the pack even if files are skipped.
 
     Raises:
         DatasetError: another process is packing the same set.
@@ -163,7 +165,7 @@ def _pack(pack: Path, reader: Reader, base: str | None, *, keep: bool) -> ImageS
     with writing(pack):
         _finish_pixels(file, reader, kept)
         if skipped and not keep:
-            # the caller refuses the set; its shards stay, for when it is asked for without these files
+            # the caller refuses the set; its shards stay in case it is loaded again with skip_bad
             return replace(image_set, pixels=read_array(file, mapped=True, limit=MOST))
         _seal(folder, pack, image_set)
     return read_pack(pack)
@@ -195,7 +197,7 @@ def _seal(folder: Path, pack: Path, image_set: ImageSet) -> None:
 
 
 def _append(file: Path, at: int, pixels: NDArray[np.uint8]) -> None:
-    """Write pixels at a place of the file, which ends with them."""
+    """Cut the file off at byte `at` and append the pixels there."""
     with file.open("r+b" if file.exists() else "w+b") as opened:
         opened.truncate(at)
         opened.seek(at)
@@ -231,14 +233,13 @@ def _keep(shard: Path, batch: Batch) -> None:
 
 
 def _finished(shard: Path, files: int) -> Batch | None:
-    """Return a shard without its pixels, None where it is not there, of other files, or lacks some that may be read
-    now."""
+    """Return a shard without its pixels; None if it is missing, unreadable or incomplete, or has `passing` files."""
     try:
         with open_file(shard) as opened:
             table = pq.read_table(opened, page_checksum_verification=True)
         skipped = json.loads(table.schema.metadata[SKIPPED])
         passing = json.loads(table.schema.metadata.get(PASSING, b"[]"))
-    except Exception:  # noqa: BLE001 - pyarrow's errors share no base; whatever it is, the shard is made anew
+    except Exception:  # noqa: BLE001 - pyarrow's errors share no base; on any of them the shard is read again
         return None
     rows: pd.DataFrame = table.to_pandas()
     is_whole = len(rows) + len(skipped) == files and not passing
@@ -288,7 +289,7 @@ def _forget_others(pack: Path) -> None:
 def _say_uncached(pack: Path, error: OSError) -> str:
     # a full disk only slows down the next start
     print(f"The pack could not be cached in {pack.parent} ({error.strerror}); continuing without it.")
-    advice = "see that its disk has room and may be written"
+    advice = "check that its disk has room and is writable"
     return f"{pack.parent} could not be written ({error.strerror}); {advice}"
 
 

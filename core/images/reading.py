@@ -50,9 +50,9 @@ class Batch:
 
     Attributes:
         pixels: uint8 (N, side, side, 3).
-        rows: a row a picture: `name`, `label`, `category`, `source`, `sha256` and the columns of `STATISTICS`.
-        skipped: files that are no such picture, as "name: reason".
-        passing: the names of those that may be read another time.
+        rows: one row per image: `name`, `label`, `category`, `source`, `sha256` and the columns of `STATISTICS`.
+        skipped: files that could not be used, as "name: reason".
+        passing: names of the skipped files that may be readable later.
     """
 
     pixels: NDArray[np.uint8]
@@ -104,7 +104,7 @@ class Reader:
         return Batch(pixels, self._rows(kept, pixels), skipped, passing)
 
     def can_read(self, names: Sequence[str]) -> bool:
-        """Check whether one of these files can be read by now."""
+        """Check whether any of these files would no longer fail with a `PassingError`."""
         for entry in self.entries:
             if entry.name in names:
                 try:
@@ -129,7 +129,7 @@ class Reader:
         return data, image
 
     def tell(self, done: int) -> None:
-        """Say how far it is; large images take a second each, and `progress` may stop the reading."""
+        """Report progress every `TELL` seconds at most, and at the end; `progress` may raise to stop the reading."""
         self.done = done
         if self.progress is not None and (done == len(self.entries) or time.monotonic() - self._told > TELL):
             self.progress(done, len(self.entries))
@@ -181,17 +181,17 @@ def whole_rows(split: Split, read: Sequence[pd.DataFrame]) -> pd.DataFrame:
 
 
 def about(rows: pd.DataFrame, split: Split, base: str | None) -> tuple[str, str]:
-    """Return the name and the fingerprint of a set; `base` is what its name begins with, None where its names tell."""
+    """Return a set's name and fingerprint; the name begins with `base`, or depends on the file names if it is None."""
     is_cifake = all(CIFAKE_NAME.fullmatch(name.partition("/")[2]) for name in rows["name"])
     return f"{base or ('cifake' if is_cifake else 'images')}-{split}", fingerprint_of(split, rows)
 
 
 class FilePixels:
-    """The pixels of a set that has no pack: an array (N, side, side, 3) whose images are read when they are asked for.
+    """Pixels of a set without a pack: array-like uint8 (N, side, side, 3) that reads the files on every access.
 
     Args:
-        reader: of the set's files; its source stays open.
-        entries: of the set's rows.
+        reader: reads the set's files; its source must stay open.
+        entries: the entries of the set's rows, in their order.
     """
 
     dtype, ndim = np.dtype(np.uint8), 4

@@ -29,7 +29,7 @@ SHIPPED = "cifake-test"
 SHIPPED_FOLDER = SAMPLE.parents[1] / SHIPPED
 # files whose sizes are measured to find the side of a set
 MEASURED = 99
-# the share of them that have one size where others are mistakes, and not pictures to be resized
+# if this share of them has one size, the others count as mistakes, not as images to be resized
 NEARLY_ALL = 0.9
 MAX_SIDE = 1024
 
@@ -94,8 +94,7 @@ class ZipSource:
 
     @property
     def is_cifake(self) -> bool:
-        """Whether it holds one {train,test}/{REAL,FAKE}, without folders in them; where it has no test split, none that
-        serves as one."""
+        """True for one {train,test}/{REAL,FAKE} tree without subfolders, unless val serves as its test split."""
         is_one = len(self.folders) == 1 and not self.has_deeper
         return is_one and bool(self.members["test"] or not self.has_validation)
 
@@ -158,10 +157,10 @@ def _find_root(root: Path) -> Path:
 
 
 def _roots(path: Path) -> list[Path]:
-    """List the folder itself where it has train/ or test/, else those in it that have REAL/ or FAKE/ in these."""
+    """Return `path` itself if it has train/ or test/, else its subfolders that have REAL/ or FAKE/ in either."""
     if any(os.path.isdir(path / split) for split in ("train", "test")):  # noqa: PTH112
         return [path]
-    # other than its method, this takes a folder that may not be looked into for none
+    # unlike Path.is_dir, os.path.isdir is False, not an error, if permission is denied
     return [
         child
         for child in sorted(path.iterdir())
@@ -205,8 +204,7 @@ def open_source(data: str | Path, progress: Progress | None = None) -> Source:
 
 
 def _is_cifake(path: Path) -> bool:
-    """Check for one {train,test}/{REAL,FAKE} without folders in them, which would be another layout; another split
-    serves as test where there is none."""
+    """Check for one {train,test}/{REAL,FAKE} tree without subfolders, unless a folder such as val/ serves as test."""
     roots = _roots(path)
     if len(roots) != 1 or any(
         _has_folders(roots[0] / split / label) for split in ("train", "test") for label in CLASSES
@@ -255,7 +253,7 @@ def have_side(source: Source, split: Split, entries: list[Entry], side: int) -> 
 
 
 def _measure(source: Source, split: Split, entries: list[Entry]) -> tuple[Counter[int], int]:
-    """Count the sides of the square images among files spread over the set, and these files."""
+    """Count the square images by side in a sample spread over the set, and the files of the sample."""
     spread = np.unique(np.linspace(0, len(entries) - 1, min(len(entries), MEASURED)).astype(int))
     sides: Counter[int] = Counter()
     for number in spread:

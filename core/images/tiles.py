@@ -32,12 +32,12 @@ class Tiles:
 
 
 def tile(picture: NDArray[np.uint8], side: int, *, most: int = MOST) -> Tiles:
-    """Cut a picture into tiles that overlap by half, or into as many as are allowed where it is larger.
+    """Cut an image into tiles that overlap by half, or are spaced wider if that makes more than are allowed.
 
     Args:
         picture: uint8 (height, width, 3), at least `side` pixels each way.
-        side: of the tiles.
-        most: tiles, at least 4.
+        side: pixels along each side of a tile.
+        most: maximum number of tiles, at least 4; `MOST_BYTES` may allow fewer.
 
     Raises:
         ValueError: the picture is smaller than a tile.

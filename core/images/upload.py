@@ -69,7 +69,7 @@ class Prepared:
         return np.asarray(self.pixels[self.filters.index(name) if name in self.filters else 0])
 
     def told(self, name: str) -> str:
-        """How the image became the detector's pixels under the named filter, in a sentence; "" where it is them."""
+        """Say in a sentence how the image became the detector's input under the named filter; "" if it is unchanged."""
         if self.whole:
             return ""
         size = f"{self.side} x {self.side}"

@@ -132,14 +132,14 @@ def weighted_mean(
 def weighted_lead(
     leads: NDArray[np.floating], weights: NDArray[np.floating] | None = None, *, confidence: float = 0.95
 ) -> Estimate:
-    """Estimate how much more often one of two things happens to the same images than the other.
+    """Estimate the paired difference between the rates of two outcomes on the same images.
 
-    The interval is that of `weighted_mean`, and holds 0 where McNemar's exact test does not tell the two apart: of few
-    images that all agree the variance says nothing. Where all agree its inner end is the exact one.
+    The interval is that of `weighted_mean`, widened to include 0 where McNemar's exact test is not significant: if few
+    images all agree, their variance says nothing. If all leads are 1, or all -1, the end nearer 0 is exact.
 
     Args:
-        leads: (N,), above 0 (1, where nothing else is said) where only the first happens, below 0 where only the second
-            does, and 0; NaN is left out.
+        leads: (N,), usually 1 where only the first outcome occurs, -1 where only the second does, and 0; any positive
+            or negative number is allowed; NaN is left out.
         weights: (N,) above 0, how many images each row stands for; all alike when None.
         confidence: between 0 and 1.
     """
@@ -178,12 +178,12 @@ def weighted_ratio(
     less: tuple[NDArray[np.floating], NDArray[np.floating]] | None = None,
     confidence: float = 0.95,
 ) -> Estimate:
-    """Estimate a ratio of sums over images that each have several trials: images are resampled, never their trials.
+    """Estimate a ratio of sums over images with several trials each; its interval treats images, not trials, as drawn.
 
     Args:
-        hits, trials: (N,), of each image; images without a trial say nothing.
+        hits, trials: (N,), of each image; images without a trial are left out.
         weights: (N,) above 0, how many images each row stands for; all alike when None.
-        less: hits and trials of a second ratio on the same images that is taken from the first, with a paired interval.
+        less: hits and trials of a second ratio on the same images, subtracted from the first with a paired interval.
         confidence: between 0 and 1.
     """
     counted = np.ones(len(hits)) if weights is None else np.asarray(weights, np.float64)

@@ -9,9 +9,9 @@ from core.metrics.intervals import Estimate, wilson_interval
 def share_over_seeds(right: NDArray[np.integer], images: int, *, confidence: float = 0.95) -> Estimate:
     """Estimate a share of images from networks that differ by their seed and were tested on the same images.
 
-    Over images it is Wilson's interval of the mean share, as wide as for a single network, since all are tested on the
-    same images; over seeds it is Student's of the networks' shares. Both are independent, so their widths add up by
-    squares. One network says nothing about seeds, and its interval holds over images only.
+    The interval combines two independent errors, whose half-widths add in quadrature: over images, Wilson's interval of
+    the mean share, as wide as for a single network, since all are tested on the same images; over seeds, Student's
+    interval of the networks' shares. The interval of a single network covers images only.
 
     Args:
         right: (S,) counts, one for each network.

@@ -161,21 +161,23 @@ def within_strata(margins: NDArray[Any], is_real: NDArray[np.bool_], strata: NDA
 def leaning(scores: NDArray[np.float64], margins: NDArray[Any], is_real: NDArray[np.bool_]) -> Estimate:
     """Correlate a detector's margin with a rule's score within each class, and average both classes.
 
-    Within a class the rule cannot be right by knowing the class, so a correlation means that the detector uses the
-    statistic, or something that goes with it.
+    Within a class the score cannot stand in for the class, so a correlation means that the detector uses the statistic,
+    or something correlated with it. A class with fewer than ten images, a constant score or a constant margin is left
+    out.
 
     Returns:
-        Spearman's rank correlation, -1 to 1, with the interval of Bonett & Wright (2000); NaN for a constant score.
+        Spearman's rank correlation, -1 to 1, with a 95% interval (Bonett & Wright 2000); NaN if both are left out.
     """
     found = []
     for chosen in (is_real, ~is_real):
         if chosen.sum() < 10 or np.ptp(scores[chosen]) == 0 or np.ptp(margins[chosen]) == 0:
             continue
         rho = float(spearmanr(scores[chosen], margins[chosen]).statistic)
-        found.append((np.arctanh(np.clip(rho, -0.999999, 0.999999)), (1 + rho**2 / 2) / (chosen.sum() - 3)))
+        count = int(chosen.sum())
+        found.append((np.arctanh(np.clip(rho, -0.999999, 0.999999)), (1 + rho**2 / 2) / (count - 3), count))
     if not found:
         return UNKNOWN
-    middle = sum(z for z, _ in found) / len(found)
-    half = NormalDist().inv_cdf(0.975) * np.sqrt(sum(variance for _, variance in found)) / len(found)
+    middle = sum(z for z, _, _ in found) / len(found)
+    half = NormalDist().inv_cdf(0.975) * np.sqrt(sum(variance for _, variance, _ in found)) / len(found)
     value, low, high = (float(np.tanh(z)) for z in (middle, middle - half, middle + half))
-    return Estimate(value, low, high, len(is_real))
+    return Estimate(value, low, high, sum(count for _, _, count in found))

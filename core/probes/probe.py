@@ -21,7 +21,7 @@ class Family:
     Attributes:
         title: for a heading.
         question: that they ask together.
-        rests: what verdicts do that such a probe flips and its controls do not; after "FAKE verdicts mostly".
+        rests: what follows "FAKE verdicts mostly", of verdicts that the probes flip and their controls do not.
     """
 
     title: str
@@ -55,7 +55,7 @@ class Strength:
         value: argument of the edit.
         waves: wavelengths of a range of the spectrum, in words; "" otherwise.
         parts: for lengths, the number of such parts along a side; the label is for `LABELLED` pixels.
-        excess: it changes more than the thing in question, so that it shows a curve to its end and bears no claim.
+        excess: True where it changes more than what is tested: it completes a curve but supports no conclusion.
     """
 
     key: str

@@ -240,7 +240,7 @@ def amplified(picture: Pixels, image: Pixels) -> tuple[Pixels, int]:
 
 
 def _detail(job: _Job, turned: pd.DataFrame, found: NDArray[np.float32]) -> tuple[DetailTest, ...]:
-    """Run the tests of fine detail with all donors; `turned` is 1 or 0 with the first one, NaN where there is none."""
+    """Evaluate the tests of fine detail over all donors; `turned` is 1 or 0 for the first, NaN where not possible."""
     if not len(job.other):
         return ()
     called_real = job.margin > 0

@@ -49,8 +49,8 @@ class After(NamedTuple):
         p_real: probability of REAL after it, 0 to 1.
         size: root mean square of the change, grey levels 0 to 255.
         flipped: the verdict has changed; where a donor is changed, it has become the image's.
-        controlled: it flipped, and none of its controls of the same strength did, one of which at least could be made;
-            never for a control.
+        controlled: it flipped, and none of its controls of the same strength did. False for controls and changed
+            donors, and where controls exist but none could be made.
         side: of the picture, in pixels.
     """
 

@@ -15,7 +15,7 @@ PROBES: dict[str, Probe] = {
 
 
 def in_every_way(column: str) -> bool:
-    """Check whether the change of a margin's column is made at this strength in each other way of making it too."""
+    """Check whether every alternative way of making a column's change has the same strength."""
     probe, strength = probe_columns()[column]
     ways = (PROBES[key] for keys in probe.others.values() for key in keys)
     return all(strength.key in {one.key for one in way.strengths} for way in ways)

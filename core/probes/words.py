@@ -66,7 +66,7 @@ def _unturned(result: ProbeResult) -> str:
     if turned:
         first = min(turned, key=lambda one: one.size)
         return (
-            f"Called {result.verdict}: whatever flips it shows nothing, because a control flips it as well; "
+            f"Called {result.verdict}: nothing that flips it is conclusive, because a control flips it too; "
             f"the smallest such change is {name_of(first)}."
         )
     excess = any(one.flipped for one in own if one.strength.excess)
@@ -82,10 +82,10 @@ def _unturned(result: ProbeResult) -> str:
 def said(result: ProbeResult, one: After) -> str:
     """Say what a change did."""
     whose = "the other image is" if one.probe.changes_donor else "the verdict is"
-    outcome = f"{whose} {one.verdict} then" if one.flipped else f"{whose} still {one.verdict}"
+    outcome = f"{whose} now {one.verdict}" if one.flipped else f"{whose} still {one.verdict}"
     controls = [control for control in map(result.get, one.controls) if control.known]
     turning = [control.probe.title.lower() for control in controls if control.flipped]
     beside = ""
     if one.flipped and controls:
-        beside = f"; so it is under the control “{turning[0]}”" if turning else "; under its control it stays"
+        beside = f"; the control “{turning[0]}” flips it too" if turning else "; its control does not flip it"
     return f"{outcome}{beside} (margin {plus(one.before)} to {plus(one.margin)}, a change of {levels(one.size)})"

@@ -69,7 +69,7 @@ def comparison_report(compared: Comparison) -> str:
         Section("Who is wrong where", [_outcomes(compared), *_bullets(verdicts)]),
         *(Section(f"By {column}", _broken_down(found, pair, column)) for column, found in compared.broken_down.items()),
         Section("What each reads", _reads(compared)),
-        Section("Which explanation holds for which", _explanations(compared)),
+        Section("Which explanations hold for which detector", _explanations(compared)),
         limits(pair.first),
         *(_settings(run, read) for run, read in zip((pair.first, pair.second), compared.readers, strict=True)),
     ]
@@ -101,8 +101,8 @@ def _outcomes(compared: Comparison) -> Table:
 def _broken_down(found: list[Finding], pair: Pair, column: str) -> list[Block]:
     rows = largest(pd.DataFrame([as_row(one, str(one.details["value"])) for one in found]))
     caption = (
-        f"Accuracy by {column}, with intervals that hold together with 95%; the largest difference on top. The "
-        "differences in the text are paired, and certain more often than two overlapping intervals say."
+        f"Accuracy by {column}, with simultaneous 95% intervals; the largest difference on top. Differences in the "
+        "text are paired, so they can be significant even where two intervals overlap."
     )
     return [
         figures.beside(rows, pair.names, unit="accuracy", caption=caption),
@@ -116,8 +116,8 @@ def _reads(compared: Comparison) -> list[Block]:
     named = [f"{one.details['title']}, {one.group}" for one in compared.reads]
     rows = pd.DataFrame([as_row(one, name) for one, name in zip(compared.reads, named, strict=True)])
     caption = (
-        "Verdicts that a change flips beyond its control, or flips at all where it has none, on images that both "
-        "detectors call the same; intervals hold together with 95%."
+        "Share of verdicts that a change flips beyond its control (or at all, without one), on images that both "
+        "detectors call the same; simultaneous 95% intervals."
     )
     drawn = figures.beside(rows, compared.pair.names, unit="verdicts flipped beyond the control", caption=caption)
     return [

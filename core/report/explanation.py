@@ -29,13 +29,13 @@ Panel = tuple[Explanation, Style]
 
 @dataclass(frozen=True)
 class Beside:
-    """What a page says beside the explanations.
+    """Results that a page shows beside the explanations.
 
     Attributes:
-        label: what the image is; None where nobody knows.
-        measured: method -> a sentence on what was measured of its maps on such verdicts.
+        label: the image's true class; None if unknown.
+        measured: method -> a sentence on how faithful its maps were measured to be for such verdicts.
         agreement: sentences on how far the explanations agree.
-        probes: what flips the verdict; None where that was not asked.
+        probes: results of the probes; None if they were not run.
     """
 
     label: ClassName | None = None

@@ -103,7 +103,7 @@ def gather(run: Run, homes: tuple[Path, ...] = HOMES) -> dict[str, Any]:
         homes: folders that hold detectors/.
     """
     found = find_studies(run)
-    # a report is sent on: it names files from the run's folder on
+    # a report may be sent to others, so its paths are relative to the run's folder
     problems = [problem.replace(f"{run.path}{os.sep}", "") for problem in found.problems]
     detectors, _ = identify_all(find_detectors(homes))
     maker = find_maker(run.manifest, detectors)
@@ -187,8 +187,8 @@ def _quality(run: Run, detector: Mapping[str, Any] | None) -> list[Block]:
             )
         )
     caption = (
-        f"Calibration, in {CURVE_BINS} equally wide bins of confidence: where confidence can be believed, the points "
-        "lie on the dotted line."
+        f"Calibration, in {CURVE_BINS} equally wide bins of confidence: with perfect calibration, the points lie on "
+        "the dotted line."
     )
     parts.append(figures.calibration(calibration(table), caption=caption))
     wrong = float(1 - is_right(table).mean())

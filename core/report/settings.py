@@ -10,7 +10,7 @@ from core.system.atomic import sha256_of
 
 
 def settings(run: Run, detector: Mapping[str, Any] | None, answers: Mapping[str, StudyResult]) -> Section:
-    """Tabulate settings and hashes; `detector` is its manifest where it is here."""
+    """Tabulate settings and hashes; `detector` is the detector's manifest, if available."""
     manifest = run.manifest
     rows = [
         ["Detector", f"{manifest['detector']}, weights sha256 {manifest['detector_sha256']}"],
@@ -24,4 +24,4 @@ def settings(run: Run, detector: Mapping[str, Any] | None, answers: Mapping[str,
         rows.append(["Trained on", f"{detector.get('training_set')}, {detector.get('training_set_fingerprint')}"])
     for name, answer in answers.items():
         rows.append([f"Study {name}", f"file sha256 {sha256_of(answer.path)}, made {answer.about['created']}"])
-    return Section("Settings and hashes", [Table(["What", "Which"], rows)])
+    return Section("Settings and hashes", [Table(["Setting", "Value"], rows)])

@@ -18,7 +18,7 @@ from core.runs.writing import is_fresh
 RADII = (23, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6)
 # those to try where no study says which image flips, the mildest first
 TRIED = (12, 8, 6)
-# a confidence below which LIME under the paper's settings decides the sign of parts
+# below this confidence, LIME with the paper's settings gives regions a clear sign; above, most stay undecided
 UNSURE = 0.8
 # the probe by which the image that shows the role of detail is chosen
 DETAIL_COLUMN = "lowpass_12"
@@ -129,7 +129,7 @@ def first_flipped(margins: NDArray[np.float32]) -> int | None:
         margins: float (len(TRIED) * N,), of the edits.
 
     Returns:
-        The middle one of several; None where there is none.
+        Its index, 0 to N - 1, the middle one where several flip at that radius; None where none flips.
     """
     for is_real in margins.reshape(len(TRIED), -1) > 0:
         if len(flipped := np.flatnonzero(is_real)):

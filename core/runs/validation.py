@@ -247,9 +247,9 @@ def check_arrays(
     """
     lacking = maps is None and mapped
     if lacking or (maps is not None and not (_is_stack(maps, side) and np.isfinite(maps).all())):
-        raise ContractError(f"{path / 'maps.npy'} does not hold a map an image; write the run again")
+        raise ContractError(f"{path / 'maps.npy'} does not hold a map per image; write the run again")
     if features is not None and (features.ndim != 2 or features.dtype.kind != "f"):
-        raise ContractError(f"{path / 'features.npy'} does not hold features an image; write the run again")
+        raise ContractError(f"{path / 'features.npy'} does not hold features per image; write the run again")
     if images is not None and (images.dtype != np.uint8 or images.shape[1:] != (side, side, 3)):
         raise ContractError(f"{path / 'images.npy'} does not hold {side} x {side} images; write the run again")
 

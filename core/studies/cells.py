@@ -26,19 +26,19 @@ class Cells:
         return np.asarray(np.bincount(self._cell)[self._cell[rows]])
 
     def others(self, row: int, count: int, *, seed: int = 0) -> NDArray[np.intp]:
-        """Up to `count` other rows of the same cell, drawn by lot; where it is alone there, of the same verdict or any.
+        """Draw up to `count` other rows of a row's cell at random; if it is alone there, of its verdict, or else any.
 
         Args:
             row: a position in the run.
             count: how many at most.
-            seed: of the draw, which is another one for each row.
+            seed: of the draw, which differs from row to row.
         """
         pool = self._pool(row)
         chosen = np.random.default_rng((seed, row)).permutation(len(pool))[:count]
         return np.asarray(pool[chosen])
 
     def references(self, row: int, count: int, *, seed: int = 0) -> NDArray[np.intp]:
-        """Up to `count` other rows of the same cell, the same few for every row of it: for what is dear to compute."""
+        """Return up to `count` other rows of the cell, the same few for all its rows, for costly comparisons."""
         pool = self._pool(row, with_itself=True)
         chosen = np.asarray(pool[np.random.default_rng(seed).permutation(len(pool))[: count + 1]])
         others: NDArray[np.intp] = chosen[chosen != row]

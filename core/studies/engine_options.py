@@ -10,6 +10,6 @@ def add_engine(parser: argparse.ArgumentParser) -> None:
 
 
 def check_engine(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
-    """End the command with one sentence where an address has nothing to do."""
+    """Exit with a usage error if --address is given without --engine ray."""
     if options.address is not None and options.engine != "ray":
         parser.error("--address names a Ray cluster; give --engine ray with it")

@@ -69,7 +69,7 @@ def find_kept(
     missing = frozenset(_lacking(study, table))
     chosen = None if images is None else choose_rows(run, images, seed=seed)[0]
     if study.whole:
-        # of all images no seed chooses
+        # with all images, no seed is used
         same = chosen is None or (
             len(chosen) == answer.about.get("images")
             and (len(chosen) == len(run) or answer.about.get("chosen_with_seed") == seed)

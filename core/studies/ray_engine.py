@@ -1,8 +1,7 @@
 """The second engine: shards on all cores and GPUs of one machine or of a cluster, by Ray Data (optional).
 
-Each worker opens run, detector and images once and then computes shard after shard. Ray starts a killed worker again
-and gives its shard to another; whoever asks keeps every shard that comes back, so that a killed job goes on where it
-was.
+Each worker opens run, detector and images once and then computes shard after shard. Ray restarts a killed worker and
+hands its shard to another; the caller keeps every finished shard, so that a killed job resumes where it stopped.
 """
 
 import io

@@ -36,14 +36,14 @@ STUDIES: dict[str, Place] = {
     "files": Place("core.studies.copies.files", "core.studies.copies.findings.files"),
 }
 
-# study, or <study>.<column> -> version of its values, raised whenever they change; 1 where neither is named. Every
-# column of a file carries its own: one of another version is not read, and computed again like one that is missing
+# study, or <study>.<column> -> version of its values, raised whenever they change; 1 if neither is listed. A file
+# stores the version of each column; a column of another version is ignored and recomputed as if it were missing
 VERSIONS: dict[str, int] = {
     "probes": 2, "probes.turned_by": 3, "probes.turned_size": 3, "probes.turned_families": 3, "probes.detail_radius": 3,
     "probes.detail_both_ways": 3, "transfer": 3, "agreement": 2, "stability": 2, "sanity": 3, "clusters": 3,
 }  # fmt: skip
 
-# method whose explanations are others than they were -> by how much that raises the versions of all its columns
+# method whose explanations have changed -> number added to the versions of all its columns
 METHODS = {"gradcampp": 1}
 
 

@@ -35,12 +35,12 @@ Progress = Callable[[int, int, str], None]
 
 @dataclass(frozen=True)
 class Source:
-    """The source of a study's context: a few words that another process can open too.
+    """Paths and names from which any process can open a study's context.
 
     Attributes:
         run: the run's folder.
         detector: the folder of the detector that made it.
-        data: CIFAKE's folder or zip, "kaggle", "sample" or "cifake-test"; None where the run holds its own images.
+        data: where the images are, as for `load_image_set`; None if the run holds its own images.
         device: "auto", "cpu", "cuda" or "mps".
     """
 
@@ -219,7 +219,7 @@ def work_folder(
 ) -> Path:
     """Return the folder of the shards of exactly this study on exactly these images.
 
-    With other files available (`data`) some studies find other things, and another device computes other last digits.
+    Its name depends on `data` too, because some studies read other files, and on `device`, because rounding differs.
     """
     manifest = run.manifest
     versions = {name: version_of(study.name, name) for name in sorted(study.columns if missing is None else missing)}
@@ -233,7 +233,11 @@ def work_folder(
 
 
 def check_table(study: Study, run: Run, work: Work, table: pd.DataFrame) -> None:
-    """A study that breaks its own declaration is a mistake in its code, found before it is written."""
+    """Check a study's table against the study's declaration before it is written.
+
+    Raises:
+        StudyError: other columns than declared, or not one row for each image in order.
+    """
     given = [name for name in table if name != "id"]
     lacks = (work.missing or set(study.columns).difference(study.derived)).difference(given)
     odd = {name for name in given if name in study.derived or not (name in study.columns or study.further(name))}

@@ -8,10 +8,10 @@ from core.studies.study import StudyError
 
 
 def choose_rows(run: Run, images: int | None, *, seed: int = 0) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
-    """Every error, and of the right answers as many as fit, half for each class where there are enough.
+    """Choose every error, and as many right verdicts as fit, half of them from each class where there are enough.
 
-    Errors take half of the places at most: beside nearly nothing but errors, a handful of right answers would have to
-    stand for all others. Where there are more, all four cells are drawn from alike.
+    Errors fill at most half of the sample; otherwise a handful of right verdicts would have to stand for all others.
+    If there are more errors, the sample is divided evenly among all four cells of the confusion matrix.
 
     Args:
         run: whose rows.
@@ -19,8 +19,11 @@ def choose_rows(run: Run, images: int | None, *, seed: int = 0) -> tuple[NDArray
         seed: of the draw.
 
     Returns:
-        intp (M,) rising positions, and float32 (M,) how many images of the run each of them stands for: 1 for an error
-        that was taken for certain, more for an image that stands for others of its cell.
+        intp (M,) ascending positions, and float32 (M,) how many images of the run each of them stands for: the size of
+        its cell divided by the number taken from it, so 1 if all were taken.
+
+    Raises:
+        StudyError: `images` is below 1.
     """
     total = len(run)
     if images is None or images >= total:

@@ -40,7 +40,7 @@ def read_sealed(path: Path) -> tuple[pd.DataFrame, dict[str, Any], bool]:
         KeyError: it does not say what it is.
         Exception: it cannot be read; the errors of pyarrow share no base class below that.
     """
-    # from an open file: pyarrow takes a path's folders for columns
+    # from an open file: pyarrow reads folder names in a path as columns
     with open_file(path) as file:
         arrow = pq.read_table(file, page_checksum_verification=True)
     about: dict[str, Any] = dict(parse_json((arrow.schema.metadata or {})[KEY]))

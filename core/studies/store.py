@@ -31,7 +31,7 @@ def _is_text(value: object) -> bool:
     return isinstance(value, str)
 
 
-# what a file may say of itself, and in which form pages can take it
+# metadata key of a study file -> check that the pages can handle its value
 FORMS: dict[str, Callable[[Any], bool]] = {
     **dict.fromkeys(("title", "question", "control", "created", "detector", "set"), _is_text),
     "better": lambda value: value in ("higher", "lower", "neither"),
@@ -108,7 +108,11 @@ def _check_about(path: Path, about: Mapping[str, Any], again: str) -> None:
 
 
 def _current(path: Path, table: pd.DataFrame, about: dict[str, Any]) -> pd.DataFrame:
-    """The table without columns of another version; `about` is brought to the newest schema, and to what is left."""
+    """Drop columns of other versions, and update `about` in place to the newest schema and the columns that are left.
+
+    Raises:
+        ContractError: no column is left, or the study is of a whole set and lacks one now.
+    """
     about["schema"], version = SCHEMAS[-1], about.pop("version", None)
     values = [str(name) for name in table.columns if name not in ROWS]
     made = about.get("column_versions", {} if version is None else dict.fromkeys(values, version))

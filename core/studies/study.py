@@ -69,16 +69,16 @@ class Study:
         columns: column -> plain description with unit and range; every column that `compute` gives but `id`.
         better: which direction of its main number is good.
         control: one sentence on what its numbers are compared with.
-        compute: (context, positions, parameters) -> a table that begins with `id`, one row an image in the order of the
-            positions; with `whole`, any table. The same again for the same positions, whatever the other positions are.
+        compute: (context, positions, parameters) -> a table that begins with `id`, one row per image in the order of
+            the positions; with `whole`, any table. An image's row must not depend on the other positions.
         parameters: JSON-able settings and seeds.
         explore: the columns that the page Explore offers as filters.
-        shard: images that are computed and kept together.
-        whole: asked of the set at once instead of image by image: `compute` gets all positions.
-        private: parameters that name a place on this machine, which the file does not keep.
-        further: the plain description of a column that only some detectors have, None of what is no column of it.
-        needs: what a run must have kept for it, "maps".
-        derived: columns that follow from the others, which `compute` does not give.
+        shard: number of images that are computed and stored together.
+        whole: True if computed on the whole set at once: `compute` gets all positions.
+        private: parameters that name a place on this machine and are not stored in the file.
+        further: column -> plain description of a column that only some detectors have; None for any other name.
+        needs: what the run must have stored for it, "maps".
+        derived: columns that follow from the others and that `compute` does not return.
         derive: (run, table with all other columns) -> the `derived` ones, made again whenever columns are added.
     """
 

@@ -27,7 +27,7 @@ class WriteError(OSError):
     """A file or folder could not be written; what was there before still is. `str` gives the sentence to show."""
 
     def __str__(self) -> str:
-        return f"{self.filename} could not be written ({self.strerror}); see that its disk has room and may be written"
+        return f"{self.filename} could not be written ({self.strerror}); check that its disk has room and is writable"
 
 
 @contextlib.contextmanager

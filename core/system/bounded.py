@@ -8,10 +8,10 @@ V = TypeVar("V")
 
 
 class Bounded(OrderedDict[K, V]):
-    """A dictionary that keeps what was set last.
+    """A dictionary that keeps only its most recently set items.
 
     Args:
-        most: items; beyond that, setting one drops the one that was set longest ago.
+        most: maximum number of items; setting one more drops the one that was set longest ago.
     """
 
     def __init__(self, most: int) -> None:

@@ -26,7 +26,7 @@ def starting(command: str) -> None:
 
 
 def started() -> None:
-    """Let Ctrl-C raise KeyboardInterrupt again, and print letters that the terminal does not know as their codes."""
+    """Let Ctrl-C raise KeyboardInterrupt again, and print characters that stdout cannot encode as backslash escapes."""
     if callable(signal.getsignal(signal.SIGINT)):
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if isinstance(sys.stdout, TextIOWrapper):

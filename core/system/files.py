@@ -63,7 +63,7 @@ def open_file(path: Path, *, limit: int | None = None) -> BufferedReader:
 
 
 def check_file(path: Path, *, limit: int | None = None) -> None:
-    """Raise what `open_file` would raise, without opening the file."""
+    """Check a file as `open_file` does, without opening it; a missing read permission is not noticed."""
     _refuse_unfit(path, path.stat(), LIMITS.get(path.suffix.lower(), OTHER) if limit is None else limit)
 
 
@@ -133,7 +133,7 @@ def printable(name: str) -> str:
 
 
 def harmless(text: str) -> str:
-    """Remove from a text whatever commands a terminal, reverses a line's direction, or is not allowed in XML."""
+    """Replace with spaces all characters that control a terminal, override text direction or are not allowed in XML."""
     return COMMANDS.sub(" ", text)
 
 

@@ -130,9 +130,13 @@ def restore(path: Path) -> None:
 
 def restore_all(parent: Path) -> None:
     """Bring back every folder of `parent` whose replacement was cut off."""
+    asides: list[Path] = []
     with contextlib.suppress(OSError), os.scandir(parent) as entries:
-        for aside in [entry for entry in entries if entry.name.startswith(".") and entry.name.endswith(".old")]:
-            for held in Path(aside.path).iterdir():
+        asides = [Path(one.path) for one in entries if one.name.startswith(".") and one.name.endswith(".old")]
+    for aside in asides:
+        # one that cannot be listed keeps no other from being restored
+        with contextlib.suppress(OSError):
+            for held in aside.iterdir():
                 restore(parent / held.name)
 
 
@@ -180,10 +184,10 @@ def read_folder(path: Path, kind: str) -> dict[str, Any]:
 
 
 def glance_at_folder(path: Path, kind: str) -> dict[str, Any]:
-    """Read the manifest of a sealed folder and check that its files exist and can be opened; their content is not read.
+    """Read the manifest of a sealed folder and check that its files exist and are not too large; none is opened.
 
     Raises:
-        ContractError: as for `read_folder`, except that changed files pass.
+        ContractError: as for `read_folder`, except that changed or unreadable files pass.
     """
     manifest = read_manifest(path, kind)
     for name in manifest["files"]:

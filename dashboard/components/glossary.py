@@ -27,10 +27,12 @@ TERMS: dict[str, str] = {
     "Confidence": "The probability that the detector gives to its own verdict, from 50% (a guess) to 100%.",
     "Confusion matrix": "A table of labels against predictions: a row for what images are, a column for what they are "
     "called.",
-    "Control": "The same test without the thing in question. An effect that also appears under the control "
-    "proves nothing.",
+    "Control": "The same test with something else changed by as much, or with the labels, the image or the network "
+    "exchanged. An effect that also appears under the control proves nothing.",
     "Deletion and insertion": "A test of an explanation: cover the places it ranks first and see how fast the verdict "
     "changes; or start from nothing and uncover them first (Petsiuk et al. 2018).",
+    "Delivery": "What happens to a picture on its way to whoever sees it: it is saved as JPEG or WebP, scaled, "
+    "cropped, captured in a screenshot, or sent by a messenger.",
     "Detector": "The neural network that calls an image REAL or FAKE, for one fixed size of image.",
     "Epoch": "One pass over all training images.",
     "F1": "The harmonic mean of precision and recall: high only where both are.",
@@ -94,16 +96,15 @@ TERMS: dict[str, str] = {
     "Stability": "Whether an explanation stays the same when nothing that matters changes: another random seed, "
     "invisible noise.",
     "Study": "One question asked of all images of a run, or of a sample, with its control.",
-    "Surrogate": "The simple sum of parts by which LIME approximates the network near one image. The share of what "
-    "the network did that it explains (R²) shows how far its weights can be believed.",
+    "Surrogate": "The weighted sum of parts by which LIME approximates the network near one image. R², the share of "
+    "the variance in the scores that it explains, shows how far its weights can be believed.",
     "t-SNE": "A way of laying out many images on a plane so that similar ones are close together. Distances between "
     "groups and their sizes mean nothing (van der Maaten and Hinton 2008).",
     "Temperature": "A number that margins are divided by before they become probabilities, fitted so that confidence "
     "can be believed.",
-    "Threshold": "How sure of REAL the detector must be to say so. At 50% the verdict is the likelier class.",
-    "Transfer": "How the detector does on images that it was not made for: other generators, other photographs.",
-    "Undecided": "A part whose effect LIME cannot tell from chance, or that is too small to name. It is hatched, and "
-    "has no colour.",
+    "Threshold": "The probability of REAL, p(REAL), a REAL verdict needs. At 50% the verdict is the likelier class.",
+    "Transfer": "Out-of-distribution tests: how the detector does on other generators' images and other photographs.",
+    "Undecided": "A part whose effect is within sampling error or too small to name. It is hatched and has no colour.",
     "Undetermined": "An upload whose verdict depends on the resampling filter: one says REAL, another FAKE.",
 }
 

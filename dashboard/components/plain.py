@@ -8,7 +8,7 @@ import re
 INLINE = re.compile(r"([\\`*\[\]<>&$~|]|(?<![^\W_])_|_(?![^\W_]))")
 # what makes a heading, a list or a rule of a line that it begins
 LEADING = re.compile(r"^(?:(?P<mark>[#+=-])|(?P<number>\d+)(?P<after>[.)])(?=\s|$))")
-# directives, icons, emoji and addresses are found after the escapes are gone: only a letter in between stops that
+# directives, icons, emoji and URLs are matched after unescaping: only an invisible character in between prevents that
 JOINER = "\N{WORD JOINER}"
 FOUND_LATER = re.compile(r":(?=\S)|\bwww(?=\.)", re.IGNORECASE)
 COMMAND = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
@@ -17,10 +17,10 @@ LANGUAGE = re.compile(r"^([ \t>*+\-\d.)]*)(?:(`{3,})[^`\n]*|(~{3,})[^\n]*)$", re
 
 
 def plain(text: object) -> str:
-    """Markdown that shows a text as it is, on one line and without spaces around it.
+    """Return Markdown that shows a text verbatim, on one line and stripped.
 
-    For every name, tag, category or sentence that comes from a disk, an address or a visitor. A name with a colon gets
-    an invisible letter after it.
+    For every name, tag, category or sentence that comes from a disk, a URL or a visitor. A colon before a visible
+    character is followed by an invisible word joiner.
 
     Args:
         text: what to show; anything but text is shown as `str` writes it.
@@ -30,7 +30,7 @@ def plain(text: object) -> str:
 
 
 def with_code(text: object) -> str:
-    """`plain` for a sentence that core has made: what it has put between backticks, mostly a command, shows as code."""
+    """Escape a sentence from core like `plain`, but show text in backticks, mostly a command, as code."""
     parts = COMMAND.split(str(text).strip())
     return "".join(code(part) if number % 2 else inline(part) for number, part in enumerate(parts))
 

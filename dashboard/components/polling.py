@@ -8,18 +8,18 @@ import streamlit as st
 from dashboard.components.component import component, nothing
 
 SECONDS = 0.4
-# Streamlit's own timer has one pace and goes on while the page before has not come: this one waits for it
+# Streamlit's own timer (`run_every`) has a fixed interval and fires while a rerun is pending; this one waits for it
 _mount = component(__file__, "pulse")
 _beats = count()
 
 
 def come_back(draw: Callable[[], float | None], *, key: str, while_busy: bool = True) -> None:
-    """Draw a part of a page, and again by itself for as long as it says so.
+    """Draw a part of a page, and redraw it on its own for as long as `draw` asks for that.
 
     Args:
-        draw: draws it; returns the seconds after which that is worth doing again, None where nothing more is to come.
+        draw: draws it; returns the seconds until it should be drawn again, None once it is final.
         key: of this part.
-        while_busy: False draws it once, as a part of the page that it stands on.
+        while_busy: False draws it once, as an ordinary part of the page.
     """
 
     def part() -> None:

@@ -8,7 +8,7 @@ const PATIENCE = 3000
 const LONGEST = 30_000
 
 export default function ({ data, parentElement, setTriggerValue }) {
-  // Streamlit calls this again whenever the part was drawn, and what it returned before not until the part is gone
+  // Streamlit calls this after every redraw of the part, but the returned cleanup only once the part is removed
   const root = parentElement.querySelector(".pulse")
   clearTimeout(root.timer)
   let patience = PATIENCE + 2000 * data.after

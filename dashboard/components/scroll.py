@@ -9,7 +9,7 @@ WANTED, COUNT = "scroll.wanted", "scroll.count"
 
 
 def ask_for(anchor: str) -> None:
-    """The next run is to show the heading with this anchor."""
+    """Have the next run scroll to the heading with this anchor."""
     st.session_state[WANTED] = anchor
     st.session_state[COUNT] = st.session_state.get(COUNT, 0) + 1
 

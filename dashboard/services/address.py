@@ -61,7 +61,7 @@ class Setting:
         put(self.name, text)
 
     def take(self) -> None:
-        """A widget's callback: what it was set to goes to the URL."""
+        """Write the widget's value to the URL; the widget's callback."""
         self.set(st.session_state[self.key])
 
     def linked(self, widget: Callable[..., Any], label: str, **options: Any) -> Any:
@@ -95,7 +95,7 @@ def put(name: str, text: str | None) -> None:
 
 
 def put_filter(wanted: Filter, *, keep: Sequence[str] = ("run",)) -> None:
-    """Make the URL say this filter and nothing else, but for the parameters in `keep`."""
+    """Replace all URL parameters but those in `keep` with this filter's."""
     kept = {name: st.query_params[name] for name in keep if name in st.query_params}
     st.query_params.from_dict(kept | wanted.to_params())
 

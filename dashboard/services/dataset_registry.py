@@ -51,8 +51,8 @@ class _Stopped(Exception):
 class DatasetRegistry:
     """The image sets that runs find their pictures in.
 
-    What is there from the start counts as being read at once, and is read from `begin` on: the first page, which is
-    drawn before that, does not share its processor with it.
+    Sets that exist at the start have the state "reading" at once, but are only read after `begin`, so that the first
+    page does not compete with them for the processor.
 
     Args:
         first: a folder or .zip that is attached where it is there.

@@ -48,13 +48,13 @@ class Opened:
     """A run that is being looked at.
 
     Attributes:
-        run: as read.
-        studied: what the columns are that studies have added.
-        further: what the columns are that studies have beyond those that they offer; a link may name them.
+        run: the run as read.
+        studied: descriptions of the columns that studies add to `table`, by name.
+        further: descriptions of study columns that `table` has only where a URL names them.
         stamp: changes when the run or its studies do.
-        linked: the further columns that a link has named.
-        without: the same without them; None where there are none.
-        beside: a run on the same images whose verdicts the table has too; None where the address names none.
+        linked: the further columns that the URL names.
+        without: the same run without `linked` and `beside`; None where it has neither.
+        beside: a run on the same images whose verdicts `table` has too; None where the URL names none.
     """
 
     run: Run
@@ -67,7 +67,7 @@ class Opened:
 
     @property
     def origin(self) -> "Opened":
-        """The same without linked columns: for all that does not hang on them, which is then made once."""
+        """The same run without linked columns, so that results that do not depend on them are cached once."""
         return self.without or self
 
     @cached_property

@@ -9,7 +9,7 @@ from pathlib import Path
 from core.runs.finding import ROOT
 from core.system.atomic import cache_dir
 
-# a path of at least two folders, of this kind of system or of the other, and its last name
+# an absolute path with a folder in it, as Unix or Windows writes it, and its last name
 ABSOLUTE = re.compile(r"(?:(?<![\w.])/|\b[A-Za-z]:[\\/])(?:[^\s'\"/\\]+[\\/])+(?P<name>[^\s'\"/\\;,)]*)")
 INSIDE = ("runs", "detectors")
 # of what was attached
@@ -17,14 +17,14 @@ _parents: set[Path] = set()
 
 
 def hide_parent(data: str | Path) -> None:
-    """Leave out of all sentences the folder that something lies in, whatever that is called."""
+    """Strip the parent folder of an attached image set from all later messages, whatever its name."""
     with contextlib.suppress(RuntimeError, OSError, ValueError):
         path = Path(data).expanduser().absolute()
         _parents.update({path.parent, path.resolve().parent} - {Path(path.anchor)})
 
 
 def for_visitors(error: BaseException | str, *, homes: tuple[Path, ...] = ()) -> str:
-    """An error's sentence with a full stop, files named from their run, detector or project folder on.
+    """Return an error's message with a full stop, its paths cut to start at a run, a detector or the project.
 
     Args:
         error: what core raised, or its sentence.

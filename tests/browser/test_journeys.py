@@ -106,7 +106,7 @@ def test_from_a_cell_to_an_explanation_to_another_browser(
     expect(page.get_by_role("img", name="Grad-CAM, over the grey picture")).to_be_visible()
     before = told(page).inner_text()
 
-    page.get_by_role("slider", name="Segments to ask for").press("ArrowRight")
+    page.get_by_role("slider", name="Segments requested").press("ArrowRight")
     middle = told_anew(page, before)
     page.get_by_role("slider", name="Samples").press("ArrowLeft")
     after = told_anew(page, middle)
@@ -350,11 +350,11 @@ def test_from_a_cell_to_an_explanation_by_keyboard(page: Page, browser: Browser,
     page.wait_for_url("**/inspect**")
     settle(page)
     before = told(page).inner_text()
-    tab_to(page, "slider", "Segments to ask for")
+    tab_to(page, "slider", "Segments requested")
     # one segment more to ask for may well find the same ones
     for _ in range(20):
         page.keyboard.press("ArrowRight")
-    place = int(page.get_by_role("slider", name="Segments to ask for").input_value())
+    place = int(page.get_by_role("slider", name="Segments requested").input_value())
     asked = next(one for one in describe(LimeSettings) if one.name == "n_segments").offers[place]
     page.wait_for_url(re.compile(rf"[?&]lime\.n_segments={asked}\b"), timeout=PATIENCE)
     middle = told_anew(page, before)

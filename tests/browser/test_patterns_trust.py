@@ -213,7 +213,7 @@ def test_trust_shows_every_part(page: Page, studied: str) -> None:
     assert [one for one in headings if one in QUESTIONS] == list(QUESTIONS)
     expect(page.locator(".js-plotly-plot")).to_have_count(5 + len(judged()))
     assert page.get_by_test_id("stException").count() == 0
-    page.get_by_text("Right and wrong ones apart").click()
+    page.get_by_text("Verdict, right and wrong separately").click()
     page.wait_for_url("**by=cell**")
     settle(page)
     # a curve for each cell of the confusion matrix

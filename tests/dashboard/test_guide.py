@@ -70,7 +70,7 @@ def say(home: Path, name: str, found: Finding, monkeypatch: pytest.MonkeyPatch) 
 def test_every_step_opens(open_page: Open, run: str, step: int) -> None:
     app = open_page("guide", run=run, step=str(step))
     assert not app.exception
-    assert app.title[0].value == (STEPS[step - 1][0] if run == RUN else "The tour")
+    assert app.title[0].value == (STEPS[step - 1][0] if run == RUN else "Guide")
 
 
 def test_its_first_number_is_the_run_s(open_page: Open, home: Path) -> None:

@@ -483,8 +483,8 @@ def test_another_threshold_is_that_of_the_table_the_csv_and_the_tiles(
         assert tiles[id_]["sure"].replace(f"over{NO_BREAK}", ">") == percent(row["confidence"]) + moved
         assert ("though REAL is likelier" in tiles[id_]["label"]) == bool(moved)
     assert set(turned["id"]) & set(tiles)
-    assert "; REAL takes " in words(app)
-    assert "; REAL takes " not in words(open_page("explore", run="tiny@seen-test"))
+    assert "; REAL needs p(REAL) of " in words(app)
+    assert "; REAL needs p(REAL) of " not in words(open_page("explore", run="tiny@seen-test"))
     rows = pd.read_csv(io.BytesIO(files["explore.csv"]()))
     assert "threshold" not in rows
     assert rows["predicted"].tolist() == table["predicted"].iloc[find_rows(table, Filter())].tolist()
@@ -594,7 +594,7 @@ def test_inspect_shows_what_studies_found_of_the_image(open_page: Open, home: Pa
     assert shown["Turned share"] == ["0.75", "75%"]
     assert shown["Cue"] == ["sea", ""]
     assert shown["Both"] == ["no", ""]
-    assert "They say nothing of this image: Elsewhere." in words(app)
+    assert "No results for this image: Elsewhere." in words(app)
     assert "They say nothing" not in words(open_page("inspect", run="tiny@seen-test", id=ids[5]))
 
 

@@ -80,7 +80,7 @@ def test_the_headline_is_the_judgement_with_its_reason(open_page: Open, home: Pa
     if worth:
         assert f"{CLASS_WORDS['REAL']}-like: " in headline
         assert (
-            "it survives all 17 deliveries (saving, resizing, sending). Of REAL ones 90% are judged so"
+            "it survives all 17 deliveries (saving, resizing, sending). Of REAL ones 90% get this answer"
             in headline.replace("*", "")
         )
     else:
@@ -292,7 +292,7 @@ def test_several_are_delivered_on_demand_and_judged(open_page: Open, home: Path)
     files = [(f"stripes{seed}.png", picture(seed), "image/png") for seed in (3, 4)]
     app = upload(open_page("upload", run="tiny@seen-test"), *files, BROKEN)
     table = app.dataframe[0].value
-    assert "not delivered yet" in table["judgement"].tolist()
+    assert "deliveries not tested" in table["judgement"].tolist()
     app.button(key="table.deliver").click()
     table = settled(app.run()).dataframe[0].value
     assert not app.exception
@@ -446,7 +446,7 @@ def test_a_full_uploader_says_so(open_page: Open, monkeypatch: pytest.MonkeyPatc
     app = upload(open_page("upload", run="tiny@seen-test"), files[0])
     assert not app.info
     app = upload(app, *files)
-    assert app.info[0].value.startswith("At most 2 files with 64 MB together are taken at once")
+    assert app.info[0].value.startswith("At most 2 files and 64 MB in total are accepted at once")
 
 
 def test_only_what_is_there_and_explained_is_kept_for_a_visitor(open_page: Open) -> None:

@@ -427,7 +427,7 @@ def test_one_visitor_does_not_fill_the_queue(
     for number in range(2):
         assert desk.ask("me", f"slot{number}", question(lime(seed=number)), IMAGE).busy
     refused = desk.ask("me", "slot2", question(lime(seed=2)), IMAGE)
-    sentence = "You wait for 2 explanations already; ask again once some of them are there."
+    sentence = "You already have 2 explanations pending; ask again when some are done."
     assert (refused.state, refused.message) == ("failed", sentence)
     assert desk.ask("you", "slot", question(lime(seed=2)), IMAGE).busy
     # nobody has to do anything for what somebody else waits for as well

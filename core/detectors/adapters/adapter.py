@@ -18,10 +18,10 @@ class SourceError(ValueError):
 
 
 class OpenError(SourceError):
-    """A source that leaves something open.
+    """A source that does not state every required setting.
 
     Attributes:
-        options: of the command line that say it.
+        options: the command-line options that supply the missing settings.
     """
 
     def __init__(self, source: str, options: tuple[str, ...]) -> None:
@@ -31,17 +31,17 @@ class OpenError(SourceError):
 
 @dataclass(frozen=True)
 class Request:
-    """What a user says of a detector.
+    """A user's request to add a detector; None where the user states nothing.
 
     Attributes:
-        source: SOURCE of the command line.
-        weights: a file of weights, for sources that have none of their own.
-        classes: names of the outputs, in their order.
-        fake: those of them that are FAKE.
-        outputs: what the network gives.
-        output_name: of a network with several outputs.
+        source: the command line's SOURCE.
+        weights: a file of weights, for sources without their own.
+        classes: names of the outputs, in order.
+        fake: the classes that are FAKE.
+        outputs: "logits" or "probabilities".
+        output_name: the output with the scores, for an ONNX file with several.
         preprocess: fields of `Preprocessing`, and "scale".
-        may_run_code: True where the user has said that code may run.
+        may_run_code: True if the user allowed running the source's code.
     """
 
     source: str
@@ -76,12 +76,12 @@ class Brought:
 
 @dataclass(frozen=True)
 class Adapter:
-    """The side of a kind that reads sources.
+    """The part of a `Kind` that reads sources.
 
     Attributes:
-        source: how such a source is written, for help and messages.
-        takes: whether a source is of this kind.
-        read: request -> network and what the source says; raises SourceError.
+        source: the form of such a source, for help and error messages.
+        takes: source -> whether it is of this kind.
+        read: request -> the network and the settings that the source states; raises SourceError.
     """
 
     source: str

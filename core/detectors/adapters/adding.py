@@ -95,16 +95,16 @@ def bring(name: str, request: Request, *, target_layer: str | None = None, tempe
 
 
 def complete(brought: Brought, request: Request) -> tuple[Preprocessing, Classes]:
-    """Put together what a source and a user say; the user's word goes first, and nothing is guessed.
+    """Merge the settings of a source and a user; the user's take precedence, and nothing is guessed.
 
     Raises:
-        OpenError: something is said by neither.
-        ValueError: what is said cannot be.
+        OpenError: a required setting is stated by neither.
+        ValueError: a setting is impossible.
     """
     said: dict[str, Any] = {**brought.preprocess, **request.preprocess}
     other = said.get("size") != brought.preprocess.get("size")
     if other and "resize" not in request.preprocess:
-        # a source's length before the crop belongs to the size that it was told
+        # the source's resize length is only valid for the source's own size
         said.pop("resize", None)
     said |= {"classes": request.classes or brought.classes, "outputs": request.outputs or brought.outputs}
     said["fake"] = request.fake if request.fake is not None else _named_fake(said["classes"])
@@ -134,16 +134,17 @@ def _named_fake(classes: tuple[str, ...] | None) -> tuple[str, ...] | None:
 
 
 def check(detector: NetworkDetector, data: str | None = None, *, progress: Progress | None = None) -> Checked:
-    """Check that a detector answers, and where there are pictures with known answers that it is mostly right.
+    """Check that a detector's outputs are usable and, given labelled images, that most predictions are right.
 
     Args:
         detector: to check.
-        data: an image set with a test split; None where there is none.
-        progress: called with (pictures done, all).
+        data: an image set with a test split; None to check without labelled images.
+        progress: called with (images done, N).
 
     Raises:
-        SourceError: an answer is no number, all answers are the same, or most verdicts are wrong.
-        DatasetError: the pictures cannot be read.
+        SourceError: outputs are not finite, not the declared probabilities or the same for all images, gradients for a
+            map fail, or most predictions are wrong.
+        DatasetError: the images cannot be read.
     """
     side = detector.side
     noise = np.random.default_rng(0).integers(0, 256, (2, side, side, 3)).astype(np.uint8)
@@ -229,7 +230,7 @@ def add(
     tell(detector, checked)
     pictures, card = reference_pictures(detector.preprocessing), model_card(detector, checked)
     with tempfile.TemporaryDirectory() as folder:
-        # one that cannot be loaded takes nobody's place
+        # load a temporary copy first, so that a broken detector replaces no existing one
         trial = Path(folder) / path.name
         save_detector(trial, detector, model_card=card, reference=pictures)
         load_detector(trial, device="cpu")

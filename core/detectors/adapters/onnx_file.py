@@ -96,7 +96,7 @@ def _session(model: bytes | str) -> Any:
 
 
 def _check_alone(data: bytes) -> None:
-    """Refuse a file whose weights lie in another, which onnxruntime would look for where the program was started."""
+    """Refuse a file with external weights, which onnxruntime would look for in the working directory."""
     with TemporaryDirectory() as empty:
         alone = Path(empty) / FILE
         alone.write_bytes(data)

@@ -56,11 +56,11 @@ def read(request: Request) -> Brought:
 
 
 def preprocess_of(network: nn.Module, size: int | None) -> dict[str, Any]:
-    """Return what timm's own evaluation transform would do with the network's `pretrained_cfg`.
+    """Return the preprocessing of timm's own evaluation transform for the network's `pretrained_cfg`.
 
     Args:
-        network: of timm.
-        size: that was asked for instead.
+        network: from timm.
+        size: input size in pixels instead of the stated one, or None.
     """
     said: Mapping[str, Any] = getattr(network, "pretrained_cfg", {})
     found: dict[str, Any] = {"scale": 1 / 255}

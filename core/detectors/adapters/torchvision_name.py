@@ -17,7 +17,7 @@ PREFIX = "torchvision:"
 NAMES = tuple(torchvision.models.list_models(module=torchvision.models))
 # that have a second classifier for training, which takes no weights of its own here
 AUXILIARY = {"googlenet": {"init_weights": False}, "inception_v3": {"init_weights": False}}
-# that normalise anew inside where they begin with torchvision's own weights and not otherwise: no file says which
+# networks that normalise a second time inside, but only with torchvision's own weights; a file does not say whether
 TWICE = ("googlenet", "inception_v3")
 
 

@@ -16,7 +16,7 @@ CONFIG, PREPROCESSOR = "config.json", "preprocessor_config.json"
 FILTERS = ("nearest", "lanczos", "bilinear", "bicubic", "box", "hamming")
 # steps that make other numbers of mean and deviation
 SHIFTING = ("rescale_offset", "include_top")
-# all that preprocessing has no words for; a preprocessor that takes them is asked about
+# options that `Preprocessing` cannot express; if one is set, the user has to state size and crop
 PECULIAR = (*SHIFTING, "do_pad", "do_reduce_labels", "do_convert_to_hsv")
 # preprocessors whose one number for a size is the shorter side; of others it is both sides
 SHORTER = ("CLIP", "ChineseCLIP", "Bit")
@@ -148,7 +148,7 @@ def _square(said: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _sides(size: Any) -> Mapping[str, Any]:
-    """Return the names of a size's numbers with them: of one number, of two, or as they are stated."""
+    """Return a size as a mapping such as {"height": 32, "width": 32}, from an integer, a list of two, or a mapping."""
     if isinstance(size, int):
         return {"height": size, "width": size}
     if isinstance(size, list) and len(size) == 2:

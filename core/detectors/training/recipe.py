@@ -34,11 +34,11 @@ class Recipe:
         colour: gain, saturation and channel-order augmentation (only for tiny sets; it hides colour as a cue).
         average: decay per step of an exponential moving average of the weights, which becomes the detector; 0 for none.
         normalise: "unit" only divides by 255, "dataset" also subtracts the set's mean and divides by its deviation.
-        validation: share of the training images held out, by file hash, for the temperature and to choose recipes by.
-        precision: "auto" is bfloat16 autocast on GPUs and on CPUs that have it (AVX-512 BF16, AMX), float32 elsewhere.
-        seed: of weights, order and augmentation, 0 to 2 ** 40.
+        validation: share of the training images held out by file hash, to fit the temperature and compare recipes.
+        precision: "auto" is bfloat16 autocast on CUDA and on CPUs with units for it (AVX-512 BF16), float32 elsewhere.
+        seed: of weights, order and augmentation, 0 to 2 ** 40 - 1.
         arch: "resnet" is the paper's; "torchvision:NAME" or "timm:NAME" another, whose stem is adapted to small images.
-        without_cue: take fine detail away as a cue: every image is low-passed, resampled or saved as JPEG at random.
+        without_cue: remove fine detail as a cue: every image is low-passed, resampled or JPEG-compressed at random.
     """
 
     name: str
@@ -63,7 +63,7 @@ class Recipe:
     without_cue: bool = False
 
     def settings(self) -> dict[str, Any]:
-        """The same as JSON-able data, without what older recipes did not know where it is at its default."""
+        """Return the recipe as JSON-able data; fields that older recipes lacked are left out at their defaults."""
         found, unknown = asdict(self), {"arch": PAPERS, "without_cue": False}
         given = {key: value for key, value in found.items() if key not in unknown or value != unknown[key]}
         # of another strength it is another training

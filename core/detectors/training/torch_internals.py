@@ -6,7 +6,6 @@ TESTED = ("2.13",)
 
 
 def has_bfloat16_units() -> bool:
-    """Whether this processor computes in bfloat16 by itself; False, which is slower and never wrong, where torch no
-    longer says."""
+    """Check whether this CPU has AVX-512 bfloat16 units; False, which only costs speed, if torch cannot tell."""
     asked = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
     return bool(asked()) if callable(asked) else False

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from core.edits.photometric import compressed
 
-# each of the three is applied to so many images, and one of them to every image
+# share of images that each of the three edits is applied to; every image gets at least one
 SHARE = 0.5
 # of the low-pass, in sixteenths of the Nyquist frequency
 RADII = (5.0, 14.0)

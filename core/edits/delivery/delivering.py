@@ -19,13 +19,13 @@ STRIP = 128
 
 @dataclass(frozen=True, eq=False)
 class Delivered:
-    """What one delivery makes of a picture.
+    """A picture after one delivery.
 
     Attributes:
-        delivery: which.
-        pixels: uint8 (side, side, 3), what the detector is given.
-        fits: False where the delivery leaves fewer pixels than the detector reads: they are enlarged then, which is
-            another picture to it, and what it says says nothing of the first.
+        delivery: the delivery.
+        pixels: uint8 (side, side, 3), the detector's input.
+        fits: False where the delivered picture, unlike the original, has to be enlarged to the detector's input; its
+            verdict then says nothing about the original.
     """
 
     delivery: Delivery
@@ -36,11 +36,11 @@ class Delivered:
 def seeing(
     preprocessing: Preprocessing, place: Place | None = None
 ) -> Callable[[Picture], tuple[NDArray[np.uint8], bool]]:
-    """Return what a detector sees of a picture, and whether that is not enlarged.
+    """Return a function from a picture to a detector's input and whether that was made without enlarging.
 
     Args:
         preprocessing: the detector's.
-        place: of the square that it sees; None for what its preprocessing takes.
+        place: of the square to use; None for the one that the preprocessing takes.
     """
 
     def see(picture: Picture) -> tuple[NDArray[np.uint8], bool]:
@@ -57,10 +57,10 @@ def deliver(
     *,
     among: Sequence[Delivery] | None = None,
 ) -> Iterator[Delivered]:
-    """Send a picture through deliveries, one after the other.
+    """Apply each delivery to the picture, independently of the others.
 
-    Encoders take up to 20 bytes a pixel, so one of more than 6 million pixels, or longer than any WebP, is halved
-    first, more than once if need be, by the mean of each four pixels, which is what the delivery "50% box" does.
+    Encoders take up to 20 bytes per pixel, so a picture of more than 6 million pixels, or longer than WebP allows, is
+    first halved, repeatedly if need be, by averaging 2 x 2 pixels as the delivery "50% box" does.
 
     Args:
         picture: uint8 (height, width, 3), the whole picture as it was decoded.
@@ -78,6 +78,9 @@ def deliver(
 
 def halved(picture: Picture) -> Picture:
     """Return the mean of each two by two pixels of uint8 (height, width, 3); an odd row or column is left out."""
+    if 1 in picture.shape[:2]:
+        # a line of pixels has no second row or column to average
+        picture = np.repeat(picture, 2, axis=picture.shape.index(1))
     height, width = picture.shape[0] // 2, picture.shape[1] // 2
     small = np.empty((height, width, 3), np.uint8)
     for top in range(0, height, STRIP):

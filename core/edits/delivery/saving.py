@@ -19,7 +19,7 @@ def saved(picture: Picture, kind: str, **options: Any) -> Picture:
 
 
 def jpeg(picture: Picture, quality: int) -> Picture:
-    """Save as JPEG of a quality from 1 to 95 with halved colour, which is what programs do unless told otherwise."""
+    """Save as JPEG at a quality from 1 to 95 with 4:2:0 chroma subsampling, the usual default of programs."""
     return saved(picture, "JPEG", quality=quality, subsampling="4:2:0")
 
 

@@ -75,10 +75,10 @@ def channels_of(detector: "Detector", layer: str) -> int:
 
 
 def twin(detector: "Detector") -> "Detector":
-    """The same detector with modules of its own around the same weights.
+    """Copy a detector with its own modules around the same weights.
 
-    Hooks on it are on it alone, and passes through it do not meet those of others, so whoever is asked between two of
-    its batches may use the detector itself.
+    Hooks on the copy stay off the original, and its passes run no hooks of the original, so a `cancel` that is called
+    between two of its batches may use the original.
     """
     own = copy.copy(detector)
     with HOOKS:
@@ -115,7 +115,7 @@ def _gradient_cam(
 class GradCAMpp(methods.GradCAMpp):
     """Grad-CAM++ with the weights of Chattopadhay et al. (2018), equation 19.
 
-    torchcam 0.5 divides a copy, which it throws away: its weights are sums of the gradients' cubes.
+    torchcam 0.5 divides a copy and discards it, so its weights are sums of cubed gradients.
     """
 
     def _get_weights(self, class_idx: Any, scores: Tensor, eps: float = 1e-8, **kwargs: Any) -> list[Tensor]:  # noqa: ARG002

@@ -51,9 +51,9 @@ class CamSettings(ExplainerSettings):
 class Cam(BatchExplainer[CamSettings]):
     """One of torchcam's methods.
 
-    For the margin GradCAM, XGradCAM and LayerCAM give what speaks for REAL less what speaks for FAKE. For one class's
-    score torchcam's maps end in a ReLU, and GradCAMpp and ScoreCAM weigh only what speaks for their target: all of
-    these show one class only.
+    For the margin, GradCAM, XGradCAM and LayerCAM give evidence for REAL minus evidence for FAKE. All other maps show
+    one class only: torchcam's maps of a class score end in a ReLU, and GradCAMpp and ScoreCAM weigh only evidence for
+    their target.
 
     Args:
         name, title, sentence: see `Explainer`.
@@ -88,7 +88,7 @@ class Cam(BatchExplainer[CamSettings]):
     def _maps(
         self, detector: "Detector", pixels: Pixels, layer: str, settings: CamSettings, cancel: Cancel | None
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Margins (N,) and maps (N, h, w), larger where more speaks for the target."""
+        """Compute margins (N,) and maps (N, h, w), positive for REAL and negative for FAKE whatever the target."""
         from core.explainers.gradients.activation import activation_maps  # noqa: PLC0415
 
         if self._is_own(layer, settings, detector):
@@ -159,14 +159,14 @@ GRADCAM = Cam(
 LAYERCAM = Cam(
     "layercam",
     "Layer-CAM",
-    "Grad-CAM with each position weighed by its own gradient, which keeps earlier layers sharp.",
+    "Grad-CAM with each position weighted by its own gradient, which keeps earlier layers sharp.",
     method="LayerCAM",
     signed=True,
 )
 XGRADCAM = Cam(
     "xgradcam",
     "XGrad-CAM",
-    "Grad-CAM with channels weighed so that the map adds up to the score as nearly as it can.",
+    "Grad-CAM with channels weighted so that the map sums to the score as nearly as possible.",
     method="XGradCAM",
     signed=True,
 )

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
     from core.detectors.detector import Detector
 
-# inputs of 32 x 32, steps included, that go through the network at once; of larger ones so many fewer
+# 32 x 32 inputs per batch, one for each image and step; proportionally fewer of larger ones
 INPUTS = 128
-# a map whose sum is off by more than this share of all its values is said to be
+# the diagnostics report a sum that is off by more than this share of the sum of absolute values
 GAP = 0.01
 
 

@@ -1,7 +1,7 @@
-"""LIME on kinds of detail: rings of the spectrum, brightness and colour apart, in the place of regions.
+"""LIME on frequency bands: rings of the spectrum, separately for brightness and colour, instead of regions.
 
-An image is the sum of its bands. Versions of it lack some of them; the surrogate, its kernel, the draw of the samples
-and the intervals are those of LIME on regions. Bands have no place, so there are parts and no map.
+An image is the sum of its bands, and each sample leaves some of them out. Surrogate, kernel, sampling and intervals are
+those of LIME on regions. Bands have no location, so an explanation has parts but no map.
 """
 
 from collections.abc import Iterator
@@ -62,9 +62,9 @@ class Band(NamedTuple):
 
 @cache
 def rings(side: int) -> dict[tuple[float, float], str]:
-    """The rings of an image of `side` pixels: (low, high), radii -> the length of their waves, in words.
+    """The rings of an image of `side` pixels: radii (low, high) -> range of wavelengths, in words.
 
-    Sides above 32 have rings of longer waves besides, each twice as long as the one before.
+    Sides of 64 or more have additional rings of longer waves, each twice as long as the one before.
     """
     edges = list(EDGES)
     # two waves across the image at least, or a ring would hold next to nothing
@@ -80,7 +80,7 @@ def rings(side: int) -> dict[tuple[float, float], str]:
 
 @cache
 def bands(side: int) -> tuple[Band, ...]:
-    """The bands of an image of `side` pixels; the mean brightness is always kept, or all else would be cut at black."""
+    """The bands of an image of `side` pixels; mean brightness is not one but always kept, or the rest would clip."""
     found = [Band("colour", 0, 0)]
     found += [
         Band(channel, low, high, words) for channel in get_args(Channel) for (low, high), words in rings(side).items()
@@ -98,9 +98,9 @@ class BandSettings(SampledSettings):
 
     fill: BandFill = setting(
         "removed",
-        label="What stands in for a kind that is left out",
-        help="Leaving fine waves out blurs, which is a change of its own. Noise with the same spectrum keeps how much "
-        "there is of each kind and takes away its order. What both agree on is worth most.",
+        label="Replace removed kinds with",
+        help="Removing fine waves blurs, which is a change of its own. Noise with the same spectrum keeps the amount "
+        "of each kind but destroys its structure. Trust most what both agree on.",
         names=BAND_FILLS,
     )
 
@@ -168,7 +168,7 @@ class BandLime(Explainer[BandSettings]):
 
     name = "lime_bands"
     title = "LIME on kinds of detail"
-    sentence = "What happens to the verdict when kinds of detail are left out, from broad shading to the finest."
+    sentence = "How the verdict changes when kinds of detail are left out, from broad shading to the finest."
     settings = BandSettings
     libraries = ("lime", "scikit-learn")
     has_map = False
@@ -249,7 +249,7 @@ def _conclude(parts: Parts, r2: float) -> str:
     undecided = int((parts.decisions == 0).sum())
     text = (
         f"{'; '.join(said)}. {undecided} of {len(parts.labels)} kinds of detail are undecided, and the sum of the bars "
-        f"explains {max(r2, 0):.0%} of what the detector did."
+        f"explains {max(r2, 0):.0%} of the variance."
     )
     return text[0].upper() + text[1:]
 

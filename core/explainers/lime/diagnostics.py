@@ -1,4 +1,4 @@
-"""What must be said with LIME: how much it rests on, and why it shows one colour or nothing at all."""
+"""Diagnostics of LIME: how much data an explanation rests on, and why its map shows one colour or none."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -32,9 +32,9 @@ def lime_diagnostics(
         regions: int32 (height, width).
         decisions: int8 (S,), 1, -1 or 0 a region.
         numbers: see `Weighed.numbers`.
-        aim: how many regions were asked for, None where that is no aim.
-        filled_alone: `movement` for two named fills, asked only where one colour wants a cause; None leaves the
-            question of the fill open.
+        aim: number of regions requested; None without such a request.
+        filled_alone: gives `movement` for two fills; called only to explain a map of one colour. None leaves open
+            whether the fill is the cause.
     """
     count = len(decisions)
     area = float(np.isin(regions, np.flatnonzero(decisions)).mean())
@@ -42,14 +42,14 @@ def lime_diagnostics(
     found = (
         f"{count} segment{'s' if count > 1 else ''}{f' (of {aim} requested)' if aim else ''}, "
         f"{numbers['distinct']} different versions of the image in {numbers['samples']} samples; the surrogate "
-        f"explains {max(numbers['r2'], 0):.0%} of what the detector did, and {area:.0%} of the area is decided."
+        f"explains {max(numbers['r2'], 0):.0%} of the variance, and {area:.0%} of the area is decided."
     )
     about = {"segments": count, "decided_share": area, **numbers}
     return Diagnostics(f"{found} {sentence}".strip(), cause, about)
 
 
 def with_holding(diagnostics: Diagnostics, decisions: NDArray[np.int8], holds: NDArray[np.bool_]) -> Diagnostics:
-    """The same, and how many of the decided segments are decided alike under every fill."""
+    """Add how many of the decided segments have the same sign under every fill."""
     decided = int(np.count_nonzero(decisions))
     if not decided:
         return diagnostics
@@ -102,18 +102,18 @@ def _one_colour(
 
 
 def _toward(balance: float, direction: float) -> float:
-    """The share of all movement in one direction, from the balance (-1 to 1) of both."""
+    """Return the share of movement, 0 to 1, in the sign of `direction`, given a balance (-1 to 1)."""
     return 0.5 * (1 + balance * (1 if direction > 0 else -1))
 
 
 def movement(
     margins: Margins, image: NDArray[np.uint8], segments: NDArray[np.int32], *, fills: tuple[Fill, Fill], seed: int
 ) -> tuple[float, float]:
-    """Which way each of two fills moves the margin when segments (up to `MAX_PROBES`) are filled one at a time.
+    """Measure which way each of two fills moves the margin when up to `MAX_PROBES` segments are filled one at a time.
 
     Returns:
-        For each fill, the sum of the movements over the sum of their sizes: 1 where each is towards REAL, -1 where each
-        is towards FAKE.
+        For each fill, the sum of the movements over the sum of their magnitudes: 1 where all are towards REAL, -1 where
+        all are towards FAKE, 0 where nothing moves.
     """
     count = int(segments.max()) + 1
     chosen = np.unique(np.linspace(0, count - 1, min(count, MAX_PROBES)).round().astype(int))

@@ -1,7 +1,7 @@
-"""A Gaussian process over samples: which segments are kept in, and what the detector says then.
+"""A Gaussian process over samples: it predicts the detector's output from the segments that a sample keeps.
 
-Balanced samples come in complement pairs, and the process is the same for a sample and its complement, so everything
-here is done on half as many rows twice wherever that is possible (see `in_pairs`).
+Balanced samples come in complement pairs, and two samples covary exactly as their complements do, so each problem is
+split, where possible, into two with half as many rows (see `in_pairs`).
 """
 
 from dataclasses import dataclass
@@ -25,10 +25,10 @@ class Process:
     """A Gaussian process over samples: every segment's own effect, and interactions of two and of more segments.
 
     Attributes:
-        reach: the covariance of interactions falls by e for each `reach` of all segments in which two samples differ;
-            the smaller it is, the more room have interactions of many segments.
-        pairs: share of the interactions' variance that is those of two segments and no more, 0 to 1.
-        noise: variance of what it cannot explain, in units of the interactions'.
+        reach: length scale, as a share of all segments: the covariance of the interactions falls by a factor of e for
+            each such share in which two samples differ. Smaller values allow interactions of more segments.
+        pairs: share of the interactions' variance that comes from pairs of segments alone, 0 to 1.
+        noise: variance that the process cannot explain, in units of the interactions' variance.
     """
 
     reach: float
@@ -43,17 +43,17 @@ class Process:
 
 
 def in_pairs(keep: NDArray[np.bool_]) -> bool:
-    """Whether every second of n samples is the complement of the one before it.
+    """Check whether every second of n samples is the complement of the one before it.
 
-    A function of such samples is the sum of an even one, the same for a sample and its complement, and of an odd one,
-    which changes its sign. The process holds each independent of the other: its n by n matrix falls into two of half
-    the size, a quarter of the work for the same numbers.
+    A function of such samples is the sum of an even part, equal for a sample and its complement, and an odd part, which
+    changes sign. The process treats the two as independent, so its n by n matrix splits into two of half the size: a
+    quarter of the work for the same numbers.
     """
     return len(keep) % 2 == 0 and bool((keep[::2] != keep[1::2]).all())
 
 
 def fold(values: NDArray[np.float64], *, paired: bool) -> list[NDArray[np.float64]]:
-    """Values (..., n) of samples as they are, or their even and their odd part, (..., n / 2) each."""
+    """Split the values (..., n) of paired samples into even and odd parts (..., n / 2); others stay whole."""
     if not paired:
         return [values]
     one, other = values[..., ::2] * np.sqrt(0.5), values[..., 1::2] * np.sqrt(0.5)
@@ -69,12 +69,12 @@ def unfold(parts: list[NDArray[np.float64]]) -> NDArray[np.float64]:
 
 
 class Differences:
-    """In how many segments samples differ: all that their covariance hangs on.
+    """The number of segments in which samples differ, which alone sets their covariance.
 
     Args:
         first: bool (n, S).
         second: bool (m, S).
-        paired: both are `in_pairs`, and parts of them are asked for.
+        paired: True if both are `in_pairs` and even and odd parts are wanted.
     """
 
     def __init__(self, first: NDArray[np.bool_], second: NDArray[np.bool_], *, paired: bool) -> None:

@@ -31,7 +31,7 @@ class GridLime(RegionLime[GridSettings]):
 
     name = "lime_grid"
     title = "LIME on a grid"
-    sentence = "What happens to the verdict when squares of a regular grid are covered, many times."
+    sentence = "How the verdict changes when random sets of squares of a regular grid are covered, many times."
     settings = GridSettings
 
     def cut(self, image: Pixels, settings: GridSettings) -> Regions:

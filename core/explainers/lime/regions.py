@@ -41,7 +41,7 @@ class LimeSettings(RegionSettings):
 
     segmentation: Segmentation = setting(
         "slic",
-        label="Cut by",
+        label="Segmentation",
         help="SLIC follows edges. The grid cuts rectangles. Quickshift with LIME's defaults, which the paper used, was "
         "made for large photographs and finds one segment or two in most small images.",
         names={"slic": "SLIC", "grid": "grid", "quickshift": "quickshift"},
@@ -49,8 +49,8 @@ class LimeSettings(RegionSettings):
     )
     n_segments: int = setting(
         50,
-        label="Segments to ask for",
-        help="SLIC takes it for an aim, and finds about half as many.",
+        label="Segments requested",
+        help="SLIC treats this as a target and finds about half as many.",
         low=1,
         offers=tuple(range(4, 121, 2)),
         applies_if={"segmentation": ("slic", "grid")},
@@ -76,7 +76,7 @@ class RegionLime(Explainer[R]):
         """
 
     def aim(self, settings: R) -> int | None:  # noqa: ARG002 - for methods to override
-        """How many regions were asked for, None where that is how many there are."""
+        """Return the number of regions requested; None where it is exact or not given."""
         return None
 
     def explain(
@@ -211,7 +211,7 @@ class RegionLime(Explainer[R]):
         """See `Explainer.reading`."""
         return (
             "Parts of the image were covered in many ways, and the detector was asked each time. A part is coloured by "
-            "the class that its being visible speaks for; a hatched part's effect is too small, or too uncertain, to "
+            "the class it speaks for when visible; a hatched part's effect is too small, or too uncertain, to "
             f"name. The uncertainty is that of asking only {explanation.diagnostics.numbers['samples']} times with one "
             "fill: another fill may reverse what is certain under this one."
         )
@@ -222,7 +222,7 @@ class Lime(RegionLime[LimeSettings]):
 
     name = "lime"
     title = "LIME"
-    sentence = "What happens to the verdict when parts of the image are covered, part by part, many times."
+    sentence = "How the verdict changes when random sets of the image's parts are covered, many times."
     settings = LimeSettings
     cuts = True
     presets = {  # noqa: RUF012 - never changed
@@ -277,10 +277,10 @@ def _weighed(
 
 
 def target_values(logits: NDArray[np.float64], target: LimeTarget) -> tuple[NDArray[np.float64], int]:
-    """The target in each of n samples, the image itself first, and 1 where it speaks for REAL, -1 where for FAKE.
+    """Return the target in each of n samples, float (n,), and its sign: 1 if it speaks for REAL, -1 if for FAKE.
 
     Args:
-        logits: float (n, 2), columns FAKE and REAL.
+        logits: float (n, 2), columns FAKE and REAL; the first row is the image itself.
         target: see `RegionSettings`.
     """
     margins = logits[:, REAL] - logits[:, FAKE]

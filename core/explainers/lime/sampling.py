@@ -13,13 +13,13 @@ Sampling = Literal["balanced", "random"]
 
 @dataclass(frozen=True, eq=False)
 class Samples:
-    """Rows of kept segments, in the order in which they are run; the first keeps every segment.
+    """Samples, in the order in which they are run; the first keeps every segment.
 
     Attributes:
         keep: bool (n, S), True where a sample keeps the segment.
-        clusters: int (n,), rows of one number were drawn together: a sample and its complement. 0 marks rows that every
-            draw has.
-        exhaustive: every combination is there once, so nothing was left to chance.
+        clusters: int (n,), equal for samples drawn together, such as a sample and its complement. 0 marks samples that
+            are in every draw.
+        exhaustive: True where every combination occurs exactly once, so there is no sampling error.
     """
 
     keep: NDArray[np.bool_]
@@ -64,7 +64,7 @@ def _in_pairs(keep: NDArray[np.bool_], n_samples: int, *, exhaustive: bool = Fal
 
 
 def distinct_rows(keep: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Where each distinct row first stands, in order, and for every row the position of its like in that list."""
+    """Return the sorted indices of the first occurrence of each distinct row, and every row's position among them."""
     packed = np.packbits(keep, axis=1)
     rows = np.ascontiguousarray(packed).view(np.dtype((np.void, packed.shape[1]))).ravel()
     _, first, inverse = np.unique(rows, return_index=True, return_inverse=True)

@@ -41,8 +41,8 @@ class SampledSettings(ExplainerSettings):
     )
     confidence: float = setting(
         0.95,
-        label="Confidence",
-        help="Of the intervals over other draws of the samples.",
+        label="Confidence level",
+        help="Of the intervals, over repeated sampling.",
         low=0.5,
         high=0.999,
         offers=(0.8, 0.9, 0.95, 0.99),
@@ -51,8 +51,8 @@ class SampledSettings(ExplainerSettings):
     )
     least_share: float = setting(
         0.01,
-        label="Least effect",
-        help="What is smaller, as a share of the score itself, stays undecided.",
+        label="Minimum effect",
+        help="Parts with a smaller effect, as a share of the score, stay undecided.",
         low=0,
         high=1,
         offers=(0.0, 0.005, 0.01, 0.02, 0.05, 0.1),
@@ -76,15 +76,15 @@ class RegionSettings(SampledSettings):
     certain_under: CertainUnder = setting(
         "this",
         label="Certain under",
-        help="The intervals are those of asking a limited number of times with one cover. A sign that another cover "
-        "reverses is about the cover: every fill asks again with each, and takes that many times as long.",
+        help="The intervals allow for sampling error under one fill only. A sign that another fill reverses is about "
+        "the fill: “every fill” asks again with each, and takes that many times as long.",
         names={"this": "this fill", "every": "every fill"},
     )
     fill: Fill = setting(
         "mean",
-        label="Cover with",
-        help="Covering is not neutral: a flat colour erases fine detail, which this kind of detector takes for "
-        "evidence. Shuffled texture keeps it. A finding that depends on the cover is about the cover.",
+        label="Fill",
+        help="No fill is neutral: a flat colour erases fine detail, which this kind of detector treats as evidence; "
+        "shuffled texture keeps it. A finding that depends on the fill is about the fill.",
         names={name: one.title for name, one in FILLS.items()},
         advanced=True,
     )

@@ -21,17 +21,17 @@ def judge_stepwise(
     cancel: Callable[[], bool] | None = None,
     stepwise: bool = True,
 ) -> Iterator[tuple[NDArray[np.float64], int]]:
-    """What the detector says of the first 64, 128, ... samples and at last of all.
+    """Yield the detector's outputs for the first 64, 128, ... samples and finally for all of them.
 
     Args:
-        judge: bool (m, S), distinct rows of `samples.keep`, -> float64 (m, ...), the detector's answers to them.
-        samples: n of them.
-        batch: rows judged between two looks at `cancel`.
-        cancel: once it answers True nothing further is judged and the iteration ends.
-        stepwise: False for the last step alone.
+        judge: bool (m, S), distinct rows of `samples.keep`, -> float64 (m, ...), the detector's outputs for them.
+        samples: the samples to run.
+        batch: rows judged between two checks of `cancel`.
+        cancel: once it returns True, nothing more is judged and the iteration ends.
+        stepwise: False to yield the last step only.
 
     Yields:
-        float64 (k, ...), the answers to the first k samples, and how many different ones were judged for them.
+        float64 (k, ...), the outputs for the first k samples, and the number of distinct samples among them.
     """
     first, inverse = distinct_rows(samples.keep)
     answers: NDArray[np.float64] | None = None

@@ -54,8 +54,8 @@ class SampledExplainer(LimeImageExplainer):  # type: ignore[misc]
     ) -> tuple[NDArray[np.float64], float, float]:
         """Weights (S,), intercept and weighted R squared of the package's ridge on n samples.
 
-        Its alpha is 1 for the 1,000 samples that it was made for; it grows with their number, so that the number does
-        not change how much the weights are shrunk. The `distances` are those of `keep`, where they are known already.
+        The package's alpha of 1 suits its default of 1,000 samples; here alpha is proportional to n, so that the
+        shrinkage of the weights does not depend on n. Pass the `distances` of `keep` if they are known already.
         """
         data = keep.astype(np.int64)
         intercept, pairs, score, _ = self.base.explain_instance_with_data(
@@ -92,8 +92,8 @@ def ridge(
     """The package's ridge as linear algebra.
 
     Returns:
-        Design (n, 1 + S) and its rows' roots of weight (n,), and the inverse (1 + S, 1 + S) that makes of
-        design.T @ (root * values) the intercept and the weights.
+        Weighted design (n, 1 + S), the square roots of the samples' weights (n,), and the inverse (1 + S, 1 + S) that
+        maps design.T @ (root * values) to the intercept and the weights.
     """
     root = np.sqrt(proximity)
     design = np.column_stack([np.ones(len(keep)), keep]) * root[:, None]
@@ -104,16 +104,16 @@ def ridge(
 
 @dataclass(frozen=True, eq=False)
 class Jackknife:
-    """What is left of `sampling_error` once values are known: images that are judged in the same samples share it.
+    """The part of `sampling_error` that does not depend on the values, shared by images judged on the same samples.
 
     Attributes:
-        root: float (n,), the roots of the samples' weights.
+        root: float (n,), the square roots of the samples' weights.
         design: float (n, 1 + S), see `ridge`.
-        weights_of: float (1 + S, n), what makes the intercept and the weights of the samples' values.
-        pulls: for clusters of each size, int (C, size), their rows, and float (C, 1 + S, size), how far leaving each
-            cluster out moves the coefficients for each of its residuals.
-        freedom: clusters less segments.
-        exhaustive: nothing was left to chance.
+        weights_of: float (1 + S, n), maps the samples' values to the intercept and the weights.
+        pulls: for each cluster size, the clusters' rows, int (C, size), and float (C, 1 + S, size), how far leaving a
+            cluster out moves the coefficients per unit of each of its residuals.
+        freedom: degrees of freedom, the number of clusters minus that of segments.
+        exhaustive: see `Samples`.
     """
 
     root: NDArray[np.float64]
@@ -163,11 +163,11 @@ def jackknife(samples: Samples, *, proximity: NDArray[np.float64]) -> Jackknife:
 def sampling_error(
     samples: Samples, values: NDArray[np.float64], *, proximity: NDArray[np.float64], confidence: float
 ) -> NDArray[np.float64]:
-    """Half width of each weight's confidence interval over other draws of the samples, in closed form.
+    """Half width of each weight's confidence interval over repeated sampling, in closed form.
 
-    The cluster-robust variance of weighted ridge regression with the small-sample correction CR3 (Bell and McCaffrey
-    2002: what the jackknife over clusters gives), the clusters being what was drawn together. It is 0 where every
-    combination was run and infinite where there are no more clusters than coefficients.
+    It uses the cluster-robust variance of weighted ridge regression with the small-sample correction CR3 (Bell and
+    McCaffrey 2002, equal to the jackknife over clusters); samples drawn together form a cluster. It is 0 where every
+    combination was run and infinite where there are no more clusters than segments.
 
     Args:
         samples: n rows.

@@ -9,14 +9,14 @@ from core.findings.numbers import bare, percent, signed
 from core.findings.words.say import say
 from core.findings.words.told import Told
 
-# how far the low end of an AUROC must be for these words; below the last, ten facts at 95 % may come by chance
+# lower end of an AUROC's interval from which each phrase applies; of ten facts, one may reach 0.53 by chance
 HOW_WELL = ((0.7, "well"), (0.6, "to some degree"), (0.53, "a little"), (0.0, "hardly"))
 HINT = 0.53
 # the same of a rank correlation within a class
 HOW_MUCH = ((0.2, "its margin follows this"), (0.05, "its margin follows this a little"))
 LEAK = "Copies of training images"
 BASELINES = {"spectrum": "the 16 numbers of the radial power spectrum", "facts": "the eight image statistics together"}
-# of the verdicts: as many are said to rest on a fact
+# share of verdicts flipped beyond a control, above which they are said to rest on a fact
 FORCED = 0.25
 COPIES = {
     "training.file": "repeat an earlier one byte for byte",
@@ -49,7 +49,7 @@ def how_well(measure: Measure) -> str:
 
 
 def ranked(finding: Finding) -> Measure | None:
-    """What ranking images by a number tells, None of what is no number."""
+    """Return the AUROC of ranking images by a fact; None if it is not a number."""
     choice = next((one for one in finding.choices if one.value == "rank"), None)
     return None if choice is None else choice.measure
 
@@ -171,8 +171,8 @@ def _ring(finding: Finding) -> Told:
     more = one.value > 0.5
     answer = say(
         finding,
-        "Of the {rings} rings of the power spectrum the one at {ring} cycles an image differs most: {REAL} images have "
-        "{more} power there in {folded:pairs} of 100 pairs of one image of each class.",
+        "Of the {rings} rings of the power spectrum the one at {ring} cycles per 32 pixels differs most: {REAL} images "
+        "have {more} power there in {folded:pairs} of 100 pairs of one image of each class.",
         more="more" if more else "less",
         folded=one if more else type(one)(1 - one.value, 1 - one.high, 1 - one.low, one.n),
     )

@@ -17,7 +17,7 @@ CLEARNESS = {
 # by the certain sign of a cluster's errors beyond those that its margins predict
 RESTATED: dict[Sign, str] = {
     1: "errs more than its margins predict",
-    0: "restates the detector's confidence",
+    0: "errs as its margins predict",
     -1: "errs less than its margins predict",
 }
 

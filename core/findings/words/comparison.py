@@ -95,9 +95,7 @@ def _auroc(finding: Finding) -> Told:
 
 
 def _margins(finding: Finding) -> Told:
-    answer = say(
-        finding, "On {group} images the margins of {first} and {second} correlate by rank by {measure}, of at most 1."
-    )
+    answer = say(finding, "On {group} images the margins of {first} and {second} have a rank correlation of {measure}.")
     return Told(answer, standing=Line())
 
 
@@ -105,15 +103,14 @@ def _confidence(finding: Finding) -> Told:
     open_ = "" if standing(finding).kind == "claimed" else MAY_BE_CHANCE
     answer = say(
         finding,
-        "Confidence less accuracy is {measure:points} for {first} and {control:points} for {second}, a difference of "
+        "Confidence minus accuracy is {measure:points} for {first} and {control:points} for {second}, a difference of "
         "{difference:points}{open_}.",
         open_=open_,
     )
     aside = say(
         finding,
-        "The calibration error is {error_first:percent} against {error_second:percent}. The Brier score, lower where "
-        "probabilities are better, is {brier_first:brier} against {brier_second:brier}, a difference of "
-        "{brier_difference:brier}.",
+        "The calibration error is {error_first:percent} against {error_second:percent}. The Brier score (lower is "
+        "better) is {brier_first:brier} against {brier_second:brier}, a difference of {brier_difference:brier}.",
     )
     return Told(answer, aside=aside, standing=Line())
 
@@ -199,7 +196,7 @@ def reading(findings: Sequence[Finding]) -> Line:
             name = str(findings[0].details[which])
             parts.append(line("{name} reads significantly more of {there}", name=name, there=listed(there)))
     if not parts:
-        return line("Of nothing that was tried with a control does one read significantly more than the other.")
+        return line("Neither reads significantly more of anything that was tried with a control.")
     return line("{parts}; no other difference holds against every control.", parts=joined(parts, "; "))
 
 

@@ -9,7 +9,7 @@ from core.findings.numbers import bare, percent, share
 from core.findings.words.say import say
 from core.findings.words.told import Told
 
-# points of accuracy by which a cue may fall short of everything and count as having nearly all of it
+# a cue within this much accuracy (0 to 1) of whole images counts as nearly as good
 NEARLY = 0.02
 
 
@@ -35,7 +35,7 @@ def overall(findings: Sequence[Finding]) -> Line:
     every, cues = find(findings, "cue-everything"), [one for one in findings if not one.details["control"]]
     if every is None or not cues:
         return Line()
-    first = line("From whole images networks of one small recipe are right on {all}", all=share(every.measure))
+    first = line("From whole images, small networks are right on {all}", all=share(every.measure))
     alone = [_named(one) for one in cues if one.measure.value > every.measure.value - NEARLY]
     less = [_named(one) for one in cues if standing(one).sign <= 0]
     parts = first

@@ -9,7 +9,7 @@ from core.findings.words.told import Told
 
 LABELS = {
     "flips": "of {group} verdicts flip under at least one delivery",
-    "errors": "of {group} images are called wrongly after {worst_name}",
+    "errors": "of {group} images are misclassified after {worst_name}",
 }
 
 
@@ -20,7 +20,7 @@ def tell(finding: Finding) -> Told:
         answer = say(finding, "Of {group} verdicts {measure} flip under at least one of {deliveries} deliveries.")
         control = say(finding, "{control_name} alone flips {control}.").capital()
     else:
-        answer = say(finding, "Of {group} images {measure} are called wrongly after {worst_name}.")
+        answer = say(finding, "Of {group} images {measure} are misclassified after {worst_name}.")
         # fewer errors than without one come from no delivery
         rest = ": the rest of these errors comes from delivery" if sign_of(finding) == 1 else ""
         control = say(finding, f"Without any delivery it is {{control}}{rest}.")

@@ -57,12 +57,12 @@ def alike(own: float, rest: float) -> tuple[str, str]:
     most = _digits(max(abs(own), abs(rest)))
     told = []
     for one in (own, rest):
-        # of what is nearly nothing not even two
+        # at most one decimal more than the larger number has
         digits = max(min(_digits(abs(one)), most + 1), most, _digits(abs(own - rest)) - 1)
         told.append(f"{round(one, digits):,.{max(digits, 0)}f}".replace("-", MINUS))
     return told[0], told[1]
 
 
 def _digits(number: float) -> int:
-    """How many digits after the point show two of a number, negative where it has more before it."""
+    """Count the decimals that show two significant digits; negative for 100 and above, 0 for 0."""
     return 1 - math.floor(math.log10(number)) if number > 0 else 0

@@ -10,7 +10,7 @@ from core.findings.words.faithfulness import named
 from core.findings.words.say import say
 from core.findings.words.told import Told
 
-# a rank correlation from here on is the same picture to the eye, and from the second on a related one
+# rank correlations from which two maps look the same, and look related
 SAME, RELATED = 0.9, 0.5
 # so many are named one by one
 FEW = 3
@@ -51,7 +51,7 @@ def agreeing(findings: Sequence[Finding]) -> Line:
     ranks = [one for one in findings if one.quantity == "rank_correlation"]
     beyond = [one for one in ranks if sign_of(one) == 1]
     numbers = listed([line("{n} on {v} verdicts", n=signed(one.measure.value), v=str(one.group)) for one in ranks])
-    scale = "where 1 is the same order of places"
+    scale = "where 1 means the same ranking"
     if not beyond:
         no = "Their agreement cannot be told from that of maps of different images: {n}, {scale}."
         return line(no, n=numbers, scale=scale)
@@ -71,7 +71,7 @@ def agreeing(findings: Sequence[Finding]) -> Line:
 def stability(finding: Finding) -> Told:
     """A finding of the study `stability` in words."""
     if finding.quantity == "flip_rate":
-        return Told(say(finding, "That noise flips {measure} of {group} verdicts."))
+        return Told(say(finding, "Noise of 1 in 255 flips {measure} of {group} verdicts."))
     tried = [say(finding, "{m} under {what}", m=one.measure, what=one.value) for one in finding.choices]
     template = "On {group} verdicts {name} correlates with itself by {tried} ({n} images)."
     others = "With that of other images of the same cell it correlates by {control:plain}."
@@ -137,7 +137,7 @@ def certain(findings: Sequence[Finding]) -> Line:
         if one.quantity == "held_signs" and one.measure.known
     ]  # fmt: skip
     if not each:
-        return line("How much every fill confirms of it has not been compared with further draws of the samples yet.")
+        return line("How many certain signs every fill confirms has yet to be compared with further draws of samples.")
     return line("Of the signs that are called certain, every fill confirms {each}.", each=listed(each))
 
 
@@ -146,15 +146,15 @@ def sanity(finding: Finding) -> Told:
     kept = sign_of(finding) == 1
     answer = say(
         finding,
-        "{part} of {name} on {group} verdicts {comes} from the picture alone: once everything is random it correlates "
-        "with what it was by {measure} ({n} images, whatever the sign).",
+        "{part} of {name} on {group} verdicts {comes} from the picture alone: with all weights random, its correlation "
+        "with the original is {measure}, sign ignored ({n} images).",
         part="Part" if kept else "No part",
         comes="comes" if kept else "is shown to come",
     )
     more = "That {more} {control_name}: {control}, a difference of {difference}."
     paired = finding.control is not None and finding.difference is not None
     control = say(finding, more, more="is more than" if kept else "cannot be told from") if paired else Line()
-    aside = "Once the classifier alone is random it is {classifier}; with edges {edges:plain}."
+    aside = "With only the classifier random it is {classifier}; between map and edges, {edges:plain}."
     return Told(answer, control, say(finding, aside))
 
 
@@ -165,15 +165,15 @@ def dependent(findings: Sequence[Finding]) -> Line:
     if not kept:
         names = list(dict.fromkeys(str(one.details["name"]) for one in findings))
         return line(
-            "Yes, as far as can be seen: once the weights are random, how far a map resembles the original cannot be "
-            "told from how far another image's map does, for {names} alike.",
+            "Yes, as far as can be seen: once the weights are random, no map is significantly closer to its original "
+            "than another image's map is ({names}).",
             names=listed(names),
         )
     also = Line()
     if lost:
         depend = "depends" if len(lost) == 1 else "depend"
         others = listed(lost) if len(lost) <= FEW else line("The others")
-        also = line(" {lost} {depend} on it as far as can be seen.", lost=others, depend=depend)
+        also = line(" {lost} {depend} on the weights as far as can be seen.", lost=others, depend=depend)
     return line(
         "Only in part for {kept}: with random weights its map still resembles the original more than another image's "
         "map does, so that part comes from the picture alone.{also}",
@@ -189,7 +189,7 @@ def one_colour(finding: Finding) -> Told:
             "Under the paper's settings {name} shows one colour on {measure} of {group} verdicts and is all against "
             "the verdict on {against:percent} ({n} images).",
         )
-        label = say(finding, "of {group} verdicts come out in one colour, cut the paper's way")
+        label = say(finding, "of {group} verdicts give one colour under the paper's settings")
         return Told(answer, aside=say(finding, "It finds one segment or two on {few:percent}."), label=label)
     answer = say(
         finding,
@@ -197,7 +197,7 @@ def one_colour(finding: Finding) -> Told:
         "verdict on {against:percent} ({n} images).",
     )
     control = say(finding, "Under {control_name} it is {control}.") if finding.control else Line()
-    return Told(answer, control, label=say(finding, "of {group} verdicts do, cut our way"))
+    return Told(answer, control, label=say(finding, "of {group} verdicts do under ours"))
 
 
 def one_coloured(findings: Sequence[Finding]) -> Line:

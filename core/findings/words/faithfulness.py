@@ -11,7 +11,7 @@ from core.findings.numbers import amount, bare, signed
 from core.findings.words.say import say
 from core.findings.words.told import Told
 
-SIDES: Mapping[Sign, str] = {1: "better", -1: "worse", 0: "not significantly either"}
+SIDES: Mapping[Sign, str] = {1: "better", -1: "worse", 0: "no significant difference"}
 FILL, WAY = "the fill", "whether pixels are deleted or inserted"
 # where deletion and insertion agree
 _OF_SIGNS: Mapping[frozenset[Sign | None], str] = {
@@ -112,7 +112,7 @@ def _signs_by(finding: Finding, part: Callable[[Choice], str]) -> dict[str, set[
 
 
 def in_short(finding: Finding) -> Line:
-    """A faithfulness finding in one line for beside a map: a reason, a picture, or on which fills that depends."""
+    """Summarise a faithfulness finding beside a map: a reason, a mere picture, or what decides between the two."""
     by_fill = _signs_by(finding, partial(_fill, finding))
     stands = standing(finding)
     if (stands.kind, stands.sign) == ("claimed", 1):

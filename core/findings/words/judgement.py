@@ -62,7 +62,7 @@ def _holds(finding: Finding) -> Line:
     return say(
         finding,
         "it survives all {deliveries} deliveries (saving, resizing, sending). Of {own_name} "
-        "{own:percent.0} are judged so, of {other_name} {other:share}.",
+        "{own:percent.0} get this answer, of {other_name} {other:share}.",
     )
 
 

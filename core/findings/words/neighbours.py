@@ -8,14 +8,14 @@ from core.findings.words.say import say
 from core.findings.words.told import Told
 
 # a control of the findings on agreement
-DEALT = "labels dealt at random"
+DEALT = "random labels"
 
 
 def tell(finding: Finding) -> Told:
     """A finding of this study in words."""
     pixels = say(finding, "By raw pixels it is {control:share.1}.") if finding.control else Line()
     if finding.key == "truth":
-        template = "Most of {whose} are of the image's true class in {measure:share.1} of cases."
+        template = "For {measure:share.1} of images, most of {whose} are of the true class."
         answer = say(finding, template, whose=_whose(finding))
         return Told(answer, pixels, say(finding, "The detector itself is right in {detector:percent}."))
     if finding.key == "errors":
@@ -26,7 +26,7 @@ def tell(finding: Finding) -> Told:
         )
         return Told(answer, aside=say(finding, "In the rest the features knew better than the verdict."))
     if finding.key == "far":
-        template = "Of the tenth of the images that is least like any of them, {measure:share.1} are called wrongly."
+        template = "Of the tenth of the images that is least like any of them, {measure:share.1} are misclassified."
         others = say(finding, "Of the other images it is {control:share.1}.") if finding.control else Line()
         return Told(say(finding, template), others)
     template = "Of the images called {group}, {measure:share.1} have mostly {group} pictures among {whose}."
@@ -43,15 +43,14 @@ def _whose(finding: Finding) -> Line:
 
 
 def _dealt(finding: Finding) -> Line:
-    """What labels that are dealt at random give."""
+    """What random labels give."""
     dealt = finding.choice("control", DEALT)
     if dealt is None or dealt.control is None:
         return Line()
     one = dealt.control.measure
     return say(
         finding,
-        "With labels dealt at random it is {dealt:percent}, and 95 of 100 such deals end between about {least} and "
-        "{most}%.",
+        "With random labels it is {dealt:percent}, and 95 of 100 such draws end between about {least} and {most}%.",
         dealt=one,
         least=floor(100 * one.low),
         most=ceil(100 * one.high),

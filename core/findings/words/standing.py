@@ -6,7 +6,7 @@ from core.findings.lines import Line, joined, line, listed
 from core.findings.numbers import amount, of_unit, points
 from core.findings.quantities import Unit
 
-SIDES: dict[Sign, str] = {1: "above its control", -1: "below its control", 0: "not significantly either"}
+SIDES: dict[Sign, str] = {1: "above its control", -1: "below its control", 0: "no significant difference"}
 EVERY = {
     "fill": "under every fill",
     "verdict": "for both verdicts",

@@ -13,11 +13,11 @@ class Told:
         answer: what was found, with its number and interval.
         control: what it is compared with.
         aside: what else was measured.
-        standing: whether it is claimed, and on what it depends; empty where the answer says so, None where nobody has
-            said it yet.
-        question: that it answers, "" where a heading asks it already.
-        label: what its number is a share of, beneath a large number.
-        number: that large number, "" where it is the measure itself.
+        standing: whether it is claimed, and on what it depends; empty if the answer says so, None if `tell` is to add
+            `standing_line`.
+        question: the question that it answers, "" if a heading asks it already.
+        label: caption of a large number: what the number is a share of.
+        number: that large number, "" if it is the measure itself.
     """
 
     answer: Line

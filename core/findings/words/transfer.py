@@ -19,8 +19,8 @@ WHAT = {
 }
 LABELS = {
     "imitations": "of imitations of {imitates} are called {REAL}",
-    "large": "of full-size pictures by other generators are called {REAL}, by the filter that resized them",
-    "photographs": "of ordinary photographs are called {FAKE}, by the filter that resized them",
+    "large": "of full-size pictures by other generators are called {REAL}, depending on the resampling filter",
+    "photographs": "of ordinary photographs are called {FAKE}, depending on the resampling filter",
 }
 ANSWERS = {
     "imitations": "Of {n} pictures by {sources} generators that imitate {imitates}{own_real} {measure:share.1} are "
@@ -151,5 +151,5 @@ def overall(findings: Sequence[Finding]) -> Line:
     if not said:
         return Line()
     return line(
-        "{said}: do not rely on a verdict about an image that is not of its own kind.", said=joined(said, "; ")
+        "{said}: do not rely on verdicts on images unlike the training images.", said=joined(said, "; ")
     ).capital()

@@ -53,7 +53,7 @@ class _CutError(Exception):
 
 @dataclass(frozen=True)
 class _Version:
-    """The version that a partial download is of; the server can resume no other."""
+    """A partial download's archive version; only this version can be resumed."""
 
     etag: str
     total: int | None
@@ -226,7 +226,7 @@ def _asked(url: str, headers: dict[str, str]) -> Iterator[requests.Response]:
 
 
 def _version(response: requests.Response, held: int) -> _Version:
-    """Read the version of a whole or partial response; a part that does not start after `held` bytes is of another."""
+    """Read a response's version; a range that does not start at byte `held` gets total -1, which matches no other."""
     etag = response.headers.get("ETag") or response.headers.get("Last-Modified", "")
     if response.status_code == HTTPStatus.OK:
         length = response.headers.get("Content-Length", "")

@@ -1,1 +1,1 @@
-"""Containers of pictures, taken apart part by part: what is found is bytes, read by nobody yet."""
+"""Image containers, split into their parts; metadata is returned as bytes, not parsed."""

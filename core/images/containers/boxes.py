@@ -71,14 +71,14 @@ def _read_items(data: bytes, start: int, end: int, found: Contents) -> None:
         # a byte more than is read says that it is too large
         body = found.piece(data[at : at + min(size, MAX_PIECE + 1)]) if size else b""
         if named == b"Exif":
-            # in front of it stands how many bytes come before the TIFF structure
+            # the first four bytes are the offset of the TIFF structure from their end
             found.exif = found.exif or body[4 + int.from_bytes(body[:4], "big") :]
         else:
             found.xmp = found.xmp or body
 
 
 def _named(entry: bytes) -> dict[int, bytes]:
-    """Return the type of an item by its number; XMP is the one of RDF."""
+    """Return {item ID: type} of an infe box; of MIME items only RDF, which holds XMP."""
     version = entry[0] if entry else 0
     if version not in (2, 3):
         return {}
@@ -90,7 +90,7 @@ def _named(entry: bytes) -> dict[int, bytes]:
 
 
 def _places(body: bytes) -> dict[int, tuple[int, int]]:
-    """Return where in the file each item of one piece lies, and its length."""
+    """Return item ID -> (file offset, length) of an iloc box, only for items stored in one extent."""
     found: dict[int, tuple[int, int]] = {}
     if len(body) < 8:
         return found

@@ -1,4 +1,4 @@
-"""What layouts share in which a folder names the class: the folders before it name split, source and category."""
+"""Shared code of layouts in which a folder names the class; other folders name split, source and category."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -10,7 +10,7 @@ from core.images.layouts.layout import SPLITS, Entry, Found, found, pictures_of,
 
 
 class Placed(NamedTuple):
-    """A picture by its folders: those before the one of its class and those after, without the one of its split."""
+    """An image with its split and class, and the folders before and after its class folder, but no split folders."""
 
     listed: Listed
     split: str
@@ -20,15 +20,15 @@ class Placed(NamedTuple):
 
 
 def by_class_folder(files: Files, classes: Mapping[str, ClassName], *, needed: str = "") -> list[Placed]:
-    """Find the pictures below folders that name a class, whatever their case; empty where some are outside.
+    """Find the images below class folders, in upper or lower case; empty if any image is outside such a folder.
 
     Args:
-        files: of the set.
-        classes: name of a folder, in small letters -> its class.
-        needed: the layout's folders, where no other layout is tried afterwards.
+        files: the files of the set.
+        classes: lower-case folder name -> class.
+        needed: the layout's folders for the error message; "" if other layouts are tried afterwards.
 
     Raises:
-        DatasetError: `needed`, there are such folders, and pictures outside them.
+        DatasetError: `needed` is given, and only some of the images are in class folders.
     """
     placed, outside = [], []
     for listed, folders in pictures_of(files):
@@ -72,7 +72,7 @@ def with_sources(files: Files, placed: list[Placed]) -> Found | None:
 
 
 def _without_wrappers(placed: list[Placed]) -> list[Placed]:
-    """Leave out folders that all pictures are in, as long as some are in further ones."""
+    """Drop outermost folders that all images share, as long as some image has another folder before its class."""
     while placed and all(one.before for one in placed):
         first = placed[0].before[0]
         if any(one.before[0] != first for one in placed) or all(len(one.before) == 1 for one in placed):

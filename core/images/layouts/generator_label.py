@@ -1,4 +1,4 @@
-"""A folder a generator or camera, and in it a folder a class, under any name that says which it is."""
+"""One folder per generator or camera, with one per class in it, under any of the names in `WORDS`."""
 
 from core.images.layouts.files.listing import Files
 from core.images.layouts.folders import by_class_folder, with_sources

@@ -19,7 +19,7 @@ WORDS: dict[str, ClassName] = {
     **dict.fromkeys(("real", "0_real", "nature", "natural", "authentic", "photo", "photos", "camera"), "REAL"),
     **dict.fromkeys(("fake", "1_fake", "ai", "generated", "synthetic", "ai_generated", "ai-generated"), "FAKE"),
 }
-PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".jfif", ".heic", ".avif")
+PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".jfif", ".heic", ".heif", ".avif")
 NAMED = 6
 MAX_SOURCE = 80
 
@@ -29,11 +29,11 @@ class Entry(NamedTuple):
 
     Attributes:
         name: unique in its split; `REAL/...` or `FAKE/...` where `label` is "".
-        size, stamp: of its file: bytes, and the time or checksum that tells another file of this name.
+        size, stamp: its file's size in bytes, and a time or checksum that changes with its content.
         label: its class; "" where the name begins with it.
         source: the generator or camera that it comes from; "" where that is not known.
         category: what it shows; "" where that is not known.
-        place: where it is read from; "" for its name.
+        place: path or table row that it is read from; "" if it is read by `name`.
     """
 
     name: str
@@ -63,7 +63,7 @@ class Found:
     read: Callable[[Entry], bytes]
 
     def of(self, split: Split) -> list[Entry]:
-        """Return the pictures of a split; without a test split those of validation or of none."""
+        """Return the images of a split; "test" falls back to "val", then to images of no split."""
         if split == "train":
             return self.splits.get("train", [])
         return next((self.splits[name] for name in ("test", "val", "") if self.splits.get(name)), [])
@@ -109,10 +109,10 @@ def source_name(value: object) -> str:
 
 
 def classes_of(names: Collection[str], fake: tuple[str, ...], where: str) -> dict[str, ClassName]:
-    """Say which class each name is: by the stated FAKE classes, else by words that say it.
+    """Map each class name to REAL or FAKE: by the given FAKE classes, or by `WORDS` if there are none.
 
     Raises:
-        DatasetError: a stated class is not among them, or some do not say what they are.
+        DatasetError: a given FAKE class is not in `names`, or a name is not in `WORDS`.
     """
     if fake:
         if missing := sorted(set(fake) - set(names)):

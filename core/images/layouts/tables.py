@@ -1,7 +1,10 @@
-"""What layouts share in which a table names pictures: its columns, under any of their usual names, and its rows."""
+"""Shared code of layouts in which a table lists the images: its columns, under their usual names, and its rows."""
 
 import csv
 import io
+import lzma
+import zipfile
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -16,12 +19,16 @@ from core.system.files import UnfitFileError, parse_json
 LABEL = ("label", "labels", "class", "target")
 SOURCE = ("source", "generator", "model", "camera")
 SPLIT = ("split", "subset")
+# what files and damaged, encrypted or unusual members of archives raise
+UNREADABLE = (
+    ImageError, OSError, EOFError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, NotImplementedError, RuntimeError,
+)  # fmt: skip
 # bytes of a table as text
 MAX_TEXT = 2**28
 
 
 class NotTextError(DatasetError):
-    """A file that is called a table and is no text of one; the message says what is wrong."""
+    """A .csv, .tsv or .jsonl that is not a table of UTF-8 text; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -76,17 +83,19 @@ def read_table(files: Files, name: str) -> list[Mapping[str, Any]]:
     """
     where = f"{files.path}: {name}"
     try:
-        text = files.read(name, limit=MAX_TEXT).decode("utf-8-sig")
+        data = files.read(name, limit=MAX_TEXT)
+    except UnfitFileError as error:
+        raise DatasetError(f"{error}.") from None
+    except UNREADABLE as error:
+        raise DatasetError(f"{where} cannot be read ({error}).") from None
+    try:
+        text = data.decode("utf-8-sig")
         if name.lower().endswith(".jsonl"):
             rows: list[Mapping[str, Any]] = [parse_json(line.encode()) for line in text.split("\n") if line.strip()]
             if not all(isinstance(row, dict) for row in rows):
                 raise ValueError("a line is no object")
             return rows
         return list(csv.DictReader(io.StringIO(text, newline=""), delimiter=_delimiter(name)))
-    except UnfitFileError as error:
-        raise DatasetError(f"{error}.") from None
-    except (ImageError, OSError) as error:
-        raise DatasetError(f"{where} cannot be read ({error}).") from None
     except (ValueError, RecursionError, csv.Error) as error:
         raise NotTextError(f"{where} is no table of UTF-8 text ({error}); save it again.") from None
 
@@ -102,10 +111,10 @@ def header_of(files: Files, name: str) -> list[str]:
 
 
 def rows_of(files: Files, table: str, rows: Sequence[Mapping[str, Any]], paths: Sequence[str]) -> list[Row]:
-    """Find the pictures of a table in which a column, of one of the names `paths`, says where each is.
+    """Look up the images that a table lists in its path column, which is named one of `paths`.
 
     Raises:
-        DatasetError: a column is missing, or pictures are.
+        DatasetError: a column or a listed file is missing.
     """
     where = f"{files.path}: {table}"
     columns = list(rows[0]) if rows else []

@@ -1,1 +1,1 @@
-"""What a picture's file says of where it came from: claims that anybody can forge, one module a kind of evidence."""
+"""Provenance: an image file's claims about its origin, which anybody can forge; one module per kind of evidence."""

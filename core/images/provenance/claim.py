@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from core.images.containers.contents import Contents
 
-# characters of a stranger's text in a sentence, and in what can be opened below it
+# most characters of untrusted text in a sentence, and in the details below it
 SHORT, LONG = 160, 4000
 # whatever a screen or a terminal would obey rather than show
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]+")

@@ -29,7 +29,7 @@ SECONDS = 10
 MAX_JSON = 2**20
 MISSING = "It carries Content Credentials, and reading them needs the package c2pa-python: pip install it."
 UNREADABLE = "It carries Content Credentials that cannot be read"
-# what is wrong, by the beginning of a code of the validation
+# validation status code -> what is wrong
 FAULTS = {
     "assertion.dataHash.mismatch": "the picture was changed after it was signed",
     "assertion.bmffHash.mismatch": "the picture was changed after it was signed",

@@ -21,7 +21,7 @@ SMALLEST, LARGEST = 192, 1024
 CLEAR = 8.0
 # cycles a pixel: below is the picture itself
 LOWEST = 0.06
-# two axes mean one frequency within this
+# peaks of the two axes this close, in cycles per pixel, count as one frequency
 ALIKE = 0.006
 # width of the median that takes the picture's own structure out
 WIDTH = 33

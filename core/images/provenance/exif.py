@@ -58,13 +58,13 @@ def comment_of(exif: bytes) -> str:
     if characters is None:
         return raw.decode("utf-8", "replace")
     if characters == "utf-16" and not raw[8:].startswith((b"\xff\xfe", b"\xfe\xff")):
-        # EXIF does not say in which order the bytes are: zeros stand in front of Latin letters
+        # EXIF does not state the byte order; in big-endian text the zero precedes a Latin letter
         characters = "utf-16-be" if raw[8::2].count(0) > raw[9::2].count(0) else "utf-16-le"
     return raw[8:].decode(characters, "replace").rstrip("\0")
 
 
 def _read(exif: bytes) -> tuple[dict[int, Any], dict[int, Any]]:
-    """Return the tags of the picture and those of its exposure; empty where they cannot be read."""
+    """Return the tags of the main IFD and of the Exif IFD; empty if they cannot be read."""
     held = Image.Exif()
     if len(exif) > MAX_EXIF:
         return {}, {}

@@ -71,7 +71,7 @@ def _parse(text: str) -> Any:
 
 
 def _is_comfy(held: dict[str, Any]) -> bool:
-    """Tell a graph of ComfyUI, as it is computed or as it is drawn."""
+    """Recognise a ComfyUI graph, in API format (`class_type`) or as a workflow (`nodes`)."""
     nodes = held.get("nodes")
     if isinstance(nodes, list) and any(isinstance(node, dict) and "type" in node for node in nodes):
         return True
@@ -80,7 +80,9 @@ def _is_comfy(held: dict[str, Any]) -> bool:
 
 def _value(held: Any, names: tuple[str, ...]) -> str:
     """Return the first text under one of these names, anywhere in a JSON value, the names in their order."""
-    found = {name: value for name, value in _texts(held) if name in names}
+    found: dict[str, str] = {}
+    for name, value in _texts(held):
+        found.setdefault(name, value)
     return next((found[name] for name in names if name in found), "")
 
 
@@ -91,6 +93,6 @@ def _texts(held: Any) -> Iterator[tuple[str, str]]:
         one = waiting.pop()
         if isinstance(one, dict):
             yield from ((name, value) for name, value in one.items() if isinstance(value, str))
-            waiting += [value for value in one.values() if isinstance(value, dict | list)]
+            waiting += [value for value in reversed(one.values()) if isinstance(value, dict | list)]
         elif isinstance(one, list):
-            waiting += [value for value in one[:MAX_OBJECTS] if isinstance(value, dict | list)]
+            waiting += [value for value in one[MAX_OBJECTS - 1 :: -1] if isinstance(value, dict | list)]

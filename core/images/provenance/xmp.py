@@ -58,7 +58,7 @@ def _values(root: Element) -> dict[str, str]:
         for name, value in element.attrib.items():
             if name in wanted:
                 found.setdefault(name, value.strip())
-        # the first says it, and each further one might hold all others
+        # only the first: repeats nested in each other would take quadratic time
         if element.tag in wanted and element.tag not in found:
             texts = (one.text.strip() for one in element.iter() if one.text and one.text.strip())
             found[element.tag] = element.get(RESOURCE) or next(texts, "")

@@ -32,7 +32,7 @@ class Pictures:
 
     @property
     def stamp(self) -> str:
-        """Which pictures of the run these are; others once an image set has come."""
+        """A cache key: the source and the number of pictures found, which change when an image set is added."""
         return f"{self.source} {self.found}"
 
     def get(self, row: int) -> NDArray[np.uint8] | None:

@@ -94,7 +94,7 @@ def find_rows(
 
 
 def cells(table: pd.DataFrame, wanted: Filter, *, tagged: frozenset[str] = frozenset()) -> NDArray[np.int64]:
-    """Count int64 (2, 2) [true][called], FAKE first, of a filter without its choices of class and outcome."""
+    """Count the int64 (2, 2) confusion matrix [label][predicted], FAKE first, without a filter's `DECIDED` choices."""
     keep = _mask(table, wanted, tagged, DECIDED)
     return count_cells((table["label"] == "REAL").to_numpy(bool)[keep], predicted_real(table, wanted.threshold)[keep])
 

@@ -14,12 +14,12 @@ MAX_TEXT = 2000
 MAX_TAG = 40
 # different tags: all are offered wherever one is chosen
 MAX_TAGS = 500
-# seconds that a writer, and that a reader waits for whoever else is at the file
+# seconds that a writer, or a reader, waits for another process or thread to unlock the file
 WRITERS_WAIT = 5.0
 READERS_WAIT = 0.5
-# seconds in which no reader waits again for somebody who does not let go
+# seconds for which readers do not wait at all after one has waited in vain
 LOCKED = 5.0
-NOT_KEPT = "this was not kept, what was kept before is; see that its disk has room and may be written"
+NOT_KEPT = "this was not kept, what was kept before is; check that its disk has room and is writable"
 
 
 class TagError(ValueError):
@@ -57,8 +57,8 @@ class Tags:
         """Tag images.
 
         Raises:
-            TagError: the tag is empty, longer than 40 characters, has a comma or is one too many, or the file cannot be
-                written.
+            TagError: the tag is empty, longer than 40 characters, has a comma or an unprintable character, or would be
+                the 501st; or the file cannot be written.
         """
         tag = tag.strip()
         if not tag or len(tag) > MAX_TAG or "," in tag or not tag.isprintable():
@@ -157,7 +157,7 @@ class Tags:
                 found = connection.execute(query, values).fetchall()
         except TagError as error:
             if "SQLITE_BUSY" in getattr(error.__cause__, "sqlite_errorname", ""):
-                # a page asks a dozen times, and would stand as often
+                # a page reads a dozen times, and would otherwise wait every time
                 self._locked_until = time.monotonic() + LOCKED
             self.problem = str(error)
             return []

@@ -31,7 +31,7 @@ class Fitted(NamedTuple):
 
 
 def radial_spectrum(pixels: NDArray[np.uint8], *, chunk: int = 4096) -> NDArray[np.float32]:
-    """log10 of the mean power of luma in 16 rings of 1 to 16 waves on 32 pixels (the corners belong to the last).
+    """Compute log10(1 + mean luma power) in 16 rings, at 1 to 16 cycles per 32 pixels; the last includes the corners.
 
     Args:
         pixels: uint8 (N, side, side, 3).

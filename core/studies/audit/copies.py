@@ -14,9 +14,9 @@ from core.studies.copies.nearest_copy import nearest_copies
 
 
 def leak_row(links: Links, own: Part, training: Part, margins: NDArray[np.float64], *, seed: int = 0) -> Row:
-    """What one learns of the run's images who remembers the training images and nothing else.
+    """Measure how well remembering the training images, and nothing else, separates the classes of the run's images.
 
-    An image with a copy, or near copy, among them scores +1 or -1 by the class of the nearest; all others score 0.
+    An image with a copy or near copy there scores +1 (REAL) or -1 (FAKE) by the class of the nearest; all others 0.
 
     Args:
         links: of both parts.
@@ -39,10 +39,10 @@ def leak_row(links: Links, own: Part, training: Part, margins: NDArray[np.float6
 
 
 def training_copies(links: Links, own: Part, training: Part) -> Iterator[Row]:
-    """Copies within the training set, which no row of a run stands for.
+    """Yield rows on copies within the training set, whose images are not among the run's rows.
 
-    `count` is how many images repeat an earlier one, of near copies how many have one; `other_class` is how many stand
-    in a group, or pair, of both classes.
+    `count` is the number of images that repeat an earlier one or, for near copies, that have one; `other_class` is the
+    number in a group or pair with both classes.
     """
     real = np.concatenate([own.is_real, training.is_real])
     there = np.arange(len(real)) >= links.own

@@ -111,7 +111,7 @@ def _grey(run: Run, row: "Row | None") -> list[Finding]:
 
 
 def _difference(row: Row) -> dict[str, Any]:
-    """Which class has more of a number, and how it is called that has."""
+    """Describe which class has higher values of a fact, if any significantly."""
     name, higher = FACT_NAMES[row["name"]], None
     if not row["direct_low"] <= 0.5 <= row["direct_high"]:
         higher = "REAL" if row["direct"] > 0.5 else "FAKE"

@@ -33,7 +33,7 @@ def fact_row(
     learned: pd.DataFrame | None = None,
     seed: int = 0,
 ) -> Row | None:
-    """What a fact alone says of the class, and what the detector does where it says nothing.
+    """Measure how well a fact alone separates the classes, and the detector among images matched on it.
 
     Args:
         name: a column of `facts`.

@@ -22,14 +22,14 @@ SIDES = {"in_training": "training", "in_set": "set"}
 
 @dataclass(frozen=True)
 class Concern:
-    """One thing that a detector could learn instead.
+    """A shortcut that a detector could learn.
 
     Attributes:
         key: of a fact, or "leak".
         name: in words.
-        cue: what it tells alone.
-        lean: what the detector does where it cannot help.
-        shown: what of it Explore shows, by the button's words.
+        cue: how well it separates the classes alone.
+        lean: how well the detector does among images matched on it.
+        shown: the button's label -> the filter that shows it in Explore.
     """
 
     key: str

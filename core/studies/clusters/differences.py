@@ -112,7 +112,7 @@ def _compared(name: str, column: _Column, inside: NDArray[np.bool_], others: NDA
     """A column's difference; its effect is 0 where it is not worth a word."""
     known = np.isfinite(column.values) & (column.weights > 0)
     own, rest = (_moments(column, known & side) for side in (inside, others))
-    # of many kinds most are missing somewhere: that says less than which are there
+    # only categories that the group has more of: with many, most are missing from any group
     missing = bool(column.text) and own.mean < rest.mean
     effect = 0.0 if missing else _effect(column.share, own, rest)
     return Difference(effect, name, column.label, own.mean, rest.mean, column.share, column.text)

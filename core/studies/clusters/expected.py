@@ -29,10 +29,10 @@ def expected_errors(
     *,
     confidence: float = 0.95,
 ) -> Expected:
-    """Give a cluster the error rates of its verdict by margin, which isotonic regression finds: deeper, fewer errors.
+    """Predict a cluster's error rate from its margins, by isotonic regression over all images of its verdict.
 
-    The cluster's own images are among those of its verdict: where only they have a margin, their errors are what that
-    margin lets expect, and nothing sets them apart.
+    The fitted error rate never rises with the size of the margin. The cluster's own images are part of the fit: where
+    only they have certain margins, the prediction is their own error rate, and nothing sets them apart.
 
     Args:
         margins: (N,), of the images of one verdict.

@@ -1,11 +1,11 @@
 """Which kinds of images does the detector see? Clusters of its features, and of its margin maps, within each verdict.
 
-k-means on the principal components of the pooled features, and of the maps' shapes (the idea of SpRAy: Lapuschkin et
-al. 2019). Over both verdicts two clusters would be found, the verdicts; so each is clustered alone. The number of
-clusters is the one whose mean silhouette (Rousseeuw 1987) leads most over that of the control, one normal cloud with
-the same spread in each component (the null of SigClust: Liu et al. 2008). Numbers shuffled among images would not do:
-two clusters along one component are still there after the shuffle. The two dimensions for the eye are t-SNE of a
-subsample of all images; every other image stands among its nearest neighbours there, so that the cost beyond k-means
+k-means on the principal components of the pooled features, and of the maps scaled to length 1 (the idea of SpRAy:
+Lapuschkin et al. 2019). Each verdict is clustered alone, since clustering both would only find the two verdicts. The
+number of clusters is the one whose mean silhouette (Rousseeuw 1987) exceeds the control's by most. The control is
+draws from one Gaussian with the same spread in each component (the null of SigClust: Liu et al. 2008); permuting each
+component would not do, because two clusters along one component survive it. The 2-D embedding is t-SNE of a subsample
+of all images, in which every other image lies at the weighted mean of its nearest neighbours, so that the cost of t-SNE
 does not grow with the run.
 """
 

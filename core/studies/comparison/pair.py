@@ -70,7 +70,7 @@ class Pair:
 
     @property
     def unchecked(self) -> tuple[str, ...]:
-        """Names of the detectors of which nobody knows what they were trained on, so that `clean` lacks their leaks."""
+        """Names of the detectors whose run was not checked for leaks, so that `clean` may still contain some."""
         runs = zip(self.names, (self.first, self.second), strict=True)
         return tuple(name for name, run in runs if not run.leaks_checked)
 

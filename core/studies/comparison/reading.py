@@ -114,7 +114,7 @@ def share_rows(pair: Pair, first: pd.DataFrame, second: pd.DataFrame) -> Shared:
     rows = pd.Index(pair.first.predictions["id"]).get_indexer(pd.Index(one["id"]))
     called = [(frame["predicted"] == "REAL").to_numpy(bool)[rows] for frame in (pair.first.predictions, pair.rows)]
     weights = one[WEIGHT].to_numpy(np.float64)
-    # of two samples that differ, an image is in both with the product of its shares
+    # two different samples both hold an image with the product of its inclusion probabilities
     if len(one) < max(len(first), len(second)):
         weights = weights * other[WEIGHT].to_numpy(np.float64)
     return Shared(pair, (one, other), (called[0], called[1]), weights)

@@ -1,7 +1,7 @@
-"""The versions of an image set that keep one thing only, and what each of them is called.
+"""Versions of an image set that keep a single cue each, and their names.
 
-A version is one entry of `VERSIONS`: what it is made by maps a batch of images, with random numbers that belong to each
-image, to a batch of the same form. Lengths are of images of 32 pixels and scale with the side.
+A version is one entry of `VERSIONS`: its `make` maps a batch of images, with random numbers of its own for each image,
+to a batch of the same shape and dtype. Lengths are for images of 32 pixels a side and scale with the side.
 """
 
 from collections.abc import Callable

@@ -21,8 +21,8 @@ CONTROL = "saving as PNG"
 def conclude(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> list[Finding]:  # noqa: ARG001
     """Conclude, for each class: `flips_<verdict>` of its verdicts, and `errors_<label>` of its images.
 
-    The number of `flips` is of the verdicts that any delivery flips. That of `errors` is the error rate after the
-    delivery with the most errors, beside the one without any: which errors come from delivery.
+    `flips` measures the share of verdicts that at least one delivery flips; `errors` the error rate after the delivery
+    with the most errors. The control of both is saving as PNG, which changes no pixel.
     """
     rows = run.predictions.set_index("id").loc[table["id"]]
     weights = table[WEIGHT].to_numpy(np.float64)

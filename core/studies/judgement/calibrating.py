@@ -119,7 +119,7 @@ def _above(distances: NDArray[Any], limit: float) -> Rate:
 def count(
     rule: Rule, space: Space, asked: Asked, *, name: str, label: str, sources: int, domain: bool = False
 ) -> Group:
-    """Count how many pictures of a group get each verdict that deliveries leave as it is, and are familiar."""
+    """Count a group's pictures by verdict: only familiar ones whose verdict no filter or delivery flips."""
     held = [one.verdict for one in asked.seen if not objections(rule, space, one)]
     said: dict[str, int] = {one: held.count(one) for one in CLASSES}
     setting = asked.seen[0].setting

@@ -45,7 +45,7 @@ class Group:
         images: how many they are.
         sources: independent sources among them: generators, photographs, or the images themselves.
         said: how many got each verdict, by class; the rest got none.
-        held: True where only verdicts count that every delivery left as they were, of familiar pictures.
+        held: True if only verdicts on familiar pictures that every delivery left unchanged are counted.
         domain: True for pictures like those that the detector was made for.
     """
 

@@ -18,7 +18,7 @@ NAMED = 5
 ENOUGH = 20
 # how often labels are dealt to see where one deal may end
 DEALS = 200
-PIXELS, DEALT = "raw pixels", "labels dealt at random"
+PIXELS, DEALT = "raw pixels", "random labels"
 
 
 def conclude(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> list[Finding]:
@@ -80,8 +80,11 @@ def _dealt(
     verdict: str,
     training: bool,
 ) -> Measure | None:
-    """What one deal of the labels gave, and between which ends 95 of 100 such deals lie; None where it is so far from
-    all of them that the searched images cannot be half of each class, which is all that is known of training images."""
+    """Return the share under the study's random labels, with the central 95% of simulated ones as its interval.
+
+    None if it lies so far outside them that the searched images cannot have the assumed class balance, which is one
+    half for training images.
+    """
     labels = run.predictions["label"].astype(str).to_numpy()
     share = 0.5 if training else float(np.mean(labels == verdict))
     ends = deals_of(table, weights, share=share)
@@ -95,16 +98,16 @@ def _dealt(
 def deals_of(
     table: pd.DataFrame, weights: NDArray[np.float64], *, share: float = 0.5, seed: int = 0
 ) -> NDArray[np.float64]:
-    """In what share of the images neighbours say one class, in each of `DEALS` deals of the labels by lot.
+    """Simulate `DEALS` random labellings: the share of images whose neighbours mostly have one class, float64 (DEALS,).
 
-    Images share neighbours, so that one deal is far fewer independent draws than there are images, and may end far from
-    what is expected. From the `NAMED` nearest, which are what the table names.
+    Images share neighbours, so one labelling amounts to far fewer independent draws than there are images, and may land
+    far from the expected share. Uses the `NAMED` nearest, which are those that the table names.
 
     Args:
         table: rows of the study.
         weights: float64 (M,), how many images each stands for.
-        share: of the images among which neighbours are searched that are of the class, 0 to 1.
-        seed: of the deals.
+        share: probability that a searched image has the class, 0 to 1.
+        seed: of the labellings.
     """
     names = table[[f"near_{n}" for n in range(1, NAMED + 1)]].to_numpy(object)
     codes, known = pd.factorize(names.ravel())

@@ -39,7 +39,7 @@ class Verdicts(NamedTuple):
         real: bool (N,), called REAL.
         confidence: (N,), in the verdict, 0.5 to 1.
         clusters: integers (N,), images with the same number resemble each other; None where each stands alone.
-        depends: bool (N,), the verdict hangs on the resampling filter; None where no filter had a say.
+        depends: bool (N,), True where the resampling filters disagree; None for verdicts under a single filter.
     """
 
     real: NDArray[np.bool_]

@@ -15,11 +15,11 @@ MEANS = ["red", "green", "blue"]
 
 
 class Donors(NamedTuple):
-    """Positions in a run; -1 where it has no image that fits.
+    """Positions of donors in a run; -1 where no image qualifies.
 
     Attributes:
-        other: intp (M,), of another image that is of the other verdict, rightly.
-        same: intp (M,), of another image of the same verdict, rightly.
+        other: intp (M,), of a correctly classified image with the other verdict.
+        same: intp (M,), of another correctly classified image with the same verdict.
     """
 
     other: NDArray[np.intp]

@@ -116,8 +116,10 @@ def telling(rows: pd.DataFrame) -> str:
 
 
 def fairly(rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows of `responses` that have a control and change no more than the thing in question; where some have, of
-    strengths at which the change is made in every other way too."""
+    """Keep the rows of `responses` that have a control and change no more than the thing in question.
+
+    If some are of strengths at which the change is made in every other way too, only those are kept.
+    """
     fair = rows[~rows["column"].map(_EXCESS) & rows["control"].notna()]
     every_way = fair[fair["column"].map(in_every_way).astype(bool)]
     return every_way if len(every_way) else fair

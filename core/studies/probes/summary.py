@@ -29,14 +29,14 @@ NOTHING = Estimate(np.nan, np.nan, np.nan, 0)
 
 @dataclass(frozen=True, eq=False)
 class Turns:
-    """A study's table made ready to be counted, M images.
+    """The table of the study `probes` with what the run says of the same M images.
 
     Attributes:
-        called_real: bool (M,), the verdict.
-        groups: what the images are told apart by beside their verdict -> text (M,).
-        weights: float (M,).
-        margins: float (M,) of the images, and of their donors, before any change.
-        table: the study's.
+        called_real: bool (M,), True where the verdict is REAL.
+        groups: grouping -> name of each image's group, text (M,).
+        weights: float64 (M,), how many images of the run each stands for.
+        margins, donor_margins: float64 (M,), of the images and their donors before any change; NaN without a donor.
+        table: of the study.
         side: of the images, in pixels.
     """
 
@@ -232,12 +232,12 @@ def share_of(turns: Turns, chosen: NDArray[np.bool_], probe: Probe, strength: St
 
 
 def ranking(rates: pd.DataFrame, *, verdict: str, group: str = "all") -> pd.DataFrame:
-    """The probes by the smallest change that turns verdicts: those first that turn most for each grey level of change.
+    """Rank the probes by the share of verdicts that they flip for each grey level of change, largest first.
 
-    Each probe stands with its best strength: the one with the largest `per_level`, the share that it certainly turns
-    beyond its controls (the lower end of the net share's interval) over the root mean square of the change. Without a
-    control nothing is taken off, so that such a change would not compete on equal terms: it comes after all that turn
-    more than a control does, and before those that do not, and so do strengths of one probe.
+    Each probe is represented by its best strength, the one with the largest `per_level`: the lower end of the net
+    share's interval, divided by the root mean square of the change. Nothing is subtracted from a change without a
+    control, so it would not compete on equal terms: it ranks below all changes that flip more than their control does
+    and above those that do not. The same order holds among the strengths of one probe.
 
     Args:
         rates: from `responses`, of all probes.

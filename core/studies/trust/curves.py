@@ -26,7 +26,7 @@ CONTROLS: Mapping[str, tuple[str, str | None]] = {
     "area": ("large segments first", "small segments first"),
     "other": ("the map of another image of the same cell", None),
 }
-# those that are also made as coarse as the map that is judged: a coarse order of its own is not better for that
+# controls that are also made as coarse as the judged map, so that coarseness alone is no advantage
 COARSE = ("random", "edges", "centre", "other")
 DIRECTIONS = ("deletion", "insertion")
 FILLS: tuple[Fill, ...] = ("mean", "blur", "texture", "road")
@@ -70,10 +70,10 @@ def area_of(table: pd.DataFrame, direction: str, method: str, fill: str) -> NDAr
 
 
 def control_areas(table: pd.DataFrame, direction: str, method: str, fill: str) -> dict[str, NDArray[np.float64]]:
-    """Name -> float64 (N,): the area of each control of a method, reverses and those as coarse as it is included.
+    """Compute the areas of a method's controls, reversed and equally coarse ones included: name -> float64 (N,).
 
-    To fill from the end of an order is to show from its beginning, backwards: the area of a reverse is the other
-    direction's.
+    Filling from the end of an order retraces, backwards, showing from its beginning: a reversed order has the area of
+    the other direction.
     """
     back = DIRECTIONS[1 - DIRECTIONS.index(direction)]
     found = {}

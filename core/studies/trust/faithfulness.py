@@ -129,7 +129,7 @@ def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, A
 
 
 def asked(context: Context, *, own: bool = False) -> dict[Fill, list[Order]]:
-    """The orders that the columns that are asked for are made of, by fill; `own` with the maps that were brought."""
+    """Return, by fill, the orders that the requested columns are computed from; with `own`, also the user's maps."""
     methods = (*judged(), *((OWN,) if own else ()))
     orders = [*((name, "") for name in (*methods, *CONTROLS)), *product(COARSE, methods)]
     wanted: dict[Fill, list[Order]] = {}

@@ -80,7 +80,7 @@ def owner_of(column: str, names: Mapping[str, object]) -> str | None:
 
 
 class Columns(Mapping[str, str]):
-    """The columns of a study in plain words, as far as the registry of explainers decides them whenever it is asked.
+    """Columns of a study with plain descriptions, rebuilt whenever the judged explainers change.
 
     Args:
         build: name -> explainer, to column -> plain description.

@@ -81,7 +81,7 @@ def explained_all(
         made = explainer.explain_batch(detector, pixels, settings)
         for number, explanation in zip(lacking, made, strict=True):
             found[number] = one = _pass_of(explanation)
-            # two waits for the disk an image would cost more than computing again what a power cut may damage
+            # not durable: two fsyncs per image would cost more than recomputing what a power cut may damage
             write_bytes_atomically(paths[number], partial(_write, found=one), durable=False)
     return [one for one in found if one is not None]
 

@@ -1,9 +1,10 @@
 """Does an explanation depend on what the detector has learned? Randomisation from the top down (Adebayo et al. 2018).
 
-The weights of the classifier, then of the part before it too, and so on down to the first, are drawn anew. A map that
-stays the same shows the image and not the detector. Correlations are taken without their sign, as a random classifier
-may swap the classes and leave the picture as it was; so chance is well above 0. The control says where: the same
-correlation with what the random detector makes of other images, over this image's own regions where a method has such.
+The classifier's weights are re-initialised at random, then also those of the part before it, and so on down to the
+first. A map that stays the same shows the image and not the detector. Correlations are absolute values, since a random
+classifier may swap the classes and otherwise leave the map as it was; chance is therefore well above 0. The control
+measures it: the same correlation with the random detector's maps of other images, over this image's own regions where
+the method has any.
 """
 
 from collections.abc import Mapping, Sequence
@@ -68,7 +69,7 @@ def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, A
     """Each explanation of each image by the detector and by random ones; images take turns with the random networks."""
     levels = context.detector.levels
     if not levels:
-        raise StudyError(f"{context.detector.name} has no weights that could be drawn anew; ask another detector")
+        raise StudyError(f"{context.detector.name} has no weights that can be randomised; use another detector")
     network = np.asarray(rows % parameters["networks"], np.int16)
     asked = [
         one

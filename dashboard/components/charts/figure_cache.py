@@ -16,10 +16,10 @@ T = TypeVar("T")
 
 
 def cached(build: Callable[P, T], *, most: int = MOST) -> Callable[P, T]:
-    """Cache the results of a builder by its arguments; nobody may change a result.
+    """Cache the results of a builder by its arguments; callers must not modify a result.
 
-    An argument with a `stamp`, such as an opened run, is recognised by it. The `most` results that were asked for last
-    stay. Callers who ask for what is being built wait for it.
+    A positional argument with a `stamp`, such as an opened run, is keyed by that, all others by their pickled value.
+    The `most` most recently used results are kept. Concurrent calls with equal arguments share one build.
     """
     built: Bounded[bytes, T] = Bounded(most)
     building: dict[bytes, Future[T]] = {}

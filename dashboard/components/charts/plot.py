@@ -38,10 +38,10 @@ class Line:
     """Points, joined or not.
 
     Attributes:
-        x, y: where they are.
-        name: in the legend; "" leaves it out of that.
-        says: of each point, where it is pointed at; empty where none says anything.
-        colour: of CSS.
+        x, y: coordinates of the points.
+        name: label in the legend; "" leaves the line out of it.
+        says: hover text of each point; empty for none.
+        colour: any CSS colour.
         dash: of the line.
         width: of the line in pixels; 0 draws none.
         size: of the points in pixels; 0 draws none.
@@ -65,10 +65,10 @@ class Bars:
     """Bars that stand on zero.
 
     Attributes:
-        low, high: the sides of each.
-        y: the height of each.
-        says: of each, where it is pointed at.
-        hatched: draw them with stripes.
+        low, high: left and right edge of each bar.
+        y: height of each bar.
+        says: hover text of each bar.
+        hatched: fill the bars with stripes.
     """
 
     low: Sequence[float]

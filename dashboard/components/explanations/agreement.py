@@ -25,9 +25,9 @@ MOST = 0.5
 
 
 def other_maps(opened: Opened, *, verdict: str, label: str | None, row: int | None) -> NDArray[np.float32]:
-    """float32 (M, h, w), the run's margin maps of up to 200 other images with this verdict and, unless None, label.
+    """Return margin maps of up to 200 other images of the run with this verdict and, unless None, this label.
 
-    None of them where the run has no maps.
+    float32 (M, h, w), spread evenly over the run; M is 0 where the run has no maps.
     """
     if opened.run.maps is None:
         return np.zeros((0, 1, 1), np.float32)
@@ -52,7 +52,7 @@ def agreement_panel(side: SideBySide, others: NDArray[np.float32], *, whose: str
     st.markdown("#### Do they agree?", help=explain("Agreement"))
     detector, methods = side.detectors[0], side.methods
     by = f" By **{plain(detector.name)}**." if len(side.detectors) > 1 else ""
-    st.caption(f"Methods that know nothing of each other. What two say is worth more than what one says.{by}")
+    st.caption(f"The methods know nothing of each other, so what two show is worth more than what one shows.{by}")
     note_drawn(side)
     if len(methods) < 2:
         st.caption("Choose another method beside this one to compare.")
@@ -63,7 +63,7 @@ def agreement_panel(side: SideBySide, others: NDArray[np.float32], *, whose: str
         return []
     told = []
     for one, other in combinations(found, 2):
-        # what runs keep of other images is compared with what they do not
+        # the map of the kind that runs keep goes second, because `others` are of that kind
         first, second = (other, one) if is_kept_kind(one) else (one, other)
         if len(methods) > 2:
             st.markdown(f"**{_title(one)} and {_title(other)}**")
@@ -80,7 +80,7 @@ def _draw_pair(first: Explanation, second: Explanation, others: NDArray[np.float
             st.markdown(told)
             return told
         if not one.has_picture:
-            told = f"{_title(one)} decides nothing on this image, so nothing is said of agreement."
+            told = f"{_title(one)} is undecided everywhere, so agreement cannot be measured."
             st.markdown(told)
             return told
     same_kind = is_kept_kind(second)
@@ -108,8 +108,8 @@ def _title(explanation: Explanation) -> str:
 def _awaited(ended: Sequence[str]) -> str:
     """Say what the comparison waits for; `ended` are the explanations that were stopped or failed."""
     if not ended:
-        return "This is said once all are there and whole."
-    return f"{' and '.join(ended)} did not come to an end; let it go on or try again there to compare."
+        return "Shown once all explanations are complete."
+    return f"{' and '.join(ended)} did not finish; press “Go on” or “Try again” there to compare."
 
 
 def conclusion(found: Agreement, *, same_kind: bool) -> str:
@@ -118,7 +118,7 @@ def conclusion(found: Agreement, *, same_kind: bool) -> str:
         return "What both point at is worth more than what one of them says; it is still no proof."
     if same_kind and found.beyond_chance is False:
         return "Neither map confirms the other, so do not take either as showing where the evidence is."
-    return "This does not say whether one map confirms the other, so do not rest on either alone."
+    return "This does not say whether one map confirms the other, so do not rely on either alone."
 
 
 def sentences(found: Agreement, *, titles: tuple[str, str], whose: str, same_kind: bool) -> Sequence[str]:
@@ -128,7 +128,7 @@ def sentences(found: Agreement, *, titles: tuple[str, str], whose: str, same_kin
         return ["One of the maps is the same everywhere, so it has no order to compare."]
     said = [
         f"Rank correlation over places **{plus(found.rank)}** (1: the same order, 0: none, -1: the reverse). "
-        f"Of the top quarter of places by {first}, {second} has **{percent(found.overlap, 0)}**; chance "
+        f"Of the top quarter of places by {first}, **{percent(found.overlap, 0)}** are also in {second}'s; by chance "
         f"{percent(found.by_chance, 0)}."
     ]
     if not same_kind:

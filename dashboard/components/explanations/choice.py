@@ -33,7 +33,7 @@ SMOOTH = Setting("smooth", "no", {"no": "as they are", "yes": "blended"})
 DRAWING = Setting("draw", "overlay", {"overlay": "over the grey picture", "alone": "alone", "outline": "outlined"})
 # of detectors side by side
 SCALE = Setting("scale", "shared", {"shared": "one for both", "own": "each its own"})
-# choices beside each other up to so many letters, in a list beyond
+# characters up to which choices form a row of buttons; beyond that, a select box
 ROW = 40
 
 
@@ -72,9 +72,8 @@ def draw_controls(*, several: bool = False) -> None:
                 disabled=DRAWING.value != "overlay",
             )
             SMOOTH.choose(
-                "Between positions",
-                help="As they are shows how coarse a map is: one of 4 x 4 positions is 4 x 4. Regions have edges and "
-                "stay as they are.",
+                "Interpolation",
+                help="“As they are” shows a map's true resolution, such as 4 x 4. Regions keep their edges either way.",
             )
 
 
@@ -162,7 +161,7 @@ def _draw_presets(explainer: AnyExplainer, settings: ExplainerSettings) -> None:
 
 
 def _take_preset(explainer: AnyExplainer, key: str) -> None:
-    """Have the address name all settings of a preset, or none of them."""
+    """Write a preset's settings, or the defaults without one, to the URL; settings it leaves free stay."""
     preset = explainer.presets.get(st.session_state[key])
     values = to_json(explainer.settings() if preset is None else preset.settings)
     free = () if preset is None else preset.free

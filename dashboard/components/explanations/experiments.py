@@ -30,8 +30,8 @@ def experiments(subject: Subject, detector: Known, opened: Opened, row: int | No
     st.space("small")
     st.subheader("Experiments on this image", anchor=False)
     st.caption(
-        f"The maps above say where. These say what: the image is changed and {plain(detector.name)} is asked again. "
-        "Where the verdict flips here and not under the control beside it, it rested on what was changed."
+        f"The maps above say where, these say what: the image is changed and {plain(detector.name)} is run again. "
+        "If the verdict flips but not under the control beside it, it rested on what was changed."
     )
     # they say what, and have no map to compare
     methods = {one.name: one for one in explainers(detector.about, with_map=False)}
@@ -54,7 +54,10 @@ def experiments(subject: Subject, detector: Known, opened: Opened, row: int | No
 
 
 def lending_run(detector: Known, opened: Opened) -> Opened | None:
-    """A run by this detector whose images can be looked at: the present one, else another; None without any."""
+    """Return a run by this detector with available pictures, the current one first.
+
+    Else the current run if it is by this detector, as its features can still be searched; else None.
+    """
     own = detector.identity.made(opened.run.manifest)
     if own and library.pictures(opened).found:
         return opened

@@ -64,7 +64,7 @@ def page_download(
         help="One self-contained page with the image, its explanations, how far to trust them, and the experiments "
         "that were made here: to keep or to send."
         if panels
-        else "This page can be made once all explanations are there and whole.",
+        else "Available once all explanations are complete.",
     )
 
 

@@ -24,11 +24,11 @@ def follow(
     doing: Callable[[Any], str] = lambda _answer: "Asking the detector",
     on_stop: Callable[[], None] = lambda: None,
 ) -> None:
-    """Ask, draw what there is, and come back while more may come.
+    """Send a request, draw its answer so far, and poll while more may come.
 
     Args:
-        question: what is asked.
-        pixels: uint8 (K, 32, 32, 3), the pictures whose hash the question carries.
+        question: the request.
+        pixels: uint8 (K, side, side, 3), the images whose hash the request carries.
         draw: called with every answer, also with one that is still being refined.
         slot: for which part of the page.
         doing: what is being done, from the last answer or None.
@@ -47,12 +47,12 @@ def follow(
 
 
 def keep_up(stand: Callable[[], JobStatus], show: Callable[[JobStatus], None], *, slot: str) -> None:
-    """Show how a question stands, `stand`, and again while it is busy; then why it ended, where it has no answer."""
+    """Show a request's status from `stand`, repeatedly while it is busy; then why it ended without a full answer."""
 
     def again() -> float | None:
         now = stand()
         if now.busy != busy:
-            # what is whole belongs to the page, and is no part of it that comes back
+            # only a full rerun can switch between a polling fragment and a plain part of the page
             st.rerun()
         show(now)
         draw_ended(now, slot)

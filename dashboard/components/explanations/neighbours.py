@@ -37,9 +37,8 @@ def neighbours_panel(
         leave_out: sha256 of the image's own file in that run.
     """
     st.caption(
-        "The images that it was trained on, else those of this run, whose pooled features, what the network has made "
-        "of them before it decides, point most nearly the same way. The frame is what each of them is. The verdict "
-        "itself is no part of the comparison.",
+        "The training images (or, without them, this run's) whose pooled features, computed just before the decision, "
+        "are closest by cosine distance. Frames show the true labels. The verdict plays no part in the comparison.",
         help=explain("Neighbours", "Features"),
     )
     asked_for = f"neighbours.prepare.{detector.identity.fingerprint}"
@@ -140,6 +139,6 @@ def _offer(asked_for: str) -> None:
         key="neighbours.prepare",
         icon=":material/search:",
         on_click=lambda: st.session_state.update({asked_for: True}),
-        help="The detector looks at each of its training images once, which takes minutes; what it saw is kept in the "
+        help="The detector computes features for each training image once, which takes minutes; they are kept in the "
         "cache folder of this machine.",
     )

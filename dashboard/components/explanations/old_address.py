@@ -21,7 +21,7 @@ OF_MAPS = {"stage": "layer", "target": "target"}
 
 
 def read_old_address() -> None:
-    """Have the address say in the names of now what it says in those of then."""
+    """Rewrite the parameters of an old URL under their present names."""
     said = dict(st.query_params)
     method = said.get("method")
     if method not in [one.name for one in explainers()]:

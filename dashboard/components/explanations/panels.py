@@ -55,8 +55,10 @@ class SideBySide:
     stored: Explanation | None = None
 
     def status(self, detector: Known, explainer: AnyExplainer, *, patience: float = 0.0) -> JobStatus | None:
-        """Return how an explanation with the present settings stands; None where the method cannot explain the
-        detector. The stored map is the answer where it is what is asked for."""
+        """Return the status of an explanation with the present settings.
+
+        None where the method cannot explain the detector. A stored map that fits the request is its answer.
+        """
         if explainer.unavailable(detector.about):
             return None
         # a layer that only another detector has is as if none was asked for
@@ -77,8 +79,7 @@ class SideBySide:
         return [title for title, status in found.items() if status is None or status.state in ("stopped", "failed")]
 
     def states(self) -> tuple[tuple[object, ...], ...]:
-        """Return which explanations by the first detector are wanted, and how each stands: those that stand side by
-        side, and those of an experiment."""
+        """Return the requests and states of the first detector's explanations: side by side, and of an experiment."""
         return self._states(self.methods), self._states(self._asked(self.detectors[0]))
 
     def _states(self, methods: Sequence[AnyExplainer]) -> tuple[object, ...]:
@@ -130,7 +131,7 @@ class SideBySide:
         )
 
     def placeless(self, detector: Known) -> list[Explanation]:
-        """Return the whole explanations of parts without a place that this page has been asked for."""
+        """Return the finished explanations, by parts without a place, of the experiment that the URL names."""
         stand = [self.status(detector, one) for one in self._asked(detector)]
         return [one.answer for one in stand if one is not None and one.state == "done"]
 
@@ -204,13 +205,13 @@ def _draw_answer(subject: Subject, detector: Known, explainer: AnyExplainer, sta
 
 
 def _draw_before(subject: Subject, key: str, style: Style) -> None:
-    """Draw the map of the settings before, dimmed, until the new one is there; where there was none, its place."""
+    """Draw the previous settings' map, dimmed, until the new one is done; a placeholder where there is none."""
     of, before = st.session_state.get(f"{key}.before", ("", None))
     if before is None or of != subject.sha256 or not before.has_picture:
         st.skeleton(height=260)
         return
     explained_picture(before, key=f"{key}.picture", style=style, dim=True)
-    st.caption("This is still the map of the settings before.")
+    st.caption("This map still shows the previous settings.")
 
 
 def draw_explanation(
@@ -228,7 +229,7 @@ def draw_explanation(
         alone: draw the map without the image, which is not available.
     """
     reading = find_explainer(explanation.method).reading(explanation)
-    sentence = explanation.diagnostics.sentence or "Both signs, and not flat: the map singles out some places."
+    sentence = explanation.diagnostics.sentence or "Not flat, and both classes show: the map singles out some places."
     help = explain(*terms_in(sentence), also=reading)
     if explanation.has_picture:
         style = replace(style, drawing="alone") if alone else style
@@ -291,8 +292,10 @@ def note_drawn(side: SideBySide) -> None:
 
 
 def outdated() -> bool:
-    """Check whether all explanations side by side, or of an experiment, have ended, and others than the page around the
-    panels was drawn of."""
+    """Check whether the page around the panels was drawn from other explanations than there are now.
+
+    True only once all of a group, side by side or of an experiment, have ended.
+    """
     drawn: tuple[SideBySide, tuple[tuple[object, ...], ...]] | None = st.session_state.get(DRAWN)
     if drawn is None:
         return False

@@ -44,9 +44,9 @@ def probes_panel(subject: Subject, detector: Known, lenders: Opened | None, row:
         name: its id; everything random belongs to it.
     """
     st.caption(
-        "Each small picture is the image with one thing about it changed. Framed: that flips the verdict, and its "
-        "control, where it has one, does not: as much change of something else. Dashed: the control flips it too, so "
-        "it says nothing. Faint: the verdict stays. A click shows a change large.",
+        "Each small picture is the image with one thing changed. Framed: this flips the verdict, and its control, if "
+        "any, which changes something else by as much, does not. Dashed: the control flips it too, so the flip proves "
+        "nothing. Faint: the verdict stays. Click a picture to enlarge it.",
         help=explain("Probe", "Control"),
     )
     pixels, settings = _asked(subject, lenders, row, name)

@@ -51,7 +51,7 @@ def _draw_studies(opened: Opened, row: int) -> None:
     if compared:
         st.caption(LOWER)
     if silent := [title for title in by_study if title not in asked]:
-        st.caption(f"They say nothing of this image: {', '.join(map(plain, silent))}.")
+        st.caption(f"No results for this image: {', '.join(map(plain, silent))}.")
 
 
 def _draw_values(opened: Opened, row: int, columns: Sequence[str]) -> bool:

@@ -12,7 +12,7 @@ from dashboard.services.library import Opened
 NAMES = {
     "label": "Label",
     "predicted": "Prediction",
-    "correct": "Verdict",
+    "correct": "Right or wrong",
     "p_real": "p(REAL)",
     "in_train": "Leaks",
     "is_repeat": "Repeats",

@@ -28,7 +28,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   root.replaceChildren(...parts)
   if (!focused) return
   const again = root.querySelector(`[data-page="${CSS.escape(focused)}"]`)
-  // at either end the arrow that was pressed is one no more
+  // at either end the pressed arrow is now disabled
   const next = again?.disabled === false ? again : root.querySelector("[aria-current]")
   next?.focus()
 }

@@ -29,7 +29,7 @@ from dashboard.services.sentences import for_visitors
 ENOUGH = 1000
 # quick on any number of images
 QUICK = ("audit", "clusters", "duplicates", "files")
-# a cell that begins so is a formula in a spreadsheet; as it is set up, it takes other letters for the end of a cell
+# spreadsheets run a cell that begins like this as a formula; some settings also let `;`, tab, CR or LF start a cell
 FORMULA = re.compile(r"(^|[;\t\r\n])(?=\s*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n])")
 Summary = Callable[..., pd.DataFrame]
 # columns that are named where some are lacking
@@ -153,7 +153,7 @@ def summary(opened: Opened, answer: StudyResult, make: Summary, by: By) -> pd.Da
     """Summarise a study by a function of `core.studies.trust.summary` or `curves`; cached.
 
     Raises:
-        ContractError: the study lacks columns that it has now.
+        ContractError: the study's file is of another version and lacks a column.
     """
     return _summary(opened.origin, answer, make, by)
 
@@ -216,7 +216,7 @@ def numbers(opened: Opened, answer: StudyResult, frame: pd.DataFrame, *, names: 
 def csv_button(
     label: str, table: pd.DataFrame | Callable[[], pd.DataFrame], name: str, *, key: str, **options: Any
 ) -> None:
-    """A button for a table, written, and made where `table` is a function, when it is asked for.
+    """Draw a download button for a table, which is written (and built, if `table` is a function) on a press.
 
     Args:
         label: of the button.

@@ -33,7 +33,7 @@ class Held:
     pixels: NDArray[np.uint8] | None = None
 
 
-# the latest last; gone with the sessions that hold them, and touched by the one thread alone
+# least recently used first; weak, so that they go with their sessions; used by the decoding thread only
 _HELD: list[weakref.ref[Held]] = []
 
 

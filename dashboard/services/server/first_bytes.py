@@ -1,7 +1,7 @@
-"""What a browser gets first: Streamlit's scripts compressed, and a page that says whose it is until they have loaded.
+"""Speed up the first load: compress Streamlit's scripts, and show the logo until they have loaded.
 
-Streamlit sends its scripts as they are, four times as many bytes, and a page that stays blank until they run: on a slow
-line that is many seconds.
+Streamlit sends its scripts uncompressed, four times as many bytes, and a page that stays blank until they run: many
+seconds on a slow connection.
 """
 
 import asyncio
@@ -54,7 +54,7 @@ class FirstBytes:
             return
         asked = Headers(scope=scope)
         if "text/html" in asked.get("accept", ""):
-            # Streamlit compresses some of the addresses that its page answers to, and would know its own page again
+            # ask for the page in full: Streamlit compresses it at some addresses, and may answer 304 Not Modified
             kept = [(name, value) for name, value in scope["headers"] if name not in UNASKED]
             scope = {**scope, "headers": kept}
         head: Message = {}

@@ -15,7 +15,7 @@ _places = threading.BoundedSemaphore(AT_ONCE)
 
 @contextmanager
 def in_turn() -> Iterator[None]:
-    """Draw a page: at once where this visitor has had one before, else when there is a place."""
+    """Wait for one of `AT_ONCE` slots, at most `PATIENCE` seconds, before a visitor's first page."""
     if st.session_state.get(SEEN):
         yield
         return

@@ -1,7 +1,7 @@
-"""One thread at a time reads large libraries.
+"""Let only one thread at a time import large libraries.
 
-Pages are drawn in threads of their own, and the worker reads torch in another. Python locks each module by itself: of
-two threads that enter a package at different ends one is given modules that are only begun, and its page ends with
+Each page runs in its own thread, and the worker imports torch in another. Python locks each module separately: of two
+threads that enter a package at different modules, one may get modules that are still loading, and its page fails with
 "partially initialized module".
 """
 
@@ -15,7 +15,7 @@ from typing import Any
 
 # whatever else imports each other in circles and is read by more than one thread
 LARGE = {"lime", "matplotlib", "pandas", "plotly", "pyarrow", "scipy", "skimage", "sklearn", "torch", "torchvision"}
-# seconds after which one goes on regardless: better a page that ends than a server that stands
+# seconds after which a thread imports without the lock: better one failed page than a deadlocked server
 PATIENCE = 120.0
 _lock = threading.RLock()
 

@@ -16,12 +16,11 @@ PRIMITIVES = 128
 
 
 def tame_heaps() -> bool:
-    """Have the C library share a few heaps among all threads, and keep what is large out of them; whether it could be
-    told.
+    """Have glibc use a few heaps for all threads and keep large blocks out of them; return True where it was set.
 
-    Streamlit draws every page in a thread of its own. glibc gives each a heap, up to eight a core, and none of them
-    gives back what one picture in its middle still holds: with twenty visitors that were 250 MB more than are needed.
-    It also puts up to 32 MB at once into a heap, and what is small soon lies in the gap.
+    Streamlit runs every page in its own thread. By default glibc has up to eight heaps per core, and no heap shrinks
+    while a single picture in its middle is in use: with twenty visitors, 250 MB more than needed. It also puts blocks
+    of up to 32 MB into a heap, and small ones soon occupy the gaps they leave.
     """
     tell = _of_glibc("mallopt")
     settings = ((ARENA_MAX, ARENAS), (MMAP_THRESHOLD, LARGE), (TRIM_THRESHOLD, 4 * LARGE))
@@ -29,11 +28,10 @@ def tame_heaps() -> bool:
 
 
 def few_primitives() -> None:
-    """Have oneDNN, by which torch convolves on processors, keep less of what it compiles; before torch is imported.
+    """Have oneDNN, torch's CPU backend for convolutions, cache fewer compiled primitives; call before importing torch.
 
-    It compiles each layer anew for each size of a batch, and explanations ask in batches of many sizes: with 36
-    visitors that was most of what memory still grew by, 80 MB in seven minutes instead of 25, and answers came no
-    sooner.
+    It compiles each layer for each batch size, and explanations use many: with 36 visitors its default cache was most
+    of the remaining memory growth, 80 MB in seven minutes instead of 25 MB, and made no answer faster.
     """
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", str(PRIMITIVES))
 

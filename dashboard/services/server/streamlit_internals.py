@@ -1,7 +1,7 @@
-"""The one place that reaches below Streamlit's public API, and the minor versions on which that was tested.
+"""The only module that uses Streamlit's private API, and the minor versions on which that was tested.
 
-Where another version has moved what is used here, what hangs on it is off and the server's log says so;
-`tests/dashboard/test_streamlit_internals.py` says it of the version that is installed.
+Where another version has moved something used here, the feature that needs it is off and the server's log says so;
+`tests/dashboard/test_streamlit_internals.py` checks this for the installed version.
 """
 
 import contextlib
@@ -27,7 +27,7 @@ SWEEP = 20.0
 # what is off, since Streamlit has changed what it hangs on, and how
 broken: dict[str, str] = {}
 
-# asked before an upload is kept: sizes of the visitor's files by id, of all visitors' together, id and size of this one
+# called before an upload is kept, sizes in bytes: the visitor's files by id, all visitors' total, this file's id, size
 Check = Callable[[Mapping[str, int], int, str, int], None]
 
 
@@ -85,10 +85,10 @@ def _check_value(sent: Any, declared: str | None) -> None:
 
 
 def hear_runs_out() -> None:
-    """Have the last messages of a run that has ended delivered, even where the next run is asked for before that.
+    """Deliver the last messages of a script run that has ended, even if the next run was requested before that.
 
-    Streamlit drops them, and with them the end of a page, or a part that would have asked to be drawn again. It
-    happens where two parts of a page ask at the same moment and the server is busy.
+    Streamlit drops them, and with them the end of a page, or a part that would have requested its next redraw. This
+    happens when two parts of a page request a rerun at the same moment on a busy server.
     """
     with _or_without("the last messages of a run that another one follows at once"):
         from streamlit.runtime.app_session import AppSession  # noqa: PLC0415
@@ -167,9 +167,9 @@ def hold_file(data: bytes, mime: str, place: str, file_name: str) -> None:
 
 
 def free_what_was_left() -> None:
-    """Free what visitors who have left had in memory, by a clock.
+    """Free the memory of visitors who have left, in a sweep every `SWEEP` seconds.
 
-    Streamlit remembers them for two minutes, and looks whether those are over when somebody else comes or goes.
+    Streamlit keeps their sessions for two minutes, but only evicts expired ones when somebody else comes or goes.
     """
     threading.Thread(target=_sweep_for_ever, args=(runtime.get_instance(),), name="sweep", daemon=True).start()
 
@@ -200,7 +200,7 @@ class Swept:
             uploads: its store of uploaded files.
         """
         here = {info.session.id: info.session for info in sessions.list_active_sessions()}
-        # to list them is to forget those whose time is over
+        # listing stored sessions also evicts the expired ones
         with sessions._storage_lock:
             here |= {info.session.id: info.session for info in sessions._session_storage.list()}
         missing = (self._known.keys() | set(uploads.file_storage)) - here.keys()

@@ -19,9 +19,9 @@ BROWSERS_BEGIN = ("sec-websocket-", "sec-fetch-", "sec-ch-", "sec-gpc")
 def is_local() -> bool:
     """Check whether the visitor sits at this machine, and so may name a path on it.
 
-    The server has to listen to this machine only, and page and connection have to be opened at its name with nothing
-    but what browsers send: behind a proxy on the same machine every visitor comes from it, but under the proxy's name
-    or with its headers. A proxy that hides both is told apart by `TELLTALE_LOCAL=no` alone.
+    The server must listen on a loopback address only, and the request must have a local host and origin and no headers
+    but a browser's: behind a proxy on this machine every visitor has a local IP address, but the proxy's host name or
+    extra headers. Against a proxy that hides both, only `TELLTALE_LOCAL=no` helps.
     """
     if (said := os.environ.get(SETTING, "").lower()) in ("yes", "no"):
         return said == "yes"

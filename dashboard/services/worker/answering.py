@@ -49,17 +49,17 @@ def answer(
 def leave_a_core() -> None:
     """Have torch compute on all cores but one, in this thread: the pages need that one.
 
-    Its threads wait for each other many times in a pass, and spin. With one that a page has put aside all of them
-    stand: on two busy cores a pass on both took six times as long as on one, for four times the processor time.
+    Its threads synchronise many times per forward pass, spinning meanwhile. If a page preempts one of them, all stall:
+    on two busy cores a pass on both took six times as long as on one, and four times the processor time.
     """
     torch.set_num_threads(max(1, min(torch.get_num_threads(), (os.cpu_count() or 1) - 1)))
 
 
 def _with_own_gradients(cancel: Callable[[], bool]) -> Callable[[], bool]:
-    """`cancel` during which torch records gradients, as it does by default, and after which it is as it was.
+    """Wrap `cancel` to run in torch's default gradient mode and to restore the previous mode afterwards.
 
-    That is a state of the thread: who turns it off and gives way would leave others without, and who turns it on again
-    would do so in another's midst.
+    The mode belongs to the thread, which all requests share: one that switched gradients off and gave way would switch
+    them off for the others, and on again in the middle of their work.
     """
 
     def asked() -> bool:

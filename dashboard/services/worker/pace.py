@@ -48,7 +48,7 @@ class Pace:
             return None if typical is None else max(0.0, typical - (spent - begun))
         (_, before), (at, share) = self.marks[-2:]
         since = spent - at
-        # the next step is at most twice the last (LIME doubles its samples); what is not done after so long takes that
+        # lower bound: what would be left if the next step, at most twice the last (LIME doubles its samples), ended now
         step = min(1 - share, 2 * (share - before))
         slower = since * (1 - share) / step - since if step > 0 else 0.0
         return max(0.0, self._from_last() - since, slower)

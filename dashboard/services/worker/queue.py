@@ -44,7 +44,7 @@ class Queue:
         self.durations = Durations()
 
     def join(self, asker: Asker, request: Request, pixels: NDArray[np.uint8]) -> JobStatus:
-        """Wait for a request, which is added to the queue unless it is there; return how it stands."""
+        """Register an asker for a request, queueing the request if it is new, and return its status."""
         if request not in self.jobs:
             if refusal := self._refusal(asker[0]):
                 return JobStatus("failed", message=refusal)
@@ -104,7 +104,7 @@ class Queue:
     def _urgency(self, job: Job) -> tuple[bool, int, int]:
         """Order jobs, the most urgent first."""
         rank = job.request.rank
-        # beyond maps everything comes as late as a map that its visitor has waited for longest
+        # in usage levels: a job that refines its answer is set back by one, a request of the last rank by two
         later = LAST if rank == LAST else int(job.answer is not None)
         return rank > 0, self._usage.level(job.visitors) + later, job.number
 
@@ -112,7 +112,7 @@ class Queue:
         """Say why a further request of a visitor is refused; "" where it is not."""
         own = sum(visitor in job.visitors for job in self.jobs.values())
         if own >= MAX_OWN:
-            return f"You wait for {own} explanations already; ask again once some of them are there."
+            return f"You already have {own} explanations pending; ask again when some are done."
         full = len(self.jobs) >= MAX_WAITING
         return "Too many explanations are waiting; try again in a minute." if full else ""
 

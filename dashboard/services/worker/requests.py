@@ -14,7 +14,7 @@ from core.studies.neighbours.similarity import NeighbourSettings
 
 # the rank of what is least urgent
 LAST = 2
-# forward passes of what is answered at once, and of what a page shows as soon as it can
+# most forward passes of a request of rank 0, and of a map of rank 1
 AT_ONCE, SOON = 16, 512
 
 

@@ -1,11 +1,11 @@
 """One thread owns the detectors. Sessions ask it and come back for the answer; none of them touches a model.
 
-Quick requests (a verdict, one map) go first. Of the others a first answer goes before a better one, whatever is not a
-map (probes, bands, neighbours) comes later, and visitors who have used the thread much lately come after those who have
-used it little (`fairness.py`); otherwise first come, first served. A request gives way wherever it asks whether to go
-on, in the middle of a step too: each runs in a greenlet, a stack of its own within the one thread. A request that
-nobody has asked about for some seconds is dropped: its visitor has left or moved on. Answers are kept by what they
-depend on, so that asking twice costs nothing.
+Quick requests (a verdict, one map) go first. Among the others, first answers come before refinements, anything but a
+map (probes, bands, neighbours) comes later, and visitors who have used the thread a lot recently come after those who
+have not (`fairness.py`); otherwise first come, first served. A request can yield at every cancellation check, even in
+the middle of a step: each runs in a greenlet, its own stack within the one thread. A request that nobody has polled for
+`LEASE` seconds is dropped: its visitor has left or moved on. Answers are cached by everything they depend on, so that
+asking twice costs nothing.
 """
 
 import atexit
@@ -257,7 +257,7 @@ class Worker:
     def _detector(self, request: Request) -> "Detector":
         from core.detectors.storage import load_detector  # noqa: PLC0415
 
-        # of two that answer alike, one may still claim another name or another training set
+        # keyed by folder as well: detectors with equal identities may differ in name or training set
         wanted = request.detector, request.identity
         if wanted not in self._detectors:
             detector = load_detector(request.detector)

@@ -19,14 +19,15 @@ OPTIONS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "--size": ("Size", "Pixels along each side of the network's input.", ()),
     "--crop": (
         "Crop",
-        "How a picture becomes a square: the central square is cut out before or after resizing; none stretches it.",
+        "How a picture becomes a square: the central square is cut out before or after resizing (after_floor rounds an "
+        "odd offset down); none stretches it.",
         ("before", "after", "after_floor", "none"),
     ),
     "--resize": ("Resize", "Length of the shorter side before the centre is cut out.", ()),
-    "--interpolation": ("Interpolation", "Filter of the resizing.", tuple(RESAMPLING)),
+    "--interpolation": ("Resampling filter", "Used for resizing pictures.", tuple(RESAMPLING)),
     "--mean": ("Mean", "One number or three, subtracted from values of 0 to 1.", ()),
-    "--std": ("Standard deviation", "One number or three, by which values are divided then.", ()),
-    "--scale": ("Scale", "Factor from 0..255 to the values that are normalised, 1/255 unless you say otherwise.", ()),
+    "--std": ("Standard deviation", "One number or three, by which the result is then divided.", ()),
+    "--scale": ("Scale", "Factor applied to pixel values of 0 to 255 before normalisation; 1/255 by default.", ()),
     "--output-name": ("Name of the output", "Of an ONNX file with several outputs, the one with the scores.", ()),
     "--target-layer": ("Target layer", "The layer to explain instead of the one that is found.", ()),
     "--check": ("Pictures with known answers", "An image set with a test split: folder or .zip on this computer.", ()),
@@ -53,7 +54,7 @@ if not is_local():
     )
     st.stop()
 
-name = st.text_input("Name", key="add.name", help="That it gets here.", max_chars=100)
+name = st.text_input("Name", key="add.name", help="Its name here.", max_chars=100)
 source = st.text_input(
     "Source",
     key="add.source",

@@ -76,8 +76,8 @@ def _draw_column(opened: Opened, other: Opened, found: Comparison, column: str) 
     rows = found.broken_down[column]
     section(
         f"Accuracy by {column}",
-        "The largest difference on top. Intervals are wide enough for all of them to hold together with 95%; the "
-        "sentence goes by the differences, which are paired.",
+        "Largest difference first. Intervals are simultaneous: all hold together with 95% confidence. The sentence "
+        "goes by the paired differences.",
         help=explain("Accuracy", "Interval"),
     )
     st.markdown(markdown(words.by_value(rows, SEVERAL[column])))
@@ -85,7 +85,7 @@ def _draw_column(opened: Opened, other: Opened, found: Comparison, column: str) 
     figure = figures.beside(table, found.pair.names, unit="accuracy")
     charts.show(figure, key=f"compare.{column}", alt=" ".join(str(tell(one).answer) for one in rows))
     value = st.selectbox(
-        "Show the images of one in Explore",
+        f"Show the images of one {column} in Explore",
         [str(one.details["value"]) for one in rows],
         index=None,
         format_func=lambda one: one.replace("_", " "),
@@ -137,8 +137,8 @@ def _found(found: Comparison, key: str) -> list[Finding]:
 def _draw_reads(opened: Opened, other: Opened, found: Comparison) -> None:
     section(
         "What each reads",
-        "Verdicts that a change flips beyond its control, or flips at all where it has none, on images that both "
-        "detectors call the same. Intervals are wide enough for all of them to hold together with 95%.",
+        "Share of verdicts that a change flips beyond its control (or at all, without one), on images that both "
+        "detectors call the same. Intervals are simultaneous: all hold together with 95% confidence.",
         help=explain("Probe", "Control"),
     )
     lacking = [one for one, read in zip((opened, other), found.readers, strict=True) if read("probes") is None]
@@ -169,9 +169,9 @@ def _draw_reads(opened: Opened, other: Opened, found: Comparison) -> None:
 
 def _draw_explanations(found: Comparison) -> None:
     section(
-        "Which explanation holds for which",
-        "The findings on explanations that both runs have: the difference from its own control of each, or the number "
-        "where it has none.",
+        "Which explanations hold for which detector",
+        "Findings on explanations that both runs have: each minus its own control, or the number alone where there "
+        "is none.",
         help=explain("Control", "Faithfulness"),
     )
     if not found.explanations:
@@ -180,8 +180,8 @@ def _draw_explanations(found: Comparison) -> None:
     unlike = [one for one in found.explanations if not one.alike]
     many = len(found.explanations)
     st.markdown(
-        f"On {len(unlike)} of {many} findings the two stand differently." if unlike else
-        f"All {many} findings stand alike for both."
+        f"{len(unlike)} of {many} findings differ in status." if unlike else
+        f"All {many} findings have the same status."
     )  # fmt: skip
     st.dataframe(
         _table(found), hide_index=True, alt="Findings on explanations of both detectors, and whether each is claimed"

@@ -34,10 +34,10 @@ COLUMNS = {"compression": "files.compression"}
 COPIES = {FILE: "identical (leaks)", SHOWN: "with the same pixels in another file", NEAR: "nearly identical"}
 STUDIES = ("audit", "duplicates", "files")
 QUESTIONS = (
-    "Does the detector's score follow it among images as they are? That is measured on images matched on it, and as "
-    "the rank correlation with the margin (-1 to 1, 0 is none). And does the verdict flip when it is changed, as in "
-    "the experiments on the page Evidence? These show what a verdict rests on; the correlation can be small "
-    "nevertheless, because images differ less in it than the experiment changes it."
+    "Does the score follow this cue among unchanged images? That is measured on images matched on the cue, and as "
+    "its rank correlation with the margin (-1 to 1, 0 is none). And does changing the cue flip the verdict, as in the "
+    "experiments on the page Evidence? Those show what a verdict rests on; the correlation can still be small, "
+    "because images differ in the cue less than the experiment changes it."
 )
 
 
@@ -166,7 +166,7 @@ def _sentences(group: Sequence[Concern], changed: Sequence[Finding]) -> None:
             st.caption(markdown(lean.aside))
         if (right := one.lean.beside.get("right")) is not None:
             ends = f"{percent(right.low)} to {percent(right.high)}"
-            st.caption(f"Of each class it calls on average {percent(right.value)} of these right ({ends}).")
+            st.caption(f"The detector's balanced accuracy on these is {percent(right.value)} ({ends}).")
     if changed:
         also = " All three are changed at once." if len(group) > 1 else ""
         st.markdown(f"{markdown(audit_words.forced(changed))}{also}")

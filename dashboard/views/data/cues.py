@@ -36,11 +36,10 @@ def draw_cues(opened: Opened) -> None:
         return
     with fold(
         "cues",
-        "What is there to learn?",
+        "What is each cue worth?",
         NOT_MEASURED if results is None else markdown(words.overall(findings)),
-        explained="A small network is trained on the images with one thing kept and all else taken away, and tested on "
-        "test images treated alike. Dots are accuracies with 95% intervals over networks and images; guessing gets "
-        "half.",
+        explained="A small network is trained on the images with all but one cue removed, and tested on test images "
+        "treated the same way. Dots are accuracies with 95% intervals over networks and images; guessing gets half.",
         help=explain("Accuracy", "Low-pass", "Interval"),
     ) as is_open:
         if is_open and results is None:
@@ -89,7 +88,7 @@ def _found(opened: Opened, files: tuple[tuple[Path, int], ...]) -> tuple[Results
         try:
             results = read_results(path)
         except ContractError as error:
-            # of which set it was nobody can say
+            # its set cannot be read, so go by the file's name
             refused = error if path.stem == opened.run.manifest["set"] else refused
             continue
         if results.about["of_fingerprint"] == opened.run.manifest["set_fingerprint"] and len(results.table):

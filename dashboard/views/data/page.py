@@ -65,11 +65,13 @@ charts.show(audit_charts.told_apart(found, network), key="data.apart", alt=told_
 for group in parts.together(flaws):
     parts.concern_row(opened, group, audit, probes)
 if not flaws:
-    st.markdown("No single cue separates the classes by more than ten cues might by chance.")
+    st.markdown("No cue separates the classes by more than the best of ten might by chance.")
 if rest := [one for one in facts if not one.is_flaw]:
     names = listed([plain(one.name.title.lower()) for one in rest])
     with fold(
-        "harmless", f"{len(rest)} that barely separate the classes, if at all", f"{names[0].upper()}{names[1:]}."
+        "harmless",
+        f"{len(rest)} of {len(facts)} cues barely separate the classes, if at all",
+        f"{names[0].upper()}{names[1:]}.",
     ) as is_open:
         if is_open:
             parts.harmless(opened, rest)
@@ -120,7 +122,7 @@ with fold(
         st.markdown("**Pairs to look at**")
         draw_pairs(opened, duplicates)
 with fold(
-    "limits", "What can this not show?", "Only what is named here was tested, and what separates is no reason."
+    "limits", "What are the limits?", "Only these cues were tested, and a difference is not an explanation."
 ) as is_open:
     if is_open:
         st.markdown(

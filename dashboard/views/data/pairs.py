@@ -50,7 +50,7 @@ def pair_pictures(
         else:
             right = _side(training.get(pair.partner), other, pair.name, "training")
         note = (
-            f"{64 - int(pair.bits)} of 64 parts of their hashes agree" if pair.kind == NEAR else "Every pixel is equal"
+            f"{64 - int(pair.bits)} of 64 bits of their hashes agree" if pair.kind == NEAR else "All pixels are equal"
         )
         drawn.append(
             {

@@ -22,10 +22,10 @@ def draw_summary(opened: Opened, answer: StudyResult) -> None:
     """Its sentences, and the way to the images whose neighbours say something else."""
     bullets(answer.findings)
     st.caption(
-        "Where neighbours and verdict agree, the verdict is what such images had in training. Raw pixels and labels "
-        "dealt at random are the controls: what they reach as well has nothing to do with what the network has "
-        "learned. Labels are dealt once, and many images have the same neighbours, so that one deal is like few throws "
-        "of a coin and may end well above or below the share of the class."
+        "Where neighbours and verdict agree, the verdict is the label that such images had in training. The controls "
+        "are raw pixels and random labels: agreement that they reach too owes nothing to what the network has "
+        "learned. Labels are drawn once and many images share neighbours, so one draw is like a few coin tosses "
+        "and may end well above or below the share of the class."
     )
     if _among_own(answer):
         again = code(f"{command(opened, 'neighbours')} --all")

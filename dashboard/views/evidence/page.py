@@ -23,8 +23,8 @@ opened = library.current()
 
 draw_title("What does the detector read?", help=explain("Study", "Control"))
 st.markdown(
-    "One thing about each image is changed, and the detector is asked again. Where the verdict flips, and does not "
-    "under a control, which changes as much of something else, it rested on that thing."
+    "One thing about each image is changed and the detector is run again. If the verdict flips, but not under a "
+    "control that changes something else by as much, it rested on that thing."
 )
 if opened.table.empty:
     st.info("This run holds no image, so nothing was asked; choose another one on the left.")
@@ -42,17 +42,17 @@ if probes is not None and len(probes.table):
         if is_open:
             bullets(probes.findings)
             st.caption(
-                "What this cannot show: a changed picture is one that the detector was never made for, so that a "
-                "verdict hangs on a thing does not say that it would recognise the thing elsewhere. Only what was "
-                "tried can be found."
+                "What this cannot show: the detector was never made for changed pictures, so a verdict that rests on "
+                "something does not mean that the detector would recognise it elsewhere. Only what was tried can be "
+                "found."
             )
             evidence_downloads(opened, evidence)
     with fold(
         "ranking",
         "Which change flips verdicts most easily?",
         easiest(evidence),
-        explained=f"{CLASS_WORDS['FAKE']} and {CLASS_WORDS['REAL']} verdicts stand apart, because nearly every change "
-        "pushes towards one of the two. The picture shows an image after the change; a click on it goes to it below.",
+        explained=f"{CLASS_WORDS['FAKE']} and {CLASS_WORDS['REAL']} verdicts are ranked separately, because nearly "
+        "every change pushes towards one class. Pictures show an image after the change; click one to see more below.",
         help=explain("Probe", "Control"),
     ) as is_open:
         if is_open:
@@ -75,8 +75,8 @@ with study_fold(
     "transfer",
     "How far does a verdict carry?",
     overall,
-    explained="What it says of pictures that it was not made for. Full-size pictures by other generators and "
-    "imitations of its REAL class are two questions, and the filter that resizes a picture is part of the answer. All "
+    explained="Verdicts on pictures that the detector was not made for. Full-size pictures by other generators and "
+    "imitations of its REAL class are separate questions, and the answer depends on the resampling filter. All "
     "are saved as JPEG like its training images; intervals resample generators and photographs, not pictures.",
     help=explain("Transfer", "Resampling filter"),
 ) as answer:
@@ -90,7 +90,7 @@ with study_fold(
     answers,
     explained="Every image was sent through what pictures go through on their way: JPEG, WebP, scaling, a screenshot, "
     "a messenger. A delivery that leaves fewer pixels than the detector reads does not count.",
-    help=explain("Control"),
+    help=explain("Delivery", "Control"),
 ) as answer:
     if answer is not None:
         with st.grid(2, min_column_width=300, gap="large") as grid:
@@ -104,9 +104,8 @@ with study_fold(
     "neighbours",
     "Which images look alike to it?",
     answers,
-    explained="For each image the training images, or without them the other images of this run, whose features, what "
-    "the network has made of them before it decides, are most alike, and whether their labels say what the detector "
-    "says.",
+    explained="For each image, the training images (or, without them, the run's other images) with the most similar "
+    "features, and whether their labels match the verdict. Features are what the network computes before it decides.",
     help=explain("Neighbours", "Features"),
 ) as answer:
     if answer is not None:

@@ -36,20 +36,20 @@ BY_NAMES = {"category": "What it shows", "cell": "Right and wrong verdicts"}
 
 def probe_setting(evidence: Evidence) -> Setting:
     """The probe that is looked at: the one that turns FAKE verdicts with the least change, unless the URL says."""
-    top = next(iter(evidence.tops.values()))["probe"].iloc[0] if evidence.tops else "lowpass"
-    return Setting("probe", str(top), choices=tuple(probe.key for probe in own_probes()))
+    top = next((str(top["probe"].iloc[0]) for top in evidence.tops.values() if len(top)), "lowpass")
+    return Setting("probe", top, choices=tuple(probe.key for probe in own_probes()))
 
 
 def draw(opened: Opened, evidence: Evidence, shown: Shown | None, setting: Setting) -> None:
     """Draw the pictures of a probe, how verdicts follow as it grows, and which images it flips."""
     st.subheader("See what a change does", anchor=ANCHOR, help=explain("Low-pass", "Spectrum"))
-    st.caption("One picture under every strength of the change, and under its control, which changes as much else.")
+    st.caption("One picture under each strength of a change and of its control, which changes something else as much.")
     probe = choose_probe(setting)
     draw_pictures(evidence, shown, probe)
     section(
         "How verdicts follow as the change grows",
         f"Share of verdicts that flip, with 95% intervals: ● {CLASS_WORDS['FAKE']}, ■ {CLASS_WORDS['REAL']}, dashed "
-        "and hollow the control. A cue that matters rises with the change and leaves its control behind.",
+        "and hollow the control. If a cue matters, its curve rises with the change and pulls away from the control.",
         help=explain("Interval", "Control"),
     )
     draw_responses(evidence, probe)
@@ -173,7 +173,8 @@ def draw_responses(evidence: Evidence, probe: Probe) -> None:
 
 def draw_groups(opened: Opened, evidence: Evidence, probe: Probe) -> None:
     """Which images one strength of a probe flips: by what the images show, or by whether the verdict was right."""
-    best = next(iter(evidence.tops.values())).set_index("probe")["column"].get(probe.key, probe.columns[-1])
+    ranked = next((top.set_index("probe")["column"] for top in evidence.tops.values() if len(top)), {})
+    best = ranked.get(probe.key, probe.columns[-1])
     keys = [strength.key for strength in probe.strengths]
     chosen = Setting("strength", keys[probe.columns.index(best)], choices=tuple(keys))
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):

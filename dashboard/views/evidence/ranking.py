@@ -38,10 +38,9 @@ def draw_ranking(opened: Opened, evidence: Evidence, shown: Shown | None) -> str
             format_func=ORDERS.get,
             required=True,
             label_visibility="collapsed",
-            help="Most flips for its size: by the share of verdicts that a change flips significantly beyond its "
-            "control, for each grey level by which it changes the picture. Changes without a control, of "
-            "whose share nothing is taken off, come after those that flip more than theirs, those that do not "
-            "come last.",
+            help="Most flips for its size: the share of verdicts that a change flips significantly beyond its "
+            "control, per grey level of change. Changes without a control, from whose share nothing is "
+            "subtracted, come after those that beat their control and before those that do not.",
         )
         ALL.linked(
             st.segmented_control,

@@ -120,8 +120,10 @@ def shown_picture(opened: Opened, probe: str) -> Shown | None:
 
 
 def telling(opened: Opened, probe: str) -> NDArray[np.intp]:
-    """At most `PICTURES` images of a run whose pictures are at hand, those first that a probe turns and its control
-    does not, one verdict in turn with the other."""
+    """Return up to `PICTURES` rows with pictures, first those that a probe flips and its controls do not.
+
+    The two verdicts alternate. Without a study of probes the rows are spread evenly over the run.
+    """
     pictures = library.pictures(opened)
     return _telling(opened, pictures, f"{opened.stamp} {pictures.stamp}", probe)
 
@@ -170,7 +172,7 @@ def next_picture() -> None:
 
 
 def own_probes() -> list[Probe]:
-    """The probes that are there for themselves, those that change a donor among them."""
+    """Return all probes that are not controls, including those that change a donor."""
     return [probe for probe in PROBES.values() if not probe.is_control]
 
 

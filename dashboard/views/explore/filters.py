@@ -157,9 +157,7 @@ def draw_active(opened: Opened, wanted: Filter) -> None:
     if wanted.name:
         removers.append((f"name: {wanted.name}", lambda now: narrowed(now, name=None)))
     if wanted.threshold != Filter.threshold:
-        removers.append(
-            (f"REAL from {wanted.threshold:.0%} on", lambda now: narrowed(now, threshold=Filter().threshold))
-        )
+        removers.append((f"threshold: {wanted.threshold:.0%}", lambda now: narrowed(now, threshold=Filter().threshold)))
     for number, (text, remove) in enumerate(removers):
         st.button(
             plain(text), key=f"explore.remove.{number}", icon=":material/close:", on_click=change, args=(opened, remove)

@@ -86,8 +86,8 @@ def draw_gallery() -> None:
         pager(min(wanted.page, count), count, key="explore.pages", on_open=set_page)
     if wanted.threshold != HALF:
         st.caption(
-            f"The % under an image is the detector's own confidence; REAL takes {percent(wanted.threshold, 0)}. Where "
-            "that flips the verdict, the class that the % belongs to stands beside it."
+            "The % under an image is the detector's own confidence; REAL needs p(REAL) of "
+            f"{percent(wanted.threshold, 0)}. Where that flips the verdict, the % is followed by its class."
         )
     if pictures.found < len(table):
         st.caption(

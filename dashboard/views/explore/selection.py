@@ -47,8 +47,8 @@ def draw(opened: Opened, wanted: Filter, shown: NDArray[np.intp], ids: Sequence[
         on_click=address.put,
         args=("pick", ",".join(dict.fromkeys([*ids, *page][:MOST]))),
         disabled=not page,
-        help=f"All on this page, to compare or to tag; at most {MOST} at a time. A single one by its box, or with "
-        "Space where the keyboard is.",
+        help=f"Selects this page to compare or tag; at most {MOST} at a time. For a single image, tick its box or "
+        "press Space on it.",
         width="stretch",
     )
     if not ids:

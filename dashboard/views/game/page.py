@@ -161,7 +161,7 @@ def finish() -> None:
         st.button("Ten other images", key="game.again", type="primary", on_click=new_game)
         if st.button("Look at the detector's mistakes", key="game.mistakes"):
             address.go("explore", run=opened.run.name, result="wrong")
-    st.caption("The address in the browser holds which ten images these were: send it on to compare scores.")
+    st.caption("The address in the browser identifies these ten images: share it to compare scores.")
 
 
 if st.session_state["game.seen"] < ROUND:

@@ -34,18 +34,18 @@ if not pictured.any() and (found := library.samples()):
 
 
 if shown.run.maps is None:
-    st.title("The tour", anchor=False)
+    st.title("Guide", anchor=False)
     st.info(
-        "The tour tells of heat maps, and this run has none: its detector gives predictions only. Choose another run.",
+        "The guide explains heat maps, and this run has none: its detector gives predictions only. Choose another run.",
         icon=":material/hide_image:",
     )
     st.stop()
 cast = cast_of(shown, pictured)
 if cast is None:
-    st.title("The tour", anchor=False)
+    st.title("Guide", anchor=False)
     lacking = "" if pictured.all() else f" among those whose picture is available. {how_to_get_pictures()} Or"
     st.info(
-        "The tour needs an image of each class that the detector judged rightly, and for one class there is none"
+        "The guide needs an image of each class that the detector got right, and for one class there is none"
         f"{lacking or '. Instead,'} choose a run of the sample gallery.",
         icon=":material/hide_image:",
     )
@@ -57,7 +57,7 @@ title, draw = STEPS[number - 1]
 
 
 def move(by: int) -> None:
-    """Another step, which the address then names; counted from where it is now, so that two quick presses are two."""
+    """Move by some steps from the one in the URL, so that two quick presses count as two."""
     STEP.set(min(max(STEP.value + by, 1), len(STEPS)))
 
 

@@ -120,7 +120,7 @@ def lime(told: Told, settings: LimeSettings, row: int, *, slot: str, paper: bool
         # without the diagnostics' advice, whose controls are on Inspect
         explained, decided = (percent(max(share, 0.0), 0) for share in (numbers["r2"], numbers["decided_share"]))
         st.caption(
-            f"The surrogate explains {explained} of what the detector did, and {decided} of the area is decided.",
+            f"The surrogate explains {explained} of the variance, and {decided} of the area is decided.",
             help=explain("Surrogate", "Undecided"),
         )
 
@@ -221,7 +221,7 @@ def go_on(told: Told) -> None:
     run = told.about.run.name
     st.markdown("Now ask your own questions:")
     ways = {
-        "inspect": ("Inspect an image", "Both explanations, their health, and what flips the verdict."),
+        "inspect": ("Inspect an image", "Both explanations, their diagnostics, and what flips the verdict."),
         "evidence": ("What the detector reads", "Every experiment on the whole test set, beside its control."),
         "trust": ("Can the explanations be trusted?", "How faithful, how stable, how often they agree."),
         "upload": ("Try your own image", "And see how far the verdict carries."),

@@ -129,7 +129,7 @@ def _guessing(start: float, y: float) -> Line:
 
 def _curve(x: Any, y: Any, swept: Sweep) -> Line:
     says = [
-        f"{across:.1%}, {up:.1%}, REAL from p = {threshold:.2f}"
+        f"{across:.1%}, {up:.1%} at threshold {threshold:.0%}"
         for across, up, threshold in zip(x, y, swept.thresholds, strict=True)
     ]
     return Line(x, y, says=says, colour=CURVE)

@@ -44,7 +44,7 @@ def draw_threshold() -> None:
         help=explain(
             "Threshold",
             also="A higher one means fewer FAKE called REAL and more REAL called FAKE. Every number on this page "
-            "follows it but AUROC and calibration, which are of all thresholds or of none.",
+            "follows it except AUROC and calibration, which do not depend on it.",
         ),
     )
 
@@ -104,7 +104,7 @@ def _headline(
     counted: tuple[int, int] | None = None,
     paper: float | None = None,
 ) -> None:
-    """Draw one number and what it means; in `words`, {} becomes the number of 100, `counted` is (of these, so many)."""
+    """Draw a share and what it means; in `words`, {} becomes its percentage, `counted` is (correct, total)."""
     with st.container(border=True, height="stretch", gap="small"):
         st.metric(label, "none" if value is None else percent(value), help=help)
         st.caption("needs images of both classes" if value is None else words.format(_of_100(value)))

@@ -78,10 +78,10 @@ with fold(
     "errors",
     "Where does it err?",
     clusters.most_errors(cards[space]),
-    explained="Share of wrong verdicts in each cluster; the line through each bar is its 95 % interval, the dashed one "
-    "all verdicts of that kind. The diamond is the error rate of verdicts with equal margins: a cluster that reaches "
-    "it and no further restates the detector's confidence. A click shows the wrong ones. Silhouette: 1 is a cluster "
-    "wholly apart from the next, 0 not at all.",
+    explained="Share of wrong verdicts in each cluster; the line through each bar is its 95% interval, the dashed line "
+    "is all verdicts of that class. The diamond is the error rate of verdicts with equal margins: a cluster no higher "
+    "than that errs as its margins predict. A click shows the wrong images. Silhouette: 1 means a cluster fully "
+    "separated from the next, 0 overlapping.",
     help=explain("Cluster", "Silhouette", "Interval"),
 ) as is_open:
     if is_open:

@@ -39,7 +39,7 @@ def _colour(choices: Mapping[str, str]) -> Setting:
 # another colour is no reason to draw the cards again
 @st.fragment
 def _draw(opened: Opened, spaces: Setting, images: int, space: str, coloured: str) -> None:
-    """The same, with what the page around it was drawn of."""
+    """Draw the picture; the page around it was drawn with `space` and `coloured`."""
     _follow(opened)
     choices = colourings(opened)
     colour = _colour(choices)
@@ -60,7 +60,7 @@ def _draw(opened: Opened, spaces: Setting, images: int, space: str, coloured: st
         colour.choose("Colour", st.selectbox, width=260)
         DRAG.choose(
             "Drag to",
-            help="Draw a box or a lasso around images to open them in Explore. Move: drag and turn the wheel, and "
+            help="Box, lasso: drag around images to open them in Explore. Move: drag to pan, scroll to zoom, and "
             "click a point to open it in Inspect.",
         )
     key = colour.value if column_of(colour.value, space) in opened.table else "cluster"
@@ -74,8 +74,8 @@ def _draw(opened: Opened, spaces: Setting, images: int, space: str, coloured: st
     )
     st.caption(
         f":gray[●] circles are called {CLASS_WORDS['REAL']}, :gray[◆] diamonds {CLASS_WORDS['FAKE']}; large and hollow "
-        "is wrong. Numbers are clusters. What this cannot show: a flat map keeps which images are near each other, and "
-        "little else (t-SNE), so distances between groups, their sizes and their shapes say nothing.",
+        "means wrong. Numbers are clusters. What this cannot show: t-SNE keeps which images are near each other and "
+        "little else, so distances between groups, their sizes and their shapes mean nothing.",
         help=explain("t-SNE"),
     )
     _choose_by_numbers(opened, space)
@@ -110,7 +110,7 @@ def _choose_by_numbers(opened: Opened, space: str) -> None:
         across, up = (opened.table[f"{space}_{end}"].to_numpy(np.float64) for end in "xy")
         middles = opened.table.groupby(f"clusters.{space}_cluster")[[f"{space}_x", f"{space}_y"]].median()
         places = [f"{number:.0f} at {x:.0f} across, {y:.0f} up" for number, x, y in middles.itertuples()]
-        st.caption(f"The numbers have no meaning but place. Middles of the clusters: {'; '.join(places)}.")
+        st.caption(f"Coordinates only mark positions. Cluster medians: {'; '.join(places)}.")
         # another run has other ends
         run = opened.run.name
         with st.form("patterns.numbers", border=False), st.container(horizontal=True, vertical_alignment="bottom"):

@@ -27,8 +27,8 @@ ABSENT, UNKNOWN = "not in the study", "not known"
 OTHERS = "others"
 OWN = {
     "cluster": "Cluster",
-    "predicted": "Verdict",
-    "label": "Truth",
+    "predicted": "Prediction",
+    "label": "Label",
     "correct": "Right or wrong",
     "confidence": "Confidence",
     "category": "Category",

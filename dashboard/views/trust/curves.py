@@ -167,13 +167,13 @@ def randomised(frame: pd.DataFrame, method: str) -> go.Figure:
             line={"color": colour, "width": 1.5, "dash": "dot"},
             hovertemplate="another image's map: %{y:.2f}<extra></extra>",
         )
-    figure.update_xaxes(title="what is random")
-    figure.update_yaxes(title="rank correlation, either sign", range=[0, 1.04])
+    figure.update_xaxes(title="weights randomised")
+    figure.update_yaxes(title="rank correlation (sign ignored)", range=[0, 1.04])
     return figure
 
 
 def _around_zero(frame: pd.DataFrame) -> list[float]:
-    """From the least end to the largest and 0, with so much beyond that marks on the edge are whole."""
+    """Return an axis range over 0, all values and interval ends, padded by 3 % so that no mark is cut off."""
     ends = np.nan_to_num([0.0, *frame["value"], *frame["low"], *frame["high"]])
     low, high = float(ends.min()), float(ends.max())
     beyond = 0.03 * (high - low or 1)

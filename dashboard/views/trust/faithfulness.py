@@ -63,8 +63,8 @@ def draw(opened: Opened, by: By) -> None:
             if is_open:
                 _draw_curves(opened, answer, by)
                 cannot(
-                    "a filled image is none that the detector was made for, so part of every fall is the fill and not "
-                    "the loss; and a map that names the right place does not say what is there. The best control is "
+                    "the detector was not made for filled images, so part of every fall is from the fill, not what "
+                    "it covers; and a map that names the right place does not say what is there. The best control is "
                     "chosen on the same images, which favours it a little."
                 )
                 frame = summary(opened, answer, leads, by)
@@ -109,7 +109,7 @@ def _cell(one: Finding, fill: str) -> str:
 def _draw_curves(opened: Opened, answer: StudyResult, by: By) -> None:
     FILL.linked(
         st.segmented_control,
-        "Filled with",
+        "Fill",
         options=list(FILLS),
         format_func=lambda fill: FILLINGS[fill].title,
         required=True,

@@ -18,7 +18,7 @@ from dashboard.services.address import Setting
 from dashboard.views.trust import curves, faithfulness
 
 BY = Setting("by", "verdict", choices=("verdict", "cell"))
-BY_NAMES = {"verdict": "Each verdict", "cell": "Right and wrong ones apart"}
+BY_NAMES = {"verdict": "Verdict", "cell": "Verdict, right and wrong separately"}
 
 opened = library.current()
 answers = all_there(opened, ("faithfulness", "agreement", "stability", "certainty", "sanity", "one_colour"))
@@ -63,8 +63,8 @@ part(
     opened,
     "one_colour",
     "Is LIME all one colour?",
-    "One colour says that everything speaks for the verdict, or everything against it, and so nothing of where. The "
-    "paper's settings cut an image by quickshift; ours into some thirty pieces, and leave what is undecided grey.",
+    "A single colour says that everything speaks for the verdict, or everything against it, but not where. The "
+    "paper's settings segment by quickshift; ours use about thirty segments and leave undecided ones grey.",
     help=explain("LIME", "Segment", "Undecided"),
     make=trust_summary.one_colour_summary,
     by=BY.value,
@@ -77,8 +77,8 @@ part(
     opened,
     "agreement",
     "Does LIME contradict Grad-CAM?",
-    "Agreement: rank correlation of LIME's and Grad-CAM's maps of one image over 64 places; 1 is the same order. "
-    "The control puts another image's Grad-CAM in the place of the image's own.",
+    "Agreement: rank correlation of LIME's and Grad-CAM's maps of one image over a grid of 64 cells; 1 means the same "
+    "ranking. The control uses another image's Grad-CAM instead of the image's own.",
     help=explain("Agreement", "Rank correlation"),
     make=trust_summary.agreement_summary,
     by=BY.value,
@@ -95,8 +95,8 @@ part(
     "stability",
     "Are the maps repeatable?",
     "Stability: rank correlation of an explanation with itself under another seed, and under noise of 1 in 255 "
-    "that nobody can see; the control is the explanation of another image. LIME divides the noisy image anew; "
-    "with the same segments it keeps those of the image. Grad-CAM has no seed.",
+    "that nobody can see; the control is the explanation of another image. LIME segments the noisy image again; "
+    "“same segments” keeps those of the original. Grad-CAM has no seed.",
     help=explain("Stability", "Rank correlation", "Seed"),
     make=trust_summary.stability_summary,
     by=BY.value,
@@ -108,22 +108,22 @@ part(
     opened,
     "certainty",
     "Does what LIME calls certain hold under another fill?",
-    "Certainty: the interval of a part is that of asking a limited number of times, with parts covered in one way. "
-    "Here each image is explained again with every other fill. The control draws other samples with the same fill.",
+    "Certainty: a part's interval reflects only a limited number of samples under one fill. Here each image is "
+    "explained again with every other fill. The control draws other samples with the same fill.",
     help=explain("Fill", "Undecided", "LIME"),
     make=trust_summary.certainty_summary,
     by=BY.value,
     tell=explanations.certain,
     draw=lambda _frame: None,
-    limits="a sign that every fill gives is still about covering, which no image of the training set shows.",
+    limits="a sign that holds under every fill is still about covered parts, which no training image has.",
 )
 part(
     opened,
     "sanity",
     "Does it depend on what the detector has learned?",
-    "Sanity: the detector's weights are replaced by chance from the classifier down (Adebayo et al. 2018). A map that "
-    "stays as it was shows the image and not the detector. Dotted: what the wholly random detector makes of another "
-    "image, which is where a map ends that keeps nothing.",
+    "Sanity: the detector's weights are randomised from the classifier down (Adebayo et al. 2018). A map that does "
+    "not change shows the image and not the detector. Dotted: another image's map by the fully random detector, the "
+    "level at which a map that keeps nothing ends.",
     help=explain("Sanity"),
     make=trust_summary.sanity_summary,
     by=BY.value,
@@ -135,7 +135,7 @@ part(
 )
 BY.linked(
     st.segmented_control,
-    "Count in the figures above",
+    "Group the figures above by",
     options=list(BY_NAMES),
     format_func=BY_NAMES.get,
     required=True,

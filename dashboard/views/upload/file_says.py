@@ -37,8 +37,8 @@ def draw_file_says(file: UploadedFile, detector: Known) -> None:
     claims, laid = _read(file, detector.about.preprocessing)
     section(
         "What the file says",
-        "Read from the file on this server and sent nowhere. Whatever a file says of itself, anybody can write, change "
-        "or remove.",
+        "Read from the file on this server and sent nowhere. Anyone can write, change or remove what a file says "
+        "about itself.",
     )
     st.markdown(f"**{_sum_up(claims)}**")
     lines = {claim.kind: "" for claim in claims}
@@ -100,8 +100,8 @@ def _draw_grounds(laid: NDArray[np.uint8], detector: Known) -> None:
         )
         depends = "does not depend" if said[0] == said[1] else "**depends**"
         st.markdown(
-            f"The picture is transparent in parts and was laid on white. Its verdict {depends} on that: {each}. Both "
-            "are the picture as the detector crops it by default, whichever square is chosen above."
+            f"The picture is partly transparent and was placed on white. Its verdict {depends} on that: {each}. Both "
+            "verdicts are on the default crop, whichever square is chosen above."
         )
 
     keep_up(stand, show, slot="upload.grounds")

@@ -127,7 +127,7 @@ def _draw_headline(judgement: Judgement, detector: Known) -> None:
     if any(one.key == "unmeasured" for one in judgement.reasons):
         st.caption(
             with_code(
-                "The rule for this detector is found by `python -m core.studies.judgement --run RUN`, with a run of "
+                "To measure this, run `python -m core.studies.judgement --run RUN`, where RUN is a run of "
                 f"{detector.name}."
             )
         )
@@ -153,8 +153,8 @@ def _draw_strip(seen: Seen) -> None:
         f"{len(same)} of {len(fitting)} deliveries give the same verdict", icon=":material/local_shipping:"
     ):
         st.caption(
-            "The picture was sent through what pictures go through on their way, before the detector saw it. Margins "
-            "above 0 say REAL, below FAKE."
+            "Before the detector saw it, the picture went through what sharing does to pictures. Margins above 0 say "
+            "REAL, below FAKE."
         )
         rows = [
             {
@@ -168,8 +168,8 @@ def _draw_strip(seen: Seen) -> None:
         st.table(pd.DataFrame(rows).set_index("delivery"), border="horizontal")
         if len(fitting) < len(sent):
             st.caption(
-                "Where nothing stands, the delivery leaves fewer pixels than the detector reads. They were enlarged, "
-                "which is another picture to it, so they do not count."
+                "Blank: the delivery leaves fewer pixels than the detector reads. The picture was enlarged, which "
+                "makes it a different picture, so it does not count."
             )
 
 

@@ -81,7 +81,7 @@ def _row(detector: Known, ready: Prepared, origin: Origin) -> tuple[dict[str, ob
     number = list(seen.margins).index(np.float32(seen.margin))
     return {
         "detector": detector.name,
-        "judgement": judgement.answer or "not delivered",
+        "judgement": judgement.answer or "deliveries not tested",
         "reason": reason(judgement),
         "verdict": judgement.verdict,
         "margin": plus(seen.margin),

@@ -74,8 +74,8 @@ for sentence in catalogue.refused_detectors().values():
 
 if len(files) >= MAX_FILES or sum(file.size for file in files) > MAX_OWN - MAX_BYTES:
     st.info(
-        f"At most {MAX_FILES} files with {MAX_OWN >> 20} MB together are taken at once: a file above that is marked "
-        "with an error was more than that. Take some away to see others."
+        f"At most {MAX_FILES} files and {MAX_OWN >> 20} MB in total are accepted at once; a file marked with an error "
+        "above exceeded that. Remove some to see others."
     )
     files = files[:MAX_FILES]
 uploads.forget_others(files)
@@ -136,7 +136,7 @@ side_by_side = panels.SideBySide(subject, [detector], methods)
 def draw_seen() -> None:
     """The pixels, and by which rule they were made."""
     st.markdown("#### What the detector sees")
-    st.caption(f"All that it is given: {side} x {side} pixels, whatever an image was before.")
+    st.caption(f"All the detector gets: {side} x {side} pixels, whatever the size of the original.")
     plain_picture(seen, key="upload.seen", alt=f"{name} as {side} x {side} pixels")
     if ready.resized:
         FILTER.choose(

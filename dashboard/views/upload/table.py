@@ -28,7 +28,7 @@ from dashboard.views.upload.uploads import end_if_settled, labels, look, origin_
 
 # seconds that one file's deliveries are waited for
 PATIENCE = 60.0
-TO_COME = "not delivered yet"
+TO_COME = "deliveries not tested"
 # a row was just chosen
 CHOSEN = "upload.row"
 
@@ -92,7 +92,7 @@ def draw_table(files: Sequence[UploadedFile], detector: Known) -> None:
 
 def _draw_buttons(table: pd.DataFrame) -> None:
     waits = bool((table["judgement"] == TO_COME).any())
-    if waits and st.button("Send all through their deliveries", key="table.deliver", icon=":material/local_shipping:"):
+    if waits and st.button("Test all deliveries", key="table.deliver", icon=":material/local_shipping:"):
         st.session_state["upload.deliver"] = True
         # the whole page: its progress stands above this part
         st.rerun()

@@ -204,7 +204,7 @@ def predicted_class(ready: Prepared, detector: Known, *, shown: str) -> str | No
 
 
 def end_if_settled(name: str, busy: bool) -> None:
-    """Begin or end the coming back for an answer, which only a full rerun can."""
+    """Rerun the page where polling has to start or stop, which only a full rerun can do."""
     if busy != bool(st.session_state.get(f"busy.{name}")):
         st.session_state[f"busy.{name}"] = busy
         st.rerun()

@@ -32,8 +32,8 @@ def draw_where(file: UploadedFile, ready: Prepared, detector: Known) -> None:
     if min(ready.width, ready.height) < side:
         st.caption(f"It is smaller than a tile of {side} x {side} pixels.")
         return
-    st.caption(f"Ask about tiles of {side} x {side} pixels, unchanged, instead of the whole picture shrunk.")
-    if not WHERE.toggle("Ask about every tile"):
+    st.caption(f"Run the detector on {side} x {side} tiles at full resolution instead of the whole picture shrunk.")
+    if not WHERE.toggle("Run on every tile"):
         return
 
     def draw() -> float | None:
@@ -64,10 +64,8 @@ def _draw(tiles: Tiles, preview: NDArray[np.uint8], found: Prediction) -> None:
         width="stretch",
     )
     st.markdown(f"{most} of {whole} tiles are called {CLASS_WORDS[verdict]}.")
-    apart = (
-        "They overlap." if tiles.overlaps else "They do not cover all of it: the picture has more than are asked about."
-    )
+    apart = "They overlap." if tiles.overlaps else "They leave gaps: the picture has more tiles than are asked about."
     st.caption(
-        f"Blue says REAL, orange FAKE, in full colour at {float(np.abs(margins).max()):.1f}. One every {tiles.spacing} "
-        f"pixels. {apart} A tile without a thing in it is nothing that the detector was measured on."
+        f"Blue says REAL, orange FAKE, in full colour at {float(np.abs(margins).max()):.1f}. One tile every "
+        f"{tiles.spacing} pixels. {apart} The detector was not measured on tiles that show no object."
     )

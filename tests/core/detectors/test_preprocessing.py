@@ -124,11 +124,11 @@ def test_it_is_data() -> None:
         ({"crop": "after", "resize": 16}, "resize cannot be 16"),
         ({"crop": "middle"}, "crop must be one of before, after, after_floor, none, not 'middle'"),
         ({"interpolation": "cubic"}, "interpolation must be one of"),
-        ({"interpolation": ["box"]}, "lacks"),
-        ({"mean": [0, 0]}, "lacks|values to unpack"),
+        ({"interpolation": ["box"]}, "a value of the wrong type"),
+        ({"mean": [0, 0]}, "values to unpack"),
         ({"std": [1, 0, 1]}, "no std may be 0"),
         ({"mean": [0, float("nan"), 0]}, "finite"),
-        ({"mean": None}, "lacks"),
+        ({"mean": None}, "a value of the wrong type"),
     ],
 )
 def test_what_cannot_be_is_named(changes: dict[str, object], sentence: str) -> None:

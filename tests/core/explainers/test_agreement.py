@@ -76,6 +76,9 @@ def test_one_segment_works() -> None:
     found = agreement(MAP := smooth_maps(1, seed=0)[0], MAP, segments=np.zeros((32, 32), int))
     assert np.isnan(found.rank)
     assert found.overlap == found.by_chance == 1
+    # what has no rank is not compared with chance
+    among = agreement(MAP, MAP, segments=np.zeros((32, 32), int), others=smooth_maps(30, seed=2))
+    assert among.beyond_chance is None
 
 
 def test_what_does_not_fit_is_refused_in_words() -> None:

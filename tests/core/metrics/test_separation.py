@@ -134,3 +134,5 @@ def test_leaning_is_spearmans_within_each_class() -> None:
     apart = leaning(fact, generator.normal(0, 1, 1000) + 9 * is_real, is_real)
     assert apart.low < 0 < apart.high
     assert np.isnan(leaning(np.zeros(1000), margins, is_real).value)
+    # a class in which nothing varies is not among the images either
+    assert (found.images, leaning(np.where(is_real, 0.0, fact), margins, is_real).images) == (1000, 500)

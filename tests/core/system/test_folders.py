@@ -97,6 +97,12 @@ def test_a_replacement_that_was_cut_off_between_its_two_renames_is_brought_back(
         (tmp_path / "t").rename(aside / "t")
         bring_back()
         assert read_folder(tmp_path / "t", "thing")["name"] == "x"
+    # what cannot be listed hides nothing that can
+    (tmp_path / ".a.abc.old").write_bytes(b"a file")
+    write(tmp_path / "t", replace=True)
+    (tmp_path / "t").rename(tmp_path / ".t.abc.old" / "t")
+    restore_all(tmp_path)
+    assert read_folder(tmp_path / "t", "thing")["name"] == "x"
     # an empty one is no thing to bring back
     (tmp_path / "t").rename(tmp_path / "elsewhere")
     with pytest.raises(ContractError, match="has no manifest"):
@@ -157,7 +163,7 @@ def test_what_fails_is_said_of_the_file_that_was_asked_for(tmp_path: Path) -> No
         # as pyarrow and numpy do, without a name
         raise OSError(28, "Error writing bytes to file. Detail: [errno 28] No space left on device")
 
-    remedy = "see that its disk has room and may be written"
+    remedy = "check that its disk has room and is writable"
     with pytest.raises(WriteError) as caught:
         write_bytes_atomically(tmp_path / "f", native)
     assert str(caught.value) == f"{tmp_path / 'f'} could not be written (No space left on device); {remedy}"

@@ -103,7 +103,7 @@ class TarFiles(Known):
                     if info.type in (tarfile.REGTYPE, tarfile.AREGTYPE) and _is_plain(name):
                         if name in self.places:
                             self.repeated.add(name)
-                        # a name that is there twice is another file than before
+                        # a repeated name gets another stamp, so that a pack from before the repeat is not reused
                         stamp = -info.offset_data if name in self.repeated else int(info.mtime)
                         listed[name] = Listed(name, info.size, stamp)
                         self.places[name] = info.offset_data
@@ -195,5 +195,5 @@ class _Bounded:
 
 
 def _is_plain(name: str) -> bool:
-    """Check that a member is a file that is not hidden, and that its name leads nowhere else."""
+    """Check that a member is a file, and that no part of its path is empty, hidden or ".."."""
     return all(part and not part.startswith(".") for part in name.split("/"))

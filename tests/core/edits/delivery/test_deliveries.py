@@ -109,6 +109,9 @@ def test_a_picture_longer_than_any_webp_is_halved_first() -> None:
     webp = [one for one in deliveries() if one.name == "webp_80"]
     (found,) = deliver(strip, seeing(Preprocessing(8)), among=webp)
     assert found.pixels.shape == (8, 8, 3)
+    line = np.full((16_384, 1, 3), 7, np.uint8)
+    np.testing.assert_array_equal(delivering.halved(line), np.full((8192, 1, 3), 7))
+    np.testing.assert_array_equal(delivering.halved(line.transpose(1, 0, 2)), np.full((1, 8192, 3), 7))
 
 
 def test_what_leaves_too_few_pixels_says_nothing_of_the_picture(picture: NDArray[np.uint8]) -> None:

@@ -174,7 +174,7 @@ def test_sanity_names_what_is_left_of_a_map() -> None:
     assert str(dependent(named(0.0))).startswith("Yes, as far as can be seen: once the weights are random, ")
     said = str(dependent(named(0.5)))
     assert said.startswith("Only in part for Grad-CAM on REAL verdicts: ")
-    assert "Grad-CAM on FAKE verdicts and LIME on FAKE and REAL verdicts depend on it" in said
+    assert "Grad-CAM on FAKE verdicts and LIME on FAKE and REAL verdicts depend on the weights" in said
 
 
 def test_one_colour_before_and_after() -> None:

@@ -156,8 +156,8 @@ def test_a_read_only_cache_is_done_without(shipped: Path) -> None:
         images = load_image_set(shipped, "test")
     assert len(images) == 24
     assert images.uncached == (
-        f"{cache_dir() / 'packs'} could not be written (Read-only file system); see that its disk has room and may be "
-        "written"
+        f"{cache_dir() / 'packs'} could not be written (Read-only file system); check that its disk has room and is "
+        "writable"
     )
     assert not list(cache_dir().rglob("*.npy"))
 

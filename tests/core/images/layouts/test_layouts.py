@@ -232,6 +232,18 @@ def test_a_wrong_tar_is_told(tmp_path: Path) -> None:
     assert "is not a whole .tar file" in refusal(tmp_path / "odd.tar")
 
 
+def test_a_damaged_table_in_a_zip_is_told(tmp_path: Path) -> None:
+    made.metadata_csv(tmp_path / "set")
+    whole_zip = packed(tmp_path / "set", "zip")
+    content = bytearray(whole_zip.read_bytes())
+    with zipfile.ZipFile(whole_zip) as archive:
+        info = next(info for info in archive.infolist() if info.filename.endswith("metadata.csv"))
+    # behind the member's own header and name
+    content[info.header_offset + 30 + len(info.filename) + 4] ^= 0xFF
+    whole_zip.write_bytes(content)
+    assert "metadata.csv cannot be read (" in refusal(whole_zip)
+
+
 def test_members_of_a_tar_lead_nowhere(tmp_path: Path) -> None:
     made.generator_label(tmp_path / "set")
     path = packed(tmp_path / "set", "tar")

@@ -16,6 +16,8 @@ from tests.core.images.provenance.signing import sign
 COMFY = {
     "3": {"class_type": "KSampler", "inputs": {"seed": 1}},
     "4": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "sdxl.safetensors"}},
+    # the first is named
+    "5": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "refiner.safetensors"}},
 }
 MIME = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp", "AVIF": "image/avif", "HEIF": "image/heic"}
 HOLDS_EXIF = ("PNG", "JPEG", "WEBP", "AVIF", "HEIF")

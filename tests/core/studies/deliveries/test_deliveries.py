@@ -69,7 +69,7 @@ def test_flips_and_errors_are_counted_apart(table: pd.DataFrame) -> None:
     assert said.startswith("Of FAKE verdicts 80% ")
     assert "flip under at least one of 7 deliveries" in said
     assert "JPEG 50 60.0%, Screenshot 20.0%" in said
-    assert "are called wrongly after JPEG 50" in str(tell(found["errors_fake"]).answer)
+    assert "are misclassified after JPEG 50" in str(tell(found["errors_fake"]).answer)
     # of five nothing is certain
     assert "comes from delivery" not in str(tell(found["errors_fake"]).control)
 

@@ -255,8 +255,8 @@ def test_what_depends_on_the_filter_is_told_by_its_range() -> None:
     assert str(tell(apart).standing).startswith("It depends on the filter: above its control for bicubic, ")
     assert str(overall([agree, apart])) == (
         "Of 40 full-size pictures by 8 generators, 4 to 40% are called REAL, depending on how they were resized; of "
-        "squares of 8 ordinary photographs, 20 to 60% are called FAKE, likewise: do not rely on a verdict about an "
-        "image that is not of its own kind."
+        "squares of 8 ordinary photographs, 20 to 60% are called FAKE, likewise: do not rely on verdicts on images "
+        "unlike the training images."
     )
     assert not overall([])
 
