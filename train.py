@@ -95,7 +95,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
 
 
 def train(options: argparse.Namespace) -> None:
-    """Do everything from pixels to a verified run."""
+    """Load the images, train and write the detector, test it, and print its run's metrics."""
     if options.limit is not None and options.limit < 2:
         raise ValueError(f"--limit must be at least 2, an image of each class, not {options.limit}")
     options.data = DataPath(options.data, options.fake_classes.split(","))
@@ -241,13 +241,14 @@ def provenance(name: str, recipe: Recipe, train_set: ImageSet, history: list[dic
 def test_and_write(
     options: argparse.Namespace, detector: NetworkDetector, train_set: ImageSet, test_set: ImageSet
 ) -> Path:
-    """Test once: write predictions, maps and metrics, and add them to the model card."""
+    """Test a detector: write its run, or reuse an existing one, and add the metrics to its model card."""
     folder = options.out / "detectors" / detector.name
     path = run_folder(options.out, detector.name, test_set)
     try:
-        known = path.exists() and detector.identity.made(read_run(path).manifest)
+        # one that will be replaced need not be readable
+        known = not options.replace and path.exists() and detector.identity.made(read_run(path).manifest)
         # otherwise the run is done, and the training is being resumed after it stopped before updating the model card
-        if options.replace or not known:
+        if not known:
             path = predict(options, detector, train_set, test_set)
         card = model_card(detector.manifest, read_run(path).manifest)
     except KeyboardInterrupt as error:

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command; what goes wrong is one sentence on standard error and exit status 2."""
+    """Run the command and return its exit status: 0, 130 after Ctrl-C, or 2 with the error in a sentence on stderr."""
     parser = _parser()
     options = parser.parse_args(arguments)
     if options.list:
@@ -167,10 +167,10 @@ def read_image(
 
 
 def judged(path: Path, detector: "Detector") -> dict[str, Any]:
-    """The judgement of an image file, its deliveries, what the network computed and what the file says, as plain JSON.
+    """Judge an image file: the judgement, deliveries, network outputs and the file's provenance claims as plain JSON.
 
     Raises:
-        ImageError: it is no image that is read here.
+        ImageError: the file is not a supported image.
         ContractError: the detector's rule or its run cannot be read.
         OSError: the file cannot be opened.
     """
@@ -189,7 +189,7 @@ def judged(path: Path, detector: "Detector") -> dict[str, Any]:
 def write(
     out: Path, explanations: Sequence[Explanation], *, title: str, notes: Sequence[str], palette: Palette
 ) -> None:
-    """Write explanation.html and, of each, METHOD.npz and where something in its map is decided METHOD.png."""
+    """Write explanation.html and, for each explanation, METHOD.npz, plus METHOD.png if any of its map is decided."""
     out.mkdir(parents=True, exist_ok=True)
     style = Style(palette)
     for one in explanations:

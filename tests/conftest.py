@@ -58,7 +58,7 @@ def _place(file: Path) -> int:
 
 @pytest.fixture(autouse=True, scope="session")
 def _session_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """What several tests share is made before any of them: it has a cache of its own, too, whatever the worker."""
+    """Let session fixtures, which are made before a test gets its own cache, use one that all workers share."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TELLTALE_CACHE", str(made_once(tmp_path_factory, "shared-cache", Path.mkdir)))
         yield
@@ -155,7 +155,7 @@ def write_shipped(folder: Path, cifake: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def cifake_test(_session_cache: None) -> "ImageSet":
-    """Genuine CIFAKE's test images, unpacked once for all tests; where somebody has taken them out there are none."""
+    """The genuine CIFAKE test images, unpacked once for all tests; the test is skipped if they were removed."""
     from core.images.cifake.shipped import is_shipped
     from core.images.loading import load_image_set
     from core.images.sources import SHIPPED, SHIPPED_FOLDER

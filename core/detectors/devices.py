@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 
 N = TypeVar("N", bound=nn.Module)
+# of a batch: 2,048 images of 128 pixels a side, 32 of 1,024
+MOST_PIXELS = 2**25
 
 
 def pick_device(name: str = "auto") -> torch.device:
@@ -67,8 +69,11 @@ def measure_batch_size(
         images: number to pass through the network for each; when None, enough to tell them apart.
     """
     fast = device.type == "cuda"
-    candidates = candidates or ((512, 1024, 2048) if fast else (64, 128, 256))
-    images = images or (8192 if fast else 512)
+    most = max(1, MOST_PIXELS // side**2)
+    if candidates is None:
+        usual = (512, 1024, 2048) if fast else (64, 128, 256)
+        candidates = tuple(size for size in usual if size <= most) or (most,)
+    images = images or min(8192 if fast else 512, 4 * most)
     rates = {}
     with torch.inference_mode():
         for size in candidates:

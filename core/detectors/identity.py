@@ -147,7 +147,7 @@ def identify(path: Path) -> Identified:
     Raises:
         ContractError: the manifest or the weights cannot be read, or the manifest claims other weights.
     """
-    # taken first, so that what is cached is never newer than its stamp
+    # taken before reading: if a file changes meanwhile, the next call reads the folder again
     stamp = _stamp(path)
     with _kept_lock:
         before, found = _kept.get(path, (None, ""))

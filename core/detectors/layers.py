@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from core.detectors.tokens import Places
 
-# held by whoever has hooks on a shared network, or copies it: one map at a time
+# held while a shared network has hooks or is being copied, so that maps are computed one at a time
 HOOKS = threading.Lock()
 
 

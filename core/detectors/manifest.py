@@ -32,8 +32,8 @@ class About:
         classes: of the outputs.
         target_layer: the default layer to explain, one of `layers`; "" where there is none.
         temperature: margins are divided by it before they become probabilities.
-        layers: layers that maps can be read from -> positions (height, width), as of when the detector was saved.
-        capabilities: likewise.
+        layers: names of layers that maps can be computed from -> positions (height, width), as found when it was saved.
+        capabilities: those of the detector when it was saved.
     """
 
     kind: str
@@ -51,9 +51,9 @@ class About:
         return self.preprocessing.size
 
     def beyond_old(self) -> str:
-        """Serialise as JSON everything but weights, normalisation and temperature that answers and maps depend on.
+        """Serialise as JSON what outputs and maps depend on besides weights, normalisation and temperature.
 
-        Gives "" for the paper's network at 32 pixels, the only one that the oldest manifests could describe.
+        Returns "" for the paper's network at 32 pixels, the only one that the oldest manifests could describe.
         """
         preprocess = {key: value for key, value in asdict(self.preprocessing).items() if key not in ("mean", "std")}
         own = [self.kind, preprocess, list(self.classes.names), list(self.classes.fake), self.target_layer]

@@ -193,7 +193,7 @@ class NetworkDetector:
     def full_pass(
         self, pixels: NDArray[np.uint8], *, batch_size: int | None = None, progress: Progress | None = None
     ) -> Pass:
-        """Compute logits and, where there are layers, the target layer's mean and the margin map by its gradients."""
+        """Compute logits and, if there are layers, pooled features and gradient-based maps at the target layer."""
         if not self.layers:
             return Pass(self.logits(pixels, batch_size=batch_size, progress=progress), None, None)
         parts = [self._pass_with_map(batch) for batch in self._batches(pixels, batch_size, progress)]

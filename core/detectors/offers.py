@@ -1,4 +1,4 @@
-"""What a detector offers to the methods that explain it."""
+"""The properties of a detector that explanation methods depend on."""
 
 from collections.abc import Mapping
 from typing import Protocol

@@ -177,7 +177,7 @@ class FusedNetwork(nn.Module):
         self.fc = network.fc
 
     def activations(self, inputs: Tensor) -> Tensor:
-        """Map (N, 3, S, S) to layer4's (N, 8 * width, S / 8, S / 8)."""
+        """Map (N, 3, S, S) to layer4's output (N, 8 * width, s, s), where s is S / 8 rounded up."""
         activations: Tensor = self.blocks(self.stem(inputs))
         return activations
 

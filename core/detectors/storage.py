@@ -21,6 +21,8 @@ from core.runs.validation import read_detector_manifest
 from core.system.folders import MANIFEST, ContractError, read_folder, write_folder
 
 KIND = "detector"
+# what building a network from settings of the wrong type raises
+UNFIT = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError)
 
 
 def save_detector(
@@ -84,7 +86,7 @@ def load_detector(path: Path, *, device: str = "auto") -> NetworkDetector:
     try:
         kind = find_kind(about.kind)
         words = kind.describe(about.config)
-    except ValueError as error:
+    except UNFIT as error:
         raise ContractError(f"{path / MANIFEST} describes no detector that is known here ({error})") from None
     file = path / WEIGHTS
     tensors = {name: torch.from_numpy(values) for name, values in read_weights(path, manifest).items()}
@@ -93,7 +95,7 @@ def load_detector(path: Path, *, device: str = "auto") -> NetworkDetector:
         raise ContractError(f"{path / MANIFEST} does not list {absent[0]}; restore it")
     try:
         network = kind.build({**about.config, **{name: tensors[name].numpy().tobytes() for name in kind.files}})
-    except ValueError as error:
+    except UNFIT as error:
         raise ContractError(f"{path} cannot be opened: {error}") from None
     try:
         # networks of float32 load what was stored as float16
@@ -107,7 +109,7 @@ def load_detector(path: Path, *, device: str = "auto") -> NetworkDetector:
     named, chosen = {**manifest, "name": path.absolute().name}, pick_device(device)
     try:
         detector = kind.wrap(network, about, temperature=about.temperature, manifest=named, device=chosen)
-    except ValueError as error:
+    except UNFIT as error:
         raise ContractError(f"{path} cannot be used: {error}; restore it") from None
     check_claim(path, manifest, detector.sha256)
     if "reference_margins" in manifest:

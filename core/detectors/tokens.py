@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 # the layer that is put into a norm: module "encoder.norm" gets "encoder.norm.places"
 PLACES = "places"
-# tokens in front of those of the patches: the class, a teacher's, registers
+# maximum number of tokens before the patch tokens: class token, distillation token, registers
 MOST_BEFORE = 8
 
 

@@ -97,15 +97,17 @@ def patterned_elsewhere(
     Args:
         spectra: from `spectra_of`.
         rings: from `ring`.
-        noise: float32 (N, side, side, 3), or 1 for a grey pattern, white noise, of which the other rings are taken.
-        amount: float64 (N,), the energy of the pattern over all channels, as `energy` counts it.
+        noise: white noise, float32 (N, side, side, 3), or (N, side, side, 1) for a grey pattern; only its coefficients
+            in the other rings are used.
+        amount: float64 (N,), the energy of the pattern over all channels, as computed by `energy`.
 
     Returns:
         uint8 (N, side, side, 3).
     """
     others = _others(spectra, rings)
     pattern = np.broadcast_to(_noise_spectra(noise) * others[..., None], spectra.shape)
-    scale = np.sqrt(_ratio(amount, energy(pattern, others)))
+    # of a few pixels the other rings may be empty, and nothing can be added to them
+    scale = np.nan_to_num(np.sqrt(_ratio(amount, energy(pattern, others))), posinf=0)
     return images_of(np.asarray(spectra + pattern * scale[:, None, None, None], np.complex64))
 
 
@@ -137,9 +139,9 @@ def transplanted(spectra: Spectra, donors: Spectra, rings: Ring) -> NDArray[np.u
 
 
 def transplanted_elsewhere(spectra: Spectra, donors: Spectra, rings: Ring) -> NDArray[np.uint8]:
-    """Apply as much change from the same donor to all other rings: the energy-matched control of `transplanted`.
+    """Move all other rings towards the same donor's by as much energy: the energy-matched control of `transplanted`.
 
-    The other rings move towards the donor's by one share per image, at most 1; the mean stays.
+    In each image they move by one fraction of the difference, at most 1; the mean stays.
     """
     others = _others(spectra, rings)
     change = donors - spectra

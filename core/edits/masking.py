@@ -1,4 +1,4 @@
-"""Masking: one image in, a batch of versions with some segments filled out; the basis of every masking explanation.
+"""Masking: a batch of versions of one image with some segments filled, the basis of every masking explanation.
 
 The given image is never changed, values stay within 0..255, and equal seeds give equal results.
 """
@@ -14,7 +14,7 @@ from core.edits.road import impute
 from core.edits.texture import segment_means, shuffled_texture
 
 Fill = Literal["mean", "blur", "black", "texture", "road"]
-# pixels of an image 32 high; of a larger one as many more, or what is covered would still be seen
+# in pixels, for an image 32 pixels high; it grows with the height, or covered content would stay recognisable
 BLUR_SIGMA = 2.0
 Masker = Callable[[NDArray[np.bool_]], NDArray[np.uint8]]
 
@@ -120,10 +120,10 @@ class Filling(NamedTuple):
     """A fill.
 
     Attributes:
-        title: for a choice, "mean colour".
-        phrase: what segments are covered with, "their mean colour".
-        picture: (image, segments, seed) -> uint8 like the image, with every segment filled; None where what a segment
-            shows depends on what is kept.
+        title: its name, such as "mean colour".
+        phrase: what it covers segments with, such as "their mean colour".
+        picture: (image, segments, seed) -> uint8 like the image, with every segment filled; None if the fill depends
+            on which segments are kept.
     """
 
     title: str

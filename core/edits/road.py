@@ -1,7 +1,7 @@
 """Noisy linear imputation, the fill of ROAD (Rong et al. 2022, "A Consistent and Efficient Evaluation Strategy").
 
-Each removed pixel is the weighted mean of its neighbours, 1/6 for each direct and 1/12 for each diagonal one, removed
-ones included: a sparse linear system. A little noise is added, since what is so smooth would say where it was removed.
+Each removed pixel is the weighted mean of its neighbours, removed or not: 1/6 for each direct, 1/12 for each diagonal
+one. This is a sparse linear system. A little noise is added, because so smooth a fill would show what was removed.
 """
 
 from functools import lru_cache
@@ -53,7 +53,7 @@ def _solved(gone: NDArray[np.bool_], degree: NDArray[np.float64], right: NDArray
 
 @lru_cache(maxsize=8)
 def _pairs(height: int, width: int) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float64]]:
-    """Neighbours once each, intp (E,) and intp (E,), the earlier first, and the weight float64 (E,) between them."""
+    """List each pair of neighbours once: flat positions intp (E,), intp (E,), earlier first; weights float64 (E,)."""
     number = np.arange(height * width).reshape(height, width)
     first = [number[:, :-1], number[:-1], number[:-1, :-1], number[:-1, 1:]]
     second = [number[:, 1:], number[1:], number[1:, 1:], number[1:, :-1]]

@@ -1,4 +1,4 @@
-"""Spatial transforms of a batch of images: blocks shuffled, places hidden, the whole image moved.
+"""Spatial transforms of a batch of images: blocks shuffled, areas covered, the whole image shifted or turned.
 
 Each maps uint8 (N, side, side, 3) to the same; randomness is passed in.
 """
@@ -45,21 +45,22 @@ def image_of(blocks: Pixels, original: Pixels | None = None) -> Pixels:
 
 
 def shuffled(pixels: Pixels, block: int, orders: NDArray[np.integer]) -> Pixels:
-    """Shuffle square blocks, so that texture stays and shape goes; no block stays in its place.
+    """Shuffle square blocks, which keeps texture and destroys shape; every block moves.
 
     Args:
         pixels: uint8 (N, side, side, 3).
         block: side of a block in pixels.
-        orders: integers (N, B), a permutation of the B blocks per image: each block moves to the place of the next.
+        orders: integers (N, B), a permutation of the B blocks per image: each block moves to the position of the block
+            that follows it there, the last to that of the first.
 
     Raises:
-        ValueError: orders of another number of blocks.
+        ValueError: `orders` is not (N, B).
     """
     return image_of(_moved(blocks_of(pixels, block), orders), pixels)
 
 
 def _moved(blocks: NDArray[Any], orders: NDArray[np.integer]) -> NDArray[Any]:
-    """Move each of the blocks (N, B, ...) to the place of the next in its order (N, B)."""
+    """Move each of the blocks (N, B, ...) to the position of the next in its image's order (N, B), cyclically."""
     if orders.shape != blocks.shape[:2]:
         raise ValueError(
             f"orders must be {blocks.shape[:2]}, a permutation of the blocks of each image, not {orders.shape}"
@@ -80,8 +81,8 @@ def rotated_in_blocks(pixels: Pixels, block: int) -> Pixels:
 def without_seams(pixels: Pixels, block: int, orders: NDArray[np.integer] | None = None) -> Pixels:
     """Cut into blocks, shuffle them, and join them so that no seam shows (Perez et al. 2003, *Poisson Image Editing*).
 
-    Every gradient within a block is kept, the one across each cut becomes zero, and the image whose gradients are
-    closest to these by least squares, with the mean of the original, solves a Poisson equation, by cosine transforms.
+    Gradients within blocks are kept and those across cuts become zero. The image with the original's mean whose
+    gradients are closest to these in least squares solves a Poisson equation, here by cosine transforms.
 
     Args:
         pixels: uint8 (N, side, side, 3).
@@ -153,7 +154,7 @@ def rotated(pixels: Pixels, quarters: int) -> Pixels:
 
 
 def place_mask(name: str, *, side: int) -> NDArray[np.bool_]:
-    """Return bool (side, side), True in a place of `PLACES`, at 32 pixels a quarter of the image."""
+    """Return bool (side, side), True in the named area of `PLACES`, a quarter of the image up to rounding."""
     mask = np.zeros((side, side), bool)
     top, bottom, left, right = (side * eighth // 8 for eighth in PLACES[name])
     mask[top:bottom, left:right] = True
@@ -167,20 +168,21 @@ def frame_mask(inset: float, *, side: int) -> NDArray[np.bool_]:
         inset: distance from the border, as a share of the side; 0 is the border itself.
         side: of the image.
     """
-    start, width = round(inset * side), max(1, side // 16)
+    # an inset frame of a small image must not be its border
+    start, width = max(1, round(inset * side)) if inset else 0, max(1, side // 16)
     away = np.minimum(np.arange(side), np.arange(side)[::-1])
     depth = np.minimum(away[:, None], away)
     return np.asarray((depth >= start) & (depth < start + width))
 
 
 def hidden(pixels: Pixels, masks: NDArray[np.bool_], textures: NDArray[np.float32] | None = None) -> Pixels:
-    """Cover places.
+    """Cover the masked area of each image.
 
     Args:
         pixels: uint8 (N, side, side, 3).
-        masks: bool (side, side) or (N, side, side), True where covered, at least once per image.
-        textures: float32 like `pixels`, the cover, see `core.edits.frequency.scrambled`; it gets the mean and contrast
-            of the covered place. None covers with the place's mean colour.
+        masks: bool (side, side) or (N, side, side), True where covered; at least one pixel per image.
+        textures: float32 like `pixels`, the cover, see `core.edits.frequency.scrambled`; it is scaled to the mean and
+            contrast of the covered area. None covers with that area's mean colour.
     """
     where = np.broadcast_to(masks, pixels.shape[:3])
     area = where.sum(axis=(1, 2), dtype=np.float32)[:, None]

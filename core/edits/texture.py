@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-# numbers in a matrix of weights: of larger segments, and of more at once, they would fill the memory
+# most entries in one stack of (segments, size, size) matrices, to bound memory; a larger segment is transformed instead
 LARGEST = 2**22
 # of the finer and the coarser blur, in pixels
 SIGMAS = (0.7, 1.4)
@@ -90,7 +90,7 @@ def _by_matrices(pixels: NDArray[np.intp], shape: tuple[int, ...], seed: int) ->
 
 
 def _by_transform(pixels: NDArray[np.intp], shape: tuple[int, ...], seed: int) -> tuple[Mapping, list[Mapping]]:
-    """The same of one segment, by transforms of the whole image."""
+    """Shuffle and blur a single segment, intp (1, size), by transforms and filters of the whole image."""
     phases = _phases(*shape, seed)[..., None]
 
     def alone(values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -121,7 +121,7 @@ def _by_transform(pixels: NDArray[np.intp], shape: tuple[int, ...], seed: int) -
 
 @lru_cache(maxsize=16)
 def _phases(height: int, width: int, seed: int) -> NDArray[np.complex128]:
-    # white noise has the phases of a real image; sharing them between segments softens the seams
+    # phases of white noise keep the result real-valued; sharing them between segments softens the seams
     noise = np.fft.rfft2(np.random.default_rng(seed).standard_normal((height, width)))
     return np.divide(noise, np.abs(noise), out=np.ones_like(noise), where=np.abs(noise) > 0)
 
@@ -129,8 +129,10 @@ def _phases(height: int, width: int, seed: int) -> NDArray[np.complex128]:
 # of a picture of 224 pixels 5 MB each
 @lru_cache(maxsize=4)
 def _kernels(height: int, width: int, seed: int) -> NDArray[np.float64]:
-    """Compute float64 (3, K): a pixel's weight in another at each distance, for the phase shuffle and a finer and a
-    coarser blur; distances run from -height + 1, -width + 1 up, rows first."""
+    """Compute a pixel's weight in another at each offset, float64 (3, (2 * height - 1) * (2 * width - 1)).
+
+    The rows are for the phase shuffle, the finer and the coarser blur; offsets run from (1 - height, 1 - width) by row.
+    """
     down, right = np.arange(1 - height, height), np.arange(1 - width, width)
     shuffle = np.fft.irfft2(_phases(height, width, seed), s=(height, width))
     kernels = [shuffle[np.ix_(down % height, right % width)]]

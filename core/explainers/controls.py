@@ -1,4 +1,4 @@
-"""Maps that know nothing of the detector: what an explanation has to beat."""
+"""Control maps that do not use the detector; a faithful explanation has to beat them."""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -36,13 +36,13 @@ BATCH = 128
 
 @dataclass(frozen=True)
 class Preset(Generic[S]):
-    """Settings that somebody else has used and a reader may want to repeat.
+    """Settings from elsewhere, such as a paper, that a reader may want to reproduce.
 
     Attributes:
-        title: for a choice on a page, "as in the paper".
-        sentence: what to know of explanations that are made so.
+        title: its name in a list of choices, such as "as in the paper".
+        sentence: a caveat about explanations made with it.
         settings: all of them.
-        free: names of settings that may differ, and it is still this preset.
+        free: names of settings that may differ without leaving the preset.
     """
 
     title: str
@@ -91,15 +91,15 @@ class Explainer(ABC, Generic[S]):
             detector: what to explain.
             image: uint8 (side, side, 3).
             settings: how.
-            cancel: asked now and then, and may use the detector itself meanwhile; once it answers True nothing further
-                is computed and the iteration ends.
+            cancel: called from time to time, and may use the detector itself; once it returns True, nothing more is
+                computed and the iteration ends.
 
         Yields:
             Explanations, each better than the one before; `complete` marks the last.
 
         Raises:
-            ExplanationError: an image of another shape, a setting that does not fit this detector or image, or a
-                detector whose answer is not a number.
+            ExplanationError: the image has the wrong shape or dtype, a setting does not fit this detector or image, or
+                the detector's output is not finite.
         """
 
     def explain_batch(
@@ -129,7 +129,7 @@ class Explainer(ABC, Generic[S]):
                 progress(number, len(pixels))
 
     def explain_fully(self, detector: "Detector", image: Pixels, settings: S | None = None) -> Explanation:
-        """The complete explanation of one image, without the cost of those before it.
+        """Explain one image completely, without intermediate explanations where the method can skip them.
 
         Args:
             detector: what to explain.

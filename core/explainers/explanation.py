@@ -38,13 +38,13 @@ class Provenance:
 
 @dataclass(frozen=True, eq=False)
 class Judged:
-    """An image and what the detector says of it.
+    """An image and the detector's prediction.
 
     Attributes:
-        image: uint8 (height, width, 3), as the detector is given it.
-        margin: the detector's margin: above 0 the verdict is REAL, below FAKE.
-        p_real: probability of REAL after temperature, 0 to 1.
-        provenance: which detector said so.
+        image: uint8 (height, width, 3), the detector's input.
+        margin: the detector's margin: above 0 the verdict is REAL, otherwise FAKE.
+        p_real: probability of REAL after temperature scaling, 0 to 1.
+        provenance: the detector, and how the result was computed.
     """
 
     image: NDArray[np.uint8]
@@ -116,7 +116,7 @@ class Explanation(Judged):
         values: float (h, w) at the method's own resolution, never normalised, positive where the image speaks for REAL;
             None where the method weighs parts that have no place.
         parts: for methods that weigh parts.
-        undecided: bool (h, w), where the method cannot tell a value from chance; None where it does not ask.
+        undecided: bool (h, w), True where a value is negligible or may be chance; None where the method does not test.
         one_sided: the only class that this method and target can show evidence for; None where both can appear.
         done: share of the work that is done, 0 to 1; below 1 the same explanation is still being refined.
     """
@@ -157,7 +157,7 @@ class Explanation(Judged):
 
     @property
     def light(self) -> NDArray[np.bool_] | None:
-        """bool (h, w): decided, but not alike under every fill; None where the other fills were not asked."""
+        """bool (h, w): True where decided, but not with the same sign under every fill; None if only one was used."""
         if self.parts is None or self.parts.regions is None or self.parts.holds is None:
             return None
         return np.asarray((self.parts.decisions != 0) & ~self.parts.holds)[self.parts.regions]

@@ -111,9 +111,9 @@ def draw_overlay(
 def draw_outline(
     image: NDArray[np.uint8], values: Values, size: int, *, palette: Palette = "class", smooth: bool = False
 ) -> NDArray[np.uint8]:
-    """An image in its colours, with lines around the strongest quarter of a map's area, in the colour of its sign.
+    """Draw an image in its own colours, with lines around the strongest quarter of a map, coloured by sign.
 
-    Arguments as for `draw_overlay`. What is 0 is never enclosed; places of equal strength are enclosed together.
+    Arguments as for `draw_overlay`. Zeros are never enclosed; positions that tie with the weakest enclosed ones are.
 
     Returns:
         uint8 RGBA (size, size, 4), opaque.
@@ -132,7 +132,7 @@ def draw_outline(
 
 
 def grey_picture(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The luma of a uint8 (height, width, 3) image as such an image, from `DARKEST` to `LIGHTEST`."""
+    """Convert uint8 (height, width, 3) to grey of the same shape: its luma, scaled to `DARKEST`..`LIGHTEST`."""
     luma = image.astype(np.float64) @ LUMA.astype(np.float64)
     grey = np.rint(DARKEST + luma * ((LIGHTEST - DARKEST) / 255)).astype(np.uint8)
     return np.repeat(grey[..., None], 3, axis=2)
@@ -207,7 +207,7 @@ def legend(scale: float, *, palette: Palette = "class", unit: str = "margin") ->
 
 
 def _share(values: Values, size: int, scale: float | None, smooth: bool) -> NDArray[np.float64]:
-    """The map at display size as shares of the scale, -1 to 1; 0 where a value is not finite."""
+    """Resize a map to (size, size), divide it by the scale and clip it to -1..1; NaN becomes 0."""
     largest = common_scale([values]) if scale is None else scale
     finite = np.nan_to_num(np.asarray(values, np.float32), nan=0.0)
     if smooth:

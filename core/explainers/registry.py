@@ -45,7 +45,7 @@ def explainers(offers: Offers | None = None, *, with_map: bool | None = None) ->
 
     Args:
         offers: the detector; see `Explainer.unavailable` for why one is missing.
-        with_map: only those whose explanations have a map, or False for those that weigh what has no place.
+        with_map: True for only those whose explanations have a map, False for only the others; None for both.
     """
     found = (find_explainer(name) for name in (*_BUILT_IN, *_ADDED))
     return tuple(

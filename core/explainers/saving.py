@@ -119,9 +119,9 @@ def least_scale(explanation: Explanation) -> float:
 
 
 def draw_explanation(explanation: Explanation, size: int = SIZE, *, style: Style = DEFAULT) -> NDArray[np.uint8]:
-    """An explanation's map as RGBA (size, size, 4), drawn as its style says; regions outlined, undecided ones hatched.
+    """Draw an explanation's map in a style as uint8 RGBA (size, size, 4); regions are outlined, undecided ones hatched.
 
-    What is decided under one fill only has its class's colour, light and of one strength.
+    Parts that are decided under one fill only get a light tint of their class, the same whatever their weight.
 
     Raises:
         ExplanationError: its method gives no map.

@@ -1,7 +1,7 @@
-"""Settings of explainers: frozen dataclasses whose fields say what they are called, what they mean and what fits.
+"""Settings of explainers: frozen dataclasses whose fields declare their labels, help texts and valid values.
 
-Pages draw a widget for each field, the command line reads `key=value`, files keep plain JSON; none of them knows the
-methods. A settings type is written with `setting` and checked when it is made:
+Pages draw a widget for each field, the command line reads `key=value` and files store plain JSON, all without knowing
+the methods. A settings type declares its fields with `setting`; an instance is validated when it is created:
 
     @dataclass(frozen=True)
     class BlurSettings(ExplainerSettings):
@@ -77,7 +77,7 @@ class SettingField:
 
     @property
     def limits(self) -> str:
-        """The values that fit, in words: "from 2 to 5000", "mean, blur or black"."""
+        """The valid values in words, such as "from 2 to 5000" or "one of mean, blur, black"."""
         if self.choices:
             return "one of " + ", ".join(map(str, self.choices))
         if self.low is not None and self.high is not None:

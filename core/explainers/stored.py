@@ -1,4 +1,4 @@
-"""The map that a run keeps of each image, as an explanation: there at once, and without torch."""
+"""The map that a run stores for each image, as an explanation that is available at once and without torch."""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -61,11 +61,11 @@ class Control:
 
 @dataclass(frozen=True)
 class Choice:
-    """The same quantity under another choice that could have been made.
+    """A finding's quantity under one of the analysis choices that were tried.
 
     Attributes:
-        kind: of choice: "fill", "verdict", "filter", "control" and so on.
-        value: which one.
+        kind: what was varied: "fill", "verdict", "filter", "control" and so on.
+        value: the option that was chosen.
         measure, control, difference: as in `Finding`.
     """
 

@@ -1,4 +1,4 @@
-"""Sentences whose class names, numbers and intervals are marked, so that whoever shows them need not look for them."""
+"""Sentences with class names, numbers and intervals marked up, so that a renderer need not search the text for them."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from core.findings.lines import Line, Span
 from core.findings.quantities import Unit
 
 MINUS = "\N{MINUS SIGN}"
-# an interval as wide as this has no use for a digit after the point
+# a share whose interval is at least this wide (0 to 1) is written without decimals
 WIDE = 0.1
 
 
@@ -27,7 +27,7 @@ def percent(share: float, digits: int = 1) -> str:
 
 
 def signed(value: float, digits: int = 2) -> str:
-    """Two digits with a true minus sign; what is rounded to nothing has none."""
+    """Write a number with `digits` decimals and a true minus sign; one that rounds to zero has no sign."""
     text = f"{value:.{digits}f}"
     return text.removeprefix("-") if not text.strip("-0.") else text.replace("-", MINUS)
 

@@ -29,12 +29,12 @@ COLUMNS = (
 
 
 def rewrite(text: str, write: Callable[[Sequence[str]], str], *, command: str = "core.findings") -> str:
-    """The same text with every block of a command written again.
+    """Return a Markdown text with every block of one command regenerated.
 
     Args:
         text: of the file.
-        write: makes a block's Markdown from its command's arguments.
-        command: whose blocks these are.
+        write: returns a block's Markdown, given the arguments in its opening comment.
+        command: the command whose blocks are regenerated; others stay as they are.
     """
     return blocks_of(command).sub(
         lambda found: f"{found[1]}\n{wrapped(write(shlex.split(found[2])))}\n\n{found[3]}", text
@@ -57,7 +57,8 @@ def quality(runs: Sequence[Run]) -> str:
     rows = [["the paper", *_numbers(PAPER, None)]]
     for run in runs:
         every, clean = (run.manifest["metrics"][name] for name in ("all", "clean"))
-        rows.append([f"`{run.manifest['detector']}`", *_numbers(every, clean.get("accuracy"))])
+        numbers = _numbers(every, clean.get("accuracy")) if every["images"] else [""] * (len(COLUMNS) - 1)
+        rows.append([f"`{run.manifest['detector']}`", *numbers])
     head = [f"| {' | '.join(COLUMNS)} |", f"|{' --- |' * len(COLUMNS)}"]
     return "\n".join([*head, *(f"| {' | '.join(row)} |" for row in rows)])
 

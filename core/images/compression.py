@@ -18,10 +18,10 @@ def compression_of(data: bytes) -> str | None:
     Tables that libjpeg writes are named by their quality, others by a hash. Only the header is read.
 
     Args:
-        data: the bytes of a file that `core.images.decode` accepts.
+        data: the bytes of a file.
 
     Returns:
-        None where the file is not an image of an allowed format.
+        The description; None if the file's header is damaged or its format is not one of `registered`.
     """
     try:
         with Image.open(io.BytesIO(data), formats=registered()) as image:

@@ -16,7 +16,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from core.images.containers.reading import format_of
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "AVIF", "HEIF")
-# as file names end
+# file name extensions of these formats
 SUFFIXES = ("png", "jpg", "jpeg", "webp", "gif", "avif", "heic", "heif")
 MAX_BYTES = 20 * 2**20
 # per file of an image set: one of 32 x 32 pixels is far smaller, so more is a bomb or a mistake
@@ -126,7 +126,7 @@ def decode(data: bytes, *, most_pixels: int = MAX_PIXELS, background: int = 255)
         raise ImageError("The image would unpack to far more pixels than are read here; shrink it.") from None
     except MemoryError:
         raise PassingError("There is not enough memory to decode the image now; try again later.") from None
-    except (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, OverflowError) as error:
+    except (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, OverflowError, RuntimeError) as error:
         # Pillow's plugins raise all of these on damaged input
         raise ImageError(f"The image is damaged and cannot be decoded ({error}); save it again.") from None
 
@@ -178,7 +178,7 @@ def _walk_png(data: bytes) -> int:
 
 def _walk_gif(data: bytes) -> int:
     flags = data[10] if len(data) > 10 else 0
-    # behind the palette
+    # after the header and the global colour table
     start, is_inside = 13 + (3 << ((flags & 7) + 1) if flags & 128 else 0), False
     for _ in range(MAX_PARTS):
         # walks the blocks before the first frame; the frame's own blocks hold its pixels
@@ -190,7 +190,7 @@ def _walk_gif(data: bytes) -> int:
         elif start >= len(data) or data[start] in b",;":
             return 1
         else:
-            # what readers skip
+            # a stray byte between blocks, which decoders skip
             start += 1
     return 0
 

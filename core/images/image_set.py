@@ -16,7 +16,7 @@ from core.system.files import harmless
 
 # the number in brackets in a CIFAKE file name counts CIFAR-10's classes from 1; without one it is the first
 CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
-CIFAKE_NAME = re.compile(r"\d+(?: \((\d+)\))?\.jpe?g", re.IGNORECASE)
+CIFAKE_NAME = re.compile(r"\d+(?: \((\d{1,9})\))?\.jpe?g", re.IGNORECASE)
 
 Split = Literal["train", "test"]
 # for the help of commands
@@ -94,7 +94,7 @@ class ImageSet:
         )
 
     def limited(self, n: int, *, seed: int = 0) -> "ImageSet":
-        """Draw at most `n` images, half of each class, and keep their order."""
+        """Return a random subset of at most `n` images, up to `n // 2` of each class, in their original order."""
         if n >= len(self):
             return self
         generator = np.random.default_rng(seed)

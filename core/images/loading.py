@@ -15,7 +15,7 @@ from core.images.layouts.layout import Entry
 from core.images.layouts.source import LayoutSource
 from core.images.packing import is_large, pack_in_shards, pack_whole, read_pack
 from core.images.reading import FilePixels, Fit, Reader
-from core.images.sources import Source, checked_entries, have_side, measure_side, open_source, read_small
+from core.images.sources import ShippedSource, Source, checked_entries, have_side, measure_side, open_source, read_small
 from core.system.atomic import cache_dir
 from core.system.folders import ContractError
 
@@ -105,7 +105,8 @@ def _load(
         fit = None
     # label, source and category count only in other layouts, so that existing packs of CIFAKE stay valid
     files = [entry if entry.label else entry[:3] for entry in entries]
-    key = json.dumps([PACK_VERSION, split, *([] if fit is None else [repr(fit)]), *files])
+    resized = [] if fit is None else [repr(fit), *(["own statistics"] if isinstance(source, ShippedSource) else [])]
+    key = json.dumps([PACK_VERSION, split, *resized, *files])
     pack = cache_dir() / "packs" / hashlib.sha256(key.encode()).hexdigest()[:32]
     try:
         image_set = read_pack(pack)

@@ -27,7 +27,7 @@ from core.images.image_set import DatasetError, ImageSet
 from core.images.reading import Batch, FilePixels, Reader, about, whole_rows
 from core.system.atomic import sha256_of, sync, sync_folder, write_bytes_atomically, writing
 from core.system.files import open_file, read_array
-from core.system.folders import MANIFEST, SCHEMA, read_folder, sealed, write_folder
+from core.system.folders import MANIFEST, SCHEMA, ContractError, read_folder, sealed, write_folder
 
 PACK = "image pack"
 # bytes of pixels: of a set that is decoded in memory, and of a shard of a larger one
@@ -90,7 +90,10 @@ def read_pack(pack: Path) -> ImageSet:
         file = pack / PIXELS
         if file.stat().st_size != manifest["bytes"]:
             raise OSError(errno.EIO, "it has another size than was written", str(file))
-        pixels = read_array(file, mapped=True, limit=MOST)
+        try:
+            pixels = read_array(file, mapped=True, limit=MOST)
+        except (ValueError, EOFError, OverflowError, SyntaxError) as error:
+            raise ContractError(f"{file} is damaged ({error})") from None
     with open_file(pack / ROWS) as opened:
         rows = pd.read_parquet(opened)
     skipped, passing = (tuple(manifest.get(name, ())) for name in ("skipped", "passing"))
@@ -187,7 +190,7 @@ def _seal(folder: Path, pack: Path, image_set: ImageSet) -> None:
     }
     text = json.dumps(sealed(manifest), indent=1, allow_nan=False) + "\n"
     write_bytes_atomically(folder / MANIFEST, lambda file: file.write_text(text, encoding="utf-8"))
-    # a damaged pack, or one that could not be read
+    # removes an older pack that is damaged, unreadable or incomplete
     shutil.rmtree(pack, ignore_errors=True)
     folder.rename(pack)
     sync_folder(pack.parent)
@@ -218,7 +221,7 @@ def _finish_pixels(file: Path, reader: Reader, kept: int) -> None:
 
 
 def _header(reader: Reader, images: int) -> bytes:
-    """Return the first bytes of a .npy file of so many images; NumPy leaves room for any number of them."""
+    """Return the .npy header for a number of images; NumPy pads it, so that its length is the same for any number."""
     buffer = BytesIO()
     shape = (images, reader.side, reader.side, 3)
     np.lib.format.write_array_header_1_0(buffer, {"descr": "|u1", "fortran_order": False, "shape": shape})
@@ -270,7 +273,7 @@ def _images_in(file: Path, header: int, reader: Reader) -> int:
 
 
 def _check_room(pack: Path, reader: Reader) -> None:
-    """Raise OSError where a disk is certain to become full."""
+    """Raise OSError (ENOSPC) if the disk lacks room for the pixels that are still to be written."""
     part = _part(pack) / PIXELS
     needed = len(reader.entries) * _bytes_of_one(reader) - (part.stat().st_size if part.exists() else 0)
     free = shutil.disk_usage(pack.parent).free

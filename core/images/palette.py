@@ -10,7 +10,7 @@ REAL = "#2b74d6"
 FAKE = "#c25a00"
 CLASS_COLOURS = {"REAL": REAL, "FAKE": FAKE}
 
-# the paper's, for and against the verdict; indistinguishable with red-green blindness
+# the paper's colours for and against the verdict; people with red-green blindness cannot tell them apart
 FOR = "#1b7f3b"
 AGAINST = "#cc3333"
 
@@ -19,9 +19,9 @@ NEUTRAL = "#f3f3f3"
 GREY = UNDECIDED = "#8b9099"
 # of curves in which FAKE is the positive class
 CURVE = FAKE
-# of two detectors side by side: neither class's, and of different lightness
+# two detectors side by side: unlike the colours of both classes, and different in lightness
 PAIR = ("#0f9d8a", "#9a6fe0")
-# of a map over an image, at full colour
+# opacity, 0 to 1, of a map over an image, where the map is at full scale
 OPACITY = 0.7
 
 Palette = Literal["class", "paper"]

@@ -112,7 +112,7 @@ class Reader:
                 except PassingError:
                     continue
                 except ImageError:
-                    # what is wrong with it is known now
+                    # it now fails for a lasting reason, which the pack does not hold yet
                     return True
                 return True
         return False
@@ -142,13 +142,13 @@ class Reader:
             {
                 "name": pd.Series(names, dtype=str),
                 "label": np.array([CLASSES.index(entry.class_name) for entry in entries], np.uint8),  # type: ignore[arg-type]
-                # names of other sets than CIFAKE's kind do not say what they show
+                # only in CIFAKE's layout, whose entries have no label, do file names tell the category
                 "category": [entry.category or None if entry.label else category_of(entry.name) for entry in entries],
                 "source": [entry.source or None for entry in entries],
                 "sha256": pd.Series([digest for _, digest, _ in kept], dtype=str),
             }
         )
-        if isinstance(self.source, ShippedSource):
+        if isinstance(self.source, ShippedSource) and self.fit is None:
             # shipped, because their last bits depend on the machine
             statistics = self.source.shipped.statistics.loc[names].reset_index(drop=True)
         else:

@@ -247,7 +247,7 @@ def measure_side(source: Source, split: Split, entries: list[Entry]) -> int:
 
 
 def have_side(source: Source, split: Split, entries: list[Entry], side: int) -> bool:
-    """Check that nearly all of files spread over the set are squares of one side."""
+    """Check that at least `NEARLY_ALL` of a sample spread over the set are squares of `side` pixels."""
     sides, files = _measure(source, split, entries)
     return sides[side] >= NEARLY_ALL * files > 0
 

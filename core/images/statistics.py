@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 # Rec. 601 luma, what JPEG itself uses
 LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
-# of the Nyquist frequency (waves of two pixels): waves of four pixels
+# share of the Nyquist frequency above which detail counts as fine; it means waves shorter than four pixels
 FINE_SHARE = 0.5
 
 STATISTICS: dict[str, str] = {

@@ -16,8 +16,8 @@ class Tiles:
 
     Attributes:
         pixels: uint8 (rows x columns, side, side, 3), row by row.
-        rows, columns: how many there are.
-        spacing: pixels from one tile to the next; less than their side where they overlap.
+        rows, columns: number of rows and columns of tiles.
+        spacing: largest offset from one tile to the next, in pixels; tiles overlap where it is less than their side.
     """
 
     pixels: NDArray[np.uint8]
@@ -55,7 +55,7 @@ def tile(picture: NDArray[np.uint8], side: int, *, most: int = MOST) -> Tiles:
 
 
 def _count(extent: int, side: int, spacing: int) -> int:
-    """How many tiles at most `spacing` pixels apart reach from one end to the other."""
+    """Return how many tiles, at most `spacing` pixels apart, are needed to reach from end to end of `extent`."""
     return 1 + -(-(extent - side) // spacing)
 
 

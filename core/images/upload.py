@@ -46,7 +46,7 @@ class Prepared:
 
     @property
     def square(self) -> int:
-        """How many pixels of the image became a side of the input."""
+        """Side, in pixels of the image, of the square that became the input; the shorter side if it was stretched."""
         return self.preprocessing.square(self.height, self.width, self.place)
 
     @property
@@ -56,7 +56,7 @@ class Prepared:
 
     @property
     def stretched(self) -> bool:
-        """True where the detector sees all of an image that is no square."""
+        """True where a whole image that is not square was stretched to the detector's square input."""
         return self.place is None and self.preprocessing.crop == "none" and self.width != self.height
 
     @property

@@ -14,9 +14,9 @@ from core.metrics.intervals import wilson_interval
 HALF = 0.5
 MAX_POINTS = 400
 ECE_BINS = 15
-# of the curve, so that each has images enough
+# bins of the calibration curve: few, so that each holds enough images
 CURVE_BINS = 10
-# of equal counts, of a rule on one statistic (`core.metrics.separation`)
+# equal-count bins of a rule on one statistic (`core.metrics.separation`)
 RULE_BINS = 20
 # groups that can be compared at a glance
 MOST_GROUPS = 24
@@ -69,12 +69,12 @@ def class_scores(confusion: NDArray[np.int64]) -> pd.DataFrame:
 
 
 def metrics_at(table: pd.DataFrame, metrics: Mapping[str, Any], threshold: float) -> dict[str, Any]:
-    """Bring the metrics of a run to a threshold of p(REAL): accuracy, confusion, and precision, recall, F1 by class.
+    """Recompute the metrics that depend on the threshold: accuracy, confusion matrix, and the scores of each class.
 
     Args:
-        table: the rows that the metrics are of, at least one.
-        metrics: `core.runs.writing.metrics` at one half; what knows no threshold (AUROC, calibration error) stays.
-        threshold: 0 to 1.
+        table: the rows that the metrics describe, at least one.
+        metrics: from `core.runs.writing.metrics`, at a threshold of one half; AUROC and calibration error are kept.
+        threshold: of p(REAL), 0 to 1.
     """
     if threshold == HALF:
         return dict(metrics)
@@ -173,7 +173,7 @@ def calibration(table: pd.DataFrame, *, bins: int = CURVE_BINS) -> pd.DataFrame:
 def largest(found: pd.DataFrame, most: int = MOST_GROUPS) -> pd.DataFrame:
     """Keep the rows of `error_by` with the most images, at most `most`, in their order.
 
-    Ties are broken by name: by rate, chance would pick the worst.
+    Ties are broken by name; breaking them by rate would favour groups that are worst by chance.
     """
     kept = found.assign(text=found["value"].astype(str)).sort_values(["images", "text"], ascending=[False, True])
     return found.loc[sorted(kept.index[:most])].reset_index(drop=True)

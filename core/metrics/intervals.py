@@ -20,8 +20,8 @@ def wilson_interval(
     """Compute the score interval of a share (Wilson 1927), accurate for few trials and for shares near 0 and 1.
 
     Args:
-        successes: counts, 0 to `trials`; parts of one where a trial is a source of several images.
-        trials: counts, or effective ones; where 0, the interval is 0 to 1.
+        successes: counts, 0 to `trials`; fractional where one trial is a source of several images.
+        trials: counts, or effective numbers, which may be fractional; where 0, the interval is 0 to 1.
         confidence: how often such intervals contain the true share, between 0 and 1.
 
     Returns:
@@ -61,11 +61,11 @@ class Estimate(NamedTuple):
 
 
 def share_ratio(hits: int, images: int, other_hits: int, other_images: int, *, confidence: float = 0.95) -> Estimate:
-    """Estimate how many times a share is another one, with the interval of the logarithm (Katz et al. 1978).
+    """Estimate the ratio of two independent shares (the risk ratio), with the log interval of Katz et al. (1978).
 
     Args:
-        hits, images: of the share; both hits are above 0.
-        other_hits, other_images: of the share that it is divided by.
+        hits, images: counts of the numerator; `hits` and `other_hits` must be above 0.
+        other_hits, other_images: counts of the denominator.
         confidence: between 0 and 1.
     """
     value = (hits / images) / (other_hits / other_images)
@@ -153,7 +153,7 @@ def weighted_lead(
     if max(first, second) == len(numbers) and (np.abs(numbers) == 1).all():
         counted = np.ones(len(numbers)) if weights is None else np.asarray(weights, np.float64)[known]
         size = counted.sum() ** 2 / (counted**2).sum()
-        # of a share (1 + lead) / 2 as Clopper and Pearson (1934) have it, which is McNemar's test turned round
+        # Clopper and Pearson's (1934) limit of the share (1 + lead) / 2: the inversion of McNemar's exact test
         inner = 2 * ((1 - confidence) / 2) ** (1 / size) - 1
         low, high = (inner, high) if first else (low, -inner)
     if exact_sign_test(first, second) >= 1 - confidence:
@@ -202,7 +202,7 @@ def weighted_ratio(
             # the variance of what always happens says nothing
             here = counted[tried]
             size = here.sum() ** 2 / (here**2).sum()
-            low, high = (float(end) for end in wilson_interval(value * size, size))  # type: ignore[arg-type]
+            low, high = (float(end) for end in wilson_interval(value * size, size, confidence=confidence))  # type: ignore[arg-type]
     return Estimate(value, low, high, images)
 
 

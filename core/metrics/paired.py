@@ -30,7 +30,7 @@ def count_outcomes(first_right: NDArray[np.bool_], second_right: NDArray[np.bool
 
 
 def mcnemar(counts: Outcomes) -> float:
-    """Test that both classifiers are equally often right (McNemar 1947), exactly, on the images that only one gets.
+    """Run McNemar's exact test (1947) of equal accuracy, on the images that only one classifier gets right.
 
     Returns:
         The two-sided binomial p-value, 0 to 1; 1 where they are right on the same images.

@@ -62,11 +62,11 @@ def _delong(scores: NDArray[np.float64], is_real: NDArray[np.bool_]) -> tuple[fl
 def best_rule(
     values: NDArray[Any], is_real: NDArray[np.bool_], *, folds: int = FOLDS, seed: int = 0
 ) -> NDArray[np.float64]:
-    """Score images by an arbitrary rule on one statistic: how often its value was REAL among the other images.
+    """Score images by a cross-fitted rule on one statistic: the log odds of REAL among other images of its bin.
 
-    Numbers are first put into bins of equal counts, so that a statistic may also separate its middle from its ends;
-    named values are bins already. An uninformative statistic may score slightly below guessing: a class that is rarer
-    in a fold is commoner among the images that the rule is fitted to.
+    Numbers are first sorted into equal-count bins, so that the rule may also separate the middle of the range from its
+    ends; each text value is a bin of its own. An uninformative statistic may score slightly below guessing, because a
+    class that is rarer in one fold is commoner in the folds that the rule is fitted to.
 
     Args:
         values: (N,) numbers or text, none missing.
@@ -112,11 +112,11 @@ def carried_rule(learned: NDArray[Any], learned_real: NDArray[np.bool_], values:
 
 
 class Matched(NamedTuple):
-    """A detector's performance where a statistic cannot help it.
+    """A detector's performance among images that are matched on a statistic.
 
     Attributes:
-        auroc: of its margin within strata, weighted by the number of matched pairs.
-        accuracy: balanced accuracy within strata, weighted likewise.
+        auroc: mean AUROC of the margin within strata; a stratum of n REAL and m FAKE images has weight n m / (n + m).
+        accuracy: mean balanced accuracy within strata, with the same weights.
     """
 
     auroc: Estimate

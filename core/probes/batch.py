@@ -17,12 +17,12 @@ BLOCKS = (2, 4, 8)
 
 @dataclass(frozen=True, eq=False)
 class Chance:
-    """The randomness that the probes of N images need, independent of the batch that an image is in.
+    """Random numbers for the probes of N images; those of an image do not depend on the rest of its batch.
 
     Attributes:
         uniform: float32 (N, side, side, 3) in [0, 1).
         normal: float32 (N, side, side), white noise.
-        orders: blocks along a side, of `BLOCKS` -> int (N, B), a permutation of the image's B blocks.
+        orders: number of blocks along a side, from `BLOCKS` -> int64 (N, B), a permutation of each image's B blocks.
     """
 
     uniform: NDArray[np.float32]
@@ -41,7 +41,7 @@ class Chance:
         for row, generator in enumerate(generators):
             generator.random(out=uniform[row], dtype=np.float32)
             generator.standard_normal(out=normal[row], dtype=np.float32)
-            # four numbers that nothing uses any more: the orders of shipped studies come after them
+            # skip four numbers that are no longer used, so that the orders stay those of the shipped studies
             generator.random(4, dtype=np.float32)
             for order in orders.values():
                 order[row] = generator.permutation(order.shape[1])
@@ -59,11 +59,11 @@ class Batch:
 
     Attributes:
         pixels: uint8 (N, side, side, 3).
-        other: uint8 (N, side, side, 3), for each image a rightly classified donor of the other verdict.
-        same: uint8 (N, side, side, 3), for each image a rightly classified donor of the same verdict.
-        other_means: float32 (N, 3), the mean colour of the class that the image is not called.
-        same_means: float32 (N, 3), the mean colour of the class that it is called.
-        chance: the randomness.
+        other: uint8 (N, side, side, 3), for each image a correctly classified donor with the other verdict.
+        same: uint8 (N, side, side, 3), for each image a correctly classified donor with the same verdict.
+        other_means: float32 (N, 3), the mean colour of the class that was not predicted, 0 to 255.
+        same_means: float32 (N, 3), the mean colour of the predicted class, 0 to 255.
+        chance: the random numbers.
     """
 
     pixels: Pixels

@@ -9,16 +9,15 @@ from numpy.typing import NDArray
 from core.probes.probe import Probe, size_column
 from core.probes.table import PROBES, probe_columns
 
-# enough digits for comparing, and the study's file is a third smaller
+# precision of stored sizes and margins: enough to compare them, and the study's file is a third smaller
 SIZE_DIGITS = 2
 MARGIN_BITS = 7
-# more than this share of the donors must follow
+# a test over donors is positive if the verdict flips with more than this share of them
 MOST = 0.5
 
 
 def own_columns() -> dict[str, Probe]:
-    """List the columns of changes to the image itself that bear claims: neither controls, nor changes of a donor, nor
-    strengths in excess."""
+    """Map the columns that support conclusions to their probes: no controls, changed donors or `excess` strengths."""
     return {
         column: probe
         for column, (probe, strength) in probe_columns().items()
@@ -37,12 +36,16 @@ def short_margins(margins: NDArray[np.float32]) -> NDArray[np.float16]:
     """Round margins to float16 with `MARGIN_BITS` bits of mantissa: to 0.4%, their sign unchanged."""
     step = np.uint16(1 << (10 - MARGIN_BITS))
     bits = np.asarray(margins, np.float16).view(np.uint16)
-    return np.asarray((bits + step // 2) & ~(step - np.uint16(1)), np.uint16).view(np.float16)
+    short = (bits + step // 2) & ~(step - np.uint16(1))
+    # a small number would become 0, which is no side of it
+    lost = (np.asarray(margins) != 0) & ((short & np.uint16(0x7FFF)) == 0)
+    return np.asarray(np.where(lost, short | step, short), np.uint16).view(np.float16)
 
 
 def flipped_predictions(margins: pd.DataFrame, called_real: NDArray[np.bool_]) -> pd.DataFrame:
-    """Return bool, a column per strength: the change flips the verdict or, where a donor is changed, gives it the
-    image's verdict. False where the change could not be made.
+    """Find the changes that flip the verdict: bool, one column per strength, False where it could not be made.
+
+    A change to a donor counts as a flip if it gives the donor the image's verdict.
     """
     return pd.DataFrame(
         {
@@ -54,11 +57,11 @@ def flipped_predictions(margins: pd.DataFrame, called_real: NDArray[np.bool_]) -
 
 
 def controlled_flips(turned: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
-    """Return bool, a column per strength of the image's own probes: it flips the verdict, and no control of it does.
+    """Find the changes to the image that flip the verdict while no control does: bool, one column per strength.
 
     Args:
         turned: from `flipped_predictions`.
-        known: bool, of the same columns: whether the change could be made. Where none of the controls could, a flip is
+        known: bool, the same columns, True where the change could be made. A flip whose controls could not be made is
             not controlled.
     """
     clean = {}

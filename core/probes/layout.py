@@ -16,7 +16,7 @@ _SQUARES = {
     "bottom_left": "the lower left quarter",
     "bottom_right": "the lower right quarter",
 }
-# how far further in than the border, as shares of the side: a pixel and four of 32
+# control frames: inset from the border, as a share of the side (1 and 4 pixels of 32), and name
 _FURTHER = {"frame_32": (1 / 32, "a frame just inside the border"), "frame_8": (1 / 8, "a frame further in")}
 
 

@@ -54,7 +54,7 @@ class Strength:
         label: for a chart, with its unit.
         value: argument of the edit.
         waves: wavelengths of a range of the spectrum, in words; "" otherwise.
-        parts: for lengths, the number of such parts along a side; the label is for `LABELLED` pixels.
+        parts: for block sizes, the number of blocks along a side, with `label` for `LABELLED` pixels; 0 otherwise.
         excess: True where it changes more than what is tested: it completes a curve but supports no conclusion.
     """
 
@@ -67,7 +67,10 @@ class Strength:
 
     def at(self, side: int) -> "Strength":
         """Return the strength labelled for images of this side."""
-        return replace(self, label=f"{side // self.parts} pixels") if self.parts else self
+        if not self.parts:
+            return self
+        pixels = max(1, side // self.parts)
+        return replace(self, label=f"{pixels} pixel{'s' * (pixels > 1)}")
 
     @property
     def told(self) -> str:
@@ -87,17 +90,17 @@ class Probe:
         strengths: weakest first; for bands, finest first; for fills, in any order.
         edit: (batch, value of a strength) -> uint8 (N, side, side, 3).
         means: what a verdict rests on if this flips it and the controls do not.
-        controls: keys of the probes that it is compared with, best matched first; they have the same strengths, and
-            change as much of the image in a change of the same shape.
-        way: how the change is made, where it could be made in other ways.
-        others: kind of choice -> keys of the probes that make the same change in other ways, which a conclusion must
-            survive; each has a `way`, and its strengths of the same key are compared.
-        strengths_are: kind of choice that the strengths are, such as "fill"; "" where they are doses.
-        needs: donors whose pixels it takes, of the "other" or the "same" verdict, or "nothing".
-        changes_donor: the donor of the other verdict is changed and classified instead; it flips where it gets the
-            image's verdict.
-        is_control: it only serves other probes.
-        beside: it is told beside the answer to its family's question, and does not give it.
+        controls: keys of its controls, best matched first; they have the same strengths and change the image as much
+            and in the same way.
+        way: how it makes the change, where there are several ways.
+        others: kind of choice -> keys of the probes that make the same change in another way and must agree with a
+            conclusion; each has a `way`, and strengths with the same key are compared.
+        strengths_are: kind of choice between the strengths, such as "fill"; "" where they are doses.
+        needs: the donors whose pixels it uses, those with the "other" or the "same" verdict, or "nothing".
+        changes_donor: True where the donor with the other verdict is changed and classified instead of the image; it
+            flips if it gets the image's verdict.
+        is_control: True for a probe that only serves as a control.
+        beside: True for a probe that is reported alongside the answer to its family's question but does not decide it.
     """
 
     key: str

@@ -45,8 +45,9 @@ class _Job:
         other_margin: of the first donor of the other verdict, NaN without one.
         pictures: uint8 (C, side, side, 3), one per column; the image itself where the change cannot be made.
         sizes: float32 (C,), NaN where it cannot be made.
-        queue: uint8 (Q, side, side, 3), the pictures to classify: those that could be made, then the other donors'.
-        lent: the columns that the end of the queue tests: (column, number of pictures), in order.
+        queue: uint8 (Q, side, side, 3), the pictures to classify: those of `pictures` that could be made, then those
+            made with the donors after the first.
+        lent: the columns of the latter, in order: (column, number of pictures).
     """
 
     detector: "Detector"
@@ -83,8 +84,8 @@ def explain_probes(
         Results with more and more of the changes classified; the last is `complete` and has the sentence.
 
     Raises:
-        ExplanationError: pictures of another shape, fewer than the settings say, or a detector whose answer is no
-            number.
+        ExplanationError: `pixels` has the wrong shape or dtype or fewer pictures than the settings say, or the
+            detector's output is not finite.
     """
     job = _prepare(detector, pixels, settings or ProbeSettings())
     found = np.zeros(0, np.float32)

@@ -43,10 +43,10 @@ class After(NamedTuple):
     """The verdict after one strength of one probe.
 
     Attributes:
-        column: see `probe_columns`; the study's column of the same name is the same number, shortened.
-        before, margin: logit_REAL - logit_FAKE before and after; before the change it is the image's, or the donor's
-            where a donor is changed. Both NaN where the change could not be made.
-        p_real: probability of REAL after it, 0 to 1.
+        column: a key of `probe_columns`; the study's column of the same name holds `margin`, rounded.
+        before, margin: logit_REAL - logit_FAKE before and after, of the image, or of the donor where that is changed.
+            `margin` is NaN where the change could not be made or has not run, `before` where it lacks the donor.
+        p_real: probability of REAL after the change, 0 to 1; NaN where `margin` is.
         size: root mean square of the change, grey levels 0 to 255.
         flipped: the verdict has changed; where a donor is changed, it has become the image's.
         controlled: it flipped, and none of its controls of the same strength did. False for controls and changed
@@ -97,7 +97,7 @@ class Flip:
         after: the change and its effect.
         picture: uint8 (side, side, 3), the changed image.
         difference: uint8 (side, side, 3), 128 plus `gain` times the change.
-        gain: amplification, so that the largest value just fits.
+        gain: amplification, the largest integer from 1 to 32 that clips no value; 1 where all do.
     """
 
     after: After
@@ -111,7 +111,7 @@ class DetailTest(NamedTuple):
 
     Attributes:
         radius: label of the strength.
-        removed: the verdict flips without that detail, but under no control of that.
+        removed: True where removing that detail flips the verdict and no control of the removal does.
         donors: number of donors of the other verdict.
         replaced: number of donors whose detail in place of the image's own flips the verdict.
         control: the largest share of donors that flip it under a control that could be made, 0 to 1.

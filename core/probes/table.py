@@ -1,7 +1,7 @@
-"""The table of probes: small named changes, each with strengths, plain words, and matched controls.
+"""The table of probes: small named changes, each with strengths, descriptions, and matched controls.
 
-A probe changes one nameable thing and checks whether the verdict flips. Its controls change as much of the image, in a
-change of the same shape, but not that thing, so a flip under a control as well shows nothing. Needs no torch.
+A probe changes one named property of the image to see whether the verdict flips. Its controls change the image as much
+and in the same way, except for that property, so a flip that a control causes too is not evidence. Needs no torch.
 """
 
 from core.probes.layout import LAYOUT

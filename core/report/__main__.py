@@ -89,7 +89,7 @@ def find_run(name: str) -> Path:
 
 
 def _table(run: Run, asked: dict[str, str]) -> pd.DataFrame:
-    """The run's rows with those columns of studies too that only a filter's address names."""
+    """Return the run's rows, with the study columns that are not offered by default but that the filter names."""
     further = further_columns(run.path)
     also = [name for name in asked if name in further]
     table = browse_table(run)

@@ -22,7 +22,7 @@ from core.studies.registry import STUDIES
 from core.system.atomic import write_bytes_atomically
 
 SEVERAL = {"category": "categories", "source": "sources"}
-# told first, the recalls of both classes with them
+# keys of the findings in the report's lead, where the recalls of both classes join them
 LEAD = ("accuracy", "both_wrong")
 
 

@@ -116,7 +116,7 @@ def _map(explanation: Explanation, style: Style) -> dict[str, Any]:
 
 
 def _probes(result: ProbeResult) -> dict[str, Any]:
-    """The conclusion, each change that flips the verdict and no control does, and the pictures of the smallest."""
+    """Collect the conclusion, every change that flips the verdict unlike its controls, and pictures of the smallest."""
     rows = [(f"{one.probe.title}, {one.strength.told}", f"{said(result, one)}.") for one in result.flipping]
     pictures = []
     if result.smallest is not None:

@@ -150,10 +150,10 @@ def rates(found: pd.DataFrame, *, overall: float, caption: str, by: str = "categ
 
     Args:
         found: from `core.metrics.classification.error_by`.
-        overall: the rate at the dashed line, 0 to 1.
+        overall: error rate at the dashed line, 0 to 1.
         caption: of the figure.
-        by: what the images are told apart by.
-        of: the images whose rate the dashed line is.
+        by: the property that images are grouped by, in words.
+        of: the images that `overall` refers to, in words.
     """
     shown = found.iloc[::-1]
     names = [_short(value) for value in shown["value"]]
@@ -250,7 +250,7 @@ def beside(found: pd.DataFrame, names: tuple[str, str], *, unit: str, caption: s
     """Draw the values of two detectors with their intervals, a row each, the first row on top.
 
     Args:
-        found: columns `name` and, of either detector, `first_` and `second_` with `value`, `low` and `high`, shares.
+        found: columns `name`, `first_value`, `first_low`, `first_high` and the same with `second_`, as shares of 1.
         names: of the detectors.
         unit: of the values.
         caption: of the chart.

@@ -46,7 +46,7 @@ from core.runs.browsing.pictures import Pictures
 from core.runs.finding import HOMES, find_detectors
 from core.runs.paper import PAPER
 from core.runs.run import Run
-from core.studies.probes.summary import ranking, read_turns, responses
+from core.studies.probes.summary import VERDICTS, ranking, read_turns, responses
 from core.studies.result import StudyResult
 from core.studies.store import find_studies
 from core.studies.trust.curves import leads
@@ -54,7 +54,7 @@ from core.studies.trust.summary import agreement_summary, one_colour_summary
 from core.system.atomic import write_bytes_atomically
 from core.system.folders import ContractError
 
-# what a reader asks first; studies of other names come after these
+# order of the studies in a report, what readers ask first on top; studies not named here come last
 ORDER = (
     "probes", "transfer", "deliveries", "neighbours", "clusters", "faithfulness", "agreement", "stability", "certainty",
     "sanity", "one_colour",
@@ -228,8 +228,9 @@ def _studies(run: Run, answers: Mapping[str, StudyResult], problems: Sequence[st
 def _study_figures(run: Run, answer: StudyResult) -> list[Drawn]:
     table, name = answer.table, answer.about["study"]
     if name == "probes":
-        rates = responses(read_turns(run, table, answer.about["parameters"]))
-        found = {verdict: ranking(rates, verdict=verdict) for verdict in ("FAKE", "REAL")}
+        turns = read_turns(run, table, answer.about["parameters"])
+        rates, there = responses(turns), [verdict for verdict in VERDICTS if turns.chosen(verdict).any()]
+        found = {verdict: ranking(rates, verdict=verdict) for verdict in there}
         caption = (
             "What flips verdicts: the change that flips the most for its size on top. The upright tick is the control, "
             "a change of the same size that leaves the named thing alone; what does not pass it says nothing."

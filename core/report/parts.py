@@ -98,7 +98,7 @@ def percent(share: float, digits: int = 1) -> str:
 
 
 def of_all(found: pd.DataFrame, several: str) -> str:
-    """Say so where only the largest categories or sources are drawn."""
+    """Return a sentence on how many groups a chart shows if it leaves out the smaller ones, else ""."""
     shown, of = len(largest(found)), len(found)
     return f" Shown are the {shown} of {of:,} {several} with the most images." if shown < of else ""
 

@@ -28,7 +28,7 @@ _WORDS = {
 
 @dataclass(frozen=True, eq=False)
 class Selection:
-    """The images that a report is about, where these are not all.
+    """A selection of a run's images for a report.
 
     Attributes:
         wanted: the filter that found them.

@@ -79,7 +79,7 @@ def _place(home: Path) -> object:
     return found.st_dev, found.st_ino
 
 
-# every page looks, and pathlib's own listing takes several times longer
+# os.scandir, because every page lists these folders and pathlib takes several times longer
 def _folders(parent: Path) -> Iterator[Path]:
     with suppress(OSError):
         restore_all(parent)

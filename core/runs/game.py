@@ -34,8 +34,8 @@ def draw_round(
 ) -> NDArray[np.intp] | None:
     """Draw the images of one game: equal seeds give equal positions.
 
-    Each image is REAL or FAKE by the toss of a coin, so that counting does not give the last ones away. Repeats and
-    files that the detector was trained on are left out.
+    Each image is REAL or FAKE with equal chances, whatever the others are, so that counting does not reveal the last
+    ones. Repeats and files that the detector was trained on are left out.
 
     Args:
         table: from `core.runs.browsing.table.browse_table`.

@@ -1,4 +1,4 @@
-"""The images of the guide: those of a run that make its points, and one of them with less and less fine detail.
+"""Choose a run's images for the guide, one for each of its points, and low-pass one of them step by step.
 
 Needs no torch.
 """
@@ -14,13 +14,13 @@ from core.explainers.explanation import Explanation
 from core.explainers.overlay import orient
 from core.runs.writing import is_fresh
 
-# radii of the spectrum up to which detail is kept, from everything to almost nothing
+# low-pass radii in sixteenths of the Nyquist frequency, from keeping everything to almost nothing
 RADII = (23, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6)
 # those to try where no study says which image flips, the mildest first
 TRIED = (12, 8, 6)
 # below this confidence, LIME with the paper's settings gives regions a clear sign; above, most stay undecided
 UNSURE = 0.8
-# the probe by which the image that shows the role of detail is chosen
+# column of the study `probes` that chooses `Cast.detailed`: margins after a low-pass at radius 12
 DETAIL_COLUMN = "lowpass_12"
 
 
@@ -29,12 +29,12 @@ class Cast:
     """The images of the guide, as positions in the run.
 
     Attributes:
-        real, fake: rightly classified, with typical confidence.
-        mistake: wrongly classified with high confidence, None where every verdict is right.
-        detailed: a FAKE that is called REAL without its fine detail, according to the study `probes` if present.
-        tested: True where the study says so; otherwise the image is a stand-in.
-        red: a FAKE whose LIME map under the paper's settings is all against the verdict, by the study `one_colour`;
-            where that names none, `fake` stands in.
+        real, fake: the correctly classified image of each class with the median margin.
+        mistake: the most confident wrong prediction; None if every prediction is right.
+        detailed: a FAKE that is called REAL without its fine detail, by the study `probes`; `fake` if it names none.
+        tested: True if the study `probes` named `detailed`.
+        red: a FAKE whose LIME weights under the paper's settings are all against its prediction, by the study
+            `one_colour`; `fake` if it names none.
     """
 
     real: int
@@ -78,7 +78,7 @@ def choose_cast(
     if one_colour is not None and {"paper_against", "paper_segments"} <= set(one_colour):
         against = one_colour[one_colour["paper_against"].to_numpy(bool)]
         several = against[against["paper_segments"].to_numpy() > 1]
-        # the probability of a confident verdict hardly moves when a part is covered, so nothing is decided
+        # masking a region hardly changes the probability of a confident prediction, so LIME decides nothing there
         unsure = sure < UNSURE
         for part, among in ((several, unsure), (against, unsure), (against, ~unsure)):
             found = np.flatnonzero(recognised & among & _among(table, set(part["id"])))
@@ -109,7 +109,7 @@ def _typical(table: pd.DataFrame, chosen: NDArray[np.bool_]) -> int | None:
 
 
 def suspects(table: pd.DataFrame, pictured: NDArray[np.bool_], *, count: int = 24) -> NDArray[np.intp]:
-    """Choose rightly classified FAKE images from the most to the least confident, to try without detail."""
+    """Choose up to `count` correctly classified FAKE images, spread from most to least confident: intp positions."""
     usable = pictured & is_fresh(table)
     rows = np.flatnonzero(usable & ((table["label"] == "FAKE") & (table["predicted"] == "FAKE")).to_numpy(bool))
     rows = rows[np.argsort(table["margin"].to_numpy()[rows], kind="stable")]

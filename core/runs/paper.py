@@ -2,7 +2,7 @@
 
 from typing import Any
 
-# it does not state its year; its Table 1 and Figure 1, where confusion is [true][predicted], FAKE first
+# numbers from its Table 1 and Figure 1, `confusion` as [label][predicted], FAKE first; it states no year
 PAPER: dict[str, Any] = {
     "author": "David Blankenship",
     "title": "Applications of XAI for AI-Generated Image Discrimination",

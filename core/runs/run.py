@@ -33,7 +33,7 @@ class Run:
             `source` (generator or camera) where the set knows any.
         maps: float (N, h, w), the signed margin maps, memory-mapped; None where the detector gives none.
         features: float (N, C) pooled features; None where there are none or they were too large to keep.
-        images: uint8 (N, side, side, 3), or None where they are found by their hash instead.
+        images: uint8 (N, side, side, 3), stored with the run; None if they have to be found in an image set by hash.
     """
 
     path: Path
@@ -93,7 +93,7 @@ class Run:
 
     @property
     def leaks_checked(self) -> bool:
-        """False where it was not checked whether its images were among the training images."""
+        """True if its images were compared with the training images; also for older runs, which do not state it."""
         return bool(self.manifest.get("leaks_checked", True))
 
     def __len__(self) -> int:

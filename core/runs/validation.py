@@ -1,7 +1,7 @@
 """Validate run and detector files, so that nothing odd reaches a page. Needs no torch."""
 
-import math
 import re
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -16,7 +16,7 @@ from core.images.labels import CLASSES
 from core.images.statistics import STATISTICS
 from core.system.folders import MANIFEST, ContractError, read_manifest
 
-# per row of predictions.parquet, unpacked; more is a bomb or a mistake
+# predictions.parquet may unpack to MAX_BYTES plus this per row; more is a decompression bomb or a mistake
 MAX_ROW_BYTES = 4096
 MAX_BYTES = 2**24
 # of a new detector's name: its run's folder adds the image set's, and most file systems allow 255
@@ -56,11 +56,11 @@ def check_size(file: Path, opened: BinaryIO, images: int) -> None:
 
     Args:
         file: its name in error messages.
-        opened: the open file; pyarrow reads a path's folders as columns.
+        opened: the open file; given a path, pyarrow would turn folders named key=value into columns.
         images: the number of rows it must have.
 
     Raises:
-        ContractError: it is not a parquet file, or has another size.
+        ContractError: it is not a parquet file, has another number of rows, or would unpack to far too much.
     """
     try:
         about = pq.ParquetFile(opened).metadata
@@ -86,7 +86,8 @@ def check_predictions(file: Path, frame: pd.DataFrame) -> None:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    # exact for whole numbers of any length too, which math.isfinite cannot take
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
 def is_count(value: object) -> bool:

@@ -175,7 +175,7 @@ def is_fresh(predictions: pd.DataFrame) -> NDArray[np.bool_]:
 def metrics(predictions: pd.DataFrame) -> dict[str, Any]:
     """Compute accuracy, per-class precision/recall/f1/support, confusion [true][predicted], auroc and ece.
 
-    A number that the rows cannot give (auroc of one class) is None.
+    auroc is None if all rows have one label; an empty table gives only {"images": 0}.
     """
     if predictions.empty:
         return {"images": 0}

@@ -8,10 +8,13 @@ from core.studies.study import StudyError
 
 
 class Cells:
-    """Cells of a run: the same image always has the same neighbours, whichever others are asked for.
+    """Cells of a run's confusion matrix; an image's neighbours do not depend on the other images that are studied.
 
     Args:
-        run: with N images.
+        run: with two images or more.
+
+    Raises:
+        StudyError: the run has fewer.
     """
 
     def __init__(self, run: Run) -> None:

@@ -141,14 +141,20 @@ def run_study(
     Args:
         study: what to ask.
         source: run, detector and images.
-        images: at most so many, see `choose_rows`; all when None.
+        images: maximum number of images, chosen by `choose_rows`; all when None.
         seed: of that choice.
-        kept: from `find_kept`: its columns and rows stay as they are, and those that it lacks are computed.
+        kept: from `find_kept`: its rows and columns stay as they are, and only the columns that it lacks are computed.
         engine: what computes the shards; `run_locally` when None.
-        progress: called with (images done, images, what is being done).
+        progress: called with (images done, all images, what is being done).
 
     Returns:
         The study's file.
+
+    Raises:
+        StudyError: `images` is below 1, the run lacks pictures or maps that the study needs, or a table does not match
+            the study's declaration.
+        ContractError, DatasetError: run, detector or images cannot be read.
+        WriteError: a shard or the file cannot be written.
     """
     started = time.perf_counter()
     say = progress or (lambda _done, _total, _text: None)

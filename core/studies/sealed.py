@@ -33,11 +33,14 @@ def write_sealed(path: Path, table: pd.DataFrame, about: Mapping[str, Any]) -> N
 
 
 def read_sealed(path: Path) -> tuple[pd.DataFrame, dict[str, Any], bool]:
-    """Read a table, what it says of itself, and whether both are as they were written.
+    """Read a table and its metadata, and verify both.
+
+    Returns:
+        The table; its metadata without the sha256; and True if both match that sha256.
 
     Raises:
         FileNotFoundError: there is no file.
-        KeyError: it does not say what it is.
+        KeyError: its metadata has no entry `KEY`.
         Exception: it cannot be read; the errors of pyarrow share no base class below that.
     """
     # from an open file: pyarrow reads folder names in a path as columns

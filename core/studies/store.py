@@ -1,8 +1,8 @@
-"""Studies on disk: one parquet file that says what it is, beside the run and never in it. Reading needs no torch.
+"""Studies on disk: one self-describing parquet file each, in `studies/` beside the run's files. Reading needs no torch.
 
 The file's own metadata holds, as JSON under `telltale`, the question, parameters, hashes of detector and set, the
-version of each column, and a sha256 over the values. A reader refuses a file that was changed, or that belongs to
-another run; columns of another version than the study's are left out, as if they were missing.
+version of each column, and a sha256 over this and the values. A file that was changed, or that belongs to another run,
+is refused; a column of another version than the study's is left out, as if it were missing.
 """
 
 from collections.abc import Callable, Mapping

@@ -100,10 +100,11 @@ class Study:
     derive: Callable[[Run, pd.DataFrame], pd.DataFrame] = field(default=lambda _run, table: table[[]])
 
     def describe(self, names: Iterable[str]) -> dict[str, str]:
-        """The columns of a table in plain words, in its order where it has columns that only some detectors have.
+        """Return the plain description of each column: column -> text.
 
         Args:
-            names: of the table's columns; what is no column of this study is left out.
+            names: of a table's columns. If they include all declared columns and some of `further`, those are described
+                in this order, without any that are not the study's; otherwise the declared columns are.
         """
         told = {name: self.columns.get(name) or self.further(name) for name in names}
         found = {name: text for name, text in told.items() if text}

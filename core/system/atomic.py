@@ -32,13 +32,13 @@ class WriteError(OSError):
 
 @contextlib.contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Blame every failure within on `path`: a library names the temporary sibling, or nothing at all."""
+    """Turn every OSError within into a `WriteError` for `path`; libraries name the temporary sibling, or no file."""
     try:
         yield
     except (WriteError, TakenError):
         raise
     except OSError as error:
-        # numpy gives no number, only how many values did not fit
+        # NumPy's error has no errno, only the number of values that it could not write
         reason = os.strerror(error.errno) if error.errno else str(error)
         raise WriteError(error.errno or errno.EIO, reason, str(path)) from error
 
@@ -60,8 +60,8 @@ def write_bytes_atomically(path: Path, write: Callable[[Path], object], *, durab
     Args:
         path: of the file.
         write: is given the path to write to.
-        durable: wait until the disk has it. Otherwise a power cut may leave a damaged file, which only a cache that
-            notices can afford; a killed process never leaves one.
+        durable: wait until the data is on disk. Without it a power cut may leave a damaged file, which is acceptable
+            only for a cache that detects damage; a killed process never leaves one.
 
     Raises:
         WriteError: the disk is full or read-only.
@@ -71,7 +71,7 @@ def write_bytes_atomically(path: Path, write: Callable[[Path], object], *, durab
         with writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             remove_abandoned(path)
-            # tempfile would make it the writer's alone; the umask decides who else may read it
+            # tempfile would create it readable by its owner only; touch() leaves the permissions to the umask
             temporary.touch(exist_ok=False)
             mode = temporary.stat().st_mode
             write(temporary)
@@ -102,8 +102,11 @@ def sibling(path: Path) -> Path:
 
 
 def remove_abandoned(path: Path) -> None:
-    """Remove what killed processes had begun to write in the place of `path`."""
+    """Remove temporaries of `path` that killed processes left: those untouched for `ABANDONED` seconds."""
     for left in path.parent.glob(f".{glob.escape(path.name)}.*"):
+        if "." in left.stem.removeprefix(f".{path.name}."):
+            # of another path, whose name begins with this one's and a dot
+            continue
         with contextlib.suppress(OSError):
             if left.suffix in (".tmp", ".old") and time.time() - _last_touched(left) > ABANDONED:
                 if left.is_dir():

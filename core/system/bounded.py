@@ -1,4 +1,4 @@
-"""A dictionary of limited size, for what is remembered of an unlimited number of things."""
+"""A dictionary of limited size, for caches whose keys are unlimited in number."""
 
 from collections import OrderedDict
 from typing import TypeVar

@@ -8,12 +8,12 @@ from types import FrameType
 
 
 def starting(command: str) -> None:
-    """Let Ctrl-C end this process with one sentence and exit status 130, while a command reads its libraries.
+    """Make Ctrl-C end this process with one sentence and exit status 130 while a command imports its libraries.
 
-    KeyboardInterrupt would not do: libraries that are being imported swallow it or make another error of it.
+    KeyboardInterrupt is not enough: during import, libraries swallow it or turn it into another error.
 
     Args:
-        command: as the sentence names it, for instance "core.predict".
+        command: its name in that sentence, for instance "core.predict".
     """
 
     def end(_number: int, _frame: FrameType | None) -> None:

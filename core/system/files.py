@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 MB = 2**20
-# the most bytes that are read of a file, by its suffix
+# size limit of files in bytes, by suffix; larger files are refused
 LIMITS = {
     ".json": 8 * MB,
     ".md": MB,
@@ -28,7 +28,7 @@ LIMITS = {
 }
 OTHER = 2**8 * MB
 COMMANDS = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
-# opening a pipe would wait for its writer; a terminal must not become this process's own
+# without O_NONBLOCK, opening a pipe would block; without O_NOCTTY, a terminal could become the controlling one
 FLAGS = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_NONBLOCK", "O_NOCTTY", "O_CLOEXEC", "O_BINARY"))
 
 
@@ -40,11 +40,11 @@ class UnfitFileError(OSError):
 
 
 def open_file(path: Path, *, limit: int | None = None) -> BufferedReader:
-    """Open a file for reading, without waiting for anything.
+    """Open a regular file for binary reading; never blocks.
 
     Args:
         path: of the file; links are followed.
-        limit: the most bytes it may have; when None, the limit for its suffix in `LIMITS`.
+        limit: maximum size in bytes; when None, the limit for its suffix in `LIMITS`, or else `OTHER`.
 
     Raises:
         UnfitFileError: it is a folder, a pipe, a device or a socket, or it is larger than `limit`.
@@ -128,7 +128,7 @@ def is_text(name: str) -> bool:
 
 
 def printable(name: str) -> str:
-    """Return a name for a sentence, with line ends, terminal commands and whatever is not text replaced."""
+    """Replace a name's unprintable characters, such as line breaks and terminal escapes, by U+FFFD, for messages."""
     return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in name)
 
 

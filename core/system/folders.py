@@ -1,7 +1,7 @@
 """Sealed folders: written to a temporary sibling, hashed, renamed, and never edited afterwards.
 
-Detectors, runs and image packs are sealed folders. `manifest.json` says what the folder is and holds the sha256 of
-every other file and of itself; a reader refuses what does not fit, with one sentence that names the file.
+Detectors, runs and image packs are sealed folders. `manifest.json` states the kind of folder and holds the sha256 of
+every other file and of its own content; readers refuse a folder that does not match, naming the file at fault.
 """
 
 import contextlib
@@ -71,7 +71,7 @@ def write_folder(
                     (temporary / name).chmod(temporary.stat().st_mode & 0o666)
                     sync(temporary / name)
             hashes = {name: sha256_of(temporary / name) for name in files}
-            # sealed as it will be read: JSON knows no tuples, and no keys but text
+            # hashed after a round trip through JSON, which turns tuples into lists and keys into strings
             whole = sealed(json.loads(json.dumps({"schema": SCHEMA, "kind": kind, **manifest, "files": hashes})))
             (temporary / MANIFEST).write_text(json.dumps(whole, indent=1, allow_nan=False) + "\n", encoding="utf-8")
             sync(temporary / MANIFEST)
@@ -94,7 +94,7 @@ def sealed(manifest: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _exchange(path: Path, new: Path) -> None:
-    """Replace a folder by another; whatever happens in between, a reader finds one of the two afterwards."""
+    """Replace a folder with `new`; even if that is interrupted, readers find either the old or the new one."""
     aside = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".old", dir=path.parent))
     try:
         for _ in range(EXCHANGES):
@@ -116,9 +116,9 @@ def _exchange(path: Path, new: Path) -> None:
 
 
 def restore(path: Path) -> None:
-    """Bring back a folder whose replacement was cut off after the old one had been moved aside.
+    """Restore a folder whose replacement was interrupted after the old one had been moved aside.
 
-    Does nothing where the folder exists, or where nothing of it is left.
+    Does nothing if the folder exists, or if no copy of it was moved aside.
     """
     if path.exists():
         return
@@ -144,7 +144,7 @@ def read_manifest(path: Path, kind: str) -> dict[str, Any]:
     """Read the manifest of a sealed folder and check its kind and schema, without hashing the files.
 
     Raises:
-        ContractError: no folder, no manifest, not JSON, another kind, or another version's schema.
+        ContractError: the manifest is missing, unreadable, changed, or of another kind or schema.
     """
     file = path / MANIFEST
     restore(path)

@@ -1,4 +1,4 @@
-"""A lock that admits one writer at a time to what takes hours to make."""
+"""A file lock, so that only one process at a time writes a result that takes hours to compute."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -33,7 +33,7 @@ def only_writer(path: Path, *, remedy: str = "choose another name") -> Iterator[
     try:
         yield
     finally:
-        # removed while still held; it stays where open files cannot be removed
+        # deleted while still locked; the lock file remains where open files cannot be deleted
         with suppress(OSError):
             file.unlink()
         lock.release()

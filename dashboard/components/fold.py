@@ -72,7 +72,7 @@ def _take(name: str) -> None:
     if st.session_state[f"fold.{name}"]:
         unfold(name)
         return
-    # what `all` stood for, but for this one
+    # replace `all` by the names of all drawn parts but this one
     shown = list(st.session_state.get(DRAWN, {})) if ALL in _named() else _named()
     put(OPEN, SEPARATOR.join(one for one in shown if one != name))
 

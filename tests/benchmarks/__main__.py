@@ -3,8 +3,8 @@
 python -m tests.benchmarks [--parts paper,slic,...] [--detector swift] [--data data/cifake] [--out BENCHMARKS.md]
 python -m tests.benchmarks --quick --detector sample --data sample --parts map   # does it work at all?
 
-Parts can be measured one by one: what earlier calls measured on this machine, with this detector and these settings,
-stays in the page with its own date. The page is written anew after every part.
+Parts can be measured one at a time: results of earlier calls on this machine, with this detector and these settings,
+stay on the page with their own dates. The page is rewritten after every part.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from core.explain import find_detector
 from core.runs.finding import ROOT
 from tests.benchmarks.table import Record, Settings, machine, page
 
-# name -> what measures it: a module and its function of `Settings` -> rows, whose docstring says what is compared
+# part -> "module:function"; the function turns `Settings` into rows, and its docstring says what is compared
 PARTS: dict[str, str] = {
     "paper": "explain:paper",
     "slic": "explain:slic",

@@ -37,7 +37,7 @@ ROWS: list[Row] = []
 
 
 def report(what: str, seconds: list[float], allowed: float | None = None) -> None:
-    """A row of the median and the slowest in seconds, and what is allowed over the median."""
+    """Add a row with the median, the slowest time, and the median over `allowed` seconds."""
     middle = statistics.median(seconds)
     row = Row(
         what,
@@ -76,7 +76,7 @@ def synthetic_run(home: Path, source: Path, rows: int) -> str:
 
 
 def first_paint(browser: Browser, run: str) -> None:
-    """From the address to the headline numbers: of a server that has just started, and of one that is warm."""
+    """Time from the address to the headline numbers or first tiles, on a new server and on a warm one."""
     for page_name in ("", "explore"):
         cold, warm = [], []
         for _ in range(2):
@@ -116,7 +116,7 @@ def first_start(browser: Browser) -> None:
 
 
 def on_the_server(home: Path, run: str, rows: int) -> None:
-    """A filter that has not been asked for before, and the next page of it, as whole runs of the page."""
+    """Time a filter not used before, and the next page of its results, as whole runs of the page."""
     os.environ["TELLTALE_HOME"] = str(home)
     st.cache_resource.clear()
     app = AppTest.from_file(MAIN, default_timeout=600)

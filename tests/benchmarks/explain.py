@@ -88,7 +88,7 @@ def package(
 
 
 def against_package(detector: Detector, images: NDArray[np.uint8], settings: LimeSettings, name: str) -> Row:
-    """How many times faster the same weights are had."""
+    """Speed-up over lime for the same weights."""
     LIME.explain_fully(detector, images[0], settings)
     detector.logits(made_pixels(256))
     ours, theirs, bare, apart, forwards = [], [], [], [], []
@@ -116,7 +116,7 @@ def against_package(detector: Detector, images: NDArray[np.uint8], settings: Lim
 
 
 def against_forwards(detector: Detector, images: NDArray[np.uint8], sampling: str, *, samples: int = 1000) -> Row:
-    """What so many samples cost over as many bare batched forward passes."""
+    """Cost of `samples` LIME samples over as many bare batched forwards."""
     settings = LimeSettings(n_samples=samples, sampling=sampling)  # type: ignore[arg-type]
     noise = made_pixels(samples)
     detector.logits(noise[:256])
@@ -178,7 +178,7 @@ def needed(curve: dict[int, list[float]], correlation: float) -> str:
 
 
 def rank_rows(detector: Detector, images: NDArray[np.uint8], *, reference: int) -> Iterator[Row]:
-    """For each balanced step the random samples that rank the segments as well; prints the curves."""
+    """Yield, per balanced step, how many random samples rank segments as well; print the curves."""
     curves = rank_curves(detector, images, reference=reference)
     for name, curve in curves.items():
         for stop, values in curve.items():

@@ -5,11 +5,11 @@ python -m tests.benchmarks.independent TABLE.json --run swift@cifake-test
 The table is a JSON list of `{"finding": "transfer.large", "choice": "filter=nearest", "value": 0.21, "images": 135}`:
 
 - `finding`: `<study>.<key>`, as `python -m core.findings` prints it.
-- `choice` (`<kind>=<value>`), `beside` (a name), or `"part": "control"` or `"difference"`: what of it is meant; the
-  finding's own number where none is named.
+- `choice` (`<kind>=<value>`), `beside` (a name), or `"part": "control"` or `"difference"`: which of its numbers is
+  meant; the finding's own if none is named.
 - `value`, and `images` of a share or `low` and `high` for its interval; without one it is as exact as its digits.
 
-Two agree where their intervals have a value in common. The exit status is 1 where one does not, or is not there.
+Two numbers agree if their intervals overlap. The exit status is 1 if any two do not, or a finding is missing.
 """
 
 import argparse
@@ -48,7 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def part_of(finding: Finding, entry: Mapping[str, Any]) -> Measure | None:
-    """The number that an entry means; None where the finding has none such."""
+    """The number that an entry refers to; None if the finding lacks it."""
     if "beside" in entry:
         return finding.beside.get(entry["beside"])
     whole: Finding | Choice | None = finding

@@ -56,7 +56,7 @@ class Judged:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Print both tables; 1 where an answer of the first is right too seldom."""
+    """Print both tables; 1 if an answer in the first is right too rarely."""
     options = _parse(arguments)
     detector = load_detector(find_detectors()[options.detector])
     found = find_rule(detector.identity, find_runs().values())

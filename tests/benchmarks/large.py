@@ -54,7 +54,7 @@ class Measured:
     Attributes:
         images: how many.
         cost: step -> ms an image.
-        memory: step -> the most MB that the process held at once, without files that it has mapped.
+        memory: step -> peak MB held by the process, without its memory-mapped files.
     """
 
     def __init__(self, images: int) -> None:
@@ -89,7 +89,7 @@ def held() -> float:
 
 
 def measure(images: int, *, kill: bool = False) -> Measured:
-    """Measure every step on a set of so many images; with `kill`, packing is stopped in its midst and goes on."""
+    """Measure every step on a set of so many images; with `kill`, packing is interrupted halfway and resumed."""
     measured = Measured(images)
     with tempfile.TemporaryDirectory() as name, packs_in(Path(name)):
         data = write_set(Path(name) / "made.zip", images)
@@ -124,7 +124,7 @@ def stopped(data: Path, at: int) -> None:
 
 @contextmanager
 def packs_in(folder: Path) -> Iterator[None]:
-    """Packs are kept there meanwhile, and not in the user's cache."""
+    """Keep packs in `folder` meanwhile, not in the user's cache."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TELLTALE_CACHE", str(folder))
         yield

@@ -44,7 +44,7 @@ async def watch_memory(process: int, records: Records, samples: list[tuple[float
 
 
 async def wait_for_pictures(address: str) -> None:
-    """A new server reads the pictures of CIFAKE once, where there are any; that is not what is measured."""
+    """Wait until a new server has read CIFAKE's pictures, if any; that is not what is measured."""
     async with Visitor(address) as visitor:
         await visitor.open("")
         while any("Reading pictures" in element.progress.text for element, _ in list(visitor.elements.values())):
@@ -64,7 +64,7 @@ def processor_seconds(process: int) -> float:
 
 
 async def inspect_at_once(address: str, process: int, run: str, levels: Sequence[int]) -> bool:
-    """Let so many come in the same moment, one number after the other; whether nobody met an error."""
+    """Open Inspect for N visitors at once, for each N in `levels`; True if there was no error."""
     await wait_for_pictures(address)
     heads = ("visitors on Inspect at once", "page", "first colours", "whole", "bystander", "its pages", "processor")
     print(f"\n| {' | '.join(heads)} | errors |\n{'| --- ' * (len(heads) + 1)}|")
@@ -179,7 +179,7 @@ def main() -> None:
                 sys.exit(not asyncio.run(inspect_at_once(address, process, options.run, options.inspect_at_once)))
             at_start = resident(process)
             records, memory = asyncio.run(load(address, process, options))
-    # what was measured is not lost where somebody stops what comes after it
+    # report first, so that interrupting the check below loses nothing
     report(records, memory, at_start, options.minutes)
     wrong = check(records.cases)
     print(f"Wrong: {len(wrong)} of {len(records.cases):,}")

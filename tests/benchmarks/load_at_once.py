@@ -11,7 +11,7 @@ from core.runs.finding import find_runs
 from core.runs.run import read_run
 from tests.benchmarks.visitor import Trouble, Visitor, widget_of
 
-# who has not got everything by then has got nothing that counts
+# seconds after which a visitor still waiting counts as unserved
 PATIENCE = 120.0
 BYSTANDER = ("explore", "", "data")
 # seconds between two pages of the bystander

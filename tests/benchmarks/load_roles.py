@@ -51,8 +51,7 @@ class Records:
 
     Attributes:
         browsing: (seconds since the start, page, seconds it took).
-        first, final: (seconds since the start, seconds to the first and to the last picture of LIME); `cams` to
-            Grad-CAM's.
+        first, final, cams: (seconds since the start, seconds to LIME's first or last picture, or to Grad-CAM's).
         errors: sentences.
         left, early: visitors who moved on before the final result; files of the settings before, see `_numbers`.
         cases: explanations to be checked.
@@ -226,7 +225,7 @@ class Watch:
         return time.perf_counter() - self._begun
 
     def begin(self) -> None:
-        """A question is about to be asked; nothing counts that came before the page's answer to it has begun."""
+        """Start timing a question; ignore what arrives before the page begins to answer it."""
         self._begun, self._open = time.perf_counter(), True
         self._forget()
 
@@ -358,8 +357,8 @@ async def _wait_and_keep(
 async def _numbers(visitor: Visitor, key: str, wanted: Mapping[str, Any], records: Records) -> tuple[bytes, bool]:
     """The file behind a button once it is that of these settings, and whether it was so at once.
 
-    A part that comes back in the same run in which it is changed is drawn twice, first as it was: its button stays
-    until the part comes back again. And who clicks while a page is drawn anew may click on what has just gone.
+    A fragment that redraws itself in the run that changes it is drawn twice, first as it was: its old button stays
+    until it redraws again. And a click while a page is being redrawn may hit what is already gone.
     """
     ends = time.perf_counter() + PATIENCE
     at_once = True
@@ -388,7 +387,7 @@ def _picture(visitor: Visitor, key: str) -> bytes:
 
 
 def check(cases: list[Case]) -> list[str]:
-    """A sentence on each explanation that is not what it is when it is computed alone."""
+    """A sentence on each explanation that differs from the same one computed alone."""
     detectors: dict[str, Detector] = {}
     wrong = []
     for case in cases:

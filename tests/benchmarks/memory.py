@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-# single seconds depend on the ones before; the means of so many stretches of time hardly do
+# successive seconds are correlated; the means of this many stretches hardly are
 STRETCHES = 10
 
 

@@ -2,9 +2,8 @@
 
 python -m tests.benchmarks.pages [--pages overview explore] [--themes light dark] [--width 1440] [--details]
 
-"MB read" is what has come when the title can be read, and "ms read" when that is; "MB" is what has come when the page
-is whole. "Paint ms" is when the first thing is on the screen: that the page is loading. The first page is the first
-visit of a new server.
+"MB read" and "ms read" are the data and time until the title can be read; "MB" is the data until the page is complete.
+"Paint ms" is the time to the first paint, the loading notice. The first page is also the new server's first visit.
 """
 
 import argparse

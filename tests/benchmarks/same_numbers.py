@@ -86,7 +86,7 @@ def _read(content: bytes) -> tuple[pd.DataFrame, dict[str, Any]]:
 
 
 def _concluded(before: list[dict[str, Any]], now: tuple[Finding, ...]) -> Iterator[str]:
-    """Findings whose value or interval, as it was kept in the file, is no number of what is concluded now."""
+    """Findings whose value or interval, as stored in the file, is not among the numbers concluded now."""
     numbers = np.array(sorted({one for one in _numbers(json.loads(to_json(now))) if one is not None}))
     for one in before:
         for end in ("value", "low", "high"):

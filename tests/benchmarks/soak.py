@@ -74,7 +74,7 @@ async def visit(address: str, files: list[tuple[str, bytes]], seconds: float, tr
 
 
 async def shout(visitor: Visitor, size: int) -> None:
-    """Send a message of a size, with a widget's value that is nobody's."""
+    """Send `size` bytes as the value of a widget that does not exist."""
     await visitor.send_state(WidgetState(id="nobody's", string_value="x" * size))
 
 

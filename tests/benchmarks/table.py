@@ -77,7 +77,7 @@ def named(package: str) -> str:
 
 
 def seconds(value: float) -> str:
-    """A duration with three digits that count, so that a reader gets the ratio from its two sides."""
+    """A duration with three significant digits, so that a reader can recompute the ratio."""
     return f"{value:.3g} s" if value < 100 else f"{value:,.0f} s"
 
 
@@ -117,7 +117,7 @@ class Record:
 
 
 def machine() -> str:
-    """The machine in words: what numbers that are not ratios hang on."""
+    """Describe the machine, on which all numbers but ratios depend."""
     return (
         f"{_processor()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads, "
         f"{torch.backends.cpu.get_cpu_capability()}, torch {torch.__version__}, "

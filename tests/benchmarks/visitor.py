@@ -33,7 +33,7 @@ ENDS = (ForwardMsg.FINISHED_SUCCESSFULLY, ForwardMsg.FINISHED_FRAGMENT_RUN_SUCCE
 
 
 def in_a_thread(asked: Coroutine[Any, Any, Any]) -> Any:
-    """What a coroutine gives; a browser that runs in the same process holds this thread's loop."""
+    """Run a coroutine in a thread; a browser in this process holds the current thread's loop."""
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(asyncio.run, asked).result()
 
@@ -103,8 +103,7 @@ class Visitor:
         self._runs = 0
         self._moved = 0.0
         self._running: tuple[str, ...] | None = None
-        # places of what this run has sent, the parts that come back which it has drawn, and the fragments that it draws
-        # again
+        # of this run: the places it has drawn, the timed fragments among them, and the fragments that it redraws
         self._drawn: set[tuple[int, ...]] = set()
         self._beating: set[str] = set()
         self._redrawn: tuple[str, ...] = ()
@@ -308,7 +307,7 @@ class Visitor:
             for future in (*self._waiting.values(), *([self._awaited[1]] if self._awaited else [])):
                 if not future.done():
                     future.set_exception(lost)
-                    # who waits gets it, and where nobody does it is no news
+                    # marks it as retrieved, in case nobody waits for it
                     future.exception()
 
     def _take(self, message: ForwardMsg) -> None:
@@ -389,7 +388,7 @@ class Visitor:
         fragment, done = self._awaited
         # a part of the page that came back by itself meanwhile is not what was asked for
         if not done.done() and _draws(self._running, fragment):
-            # as a browser does, not before: what was asked for may refer to all that it was told of
+            # only now, as a browser does: the run may refer to any message whose hash it was sent
             self._cached = {key: kept for key, kept in self._cached.items() if kept[1] >= self._runs - 2}
             done.set_result(None)
 

@@ -24,7 +24,7 @@ ARGUMENTS = [
 ]
 # milliseconds
 PATIENCE = 240_000
-# milliseconds between two looks at a page; by itself Playwright looks at every frame
+# milliseconds between two polls of a page; by default Playwright polls every frame
 POLLING = 100
 # the page's script has ended and nothing says that more is coming
 SETTLED = """() => {

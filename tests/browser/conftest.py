@@ -43,14 +43,14 @@ def browser(window: BrowserContext) -> Browser:
 
 @pytest.fixture
 def page(window: BrowserContext) -> Iterator[Page]:
-    """A page of nobody who has been here before, which fails the test where its scripts fail."""
+    """A page of a first-time visitor, which fails the test if its scripts fail."""
     made = window.new_page()
     made.set_default_timeout(PATIENCE)
     problems: list[str] = []
     made.on("pageerror", lambda error: problems.append(str(error)))
     yield made
     with contextlib.suppress(Error):
-        # what is not on the web keeps nothing
+        # about:blank has no storage
         made.evaluate("localStorage.clear(), sessionStorage.clear()")
     made.close()
     window.clear_cookies()

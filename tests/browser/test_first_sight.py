@@ -28,8 +28,8 @@ def new_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]
 
 
 def test_from_nothing_to_an_explained_mistake(page: Page, new_server: str, cifake_test: ImageSet) -> None:
-    # somebody else follows a link to an image: that page ends early where no picture has been read yet, and what would
-    # have it drawn again must survive that
+    # another visitor follows a link to an image: that page stops early while no picture has been read, and its timer
+    # for being redrawn must survive that
     linked = page.context.new_page()
     linked.goto(f"{new_server}/inspect?run=swift%40cifake-test&id={cifake_test.rows['id'][0]}", wait_until="commit")
     page.goto(f"{new_server}/explore")

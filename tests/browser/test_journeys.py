@@ -137,7 +137,7 @@ def stopped(page: Page, address: str) -> Locator:
     """Stop LIME on its way; the button to go on with."""
     again = page.locator(f".st-key-{LIME}-again button")
     page.add_init_script(STOP)
-    # what was done before the button was pressed is asked anew, with another seed
+    # if LIME was done before the button was pressed, try again with another seed
     for seed in range(1, 21):
         visit(page, f"{address}/inspect?run={RUN}&lime.n_samples=2048&lime.n_segments=120&lime.seed={seed}")
         if again.count():
@@ -414,7 +414,7 @@ def test_the_square_of_an_upload_is_put_back(page: Page, address: str, photograp
     frame.click()
     page.wait_for_timeout(1000)
     settle(page)
-    # a place that is sent is told
+    # a sent place would show here
     expect(spoken).to_have_text("Put back")
     assert square.get_attribute("style") == first
     for _ in range(3):

@@ -77,7 +77,7 @@ def app(strange: Path, elsewhere: Elsewhere, tmp_path_factory: pytest.TempPathFa
 
 @pytest.fixture
 def watched(window: BrowserContext) -> Iterator[Page]:
-    """A page that fails the test where it asks anybody but its own server."""
+    """A page that fails the test if it contacts any server but its own."""
     page = window.new_page()
     page.set_default_timeout(240_000)
     hosts: set[str] = set()
@@ -89,7 +89,7 @@ def watched(window: BrowserContext) -> Iterator[Page]:
 
 
 def read(page: Page) -> str:
-    """What stands on a page, without the letters that nobody sees."""
+    """The text of a page, without the invisible word joiners."""
     return page.inner_text("body").replace(JOINER, "")
 
 

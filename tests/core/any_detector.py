@@ -22,7 +22,7 @@ NAME = "plain"
 
 @contextmanager
 def plain_kind() -> Iterator[None]:
-    """The kind `plain` is known meanwhile."""
+    """Temporarily register kind `plain`."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(KINDS, NAME, "tests.core.detectors.plain")
         yield
@@ -47,7 +47,7 @@ def write_set(root: Path, *, train: int = 8, test: int = 20) -> Path:
     return root
 
 
-# that are explained, where a study does not ask all
+# images per study, unless it needs the whole set
 IMAGES = 5
 FEW = {"others": 4, "lime_others": 2, "networks": 2, "subsample": 40, "most": 3, "clouds": 1, "crops": 5}
 

@@ -19,7 +19,7 @@ ORDER = np.outer([1, -1, -1, 1], [1, -1, -1, 1])
 
 @dataclass(frozen=True, eq=False)
 class CueDetector:
-    """A detector by hand: `margins` as `core.detectors.detector.Detector` has it, computed by a formula."""
+    """A hand-made detector: a formula computes `margins`, as in `core.detectors.detector.Detector`."""
 
     formula: Callable[[NDArray[np.float64]], NDArray[np.float64]]
     temperature: float = 1.0

@@ -21,7 +21,7 @@ from tests.server import free_port, started
 
 TEXT = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))
-# what is not ours of the instructions of an image
+# the Dockerfile instructions that may occur
 WORDS = {"FROM", "ENV", "SHELL", "WORKDIR", "COPY", "RUN", "USER"}
 WORDS |= {"VOLUME", "EXPOSE", "HEALTHCHECK", "ENTRYPOINT", "CMD"}
 LOCK = (ROOT / "requirements.lock").read_text(encoding="utf-8")

@@ -44,7 +44,7 @@ def audited(made_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def dealt(context: Any, rows: np.ndarray, _parameters: Any) -> pd.DataFrame:
-    """Three leaks, one of the other class; sixteen near copies in pairs within the set; the rest is clean."""
+    """Three leaks, one of the other class; thirty near copies in pairs within the set; the rest is clean."""
     ids = context.run.predictions["id"].to_numpy(object)
     table = pd.DataFrame({"id": ids, "in_training": "none", "in_set": "none"})
     for name in ("training_class", "training_name", "training_id", "set_class", "set_name", "set_id"):

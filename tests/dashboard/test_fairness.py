@@ -1,4 +1,4 @@
-"""Whose turn it is: what was had is shared by those who wait, forgotten with time, and turned into levels."""
+"""Whose turn it is: time used is split among those who wait for it, decays, and is turned into levels."""
 
 import pytest
 

@@ -39,7 +39,7 @@ def first(home: Path, cifake: Path) -> Path:
 
 @contextmanager
 def read_through() -> Iterator[None]:
-    """Within it a new registry is there; it ends when that has read what there is."""
+    """Start with a new registry, and leave once it has read all there is."""
     image_sets._registries.clear()
     yield
     # what a browser does that comes back

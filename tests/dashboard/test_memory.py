@@ -15,7 +15,7 @@ from tests.benchmarks.visitor import Trouble, Visitor, in_a_thread
 from tests.dashboard.conftest import ROOT
 from tests.server import running_server
 
-# how many heaps there are when more threads than cores have each taken memory of their own at once
+# counts the heaps after more threads than cores have allocated memory at the same time
 COUNT = """
 import ctypes, sys, tempfile, threading
 from dashboard.services.server.memory import tame_heaps

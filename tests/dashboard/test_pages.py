@@ -595,7 +595,7 @@ def test_inspect_shows_what_studies_found_of_the_image(open_page: Open, home: Pa
     assert shown["Cue"] == ["sea", ""]
     assert shown["Both"] == ["no", ""]
     assert "No results for this image: Elsewhere." in words(app)
-    assert "They say nothing" not in words(open_page("inspect", run="tiny@seen-test", id=ids[5]))
+    assert "No results for this image" not in words(open_page("inspect", run="tiny@seen-test", id=ids[5]))
 
 
 def test_inspect_names_what_studies_found_in_words_and_ranks_no_names(open_page: Open, home: Path) -> None:

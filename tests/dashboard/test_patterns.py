@@ -288,6 +288,7 @@ def test_what_the_browser_draws_becomes_an_area() -> None:
 
 def test_what_the_browser_clicks_becomes_a_row() -> None:
     assert clicked_row({"points": [{"customdata": [12.0, 99.0]}]}, 60) == 12
-    for nothing in ({}, {"points": [{"customdata": [60, 1]}]}, {"points": [{}]}, {"points": [{"customdata": "x"}]}):
+    for nothing in ({}, {"points": [{"customdata": [60, 1]}]}, {"points": [{}]}, {"points": [{"customdata": "x"}]},
+                    {"points": [{"customdata": [float("inf")]}]}):  # fmt: skip
         assert clicked_row(nothing, 60) is None
     assert clicked_row({"points": [{"customdata": [1]}], "box": [{"x": [0, 1], "y": [0, 1]}]}, 60) is None

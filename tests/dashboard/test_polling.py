@@ -96,7 +96,7 @@ def test_a_page_of_a_running_server_ends_whole_without_anybody_doing_anything(ho
             assert await whole()
             said = [one.markdown.body for one, _ in visitor.elements.values() if one.HasField("markdown")]
             assert not visitor.troubles
-            assert not any("once all are there" in text for text in said)
+            assert not any("once all explanations are complete" in text for text in said)
 
     async def together(address: str) -> None:
         await asyncio.gather(*(inspect(address, id_) for id_ in ids[:3]))

@@ -45,7 +45,7 @@ MARKS = "..,;:-_%&=/\\ '\"<>\0\n0123456789eENaninf"
 
 
 class Listener(logging.Handler):
-    """Hears tracebacks in the log, which visitors do not see and which nothing should come to."""
+    """Collects tracebacks from the log, which visitors do not see and which must never occur."""
 
     def __init__(self) -> None:
         super().__init__(logging.ERROR)

@@ -19,7 +19,7 @@ Damage = Callable[[Path], object]
 
 
 class Trap:
-    """What, unpickled, leaves a mark: a folder of this name."""
+    """Makes a folder of this name when it is unpickled."""
 
     def __init__(self, mark: Path) -> None:
         self.mark = str(mark)

@@ -46,7 +46,7 @@ class Faults:
     Attributes:
         root: the folder.
         at: which change, counted from 1; 0 for none.
-        what: the number of an error, or KILL; what is read-only stays so.
+        what: an errno, or KILL; with EROFS, all later changes fail too.
         seen: how many there were.
     """
 

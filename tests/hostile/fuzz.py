@@ -155,5 +155,5 @@ if __name__ == "__main__":
     logging.getLogger("streamlit").setLevel(logging.ERROR)
     status = main()
     sys.stdout.flush()
-    # the thread that owns the detectors would be cut off in the midst of torch's end
+    # a normal exit would shut torch down under the thread that owns the detectors
     os._exit(status)

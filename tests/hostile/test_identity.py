@@ -50,7 +50,7 @@ def flip(folder: Path) -> None:
 
 
 def normalise(folder: Path) -> None:
-    """Let a detector of the same weights see every picture as its negative."""
+    """Let a detector of the same weights see pictures darker and flatter."""
     manifest = json.loads((folder / MANIFEST).read_text())
     # those that ship are of an earlier version
     key = "preprocess" if "preprocess" in manifest else "normalisation"

@@ -193,7 +193,7 @@ def test_whole_letters_of_every_script_are_not(home: Path) -> None:
 
 
 def with_half_a_letter(file: Path) -> None:
-    """Let a study say half a letter of itself."""
+    """Put a lone surrogate in a study's title."""
     table = pq.read_table(file)
     about = json.loads(table.schema.metadata[b"telltale"])
     about["title"] = "half \ud800"

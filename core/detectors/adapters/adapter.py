@@ -56,15 +56,15 @@ class Request:
 
 @dataclass(frozen=True)
 class Brought:
-    """A source's network, and what the source says of it.
+    """A source's network and the settings that the source states.
 
     Attributes:
         network: maps (N, 3, S, S) to (N, K), with its weights.
-        config: JSON-able settings from which the kind builds it again.
+        config: JSON-able settings from which its kind rebuilds the network.
         preprocess: those fields of `Preprocessing` that the source states, and "scale", by which pixels of 0..255 are
             multiplied before the mean is subtracted.
-        classes: names of the outputs, None where the source does not say.
-        outputs: what the network gives, None where the source does not say.
+        classes: names of the outputs, in order; None if the source does not state them.
+        outputs: "logits" or "probabilities"; None if the source does not state which.
     """
 
     network: nn.Module
@@ -90,7 +90,7 @@ class Adapter:
 
 
 class Stored(nn.Module):
-    """The bytes of a file as part of a network's state: at "model" with suffix "onnx" it is stored as `model.onnx`."""
+    """A file's bytes as a buffer in a network: as submodule "model" with suffix "onnx" it is saved as `model.onnx`."""
 
     def __init__(self, suffix: str, data: bytes) -> None:
         super().__init__()

@@ -41,13 +41,13 @@ OPTIONS = {
 
 @dataclass(frozen=True)
 class Checked:
-    """What the check of a detector found.
+    """The result of `check`.
 
     Attributes:
         margins: float32 (8,), of the reference pictures.
-        pictures: number of pictures with known answers; 0 where none were given.
-        right: number of those whose verdict is right.
-        warning: a sentence on what looks odd; "" where nothing does.
+        pictures: number of labelled images; 0 if none were given.
+        right: number of labelled images that are predicted correctly.
+        warning: a sentence on a suspicious finding; "" without one.
     """
 
     margins: NDArray[np.float32]
@@ -71,17 +71,17 @@ def kind_of(source: str) -> Kind:
 
 
 def bring(name: str, request: Request, *, target_layer: str | None = None, temperature: float = 1.0) -> NetworkDetector:
-    """Make a detector of a source.
+    """Build a detector from a source.
 
     Args:
-        name: that it gets.
-        request: the source, and what the user says of it.
-        target_layer: the layer to explain; found where None.
-        temperature: that margins are divided by before they become probabilities.
+        name: the detector's name.
+        request: the source and the user's settings.
+        target_layer: name of the layer to explain; when None, the last one with spatial output.
+        temperature: margins are divided by it before they become probabilities; above 0.
 
     Raises:
-        SourceError: the source cannot be read, or it and the request leave something open.
-        ValueError: what they say does not fit the network.
+        SourceError: the source cannot be read, or a required setting is missing.
+        ValueError: a setting is impossible or does not fit the network.
     """
     if not 0 < temperature < math.inf:
         raise ValueError(f"temperature must be above 0, not {temperature:g}")
@@ -111,8 +111,11 @@ def complete(brought: Brought, request: Request) -> tuple[Preprocessing, Classes
     if missing := [option for key, option in OPTIONS.items() if said.get(key) is None]:
         raise OpenError(request.source, tuple(missing))
     # mean and std as of pixels in 0..1, whatever scale they were meant for
-    factor = SCALE / float(said.get("scale", SCALE))
-    mean, std = (tuple(float(value) * factor for value in said[key]) for key in ("mean", "std"))
+    try:
+        factor = SCALE / float(said.get("scale", SCALE))
+        mean, std = (tuple(float(value) * factor for value in said[key]) for key in ("mean", "std"))
+    except (TypeError, ArithmeticError) as error:
+        raise ValueError(f"its scale, mean or deviation cannot be ({error}); say --scale, --mean and --std") from None
     preprocessing = Preprocessing.of(
         {
             "size": said["size"],
@@ -204,19 +207,19 @@ def add(
     progress: Progress | None = None,
     tell: Callable[[NetworkDetector, Checked], None] = lambda _detector, _checked: None,
 ) -> NetworkDetector:
-    """Bring a detector, check it, store it, and load what was stored.
+    """Build a detector from a source, check it, save it, and load the saved copy.
 
     Args:
         path: the folder to write; its last part becomes the detector's name.
-        request: the source, and what the user says of it.
-        data: pictures with known answers, see `check`.
+        request: the source and the user's settings.
+        data: an image set with labelled test images, see `check`.
         target_layer, temperature: see `bring`.
         replace: overwrite an existing folder.
         progress: see `check`.
-        tell: called with what was found before anything is written.
+        tell: called with the detector and the result of `check` before `path` is written.
 
     Raises:
-        ValueError: as for `bring` and `check`; ContractError where the stored detector answers otherwise.
+        ValueError: as for `bring` and `check`; ContractError if the saved detector's outputs differ.
         TakenError: the folder exists and `replace` is false.
         WriteError: the folder could not be written.
     """

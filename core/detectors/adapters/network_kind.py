@@ -19,12 +19,12 @@ def make_kind(
     describe: Callable[[Mapping[str, Any]], str],
     files: tuple[str, ...] = (),
 ) -> Kind:
-    """Make a `Kind` of a detector that is any network.
+    """Make a `Kind` whose network may be any torch module.
 
     Args:
-        detector: its class, with a `kind`.
+        detector: the class of the detectors, with its `kind`.
         build: settings and the contents of `files` -> the network.
-        adapter: how it is brought.
+        adapter: reads sources of this kind.
         describe: settings -> a description in words.
         files: see `Kind`.
     """

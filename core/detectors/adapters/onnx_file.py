@@ -25,10 +25,10 @@ class Graph(nn.Module):
 
     Args:
         data: the file.
-        output: the output that holds the scores; may be "" where there is one.
+        output: name of the output with the scores; "" if the file has only one.
 
     Raises:
-        SourceError: onnxruntime is missing or cannot compute it, or it takes or gives something else.
+        SourceError: onnxruntime is missing or cannot load the file, or its inputs or outputs do not fit.
     """
 
     def __init__(self, data: bytes, output: str) -> None:
@@ -60,7 +60,7 @@ class Graph(nn.Module):
         parts = []
         for start in range(0, len(values), size):
             part = values[start : start + size]
-            # a file for batches of one size gets the last one filled up
+            # if the batch size is fixed, the last batch is padded with its last image
             short = size - len(part)
             filled = np.concatenate([part, np.repeat(part[-1:], short, axis=0)]) if short else part
             parts.append(self._session.run([self.output], {self.input: filled})[0][: len(part)])

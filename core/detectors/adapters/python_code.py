@@ -1,8 +1,8 @@
 """Detectors from a Python function that builds a network: the one kind that runs code, and only with consent.
 
-The function's file is stored with the detector, as `code.py`. Whoever adds it consents by `--run-code`; whoever loads
-it, by its sha256 in the environment variable `TELLTALE_RUN_CODE`. Nothing but the file is covered: what it imports is
-whatever this Python has.
+The function's file is stored with the detector, as `code.py`. Adding it requires consent by `--run-code`;
+loading it, by the file's sha256 in the environment variable `TELLTALE_RUN_CODE`. The sha256 covers that file alone, not
+the modules that it imports.
 """
 
 import hashlib

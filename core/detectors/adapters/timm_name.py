@@ -13,7 +13,7 @@ from core.detectors.network import NetworkDetector
 from core.detectors.stem import adapt_stem
 
 PREFIX = "timm:"
-# timm's words for how a picture becomes a square
+# timm's `crop_mode` -> `Preprocessing.crop`
 CROPS = {"center": "after", "squash": "none"}
 
 
@@ -71,7 +71,7 @@ def preprocess_of(network: nn.Module, size: int | None) -> dict[str, Any]:
     side = size or height
     crop, share = CROPS[said.get("crop_mode", "center")], said.get("crop_pct") or 1.0
     resize = math.floor(side / share)
-    # a squashed picture of which the centre is cut out has no word here
+    # `Preprocessing` has no centre crop after squashing, so the user must state a crop
     if crop == "none" and resize != side:
         return {**found, "size": side}
     return {**found, "size": side, "resize": resize, "crop": crop}

@@ -34,7 +34,7 @@ def build(config: Mapping[str, Any]) -> nn.Module:
         raise ValueError(f"torchvision {torchvision.__version__} has no classification network {name!r}")
     stem, options = config.get("stem"), AUXILIARY.get(name, {})
     if stem is not None and options:
-        # what is trained here is trained by its one verdict
+        # training here computes the loss of the main output only
         options = {**options, "aux_logits": False}
     network: nn.Module = torchvision.models.get_model(name, weights=None, num_classes=int(outputs), **options)
     return network if stem is None else adapt_stem(network, stem)
@@ -58,8 +58,10 @@ def read(request: Request) -> Brought:
 
 
 def preprocess_of(name: str) -> dict[str, Any]:
-    """Return the preprocessing that torchvision states for its own weights, without what a file of weights may change;
-    empty where it has none."""
+    """Return the preprocessing of torchvision's own weights of this name; empty if it has none.
+
+    Without mean and std for `TWICE`, where these depend on the file of weights.
+    """
     known = torchvision.models.get_model_weights(name)
     if not len(known):
         return {}

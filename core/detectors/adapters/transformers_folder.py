@@ -14,11 +14,11 @@ from core.system.files import parse_json, read_bytes
 CONFIG, PREPROCESSOR = "config.json", "preprocessor_config.json"
 # Pillow's numbers of its filters
 FILTERS = ("nearest", "lanczos", "bilinear", "bicubic", "box", "hamming")
-# steps that make other numbers of mean and deviation
+# options that change which mean and std apply; the user must then state both
 SHIFTING = ("rescale_offset", "include_top")
 # options that `Preprocessing` cannot express; if one is set, the user has to state size and crop
 PECULIAR = (*SHIFTING, "do_pad", "do_reduce_labels", "do_convert_to_hsv")
-# preprocessors whose one number for a size is the shorter side; of others it is both sides
+# preprocessors that take a single number as the shorter side; all others take it as both sides
 SHORTER = ("CLIP", "ChineseCLIP", "Bit")
 # ConvNeXt's own rule: below this side a part is cut out of a larger picture, from it on the picture is stretched
 CUT_BELOW = 384
@@ -91,16 +91,16 @@ def read(request: Request) -> Brought:
         classes = tuple(str(name) for _, name in sorted(names.items(), key=lambda item: int(item[0])))
     file = folder / PREPROCESSOR
     preprocess = preprocess_of(_read_json(file)) if file.exists() else {}
-    # a folder of timm's does not say what it is, and is read all the same
+    # a folder written by timm states no model_type, but transformers can load it
     said = {**said, "model_type": model.config.model_type}
     return Brought(Logits(model.float()), {"config": said}, preprocess, classes, "logits")
 
 
 def preprocess_of(said: Mapping[str, Any]) -> dict[str, Any]:
-    """Translate a preprocessor's configuration as far as it states a square input; the rest is asked for.
+    """Translate a preprocessor's configuration to fields of `Preprocessing` and "scale"; unclear ones are left out.
 
     Raises:
-        SourceError: it takes colours in another order than red, green, blue, which nothing else can say.
+        SourceError: it swaps red and blue, which `Preprocessing` cannot express.
     """
     if said.get("do_flip_channel_order"):
         raise SourceError(

@@ -68,15 +68,15 @@ def _unpickled(path: Path, data: bytes) -> dict[str, Tensor]:
 
 
 def load_weights(network: nn.Module, tensors: Mapping[str, Tensor], source: str) -> None:
-    """Put weights into a network; every one must fit.
+    """Load weights into a network; all must be present and fit.
 
     Args:
-        network: gets them, as float32.
+        network: changed in place; weights are converted to its dtypes.
         tensors: by name.
         source: the file's name, for messages.
 
     Raises:
-        SourceError: a weight is missing, unknown, or of another shape; the message names the first.
+        SourceError: a weight is missing, unknown, of another shape or not finite; the message names the first.
     """
     state = {name: tensor for name, tensor in network.state_dict().items() if not name.endswith(COUNTER)}
     given = {name: tensor for name, tensor in tensors.items() if not name.endswith(COUNTER)}

@@ -15,10 +15,10 @@ SOURCES = ("torchvision", "timm")
 
 
 def config_of(recipe: Recipe, side: int) -> tuple[str, dict[str, object]]:
-    """The kind of a recipe's detector, and the settings from which it builds its network again.
+    """Return the kind of a recipe's detector and the settings from which that kind rebuilds its network.
 
     Raises:
-        ValueError: the recipe names a network in another form.
+        ValueError: `recipe.arch` has none of the forms that `Recipe` describes.
     """
     if recipe.arch == PAPERS:
         return ResNetDetector.kind, {"width": recipe.width}

@@ -201,7 +201,7 @@ class Training:
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
         self.step += 1
-        # a training of fewer steps is averaged once, or the random start would be the detector
+        # a training shorter than AVERAGE_EVERY steps is averaged once, at its end, or its random start would be kept
         if recipe.average and (self.step % AVERAGE_EVERY == 0 or self.step == self.steps < AVERAGE_EVERY):
             _average(self.averaged, self.network, recipe.average, self.step)
         return loss, logits, labels
@@ -261,7 +261,7 @@ class Training:
             for parameter, moments in self.optimizer.state.items():
                 for key, value in moments.items():
                     if isinstance(value, Tensor) and value.shape == parameter.shape:
-                        # in the order of the weights, as an unbroken training has it
+                        # in the weights' memory format, as in an uninterrupted training
                         moments[key] = torch.empty_like(parameter).copy_(value)
             self.epoch, self.step, self.history = state["epoch"], state["step"], state["history"]
             self.computed = state.get("computed", ["unknown"] * self.epoch)

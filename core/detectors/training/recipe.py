@@ -66,7 +66,7 @@ class Recipe:
         """Return the recipe as JSON-able data; fields that older recipes lacked are left out at their defaults."""
         found, unknown = asdict(self), {"arch": PAPERS, "without_cue": False}
         given = {key: value for key, value in found.items() if key not in unknown or value != unknown[key]}
-        # of another strength it is another training
+        # stored too, because another strength makes it another training
         return given | ({"without_cue_by": STRENGTHS} if self.without_cue else {})
 
     def __post_init__(self) -> None:

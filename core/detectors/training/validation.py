@@ -12,7 +12,7 @@ from core.detectors.preprocessing import Channels
 def validation_split(sha256: NDArray[Any], labels: NDArray[np.uint8], share: float, *, seed: int) -> NDArray[np.bool_]:
     """Choose the images to hold out: `share` of each class, by hash of the file.
 
-    Equal files have equal hashes and so are never split, and the same files give the same split in any order.
+    Identical files have equal hashes and so stay together, and the split does not depend on the order of the files.
 
     Args:
         sha256: (N,) hex digests.

@@ -10,7 +10,7 @@ from core.edits.photometric import compressed
 SHARE = 0.5
 # of the low-pass, in sixteenths of the Nyquist frequency
 RADII = (5.0, 14.0)
-# sides of resampled images, as shares of their own
+# side to shrink to before enlarging again, as a share of the image's side
 SIDES = (0.4, 0.95)
 QUALITIES = (30, 90)
 FILTERS = ("nearest", "bilinear", "bicubic", "area")
@@ -32,7 +32,7 @@ def without_fine_detail(pixels: Tensor, generator: torch.Generator) -> Tensor:
     """
     n = len(pixels)
     chosen = torch.rand(3, n, generator=generator) < SHARE
-    # an image that none was drawn for would show the cue
+    # an image without any edit would keep the cue, so it gets one at random
     only = torch.randint(3, (n,), generator=generator)
     chosen |= ~chosen.any(0) & (torch.arange(3)[:, None] == only)
     strength = torch.rand(3, n, generator=generator)

@@ -1,1 +1,1 @@
-"""Deliveries: what pictures ordinarily go through between being made and being uploaded. Needs no torch."""
+"""Deliveries: common processing of pictures between creation and upload, such as JPEG compression. Needs no torch."""

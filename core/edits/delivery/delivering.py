@@ -72,12 +72,12 @@ def deliver(
         picture = halved(picture)
     for delivery in deliveries() if among is None else among:
         pixels, fits = see(delivery.apply(picture))
-        # of a picture that is enlarged anyway, no delivery is worse than it
+        # where the original has to be enlarged too, no delivery is marked as too small
         yield Delivered(delivery, pixels, fits or enlarged)
 
 
 def halved(picture: Picture) -> Picture:
-    """Return the mean of each two by two pixels of uint8 (height, width, 3); an odd row or column is left out."""
+    """Halve uint8 (height, width, 3) by averaging 2 x 2 pixels; an odd row or column is dropped, a side of 1 stays."""
     if 1 in picture.shape[:2]:
         # a line of pixels has no second row or column to average
         picture = np.repeat(picture, 2, axis=picture.shape.index(1))

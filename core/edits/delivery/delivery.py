@@ -11,7 +11,7 @@ Picture = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Delivery:
-    """One thing that happens to a whole picture on its way to a reader.
+    """One kind of processing that a whole picture may undergo before someone sees it.
 
     Attributes:
         name: for tables and files, such as "jpeg_75".

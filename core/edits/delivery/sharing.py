@@ -12,7 +12,7 @@ LONGEST, QUALITY = 1600, 80
 
 
 def screenshot(picture: Picture) -> Picture:
-    """Show uint8 (height, width, 3) at 125 %, or as large as fits on a screen, and keep what the screen shows."""
+    """Scale uint8 (height, width, 3) as a screenshot of it does: to 125%, or less if it would not fit on the screen."""
     height, width = picture.shape[:2]
     factor = min(ZOOM, SCREEN[0] / width, SCREEN[1] / height)
     return scaled(picture, factor, "bilinear")

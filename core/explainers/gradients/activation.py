@@ -1,4 +1,4 @@
-"""Class activation maps: torchcam's methods on any layer of a detector, and modules of one's own to hang hooks on."""
+"""Class activation maps: torchcam's methods on any layer of a detector, and copies of detectors for private hooks."""
 
 import copy
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Cancelled(Exception):
-    """Somebody has answered `cancel` with True."""
+    """Raised when `cancel` returns True."""
 
 
 def activation_maps(
@@ -33,16 +33,17 @@ def activation_maps(
     signed: bool,
     cancel: Cancel | None = None,
 ) -> NDArray[np.float32]:
-    """Class activation maps of N images, not normalised, larger where more speaks for the target.
+    """Compute class activation maps of N images, not normalised, larger where the evidence for the target is stronger.
 
     Args:
-        detector: its network carries torchcam's hooks meanwhile and none afterwards.
+        detector: its network has torchcam's hooks during the call only.
         pixels: uint8 (N, side, side, 3).
         layer: a key of `detector.layers`.
         method: torchcam's name; "ScoreCAM" takes a forward pass for every channel of the layer.
         target: "margin", or the class whose score is explained.
-        signed: for the margin: what speaks for it less what speaks against it. torchcam's maps end in a ReLU.
-        cancel: asked before each batch, and before each of "ScoreCAM"'s passes; may use the detector itself.
+        signed: for the margin only: True for evidence for REAL minus evidence for FAKE, False for torchcam's own maps,
+            which end in a ReLU.
+        cancel: called before each batch, or before each pass of "ScoreCAM"; may use the detector itself.
 
     Returns:
         float32 (N, h, w), of the layer's size.
@@ -115,7 +116,8 @@ def _gradient_cam(
 class GradCAMpp(methods.GradCAMpp):
     """Grad-CAM++ with the weights of Chattopadhay et al. (2018), equation 19.
 
-    torchcam 0.5 divides a copy and discards it, so its weights are sums of cubed gradients.
+    torchcam 0.5 divides a copy and discards it, so its weights are sums of cubed gradients. The equation is for layers
+    after a ReLU; elsewhere activations can sum below 0, and places with a denominator of 0 or less get no weight.
     """
 
     def _get_weights(self, class_idx: Any, scores: Tensor, eps: float = 1e-8, **kwargs: Any) -> list[Tensor]:  # noqa: ARG002
@@ -123,8 +125,9 @@ class GradCAMpp(methods.GradCAMpp):
         weights = []
         for gradient, activation in zip(self.hook_g, self.hook_a, strict=True):
             total = activation.sum(dim=(2, 3), keepdim=True)
-            # the square of the gradient stands above and below, and is taken out of both
-            share = torch.where(gradient > 0, gradient / (2 + total * gradient), 0.0)
+            # the squared gradient cancels between numerator and denominator
+            below = 2 + total * gradient
+            share = torch.where((gradient > 0) & (below > 0), gradient / below, 0.0)
             weights.append(share.sum(dim=(2, 3)))
         return weights
 
@@ -148,7 +151,7 @@ def _explained(target: str) -> dict[str, Any]:
 
 @contextmanager
 def _extractor(detector: "Detector", layer: str, method: str) -> Iterator[methods.core._CAM]:
-    """torchcam's extractor on one layer; its hooks, and ours, are gone afterwards whatever happens."""
+    """Yield torchcam's extractor on one layer; its hooks and ours are removed afterwards, even after an error."""
     network, shape = detector.network, (3, detector.side, detector.side)
     # before torchcam's own hook, so that the graph of gradients begins at this output and nothing below is recorded
     watched = network.get_submodule(layer)
@@ -156,7 +159,7 @@ def _extractor(detector: "Detector", layer: str, method: str) -> Iterator[method
     try:
         made = GradCAMpp if method == "GradCAMpp" else getattr(methods, method)
         with torch.enable_grad(), made(network, layer, input_shape=shape) as extractor:
-            # after torchcam's own: it has the output, a copy goes on, because what follows may write into it
+            # after torchcam's own hook, which keeps the output: pass on a copy, as later layers may write in place
             handles.append(watched.register_forward_hook(lambda _layer, _inputs, output: output.clone()))
             yield extractor
     finally:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class BatchExplainer(Explainer[S]):
-    """A method with one step, which it takes for several images at once."""
+    """Base class of methods that explain several images at once, in a single step."""
 
     def batch_size(self, detector: "Detector", settings: S) -> int:  # noqa: ARG002 - for methods to override
         """Return the number of images that are explained at once."""

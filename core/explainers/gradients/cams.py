@@ -58,9 +58,9 @@ class Cam(BatchExplainer[CamSettings]):
     Args:
         name, title, sentence: see `Explainer`.
         method: torchcam's name.
-        signed: whether it can show what speaks against the margin.
-        own: for the margin on the detector's own target layer, give the map of the detector's full pass, which is
-            Grad-CAM's times its number of positions; of some detectors it costs one forward pass.
+        signed: True if its maps of the margin show evidence for both classes.
+        own: True to take the margin's map on the detector's own target layer from the detector's full pass, which gives
+            Grad-CAM's times the number of positions and, for some detectors, costs one forward pass.
     """
 
     settings = CamSettings

@@ -148,7 +148,7 @@ def _attributions(
 
     from core.explainers.gradients.activation import Cancelled, twin  # noqa: PLC0415
 
-    # its own modules: whoever is asked between two batches may hang hooks on the shared ones
+    # on a copy's modules, because a `cancel` that is called between batches may put hooks on the shared ones
     own = twin(detector)
 
     def score(inputs: "Tensor") -> "Tensor":
@@ -186,7 +186,7 @@ def diagnose(values: NDArray[np.float32], gained: float) -> Diagnostics:
     gap = abs(total - gained)
     numbers = {**found.numbers, "sum": total, "gained": gained, "gap": gap, "moved": moved}
     sentence = found.sentence
-    # of all that is moved, up and down: what the score gains can be next to nothing
+    # relative to the sum of absolute values, because the gain itself can be close to 0
     if gap > GAP * moved:
         sentence = (
             f"{sentence} The values add up to {total:+.3g} where the score gains {gained:+.3g}: take more steps."

@@ -12,7 +12,7 @@ from core.explainers.explanation import Diagnostics, OneColour
 Margins = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 # one direction holds this share of all movement: "every segment the same way"
 SAME_WAY = 0.9
-# so many segments are filled alone to judge a fill; with fewer there is no habit to tell from chance
+# fewest and most segments filled one at a time to judge a fill; with fewer, a common direction may be chance
 MIN_PROBES, MAX_PROBES = 5, 24
 
 

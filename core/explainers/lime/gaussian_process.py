@@ -61,7 +61,7 @@ def fold(values: NDArray[np.float64], *, paired: bool) -> list[NDArray[np.float6
 
 
 def unfold(parts: list[NDArray[np.float64]]) -> NDArray[np.float64]:
-    """What `fold` took apart."""
+    """Invert `fold`."""
     if len(parts) == 1:
         return parts[0]
     even, odd = parts

@@ -29,11 +29,11 @@ _POOLS = ThreadpoolController()
 
 @dataclass(frozen=True, eq=False)
 class Population:
-    """The samples that are guessed, for one number of segments.
+    """The samples whose values are imputed, for one number of segments.
 
     Attributes:
         samples: balanced, in complement pairs.
-        jackknife: what makes the surrogate's coefficients of the samples' values, and their error.
+        jackknife: maps the samples' values to the surrogate's coefficients and their sampling error.
     """
 
     samples: Samples

@@ -184,7 +184,7 @@ class RegionLime(Explainer[R]):
             decisions=parts.decisions,
             numbers=step.numbers,
             aim=self.aim(settings),
-            # the steps before the last are looked at for a moment: not worth two more passes over the segments
+            # results of earlier steps are shown only briefly, so they are not worth two more passes over the segments
             filled_alone=filled_alone if step.done >= 1 else None,
         )
         margin = float(step.answers[0, REAL] - step.answers[0, FAKE])

@@ -38,11 +38,11 @@ def random_samples(n_samples: int, n_segments: int, state: RandomState) -> Sampl
 
 
 def balanced_samples(n_samples: int, n_segments: int, state: RandomState) -> Samples:
-    """Samples in complement pairs from randomised Hadamard matrices; every combination once where that is fewer.
+    """Draw complement pairs from randomised Hadamard matrices, or each combination once if `n_samples` covers them all.
 
-    Within a block each segment is kept in half of the samples and each pair of segments in a quarter, exactly, so that
-    neither other segments nor interactions of two of them are mistaken for a segment's own effect. Each block draws its
-    columns, their signs and the order of its rows anew. The first pair is the image itself and everything filled.
+    Within a block exactly half of the samples keep each segment and a quarter keep both of each pair, so that neither
+    other segments nor interactions of two of them are mistaken for a segment's own effect. Each block has its own
+    random columns, signs and row order. The first pair is the image itself and everything filled.
     """
     if n_segments < 31 and 2**n_segments <= n_samples:
         codes = np.concatenate([[0], 1 + state.permutation(2 ** (n_segments - 1) - 1)])

@@ -67,10 +67,10 @@ class RegionSettings(SampledSettings):
 
     Attributes:
         fill: what a covered region shows, see `core.edits.masking.fill_image`.
-        target: what is explained. "margin" is REAL less FAKE; "probability" the probability of the predicted class as
-            the paper takes it (softmax of the logits, without temperature); a class's name its logit.
+        target: the score to explain. "margin" is the logit of REAL minus that of FAKE; "probability" the probability of
+            the predicted class as in the paper (softmax of the logits, without temperature); "REAL" or "FAKE" a logit.
         sampling: "balanced" or "random", see sampling.py.
-        certain_under: "every" asks again under each other fill, and says which signs are certain under all of them.
+        certain_under: "every" repeats the explanation under every other fill and reports which signs hold under all.
     """
 
     certain_under: CertainUnder = setting(

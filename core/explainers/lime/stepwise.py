@@ -1,4 +1,4 @@
-"""Samples judged step by step: none twice, the first answer early, and none after somebody has said stop."""
+"""Judging samples step by step: none twice, with an early first result, and none after cancellation."""
 
 from collections.abc import Callable, Iterator
 

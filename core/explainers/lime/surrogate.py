@@ -30,10 +30,10 @@ class Fit:
 
 
 class SampledExplainer(LimeImageExplainer):  # type: ignore[misc]
-    """`LimeImageExplainer` whose samples are drawn apart from running them; kernel and surrogate are the package's."""
+    """`LimeImageExplainer` that draws all samples before any is run; kernel and surrogate are the package's."""
 
     def draw(self, n_samples: int, n_segments: int, *, balanced: bool) -> Samples:
-        """Samples in the order in which they are run; those that are not balanced are the package's for its seed."""
+        """Draw samples in running order; without `balanced`, exactly those that the package draws for this seed."""
         if balanced:
             return balanced_samples(n_samples, n_segments, self.random_state)
         # explain_instance draws a seed for the segmentation before data_labels draws the samples
@@ -138,7 +138,7 @@ class Jackknife:
 
 
 def jackknife(samples: Samples, *, proximity: NDArray[np.float64]) -> Jackknife:
-    """The part of `sampling_error` that knows the samples only.
+    """Compute the part of `sampling_error` that depends on the samples only.
 
     Args:
         samples: n rows.

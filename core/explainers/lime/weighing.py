@@ -21,12 +21,12 @@ class Weighed:
     """S parts, weighed from the samples judged so far.
 
     Attributes:
-        answers: float64 (n, ...), what the detector said in each sample, the image itself first.
+        answers: float64 (n, ...), the detector's output for each sample, the image itself first.
         values: float64 (n,), the target in each.
         fit: of the values.
-        decisions: int8 (S,), 1 where a weight is certainly positive and worth naming, -1 negative, 0 undecided.
-        least: the least size worth naming.
-        distinct: how many different samples were judged.
+        decisions: int8 (S,), 1 where a weight is significantly positive and not negligible, -1 negative, 0 undecided.
+        least: weights of a smaller magnitude are negligible.
+        distinct: number of distinct samples that were judged.
         done: share of all samples, 1 at the last step.
         confidence: of the intervals.
     """
@@ -76,17 +76,17 @@ def weigh(
     cancel: Cancel | None = None,
     stepwise: bool = True,
 ) -> Iterator[Weighed]:
-    """Weigh S parts on 64, 128, ... samples and at last on all.
+    """Weigh S parts on the first 64, 128, ... samples and finally on all of them.
 
     Args:
-        judge: bool (m, S), which parts are kept, -> float64 (m, ...), what the detector says.
+        judge: bool (m, S), the parts that each sample keeps, -> float64 (m, ...), the detector's outputs.
         count: S.
-        settings: how many samples, and from what seed.
-        target: what `judge` gives for n samples -> float64 (n,).
+        settings: number and seed of the samples, confidence, minimum effect.
+        target: outputs for n samples -> float64 (n,), the values to fit.
         balanced: False for the lime package's own coin flips.
-        batch: samples judged at once, where the detector wants more than the usual.
-        cancel: asked between batches.
-        stepwise: False for the last step alone.
+        batch: samples judged at once, if more than `BATCH`.
+        cancel: called between batches; once it returns True, the iteration ends.
+        stepwise: False to yield the last step only.
     """
     explainer = SampledExplainer(random_state=settings.seed)
     samples = explainer.draw(settings.n_samples, count, balanced=balanced)

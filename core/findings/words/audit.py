@@ -187,7 +187,7 @@ def _copies(finding: Finding) -> Told:
 
 
 def verdict(cue: Finding, lean: Finding, changed: Sequence[Finding] = ()) -> Line:
-    """What a cue tells alone, whether it explains the detector's accuracy, and whether verdicts rest on it.
+    """Summarise how well a cue separates the classes, and whether it explains the accuracy and decides verdicts.
 
     Args:
         cue, lean: findings of the audit on one cue.

@@ -147,7 +147,7 @@ def p_value(p: float) -> str:
 
 
 def by_value(findings: Sequence[Finding], what: str) -> Line:
-    """On which values of a column which of the two is right more often, in one sentence.
+    """Summarise in one sentence on which values of a column either detector is right more often.
 
     Args:
         findings: from `core.studies.comparison.findings.by`.

@@ -21,7 +21,7 @@ def tell(finding: Finding) -> Told:
         control = say(finding, "{control_name} alone flips {control}.").capital()
     else:
         answer = say(finding, "Of {group} images {measure} are misclassified after {worst_name}.")
-        # fewer errors than without one come from no delivery
+        # only a significantly higher error rate can be blamed on the delivery
         rest = ": the rest of these errors comes from delivery" if sign_of(finding) == 1 else ""
         control = say(finding, f"Without any delivery it is {{control}}{rest}.")
     return Told(

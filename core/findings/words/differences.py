@@ -9,12 +9,12 @@ from core.findings.numbers import MINUS, percent
 
 
 class Phrase(NamedTuple):
-    """Words for a number.
+    """Words for a difference in one column.
 
     Attributes:
-        more, less: of images that have more of it than others, and less.
-        numbers: both means in words, `own` and `rest`.
-        share: they are shares of 1 and written as percent.
+        more, less: words for images whose mean is higher, or lower, than that of the others.
+        numbers: template for both means, with the placeholders `own` and `rest`.
+        share: True if the means are shares of 1, written as percentages.
     """
 
     more: str

@@ -79,7 +79,7 @@ def stability(finding: Finding) -> Told:
 
 
 def repeated(findings: Sequence[Finding]) -> Line:
-    """Whether explanations stay as they are when they are made again, each way of doing so by itself."""
+    """Summarise how far explanations change when they are recomputed, one sentence for each kind of repetition."""
     values: dict[str, dict[str, list[float]]] = {}
     for one in findings:
         for tried in one.choices:

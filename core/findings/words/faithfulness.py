@@ -39,7 +39,7 @@ def _flipped(finding: Finding) -> Told:
 
 
 def _faithful(finding: Finding) -> Told:
-    """Better or worse than the best control under every fill, by deletion and by insertion, or under which."""
+    """Say whether a method beats its best control under every fill and in both directions, or what that depends on."""
     stands = standing(finding)
     if stands.kind == "depends":
         answer = say(
@@ -79,7 +79,7 @@ def _fill(finding: Finding, choice: Choice) -> str:
 
 
 def sides(finding: Finding) -> Line:
-    """Under which fills and in which directions it is better than its control, under which worse, and by how much."""
+    """List the fills and directions in which a method is better than its control, worse or neither, with numbers."""
     parts = []
     for sign, words in SIDES.items():
         by_fill: dict[str, list[Line]] = {}
@@ -95,7 +95,7 @@ def sides(finding: Finding) -> Line:
 
 
 def hangs_on(finding: Finding) -> str:
-    """On which choice it depends whether a method is better than its control: on the fill, or on the way alone."""
+    """Name the choice that decides whether a method beats its control: the fill, or the direction alone."""
     return FILL if any(len(signs) > 1 for signs in _signs_by(finding, _way).values()) else WAY
 
 

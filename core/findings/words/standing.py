@@ -46,7 +46,7 @@ def standing_line(finding: Finding) -> Line:
 
 
 def sides(finding: Finding, kind: str) -> Line:
-    """Under which choices of a kind a finding is above its control, under which below, and by how much."""
+    """List the choices of one kind that put a finding above its control, below it or neither, with their numbers."""
     parts = []
     for sign, words in SIDES.items():
         there = [

@@ -50,7 +50,7 @@ def tell(finding: Finding) -> Told:
 
 
 def _extremes(finding: Finding) -> tuple[Choice, Choice]:
-    """The choices that give least and most: of filters where there are some, else of generators."""
+    """Return the choices with the lowest and the highest rate, among filters if there are any, else generators."""
     kind = "filter" if finding.details.get("filter") else "generator"
     tried = sorted((one for one in finding.choices if one.kind == kind), key=lambda one: one.measure.value)
     return tried[0], tried[-1]

@@ -1,7 +1,7 @@
 """Download CIFAKE from its authors' repository: one archive, resumed after a break, kept only once it is checked.
 
-The cache folder holds `cifake.zip` once everything is there and right, and until then the part that was downloaded,
-which the next try resumes where the server can.
+The cache folder holds `cifake.zip` once every file has been verified. Until then it holds the partial download, which
+the next attempt resumes if the server supports that.
 """
 
 import contextlib
@@ -27,17 +27,17 @@ from core.system.files import parse_json, read_bytes
 
 COMMIT = "e112a942abaecd02b6b1f6f646c807d56be8fb62"
 REPOSITORY = "jordan-bird/CIFAKE-Real-and-AI-Generated-Synthetic-Images"
-# half the size of the .zip, because a single image hardly compresses
+# a .tar.gz has half the size of the .zip, which compresses every image by itself
 ARCHIVE = f"https://codeload.github.com/{REPOSITORY}/tar.gz/{COMMIT}"
 # the environment variable that names a mirror of the same archive, .tar.gz or .zip
 ADDRESS = "TELLTALE_CIFAKE_URL"
-# GitHub packs while it sends and states no size
+# used for progress, because GitHub compresses on the fly and sends no Content-Length
 EXPECTED_BYTES = 43_000_000
 MAX_BYTES = 400_000_000
 CHUNK = 2**14
 # seconds to connect, and between two pieces of a response
 TIMEOUT = (10.0, 30.0)
-# tries in a row that bring nothing new, and seconds of pause that grow with each
+# attempts in a row without progress before giving up, and seconds of pause per such attempt so far
 TRIES = 3
 PAUSE = 1.0
 OTHERWISE = f"try again, or download the .zip from kaggle.com/datasets/{KAGGLE} and give its path"
@@ -48,7 +48,7 @@ def _ignore(_done: int, _total: int) -> None:
 
 
 class _CutError(Exception):
-    """A transfer that broke off and may be tried again. The message follows the name of the server."""
+    """A transfer that broke off and may be retried; its message continues a sentence that starts with the host."""
 
 
 @dataclass(frozen=True)
@@ -194,7 +194,7 @@ def _receive(response: requests.Response, part: Path, held: int, total: int | No
 
 def _pieces(response: requests.Response) -> Iterator[bytes]:
     try:
-        # as sent: requests would unpack an archive that a server declares to be a compressed page
+        # not decoded: requests would decompress an archive that is served with a Content-Encoding
         yield from response.raw.stream(CHUNK, decode_content=False)
     except (urllib3.exceptions.HTTPError, OSError):
         raise _CutError("broke off in the middle") from None

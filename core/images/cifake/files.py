@@ -36,7 +36,7 @@ FINGERPRINTS = MappingProxyType(
         "train": "1ff0fd722d07e774ad476bd811e1388a1873413fcaea407c185b3b9373250ad5",
     }
 )
-# folder -> first number, how many numbers, and their width; each number occurs once in every category of CIFAR-10
+# folder -> first number, count, and minimum digits in file names; each number occurs once in every CIFAR-10 category
 NUMBERS = MappingProxyType(
     {"test/FAKE": (0, 1000, 1), "test/REAL": (0, 1000, 4), "train/FAKE": (1000, 5000, 4), "train/REAL": (0, 5000, 4)}
 )
@@ -56,7 +56,7 @@ class KnownFiles:
 
     Attributes:
         checksums: name, for instance "train/REAL/0000 (2).jpg" -> the first 16 bits of the file's sha256.
-        fingerprints: split -> as in `core.images.image_set.ImageSet`.
+        fingerprints: split -> the fingerprint of its `core.images.image_set.ImageSet`.
     """
 
     checksums: dict[str, int]
@@ -80,7 +80,7 @@ def is_fetched() -> bool:
 
 
 def known_files() -> KnownFiles:
-    """Return the 120,000 files of CIFAKE."""
+    """Return the checksums of CIFAKE's 120,000 files and the fingerprints of its two splits."""
     checksums = np.load(CHECKSUMS, allow_pickle=False)
     return KnownFiles(dict(zip(cifake_names(), checksums.tolist(), strict=True)), dict(FINGERPRINTS))
 
@@ -182,7 +182,7 @@ def _files(archive: Path, names: Collection[str], sender: str) -> Iterator[tuple
 
 
 class _Bounded:
-    """A forward-only unpacked stream that fails where it can no longer be an archive of small files."""
+    """A forward-only decompressed stream that raises EOFError on overlong reads and beyond `MAX_UNPACKED` bytes."""
 
     def __init__(self, stream: gzip.GzipFile) -> None:
         self._stream = stream
@@ -217,7 +217,7 @@ def _tar_members(file: IO[bytes]) -> Iterator[_Member]:
                 tar.members.clear()
                 if info.isreg() and (opened := tar.extractfile(info)):
                     yield _Member(info.name, info.size, opened.read)
-        # gzip's checksum is at the end
+        # reads to the end, where gzip verifies its checksum
         while stream.read(MAX_FILE_BYTES):
             pass
 

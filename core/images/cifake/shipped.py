@@ -31,9 +31,9 @@ class Shipped:
     """A shipped set that has not been unpacked.
 
     Attributes:
-        folder: that holds it.
-        archive_sha256: of the archive, 64 hexadecimal digits.
-        fingerprint: of the image set.
+        folder: the folder that holds it.
+        archive_sha256: sha256 of the archive, 64 hexadecimal digits.
+        fingerprint: fingerprint of the image set.
         statistics: float32 columns of `core.images.statistics.STATISTICS`, indexed by file name ("REAL/0000 (2).jpg").
     """
 

@@ -28,14 +28,14 @@ def read(data: bytes) -> Contents:
         if kind == b"uuid" and data[start : start + 16] == C2PA:
             found.credentials = True
         elif kind == b"meta" and not is_read:
-            # readers of pictures look at the first one alone
+            # image decoders use only the first meta box
             is_read = True
             _read_items(data, start + 4, end, found)
     return found
 
 
 def _boxes(data: bytes, start: int, end: int, found: Contents) -> Iterator[tuple[bytes, int, int]]:
-    """Yield the type of each box of a range and where its body begins and ends; none is entered."""
+    """Yield each box of a byte range as (type, start of its body, end); nested boxes are not visited."""
     for _ in range(MAX_PARTS):
         if start + 8 > end:
             return
@@ -68,7 +68,7 @@ def _read_items(data: bytes, start: int, end: int, found: Contents) -> None:
         if named not in (b"Exif", b"mime"):
             continue
         at, size = places.get(item, (0, 0))
-        # a byte more than is read says that it is too large
+        # one byte over the limit, so that `piece` notices an item that is too large
         body = found.piece(data[at : at + min(size, MAX_PIECE + 1)]) if size else b""
         if named == b"Exif":
             # the first four bytes are the offset of the TIFF structure from their end

@@ -1,11 +1,11 @@
-"""What a container holds beside its pixels, and the limits of what is read."""
+"""The metadata of an image's container, and the limits on how much of it is read."""
 
 import zlib
 from dataclasses import dataclass, field
 
 # parts of one file; an honest one has dozens
 MAX_PARTS = 10_000
-# bytes of one piece of metadata, unpacked, and of all texts together
+# most bytes of one piece of metadata after decompression, and most characters of all texts together
 MAX_PIECE = 2**20
 MAX_TEXTS = 4 * 2**20
 CUT = "The file ends in the middle of its metadata, so what it says may be incomplete."
@@ -19,14 +19,14 @@ class Contents:
 
     Attributes:
         format: "PNG", "JPEG", "WebP", "GIF", "AVIF" or "HEIC"; "" for any other file.
-        exif: a TIFF structure, without the "Exif" in front of it; b"" where there is none, as below.
+        exif: the TIFF structure without its "Exif" header; b"" if there is none, as for `xmp` and `iptc`.
         xmp: XML.
         iptc: IPTC-IIM records.
-        texts: keyword and text of PNG text chunks and of comments.
+        texts: (keyword, text) of PNG text chunks; JPEG and GIF comments have the keyword "comment".
         credentials: True where there is a C2PA manifest store.
-        frames: pictures of an animation, 1 where it is none.
-        writers: encoders that left a mark of their own.
-        problems: what was wrong with the container, in sentences.
+        frames: number of frames, 1 for a still image.
+        writers: encoders that left a marker of their own, as phrases for a sentence.
+        problems: sentences that say what was wrong with the container.
     """
 
     format: str = ""
@@ -46,7 +46,7 @@ class Contents:
             self.problems.append(sentence)
 
     def add_text(self, keyword: str, text: str) -> None:
-        """Keep a text as long as there is room for it."""
+        """Add a text, or a problem if this text or all of them together are too long."""
         self._read += len(text)
         if len(text) > MAX_PIECE or self._read > MAX_TEXTS:
             self.complain(LARGE)
@@ -62,10 +62,9 @@ class Contents:
 
 
 def unpack(data: bytes) -> bytes | None:
-    """Decompress zlib data of at most 1 MB; None where it is more or damaged."""
+    """Decompress at most one byte more than 1 MB of zlib data; None if it is damaged."""
     packer = zlib.decompressobj()
     try:
-        found = packer.decompress(data, MAX_PIECE + 1)
+        return packer.decompress(data, MAX_PIECE + 1)
     except zlib.error:
         return None
-    return found if len(found) <= MAX_PIECE else None

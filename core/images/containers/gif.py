@@ -3,9 +3,9 @@
 from core.images.containers.contents import CUT, MANY, MAX_PARTS, MAX_PIECE, Contents
 
 XMP = b"XMP DataXMP"
-# XMP lies in a GIF as it is, and this many bytes after it lead a reader of blocks to its end
+# XMP is stored in a GIF without sub-blocks; this many bytes after it, and a 0, lead a block reader to its end
 TRAILER = 257
-# blocks of at most 255 bytes in a chain; the largest file that is read has fewer
+# limit of the sub-blocks in a chain; even the largest accepted file has fewer full ones (255 bytes each)
 MAX_BLOCKS = 100_000
 
 
@@ -44,12 +44,12 @@ def _keep(found: Contents, label: bytes, blocks: bytes) -> None:
 
 
 def _colours(flags: int) -> int:
-    """Return the bytes of a table of colours."""
+    """Return the size in bytes of the colour table that `flags` announce, 0 if there is none."""
     return 3 << (flags & 7) + 1 if flags & 0x80 else 0
 
 
 def _end(data: bytes, start: int) -> int:
-    """Return where a chain of blocks, each with its length before it, has ended."""
+    """Return the offset after a chain of length-prefixed sub-blocks and its terminator."""
     for _ in range(MAX_BLOCKS):
         if start >= len(data) or not data[start]:
             return start + 1

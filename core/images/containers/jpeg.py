@@ -7,7 +7,7 @@ EXIF = b"Exif\0\0"
 XMP = b"http://ns.adobe.com/xap/1.0/\0"
 PHOTOSHOP = b"Photoshop 3.0\0"
 IPTC = 0x0404
-# the type of the box that is a C2PA manifest store
+# UUID in the description of a JUMBF box that holds a C2PA manifest store
 C2PA = bytes.fromhex("6332706100110010800000aa00389b71")
 
 
@@ -53,7 +53,7 @@ def _keep(found: Contents, marker: int, body: bytes) -> None:
 
 
 def _resource(body: bytes, wanted: int) -> bytes:
-    """Find one of Photoshop's resources, b"" where it is not there."""
+    """Return the data of the Photoshop image resource with the ID `wanted`; b"" if there is none."""
     start = 0
     while body[start : start + 4] == b"8BIM":
         number = int.from_bytes(body[start + 4 : start + 6], "big")

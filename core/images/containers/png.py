@@ -1,6 +1,6 @@
 """Chunks of a PNG."""
 
-from core.images.containers.contents import CUT, LARGE, MANY, MAX_PARTS, Contents, unpack
+from core.images.containers.contents import CUT, LARGE, MANY, MAX_PARTS, MAX_PIECE, Contents, unpack
 
 MAGIC = b"\x89PNG\r\n\x1a\n"
 XMP = "XML:com.adobe.xmp"
@@ -36,8 +36,8 @@ def _keep(found: Contents, kind: bytes, body: bytes) -> None:
     keyword, _, rest = body.partition(b"\0")
     name = keyword[:79].decode("latin-1")
     raw = TEXTS[kind](rest)
-    if raw is None:
-        found.complain(LARGE if len(rest) > 1 else CUT)
+    if raw is None or len(raw) > MAX_PIECE:
+        found.complain(CUT if raw is None else LARGE)
         return
     if name == XMP:
         found.xmp = found.xmp or found.piece(raw)
@@ -48,7 +48,7 @@ def _keep(found: Contents, kind: bytes, body: bytes) -> None:
 
 
 def _keep_raw(found: Contents, name: str, raw: bytes) -> None:
-    """Keep a block that is written as a name, a length and hexadecimal digits."""
+    """Keep the EXIF or XMP of a raw profile, which is written as a name, a length and hexadecimal digits."""
     try:
         block = found.piece(bytes.fromhex("".join(raw.decode("latin-1").split()[2:])))
     except ValueError:

@@ -16,7 +16,7 @@ def format_of(data: bytes) -> str:
 
 
 def read_contents(data: bytes) -> Contents:
-    """Take a file apart; what is in no known container has no contents."""
+    """Read the metadata of a file; an unknown container gives empty `Contents`."""
     readers = {"PNG": png, "JPEG": jpeg, "WebP": webp, "GIF": gif, "AVIF": boxes, "HEIC": boxes}
     reader = readers.get(format_of(data))
     return reader.read(data) if reader else Contents()

@@ -14,7 +14,7 @@ SPLITS = {
     "train": "train", "training": "train", "test": "test", "testing": "test", "val": "val", "valid": "val",
     "validation": "val",
 }  # fmt: skip
-# names that say which class they are; any other has to be named
+# folder names and labels that tell the class; of any others, the user must name the FAKE ones
 WORDS: dict[str, ClassName] = {
     **dict.fromkeys(("real", "0_real", "nature", "natural", "authentic", "photo", "photos", "camera"), "REAL"),
     **dict.fromkeys(("fake", "1_fake", "ai", "generated", "synthetic", "ai_generated", "ai-generated"), "FAKE"),
@@ -71,12 +71,12 @@ class Found:
 
 @dataclass(frozen=True)
 class Layout:
-    """A layout.
+    """A way in which image sets are laid out.
 
     Attributes:
-        expects: its folders or columns, for sentences.
-        find: returns the pictures of a set in this layout, None for any other; is given the names of FAKE classes
-            that the user has stated. Raises DatasetError for a set in this layout that cannot be used.
+        expects: its folders or columns, as a phrase for messages.
+        find: takes the files and the FAKE classes that the user named; returns the images, or None if the set is not
+            in this layout. Raises DatasetError for a set in this layout that cannot be used.
     """
 
     expects: str

@@ -1,4 +1,4 @@
-"""Parquet with the pictures' bytes, as Hugging Face writes it: an image a row, its label, and its source if known."""
+"""Parquet files with the images' bytes, as Hugging Face writes them: one row per image, with its label."""
 
 import json
 import re
@@ -16,7 +16,7 @@ from core.images.layouts.tables import LABEL, SOURCE, SPLIT, Row, column_of, ent
 
 IMAGE = ("image", "img", "picture", "bytes", "image_bytes", "jpg", "png")
 EXPECTS = ".parquet with image and label"
-# unpacked bytes of a row group, which is read whole
+# most uncompressed bytes of a row group, because a group is read whole
 MAX_GROUP = 2**31
 SHARD = re.compile(rf"({'|'.join(SPLITS)})(?:[-_.]|$)", re.IGNORECASE)
 
@@ -115,7 +115,7 @@ def _is_image(kind: pa.DataType) -> bool:
 
 
 def _class_names(schema: pa.Schema, label: str) -> list[str]:
-    """Return the names of a label's numbers that Hugging Face keeps beside the schema; empty where there are none."""
+    """Return the class names of numeric labels from Hugging Face's schema metadata; empty if there are none."""
     try:
         names = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"][label]["names"]
     except (KeyError, TypeError, ValueError):
@@ -124,7 +124,7 @@ def _class_names(schema: pa.Schema, label: str) -> list[str]:
 
 
 def _split_of(name: str) -> str:
-    """Return the split that a file's name begins with, or one of its folders."""
+    """Return the split with which the file's name, or else its nearest folder's, begins; "" if there is none."""
     for part in reversed(name.split("/")):
         if match := SHARD.match(part):
             return match[1]

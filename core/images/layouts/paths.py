@@ -1,4 +1,4 @@
-"""A .csv or .tsv of paths: a row a picture, with its label, and where they are known its source and split."""
+"""A .csv or .tsv of paths: one row per image, with its label and, if known, its source and split."""
 
 from core.images.image_set import DatasetError
 from core.images.layouts.files.listing import Files, TableFile
@@ -18,11 +18,11 @@ def _find(files: Files, fake: tuple[str, ...]) -> Found | None:
             try:
                 tables[name] = read_table(files, name)
             except NotTextError:
-                # one that lists no pictures may be whatever it is
+                # matters only if it is the table itself, or its header has a path column
                 if isinstance(files, TableFile) or column_of(header_of(files, name), PATHS):
                     raise
     if not isinstance(files, TableFile):
-        # other tables lie beside pictures too
+        # tables without a path column may lie beside the images; they are ignored
         tables = {name: rows for name, rows in tables.items() if column_of(rows[0] if rows else (), PATHS)}
     if not tables:
         return None

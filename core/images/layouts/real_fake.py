@@ -11,7 +11,7 @@ EXPECTS = "{train,test}/{REAL,FAKE}"
 
 def _find(files: Files, _: tuple[str, ...]) -> Found | None:
     placed = by_class_folder(files, CLASSES)
-    # a folder around all of it is nobody's source
+    # folders that all images share are not a source; different ones mean another layout
     roots = {tuple(one.before) for one in placed}
     return None if len(roots) != 1 else found(files, ((one.split, _entry(one)) for one in placed))
 
@@ -20,7 +20,7 @@ def _entry(one: Placed) -> Entry:
     name, size, stamp = one.listed
     *_, parent, file = name.split("/")
     if parent == one.label and not one.after:
-        # named as CIFAKE's folder and .zip name theirs, so that it is the same set
+        # named and unlabelled like the entries of `FolderSource` and `ZipSource`, so that it counts as the same set
         return Entry(f"{one.label}/{file}", size, stamp, place=name)
     return Entry(name, size, stamp, one.label, category="/".join(one.after))
 

@@ -64,7 +64,7 @@ def _recognise(files: Files, fake: tuple[str, ...]) -> tuple[Layout, Found]:
 
 
 def tops(files: Files) -> str:
-    """Say what is at the top of a set, its first two levels of folders."""
+    """Describe a set for messages: its first two folder levels, and the files outside any folder."""
     folders = {"/".join([*name.split("/")[:-1][:2], ""]) for name, _, _ in files.listing() if "/" in name}
     loose = [name for name, _, _ in files.listing() if "/" not in name]
     pictures = sum(map(is_picture, loose))

@@ -11,7 +11,7 @@ from core.images.containers.contents import Contents
 
 # most characters of untrusted text in a sentence, and in the details below it
 SHORT, LONG = 160, 4000
-# whatever a screen or a terminal would obey rather than show
+# control and text-direction characters, which a browser or a terminal would obey rather than show
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]+")
 Suggests = Literal["generated", "photograph", ""]
 
@@ -55,12 +55,12 @@ class File:
 
 
 def quoted(text: str) -> str:
-    """Quote a stranger's text on one line, cut where it is long."""
+    """Quote untrusted text on one line, without control characters and cut to `SHORT` characters."""
     line = " ".join(CONTROL.sub(" ", text).split())
     return f"“{line if len(line) <= SHORT else line[: SHORT - 1].rstrip() + '…'}”"
 
 
 def at_length(text: str) -> str:
-    """Clean a stranger's text of several lines and cut it where it is very long."""
+    """Remove control characters, except tabs and line feeds, from untrusted text and cut it to `LONG` characters."""
     clean = CONTROL.sub("", text).strip()
     return clean if len(clean) <= LONG else clean[: LONG - 1] + "…"

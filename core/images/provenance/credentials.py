@@ -24,7 +24,7 @@ MIME = {
     "AVIF": "image/avif",
     "HEIC": "image/heic",
 }
-# of wall clock; of CPU time it is half of that
+# limit of wall-clock time; `credentials_process` limits CPU time to half of it
 SECONDS = 10
 MAX_JSON = 2**20
 MISSING = "It carries Content Credentials, and reading them needs the package c2pa-python: pip install it."
@@ -56,7 +56,7 @@ def read_store(data: bytes, mime: str) -> dict[str, Any] | str:
     """Return the manifest store of a file as the library reports it, or why that did not work."""
     command = [sys.executable, "-m", "core.images.provenance.credentials_process", mime]
     try:
-        # wherever the server was started
+        # `-m` needs the repository root, wherever the server was started
         done = subprocess.run(  # noqa: S603
             command, cwd=ROOT, input=data, capture_output=True, timeout=SECONDS, check=False
         )

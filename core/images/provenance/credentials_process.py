@@ -4,7 +4,7 @@ import contextlib
 import io
 import sys
 
-# neither the file nor the address that it names is asked for anything
+# nothing is fetched from the network, whatever addresses the file names
 SETTINGS = {
     "verify": {"remote_manifest_fetch": False, "ocsp_fetch": False, "verify_after_reading": True, "verify_trust": True},
     "core": {"allowed_network_hosts": []},
@@ -14,7 +14,7 @@ MEMORY = 2 * 2**30
 
 
 def main() -> int:
-    """Print the JSON; what goes wrong is one line on standard error and exit status 2."""
+    """Print the JSON and return 0; on a C2PA error, print one line to standard error and return 2."""
     with contextlib.suppress(ImportError, ValueError, OSError):
         # not on every system
         import resource  # noqa: PLC0415

@@ -12,7 +12,7 @@ def find(file: File) -> list[Claim]:
     if named is None:
         return []
     how = named.removeprefix("JPEG ")
-    # encoders that say who they are say more than their tables
+    # a mark that names the encoder says more than its tables
     writers = [f"It was written by {writer}." for writer in dict.fromkeys(file.contents.writers)]
     if how.startswith("quality"):
         said = f"Its tables are those of libjpeg at {how}, which most programs, libraries and websites write."

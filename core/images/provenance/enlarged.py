@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from core.images.provenance.claim import Claim, File
 
 KIND = "Enlarged pixels"
-# pixels along a side: below the first a peak is no wider than chance, above the second it gets no clearer
+# pixels along a side: below the first, a peak cannot be told from chance; above the second, it gets no clearer
 SMALLEST, LARGEST = 192, 1024
 # height of a peak over the median of the spectrum, on both axes at one frequency, from which it is taken for a trace;
 # `tests/core/images/provenance/test_enlarged.py` measures its false alarms

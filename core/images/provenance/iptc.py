@@ -4,7 +4,7 @@ from core.images.provenance.claim import Claim, File, quoted
 from core.images.provenance.source_type import is_generator
 
 KIND = "IPTC"
-# data sets of the application record that are shown, and how
+# data set number in the application record -> sentence that shows it
 SHOWN = {
     65: "Written by {}.",
     80: "Its author is {}.",
@@ -13,6 +13,7 @@ SHOWN = {
     116: "Copyright: {}.",
     55: "Made on {}.",
 }
+APPLICATION = 2
 MAX_SETS = 1000
 
 
@@ -21,10 +22,12 @@ def find(file: File) -> list[Claim]:
     data, start = file.contents.iptc, 0
     found: dict[int, str] = {}
     for _ in range(MAX_SETS):
-        if data[start : start + 2] != b"\x1c\x02" or start + 5 > len(data):
+        if data[start : start + 1] != b"\x1c" or start + 5 > len(data):
             break
         size = int.from_bytes(data[start + 3 : start + 5], "big")
-        found.setdefault(data[start + 2], data[start + 5 : start + 5 + size].decode("utf-8", "replace"))
+        # other records, such as the envelope that names the character set, come before it
+        if data[start + 1] == APPLICATION:
+            found.setdefault(data[start + 2], data[start + 5 : start + 5 + size].decode("utf-8", "replace"))
         start += 5 + size
     return [
         Claim(KIND, sentence.format(quoted(found[number])), suggests="generated" if is_generator(found[number]) else "")

@@ -12,7 +12,7 @@ KIND = "How it was read"
 
 
 def find(file: File) -> list[Claim]:
-    """Say what of the file was left out."""
+    """Report what was left out or changed when the file was read, and what was wrong with its container."""
     contents = file.contents
     said = list(contents.problems)
     if contents.frames > 1:

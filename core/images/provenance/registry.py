@@ -24,14 +24,14 @@ EVIDENCE = {
 
 
 def provenance(data: bytes, *, pixels: NDArray[np.uint8] | None = None) -> list[Claim]:
-    """Return what a file says of where it came from, kind by kind; nothing is sent anywhere.
+    """Return a file's claims about its origin, in the order of `EVIDENCE`; nothing is sent anywhere.
 
     Args:
         data: the file's bytes.
         pixels: uint8 (height, width, 3) where it has been decoded already.
 
     Raises:
-        ImageError: it has more bytes than are read here, or is no image that is read here.
+        ImageError: the file has more than `MAX_BYTES` bytes, or `pixels` is None and it cannot be decoded.
     """
     if len(data) > MAX_BYTES:
         raise ImageError(f"The file has more than {MAX_BYTES >> 20} MB, and no more is read; save it smaller.")

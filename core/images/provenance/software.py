@@ -9,7 +9,7 @@ NOTES = {"comment": "It has a comment: {}.", "description": "It has a descriptio
 
 
 def find(file: File) -> list[Claim]:
-    """Find who wrote the file, and notes."""
+    """Find the software, source and author that text fields name, and notes; at most 20 claims."""
     claims = []
     for keyword, text in file.contents.texts:
         sentence = (SHOWN | NOTES).get(keyword.lower())

@@ -51,7 +51,7 @@ def find(file: File) -> list[Claim]:
 
 
 def _values(root: Element) -> dict[str, str]:
-    """Return the first value of each property, written as an attribute, as a text or as a list."""
+    """Return the first value of each wanted property, be it an attribute, a resource, a text or a list item."""
     wanted = {SOURCE_TYPE, *SHOWN}
     found: dict[str, str] = {}
     for element in root.iter():

@@ -30,7 +30,7 @@ class Area:
 
     @classmethod
     def drawn(cls, space: str, x: Sequence[float], y: Sequence[float]) -> "Area | None":
-        """Make the area of a lasso's corners, or of two opposite corners of a box; None where it encloses nothing."""
+        """Make an area from a lasso's corners or a box's two; None if fewer than three differ or one is not finite."""
         across, up = list(x), list(y)
         if len(across) == len(up) == 2:
             across, up = [across[0], across[1], across[1], across[0]], [up[0], up[0], up[1], up[1]]
@@ -85,7 +85,7 @@ def read_embedding(run: Path, ids: pd.Series) -> pd.DataFrame:
     """
     file = run / "studies" / "clusters.parquet"
     try:
-        # from an open file: pyarrow reads a path's folders as columns
+        # from an open file: given a path, pyarrow would turn folders named key=value into columns
         with open_file(file) as opened:
             names = pq.read_schema(opened).names
             wanted = [name for name in names if name.endswith(("_x", "_y"))]

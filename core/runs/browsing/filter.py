@@ -1,6 +1,6 @@
-"""Filters of a run's images: which values of which columns, in which order, on which page. They live in the URL.
+"""Filters of a run's images: the values of columns, the sort order and the page, stored in the URL.
 
-Whatever in a URL does not fit the table is left out, so that nonsense shows the whole table instead of an error.
+URL parameters that do not fit the table are ignored, so that a wrong URL shows the whole table instead of an error.
 """
 
 import math
@@ -28,7 +28,7 @@ ALIASES = {
 }
 COLUMNS = {alias: column for column, alias in ALIASES.items()}
 OUTCOMES = ("right", "wrong")
-# columns that depend on label and threshold
+# columns of the confusion matrix; the threshold decides the last two
 DECIDED = ("label", "predicted", "correct")
 SORTS = {
     "mistakes": "most confidently wrong first",
@@ -137,7 +137,7 @@ class Filter:
 
 
 def range_columns(table: pd.DataFrame) -> list[str]:
-    """List the columns filtered by a range: confidence, image statistics, and studies' numbers."""
+    """List the columns filtered by a range: confidence, margin, image statistics, and studies' numeric columns."""
     return [
         name
         for name, kind in table.dtypes.items()
@@ -147,7 +147,7 @@ def range_columns(table: pd.DataFrame) -> list[str]:
 
 
 def choice_columns(table: pd.DataFrame) -> list[str]:
-    """List the columns filtered by value: classes, outcome, category, source, leaks, repeats, and studies' words."""
+    """List columns filtered by value: `DECIDED`, category, source, leaks, repeats, studies' categories and booleans."""
     return [name for name, kind in table.dtypes.items() if _is_choice(name, kind)]
 
 

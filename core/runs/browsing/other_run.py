@@ -18,15 +18,15 @@ def same_images(first: Run, second: Run) -> bool:
 
 
 def verdicts_of(other: Run, ids: pd.Series) -> pd.DataFrame:
-    """Read another run's verdicts.
+    """Look up another run's predictions for given images.
 
     Args:
         other: the run.
-        ids: of the images, in the order that is wanted.
+        ids: of the images, in the order of the result.
 
     Returns:
-        A row an image: `versus.correct` ("right", "wrong"), `versus.predicted` and `versus.margin`; missing where the
-        other run lacks an image.
+        One row per image: `versus.correct` ("right", "wrong"), `versus.predicted` and float32 `versus.margin`; missing
+        values if the other run lacks the image.
     """
     places = pd.Index(other.predictions["id"]).get_indexer(pd.Index(ids))
     known, found = places >= 0, other.predictions.iloc[places]

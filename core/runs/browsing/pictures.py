@@ -53,13 +53,13 @@ def find_pictures(run: Run, sets: list[ImageSet]) -> Pictures:
     best = Pictures(None, np.full(len(run), MISSING, np.intp))
     wanted = run.predictions["sha256"]
     made = run.preprocessing
-    # pictures of the right size stay as they are where nothing is cut off them
+    # "" means not resized, which is the same if the preprocessing keeps images of the right size unchanged
     seen = {made.steps, ""} if made.resize == made.size else {made.steps}
     sized = [one for one in sets if one.side == run.side and one.fit in seen]
     for image_set in sorted(sized, key=lambda found: found.fingerprint != run.manifest["set_fingerprint"]):
         digests = image_set.rows["sha256"]
         if np.array_equal(digests.to_numpy(str), wanted.to_numpy(str)):
-            # row by row, repeats too: a pack on disk is read as it lies
+            # same files in the same order, repeats included: the pack's rows are used directly
             return Pictures(image_set.pixels, np.arange(len(run)), image_set.name)
         first = digests[~digests.duplicated()]
         positions = dict(zip(first, first.index, strict=True))

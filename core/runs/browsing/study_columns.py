@@ -41,7 +41,7 @@ class StudyColumn:
 
 
 class _File(NamedTuple):
-    """A study with an `id`: its file, the columns that it offers, its other ones, and its metadata."""
+    """A study file with an `id` column: its path, the columns it offers for browsing, the others, and its metadata."""
 
     path: Path
     offered: list[str]

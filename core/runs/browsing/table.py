@@ -41,9 +41,9 @@ def browse_table(run: Run, judged: pd.DataFrame | None = None) -> pd.DataFrame:
 
 
 def at_threshold(rows: pd.DataFrame, threshold: float) -> pd.DataFrame:
-    """Apply a threshold, 0 to 1, to rows of a `browse_table`; one half is the run's own.
+    """Apply a threshold of p(REAL), 0 to 1, to rows of a `browse_table`; at 0.5 they are returned unchanged.
 
-    At another one `predicted` and `correct` follow from `p_real`, and a column `threshold` states it. `confidence`
+    At any other, `predicted` and `correct` are computed from `p_real`, and a column `threshold` is added. `confidence`
     stays the probability of the likelier class, whichever is predicted.
     """
     if threshold == HALF:
@@ -56,7 +56,7 @@ def at_threshold(rows: pd.DataFrame, threshold: float) -> pd.DataFrame:
 
 
 class Extent(NamedTuple):
-    """The range of a numeric column, and whether all values are integers; NaN where there is none."""
+    """The minimum and maximum of a column's finite values, NaN without any, and whether all are whole numbers."""
 
     low: float
     high: float

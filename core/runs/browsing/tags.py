@@ -31,7 +31,7 @@ class ChangedError(TagError):
 
 
 def _remedy(error: sqlite3.Error) -> str:
-    # only a file that is no database should be moved; other errors pass, and saved tags are still there
+    # only a damaged file should be moved away; after any other error the saved tags are still there
     if getattr(error, "sqlite_errorname", "").startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
         return "move it away and start with no tags"
     return NOT_KEPT

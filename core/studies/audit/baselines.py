@@ -62,17 +62,17 @@ def fit_and_ask(
     *,
     seed: int = 0,
 ) -> Fitted:
-    """Logistic regression on standardised numbers.
+    """Fit a logistic regression to standardised numbers, and score images with it.
 
     Args:
-        asked: (N, F), the images that it is asked about.
-        labels: bool (N,), whether they are REAL.
+        asked: (N, F), the images to score.
+        labels: bool (N,), True where they are REAL.
         learned: (M, F), training images; None to cross-validate within `asked`.
-        learned_labels: bool (M,) of them.
-        seed: of the parts.
+        learned_labels: bool (M,), the same for the training images.
+        seed: of the folds.
 
     Raises:
-        StudyError: there is nothing to tell apart.
+        StudyError: fewer than two images of a class to fit to.
     """
     model = _model()
     taught = labels if learned_labels is None else learned_labels

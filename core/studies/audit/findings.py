@@ -17,7 +17,7 @@ from core.studies.result import StudyResult
 
 Row: TypeAlias = "pd.Series[Any]"
 SHUFFLED, EVERY = "shuffled labels", "all images"
-# what JPEG leaves of a grey image is seldom wholly grey
+# greyness from which an image counts as grey: JPEG seldom leaves a grey image exactly grey
 GREY = 0.99
 # choices of the rule by which a number tells the classes apart
 FITTED, RANK = f"{RULE_BINS} fitted bins", "rank"

@@ -9,11 +9,11 @@ class FactName:
 
     Attributes:
         title: for a heading.
-        about: what is measured, for whoever meets it first.
-        more, less: what images are with a high and with a low value; "" for facts that are words.
-        unit: of its values, after a number.
-        alike: how images of one value are alike; the title, small, where "".
-        probes: keys of the probes of the study `probes` that change this, for what the detector makes of it.
+        about: what is measured, for readers who are new to it.
+        more, less: what to call images with a high and with a low value; "" for facts that are not numbers.
+        unit: text that follows a value.
+        alike: what images with equal values are alike in; "" for the title in lower case.
+        probes: keys of the probes that change this fact, which show whether the detector reacts to it.
     """
 
     title: str

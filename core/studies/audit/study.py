@@ -1,8 +1,8 @@
-"""What could be learned from an image set that is not the point, and does the detector lean on it?
+"""The study `audit`: which shortcuts the data offer, and whether the detector relies on them.
 
-Each nameable fact is given the best chance: a rule that may use it in any way, fitted on the training images (or, where
-they are not available, on the other images of the set) and judged on the run's. Beside it stand the same rule with
-shuffled labels, two regressions on a few numbers, and the network itself.
+Each fact that has a name is given its best chance: a rule that may use it in any way, fitted to the training images
+(or, where they are not available, cross-fitted on the run's own) and tested on the run's. It is compared with the same
+rule after shuffling the labels, two logistic regressions on a few numbers, and the network itself.
 """
 
 from collections.abc import Mapping

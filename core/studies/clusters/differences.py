@@ -17,11 +17,11 @@ from core.findings.differences import Difference
 from core.studies.result import StudyResult
 from core.studies.study import WEIGHT
 
-# a difference of so many standard deviations is worth a word (Cohen 1988: 0.5 is a medium effect)
+# smallest effect size that is reported: a medium one (Cohen 1988)
 LEAST = 0.5
-# between groups that a visitor chose also a small one (0.2)
+# the same between groups that a visitor chose: a small one
 LEAST_ASKED = 0.2
-# and only where it is so many standard errors: with a hundred columns and a dozen clusters, fewer happen by chance
+# standard errors that a difference must exceed: of a hundred columns in a dozen clusters, some reach fewer by chance
 CERTAIN = 4.0
 # red, green and blue mostly say again how bright an image is
 FACTS = ("brightness", "contrast", "greyness", "fine_detail", "file_bytes")
@@ -33,14 +33,14 @@ MOST_TEXTS = 30
 
 @dataclass(frozen=True, eq=False)
 class _Column:
-    """Something that N images have.
+    """One property of N images: a number, a boolean, or an indicator of one category.
 
     Attributes:
-        values: float64 (N,), NaN where not known; 0 or 1 where it is a share that is told.
-        weights: float64 (N,).
-        label: what it is, in a few words.
-        share: whether the mean is a share.
-        text: of which it is the share, "" where it is none of a text.
+        values: float64 (N,), NaN where unknown; 0 or 1 if `share`.
+        weights: float64 (N,), how many images each stands for; 0 for images that a sampled study does not cover.
+        label: the property in a few words.
+        share: True if the mean of `values` is a share.
+        text: the category that `values` indicates; "" for numbers and booleans.
     """
 
     values: NDArray[np.float64]
@@ -57,13 +57,13 @@ def set_apart(
     studies: Mapping[str, StudyResult] | None = None,
     visible: bool | None = None,
 ) -> dict[int, list[Difference]]:
-    """For each label, what certainly differs from the other images of its verdict by a medium effect, largest first.
+    """List each label's significant differences from the rest of its verdict, of medium effect or more, largest first.
 
     Args:
-        labels: (N,), all images of a label of one verdict.
+        labels: integers (N,); all images with one label have the same verdict.
         rows: N rows of a run's predictions.
-        studies: by name; their columns for Explore are looked at on the images that they cover.
-        visible: look at nothing but what a person can see, or at nothing but the rest; at both when None.
+        studies: by name; their columns for Explore are compared on the images that they cover.
+        visible: True for columns that a person can see, False for the others, None for all.
     """
     found: dict[int, list[Difference]] = {int(number): [] for number in np.unique(labels)}
     called = rows["predicted"].astype(str).to_numpy()

@@ -65,7 +65,7 @@ def expected_errors(
     whole = varies * _divided(sums(everyone, weights**2), total**2)
     expected = _estimate(rate, float(share**2 @ whole), len(bins), 0.95)
     return Expected(
-        expected._replace(low=max(0.0, expected.low)),
+        expected._replace(low=max(0.0, expected.low), high=min(1.0, expected.high)),
         # the cluster's rate less the verdict's is that to the rest, times the share of the rest
         _estimate(observed - rate, float((share * others) ** 2 @ (own + rest)), int(inside.sum()), confidence),
     )

@@ -84,7 +84,7 @@ def spaces(context: Context, rows: NDArray[np.intp]) -> dict[str, NDArray[np.flo
             f"{context.detector.name} has no layer whose features could be clustered; ask another detector"
         )
     maps = np.asarray(context.run.needed_maps[rows], np.float64).reshape(len(rows), -1)
-    # the length is how sure the detector is; what is asked for is where it looks
+    # a map's length is how sure the detector is; scaled to 1, it only says where the detector looks
     lengths = np.linalg.norm(maps, axis=1, keepdims=True)
     return {
         "features": np.asarray(features, np.float64),
@@ -153,9 +153,10 @@ def cluster_verdict(points: NDArray[np.float64], parameters: Mapping[str, Any]) 
 
 
 def silhouettes_by_number(points: NDArray[np.float64], parameters: Mapping[str, Any]) -> dict[int, NDArray[np.float64]]:
-    """Number of clusters -> float (N,), the silhouette of each point in so many.
+    """Compute the silhouettes for each number of clusters: number -> float (N,).
 
-    From 2 to `most`, and no further than to the first number that leaves a cluster of fewer than `SMALLEST` points.
+    Tries 2 to `most` clusters, and stops before the first number above 2 that gives a cluster of fewer than `SMALLEST`
+    points.
     """
     found: dict[int, NDArray[np.float64]] = {}
     for number in range(2, parameters["most"] + 1):
@@ -168,6 +169,8 @@ def silhouettes_by_number(points: NDArray[np.float64], parameters: Mapping[str, 
 
 def _control(points: NDArray[np.float64], parameters: Mapping[str, Any]) -> dict[int, NDArray[np.float64]]:
     """As `silhouettes_by_number`, in clouds without clusters: its mean over them, for the numbers that all allow."""
+    if parameters["clouds"] < 1:
+        raise ValueError(f"clouds must be at least 1, not {parameters['clouds']}")
     generator = np.random.default_rng(parameters["seed"])
     clouds = [
         silhouettes_by_number(generator.normal(size=points.shape) * points.std(axis=0), parameters)

@@ -32,13 +32,13 @@ class Card:
     Attributes:
         number: its label, 0 is the largest.
         verdict: "FAKE" or "REAL", that of all its images.
-        images: how many it has, `share` of all images, 0 to 1.
-        errors: how many of them are called wrongly.
-        error_rate: their share with its interval.
-        verdict_error_rate: the share of wrong ones among all images of that verdict, 0 to 1: what to compare with.
-        errs_more: it certainly errs more than its verdict, with 95 % confidence over all clusters of that verdict.
-        expected: the error rate of images of that verdict with equal margins, and its own less that, with 95 %
-            confidence over all clusters of that verdict.
+        images, share: number of its images, and the share of the run that they stand for, 0 to 1.
+        errors: how many of its images are misclassified.
+        error_rate: share of its images that are misclassified, with a 95% interval.
+        verdict_error_rate: the error rate of all images of that verdict, 0 to 1, for comparison.
+        errs_more: True if its error rate is above that, with 95% confidence over all clusters of that verdict.
+        expected: the error rate that its margins predict, and its own minus that; the interval of the latter holds with
+            95% confidence over all clusters of that verdict.
         members: ids of the most typical, the nearest to the centre first.
         wrong: ids of those called wrongly, the surest first, as many as there are members.
         apart: what sets it apart from the other images of that verdict, what a person can see first, then most telling

@@ -170,8 +170,8 @@ def columns_of(pair: Pair) -> list[str]:
 def by(pair: Pair, column: str) -> list[Finding]:
     """The accuracies of each value of a column, largest difference first.
 
-    Intervals are as wide as is needed for all of them to hold together with 95% (Bonferroni), so that the largest of
-    many differences is no more often a matter of chance than a single one.
+    Intervals are simultaneous: all of them hold together with 95% confidence (Bonferroni), so that the largest of many
+    differences is no more likely to be due to chance than a single one.
 
     Args:
         pair: of runs.

@@ -150,11 +150,11 @@ def _rows(shared: Shared, verdict: str) -> Iterator[dict[str, object]]:
 
 
 def read(shared: Shared, rows: pd.DataFrame | None = None) -> list[Finding]:
-    """What each detector reads: for each family of probes and each verdict one finding.
+    """Compare what the detectors react to: one finding for each family of probes and each verdict.
 
-    The strength that is compared is the one with the largest lead of both detectors together, which does not look at
-    their difference; where a family has probes with a control, only those are asked. Intervals are as wide as is needed
-    for all findings to hold together with 95% (Bonferroni).
+    Each compares the strength with the largest sum of both detectors' leads, a choice that ignores their difference.
+    Strengths with a control come first, then those at which the change is made in every other way too. Intervals are
+    simultaneous: all findings hold together with 95% confidence (Bonferroni).
 
     Args:
         shared: from `share_rows`.

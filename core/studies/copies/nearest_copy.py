@@ -72,7 +72,7 @@ def _near(links: Links, among: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDA
 def _equal(
     group: NDArray[np.intp], real: NDArray[np.bool_], among: NDArray[np.bool_], own: int
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.bool_]]:
-    """Own images that have an equal among others, the first such, and whether any such is of the other class."""
+    """Find the own images with an equal in `among`, the first equal, and whether any equal is of the other class."""
     candidates = np.flatnonzero(among)
     order = candidates[np.argsort(group[candidates], kind="stable")]
     kinds = group[order]

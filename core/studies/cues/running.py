@@ -129,7 +129,7 @@ def run_on(
 def _here(
     units: list[Unit], path: Path, plan: Plan, tests: Tests, steps: Steps | None
 ) -> Iterator[tuple[Unit, pd.DataFrame]]:
-    """The networks that no other process makes, or has made meanwhile; each is locked until it is kept."""
+    """Train the networks that no other process is training or has saved meanwhile; each is locked until it is saved."""
     for unit in units:
         if unit in _done(path):
             continue

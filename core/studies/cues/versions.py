@@ -21,7 +21,7 @@ SIDE = 32
 
 @dataclass(frozen=True, eq=False)
 class Chance:
-    """Random numbers of N images: those of an image are the same whatever images stand beside it.
+    """Random numbers for N images; an image's own do not depend on the rest of the batch.
 
     Attributes:
         seeds: uint64 (N,), from the hash of each file.

@@ -148,7 +148,14 @@ def told(rule: Rule) -> str:
 
 
 def _own_images(run: Run, detector: Detector, data: str | None, images: int) -> tuple[ImageSet, str, int]:
-    """Images that the detector has held out, else the run's own: what they are, and 1 where they are the run's."""
+    """Load images that the detector was not trained on: those held out of its training set, else the run's own.
+
+    Returns:
+        The images; what they are, in words; and `skip` for `find_limits`: 1 if they are the run's own, else 0.
+
+    Raises:
+        StudyError: `data` holds neither.
+    """
     recipe = detector.manifest.get("recipe", {})
     try:
         training = open_training_set(detector.manifest, data, fit=detector.preprocessing)

@@ -55,8 +55,8 @@ def ask(
 ) -> Asked:
     """Send pictures of the detector's own size through every delivery and ask the detector of all of them.
 
-    Pictures that were not of that size are delivered after they were resized, so of those that shrank fewer deliveries
-    are asked about than `judge` asks about the file itself.
+    Pictures of another size are resized first and then delivered, while a judged file is delivered first; of pictures
+    that shrank, fewer deliveries therefore leave enough pixels to be counted.
 
     Args:
         detector: who is asked.

@@ -33,13 +33,13 @@ class Distances:
 
 @dataclass(frozen=True, eq=False)
 class Space:
-    """What distances are measured to.
+    """A run's images as the reference that distances are measured to.
 
     Attributes:
-        features: float32 (M, C), of the run's images, each of length 1; None where it has none.
-        mean: float64 (K,), of the statistics of the run's images.
-        whitening: float64 (K, K), after which those have unit covariance.
-        skip: nearest images that do not count: 1 where the pictures to measure are among the run's own.
+        features: float32 (M, C), of at most `MOST` images of the run, scaled to length 1; None if the run has none.
+        mean: float64 (K,), mean of the K statistics over the run's images.
+        whitening: float64 (K, K), transforms the centred statistics to unit covariance.
+        skip: number of nearest images to ignore: 1 if the pictures to measure are among the run's own.
     """
 
     features: NDArray[np.float32] | None

@@ -24,8 +24,8 @@ class Sent(NamedTuple):
 
     Attributes:
         name, title: of the delivery.
-        margin: that the detector gives to what is left of the picture.
-        fits: False where that had to be enlarged, so that the margin says nothing of the picture.
+        margin: the detector's margin on the delivered picture.
+        fits: False if the delivered picture had to be enlarged for the detector, so that its margin says nothing.
     """
 
     name: str

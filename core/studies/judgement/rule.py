@@ -86,13 +86,13 @@ class Limit:
 
 @dataclass(frozen=True)
 class Rule:
-    """What was measured of a detector's verdicts, and the bar that one must pass to be given.
+    """The measured reliability of a detector's verdicts, and the level that it must reach for a verdict to be given.
 
     Attributes:
         detector: fingerprint of its identity.
         run: name of the run whose images distances are measured to.
-        level: of as many pictures of each class, the share of verdicts that must be right, 0.5 to 1.
-        groups: what the verdicts were on pictures whose class is known.
+        level: share of verdicts that must be right among equally many pictures of each class, 0.5 to 1.
+        groups: verdicts on pictures whose class is known.
         features: limit of the distance in the detector's features; None where it has none.
         statistics: limit of the distance in image statistics.
         made: how it was found: sets, seed, device, versions.

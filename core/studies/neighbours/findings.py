@@ -85,6 +85,9 @@ def _dealt(
     None if it lies so far outside them that the searched images cannot have the assumed class balance, which is one
     half for training images.
     """
+    if table["near_1"].isna().all():
+        # of one image, or of copies alone, there are no neighbours whose labels could be random
+        return None
     labels = run.predictions["label"].astype(str).to_numpy()
     share = 0.5 if training else float(np.mean(labels == verdict))
     ends = deals_of(table, weights, share=share)

@@ -119,7 +119,7 @@ def compute_features(
 
     for start in starts:
         file = unfinished / f"{start:07d}.npz"
-        # kept here too: another process with the same question may end first and clear the files away
+        # kept in memory too: another process that computes the same features may finish first and delete the files
         block = _read_block(file, min(BLOCK, len(images) - start), detector.channels)
         if block is None:
             try:

@@ -108,7 +108,7 @@ def find_neighbours(
     k: int = 10,
     leave_out: str | None = None,
 ) -> Neighbours:
-    """The images that one image is most like to the detector.
+    """Find the images that, to the detector, are most similar to one image.
 
     Args:
         reference: where to look.

@@ -103,7 +103,7 @@ def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, A
 
 
 def _codes(own: pd.Series, base: pd.Series) -> tuple[NDArray[np.integer], NDArray[np.integer]]:
-    """Numbers for files, the same for the same file in both: a file is not its own neighbour, nor is a copy of it."""
+    """Number the files of both columns, equal files alike: neither a file nor its exact copy is its own neighbour."""
     codes, _ = pd.factorize(pd.concat([own, base], ignore_index=True))
     return codes[: len(own)], codes[len(own) :]
 

@@ -85,7 +85,7 @@ def _clusters(row: Row) -> int | None:
 
 
 def _rate(key: str, rows: pd.DataFrame, usual: pd.DataFrame, own: pd.DataFrame, about: Mapping[str, Any]) -> Finding:
-    """How often one group is called the class that it is not, beside the run's own images of the class that it is.
+    """Build the finding on how often a group is misclassified, with the run's own images of its class as control.
 
     Args:
         key: of the finding.

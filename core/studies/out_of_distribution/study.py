@@ -108,7 +108,7 @@ def _rows(context: Context, kind: str, encoding: str, sources: Sequence[SourceIm
 
 
 def _across(said: Sequence[Verdicts]) -> Verdicts:
-    """What verdicts on the same images agree on: REAL where all say so."""
+    """Combine verdicts on the same images under several filters: REAL where all are, `depends` where they differ."""
     calls = np.stack([one.real for one in said])
     everywhere = np.asarray(calls.all(axis=0))
     depends = np.asarray(calls.any(axis=0) & ~everywhere)

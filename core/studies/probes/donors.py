@@ -71,7 +71,7 @@ def with_donors(
     seed: int = 0,
     donors: int = 8,
 ) -> tuple[NDArray[np.uint8], ProbeSettings]:
-    """What `explain_probes` is asked with: an image, its donors, and how it is probed.
+    """Assemble the input of `explain_probes`: an image, its donors, and the settings.
 
     Args:
         image: uint8 (side, side, 3).

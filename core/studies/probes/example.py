@@ -17,13 +17,13 @@ Pixels = NDArray[np.uint8]
 
 @dataclass(frozen=True, eq=False)
 class ProbeExample:
-    """An image and what becomes of it.
+    """An image, its donor, and the picture that each probe makes.
 
     Attributes:
         row: its position in the run.
         image: uint8 (side, side, 3).
-        donor: uint8 (side, side, 3), the image of the other verdict that lends to it; None where none is at hand.
-        pictures: column -> uint8 (side, side, 3), the changed picture; without those that lack a donor.
+        donor: uint8 (side, side, 3), an image of the other verdict that lends to it; None if none is available.
+        pictures: column -> uint8 (side, side, 3), the changed picture; probes whose donor is missing are left out.
     """
 
     row: int

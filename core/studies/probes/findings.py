@@ -21,7 +21,7 @@ from core.studies.probes.summary import VERDICTS, Turns, compared, ranking, read
 
 # a share of verdicts below which a change hardly matters
 FEW = 0.05
-# probes that are told beside an answer: those meant so, and those that make the change of another in another way
+# probes reported beside an answer but never as one: those declared so, and alternative ways to make another's change
 _BESIDE = {key for key, probe in PROBES.items() if probe.beside}.union(
     key for probe in PROBES.values() for keys in probe.others.values() for key in keys
 )

@@ -18,8 +18,8 @@ from core.studies.study import StudyError
 def side_by_side(runs: Sequence[tuple[Run, StudyResult]]) -> str:
     """Lay out the answers to every question of the probes as a Markdown table, a column for each run.
 
-    Each question is put to all runs by the change that tells most about the first of them. A share in bold is
-    certainly above the strongest of its controls, which stands in brackets.
+    For each question, all runs are compared on the change that answers it for the first run. A share in bold is
+    significantly above that of its strongest control, which follows in brackets.
 
     Args:
         runs: each with its study `probes`.

@@ -18,7 +18,7 @@ from core.studies.study import Context, Study
 
 
 def make_batch(context: Context, rows: NDArray[np.intp], donors: Donors, *, seed: int) -> Batch:
-    """The images at `rows` with their donors; one without a donor is its own, and what comes of it is left out."""
+    """Pair the images at `rows` with their donors; one without is its own donor, and `compute` drops those results."""
     pixels = np.asarray(context.pixels[rows])
     verdict = (context.run.predictions["predicted"] == "REAL").to_numpy(int)[rows]
     means = class_means(context.run)

@@ -1,6 +1,6 @@
-"""What the probes come to over a test set: how often each turns a verdict, beside its controls. Needs no torch.
+"""Flip rates of the probes over a test set, beside those of their controls. Needs no torch.
 
-Rates are given for each verdict apart, because an edit pushes towards one class: pooled, both look half true.
+Rates are given by verdict, because an edit pushes towards one class: a rate pooled over both verdicts would hide that.
 """
 
 from collections import Counter
@@ -49,7 +49,7 @@ class Turns:
     side: int
 
     def hits(self, column: str, probe: Probe) -> NDArray[np.bool_]:
-        """bool (M,), whether the verdict turned; with a donor, whether the donor's became the image's."""
+        """Mark the flips, bool (M,); if the probe changes the donor, a flip gives the donor the image's own verdict."""
         real = self._columns[column] > 0
         return np.asarray(real == self.called_real if probe.changes_donor else real != self.called_real)
 
@@ -127,19 +127,19 @@ RESPONSES = [
 
 
 def responses(turns: Turns, *, by: By = "verdict", probes: tuple[str, ...] | None = None) -> pd.DataFrame:
-    """How often each strength of each probe turns verdicts, and how far it moves margins.
+    """Compute how often each strength of each probe flips verdicts, and how far it moves margins.
 
     Args:
         turns: from `read_turns`.
-        by: beside the verdict, nothing more, the true class ("cell"), or the category, of which the largest are taken.
-        probes: keys; all, controls among them, when None.
+        by: groups within a verdict: "verdict" for none, "cell" for the true class, or "category" for the largest ones.
+        probes: keys; all of them, controls included, when None.
 
     Returns:
-        A row a verdict, group, probe and strength: `verdict`, `group`, `turned` (whose verdicts turn: the other's where
-        the probe changes a donor), `probe`, `family`, `title`, `is_control`, `column`, `strength` (label), `images`;
-        `share`, `low`, `high` of verdicts turned (0 to 1); `shift`,
-        `shift_low`, `shift_high` (mean change of the margin); `size` (mean root mean square of the change, grey
-        levels); `control` (key of the control that turns most, or NaN), `control_share`, `control_low`,
+        One row for each verdict, group, probe and strength: `verdict`, `group`, `turned` (the verdict that flips: the
+        other one where the probe changes a donor), `probe`, `family`, `title`, `is_control`, `column`, `strength`
+        (label), `images`; `share`, `low`, `high` of verdicts flipped (0 to 1); `shift`, `shift_low`, `shift_high` (mean
+        change of the margin); `size` (mean root mean square of the change, grey levels); `control` (key of the control
+        that flips most; missing where there is none), `control_share`, `control_low`,
         `control_high`; `net`, `net_low`, `net_high`: share less the control's, with a paired interval, or the share
         itself where there is no control. Intervals are of 95 %.
     """

@@ -18,7 +18,7 @@ from core.runs.run import Run
 from core.studies.groups import By, groups
 from core.studies.trust.judged import found_in
 
-# orders that know nothing of why; column -> (its name, the name of its reverse where that is another control)
+# orders that ignore the reasons for this verdict: column -> (name, name of the reverse where that is a control too)
 CONTROLS: Mapping[str, tuple[str, str | None]] = {
     "random": ("chance", None),
     "edges": ("edges first", "flat areas first"),

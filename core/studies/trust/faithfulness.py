@@ -197,7 +197,7 @@ def _one(
 def _orders(
     context: Context, cells: Cells, row: int, parameters: Mapping[str, Any], *, passes: Mapping[str, Pass]
 ) -> Orders:
-    """What each order says of each cell of the grid, float64 (S,), larger for what comes first."""
+    """Score each cell of the grid under each order: float64 (S,); the cell with the highest score comes first."""
     sign, image = cells.signs[row], np.asarray(context.pixels[row])
     grid = segment(image, method="grid", n_segments=parameters["segments"])
     count = int(grid.max()) + 1
@@ -231,7 +231,7 @@ def _coarse(values: NDArray[np.floating], like: Pass, shape: tuple[int, ...]) ->
 
 
 def _spread(values: NDArray[np.floating], like: Pass) -> NDArray[np.float64]:
-    """A value a place as a map like the explanation's."""
+    """Expand one value per region or position to a float64 map, the shape of the explanation's regions or map."""
     found = values[like.regions] if like.regions.size else values.reshape(like.values.shape)
     return np.asarray(found, np.float64)
 

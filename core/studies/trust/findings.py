@@ -60,7 +60,7 @@ class _Compared(NamedTuple):
 def faithfulness(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> list[Finding]:
     """`<method>-<verdict>`: its curves beside those of the best control; `flipped-<method>-<verdict>`: beside chance.
 
-    Never one number over fills and directions: the first pair stands for the finding, and all are its choices.
+    Fills and directions are never pooled: the first pair gives the finding its number, and all pairs are its choices.
     """
     findings, flipped, fills = [], [], fills_of(table)
     for group, part, weights in groups(table, run):

@@ -1,7 +1,7 @@
-"""Which explainers the studies of explanations judge, and with which settings. Needs no torch.
+"""The explainers that the studies of explanations judge, and their settings. Needs no torch.
 
-All of the registry that give a map and take at most some hundred passes an image: what takes more is for one image, not
-for thousands. Columns of studies carry the explainer's name.
+These are all registered explainers that give a map in at most `MOST` forward passes per image; costlier ones are meant
+for single images, not for thousands. Columns of studies are named after the explainer.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -75,7 +75,7 @@ def found_in(table: pd.DataFrame, column: str, more: Mapping[str, str] | None = 
 
 
 def owner_of(column: str, names: Mapping[str, object]) -> str | None:
-    """The explainer whose name a column begins with: of "lime" and "lime_grid" the longer one; None without any."""
+    """Return the explainer that a column's name begins with, the longest match ("lime_grid" before "lime"), or None."""
     return max((name for name in names if column.startswith(f"{name}_")), key=len, default=None)
 
 

@@ -28,7 +28,7 @@ def check_maps(path: Path, run: Run) -> str:
 
 
 def read_maps(path: Path | str, run: Run) -> NDArray[np.floating]:
-    """float (N, h, w), read from the disk as it is needed: a map for each row of a run, positive towards REAL.
+    """Open a user's maps, memory-mapped: float (N, h, w), one map for each row of a run, positive towards REAL.
 
     Raises:
         StudyError: it cannot be opened, is no array of floats, or is of another shape.

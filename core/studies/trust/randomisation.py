@@ -125,7 +125,10 @@ def _trained(context: Context, rows: NDArray[np.intp], explainer: AnyExplainer, 
 def _strangers(
     context: Context, odd: Detector, row: int, parameters: Mapping[str, Any], *, explainer: AnyExplainer, own: Pass
 ) -> list[NDArray[np.floating]]:
-    """What the random detector makes of other images: two maps in the same few pieces correlate more by chance."""
+    """Compute the random detector's maps of other images of the cell, as the values that are compared.
+
+    A costly method explains them over this image's regions: maps over the same few regions correlate more by chance.
+    """
     others = Cells(context.run).others(row, parameters["others"], seed=parameters["seed"])
     settings = settings_of(explainer, parameters["lime_seed"])
     if cost_of(explainer) <= CHEAP:

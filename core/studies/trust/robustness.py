@@ -131,7 +131,7 @@ def noisy(image: NDArray[np.uint8], *, seed: tuple[int, int]) -> NDArray[np.uint
 
 
 def mean_rank(first: NDArray[np.floating], others: list[NDArray[np.floating]], *, signed: bool = True) -> float:
-    """The mean rank correlation of one map with several, or its size's; NaN where there is none."""
+    """Average one map's rank correlations with several others, absolute unless `signed`; NaN if all are undefined."""
     ranks = np.array([rank_correlation(first, other) for other in others])
     ranks = ranks if signed else np.abs(ranks)
     return float(np.nanmean(ranks)) if np.isfinite(ranks).any() else float("nan")

@@ -36,8 +36,8 @@ def other_maps(opened: Opened, *, verdict: str, label: str | None, row: int | No
         fits &= opened.table["label"] == label
     found = np.flatnonzero(fits)
     found = found[found != row]
-    # evenly through the run, so that they are the same ones each time
-    chosen = found[:: max(1, len(found) // OTHERS)][:OTHERS]
+    # evenly spaced over the run, so that they are the same ones each time
+    chosen = found if len(found) <= OTHERS else found[np.linspace(0, len(found) - 1, OTHERS).astype(int)]
     return np.asarray(opened.run.needed_maps[chosen], np.float32)
 
 

@@ -64,7 +64,7 @@ def _draw_list(title: str, found: list[Difference]) -> None:
 
 
 def _others(opened: Opened, wanted: Filter, positions: NDArray[np.intp]) -> tuple[NDArray[np.intp], str]:
-    """Find what the same filter finds under the other verdict; all other images where it asks for no verdict."""
+    """Find what the filter finds under the other verdict or, if too few, all other images; and words for them."""
     lifted = replace(wanted.choosing("predicted", []).choosing("correct", []), sort=Filter.sort)
     others = np.setdiff1d(library.matching(opened, lifted), positions)
     if len(others) >= FEWEST:

@@ -53,7 +53,7 @@ def explained_picture(
     _mount(key=key, data=_drawn(explanation, style, blind) | {"dim": dim})
 
 
-# a page asks for its picture again whenever it looks how its question stands
+# cached because a page requests its picture again at every poll
 @partial(cached, most=MOST)
 def _drawn(explanation: Explanation, style: Style, blind: bool) -> dict[str, Any]:
     """Return the data of the element."""

@@ -47,7 +47,7 @@ def reach(detector: Identified) -> str:
         answer = study_files.answer_by(detector.identity, "transfer")
         return strong(told) if answer is not None and (told := transfer.overall(answer.findings)) else ""
     except ContractError:
-        # the model card says why
+        # `_measured` says why, right below
         return ""
 
 

@@ -66,7 +66,7 @@ def refuse_forged_values() -> None:
                 raise KeyError(id_) from None
 
         def keep_known(held: WStates, sent: Any) -> None:
-            # what is neither a widget's nor Streamlit's own is read with everything else, and is nowhere to be found
+            # drop ids that are neither a widget's nor Streamlit's own: reading all values would fail on them
             if is_element_id(sent.id) or _is_internal_key(sent.id):
                 keep(held, sent)
 
@@ -98,8 +98,8 @@ def hear_runs_out() -> None:
         ended: WeakSet[Any] = WeakSet()
 
         def begin_after(session: Any, request: Any) -> None:
-            # Streamlit takes away a run that it stops for the next: one that is still here has ended by itself, or
-            # somebody has stopped it, and what it has still to say is little
+            # Streamlit unsets a runner that it stops for the next one: one that is still set has ended by itself or
+            # was stopped by somebody, and has few messages left to send
             if session._scriptrunner is not None:
                 ended.add(session._scriptrunner)
             begin(session, request)

@@ -19,7 +19,7 @@ class Pace:
         self.marks = [(spent, 0.0)]
 
     def note(self, spent: float, share: float) -> None:
-        """Note that a share is done, 0 to 1; what does not go on is no step."""
+        """Note the share of the work that is done, 0 to 1; ignored unless it has grown."""
         if not self.marks:
             self.begin(0.0)
         if share > self.marks[-1][1]:

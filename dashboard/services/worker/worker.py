@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from core.detectors.detector import Detector
     from core.detectors.identity import Identity
 
-# far above what passes between two looks, even where the machine is so busy that a page takes half a minute: what is
-# dropped begins again, and that is how a busy server comes to a standstill
+# far longer than between two polls, even when a page takes half a minute on a busy machine: a dropped request starts
+# over, and that is how a busy server grinds to a halt
 LEASE = 45.0
 MAX_ANSWERS = 256
 # of arrays in answers that are kept; one of probes has half a megabyte
@@ -90,7 +90,7 @@ class Worker:
             if self._queue.asked.get(asker) != request:
                 self._queue.leave(asker)
                 self._ended.pop(asker, None)
-            # also where it is the same, so that those who are forgotten are those who have not come back
+            # set even if unchanged: that renews the entry, and the oldest entries are forgotten
             self._queue.asked[asker] = request
             status = self._status(asker, request, pixels)
             # where many wait, the page of each is better drawn at once
@@ -159,7 +159,7 @@ class Worker:
             with self._changed:
                 while not self._closed:
                     self._queue.drop()
-                    # what was dropped in the middle of a step is told so, and ends
+                    # a job dropped in the middle of a step has to be resumed, so that it notices and ends
                     dropped = [one for one in begun if self._queue.jobs.get(one.request) is not one]
                     if dropped or (job := self._queue.first()) is not None:
                         break

@@ -49,10 +49,13 @@ def add_detector(name: str, source: str, options: Mapping[str, str], *, home: Pa
     except ValueError:
         # a null byte
         return Outcome(error="A name or an option holds a letter that no file can have; write it again.")
+    except OSError as error:
+        # more than a command may be long
+        return Outcome(error=f"The command could not be started ({error.strerror}); shorten the name and the options.")
     try:
         said = json.loads(done.stdout)
         return Outcome(said.get("found", {}), said.get("error", ""), tuple(said.get("options", ())))
     except ValueError:
-        # argparse ends with its own words, a network that takes all memory without any
+        # argparse exits with its own message; a process killed for its memory use leaves none
         last = done.stderr.strip().rpartition("\n")[2].rpartition("error: ")[2]
         return Outcome(error=f"The command ended early ({last or f'status {done.returncode}'}).")

@@ -63,7 +63,7 @@ source = st.text_input(
     "functions run code; only the command adds those.",
 )
 typed = name.strip(), source.strip()
-# what another source does not say is not asked of this one
+# the options that one source lacked are not asked of another
 of, outcome = st.session_state.get("add.outcome", (typed, Outcome()))
 if of[1] != typed[1]:
     outcome = Outcome()

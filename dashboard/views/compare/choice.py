@@ -33,7 +33,7 @@ def others(opened: Opened) -> list[str]:
 
 
 def choose_other(opened: Opened, there: list[str]) -> Opened:
-    """Draw the choice of the other run and open it; a page that cannot have one ends here with a sentence."""
+    """Draw the choice of the other run and open it; where it cannot be compared, say why and stop the page."""
     asked = st.query_params.get("versus")
     setting = Setting("versus", there[0], choices=there)
     if asked and asked not in there:
@@ -79,7 +79,7 @@ def _compared(opened: Opened, other: Opened, stamp: str) -> Comparison:  # noqa:
 
 
 def _read(opened: Opened, name: str) -> StudyResult | None:
-    """A study of a run whose findings can be made; None where there is none, or where another page says why."""
+    """Read a study of a run; None where there is none, or where it (or its findings) cannot be read."""
     try:
         found = study_files.answer(opened, name)
         # of the probes it is the values that are compared

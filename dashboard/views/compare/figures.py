@@ -13,7 +13,7 @@ from dashboard.components.charts.style import GRID, error_bars, new_figure
 from dashboard.components.plain import figure_text
 
 SYMBOLS = ("circle", "square")
-# points that a browser draws at once; errors first
+# most points in one figure; errors take precedence
 MOST_POINTS = 4000
 
 
@@ -51,11 +51,11 @@ def beside(found: pd.DataFrame, names: tuple[str, str], *, unit: str) -> go.Figu
 
 
 def margins(pair: Pair) -> go.Figure:
-    """Plot the margin of one detector against the other's, the class as colour and shape; errors are all drawn."""
+    """Plot one detector's margin against the other's, class by colour and shape; at most MOST_POINTS, errors first."""
     figure = new_figure(height=460)
     first, second = pair.margins
     wrong, right = (np.flatnonzero(chosen) for chosen in (pair.outcome > 0, pair.outcome == 0))
-    # of those that both get right an even part
+    # of the images that both get right, an evenly spaced subset
     room = max(0, MOST_POINTS - len(wrong))
     some = right[np.linspace(0, len(right) - 1, min(room, len(right))).astype(int)]
     shown = np.concatenate([some, wrong[:MOST_POINTS]])

@@ -32,7 +32,7 @@ OUTCOMES = ("wrong", "right")
 
 
 def draw_outcomes(opened: Opened, other: Opened, found: Comparison) -> None:
-    """Draw how often only one of both, and both, are wrong on images of each class; a click opens these in Explore."""
+    """Draw for each class how often only one detector, or both, are wrong; a click opens those images in Explore."""
     first, second = found.pair.names
     named = {"only first wrong": f"only {first} is wrong", "only second wrong": f"only {second} is wrong"}
     rows = found.outcomes

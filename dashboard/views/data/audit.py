@@ -28,7 +28,7 @@ from dashboard.services import address
 from dashboard.services.library import BY_STAMP, Opened
 from dashboard.views.data import charts as audit_charts
 
-# columns of Explore with statistics that are words
+# statistic -> its column in Explore, where that has another name
 COLUMNS = {"compression": "files.compression"}
 # the first are called leaks on other pages
 COPIES = {FILE: "identical (leaks)", SHOWN: "with the same pixels in another file", NEAR: "nearly identical"}
@@ -199,7 +199,7 @@ def draw_spread(opened: Opened, one: Concern, *, title: bool = False) -> None:
 
 @partial(cached, most=128)
 def _spread(opened: Opened, column: str) -> pd.DataFrame | None:
-    """The distribution of a column over the classes, None where it says nothing."""
+    """Return a column's distribution by class; None where the table lacks it or it has fewer than two values."""
     if column not in opened.table or opened.table[column].nunique() < 2:
         return None
     return histogram(opened.table[column], (opened.table["label"] == "REAL").to_numpy(bool))

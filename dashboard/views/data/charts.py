@@ -24,7 +24,7 @@ MOST_NAMES = 8
 
 @cached
 def told_apart(found: Sequence[Concern], network: Measure) -> go.Figure:
-    """Plot for each statistic, worst first, its AUROC alone and the detector's where the statistic cannot help.
+    """Plot each statistic's AUROC, and the detector's on images matched on that statistic, worst first.
 
     Args:
         found: from `core.studies.audit.summary.concerns`.

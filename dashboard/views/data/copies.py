@@ -112,7 +112,7 @@ def _training(opened: Opened, pairs: pd.DataFrame) -> dict[str, NDArray[np.uint8
     if source is None:
         return {}
     wanted = tuple(zip(pairs["partner"], pairs["name"], strict=True))
-    # in the steps in which they are shown, so that a further step reads only one
+    # in chunks of `STEP`, as they are shown, so that showing more reads only the new chunk
     steps = [_read(source, wanted[start : start + STEP]) for start in range(0, len(wanted), STEP)]
     return {identity: picture for step in steps for identity, picture in step.items()}
 

@@ -72,10 +72,10 @@ def _draw(results: Results, findings: list[Finding]) -> None:
 
 
 def _results_of(opened: Opened) -> tuple[Results | None, list[Finding]]:
-    """The study of the run's image set and its findings: of all images, or else of a part; None where there is none.
+    """Read the study of the run's image set with the most training images, and its findings; None without one.
 
     Raises:
-        ContractError: there is one only, and it cannot be read.
+        ContractError: no study of the set can be read, and the file named after the set is damaged.
     """
     stamps = {path: path.stat().st_mtime_ns for path in find_results(catalogue.homes()).values()}
     return _found(opened.origin, tuple(stamps.items()))
@@ -100,7 +100,7 @@ def _found(opened: Opened, files: tuple[tuple[Path, int], ...]) -> tuple[Results
 
 
 def _figure(findings: list[Finding]) -> go.Figure:
-    """Plot the accuracy of each version with its interval, the most telling on top, everything as a dashed line."""
+    """Plot each version's accuracy and interval, best on top; "everything kept" and "shuffled labels" are dashed."""
     cues = [one for one in findings if not one.details["control"]]
     figure = new_figure(height=100 + 26 * len(cues), showlegend=False)
     rows = pd.DataFrame([(one.measure.value, one.measure.low, one.measure.high) for one in cues], columns=list("vlh"))

@@ -13,7 +13,7 @@ from core.probes.table import PROBES
 from dashboard.components.component import component, nothing
 
 _mount = component(__file__, "answers")
-# kinds of standing in the words of a legend, as the marks of `answers.css`
+# state of a line -> its words in the legend; its mark is in `answers.css`
 STANDINGS = {"claimed": "verdicts flipped, more than by every control", "open": "not more, or without a control"}
 
 
@@ -60,7 +60,7 @@ def _line(one: Finding) -> dict[str, Any]:
 
 
 def _without_intervals(one: Line) -> Iterator[tuple[str, str]]:
-    """The pieces of a sentence; neither an interval nor the space before it."""
+    """Yield a sentence's (text, kind) pieces, without intervals and the spaces before them."""
     for span, after in zip_longest(one.spans, one.spans[1:]):
         if span.kind != "interval":
             yield span.text.rstrip() if after is not None and after.kind == "interval" else span.text, span.kind

@@ -18,11 +18,11 @@ class Bar:
     """One rate.
 
     Attributes:
-        key: what a click gives back.
-        name: what it is of.
+        key: returned when the bar or its name is clicked.
+        name: label beside the bar.
         note: a few words under the name.
-        share, low, high: 0 to 1, and the ends of its interval.
-        number: the share in words.
+        share, low, high: the rate and the ends of its interval, 0 to 1; NaN without images.
+        number: the share as text.
         label: everything in one sentence, for the pointer and for screen readers.
         control: the control's share, drawn as a diamond; None without a control.
         picture: uint8 (side, side, 3) beside the name.
@@ -70,14 +70,14 @@ def controlled_rates(
         title: what the group is, for screen readers.
         hue: "FAKE" or "REAL" for that class's colour, grey otherwise.
         line: a share drawn through all rows, dashed.
-        opens: bars are buttons.
-        sees: names are buttons, which go to the heading with this anchor.
+        opens: make the bars buttons.
+        sees: anchor of the heading that a click on a name scrolls to; "" for names that are no buttons.
     """
     drawn = []
     for row in rows:
         about = asdict(row)
         picture = about.pop("picture")
-        # a rate of nothing is no bar
+        # without images the rate is NaN, which is drawn as 0
         numbers = {name: float(np.nan_to_num(about[name])) for name in ("share", "low", "high")}
         source = None if picture is None else data_url(picture)
         drawn.append(about | numbers | {"source": source, "alt": f"An image after {row.name}, {row.note}"})

@@ -19,7 +19,7 @@ def _among_own(answer: StudyResult) -> bool:
 
 
 def draw_summary(opened: Opened, answer: StudyResult) -> None:
-    """Its sentences, and the way to the images whose neighbours say something else."""
+    """Draw the study's findings, and a button to the images whose neighbours disagree with the verdict."""
     bullets(answer.findings)
     st.caption(
         "Where neighbours and verdict agree, the verdict is the label that such images had in training. The controls "

@@ -26,6 +26,7 @@ from dashboard.views.evidence.setup import (
     open_turned,
     own_probes,
     rates_by,
+    telling,
 )
 
 # of the heading that names in the ranking lead to
@@ -35,7 +36,7 @@ BY_NAMES = {"category": "What it shows", "cell": "Right and wrong verdicts"}
 
 
 def probe_setting(evidence: Evidence) -> Setting:
-    """The probe that is looked at: the one that turns FAKE verdicts with the least change, unless the URL says."""
+    """Return the setting for the probe shown; it defaults to the first in the ranking, of FAKE verdicts if any."""
     top = next((str(top["probe"].iloc[0]) for top in evidence.tops.values() if len(top)), "lowpass")
     return Setting("probe", top, choices=tuple(probe.key for probe in own_probes()))
 
@@ -44,7 +45,7 @@ def draw(opened: Opened, evidence: Evidence, shown: Shown | None, setting: Setti
     """Draw the pictures of a probe, how verdicts follow as it grows, and which images it flips."""
     st.subheader("See what a change does", anchor=ANCHOR, help=explain("Low-pass", "Spectrum"))
     st.caption("One picture under each strength of a change and of its control, which changes something else as much.")
-    probe = choose_probe(setting)
+    probe = choose_probe(setting, shown)
     draw_pictures(evidence, shown, probe)
     section(
         "How verdicts follow as the change grows",
@@ -66,8 +67,9 @@ def told(setting: Setting) -> str:
     return PROBES[setting.value].title.lower()
 
 
-def choose_probe(setting: Setting) -> Probe:
+def choose_probe(setting: Setting, shown: Shown | None) -> Probe:
     """The select box, and the button for another picture."""
+    rows = len(telling(shown.opened, setting.value)) if shown else 1
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         setting.linked(
             st.selectbox,
@@ -76,12 +78,14 @@ def choose_probe(setting: Setting) -> Probe:
             format_func=lambda key: f"{FAMILIES[PROBES[key].family].title}: {PROBES[key].title.lower()}",
             width=420,
         )
-        st.button("Another picture", icon=":material/refresh:", on_click=next_picture, key="evidence.next")
+        st.button(
+            "Another picture", icon=":material/refresh:", on_click=next_picture, args=(rows,), key="evidence.next"
+        )
     return PROBES[setting.value]
 
 
 def draw_pictures(evidence: Evidence, shown: Shown | None, probe: Probe) -> None:
-    """The example under each strength of a probe and of its controls, with what these do to the test set's verdicts."""
+    """Draw the example under each strength of a probe and its controls, with the share of verdicts that each flips."""
     if shown is None:
         st.info(f"No picture is at hand to show it on. {how_to_get_pictures()}", icon=":material/hide_image:")
         return
@@ -172,7 +176,7 @@ def draw_responses(evidence: Evidence, probe: Probe) -> None:
 
 
 def draw_groups(opened: Opened, evidence: Evidence, probe: Probe) -> None:
-    """Which images one strength of a probe flips: by what the images show, or by whether the verdict was right."""
+    """Draw how often one strength of a probe flips verdicts, by category or by right and wrong verdicts."""
     ranked = next((top.set_index("probe")["column"] for top in evidence.tops.values() if len(top)), {})
     best = ranked.get(probe.key, probe.columns[-1])
     keys = [strength.key for strength in probe.strengths]

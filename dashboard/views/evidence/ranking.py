@@ -86,7 +86,7 @@ def _draw(opened: Opened, verdict: str, top: pd.DataFrame, shown: Shown | None) 
 
 
 def bar_of(row: "pd.Series", shown: Shown | None = None, *, key: str = "", name: str = "", note: str = "") -> Bar:
-    """A row of `responses` as a bar; `key`, `name` and `note` where it is not called by its probe and strength."""
+    """Return a row of `responses` as a bar; `key`, `name` and `note` override those of its probe and strength."""
     fair = isinstance(row["control"], str)
     control = f", its control {percent(row['control_share'])}" if fair else f", {NO_CONTROL}"
     alone = "" if fair else f" · {NO_CONTROL}"

@@ -60,9 +60,9 @@ class Shown:
     """The image on which probes are shown.
 
     Attributes:
-        opened: the run that it is of, which need not be the one that is looked at.
-        example: its pictures.
-        margins: column -> the margin after it, from that run's own study; empty without one.
+        opened: the image's run, which need not be the run on the page.
+        example: the image under every probe.
+        margins: column -> margin after that change, from the study of that run; empty without one.
     """
 
     opened: Opened
@@ -81,7 +81,7 @@ class Shown:
 
 
 def read_evidence(opened: Opened, answer: StudyResult) -> Evidence:
-    """Count a study, or take it from memory."""
+    """Count how often each probe flips verdicts in a study; cached."""
     return _evidence(opened.origin, answer, opened.origin.stamp)
 
 
@@ -105,10 +105,10 @@ def _rates_by(_evidence: Evidence, stamp: str, by: By, probe: str) -> pd.DataFra
 
 
 def shown_picture(opened: Opened, probe: str) -> Shown | None:
-    """The image that the URL asks to see a probe on, of those that show best what it does; None without any picture.
+    """Return the image to show a probe on, which the URL picks among the most telling ones; None without pictures.
 
     Args:
-        opened: the run that is looked at; the sample's is taken where its pictures are not at hand.
+        opened: the run on the page; the sample's run stands in where none of its pictures is available.
         probe: key of the probe.
     """
     found = library.samples()
@@ -166,9 +166,9 @@ def _shown(_opened: Opened, stamp: str, row: int) -> Shown | None:  # noqa: ARG0
     return Shown(_opened, example, margins)
 
 
-def next_picture() -> None:
+def next_picture(rows: int) -> None:
     """A button's callback: show the probes on another image."""
-    PICTURE.set(PICTURE.value % PICTURES + 1)
+    PICTURE.set(PICTURE.value % rows + 1)
 
 
 def own_probes() -> list[Probe]:
@@ -177,16 +177,16 @@ def own_probes() -> list[Probe]:
 
 
 def open_turned(opened: Opened, verdict: str, column: str, also: Sequence[tuple[str, str]] = ()) -> None:
-    """Go to Explore, to the images of one verdict that one strength of a probe turns.
+    """Open Explore with the images of one verdict that one strength of a probe flips.
 
     Args:
         opened: the run.
         verdict: "FAKE" or "REAL".
-        column: of the study.
-        also: (column, value) that they must have beside.
+        column: the column of that strength in the study.
+        also: further (column, value) pairs to filter by.
     """
     name = f"probes.{column}"
-    # a donor that is changed turns when it gets the image's verdict
+    # where a donor is changed, a flip means that the donor gets the image's verdict
     toward_real = (verdict == "FAKE") != PROBES_BY_COLUMN[column].changes_donor
     wanted = Filter(sort=f"-{name}" if toward_real else name).choosing("predicted", [verdict])
     wanted = wanted.ranging(name, low=0) if toward_real else wanted.ranging(name, high=0)

@@ -25,7 +25,7 @@ from dashboard.components.plain import plain
 from dashboard.services import address, library
 from dashboard.services.library import Opened
 
-# so many values of a filter are named
+# most values of a filter that are listed; of more, the rest are counted
 FEW = 3
 MAIN = ("label", "predicted", "correct", "category", "source", "confidence")
 
@@ -191,7 +191,7 @@ def in_words(wanted: Filter) -> str:
 
 
 def is_filtered(wanted: Filter) -> bool:
-    """Check whether any row may be left out, or predicted otherwise."""
+    """Check whether a filter may leave out rows or, by its threshold, change predictions."""
     asked = wanted.choices or wanted.ranges or wanted.tag or wanted.name or wanted.area
     return bool(asked) or wanted.threshold != Filter.threshold
 

@@ -86,7 +86,7 @@ def _draw_tagging(ids: Sequence[str]) -> None:
 
 
 def _draw_tagged(wanted: Filter, ids: Sequence[str]) -> None:
-    """What the last change of a tag came to."""
+    """Draw the result of the last tagging, as long as the same images are selected."""
     tagged, line, tag = st.session_state.get("explore.tagged", ((), "", ""))
     if tagged == ids:
         # a tag is not Markdown
@@ -96,7 +96,7 @@ def _draw_tagged(wanted: Filter, ids: Sequence[str]) -> None:
 
 
 def _change_tag(ids: Sequence[str], put: Callable[[Sequence[str], str], None], done: str) -> None:
-    """Add the entered tag to the selected images, or remove it, and keep a line with `done` in it."""
+    """Add the entered tag to the images, or remove it (`put`), and keep a message that contains `done`."""
     tag = (st.session_state["explore.tag_text"] or "").strip()
     if not tag and st.session_state.get("explore.tagged", (None,))[0] == ids:
         # Enter did it already, and the button was pressed as well

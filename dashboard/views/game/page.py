@@ -42,7 +42,7 @@ if drawn is None:
     st.stop()
 
 rows: NDArray[np.intp] = drawn
-# answers belong to this visit and these pictures, others of which may come while it is played; nothing is stored
+# answers belong to this session and these images, which change if pictures are attached meanwhile; nothing is stored
 mine = (opened.run.name, GAME.value, tuple(rows.tolist()))
 if st.session_state.get("game.of") != mine:
     st.session_state["game.of"], st.session_state["game.answers"], st.session_state["game.seen"] = mine, [], 0

@@ -62,7 +62,7 @@ def move(by: int) -> None:
 
 
 def widen() -> None:
-    """With the sidebar, or without it for a room."""
+    """Hide the sidebar to make room, or show it again."""
     WIDE.set("no" if WIDE.value == "yes" else "yes")
 
 

@@ -27,7 +27,7 @@ from dashboard.views.guide.parts import Told, asked, keyed_slider, measured, put
 CUTS = {"paper": "the paper's way", **{count: f"{count} parts" for count in ("8", "16", "30", "50", "100")}}
 CUT = Setting("parts", "paper", choices=tuple(CUTS))
 KEPT = Setting("kept", RADII[0], kind=int, choices=RADII)
-# pixels of a picture that leaves a step's words and numbers their place on one screen of 1440 x 900
+# widths of pictures in pixels that leave room for a step's text and numbers on one 1440 x 900 screen
 SIDE, SMALL = 300, 190
 
 
@@ -238,7 +238,7 @@ def go_on(told: Told) -> None:
 
 
 def ask_ahead(told: Told, number: int) -> None:
-    """Ask the questions of all later steps from the first one on, so that their answers are there before them."""
+    """Send the requests of this and all later steps, so that their answers are ready when a step is reached."""
     if told.detector is None:
         return
     fake, red = (told.image(row)[None] for row in (told.cast.fake, told.cast.red))
@@ -252,7 +252,7 @@ def ask_ahead(told: Told, number: int) -> None:
         less = with_less_detail(told.image(told.cast.detailed))
         put(told, PredictRequest(), less, slot="guide.ahead.detail")
     if number <= 3:
-        # what the slider leads to, after what is seen without it
+        # the slider's other positions, after what is shown by default
         for cut in CUTS:
             put(told, ExplainRequest(LIME.name, cut_as(cut)), red, slot=f"guide.ahead.{cut}")
 

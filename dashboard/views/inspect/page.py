@@ -44,7 +44,7 @@ image = library.pictures(opened).get(row)
 known = known_detectors()
 own = known.get(catalogue.maker(opened.run) or "")
 refused = catalogue.refused_detectors()
-# another detector is asked about the very same pixels
+# a second detector gets the very same pixels, so its input size must be equal
 sized = [name for name, one in catalogue.detectors().items() if one.about.side == opened.run.side]
 BESIDE = Setting("beside", "", choices=("", *(name for name in sized if own is None or name != own.name)))
 
@@ -133,7 +133,7 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
 
 
 def draw_image() -> None:
-    """The image, and beside another detector what each of them says."""
+    """Draw the image and, with two detectors, the verdict of each."""
     st.markdown("#### The image")
     side = opened.run.side
     st.caption(f"What the detector is given: {side} x {side} pixels. The frame is the verdict.")
@@ -152,7 +152,7 @@ def draw_agreement() -> list[str]:
 
 
 if len(asked) > 1:
-    # two detectors take a row of their own, their pictures beside each other under each method
+    # with two detectors, the explanations get their own row: a cell per method, with both maps side by side
     with st.grid(3, min_column_width=190, gap="medium") as grid:
         with grid.cell():
             draw_image()

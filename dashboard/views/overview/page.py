@@ -39,7 +39,7 @@ def conclusion(numbers: dict[str, Any]) -> str | None:
     at = (
         "" if performance.THRESHOLD.value == HALF else f"At a threshold of {percent(performance.THRESHOLD.value, 0)} it"
     )
-    return f"{at or 'It'} is wrong on {100 * (1 - numbers['accuracy']):.1f} of 100 images, and {lean}."
+    return f"{at or 'It'} is wrong on {percent(1 - numbers['accuracy']).removesuffix('%')} of 100 images, and {lean}."
 
 
 opened = library.current()

@@ -32,7 +32,7 @@ SCORES = {"precision": "Precision", "recall": "Recall", "f1": "F1"}
 
 
 def draw_threshold() -> None:
-    """Draw the threshold, which every number of the page follows that knows one."""
+    """Draw the threshold slider; every number on the page that depends on a threshold follows it."""
     THRESHOLD.linked(
         st.slider,
         "Threshold: call it REAL when p(REAL) is at least",
@@ -107,17 +107,17 @@ def _headline(
     """Draw a share and what it means; in `words`, {} becomes its percentage, `counted` is (correct, total)."""
     with st.container(border=True, height="stretch", gap="small"):
         st.metric(label, "none" if value is None else percent(value), help=help)
-        st.caption("needs images of both classes" if value is None else words.format(_of_100(value)))
+        st.caption("needs images of both classes" if value is None else words.format(of_100(value)))
         if counted is not None and counted[1]:
             low, high = (percent(float(end)) for end in wilson_interval(*counted))
             st.caption(f"{counted[0]:,} of {counted[1]:,}; 95% interval {low} to {high}.")
         if paper is not None:
-            st.caption(f"The paper reports {_of_100(paper)}%.")
+            st.caption(f"The paper reports {of_100(paper)}%.")
 
 
-def _of_100(share: float) -> str:
+def of_100(share: float) -> str:
     """0.945 as "94.5", 0.96 as "96"."""
-    return f"{100 * share:.1f}".removesuffix(".0")
+    return percent(share).removesuffix("%").removesuffix(".0")
 
 
 def draw_matrix_and_curves(rows: pd.DataFrame, base: Filter) -> Filter | None:

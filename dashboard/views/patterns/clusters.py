@@ -79,7 +79,7 @@ def rates(cards: Sequence[Card]) -> pd.DataFrame:
 
 
 def worst_of(cards: Mapping[str, Sequence[Card]]) -> tuple[str, Card] | None:
-    """The space and the card of the cluster of all in which the detector errs most; None where none stands out."""
+    """Find the cluster, in any space, in which the detector errs most, as (space, card); None where none stands out."""
     found = [
         (space, worst)
         for space, listed in cards.items()
@@ -90,16 +90,16 @@ def worst_of(cards: Mapping[str, Sequence[Card]]) -> tuple[str, Card] | None:
 
 
 def draw_worst(opened: Opened, answer: StudyResult, worst: tuple[str, Card] | None, space: str) -> bool:
-    """Say in which cluster of all it errs most, and lead there.
+    """Say in which cluster the detector errs most, and draw buttons that lead there.
 
     Args:
         opened: the run.
         answer: the study of clusters.
         worst: from `worst_of`.
-        space: whose clusters are shown now.
+        space: the space whose clusters are shown now.
 
     Returns:
-        Whether its card is asked for.
+        True if the button to its card was just pressed.
     """
     if worst is None:
         st.markdown("**No cluster errs significantly more than its verdict as a whole**: errors are spread over all.")

@@ -36,7 +36,7 @@ if answer is None:
 pictures = library.pictures(opened)
 cards = {name: clusters.cards_of(opened, answer, name, pictures) for name in SPACES}
 worst = clusters.worst_of(cards)
-# what is said first is what is shown
+# show by default what the first sentence is about
 SPACE = Setting("space", worst[0] if worst else "features", clusters.SPACE_NAMES)
 VERDICT = Setting("verdict", worst[1].verdict if worst else "FAKE", {one: CLASS_WORDS[one] for one in VERDICTS})
 space = SPACE.value

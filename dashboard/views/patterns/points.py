@@ -36,7 +36,7 @@ def _colour(choices: Mapping[str, str]) -> Setting:
     return Setting("colour", "cluster", choices)
 
 
-# another colour is no reason to draw the cards again
+# a fragment, so that a change of colour does not redraw the cards
 @st.fragment
 def _draw(opened: Opened, spaces: Setting, images: int, space: str, coloured: str) -> None:
     """Draw the picture; the page around it was drawn with `space` and `coloured`."""
@@ -45,7 +45,7 @@ def _draw(opened: Opened, spaces: Setting, images: int, space: str, coloured: st
     colour = _colour(choices)
     new = colour.value != coloured and column_of(colour.value, space) not in opened.table
     if spaces.value != space or new:
-        # the cards are those of the other space, or the run is to be read with another column
+        # the cards are of the previous space, or the table needs another column: rerun the page
         st.rerun()
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         spaces.choose(

@@ -34,9 +34,9 @@ OWN = {
     "category": "Category",
     "source": "Source",
 }
-# of these a set may know none
+# offered only where the set has values for them
 FURTHER = ("category", "source")
-# (truth, verdict) -> shape and how much larger than the others; hollow is wrong, and drawn last
+# (label, prediction) -> symbol and relative size; wrong ones are hollow and drawn last
 CELLS: dict[tuple[str, str], tuple[str, float]] = {
     ("FAKE", "FAKE"): ("diamond", 1.0),
     ("REAL", "REAL"): ("circle", 1.0),
@@ -47,11 +47,11 @@ CELLS: dict[tuple[str, str], tuple[str, float]] = {
 
 @dataclass(frozen=True, eq=False)
 class Points:
-    """The images that have a place, N of them.
+    """The N images that have a 2-D embedding.
 
     Attributes:
-        positions: intp (N,), in the run.
-        x, y: float32 (N,).
+        positions: intp (N,), row positions in the run.
+        x, y: float32 (N,), the embedding.
         label, predicted: text (N,), "FAKE" or "REAL".
         sure: float32 (N,), confidence in percent.
         cluster: int (N,).
@@ -75,7 +75,7 @@ def colourings(opened: Opened) -> dict[str, str]:
     """Everything that points can be coloured by: key or column -> its name."""
     table = opened.table
     own = {key: name for key, name in OWN.items() if key not in FURTHER or (key in table and table[key].notna().any())}
-    # a study's columns under its title; the clusters are there already, and places are what is drawn
+    # study columns with the study's title; without cluster numbers, which `OWN` has, and coordinates
     return own | {
         column: f"{about.study}: {about.label[:1].lower()}{about.label[1:]}"
         for column, about in (opened.studied | opened.further).items()
@@ -140,9 +140,12 @@ def _layout(drag: str, space: str) -> dict[str, Any]:
 
 
 def _draw_names(figure: go.Figure, points: Points, values: pd.Series, key: str) -> None:
-    """Points of named values, each a colour; of many names the most frequent."""
+    """Draw points with a colour per name; of more than 12 names other than clusters, only for the 11 most frequent."""
     absent = UNKNOWN if key in FURTHER else ABSENT
-    texts = np.where(values.isna(), absent, values.astype(object).map(lambda value: _word(value, key)))
+    words = values.astype(object).map(lambda value: _word(value, key))
+    # a category of that very name is another thing than what the legend calls so
+    words = words.where(~words.isin([absent, OTHERS]), "“" + words.astype(str) + "”")
+    texts = np.where(values.isna(), absent, words)
     counted = pd.Series(texts[texts != absent]).value_counts()
     named = list(counted.index) if len(counted) <= len(COLOURS) or key == "cluster" else [*counted.index[:11]]
     texts = np.where(np.isin(texts, [*named, absent]), texts, OTHERS)
@@ -176,7 +179,7 @@ def _colours(key: str, names: list[str]) -> Mapping[str, str]:
 
 
 def _draw_numbers(figure: go.Figure, points: Points, values: NDArray[np.float32], name: str) -> None:
-    """Points of a number, on a scale from dark to light with its ends at the outer 1 %."""
+    """Draw points coloured by a number, on a scale from dark to light between its 1st and 99th percentile."""
     known = np.isfinite(values)
     _draw(figure, points, ~known, ABSENT, colour=GREY, faint=True)
     _draw(figure, points, known, name, colour=values, legend=False)
@@ -260,6 +263,6 @@ def clicked_row(selection: Mapping[str, Any], rows: int) -> int | None:
         return None
     try:
         row = int(points[0]["customdata"][0])
-    except (KeyError, TypeError, ValueError, IndexError):
+    except (KeyError, TypeError, ValueError, IndexError, OverflowError):
         return None
     return row if 0 <= row < rows else None

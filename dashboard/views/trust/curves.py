@@ -25,7 +25,7 @@ from dashboard.components.charts.figure_cache import cached
 from dashboard.components.charts.style import TEMPLATE, clear
 
 SHAPES = {"REAL": "circle", "FAKE": "diamond"}
-# of the methods where both classes' colours would mislead: told apart with every kind of colour blindness, and by shape
+# for methods, where the class colours would mislead; distinct under any colour blindness, and in shape
 STYLES: tuple[dict[str, str], ...] = (
     {"color": "#9b59c9", "dash": "solid", "symbol": "circle"},
     {"color": "#0f9d8a", "dash": "dash", "symbol": "square"},
@@ -98,11 +98,11 @@ def dots(frame: pd.DataFrame, *, unit: str, share: bool = False, zero: bool = Fa
 
 @_kept
 def deletion_curves(frame: pd.DataFrame, best: Mapping[str, str]) -> go.Figure:
-    """Deletion over insertion of one group, every control drawn in.
+    """Plot a group's deletion curves above its insertion curves, with all controls.
 
     Args:
         frame: rows of `core.studies.trust.curves.mean_curves` of one group and fill.
-        best: direction -> name of the control that does best there; one as coarse as a map has no curve.
+        best: direction -> name of the best control there, drawn bold; a control as coarse as a map has no curve.
     """
     figure = make_subplots(rows=2, shared_xaxes=False, vertical_spacing=0.2)
     figure.update_layout(_layout(height=520))
@@ -131,7 +131,7 @@ def deletion_curves(frame: pd.DataFrame, best: Mapping[str, str]) -> go.Figure:
 
 @_kept
 def randomised(frame: pd.DataFrame, method: str) -> go.Figure:
-    """What is left of a map as the detector is randomised from the top down, the control dotted.
+    """Plot how well maps match the trained detector's as weights are randomised from the top down; control dotted.
 
     Args:
         frame: from `core.studies.trust.summary.sanity_summary`.
@@ -190,7 +190,7 @@ def _label(name: str) -> str:
 
 
 def _titles() -> dict[str, str]:
-    """Name -> title of the explainers; those of the usual pair first, which so keep their colours."""
+    """Return name -> title of the explainers, the default pair first, so that its colours stay the same."""
     found = {name: one.title for name, one in judged().items()} | {OWN: OWN_TITLE}
     return dict(sorted(found.items(), key=lambda item: item[0] not in DEFAULT))
 

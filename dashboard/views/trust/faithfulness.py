@@ -74,7 +74,7 @@ def draw(opened: Opened, by: By) -> None:
 
 
 def _draw_table(findings: Sequence[Finding]) -> None:
-    """Method by fill, a table a verdict: better or worse than the best control, by deletion and by insertion."""
+    """Draw a table per verdict, methods by fills: better or worse than the best control, deletion then insertion."""
     scored = [one for one in findings if one.quantity == "faithfulness"]
     st.caption(
         "Score minus the best control's, in units of the margin: deletion first, then insertion. ▲ significantly "

@@ -30,7 +30,7 @@ def place_of(key: str, *, most: float) -> Place | None:
 
 
 def sound_place(value: Any, *, most: float) -> Place | None:
-    """Return a place within its limits; None where what a browser sent is none."""
+    """Check a place sent by a browser and clip it to its limits; None for anything else."""
     if not isinstance(value, list | tuple) or len(value) != 3:
         return None
     if not all(isinstance(one, int | float) and not isinstance(one, bool) for one in value):

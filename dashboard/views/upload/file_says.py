@@ -62,7 +62,7 @@ def _sum_up(claims: list[Claim]) -> str:
 
 
 def _read(file: UploadedFile, preprocessing: Preprocessing) -> tuple[list[Claim], NDArray[np.uint8] | None]:
-    """Return a file's claims, and what the detector sees on white and black where it differs; kept of the last file."""
+    """Return a file's claims and the detector's input on white and on black, None where equal; cached for one file."""
     kept, key = st.session_state.get("upload.says"), (file.file_id, preprocessing.steps)
     if kept is None or kept[0] != key:
         data = file.getvalue()

@@ -73,7 +73,7 @@ def draw_judgement(origin: Origin, ready: Prepared, detector: Known, *, shown: s
         if after is not None:
             draw_ended(after, "upload.sent")
         if now.answer is not None and not whole:
-            # no sooner: parts that ask at once again and again keep a slow page from ever being whole
+            # after a pause: parts that redraw without one keep a slow page from ever finishing
             return SOON
         return next_look([now, *([after] if after else [])])
 

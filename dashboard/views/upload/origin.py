@@ -33,7 +33,7 @@ class Origin:
 
 
 def sent_so_far(origin: Origin) -> list[Delivered]:
-    """What has been delivered so far, and as much more as fits in a slice of time; kept for the last image."""
+    """Make deliveries for about `SLICE` seconds and return all made so far; kept for the last image."""
     found: list[Delivered]
     key, found = st.session_state.get("upload.sent", ("", []))
     if key != origin.key:

@@ -29,12 +29,12 @@ OTHERS = Setting("others", "off", choices=("on", "off"))
 
 
 def draw_others(detectors: Mapping[str, Known], ready_at: Callable[[Preprocessing], Prepared], origin: Origin) -> None:
-    """Draw a switch, and where it is on a row for each detector.
+    """Draw a switch and, when it is on, a table with a row per detector.
 
     Args:
         detectors: by name.
-        ready_at: gives the image, cut as it is, for a detector of that preprocessing.
-        origin: of the image, whose deliveries were made for the detector that explains.
+        ready_at: prepares the image, with its current crop, for a detector's preprocessing.
+        origin: of the image; its deliveries were made for the detector whose explanation is shown.
     """
     if len(detectors) < 2:
         return

@@ -153,7 +153,7 @@ def draw_agreement() -> list[str]:
     """Draw whether the explanations agree, compared with the run's own images where its detector is asked; return
     that as text."""
     verdict = uploads.predicted_class(ready, detector, shown=FILTER.value)
-    # maps of another detector are no measure for this one's
+    # chance agreement cannot be measured with another detector's maps
     others = (
         other_maps(opened, verdict=verdict, label=None, row=None)
         if verdict is not None and detector.name == made_by

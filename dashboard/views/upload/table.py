@@ -100,7 +100,7 @@ def _draw_buttons(table: pd.DataFrame) -> None:
 
 
 def _deliver_all(files: Sequence[UploadedFile], detector: Known) -> None:
-    """Send every file that still needs it through all deliveries; what is done is kept if somebody leaves."""
+    """Send every file that still needs it through all deliveries; an interruption loses only the file in progress."""
     kept: dict[Any, tuple[Sent, ...]] = st.session_state.setdefault("upload.delivered", {})
     started, bar = time.monotonic(), st.progress(0.0)
     # what failed before is tried again
@@ -160,7 +160,7 @@ def _row(file: UploadedFile, name: str, detector: Known, *, slot: str) -> tuple[
         "judgement": judged.answer or TO_COME,
         "reason": reason(judged),
         "verdict": outcome,
-        # of one filter: where others say another thing it would pass for a verdict
+        # p(REAL) is under one filter only: where filters disagree, it would look like a verdict
         "p(REAL)": None if outcome == "undetermined" else float(found.p_real[ready.filters.index(ready.usual)]),
         "lowest margin": float(found.margins.min()),
         "highest margin": float(found.margins.max()),

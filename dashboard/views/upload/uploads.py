@@ -43,10 +43,10 @@ def forget_others(files: Sequence[UploadedFile]) -> None:
 
 
 def ready_for(file: UploadedFile, preprocessing: Preprocessing) -> Prepared:
-    """An upload as a detector sees it by itself, without its preview; decoded, or refused, once.
+    """Prepare an upload with the detector's default crop, without a preview; cached, and so are refusals.
 
     Raises:
-        ImageError: it is no image that is read here.
+        ImageError: the file cannot be read as an image here.
     """
     kept = st.session_state.setdefault("upload.whole", {})
     found: Prepared | str | None = kept.get(file.file_id)
@@ -64,7 +64,7 @@ def ready_for(file: UploadedFile, preprocessing: Preprocessing) -> Prepared:
 
 
 def _is_unread(kept: Prepared | str | None, preprocessing: Preprocessing) -> bool:
-    """Whether an upload has not been prepared in this way; what is no image is none for any detector."""
+    """Check whether an upload must still be prepared for a preprocessing; a file that is no image need not be."""
     return kept is None or (isinstance(kept, Prepared) and kept.preprocessing.steps != preprocessing.steps)
 
 
@@ -93,7 +93,7 @@ def _held(file: UploadedFile) -> Held:
 
 
 def _as_cut(file: UploadedFile, place: Place | None, preprocessing: Preprocessing) -> Prepared:
-    """An upload cut at a place and resized; of the last one of a session it is kept, as each detector sees it."""
+    """Crop an upload at a place and resize it; the session's last upload is cached for every preprocessing."""
     moved = st.session_state.get("upload.place", {}).get(file.file_id)
     kept = st.session_state.get("upload.cut")
     if kept is None or kept[:2] != (file.file_id, moved):

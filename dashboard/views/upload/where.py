@@ -20,12 +20,12 @@ WHERE = Setting("tiles", "off", choices=("on", "off"))
 
 
 def draw_where(file: UploadedFile, ready: Prepared, detector: Known) -> None:
-    """Draw a switch, and where it is on the map of the margins of the picture's tiles.
+    """Draw a switch and, when it is on, a map of the margins of the picture's tiles.
 
     Args:
         file: the upload.
-        ready: it, as it is explained.
-        detector: who is asked.
+        ready: the upload as prepared for the explanation.
+        detector: the detector to run on the tiles.
     """
     side = ready.side
     st.markdown("#### Where in the picture")

@@ -37,7 +37,7 @@ class Bench:
     quick: bool = False
 
     def context(self, images: int | None = None) -> Context:
-        """A run of made images, half of them called REAL: for what does not hang on what they show."""
+        """A run of random images, half called REAL, for costs that do not depend on the content."""
         return _context(self.detector, made_pixels(images or self.images))
 
     def pictured(self, images: int) -> Context:

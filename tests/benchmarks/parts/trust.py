@@ -50,7 +50,7 @@ def measure(bench: Bench) -> Iterator[Row]:
 
 @contextmanager
 def empty_cache() -> Iterator[None]:
-    """Explanations that other studies have computed are not found."""
+    """Hide the explanations that other studies have cached."""
     before = os.environ.get("TELLTALE_CACHE")
     with tempfile.TemporaryDirectory() as folder:
         os.environ["TELLTALE_CACHE"] = folder
@@ -113,7 +113,7 @@ def _share(study: Study, context: Context) -> Row:
     images = len(context.run)
     with empty_cache(), watched_forwards() as forwards:
         ours = seconds_of(lambda: run_study(study, context))
-    # as many passes as they come when nothing else happens; a thousand are enough to know
+    # the same number of bare passes, extrapolated from a thousand at most
     few = made_pixels(min(forwards.images, 1000))
     bare = seconds_of(lambda: context.detector.logits(few)) * forwards.images / len(few)
     return Row(

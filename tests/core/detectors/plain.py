@@ -35,7 +35,7 @@ class Plain(nn.Module):
 
 
 class PlainDetector(NetworkDetector):
-    """Nothing that every network does not have."""
+    """Nothing beyond what every network has."""
 
     kind = "plain"
 

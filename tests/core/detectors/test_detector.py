@@ -168,6 +168,14 @@ def test_rounding_refuses_what_float16_cannot_hold() -> None:
 def test_measured_batch_size_is_a_candidate() -> None:
     detector = make_detector()
     assert measure_batch_size(detector._forward, torch.device("cpu"), side=32, candidates=(2, 4), images=8) in (2, 4)
+    # a batch of large images is small
+    asked: list[int] = []
+
+    def forward(batch: torch.Tensor) -> torch.Tensor:
+        asked.append(len(batch))
+        return batch[:, :, 0, 0]
+
+    assert measure_batch_size(forward, torch.device("cpu"), side=1024) == max(asked) == 32
 
 
 def test_detector_is_of_evaluation_mode_without_gradients() -> None:

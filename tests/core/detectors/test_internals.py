@@ -1,4 +1,4 @@
-"""What is used below torch's public API: this says what has broken, should another version have moved it."""
+"""Private parts of torch that we use: these tests name what broke if another version has moved it."""
 
 from importlib.metadata import version
 

@@ -109,6 +109,8 @@ def test_a_manifest_that_cannot_be_is_refused(changes: dict[str, Any]) -> None:
         ({"kind": "resnet"}, "width must be from 1 to 1024, not None"),
         ({"kind": "resnet", "width": 10**6}, "width must be from 1 to 1024"),
         ({"kind": "resnet", "width": True}, "width must be from 1 to 1024"),
+        ({"kind": "torchvision", "name": "resnet18", "outputs": None}, "d cannot be opened: "),
+        ({"kind": "transformers", "config": 5}, "describes no detector that is known here"),
     ],
 )
 def test_a_kind_that_cannot_be_built_is_refused(tmp_path: Path, architecture: dict[str, Any], sentence: str) -> None:

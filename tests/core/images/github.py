@@ -67,8 +67,8 @@ class Server:
 
     Attributes:
         body: of the answer.
-        cuts: after how many bytes of an answer the connection ends, one an answer, then no more.
-        ranges: whether it goes on where it is asked to.
+        cuts: bytes after which each of the next answers is cut off; later ones are complete.
+        ranges: whether it honours Range requests.
         sized: whether it says how much comes; GitHub does not.
         etag: of what it serves.
         statuses: of the next answers, then 200 or 206.

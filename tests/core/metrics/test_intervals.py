@@ -60,7 +60,7 @@ def test_weighted_shares_and_means_cover_the_truth_in_stratified_samples() -> No
             covered[name] += found.low <= truth <= found.high
             assert found.value == pytest.approx(np.average(hits, weights=weights))
             assert found.images == 500
-    # strata narrow what is known; the intervals do not use that, so they may cover a little too often
+    # strata reduce the variance; the intervals do not use that, so they may cover a little too often
     assert covered["share"] > 0.92 * 1500
     assert 0.92 < covered["mean"] / 1500 < 0.99
 
@@ -97,7 +97,7 @@ def test_what_was_drawn_in_clusters_is_counted_in_clusters() -> None:
         even[clusters == one] -= even[clusters == one].mean()
     plain = weighted_mean(even)
     assert weighted_mean(even, clusters=clusters) == plain
-    # one cluster says nothing of others, and rows that are not known count nowhere
+    # one cluster gives no interval, and NaN rows do not count
     assert np.isnan(weighted_mean(values, clusters=np.zeros(60, int)).low)
     gap = np.append(values, np.nan)
     assert weighted_mean(gap, clusters=np.append(clusters, 99)) == found
@@ -185,9 +185,10 @@ def test_a_lead_is_certain_only_where_mcnemars_test_says_so(more: int, fewer: in
 @pytest.mark.parametrize("share", [0.0, 1.0])
 def test_what_always_happens_has_wilsons_interval(share: float) -> None:
     trials = np.array([3.0, 5.0, 2.0, 4.0])
-    found = weighted_ratio(trials * share, trials)
-    low, high = map(float, wilson_interval(4 * share, 4))
-    assert found[:3] == pytest.approx((share, low, high))
+    for confidence in (0.95, 0.99):
+        found = weighted_ratio(trials * share, trials, confidence=confidence)
+        low, high = map(float, wilson_interval(4 * share, 4, confidence=confidence))
+        assert found[:3] == pytest.approx((share, low, high))
 
 
 def test_a_ratio_of_sums_resamples_images_and_not_their_trials() -> None:

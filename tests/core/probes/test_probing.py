@@ -114,7 +114,7 @@ def told(flipped: dict[str, bool | None]) -> pd.Series:  # type: ignore[type-arg
 
 @pytest.mark.parametrize("control", PROBES["lowpass"].controls)
 def test_detail_decides_only_where_every_control_leaves_the_verdict(control: str) -> None:
-    # lent to the other class it gives them this verdict, which is what `margins_of` has where nothing is said
+    # put into the other class, it gives them this verdict: `margins_of` assumes so unless told otherwise
     flipped: dict[str, bool | None] = {"lowpass_8": True}
     assert told(flipped)["detail_both_ways"]
     assert told(flipped)["turned_by"] == "lowpass"

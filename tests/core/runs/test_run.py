@@ -90,6 +90,13 @@ def test_a_run_is_never_changed_unless_asked(run: Run, images: ImageSet, tmp_pat
     assert read_run(run.path).images is None
 
 
+def test_a_number_that_no_float_holds_is_refused(run: Run) -> None:
+    manifest = json.loads((run.path / MANIFEST).read_text()) | {"bias": 10**400}
+    (run.path / MANIFEST).write_text(json.dumps(sealed(manifest)))
+    with pytest.raises(ContractError, match="bias"):
+        read_run(run.path)
+
+
 def _reseal(path: Path, name: str) -> None:
     manifest = json.loads((path / MANIFEST).read_text())
     manifest["files"][name] = sha256_of(path / name)

@@ -40,7 +40,7 @@ def asked_of(name: str, path: Path) -> tuple[Run, pd.DataFrame]:
 def counted(
     sizes: Mapping[str, float], turned: Mapping[str, float | tuple[float, float]], path: Path, *, images: int = 80
 ) -> tuple[Run, pd.DataFrame]:
-    """A run, half of it called FAKE, and a table in which chosen shares of verdicts turn, and nothing else.
+    """A run, half of it called FAKE, and a table in which only the chosen shares of verdicts flip.
 
     Args:
         sizes: column -> root mean square of the change; where it is not said, far from that of any control.

@@ -30,7 +30,7 @@ NEW = "new"
 
 
 def with_new(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, Any]) -> pd.DataFrame:
-    """The columns of `brightness`, which are other ones now, and a new one."""
+    """The columns of `brightness`, with changed values, and a new one."""
     assert context.missing == {NEW}
     table = brightness(context, rows, parameters)
     return table.assign(brightness=table["brightness"] + 1, **{NEW: np.arange(len(rows), dtype=np.int16)})
@@ -88,7 +88,7 @@ def test_another_question_keeps_nothing(source: Source, monkeypatch: pytest.Monk
     assert find_kept(BRIGHTNESS, source.run, images=30) is None
     assert find_kept(BRIGHTNESS, source.run, images=20, seed=1) is None
     assert find_kept(BRIGHTNESS, source.run, images=20) is not None
-    # a parameter that came with a new column says nothing of the old ones
+    # a parameter added with a new column does not affect the old ones
     assert find_kept(replace(BRIGHTNESS, parameters={"scale": 1.0, "more": 2}), source.run) is not None
     answer = read_study(path)
     write_study(path, answer.table, {**answer.about, "set_fingerprint": "0" * 64})

@@ -135,8 +135,13 @@ def test_what_a_killed_writer_left_is_removed_when_nobody_can_be_at_it_any_more(
         (left / "a.txt").write_text("half")
         for path in (left / "a.txt", left):
             os.utime(path, (time.time() - age, time.time() - age))
+    # of another folder, whose name begins with this one's; it is the only copy
+    other = tmp_path / ".t.v2.abc.old"
+    (other / "t.v2").mkdir(parents=True)
+    for path in (other / "t.v2", other):
+        os.utime(path, (time.time() - 2 * ABANDONED,) * 2)
     write(tmp_path / "t")
-    assert sorted(p.name for p in tmp_path.iterdir()) == [".t.young.tmp", "t"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == [".t.v2.abc.old", ".t.young.tmp", "t"]
 
 
 @pytest.mark.parametrize(("umask", "file_mode", "folder_mode"), [(0o022, 0o644, 0o755), (0o027, 0o640, 0o750)])

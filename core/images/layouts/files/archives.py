@@ -21,7 +21,7 @@ from core.images.layouts.files.listing import Files, FolderFiles, Known, Listed,
 UNPACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 ENCRYPTED = 1
 TABLES = (".csv", ".tsv", ".parquet")
-# what a .tar may unpack to: pictures hardly shrink
+# a .tar may unpack to MOST_TIMES x its size + MOST_ANYWAY bytes; images hardly compress, so more is a bomb
 MOST_TIMES, MOST_ANYWAY = 100, 2**30
 # first bytes of a file -> what unpacks it
 PACKERS: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"\xfd7zXZ": lzma.open, b"BZh": bz2.open}
@@ -157,7 +157,7 @@ def open_zip(path: Path) -> tuple[BinaryIO, zipfile.ZipFile]:
 
 
 def read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, *, is_repeated: bool) -> bytes:
-    """Read a member of a .zip; raises ImageError where it is ambiguous, encrypted or of an unusual packing."""
+    """Read a member of a .zip; raises ImageError if it is repeated, encrypted, or not stored or deflated."""
     if is_repeated:
         raise ImageError("is in the .zip more than once; pack it again with one file of this name")
     if info.flag_bits & ENCRYPTED:
@@ -170,7 +170,7 @@ def read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, *, is_repeated:
 
 
 class _Bounded:
-    """An unpacked stream that fails where it can no longer be an archive of pictures."""
+    """A decompressed stream that raises EOFError on reads too long or too far in for an archive of images."""
 
     def __init__(self, stream: IO[bytes], most: int) -> None:
         self._stream = stream

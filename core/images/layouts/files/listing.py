@@ -37,7 +37,7 @@ class Files(Protocol):
 
 
 class Known:
-    """The files of a folder or an archive: a listing that is made once."""
+    """The files of a folder or an archive; they are listed once, and the listing is kept."""
 
     path: Path
 
@@ -61,7 +61,7 @@ class Known:
 
     def _known(self) -> dict[str, Listed]:
         if self._by_name is None:
-            # the first of two files of one name; reading it says that there are two
+            # of two files with one name the first is kept; reading it raises an error that says so
             self._by_name = {}
             for listed in self._list():
                 self._by_name.setdefault(listed.name, listed)

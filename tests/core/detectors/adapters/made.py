@@ -1,4 +1,4 @@
-"""Pictures, and what of them a detector and its source's own pipeline give."""
+"""Pictures, and a detector's and its source's own outputs for them."""
 
 from collections.abc import Callable
 from typing import Any

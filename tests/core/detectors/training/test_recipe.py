@@ -29,6 +29,7 @@ def test_augmentation_moves_pixels_and_makes_none() -> None:
     batch = torch.arange(2 * 3 * 32 * 32).view(2, 3, 32, 32).float()
     moved = augment(replace(PLAIN, flip=True, shift=3), batch, torch.Generator().manual_seed(0))
     assert moved.shape == batch.shape
+    assert (moved != batch).flatten(1).any(1).all()
     for before, after in zip(batch, moved, strict=True):
         assert set(after.flatten().tolist()) <= set(before.flatten().tolist())
     plain = augment(replace(PLAIN, flip=False), batch, torch.Generator())

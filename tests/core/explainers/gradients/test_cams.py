@@ -93,7 +93,7 @@ def test_grad_cam_plus_plus_has_its_papers_weights(detector: Detector, fifty: ND
     found = np.stack([one.map for one in explain(GRADCAMPP, detector, fifty[:6], layer=stage, target="REAL")])
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-5 * expected.max())
     assert expected.max() > 0
-    # should torchcam be mended, ours may go
+    # once torchcam is fixed, ours can go
     theirs = plain_torchcam(detector, fifty[:6], stage, "GradCAMpp", REAL).numpy()
     assert not np.allclose(theirs, expected, rtol=0.1)
 

@@ -120,7 +120,7 @@ def test_the_interval_holds_what_all_versions_together_would_say() -> None:
     cue = ring_energy()
     keep = np.array([[number >> bit & 1 for bit in range(len(BANDS))] for number in range(2 ** len(BANDS))], bool)
     values = cue.detector.margins(split_image(cue.pixels[60]).versions(keep)).astype(float)
-    # no version has a distance from the one that lacks everything; the package takes it as the farthest
+    # the version without any band has no cosine distance; the package gives it 1, the farthest
     far = np.append(1.0, cosine_distances(keep[1:], keep[-1:]).ravel())
     ridge = Ridge(alpha=len(keep) / 1000).fit(keep, values, sample_weight=np.sqrt(np.exp(-(far**2) / 0.25**2)))
     found = weighed(cue.detector, cue.pixels[60])

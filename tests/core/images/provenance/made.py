@@ -61,7 +61,8 @@ def exif(
 
 def with_iptc(jpeg: bytes, records: dict[int, str]) -> bytes:
     """The same JPEG with records of IPTC-IIM in Photoshop's segment."""
-    iim = b"".join(
+    # the envelope, which says that what follows is UTF-8
+    iim = b"\x1c\x01\x5a\x00\x03\x1b%G" + b"".join(
         b"\x1c\x02" + bytes([number]) + struct.pack(">H", len(text)) + text
         for number, text in ((number, text.encode()) for number, text in records.items())
     )

@@ -100,7 +100,7 @@ SHORTCUTS: dict[str, Callable[[], Files]] = {
 }
 
 
-# what cannot but change with it
+# what may change along with it
 GO_ALONG = {
     "greyness": {"file_bytes", "red", "green", "blue"},
     "brightness": {"red", "green", "blue"},

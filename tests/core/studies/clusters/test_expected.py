@@ -18,7 +18,7 @@ def made(seed: int, *, more: float = 0.0) -> tuple[np.ndarray, np.ndarray, np.nd
 
 
 def test_a_cluster_that_is_only_unsure_restates_confidence() -> None:
-    """The interval holds nothing about as often as it says, although the cluster errs far more than the verdict."""
+    """The interval contains 0 about as often as it claims, though the cluster errs far more than the rest."""
     held = 0
     for seed in range(40):
         margins, wrong, inside = made(seed)

@@ -237,6 +237,8 @@ def test_a_run_of_few_images_is_refused_in_words(run: Run) -> None:
 
 def test_it_runs_as_a_study(source: Source) -> None:
     run = read_run(source.run)
+    with pytest.raises(ValueError, match="clouds must be at least 1"):
+        run_study(STUDY.with_parameters({"most": 3, "clouds": 0}), source)
     answer = read_study(run_study(STUDY.with_parameters({"most": 3, "clouds": 1}), source), run)
     assert list(answer.table.columns) == ["id", *COLUMNS]
     assert len(answer.table) == 60

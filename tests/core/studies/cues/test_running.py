@@ -47,7 +47,7 @@ def test_the_planted_cue_gets_all_and_the_others_are_at_chance(detail, tmp_path:
     found = cells(detail[1]).set_index(["trained", "tested"])["value"]
     assert found[("high-8", "high-8")] > 0.97
     assert found[("everything", "everything")] > 0.97
-    # 240 shuffled labels go with the cue a little by chance, one way or the other, and the network with them
+    # by chance 240 shuffled labels correlate a little with the cue, either way, and so does the network
     assert found[("labels", "labels")] == pytest.approx(0.5, abs=0.4)
     for name in ("low-8", "colour"):
         # five standard errors

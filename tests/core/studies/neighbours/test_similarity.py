@@ -194,7 +194,7 @@ def test_the_training_set_is_the_one_of_the_manifest(cifake: Path) -> None:
 
 
 def test_two_at_once_keep_whole_features(tiny_detector: Detector, images: ImageSet) -> None:
-    # one that is first takes the blocks of the other away when it has sealed its own
+    # whichever seals its features first deletes the other's blocks
     slow = compute_features(tiny_detector, images)
     next(slow)
     list(compute_features(tiny_detector, images))

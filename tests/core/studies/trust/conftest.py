@@ -1,4 +1,4 @@
-"""These tests plant what two methods say; what the rest of the registry says of them is asked in test_judged.py."""
+"""These tests plant the results of two methods; test_judged.py covers the other methods of the registry."""
 
 from collections.abc import Iterator
 

@@ -49,7 +49,7 @@ def test_counts_are_those_of_each_fills_own_decisions(patched: Source) -> None:
 
 @pytest.fixture
 def counts() -> pd.DataFrame:
-    """Ten certain signs an image; blur reverses none of the first half's, texture all of a quarter's."""
+    """Ten certain signs an image; other fills decide eight, and reverse them in every fourth image."""
     size = 80
     found = pd.DataFrame({"id": list(map(str, range(size))), "lime_certain": 10.0, "lime_every": 2.0})
     found["lime_seed_every"] = 7.0

@@ -93,7 +93,7 @@ def line(part: pd.DataFrame, direction: str, method: str, fill: str) -> NDArray[
 
 
 def height(part: pd.DataFrame, direction: str, method: str, fill: str) -> NDArray[np.float64]:
-    """(N,): how far a curve speaks for a method, each of eight strips as high as its middle."""
+    """(N,): area under a curve, by trapezoids, negated for deletion; higher is better."""
     points = line(part, direction, method, fill)
     area = ((points[:, 1:] + points[:, :-1]) / 2).mean(axis=1)
     return np.asarray(area if direction == "insertion" else -area)
