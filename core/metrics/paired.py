@@ -94,7 +94,8 @@ def difference_of_aurocs(
         confidence: between 0 and 1.
 
     Returns:
-        -1 to 1; NaN where a class is missing; without an interval where a class has one image.
+        -1 to 1; NaN where a class is missing; without an interval where a class has one image, or all images of a
+        class are alike.
     """
     real, fake = int(is_real.sum()), int((~is_real).sum())
     if not real or not fake:
@@ -105,6 +106,9 @@ def difference_of_aurocs(
     if min(real, fake) < 2:
         return Estimate(value, np.nan, np.nan, real + fake)
     spread = np.sqrt(above.var(ddof=1) / real + below.var(ddof=1) / fake)
+    if spread < 1e-12 and value:
+        # the variance of what is always so says nothing
+        return Estimate(value, np.nan, np.nan, real + fake)
     half = NormalDist().inv_cdf(0.5 + confidence / 2) * float(spread)
     return Estimate(value, value - half, value + half, real + fake)
 

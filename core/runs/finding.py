@@ -52,7 +52,8 @@ def find_named(name: str, known: Mapping[str, Path], kind: str) -> Path:
     if name in known:
         return known[name]
     if (Path(name) / MANIFEST).is_file():
-        return Path(name)
+        # a bare name has no parents
+        return Path(name).resolve()
     there = ", ".join(known) or "none"
     raise ContractError(f"there is no {kind} {name!r} in {kind}s/ or assets/{kind}s/; there is {there}")
 

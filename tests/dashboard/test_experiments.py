@@ -163,7 +163,7 @@ def test_upload_experiments_on_what_was_chosen_and_saves_it(
     assert result.sentence in page
     assert "Judgement: Cannot tell: " in page
     assert re.search(r"\d+ of \d+ deliveries give the same verdict\.", page)
-    assert "Rank correlation over places" in page or "nothing is said of agreement" in page
+    assert "Rank correlation over places" in page or "agreement cannot be measured" in page
 
 
 def cells_of(app: AppTest) -> dict[str, dict[str, Any]]:

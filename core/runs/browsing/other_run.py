@@ -14,7 +14,7 @@ PREFIX = "versus."
 def same_images(first: Run, second: Run) -> bool:
     """Check whether two runs are different ones on one image set."""
     same = first.manifest.get("set_fingerprint") == second.manifest.get("set_fingerprint")
-    return same and first.path != second.path
+    return same and first.path.resolve() != second.path.resolve()
 
 
 def verdicts_of(other: Run, ids: pd.Series) -> pd.DataFrame:

@@ -63,7 +63,7 @@ def _compared(
 ) -> Finding:
     """The first run's share of right verdicts on the chosen rows, with the second's as its control."""
     counts = pair.counts(chosen)
-    tried = [Choice(kind, name, *_shares(pair, rows, confidence)) for kind, name, rows in choices if rows.any()]
+    tried = [Choice(kind, name, *_shares(pair, rows, confidence)) for kind, name, rows in choices]
     measure, control, difference = _shares(pair, chosen, confidence)
     details = {
         "first": pair.names[0],

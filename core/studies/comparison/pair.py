@@ -95,7 +95,7 @@ def pair_of(first: Run, second: Run) -> Pair:
     Raises:
         StudyError: they are the same run, or on different images; the message says what to do.
     """
-    if first.path == second.path:
+    if first.path.resolve() == second.path.resolve():
         raise StudyError(f"{first.name} cannot be compared with itself; name another run on {first.manifest['set']}")
     if not same_images(first, second):
         raise StudyError(

@@ -227,9 +227,11 @@ def make_rule(
 
 def _joined(parts: Iterable[Asked]) -> Asked:
     found = list(parts)
-    features = [one.features for one in found if one.features is not None]
+    # a class without images has no features either
+    asked = [one for one in found if one.seen]
+    features = [one.features for one in asked if one.features is not None]
     return Asked(
         np.concatenate([one.pixels for one in found]),
-        np.concatenate(features) if len(features) == len(found) else None,
+        np.concatenate(features) if asked and len(features) == len(asked) else None,
         tuple(seen for one in found for seen in one.seen),
     )

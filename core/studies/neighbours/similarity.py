@@ -22,6 +22,7 @@ class NeighbourSettings:
         leave_out: sha256 of a file that is not to be found, the image's own.
         prepare: compute the features of the training images where they are not kept yet, which takes minutes.
         k: how many.
+        stamp: changes when the run is made again in its folder.
     """
 
     data: str | None = None
@@ -29,6 +30,7 @@ class NeighbourSettings:
     leave_out: str | None = None
     prepare: bool = False
     k: int = 10
+    stamp: str = ""
 
 
 @dataclass(frozen=True)

@@ -79,9 +79,12 @@ def _own(run: Run) -> Iterator[dict[str, Any]]:
 def _drawn(folder: str, preprocessing: Preprocessing, *, large: bool) -> list[SourceImages]:
     """The pictures of other generators in a folder, none where no folder is named."""
     try:
-        return read_generators(Path(folder).expanduser(), preprocessing, large=large) if folder else []
+        found = read_generators(Path(folder).expanduser(), preprocessing, large=large) if folder else []
     except OutOfDistributionError as error:
         raise StudyError(str(error)) from None
+    if any(one.name == "all" for one in found):
+        raise StudyError(f"{folder} has a generator called all, as the row of all of them is called; rename it")
+    return found
 
 
 def _rows(context: Context, kind: str, encoding: str, sources: Sequence[SourceImages]) -> Iterator[dict[str, Any]]:

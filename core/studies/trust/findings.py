@@ -13,7 +13,7 @@ from core.explainers.agreement import LEVEL, enough
 from core.explainers.lime.regions import LIME
 from core.explainers.registry import DEFAULT, find_explainer
 from core.findings.finding import Choice, Control, Finding, Measure
-from core.metrics.intervals import weighted_mean, weighted_ratio, weighted_share
+from core.metrics.intervals import weighted_lead, weighted_mean, weighted_ratio, weighted_share
 from core.runs.run import Run
 from core.studies.cells import Cells
 from core.studies.groups import groups
@@ -37,6 +37,10 @@ OTHERS = "maps of other images of the same cell"
 def _mean(values: NDArray[np.floating], weights: Weights, clusters: NDArray[np.integer] | None = None) -> Measure:
     sources = None if clusters is None else len(np.unique(clusters))
     return Measure.of(weighted_mean(np.asarray(values, np.float64), weights, clusters=clusters), clusters=sources)
+
+
+def _lead(leads: NDArray[np.floating], weights: Weights) -> Measure:
+    return Measure.of(weighted_lead(np.asarray(leads, np.float64), weights))
 
 
 def _share(hits: NDArray[np.bool_], weights: Weights) -> Measure:
@@ -93,7 +97,7 @@ def _beside_chance(part: pd.DataFrame, fill: str, weights: Weights, *, share: fl
     methods = explanations(part)
     gone = {method: curve_of(part, "deletion", method, fill)[:, step] < 0 for method in (*methods, "random")}
     control = Control("chance", _share(gone["random"], weights))
-    lead = {method: _mean(gone[method].astype(float) - gone["random"], weights) for method in methods}
+    lead = {method: _lead(gone[method].astype(float) - gone["random"], weights) for method in methods}
     return {method: _Compared(_share(gone[method], weights), control, lead[method]) for method in methods}
 
 
@@ -166,7 +170,7 @@ def one_colour(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) ->
         control = Control("the paper's settings", _share(paper, weights))
         few = _share((part["paper_segments"] <= 2).to_numpy(), weights)
         against = {name: _share(part[f"{name}_against"].to_numpy(bool), weights) for name in ("paper", "ours")}
-        both = _Compared(_share(ours, weights), control, _mean(ours.astype(float) - paper, weights))
+        both = _Compared(_share(ours, weights), control, _lead(ours.astype(float) - paper, weights))
         red = {name: {"against": measure} for name, measure in against.items()}
         beside = red["paper"] | {"few": few}
         findings += [

@@ -70,6 +70,8 @@ def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, A
     levels = context.detector.levels
     if not levels:
         raise StudyError(f"{context.detector.name} has no weights that can be randomised; use another detector")
+    if parameters["networks"] < 1:
+        raise StudyError(f"networks must be at least 1, not {parameters['networks']}")
     network = np.asarray(rows % parameters["networks"], np.int16)
     asked = [
         one

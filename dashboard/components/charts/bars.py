@@ -50,4 +50,5 @@ def rate_bars(rates: pd.DataFrame, *, overall: float | None, key: str, title: st
     top = max([overall or 0.0, *rates["high"]], default=1.0) * 1.02
     data = {"title": title, "rows": rows, "top": top, "mean": overall, "wide": wide}
     result = _mount(key=key, data=data, on_open_change=nothing)
-    return result.open if result.open in set(rates["value"].astype(str)) else None
+    known = isinstance(result.open, str) and result.open in set(rates["value"].astype(str))
+    return result.open if known else None

@@ -49,8 +49,8 @@ def experiments(subject: Subject, detector: Known, opened: Opened, row: int | No
         st.fragment(explainer_panel)(SideBySide(subject, [detector], []), methods[chosen])
     else:
         leave_out = None if row is None else str(opened.table["sha256"].iloc[row])
-        run = None if lenders is None else lenders.run.path
-        neighbours_panel(subject, detector, run=run, leave_out=leave_out)
+        run, stamp = (None, "") if lenders is None else (lenders.run.path, lenders.origin.stamp)
+        neighbours_panel(subject, detector, run=run, leave_out=leave_out, stamp=stamp)
 
 
 def lending_run(detector: Known, opened: Opened) -> Opened | None:

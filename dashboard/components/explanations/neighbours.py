@@ -26,7 +26,7 @@ SLOT = "neighbours"
 
 
 def neighbours_panel(
-    subject: Subject, detector: Known, *, run: Path | None = None, leave_out: str | None = None
+    subject: Subject, detector: Known, *, run: Path | None = None, leave_out: str | None = None, stamp: str = ""
 ) -> None:
     """Ask for the neighbours of an image and draw them.
 
@@ -35,6 +35,7 @@ def neighbours_panel(
         detector: whose features are compared.
         run: folder of a run by this detector, whose own images are searched where the training images cannot be.
         leave_out: sha256 of the image's own file in that run.
+        stamp: changes when that run does.
     """
     st.caption(
         "The training images (or, without them, this run's) whose pooled features, computed just before the decision, "
@@ -42,7 +43,8 @@ def neighbours_panel(
         help=explain("Neighbours", "Features"),
     )
     asked_for = f"neighbours.prepare.{detector.identity.fingerprint}"
-    settings = NeighbourSettings(image_sets.registry().source, run, leave_out, bool(st.session_state.get(asked_for)))
+    prepare = bool(st.session_state.get(asked_for))
+    settings = NeighbourSettings(image_sets.registry().source, run, leave_out, prepare, stamp=stamp)
 
     def draw(answer: Neighbours | Preparing) -> None:
         if isinstance(answer, Neighbours):

@@ -102,7 +102,7 @@ def _draw(result: ProbeResult, name: str) -> None:
         for key, family in FAMILIES.items()
     ]
     opened = _mount(key="probes.strip", data={"families": families}, on_open_change=nothing).open
-    if opened in probe_columns() and opened != CHANGE.value:
+    if isinstance(opened, str) and opened in probe_columns() and opened != CHANGE.value:
         CHANGE.set(opened)
         st.rerun()
     csv_button(

@@ -68,6 +68,8 @@ def _others(opened: Opened, wanted: Filter, positions: NDArray[np.intp]) -> tupl
     lifted = replace(wanted.choosing("predicted", []).choosing("correct", []), sort=Filter.sort)
     others = np.setdiff1d(library.matching(opened, lifted), positions)
     if len(others) >= FEWEST:
+        if wanted.chosen("correct"):
+            return others, "the {:,} other images that fit all filters but those on verdicts"
         return others, "the {:,} images that fit too but got the other verdict"
     return np.setdiff1d(np.arange(len(opened.table)), positions), "all {:,} other images"
 

@@ -91,7 +91,7 @@ def _reference(
 def _own_images(detector: Detector, settings: NeighbourSettings) -> Reference:
     if settings.run is None:
         raise NeighbourError("there are no images of this detector to look for neighbours among; attach CIFAKE")
-    key = detector.cache_key, "", settings.run
+    key = detector.cache_key, settings.stamp, settings.run
     if key not in _kept:
         run = read_run(settings.run)
         if not detector.identity.made(run.manifest):

@@ -11,6 +11,7 @@ from core.images.palette import CLASS_COLOURS, GREY, PAIR
 from core.studies.comparison.pair import Pair
 from dashboard.components.charts.style import GRID, error_bars, new_figure
 from dashboard.components.plain import figure_text
+from dashboard.components.words import percent
 
 SYMBOLS = ("circle", "square")
 # most points in one figure; errors take precedence
@@ -90,8 +91,10 @@ def calibrations(first: pd.DataFrame, second: pd.DataFrame, names: tuple[str, st
             line={"color": colour, "width": 2},
             marker={"size": 9, "symbol": symbol},
             error_y=error_bars(bins["accuracy"], bins["low"], bins["high"], color=colour),
-            customdata=bins["images"],
-            hovertemplate="%{x:.0%} sure: %{y:.1%} right of %{customdata:,}<extra></extra>",
+            customdata=[
+                [percent(row.confidence, 0), percent(row.accuracy), f"{row.images:,}"] for row in bins.itertuples()
+            ],
+            hovertemplate="%{customdata[0]} sure: %{customdata[1]} right of %{customdata[2]}<extra></extra>",
         )
     calibrated = {"color": GREY, "dash": "dot", "width": 1}
     figure.add_scatter(x=[0.5, 1], y=[0.5, 1], mode="lines", line=calibrated, hoverinfo="skip", showlegend=False)

@@ -37,7 +37,7 @@ def draw_answers(found: Sequence[Finding], *, sees: str) -> str | None:
         data={"rows": list(rows.values()), "standings": STANDINGS, "sees": sees},
         on_see_change=nothing,
     ).see
-    return clicked if clicked in PROBES else None
+    return clicked if isinstance(clicked, str) and clicked in PROBES else None
 
 
 def _line(one: Finding) -> dict[str, Any]:

@@ -84,4 +84,4 @@ def controlled_rates(
     data = {"title": title, "hue": hue, "top": 1.0, "line": line, "opens": opens, "sees": sees, "rows": drawn}
     result = _mount(key=key, data=data, on_open_change=nothing, on_see_change=nothing)
     keys = {row.key for row in rows}
-    return Clicked(*(one if one in keys else None for one in (result.open, result.see)))
+    return Clicked(*(one if isinstance(one, str) and one in keys else None for one in (result.open, result.see)))

@@ -32,11 +32,12 @@ def draw_roc(swept: Sweep, *, recall: float, false_positive_rate: float) -> None
 
 def draw_precision_recall(swept: Sweep, *, recall: float, precision: float, base: float) -> None:
     """Draw precision over recall of FAKE, with the present threshold as a point; `base` is the share of FAKE."""
+    least = min(0.45, base - 0.05, precision - 0.02, min(swept.precision) - 0.02)
     plot(
         Axis("recall of FAKE", -0.01, 1.01, percent=True),
         [
             Panel(
-                Axis("precision of FAKE", min(0.45, base - 0.05), 1.03, percent=True),
+                Axis("precision of FAKE", least, 1.03, percent=True),
                 [
                     Line([0, 1], [base, base], dash="dot", width=1),
                     _curve(swept.true_positive_rate, swept.precision, swept),
@@ -67,7 +68,10 @@ def draw_confidence(histogram: pd.DataFrame) -> None:
 
 def draw_calibration(bins: pd.DataFrame) -> None:
     """Draw how often verdicts of each confidence are right, with 95% intervals."""
-    says = [f"{row.confidence:.0%} sure: {row.accuracy:.1%} right of {row.images:,}" for row in bins.itertuples()]
+    says = [
+        f"{percent(row.confidence, 0)} sure: {percent(row.accuracy)} right of {row.images:,}"
+        for row in bins.itertuples()
+    ]
     line = Line(
         bins["confidence"].tolist(),
         bins["accuracy"].tolist(),
@@ -129,11 +133,11 @@ def _guessing(start: float, y: float) -> Line:
 
 def _curve(x: Any, y: Any, swept: Sweep) -> Line:
     says = [
-        f"{across:.1%}, {up:.1%} at threshold {threshold:.0%}"
+        f"{percent(across)}, {percent(up)} at threshold {percent(threshold, 0)}"
         for across, up, threshold in zip(x, y, swept.thresholds, strict=True)
     ]
     return Line(x, y, says=says, colour=CURVE)
 
 
 def _now(x: float, y: float) -> Line:
-    return Line([x], [y], says=[f"now: {x:.1%}, {y:.1%}"], colour=CURVE, width=0, size=13)
+    return Line([x], [y], says=[f"now: {percent(x)}, {percent(y)}"], colour=CURVE, width=0, size=13)

@@ -166,7 +166,8 @@ def draw_matrix_and_curves(rows: pd.DataFrame, base: Filter) -> Filter | None:
 def _draw_curves(rows: pd.DataFrame, counts: Any) -> None:
     scores, swept = class_scores(counts), sweep(rows)
     recall, false_positive_rate = scores.loc["FAKE", "recall"], 1 - scores.loc["REAL", "recall"]
-    precision = scores.loc["FAKE", "precision"]
+    # where nothing is called FAKE it is undefined; the curve begins at 1
+    precision = scores.loc["FAKE", "precision"] if counts[:, 0].sum() else 1.0
     roc, precision_recall = st.tabs(["ROC", "Precision-recall"])
     with roc:
         curves.draw_roc(swept, recall=recall, false_positive_rate=false_positive_rate)
@@ -211,8 +212,12 @@ def _draw_scores(rows: pd.DataFrame, beside_paper: bool) -> None:
     )
     counts = confusion_at(rows, THRESHOLD.value)
     lines = []
-    for (name, shares), images in zip(class_scores(counts).iterrows(), counts.sum(axis=1), strict=True):
+    for (name, shares), images, called in zip(
+        class_scores(counts).iterrows(), counts.sum(axis=1), counts.sum(axis=0), strict=True
+    ):
         own = {key: f"{shares[key]:.3f}" if images else "none" for key in SCORES}
+        if not called:
+            own["precision"] = "none"
         lines.append({"class": f"{CLASS_WORDS[name]}, this detector", **own})
         paper = PAPER["per_class"][name]
         lines.append({"class": f"{CLASS_WORDS[name]}, the paper's", **{key: f"{paper[key]:.2f}" for key in SCORES}})

@@ -258,8 +258,8 @@ def clicked_row(selection: Mapping[str, Any], rows: int) -> int | None:
         selection: as the browser sent it.
         rows: how many the run has.
     """
-    points = selection.get("points") or []
-    if len(points) != 1 or selection.get("box") or selection.get("lasso"):
+    points = selection.get("points")
+    if not isinstance(points, list) or len(points) != 1 or selection.get("box") or selection.get("lasso"):
         return None
     try:
         row = int(points[0]["customdata"][0])

@@ -37,9 +37,12 @@ def draw_table(files: Sequence[UploadedFile], detector: Known) -> None:
     """A row a file, filled in as the answers come; a click on one explains it."""
 
     def choose() -> None:
-        for row in st.session_state["upload.table"].selection.rows:
-            st.session_state["upload.chosen"] = files[row].file_id
-            st.session_state[CHOSEN] = True
+        rows = st.session_state["upload.table"].selection.rows
+        for row in rows if isinstance(rows, list) else ():
+            # as the browser sent it
+            if type(row) is int and 0 <= row < len(files):
+                st.session_state["upload.chosen"] = files[row].file_id
+                st.session_state[CHOSEN] = True
 
     def again() -> None:
         for number in range(len(files)):

@@ -44,8 +44,8 @@ def test_a_verdict_that_holds_and_is_worth_enough_is_given() -> None:
     # 60 of 100 of its own class get it, and 1 of 100 of the other: 60 of 61 are right
     assert found.reasons[0].measure.value == pytest.approx(60 / 61)
     assert reason(found) == (
-        "it survives all 2 deliveries (saving, resizing, sending). Of pictures like its own 60% are "
-        "judged so, of photographs like its own 1.0% (0.2 to 5.4%)."
+        "it survives all 2 deliveries (saving, resizing, sending). Of pictures like its own 60% "
+        "get this answer, of photographs like its own 1.0% (0.2 to 5.4%)."
     )
 
 

@@ -94,7 +94,7 @@ def test_a_file_without_the_further_draws_says_nothing_of_what_every_fill_confir
     run = made_run(["FAKE"] * 80, ["FAKE"] * 80)
     found = conclude(run, counts.drop(columns="lime_seed_every"), {})
     assert [one.key for one in found] == ["reversed-lime-FAKE"]
-    assert "has not been compared with further draws" in str(certain(found))
+    assert "has yet to be compared with further draws" in str(certain(found))
 
 
 def test_the_further_draws_alone_are_added_to_a_file_that_lacks_them(patched: Source) -> None:
