@@ -32,7 +32,7 @@ class Agreement:
         by_chance: the expected overlap of segments chosen at random.
         rank_share, overlap_share: Monte Carlo p-values, 0 to 1: the share of maps, this image's included, that agree
             with the first map at least as well. Small where the agreement is specific to this image; NaN without
-            other images.
+            other images, and `rank_share` also where `rank` is NaN.
         others: number of other images.
         others_rank, others_overlap: mean rank and overlap of their maps with the first map; NaN without other images.
     """
@@ -53,7 +53,7 @@ class Agreement:
 
     @property
     def beyond_chance(self) -> bool | None:
-        """True where `rank_share` is at most `LEVEL`: the agreement is this image's own; None with too few others."""
+        """True where `rank_share` is at most `LEVEL`, so the agreement is this image's own; None if that is unknown."""
         return self.rank_share <= LEVEL if enough(self.others) and np.isfinite(self.rank_share) else None
 
 

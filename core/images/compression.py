@@ -29,7 +29,7 @@ def compression_of(data: bytes) -> str | None:
                 return str(image.format)
             tables = _tables(image)
             sampling = SAMPLING.get(JpegImagePlugin.get_sampling(image), "no subsampling known")
-    except (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError):
+    except (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, OverflowError, RuntimeError):
         # Pillow's plugins raise all of these on damaged input
         return None
     quality = _qualities().get(tables)

@@ -235,7 +235,8 @@ def _study_figures(run: Run, answer: StudyResult) -> list[Drawn]:
             "What flips verdicts: the change that flips the most for its size on top. The upright tick is the control, "
             "a change of the same size that leaves the named thing alone; what does not pass it says nothing."
         )
-        return [figures.ranking({key: one for key, one in found.items() if len(one)}, caption=caption)]
+        drawn = {key: one for key, one in found.items() if len(one)}
+        return [figures.ranking(drawn, caption=caption)] if drawn else []
     if name == "faithfulness":
         found = leads(table, run)
         found = found.assign(name=found["name"] + ", " + found["fill"].map({k: one.title for k, one in FILLS.items()}))

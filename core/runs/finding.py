@@ -52,8 +52,8 @@ def find_named(name: str, known: Mapping[str, Path], kind: str) -> Path:
     if name in known:
         return known[name]
     if (Path(name) / MANIFEST).is_file():
-        # a bare name has no parents
-        return Path(name).resolve()
+        # a bare name has no parents; a link keeps its name, which is the run's
+        return Path(os.path.abspath(name))  # noqa: PTH100
     there = ", ".join(known) or "none"
     raise ContractError(f"there is no {kind} {name!r} in {kind}s/ or assets/{kind}s/; there is {there}")
 

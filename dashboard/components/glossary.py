@@ -102,7 +102,8 @@ TERMS: dict[str, str] = {
     "groups and their sizes mean nothing (van der Maaten and Hinton 2008).",
     "Temperature": "A number that margins are divided by before they become probabilities, fitted so that confidence "
     "can be believed.",
-    "Threshold": "The probability of REAL, p(REAL), a REAL verdict needs. At 50% the verdict is the likelier class.",
+    "Threshold": "The probability of REAL, p(REAL), that a REAL verdict needs. At 50% the verdict is the likelier "
+    "class.",
     "Transfer": "Out-of-distribution tests: how the detector does on other generators' images and other photographs.",
     "Undecided": "A part whose effect is within sampling error or too small to name. It is hatched and has no colour.",
     "Undetermined": "An upload whose verdict depends on the resampling filter: one says REAL, another FAKE.",

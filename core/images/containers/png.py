@@ -36,7 +36,8 @@ def _keep(found: Contents, kind: bytes, body: bytes) -> None:
     keyword, _, rest = body.partition(b"\0")
     name = keyword[:79].decode("latin-1")
     raw = TEXTS[kind](rest)
-    if raw is None or len(raw) > MAX_PIECE:
+    # what is not packed is measured where it is kept
+    if raw is None or (len(raw) > MAX_PIECE and not rest.endswith(raw)):
         found.complain(CUT if raw is None else LARGE)
         return
     if name == XMP:

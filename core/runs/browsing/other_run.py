@@ -45,7 +45,7 @@ def describe_verdicts(other: Run) -> dict[str, StudyColumn]:
     """Describe the columns of `verdicts_of`."""
     name = other.name
     about = {
-        "correct": ("Verdict", "Whether its verdict is right"),
+        "correct": ("Right or wrong", "Whether its verdict is right"),
         "predicted": ("Prediction", "Its verdict"),
         "margin": ("Margin", "Its margin, above 0 where the verdict is REAL"),
     }

@@ -24,7 +24,7 @@ from core.system.atomic import cache_dir, write_bytes_atomically
 from core.system.files import open_file
 
 # raised whenever an explainer gives other values than before
-VERSION = 2
+VERSION = 3
 Maps = list[NDArray[np.float32]]
 
 

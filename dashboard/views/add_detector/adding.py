@@ -1,5 +1,6 @@
 """Adding a detector by the command that does so, in a process of its own: what it reads may take memory and time."""
 
+import errno
 import json
 import subprocess
 import sys
@@ -50,8 +51,8 @@ def add_detector(name: str, source: str, options: Mapping[str, str], *, home: Pa
         # a null byte
         return Outcome(error="A name or an option holds a letter that no file can have; write it again.")
     except OSError as error:
-        # more than a command may be long
-        return Outcome(error=f"The command could not be started ({error.strerror}); shorten the name and the options.")
+        advice = "shorten the name and the options" if error.errno == errno.E2BIG else "try again later"
+        return Outcome(error=f"The command could not be started ({error.strerror}); {advice}.")
     try:
         said = json.loads(done.stdout)
         return Outcome(said.get("found", {}), said.get("error", ""), tuple(said.get("options", ())))

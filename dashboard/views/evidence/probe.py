@@ -177,8 +177,8 @@ def draw_responses(evidence: Evidence, probe: Probe) -> None:
 
 def draw_groups(opened: Opened, evidence: Evidence, probe: Probe) -> None:
     """Draw how often one strength of a probe flips verdicts, by category or by right and wrong verdicts."""
-    ranked = next((top.set_index("probe")["column"] for top in evidence.tops.values() if len(top)), {})
-    best = ranked.get(probe.key, probe.columns[-1])
+    tops = (dict(zip(top["probe"], top["column"], strict=True)) for top in evidence.tops.values() if len(top))
+    best = next(tops, {}).get(probe.key, probe.columns[-1])
     keys = [strength.key for strength in probe.strengths]
     chosen = Setting("strength", keys[probe.columns.index(best)], choices=tuple(keys))
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
