@@ -95,6 +95,10 @@ def test_difference_of_aurocs() -> None:
         again.append(area(first[rows], is_real[rows]) - area(second[rows], is_real[rows]))
     assert (found.high - found.low) / 3.92 == pytest.approx(np.std(again), rel=0.12)
     assert np.isnan(difference_of_aurocs(first, second, np.ones(400, bool)).value)
+    # of few images that are all alike the variance says nothing
+    few = difference_of_aurocs(np.arange(6.0), np.zeros(6), np.arange(6) > 2)
+    assert few.value == 0.5
+    assert np.isnan(few[1:3]).all()
 
 
 def test_rank_correlation() -> None:

@@ -136,6 +136,9 @@ def test_other_images_are_refused_with_a_sentence() -> None:
     good, worse = drawn_runs()
     with pytest.raises(StudyError, match="cannot be compared with itself"):
         pair_of(good, good)
+    # by another path too
+    with pytest.raises(StudyError, match="cannot be compared with itself"):
+        pair_of(good, replace(good, path=good.path / ".." / good.path.name))
     other = replace(worse, manifest=worse.manifest | {"set_fingerprint": "2"})
     with pytest.raises(StudyError, match="are runs on different images"):
         pair_of(good, other)
