@@ -16,6 +16,7 @@ from dashboard.services.server.first_bytes import FirstBytes
 from dashboard.services.server.memory import few_primitives, share_pool, tame_heaps
 from dashboard.services.server.opening import open_browser
 from dashboard.services.server.streamlit_internals import (
+    forget_locks,
     free_what_was_left,
     guard_uploads,
     hear_runs_out,
@@ -34,6 +35,7 @@ async def prepared(_app: st.App) -> AsyncIterator[None]:
     write_to_cache_only()
     refuse_forged_values()
     hear_runs_out()
+    forget_locks()
     guard_uploads(check_upload)
     free_what_was_left()
     open_browser()

@@ -18,6 +18,7 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.proto.WidgetStates_pb2 import WidgetState
 from streamlit.runtime import app_session
 from streamlit.runtime.app_session import AppSession
+from streamlit.runtime.caching.cache_utils import Cache
 from streamlit.runtime.memory_session_storage import MemorySessionStorage
 from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
 from streamlit.runtime.scriptrunner import ScriptRunnerEvent
@@ -175,6 +176,20 @@ class Sessions:
 
     def leave(self, id_: str) -> None:
         self._session_storage.save(SessionInfo(client=None, session=self.active.pop(id_)))  # type: ignore[arg-type]
+
+
+def test_caches_drop_the_locks_of_values_that_they_have_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Cache, "compute_value_lock", Cache.compute_value_lock)
+    internals.forget_locks()
+    cache = Cache[Any]()
+    computing = cache.compute_value_lock("slow")
+    with computing:
+        most = max(
+            len(cache._value_locks) for number in range(1000) if not cache.compute_value_lock(f"{number}").locked()
+        )
+        # whoever asks for what is being computed waits for it
+        assert cache.compute_value_lock("slow") is computing
+    assert most <= internals.MOST_LOCKS + 1
 
 
 def test_what_visitors_left_is_freed_when_their_time_is_over_though_nobody_comes() -> None:

@@ -22,6 +22,8 @@ TESTED = ("1.67",)
 # kinds of values in messages
 JSON = ("json_value", "json_trigger_value")
 NUMBERS = {"int_value", "double_value"}
+# of one cache; more than any keeps values
+MOST_LOCKS = 300
 # seconds between two looks who has left
 SWEEP = 20.0
 # what is off, since Streamlit has changed what it hangs on, and how
@@ -117,6 +119,29 @@ def hear_runs_out() -> None:
 
         AppSession._create_scriptrunner = begin_after  # type: ignore[method-assign, assignment]
         AppSession._handle_scriptrunner_event_on_event_loop = hear_out  # type: ignore[method-assign, assignment]
+
+
+def forget_locks() -> None:
+    """Have caches drop the locks of values that they have dropped.
+
+    Streamlit locks each value while it is computed and keeps every lock: with 36 visitors ten thousand in an hour.
+    """
+    with _or_without("forgetting the locks of dropped values"):
+        from streamlit.runtime.caching.cache_utils import Cache  # noqa: PLC0415
+
+        take = Cache.compute_value_lock
+
+        def take_and_forget(cache: Any, value_key: str) -> Any:
+            lock = take(cache, value_key)
+            if len(cache._value_locks) > MOST_LOCKS:
+                with cache._value_locks_lock:
+                    # if one is just being taken its value is computed twice at worst
+                    idle = [key for key, one in cache._value_locks.items() if key != value_key and not one.locked()]
+                    for key in idle:
+                        del cache._value_locks[key]
+            return lock
+
+        Cache.compute_value_lock = take_and_forget  # type: ignore[method-assign, assignment]
 
 
 def guard_uploads(check: Check) -> None:

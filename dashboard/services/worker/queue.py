@@ -17,7 +17,8 @@ from dashboard.services.worker.requests import LAST, Request
 MAX_WAITING = 256
 # of one visitor: a table of 32 uploads and what is asked about one of them
 MAX_OWN = 40
-MAX_ASKED = 10_000
+# of a hundred visitors who have just been here; those who are here renew theirs
+MAX_ASKED = 2000
 
 
 class Queue:
