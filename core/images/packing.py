@@ -48,10 +48,7 @@ def is_large(reader: Reader) -> bool:
 
 
 def pack_whole(pack: Path, reader: Reader, base: str | None, *, keep: bool) -> ImageSet:
-    """Decode a small set in memory, write its pack and return it memory-mapped.
-
-    It is returned unmapped if the pack cannot be written, or if files were skipped and `keep` is false.
-    """
+    """Decode a small set in memory and write its pack; returns it memory-mapped, or as it is if none was written."""
     batch = reader.read(0, len(reader.entries))
     image_set = _made(reader, batch, base)
     return _write_small(pack, image_set) if keep or not batch.skipped else image_set

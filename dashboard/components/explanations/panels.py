@@ -55,10 +55,7 @@ class SideBySide:
     stored: Explanation | None = None
 
     def status(self, detector: Known, explainer: AnyExplainer, *, patience: float = 0.0) -> JobStatus | None:
-        """Return the status of an explanation with the present settings.
-
-        None where the method cannot explain the detector. A stored map that fits the request is its answer.
-        """
+        """Return an explanation's status with the present settings, or a stored map's; None if it cannot be made."""
         if explainer.unavailable(detector.about):
             return None
         # a layer that only another detector has is as if none was asked for
