@@ -46,7 +46,7 @@ from core.runs.browsing.pictures import Pictures
 from core.runs.finding import HOMES, find_detectors
 from core.runs.paper import PAPER
 from core.runs.run import Run
-from core.studies.probes.summary import VERDICTS, ranking, read_turns, responses
+from core.studies.probes.summary import ranking, read_turns, responses
 from core.studies.result import StudyResult
 from core.studies.store import find_studies
 from core.studies.trust.curves import leads
@@ -229,8 +229,8 @@ def _study_figures(run: Run, answer: StudyResult) -> list[Drawn]:
     table, name = answer.table, answer.about["study"]
     if name == "probes":
         turns = read_turns(run, table, answer.about["parameters"])
-        rates, there = responses(turns), [verdict for verdict in VERDICTS if turns.chosen(verdict).any()]
-        found = {verdict: ranking(rates, verdict=verdict) for verdict in there}
+        rates = responses(turns)
+        found = {verdict: ranking(rates, verdict=verdict) for verdict in turns.verdicts}
         caption = (
             "What flips verdicts: the change that flips the most for its size on top. The upright tick is the control, "
             "a change of the same size that leaves the named thing alone; what does not pass it says nothing."

@@ -1,5 +1,6 @@
 """Elements that Streamlit lacks: each a .js and a .css file beside its module, appended to base.js and base.css."""
 
+from collections.abc import Container
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,11 @@ def component(module: str, name: str) -> Any:
         css=SHARED + css,
         js=js,
     )
+
+
+def one_of(sent: object, known: Container[str]) -> str | None:
+    """Return what a browser sent if it is one of these names; None for anything else, which may not be hashable."""
+    return sent if isinstance(sent, str) and sent in known else None
 
 
 def nothing() -> None:

@@ -17,7 +17,7 @@ from core.findings.finding import Choice, Control, Finding, Measure
 from core.probes.probe import FAMILIES, Probe, Strength
 from core.probes.table import PROBES, in_every_way, probe_columns
 from core.runs.run import Run
-from core.studies.probes.summary import VERDICTS, Turns, compared, ranking, read_turns, responses, share_of
+from core.studies.probes.summary import Turns, compared, ranking, read_turns, responses, share_of
 
 # a share of verdicts below which a change hardly matters
 FEW = 0.05
@@ -41,7 +41,7 @@ def conclude(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> li
     """The findings of the probes, most telling first."""
     turns = read_turns(run, table, parameters)
     counted = responses(turns)
-    verdicts = [verdict for verdict in VERDICTS if turns.chosen(verdict).any()]
+    verdicts = turns.verdicts
     found = [smallest(verdict, ranking(counted, verdict=verdict)) for verdict in verdicts]
     answers = (answer(turns, counted, family, verdict) for family in FAMILIES for verdict in verdicts)
     return found + [one for one in answers if one is not None]

@@ -86,6 +86,11 @@ class Turns:
         lead = self.hits(*one).astype(np.float64) - self.hits(*other)
         return weighted_lead(lead[here], self.weights[here])
 
+    @property
+    def verdicts(self) -> list[str]:
+        """Those of `VERDICTS` that occur."""
+        return [verdict for verdict in VERDICTS if self.chosen(verdict).any()]
+
     def chosen(self, verdict: str, by: By = "verdict", group: str = "all") -> NDArray[np.bool_]:
         """bool (M,), the images of one verdict and one group."""
         return np.asarray((self.called_real == (verdict == "REAL")) & (self.groups[by] == group))

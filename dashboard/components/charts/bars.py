@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from dashboard.components.component import component, nothing
+from dashboard.components.component import component, nothing, one_of
 from dashboard.components.words import percent
 
 _mount = component(__file__, "bars")
@@ -50,5 +50,4 @@ def rate_bars(rates: pd.DataFrame, *, overall: float | None, key: str, title: st
     top = max([overall or 0.0, *rates["high"]], default=1.0) * 1.02
     data = {"title": title, "rows": rows, "top": top, "mean": overall, "wide": wide}
     result = _mount(key=key, data=data, on_open_change=nothing)
-    known = isinstance(result.open, str) and result.open in set(rates["value"].astype(str))
-    return result.open if known else None
+    return one_of(result.open, set(rates["value"].astype(str)))

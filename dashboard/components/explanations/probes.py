@@ -15,7 +15,7 @@ from core.probes.results import After, ProbeResult, ProbeSettings
 from core.probes.table import PROBES, probe_columns
 from core.probes.words import said
 from core.studies.probes.donors import with_donors
-from dashboard.components.component import component, nothing
+from dashboard.components.component import component, nothing, one_of
 from dashboard.components.explanations.asking import Known, Subject
 from dashboard.components.explanations.follow import follow
 from dashboard.components.glossary import explain
@@ -101,8 +101,9 @@ def _draw(result: ProbeResult, name: str) -> None:
         {"title": family.title, "probes": [_probe(result, probe, shown) for probe in _own(key)]}
         for key, family in FAMILIES.items()
     ]
-    opened = _mount(key="probes.strip", data={"families": families}, on_open_change=nothing).open
-    if isinstance(opened, str) and opened in probe_columns() and opened != CHANGE.value:
+    sent = _mount(key="probes.strip", data={"families": families}, on_open_change=nothing).open
+    opened = one_of(sent, probe_columns())
+    if opened is not None and opened != CHANGE.value:
         CHANGE.set(opened)
         st.rerun()
     csv_button(

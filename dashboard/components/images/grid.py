@@ -10,7 +10,7 @@ from core.images.decoding import data_url
 from core.metrics.classification import predicted_real
 from core.runs.browsing.pictures import Pictures
 from dashboard.components.charts.figure_cache import cached
-from dashboard.components.component import component, nothing
+from dashboard.components.component import component, nothing, one_of
 from dashboard.components.words import NO_BREAK, percent
 from dashboard.services.library import Opened
 
@@ -103,7 +103,7 @@ def image_grid(
         "left": left,
     }
     result = _mount(key=key, data=data, on_open_change=nothing, on_pick_change=on_pick or nothing)
-    return result.open if isinstance(result.open, str) and result.open in opened.rows else None
+    return one_of(result.open, opened.rows)
 
 
 def _how_sure(sure: str, likelier: str | None) -> str:

@@ -10,7 +10,7 @@ from core.images.decoding import data_url
 from core.images.labels import other_class
 from core.runs.browsing.pictures import Pictures
 from core.studies.copies.nearest_copy import NEAR
-from dashboard.components.component import component, nothing
+from dashboard.components.component import component, nothing, one_of
 from dashboard.services.library import Opened
 
 _mount = component(__file__, "pairs")
@@ -63,7 +63,7 @@ def pair_pictures(
             }
         )
     result = _mount(key=key, data={"title": "Pairs of copies", "pairs": drawn}, on_open_change=nothing)
-    return result.open if isinstance(result.open, str) and result.open in opened.rows else None
+    return one_of(result.open, opened.rows)
 
 
 def _side(image: NDArray[np.uint8] | None, label: str, name: str, where: str) -> dict[str, str | None]:

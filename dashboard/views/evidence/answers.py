@@ -10,7 +10,7 @@ from core.findings.lines import Line
 from core.findings.numbers import percent
 from core.findings.words import tell
 from core.probes.table import PROBES
-from dashboard.components.component import component, nothing
+from dashboard.components.component import component, nothing, one_of
 
 _mount = component(__file__, "answers")
 # state of a line -> its words in the legend; its mark is in `answers.css`
@@ -37,7 +37,7 @@ def draw_answers(found: Sequence[Finding], *, sees: str) -> str | None:
         data={"rows": list(rows.values()), "standings": STANDINGS, "sees": sees},
         on_see_change=nothing,
     ).see
-    return clicked if isinstance(clicked, str) and clicked in PROBES else None
+    return one_of(clicked, PROBES)
 
 
 def _line(one: Finding) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.images.decoding import data_url
-from dashboard.components.component import component, nothing
+from dashboard.components.component import component, nothing, one_of
 
 _mount = component(__file__, "controlled_rates")
 
@@ -84,4 +84,4 @@ def controlled_rates(
     data = {"title": title, "hue": hue, "top": 1.0, "line": line, "opens": opens, "sees": sees, "rows": drawn}
     result = _mount(key=key, data=data, on_open_change=nothing, on_see_change=nothing)
     keys = {row.key for row in rows}
-    return Clicked(*(one if isinstance(one, str) and one in keys else None for one in (result.open, result.see)))
+    return Clicked(one_of(result.open, keys), one_of(result.see, keys))

@@ -37,7 +37,7 @@ BY_NAMES = {"category": "What it shows", "cell": "Right and wrong verdicts"}
 
 def probe_setting(evidence: Evidence) -> Setting:
     """Return the setting for the probe shown; it defaults to the first in the ranking, of FAKE verdicts if any."""
-    top = next((str(top["probe"].iloc[0]) for top in evidence.tops.values() if len(top)), "lowpass")
+    top = "lowpass" if evidence.first is None else str(evidence.first["probe"].iloc[0])
     return Setting("probe", top, choices=tuple(probe.key for probe in own_probes()))
 
 
@@ -177,8 +177,8 @@ def draw_responses(evidence: Evidence, probe: Probe) -> None:
 
 def draw_groups(opened: Opened, evidence: Evidence, probe: Probe) -> None:
     """Draw how often one strength of a probe flips verdicts, by category or by right and wrong verdicts."""
-    tops = (dict(zip(top["probe"], top["column"], strict=True)) for top in evidence.tops.values() if len(top))
-    best = next(tops, {}).get(probe.key, probe.columns[-1])
+    ranked = {} if evidence.first is None else dict(zip(evidence.first["probe"], evidence.first["column"], strict=True))
+    best = ranked.get(probe.key, probe.columns[-1])
     keys = [strength.key for strength in probe.strengths]
     chosen = Setting("strength", keys[probe.columns.index(best)], choices=tuple(keys))
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):

@@ -16,7 +16,7 @@ from core.probes.table import PROBES
 from core.runs.browsing.filter import Filter
 from core.runs.browsing.pictures import Pictures
 from core.studies.probes.example import ProbeExample, probe_example
-from core.studies.probes.summary import VERDICTS, By, Turns, ranking, read_turns, responses, turned_alone
+from core.studies.probes.summary import By, Turns, ranking, read_turns, responses, turned_alone
 from core.studies.result import StudyResult
 from core.system.folders import ContractError
 from dashboard.services import address, library, study_files
@@ -49,6 +49,11 @@ class Evidence:
     def rate(self, verdict: str, column: str) -> dict[str, Any] | None:
         """The row of one strength, None where the study lacks it or one of its controls."""
         return self._rows.get((verdict, column))
+
+    @property
+    def first(self) -> pd.DataFrame | None:
+        """The first ranking that has a row; None where no change could be ranked."""
+        return next((top for top in self.tops.values() if len(top)), None)
 
     @cached_property
     def _rows(self) -> dict[tuple[str, str], dict[str, Any]]:
@@ -88,9 +93,8 @@ def read_evidence(opened: Opened, answer: StudyResult) -> Evidence:
 @st.cache_resource(max_entries=4, show_spinner="Counting verdicts")
 def _evidence(_opened: Opened, _answer: StudyResult, stamp: str) -> Evidence:
     turns = read_turns(_opened.run, _answer.table, _answer.about.get("parameters"))
-    there = [verdict for verdict in VERDICTS if turns.chosen(verdict).any()]
     rates = responses(turns)
-    tops = {verdict: ranking(rates, verdict=verdict) for verdict in there}
+    tops = {verdict: ranking(rates, verdict=verdict) for verdict in turns.verdicts}
     return Evidence(_answer, turns, rates, tops, stamp)
 
 

@@ -1,5 +1,6 @@
 import copy
 import threading
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -52,6 +53,23 @@ def plain_torchcam(detector: Detector, pixels: NDArray[np.uint8], stage: str, me
         return extractor(class_idx=label, scores=scores, normalized=False)[0].detach()
 
 
+def at_stage(
+    detector: Detector, pixels: NDArray[np.uint8], stage: str, score: Callable[[torch.Tensor], torch.Tensor]
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """A stage's activations and the gradients there of a score of the logits, both (N, C, h, w)."""
+    kept: list[torch.Tensor] = []
+
+    def keep(_module: nn.Module, _inputs: object, output: torch.Tensor) -> torch.Tensor:
+        kept.append(output.detach().requires_grad_(True))
+        return kept[0]
+
+    network = copy.deepcopy(detector.network)
+    network.get_submodule(stage).register_forward_hook(keep)
+    with torch.enable_grad():
+        (gradient,) = torch.autograd.grad(score(network(detector.inputs(pixels))).sum(), kept[0])
+    return kept[0].detach(), gradient
+
+
 @pytest.mark.parametrize("stage", STAGES)
 @pytest.mark.parametrize("cam", [cam for cam in CAMS if cam not in (SCORECAM, GRADCAMPP)], ids=lambda cam: cam.name)
 def test_a_classs_map_is_torchcams_on_50_images(
@@ -69,18 +87,9 @@ def test_a_classs_map_is_torchcams_on_50_images(
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_grad_cam_plus_plus_has_its_papers_weights(detector: Detector, fifty: NDArray[np.uint8], stage: str) -> None:
-    kept: dict[str, torch.Tensor] = {}
-
-    def keep(_module: nn.Module, _inputs: object, output: torch.Tensor) -> torch.Tensor:
-        kept["activation"] = output.clone().requires_grad_(True)
-        return kept["activation"]
-
-    network = copy.deepcopy(detector.network)
-    network.get_submodule(stage).register_forward_hook(keep)
-    with torch.enable_grad():
-        logits = network(detector.inputs(fifty[:6]))
-        gradient = torch.autograd.grad(logits[:, REAL].sum(), kept["activation"])[0].double().numpy()
-    activation = kept["activation"].detach().double().numpy()
+    activation, gradient = (
+        one.double().numpy() for one in at_stage(detector, fifty[:6], stage, lambda logits: logits[:, REAL])
+    )
     expected = np.zeros((6, *activation.shape[2:]))
     # equation 19, place by place
     for image, channel in np.ndindex(*activation.shape[:2]):
@@ -144,18 +153,7 @@ def test_the_margins_signed_map_is_its_formula(
     detector: Detector, fifty: NDArray[np.uint8], stage: str, method: str
 ) -> None:
     pixels = fifty[::5]
-    kept: dict[str, torch.Tensor] = {}
-
-    def keep(_module: nn.Module, _inputs: object, output: torch.Tensor) -> torch.Tensor:
-        kept["activation"] = output.detach().requires_grad_(True)
-        return kept["activation"]
-
-    network = copy.deepcopy(detector.network)
-    network.get_submodule(stage).register_forward_hook(keep)
-    with torch.enable_grad():
-        logits = network(detector.inputs(pixels))
-        gradient = torch.autograd.grad((logits[:, REAL] - logits[:, FAKE]).sum(), kept["activation"])[0]
-    activation = kept["activation"].detach()
+    activation, gradient = at_stage(detector, pixels, stage, lambda logits: logits[:, REAL] - logits[:, FAKE])
     if method == "GradCAM":
         expected = (gradient.mean(dim=(2, 3), keepdim=True) * activation).sum(dim=1)
     elif method == "XGradCAM":
