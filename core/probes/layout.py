@@ -39,44 +39,44 @@ def _frame(batch: Batch, inset: float, fill: float) -> Pixels:
 
 LAYOUT = (
     Probe(
-        "shuffle_blend", "blocks", "Blocks shuffled, without seams",
+        "shuffle_blend", "blocks", "Shuffling blocks without seams",
         "Square blocks change places and are joined so that no seam shows.",
         _SIDES, lambda batch, parts: spatial.without_seams(*_cut(batch, parts), _order(batch, parts)),
         "the order of its parts, its shape", ("shuffle_blend_stay",),
         way="blended", others={"seam": ("shuffle", "shuffle_fade")},
     ),
     Probe(
-        "shuffle_blend_stay", "blocks", "Cut and joined in place",
+        "shuffle_blend_stay", "blocks", "Cutting and joining blocks in place",
         "The same blocks are cut and joined in the same way, each in its own place.",
         _SIDES, lambda batch, parts: spatial.without_seams(*_cut(batch, parts)),
         "being cut and joined", is_control=True,
     ),
     Probe(
-        "shuffle", "blocks", "Blocks shuffled", "Square blocks change places, and hard seams stay between them.",
+        "shuffle", "blocks", "Shuffling blocks", "Square blocks change places, and hard seams stay between them.",
         _SIDES, lambda batch, parts: spatial.shuffled(*_cut(batch, parts), _order(batch, parts)),
         "the order of its parts, its shape", ("shuffle_turn",), way="hard",
     ),
     Probe(
-        "shuffle_turn", "blocks", "The same seams",
+        "shuffle_turn", "blocks", "Turning blocks in place",
         "Each block is turned upside down where it is: seams without shuffling.",
         _SIDES, lambda batch, parts: spatial.rotated_in_blocks(*_cut(batch, parts)),
         "having no seams", is_control=True,
     ),
     Probe(
-        "shuffle_fade", "blocks", "Blocks shuffled, cross-faded",
+        "shuffle_fade", "blocks", "Shuffling blocks with cross-fades",
         "Square blocks change places and fade into each other.",
         _SIDES, lambda batch, parts: spatial.cross_faded(*_cut(batch, parts), _order(batch, parts)),
         "the order of its parts, its shape", ("shuffle_fade_turn",), way="cross-faded",
     ),
     Probe(
-        "shuffle_fade_turn", "blocks", "Cross-faded in place",
+        "shuffle_fade_turn", "blocks", "Cross-fading blocks in place",
         "Each block is turned upside down where it is, and fades into its neighbours.",
         _SIDES, lambda batch, parts: spatial.cross_faded(*_cut(batch, parts)),
         "having no fades", is_control=True,
     ),
     *(
         Probe(
-            f"hide_{place}", "place", f"Hide {name}", f"A quarter of the picture, {name}, is covered.",
+            f"hide_{place}", "place", f"Hiding {name}", f"A quarter of the picture, {name}, is covered.",
             _FILLS, lambda batch, fill, place=place: _hide(batch, spatial.place_mask(place, side=batch.side), fill),  # type: ignore[misc]
             f"what is in {name}", tuple(f"hide_{other}" for other in _SQUARES if other != place),
             strengths_are="fill",
@@ -84,30 +84,30 @@ LAYOUT = (
         for place, name in _SQUARES.items()
     ),
     Probe(
-        "hide_border", "place", "Hide the border", "A frame a sixteenth as wide as the picture is covered.",
+        "hide_border", "place", "Hiding the border", "A frame a sixteenth as wide as the picture is covered.",
         _FILLS, lambda batch, fill: _frame(batch, 0, fill),
         "what is along the border", tuple(f"hide_{name}" for name in _FURTHER), strengths_are="fill",
     ),
     *(
         Probe(
-            f"hide_{key}", "place", f"Hide {name}", f"As wide a frame is covered, {inset:.0%} of the side further in.",
+            f"hide_{key}", "place", f"Hiding {name}", f"As wide a frame is covered, {inset:.0%} of the side further in.",
             _FILLS, lambda batch, fill, inset=inset: _frame(batch, inset, fill),  # type: ignore[misc]
             "being whole", is_control=True,
         )
         for key, (inset, name) in _FURTHER.items()
     ),
     Probe(
-        "mirror", "geometry", "Mirrored", "Left and right change places.",
+        "mirror", "geometry", "Mirroring", "Left and right change places.",
         (Strength("all", "whole picture", 0),), lambda batch, _: spatial.mirrored(batch.pixels),
         "what is left and what is right",
     ),
     Probe(
-        "shift", "geometry", "Shifted", "The picture moves to the right.",
+        "shift", "geometry", "Shifting", "The picture moves to the right.",
         steps((1,), "{} pixels"), lambda batch, by: spatial.shifted(batch.pixels, int(by)),
         "the exact place of its pixels",
     ),
     Probe(
-        "turn", "geometry", "Turned", "The picture is turned.",
+        "turn", "geometry", "Rotating", "The picture is turned.",
         tuple(Strength(f"{90 * quarters}", f"{90 * quarters}°", quarters) for quarters in (1, 2, 3)),
         lambda batch, quarters: spatial.rotated(batch.pixels, int(quarters)), "which way is up", strengths_are="angle",
     ),

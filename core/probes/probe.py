@@ -85,7 +85,7 @@ class Probe:
     Attributes:
         key: prefix of its columns' names.
         family: a key of `FAMILIES`.
-        title: for a heading or a bar.
+        title: what is done to the image, for a heading or a bar: "Removing fine detail".
         sentence: what is done to the image.
         strengths: weakest first; for bands, finest first; for fills, in any order.
         edit: (batch, value of a strength) -> uint8 (N, side, side, 3).
@@ -120,6 +120,11 @@ class Probe:
     beside: bool = False
 
     @property
+    def inline(self) -> str:
+        """The title within a sentence."""
+        return inline(self.title)
+
+    @property
     def columns(self) -> tuple[str, ...]:
         """The column of each strength, which holds the margin after the change."""
         return tuple(f"{self.key}_{strength.key}" for strength in self.strengths)
@@ -131,6 +136,11 @@ class Probe:
     def column(self, strength: str) -> str:
         """Return the column of the strength with this key."""
         return f"{self.key}_{strength}"
+
+
+def inline(title: str) -> str:
+    """Return a title as it stands within a sentence: "Recompressing as JPEG" -> "recompressing as JPEG"."""
+    return title[:1].lower() + title[1:]
 
 
 def size_column(column: str) -> str:

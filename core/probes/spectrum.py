@@ -62,71 +62,71 @@ def _rephased_pattern(batch: Batch, radius: float) -> Pixels:
 
 DETAIL = (
     Probe(
-        "lowpass", "detail", "Fine detail out", "All detail finer than a radius of the spectrum is removed.",
+        "lowpass", "detail", "Removing fine detail", "All detail finer than a radius of the spectrum is removed.",
         _CUTOFFS, lambda batch, radius: attenuated(batch.spectra, _above(batch, radius)),
         "its finest detail", ("lowpass_control", "lowpass_pattern", "lowpass_grey"),
         way="removed", others={"change": ("rephase",)},
     ),
     Probe(
-        "lowpass_control", "detail", "As much coarse detail out",
+        "lowpass_control", "detail", "Removing as much coarse detail",
         "As much energy is taken from the coarser detail instead.",
         _CUTOFFS, lambda batch, radius: attenuated_elsewhere(batch.spectra, _above(batch, radius)),
         "energy as such", is_control=True,
     ),
     Probe(
-        "lowpass_pattern", "detail", "A coarse pattern in",
+        "lowpass_pattern", "detail", "Adding a coarse pattern",
         "A random coloured pattern of as much energy is put into the coarser detail instead.",
         _CUTOFFS, lambda batch, radius: _pattern(batch, radius, _colours(batch)),
         "energy as such", is_control=True,
     ),
     Probe(
-        "lowpass_grey", "detail", "A coarse grey pattern in",
+        "lowpass_grey", "detail", "Adding a coarse grey pattern",
         "A random grey pattern of as much energy is put into the coarser detail instead.",
         _CUTOFFS, lambda batch, radius: _pattern(batch, radius, batch.chance.normal[..., None]),
         "energy as such", is_control=True,
     ),
     Probe(
-        "dose", "detail", "Fine detail fainter", "All detail finer than half the Nyquist frequency is made fainter.",
+        "dose", "detail", "Fading fine detail", "All detail finer than half the Nyquist frequency is made fainter.",
         _DOSES, lambda batch, keep: attenuated(batch.spectra, _above(batch, _FINE), keep=keep),
         "its fine detail", ("dose_control", "dose_pattern"), beside=True,
     ),
     Probe(
-        "dose_control", "detail", "As much coarse detail fainter",
+        "dose_control", "detail", "Fading as much coarse detail",
         "As much energy is taken from the coarser detail instead.",
         _DOSES, lambda batch, keep: attenuated_elsewhere(batch.spectra, _above(batch, _FINE), keep=keep),
         "energy as such", is_control=True,
     ),
     Probe(
-        "dose_pattern", "detail", "A fainter coarse pattern in",
+        "dose_pattern", "detail", "Adding a fainter coarse pattern",
         "A random coloured pattern of as much energy is put into the coarser detail instead.",
         _DOSES, lambda batch, keep: _pattern(batch, _FINE, _colours(batch), keep=keep),
         "energy as such", is_control=True,
     ),
     Probe(
-        "rephase", "detail", "Fine detail scrambled",
+        "rephase", "detail", "Scrambling fine detail",
         "All detail finer than a radius gets random phases: its energy stays, its arrangement goes.",
         _SWAPS,
         lambda batch, radius: images_of(rephased(batch.spectra, _above(batch, radius), batch.chance.normal)),
         "how its finest detail is arranged", ("rephase_pattern",), way="its phases randomised",
     ),
     Probe(
-        "rephase_pattern", "detail", "As much of a coarse pattern in",
+        "rephase_pattern", "detail", "Adding as much of a coarse pattern",
         "A random coloured pattern that changes as much is put into the coarser detail instead.",
         _SWAPS, _rephased_pattern, "energy as such", is_control=True,
     ),
     Probe(
-        "highpass", "detail", "Coarse shading out", "The mean stays; all shading coarser than a radius is removed.",
+        "highpass", "detail", "Removing coarse shading", "The mean stays; all shading coarser than a radius is removed.",
         radii((1, 2, 4), "wavelengths of {} pixels and more"),
         lambda batch, radius: attenuated(batch.spectra, ring(0, radius, side=batch.side)),
         "its coarse light and shade", beside=True,
     ),
     Probe(
-        "ring", "detail", "One ring of the spectrum out", "Detail of one range of fineness is removed.",
+        "ring", "detail", "Removing one ring of the spectrum", "Detail of one range of fineness is removed.",
         _RINGS, lambda batch, band: attenuated(batch.spectra, _band(batch, band)),
         "detail of this fineness", ("ring_control",), beside=True,
     ),
     Probe(
-        "ring_control", "detail", "As much from other rings out",
+        "ring_control", "detail", "Removing as much from other rings",
         "As much energy is taken from all other rings instead.",
         _RINGS, lambda batch, band: attenuated_elsewhere(batch.spectra, _band(batch, band)),
         "energy as such", is_control=True,
@@ -135,19 +135,19 @@ DETAIL = (
 
 TRANSPLANT = (
     Probe(
-        "transplant", "transplant", "Fine detail of the other class in",
+        "transplant", "transplant", "Swapping in fine detail of the other class",
         "All detail finer than a radius is replaced by that of an image of the other verdict.",
         _SWAPS, lambda batch, radius: transplanted(batch.spectra, batch.other_spectra, _above(batch, radius)),
         "its finest detail", ("transplant_same", "transplant_elsewhere"), needs="other",
     ),
     Probe(
-        "transplant_same", "transplant", "Fine detail of the same class in",
+        "transplant_same", "transplant", "Swapping in fine detail of the same class",
         "All detail finer than a radius is replaced by that of another image of the same verdict.",
         _SWAPS, lambda batch, radius: transplanted(batch.spectra, batch.same_spectra, _above(batch, radius)),
         "detail that fits the picture", needs="same", is_control=True,
     ),
     Probe(
-        "transplant_elsewhere", "transplant", "As much coarse detail of the other class in",
+        "transplant_elsewhere", "transplant", "Swapping in as much coarse detail of the other class",
         "As much change of energy, from the same image of the other verdict, is put into the coarser detail instead.",
         _SWAPS,
         lambda batch, radius: transplanted_elsewhere(
@@ -156,7 +156,7 @@ TRANSPLANT = (
         "change as such", needs="other", is_control=True,
     ),
     Probe(
-        "lend", "transplant", "Its fine detail into the other class",
+        "lend", "transplant", "Giving its fine detail to the other class",
         "An image of the other verdict gets this image's detail finer than a radius.",
         _SWAPS,
         lambda batch, radius: transplanted(batch.other_spectra, batch.spectra, _above(batch, radius)),

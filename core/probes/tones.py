@@ -5,12 +5,12 @@ from core.probes.probe import Probe, Strength, steps
 
 LEVELS = (
     Probe(
-        "levels", "levels", "Fewer grey levels", "Every value is rounded to a multiple of a step.",
+        "levels", "levels", "Reducing grey levels", "Every value is rounded to a multiple of a step.",
         steps((2, 4, 8, 16), "steps of {}"), lambda batch, step: photometric.rounded(batch.pixels, int(step)),
         "differences in value smaller than the step",
     ),
     Probe(
-        "noise", "levels", "Noise", "A whole number up to plus or minus this many is added to every value.",
+        "noise", "levels", "Adding noise", "A whole number up to plus or minus this many is added to every value.",
         steps((1, 2, 4), "±{}"),
         lambda batch, most: photometric.with_noise(batch.pixels, batch.chance.uniform, int(most)),
         "differences in value as small as the noise",
@@ -19,28 +19,28 @@ LEVELS = (
 
 COLOUR = (
     Probe(
-        "fade", "colour", "Less colour", "Colour fades towards grey; brightness stays.",
+        "fade", "colour", "Fading colour", "Colour fades towards grey; brightness stays.",
         (Strength("50", "half", 0.5), Strength("grey", "grey", 0.0)),
         lambda batch, factor: photometric.saturated(batch.pixels, factor), "its colours",
     ),
     Probe(
-        "saturate", "colour", "More colour", "Colour is made stronger; brightness stays.",
+        "saturate", "colour", "Strengthening colour", "Colour is made stronger; brightness stays.",
         (Strength("150", "half as much again", 1.5),),
         lambda batch, factor: photometric.saturated(batch.pixels, factor), "how strong its colours are",
     ),
     Probe(
-        "hue", "colour", "Other hues", "All hues are turned round the colour circle; brightness stays.",
+        "hue", "colour", "Rotating hues", "All hues are turned round the colour circle; brightness stays.",
         steps((30, 180), "{}°"), lambda batch, degrees: photometric.hue_rotated(batch.pixels, degrees), "its hues",
     ),
     Probe(
-        "tint", "colour", "Mean colour of the other class",
+        "tint", "colour", "Moving the mean colour to that of the other class",
         "The mean of red, green and blue moves to that of the class that the image is not called.",
         (Strength("half", "half the way", 0.5), Strength("full", "all the way", 1.0)),
         lambda batch, share: photometric.tinted(batch.pixels, batch.other_means, share),
         "its mean colour", ("tint_control",),
     ),
     Probe(
-        "tint_control", "colour", "Mean colour of its own class",
+        "tint_control", "colour", "Moving the mean colour to that of its own class",
         "The mean of red, green and blue moves to that of the class that the image is called.",
         (Strength("half", "half the way", 0.5), Strength("full", "all the way", 1.0)),
         lambda batch, share: photometric.tinted(batch.pixels, batch.same_means, share),
@@ -50,20 +50,20 @@ COLOUR = (
 
 LIGHT = (
     Probe(
-        "darker", "light", "Darker", "Grey levels are taken off every value.",
+        "darker", "light", "Darkening", "Grey levels are taken off every value.",
         steps((16, 48), "{} levels"), lambda batch, by: photometric.brightened(batch.pixels, -by), "how bright it is",
     ),
     Probe(
-        "brighter", "light", "Brighter", "Grey levels are added to every value.",
+        "brighter", "light", "Brightening", "Grey levels are added to every value.",
         steps((16, 48), "{} levels"), lambda batch, by: photometric.brightened(batch.pixels, by), "how dark it is",
     ),
     Probe(
-        "flatter", "light", "Less contrast", "Contrast about the mean is halved.",
+        "flatter", "light", "Reducing contrast", "Contrast about the mean is halved.",
         (Strength("50", "half", 0.5),),
         lambda batch, factor: photometric.contrasted(batch.pixels, factor), "its contrast",
     ),
     Probe(
-        "harder", "light", "More contrast", "Contrast about the mean grows by half.",
+        "harder", "light", "Raising contrast", "Contrast about the mean grows by half.",
         (Strength("150", "half as much again", 1.5),),
         lambda batch, factor: photometric.contrasted(batch.pixels, factor), "how little contrast it has",
     ),
@@ -71,17 +71,17 @@ LIGHT = (
 
 COMPRESSION = (
     Probe(
-        "jpeg", "compression", "JPEG again", "The picture is compressed once more as a JPEG and unpacked.",
+        "jpeg", "compression", "Recompressing as JPEG", "The picture is compressed once more as a JPEG and unpacked.",
         steps((95, 75, 50, 30), "quality {}"),
         lambda batch, quality: photometric.compressed(batch.pixels, int(quality)),
         "what JPEG throws away",
     ),
     Probe(
-        "blur", "compression", "Blur", "A Gaussian blur.",
+        "blur", "compression", "Blurring", "A Gaussian blur.",
         steps((0.5, 1, 2), "{} pixels"), lambda batch, sigma: photometric.blurred(batch.pixels, sigma), "its sharpness",
     ),
     Probe(
-        "sharpen", "compression", "Sharpen", "The difference from a blurred copy is added.",
+        "sharpen", "compression", "Sharpening", "The difference from a blurred copy is added.",
         (Strength("50", "half of it", 0.5), Strength("100", "all of it", 1.0)),
         lambda batch, amount: photometric.sharpened(batch.pixels, amount), "its lack of sharpness",
     ),

@@ -22,7 +22,7 @@ def conclude(result: ProbeResult) -> str:
 
 def name_of(after: After) -> str:
     """Name a change and its strength within a sentence."""
-    return f"“{after.probe.title.lower()}” ({after.strength.label})"
+    return f"{after.probe.inline} ({after.strength.label})"
 
 
 def levels(size: float) -> str:
@@ -53,7 +53,7 @@ def _also(result: ProbeResult) -> str:
 
 def _controls(result: ProbeResult, after: After) -> str:
     tried = [control for control in map(result.get, after.controls) if control.known]
-    titles = [f"“{control.probe.title.lower()}”" for control in tried]
+    titles = [control.probe.inline for control in tried]
     if not titles:
         return "; there is no control to compare it with"
     return f", while {' and '.join(titles)} {'do' if len(titles) > 1 else 'does'} not"
@@ -84,8 +84,8 @@ def said(result: ProbeResult, one: After) -> str:
     whose = "the other image is" if one.probe.changes_donor else "the verdict is"
     outcome = f"{whose} now {one.verdict}" if one.flipped else f"{whose} still {one.verdict}"
     controls = [control for control in map(result.get, one.controls) if control.known]
-    turning = [control.probe.title.lower() for control in controls if control.flipped]
+    turning = [control.probe.inline for control in controls if control.flipped]
     beside = ""
     if one.flipped and controls:
-        beside = f"; the control “{turning[0]}” flips it too" if turning else "; its control does not flip it"
+        beside = f"; its control, {turning[0]}, flips it too" if turning else "; its control does not flip it"
     return f"{outcome}{beside} (margin {plus(one.before)} to {plus(one.margin)}, a change of {levels(one.size)})"

@@ -124,7 +124,7 @@ def _probes(result: ProbeResult) -> dict[str, Any]:
         shown = [("The image", result.image, result.verdict), (one.probe.title, drawn[one.column], one.verdict)]
         for control in map(result.get, one.controls):
             if control.known:
-                name = f"Control: {control.probe.title.lower()}"
+                name = f"Control: {control.probe.inline}"
                 shown.append((name, drawn[control.column], control.verdict))
         pictures = [(f"{name}, called {verdict}", data_url(draw_image(image, SMALL))) for name, image, verdict in shown]
     return {"sentence": result.sentence, "rows": rows, "pictures": pictures}

@@ -58,6 +58,7 @@ class Cue:
         table = pd.DataFrame(
             {
                 "id": [f"test-{number:04d}" for number in range(n)],
+                "sha256": [f"{number:064x}" for number in range(n)],
                 "label": pd.Categorical.from_codes(np.arange(n) // (n // 2), names),
                 "predicted": pd.Categorical.from_codes((margin > 0).astype(int), names),
                 "margin": margin,

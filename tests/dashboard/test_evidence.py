@@ -147,7 +147,7 @@ def test_a_probe_is_shown_with_its_controls_and_the_verdicts_that_they_make(open
     assert seen["heads"] == ["as it is", *(strength.told for strength in probe.strengths)]
     titles = [row["title"] for row in seen["rows"]]
     assert titles == [
-        probe.title, "What was changed", *(f"Control: {PROBES[key].title.lower()}" for key in probe.controls)
+        probe.title, "What was changed", *(f"Control: {PROBES[key].inline}" for key in probe.controls)
     ]  # fmt: skip
     for strength, cell in zip(probe.strengths, seen["rows"][0]["cells"][1:], strict=True):
         shown = {rate["name"]: rate["text"] for rate in cell["rates"]}

@@ -87,7 +87,7 @@ def test_a_change_named_in_the_url_is_shown_large_with_its_controls(open_page: O
     expected = probed(home, run, first_row(run))
     app = settled(open_page("inspect", run=RUN, **{"lime.n_samples": "64"}, evidence="turns", change="shuffle_8"))
     large = drawn(app, "probes.large")
-    controls = [f"control: {PROBES[key].title.lower()}" for key in PROBES["shuffle"].controls]
+    controls = [f"control: {PROBES[key].inline}" for key in PROBES["shuffle"].controls]
     assert large["heads"] == ["as it is", "8 pixels", "what was changed", *controls]
     framed = [cell["edge"] for cell in large["rows"][0]["cells"]]
     after = [expected.get(f"{key}_8").verdict for key in ("shuffle", *PROBES["shuffle"].controls)]

@@ -39,7 +39,7 @@ QUANTITIES = {
 DETAILS = {
     "name": "LIME", "names": ["LIME", "Grad-CAM"], "set": "seen-test", "plain": "as it is", "left_out": 0,
     "imitates": "CIFAR-10", "own_real": True, "filter": "", "sources": 3,
-    "family": "detail", "title": "Fine detail out", "strength": "radius 8", "strengths": [], "others": [],
+    "family": "detail", "title": "Removing fine detail", "strength": "radius 8", "strengths": [], "others": [],
     "falls_at": [],
 }  # fmt: skip
 

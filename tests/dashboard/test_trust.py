@@ -107,7 +107,7 @@ def test_every_study_is_drawn_with_its_controls_concluded_and_limited(open_page:
     agreement = study(home, "agreement")
     expected = weighted_mean(agreement.loc[agreement["predicted"] == "REAL", "rank"].to_numpy(float))
     row = tables[2].query("verdict == 'REAL'").iloc[0]
-    assert list(tables[0].columns[:5]) == ["verdict", "what", "filled with", "by", "best control"]
+    assert list(tables[0].columns[:5]) == ["verdict", "method", "fill", "metric", "best control"]
     assert row[["value", "95 % from", "to", "images"]].tolist() == pytest.approx(expected, rel=1e-5)
     assert len([button for button in app.get("download_button") if button.key.endswith(".all")]) == len(TRUST)
 
@@ -150,9 +150,9 @@ def test_cells_and_fills_are_in_the_url(open_page: Open, home: Path) -> None:
     assert set(frame["verdict"]) == {
         f"{truth} called {said}" for truth in ("FAKE", "REAL") for said in ("FAKE", "REAL")
     }
-    assert {"Grad-CAM", "LIME"} <= set(frame["what"])
-    assert set(frame["filled with"]) == {"mean", "blur", "texture", "road"}
-    assert set(frame["by"]) == {"deletion", "insertion"}
+    assert {"Grad-CAM", "LIME"} <= set(frame["method"])
+    assert set(frame["fill"]) == {"mean", "blur", "texture", "road"}
+    assert set(frame["metric"]) == {"deletion", "insertion"}
 
 
 def test_nonsense_in_the_url_is_the_default_view(open_page: Open, home: Path) -> None:

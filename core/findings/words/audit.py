@@ -8,6 +8,7 @@ from core.findings.lines import Line, line, listed
 from core.findings.numbers import bare, percent, signed
 from core.findings.words.say import say
 from core.findings.words.told import Told
+from core.probes.probe import inline
 
 # lower end of an AUROC's interval from which each phrase applies; of ten facts, one may reach 0.53 by chance
 HOW_WELL = ((0.7, "well"), (0.6, "to some degree"), (0.53, "a little"), (0.0, "hardly"))
@@ -245,5 +246,5 @@ def _forced_verdict(finding: Finding) -> Line:
     control = ", which has no control"
     if finding.control is not None:
         control = f"; the control, {finding.control.name}, {percent(finding.control.measure.value)}"
-    template = "{measure:share.1} of {group} verdicts (“{lower}”, {strength}{control})"
-    return say(finding, template, lower=finding.details["title"].lower(), control=control)
+    template = "{measure:share.1} of {group} verdicts ({lower}, {strength}{control})"
+    return say(finding, template, lower=inline(finding.details["title"]), control=control)

@@ -10,7 +10,7 @@ from core.findings.words.faithfulness import hangs_on
 from core.findings.words.say import say
 from core.findings.words.standing import sides
 from core.findings.words.told import Told
-from core.probes.probe import FAMILIES
+from core.probes.probe import FAMILIES, inline
 
 MAY_BE_CHANCE = ", which may be chance"
 
@@ -127,7 +127,7 @@ def _reads(finding: Finding) -> Told:
         finding,
         template + ", a difference of {difference:points}.",
         family=FAMILIES[about["family"]].title,
-        what=f"“{about['title'].lower()}” ({about['strength']})",
+        what=f"{inline(about['title'])} ({about['strength']})",
     )
     how = {1: "{first} reads it more than {second}", -1: "{first} reads it less than {second}"}
     if stands.kind == "claimed" and about["bar"]:

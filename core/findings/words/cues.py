@@ -32,7 +32,7 @@ def tell(finding: Finding) -> Told:
 
 def overall(findings: Sequence[Finding]) -> Line:
     """Which cues have nearly everything, and which hardly anything, in one sentence from all findings."""
-    every, cues = find(findings, "cue-everything"), [one for one in findings if not one.details["control"]]
+    every, cues = find(findings, "cue-everything"), [one for one in findings if not one.details["is_control"]]
     if every is None or not cues:
         return Line()
     first = line("From whole images, small networks are right on {all}", all=share(every.measure))

@@ -9,7 +9,7 @@ from core.findings.lines import Line, joined, line, listed
 from core.findings.numbers import percent
 from core.findings.words.say import say
 from core.findings.words.told import Told
-from core.probes.probe import FAMILIES
+from core.probes.probe import FAMILIES, inline
 
 # shares of verdicts: below the first a change hardly matters, above the last it decides
 FEW, SOME, MOST = 0.05, 0.25, 0.5
@@ -27,7 +27,7 @@ def tell(finding: Finding) -> Told:
         _controls(finding),
         _aside(finding),
         question=family.question,
-        label=say(finding, "of {group} verdicts flip under {what}", what=what),
+        label=say(finding, "of {group} verdicts flip after {what}", what=what),
     )
 
 
@@ -116,7 +116,7 @@ def _of_verdict(group: str, findings: Sequence[Finding]) -> Line:
 
 
 def _change(title: str, strength: str) -> str:
-    return f"“{title.lower()}” ({strength})"
+    return f"{inline(title)} ({strength})"
 
 
 def _smallest(finding: Finding) -> Told:

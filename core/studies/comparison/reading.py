@@ -72,7 +72,7 @@ class Shared:
     def controls(self, column: str) -> dict[str, str]:
         """The titles of a column's controls -> the columns of those that both files have, best matched first."""
         probe, strength = probe_columns()[column]
-        bars = {f"“{PROBES[key].title.lower()}”": PROBES[key].column(strength.key) for key in probe.controls}
+        bars = {PROBES[key].inline: PROBES[key].column(strength.key) for key in probe.controls}
         return {name: bar for name, bar in bars.items() if bar in self._there}
 
     @cached_property

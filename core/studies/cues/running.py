@@ -195,7 +195,12 @@ def _of_these(path: Path, about: Mapping[str, Any]) -> Results | None:
 
 def _about(train: ImageSet, test: ImageSet, plan: Plan, versions: Mapping[str, Version], whole: str) -> dict[str, Any]:
     told = {
-        key: {"title": one.title, "family": one.family, "keeps": one.keeps, "control": one.control}
+        key: {
+            "title": one.title,
+            "family": one.family,
+            "keeps": one.keeps_at(train.side),
+            "control": one.control,
+        }
         for key, one in versions.items()
     }
     return {

@@ -47,8 +47,8 @@ def conclude(results: Results) -> list[Finding]:
     classes = whole[["images_fake", "images_real"]].sum()
     chance = float(classes.max() / max(1, classes.sum()))
     findings = [_finding(results.versions[key], key, own, found, chance=chance) for key in own]
-    controls = [one for one in findings if one.details["control"]]
-    cues = sorted((one for one in findings if not one.details["control"]), key=lambda one: -one.measure.value)
+    controls = [one for one in findings if one.details["is_control"]]
+    cues = sorted((one for one in findings if not one.details["is_control"]), key=lambda one: -one.measure.value)
     return cues + controls
 
 
@@ -69,7 +69,9 @@ def _finding(
     beside = {name: Measure.of(_estimate(found.loc[cell])) for name, cell in crossed.items() if cell in found.index}
     if EVERYTHING in every:
         beside["everything"] = Measure.of(every[EVERYTHING])
-    details = {**about, "version": key, "seeds": seeds, "networks": "network" if seeds == 1 else "networks"}
+    # not under "control": in a sentence that is the finding's
+    told = {name: value for name, value in about.items() if name != "control"} | {"is_control": about["control"]}
+    details = {**told, "version": key, "seeds": seeds, "networks": "network" if seeds == 1 else "networks"}
     first, tried = choices[0], tuple(choices if len(choices) > 1 else ())
     return Finding(
         f"cue-{key}", STUDY, "cue_accuracy", measure, None, first.control, first.difference, tried,

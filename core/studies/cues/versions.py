@@ -92,6 +92,11 @@ class Version:
     control: bool = False
     shuffled: bool = False
 
+    def keeps_at(self, side: int) -> str:
+        """What it keeps of images of this side, in words."""
+        scales = side != SIDE and self.family in {"arrangement", "patch", "place"}
+        return f"{self.keeps} (scaled from {SIDE} x {SIDE} pixels)" if scales else self.keeps
+
 
 def make_version(
     version: Version, pixels: Pixels, sha256: NDArray[Any], learned: Learned, *, batch: int = 1000

@@ -35,7 +35,7 @@ def conclude(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> li
         changed = {key: said != predicted for key, said in after.items()}
         wrong = {key: said != label for key, said in after.items()}
         if verdicts.any() and len(changed) > 1:
-            any_of_them = np.any(list(changed.values()), axis=0)
+            any_of_them = np.any([one for key, one in changed.items() if key != NOTHING], axis=0)
             found.append(
                 _finding(f"flips_{name.lower()}", "flip_rate", name, any_of_them, changed, titles, verdicts, weights)
             )

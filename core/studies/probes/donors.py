@@ -37,12 +37,12 @@ def choose_donors(run: Run, rows: NDArray[np.intp], *, seed: int = 0) -> Donors:
     verdict = (run.predictions["predicted"] == "REAL").to_numpy()
     category = pd.factorize(run.predictions["category"])[0]
     ids = run.predictions["id"].to_numpy(str)
-    pools = _pools(run)
+    pools, first = _pools(run), _first_copies(run)
     chosen = np.full((2, len(rows)), -1, np.intp)
     for number, row in enumerate(rows):
         draw = number_of(f"donor {ids[row]}", seed)
         for which, called in enumerate((not verdict[row], bool(verdict[row]))):
-            chosen[which, number] = _draw(pools[called, category[row]], pools[called, -1], row, draw)
+            chosen[which, number] = _draw(pools[called, category[row]], pools[called, -1], int(first[row]), draw)
     return Donors(chosen[0], chosen[1])
 
 
@@ -59,6 +59,12 @@ def _pools(run: Run) -> dict[tuple[bool, int], NDArray[np.intp]]:
         for called in (False, True)
         for kind in (-1, *range(category.max() + 1))
     }
+
+
+def _first_copies(run: Run) -> NDArray[np.intp]:
+    """For each image of a run the position of the first with the same file, intp (N,)."""
+    codes = pd.factorize(run.predictions["sha256"])[0]
+    return np.asarray(np.unique(codes, return_index=True)[1][codes], np.intp)
 
 
 def with_donors(
@@ -88,14 +94,14 @@ def with_donors(
     """
     kind = -1 if row is None else int(pd.factorize(run.predictions["category"])[0][row])
     pools = _pools(run)
+    # a repeated file must not borrow from its first copy
+    own = -1 if row is None else int(_first_copies(run)[row])
     lent: list[list[NDArray[np.uint8]]] = [[], []]
     for called in (False, True):
-        first = _draw(
-            pools[called, kind], pools[called, -1], -1 if row is None else row, number_of(f"donor {name}", seed)
-        )
+        first = _draw(pools[called, kind], pools[called, -1], own, number_of(f"donor {name}", seed))
         near = pools[called, kind] if len(pools[called, kind]) > donors else pools[called, -1]
         order = np.random.default_rng(number_of(f"donors {name}", seed)).permutation(near)
-        for position in (first, *(one for one in order[: 4 * donors] if one not in (first, row))):
+        for position in (first, *(one for one in order[: 4 * donors] if one not in (first, own))):
             picture = get(int(position)) if position >= 0 else None
             if picture is not None and len(lent[called]) < donors:
                 lent[called].append(picture)
@@ -105,7 +111,7 @@ def with_donors(
 
 
 def _draw(near: NDArray[np.intp], far: NDArray[np.intp], row: int, draw: int) -> int:
-    """The image that a random number picks among the near ones, or the far ones where no near one is left."""
+    """The image, other than `row`, that a random number picks of the near ones, or of the far ones without these."""
     for pool in (near, far):
         if len(pool) > 1 or (len(pool) == 1 and pool[0] != row):
             found = draw % len(pool)

@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.findings.finding import Choice, Control, Finding, Measure
-from core.probes.probe import FAMILIES, Probe, Strength
+from core.probes.probe import FAMILIES, Probe, Strength, inline
 from core.probes.table import PROBES, in_every_way, probe_columns
 from core.runs.run import Run
 from core.studies.probes.summary import Turns, compared, ranking, read_turns, responses, share_of
@@ -68,7 +68,7 @@ def answer(turns: Turns, counted: pd.DataFrame, family: str, verdict: str) -> Fi
     told = {probe.key, *probe.controls, *(key for keys in probe.others.values() for key in keys)}
     others = rows[~rows["probe"].isin(told)].sort_values("share", ascending=False, kind="stable")
     also = {
-        f"“{one['title'].lower()}” ({one['strength']})": _row_share(one)
+        f"{inline(one['title'])} ({one['strength']})": _row_share(one)
         for _, one in others.drop_duplicates("probe").iterrows()
     }
     strengths = {one.at(turns.side).label: _share(turns, chosen, probe, one) for one in turns.strengths(probe)}
@@ -158,7 +158,7 @@ def _choices(turns: Turns, chosen: NDArray[np.bool_], probe: Probe, strength: St
 
 
 def _named(key: str) -> str:
-    return f"“{PROBES[key].title.lower()}”"
+    return PROBES[key].inline
 
 
 def _share(turns: Turns, chosen: NDArray[np.bool_], probe: Probe, strength: Strength) -> Measure:

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from core.findings.numbers import percent
-from core.probes.probe import FAMILIES
+from core.probes.probe import FAMILIES, LABELLED
 from core.probes.table import probe_columns
 from core.runs.run import Run
 from core.studies.probes.findings import answering, telling
@@ -37,7 +37,9 @@ def side_by_side(runs: Sequence[tuple[Run, StudyResult]]) -> str:
                 continue
             column = telling(rows)
             probe, strength = probe_columns()[column]
-            change = f"{probe.title.lower()}, {strength.label}" if strength.label else probe.title.lower()
+            # runs of one table may differ in side
+            label = f"{strength.label} of {LABELLED}" if strength.parts else strength.label
+            change = f"{probe.inline}, {label}" if label else probe.inline
             cells = [_cell(one, column, verdict, run.name) for one, (run, _) in zip(counted, runs, strict=True)]
             lines.append(f"| {' | '.join([about.question, verdict, change, *cells])} |")
     return "\n".join(lines)
@@ -48,6 +50,8 @@ def _cell(counted: pd.DataFrame, column: str, verdict: str, run: str) -> str:
     if found.empty:
         raise StudyError(f"{run} lacks the probe {column}; compute it with python -m core.studies probes --run {run}")
     row: pd.Series[Any] = found.iloc[0]
+    if not row["images"]:
+        return ""
     share = percent(float(row["share"]))
     if not isinstance(row["control"], str):
         return share

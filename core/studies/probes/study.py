@@ -62,7 +62,7 @@ DERIVED = {
     "turned_size": "Size of the smallest flip, root mean square in grey levels, 0 to 255",
     "turned_families": "Kinds of probes that flip it while their controls do not, 0 to 9",
     "detail_radius": "Mildest low-pass that flips it, radius of the spectrum, 8 to 14; none where none does",
-    "detail_both_ways": "Fine detail decides, both ways: replaced, it flips; lent to the other class, that flips",
+    "detail_both_ways": "Fine detail decides, both ways: removed or replaced, it flips; lent to the other class, that flips",
 }
 
 
@@ -86,7 +86,7 @@ STUDY = Study(
     columns=describe_columns(),
     better="neither",
     control="each probe has its own: as much energy taken from or put into other rings, a donor of the same class, "
-    "the class's own mean colour, the seams without shuffling, as much of the picture covered elsewhere",
+    "the class's own mean colour, the seams without shuffling, as large a square or as wide a frame covered elsewhere",
     compute=compute,
     parameters={"seed": 0},
     derived=tuple(DERIVED),

@@ -255,9 +255,11 @@ def ranking(rates: pd.DataFrame, *, verdict: str, group: str = "all") -> pd.Data
         controls) and `rank` from 1.
     """
     rows = rates[(rates["verdict"] == verdict) & (rates["group"] == group) & ~rates["is_control"].astype(bool)]
+    rows = rows[rows["images"] > 0]
     tried = [probe_columns()[column] for column in rows["column"]]
     rows = rows[[not (probe.changes_donor or strength.excess) for probe, strength in tried]]
-    certain = np.maximum(rows["net_low"].to_numpy(np.float64), 0)
+    # the interval of one image is unknown, and nothing is certain
+    certain = np.fmax(rows["net_low"].to_numpy(np.float64), 0)
     size = rows["size"].to_numpy(np.float64)
     per_level = np.divide(certain, size, out=np.zeros(len(rows)), where=size > 0)
     tier = np.where(per_level == 0, 2, rows["control"].isna())

@@ -160,11 +160,11 @@ def _draw_large(result: ProbeResult, one: After) -> None:
     for control in map(result.get, one.controls):
         if control.known:
             picture, called = pictures[control.column], f"called {control.verdict}"
-            cells[f"control: {control.probe.title.lower()}"] = Cell(picture, "The control", called, control.verdict)
+            cells[f"control: {control.probe.inline}"] = Cell(picture, "The control", called, control.verdict)
     smallest = result.smallest is not None and result.smallest.after.column == one.column
     sentence = said(result, one)
     note = f"{one.probe.sentence} {sentence[0].upper()}{sentence[1:]}."
-    title = f"The smallest change that flips it: {one.probe.title.lower()}" if smallest else one.probe.title
+    title = f"The smallest change that flips it: {one.probe.inline}" if smallest else one.probe.title
     picture_rows(list(cells), [Row(title, note, list(cells.values()))], key="probes.large")
 
 

@@ -24,7 +24,7 @@ from dashboard.components.studies.study import (
 from dashboard.components.words import CLASS_WORDS
 from dashboard.services.library import Opened
 
-WHAT = {"group": "verdict", "name": "what"}
+WHAT = {"group": "verdict", "name": "measured"}
 
 
 def group_words(group: str) -> str:

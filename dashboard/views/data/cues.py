@@ -39,7 +39,8 @@ def draw_cues(opened: Opened) -> None:
         "What is each cue worth?",
         NOT_MEASURED if results is None else markdown(words.overall(findings)),
         explained="A small network is trained on the images with all but one cue removed, and tested on test images "
-        "treated the same way. Dots are accuracies with 95% intervals over networks and images; guessing gets half.",
+        "treated the same way. Dots are accuracies with 95% intervals over networks and images; guessing gets the share "
+        "of the larger class.",
         help=explain("Accuracy", "Low-pass", "Interval"),
     ) as is_open:
         if is_open and results is None:
@@ -77,7 +78,9 @@ def _results_of(opened: Opened) -> tuple[Results | None, list[Finding]]:
     Raises:
         ContractError: no study of the set can be read, and the file named after the set is damaged.
     """
-    stamps = {path: path.stat().st_mtime_ns for path in find_results(catalogue.homes()).values()}
+    # each home for itself: a file of the same name would hide one with more training images
+    paths = [path for home in catalogue.homes() for path in find_results((home,)).values()]
+    stamps = {path: path.stat().st_mtime_ns for path in paths}
     return _found(opened.origin, tuple(stamps.items()))
 
 
@@ -101,7 +104,7 @@ def _found(opened: Opened, files: tuple[tuple[Path, int], ...]) -> tuple[Results
 
 def _figure(findings: list[Finding]) -> go.Figure:
     """Plot each version's accuracy and interval, best on top; "everything kept" and "shuffled labels" are dashed."""
-    cues = [one for one in findings if not one.details["control"]]
+    cues = [one for one in findings if not one.details["is_control"]]
     figure = new_figure(height=100 + 26 * len(cues), showlegend=False)
     rows = pd.DataFrame([(one.measure.value, one.measure.low, one.measure.high) for one in cues], columns=list("vlh"))
     names = [figure_text(f"{one.details['title']}") for one in cues]

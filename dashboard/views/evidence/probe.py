@@ -64,7 +64,7 @@ def draw(opened: Opened, evidence: Evidence, shown: Shown | None, setting: Setti
 
 def told(setting: Setting) -> str:
     """The title of the probe that is looked at, as it stands in a sentence."""
-    return PROBES[setting.value].title.lower()
+    return PROBES[setting.value].inline
 
 
 def choose_probe(setting: Setting, shown: Shown | None) -> Probe:
@@ -75,7 +75,7 @@ def choose_probe(setting: Setting, shown: Shown | None) -> Probe:
             st.selectbox,
             "The change",
             options=list(setting.choices or ()),
-            format_func=lambda key: f"{FAMILIES[PROBES[key].family].title}: {PROBES[key].title.lower()}",
+            format_func=lambda key: f"{FAMILIES[PROBES[key].family].title}: {PROBES[key].inline}",
             width=420,
         )
         st.button(
@@ -114,7 +114,7 @@ def _changed(evidence: Evidence, shown: Shown, probe: Probe, made: Probe) -> Row
         called = OTHER[row["predicted"]] if probe.changes_donor else row["predicted"]
         first = Cell(before, f"An image called {called}", f"called {called}", edge=called)
     cells = [_cell(evidence, shown, made, strength) for strength in made.at(shown.side)]
-    return Row(made.title if own else f"Control: {made.title.lower()}", made.sentence, [first, *cells])
+    return Row(made.title if own else f"Control: {made.inline}", made.sentence, [first, *cells])
 
 
 def _cell(evidence: Evidence, shown: Shown, probe: Probe, strength: Strength) -> Cell | None:
@@ -131,7 +131,7 @@ def _cell(evidence: Evidence, shown: Shown, probe: Probe, strength: Strength) ->
             rates.append((rate["turned"], f"{percent(rate['share'])} flip", label))
     called = shown.verdict(column)
     said = f", now called {called}" if called else ""
-    return Cell(picture, f"The image after {probe.title.lower()}, {strength.label}{said}", "", called, tuple(rates))
+    return Cell(picture, f"The image after {probe.inline}, {strength.label}{said}", "", called, tuple(rates))
 
 
 def _differences(shown: Shown, probe: Probe) -> Row:
@@ -166,12 +166,12 @@ def draw_responses(evidence: Evidence, probe: Probe) -> None:
                     f"{strength.label}: {strength.waves}" for strength in one.strengths if strength.waves
                 ):
                     st.caption(f"{waves[0].upper()}{waves[1:]}.")
-                own = rates[rates["probe"] == one.key]
+                own = rates[(rates["probe"] == one.key) & (rates["images"] > 0)]
                 said = [f"{row['turned']}, {row['strength']}: {percent(row['share'], 0)}" for _, row in own.iterrows()]
                 charts.show(
                     evidence_charts.response(own),
                     key=f"evidence.response.{one.key}",
-                    alt=f"Share of verdicts flipped by {one.title.lower()}. {'; '.join(said)}",
+                    alt=f"Share of verdicts flipped by {one.inline}. {'; '.join(said)}",
                 )
 
 

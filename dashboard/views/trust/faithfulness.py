@@ -28,7 +28,7 @@ FILL = Setting("filled", "mean", choices=FILLS)
 # told apart with every kind of colour blindness, and by the symbol without any
 SYMBOLS: dict[Sign | None, str] = {1: "▲", -1: "▼", 0: "◇", None: "·"}
 COLOURS: dict[Sign | None, str] = {1: "green", -1: "violet"}
-WHAT = {"group": "verdict", "name": "what", "fill": "filled with", "direction": "by", "control": "best control"}
+WHAT = {"group": "verdict", "name": "method", "fill": "fill", "direction": "metric", "control": "best control"}
 
 
 def conclusion(answer: StudyResult | None) -> str | None:

@@ -131,7 +131,7 @@ part(
     draw=draw_sanity,
     limits="that a map changes says that it depends on the weights, not that it tells what they do. The sign is left "
     "out, since a random classifier may swap the classes, so chance lies above 0.",
-    names={"group": "verdict", "method": "method", "level": "random to"},
+    names={"group": "verdict", "method": "method", "level": "randomised down to"},
 )
 BY.linked(
     st.segmented_control,

@@ -20,10 +20,10 @@ from tests.core.studies.probes.test_study import asked
 
 # what the sentence must name, for a FAKE and a REAL verdict; None where many changes make the cue's absence
 NAMED = {
-    "mean_colour": ("mean colour of the other class", "mean colour of the other class"),
+    "mean_colour": ("the mean colour to that of the other class", "the mean colour to that of the other class"),
     "ring": ("for its fine detail", "for its fine detail"),
-    "corner": (None, "hide the upper left quarter"),
-    "block_order": ("blocks shuffled", "blocks shuffled"),
+    "corner": (None, "hiding the upper left quarter"),
+    "block_order": ("shuffling blocks", "shuffling blocks"),
 }
 
 
@@ -196,7 +196,7 @@ def test_where_nothing_turns_it_the_nearest_change_is_named(tmp_path: Path) -> N
     result = list(explain_probes(sure, cue.pixels[:1]))[-1]  # type: ignore[arg-type]
     assert result.smallest is None
     assert "none of" in result.sentence
-    assert "“darker” (48 levels) comes closest" in result.sentence
+    assert "darkening (48 levels) comes closest" in result.sentence
 
 
 def test_a_control_that_turns_it_as_well_leaves_nothing_to_claim() -> None:

@@ -32,6 +32,12 @@ def test_other_sides_work(name: str) -> None:
     assert small.shape == (2, 28, 28, 3)
 
 
+def test_lengths_of_another_side_are_said_to_be_scaled() -> None:
+    assert VERSIONS["border"].keeps_at(32) == "the outer 4 pixels"
+    assert VERSIONS["border"].keeps_at(64) == "the outer 4 pixels (scaled from 32 x 32 pixels)"
+    assert VERSIONS["low-8"].keeps_at(64) == VERSIONS["low-8"].keeps
+
+
 @pytest.mark.parametrize(("name", "kept"), [("low-8", "coarse"), ("high-8", "fine")])
 def test_passes_keep_one_side_of_the_spectrum(name: str, kept: str) -> None:
     radius = np.hypot(*np.meshgrid(np.fft.fftfreq(32) * 32, np.fft.fftfreq(32) * 32))

@@ -55,7 +55,7 @@ def test_answers_are_short_and_every_part_is_a_sentence(name: str, tmp_path: Pat
     for one in map(tell, conclude(run, table, PARAMETERS)):
         assert one.question.endswith("?")
         for part in filter(None, map(str, (one.answer, one.control, one.aside, one.standing))):
-            assert part[0].isupper() or part[0] in "“0123456789"
+            assert part[0].isupper() or part[0] in "0123456789"
             assert part.endswith(".")
             assert "nan" not in part
         assert len(str(one.answer)) < 210
@@ -77,15 +77,15 @@ def test_a_claim_needs_every_control(tmp_path: Path) -> None:
     one = found(planted | {"rephase_8": 0.8}, tmp_path)["detail-FAKE"]
     assert standing(one).kind == "claimed"
     assert {choice.value for choice in one.choices if choice.kind == "control"} == {
-        f"“{PROBES[key].title.lower()}”" for key in CONTROLS
+        PROBES[key].inline for key in CONTROLS
     }
     # the strongest of them is the one beside the number
     assert one.control is not None
     assert (one.control.measure.value, one.difference.value) == (0.3, pytest.approx(0.6))  # type: ignore[union-attr]
-    assert str(tell(one).answer).startswith("FAKE verdicts mostly rest on fine detail: “fine detail out” (radius 8,")
+    assert str(tell(one).answer).startswith("FAKE verdicts mostly rest on fine detail: removing fine detail (radius 8,")
     for key in CONTROLS:
         one = found(planted | {"rephase_8": 0.8, f"{key}_8": 0.9}, tmp_path)["detail-FAKE"]
-        assert standing(one).on["control"][f"“{PROBES[key].title.lower()}”"] == 0
+        assert standing(one).on["control"][PROBES[key].inline] == 0
         assert "depends on the control" in str(tell(one).answer)
 
 
@@ -112,7 +112,7 @@ def test_a_claim_needs_every_other_way_of_making_the_change(tmp_path: Path) -> N
 def test_a_place_is_set_against_the_same_shape_elsewhere_and_under_every_fill(tmp_path: Path) -> None:
     border: Turned = {"hide_border_texture": 0.5, "hide_border_flat": 0.4}
     one = found(border, tmp_path)["place-FAKE"]
-    assert (one.details["title"], standing(one).kind) == ("Hide the border", "claimed")
+    assert (one.details["title"], standing(one).kind) == ("Hiding the border", "claimed")
     assert {choice.kind for choice in one.choices} == {"control", "fill"}
     # the same frame further in flips more: nothing of the place
     one = found(border | {"hide_frame_32_texture": 0.7, "hide_frame_32_flat": 0.7}, tmp_path)["place-FAKE"]
@@ -141,12 +141,12 @@ def test_what_has_no_control_is_a_number_without_a_reason(tmp_path: Path) -> Non
             "uncontrolled",
         )
         answer = str(tell(one).answer)
-        assert answer.startswith("“")
+        assert answer.startswith(f"{one.details['title']} (")
         for word in ("decide", "rest", "because"):
             assert word not in answer
     aside = str(tell(made["geometry-FAKE"]).aside)
     assert "90° 23.0%, 180° 13.0%" in aside
-    assert "“mirrored” (whole picture) 4.0%" in aside
+    assert "mirroring (whole picture) 4.0%" in aside
     # as large a change of another kind is no control
     sizes = {"brighter_48": 10.0, "lowpass_control_10": 10.0}
     light = found({"brighter_48": 0.8, "lowpass_control_10": 0.1}, tmp_path, sizes)["light-FAKE"]
@@ -169,8 +169,8 @@ def test_a_curve_that_falls_is_said_to(tmp_path: Path) -> None:
 def test_the_smallest_change_is_one_with_a_control_and_a_smaller_one_without_is_named_beside(tmp_path: Path) -> None:
     sizes, turned = {"lowpass_14": 6.0, "noise_1": 0.8}, {"lowpass_14": 0.6, "noise_1": 0.4}
     one = found(dict(turned), tmp_path, sizes)["smallest-FAKE"]
-    assert (one.details["title"], one.details["strength"], one.details["size"]) == ("Fine detail out", "radius 14", 6.0)
-    assert (one.details["smaller_title"], one.beside["smaller"].value) == ("Noise", 0.4)
+    assert (one.details["title"], one.details["strength"], one.details["size"]) == ("Removing fine detail", "radius 14", 6.0)
+    assert (one.details["smaller_title"], one.beside["smaller"].value) == ("Adding noise", 0.4)
     one = found({"noise_1": 0.4}, tmp_path, {"noise_1": 0.8})["smallest-FAKE"]
     assert standing(one).kind == "uncontrolled"
     assert str(tell(one).answer) == "No change flips FAKE verdicts more often than its control does."
@@ -186,7 +186,7 @@ def test_a_detail_that_nobody_could_lend_is_compared_with_what_there_is(tmp_path
     for verdict in VERDICTS:
         one = made[f"transplant-{verdict}"]
         assert one.control is not None
-        assert one.control.name == "“as much coarse detail of the other class in”"
+        assert one.control.name == "swapping in as much coarse detail of the other class"
         assert "nan" not in str(tell(one).full)
 
 

@@ -17,7 +17,7 @@ from core.probes.flips import short_margins
 from core.probes.probe import FAMILIES, size_column
 from core.probes.table import PROBES, probe_columns
 from core.runs.run import read_run
-from core.studies.probes.donors import choose_donors, class_means
+from core.studies.probes.donors import choose_donors, class_means, with_donors
 from core.studies.probes.findings import conclude
 from core.studies.probes.study import STUDY
 from core.studies.probes.summary import ranking, read_turns, responses
@@ -229,6 +229,14 @@ def test_a_change_without_a_control_stays_behind_those_that_turn_more_than_their
     assert "lowpass_14" not in list(ranking(responses(turns), verdict="FAKE")["column"][:4])
 
 
+def test_of_a_single_image_nothing_is_certain_and_what_flips_nothing_is_not_first(tmp_path: Path) -> None:
+    turns = read_turns(*counted({}, {"blur_1": 1.0}, tmp_path, images=2))
+    top = ranking(responses(turns), verdict="FAKE")
+    assert top["column"][0] == "blur_1"
+    assert (top["images"] == 1).all()
+    assert not top[["per_level", "share", "size"]].isna().any(axis=None)
+
+
 def test_the_margins_of_donors_are_those_that_a_loan_is_measured_from(source: Source) -> None:
     run = read_run(source.run)
     turns = read_turns(run, read_study(run_study(STUDY, source), run).table)
@@ -258,6 +266,18 @@ def test_donors_are_right_of_the_asked_verdict_of_the_category_and_never_the_ima
     part = choose_donors(run, rows[10:20])
     np.testing.assert_array_equal(part.other, donors.other[10:20])
     assert (choose_donors(run, rows, seed=1).other != donors.other).any()
+
+
+def test_a_repeated_file_does_not_borrow_from_its_first_copy(tmp_path: Path) -> None:
+    run = mean_colour().run(tmp_path)
+    table = run.predictions
+    copied = np.flatnonzero((table["category"] == table["category"][0]) & (table["label"] == table["label"][0]))
+    # of the category and class two files are left, one of which most rows repeat
+    table.loc[copied[1:-1], ["sha256", "is_repeat"]] = [table["sha256"][copied[0]], True]
+    assert set(choose_donors(run, copied[:-1].astype(np.intp)).same) == {copied[-1]}
+    pictures = {copied[0]: np.full((32, 32, 3), 1, np.uint8), copied[-1]: np.full((32, 32, 3), 2, np.uint8)}
+    stacked, _ = with_donors(pictures[copied[0]], run, pictures.get, name="any", row=int(copied[1]))
+    assert [int(image[0, 0, 0]) for image in stacked] == [1, 2]
 
 
 def test_where_nobody_can_lend_the_rest_is_still_measured(tmp_path: Path) -> None:
