@@ -196,6 +196,9 @@ def write(
         save_npz(out / f"{one.method}.npz", one)
         if one.has_picture:
             save_png(out / f"{one.method}.png", draw_explanation(one, SIZE, style=style))
+        else:
+            # one of another image must not stand beside this one's numbers
+            (out / f"{one.method}.png").unlink(missing_ok=True)
     save_html(out / "explanation.html", [(one, style) for one in explanations], title=title, notes=notes)
 
 

@@ -19,7 +19,7 @@ def percent(share: float, digits: int = 1) -> str:
         digits: after the point.
     """
     hundred, least = 100 * share, 10.0**-digits
-    if 0 < hundred < least / 2:
+    if 0 < hundred <= least / 2:
         return f"under {least:.{digits}f}%"
     if 100 - least / 2 <= hundred < 100:
         return f"over {100 - least:.{digits}f}%"

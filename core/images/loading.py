@@ -8,7 +8,7 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
-from core.images.decoding import ImageError
+from core.images.decoding import MAX_BYTES, ImageError
 from core.images.image_set import DatasetError, ImageSet, Progress, Split
 from core.images.labels import CLASSES
 from core.images.layouts.layout import Entry
@@ -53,7 +53,7 @@ def read_files(data: str | Path, split: Split, names: Iterable[str]) -> Iterator
         entries = {entry.name: entry for entry in checked_entries(source, data, split)}
         for name in names:
             try:
-                yield read_small(source, split, entries[name])
+                yield read_small(source, split, entries[name], most=MAX_BYTES)
             except (KeyError, ImageError):
                 yield b""
 
@@ -106,7 +106,8 @@ def _load(
     # label, source and category count only in other layouts, so that existing packs of CIFAKE stay valid
     files = [entry if entry.label else entry[:3] for entry in entries]
     resized = [] if fit is None else [repr(fit), *(["own statistics"] if isinstance(source, ShippedSource) else [])]
-    key = json.dumps([PACK_VERSION, split, *resized, *files])
+    base = "sample" if data == "sample" else _name_of(source, entries)
+    key = json.dumps([PACK_VERSION, split, *resized, *files, *([base] if base else [])])
     pack = cache_dir() / "packs" / hashlib.sha256(key.encode()).hexdigest()[:32]
     try:
         image_set = read_pack(pack)
@@ -116,7 +117,6 @@ def _load(
         # the pack is missing, damaged, or lacks files that can be read now; or the cache is not readable
         side = measure_side(source, split, entries) if fit is None else fit.size
         reader = Reader(source, split, entries, fit, side, progress)
-        base = "sample" if data == "sample" else _name_of(source, entries)
         if is_large(reader):
             image_set = pack_in_shards(pack, reader, base, keep=skip_bad)
         else:

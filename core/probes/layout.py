@@ -90,7 +90,8 @@ LAYOUT = (
     ),
     *(
         Probe(
-            f"hide_{key}", "place", f"Hiding {name}", f"As wide a frame is covered, {inset:.0%} of the side further in.",
+            f"hide_{key}", "place", f"Hiding {name}",
+            f"As wide a frame is covered, {inset:.0%} of the side further in.",
             _FILLS, lambda batch, fill, inset=inset: _frame(batch, inset, fill),  # type: ignore[misc]
             "being whole", is_control=True,
         )

@@ -115,7 +115,8 @@ DETAIL = (
         _SWAPS, _rephased_pattern, "energy as such", is_control=True,
     ),
     Probe(
-        "highpass", "detail", "Removing coarse shading", "The mean stays; all shading coarser than a radius is removed.",
+        "highpass", "detail", "Removing coarse shading",
+        "The mean stays; all shading coarser than a radius is removed.",
         radii((1, 2, 4), "wavelengths of {} pixels and more"),
         lambda batch, radius: attenuated(batch.spectra, ring(0, radius, side=batch.side)),
         "its coarse light and shade", beside=True,

@@ -24,6 +24,7 @@ from core.report.comparison import comparison_words, gather_comparison, save_com
 from core.report.page import gather, save_report
 from core.report.selection import Selection
 from core.runs.browsing.filter import Filter
+from core.runs.browsing.other_run import same_images, verdicts_of
 from core.runs.browsing.pictures import find_pictures
 from core.runs.browsing.study_columns import added_by_studies, further_columns
 from core.runs.browsing.table import browse_table, find_rows
@@ -31,6 +32,7 @@ from core.runs.browsing.tags import Tags
 from core.runs.finding import find_named, find_runs
 from core.runs.run import Run, read_run
 from core.system.atomic import cache_dir
+from core.system.folders import ContractError
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -89,11 +91,23 @@ def find_run(name: str) -> Path:
 
 
 def _table(run: Run, asked: dict[str, str]) -> pd.DataFrame:
-    """Return the run's rows, with the study columns that are not offered by default but that the filter names."""
+    """Return the run's rows with what the filter names further: columns that studies do not offer, another run.
+
+    Raises:
+        ContractError: the other run is missing, damaged, or not on the same images.
+    """
     further = further_columns(run.path)
-    also = [name for name in asked if name in further]
+    also = [name for name in dict.fromkeys((*asked, asked.get("sort", "").removeprefix("-"))) if name in further]
     table = browse_table(run)
-    return pd.concat([table, added_by_studies(run.path, table["id"], also, offered=False)], axis=1) if also else table
+    parts = [table, added_by_studies(run.path, table["id"], also, offered=False)] if also else [table]
+    if versus := asked.get("versus"):
+        other = read_run(find_run(versus))
+        if not same_images(run, other):
+            raise ContractError(
+                f"{other.name} is not another run on the images of {run.name}, so it finds none of them"
+            )
+        parts.append(verdicts_of(other, table["id"]))
+    return pd.concat(parts, axis=1) if len(parts) > 1 else table
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -23,6 +23,8 @@ _WORDS = {
     "correct": "verdict",
     "in_train": "also in the training set",
     "is_repeat": "copy of an earlier file",
+    "versus.correct": "verdict of the other run",
+    "versus.predicted": "called by the other run",
 }
 
 
@@ -86,7 +88,7 @@ def describe(wanted: Filter) -> str:
     words += ["in an area drawn on Patterns"] * (wanted.area is not None)
     words += [f"tagged {wanted.tag}"] * bool(wanted.tag) + [f"file name with {wanted.name}"] * bool(wanted.name)
     if wanted.threshold != HALF:
-        words.append(f"at a threshold of {percent(wanted.threshold, 0)}")
+        words.append(f"at a threshold of {100 * wanted.threshold:g}%")
     return ", ".join(words) or "all images"
 
 

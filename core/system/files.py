@@ -5,6 +5,8 @@ import math
 import os
 import re
 import stat
+import tokenize
+import zipfile
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from io import BufferedReader
@@ -89,6 +91,8 @@ def read_array(path: Path, *, mapped: bool = False, limit: int | None = None) ->
         except FloatingPointError:
             # NumPy multiplies the sides that a header claims, and would only warn
             raise ValueError("its header claims more numbers than can be counted") from None
+        except (tokenize.TokenError, zipfile.BadZipFile) as error:
+            raise ValueError(f"its header is damaged ({error})") from None
     if not isinstance(array, np.ndarray):
         array.close()
         raise ValueError("it is an archive, and not one array")

@@ -59,8 +59,8 @@ TERMS: dict[str, str] = {
     "Low-pass": "An image without its finest detail; what is left looks soft.",
     "Margin": "The detector's score: its number for REAL minus its number for FAKE. Above 0 it says REAL, below FAKE; "
     "the further from 0, the surer.",
-    "Margin map": "The margin spread over the positions of the network's last stage (4 x 4 in the paper's). Its mean "
-    "is the margin.",
+    "Margin map": "The margin spread over the positions of the network's last stage (4 x 4 in the paper's). In the "
+    "networks that ship, its mean is the margin less a constant, the network's bias.",
     "McNemar's test": "Whether two detectors are equally often right, judged by the images that only one of them gets "
     "right: its p is how often chance alone would split these at least as unevenly (McNemar 1947).",
     "Near copy": "An image that looks the same as another to a perceptual hash and in its grey levels, but is a "

@@ -154,7 +154,13 @@ def check(detector: NetworkDetector, data: str | None = None, *, progress: Progr
     flat = np.stack([np.full((side, side, 3), value, np.uint8) for value in (0, 255)])
     pictures = reference_pictures(detector.preprocessing)
     asked = np.concatenate([pictures, noise, flat])
-    outputs = raw_outputs(detector, asked)
+    try:
+        outputs = raw_outputs(detector, asked)
+    except Exception as error:  # noqa: BLE001 - networks of others raise whatever they like
+        raise SourceError(
+            f"it takes one picture but not {len(asked)} at once ({(str(error).splitlines() or [''])[0]}); export or "
+            "write it for any number of pictures"
+        ) from None
     if not np.isfinite(outputs).all():
         raise SourceError("it gives answers that are not finite numbers; check its weights, --mean and --std")
     inside = bool((outputs >= 0).all() and (outputs <= 1).all())

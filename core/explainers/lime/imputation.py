@@ -45,12 +45,20 @@ class Population:
         return self.jackknife.weights_of[1:]
 
 
-@lru_cache(maxsize=64)
 def population_of(n_segments: int) -> Population:
     """The population for so many segments: always the same, so that images share it."""
+    # for 128 segments it takes 3 MB, for 1,024 a hundred
+    return _small_population(n_segments) if n_segments <= 128 else _large_population(n_segments)
+
+
+def _make_population(n_segments: int) -> Population:
     samples = balanced_samples(max(POPULATION, 4 * n_segments), n_segments, RandomState(0))
     with _POOLS.limit(limits=1, user_api="blas"):
         return Population(samples, jackknife(samples, proximity=SampledExplainer().proximity(samples.keep)))
+
+
+_small_population = lru_cache(maxsize=64)(_make_population)
+_large_population = lru_cache(maxsize=1)(_make_population)
 
 
 @lru_cache(maxsize=256)

@@ -143,7 +143,8 @@ def certain(findings: Sequence[Finding]) -> Line:
 
 def sanity(finding: Finding) -> Told:
     """A finding of the study `sanity` in words."""
-    kept = sign_of(finding) == 1
+    side = sign_of(finding) or 0
+    kept = side == 1
     answer = say(
         finding,
         "{part} of {name} on {group} verdicts {comes} from the picture alone: with all weights random, its correlation "
@@ -153,7 +154,8 @@ def sanity(finding: Finding) -> Told:
     )
     more = "That {more} {control_name}: {control}, a difference of {difference}."
     paired = finding.control is not None and finding.difference is not None
-    control = say(finding, more, more="is more than" if kept else "cannot be told from") if paired else Line()
+    than = {1: "is more than", 0: "cannot be told from", -1: "is less than"}
+    control = say(finding, more, more=than[side]) if paired else Line()
     aside = "With only the classifier random it is {classifier}; between map and edges, {edges:plain}."
     return Told(answer, control, say(finding, aside))
 

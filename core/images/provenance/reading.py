@@ -1,5 +1,6 @@
 """How the file was read: the first frame of an animation, transparency, and what was wrong with its container."""
 
+import contextlib
 import io
 import warnings
 
@@ -15,16 +16,22 @@ def find(file: File) -> list[Claim]:
     """Report what was left out or changed when the file was read, and what was wrong with its container."""
     contents = file.contents
     said = list(contents.problems)
-    if contents.frames > 1:
+    if (frames := _frames(file)) > 1:
         article = "An" if contents.format == "AVIF" else "A"
-        said.insert(
-            0, f"{article} {contents.format} animation of {contents.frames:,} frames; only the first is judged."
-        )
+        said.insert(0, f"{article} {contents.format} animation of {frames:,} frames; only the first is judged.")
     elif contents.format == "GIF":
         said.insert(0, "A GIF has at most 256 colours, so most pictures have lost detail in it.")
     if may_be_transparent(file.data):
         said.append("Its transparent parts, if it has any, are laid on white.")
     return [Claim(KIND, sentence, forgeable=False) for sentence in said]
+
+
+def _frames(file: File) -> int:
+    """How many pictures an animation has; that of an AVIF is not in the boxes that we read."""
+    if file.contents.format == "AVIF":
+        with contextlib.suppress(Exception), Image.open(io.BytesIO(file.data), formats=registered()) as image:
+            return int(getattr(image, "n_frames", 1))
+    return file.contents.frames
 
 
 def may_be_transparent(data: bytes) -> bool:

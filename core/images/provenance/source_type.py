@@ -1,5 +1,7 @@
 """IPTC's DigitalSourceType, in which XMP and Content Credentials say how a picture came about."""
 
+import re
+
 from core.images.provenance.claim import Suggests
 
 # https://cv.iptc.org/newscodes/digitalsourcetype/
@@ -24,27 +26,12 @@ TYPES: dict[str, tuple[str, Suggests]] = {
     "dataDrivenMedia": ("drawn from data", ""),
     "screenCapture": ("a screenshot", ""),
 }
-# names of generators, as they stand in fields for software
-GENERATORS = (
-    "stable diffusion",
-    "midjourney",
-    "dall",
-    "firefly",
-    "novelai",
-    "comfyui",
-    "invokeai",
-    "fooocus",
-    "automatic1111",
-    "imagen",
-    "ideogram",
-    "leonardo.ai",
-    "openai",
-    "google ai",
-    "gemini",
-    "chatgpt",
-    "black forest labs",
-    "swarmui",
-    "bing image creator",
+# names of generators, as they stand in fields for software, authors and credits; people and places are called Kendall,
+# Dallas, Firefly and Gemini too, and "imagen" is Spanish for picture
+GENERATORS = re.compile(
+    r"stable diffusion|midjourney|\bdall\W?e(?![a-z])|\b(adobe firefly|firefly image)|novelai|comfyui|invokeai|fooocus"
+    r"|automatic1111|\bimagen ?\d|ideogram|leonardo\.ai|openai|google ai|\b(google gemini|gemini ?\d)|chatgpt"
+    r"|black forest labs|swarmui|bing image creator"
 )
 
 
@@ -54,5 +41,5 @@ def source_type(code: str) -> tuple[str, Suggests]:
 
 
 def is_generator(software: str) -> bool:
-    """Return True where a field for software names a known generator."""
-    return any(name in software.lower() for name in GENERATORS)
+    """Return True where a field for software, or for who made a picture, names a known generator."""
+    return GENERATORS.search(software.lower()) is not None

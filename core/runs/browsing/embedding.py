@@ -90,7 +90,9 @@ def read_embedding(run: Path, ids: pd.Series) -> pd.DataFrame:
             names = pq.read_schema(opened).names
             wanted = [name for name in names if name.endswith(("_x", "_y"))]
             columns = ["id", *wanted]
-            study = pq.read_table(opened, columns=columns, page_checksum_verification=True).to_pandas()
+            study = pq.read_table(opened, columns=columns, page_checksum_verification=True).to_pandas(
+                ignore_metadata=True
+            )
         found = study.drop_duplicates("id").set_index("id").reindex(ids).reset_index(drop=True)
         return found.astype(np.float32)
     except Exception:  # noqa: BLE001 - pyarrow's errors share no base; a damaged study costs its columns only

@@ -84,7 +84,9 @@ def added_by_studies(run: Path, ids: pd.Series, also: Collection[str] = (), *, o
             continue
         try:
             with open_file(file.path) as opened:
-                study = pq.read_table(opened, columns=["id", *columns], page_checksum_verification=True).to_pandas()
+                table = pq.read_table(opened, columns=["id", *columns], page_checksum_verification=True)
+            # without pandas' own notes, which may make `id` an index
+            study = table.to_pandas(ignore_metadata=True)
         except Exception:  # noqa: BLE001, S112 - pyarrow's errors share no base; a damaged study costs its columns only
             continue
         known = pd.Index(study.pop("id"))

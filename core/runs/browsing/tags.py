@@ -57,12 +57,12 @@ class Tags:
         """Tag images.
 
         Raises:
-            TagError: the tag is empty, longer than 40 characters, has a comma or an unprintable character, or would be
-                the 501st; or the file cannot be written.
+            TagError: the tag is empty, longer than 40 characters, has a comma, a semicolon or an unprintable
+                character, or would be the 501st; or the file cannot be written.
         """
         tag = tag.strip()
-        if not tag or len(tag) > MAX_TAG or "," in tag or not tag.isprintable():
-            raise TagError(f"A tag has 1 to {MAX_TAG} characters and no comma.")
+        if not tag or len(tag) > MAX_TAG or set(tag) & set(",;") or not tag.isprintable():
+            raise TagError(f"A tag has 1 to {MAX_TAG} characters and no comma or semicolon.")
         if tag not in (names := self.names()) and len(names) >= MAX_TAGS:
             raise TagError(f"There are {MAX_TAGS} different tags already; use one of them, or take one off its images.")
         with self._open() as connection:

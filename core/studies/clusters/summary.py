@@ -160,7 +160,7 @@ def _card(
         mean_map=np.average(np.asarray(run.needed_maps[mine], np.float32), axis=0, weights=weights[inside]).astype(
             np.float32
         ),
-        mean_image=_mean_image(pictures, mine),
+        mean_image=_mean_image(pictures, mine, weights[inside]),
     )
 
 
@@ -175,14 +175,19 @@ def _weights(run: Run, positions: NDArray[np.intp]) -> NDArray[np.float64]:
     return np.asarray((np.bincount(cell, minlength=4) / np.maximum(np.bincount(own, minlength=4), 1))[own])
 
 
-def _mean_image(pictures: Pictures | None, positions: NDArray[np.intp]) -> NDArray[np.uint8] | None:
+def _mean_image(
+    pictures: Pictures | None, positions: NDArray[np.intp], weights: NDArray[np.float64]
+) -> NDArray[np.uint8] | None:
     if pictures is None or pictures.pixels is None or (pictures.where[positions] < 0).any():
         return None
-    places = np.sort(pictures.where[positions])
+    # in their order on the disk
+    order = np.argsort(pictures.where[positions], kind="stable")
+    places, weights = pictures.where[positions][order], weights[order]
     total = np.zeros(pictures.pixels.shape[1:], np.float64)
     for start in range(0, len(places), 2048):
-        total += np.asarray(pictures.pixels[places[start : start + 2048]], np.float64).sum(axis=0)
-    return np.rint(total / len(places)).astype(np.uint8)
+        here = slice(start, start + 2048)
+        total += np.tensordot(weights[here], np.asarray(pictures.pixels[places[here]], np.float64), axes=1)
+    return np.rint(total / weights.sum()).astype(np.uint8)
 
 
 def worst_card(cards: list[Card]) -> Card | None:

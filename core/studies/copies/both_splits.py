@@ -93,7 +93,8 @@ def source_of(context: Context) -> str | None:
         except (DatasetError, OSError):
             continue
         if context.run.predictions["sha256"].isin(found.rows["sha256"]).all():
-            return str(data)
+            # as it is: a `DataPath` names its FAKE classes too
+            return data
     return None
 
 
@@ -110,13 +111,14 @@ def compressions(context: Context, part: Part, rows: NDArray[np.intp] | None = N
     if source is None:
         return [None] * len(chosen)
     try:
-        files = list(read_files(source, part.split, chosen["name"]))
+        # one file after another: together they may be larger than memory
+        files = read_files(source, part.split, chosen["name"])
+        return [
+            compression_of(data) if hashlib.sha256(data).hexdigest() == digest else None
+            for data, digest in zip(files, chosen["sha256"], strict=True)
+        ]
     except (DatasetError, OSError):
         return [None] * len(chosen)
-    return [
-        compression_of(data) if hashlib.sha256(data).hexdigest() == digest else None
-        for data, digest in zip(files, chosen["sha256"], strict=True)
-    ]
 
 
 def with_compression(context: Context, part: Part) -> pd.DataFrame:

@@ -37,12 +37,11 @@ def duplicates(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) ->
 def _counted(run: Run, table: pd.DataFrame, key: str) -> Finding:
     column, value = COUNTED[key]
     hit = (table[column] == value).to_numpy(bool)
-    # a run remembers which of its files were trained on, where that was looked up
-    known = (table[column] != UNKNOWN).to_numpy(bool) | (value == FILE and run.leaks_checked)
-    if not known.any():
+    # without the training images a run still remembers which of its files were trained on, where that was looked up
+    if (table[column] == UNKNOWN).any() and not (value == FILE and run.leaks_checked):
         return Finding(key, "duplicates", "copies", Measure(np.nan))
     weights = table[WEIGHT].to_numpy(np.float64)
-    share = weighted_share(hit[known], table[WEIGHT].to_numpy()[known])
+    share = weighted_share(hit, weights)
     of_real = (run.predictions.set_index("id")["label"].reindex(table["id"]) == "REAL").to_numpy(bool)
     clash = (table[column.replace("in_", "") + "_class"] == "other").to_numpy(bool) & hit
     counts = {"count": hit, "real": hit & of_real, "fake": hit & ~of_real, "other_class": clash}
@@ -59,11 +58,12 @@ def files(_run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> lis
     if known.empty:
         return [Finding("unknown", "files", "file_kind", Measure(np.nan))]
     weights = known[WEIGHT].to_numpy()
+    by_weight = known.groupby("compression")[WEIGHT].sum().sort_values(ascending=False, kind="stable")
     return [
         Finding(
             f"common.{number}", "files", "file_kind",
             Measure.of(weighted_share((known["compression"] == name).to_numpy(bool), weights)),
             details={"name": str(name)},
         )
-        for number, name in enumerate(known["compression"].value_counts().index[:COMMON])
+        for number, name in enumerate(by_weight.index[:COMMON])
     ]  # fmt: skip

@@ -150,7 +150,10 @@ def _colour(pixels: Pixels, _chance: Chance, _learned: Learned) -> Pixels:
 
 def _amplitude(pixels: Pixels, chance: Chance, _learned: Learned) -> Pixels:
     noise = chance.noise(pixels.shape[1])
-    return frequency.to_pixels(frequency.scrambled(frequency.spectra_of(pixels), noise))
+    texture = frequency.scrambled(frequency.spectra_of(pixels), noise)
+    # the random phase of the mean is a sign, and would make every second image black
+    texture += pixels.mean(axis=(1, 2), keepdims=True, dtype=np.float32) - texture.mean(axis=(1, 2), keepdims=True)
+    return frequency.to_pixels(texture)
 
 
 def _phase(pixels: Pixels, _chance: Chance, learned: Learned) -> Pixels:
@@ -217,7 +220,7 @@ VERSIONS: dict[str, Version] = {
     **{f"high-{radius}": _high(radius) for radius in RADII},
     "grey": Version("grey", "colour", "grey levels, no colour", _grey),
     "colour": Version("mean colours of 8 x 8", "colour", "the mean colour of each of 8 x 8 places", _colour),
-    "amplitude": Version("amplitude spectrum", "spectrum", "how strong each wave is, with random phases", _amplitude),
+    "amplitudes": Version("amplitude spectrum", "spectrum", "how strong each wave is, with random phases", _amplitude),
     "phase": Version("phases", "spectrum", "the phase of each wave, with the mean strength of all images", _phase),
     **{f"shuffle-{block}": _shuffle(block) for block in (16, 8, 4)},
     **{f"patch-{size}": _patch(size) for size in (5, 9, 17)},
@@ -225,5 +228,5 @@ VERSIONS: dict[str, Version] = {
     "centre": Version("centre", "place", "the inner 22 x 22 pixels", _centre),
     "jpeg-30": Version("JPEG 30", "file", "what JPEG at quality 30 keeps", _jpeg),
 }
-# raised whenever a version or the recipe changes
+# raised whenever the recipe changes; a version that changes gets another key, so that only its networks are made again
 EDITION = 1

@@ -34,10 +34,10 @@ from core.images.out_of_distribution import AS_DRAWN, read_generators
 from core.runs.finding import find_detectors, find_named, find_runs
 from core.runs.run import Run, read_run
 from core.studies.judgement.calibrating import Asked, ask, groups_of_transfer, make_rule
-from core.studies.judgement.familiarity import Space
+from core.studies.judgement.familiarity import Space, thinned
 from core.studies.judgement.judge import setting_of
 from core.studies.judgement.rule import Group, Rule, Setting, rule_path, write_rule
-from core.studies.neighbours.reference import NeighbourError, open_training_set
+from core.studies.neighbours.reference import NeighbourError, is_sample, open_training_set
 from core.studies.store import read_study, study_path
 from core.studies.study import StudyError
 from core.system.atomic import WriteError
@@ -99,7 +99,9 @@ def calibrate(
     found, what, skip = _own_images(run, detector, data, images)
     pixels, labels = np.asarray(found.pixels), found.labels
     split: Split = run.split if skip else "train"
-    setting = _setting(detector, data, split, found.rows["name"].tolist())
+    # the sample is found without `data`, which may be another set
+    named = None if not skip and is_sample(detector.manifest) else data
+    setting = _setting(detector, named, split, found.rows["name"].tolist())
     own: dict[str, Asked] = {
         name: _ask(detector, pixels[labels == number], setting, f"{name} {what}") for number, name in enumerate(CLASSES)
     }
@@ -174,7 +176,8 @@ def _own_images(run: Run, detector: Detector, data: str | None, images: int) -> 
             f"{data or 'cifake-test'} holds neither the images that {detector.name} was trained on nor those of "
             f"{run.name}; name one of them with --data"
         )
-    return _draw(own, np.arange(len(own)), images), f"images of {own.name}", 1
+    # each must itself be among those that distances are measured to, so that its own is what is skipped
+    return _draw(own, np.arange(0, len(own), thinned(len(own))), images), f"images of {own.name}", 1
 
 
 def _draw(found: ImageSet, rows: NDArray[np.intp], images: int) -> ImageSet:

@@ -18,6 +18,11 @@ MOST = 20_000
 COLUMNS = [name for name in STATISTICS if name != "file_bytes"]
 
 
+def thinned(images: int) -> int:
+    """Of every how many images of a run one is kept to measure to."""
+    return max(1, -(-images // MOST))
+
+
 @dataclass(frozen=True, eq=False)
 class Distances:
     """Distances of N pictures.
@@ -56,7 +61,7 @@ class Space:
         spread, axes = np.linalg.eigh(covariance)
         features = None
         if run.features is not None:
-            features = unit_rows(run.features[:: max(1, -(-len(run.features) // MOST))])
+            features = unit_rows(run.features[:: thinned(len(run.features))])
         return cls(features, values.mean(axis=0), axes / np.sqrt(np.maximum(spread, 1e-4 * spread.max())))
 
     def measure(self, pixels: NDArray[np.uint8], features: NDArray[np.floating] | None) -> Distances:

@@ -23,7 +23,7 @@ from core.images.reading import Fit
 from core.runs.run import Run
 from core.system.atomic import cache_dir, write_bytes_atomically
 from core.system.files import open_file, read_array
-from core.system.folders import ContractError, read_folder, write_folder
+from core.system.folders import MANIFEST, ContractError, read_folder, write_folder
 
 if TYPE_CHECKING:
     from core.detectors.detector import Detector
@@ -93,6 +93,12 @@ def read_features(detector: str, fingerprint: str, *, images: ImageSet | None = 
     if not len(features) == len(margins) == len(rows):
         return None
     return Reference(str(manifest["set"]), features, margins, rows, None if images is None else images.pixels)
+
+
+def count_kept() -> int:
+    """Count the sets whose features are kept for some detector; an answer without them changes when they come."""
+    # unfinished ones have no manifest
+    return sum(1 for _ in (cache_dir() / "features").glob(f"[!.]*/{MANIFEST}"))
 
 
 def compute_features(

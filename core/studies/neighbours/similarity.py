@@ -76,6 +76,7 @@ class Neighbours:
         name: of the set that was searched.
         candidates: how many images were searched.
         is_training: whether the detector was trained on them.
+        why_not: why it was not its training images that were searched, a sentence; "" where they can be asked for.
     """
 
     near: tuple[Neighbour, ...]
@@ -84,6 +85,7 @@ class Neighbours:
     name: str
     candidates: int
     is_training: bool
+    why_not: str = ""
 
     @property
     def sentence(self) -> str:

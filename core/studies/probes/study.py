@@ -62,7 +62,8 @@ DERIVED = {
     "turned_size": "Size of the smallest flip, root mean square in grey levels, 0 to 255",
     "turned_families": "Kinds of probes that flip it while their controls do not, 0 to 9",
     "detail_radius": "Mildest low-pass that flips it, radius of the spectrum, 8 to 14; none where none does",
-    "detail_both_ways": "Fine detail decides, both ways: removed or replaced, it flips; lent to the other class, that flips",
+    "detail_both_ways": "Fine detail decides, both ways: removed or replaced, it flips; lent to the other class, "
+    "that flips",
 }
 
 

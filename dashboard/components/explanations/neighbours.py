@@ -8,6 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from core.images.decoding import data_url
+from core.studies.neighbours.reference import count_kept
 from core.studies.neighbours.similarity import Neighbour, Neighbours, NeighbourSettings, Preparing
 from core.system.folders import ContractError
 from dashboard.components.component import component
@@ -16,9 +17,10 @@ from dashboard.components.explanations.follow import follow
 from dashboard.components.glossary import explain
 from dashboard.components.missing import how_to_get_pictures
 from dashboard.components.offers import offer_training_images
-from dashboard.components.plain import plain
+from dashboard.components.plain import plain, with_code
 from dashboard.components.words import CLASS_WORDS
-from dashboard.services import image_sets, library
+from dashboard.services import catalogue, image_sets, library
+from dashboard.services.sentences import for_visitors
 from dashboard.services.worker.requests import Request
 
 _mount = component(__file__, "alike")
@@ -44,12 +46,16 @@ def neighbours_panel(
     )
     asked_for = f"neighbours.prepare.{detector.identity.fingerprint}"
     prepare = bool(st.session_state.get(asked_for))
-    settings = NeighbourSettings(image_sets.registry().source, run, leave_out, prepare, stamp=stamp)
+    # where nobody is to compute the features, the answer changes once somebody has
+    stamps = f"{stamp} {count_kept()}"
+    settings = NeighbourSettings(image_sets.registry().source, run, leave_out, prepare, stamp=stamps)
 
     def draw(answer: Neighbours | Preparing) -> None:
         if isinstance(answer, Neighbours):
             _draw_found(with_pictures(answer, run), detector)
-            if not answer.is_training and settings.data:
+            if answer.why_not:
+                st.caption(with_code(for_visitors(answer.why_not, homes=catalogue.homes())))
+            elif not answer.is_training and settings.data:
                 _offer(asked_for)
             elif not answer.is_training:
                 offer_training_images("Its training images are not available.", detector.name, key="neighbours.fetch")

@@ -15,7 +15,8 @@ from dashboard.services import library
 from dashboard.services.library import Opened
 from dashboard.services.sentences import for_visitors
 
-LOWER = "Lower: the share of the run's images whose value is lower."
+LOWER = "Lower: of the run's images that have this value, the share whose value is lower."
+SAMPLED = " A study of a sample looks at more mistakes than the run holds, so there this is not the run's share."
 
 
 def draw_about(opened: Opened, row: int, *, unfolded: bool = False) -> None:
@@ -49,13 +50,14 @@ def _draw_studies(opened: Opened, row: int) -> None:
                 "correlation is over the regions of this image, and so is another number."
             )
     if compared:
-        st.caption(LOWER)
+        st.caption(LOWER + SAMPLED)
     if silent := [title for title in by_study if title not in asked]:
         st.caption(f"No results for this image: {', '.join(map(plain, silent))}.")
 
 
 def _draw_values(opened: Opened, row: int, columns: Sequence[str]) -> bool:
-    """Draw a line per column: its value here and, for numbers, the share of the run's images with a lower one.
+    """Draw a line per column: its value here and, for numbers, the share of the images with a value
+    that have a lower one.
 
     Returns:
         True where any such share is shown.

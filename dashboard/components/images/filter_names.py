@@ -78,6 +78,9 @@ def only_value(opened: Opened, column: str) -> str | None:
     values = opened.table[column]
     if column in opened.extents:
         extent = opened.extents[column]
+        # nothing is known of any image
+        if np.isnan(extent.low):
+            return ""
         return None if extent.low < extent.high else f"{extent.low:.4g}"
     choices = choices_of(opened.table, column)
     if values.dtype == bool:

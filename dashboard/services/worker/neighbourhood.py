@@ -1,7 +1,9 @@
 """The worker's search for neighbours: among the training images, or else among a run's own images."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +25,7 @@ from core.studies.neighbours.similarity import Neighbours, NeighbourSettings, Pr
 from core.system.bounded import Bounded
 
 MAX_KEPT = 4
+UNKNOWN = "{} does not say which images it was trained on."
 # sets that were searched last; only the worker's thread is here
 _kept: Bounded[tuple[str, str, str | Path | None], Reference] = Bounded(MAX_KEPT)
 
@@ -31,18 +34,24 @@ class _StopError(Exception):
     """Nobody waits for the answer any more."""
 
 
+class _Searched(NamedTuple):
+    among: Reference
+    why_not: str = ""
+
+
 def look_for_neighbours(
     detector: Detector, pixels: NDArray[np.uint8], settings: NeighbourSettings, cancel: Callable[[], bool]
 ) -> Iterator[tuple[Neighbours | Preparing, float]]:
     """Yield what is being done, with its share, and at last the neighbours; as `answering.answer`."""
     try:
         for step in _reference(detector, settings, cancel):
-            if isinstance(step, Reference):
+            if isinstance(step, _Searched):
                 found = detector.full_pass(pixels)
                 if found.features is None:
                     raise NeighbourError(NO_FEATURES.format(detector.name))
-                margin = float(found.margins[0])
-                yield find_neighbours(step, found.features[0], margin, k=settings.k, leave_out=settings.leave_out), 1.0
+                margin, left_out = float(found.margins[0]), settings.leave_out
+                near = find_neighbours(step.among, found.features[0], margin, k=settings.k, leave_out=left_out)
+                yield replace(near, why_not=step.why_not), 1.0
                 return
             yield step
     except _StopError:
@@ -51,16 +60,16 @@ def look_for_neighbours(
 
 def _reference(
     detector: Detector, settings: NeighbourSettings, cancel: Callable[[], bool]
-) -> Iterator[Reference | tuple[Preparing, float]]:
+) -> Iterator[_Searched | tuple[Preparing, float]]:
     """Yield what is being done, and at last the images to search."""
     fingerprint = str(detector.manifest.get("training_set_fingerprint", ""))
     if kept := _kept.get((detector.cache_key, fingerprint, settings.data)):
-        yield kept
+        yield _Searched(kept)
         return
     # the sample is small, so nobody is asked before it is read
     prepare = settings.prepare or is_sample(detector.manifest)
     if not prepare and read_features(detector.cache_key, fingerprint) is None:
-        yield _own_images(detector, settings)
+        yield _Searched(_own_images(detector, settings), "" if fingerprint else UNKNOWN.format(detector.name))
         return
     yield Preparing("Reading the training images"), 0.0
 
@@ -70,10 +79,13 @@ def _reference(
 
     try:
         images = open_training_set(detector.manifest, settings.data, fit=detector.preprocessing, progress=between)
-    except (DatasetError, NeighbourError):
+    except (DatasetError, NeighbourError) as error:
         # what the detector saw of them is enough to find them, without their pictures
         if read_features(detector.cache_key, fingerprint) is None:
-            raise
+            if settings.run is None:
+                raise
+            yield _Searched(_own_images(detector, settings), f"{str(error)[:1].upper()}{str(error)[1:]}.")
+            return
         images = None
     reference = read_features(detector.cache_key, fingerprint, images=images)
     if reference is None and images is not None:
@@ -83,9 +95,9 @@ def _reference(
     # an unfinished computation leaves nothing to read: the thread was told to stop
     if reference is not None:
         _kept[detector.cache_key, fingerprint, settings.data] = reference
-        yield reference
+        yield _Searched(reference)
     elif not cancel():
-        yield _own_images(detector, settings)
+        yield _Searched(_own_images(detector, settings), "" if fingerprint else UNKNOWN.format(detector.name))
 
 
 def _own_images(detector: Detector, settings: NeighbourSettings) -> Reference:

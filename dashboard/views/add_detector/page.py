@@ -1,5 +1,7 @@
 """Add a detector: a detector that others made."""
 
+import shlex
+
 import streamlit as st
 
 from core.images.decoding import RESAMPLING
@@ -95,7 +97,7 @@ if outcome.error:
     st.error(with_code(for_visitors(outcome.error, homes=catalogue.homes())))
 elif outcome.found:
     st.success("The detector is added. Make a run of it on an image set:", icon=":material/check:")
-    st.code(f"python -m core.predict {typed[0]} --data DATA", language="sh")
+    st.code(f"python -m core.predict {shlex.quote(typed[0])} --data DATA", language="sh")
     st.markdown(
         "\n".join(["| | |", "| --- | --- |", *(f"| {plain(a)} | {plain(b)} |" for a, b in outcome.found.items())])
     )

@@ -67,17 +67,22 @@ def headlines(opened: Opened, audit: StudyResult, found: Sequence[Concern], dupl
             table = duplicates.table
             counts = {kind: int((table["in_training"] == kind).sum()) for kind in COPIES}
             each = listed([f"{count:,} {COPIES[kind]}" for kind, count in counts.items() if count])
-            _headline(
-                "Train-test leakage",
-                f"{sum(counts.values()):,}",
-                f"of {len(table):,} images have a copy in the training set{f': {each}' if each else ''}.",
-            )
+            told = f"of {len(table):,} images have a copy in the training set{f': {each}' if each else ''}."
+            blind, known = duplicates.finding("unchecked") is not None, opened.run.leaks_checked
+            if blind:
+                told = (
+                    f"of {len(table):,} images are also training images, file for file; other copies were not looked "
+                    "for, because the training images were not available."
+                    if known
+                    else "The training images were not available."
+                )
+            _headline("Train-test leakage", "not checked" if blind and not known else f"{sum(counts.values()):,}", told)
             repeats = int(opened.run.predictions["is_repeat"].sum())
             alike = int((table["in_set"] == FILE).sum())
             _headline(
                 "Repeats",
                 f"{repeats:,}",
-                f"of {len(table):,} images are copies of an earlier file of this set"
+                f"of {len(opened.run):,} images are copies of an earlier file of this set"
                 f"{f'; {alike:,} files counting the originals' if alike else ''}.",
             )
 

@@ -113,7 +113,13 @@ def _training(opened: Opened, pairs: pd.DataFrame) -> dict[str, NDArray[np.uint8
         return {}
     wanted = tuple(zip(pairs["partner"], pairs["name"], strict=True))
     # in chunks of `STEP`, as they are shown, so that showing more reads only the new chunk
-    steps = [_read(source, wanted[start : start + STEP]) for start in range(0, len(wanted), STEP)]
+    steps = []
+    for start in range(0, len(wanted), STEP):
+        part = wanted[start : start + STEP]
+        steps.append(_read(source, part))
+        if len(steps[-1]) < len(dict(part)):
+            # what is missing may be there next time
+            _read.clear(source, part)
     return {identity: picture for step in steps for identity, picture in step.items()}
 
 

@@ -39,8 +39,8 @@ def draw_cues(opened: Opened) -> None:
         "What is each cue worth?",
         NOT_MEASURED if results is None else markdown(words.overall(findings)),
         explained="A small network is trained on the images with all but one cue removed, and tested on test images "
-        "treated the same way. Dots are accuracies with 95% intervals over networks and images; guessing gets the share "
-        "of the larger class.",
+        "treated the same way. Dots are accuracies with 95% intervals over networks and images; guessing gets the "
+        "share of the larger class.",
         help=explain("Accuracy", "Low-pass", "Interval"),
     ) as is_open:
         if is_open and results is None:

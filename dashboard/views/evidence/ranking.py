@@ -3,6 +3,7 @@
 import pandas as pd
 import streamlit as st
 
+from core.probes.probe import inline
 from core.probes.table import probe_columns
 from dashboard.components.glossary import explain
 from dashboard.components.words import CLASS_WORDS, percent
@@ -19,12 +20,16 @@ NO_CONTROL = "no control"
 
 
 def easiest(evidence: Evidence) -> str:
-    """The change that flips most verdicts of each class for its size, in a sentence of Markdown."""
-    first = [(verdict, top.iloc[0]) for verdict, top in evidence.tops.items() if len(top)]
-    each = [
-        f"{row['title'].lower()} ({row['strength']}) flips {percent(row['share'])} of {CLASS_WORDS[verdict]}"
-        for verdict, row in first
-    ]
+    """The change that flips most verdicts of each class beyond its control for its size, in a sentence of Markdown."""
+    each = []
+    for verdict, top in evidence.tops.items():
+        fair = top[top["control"].notna() & (top["per_level"] > 0)]
+        if len(fair):
+            row = fair.iloc[0]
+            what = f"{inline(row['title'])} ({row['strength']})"
+            each.append(f"{what} flips {percent(row['share'])} of {CLASS_WORDS[verdict]}")
+        elif len(top):
+            each.append(f"no change flips {CLASS_WORDS[verdict]} more often than its control does")
     return f"For its size: {'; '.join(each)}." if each else ""
 
 

@@ -23,6 +23,10 @@ LARGE = """<style>
 </style>"""
 
 opened = library.current()
+if not len(opened.run):
+    st.title("Guide", anchor=False)
+    st.info("This run holds no image; choose another one on the left.", icon=":material/hide_image:")
+    st.stop()
 shown = about = opened
 pictured = library.pictures(opened).where >= 0
 if not pictured.any() and (found := library.samples()):

@@ -35,7 +35,7 @@ def draw_threshold() -> None:
     """Draw the threshold slider; every number on the page that depends on a threshold follows it."""
     THRESHOLD.linked(
         st.slider,
-        "Threshold: call it REAL when p(REAL) is at least",
+        "Threshold: call it REAL when p(REAL) is above",
         min_value=0.01,
         max_value=0.99,
         step=0.01,
@@ -107,7 +107,8 @@ def _headline(
     """Draw a share and what it means; in `words`, {} becomes its percentage, `counted` is (correct, total)."""
     with st.container(border=True, height="stretch", gap="small"):
         st.metric(label, "none" if value is None else percent(value), help=help)
-        st.caption("needs images of both classes" if value is None else words.format(of_100(value)))
+        needs = "needs images of both classes" if counted is None else "needs images of this class"
+        st.caption(needs if value is None else words.format(of_100(value)))
         if counted is not None and counted[1]:
             low, high = (percent(float(end)) for end in wilson_interval(*counted))
             st.caption(f"{counted[0]:,} of {counted[1]:,}; 95% interval {low} to {high}.")
@@ -231,6 +232,9 @@ def _draw_scores(rows: pd.DataFrame, beside_paper: bool) -> None:
 
 
 def _draw_categories(among: pd.DataFrame) -> str | None:
+    if among.empty:
+        st.info(f"There is no image that is {OF.value}.")
+        return None
     rates = error_by(among, "category", threshold=THRESHOLD.value)
     if rates.empty:
         st.info("These images carry no category.")

@@ -63,13 +63,15 @@ def name_of(card: Card) -> str:
     return f"cluster {card.number}"
 
 
-def rates(cards: Sequence[Card]) -> pd.DataFrame:
-    """The cards' error rates as `components.charts.bars.rate_bars` draws them."""
+def rates(cards: Sequence[Card], of: int) -> pd.DataFrame:
+    """The cards' error rates among the `of` images of the run, as `components.charts.bars.rate_bars` draws them."""
+    # of a sample, which holds more mistakes than the run, counts are scaled to the run as the rates are
+    images = [round(card.share * of) for card in cards]
     return pd.DataFrame(
         {
             "value": list(map(name_of, cards)),
-            "images": [card.images for card in cards],
-            "wrong": [card.errors for card in cards],
+            "images": images,
+            "wrong": [round(card.error_rate.value * n) for card, n in zip(cards, images, strict=True)],
             "rate": [card.error_rate.value for card in cards],
             "low": [card.error_rate.low for card in cards],
             "high": [card.error_rate.high for card in cards],

@@ -64,7 +64,9 @@ def draw_rates(answer: StudyResult, cards: Sequence[Card]) -> None:
                     f"patterns.rates.{space}.{verdict}",
                     f"Error rates, a button for each cluster of {verdict}.",
                 )
-                if clicked := rate_bars(clusters.rates(mine), overall=overall, key=key, title=title):
+                if clicked := rate_bars(
+                    clusters.rates(mine, answer.about["of"]), overall=overall, key=key, title=title
+                ):
                     number = {clusters.name_of(card): card.number for card in mine}[clicked]
                     address.go("explore", run=run, wanted=clusters.members(space, number, wrong=True))
 

@@ -89,7 +89,8 @@ def judgement_told(origin: Origin, detector: Known) -> list[str]:
     first, *others = [tell(one).answer for one in judgement.reasons]
     same, fitting = _same_verdict(seen)
     told = [f"Judgement: {judgement.answer}: {first}", *(str(one.capital()) for one in others)]
-    return [" ".join(told), f"{len(same)} of {len(fitting)} deliveries give the same verdict."]
+    same_verdict = f"{len(same)} of {len(fitting)} deliveries give the same verdict."
+    return [" ".join(told)] if seen.sent is None else [" ".join(told), same_verdict]
 
 
 def _same_verdict(seen: Seen) -> tuple[list[Sent], list[Sent]]:

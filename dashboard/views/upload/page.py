@@ -155,7 +155,7 @@ def draw_agreement() -> list[str]:
     verdict = uploads.predicted_class(ready, detector, shown=FILTER.value)
     # chance agreement cannot be measured with another detector's maps
     others = (
-        other_maps(opened, verdict=verdict, label=None, row=None)
+        other_maps(opened, verdict=verdict, label=None, row=origin_row if origin.run.path == opened.run.path else None)
         if verdict is not None and detector.name == made_by
         else np.zeros((0, 1, 1), np.float32)
     )

@@ -112,13 +112,14 @@ def _deliver_all(files: Sequence[UploadedFile], detector: Known) -> None:
         left = f", {remaining((time.monotonic() - started) / done * (len(files) - done))}" if done else ""
         bar.progress(done / len(files), f"Delivering image {done + 1} of {len(files)}{left}")
         key = _key(file, detector)
-        try:
-            origin = origin_of_whole(file, detector.about.preprocessing)
-        except ImageError:
-            continue
         if key in kept:
             continue
-        sent = [origin.send(one) for one in deliveries()]
+        origin = origin_of_whole(file, detector.about.preprocessing)
+        try:
+            sent = [origin.send(one) for one in deliveries()]
+        except ImageError:
+            # its row says why
+            continue
         pixels = np.stack([one.pixels for one in sent])
         now = _answered(detector, pixels)
         if now.answer is None:

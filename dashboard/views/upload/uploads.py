@@ -14,7 +14,7 @@ from streamlit.typing import UploadedFile
 from core.detectors.preprocessing import Place, Preprocessing
 from core.edits.delivery.delivering import Delivered, deliver, seeing
 from core.edits.delivery.delivery import Delivery
-from core.images.decoding import ImageError, pixels_sha256
+from core.images.decoding import ImageError, PassingError, pixels_sha256
 from core.images.labels import ClassName, verdict_of
 from core.images.tiles import Tiles
 from core.images.upload import Prepared, prepare_pixels
@@ -53,6 +53,9 @@ def ready_for(file: UploadedFile, preprocessing: Preprocessing) -> Prepared:
     if found is None or _is_unread(found, preprocessing):
         try:
             whole = _as_cut(file, None, preprocessing)
+        except PassingError:
+            # not the file's fault: the next try may succeed
+            raise
         except ImageError as error:
             found = kept[file.file_id] = str(error)
         else:

@@ -473,7 +473,9 @@ def test_what_changing_a_fact_does_is_taken_from_the_probes(tmp_path: Path) -> N
         share = ((table["tint_full"] > 0).to_numpy() != (one.group == "REAL"))[chosen].mean()
         assert (one.measure.value, one.details["strength"]) == (pytest.approx(share), "all the way")
         assert sign_of(one) == 1
-    assert "of FAKE verdicts (moving the mean colour to that of the other class, all the way; the control" in str(words_of(made))
+    assert "of FAKE verdicts (moving the mean colour to that of the other class, all the way; the control" in str(
+        words_of(made)
+    )
 
 
 @pytest.mark.parametrize("study", [audit.STUDY, duplicates.STUDY, files.STUDY], ids=lambda study: study.name)

@@ -9,7 +9,7 @@ from core.studies.cues.versions import NOTHING, VERSIONS, Learned, make_version
 
 GENERATOR = np.random.default_rng(0)
 PIXELS = np.clip(GENERATOR.normal(120, 30, (6, 32, 32, 3)), 30, 225).astype(np.uint8)
-HASHES = np.array([f"{number:064x}" for number in range(11, 17)])
+HASHES = np.array([f"{number:016x}{0:048x}" for number in range(11, 17)])
 LEARNED = Learned.of(PIXELS)
 
 
@@ -61,7 +61,7 @@ def test_grey_and_mean_colours_are_those_of_pillow() -> None:
 def test_spectrum_and_phase_are_parted() -> None:
     before = fft.fft2(PIXELS.astype(float), axes=(1, 2))[:, 1:8, 1:8]
     strong = np.abs(before) > np.quantile(np.abs(before), 0.5)
-    after = fft.fft2(made("amplitude").astype(float), axes=(1, 2))[:, 1:8, 1:8]
+    after = fft.fft2(made("amplitudes").astype(float), axes=(1, 2))[:, 1:8, 1:8]
     assert np.corrcoef(np.abs(after)[strong], np.abs(before)[strong])[0, 1] > 0.95
     turned = np.angle(after / before)[strong]
     assert abs(np.exp(1j * turned).mean()) < 0.15

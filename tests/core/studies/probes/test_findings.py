@@ -169,7 +169,11 @@ def test_a_curve_that_falls_is_said_to(tmp_path: Path) -> None:
 def test_the_smallest_change_is_one_with_a_control_and_a_smaller_one_without_is_named_beside(tmp_path: Path) -> None:
     sizes, turned = {"lowpass_14": 6.0, "noise_1": 0.8}, {"lowpass_14": 0.6, "noise_1": 0.4}
     one = found(dict(turned), tmp_path, sizes)["smallest-FAKE"]
-    assert (one.details["title"], one.details["strength"], one.details["size"]) == ("Removing fine detail", "radius 14", 6.0)
+    assert (one.details["title"], one.details["strength"], one.details["size"]) == (
+        "Removing fine detail",
+        "radius 14",
+        6.0,
+    )
     assert (one.details["smaller_title"], one.beside["smaller"].value) == ("Adding noise", 0.4)
     one = found({"noise_1": 0.4}, tmp_path, {"noise_1": 0.8})["smallest-FAKE"]
     assert standing(one).kind == "uncontrolled"
