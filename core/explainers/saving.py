@@ -111,7 +111,8 @@ def least_scale(explanation: Explanation) -> float:
     """Return the least value that may be drawn in full colour: the score spread evenly over all positions or parts.
 
     This keeps a map without salient parts from looking like one with them. It is 0 for units other than "margin" and
-    "probability". A margin map has the score as its mean; of such a map this is a share of an even spread.
+    "probability". The values of a margin map average to the score less the
+    bias, so there this is only a fraction of an even spread.
     """
     size = {"margin": abs(explanation.margin), "probability": max(explanation.p_real, 1 - explanation.p_real)}
     places = explanation.map.size if explanation.parts is None else len(explanation.parts.weights)

@@ -103,9 +103,7 @@ def _table(run: Run, asked: dict[str, str]) -> pd.DataFrame:
     if versus := asked.get("versus"):
         other = read_run(find_run(versus))
         if not same_images(run, other):
-            raise ContractError(
-                f"{other.name} is not another run on the images of {run.name}, so it finds none of them"
-            )
+            raise ContractError(f"{other.name} is not another run on the images of {run.name}")
         parts.append(verdicts_of(other, table["id"]))
     return pd.concat(parts, axis=1) if len(parts) > 1 else table
 

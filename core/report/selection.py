@@ -25,6 +25,7 @@ _WORDS = {
     "is_repeat": "copy of an earlier file",
     "versus.correct": "verdict of the other run",
     "versus.predicted": "called by the other run",
+    "versus.margin": "margin by the other run",
 }
 
 
@@ -84,7 +85,7 @@ def describe(wanted: Filter) -> str:
     ]
     for column, low, high in wanted.ranges:
         ends = [f"from {low:.4g}"] * bool(np.isfinite(low)) + [f"up to {high:.4g}"] * bool(np.isfinite(high))
-        words.append(f"{column.replace('_', ' ')} {' '.join(ends)}")
+        words.append(f"{_WORDS.get(column, column.replace('_', ' '))} {' '.join(ends)}")
     words += ["in an area drawn on Patterns"] * (wanted.area is not None)
     words += [f"tagged {wanted.tag}"] * bool(wanted.tag) + [f"file name with {wanted.name}"] * bool(wanted.name)
     if wanted.threshold != HALF:

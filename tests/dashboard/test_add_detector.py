@@ -37,7 +37,7 @@ def test_what_the_source_does_not_say_is_asked_for(
     monkeypatch.setenv("TELLTALE_LOCAL", "yes")
     app = open_page("add_detector")
     assert "The source does not say" not in words(app)
-    app.text_input(key="add.name").set_value("mine")
+    app.text_input(key="add.name").set_value("my own")
     app.text_input(key="add.source").set_value(str(graph)).run()
     app = pressed(app)
     assert "The source does not say" in words(app)
@@ -50,14 +50,14 @@ def test_what_the_source_does_not_say_is_asked_for(
     app = pressed(app.run())
     assert not app.exception
     assert not app.error
-    assert "python -m core.predict mine --data DATA" in app.code[0].value
+    assert "python -m core.predict 'my own' --data DATA" in app.code[0].value
     assert "48 x 48 pixels" in words(app)
     # of another name nothing has come yet
     app.text_input(key="add.name").set_value("other").run()
     assert not app.success
     assert not app.code
-    app.text_input(key="add.name").set_value("mine").run()
-    assert load_detector(home / "detectors" / "mine").classes.fake == ("FAKE",)
+    app.text_input(key="add.name").set_value("my own").run()
+    assert load_detector(home / "detectors" / "my own").classes.fake == ("FAKE",)
     assert "exists already" in pressed(app).error[0].value
 
 

@@ -1,9 +1,11 @@
 """The page Data: findings worst first against the audit's own numbers, ways to the images, and what it says without."""
 
+import hashlib
 import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -23,10 +25,12 @@ from core.studies.store import read_study
 from dashboard.components.keys import key_of
 from dashboard.components.studies.finding_words import markdown
 from dashboard.components.words import CLASS_WORDS
+from dashboard.views.data import copies
 from dashboard.views.data.audit import together
 from tests.dashboard.conftest import Open
 from tests.dashboard.studies import add_studies
 from tests.dashboard.test_pages import words
+from tests.hostile.damage import reseal
 
 RUN = "tiny@seen-test"
 STUDIES = ("audit", "duplicates", "files")
@@ -181,6 +185,24 @@ def test_copies_are_counted_by_kind_and_class(open_page: Open, studied: Path) ->
     assert "The same file, byte for byte: none." in said
 
 
+@pytest.mark.parametrize("looked", [True, False])
+def test_what_was_not_looked_for_without_the_training_images_is_not_counted(
+    open_page: Open, studied: Path, looked: bool
+) -> None:
+    folder = studied / "runs" / RUN
+    reseal(folder, leaks_checked=looked)
+    run_study(find_study("duplicates"), Source(folder, studied / "detectors" / "tiny"))
+    app = open_page("data", run=RUN)
+    assert not app.exception
+    leakage = next(metric.value for metric in app.metric if metric.label == "Train-test leakage")
+    if looked:
+        assert leakage == str(read_run(folder).predictions["in_train"].sum())
+        assert "are also training images, file for file; other copies were not looked for" in words(app)
+    else:
+        assert leakage == "not checked"
+        assert "The training images were not available." in words(app)
+
+
 def test_pairs_are_shown_as_pictures_those_of_the_other_class_first(open_page: Open, studied: Path) -> None:
     app = open_page("data", run=RUN)
     shown = pairs(app)
@@ -201,6 +223,19 @@ def test_pairs_are_shown_as_pictures_those_of_the_other_class_first(open_page: O
     assert app.query_params["pairs"] == "24"
     assert len(pairs(app)) == 15
     assert all(button.key != "data.more" for button in app.button)
+
+
+def test_a_training_picture_that_was_missing_is_looked_for_again(cifake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(copies, "image_sets", SimpleNamespace(registry=lambda: SimpleNamespace(source=str(cifake))))
+    opened = SimpleNamespace(run=SimpleNamespace(manifest={"set": "images-test"}))
+    file = next((cifake / "train" / "REAL").iterdir())
+    content = file.read_bytes()
+    identity = f"train-{hashlib.sha256(content).hexdigest()[:16]}"
+    wanted = pd.DataFrame({"partner": [identity], "name": [f"REAL/{file.name}"]})
+    file.unlink()
+    assert copies._training(opened, wanted) == {}  # type: ignore[arg-type]
+    file.write_bytes(content)
+    assert set(copies._training(opened, wanted)) == {identity}  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", STUDIES[:2])

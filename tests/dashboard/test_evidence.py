@@ -6,9 +6,11 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
@@ -29,7 +31,8 @@ from core.studies.probes.summary import ranking, read_turns, responses
 from core.studies.runner import Source, run_study
 from core.studies.store import read_study, write_study
 from dashboard.components.studies.finding_words import markdown
-from dashboard.components.words import percent
+from dashboard.components.words import CLASS_WORDS, percent
+from dashboard.views.evidence.ranking import easiest
 from tests.dashboard.conftest import ROOT, Open, image_set
 from tests.dashboard.test_pages import words
 
@@ -122,6 +125,21 @@ def test_the_rankings_hold_the_rates_of_each_verdict_and_their_controls(open_pag
             assert row["note"].endswith("no control") == np.isnan(control) == (row["control"] is None)
     first = drawn(open_page("evidence", run=RUN), "evidence.ranking.FAKE")["rows"]
     assert [row["key"] for row in first] == list(ranking(responses(turns), verdict="FAKE")["column"][:8])
+
+
+def test_the_easiest_change_is_one_that_beats_its_control_and_where_none_does_it_says_so() -> None:
+    beaten = ("Recompressing as JPEG", "quality 50", 0.75, "jpeg_control", 0.02)
+    without_control = ("Adding noise", "1 level", 0.5, None, 0.4)
+    as_often = ("Shuffling blocks", "8 pixels", 0.9, "shuffle_turn", 0.0)
+    columns = ["title", "strength", "share", "control", "per_level"]
+    tops = {
+        "FAKE": pd.DataFrame([beaten, without_control, as_often], columns=columns),
+        "REAL": pd.DataFrame([without_control, as_often], columns=columns),
+    }
+    assert easiest(SimpleNamespace(tops=tops)) == (  # type: ignore[arg-type]
+        f"For its size: recompressing as JPEG (quality 50) flips {percent(0.75)} of {CLASS_WORDS['FAKE']}; no change "
+        f"flips {CLASS_WORDS['REAL']} more often than its control does."
+    )
 
 
 def test_a_link_of_a_bar_shows_exactly_the_images_that_turn(open_page: Open, studies: Path) -> None:

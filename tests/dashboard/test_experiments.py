@@ -20,15 +20,18 @@ from core.probes.table import PROBES, probe_columns
 from core.runs.browsing.filter import Filter
 from core.runs.browsing.table import browse_table, find_rows
 from core.runs.run import Run, read_run
+from core.studies.neighbours.reference import compute_features
 from core.studies.neighbours.similarity import Neighbour, Neighbours
 from core.studies.probes.donors import with_donors
 from dashboard.components.explanations.neighbours import with_pictures
 from dashboard.components.explanations.probes import state_of
 from dashboard.components.studies.finding_words import coloured
 from dashboard.services import image_sets
-from tests.dashboard.conftest import Open
+from tests.conftest import write_cifake
+from tests.dashboard.conftest import Open, image_set
 from tests.dashboard.test_evidence import drawn
 from tests.dashboard.test_pages import settled, words
+from tests.hostile.damage import reseal
 
 RUN = "tiny@seen-test"
 
@@ -120,6 +123,7 @@ def test_inspect_shows_what_the_image_is_like(open_page: Open, run: Run) -> None
 
 
 def test_what_needs_training_images_says_where_they_come_from(open_page: Open, home: Path) -> None:
+    reseal(home / "detectors" / "tiny", training_set_fingerprint="0" * 64)
     missing = "Its training images are not available."
     app = settled(open_page("inspect", run=RUN, **{"lime.n_samples": "64"}, evidence="alike"))
     assert missing in words(app)
@@ -129,6 +133,42 @@ def test_what_needs_training_images_says_where_they_come_from(open_page: Open, h
     app = settled(open_page("inspect", run=RUN, **{"lime.n_samples": "64"}, evidence="alike"))
     assert missing not in words(app)
     assert any(button.key == "neighbours.prepare" for button in app.button)
+
+
+def test_of_a_detector_that_does_not_say_its_training_images_none_are_offered(open_page: Open, home: Path) -> None:
+    (home / "data" / "cifake" / "train").mkdir(parents=True)
+    image_sets._registries.clear()
+    app = settled(open_page("inspect", run=RUN, **{"lime.n_samples": "64"}, evidence="alike"))
+    assert not app.exception
+    assert "tiny does not say which images it was trained on." in words(app)
+    assert not any(button.key == "neighbours.prepare" for button in app.button)
+
+
+def test_where_other_images_are_attached_than_it_was_trained_on_the_run_s_own_are_searched(
+    open_page: Open, home: Path
+) -> None:
+    reseal(home / "detectors" / "tiny", training_set_fingerprint="0" * 64)
+    write_cifake(home / "data" / "cifake", train=4, test=4)
+    image_sets._registries.clear()
+    app = settled(open_page("inspect", run=RUN, **{"lime.n_samples": "64"}, evidence="alike"))
+    app.button(key="neighbours.prepare").click().run()
+    app = settled(app)
+    assert not app.exception
+    assert not app.error
+    assert "are not those that tiny was trained on (their fingerprint differs)" in words(app)
+    assert len(drawn(app, "neighbours.pictures")["tiles"]) == 10
+    assert not any(button.key == "neighbours.prepare" for button in app.button)
+
+
+def test_features_that_are_computed_meanwhile_are_searched(open_page: Open, home: Path) -> None:
+    images = image_set("made-train")
+    reseal(home / "detectors" / "tiny", training_set_fingerprint=images.fingerprint)
+    app = settled(open_page("inspect", run=RUN, **{"lime.n_samples": "64"}, evidence="alike"))
+    assert "images of the run itself (seen-test)" in words(app)
+    assert list(compute_features(load_detector(home / "detectors" / "tiny"), images))[-1] == 1
+    app = settled(app.run())
+    assert not app.exception
+    assert "training images (made-train), searched exactly." in words(app)
 
 
 def test_neighbours_in_a_run_get_the_pictures_that_the_dashboard_has(home: Path, run: Run) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -9,10 +10,11 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.runs.browsing.filter import Filter
-from core.runs.browsing.table import browse_table, find_rows
+from core.runs.browsing.table import browse_table, extents_of, find_rows
 from core.runs.run import read_run
 from core.studies.store import study_path, write_study
 from dashboard.components.images.filter_controls import filter_key
+from dashboard.components.images.filter_names import only_value
 from dashboard.views.explore.filters import admitted
 from tests.core.runs.browsing.test_table import seal
 from tests.dashboard.conftest import Open
@@ -90,18 +92,27 @@ def test_what_all_images_share_is_said_instead_of_offered(open_page: Open, home:
     assert asked.pills(key=filter_key("cues.one")).value == ["grey_card"]
 
 
+def test_a_number_that_is_known_of_no_image_has_no_value_to_tell() -> None:
+    table = pd.DataFrame({"contrast": [np.nan, np.nan], "brightness": [3.0, np.nan]})
+    opened = SimpleNamespace(table=table, extents=extents_of(table))
+    assert only_value(opened, "contrast") == ""  # type: ignore[arg-type]
+    assert only_value(opened, "brightness") == "3"  # type: ignore[arg-type]
+
+
 def test_text_needs_no_column_of_lower_values(open_page: Open, home: Path) -> None:
     table = add_study(home)
     app = settled(open_page("inspect", run="tiny@seen-test", id=table["id"][0], **{"lime.n_samples": "64"}))
     found = values_in_tables(app)
     assert found["Cue"] == ["blue sky", ""]
     assert found["Height"][1] != ""
+    assert words(app).count("not the run's share") == 1
     folder = home / "runs" / "tiny@seen-test" / "studies"
     (folder / "cues.parquet").unlink()
     seal(folder / "words.parquet", pd.DataFrame({"id": table["id"], "cue": ["sky", "sea"] * 30}), {"title": "Words"})
     app = settled(open_page("inspect", run="tiny@seen-test", id=table["id"][0], **{"lime.n_samples": "64"}))
     found = next(one.value for one in app.markdown if "| Cue |" in one.value)
     assert found.startswith("| Value | here |\n")
+    assert "not the run's share" not in words(app)
 
 
 def test_what_a_filter_finds_is_compared_with_what_got_the_other_verdict(open_page: Open, home: Path) -> None:

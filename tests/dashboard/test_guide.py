@@ -19,13 +19,14 @@ from core.findings.words import tell
 from core.runs.browsing.table import browse_table
 from core.runs.guide import RADII, TRIED, choose_cast, suspects, with_less_detail
 from core.runs.run import Run, read_run
+from core.runs.writing import write_run
 from core.studies.runner import Source, run_study
 from core.studies.study import Context, Study
 from dashboard.components.glossary import TERMS
 from dashboard.components.studies.finding_words import markdown
 from dashboard.components.words import percent
 from dashboard.views.guide.steps import STEPS
-from tests.dashboard.conftest import Open
+from tests.dashboard.conftest import Open, image_set
 from tests.dashboard.test_pages import words
 
 RUN = "tiny@seen-test"
@@ -71,6 +72,19 @@ def test_every_step_opens(open_page: Open, run: str, step: int) -> None:
     app = open_page("guide", run=run, step=str(step))
     assert not app.exception
     assert app.title[0].value == (STEPS[step - 1][0] if run == RUN else "Guide")
+
+
+@pytest.mark.parametrize("sample", [False, True])
+def test_a_run_without_images_is_one_sentence_whatever_other_runs_there_are(
+    open_page: Open, home: Path, sample: bool
+) -> None:
+    detector = load_detector(home / "detectors" / "tiny", device="cpu")
+    write_run(home, detector, image_set("any-test").subset(np.arange(0), name="empty-test"))
+    if sample:
+        write_run(home, detector, image_set("sample-test"), ship_images=True)
+    app = open_page("guide", run="tiny@empty-test")
+    assert not app.exception
+    assert "This run holds no image" in words(app)
 
 
 def test_its_first_number_is_the_run_s(open_page: Open, home: Path) -> None:

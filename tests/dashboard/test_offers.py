@@ -16,6 +16,7 @@ from tests.dashboard.conftest import Open
 from tests.dashboard.studies import add_studies
 from tests.dashboard.test_experiments import settled
 from tests.dashboard.test_pages import words
+from tests.hostile.damage import reseal
 
 RUN = "tiny@seen-test"
 
@@ -72,7 +73,8 @@ def test_visitors_from_elsewhere_are_told_and_offered_nothing(open_page: Open, m
 
 
 @pytest.mark.usefixtures("on_this_machine")
-def test_cifake_is_not_offered_for_a_detector_of_other_images(open_page: Open) -> None:
+def test_cifake_is_not_offered_for_a_detector_of_other_images(open_page: Open, home: Path) -> None:
+    reseal(home / "detectors" / "tiny", training_set_fingerprint="0" * 64)
     app = settled(open_page("inspect", run=RUN, **{"lime.n_samples": "64"}, evidence="alike"))
     assert "Its training images are not available." in words(app)
     assert not offers(app)

@@ -218,14 +218,20 @@ def test_overview_of_one_class_gives_no_number_of_the_other(open_page: Open, hom
     assert shown["Recall (FAKE)"] == shown["AUROC"] == "none"
     assert shown["Recall (REAL)"] == shown["Accuracy"] != "none"
     assert "generated images 0" not in words(app)
+    needs = [line for line in words(app).splitlines() if line.startswith("needs images of ")]
+    assert needs == ["needs images of this class", "needs images of both classes"]
     beside = next(element.value for element in app.table if "Recall" in element.value)
     assert (beside.iloc[0] == "none").all()
     assert not (beside.iloc[2] == "none").any()
+    app = open_page("overview", run="tiny@half-test", of="FAKE")
+    assert "There is no image that is FAKE." in words(app)
+    assert "carry no category" not in words(app)
 
 
 def test_overview_moves_with_the_threshold(open_page: Open, home: Path) -> None:
     run = read_run(home / "runs" / "tiny@seen-test")
     app = open_page("overview", run=run.name)
+    assert app.slider(key="url.cut").label.endswith(" is above")
     before = {metric.label: metric.value for metric in app.metric}
     cut = round(float(run.predictions["p_real"].quantile(0.8)), 2)
     app.slider(key="url.cut").set_value(cut).run()
@@ -396,7 +402,7 @@ def test_explore_tags_what_is_selected(open_page: Open, home: Path) -> None:
     app = open_page("explore", run="tiny@seen-test", pick=ids[0])
     app.text_input(key="explore.tag_text").set_value("a,b")
     app.form_submit_button(key="explore.tag").click().run()
-    assert "no comma" in words(app)
+    assert "no comma or semicolon" in words(app)
     app.text_input(key="explore.tag_text").set_value("even one")
     app.form_submit_button(key="explore.untag").click().run()
     assert [error.value for error in app.error] == [
@@ -613,7 +619,7 @@ def test_inspect_names_what_studies_found_in_words_and_ranks_no_names(open_page:
     assert shown["LIME and Grad-CAM agree, rank correlation"] == ["0.75", "75%"]
     assert not {"Rank", "Rank share"}.intersection(shown)
     # of the facts, and once of all studies
-    assert words(app).count("Lower: the share") == 2
+    assert words(app).count("Lower: of the run's images that have this value") == 2
     assert "Over the 64 cells of a grid" in words(app)
 
 

@@ -19,11 +19,13 @@ from core.metrics.intervals import wilson_interval
 from core.runs.browsing.embedding import Area
 from core.runs.browsing.table import browse_table
 from core.runs.run import read_run
+from core.studies.clusters.summary import read_cards
 from core.studies.registry import find_study
 from core.studies.store import read_study
 from core.studies.study import Context
 from dashboard.components.keys import key_of
 from dashboard.components.studies.finding_words import markdown
+from dashboard.views.patterns.clusters import rates
 from dashboard.views.patterns.scatter import clicked_row, drawn_area
 from tests.dashboard.conftest import Open
 from tests.dashboard.studies import add_studies
@@ -200,6 +202,21 @@ def test_the_cluster_that_errs_most_is_said_first_and_its_card_shown(
     app.button(key="patterns.worst.errors").click().run()
     assert app.title[0].value == "Browse the images"
     assert f"**{wrong[verdict]}** of 60 images" in words(app)
+
+
+def test_rates_of_a_sample_with_every_mistake_count_the_images_of_the_run(studied: Path) -> None:
+    run = read_run(studied / "runs" / RUN)
+    table = read_study(run.path / "studies" / "clusters.parquet", run).table
+    table = table.set_index("id").loc[run.predictions["id"]].reset_index()
+    wrong, called = run.is_real != run.predicted_real, run.predicted_real
+    # one cluster for each verdict, with every mistake and every other right answer
+    kept = wrong.copy()
+    kept[np.flatnonzero(~wrong)[::2]] = True
+    part = table.assign(features_cluster=called.astype(np.int8))[kept]
+    found = rates(read_cards(part, run, "features", described=False), len(run)).set_index("value")
+    for number, mine in enumerate((~called, called)):
+        row = found.loc[f"cluster {number}"]
+        assert (row["images"], row["wrong"]) == (mine.sum(), (wrong & mine).sum())
 
 
 def test_where_no_cluster_errs_more_it_says_so(open_page: Open, studied: Path) -> None:

@@ -2,6 +2,7 @@
 
 import io
 import threading
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,13 +17,14 @@ from core.detectors.preprocessing import Place, Preprocessing
 from core.detectors.storage import load_detector, save_detector
 from core.edits.delivery.delivering import deliver, seeing
 from core.findings.numbers import plus
-from core.images.decoding import RESAMPLING, decode
+from core.images.decoding import RESAMPLING, PassingError, decode
 from core.images.upload import prepare_pixels, settle
 from core.runs.browsing.table import browse_table
 from core.runs.run import read_run
 from core.runs.writing import write_run
+from core.studies.judgement.judge import Seen, Sent, judge
 from core.studies.judgement.rule import Group, Rule, rule_path, write_rule
-from dashboard.components.explanations import panels
+from dashboard.components.explanations import agreement, panels
 from dashboard.components.images import grid
 from dashboard.components.keys import key_of
 from dashboard.components.words import CLASS_WORDS
@@ -30,6 +32,7 @@ from dashboard.services.server import decoding, upload_limits
 from dashboard.services.worker.jobs import JobStatus
 from dashboard.services.worker.requests import Prediction
 from dashboard.services.worker.worker import Worker
+from dashboard.views.upload import judged
 from dashboard.views.upload import table as table_of_files
 from dashboard.views.upload.crop import sound_place
 from dashboard.views.upload.uploads import Example
@@ -243,6 +246,24 @@ def test_an_example_that_its_detector_has_fitted_is_not_fitted_again(open_page: 
     assert others["rival"] == plus(float(margin))
 
 
+def test_an_example_of_the_run_is_not_compared_with_its_own_map(
+    open_page: Open, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared: list[int] = []
+    panel = agreement.agreement_panel
+
+    def counted(side: Any, others: np.ndarray, *, whose: str) -> list[str]:
+        compared.append(len(others))
+        return panel(side, others, whose=whose)
+
+    monkeypatch.setattr(agreement, "agreement_panel", counted)
+    run = read_run(home / "runs" / "tiny@seen-test")
+    id_, verdict = run.predictions[["id", "predicted"]].iloc[7]
+    app = settled(open_page("upload", run=run.name, sample=id_, **{"lime.n_samples": "64"}))
+    assert not app.exception
+    assert compared[-1] == (run.predictions["predicted"] == verdict).sum() - 1
+
+
 def test_a_square_stays_where_it_was_put_for_another_detector(open_page: Open, home: Path) -> None:
     rival = make_detector(seed=7, preprocessing=Preprocessing(32, 40, "after"))
     rival.manifest = {"name": "rival"}
@@ -290,14 +311,15 @@ def test_several_are_a_table_and_one_of_them_is_explained(open_page: Open, home:
 def test_several_are_delivered_on_demand_and_judged(open_page: Open, home: Path) -> None:
     write_rule_for(home, worth=True)
     files = [(f"stripes{seed}.png", picture(seed), "image/png") for seed in (3, 4)]
-    app = upload(open_page("upload", run="tiny@seen-test"), *files, BROKEN)
+    app = upload(open_page("upload", run="tiny@seen-test"), BROKEN, *files)
     table = app.dataframe[0].value
     assert "deliveries not tested" in table["judgement"].tolist()
-    app.button(key="table.deliver").click()
-    table = settled(app.run()).dataframe[0].value
+    app.button(key="table.deliver").click().run()
+    # the next run would draw the page again without delivering anything
     assert not app.exception
+    table = settled(app).dataframe[0].value
     detector = load_detector(home / "detectors" / "tiny")
-    for row, (_, data, _) in enumerate(files):
+    for row, (_, data, _) in enumerate(files, 1):
         decoded = decode(data)
         margins = detector.margins(np.stack([one.pixels for one in deliver(decoded, seeing(Preprocessing(32)))]))
         margins = np.concatenate([margins, detector.margins(prepare_pixels(decoded, Preprocessing(32)).pixels)])
@@ -335,6 +357,21 @@ def test_an_example_of_one_name_and_other_pixels_is_sent_again() -> None:
     seen_by = Preprocessing(64, 64, "before", "bicubic")
     assert small.origin(seen_by).key != large.origin(seen_by).key
     assert small.origin(seen_by).key == small.origin(seen_by).key
+
+
+def test_deliveries_are_told_once_they_are_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    bare = Seen("same size", ("bicubic",), np.ones(1, np.float32), np.zeros((32, 32, 3), np.uint8), None)
+    whose = SimpleNamespace(key="picture"), SimpleNamespace(name="tiny")
+    told = []
+    for sent in (None, (Sent("png", "PNG", 1.0, True),)):
+        seen = replace(bare, sent=sent)
+        last = ("picture", "tiny"), (judge(None, None, seen), seen)
+        monkeypatch.setattr(st, "session_state", {judged.LAST: last})
+        told.append(judged.judgement_told(*whose))  # type: ignore[arg-type]
+    before, after = told
+    assert len(before) == 1
+    assert before[0].startswith("Judgement: Cannot tell: ")
+    assert after == [*before, "1 of 1 deliveries give the same verdict."]
 
 
 @pytest.mark.parametrize("turns", [False, True])
@@ -397,6 +434,24 @@ def test_a_refused_file_is_decoded_once(open_page: Open, monkeypatch: pytest.Mon
         app.run()
     assert "not an image" in app.dataframe[0].value["reason"][0]
     assert counted.calls == 2
+
+
+def test_a_file_that_there_was_no_memory_for_is_decoded_again(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    room: list[str] = []
+
+    def scarce(data: bytes) -> np.ndarray:
+        if not room:
+            raise PassingError("There is not enough memory to decode the image now; try again later.")
+        return decode(data)
+
+    monkeypatch.setattr(decoding, "decode", scarce)
+    app = upload(open_page("upload", run="tiny@seen-test"), ("stripes.png", picture(3), "image/png"))
+    assert app.error[0].value.startswith("stripes.png: There is not enough memory")
+    room.append("again")
+    app = settled(app.run())
+    assert not app.exception
+    assert not app.error
+    assert "stripes.png, 120 x 90 pixels" in words(app)
 
 
 def test_another_crop_decodes_nothing(open_page: Open, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,7 +27,7 @@ def find(file: File) -> list[Claim]:
 
 
 def _frames(file: File) -> int:
-    """How many pictures an animation has; that of an AVIF is not in the boxes that we read."""
+    """How many pictures an animation has; the boxes that we read do not say so of an AVIF."""
     if file.contents.format == "AVIF":
         with contextlib.suppress(Exception), Image.open(io.BytesIO(file.data), formats=registered()) as image:
             return int(getattr(image, "n_frames", 1))

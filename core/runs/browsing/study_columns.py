@@ -19,7 +19,7 @@ from core.system.files import is_text, open_file, parse_json
 KEY = b"telltale"
 MAX_CHOICES = 50
 # characters of a label, and of one that must distinguish columns
-MAX_LABEL = 60
+MAX_LABEL = 64
 MAX_LONG_LABEL = 100
 
 

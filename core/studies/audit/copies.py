@@ -16,8 +16,8 @@ from core.studies.copies.nearest_copy import nearest_copies
 def leak_row(links: Links, own: Part, training: Part, margins: NDArray[np.float64], *, seed: int = 0) -> Row:
     """Measure how well remembering the training images, and nothing else, separates the classes of the run's images.
 
-    An image with a copy or near copy there scores +1 (REAL) or -1 (FAKE) by the class of the nearest, or by the other
-    class than its own where it has equal copies of both; all others 0.
+    An image with a copy or near copy there scores +1 (REAL) or -1 (FAKE) by the class of the nearest, or by the
+    class that is not its own where it has equal copies of both; all others 0.
 
     Args:
         links: of both parts.

@@ -177,7 +177,8 @@ def _own_images(run: Run, detector: Detector, data: str | None, images: int) -> 
             f"{run.name}; name one of them with --data"
         )
     # each must itself be among those that distances are measured to, so that its own is what is skipped
-    return _draw(own, np.arange(0, len(own), thinned(len(own))), images), f"images of {own.name}", 1
+    among = run.predictions["id"].iloc[:: thinned(len(run))]
+    return _draw(own, np.flatnonzero(own.rows["id"].isin(among)), images), f"images of {own.name}", 1
 
 
 def _draw(found: ImageSet, rows: NDArray[np.intp], images: int) -> ImageSet:

@@ -257,7 +257,7 @@ def ranking(rates: pd.DataFrame, *, verdict: str, group: str = "all") -> pd.Data
     rows = rates[(rates["verdict"] == verdict) & (rates["group"] == group) & ~rates["is_control"].astype(bool)]
     rows = rows[rows["images"] > 0]
     tried = [probe_columns()[column] for column in rows["column"]]
-    rows = rows[[not (probe.changes_donor or strength.excess) for probe, strength in tried]]
+    rows = rows[np.array([not (probe.changes_donor or strength.excess) for probe, strength in tried], bool)]
     # the interval of one image is unknown, and nothing is certain
     certain = np.fmax(rows["net_low"].to_numpy(np.float64), 0)
     size = rows["size"].to_numpy(np.float64)

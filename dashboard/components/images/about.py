@@ -16,7 +16,7 @@ from dashboard.services.library import Opened
 from dashboard.services.sentences import for_visitors
 
 LOWER = "Lower: of the run's images that have this value, the share whose value is lower."
-SAMPLED = " A study of a sample looks at more mistakes than the run holds, so there this is not the run's share."
+SAMPLED = " A sample holds a larger share of mistakes than the run, so for its studies this is not the run's share."
 
 
 def draw_about(opened: Opened, row: int, *, unfolded: bool = False) -> None:
@@ -56,8 +56,7 @@ def _draw_studies(opened: Opened, row: int) -> None:
 
 
 def _draw_values(opened: Opened, row: int, columns: Sequence[str]) -> bool:
-    """Draw a line per column: its value here and, for numbers, the share of the images with a value
-    that have a lower one.
+    """Draw a line per column: its value here and, for numbers, the share of known values that are lower.
 
     Returns:
         True where any such share is shown.

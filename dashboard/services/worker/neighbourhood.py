@@ -84,7 +84,9 @@ def _reference(
         if read_features(detector.cache_key, fingerprint) is None:
             if settings.run is None:
                 raise
-            yield _Searched(_own_images(detector, settings), f"{str(error)[:1].upper()}{str(error)[1:]}.")
+            yield _Searched(
+                _own_images(detector, settings), f"Its training images were not searched: {str(error).rstrip('.')}."
+            )
             return
         images = None
     reference = read_features(detector.cache_key, fingerprint, images=images)

@@ -131,7 +131,8 @@ def _cell(evidence: Evidence, shown: Shown, probe: Probe, strength: Strength) ->
             rates.append((rate["turned"], f"{percent(rate['share'])} flip", label))
     called = shown.verdict(column)
     said = f", now called {called}" if called else ""
-    return Cell(picture, f"The image after {probe.inline}, {strength.label}{said}", "", called, tuple(rates))
+    made = "The other image with this image's fine detail" if probe.changes_donor else f"The image after {probe.inline}"
+    return Cell(picture, f"{made}, {strength.label}{said}", "", called, tuple(rates))
 
 
 def _differences(shown: Shown, probe: Probe) -> Row:

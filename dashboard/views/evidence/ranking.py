@@ -27,10 +27,11 @@ def easiest(evidence: Evidence) -> str:
         if len(fair):
             row = fair.iloc[0]
             what = f"{inline(row['title'])} ({row['strength']})"
-            each.append(f"{what} flips {percent(row['share'])} of {CLASS_WORDS[verdict]}")
+            each.append(f"for its size, {what} flips {percent(row['share'])} of {CLASS_WORDS[verdict]} verdicts")
         elif len(top):
-            each.append(f"no change flips {CLASS_WORDS[verdict]} more often than its control does")
-    return f"For its size: {'; '.join(each)}." if each else ""
+            each.append(f"no change flips {CLASS_WORDS[verdict]} verdicts more often than its control does")
+    told = "; ".join(each)
+    return f"{told[0].upper()}{told[1:]}." if told else ""
 
 
 def draw_ranking(opened: Opened, evidence: Evidence, shown: Shown | None) -> str | None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from streamlit.typing import UploadedFile
 
 from core.edits.delivery.registry import deliveries
-from core.images.decoding import ImageError, data_url, pixels_sha256
+from core.images.decoding import ImageError, PassingError, data_url, pixels_sha256
 from core.images.upload import Prepared, settle
 from core.studies.judgement.judge import Judgement, Sent, judge
 from core.studies.judgement.judging import reason, seen_by, sent_with
@@ -117,6 +117,9 @@ def _deliver_all(files: Sequence[UploadedFile], detector: Known) -> None:
         origin = origin_of_whole(file, detector.about.preprocessing)
         try:
             sent = [origin.send(one) for one in deliveries()]
+        except PassingError as error:
+            st.warning(f"{plain(file.name)} was not delivered. {with_code(str(error))}")
+            continue
         except ImageError:
             # its row says why
             continue

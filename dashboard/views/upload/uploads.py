@@ -43,7 +43,8 @@ def forget_others(files: Sequence[UploadedFile]) -> None:
 
 
 def ready_for(file: UploadedFile, preprocessing: Preprocessing) -> Prepared:
-    """Prepare an upload with the detector's default crop, without a preview; cached, and so are refusals.
+    """Prepare an upload with the detector's default crop, without a preview; cached, and so are refusals
+    that are the file's own fault.
 
     Raises:
         ImageError: the file cannot be read as an image here.

@@ -34,6 +34,8 @@ def test_every_block_moves_whatever_the_side(side: int, parts: int) -> None:
     pixels = np.random.default_rng(0).integers(1, 256, (3, side, side, 3)).astype(np.uint8)
     order, block = Chance.of(["a", "b", "c"], side=side).orders[parts], side // parts
     after = spatial.shuffled(pixels, block, order)
+    moved = spatial.blocks_of(after, block) != spatial.blocks_of(pixels, block)
+    assert moved.any(axis=(2, 3, 4)).all()
     # what shuffles anew finds other memory
     np.testing.assert_array_equal(after, spatial.shuffled(pixels, block, order))
     np.testing.assert_array_equal(np.sort(after.reshape(3, -1)), np.sort(pixels.reshape(3, -1)))

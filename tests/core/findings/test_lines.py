@@ -38,6 +38,10 @@ def test_shares(value: float, text: str) -> None:
     assert percent(value) == text
 
 
+def test_a_share_halfway_to_the_least_that_can_be_written_is_not_nothing() -> None:
+    assert (percent(0.005, 0), percent(0.995, 0)) == ("under 1%", "over 99%")
+
+
 def test_a_wide_interval_has_no_digits_after_the_point() -> None:
     assert str(share(Measure(0.2134, 0.17, 0.27))) == "21% (17 to 27%)"
     assert str(share(Measure(0.2134, 0.20, 0.22))) == "21.3% (20.0 to 22.0%)"

@@ -18,9 +18,10 @@ from PIL import Image
 from core.detectors.preprocessing import Preprocessing
 from core.images import loading as dataset
 from core.images import packing, reading, sources
+from core.images.decoding import MAX_BYTES
 from core.images.image_set import DatasetError, ImageSet
 from core.images.labels import CLASSES
-from core.images.loading import check_image_set, load_image_set, side_of
+from core.images.loading import check_image_set, load_image_set, read_files, side_of
 from core.system.atomic import cache_dir
 from tests.conftest import jpeg, textured
 
@@ -102,6 +103,20 @@ def test_a_changed_file_is_read_again(cifake: Path) -> None:
     before = load_image_set(cifake, "test")
     (cifake / "test/REAL/0000.jpg").write_bytes(jpeg(textured(1, fine=True, seed=99)[0]))
     assert load_image_set(cifake, "test").fingerprint != before.fingerprint
+
+
+def test_files_are_read_again_up_to_the_size_that_a_picture_may_have(cifake: Path) -> None:
+    sizes = {"REAL/0000.jpg": 3 * 2**20, "REAL/0001 (2).jpg": MAX_BYTES + 1}
+    for name, size in sizes.items():
+        with (cifake / "test" / name).open("r+b") as file:
+            file.truncate(size)
+    assert [len(data) for data in read_files(cifake, "test", sizes)] == [3 * 2**20, 0]
+
+
+def test_the_sample_has_its_name_though_its_file_was_read_as_any_other_before() -> None:
+    assert load_image_set(sources.SAMPLE, "test").name == "images-test"
+    assert load_image_set("sample", "test").name == "sample-test"
+    assert load_image_set(sources.SAMPLE, "test").name == "images-test"
 
 
 def test_a_damaged_pack_is_made_anew(cifake: Path) -> None:

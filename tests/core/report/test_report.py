@@ -5,6 +5,7 @@ import re
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from urllib.parse import urlencode
 from xml.etree import ElementTree
 
 import numpy as np
@@ -24,11 +25,13 @@ from core.runs.browsing.pictures import find_pictures
 from core.runs.browsing.table import browse_table, find_rows
 from core.runs.browsing.tags import Tags
 from core.runs.run import Run, read_run
+from core.runs.writing import write_run
 from core.studies.runner import Source, run_study
-from core.studies.store import find_studies
+from core.studies.store import find_studies, read_study
 from core.studies.study import Context, Study
 from core.system.atomic import cache_dir
-from tests.core.studies.conftest import BRIGHTNESS, conclude, source  # noqa: F401 - a fixture
+from tests.conftest import make_detector
+from tests.core.studies.conftest import BRIGHTNESS, conclude, made_set, source  # noqa: F401 - a fixture
 
 
 class Page(HTMLParser):
@@ -132,8 +135,8 @@ def test_a_selection_shows_its_images(source: Source, tmp_path: Path) -> None:  
     assert "category cat or dog" in page.text
 
 
-@pytest.mark.parametrize("cut", [0.05, 0.95])
-def test_another_threshold_is_kept(source: Source, tmp_path: Path, cut: float) -> None:  # noqa: F811
+@pytest.mark.parametrize(("cut", "said"), [(0.05, "5%"), (0.95, "95%"), (0.975, "97.5%")])
+def test_another_threshold_is_kept(source: Source, tmp_path: Path, cut: float, said: str) -> None:  # noqa: F811
     run = run_of(source)
     table = browse_table(run)
     wanted = replace(Filter(), threshold=cut)
@@ -142,7 +145,7 @@ def test_another_threshold_is_kept(source: Source, tmp_path: Path, cut: float) -
     counts = [int(text) for text in svg_texts(written(tmp_path / "s.html").images[0]) if text.isdigit()]
     assert counts[1] + counts[3] == called
     page = written(tmp_path / "s.html")
-    assert f"at a threshold of {percent(cut, 0)}" in page.text
+    assert f"at a threshold of {said}." in page.text
     wrong = np.mean((run.predictions["p_real"] > cut) != (run.predictions["label"] == "REAL"))
     assert f"Over the whole run {percent(float(wrong))} are wrong." in page.text
     # what is called by its less likely class says of which class the number is
@@ -248,3 +251,39 @@ def test_a_selection_by_tag(
     text = written(tmp_path / "r.html").text
     assert "4 images of" in text
     assert "tagged halo" in text
+
+
+def test_a_selection_may_be_in_the_order_of_a_column_that_its_study_does_not_offer(
+    source: Source,  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    margins = read_study(run_study(BRIGHTNESS, source)).table["margin"].to_numpy(np.float64)
+    assert main([str(source.run), "--out", str(tmp_path / "r.html"), "--select", "sort=-brightness.margin"]) == 0
+    names = run_of(source).predictions["name"].to_numpy(object)[np.argsort(-margins, kind="stable")]
+    shown = re.findall(r"(?:FAKE|REAL)/\d{4}\.png", written(tmp_path / "r.html").text)
+    assert shown == names[:TILES].tolist()
+
+
+def test_a_selection_may_ask_what_another_run_says_of_the_same_images(
+    source: Source,  # noqa: F811
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    detector, out = make_detector(seed=1), tmp_path / "r.html"
+    detector.manifest = {"name": "other"}
+
+    def selected(other: Path) -> int:
+        select = urlencode({"versus": str(other), "versus.correct": "wrong"})
+        return main([str(source.run), "--out", str(out), "--select", select])
+
+    assert selected(write_run(tmp_path / "away", detector, made_set(40))) == 2
+    said = "core.report: other@made-test is not another run on the images of tiny@made-test, so it finds none of them"
+    assert capsys.readouterr().err.splitlines() == [said]
+    assert not out.exists()
+    other = write_run(tmp_path / "home", detector, made_set())
+    predictions = read_run(other).predictions
+    wrong = int((predictions["label"].astype(str) != predictions["predicted"].astype(str)).sum())
+    assert 0 < wrong < 60
+    assert selected(other) == 0
+    assert f"{wrong} images of tiny@made-test" in written(out).text
+    assert "verdict of the other run wrong" in written(out).text

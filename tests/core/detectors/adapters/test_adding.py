@@ -127,6 +127,22 @@ def test_a_network_without_gradients_is_refused() -> None:
         check(detector)
 
 
+def test_a_network_that_takes_only_one_picture_at_a_time_is_refused() -> None:
+    class Single(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.body = torch.nn.Conv2d(3, 8, 3, stride=4)
+            self.head = torch.nn.Linear(8, 2)
+
+        def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+            return self.head(self.body(inputs).mean(dim=(2, 3)).view(1, 8))
+
+    preprocessing, classes = complete(BROUGHT, Request("s"))
+    detector = NetworkDetector(spread(Single()), preprocessing, classes)
+    with pytest.raises(SourceError, match=r"one picture but not 12 at once \(.+\); export or write it for any"):
+        check(detector)
+
+
 @pytest.mark.parametrize("scale", [1.0, 1 / 127.5, 1 / 255])
 def test_another_scale_is_one_of_mean_and_deviation(scale: float) -> None:
     preprocessing, _ = complete(BROUGHT, Request("s", preprocess={"scale": scale}))

@@ -177,6 +177,23 @@ def test_sanity_names_what_is_left_of_a_map() -> None:
     assert "Grad-CAM on FAKE verdicts and LIME on FAKE and REAL verdicts depend on the weights" in said
 
 
+@pytest.mark.parametrize(
+    ("lead", "words"), [(0.2, "is more than"), (0.0, "cannot be told from"), (-0.2, "is less than")]
+)
+def test_sanity_says_on_which_side_of_its_control_a_map_is(lead: float, words: str) -> None:
+    one = finding(
+        0.3,
+        control=0.3 - lead,
+        difference=lead,
+        study="sanity",
+        quantity="residual_correlation",
+        group="FAKE",
+        beside={"classifier": measure(0.5), "edges": measure(0.1)},
+        details={"name": "LIME"},
+    )
+    assert str(tell(one).control).startswith(f"That {words} chance: ")
+
+
 def test_one_colour_before_and_after() -> None:
     def found(key: str, group: str, value: float, **more: object) -> Finding:
         about = {"study": "one_colour", "quantity": "one_colour", "details": {"name": "LIME"}}

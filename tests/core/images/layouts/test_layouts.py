@@ -296,6 +296,13 @@ def test_a_set_is_named_by_its_folder_without_what_would_mislead(tmp_path: Path,
     assert load_image_set(tmp_path / stem, "test").name == f"{name}-test"
 
 
+def test_a_set_whose_folder_was_renamed_has_its_new_name(tmp_path: Path) -> None:
+    made.zero_one(tmp_path / "before")
+    assert load_image_set(tmp_path / "before", "test").name == "before-test"
+    (tmp_path / "before").rename(tmp_path / "after")
+    assert load_image_set(tmp_path / "after", "test").name == "after-test"
+
+
 def test_members_of_a_zip_in_any_layout_are_checked(tmp_path: Path) -> None:
     made.zero_one(tmp_path / "set")
     path = packed(tmp_path / "set", "zip")

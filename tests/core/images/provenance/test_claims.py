@@ -4,13 +4,15 @@ import json
 import socket
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image, features
 
 from core.images.decoding import ImageError
 from core.images.provenance import credentials
 from core.images.provenance.claim import Claim
 from core.images.provenance.registry import provenance
-from tests.core.images.provenance.made import WEBUI, XMP, exif, gif_with_xmp, png, saved, segment, with_iptc
+from tests.core.images.provenance.made import PICTURE, WEBUI, XMP, exif, gif_with_xmp, png, saved, segment, with_iptc
 from tests.core.images.provenance.signing import sign
 
 COMFY = {
@@ -149,6 +151,14 @@ def test_the_encoder(quality: int | None, tables: list[list[int]] | None) -> Non
 def test_an_encoder_that_says_its_name() -> None:
     found = claims(segment(saved("JPEG"), 0xEC, b"Ducky\0\1"), "JPEG encoder")
     assert found[1].says == "It was written by Adobe's “Save for Web”."
+
+
+@pytest.mark.skipif(not features.check("avif"), reason="this Pillow reads no AVIF")
+def test_an_animation_of_avif_is_told_with_its_frames() -> None:
+    frames = [Image.fromarray(np.ascontiguousarray(PICTURE[:, :, ::-1])), Image.fromarray(255 - PICTURE)]
+    (found,) = claims(saved("AVIF", save_all=True, append_images=frames), "How it was read")
+    assert found.says == "An AVIF animation of 3 frames; only the first is judged."
+    assert claims(saved("AVIF"), "How it was read") == []
 
 
 @pytest.mark.parametrize("kind", MIME)

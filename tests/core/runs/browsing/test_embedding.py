@@ -84,3 +84,12 @@ def test_without_a_readable_study_nobody_stands_anywhere(tmp_path: Path) -> None
     (run.path / "studies").mkdir(parents=True)
     (run.path / "studies" / "clusters.parquet").write_bytes(b"no parquet")
     assert read_embedding(run.path, run.predictions["id"]).shape == (10, 0)
+
+
+def test_places_are_found_where_the_ids_are_the_index_of_pandas(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "d@s", n=10)
+    (run.path / "studies").mkdir(parents=True)
+    places = pd.DataFrame({"features_x": np.arange(10.0), "features_y": np.arange(10.0) ** 2})
+    study = places.set_index(pd.Index(run.predictions["id"], name="id"))
+    study.iloc[::-1].to_parquet(run.path / "studies" / "clusters.parquet")
+    assert read_embedding(run.path, run.predictions["id"]).to_dict("list") == places.to_dict("list")

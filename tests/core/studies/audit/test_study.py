@@ -320,6 +320,11 @@ def test_where_files_are_not_at_hand_nothing_is_made_up(tmp_path: Path) -> None:
     unchecked = copies.finding("unchecked")
     assert unchecked is not None
     assert unchecked.measure.n == 319
+    # what was leaked in another file nobody could see
+    for key in ("leak.pixels", "leak.near"):
+        finding = copies.finding(key)
+        assert finding is not None
+        assert np.isnan(finding.measure.value)
     assert [one.key for one in asked(files.STUDY, context).findings] == ["unknown"]
 
 

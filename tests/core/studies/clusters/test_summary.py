@@ -125,6 +125,21 @@ def test_a_sample_with_every_error_is_weighted_up(run: Run, table: pd.DataFrame)
         assert guess.share == pytest.approx(card.share, abs=0.06)
 
 
+def test_mean_images_of_a_sample_are_weighted_up_wherever_its_pictures_stand(run: Run, table: pd.DataFrame) -> None:
+    generator = np.random.default_rng(2)
+    pixels = generator.integers(0, 256, (SIZE, 8, 8, 3)).astype(np.uint8)
+    where = generator.permutation(SIZE)
+    keep = WRONG | (np.arange(SIZE) % 3 == 0)
+    part = table[table["id"].astype(int).map(dict(enumerate(keep)))]
+    for card in read_cards(part, run, "features", pictures=Pictures(pixels, where)):
+        mine = np.flatnonzero(keep & (card.number == CLUSTER))
+        right = ~WRONG & (card.verdict == CALLED)
+        weights = np.where(WRONG[mine], 1, right.sum() / (right & keep).sum())
+        expected = np.average(pixels[where[mine]], axis=0, weights=weights)
+        assert card.mean_image is not None
+        np.testing.assert_allclose(card.mean_image, expected, rtol=0, atol=0.51)
+
+
 def test_clearness_is_the_mean_silhouette(run: Run, table: pd.DataFrame) -> None:
     for verdict in ("FAKE", "REAL"):
         mine = table[table["id"].astype(int).map(dict(enumerate(verdict == CALLED)))]

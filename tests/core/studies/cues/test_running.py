@@ -14,7 +14,7 @@ from core.detectors.training.checkpoints import TrainingInterrupted
 from core.detectors.training.fit import Training
 from core.findings.claims import standing
 from core.findings.finding import find
-from core.findings.numbers import percent
+from core.findings.numbers import share
 from core.findings.words import tell
 from core.findings.words.cues import overall
 from core.images.image_set import ImageSet
@@ -91,7 +91,7 @@ def test_findings_are_claimed_beside_shuffled_labels(detail) -> None:  # type: i
     assert "From wavelengths under 4 pixels alone" in str(tell(fine).full)
     assert "there is one network" in str(tell(fine).full)
     assert fine.control is not None
-    assert f"more than shuffled labels, {percent(fine.control.measure.value)}" in str(tell(fine).full)
+    assert f"more than shuffled labels, {share(fine.control.measure)}" in str(tell(fine).full)
     told = str(overall(found))
     assert "nearly as often from “high-pass 8”" in told
     assert "not significantly more often than by chance from" in told

@@ -71,6 +71,17 @@ def test_spectrum_and_phase_are_parted() -> None:
     assert np.abs(again).std(axis=0).mean() < 0.1 * np.abs(before).std(axis=0).mean()
 
 
+def test_a_texture_keeps_the_mean_colour_of_its_image() -> None:
+    after, before = (version.mean(axis=(1, 2)) for version in (made("amplitudes"), PIXELS))
+    np.testing.assert_allclose(after, before, rtol=0, atol=2)
+
+
+@pytest.mark.parametrize("name", ["amplitudes", "shuffle-4", "patch-9"])
+def test_files_with_different_hashes_get_different_random_numbers(name: str) -> None:
+    one, other = make_version(VERSIONS[name], PIXELS[[0, 0]], HASHES[:2], LEARNED)
+    assert (one != other).any()
+
+
 @pytest.mark.parametrize(("size", "start"), [(5, 13), (9, 11), (17, 7)])
 def test_a_patch_is_a_piece_of_its_image_on_grey(size: int, start: int) -> None:
     for image, whole in zip(made(f"patch-{size}"), PIXELS, strict=True):

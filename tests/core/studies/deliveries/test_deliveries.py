@@ -74,6 +74,15 @@ def test_flips_and_errors_are_counted_apart(table: pd.DataFrame) -> None:
     assert "comes from delivery" not in str(tell(found["errors_fake"]).control)
 
 
+def test_a_verdict_that_only_the_control_flips_is_not_counted_as_flipped_by_a_delivery(table: pd.DataFrame) -> None:
+    margins = np.repeat([-1.0, 1.0], 5)
+    table.loc[4, "png"] = 1.0
+    found = {one.key: one for one in conclude(run_of(margins, margins > 0), table, {})}["flips_fake"]
+    assert found.measure.value == pytest.approx(4 / 5)
+    assert found.control is not None
+    assert found.control.measure.value == pytest.approx(1 / 5)
+
+
 def test_errors_come_from_delivery_only_where_there_are_more(table: pd.DataFrame) -> None:
     table = pd.concat([table] * 40, ignore_index=True).assign(id=[f"test-{number}" for number in range(400)])
     real = np.tile(np.array([0, 0, 0, 0, 1, 1, 1, 1, 1, 0], bool), 40)

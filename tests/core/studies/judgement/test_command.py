@@ -7,12 +7,18 @@ import numpy as np
 import pytest
 
 import core.studies.judgement.__main__ as command
+from core.detectors.detector import Detector
 from core.detectors.preprocessing import Preprocessing
 from core.images.decoding import encode_png
+from core.images.loading import load_image_set
+from core.metrics.nearest import unit_rows
+from core.runs.run import read_run
+from core.runs.writing import write_run
+from core.studies.judgement import familiarity
 from core.studies.judgement.__main__ import main
 from core.studies.judgement.judge import setting_of
 from core.studies.judgement.rule import read_rule
-from tests.conftest import make_detector
+from tests.conftest import make_detector, write_cifake
 
 COMMAND = ["--run", "sample@sample-test", "--data", "sample", "--no-transfer"]
 
@@ -63,3 +69,27 @@ def test_what_cannot_be_measured_is_one_sentence(
     assert main([*COMMAND, *options, "--out", str(tmp_path / "judgement.json")]) == 2
     assert sentence in capsys.readouterr().err
     assert not (tmp_path / "judgement.json").exists()
+
+
+def test_own_images_are_drawn_from_those_that_distances_are_measured_to(
+    cifake: Path, tmp_path: Path, tiny_detector: Detector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(familiarity, "MOST", 10)
+    assert [familiarity.thinned(images) for images in (1, 10, 11, 24)] == [1, 1, 2, 3]
+    tiny_detector.manifest = {"name": "tiny"}
+    images = load_image_set(cifake, "test")
+    run = read_run(write_run(tmp_path / "home", tiny_detector, images))
+    found, _, skip = command._own_images(run, tiny_detector, str(cifake), len(images))
+    assert found.rows["id"].tolist() == run.predictions["id"].tolist()[::3]
+    assert skip == 1
+    assert run.features is not None
+    kept = run.features[run.predictions["id"].isin(found.rows["id"]).to_numpy()]
+    np.testing.assert_allclose(familiarity.Space.of(run).features, unit_rows(kept), rtol=1e-6)
+
+
+def test_a_detector_of_the_sample_is_calibrated_though_another_set_is_named(tmp_path: Path) -> None:
+    other, path = write_cifake(tmp_path / "other", train=0), tmp_path / "judgement.json"
+    assert main([*COMMAND, "--data", str(other), "--images", "8", "--device", "cpu", "--out", str(path)]) == 0
+    rule = read_rule(path)
+    assert rule.made["own"] == "images held out of sample-train"
+    assert {one.setting for one in rule.groups} == {"same size"}

@@ -17,6 +17,7 @@ from core.studies.neighbours.reference import (
     NeighbourError,
     Reference,
     compute_features,
+    count_kept,
     features_path,
     is_sample,
     open_training_set,
@@ -25,6 +26,8 @@ from core.studies.neighbours.reference import (
 )
 from core.studies.neighbours.similarity import Neighbours, find_neighbours
 from core.studies.runner import Source
+from core.system.atomic import sibling
+from core.system.folders import MANIFEST
 from tests.conftest import make_detector
 from tests.core.studies.conftest import made_set
 from tests.core.studies.conftest import source as source  # noqa: PLC0414 - a fixture
@@ -102,6 +105,18 @@ def test_features_that_were_changed_or_belong_to_others_are_not_there(
     assert read_features(tiny_detector.cache_key, images.fingerprint) is None
     # and computing them again mends it
     kept(tiny_detector, images)
+
+
+def test_only_finished_features_are_counted(tiny_detector: Detector, images: ImageSet) -> None:
+    shares = compute_features(tiny_detector, images)
+    next(shares)
+    # a folder that is being sealed has its manifest already
+    sealing = sibling(features_path(tiny_detector.cache_key, images.fingerprint))
+    sealing.mkdir()
+    (sealing / MANIFEST).touch()
+    assert count_kept() == 0
+    assert list(shares)[-1] == 1
+    assert count_kept() == 1
 
 
 def test_neighbours_are_the_nearest_with_their_labels(tiny_detector: Detector, images: ImageSet) -> None:

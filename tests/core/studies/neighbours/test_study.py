@@ -22,6 +22,7 @@ from core.studies.neighbours.findings import DEALT, conclude, deals_of
 from core.studies.neighbours.study import STUDY, searched
 from core.studies.runner import Source, run_study
 from core.studies.store import read_study
+from tests.conftest import write_cifake
 from tests.core.studies.conftest import made_set, mixed_detector
 
 
@@ -117,6 +118,16 @@ def test_the_training_images_are_searched_where_they_are_at_hand(
     assert "their 5 nearest of 40 training images" in said["truth"]
     found = table[[f"near_{n}" for n in range(1, 6)]].to_numpy(str)
     assert set(found.ravel()) <= set(train.rows["id"])
+
+
+def test_a_set_without_training_images_leads_to_the_runs_own(tmp_path: Path) -> None:
+    images = made_set()
+    detector = mixed_detector(images.pixels)
+    detector.manifest = {"name": "tiny", "training_set": "cifake-train", "training_set_fingerprint": "f" * 64}
+    tested = write_cifake(tmp_path / "cifake", train=0)
+    table, said = asked(replace(_written(tmp_path, images, detector), data=str(tested)))
+    assert set(table["among"]) == {neighbours.OWN}
+    assert "the training images were not available" in said["truth"]
 
 
 def test_the_findings_are_shares_with_their_intervals(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:

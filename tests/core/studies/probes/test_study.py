@@ -237,6 +237,14 @@ def test_of_a_single_image_nothing_is_certain_and_what_flips_nothing_is_not_firs
     assert not top[["per_level", "share", "size"]].isna().any(axis=None)
 
 
+def test_a_change_that_could_be_made_to_no_image_has_no_rank(tmp_path: Path) -> None:
+    run, table = counted({}, {}, tmp_path)
+    table.loc[run.predictions["predicted"] == "FAKE", list(PROBES["transplant"].columns)] = np.nan
+    rates = responses(read_turns(run, table))
+    fake, real = (set(ranking(rates, verdict=verdict)["probe"]) for verdict in ("FAKE", "REAL"))
+    assert real - fake == {"transplant"}
+
+
 def test_the_margins_of_donors_are_those_that_a_loan_is_measured_from(source: Source) -> None:
     run = read_run(source.run)
     turns = read_turns(run, read_study(run_study(STUDY, source), run).table)
