@@ -137,7 +137,6 @@ def test_what_needs_training_images_says_where_they_come_from(open_page: Open, h
 
 def test_of_a_detector_that_does_not_say_its_training_images_none_are_offered(open_page: Open, home: Path) -> None:
     (home / "data" / "cifake" / "train").mkdir(parents=True)
-    image_sets._registries.clear()
     app = settled(open_page("inspect", run=RUN, **{"lime.n_samples": "64"}, evidence="alike"))
     assert not app.exception
     assert "tiny does not say which images it was trained on." in words(app)
@@ -149,7 +148,6 @@ def test_where_other_images_are_attached_than_it_was_trained_on_the_run_s_own_ar
 ) -> None:
     reseal(home / "detectors" / "tiny", training_set_fingerprint="0" * 64)
     write_cifake(home / "data" / "cifake", train=4, test=4)
-    image_sets._registries.clear()
     app = settled(open_page("inspect", run=RUN, **{"lime.n_samples": "64"}, evidence="alike"))
     app.button(key="neighbours.prepare").click().run()
     app = settled(app)
