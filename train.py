@@ -80,7 +80,9 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--checkpoints", type=Path, help="default: in the user's cache folder")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
     parser.add_argument("--limit", type=int, help="train on N images and test on N / 5, for a quick try")
-    parser.add_argument("--skip-bad", action="store_true", help="leave out files that are not images of the set's size")
+    parser.add_argument(
+        "--skip-bad", action="store_true", help="leave out files that cannot be used instead of refusing the set"
+    )
     before = parser.add_mutually_exclusive_group()
     before.add_argument("--resume", action="store_true", help="continue from the last checkpoint")
     before.add_argument("--restart", action="store_true", help="discard an existing checkpoint")

@@ -37,7 +37,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--fake-classes", default="", metavar="A,B", help=FAKE_HELP)
     parser.add_argument("--out", type=Path, default=ROOT, help="folder that gets runs/")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
-    parser.add_argument("--skip-bad", action="store_true", help="leave out files that are not images of the set's size")
+    parser.add_argument(
+        "--skip-bad", action="store_true", help="leave out files that cannot be used instead of refusing the set"
+    )
     parser.add_argument("--replace", action="store_true", help="overwrite a run of this name")
     options = parser.parse_args(arguments)
     data = DataPath(options.data, options.fake_classes.split(","))

@@ -10,6 +10,7 @@ preprocessing and classes is asked for.
 
 import argparse
 import json
+import shlex
 import sys
 from pathlib import Path
 from typing import Any, get_args
@@ -82,7 +83,10 @@ def main(arguments: list[str] | None = None) -> int:
     if options.json:
         print(json.dumps({"found": found}))
     else:
-        print(f"Written: {path}\nNext: python -m core.predict {options.name} --data DATA")
+        # by its folder: a shipped detector may have the same name
+        where = [] if options.out.resolve() == ROOT else ["--out", str(options.out)]
+        command = shlex.join(["python", "-m", "core.predict", str(path), "--data", "DATA", *where])
+        print(f"Written: {path}\nNext: {command}")
     return 0
 
 

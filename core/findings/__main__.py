@@ -30,6 +30,7 @@ from core.studies.result import StudyResult
 from core.studies.store import find_studies
 from core.studies.study import StudyError
 from core.system.atomic import WriteError, write_bytes_atomically
+from core.system.console import started
 
 HEADINGS = ("Study", "Finding", "Quantity", "Estimate", "n", "Control", "Difference", "Under other choices", "Standing")
 SIDES = {1: "+", -1: "−", 0: "0", None: "?"}
@@ -49,6 +50,9 @@ def main(arguments: list[str] | None = None) -> int:
     except (OSError, WriteError) as error:
         print(f"core.findings: {error}; name a file that can be read and written", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("\ncore.findings: stopped.", file=sys.stderr)
+        return 130
     return 0
 
 
@@ -180,4 +184,5 @@ def _escaped(text: str) -> str:
 
 
 if __name__ == "__main__":
+    started()
     sys.exit(main())

@@ -129,6 +129,11 @@ def make(options: argparse.Namespace) -> None:
 def make_one(options: argparse.Namespace, study: Study, run: Path, own: Collection[str]) -> None:
     """One study, with a progress bar; the columns `own` are computed again."""
     kept = None if options.all else find_kept(study, run, images=options.images, seed=options.seed, again=own)
+    if options.missing and kept is None and study_path(run, study.name).is_file():
+        raise StudyError(
+            f"the file of the study {study.name} cannot be completed: it is about other images or parameters, is "
+            "damaged, or must be made as a whole; --all makes it again"
+        )
     if kept is not None and not kept.missing:
         tell_of(describe_again(study, run, kept), read_run(run), "Nothing is missing (--all computes it again)")
         return

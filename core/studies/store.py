@@ -72,17 +72,19 @@ def read_study(path: Path, run: Run | None = None) -> StudyResult:
         ContractError: not a study, changed since it was written, another run's, or all of its values are of another
             version of the study; the message names the file.
     """
-    again = "restore it or run `python -m core.studies` again"
+    # a run's studies are in a folder of it
+    command = f"`python -m core.studies {path.stem} --run {path.absolute().parents[1].name}`"
+    again = f"restore it or run {command} again"
     try:
         table, about, intact = read_sealed(path)
     except FileNotFoundError:
-        raise ContractError(f"{path} is missing; run `python -m core.studies {path.stem}` to make it") from None
+        raise ContractError(f"{path} is missing; run {command} to make it") from None
     except KeyError:
         raise ContractError(f"{path} does not say which study it is; {again}") from None
     except Exception as error:  # noqa: BLE001 - pyarrow's errors share no base class below Exception
         raise ContractError(f"{path} is no readable study ({type(error).__name__}); {again}") from None
     if about.get("schema") not in SCHEMAS:
-        raise ContractError(f"{path} was written by another version; run `python -m core.studies {path.stem}` again")
+        raise ContractError(f"{path} was written by another version; run {command} again")
     if not intact:
         raise ContractError(f"{path} is not the file that was written (its sha256 differs); {again}")
     if about.get("study") != path.stem:

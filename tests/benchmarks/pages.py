@@ -9,9 +9,9 @@ python -m tests.benchmarks.pages [--pages overview explore] [--themes light dark
 import argparse
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 from urllib.parse import urlencode
 
 from playwright.sync_api import Browser, CDPSession
@@ -49,6 +49,12 @@ SEEN = """() => {
 PAINT = """() => Math.round(performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? 0)"""
 
 
+def _size(frame: Mapping[str, Any]) -> int:
+    """The bytes of a frame; the payload of a binary one is told in base64."""
+    size = len(frame["payloadData"])
+    return size if frame["opcode"] == 1 else size * 3 // 4
+
+
 class Weighed:
     """Bytes that come over the network and the websocket since the last look."""
 
@@ -56,7 +62,7 @@ class Weighed:
         self.bytes = 0
         session.send("Network.enable")
         session.on("Network.loadingFinished", lambda event: self._add(int(event["encodedDataLength"])))
-        session.on("Network.webSocketFrameReceived", lambda event: self._add(len(event["response"]["payloadData"])))
+        session.on("Network.webSocketFrameReceived", lambda event: self._add(_size(event["response"])))
 
     def _add(self, more: int) -> None:
         self.bytes += more

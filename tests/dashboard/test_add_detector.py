@@ -1,5 +1,6 @@
 """The page that adds a detector: it asks for what the source leaves open, and is for somebody at the computer."""
 
+import shlex
 from pathlib import Path
 
 import pytest
@@ -50,7 +51,8 @@ def test_what_the_source_does_not_say_is_asked_for(
     app = pressed(app.run())
     assert not app.exception
     assert not app.error
-    assert "python -m core.predict 'my own' --data DATA" in app.code[0].value
+    command = shlex.split(app.code[0].value)
+    assert command[3:] == [str(home / "detectors" / "my own"), "--data", "DATA", "--out", str(home)]
     assert "48 x 48 pixels" in words(app)
     # of another name nothing has come yet
     app.text_input(key="add.name").set_value("other").run()

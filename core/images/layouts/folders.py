@@ -43,7 +43,7 @@ def by_class_folder(files: Files, classes: Mapping[str, ClassName], *, needed: s
     if placed and outside and needed:
         raise DatasetError(
             f"{files.path} is read as {needed}, and {len(outside):,} pictures are in no such folder: {some(outside)}; "
-            "move them out of it."
+            "move them out of it, or name the FAKE classes with --fake-classes A,B."
         )
     if outside:
         return []

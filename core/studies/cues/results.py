@@ -75,7 +75,7 @@ def read_results(path: Path) -> Results:
     Raises:
         ContractError: not such a file, or changed since it was written; the message names it.
     """
-    again = "restore it or make it again with `python -m core.studies.cues --restart`"
+    again = "restore it or make it again with `python -m core.studies.cues --data DATA --restart`"
     try:
         table, about, intact = read_sealed(path)
         fits = about.get("study") == FOLDER and about.get("schema") == SCHEMA and list(table) == list(COLUMNS)

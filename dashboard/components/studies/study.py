@@ -27,8 +27,8 @@ from dashboard.services.sentences import for_visitors
 
 # so many images are enough for intervals of a few hundredths
 ENOUGH = 1000
-# quick on any number of images
-QUICK = ("audit", "clusters", "duplicates", "files")
+# quick on any number of images, or of other images than the run's
+QUICK = ("audit", "clusters", "duplicates", "files", "transfer")
 # spreadsheets run a cell that begins like this as a formula; some settings also let `;`, tab, CR or LF start a cell
 FORMULA = re.compile(r"(^|[;\t\r\n])(?=\s*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n])")
 Summary = Callable[..., pd.DataFrame]

@@ -1,10 +1,12 @@
 """Add a detector: a detector that others made."""
 
 import shlex
+from pathlib import Path
 
 import streamlit as st
 
 from core.images.decoding import RESAMPLING
+from core.runs.finding import ROOT
 from dashboard.components.plain import plain, with_code
 from dashboard.components.words import heading
 from dashboard.services import catalogue
@@ -27,7 +29,7 @@ OPTIONS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     ),
     "--resize": ("Resize", "Length of the shorter side before the centre is cut out.", ()),
     "--interpolation": ("Resampling filter", "Used for resizing pictures.", tuple(RESAMPLING)),
-    "--mean": ("Mean", "One number or three, subtracted from values of 0 to 1.", ()),
+    "--mean": ("Mean", "One number or three, subtracted from the scaled values.", ()),
     "--std": ("Standard deviation", "One number or three, by which the result is then divided.", ()),
     "--scale": ("Scale", "Factor applied to pixel values of 0 to 255 before normalisation; 1/255 by default.", ()),
     "--output-name": ("Name of the output", "Of an ONNX file with several outputs, the one with the scores.", ()),
@@ -97,7 +99,12 @@ if outcome.error:
     st.error(with_code(for_visitors(outcome.error, homes=catalogue.homes())))
 elif outcome.found:
     st.success("The detector is added. Make a run of it on an image set:", icon=":material/check:")
-    st.code(f"python -m core.predict {shlex.quote(typed[0])} --data DATA", language="sh")
+    # by its folder: a shipped detector may have the same name
+    home = catalogue.homes()[0]
+    folder, where = Path("detectors") / typed[0], []
+    if home != ROOT:
+        folder, where = home / folder, ["--out", str(home)]
+    st.code(shlex.join(["python", "-m", "core.predict", str(folder), "--data", "DATA", *where]), language="sh")
     st.markdown(
         "\n".join(["| | |", "| --- | --- |", *(f"| {plain(a)} | {plain(b)} |" for a, b in outcome.found.items())])
     )

@@ -23,12 +23,13 @@ def easiest(evidence: Evidence) -> str:
     """The change that flips most verdicts of each class beyond its control for its size, in a sentence of Markdown."""
     each = []
     for verdict, top in evidence.tops.items():
-        fair = top[top["control"].notna() & (top["per_level"] > 0)]
+        controlled = top[top["control"].notna()]
+        fair = controlled[controlled["per_level"] > 0]
         if len(fair):
             row = fair.iloc[0]
             what = f"{inline(row['title'])} ({row['strength']})"
             each.append(f"for its size, {what} flips {percent(row['share'])} of {CLASS_WORDS[verdict]} verdicts")
-        elif len(top):
+        elif len(controlled):
             each.append(f"no change flips {CLASS_WORDS[verdict]} verdicts more often than its control does")
     told = "; ".join(each)
     return f"{told[0].upper()}{told[1:]}." if told else ""

@@ -64,10 +64,12 @@ def heat_map(told: Told) -> None:
         stored = stored_map(told.opened.run, row, told.image(row))
         explained_picture(stored, key="guide.map", style=Style(smooth=True, scale=told.opened.map_scale))
     height, width = told.opened.run.needed_maps.shape[1:]
+    # the receptive field of the last layer is larger than small images and smaller than large ones
+    seen = "the whole image" if told.opened.run.side <= 32 else "far more than their own place"
     st.markdown(
         f"A heat map ({KEPT_MAPS.title}) colours the places whose features speak for {CLASS_WORDS['REAL']} blue and "
         f"those that speak for {CLASS_WORDS['FAKE']} orange. **It says where the score comes from. It does not say "
-        f"what is wrong there.** Its {height} x {width} squares have each seen the whole image, so read it as a "
+        f"what is wrong there.** Its {height} x {width} squares have each seen {seen}, so read it as a "
         "direction, not as an outline.",
         help=explain(*terms_in(KEPT_MAPS.title), "Margin map"),
     )
@@ -79,10 +81,11 @@ def one_colour(told: Told) -> None:
     left, right = st.columns([2, 3], gap="large")
     with right:
         st.markdown(
-            "LIME covers parts of the image and watches the score: green for the verdict, red against it. The paper's "
-            "figures came out **all red**. Its way of cutting was made for large photographs and finds one or two "
-            "parts in an image this small, and one part has one colour: red, or just as well green. Move the slider "
-            "and watch.",
+            "LIME covers parts of the image and watches the score. The paper draws what speaks for the verdict green "
+            "and what speaks against it red, and its figures came out **all red**. Its way of cutting was made for "
+            "large photographs and finds one or two parts in an image this small, and one part has one colour: red, or "
+            "just as well green. Move the slider and watch; with more parts, blue speaks for "
+            f"{CLASS_WORDS['REAL']} and orange for {CLASS_WORDS['FAKE']}.",
             help=explain("LIME", "Segment"),
         )
         name_paper()

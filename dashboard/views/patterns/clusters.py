@@ -65,7 +65,7 @@ def name_of(card: Card) -> str:
 
 def rates(cards: Sequence[Card], of: int) -> pd.DataFrame:
     """The cards' error rates among the `of` images of the run, as `components.charts.bars.rate_bars` draws them."""
-    # of a sample, which holds more mistakes than the run, counts are scaled to the run as the rates are
+    # a sample holds a larger share of mistakes than the run, so counts are scaled to the run as the rates are
     images = [round(card.share * of) for card in cards]
     return pd.DataFrame(
         {

@@ -5,6 +5,7 @@ Each module has a `measure(bench)`, which gives the rows that the first line of 
 
 import time
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -85,7 +86,9 @@ def _context(detector: Detector, pixels: NDArray[np.uint8]) -> Context:
     features = np.random.default_rng(1).normal(size=(images, 8 * detector.width)).astype(np.float16)
     maps = np.zeros((images, 4, 4), np.float16)
     run = Run(Path("made"), {"detector": "made", "set": "made-test"}, table, maps, features, pixels)
-    return Context(run, replace(detector, batch_size=detector.batch_size or 128), pixels)
+    detector = copy(detector)
+    detector.batch_size = detector.batch_size or 128
+    return Context(run, detector, pixels)
 
 
 def seconds_of(action: Callable[[], object]) -> float:

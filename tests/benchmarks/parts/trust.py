@@ -17,6 +17,7 @@ from torchcam.methods import GradCAM
 from torchcam.metrics import DeletionInsertionMetric
 
 from core.detectors.detector import Detector
+from core.detectors.network import NetworkDetector
 from core.detectors.resnet import ResNetDetector, build_network
 from core.edits.masking import fill_image
 from core.explainers.lime.regions import LIME, LimeSettings
@@ -79,7 +80,7 @@ class Forwards:
 @contextmanager
 def watched_forwards() -> Iterator[Forwards]:
     """Watch every pass of every detector."""
-    spent, originals = Forwards(), {name: getattr(Detector, name) for name in ("logits", "full_pass")}
+    spent, originals = Forwards(), {name: getattr(NetworkDetector, name) for name in ("logits", "full_pass")}
 
     def watching(call: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(call)
@@ -94,12 +95,12 @@ def watched_forwards() -> Iterator[Forwards]:
         return watch
 
     for name, call in originals.items():
-        setattr(Detector, name, watching(call))
+        setattr(NetworkDetector, name, watching(call))
     try:
         yield spent
     finally:
         for name, call in originals.items():
-            setattr(Detector, name, call)
+            setattr(NetworkDetector, name, call)
 
 
 def run_study(study: Study, context: Context) -> None:

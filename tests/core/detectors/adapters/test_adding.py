@@ -53,7 +53,8 @@ def test_the_command_writes_a_detector_and_says_what_it_found(
     )  # fmt: skip
     assert "Input: 48 x 48 pixels; the central square is cut out, then resized" in said
     assert "Target layer: none: it gives predictions only" in said
-    assert said.endswith("Next: python -m core.predict mine --data DATA\n")
+    folder = tmp_path / "detectors" / "mine"
+    assert said.endswith(f"Next: python -m core.predict {folder} --data DATA --out {tmp_path}\n")
     detector = load_detector(tmp_path / "detectors" / "mine")
     assert (detector.name, detector.temperature, detector.classes.fake) == ("mine", 2, ("generated",))
     assert detector.preprocessing.std == (0.25, 0.25, 0.25)
