@@ -25,6 +25,11 @@ FAKE_HELP = "classes that are FAKE, where folders or labels do not say so"
 Progress = Callable[[int, int], None]
 
 
+def split_of(name: str) -> Split:
+    """Return the split that a set's name ends with: "cifake-train" or, with a limit, "cifake-train-200"."""
+    return "train" if re.search(r"-train(-\d+)?$", name) else "test"
+
+
 class DataPath(str):
     """An image set's path, with the names of its FAKE classes if folders or labels do not identify them."""
 
@@ -85,6 +90,8 @@ class ImageSet:
     def subset(self, indices: NDArray[np.intp], *, name: str | None = None) -> "ImageSet":
         """Return the images at `indices`, in that order, as a set."""
         rows = self.rows.iloc[indices].reset_index(drop=True)
+        # the first of equal files may not be among them
+        rows["is_repeat"] = rows["sha256"].duplicated().to_numpy()
         return replace(
             self,
             name=name or self.name,
@@ -101,6 +108,15 @@ class ImageSet:
         halves = [np.flatnonzero(self.labels == label) for label in range(len(CLASSES))]
         chosen = [generator.choice(half, min(len(half), n // 2), replace=False) for half in halves]
         return self.subset(np.sort(np.concatenate(chosen)), name=f"{self.name}-{n}")
+
+
+def is_cifake(names: Iterable[str]) -> bool:
+    """Return True where all names of files are of CIFAKE's form, and some have the number of a category in brackets.
+
+    Files called `0001.jpg` alone may be anybody's; of CIFAKE's they are one category in ten.
+    """
+    found = [CIFAKE_NAME.fullmatch(name.rpartition("/")[2]) for name in names]
+    return all(found) and any(one[1] for one in found if one)
 
 
 def category_of(name: str) -> str | None:

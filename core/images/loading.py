@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -19,7 +20,7 @@ from core.images.sources import ShippedSource, Source, checked_entries, have_sid
 from core.system.atomic import cache_dir
 from core.system.folders import ContractError
 
-PACK_VERSION = 1
+PACK_VERSION = 2
 # removed from a set's name before it becomes part of a run's: odd characters, and words that name other sets
 UNNAMED = re.compile(r"[^\w .()+-]|-train|^(cifake|sample)", re.IGNORECASE)
 MAX_NAME = 60
@@ -138,7 +139,10 @@ def _name_of(source: Source, entries: list[Entry]) -> str | None:
         return None
     path = source.path.absolute()
     stem = path.name if path.is_dir() else path.name.partition(".")[0]
-    return UNNAMED.sub("", stem).strip(" .-")[:MAX_NAME] or None
+    # vowel signs and accents are no \w, but belong to their letters
+    kept = UNNAMED.sub(lambda odd: odd[0] if unicodedata.category(odd[0][0])[0] == "M" else "", stem)
+    # file systems count bytes
+    return kept.strip(" .-").encode()[:MAX_NAME].decode(errors="ignore").strip(" .-") or None
 
 
 def _offenders(images: ImageSet) -> str:

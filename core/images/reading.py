@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -12,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.images.decoding import MAX_BYTES, MAX_FILE_BYTES, MAX_PIXELS, ImageError, PassingError, decode
-from core.images.image_set import CIFAKE_NAME, DatasetError, Progress, Split, category_of, fingerprint_of
+from core.images.image_set import CIFAKE_NAME, DatasetError, Progress, Split, category_of, fingerprint_of, is_cifake
 from core.images.labels import CLASSES
 from core.images.layouts.layout import Entry
 from core.images.sources import MAX_SIDE, ShippedSource, Source, read_small
@@ -135,6 +136,17 @@ class Reader:
             self.progress(done, len(self.entries))
             self._told = time.monotonic()
 
+    @cached_property
+    def _is_cifake(self) -> bool:
+        return is_cifake(entry.name for entry in self.entries)
+
+    def _category(self, entry: Entry) -> str | None:
+        if entry.label:
+            return entry.category or None
+        # only in CIFAKE's layout, whose entries have no label, do file names tell the category
+        numbered = CIFAKE_NAME.fullmatch(entry.name.rpartition("/")[2])
+        return None if numbered and not self._is_cifake else category_of(entry.name)
+
     def _rows(self, kept: list[tuple[Entry, str, int]], pixels: NDArray[np.uint8]) -> pd.DataFrame:
         entries = [entry for entry, _, _ in kept]
         names = [entry.name for entry in entries]
@@ -142,8 +154,7 @@ class Reader:
             {
                 "name": pd.Series(names, dtype=str),
                 "label": np.array([CLASSES.index(entry.class_name) for entry in entries], np.uint8),  # type: ignore[arg-type]
-                # only in CIFAKE's layout, whose entries have no label, do file names tell the category
-                "category": [entry.category or None if entry.label else category_of(entry.name) for entry in entries],
+                "category": [self._category(entry) for entry in entries],
                 "source": [entry.source or None for entry in entries],
                 "sha256": pd.Series([digest for _, digest, _ in kept], dtype=str),
             }
@@ -182,8 +193,7 @@ def whole_rows(split: Split, read: Sequence[pd.DataFrame]) -> pd.DataFrame:
 
 def about(rows: pd.DataFrame, split: Split, base: str | None) -> tuple[str, str]:
     """Return a set's name and fingerprint; the name begins with `base`, or depends on the file names if it is None."""
-    is_cifake = all(CIFAKE_NAME.fullmatch(name.partition("/")[2]) for name in rows["name"])
-    return f"{base or ('cifake' if is_cifake else 'images')}-{split}", fingerprint_of(split, rows)
+    return f"{base or ('cifake' if is_cifake(rows['name']) else 'images')}-{split}", fingerprint_of(split, rows)
 
 
 class FilePixels:

@@ -51,7 +51,8 @@ def tile(picture: NDArray[np.uint8], side: int, *, most: int = MOST) -> Tiles:
         spacing += max(1, spacing // 16)
     tops, lefts = (_starts(extent, side, _count(extent, side, spacing)) for extent in (height, width))
     pixels = np.stack([picture[top : top + side, left : left + side] for top in tops for left in lefts])
-    return Tiles(pixels, len(tops), len(lefts), spacing)
+    apart = max((int(np.diff(starts).max()) for starts in (tops, lefts) if len(starts) > 1), default=side)
+    return Tiles(pixels, len(tops), len(lefts), apart)
 
 
 def _count(extent: int, side: int, spacing: int) -> int:

@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from core.detectors.identity import find_maker, identify_all
 from core.edits.masking import FILLS
@@ -171,7 +173,10 @@ def _quality(run: Run, detector: Mapping[str, Any] | None) -> list[Block]:
     table = run.predictions
     counts = confusion_at(table)
     scores = class_scores(counts)
-    parts: list[Block] = [figures.confusion(counts), Table(["Class", "Precision", "Recall", "F1"], _score_rows(scores))]
+    parts: list[Block] = [
+        figures.confusion(counts),
+        Table(["Class", "Precision", "Recall", "F1"], _score_rows(scores, counts)),
+    ]
     if counts.sum(axis=1).all():
         caption = (
             "All thresholds at once. The closer a curve is to the upper left corner (ROC) or the upper right one "
@@ -182,7 +187,8 @@ def _quality(run: Run, detector: Mapping[str, Any] | None) -> list[Block]:
                 sweep(table),
                 recall=scores.loc["FAKE", "recall"],
                 false_positive_rate=1 - scores.loc["REAL", "recall"],
-                precision=scores.loc["FAKE", "precision"],
+                # where nothing is called FAKE, the curve begins at 1
+                precision=scores.loc["FAKE", "precision"] if counts[:, 0].sum() else 1.0,
                 caption=caption,
             )
         )
@@ -205,11 +211,13 @@ def _quality(run: Run, detector: Mapping[str, Any] | None) -> list[Block]:
     return parts
 
 
-def _score_rows(scores: pd.DataFrame) -> list[list[str]]:
-    return [
-        [str(name), f"{row['precision']:.3f}", f"{row['recall']:.3f}", f"{row['f1']:.3f}"]
-        for name, row in scores.iterrows()
-    ]
+def _score_rows(scores: pd.DataFrame, counts: NDArray[np.int64]) -> list[list[str]]:
+    rows = []
+    for number, (name, row) in enumerate(scores.iterrows()):
+        there, called = counts[number].sum() > 0, counts[:, number].sum() > 0
+        has = {"precision": there and called, "recall": there, "f1": there}
+        rows.append([str(name), *(f"{row[key]:.3f}" if known else "none" for key, known in has.items())])
+    return rows
 
 
 def _studies(run: Run, answers: Mapping[str, StudyResult], problems: Sequence[str]) -> list[Block]:
@@ -219,7 +227,7 @@ def _studies(run: Run, answers: Mapping[str, StudyResult], problems: Sequence[st
         parts.append(Heading(about["title"], about["question"]))
         parts.append(Bullets([sentence(tell(one).full) for one in answer.findings]))
         parts += _study_figures(run, answer)
-        compared = f"{about['images']:,} images. Compared with: {about['control']}"
+        compared = f"{about['images']:,} images. Compared with: {about['control'].rstrip('.')}."
         parts.append(Note(f"{compared} Settings: {listed(about['parameters'])}."))
     parts += map(Note, problems)
     return parts or [Note("No study has been made of this run.")]

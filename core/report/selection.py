@@ -1,5 +1,6 @@
 """The report of the images that a filter finds in a run."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +23,7 @@ _WORDS = {
     "predicted": "called",
     "correct": "verdict",
     "in_train": "also in the training set",
-    "is_repeat": "copy of an earlier file",
+    "is_repeat": "a copy of an earlier file",
     "versus.correct": "verdict of the other run",
     "versus.predicted": "called by the other run",
     "versus.margin": "margin by the other run",
@@ -53,20 +54,20 @@ def selection_report(run: Run, table: pd.DataFrame, selection: Selection, *, pic
     """
     rows = table.iloc[selection.rows]
     words = describe(selection.wanted)
-    title = f"{len(rows):,} images of {run.name}"
+    title = f"{len(rows):,} image{'s' * (len(rows) != 1)} of {run.name}"
     if rows.empty:
         return page(run, title, ["No image fits this selection.", words], [])
     counts = confusion_at(rows, selection.wanted.threshold)
     wrong, of = int(counts[0, 1] + counts[1, 0]), int(counts.sum())
     low, high = wilson_interval(wrong, of)
     ends = f"{percent(float(low))} to {percent(float(high))}"
-    told = f"{wrong:,} of the verdicts on them are wrong: {percent(wrong / of)} ({ends})."
+    told = f"{wrong:,} of the verdicts on them {_be(wrong)} wrong: {percent(wrong / of)} ({ends})."
     if wrong in (0, of):
         told = f"{'None' if wrong == 0 else 'Every one'} of the verdicts on them is wrong."
     all_counts = confusion_at(table, selection.wanted.threshold)
     lead = [
         f"The selection: {words}.",
-        f"{of:,} of the run's {len(run):,} images fit it. {told} Over the whole run "
+        f"{of:,} of the run's {len(run):,} images fit{'s' * (of == 1)} it. {told} Over the whole run "
         f"{percent(float(all_counts[0, 1] + all_counts[1, 0]) / len(table))} are wrong.",
     ]
     drawn = [figures.confusion(counts)]
@@ -78,19 +79,28 @@ def selection_report(run: Run, table: pd.DataFrame, selection: Selection, *, pic
     return page(run, title, lead, [Section("Verdicts", drawn), images, limits(run), settings(run, None, {})])
 
 
+def _be(count: int) -> str:
+    return "is" if count == 1 else "are"
+
+
 def describe(wanted: Filter) -> str:
     """Describe a filter in words: "is REAL, called FAKE, confidence from 0.95"."""
-    words = [
-        f"{_WORDS.get(column, column.replace('_', ' '))} {' or '.join(values)}" for column, values in wanted.choices
-    ]
+    words = [_chosen(column, values) for column, values in wanted.choices]
     for column, low, high in wanted.ranges:
-        ends = [f"from {low:.4g}"] * bool(np.isfinite(low)) + [f"up to {high:.4g}"] * bool(np.isfinite(high))
+        ends = [f"from {low:.9g}"] * bool(np.isfinite(low)) + [f"up to {high:.9g}"] * bool(np.isfinite(high))
         words.append(f"{_WORDS.get(column, column.replace('_', ' '))} {' '.join(ends)}")
     words += ["in an area drawn on Patterns"] * (wanted.area is not None)
     words += [f"tagged {wanted.tag}"] * bool(wanted.tag) + [f"file name with {wanted.name}"] * bool(wanted.name)
     if wanted.threshold != HALF:
         words.append(f"at a threshold of {100 * wanted.threshold:g}%")
     return ", ".join(words) or "all images"
+
+
+def _chosen(column: str, values: Sequence[str]) -> str:
+    name = _WORDS.get(column, column.replace("_", " "))
+    if column in {"in_train", "is_repeat"}:
+        return " or ".join({"yes": name, "no": f"not {name}"}.get(one, one) for one in values)
+    return f"{name} {' or '.join(values)}"
 
 
 def _tiles(rows: pd.DataFrame, selection: Selection, pictures: Pictures | None) -> list[Note | Tiles]:
@@ -111,6 +121,8 @@ def _tiles(rows: pd.DataFrame, selection: Selection, pictures: Pictures | None) 
         picture = None if pixels is None else data_url(pixels)
         tiles.append({"called": prediction, "wrong": wrong, "words": words, "name": row.name, "picture": picture})
     note = "The border is the verdict: blue for REAL, orange for FAKE; dashed where it is wrong."
+    if not any(one["picture"] for one in tiles):
+        note = "Their pictures are not at hand."
     if len(rows) > TILES:
         note = f"The first {TILES} of {len(rows):,}. {note}"
     return [Note(note), Tiles(tiles)]

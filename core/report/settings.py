@@ -19,9 +19,11 @@ def settings(run: Run, detector: Mapping[str, Any] | None, answers: Mapping[str,
         ["Temperature", f"{manifest['temperature']:.4f}"],
         ["Versions", listed(manifest["versions"])],
     ]
-    if detector:
-        rows.append(["Training", f"{listed(detector.get('recipe', {}))}; in {detector.get('computed_in', 'unknown')}"])
-        rows.append(["Trained on", f"{detector.get('training_set')}, {detector.get('training_set_fingerprint')}"])
+    # detectors of others do not say how they were trained
+    if detector and detector.get("recipe"):
+        rows.append(["Training", f"{listed(detector['recipe'])}; in {detector.get('computed_in', 'unknown')}"])
+    if detector and detector.get("training_set"):
+        rows.append(["Trained on", f"{detector['training_set']}, {detector.get('training_set_fingerprint')}"])
     for name, answer in answers.items():
         rows.append([f"Study {name}", f"file sha256 {sha256_of(answer.path)}, made {answer.about['created']}"])
     return Section("Settings and hashes", [Table(["Setting", "Value"], rows)])

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from core.detectors.manifest import OLD_LAYER, OLD_SIDE
 from core.detectors.preprocessing import Preprocessing
-from core.images.image_set import Split
+from core.images.image_set import Split, split_of
 from core.runs.validation import check_arrays, check_manifest, check_predictions, check_size
 from core.system.files import open_file, read_array
 from core.system.folders import MANIFEST, ContractError, read_folder
@@ -51,7 +51,7 @@ class Run:
     @property
     def split(self) -> Split:
         """The split of its image set."""
-        return "train" if "-train" in str(self.manifest["set"]) else "test"
+        return split_of(str(self.manifest["set"]))
 
     @property
     def needed_maps(self) -> NDArray[np.floating]:

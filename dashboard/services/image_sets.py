@@ -7,7 +7,7 @@ from pathlib import Path
 from core.images.cifake.files import fetched_path, is_fetched
 from core.images.cifake.shipped import KIND as SHIPPED_KIND
 from core.images.cifake.shipped import is_shipped
-from core.images.image_set import Split
+from core.images.image_set import Split, split_of
 from core.images.sources import SHIPPED
 from core.system.folders import ContractError, read_manifest
 from dashboard.services.catalogue import homes, runs
@@ -39,7 +39,7 @@ def splits() -> tuple[Split, ...]:
     for path in runs().values():
         with suppress(ContractError):
             sets.append(str(read_manifest(path, "run").get("set", "")))
-    return ("test", "train") if any("-train" in name for name in sets) else ("test",)
+    return ("test", "train") if any(split_of(name) == "train" for name in sets) else ("test",)
 
 
 def _splits_beside(shipped: Path | None) -> tuple[Split, ...]:
@@ -55,5 +55,5 @@ def _splits_beside(shipped: Path | None) -> tuple[Split, ...]:
         with suppress(ContractError):
             manifest = read_manifest(path, "run")
             if "images.npy" not in manifest["files"] and manifest.get("set_fingerprint") != fingerprint:
-                needed.add("train" if "-train" in str(manifest.get("set")) else "test")
+                needed.add(split_of(str(manifest.get("set"))))
     return tuple(sorted(needed))

@@ -199,7 +199,7 @@ def verdict(cue: Finding, lean: Finding, changed: Sequence[Finding] = ()) -> Lin
     elif sign_of(lean) == -1:
         need = "part of the detector's accuracy goes with it"
     else:
-        need = "it does not explain the detector's accuracy"
+        need = "it is not shown to explain the detector's accuracy"
     resting = [one for one in changed if _rests(one)]
     flips = [say(one, "{measure:percent} of {group} verdicts") for one in resting]
     yet = line(", yet changing it flips {each}", each=listed(flips)) if flips else Line()
@@ -209,15 +209,18 @@ def verdict(cue: Finding, lean: Finding, changed: Sequence[Finding] = ()) -> Lin
 def overall(findings: Sequence[Finding]) -> Line:
     """What an audit comes to, in one sentence."""
     cues = [one for one in findings if one.quantity == "cue_auroc" and not one.key.startswith("baseline.")]
-    if not cues or cues[0].measure.low < HINT:
+    if not cues:
+        return line("There are too few images of each class to test a cue.")
+    if cues[0].measure.low < HINT:
         return line("Nothing that was looked at tells {REAL} from {FAKE} by itself.")
     worst, rank = cues[0], ranked(cues[0])
     key = "leak" if worst.key == "leak" else worst.key.removeprefix("fact.")
     lean = next(one for one in findings if one.key == f"lean.{key}")
     text = say(
         lean,
-        "{what} alone picks the {REAL} image in {alone} of 100 pairs{rule}, the detector in {control:of 100}",
+        "{what} alone {picks} the {REAL} image in {alone} of 100 pairs{rule}, the detector in {control:of 100}",
         what=worst.details.get("title", LEAK),
+        picks="pick" if key == "leak" else "picks",
         alone=f"{100 * worst.measure.value:.0f}",
         rule="" if rank is None else f" by a fitted rule ({100 * rank.value:.0f} by rank)",
     )

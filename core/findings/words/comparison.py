@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 
-from core.findings.claims import standing
+from core.findings.claims import sign_of, standing
 from core.findings.finding import Finding
 from core.findings.lines import Line, joined, line, listed
 from core.findings.numbers import amount, of_unit, points
 from core.findings.words.faithfulness import hangs_on
 from core.findings.words.say import say
-from core.findings.words.standing import sides
 from core.findings.words.told import Told
 from core.probes.probe import FAMILIES, inline
 
@@ -34,7 +33,7 @@ def _accuracy(finding: Finding) -> Told:
     stands = standing(finding)
     numbers = say(
         finding,
-        "it gets {measure} of {n} images right, against {control}, {difference:points} (McNemar's test: p {p})",
+        "{first} gets {measure} of {n} images right, against {control}, {difference:points} (McNemar's test: p {p})",
         p=p_value(float(finding.details["p"])),
     )
     how = {1: "{first} is right more often than {second}: ", -1: "{first} is right less often than {second}: "}
@@ -51,7 +50,17 @@ def _also(finding: Finding) -> Line:
     """What the other images say, where a difference was also measured on them."""
     stands = standing(finding)
     if stands.kind == "depends":
-        return joined(line("{sides}.", sides=sides(finding, kind)).capital() for kind in stands.on)
+        each = [
+            line(
+                "{what} it is {by}{open_}",
+                what="on all images" if one.value == "all" else one.value,
+                by=points(one.difference or one.measure),
+                open_="" if sign_of(one) else MAY_BE_CHANCE,
+            )
+            for one in finding.choices
+            if one.kind == "images"
+        ]
+        return line("{each}.", each=listed(each)).capital()
     others = [one for one in finding.choices if one.kind == "images" and one.value != "all" and one.difference]
     if not others:
         return Line()
@@ -130,6 +139,8 @@ def _reads(finding: Finding) -> Told:
         what=f"{inline(about['title'])} ({about['strength']})",
     )
     how = {1: "{first} reads it more than {second}", -1: "{first} reads it less than {second}"}
+    if stands.kind == "claimed" and about["bar"] and not _beyond(finding):
+        return Told(answer, standing=line("Significantly different, but neither flips more than its control."))
     if stands.kind == "claimed" and about["bar"]:
         return Told(answer, standing=say(finding, how[stands.sign] + ", whatever it is compared with."))
     if stands.kind == "claimed":
@@ -139,6 +150,12 @@ def _reads(finding: Finding) -> Told:
             answer, standing=line("Which of the two reads it more depends on the {on}.", on=listed(list(stands.on)))
         )
     return Told(answer, standing=line("The difference may be chance."))
+
+
+def _beyond(finding: Finding) -> bool:
+    """Whether the detector that reads it more flips more than the control at all."""
+    more = finding.measure if standing(finding).sign > 0 or finding.control is None else finding.control.measure
+    return more.low > 0
 
 
 def p_value(p: float) -> str:
@@ -190,7 +207,8 @@ def reading(findings: Sequence[Finding]) -> Line:
         there = [
             line("{what} ({group})", what=FAMILIES[one.details["family"]].title.lower(), group=str(one.group))
             for one in findings
-            if one.details["bar"] and (standing(one).kind, standing(one).sign) == ("claimed", sign)
+            if one.details["bar"] and _beyond(one)
+            if (standing(one).kind, standing(one).sign) == ("claimed", sign)
         ]
         if there:
             name = str(findings[0].details[which])

@@ -25,6 +25,8 @@ def duplicates(finding: Finding) -> Told:
     words, about = COUNTED[finding.key], finding.details
     if not finding.measure.known:
         return Told(say(finding, "Whether images {words} was not checked.", words=words))
+    if about["sampled"] and not about["count"]:
+        return Told(say(finding, "None of {n} sampled images {words}, {measure:share.2}.", words=words))
     count, roughly = about["count"] or "none", "about " if about["sampled"] else ""
     answer = say(
         finding,

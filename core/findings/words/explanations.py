@@ -52,6 +52,10 @@ def agreeing(findings: Sequence[Finding]) -> Line:
     beyond = [one for one in ranks if sign_of(one) == 1]
     numbers = listed([line("{n} on {v} verdicts", n=signed(one.measure.value), v=str(one.group)) for one in ranks])
     scale = "where 1 means the same ranking"
+    below = listed([str(one.group) for one in ranks if sign_of(one) == -1])
+    if not beyond and below:
+        less = "They agree less than maps of different images do on {below} verdicts: {n}, {scale}."
+        return line(less, below=below, n=numbers, scale=scale)
     if not beyond:
         no = "Their agreement cannot be told from that of maps of different images: {n}, {scale}."
         return line(no, n=numbers, scale=scale)
@@ -221,8 +225,15 @@ def one_coloured(findings: Sequence[Finding]) -> Line:
 
 def cured(findings: Sequence[Finding]) -> Line:
     """Whether our settings certainly show one colour less often than the paper's, for every verdict."""
-    ours = [standing(one) for one in findings if one.control is not None]
+    both = [(one, one.control.measure.value) for one in findings if one.control is not None]
+    if both and not any(paper for _, paper in both):
+        # there is nothing to cure
+        return Line()
+    ours = [standing(one) for one, _ in both]
     if ours and all((one.kind, one.sign) == ("claimed", -1) for one in ours):
+        few = all(one.beside["few"].value > 0.5 for one in findings if "few" in one.beside)
+        if not few or any(one.measure.value > paper / 2 for one, paper in both):
+            return line("Our settings show one colour less often.")
         why = "the paper's leave a segment or two, and one segment has one colour"
         return line("Most of it is the settings: {why}.", why=why)
     return line("Finer segments alone do not cure it here.")

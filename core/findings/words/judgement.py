@@ -73,7 +73,9 @@ def _other(finding: Finding) -> str:
 def _few(names: list[str], what: str) -> Line:
     if len(names) <= FEW:
         return listed(names)
-    return line("{names} and {more} other {what}", names=listed(names[:FEW], ", "), more=len(names) - FEW, what=what)
+    left = len(names) - FEW
+    others = {"filters": "filter", "deliveries": "delivery"}[what] if left == 1 else what
+    return line("{names} and {more} other {what}", names=listed(names[:FEW], ", "), more=left, what=others)
 
 
 REASONS = {

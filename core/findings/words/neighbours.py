@@ -24,7 +24,8 @@ def tell(finding: Finding) -> Told:
             "Where the detector errs, {measure:share.1} of the images have neighbours mostly of the wrong class: "
             "to its features they look like that class.",
         )
-        return Told(answer, aside=say(finding, "In the rest the features knew better than the verdict."))
+        rest = say(finding, "In the rest the features knew better than the verdict.")
+        return Told(answer, aside=rest if finding.measure.value < 1 else Line())
     if finding.key == "far":
         template = "Of the tenth of the images that is least like any of them, {measure:share.1} are misclassified."
         others = say(finding, "Of the other images it is {control:share.1}.") if finding.control else Line()

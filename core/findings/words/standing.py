@@ -40,8 +40,15 @@ def standing_line(finding: Finding) -> Line:
         every = [EVERY.get(kind, f"under every {kind}") for kind, count in tried.items() if count > 1]
         under = line(", {every}", every=listed(every)) if every else Line()
         return line("Significantly {side}{under}.", side=SIDES[stands.sign], under=under)
+    # each choice may say the same while the whole, of few independent samples, says nothing
+    alike = "Each {kind} alone: {sides}; taken together it is not shown."
     return joined(
-        line("It depends on the {kind}: {sides}.", kind=kind, sides=sides(finding, kind)) for kind in stands.on
+        line(
+            alike if len(set(signs.values())) == 1 else "It depends on the {kind}: {sides}.",
+            kind=kind,
+            sides=sides(finding, kind),
+        )
+        for kind, signs in stands.on.items()
     )
 
 

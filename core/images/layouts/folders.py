@@ -1,6 +1,7 @@
 """Shared code of layouts in which a folder names the class; other folders name split, source and category."""
 
 from collections.abc import Mapping
+from itertools import takewhile
 from typing import NamedTuple
 
 from core.images.image_set import DatasetError
@@ -28,14 +29,25 @@ def by_class_folder(files: Files, classes: Mapping[str, ClassName], *, needed: s
         needed: the layout's folders for the error message; "" if other layouts are tried afterwards.
 
     Raises:
-        DatasetError: `needed` is given, and only some of the images are in class folders.
+        DatasetError: `needed` is given, and only some of the images are in class folders, or one is in folders of both
+            classes.
     """
     placed, outside = [], []
-    for listed, folders in pictures_of(files):
-        at = next((n for n in reversed(range(len(folders))) if folders[n].lower() in classes), None)
-        if at is None:
+    pictures = list(pictures_of(files))
+    # folders that all pictures are in tell nothing apart
+    first, last = (choose((folders for _, folders in pictures), default=[]) for choose in (min, max))
+    shared = sum(1 for _ in takewhile(lambda names: names[0] == names[1], zip(first, last, strict=False)))
+    for listed, folders in pictures:
+        named = [n for n, name in enumerate(folders) if name.lower() in classes]
+        if needed and len({classes[folders[n].lower()] for n in named if n >= shared}) > 1:
+            raise DatasetError(
+                f"{files.path}: {some([listed.name])} is in a folder that says REAL and in one that says FAKE; name "
+                "the FAKE classes with --fake-classes A,B."
+            )
+        if not named:
             outside.append(listed.name)
             continue
+        at = named[-1]
         before, after = folders[:at], folders[at + 1 :]
         split = next((SPLITS[name.lower()] for name in (*before, *after) if name.lower() in SPLITS), "")
         before, after = ([name for name in part if name.lower() not in SPLITS] for part in (before, after))

@@ -1,5 +1,6 @@
 """What a layout is: it recognises itself from a listing, and says split, class and source of each picture."""
 
+import hashlib
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -105,7 +106,11 @@ def found(files: Files, entries: Iterable[tuple[str, Entry]]) -> Found:
 
 def source_name(value: object) -> str:
     """Return the name of a source as it is shown."""
-    return harmless("" if value is None else str(value)).strip()[:MAX_SOURCE]
+    name = harmless("" if value is None else str(value)).strip()
+    if len(name) <= MAX_SOURCE:
+        return name
+    # names that differ only further on stay apart
+    return f"{name[: MAX_SOURCE - 9]}~{hashlib.sha256(name.encode(errors='replace')).hexdigest()[:8]}"
 
 
 def classes_of(names: Collection[str], fake: tuple[str, ...], where: str) -> dict[str, ClassName]:

@@ -84,7 +84,8 @@ class _Reader:
                 path = str((row[image] or {}).get("path") or "") if paths else ""
                 suffix = f".{path.rpartition('.')[2]}" if is_picture(path) else ""
                 yield Row(
-                    Listed(f"{table.name}/{first + offset:07d}{suffix}", 0, table.stamp),
+                    # the size of a row is not known here; that of its file is
+                    Listed(f"{table.name}/{first + offset:07d}{suffix}", 0, (table.stamp << 40) + table.size),
                     text,
                     text_of(row[source]) if source else "",
                     text_of(row[split]) if split else shard,

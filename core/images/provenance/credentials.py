@@ -113,7 +113,7 @@ def _actions(manifest: dict[str, Any]) -> list[tuple[str, Suggests]]:
             by = f" with {quoted(agent)}" if isinstance(agent, str) and agent else ""
             code = str(action.get("digitalSourceType") or "")
             means, suggests = source_type(code)
-            if not suggests and by and is_generator(str(agent)):
+            if not means and by and is_generator(str(agent)):
                 suggests = "generated"
             what = str(action.get("action") or "").removeprefix("c2pa.")
             if what or means:

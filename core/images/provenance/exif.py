@@ -1,6 +1,7 @@
 """EXIF: camera, software, dates, and the comment in which generators write their settings."""
 
 import contextlib
+import re
 import warnings
 from typing import Any
 
@@ -14,6 +15,8 @@ KIND = "EXIF"
 MAX_EXIF = 2**18
 # the text of a UserComment follows the name of its character set
 CHARACTERS = {b"ASCII\0\0\0": "ascii", b"UNICODE\0": "utf-16", b"\0" * 8: "utf-8"}
+# ComfyUI keeps its graph in tags of the camera where a file has no text chunks: "workflow:{...}", "prompt:{...}"
+GRAPH = re.compile(r"(\w+):\s*(\{.*)", re.DOTALL)
 # how a camera was set, which software seldom makes up
 EXPOSED = (ExifTags.Base.ExposureTime, ExifTags.Base.FNumber, ExifTags.Base.ISOSpeedRatings)
 
@@ -26,7 +29,8 @@ def find(file: File) -> list[Claim]:
     if not top and not own:
         return [Claim(KIND, "It has EXIF data that cannot be read.")]
     claims = []
-    camera = " ".join(filter(None, (_text(top, ExifTags.Base.Make), _text(top, ExifTags.Base.Model))))
+    named = (_text(top, tag) for tag in (ExifTags.Base.Make, ExifTags.Base.Model))
+    camera = " ".join(one for one in named if one and not GRAPH.match(one))
     if camera:
         exposed = any(tag in own for tag in EXPOSED)
         settings = " with settings of an exposure" if exposed else ", without any setting of an exposure"
@@ -45,6 +49,14 @@ def find(file: File) -> list[Claim]:
     if changed and changed != taken:
         claims.append(Claim(KIND, f"Last changed at {quoted(changed)}."))
     return claims
+
+
+def graphs_of(exif: bytes) -> list[tuple[str, str]]:
+    """Return (keyword, JSON) of the graphs that ComfyUI keeps in tags of the camera."""
+    top = _read(exif)[0] if exif else {}
+    tags = (ExifTags.Base.Model, ExifTags.Base.Make, ExifTags.Base.ImageDescription)
+    found = (GRAPH.match(_text(top, tag)) for tag in tags)
+    return [(one[1], one[2]) for one in found if one]
 
 
 def comment_of(exif: bytes) -> str:
@@ -81,4 +93,9 @@ def _read(exif: bytes) -> tuple[dict[int, Any], dict[int, Any]]:
 
 def _text(tags: dict[int, Any], tag: int) -> str:
     value = tags.get(tag)
-    return value.strip("\0 ") if isinstance(value, str) else ""
+    if not isinstance(value, str):
+        return ""
+    # Pillow reads Latin-1, and most programs write UTF-8
+    with contextlib.suppress(UnicodeError):
+        value = value.encode("latin-1").decode("utf-8")
+    return value.strip("\0 ")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from core.images.provenance.claim import Claim, File, at_length, quoted
-from core.images.provenance.exif import comment_of
+from core.images.provenance.exif import comment_of, graphs_of
 
 KIND = "Generator settings"
 # the last line of what WebUI writes is a list of settings
@@ -17,7 +17,7 @@ MAX_OBJECTS = 10_000
 
 def find(file: File) -> list[Claim]:
     """Find the settings of generators in PNG text chunks, comments, and EXIF's UserComment."""
-    texts = [*file.contents.texts]
+    texts = [*file.contents.texts, *graphs_of(file.contents.exif)]
     if comment := comment_of(file.contents.exif):
         texts.append(("UserComment", comment))
     claims: dict[str, Claim] = {}

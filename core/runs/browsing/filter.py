@@ -198,4 +198,4 @@ def _escape(value: str) -> str:
 
 
 def _end(value: float) -> str:
-    return f"{value:.6g}" if math.isfinite(value) else ""
+    return f"{value:.9g}" if math.isfinite(value) else ""

@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.findings.finding import Choice, Control, Finding, Measure
+from core.images.image_set import split_of
 from core.images.labels import CLASSES
 from core.metrics.intervals import weighted_lead, weighted_share
 from core.runs.run import Run
@@ -131,9 +132,8 @@ def _whose(table: pd.DataFrame, parameters: Mapping[str, Any]) -> dict[str, Any]
 
 
 def among_training(table: pd.DataFrame) -> bool:
-    """Check whether training images were searched, from a table of one row or more; their set may have a limit's number
-    behind its name."""
-    return "-train" in str(table["among"].iloc[0])
+    """Check whether training images were searched, from a table of one row or more."""
+    return split_of(str(table["among"].iloc[0])) == "train"
 
 
 def _by_distance(table: pd.DataFrame, wrong: NDArray[np.bool_], weights: NDArray[np.float64]) -> Finding | None:
