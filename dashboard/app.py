@@ -20,6 +20,7 @@ from dashboard.services.server.streamlit_internals import (
     free_what_was_left,
     guard_uploads,
     hear_runs_out,
+    keep_parts_where_they_are,
     refuse_forged_values,
 )
 from dashboard.services.server.temporary import write_to_cache_only
@@ -36,6 +37,7 @@ async def prepared(_app: st.App) -> AsyncIterator[None]:
     refuse_forged_values()
     hear_runs_out()
     forget_locks()
+    keep_parts_where_they_are()
     guard_uploads(check_upload)
     free_what_was_left()
     open_browser()

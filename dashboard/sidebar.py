@@ -48,7 +48,11 @@ def draw_sidebar(page: str) -> None:
                 )
         if refused:
             _draw_refused(refused)
-        reading = image_sets.registry().status.state == "reading"
+        status = image_sets.registry().status
+        reading = status.state == "reading"
+        if not reading and "pictures" in st.session_state:
+            # the page is drawn after this, with the pictures that are there now
+            st.session_state["pictures"] = status
         come_back(_draw_pictures, key="pictures", while_busy=reading)
 
 

@@ -180,7 +180,8 @@ def _open(path: Path, stamp: str) -> Opened:
 def _with_linked(opened: Opened) -> Opened:
     """The same with the columns that the URL names though their study does not offer them: links lead to them."""
     sort = st.query_params.get("sort", "").removeprefix("-")
-    named = (*also(), *st.query_params, sort, st.query_params.get("colour", ""))
+    # what filters and sorts comes first, because only `MOST_LINKED` are read
+    named = (*st.query_params, sort, st.query_params.get("colour", ""), *also())
     asked = dict.fromkeys(name for name in named if name in opened.further)
     other = _beside(opened)
     if not asked and other is None:

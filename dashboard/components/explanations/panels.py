@@ -76,15 +76,21 @@ class SideBySide:
         return [title for title, status in found.items() if status is None or status.state in ("stopped", "failed")]
 
     def states(self) -> tuple[tuple[object, ...], ...]:
-        """Return the requests and states of the first detector's explanations: side by side, and of an experiment."""
-        return self._states(self.methods), self._states(self._asked(self.detectors[0]))
+        """Return the requests and states of explanations: by the first detector, of an experiment, by the others."""
+        first, others = self.detectors[:1], self.detectors[1:]
+        return (
+            self._states(self.methods, first),
+            self._states(self._asked(first[0]), first),
+            self._states(self.methods, others),
+        )
 
-    def _states(self, methods: Sequence[AnyExplainer]) -> tuple[object, ...]:
+    def _states(self, methods: Sequence[AnyExplainer], detectors: Sequence[Known]) -> tuple[object, ...]:
         found: list[object] = []
         for explainer in methods:
-            now = self.status(self.detectors[0], explainer)
-            found.append(question_of(explainer, self.detectors[0].about))
-            found.append(None if now is None else "busy" if now.busy else now.state)
+            for detector in detectors:
+                now = self.status(detector, explainer)
+                found.append(question_of(explainer, detector.about))
+                found.append(None if now is None else "busy" if now.busy else now.state)
         return tuple(found)
 
     def draw(self, grid: Any) -> None:

@@ -6,7 +6,7 @@
 const COLUMNS = [12, 8, 6, 4, 3, 2, 1]
 const KEYS = { ArrowRight: 1, ArrowLeft: -1, Home: -Infinity, End: Infinity }
 // of the image that was opened last, for whoever comes back
-const OPENED = "telltale.opened"
+const OPENED = "telltale.opened-from"
 
 export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".grid")
@@ -25,7 +25,10 @@ export default function ({ data, parentElement, setTriggerValue }) {
   root.watcher = new ResizeObserver(fit)
   root.watcher.observe(root)
   const isNew = !root.firstChild
-  const picked = new Set(data.picked)
+  // an answer to an earlier tick does not undo a later one
+  const late = root.sent && performance.now() - root.sent.at < 3000 && root.sent.ids.join() !== data.picked.join()
+  if (!late) root.sent = null
+  const picked = new Set(late ? root.sent.ids : data.picked)
   root.classList.toggle("picking", picked.size > 0)
 
   const selector = (tile, box) => {
@@ -44,7 +47,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
       check.checked ? picked.add(tile.id) : picked.delete(tile.id)
       box.classList.toggle("picked", check.checked)
       root.classList.toggle("picking", picked.size > 0)
-      setTriggerValue("pick", [...picked])
+      root.sent = { ids: [...picked], at: performance.now() }
+      setTriggerValue("pick", root.sent.ids)
     }
     pick.append(check)
     return pick
@@ -78,7 +82,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
     }
     open.onfocus = () => stopAt(open)
     open.onclick = () => {
-      sessionStorage.setItem(OPENED, tile.id)
+      // Upload's examples, the only ones that are not judged, open no other page
+      if (data.judged) sessionStorage.setItem(OPENED, JSON.stringify([data.left, tile.id]))
       setTriggerValue("open", tile.id)
     }
     const caption = make("div", "caption")
@@ -119,7 +124,9 @@ export default function ({ data, parentElement, setTriggerValue }) {
   stopAt(find(stop) || find(data.current) || root.querySelector(".open"))
   if (focused) find(focused, onBox ? "input" : ".open")?.focus()
   if (isNew && data.selectable) {
-    const left = find(data.left || sessionStorage.getItem(OPENED))
+    const [from, last] = JSON.parse(sessionStorage.getItem(OPENED) ?? '["", ""]')
+    // after a step back in the browser, the address still names an earlier one
+    const left = find(data.left && data.left !== from ? data.left : last)
     sessionStorage.removeItem(OPENED)
     // after Streamlit has put the page to its top
     if (left) setTimeout(() => (left.focus({ preventScroll: true }), left.scrollIntoView({ block: "center" })), 150)

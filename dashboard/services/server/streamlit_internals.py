@@ -10,7 +10,9 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
+from urllib.parse import urlencode
 from weakref import WeakSet
 
 import streamlit
@@ -119,6 +121,31 @@ def hear_runs_out() -> None:
 
         AppSession._create_scriptrunner = begin_after  # type: ignore[method-assign, assignment]
         AppSession._handle_scriptrunner_event_on_event_loop = hear_out  # type: ignore[method-assign, assignment]
+
+
+def keep_parts_where_they_are() -> None:
+    """Draw a part of a page anew only on the page that it belongs to, and at the address that the session has by then.
+
+    A browser that asks for a part just before it learns of another page or address sends the old ones. Streamlit would
+    draw the part after the page, and so empty the page or bring the old address back.
+    """
+    with _or_without("parts that ask to be drawn while their page changes"):
+        from streamlit.runtime.scriptrunner.script_runner import ScriptRunner  # noqa: PLC0415
+        from streamlit.runtime.scriptrunner_utils.script_requests import RerunData  # noqa: PLC0415
+
+        run = ScriptRunner._run_script
+        # so that this fails here and not on a page
+        _ = RerunData().fragment_id_queue, RerunData().page_script_hash, RerunData().query_string
+
+        def run_here(runner: Any, asked: Any) -> None:
+            if asked.fragment_id_queue:
+                if asked.page_script_hash not in ("", runner._pages_manager.current_page_script_hash):
+                    return
+                with runner._session_state.query_params() as known:
+                    asked = replace(asked, query_string=urlencode(known.to_dict()))
+            run(runner, asked)
+
+        ScriptRunner._run_script = run_here  # type: ignore[method-assign]
 
 
 def forget_locks() -> None:

@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from core.runs.finding import ROOT
 
 # seconds; the largest networks take one or two minutes
 PATIENCE = 600
+# what is being added goes on whatever becomes of the page that asked for it
+ADDING = ThreadPoolExecutor(2, "adding")
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from dashboard.components.words import heading
 from dashboard.services import catalogue
 from dashboard.services.sentences import for_visitors
 from dashboard.services.server.visitors import is_local
-from dashboard.views.add_detector.adding import Outcome, add_detector
+from dashboard.views.add_detector.adding import ADDING, Outcome, add_detector
 
 # option -> label, help, choices; without choices it is a text
 OPTIONS: dict[str, tuple[str, str, tuple[str, ...]]] = {
@@ -84,11 +84,18 @@ with st.expander("More options, which override the source"):
     for option in OPTIONS:
         if option not in asked:
             values[option] = draw_option(option)
-if st.button("Add", type="primary", disabled=not all(typed)):
+pressed = st.button("Add", type="primary", disabled=not all(typed))
+running = st.session_state.get("add.running")
+if pressed and running is None:
+    work = ADDING.submit(add_detector, *typed, values, home=catalogue.homes()[0])
+    running = st.session_state["add.running"] = typed, work
+if running is not None:
+    # a press or a change meanwhile draws the page anew, which waits for the same
+    of, work = running
     with st.spinner("Reading, checking and storing the detector"):
-        outcome = add_detector(*typed, values, home=catalogue.homes()[0])
-    of = typed
-    st.session_state["add.outcome"] = of, outcome
+        outcome = work.result()
+        st.session_state["add.outcome"] = of, outcome
+        st.session_state.pop("add.running", None)
     if outcome.options:
         # with a place for what it asks
         st.rerun()

@@ -34,14 +34,17 @@ class Origin:
 
 def sent_so_far(origin: Origin) -> list[Delivered]:
     """Make deliveries for about `SLICE` seconds and return all made so far; kept for the last image."""
-    found: list[Delivered]
-    key, found = st.session_state.get("upload.sent", ("", []))
+    # by name: the thread of the page before may still be making one when the page is drawn anew
+    found: dict[str, Delivered]
+    key, found = st.session_state.get("upload.sent", ("", {}))
     if key != origin.key:
-        found = []
+        found = {}
         st.session_state["upload.sent"] = origin.key, found
     started = time.monotonic()
-    for delivery in deliveries()[len(found) :]:
-        found.append(origin.send(delivery))
+    for delivery in deliveries():
+        if delivery.name in found:
+            continue
+        found[delivery.name] = origin.send(delivery)
         if time.monotonic() - started > SLICE:
             break
-    return found
+    return [found[one.name] for one in deliveries() if one.name in found]

@@ -49,6 +49,9 @@ def draw_table(files: Sequence[UploadedFile], detector: Known) -> None:
             worker().go_on(visitor(), f"table.{number}")
 
     def draw() -> float | None:
+        if st.session_state.get("upload.deliver"):
+            # the whole page: the progress of deliveries stands above this part
+            st.rerun()
         if st.session_state.pop(CHOSEN, False) and st.session_state.get("busy.table"):
             # it is explained below this part
             st.rerun()
@@ -95,10 +98,14 @@ def draw_table(files: Sequence[UploadedFile], detector: Known) -> None:
 
 def _draw_buttons(table: pd.DataFrame) -> None:
     waits = bool((table["judgement"] == TO_COME).any())
-    if waits and st.button("Test all deliveries", key="table.deliver", icon=":material/local_shipping:"):
-        st.session_state["upload.deliver"] = True
-        # the whole page: its progress stands above this part
-        st.rerun()
+    if waits:
+        st.button(
+            "Test all deliveries",
+            key="table.deliver",
+            icon=":material/local_shipping:",
+            # at once: the part may be drawn whole before it comes to this button
+            on_click=lambda: st.session_state.update({"upload.deliver": True}),
+        )
     csv_button("As CSV", table.drop(columns="seen", errors="ignore"), "judgements.csv", key="table.csv")
 
 
