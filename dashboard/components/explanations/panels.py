@@ -13,14 +13,13 @@ from core.explainers.explainer import AnyExplainer
 from core.explainers.explanation import Explanation
 from core.explainers.registry import explainers, find_explainer
 from core.explainers.saving import Style, scale_of
-from core.findings.numbers import plus
 from core.images.labels import ClassName
 from core.probes.results import ProbeResult
 from core.report.explanation import Beside
 from dashboard.components.explanations.asking import Known, Subject, ask
 from dashboard.components.explanations.choice import SCALE, draw_settings, question_of, style_now
 from dashboard.components.explanations.files import page_download, result_downloads
-from dashboard.components.explanations.follow import draw_ended, draw_progress, keep_up, next_look
+from dashboard.components.explanations.follow import draw_ended, draw_progress, next_look
 from dashboard.components.explanations.parts import parts_chart, reading_of
 from dashboard.components.explanations.trust_line import draw_trust_line, trust_sentence
 from dashboard.components.glossary import TERMS, explain, terms_in
@@ -29,9 +28,8 @@ from dashboard.components.keys import key_of
 from dashboard.components.plain import plain
 from dashboard.components.polling import come_back
 from dashboard.components.studies.finding_words import coloured
-from dashboard.components.words import CLASS_WORDS, percent
 from dashboard.services.worker.jobs import JobStatus
-from dashboard.services.worker.requests import ExplainRequest, Prediction, PredictRequest
+from dashboard.services.worker.requests import ExplainRequest
 
 # seconds that a panel waits for its explanation: most are there by then, and need no coming back
 PATIENCE = 0.3
@@ -246,34 +244,6 @@ def draw_explanation(
         st.markdown(coloured(sentence), help=help)
         parts_chart(explanation, key=f"{key}.parts")
         st.caption(reading_of(explanation.parts))
-
-
-def verdict_line(subject: Subject, detector: Known, stored: Explanation | None) -> None:
-    """Draw one detector's prediction of an image in one line; `stored` is its map as the run has kept it."""
-    if stored is not None:
-        _draw_verdict(detector, stored.margin, stored.p_real)
-        return
-    slot = key_of("verdict", detector.name)
-
-    def stand() -> JobStatus:
-        return ask(detector, subject.image[None], subject.sha256, PredictRequest(), slot=slot)
-
-    def show(now: JobStatus) -> None:
-        found: Prediction | None = now.answer
-        if found is not None:
-            _draw_verdict(detector, float(found.margins[0]), float(found.p_real[0]))
-        elif now.busy:
-            st.caption(f"**{plain(detector.name)}** is being asked")
-
-    keep_up(stand, show, slot=slot)
-
-
-def _draw_verdict(detector: Known, margin: float, p_real: float) -> None:
-    verdict, sure = ("REAL", p_real) if margin > 0 else ("FAKE", 1 - p_real)
-    st.markdown(
-        f"**{plain(detector.name)}**: {CLASS_WORDS[verdict]}, {percent(sure)} sure, margin {plus(margin)}",
-        help=explain("Confidence", "Margin"),
-    )
 
 
 def stored_panel(stored: Explanation, *, alone: bool) -> None:

@@ -16,6 +16,7 @@ from dashboard.components.explanations.choice import chosen_methods, draw_contro
 from dashboard.components.explanations.experiments import experiments
 from dashboard.components.explanations.old_address import read_old_address
 from dashboard.components.explanations.probes import last_probes
+from dashboard.components.explanations.verdict_line import verdict_line
 from dashboard.components.glossary import explain
 from dashboard.components.images.about import draw_about
 from dashboard.components.images.filter_controls import wanted_rows
@@ -139,7 +140,7 @@ def draw_image() -> None:
     st.caption(f"What the detector is given: {side} x {side} pixels. The frame is the verdict.")
     plain_picture(subject.image, key="inspect.image", alt=f"{found['name']}, called {verdict}.", edge=verdict)
     for number, detector in enumerate(asked if len(asked) > 1 else ()):
-        panels.verdict_line(subject, detector, stored if number == 0 else None)
+        verdict_line(subject, detector, stored if number == 0 else None)
 
 
 def draw_agreement() -> list[str]:
