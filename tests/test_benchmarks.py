@@ -8,11 +8,15 @@ from pathlib import Path
 import pytest
 
 from core.findings.__main__ import gather
+from core.probes.table import probe_columns
 from core.system.atomic import cache_dir
 from tests.benchmarks.__main__ import PARTS, main
 from tests.benchmarks.explain import Timed
 from tests.benchmarks.independent import main as independent
+from tests.benchmarks.parts import Bench, growth, probes
+from tests.benchmarks.parts.trust import watched_forwards
 from tests.benchmarks.table import HEADINGS, Row
+from tests.conftest import make_detector
 
 SAMPLE = ["--quick", "--detector", "sample", "--data", "sample", "--run", "sample@sample-test"]
 
@@ -127,3 +131,20 @@ def test_an_independent_table_is_held_against_the_findings(tmp_path: Path, capsy
     # few images say little, many say much
     assert held({**entry, "value": 0.9, "images": 3}) == 0
     assert held({**entry, "value": 0.9, "images": 3000}) == 1
+
+
+def test_parts_about_studies_measure_on_few_images_of_a_tiny_network() -> None:
+    bench = Bench(make_detector(1), 8, 1, quick=True)
+    rows = [*probes.measure(bench), *growth.measure(bench)]
+    assert rows[0].what.startswith(f"Probes: {len(probe_columns())} changes of each of 8 images")
+    grown = ["Growth of probes", "Growth of sentences of probes", "Growth of neighbours"]
+    assert [row.what.partition(",")[0] for row in rows[1:]] == grown
+
+
+def test_passes_of_every_network_are_counted_while_they_are_watched() -> None:
+    context = Bench(make_detector(1), 4).pictured(4)
+    with watched_forwards() as forwards:
+        context.detector.margins(context.pixels)
+        context.detector.full_pass(context.pixels[:3])
+    context.detector.margins(context.pixels)
+    assert forwards.images == 7

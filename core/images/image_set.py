@@ -115,7 +115,7 @@ def is_cifake(names: Iterable[str]) -> bool:
 
     Files called `0001.jpg` alone may be anybody's; of CIFAKE's they are one category in ten.
     """
-    found = [CIFAKE_NAME.fullmatch(name.rpartition("/")[2]) for name in names]
+    found = [CIFAKE_NAME.fullmatch(name.partition("/")[2]) for name in names]
     return all(found) and any(one[1] for one in found if one)
 
 

@@ -139,10 +139,14 @@ def _name_of(source: Source, entries: list[Entry]) -> str | None:
         return None
     path = source.path.absolute()
     stem = path.name if path.is_dir() else path.name.partition(".")[0]
-    # vowel signs and accents are no \w, but belong to their letters
-    kept = UNNAMED.sub(lambda odd: odd[0] if unicodedata.category(odd[0][0])[0] == "M" else "", stem)
+    kept = UNNAMED.sub(lambda odd: "".join(filter(_is_mark, odd[0])), stem)
     # file systems count bytes
     return kept.strip(" .-").encode()[:MAX_NAME].decode(errors="ignore").strip(" .-") or None
+
+
+def _is_mark(letter: str) -> bool:
+    """Whether it belongs to the letter before it, as vowel signs and accents do, and is seen."""
+    return unicodedata.category(letter)[0] == "M" and "VARIATION SELECTOR" not in unicodedata.name(letter, "")
 
 
 def _offenders(images: ImageSet) -> str:

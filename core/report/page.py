@@ -145,10 +145,11 @@ def _lead(run: Run, answers: Mapping[str, StudyResult]) -> list[str]:
     low, high = wilson_interval(metrics["images"] - wrong, metrics["images"])
     (_, fake_real), (real_fake, _) = metrics["confusion"]
     lead = [
-        f"It is right on {percent(metrics['accuracy'])} of {metrics['images']:,} images ({percent(float(low))} to "
-        f"{percent(float(high))}).",
+        f"It is right on {percent(metrics['accuracy'])} of {_count(metrics['images'], 'image', 'images')} "
+        f"({percent(float(low))} to {percent(float(high))}).",
         f"{fake_real:,} FAKE called REAL, {real_fake:,} REAL called FAKE.",
-        f"{_leaks(run)} and {manifest['repeats']:,} are copies of another; " + _without(manifest["metrics"]["clean"]),
+        f"{_leaks(run)} and {_count(manifest['repeats'], 'is a copy', 'are copies')} of another; "
+        + _without(manifest["metrics"]["clean"]),
     ]
     # what each study found first is its most telling
     first = (tell(found).whole for answer in answers.values() for found in answer.findings[:1])
@@ -158,7 +159,12 @@ def _lead(run: Run, answers: Mapping[str, StudyResult]) -> list[str]:
 def _leaks(run: Run) -> str:
     if not run.leaks_checked:
         return "It was not checked whether images were also in its training set"
-    return f"{run.manifest['leaked']:,} of the images were also in its training set"
+    return f"{_count(run.manifest['leaked'], 'of the images was', 'of the images were')} also in its training set"
+
+
+def _count(count: int, one: str, several: str) -> str:
+    """ "1 is a copy", "7 are copies"."""
+    return f"{count:,} {one if count == 1 else several}"
 
 
 def _without(kept: Mapping[str, Any]) -> str:

@@ -64,6 +64,8 @@ def selection_report(run: Run, table: pd.DataFrame, selection: Selection, *, pic
     told = f"{wrong:,} of the verdicts on them {_be(wrong)} wrong: {percent(wrong / of)} ({ends})."
     if wrong in (0, of):
         told = f"{'None' if wrong == 0 else 'Every one'} of the verdicts on them is wrong."
+    if of == 1:
+        told = f"The verdict on it is {'wrong' if wrong else 'right'}."
     all_counts = confusion_at(table, selection.wanted.threshold)
     lead = [
         f"The selection: {words}.",
@@ -99,7 +101,7 @@ def describe(wanted: Filter) -> str:
 def _chosen(column: str, values: Sequence[str]) -> str:
     name = _WORDS.get(column, column.replace("_", " "))
     if column in {"in_train", "is_repeat"}:
-        return " or ".join({"yes": name, "no": f"not {name}"}.get(one, one) for one in values)
+        return " or ".join({"yes": name, "no": f"not {name.removeprefix('also ')}"}.get(one, one) for one in values)
     return f"{name} {' or '.join(values)}"
 
 

@@ -23,7 +23,8 @@ def settings(run: Run, detector: Mapping[str, Any] | None, answers: Mapping[str,
     if detector and detector.get("recipe"):
         rows.append(["Training", f"{listed(detector['recipe'])}; in {detector.get('computed_in', 'unknown')}"])
     if detector and detector.get("training_set"):
-        rows.append(["Trained on", f"{detector['training_set']}, {detector.get('training_set_fingerprint')}"])
+        known = (detector["training_set"], detector.get("training_set_fingerprint"))
+        rows.append(["Trained on", ", ".join(str(one) for one in known if one)])
     for name, answer in answers.items():
         rows.append([f"Study {name}", f"file sha256 {sha256_of(answer.path)}, made {answer.about['created']}"])
     return Section("Settings and hashes", [Table(["Setting", "Value"], rows)])

@@ -102,7 +102,8 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     what.add_argument(
         "--missing",
         action="store_true",
-        help="compute only the columns that the file lacks, for the images that it is about (the default)",
+        help="compute only the columns that the file lacks, for the images that it is about, and refuse where it "
+        "cannot be completed (without this it is then made again)",
     )
     what.add_argument("--all", action="store_true", help="compute every column again")
     parser.add_argument(

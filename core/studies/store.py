@@ -5,6 +5,7 @@ version of each column, and a sha256 over this and the values. A file that was c
 is refused; a column of another version than the study's is left out, as if it were missing.
 """
 
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -73,7 +74,7 @@ def read_study(path: Path, run: Run | None = None) -> StudyResult:
             version of the study; the message names the file.
     """
     # a run's studies are in a folder of it
-    command = f"`python -m core.studies {path.stem} --run {path.absolute().parents[1].name}`"
+    command = f"`python -m core.studies {path.stem} --run {shlex.quote(path.absolute().parent.parent.name)}`"
     again = f"restore it or run {command} again"
     try:
         table, about, intact = read_sealed(path)
@@ -94,7 +95,7 @@ def read_study(path: Path, run: Run | None = None) -> StudyResult:
     _check_about(path, about, again)
     if about.get("whole") is False and about.get("images", len(table)) != len(table):
         raise ContractError(f"{path} has {len(table)} rows and says {about['images']}; {again}")
-    table = _current(path, table, about)
+    table = _current(path, table, about, command)
     if run is not None:
         for key in ("detector_sha256", "set_fingerprint"):
             if about.get(key) != run.manifest.get(key):
@@ -109,7 +110,7 @@ def _check_about(path: Path, about: Mapping[str, Any], again: str) -> None:
             raise ContractError(f"{path} has no usable {name}; {again}")
 
 
-def _current(path: Path, table: pd.DataFrame, about: dict[str, Any]) -> pd.DataFrame:
+def _current(path: Path, table: pd.DataFrame, about: dict[str, Any], command: str) -> pd.DataFrame:
     """Drop columns of other versions, and update `about` in place to the newest schema and the columns that are left.
 
     Raises:
@@ -122,8 +123,7 @@ def _current(path: Path, table: pd.DataFrame, about: dict[str, Any]) -> pd.DataF
     old = [name for name in values if made.get(name, now[name]) != now[name]]
     if old and (about.get("whole") or len(old) == len(values)):
         raise ContractError(
-            f"{path} was made by another version of the study, which gave other values; run `python -m core.studies "
-            f"{path.stem} --run {path.parents[1].name}` again"
+            f"{path} was made by another version of the study, which gave other values; run {command} again"
         )
     about["column_versions"] = {name: now[name] for name in values if name not in old}
     if "columns" in about:

@@ -24,6 +24,12 @@ COPIES = {
     "training.pixels": "repeat the very pixels of an earlier one",
     "training.near": "are near copies of another",
 }
+# the same of one image
+ONE_COPY = {
+    "training.file": "repeats an earlier one byte for byte",
+    "training.pixels": "repeats the very pixels of an earlier one",
+    "training.near": "is a near copy of another",
+}
 
 
 def tell(finding: Finding) -> Told:
@@ -112,15 +118,19 @@ def _leak(finding: Finding) -> Told:
     if not finding.details["count"]:
         none = "{leak} tell nothing: none of {n} images has a copy or near copy among the training images."
         return Told(say(finding, none, leak=LEAK))
+    alone = finding.details["count"] == 1
+    several = "{count} of {n} images have a copy or near copy there, {other_class} of them of the other class"
+    whose = "the other" if finding.details["other_class"] else "its own"
+    one = "1 of {n} images has a copy or near copy there, of {whose} class"
     answer = say(
         finding,
-        "{leak} alone {tells}: {count} of {n} images have a copy or near copy there, {other_class} of them of the "
-        "other class.",
+        "{leak} alone {tells}: {counted}.",
         leak=LEAK,
         tells=tells(finding, "tell", line("{REAL} from {FAKE}")),
+        counted=say(finding, one if alone else several, whose=whose),
     )
-    who = "Remembering those and guessing the rest picks the {REAL} one in {measure:pairs} of 100 pairs."
-    return Told(answer, aside=say(finding, who))
+    who = "Remembering {those} and guessing the rest picks the {REAL} one in {measure:pairs} of 100 pairs."
+    return Told(answer, aside=say(finding, who, those="that one" if alone else "those"))
 
 
 def _baseline(finding: Finding, name: str) -> Told:
@@ -183,7 +193,8 @@ def _ring(finding: Finding) -> Told:
 def _copies(finding: Finding) -> Told:
     count = finding.details["count"]
     clash = "; {other_class} are in groups of both classes" if count else ""
-    template = f"{{count}} of {{n}} training images {COPIES[finding.key]}{clash}."
+    words = (ONE_COPY if count == 1 else COPIES)[finding.key]
+    template = f"{{count}} of {{n}} training images {words}{clash}."
     return Told(say(finding, template, count=count or "None"))
 
 

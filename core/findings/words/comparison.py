@@ -58,7 +58,7 @@ def _also(finding: Finding) -> Line:
                 open_="" if sign_of(one) else MAY_BE_CHANCE,
             )
             for one in finding.choices
-            if one.kind == "images"
+            if one.kind == "images" and (one.difference or one.measure).known
         ]
         return line("{each}.", each=listed(each)).capital()
     others = [one for one in finding.choices if one.kind == "images" and one.value != "all" and one.difference]

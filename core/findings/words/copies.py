@@ -12,6 +12,15 @@ COUNTED = {
     "copy.pixels": "have the very pixels of another image of their set in another file",
     "copy.near": "are near copies of another image of their set",
 }
+# the same of one image
+ONE = {
+    "leak.file": "is also a training image, byte for byte",
+    "leak.pixels": "has the very pixels of a training image in another file",
+    "leak.near": "is a near copy of a training image",
+    "copy.file": "has a copy in its own set, byte for byte",
+    "copy.pixels": "has the very pixels of another image of its set in another file",
+    "copy.near": "is a near copy of another image of its set",
+}
 UNCHECKED = (
     "Whether images have near copies in the training set was not checked, because the training images were not "
     "available."
@@ -33,13 +42,23 @@ def duplicates(finding: Finding) -> Told:
         "{roughly}{count} of {images} images {words}, {measure:share.2}.",
         roughly=roughly,
         count=count,
-        words=words,
+        words=ONE[finding.key] if count == 1 else words,
     ).capital()
     if not about["count"]:
         return Told(answer)
-    aside = say(finding, "{real} are {REAL} and {fake} {FAKE}; {other_class} copy an image of the other class.")
+    aside = say(
+        finding,
+        "It is {label} and copies an image of {whose} class."
+        if count == 1
+        else "{real} {are} {REAL} and {fake} {FAKE}; {other_class} {copy} an image of the other class.",
+        label="REAL" if about["real"] else "FAKE",
+        whose="the other" if about["other_class"] else "its own",
+        are="is" if about["real"] == 1 else "are",
+        copy="copies" if about["other_class"] == 1 else "copy",
+    )
     if "repeats" in about:
-        aside += say(finding, " {repeats} repeat an earlier one, so that as many are one too many.")
+        several = " {repeats} repeat an earlier one, so that as many are one too many."
+        aside += say(finding, " 1 repeats an earlier one and is one too many." if about["repeats"] == 1 else several)
     return Told(answer, aside=aside)
 
 

@@ -225,13 +225,16 @@ def one_coloured(findings: Sequence[Finding]) -> Line:
 
 def cured(findings: Sequence[Finding]) -> Line:
     """Whether our settings certainly show one colour less often than the paper's, for every verdict."""
-    both = [(one, one.control.measure.value) for one in findings if one.control is not None]
-    if both and not any(paper for _, paper in both):
-        # there is nothing to cure
+    compared = [one for one in findings if one.control is not None]
+    # where the paper's settings never show one colour, there is nothing to cure
+    both = [(one, one.control.measure.value) for one in compared if one.control and one.control.measure.value]
+    if compared and not both:
         return Line()
     ours = [standing(one) for one, _ in both]
     if ours and all((one.kind, one.sign) == ("claimed", -1) for one in ours):
-        few = all(one.beside["few"].value > 0.5 for one in findings if "few" in one.beside)
+        groups = {one.group for one, _ in both}
+        papers = [one.beside["few"].value for one in findings if "few" in one.beside and one.group in groups]
+        few = all(share > 0.5 for share in papers)
         if not few or any(one.measure.value > paper / 2 for one, paper in both):
             return line("Our settings show one colour less often.")
         why = "the paper's leave a segment or two, and one segment has one colour"

@@ -159,9 +159,10 @@ def trusted(findings: Sequence[Finding]) -> Line:
     if not rest:
         return line("{yes}.", yes=yes)
     return line(
-        "{yes}; the other {n} of {all} are not{on}: {pictures}.",
+        "{yes}; {others} of {all} {are} not{on}: {pictures}.",
         yes=yes,
-        n=rest,
+        others="the remaining one" if rest == 1 else line("the other {n}", n=rest),
+        are="is" if rest == 1 else "are",
         all=len(mine),
         on=_bracketed(on),
         pictures=pictures,

@@ -41,12 +41,14 @@ def standing_line(finding: Finding) -> Line:
         under = line(", {every}", every=listed(every)) if every else Line()
         return line("Significantly {side}{under}.", side=SIDES[stands.sign], under=under)
     # each choice may say the same while the whole, of few independent samples, says nothing
-    alike = "Each {kind} alone: {sides}; taken together it is not shown."
+    own = sign_of(finding)
+    alike = "Each {kind} alone: {sides}; taken together it is {together}."
     return joined(
         line(
             alike if len(set(signs.values())) == 1 else "It depends on the {kind}: {sides}.",
             kind=kind,
             sides=sides(finding, kind),
+            together=SIDES[own] if own else "not shown",
         )
         for kind, signs in stands.on.items()
     )

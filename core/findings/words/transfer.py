@@ -23,16 +23,21 @@ LABELS = {
     "photographs": "of ordinary photographs are called {FAKE}, depending on the resampling filter",
 }
 ANSWERS = {
-    "imitations": "Of {n} pictures by {sources} generators that imitate {imitates}{own_real} {measure:share.1} are "
-    "called {REAL}, from {least} to {most}.",
+    "imitations": "Of {n} pictures by {counted} that {imitate} {imitates}{own_real} {measure:share.1} are called "
+    "{REAL}{ends}.",
     "large": "Of {n} full-size pictures by {generators}, resized with the {filter} filter, {measure} are called "
     "{REAL}; with other filters from {least} to {most}.",
-    "photographs": "Of {n} squares of {sources} ordinary photographs, resized with the {filter} filter, "
-    "{measure:share.1} are called {FAKE}; with other filters from {least} to {most}.",
+    "photographs": "Of {n} squares of {counted}, resized with the {filter} filter, {measure:share.1} are called "
+    "{FAKE}; with other filters from {least} to {most}.",
 }
 INDEPENDENT = {
     "large": "{sources} generators are {sources} independent samples, however many pictures they drew.",
     "photographs": "{sources} photographs are {sources} independent samples, however many squares are cropped.",
+}
+# the same of one
+ALONE = {
+    "large": "1 generator is 1 independent sample, however many pictures it drew.",
+    "photographs": "1 photograph is 1 independent sample, however many squares are cropped.",
 }
 
 
@@ -57,22 +62,26 @@ def _extremes(finding: Finding) -> tuple[Choice, Choice]:
 
 
 def _rate(finding: Finding) -> Told:
-    least, most = _extremes(finding)
+    extremes = {
+        name: line(
+            "{share} of {value}" if one.kind == "generator" else "{share} ({value})",
+            share=percent(one.measure.value),
+            value=one.value,
+        )
+        for name, one in zip(("least", "most"), _extremes(finding), strict=True)
+    }
+    alone = finding.details["sources"] == 1
     answer = say(
         finding,
         ANSWERS[finding.key],
         own_real=say(finding, ", the {REAL} class of {set},") if finding.details["own_real"] else "",
         generators=_generators(finding),
-        **{
-            name: line(
-                "{share} of {value}" if one.kind == "generator" else "{share} ({value})",
-                share=percent(one.measure.value),
-                value=one.value,
-            )
-            for name, one in (("least", least), ("most", most))
-        },
+        counted=_counted(finding, "ordinary photograph" if finding.key == "photographs" else "generator"),
+        imitate="imitates" if alone else "imitate",
+        ends="" if alone else line(", from {least} to {most}", **extremes),
+        **extremes,
     )
-    aside = [say(finding, INDEPENDENT[finding.key])] if finding.key in INDEPENDENT else []
+    aside = [say(finding, (ALONE if alone else INDEPENDENT)[finding.key])] if finding.key in INDEPENDENT else []
     plain = finding.choice("encoding", finding.details["plain"])
     if plain is not None:
         aside.append(say(finding, "Not saved as JPEG, as CIFAKE's are, it is {it:percent}.", it=plain.measure))
@@ -86,7 +95,12 @@ def _rate(finding: Finding) -> Told:
 def _generators(finding: Finding) -> Line:
     """The generators by name where they are few."""
     names = sorted(one.value for one in finding.choices if one.kind == "generator")
-    return listed(names) if 0 < len(names) <= FEW else say(finding, "{sources} generators")
+    return listed(names) if 0 < len(names) <= FEW else _counted(finding, "generator")
+
+
+def _counted(finding: Finding, source: str) -> Line:
+    """ "10 generators", "1 generator"."""
+    return say(finding, "{sources} {what}", what=source if finding.details["sources"] == 1 else f"{source}s")
 
 
 def _range(finding: Finding) -> str:
@@ -135,8 +149,8 @@ def overall(findings: Sequence[Finding]) -> Line:
     templates = {
         "large": "of {n} full-size pictures by {generators}, {rate} are called {REAL}, depending on how they were "
         "resized",
-        "imitations": "of imitations of {imitates} by {sources} other generators, {rate} are called {REAL}",
-        "photographs": "of squares of {sources} ordinary photographs, {rate} are called {FAKE}, likewise",
+        "imitations": "of imitations of {imitates} by {counted}, {rate} are called {REAL}",
+        "photographs": "of squares of {counted}, {rate} are called {FAKE}, likewise",
     }
     found = [one for key in templates if (one := find(findings, key)) is not None and one.measure.known]
     said = [
@@ -145,6 +159,7 @@ def overall(findings: Sequence[Finding]) -> Line:
             templates[one.key],
             rate=_range(one) or percent(one.measure.value, 0),
             generators=_generators(one),
+            counted=_counted(one, "ordinary photograph" if one.key == "photographs" else "other generator"),
         )
         for one in found
     ]

@@ -34,12 +34,16 @@ def by_class_folder(files: Files, classes: Mapping[str, ClassName], *, needed: s
     """
     placed, outside = [], []
     pictures = list(pictures_of(files))
-    # folders that all pictures are in tell nothing apart
-    first, last = (choose((folders for _, folders in pictures), default=[]) for choose in (min, max))
+    # folders that all pictures are in, whatever their split, tell nothing apart
+    without = [[name for name in folders if name.lower() not in SPLITS] for _, folders in pictures]
+    first, last = (choose(without, default=[]) for choose in (min, max))
     shared = sum(1 for _ in takewhile(lambda names: names[0] == names[1], zip(first, last, strict=False)))
-    for listed, folders in pictures:
+    for (listed, folders), own in zip(pictures, without, strict=True):
         named = [n for n, name in enumerate(folders) if name.lower() in classes]
-        if needed and len({classes[folders[n].lower()] for n in named if n >= shared}) > 1:
+        if len({classes[name.lower()] for name in own[shared:] if name.lower() in classes}) > 1:
+            if not needed:
+                # a layout that is tried later says so
+                return []
             raise DatasetError(
                 f"{files.path}: {some([listed.name])} is in a folder that says REAL and in one that says FAKE; name "
                 "the FAKE classes with --fake-classes A,B."

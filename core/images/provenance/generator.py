@@ -16,7 +16,7 @@ MAX_OBJECTS = 10_000
 
 
 def find(file: File) -> list[Claim]:
-    """Find the settings of generators in PNG text chunks, comments, and EXIF's UserComment."""
+    """Find the settings of generators in PNG text chunks, comments, EXIF's UserComment, and tags of the camera."""
     texts = [*file.contents.texts, *graphs_of(file.contents.exif)]
     if comment := comment_of(file.contents.exif):
         texts.append(("UserComment", comment))

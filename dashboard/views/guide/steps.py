@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import streamlit as st
 
+from core.detectors.manifest import OLD_LAYER, OLD_SIDE
 from core.edits.frequency import wave_length
 from core.explainers.explanation import Explanation
 from core.explainers.lime.regions import LIME, LimeSettings
@@ -64,8 +65,10 @@ def heat_map(told: Told) -> None:
         stored = stored_map(told.opened.run, row, told.image(row))
         explained_picture(stored, key="guide.map", style=Style(smooth=True, scale=told.opened.map_scale))
     height, width = told.opened.run.needed_maps.shape[1:]
-    # the receptive field of the last layer is larger than small images and smaller than large ones
-    seen = "the whole image" if told.opened.run.side <= 32 else "far more than their own place"
+    # the last layer's receptive field is larger than small images and smaller than large ones
+    run = told.opened.run
+    whole = run.side <= OLD_SIDE and run.target_layer == OLD_LAYER
+    seen = "the whole image" if whole else "far more than their own place"
     st.markdown(
         f"A heat map ({KEPT_MAPS.title}) colours the places whose features speak for {CLASS_WORDS['REAL']} blue and "
         f"those that speak for {CLASS_WORDS['FAKE']} orange. **It says where the score comes from. It does not say "

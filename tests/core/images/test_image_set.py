@@ -19,7 +19,7 @@ from core.detectors.preprocessing import Preprocessing
 from core.images import loading as dataset
 from core.images import packing, reading, sources
 from core.images.decoding import MAX_BYTES
-from core.images.image_set import DatasetError, ImageSet
+from core.images.image_set import DatasetError, ImageSet, split_of
 from core.images.labels import CLASSES
 from core.images.loading import check_image_set, load_image_set, read_files, side_of
 from core.system.atomic import cache_dir
@@ -63,6 +63,15 @@ def test_rows_say_what_the_files_are(cifake: Path) -> None:
     by_name = images.rows.set_index("name")["category"]
     assert by_name["REAL/0000.jpg"] == "airplane"
     assert by_name["FAKE/0009 (10).jpg"] == "truck"
+
+
+def test_files_that_are_only_numbered_may_be_anybodys(cifake: Path) -> None:
+    for file in sorted((cifake / "test").rglob("*.jpg")):
+        file.rename(file.with_name(f"{file.name[:4]}.jpg"))
+    numbered, train = load_image_set(cifake, "test"), load_image_set(cifake, "train")
+    assert (numbered.name, train.name) == ("images-test", "cifake-train")
+    assert numbered.rows["category"].isna().all()
+    assert train.rows["category"].notna().all()
 
 
 @pytest.mark.parametrize("prefix", ["", "cifake/"])
@@ -314,6 +323,15 @@ def test_repeats_keep_rows_apart(cifake: Path) -> None:
     assert rows.loc[rows["is_repeat"], "name"].tolist() == ["REAL/0500.jpg"]
 
 
+def test_a_copy_whose_first_file_is_not_in_a_subset_repeats_nothing(cifake: Path) -> None:
+    shutil.copy(cifake / "test/REAL/0000.jpg", cifake / "test/REAL/0500.jpg")
+    images = load_image_set(cifake, "test")
+    copies = np.flatnonzero(images.rows["sha256"].duplicated(keep=False))
+    assert images.subset(copies).rows["is_repeat"].tolist() == [False, True]
+    assert images.subset(copies[1:]).rows["is_repeat"].tolist() == [False]
+    assert images.subset(copies[::-1]).rows["is_repeat"].tolist() == [False, True]
+
+
 def test_limited_is_balanced_and_repeatable(cifake: Path) -> None:
     images = load_image_set(cifake, "train")
     limited = images.limited(20, seed=3)
@@ -321,6 +339,14 @@ def test_limited_is_balanced_and_repeatable(cifake: Path) -> None:
     assert limited.name == "cifake-train-20"
     assert limited.rows["id"].tolist() == images.limited(20, seed=3).rows["id"].tolist()
     assert images.limited(1000) is images
+
+
+@pytest.mark.parametrize(
+    ("name", "split"),
+    [("cifake-train", "train"), ("cifake-train-200", "train"), ("faces-train-test", "test"), ("cifake-test", "test")],
+)
+def test_a_split_is_what_a_set_is_called_at_its_end(name: str, split: str) -> None:
+    assert split_of(name) == split
 
 
 def test_kaggle_without_kagglehub_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -44,3 +44,11 @@ def test_large_tiles_stay_within_their_memory() -> None:
 def test_a_picture_smaller_than_a_tile_is_refused() -> None:
     with pytest.raises(ValueError, match="has no tile of 32 x 32"):
         tile(np.zeros((31, 99, 3), np.uint8), 32)
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "side", "spacing"), [(400, 300, 224, 88), (1568, 1568, 224, 224), (1600, 1600, 100, 100)]
+)
+def test_the_spacing_is_the_largest_distance_between_tiles(width: int, height: int, side: int, spacing: int) -> None:
+    found = tile(picture(height, width), side)
+    assert (found.spacing, found.overlaps) == (spacing, True)

@@ -90,7 +90,7 @@ def test_a_run_in_full(source: Source, tmp_path: Path, monkeypatch: pytest.Monke
     assert told
     assert all(sentence in page.text for sentence in told)
     assert BRIGHTNESS.question in page.text
-    assert BRIGHTNESS.control in page.text
+    assert f"Compared with: {BRIGHTNESS.control}. Settings: " in page.text
     assert "a file is broken" in page.text
     assert run.manifest["detector_sha256"] in page.text
     assert run.manifest["set_fingerprint"] in page.text
@@ -100,6 +100,28 @@ def test_a_run_in_full(source: Source, tmp_path: Path, monkeypatch: pytest.Monke
     counts = [text for text in svg_texts(page.images[0]) if re.fullmatch(r"[\d,]+", text)]
     assert sorted(map(int, counts)) == sorted(pd.crosstab(truth, said).to_numpy().ravel().tolist())
     assert {"cat", "dog", "ship"} <= set(svg_texts(page.images[3]))
+
+
+def test_a_class_that_is_never_called_has_no_precision(source: Source) -> None:  # noqa: F811
+    run = run_of(source)
+    run.predictions["predicted"] = pd.Categorical(["REAL"] * 60, categories=["FAKE", "REAL"])
+    page = Page(report_of(run))
+    assert "FAKEnone0.0000.000" in page.text
+    # the end of the curve at which nothing is called FAKE
+    assert any("are called FAKE, with a precision of 100.0%" in str(image["alt"]) for image in page.images)
+
+
+def test_one_leak_and_one_repeat_are_told_in_the_singular(source: Source) -> None:  # noqa: F811
+    run = run_of(source)
+    run.manifest.update(leaked=1, repeats=1)
+    told = "1 of the images was also in its training set and 1 is a copy of another; "
+    assert told in Page(report_of(run)).text
+
+
+def test_a_training_that_a_detector_does_not_tell_has_no_row(source: Source) -> None:  # noqa: F811
+    page = Page(report_of(run_of(source), detector={"name": "tiny"}))
+    assert "Training" not in page.text
+    assert "Trained on" not in page.text
 
 
 def test_nothing_is_fetched_and_nothing_runs(source: Source, tmp_path: Path) -> None:  # noqa: F811
@@ -133,6 +155,31 @@ def test_a_selection_shows_its_images(source: Source, tmp_path: Path) -> None:  
     assert sum("is REAL" in str(image["alt"]) for image in tiles) == wrong
     assert "is REAL" in describe(wanted)
     assert "category cat or dog" in page.text
+
+
+def test_one_image_and_one_error_are_told_in_the_singular_and_pictures_only_where_they_are(
+    source: Source,  # noqa: F811
+) -> None:
+    run = run_of(source)
+    called = run.predictions["predicted"].astype(str).to_numpy()
+    other = np.where(called == "REAL", "FAKE", "REAL")
+    truth = np.where(np.arange(60) == 0, other, called)
+    run.predictions["label"] = pd.Categorical(truth, categories=["FAKE", "REAL"])
+    table = browse_table(run)
+
+    def told(*rows: int) -> str:
+        return Page(report_of(run, table=table, selection=Selection(Filter(), np.array(rows)))).text
+
+    assert "1 image of tiny@made-test" in told(0)
+    assert "1 of the run's 60 images fits it. " in told(0)
+    assert "Their pictures are not at hand." in told(0)
+    assert "The border is the verdict" not in told(0)
+    assert "1 of the verdicts on them is wrong: " in told(0, 1, 2)
+
+
+def test_a_selection_is_described_as_it_was_asked_for() -> None:
+    wanted = Filter().choosing("in_train", ["yes"]).choosing("is_repeat", ["no"]).ranging("file_bytes", low=3456789)
+    assert describe(wanted) == "also in the training set, not a copy of an earlier file, file bytes from 3456789"
 
 
 @pytest.mark.parametrize(("cut", "said"), [(0.05, "5%"), (0.95, "95%"), (0.975, "97.5%")])

@@ -201,6 +201,11 @@ def test_the_command(source: Source, monkeypatch: pytest.MonkeyPatch, capsys: py
     out = capsys.readouterr().out
     assert "Nothing is missing" in out
     assert ", mean: " in out
+    # the file is about other parameters
+    other = ["brightness", "--run", str(source.run), "--set", "scale=3.0"]
+    assert main([*other, "--missing"]) == 2
+    assert "the file of the study brightness cannot be completed" in capsys.readouterr().err
+    assert read_study(source.run / "studies" / "brightness.parquet").about["parameters"] == {"scale": 2.0}
     monkeypatch.setitem(registry.VERSIONS, "brightness.half", 2)
     assert main(again) == 0
     assert "Added half: " in capsys.readouterr().out

@@ -1,6 +1,7 @@
 """A study's file: what it gives back, and what it refuses."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -88,6 +89,17 @@ def test_what_is_no_study_of_this_run_is_refused(source: Source, tmp_path: Path)
     found = find_studies(run)
     assert not found.answers
     assert len(found.problems) == 1
+
+
+def test_a_refusal_names_the_study_and_the_run_that_make_it_again(source: Source) -> None:
+    path = study_path(source.run, "brightness")
+    command = f"run `python -m core.studies brightness --run {source.run.name}`"
+    with pytest.raises(ContractError, match=re.escape(f"is missing; {command} to make it")):
+        read_study(path)
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(b"no table")
+    with pytest.raises(ContractError, match=re.escape(f"restore it or {command} again")):
+        read_study(path)
 
 
 def test_another_version_is_refused(tmp_path: Path) -> None:

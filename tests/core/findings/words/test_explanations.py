@@ -47,8 +47,10 @@ def test_all_better_is_yes_none_is_no_and_between_says_which() -> None:
     )
     assert str(trusted(scored(**{**GOOD, "lime_FAKE": (0.0, 0.0)}))) == (
         "Better than every control under every fill: Grad-CAM on FAKE and REAL verdicts and LIME on REAL verdicts; the "
-        "other 1 of 4 are not: treat maps as illustrations, not as reasons."
+        "remaining one of 4 is not: treat maps as illustrations, not as reasons."
     )
+    two = str(trusted(scored(**{**GOOD, "lime_FAKE": (0.0, 0.0), "lime_REAL": (0.0, 0.0)})))
+    assert "; the other 2 of 4 are not: treat maps" in two
     assert not trusted([])
 
 
@@ -124,6 +126,7 @@ def ranks(values: tuple[float, float], leads: tuple[float, float]) -> list[Findi
         ((0.95, 0.97), (0.1, 0.1), "more than by chance, and nearly fully"),
         ((0.1, 0.2), (0.0, 0.1), "more than by chance on REAL verdicts only, but far from fully"),
         ((0.1, 0.2), (0.0, math.nan), "cannot be told from that of maps of different images"),
+        ((0.1, 0.2), (-0.1, 0.0), "less than maps of different images do on FAKE verdicts: 0.10 on FAKE verdicts and"),
     ],
 )
 def test_agreement(values: tuple[float, float], lead: tuple[float, float], words: str) -> None:
@@ -215,3 +218,17 @@ def test_one_colour_before_and_after() -> None:
     assert str(
         cured([both[0], found("ours-FAKE", "FAKE", 0.9, control=control["control"], difference=measure(0.0))])
     ).startswith("Finer segments")
+
+
+def test_a_cure_is_claimed_only_of_what_the_settings_mostly_took_away() -> None:
+    def said(paper: float, ours: float, few: float) -> str:
+        before = finding(paper, study="one_colour", quantity="one_colour", group="FAKE", beside={"few": Measure(few)})
+        lead = ours - paper
+        after = finding(ours, control=paper, difference=lead, study="one_colour", quantity="one_colour", group="FAKE")
+        return str(cured([before, after]))
+
+    assert said(paper=0.0, ours=0.0, few=0.9) == ""
+    # by less than half, and where the paper's settings leave many segments
+    assert said(paper=0.9, ours=0.6, few=0.9) == said(paper=0.9, ours=0.1, few=0.2)
+    assert said(paper=0.9, ours=0.6, few=0.9) == "Our settings show one colour less often."
+    assert said(paper=0.9, ours=0.1, few=0.9).startswith("Most of it is the settings: ")

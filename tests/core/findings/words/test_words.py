@@ -47,6 +47,14 @@ def test_each_standing_has_its_sentence() -> None:
     assert said(replace(finding(control=0.1), measure=Measure(float("nan")))) == ""
 
 
+def test_choices_that_all_say_the_same_are_told_beside_a_whole_that_says_nothing() -> None:
+    each = {"generator": {"GAN": 0.4, "VAE": 0.3}}
+    assert str(tell(finding(control=0.5, difference=0.0, choices=each)).standing) == (
+        "Each generator alone: above its control for GAN, 0.40 (0.35 to 0.45) and VAE, 0.30 (0.25 to 0.35); taken "
+        "together it is not shown."
+    )
+
+
 def test_a_sentence_names_the_numbers_that_stand_in_it() -> None:
     one = finding(0.5, control=0.1, difference=0.4, group="FAKE", beside={"few": Measure(0.021)}, details={"k": 1200})
     text = say(

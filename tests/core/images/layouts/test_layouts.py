@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from core.images.decoding import encode_png
 from core.images.image_set import DataPath, DatasetError, ImageSet
 from core.images.layouts.registry import LAYOUTS as REGISTERED
 from core.images.loading import check_image_set, load_image_set, read_files, side_of
@@ -72,6 +73,22 @@ def test_pictures_of_a_table_of_bytes_are_its_own(tmp_path: Path) -> None:
     assert side_of(data, "test") == SIDE
 
 
+def test_a_table_of_bytes_that_was_packed_again_at_the_same_time_is_read_again(tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    (tmp_path / "set").mkdir()
+    file = tmp_path / "set" / "all.parquet"
+    # plain pictures take fewer bytes
+    plain = [encode_png(np.full((SIDE, SIDE, 3), 50 * n, np.uint8)) for n in range(4)]
+    for pictures in ([picture(n) for n in range(4)], plain):
+        pq.write_table(pa.table({"image": pictures, "label": ["real", "fake"] * 2}), file)
+        os.utime(file, (10**9, 10**9))
+        images = load_image_set(packed(tmp_path / "set", "tar"), "test")
+        expected = [np.asarray(Image.open(io.BytesIO(content))) for content in pictures]
+        np.testing.assert_array_equal(images.pixels, np.stack(expected))
+
+
 @pytest.mark.parametrize("kind", ["folder", "zip", "tar", "tar.xz"])
 def test_cifake_is_the_same_set_in_all_of_them(tmp_path: Path, kind: str) -> None:
     folder = write_cifake(tmp_path / "made", train=4, test=6)
@@ -91,6 +108,14 @@ def test_two_sets_like_cifake_in_one_folder_are_two_sources(tmp_path: Path, kind
     rows = load_image_set(packed(tmp_path / "set", kind), "test").rows
     assert sorted(rows["name"]) == sorted(name for name in names if "/test/" in name)
     assert rows["source"].tolist() == [name.partition("/")[0] for name in rows["name"]]
+
+
+def test_long_names_of_sources_that_differ_at_their_ends_stay_apart(tmp_path: Path) -> None:
+    names = ["g" * 80 + end for end in ("", "a", "b")]
+    write(tmp_path / "set", [f"{name}/{label}/0.png" for name in names for label in ("0_real", "1_fake")])
+    sources = load_image_set(tmp_path / "set", "test").rows["source"]
+    assert sources.value_counts().tolist() == [2, 2, 2]
+    assert sources.str.len().unique().tolist() == [80]
 
 
 @pytest.mark.parametrize("kind", ["folder", "zip", "tar"])
@@ -168,6 +193,20 @@ def test_one_class_and_an_absent_split_are_told(tmp_path: Path) -> None:
     assert "has no train images; its splits: none" in refusal(folder, split="train")
     write(folder, ["c/other/0.png"])
     assert "1 pictures are in no such folder: c/other/0.png; move them" in refusal(folder)
+
+
+def test_folders_of_both_classes_around_a_picture_are_refused_until_the_fake_ones_are_named(tmp_path: Path) -> None:
+    places = [f"{label}/{what}" for label in ("real", "ai") for what in ("nature", "city")]
+    write(tmp_path / "set", [f"{place}/{n}.png" for place in places for n in range(2)])
+    said = refusal(tmp_path / "set")
+    assert "ai/nature/0.png is in a folder that says REAL and in one that says FAKE; name" in said
+    assert "--fake-classes" in said
+    rows = load_image_set(DataPath(str(tmp_path / "set"), ["ai"]), "test").rows
+    assert (rows["label"] == 1).tolist() == [name.startswith("real/") for name in rows["name"]]
+    # a folder around all of them tells nothing apart
+    write(tmp_path / "wrapped", [f"photos/{label}/{n}.png" for label in ("real", "ai") for n in range(2)])
+    rows = load_image_set(tmp_path / "wrapped", "test").rows
+    assert (rows["label"] == 1).tolist() == [name.startswith("photos/real/") for name in rows["name"]]
 
 
 @pytest.mark.parametrize(
@@ -292,6 +331,18 @@ def test_folders_that_link_in_circles_end(tmp_path: Path) -> None:
     ("stem", "name"), [("CIFAKE-mine", "mine"), ("a@b:c", "abc"), ("my-training set", "mying set"), ("@", "images")]
 )
 def test_a_set_is_named_by_its_folder_without_what_would_mislead(tmp_path: Path, stem: str, name: str) -> None:
+    made.zero_one(tmp_path / stem)
+    assert load_image_set(tmp_path / stem, "test").name == f"{name}-test"
+
+
+@pytest.mark.parametrize(
+    ("stem", "name"),
+    [("हिन्दी", "हिन्दी"), ("漢" * 60, "漢" * 20), ("a" + "漢" * 60, "a" + "漢" * 19)],
+    ids=["vowel signs", "long", "cut within a letter"],
+)
+def test_a_name_keeps_the_letters_of_any_script_whole_and_has_sixty_bytes_at_most(
+    tmp_path: Path, stem: str, name: str
+) -> None:
     made.zero_one(tmp_path / stem)
     assert load_image_set(tmp_path / stem, "test").name == f"{name}-test"
 

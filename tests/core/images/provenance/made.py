@@ -43,7 +43,11 @@ def png(texts: dict[str, str], *, packed: bool = False, international: bool = Fa
 
 
 def exif(
-    *, camera: tuple[str, str] | None = None, software: str = "", comment: bytes = b"", exposed: bool = True
+    *,
+    camera: tuple[str, str] | None = None,
+    software: str | bytes = "",
+    comment: bytes = b"",
+    exposed: bool = True,
 ) -> bytes:
     """EXIF, as `Image.save` takes it."""
     held = Image.Exif()

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image, features
 
+from core.images.containers.contents import Contents
 from core.images.decoding import ImageError
 from core.images.provenance import credentials
-from core.images.provenance.claim import Claim
+from core.images.provenance.claim import Claim, File
 from core.images.provenance.registry import provenance
 from tests.core.images.provenance.made import PICTURE, WEBUI, XMP, exif, gif_with_xmp, png, saved, segment, with_iptc
 from tests.core.images.provenance.signing import sign
@@ -99,6 +100,23 @@ def test_a_camera_without_an_exposure_speaks_for_nothing() -> None:
     assert "without any setting" in found[0].says
 
 
+def test_graphs_of_comfy_in_the_tags_of_a_camera_are_settings_and_no_camera() -> None:
+    workflow = {"nodes": [{"type": "KSampler"}], "links": []}
+    camera = f"workflow:{json.dumps(workflow)}", f"prompt:{json.dumps(COMFY)}"
+    data = saved("WEBP", exif=exif(camera=camera, exposed=False))
+    found = claims(data, "Generator settings")
+    assert "made by ComfyUI, model “sdxl.safetensors”" in found[0].says
+    assert all("ComfyUI" in claim.says and claim.suggests == "generated" for claim in found)
+    # what is left is the time
+    assert not [claim for claim in claims(data, "EXIF") if "Taken by" in claim.says]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+def test_software_is_shown_as_it_was_written(encoding: str) -> None:
+    (found,) = claims(saved("JPEG", exif=exif(software="Éditeur 2".encode(encoding))), "EXIF")
+    assert found.says == "Written by “Éditeur 2”."
+
+
 def test_software_that_generates() -> None:
     assert claims(saved("JPEG", exif=exif(software="Midjourney 6")), "EXIF")[0].suggests == "generated"
     assert claims(png({"Software": "NovelAI"}), "Text in the file")[0].suggests == "generated"
@@ -185,6 +203,22 @@ def test_forged_credentials() -> None:
 
 
 JUNK = bytes.fromhex("6332706100110010800000aa00389b71") + b"\x03c2pa\0" + b"\0" * 20
+
+
+@pytest.mark.parametrize(
+    ("code", "suggests"),
+    [("compositeWithTrainedAlgorithmicMedia", ""), ("madeUp", "generated"), ("", "generated")],
+)
+def test_what_an_action_says_of_the_picture_goes_before_the_name_of_its_program(
+    code: str, suggests: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    action = {"action": "c2pa.edited", "softwareAgent": "Adobe Firefly", "digitalSourceType": code}
+    manifest = {"assertions": [{"label": "c2pa.actions.v2", "data": {"actions": [action]}}]}
+    store = {"active_manifest": "one", "manifests": {"one": manifest}}
+    monkeypatch.setattr(credentials, "read_store", lambda data, mime: store)
+    found = credentials.find(File(b"", Contents("JPEG", credentials=True), None))
+    assert [claim.suggests for claim in found] == ["", suggests]
+    assert "“edited” with “Adobe Firefly”" in found[1].says
 
 
 def test_without_the_package(monkeypatch: pytest.MonkeyPatch) -> None:

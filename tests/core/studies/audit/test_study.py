@@ -17,9 +17,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from core.findings.claims import Standing, sign_of, standing
-from core.findings.finding import Finding, Measure
+from core.findings.finding import Control, Finding, Measure
 from core.findings.words import tell
-from core.findings.words.audit import HINT, how_well, ranked, verdict
+from core.findings.words.audit import HINT, how_well, overall, ranked, verdict
 from core.findings.words.audit import forced as words_of
 from core.images.decoding import decode, encode_png
 from core.images.image_set import ImageSet
@@ -225,6 +225,26 @@ def test_what_the_margin_goes_with_is_said_by_the_interval(ends: tuple[float, fl
     assert words in str(tell(replace(lean, details={"alike": "contrast"})).aside)
 
 
+def test_what_an_audit_comes_to_claims_no_more_than_was_measured() -> None:
+    assert str(overall([])) == "There are too few images of each class to test a cue."
+    leak = Finding("leak", "audit", "cue_auroc", Measure(0.8, 0.75, 0.85, 320), details={"count": 1, "other_class": 1})
+    every = Control("all images", Measure(0.92, 0.9, 0.94))
+    lean = Finding("lean.leak", "audit", "matched_auroc", Measure(0.9, 0.85, 0.95), control=every)
+    assert str(overall([leak, lean])).startswith("Copies of training images alone pick the REAL image in 80 of 100 ")
+    cue = replace(leak, key="fact.red", details={"title": "Red"})
+    assert str(verdict(cue, lean)) == (
+        "tells the classes apart well; it is not shown to explain the detector's accuracy."
+    )
+
+
+def test_a_single_leak_is_told_in_the_singular() -> None:
+    leak = Finding("leak", "audit", "cue_auroc", Measure(0.5, 0.49, 0.51, 320), details={"count": 1, "other_class": 1})
+    assert str(tell(leak).whole).startswith(
+        "Copies of training images alone hardly tell REAL from FAKE: 1 of 320 images has a copy or near copy there, of "
+        "the other class. Remembering that one and guessing the rest picks "
+    )
+
+
 def test_a_detector_that_leans_on_the_shortcut_is_told_from_one_that_does_not(tmp_path: Path) -> None:
     context = made_context(tmp_path, SHORTCUTS["brightness"](), leans_on="brightness")
     answer = asked(audit.STUDY, context)
@@ -276,7 +296,7 @@ def test_copies_and_leaks_are_found_each_by_its_kind(tmp_path: Path) -> None:
     assert leaks.details == {"count": 1, "real": 1, "fake": 0, "other_class": 1, "images": 320, "sampled": False}
     assert leaks.measure.value == pytest.approx(1 / 320)
     assert repeats.details["repeats"] == 1
-    assert words(answer, "leak.file").startswith("1 of 320 images are also training images, byte for byte, 0.31%")
+    assert words(answer, "leak.file").startswith("1 of 320 images is also a training image, byte for byte, 0.31%")
     whole = asked(audit.STUDY, context)
     row = whole.table.set_index("name").loc["leak"]
     assert (row["count"], row["other_class"]) == (3, 1)
@@ -284,6 +304,9 @@ def test_copies_and_leaks_are_found_each_by_its_kind(tmp_path: Path) -> None:
     assert row["auroc"] == pytest.approx(0.5 + 1 / 320, abs=2e-4)
     inside = whole.table.set_index("name").loc["training.file"]
     assert (inside["count"], inside["other_class"]) == (1, 2)
+    assert words(whole, "training.file") == (
+        "1 of 600 training images repeats an earlier one byte for byte; 2 are in groups of both classes."
+    )
 
 
 def test_pairs_to_look_at_come_once_and_those_of_the_other_class_first(tmp_path: Path) -> None:

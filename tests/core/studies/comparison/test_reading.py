@@ -1,13 +1,16 @@
 """Probes of two detectors side by side, planted and recomputed."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 from statsmodels.stats.weightstats import DescrStatsW
 
 from core.findings.claims import standing
-from core.findings.finding import Finding, Measure, find
+from core.findings.finding import Control, Finding, Measure, find
 from core.findings.words import tell
+from core.findings.words.comparison import reading
 from core.probes.table import probe_columns
 from core.studies.comparison.explanations import SideBySide
 from core.studies.comparison.pair import pair_of
@@ -75,6 +78,19 @@ def test_what_has_no_control_gives_no_reason(shared) -> None:  # type: ignore[no
     one = find(read(shared), "reads-compression-REAL")
     assert one is not None
     assert "a number, not a reason" in str(tell(one).full)
+
+
+def test_of_what_neither_turns_by_more_than_its_control_none_reads_more() -> None:
+    about = {"family": "detail", "title": "Fine detail out", "strength": "radius 8", "bar": "a coarse pattern in"}
+    one = Finding(
+        "reads-detail-FAKE", "comparison", "controlled_flips", Measure(-0.1, -0.2, 0.0), "FAKE",
+        Control("b", Measure(-0.6, -0.7, -0.5)), Measure(0.5, 0.4, 0.6), details={"first": "a", "second": "b", **about},
+    )  # fmt: skip
+    assert str(tell(one).standing) == "Significantly different, but neither flips more than its control."
+    assert str(reading([one])) == "Neither reads significantly more of anything that was tried with a control."
+    beyond = replace(one, measure=Measure(0.3, 0.2, 0.4))
+    assert str(tell(beyond).standing).startswith("a reads it more than b, ")
+    assert str(reading([beyond])).startswith("a reads significantly more of detail (FAKE); ")
 
 
 def test_intervals_are_those_of_statsmodels(shared) -> None:  # type: ignore[no-untyped-def]

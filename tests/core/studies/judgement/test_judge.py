@@ -70,6 +70,13 @@ def test_a_verdict_that_a_delivery_flips_is_not_given() -> None:
     assert judge(RULE, None, seen(-2.0, sent={"png": -2.0, "crop": 1.0}, unfit="crop")).answer == "FAKE-like"
 
 
+def test_one_delivery_beside_those_that_are_named_is_one_other_delivery() -> None:
+    found = judge(RULE, None, seen(-2.0, sent=dict.fromkeys(("png", "jpeg", "webp", "crop"), 1.0)))
+    assert reason(found).endswith(": FAKE, but REAL after PNG, JPEG, WEBP and 1 other delivery.")
+    found = judge(RULE, None, seen(-2.0, sent=dict.fromkeys(("png", "jpeg", "webp", "crop", "send"), 1.0)))
+    assert reason(found).endswith(" and 2 other deliveries.")
+
+
 def test_a_verdict_that_a_filter_flips_is_not_given() -> None:
     found = judge(RULE, None, seen(1.0, -1.0, -2.0, sent={"png": -2.0}))
     assert (found.answer, found.verdict) == ("Cannot tell", "FAKE")

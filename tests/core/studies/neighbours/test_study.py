@@ -10,7 +10,7 @@ from scipy import stats
 
 from core.detectors.detector import Detector
 from core.detectors.storage import save_detector
-from core.findings.finding import Measure
+from core.findings.finding import Finding, Measure
 from core.findings.words import tell
 from core.images.image_set import ImageSet
 from core.metrics.intervals import wilson_interval
@@ -170,6 +170,12 @@ def test_without_errors_nothing_is_said_of_them(source: Source) -> None:
     table = read_study(run_study(STUDY, source), run).table
     run.predictions["predicted"] = run.predictions["label"]
     assert {finding.key for finding in conclude(run, table, STUDY.parameters)} == {"agree_fake", "agree_real", "truth"}
+
+
+def test_of_errors_that_all_look_like_the_wrong_class_no_rest_is_told() -> None:
+    every = Finding("errors", "neighbours", "label_agreement", Measure(1.0, 0.9, 1.0, 30))
+    assert "In the rest" not in str(tell(every).full)
+    assert "In the rest" in str(tell(replace(every, measure=Measure(0.9, 0.8, 0.95, 30))).full)
 
 
 def test_a_deal_by_lot_ends_far_from_a_half_where_images_share_their_neighbours() -> None:

@@ -261,6 +261,24 @@ def test_what_depends_on_the_filter_is_told_by_its_range() -> None:
     assert not overall([])
 
 
+def test_one_generator_and_one_photograph_are_told_in_the_singular() -> None:
+    large, drawn, squares = (
+        rate(key, {"bicubic": 0.9, "nearest": 0.6}, clusters=1) for key in ("large", "imitations", "photographs")
+    )
+    assert str(tell(large).answer).startswith("Of 40 full-size pictures by 1 generator, resized with ")
+    assert str(tell(large).aside) == "1 generator is 1 independent sample, however many pictures it drew."
+    assert str(tell(drawn).answer) == (
+        "Of 40 pictures by 1 generator that imitates CIFAR-10, the REAL class of cifake-test, 90.0% (85.0 to 95.0%) "
+        "are called REAL."
+    )
+    assert str(tell(squares).answer).startswith("Of 40 squares of 1 ordinary photograph, resized with ")
+    assert str(tell(squares).aside) == "1 photograph is 1 independent sample, however many squares are cropped."
+    told = str(overall([large, drawn, squares]))
+    assert "pictures by 1 generator, " in told
+    assert "by 1 other generator, " in told
+    assert "of squares of 1 ordinary photograph, " in told
+
+
 def test_where_generators_lie_is_not_kept(source: Source, generators: Path, photographs: list[SourceImages]) -> None:
     answer = asked(source, imitations=str(generators))
     assert answer.about["parameters"] == {"crops": 100, "imitates": "CIFAR-10"}
